@@ -1,0 +1,1 @@
+"""Darkroom's application: protocol core, chain, storage, the four roles, the node and the command line."""

@@ -1,0 +1,80 @@
+"""What an encrypted dataset says of itself: codebook, shards of packed ciphertext, roots.
+
+A shard holds consecutive rows; appends add shards. In a shard each (column, encoding) is one file of packed bodies:
+`polys` polynomials of `polynomial_size` little-endian words, column of chunks after column of chunks:
+poly = index * chunks + chunk, where index is 0 for affine and the edge number for bins, and chunk covers rows
+[chunk * N, (chunk + 1) * N) of the shard (the last one filled up with encryptions of zero). Its mask words follow from
+`seed`: polynomial p is the AES-128 encryption of the N/2 little-endian 128-bit counters from p * N/2.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from app.protocol.documents import Document, Hex16, Hex32
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+MAX_COLUMNS = 4096
+MAX_EDGES = 32
+
+
+class Affine(Document):
+    """code = round_half_even((value - low) / step), clipped never: outside [0, levels) is out of range."""
+
+    low: float
+    step: float
+    levels: int = 256
+
+
+class ColumnCode(Document):
+    """How a value of one column becomes integers. `bins` are ordered edges: bit i is "value >= bins[i]"."""
+
+    name: Name
+    dtype: str
+    affine: Affine | None = None
+    bins: tuple[float, ...] | None = None
+    missing: Literal["reject", "impute"] = "reject"
+    impute: float | None = None
+    outside: Literal["reject", "clip"] = "reject"
+    declared: bool  # True: range stated by the owner; False: measured on the data, which reveals it
+
+
+class Codebook(Document):
+    """The columns of a dataset and their codes; its digest binds circuits to the dataset's codes."""
+
+    kind: Literal["darkroom/codebook"] = "darkroom/codebook"
+    columns: tuple[ColumnCode, ...]
+
+
+class EncodedFile(Document):
+    """One column of one shard in one encoding."""
+
+    column: Name
+    encoding: Literal["affine", "bins"]
+    cid: str
+    polys: int
+    seed: Hex16
+    root: Hex32  # Merkle root over its bytes
+
+
+class Shard(Document):
+    """Consecutive rows, encrypted together."""
+
+    first_row: int
+    rows: int
+    files: tuple[EncodedFile, ...]
+
+
+class EncryptedTable(Document):
+    """The part of a manifest that Darkroom computes with; the Croissant record around it is for people and crawlers."""
+
+    kind: Literal["darkroom/table"] = "darkroom/table"
+    profile: Hex32
+    codebook: Codebook
+    epoch: int
+    rows: int
+    shards: tuple[Shard, ...]
+    evaluation_key: str | None  # CID of the public evaluation key, when the dataset serves lookups
+    data_root: Hex32  # Merkle root over the files' roots, in manifest order

@@ -1,0 +1,100 @@
+"""Canonical documents: one meaning, one byte string, one digest.
+
+Rules:
+1. A document is JSON in RFC 8785 form (sorted keys, shortest numbers, no spaces), so equal values have equal bytes.
+2. Its digest is the SHA-256 of those bytes, in lower-case hex. As it fits one IPFS block, its CID holds the same hash.
+3. Bytes that are longer than the limit, not canonical, or not of the schema are refused before anything reads them.
+4. Integer arrays travel as base64 of little-endian 64-bit words: JSON numbers are exact only up to 2^53.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from typing import Annotated, Any, Self
+
+import rfc8785
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from app.protocol.errors import BadDocument, TooLarge
+
+MAX_DOCUMENT_BYTES = 1 << 20  # one IPFS block, so that a document's CID is its digest
+
+Hex32 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Hex16 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+
+
+def sha256(data: bytes | bytearray | memoryview) -> str:
+    """SHA-256 in lower-case hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def canonical(value: Any) -> bytes:
+    """RFC 8785 bytes of a JSON value; `BadDocument` for what JSON cannot say exactly."""
+    try:
+        return rfc8785.dumps(value)
+    except (rfc8785.CanonicalizationError, RecursionError, UnicodeError) as error:
+        raise BadDocument(f"This value has no canonical JSON form: {error}.") from None
+
+
+def parse_canonical(data: bytes, limit: int = MAX_DOCUMENT_BYTES) -> Any:
+    """The JSON value of canonical bytes. Errors: `TooLarge`, `BadDocument`."""
+    if len(data) > limit:
+        raise TooLarge(f"A document of {len(data)} bytes is over the limit of {limit}.")
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        raise BadDocument("These bytes are not JSON.", "Fetch the document again from another source.") from None
+    if canonical(value) != data:
+        raise BadDocument("This JSON is not in canonical (RFC 8785) form.", "Ask its author to publish it again.")
+    return value
+
+
+def words_to_text(words: bytes) -> str:
+    """Base64 of little-endian words, for arrays inside a document."""
+    return base64.b64encode(words).decode()
+
+
+def text_to_words(text: str) -> bytes:
+    """Inverse of `words_to_text`; `BadDocument` unless it is whole 64-bit words in strict base64."""
+    try:
+        words = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise BadDocument("An array in this document is not base64.") from None
+    if len(words) % 8 or words_to_text(words) != text:
+        raise BadDocument("An array in this document is not a whole number of 64-bit words.")
+    return words
+
+
+class Document(BaseModel):
+    """Base of all documents: frozen, strict, with no unknown fields."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+    def to_bytes(self) -> bytes:
+        """Canonical bytes. Errors: `TooLarge`."""
+        data = canonical(self.model_dump(mode="json", by_alias=True))
+        if len(data) > MAX_DOCUMENT_BYTES:
+            raise TooLarge(f"A {type(self).__name__} of {len(data)} bytes is over the limit of {MAX_DOCUMENT_BYTES}.")
+        return data
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical bytes, hex."""
+        return sha256(self.to_bytes())
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """The document of canonical bytes. Errors: `TooLarge`, `BadDocument`."""
+        parse_canonical(data)
+        try:
+            document = cls.model_validate_json(data)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise BadDocument(f"Not a valid {cls.__name__}: {where}: {first['msg']}.") from None
+        if document.to_bytes() != data:
+            raise BadDocument(f"This {cls.__name__} leaves out fields or writes numbers in another way.")
+        return document

@@ -1,0 +1,1 @@
+"""Encryption, circuits and their evaluation. It imports nothing of the application but `app.protocol`."""

@@ -1,0 +1,74 @@
+"""A circuit: alternating integer linear maps and lookup tables over the wires of a dataset.
+
+Wires are numbered: first the circuit's inputs (one published value each), then the outputs of each `Lookup` in order.
+A wire carries an integer m as the word m * 2^(63 - width), `width` bits under one padding bit: inputs at the profile's
+`message_width`, a lookup's outputs at its `width_out`.
+
+- `Linear` reads any earlier wires, shifts each from its width to the layer's own (never up in width: a shift left),
+  and gives W m + bias. The last layer is a `Linear`; its values are the circuit's outputs.
+- `Lookup` reads the values of the `Linear` right before it: output i is table i at the value number `source[i]`.
+  The values must lie in [0, 2^width) of that Linear.
+
+Everything is public and static: cost, bounds, noise and the circuit's class follow from these numbers alone. The form
+says nothing of floating point; what an output means to its buyer is `Readout` plus the buyer's own scale.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Encoding = Literal["affine", "bins"]
+I64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Input:
+    """One published value of a row: a column's affine code, or its bit "value >= edges[index]"."""
+
+    column: str
+    encoding: Encoding
+    index: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """Integer map over wires in compressed sparse rows: y[r] = sum values[k] * wire[columns[k]] + bias[r]."""
+
+    width: int
+    indptr: I64  # (rows + 1,)
+    columns: I64  # (nonzeros,) wire numbers, increasing in a row
+    values: I64  # (nonzeros,) no zeros
+    bias: I64  # (rows,)
+
+
+@dataclass(frozen=True, eq=False)
+class Lookup:
+    """Tables over the preceding Linear's values, one bootstrap each."""
+
+    width_out: int
+    source: I64  # (lookups,) which value of the preceding Linear
+    tables: I64  # (lookups, 2^width_in), each entry in [-2^width_out, 2^width_out)
+
+
+@dataclass(frozen=True)
+class Readout:
+    """How a row's integers become a label: `value` (no label), `threshold` (one output >= at), or `argmax`."""
+
+    kind: Literal["value", "threshold", "argmax"]
+    at: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Circuit:
+    """What a provider evaluates. `profile` is a profile's digest; `dataset_codes` the digest of the codebook."""
+
+    profile: str
+    codebook: str
+    inputs: tuple[Input, ...]
+    layers: tuple[Linear | Lookup, ...]
+    outputs: tuple[str, ...]  # a name for each value of the last Linear
+    readout: Readout
