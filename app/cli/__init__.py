@@ -1,0 +1,1 @@
+"""The command line: thin verbs over the client, the agents and the auditor."""

@@ -1,0 +1,86 @@
+"""How commands speak: data on stdout, progress and remarks on stderr, one JSON object on stdout with `--json`.
+
+Progress bars appear only on a terminal; `NO_COLOR` is respected by rich. A command builds one plain value (dicts, lists,
+numbers, text) and hands it to `Output.show` with a function that draws the same value for people.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from app.protocol.errors import DarkroomError
+from app.protocol.seams import Progress as ProgressSeam
+
+
+class Output:
+    """Where one command's words go."""
+
+    def __init__(self, as_json: bool = False) -> None:
+        self.as_json = as_json
+        self.out = Console(soft_wrap=True, highlight=False)
+        self.err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+    def show(self, value: Any, draw: Callable[[Console], None]) -> None:
+        """The command's result: as JSON, or drawn for people."""
+        if self.as_json:
+            print(json.dumps(value, indent=None, sort_keys=False, default=str))
+        else:
+            draw(self.out)
+
+    def say(self, text: str) -> None:
+        """A remark beside the result; never on stdout."""
+        self.err.print(text)
+
+    def fail(self, error: DarkroomError) -> int:
+        """Report an error; the exit code to leave with."""
+        if self.as_json:
+            body = {"code": error.code, "message": error.message, "next_step": error.next_step}
+            print(json.dumps({"error": body}))
+        self.err.print(f"[bold red]error[/] ({error.code}): ", end="")
+        self.err.print(f"{error.message} {error.next_step}".rstrip(), markup=False)
+        return error.exit_code
+
+    @contextmanager
+    def progress(self, what: str) -> Iterator[ProgressSeam]:
+        """A progress bar on a terminal, silence elsewhere."""
+        if self.as_json or not self.err.is_terminal:
+            yield lambda done, total: None
+            return
+        columns = (
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )  # fmt: skip
+        with Progress(*columns, console=self.err, transient=True) as bar:
+            task = bar.add_task(what, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def facts_table(facts: Mapping[str, Any], title: str = "") -> Table:
+    """Two columns: a fact's name and its value."""
+    table = Table(title=title or None, show_header=False, box=None, pad_edge=False, title_justify="left")
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in facts.items():
+        table.add_row(name.replace("_", " "), str(value))
+    return table
+
+
+def rows_table(rows: Sequence[Mapping[str, Any]], title: str = "", empty: str = "Nothing here yet.") -> Table:
+    """One line per mapping, one column per key of the first."""
+    table = Table(title=title or None, title_justify="left", pad_edge=False)
+    if not rows:
+        table.add_column(empty)
+        return table
+    for key, value in rows[0].items():
+        numeric = isinstance(value, int | float) and not isinstance(value, bool)
+        table.add_column(key.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    return table
