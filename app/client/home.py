@@ -1,0 +1,102 @@
+"""Where things live on a machine, and who may open what.
+
+    $DARKROOM_HOME (default ~/.darkroom)
+    |-- node.json            which chain and which store this machine talks to
+    |-- chain/, store/       the embedded chain and block store: public bytes, shared by everyone
+    |-- actors/NAME/         one folder a role: account, keys, ledger. No actor reads another's
+
+Secrets at rest are sealed under the actor's passphrase. It comes, in this order, from the variable DARKROOM_PASSPHRASE,
+the file that DARKROOM_PASSPHRASE_FILE names, the file `passphrase` in the actor's folder (the demo writes one, so that
+its actors can be driven by hand), or the terminal. Never from a command's arguments.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.protocol.errors import NotFound, UsageError
+
+MAX_PASSPHRASE_BYTES = 1024
+
+
+def private_folder(path: Path) -> Path:
+    """Make `path` a folder that only this user can enter."""
+    path.mkdir(parents=True, exist_ok=True)
+    path.chmod(0o700)
+    return path
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file whole, readable by this user alone; a crash leaves the old one."""
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    scratch.replace(path)
+
+
+@dataclass(frozen=True)
+class Actor:
+    """One role's own folder."""
+
+    name: str
+    folder: Path
+
+    def path(self, name: str) -> Path:
+        """A file or folder of this actor."""
+        return self.folder / name
+
+    def passphrase(self, *, confirm: bool = False) -> str:
+        """The passphrase of this actor's sealed files. Errors: UsageError where none can be had."""
+        if text := os.environ.get("DARKROOM_PASSPHRASE"):
+            return text
+        for file in (os.environ.get("DARKROOM_PASSPHRASE_FILE"), self.path("passphrase")):
+            if file and Path(file).is_file():
+                return Path(file).read_bytes()[:MAX_PASSPHRASE_BYTES].decode().rstrip("\n")
+        if not sys.stdin.isatty():
+            raise UsageError(
+                f"No passphrase for {self.name}, and no terminal to ask at.",
+                "Set DARKROOM_PASSPHRASE, or name a file in DARKROOM_PASSPHRASE_FILE.",
+            )
+        text = getpass.getpass(f"Passphrase of {self.name}: ")
+        if confirm and getpass.getpass("Again: ") != text:
+            raise UsageError("The two passphrases differ.", "Run the command again.")
+        if not text:
+            raise UsageError("An empty passphrase protects nothing.", "Run the command again.")
+        return text
+
+
+@dataclass(frozen=True)
+class Home:
+    """The data folder of one machine."""
+
+    root: Path
+
+    @classmethod
+    def default(cls) -> Home:
+        """The folder that DARKROOM_HOME names, else ~/.darkroom."""
+        return cls(Path(os.environ.get("DARKROOM_HOME") or Path.home() / ".darkroom").absolute())
+
+    def actor(self, name: str, *, create: bool = False) -> Actor:
+        """The folder of the role called `name`. Errors: UsageError, NotFound."""
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,31}", name):
+            raise UsageError(f"{name!r} cannot be a role's name.", "Use lower-case letters, digits and dashes.")
+        folder = self.root / "actors" / name
+        if create:
+            private_folder(self.root)
+            private_folder(folder)
+        elif not folder.is_dir():
+            raise NotFound(f"There is no role {name!r} in {self.root}.", f"Make it: darkroom account create --as {name}")
+        return Actor(name, folder)
+
+    def actors(self) -> list[str]:
+        """Names of the roles that live here."""
+        folder = self.root / "actors"
+        return sorted(entry.name for entry in folder.iterdir() if entry.is_dir()) if folder.is_dir() else []
