@@ -127,7 +127,8 @@ def check_form(circuit: Circuit) -> None:
             read[layer.columns[layer.columns < len(read)]] = True
         else:
             _require(isinstance(layer, Lookup), f"has no Lookup as layer {number}")
-            assert isinstance(layer, Lookup) and linear is not None
+            assert isinstance(layer, Lookup)
+            assert linear is not None
             _check_lookup(layer, linear, f"layer {number}")
             widths.append(np.full(len(layer.source), layer.width_out, np.int64))
     assert linear is not None
@@ -147,9 +148,10 @@ def _check_linear(layer: Linear, wire_widths: I64, where: str) -> None:
     _require(rows >= 1, f"has no rows in {where}")
     _require(1 <= layer.width <= MAX_WIDTH, f"has an impossible width in {where}")
     _require(len(layer.indptr) == rows + 1 and len(layer.values) == nonzeros, f"has unequal arrays in {where}")
+    inside = layer.indptr.min() >= 0 and layer.indptr.max() <= nonzeros  # first, so that differences cannot wrap
     steps = np.diff(layer.indptr)
     ends = layer.indptr[0] == 0 and layer.indptr[-1] == nonzeros and bool((steps >= 0).all())
-    _require(bool(ends), f"has row bounds in {where} that do not cover its values in order")
+    _require(bool(inside and ends), f"has row bounds in {where} that do not cover its values in order")
     _require(bool((layer.values != 0).all()), f"has a zero weight in {where}")
     if nonzeros:
         inside = layer.columns.min() >= 0 and layer.columns.max() < len(wire_widths)
@@ -177,8 +179,14 @@ def _check_lookup(layer: Lookup, linear: Linear, where: str) -> None:
 
 def _layer_form(layer: Linear | Lookup) -> _Linear | _Lookup:
     if isinstance(layer, Linear):
-        arrays = {name: _text(getattr(layer, name)) for name in ("indptr", "columns", "values", "bias")}
-        return _Linear(width=layer.width, rows=len(layer.bias), **arrays)
+        return _Linear(
+            width=layer.width,
+            rows=len(layer.bias),
+            indptr=_text(layer.indptr),
+            columns=_text(layer.columns),
+            values=_text(layer.values),
+            bias=_text(layer.bias),
+        )
     return _Lookup(
         width_out=layer.width_out,
         lookups=len(layer.source),
