@@ -1,0 +1,152 @@
+"""The seam to a chain: what the facade needs from any node, embedded or remote, and nothing else.
+
+Addresses are EIP-55 text; hashes of blocks and transactions are 0x-prefixed lower-case hex. A node raises
+`ExecutionReverted` with the raw revert data and `NonceTaken` when another transaction used the nonce first; both stay
+inside `app.chain`. Everything else leaves as an error of `app.protocol.errors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from app.protocol.errors import UsageError
+
+
+class ExecutionReverted(Exception):
+    """The EVM refused a call; `data` is what it returned (selector and arguments), empty when it gave no reason."""
+
+    def __init__(self, data: bytes, detail: str = "") -> None:
+        super().__init__(detail or "execution reverted")
+        self.data = data
+        self.detail = detail
+
+
+class NonceTaken(Exception):
+    """Another transaction of the same account got in between; sign again with the next nonce."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block's identity. `time` is seconds since the epoch."""
+
+    number: int
+    hash: str
+    parent: str
+    time: int
+
+
+@dataclass(frozen=True)
+class Log:
+    """One raw event."""
+
+    address: str
+    topics: tuple[bytes, ...]
+    data: bytes
+    block: int
+    block_hash: str
+    tx: str
+    index: int  # within the block
+
+
+@dataclass(frozen=True)
+class TxReceipt:
+    """What became of a transaction. `gas` is the gas it used."""
+
+    tx: str
+    block: int
+    block_hash: str
+    gas: int
+    ok: bool
+    contract: str | None  # address it created
+    logs: tuple[Log, ...]
+
+
+@dataclass(frozen=True)
+class Fees:
+    """EIP-1559 bids in wei per unit of gas."""
+
+    max_fee: int
+    tip: int
+
+
+class Node(Protocol):
+    """A chain to read from and to send raw transactions to. Every read sees the newest head."""
+
+    @property
+    def chain_id(self) -> int:
+        """EIP-155 identifier."""
+
+    def head(self) -> Block:
+        """The newest block."""
+
+    def finalized(self) -> Block:
+        """The newest block that no reorganisation can remove."""
+
+    def block(self, number: int) -> Block:
+        """A canonical block. Errors: NotFound."""
+
+    def now(self) -> int:
+        """The time that the next block would carry, in seconds since the epoch."""
+
+    def code(self, address: str) -> bytes:
+        """Runtime code, empty for accounts without any."""
+
+    def balance(self, address: str) -> int:
+        """Ether in wei."""
+
+    def nonce(self, address: str) -> int:
+        """The nonce of the account's next transaction."""
+
+    def fees(self) -> Fees:
+        """Bids that the next few blocks accept."""
+
+    def call(self, to: str, data: bytes, sender: str | None = None) -> bytes:
+        """Run a function without a transaction. Errors: ExecutionReverted."""
+
+    def estimate(self, sender: str, to: str | None, data: bytes) -> int:
+        """A gas limit with which the transaction would succeed in the next block. Errors: ExecutionReverted."""
+
+    def send(self, raw: bytes) -> TxReceipt:
+        """Send a signed transaction and wait until a block holds it. Errors: NonceTaken, NotAllowed, Unavailable."""
+
+    def receipt(self, tx: str) -> TxReceipt:
+        """The receipt of a transaction in the canonical chain. Errors: NotFound."""
+
+    def logs(self, first: int, last: int, addresses: Collection[str]) -> Sequence[Log]:
+        """Events of these contracts in blocks [first, last], in order. Errors: TooLarge."""
+
+    def wait_block(self, number: int, timeout: float = 60.0) -> Block:
+        """The head once it is at least `number`; an auto-mining chain mines up to there. Errors: Unavailable."""
+
+
+@runtime_checkable
+class DevNode(Node, Protocol):
+    """A chain for demonstrations and tests: it hands out ether and its clock can be moved."""
+
+    def fund(self, address: str, wei: int) -> None:
+        """Add ether to an account, out of nothing."""
+
+    def advance(self, seconds: int) -> Block:
+        """Move the chain's clock forward and mine one empty block."""
+
+    def mine(self, blocks: int = 1) -> Block:
+        """Mine empty blocks."""
+
+
+def open_node(url: str) -> Node:
+    """The node that `url` names: `embedded:PATH` or an http(s) JSON-RPC endpoint. Errors: UsageError, Unavailable."""
+    scheme, _, rest = url.partition(":")
+    if scheme == "embedded" and rest:
+        from app.chain.embedded import EmbeddedChain
+
+        return EmbeddedChain(rest)
+    if scheme in ("http", "https"):
+        from app.chain.rpc import connect
+
+        return connect(url)
+    raise UsageError(
+        f"A chain is named by embedded:PATH or by an http(s) URL, not by something that begins with {scheme!r}.",
+        "Set the chain in the node settings, for example embedded:chain.sqlite.",
+    )

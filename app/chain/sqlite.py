@@ -1,0 +1,77 @@
+"""py-evm's key-value database in one SQLite file that several processes share.
+
+Readers never wait: the file is in WAL mode, and py-evm's state is content-addressed, so what a reader has begun to read
+stays true while another process adds blocks. A writer holds SQLite's own write lock (`BEGIN IMMEDIATE`, a file lock that
+dies with its process) from before it reads the head until its block is committed: after a crash the block is there whole
+or not at all.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from eth.db.backends.base import BaseDB
+
+from app.protocol.errors import Unavailable
+
+LOCK_SECONDS = 60.0  # how long a writer waits for other processes' blocks
+CACHE_KIB = 16 * 1024
+TABLE = "CREATE TABLE IF NOT EXISTS kv (k BLOB PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID"
+
+
+class SqliteDB(BaseDB):
+    """bytes -> bytes over one table. Not thread-safe: its owner serialises the calls."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the file. Errors: Unavailable."""
+        self._path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(path, LOCK_SECONDS, isolation_level=None, check_same_thread=False)
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+            self._connection.execute(TABLE)
+        except (sqlite3.Error, OSError) as error:
+            raise Unavailable(
+                f"The chain file {path} cannot be opened: {error}.", "Check the path and its permissions."
+            ) from None
+
+    def __getitem__(self, key: bytes) -> bytes:
+        row = self._connection.execute("SELECT v FROM kv WHERE k = ?", (key,)).fetchone()
+        if row is None:
+            raise KeyError(key)
+        return bytes(row[0])
+
+    def __setitem__(self, key: bytes, value: bytes) -> None:
+        self._connection.execute("INSERT OR REPLACE INTO kv VALUES (?, ?)", (key, value))
+
+    def __delitem__(self, key: bytes) -> None:
+        if not self._connection.execute("DELETE FROM kv WHERE k = ?", (key,)).rowcount:
+            raise KeyError(key)
+
+    def _exists(self, key: bytes) -> bool:
+        return self._connection.execute("SELECT 1 FROM kv WHERE k = ?", (key,)).fetchone() is not None
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Hold the write lock of all processes; keep every write of the block, or none. Errors: Unavailable."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            raise Unavailable(
+                f"The chain file {self._path} stayed locked for {LOCK_SECONDS:.0f} s: {error}.", "Try again."
+            ) from None
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    def close(self) -> None:
+        """Release the file."""
+        self._connection.close()
