@@ -175,7 +175,7 @@ class EmbeddedChain:
         try:
             transaction = PragueVM.get_transaction_builder().decode(raw)
             sender = transaction.sender
-        except Exception as error:  # RLP, typed-transaction, signature and range errors have no common base
+        except Exception as error:  # noqa: BLE001 - RLP, typed-transaction, signature and range errors have no common base
             raise BadInput(f"These bytes are not a signed transaction: {error}.") from None
         if transaction.chain_id != CHAIN_ID:
             raise BadInput(f"This transaction was signed for chain {transaction.chain_id}, not for {CHAIN_ID}.")
@@ -323,5 +323,3 @@ def _hex(data: bytes) -> str:
 
 def _raw(address: str) -> Address:
     return to_canonical_address(address)
-
-

@@ -1,9 +1,9 @@
 """py-evm's key-value database in one SQLite file that several processes share.
 
-Readers never wait: the file is in WAL mode, and py-evm's state is content-addressed, so what a reader has begun to read
-stays true while another process adds blocks. A writer holds SQLite's own write lock (`BEGIN IMMEDIATE`, a file lock that
-dies with its process) from before it reads the head until its block is committed: after a crash the block is there whole
-or not at all.
+Readers never wait: the file is in WAL mode, and py-evm's state is content-addressed, so what a reader has begun to
+read stays true while another process adds blocks. A writer holds SQLite's own write lock (`BEGIN IMMEDIATE`, a file
+lock that dies with its process) from before it reads the head until its block is committed: after a crash the block is
+there whole or not at all.
 """
 
 from __future__ import annotations

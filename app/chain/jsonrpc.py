@@ -1,0 +1,92 @@
+"""JSON-RPC over HTTP, as small as the facade needs it: one call, bounded answers, errors by kind.
+
+web3.py would do this too, at one more second of start-up for every command; the chain tests hold it against web3.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import Any
+from urllib.parse import urlsplit
+
+import urllib3
+
+from app.chain.node import ExecutionReverted
+from app.protocol.errors import TooLarge, Unavailable
+
+MAX_ANSWER_BYTES = 64 << 20
+TIMEOUT = urllib3.Timeout(connect=5.0, read=60.0)
+RETRY = urllib3.Retry(connect=2, read=0, redirect=0, status=0, other=0, backoff_factor=0.1)
+
+
+class RpcRefused(Exception):
+    """The node answered with an error that is not a revert."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class JsonRpc:
+    """One endpoint. Its path may hold an access token, so messages name only the host."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        parts = urlsplit(url)
+        self.host = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+        self._pool = urllib3.PoolManager(timeout=TIMEOUT, retries=RETRY, maxsize=8)
+        self._ids = itertools.count(1)
+
+    def __repr__(self) -> str:
+        return f"JsonRpc({self.host!r})"
+
+    def call(self, method: str, *params: Any) -> Any:
+        """The result. Errors: ExecutionReverted, RpcRefused, TooLarge, Unavailable."""
+        body = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params}
+        try:
+            response = self._pool.request("POST", self._url, json=body, preload_content=False)
+            try:
+                data = response.read(MAX_ANSWER_BYTES + 1)
+            finally:
+                response.release_conn()
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise Unavailable(
+                f"The chain node at {self.host} does not answer ({type(error).__name__}).",
+                "Start it, or correct the chain's URL in the node settings.",
+            ) from None
+        if len(data) > MAX_ANSWER_BYTES:
+            raise TooLarge(f"The chain node at {self.host} answered {method} with more than {MAX_ANSWER_BYTES} bytes.")
+        return self._result(method, response.status, data)
+
+    def _result(self, method: str, status: int, data: bytes) -> Any:
+        try:
+            answer = json.loads(data)
+        except (ValueError, RecursionError):
+            answer = None
+        if not isinstance(answer, dict) or ("result" not in answer and "error" not in answer):
+            raise Unavailable(
+                f"The server at {self.host} answered {method} with HTTP {status} and no JSON-RPC result.",
+                "Check that the URL is an Ethereum JSON-RPC endpoint.",
+            )
+        if "error" in answer:
+            raise _refusal(answer["error"])
+        return answer["result"]
+
+
+def _refusal(error: Any) -> ExecutionReverted | RpcRefused:
+    """Nodes differ in where they put revert data: `data` as text, nested `data.data`, or nowhere."""
+    error = error if isinstance(error, dict) else {"message": str(error)}
+    message, data = str(error.get("message", "")), error.get("data")
+    if isinstance(data, dict):
+        data = data.get("data") or data.get("result")
+    if isinstance(data, str) and data.startswith("0x"):
+        try:
+            return ExecutionReverted(bytes.fromhex(data[2:]), message)
+        except ValueError:
+            pass
+    if error.get("code") == 3 or "revert" in message.lower():
+        return ExecutionReverted(b"", message)
+    code = error.get("code")
+    return RpcRefused(code if isinstance(code, int) else 0, message)
