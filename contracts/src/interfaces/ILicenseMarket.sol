@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+/// @title Offers and the licenses bought from them
+interface ILicenseMarket {
+    /// @dev What a seller writes; immutable once created.
+    struct Terms {
+        uint256 dataset;
+        uint256 priceLicense;
+        uint256 priceJob;
+        uint256 priceRow;
+        uint32 maxJobs;
+        uint64 maxRows;
+        uint40 duration;
+        bytes32 policy;
+    }
+
+    /// @dev Shares are basis points and add up to 10,000. An empty list means the seller takes all.
+    struct Share {
+        address account;
+        uint16 basisPoints;
+    }
+
+    struct Offer {
+        uint256 dataset;
+        address seller;
+        uint256 priceLicense;
+        uint256 priceJob;
+        uint256 priceRow;
+        uint32 maxJobs;
+        uint64 maxRows;
+        uint40 duration;
+        bytes32 policy;
+        bool active;
+    }
+
+    struct License {
+        uint256 offer;
+        uint256 dataset;
+        address buyer;
+        uint40 validFrom;
+        uint40 validUntil;
+        uint32 jobsLeft;
+        uint64 rowsLeft;
+        bytes32 policy;
+        bool revoked;
+    }
+
+    event OfferCreated(uint256 indexed offer, uint256 indexed dataset, address indexed seller, Terms terms, Share[] shares);
+    event OfferDeactivated(uint256 indexed offer);
+    event LicenseBought(uint256 indexed license, uint256 indexed offer, address indexed buyer, uint256 price, uint40 validUntil);
+    event LicenseUsed(uint256 indexed license, uint32 jobsLeft, uint64 rowsLeft);
+    event LicenseRestored(uint256 indexed license, uint32 jobsLeft, uint64 rowsLeft);
+    event LicenseRevoked(uint256 indexed license, address indexed by, uint256 refund);
+
+    error NotSeller(uint256 dataset, address caller);
+    error BadTerms();
+    error TooManyShares(uint256 count);
+    error BadShares();
+    error NoSuchOffer(uint256 offer);
+    error OfferInactive(uint256 offer);
+    error SellerSoldDataset(uint256 offer);
+    error DatasetClosed(uint256 dataset);
+    error NoSuchLicense(uint256 license);
+    error NotLicenseHolder(uint256 license, address caller);
+    error LicenseIsRevoked(uint256 license);
+    error LicenseExpired(uint256 license, uint256 validUntil);
+    error NoJobsLeft(uint256 license);
+    error NoRowsLeft(uint256 license, uint256 left, uint256 asked);
+    error RowsOutsideDataset(uint256 dataset, uint256 firstRow, uint256 rows);
+    error OnlyJobMarket(address caller);
+    error PermitFailed();
+
+    function createOffer(Terms calldata terms, Share[] calldata shares) external returns (uint256 offer);
+
+    function deactivate(uint256 offer) external;
+
+    function buy(uint256 offer) external returns (uint256 license);
+
+    function buyWithPermit(uint256 offer, uint256 deadline, uint8 v, bytes32 r, bytes32 s)
+        external
+        returns (uint256 license);
+
+    function revoke(uint256 license) external returns (uint256 refund);
+
+    /// @dev Only the job market: takes one job and `rows` rows from the license, or reverts with the reason.
+    function consume(uint256 license, address buyer, uint256 firstRow, uint256 rows)
+        external
+        returns (uint256 offer, uint256 dataset, uint256 price);
+
+    /// @dev Only the job market: gives back what a job took that ended without being the buyer's fault.
+    function restore(uint256 license, uint256 rows) external;
+
+    function offerOf(uint256 offer) external view returns (Offer memory);
+
+    function licenseOf(uint256 license) external view returns (License memory);
+
+    function sharesOf(uint256 offer) external view returns (Share[] memory);
+
+    function refundOf(uint256 license) external view returns (uint256);
+
+    function offerCount() external view returns (uint256);
+
+    function licenseCount() external view returns (uint256);
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+/// @title Bonded compute providers and the draw among them
+interface IProviderRegistry {
+    /// @param bond what it has deposited and not lost
+    /// @param locked the part that running jobs hold
+    /// @param price per unit of static cost
+    /// @param capacity units it takes in one job
+    /// @param heartbeat time of its last sign of life; 0 while suspended for silence
+    /// @param unbonding time from which the free bond can be taken back; 0 while it serves
+    /// @param seat its place in the draw, counted from 1; 0 when it has none
+    struct Provider {
+        uint256 bond;
+        uint256 locked;
+        uint96 price;
+        uint64 capacity;
+        uint40 heartbeat;
+        uint40 unbonding;
+        uint32 seat;
+    }
+
+    event Bonded(address indexed provider, uint256 amount, uint256 bond);
+    event TermsSet(address indexed provider, uint96 price, uint64 capacity);
+    event Heartbeat(address indexed provider);
+    event Unbonding(address indexed provider, uint256 until);
+    event BondWithdrawn(address indexed provider, uint256 amount);
+    event Slashed(address indexed provider, uint256 amount, uint256 bond);
+    event Seated(address indexed provider, uint256 seat);
+    event Unseated(address indexed provider, uint256 seat);
+
+    error OnlyJobMarket(address caller);
+    error NotBonded(address provider);
+    error BondTooSmall(uint256 bond, uint256 floor);
+    error BadProviderTerms();
+    error AlreadyUnbonding(address provider);
+    error NotUnbonding(address provider);
+    error UnbondingUntil(uint256 time);
+    error BondLocked(uint256 locked);
+    error StillAlive(address provider);
+    error NotEnoughProviders(uint256 found, uint256 needed);
+    error PermitFailed();
+
+    function bond(uint256 amount, uint96 price, uint64 capacity) external;
+
+    function bondWithPermit(
+        uint256 amount,
+        uint96 price,
+        uint64 capacity,
+        uint256 deadline,
+        uint8 v,
+        bytes32 r,
+        bytes32 s
+    ) external;
+
+    function setTerms(uint96 price, uint64 capacity) external;
+
+    function heartbeat() external;
+
+    function unbond() external;
+
+    function withdrawBond() external returns (uint256 amount);
+
+    /// @notice Free the seat of a provider that has shown no sign of life. Anyone may call.
+    function evict(address provider) external;
+
+    /// @dev Only the job market: draws and locks. `feeCap` bounds one executor's fee, `before` the block it must
+    ///      have taken its seat in, `seats` the size of the table when the randomness was still unknown.
+    function draw(
+        bytes32 seed,
+        uint256 needed,
+        uint256 seats,
+        uint256 before,
+        uint64 units,
+        uint256 feeCap,
+        address[] calldata excluded
+    ) external returns (address[] memory providers, uint256[] memory fees);
+
+    /// @dev Only the job market: ends the hold that a job of this fee has on a provider's bond.
+    function unlock(address provider, uint256 fee) external;
+
+    /// @dev Only the job market: takes the held stake from a provider and sends it to the job market.
+    function slash(address provider, uint256 fee, bool suspend) external returns (uint256 amount);
+
+    function stakeFor(uint256 fee) external view returns (uint256);
+
+    function get(address provider) external view returns (Provider memory);
+
+    function seatAt(uint256 seat) external view returns (address);
+
+    function seatCount() external view returns (uint256);
+
+    function providers() external view returns (address[] memory);
+}
