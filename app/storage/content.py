@@ -1,0 +1,152 @@
+"""Files over any source of blocks: the one place where bytes are checked against the CID they were asked for by.
+
+A source of blocks (a folder, a Kubo node) is never trusted: each block is hashed after it came, and a node's sizes must
+agree with its parent's, before a byte is passed on. A range costs the leaves it touches and the nodes above them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from app.protocol.errors import BadBlock, TooLarge, Unavailable
+from app.storage.cid import RAW, Cid, parse
+from app.storage.unixfs import LEAF_BYTES, MAX_BLOCK_BYTES, FileBuilder, Node, decode_node, height
+
+_KEPT_NODES = 64  # about 60 KB each
+
+
+class Blocks(Protocol):
+    """Where blocks are kept. What `get` returns is not yet trusted."""
+
+    def has(self, cid: Cid) -> bool:
+        """Whether the block is there, without reading it. Errors: Unavailable."""
+
+    def get(self, cid: Cid) -> bytes:
+        """The block's bytes, at most MAX_BLOCK_BYTES + 1 of them. Errors: NotFound, Unavailable."""
+
+    def put(self, cid: Cid, block: bytes | bytearray | memoryview) -> None:
+        """Keep a block. Errors: Unavailable."""
+
+
+class ContentStore:
+    """The Store seam (`app.protocol.seams.Store`) over a source of blocks."""
+
+    def __init__(self, blocks: Blocks) -> None:
+        self._blocks = blocks
+        self._nodes: OrderedDict[bytes, Node] = OrderedDict()  # only nodes that were checked
+
+    def put(self, data: bytes | bytearray | memoryview) -> str:
+        """Keep `data`; its CID. Errors: Unavailable, TooLarge."""
+        builder = FileBuilder(self._blocks.put)
+        view = memoryview(data).cast("B")
+        for start in range(0, len(view), LEAF_BYTES):
+            builder.leaf(view[start : start + LEAF_BYTES])
+        return builder.finish().text
+
+    def put_file(self, path: Path) -> str:
+        """Keep a file's bytes, one leaf in memory at a time; their CID. Errors: Unavailable, TooLarge."""
+        builder = FileBuilder(self._blocks.put)
+        leaf = memoryview(bytearray(LEAF_BYTES))
+        try:
+            with path.open("rb") as file:
+                while filled := file.readinto(leaf):
+                    builder.leaf(leaf[:filled])
+        except OSError as error:
+            raise Unavailable(f"{path.name} cannot be read: {error.strerror}.") from None
+        return builder.finish().text
+
+    def has(self, cid: str) -> bool:
+        """Whether the block that `cid` names is kept here (of a long file: its top node). Errors: BadDocument."""
+        return self._blocks.has(parse(cid))
+
+    def size(self, cid: str) -> int:
+        """Length in bytes. Errors: NotFound, BadBlock, BadDocument, Unavailable."""
+        name = parse(cid)
+        return len(self._block(name)) if name.codec == RAW else self._root(name).size
+
+    def read(self, cid: str, offset: int = 0, length: int | None = None, *, limit: int) -> bytes:
+        """Verified bytes [offset, offset + length), to the end by default, at most `limit`.
+
+        Errors: TooLarge above the limit (before leaves are read); BadBlock for wrong bytes and for a range that is not
+        inside the file; NotFound; BadDocument for text that is no CID; Unavailable.
+        """
+        name = parse(cid)
+        if name.codec == RAW:
+            block = self._block(name)
+            start, stop = _range(cid, len(block), offset, length, limit)
+            return block if (start, stop) == (0, len(block)) else block[start:stop]
+        root = self._root(name)
+        start, stop = _range(cid, root.size, offset, length, limit)
+        if start == stop:
+            return b""
+        whole = io.BytesIO()  # gives its bytes away without another copy, so a long read holds them once
+        for piece in self._pieces(root, start, stop):
+            if len(piece) == stop - start:
+                return bytes(piece)
+            whole.write(piece)
+        return whole.getvalue()
+
+    def _pieces(self, node: Node, start: int, stop: int) -> Iterator[bytes | memoryview]:
+        """The leaves' parts of bytes [start, stop) below a node, in order."""
+        step = node.child_bytes
+        for index in range(start // step, -(-stop // step)):
+            first, size = index * step, node.child_size(index)
+            low, high = max(start - first, 0), min(stop - first, size)
+            if node.height > 1:
+                yield from self._pieces(self._child(node, index), low, high)
+                continue
+            leaf = self._block(node.child(index))
+            if len(leaf) != size:
+                raise BadBlock(f"A leaf has {len(leaf)} bytes where its file's node says {size}.")
+            yield leaf if high - low == size else memoryview(leaf)[low:high]
+
+    def _root(self, cid: Cid) -> Node:
+        node = self._node(cid)
+        if node.height != height(node.size):
+            raise BadBlock(f"{cid.text} is the inner node of a file, not a whole one.")
+        return node
+
+    def _child(self, parent: Node, index: int) -> Node:
+        node = self._node(parent.child(index))
+        if node.size != parent.child_size(index) or node.height != parent.height - 1:
+            raise BadBlock("A node of a file has another size than its parent says.")
+        return node
+
+    def _node(self, cid: Cid) -> Node:
+        node = self._nodes.pop(cid.digest, None) or decode_node(self._block(cid))
+        self._nodes[cid.digest] = node
+        while len(self._nodes) > _KEPT_NODES:
+            self._nodes.popitem(last=False)
+        return node
+
+    def _block(self, cid: Cid) -> bytes:
+        block = self._blocks.get(cid)
+        if len(block) > MAX_BLOCK_BYTES or hashlib.sha256(block).digest() != cid.digest:
+            raise BadBlock(
+                f"What the store holds under {cid.text} does not hash to it.",
+                "Fetch it again from another source; the copy here is damaged.",
+            )
+        return block
+
+
+def file_cid(data: bytes | bytearray | memoryview) -> str:
+    """The CID that `data` has in every store of this profile, without keeping it."""
+    builder = FileBuilder(lambda _cid, _block: None)
+    view = memoryview(data).cast("B")
+    for start in range(0, len(view), LEAF_BYTES):
+        builder.leaf(view[start : start + LEAF_BYTES])
+    return builder.finish().text
+
+
+def _range(cid: str, size: int, offset: int, length: int | None, limit: int) -> tuple[int, int]:
+    stop = size if length is None else offset + length
+    if not 0 <= offset <= stop <= size:
+        raise BadBlock(f"{cid} has {size} bytes, which do not contain the range from {offset} to {stop}.")
+    if stop - offset > limit:
+        raise TooLarge(f"A read of {stop - offset} bytes is over the limit of {limit}.")
+    return offset, stop
