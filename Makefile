@@ -1,0 +1,45 @@
+# make setup, make demo and make test work from a fresh clone with Python 3.11 or 3.12, git and make.
+
+PY := .venv/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-deep lint format types contracts bench lock clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+setup: ## .venv with locked dependencies and the native core; does nothing when up to date
+	@scripts/setup.sh
+
+demo: setup ## the whole story, from a table to a paid, audited result
+	@.venv/bin/darkroom demo
+
+test: setup lint types contracts ## everything that must hold, in minutes
+	@$(PY) -m pytest -m "not deep and not gpu"
+
+test-deep: setup contracts ## the slow proofs: statistics, whole sweeps, real parameter sets
+	@$(PY) -m pytest -m deep
+
+lint: ## style, import rules
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check --quiet . || { echo "Not in the project's format: run make format."; exit 1; }
+	@.venv/bin/lint-imports --no-cache
+
+format: ## put every file in the project's format
+	@.venv/bin/ruff check --quiet --fix-only --select I .
+	@.venv/bin/ruff format .
+
+types: ## mypy, strict
+	@.venv/bin/mypy
+
+contracts: ## npm's part: solc, OpenZeppelin, forge and anvil, from contracts/package-lock.json
+	@sh contracts/setup.sh
+
+bench: setup ## every benchmark, side by side with Concrete ML and TenSEAL
+	@for name in $$($(PY) -m benchmarks --list); do $(PY) -m benchmarks $$name || exit 1; done
+
+lock: ## write the locks again (needs uv)
+	@scripts/lock.sh
+
+clean: ## remove what was built, not the environment
+	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis contracts/out contracts/cache

@@ -1,0 +1,87 @@
+"""`python -m benchmarks NAME [--json]`: run one benchmark and print its figures.
+
+A table goes to stdout for people; with `--json` the last line of stdout is one JSON object and progress stays on stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from benchmarks.machine import facts
+
+Run = Callable[[Callable[[int, int], None]], dict[str, Any]]
+
+
+def names() -> list[str]:
+    """The benchmarks there are: the modules of this folder that define `run`, found without importing them."""
+    modules = Path(__file__).parent.glob("*.py")
+    return sorted(file.stem for file in modules if "\ndef run(" in file.read_text(encoding="utf-8"))
+
+
+def measure(run: Run, title: str) -> dict[str, Any]:
+    """The figures of one benchmark, with a progress bar on stderr where that is a terminal."""
+    err = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, disable=not err.is_terminal, transient=True) as bar:
+        task = bar.add_task(escape(title), total=None)
+        return run(lambda done, total: bar.update(task, completed=done, total=total))
+
+
+def show(name: str, figures: dict[str, Any]) -> None:
+    """Draw the figures for people."""
+    table = Table(title=f"benchmark {name}", title_justify="left")
+    table.add_column("figure")
+    table.add_column("value", justify="right")
+    for key, value in figures.items():
+        text = f"{value:,.4g}" if isinstance(value, float) and abs(value) < 1e5 else str(value)  # noqa: PLR2004
+        table.add_row(escape(key), escape(text))
+    Console().print(table)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, formatter_class=_Verbatim)
+    parser.add_argument("name", nargs="?", help="which benchmark")
+    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line of stdout")
+    parser.add_argument("--list", action="store_true", help="print the names")
+    options = parser.parse_args(arguments)
+    if options.list:
+        print("\n".join(names()))
+        return 0
+    if options.name not in names():
+        wrong = f"There is no benchmark {options.name!r}. " if options.name else ""
+        print(f"{wrong}Choose one of: {', '.join(names()) or 'none yet'}.", file=sys.stderr)
+        return 2
+    run: Run = importlib.import_module(f"benchmarks.{options.name}").run
+    figures = {**measure(run, options.name), "machine": facts()}
+    if options.json:
+        print(json.dumps(figures, allow_nan=False, default=_plain))
+    else:
+        show(options.name, {**figures, "machine": ", ".join(f"{key} {value}" for key, value in facts().items())})
+    return 0
+
+
+class _Verbatim(argparse.RawDescriptionHelpFormatter):
+    """Keeps the description's lines."""
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's scalars as Python's, which is all that figures may hold besides JSON's own kinds."""
+    if hasattr(value, "item"):
+        return value.item()
+    raise TypeError(f"A figure of type {type(value).__name__} is no JSON value.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""What every test shares: the order of areas, and that nothing is left out unseen."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from hypothesis import settings
+
+# Shared and busy machines make deadlines on single examples lie; a failing example prints how to repeat it.
+settings.register_profile("darkroom", deadline=None, print_blob=True)
+settings.load_profile("darkroom")
+
+TESTS = Path(__file__).parent
+
+# Quick areas first, so that a mistake shows early; inside an area the order is random.
+AREAS = (
+    "base",
+    "protocol",
+    "storage",
+    "cli",
+    "client",
+    "ingestion",
+    "engine",
+    "provider",
+    "auditor",
+    "custodian",
+    "fhe",
+    "chain",
+    "attack",
+    "market",
+    "compile_trees",
+    "contracts",
+    "demo",
+)
+
+
+def _rank(item: pytest.Item) -> int:
+    """The place of a test's area in the order; an area that is not named comes before the slowest."""
+    area = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
+    return AREAS.index(area) if area in AREAS else AREAS.index("compile_trees")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order areas by speed, after pytest-randomly has shuffled."""
+    items.sort(key=_rank)
+
+
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+
+
+def _refuse_skip(report: Report) -> Report:
+    """Where CI is set a skip is a failure: a missing part must be installed, not passed over."""
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("CI") == "true":
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"{report.nodeid} was skipped, which CI does not accept: {reason}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test's skip."""
+    return _refuse_skip((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """A whole module's skip."""
+    return _refuse_skip((yield))
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes the data folder or the passphrase of whoever runs it."""
+    monkeypatch.setenv("DARKROOM_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("DARKROOM_PASSPHRASE", raising=False)
+    monkeypatch.delenv("DARKROOM_PASSPHRASE_FILE", raising=False)
