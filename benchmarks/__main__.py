@@ -1,6 +1,6 @@
 """`python -m benchmarks NAME [--json]`: run one benchmark and print its figures.
 
-A table goes to stdout for people; with `--json` the last line of stdout is one JSON object and progress stays on stderr.
+A table goes to stdout for people; with `--json` the last line of stdout is one JSON object; progress is on stderr.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def show(name: str, figures: dict[str, Any]) -> None:
     table.add_column("figure")
     table.add_column("value", justify="right")
     for key, value in figures.items():
-        text = f"{value:,.4g}" if isinstance(value, float) and abs(value) < 1e5 else str(value)  # noqa: PLR2004
+        text = f"{value:,.4g}" if isinstance(value, float) and abs(value) < 1e5 else str(value)
         table.add_row(escape(key), escape(text))
     Console().print(table)
 
