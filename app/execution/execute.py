@@ -1,0 +1,73 @@
+"""Evaluate a job and say what came out: the step that provider, custodian and auditor must agree on, byte for byte."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.execution.facts import JobFacts, load_evaluation_key
+from app.execution.source import StoreSource
+from app.protocol.errors import BadReceipt
+from app.protocol.merkle import root
+from app.protocol.receipt import Receipt
+from app.protocol.seams import Progress, Store
+from app.storage.content import file_cid
+from fhe.circuit import Lookup
+from fhe.engine.evaluate import evaluate
+from fhe.profile import EVALUATOR
+
+
+@dataclass(frozen=True)
+class Execution:
+    """A receipt and the output bytes that it speaks of."""
+
+    receipt: Receipt
+    output: bytes
+
+
+def execute(facts: JobFacts, store: Store, *, threads: int, progress: Progress | None = None) -> Execution:
+    """Evaluate the job's circuit on its rows; nothing is written. The result does not depend on `threads`.
+
+    Errors: what reading the dataset's files and keys can raise (NotFound, BadBlock, BadDocument, BadModel, BadKey).
+    """
+    job, table, circuit = facts.job, facts.table, facts.circuit
+    needs_key = any(isinstance(layer, Lookup) for layer in circuit.layers)
+    output = evaluate(
+        circuit,
+        facts.profile,
+        table,
+        StoreSource(table, facts.profile, store),
+        job.first_row,
+        job.rows,
+        load_evaluation_key(store, table, facts.profile) if needs_key else None,
+        threads=threads,
+        progress=progress,
+    )
+    data = output.to_bytes()
+    receipt = Receipt(
+        chain_id=facts.chain_id,
+        market=facts.market,
+        job=job.id,
+        manifest=facts.dataset.manifest,
+        data_root=facts.dataset.data_root,
+        circuit=job.circuit,
+        profile=facts.dataset.profile,
+        evaluator=EVALUATOR,
+        first_row=job.first_row,
+        rows=job.rows,
+        form=output.form,
+        output=file_cid(data),
+        output_bytes=len(data),
+        output_root=root(data).hex(),
+    )
+    return Execution(receipt, data)
+
+
+def check_receipt(receipt: Receipt, recomputed: Receipt) -> None:
+    """Whether a receipt says what re-execution says. Errors: BadReceipt, which names the first field that differs."""
+    theirs, ours = receipt.model_dump(), recomputed.model_dump()
+    for name, value in ours.items():
+        if theirs[name] != value:
+            raise BadReceipt(
+                f"The receipt of job {recomputed.job} says another {name.replace('_', ' ')} than re-execution gives.",
+                "Do not trust this result; the executors that signed it can be reported.",
+            )

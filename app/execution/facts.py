@@ -1,0 +1,105 @@
+"""The facts of one job, from the chain and content-addressed objects only, each checked before it is used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from app.protocol.dataset import EncryptedTable
+from app.protocol.errors import BadDocument, BadKey
+from app.protocol.market import DatasetRecord, Job
+from app.protocol.manifest import Manifest, read_manifest
+from app.protocol.seams import Store
+from app.storage.cid import digest_to_cid
+from fhe.circuit import Circuit
+from fhe.circuit_form import MAX_CIRCUIT_BYTES, decode
+from fhe.evaluation_key import EvaluationKey
+from fhe.profile import EncryptionProfile
+from fhe.profiles import find
+
+MAX_MANIFEST_BYTES = 1 << 20
+
+
+class Records(Protocol):
+    """What a job's facts are read from: the chain."""
+
+    @property
+    def chain_id(self) -> int:
+        """EIP-155 identifier of the chain."""
+
+    @property
+    def address(self) -> str:
+        """EIP-55 address of the job contract."""
+
+    def job(self, job: int) -> Job:
+        """Errors: NotFound."""
+
+    def dataset(self, dataset: int, version: int | None = None) -> DatasetRecord:
+        """The dataset as of `version`, by default the present one. Errors: NotFound."""
+
+
+@dataclass(frozen=True)
+class JobFacts:
+    """Everything that evaluation of a job depends on."""
+
+    chain_id: int
+    market: str
+    job: Job
+    dataset: DatasetRecord
+    manifest: Manifest
+    circuit: Circuit
+    profile: EncryptionProfile
+
+    @property
+    def table(self) -> EncryptedTable:
+        """The encrypted table that the job reads."""
+        return self.manifest.table
+
+
+def load_manifest(store: Store, record: DatasetRecord) -> Manifest:
+    """The manifest that the chain names. Errors: NotFound, BadBlock, BadDocument."""
+    data = store.read(digest_to_cid(record.manifest), limit=MAX_MANIFEST_BYTES)
+    manifest = read_manifest(data)
+    table = manifest.table
+    said = (table.data_root, table.profile, table.rows, table.epoch)
+    if said != (record.data_root, record.profile, record.rows, record.epoch):
+        raise BadDocument(
+            f"The manifest of dataset {record.id} says another data root, profile, row count or epoch than the chain.",
+            "Do not use this dataset; tell its owner.",
+        )
+    return manifest
+
+
+def load_circuit(store: Store, digest: str) -> Circuit:
+    """The circuit of this digest. Errors: NotFound, BadBlock, BadDocument, TooLarge."""
+    return decode(store.read(digest_to_cid(digest), limit=MAX_CIRCUIT_BYTES))
+
+
+def gather(records: Records, store: Store, number: int) -> JobFacts:
+    """The facts of job `number`. Errors: NotFound, BadBlock, BadDocument, TooLarge."""
+    job = records.job(number)
+    dataset = records.dataset(job.dataset, job.version)
+    manifest = load_manifest(store, dataset)
+    circuit = load_circuit(store, job.circuit)
+    check_circuit(circuit, manifest.table)
+    profile = find(manifest.table.profile)
+    return JobFacts(records.chain_id, records.address, job, dataset, manifest, circuit, profile)
+
+
+def check_circuit(circuit: Circuit, table: EncryptedTable) -> None:
+    """Whether a circuit was made for this table. Errors: BadDocument."""
+    if circuit.profile != table.profile or circuit.codebook != table.codebook.digest:
+        raise BadDocument(
+            "This circuit was compiled for another dataset's codes or profile.",
+            "Compile the model for this dataset: darkroom model compile.",
+        )
+
+
+def load_evaluation_key(store: Store, table: EncryptedTable, profile: EncryptionProfile) -> EvaluationKey:
+    """The dataset's public evaluation key. Errors: BadKey, NotFound, BadBlock."""
+    if table.evaluation_key is None:
+        raise BadKey(
+            "This dataset publishes no evaluation key, so circuits with lookups cannot run on it.",
+            "Use a linear or additive model, or ask the owner to publish a key.",
+        )
+    return EvaluationKey.fetch(store, table.evaluation_key, profile, table.epoch)

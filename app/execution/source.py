@@ -1,0 +1,60 @@
+"""Packed columns of a published dataset, read from a store block by block as a circuit asks for them."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from app.protocol.dataset import EncodedFile, EncryptedTable, Shard
+from app.protocol.errors import BadDocument, BadModel
+from app.protocol.seams import Store
+from fhe.circuit import Input
+from fhe.packing import mask as expand_mask
+from fhe.profile import EncryptionProfile
+
+U64 = npt.NDArray[np.uint64]
+
+
+class StoreSource:
+    """`fhe.engine.source.ChunkSource` over a store; every byte is checked against its CID on the way in."""
+
+    def __init__(self, table: EncryptedTable, profile: EncryptionProfile, store: Store) -> None:
+        self._size = profile.polynomial_size
+        self._store = store
+        self._shards = table.shards
+        self._files = {
+            (number, file.column, file.encoding): file
+            for number, shard in enumerate(table.shards)
+            for file in shard.files
+        }
+
+    def bodies(self, input: Input, shard: int, chunks: range) -> U64:
+        """Body words (len(chunks), N) of one input. Errors: BadModel, BadDocument, NotFound, BadBlock."""
+        file, first = self._place(input, shard, chunks)
+        length = len(chunks) * self._size * 8
+        data = self._store.read(file.cid, first * self._size * 8, length, limit=length)
+        if len(data) != length:
+            raise BadDocument(f"The file of column {file.column!r} ends early.", "Ask the owner to publish it again.")
+        return np.frombuffer(data, dtype="<u8").reshape(len(chunks), self._size)
+
+    def mask(self, input: Input, shard: int, chunks: range) -> U64:
+        """Mask words (len(chunks), N) of one input, from the file's public seed. Errors: BadModel."""
+        file, first = self._place(input, shard, chunks)
+        return expand_mask(bytes.fromhex(file.seed), first, len(chunks), self._size)
+
+    def _place(self, input: Input, shard: int, chunks: range) -> tuple[EncodedFile, int]:
+        file = self._files.get((shard, input.column, input.encoding))
+        if file is None:
+            raise BadModel(
+                f"The dataset does not publish column {input.column!r} as {input.encoding}.",
+                "See what it publishes: darkroom dataset show.",
+            )
+        per_index = chunk_count(self._shards[shard], self._size)
+        if (input.index + 1) * per_index > file.polys:
+            raise BadModel(f"Column {input.column!r} has no {input.encoding} number {input.index}.")
+        return file, input.index * per_index + chunks.start
+
+
+def chunk_count(shard: Shard, size: int) -> int:
+    """Chunks of `size` rows that hold a shard's rows."""
+    return -(-shard.rows // size)
