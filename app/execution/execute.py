@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from app.execution.facts import JobFacts, load_evaluation_key
 from app.execution.source import StoreSource
 from app.protocol.errors import BadReceipt
-from app.protocol.merkle import root
+from app.protocol.merkle import root as merkle_root
 from app.protocol.receipt import Receipt
 from app.protocol.seams import Progress, Store
 from app.storage.content import file_cid
@@ -57,7 +57,7 @@ def execute(facts: JobFacts, store: Store, *, threads: int, progress: Progress |
         form=output.form,
         output=file_cid(data),
         output_bytes=len(data),
-        output_root=root(data).hex(),
+        output_root=merkle_root(data),
     )
     return Execution(receipt, data)
 

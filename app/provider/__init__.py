@@ -1,0 +1,1 @@
+"""The compute provider: evaluates circuits on ciphertext, and holds no key of anybody's but its own account."""

@@ -1,0 +1,91 @@
+"""The provider's agent: looks for jobs it was drawn for and moves each one as far as it can go now.
+
+For every job: evaluate, remember receipt, salt and output on disk, commit; when all executors have committed, publish
+output and receipt in the store, reveal. Nothing is published before the reveal, so that no other executor can copy the
+answer. `step` may be repeated and may be killed anywhere: each effect is either on the chain already or done again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.execution.execute import execute
+from app.execution.facts import gather
+from app.protocol.errors import DarkroomError, TryAgain
+from app.protocol.market import ZERO, Job, JobState
+from app.provider.journal import Entry, Journal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from app.chain.account import Account
+    from app.chain.market import Market, Sent
+    from app.protocol.seams import Progress, Store
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing the agent did, or could not do."""
+
+    job: int
+    what: str  # "committed", "revealed", "drew", "expired" or "failed"
+    detail: str = ""
+    sent: Sent[object] | None = None
+
+
+class ProviderAgent:
+    """One bonded provider."""
+
+    def __init__(
+        self, market: Market, store: Store, account: Account, folder: Path, *, threads: int, keep_drawing: bool = True
+    ) -> None:
+        self._market, self._store, self._account = market, store, account
+        self._threads, self._keep_drawing = threads, keep_drawing
+        self._journal = Journal(folder / "jobs")
+
+    def step(self, progress: Progress | None = None) -> list[Action]:
+        """Move every job of this provider as far as it goes now; what was done."""
+        return list(self._steps(progress))
+
+    def _steps(self, progress: Progress | None) -> Iterator[Action]:
+        for job in self._market.jobs():
+            if job.state.terminal:
+                continue
+            try:
+                yield from self._advance(job, progress)
+            except DarkroomError as error:
+                yield Action(job.id, "failed", str(error))
+
+    def _advance(self, job: Job, progress: Progress | None) -> Iterator[Action]:
+        me = self._account.address
+        mine = next((part for part in job.executions if part.provider == me), None)
+        if mine is None or mine.out:
+            if self._keep_drawing and job.state in (JobState.OPEN, JobState.DISPUTED):
+                yield from self._draw(job)
+            return
+        if job.state is not JobState.ASSIGNED or mine.receipt != ZERO:
+            return
+        if mine.commitment == ZERO:
+            entry = self._journal.get(job.id) or self._evaluate(job, progress)
+            sent = self._market.commit(self._account, job.id, entry.receipt, entry.salt)
+            yield Action(job.id, "committed", entry.receipt, sent)
+            job = self._market.job(job.id)
+        if job.revealing:
+            entry = self._journal.get(job.id) or self._evaluate(job, progress)
+            for data in self._journal.outputs(job.id):
+                self._store.put(data)
+            sent = self._market.reveal(self._account, job.id, entry.receipt, entry.salt)
+            yield Action(job.id, "revealed", entry.receipt, sent)
+
+    def _evaluate(self, job: Job, progress: Progress | None) -> Entry:
+        facts = gather(self._market, self._store, job.id)
+        execution = execute(facts, self._store, threads=self._threads, progress=progress)
+        return self._journal.remember(job.id, execution.receipt, execution.output)
+
+    def _draw(self, job: Job) -> Iterator[Action]:
+        try:
+            yield Action(job.id, "drew", sent=self._market.draw(self._account, job.id))
+        except TryAgain:
+            return

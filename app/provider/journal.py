@@ -1,0 +1,70 @@
+"""What a provider must remember of a job between its commitment and its reveal, whatever kills it in between.
+
+A salt that is lost cannot be revealed, and a silent executor is slashed; so the output, the receipt and the salt are on
+disk before the commitment is sent, and the same ones are used ever after. The entry is written last: it is there only
+when everything it speaks of is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.protocol.errors import BadKey
+from app.protocol.receipt import Receipt
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One job's receipt digest and salt, both 64 hex digits."""
+
+    receipt: str
+    salt: str
+
+
+class Journal:
+    """Three small files a job in a folder of the provider's own: output, receipt, entry."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def get(self, job: int) -> Entry | None:
+        """What was remembered of a job. Errors: BadKey for a damaged entry."""
+        path = self._folder / f"{job}.json"
+        if not path.is_file():
+            return None
+        try:
+            fields = json.loads(path.read_bytes())
+            return Entry(str(fields["receipt"]), str(fields["salt"]))
+        except (ValueError, KeyError, TypeError):
+            raise BadKey(f"The journal entry {path} is damaged.", "Delete it if the job is over.") from None
+
+    def outputs(self, job: int) -> tuple[bytes, bytes]:
+        """The output and the receipt of a remembered job, as they are to be published."""
+        return (self._folder / f"{job}.output").read_bytes(), (self._folder / f"{job}.receipt").read_bytes()
+
+    def remember(self, job: int, receipt: Receipt, output: bytes) -> Entry:
+        """Draw a salt for a job's receipt and keep everything, durably."""
+        entry = Entry(receipt.digest, secrets.token_hex(32))
+        self._write(f"{job}.output", output)
+        self._write(f"{job}.receipt", receipt.to_bytes())
+        self._write(f"{job}.json", json.dumps({"receipt": entry.receipt, "salt": entry.salt}).encode())
+        return entry
+
+    def forget(self, job: int) -> None:
+        """Drop a job that is over."""
+        for suffix in ("json", "receipt", "output"):
+            (self._folder / f"{job}.{suffix}").unlink(missing_ok=True)
+
+    def _write(self, name: str, data: bytes) -> None:
+        scratch = self._folder / f".{name}.{os.getpid()}"
+        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(self._folder / name)
