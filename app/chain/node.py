@@ -71,6 +71,9 @@ class Fees:
     tip: int
 
 
+Topics = Sequence[bytes | None]
+
+
 class Node(Protocol):
     """A chain to read from and to send raw transactions to. Every read sees the newest head."""
 
@@ -114,8 +117,8 @@ class Node(Protocol):
     def receipt(self, tx: str) -> TxReceipt:
         """The receipt of a transaction in the canonical chain. Errors: NotFound."""
 
-    def logs(self, first: int, last: int, addresses: Collection[str]) -> Sequence[Log]:
-        """Events of these contracts in blocks [first, last], in order. Errors: TooLarge."""
+    def logs(self, first: int, last: int, addresses: Collection[str], topics: Topics = ()) -> Sequence[Log]:
+        """Events of these contracts in blocks [first, last], in order; a None topic matches any."""
 
     def wait_block(self, number: int, timeout: float = 60.0) -> Block:
         """The head once it is at least `number`; an auto-mining chain mines up to there. Errors: Unavailable."""

@@ -9,7 +9,7 @@ from typing import Any
 from eth_utils.address import to_checksum_address
 
 from app.chain.jsonrpc import JsonRpc, RpcRefused
-from app.chain.node import Block, ExecutionReverted, Fees, Log, NonceTaken, TxReceipt
+from app.chain.node import Block, ExecutionReverted, Fees, Log, NonceTaken, Topics, TxReceipt
 from app.protocol.errors import BadInput, NotFound, Reverted, Unavailable
 
 RECEIPT_SECONDS = 180.0
@@ -144,13 +144,14 @@ class RpcNode:
             raise NotFound(f"This chain holds no transaction {tx}.", "Check the chain and the hash.")
         return _receipt(answer)
 
-    def logs(self, first: int, last: int, addresses: Collection[str]) -> Sequence[Log]:
+    def logs(self, first: int, last: int, addresses: Collection[str], topics: Topics = ()) -> Sequence[Log]:
         """Events of these contracts in blocks [first, last], asked for in ranges that shrink when a node minds."""
         found: list[Log] = []
         step = LOG_BLOCKS
         while first <= last:
             until = min(last, first + step - 1)
-            question = {"fromBlock": hex(first), "toBlock": hex(until), "address": list(addresses)}
+            question: dict[str, Any] = {"fromBlock": hex(first), "toBlock": hex(until), "address": list(addresses)}
+            question["topics"] = [None if topic is None else "0x" + topic.hex() for topic in topics]
             try:
                 answer = self._rpc.call("eth_getLogs", question)
             except RpcRefused as refusal:
