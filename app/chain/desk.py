@@ -93,7 +93,7 @@ class Desk:
 
     def create(self, account: Account, interface: Interface, bytecode: bytes, args: Sequence[Any]) -> TxReceipt:
         """Deploy a contract. Errors: Reverted, Unavailable, BadInput."""
-        return self.transact(account, None, bytecode + encode_args(interface.constructor, args, "constructor"))
+        return self.transact(account, None, bytecode + encode_args(interface.constructor, args))
 
     def transact(self, account: Account, to: str | None, data: bytes) -> TxReceipt:
         """Estimate, sign, send, wait; again with the next nonce when another process signed with the same account."""
@@ -123,7 +123,7 @@ class Desk:
         )
 
     def _late_refusal(self, account: Account, to: str | None, data: bytes, receipt: TxReceipt) -> Reverted:
-        """The reason of a transaction that passed the estimate and reverted in its block: ask again on the new state."""
+        """Why a transaction passed the estimate and reverted in its block: ask again on the new state."""
         try:
             if to is not None:
                 self.node.call(to, data, account.address)
@@ -155,6 +155,5 @@ class Desk:
     def find(self, contract: str, event: str, first: int, last: int, *indexed: int) -> list[Event]:
         """Events of one kind in blocks [first, last] whose leading indexed numbers are these."""
         there = self.contracts[contract]
-        (topic,) = (hash for hash, signature in there.interface.events.items() if signature.name == event)
-        topics: Topics = [topic, *(number.to_bytes(32, "big") for number in indexed)]
+        topics: Topics = [there.interface.topic(event), *(number.to_bytes(32, "big") for number in indexed)]
         return self.decode(self.node.logs(first, last, [there.address], topics))

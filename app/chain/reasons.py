@@ -86,7 +86,7 @@ def reverted(error: CustomError | None, detail: str = "") -> Reverted:
 
 
 def _state_name(number: int) -> str:
-    return JobState(number).name if number in JobState else str(number)
+    return JobState(number).name if 0 <= number < len(JobState) else str(number)
 
 
 class _Words(dict[str, Any]):
