@@ -113,6 +113,8 @@ class ProviderRecord:
     capacity: int  # units it takes in one job
     heartbeat: int  # time of its last sign of life
     unbonding: int  # time from which the bond can be taken back; 0 while it serves
+    locked: int = 0  # the part of the bond that running jobs hold
+    seat: int = 0  # its place in the draw, from 1; 0 when it has none
 
 
 @dataclass(frozen=True)
@@ -120,8 +122,10 @@ class Execution:
     """One drawn executor's part in a job."""
 
     provider: str
-    commitment: str  # 64 zeros until it commits
+    commitment: str  # 64 zeros until it commits, and again once it has revealed
     receipt: str  # digest, 64 zeros until it reveals
+    fee: int = 0  # what it earns if its digest wins
+    out: bool = False  # it missed a deadline and was slashed
 
 
 @dataclass(frozen=True)
@@ -145,6 +149,14 @@ class Job:
     decision: str  # digest of the custodian's decision, 64 zeros before
     deadline: int  # of the present state; 0 in terminal ones
     opened_block: int
+    version: int = 1  # of the dataset when the job was opened
+    price: int = 0  # what the owner earns when the job settles
+    max_fee: int = 0  # escrowed for all executors together
+    round: int = 0  # of the draw; grows with each dispute
+    revealing: bool = False  # every drawn executor has committed, so receipts may be revealed
+    seed_block: int = 0  # the block whose hash draws executors, while OPEN or DISPUTED
+    closed_block: int = 0  # the block that ended the job; 0 before
+    reason: str = ""  # the custodian's code for a refusal
 
 
 ZERO = "0" * 64
