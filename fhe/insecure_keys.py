@@ -1,7 +1,7 @@
 """INSECURE keys of tiny profiles, for fast tests: made here, without Concrete, and of no security whatever.
 
-They have the same layouts and the same algebra as real keys (`fhe.evaluation_key`), so everything that runs on them runs
-on real ones. A profile that claims any security is refused.
+They have the same layouts and the same algebra as real keys (`fhe.evaluation_key`), so everything that runs on them
+runs on real ones. A profile that claims any security is refused.
 """
 
 from __future__ import annotations
@@ -62,8 +62,10 @@ def _keyswitch_key(
 
 
 def _uniform(rng: np.random.Generator, shape: tuple[int, ...]) -> U64:
-    return rng.integers(0, 2**64, shape, dtype=np.uint64)
+    words: U64 = rng.integers(0, 2**64, shape, dtype=np.uint64)
+    return words
 
 
 def _normal(rng: np.random.Generator, shape: tuple[int, ...], variance: float) -> U64:
-    return np.rint(rng.normal(0, math.sqrt(variance) * 2.0**64, shape)).astype(np.int64).view(np.uint64)
+    words: U64 = np.rint(rng.normal(0, math.sqrt(variance) * 2.0**64, shape)).astype(np.int64).view(np.uint64)
+    return words
