@@ -45,7 +45,7 @@ def word_to_reason(word: str) -> str:
     return bytes.fromhex(word).rstrip(b"\0").decode("ascii", "replace")
 
 
-def dataset(id: int, stored: Struct, version: Struct) -> DatasetRecord:
+def as_dataset(id: int, stored: Struct, version: Struct) -> DatasetRecord:
     """From the registry's struct and the DatasetVersion event of the current version.
 
     Errors: VerificationFailed when the event is not the one that the storage word binds.
@@ -56,10 +56,10 @@ def dataset(id: int, stored: Struct, version: Struct) -> DatasetRecord:
             f"The digests that the node gives for dataset {id} are not those that the registry holds.",
             "Use another node: this one does not tell the truth.",
         )
-    return dataset_version(id, stored, version)
+    return as_dataset_version(id, stored, version)
 
 
-def dataset_version(id: int, stored: Struct, version: Struct) -> DatasetRecord:
+def as_dataset_version(id: int, stored: Struct, version: Struct) -> DatasetRecord:
     """The dataset as of one version: digests and size from its event, the parties from storage."""
     return DatasetRecord(
         id=id,
@@ -75,7 +75,7 @@ def dataset_version(id: int, stored: Struct, version: Struct) -> DatasetRecord:
     )
 
 
-def offer(id: int, stored: Struct) -> Offer:
+def as_offer(id: int, stored: Struct) -> Offer:
     """From the license market's struct."""
     return Offer(
         id=id,
@@ -92,7 +92,7 @@ def offer(id: int, stored: Struct) -> Offer:
     )
 
 
-def license(id: int, stored: Struct) -> License:
+def as_license(id: int, stored: Struct) -> License:
     """From the license market's struct."""
     return License(
         id=id,
@@ -108,7 +108,7 @@ def license(id: int, stored: Struct) -> License:
     )
 
 
-def provider(address: str, stored: Struct) -> ProviderRecord:
+def as_provider(address: str, stored: Struct) -> ProviderRecord:
     """From the provider registry's struct."""
     return ProviderRecord(
         address=address,
@@ -122,7 +122,7 @@ def provider(address: str, stored: Struct) -> ProviderRecord:
     )
 
 
-def job(id: int, stored: Struct, executions: Sequence[Struct], opened: Struct, closed: Mapping[str, Struct]) -> Job:
+def as_job(id: int, stored: Struct, executions: Sequence[Struct], opened: Struct, closed: Mapping[str, Struct]) -> Job:
     """From the job market's structs, its JobOpened event, and the events of the block that closed it, by name."""
     released, refused = closed.get("JobReleased", {}), closed.get("JobRefused", {})
     return Job(

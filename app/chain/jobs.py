@@ -1,0 +1,147 @@
+"""Jobs: opening, the draw, commit and reveal, release or refusal, and the end of deadlines."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from app.chain.account import Account
+from app.chain.datasets import Datasets
+from app.chain.desk import Sent
+from app.chain.entities import as_job, commitment, reason_to_word
+from app.chain.licensing import Licensing
+from app.chain.providers import Providers
+from app.protocol.errors import AlreadyReleased, NotFound, Reverted, Unavailable, VerificationFailed
+from app.protocol.market import Job, JobState, check_use
+
+JOBS = "JobMarket"
+DRAW_TRIES = 4
+
+
+class Jobs(Datasets, Licensing, Providers):
+    """Job actions and reads."""
+
+    def open_job(
+        self,
+        account: Account,
+        license: int,
+        *,
+        circuit: str,
+        first_row: int,
+        rows: int,
+        sealing_key: str,
+        units: int,
+        replicas: int,
+        max_fee: int,
+    ) -> Sent[int]:
+        """Open and fund a job in one transaction, by permit; the value is its id.
+
+        `units` is the circuit's static cost on these rows; `max_fee` bounds what all executors together cost.
+        Errors: those of `check_use`, NotFound, Reverted.
+        """
+        bought = self.license(license)
+        dataset, terms = self.dataset(bought.dataset), self.offer(bought.offer)
+        check_use(bought, dataset, account.address, first_row, rows, self.desk.node.now())
+        order = (license, circuit, first_row, rows, sealing_key, units, replicas, max_fee)
+        cost = terms.price_job + terms.price_row * rows + max_fee
+        if cost <= self.allowance(account.address, JOBS):
+            sent = self.desk.send(account, JOBS, "open", order)
+        else:
+            sent = self.desk.send(account, JOBS, "openWithPermit", order, *self.permit(account, JOBS, cost))
+        return sent.with_value(int(sent.event("JobOpened").args["job"]))
+
+    def draw(self, account: Account, job: int) -> Sent[tuple[str, ...]]:
+        """Draw executors once the block with their randomness is there; the value is their addresses. Anyone may.
+
+        A draw that comes after the chain forgot that block's hash arms another block; then this draws again.
+        """
+        for _ in range(DRAW_TRIES):
+            self.desk.node.wait_block(self._stored(job)["seedBlock"])
+            sent = self.desk.send(account, JOBS, "draw", job)
+            if any(event.name == "JobAssigned" for event in sent.events):
+                return sent.with_value(tuple(sent.event("JobAssigned").args["providers"]))
+        raise Unavailable(f"The draw of job {job} came too late {DRAW_TRIES} times.", "Try again.")
+
+    def commit(self, account: Account, job: int, receipt: str, salt: str) -> Sent[str]:
+        """Commit to a receipt digest under a salt of 32 random bytes; the value is the commitment."""
+        word = self.commitment(job, account.address, receipt, salt)
+        return self.desk.send(account, JOBS, "commit", job, word).with_value(word)
+
+    def reveal(self, account: Account, job: int, receipt: str, salt: str) -> Sent[JobState]:
+        """Reveal the receipt digest; the value is the job's state afterwards."""
+        sent = self.desk.send(account, JOBS, "reveal", job, receipt, salt)
+        names = {event.name for event in sent.events}
+        outcomes = {"JobComputed": JobState.COMPUTED, "JobDisputed": JobState.DISPUTED, "JobFailed": JobState.FAILED}
+        return sent.with_value(next((s for name, s in outcomes.items() if name in names), JobState.ASSIGNED))
+
+    def release(self, account: Account, job: int, *, sealed: str, decision: str) -> Sent[None]:
+        """Publish the sealed result's digest, which also settles the job. Errors: AlreadyReleased, Reverted."""
+        return self._close(account, job, "release", sealed, decision)
+
+    def refuse(self, account: Account, job: int, *, reason: str, decision: str) -> Sent[None]:
+        """Refuse a release for a reason (a code of at most 32 letters). Errors: AlreadyReleased, Reverted, BadInput."""
+        return self._close(account, job, "refuse", reason_to_word(reason), decision)
+
+    def _close(self, account: Account, job: int, function: str, *args: str) -> Sent[None]:
+        try:
+            return self.desk.send(account, JOBS, function, job, *args)
+        except Reverted as error:
+            if error.reason == "WrongState" and self._stored(job)["state"] in (JobState.RELEASED, JobState.SETTLED):
+                raise AlreadyReleased(f"Job {job} was released before.", "Serve the same result again.") from None
+            raise
+
+    def expire(self, account: Account, job: int) -> Sent[JobState]:
+        """Move on a job whose deadline has passed; the value is its state afterwards. Anyone may."""
+        sent = self.desk.send(account, JOBS, "expire", job)
+        return sent.with_value(JobState(self._stored(job)["state"]))
+
+    def commitment(self, job: int, provider: str, receipt: str, salt: str) -> str:
+        """What `provider` commits to; see `entities.commitment`."""
+        return commitment(self.desk.node.chain_id, self.desk.address(JOBS), job, provider, receipt, salt)
+
+    def job(self, id: int) -> Job:
+        """A job with everything that its structs and events say. Errors: NotFound, VerificationFailed."""
+        stored = self._stored(id)
+        opened = self.desk.find(JOBS, "JobOpened", stored["openedBlock"], stored["openedBlock"], id)
+        if not opened:
+            raise VerificationFailed(f"The node has no event of job {id}'s opening.", "Use a node with full history.")
+        closed: dict[str, Mapping[str, Any]] = {}
+        if block := stored["closedBlock"]:
+            for name in ("JobReleased", "JobRefused"):
+                closed.update({event.name: event.args for event in self.desk.find(JOBS, name, block, block, id)})
+        return as_job(id, stored, self.desk.read(JOBS, "executionsOf", id), opened[-1].args, closed)
+
+    def jobs(
+        self,
+        *,
+        dataset: int | None = None,
+        buyer: str | None = None,
+        states: Collection[JobState] | None = None,
+        first: int = 1,
+    ) -> Iterator[Job]:
+        """Jobs from id `first` on, or those of a dataset, of a buyer, in some states; by id."""
+        for number in range(max(first, 1), self.job_count() + 1):
+            stored = self._stored(number)
+            if dataset not in (None, stored["dataset"]) or buyer not in (None, stored["buyer"]):
+                continue
+            if states is None or stored["state"] in states:
+                yield self.job(number)
+
+    def job_count(self) -> int:
+        """Jobs ever opened; ids run from 1 to this."""
+        return int(self.desk.read(JOBS, "jobCount"))
+
+    def paused_until(self) -> int:
+        """The time until which no new job can be opened; past or 0 when there is no pause."""
+        return int(self.desk.read(JOBS, "pausedUntil"))
+
+    def _stored(self, id: int) -> Mapping[str, Any]:
+        try:
+            stored: Mapping[str, Any] = self.desk.read(JOBS, "get", id)
+        except Reverted as error:
+            if error.reason != "NoSuchJob":
+                raise
+            stored = {}
+        if not stored or stored["state"] == JobState.NONE:
+            raise NotFound(f"There is no job {id}.", "List yours: darkroom job list.")
+        return stored

@@ -1,0 +1,60 @@
+"""Bonded compute providers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from app.chain.account import Account
+from app.chain.desk import Sent
+from app.chain.entities import as_provider
+from app.chain.money import Money
+from app.protocol.errors import NotFound
+from app.protocol.market import ProviderRecord
+
+PROVIDERS = "ProviderRegistry"
+
+
+class Providers(Money):
+    """Provider actions and reads. Bonds are token units, prices token units per unit of static cost."""
+
+    def register_provider(self, account: Account, *, bond: int, price: int, capacity: int) -> Sent[int]:
+        """Add `bond` to the account's bond, by permit, and take a seat in the draw; the value is the whole bond."""
+        if bond <= self.allowance(account.address, PROVIDERS):
+            sent = self.desk.send(account, PROVIDERS, "bond", bond, price, capacity)
+        else:
+            permit = self.permit(account, PROVIDERS, bond)
+            sent = self.desk.send(account, PROVIDERS, "bondWithPermit", bond, price, capacity, *permit)
+        return sent.with_value(int(sent.event("Bonded").args["bond"]))
+
+    def set_terms(self, account: Account, *, price: int, capacity: int) -> Sent[None]:
+        """Change price per unit and the units taken in one job."""
+        return self.desk.send(account, PROVIDERS, "setTerms", price, capacity)
+
+    def heartbeat(self, account: Account) -> Sent[None]:
+        """A sign of life: without one for the registry's window, a provider is not drawn."""
+        return self.desk.send(account, PROVIDERS, "heartbeat")
+
+    def unbond(self, account: Account) -> Sent[int]:
+        """Leave the draw; the value is the time from which the bond can be taken back."""
+        sent = self.desk.send(account, PROVIDERS, "unbond")
+        return sent.with_value(int(sent.event("Unbonding").args["until"]))
+
+    def withdraw_bond(self, account: Account) -> Sent[int]:
+        """Take the bond back after the delay; the value is the amount paid."""
+        sent = self.desk.send(account, PROVIDERS, "withdrawBond")
+        return sent.with_value(int(sent.event("BondWithdrawn").args["amount"]))
+
+    def evict(self, account: Account, provider: str) -> Sent[None]:
+        """Free the seat of a provider that shows no sign of life; anyone may."""
+        return self.desk.send(account, PROVIDERS, "evict", provider)
+
+    def provider(self, address: str) -> ProviderRecord:
+        """Errors: NotFound for an account that never bonded."""
+        stored = self.desk.read(PROVIDERS, "get", address)
+        if not any(stored.values()):
+            raise NotFound(f"{address} is not a provider.", "Bond first: darkroom provider bond.")
+        return as_provider(address, stored)
+
+    def providers(self) -> Iterator[ProviderRecord]:
+        """Those with a seat in the draw, by seat."""
+        return (self.provider(address) for address in self.desk.read(PROVIDERS, "providers"))
