@@ -56,7 +56,13 @@ class Licensing(Money):
         return sent.with_value(int(sent.event("LicenseBought").args["license"]))
 
     def revoke_license(self, account: Account, license: int) -> Sent[int]:
-        """End a license (the seller, or its holder); the value is the refund credited to the buyer."""
+        """Take a license back (the dataset's owner) and pay for what is unused; the value is the refund.
+
+        The refund comes from the owner: when no allowance covers it, an approval of exactly that amount goes first.
+        """
+        refund = int(self.desk.read(LICENSES, "refundOf", license))
+        if refund > self.allowance(account.address, LICENSES):
+            self.approve(account, LICENSES, refund)
         sent = self.desk.send(account, LICENSES, "revoke", license)
         return sent.with_value(int(sent.event("LicenseRevoked").args["refund"]))
 

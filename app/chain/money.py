@@ -31,7 +31,7 @@ class Money:
 
     def faucet(self, account: Account, amount: int) -> Sent[int]:
         """Mint test tokens to the account; only the test token can. Errors: Reverted."""
-        return self.desk.send(account, COIN, "faucet", amount).with_value(amount)
+        return self.desk.send(account, COIN, "faucet", account.address, amount).with_value(amount)
 
     def approve(self, account: Account, spender: str, amount: int) -> Sent[None]:
         """Let a contract take up to `amount` from the account. `spender` is an address or a contract's name."""
@@ -51,9 +51,7 @@ class Money:
 
     def permit(self, account: Account, spender: str, amount: int) -> Permit:
         """A signed EIP-2612 permit for a contract, good for an hour, to be used in the same transaction."""
-        domain = self.desk.read(
-            COIN, "eip712Domain"
-        )  # ERC-5267
+        domain = self.desk.read(COIN, "eip712Domain")  # ERC-5267
         deadline = self.desk.node.now() + PERMIT_SECONDS
         message = {
             "owner": account.address,

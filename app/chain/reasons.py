@@ -23,7 +23,11 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Approve the amount first.",
     ),
     "ERC2612ExpiredSignature": ("The permit's deadline {deadline} has passed.", "Sign a new one."),
-    "PermitFailed": ("The permit does not fit and there is no allowance in its place.", "Sign a new one."),
+    "NoAllowance": (
+        "The permit does not fit, and the contract may take {allowance} token units of the {needed} needed.",
+        "Sign a new permit.",
+    ),
+    "FaucetCap": ("The faucet gives {cap} token units a call and {amount} were asked.", "Ask for less, more often."),
     "ERC721NonexistentToken": ("There is no dataset {tokenId}.", "List them: darkroom dataset list."),
     # datasets
     "NotDatasetOwner": ("Dataset {dataset} belongs to another account.", "Use the owner's account."),

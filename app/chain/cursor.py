@@ -1,0 +1,145 @@
+"""Following the chain's events through crashes and reorganisations.
+
+The pure part: a `Trail` remembers the hashes of the blocks last seen; `reconcile` finds the newest of them that is still
+in the chain. The shell, `Cursor`, asks a node for the next blocks' events and hands out a `Step`: what to forget, what
+to add, and the trail to keep. Whoever applies a step and stores its trail in one transaction never misses an event and
+never sees one twice, whatever happens in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.chain.desk import Desk, Event
+from app.protocol.errors import BadDocument, NotFound, Unavailable
+
+DEPTH = 128  # blocks of memory: twice the depth after which public chains are final
+MAX_BLOCKS = 1_000  # in one step
+TRIES = 5  # a chain that reorganises again and again while it is being read
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A block that was seen: number and hash."""
+
+    number: int
+    hash: str
+
+
+@dataclass(frozen=True)
+class Trail:
+    """Where a reader stands. `start` is the first block of interest; `marks` are the last seen blocks, ascending."""
+
+    start: int
+    marks: tuple[Mark, ...] = ()
+
+    @property
+    def next(self) -> int:
+        """The first block not yet seen."""
+        return self.marks[-1].number + 1 if self.marks else self.start
+
+    def extended(self, marks: tuple[Mark, ...]) -> Trail:
+        """With newer marks, and no more than `DEPTH` in all."""
+        return Trail(self.start, (self.marks + marks)[-DEPTH:])
+
+    def cut(self, ancestor: Mark | None) -> Trail:
+        """Back at a common ancestor; None means before everything."""
+        return Trail(self.start, tuple(m for m in self.marks if ancestor and m.number <= ancestor.number))
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON value to store."""
+        return {"start": self.start, "marks": [[mark.number, mark.hash] for mark in self.marks]}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Trail:
+        """Inverse of `to_json`. Errors: BadDocument."""
+        try:
+            marks = tuple(Mark(int(number), str(digest)) for number, digest in value["marks"])
+            start = int(value["start"])
+        except (KeyError, TypeError, ValueError):
+            raise BadDocument("This is not a stored place in a chain.", "Begin again from the first block.") from None
+        if any(a.number >= b.number for a, b in zip(marks, marks[1:], strict=False)):
+            raise BadDocument("The blocks of this stored place are not in order.", "Begin again from the first block.")
+        return cls(start, marks)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a reader does next: forget everything after block `forget_after` (None: nothing), then add `events`.
+
+    `trail` is to be stored together with the effect. `behind` counts blocks that are there and not yet read.
+    """
+
+    forget_after: int | None
+    events: tuple[Event, ...]
+    trail: Trail
+    behind: int
+
+
+def reconcile(trail: Trail, hash_at: Callable[[int], str | None]) -> Trail:
+    """The trail up to the newest mark that the chain still has; unchanged when its last block is still there.
+
+    `hash_at` gives the canonical hash at a height, None above the head. Marks are searched by halves: once a block
+    is in the chain, all before it are.
+    """
+    marks = trail.marks
+    if not marks or hash_at(marks[-1].number) == marks[-1].hash:
+        return trail
+    low, high = 0, len(marks) - 1  # marks[:low] are in the chain, marks[high:] are not
+    while low < high:
+        middle = (low + high) // 2
+        if hash_at(marks[middle].number) == marks[middle].hash:
+            low = middle + 1
+        else:
+            high = middle
+    return trail.cut(marks[low - 1] if low else None)
+
+
+class Cursor:
+    """Reads a deployment's events from a stored trail on."""
+
+    def __init__(self, desk: Desk, trail: Trail, *, confirmations: int = 0) -> None:
+        """`confirmations` blocks at the head are left for later; 0 reads all and relies on `Step.forget_after`."""
+        self._desk = desk
+        self._confirmations = confirmations
+        self.trail = trail
+
+    def poll(self, limit: int = MAX_BLOCKS) -> Step:
+        """The next step; the cursor moves on with it. Without news it has no events and forgets nothing.
+
+        Errors: Unavailable.
+        """
+        for _ in range(TRIES):
+            step = self._step(limit)
+            if step is not None:
+                self.trail = step.trail
+                return step
+        raise Unavailable("The chain keeps reorganising while it is being read.", "Try again.")
+
+    def _step(self, limit: int) -> Step | None:
+        """One try; None when the blocks changed between two of its questions."""
+        node = self._desk.node
+        trail = reconcile(self.trail, self._hash_at)
+        forget = None if trail is self.trail else trail.next - 1
+        head = node.head().number - self._confirmations
+        last = min(head, trail.next + limit - 1)
+        if last < trail.next:
+            return Step(forget, (), trail, 0)
+        try:
+            marks = tuple(Mark(n, node.block(n).hash) for n in range(max(trail.next, last - DEPTH + 1), last + 1))
+            events = tuple(self._desk.events(trail.next, last))
+        except NotFound:
+            return None
+        known = {mark.number: mark.hash for mark in marks}
+        torn = any(known.get(event.block, event.block_hash) != event.block_hash for event in events)
+        if torn or self._hash_at(last) != marks[-1].hash:
+            return None
+        return Step(forget, events, trail.extended(marks), head - last)
+
+    def _hash_at(self, number: int) -> str | None:
+        try:
+            return self._desk.node.block(number).hash
+        except NotFound:
+            return None
