@@ -18,15 +18,16 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+import benchmarks
 from benchmarks.machine import facts
 
 Run = Callable[[Callable[[int, int], None]], dict[str, Any]]
 
 
 def names() -> list[str]:
-    """The benchmarks there are: the modules of this folder that define `run`, found without importing them."""
-    modules = Path(__file__).parent.glob("*.py")
-    return sorted(file.stem for file in modules if "\ndef run(" in file.read_text(encoding="utf-8"))
+    """The benchmarks there are: the modules of this package that define `run`, found without importing them."""
+    files = [file for folder in benchmarks.__path__ for file in Path(folder).glob("*.py")]
+    return sorted(file.stem for file in files if "\ndef run(" in file.read_text(encoding="utf-8"))
 
 
 def measure(run: Run, title: str) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 compile() {
-    uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-        --no-emit-find-links --custom-compile-command "make lock" ${UPGRADE:+--upgrade} pyproject.toml "$@"
+    uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+        --custom-compile-command "make lock" ${UPGRADE:+--upgrade} pyproject.toml "$@"
 }
 compile --extra owner --group dev --group bench --output-file locks/dev.txt
 compile --constraints locks/dev.txt --output-file locks/provider.txt

@@ -1,0 +1,98 @@
+"""House rules that every file keeps: documented, short, and tied to no machine or registry."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CODE = ("app", "fhe", "ingestion", "contracts", "benchmarks", "tests", "scripts")
+SKIPPED = {"node_modules", "__pycache__", "out", "cache", "artifacts", "vendor"}
+MAX_LINES = 600
+ARGUED_LINES = 400
+
+
+def files(*suffixes: str) -> Iterator[Path]:
+    """The project's own files with one of the suffixes."""
+    for folder in CODE:
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.suffix in suffixes and not SKIPPED & set(path.relative_to(ROOT).parts):
+                yield path
+
+
+def name(path: Path) -> str:
+    """A file's path inside the project."""
+    return str(path.relative_to(ROOT))
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    """Each Python module begins with a docstring."""
+    silent = [name(path) for path in files(".py") if not ast.get_docstring(ast.parse(path.read_text()))]
+    assert not silent
+
+
+def test_every_test_states_a_behaviour() -> None:
+    """Each test function's docstring is a sentence."""
+    silent = []
+    for path in files(".py"):
+        if path.name.startswith("test_"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+                    words = ast.get_docstring(node) or ""
+                    if not words.endswith("."):
+                        silent.append(f"{name(path)}: {node.name}")
+    assert not silent
+
+
+def test_files_stay_short() -> None:
+    """No source file has more than 600 lines; one with more than 400 says near its top why it is long."""
+    long = {}
+    for path in files(".py", ".sol", ".c", ".h", ".js", ".mjs", ".sh"):
+        lines = path.read_text().splitlines()
+        argued = any("Long because" in line for line in lines[:40])
+        if len(lines) > MAX_LINES or (len(lines) > ARGUED_LINES and not argued):
+            long[name(path)] = len(lines)
+    assert not long
+
+
+def test_modules_are_named_by_domain() -> None:
+    """No module is a drawer for everything."""
+    drawers = {"utils.py", "util.py", "helpers.py", "common.py", "misc.py"}
+    assert not [name(path) for path in files(".py") if path.name in drawers]
+
+
+@pytest.mark.parametrize("lock", ["dev.txt", "provider.txt"])
+def test_python_locks_name_no_host(lock: str) -> None:
+    """A lock pins every distribution by version and hash and leaves the choice of index to its user."""
+    text = (ROOT / "locks" / lock).read_text()
+    assert "://" not in text
+    assert not re.search(r"^-", text, re.MULTILINE), "an option line would choose an index"
+    entries = re.findall(r"^[a-z0-9].*(?:\n +--hash.*)*", text, re.MULTILINE)
+    assert len(entries) > 50
+    assert not [entry for entry in entries if "==" not in entry or "--hash=sha256:" not in entry]
+
+
+def test_the_small_lock_is_part_of_the_large_one() -> None:
+    """A provider runs the very versions that the project tests, and none of the owner's heavy ones."""
+    pins = {
+        lock: dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", (ROOT / "locks" / lock).read_text(), re.MULTILINE))
+        for lock in ("dev.txt", "provider.txt")
+    }
+    assert pins["provider.txt"].items() <= pins["dev.txt"].items()
+    assert not {"torch", "concrete-ml", "concrete-python", "polars", "pycapnp"} & pins["provider.txt"].keys()
+
+
+def test_npm_locks_name_no_host() -> None:
+    """npm locks hold integrity hashes and no addresses."""
+    locks = [path for path in files(".json") if path.name == "package-lock.json"]
+    assert locks
+    for path in locks:
+        packages = json.loads(path.read_text())["packages"]
+        assert "resolved" not in {key for entry in packages.values() for key in entry}
+        own = [entry for key, entry in packages.items() if key and not entry.get("link")]
+        assert all(entry.get("integrity", "").startswith("sha512-") for entry in own)

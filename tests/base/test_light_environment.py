@@ -1,0 +1,79 @@
+"""Providers and auditors run without torch, Concrete ML and what comes with them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HEAVY = (
+    "brevitas", "capnp", "concrete", "hummingbird", "onnx", "onnxruntime", "pandas", "polars", "scipy", "skl2onnx",
+    "sklearn", "skorch", "tenseal", "torch", "xgboost",
+)  # fmt: skip
+LIGHT = ("app.protocol", "app.chain", "app.storage", "app.execution", "app.provider", "app.auditor", "fhe.engine")
+
+# Imports every module of the light packages while each heavy import raises, as it would where they are not installed.
+PROGRAM = """
+import importlib, pkgutil, sys
+
+heavy, light = (text.split(",") for text in sys.argv[1:3])
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in heavy:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+seen = 0
+for package in light:
+    module = importlib.import_module(package)
+    for found in pkgutil.walk_packages(module.__path__, package + "."):
+        if not found.name.endswith("__main__"):
+            importlib.import_module(found.name)
+            seen += 1
+print(seen)
+"""
+
+
+def run(python: Path | str, *arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """A Python program's outcome, without this checkout's path except by `cwd` and without the caller's settings."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    return subprocess.run(
+        [str(python), *arguments], cwd=cwd, env=kept, capture_output=True, text=True, timeout=500, check=False
+    )
+
+
+@pytest.fixture(scope="module", params=LIGHT)
+def package(request: pytest.FixtureRequest) -> str:
+    """Each package that must stay light."""
+    return str(request.param)
+
+
+def test_light_packages_import_where_heavy_ones_are_missing(package: str) -> None:
+    """Every module of what a provider, an auditor or the engine consists of imports without the owner's libraries."""
+    done = run(sys.executable, "-c", PROGRAM, ",".join(HEAVY), package)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 0
+
+
+@pytest.mark.deep
+def test_a_wheel_serves_a_provider_in_a_bare_environment(tmp_path: Path) -> None:
+    """The wheel with the provider's lock alone imports provider, auditor and engine, and its command answers."""
+    assert run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)).returncode == 0
+    (wheel,) = tmp_path.glob("*.whl")
+    venv.create(tmp_path / "bare", with_pip=True)
+    python = tmp_path / "bare" / "bin" / "python"
+    pip = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    locked = run(python, *pip, "--require-hashes", "-r", str(ROOT / "locks" / "provider.txt"))
+    assert locked.returncode == 0, locked.stderr
+    installed = run(python, *pip, "--no-deps", str(wheel), cwd=tmp_path)
+    assert installed.returncode == 0, installed.stderr
+    imported = run(python, "-c", PROGRAM, ",".join(HEAVY), ",".join(LIGHT), cwd=tmp_path)
+    assert imported.returncode == 0, imported.stderr
+    helped = run(python.with_name("darkroom"), "--help", cwd=tmp_path)
+    assert helped.returncode == 0, helped.stderr
