@@ -1,13 +1,14 @@
 """Following the chain's events through crashes and reorganisations.
 
-The pure part: a `Trail` remembers the hashes of the blocks last seen; `reconcile` finds the newest of them that is still
-in the chain. The shell, `Cursor`, asks a node for the next blocks' events and hands out a `Step`: what to forget, what
-to add, and the trail to keep. Whoever applies a step and stores its trail in one transaction never misses an event and
-never sees one twice, whatever happens in between.
+The pure part: a `Trail` remembers the hashes of the blocks last seen; `reconcile` finds the newest of them that is
+still in the chain. The shell, `Cursor`, asks a node for the next blocks' events and hands out a `Step`: what to forget,
+what to add, and the trail to keep. Whoever applies a step and stores its trail in one transaction never misses an event
+and never sees one twice, whatever happens in between.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -60,7 +61,7 @@ class Trail:
             start = int(value["start"])
         except (KeyError, TypeError, ValueError):
             raise BadDocument("This is not a stored place in a chain.", "Begin again from the first block.") from None
-        if any(a.number >= b.number for a, b in zip(marks, marks[1:], strict=False)):
+        if any(a.number >= b.number for a, b in itertools.pairwise(marks)):
             raise BadDocument("The blocks of this stored place are not in order.", "Begin again from the first block.")
         return cls(start, marks)
 
@@ -128,14 +129,17 @@ class Cursor:
         if last < trail.next:
             return Step(forget, (), trail, 0)
         try:
-            marks = tuple(Mark(n, node.block(n).hash) for n in range(max(trail.next, last - DEPTH + 1), last + 1))
+            blocks = [node.block(n) for n in range(max(trail.next, last - DEPTH + 1), last + 1)]
             events = tuple(self._desk.events(trail.next, last))
         except NotFound:
             return None
-        known = {mark.number: mark.hash for mark in marks}
-        torn = any(known.get(event.block, event.block_hash) != event.block_hash for event in events)
-        if torn or self._hash_at(last) != marks[-1].hash:
+        # The last block stands for all its ancestors, if the blocks read are linked and it is still there afterwards.
+        linked = all(child.parent == parent.hash for parent, child in itertools.pairwise(blocks))
+        here = {block.number: block.hash for block in blocks}
+        torn = any(here.get(event.block, event.block_hash) != event.block_hash for event in events)
+        if torn or not linked or self._hash_at(last) != blocks[-1].hash or reconcile(trail, self._hash_at) != trail:
             return None
+        marks = tuple(Mark(block.number, block.hash) for block in blocks)
         return Step(forget, events, trail.extended(marks), head - last)
 
     def _hash_at(self, number: int) -> str | None:
