@@ -66,23 +66,24 @@ def test_modules_are_named_by_domain() -> None:
     assert not [name(path) for path in files(".py") if path.name in drawers]
 
 
-@pytest.mark.parametrize("lock", ["dev.txt", "provider.txt"])
+@pytest.mark.parametrize("lock", ["build.txt", "dev.txt", "provider.txt"])
 def test_python_locks_name_no_host(lock: str) -> None:
     """A lock pins every distribution by version and hash and leaves the choice of index to its user."""
     text = (ROOT / "locks" / lock).read_text()
     assert "://" not in text
     assert not re.search(r"^-", text, re.MULTILINE), "an option line would choose an index"
     entries = re.findall(r"^[a-z0-9].*(?:\n +--hash.*)*", text, re.MULTILINE)
-    assert len(entries) > 50
+    assert len(entries) > 4
     assert not [entry for entry in entries if "==" not in entry or "--hash=sha256:" not in entry]
 
 
-def test_the_small_lock_is_part_of_the_large_one() -> None:
+def test_the_small_locks_are_parts_of_the_large_one() -> None:
     """A provider runs the very versions that the project tests, and none of the owner's heavy ones."""
     pins = {
         lock: dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", (ROOT / "locks" / lock).read_text(), re.MULTILINE))
-        for lock in ("dev.txt", "provider.txt")
+        for lock in ("build.txt", "dev.txt", "provider.txt")
     }
+    assert pins["build.txt"].items() <= pins["dev.txt"].items()
     assert pins["provider.txt"].items() <= pins["dev.txt"].items()
     assert not {"torch", "concrete-ml", "concrete-python", "polars", "pycapnp"} & pins["provider.txt"].keys()
 
