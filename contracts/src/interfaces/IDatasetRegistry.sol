@@ -86,6 +86,12 @@ interface IDatasetRegistry {
 
     function parties(uint256 dataset) external view returns (address owner, address custodian);
 
+    /// @dev What the license market asks before it sells or lets a job through, in one call.
+    function standing(uint256 dataset)
+        external
+        view
+        returns (address owner, uint32 rows, uint16 version, bool tombstoned);
+
     function verify(
         uint256 dataset,
         bytes32 manifest,

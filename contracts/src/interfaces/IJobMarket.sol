@@ -99,10 +99,7 @@ interface IJobMarket {
     event Refunded(uint256 indexed job, address indexed buyer, uint256 amount);
     event ExecutorSlashed(uint256 indexed job, address indexed provider, uint256 amount, bool silent);
     event CustodianPenalized(uint256 indexed job, uint256 indexed offer, uint256 amount);
-    event Paused(uint256 until);
-    event Unpaused();
 
-    error NewJobsPaused(uint256 until);
     error BadOrder();
     error BadReplicas(uint256 replicas);
     error NoSuchJob(uint256 job);
@@ -118,10 +115,7 @@ interface IJobMarket {
     error AlreadyRevealed(uint256 job, address provider);
     error WrongReveal(uint256 job, address provider);
     error NotCustodian(uint256 job, address caller);
-    error NotGuardian(address caller);
-    error PauseTooLong(uint256 duration);
-    error PauseTooSoon(uint256 from);
-    error PermitFailed();
+    error WiringWrong();
 
     function open(Order calldata order) external returns (uint256 job);
 
@@ -141,10 +135,6 @@ interface IJobMarket {
 
     function expire(uint256 job) external;
 
-    function pause(uint256 duration) external;
-
-    function unpause() external;
-
     function get(uint256 job) external view returns (Job memory);
 
     function executionsOf(uint256 job) external view returns (Execution[] memory);
@@ -152,6 +142,4 @@ interface IJobMarket {
     function commitmentFor(uint256 job, address provider, bytes32 receipt, bytes32 salt) external view returns (bytes32);
 
     function jobCount() external view returns (uint256);
-
-    function pausedUntil() external view returns (uint256);
 }

@@ -55,7 +55,6 @@ interface ILicenseMarket {
 
     error NotSeller(uint256 dataset, address caller);
     error BadTerms();
-    error TooManyShares(uint256 count);
     error BadShares();
     error NoSuchOffer(uint256 offer);
     error OfferInactive(uint256 offer);
@@ -69,7 +68,6 @@ interface ILicenseMarket {
     error NoRowsLeft(uint256 license, uint256 left, uint256 asked);
     error RowsOutsideDataset(uint256 dataset, uint256 firstRow, uint256 rows);
     error OnlyJobMarket(address caller);
-    error PermitFailed();
 
     function createOffer(Terms calldata terms, Share[] calldata shares) external returns (uint256 offer);
 
@@ -86,7 +84,7 @@ interface ILicenseMarket {
     /// @dev Only the job market: takes one job and `rows` rows from the license, or reverts with the reason.
     function consume(uint256 license, address buyer, uint256 firstRow, uint256 rows)
         external
-        returns (uint256 offer, uint256 dataset, uint256 price);
+        returns (uint256 offer, uint256 dataset, uint256 price, uint16 version);
 
     /// @dev Only the job market: gives back what a job took that ended without being the buyer's fault.
     function restore(uint256 license, uint256 rows) external;

@@ -3,10 +3,10 @@ pragma solidity 0.8.37;
 
 /// @title Pull payments and offer earnings: what every contract that holds money offers
 interface IPayments {
-    event Credited(address indexed account, uint256 amount);
     event Withdrawn(address indexed account, uint256 amount);
     event Earned(uint256 indexed offer, uint256 amount);
-    event Collected(uint256 indexed offer, uint256 amount);
+    event Collected(uint256 indexed offer, address indexed account, uint256 amount);
+    event EarningsTaken(uint256 indexed offer, uint256 amount);
 
     error NothingToWithdraw(address account);
     error NothingToCollect(uint256 offer);

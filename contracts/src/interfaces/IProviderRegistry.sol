@@ -20,6 +20,20 @@ interface IProviderRegistry {
         uint32 seat;
     }
 
+    /// @param needed how many providers to draw
+    /// @param seats size of the table when the randomness was still unknown
+    /// @param before block before which a provider must have taken its seat
+    /// @param feeCap most that one of them may earn
+    struct Call {
+        bytes32 seed;
+        uint256 needed;
+        uint256 seats;
+        uint256 before;
+        uint64 units;
+        uint256 feeCap;
+        address[] excluded;
+    }
+
     event Bonded(address indexed provider, uint256 amount, uint256 bond);
     event TermsSet(address indexed provider, uint96 price, uint64 capacity);
     event Heartbeat(address indexed provider);
@@ -39,7 +53,6 @@ interface IProviderRegistry {
     error BondLocked(uint256 locked);
     error StillAlive(address provider);
     error NotEnoughProviders(uint256 found, uint256 needed);
-    error PermitFailed();
 
     function bond(uint256 amount, uint96 price, uint64 capacity) external;
 
@@ -64,17 +77,8 @@ interface IProviderRegistry {
     /// @notice Free the seat of a provider that has shown no sign of life. Anyone may call.
     function evict(address provider) external;
 
-    /// @dev Only the job market: draws and locks. `feeCap` bounds one executor's fee, `before` the block it must
-    ///      have taken its seat in, `seats` the size of the table when the randomness was still unknown.
-    function draw(
-        bytes32 seed,
-        uint256 needed,
-        uint256 seats,
-        uint256 before,
-        uint64 units,
-        uint256 feeCap,
-        address[] calldata excluded
-    ) external returns (address[] memory providers, uint256[] memory fees);
+    /// @dev Only the job market: draws and locks.
+    function draw(Call calldata call) external returns (address[] memory providers, uint256[] memory fees);
 
     /// @dev Only the job market: ends the hold that a job of this fee has on a provider's bond.
     function unlock(address provider, uint256 fee) external;

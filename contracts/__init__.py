@@ -1,0 +1,56 @@
+"""The compiled contracts: what a client needs to deploy, recognise and call them. No chain library is imported here."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+NAMES = ("TestUSD", "DatasetRegistry", "LicenseMarket", "ProviderRegistry", "JobMarket")
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One contract as the pinned compiler made it.
+
+    `immutables` are the (start, length) byte ranges of `deployed_bytecode` that a deployment fills in: whoever compares
+    code on a chain with this must blank them first (`blanked`).
+    """
+
+    name: str
+    abi: tuple[dict[str, Any], ...]
+    bytecode: bytes
+    deployed_bytecode: bytes
+    immutables: tuple[tuple[int, int], ...]
+    compiler: str
+    sources: str  # SHA-256 over the names and texts of all sources
+
+    def blanked(self, code: bytes) -> bytes:
+        """`code` with zeros where this contract's immutables stand."""
+        out = bytearray(code)
+        for start, length in self.immutables:
+            out[start : start + length] = bytes(len(out[start : start + length]))
+        return bytes(out)
+
+    def matches(self, code: bytes) -> bool:
+        """Whether code found on a chain is this contract's, whatever its immutables."""
+        return self.blanked(code) == self.blanked(self.deployed_bytecode)
+
+
+@cache
+def load(name: str) -> Artifact:
+    """The artifact of a contract in NAMES. Errors: KeyError for another name."""
+    if name not in NAMES:
+        raise KeyError(f"There is no contract {name!r}; there are {', '.join(NAMES)}.")
+    raw = json.loads(resources.files(__name__).joinpath("artifacts", f"{name}.json").read_text(encoding="utf-8"))
+    return Artifact(
+        name=name,
+        abi=tuple(raw["abi"]),
+        bytecode=bytes.fromhex(raw["bytecode"][2:]),
+        deployed_bytecode=bytes.fromhex(raw["deployedBytecode"][2:]),
+        immutables=tuple((start, length) for start, length in raw["immutables"]),
+        compiler=raw["compiler"],
+        sources=raw["sources"],
+    )
