@@ -6,8 +6,7 @@ core inside is bound to its platform, not to a Python version: the core is loade
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import importlib.util
 import sysconfig
 from pathlib import Path
 from typing import Any
@@ -27,14 +26,18 @@ class NativeCore(BuildHookInterface[Any]):
         if version == "editable":
             return
         folder = Path(self.root) / NATIVE
-        run = subprocess.run(
-            [sys.executable, str(folder / "build.py")], cwd=self.root, capture_output=True, check=False
-        )
-        cores = sorted(folder.glob("*.so"))
-        if run.returncode or not cores:
-            self.app.display_warning("No native core in this wheel: it is built on first use, or NumPy does the work.")
+        # by its path: the package around it needs NumPy, which no build environment has
+        spec = importlib.util.spec_from_file_location("native_build", folder / "build.py")
+        if spec is None or spec.loader is None:
+            raise FileNotFoundError(folder / "build.py")
+        native = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(native)
+        try:
+            native.build(folder)
+        except native.BuildError as error:
+            self.app.display_warning(f"No native core in this wheel ({error}); it is built on first use.")
             return
-        build_data["artifacts"] += [str(core.relative_to(self.root)) for core in cores]
+        build_data["artifacts"] += [str(NATIVE / name) for name in native.names().values()]
         build_data["pure_python"] = False
         platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
         build_data["tag"] = f"py3-none-{platform}"
