@@ -1,0 +1,25 @@
+"""What compiling a model gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from fhe.circuit import Circuit
+from fhe.compile.check import Report
+from fhe.compile.decoder import Decoder
+
+
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """A circuit for the provider, a decoder for the buyer, and what the static checks found.
+
+    `model` is the Concrete ML model whose clear quantized inference the circuit equals on every row: the buyer's own,
+    or its import with the codebook's identity quantization when the buyer's was quantized otherwise. It stays with
+    the buyer and is never serialized.
+    """
+
+    circuit: Circuit
+    decoder: Decoder
+    report: Report
+    model: Any

@@ -1,0 +1,137 @@
+"""From a model's thresholds to the dataset's edges, exactly.
+
+A buyer trains on bin codes: the code of a value is the number of the column's edges that are not above it, 0 to
+len(bins). The model quantizes these codes once more, each column in its own way. Because a column has only finitely
+many codes, tabulating the model's own quantizer over them says which codes fall below a threshold; that set is always
+{0, ..., cut - 1}, and "code < cut" is the complement of the published bit "value >= bins[cut - 1]".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from app.protocol.dataset import Codebook, ColumnCode
+from app.protocol.errors import BadModel
+from fhe.compile.tree_graph import Forest, Node, Split, rebuild, splits
+
+I64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class BinColumns:
+    """The model's features in their order: each one's name, and its edges (none: no bins published)."""
+
+    names: tuple[str, ...]
+    edges: tuple[tuple[float, ...], ...]
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Number of codes of each column."""
+        return tuple(len(edges) + 1 for edges in self.edges)
+
+
+def bin_columns(codebook: Codebook, features: int, names: Sequence[str] | None = None) -> BinColumns:
+    """Which of the dataset's columns are the model's features.
+
+    `names` says it outright. Otherwise a model with as many features as the codebook has columns reads all of them in
+    order, and one with as many as there are binned columns reads those. Errors: `BadModel`.
+    """
+    by_name = {column.name: column for column in codebook.columns}
+    binned = [column for column in codebook.columns if column.bins]
+    chosen: Sequence[ColumnCode]
+    if names is not None:
+        unknown = [name for name in names if name not in by_name]
+        if unknown:
+            raise BadModel(
+                f"The dataset has no column {unknown[0]!r}.", f"Its columns with bins are: {_listed(binned)}."
+            )
+        if len(names) != features:
+            raise BadModel(
+                f"The model has {features} features, but {len(names)} column names were given.", "Name each one once."
+            )
+        chosen = [by_name[name] for name in names]
+    elif features == len(codebook.columns):
+        chosen = codebook.columns
+    elif features == len(binned):
+        chosen = binned
+    else:
+        raise BadModel(
+            f"The model has {features} features; the dataset has {len(codebook.columns)} columns, "
+            f"{len(binned)} of them with bins.",
+            "Fit it on this dataset's bin codes, or name the columns that it reads.",
+        )
+    return BinColumns(tuple(c.name for c in chosen), tuple(c.bins or () for c in chosen))
+
+
+def on_edges(forest: Forest, model: Any, columns: BinColumns) -> Forest:
+    """The same trees with every cut in bin codes.
+
+    Errors: `BadModel` for a split on a column without bins, or at a value that no published edge separates.
+    """
+    tables = {column: _tabulate(model, columns, column) for column in _used(forest)}
+
+    def moved(split: Split) -> tuple[int, int]:
+        table = tables[split.column]
+        cut = int(np.searchsorted(table, split.cut, "left"))  # how many codes fall below
+        if not 0 < cut < len(table):
+            raise _off_the_edges(columns, split, cut)
+        return split.column, cut
+
+    trees: tuple[Node, ...] = tuple(rebuild(tree, lambda leaf: leaf, moved) for tree in forest.trees)
+    return Forest(trees, forest.columns, forest.outputs)
+
+
+def _used(forest: Forest) -> set[int]:
+    return {split.column for tree in forest.trees for split in splits(tree)}
+
+
+def _tabulate(model: Any, columns: BinColumns, column: int) -> I64:
+    """The model's quantized value of each code of a column, in the two precisions a buyer may hand it codes in."""
+    name, levels = columns.names[column], columns.levels[column]
+    if levels == 1:
+        raise BadModel(
+            f"The model splits on column {name!r}, whose bins the dataset does not publish.",
+            f"Fit it on the columns with bins: {_listed_names(columns)}.",
+        )
+    quantizer = model.input_quantizers[column]
+    codes = np.arange(levels)
+    table: I64 = np.asarray(quantizer.quant(codes.astype(np.float64)), np.int64)
+    single = np.asarray(quantizer.quant(codes.astype(np.float32)), np.int64)
+    if not np.array_equal(table, single) or (np.diff(table) < 0).any():
+        raise BadModel(
+            f"The model's quantizer of column {name!r} does not order its {levels} codes reliably.",
+            "Fit it with one more input bit.",
+        )
+    if quantizer.rmax is not None and (quantizer.rmax > levels or quantizer.rmin < -1):
+        # one code of slack: imported models get their range from thresholds, which lie between codes
+        raise BadModel(
+            f"The model was fitted on values from {quantizer.rmin:g} to {quantizer.rmax:g} in column {name!r}, "
+            f"whose codes run from 0 to {levels - 1}.",
+            "Fit it on this dataset's bin codes.",
+        )
+    return table
+
+
+def _off_the_edges(columns: BinColumns, split: Split, cut: int) -> BadModel:
+    edges = columns.edges[split.column]
+    nearest = edges[:2] if cut == 0 else edges[-2:]
+    where = "below all" if cut == 0 else "above all"
+    return BadModel(
+        f"The model splits column {columns.names[split.column]!r} {where} of its {len(edges)} published edges; "
+        f"the nearest are {', '.join(f'{edge:g}' for edge in nearest)}.",
+        "Fit it on this dataset's bin codes, or import it with more bits.",
+    )
+
+
+def _listed(columns: Sequence[ColumnCode]) -> str:
+    return ", ".join(column.name for column in columns[:12]) + (", ..." if len(columns) > 12 else "") or "none"
+
+
+def _listed_names(columns: BinColumns) -> str:
+    names = [name for name, edges in zip(columns.names, columns.edges) if edges]
+    return ", ".join(names[:12]) + (", ..." if len(names) > 12 else "") or "none"
