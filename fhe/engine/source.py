@@ -77,7 +77,7 @@ class Batch:
 
 
 def batches(found: list[Span], most: int = BATCH) -> Iterator[Batch]:
-    """Spans grouped for reading: at most `most` chunks, none across a multiple of `BATCH`, so each block is read once."""
+    """Spans grouped for reading: at most `most` chunks, none across a multiple of `BATCH`, so blocks are read once."""
     column, begin = 0, 0
     for end in range(1, len(found) + 1):
         first = found[begin]

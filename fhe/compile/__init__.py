@@ -1,0 +1,43 @@
+"""Fitted models -> circuits. `from_model` takes any supported model of Concrete ML or scikit-learn.
+
+It imports neither Concrete ML nor scikit-learn before a model is given: whoever only checks circuits needs neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from app.protocol.dataset import Codebook
+from app.protocol.errors import BadModel
+from fhe.compile.check import Report, check
+from fhe.compile.compiled import Compiled
+from fhe.compile.decoder import Decoder
+from fhe.compile.linear import from_linear_model
+from fhe.compile.quantize import FAMILY, is_linear
+from fhe.profile import EncryptionProfile
+from fhe.profiles import REFERENCE
+
+__all__ = ["Compiled", "Decoder", "Report", "check", "from_model"]
+
+
+def from_model(
+    model: Any,
+    codebook: Codebook,
+    profile: EncryptionProfile = REFERENCE,
+    *,
+    columns: Sequence[str] | None = None,
+    n_bits: int | None = None,
+) -> Compiled:
+    """Compile a model that was fitted on this codebook's codes, by Concrete ML or by scikit-learn.
+
+    `columns` names the dataset's columns in the order of the model's features; it may be left out when the model was
+    fitted on named columns or on all of them. `n_bits` is the number of bits of a weight (the model's own by default,
+    8 for scikit-learn's). Errors: BadModel, MessageOverflow, NoiseOverflow.
+    """
+    if is_linear(model):
+        return from_linear_model(model, codebook, profile, columns=columns, n_bits=n_bits)
+    raise BadModel(
+        f"Darkroom does not compile a {type(model).__name__}.",
+        f"Use one of the linear family ({', '.join(FAMILY)}) or a tree model.",
+    )

@@ -1,0 +1,129 @@
+"""Static checks of a circuit against a dataset: published inputs, ranges of values, failure probability."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from app.protocol.dataset import Codebook
+from app.protocol.errors import BadModel, MessageOverflow, NoiseOverflow
+from fhe.circuit import Circuit, Input, Linear, Lookup
+from fhe.circuit_form import check_form
+from fhe.noise import linear_failures
+from fhe.profile import EncryptionProfile
+
+I64 = npt.NDArray[np.int64]
+
+SMALLER = "Use smaller weights or fewer of them: fewer bits (n_bits), or fewer columns."
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the checks found, for quotes and for people."""
+
+    bounds: tuple[tuple[int, int], ...]  # lowest and highest value of each output
+    log2_failure: float  # of the output or lookup most likely to fail, at most the profile's
+
+
+def check(circuit: Circuit, codebook: Codebook, profile: EncryptionProfile) -> Report:
+    """Refuse a circuit that this dataset cannot run rightly.
+
+    Errors: BadDocument (not well-formed), BadModel (other codes, unpublished input), MessageOverflow, NoiseOverflow.
+    """
+    check_form(circuit)
+    if circuit.codebook != codebook.digest or circuit.profile != profile.digest:
+        raise BadModel(
+            "This circuit was compiled for the codes or the profile of another dataset.",
+            "Compile the model again for this dataset: darkroom model compile.",
+        )
+    layers = value_bounds(circuit, input_ranges(circuit.inputs, codebook))
+    for number, (layer, bounds) in enumerate(zip(circuit.layers[::2], layers, strict=True)):
+        assert isinstance(layer, Linear)
+        _check_width(layer, bounds, 2 * number, profile, last=2 * number + 1 == len(circuit.layers))
+    worst = max(_failures(circuit, profile), key=lambda found: found[2])
+    if worst[2] > profile.p_error_log2:
+        raise NoiseOverflow(
+            f"Layer {worst[0]}, value {worst[1]}: it would be read wrongly with probability 2^{worst[2]:.1f}, and the"
+            f" profile allows 2^{profile.p_error_log2}.",
+            SMALLER,
+        )
+    return Report(tuple(layers[-1]), worst[2])
+
+
+def input_ranges(inputs: Sequence[Input], codebook: Codebook) -> list[tuple[int, int]]:
+    """(lowest, highest) value of each input. Errors: BadModel for one that the dataset does not publish."""
+    columns = {column.name: column for column in codebook.columns}
+    ranges = []
+    for wire in inputs:
+        column = columns.get(wire.column)
+        if wire.encoding == "affine" and column is not None and column.affine is not None:
+            ranges.append((0, column.affine.levels - 1))
+        elif wire.encoding == "bins" and column is not None and wire.index < len(column.bins or ()):
+            ranges.append((0, 1))
+        else:
+            what = f"bin {wire.index}" if wire.encoding == "bins" else "affine code"
+            raise BadModel(
+                f"The dataset does not publish the {what} of column {wire.column!r}.",
+                "See what it publishes: darkroom dataset show.",
+            )
+    return ranges
+
+
+def value_bounds(circuit: Circuit, ranges: Sequence[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+    """(lowest, highest) value of every row of every Linear, by exact interval arithmetic over all wires before it."""
+    wires = list(ranges)
+    found: list[list[tuple[int, int]]] = []
+    for layer in circuit.layers:
+        if isinstance(layer, Linear):
+            found.append([_row_bounds(layer, row, wires) for row in range(len(layer.bias))])
+        else:
+            wires += _lookup_bounds(layer, found[-1])
+    return found
+
+
+def _row_bounds(layer: Linear, row: int, wires: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    low = high = int(layer.bias[row])
+    part = slice(layer.indptr[row], layer.indptr[row + 1])
+    for column, weight in zip(layer.columns[part].tolist(), layer.values[part].tolist(), strict=True):
+        ends = (weight * wires[column][0], weight * wires[column][1])
+        low, high = low + min(ends), high + max(ends)
+    return low, high
+
+
+def _lookup_bounds(layer: Lookup, values: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Range of each table over the entries its input can reach."""
+    ranges = []
+    for source, table in zip(layer.source.tolist(), layer.tables, strict=True):
+        low, high = max(values[source][0], 0), min(values[source][1], len(table) - 1)
+        reached = table[low : high + 1] if low <= high else table
+        ranges.append((int(reached.min()), int(reached.max())))
+    return ranges
+
+
+def _check_width(
+    layer: Linear, bounds: Sequence[tuple[int, int]], number: int, profile: EncryptionProfile, *, last: bool
+) -> None:
+    if layer.width > profile.message_width:
+        raise MessageOverflow(
+            f"Layer {number} reads {layer.width} bits, and the profile has {profile.message_width}.", SMALLER
+        )
+    lowest, highest = (-(1 << layer.width), (1 << layer.width) - 1) if last else (0, (1 << layer.width) - 1)
+    for row, (low, high) in enumerate(bounds):
+        if low < lowest or high > highest:
+            raise MessageOverflow(
+                f"Layer {number}, value {row}: it can reach {low} to {high}, and {layer.width} bits hold {lowest} to"
+                f" {highest}.",
+                SMALLER,
+            )
+
+
+def _failures(circuit: Circuit, profile: EncryptionProfile) -> list[tuple[int, int, float]]:
+    """(layer, value, log2 of the failure probability) of everything that is read."""
+    if len(circuit.layers) == 1:
+        return [(0, row, failure) for row, failure in enumerate(linear_failures(circuit, profile))]
+    from fhe.noise_lookup import check_lookups
+
+    return [(layer, row, failure) for layer, row, failure in check_lookups(circuit, profile)]

@@ -1,0 +1,127 @@
+"""From a circuit's integers to what the buyer's model predicts, as a document: no pickle, no model needed.
+
+A score is scale * (integer + offset), which is Concrete ML's dequantization in the same floating-point steps; the link
+makes it a prediction or a probability. Concrete ML's own raw integers are the circuit's plus `centre`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from app.protocol.documents import Document, Hex32
+from app.protocol.errors import BadModel, UsageError
+
+I64 = npt.NDArray[np.int64]
+F64 = npt.NDArray[np.float64]
+
+Link = Literal["identity", "exp", "sigmoid", "softmax", "one-vs-rest", "modified-huber"]
+
+TWO_CLASSES = 2
+
+
+class Labels(Document):
+    """The classes of a classifier, as text with the type to read it by."""
+
+    type: Literal["int", "float", "bool", "str"]
+    values: tuple[str, ...]
+
+    @classmethod
+    def of(cls, classes: npt.NDArray[Any]) -> Labels:
+        """The labels of a fitted model's `classes_`. Errors: BadModel for labels that are not scalars."""
+        kinds = {"i": "int", "u": "int", "f": "float", "b": "bool", "U": "str", "O": "str"}
+        kind = kinds.get(classes.dtype.kind)
+        if kind is None or (classes.dtype.kind == "O" and not all(isinstance(label, str) for label in classes)):
+            raise BadModel("The model's classes are neither numbers nor text.", "Train it on plain labels.")
+        values = tuple(str(label) if kind == "str" else repr(label) for label in classes.tolist())
+        return cls.model_validate({"type": kind, "values": values})
+
+    def array(self) -> npt.NDArray[Any]:
+        """The classes as an array of their own type."""
+        match self.type:
+            case "int":
+                return np.array([int(value) for value in self.values])
+            case "float":
+                return np.array([float(value) for value in self.values])
+            case "bool":
+                return np.array([value == "True" for value in self.values])
+            case "str":
+                return np.array(self.values)
+
+
+class Decoder(Document):
+    """What the outputs of one circuit mean. All methods take integers (outputs, rows), as a job releases them."""
+
+    kind: Literal["darkroom/decoder"] = "darkroom/decoder"
+    model: str  # the class of the model, for people
+    circuit: Hex32
+    scale: float
+    offset: tuple[int, ...]  # one for each output
+    centre: tuple[int, ...]  # Concrete ML's raw integers minus the circuit's
+    link: Link  # of probabilities in a classifier, of predictions in a regressor
+    labels: Labels | None  # None: a regressor
+    probabilities: bool = True  # whether the model's kind gives any
+
+    def raw(self, outputs: I64) -> I64:
+        """Concrete ML's own quantized outputs (rows, outputs)."""
+        return self._columns(outputs) + np.array(self.centre, np.int64)
+
+    def scores(self, outputs: I64) -> F64:
+        """Scores before any link: (rows,) for one output, else (rows, outputs)."""
+        values = self.scale * (self._columns(outputs) + np.array(self.offset, np.float64))
+        return values.ravel() if values.shape[1] == 1 else values
+
+    def predict(self, outputs: I64) -> npt.NDArray[Any]:
+        """What the model's `predict` gives: labels or values."""
+        scores = self.scores(outputs)
+        if self.labels is None:
+            return np.exp(scores) if self.link == "exp" else scores
+        chosen = (scores > 0).astype(np.int64) if scores.ndim == 1 else scores.argmax(axis=1)
+        chosen_labels: npt.NDArray[Any] = self.labels.array()[chosen]
+        return chosen_labels
+
+    def decision_function(self, outputs: I64) -> F64:
+        """What the classifier's `decision_function` gives. Errors: UsageError for a regressor."""
+        if self.labels is None:
+            raise UsageError("A regressor has no decision function.", "Ask for its predictions.")
+        return self.scores(outputs)
+
+    def predict_proba(self, outputs: I64) -> F64:
+        """What the classifier's `predict_proba` gives, (rows, classes). Errors: UsageError where there is none."""
+        if self.labels is None or not self.probabilities:
+            raise UsageError(f"A {self.model} gives no probabilities.", "Ask for its predictions or scores.")
+        scores = self.scores(outputs)
+        match self.link:
+            case "softmax":
+                powers = np.exp(scores)
+                return _rows(powers / powers.sum(axis=1, keepdims=True))
+            case "modified-huber":
+                return _modified_huber(scores)
+            case "sigmoid" | "one-vs-rest":
+                chance = np.exp(-np.logaddexp(0, -scores))
+                if chance.ndim == 1:
+                    return np.stack([1 - chance, chance], axis=1)
+                return _rows(chance / chance.sum(axis=1, keepdims=True))
+            case _:
+                raise UsageError(f"A {self.model} gives no probabilities.", "Ask for its predictions or scores.")
+
+    def _columns(self, outputs: I64) -> I64:
+        if outputs.ndim != TWO_CLASSES or len(outputs) != len(self.offset):
+            raise UsageError(f"This decoder reads {len(self.offset)} outputs, not an array of shape {outputs.shape}.")
+        return outputs.T
+
+
+def _modified_huber(scores: F64) -> F64:
+    """Probabilities of the modified Huber loss (Zhang, 2002): (clip(score, -1, 1) + 1) / 2, then normalized."""
+    chance = (np.clip(scores, -1, 1) + 1) / 2
+    if chance.ndim == 1:
+        return np.stack([1 - chance, chance], axis=1)
+    total = chance.sum(axis=1, keepdims=True)
+    chance = np.where(total == 0, 1.0, chance)
+    return _rows(chance / np.where(total == 0, float(chance.shape[1]), total))
+
+
+def _rows(values: Any) -> F64:
+    return np.asarray(values, np.float64)
