@@ -1,0 +1,71 @@
+"""The seam between a job and whatever computes bootstraps: NumPy, the native core, a GPU. All give the same bytes."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from app.protocol.errors import BadInput, Unavailable
+from fhe.engine.reference import ReferenceCore
+from fhe.engine.transform import MAX_SIZE, MIN_SIZE
+from fhe.evaluation_key import EvaluationKey
+from fhe.profile import EncryptionProfile, Gadget
+
+U64 = npt.NDArray[np.uint64]
+I64 = npt.NDArray[np.int64]
+BackendName = Literal["auto", "reference", "native"]
+
+MAX_DIGIT_BITS = 31
+
+
+class Core(Protocol):
+    """Keyswitch, bootstrap and packing under one evaluation key; every batch split gives the same bytes."""
+
+    @property
+    def name(self) -> str:
+        """Which implementation this is, for people."""
+
+    def keyswitch(self, lwe: U64) -> U64:
+        """LWE ciphertexts (batch, N + 1) under the GLWE key -> (batch, n + 1) under the LWE key."""
+
+    def bootstrap(self, small: U64, polynomials: U64, which: I64) -> U64:
+        """(batch, n + 1) -> (batch, N + 1): ciphertext b through test polynomial `polynomials[which[b]]`."""
+
+    def pack(self, lwe: U64) -> U64:
+        """At most N ciphertexts (count, N + 1) -> one RLWE ciphertext (2, N). Needs a packing key."""
+
+
+def check_parameters(profile: EncryptionProfile) -> None:
+    """`BadInput` for parameters that the canonical evaluator does not define."""
+    size = profile.polynomial_size
+    if not MIN_SIZE <= size <= MAX_SIZE or size & size - 1:
+        raise BadInput(f"Polynomials of {size} coefficients have no canonical transform.", "Use a reference profile.")
+    for name, gadget in (("bootstrap", profile.bootstrap), ("keyswitch", profile.keyswitch)):
+        if not _fits(gadget):
+            raise BadInput(f"The {name} gadget of this profile does not fit 63 bits.", "Use a reference profile.")
+
+
+def _fits(gadget: Gadget) -> bool:
+    return 0 < gadget.base_log <= MAX_DIGIT_BITS and 0 < gadget.levels and gadget.base_log * gadget.levels <= 63
+
+
+def prepare(profile: EncryptionProfile, key: EvaluationKey, backend: BackendName = "auto", threads: int = 1) -> Core:
+    """A core for `key`, on `backend`; "auto" is the native one where it can be had, else NumPy with a warning.
+
+    Errors: BadKey, BadInput; Unavailable when `backend` is "native" and there is none.
+    """
+    check_parameters(profile)
+    if backend == "reference":
+        return ReferenceCore(profile, key)
+    from fhe.engine.native.core import NativeCore
+
+    try:
+        return NativeCore(profile, key, threads)
+    except Unavailable as error:
+        if backend == "native":
+            raise
+        warnings.warn(f"{error} The NumPy reference computes instead, much more slowly.", RuntimeWarning, stacklevel=2)
+        return ReferenceCore(profile, key)

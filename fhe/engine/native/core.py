@@ -1,0 +1,179 @@
+"""The native core behind the seam of `fhe.engine.core`: batches cut into groups, groups spread over threads."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import numpy.typing as npt
+
+from fhe.engine.native.library import Plan, aligned, lanes_for, load, tables
+from fhe.evaluation_key import EvaluationKey, packing_gadget
+from fhe.profile import EncryptionProfile, Gadget
+
+U64 = npt.NDArray[np.uint64]
+I64 = npt.NDArray[np.int64]
+F64 = npt.NDArray[np.float64]
+
+GROUP = 8  # accumulators that share one pass over the key: their 256 KiB and a step's key stay in a core's own cache
+SWITCHED = 256  # ciphertexts that share one pass over the keyswitch key
+
+
+class NativeCore:
+    """Keyswitch, bootstrap and packing for one evaluation key. Implements `fhe.engine.core.Core`.
+
+    `lanes` chooses a vector width (for tests); the default is the widest that the processor has and the size allows.
+    """
+
+    name = "native"
+
+    def __init__(
+        self, profile: EncryptionProfile, key: EvaluationKey, threads: int = 1, lanes: int | None = None
+    ) -> None:
+        key.check(profile)
+        self._profile, self._key, self._threads = profile, key, max(1, threads)
+        self.lanes = lanes or lanes_for(profile.polynomial_size)
+        self._library = load(self.lanes)
+        self._bootstrap_key: F64 | None = None
+        self._packing_key: F64 | None = None
+        self._keyswitch_key: tuple[U64, U64] | None = None
+
+    def keyswitch(self, lwe: U64) -> U64:
+        """LWE ciphertexts (batch, N + 1) under the GLWE key -> (batch, n + 1) under the LWE key."""
+        profile, (key, totals) = self._profile, self._switching()
+        width, n = key.shape[1], profile.lwe_dimension
+        lwe = np.ascontiguousarray(lwe)
+        out = np.zeros((len(lwe), n + 1), np.uint64)
+        gadget = profile.keyswitch
+
+        def run(start: int, stop: int) -> None:
+            sums: U64 = aligned((stop - start, width), np.uint64)
+            sums[...] = totals
+            sums[:, n] += lwe[start:stop, -1]
+            self._library.darkroom_keyswitch(
+                _at(lwe[start:stop]),
+                _at(sums),
+                _at(key),
+                stop - start,
+                profile.polynomial_size,
+                width,
+                gadget.levels,
+                gadget.base_log,
+            )
+            out[start:stop] = sums[:, : n + 1]
+
+        self._spread(len(lwe), SWITCHED, run)
+        return out
+
+    def bootstrap(self, small: U64, polynomials: U64, which: I64) -> U64:
+        """Look up: (batch, n + 1) -> (batch, N + 1), with test polynomial `polynomials[which[b]]` for ciphertext b."""
+        key, plan = self._bootstrapping(), self._plan(self._profile.bootstrap)
+        small, polynomials, which = map(np.ascontiguousarray, (small, polynomials, which))
+        out = np.empty((len(small), self._profile.polynomial_size + 1), np.uint64)
+
+        def run(start: int, stop: int) -> None:
+            _check(
+                self._library.darkroom_bootstrap(
+                    plan,
+                    _at(key),
+                    _at(small[start:stop]),
+                    _at(polynomials),
+                    _at(which[start:stop]),
+                    _at(out[start:stop]),
+                    stop - start,
+                )
+            )
+
+        self._spread(len(small), GROUP, run)
+        return out
+
+    def pack(self, lwe: U64) -> U64:
+        """At most N ciphertexts (count, N + 1) -> one RLWE ciphertext (2, N) whose coefficient i is the i-th value."""
+        key, plan, size = self._packing(), self._plan(packing_gadget(self._profile)), self._profile.polynomial_size
+        columns: U64 = aligned((size, size), np.uint64)
+        columns[:, len(lwe) :] = 0
+        columns[:, : len(lwe)] = lwe[:, :-1].T
+        out: U64 = aligned((2, size), np.uint64)
+        out[...] = 0
+        out[1, : len(lwe)] = lwe[:, -1]
+        _check(self._library.darkroom_pack(plan, _at(key), _at(columns), _at(out), size))
+        return out
+
+    def _spread(self, count: int, most: int, run: Callable[[int, int], None]) -> None:
+        """Run [0, count) in parts of at most `most`, fewer when that keeps every thread busy."""
+        parts = max(-(-count // most), min(self._threads, count))
+        edges = [count * part // max(parts, 1) for part in range(parts + 1)]
+        if self._threads == 1 or parts < 2:
+            for start, stop in zip(edges, edges[1:], strict=False):
+                run(start, stop)
+            return
+        with ThreadPoolExecutor(self._threads) as pool:
+            list(pool.map(run, edges[:-1], edges[1:]))
+
+    def _plan(self, gadget: Gadget) -> Plan:
+        profile = self._profile
+        front, tail = tables(profile.polynomial_size, self.lanes)
+        size, n = profile.polynomial_size, profile.lwe_dimension
+        return Plan(n, size, gadget.levels, gadget.base_log, front.ctypes.data, tail.ctypes.data)
+
+    def _transform(self, gadget: Gadget, words: Callable[[int, int], U64], steps: int, rows: int) -> F64:
+        """Transformed key of words(start, stop), (steps, levels, rows, 2, N) in all, made in blocks."""
+        size = self._profile.polynomial_size
+        key: F64 = aligned((steps, 2 * rows * gadget.levels * size))
+
+        def run(start: int, stop: int) -> None:
+            block = np.ascontiguousarray(words(start, stop))
+            _check(
+                self._library.darkroom_transform_key(
+                    self._plan(gadget), _at(block), _at(key[start:stop]), stop - start, rows
+                )
+            )
+
+        self._spread(steps, 64, run)
+        return key
+
+    def _bootstrapping(self) -> F64:
+        if self._bootstrap_key is None:
+            words, steps = self._key.bootstrap, self._profile.lwe_dimension
+            gadget = self._profile.bootstrap
+            self._bootstrap_key = self._transform(gadget, lambda start, stop: words[start:stop], steps, 2)
+        return self._bootstrap_key
+
+    def _packing(self) -> F64:
+        if self._packing_key is None:
+            packing = self._key.packing
+            if packing is None:
+                raise ValueError("pack() needs a packing key")
+            masks, bodies = packing.masks(), packing.bodies
+            gadget, steps = packing_gadget(self._profile), self._profile.polynomial_size
+
+            def words(start: int, stop: int) -> U64:
+                return np.stack([masks[start:stop], bodies[start:stop]], axis=2)
+
+            self._packing_key = self._transform(gadget, words, steps, 1)
+        return self._packing_key
+
+    def _switching(self) -> tuple[U64, U64]:
+        """The keyswitch key in rows of whole tiles, and base / 2 times the sum of its rows."""
+        if self._keyswitch_key is None:
+            words = self._key.keyswitch.reshape(-1, self._profile.lwe_dimension + 1)
+            tile = int(self._library.darkroom_tile())
+            key: U64 = aligned((len(words), -(-words.shape[1] // tile) * tile), np.uint64)
+            key[:, : words.shape[1]], key[:, words.shape[1] :] = words, 0
+            half = np.uint64(1 << (self._profile.keyswitch.base_log - 1))
+            self._keyswitch_key = key, key.sum(0, dtype=np.uint64) * half
+        return self._keyswitch_key
+
+
+def _at(array: npt.NDArray[np.generic]) -> int:
+    return int(array.ctypes.data)
+
+
+def _check(code: int) -> None:
+    if code:
+        raise MemoryError("the native core found no memory")
+
+
+__all__ = ["NativeCore", "ctypes"]
