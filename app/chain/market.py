@@ -1,47 +1,92 @@
 """The market's contracts as typed Python: one method per action, entities out, errors by name.
 
-Planned signatures (stable names; arguments may gain defaults):
+    account = Account.load(path, passphrase)          app.chain.account
+    node = open_node("embedded:chain.sqlite")         app.chain.node; or "http://127.0.0.1:8545"
+    deploy(node, account, path)                       app.chain.deployment; resumable
+    market = Market.open(node, path)                  refuses a chain or contracts that it does not know
+    sent = market.publish_dataset(account, manifest=..., data_root=..., profile=..., rows=...)
+    sent.value, sent.tx, sent.block, sent.gas, sent.events
+    market.dataset(sent.value)                        entities of app.protocol.market
 
-    account = Account.load(path, passphrase)          app.chain.account; Account.create(path, passphrase, light=False)
-    account.address, account.sign_text(text) -> str    EIP-191
-    node = open_node("embedded:/path/chain.sqlite")    app.chain.node; or "http://127.0.0.1:8545"
-    node.chain_id, node.now(), node.head(), node.finalized()
-    node.fund(address, wei), node.advance(seconds)     embedded only: EmbeddedChain
-    deployment = deploy(node, account, path)           app.chain.deployment; resumable; JSON at `path`
-    market = Market.open(node, path)                   checks chain id and code; BadDocument / VerificationFailed
+An action signs with the account it is given, waits for the block, and returns a `Sent` whose value is what the action
+yields, such as the new id. A contract's refusal is `Reverted`, whose `reason` is the custom error's name; a node that
+does not answer is `Unavailable`; a read of something that does not exist is `NotFound`. Digests, salts and sealing keys
+are 64 hex digits, amounts token units, addresses EIP-55 text, times seconds since the epoch by the chain's clock.
 
-    Sent(tx, block, gas, value, events)                what every action returns; value is e.g. the new id
-
-    market.faucet(account, amount)                     test token only
-    market.approve(account, spender, amount)
-    market.publish_dataset(account, manifest, data_root, profile, rows, custodian=None) -> Sent[int]
-    market.new_version(account, dataset, manifest, data_root, rows)
-    market.new_epoch(account, dataset, profile), market.set_custodian(account, dataset, custodian)
-    market.tombstone(account, dataset, ...)
-    market.create_offer(account, dataset, *, price_license, price_job, price_row, max_jobs, max_rows, duration, policy,
-                        beneficiaries=()) -> Sent[int]
-    market.deactivate_offer(account, offer)
-    market.buy_license(account, offer) -> Sent[int]    one transaction, by permit
-    market.revoke_license(account, license)
-    market.register_provider(account, *, bond, price, capacity), market.heartbeat(account)
-    market.set_terms(account, price, capacity), market.unbond(account), market.withdraw_bond(account)
-    market.open_job(account, license, *, circuit, first_row, rows, sealing_key, units, replicas, max_fee) -> Sent[int]
-    market.draw(account, job) -> Sent[tuple[str, ...]]  waits for the block whose randomness it needs
-    market.commit(account, job, receipt, salt), market.reveal(account, job, receipt, salt)
-    market.release(account, job, sealed, decision), market.refuse(account, job, reason, decision)
-    market.settle(account, job), market.expire(account, job)
-    market.withdraw(account) -> Sent[int]              every claim of the account, paid out
-
-    market.dataset(id) -> DatasetRecord                NotFound when there is none
-    market.offer(id) -> Offer, market.license(id) -> License, market.job(id) -> Job
-    market.provider(address) -> ProviderRecord
-    market.datasets(), market.offers(dataset=None), market.licenses(buyer=None), market.jobs(dataset=, buyer=, state=)
-    market.providers()                                 iterators over entities, by id
-    market.balance(address), market.claim(address)     token units
-    market.quote_fee(...), market.now(), market.block_number, market.finalized_block
-    market.events(from_block, to_block) -> list[Event] Event(name, contract, args, block, block_hash, tx, index)
-    commitment(chain_id, market_address, job, provider, receipt, salt) -> str
-    Cursor                                             app.chain.cursor
-
-Digests, salts and sealing keys are 64 hex digits; amounts are token units; addresses are EIP-55 text.
+The actions and reads are grouped by contract: `app.chain.datasets`, `licensing`, `providers`, `jobs`, `money`.
 """
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from app.chain import deployment as deployments
+from app.chain.cursor import Cursor, Trail
+from app.chain.desk import Desk, Event, Sent
+from app.chain.entities import commitment
+from app.chain.jobs import JOBS, Jobs
+from app.chain.node import Node
+
+__all__ = ["Event", "Market", "Sent", "commitment"]
+
+
+class Market(Jobs):
+    """One deployment on one node."""
+
+    def __init__(self, desk: Desk, deployment: deployments.Deployment) -> None:
+        """Use `open`, which checks the contracts."""
+        self.desk = desk
+        self.deployment = deployment
+
+    @classmethod
+    def open(cls, node: Node, path: Path) -> Market:
+        """The market that a deployment file names. Errors: NotFound, BadDocument, UnknownContract, Unavailable."""
+        deployment = deployments.read(path)
+        return cls(deployments.bind(node, deployment), deployment)
+
+    @property
+    def node(self) -> Node:
+        """The chain it is on."""
+        return self.desk.node
+
+    @property
+    def chain_id(self) -> int:
+        """EIP-155 identifier of the chain."""
+        return self.node.chain_id
+
+    @property
+    def address(self) -> str:
+        """The job market's address: what receipts, seals and decisions call the market."""
+        return self.desk.address(JOBS)
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Every contract's address by name."""
+        return {name: contract.address for name, contract in self.desk.contracts.items()}
+
+    @property
+    def first_block(self) -> int:
+        """The block from which on there can be events."""
+        return self.deployment.begun + 1
+
+    @property
+    def block_number(self) -> int:
+        """Height of the newest block."""
+        return self.node.head().number
+
+    @property
+    def finalized_block(self) -> int:
+        """Height of the newest block that no reorganisation can remove."""
+        return self.node.finalized().number
+
+    def now(self) -> int:
+        """The time that the next block would carry."""
+        return self.node.now()
+
+    def events(self, first: int, last: int) -> list[Event]:
+        """Decoded events of the market's contracts in blocks [first, last], in order."""
+        return self.desk.events(first, last)
+
+    def cursor(self, trail: Trail | None = None, *, confirmations: int = 0) -> Cursor:
+        """Events from a stored place on, or from the deployment on; see `app.chain.cursor`."""
+        return Cursor(self.desk, trail or Trail(self.first_block), confirmations=confirmations)
