@@ -32,7 +32,7 @@ class Cost:
 
 
 def cost(circuit: Circuit, profile: EncryptionProfile, rows: int) -> Cost:
-    """The cost of a circuit on `rows` rows. A range that begins inside a chunk reads at most one chunk more an input."""
+    """The cost of a circuit on `rows` rows. A range that begins inside a chunk reads up to one chunk more an input."""
     size, inputs = profile.polynomial_size, len(circuit.inputs)
     packed_row = extracted_row = lookups = 0
     for layer in circuit.layers:

@@ -12,13 +12,13 @@ from app.protocol.dataset import Codebook
 from app.protocol.errors import BadModel
 from fhe.compile.check import Report, check
 from fhe.compile.compiled import Compiled
-from fhe.compile.decoder import Decoder
+from fhe.compile.decoder import Decoder, Labels
 from fhe.compile.linear import from_linear_model
 from fhe.compile.quantize import FAMILY, is_linear
 from fhe.profile import EncryptionProfile
 from fhe.profiles import REFERENCE
 
-__all__ = ["Compiled", "Decoder", "Report", "check", "from_model"]
+__all__ = ["Compiled", "Decoder", "Labels", "Report", "check", "from_model"]
 
 
 def from_model(
@@ -29,7 +29,7 @@ def from_model(
     columns: Sequence[str] | None = None,
     n_bits: int | None = None,
 ) -> Compiled:
-    """Compile a model that was fitted on this codebook's codes, by Concrete ML or by scikit-learn.
+    """Compile a model that was fitted on this codebook's codes, by Concrete ML, scikit-learn or xgboost.
 
     `columns` names the dataset's columns in the order of the model's features; it may be left out when the model was
     fitted on named columns or on all of them. `n_bits` is the number of bits of a weight (the model's own by default,
@@ -37,6 +37,11 @@ def from_model(
     """
     if is_linear(model):
         return from_linear_model(model, codebook, profile, columns=columns, n_bits=n_bits)
+    from fhe.compile import trees  # last, since it is the larger part
+
+    if trees.is_tree_model(model):
+        bits = {} if n_bits is None else {"n_bits": n_bits}
+        return trees.lower_tree_model(model, codebook, profile=profile, columns=columns, **bits)
     raise BadModel(
         f"Darkroom does not compile a {type(model).__name__}.",
         f"Use one of the linear family ({', '.join(FAMILY)}) or a tree model.",

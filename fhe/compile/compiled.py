@@ -7,7 +7,9 @@ from typing import Any
 
 from fhe.circuit import Circuit
 from fhe.compile.check import Report
-from fhe.compile.decoder import Decoder
+from fhe.compile.decoder import Decoder, Labels, Link
+
+__all__ = ["Compiled", "Decoder", "Labels", "Link", "Report"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,7 @@
 """From a circuit's integers to what the buyer's model predicts, as a document: no pickle, no model needed.
 
-A score is scale * (integer + offset), which is Concrete ML's dequantization in the same floating-point steps; the link
-makes it a prediction or a probability. Concrete ML's own raw integers are the circuit's plus `centre`.
+A score is scale * (integer - zero point) + shift, which is Concrete ML's dequantization in the same floating-point
+steps; the link makes it a prediction or a probability. Concrete ML's own raw integers are the circuit's plus `centre`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from app.protocol.errors import BadModel, UsageError
 I64 = npt.NDArray[np.int64]
 F64 = npt.NDArray[np.float64]
 
-Link = Literal["identity", "exp", "sigmoid", "softmax", "one-vs-rest", "modified-huber"]
+Link = Literal["identity", "exp", "sigmoid", "softmax", "one-vs-rest", "modified-huber", "shares"]
 
 TWO_CLASSES = 2
 
@@ -58,11 +58,13 @@ class Decoder(Document):
     model: str  # the class of the model, for people
     circuit: Hex32
     scale: float
-    offset: tuple[int, ...]  # one for each output
-    centre: tuple[int, ...]  # Concrete ML's raw integers minus the circuit's
-    link: Link  # of probabilities in a classifier, of predictions in a regressor
+    zero_points: tuple[int, ...]  # one for each output
+    shift: float = 0.0
+    centre: tuple[int, ...]  # Concrete ML's raw integers minus the circuit's, one for each output
+    link: Link  # of probabilities in a classifier ("identity": scores are probabilities), of predictions in a regressor
     labels: Labels | None  # None: a regressor
     probabilities: bool = True  # whether the model's kind gives any
+    shift: float = 0.0  # added to every score; Concrete ML's boosted regressors have one half
 
     def raw(self, outputs: I64) -> I64:
         """Concrete ML's own quantized outputs (rows, outputs)."""
@@ -70,7 +72,7 @@ class Decoder(Document):
 
     def scores(self, outputs: I64) -> F64:
         """Scores before any link: (rows,) for one output, else (rows, outputs)."""
-        values = self.scale * (self._columns(outputs) + np.array(self.offset, np.float64))
+        values = self.scale * (self._columns(outputs) - np.array(self.zero_points, np.float64)) + self.shift
         return values.ravel() if values.shape[1] == 1 else values
 
     def predict(self, outputs: I64) -> npt.NDArray[Any]:
@@ -97,6 +99,8 @@ class Decoder(Document):
             case "softmax":
                 powers = np.exp(scores)
                 return _rows(powers / powers.sum(axis=1, keepdims=True))
+            case "shares":  # trees and forests add up class shares
+                return scores
             case "modified-huber":
                 return _modified_huber(scores)
             case "sigmoid" | "one-vs-rest":
@@ -105,11 +109,13 @@ class Decoder(Document):
                     return np.stack([1 - chance, chance], axis=1)
                 return _rows(chance / chance.sum(axis=1, keepdims=True))
             case _:
-                raise UsageError(f"A {self.model} gives no probabilities.", "Ask for its predictions or scores.")
+                return scores
 
     def _columns(self, outputs: I64) -> I64:
-        if outputs.ndim != TWO_CLASSES or len(outputs) != len(self.offset):
-            raise UsageError(f"This decoder reads {len(self.offset)} outputs, not an array of shape {outputs.shape}.")
+        if outputs.ndim != TWO_CLASSES or len(outputs) != len(self.zero_points):
+            raise UsageError(
+                f"This decoder reads {len(self.zero_points)} outputs, not an array of shape {outputs.shape}."
+            )
         return outputs.T
 
 

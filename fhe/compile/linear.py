@@ -62,7 +62,7 @@ def from_linear_model(
         model=type(model).__name__,
         circuit=digest(circuit),
         scale=float(quantized.output_quantizers[0].scale),
-        offset=(0,) * len(bias),
+        zero_points=(0,) * len(bias),
         centre=tuple(int(value) for value in centre),
         link=_link(quantized, len(bias)),
         labels=Labels.of(quantized.classes_) if hasattr(quantized, "classes_") else None,
