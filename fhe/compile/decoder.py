@@ -59,7 +59,6 @@ class Decoder(Document):
     circuit: Hex32
     scale: float
     zero_points: tuple[int, ...]  # one for each output
-    shift: float = 0.0
     centre: tuple[int, ...]  # Concrete ML's raw integers minus the circuit's, one for each output
     link: Link  # of probabilities in a classifier ("identity": scores are probabilities), of predictions in a regressor
     labels: Labels | None  # None: a regressor
