@@ -17,7 +17,7 @@ const SETTINGS = {
   metadata: { appendCBOR: false, bytecodeHash: "none" },
   optimizer: { enabled: true, runs: 200 },
   outputSelection: { "*": { "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object", "evm.deployedBytecode.immutableReferences"] } },
-  viaIR: false,
+  viaIR: true,
 };
 
 function read(path) {

@@ -153,13 +153,14 @@ contract DatasetRegistry is ERC721, ERC2981, IERC4906, IDatasetRegistry {
     }
 
     /// @inheritdoc IDatasetRegistry
-    function standing(uint256 dataset)
-        external
-        view
-        returns (address owner, uint32 rows, uint16 version, bool tombstoned)
-    {
+    function standing(uint256 dataset) external view returns (address owner, bool tombstoned) {
+        return (ownerOf(dataset), _records[dataset].tombstoned);
+    }
+
+    /// @inheritdoc IDatasetRegistry
+    function extent(uint256 dataset) external view returns (uint32 rows, uint16 version, bool tombstoned) {
         Record storage record = _records[dataset];
-        return (ownerOf(dataset), record.rows, record.version, record.tombstoned);
+        return (record.rows, record.version, record.tombstoned);
     }
 
     /// @inheritdoc IDatasetRegistry

@@ -14,9 +14,9 @@ abstract contract Guarded {
     address public immutable guardian;
 
     /// @notice New jobs are refused up to and including this time.
-    uint256 public pausedUntil;
+    uint64 public pausedUntil;
     /// @notice Earliest time of the next pause.
-    uint256 public nextPause;
+    uint64 public nextPause;
 
     event Paused(uint256 until);
     event Unpaused();
@@ -29,6 +29,7 @@ abstract contract Guarded {
 
     constructor(address guardian_) {
         guardian = guardian_;
+        nextPause = uint64(block.timestamp);
     }
 
     modifier onlyGuardian() {
@@ -46,8 +47,8 @@ abstract contract Guarded {
         if (duration == 0 || duration > MAX_PAUSE) revert PauseTooLong(duration);
         if (block.timestamp < nextPause) revert PauseTooSoon(nextPause);
         uint256 until = block.timestamp + duration;
-        pausedUntil = until;
-        nextPause = until + PAUSE_COOLDOWN;
+        pausedUntil = uint64(until);
+        nextPause = uint64(until + PAUSE_COOLDOWN);
         emit Paused(until);
     }
 

@@ -102,7 +102,7 @@ contract JobMarket is Payments, Guarded, JobStore {
         if (block.number <= seedBlock) revert DrawTooEarly(job, seedBlock);
         bytes32 entropy = blockhash(seedBlock);
         if (entropy == bytes32(0)) {
-            _arm(job, stored);
+            emit DrawArmed(job, _arm(stored));
             return;
         }
         (address[] memory drawn, uint256[] memory fees) = providers.draw(
@@ -221,8 +221,8 @@ contract JobMarket is Payments, Guarded, JobStore {
         stored.rows = uint32(order.rows);
         _enter(stored, State.OPEN, drawWindow);
         owed = price + order.maxFee;
+        _arm(stored);
         _announce(job, dataset, version, price, order);
-        _arm(job, stored);
     }
 
     function _announce(uint256 job, uint256 dataset, uint16 version, uint256 price, Order calldata order) private {
@@ -244,10 +244,10 @@ contract JobMarket is Payments, Guarded, JobStore {
     }
 
     /// @dev The seats are counted now, while the seed is unknown; later comers are not in this draw.
-    function _arm(uint256 job, Stored storage stored) private {
-        stored.seedBlock = uint32(block.number + 1);
+    function _arm(Stored storage stored) private returns (uint256 seedBlock) {
+        seedBlock = block.number + 1;
+        stored.seedBlock = uint32(seedBlock);
         stored.seats = uint32(providers.seatCount());
-        emit DrawArmed(job, block.number + 1);
     }
 
     /// @dev Agreement: the diligent are paid at once, whatever the custodian does next; each of the others loses its stake
@@ -288,8 +288,7 @@ contract JobMarket is Payments, Guarded, JobStore {
         }
         stored.round = uint8(round);
         _enter(stored, State.DISPUTED, drawWindow);
-        _arm(job, stored);
-        emit JobDisputed(job, uint8(round), stored.seedBlock);
+        emit JobDisputed(job, uint8(round), _arm(stored));
     }
 
     /// @dev Whoever has not done what the phase asked for loses its stake, its place in the job, and its seat's liveness.

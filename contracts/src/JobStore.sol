@@ -37,7 +37,8 @@ abstract contract JobStore is IJobMarket {
     }
 
     /// @inheritdoc IJobMarket
-    uint256 public jobCount;
+    /// @dev Shares a word with the guardian's two times, which opening a job reads anyway.
+    uint64 public jobCount;
 
     mapping(uint256 job => Stored) internal _jobs;
     mapping(uint256 job => mapping(uint256 index => StoredExecution)) internal _executions;

@@ -68,7 +68,7 @@ contract LicenseMarket is Payments, ILicenseMarket {
 
     /// @inheritdoc ILicenseMarket
     function createOffer(Terms calldata terms, Share[] calldata shares) external returns (uint256 offer) {
-        (address owner,,, bool tombstoned) = datasets.standing(terms.dataset);
+        (address owner, bool tombstoned) = datasets.standing(terms.dataset);
         if (owner != msg.sender) revert NotSeller(terms.dataset, msg.sender);
         if (tombstoned) revert DatasetClosed(terms.dataset);
         _checkTerms(terms);
@@ -215,7 +215,7 @@ contract LicenseMarket is Payments, ILicenseMarket {
         StoredOffer storage terms = _offers[offer];
         if (terms.seller == address(0)) revert NoSuchOffer(offer);
         if (!terms.active) revert OfferInactive(offer);
-        (address owner,,, bool tombstoned) = datasets.standing(terms.dataset);
+        (address owner, bool tombstoned) = datasets.standing(terms.dataset);
         if (owner != terms.seller) revert SellerSoldDataset(offer);
         if (tombstoned) revert DatasetClosed(terms.dataset);
         license = ++licenseCount;
@@ -258,7 +258,7 @@ contract LicenseMarket is Payments, ILicenseMarket {
     }
 
     function _checkRows(uint256 dataset, uint256 firstRow, uint256 rows) private view returns (uint16) {
-        (, uint32 total, uint16 version, bool tombstoned) = datasets.standing(dataset);
+        (uint32 total, uint16 version, bool tombstoned) = datasets.extent(dataset);
         if (tombstoned) revert DatasetClosed(dataset);
         if (rows == 0 || rows > total || firstRow > total - rows) revert RowsOutsideDataset(dataset, firstRow, rows);
         return version;

@@ -86,11 +86,11 @@ interface IDatasetRegistry {
 
     function parties(uint256 dataset) external view returns (address owner, address custodian);
 
-    /// @dev What the license market asks before it sells or lets a job through, in one call.
-    function standing(uint256 dataset)
-        external
-        view
-        returns (address owner, uint32 rows, uint16 version, bool tombstoned);
+    /// @dev What the license market asks before it sells.
+    function standing(uint256 dataset) external view returns (address owner, bool tombstoned);
+
+    /// @dev What it asks before it lets a job through. Zero rows for a dataset that does not exist.
+    function extent(uint256 dataset) external view returns (uint32 rows, uint16 version, bool tombstoned);
 
     function verify(
         uint256 dataset,

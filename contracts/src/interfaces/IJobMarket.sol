@@ -141,5 +141,5 @@ interface IJobMarket {
 
     function commitmentFor(uint256 job, address provider, bytes32 receipt, bytes32 salt) external view returns (bytes32);
 
-    function jobCount() external view returns (uint256);
+    function jobCount() external view returns (uint64);
 }
