@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from app.protocol.dataset import Codebook
 from app.protocol.errors import BadModel, MessageOverflow, NoiseOverflow
-from fhe.circuit import Circuit, Input, Linear, Lookup
+from fhe.circuit import Circuit, Input, Linear
 from fhe.circuit_form import check_form
+from fhe.compile.ranges import value_bounds
 from fhe.noise import linear_failures
 from fhe.profile import EncryptionProfile
-
-I64 = npt.NDArray[np.int64]
 
 SMALLER = "Use smaller weights or fewer of them: fewer bits (n_bits), or fewer columns."
 
@@ -28,9 +24,12 @@ class Report:
     log2_failure: float  # of the output or lookup most likely to fail, at most the profile's
 
 
-def check(circuit: Circuit, codebook: Codebook, profile: EncryptionProfile) -> Report:
+def check(
+    circuit: Circuit, codebook: Codebook, profile: EncryptionProfile, proven: Sequence[tuple[int, int]] | None = None
+) -> Report:
     """Refuse a circuit that this dataset cannot run rightly.
 
+    `proven` are bounds of the outputs that the caller knows to hold, where they are narrower than the circuit shows.
     Errors: BadDocument (not well-formed), BadModel (other codes, unpublished input), MessageOverflow, NoiseOverflow.
     """
     check_form(circuit)
@@ -40,6 +39,8 @@ def check(circuit: Circuit, codebook: Codebook, profile: EncryptionProfile) -> R
             "Compile the model again for this dataset: darkroom model compile.",
         )
     layers = value_bounds(circuit, input_ranges(circuit.inputs, codebook))
+    if proven is not None:
+        layers[-1] = [(max(a, low), min(b, high)) for (a, b), (low, high) in zip(layers[-1], proven, strict=True)]
     for number, (layer, bounds) in enumerate(zip(circuit.layers[::2], layers, strict=True)):
         assert isinstance(layer, Linear)
         _check_width(layer, bounds, 2 * number, profile, last=2 * number + 1 == len(circuit.layers))
@@ -69,37 +70,6 @@ def input_ranges(inputs: Sequence[Input], codebook: Codebook) -> list[tuple[int,
                 f"The dataset does not publish the {what} of column {wire.column!r}.",
                 "See what it publishes: darkroom dataset show.",
             )
-    return ranges
-
-
-def value_bounds(circuit: Circuit, ranges: Sequence[tuple[int, int]]) -> list[list[tuple[int, int]]]:
-    """(lowest, highest) value of every row of every Linear, by exact interval arithmetic over all wires before it."""
-    wires = list(ranges)
-    found: list[list[tuple[int, int]]] = []
-    for layer in circuit.layers:
-        if isinstance(layer, Linear):
-            found.append([_row_bounds(layer, row, wires) for row in range(len(layer.bias))])
-        else:
-            wires += _lookup_bounds(layer, found[-1])
-    return found
-
-
-def _row_bounds(layer: Linear, row: int, wires: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    low = high = int(layer.bias[row])
-    part = slice(layer.indptr[row], layer.indptr[row + 1])
-    for column, weight in zip(layer.columns[part].tolist(), layer.values[part].tolist(), strict=True):
-        ends = (weight * wires[column][0], weight * wires[column][1])
-        low, high = low + min(ends), high + max(ends)
-    return low, high
-
-
-def _lookup_bounds(layer: Lookup, values: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Range of each table over the entries its input can reach."""
-    ranges = []
-    for source, table in zip(layer.source.tolist(), layer.tables, strict=True):
-        low, high = max(values[source][0], 0), min(values[source][1], len(table) - 1)
-        reached = table[low : high + 1] if low <= high else table
-        ranges.append((int(reached.min()), int(reached.max())))
     return ranges
 
 

@@ -17,7 +17,7 @@ from app.protocol.errors import BadModel, UsageError
 I64 = npt.NDArray[np.int64]
 F64 = npt.NDArray[np.float64]
 
-Link = Literal["identity", "exp", "sigmoid", "softmax", "one-vs-rest", "modified-huber", "shares"]
+Link = Literal["identity", "exp", "sigmoid", "softmax", "one-vs-rest", "modified-huber"]
 
 TWO_CLASSES = 2
 
@@ -98,8 +98,6 @@ class Decoder(Document):
             case "softmax":
                 powers = np.exp(scores)
                 return _rows(powers / powers.sum(axis=1, keepdims=True))
-            case "shares":  # trees and forests add up class shares
-                return scores
             case "modified-huber":
                 return _modified_huber(scores)
             case "sigmoid" | "one-vs-rest":
