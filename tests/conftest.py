@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+import shutil
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TypeVar
 
@@ -44,10 +45,25 @@ def _rank(item: pytest.Item) -> int:
     return AREAS.index(area) if area in AREAS else AREAS.index("compile_trees")
 
 
+# A marker, and what on this machine says that its part is there.
+NPM = TESTS.parent / "contracts" / "node_modules"
+PARTS: dict[str, Callable[[], bool]] = {
+    "anvil": lambda: any(NPM.glob("@foundry-rs/anvil-*/bin/anvil")),
+    "node": (NPM / "solc").is_dir,
+    "postgres": lambda: bool(shutil.which("initdb") or [*Path("/usr/lib/postgresql").glob("*/bin/initdb")]),
+    "browser": lambda: bool(shutil.which("chromium") or shutil.which("google-chrome")),
+}
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order areas by speed, after pytest-randomly has shuffled."""
+    """Order areas by speed, after pytest-randomly has shuffled; skip what needs a part that is not here."""
     items.sort(key=_rank)
+    absent = [marker for marker, present in PARTS.items() if not present()]
+    for item in items:
+        for marker in absent:
+            if item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=f"{marker} is not installed: make contracts, or .ci/run"))
 
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
