@@ -31,11 +31,11 @@ class Records(Protocol):
     def address(self) -> str:
         """EIP-55 address of the job contract."""
 
-    def job(self, job: int) -> Job:
+    def job(self, id: int) -> Job:
         """Errors: NotFound."""
 
-    def dataset(self, dataset: int, version: int | None = None) -> DatasetRecord:
-        """The dataset as of `version`, by default the present one. Errors: NotFound."""
+    def dataset_version(self, id: int, version: int) -> DatasetRecord:
+        """The dataset as of `version`. Errors: NotFound."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def load_circuit(store: Store, digest: str) -> Circuit:
 def gather(records: Records, store: Store, number: int) -> JobFacts:
     """The facts of job `number`. Errors: NotFound, BadBlock, BadDocument, TooLarge."""
     job = records.job(number)
-    dataset = records.dataset(job.dataset, job.version)
+    dataset = records.dataset_version(job.dataset, job.version)
     manifest = load_manifest(store, dataset)
     circuit = load_circuit(store, job.circuit)
     check_circuit(circuit, manifest.table)

@@ -1,0 +1,217 @@
+"""Re-checking a job, fact by fact, in the order in which it was lived.
+
+Rules: every digest that the chain names is recomputed from bytes; every file that the job read is read whole and its
+Merkle root compared; the circuit is evaluated again and every executor's receipt compared with ours; commitments are
+recomputed from what was revealed; the sealed result must name this very job; the custodian's decision must carry its
+signature and the offer's policy. The checks go on after a wrong fact: an auditor wants to see all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from app.auditor.report import AuditReport, Check, Status
+from app.execution.execute import Execution, check_receipt, execute
+from app.execution.facts import JobFacts, load_circuit, load_manifest
+from app.protocol.documents import MAX_DOCUMENT_BYTES
+from app.protocol.errors import BadReceipt, DarkroomError, TryAgain
+from app.protocol.market import ZERO, Job
+from app.protocol.merkle import Builder
+from app.protocol.receipt import Decision, Receipt, SealContext, SealedResult
+from app.storage.cid import digest_to_cid
+from fhe.compile.check import check as check_circuit_statically
+from fhe.profiles import find
+
+if TYPE_CHECKING:
+    from app.chain.market import Event, Market
+    from app.protocol.seams import Progress, Store
+    from fhe.profile import EncryptionProfile
+
+BLOCK = 8 << 20
+Finding = tuple[Status, str, str]  # status, digest, detail
+
+
+@dataclass
+class Auditor:
+    """One audit of one job."""
+
+    market: Market
+    store: Store
+    threads: int = 1
+    progress: Progress | None = None
+    find_profile: Callable[[str], EncryptionProfile] = find
+
+    def audit(self, number: int) -> AuditReport:
+        """The report on job `number`. Errors: NotFound when there is no such job."""
+        job = self.market.job(number)
+        checks = tuple(self._checks(job))
+        return AuditReport(self.market.chain_id, self.market.address, number, job.state.name.lower(), checks)
+
+    def _checks(self, job: Job) -> Iterator[Check]:
+        events = self._events(job)
+        source = {event.name: event.tx for event in events}
+        record = self.market.dataset_version(job.dataset, job.version)
+        manifest_cid, circuit_cid = digest_to_cid(record.manifest), digest_to_cid(job.circuit)
+
+        yield self._check("the job was opened and paid for", source["JobOpened"], lambda: self._license(job))
+        manifest = None
+
+        def the_manifest() -> Finding:
+            nonlocal manifest
+            manifest = load_manifest(self.store, record)
+            return Status.CONFIRMED, record.manifest, f"{record.rows} rows, key epoch {record.epoch}"
+
+        yield self._check("the manifest is the one on chain", manifest_cid, the_manifest)
+        circuit = None
+
+        def the_circuit() -> Finding:
+            nonlocal circuit
+            circuit = load_circuit(self.store, job.circuit)
+            return Status.CONFIRMED, job.circuit, f"{len(circuit.inputs)} inputs, {len(circuit.outputs)} outputs"
+
+        yield self._check("the circuit is the one that was ordered", circuit_cid, the_circuit)
+        if manifest is None or circuit is None:
+            return
+        facts = JobFacts(
+            self.market.chain_id,
+            self.market.address,
+            job,
+            record,
+            manifest,
+            circuit,
+            self.find_profile(manifest.table.profile),
+        )
+        yield self._check("values and noise stay in bounds", circuit_cid, lambda: self._bounds(facts))
+        yield from self._files(facts)
+        yield from self._commitments(job, events)
+        execution = None
+
+        def the_execution() -> Finding:
+            nonlocal execution
+            execution = execute(facts, self.store, threads=self.threads, progress=self.progress)
+            digest = execution.receipt.digest
+            if job.receipt == ZERO:
+                return Status.OPEN, digest, "no result was agreed on yet"
+            status = Status.CONFIRMED if digest == job.receipt else Status.WRONG
+            return status, digest, f"{execution.receipt.output_bytes} bytes of output recomputed"
+
+        yield self._check("re-execution gives the agreed result", source.get("JobComputed", ""), the_execution)
+        if execution is not None:
+            yield from self._receipts(job, events, execution)
+        yield from self._release(facts, source)
+
+    def _events(self, job: Job) -> list[Event]:
+        last = job.closed_block or self.market.block_number
+        return [event for event in self.market.events(job.opened_block, last) if event.args.get("job") == job.id]
+
+    def _check(self, claim: str, source: str, find: Callable[[], Finding]) -> Check:
+        try:
+            status, digest, detail = find()
+        except TryAgain as error:
+            status, digest, detail = Status.OPEN, "", str(error)
+        except DarkroomError as error:
+            status, digest, detail = Status.WRONG, "", str(error)
+        return Check(claim, source, digest, status, detail)
+
+    def _license(self, job: Job) -> Finding:
+        held = self.market.license(job.license)
+        same = (held.buyer, held.dataset) == (job.buyer, job.dataset)
+        return Status.CONFIRMED if same else Status.WRONG, "", f"license {held.id} of {held.buyer}"
+
+    def _bounds(self, facts: JobFacts) -> Finding:
+        report = check_circuit_statically(facts.circuit, facts.table.codebook, facts.profile)
+        return Status.CONFIRMED, "", f"failure probability 2^{report.log2_failure:.0f} for each output"
+
+    def _files(self, facts: JobFacts) -> Iterator[Check]:
+        used = {(wire.column, wire.encoding) for wire in facts.circuit.inputs}
+        for number, shard in enumerate(facts.table.shards):
+            files = [file for file in shard.files if (file.column, file.encoding) in used]
+            wrong = [file.column for file in files if self._root(file.cid) != file.root]
+            status = Status.WRONG if wrong else Status.CONFIRMED
+            detail = f"wrong: {', '.join(wrong)}" if wrong else f"{len(files)} files"
+            claim = f"the encrypted columns of shard {number} are under the data root"
+            yield Check(claim, digest_to_cid(facts.dataset.manifest), facts.dataset.data_root, status, detail)
+
+    def _root(self, cid: str) -> str:
+        builder, size = Builder(), self.store.size(cid)
+        for start in range(0, size, BLOCK):
+            builder.update(self.store.read(cid, start, min(BLOCK, size - start), limit=BLOCK))
+        return builder.root()
+
+    def _commitments(self, job: Job, events: list[Event]) -> Iterator[Check]:
+        promised = {event.args["provider"]: event.args["commitment"] for event in events if event.name == "Committed"}
+        for event in events:
+            if event.name != "Revealed":
+                continue
+            who = event.args["provider"]
+            # The salt is in the transaction; the contract checked it. What is left is that the promise came first.
+            status = Status.CONFIRMED if who in promised else Status.WRONG
+            yield Check(f"{who} committed before it revealed", event.tx, promised.get(who, ""), status)
+
+    def _receipts(self, job: Job, events: list[Event], execution: Execution) -> Iterator[Check]:
+        for event in events:
+            if event.name != "Revealed":
+                continue
+            who, digest = event.args["provider"], event.args["receipt"]
+
+            def the_receipt(digest: str = digest) -> Finding:
+                data = self.store.read(digest_to_cid(digest), limit=MAX_DOCUMENT_BYTES)
+                check_receipt(Receipt.from_bytes(data), execution.receipt)
+                kept = self.store.read(execution.receipt.output, limit=execution.receipt.output_bytes)
+                if kept != execution.output:
+                    raise BadReceipt("The stored output is not what re-execution gives.")
+                return Status.CONFIRMED, digest, "equal to our own, byte for byte"
+
+            yield self._check(f"the receipt of {who} is true", event.tx, the_receipt)
+
+    def _release(self, facts: JobFacts, source: dict[str, str]) -> Iterator[Check]:
+        job = facts.job
+        tx = source.get("JobReleased") or source.get("JobRefused") or ""
+        yield self._check("the decision is the custodian's, under the offer's policy", tx, lambda: self._decision(facts))
+        if job.sealed != ZERO or not job.state.terminal:
+            yield self._check("the sealed result is this job's, for this buyer", tx, lambda: self._sealed(facts))
+
+    def _decision(self, facts: JobFacts) -> Finding:
+        from app.chain.account import digest_signer
+
+        job = facts.job
+        if job.decision == ZERO:
+            return Status.OPEN, "", "not decided yet"
+        data = self.store.read(digest_to_cid(job.decision), limit=MAX_DOCUMENT_BYTES)
+        decision = Decision.from_bytes(data)
+        unsigned = decision.model_copy(update={"signature": ""})
+        signer = digest_signer(unsigned.digest, decision.signature)
+        policy = self.market.license(job.license).policy
+        said = (decision.chain_id, decision.market, decision.job, decision.receipt, decision.policy)
+        known = (facts.chain_id, facts.market, job.id, job.receipt, policy)
+        holds = signer == facts.dataset.custodian and said == known and facts.manifest.policy.digest == policy
+        detail = f"{decision.outcome} {decision.released or decision.reason}".strip()
+        return Status.CONFIRMED if holds else Status.WRONG, job.decision, detail
+
+    def _sealed(self, facts: JobFacts) -> Finding:
+        job = facts.job
+        if job.sealed == ZERO:
+            return Status.OPEN, "", "not released yet"
+        sealed = SealedResult.from_bytes(self.store.read(digest_to_cid(job.sealed), limit=MAX_DOCUMENT_BYTES))
+        size = self.store.size(sealed.ciphertext_cid)
+        right = sealed.context == seal_context(facts) and size == sealed.ciphertext_bytes
+        return Status.CONFIRMED if right else Status.WRONG, job.sealed, f"{size} bytes of ciphertext"
+
+
+def seal_context(facts: JobFacts) -> SealContext:
+    """What a sealed result of this job must say it is, from the chain's own records."""
+    job = facts.job
+    return SealContext(
+        chain_id=facts.chain_id,
+        market=facts.market,
+        job=job.id,
+        license=job.license,
+        buyer=job.buyer,
+        sealing_key=job.sealing_key,
+        manifest=facts.dataset.manifest,
+        circuit=job.circuit,
+        receipt=job.receipt,
+    )
+

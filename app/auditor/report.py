@@ -1,0 +1,51 @@
+"""What an audit found: one line per fact, each with where it was claimed and whether it holds."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Status(StrEnum):
+    """What became of one check."""
+
+    CONFIRMED = "confirmed"
+    WRONG = "wrong"  # the fact is false: somebody lied or something is damaged
+    OPEN = "open"  # not there yet: the job has not come so far
+
+
+@dataclass(frozen=True)
+class Check:
+    """One fact of a job."""
+
+    claim: str
+    source: str  # the transaction, block or CID that makes the claim
+    digest: str  # what was compared, hex; empty where the fact is no digest
+    status: Status
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """All facts of one job."""
+
+    chain_id: int
+    market: str
+    job: int
+    state: str
+    checks: tuple[Check, ...]
+
+    @property
+    def confirmed(self) -> bool:
+        """No fact is wrong. Facts of steps that have not happened yet are open, not wrong."""
+        return all(check.status is not Status.WRONG for check in self.checks)
+
+    @property
+    def complete(self) -> bool:
+        """Every fact is confirmed."""
+        return all(check.status is Status.CONFIRMED for check in self.checks)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {**asdict(self), "confirmed": self.confirmed, "complete": self.complete}

@@ -1,0 +1,122 @@
+"""The shared world that every role talks to: a chain with the contracts, and a store.
+
+`node.json` in the home folder names both:
+
+    {"chain": "embedded:chain/chain.sqlite", "deployment": "chain/deployment.json", "store": "folder:store"}
+
+`chain` may be an http(s) URL of any EVM node, `store` a Kubo RPC endpoint (`kubo:http://127.0.0.1:5001`). Relative
+paths are relative to the home folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from app.client.home import Home, write_private
+from app.protocol.errors import BadDocument, NotFound, UsageError
+
+if TYPE_CHECKING:
+    from app.chain.market import Market
+    from app.chain.node import Node
+    from app.protocol.seams import Store
+
+MAX_CONFIG_BYTES = 1 << 16
+GAS_MONEY = 10**19  # wei that the embedded chain's faucet gives a new account
+
+
+class NodeConfig(BaseModel):
+    """What `node.json` says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["darkroom/node"] = "darkroom/node"
+    chain: str = "embedded:chain/chain.sqlite"
+    deployment: str = "chain/deployment.json"
+    store: str = "folder:store"
+
+
+@dataclass(frozen=True)
+class Network:
+    """An open chain, its market and a store."""
+
+    node: Node
+    market: Market
+    store: Store
+
+    @classmethod
+    def open(cls, home: Home) -> Network:
+        """The network that this home is set up for. Errors: NotFound before `darkroom init` or a demo; Unavailable."""
+        from app.chain.market import Market
+        from app.chain.node import open_node
+
+        config = read_config(home)
+        node = open_node(_rooted(home, config.chain))
+        market = Market.open(node, _path(home, config.deployment))
+        return cls(node, market, open_store(home, config.store))
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the chain is one for demonstrations, with a faucet and a clock that can be moved."""
+        from app.chain.node import DevNode
+
+        return isinstance(self.node, DevNode)
+
+    def fund(self, address: str, *, tokens: int = 0) -> None:
+        """Ether for gas from the embedded chain's faucet. Errors: UsageError on any other chain."""
+        from app.chain.node import DevNode
+
+        if not isinstance(self.node, DevNode):
+            raise UsageError("This chain has no faucet.", f"Send ether for gas to {address} from another account.")
+        if self.node.balance(address) < GAS_MONEY // 2:
+            self.node.fund(address, GAS_MONEY)
+
+
+def read_config(home: Home) -> NodeConfig:
+    """Errors: NotFound, BadDocument."""
+    path = home.root / "node.json"
+    if not path.is_file():
+        raise NotFound(
+            f"{home.root} is not set up yet.", "Run darkroom demo, or darkroom init to set up an empty market."
+        )
+    try:
+        return NodeConfig.model_validate_json(path.read_bytes()[: MAX_CONFIG_BYTES + 1])
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise BadDocument(f"{path} is not a node setting: {where}: {first['msg']}.", "Correct it by hand.") from None
+
+
+def write_config(home: Home, config: NodeConfig) -> None:
+    """Set this home up for a chain and a store."""
+    home.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_private(home.root / "node.json", json.dumps(config.model_dump(), indent=2).encode())
+
+
+def open_store(home: Home, where: str) -> Store:
+    """The store that `where` names. Errors: UsageError, Unavailable."""
+    scheme, _, rest = where.partition(":")
+    if scheme == "folder" and rest:
+        from app.storage.folder import BlockStore
+
+        return BlockStore(_path(home, rest))
+    raise UsageError(f"A store is named by folder:PATH, not by {where!r}.", "Correct node.json in the home folder.")
+
+
+def threads_available() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _path(home: Home, text: str) -> Path:
+    return home.root / text
+
+
+def _rooted(home: Home, chain: str) -> str:
+    scheme, _, rest = chain.partition(":")
+    return f"{scheme}:{_path(home, rest)}" if scheme == "embedded" else chain
