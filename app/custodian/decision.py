@@ -1,0 +1,62 @@
+"""Decisions: what the custodian decided on which facts, signed by its account, so that it can be held to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from app.custodian.seams import Sign
+from app.protocol.errors import BadDocument
+from app.protocol.market import Job
+from app.protocol.reasons import Reason
+from app.protocol.receipt import Decision
+from app.protocol.release import Facts, Grant
+
+
+Verify = Literal["self", "quorum", "both"]
+
+
+def release(facts: Facts, grant: Grant) -> Decision:
+    """The decision to release what was granted, not yet signed."""
+    return Decision(
+        chain_id=facts.chain_id,
+        market=facts.market,
+        job=facts.job.id,
+        receipt=facts.job.receipt,
+        policy=facts.license.policy,
+        verified_by=facts.policy.verify,
+        outcome="release",
+        reason="",
+        released=facts.policy.release,
+        rank=grant.rank,
+        micro_epsilon=grant.entry.micro_epsilon,
+    )
+
+
+def refuse(chain_id: int, market: str, job: Job, policy: str, verify: Verify, reason: Reason) -> Decision:
+    """The decision to refuse, not yet signed; `policy` is the digest in the job's license."""
+    return Decision(
+        chain_id=chain_id,
+        market=market,
+        job=job.id,
+        receipt=job.receipt,
+        policy=policy,
+        verified_by=verify,
+        outcome="refuse",
+        reason=reason,
+        released="",
+        rank=0,
+        micro_epsilon=0,
+    )
+
+
+def signed(decision: Decision, sign: Sign) -> Decision:
+    """The decision with the custodian's EIP-191 signature over its digest in hex."""
+    return decision.model_copy(update={"signature": sign(decision.digest)})
+
+
+def check_decision(decision: Decision, custodian: str, recover: Callable[[str, str], str]) -> None:
+    """Whether `custodian` signed it; `recover` gives the signer of (text, signature). Errors: BadDocument."""
+    unsigned = decision.model_copy(update={"signature": ""})
+    if recover(unsigned.digest, decision.signature).lower() != custodian.lower():
+        raise BadDocument("This decision was not signed by the dataset's custodian.", "Do not rely on it.")

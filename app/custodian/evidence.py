@@ -1,0 +1,136 @@
+"""Evidence about one job: its facts from chain and store, and the output that may be decrypted.
+
+Nothing here trusts an API: every object is fetched by a digest or CID that the chain, or an object so fetched, names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.custodian.seams import Chain
+from app.execution.execute import Execution
+from app.execution.facts import JobFacts, load_circuit, load_manifest
+from app.protocol.documents import MAX_DOCUMENT_BYTES
+from app.protocol.errors import BadDocument, BadInput, BadKey, RowsOutsideDataset
+from app.protocol.market import Job, License
+from app.protocol.merkle import root as merkle_root
+from app.protocol.manifest import Manifest
+from app.protocol.reasons import Reason
+from app.protocol.receipt import OutputPolicy, Receipt
+from app.protocol.release import Facts, check_execution
+from app.protocol.seams import Store
+from app.seal.hpke import public_key
+from app.storage.cid import digest_to_cid
+from fhe.compile.check import check
+from fhe.leak import leak_of
+from fhe.profile import EncryptionProfile
+
+Execute = Callable[[JobFacts], Execution]
+FindProfile = Callable[[str], EncryptionProfile]
+MAX_OUTPUT_BYTES = 1 << 31
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of a custodian, with units."""
+
+    decryptions_per_epoch: int = 100_000  # jobs
+    kept_answer_bytes: int = 8 << 20  # of an answer without noise that is kept to be served again
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What rules and decryption need of one job."""
+
+    facts: Facts
+    work: JobFacts
+
+
+def load_policy(store: Store, manifest: Manifest, held: License) -> OutputPolicy:
+    """The policy that the license was sold under. Errors: NotFound, BadBlock, BadDocument."""
+    if manifest.policy.digest == held.policy:
+        return manifest.policy
+    return OutputPolicy.from_bytes(store.read(digest_to_cid(held.policy), limit=MAX_DOCUMENT_BYTES))
+
+
+def gather(
+    chain: Chain,
+    store: Store,
+    job: Job,
+    *,
+    find_profile: FindProfile,
+    epochs: frozenset[int],
+    decryptions: Callable[[int], int],
+    limits: Limits,
+) -> Evidence | Reason:
+    """The evidence for a computed job, or the reason why its circuit cannot be judged.
+
+    `decryptions` counts the jobs decrypted in an epoch. Errors: NotFound, BadBlock, BadDocument (manifest or policy).
+    """
+    dataset, held = chain.dataset(job.dataset, job.version), chain.license(job.license)
+    manifest = load_manifest(store, dataset)
+    policy, profile = load_policy(store, manifest, held), find_profile(manifest.table.profile)
+    try:
+        circuit = load_circuit(store, job.circuit)
+        check(circuit, manifest.table.codebook, profile)
+        leak = leak_of(circuit, manifest.table.codebook)
+    except BadDocument:
+        return Reason.WRONG_CIRCUIT
+    except BadInput:
+        return Reason.CIRCUIT_UNSAFE
+    facts = Facts(
+        chain_id=chain.chain_id,
+        market=chain.address,
+        job=job,
+        license=held,
+        dataset=dataset,
+        table=manifest.table,
+        policy=policy,
+        leak=leak,
+        usable_key=_usable(job.sealing_key),
+        epochs=epochs,
+        decryptions=decryptions(manifest.table.epoch),
+        max_decryptions=limits.decryptions_per_epoch,
+    )
+    return Evidence(facts, JobFacts(chain.chain_id, chain.address, job, dataset, manifest, circuit, profile))
+
+
+def _usable(sealing_key: str) -> bool:
+    try:
+        public_key(bytes.fromhex(sealing_key))
+    except (BadKey, ValueError):
+        return False
+    return True
+
+
+def verified_output(evidence: Evidence, store: Store, execute: Execute) -> bytes | Reason:
+    """The output bytes that rules 5 and 6 allow to decrypt, or why not. Nothing is decrypted here.
+
+    Errors: NotFound and BadBlock where an object is out of reach; a missing object is not the buyer's fault.
+    """
+    facts = evidence.facts
+    own, agreed, output = None, None, b""
+    if facts.policy.verify != "quorum":
+        try:
+            execution = execute(evidence.work)
+        except (BadInput, RowsOutsideDataset):
+            return Reason.CIRCUIT_UNSAFE
+        own, output = execution.receipt.digest, execution.output
+    if facts.policy.verify != "self":
+        agreed = _receipt(store, facts.job.receipt)
+    reason = check_execution(facts, own, agreed)
+    if reason is None and own is None and agreed is not None:
+        output = store.read(agreed.output, limit=min(MAX_OUTPUT_BYTES, agreed.output_bytes))
+        if len(output) != agreed.output_bytes or merkle_root(output) != agreed.output_root:
+            return Reason.WRONG_RECEIPT
+    return output if reason is None else reason
+
+
+def _receipt(store: Store, digest: str) -> Receipt | None:
+    """The receipt of this digest; None when these bytes are no receipt. Errors: NotFound, BadBlock."""
+    data = store.read(digest_to_cid(digest), limit=MAX_DOCUMENT_BYTES)
+    try:
+        return Receipt.from_bytes(data)
+    except BadDocument:
+        return None

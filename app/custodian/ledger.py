@@ -1,0 +1,376 @@
+"""The custodian's memory: one SQLite file, written before each effect, from which a killed custodian goes on.
+
+A job's states, each written before the effect it announces:
+
+    seen ---> reserved ---> verified ---> sealed ---> sent ---> done
+      |          |             |
+      +----------+-------------+--------> refusing ----------> refused
+      any of them but done and refused -> dropped   (the chain closed the job)
+
+- reserved: its forms and micro-epsilons count against the budgets of its rows. Given back by refusing and dropped.
+- verified: its output was recomputed or agreed on; the decryption is counted, then made.
+- sealed: the sealed bytes, the decision and (with noise) the answer are kept; from here on the entry is charged, and
+  the job is only ever released with these bytes.
+- sent, refusing: store and chain may have it. Sending again sends the same digests, which the contract takes once.
+
+Fencing: `claim` gives a growing token; every later write names it and is refused when a newer claim exists. A claim is
+leased, so that two processes do not take one job from each other while both are alive. Budgets are read and reserved in
+one immediate transaction, so any number of releases at once cannot overdraw them.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from app.protocol.errors import BadDocument, TryAgain, Unavailable
+from app.protocol.forms import Form
+from app.protocol.leak import Released
+from app.protocol.reasons import Reason
+from app.protocol.release import Grant
+from app.protocol.seams import Clock
+
+VERSION = 1
+BUSY_SECONDS = 60.0
+LEASE_SECONDS = 30
+_SCHEMA = """
+CREATE TABLE jobs (
+    scope TEXT, job INTEGER, dataset INTEGER, state TEXT, fence INTEGER, leased_until INTEGER, approval TEXT,
+    changed INTEGER, reason TEXT, decision BLOB, document BLOB, ciphertext BLOB, tx TEXT, PRIMARY KEY (scope, job));
+CREATE TABLE entries (
+    scope TEXT, job INTEGER, dataset INTEGER, first INTEGER, past INTEGER, kind TEXT, forms TEXT, opaque TEXT,
+    micro_epsilon INTEGER, query TEXT, answered INTEGER, charged INTEGER, rank INTEGER, again INTEGER,
+    PRIMARY KEY (scope, job));
+CREATE INDEX entries_by_dataset ON entries (scope, dataset);
+CREATE TABLE answers (scope TEXT, query TEXT, answer BLOB, PRIMARY KEY (scope, query));
+CREATE TABLE decryptions (scope TEXT, dataset INTEGER, epoch INTEGER, job INTEGER, PRIMARY KEY (scope, dataset, job));
+CREATE TABLE events (id INTEGER PRIMARY KEY, at INTEGER, scope TEXT, job INTEGER, what TEXT);
+"""
+
+
+class State(StrEnum):
+    """Where a job stands in the ledger."""
+
+    SEEN = "seen"
+    RESERVED = "reserved"
+    VERIFIED = "verified"
+    SEALED = "sealed"
+    SENT = "sent"
+    DONE = "done"
+    REFUSING = "refusing"
+    REFUSED = "refused"
+    DROPPED = "dropped"
+
+
+class Approval(StrEnum):
+    """What the owner said to a job under manual approval."""
+
+    NONE = ""
+    PENDING = "pending"
+    APPROVED = "approved"
+    DENIED = "denied"
+
+
+OPEN = (State.SEEN, State.RESERVED, State.VERIFIED, State.SEALED, State.SENT, State.REFUSING)
+BEFORE_SEAL = (State.SEEN, State.RESERVED, State.VERIFIED)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to write about one job, until a newer claim is made."""
+
+    job: int
+    fence: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """One job in the ledger. Byte fields are None before they are known."""
+
+    job: int
+    dataset: int
+    state: State
+    approval: Approval
+    changed: int
+    reason: str
+    decision: bytes | None
+    document: bytes | None
+    ciphertext: bytes | None
+    tx: str
+
+
+class Ledger:
+    """The ledger of one custodian for one market, which `scope` names (chain id and contract)."""
+
+    def __init__(self, path: Path, scope: str, clock: Clock, *, lease: int = LEASE_SECONDS) -> None:
+        """Open or make the file, readable by this user alone. Errors: BadDocument for another kind of file."""
+        self._path, self._scope, self._clock, self._lease = path, scope, clock, lease
+        with _alone(path), closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as db:
+            try:
+                db.execute("PRAGMA journal_mode = WAL")  # does not wait for others by itself, hence the lock
+            except sqlite3.DatabaseError as error:
+                raise BadDocument(f"This is not a ledger: {error}.", "Name the custodian's ledger file.") from None
+        with self._transaction() as db:
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
+                for statement in _SCHEMA.strip().split(";\n"):
+                    db.execute(statement)
+                db.execute(f"PRAGMA user_version = {VERSION}")
+            elif version != VERSION:
+                raise BadDocument(f"This ledger has version {version}.", "Use the version of Darkroom that wrote it.")
+
+    # --- claims and approval ----------------------------------------------------------------------------------------
+
+    def claim(self, job: int, dataset: int) -> Claim | None:
+        """The next claim on a job; None while another process holds it, or when it needs nothing more."""
+        with self._transaction() as db:
+            now = self._clock()
+            row = db.execute("SELECT * FROM jobs WHERE scope = ? AND job = ?", (self._scope, job)).fetchone()
+            if row is None:
+                values = (self._scope, job, dataset, State.SEEN, 1, now + self._lease, Approval.NONE, now)
+                db.execute("INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', NULL, NULL, NULL, '')", values)
+                self._event(db, job, State.SEEN)
+                return Claim(job, 1)
+            if row["state"] not in OPEN or row["leased_until"] > now:
+                return None
+            fence = row["fence"] + 1
+            db.execute(
+                "UPDATE jobs SET fence = ?, leased_until = ? WHERE scope = ? AND job = ?",
+                (fence, now + self._lease, self._scope, job),
+            )
+            return Claim(job, fence)
+
+    def give_up(self, claim: Claim) -> None:
+        """Let others claim the job at once; nothing else changes."""
+        with self._transaction() as db:
+            self._write(db, claim, OPEN, leased_until=0)
+
+    def hold(self, claim: Claim) -> None:
+        """Wait for the owner's word."""
+        with self._transaction() as db:
+            self._write(db, claim, (State.SEEN,), approval=Approval.PENDING, leased_until=0)
+
+    def answer(self, job: int, approval: Approval) -> None:
+        """The owner's word on a job that waits for it. Errors: TryAgain when none waits."""
+        with self._transaction() as db:
+            changed = db.execute(
+                "UPDATE jobs SET approval = ?, changed = ? WHERE scope = ? AND job = ? AND approval = ? AND state = ?",
+                (approval, self._clock(), self._scope, job, Approval.PENDING, State.SEEN),
+            ).rowcount
+            if changed != 1:
+                raise TryAgain(f"Job {job} does not wait for approval.", "See which do: darkroom custodian pending.")
+            self._event(db, job, approval)
+
+    # --- transitions, in order --------------------------------------------------------------------------------------
+
+    def reserve(self, claim: Claim, dataset: int, decide: Callable[[list[Released]], Reason | Grant]) -> Reason | Grant:
+        """Decide on what all other jobs released or reserved, and reserve what is granted; one transaction."""
+        with self._transaction() as db:
+            own = db.execute("SELECT * FROM entries WHERE scope = ? AND job = ?", (self._scope, claim.job)).fetchone()
+            if own is not None:
+                self._write(db, claim, OPEN)
+                return Grant(_released(own), own["rank"], bool(own["again"]))
+            verdict = decide(self._history(db, dataset))
+            if isinstance(verdict, Grant):
+                self._write(db, claim, (State.SEEN,), state=State.RESERVED)
+                entry = verdict.entry
+                db.execute(
+                    "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?)",
+                    (
+                        *(self._scope, claim.job, dataset, entry.first, entry.end, entry.kind, _pack(entry.forms)),
+                        *(json.dumps(entry.opaque), entry.micro_epsilon, entry.query),
+                        *(verdict.rank, int(verdict.again)),
+                    ),
+                )
+            return verdict
+
+    def verified(self, claim: Claim, dataset: int, epoch: int, most: int | None) -> Reason | None:
+        """Count one decryption of the epoch, once a job; EPOCH_LIMIT when that would be more than `most`.
+
+        `most` is None for an answer that needs no decryption.
+        """
+        with self._transaction() as db:
+            self._write(db, claim, (State.RESERVED, State.VERIFIED), state=State.VERIFIED)
+            if most is None:
+                return None
+            key = (self._scope, dataset, epoch, claim.job)
+            db.execute("INSERT OR IGNORE INTO decryptions VALUES (?, ?, ?, ?)", key)
+            if self._decryptions(db, dataset, epoch) > most:
+                db.execute("DELETE FROM decryptions WHERE scope = ? AND job = ?", (self._scope, claim.job))
+                return Reason.EPOCH_LIMIT
+            return None
+
+    def sealed(
+        self, claim: Claim, *, document: bytes, ciphertext: bytes, decision: bytes, answer: tuple[str, bytes] | None
+    ) -> None:
+        """Keep what will be released, and charge the budgets. `answer`: query digest and bytes to serve it again."""
+        with self._transaction() as db:
+            fields = {"document": document, "ciphertext": ciphertext, "decision": decision}
+            self._write(db, claim, (State.VERIFIED,), state=State.SEALED, **fields)
+            db.execute(
+                "UPDATE entries SET charged = 1, answered = ? WHERE scope = ? AND job = ?",
+                (int(answer is not None), self._scope, claim.job),
+            )
+            if answer is not None:
+                db.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?)", (self._scope, *answer))
+
+    def sending(self, claim: Claim) -> None:
+        """The sealed result is about to leave."""
+        with self._transaction() as db:
+            self._write(db, claim, (State.SEALED, State.SENT), state=State.SENT)
+
+    def done(self, claim: Claim, tx: str) -> None:
+        """The chain has the release; the ciphertext is the store's to keep."""
+        with self._transaction() as db:
+            self._write(db, claim, (State.SENT,), state=State.DONE, tx=tx, ciphertext=None)
+
+    def refusing(self, claim: Claim, reason: Reason, decision: bytes) -> None:
+        """Give the reservation back and keep the decision that is about to be sent."""
+        with self._transaction() as db:
+            self._write(db, claim, BEFORE_SEAL, state=State.REFUSING, reason=reason, decision=decision)
+            self._give_back(db, claim.job)
+
+    def refused(self, claim: Claim, tx: str) -> None:
+        """The chain has the refusal."""
+        with self._transaction() as db:
+            self._write(db, claim, (State.REFUSING,), state=State.REFUSED, tx=tx)
+
+    def drop(self, claim: Claim, why: str) -> None:
+        """The chain closed the job; what was not yet charged is given back."""
+        with self._transaction() as db:
+            self._write(db, claim, OPEN, state=State.DROPPED, reason=why, ciphertext=None)
+            self._give_back(db, claim.job)
+
+    # --- reading ----------------------------------------------------------------------------------------------------
+
+    def record(self, job: int) -> Record | None:
+        """What is known of a job."""
+        with self._transaction(write=False) as db:
+            row = db.execute("SELECT * FROM jobs WHERE scope = ? AND job = ?", (self._scope, job)).fetchone()
+            return None if row is None else _record(row)
+
+    def records(self, *states: State) -> list[Record]:
+        """Jobs in these states (all when none is named), by number."""
+        with self._transaction(write=False) as db:
+            rows = db.execute("SELECT * FROM jobs WHERE scope = ? ORDER BY job", (self._scope,)).fetchall()
+            return [_record(row) for row in rows if not states or row["state"] in states]
+
+    def history(self, dataset: int) -> list[Released]:
+        """Everything released or reserved on a dataset."""
+        with self._transaction(write=False) as db:
+            return self._history(db, dataset)
+
+    def kept_answer(self, query: str) -> bytes | None:
+        """The answer that was given to a query before."""
+        with self._transaction(write=False) as db:
+            key = (self._scope, query)
+            row = db.execute("SELECT answer FROM answers WHERE scope = ? AND query = ?", key).fetchone()
+            return None if row is None else bytes(row[0])
+
+    def decryptions(self, dataset: int, epoch: int) -> int:
+        """Jobs whose outputs were decrypted with the keys of an epoch."""
+        with self._transaction(write=False) as db:
+            return self._decryptions(db, dataset, epoch)
+
+    def events(self, job: int) -> list[tuple[int, str]]:
+        """(time, what) of everything that happened to a job, in order."""
+        with self._transaction(write=False) as db:
+            key = (self._scope, job)
+            rows = db.execute("SELECT at, what FROM events WHERE scope = ? AND job = ? ORDER BY id", key).fetchall()
+            return [(row["at"], row["what"]) for row in rows]
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _transaction(self, *, write: bool = True) -> Iterator[sqlite3.Connection]:
+        try:
+            db = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)
+        except sqlite3.Error as error:
+            raise Unavailable(f"The ledger cannot be opened: {error}.", "Check the custodian's folder.") from None
+        try:
+            db.row_factory = sqlite3.Row
+            db.execute("PRAGMA synchronous = FULL")  # an effect follows each write: it must survive a power cut
+            db.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+            yield db
+            db.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            raise Unavailable(f"The ledger is busy or out of reach: {error}.", "Try again.") from None
+        except sqlite3.DatabaseError as error:
+            raise BadDocument(f"The ledger is damaged: {error}.", "Restore it from a copy before releasing.") from None
+        finally:
+            db.close()  # rolls back what was not committed
+
+    def _write(self, db: sqlite3.Connection, claim: Claim, before: tuple[State, ...], **fields: object) -> None:
+        """Change a claimed job that is in one of these states; refused for a claim that is no longer the newest."""
+        now = self._clock()
+        values = {"leased_until": now + self._lease, "changed": now} | fields
+        row = db.execute(
+            "SELECT state, fence FROM jobs WHERE scope = ? AND job = ?", (self._scope, claim.job)
+        ).fetchone()
+        if row is None or row["fence"] != claim.fence or row["state"] not in before:
+            raise TryAgain(f"Another custodian process took over job {claim.job}.", "Let that one go on.")
+        names = ", ".join(f"{name} = ?" for name in values)  # our own column names
+        db.execute(f"UPDATE jobs SET {names} WHERE scope = ? AND job = ?", (*values.values(), self._scope, claim.job))  # noqa: S608
+        what = fields.get("state", fields.get("approval"))
+        if what is not None:
+            self._event(db, claim.job, str(what))
+
+    def _event(self, db: sqlite3.Connection, job: int, what: str) -> None:
+        values = (self._clock(), self._scope, job, what)
+        db.execute("INSERT INTO events (at, scope, job, what) VALUES (?, ?, ?, ?)", values)
+
+    def _give_back(self, db: sqlite3.Connection, job: int) -> None:
+        db.execute("DELETE FROM entries WHERE scope = ? AND job = ? AND charged = 0", (self._scope, job))
+
+    def _history(self, db: sqlite3.Connection, dataset: int) -> list[Released]:
+        key = (self._scope, dataset)
+        rows = db.execute("SELECT * FROM entries WHERE scope = ? AND dataset = ? ORDER BY job", key).fetchall()
+        return [_released(row) for row in rows]
+
+    def _decryptions(self, db: sqlite3.Connection, dataset: int, epoch: int) -> int:
+        key = (self._scope, dataset, epoch)
+        row = db.execute(
+            "SELECT COUNT(*) FROM decryptions WHERE scope = ? AND dataset = ? AND epoch = ?", key
+        ).fetchone()
+        return int(row[0])
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Make the file private, and hold a lock on it that other processes wait for."""
+    handle = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        yield
+    finally:
+        os.close(handle)
+
+
+def _record(row: sqlite3.Row) -> Record:
+    blobs = (row["decision"], row["document"], row["ciphertext"])
+    decision, document, ciphertext = (None if blob is None else bytes(blob) for blob in blobs)
+    state, approval = State(row["state"]), Approval(row["approval"])
+    kept = (decision, document, ciphertext, row["tx"])
+    return Record(row["job"], row["dataset"], state, approval, row["changed"], row["reason"], *kept)
+
+
+def _released(row: sqlite3.Row) -> Released:
+    forms, opaque = _unpack(row["forms"]), tuple(json.loads(row["opaque"]))
+    place = (row["job"], row["first"], row["past"], row["kind"])
+    return Released(*place, forms, opaque, row["micro_epsilon"], row["query"], bool(row["answered"]))
+
+
+def _pack(forms: tuple[Form, ...]) -> str:
+    return json.dumps([[[column, index, weight] for (column, index), weight in form] for form in forms])
+
+
+def _unpack(text: str) -> tuple[Form, ...]:
+    return tuple(tuple(((column, index), weight) for column, index, weight in form) for form in json.loads(text))

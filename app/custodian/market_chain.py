@@ -1,0 +1,63 @@
+"""The custodian's chain seam over the market's facade, for one custodian's account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from app.protocol.market import DatasetRecord, Job, JobState, License
+
+if TYPE_CHECKING:
+    from app.chain.account import Account
+    from app.chain.market import Market
+
+
+class MarketChain:
+    """`app.custodian.seams.Chain`: reads from a market, transactions by `account`."""
+
+    def __init__(self, market: Market, account: Account) -> None:
+        self._market, self._account = market, account
+
+    @property
+    def chain_id(self) -> int:
+        """EIP-155 identifier of the chain."""
+        return self._market.chain_id
+
+    @property
+    def address(self) -> str:
+        """EIP-55 address of the job contract."""
+        return self._market.address
+
+    def job(self, job: int) -> Job:
+        """Errors: NotFound."""
+        return self._market.job(job)
+
+    def dataset(self, dataset: int, version: int | None = None) -> DatasetRecord:
+        """Errors: NotFound."""
+        return self._market.dataset(dataset, version)
+
+    def license(self, license: int) -> License:
+        """Errors: NotFound."""
+        return self._market.license(license)
+
+    def computed(self) -> Iterable[Job]:
+        """Jobs on datasets of this custodian that wait for it."""
+        for job in self._market.jobs(states=(JobState.COMPUTED,)):
+            if self._market.dataset(job.dataset).custodian == self._account.address:
+                yield job
+
+    def final(self, job: Job) -> bool:
+        """Whether a finalized block holds the event that this job became COMPUTED with this receipt."""
+        last = self._market.finalized_block
+        if last < job.opened_block:
+            return False
+        found = self._market.desk.find("JobMarket", "JobComputed", job.opened_block, last, job.id)
+        return any(event.args["receipt"] == job.receipt for event in found)
+
+    def release(self, job: int, sealed: str, decision: str) -> str:
+        """Errors: AlreadyReleased, Reverted, Unavailable."""
+        return self._market.release(self._account, job, sealed=sealed, decision=decision).tx
+
+    def refuse(self, job: int, reason: str, decision: str) -> str:
+        """Errors: AlreadyReleased, Reverted, Unavailable."""
+        return self._market.refuse(self._account, job, reason=reason, decision=decision).tx

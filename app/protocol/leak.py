@@ -1,0 +1,84 @@
+"""What a circuit can say about a row, known before anyone runs it, and what was said of which rows already."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from app.protocol.forms import Form, basis, difference
+
+Family = Literal["linear", "additive", "trees", "lookup"]
+Kind = Literal["label", "score", "aggregate"]
+
+
+@dataclass(frozen=True)
+class Leak:
+    """The leak report of a circuit on the codes of a dataset. `fhe.leak.leak_of` computes it.
+
+    `forms` has one linear form an output, or none when the circuit has lookups; then each output counts as a form of
+    its own. `shares` names for each output the column that explains most of its variance, and how much. `rare` is the
+    part of rows, uniform over the codes, that do not get the commonest answer.
+    """
+
+    circuit: str  # digest
+    profile: str
+    codebook: str
+    family: Family
+    readout: Literal["value", "threshold", "argmax"]
+    outputs: tuple[str, ...]
+    forms: tuple[Form, ...]
+    lows: tuple[int, ...]  # least and greatest value of each output over all codes
+    highs: tuple[int, ...]
+    shares: tuple[tuple[str, float], ...]
+    rare: float
+
+    @property
+    def ranges(self) -> tuple[int, ...]:
+        """How far each output can move when one row changes: its sensitivity."""
+        return tuple(high - low for low, high in zip(self.lows, self.highs, strict=True))
+
+    def bits(self, kind: Kind, step: int = 1) -> float:
+        """At most this many bits of each row are in what is released (an aggregate: of the whole group)."""
+        if kind == "label":
+            return math.log2(max(2, len(self.outputs)))
+        return sum(math.log2(spread // step + 1) for spread in self.ranges)
+
+    def released_forms(self, kind: Kind) -> tuple[Form, ...]:
+        """The forms that a release of this kind depends on: the label of the greatest one only on differences."""
+        if kind == "label" and self.readout == "argmax":
+            return tuple(difference(form, self.forms[0]) for form in self.forms[1:])
+        return self.forms
+
+    def opaque(self) -> tuple[str, ...]:
+        """Names of the outputs that no linear form describes."""
+        return () if self.forms else tuple(f"{self.circuit}:{name}" for name in self.outputs)
+
+
+@dataclass(frozen=True)
+class Released:
+    """One entry of the ledger: what was released, or is reserved, on rows [first, end)."""
+
+    job: int
+    first: int
+    end: int
+    kind: Kind
+    forms: tuple[Form, ...]
+    opaque: tuple[str, ...]
+    micro_epsilon: int
+    query: str  # digest of everything the answer depends on; equal queries have equal answers
+    answered: bool = False  # its values are kept in the ledger
+
+
+def atoms(first: int, end: int, history: Sequence[Released]) -> list[tuple[Released, ...]]:
+    """For every stretch of [first, end) that the same entries cover: those entries, each distinct set once."""
+    inside = [entry for entry in history if entry.first < end and first < entry.end]
+    cuts = sorted({first, *(e.first for e in inside if e.first > first), *(e.end for e in inside if e.end < end)})
+    return list(dict.fromkeys(tuple(e for e in inside if e.first <= cut < e.end) for cut in cuts))
+
+
+def dimensions(entries: Sequence[Released]) -> tuple[list[Form], set[str]]:
+    """(independent linear forms, distinct opaque outputs) that these entries released on a row they share."""
+    forms = list(dict.fromkeys(form for entry in entries for form in entry.forms))
+    return basis(forms), {name for entry in entries for name in entry.opaque}

@@ -1,0 +1,105 @@
+"""Why a custodian does not release: stable codes, one fixed sentence each, and what the buyer can do.
+
+A reason follows from public facts alone (the chain, the circuit, the policy, the ledger of what was released), never
+from a decrypted value, and its sentence is fixed, so that neither says anything about the data.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from app.protocol.errors import PolicyRefused
+
+
+class Reason(StrEnum):
+    """A refusal's code, as a decision and the chain record it."""
+
+    WRONG_LICENSE = "wrong-license"
+    WRONG_DATASET = "wrong-dataset"
+    WRONG_POLICY = "wrong-policy"
+    WRONG_CIRCUIT = "wrong-circuit"
+    WRONG_RECEIPT = "wrong-receipt"
+    WRONG_KEY = "wrong-key"
+    ROWS_OUTSIDE = "rows-outside"
+    EPOCH_CLOSED = "epoch-closed"
+    EPOCH_LIMIT = "epoch-limit"
+    NO_QUORUM = "no-quorum"
+    OUTPUT_MISMATCH = "output-mismatch"
+    POLICY_INVALID = "policy-invalid"
+    CIRCUIT_UNSAFE = "circuit-unsafe"
+    CIRCUIT_CLASS = "circuit-class"
+    ROWS_PER_JOB = "rows-per-job"
+    NO_LABEL = "no-label"
+    GROUP_TOO_SMALL = "group-too-small"
+    RANGES_TOO_CLOSE = "ranges-too-close"
+    NOISE_NEEDED = "noise-needed"
+    CONCENTRATION = "concentration"
+    SINGLES_OUT = "singles-out"
+    RANK_BUDGET = "rank-budget"
+    PRIVACY_BUDGET = "privacy-budget"
+    NOT_APPROVED = "not-approved"
+
+
+class Words(NamedTuple):
+    """What a person reads for a reason."""
+
+    message: str
+    next_step: str
+
+
+_ASK = "Ask the dataset's owner."
+WORDS = {
+    Reason.WRONG_LICENSE: Words("The job's license is not its buyer's, or not of this dataset.", "Buy a license."),
+    Reason.WRONG_DATASET: Words("The job names another version of the dataset.", "Open a job on the present version."),
+    Reason.WRONG_POLICY: Words("The output policy is not the one that the license was sold under.", _ASK),
+    Reason.WRONG_CIRCUIT: Words(
+        "The circuit was compiled for another profile or codebook.", "Compile the model for this dataset."
+    ),
+    Reason.WRONG_RECEIPT: Words("The receipt does not describe this job.", "Open the job again."),
+    Reason.WRONG_KEY: Words("The sealing key is not a usable X25519 key.", "Make a new one: darkroom keys new."),
+    Reason.ROWS_OUTSIDE: Words("The job's rows are not all in the dataset.", "Choose rows inside the dataset."),
+    Reason.EPOCH_CLOSED: Words(
+        "The keys that this dataset was encrypted under were destroyed.", "Use the dataset's newest version."
+    ),
+    Reason.EPOCH_LIMIT: Words("The dataset's keys have served all the jobs they may.", "Wait for the next key epoch."),
+    Reason.NO_QUORUM: Words(
+        "Too few independent executors revealed the agreed receipt.", "Open the job with more replicas."
+    ),
+    Reason.OUTPUT_MISMATCH: Words("The executors' output is not what re-execution gives.", "Open the job again."),
+    Reason.POLICY_INVALID: Words("The output policy contradicts itself.", _ASK),
+    Reason.CIRCUIT_UNSAFE: Words(
+        "The circuit reads what is not published, or its values or noise could leave their range.",
+        "Compile the model again for this dataset.",
+    ),
+    Reason.CIRCUIT_CLASS: Words(
+        "The policy does not allow circuits of this class.", "Use a model of an allowed class."
+    ),
+    Reason.ROWS_PER_JOB: Words("The job has more rows than the policy allows.", "Ask for fewer rows."),
+    Reason.NO_LABEL: Words("The policy releases labels, and this circuit has none.", "Compile a classifier."),
+    Reason.GROUP_TOO_SMALL: Words("The aggregate covers fewer rows than the policy asks.", "Ask for more rows."),
+    Reason.RANGES_TOO_CLOSE: Words(
+        "The difference to an aggregate that was released before would be too small a group.",
+        "Use the row ranges of earlier aggregates, or ranges apart from them.",
+    ),
+    Reason.NOISE_NEEDED: Words(
+        "An aggregate of lookups can single out a row, and the policy adds no noise.", "Use a linear model."
+    ),
+    Reason.CONCENTRATION: Words(
+        "An output, alone or with earlier ones, nearly reproduces one column.",
+        "Use a model that rests on more columns: darkroom custodian explain.",
+    ),
+    Reason.SINGLES_OUT: Words(
+        "The circuit answers alike for nearly every row, so it would point at a few.", "Use a model with wider leaves."
+    ),
+    Reason.RANK_BUDGET: Words(
+        "No more independent linear forms of these rows may be released.", "Use rows that were scored less."
+    ),
+    Reason.PRIVACY_BUDGET: Words("The differential-privacy budget of these rows is spent.", "Use other rows."),
+    Reason.NOT_APPROVED: Words("The owner looked at the job and did not approve it.", _ASK),
+}
+
+
+def refusal(reason: Reason) -> PolicyRefused:
+    """The error a buyer sees."""
+    return PolicyRefused(f"{WORDS[reason].message} ({reason})", WORDS[reason].next_step)

@@ -1,0 +1,234 @@
+"""The rules of release: which jobs a custodian decrypts, and what leaves. Values in, values out, no IO.
+
+Facts (`check_facts`), all taken from a finalized block and from objects named by it:
+ 1. The license is of the job's buyer, dataset and policy; the policy is the one whose digest the license carries.
+ 2. Circuit and dataset have one profile and codebook; the rows are in the dataset.
+ 3. The sealing key can be sealed to.
+ 4. The dataset's key epoch is held, was not closed, and has served fewer jobs than its limit.
+
+Verification (`check_execution`), before anything is decrypted:
+ 5. `self`: the output that is decrypted is the custodian's own re-execution, and its receipt is the agreed one.
+ 6. `quorum`: at least `quorum` drawn executors, no two alike, none slashed and none of them the buyer, the owner
+    or the custodian, revealed the agreed receipt; it says exactly this job, manifest, circuit and rows; the output is
+    the object it names, with its root. `both`: both.
+
+Policy (`check_policy`), the same for all buyers together, on public facts alone:
+ 7. The policy is coherent; the circuit's class is allowed; the rows of a job are at most the policy's.
+ 8. A label needs a readout. An aggregate covers at least `min_group` rows, and so does every stretch of rows that the
+    aggregates released so far, and this one, can be subtracted down to. An aggregate of lookups needs noise.
+ 9. Concentration: no combination of the linear forms released on a row, this job's included, has more than
+    `max_concentration` of its variance in one column; no output with lookups has more.
+10. Singling out: under the public distribution of codes, at least `min_group` rows of the dataset do not get the
+    commonest answer of a circuit with lookups.
+11. Rank: on every row, the exact rank of all linear forms released, plus the distinct outputs with lookups, stays
+    within `max_rank` (0: half of the columns); a job that adds nothing to what its rows gave away is allowed.
+12. Privacy: on every row the micro-epsilons of all noisy releases stay within the budget. Epsilons are integers.
+
+An equal query is answered from the ledger: the same values, no new noise, no new rank and no new epsilon.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Literal
+
+from app.protocol.dataset import EncryptedTable
+from app.protocol.documents import canonical, sha256
+from app.protocol.forms import Space, basis, dominated_column
+from app.protocol.leak import Leak, Released, atoms, dimensions
+from app.protocol.market import ZERO, DatasetRecord, Job, License
+from app.protocol.reasons import Reason
+from app.protocol.receipt import OutputPolicy, Receipt
+
+MAX_RANK = 32  # linear forms per row range whose exact arithmetic stays within seconds
+MAX_MICRO_EPSILON = 1 << 40  # about a million: above any meaning, far below any overflow
+MAX_STEP = 1 << 40
+CHEAP_BOOTSTRAPS = 100_000  # re-execution of some ten minutes on two cores
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What chain and store say of a job. `dataset` is the version that the job was opened on."""
+
+    chain_id: int
+    market: str
+    job: Job
+    license: License
+    dataset: DatasetRecord
+    table: EncryptedTable
+    policy: OutputPolicy
+    leak: Leak
+    usable_key: bool  # whether the sealing key can be sealed to
+    epochs: frozenset[int]  # key epochs that the custodian holds
+    decryptions: int  # jobs decrypted in the table's epoch so far
+    max_decryptions: int
+
+
+def check_facts(facts: Facts) -> Reason | None:
+    """Rules 1 to 4; None when all hold."""
+    job, held, dataset, table, leak = facts.job, facts.license, facts.dataset, facts.table, facts.leak
+    if (held.id, held.buyer, held.dataset) != (job.license, job.buyer, job.dataset):
+        return Reason.WRONG_LICENSE
+    said = (table.data_root, table.profile, table.rows, table.epoch)
+    if dataset.id != job.dataset or said != (dataset.data_root, dataset.profile, dataset.rows, dataset.epoch):
+        return Reason.WRONG_DATASET
+    if facts.policy.digest != held.policy:
+        return Reason.WRONG_POLICY
+    if (leak.circuit, leak.profile, leak.codebook) != (job.circuit, table.profile, table.codebook.digest):
+        return Reason.WRONG_CIRCUIT
+    if job.first_row < 0 or job.rows < 1 or job.first_row + job.rows > dataset.rows:
+        return Reason.ROWS_OUTSIDE
+    if not facts.usable_key:
+        return Reason.WRONG_KEY
+    if dataset.tombstoned or table.epoch not in facts.epochs:
+        return Reason.EPOCH_CLOSED
+    if facts.decryptions >= facts.max_decryptions:
+        return Reason.EPOCH_LIMIT
+    return None
+
+
+def check_execution(facts: Facts, recomputed: str | None, receipt: Receipt | None) -> Reason | None:
+    """Rules 5 and 6. `recomputed`: digest of the custodian's own receipt, if the policy has it re-execute; `receipt`:
+    the agreed one as the store has it, if the policy asks for a quorum.
+    """
+    job, dataset, policy = facts.job, facts.dataset, facts.policy
+    if job.receipt == ZERO:
+        return Reason.WRONG_RECEIPT
+    if policy.verify != "quorum" and recomputed != job.receipt:
+        return Reason.OUTPUT_MISMATCH
+    if policy.verify != "self":
+        if receipt is None or receipt.digest != job.receipt or not describes(receipt, facts):
+            return Reason.WRONG_RECEIPT
+        parties = {job.buyer.lower(), dataset.owner.lower(), dataset.custodian.lower()}
+        agreed = {e.provider.lower() for e in job.executions if e.receipt == job.receipt and not e.out}
+        if len(agreed - parties) < policy.quorum:
+            return Reason.NO_QUORUM
+    return None
+
+
+def describes(receipt: Receipt, facts: Facts) -> bool:
+    """Whether a receipt is one of this job on this version of its dataset."""
+    job, dataset, linear = facts.job, facts.dataset, bool(facts.leak.forms)
+    said = (receipt.chain_id, receipt.market, receipt.job, receipt.manifest, receipt.data_root)
+    known = (facts.chain_id, facts.market, job.id, dataset.manifest, dataset.data_root)
+    work = (receipt.circuit, receipt.profile, receipt.first_row, receipt.rows, receipt.form == "bodies")
+    return said == known and work == (job.circuit, dataset.profile, job.first_row, job.rows, linear)
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A release that the policy allows: the entry to reserve, and what it adds to the rows' budgets."""
+
+    entry: Released
+    rank: int  # dimensions added on the row where most are added
+    again: bool  # the same query was answered before
+
+
+def check_policy(
+    policy: OutputPolicy, leak: Leak, space: Space, job: Job, dataset: DatasetRecord, history: Sequence[Released]
+) -> Reason | Grant:
+    """Rules 7 to 12. `history`: what was released, or is reserved, on this dataset for all other jobs of anyone."""
+    entry = Released(
+        job=job.id,
+        first=job.first_row,
+        end=job.first_row + job.rows,
+        kind=policy.release,
+        forms=leak.released_forms(policy.release),
+        opaque=leak.opaque(),
+        micro_epsilon=policy.epsilon_micro_per_job,
+        query=query_digest(policy, job, dataset),
+    )
+    refused = check_shape(policy, leak, job.rows, dataset.rows)
+    if refused:
+        return refused
+    if any(earlier.query == entry.query and earlier.answered for earlier in history):
+        return Grant(replace(entry, micro_epsilon=0), rank=0, again=True)
+    if entry.kind == "aggregate" and not _apart(entry, history, policy.min_group):
+        return Reason.RANGES_TOO_CLOSE
+    limit = rank_limit(policy, space)
+    share = Fraction(str(policy.max_concentration))
+    added = 0
+    for entries in atoms(entry.first, entry.end, history):
+        forms, opaque = dimensions(entries)
+        together = basis([*forms, *entry.forms])
+        new = len(together) - len(forms) + len(set(entry.opaque) - opaque)
+        if new and len(together) + len(opaque | set(entry.opaque)) > limit:
+            return Reason.RANK_BUDGET
+        if new and entry.kind != "aggregate" and dominated_column(together, space, share):
+            return Reason.CONCENTRATION
+        spent = sum(earlier.micro_epsilon for earlier in entries)
+        if entry.micro_epsilon and spent + entry.micro_epsilon > policy.epsilon_micro_budget:
+            return Reason.PRIVACY_BUDGET
+        added = max(added, new)
+    return Grant(entry, rank=added, again=False)
+
+
+def check_shape(policy: OutputPolicy, leak: Leak, rows: int, dataset_rows: int) -> Reason | None:
+    """The rules among 7 to 10 that need no history: what `explain` can promise before a job is paid."""
+    if policy_problems(policy):
+        return Reason.POLICY_INVALID
+    if leak.family not in policy.circuits:
+        return Reason.CIRCUIT_CLASS
+    if rows > policy.max_rows_per_job:
+        return Reason.ROWS_PER_JOB
+    if policy.release == "label" and leak.readout == "value":
+        return Reason.NO_LABEL
+    if policy.release == "aggregate":
+        if rows < policy.min_group:
+            return Reason.GROUP_TOO_SMALL
+        if not leak.forms and not policy.epsilon_micro_per_job:
+            return Reason.NOISE_NEEDED
+    elif any(share > policy.max_concentration for _, share in leak.shares):
+        return Reason.CONCENTRATION
+    if not leak.forms and leak.rare * dataset_rows < policy.min_group:
+        return Reason.SINGLES_OUT
+    return None
+
+
+def policy_problems(policy: OutputPolicy) -> list[str]:
+    """What makes a policy meaningless or unsafe; empty for a usable one. Offers are checked by it too."""
+    epsilon, budget = policy.epsilon_micro_per_job, policy.epsilon_micro_budget
+    rules = {
+        "it allows no circuits": not policy.circuits,
+        "score_step must be at least 1": not 1 <= policy.score_step <= MAX_STEP,
+        "min_group must be at least 2": policy.min_group < 2,
+        "max_rows_per_job must be at least 1": policy.max_rows_per_job < 1,
+        f"max_rank must be from 0 to {MAX_RANK}": not 0 <= policy.max_rank <= MAX_RANK,
+        "max_concentration must be above 0 and at most 1": not 0 < policy.max_concentration <= 1,
+        "epsilon_micro_per_job must not be negative": epsilon < 0,
+        f"epsilons must be at most {MAX_MICRO_EPSILON}": max(epsilon, budget) > MAX_MICRO_EPSILON,
+        "epsilon_micro_budget must cover one job": budget < max(epsilon, 0),
+        "quorum must be at least 2": policy.verify != "self" and policy.quorum < 2,
+    }
+    return [problem for problem, present in rules.items() if present]
+
+
+def rank_limit(policy: OutputPolicy, space: Space) -> int:
+    """Dimensions that may be released of any row."""
+    return min(policy.max_rank or max(1, space.columns // 2), MAX_RANK)
+
+
+def query_digest(policy: OutputPolicy, job: Job, dataset: DatasetRecord) -> str:
+    """Names everything that an answer depends on: circuit, rows, version of the dataset, and how it is coarsened."""
+    said = [job.dataset, dataset.manifest, job.circuit, job.first_row, job.rows, policy.release, policy.score_step]
+    return sha256(canonical([*said, policy.epsilon_micro_per_job]))
+
+
+def _apart(entry: Released, history: Sequence[Released], least: int) -> bool:
+    """Whether all stretches that aggregates can be subtracted down to have at least `least` rows."""
+    ranges = {(e.first, e.end) for e in (entry, *history) if e.kind == "aggregate"}
+    cuts = sorted({cut for pair in ranges for cut in pair})
+    covered = ((low, high) for low, high in itertools.pairwise(cuts) if _inside(low, high, ranges))
+    return all(high - low >= least for low, high in covered)
+
+
+def _inside(low: int, high: int, ranges: set[tuple[int, int]]) -> bool:
+    return any(first <= low and high <= end for first, end in ranges)
+
+
+def cheapest_verification(bootstraps: int, rows: int) -> Literal["self", "quorum"]:
+    """What an offer should ask for: re-execution by the custodian wherever its static cost is small."""
+    return "self" if bootstraps * rows <= CHEAP_BOOTSTRAPS else "quorum"

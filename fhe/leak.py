@@ -1,0 +1,146 @@
+"""What a circuit says about a row: its leak report, computed from its public integers and the dataset's codebook.
+
+A circuit of one Linear is described exactly: its forms, their ranges, each column's share of an output's variance
+(`app.protocol.forms`). A circuit with lookups is run in the clear on `SAMPLE` rows drawn uniformly from the codes, from
+a seed that follows from the codebook, so that buyer and custodian see the same numbers. A column's share is then the
+correlation ratio Var(E[output | its code]) / Var(output), and `rare` the part of rows that do not get the commonest
+answer. Its ranges are intervals over the last layer's wires, which is never less than the truth.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from app.protocol.dataset import Codebook
+from app.protocol.forms import AFFINE, Form, Space, Wire, form, share_of
+from app.protocol.leak import Family, Leak
+from fhe.circuit import Circuit, Input, Linear
+from fhe.circuit_form import digest
+from fhe.compile.check import input_ranges
+from fhe.compile.ranges import value_bounds
+from fhe.interpret import interpret
+
+I64 = npt.NDArray[np.int64]
+SAMPLE = 4096  # rows
+BUCKETS = 16  # groups of affine codes when shares are sampled
+
+
+def space_of(codebook: Codebook) -> Space:
+    """The published codes of a dataset's columns."""
+    return Space(
+        {column.name: column.affine.levels for column in codebook.columns if column.affine},
+        {column.name: len(column.bins) for column in codebook.columns if column.bins},
+    )
+
+
+def family_of(circuit: Circuit) -> Family:
+    """The class of a circuit that policies allow or not."""
+    encodings = {source.encoding for source in circuit.inputs}
+    if len(circuit.layers) == 1:
+        return "linear" if encodings == {"affine"} else "additive"
+    return "trees" if encodings == {"bins"} else "lookup"
+
+
+def leak_of(circuit: Circuit, codebook: Codebook) -> Leak:
+    """The leak report of a circuit that `fhe.compile.check` accepts for this codebook."""
+    last = circuit.layers[-1]
+    assert isinstance(last, Linear)
+    space = space_of(codebook)
+    if len(circuit.layers) == 1:
+        forms = tuple(_forms(circuit, last))
+        bounds = [_form_bounds(one, space) for one in forms]
+        lows = tuple(int(b) + low for b, (low, _) in zip(last.bias, bounds, strict=True))
+        highs = tuple(int(b) + high for b, (_, high) in zip(last.bias, bounds, strict=True))
+        shares, rare = tuple(_largest_share(one, space) for one in forms), 1.0
+    else:
+        forms = ()
+        reach = value_bounds(circuit, input_ranges(circuit.inputs, codebook))[-1]
+        lows, highs = tuple(low for low, _ in reach), tuple(high for _, high in reach)
+        shares, rare = _sampled(circuit, space)
+    return Leak(
+        circuit=digest(circuit),
+        profile=circuit.profile,
+        codebook=circuit.codebook,
+        family=family_of(circuit),
+        readout=circuit.readout.kind,
+        outputs=circuit.outputs,
+        forms=forms,
+        lows=lows,
+        highs=highs,
+        shares=shares,
+        rare=rare,
+    )
+
+
+def _forms(circuit: Circuit, layer: Linear) -> list[Form]:
+    wires = [_wire(source) for source in circuit.inputs]
+    out = []
+    for start, stop in zip(layer.indptr[:-1], layer.indptr[1:], strict=True):
+        out.append(
+            form({wires[c]: int(v) for c, v in zip(layer.columns[start:stop], layer.values[start:stop], strict=True)})
+        )
+    return out
+
+
+def _wire(input: Input) -> Wire:
+    return input.column, AFFINE if input.encoding == "affine" else input.index
+
+
+def _form_bounds(one: Form, space: Space) -> tuple[int, int]:
+    """Least and greatest value over all codes: a code reaches every level, bits are ones up to some edge."""
+    low = high = 0
+    bits: dict[str, dict[int, int]] = {}
+    for (column, index), weight in one:
+        if index == AFFINE:
+            reach = weight * (space.levels[column] - 1)
+            low, high = low + min(0, reach), high + max(0, reach)
+        else:
+            bits.setdefault(column, {})[index] = weight
+    for column, weights in bits.items():
+        steps = np.cumsum([0, *(weights.get(edge, 0) for edge in range(space.edges[column]))], dtype=object)
+        low, high = low + int(min(steps)), high + int(max(steps))
+    return low, high
+
+
+def _largest_share(one: Form, space: Space) -> tuple[str, float]:
+    columns = sorted({column for (column, _), _ in one})
+    shares = [(float(share_of(one, space, column)), column) for column in columns]
+    share, column = max(shares, default=(0.0, ""))
+    return column, share
+
+
+def _sampled(circuit: Circuit, space: Space) -> tuple[tuple[tuple[str, float], ...], float]:
+    """(the column that explains most of each output and how much, part of rows without the commonest answer)."""
+    rng = np.random.default_rng(int(circuit.codebook[:16], 16))
+    codes = {name: rng.integers(0, levels, SAMPLE) for name, levels in sorted(space.levels.items())}
+    cells = {name: rng.integers(0, edges + 1, SAMPLE) for name, edges in sorted(space.edges.items())}
+    inputs = np.empty((SAMPLE, len(circuit.inputs)), np.int64)
+    groups = []
+    for number, source in enumerate(circuit.inputs):
+        column = source.column
+        if source.encoding == "affine":
+            inputs[:, number] = codes[column]
+            groups.append((column, "affine", codes[column] * BUCKETS // space.levels[column]))
+        else:
+            inputs[:, number] = cells[column] > source.index
+            groups.append((column, "bins", cells[column]))
+    distinct = {(column, encoding): group for column, encoding, group in groups}
+    outputs = interpret(circuit, inputs)
+    shares = []
+    for values in outputs.T:
+        ratios = [
+            (_ratio(values, group), column) for (column, _), group in sorted(distinct.items(), key=lambda p: p[0])
+        ]
+        ratio, column = max(ratios)
+        shares.append((column, ratio))
+    _, counts = np.unique(outputs, axis=0, return_counts=True)
+    return tuple(shares), 1.0 - float(counts.max()) / SAMPLE
+
+
+def _ratio(values: I64, group: I64) -> float:
+    """Var(E[values | group]) / Var(values); 0 for a constant."""
+    total = float(values.var())
+    sizes = np.bincount(group)
+    means = np.bincount(group, weights=values) / np.maximum(sizes, 1)
+    return float(((means[group] - values.mean()) ** 2).mean()) / total if total else 0.0
