@@ -1,0 +1,1 @@
+"""From an owner's table to ciphertext: read, profile, code, encrypt, describe. Plaintext stays on this machine."""

@@ -1,0 +1,88 @@
+"""The dataset card: a manifest in words, for people who decide whether to buy."""
+
+from __future__ import annotations
+
+from app.protocol.dataset import ColumnCode
+from app.protocol.manifest import Manifest
+from app.protocol.receipt import OutputPolicy
+
+
+def card_markdown(manifest: Manifest) -> str:
+    """The card as Markdown; all of it follows from the manifest."""
+    card, table = manifest.card, manifest.table
+    size = sum(check.bytes for check in manifest.checks)
+    parts = [
+        f"# {_line(card.title)}",
+        card.description.strip(),
+        f"{table.rows:,} rows, {len(manifest.codebook.columns)} columns, {size:,} bytes of ciphertext."
+        f" Version {card.version} of {card.published}, by {_line(card.creator)}.",
+        "## Terms",
+        card.license.strip(),
+        "## What a licensed job may reveal",
+        "\n".join(f"- {rule}" for rule in policy_in_words(manifest.policy, len(manifest.codebook.columns))),
+        "## Columns",
+        _columns(manifest.codebook.columns),
+    ]
+    if manifest.preview is not None:
+        parts += [
+            "## Preview",
+            f"{manifest.preview.rows} synthetic rows, drawn from the codes above and nothing else"
+            f" (seed {manifest.preview.seed}): `{manifest.preview.cid}`",
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def policy_in_words(policy: OutputPolicy, columns: int) -> list[str]:
+    """Each rule of an output policy as one sentence, for a table of so many columns."""
+    rank = policy.max_rank or max(1, columns // 2)
+    verified = {
+        "self": "recomputes every result itself before it decrypts",
+        "quorum": f"decrypts what {policy.quorum} independent providers computed alike",
+        "both": f"recomputes every result itself and asks {policy.quorum} independent providers to agree",
+    }[policy.verify]
+    released = {
+        "label": "Only the predicted label of a row is released.",
+        "score": f"The model's score of a row is released, rounded to multiples of {policy.score_step}.",
+        "aggregate": f"Only sums over groups of at least {policy.min_group} rows are released.",
+    }[policy.release]
+    rules = [
+        released,
+        f"Models of these kinds are allowed: {', '.join(policy.circuits)}.",
+        f"A job covers at most {policy.max_rows_per_job:,} rows.",
+        f"Over all buyers, at most {rank} linear forms of the same rows are ever released.",
+        f"A model may put at most {policy.max_concentration:.0%} of its weight on one column.",
+        f"The custodian {verified}.",
+        "Each release waits for the owner's approval." if policy.approval == "manual" else "Releases need no approval.",
+    ]
+    if policy.epsilon_micro_per_job:
+        rules.append(
+            f"Noise is added: {policy.epsilon_micro_per_job / 1e6:g} epsilon a job,"
+            f" {policy.epsilon_micro_budget / 1e6:g} in all."
+        )
+    return rules
+
+
+def code_in_words(column: ColumnCode) -> tuple[str, str]:
+    """A column's affine code and its bins, each in a few words; "" for what it does not have."""
+    affine = column.affine and f"{column.affine.levels} levels of {column.affine.step:.6g} from {column.affine.low:.6g}"
+    bins = column.bins and f"{len(column.bins) + 1} bins, edges {column.bins[0]:.6g} to {column.bins[-1]:.6g}"
+    return affine or "", bins or ""
+
+
+def _columns(columns: tuple[ColumnCode, ...]) -> str:
+    rows = [
+        "| column | type | code | bins | missing | outside | range |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for column in columns:
+        affine, bins = code_in_words(column)
+        missing = column.missing if column.impute is None else f"{column.impute:.6g} instead"
+        source = "declared" if column.declared else "measured"
+        cells = (column.name, column.dtype, affine, bins, missing, column.outside, source)
+        rows.append("| " + " | ".join(_line(cell) for cell in cells) + " |")
+    return "\n".join(rows)
+
+
+def _line(text: str) -> str:
+    """Text that stays on its line, and in its cell."""
+    return " ".join(text.split()).replace("|", "\\|")

@@ -1,0 +1,128 @@
+"""Values to integer codes and back, by a codebook: what the owner encrypts and what buyers train on.
+
+affine  code = round half to even of (value - low) / step, in [0, levels)
+bins    code = how many edges are <= value, in [0, edges]; its bits are "value >= edge", one for each edge
+
+Null and NaN are missing: rejected, or replaced by the declared value. Everything else without an affine code (infinite
+values too) is outside: rejected, or clipped to the nearest level. Bins have a place for every number. Errors name the
+column and the row, never the value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from app.protocol.dataset import Codebook, ColumnCode
+from app.protocol.errors import BadInput, BadTable, OutOfRange
+
+F64 = npt.NDArray[np.float64]
+I64 = npt.NDArray[np.int64]
+
+
+def encode(codebook: Codebook, data: Any, columns: Sequence[str] | None = None) -> I64:
+    """Affine codes int64 (rows, columns) of a table: a polars or pandas frame, a mapping, or an array (rows, columns).
+
+    `columns` defaults to all of the codebook's, in its order; an array must hold exactly those. Errors: OutOfRange by
+    the declared policy; BadTable for a column that is not there; BadInput for one that has no affine code.
+    """
+    return _table(codebook, data, columns, affine_codes)
+
+
+def encode_bins(codebook: Codebook, data: Any, columns: Sequence[str] | None = None) -> I64:
+    """Bin codes int64 (rows, columns), likewise: what trees are trained on. `bin_bits` gives their bits."""
+    return _table(codebook, data, columns, bin_codes)
+
+
+def affine_codes(column: ColumnCode, values: F64, first_row: int = 0) -> I64:
+    """Affine codes (rows,) of one column's values (rows,). `first_row` only counts rows in messages."""
+    if column.affine is None:
+        raise BadInput(f"Column {column.name!r} has no affine code.", "Use its bins.")
+    affine, values = column.affine, _without_missing(column, values, first_row)
+    with np.errstate(over="ignore"):  # a huge value over a tiny step is outside, like an infinite one
+        codes: F64 = np.rint((values - affine.low) / affine.step)
+    outside = (codes < 0) | (codes >= affine.levels)
+    if outside.any():
+        if column.outside == "reject":
+            row = first_row + int(outside.argmax())
+            raise OutOfRange(
+                f"Column {column.name!r} has a value outside its range in row {row} ({outside.sum()} in this part).",
+                'Widen its range in the recipe, or set outside = "clip" for it.',
+            )
+        codes = codes.clip(0, affine.levels - 1)
+    return codes.astype(np.int64)
+
+
+def bin_codes(column: ColumnCode, values: F64, first_row: int = 0) -> I64:
+    """Bin codes (rows,) of one column's values (rows,)."""
+    if column.bins is None:
+        raise BadInput(f"Column {column.name!r} has no bins.", "Use its affine code.")
+    values = _without_missing(column, values, first_row)
+    return np.searchsorted(np.asarray(column.bins), values, side="right").astype(np.int64)
+
+
+def bin_bits(codes: I64, edge: int) -> I64:
+    """The bit "value >= edge number `edge`" of each bin code."""
+    return (codes > edge).astype(np.int64)
+
+
+def decode(column: ColumnCode, codes: I64) -> F64:
+    """The values that affine codes stand for: the middle of each level."""
+    if column.affine is None:
+        raise BadInput(f"Column {column.name!r} has no affine code.", "Use its bins.")
+    return codes * column.affine.step + column.affine.low
+
+
+def column_values(data: Any, name: str, position: int) -> F64:
+    """One column of a frame, mapping or array as float64 (rows,), nulls as NaN. Errors: BadTable."""
+    try:
+        raw = data[:, position] if isinstance(data, np.ndarray) else data[name]
+        raw = raw.to_numpy() if hasattr(raw, "to_numpy") else raw
+        values = np.asarray(raw, dtype=np.float64)
+    except (KeyError, IndexError):
+        raise BadTable(f"The table has no column {name!r}.", "Give all columns of the codebook.") from None
+    except (TypeError, ValueError):
+        raise BadTable(f"Column {name!r} holds something that is not a number.") from None
+    except Exception as error:  # a frame library's own "no such column"
+        if type(error).__name__ != "ColumnNotFoundError":
+            raise
+        raise BadTable(f"The table has no column {name!r}.", "Give all columns of the codebook.") from None
+    if values.ndim != 1:
+        raise BadTable(f"Column {name!r} is not one-dimensional.")
+    return values
+
+
+def find(codebook: Codebook, name: str) -> ColumnCode:
+    """The code of a column. Errors: BadInput."""
+    for column in codebook.columns:
+        if column.name == name:
+            return column
+    raise BadInput(f"The dataset has no column {name!r}.", "See its columns: darkroom dataset show.")
+
+
+def _table(codebook: Codebook, data: Any, columns: Sequence[str] | None, code: Any) -> I64:
+    wanted = list(codebook.columns) if columns is None else [find(codebook, name) for name in columns]
+    if isinstance(data, list | tuple):
+        data = np.asarray(data, dtype=np.float64)
+    if isinstance(data, np.ndarray) and (data.ndim != 2 or data.shape[1] != len(wanted)):
+        raise BadTable(f"An array of shape {data.shape} does not hold {len(wanted)} columns.")
+    coded = [code(column, column_values(data, column.name, place)) for place, column in enumerate(wanted)]
+    if len({len(part) for part in coded}) > 1:
+        raise BadTable("The columns have different lengths.")
+    return np.stack(coded, axis=1)
+
+
+def _without_missing(column: ColumnCode, values: F64, first_row: int) -> F64:
+    missing = np.isnan(values)
+    if not missing.any():
+        return values
+    if column.missing == "reject" or column.impute is None:
+        row = first_row + int(missing.argmax())
+        raise OutOfRange(
+            f"Column {column.name!r} has no value in row {row} ({missing.sum()} missing in this part).",
+            'Set missing = "impute" and a value for it in the recipe, or drop the column.',
+        )
+    return np.where(missing, column.impute, values)

@@ -1,0 +1,78 @@
+"""A first recipe for a table, written from its profile: the owner edits it, line by line, before anything is published."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ingestion.profile import ColumnProfile, TableProfile, profile_table
+from ingestion.read import Reading
+
+_HEAD = """\
+# What Darkroom publishes of {file}, and how. Nothing is published until you run: darkroom dataset publish
+title = {title}
+description = "Say what the rows are, how they were collected, and what they are good for."
+license = "Say what buyers may do, or give the URL of your terms."
+creator = "Your name or organisation"
+keywords = []
+
+[table]
+{reading}drop = [{drop}]
+rest = "refuse"
+
+# The ranges below were measured on your data and rounded outward. Publishing reveals them. Where a range is public
+# knowledge (an age is 0 to 120), write that one and delete the line "measured".
+"""
+_TAIL = """
+[policy]
+release = "score"
+
+[offer]
+price_license = 0
+price_job = 0
+price_row = 0
+"""
+
+
+def default_recipe(path: Path | str, reading: Reading | None = None) -> str:
+    """TOML text that `parse_recipe` accepts, with every numeric column's measured range. Errors: BadTable, TooLarge."""
+    return draft(profile_table(path, reading), reading)
+
+
+def draft(profile: TableProfile, reading: Reading | None = None) -> str:
+    """The same from a profile that was taken already."""
+    drop = ", ".join(_quoted(column.name) for column in profile.columns if not column.usable)
+    head = _HEAD.format(file=profile.path.name, title=_quoted(profile.path.stem), drop=drop, reading=_reading(reading))
+    return head + "".join(_column(column) for column in profile.columns if column.usable) + _TAIL
+
+
+def _column(column: ColumnProfile) -> str:
+    low, high = column.range_outward()
+    lines = [
+        f"\n[columns.{_quoted(column.name)}]  # {column.kind}, about {column.distinct} distinct values",
+        f"low = {low!r}",
+        f"high = {high!r}",
+        "measured = true",
+    ]
+    if column.missing:
+        lines += [f'missing = "impute"  # {column.missing} missing', f"impute = {_middle(low, high)!r}"]
+    if column.infinite:
+        lines.append(f'outside = "clip"  # {column.infinite} infinite')
+    return "\n".join(lines) + "\n"
+
+
+def _middle(low: float, high: float) -> float:
+    return float(f"{(low + high) / 2:.12g}")
+
+
+def _reading(reading: Reading | None) -> str:
+    if reading is None:
+        return ""
+    separator = f"separator = {_quoted(reading.separator)}\n" if reading.separator else ""
+    words = ", ".join(_quoted(word) for word in reading.missing_values)
+    return separator + (f"missing_values = [{words}]\n" if words else "")
+
+
+def _quoted(text: str) -> str:
+    """A TOML basic string: JSON's escapes are among TOML's."""
+    return json.dumps(text, ensure_ascii=False)

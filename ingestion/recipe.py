@@ -1,0 +1,185 @@
+"""A recipe: the TOML file in which an owner says what is published of a table, and how.
+
+    title = "Breast cancer, 30 measurements"
+    description = "..."
+    license = "https://..."            # a URL, or the terms
+    creator = "Clinic X"
+
+    [table]
+    missing_values = ["NA"]
+    drop = ["patient"]
+    rest = "refuse"                    # columns not named below: "refuse", "measure" their range, or "drop"
+
+    [columns."mean radius"]
+    low = 5.0                          # the range that is public knowledge
+    high = 30.0
+    bins = 32                          # also publish comparison bits: 32 bins, or a list of edges,
+    missing = "impute"                 # or { quantiles = 32 }, which tells how the data is spread
+    impute = 14.0
+
+    [policy]                           # what jobs may release; the custodian enforces it
+    release = "score"
+
+    [offer]                            # amounts in the payment token's smallest unit
+    price_job = 1_000_000
+
+Every error says at which line.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from app.protocol.dataset import MAX_EDGES, Name
+from app.protocol.documents import Document
+from app.protocol.errors import BadRecipe
+from app.protocol.manifest import Line, Text
+from app.protocol.receipt import OutputPolicy
+from app.protocol.table import MAX_LEVELS
+from ingestion.lines import key_lines
+from ingestion.read import Reading
+
+MAX_RECIPE_BYTES = 1 << 20
+MAX_BINS = MAX_EDGES + 1
+
+Amount = Annotated[int, Field(ge=0, le=2**53 - 1)]
+
+
+class Quantiles(Document):
+    """Bins that each hold about as many rows."""
+
+    quantiles: Annotated[int, Field(ge=2, le=MAX_BINS)]
+
+
+class ColumnRecipe(Document):
+    """One column. Without `low` and `high` the range is measured, which reveals it."""
+
+    low: float | None = None
+    high: float | None = None
+    step: Annotated[float, Field(gt=0)] | None = None
+    levels: Annotated[int, Field(ge=2, le=MAX_LEVELS)] | None = None
+    bins: Annotated[int, Field(ge=2, le=MAX_BINS)] | tuple[float, ...] | Quantiles | None = None
+    encodings: tuple[Literal["affine", "bins"], ...] | None = None
+    missing: Literal["reject", "impute"] | None = None
+    impute: float | None = None
+    outside: Literal["reject", "clip"] | None = None
+    measured: bool = False  # the numbers above came from the data, so they are not public knowledge
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ColumnRecipe:
+        if (self.low is None) != (self.high is None) and not (self.low is not None and self.step is not None):
+            raise ValueError("give both low and high, or low with step and levels")
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise ValueError("low must be below high")
+        if self.step is not None and self.low is None:
+            raise ValueError("step needs low")
+        if self.step is not None and self.high is not None and self.levels is not None:
+            raise ValueError("low, high and step fix the levels already")
+        if isinstance(self.bins, tuple) and not (
+            1 <= len(self.bins) <= MAX_EDGES and all(a < b for a, b in zip(self.bins, self.bins[1:], strict=False))
+        ):
+            raise ValueError(f"bins need 1 to {MAX_EDGES} edges that increase")
+        if self.encodings is not None and (not self.encodings or ("bins" in self.encodings and self.bins is None)):
+            raise ValueError("encodings must name affine or bins, and bins need their edges")
+        if (self.impute is not None) != (self.missing == "impute"):
+            raise ValueError('impute goes with missing = "impute"')
+        return self
+
+
+class TableRecipe(Document):
+    """How the file is read, and which columns stay at home."""
+
+    separator: Annotated[str, Field(max_length=1)] = ""
+    missing_values: tuple[Annotated[str, Field(max_length=100)], ...] = ()
+    drop: tuple[Name, ...] = ()
+    rest: Literal["refuse", "measure", "drop"] = "refuse"
+
+
+class Defaults(Document):
+    """What holds for columns that do not say otherwise."""
+
+    missing: Literal["reject"] = "reject"
+    outside: Literal["reject", "clip"] = "reject"
+    bins: Annotated[int, Field(ge=2, le=MAX_BINS)] | Quantiles | None = None
+
+
+class OfferHints(Document):
+    """Terms to propose when an offer is made; the offer on chain is what counts."""
+
+    price_license: Amount = 0
+    price_job: Amount = 0
+    price_row: Amount = 0
+    max_jobs: Amount = 100
+    max_rows: Amount = 1_000_000
+    days: Annotated[int, Field(ge=1, le=36_500)] = 365
+
+
+class Recipe(Document):
+    """A whole recipe."""
+
+    title: Name
+    description: Text
+    license: Text
+    creator: Name
+    keywords: Annotated[tuple[Name, ...], Field(max_length=50)] = ()
+    version: Annotated[str, Field(pattern=r"^\d{1,6}\.\d{1,6}\.\d{1,6}$")] = "1.0.0"
+    url: Line = ""
+    table: TableRecipe = TableRecipe()
+    defaults: Defaults = Defaults()
+    columns: Annotated[dict[Name, ColumnRecipe], Field(default_factory=dict)]
+    policy: OutputPolicy = OutputPolicy()
+    offer: OfferHints = OfferHints()
+
+    @property
+    def reading(self) -> Reading:
+        """How the file is read."""
+        return Reading(self.table.separator, self.table.missing_values)
+
+
+def read_recipe(path: Path | str) -> Recipe:
+    """The recipe in a file. Errors: BadRecipe, with the line."""
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_RECIPE_BYTES + 1)
+        text = data.decode()
+    except (OSError, UnicodeDecodeError):
+        raise BadRecipe(
+            f"The recipe {path} cannot be read as text.", "Check the path; write one: dataset profile."
+        ) from None
+    if len(data) > MAX_RECIPE_BYTES:
+        raise BadRecipe(f"The recipe {path.name} is over {MAX_RECIPE_BYTES} bytes.")
+    return parse_recipe(text, path.name)
+
+
+def parse_recipe(text: str, name: str = "recipe") -> Recipe:
+    """The recipe in TOML text. Errors: BadRecipe, with the line."""
+    try:
+        value = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadRecipe(f"{name} is not TOML: {error}.", "Correct that line.") from None
+    except RecursionError:
+        raise BadRecipe(f"{name} is nested too deeply.") from None
+    try:
+        return Recipe.model_validate_json(json.dumps(value, default=str))
+    except ValidationError as error:
+        raise BadRecipe(*_located(text, name, error.errors(include_url=False, include_input=False)[0])) from None
+
+
+def _located(text: str, name: str, fault: Any) -> tuple[str, str]:
+    lines, place = key_lines(text), tuple(str(part) for part in fault["loc"])
+    known = next((place[:n] for n in range(len(place), 0, -1) if place[:n] in lines), ())
+    where = f"{name} line {lines[known]}" if known else name
+    key = ".".join(known if fault["type"] not in ("missing", "extra_forbidden") else place)
+    what = fault["msg"].removeprefix("Value error, ")
+    if "bins" in place[:-1]:  # three forms; the complaint about the first one would mislead
+        what = f"bins are a number from 2 to {MAX_BINS}, a list of edges, or {{ quantiles = n }}"
+    return (
+        f"{where}: {key or 'recipe'}: {what[0].lower()}{what[1:]}.",
+        "Correct that line; docs/recipe.md lists all keys.",
+    )
