@@ -33,7 +33,9 @@ seen = 0
 for package in light:
     module = importlib.import_module(package)
     for found in pkgutil.walk_packages(module.__path__, package + "."):
-        if not found.name.endswith("__main__"):
+        # the native core leaves libraries beside its modules
+        spec = found.module_finder.find_spec(found.name)
+        if spec.origin.endswith(".py") and not found.name.endswith("__main__"):
             importlib.import_module(found.name)
             seen += 1
 print(seen)
