@@ -186,7 +186,7 @@ class Auditor:
         policy = self.market.license(job.license).policy
         said = (decision.chain_id, decision.market, decision.job, decision.receipt, decision.policy)
         known = (facts.chain_id, facts.market, job.id, job.receipt, policy)
-        holds = signer == facts.dataset.custodian and said == known and facts.manifest.policy.digest == policy
+        holds = signer == facts.dataset.custodian and said == known
         detail = f"{decision.outcome} {decision.released or decision.reason}".strip()
         return Status.CONFIRMED if holds else Status.WRONG, job.decision, detail
 
