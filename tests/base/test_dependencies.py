@@ -95,6 +95,13 @@ def test_each_third_party_stays_at_home() -> None:
     assert not astray
 
 
+def test_the_engine_needs_numpy_alone() -> None:
+    """What evaluates ciphertexts imports no third party itself but NumPy, and CuPy for a GPU."""
+    used = {name for module, name in imports() if f"{module}.".startswith("fhe.engine.")}
+    assert used
+    assert used <= {"numpy", "cupy"}
+
+
 def test_every_import_is_declared() -> None:
     """No shipped module relies on a distribution that only comes along with another."""
     distributions = importlib.metadata.packages_distributions()
