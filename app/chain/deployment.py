@@ -32,10 +32,6 @@ ORDER = ("TestUSD", "DatasetRegistry", "LicenseMarket", "ProviderRegistry", "Job
 DAY = 86_400
 
 
-class UnknownContract(VerificationFailed):
-    """A deployment whose contracts are not those that this version knows."""
-
-
 class Terms(Document):
     """What the constructors fix for good. Amounts in token units, times in seconds."""
 
@@ -94,7 +90,7 @@ def deploy(
 ) -> Deployment:
     """Create what `path` does not yet name, and check the whole. Running it again changes nothing.
 
-    Errors: UnknownContract, Reverted, Unavailable, BadDocument; BadInput when `path` has another chain or other terms.
+    Errors: VerificationFailed, Reverted, Unavailable, BadDocument; BadInput when `path` has another chain or other terms.
     """
     plan = _resume(node, account, path, terms)
     desk = Desk(node, [])
@@ -140,28 +136,30 @@ def read(path: Path) -> Deployment:
 
 
 def bind(node: Node, deployment: Deployment) -> Desk:
-    """The deployment's contracts on this node, after `check`. Errors: UnknownContract, Unavailable."""
+    """The deployment's contracts on this node, after `check`. Errors: VerificationFailed, Unavailable."""
     check(node, deployment)
     return _desk(node, deployment)
 
 
 def check(node: Node, deployment: Deployment) -> None:
-    """Whether the contracts are there, are ours, and belong together. Errors: UnknownContract."""
+    """Whether the contracts are there, are ours, and belong together. Errors: VerificationFailed."""
     if node.chain_id != deployment.chain_id:
-        raise UnknownContract(
+        raise VerificationFailed(
             f"The deployment is on chain {deployment.chain_id} and the node on chain {node.chain_id}.",
             "Correct the chain's URL or the deployment file.",
         )
     if set(deployment.contracts) != set(ORDER):
-        raise UnknownContract("The deployment does not name the market's contracts.", "Deploy again.")
+        raise VerificationFailed("The deployment does not name the market's contracts.", "Deploy again.")
     for name, placed in deployment.contracts.items():
         code = node.code(placed.address)
         foreign_token = name == "TestUSD" and deployment.terms.token is not None
         if not code or bytes(keccak(code)).hex() != placed.code_hash:
             what = "other code than the deployment names" if code else "no code"
-            raise UnknownContract(f"There is {what} at {placed.address} ({name}).", "Deploy again, or use its chain.")
+            raise VerificationFailed(
+                f"There is {what} at {placed.address} ({name}).", "Deploy again, or use its chain."
+            )
         if not foreign_token and not load(name).matches(code):
-            raise UnknownContract(
+            raise VerificationFailed(
                 f"The code at {placed.address} is not the {name} that this version knows.",
                 "Use the Darkroom version that deployed it, or deploy again.",
             )
@@ -184,7 +182,7 @@ def _check_wiring(desk: Desk) -> None:
     }
     for (contract, function), expected in wires.items():
         if desk.read(contract, function) != expected:
-            raise UnknownContract(f"{contract} is wired to another {function}.", "Deploy again.")
+            raise VerificationFailed(f"{contract} is wired to another {function}.", "Deploy again.")
 
 
 def _desk(node: Node, deployment: Deployment) -> Desk:
@@ -200,7 +198,7 @@ def _resume(node: Node, account: Account, path: Path, terms: Terms | None) -> De
             raise BadInput(f"{path} is a deployment on another chain or on other terms.", "Name another file.")
         stale = any(placed.code_hash and not node.code(placed.address) for placed in plan.contracts.values())
         if stale:
-            raise UnknownContract(f"The chain does not have the contracts of {path}.", "Move the file away.")
+            raise VerificationFailed(f"The chain does not have the contracts of {path}.", "Move the file away.")
         if plan.complete or plan.deployer == account.address:
             return plan
         raise BadInput(f"{path} was begun by {plan.deployer}.", "Go on with that account, or name another file.")

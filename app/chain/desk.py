@@ -153,7 +153,8 @@ class Desk:
         return self.decode(self.node.logs(first, last, list(self._by_address)))
 
     def find(self, contract: str, event: str, first: int, last: int, *indexed: int) -> list[Event]:
-        """Events of one kind in blocks [first, last] whose leading indexed numbers are these."""
+        """Events of one kind in blocks [first, last] whose leading indexed numbers are these; others are ignored."""
         there = self.contracts[contract]
         topics: Topics = [there.interface.topic(event), *(number.to_bytes(32, "big") for number in indexed)]
-        return self.decode(self.node.logs(first, last, [there.address], topics))
+        logs = self.node.logs(first, last, [there.address], topics)
+        return self.decode([log for log in logs if list(log.topics[: len(topics)]) == topics])

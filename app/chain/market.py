@@ -20,12 +20,28 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from eth_utils.crypto import keccak
+
 from app.chain import deployment as deployments
+from app.chain.abi import Interface
+from app.chain.account import digest_signer
 from app.chain.cursor import Cursor, Trail
-from app.chain.desk import Desk, Event, Sent
+from app.chain.desk import Contract, Desk, Event, Sent
 from app.chain.entities import commitment
 from app.chain.jobs import JOBS, Jobs
 from app.chain.node import Node
+from app.protocol.errors import DarkroomError
+
+ERC1271 = Interface(
+    [
+        {
+            "type": "function",
+            "name": "isValidSignature",
+            "inputs": [{"name": "hash", "type": "bytes32"}, {"name": "signature", "type": "bytes"}],
+            "outputs": [{"name": "", "type": "bytes4"}],
+        }
+    ]
+)
 
 __all__ = ["Event", "Market", "Sent", "commitment"]
 
@@ -40,7 +56,7 @@ class Market(Jobs):
 
     @classmethod
     def open(cls, node: Node, path: Path) -> Market:
-        """The market that a deployment file names. Errors: NotFound, BadDocument, UnknownContract, Unavailable."""
+        """The market that a deployment file names. Errors: NotFound, BadDocument, VerificationFailed, Unavailable."""
         deployment = deployments.read(path)
         return cls(deployments.bind(node, deployment), deployment)
 
@@ -82,6 +98,19 @@ class Market(Jobs):
     def now(self) -> int:
         """The time that the next block would carry."""
         return self.node.now()
+
+    def signed_by(self, address: str, digest: str, signature: str) -> bool:
+        """Whether an account signed a digest (EIP-191, hex): by its key, or by its contract's word (ERC-1271)."""
+        if digest_signer(digest, signature) == address:
+            return True
+        if not self.node.code(address):
+            return False
+        prefixed = bytes(keccak(b"\x19Ethereum Signed Message:\n32" + bytes.fromhex(digest)))
+        try:
+            wallet = Desk(self.node, [Contract("wallet", address, ERC1271)])
+            return bool(wallet.read("wallet", "isValidSignature", prefixed, bytes.fromhex(signature)) == "1626ba7e")
+        except (DarkroomError, ValueError):
+            return False
 
     def events(self, first: int, last: int) -> list[Event]:
         """Decoded events of the market's contracts in blocks [first, last], in order."""

@@ -77,27 +77,26 @@ class Money:
         return sum(self._uncollected(payer, offer) for payer in PAYERS)
 
     def collect(self, account: Account, offer: int) -> list[Sent[int]]:
-        """Split an offer's earnings among its beneficiaries' claims; anyone may pay the gas. One per contract."""
+        """Split an offer's earnings among its beneficiaries' claims; anyone may pay the gas.
+
+        One transaction per contract with new earnings; the value is the amount that it split.
+        """
         due = [payer for payer in PAYERS if self._uncollected(payer, offer)]
-        return [self._amount(self.desk.send(account, payer, "collect", offer), "Collected") for payer in due]
+        return [_amount(self.desk.send(account, payer, "collect", offer), "Collected") for payer in due]
 
     def withdraw(self, account: Account, offers: Iterable[int] = ()) -> list[Sent[int]]:
-        """Pay out everything that is owed to the account, after collecting these offers; the value is the amount paid.
+        """Pay out everything that is owed to the account, after collecting these offers (see `offers_of`).
 
-        One transaction per contract and per offer with new earnings; `Market.offers_of` names a seller's offers.
+        One transaction per contract, and one per contract and offer with new earnings. The value is what the
+        transaction paid to the account: 0 for those that only collect.
         """
-        sent = [each for offer in offers for each in self.collect(account, offer)]
+        sent = [each.with_value(0) for offer in offers for each in self.collect(account, offer)]
         due = [payer for payer, amount in self.claims(account.address).items() if amount]
-        return sent + [self._amount(self.desk.send(account, payer, "withdraw"), "Withdrawn") for payer in due]
+        return sent + [_amount(self.desk.send(account, payer, "withdraw"), "Withdrawn") for payer in due]
 
     def _uncollected(self, payer: str, offer: int) -> int:
         received, distributed = self.desk.read(payer, "earnings", offer)
         return int(received) - int(distributed)
-
-    @staticmethod
-    def _amount(sent: Sent[None], event: str) -> Sent[int]:
-        paid = int(sent.event(event).args["amount"]) if event == "Withdrawn" else 0
-        return sent.with_value(paid)
 
     def _spender(self, spender: str) -> str:
         if spender.startswith("0x"):
@@ -105,3 +104,7 @@ class Money:
         if spender not in self.desk.contracts:
             raise BadInput(f"There is no contract {spender}.", f"Choose one of {', '.join(self.desk.contracts)}.")
         return self.desk.address(spender)
+
+
+def _amount(sent: Sent[None], event: str) -> Sent[int]:
+    return sent.with_value(int(sent.event(event).args["amount"]))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, TypeVar
 
 from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
 
 from app.chain.jsonrpc import JsonRpc, RpcRefused
 from app.chain.node import Block, ExecutionReverted, Fees, Log, NonceTaken, Topics, TxReceipt
@@ -15,7 +16,10 @@ from app.protocol.errors import BadInput, NotFound, Reverted, Unavailable
 RECEIPT_SECONDS = 180.0
 FIRST_POLL, LONGEST_POLL = 0.005, 1.0  # seconds; a local node answers in milliseconds, a public one is not hammered
 LOG_BLOCKS = 2_000  # blocks in one question, as public nodes allow
+USUAL_TIP = 10**9  # wei a gas, for nodes that give no advice
 FINALITY_BLOCKS = 64  # two epochs, for nodes that do not know the tag "finalized"
+
+T = TypeVar("T")
 
 
 def connect(url: str) -> RpcNode:
@@ -34,19 +38,36 @@ class RpcNode:
     def __init__(self, rpc: JsonRpc) -> None:
         """Errors: Unavailable."""
         self._rpc = rpc
-        self.chain_id = int(self._ask("eth_chainId"), 16)
+        self.chain_id = self._ask(_quantity, "eth_chainId")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._rpc.host!r}, chain_id={self.chain_id})"
 
-    def _ask(self, method: str, *params: Any) -> Any:
+    def _ask(self, parse: Callable[[Any], T], method: str, *params: Any) -> T:
         """A call whose refusal means that this node is of no use. Errors: ExecutionReverted, Unavailable."""
         try:
-            return self._rpc.call(method, *params)
+            return self._parsed(parse, method, self._rpc.call(method, *params))
         except RpcRefused as refusal:
             raise Unavailable(
                 f"The chain node at {self._rpc.host} refused {method}: {refusal.message}.",
                 "Use a node that offers the standard Ethereum methods.",
+            ) from None
+
+    def _try(self, parse: Callable[[Any], T], method: str, *params: Any) -> T | None:
+        """A call that some nodes do not offer; None from those."""
+        try:
+            answer = self._rpc.call(method, *params)
+        except (RpcRefused, ExecutionReverted):
+            return None
+        return None if answer is None else self._parsed(parse, method, answer)
+
+    def _parsed(self, parse: Callable[[Any], T], method: str, answer: Any) -> T:
+        try:
+            return parse(answer)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise Unavailable(
+                f"The chain node at {self._rpc.host} answered {method} in a form that is not Ethereum's.",
+                "Use another node.",
             ) from None
 
     def head(self) -> Block:
@@ -55,65 +76,57 @@ class RpcNode:
 
     def finalized(self) -> Block:
         """The newest finalized block, or one that is two epochs old where the node knows no finality."""
-        try:
-            answer = self._rpc.call("eth_getBlockByNumber", "finalized", False)
-        except (RpcRefused, ExecutionReverted):
-            answer = None
-        return _block(answer) if answer else self.block(max(0, self.head().number - FINALITY_BLOCKS))
+        known = self._try(_block, "eth_getBlockByNumber", "finalized", False)
+        return known or self.block(max(0, self.head().number - FINALITY_BLOCKS))
 
     def block(self, number: int) -> Block:
         """A canonical block. Errors: NotFound."""
         return self._block(hex(number))
 
     def _block(self, which: str) -> Block:
-        answer = self._ask("eth_getBlockByNumber", which, False)
-        if not answer:
+        block = self._ask(_optional(_block), "eth_getBlockByNumber", which, False)
+        if block is None:
             raise NotFound(f"The chain has no block {which} yet.", "Wait for it.")
-        return _block(answer)
+        return block
 
     def now(self) -> int:
         """The pending block's time; the newest block's where the node shows no pending one."""
-        try:
-            pending = self._rpc.call("eth_getBlockByNumber", "pending", False)
-        except (RpcRefused, ExecutionReverted):
-            pending = None
-        return int(pending["timestamp"], 16) if pending else self.head().time
+        pending = self._try(lambda answer: _quantity(answer["timestamp"]), "eth_getBlockByNumber", "pending", False)
+        return self.head().time if pending is None else pending
 
     def code(self, address: str) -> bytes:
         """Runtime code of an account."""
-        return _bytes(self._ask("eth_getCode", address, "latest"))
+        return self._ask(_bytes, "eth_getCode", address, "latest")
 
     def balance(self, address: str) -> int:
         """Ether in wei."""
-        return int(self._ask("eth_getBalance", address, "latest"), 16)
+        return self._ask(_quantity, "eth_getBalance", address, "latest")
 
     def nonce(self, address: str) -> int:
         """The nonce of the account's next transaction, counting those that wait for a block."""
-        return int(self._ask("eth_getTransactionCount", address, "pending"), 16)
+        return self._ask(_quantity, "eth_getTransactionCount", address, "pending")
 
     def fees(self) -> Fees:
         """Twice the newest base fee and the node's own advice for the tip."""
-        base = int(self._ask("eth_getBlockByNumber", "latest", False).get("baseFeePerGas", "0x0"), 16)
-        try:
-            tip = int(self._rpc.call("eth_maxPriorityFeePerGas"), 16)
-        except (RpcRefused, ExecutionReverted):
-            tip = 10**9
+        base = self._ask(lambda answer: _quantity(answer["baseFeePerGas"]), "eth_getBlockByNumber", "latest", False)
+        tip = self._try(_quantity, "eth_maxPriorityFeePerGas")
+        tip = USUAL_TIP if tip is None else tip
         return Fees(max_fee=2 * base + tip, tip=tip)
 
     def call(self, to: str, data: bytes, sender: str | None = None) -> bytes:
         """Run a function on the newest state. Errors: ExecutionReverted."""
         request = {"to": to, "data": "0x" + data.hex()} | ({"from": sender} if sender else {})
-        return _bytes(self._execute("eth_call", request, "latest"))
+        return self._execute(_bytes, "eth_call", request, "latest")
 
     def estimate(self, sender: str, to: str | None, data: bytes) -> int:
         """The node's estimate for the pending block plus a quarter. Errors: ExecutionReverted, Reverted."""
         request = {"from": sender, "data": "0x" + data.hex()} | ({"to": to} if to else {})
-        used = int(self._execute("eth_estimateGas", request, "pending"), 16)
+        used = self._execute(_quantity, "eth_estimateGas", request, "pending")
         return used + used // 4 + 20_000
 
-    def _execute(self, method: str, *params: Any) -> Any:
+    def _execute(self, parse: Callable[[Any], T], method: str, *params: Any) -> T:
         try:
-            return self._rpc.call(method, *params)
+            return self._parsed(parse, method, self._rpc.call(method, *params))
         except RpcRefused as refusal:
             _raise_refusal(refusal)
             raise ExecutionReverted(b"", refusal.message) from None
@@ -126,11 +139,11 @@ class RpcNode:
             if "already known" not in refusal.message and "already imported" not in refusal.message:
                 _raise_refusal(refusal)
                 raise BadInput(f"The chain node does not accept this transaction: {refusal.message}.") from None
-            tx = _tx_hash(raw)
+            tx = "0x" + bytes(keccak(raw)).hex()
         pause, limit = FIRST_POLL, time.monotonic() + RECEIPT_SECONDS
         while time.monotonic() < limit:
-            if answer := self._ask("eth_getTransactionReceipt", tx):
-                return _receipt(answer)
+            if receipt := self._ask(_optional(_receipt), "eth_getTransactionReceipt", tx):
+                return receipt
             time.sleep(pause)
             pause = min(pause * 1.3, LONGEST_POLL)
         raise Unavailable(
@@ -139,10 +152,10 @@ class RpcNode:
 
     def receipt(self, tx: str) -> TxReceipt:
         """The receipt of a mined transaction. Errors: NotFound."""
-        answer = self._ask("eth_getTransactionReceipt", tx)
-        if not answer:
+        receipt = self._ask(_optional(_receipt), "eth_getTransactionReceipt", tx)
+        if receipt is None:
             raise NotFound(f"This chain holds no transaction {tx}.", "Check the chain and the hash.")
-        return _receipt(answer)
+        return receipt
 
     def logs(self, first: int, last: int, addresses: Collection[str], topics: Topics = ()) -> Sequence[Log]:
         """Events of these contracts in blocks [first, last], asked for in ranges that shrink when a node minds."""
@@ -161,7 +174,7 @@ class RpcNode:
                     ) from None
                 step = max(1, step // 4)
                 continue
-            found += [_log(entry) for entry in answer]
+            found += self._parsed(lambda entries: [_log(entry) for entry in entries], "eth_getLogs", answer)
             first = until + 1
         return found
 
@@ -183,24 +196,24 @@ class AnvilNode(RpcNode):
 
     def fund(self, address: str, wei: int) -> None:
         """Add ether to an account."""
-        self._ask("anvil_setBalance", address, hex(self.balance(address) + wei))
+        self._ask(_done, "anvil_setBalance", address, hex(self.balance(address) + wei))
 
     def advance(self, seconds: int) -> Block:
         """Move the clock forward and mine an empty block."""
         if seconds < 0:
             raise BadInput("A chain's clock only moves forward.")
-        self._ask("evm_increaseTime", hex(seconds))
+        self._ask(_done, "evm_increaseTime", hex(seconds))
         return self.mine()
 
     def mine(self, blocks: int = 1) -> Block:
         """Mine empty blocks."""
-        self._ask("anvil_mine", hex(blocks))
+        self._ask(_done, "anvil_mine", hex(blocks))
         return self.head()
 
     def wait_block(self, number: int, timeout: float = 60.0) -> Block:
         """Mine up to `number` where blocks come only with transactions; wait otherwise."""
         missing = number - self.head().number
-        if missing > 0 and self._ask("anvil_getAutomine"):
+        if missing > 0 and self._ask(bool, "anvil_getAutomine"):
             return self.mine(missing)
         return super().wait_block(number, timeout)
 
@@ -216,40 +229,51 @@ def _raise_refusal(refusal: RpcRefused) -> None:
         ) from None
 
 
-def _block(answer: dict[str, Any]) -> Block:
-    return Block(int(answer["number"], 16), answer["hash"], answer["parentHash"], int(answer["timestamp"], 16))
-
-
-def _receipt(answer: dict[str, Any]) -> TxReceipt:
-    created = answer.get("contractAddress")
-    return TxReceipt(
-        tx=answer["transactionHash"],
-        block=int(answer["blockNumber"], 16),
-        block_hash=answer["blockHash"],
-        gas=int(answer["gasUsed"], 16),
-        ok=int(answer["status"], 16) == 1,
-        contract=to_checksum_address(created) if created else None,
-        logs=tuple(_log(entry) for entry in answer["logs"]),
-    )
-
-
-def _log(entry: dict[str, Any]) -> Log:
-    return Log(
-        address=to_checksum_address(entry["address"]),
-        topics=tuple(_bytes(topic) for topic in entry["topics"]),
-        data=_bytes(entry["data"]),
-        block=int(entry["blockNumber"], 16),
-        block_hash=entry["blockHash"],
-        tx=entry["transactionHash"],
-        index=int(entry["logIndex"], 16),
-    )
+def _quantity(text: str) -> int:
+    return int(text, 16)
 
 
 def _bytes(text: str) -> bytes:
     return bytes.fromhex(text.removeprefix("0x"))
 
 
-def _tx_hash(raw: bytes) -> str:
-    from eth_utils.crypto import keccak
+def _done(answer: Any) -> None:
+    """Of commands that yield nothing worth reading."""
 
-    return "0x" + keccak(raw).hex()
+
+def _optional(parse: Callable[[Any], T]) -> Callable[[Any], T | None]:
+    return lambda answer: None if answer is None else parse(answer)
+
+
+def _block(answer: dict[str, Any]) -> Block:
+    return Block(
+        number=_quantity(answer["number"]),
+        hash=str(answer["hash"]),
+        parent=str(answer["parentHash"]),
+        time=_quantity(answer["timestamp"]),
+    )
+
+
+def _receipt(answer: dict[str, Any]) -> TxReceipt:
+    created = answer.get("contractAddress")
+    return TxReceipt(
+        tx=str(answer["transactionHash"]),
+        block=_quantity(answer["blockNumber"]),
+        block_hash=str(answer["blockHash"]),
+        gas=_quantity(answer["gasUsed"]),
+        ok=_quantity(answer["status"]) == 1,
+        contract=str(to_checksum_address(created)) if created else None,
+        logs=tuple(_log(entry) for entry in answer["logs"]),
+    )
+
+
+def _log(entry: dict[str, Any]) -> Log:
+    return Log(
+        address=str(to_checksum_address(entry["address"])),
+        topics=tuple(_bytes(topic) for topic in entry["topics"]),
+        data=_bytes(entry["data"]),
+        block=_quantity(entry["blockNumber"]),
+        block_hash=str(entry["blockHash"]),
+        tx=str(entry["transactionHash"]),
+        index=_quantity(entry["logIndex"]),
+    )
