@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 from app.auditor.report import AuditReport, Check, Status
 from app.execution.execute import Execution, check_receipt, execute
-from app.execution.facts import JobFacts, load_circuit, load_manifest
+from app.execution.facts import JobFacts, load_circuit, load_manifest, seal_context
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import BadReceipt, DarkroomError, TryAgain
 from app.protocol.market import ZERO, Job
 from app.protocol.merkle import Builder
-from app.protocol.receipt import Decision, Receipt, SealContext, SealedResult
+from app.protocol.receipt import Decision, Receipt, SealedResult
 from app.storage.cid import digest_to_cid
 from fhe.compile.check import check as check_circuit_statically
 from fhe.profiles import find
@@ -198,20 +198,3 @@ class Auditor:
         size = self.store.size(sealed.ciphertext_cid)
         right = sealed.context == seal_context(facts) and size == sealed.ciphertext_bytes
         return Status.CONFIRMED if right else Status.WRONG, job.sealed, f"{size} bytes of ciphertext"
-
-
-def seal_context(facts: JobFacts) -> SealContext:
-    """What a sealed result of this job must say it is, from the chain's own records."""
-    job = facts.job
-    return SealContext(
-        chain_id=facts.chain_id,
-        market=facts.market,
-        job=job.id,
-        license=job.license,
-        buyer=job.buyer,
-        sealing_key=job.sealing_key,
-        manifest=facts.dataset.manifest,
-        circuit=job.circuit,
-        receipt=job.receipt,
-    )
-

@@ -9,6 +9,7 @@ from app.protocol.dataset import EncryptedTable
 from app.protocol.errors import BadDocument, BadKey
 from app.protocol.market import DatasetRecord, Job
 from app.protocol.manifest import Manifest, read_manifest
+from app.protocol.receipt import SealContext
 from app.protocol.seams import Store
 from app.storage.cid import digest_to_cid
 from fhe.circuit import Circuit
@@ -103,3 +104,19 @@ def load_evaluation_key(store: Store, table: EncryptedTable, profile: Encryption
             "Use a linear or additive model, or ask the owner to publish a key.",
         )
     return EvaluationKey.fetch(store, table.evaluation_key, profile, table.epoch)
+
+
+def seal_context(facts: JobFacts) -> SealContext:
+    """What a sealed result of this job must say it is, from the chain's own records."""
+    job = facts.job
+    return SealContext(
+        chain_id=facts.chain_id,
+        market=facts.market,
+        job=job.id,
+        license=job.license,
+        buyer=job.buyer,
+        sealing_key=job.sealing_key,
+        manifest=facts.dataset.manifest,
+        circuit=job.circuit,
+        receipt=job.receipt,
+    )

@@ -1,0 +1,173 @@
+"""The buyer: licenses, jobs, results. Holds one account, one sealing key, and its own models; sees no data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from app.client.dataset import Dataset
+from app.client.home import Actor
+from app.client.models import Model, ModelShelf
+from app.client.network import Network
+from app.client.quote import Quote, quote
+from app.execution.facts import gather, seal_context
+from app.protocol.documents import MAX_DOCUMENT_BYTES
+from app.protocol.errors import BadSeal, NotAllowed, NotYourLicense, TryAgain
+from app.protocol.market import ZERO, Job, JobState
+from app.protocol.receipt import SealedResult
+from app.seal.keys import SealingKey
+from app.seal.result import Result, open_result
+from app.storage.cid import digest_to_cid
+from fhe.cost import cost
+from fhe.interpret import gather as gather_inputs
+from fhe.interpret import interpret
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from app.chain.account import Account
+    from app.chain.market import Sent
+    from fhe.compile import Compiled
+
+I64 = npt.NDArray[np.int64]
+MAX_RESULT_BYTES = 1 << 31
+REPLICAS = 2
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A result in the buyer's hands: released integers (outputs, rows) and what the model makes of them."""
+
+    job: Job
+    result: Result
+    model: Model | None
+
+    def labels(self) -> npt.NDArray[Any]:
+        """One prediction a row. Errors: NotAllowed where only an aggregate was released, or the model is elsewhere."""
+        header, values = self.result.header, self.result.values
+        if self.model is None:
+            raise NotAllowed(
+                "The model of this job is not on this machine.", "Open the result where the model was compiled."
+            )
+        if header.released == "score":
+            return self.model.decoder.predict(values)
+        if header.released == "label" and self.model.decoder.labels is not None:
+            chosen: npt.NDArray[Any] = self.model.decoder.labels.array()[values[0]]
+            return chosen
+        raise NotAllowed("An aggregate has no prediction for each row.", "Read its values.")
+
+    def to_polars(self) -> pl.DataFrame:
+        """A frame with the row number, each released value and, where there is one, the prediction."""
+        import polars as pl
+
+        header, values = self.result.header, self.result.values
+        frame: dict[str, Any] = {"row": np.arange(header.first_row, header.first_row + header.rows)}
+        if header.released == "aggregate":
+            frame = {}
+        frame |= {name: values[number] for number, name in enumerate(header.outputs)}
+        if self.model is not None and header.released != "aggregate":
+            frame["prediction"] = self.labels()
+        return pl.DataFrame(frame)
+
+
+class Buyer:
+    """One buyer on one machine."""
+
+    def __init__(self, network: Network, actor: Actor, account: Account) -> None:
+        self.network, self.actor, self.account = network, actor, account
+        self.models = ModelShelf(actor.path("models"))
+
+    def rehearse(self, dataset: Dataset, compiled: Compiled) -> npt.NDArray[Any]:
+        """What the model would say of the dataset's synthetic preview: free, in the clear, on this machine.
+
+        Errors: NotFound without a preview; MessageOverflow where the circuit leaves its range.
+        """
+        from ingestion.codes import affine_codes, bin_codes, find
+
+        circuit, preview = compiled.circuit, dataset.preview()
+        wanted = {(wire.column, wire.encoding) for wire in circuit.inputs}
+        codes = {
+            (name, encoding): (affine_codes if encoding == "affine" else bin_codes)(
+                find(dataset.codebook, name), preview[name].to_numpy().astype(np.float64)
+            )
+            for name, encoding in wanted
+        }
+        return compiled.decoder.predict(interpret(circuit, gather_inputs(circuit, codes)).T)
+
+    def quote(self, dataset: Dataset, circuit_of: Compiled | Model, offer: int, rows: int, replicas: int = REPLICAS) -> Quote:
+        """The price of a job. Errors: NotFound, NotAllowed."""
+        market = self.network.market
+        static = cost(circuit_of.circuit, dataset.profile, rows)
+        return quote(static, market.offer(offer), market.providers(), rows=rows, replicas=replicas)
+
+    def buy_license(self, offer: int) -> Sent[int]:
+        """Buy a license in one transaction; the value is its id. Errors: NotFound, Reverted."""
+        return self.network.market.buy_license(self.account, offer)
+
+    def open_job(
+        self,
+        license: int,
+        model: Model,
+        *,
+        first_row: int,
+        rows: int,
+        sealing_key: SealingKey,
+        replicas: int = REPLICAS,
+        max_fee: int | None = None,
+    ) -> Sent[int]:
+        """Publish the circuit and open a job on rows [first_row, first_row + rows); the value is the job's id.
+
+        Nothing is published or paid when the license does not allow it. Errors: NotYourLicense, LicenseExpired,
+        LicenseExhausted, LicenseRevoked, RowsOutsideDataset, BadDocument, NotAllowed, Reverted.
+        """
+        from app.execution.facts import check_circuit
+        from app.protocol.market import check_use
+
+        market = self.network.market
+        held = market.license(license)
+        dataset = Dataset.open(self.network, held.dataset)
+        check_use(held, dataset.record, self.account.address, first_row, rows, market.now())
+        check_circuit(model.circuit, dataset.table)
+        price = self.quote(dataset, model, held.offer, rows, replicas)
+        self.network.store.put(model.data)
+        return market.open_job(
+            self.account,
+            license,
+            circuit=model.digest,
+            first_row=first_row,
+            rows=rows,
+            sealing_key=sealing_key.public.hex(),
+            units=price.cost.units,
+            replicas=replicas,
+            max_fee=price.max_fee if max_fee is None else max_fee,
+        )
+
+    def open_result(self, number: int, key: SealingKey) -> Opened:
+        """Fetch, check and open the result of a job.
+
+        Errors: TryAgain before the release; NotAllowed for a refused or failed job, with the reason; NotYourLicense;
+        BadSeal; BadDocument.
+        """
+        market, store = self.network.market, self.network.store
+        job = market.job(number)
+        if job.buyer != self.account.address:
+            raise NotYourLicense(f"Job {number} was opened by another account.", "List yours: darkroom job list.")
+        if job.state in (JobState.REFUSED, JobState.EXPIRED, JobState.FAILED):
+            why = f" ({job.reason})" if job.reason else ""
+            raise NotAllowed(
+                f"Job {number} ended as {job.state.name.lower()}{why}; it has no result.",
+                "The refund can be withdrawn: darkroom account withdraw.",
+            )
+        if job.sealed == ZERO:
+            raise TryAgain(f"Job {number} is {job.state.name.lower()}; its result is not out yet.", "Wait for it.")
+        sealed = SealedResult.from_bytes(store.read(digest_to_cid(job.sealed), limit=MAX_DOCUMENT_BYTES))
+        ciphertext = store.read(sealed.ciphertext_cid, limit=MAX_RESULT_BYTES)
+        if job.sealing_key != key.public.hex():
+            raise BadSeal(f"The result of job {number} is sealed to another key.", "Open it with the key it was ordered with.")
+        context = seal_context(gather(market, store, number))
+        result = open_result(sealed, ciphertext, key.private, context)
+        known = job.circuit in self.models.digests()
+        return Opened(job, result, self.models.find(job.circuit) if known else None)
