@@ -24,6 +24,8 @@ import numpy.typing as npt
 
 from app.protocol.documents import Document, Hex16, Hex32
 from app.protocol.errors import BadKey, DarkroomError
+from app.protocol.seams import Store
+from fhe.mask import mask
 from fhe.profile import EncryptionProfile, Gadget
 
 U64 = npt.NDArray[np.uint64]
@@ -43,24 +45,15 @@ def packing_gadget(profile: EncryptionProfile) -> Gadget:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PackingKey:
-    """Seeded RLWE encryptions of the GLWE key's bits. `bodies` is (N, levels, N); polynomial p = bit * levels + level."""
+    """Seeded RLWE encryptions of the GLWE key's bits: `bodies` is (N, levels, N), polynomial bit * levels + level."""
 
     seed: bytes
     bodies: U64
 
     def masks(self) -> U64:
-        """Mask words, of the shape of `bodies`: AES-128 under `seed` of the little-endian 128-bit counters 0, 1, ..."""
-        from Crypto.Cipher import AES
-
-        cipher = AES.new(self.seed, AES.MODE_ECB)
-        words = np.empty(self.bodies.size, np.uint64)
-        pairs = words.reshape(-1, 2)
-        for start in range(0, len(pairs), 1 << 19):
-            block = pairs[start : start + (1 << 19)]
-            counters = np.zeros(block.shape, "<u8")
-            counters[:, 0] = np.arange(start, start + len(block), dtype=np.uint64)
-            block[:] = np.frombuffer(cipher.encrypt(counters.tobytes()), "<u8").reshape(-1, 2)
-        return words.reshape(self.bodies.shape)
+        """Mask words, of the shape of `bodies`, from `seed` (`fhe.mask`)."""
+        bits, levels, size = self.bodies.shape
+        return mask(self.seed, 0, bits * levels, size).reshape(self.bodies.shape)
 
 
 class Header(Document):
@@ -160,6 +153,11 @@ class EvaluationKey:
             raise BadKey(f"The evaluation key file cannot be read: {error.strerror}.", AGAIN) from None
 
     @classmethod
+    def fetch(cls, store: Store, cid: str, profile: EncryptionProfile, epoch: int) -> EvaluationKey:
+        """The key under `cid` in a store. Errors: BadKey, NotFound, BadBlock."""
+        return cls.load(lambda at, length: store.read(cid, at, length, limit=BLOCK), store.size(cid), profile, epoch)
+
+    @classmethod
     def load(cls, read: Read, size: int, profile: EncryptionProfile, epoch: int) -> EvaluationKey:
         """The key behind `read(offset, length)`, of `size` bytes, read in blocks (a file, or an object of a store).
 
@@ -189,7 +187,7 @@ class EvaluationKey:
         digest, offset, parts = hashlib.sha256(), 12 + length, []
         for shape in wanted:
             part = np.empty(shape, "<u8")
-            view = memoryview(part.reshape(-1).view(np.uint8))
+            view = part.reshape(-1).view(np.uint8).data
             for begin in range(0, len(view), BLOCK):
                 block = read(offset + begin, min(BLOCK, len(view) - begin))
                 if len(block) != min(BLOCK, len(view) - begin):
@@ -205,6 +203,6 @@ class EvaluationKey:
 
 
 def _blocks(part: U64) -> Iterator[memoryview]:
-    view = memoryview(np.ascontiguousarray(part, "<u8").reshape(-1).view(np.uint8))
+    view = np.ascontiguousarray(part, "<u8").reshape(-1).view(np.uint8).data
     for start in range(0, len(view), BLOCK):
         yield view[start : start + BLOCK]

@@ -49,7 +49,7 @@ def check_parameters(profile: EncryptionProfile) -> None:
 
 
 def _fits(gadget: Gadget) -> bool:
-    return 0 < gadget.base_log <= MAX_DIGIT_BITS and 0 < gadget.levels and gadget.base_log * gadget.levels <= 63
+    return 0 < gadget.base_log <= MAX_DIGIT_BITS and gadget.levels > 0 and gadget.base_log * gadget.levels <= 63
 
 
 def prepare(profile: EncryptionProfile, key: EvaluationKey, backend: BackendName = "auto", threads: int = 1) -> Core:

@@ -28,7 +28,8 @@ def digits(words: U64, gadget: Gadget) -> I64:
     base, levels = gadget.base_log, gadget.levels
     u = words + np.uint64(digit_offset(gadget))
     cut = [u >> np.uint64(64 - base * (levels - level)) & np.uint64((1 << base) - 1) for level in range(levels)]
-    return np.stack(cut).view(np.int64) - np.int64(1 << (base - 1))
+    signed: I64 = np.stack(cut).view(np.int64) - np.int64(1 << (base - 1))
+    return signed
 
 
 def switch_modulus(words: U64, size: int) -> I64:
@@ -62,7 +63,7 @@ def table_polynomials(tables: I64, width_out: int, size: int) -> U64:
 
 
 def extract(masks: U64, bodies: U64, row: int) -> U64:
-    """LWE ciphertexts (..., N + 1) of coefficient `row` of RLWE ciphertexts: a'_i = a_{row-i}, negated where it wraps."""
+    """LWE ciphertexts (..., N + 1) of coefficient `row` of RLWE ones: a'_i = a_{row-i}, negated where it wraps."""
     size = masks.shape[-1]
     out = np.empty((*masks.shape[:-1], size + 1), np.uint64)
     out[..., : row + 1] = masks[..., row::-1]

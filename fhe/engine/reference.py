@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fhe.engine.gadget import digits, rotate, switch_modulus
-from fhe.engine.transform import Complex, F64, add, inverse, key_points, multiply, points, to_words
+from fhe.engine.transform import F64, Complex, add, inverse, key_points, multiply, points, to_words
 from fhe.evaluation_key import EvaluationKey, packing_gadget
 from fhe.profile import EncryptionProfile
 

@@ -152,4 +152,7 @@ def to_words(re: F64, im: F64) -> npt.NDArray[np.uint64]:
     scaled = (turns - np.rint(turns)) * 2.0**32
     high = np.rint(scaled)
     low = np.rint((scaled - high) * 2.0**32)
-    return (high.astype(np.int64).view(np.uint64) << np.uint64(32)) + low.astype(np.int64).view(np.uint64)
+    words: npt.NDArray[np.uint64] = high.astype(np.int64).view(np.uint64)
+    words <<= np.uint64(32)
+    words += low.astype(np.int64).view(np.uint64)
+    return words

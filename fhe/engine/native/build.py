@@ -19,12 +19,14 @@ import tempfile
 from pathlib import Path
 
 SOURCES = Path(__file__).parent
-COMMON = ("-O3", "-std=gnu11", "-ffp-contract=off", "-fno-sanitize=undefined", "-fvisibility=hidden", "-shared", "-fPIC")
+EXACT = ("-ffp-contract=off", "-fno-sanitize=undefined")
+COMMON = ("-O3", "-std=gnu11", *EXACT, "-fvisibility=hidden", "-shared", "-fPIC")
 SECONDS = 300
 
 # lanes -> flags of gcc and clang, and zig's name of the processor (zig targets the building machine unless told)
-X86 = {2: ((), "x86_64"), 4: (("-mavx2",), "x86_64_v3"), 8: (("-mavx512f", "-mavx512dq"), "x86_64_v4")}
-OTHER = {2: ((), "baseline")}
+Flags = dict[int, tuple[tuple[str, ...], str]]
+X86: Flags = {2: ((), "x86_64"), 4: (("-mavx2",), "x86_64_v3"), 8: (("-mavx512f", "-mavx512dq"), "x86_64_v4")}
+OTHER: Flags = {2: ((), "baseline")}
 
 
 class BuildError(Exception):
@@ -36,7 +38,7 @@ def is_x86() -> bool:
     return platform.machine().lower() in {"x86_64", "amd64"}
 
 
-def variants() -> dict[int, tuple[tuple[str, ...], str]]:
+def variants() -> Flags:
     """The vector widths to build here, with their flags."""
     return X86 if is_x86() else OTHER
 
@@ -77,7 +79,7 @@ def compilers() -> list[list[str]]:
 
 
 def build(folder: Path | None = None, compiler: list[str] | None = None) -> Path:
-    """Compile every library into `folder` (or the first writable one of `folders()`); the folder. Errors: BuildError."""
+    """Compile every library into `folder`, else the first writable one of `folders()`. Errors: BuildError."""
     candidates = [compiler] if compiler else compilers()
     if not candidates:
         raise BuildError("no C compiler was found: install one, or `pip install ziglang`")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from fhe.engine.native.library import Plan, aligned, lanes_for, load, tables
+from fhe.engine.native.library import Plan, aligned_doubles, aligned_words, lanes_for, load, tables
 from fhe.evaluation_key import EvaluationKey, packing_gadget
 from fhe.profile import EncryptionProfile, Gadget
 
@@ -49,7 +49,7 @@ class NativeCore:
         gadget = profile.keyswitch
 
         def run(start: int, stop: int) -> None:
-            sums: U64 = aligned((stop - start, width), np.uint64)
+            sums = aligned_words(stop - start, width)
             sums[...] = totals
             sums[:, n] += lwe[start:stop, -1]
             self._library.darkroom_keyswitch(
@@ -70,7 +70,8 @@ class NativeCore:
     def bootstrap(self, small: U64, polynomials: U64, which: I64) -> U64:
         """Look up: (batch, n + 1) -> (batch, N + 1), with test polynomial `polynomials[which[b]]` for ciphertext b."""
         key, plan = self._bootstrapping(), self._plan(self._profile.bootstrap)
-        small, polynomials, which = map(np.ascontiguousarray, (small, polynomials, which))
+        small, polynomials = np.ascontiguousarray(small), np.ascontiguousarray(polynomials)
+        which = np.ascontiguousarray(which, np.int64)
         out = np.empty((len(small), self._profile.polynomial_size + 1), np.uint64)
 
         def run(start: int, stop: int) -> None:
@@ -92,10 +93,10 @@ class NativeCore:
     def pack(self, lwe: U64) -> U64:
         """At most N ciphertexts (count, N + 1) -> one RLWE ciphertext (2, N) whose coefficient i is the i-th value."""
         key, plan, size = self._packing(), self._plan(packing_gadget(self._profile)), self._profile.polynomial_size
-        columns: U64 = aligned((size, size), np.uint64)
+        columns = aligned_words(size, size)
         columns[:, len(lwe) :] = 0
         columns[:, : len(lwe)] = lwe[:, :-1].T
-        out: U64 = aligned((2, size), np.uint64)
+        out = aligned_words(2, size)
         out[...] = 0
         out[1, : len(lwe)] = lwe[:, -1]
         _check(self._library.darkroom_pack(plan, _at(key), _at(columns), _at(out), size))
@@ -106,7 +107,7 @@ class NativeCore:
         parts = max(-(-count // most), min(self._threads, count))
         edges = [count * part // max(parts, 1) for part in range(parts + 1)]
         if self._threads == 1 or parts < 2:
-            for start, stop in zip(edges, edges[1:], strict=False):
+            for start, stop in pairwise(edges):
                 run(start, stop)
             return
         with ThreadPoolExecutor(self._threads) as pool:
@@ -121,7 +122,7 @@ class NativeCore:
     def _transform(self, gadget: Gadget, words: Callable[[int, int], U64], steps: int, rows: int) -> F64:
         """Transformed key of words(start, stop), (steps, levels, rows, 2, N) in all, made in blocks."""
         size = self._profile.polynomial_size
-        key: F64 = aligned((steps, 2 * rows * gadget.levels * size))
+        key = aligned_doubles(steps, 2 * rows * gadget.levels * size)
 
         def run(start: int, stop: int) -> None:
             block = np.ascontiguousarray(words(start, stop))
@@ -160,7 +161,7 @@ class NativeCore:
         if self._keyswitch_key is None:
             words = self._key.keyswitch.reshape(-1, self._profile.lwe_dimension + 1)
             tile = int(self._library.darkroom_tile())
-            key: U64 = aligned((len(words), -(-words.shape[1] // tile) * tile), np.uint64)
+            key = aligned_words(len(words), -(-words.shape[1] // tile) * tile)
             key[:, : words.shape[1]], key[:, words.shape[1] :] = words, 0
             half = np.uint64(1 << (self._profile.keyswitch.base_log - 1))
             self._keyswitch_key = key, key.sum(0, dtype=np.uint64) * half
@@ -175,5 +176,3 @@ def _check(code: int) -> None:
     if code:
         raise MemoryError("the native core found no memory")
 
-
-__all__ = ["NativeCore", "ctypes"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-from ctypes import POINTER, c_double, c_int, c_int64, c_uint64, c_void_p
+import math
+from ctypes import POINTER, c_int, c_int64, c_void_p
 from functools import cache
 from pathlib import Path
 
@@ -30,12 +31,20 @@ class Plan(ctypes.Structure):
     )
 
 
-def aligned(shape: tuple[int, ...], dtype: type[np.generic] = np.float64) -> npt.NDArray[np.generic]:
-    """An uninitialised array that starts at a multiple of 64 bytes, as vectors need."""
-    size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-    raw = np.empty(size + 64, np.uint8)
+def _aligned(words: int) -> npt.NDArray[np.uint8]:
+    raw = np.empty(8 * words + 64, np.uint8)
     start = -raw.ctypes.data % 64
-    return raw[start : start + size].view(dtype).reshape(shape)
+    return raw[start : start + 8 * words]
+
+
+def aligned_words(*shape: int) -> npt.NDArray[np.uint64]:
+    """An uninitialised u64 array that starts at a multiple of 64 bytes, as vectors need."""
+    return _aligned(math.prod(shape)).view(np.uint64).reshape(shape)
+
+
+def aligned_doubles(*shape: int) -> F64:
+    """As `aligned_words`, of float64."""
+    return _aligned(math.prod(shape)).view(np.float64).reshape(shape)
 
 
 @cache
@@ -102,10 +111,8 @@ def tables(size: int, lanes: int) -> tuple[F64, F64]:
     blocks = size // 2 // BLOCK
     inner = np.concatenate([_twiddles(tree[-2]), _twiddles(tree[-1]).reshape(blocks, 24)], axis=1)
     tail = inner.reshape(-1, lanes, 30).transpose(0, 2, 1)
-    out = aligned(front.shape), aligned(tail.shape)
+    out = aligned_doubles(*front.shape), aligned_doubles(*tail.shape)
     for array, values in zip(out, (front, tail), strict=True):
         array[...] = values
     return out
 
-
-__all__ = ["BLOCK", "Plan", "aligned", "c_double", "c_uint64", "lanes_for", "load", "tables", "widest"]

@@ -1,0 +1,205 @@
+"""Evaluates a circuit on rows of an encrypted table: the one function that executors, custodians and auditors call.
+
+Rows stream through in batches, so memory is bounded whatever the job's size; neither batches nor threads nor the
+backend change a byte of the result. docs/canonical-evaluator.md sections 6 to 8.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import numpy.typing as npt
+
+from app.protocol.dataset import EncryptedTable
+from app.protocol.errors import BadKey, BadModel
+from app.protocol.seams import Progress
+from fhe.circuit import Circuit, Linear, Lookup
+from fhe.engine.core import BackendName, Core, check_parameters, prepare
+from fhe.engine.gadget import table_polynomials
+from fhe.engine.linear import evaluate_bodies
+from fhe.engine.output import PACKED_BITS, Output, choose_form, lwe_bits, round_words
+from fhe.engine.source import ChunkSource, check_fits, spans
+from fhe.engine.wires import Wires
+from fhe.evaluation_key import EvaluationKey
+from fhe.profile import EncryptionProfile
+
+U64 = npt.NDArray[np.uint64]
+U32 = npt.NDArray[np.uint32]
+
+BOOTSTRAPS = 512  # about as many lookups are computed together: a second of work, 16 MB of ciphertexts
+
+_prepared: WeakKeyDictionary[EvaluationKey, dict[tuple[BackendName, int], Core]] = WeakKeyDictionary()
+
+
+def evaluate(
+    circuit: Circuit,
+    profile: EncryptionProfile,
+    table: EncryptedTable,
+    source: ChunkSource,
+    first_row: int,
+    rows: int,
+    key: EvaluationKey | None,
+    threads: int = 1,
+    backend: BackendName = "auto",
+    progress: Progress | None = None,
+) -> Output:
+    """The circuit's outputs on rows [first_row, first_row + rows) of the table.
+
+    `key` is needed for circuits with lookups only. Progress counts lookups, or chunks for linear circuits.
+    Errors: BadModel, BadKey (missing, foreign, another epoch), RowsOutsideDataset, and what the source raises.
+    """
+    last = circuit.layers[-1]
+    if not isinstance(last, Linear):
+        raise BadModel("This circuit does not end with a linear layer.", "Compile the model again.")
+    if len(circuit.layers) == 1:
+        words = evaluate_bodies(
+            circuit, profile, table, source, first_row, rows, threads=threads, progress=progress
+        )
+        return Output("bodies", rows, len(last.bias), last.width, profile.polynomial_size, 64, words)
+    check_fits(circuit, profile, table)
+    check_lookups_fit(circuit, profile)
+    core = core_for(profile, table, key, threads, backend)
+    assert key is not None
+    found = spans(table, profile.polynomial_size, first_row, rows)
+    values = rows * len(last.bias)
+    results: Results = PackedResults(core, profile, values)
+    if choose_form(profile, values, key.packing is not None) == "lwe":
+        results = LweResults(profile, values)
+    lookups = sum(len(layer.source) for layer in circuit.layers if isinstance(layer, Lookup))
+    tables = [_tables(layer, profile) if isinstance(layer, Lookup) else None for layer in circuit.layers]
+    step, done = max(1, BOOTSTRAPS // lookups), 0
+    for span in found:
+        wires = Wires(circuit, profile, source, span)
+        for start in range(span.start, span.stop, step):
+            part = range(start, min(start + step, span.stop))
+            results.add(_row_batch(circuit, wires, core, tables, part))
+            done += len(part) * lookups
+            if progress is not None:
+                progress(done, rows * lookups)
+    return results.output(rows, last)
+
+
+def core_for(
+    profile: EncryptionProfile, table: EncryptedTable, key: EvaluationKey | None, threads: int, backend: BackendName
+) -> Core:
+    """The core for a table's evaluation key, prepared once for as long as the key lives. Errors: BadKey, BadInput."""
+    if key is None:
+        raise BadKey("This circuit has lookups, which need the dataset's evaluation key.", "Fetch the evaluation key.")
+    check_parameters(profile)
+    key.check(profile, table.epoch)
+    cores = _prepared.setdefault(key, {})
+    if (backend, threads) not in cores:
+        cores[backend, threads] = prepare(profile, key, backend, threads)
+    return cores[backend, threads]
+
+
+def check_lookups_fit(circuit: Circuit, profile: EncryptionProfile) -> None:
+    """Whether every layer reads wires, widths and tables that exist. Errors: BadModel."""
+    wires, widths = len(circuit.inputs), [profile.message_width] * len(circuit.inputs)
+    before: Linear | None = None
+    for number, layer in enumerate(circuit.layers):
+        if isinstance(layer, Linear):
+            fits = number % 2 == 0 and bool(np.all((layer.columns >= 0) & (layer.columns < wires)))
+            fits = fits and all(widths[column] >= layer.width for column in np.unique(layer.columns))
+            before = layer
+        else:
+            fits = number % 2 == 1 and before is not None and bool(np.all(layer.source >= 0))
+            if fits and before is not None:
+                fits = bool(np.all(layer.source < len(before.bias)))
+                fits = fits and layer.tables.shape == (len(layer.source), 1 << before.width)
+                fits = fits and 2 << before.width <= profile.polynomial_size and 1 <= layer.width_out <= 62
+                fits = fits and bool(np.all(np.abs(layer.tables) <= 1 << layer.width_out))
+            wires, widths = wires + len(layer.source), widths + [layer.width_out] * len(layer.source)
+        if not fits:
+            raise BadModel(f"Layer {number} of this circuit does not fit what it reads.", "Compile the model again.")
+
+
+def _tables(layer: Lookup, profile: EncryptionProfile) -> tuple[U64, npt.NDArray[np.int64]]:
+    """The distinct test polynomials of a layer, and which of them each lookup uses."""
+    distinct, which = np.unique(layer.tables, axis=0, return_inverse=True)
+    return table_polynomials(distinct, layer.width_out, profile.polynomial_size), which.reshape(-1)
+
+
+def _row_batch(
+    circuit: Circuit,
+    wires: Wires,
+    core: Core,
+    tables: list[tuple[U64, npt.NDArray[np.int64]] | None],
+    part: range,
+) -> U64:
+    """Output ciphertexts (rows, outputs, N + 1) of rows `part` of a chunk."""
+    looked_up: list[U64] = []  # of each Lookup so far: (lookups, rows, N + 1)
+    for number, layer in enumerate(circuit.layers):
+        if not isinstance(layer, Lookup):
+            continue
+        before = circuit.layers[number - 1]
+        found = tables[number]
+        assert isinstance(before, Linear)
+        assert found is not None
+        polynomials, which = found
+        distinct, place = np.unique(layer.source, return_inverse=True)  # equal sources share a keyswitch
+        small = core.keyswitch(wires.values(before, distinct, part, looked_up).reshape(-1, wires.size + 1))
+        small = small.reshape(len(distinct), len(part), -1)[place.reshape(-1)]
+        out = core.bootstrap(small.reshape(-1, small.shape[-1]), polynomials, np.repeat(which, len(part)))
+        looked_up.append(out.reshape(len(which), len(part), -1))
+    last = circuit.layers[-1]
+    assert isinstance(last, Linear)
+    return wires.values(last, np.arange(len(last.bias)), part, looked_up).transpose(1, 0, 2)
+
+
+class Results(Protocol):
+    """Collects output ciphertexts in row-major order."""
+
+    def add(self, ciphertexts: U64) -> None:
+        """Take (rows, outputs, N + 1)."""
+
+    def output(self, rows: int, last: Linear) -> Output:
+        """Everything taken, once all rows are."""
+
+
+class LweResults:
+    """Results as one rounded LWE ciphertext a value."""
+
+    def __init__(self, profile: EncryptionProfile, values: int) -> None:
+        self._bits, self._size = lwe_bits(profile), profile.polynomial_size
+        self._words: U32 = np.empty((values, self._size + 1), np.uint32)
+        self._filled = 0
+
+    def add(self, ciphertexts: U64) -> None:
+        """Take (rows, outputs, N + 1)."""
+        flat = ciphertexts.reshape(-1, self._size + 1)
+        self._words[self._filled : self._filled + len(flat)] = round_words(flat, self._bits)
+        self._filled += len(flat)
+
+    def output(self, rows: int, last: Linear) -> Output:
+        """Everything taken."""
+        return Output("lwe", rows, len(last.bias), last.width, self._size, self._bits, self._words)
+
+
+class PackedResults:
+    """Results as RLWE ciphertexts of N values, by a packing keyswitch whenever N values are there."""
+
+    def __init__(self, core: Core, profile: EncryptionProfile, values: int) -> None:
+        self._core, self._size, self._left = core, profile.polynomial_size, values
+        self._pending: U64 = np.empty((min(values, self._size), self._size + 1), np.uint64)
+        self._filled, self._packed = 0, list[U32]()
+
+    def add(self, ciphertexts: U64) -> None:
+        """Take (rows, outputs, N + 1)."""
+        flat = ciphertexts.reshape(-1, self._size + 1)
+        while len(flat):
+            count = min(len(flat), len(self._pending) - self._filled)
+            self._pending[self._filled : self._filled + count] = flat[:count]
+            self._filled, flat, self._left = self._filled + count, flat[count:], self._left - count
+            if self._filled == len(self._pending) or not self._left:
+                words = round_words(self._core.pack(self._pending[: self._filled]), PACKED_BITS)
+                words[1, self._filled :] = 0  # coefficients that hold no value are not sent
+                self._packed.append(words.astype(np.uint32))
+                self._filled = 0
+
+    def output(self, rows: int, last: Linear) -> Output:
+        """Everything taken."""
+        words = np.stack(self._packed)
+        return Output("packed", rows, len(last.bias), last.width, self._size, PACKED_BITS, words)
