@@ -43,8 +43,9 @@ def value_bounds(circuit: Circuit, ranges: Sequence[Bounds]) -> list[list[Bounds
             found.append([_row(circuit, layer, row, wires) for row in range(len(layer.bias))])
             before, linear = len(wires), layer
         else:
-            wires += [_lookup(circuit, number, layer, row, linear, wires[:before], found[-1])
-                      for row in range(len(layer.source))]  # fmt: skip
+            wires += [
+                _lookup(number, layer, row, linear, wires[:before], found[-1]) for row in range(len(layer.source))
+            ]
     return found
 
 
@@ -54,7 +55,7 @@ def _input(number: int, wire: Input, bounds: Bounds) -> _Wire:
 
 
 def _lookup(
-    circuit: Circuit, number: int, layer: Lookup, row: int, linear: Linear, wires: Sequence[_Wire], values: list[Bounds]
+    number: int, layer: Lookup, row: int, linear: Linear, wires: Sequence[_Wire], values: list[Bounds]
 ) -> _Wire:
     source = int(layer.source[row])
     table = layer.tables[row]
@@ -149,7 +150,9 @@ def _values(
 ) -> I64:
     """A wire's value on every cell."""
     if (layer, row) not in known:
-        known[layer, row] = _input_values(circuit, row, bits) if layer < 0 else _looked_up(circuit, layer, row, bits, known)
+        known[layer, row] = (
+            _input_values(circuit, row, bits) if layer < 0 else _looked_up(circuit, layer, row, bits, known)
+        )
     return known[layer, row]
 
 

@@ -119,13 +119,12 @@ class Cover:
         return self._choices[key]
 
     def _options(self, v: Place, anchor: Place | None, shift: int | None) -> list[Choice]:
-        if self._digits(v, anchor)[0] <= ENTRIES:
-            return [Choice(1, "embed")]  # nothing that is not constant costs less
-        below, above = v.sides
         plain = [self._best(side, anchor, shift).cost for side in v.sides]
-        options = [Choice(sum(plain), "halve")]
-        if sum(plain) <= 2:
-            return options
+        options = [Choice(sum(plain), "halve")]  # first, so that it wins where one column decides and all is affine
+        if self._digits(v, anchor)[0] <= ENTRIES:
+            options.append(Choice(1, "embed"))
+        if min(options, key=lambda choice: choice.cost).cost <= 1:
+            return options  # an anchor is a lookup by itself
         anchored = [self._best(side, side, shift).cost if self._may_anchor(side) else NEVER for side in v.sides]
         if anchor is v or self._is_affine(v, None):
             options.append(Choice(1 + min(anchored[0], plain[0]) + min(anchored[1], plain[1]), "pair"))

@@ -35,30 +35,20 @@ class BinColumns:
         return tuple(len(edges) + 1 for edges in self.edges)
 
 
-def bin_columns(codebook: Codebook, features: int, names: Sequence[str] | None = None) -> BinColumns:
+def bin_columns(codebook: Codebook, model: Any, features: int, names: Sequence[str] | None = None) -> BinColumns:
     """Which of the dataset's columns are the model's features.
 
-    `names` says it outright. Otherwise a model with as many features as the codebook has columns reads all of them in
-    order, and one with as many as there are binned columns reads those. Errors: `BadModel`.
+    `names` says it; else the names the model was fitted with; else a model with as many features as the codebook has
+    columns reads all of them in order, and one with as many as there are binned columns reads those.
+    Errors: `BadModel`.
     """
-    by_name = {column.name: column for column in codebook.columns}
-    binned = [column for column in codebook.columns if column.bins]
-    chosen: Sequence[ColumnCode]
+    binned = tuple(column for column in codebook.columns if column.bins)
+    if names is None and getattr(model, "feature_names_in_", None) is not None:
+        names = [str(name) for name in model.feature_names_in_]
     if names is not None:
-        unknown = [name for name in names if name not in by_name]
-        if unknown:
-            raise BadModel(
-                f"The dataset has no column {unknown[0]!r}.", f"Its columns with bins are: {_listed(binned)}."
-            )
-        if len(names) != features:
-            raise BadModel(
-                f"The model has {features} features, but {len(names)} column names were given.", "Name each one once."
-            )
-        chosen = [by_name[name] for name in names]
-    elif features == len(codebook.columns):
-        chosen = codebook.columns
-    elif features == len(binned):
-        chosen = binned
+        chosen = _named(codebook, names, features)
+    elif features in (len(codebook.columns), len(binned)):
+        chosen = codebook.columns if features == len(codebook.columns) else binned
     else:
         raise BadModel(
             f"The model has {features} features; the dataset has {len(codebook.columns)} columns, "
@@ -66,6 +56,20 @@ def bin_columns(codebook: Codebook, features: int, names: Sequence[str] | None =
             "Fit it on this dataset's bin codes, or name the columns that it reads.",
         )
     return BinColumns(tuple(c.name for c in chosen), tuple(c.bins or () for c in chosen))
+
+
+def _named(codebook: Codebook, names: Sequence[str], features: int) -> tuple[ColumnCode, ...]:
+    by_name = {column.name: column for column in codebook.columns}
+    unknown = [name for name in names if name not in by_name]
+    if unknown:
+        known = tuple(column.name for column in codebook.columns if column.bins)
+        raise BadModel(f"The dataset has no column {unknown[0]!r}.", f"Its columns with bins are: {_listed(known)}.")
+    if len(names) != features or len(set(names)) != len(names):
+        raise BadModel(
+            f"The model has {features} features, not the {len(set(names))} different columns that were named.",
+            "Name each of its columns once, in order.",
+        )
+    return tuple(by_name[name] for name in names)
 
 
 def on_edges(forest: Forest, model: Any, columns: BinColumns) -> Forest:
@@ -96,7 +100,7 @@ def _tabulate(model: Any, columns: BinColumns, column: int) -> I64:
     if levels == 1:
         raise BadModel(
             f"The model splits on column {name!r}, whose bins the dataset does not publish.",
-            f"Fit it on the columns with bins: {_listed_names(columns)}.",
+            f"Fit it on the columns with bins: {_listed([n for n, own in zip(columns.names, columns.edges) if own])}.",
         )
     quantizer = model.input_quantizers[column]
     codes = np.arange(levels)
@@ -119,19 +123,18 @@ def _tabulate(model: Any, columns: BinColumns, column: int) -> I64:
 
 def _off_the_edges(columns: BinColumns, split: Split, cut: int) -> BadModel:
     edges = columns.edges[split.column]
-    nearest = edges[:2] if cut == 0 else edges[-2:]
     where = "below all" if cut == 0 else "above all"
     return BadModel(
         f"The model splits column {columns.names[split.column]!r} {where} of its {len(edges)} published edges; "
-        f"the nearest are {', '.join(f'{edge:g}' for edge in nearest)}.",
+        f"the nearest are {nearest(edges, edges[0] if cut == 0 else edges[-1])}.",
         "Fit it on this dataset's bin codes, or import it with more bits.",
     )
 
 
-def _listed(columns: Sequence[ColumnCode]) -> str:
-    return ", ".join(column.name for column in columns[:12]) + (", ..." if len(columns) > 12 else "") or "none"
+def nearest(edges: Sequence[float], value: float, count: int = 2) -> str:
+    """The edges nearest to a value, for an error's sentence."""
+    return ", ".join(f"{edge:g}" for edge in sorted(sorted(edges, key=lambda edge: abs(edge - value))[:count]))
 
 
-def _listed_names(columns: BinColumns) -> str:
-    names = [name for name, edges in zip(columns.names, columns.edges) if edges]
+def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:12]) + (", ..." if len(names) > 12 else "") or "none"

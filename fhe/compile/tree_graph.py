@@ -1,8 +1,8 @@
 """Trees as plain data, and how they are read off a fitted Concrete ML model.
 
 Concrete ML turns every tree model into the same quantized graph (Hummingbird's "gemm" form): node i compares feature
-`weight_1[i]` with `bias_1[i]`, leaf j of tree t is taken when the signed sum of its path's comparisons (`weight_2[t, j]`)
-reaches `bias_2[t, j]`, and contributes `weight_3[t, :, j]`. All of it is integers; this module rebuilds the trees from
+`weight_1[i]` with `bias_1[i]`, leaf j of tree t is taken when the signed sum of its path's comparisons
+(`weight_2[t, j]`) reaches `bias_2[t, j]`, and contributes `weight_3[t, :, j]`. All of it is integers; this module rebuilds the trees from
 them, so no step of the model's own scikit-learn or XGBoost object is trusted to agree with what Concrete ML computes.
 """
 
@@ -140,7 +140,7 @@ def _constants(model: Any) -> tuple[dict[str, I64], set[str]]:
         raise BadModel(
             "This model already sums its trees in the graph (fhe_ensembling).", "Fit it without that option."
         )
-    arrays["outputs"] = np.int64(shape[1])
+    arrays["outputs"] = np.array(shape[1], np.int64)
     return arrays, {node.op_type for node in graph.node}
 
 
@@ -148,7 +148,8 @@ def _selected(select: I64, nodes: int) -> I64:
     """The feature of every node: each row of the selection matrix has one 1 (or none, in padding)."""
     if select.shape[0] != nodes or not np.isin(select, (0, 1)).all() or (select.sum(1) > 1).any():
         raise ValueError("its feature selection does not pick one feature a node")
-    return select.argmax(1)
+    chosen: I64 = select.argmax(1)
+    return chosen
 
 
 def _check_size(trees: int, outputs: int) -> None:

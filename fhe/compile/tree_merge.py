@@ -1,9 +1,9 @@
 """Passes over the lowered outputs (one Affine each) that save lookups; each is exact on every row.
 
-    same_message   lookups of one output on the same message become one, with the sum of their tables
-    fused          lookups of one output that together tell at most 8 cells apart become one on those cells
-    reduced        a table that is affine in its message is no lookup at all; others lose their constant and their sign,
-                   so that equal tables of different outputs are seen to be equal
+same_message   lookups of one output on the same message become one, with the sum of their tables
+fused          lookups of one output that together tell at most 8 cells apart become one on those cells
+reduced        a table that is affine in its message is no lookup at all; others lose their constant and their sign,
+               so that equal tables of different outputs are seen to be equal
 """
 
 from __future__ import annotations
@@ -14,7 +14,20 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from fhe.compile.wires import ENTRIES, Affine, Bit, Table, constant, cuts, evaluate, reached, tables, tabulate, total, wire
+from fhe.compile.wires import (
+    ENTRIES,
+    Affine,
+    Bit,
+    Table,
+    constant,
+    cuts,
+    evaluate,
+    reached,
+    tables,
+    tabulate,
+    total,
+    wire,
+)
 
 I64 = npt.NDArray[np.int64]
 

@@ -1,9 +1,9 @@
 """Small passes over trees, each exact on every row.
 
-    drop_decided   a split that an earlier split on the same column has decided is replaced by its live side
-    drop_equal     a split whose sides are the same tree is replaced by one of them
-    only           one output of a tree, as a tree of its own (equal leaves then often merge)
-    borrowed       which outputs follow from the others, because every leaf of the tree has the same sum
+drop_decided   a split that an earlier split on the same column has decided is replaced by its live side
+drop_equal     a split whose sides are the same tree is replaced by one of them
+only           one output of a tree, as a tree of its own (equal leaves then often merge)
+constant_sum   whether one output follows from the others, because every leaf of the tree has the same sum
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ def import_tree_model(
     name = type(model).__name__
     if name not in KINDS or _origin(model) not in ("sklearn", "xgboost"):
         raise BadModel(f"A {name} cannot be imported as a tree model.", f"Use one of {', '.join(KINDS)}.")
-    named = bin_columns(codebook, int(model.n_features_in_), columns)
+    named = bin_columns(codebook, model, int(model.n_features_in_), columns)
     ends = np.array([[0] * len(named.levels), [max(levels - 1, 1) for levels in named.levels]], np.float64)
     return getattr(concrete_models, name).from_sklearn_model(model, X=ends, n_bits=n_bits)
 
@@ -82,7 +82,7 @@ def lower_tree_model(
     if _origin(model) != "concrete":
         model = import_tree_model(model, codebook, columns=columns, n_bits=n_bits)
     forest = read_forest(model)
-    named = bin_columns(codebook, forest.columns, columns)
+    named = bin_columns(codebook, model, forest.columns, columns)
     forest = Forest(tuple(drop_equal(tree) for tree in forest.trees), forest.columns, forest.outputs)
     forest = on_edges(forest, model, named)
     names, readout = _outputs(model, forest.outputs)
@@ -111,7 +111,8 @@ def lower_forest(forest: Forest, levels: Sequence[int]) -> list[Affine]:
         dearest = max(range(forest.outputs), key=lambda o: own[o][0])
         if own[dearest][0] >= NEVER:
             raise TooLarge(
-                f"Tree {number} of this model asks about too many columns on one path.", "Fit it with a lower max_depth."
+                f"Tree {number} of this model asks about too many columns on one path.",
+                "Fit it with a lower max_depth.",
             )
         shared = constant_sum(tree) if forest.outputs > 1 else None
         if shared is not None:  # class shares add up, so the dearest class follows from the others
