@@ -18,7 +18,7 @@ import hashlib
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from app.protocol.dataset import MAX_EDGES, Name
 from app.protocol.documents import Document, Hex32, text_to_words, words_to_text
@@ -78,14 +78,20 @@ class _Form(Document):
 def encode(circuit: Circuit) -> bytes:
     """Canonical bytes of a well-formed circuit. Errors: BadDocument, TooLarge."""
     check_form(circuit)
-    return _Form(
-        profile=circuit.profile,
-        codebook=circuit.codebook,
-        inputs=tuple(_Input(column=i.column, encoding=i.encoding, index=i.index) for i in circuit.inputs),
-        layers=tuple(_layer_form(layer) for layer in circuit.layers),
-        outputs=circuit.outputs,
-        readout=_Readout(kind=circuit.readout.kind, at=circuit.readout.at),
-    ).to_bytes()
+    try:
+        form = _Form(
+            profile=circuit.profile,
+            codebook=circuit.codebook,
+            inputs=tuple(_Input(column=i.column, encoding=i.encoding, index=i.index) for i in circuit.inputs),
+            layers=tuple(_layer_form(layer) for layer in circuit.layers),
+            outputs=circuit.outputs,
+            readout=_Readout(kind=circuit.readout.kind, at=circuit.readout.at),
+        )
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BadDocument(f"This circuit has no canonical form: {where}: {first['msg']}.") from None
+    return form.to_bytes()
 
 
 def decode(data: bytes) -> Circuit:

@@ -78,14 +78,19 @@ class SecretKeys:
 
 
 def generate(profile: EncryptionProfile, epoch: int) -> tuple[SecretKeys, EvaluationKey]:
-    """New keys from Concrete's client: about a minute of one core at most, and 200 MB at the reference.
+    """New keys from Concrete's client: seconds of one core, and 200 MB at the reference.
 
     Errors: BadKey when this Concrete's optimizer does not choose the profile's parameters.
     """
+    circuit = compile_program(profile)
+    circuit.client.keygen(force=True)  # from the operating system's randomness
+    return client_keys(circuit, profile, epoch)
+
+
+def client_keys(circuit: ConcreteCircuit, profile: EncryptionProfile, epoch: int) -> tuple[SecretKeys, EvaluationKey]:
+    """The keys that a compiled circuit's client holds. Errors: BadKey when they are not of the profile."""
     from fhe import wire
 
-    circuit = compile_program(profile)
-    circuit.client.keygen(force=True)
     glwe, lwe = wire.secret_bits(bytes(circuit.client.keys.serialize()), profile)
     bootstrap, keyswitch = wire.evaluation_words(bytes(circuit.client.evaluation_keys.serialize()), profile)
     secret = SecretKeys(profile.digest, epoch, glwe, lwe)

@@ -1,0 +1,210 @@
+"""Circuits have one byte string each, and nothing malformed is read or written."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.protocol.documents import canonical
+from app.protocol.errors import BadDocument, TooLarge, VerificationFailed
+from fhe.circuit import Circuit, Input, Linear, Lookup, Readout
+from fhe.circuit_form import decode, digest, encode
+
+
+def ints(*values: int) -> Any:
+    """A row of int64."""
+    return np.array(values, np.int64)
+
+
+def deep() -> Circuit:
+    """Two inputs, two sums, three lookups, one score."""
+    return Circuit(
+        "1" * 64,
+        "2" * 64,
+        (Input("age", "affine"), Input("dose", "bins", 3)),
+        (
+            Linear(3, ints(0, 2, 3), ints(0, 1, 1), ints(1, 2, -5), ints(0, 1)),
+            Lookup(8, ints(1, 0, 1), np.arange(24, dtype=np.int64).reshape(3, 8)),
+            Linear(8, ints(0, 3), ints(2, 3, 4), ints(1, 1, 1), ints(-7)),
+        ),
+        ("score",),
+        Readout("threshold", 4),
+    )
+
+
+def same(a: Circuit, b: Circuit) -> bool:
+    """Equal in every field and word."""
+    for name in ("profile", "codebook", "inputs", "outputs", "readout"):
+        if getattr(a, name) != getattr(b, name):
+            return False
+    return all(
+        type(x) is type(y) and all(np.array_equal(getattr(x, name), getattr(y, name)) for name in vars(x))
+        for x, y in zip(a.layers, b.layers, strict=True)
+    )
+
+
+def test_a_circuit_survives_its_bytes() -> None:
+    """Decoding gives every field back, and encoding again gives the same bytes."""
+    data = encode(deep())
+    assert same(decode(data), deep())
+    assert encode(decode(data)) == data
+
+
+def test_the_digest_is_frozen() -> None:
+    """The digest of a written circuit never changes: chains and receipts hold it."""
+    assert digest(deep()) == FROZEN
+
+
+FROZEN = "d09ac45aa49b1ca1822cc96b3eecd27a9967d103a2ee0916c2a069fa66e07fd7"
+
+
+@given(data=st.data(), outputs=st.integers(1, 4), columns=st.integers(1, 6))
+def test_any_linear_circuit_survives_its_bytes(data: st.DataObject, outputs: int, columns: int) -> None:
+    """Whatever the weights, bias and names, decoding inverts encoding."""
+    weights = st.integers(-(2**63), 2**63 - 1).filter(bool)
+    rows = [data.draw(st.dictionaries(st.integers(0, columns - 1), weights, max_size=columns)) for _ in range(outputs)]
+    rows[0] = dict.fromkeys(range(columns), 1)  # so that every input is read
+    indptr = np.cumsum([0, *(len(row) for row in rows)])
+    pairs = [pair for row in rows for pair in sorted(row.items())]
+    bias = data.draw(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=outputs, max_size=outputs))
+    names = data.draw(
+        st.lists(st.text("aäß 1", min_size=1, max_size=9), min_size=columns, max_size=columns, unique=True)
+    )
+    circuit = Circuit(
+        "a" * 64,
+        "b" * 64,
+        tuple(Input(name, "affine") for name in names),
+        (Linear(27, indptr.astype(np.int64), ints(*(c for c, _ in pairs)), ints(*(v for _, v in pairs)), ints(*bias)),),
+        tuple(f"o{i}" for i in range(outputs)),
+        Readout("value"),
+    )
+    assert same(decode(encode(circuit)), circuit)
+
+
+def changed(layer: int, **fields: Any) -> Circuit:
+    """The circuit above with one layer's fields replaced."""
+    circuit = deep()
+    layers = list(circuit.layers)
+    layers[layer] = replace(layers[layer], **fields)
+    return replace(circuit, layers=tuple(layers))
+
+
+MALFORMED: dict[str, Callable[[], Circuit]] = {
+    "no layers": lambda: replace(deep(), layers=()),
+    "ends with a lookup": lambda: replace(deep(), layers=deep().layers[:2]),
+    "two linears in a row": lambda: replace(deep(), layers=(deep().layers[0], deep().layers[0], deep().layers[2])),
+    "input twice": lambda: replace(deep(), inputs=(Input("age", "affine"), Input("age", "affine"))),
+    "unread input": lambda: changed(0, indptr=ints(0, 1, 2), columns=ints(0, 0), values=ints(1, 2)),
+    "affine index": lambda: replace(deep(), inputs=(Input("age", "affine", 1), Input("dose", "bins", 3))),
+    "edge beyond": lambda: replace(deep(), inputs=(Input("age", "affine"), Input("dose", "bins", 32))),
+    "negative edge": lambda: replace(deep(), inputs=(Input("age", "affine"), Input("dose", "bins", -1))),
+    "empty name": lambda: replace(deep(), inputs=(Input("", "affine"), Input("dose", "bins", 3))),
+    "output twice": lambda: replace(deep(), outputs=("score", "score")),
+    "output missing": lambda: replace(deep(), outputs=()),
+    "threshold value missing": lambda: replace(deep(), readout=Readout("value", 4)),
+    "argmax of one": lambda: replace(deep(), readout=Readout("argmax")),
+    "profile no digest": lambda: replace(deep(), profile="1" * 63),
+    "zero weight": lambda: changed(0, values=ints(1, 0, -5)),
+    "columns falling": lambda: changed(0, columns=ints(1, 0, 1)),
+    "columns equal": lambda: changed(0, columns=ints(1, 1, 1)),
+    "wire in the future": lambda: changed(0, columns=ints(0, 2, 1)),
+    "negative wire": lambda: changed(0, columns=ints(-1, 1, 1)),
+    "row bounds fall": lambda: changed(0, indptr=ints(0, 3, 2)),
+    "row bounds wrap": lambda: changed(0, indptr=ints(0, 2**63 - 1, 3)),
+    "row bounds start late": lambda: changed(0, indptr=ints(1, 2, 3)),
+    "too few row bounds": lambda: changed(0, indptr=ints(0, 3)),
+    "too few values": lambda: changed(0, values=ints(1, 2)),
+    "width zero": lambda: changed(0, width=0),
+    "width beyond a word": lambda: changed(2, width=63),
+    "wire read wider than it is": lambda: changed(2, width=9),
+    "lookup input too wide": lambda: changed(0, width=13),
+    "source beyond": lambda: changed(1, source=ints(1, 0, 2)),
+    "negative source": lambda: changed(1, source=ints(1, -1, 1)),
+    "table too short": lambda: changed(1, tables=np.zeros((3, 7), np.int64)),
+    "table entry too large": lambda: changed(1, tables=np.full((3, 8), 256, np.int64)),
+    "no lookups": lambda: changed(1, source=ints(), tables=np.zeros((0, 8), np.int64)),
+    "floats": lambda: changed(0, values=np.array([1.0, 2.0, -5.0])),
+}
+
+
+@pytest.mark.parametrize("fault", MALFORMED)
+def test_a_malformed_circuit_is_not_written(fault: str) -> None:
+    """Each fault of form is refused with its own sentence."""
+    with pytest.raises(BadDocument):
+        encode(MALFORMED[fault]())
+
+
+def edited(change: Callable[[Any], None]) -> bytes:
+    """The circuit's JSON with one change, in canonical form again."""
+    form = json.loads(encode(deep()))
+    change(form)
+    return canonical(form)
+
+
+EDITS: dict[str, Callable[[Any], None]] = {
+    "unknown field": lambda form: form.update(extra=1),
+    "missing field": lambda form: form.pop("readout"),
+    "other kind": lambda form: form.update(kind="darkroom/codebook"),
+    "text for a number": lambda form: form["layers"][0].update(width="3"),
+    "float for a number": lambda form: form["layers"][0].update(width=3.5),
+    "true for a number": lambda form: form["layers"][0].update(width=True),
+    "threshold beyond 2^52": lambda form: form["readout"].update(at=2**52 + 1),
+    "rows disagree": lambda form: form["layers"][0].update(rows=1),
+    "lookups disagree": lambda form: form["layers"][1].update(lookups=2),
+    "no lookups": lambda form: form["layers"][1].update(lookups=0),
+    "half a word": lambda form: form["layers"][0].update(bias=base64.b64encode(bytes(12)).decode()),
+    "not base64": lambda form: form["layers"][0].update(bias="?" * 12),
+    "unknown operation": lambda form: form["layers"][0].update(op="exec"),
+    "no inputs": lambda form: form.update(inputs=[]),
+    "too many layers": lambda form: form.update(layers=form["layers"] * 20),
+    "zero weight": lambda form: form["layers"][0].update(values=base64.b64encode(bytes(24)).decode()),
+}
+
+
+@pytest.mark.parametrize("fault", EDITS)
+def test_an_edited_document_is_not_read(fault: str) -> None:
+    """Canonical JSON that is not exactly a circuit is refused."""
+    with pytest.raises(VerificationFailed):
+        decode(edited(EDITS[fault]))
+
+
+def test_bytes_that_are_not_canonical_are_not_read() -> None:
+    """Spaces, another key order, truncation, and every single flipped bit are refused or are another circuit."""
+    data = encode(deep())
+    for wrong in (data[:-1], data + b" ", b"", json.dumps(json.loads(data)).encode()):
+        with pytest.raises(BadDocument):
+            decode(wrong)
+    name = digest(deep())
+    for place in range(len(data)):
+        flipped = bytearray(data)
+        flipped[place] ^= 1 << (place % 8)
+        try:
+            other = decode(bytes(flipped))
+        except BadDocument:
+            continue
+        assert digest(other) != name
+
+
+def test_a_circuit_beyond_a_block_is_refused() -> None:
+    """A circuit of more than 1 MiB is neither written nor read."""
+    rows = 40_000
+    large = Circuit(
+        "1" * 64,
+        "2" * 64,
+        (Input("age", "affine"),),
+        (Linear(27, np.arange(rows + 1), np.zeros(rows, np.int64), np.ones(rows, np.int64), np.zeros(rows, np.int64)),),
+        tuple(f"o{i}" for i in range(rows)),
+        Readout("value"),
+    )
+    with pytest.raises(TooLarge):
+        encode(large)
+    with pytest.raises(TooLarge):
+        decode(b" " * ((1 << 20) + 1))
