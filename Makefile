@@ -3,7 +3,7 @@
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-deep lint format types contracts bench lock clean
+.PHONY: help setup demo test test-deep lint format types contracts bench docs lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -39,6 +39,9 @@ contracts: ## npm's part: solc, OpenZeppelin, forge and anvil, from contracts/pa
 
 bench: setup ## every benchmark, side by side with Concrete ML and TenSEAL
 	@for name in $$($(PY) -m benchmarks --list); do $(PY) -m benchmarks $$name || exit 1; done
+
+docs: setup ## write the commands' help into README.md and docs/cli.md
+	@$(PY) scripts/write_help.py
 
 lock: ## write the locks again (needs uv)
 	@scripts/lock.sh

@@ -1,0 +1,83 @@
+"""Writes the command line's help into README.md and docs/cli.md, so that documents never lag behind: `make docs`.
+
+With `--check` nothing is written; the exit code says whether anything would change.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.testing import CliRunner
+
+from app.cli.main import app
+
+ROOT = Path(__file__).parents[1]
+WIDTH = 100  # columns of the rendered help
+BLOCK = re.compile(r"(?<=<!-- help: darkroom -->\n).*?(?=<!-- /help -->)", re.DOTALL)
+HEAD = """# The command line
+
+Written by `make docs` from the commands themselves. Data goes to stdout, progress and remarks to stderr; `--json`
+prints one JSON object. Exit codes are in [errors.md](errors.md).
+"""
+
+
+def commands(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The words of every command that does something, groups opened, hidden ones left out."""
+    inner = getattr(command, "commands", None)
+    if inner is None:
+        yield words
+        return
+    for name, each in inner.items():
+        if not each.hidden:
+            yield from commands(each, (*words, name))
+
+
+def rendered(words: tuple[str, ...]) -> str:
+    """The help text of a command, without colour, as a block."""
+    settings = {"COLUMNS": str(WIDTH), "TERMINAL_WIDTH": str(WIDTH), "NO_COLOR": "1", "TERM": "dumb"}
+    done = CliRunner().invoke(app, [*words, "--help"], env=settings, prog_name="darkroom")
+    if done.exit_code:
+        raise RuntimeError(f"darkroom {' '.join(words)} --help ended with {done.exit_code}.")
+    lines = [line.rstrip() for line in done.output.strip().splitlines()]
+    return "```text\n" + "\n".join(["$ " + " ".join(("darkroom", *words, "--help")), *lines]) + "\n```\n"
+
+
+def documents() -> dict[Path, str]:
+    """Each document that shows help, as it should read."""
+    readme = ROOT / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    sections = [
+        f"\n## darkroom {' '.join(words)}\n\n{rendered(words)}" for words in commands(typer.main.get_command(app))
+    ]
+    return {
+        readme: BLOCK.sub(lambda _: rendered(()), text),
+        ROOT / "docs" / "cli.md": HEAD + "".join(sections),
+    }
+
+
+def stale() -> list[str]:
+    """The documents that do not show today's help."""
+    return [
+        str(path.relative_to(ROOT))
+        for path, text in documents().items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
+
+
+def main() -> int:
+    """Write or check; the exit code."""
+    late = stale()
+    if late and "--check" not in sys.argv:
+        for path, text in documents().items():
+            path.write_text(text, encoding="utf-8")
+    print(f"{'Stale' if '--check' in sys.argv else 'Written'}: {', '.join(late)}." if late else "All up to date.")
+    return 1 if late and "--check" in sys.argv else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
