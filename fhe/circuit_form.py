@@ -21,10 +21,11 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from app.protocol.dataset import MAX_EDGES, Name
-from app.protocol.documents import Document, Hex32, text_to_words, words_to_text
+from app.protocol.documents import MAX_DOCUMENT_BYTES, Document, Hex32, text_to_words, words_to_text
 from app.protocol.errors import BadDocument
 from fhe.circuit import I64, Circuit, Input, Linear, Lookup, Readout
 
+MAX_CIRCUIT_BYTES = MAX_DOCUMENT_BYTES
 MAX_LAYERS = 33  # sixteen lookup stages
 MAX_WIDTH = 62  # bits under the padding bit
 MAX_LOOKUP_WIDTH = 12  # 4,096 entries a table
