@@ -73,4 +73,4 @@ if [ "$now" != "$(cat "$stamp" 2>/dev/null || true)" ]; then
     printf '%s\n' "$now" >"$stamp"
 fi
 
-.venv/bin/python -m fhe.engine.native.build
+.venv/bin/python -m fhe.engine.native.build >&2
