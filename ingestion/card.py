@@ -14,8 +14,8 @@ def card_markdown(manifest: Manifest) -> str:
     parts = [
         f"# {_line(card.title)}",
         card.description.strip(),
-        f"{table.rows:,} rows, {len(manifest.codebook.columns)} columns, {size:,} bytes of ciphertext."
-        f" Version {card.version} of {card.published}, by {_line(card.creator)}.",
+        f"{table.rows:,} rows, {len(manifest.codebook.columns)} columns, {size:,} bytes of ciphertext.",
+        f"Version {card.version} of {card.published}, by {_line(card.creator)}.",
         "## Terms",
         card.license.strip(),
         "## What a licensed job may reveal",
@@ -24,11 +24,9 @@ def card_markdown(manifest: Manifest) -> str:
         _columns(manifest.codebook.columns),
     ]
     if manifest.preview is not None:
-        parts += [
-            "## Preview",
-            f"{manifest.preview.rows} synthetic rows, drawn from the codes above and nothing else"
-            f" (seed {manifest.preview.seed}): `{manifest.preview.cid}`",
-        ]
+        rows, seed = manifest.preview.rows, manifest.preview.seed
+        about = f"{rows} synthetic rows, drawn from the codes above and nothing else (seed {seed})"
+        parts += ["## Preview", f"{about}: `{manifest.preview.cid}`"]
     return "\n\n".join(parts) + "\n"
 
 

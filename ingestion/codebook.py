@@ -161,6 +161,8 @@ def _edges(
     low, high = _ends(affine)
     if isinstance(bins, Quantiles):
         return _quantile_edges(profile, recipe, column, bins.quantiles)
+    if column.kind != "real" and affine.step == 1.0 and affine.levels <= bins:  # an edge between any two whole numbers
+        return tuple(low + level - 0.5 for level in range(1, affine.levels))
     return tuple(float(f"{low + (high - low) * edge / bins:.12g}") for edge in range(1, bins))
 
 

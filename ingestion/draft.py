@@ -1,4 +1,4 @@
-"""A first recipe for a table, written from its profile: the owner edits it, line by line, before anything is published."""
+"""A first recipe for a table, written from its profile, for the owner to edit before anything is published."""
 
 from __future__ import annotations
 

@@ -1,10 +1,12 @@
 """Synthetic rows drawn from the codebook alone, so that buyers can rehearse for free.
 
-Each column is drawn evenly over its levels (or bins), independently of all others. Whoever has the codebook and the seed
-draws the same rows, which shows that nothing else went into them.
+Each column is drawn evenly over its levels (or bins), independently of all others. Whoever has the codebook and the
+seed draws the same rows, which shows that nothing else went into them.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import numpy.typing as npt
@@ -29,13 +31,14 @@ def preview_csv(codebook: Codebook, rows: int, seed: int) -> bytes:
 
 def _draw(column: ColumnCode, rows: int, rng: np.random.Generator) -> npt.NDArray[np.float64] | npt.NDArray[np.int64]:
     if column.affine is not None:
-        values = decode(column, rng.integers(0, column.affine.levels, rows))
+        values, step = decode(column, rng.integers(0, column.affine.levels, rows)), column.affine.step
     else:
         edges = np.asarray(column.bins)
-        width = (edges[-1] - edges[0]) / max(len(edges) - 1, 1) or max(abs(edges[0]), 1.0)
-        middles = np.concatenate([[edges[0] - width / 2], (edges[1:] + edges[:-1]) / 2, [edges[-1] + width / 2]])
+        step = float(np.diff(edges).min()) if len(edges) > 1 else max(abs(edges[0]), 1.0)
+        middles = np.concatenate([[edges[0] - step / 2], (edges[1:] + edges[:-1]) / 2, [edges[-1] + step / 2]])
         values = middles[rng.integers(0, len(middles), rows)]
     if column.dtype in ("integer", "boolean"):
         return np.rint(values).astype(np.int64)
-    # Twelve digits say all that a code keeps, and read 0.3 where the sum says 0.30000000000000004.
-    return np.array([float(f"{value:.12g}") for value in values])
+    return values.round(
+        min(15, max(0, 3 - math.floor(math.log10(step))))
+    )  # a thousandth of a step: 0.3, not 0.30000004

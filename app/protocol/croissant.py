@@ -19,8 +19,8 @@ CONFORMS_TO = "http://mlcommons.org/croissant/1.1"
 NAMESPACE = "urn:darkroom:ns:1#"
 _CROISSANT_TERMS = (
     "annotation arrayShape citeAs column containedIn equivalentProperty excludes extract field fileProperty fileObject "
-    "fileSet format includes isArray isLiveDataset jsonPath key md5 parentField recordSet references regex readLines "
-    "repeated sdVersion separator source subField transform unArchive value"
+    "fileSet format includes isArray isLiveDataset jsonPath key md5 parentField path recordSet references regex readLines "
+    "repeated replace samplingRate sdVersion separator source subField transform unArchive value"
 ).split()  # noqa: SIM905 - thirty quoted words are harder to read
 _DATA_TYPES = {"integer": "sc:Integer", "boolean": "sc:Boolean"}
 # Every rule of the output policy, as the operand and operator of an ODRL constraint.
@@ -55,6 +55,7 @@ def croissant(manifest: Manifest) -> dict[str, Any]:
         "datePublished": card.published,
         "version": card.version,
         "keywords": list(card.keywords),
+        "citeAs": f"{card.creator}: {card.title}, version {card.version}, {card.published}.",
         "isAccessibleForFree": False,
         "usageInfo": _offer(manifest.policy),
         "distribution": _distribution(manifest),
@@ -69,8 +70,8 @@ def _context() -> dict[str, Any]:
     context: dict[str, Any] = {term: f"cr:{term}" for term in _CROISSANT_TERMS}
     return context | {
         "@language": "en",
-        "@vocab": "http://schema.org/",
-        "sc": "http://schema.org/",
+        "@vocab": "https://schema.org/",
+        "sc": "https://schema.org/",
         "cr": "http://mlcommons.org/croissant/",
         "rai": "http://mlcommons.org/croissant/RAI/",
         "dct": "http://purl.org/dc/terms/",
