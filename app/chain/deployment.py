@@ -90,7 +90,7 @@ def deploy(
 ) -> Deployment:
     """Create what `path` does not yet name, and check the whole. Running it again changes nothing.
 
-    Errors: VerificationFailed, Reverted, Unavailable, BadDocument; BadInput when `path` has another chain or other terms.
+    Errors: VerificationFailed, Reverted, Unavailable, BadDocument; BadInput when `path` is for another chain or terms.
     """
     plan = _resume(node, account, path, terms)
     desk = Desk(node, [])

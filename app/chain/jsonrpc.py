@@ -17,7 +17,6 @@ from app.protocol.errors import TooLarge, Unavailable
 
 MAX_ANSWER_BYTES = 64 << 20
 TIMEOUT = urllib3.Timeout(connect=5.0, read=60.0)
-RETRY = urllib3.Retry(connect=2, read=0, redirect=0, status=0, other=0, backoff_factor=0.1)
 
 
 class RpcRefused(Exception):
@@ -36,7 +35,7 @@ class JsonRpc:
         self._url = url
         parts = urlsplit(url)
         self.host = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
-        self._pool = urllib3.PoolManager(timeout=TIMEOUT, retries=RETRY, maxsize=8)
+        self._pool = urllib3.PoolManager(timeout=TIMEOUT, retries=False, maxsize=8)  # retries log the whole path
         self._ids = itertools.count(1)
 
     def __repr__(self) -> str:

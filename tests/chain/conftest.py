@@ -1,0 +1,99 @@
+"""Chains to test on: an embedded one in a file, and anvil in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from app.chain.embedded import EmbeddedChain
+from app.chain.market import Market
+from app.chain.node import DevNode
+from app.chain.rpc import AnvilNode, connect
+from app.protocol.errors import Unavailable
+from tests.chain.scenario import Stage, open_market, set_stage
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 15.0
+
+
+def _anvil() -> Path:
+    """The binary inside npm's platform package; its wrapper script would be one more process."""
+    found = sorted((ROOT / "contracts" / "node_modules" / "@foundry-rs").glob("anvil-*/bin/anvil"))
+    named = os.environ.get("DARKROOM_ANVIL")
+    if named:
+        found.insert(0, Path(named))
+    if not found:
+        pytest.skip("anvil is not installed: run contracts/setup.sh")
+    return found[0]
+
+
+@pytest.fixture
+def start_anvil() -> Iterator[Callable[..., AnvilNode]]:
+    """Start anvil with more arguments; all end with the test."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*arguments: str) -> AnvilNode:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        command = [str(_anvil()), "--host", "127.0.0.1", "--port", str(port), "--silent", "--hardfork", "prague"]
+        started.append(subprocess.Popen([*command, *arguments]))
+        limit = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                node = connect(f"http://127.0.0.1:{port}")
+            except Unavailable:
+                if time.monotonic() > limit or started[-1].poll() is not None:
+                    raise
+                time.sleep(0.02)
+                continue
+            assert isinstance(node, AnvilNode)
+            return node
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> Iterator[EmbeddedChain]:
+    """A new embedded chain."""
+    chain = EmbeddedChain(tmp_path / "chain.sqlite")
+    yield chain
+    chain.close()
+
+
+@pytest.fixture(params=["embedded", pytest.param("anvil", marks=pytest.mark.anvil)])
+def node(request: pytest.FixtureRequest) -> DevNode:
+    """Both kinds of chain, one after the other."""
+    if request.param == "anvil":
+        chain = request.getfixturevalue("start_anvil")()
+    else:
+        chain = request.getfixturevalue("embedded")
+    assert isinstance(chain, DevNode)
+    return chain
+
+
+@pytest.fixture
+def market(node: DevNode, tmp_path: Path) -> Market:
+    """The contracts, on both kinds of chain."""
+    return open_market(node, tmp_path / "deployment.json")
+
+
+@pytest.fixture
+def stage(market: Market) -> Stage:
+    """Everything up to a bought license, on both kinds of chain."""
+    return set_stage(market)
+
+
+@pytest.fixture
+def embedded_stage(embedded: EmbeddedChain, tmp_path: Path) -> Stage:
+    """The same on the embedded chain alone."""
+    return set_stage(open_market(embedded, tmp_path / "deployment.json"))
