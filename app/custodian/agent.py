@@ -26,7 +26,7 @@ from app.protocol.market import Job, JobState
 from app.protocol.reasons import Reason
 from app.protocol.receipt import SealContext
 from app.protocol.release import Facts, Grant, check_facts, check_policy, check_shape
-from app.protocol.seams import Clock, Store
+from app.protocol.seams import Store
 from app.seal.result import Result, seal_result
 from app.storage.content import file_cid
 from fhe.leak import space_of
@@ -151,7 +151,9 @@ class CustodianAgent:
         """Send what is sealed; the same bytes however often."""
         record = self._ledger.record(claim.job)
         assert record is not None
-        assert record.document is not None and record.ciphertext is not None and record.decision is not None
+        assert record.document is not None
+        assert record.ciphertext is not None
+        assert record.decision is not None
         self._step("send")
         self._ledger.sending(claim)
         for name, data in (("result", record.ciphertext), ("document", record.document), ("decision", record.decision)):
@@ -175,7 +177,8 @@ class CustodianAgent:
 
     def _send_refusal(self, claim: Claim) -> Outcome:
         record = self._ledger.record(claim.job)
-        assert record is not None and record.decision is not None
+        assert record is not None
+        assert record.decision is not None
         self._step("store refusal")
         self._store.put(record.decision)
         self._step("refuse")

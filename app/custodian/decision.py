@@ -12,7 +12,6 @@ from app.protocol.reasons import Reason
 from app.protocol.receipt import Decision
 from app.protocol.release import Facts, Grant
 
-
 Verify = Literal["self", "quorum", "both"]
 
 

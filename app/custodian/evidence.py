@@ -13,9 +13,9 @@ from app.execution.execute import Execution
 from app.execution.facts import JobFacts, load_circuit, load_manifest
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import BadDocument, BadInput, BadKey, RowsOutsideDataset
+from app.protocol.manifest import Manifest
 from app.protocol.market import Job, License
 from app.protocol.merkle import root as merkle_root
-from app.protocol.manifest import Manifest
 from app.protocol.reasons import Reason
 from app.protocol.receipt import OutputPolicy, Receipt
 from app.protocol.release import Facts, check_execution
@@ -68,7 +68,7 @@ def gather(
 
     `decryptions` counts the jobs decrypted in an epoch. Errors: NotFound, BadBlock, BadDocument (manifest or policy).
     """
-    dataset, held = chain.dataset(job.dataset, job.version), chain.license(job.license)
+    dataset, held = chain.dataset_version(job.dataset, job.version), chain.license(job.license)
     manifest = load_manifest(store, dataset)
     policy, profile = load_policy(store, manifest, held), find_profile(manifest.table.profile)
     try:

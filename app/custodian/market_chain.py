@@ -32,9 +32,9 @@ class MarketChain:
         """Errors: NotFound."""
         return self._market.job(job)
 
-    def dataset(self, dataset: int, version: int | None = None) -> DatasetRecord:
+    def dataset_version(self, id: int, version: int) -> DatasetRecord:
         """Errors: NotFound."""
-        return self._market.dataset(dataset, version)
+        return self._market.dataset_version(id, version)
 
     def license(self, license: int) -> License:
         """Errors: NotFound."""

@@ -10,33 +10,50 @@ import numpy.typing as npt
 
 from app.execution.facts import JobFacts
 from app.execution.source import StoreSource
-from app.protocol.errors import BadModel, BadReceipt
+from app.protocol.errors import BadDocument, BadReceipt
 from app.protocol.seams import Store
 from fhe.circuit import Linear
 from fhe.decrypt import decrypt_linear
+from fhe.engine.output import Output
 from fhe.keys import SecretKeys
+from fhe.packing import Opener, decode
+from fhe.profile import EncryptionProfile
 
 I64 = npt.NDArray[np.int64]
+BLOCK = 2048  # ciphertexts opened at once
 
 
 def open_output(secret: SecretKeys, facts: JobFacts, store: Store, output: bytes, *, threads: int) -> I64:
-    """The circuit's outputs int64 (outputs, rows). Errors: BadKey, BadReceipt for a wrong shape, BadModel."""
-    layer = facts.circuit.layers[-1]
-    if len(facts.circuit.layers) != 1 or not isinstance(layer, Linear):
-        raise BadModel("This custodian cannot open circuits with lookups.", "Use a linear or additive model.")
-    shape = (len(layer.bias), facts.job.rows)
-    if len(output) != 8 * shape[0] * shape[1]:
-        raise BadReceipt(f"An output of {len(output)} bytes is not that of {shape[0]} outputs and {shape[1]} rows.")
-    bodies = np.frombuffer(output, "<u8").astype(np.uint64).reshape(shape)
-    source = StoreSource(facts.table, facts.profile, store)
-    return decrypt_linear(
-        secret,
-        facts.profile,
-        facts.circuit,
-        facts.table,
-        source,
-        facts.job.first_row,
-        facts.job.rows,
-        bodies,
-        threads=threads,
-    )
+    """The circuit's outputs int64 (outputs, rows). Errors: BadKey, BadReceipt for an output of another shape."""
+    last = facts.circuit.layers[-1]
+    assert isinstance(last, Linear)
+    linear, job, profile = len(facts.circuit.layers) == 1, facts.job, facts.profile
+    try:
+        result = Output.from_bytes(output)
+    except BadDocument as error:
+        raise BadReceipt(error.message, error.next_step) from None
+    said = (result.form == "bodies", result.rows, result.outputs, result.width, result.size)
+    if said != (linear, job.rows, len(last.bias), last.width, profile.polynomial_size):
+        raise BadReceipt("The output is not of the shape that the circuit and the rows give.", "Do not decrypt it.")
+    if not linear:
+        return _open_lookups(secret, profile, result).reshape(job.rows, len(last.bias)).T.copy()
+    source, bodies = StoreSource(facts.table, profile, store), result.words.astype(np.uint64, copy=False)
+    place = (facts.circuit, facts.table, source, job.first_row, job.rows)
+    return decrypt_linear(secret, profile, *place, bodies, threads=threads)
+
+
+def _open_lookups(secret: SecretKeys, profile: EncryptionProfile, result: Output) -> I64:
+    """The values (rows * outputs,) of an "lwe" or "packed" result, row-major; words are rounded to `bits` bits."""
+    secret.check(profile)
+    shift, size = np.uint64(64 - result.bits), result.size
+    values = np.empty(result.values, np.int64)
+    if result.form == "packed":
+        words = result.words.astype(np.uint64) << shift
+        opened = Opener(secret, profile).open(words[:, 0], words[:, 1], result.width)
+        return opened.reshape(-1)[: result.values]
+    ones = np.flatnonzero(secret.glwe)
+    for start in range(0, result.values, BLOCK):
+        part = result.words[start : start + BLOCK]
+        phase = part[:, size].astype(np.uint64) - part[:, ones].sum(axis=1, dtype=np.uint64)
+        values[start : start + BLOCK] = decode(phase << shift, result.width)
+    return values

@@ -1,0 +1,309 @@
+"""A small market in memory for the custodian's tests: a simulated chain, a real store, real ciphertexts and seals.
+
+The chain holds entities as the contracts would and refuses what they refuse (a second release, a job that is not
+computed), so that an agent can be driven, killed and attacked without a node. Tables are encrypted under the reference
+profile with random binary keys, as Concrete's are.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from app.custodian.agent import CustodianAgent, seal_context
+from app.custodian.ledger import Ledger
+from app.execution.execute import Execution, execute
+from app.execution.facts import JobFacts, gather
+from app.protocol import merkle
+from app.protocol.dataset import Affine, Codebook, ColumnCode, EncodedFile, EncryptedTable, Shard
+from app.protocol.documents import sha256
+from app.protocol.errors import NotFound, Reverted
+from app.protocol.manifest import Card, FileCheck, Manifest, write_manifest
+from app.protocol.market import ZERO, DatasetRecord, Job, JobState, License
+from app.protocol.market import Execution as Part
+from app.protocol.receipt import OutputPolicy, Receipt, SealContext, SealedResult
+from app.protocol.seams import Store
+from app.seal.result import Result, open_result
+from app.storage.cid import digest_to_cid
+from app.storage.folder import BlockStore
+from fhe.circuit import Circuit, Input, Linear, Readout
+from fhe.circuit_form import decode, encode
+from fhe.keys import SecretKeys
+from fhe.packing import Encryptor
+from fhe.profiles import REFERENCE
+
+I64 = npt.NDArray[np.int64]
+OWNER, BUYER, OTHER = (f"0x{digit * 40}" for digit in "123")
+PROVIDERS = tuple(f"0x{digit * 40}" for digit in "abc")
+BUYER_KEY = bytes.fromhex("497b4502664cfea5d5af0b39934dac72242a74f8480451e1aee7d6a53320333d")  # RFC 9180's example
+BUYER_PUBLIC = "430f4b9859665145a6b1ba274024487bd66f03a2dd577d7753c68d7d7d00c00c"
+NAMES = tuple(f"c{number}" for number in range(8))
+OPEN_POLICY = OutputPolicy(max_rank=4)
+
+
+@dataclass
+class SimulatedChain:
+    """What the contracts record, in dictionaries."""
+
+    chain_id: int = 31337
+    address: str = "0x" + "9" * 40
+    jobs: dict[int, Job] = field(default_factory=dict)
+    datasets: dict[tuple[int, int], DatasetRecord] = field(default_factory=dict)
+    licenses: dict[int, License] = field(default_factory=dict)
+    unfinal: set[int] = field(default_factory=set)
+    transactions: list[tuple[str, int, str, str]] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def job(self, id: int) -> Job:
+        """Errors: NotFound."""
+        if id not in self.jobs:
+            raise NotFound(f"There is no job {id}.")
+        return self.jobs[id]
+
+    def dataset_version(self, id: int, version: int) -> DatasetRecord:
+        """The dataset as of `version`."""
+        return self.datasets[id, version]
+
+    def license(self, license: int) -> License:
+        """A license."""
+        return self.licenses[license]
+
+    def computed(self) -> Iterable[Job]:
+        """Jobs that wait for the custodian."""
+        return [job for job in self.jobs.values() if job.state is JobState.COMPUTED]
+
+    def final(self, job: Job) -> bool:
+        """Whether the job's block is final."""
+        return job.id not in self.unfinal
+
+    def release(self, job: int, sealed: str, decision: str) -> str:
+        """Settle a job once."""
+        return self._close("release", job, sealed=sealed, decision=decision, state=JobState.SETTLED)
+
+    def refuse(self, job: int, reason: str, decision: str) -> str:
+        """Refuse a job once."""
+        return self._close("refuse", job, reason=reason, decision=decision, state=JobState.REFUSED)
+
+    def _close(self, what: str, number: int, **changes: object) -> str:
+        with self.lock:
+            if self.jobs[number].state is not JobState.COMPUTED:
+                raise Reverted(f"Job {number} is over.", reason="WrongState")
+            self.jobs[number] = replace(self.jobs[number], **changes)  # type: ignore[arg-type]
+            first = str(changes.get("sealed", changes.get("reason")))
+            self.transactions.append((what, number, first, str(changes["decision"])))
+            return f"0x{len(self.transactions):064x}"
+
+    def of(self, number: int) -> list[tuple[str, int, str, str]]:
+        """Transactions about one job."""
+        return [entry for entry in self.transactions if entry[1] == number]
+
+
+class PlainKeys:
+    """One epoch's keys, in memory."""
+
+    def __init__(self, secret: SecretKeys) -> None:
+        self.secret: dict[int, SecretKeys] = {secret.epoch: secret}
+
+    def epochs(self) -> frozenset[int]:
+        """Epochs at hand."""
+        return frozenset(self.secret)
+
+    def open(self, epoch: int) -> SecretKeys:
+        """Keys of an epoch."""
+        return self.secret[epoch]
+
+
+def random_keys(seed: int, epoch: int = 1) -> SecretKeys:
+    """Binary keys of the reference profile, as uniform as Concrete's."""
+    rng = np.random.default_rng(seed)
+    bits = [rng.integers(0, 2, size).astype(np.uint8) for size in (REFERENCE.polynomial_size, REFERENCE.lwe_dimension)]
+    return SecretKeys(REFERENCE.digest, epoch, *bits)
+
+
+def codebook(names: Iterable[str] = NAMES) -> Codebook:
+    """Columns of 256 affine codes."""
+    affine = Affine(low=0.0, step=1.0, levels=256)
+    return Codebook(
+        columns=tuple(ColumnCode(name=name, dtype="float64", affine=affine, declared=True) for name in names)
+    )
+
+
+def encrypt(codes: I64, secret: SecretKeys, store: Store, epoch: int) -> tuple[EncryptedTable, tuple[FileCheck, ...]]:
+    """One shard of affine codes (rows, columns)."""
+    rows, size = len(codes), REFERENCE.polynomial_size
+    files, checks = [], []
+    with Encryptor(secret, REFERENCE, threads=1) as encryptor:
+        for name, column in zip(NAMES, codes.T, strict=True):
+            values = np.zeros((-(-rows // size), size), np.int64)
+            values.reshape(-1)[:rows] = column
+            file = encryptor.file()
+            data = file.encrypt(0, values).astype("<u8").tobytes()
+            cid, root = store.put(data), merkle.root(data)
+            seed = file.seed.hex()
+            files.append(EncodedFile(column=name, encoding="affine", cid=cid, polys=len(values), seed=seed, root=root))
+            checks.append(FileCheck(bytes=len(data), sha256=sha256(data)))
+    shard = Shard(first_row=0, rows=rows, files=tuple(files))
+    table = EncryptedTable(
+        profile=REFERENCE.digest,
+        codebook=codebook(),
+        epoch=epoch,
+        rows=rows,
+        shards=(shard,),
+        evaluation_key=None,
+        data_root=merkle.data_root([file.root for file in files]),
+    )
+    return table, tuple(checks)
+
+
+def linear_circuit(
+    weights: list[list[int]], bias: list[int] | None = None, at: int | None = None, names: tuple[str, ...] = NAMES
+) -> Circuit:
+    """One Linear of these rows of weights over the affine codes; columns that no row reads are left out."""
+    matrix = np.array(weights, np.int64)
+    used = np.flatnonzero(matrix.any(axis=0))
+    matrix = matrix[:, used]
+    rows, columns = np.nonzero(matrix)
+    layer = Linear(
+        width=27,
+        indptr=np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(matrix)))]).astype(np.int64),
+        columns=columns.astype(np.int64),
+        values=matrix[rows, columns],
+        bias=np.array(bias or [0] * len(matrix), np.int64),
+    )
+    kind = "threshold" if at is not None else "argmax" if len(matrix) > 1 else "value"
+    return Circuit(
+        profile=REFERENCE.digest,
+        codebook=codebook().digest,
+        inputs=tuple(Input(names[column], "affine") for column in used),
+        layers=(layer,),
+        outputs=tuple(f"y{number}" for number in range(len(matrix))),
+        readout=Readout(kind, at or 0),  # type: ignore[arg-type]
+    )
+
+
+class World:
+    """A dataset, licenses and jobs that honest executors have computed."""
+
+    def __init__(self, folder: Path, seed: int = 0, rows: int = 60, policy: OutputPolicy = OPEN_POLICY) -> None:
+        rng = np.random.default_rng(seed)
+        self.folder, self.store, self.chain = folder, BlockStore(folder / "store"), SimulatedChain()
+        self.codes: I64 = rng.integers(0, 256, (rows, len(NAMES)))
+        self.secret = random_keys(seed)
+        self.keys = PlainKeys(self.secret)
+        self.time = 1_000
+        self.manifest = self._publish(policy)
+        self.ledger = self.new_ledger()
+
+    def _publish(self, policy: OutputPolicy) -> Manifest:
+        table, checks = encrypt(self.codes, self.secret, self.store, self.secret.epoch)
+        card = Card(
+            title="test", description="test", license="CC0-1.0", creator="test", published="2026-01-01", keywords=()
+        )
+        manifest = Manifest(card=card, table=table, policy=policy, preview=None, checks=checks)
+        digest = sha256(data := write_manifest(manifest))
+        self.store.put(data)
+        self.chain.datasets[1, 1] = DatasetRecord(
+            id=1, owner=OWNER, custodian=OWNER, manifest=digest, data_root=table.data_root, profile=table.profile,
+            rows=table.rows, version=1, epoch=table.epoch, tombstoned=False,
+        )  # fmt: skip
+        return manifest
+
+    def new_ledger(self, name: str = "ledger.sqlite", lease: int = 0) -> Ledger:
+        """A ledger file; leases are over at once, so that a restarted agent goes on immediately."""
+        scope = f"{self.chain.chain_id}:{self.chain.address}"
+        return Ledger(self.folder / name, scope, lambda: self.time, lease=lease)
+
+    def license(self, policy: OutputPolicy | None = None, buyer: str = BUYER, **changes: object) -> int:
+        """A new license under a policy."""
+        policy = policy or self.manifest.policy
+        self.store.put(policy.to_bytes())
+        number = len(self.chain.licenses) + 1
+        held = License(
+            id=number, offer=1, dataset=1, buyer=buyer, valid_from=0, valid_until=10**9, jobs_left=100,
+            rows_left=10**6, policy=policy.digest, revoked=False,
+        )  # fmt: skip
+        self.chain.licenses[number] = replace(held, **changes)  # type: ignore[arg-type]
+        return number
+
+    def job(
+        self, circuit: Circuit, first: int = 0, rows: int = 40, *, license: int | None = None, **changes: object
+    ) -> int:
+        """A job that two honest executors computed."""
+        held = license or self.license()
+        digest = sha256(data := encode(circuit))
+        self.store.put(data)
+        number = len(self.chain.jobs) + 1
+        buyer = self.chain.licenses[held].buyer
+        self.chain.jobs[number] = Job(
+            id=number, license=held, dataset=1, buyer=buyer, state=JobState.ASSIGNED, circuit=digest,
+            first_row=first, rows=rows, sealing_key=BUYER_PUBLIC, units=1, replicas=2, executions=(), receipt=ZERO,
+            sealed=ZERO, decision=ZERO, deadline=0, opened_block=1,
+        )  # fmt: skip
+        self.compute(number)
+        self.chain.jobs[number] = replace(self.chain.jobs[number], **changes)  # type: ignore[arg-type]
+        return number
+
+    def compute(self, number: int) -> Execution:
+        """Let honest executors agree on a job and publish its output."""
+        done = self.execute(gather(self.chain, self.store, number))
+        self.agree(number, done.receipt, done.output)
+        return done
+
+    def agree(self, number: int, receipt: Receipt, output: bytes) -> None:
+        """Make the chain say that executors agreed on this receipt (honest or not)."""
+        self.store.put(output)
+        self.store.put(receipt.to_bytes())
+        parts = tuple(Part(provider=p, commitment=ZERO, receipt=receipt.digest) for p in PROVIDERS[:2])
+        self.chain.jobs[number] = replace(
+            self.chain.jobs[number], receipt=receipt.digest, executions=parts, state=JobState.COMPUTED
+        )
+
+    def execute(self, facts: JobFacts) -> Execution:
+        """Re-execution on one thread."""
+        return execute(facts, self.store, threads=1)
+
+    def agent(self, ledger: Ledger | None = None, **changes: object) -> CustodianAgent:
+        """A custodian of this world."""
+        parts: dict[str, object] = {"execute": self.execute, "threads": 1} | changes
+        sign = lambda text: f"signed:{text}"  # noqa: E731
+        return CustodianAgent(self.chain, self.store, self.keys, ledger or self.ledger, sign, **parts)  # type: ignore[arg-type]
+
+    def context(self, number: int) -> SealContext:
+        """What the buyer derives from the chain."""
+        job = self.chain.job(number)
+        return SealContext(
+            chain_id=self.chain.chain_id, market=self.chain.address, job=number, license=job.license, buyer=job.buyer,
+            sealing_key=job.sealing_key, manifest=self.chain.datasets[1, job.version].manifest, circuit=job.circuit,
+            receipt=job.receipt,
+        )  # fmt: skip
+
+    def opened(self, number: int) -> Result:
+        """What the buyer reads, from the chain's digest, the store and their private key alone."""
+        job = self.chain.job(number)
+        assert job.state is JobState.SETTLED, job.reason
+        document = SealedResult.from_bytes(self.store.read(digest_to_cid(job.sealed), limit=1 << 20))
+        ciphertext = self.store.read(document.ciphertext_cid, limit=1 << 28)
+        return open_result(document, ciphertext, BUYER_KEY, self.context(number))
+
+    def clear(self, number: int) -> I64:
+        """The outputs (outputs, rows) that the job's circuit has in the clear."""
+        job = self.chain.job(number)
+        circuit = decode(self.store.read(digest_to_cid(job.circuit), limit=1 << 20))
+        layer = circuit.layers[0]
+        assert isinstance(layer, Linear)
+        matrix = np.zeros((len(layer.bias), len(NAMES)), np.int64)
+        for row in range(len(layer.bias)):
+            part = slice(layer.indptr[row], layer.indptr[row + 1])
+            columns = [NAMES.index(circuit.inputs[c].column) for c in layer.columns[part]]
+            matrix[row, columns] = layer.values[part]
+        codes = self.codes[job.first_row : job.first_row + job.rows]
+        outputs: I64 = matrix @ codes.T + layer.bias[:, None]
+        return outputs
+
+
+__all__ = ["BUYER", "OTHER", "OWNER", "PROVIDERS", "World", "linear_circuit", "random_keys", "seal_context"]
