@@ -23,7 +23,7 @@ test-deep: setup contracts ## the slow proofs: statistics, whole sweeps, real pa
 lint: ## style, import rules
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check --quiet . || { echo "Not in the project's format: run make format."; exit 1; }
-	@.venv/bin/lint-imports --no-cache
+	@.venv/bin/lint-imports --no-cache --no-logo
 
 format: ## put every file in the project's format
 	@.venv/bin/ruff check --quiet --fix-only --select I .
