@@ -13,6 +13,7 @@ from pathlib import Path
 
 from app.protocol.errors import BadKey, NotFound, UsageError
 from app.protocol.sealed_file import MAX_SEALED_BYTES, WORK, open_sealed, seal
+from fhe.files import write_private
 from fhe.keys import SecretKeys
 
 HOLDS = "darkroom/secret-keys"
@@ -50,8 +51,8 @@ class Keyring:
         path = self._path(keys.epoch)
         if path.exists() or keys.epoch < self.next_epoch():
             raise UsageError(f"Epoch {keys.epoch} was made before.", f"Use epoch {self.next_epoch()}.")
-        _write(path, seal(keys.to_bytes(), passphrase, HOLDS, work=work))
-        _write(self.folder / "last-epoch", str(keys.epoch).encode())
+        write_private(path, seal(keys.to_bytes(), passphrase, HOLDS, work=work))
+        write_private(self.folder / "last-epoch", str(keys.epoch).encode())
         return path
 
     def open(self, epoch: int, passphrase: str) -> SecretKeys:
@@ -82,17 +83,3 @@ class Keyring:
 
     def _path(self, epoch: int) -> Path:
         return self.folder / f"epoch-{epoch:04d}.key"
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file whole, for this user alone; a crash leaves the old one or none."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.client.home import write_private
 from app.protocol.documents import sha256
 from app.protocol.errors import BadDocument, NotFound
 from fhe import circuit_form
 from fhe.circuit import Circuit
 from fhe.compile.decoder import Decoder
+from fhe.files import write_private
 
 if TYPE_CHECKING:
     from fhe.compile import Compiled

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from app.client.home import Home, write_private
+from app.client.home import Home
 from app.protocol.errors import BadDocument, NotFound, UsageError
+from fhe.files import write_private
 
 if TYPE_CHECKING:
     from app.chain.market import Market

@@ -8,13 +8,13 @@ when everything it speaks of is.
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.protocol.errors import BadKey
 from app.protocol.receipt import Receipt
+from fhe.files import write_private
 
 
 @dataclass(frozen=True)
@@ -50,21 +50,12 @@ class Journal:
     def remember(self, job: int, receipt: Receipt, output: bytes) -> Entry:
         """Draw a salt for a job's receipt and keep everything, durably."""
         entry = Entry(receipt.digest, secrets.token_hex(32))
-        self._write(f"{job}.output", output)
-        self._write(f"{job}.receipt", receipt.to_bytes())
-        self._write(f"{job}.json", json.dumps({"receipt": entry.receipt, "salt": entry.salt}).encode())
+        write_private(self._folder / f"{job}.output", output)
+        write_private(self._folder / f"{job}.receipt", receipt.to_bytes())
+        write_private(self._folder / f"{job}.json", json.dumps({"receipt": entry.receipt, "salt": entry.salt}).encode())
         return entry
 
     def forget(self, job: int) -> None:
         """Drop a job that is over."""
         for suffix in ("json", "receipt", "output"):
             (self._folder / f"{job}.{suffix}").unlink(missing_ok=True)
-
-    def _write(self, name: str, data: bytes) -> None:
-        scratch = self._folder / f".{name}.{os.getpid()}"
-        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(self._folder / name)
