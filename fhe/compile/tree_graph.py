@@ -1,9 +1,10 @@
 """Trees as plain data, and how they are read off a fitted Concrete ML model.
 
-Concrete ML turns every tree model into the same quantized graph (Hummingbird's "gemm" form): node i compares feature
-`weight_1[i]` with `bias_1[i]`, leaf j of tree t is taken when the signed sum of its path's comparisons
-(`weight_2[t, j]`) reaches `bias_2[t, j]`, and contributes `weight_3[t, :, j]`. All of it is integers; this module rebuilds the trees from
-them, so no step of the model's own scikit-learn or XGBoost object is trusted to agree with what Concrete ML computes.
+Concrete ML turns every tree model into the same quantized graph (Hummingbird's "gemm" form). Node i compares feature
+`weight_1[i]` with `bias_1[i]`; leaf j of tree t is taken when the signed sum of its path's comparisons
+(`weight_2[t, j]`) reaches `bias_2[t, j]`, and contributes `weight_3[t, :, j]`. All of it is integers. This module
+rebuilds the trees from them, so no step of the model's own scikit-learn or XGBoost object is trusted to agree with
+what Concrete ML computes.
 """
 
 from __future__ import annotations
