@@ -10,14 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from fhe.engine.gadget import digits, rotate, switch_modulus
-from fhe.engine.transform import F64, Complex, add, inverse, key_points, multiply, points, to_words
+from fhe.engine.transform import Complex, add, inverse, key_points, multiply, points, to_words
 from fhe.evaluation_key import EvaluationKey, packing_gadget
 from fhe.profile import EncryptionProfile
 
 U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]
 
-KEY_ROWS = 256  # coefficients of the keyswitch key in one matrix product, and bits of the packing key at a time
+KEY_ROWS = 256  # coefficients of the keyswitch key in one matrix product
+SUBTOTAL = 32  # bits of the packing key in one subtotal
 
 
 class ReferenceCore:
@@ -83,7 +84,8 @@ class ReferenceCore:
         """At most N ciphertexts (count, N + 1) -> one RLWE ciphertext (2, N) whose coefficient i is the i-th value.
 
         (mask, body) = (0, sum b_i X^i) - sum over bits j and levels l of D_jl(X) times the key's P_jl, where D_jl has
-        digit l of a_ij at X^i; products are summed as transformed points, j outer, l inner.
+        digit l of a_ij at X^i. Products are summed as transformed points, j outer, l inner, in subtotals of `SUBTOTAL`
+        bits: one long sum would add rounding errors of its own size.
         """
         packing = self._key.packing
         if packing is None:
@@ -91,16 +93,19 @@ class ReferenceCore:
         size, masks = self._profile.polynomial_size, packing.masks()
         columns = np.zeros((size, size), np.uint64)
         columns[:, : len(lwe)] = lwe[:, :-1].T
-        totals: list[tuple[F64, F64]] = [(np.zeros(size // 2), np.zeros(size // 2)) for _ in range(2)]
-        for start in range(0, size, KEY_ROWS):
-            bits = slice(start, start + KEY_ROWS)
+        zero = np.zeros(size // 2), np.zeros(size // 2)
+        totals: list[Complex] = [zero, zero]
+        for start in range(0, size, SUBTOTAL):
+            bits = slice(start, start + SUBTOTAL)
             re, im = points(digits(columns[bits], packing_gadget(self._profile)).astype(np.float64))
             parts = key_points(masks[bits]), key_points(packing.bodies[bits])
-            for bit in range(re.shape[1]):
-                for level in range(re.shape[0]):
-                    digit = re[level, bit], im[level, bit]
-                    for c, (key_re, key_im) in enumerate(parts):
-                        totals[c] = add(totals[c], multiply(digit, (key_re[bit, level], key_im[bit, level])))
+            for c, (key_re, key_im) in enumerate(parts):
+                subtotal = zero
+                for bit in range(SUBTOTAL):
+                    for level in range(len(re)):
+                        digit = re[level, bit], im[level, bit]
+                        subtotal = add(subtotal, multiply(digit, (key_re[bit, level], key_im[bit, level])))
+                totals[c] = add(totals[c], subtotal)
         out = np.zeros((2, size), np.uint64)
         out[1, : len(lwe)] = lwe[:, -1]
         for c, total in enumerate(totals):

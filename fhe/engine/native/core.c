@@ -10,6 +10,8 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
+enum { SUBTOTAL = 32 }; // key bits whose products are summed before they join the total; `steps` is a multiple
+
 static void *aligned(int64_t words) { return aligned_alloc(64, (size_t)(words * 8 + 63) / 64 * 64); }
 
 // words of keys (steps, levels, rows, 2, N) -> transformed key, scaled by 2^-64 / H; 0, or -1 without memory
@@ -123,10 +125,11 @@ EXPORT int darkroom_bootstrap(const plan *p, const double *key, const uint64_t *
 // (2, N), 64-byte aligned
 EXPORT int darkroom_pack(const plan *p, const double *key, const uint64_t *columns, uint64_t *out, int64_t steps) {
   int64_t N = p->N, H = N / 2, levels = p->levels;
-  double *sum = aligned((2 + levels + (levels > 2 ? levels : 2)) * N), *points = sum + 2 * N, *x = points + levels * N;
+  double *sum = aligned((4 + levels + (levels > 2 ? levels : 2)) * N);
   if (!sum) return -1;
+  double *part = sum + 2 * N, *points = part + 2 * N, *x = points + levels * N;
   gadget g = digits_of(p);
-  memset(sum, 0, (size_t)(2 * N) * 8);
+  memset(sum, 0, (size_t)(4 * N) * 8);
   for (int64_t i = 0; i < steps; i++, columns += N, key += 2 * levels * N) {
     for (int64_t j = 0; j < N; j += LANES) cut(p, &g, *(vu_any *)(columns + j), x + j);
     for (int64_t l = 0; l < levels; l++) {
@@ -134,7 +137,7 @@ EXPORT int darkroom_pack(const plan *p, const double *key, const uint64_t *colum
       tail_forward(p, x + l * N, x + l * N + H, points + l * GROUP, levels * GROUP);
     }
     const vd *f = (const vd *)points, *k = (const vd *)key;
-    vd *y = (vd *)sum; // [group][column][16][re, im]
+    vd *y = (vd *)part; // [group][column][16][re, im]
     for (int64_t s = 0; s < H; s += BLOCK * LANES, f += levels * 2 * BLOCK)
       for (int64_t c = 0; c < 2; c++, k += levels * 2 * BLOCK, y += 2 * BLOCK)
         for (int e = 0; e < 2 * BLOCK; e += 2) {
@@ -143,6 +146,10 @@ EXPORT int darkroom_pack(const plan *p, const double *key, const uint64_t *colum
             total = add(total, mul((cx){f[t + e], f[t + e + 1]}, (cx){k[t + e], k[t + e + 1]}));
           y[e] = total.r, y[e + 1] = total.i;
         }
+    if ((i + 1) % SUBTOTAL == 0) {
+      for (int64_t j = 0; j < 2 * N; j += LANES) *(vd *)(sum + j) += *(vd *)(part + j);
+      memset(part, 0, (size_t)(2 * N) * 8);
+    }
   }
   for (int64_t s = 0; s < H; s += BLOCK * LANES)
     for (int64_t c = 0; c < 2; c++) {
