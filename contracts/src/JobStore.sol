@@ -68,7 +68,8 @@ abstract contract JobStore is IJobMarket {
             openedBlock: stored.openedBlock,
             closedBlock: closed ? stored.deadline : 0,
             revealing: stored.state == State.ASSIGNED && _allCommitted(stored),
-            receipt: equal == stored.replicas ? best : bytes32(0)
+            receipt: equal == stored.replicas ? best : bytes32(0),
+            pot: _pot[job]
         });
     }
 

@@ -36,6 +36,7 @@ interface IJobMarket {
     /// @param closedBlock block that holds the terminal state's event; 0 before
     /// @param revealing every drawn executor has committed, so receipts may be revealed
     /// @param receipt the agreed digest; zero before COMPUTED
+    /// @param pot stakes of silent executors that wait for the job's outcome
     struct Job {
         uint256 license;
         uint256 dataset;
@@ -54,6 +55,7 @@ interface IJobMarket {
         uint256 closedBlock;
         bool revealing;
         bytes32 receipt;
+        uint256 pot;
     }
 
     /// @param fee what it earns if its digest wins
