@@ -147,8 +147,11 @@ def _read(path: Path) -> dict[str, Any]:
         document: Any = json.loads(data) if len(data) <= MAX_FILE_BYTES else None
         parameters = document["crypto"]["kdfparams"]
         work = int(parameters["n"]) * int(parameters["r"]) * int(parameters["p"])
+        kinds = (document["crypto"]["kdf"], document["crypto"]["cipher"])  # eth-keyfile does not look at the cipher
     except (ValueError, RecursionError, KeyError, TypeError):
         raise BadKey(f"The key file {path} is not a scrypt keystore of version 3.", "Restore it from a copy.") from None
+    if kinds != ("scrypt", "aes-128-ctr"):
+        raise BadKey(f"The key file {path} is sealed in a way that no wallet of today uses.", "Export the key again.")
     if not 0 < work <= MAX_N * 8:
         raise BadKey(f"The key file {path} asks for more scrypt work than any wallet uses.", "Export the key again.")
     assert isinstance(document, dict)

@@ -200,7 +200,8 @@ class EmbeddedChain:
         if seconds < 0:
             raise BadInput("A chain's clock only moves forward.")
         with self._thread, self._db.exclusive():
-            self._db[OFFSET_KEY] = str(self._offset() + seconds).encode()
+            target = self._next_time(self._chain.get_canonical_head()) + seconds
+            self._db[OFFSET_KEY] = str(target - int(time.time())).encode()
             return _block(self._mine([]))
 
     def mine(self, blocks: int = 1) -> Block:
