@@ -51,9 +51,8 @@ def emit(
 
 def output_width(bounds: tuple[int, int], last: Sequence[Table]) -> int:
     """The smallest width whose signed range [-2^width, 2^width) holds the outputs and every table's entries."""
-    entries = [entry for table in last for entry in table.entries]
-    low, high = min(bounds[0], *entries), max(bounds[1], *entries)
-    return max(1, max(-low - 1, high).bit_length())
+    held = [*bounds, *(entry for table in last for entry in table.entries)]
+    return max(1, max(-min(held) - 1, *held).bit_length())
 
 
 def _bits(reads: Sequence[Affine]) -> list[Bit]:
