@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app.execution.execute import execute
 from app.execution.facts import gather
@@ -32,7 +32,7 @@ class Action:
     job: int
     what: str  # "committed", "revealed", "drew", "expired" or "failed"
     detail: str = ""
-    sent: Sent[object] | None = None
+    sent: Sent[Any] | None = None
 
 
 class ProviderAgent:
@@ -69,15 +69,15 @@ class ProviderAgent:
             return
         if mine.commitment == ZERO:
             entry = self._journal.get(job.id) or self._evaluate(job, progress)
-            sent = self._market.commit(self._account, job.id, entry.receipt, entry.salt)
-            yield Action(job.id, "committed", entry.receipt, sent)
+            promised = self._market.commit(self._account, job.id, entry.receipt, entry.salt)
+            yield Action(job.id, "committed", entry.receipt, promised)
             job = self._market.job(job.id)
         if job.revealing:
             entry = self._journal.get(job.id) or self._evaluate(job, progress)
             for data in self._journal.outputs(job.id):
                 self._store.put(data)
-            sent = self._market.reveal(self._account, job.id, entry.receipt, entry.salt)
-            yield Action(job.id, "revealed", entry.receipt, sent)
+            shown = self._market.reveal(self._account, job.id, entry.receipt, entry.salt)
+            yield Action(job.id, "revealed", entry.receipt, shown)
 
     def _evaluate(self, job: Job, progress: Progress | None) -> Entry:
         facts = gather(self._market, self._store, job.id)

@@ -1,0 +1,72 @@
+"""What every command begins with: the home, a role, its account, the network."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.output import Output
+from app.client.home import Actor, Home
+
+if TYPE_CHECKING:
+    from app.chain.account import Account
+    from app.client.buyer import Buyer
+    from app.client.network import Network
+    from app.client.owner import Owner
+    from app.seal.keys import SealingKey
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
+AsOwner = Annotated[str, typer.Option("--as", metavar="ROLE", help="The role whose folder and account to use.")]
+AsBuyer = AsOwner
+AsProvider = AsOwner
+
+
+class Session:
+    """One command as one role; parts are opened when they are first needed."""
+
+    def __init__(self, role: str, as_json: bool) -> None:
+        self.role = role
+        self.out = Output(as_json)
+        self.home = Home.default()
+
+    @cached_property
+    def network(self) -> Network:
+        """The chain and the store."""
+        from app.client.network import Network
+
+        return Network.open(self.home)
+
+    @cached_property
+    def actor(self) -> Actor:
+        """The role's own folder."""
+        return self.home.actor(self.role)
+
+    @cached_property
+    def account(self) -> Account:
+        """The role's account, opened with its passphrase."""
+        from app.chain.account import Account
+
+        return Account.load(self.actor.path("account.json"), self.actor.passphrase())
+
+    @cached_property
+    def owner(self) -> Owner:
+        """The role as a data owner."""
+        from app.client.owner import Owner
+
+        return Owner(self.network, self.actor, self.account)
+
+    @cached_property
+    def buyer(self) -> Buyer:
+        """The role as a buyer."""
+        from app.client.buyer import Buyer
+
+        return Buyer(self.network, self.actor, self.account)
+
+    def sealing_key(self) -> SealingKey:
+        """The buyer's sealing key, made when there is none yet."""
+        from app.seal.keys import SealingKey
+
+        path, passphrase = self.actor.path("sealing.key"), self.actor.passphrase()
+        return SealingKey.load(path, passphrase) if path.exists() else SealingKey.create(path, passphrase)

@@ -1,0 +1,204 @@
+"""`darkroom dataset`: from a file to a published, offered dataset, and what anyone can see of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.account import dollars
+from app.cli.context import AsJson, AsOwner, Session
+from app.cli.output import facts_table, rows_table
+from app.protocol.errors import BadInput
+
+app = typer.Typer(no_args_is_help=True, help="Tables: look at one, publish it encrypted, offer it, browse.")
+File = Annotated[Path, typer.Argument(help="CSV, Parquet or Arrow file.", exists=True, dir_okay=False)]
+Recipe = Annotated[Path | None, typer.Option(help="TOML recipe: ranges, bins, policy, terms.", exists=True)]
+Number = Annotated[int, typer.Argument(help="The dataset's number.", min=1)]
+
+
+@app.command("profile")
+def profile(file: File, recipe: Recipe = None, as_json: AsJson = False) -> None:
+    """Show each column's type, range, missing values, proposed code, and what publishing it costs in bytes."""
+    from ingestion.codebook import build_codebook
+    from ingestion.encrypt import encoding_bytes
+    from ingestion.profile import profile_table
+    from ingestion.recipe import read_recipe
+
+    session = Session("owner", as_json)
+    read = read_recipe(recipe) if recipe else None
+    measured = profile_table(file, read.reading if read else None)
+    built = build_codebook(measured, read)
+    costs = encoding_bytes(built.codebook, measured.rows)
+    codes = {column.name: column for column in built.codebook.columns}
+    rows: list[dict[str, Any]] = []
+    for column in measured.columns:
+        code = codes.get(column.name)
+        affine = code.affine if code else None
+        rows.append(
+            {
+                "column": column.name,
+                "kind": column.kind,
+                "low": column.low,
+                "high": column.high,
+                "missing": column.missing,
+                "infinite": column.infinite,
+                "code": f"{affine.low:g} + {affine.step:.4g} x 0..{affine.levels - 1}" if affine else "-",
+                "bins": len(code.bins) + 1 if code and code.bins else 0,
+                "bytes": sum(costs.get(column.name, {}).values()),
+            }
+        )
+    value = {"file": str(file), "rows": measured.rows, "columns": rows, "warnings": list(built.warnings)}
+    session.out.show(value, lambda out: out.print(rows_table(rows, title=f"{file.name}: {measured.rows:,} rows")))
+    for warning in built.warnings:
+        session.out.say(f"[yellow]note[/]: {warning}")
+
+
+@app.command("recipe")
+def recipe(
+    file: File,
+    out: Annotated[Path | None, typer.Option(help="Where to write it; stdout by default.")] = None,
+) -> None:
+    """Draft a recipe for a file, to be completed by its owner: measured ranges are marked as such."""
+    from ingestion.draft import default_recipe
+
+    text = default_recipe(file)
+    if out is None:
+        print(text, end="")
+    elif out.exists():
+        raise BadInput(f"There is already a file {out}.", "Name another with --out.")
+    else:
+        out.write_text(text, encoding="utf-8")
+
+
+@app.command("publish")
+def publish(
+    file: File,
+    recipe: Annotated[Path, typer.Option(help="TOML recipe; draft one with: darkroom dataset recipe.", exists=True)],
+    offer: Annotated[bool, typer.Option(help="Also offer licenses on the recipe's terms.")] = True,
+    bins: Annotated[bool, typer.Option(help="Publish comparison bits too, where the recipe has bins.")] = True,
+    role: AsOwner = "owner",
+    as_json: AsJson = False,
+) -> None:
+    """Encrypt a table on this machine and publish ciphertext, manifest, preview and license on chain."""
+    from ingestion.recipe import read_recipe
+
+    session = Session(role, as_json)
+    read = read_recipe(recipe)
+    with session.out.progress("encrypt rows") as progress:
+        encodings = ("affine", "bins") if bins else ("affine",)
+        published = session.owner.publish(file, read, encodings=encodings, progress=progress)  # type: ignore[arg-type]
+    for warning in published.prepared.warnings:
+        session.out.say(f"[yellow]note[/]: {warning}")
+    table = published.prepared.manifest.table
+    value: dict[str, Any] = {
+        "dataset": published.sent.value,
+        "rows": table.rows,
+        "manifest": published.prepared.cid,
+        "card": published.prepared.card_cid,
+        "data_root": table.data_root,
+        "transaction": published.sent.tx,
+        "gas": published.sent.gas,
+    }
+    if offer:
+        made = session.owner.offer(published.sent.value, read.policy, read.offer)
+        value |= {"offer": made.value, "offer_transaction": made.tx, "offer_gas": made.gas}
+    session.out.show(value, lambda out: out.print(facts_table(value)))
+
+
+@app.command("offer")
+def offer(number: Number, recipe: Annotated[Path, typer.Option(exists=True)], role: AsOwner = "owner",
+          as_json: AsJson = False) -> None:
+    """Offer licenses on a published dataset, on the terms and under the policy of a recipe."""
+    from ingestion.recipe import read_recipe
+
+    session = Session(role, as_json)
+    read = read_recipe(recipe)
+    sent = session.owner.offer(number, read.policy, read.offer)
+    value = {"offer": sent.value, "transaction": sent.tx, "gas": sent.gas}
+    session.out.show(value, lambda out: out.print(facts_table(value)))
+
+
+@app.command("list")
+def list_datasets(as_json: AsJson = False) -> None:
+    """All datasets of the market."""
+    from app.client.dataset import Dataset
+
+    session = Session("anyone", as_json)
+    rows: list[dict[str, Any]] = []
+    for number in range(1, session.network.market.dataset_count() + 1):
+        dataset = Dataset.open(session.network, number)
+        prices = [offer for offer in session.network.market.offers(number) if offer.active]
+        rows.append(
+            {
+                "dataset": number,
+                "title": dataset.manifest.card.title,
+                "rows": dataset.record.rows,
+                "columns": len(dataset.columns),
+                "version": dataset.record.version,
+                "epoch": dataset.record.epoch,
+                "offers": len(prices),
+                "license_from": dollars(min(each.price_license for each in prices)) if prices else "-",
+            }
+        )
+    session.out.show(rows, lambda out: out.print(rows_table(rows, empty="No dataset is published yet.")))
+
+
+@app.command("show")
+def show(number: Number, as_json: AsJson = False) -> None:
+    """A dataset's card, columns, policy and offers."""
+    from rich.markdown import Markdown
+
+    from app.client.dataset import Dataset
+    from ingestion.card import card_markdown
+
+    session = Session("anyone", as_json)
+    dataset = Dataset.open(session.network, number)
+    offers = [
+        {
+            "offer": each.id,
+            "license": dollars(each.price_license),
+            "job": dollars(each.price_job),
+            "row": dollars(each.price_row),
+            "jobs": each.max_jobs,
+            "rows": each.max_rows,
+            "days": each.duration // 86_400,
+            "active": each.active,
+        }
+        for each in session.network.market.offers(number)
+    ]
+    value = {
+        "dataset": number,
+        "owner": dataset.record.owner,
+        "manifest": dataset.record.manifest,
+        "version": dataset.record.version,
+        "epoch": dataset.record.epoch,
+        "rows": dataset.record.rows,
+        "codebook": dataset.codebook.digest,
+        "columns": [column.model_dump(mode="json") for column in dataset.codebook.columns],
+        "policy": dataset.manifest.policy.model_dump(mode="json"),
+        "offers": offers,
+    }
+
+    def draw(out: Any) -> None:
+        out.print(Markdown(card_markdown(dataset.manifest)))
+        out.print(rows_table(offers, title="Offers", empty="No offers yet."))
+
+    session.out.show(value, draw)
+
+
+@app.command("preview")
+def preview(
+    number: Number,
+    out: Annotated[Path | None, typer.Option(help="Write the rows as CSV.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Synthetic rows in the dataset's form, drawn from its codebook alone: for rehearsals."""
+    from app.client.dataset import Dataset
+
+    session = Session("anyone", as_json)
+    frame = Dataset.open(session.network, number).preview()
+    if out is not None:
+        frame.write_csv(out)
+    session.out.show(frame.to_dicts(), lambda console: console.print(frame))

@@ -1,0 +1,89 @@
+"""`darkroom license`: buying the right to run jobs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.account import dollars
+from app.cli.context import AsBuyer, AsJson, AsOwner, Session
+from app.cli.output import facts_table, rows_table
+from app.protocol.errors import NotAllowed
+from app.protocol.market import License
+
+app = typer.Typer(no_args_is_help=True, help="Licenses: buy, list, show, revoke.")
+Number = Annotated[int, typer.Argument(help="The license's number.", min=1)]
+
+
+def _facts(held: License, now: int) -> dict[str, Any]:
+    until = datetime.fromtimestamp(held.valid_until, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return {
+        "license": held.id,
+        "dataset": held.dataset,
+        "offer": held.offer,
+        "state": str(held.state(now)),
+        "jobs_left": held.jobs_left,
+        "rows_left": held.rows_left,
+        "valid_until": until,
+        "buyer": held.buyer,
+    }
+
+
+@app.command("buy")
+def buy(
+    offer: Annotated[int, typer.Argument(help="The offer's number: darkroom dataset show.", min=1)],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be paid and signed, and stop.")] = False,
+    role: AsBuyer = "buyer",
+    as_json: AsJson = False,
+) -> None:
+    """Buy a license in one transaction."""
+    session = Session(role, as_json)
+    market = session.network.market
+    terms = market.offer(offer)
+    balance = market.balance(session.account.address)
+    value: dict[str, Any] = {
+        "offer": offer,
+        "dataset": terms.dataset,
+        "price": terms.price_license,
+        "jobs": terms.max_jobs,
+        "rows": terms.max_rows,
+        "days": terms.duration // 86_400,
+        "policy": terms.policy,
+    }
+    if balance < terms.price_license:
+        raise NotAllowed(
+            f"The license costs {dollars(terms.price_license)} test dollars; this account has {dollars(balance)}.",
+            "Get some: darkroom account faucet.",
+        )
+    if not dry_run:
+        sent = session.buyer.buy_license(offer)
+        value |= {"license": sent.value, "transaction": sent.tx, "gas": sent.gas}
+    session.out.show(value, lambda out: out.print(facts_table({**value, "price": dollars(terms.price_license)})))
+
+
+@app.command("list")
+def list_licenses(role: AsBuyer = "buyer", as_json: AsJson = False) -> None:
+    """The role's licenses."""
+    session = Session(role, as_json)
+    market = session.network.market
+    rows = [_facts(held, market.now()) for held in market.licenses(buyer=session.account.address)]
+    session.out.show(rows, lambda out: out.print(rows_table(rows, empty="No license yet.")))
+
+
+@app.command("show")
+def show(number: Number, as_json: AsJson = False) -> None:
+    """One license."""
+    session = Session("anyone", as_json)
+    value = _facts(session.network.market.license(number), session.network.market.now())
+    session.out.show(value, lambda out: out.print(facts_table(value)))
+
+
+@app.command("revoke")
+def revoke(number: Number, role: AsOwner = "owner", as_json: AsJson = False) -> None:
+    """End a license; its unused part is refunded to the buyer, and running jobs go on."""
+    session = Session(role, as_json)
+    sent = session.network.market.revoke_license(session.account, number)
+    value = {"license": number, "refund": sent.value, "transaction": sent.tx}
+    session.out.show(value, lambda out: out.print(facts_table({**value, "refund": dollars(sent.value)})))

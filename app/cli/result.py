@@ -1,0 +1,52 @@
+"""`darkroom result`: opening what was released, on the buyer's machine and nowhere else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.context import AsBuyer, AsJson, Session
+from app.cli.output import facts_table
+from app.protocol.errors import BadInput
+
+app = typer.Typer(no_args_is_help=True, help="Results: open.")
+SHOWN_ROWS = 10
+
+
+@app.callback()
+def group() -> None:
+    """Keep `open` a verb of its own."""
+
+
+@app.command("open")
+def open_result(
+    number: Annotated[int, typer.Argument(help="The job's number.", min=1)],
+    out: Annotated[Path | None, typer.Option(help="Write the rows to a .csv or .parquet file.")] = None,
+    role: AsBuyer = "buyer",
+    as_json: AsJson = False,
+) -> None:
+    """Open a job's sealed result with the buyer's key and show or write it."""
+    session = Session(role, as_json)
+    opened = session.buyer.open_result(number, session.sealing_key())
+    frame = opened.to_polars()
+    if out is not None:
+        if out.suffix not in (".csv", ".parquet"):
+            raise BadInput(f"Results are written as .csv or .parquet, not {out.suffix!r}.", "Name the file so.")
+        frame.write_csv(out) if out.suffix == ".csv" else frame.write_parquet(out)
+    header = opened.result.header
+    value: dict[str, Any] = {
+        "job": number,
+        "released": header.released,
+        "step": header.step,
+        "rows": frame.to_dicts() if out is None else len(frame),
+    }
+    if out is not None:
+        value["file"] = str(out)
+
+    def draw(console: Any) -> None:
+        console.print(facts_table({"job": number, "released": header.released, "rows": len(frame)}))
+        console.print(frame.head(SHOWN_ROWS))
+
+    session.out.show(value, draw)

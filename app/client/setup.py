@@ -1,0 +1,57 @@
+"""Setting up a home: an embedded chain with the contracts on it, a block store, and roles."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+from app.client.home import Actor, Home
+from app.client.network import GAS_MONEY, NodeConfig, write_config
+from fhe.files import write_private
+
+if TYPE_CHECKING:
+    from app.chain.account import Account
+    from app.chain.deployment import Deployed, Terms
+
+OPERATOR = "operator"  # who deploys the contracts; it has no power over them afterwards
+
+
+def set_up(home: Home, config: NodeConfig | None = None, terms: Terms | None = None) -> list[Deployed]:
+    """Deploy the contracts on the embedded chain and write the settings; what was deployed in this run.
+
+    Going on after an interruption deploys what is missing. Errors: BadInput for another chain's deployment file.
+    """
+    from app.chain.deployment import Terms, deploy
+    from app.chain.embedded import EmbeddedChain
+
+    config = config or NodeConfig()
+    actor = home.actor(OPERATOR, create=True)
+    account = account_of(actor, light=True, written=True)
+    path = home.root / config.chain.removeprefix("embedded:")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    deployed: list[Deployed] = []
+    chain = EmbeddedChain(path)
+    try:
+        if chain.balance(account.address) < GAS_MONEY // 2:
+            chain.fund(account.address, GAS_MONEY)
+        deploy(chain, account, home.root / config.deployment, terms or Terms(), tell=deployed.append)
+    finally:
+        chain.close()
+    write_config(home, config)
+    return deployed
+
+
+def account_of(actor: Actor, *, light: bool, written: bool) -> Account:
+    """The account of a role, made when there is none yet.
+
+    With `written`, a role without a passphrase gets a random one in a file of its own folder, so that demonstrations
+    run unattended: whoever can read that folder can act as the role.
+    """
+    from app.chain.account import Account
+
+    if written and not actor.path("passphrase").exists():
+        write_private(actor.path("passphrase"), secrets.token_urlsafe(24).encode())
+    path = actor.path("account.json")
+    if path.exists():
+        return Account.load(path, actor.passphrase())
+    return Account.create(path, actor.passphrase(), light=light)
