@@ -7,6 +7,7 @@ outward to two digits, which reveals less and reads better.
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,20 +44,21 @@ class ColumnProfile:
             raise ValueError("the column has no finite value")
         if self.kind == "boolean":
             return 0.0, 1.0
-        width = self.high - self.low or abs(self.high) or 1.0
-        unit = 10.0 ** (math.floor(math.log10(width)) - 1)
+        width = min(self.high - self.low or abs(self.high) or 1.0, sys.float_info.max)
+        unit = 10.0 ** max(math.floor(math.log10(width)) - 1, -300)
         if self.kind == "integer":
             unit = max(unit, 1.0)
         low, high = math.floor(self.low / unit) * unit, math.ceil(self.high / unit) * unit
         low, high = (float(f"{edge:.12g}") for edge in (low, high))  # 0.1 * 3 reads 0.3 again
-        return low, high if high > low else low + unit
+        low, high = min(low, self.low), max(high, self.high)  # where twelve digits are too few
+        return low, high if high > low else low + max(unit, abs(low) * 1e-9)
 
     def proposal(self) -> Affine:
         """An affine code for the measured range: each whole number its own level where they fit, else 256 levels."""
         low, high = self.range_outward()
         if self.kind != "real" and high - low < DEFAULT_LEVELS:
             return Affine(low=low, step=1.0, levels=max(2, int(high - low) + 1))
-        return Affine(low=low, step=(high - low) / (DEFAULT_LEVELS - 1), levels=DEFAULT_LEVELS)
+        return Affine(low=low, step=high / (DEFAULT_LEVELS - 1) - low / (DEFAULT_LEVELS - 1), levels=DEFAULT_LEVELS)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,280 @@
+"""The published ciphertext holds exactly the codes of the table, at the places that the layout says."""
+
+from __future__ import annotations
+
+import stat
+import threading
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from app.protocol import merkle
+from app.protocol.dataset import Codebook, EncodedFile, EncryptedTable
+from app.protocol.errors import BadInput, BadKey, BadTable, OutOfRange, Unavailable
+from app.protocol.table import check_table
+from app.storage.folder import BlockStore
+from fhe.keys import SecretKeys
+from fhe.mask import mask
+from fhe.packing import Opener
+from fhe.profile import EncryptionProfile
+from ingestion import encrypt
+from ingestion.codebook import build_codebook
+from ingestion.codes import bin_bits, encode, encode_bins
+from ingestion.encrypt import encoding_bytes, encrypt_table
+from ingestion.profile import profile_table
+from ingestion.recipe import parse_recipe
+from tests.ingestion.conftest import RECIPE
+
+
+@pytest.fixture
+def codebook(table_file: Path) -> Codebook:
+    """The codebook of the test table by the test recipe."""
+    return build_codebook(profile_table(table_file), parse_recipe(RECIPE)).codebook
+
+
+def opened(file: EncodedFile, store: BlockStore, secret: SecretKeys, profile: EncryptionProfile) -> np.ndarray:
+    """The plaintext polynomials (polys, N) of a published file."""
+    size = profile.polynomial_size
+    data = store.read(file.cid, limit=1 << 30)
+    assert len(data) == file.polys * size * 8
+    assert merkle.root(data) == file.root
+    bodies = np.frombuffer(data, "<u8").reshape(file.polys, size)
+    return Opener(secret, profile).open(
+        mask(bytes.fromhex(file.seed), 0, file.polys, size), bodies, profile.message_width
+    )
+
+
+def expected(frame: pl.DataFrame, codebook: Codebook, file: EncodedFile, size: int) -> np.ndarray:
+    """The codes of a frame as the layout says: (index * chunks + chunk, row in the chunk), zeros after the last row."""
+    chunks = -(-frame.height // size)
+    if file.encoding == "affine":
+        rows = [encode(codebook, frame, [file.column])[:, 0]]
+    else:
+        codes = encode_bins(codebook, frame, [file.column])[:, 0]
+        edges = next(column.bins for column in codebook.columns if column.name == file.column)
+        rows = [bin_bits(codes, edge) for edge in range(len(edges or ()))]
+    out = np.zeros((len(rows), chunks * size), np.int64)
+    out[:, : frame.height] = rows
+    return out.reshape(-1, size)
+
+
+@pytest.mark.parametrize("rows", [1, 255, 256, 257, 1000])
+@pytest.mark.parametrize("block", [1, 3 * 512, encrypt.BLOCK_VALUES])
+def test_ciphertext_opens_to_the_codes(
+    frame: pl.DataFrame,
+    codebook: Codebook,
+    secret: SecretKeys,
+    profile: EncryptionProfile,
+    store: BlockStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    rows: int,
+    block: int,
+) -> None:
+    """Every file decrypts to its column's codes, whatever the rows and the size of the blocks read."""
+    monkeypatch.setattr(encrypt, "BLOCK_VALUES", block)
+    frame.head(rows).write_parquet(path := tmp_path / "t.parquet")
+    seen: list[tuple[int, int]] = []
+    table = encrypt_table(
+        path, codebook, secret, profile, store, epoch=1, progress=lambda done, total: seen.append((done, total))
+    )
+    check_table(table, profile.polynomial_size)
+    assert EncryptedTable.from_bytes(table.to_bytes()) == table
+    (shard,) = table.shards
+    assert [(file.column, file.encoding) for file in shard.files] == [
+        ("size", "affine"),
+        ("size", "bins"),
+        ("count", "affine"),
+        ("load", "bins"),
+    ]
+    assert len({file.seed for file in shard.files}) == 4
+    for file in shard.files:
+        want = expected(frame.head(rows), codebook, file, profile.polynomial_size)
+        assert (opened(file, store, secret, profile) == want).all()
+    assert seen[-1] == (rows, rows)
+
+
+@pytest.mark.parametrize("shard_rows", [1, 256, 600, 999])
+def test_shards_cut_the_rows(
+    frame: pl.DataFrame,
+    table_file: Path,
+    codebook: Codebook,
+    secret: SecretKeys,
+    profile: EncryptionProfile,
+    store: BlockStore,
+    shard_rows: int,
+) -> None:
+    """A limit on a shard's rows gives consecutive shards of whole chunks, each with its own files and seeds."""
+    table = encrypt_table(table_file, codebook, secret, profile, store, epoch=1, shard_rows=shard_rows)
+    check_table(table, profile.polynomial_size)
+    whole = max(256, shard_rows // 256 * 256)
+    assert [shard.rows for shard in table.shards] == [min(whole, 1000 - first) for first in range(0, 1000, whole)]
+    for shard in table.shards:
+        part = frame.slice(shard.first_row, shard.rows)
+        for file in shard.files:
+            assert (opened(file, store, secret, profile) == expected(part, codebook, file, 256)).all()
+
+
+def test_encodings_can_be_left_out(
+    table_file: Path, codebook: Codebook, secret: SecretKeys, profile: EncryptionProfile, store: BlockStore
+) -> None:
+    """An owner may publish affine codes alone; then trees cannot run, and the table says so by its files."""
+    table = encrypt_table(table_file, codebook, secret, profile, store, epoch=1, encodings=("affine",))
+    check_table(table, profile.polynomial_size)
+    assert {file.encoding for file in table.shards[0].files} == {"affine"}
+    only_bins = Codebook(columns=tuple(column for column in codebook.columns if column.affine is None))
+    with pytest.raises(BadInput, match="Nothing of this codebook"):
+        encrypt_table(table_file, only_bins, secret, profile, store, epoch=1, encodings=("affine",))
+
+
+def test_two_runs_share_nothing(
+    table_file: Path, codebook: Codebook, secret: SecretKeys, profile: EncryptionProfile, store: BlockStore
+) -> None:
+    """Encrypting the same table again gives new seeds, new ciphertext and a new root."""
+    first, second = (encrypt_table(table_file, codebook, secret, profile, store, epoch=1) for _ in range(2))
+    seeds = [file.seed for table in (first, second) for file in table.shards[0].files]
+    assert len(set(seeds)) == len(seeds)
+    assert first.data_root != second.data_root
+
+
+@pytest.mark.parametrize(
+    ("row", "value", "complaint"),
+    [
+        (999, 52.0, "outside its range in row 999"),
+        (0, float("nan"), "no value in row 0"),
+        (500, None, "no value in row 500"),
+    ],
+)
+def test_a_bad_row_changes_nothing(
+    frame: pl.DataFrame,
+    codebook: Codebook,
+    secret: SecretKeys,
+    profile: EncryptionProfile,
+    store: BlockStore,
+    tmp_path: Path,
+    row: int,
+    value: float | None,
+    complaint: str,
+) -> None:
+    """A value that the policy rejects stops everything: nothing enters the store, and the spool is gone."""
+    values = frame["size"].to_list()
+    values[row] = value
+    frame.with_columns(pl.Series("size", values)).write_csv(path := tmp_path / "t.csv")
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    with pytest.raises(OutOfRange, match=complaint):
+        encrypt_table(path, codebook, secret, profile, store, epoch=1, spool=spool)
+    assert not list(store.blocks())
+    assert not list(spool.iterdir())
+
+
+def test_the_spool_is_private_and_cleaned(
+    table_file: Path,
+    codebook: Codebook,
+    secret: SecretKeys,
+    profile: EncryptionProfile,
+    store: BlockStore,
+    tmp_path: Path,
+) -> None:
+    """While rows are encrypted the spool's folder and files are for the owner alone; afterwards nothing is left."""
+    modes: set[int] = set()
+    spool = tmp_path / "spool"
+    spool.mkdir()
+
+    def look(done: int, total: int) -> None:
+        modes.update(stat.S_IMODE(path.stat().st_mode) for path in spool.rglob("*"))
+
+    encrypt_table(table_file, codebook, secret, profile, store, epoch=1, spool=spool, progress=look)
+    assert modes == {0o700, 0o600}
+    assert not list(spool.iterdir())
+
+
+def test_a_full_disk_is_told(
+    table_file: Path,
+    codebook: Codebook,
+    secret: SecretKeys,
+    profile: EncryptionProfile,
+    store: BlockStore,
+    tmp_path: Path,
+) -> None:
+    """A spool folder that cannot be used is named as such."""
+    with pytest.raises(Unavailable, match="cannot be spooled"):
+        encrypt_table(table_file, codebook, secret, profile, store, epoch=1, spool=tmp_path / "nowhere")
+
+
+def test_a_file_that_changes_is_refused(
+    frame: pl.DataFrame,
+    codebook: Codebook,
+    secret: SecretKeys,
+    profile: EncryptionProfile,
+    store: BlockStore,
+    tmp_path: Path,
+) -> None:
+    """Rows that appear or vanish while the table is read stop the encryption."""
+    from fhe.packing import Encryptor
+    from ingestion.encrypt import Layout, _fill, _spool
+    from ingestion.read import open_table
+
+    frame.write_parquet(path := tmp_path / "t.parquet")
+    with Encryptor(secret, profile) as encryptor:
+        for rows, complaint in ((999, "grew"), (1001, "shrank")):
+            layout = Layout(rows, profile.polynomial_size)
+            spooled = _spool(codebook, layout, tmp_path, encryptor.file)
+            with pytest.raises(BadTable, match=complaint):
+                _fill(open_table(path), codebook, layout, spooled, None)
+
+
+def test_the_wrong_epoch_is_refused(
+    table_file: Path, codebook: Codebook, secret: SecretKeys, profile: EncryptionProfile, store: BlockStore
+) -> None:
+    """Keys of one epoch never encrypt for another."""
+    with pytest.raises(BadKey, match="epoch 1, not 2"):
+        encrypt_table(table_file, codebook, secret, profile, store, epoch=2)
+
+
+def test_what_encodings_cost(codebook: Codebook) -> None:
+    """Eight bytes a value, rounded up to whole chunks; bins cost one value for each edge."""
+    assert encoding_bytes(codebook, 1_000_000) == {
+        "size": {"affine": 8 * 1_001_472, "bins": 7 * 8 * 1_001_472},
+        "count": {"affine": 8 * 1_001_472},
+        "load": {"bins": 3 * 8 * 1_001_472},
+    }
+
+
+def anonymous_mb() -> float:
+    """Memory that is this process's own, without mapped files."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon"))
+
+
+@pytest.mark.deep
+def test_two_million_rows_in_bounded_memory(
+    secret: SecretKeys, profile: EncryptionProfile, store: BlockStore, tmp_path: Path
+) -> None:
+    """A table of 2,000,000 x 30 values (480 MB of numbers, 443 MB of CSV) takes less than 700 MB of memory."""
+    path, rng = tmp_path / "big.csv", np.random.default_rng(0)
+    names = [f"c{number}" for number in range(30)]
+    with path.open("wb") as file:
+        for part in range(40):
+            rows = pl.DataFrame({name: rng.normal(size=50_000).round(4) for name in names})
+            rows.write_csv(file, include_header=part == 0)
+    before, peak, done = anonymous_mb(), 0.0, threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not done.wait(0.02):
+            peak = max(peak, anonymous_mb())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        codebook = build_codebook(profile_table(path)).codebook
+        table = encrypt_table(path, codebook, secret, profile, store, epoch=1, spool=tmp_path)
+    finally:
+        done.set()
+        watcher.join()
+    print(f"\n2,000,000 x 30: peak {peak:.0f} MB, {peak - before:.0f} MB above the start")
+    assert table.rows == 2_000_000
+    assert peak - before < 700
