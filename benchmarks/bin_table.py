@@ -1,0 +1,67 @@
+"""An encrypted table of bins in memory: what a dataset publishes for trees, without a store or a manifest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from app.protocol.dataset import Codebook, EncodedFile, EncryptedTable, Shard
+from app.protocol.errors import BadModel
+from fhe.circuit import Input
+from fhe.keys import SecretKeys
+from fhe.packing import Encryptor, mask
+from fhe.profile import EncryptionProfile
+
+I64 = npt.NDArray[np.int64]
+U64 = npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True, eq=False)
+class BinTable:
+    """A table and its words; it is its own `ChunkSource`."""
+
+    table: EncryptedTable
+    size: int
+    chunks: int
+    files: dict[str, tuple[bytes, U64]]  # seed and bodies (edges * chunks, N) by column
+
+    def bodies(self, input: Input, shard: int, chunks: range) -> U64:
+        """Body words (len(chunks), N) of one bit."""
+        first = self._place(input, shard) + chunks.start
+        return self.files[input.column][1][first : first + len(chunks)]
+
+    def mask(self, input: Input, shard: int, chunks: range) -> U64:
+        """Mask words (len(chunks), N) of one bit."""
+        first = self._place(input, shard) + chunks.start
+        return mask(self.files[input.column][0], first, len(chunks), self.size)
+
+    def _place(self, input: Input, shard: int) -> int:
+        if input.encoding != "bins" or shard or input.column not in self.files:
+            raise BadModel(f"This table does not publish {input}.")
+        return input.index * self.chunks
+
+
+def encrypt_bins(
+    codes: I64, codebook: Codebook, secret: SecretKeys, profile: EncryptionProfile, epoch: int = 1
+) -> BinTable:
+    """Encrypt bin codes (rows, columns) as one shard, a bit for each edge."""
+    size, rows = profile.polynomial_size, len(codes)
+    chunks = -(-rows // size)
+    files: dict[str, tuple[bytes, U64]] = {}
+    with Encryptor(secret, profile) as encryptor:
+        for column, own in zip(codebook.columns, codes.T, strict=True):
+            bits = np.zeros((len(column.bins or ()), chunks * size), np.int64)
+            bits[:, :rows] = own > np.arange(len(bits))[:, None]
+            file = encryptor.file()
+            files[column.name] = file.seed, file.encrypt(0, bits.reshape(-1, size))
+    encoded = [
+        EncodedFile.model_construct(column=name, encoding="bins", cid="", polys=len(words), seed=seed.hex())
+        for name, (seed, words) in files.items()
+    ]
+    shard = Shard.model_construct(first_row=0, rows=rows, files=tuple(encoded))
+    table = EncryptedTable.model_construct(
+        profile=profile.digest, codebook=codebook, epoch=epoch, rows=rows, shards=(shard,)
+    )
+    return BinTable(table, size, chunks, files)
