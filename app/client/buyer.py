@@ -80,7 +80,7 @@ class Buyer:
         self.network, self.actor, self.account = network, actor, account
         self.models = ModelShelf(actor.path("models"))
 
-    def rehearse(self, dataset: Dataset, compiled: Compiled) -> npt.NDArray[Any]:
+    def rehearse(self, dataset: Dataset, compiled: Compiled | Model) -> npt.NDArray[Any]:
         """What the model would say of the dataset's synthetic preview: free, in the clear, on this machine.
 
         Errors: NotFound without a preview; MessageOverflow where the circuit leaves its range.

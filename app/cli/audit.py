@@ -1,0 +1,46 @@
+"""`darkroom audit`: check a job without anybody's permission, and `darkroom demo`: the whole story."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.context import AsJson, Session
+from app.cli.output import rows_table
+
+MARKS = {"confirmed": "[green]confirmed[/]", "wrong": "[bold red]WRONG[/]", "open": "[yellow]open[/]"}
+
+
+def audit(
+    job: Annotated[int, typer.Argument(help="The job's number.", min=1)],
+    threads: Annotated[int | None, typer.Option(help="Threads; all cores by default.", min=1)] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Re-check every fact of a job from chain records and stored objects alone; exit code 4 when one is wrong."""
+    from app.auditor.audit import Auditor
+    from app.client.network import threads_available
+
+    session = Session("anyone", as_json)
+    with session.out.progress("re-execute") as progress:
+        auditor = Auditor(session.network.market, session.network.store, threads or threads_available(), progress)
+        report = auditor.audit(job)
+    rows = [
+        {"fact": each.claim, "status": MARKS[each.status], "digest": each.digest[:16], "detail": each.detail}
+        for each in report.checks
+    ]
+
+    def draw(out: Any) -> None:
+        out.print(rows_table(rows, title=f"Job {job}: {report.state}"))
+        out.print("Every fact is confirmed." if report.complete else "", end="\n" if report.complete else "")
+
+    session.out.show(report.to_dict(), draw)
+    return 0 if report.confirmed else 4
+
+
+def demo(as_json: AsJson = False) -> None:
+    """The whole story on real data: publish, buy, compute on ciphertext, release, open, audit, get paid."""
+    from app.demo.story import tell
+
+    session = Session("operator", as_json)
+    tell(session.home, session.out)

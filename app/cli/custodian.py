@@ -1,0 +1,92 @@
+"""`darkroom custodian`: what is decrypted and released, and why not."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.context import AsJson, AsOwner, Session
+from app.cli.output import facts_table, rows_table
+
+app = typer.Typer(no_args_is_help=True, help="The custodian: serve, pending, approve, refuse, explain, ledger.")
+Number = Annotated[int, typer.Argument(help="The job's number.", min=1)]
+
+
+@app.command("serve")
+def serve(
+    once: Annotated[bool, typer.Option("--once", help="Do what can be done now, then stop.")] = False,
+    every: Annotated[float, typer.Option(help="Seconds between looks at the chain.", min=0.1)] = 2.0,
+    role: AsOwner = "owner",
+    as_json: AsJson = False,
+) -> None:
+    """Verify, decrypt, seal and release the jobs on this owner's datasets, or refuse them with a reason."""
+    session = Session(role, as_json)
+    agent = session.owner.custodian()
+    done: list[dict[str, Any]] = []
+    try:
+        while True:
+            for outcome in agent.step():
+                done.append({"job": outcome.job, "what": str(outcome.what), "detail": outcome.detail})
+                session.out.say(f"job {outcome.job}: {outcome.what} {outcome.detail}".rstrip())
+            if once:
+                break
+            time.sleep(every)
+    except KeyboardInterrupt:
+        session.out.say("Stopped; the ledger knows where every job stands.")
+    session.out.show(done, lambda out: None)
+
+
+@app.command("pending")
+def pending(role: AsOwner = "owner", as_json: AsJson = False) -> None:
+    """Jobs that are not brought to an end yet."""
+    from app.custodian.ledger import OPEN
+
+    session = Session(role, as_json)
+    rows = [
+        {"job": each.job, "dataset": each.dataset, "state": str(each.state), "approval": str(each.approval) or "-"}
+        for each in session.owner.ledger().records(*OPEN)
+    ]
+    session.out.show(rows, lambda out: out.print(rows_table(rows, empty="Nothing waits.")))
+
+
+@app.command("approve")
+def approve(number: Number, role: AsOwner = "owner", as_json: AsJson = False) -> None:
+    """Approve a job that an offer leaves to the owner; the custodian goes on with it."""
+    from app.custodian.ledger import Approval
+
+    _answer(Session(role, as_json), number, Approval.APPROVED)
+
+
+@app.command("refuse")
+def refuse(number: Number, role: AsOwner = "owner", as_json: AsJson = False) -> None:
+    """Refuse a job that an offer leaves to the owner; the buyer is refunded."""
+    from app.custodian.ledger import Approval
+
+    _answer(Session(role, as_json), number, Approval.DENIED)
+
+
+def _answer(session: Session, number: int, approval: Any) -> None:
+    session.owner.ledger().answer(number, approval)
+    value = {"job": number, "approval": str(approval)}
+    session.out.show(value, lambda out: out.print(facts_table(value)))
+
+
+@app.command("ledger")
+def ledger(role: AsOwner = "owner", as_json: AsJson = False) -> None:
+    """Everything this custodian decided, with when and why."""
+    session = Session(role, as_json)
+    rows = [
+        {
+            "job": each.job,
+            "dataset": each.dataset,
+            "state": str(each.state),
+            "reason": each.reason or "-",
+            "changed": datetime.fromtimestamp(each.changed, UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
+            "transaction": each.tx or "-",
+        }
+        for each in session.owner.ledger().records()
+    ]
+    session.out.show(rows, lambda out: out.print(rows_table(rows, empty="No job yet.")))

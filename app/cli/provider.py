@@ -1,0 +1,112 @@
+"""`darkroom provider`: bonding, serving, leaving."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.account import DECIMALS, dollars
+from app.cli.context import AsJson, AsProvider, Session
+from app.cli.output import facts_table, rows_table
+
+app = typer.Typer(no_args_is_help=True, help="Compute providers: bond, serve, status, leave.")
+
+
+@app.command("bond")
+def bond(
+    role: AsProvider,
+    amount: Annotated[int, typer.Option(help="Test dollars to bond.", min=1)] = 1000,
+    price: Annotated[int, typer.Option(help="Token units for one unit of static cost.", min=0)] = 10,
+    capacity: Annotated[int, typer.Option(help="Units taken in one job.", min=1)] = 10_000_000,
+    as_json: AsJson = False,
+) -> None:
+    """Bond, and take a seat in the draw."""
+    session = Session(role, as_json)
+    sent = session.network.market.register_provider(
+        session.account, bond=amount * 10**DECIMALS, price=price, capacity=capacity
+    )
+    value = {"provider": session.account.address, "bond": sent.value, "transaction": sent.tx}
+    session.out.show(value, lambda out: out.print(facts_table({**value, "bond": dollars(sent.value)})))
+
+
+@app.command("serve")
+def serve(
+    role: AsProvider,
+    once: Annotated[bool, typer.Option("--once", help="Do what can be done now, then stop.")] = False,
+    every: Annotated[float, typer.Option(help="Seconds between looks at the chain.", min=0.1)] = 2.0,
+    threads: Annotated[int | None, typer.Option(help="Threads; all cores by default.", min=1)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Evaluate the jobs this provider is drawn for: fetch, evaluate, commit, reveal."""
+    from app.client.network import threads_available
+    from app.provider.agent import ProviderAgent
+
+    session = Session(role, as_json)
+    agent = ProviderAgent(
+        session.network.market,
+        session.network.store,
+        session.account,
+        session.actor.folder,
+        threads=threads or threads_available(),
+    )
+    done: list[dict[str, Any]] = []
+    try:
+        while True:
+            with session.out.progress("evaluate") as progress:
+                actions = agent.step(progress)
+            for action in actions:
+                done.append({"job": action.job, "what": action.what, "detail": action.detail})
+                session.out.say(f"job {action.job}: {action.what} {action.detail}".rstrip())
+            if once:
+                break
+            time.sleep(every)
+    except KeyboardInterrupt:
+        session.out.say("Stopped; jobs go on where they were when this provider serves again.")
+    session.out.show(done, lambda out: None)
+
+
+@app.command("status")
+def status(as_json: AsJson = False) -> None:
+    """The providers that can be drawn."""
+    session = Session("anyone", as_json)
+    rows = [
+        {
+            "seat": each.seat,
+            "provider": each.address,
+            "bond": dollars(each.bond),
+            "price": each.price,
+            "capacity": each.capacity,
+            "heartbeat": datetime.fromtimestamp(each.heartbeat, UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        }
+        for each in session.network.market.providers()
+    ]
+    session.out.show(rows, lambda out: out.print(rows_table(rows, empty="No provider is bonded yet.")))
+
+
+@app.command("heartbeat")
+def heartbeat(role: AsProvider, as_json: AsJson = False) -> None:
+    """Show that the provider is alive; without it for a day it is not drawn."""
+    session = Session(role, as_json)
+    value = {"transaction": session.network.market.heartbeat(session.account).tx}
+    session.out.show(value, lambda out: out.print(facts_table(value)))
+
+
+@app.command("unbond")
+def unbond(role: AsProvider, as_json: AsJson = False) -> None:
+    """Leave the draw; the bond can be taken back after the delay."""
+    session = Session(role, as_json)
+    sent = session.network.market.unbond(session.account)
+    value = {"free_at": sent.value, "transaction": sent.tx}
+    session.out.show(value, lambda out: out.print(facts_table(value)))
+
+
+@app.command("withdraw-bond")
+def withdraw_bond(role: AsProvider, as_json: AsJson = False) -> None:
+    """Take the bond back after the delay."""
+    session = Session(role, as_json)
+    sent = session.network.market.withdraw_bond(session.account)
+    value = {"paid": sent.value, "transaction": sent.tx}
+    session.out.show(value, lambda out: out.print(facts_table({**value, "paid": dollars(sent.value)})))
