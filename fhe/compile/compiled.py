@@ -17,8 +17,8 @@ class Compiled:
     """A circuit for the provider, a decoder for the buyer, and what the static checks found.
 
     `model` is the Concrete ML model whose clear quantized inference the circuit equals on every row: the buyer's own,
-    or its import with the codebook's identity quantization when the buyer's was quantized otherwise. It stays with
-    the buyer and is never serialized.
+    or its import with the codebook's identity quantization when the buyer's was quantized otherwise (with
+    classes numbered from 0 where labels are not integers). It stays with the buyer and is never serialized.
     """
 
     circuit: Circuit

@@ -20,6 +20,7 @@ F64 = npt.NDArray[np.float64]
 Link = Literal["identity", "exp", "sigmoid", "softmax", "one-vs-rest", "modified-huber"]
 
 TWO_CLASSES = 2
+LARGEST_EXPONENT = 700.0  # exp stays finite and above zero
 
 
 class Labels(Document):
@@ -96,15 +97,16 @@ class Decoder(Document):
         scores = self.scores(outputs)
         match self.link:
             case "softmax":
-                powers = np.exp(scores)
-                return _rows(powers / powers.sum(axis=1, keepdims=True))
+                # Concrete ML's steps; where their exponentials would leave the range, the same shares kept inside it
+                within = np.abs(scores).max(initial=0.0) < LARGEST_EXPONENT
+                return _shares(np.exp(scores if within else scores - scores.max(axis=1, keepdims=True)))
             case "modified-huber":
                 return _modified_huber(scores)
             case "sigmoid" | "one-vs-rest":
                 chance = np.exp(-np.logaddexp(0, -scores))
                 if chance.ndim == 1:
                     return np.stack([1 - chance, chance], axis=1)
-                return _rows(chance / chance.sum(axis=1, keepdims=True))
+                return _shares(chance)
             case _:
                 return scores
 
@@ -121,10 +123,11 @@ def _modified_huber(scores: F64) -> F64:
     chance = (np.clip(scores, -1, 1) + 1) / 2
     if chance.ndim == 1:
         return np.stack([1 - chance, chance], axis=1)
-    total = chance.sum(axis=1, keepdims=True)
-    chance = np.where(total == 0, 1.0, chance)
-    return _rows(chance / np.where(total == 0, float(chance.shape[1]), total))
+    return _shares(chance)
 
 
-def _rows(values: Any) -> F64:
-    return np.asarray(values, np.float64)
+def _shares(values: F64) -> F64:
+    """Each row divided by its sum; equal shares where that is zero (Concrete ML's one-vs-rest gives NaN there)."""
+    total = values.sum(axis=1, keepdims=True)
+    shares: F64 = np.where(total == 0, 1.0, values) / np.where(total == 0, float(values.shape[1]), total)
+    return shares

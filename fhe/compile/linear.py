@@ -65,7 +65,7 @@ def from_linear_model(
         zero_points=(0,) * len(bias),
         centre=tuple(int(value) for value in centre),
         link=_link(quantized, len(bias)),
-        labels=Labels.of(quantized.classes_) if hasattr(quantized, "classes_") else None,
+        labels=Labels.of(inner.classes_) if hasattr(quantized, "classes_") else None,
         probabilities=hasattr(quantized, "classes_"),
     )
     return Compiled(circuit, decoder, report, quantized)

@@ -7,6 +7,7 @@ whose quantizer is already of that form is used as it is; any other is imported 
 
 from __future__ import annotations
 
+import copy
 import warnings
 from typing import Any
 
@@ -68,9 +69,9 @@ def with_identity(model: Any, levels: int, n_bits: int | None = None) -> Any:
 
         try:
             made = getattr(family, type(model).__name__).from_sklearn_model(
-                inner, edges, n_bits={"op_inputs": bits, "op_weights": weights}
+                _numbered(inner), edges, n_bits={"op_inputs": bits, "op_weights": weights}
             )
-        except (AssertionError, TypeError, ValueError, NotImplementedError) as error:
+        except (AssertionError, TypeError, ValueError, RuntimeError) as error:
             raise BadModel(
                 f"Concrete ML does not import this {type(model).__name__}: {error}", "Change its parameters."
             ) from None
@@ -84,6 +85,16 @@ def code_zero_point(model: Any, levels: int) -> int | None:
     codes = np.arange(levels)
     shifted = np.asarray(model.input_quantizers[0].quant(codes.astype(np.float64))) - codes
     return int(shifted[0]) if (shifted == shifted[0]).all() else None
+
+
+def _numbered(inner: Any) -> Any:
+    """The same model with classes 0, 1, ... where its labels are not integers, which Concrete ML does not import."""
+    classes = getattr(inner, "classes_", None)
+    if classes is None or classes.dtype.kind in "iu":
+        return inner
+    numbered = copy.copy(inner)
+    numbered.classes_ = np.arange(len(classes))
+    return numbered
 
 
 def _weight_bits(model: Any) -> int:
