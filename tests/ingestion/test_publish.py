@@ -65,7 +65,7 @@ def manifest(published: tuple[Prepared, BlockStore]) -> Manifest:
 
 
 def test_the_store_holds_what_was_prepared(published: tuple[Prepared, BlockStore], profile: EncryptionProfile) -> None:
-    """The manifest is found under its digest; its files, preview and card are there with the lengths and hashes named."""
+    """The manifest is found under its digest; files, preview and card are there with the lengths and hashes named."""
     prepared, store = published
     data = store.read(prepared.cid, limit=MAX_DOCUMENT_BYTES)
     assert prepared.cid == digest_to_cid(prepared.digest)
@@ -173,17 +173,15 @@ def set_at(document: Any, path: str, value: Any) -> bytes:
         ("darkroom.table.rows", "700"),
         ("darkroom.table.epoch", 2.5),
         ("darkroom.table.data_root", "0" * 64),
-        ("darkroom.table.profile", "0" * 64),
         ("darkroom.table.shards.0.files.0.root", "0" * 64),
         ("darkroom.table.shards.0.files.0.cid", "bafkreicouv3sksjuzxb3rbb6rziy6duakk2aikegsmtqtz5rsuppjorxsa"),
-        ("darkroom.table.shards.0.files.0.seed", "0" * 32),
         ("darkroom.table.codebook.columns.0.affine.step", 0.3),
         ("darkroom", []),
         ("darkroom", None),
     ],
 )
 def test_a_manifest_that_disagrees_with_itself_is_refused(manifest: Manifest, path: str, value: Any) -> None:
-    """A change of one field, in what people read or in what evaluators compute with, is refused even without a digest."""
+    """A change of one field, in what people read or in what evaluators compute with, is refused even with no digest."""
     changed = set_at(json.loads(manifest.to_bytes()), path, value)
     with pytest.raises(BadDocument):
         read_manifest(changed)
@@ -198,11 +196,22 @@ def flips(data: bytes) -> list[bytes]:
     return [data[:p] + bytes((data[p] ^ 1 << rng.randrange(8),)) + data[p + 1 :] for p in places]
 
 
+@pytest.mark.parametrize(("path", "value"), [("profile", "0" * 64), ("shards.0.files.0.seed", "0" * 32)])
+def test_the_digest_binds_what_is_said_once(manifest: Manifest, path: str, value: str) -> None:
+    """A profile or a seed is written in one place only, so it is the digest on chain that holds it."""
+    changed = set_at(json.loads(manifest.to_bytes()), f"darkroom.table.{path}", value)
+    assert read_manifest(changed).digest != manifest.digest
+    with pytest.raises(BadDocument, match="not the manifest that was asked for"):
+        read_manifest(changed, manifest.digest)
+
+
 def test_damaged_manifests_are_refused(manifest: Manifest) -> None:
-    """Flipped, truncated, padded and reformatted manifests are refused, with a digest and without."""
+    """Flipped manifests are refused by the digest; cut, padded and reformatted ones without it too."""
     data = manifest.to_bytes()
+    for wrong in flips(data):
+        with pytest.raises(BadDocument, match="not the manifest that was asked for"):
+            read_manifest(wrong, manifest.digest)
     damaged = [
-        *flips(data),
         *(data[: len(data) * part // 10] for part in range(10)),
         data + b" ",
         b" " + data,
