@@ -19,12 +19,12 @@ from app.custodian.opening import open_output
 from app.custodian.readout import read_out
 from app.custodian.seams import Chain, Keys, Sign, Witness, unwatched
 from app.custodian.vault import keep, recall
+from app.execution.facts import seal_context
 from app.protocol.documents import sha256
 from app.protocol.errors import AlreadyReleased, DarkroomError, Reverted, TryAgain
 from app.protocol.leak import Released
 from app.protocol.market import Job, JobState
 from app.protocol.reasons import Reason
-from app.protocol.receipt import SealContext
 from app.protocol.release import Facts, Grant, check_facts, check_policy, check_shape
 from app.protocol.seams import Store
 from app.seal.result import Result, seal_result
@@ -135,7 +135,7 @@ class CustodianAgent:
             if grant.entry.micro_epsilon or result.values.nbytes <= self._limits.kept_answer_bytes:
                 answer = (query, keep(secret, query, result.to_bytes()))
         self._step("seal")
-        document, ciphertext = seal_result(seal_context(facts), result, file_cid)
+        document, ciphertext = seal_result(seal_context(evidence.work), result, file_cid)
         decision = signed(release(facts, grant), self._sign)
         self._step("keep")
         self._ledger.sealed(
@@ -236,21 +236,6 @@ class CustodianAgent:
         """Let another attempt begin at once, unless somebody has begun one already."""
         with contextlib.suppress(TryAgain):
             self._ledger.give_up(claim)
-
-
-def seal_context(facts: Facts) -> SealContext:
-    """What the result of this job is bound to; buyer and auditor derive the same from the chain."""
-    return SealContext(
-        chain_id=facts.chain_id,
-        market=facts.market,
-        job=facts.job.id,
-        license=facts.job.license,
-        buyer=facts.job.buyer,
-        sealing_key=facts.job.sealing_key,
-        manifest=facts.dataset.manifest,
-        circuit=facts.job.circuit,
-        receipt=facts.job.receipt,
-    )
 
 
 def _decide(facts: Facts, history: list[Released]) -> Reason | Grant:

@@ -7,6 +7,7 @@ profile with random binary keys, as Concrete's are.
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -15,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from app.custodian.agent import CustodianAgent, seal_context
+from app.custodian.agent import CustodianAgent
 from app.custodian.ledger import Ledger
 from app.execution.execute import Execution, execute
-from app.execution.facts import JobFacts, gather
+from app.execution.facts import JobFacts, load_circuit
 from app.protocol import merkle
 from app.protocol.dataset import Affine, Codebook, ColumnCode, EncodedFile, EncryptedTable, Shard
 from app.protocol.documents import sha256
@@ -31,11 +32,13 @@ from app.protocol.seams import Store
 from app.seal.result import Result, open_result
 from app.storage.cid import digest_to_cid
 from app.storage.folder import BlockStore
-from fhe.circuit import Circuit, Input, Linear, Readout
+from fhe.circuit import Circuit, Encoding, Input, Linear, Lookup, Readout
 from fhe.circuit_form import decode, encode
+from fhe.insecure_keys import insecure_test_keys
 from fhe.keys import SecretKeys
 from fhe.packing import Encryptor
-from fhe.profiles import REFERENCE
+from fhe.profile import EncryptionProfile
+from fhe.profiles import REFERENCE, find
 
 I64 = npt.NDArray[np.int64]
 OWNER, BUYER, OTHER = (f"0x{digit * 40}" for digit in "123")
@@ -43,6 +46,7 @@ PROVIDERS = tuple(f"0x{digit * 40}" for digit in "abc")
 BUYER_KEY = bytes.fromhex("497b4502664cfea5d5af0b39934dac72242a74f8480451e1aee7d6a53320333d")  # RFC 9180's example
 BUYER_PUBLIC = "430f4b9859665145a6b1ba274024487bd66f03a2dd577d7753c68d7d7d00c00c"
 NAMES = tuple(f"c{number}" for number in range(8))
+EDGES = tuple(float(edge) for edge in range(32, 256, 32))
 OPEN_POLICY = OutputPolicy(max_rank=4)
 
 
@@ -125,43 +129,74 @@ def random_keys(seed: int, epoch: int = 1) -> SecretKeys:
     return SecretKeys(REFERENCE.digest, epoch, *bits)
 
 
-def codebook(names: Iterable[str] = NAMES) -> Codebook:
-    """Columns of 256 affine codes."""
-    affine = Affine(low=0.0, step=1.0, levels=256)
+def codebook(bins: bool = False) -> Codebook:
+    """Columns of 256 affine codes, and with `bins` of the bits "value >= 32, 64, ..., 224"."""
+    affine, edges = Affine(low=0.0, step=1.0, levels=256), EDGES if bins else None
     return Codebook(
-        columns=tuple(ColumnCode(name=name, dtype="float64", affine=affine, declared=True) for name in names)
+        columns=tuple(
+            ColumnCode(name=name, dtype="float64", affine=affine, bins=edges, declared=True) for name in NAMES
+        )
     )
 
 
-def encrypt(codes: I64, secret: SecretKeys, store: Store, epoch: int) -> tuple[EncryptedTable, tuple[FileCheck, ...]]:
-    """One shard of affine codes (rows, columns)."""
-    rows, size = len(codes), REFERENCE.polynomial_size
+def encrypt(
+    codes: I64, secret: SecretKeys, store: Store, profile: EncryptionProfile, bins: bool, key: str | None
+) -> tuple[EncryptedTable, tuple[FileCheck, ...]]:
+    """One shard of codes (rows, columns): every column affine, and its bits with `bins`."""
+    rows, size = len(codes), profile.polynomial_size
     files, checks = [], []
-    with Encryptor(secret, REFERENCE, threads=1) as encryptor:
+    with Encryptor(secret, profile, threads=1) as encryptor:
         for name, column in zip(NAMES, codes.T, strict=True):
-            values = np.zeros((-(-rows // size), size), np.int64)
-            values.reshape(-1)[:rows] = column
-            file = encryptor.file()
-            data = file.encrypt(0, values).astype("<u8").tobytes()
-            cid, root = store.put(data), merkle.root(data)
-            seed = file.seed.hex()
-            files.append(EncodedFile(column=name, encoding="affine", cid=cid, polys=len(values), seed=seed, root=root))
-            checks.append(FileCheck(bytes=len(data), sha256=sha256(data)))
+            for encoding, published in _encodings(column, bins).items():
+                values = np.zeros((len(published), -(-rows // size) * size), np.int64)
+                values[:, :rows] = published
+                values, file = values.reshape(-1, size), encryptor.file()
+                data = file.encrypt(0, values).astype("<u8").tobytes()
+                cid, root, seed = store.put(data), merkle.root(data), file.seed.hex()
+                files.append(
+                    EncodedFile(column=name, encoding=encoding, cid=cid, polys=len(values), seed=seed, root=root)
+                )
+                checks.append(FileCheck(bytes=len(data), sha256=sha256(data)))
     shard = Shard(first_row=0, rows=rows, files=tuple(files))
     table = EncryptedTable(
-        profile=REFERENCE.digest,
-        codebook=codebook(),
-        epoch=epoch,
+        profile=profile.digest,
+        codebook=codebook(bins),
+        epoch=secret.epoch,
         rows=rows,
         shards=(shard,),
-        evaluation_key=None,
+        evaluation_key=key,
         data_root=merkle.data_root([file.root for file in files]),
     )
     return table, tuple(checks)
 
 
+def _encodings(column: I64, bins: bool) -> dict[Encoding, list[I64]]:
+    found: dict[Encoding, list[I64]] = {"affine": [column]}
+    if bins:
+        found["bins"] = [(column >= edge).astype(np.int64) for edge in EDGES]
+    return found
+
+
+def tree_circuit(bits: list[tuple[int, int]], table: list[int], profile: EncryptionProfile) -> Circuit:
+    """One 3-bit lookup of the number that three bits (column, edge) spell, most significant first."""
+    which = [0, 1, 2]
+    linear = Linear(
+        3, np.array([0, 3]), np.array(which), np.array([4, 2, 1]), np.zeros(1, np.int64)
+    )  # y = 4 a + 2 b + c
+    lookup = Lookup(10, np.zeros(1, np.int64), np.array([table], np.int64))
+    last = Linear(10, np.array([0, 1]), np.array([3]), np.array([1]), np.zeros(1, np.int64))
+    inputs = tuple(Input(NAMES[column], "bins", edge) for column, edge in bits)
+    layers = (linear, lookup, last)
+    return Circuit(profile.digest, codebook(bins=True).digest, inputs, layers, ("y0",), Readout("value"))
+
+
 def linear_circuit(
-    weights: list[list[int]], bias: list[int] | None = None, at: int | None = None, names: tuple[str, ...] = NAMES
+    weights: list[list[int]],
+    bias: list[int] | None = None,
+    at: int | None = None,
+    *,
+    profile: EncryptionProfile = REFERENCE,
+    bins: bool = False,
 ) -> Circuit:
     """One Linear of these rows of weights over the affine codes; columns that no row reads are left out."""
     matrix = np.array(weights, np.int64)
@@ -177,9 +212,9 @@ def linear_circuit(
     )
     kind = "threshold" if at is not None else "argmax" if len(matrix) > 1 else "value"
     return Circuit(
-        profile=REFERENCE.digest,
-        codebook=codebook().digest,
-        inputs=tuple(Input(names[column], "affine") for column in used),
+        profile=profile.digest,
+        codebook=codebook(bins).digest,
+        inputs=tuple(Input(NAMES[column], "affine") for column in used),
         layers=(layer,),
         outputs=tuple(f"y{number}" for number in range(len(matrix))),
         readout=Readout(kind, at or 0),  # type: ignore[arg-type]
@@ -189,18 +224,33 @@ def linear_circuit(
 class World:
     """A dataset, licenses and jobs that honest executors have computed."""
 
-    def __init__(self, folder: Path, seed: int = 0, rows: int = 60, policy: OutputPolicy = OPEN_POLICY) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        seed: int = 0,
+        rows: int = 60,
+        policy: OutputPolicy = OPEN_POLICY,
+        *,
+        insecure: EncryptionProfile | None = None,
+    ) -> None:
+        """With `insecure`, a profile without security, the table has bits and an evaluation key as well."""
         rng = np.random.default_rng(seed)
+        self.profile, self.bins = insecure or REFERENCE, insecure is not None
         self.folder, self.store, self.chain = folder, BlockStore(folder / "store"), SimulatedChain()
         self.codes: I64 = rng.integers(0, 256, (rows, len(NAMES)))
+        self.evaluation_key: str | None = None
         self.secret = random_keys(seed)
+        if insecure is not None:
+            self.secret, key = insecure_test_keys(insecure, seed=seed)
+            self.evaluation_key = self.store.put(b"".join(key.stream()))
         self.keys = PlainKeys(self.secret)
         self.time = 1_000
+        self._numbers = itertools.count(1)
         self.manifest = self._publish(policy)
         self.ledger = self.new_ledger()
 
     def _publish(self, policy: OutputPolicy) -> Manifest:
-        table, checks = encrypt(self.codes, self.secret, self.store, self.secret.epoch)
+        table, checks = encrypt(self.codes, self.secret, self.store, self.profile, self.bins, self.evaluation_key)
         card = Card(
             title="test", description="test", license="CC0-1.0", creator="test", published="2026-01-01", keywords=()
         )
@@ -237,7 +287,7 @@ class World:
         held = license or self.license()
         digest = sha256(data := encode(circuit))
         self.store.put(data)
-        number = len(self.chain.jobs) + 1
+        number = next(self._numbers)
         buyer = self.chain.licenses[held].buyer
         self.chain.jobs[number] = Job(
             id=number, license=held, dataset=1, buyer=buyer, state=JobState.ASSIGNED, circuit=digest,
@@ -250,9 +300,16 @@ class World:
 
     def compute(self, number: int) -> Execution:
         """Let honest executors agree on a job and publish its output."""
-        done = self.execute(gather(self.chain, self.store, number))
+        done = self.execute(self.facts(number))
         self.agree(number, done.receipt, done.output)
         return done
+
+    def facts(self, number: int) -> JobFacts:
+        """What an executor gathers about a job."""
+        job = self.chain.job(number)
+        circuit = load_circuit(self.store, job.circuit)
+        dataset = self.chain.dataset_version(1, job.version)
+        return JobFacts(self.chain.chain_id, self.chain.address, job, dataset, self.manifest, circuit, self.profile)
 
     def agree(self, number: int, receipt: Receipt, output: bytes) -> None:
         """Make the chain say that executors agreed on this receipt (honest or not)."""
@@ -269,9 +326,14 @@ class World:
 
     def agent(self, ledger: Ledger | None = None, **changes: object) -> CustodianAgent:
         """A custodian of this world."""
-        parts: dict[str, object] = {"execute": self.execute, "threads": 1} | changes
+        parts: dict[str, object] = {"execute": self.execute, "threads": 1, "find_profile": self.find}
+        parts |= changes
         sign = lambda text: f"signed:{text}"  # noqa: E731
         return CustodianAgent(self.chain, self.store, self.keys, ledger or self.ledger, sign, **parts)  # type: ignore[arg-type]
+
+    def find(self, digest: str) -> EncryptionProfile:
+        """The world's profile, by its digest."""
+        return find(digest, [self.profile])
 
     def context(self, number: int) -> SealContext:
         """What the buyer derives from the chain."""
@@ -304,6 +366,3 @@ class World:
         codes = self.codes[job.first_row : job.first_row + job.rows]
         outputs: I64 = matrix @ codes.T + layer.bias[:, None]
         return outputs
-
-
-__all__ = ["BUYER", "OTHER", "OWNER", "PROVIDERS", "World", "linear_circuit", "random_keys", "seal_context"]
