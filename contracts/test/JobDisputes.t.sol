@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IJobMarket} from "../src/interfaces/IJobMarket.sol";
+import {IPayments} from "../src/interfaces/IPayments.sol";
+import {IProviderRegistry} from "../src/interfaces/IProviderRegistry.sol";
+import {World} from "./World.sol";
+
+/// @title The other ways of a job: disagreement, silence, deadlines
+contract JobDisputesTest is World {
+    function setUp() public {
+        _deploy();
+    }
+
+    // --- disagreement
+
+    function test_two_digests_draw_a_third_executor_who_decides() public {
+        uint256 job = _assigned(2, 3);
+        (address honest, address liar) = (_executor(job, 0), _executor(job, 1));
+        _commit(job, honest, RECEIPT);
+        _commit(job, liar, LIE);
+        _reveal(job, honest, RECEIPT);
+        vm.expectEmit(address(jobs));
+        emit IJobMarket.JobDisputed(job, 1, block.number + 1);
+        _reveal(job, liar, LIE);
+        vm.assertEq(_state(job), 3);
+        vm.assertEq(jobs.get(job).round, 1);
+        vm.assertEq(jobs.get(job).deadline, block.timestamp + DRAW);
+        _draw(job);
+        vm.assertEq(jobs.get(job).drawn, 3);
+        address third = _executor(job, 2);
+        vm.assertTrue(third != honest && third != liar);
+        _commit(job, third, RECEIPT);
+        vm.expectEmit(address(jobs));
+        emit IJobMarket.Revealed(job, third, RECEIPT);
+        vm.expectEmit(address(providers));
+        emit IProviderRegistry.Slashed(liar, FLOOR, BOND - FLOOR);
+        vm.expectEmit(address(jobs));
+        emit IJobMarket.ExecutorSlashed(job, liar, FLOOR, false);
+        vm.expectEmit(address(jobs));
+        emit IJobMarket.PaymentReleased(job, honest, FEE + FLOOR / 2);
+        vm.expectEmit(address(jobs));
+        emit IJobMarket.PaymentReleased(job, third, FEE + FLOOR / 2);
+        _reveal(job, third, RECEIPT);
+        vm.assertEq(_state(job), 4);
+        vm.assertEq(jobs.get(job).receipt, RECEIPT);
+        vm.assertEq(jobs.claimable(honest), FEE + FLOOR / 2);
+        vm.assertEq(jobs.claimable(third), FEE + FLOOR / 2);
+        vm.assertEq(jobs.claimable(liar), 0);
+        vm.assertEq(jobs.claimable(buyer), MAX_FEE - 2 * FEE);
+        vm.assertEq(providers.get(liar).bond, BOND - FLOOR);
+        vm.assertEq(providers.get(liar).locked, 0);
+        vm.assertEq(providers.get(liar).heartbeat, block.timestamp);
+    }
+
+    function test_the_majority_wins_even_when_the_first_to_reveal_is_alone() public {
+        uint256 job = _assigned(2, 3);
+        _disagree(job);
+        _draw(job);
+        _agree(job, 2, LIE);
+        vm.assertEq(jobs.get(job).receipt, LIE);
+        vm.assertEq(providers.get(_executor(job, 0)).bond, BOND - FLOOR);
+    }
+
+    function test_a_winner_takes_each_loser_s_stake_and_dust_goes_to_the_buyer() public {
+        uint256 job = _assigned(3, 5);
+        _commit(job, _executor(job, 0), RECEIPT);
+        _commit(job, _executor(job, 1), RECEIPT);
+        _commit(job, _executor(job, 2), LIE);
+        _reveal(job, _executor(job, 0), RECEIPT);
+        _reveal(job, _executor(job, 1), RECEIPT);
+        _reveal(job, _executor(job, 2), LIE);
+        vm.assertEq(_state(job), 3);
+        _draw(job);
+        vm.assertEq(jobs.get(job).drawn, 4);
+        _agree(job, 3, RECEIPT);
+        vm.assertEq(_state(job), 4);
+        vm.assertEq(jobs.claimable(_executor(job, 3)), FEE + FLOOR / 3);
+        vm.assertEq(jobs.claimable(buyer), MAX_FEE - 3 * FEE + FLOOR - 3 * (FLOOR / 3));
+    }
+
+    function test_a_buyer_never_pays_more_than_the_cap_however_long_the_dispute() public {
+        uint256 job = _assigned(3, 5);
+        bytes32[5] memory claims = [RECEIPT, LIE, keccak256("third"), RECEIPT, RECEIPT];
+        for (uint256 i = 0; i < 3; ++i) _commit(job, _executor(job, i), claims[i]);
+        for (uint256 i = 0; i < 3; ++i) _reveal(job, _executor(job, i), claims[i]);
+        _draw(job);
+        vm.assertEq(jobs.get(job).drawn, 5);
+        for (uint256 i = 3; i < 5; ++i) _commit(job, _executor(job, i), claims[i]);
+        for (uint256 i = 3; i < 5; ++i) _reveal(job, _executor(job, i), claims[i]);
+        vm.assertEq(_state(job), 4);
+        vm.assertEq(jobs.claimable(buyer) + 3 * FEE, MAX_FEE + 2 * FLOOR - 3 * (2 * FLOOR / 3));
+    }
+
+    function test_no_agreement_in_four_rounds_fails_the_job_and_refunds_everything() public {
+        uint256 job = _endless(2);
+        vm.assertEq(_state(job), 9);
+        vm.assertEq(jobs.claimable(buyer), JOB_PRICE + MAX_FEE);
+        vm.assertEq(licenses.licenseOf(1).jobsLeft, 10);
+        for (uint256 i = 0; i < 5; ++i) {
+            vm.assertEq(jobs.claimable(p[i]), 0);
+            vm.assertEq(providers.get(p[i]).bond, BOND);
+            vm.assertEq(providers.get(p[i]).locked, 0);
+        }
+    }
+
+    function test_failing_tells_so() public {
+        uint256 job = _endlessUntilLast(2);
+        vm.expectEmit(address(jobs));
+        emit IJobMarket.JobFailed(job);
+        vm.expectEmit(address(jobs));
+        emit IJobMarket.Refunded(job, buyer, JOB_PRICE + MAX_FEE);
+        _reveal(job, _executor(job, 4), keccak256(abi.encode("claim", 4)));
+        vm.assertEq(jobs.get(job).closedBlock, block.number);
+    }
+
+    /// @dev Everybody says something else, round after round.
+    function _endless(uint8 replicas) private returns (uint256 job) {
+        job = _endlessUntilLast(replicas);
+        _reveal(job, _executor(job, 4), keccak256(abi.encode("claim", 4)));
+    }
+
+    function _endlessUntilLast(uint8 replicas) private returns (uint256 job) {
+        job = _assigned(replicas, 5);
+        for (uint256 round = 0; round < 4; ++round) {
+            uint256 drawn = jobs.get(job).drawn;
+            uint256 first = round == 0 ? 0 : drawn - 1;
+            for (uint256 i = first; i < drawn; ++i) _commit(job, _executor(job, i), keccak256(abi.encode("claim", i)));
+            for (uint256 i = first; i < drawn; ++i) {
+                if (i < 4) _reveal(job, _executor(job, i), keccak256(abi.encode("claim", i)));
+            }
+            if (round < 3) {
+                vm.assertEq(_state(job), 3);
+                _draw(job);
+            }
+        }
+    }
+
+    function test_a_job_draws_at_most_sixteen() public {
+        for (uint256 i = 0; i < 20; ++i) {
+            address provider = address(uint160(0x9000 + i));
+            _fund(provider);
+            _bond(provider);
+        }
+        uint256 job = _open(_license(), 5);
+        for (uint256 round = 0; round < 3; ++round) {
+            _draw(job);
+            vm.assertEq(jobs.get(job).drawn, 5 * (round + 1));
+            _passDeadline(job);
+            jobs.expire(job); // nobody ever commits
+        }
+        vm.assertEq(_state(job), 9);
+        vm.assertEq(jobs.claimable(buyer), JOB_PRICE + MAX_FEE + 15 * FLOOR);
+        vm.assertEq(usd.balanceOf(address(jobs)), JOB_PRICE + MAX_FEE + 15 * FLOOR);
+    }
+
+    // --- silence
+
+    function test_silence_at_commitment_is_replaced_before_anybody_reveals() public {
+        uint256 job = _assigned(2, 3);
+        (address diligent, address silent) = (_executor(job, 0), _executor(job, 1));
+        _commit(job, diligent, RECEIPT);
+        _passDeadline(job);
+        vm.expectEmit(address(jobs));
+        emit IJobMarket.ExecutorSlashed(job, silent, FLOOR, true);
+        vm.expectEmit(address(jobs));
+        emit IJobMarket.JobDisputed(job, 1, block.number + 1);
+        vm.prank(stranger);
+        jobs.expire(job);
+        vm.assertEq(_state(job), 3);
+        vm.assertEq(jobs.get(job).pot, FLOOR);
+        vm.assertTrue(jobs.executionsOf(job)[1].out);
+        vm.assertEq(providers.get(silent).heartbeat, 0);
+        _draw(job);
+        vm.expectRevert(abi.encodeWithSelector(IJobMarket.RevealsNotOpen.selector, job));
+        _reveal(job, diligent, RECEIPT);
+        vm.expectRevert(abi.encodeWithSelector(IJobMarket.NotAnExecutor.selector, job, silent));
+        vm.prank(silent);
+        jobs.commit(job, LIE);
+        address third = _executor(job, 2);
+        vm.assertTrue(third != silent && third != diligent);
+        _commit(job, third, RECEIPT);
+        _reveal(job, third, RECEIPT);
+        _reveal(job, diligent, RECEIPT);
+        vm.assertEq(_state(job), 4);
+        vm.assertEq(jobs.get(job).pot, 0);
+        vm.assertEq(jobs.claimable(diligent), FEE + FLOOR / 2);
+        vm.assertEq(jobs.claimable(third), FEE + FLOOR / 2);
+        vm.assertEq(jobs.claimable(silent), 0);
+        vm.assertEq(providers.get(diligent).locked, 0);
+    }
+
+    function test_silence_at_reveal_costs_the_stake_and_draws_another() public {
+        uint256 job = _assigned(2, 3);
+        (address diligent, address silent) = (_executor(job, 0), _executor(job, 1));
+        _commit(job, diligent, RECEIPT);
+        _commit(job, silent, RECEIPT);
+        _reveal(job, diligent, RECEIPT);
+        _passDeadline(job);
+        vm.expectEmit(address(jobs));
+        emit IJobMarket.ExecutorSlashed(job, silent, FLOOR, true);
+        jobs.expire(job);
+        vm.assertEq(_state(job), 3);
+        _draw(job);
+        _agree(job, 2, RECEIPT);
+        vm.assertEq(_state(job), 4);
+        vm.assertEq(jobs.claimable(diligent), FEE + FLOOR / 2);
+        vm.assertEq(jobs.claimable(silent), 0);
+    }
+
+    function test_a_replacement_round_that_is_silent_again_goes_on() public {
+        uint256 job = _assigned(2, 5);
+        _commit(job, _executor(job, 0), RECEIPT);
+        for (uint256 round = 1; round < 4; ++round) {
+            _passDeadline(job);
+            jobs.expire(job);
+            vm.assertEq(_state(job), 3);
+            vm.assertEq(jobs.get(job).pot, round * FLOOR);
+            _draw(job);
+        }
+        _passDeadline(job);
+        jobs.expire(job);
+        vm.assertEq(_state(job), 9);
+        // the one who committed lost nothing, the four silent ones their stakes, to the buyer who waited
+        vm.assertEq(providers.get(_executor(job, 0)).locked, 0);
+        vm.assertEq(providers.get(_executor(job, 0)).bond, BOND);
+        vm.assertEq(jobs.claimable(buyer), JOB_PRICE + MAX_FEE + 4 * FLOOR);
+        vm.assertEq(jobs.get(job).pot, 0);
+    }
+
+    function test_two_providers_are_enough_until_one_fails_and_then_everything_comes_back() public {
+        uint256 job = _assigned(2, 2);
+        _commit(job, _executor(job, 0), RECEIPT);
+        _passDeadline(job);
+        jobs.expire(job);
+        _mine(2);
+        vm.expectRevert(abi.encodeWithSelector(IProviderRegistry.NotEnoughProviders.selector, 0, 1));
+        jobs.draw(job);
+        _passDeadline(job);
+        jobs.expire(job);
+        vm.assertEq(_state(job), 9);
+        vm.assertEq(jobs.claimable(buyer), JOB_PRICE + MAX_FEE + FLOOR);
+        vm.assertEq(providers.get(_executor(job, 0)).locked, 0);
+    }
+
+    function test_a_dispute_draw_arms_again_when_its_seed_is_gone() public {
+        uint256 job = _assigned(2, 3);
+        _disagree(job);
+        vm.roll(jobs.get(job).seedBlock + 300);
+        jobs.draw(job);
+        vm.assertEq(_state(job), 3);
+        _draw(job);
+        vm.assertEq(_state(job), 2);
+    }
+
+    // --- deadlines
+
+    function test_expire_of_a_job_that_nobody_drew_gives_everything_back() public {
+        uint256 license = _license();
+        uint256 job = _open(license, 2);
+        _passDeadline(job);
+        vm.expectEmit(address(jobs));
+        emit IJobMarket.JobExpired(job, IJobMarket.State.OPEN);
+        vm.expectEmit(address(jobs));
+        emit IJobMarket.Refunded(job, buyer, JOB_PRICE + MAX_FEE);
+        jobs.expire(job);
+        vm.assertEq(_state(job), 8);
+        vm.assertEq(jobs.get(job).deadline, 0);
+        vm.assertEq(jobs.get(job).closedBlock, block.number);
+        vm.assertEq(jobs.claimable(buyer), JOB_PRICE + MAX_FEE);
+        vm.assertEq(licenses.licenseOf(license).jobsLeft, 10);
+        vm.assertEq(licenses.licenseOf(license).rowsLeft, 10_000);
+        uint256 before = usd.balanceOf(buyer);
+        vm.prank(buyer);
+        jobs.withdraw();
+        vm.assertEq(usd.balanceOf(buyer) - before, JOB_PRICE + MAX_FEE);
+    }
+
+    function test_expire_of_a_silent_custodian_gives_the_price_and_the_use_back() public {
+        uint256 job = _computed();
+        uint256 before = jobs.claimable(buyer);
+        _passDeadline(job);
+        vm.expectEmit(address(jobs));
+        emit IJobMarket.JobExpired(job, IJobMarket.State.COMPUTED);
+        vm.expectEmit(address(jobs));
+        emit IJobMarket.Refunded(job, buyer, JOB_PRICE);
+        jobs.expire(job);
+        vm.assertEq(_state(job), 8);
+        vm.assertEq(jobs.claimable(buyer) - before, JOB_PRICE);
+        vm.assertEq(licenses.licenseOf(1).jobsLeft, 10);
+        vm.assertEq(jobs.claimable(_executor(job, 0)), FEE);
+    }
+
+    function test_expire_makes_a_silent_custodian_s_earnings_pay_the_executors() public {
+        uint256 job = _computed();
+        _release(job);
+        uint256 second = _open(1, 2);
+        _draw(second);
+        _agree(second, 0, RECEIPT);
+        uint256 before = jobs.claimable(buyer);
+        _passDeadline(second);
+        vm.expectEmit(address(jobs));
+        emit IPayments.EarningsTaken(1, 2 * FEE);
+        vm.expectEmit(address(jobs));
+        emit IJobMarket.CustodianPenalized(second, 1, 2 * FEE);
+        jobs.expire(second);
+        vm.assertEq(jobs.claimable(buyer) - before, JOB_PRICE + 2 * FEE);
+        jobs.collect(1);
+        vm.assertEq(jobs.claimable(owner), JOB_PRICE - 2 * FEE);
+    }
+
+    function test_the_custodian_s_penalty_is_at_most_the_price() public {
+        vm.startPrank(p[0]);
+        providers.bond(BOND, 40, UNITS);
+        vm.stopPrank();
+        vm.prank(p[1]);
+        providers.bond(BOND, 40, UNITS);
+        uint256 license = _license();
+        for (uint256 i = 0; i < 2; ++i) {
+            uint256 done = _open(license, 2);
+            _draw(done);
+            _agree(done, 0, RECEIPT);
+            _release(done);
+        }
+        uint256 job = _open(license, 2);
+        _draw(job);
+        _agree(job, 0, RECEIPT);
+        _passDeadline(job);
+        vm.expectEmit(address(jobs));
+        emit IJobMarket.CustodianPenalized(job, 1, JOB_PRICE); // the fees were 800,000
+        jobs.expire(job);
+    }
+
+    function testFuzz_expire_not_before_the_deadline(uint32 early) public {
+        uint256 job = _open(_license(), 2);
+        uint256 deadline = jobs.get(job).deadline;
+        vm.warp(deadline - _bound(early, 0, DRAW));
+        vm.expectRevert(abi.encodeWithSelector(IJobMarket.DeadlineNotReached.selector, job, deadline));
+        jobs.expire(job);
+    }
+
+    function test_expire_refuses_what_is_over_or_never_was() public {
+        uint256 job = _computed();
+        _release(job);
+        vm.warp(block.timestamp + 365 days);
+        vm.expectRevert(abi.encodeWithSelector(IJobMarket.WrongState.selector, job, IJobMarket.State.SETTLED));
+        jobs.expire(job);
+        vm.expectRevert(abi.encodeWithSelector(IJobMarket.WrongState.selector, 9, IJobMarket.State.NONE));
+        jobs.expire(9);
+    }
+
+    function testFuzz_whoever_stays_silent_every_job_ends_and_every_coin_comes_out(uint256 dice) public {
+        _bondFirst(5);
+        uint256 license = _license();
+        uint256 job = _open(license, uint8(_bound(dice, 1, 3)));
+        uint256 start = block.timestamp;
+        for (uint256 step = 0; step < 40 && _state(job) < 6; ++step) {
+            dice = uint256(keccak256(abi.encode(dice)));
+            _randomStep(job, dice);
+        }
+        vm.assertTrue(_state(job) >= 6, "the job ended");
+        vm.assertLe(block.timestamp - start, 4 * uint256(DRAW + COMMIT + REVEAL + 3) + RELEASE + 1);
+        _withdrawAll();
+        vm.assertEq(usd.balanceOf(address(jobs)), 0);
+        uint256 bonds = 0;
+        for (uint256 i = 0; i < 5; ++i) {
+            bonds += providers.get(p[i]).bond;
+            vm.assertEq(providers.get(p[i]).locked, 0);
+        }
+        vm.assertEq(usd.balanceOf(address(providers)), bonds);
+    }
+
+    /// @dev In each state whoever is asked acts, lies, or stays silent until the deadline.
+    function _randomStep(uint256 job, uint256 dice) private {
+        uint256 state = _state(job);
+        bool silent = dice % 4 == 0;
+        if (silent) {
+            _passDeadline(job);
+            jobs.expire(job);
+        } else if (state == 1 || state == 3) {
+            vm.roll(jobs.get(job).seedBlock + 1);
+            try jobs.draw(job) {}
+            catch {
+                _passDeadline(job);
+                jobs.expire(job);
+            }
+        } else if (state == 2) {
+            _randomWork(job, dice);
+        } else {
+            vm.prank(custodian);
+            if (dice % 3 == 0) jobs.refuse(job, REASON, DECISION);
+            else jobs.release(job, SEALED, DECISION);
+        }
+    }
+
+    function _randomWork(uint256 job, uint256 dice) private {
+        bool revealing = jobs.get(job).revealing;
+        IJobMarket.Execution[] memory list = jobs.executionsOf(job);
+        uint256 start = dice % list.length;
+        for (uint256 k = 0; k < list.length; ++k) {
+            IJobMarket.Execution memory e = list[(start + k) % list.length];
+            if (e.out || e.receipt != 0) continue;
+            bytes32 claim = uint160(e.provider) % 3 == 0 ? LIE : RECEIPT;
+            if (revealing) return _reveal(job, e.provider, claim);
+            if (e.commitment == 0) return _commit(job, e.provider, claim);
+        }
+    }
+
+    function _withdrawAll() private {
+        try jobs.collect(1) {} catch {}
+        address[8] memory all = [owner, buyer, custodian, p[0], p[1], p[2], p[3], p[4]];
+        for (uint256 i = 0; i < all.length; ++i) {
+            if (jobs.claimable(all[i]) == 0) continue;
+            vm.prank(all[i]);
+            jobs.withdraw();
+        }
+    }
+}
