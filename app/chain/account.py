@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.chain.node import Fees
+from app.chain.stack import limit_kept
 from app.protocol.errors import BadInput, BadKey, NotFound, WrongPassphrase
 
 if TYPE_CHECKING:
+    from eth_account import Account as Keys
+    from eth_account.messages import SignableMessage
     from eth_account.signers.local import LocalAccount
 
 STANDARD_N = 1 << 18
@@ -40,9 +43,7 @@ class Account:
     @classmethod
     def generate(cls) -> Account:
         """A new key in memory only, from the operating system's randomness."""
-        from eth_account import Account as Keys
-
-        return cls(Keys.from_key(os.urandom(32)))
+        return cls(_keys().from_key(os.urandom(32)))
 
     @classmethod
     def create(cls, path: Path, passphrase: str, *, light: bool = False) -> Account:
@@ -74,7 +75,6 @@ class Account:
     @classmethod
     def load(cls, path: Path, passphrase: str) -> Account:
         """Open a key file. Errors: NotFound, BadKey, WrongPassphrase."""
-        from eth_account import Account as Keys
         from eth_keyfile.keyfile import decode_keyfile_json
 
         document = _read(path)
@@ -88,7 +88,7 @@ class Account:
             raise BadKey(
                 f"The key file {path} is damaged ({type(error).__name__}).", "Restore it from a copy."
             ) from None
-        return cls(Keys.from_key(key))
+        return cls(_keys().from_key(key))
 
     def sign_transaction(
         self, *, chain_id: int, nonce: int, to: str | None, data: bytes, gas: int, fees: Fees, value: int = 0
@@ -114,26 +114,42 @@ class Account:
 
     def sign_digest(self, digest: str) -> str:
         """An EIP-191 signature over the 32 bytes of a digest: 130 hex digits r, s, v."""
-        from eth_account.messages import encode_defunct
-
-        return bytes(self._signer.sign_message(encode_defunct(primitive=bytes.fromhex(digest))).signature).hex()
+        return bytes(self._signer.sign_message(_signable(bytes.fromhex(digest))).signature).hex()
 
     def sign_text(self, text: str) -> str:
         """An EIP-191 signature over text, as wallets show it: 130 hex digits r, s, v."""
-        from eth_account.messages import encode_defunct
-
-        return bytes(self._signer.sign_message(encode_defunct(text=text)).signature).hex()
+        return bytes(self._signer.sign_message(_signable(text.encode())).signature).hex()
 
 
 def digest_signer(digest: str, signature: str) -> str | None:
     """The address whose key signed this digest with `sign_digest`; None when the signature is not one."""
-    from eth_account import Account as Keys
-    from eth_account.messages import encode_defunct
+    return _signer_of(bytes.fromhex(digest), signature)
 
+
+def text_signer(text: str, signature: str) -> str | None:
+    """The address whose key signed this text with `sign_text` or a wallet; None when the signature is not one."""
+    return _signer_of(text.encode(), signature)
+
+
+def _signer_of(message: bytes, signature: str) -> str | None:
     try:
-        return str(Keys.recover_message(encode_defunct(primitive=bytes.fromhex(digest)), signature="0x" + signature))
+        return str(_keys().recover_message(_signable(message), signature=bytes.fromhex(signature.removeprefix("0x"))))
     except Exception:  # noqa: BLE001 - hex, length, range and curve errors have no common base; all mean "not a signature"
         return None
+
+
+def _keys() -> type[Keys]:
+    """eth-account, imported when it is needed: half a second that reading commands need not spend."""
+    with limit_kept():
+        from eth_account import Account as Keys
+    return Keys
+
+
+def _signable(message: bytes) -> SignableMessage:
+    """EIP-191, version 0x45: what wallets call personal_sign."""
+    with limit_kept():
+        from eth_account.messages import encode_defunct
+    return encode_defunct(primitive=message)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -14,27 +14,36 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from eth._utils.address import generate_contract_address
-from eth.chains.base import MiningChain
-from eth.constants import BLANK_ROOT_HASH, POST_MERGE_DIFFICULTY, POST_MERGE_NONCE, ZERO_ADDRESS
-from eth.db.atomic import AtomicDB
-from eth.exceptions import CanonicalHeadNotFound, HeaderNotFound, Revert, TransactionNotFound
-from eth.vm.forks.prague import PragueVM
-from eth.vm.forks.shanghai.withdrawals import Withdrawal
-from eth.vm.spoof import SpoofTransaction
 from eth_bloom.bloom import BloomFilter
 from eth_typing import Address, BlockNumber, Hash32
 from eth_utils.address import to_canonical_address, to_checksum_address
 from eth_utils.exceptions import ValidationError
 
+from app.chain.evm import (
+    BLANK_ROOT_HASH,
+    POST_MERGE_DIFFICULTY,
+    POST_MERGE_NONCE,
+    ZERO_ADDRESS,
+    AtomicDB,
+    BlockHeaderAPI,
+    CanonicalHeadNotFound,
+    ComputationAPI,
+    HeaderNotFound,
+    MiningChain,
+    PragueVM,
+    Revert,
+    SignedTransactionAPI,
+    SpoofTransaction,
+    TransactionNotFound,
+    Withdrawal,
+    generate_contract_address,
+)
 from app.chain.node import Block, ExecutionReverted, Fees, Log, NonceTaken, Topics, TxReceipt
 from app.chain.sqlite import SqliteDB
+from app.chain.stack import evm_depth
 from app.protocol.errors import BadInput, NotFound, Reverted
-
-if TYPE_CHECKING:
-    from eth.abc import BlockHeaderAPI, ComputationAPI, SignedTransactionAPI
 
 CHAIN_ID = 0xDA2C00  # ours alone: signatures made here are worth nothing elsewhere
 GAS_LIMIT = 30_000_000  # of a block, as on public networks; fits the largest deployment
@@ -229,7 +238,8 @@ class EmbeddedChain:
         parent = self._chain.get_canonical_head()
         self._chain.header = self._next_header(parent)
         try:
-            result, _, _ = self._chain.mine_all(transactions, withdrawals=withdrawals)
+            with evm_depth():
+                result, _, _ = self._chain.mine_all(transactions, withdrawals=withdrawals)
         except ValidationError as error:
             raise BadInput(f"The chain does not accept this transaction: {error}.") from None
         return result.imported_block.header
@@ -258,7 +268,7 @@ class EmbeddedChain:
     def _simulate(self, sender: str | None, to: str | None, data: bytes) -> tuple[ComputationAPI, int]:
         """Execute without keeping anything; the computation and the gas it took before refunds."""
         origin = _raw(sender) if sender else ZERO_ADDRESS
-        with self._at_head() as vm:
+        with self._at_head() as vm, evm_depth():
             unsigned = vm.create_unsigned_transaction(
                 nonce=vm.state.get_nonce(origin),
                 gas_price=0,

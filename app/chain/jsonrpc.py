@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import urllib3
 
 from app.chain.node import ExecutionReverted
-from app.protocol.errors import TooLarge, Unavailable
+from app.protocol.errors import TooLarge, Unavailable, UsageError
 
 MAX_ANSWER_BYTES = 64 << 20
 TIMEOUT = urllib3.Timeout(connect=5.0, read=60.0)
@@ -32,9 +32,15 @@ class JsonRpc:
     """One endpoint. Its path may hold an access token, so messages name only the host."""
 
     def __init__(self, url: str) -> None:
+        """Errors: UsageError."""
         self._url = url
-        parts = urlsplit(url)
-        self.host = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+        try:
+            parts = urlsplit(url)
+            self.host = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+        except ValueError:
+            raise UsageError(
+                "The chain's URL is not one.", "Write it as http://host:port or https://host/path."
+            ) from None
         self._pool = urllib3.PoolManager(timeout=TIMEOUT, retries=False, maxsize=8)  # retries log the whole path
         self._ids = itertools.count(1)
 

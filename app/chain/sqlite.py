@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from eth.db.backends.base import BaseDB
-
+from app.chain.evm import BaseDB
 from app.protocol.errors import Unavailable
 
 LOCK_SECONDS = 60.0  # how long a writer waits for other processes' blocks

@@ -258,6 +258,21 @@ def test_a_file_that_is_no_chain_is_unavailable(tmp_path: Path) -> None:
             EmbeddedChain(wrong)
 
 
+CALLS_ITSELF = "5f5f5f5f5f305af1"  # CALL(gas, self, 0, no data), answers nothing
+
+
+def test_the_machine_reaches_its_own_depth(chain: EmbeddedChain) -> None:
+    """A contract that calls itself runs until gas or the 1,024 calls of the standard end it, not Python's stack."""
+    code = bytes.fromhex(CALLS_ITSELF)
+    create = bytes.fromhex(f"60{len(code):02x}600a5f3960{len(code):02x}5ff3").ljust(10, b"\0") + code
+    desk = Desk(chain, [])
+    contract = desk.transact(person("ann"), None, create).contract
+    assert contract
+    assert chain.code(contract) == code
+    assert chain.call(contract, b"") == b""
+    assert desk.transact(person("ann"), contract, b"").ok
+
+
 def test_a_node_is_opened_by_its_name(tmp_path: Path) -> None:
     """embedded:PATH gives a development node; other schemes are a mistake of whoever wrote them."""
     opened = open_node(f"embedded:{tmp_path / 'chain.sqlite'}")
@@ -267,3 +282,19 @@ def test_a_node_is_opened_by_its_name(tmp_path: Path) -> None:
     for wrong in ("embedded:", "ipc:/tmp/x", "", "chain.sqlite"):
         with pytest.raises(UsageError):
             open_node(wrong)
+
+
+def test_a_hostile_document_does_not_kill_the_process(embedded: EmbeddedChain) -> None:
+    """py-evm and py_ecc raise the recursion limit; with ours, nested JSON is an error and not an overrun stack."""
+    person("ann").sign_text("imports everything")
+    embedded.mine()
+    assert sys.getrecursionlimit() <= 12 * 1024
+    code = (
+        "import json, app.chain.embedded as e, app.chain.account as a; a.Account.generate()\n"
+        "try: json.loads('[' * 10**6)\n"
+        "except RecursionError: print('refused')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "refused\n"

@@ -1,0 +1,33 @@
+"""Keeping Python's recursion limit where it was.
+
+py_ecc sets the limit to 100,000 when it is imported (by eth-account and py-evm), and py-evm to 12,288, for the whole
+process. With the first, `json.loads` of a hostile document of nothing but brackets no longer ends in RecursionError:
+it overruns the C stack and kills the process. So those libraries are imported under `limit_kept`, and the EVM, which
+does need depth (1,024 nested calls of a dozen frames each), gets it only while it runs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+EVM_LIMIT = 12 * 1024
+
+
+@contextmanager
+def limit_kept() -> Iterator[None]:
+    """Undo what imports inside do to the recursion limit."""
+    before = sys.getrecursionlimit()
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
+
+
+@contextmanager
+def evm_depth() -> Iterator[None]:
+    """Room for the EVM's nested calls."""
+    with limit_kept():
+        sys.setrecursionlimit(max(EVM_LIMIT, sys.getrecursionlimit()))
+        yield

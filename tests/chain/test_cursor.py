@@ -1,0 +1,221 @@
+"""Following events through reorganisations: a reader ends on what the chain says, whatever happened on the way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.chain.cursor import DEPTH, Cursor, Mark, Step, Trail, reconcile
+from app.chain.desk import Event
+from app.chain.embedded import EmbeddedChain
+from app.chain.node import Block
+from app.protocol.errors import BadDocument, NotFound, Unavailable
+from tests.chain.scenario import Stage
+
+
+@dataclass
+class Simulated:
+    """A chain that can be rewritten, also between two questions; stands for both the desk and its node."""
+
+    blocks: list[Block] = field(default_factory=lambda: [Block(0, "genesis", "", 0)])
+    interruptions: list[Callable[[], None]] = field(default_factory=list)
+    patience: int = 0  # questions until the next interruption
+    made: int = 0
+
+    @property
+    def node(self) -> Simulated:
+        return self
+
+    def extend(self, count: int) -> None:
+        for _ in range(count):
+            self.made += 1
+            head = self.blocks[-1]
+            self.blocks.append(Block(head.number + 1, f"block {self.made}", head.hash, self.made))
+
+    def rewrite(self, depth: int, count: int) -> None:
+        del self.blocks[max(1, len(self.blocks) - depth) :]
+        self.extend(count)
+
+    def _asked(self) -> None:
+        self.patience -= 1
+        if self.patience < 0 and self.interruptions:
+            self.interruptions.pop()()
+            self.patience = self.made % 7
+
+    def head(self) -> Block:
+        self._asked()
+        return self.blocks[-1]
+
+    def block(self, number: int) -> Block:
+        self._asked()
+        if not 0 <= number < len(self.blocks):
+            raise NotFound(f"no block {number}")
+        return self.blocks[number]
+
+    def events(self, first: int, last: int) -> list[Event]:
+        self._asked()
+        return [_event(block) for block in self.blocks[first : last + 1]]
+
+
+def _event(block: Block) -> Event:
+    return Event("Contract", "Happened", {}, block.number, block.hash, f"tx of {block.hash}", 0)
+
+
+@dataclass
+class Reader:
+    """What an indexer does with steps: forget, add, store the trail with the effect."""
+
+    chain: Simulated
+    start: int = 1
+    seen: list[Event] = field(default_factory=list)
+    stored: str = ""
+
+    def catch_up(self, limit: int = 40) -> None:
+        while True:
+            trail = Trail.from_json(json.loads(self.stored)) if self.stored else Trail(self.start)
+            cursor = Cursor(self.chain, trail)  # type: ignore[arg-type]
+            step = self._apply(cursor.poll(limit))
+            if not step.behind and step.forget_after is None and not step.events:
+                return
+
+    def _apply(self, step: Step) -> Step:
+        if step.forget_after is not None:
+            self.seen = [event for event in self.seen if event.block <= step.forget_after]
+        self.seen += step.events
+        self.stored = json.dumps(step.trail.to_json())
+        return step
+
+    def check(self) -> None:
+        assert self.seen == [_event(block) for block in self.chain.blocks[self.start :]]
+
+
+OPERATIONS = st.one_of(
+    st.tuples(st.just("extend"), st.integers(1, 60), st.just(0)),
+    st.tuples(st.just("rewrite"), st.integers(1, 200), st.integers(0, 90)),
+)
+
+
+def _do(chain: Simulated, operation: tuple[str, int, int]) -> None:
+    kind, size, count = operation
+    if kind == "extend":
+        chain.extend(size)
+    else:
+        chain.rewrite(size, count)
+
+
+@given(st.lists(OPERATIONS, max_size=8), st.integers(1, 30), st.integers(5, 300))
+def test_a_reader_always_ends_on_the_chain(operations: list[tuple[str, int, int]], start: int, limit: int) -> None:
+    """After any mixture of new blocks and reorganisations of any depth, exactly the chain's events are there."""
+    reader = Reader(Simulated(), start)
+    reader.chain.extend(150)
+    for operation in operations:
+        reader.catch_up(limit)
+        _do(reader.chain, operation)
+    reader.catch_up(limit)
+    reader.check()
+
+
+@given(st.lists(OPERATIONS, min_size=1, max_size=4), st.integers(0, 30))
+def test_a_reorganisation_between_two_questions_does_no_harm(
+    operations: list[tuple[str, int, int]], patience: int
+) -> None:
+    """Blocks that change while a step is being read never leave an event of both branches, nor of none."""
+    reader = Reader(Simulated(patience=patience))
+    reader.chain.extend(100)
+    reader.chain.interruptions = [lambda op=op: _do(reader.chain, op) for op in operations]  # type: ignore[misc]
+    reader.catch_up()
+    reader.chain.interruptions.clear()
+    reader.catch_up()
+    reader.check()
+
+
+@pytest.mark.parametrize("depth", [1, 2, 63, 64, DEPTH - 1, DEPTH, DEPTH + 1, 500])
+def test_a_step_names_the_common_ancestor(depth: int) -> None:
+    """A reader is sent back to the newest block both branches share; beyond its memory, to the beginning."""
+    reader = Reader(Simulated())
+    reader.chain.extend(600)
+    reader.catch_up(1000)
+    reader.chain.rewrite(depth, 3)
+    cursor = Cursor(reader.chain, Trail.from_json(json.loads(reader.stored)))  # type: ignore[arg-type]
+    assert cursor.poll().forget_after == (600 - depth if depth < DEPTH else 0)
+
+
+def test_a_chain_that_never_rests_is_unavailable() -> None:
+    """When every try is torn, the caller hears it as a typed error and its place is kept."""
+    chain = Simulated()
+    chain.extend(10)
+    chain.interruptions = [lambda: chain.rewrite(1000, 12)] * 1000
+    cursor = Cursor(chain, Trail(1))  # type: ignore[arg-type]
+    chain.__class__ = type("Restless", (Simulated,), {"_asked": lambda self: self.interruptions.pop()()})
+    with pytest.raises(Unavailable):
+        cursor.poll()
+    assert cursor.trail == Trail(1)
+
+
+def test_confirmations_leave_the_newest_blocks_for_later() -> None:
+    """With three confirmations the last three blocks are not read yet."""
+    chain = Simulated()
+    chain.extend(10)
+    cursor = Cursor(chain, Trail(1), confirmations=3)  # type: ignore[arg-type]
+    assert [event.block for event in cursor.poll().events] == list(range(1, 8))
+    assert cursor.poll().events == ()
+
+
+def test_a_step_is_no_longer_than_asked() -> None:
+    """A limit splits the way into steps, each with how much is left."""
+    chain = Simulated()
+    chain.extend(25)
+    cursor = Cursor(chain, Trail(1))  # type: ignore[arg-type]
+    assert [(len(step.events), step.behind) for step in (cursor.poll(10), cursor.poll(10), cursor.poll(10))] == [
+        (10, 15),
+        (10, 5),
+        (5, 0),
+    ]
+
+
+def test_reconciling_asks_few_questions() -> None:
+    """The common ancestor is searched by halves: 128 marks need at most eight questions and the first one."""
+    asked: list[int] = []
+
+    def hash_at(number: int) -> str | None:
+        asked.append(number)
+        return f"{number}" if number <= 40 else "other"
+
+    trail = Trail(1, tuple(Mark(number, f"{number}") for number in range(1, DEPTH + 1)))
+    assert reconcile(trail, hash_at).marks[-1] == Mark(40, "40")
+    assert len(asked) <= 9
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {},
+        {"start": 1},
+        {"start": "x", "marks": []},
+        {"start": 1, "marks": [[1]]},
+        {"start": 1, "marks": [[2, "a"], [1, "b"]]},
+    ],
+)
+def test_a_damaged_trail_is_a_bad_document(value: Any) -> None:
+    """What is not a stored trail is refused."""
+    with pytest.raises(BadDocument):
+        Trail.from_json(value)
+
+
+def test_the_cursor_reads_a_real_market(embedded_stage: Stage, embedded: EmbeddedChain) -> None:
+    """On the embedded chain the cursor hands out each event once, in order, across restarts."""
+    market = embedded_stage.market
+    cursor = market.cursor()
+    first = cursor.poll()
+    embedded_stage.open()
+    second = market.cursor(cursor.trail).poll()
+    assert "JobOpened" in [event.name for event in second.events]
+    assert second.forget_after is None
+    everything = market.events(market.first_block, embedded.head().number)
+    assert [*first.events, *second.events] == everything
