@@ -16,7 +16,7 @@ def audit(
     job: Annotated[int, typer.Argument(help="The job's number.", min=1)],
     threads: Annotated[int | None, typer.Option(help="Threads; all cores by default.", min=1)] = None,
     as_json: AsJson = False,
-) -> int:
+) -> None:
     """Re-check every fact of a job from chain records and stored objects alone; exit code 4 when one is wrong."""
     from app.auditor.audit import Auditor
     from app.client.network import threads_available
@@ -35,7 +35,8 @@ def audit(
         out.print("Every fact is confirmed." if report.complete else "", end="\n" if report.complete else "")
 
     session.out.show(report.to_dict(), draw)
-    return 0 if report.confirmed else 4
+    if not report.confirmed:
+        raise typer.Exit(4)
 
 
 def demo(as_json: AsJson = False) -> None:

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import sys
 
-import click
 import typer
 
 from app.cli import account, audit, custodian, dataset, job, keys, license, model, provider, result
 from app.cli.output import Output
-from app.protocol.errors import DarkroomError, UsageError
+from app.protocol.errors import DarkroomError
 
 app = typer.Typer(
     name="darkroom",
@@ -38,21 +37,15 @@ app.add_typer(account.app, name="account")
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command; its exit code."""
+    """Run one command; its exit code. Wrong usage is explained on stderr by typer, with exit code 2."""
     output = Output("--json" in arguments)
     try:
-        code = app(arguments, standalone_mode=False)
+        app(arguments)
     except DarkroomError as error:
         return output.fail(error)
-    except click.UsageError as error:
-        hint = f"Try: {error.ctx.command_path} --help" if error.ctx else "Try: darkroom --help"
-        return output.fail(UsageError(error.format_message(), hint))
-    except click.ClickException as error:
-        return output.fail(DarkroomError(error.format_message()))
-    except (KeyboardInterrupt, click.Abort):
-        output.say("Interrupted. What was done stays done; run the command again to go on.")
-        return 130
-    return code if isinstance(code, int) else 0
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    return 0
 
 
 def main() -> None:

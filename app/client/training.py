@@ -71,8 +71,7 @@ def train(dataset: Dataset, sample: Path, target: str, kind: str) -> Trained:
     if kind not in KINDS:
         raise BadModel(f"There is no kind of model {kind!r}.", f"Choose one of: {', '.join(sorted(KINDS))}.")
     frame = _read(sample, [*dataset.columns, target])
-    labels = frame[target].to_numpy()
-    return fit(dataset, frame, labels, kind)
+    return fit(dataset, frame, _labels(frame[target].to_numpy(), KINDS[kind]), kind)
 
 
 def fit(dataset: Dataset, data: Any, labels: npt.NDArray[Any], kind: str) -> Trained:
@@ -84,6 +83,18 @@ def fit(dataset: Dataset, data: Any, labels: npt.NDArray[Any], kind: str) -> Tra
     compiled = dataset.compile(model)
     predicted = compiled.model.predict(codes.astype(np.float32))
     return Trained(compiled, len(codes), _score(labels, predicted, classifies=rule.classifies))
+
+
+def _labels(values: npt.NDArray[Any], kind: Kind) -> npt.NDArray[Any]:
+    """Labels as the models want them. Errors: BadTable for missing ones, and for classes that are no whole numbers."""
+    if values.dtype.kind not in "iufb" or not np.isfinite(values.astype(np.float64)).all():
+        raise BadTable("The target column has missing values or text.", "Write classes as 0, 1, 2 and drop empty rows.")
+    if not kind.classifies:
+        return values.astype(np.float64)
+    classes = values.astype(np.int64)
+    if (classes != values).any():
+        raise BadTable("The target column of a classifier holds fractions.", "Choose a regressor, or label the rows.")
+    return classes
 
 
 def _score(truth: npt.NDArray[Any], predicted: npt.NDArray[Any], *, classifies: bool) -> float:

@@ -1,0 +1,79 @@
+"""The demo's actors: each with a folder, a passphrase and an account of its own, and only what its role may have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from app.client.buyer import Buyer
+from app.client.home import Actor, Home
+from app.client.network import Network
+from app.client.owner import Owner
+from app.client.setup import account_of, set_up
+from app.protocol.errors import NotFound
+
+if TYPE_CHECKING:
+    from app.chain.account import Account
+    from app.chain.deployment import Deployed
+
+DOLLAR = 10**6
+BOND = 1000 * DOLLAR
+PRICE = 10  # token units for one unit of static cost
+CAPACITY = 50_000_000  # units: more than any job of the demo
+PROVIDERS = ("provider-1", "provider-2", "provider-3")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One role: its folder and its account."""
+
+    actor: Actor
+    account: Account
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Everyone who takes part, and the world they share."""
+
+    home: Home
+    network: Network
+    deployed: list[Deployed]  # contracts that were deployed in this run
+    owner: Owner
+    buyer: Buyer
+    providers: list[Part]
+
+
+def set_stage(home: Home) -> Stage:
+    """Set up the home if it is new, and give every actor an account, gas and test dollars."""
+    deployed = [] if (home.root / "node.json").exists() else set_up(home)
+    network = Network.open(home)
+    owner, buyer, *providers = [_part(home, network, name) for name in ("owner", "buyer", *PROVIDERS)]
+    return Stage(
+        home,
+        network,
+        deployed,
+        Owner(network, owner.actor, owner.account),
+        Buyer(network, buyer.actor, buyer.account),
+        providers,
+    )
+
+
+def _part(home: Home, network: Network, name: str) -> Part:
+    actor = home.actor(name, create=True)
+    account = account_of(actor, light=True, written=True)
+    network.fund(account.address)
+    return Part(actor, account)
+
+
+def pocket_money(network: Network, account: Account, amount: int) -> None:
+    """Test dollars from the token's faucet, up to `amount` in the account."""
+    if network.market.balance(account.address) < amount:
+        network.market.faucet(account, amount)
+
+
+def bonded(network: Network, account: Account) -> bool:
+    """Whether this provider has a seat in the draw."""
+    try:
+        return bool(network.market.provider(account.address).seat)
+    except NotFound:
+        return False

@@ -1,0 +1,210 @@
+"""The story: an owner publishes, a buyer buys, providers compute blind, a custodian releases, an auditor checks.
+
+The narrator is the only one who sees all sides, and only to compare them at the end.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from app.auditor.audit import Auditor
+from app.client.dataset import Dataset
+from app.client.network import threads_available
+from app.client.training import KINDS, Trained, train
+from app.demo import table as tables
+from app.demo.closing import closing
+from app.demo.record import Record
+from app.demo.stage import BOND, CAPACITY, DOLLAR, PRICE, PROVIDERS, Stage, bonded, pocket_money, set_stage
+from app.protocol.errors import NotFound, VerificationFailed
+from app.provider.agent import ProviderAgent
+from app.seal.keys import SealingKey
+
+if TYPE_CHECKING:
+    from app.cli.output import Output
+    from app.client.buyer import Opened
+    from app.client.home import Home
+
+TREE_ROWS = 8  # a row of the tree model takes 40 bootstraps, and four parties evaluate each row
+JOBS = (("logistic-regression", None), ("xgb-classifier", TREE_ROWS))
+
+
+def tell(home: Home, output: Output) -> None:
+    """Play the whole story in `home` and show what came out. Errors: VerificationFailed if anything is not equal."""
+    begun = time.perf_counter()
+    record = Record(None if output.as_json else output.out)
+    record.say("[bold]Darkroom[/]: negatives go in, prints come out, and nobody turns the light on.")
+    halves = tables.load()
+    with record.step("Everyone", "gets a folder, an account and a few test dollars") as step:
+        stage = set_stage(home)
+        step.bytes = 0
+    for each in stage.deployed:
+        record.gas[f"deploy {each.name}"] = each.gas
+    dataset_id, offer_id = _publish(stage, record, halves)
+    _bond(stage, record)
+    dataset = Dataset.open(stage.network, dataset_id)
+    with record.step("Buyer", "buys a license: one transaction, the payment signed as a permit"):
+        pocket_money(stage.network, stage.buyer.account, 1000 * DOLLAR)
+        license_id = record.paid("buy_license", stage.buyer.buy_license(offer_id))
+        record.say(f"  license {license_id}: {stage.network.market.license(license_id).jobs_left} jobs")
+    jobs = [_job(stage, record, dataset, halves, license_id, kind, rows) for kind, rows in JOBS]
+    _withdraw(stage, record)
+    closing(record, output, jobs, dataset_id, time.perf_counter() - begun)
+    wrong = [job["model"] for job in jobs if not (job["equal"] and job["audit"]["complete"])]
+    if wrong:
+        raise VerificationFailed(f"The encrypted results of {', '.join(wrong)} are not what they should be.")
+
+
+def _publish(stage: Stage, record: Record, halves: tables.Halves) -> tuple[int, int]:
+    owner, recipe = stage.owner, tables.recipe()
+    with record.step("Owner", "makes keys through Concrete and seals the secret ones under a passphrase") as step:
+        try:
+            epoch = owner.epoch()
+            record.say(f"  the keys of epoch {epoch.epoch} are there already")
+        except NotFound:
+            epoch = owner.new_epoch()
+        if epoch.evaluation_key is not None:
+            step.bytes = stage.network.store.size(epoch.evaluation_key)
+            record.say(f"  the public evaluation key takes {step.bytes / 2**20:,.0f} MiB; the secret key stays here")
+    file = owner.actor.path("measurements.csv")
+    tables.write_csv(file, halves.columns, halves.owner)
+    with record.step("Owner", f"encrypts {len(halves.owner)} rows of {len(halves.columns)} columns and publishes"):
+        published = owner.publish(file, recipe)
+        table = published.prepared.manifest.table
+        files = [part for shard in table.shards for part in shard.files]
+        record.steps and None
+    number = record.paid("publish", published.sent)
+    size = sum(stage.network.store.size(part.cid) for part in files)
+    record.steps[-1].bytes = size
+    record.say(f"  dataset {number}: {size / 2**20:,.1f} MiB of ciphertext, manifest {published.prepared.cid}")
+    offer = record.paid("offer", owner.offer(number, recipe.policy, recipe.offer))
+    _what_is_seen(stage, record, halves, files[0].cid)
+    return number, offer
+
+
+def _what_is_seen(stage: Stage, record: Record, halves: tables.Halves, cid: str) -> None:
+    words = np.frombuffer(stage.network.store.read(cid, 0, 24, limit=24), "<u8")
+    record.say(f"  the owner sees     {halves.columns[0]}: {', '.join(f'{value:g}' for value in halves.owner[:3, 0])}")
+    record.say(f"  everyone else sees {halves.columns[0]}: {', '.join(f'{int(word):016x}' for word in words)}")
+
+
+def _bond(stage: Stage, record: Record) -> None:
+    market = stage.network.market
+    with record.step("Providers", f"{len(PROVIDERS)} of them bond {BOND // DOLLAR} dollars each"):
+        for part in stage.providers:
+            if bonded(stage.network, part.account):
+                market.heartbeat(part.account)
+                continue
+            pocket_money(stage.network, part.account, BOND)
+            terms = {"bond": BOND, "price": PRICE, "capacity": CAPACITY}
+            record.paid("bond", market.register_provider(part.account, **terms))
+
+
+def _job(
+    stage: Stage, record: Record, dataset: Dataset, halves: tables.Halves, license_id: int, kind: str, rows: int | None
+) -> dict[str, Any]:
+    count = rows or dataset.record.rows
+    trained = _train(stage, record, dataset, halves, kind)
+    number, key = _order(stage, record, dataset, trained, license_id, kind, count)
+    _compute(stage, record, number, kind)
+    with record.step("Custodian", f"recomputes job {number}, checks the policy, decrypts, seals to the buyer's key"):
+        outcomes = [each for each in stage.owner.custodian().step() if each.job == number]
+        for outcome in outcomes:
+            record.say(f"  job {outcome.job}: {outcome.what}")
+    with record.step("Buyer", f"opens the result of job {number}") as step:
+        opened = stage.buyer.open_result(number, key)
+        step.bytes = opened.result.values.nbytes
+    with record.step("Auditor", f"re-executes job {number} with no key at all"):
+        report = Auditor(stage.network.market, stage.network.store, threads_available()).audit(number)
+    for check in report.checks:
+        record.say(f"  {check.status}: {check.claim}")
+    record.gas |= {f"{name} ({kind})": gas for name, gas in _closing_gas(stage, number).items()}
+    compared = _compare(opened, trained, dataset, halves, kind, count)
+    record.say(f"  equal to Concrete ML in the clear on {compared['equal_rows']} of {count} rows")
+    return {"job": number, "model": kind, "rows": count, **compared, "audit": report.to_dict()}
+
+
+def _train(stage: Stage, record: Record, dataset: Dataset, halves: tables.Halves, kind: str) -> Trained:
+    sample = stage.buyer.actor.path("sample.csv")
+    tables.write_csv(sample, halves.columns, halves.buyer, halves.labels)
+    with record.step("Buyer", f"trains Concrete ML's {kind} on {len(halves.buyer)} rows of its own") as step:
+        trained = train(dataset, sample, tables.TARGET, kind)
+        step.bytes = len(stage.buyer.models.keep(trained.compiled).data)
+        record.say(f"  accuracy on its own rows: {trained.score:.3f}")
+    with record.step("Buyer", "rehearses on the synthetic preview, for free"):
+        rehearsed = stage.buyer.rehearse(dataset, trained.compiled)
+        record.say(f"  {len(rehearsed)} synthetic rows, {int(np.sum(rehearsed == 1))} of them class 1")
+    return trained
+
+
+def _order(
+    stage: Stage, record: Record, dataset: Dataset, trained: Trained, license_id: int, kind: str, rows: int
+) -> tuple[int, SealingKey]:
+    buyer, path = stage.buyer, stage.buyer.actor.path("sealing.key")
+    passphrase = buyer.actor.passphrase()
+    with record.step("Buyer", f"reads the quote and opens a job on {rows} rows"):
+        key = SealingKey.load(path, passphrase) if path.exists() else SealingKey.create(path, passphrase)
+        model = buyer.models.keep(trained.compiled)
+        offer = stage.network.market.license(license_id).offer
+        price = buyer.quote(dataset, model, offer, rows)
+        record.say(
+            f"  {price.cost.multiply_adds:,} multiply-adds, {price.cost.bootstraps:,} bootstraps:"
+            f" {price.job_total / DOLLAR:.2f} dollars, all fees included"
+        )
+        sent = buyer.open_job(license_id, model, first_row=0, rows=rows, sealing_key=key)
+    return record.paid(f"open ({kind})", sent), key
+
+
+def _compute(stage: Stage, record: Record, number: int, kind: str) -> None:
+    agents = {
+        part.account.address: ProviderAgent(
+            stage.network.market, stage.network.store, part.account, part.actor.folder, threads=threads_available()
+        )
+        for part in stage.providers
+    }
+    with record.step("Chance", f"draws two providers for job {number}"):
+        drawn = record.paid(f"draw ({kind})", stage.network.market.draw(stage.buyer.account, number))
+        record.say(f"  {' and '.join(drawn)}")
+    for what in ("commit", "reveal"):
+        for place, address in enumerate(drawn):
+            verb = "evaluates on ciphertext and commits" if what == "commit" else "reveals its receipt"
+            with record.step(f"Provider {address[:8]}", f"{verb} (job {number})"):
+                for action in agents[address].step():
+                    if action.sent is not None and action.job == number:
+                        name = action.what.removesuffix("ted").removesuffix("ed")
+                        record.gas[f"{name} {place + 1} ({kind})"] = action.sent.gas
+
+
+def _closing_gas(stage: Stage, number: int) -> dict[str, int]:
+    market = stage.network.market
+    job = market.job(number)
+    events = market.desk.find("JobMarket", "JobReleased", job.closed_block, job.closed_block, number)
+    return {"release": market.node.receipt(event.tx).gas for event in events}
+
+
+def _compare(
+    opened: Opened, trained: Trained, dataset: Dataset, halves: tables.Halves, kind: str, rows: int
+) -> dict[str, Any]:
+    """What only the narrator can do: the same model on the owner's rows in the clear, and the owner's labels."""
+    codes = dataset.encode(halves.owner[:rows], KINDS[kind].encoding).astype(np.float32)
+    clear, labels = trained.compiled.model.predict_proba(codes), opened.labels()
+    ours = trained.compiled.decoder.predict_proba(opened.result.values)
+    same = (clear == ours).all(axis=1) & (trained.compiled.model.predict(codes) == labels)
+    accuracy = float(np.mean(labels == halves.truth[:rows]))
+    return {"equal_rows": int(same.sum()), "equal": bool(same.all()), "accuracy": accuracy}
+
+
+def _withdraw(stage: Stage, record: Record) -> None:
+    market = stage.network.market
+    with record.step("Owner and providers", "withdraw what they earned"):
+        for name, account in (
+            ("owner", stage.owner.account),
+            *((part.actor.name, part.account) for part in stage.providers),
+        ):
+            sent = market.withdraw(account, market.offers_of(account.address))
+            paid = sum(each.value for each in sent)
+            if sent:
+                record.gas[f"withdraw {name}"] = sum(each.gas for each in sent)
+                record.say(f"  {name}: {paid / DOLLAR:.2f} dollars")
