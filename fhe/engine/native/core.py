@@ -117,20 +117,18 @@ class NativeCore:
         profile = self._profile
         front, tail = tables(profile.polynomial_size, self.lanes)
         size, n = profile.polynomial_size, profile.lwe_dimension
-        return Plan(n, size, gadget.levels, gadget.base_log, front.ctypes.data, tail.ctypes.data)
+        plan = Plan(n, size, gadget.levels, gadget.base_log, front.ctypes.data, tail.ctypes.data)
+        plan.kept = front, tail  # threads that make the tables at once each get their own; the cache keeps one
+        return plan
 
     def _transform(self, gadget: Gadget, words: Callable[[int, int], U64], steps: int, rows: int) -> F64:
         """Transformed key of words(start, stop), (steps, levels, rows, 2, N) in all, made in blocks."""
         size = self._profile.polynomial_size
-        key = aligned_doubles(steps, 2 * rows * gadget.levels * size)
+        key, plan = aligned_doubles(steps, 2 * rows * gadget.levels * size), self._plan(gadget)
 
         def run(start: int, stop: int) -> None:
             block = np.ascontiguousarray(words(start, stop))
-            _check(
-                self._library.darkroom_transform_key(
-                    self._plan(gadget), _at(block), _at(key[start:stop]), stop - start, rows
-                )
-            )
+            _check(self._library.darkroom_transform_key(plan, _at(block), _at(key[start:stop]), stop - start, rows))
 
         self._spread(steps, 64, run)
         return key
