@@ -85,7 +85,7 @@ class Auditor:
         )
         yield self._check("values and noise stay in bounds", circuit_cid, lambda: self._bounds(facts))
         yield from self._files(facts)
-        yield from self._commitments(job, events)
+        yield from self._commitments(events)
         execution = None
 
         def the_execution() -> Finding:
@@ -99,7 +99,7 @@ class Auditor:
 
         yield self._check("re-execution gives the agreed result", source.get("JobComputed", ""), the_execution)
         if execution is not None:
-            yield from self._receipts(job, events, execution)
+            yield from self._receipts(events, execution)
         yield from self._release(facts, source)
 
     def _events(self, job: Job) -> list[Event]:
@@ -140,7 +140,7 @@ class Auditor:
             builder.update(self.store.read(cid, start, min(BLOCK, size - start), limit=BLOCK))
         return builder.root()
 
-    def _commitments(self, job: Job, events: list[Event]) -> Iterator[Check]:
+    def _commitments(self, events: list[Event]) -> Iterator[Check]:
         promised = {event.args["provider"]: event.args["commitment"] for event in events if event.name == "Committed"}
         for event in events:
             if event.name != "Revealed":
@@ -150,7 +150,7 @@ class Auditor:
             status = Status.CONFIRMED if who in promised else Status.WRONG
             yield Check(f"{who} committed before it revealed", event.tx, promised.get(who, ""), status)
 
-    def _receipts(self, job: Job, events: list[Event], execution: Execution) -> Iterator[Check]:
+    def _receipts(self, events: list[Event], execution: Execution) -> Iterator[Check]:
         for event in events:
             if event.name != "Revealed":
                 continue
@@ -169,7 +169,9 @@ class Auditor:
     def _release(self, facts: JobFacts, source: dict[str, str]) -> Iterator[Check]:
         job = facts.job
         tx = source.get("JobReleased") or source.get("JobRefused") or ""
-        yield self._check("the decision is the custodian's, under the offer's policy", tx, lambda: self._decision(facts))
+        yield self._check(
+            "the decision is the custodian's, under the offer's policy", tx, lambda: self._decision(facts)
+        )
         if job.sealed != ZERO or not job.state.terminal:
             yield self._check("the sealed result is this job's, for this buyer", tx, lambda: self._sealed(facts))
 

@@ -108,8 +108,9 @@ def publish(
 
 
 @app.command("offer")
-def offer(number: Number, recipe: Annotated[Path, typer.Option(exists=True)], role: AsOwner = "owner",
-          as_json: AsJson = False) -> None:
+def offer(
+    number: Number, recipe: Annotated[Path, typer.Option(exists=True)], role: AsOwner = "owner", as_json: AsJson = False
+) -> None:
     """Offer licenses on a published dataset, on the terms and under the policy of a recipe."""
     from ingestion.recipe import read_recipe
 

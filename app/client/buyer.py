@@ -97,7 +97,9 @@ class Buyer:
         }
         return compiled.decoder.predict(interpret(circuit, gather_inputs(circuit, codes)).T)
 
-    def quote(self, dataset: Dataset, circuit_of: Compiled | Model, offer: int, rows: int, replicas: int = REPLICAS) -> Quote:
+    def quote(
+        self, dataset: Dataset, circuit_of: Compiled | Model, offer: int, rows: int, replicas: int = REPLICAS
+    ) -> Quote:
         """The price of a job. Errors: NotFound, NotAllowed."""
         market = self.network.market
         static = cost(circuit_of.circuit, dataset.profile, rows)
@@ -166,7 +168,9 @@ class Buyer:
         sealed = SealedResult.from_bytes(store.read(digest_to_cid(job.sealed), limit=MAX_DOCUMENT_BYTES))
         ciphertext = store.read(sealed.ciphertext_cid, limit=MAX_RESULT_BYTES)
         if job.sealing_key != key.public.hex():
-            raise BadSeal(f"The result of job {number} is sealed to another key.", "Open it with the key it was ordered with.")
+            raise BadSeal(
+                f"The result of job {number} is sealed to another key.", "Open it with the key it was ordered with."
+            )
         context = seal_context(gather(market, store, number))
         result = open_result(sealed, ciphertext, key.private, context)
         known = job.circuit in self.models.digests()

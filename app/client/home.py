@@ -82,7 +82,9 @@ class Home:
             private_folder(self.root)
             private_folder(folder)
         elif not folder.is_dir():
-            raise NotFound(f"There is no role {name!r} in {self.root}.", f"Make it: darkroom account create --as {name}")
+            raise NotFound(
+                f"There is no role {name!r} in {self.root}.", f"Make it: darkroom account create --as {name}"
+            )
         return Actor(name, folder)
 
     def actors(self) -> list[str]:

@@ -48,7 +48,7 @@ class ModelShelf:
         return Model(digest, compiled.circuit, compiled.decoder, data)
 
     def find(self, digest: str) -> Model:
-        """The model whose circuit has this digest, or the only one whose digest begins so. Errors: NotFound, BadDocument."""
+        """The model whose circuit has this digest, or the only one that begins so. Errors: NotFound, BadDocument."""
         matches = [name for name in self.digests() if name.startswith(digest)]
         if len(matches) != 1:
             raise NotFound(

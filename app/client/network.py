@@ -68,7 +68,7 @@ class Network:
 
         return isinstance(self.node, DevNode)
 
-    def fund(self, address: str, *, tokens: int = 0) -> None:
+    def fund(self, address: str) -> None:
         """Ether for gas from the embedded chain's faucet. Errors: UsageError on any other chain."""
         from app.chain.node import DevNode
 

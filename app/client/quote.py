@@ -14,7 +14,7 @@ UNIT_SECONDS = 5e-4  # of one core, for one unit of static cost (fhe.cost)
 
 @dataclass(frozen=True)
 class Quote:
-    """Prices in token units. `max_fee` is what to escrow for all executors together; what they do not earn comes back."""
+    """Prices in token units. `max_fee` is escrowed for all executors together; what they do not earn comes back."""
 
     rows: int
     replicas: int

@@ -45,7 +45,11 @@ def _draw(console: Console, record: Record, jobs: list[dict[str, Any]], seconds:
         for job in jobs
     ]
     steps = [
-        {"step": f"{step.who} {step.name}", "seconds": f"{step.seconds:.2f}", "bytes": f"{step.bytes:,}" if step.bytes else ""}
+        {
+            "step": f"{step.who} {step.name}",
+            "seconds": f"{step.seconds:.2f}",
+            "bytes": f"{step.bytes:,}" if step.bytes else "",
+        }
         for step in record.steps
     ]
     gas = [{"transaction": name, "gas": f"{used:,}"} for name, used in record.gas.items()]

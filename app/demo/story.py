@@ -37,9 +37,8 @@ def tell(home: Home, output: Output) -> None:
     record = Record(None if output.as_json else output.out)
     record.say("[bold]Darkroom[/]: negatives go in, prints come out, and nobody turns the light on.")
     halves = tables.load()
-    with record.step("Everyone", "gets a folder, an account and a few test dollars") as step:
+    with record.step("Everyone", "gets a folder, an account and a few test dollars"):
         stage = set_stage(home)
-        step.bytes = 0
     for each in stage.deployed:
         record.gas[f"deploy {each.name}"] = each.gas
     dataset_id, offer_id = _publish(stage, record, halves)
@@ -70,15 +69,14 @@ def _publish(stage: Stage, record: Record, halves: tables.Halves) -> tuple[int, 
             record.say(f"  the public evaluation key takes {step.bytes / 2**20:,.0f} MiB; the secret key stays here")
     file = owner.actor.path("measurements.csv")
     tables.write_csv(file, halves.columns, halves.owner)
-    with record.step("Owner", f"encrypts {len(halves.owner)} rows of {len(halves.columns)} columns and publishes"):
+    with record.step(
+        "Owner", f"encrypts {len(halves.owner)} rows of {len(halves.columns)} columns and publishes"
+    ) as step:
         published = owner.publish(file, recipe)
-        table = published.prepared.manifest.table
-        files = [part for shard in table.shards for part in shard.files]
-        record.steps and None
+        files = [part for shard in published.prepared.manifest.table.shards for part in shard.files]
+        step.bytes = sum(stage.network.store.size(part.cid) for part in files)
     number = record.paid("publish", published.sent)
-    size = sum(stage.network.store.size(part.cid) for part in files)
-    record.steps[-1].bytes = size
-    record.say(f"  dataset {number}: {size / 2**20:,.1f} MiB of ciphertext, manifest {published.prepared.cid}")
+    record.say(f"  dataset {number}: {step.bytes / 2**20:,.1f} MiB of ciphertext, manifest {published.prepared.cid}")
     offer = record.paid("offer", owner.offer(number, recipe.policy, recipe.offer))
     _what_is_seen(stage, record, halves, files[0].cid)
     return number, offer
@@ -120,7 +118,7 @@ def _job(
         report = Auditor(stage.network.market, stage.network.store, threads_available()).audit(number)
     for check in report.checks:
         record.say(f"  {check.status}: {check.claim}")
-    record.gas |= {f"{name} ({kind})": gas for name, gas in _closing_gas(stage, number).items()}
+    record.gas[f"release ({kind})"] = _closing_gas(stage, number)
     compared = _compare(opened, trained, dataset, halves, kind, count)
     record.say(f"  equal to Concrete ML in the clear on {compared['equal_rows']} of {count} rows")
     return {"job": number, "model": kind, "rows": count, **compared, "audit": report.to_dict()}
@@ -177,11 +175,12 @@ def _compute(stage: Stage, record: Record, number: int, kind: str) -> None:
                         record.gas[f"{name} {place + 1} ({kind})"] = action.sent.gas
 
 
-def _closing_gas(stage: Stage, number: int) -> dict[str, int]:
+def _closing_gas(stage: Stage, number: int) -> int:
+    """What the transaction that ended a job used."""
     market = stage.network.market
     job = market.job(number)
-    events = market.desk.find("JobMarket", "JobReleased", job.closed_block, job.closed_block, number)
-    return {"release": market.node.receipt(event.tx).gas for event in events}
+    events = [event for event in market.events(job.closed_block, job.closed_block) if event.args.get("job") == number]
+    return market.node.receipt(events[-1].tx).gas
 
 
 def _compare(

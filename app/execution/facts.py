@@ -7,8 +7,8 @@ from typing import Protocol
 
 from app.protocol.dataset import EncryptedTable
 from app.protocol.errors import BadDocument, BadKey
-from app.protocol.market import DatasetRecord, Job
 from app.protocol.manifest import Manifest, read_manifest
+from app.protocol.market import DatasetRecord, Job
 from app.protocol.receipt import SealContext
 from app.protocol.seams import Store
 from app.storage.cid import digest_to_cid

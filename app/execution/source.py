@@ -9,7 +9,7 @@ from app.protocol.dataset import EncodedFile, EncryptedTable, Shard
 from app.protocol.errors import BadDocument, BadModel
 from app.protocol.seams import Store
 from fhe.circuit import Input
-from fhe.packing import mask as expand_mask
+from fhe.mask import mask as expand_mask
 from fhe.profile import EncryptionProfile
 
 U64 = npt.NDArray[np.uint64]
