@@ -21,16 +21,18 @@ def test_attack_is_not_released(name: str, seed: int, tmp_path: Path) -> None:
     """The attacked jobs end without a release or wait, nothing of theirs was decrypted, the honest job is released."""
     world = World(tmp_path, seed, policy=OutputPolicy(max_rank=4, min_group=10))
     rng = np.random.default_rng(1000 + seed)
-    attacked = ATTACKS[name](world, rng)
+    setup, expected = ATTACKS[name]
+    attacked = setup(world, rng)
     before = world.ledger.decryptions(1, 1)
     honest = world.job(linear_circuit([HONEST]), first=45, rows=15)
     agent = world.agent()
-    for _ in range(2):
-        agent.step()
+    outcomes = {outcome.job: outcome for outcome in agent.step()}
+    agent.step()
     assert attacked
     for number in attacked:
         job = world.chain.job(number)
         assert job.state in (JobState.COMPUTED, JobState.REFUSED), f"{name}: {job.state}"
+        assert expected in (outcomes[number].what, outcomes[number].detail), outcomes[number]
         assert not [entry for entry in world.chain.of(number) if entry[0] == "release"]
     assert np.array_equal(world.opened(honest).values, world.clear(honest))
     assert world.ledger.decryptions(1, 1) == before + 1

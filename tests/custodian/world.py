@@ -246,6 +246,7 @@ class World:
         self.keys = PlainKeys(self.secret)
         self.time = 1_000
         self._numbers = itertools.count(1)
+        self.manifests: dict[int, Manifest] = {}
         self.manifest = self._publish(policy)
         self.ledger = self.new_ledger()
 
@@ -255,13 +256,23 @@ class World:
             title="test", description="test", license="CC0-1.0", creator="test", published="2026-01-01", keywords=()
         )
         manifest = Manifest(card=card, table=table, policy=policy, preview=None, checks=checks)
-        digest = sha256(data := write_manifest(manifest))
-        self.store.put(data)
-        self.chain.datasets[1, 1] = DatasetRecord(
-            id=1, owner=OWNER, custodian=OWNER, manifest=digest, data_root=table.data_root, profile=table.profile,
-            rows=table.rows, version=1, epoch=table.epoch, tombstoned=False,
-        )  # fmt: skip
+        self._record(manifest, 1)
         return manifest
+
+    def _record(self, manifest: Manifest, version: int) -> None:
+        table, digest = manifest.table, sha256(data := write_manifest(manifest))
+        self.store.put(data)
+        self.manifests[version] = manifest
+        self.chain.datasets[1, version] = DatasetRecord(
+            id=1, owner=OWNER, custodian=OWNER, manifest=digest, data_root=table.data_root, profile=table.profile,
+            rows=table.rows, version=version, epoch=table.epoch, tombstoned=False,
+        )  # fmt: skip
+
+    def new_version(self, *, epoch: int = 1, title: str = "test") -> None:
+        """Publish version 2: the same files under another epoch's number or another title."""
+        table = self.manifest.table.model_copy(update={"epoch": epoch})
+        card = self.manifest.card.model_copy(update={"title": title})
+        self._record(self.manifest.model_copy(update={"table": table, "card": card}), 2)
 
     def new_ledger(self, name: str = "ledger.sqlite", lease: int = 0) -> Ledger:
         """A ledger file; leases are over at once, so that a restarted agent goes on immediately."""
@@ -281,7 +292,14 @@ class World:
         return number
 
     def job(
-        self, circuit: Circuit, first: int = 0, rows: int = 40, *, license: int | None = None, **changes: object
+        self,
+        circuit: Circuit,
+        first: int = 0,
+        rows: int = 40,
+        *,
+        license: int | None = None,
+        version: int = 1,
+        **changes: object,
     ) -> int:
         """A job that two honest executors computed."""
         held = license or self.license()
@@ -292,7 +310,7 @@ class World:
         self.chain.jobs[number] = Job(
             id=number, license=held, dataset=1, buyer=buyer, state=JobState.ASSIGNED, circuit=digest,
             first_row=first, rows=rows, sealing_key=BUYER_PUBLIC, units=1, replicas=2, executions=(), receipt=ZERO,
-            sealed=ZERO, decision=ZERO, deadline=0, opened_block=1,
+            sealed=ZERO, decision=ZERO, deadline=0, opened_block=1, version=version,
         )  # fmt: skip
         self.compute(number)
         self.chain.jobs[number] = replace(self.chain.jobs[number], **changes)  # type: ignore[arg-type]
@@ -309,7 +327,9 @@ class World:
         job = self.chain.job(number)
         circuit = load_circuit(self.store, job.circuit)
         dataset = self.chain.dataset_version(1, job.version)
-        return JobFacts(self.chain.chain_id, self.chain.address, job, dataset, self.manifest, circuit, self.profile)
+        return JobFacts(
+            self.chain.chain_id, self.chain.address, job, dataset, self.manifests[job.version], circuit, self.profile
+        )
 
     def agree(self, number: int, receipt: Receipt, output: bytes) -> None:
         """Make the chain say that executors agreed on this receipt (honest or not)."""
