@@ -140,7 +140,7 @@ class Owner:
         return Published(sent, prepared)
 
     def offer(self, dataset: int, policy: OutputPolicy, terms: OfferHints) -> Sent[int]:
-        """Offer licenses under a policy, which goes into the store for everyone to read; the value is the offer's id."""
+        """Offer licenses under a policy, which goes into the store for all to read; the value is the offer's id."""
         self.network.store.put(policy.to_bytes())
         return self.network.market.create_offer(
             self.account,

@@ -1,0 +1,71 @@
+"""One telling of the demo, by the real command in a process of its own, that all tests of this area look at."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DARKROOM = str(Path(sys.executable).with_name("darkroom"))
+TIMEOUT = 400
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The one object that it printed."""
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class World:
+    """A home in which the demo ran."""
+
+    home: Path
+    told: Ran
+
+    def run(self, *words: str, env: dict[str, str] | None = None) -> Ran:
+        """Run `darkroom` with these words in this home, as a user would."""
+        return darkroom(self.home, *words, env=env)
+
+    @property
+    def story(self) -> Any:
+        """What the demo printed."""
+        return self.told.json
+
+
+def darkroom(home: Path, *words: str, env: dict[str, str] | None = None) -> Ran:
+    """Run the real command in a process of its own."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("DARKROOM_")}
+    done = subprocess.run(
+        [DARKROOM, *words],
+        env=clean | {"DARKROOM_HOME": str(home)} | (env or {}),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """The demo, told once."""
+    home = tmp_path_factory.mktemp("demo") / "home"
+    told = darkroom(home, "demo", "--json")
+    assert told.code == 0, told.err[-2000:]
+    return World(home, told)

@@ -1,0 +1,136 @@
+"""What the demo promises: one JSON object, every row equal, every fact audited, and a home that goes on working."""
+
+from __future__ import annotations
+
+import json
+import stat
+
+from app.protocol.errors import LicenseExhausted, NotYourLicense, RowsOutsideDataset
+from tests.demo.conftest import World
+
+
+def test_one_object_on_stdout_and_nothing_else(world: World) -> None:
+    """`demo --json` prints one JSON object on stdout and nothing beside it."""
+    assert isinstance(json.loads(world.told.out), dict)
+    assert world.told.out.count("\n") == 1
+
+
+def test_every_row_equals_the_clear_quantized_model(world: World) -> None:
+    """The encrypted results of both jobs equal Concrete ML's clear quantized model on every row."""
+    linear, trees = world.story["jobs"]
+    assert (linear["model"], linear["rows"], linear["equal_rows"]) == ("logistic-regression", 285, 285)
+    assert trees["model"] == "xgb-classifier"
+    assert trees["equal_rows"] == trees["rows"] > 0
+    assert world.story["equal"]
+
+
+def test_the_result_is_worth_buying(world: World) -> None:
+    """The buyer's model is right on more than nine of ten rows that it never saw."""
+    assert 0.9 < world.story["accuracy"] <= 1.0
+
+
+def test_the_auditor_confirms_every_fact(world: World) -> None:
+    """The auditor, without a key, confirms every fact of both jobs."""
+    for job in world.story["jobs"]:
+        assert job["audit"]["complete"]
+        assert len(job["audit"]["checks"]) >= 10
+        assert {check["status"] for check in job["audit"]["checks"]} == {"confirmed"}
+
+
+def test_every_step_and_transaction_is_measured(world: World) -> None:
+    """The object gives time for every step and gas for every transaction of the market."""
+    assert all(step["seconds"] >= 0 for step in world.story["steps"])
+    gas = world.story["gas"]
+    for name in ("publish", "offer", "bond", "buy_license"):
+        assert 21_000 < gas[name] < 1_000_000
+    for kind in ("logistic-regression", "xgb-classifier"):
+        for name in ("open", "draw", "commit 1", "commit 2", "reveal 1", "reveal 2", "release"):
+            assert 21_000 < gas[f"{name} ({kind})"] < 1_000_000
+
+
+def test_plaintext_stays_with_its_owner(world: World) -> None:
+    """No value of the owner's table, and no secret key, is anywhere outside the owner's own folder."""
+    secret = (world.home / "actors/owner/measurements.csv").read_text().splitlines()[1:4]
+    for path in world.home.rglob("*"):
+        if path.is_file() and "actors/owner" not in str(path) and path.stat().st_size < 32 << 20:
+            data = path.read_bytes()
+            assert not any(row.encode() in data for row in secret), path
+            assert b"darkroom/secret-keys" not in data, path
+
+
+def test_folders_of_roles_are_private(world: World) -> None:
+    """Each role's folder, and every key in it, can be read by its user alone."""
+    for folder in (world.home / "actors").iterdir():
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    for name in ("account.json", "passphrase", "keys/epoch-0001.key", "measurements.csv"):
+        assert stat.S_IMODE((world.home / "actors/owner" / name).stat().st_mode) == 0o600
+
+
+def test_every_role_can_be_driven_by_hand(world: World) -> None:
+    """After the demo, a license, a job, its execution, release, opening and audit work command by command."""
+    offer = world.run("dataset", "show", "1", "--json").json["offers"][0]["offer"]
+    license = world.run("license", "buy", str(offer), "--json").json["license"]
+    model = world.story["jobs"][0]["audit"]["checks"][2]["digest"]
+    quote = world.run("model", "quote", model[:12], "--offer", str(offer), "--rows", "40", "--json").json
+    assert quote["rows"] == 40 and quote["bootstraps"] == 0 and quote["total"] > 0
+
+    opened = world.run("job", "open", "--license", str(license), "--model", model, "--rows", "40", "--json")
+    assert opened.code == 0, opened.err
+    job = str(opened.json["job"])
+    waiting = world.run("result", "open", job, "--json")
+    assert (waiting.code, waiting.json["error"]["code"]) == (5, "try-again")
+
+    for _ in range(3):
+        for name in ("provider-1", "provider-2", "provider-3"):
+            assert world.run("provider", "serve", "--once", "--as", name).code == 0
+    served = world.run("custodian", "serve", "--once", "--json")
+    assert served.code == 0, served.err
+    assert world.run("job", "show", job, "--json").json["state"] == "settled"
+
+    rows = world.run("result", "open", job, "--json").json["rows"]
+    assert len(rows) == 40
+    assert {row["prediction"] for row in rows} <= {0, 1}
+    report = world.run("audit", job, "--json")
+    assert report.code == 0 and report.json["complete"]
+
+    again = world.run("custodian", "serve", "--once", "--json")
+    assert again.code == 0 and again.json == []
+
+
+def test_what_a_license_does_not_allow(world: World) -> None:
+    """Someone else's license, rows outside the dataset, and more rows than are left are refused, and change nothing."""
+    model = world.story["jobs"][0]["audit"]["checks"][2]["digest"]
+    jobs = world.run("job", "list", "--json").out
+
+    def refused(*words: str) -> tuple[int, str]:
+        ran = world.run("job", "open", "--license", "1", "--model", model, "--json", *words)
+        assert ran.json["error"]["next_step"]
+        return ran.code, ran.json["error"]["code"]
+
+    assert refused("--first-row", "280", "--rows", "10") == (3, RowsOutsideDataset.code)
+    assert refused("--rows", "9900")[0] == 3
+    assert refused("--rows", "9900")[1] in (LicenseExhausted.code, RowsOutsideDataset.code)
+    stranger = world.run("license", "list", "--as", "provider-1", "--json").json
+    assert stranger == []
+    for kind in ("circuit", "decoder"):
+        source = world.home / f"actors/buyer/models/{model}.{kind}"
+        target = world.home / f"actors/provider-1/models/{model}.{kind}"
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes(source.read_bytes())
+    assert refused("--as", "provider-1", "--rows", "10") == (3, NotYourLicense.code)
+    assert world.run("job", "list", "--json").out == jobs
+
+
+def test_a_wrong_passphrase_opens_nothing(world: World) -> None:
+    """A wrong passphrase is told from damage, with exit code 4 and without naming the passphrase."""
+    ran = world.run("result", "open", "1", "--json", env={"DARKROOM_PASSPHRASE": "open sesame 77"})
+    assert (ran.code, ran.json["error"]["code"]) == (4, "wrong-passphrase")
+    assert "sesame" not in ran.out + ran.err
+
+
+def test_the_demo_can_be_told_again_in_the_same_home(world: World) -> None:
+    """A second telling in the same home uses the keys that are there and ends as well as the first."""
+    again = world.run("demo", "--json")
+    assert again.code == 0, again.err[-2000:]
+    assert again.json["equal"] and again.json["audited"]
+    assert again.json["dataset"] > world.story["dataset"]
