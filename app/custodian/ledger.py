@@ -24,6 +24,7 @@ import fcntl
 import json
 import os
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -112,6 +113,7 @@ class Ledger:
     def __init__(self, path: Path, scope: str, clock: Clock, *, lease: int = LEASE_SECONDS) -> None:
         """Open or make the file, readable by this user alone. Errors: BadDocument for another kind of file."""
         self._path, self._scope, self._clock, self._lease = path, scope, clock, lease
+        self._threads = threading.local()
         with _alone(path), closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as db:
             try:
                 db.execute("PRAGMA journal_mode = WAL")  # does not wait for others by itself, hence the lock
@@ -288,15 +290,23 @@ class Ledger:
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
-    @contextmanager
-    def _transaction(self, *, write: bool = True) -> Iterator[sqlite3.Connection]:
-        try:
-            db = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)
-        except sqlite3.Error as error:
-            raise Unavailable(f"The ledger cannot be opened: {error}.", "Check the custodian's folder.") from None
-        try:
+    def _connection(self) -> sqlite3.Connection:
+        """This thread's connection; it stays open, since closing the last one copies the log into the file."""
+        db: sqlite3.Connection | None = getattr(self._threads, "db", None)
+        if db is None:
+            try:
+                db = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)
+            except sqlite3.Error as error:
+                raise Unavailable(f"The ledger cannot be opened: {error}.", "Check the custodian's folder.") from None
             db.row_factory = sqlite3.Row
             db.execute("PRAGMA synchronous = FULL")  # an effect follows each write: it must survive a power cut
+            self._threads.db = db
+        return db
+
+    @contextmanager
+    def _transaction(self, *, write: bool = True) -> Iterator[sqlite3.Connection]:
+        db = self._connection()
+        try:
             db.execute("BEGIN IMMEDIATE" if write else "BEGIN")
             yield db
             db.execute("COMMIT")
@@ -305,7 +315,8 @@ class Ledger:
         except sqlite3.DatabaseError as error:
             raise BadDocument(f"The ledger is damaged: {error}.", "Restore it from a copy before releasing.") from None
         finally:
-            db.close()  # rolls back what was not committed
+            if db.in_transaction:
+                db.execute("ROLLBACK")
 
     def _write(self, db: sqlite3.Connection, claim: Claim, before: tuple[State, ...], **fields: object) -> None:
         """Change a claimed job that is in one of these states; refused for a claim that is no longer the newest."""
