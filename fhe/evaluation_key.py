@@ -2,7 +2,7 @@
 
 File form: 8 bytes `DRKEVAL1`, the header's length as 4 little-endian bytes, the header (canonical JSON), then the
 little-endian words of `bootstrap`, `keyswitch` and, when there is one, the packing key's bodies. The header names the
-profile, the epoch, every shape and the SHA-256 of all words, so a file of another dataset, epoch or shape, a short
+profile, the epoch, every shape and a SHA-256 over seed and words, so a file of another dataset, epoch or shape, a short
 one, or one with a flipped bit raises `BadKey` before anything computes with it. The size follows from the profile.
 
 Level index 0 is the least significant level in all three parts. A packing key is, for every bit of the GLWE key and
@@ -66,7 +66,7 @@ class Header(Document):
     keyswitch: tuple[int, ...]
     packing: tuple[int, ...] | None
     packing_seed: Hex16 | None
-    words: Hex32  # SHA-256 of all words
+    digest_of_words: Hex32  # SHA-256 of the packing seed, if any, and all words
 
 
 def shapes(profile: EncryptionProfile) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
@@ -106,7 +106,7 @@ class EvaluationKey:
     def stream(self) -> Iterator[bytes]:
         """The file's bytes, in blocks of bounded size."""
         parts = [self.bootstrap, self.keyswitch] + ([self.packing.bodies] if self.packing else [])
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(self.packing.seed if self.packing else b"")
         for part in parts:
             for block in _blocks(part):
                 digest.update(block)
@@ -117,7 +117,7 @@ class EvaluationKey:
             keyswitch=self.keyswitch.shape,
             packing=self.packing.bodies.shape if self.packing else None,
             packing_seed=self.packing.seed.hex() if self.packing else None,
-            words=digest.hexdigest(),
+            digest_of_words=digest.hexdigest(),
         ).to_bytes()
         yield MAGIC + len(header).to_bytes(4, "little") + header
         for part in parts:
@@ -184,7 +184,8 @@ class EvaluationKey:
         total = 12 + length + 8 * sum(int(np.prod(shape, dtype=np.int64)) for shape in wanted)
         if size != total or total > MAX_KEY_BYTES:
             raise BadKey(f"This evaluation key has {size} bytes instead of {total}.", AGAIN)
-        digest, offset, parts = hashlib.sha256(), 12 + length, []
+        digest = hashlib.sha256(bytes.fromhex(header.packing_seed or ""))
+        offset, parts = 12 + length, []
         for shape in wanted:
             part = np.empty(shape, "<u8")
             view = part.reshape(-1).view(np.uint8).data
@@ -196,7 +197,7 @@ class EvaluationKey:
                 view[begin : begin + len(block)] = block
             offset += len(view)
             parts.append(part.astype(np.uint64, copy=False))
-        if digest.hexdigest() != header.words:
+        if digest.hexdigest() != header.digest_of_words:
             raise BadKey("The words of this evaluation key do not match its digest.", AGAIN)
         packed = PackingKey(bytes.fromhex(header.packing_seed), parts[2]) if header.packing_seed else None
         return cls(header.profile, header.epoch, parts[0], parts[1], packed)
