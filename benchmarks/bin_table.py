@@ -56,12 +56,18 @@ def encrypt_bins(
             bits[:, :rows] = own > np.arange(len(bits))[:, None]
             file = encryptor.file()
             files[column.name] = file.seed, file.encrypt(0, bits.reshape(-1, size))
-    encoded = [
-        EncodedFile.model_construct(column=name, encoding="bins", cid="", polys=len(words), seed=seed.hex())
+    nowhere = "0" * 64  # in memory there is nothing to fetch, so nothing to check
+    encoded = tuple(
+        EncodedFile(column=name, encoding="bins", cid="memory", polys=len(words), seed=seed.hex(), root=nowhere)
         for name, (seed, words) in files.items()
-    ]
-    shard = Shard.model_construct(first_row=0, rows=rows, files=tuple(encoded))
-    table = EncryptedTable.model_construct(
-        profile=profile.digest, codebook=codebook, epoch=epoch, rows=rows, shards=(shard,)
+    )
+    table = EncryptedTable(
+        profile=profile.digest,
+        codebook=codebook,
+        epoch=epoch,
+        rows=rows,
+        shards=(Shard(first_row=0, rows=rows, files=encoded),),
+        evaluation_key=None,
+        data_root=nowhere,
     )
     return BinTable(table, size, chunks, files)
