@@ -1,0 +1,83 @@
+"""A simulated chain in files, so that it outlives the processes that use it, and a world on it that can be reopened."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from app.custodian.agent import CustodianAgent
+from app.custodian.ledger import Ledger
+from app.custodian.seams import Witness
+from app.execution.execute import Execution, execute
+from app.execution.facts import JobFacts
+from app.protocol.errors import Reverted
+from app.protocol.market import DatasetRecord, Job, JobState, License
+from app.protocol.market import Execution as Part
+from app.storage.folder import BlockStore
+from tests.custodian.world import PlainKeys, SimulatedChain, World, random_keys
+
+
+class FileChain(SimulatedChain):
+    """Entities in `chain.json`, transactions appended to `transactions`, one line each, under a lock."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._log = folder / "transactions"
+        said = json.loads((folder / "chain.json").read_text())
+        self.licenses = {each["id"]: License(**each) for each in said["licenses"]}
+        self.datasets = {(each["id"], each["version"]): DatasetRecord(**each) for each in said["datasets"]}
+        for each in said["jobs"]:
+            parts = tuple(Part(**part) for part in each.pop("executions"))
+            self.jobs[each["id"]] = Job(**each | {"state": JobState(each["state"]), "executions": parts})
+
+    @staticmethod
+    def save(chain: SimulatedChain, folder: Path) -> None:
+        """Write the entities down."""
+        groups = {"licenses": chain.licenses, "datasets": chain.datasets, "jobs": chain.jobs}
+        said = {name: [asdict(each) for each in group.values()] for name, group in groups.items()}
+        (folder / "chain.json").write_text(json.dumps(said))
+        (folder / "transactions").touch()
+
+    def entries(self) -> list[dict[str, object]]:
+        """Every transaction so far."""
+        return [json.loads(line) for line in self._log.read_text().splitlines()]
+
+    def job(self, id: int) -> Job:
+        """The job as the transactions left it."""
+        job = super().job(id)
+        for entry in self.entries():
+            if entry["job"] == id:
+                changes = dict(entry["changes"])  # type: ignore[call-overload]
+                job = replace(job, **changes | {"state": JobState(changes["state"])})
+        return job
+
+    def _close(self, what: str, number: int, **changes: object) -> str:
+        with self._log.open("a") as log:
+            fcntl.flock(log, fcntl.LOCK_EX)
+            if self.job(number).state is not JobState.COMPUTED:
+                raise Reverted(f"Job {number} is over.", reason="WrongState")
+            log.write(json.dumps({"what": what, "job": number, "changes": changes}) + "\n")
+            log.flush()
+            os.fsync(log.fileno())
+        return f"0x{number:064x}"
+
+
+def reopened_agent(folder: Path, seed: int, witness: Witness) -> CustodianAgent:
+    """A custodian in a process of its own, on what a world left in a folder; leases are over at once."""
+    chain, store = FileChain(folder), BlockStore(folder / "store")
+
+    def run(facts: JobFacts) -> Execution:
+        return execute(facts, store, threads=1)
+
+    ledger = Ledger(folder / "ledger.sqlite", f"{chain.chain_id}:{chain.address}", lambda: 1_000, lease=0)
+    keys = PlainKeys(random_keys(seed))
+    return CustodianAgent(chain, store, keys, ledger, lambda text: f"signed:{text}", execute=run, witness=witness)
+
+
+def reopen(world: World) -> World:
+    """The world, seen through its files."""
+    world.chain = FileChain(world.folder)
+    return world
