@@ -31,17 +31,17 @@ RUN pip install --no-deps /wheels/*.whl
 USER darkroom
 VOLUME /data
 WORKDIR /data
-HEALTHCHECK --interval=30s --timeout=10s --start-period=30s CMD ["darkroom", "--version"]
+# Healthy means that the chain this machine talks to answers.
+HEALTHCHECK --interval=60s --timeout=20s --start-period=60s CMD ["darkroom", "provider", "status", "--json"]
 ENTRYPOINT ["darkroom"]
 
 # Evaluates circuits on ciphertext; needs no key but its own account's.
 FROM light AS provider
-CMD ["provider", "serve"]
+CMD ["provider", "serve", "--as", "provider"]
 
-# Index, API and pages.
+# The commands on a chain and a store: browse, watch, audit.
 FROM light AS node
-EXPOSE 8080
-CMD ["up"]
+CMD ["--help"]
 
 # Everything, the owner's and the buyer's side too: about 6 GB of Concrete ML and torch.
 FROM base AS full
@@ -52,6 +52,6 @@ RUN pip install --no-deps /wheels/*.whl
 USER darkroom
 VOLUME /data
 WORKDIR /data
-HEALTHCHECK --interval=30s --timeout=10s --start-period=30s CMD ["darkroom", "--version"]
+HEALTHCHECK --interval=60s --timeout=20s --start-period=60s CMD ["darkroom", "provider", "status", "--json"]
 ENTRYPOINT ["darkroom"]
 CMD ["demo"]

@@ -20,7 +20,7 @@ OURS = {"app", "benchmarks", "contracts", "fhe", "ingestion", "tests"}
 # A third party's import name: the only packages or modules that may import it.
 HOMES = {
     "capnp": ("fhe.wire",),
-    "concrete": ("fhe.keys", "fhe.compile"),
+    "concrete": ("app.client.training", "fhe.compile", "fhe.keys"),
     "eth": ("app.chain",),
     "eth_abi": ("app.chain",),
     "eth_bloom": ("app.chain",),
@@ -32,9 +32,9 @@ HOMES = {
     "fastapi": ("app.market.api",),
     "ipfshttpclient": ("app.storage",),
     "opendp": ("app.custodian",),
-    "polars": ("app.client", "app.cli", "ingestion"),
+    "polars": ("app.cli", "app.client", "app.demo", "ingestion"),
     "rlp": ("app.chain",),
-    "sklearn": ("app.cli", "app.client", "fhe.compile"),
+    "sklearn": ("app.client", "app.demo", "fhe.compile"),
     "sqlmodel": ("app.market",),
     "starlette": ("app.market.api",),
     "torch": ("fhe.keys", "fhe.compile"),

@@ -15,7 +15,16 @@ HEAVY = (
     "brevitas", "capnp", "concrete", "hummingbird", "onnx", "onnxruntime", "pandas", "polars", "scipy", "skl2onnx",
     "sklearn", "skorch", "tenseal", "torch", "xgboost",
 )  # fmt: skip
-LIGHT = ("app.protocol", "app.chain", "app.storage", "app.execution", "app.provider", "app.auditor", "fhe.engine")
+LIGHT = (
+    "app.protocol",
+    "app.chain",
+    "app.storage",
+    "app.execution",
+    "app.provider",
+    "app.auditor",
+    "app.cli",
+    "fhe.engine",
+)
 
 # Imports every module of the light packages while each heavy import raises, as it would where they are not installed.
 PROGRAM = """
