@@ -28,6 +28,7 @@ from fhe.profile import EncryptionProfile
 
 I64 = npt.NDArray[np.int64]
 
+CHECKED_ROWS = 64
 LARGEST = 2.0**53  # beyond it, Concrete ML's own arithmetic is not exact
 
 
@@ -45,6 +46,7 @@ def from_linear_model(
     levels = max(column.affine.levels for column in read if column.affine)
     quantized = with_identity(model, levels, n_bits)
     weights, bias, centre = _integers(quantized, levels)
+    _verify(quantized, weights, bias + centre, levels)
     used = np.flatnonzero((weights != 0).any(axis=0))
     if not len(used):
         raise BadModel("Every weight of this model is zero, so it reads no column.", "Train it with less penalty.")
@@ -80,6 +82,18 @@ def _integers(model: Any, levels: int) -> tuple[I64, I64, I64]:
     bias = np.broadcast_to(_whole(model._q_bias).ravel(), outputs)
     centre = np.broadcast_to(_whole(model.output_quantizers[0].zero_point).ravel(), outputs)
     return weights, bias + zero * weights.sum(axis=1) - centre, centre
+
+
+def _verify(model: Any, weights: I64, bias: I64, levels: int) -> None:
+    """Compare with the model's own quantized inference on random codes and both extremes. Errors: BadModel."""
+    codes = np.random.default_rng(0).integers(0, levels, (CHECKED_ROWS, weights.shape[1]))
+    codes[:2] = [[0], [levels - 1]]
+    expected = np.asarray(model._inference(model.quantize_input(codes.astype(np.float64))))
+    if not np.array_equal(codes @ weights.T + bias, expected):
+        raise BadModel(
+            "The compiled circuit does not reproduce this model's quantized results.",
+            "Use Concrete ML 1.9, and report this model if it does.",
+        )
 
 
 def _whole(values: Any) -> I64:
