@@ -30,7 +30,7 @@ def follow(folder: Path, plan: list[tuple[int, str]]) -> list[list[int]]:
     """How the processes of a plan ended."""
     program = [sys.executable, "-m", "tests.custodian.killed", str(folder), str(SEED)]
     root = Path(__file__).parents[2]
-    done = subprocess.run(  # fmt: skip
+    done = subprocess.run(
         program, check=False, input=json.dumps(plan), capture_output=True, text=True, cwd=root, timeout=240
     )
     assert done.returncode == 0, done.stderr

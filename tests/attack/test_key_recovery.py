@@ -1,0 +1,119 @@
+"""The crafted-mask attack: one decryption would give the whole key, and the custodian never makes that decryption."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.custodian.opening import open_output
+from app.execution.execute import Execution
+from app.protocol.market import JobState
+from app.protocol.merkle import root as merkle_root
+from app.protocol.receipt import OutputPolicy
+from app.storage.content import file_cid
+from fhe.engine.output import Output, round_words
+from fhe.profiles import insecure_test_profile
+from tests.custodian.world import World, tree_circuit
+
+PROFILE = insecure_test_profile()
+TABLE = [0, 900, 130, 720, 410, 40, 655, 1010]
+BITS = [(0, 3), (1, 2), (2, 5)]
+ROWS = 40
+
+
+@pytest.fixture
+def world(tmp_path: Path, request: pytest.FixtureRequest) -> World:
+    """A table with bits and an evaluation key, in a tiny profile: the attack is the same in every one."""
+    seed = getattr(request, "param", 0)
+    return World(tmp_path, seed, policy=OutputPolicy(max_rank=4, min_group=2), insecure=PROFILE)
+
+
+def crafted(honest: Output) -> Output:
+    """Ciphertexts whose masks pick key bits: value r reads bits [8 r, 8 r + 8) of the key as an integer.
+
+    The phase of (mask, body) is body - sum mask_i s_i, so a mask of -2^(63 - width + j) at key bit i adds bit i, worth
+    2^j, to the message.
+    """
+    words = np.zeros((honest.values, honest.size + 1), np.uint64)
+    for value in range(honest.size // 8):
+        for j in range(8):
+            words[value, 8 * value + j] = np.uint64((1 << 64) - (1 << (63 - honest.width + j)))
+    small = round_words(words, honest.bits).astype(np.uint32)
+    return Output(honest.form, honest.rows, honest.outputs, honest.width, honest.size, honest.bits, small)
+
+
+def forged(world: World, number: int) -> bytes:
+    """Executors agree on crafted ciphertexts of exactly the right form and size."""
+    honest = world.execute(world.facts(number))
+    output = crafted(Output.from_bytes(honest.output)).to_bytes()
+    assert len(output) == len(honest.output)
+    changes = {"output": file_cid(output), "output_root": merkle_root(output)}
+    world.agree(number, honest.receipt.model_copy(update=changes), output)
+    return output
+
+
+def recovered(values: np.ndarray) -> np.ndarray:
+    """The key's bits, from the decrypted values of the crafted ciphertexts."""
+    numbers = values.reshape(-1)[: PROFILE.polynomial_size // 8] & 0xFF
+    bits: np.ndarray = (numbers[:, None] >> np.arange(8) & 1).reshape(-1).astype(np.uint8)
+    return bits
+
+
+@pytest.mark.parametrize("world", range(5), indirect=True)
+def test_crafted_masks_are_not_decrypted(world: World) -> None:
+    """The custodian refuses crafted ciphertexts; decrypted without its check, the same bytes give the whole key."""
+    number = world.job(tree_circuit(BITS, TABLE, PROFILE), rows=ROWS)
+    output = forged(world, number)
+    outcome = world.agent().process(number)
+    assert outcome.detail == "output-mismatch", outcome
+    assert world.chain.job(number).state is JobState.REFUSED
+    assert world.ledger.decryptions(1, 1) == 0
+
+    values = open_output(world.secret, world.facts(number), world.store, output, threads=1)
+    assert np.array_equal(recovered(values), world.secret.glwe)
+
+
+def test_a_custodian_without_the_check_would_release_the_key(world: World) -> None:
+    """With re-execution bypassed, the whole agent hands the key to the buyer: the check is what stands between."""
+    number = world.job(tree_circuit(BITS, TABLE, PROFILE), rows=ROWS)
+    output = forged(world, number)
+    receipt = world.chain.job(number).receipt
+
+    def believing(facts: object) -> Execution:
+        from app.protocol.receipt import Receipt
+        from app.storage.cid import digest_to_cid
+
+        return Execution(Receipt.from_bytes(world.store.read(digest_to_cid(receipt), limit=1 << 20)), output)
+
+    world.agent(execute=believing).process(number)
+    assert np.array_equal(recovered(world.opened(number).values), world.secret.glwe)
+
+
+def test_honest_lookups_go_through(world: World) -> None:
+    """An honest job with lookups is re-executed, decrypted and released exactly."""
+    number = world.job(tree_circuit(BITS, TABLE, PROFILE), rows=ROWS)
+    assert world.agent().process(number).what == "done"
+    codes = world.codes[:ROWS]
+    bits = [(codes[:, column] >= 32 * (edge + 1)).astype(int) for column, edge in BITS]
+    expected = np.array(TABLE)[4 * bits[0] + 2 * bits[1] + bits[2]]
+    assert np.array_equal(world.opened(number).values[0], expected)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_tree_that_singles_out_rows(world: World, seed: int) -> None:
+    """Lookups that answer alike for nearly every row, or that rest on one column, are refused."""
+    rng = np.random.default_rng(seed)
+    world.license(OutputPolicy(max_rank=4, min_group=20))
+    rare = [0, 0, 0, 0, 0, 0, 0, int(rng.integers(1, 1000))]
+    columns = rng.permutation(8)[:3]
+    narrow = tree_circuit([(int(c), 6) for c in columns], rare, PROFILE)
+    single = world.job(narrow, rows=ROWS, license=world.license(OutputPolicy(max_rank=4, min_group=20)))
+    copies = tree_circuit([(int(columns[0]), edge) for edge in (1, 3, 5)], [0, 0, 0, 0, 1, 0, 2, 3], PROFILE)
+    copied = world.job(copies, rows=ROWS)
+    honest = world.job(tree_circuit(BITS, TABLE, PROFILE), first=40, rows=20)
+    outcomes = {outcome.job: outcome.detail for outcome in world.agent().step()}
+    assert outcomes[single] == "singles-out"
+    assert outcomes[copied] == "concentration"
+    assert world.chain.job(honest).state is JobState.SETTLED
