@@ -44,7 +44,8 @@ class ModelShelf:
             raise BadDocument("The decoder belongs to another circuit.", "Compile the model again.")
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_private(self._path(digest, "circuit"), data)
-        write_private(self._path(digest, "decoder"), compiled.decoder.to_bytes())
+        decoder = compiled.decoder.to_bytes()
+        write_private(self._path(digest, "decoder"), f"{sha256(decoder)}\n".encode() + decoder)
         return Model(digest, compiled.circuit, compiled.decoder, data)
 
     def find(self, digest: str) -> Model:
@@ -56,11 +57,13 @@ class ModelShelf:
                 "List them: darkroom model list.",
             )
         data = self._path(matches[0], "circuit").read_bytes()
-        circuit = circuit_form.decode(data)
-        decoder = Decoder.from_bytes(self._path(matches[0], "decoder").read_bytes())
-        if sha256(data) != matches[0] or decoder.circuit != matches[0]:
+        said, _, meaning = self._path(matches[0], "decoder").read_bytes().partition(b"\n")
+        if sha256(data) != matches[0] or sha256(meaning).encode() != said:
             raise BadDocument(f"The files of model {matches[0][:16]} were changed.", "Compile the model again.")
-        return Model(matches[0], circuit, decoder, data)
+        decoder = Decoder.from_bytes(meaning)
+        if decoder.circuit != matches[0]:
+            raise BadDocument(f"The decoder of model {matches[0][:16]} is another's.", "Compile the model again.")
+        return Model(matches[0], circuit_form.decode(data), decoder, data)
 
     def digests(self) -> list[str]:
         """Digests of the circuits that are kept here."""

@@ -72,7 +72,9 @@ def test_every_role_can_be_driven_by_hand(world: World) -> None:
     license = world.run("license", "buy", str(offer), "--json").json["license"]
     model = world.story["jobs"][0]["audit"]["checks"][2]["digest"]
     quote = world.run("model", "quote", model[:12], "--offer", str(offer), "--rows", "40", "--json").json
-    assert quote["rows"] == 40 and quote["bootstraps"] == 0 and quote["total"] > 0
+    assert quote["rows"] == 40
+    assert quote["bootstraps"] == 0
+    assert quote["total"] > 0
 
     opened = world.run("job", "open", "--license", str(license), "--model", model, "--rows", "40", "--json")
     assert opened.code == 0, opened.err
@@ -91,10 +93,12 @@ def test_every_role_can_be_driven_by_hand(world: World) -> None:
     assert len(rows) == 40
     assert {row["prediction"] for row in rows} <= {0, 1}
     report = world.run("audit", job, "--json")
-    assert report.code == 0 and report.json["complete"]
+    assert report.code == 0
+    assert report.json["complete"]
 
     again = world.run("custodian", "serve", "--once", "--json")
-    assert again.code == 0 and again.json == []
+    assert again.code == 0
+    assert again.json == []
 
 
 def test_what_a_license_does_not_allow(world: World) -> None:
@@ -132,5 +136,6 @@ def test_the_demo_can_be_told_again_in_the_same_home(world: World) -> None:
     """A second telling in the same home uses the keys that are there and ends as well as the first."""
     again = world.run("demo", "--json")
     assert again.code == 0, again.err[-2000:]
-    assert again.json["equal"] and again.json["audited"]
+    assert again.json["equal"]
+    assert again.json["audited"]
     assert again.json["dataset"] > world.story["dataset"]
