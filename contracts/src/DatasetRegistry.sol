@@ -60,7 +60,10 @@ contract DatasetRegistry is ERC721, ERC2981, IERC4906, IDatasetRegistry {
         bytes32 profile,
         uint64 rows,
         address custodian
-    ) external returns (uint256 dataset) {
+    )
+        external
+        returns (uint256 dataset)
+    {
         if (custodian == address(0)) revert ZeroAddress();
         dataset = ++count;
         _records[dataset].custodian = custodian;
@@ -77,7 +80,10 @@ contract DatasetRegistry is ERC721, ERC2981, IERC4906, IDatasetRegistry {
         bytes32 dataRoot,
         bytes32 profile,
         uint64 rows
-    ) external onlyOwner(dataset) {
+    )
+        external
+        onlyOwner(dataset)
+    {
         Record storage record = _records[dataset];
         if (record.tombstoned) revert DatasetTombstoned(dataset);
         _write(dataset, record.epoch, manifest, codec, dataRoot, profile, rows);
@@ -93,7 +99,10 @@ contract DatasetRegistry is ERC721, ERC2981, IERC4906, IDatasetRegistry {
         bytes32 dataRoot,
         bytes32 profile,
         uint64 rows
-    ) external onlyOwner(dataset) {
+    )
+        external
+        onlyOwner(dataset)
+    {
         _write(dataset, _records[dataset].epoch + 1, manifest, codec, dataRoot, profile, rows);
         emit MetadataUpdate(dataset);
     }
@@ -164,7 +173,13 @@ contract DatasetRegistry is ERC721, ERC2981, IERC4906, IDatasetRegistry {
     }
 
     /// @inheritdoc IDatasetRegistry
-    function verify(uint256 dataset, bytes32 manifest, uint8 codec, bytes32 dataRoot, bytes32 profile)
+    function verify(
+        uint256 dataset,
+        bytes32 manifest,
+        uint8 codec,
+        bytes32 dataRoot,
+        bytes32 profile
+    )
         external
         view
         returns (bool)
@@ -203,7 +218,9 @@ contract DatasetRegistry is ERC721, ERC2981, IERC4906, IDatasetRegistry {
         bytes32 dataRoot,
         bytes32 profile,
         uint64 rows
-    ) private {
+    )
+        private
+    {
         if (manifest == bytes32(0) || dataRoot == bytes32(0) || profile == bytes32(0)) revert ZeroDigest();
         if (codec != RAW && codec != DAG_PB) revert UnknownCodec(codec);
         if (rows == 0) revert ZeroRows();

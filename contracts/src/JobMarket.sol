@@ -55,12 +55,15 @@ contract JobMarket is Payments, Guarded, JobStore {
         ProviderRegistry providers_,
         address guardian_,
         Windows memory windows
-    ) Permits(token_) Guarded(guardian_) {
+    )
+        Permits(token_)
+        Guarded(guardian_)
+    {
         if (
             licenses_.jobMarket() != address(this) || providers_.jobMarket() != address(this)
                 || address(licenses_.token()) != address(token_) || address(providers_.token()) != address(token_)
-                || address(licenses_.datasets()) != address(datasets_)
-                || windows.draw == 0 || windows.commit == 0 || windows.reveal == 0 || windows.release == 0
+                || address(licenses_.datasets()) != address(datasets_) || windows.draw == 0 || windows.commit == 0
+                || windows.reveal == 0 || windows.release == 0
         ) revert WiringWrong();
         datasets = datasets_;
         licenses = licenses_;
@@ -79,7 +82,13 @@ contract JobMarket is Payments, Guarded, JobStore {
     }
 
     /// @notice The same with the approval signed, not sent; it must cover the price and the fees.
-    function openWithPermit(Order calldata order, uint256 deadline, uint8 v, bytes32 r, bytes32 s)
+    function openWithPermit(
+        Order calldata order,
+        uint256 deadline,
+        uint8 v,
+        bytes32 r,
+        bytes32 s
+    )
         external
         nonReentrant
         whenNotPaused
@@ -353,7 +362,9 @@ contract JobMarket is Payments, Guarded, JobStore {
     function _missing(uint256 job, Stored storage stored) private view returns (uint256) {
         (, uint256 equal) = _leading(job, stored);
         uint256 hidden = stored.committed & ~(stored.revealed | stored.out);
-        for (; hidden > 0; hidden &= hidden - 1) ++equal;
+        for (; hidden > 0; hidden &= hidden - 1) {
+            ++equal;
+        }
         return stored.replicas - equal;
     }
 
@@ -363,7 +374,9 @@ contract JobMarket is Payments, Guarded, JobStore {
         list = new address[](3 + drawn);
         list[0] = stored.buyer;
         (list[1], list[2]) = datasets.parties(stored.dataset);
-        for (uint256 i = 0; i < drawn; ++i) list[3 + i] = _executions[job][i].provider;
+        for (uint256 i = 0; i < drawn; ++i) {
+            list[3 + i] = _executions[job][i].provider;
+        }
     }
 
     function _feesPaid(uint256 job, Stored storage stored) private view returns (uint256 total) {

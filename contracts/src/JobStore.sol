@@ -91,11 +91,7 @@ abstract contract JobStore is IJobMarket {
     }
 
     /// @inheritdoc IJobMarket
-    function commitmentFor(uint256 job, address provider, bytes32 receipt, bytes32 salt)
-        public
-        view
-        returns (bytes32)
-    {
+    function commitmentFor(uint256 job, address provider, bytes32 receipt, bytes32 salt) public view returns (bytes32) {
         return keccak256(abi.encode(block.chainid, address(this), job, provider, receipt, salt));
     }
 

@@ -56,7 +56,9 @@ contract ProviderRegistry is IProviderRegistry, Permits, ReentrancyGuardTransien
         uint256 stakeFloor_,
         uint256 unbondingDelay_,
         uint256 heartbeatWindow_
-    ) Permits(token_) {
+    )
+        Permits(token_)
+    {
         jobMarket = jobMarket_;
         stakeFloor = stakeFloor_;
         unbondingDelay = unbondingDelay_;
@@ -83,7 +85,10 @@ contract ProviderRegistry is IProviderRegistry, Permits, ReentrancyGuardTransien
         uint8 v,
         bytes32 r,
         bytes32 s
-    ) external nonReentrant {
+    )
+        external
+        nonReentrant
+    {
         _permit(amount, deadline, v, r, s);
         _bond(amount, price, capacity);
     }
@@ -141,11 +146,7 @@ contract ProviderRegistry is IProviderRegistry, Permits, ReentrancyGuardTransien
     /// @inheritdoc IProviderRegistry
     /// @dev Walks a random order of the seats and takes the first `needed` that may serve: every willing provider is as
     ///      likely as any other.
-    function draw(Call calldata call)
-        external
-        onlyJobMarket
-        returns (address[] memory drawn, uint256[] memory fees)
-    {
+    function draw(Call calldata call) external onlyJobMarket returns (address[] memory drawn, uint256[] memory fees) {
         drawn = new address[](call.needed);
         fees = new uint256[](call.needed);
         uint256 probes = call.seats < MAX_PROBES ? call.seats : MAX_PROBES;

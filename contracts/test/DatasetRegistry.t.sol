@@ -39,7 +39,9 @@ contract DatasetRegistryTest is World {
         uint32 rows,
         bool pb,
         bytes32 other
-    ) public {
+    )
+        public
+    {
         vm.assume(manifest != 0 && root != 0 && profile != 0 && rows != 0);
         vm.assume(other != manifest && other != root && other != profile);
         uint8 codec = pb ? 0x70 : 0x55;
@@ -58,7 +60,12 @@ contract DatasetRegistryTest is World {
         for (uint256 i = 0; i < 3; ++i) {
             vm.expectRevert(IDatasetRegistry.ZeroDigest.selector);
             datasets.publish(
-                i == 0 ? bytes32(0) : MANIFEST, RAW, i == 1 ? bytes32(0) : ROOT, i == 2 ? bytes32(0) : PROFILE, ROWS, owner
+                i == 0 ? bytes32(0) : MANIFEST,
+                RAW,
+                i == 1 ? bytes32(0) : ROOT,
+                i == 2 ? bytes32(0) : PROFILE,
+                ROWS,
+                owner
             );
         }
     }
@@ -123,7 +130,9 @@ contract DatasetRegistryTest is World {
         uint256 id = _publish();
         uint256 n = _bound(count, 1, 20);
         vm.startPrank(owner);
-        for (uint256 i = 0; i < n; ++i) datasets.newEpoch(id, MANIFEST, RAW, ROOT, PROFILE, ROWS);
+        for (uint256 i = 0; i < n; ++i) {
+            datasets.newEpoch(id, MANIFEST, RAW, ROOT, PROFILE, ROWS);
+        }
         vm.stopPrank();
         vm.assertEq(datasets.get(id).epoch, n + 1);
         vm.assertEq(datasets.get(id).version, n + 1);
@@ -153,7 +162,9 @@ contract DatasetRegistryTest is World {
     function test_the_256th_epoch_does_not_wrap_around() public {
         uint256 id = _publish();
         vm.startPrank(owner);
-        for (uint256 i = 0; i < 254; ++i) datasets.newEpoch(id, MANIFEST, RAW, ROOT, PROFILE, ROWS);
+        for (uint256 i = 0; i < 254; ++i) {
+            datasets.newEpoch(id, MANIFEST, RAW, ROOT, PROFILE, ROWS);
+        }
         vm.expectRevert(abi.encodeWithSignature("Panic(uint256)", 0x11));
         datasets.newEpoch(id, MANIFEST, RAW, ROOT, PROFILE, ROWS);
         datasets.tombstone(id, 255, REASON);
@@ -284,18 +295,24 @@ contract DatasetRegistryTest is World {
     function test_tokenURI_is_json_that_a_wallet_can_show() public {
         uint256 id = _publish();
         // base64 of {"name":"Darkroom dataset 1",...,"attributes":[rows 285, version 1, epoch 1]}
-        vm.assertEq(datasets.tokenURI(id), _uri(
-            '{"name":"Darkroom dataset 1","description":"An encrypted table: models may run on it, nobody reads it.",'
-            '"attributes":[{"trait_type":"rows","value":285},{"trait_type":"version","value":1},'
-            '{"trait_type":"epoch","value":1}]}'
-        ));
+        vm.assertEq(
+            datasets.tokenURI(id),
+            _uri(
+                '{"name":"Darkroom dataset 1","description":"An encrypted table: models may run on it, nobody reads it.",'
+                '"attributes":[{"trait_type":"rows","value":285},{"trait_type":"version","value":1},'
+                '{"trait_type":"epoch","value":1}]}'
+            )
+        );
         vm.prank(owner);
         datasets.tombstone(id, 1, REASON);
-        vm.assertEq(datasets.tokenURI(id), _uri(
-            '{"name":"Darkroom dataset 1","description":"An encrypted table: models may run on it, nobody reads it.",'
-            '"attributes":[{"trait_type":"rows","value":285},{"trait_type":"version","value":1},'
-            '{"trait_type":"epoch","value":1},{"value":"tombstoned"}]}'
-        ));
+        vm.assertEq(
+            datasets.tokenURI(id),
+            _uri(
+                '{"name":"Darkroom dataset 1","description":"An encrypted table: models may run on it, nobody reads it.",'
+                '"attributes":[{"trait_type":"rows","value":285},{"trait_type":"version","value":1},'
+                '{"trait_type":"epoch","value":1},{"value":"tombstoned"}]}'
+            )
+        );
     }
 
     function test_supportsInterface_names_its_standards() public view {

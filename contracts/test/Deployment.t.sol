@@ -79,7 +79,9 @@ contract DeploymentTest is World {
         uint256 n = _bound(size, 1, 64);
         Shuffle.Deck memory deck = Shuffle.deck(seed, n, n);
         uint256 seen = 0;
-        for (uint256 i = 0; i < n; ++i) seen |= 1 << deck.next();
+        for (uint256 i = 0; i < n; ++i) {
+            seen |= 1 << deck.next();
+        }
         vm.assertEq(seen, (1 << n) - 1);
     }
 
@@ -92,7 +94,9 @@ contract DeploymentTest is World {
             ++hits[first * 2 + (second > first ? second - 1 : second)];
         }
         // 1,000 expected each, standard deviation 29
-        for (uint256 i = 0; i < 6; ++i) vm.assertTrue(hits[i] > 870 && hits[i] < 1_130);
+        for (uint256 i = 0; i < 6; ++i) {
+            vm.assertTrue(hits[i] > 870 && hits[i] < 1_130);
+        }
     }
 }
 

@@ -51,7 +51,9 @@ contract Handler is World {
 
     constructor() {
         _deploy();
-        for (uint256 i = 0; i < p.length; ++i) _bondAs(p[i]);
+        for (uint256 i = 0; i < p.length; ++i) {
+            _bondAs(p[i]);
+        }
         _license();
         (clock, height) = (block.timestamp, block.number);
     }
@@ -190,7 +192,9 @@ contract Handler is World {
         for (uint256 round = 0; round < 5; ++round) {
             IJobMarket.Execution[] memory list = jobs.executionsOf(job);
             for (uint256 i = 0; i < list.length; ++i) {
-                if (!list[i].out && list[i].commitment != 0) _reveal(job, list[i].provider, _claims[job][list[i].provider]);
+                if (!list[i].out && list[i].commitment != 0) {
+                    _reveal(job, list[i].provider, _claims[job][list[i].provider]);
+                }
             }
             if (dice % 3 == 0 || jobs.get(job).state != IJobMarket.State.DISPUTED || !_tryDraw(job)) return;
             while (!jobs.get(job).revealing) {
@@ -439,11 +443,15 @@ contract Handler is World {
     function people() public view returns (address[] memory all) {
         all = new address[](3 + p.length);
         (all[0], all[1], all[2]) = (owner, buyer, custodian);
-        for (uint256 i = 0; i < p.length; ++i) all[3 + i] = p[i];
+        for (uint256 i = 0; i < p.length; ++i) {
+            all[3 + i] = p[i];
+        }
     }
 
     function _bonds() private view returns (uint256 total) {
-        for (uint256 i = 0; i < p.length; ++i) total += providers.get(p[i]).bond;
+        for (uint256 i = 0; i < p.length; ++i) {
+            total += providers.get(p[i]).bond;
+        }
     }
 
     function contracts() external view returns (address, address, address, address, address) {

@@ -49,7 +49,9 @@ contract InvariantsTest {
     /// forge-config: deep.invariant.fail-on-revert = true
     function invariant_the_books_balance_and_every_rule_holds() public view {
         IJobMarket.Job[] memory all = new IJobMarket.Job[](jobs.jobCount());
-        for (uint256 i = 0; i < all.length; ++i) all[i] = jobs.get(i + 1);
+        for (uint256 i = 0; i < all.length; ++i) {
+            all[i] = jobs.get(i + 1);
+        }
         _escrowIsTheSumOfClaims(all);
         _licenseMoneyIsTheSumOfClaims();
         _bondsAreWhatIsThere();
@@ -62,12 +64,14 @@ contract InvariantsTest {
     function afterInvariant() public {
         uint256 kinds = handler.KINDS();
         if (handler.turn() >= kinds) {
-            for (uint256 i = 0; i < kinds; ++i) vm.assertGt(handler.done(i), 0, "an action never succeeded");
+            for (uint256 i = 0; i < kinds; ++i) {
+                vm.assertGt(handler.done(i), 0, "an action never succeeded");
+            }
         }
         (uint256 steps, uint256 time) = handler.endAll();
         // Four rounds of draw, commit, reveal and one release is the longest life that a job can have.
-        uint256 longest = 4 * uint256(jobs.drawWindow() + jobs.commitWindow() + jobs.revealWindow() + 3)
-            + jobs.releaseWindow() + 1;
+        uint256 longest =
+            4 * uint256(jobs.drawWindow() + jobs.commitWindow() + jobs.revealWindow() + 3) + jobs.releaseWindow() + 1;
         vm.assertLe(time, longest, "jobs end within the sum of their deadlines");
         vm.assertLe(steps, 4 * 3 * jobs.jobCount(), "few calls end a job");
         handler.cashOut();
@@ -84,7 +88,9 @@ contract InvariantsTest {
 
     function _claims() private view returns (uint256 total) {
         address[] memory all = handler.people();
-        for (uint256 i = 0; i < all.length; ++i) total += jobs.claimable(all[i]);
+        for (uint256 i = 0; i < all.length; ++i) {
+            total += jobs.claimable(all[i]);
+        }
     }
 
     function _undistributed() private view returns (uint256 total) {
@@ -106,7 +112,9 @@ contract InvariantsTest {
     function _licenseMoneyIsTheSumOfClaims() private view {
         uint256 owed = 0;
         address[] memory all = handler.people();
-        for (uint256 i = 0; i < all.length; ++i) owed += licenses.claimable(all[i]);
+        for (uint256 i = 0; i < all.length; ++i) {
+            owed += licenses.claimable(all[i]);
+        }
         for (uint256 offer = 1; offer <= licenses.offerCount(); ++offer) {
             (uint256 received, uint256 distributed) = licenses.earnings(offer);
             owed += received - distributed;
@@ -117,9 +125,13 @@ contract InvariantsTest {
     function _bondsAreWhatIsThere() private view {
         uint256 bonds = 0;
         address[] memory all = handler.people();
-        for (uint256 i = 0; i < all.length; ++i) bonds += providers.get(all[i]).bond;
+        for (uint256 i = 0; i < all.length; ++i) {
+            bonds += providers.get(all[i]).bond;
+        }
         vm.assertEq(usd.balanceOf(address(providers)), bonds, "the registry's money is bonds");
-        vm.assertEq(bonds + handler.slashed() + handler.returned(), handler.bonded(), "bonded is there, back or slashed");
+        vm.assertEq(
+            bonds + handler.slashed() + handler.returned(), handler.bonded(), "bonded is there, back or slashed"
+        );
     }
 
     function _stakesAreThoseOfRunningJobs(IJobMarket.Job[] memory list) private view {

@@ -82,12 +82,20 @@ contract JobDisputesTest is World {
     function test_a_buyer_never_pays_more_than_the_cap_however_long_the_dispute() public {
         uint256 job = _assigned(3, 5);
         bytes32[5] memory claims = [RECEIPT, LIE, keccak256("third"), RECEIPT, RECEIPT];
-        for (uint256 i = 0; i < 3; ++i) _commit(job, _executor(job, i), claims[i]);
-        for (uint256 i = 0; i < 3; ++i) _reveal(job, _executor(job, i), claims[i]);
+        for (uint256 i = 0; i < 3; ++i) {
+            _commit(job, _executor(job, i), claims[i]);
+        }
+        for (uint256 i = 0; i < 3; ++i) {
+            _reveal(job, _executor(job, i), claims[i]);
+        }
         _draw(job);
         vm.assertEq(jobs.get(job).drawn, 5);
-        for (uint256 i = 3; i < 5; ++i) _commit(job, _executor(job, i), claims[i]);
-        for (uint256 i = 3; i < 5; ++i) _reveal(job, _executor(job, i), claims[i]);
+        for (uint256 i = 3; i < 5; ++i) {
+            _commit(job, _executor(job, i), claims[i]);
+        }
+        for (uint256 i = 3; i < 5; ++i) {
+            _reveal(job, _executor(job, i), claims[i]);
+        }
         vm.assertEq(_state(job), 4);
         vm.assertEq(jobs.claimable(buyer) + 3 * FEE, MAX_FEE + 2 * FLOOR - 3 * (2 * FLOOR / 3));
     }
@@ -125,7 +133,9 @@ contract JobDisputesTest is World {
         for (uint256 round = 0; round < 4; ++round) {
             uint256 drawn = jobs.get(job).drawn;
             uint256 first = round == 0 ? 0 : drawn - 1;
-            for (uint256 i = first; i < drawn; ++i) _commit(job, _executor(job, i), keccak256(abi.encode("claim", i)));
+            for (uint256 i = first; i < drawn; ++i) {
+                _commit(job, _executor(job, i), keccak256(abi.encode("claim", i)));
+            }
             for (uint256 i = first; i < drawn; ++i) {
                 if (i < 4) _reveal(job, _executor(job, i), keccak256(abi.encode("claim", i)));
             }

@@ -22,9 +22,7 @@ contract JobMarketTest is World {
         _bondFirst(2);
         uint256 before = usd.balanceOf(buyer);
         vm.expectEmit(address(jobs));
-        emit IJobMarket.JobOpened(
-            1, 1, buyer, license, 1, CIRCUIT, 0, ROWS, KEY, UNITS, 2, JOB_PRICE, MAX_FEE
-        );
+        emit IJobMarket.JobOpened(1, 1, buyer, license, 1, CIRCUIT, 0, ROWS, KEY, UNITS, 2, JOB_PRICE, MAX_FEE);
         uint256 job = _open(license, 2);
         vm.assertEq(job, 1);
         vm.assertEq(jobs.jobCount(), 1);
@@ -53,7 +51,13 @@ contract JobMarketTest is World {
         vm.assertEq(licenses.licenseOf(license).jobsLeft, 9);
     }
 
-    function testFuzz_open_with_any_sane_order(uint64 firstRow, uint64 rows, uint64 units, uint8 replicas, uint96 maxFee)
+    function testFuzz_open_with_any_sane_order(
+        uint64 firstRow,
+        uint64 rows,
+        uint64 units,
+        uint8 replicas,
+        uint96 maxFee
+    )
         public
     {
         uint256 license = _license();
@@ -174,9 +178,8 @@ contract JobMarketTest is World {
         (excluded[0], excluded[1], excluded[2]) = (buyer, owner, custodian);
         bytes32 seed = keccak256(abi.encode(entropy, block.chainid, address(jobs), job));
         vm.startPrank(address(jobs));
-        (address[] memory drawn, uint256[] memory fees) = providers.draw(
-            IProviderRegistry.Call(seed, 2, 2, block.number - 1, UNITS, MAX_FEE / 2, excluded)
-        );
+        (address[] memory drawn, uint256[] memory fees) =
+            providers.draw(IProviderRegistry.Call(seed, 2, 2, block.number - 1, UNITS, MAX_FEE / 2, excluded));
         providers.unlock(drawn[0], FEE);
         providers.unlock(drawn[1], FEE);
         vm.stopPrank();
@@ -369,7 +372,13 @@ contract JobMarketTest is World {
         vm.assertEq(providers.get(b).locked, 0);
     }
 
-    function testFuzz_reveal_with_any_number_of_replicas_and_any_price(uint8 replicas, uint96 price, uint96 maxFee) public {
+    function testFuzz_reveal_with_any_number_of_replicas_and_any_price(
+        uint8 replicas,
+        uint96 price,
+        uint96 maxFee
+    )
+        public
+    {
         uint256 license = _license();
         uint256 n = _bound(replicas, 1, 5);
         uint256 cap = _bound(maxFee, 0, 10_000 * USD);
@@ -386,7 +395,9 @@ contract JobMarketTest is World {
         _agree(job, 0, RECEIPT);
         vm.assertEq(_state(job), 4);
         uint256 fee = uint256(each) * UNITS;
-        for (uint256 i = 0; i < n; ++i) vm.assertEq(jobs.claimable(_executor(job, i)), fee);
+        for (uint256 i = 0; i < n; ++i) {
+            vm.assertEq(jobs.claimable(_executor(job, i)), fee);
+        }
         vm.assertEq(jobs.claimable(buyer), cap - n * fee);
         vm.assertEq(usd.balanceOf(address(jobs)), JOB_PRICE + cap);
     }
@@ -460,7 +471,10 @@ contract JobMarketTest is World {
         address provider,
         bytes32 receipt,
         bytes32 salt
-    ) public view {
+    )
+        public
+        view
+    {
         vm.assertEq(
             jobs.commitmentFor(job, provider, receipt, salt),
             keccak256(abi.encode(block.chainid, address(jobs), job, provider, receipt, salt))

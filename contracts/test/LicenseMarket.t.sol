@@ -48,7 +48,9 @@ contract LicenseMarketTest is World {
         uint40 maxRows,
         uint32 duration,
         bytes32 policy
-    ) public {
+    )
+        public
+    {
         vm.assume(maxJobs != 0 && maxRows != 0 && duration != 0 && policy != 0);
         uint256 dataset = _publish();
         vm.prank(owner);
@@ -280,7 +282,9 @@ contract LicenseMarketTest is World {
         uint256 n = _bound(used, 0, 10);
         uint256 rows = n == 0 ? 0 : _bound(rowsUsed, 1, ROWS);
         vm.startPrank(address(jobs));
-        for (uint256 i = 0; i < n; ++i) licenses.consume(license, buyer, 0, rows);
+        for (uint256 i = 0; i < n; ++i) {
+            licenses.consume(license, buyer, 0, rows);
+        }
         vm.stopPrank();
         uint256 gone = _bound(passed, 0, 30 days);
         vm.warp(block.timestamp + gone);
@@ -512,7 +516,9 @@ contract LicenseMarketTest is World {
     function test_collect_with_eight_beneficiaries_fits_a_transaction() public {
         uint256 dataset = _publish();
         ILicenseMarket.Share[] memory shares = new ILicenseMarket.Share[](8);
-        for (uint256 i = 0; i < 8; ++i) shares[i] = ILicenseMarket.Share(address(uint160(0x800 + i)), 1_250);
+        for (uint256 i = 0; i < 8; ++i) {
+            shares[i] = ILicenseMarket.Share(address(uint160(0x800 + i)), 1_250);
+        }
         vm.prank(owner);
         uint256 offer = licenses.createOffer(_terms(dataset), shares);
         vm.prank(buyer);

@@ -283,7 +283,9 @@ contract ProviderRegistryTest is World {
         for (uint256 i = 0; i < 3; ++i) {
             vm.assertEq(fees[i], FEE);
             vm.assertEq(providers.get(drawn[i]).locked, FLOOR);
-            for (uint256 j = 0; j < i; ++j) vm.assertTrue(drawn[i] != drawn[j]);
+            for (uint256 j = 0; j < i; ++j) {
+                vm.assertTrue(drawn[i] != drawn[j]);
+            }
         }
     }
 
@@ -313,7 +315,9 @@ contract ProviderRegistryTest is World {
             }
         }
         // 400 expected each; 4.5 standard deviations of a binomial (1000, 2/5) are 70
-        for (uint256 i = 0; i < 5; ++i) vm.assertTrue(hits[i] > 330 && hits[i] < 470);
+        for (uint256 i = 0; i < 5; ++i) {
+            vm.assertTrue(hits[i] > 330 && hits[i] < 470);
+        }
     }
 
     function test_draw_passes_over_each_kind_of_unfit_provider() public {
@@ -324,7 +328,10 @@ contract ProviderRegistryTest is World {
         providers.setTerms(PRICE, UNITS - 1); // too small
         vm.prank(p[2]);
         providers.bond(0, uint96(MAX_FEE / UNITS) + 1, UNITS); // too dear
-        for (uint256 k = 0; k < BOND / FLOOR; ++k) _hold(p[3]); // nothing left to hold
+        // p[3] has nothing left to hold
+        for (uint256 k = 0; k < BOND / FLOOR; ++k) {
+            _hold(p[3]);
+        }
         vm.expectRevert(abi.encodeWithSelector(IProviderRegistry.NotEnoughProviders.selector, 1, 2));
         _drawFrom(keccak256("seed"), 2, 5, new address[](0));
         (address[] memory drawn,) = _drawFrom(keccak256("seed"), 1, 5, new address[](0));
@@ -346,7 +353,7 @@ contract ProviderRegistryTest is World {
         vm.prank(p[0]);
         providers.unbond();
         _bond(p[2]); // takes the first seat, in the seed block
-        (address[] memory drawn, ) = _drawBefore(keccak256("seed"), 1, 2, block.number);
+        (address[] memory drawn,) = _drawBefore(keccak256("seed"), 1, 2, block.number);
         vm.assertEq(drawn[0], p[1]);
         vm.expectRevert(abi.encodeWithSelector(IProviderRegistry.NotEnoughProviders.selector, 1, 2));
         _drawBefore(keccak256("seed"), 2, 2, block.number);
@@ -473,7 +480,9 @@ contract ProviderRegistryTest is World {
         vm.expectRevert(reason);
         providers.unlock(p[0], 0);
         vm.expectRevert(reason);
-        providers.draw(IProviderRegistry.Call(keccak256("seed"), 1, 1, block.number + 1, UNITS, MAX_FEE, new address[](0)));
+        providers.draw(
+            IProviderRegistry.Call(keccak256("seed"), 1, 1, block.number + 1, UNITS, MAX_FEE, new address[](0))
+        );
         vm.stopPrank();
     }
 
@@ -486,17 +495,25 @@ contract ProviderRegistryTest is World {
         _drawFrom(keccak256("hold"), 1, providers.seatCount(), others);
     }
 
-    function _drawFrom(bytes32 seed, uint256 needed, uint256 seats, address[] memory excluded)
+    function _drawFrom(
+        bytes32 seed,
+        uint256 needed,
+        uint256 seats,
+        address[] memory excluded
+    )
         private
         returns (address[] memory, uint256[] memory)
     {
         vm.prank(address(jobs));
-        return providers.draw(
-            IProviderRegistry.Call(seed, needed, seats, block.number + 1, UNITS, MAX_FEE, excluded)
-        );
+        return providers.draw(IProviderRegistry.Call(seed, needed, seats, block.number + 1, UNITS, MAX_FEE, excluded));
     }
 
-    function _drawBefore(bytes32 seed, uint256 needed, uint256 seats, uint256 before)
+    function _drawBefore(
+        bytes32 seed,
+        uint256 needed,
+        uint256 seats,
+        uint256 before
+    )
         private
         returns (address[] memory, uint256[] memory)
     {

@@ -73,7 +73,9 @@ abstract contract World {
         jobs = new JobMarket(usd, datasets, licenses, providers, guardian, _windows());
         _fund(owner);
         _fund(buyer);
-        for (uint256 i = 0; i < p.length; ++i) _fund(p[i]);
+        for (uint256 i = 0; i < p.length; ++i) {
+            _fund(p[i]);
+        }
     }
 
     function _windows() internal pure returns (JobMarket.Windows memory) {
@@ -130,7 +132,9 @@ abstract contract World {
     }
 
     function _bondFirst(uint256 count) internal {
-        for (uint256 i = 0; i < count; ++i) _bond(p[i]);
+        for (uint256 i = 0; i < count; ++i) {
+            _bond(p[i]);
+        }
     }
 
     function _order(uint256 license, uint8 replicas) internal pure returns (IJobMarket.Order memory) {
@@ -186,8 +190,12 @@ abstract contract World {
     /// @dev All executors from `first` on commit to the same receipt and reveal it.
     function _agree(uint256 job, uint256 first, bytes32 receipt) internal {
         uint256 drawn = jobs.get(job).drawn;
-        for (uint256 i = first; i < drawn; ++i) _commit(job, _executor(job, i), receipt);
-        for (uint256 i = first; i < drawn; ++i) _reveal(job, _executor(job, i), receipt);
+        for (uint256 i = first; i < drawn; ++i) {
+            _commit(job, _executor(job, i), receipt);
+        }
+        for (uint256 i = first; i < drawn; ++i) {
+            _reveal(job, _executor(job, i), receipt);
+        }
     }
 
     /// @dev Two executors, two digests.
@@ -221,7 +229,11 @@ abstract contract World {
     }
 
     /// @dev The buyer's EIP-2612 signature for `spender`.
-    function _signPermit(address spender, uint256 value, uint256 deadline)
+    function _signPermit(
+        address spender,
+        uint256 value,
+        uint256 deadline
+    )
         internal
         returns (uint8 v, bytes32 r, bytes32 s)
     {

@@ -56,7 +56,9 @@ interface IDatasetRegistry {
         bytes32 profile,
         uint64 rows,
         address custodian
-    ) external returns (uint256 dataset);
+    )
+        external
+        returns (uint256 dataset);
 
     function newVersion(
         uint256 dataset,
@@ -65,7 +67,8 @@ interface IDatasetRegistry {
         bytes32 dataRoot,
         bytes32 profile,
         uint64 rows
-    ) external;
+    )
+        external;
 
     function newEpoch(
         uint256 dataset,
@@ -74,7 +77,8 @@ interface IDatasetRegistry {
         bytes32 dataRoot,
         bytes32 profile,
         uint64 rows
-    ) external;
+    )
+        external;
 
     function setCustodian(uint256 dataset, address custodian) external;
 
@@ -98,7 +102,10 @@ interface IDatasetRegistry {
         uint8 codec,
         bytes32 dataRoot,
         bytes32 profile
-    ) external view returns (bool);
+    )
+        external
+        view
+        returns (bool);
 
     function count() external view returns (uint256);
 }

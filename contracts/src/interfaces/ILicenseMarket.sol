@@ -46,9 +46,13 @@ interface ILicenseMarket {
         bool revoked;
     }
 
-    event OfferCreated(uint256 indexed offer, uint256 indexed dataset, address indexed seller, Terms terms, Share[] shares);
+    event OfferCreated(
+        uint256 indexed offer, uint256 indexed dataset, address indexed seller, Terms terms, Share[] shares
+    );
     event OfferDeactivated(uint256 indexed offer);
-    event LicenseBought(uint256 indexed license, uint256 indexed offer, address indexed buyer, uint256 price, uint40 validUntil);
+    event LicenseBought(
+        uint256 indexed license, uint256 indexed offer, address indexed buyer, uint256 price, uint40 validUntil
+    );
     event LicenseUsed(uint256 indexed license, uint32 jobsLeft, uint64 rowsLeft);
     event LicenseRestored(uint256 indexed license, uint32 jobsLeft, uint64 rowsLeft);
     event LicenseRevoked(uint256 indexed license, address indexed by, uint256 refund);
@@ -75,14 +79,25 @@ interface ILicenseMarket {
 
     function buy(uint256 offer) external returns (uint256 license);
 
-    function buyWithPermit(uint256 offer, uint256 deadline, uint8 v, bytes32 r, bytes32 s)
+    function buyWithPermit(
+        uint256 offer,
+        uint256 deadline,
+        uint8 v,
+        bytes32 r,
+        bytes32 s
+    )
         external
         returns (uint256 license);
 
     function revoke(uint256 license) external returns (uint256 refund);
 
     /// @dev Only the job market: takes one job and `rows` rows from the license, or reverts with the reason.
-    function consume(uint256 license, address buyer, uint256 firstRow, uint256 rows)
+    function consume(
+        uint256 license,
+        address buyer,
+        uint256 firstRow,
+        uint256 rows
+    )
         external
         returns (uint256 offer, uint256 dataset, uint256 price, uint16 version);
 
