@@ -1,0 +1,53 @@
+"""Many releases at once on one ledger, in threads and from two agents: budgets hold, and each job is released once."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from app.protocol.errors import TryAgain
+from app.protocol.market import JobState
+from app.protocol.receipt import OutputPolicy
+from tests.attack.attacks import independent
+from tests.custodian.world import World, linear_circuit
+
+
+def test_fifty_releases_at_once_never_overdraw(tmp_path: Path) -> None:
+    """Fifty noisy jobs on a budget for five, all at once: five are released, and five epsilons are charged."""
+    world = World(tmp_path)
+    policy = OutputPolicy(max_rank=4, epsilon_micro_per_job=200_000, epsilon_micro_budget=1_000_000)
+    license, weights = world.license(policy), independent(np.random.default_rng(1))[0]
+    jobs = [world.job(linear_circuit([weights], [bias]), license=license) for bias in range(50)]
+    agent = world.agent()
+    with ThreadPoolExecutor(50) as pool:
+        list(pool.map(agent.process, jobs))
+    states = [world.chain.job(job).state for job in jobs]
+    assert states.count(JobState.SETTLED) == 5
+    assert states.count(JobState.REFUSED) == 45
+    assert sum(entry.micro_epsilon for entry in world.ledger.history(1)) == 1_000_000
+
+
+def test_two_agents_release_each_job_once(tmp_path: Path) -> None:
+    """Two custodians on one ledger file, whose leases are always over, fight for ten jobs: one release each."""
+    world = World(tmp_path)
+    weights = independent(np.random.default_rng(2))[0]
+    jobs = [world.job(linear_circuit([weights], [bias])) for bias in range(10)]
+    agents = [world.agent(world.new_ledger()) for _ in range(2)]
+
+    def insist(which: int, job: int) -> None:
+        for _ in range(50):
+            try:
+                agents[which].process(job)
+            except TryAgain:
+                continue
+            if world.chain.job(job).state is JobState.SETTLED:
+                return
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(insist, [0, 1] * len(jobs), [job for job in jobs for _ in range(2)]))
+    for job in jobs:
+        assert [entry[0] for entry in world.chain.of(job)] == ["release"]
+        assert np.array_equal(world.opened(job).values, world.clear(job))
+    assert world.ledger.decryptions(1, 1) == len(jobs)

@@ -1,0 +1,220 @@
+"""The ledger: fences, leases, budgets under concurrency, and what is given back."""
+
+from __future__ import annotations
+
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.custodian.ledger import Approval, Ledger, State
+from app.protocol.errors import BadDocument, TryAgain
+from app.protocol.forms import AFFINE, form
+from app.protocol.leak import Released
+from app.protocol.reasons import Reason
+from app.protocol.release import Grant
+
+
+class Time:
+    """A clock that tests move."""
+
+    def __init__(self) -> None:
+        self.now = 1_000
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Time:
+    """Starts at 1,000 seconds."""
+    return Time()
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, clock: Time) -> Ledger:
+    """A new ledger with leases of 30 seconds."""
+    return Ledger(tmp_path / "ledger.sqlite", "1:0x1", clock)
+
+
+ENTRY = Released(1, 0, 10, "score", (form({("age", AFFINE): 1 << 70, ("bins", 3): -2}),), ("c:y",), 7, "q" * 64)
+
+
+def grant(job: int = 1, **changes: object) -> Grant:
+    """A grant for a job."""
+    return Grant(replace(ENTRY, job=job, **changes), rank=1, again=False)  # type: ignore[arg-type]
+
+
+def test_whole_life(ledger: Ledger) -> None:
+    """A job's states come in order, and everything that was kept is read back as it was."""
+    claim = ledger.claim(1, 5)
+    assert claim is not None
+    assert ledger.reserve(claim, 5, lambda history: grant()) == grant()
+    assert ledger.history(5) == [ENTRY]
+    assert ledger.verified(claim, 5, 2, 10) is None
+    ledger.sealed(claim, document=b"document", ciphertext=b"cipher", decision=b"decision", answer=("q" * 64, b"answer"))
+    record = ledger.record(1)
+    assert record is not None
+    assert (record.state, record.document, record.ciphertext) == (State.SEALED, b"document", b"cipher")
+    ledger.sending(claim)
+    ledger.done(claim, "0xtx")
+    record = ledger.record(1)
+    assert record is not None
+    assert (record.state, record.ciphertext, record.tx) == (State.DONE, None, "0xtx")
+    assert ledger.history(5) == [replace(ENTRY, answered=True)]
+    assert ledger.kept_answer("q" * 64) == b"answer"
+    assert ledger.decryptions(5, 2) == 1
+    assert [what for _, what in ledger.events(1)] == ["seen", "reserved", "verified", "sealed", "sent", "done"]
+    assert ledger.claim(1, 5) is None
+
+
+def test_file_is_private(ledger: Ledger, tmp_path: Path) -> None:
+    """Only this user can read the ledger and its log."""
+    ledger.claim(1, 5)
+    for path in tmp_path.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+
+
+def test_lease_and_fence(ledger: Ledger, clock: Time) -> None:
+    """A claim holds for its lease; after it a newer claim goes on and the older one can write nothing any more."""
+    old = ledger.claim(1, 5)
+    assert old is not None
+    assert ledger.claim(1, 5) is None
+    clock.now += 31
+    new = ledger.claim(1, 5)
+    assert new is not None
+    assert new.fence > old.fence
+    with pytest.raises(TryAgain):
+        ledger.reserve(old, 5, lambda history: grant())
+    assert ledger.history(5) == []
+    ledger.reserve(new, 5, lambda history: grant())
+    for late in (
+        lambda: ledger.verified(old, 5, 1, 10),
+        lambda: ledger.refusing(old, Reason.RANK_BUDGET, b""),
+        lambda: ledger.drop(old, "late"),
+        lambda: ledger.give_up(old),
+    ):
+        with pytest.raises(TryAgain):
+            late()
+    assert ledger.record(1).state == State.RESERVED  # type: ignore[union-attr]
+
+
+def test_states_cannot_be_skipped(ledger: Ledger) -> None:
+    """Nothing can be sealed before it was verified, sent before sealed, or done before sent."""
+    claim = ledger.claim(1, 5)
+    assert claim is not None
+    for early in (
+        lambda: ledger.sealed(claim, document=b"", ciphertext=b"", decision=b"", answer=None),
+        lambda: ledger.sending(claim),
+        lambda: ledger.done(claim, ""),
+        lambda: ledger.refused(claim, ""),
+        lambda: ledger.verified(claim, 5, 1, 1),
+    ):
+        with pytest.raises(TryAgain):
+            early()
+
+
+def test_refusal_gives_back_and_release_does_not(ledger: Ledger) -> None:
+    """A refused or dropped job frees its reservation; a sealed one keeps its charge even when the chain closed it."""
+    for job, end in ((1, "refuse"), (2, "drop"), (3, "seal")):
+        claim = ledger.claim(job, 5)
+        assert claim is not None
+        ledger.reserve(claim, 5, lambda history, job=job: grant(job))  # type: ignore[misc]
+        if end == "refuse":
+            ledger.refusing(claim, Reason.OUTPUT_MISMATCH, b"decision")
+            continue
+        if end == "seal":
+            ledger.verified(claim, 5, 1, 10)
+            ledger.sealed(claim, document=b"d", ciphertext=b"c", decision=b"e", answer=None)
+        ledger.drop(claim, "expired")
+    assert [entry.job for entry in ledger.history(5)] == [3]
+
+
+def test_reservation_survives_a_crash_once(ledger: Ledger, clock: Time) -> None:
+    """After a crash the reservation is found again and not made, or decided, a second time."""
+    claim = ledger.claim(1, 5)
+    assert claim is not None
+    ledger.reserve(claim, 5, lambda history: grant())
+    clock.now += 31
+    again = ledger.claim(1, 5)
+    assert again is not None
+    assert ledger.reserve(again, 5, lambda history: pytest.fail("decided again")) == grant()
+    assert len(ledger.history(5)) == 1
+
+
+def test_fifty_at_once_share_one_budget(ledger: Ledger) -> None:
+    """Of fifty concurrent reservations on a budget for seven, exactly seven are granted."""
+
+    def take(job: int) -> bool:
+        claim = ledger.claim(job, 5)
+        assert claim is not None
+
+        def decide(history: list[Released]) -> Reason | Grant:
+            spent = sum(entry.micro_epsilon for entry in history)
+            return grant(job) if spent + 7 <= 49 else Reason.PRIVACY_BUDGET
+
+        return isinstance(ledger.reserve(claim, 5, decide), Grant)
+
+    with ThreadPoolExecutor(50) as pool:
+        granted = list(pool.map(take, range(1, 51)))
+    assert sum(granted) == 7
+    assert sum(entry.micro_epsilon for entry in ledger.history(5)) == 49
+
+
+def test_one_job_claimed_by_fifty(ledger: Ledger) -> None:
+    """Fifty processes that see the same job at once: one gets it."""
+    with ThreadPoolExecutor(50) as pool:
+        claims = list(pool.map(lambda _: ledger.claim(1, 5), range(50)))
+    assert sum(claim is not None for claim in claims) == 1
+
+
+def test_decryption_limit(ledger: Ledger) -> None:
+    """The limit of an epoch counts jobs, not attempts, and the one above it is refused and not counted."""
+    for job in (1, 2, 3):
+        claim = ledger.claim(job, 5)
+        assert claim is not None
+        ledger.reserve(claim, 5, lambda history, job=job: grant(job))  # type: ignore[misc]
+        over = [ledger.verified(claim, 5, 1, 2) for _ in range(2)]
+        assert over == ([None, None] if job < 3 else [Reason.EPOCH_LIMIT] * 2)
+    assert ledger.decryptions(5, 1) == 2
+    assert ledger.decryptions(5, 2) == 0
+
+
+def test_approval(ledger: Ledger) -> None:
+    """A held job waits for one word of the owner, which can be given once."""
+    claim = ledger.claim(1, 5)
+    assert claim is not None
+    with pytest.raises(TryAgain):
+        ledger.answer(1, Approval.APPROVED)
+    ledger.hold(claim)
+    assert [r.job for r in ledger.records(State.SEEN) if r.approval == Approval.PENDING] == [1]
+    ledger.answer(1, Approval.APPROVED)
+    with pytest.raises(TryAgain):
+        ledger.answer(1, Approval.DENIED)
+    assert ledger.claim(1, 5) is not None
+
+
+def test_scopes_are_apart(ledger: Ledger, tmp_path: Path, clock: Time) -> None:
+    """Jobs of another market in the same file are not seen."""
+    ledger.claim(1, 5)
+    other = Ledger(tmp_path / "ledger.sqlite", "1:0x2", clock)
+    assert other.records() == []
+    assert other.record(1) is None
+
+
+def test_foreign_and_newer_files_are_refused(tmp_path: Path, clock: Time) -> None:
+    """A file that is no ledger, or one of a later version, is refused before it is used."""
+    junk = tmp_path / "junk"
+    junk.write_bytes(b"not a database, but long enough to be read as one" * 100)
+    with pytest.raises(BadDocument):
+        Ledger(junk, "1:0x1", clock)
+    import sqlite3
+
+    newer = tmp_path / "newer.sqlite"
+    with sqlite3.connect(newer) as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(BadDocument):
+        Ledger(newer, "1:0x1", clock)
