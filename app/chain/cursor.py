@@ -133,11 +133,12 @@ class Cursor:
             events = tuple(self._desk.events(trail.next, last))
         except NotFound:
             return None
-        # The last block stands for all its ancestors, if the blocks read are linked and it is still there afterwards.
-        linked = all(child.parent == parent.hash for parent, child in itertools.pairwise(blocks))
+        # What changes after the blocks were read is found by the next step. What must not pass: events of other blocks
+        # than those read (a second node behind the same address), and blocks that do not follow on the trail.
         here = {block.number: block.hash for block in blocks}
-        torn = any(here.get(event.block, event.block_hash) != event.block_hash for event in events)
-        if torn or not linked or self._hash_at(last) != blocks[-1].hash or reconcile(trail, self._hash_at) != trail:
+        if any(here.get(event.block, event.block_hash) != event.block_hash for event in events):
+            return None
+        if reconcile(trail, self._hash_at) != trail:
             return None
         marks = tuple(Mark(block.number, block.hash) for block in blocks)
         return Step(forget, events, trail.extended(marks), head - last)

@@ -24,8 +24,7 @@ class Simulated:
     """A chain that can be rewritten, also between two questions; stands for both the desk and its node."""
 
     blocks: list[Block] = field(default_factory=lambda: [Block(0, "genesis", "", 0)])
-    interruptions: list[Callable[[], None]] = field(default_factory=list)
-    patience: int = 0  # questions until the next interruption
+    interruptions: list[tuple[int, Callable[[], None]]] = field(default_factory=list)  # after so many questions
     made: int = 0
 
     @property
@@ -43,10 +42,12 @@ class Simulated:
         self.extend(count)
 
     def _asked(self) -> None:
-        self.patience -= 1
-        if self.patience < 0 and self.interruptions:
-            self.interruptions.pop()()
-            self.patience = self.made % 7
+        if self.interruptions:
+            patience, action = self.interruptions.pop()
+            if patience:
+                self.interruptions.append((patience - 1, action))
+            else:
+                action()
 
     def head(self) -> Block:
         self._asked()
@@ -121,17 +122,32 @@ def test_a_reader_always_ends_on_the_chain(operations: list[tuple[str, int, int]
     reader.check()
 
 
-@given(st.lists(OPERATIONS, min_size=1, max_size=4), st.integers(0, 30))
+@given(st.lists(st.tuples(st.integers(0, 60), OPERATIONS), min_size=1, max_size=6))
 def test_a_reorganisation_between_two_questions_does_no_harm(
-    operations: list[tuple[str, int, int]], patience: int
+    interruptions: list[tuple[int, tuple[str, int, int]]],
 ) -> None:
     """Blocks that change while a step is being read never leave an event of both branches, nor of none."""
-    reader = Reader(Simulated(patience=patience))
+    reader = Reader(Simulated())
     reader.chain.extend(100)
-    reader.chain.interruptions = [lambda op=op: _do(reader.chain, op) for op in operations]  # type: ignore[misc]
+    reader.chain.interruptions = [
+        (patience, lambda op=op: _do(reader.chain, op))  # type: ignore[misc]
+        for patience, op in interruptions
+    ]
     reader.catch_up()
     reader.chain.interruptions.clear()
     reader.catch_up()
+    reader.check()
+
+
+def test_blocks_of_another_branch_are_not_put_on_the_trail() -> None:
+    """The chain is rewritten after the last known block was confirmed and before the next one is read."""
+    reader = Reader(Simulated())
+    reader.chain.extend(100)
+    reader.catch_up(200)
+    reader.chain.extend(5)
+    reader.chain.interruptions = [(2, lambda: reader.chain.rewrite(20, 30))]
+    reader.catch_up()
+    assert not reader.chain.interruptions
     reader.check()
 
 
@@ -150,12 +166,28 @@ def test_a_chain_that_never_rests_is_unavailable() -> None:
     """When every try is torn, the caller hears it as a typed error and its place is kept."""
     chain = Simulated()
     chain.extend(10)
-    chain.interruptions = [lambda: chain.rewrite(1000, 12)] * 1000
+    chain.interruptions = [(0, lambda: chain.rewrite(1000, 12))] * 1000
     cursor = Cursor(chain, Trail(1))  # type: ignore[arg-type]
-    chain.__class__ = type("Restless", (Simulated,), {"_asked": lambda self: self.interruptions.pop()()})
     with pytest.raises(Unavailable):
         cursor.poll()
     assert cursor.trail == Trail(1)
+
+
+def test_two_nodes_behind_one_address_are_not_mixed() -> None:
+    """When events come from another branch than blocks, nothing is handed out until both agree."""
+    chain, other = Simulated(), Simulated(made=1000)
+    chain.extend(10)
+    other.extend(10)
+    honest = chain.events
+    answers = [other.events, other.events, honest]
+
+    def any_backend(first: int, last: int) -> list[Event]:
+        return answers.pop(0)(first, last)
+
+    chain.events = any_backend  # type: ignore[method-assign]
+    cursor = Cursor(chain, Trail(1))  # type: ignore[arg-type]
+    assert list(cursor.poll().events) == honest(1, 10)
+    assert not answers
 
 
 def test_confirmations_leave_the_newest_blocks_for_later() -> None:

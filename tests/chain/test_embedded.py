@@ -113,6 +113,30 @@ def test_concurrent_writers_lose_nothing(chain: EmbeddedChain, path: Path) -> No
     assert_whole(chain)
 
 
+class Overtaken:
+    """A chain on which somebody with the same key is always quicker, so many times."""
+
+    def __init__(self, chain: EmbeddedChain, times: int) -> None:
+        self._chain, self.times = chain, times
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._chain, name)
+
+    def fees(self) -> Fees:
+        if self.times > 0:
+            self.times -= 1
+            self._chain.send(raw(self._chain, "ann"))
+        return self._chain.fees()
+
+
+def test_a_taken_nonce_is_tried_again(chain: EmbeddedChain) -> None:
+    """Who is overtaken by another process with the same account signs again, and gives up only after many times."""
+    assert Desk(Overtaken(chain, 3), []).transact(person("ann"), SINK, b"").ok  # type: ignore[arg-type]
+    assert chain.nonce(person("ann").address) == 4
+    with pytest.raises(Unavailable, match="keep sending"):
+        Desk(Overtaken(chain, 100), []).transact(person("ann"), SINK, b"")  # type: ignore[arg-type]
+
+
 def test_threads_share_one_chain(chain: EmbeddedChain) -> None:
     """Threads of one process may send and read at the same time."""
     desk, failures = Desk(chain, []), []
