@@ -232,12 +232,13 @@ class World:
         policy: OutputPolicy = OPEN_POLICY,
         *,
         insecure: EncryptionProfile | None = None,
+        codes: I64 | None = None,
     ) -> None:
         """With `insecure`, a profile without security, the table has bits and an evaluation key as well."""
         rng = np.random.default_rng(seed)
         self.profile, self.bins = insecure or REFERENCE, insecure is not None
         self.folder, self.store, self.chain = folder, BlockStore(folder / "store"), SimulatedChain()
-        self.codes: I64 = rng.integers(0, 256, (rows, len(NAMES)))
+        self.codes: I64 = rng.integers(0, 256, (rows, len(NAMES))) if codes is None else codes
         self.evaluation_key: str | None = None
         self.secret = random_keys(seed)
         if insecure is not None:
