@@ -32,6 +32,9 @@ class Blocks(Protocol):
     def put(self, cid: Cid, block: bytes | bytearray | memoryview) -> None:
         """Keep a block. Errors: Unavailable."""
 
+    def pin(self, cid: Cid) -> None:
+        """Keep the file of this top block for good, now that all its blocks are there. Errors: Unavailable."""
+
 
 class ContentStore:
     """The Store seam (`app.protocol.seams.Store`) over a source of blocks."""
@@ -46,7 +49,7 @@ class ContentStore:
         view = memoryview(data).cast("B")
         for start in range(0, len(view), LEAF_BYTES):
             builder.leaf(view[start : start + LEAF_BYTES])
-        return builder.finish().text
+        return self._pinned(builder)
 
     def put_file(self, path: Path) -> str:
         """Keep a file's bytes, one leaf in memory at a time; their CID. Errors: Unavailable, TooLarge."""
@@ -58,7 +61,7 @@ class ContentStore:
                     builder.leaf(leaf[:filled])
         except OSError as error:
             raise Unavailable(f"{path.name} cannot be read: {error.strerror}.") from None
-        return builder.finish().text
+        return self._pinned(builder)
 
     def has(self, cid: str) -> bool:
         """Whether the block that `cid` names is kept here (of a long file: its top node). Errors: BadDocument."""
@@ -90,6 +93,11 @@ class ContentStore:
                 return bytes(piece)
             whole.write(piece)
         return whole.getvalue()
+
+    def _pinned(self, builder: FileBuilder) -> str:
+        cid = builder.finish()
+        self._blocks.pin(cid)
+        return cid.text
 
     def _pieces(self, node: Node, start: int, stop: int) -> Iterator[bytes | memoryview]:
         """The leaves' parts of bytes [start, stop) below a node, in order."""

@@ -72,6 +72,9 @@ class FolderBlocks:
                 f"The block store {self._path} cannot keep a block: {error.strerror}.", "Free some space and try again."
             ) from None
 
+    def pin(self, cid: Cid) -> None:
+        """Nothing is ever removed from the folder."""
+
     def __iter__(self) -> Iterator[Cid]:
         for folder in sorted(self._path.iterdir()):
             if folder != self._temporary and folder.is_dir():

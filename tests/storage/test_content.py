@@ -40,6 +40,9 @@ class Memory:
     def put(self, cid: Cid, block: bytes | bytearray | memoryview) -> None:
         self.held[cid] = bytes(block)
 
+    def pin(self, cid: Cid) -> None:
+        assert cid in self.held
+
 
 @pytest.mark.parametrize("size", [0, 1, 127, LEAF_BYTES - 1, LEAF_BYTES, LEAF_BYTES + 1, 2 * LEAF_BYTES])
 def test_bytes_come_back(store: BlockStore, size: int) -> None:

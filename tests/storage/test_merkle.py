@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from hashlib import sha256
 
@@ -39,7 +40,7 @@ def test_pieces_do_not_matter(cuts: list[int], length: int) -> None:
     """However the bytes are cut into updates, the root is that of the whole."""
     builder = merkle.Builder()
     places = [0, *sorted(c for c in cuts if c < length), length]
-    for start, stop in zip(places, places[1:], strict=False):
+    for start, stop in itertools.pairwise(places):
         builder.update(DATA[start:stop])
     assert builder.root() == merkle.root(DATA[:length])
 
