@@ -59,7 +59,8 @@ class KuboBlocks:
     def put(self, cid: Cid, block: bytes | bytearray | memoryview) -> None:
         """Hand the block over. Errors: Unavailable, also when the node gives it another name."""
         # `format` and `version` are the old spelling, which old nodes need and new ones still read.
-        options = {"format": "raw" if cid.codec == RAW else "dag-pb", "version": "1", "mhtype": "sha2-256"}
+        codec = "raw" if cid.codec == RAW else "dag-pb"
+        options = {"format": codec, "version": "1", "mhtype": "sha2-256", "cid-base": "base32"}
         answer = self._call(
             lambda client: client.block.put(io.BytesIO(block), opts=options, timeout=self._timeout_s), cid
         )

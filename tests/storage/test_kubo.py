@@ -30,6 +30,7 @@ from tests.storage import daemon
 pytestmark = pytest.mark.filterwarnings("ignore:The 'strict' parameter:FutureWarning")  # ipfshttpclient on urllib3
 
 LONG = random.Random(8).randbytes(2 * LEAF_BYTES + 99)
+AS_KUBO = {"cid-version": "1", "raw-leaves": "true", "chunker": "size-1048576", "cid-base": "base32"}
 ABSENT = digest_to_cid("ab" * 32)
 
 
@@ -213,9 +214,9 @@ def test_a_real_daemon(tmp_path: Path) -> None:
         with pytest.raises(NotFound):
             store.read(ABSENT, limit=1)
         port = urlsplit(url).port
-        with ipfshttpclient.Client(f"/ip4/127.0.0.1/tcp/{port}/http", session=True) as client:
+        with ipfshttpclient.Client(f"/ip4/127.0.0.1/tcp/{port}/http") as client:
             assert client.cat(cid) == data
-            added = client.add_bytes(data, opts={"cid-version": 1, "raw-leaves": "true", "chunker": "size-1048576"})
+            added = client.add_bytes(data, opts=AS_KUBO)
             assert added == cid
             assert len(client.pin.ls(type="recursive")["Keys"]) == 1
             assert len(client.pin.ls(type="indirect")["Keys"]) == -(-len(data) // LEAF_BYTES)
