@@ -46,6 +46,12 @@ class MarketChain:
             if self._market.dataset(job.dataset).custodian == self._account.address:
                 yield job
 
+    def open_jobs(self, dataset: int) -> Iterable[tuple[Job, int]]:
+        """Jobs on a dataset that are not over, each with the key epoch of the version that it was opened on."""
+        for job in self._market.jobs(dataset=dataset):
+            if not job.state.terminal:
+                yield job, self._market.dataset_version(dataset, job.version).epoch
+
     def final(self, job: Job) -> bool:
         """Whether a finalized block holds the event that this job became COMPUTED with this receipt."""
         last = self._market.finalized_block

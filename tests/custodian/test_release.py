@@ -1,0 +1,303 @@
+"""What leaves: noise and its budget, aggregates, approval, kept answers, key epochs, and what explain foretells."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.custodian.explain import explain
+from app.custodian.ledger import Approval, State
+from app.custodian.noise import discrete_laplace
+from app.custodian.readout import noise_scale_milli, to_step
+from app.custodian.rotation import Destroyed, retire
+from app.custodian.statement import statement
+from app.custodian.vault import Vault, harden
+from app.protocol.errors import NotFound, TryAgain, WrongPassphrase
+from app.protocol.market import Job, JobState
+from app.protocol.reasons import Reason
+from app.protocol.receipt import OutputPolicy
+from app.storage.cid import digest_to_cid
+from fhe.circuit import Circuit
+from fhe.keyring import Keyring
+from fhe.leak import leak_of, space_of
+from fhe.profiles import REFERENCE, insecure_test_profile
+from tests.custodian.world import NAMES, PlainKeys, World, codebook, linear_circuit, random_keys, tree_circuit
+
+SPREAD = [17, -4, 9, 30, 2, 8, -11, 5]
+NOISY = OutputPolicy(max_rank=4, epsilon_micro_per_job=500_000, epsilon_micro_budget=1_000_000)
+
+
+def test_noise_has_the_stated_scale(tmp_path: Path) -> None:
+    """Discrete Laplace noise has variance 2 b^2 for scales far above 1, and a mean of zero."""
+    draws = discrete_laplace(np.zeros((2, 4000), np.int64), 50_000).astype(float)
+    assert abs(draws.mean()) < 5 * 70.7 / np.sqrt(8000)
+    assert draws.std() == pytest.approx(np.sqrt(2) * 50, rel=0.1)
+
+
+def test_noisy_release_keeps_the_epsilon(tmp_path: Path) -> None:
+    """The scale is sensitivity over epsilon, rounded up; the values are the outputs with that noise."""
+    world = World(tmp_path)
+    number = world.job(linear_circuit([SPREAD]), license=world.license(NOISY))
+    assert world.agent().process(number).what == "done"
+    result = world.opened(number)
+    sensitivity = 255 * sum(abs(w) for w in SPREAD)
+    assert result.header.noise_scale_milli == sensitivity * 1000 * 2
+    errors = (result.values - world.clear(number)).astype(float)
+    assert 0.3 < errors.std() / (np.sqrt(2) * sensitivity * 2) < 3
+    leak = leak_of(linear_circuit([SPREAD]), codebook())
+    assert leak.ranges == (sensitivity,)
+    odd = NOISY.model_copy(update={"epsilon_micro_per_job": 333_333})
+    assert noise_scale_milli(leak, odd) * 333_333 >= sensitivity * 10**9
+
+
+def test_equal_query_gets_the_equal_answer(tmp_path: Path) -> None:
+    """Another buyer's equal query is served the same noisy values, for no epsilon and no decryption."""
+    world = World(tmp_path)
+    circuit = linear_circuit([SPREAD])
+    first = world.job(circuit, license=world.license(NOISY))
+    second = world.job(circuit, license=world.license(NOISY, buyer="0x" + "7" * 40))
+    other = world.job(linear_circuit([SPREAD], [1]), license=world.license(NOISY))
+    agent = world.agent()
+    assert [outcome.what for outcome in agent.step()] == ["done"] * 3
+    assert np.array_equal(world.opened(first).values, world.opened(second).values)
+    assert not np.array_equal(world.opened(first).values + 1, world.opened(other).values)
+    assert [entry.micro_epsilon for entry in world.ledger.history(1)] == [500_000, 0, 500_000]
+    assert world.ledger.decryptions(1, 1) == 2
+    kept = world.ledger.kept_answer(world.ledger.history(1)[0].query)
+    assert kept is not None
+    assert world.opened(first).to_bytes()[-64:] not in kept
+
+
+def test_noise_is_given_back_on_failure(tmp_path: Path) -> None:
+    """A job whose output is wrong gives its epsilon back, so that an honest one can take it."""
+    world = World(tmp_path)
+    policy = NOISY.model_copy(update={"epsilon_micro_budget": 500_000})
+    bad = world.job(linear_circuit([SPREAD]), license=world.license(policy), receipt="a" * 64)
+    agent = world.agent()
+    assert agent.process(bad).detail == "output-mismatch"
+    assert world.ledger.history(1) == []
+    assert agent.process(world.job(linear_circuit([SPREAD]), license=world.license(policy))).what == "done"
+    again = world.job(linear_circuit([SPREAD], [1]), license=world.license(policy))
+    assert agent.process(again).detail == "privacy-budget"
+
+
+def test_aggregates_are_sums_of_the_group(tmp_path: Path) -> None:
+    """An aggregate policy releases one rounded sum an output, and its group."""
+    world = World(tmp_path)
+    policy = OutputPolicy(release="aggregate", min_group=20, max_rank=4, score_step=10)
+    number = world.job(linear_circuit([SPREAD, SPREAD[::-1]]), license=world.license(policy))
+    assert world.agent().process(number).what == "done"
+    result = world.opened(number)
+    assert (result.header.rows, result.header.group) == (1, 40)
+    assert np.array_equal(result.values[:, 0], to_step(world.clear(number).sum(axis=1), 10))
+
+
+def test_manual_approval(tmp_path: Path) -> None:
+    """Under manual approval a job waits, then goes on after a yes and is refused after a no."""
+    world = World(tmp_path)
+    license = world.license(OutputPolicy(approval="manual", max_rank=4))
+    yes, no = (world.job(linear_circuit([SPREAD], [bias]), license=license) for bias in (0, 1))
+    agent = world.agent()
+    assert {outcome.what for outcome in agent.step()} == {"waiting"}
+    assert {outcome.what for outcome in agent.step()} == {"waiting"}
+    assert world.ledger.decryptions(1, 1) == 0
+    world.ledger.answer(yes, Approval.APPROVED)
+    world.ledger.answer(no, Approval.DENIED)
+    assert [(o.what, o.detail) for o in agent.step()][1] == ("refused", "not-approved")
+    assert world.chain.job(yes).state is JobState.SETTLED
+
+
+def test_hopeless_jobs_do_not_ask_the_owner(tmp_path: Path) -> None:
+    """What no approval could save is refused at once."""
+    world = World(tmp_path)
+    license = world.license(OutputPolicy(approval="manual", max_rank=4))
+    assert world.agent().process(world.job(linear_circuit([[1]]), license=license)).detail == "concentration"
+
+
+def test_chain_that_moved_on(tmp_path: Path) -> None:
+    """A job that expired between sealing and sending is dropped; what it took from the budgets stays taken."""
+    world = World(tmp_path)
+    number = world.job(linear_circuit([SPREAD]))
+
+    def expire(step: str) -> None:
+        if step == "release":
+            world.chain.jobs[number] = replace(world.chain.jobs[number], state=JobState.EXPIRED)
+
+    assert world.agent(witness=expire).process(number).what == State.DROPPED
+    assert len(world.ledger.history(1)) == 1
+    assert world.chain.of(number) == []
+
+
+def test_open_job_is_left_alone(tmp_path: Path) -> None:
+    """A job that executors still work on is not touched, and leaves no trace in the ledger."""
+    world = World(tmp_path)
+    number = world.job(linear_circuit([SPREAD]), state=JobState.ASSIGNED)
+    assert world.agent().process(number).what == "waiting"
+    assert world.ledger.records() == []
+
+
+def test_epoch_limit(tmp_path: Path) -> None:
+    """An epoch serves as many decryptions as its limit says."""
+    from app.custodian.evidence import Limits
+
+    world = World(tmp_path)
+    jobs = [world.job(linear_circuit([SPREAD], [bias])) for bias in range(3)]
+    outcomes = world.agent(limits=Limits(decryptions_per_epoch=2)).step()
+    assert [outcome.what for outcome in outcomes] == ["done", "done", "refused"]
+    assert world.chain.job(jobs[2]).reason == Reason.EPOCH_LIMIT
+
+
+def test_old_jobs_finish_and_then_the_key_dies(tmp_path: Path) -> None:
+    """An epoch's key is kept while a job on it is open; then it is destroyed, the chain told, and nothing served."""
+    world = World(tmp_path)
+    keyring = Keyring(tmp_path / "keys")
+    keyring.add(world.secret, "correct horse", work=1 << 15)
+    keyring.add(random_keys(9, epoch=2), "correct horse", work=1 << 15)
+    world.keys = Vault(keyring, lambda: "correct horse")  # type: ignore[assignment]
+    number = world.job(linear_circuit([SPREAD]))
+    told: list[tuple[int, int, str]] = []
+
+    class Jobs:
+        chain_id, address = world.chain.chain_id, world.chain.address
+
+        def open_jobs(self, dataset: int) -> list[tuple[Job, int]]:
+            return [(job, 1) for job in world.chain.jobs.values() if not job.state.terminal]
+
+    def say(dataset: int, epoch: int, digest: str) -> str:
+        told.append((dataset, epoch, digest))
+        return "0xtx"
+
+    def end() -> str:
+        return retire(Jobs(), world.store, keyring, 1, 1, lambda: 5, say)
+
+    with pytest.raises(TryAgain):
+        end()
+    assert world.agent().process(number).what == "done"
+    assert end() == "0xtx"
+    assert keyring.epochs() == [2]
+    assert end() == "0xtx"  # a crash before the transaction: the key is gone, the chain is told again
+    assert [entry[:2] for entry in told] == [(1, 1)] * 2
+    said = Destroyed.from_bytes(world.store.read(digest_to_cid(told[0][2]), limit=9999))
+    assert (said.dataset, said.epoch) == (1, 1)
+    late = world.job(linear_circuit([SPREAD], [1]))
+    assert world.agent().process(late).detail == "epoch-closed"
+    with pytest.raises(NotFound):
+        retire(Jobs(), world.store, keyring, 1, 9, lambda: 5, say)
+
+
+def test_vault_opens_and_forgets(tmp_path: Path) -> None:
+    """A vault asks once an epoch, forgets destroyed epochs, and shows no key when printed."""
+    keyring = Keyring(tmp_path / "keys")
+    keyring.add(random_keys(1), "right", work=1 << 15)
+    asked: list[str] = []
+
+    def passphrase() -> str:
+        asked.append("asked")
+        return "right"
+
+    vault = Vault(keyring, passphrase)
+    assert vault.open(1) is vault.open(1)
+    assert asked == ["asked"]
+    assert repr(vault) == "Vault(epochs=[1])"
+    with pytest.raises(WrongPassphrase):
+        Vault(keyring, lambda: "wrong").open(1)
+    keyring.destroy(1)
+    with pytest.raises(NotFound):
+        vault.open(1)
+
+
+def test_no_core_dumps() -> None:
+    """A hardened process has no core file, shown in a process of its own."""
+    import subprocess
+    import sys
+
+    program = "import resource; from app.custodian.vault import harden; harden(); print(resource.getrlimit(4))"
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, cwd=root)
+    assert done.stdout.strip() == "(0, 0)"
+    assert harden.__doc__
+
+
+def test_secrets_stay_out_of_errors(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Outcomes, errors, decisions, the ledger's rows and logs hold no key bit string and no decrypted value."""
+    world = World(tmp_path)
+    jobs = [world.job(linear_circuit([SPREAD])), world.job(linear_circuit([[1]])), world.job(linear_circuit([SPREAD]))]
+    world.chain.licenses[world.chain.jobs[jobs[2]].license] = replace(world.chain.licenses[3], policy="0" * 64)
+    outcomes = world.agent().step()
+    key = world.secret.glwe.tobytes()
+    ledger = (tmp_path / "ledger.sqlite").read_bytes() + (tmp_path / "ledger.sqlite-wal").read_bytes()
+    assert key[:32] not in ledger
+    assert world.clear(jobs[0]).astype("<i8").tobytes()[:32] not in ledger
+    shown = repr(outcomes) + caplog.text + repr(world.keys.secret) + repr(world.opened(jobs[0]))
+    assert "".join(str(bit) for bit in world.secret.glwe[:24]) not in shown
+    assert str(int(world.clear(jobs[0])[0, 0])) not in shown
+
+
+def test_explain_agrees_with_the_agent(tmp_path: Path) -> None:
+    """For circuits of every kind explain foretells exactly what the agent then decides on untouched rows."""
+    world = World(tmp_path, insecure=insecure_test_profile(), policy=OutputPolicy(max_rank=2, min_group=20))
+    profile, policy = world.profile, world.manifest.policy
+
+    def linear(rows: list[list[int]]) -> Circuit:
+        return linear_circuit(rows, profile=profile, bins=True)
+
+    circuits = {
+        "good": linear([SPREAD]),
+        "copy": linear([[5]]),
+        "many": linear([SPREAD, SPREAD[::-1], [1, 2, 3, 4, 4, 3, 2, 1]]),
+        "huge": linear([[1 << 40] * 8]),
+        "tree": tree_circuit([(0, 3), (1, 2), (2, 5)], [0, 900, 130, 720, 410, 40, 655, 1010], profile),
+        "rare": tree_circuit([(0, 6), (1, 6), (2, 6)], [0] * 7 + [1], profile),
+    }
+    seen = {}
+    for index, (name, circuit) in enumerate(circuits.items()):
+        told = explain(circuit, world.manifest.codebook, profile, policy, 5, 60)
+        outcome = world.agent().process(world.job(circuit, first=5 * index, rows=5))
+        assert (outcome.what == "done") == told.allowed
+        assert told.allowed or outcome.detail == told.reason
+        assert told.sentences()
+        seen[name] = told.reason
+    assert seen == {
+        "good": None,
+        "copy": Reason.CONCENTRATION,
+        "many": Reason.RANK_BUDGET,
+        "huge": Reason.CIRCUIT_UNSAFE,
+        "tree": None,
+        "rare": Reason.SINGLES_OUT,
+    }
+
+
+def test_explain_counts_bits() -> None:
+    """A score of range R says at most log2(R + 1) bits, a step takes them away, a label says one."""
+    circuit = linear_circuit([[1] * 8], at=900)
+    scores = explain(circuit, codebook(), REFERENCE, OutputPolicy(), 10, 60)
+    assert scores.bits_per_row == pytest.approx(np.log2(8 * 255 + 1))
+    coarse = explain(circuit, codebook(), REFERENCE, OutputPolicy(score_step=256), 10, 60)
+    assert coarse.bits_per_row == pytest.approx(np.log2(8 * 255 // 256 + 1))
+    assert explain(circuit, codebook(), REFERENCE, OutputPolicy(release="label"), 10, 60).bits_per_row == 1.0
+
+
+def test_statement_of_budgets(tmp_path: Path) -> None:
+    """The owner sees, for each stretch of rows, which jobs took what and what is left."""
+    world = World(tmp_path)
+    policy = NOISY
+    first = world.job(linear_circuit([SPREAD]), 0, 30, license=world.license(policy))
+    second = world.job(linear_circuit([SPREAD[::-1]]), 20, 30, license=world.license(policy))
+    world.agent().step()
+    rows = statement(world.ledger.history(1), policy, space_of(codebook()), 60)
+    assert [(s.first, s.end, s.jobs, s.rank, s.rank_left, s.micro_epsilon_left) for s in rows] == [
+        (0, 20, (first,), 1, 3, 500_000),
+        (20, 30, (first, second), 2, 2, 0),
+        (30, 50, (second,), 1, 3, 500_000),
+        (50, 60, (), 0, 4, 1_000_000),
+    ]
+
+
+def test_world_keys_are_of_the_reference_profile() -> None:
+    """These tests run on the real profile's sizes: the keys have its dimensions."""
+    keys = PlainKeys(random_keys(1)).open(1)
+    keys.check(REFERENCE)
+    assert len(NAMES) == 8
