@@ -22,7 +22,10 @@ MAX_DIGIT_BITS = 31
 
 
 class Core(Protocol):
-    """Keyswitch, bootstrap and packing under one evaluation key; every batch split gives the same bytes."""
+    """Keyswitch, bootstrap and packing under one evaluation key; every batch split gives the same bytes.
+
+    A core keeps the key's arrays but not the `EvaluationKey` itself, so that prepared keys end with their key.
+    """
 
     @property
     def name(self) -> str:

@@ -28,12 +28,13 @@ class ReferenceCore:
 
     def __init__(self, profile: EncryptionProfile, key: EvaluationKey) -> None:
         key.check(profile)
-        self._profile, self._key = profile, key
+        self._profile = profile
+        self._words, self._switch_words, self._packing_words = key.bootstrap, key.keyswitch, key.packing
         self._points: Complex | None = None
 
     def keyswitch(self, lwe: U64) -> U64:
         """LWE ciphertexts (batch, N + 1) under the GLWE key -> (batch, n + 1) under the LWE key."""
-        profile, key = self._profile, self._key.keyswitch
+        profile, key = self._profile, self._switch_words
         out = np.zeros((len(lwe), profile.lwe_dimension + 1), np.uint64)
         out[:, -1] = lwe[:, -1]
         cut = digits(lwe[:, :-1], profile.keyswitch).view(np.uint64)
@@ -77,7 +78,7 @@ class ReferenceCore:
 
     def _bootstrap_points(self) -> Complex:
         if self._points is None:
-            self._points = key_points(self._key.bootstrap)
+            self._points = key_points(self._words)
         return self._points
 
     def pack(self, lwe: U64) -> U64:
@@ -87,7 +88,7 @@ class ReferenceCore:
         digit l of a_ij at X^i. Products are summed as transformed points, j outer, l inner, in subtotals of `SUBTOTAL`
         bits: one long sum would add rounding errors of its own size.
         """
-        packing = self._key.packing
+        packing = self._packing_words
         if packing is None:
             raise ValueError("pack() needs a packing key")
         size, masks = self._profile.polynomial_size, packing.masks()

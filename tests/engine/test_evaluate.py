@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -125,9 +127,15 @@ def test_equal_sources_share_their_keyswitch(world: World, monkeypatch: pytest.M
 
 
 def test_prepared_keys_are_kept_as_long_as_their_key(world: World) -> None:
-    """Two jobs with one key prepare it once."""
-    first = module.core_for(world.profile, world.table, world.key, 1, "native")
-    assert module.core_for(world.profile, world.table, world.key, 1, "native") is first
+    """Two jobs with one key prepare it once; when the key goes, so does what was prepared."""
+    for backend in ("native", "reference"):
+        key = replace(world.key)
+        first = module.core_for(world.profile, world.table, key, 1, backend)
+        assert module.core_for(world.profile, world.table, key, 1, backend) is first
+        gone = weakref.ref(first)
+        del key, first
+        gc.collect()
+        assert gone() is None
 
 
 def test_a_job_without_its_evaluation_key_is_refused(world: World) -> None:

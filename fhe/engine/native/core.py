@@ -33,7 +33,8 @@ class NativeCore:
         self, profile: EncryptionProfile, key: EvaluationKey, threads: int = 1, lanes: int | None = None
     ) -> None:
         key.check(profile)
-        self._profile, self._key, self._threads = profile, key, max(1, threads)
+        self._profile, self._threads = profile, max(1, threads)
+        self._words, self._switch_words, self._packing_words = key.bootstrap, key.keyswitch, key.packing
         self.lanes = lanes or lanes_for(profile.polynomial_size)
         self._library = load(self.lanes)
         self._bootstrap_key: F64 | None = None
@@ -135,14 +136,14 @@ class NativeCore:
 
     def _bootstrapping(self) -> F64:
         if self._bootstrap_key is None:
-            words, steps = self._key.bootstrap, self._profile.lwe_dimension
+            words, steps = self._words, self._profile.lwe_dimension
             gadget = self._profile.bootstrap
             self._bootstrap_key = self._transform(gadget, lambda start, stop: words[start:stop], steps, 2)
         return self._bootstrap_key
 
     def _packing(self) -> F64:
         if self._packing_key is None:
-            packing = self._key.packing
+            packing = self._packing_words
             if packing is None:
                 raise ValueError("pack() needs a packing key")
             masks, bodies = packing.masks(), packing.bodies
@@ -157,7 +158,7 @@ class NativeCore:
     def _switching(self) -> tuple[U64, U64]:
         """The keyswitch key in rows of whole tiles, and base / 2 times the sum of its rows."""
         if self._keyswitch_key is None:
-            words = self._key.keyswitch.reshape(-1, self._profile.lwe_dimension + 1)
+            words = self._switch_words.reshape(-1, self._profile.lwe_dimension + 1)
             tile = int(self._library.darkroom_tile())
             key = aligned_words(len(words), -(-words.shape[1] // tile) * tile)
             key[:, : words.shape[1]], key[:, words.shape[1] :] = words, 0
