@@ -12,7 +12,16 @@ from app.protocol.receipt import OutputPolicy
 from ingestion.codebook import build_codebook, check_fit
 from ingestion.lines import key_lines
 from ingestion.profile import profile_table
-from ingestion.recipe import Quantiles, Recipe, parse_recipe, read_recipe
+from ingestion.recipe import (
+    ColumnRecipe,
+    Defaults,
+    OfferHints,
+    Quantiles,
+    Recipe,
+    TableRecipe,
+    parse_recipe,
+    read_recipe,
+)
 from tests.ingestion.conftest import RECIPE, Write
 
 HEAD = 'title = "t"\ndescription = """\nlow = 3\n[columns.a]\n"""\nlicense = "l"\ncreator = "c"\n'  # seven lines
@@ -202,3 +211,18 @@ def test_a_table_is_held_against_its_codebook_first(write: Write, data: str, rul
         return
     with pytest.raises(OutOfRange, match=complaint):
         check_fit(profile, codebook)
+
+
+DOCS = Path(__file__).parents[2] / "docs" / "recipe.md"
+
+
+def test_every_key_is_documented() -> None:
+    """The recipe's page names every key of every section, and its example is a recipe."""
+    page = DOCS.read_text()
+    example = page.split("```toml\n", 1)[1].split("```", 1)[0]
+    assert parse_recipe(example).columns["age"].impute == 50
+    for section in (Recipe, TableRecipe, Defaults, ColumnRecipe, OfferHints, OutputPolicy):
+        for key in section.model_fields.keys() - {"kind", "table", "defaults", "columns", "policy", "offer"}:
+            assert f"`{key}`" in page, f"{section.__name__}.{key}"
+    for heading in ("[table]", "[defaults]", "[columns.NAME]", "[policy]", "[offer]"):
+        assert f"`{heading}`" in page
