@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 CONFORMS_TO = "http://mlcommons.org/croissant/1.1"
 NAMESPACE = "urn:darkroom:ns:1#"
-_CROISSANT_TERMS = (
+_CROISSANT_TERMS = (  # noqa: SIM905 - thirty quoted words are harder to read
     "annotation arrayShape citeAs column containedIn equivalentProperty excludes extract field fileProperty fileObject "
-    "fileSet format includes isArray isLiveDataset jsonPath key md5 parentField path recordSet references regex readLines "
-    "repeated replace samplingRate sdVersion separator source subField transform unArchive value"
-).split()  # noqa: SIM905 - thirty quoted words are harder to read
+    "fileSet format includes isArray isLiveDataset jsonPath key md5 parentField path recordSet references regex "
+    "readLines repeated replace samplingRate sdVersion separator source subField transform unArchive value"
+).split()
 _DATA_TYPES = {"integer": "sc:Integer", "boolean": "sc:Boolean"}
 # Every rule of the output policy, as the operand and operator of an ODRL constraint.
 POLICY_TERMS = {
