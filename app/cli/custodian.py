@@ -10,6 +10,7 @@ import typer
 
 from app.cli.context import AsJson, AsOwner, Session
 from app.cli.output import facts_table, rows_table
+from app.protocol.errors import PolicyRefused
 
 app = typer.Typer(no_args_is_help=True, help="The custodian: serve, pending, approve, refuse, explain, ledger.")
 Number = Annotated[int, typer.Argument(help="The job's number.", min=1)]
@@ -72,6 +73,39 @@ def _answer(session: Session, number: int, approval: Any) -> None:
     session.owner.ledger().answer(number, approval)
     value = {"job": number, "approval": str(approval)}
     session.out.show(value, lambda out: out.print(facts_table(value)))
+
+
+@app.command("explain")
+def explain(
+    dataset: Annotated[int, typer.Argument(help="The dataset's number.", min=1)],
+    circuit: Annotated[str, typer.Argument(help="A file with a circuit, or a digest of one in the store.")],
+    rows: Annotated[int | None, typer.Option(help="Rows of the job; the whole dataset by default.", min=1)] = None,
+    offer: Annotated[int | None, typer.Option(help="Under this offer's policy instead of the manifest's.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What the custodian would say to a circuit, and what the circuit reveals, before anyone pays."""
+    from app.client.dataset import Dataset
+    from app.custodian.explain import explain as judge
+
+    session = Session("anyone", as_json)
+    published = Dataset.open(session.network, dataset)
+    policy = published.policy(offer)
+    count = published.record.rows if rows is None else rows
+    said = judge(
+        published.circuit(circuit), published.codebook, published.profile, policy, count, published.record.rows
+    )
+    value = {
+        "allowed": said.allowed,
+        "reason": str(said.reason) if said.reason else None,
+        "bits_per_row": said.bits_per_row,
+        "rank": said.rank,
+        "rank_limit": said.rank_limit,
+        "micro_epsilon": said.micro_epsilon,
+        "sentences": said.sentences(),
+    }
+    session.out.show(value, lambda out: out.print("\n".join(said.sentences())))
+    if not said.allowed:
+        raise typer.Exit(PolicyRefused.exit_code)
 
 
 @app.command("ledger")

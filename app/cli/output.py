@@ -1,6 +1,6 @@
 """How commands speak: data on stdout, progress and remarks on stderr; with `--json` one JSON object there.
 
-Progress bars appear only on a terminal; `NO_COLOR` is respected by rich. A command builds one plain value (dicts, lists,
+How commands speak: data on stdout, progress and remarks on stderr; `--json` puts one JSON object on stdout.
 numbers, text) and hands it to `Output.show` with a function that draws the same value for people.
 """
 

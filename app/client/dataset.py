@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from app.client.network import Network
-from app.execution.facts import load_manifest
+from app.execution.facts import load_circuit, load_manifest
 from app.protocol.dataset import Codebook, EncryptedTable
-from app.protocol.errors import BadDocument, NotFound
+from app.protocol.documents import MAX_DOCUMENT_BYTES
+from app.protocol.errors import BadDocument, BadInput, NotFound
 from app.protocol.manifest import Manifest
 from app.protocol.market import DatasetRecord
+from app.protocol.receipt import OutputPolicy
+from app.storage.cid import digest_to_cid
+from fhe.circuit import Circuit
+from fhe.circuit_form import MAX_CIRCUIT_BYTES, decode
 from fhe.profile import EncryptionProfile
 from fhe.profiles import find
 
@@ -92,6 +99,23 @@ class Dataset:
         if data != preview_csv(self.codebook, said.rows, said.seed):
             raise BadDocument("The preview is not drawn from the codebook alone.", "Tell the dataset's owner.")
         return pl.read_csv(io.BytesIO(data))
+
+    def policy(self, offer: int | None = None) -> OutputPolicy:
+        """What jobs may release: the manifest's policy, or an offer's. Errors: NotFound, BadBlock, BadDocument."""
+        if offer is None:
+            return self.manifest.policy
+        digest = self.network.market.offer(offer).policy
+        return OutputPolicy.from_bytes(self.network.store.read(digest_to_cid(digest), limit=MAX_DOCUMENT_BYTES))
+
+    def circuit(self, name: str) -> Circuit:
+        """The circuit in a file, or in the store under a digest. Errors: BadInput, NotFound, BadDocument."""
+        path = Path(name)
+        if path.is_file():
+            with path.open("rb") as file:
+                return decode(file.read(MAX_CIRCUIT_BYTES + 1))
+        if not re.fullmatch(r"[0-9a-f]{64}", name):
+            raise BadInput(f"{name!r} is neither a file nor a digest of 64 hex digits.", "Name one of the two.")
+        return load_circuit(self.network.store, name)
 
     def compile(self, model: Any, *, columns: Sequence[str] | None = None, n_bits: int | None = None) -> Compiled:
         """A model fitted on this dataset's codes, as a circuit. Errors: BadModel, MessageOverflow, NoiseOverflow."""
