@@ -1,0 +1,58 @@
+"""The shape of answers: frozen, with no unknown fields; amounts as decimal text in JSON; pages with opaque cursors."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer
+
+from app.protocol.errors import BadInput
+
+MAX_PAGE = 100
+MAX_CURSOR = 512
+
+T = TypeVar("T")
+
+# Token units, or another count that can be above 2^53: an integer here, decimal text in JSON.
+Amount = Annotated[int, PlainSerializer(str, return_type=str, when_used="json")]
+
+
+class Answer(BaseModel):
+    """Base of everything that a query returns."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Page(Answer, Generic[T]):
+    """Some of many. `next` is the cursor of what follows, None at the end."""
+
+    items: tuple[T, ...]
+    next: str | None = None
+
+
+def page_limit(limit: int) -> int:
+    """`limit` when it can be served. Errors: BadInput."""
+    if not 1 <= limit <= MAX_PAGE:
+        raise BadInput(f"A page has 1 to {MAX_PAGE} entries, not {limit}.")
+    return limit
+
+
+def write_cursor(*place: int | str) -> str:
+    """An opaque cursor for the place after which the next page begins."""
+    return base64.urlsafe_b64encode(json.dumps(place, separators=(",", ":")).encode()).decode().rstrip("=")
+
+
+def read_cursor(text: str, *kinds: type) -> tuple[Any, ...]:
+    """Inverse of `write_cursor`, for values of these kinds. Errors: BadInput."""
+    try:
+        if len(text) > MAX_CURSOR:
+            raise ValueError
+        place = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except (binascii.Error, ValueError, RecursionError):
+        place = None
+    if not isinstance(place, list) or [type(value) for value in place] != list(kinds):
+        raise BadInput("This cursor is not one that this list gave out.", "Begin again with the first page.")
+    return tuple(place)
