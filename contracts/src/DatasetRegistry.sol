@@ -53,14 +53,7 @@ contract DatasetRegistry is ERC721, ERC2981, IERC4906, IDatasetRegistry {
     /// @inheritdoc IDatasetRegistry
     /// @dev Mints without the receiver callback: a contract wallet that publishes is already able to act, and no
     ///      foreign code runs here.
-    function publish(
-        bytes32 manifest,
-        uint8 codec,
-        bytes32 dataRoot,
-        bytes32 profile,
-        uint64 rows,
-        address custodian
-    )
+    function publish(bytes32 manifest, uint8 codec, bytes32 dataRoot, bytes32 profile, uint64 rows, address custodian)
         external
         returns (uint256 dataset)
     {
@@ -73,14 +66,7 @@ contract DatasetRegistry is ERC721, ERC2981, IERC4906, IDatasetRegistry {
 
     /// @inheritdoc IDatasetRegistry
     /// @dev The same keys and more or other rows. Not after a tombstone: nobody could decrypt results of it.
-    function newVersion(
-        uint256 dataset,
-        bytes32 manifest,
-        uint8 codec,
-        bytes32 dataRoot,
-        bytes32 profile,
-        uint64 rows
-    )
+    function newVersion(uint256 dataset, bytes32 manifest, uint8 codec, bytes32 dataRoot, bytes32 profile, uint64 rows)
         external
         onlyOwner(dataset)
     {
@@ -92,14 +78,7 @@ contract DatasetRegistry is ERC721, ERC2981, IERC4906, IDatasetRegistry {
 
     /// @inheritdoc IDatasetRegistry
     /// @dev New keys, everything encrypted anew; a tombstoned dataset lives again by this alone.
-    function newEpoch(
-        uint256 dataset,
-        bytes32 manifest,
-        uint8 codec,
-        bytes32 dataRoot,
-        bytes32 profile,
-        uint64 rows
-    )
+    function newEpoch(uint256 dataset, bytes32 manifest, uint8 codec, bytes32 dataRoot, bytes32 profile, uint64 rows)
         external
         onlyOwner(dataset)
     {
@@ -173,13 +152,7 @@ contract DatasetRegistry is ERC721, ERC2981, IERC4906, IDatasetRegistry {
     }
 
     /// @inheritdoc IDatasetRegistry
-    function verify(
-        uint256 dataset,
-        bytes32 manifest,
-        uint8 codec,
-        bytes32 dataRoot,
-        bytes32 profile
-    )
+    function verify(uint256 dataset, bytes32 manifest, uint8 codec, bytes32 dataRoot, bytes32 profile)
         external
         view
         returns (bool)
@@ -218,10 +191,10 @@ contract DatasetRegistry is ERC721, ERC2981, IERC4906, IDatasetRegistry {
         bytes32 dataRoot,
         bytes32 profile,
         uint64 rows
-    )
-        private
-    {
-        if (manifest == bytes32(0) || dataRoot == bytes32(0) || profile == bytes32(0)) revert ZeroDigest();
+    ) private {
+        if (manifest == bytes32(0) || dataRoot == bytes32(0) || profile == bytes32(0)) {
+            revert ZeroDigest();
+        }
         if (codec != RAW && codec != DAG_PB) revert UnknownCodec(codec);
         if (rows == 0) revert ZeroRows();
         if (rows > type(uint32).max) revert TooManyRows(rows);

@@ -55,10 +55,7 @@ contract JobMarket is Payments, Guarded, JobStore {
         ProviderRegistry providers_,
         address guardian_,
         Windows memory windows
-    )
-        Permits(token_)
-        Guarded(guardian_)
-    {
+    ) Permits(token_) Guarded(guardian_) {
         if (
             licenses_.jobMarket() != address(this) || providers_.jobMarket() != address(this)
                 || address(licenses_.token()) != address(token_) || address(providers_.token()) != address(token_)
@@ -82,13 +79,7 @@ contract JobMarket is Payments, Guarded, JobStore {
     }
 
     /// @notice The same with the approval signed, not sent; it must cover the price and the fees.
-    function openWithPermit(
-        Order calldata order,
-        uint256 deadline,
-        uint8 v,
-        bytes32 r,
-        bytes32 s
-    )
+    function openWithPermit(Order calldata order, uint256 deadline, uint8 v, bytes32 r, bytes32 s)
         external
         nonReentrant
         whenNotPaused
@@ -357,17 +348,6 @@ contract JobMarket is Payments, Guarded, JobStore {
         stored.deadline = uint40(block.number);
     }
 
-    /// @dev Executors still needed if all who committed agree with the leading digest: drawing no more than these keeps
-    ///      the number of winners at `replicas`, and so the fees within the escrow.
-    function _missing(uint256 job, Stored storage stored) private view returns (uint256) {
-        (, uint256 equal) = _leading(job, stored);
-        uint256 hidden = stored.committed & ~(stored.revealed | stored.out);
-        for (; hidden > 0; hidden &= hidden - 1) {
-            ++equal;
-        }
-        return stored.replicas - equal;
-    }
-
     /// @dev Neither those who paid, nor those who gain by the result, nor anyone for the second time.
     function _excluded(uint256 job, Stored storage stored) private view returns (address[] memory list) {
         uint256 drawn = stored.drawn;
@@ -376,13 +356,6 @@ contract JobMarket is Payments, Guarded, JobStore {
         (list[1], list[2]) = datasets.parties(stored.dataset);
         for (uint256 i = 0; i < drawn; ++i) {
             list[3 + i] = _executions[job][i].provider;
-        }
-    }
-
-    function _feesPaid(uint256 job, Stored storage stored) private view returns (uint256 total) {
-        (bytes32 receipt,) = _leading(job, stored);
-        for (uint256 i = 0; i < stored.drawn; ++i) {
-            if (_has(stored.revealed, i) && _executions[job][i].digest == receipt) total += _executions[job][i].fee;
         }
     }
 

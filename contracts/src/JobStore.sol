@@ -5,7 +5,9 @@ import {IJobMarket} from "./interfaces/IJobMarket.sol";
 
 /// @title How jobs are kept: three words a job, two an execution
 /// @dev Executors are numbered in the order they were drawn; `committed`, `revealed` and `out` have a bit for each. An
-///      execution's `digest` is its commitment until it reveals, then its receipt.
+///      execution's `digest` is its commitment until it reveals, then its receipt. Numbers of jobs, licenses, offers,
+///      datasets and seats count up from one at some 10^5 gas each, and block numbers by one a block: none of them
+///      reaches 2^32, so casts to these widths lose nothing.
 abstract contract JobStore is IJobMarket {
     struct Stored {
         address buyer;
@@ -107,6 +109,25 @@ abstract contract JobStore is IJobMarket {
                 if (_has(revealed, j) && _executions[job][j].digest == digest) ++same;
             }
             if (same > equal) (best, equal) = (digest, same);
+        }
+    }
+
+    /// @dev Executors still needed if all who committed agree with the leading digest: drawing no more than these keeps
+    ///      the number of winners at `replicas`, and so the fees within the escrow.
+    function _missing(uint256 job, Stored storage stored) internal view returns (uint256) {
+        (, uint256 equal) = _leading(job, stored);
+        uint256 hidden = stored.committed & ~(stored.revealed | stored.out);
+        for (; hidden > 0; hidden &= hidden - 1) {
+            ++equal;
+        }
+        return stored.replicas - equal;
+    }
+
+    /// @dev What the executors of the leading digest earned.
+    function _feesPaid(uint256 job, Stored storage stored) internal view returns (uint256 total) {
+        (bytes32 receipt,) = _leading(job, stored);
+        for (uint256 i = 0; i < stored.drawn; ++i) {
+            if (_has(stored.revealed, i) && _executions[job][i].digest == receipt) total += _executions[job][i].fee;
         }
     }
 

@@ -105,13 +105,7 @@ contract LicenseMarket is Payments, ILicenseMarket {
     }
 
     /// @inheritdoc ILicenseMarket
-    function buyWithPermit(
-        uint256 offer,
-        uint256 deadline,
-        uint8 v,
-        bytes32 r,
-        bytes32 s
-    )
+    function buyWithPermit(uint256 offer, uint256 deadline, uint8 v, bytes32 r, bytes32 s)
         external
         nonReentrant
         returns (uint256 license)
@@ -137,12 +131,7 @@ contract LicenseMarket is Payments, ILicenseMarket {
     }
 
     /// @inheritdoc ILicenseMarket
-    function consume(
-        uint256 license,
-        address buyer,
-        uint256 firstRow,
-        uint256 rows
-    )
+    function consume(uint256 license, address buyer, uint256 firstRow, uint256 rows)
         external
         onlyJobMarket
         returns (uint256 offer, uint256 dataset, uint256 price, uint16 version)

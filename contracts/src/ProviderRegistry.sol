@@ -56,9 +56,7 @@ contract ProviderRegistry is IProviderRegistry, Permits, ReentrancyGuardTransien
         uint256 stakeFloor_,
         uint256 unbondingDelay_,
         uint256 heartbeatWindow_
-    )
-        Permits(token_)
-    {
+    ) Permits(token_) {
         jobMarket = jobMarket_;
         stakeFloor = stakeFloor_;
         unbondingDelay = unbondingDelay_;
@@ -85,10 +83,7 @@ contract ProviderRegistry is IProviderRegistry, Permits, ReentrancyGuardTransien
         uint8 v,
         bytes32 r,
         bytes32 s
-    )
-        external
-        nonReentrant
-    {
+    ) external nonReentrant {
         _permit(amount, deadline, v, r, s);
         _bond(amount, price, capacity);
     }

@@ -39,9 +39,7 @@ contract DatasetRegistryTest is World {
         uint32 rows,
         bool pb,
         bytes32 other
-    )
-        public
-    {
+    ) public {
         vm.assume(manifest != 0 && root != 0 && profile != 0 && rows != 0);
         vm.assume(other != manifest && other != root && other != profile);
         uint8 codec = pb ? 0x70 : 0x55;

@@ -6,7 +6,7 @@ import {IPayments} from "../src/interfaces/IPayments.sol";
 import {IProviderRegistry} from "../src/interfaces/IProviderRegistry.sol";
 import {World} from "./World.sol";
 
-/// @title The other ways of a job: disagreement, silence, deadlines
+/// @title Disagreement, silence, missed deadlines
 contract JobDisputesTest is World {
     function setUp() public {
         _deploy();
@@ -357,72 +357,5 @@ contract JobDisputesTest is World {
         jobs.expire(job);
         vm.expectRevert(abi.encodeWithSelector(IJobMarket.WrongState.selector, 9, IJobMarket.State.NONE));
         jobs.expire(9);
-    }
-
-    function testFuzz_whoever_stays_silent_every_job_ends_and_every_coin_comes_out(uint256 dice) public {
-        _bondFirst(5);
-        uint256 license = _license();
-        uint256 job = _open(license, uint8(_bound(dice, 1, 3)));
-        uint256 start = block.timestamp;
-        for (uint256 step = 0; step < 40 && _state(job) < 6; ++step) {
-            dice = uint256(keccak256(abi.encode(dice)));
-            _randomStep(job, dice);
-        }
-        vm.assertTrue(_state(job) >= 6, "the job ended");
-        vm.assertLe(block.timestamp - start, 4 * uint256(DRAW + COMMIT + REVEAL + 3) + RELEASE + 1);
-        _withdrawAll();
-        vm.assertEq(usd.balanceOf(address(jobs)), 0);
-        uint256 bonds = 0;
-        for (uint256 i = 0; i < 5; ++i) {
-            bonds += providers.get(p[i]).bond;
-            vm.assertEq(providers.get(p[i]).locked, 0);
-        }
-        vm.assertEq(usd.balanceOf(address(providers)), bonds);
-    }
-
-    /// @dev In each state whoever is asked acts, lies, or stays silent until the deadline.
-    function _randomStep(uint256 job, uint256 dice) private {
-        uint256 state = _state(job);
-        bool silent = dice % 4 == 0;
-        if (silent) {
-            _passDeadline(job);
-            jobs.expire(job);
-        } else if (state == 1 || state == 3) {
-            vm.roll(jobs.get(job).seedBlock + 1);
-            try jobs.draw(job) {}
-            catch {
-                _passDeadline(job);
-                jobs.expire(job);
-            }
-        } else if (state == 2) {
-            _randomWork(job, dice);
-        } else {
-            vm.prank(custodian);
-            if (dice % 3 == 0) jobs.refuse(job, REASON, DECISION);
-            else jobs.release(job, SEALED, DECISION);
-        }
-    }
-
-    function _randomWork(uint256 job, uint256 dice) private {
-        bool revealing = jobs.get(job).revealing;
-        IJobMarket.Execution[] memory list = jobs.executionsOf(job);
-        uint256 start = dice % list.length;
-        for (uint256 k = 0; k < list.length; ++k) {
-            IJobMarket.Execution memory e = list[(start + k) % list.length];
-            if (e.out || e.receipt != 0) continue;
-            bytes32 claim = uint160(e.provider) % 3 == 0 ? LIE : RECEIPT;
-            if (revealing) return _reveal(job, e.provider, claim);
-            if (e.commitment == 0) return _commit(job, e.provider, claim);
-        }
-    }
-
-    function _withdrawAll() private {
-        try jobs.collect(1) {} catch {}
-        address[8] memory all = [owner, buyer, custodian, p[0], p[1], p[2], p[3], p[4]];
-        for (uint256 i = 0; i < all.length; ++i) {
-            if (jobs.claimable(all[i]) == 0) continue;
-            vm.prank(all[i]);
-            jobs.withdraw();
-        }
     }
 }

@@ -229,11 +229,7 @@ abstract contract World {
     }
 
     /// @dev The buyer's EIP-2612 signature for `spender`.
-    function _signPermit(
-        address spender,
-        uint256 value,
-        uint256 deadline
-    )
+    function _signPermit(address spender, uint256 value, uint256 deadline)
         internal
         returns (uint8 v, bytes32 r, bytes32 s)
     {

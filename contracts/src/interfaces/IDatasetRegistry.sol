@@ -49,35 +49,14 @@ interface IDatasetRegistry {
     error RoyaltyAlreadySet(uint256 dataset);
     error RoyaltyTooHigh(uint256 basisPoints);
 
-    function publish(
-        bytes32 manifest,
-        uint8 codec,
-        bytes32 dataRoot,
-        bytes32 profile,
-        uint64 rows,
-        address custodian
-    )
+    function publish(bytes32 manifest, uint8 codec, bytes32 dataRoot, bytes32 profile, uint64 rows, address custodian)
         external
         returns (uint256 dataset);
 
-    function newVersion(
-        uint256 dataset,
-        bytes32 manifest,
-        uint8 codec,
-        bytes32 dataRoot,
-        bytes32 profile,
-        uint64 rows
-    )
+    function newVersion(uint256 dataset, bytes32 manifest, uint8 codec, bytes32 dataRoot, bytes32 profile, uint64 rows)
         external;
 
-    function newEpoch(
-        uint256 dataset,
-        bytes32 manifest,
-        uint8 codec,
-        bytes32 dataRoot,
-        bytes32 profile,
-        uint64 rows
-    )
+    function newEpoch(uint256 dataset, bytes32 manifest, uint8 codec, bytes32 dataRoot, bytes32 profile, uint64 rows)
         external;
 
     function setCustodian(uint256 dataset, address custodian) external;
@@ -96,13 +75,7 @@ interface IDatasetRegistry {
     /// @dev What it asks before it lets a job through. Zero rows for a dataset that does not exist.
     function extent(uint256 dataset) external view returns (uint32 rows, uint16 version, bool tombstoned);
 
-    function verify(
-        uint256 dataset,
-        bytes32 manifest,
-        uint8 codec,
-        bytes32 dataRoot,
-        bytes32 profile
-    )
+    function verify(uint256 dataset, bytes32 manifest, uint8 codec, bytes32 dataRoot, bytes32 profile)
         external
         view
         returns (bool);

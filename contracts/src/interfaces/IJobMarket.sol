@@ -121,13 +121,7 @@ interface IJobMarket {
 
     function open(Order calldata order) external returns (uint256 job);
 
-    function openWithPermit(
-        Order calldata order,
-        uint256 deadline,
-        uint8 v,
-        bytes32 r,
-        bytes32 s
-    )
+    function openWithPermit(Order calldata order, uint256 deadline, uint8 v, bytes32 r, bytes32 s)
         external
         returns (uint256 job);
 

@@ -79,25 +79,14 @@ interface ILicenseMarket {
 
     function buy(uint256 offer) external returns (uint256 license);
 
-    function buyWithPermit(
-        uint256 offer,
-        uint256 deadline,
-        uint8 v,
-        bytes32 r,
-        bytes32 s
-    )
+    function buyWithPermit(uint256 offer, uint256 deadline, uint8 v, bytes32 r, bytes32 s)
         external
         returns (uint256 license);
 
     function revoke(uint256 license) external returns (uint256 refund);
 
     /// @dev Only the job market: takes one job and `rows` rows from the license, or reverts with the reason.
-    function consume(
-        uint256 license,
-        address buyer,
-        uint256 firstRow,
-        uint256 rows
-    )
+    function consume(uint256 license, address buyer, uint256 firstRow, uint256 rows)
         external
         returns (uint256 offer, uint256 dataset, uint256 price, uint16 version);
 

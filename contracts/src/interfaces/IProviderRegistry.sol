@@ -64,8 +64,7 @@ interface IProviderRegistry {
         uint8 v,
         bytes32 r,
         bytes32 s
-    )
-        external;
+    ) external;
 
     function setTerms(uint96 price, uint64 capacity) external;
 

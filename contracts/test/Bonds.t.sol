@@ -5,8 +5,8 @@ import {IProviderRegistry} from "../src/interfaces/IProviderRegistry.sol";
 import {Permits} from "../src/Permits.sol";
 import {World} from "./World.sol";
 
-/// @title Bonds, seats, signs of life, the draw, slashing
-contract ProviderRegistryTest is World {
+/// @title Bonds, seats, and signs of life
+contract BondsTest is World {
     function setUp() public {
         _deploy();
     }
@@ -275,217 +275,6 @@ contract ProviderRegistryTest is World {
         vm.assertEq(seated[1], p[3]);
     }
 
-    // --- draw
-
-    function test_draw_names_distinct_providers_and_holds_their_stakes() public {
-        _bondFirst(4);
-        (address[] memory drawn, uint256[] memory fees) = _drawFrom(keccak256("seed"), 3, 4, new address[](0));
-        for (uint256 i = 0; i < 3; ++i) {
-            vm.assertEq(fees[i], FEE);
-            vm.assertEq(providers.get(drawn[i]).locked, FLOOR);
-            for (uint256 j = 0; j < i; ++j) {
-                vm.assertTrue(drawn[i] != drawn[j]);
-            }
-        }
-    }
-
-    function testFuzz_draw_is_a_choice_of_the_willing(bytes32 seed, uint8 unwilling) public {
-        _bondFirst(5);
-        uint256 deaf = unwilling % 5;
-        vm.prank(p[deaf]);
-        providers.setTerms(uint96(MAX_FEE), UNITS);
-        address[] memory excluded = new address[](1);
-        excluded[0] = p[(deaf + 1) % 5];
-        (address[] memory drawn,) = _drawFrom(seed, 3, 5, excluded);
-        for (uint256 i = 0; i < 3; ++i) {
-            vm.assertTrue(drawn[i] != p[deaf] && drawn[i] != excluded[0] && drawn[i] != address(0));
-        }
-        vm.assertTrue(drawn[0] != drawn[1] && drawn[1] != drawn[2] && drawn[0] != drawn[2]);
-    }
-
-    function test_draw_gives_everyone_the_same_chance() public {
-        _bondFirst(5);
-        uint256[5] memory hits;
-        for (uint256 k = 0; k < 1_000; ++k) {
-            (address[] memory drawn,) = _drawFrom(keccak256(abi.encode(k)), 2, 5, new address[](0));
-            for (uint256 i = 0; i < 2; ++i) {
-                ++hits[uint160(drawn[i]) - 0x101];
-                vm.prank(address(jobs));
-                providers.unlock(drawn[i], FEE);
-            }
-        }
-        // 400 expected each; 4.5 standard deviations of a binomial (1000, 2/5) are 70
-        for (uint256 i = 0; i < 5; ++i) {
-            vm.assertTrue(hits[i] > 330 && hits[i] < 470);
-        }
-    }
-
-    function test_draw_passes_over_each_kind_of_unfit_provider() public {
-        _bondFirst(5);
-        vm.prank(p[0]);
-        providers.unbond(); // an empty seat
-        vm.prank(p[1]);
-        providers.setTerms(PRICE, UNITS - 1); // too small
-        vm.prank(p[2]);
-        providers.bond(0, uint96(MAX_FEE / UNITS) + 1, UNITS); // too dear
-        // p[3] has nothing left to hold
-        for (uint256 k = 0; k < BOND / FLOOR; ++k) {
-            _hold(p[3]);
-        }
-        vm.expectRevert(abi.encodeWithSelector(IProviderRegistry.NotEnoughProviders.selector, 1, 2));
-        _drawFrom(keccak256("seed"), 2, 5, new address[](0));
-        (address[] memory drawn,) = _drawFrom(keccak256("seed"), 1, 5, new address[](0));
-        vm.assertEq(drawn[0], p[4]);
-    }
-
-    function test_draw_passes_over_the_dead() public {
-        _bondFirst(2);
-        vm.warp(block.timestamp + ALIVE + 1);
-        vm.prank(p[1]);
-        providers.heartbeat();
-        (address[] memory drawn,) = _drawFrom(keccak256("seed"), 1, 2, new address[](0));
-        vm.assertEq(drawn[0], p[1]);
-    }
-
-    function test_draw_ignores_who_sat_down_after_the_seed_was_fixed() public {
-        _bondFirst(2);
-        _mine(1);
-        vm.prank(p[0]);
-        providers.unbond();
-        _bond(p[2]); // takes the first seat, in the seed block
-        (address[] memory drawn,) = _drawBefore(keccak256("seed"), 1, 2, block.number);
-        vm.assertEq(drawn[0], p[1]);
-        vm.expectRevert(abi.encodeWithSelector(IProviderRegistry.NotEnoughProviders.selector, 1, 2));
-        _drawBefore(keccak256("seed"), 2, 2, block.number);
-    }
-
-    function testFuzz_draw_is_not_moved_by_others_who_come_or_go(bytes32 seed, uint8 who) public {
-        _bondFirst(4);
-        _mine(1);
-        (address[] memory drawn,) = _drawBefore(seed, 1, 4, block.number);
-        vm.prank(address(jobs));
-        providers.unlock(drawn[0], FEE);
-        address leaver = p[who % 4];
-        vm.assume(leaver != drawn[0]);
-        vm.prank(leaver);
-        providers.unbond();
-        _bond(p[4]);
-        (address[] memory again,) = _drawBefore(seed, 1, 4, block.number);
-        vm.assertEq(again[0], drawn[0]);
-    }
-
-    function test_draw_stops_after_its_probes() public {
-        for (uint256 i = 0; i < 40; ++i) {
-            address provider = address(uint160(0x9000 + i));
-            _fund(provider);
-            _bond(provider);
-            vm.prank(provider);
-            providers.setTerms(PRICE, 1);
-        }
-        uint256 gas = gasleft();
-        vm.expectRevert(abi.encodeWithSelector(IProviderRegistry.NotEnoughProviders.selector, 0, 1));
-        _drawFrom(keccak256("seed"), 1, 40, new address[](0));
-        vm.assertLe(gas - gasleft(), 1_000_000, "gas of a fruitless draw");
-    }
-
-    function test_draw_of_an_empty_table_finds_nobody() public {
-        vm.expectRevert(abi.encodeWithSelector(IProviderRegistry.NotEnoughProviders.selector, 0, 1));
-        _drawFrom(keccak256("seed"), 1, 0, new address[](0));
-    }
-
-    // --- unlock, slash
-
-    function test_slash_takes_the_stake_to_the_job_market() public {
-        _bond(p[0]);
-        _hold(p[0]);
-        vm.expectEmit(address(providers));
-        emit IProviderRegistry.Slashed(p[0], FLOOR, BOND - FLOOR);
-        vm.prank(address(jobs));
-        vm.assertEq(providers.slash(p[0], 0, false), FLOOR);
-        vm.assertEq(usd.balanceOf(address(jobs)), FLOOR);
-        vm.assertEq(providers.get(p[0]).bond, BOND - FLOOR);
-        vm.assertEq(providers.get(p[0]).locked, 0);
-        vm.assertEq(providers.get(p[0]).heartbeat, block.timestamp);
-    }
-
-    function test_slash_for_silence_suspends_until_the_next_heartbeat() public {
-        _bond(p[0]);
-        _hold(p[0]);
-        vm.prank(address(jobs));
-        providers.slash(p[0], 0, true);
-        vm.assertEq(providers.get(p[0]).heartbeat, 0);
-        vm.expectRevert(abi.encodeWithSelector(IProviderRegistry.NotEnoughProviders.selector, 0, 1));
-        _drawFrom(keccak256("seed"), 1, 1, new address[](0));
-        vm.prank(p[0]);
-        providers.heartbeat();
-        _drawFrom(keccak256("seed"), 1, 1, new address[](0));
-    }
-
-    function test_slash_below_the_floor_costs_the_seat() public {
-        vm.prank(p[0]);
-        providers.bond(FLOOR + 1, PRICE, UNITS);
-        _hold(p[0]);
-        vm.expectEmit(address(providers));
-        emit IProviderRegistry.Unseated(p[0], 1);
-        vm.prank(address(jobs));
-        providers.slash(p[0], 0, false);
-        vm.assertEq(providers.get(p[0]).seat, 0);
-        vm.assertEq(providers.get(p[0]).bond, 1);
-    }
-
-    function test_slash_reaches_who_has_left_the_table() public {
-        vm.startPrank(p[0]);
-        providers.bond(FLOOR + 1, PRICE, UNITS);
-        vm.stopPrank();
-        _hold(p[0]);
-        vm.prank(p[0]);
-        providers.unbond();
-        vm.prank(address(jobs));
-        providers.slash(p[0], 0, true);
-        vm.warp(block.timestamp + UNBONDING);
-        vm.prank(p[0]);
-        vm.assertEq(providers.withdrawBond(), 1);
-    }
-
-    function testFuzz_stakeFor_is_ten_fees_and_at_least_the_floor(uint96 fee) public view {
-        uint256 stake = providers.stakeFor(fee);
-        vm.assertEq(stake, uint256(fee) * 10 > FLOOR ? uint256(fee) * 10 : FLOOR);
-    }
-
-    function testFuzz_what_was_held_is_let_go_or_lost_in_full(uint96 price, bool lie) public {
-        uint96 each = uint96(_bound(price, 0, MAX_FEE / UNITS));
-        vm.prank(p[0]);
-        providers.bond(BOND, each, UNITS);
-        uint256 fee = uint256(each) * UNITS;
-        (, uint256[] memory fees) = _drawFrom(keccak256("seed"), 1, 1, new address[](0));
-        vm.assertEq(fees[0], fee);
-        uint256 stake = providers.stakeFor(fee);
-        vm.assertEq(providers.get(p[0]).locked, stake);
-        vm.startPrank(address(jobs));
-        if (lie) providers.slash(p[0], fee, false);
-        else providers.unlock(p[0], fee);
-        vm.stopPrank();
-        vm.assertEq(providers.get(p[0]).locked, 0);
-        vm.assertEq(providers.get(p[0]).bond, lie ? BOND - stake : BOND);
-    }
-
-    function testFuzz_draw_unlock_and_slash_only_by_the_job_market(address caller) public {
-        vm.assume(caller != address(jobs));
-        _bond(p[0]);
-        _hold(p[0]);
-        bytes memory reason = abi.encodeWithSelector(IProviderRegistry.OnlyJobMarket.selector, caller);
-        vm.startPrank(caller);
-        vm.expectRevert(reason);
-        providers.slash(p[0], 0, true);
-        vm.expectRevert(reason);
-        providers.unlock(p[0], 0);
-        vm.expectRevert(reason);
-        providers.draw(
-            IProviderRegistry.Call(keccak256("seed"), 1, 1, block.number + 1, UNITS, MAX_FEE, new address[](0))
-        );
-        vm.stopPrank();
-    }
-
     /// @dev Holds one smallest stake, as a draw with this provider alone would.
     function _hold(address provider) private {
         address[] memory others = new address[](p.length);
@@ -495,29 +284,11 @@ contract ProviderRegistryTest is World {
         _drawFrom(keccak256("hold"), 1, providers.seatCount(), others);
     }
 
-    function _drawFrom(
-        bytes32 seed,
-        uint256 needed,
-        uint256 seats,
-        address[] memory excluded
-    )
+    function _drawFrom(bytes32 seed, uint256 needed, uint256 seats, address[] memory excluded)
         private
         returns (address[] memory, uint256[] memory)
     {
         vm.prank(address(jobs));
         return providers.draw(IProviderRegistry.Call(seed, needed, seats, block.number + 1, UNITS, MAX_FEE, excluded));
-    }
-
-    function _drawBefore(
-        bytes32 seed,
-        uint256 needed,
-        uint256 seats,
-        uint256 before
-    )
-        private
-        returns (address[] memory, uint256[] memory)
-    {
-        vm.prank(address(jobs));
-        return providers.draw(IProviderRegistry.Call(seed, needed, seats, before, UNITS, MAX_FEE, new address[](0)));
     }
 }
