@@ -10,6 +10,7 @@ from typing import Any
 
 from app.protocol.dataset import Codebook
 from app.protocol.errors import BadModel
+from fhe.compile.additive import AdditiveModel, additive_model
 from fhe.compile.check import Report, check
 from fhe.compile.compiled import Compiled
 from fhe.compile.decoder import Decoder, Labels
@@ -18,7 +19,7 @@ from fhe.compile.quantize import FAMILY, is_linear
 from fhe.profile import EncryptionProfile
 from fhe.profiles import REFERENCE
 
-__all__ = ["Compiled", "Decoder", "Labels", "Report", "check", "from_model"]
+__all__ = ["AdditiveModel", "Compiled", "Decoder", "Labels", "Report", "check", "from_model"]
 
 
 def from_model(
@@ -29,7 +30,7 @@ def from_model(
     columns: Sequence[str] | None = None,
     n_bits: int | None = None,
 ) -> Compiled:
-    """Compile a model that was fitted on this codebook's codes, by Concrete ML, scikit-learn or xgboost.
+    """Compile a model fitted on this codebook's codes by Concrete ML, scikit-learn or xgboost, or a scorecard.
 
     `columns` names the dataset's columns in the order of the model's features; it may be left out when the model was
     fitted on named columns or on all of them. `n_bits` is the number of bits of a weight (the model's own by default,
@@ -37,6 +38,8 @@ def from_model(
     """
     if is_linear(model):
         return from_linear_model(model, codebook, profile, columns=columns, n_bits=n_bits)
+    if isinstance(model, AdditiveModel):
+        return additive_model(model, codebook, profile=profile, **({} if n_bits is None else {"n_bits": n_bits}))
     from fhe.compile import trees  # last, since it is the larger part
 
     if trees.is_tree_model(model):
@@ -44,5 +47,5 @@ def from_model(
         return trees.lower_tree_model(model, codebook, profile=profile, columns=columns, **bits)
     raise BadModel(
         f"Darkroom does not compile a {type(model).__name__}.",
-        f"Use one of the linear family ({', '.join(FAMILY)}) or a tree model.",
+        f"Use one of the linear family ({', '.join(FAMILY)}), a tree model or an AdditiveModel.",
     )

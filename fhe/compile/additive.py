@@ -12,13 +12,13 @@ so a score is off by at most (terms + 1) * step / 2, intercept included.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from app.protocol.dataset import Codebook
+from app.protocol.dataset import Codebook, Name
+from app.protocol.documents import Document
 from app.protocol.errors import BadModel
 from fhe.circuit import Readout
 from fhe.circuit_form import digest
@@ -38,23 +38,22 @@ WEIGHT_BITS = 12  # of the largest weight, sign included: 1,000 edges of such we
 MOST_BITS = 24
 
 
-@dataclass(frozen=True)
-class Term:
+class Term(Document):
     """weights[i] for edges[i - 1] <= value < edges[i]; one weight more than edges."""
 
-    column: str
+    column: Name
     edges: tuple[float, ...]
     weights: tuple[float, ...]
 
 
-@dataclass(frozen=True)
-class AdditiveModel:
+class AdditiveModel(Document):
     """intercept + the terms' weights; with the link "logit" that is the log-odds of the second class."""
 
+    kind: Literal["darkroom/additive-model"] = "darkroom/additive-model"
     terms: tuple[Term, ...]
     intercept: float = 0.0
     link: Literal["identity", "logit"] = "identity"
-    classes: tuple[int, int] | tuple[str, str] = (0, 1)
+    classes: tuple[int, int] | tuple[str, str] = (0, 1)  # of the link "logit"
 
     def scores(self, values: npt.ArrayLike) -> F64:
         """Scores (rows,) before any link, of raw values (rows, terms)."""
@@ -84,17 +83,14 @@ def additive_model(
     """
     places = _check(model, codebook, n_bits)
     step = model.step(n_bits)
-    outputs, low, high = _lower(model, places, step)
     circuit = emit(
-        [outputs],
-        (low, high),
+        [_lower(model, places, step)],
+        [],
         columns=[column.name for column in codebook.columns],
         names=["score"],
         readout=Readout("threshold", 1) if model.link == "logit" else Readout("value"),
-        profile=profile.digest,
         codebook=codebook.digest,
-        lookup_width=profile.lookup_width,
-        widest=profile.message_width,
+        profile=profile,
     )
     decoder = Decoder(
         model="AdditiveModel",
@@ -147,14 +143,12 @@ def _bin(column: str, bins: Sequence[float], edge: float) -> int:
     return bins.index(edge)
 
 
-def _lower(model: AdditiveModel, places: list[tuple[int, tuple[int, ...]]], step: float) -> tuple[Affine, int, int]:
-    """(the score in units of step, its least and largest value)."""
-    start = round(model.intercept / step)
-    parts, low, high = [(constant(start), 1)], start, start
+def _lower(model: AdditiveModel, places: list[tuple[int, tuple[int, ...]]], step: float) -> Affine:
+    """The score in units of step."""
+    parts = [(constant(round(model.intercept / step)), 1)]
     for term, (column, bins) in zip(model.terms, places):
         weights = [round(weight / step) for weight in term.weights]
         parts.append((constant(weights[0]), 1))
-        parts += [(wire(Bit(column, number + 1)), after - before)
-                  for number, before, after in zip(bins, weights, weights[1:])]  # fmt: skip
-        low, high = low + min(weights), high + max(weights)
-    return total(parts), low, high
+        changes = zip(bins, weights, weights[1:])
+        parts += [(wire(Bit(column, number + 1)), after - before) for number, before, after in changes]
+    return total(parts)

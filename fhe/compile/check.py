@@ -24,12 +24,11 @@ class Report:
     log2_failure: float  # of the output or lookup most likely to fail, at most the profile's
 
 
-def check(
-    circuit: Circuit, codebook: Codebook, profile: EncryptionProfile, proven: Sequence[tuple[int, int]] | None = None
-) -> Report:
+def check(circuit: Circuit, codebook: Codebook, profile: EncryptionProfile) -> Report:
     """Refuse a circuit that this dataset cannot run rightly.
 
-    `proven` are bounds of the outputs that the caller knows to hold, where they are narrower than the circuit shows.
+    Of a sum of many lookups only an estimate of the range is known here, which may be wider than the truth. Its outputs
+    are therefore not refused: who compiled the circuit answers for them, and they are read modulo their width anyway.
     Errors: BadDocument (not well-formed), BadModel (other codes, unpublished input), MessageOverflow, NoiseOverflow.
     """
     check_form(circuit)
@@ -39,11 +38,13 @@ def check(
             "Compile the model again for this dataset: darkroom model compile.",
         )
     layers = value_bounds(circuit, input_ranges(circuit.inputs, codebook))
-    if proven is not None:
-        layers[-1] = [(max(a, low), min(b, high)) for (a, b), (low, high) in zip(layers[-1], proven, strict=True)]
+    last = circuit.layers[-1]
+    assert isinstance(last, Linear)
+    if len(layers) > 1:
+        layers[-1] = [_representable(pair, last.width) for pair in layers[-1]]
     for number, (layer, bounds) in enumerate(zip(circuit.layers[::2], layers, strict=True)):
         assert isinstance(layer, Linear)
-        _check_width(layer, bounds, 2 * number, profile, last=2 * number + 1 == len(circuit.layers))
+        _check_width(layer, bounds, 2 * number, profile, last=layer is last)
     worst = max(_failures(circuit, profile), key=lambda found: found[2])
     if worst[2] > profile.p_error_log2:
         raise NoiseOverflow(
@@ -71,6 +72,12 @@ def input_ranges(inputs: Sequence[Input], codebook: Codebook) -> list[tuple[int,
                 "See what it publishes: darkroom dataset show.",
             )
     return ranges
+
+
+def _representable(bounds: tuple[int, int], width: int) -> tuple[int, int]:
+    """The bounds themselves if values cannot leave the width, else all that it holds."""
+    low, high = -(1 << width), (1 << width) - 1
+    return bounds if low <= bounds[0] and bounds[1] <= high else (low, high)
 
 
 def _check_width(

@@ -3,8 +3,8 @@
 Bits of one column are ordered ("value >= 5" implies "value >= 3"), so plain interval arithmetic would think that a
 difference of two bits can be -1. Values that depend on few bits are therefore run through all combinations of the
 intervals of codes that those bits tell apart, which is exact; a sum that depends on too many is cut into parts that
-share no column where possible, and wire by wire where not, and the parts' ranges are added, which is never less than
-the truth.
+share no column where possible, and into groups of wires that share most where not, and the parts' ranges are added,
+which is never less than the truth.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ I64 = npt.NDArray[np.int64]
 Bounds = tuple[int, int]  # least and largest value, both inclusive
 Cone = Mapping[str, frozenset[int]]  # the bits that a wire depends on: bin numbers by column
 MOST_CELLS = 4_096  # that one enumeration may have
+LATEST = 64  # groups of wires that a further wire may join
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,15 +120,35 @@ def _part_bounds(circuit: Circuit, terms: list[tuple[_Wire, int]]) -> Bounds:
 
 
 def _pieces(terms: list[tuple[_Wire, int]]) -> list[list[tuple[_Wire, int]]]:
-    """Bits by column, everything else by itself."""
+    """Bits by column; other wires with those that they share most bits with, as far as one enumeration goes."""
     columns: dict[str, list[tuple[_Wire, int]]] = {}
-    rest = []
-    for wire, weight in terms:
-        if wire.layer < 0 and wire.cone is not None:
-            columns.setdefault(next(iter(wire.cone)), []).append((wire, weight))
+    groups: list[tuple[Cone | None, list[tuple[_Wire, int]]]] = []
+    for term in terms:
+        cone = term[0].cone
+        if term[0].layer < 0 and cone is not None:
+            columns.setdefault(next(iter(cone)), []).append(term)
+            continue
+        best = min(
+            range(max(0, len(groups) - LATEST), len(groups)), key=lambda g: _growth(groups[g][0], cone), default=None
+        )
+        if best is None or _growth(groups[best][0], cone) >= 1:
+            groups.append((cone, [term]))
         else:
-            rest.append([(wire, weight)])
-    return [*columns.values(), *rest]
+            known, members = groups[best]
+            groups[best] = (_joint([known, cone]), [*members, term])
+    return [*columns.values(), *(members for _, members in groups)]
+
+
+def _growth(group: Cone | None, cone: Cone | None) -> float:
+    """Cells of both together, relative to the product of their own: below 1 when they share bits."""
+    if group is None or cone is None:
+        return 1.0
+    share = math.prod(
+        (len(group[column] | bins) + 1) / ((len(group[column]) + 1) * (len(bins) + 1))
+        for column, bins in cone.items()
+        if column in group
+    )
+    return share if share * _cells(group) * _cells(cone) <= MOST_CELLS else 1.0
 
 
 def _cells(cone: Cone) -> int:

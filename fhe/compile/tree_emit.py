@@ -10,26 +10,26 @@ import numpy.typing as npt
 from app.protocol.errors import BadModel
 from fhe.circuit import Circuit, Input, Linear, Lookup, Readout
 from fhe.compile.wires import Affine, Bit, Table, Wire, tables
+from fhe.profile import EncryptionProfile
 
 I64 = npt.NDArray[np.int64]
 
 
 def emit(
     outputs: Sequence[Affine],
-    bounds: tuple[int, int],
+    bounds: Sequence[tuple[int, int]],
     *,
     columns: Sequence[str],
     names: Sequence[str],
     readout: Readout,
-    profile: str,
     codebook: str,
-    lookup_width: int,
-    widest: int,
+    profile: EncryptionProfile,
 ) -> Circuit:
-    """The circuit of some outputs whose values lie in `bounds` (both inclusive) on every row.
+    """The circuit of some outputs whose values lie in `bounds` (each both inclusive) on every row.
 
-    `widest` is the width of an output that needs no lookup; with lookups the outputs are as narrow as they can be,
-    since every bit less halves the noise that matters. Errors: `BadModel` when no output depends on the data.
+    `columns` are the names of the columns that bits count. With lookups the outputs are as narrow as they can be, since
+    every bit less halves the noise that matters; the caller answers for the bounds, which a circuit's reader can only
+    estimate. Errors: `BadModel` when no output depends on the data.
     """
     last = list(dict.fromkeys(table for output in outputs for table in tables(output)))
     hidden = list(dict.fromkeys(table for above in last for table in tables(above.of)))
@@ -37,21 +37,21 @@ def emit(
     if not bits:
         raise BadModel("This model gives the same result for every row.", "Fit it on more rows or deeper trees.")
     number: dict[Wire, int] = {bit: index for index, bit in enumerate(bits)}
+    inputs = tuple(Input(columns[bit.column], "bins", bit.cut - 1) for bit in bits)
     layers: list[Linear | Lookup] = []
-    width = output_width(bounds, last) if last else widest
-    for stage, width_out in ((hidden, lookup_width), (last, width)):
+    width = output_width(bounds, last) if last else profile.message_width
+    for stage, width_out in ((hidden, profile.lookup_width), (last, width)):
         if stage:
             forms = list(dict.fromkeys(table.of for table in stage))
-            layers += [_linear(forms, number, lookup_width), _lookup(stage, forms, width_out)]
+            layers += [_linear(forms, number, profile.lookup_width), _lookup(stage, forms, width_out)]
             number.update({table: len(number) + index for index, table in enumerate(stage)})
     layers.append(_linear(outputs, number, width))
-    inputs = tuple(Input(columns[bit.column], "bins", bit.cut - 1) for bit in bits)
-    return Circuit(profile, codebook, inputs, tuple(layers), tuple(names), readout)
+    return Circuit(profile.digest, codebook, inputs, tuple(layers), tuple(names), readout)
 
 
-def output_width(bounds: tuple[int, int], last: Sequence[Table]) -> int:
+def output_width(bounds: Sequence[tuple[int, int]], last: Sequence[Table]) -> int:
     """The smallest width whose signed range [-2^width, 2^width) holds the outputs and every table's entries."""
-    held = [*bounds, *(entry for table in last for entry in table.entries)]
+    held = [*(value for pair in bounds for value in pair), *(entry for table in last for entry in table.entries)]
     return max(1, max(-min(held) - 1, *held).bit_length())
 
 

@@ -3,12 +3,12 @@
 drop_decided   a split that an earlier split on the same column has decided is replaced by its live side
 drop_equal     a split whose sides are the same tree is replaced by one of them
 only           one output of a tree, as a tree of its own (equal leaves then often merge)
-constant_sum   whether one output follows from the others, because every leaf of the tree has the same sum
+summed         the sum of all outputs, as a tree of its own
 """
 
 from __future__ import annotations
 
-from fhe.compile.tree_graph import Leaf, Node, Split, leaves
+from fhe.compile.tree_graph import Leaf, Node, Split
 
 
 def drop_decided(tree: Node, decided: dict[int, tuple[int, int]] | None = None) -> Node:
@@ -41,7 +41,8 @@ def only(tree: Node, output: int) -> Node:
     return drop_equal(Split(tree.column, tree.cut, only(tree.below, output), only(tree.above, output)))
 
 
-def constant_sum(tree: Node) -> int | None:
-    """The sum over outputs when it is the same in every leaf (class shares, when rounding kept their sum)."""
-    sums = {sum(leaf.values) for leaf in leaves(tree)}
-    return sums.pop() if len(sums) == 1 else None
+def summed(tree: Node) -> Node:
+    """The tree of the outputs' sum: one leaf, when rounding has kept the sum of class shares."""
+    if isinstance(tree, Leaf):
+        return Leaf((sum(tree.values),))
+    return drop_equal(Split(tree.column, tree.cut, summed(tree.below), summed(tree.above)))

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from app.protocol.dataset import Codebook
 from app.protocol.errors import BadModel, TooLarge
-from fhe.circuit import Circuit, Readout
+from fhe.circuit import Circuit, Lookup, Readout
 from fhe.circuit_form import digest
 from fhe.compile.check import check
 from fhe.compile.compiled import Compiled
@@ -26,9 +26,8 @@ from fhe.compile.tree_edges import BinColumns, bin_columns, on_edges
 from fhe.compile.tree_emit import emit
 from fhe.compile.tree_graph import Forest, leaves, read_forest
 from fhe.compile.tree_merge import merge
-from fhe.compile.tree_passes import constant_sum, drop_decided, drop_equal, only
+from fhe.compile.tree_passes import drop_decided, drop_equal, only, summed
 from fhe.compile.wires import Affine, total
-from fhe.compile.wires import constant as always
 from fhe.interpret import gather, interpret
 from fhe.profile import EncryptionProfile
 from fhe.profiles import REFERENCE
@@ -86,21 +85,19 @@ def lower_tree_model(
     forest = Forest(tuple(drop_equal(tree) for tree in forest.trees), forest.columns, forest.outputs)
     forest = on_edges(forest, model, named)
     names, readout = _outputs(model, forest.outputs)
-    bounds = _bounds(forest)
+    outputs = lower_forest(forest, named.levels)
     circuit = emit(
-        lower_forest(forest, named.levels),
-        (min(low for low, _ in bounds), max(high for _, high in bounds)),
+        outputs,
+        _bounds(forest),
         columns=named.names,
         names=names,
         readout=readout,
-        profile=profile.digest,
         codebook=codebook.digest,
-        lookup_width=profile.lookup_width,
-        widest=profile.message_width,
+        profile=profile,
     )
+    name = _name(circuit)
     _verify(circuit, model, named)
-    report = check(circuit, codebook, profile, bounds)
-    return Compiled(circuit, _decoder(model, digest(circuit), forest.outputs), report, model)
+    return Compiled(circuit, _decoder(model, name, forest.outputs), check(circuit, codebook, profile), model)
 
 
 def lower_forest(forest: Forest, levels: Sequence[int]) -> list[Affine]:
@@ -114,10 +111,11 @@ def lower_forest(forest: Forest, levels: Sequence[int]) -> list[Affine]:
                 f"Tree {number} of this model asks about too many columns on one path.",
                 "Fit it with a lower max_depth.",
             )
-        shared = constant_sum(tree) if forest.outputs > 1 else None
-        if shared is not None:  # class shares add up, so the dearest class follows from the others
-            others = [(value, -1) for o, (_, value) in enumerate(own) if o != dearest]
-            own[dearest] = (0, total([(always(shared), 1), *others]))
+        if forest.outputs > 1:  # class shares nearly add up, so the dearest class may follow from the others
+            cost, together = Cover(drop_equal(drop_decided(summed(tree))), levels).lower()
+            if cost < own[dearest][0]:
+                others = [(value, -1) for o, (_, value) in enumerate(own) if o != dearest]
+                own[dearest] = (cost, total([(together, 1), *others]))
         for output, (_, value) in zip(parts, own):
             output.append((value, 1))
     return [merge(total(output)) for output in parts]
@@ -158,6 +156,18 @@ def _decoder(model: Any, circuit: str, outputs: int) -> Decoder:
         labels=Labels.of(np.asarray(model.classes_)) if classifies else None,
         probabilities=classifies,
     )
+
+
+def _name(circuit: Circuit) -> str:
+    """The circuit's digest. Errors: `TooLarge` in the buyer's words."""
+    try:
+        return digest(circuit)
+    except TooLarge:
+        lookups = sum(len(layer.source) for layer in circuit.layers if isinstance(layer, Lookup))
+        raise TooLarge(
+            f"This model takes {lookups} lookups a row, and its circuit is larger than a document may be.",
+            "Fit it with fewer or shallower trees.",
+        ) from None
 
 
 def _verify(circuit: Circuit, model: Any, columns: BinColumns) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 
 from app.protocol.errors import BadModel, NoiseOverflow
+from fhe.compile import from_model
 from fhe.compile.additive import AdditiveModel, Term, additive_model
 from tests.compile_trees.zoo import bootstraps, in_the_clear, table
 
@@ -19,8 +18,10 @@ def _model(link: str = "identity", seed: int = 2) -> AdditiveModel:
     for column in table().codebook.columns[:5]:
         edges = (column.bins or ())[::2]
         weights = tuple(float(weight) for weight in rng.normal(size=len(edges) + 1))
-        terms.append(Term(column.name, edges, weights))
-    return AdditiveModel(tuple(terms), 0.37, link, ("no", "yes"))  # type: ignore[arg-type]
+        terms.append(Term(column=column.name, edges=edges, weights=weights))
+    return AdditiveModel.model_validate(
+        {"terms": tuple(terms), "intercept": 0.37, "link": link, "classes": ("no", "yes")}
+    )
 
 
 @pytest.mark.parametrize("n_bits", [4, 8, 12])
@@ -58,9 +59,17 @@ def test_a_logit_link_gives_labels_and_probabilities() -> None:
     np.testing.assert_array_equal(compiled.decoder.predict(outputs)[sure], expected[sure])
 
 
+def test_an_additive_model_is_a_document() -> None:
+    """It travels as canonical JSON, so that a scorecard needs no program."""
+    model = _model("logit")
+    assert AdditiveModel.from_bytes(model.to_bytes()) == model
+    compiled = from_model(model, table().codebook)
+    assert compiled.decoder.model == "AdditiveModel"
+
+
 def _with(**changes: object) -> AdditiveModel:
     model = _model()
-    return dataclasses.replace(model, terms=(dataclasses.replace(model.terms[0], **changes), *model.terms[1:]))
+    return model.model_copy(update={"terms": (model.terms[0].model_copy(update=changes), *model.terms[1:])})
 
 
 def test_an_edge_that_is_not_published_is_refused_with_the_nearest() -> None:
@@ -81,7 +90,7 @@ def test_an_edge_that_is_not_published_is_refused_with_the_nearest() -> None:
         pytest.param(_with(edges=(), weights=()), "one weight more", id="no-weight"),
         pytest.param(_with(edges=(0.5, 0.1), weights=(1.0, 2.0, 3.0)), "increasing edges", id="unordered"),
         pytest.param(_with(weights=(float("nan"),) * 16), "not finite", id="not-finite"),
-        pytest.param(AdditiveModel(()), "no weights", id="empty"),
+        pytest.param(AdditiveModel(terms=()), "no weights", id="empty"),
     ],
 )
 def test_a_malformed_additive_model_is_refused(model: AdditiveModel, words: str) -> None:

@@ -15,10 +15,11 @@ from fhe.compile.tree_cover import NEVER, Cover
 from fhe.compile.tree_emit import emit, output_width
 from fhe.compile.tree_graph import Forest, Leaf, Node, Split, depth, leaves
 from fhe.compile.tree_merge import merge
-from fhe.compile.tree_passes import constant_sum, drop_decided, drop_equal, only
+from fhe.compile.tree_passes import drop_decided, drop_equal, only, summed
 from fhe.compile.trees import lower_forest
 from fhe.compile.wires import Affine, Bit, Table, constant, evaluate, interval, tables, tabulate, total, wire
 from fhe.interpret import interpret
+from fhe.profiles import REFERENCE
 
 LEVELS = (4, 3, 3, 2)
 ALL = np.array(list(itertools.product(*(range(levels) for levels in LEVELS))))
@@ -79,7 +80,7 @@ def test_a_forest_circuit_has_the_value_of_its_trees_and_says_its_ranges(forest:
     if not any(output.terms for output in outputs):
         return
     expected = sum(_values(tree) for tree in forest)
-    circuit = _circuit(outputs, (int(expected.min()), int(expected.max())))
+    circuit = _circuit(outputs, list(zip(expected.min(0).tolist(), expected.max(0).tolist())))
     inputs = np.stack([ALL[:, int(i.column[1:])] > i.index for i in circuit.inputs], 1).astype(np.int64)
     np.testing.assert_array_equal(interpret(circuit, inputs), expected)
     bounds = value_bounds(circuit, [(0, 1)] * len(circuit.inputs))
@@ -89,17 +90,15 @@ def test_a_forest_circuit_has_the_value_of_its_trees_and_says_its_ranges(forest:
         assert low <= column.min() <= column.max() <= high
 
 
-def _circuit(outputs: list[Affine], bounds: tuple[int, int]) -> Circuit:
+def _circuit(outputs: list[Affine], bounds: list[tuple[int, int]]) -> Circuit:
     return emit(
         outputs,
         bounds,
         columns=[f"c{column}" for column in range(len(LEVELS))],
         names=[f"y{number}" for number in range(len(outputs))],
         readout=Readout("value"),
-        profile="0" * 64,
         codebook="1" * 64,
-        lookup_width=3,
-        widest=27,
+        profile=REFERENCE,
     )
 
 
@@ -146,7 +145,7 @@ def test_lookups_on_one_message_are_added_up() -> None:
 def test_the_dearest_of_classes_that_add_up_is_not_looked_up() -> None:
     """With two class shares that sum to 31 in every leaf, one class is computed and the other follows."""
     tree = Split(0, 1, Split(1, 1, Leaf((31, 0)), Leaf((9, 22))), Split(2, 1, Leaf((14, 17)), Leaf((0, 31))))
-    assert constant_sum(tree) == 31
+    assert summed(tree) == Leaf((31,))
     outputs = lower_forest(Forest((tree,), 4, 2), LEVELS)
     assert len({table for output in outputs for table in tables(output)}) == 1
     np.testing.assert_array_equal(np.stack([evaluate(output, CODES) for output in outputs], 1), _values(tree))
@@ -173,10 +172,10 @@ def test_tabulating_refuses_a_message_that_tells_too_little() -> None:
 
 def test_outputs_are_as_narrow_as_their_range_allows() -> None:
     """One bit for each doubling, the sign being the padding bit."""
-    assert output_width((0, 1), []) == 1
-    assert output_width((-128, 127), []) == 7
-    assert output_width((-129, 127), []) == 8
-    assert output_width((0, 3), [Table(constant(0), (0, 0, 0, 0, 0, 0, 0, 900))]) == 10
+    assert output_width([(0, 1)], []) == 1
+    assert output_width([(-128, 127)], []) == 7
+    assert output_width([(-129, 127)], []) == 8
+    assert output_width([(0, 1), (0, 3)], [Table(constant(0), (0, 0, 0, 0, 0, 0, 0, 900))]) == 10
 
 
 def test_ranges_know_that_bits_of_a_column_are_ordered() -> None:

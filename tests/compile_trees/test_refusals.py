@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,16 @@ import numpy.typing as npt
 import pytest
 
 from app.protocol.dataset import Codebook
-from app.protocol.errors import BadInput, BadModel, MessageOverflow, TooLarge
+from app.protocol.errors import BadInput, BadModel, MessageOverflow, NoiseOverflow, TooLarge
 from fhe.circuit import Circuit, Input, Linear, Lookup, Readout
+from fhe.circuit_form import decode, encode
 from fhe.compile import from_model
 from fhe.compile import tree_graph as limits
+from fhe.compile.check import check
 from fhe.compile.trees import import_tree_model, lower_tree_model
 from fhe.interpret import gather, interpret
-from tests.compile_trees.zoo import CASES, concrete, quietly, table
+from fhe.profiles import ONE_LEVEL, REFERENCE
+from tests.compile_trees.zoo import CASES, Case, case, concrete, quietly, table
 
 
 def _tree(codes: npt.NDArray[Any], labels: npt.NDArray[Any], **settings: Any) -> Any:
@@ -150,6 +154,42 @@ def test_from_model_takes_trees_as_well() -> None:
     compiled = quietly(lambda: from_model(CASES[0].fit(), table().codebook))
     assert compiled.decoder.model == "XGBClassifier"
     assert compiled.report.log2_failure <= -128
+
+
+def test_noise_beyond_the_profile_is_refused_with_the_layer_and_by_how_much() -> None:
+    """One level of bootstrapping is too coarse for a sum of many lookups read at 11 bits; two levels are not."""
+    forest = case("large", "RandomForestClassifier", 2, n_estimators=40, max_depth=4).fit()
+    assert quietly(lambda: lower_tree_model(forest, table().codebook)).report.log2_failure <= -128
+    message = _refused(forest, table().codebook, NoiseOverflow, profile=ONE_LEVEL).message
+    assert re.match(
+        r"Layer 2, value \d: it would be read wrongly with probability 2\^-\d+\.\d, .* allows 2\^-128", message
+    )
+
+
+def test_the_static_check_knows_a_lookup_that_its_input_does_not_fit() -> None:
+    """A buyer's circuit whose message can be 8 is refused; one whose ordered bits keep it below 8 is not."""
+    codebook = table().codebook
+    inputs = (Input("c0", "bins", 3), Input("c0", "bins", 9), Input("c1", "bins", 5))
+
+    def circuit(weights: list[int]) -> Circuit:
+        message = Linear(3, np.array([0, 3]), np.arange(3), np.array(weights), np.array([0]))
+        lookup = Lookup(4, np.array([0]), np.arange(8, dtype=np.int64)[None])
+        last = Linear(4, np.array([0, 1]), np.array([3]), np.array([1]), np.array([0]))
+        return Circuit(REFERENCE.digest, codebook.digest, inputs, (message, lookup, last), ("y",), Readout("value"))
+
+    with pytest.raises(MessageOverflow, match="Layer 0, value 0: it can reach 0 to 8"):
+        check(circuit([1, 3, 4]), codebook, REFERENCE)
+    assert check(circuit([4, -3, 3]), codebook, REFERENCE).bounds == ((0, 7),)
+    with pytest.raises(MessageOverflow, match="can reach -3 to 4"):
+        check(circuit([-3, 3, 4]), codebook, REFERENCE)
+
+
+@pytest.mark.parametrize("which", CASES, ids=lambda which: which.name)
+def test_whoever_checks_a_compiled_model_accepts_it(which: Case) -> None:
+    """Custodian and auditor see the bytes alone, and find the same failure probability."""
+    compiled = quietly(lambda: lower_tree_model(which.fit(), table().codebook))
+    report = check(decode(encode(compiled.circuit)), table().codebook, REFERENCE)
+    assert report == compiled.report
 
 
 def _circuit(tables: list[list[int]]) -> Circuit:
