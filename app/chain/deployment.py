@@ -29,7 +29,8 @@ from app.protocol.errors import BadInput, NotFound, VerificationFailed
 from contracts import load
 
 ORDER = ("TestUSD", "DatasetRegistry", "LicenseMarket", "ProviderRegistry", "JobMarket")
-DAY = 86_400
+HOUR = 3_600
+DAY = 24 * HOUR
 
 
 class Terms(Document):
@@ -38,13 +39,13 @@ class Terms(Document):
     kind: Literal["darkroom/market-terms"] = "darkroom/market-terms"
     token: str | None = None  # an existing ERC-20 with permit; None deploys the test dollar
     guardian: str = "0x" + "00" * 20  # who may pause new jobs for a while; nobody by default
-    stake_floor: int = 100_000_000  # 100 dollars of six decimals
+    stake_floor: int = 10_000_000  # 10 dollars of six decimals
     unbonding_delay: int = 7 * DAY
     heartbeat_window: int = DAY
-    draw_window: int = DAY
-    commit_window: int = DAY
-    reveal_window: int = DAY
-    release_window: int = 3 * DAY
+    draw_window: int = HOUR
+    commit_window: int = 6 * HOUR
+    reveal_window: int = HOUR
+    release_window: int = DAY
 
 
 class Placed(Document):

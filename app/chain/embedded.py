@@ -48,6 +48,7 @@ from app.protocol.errors import BadInput, NotFound, Reverted
 CHAIN_ID = 0xDA2C00  # ours alone: signatures made here are worth nothing elsewhere
 GAS_LIMIT = 30_000_000  # of a block, as on public networks; fits the largest deployment
 GWEI = 10**9
+TOO_DEEP = "its calls nest deeper than Python's stack"  # several hundred calls; Python 3.12 has less room than 3.11
 OFFSET_KEY = b"darkroom:clock-offset"  # py-evm's own keys are 32-byte hashes or begin with "v1:" or "block-"
 
 
@@ -240,8 +241,9 @@ class EmbeddedChain:
         try:
             with evm_depth():
                 result, _, _ = self._chain.mine_all(transactions, withdrawals=withdrawals)
-        except ValidationError as error:
-            raise BadInput(f"The chain does not accept this transaction: {error}.") from None
+        except (ValidationError, RecursionError) as error:
+            what = TOO_DEEP if isinstance(error, RecursionError) else error
+            raise BadInput(f"The chain does not accept this transaction: {what}.") from None
         return result.imported_block.header
 
     def _next_header(self, parent: BlockHeaderAPI) -> BlockHeaderAPI:
@@ -277,7 +279,10 @@ class EmbeddedChain:
                 value=0,
                 data=data,
             )
-            computation = vm.state.apply_transaction(SpoofTransaction(unsigned, from_=origin))
+            try:
+                computation = vm.state.apply_transaction(SpoofTransaction(unsigned, from_=origin))
+            except RecursionError:
+                raise ExecutionReverted(b"", TOO_DEEP) from None
         if computation.is_error:
             if isinstance(computation.error, Revert):
                 raise ExecutionReverted(bytes(computation.output))

@@ -95,6 +95,15 @@ class Jobs(Datasets, Licensing, Providers):
         sent = self.desk.send(account, JOBS, "expire", job)
         return sent.with_value(JobState(self._stored(job)["state"]))
 
+    def pause(self, account: Account, duration: int) -> Sent[int]:
+        """Refuse new jobs for some seconds (the guardian, within its bounds); the value is the time until which."""
+        sent = self.desk.send(account, JOBS, "pause", duration)
+        return sent.with_value(int(sent.event("Paused").args["until"]))
+
+    def unpause(self, account: Account) -> Sent[None]:
+        """End a pause early (the guardian)."""
+        return self.desk.send(account, JOBS, "unpause")
+
     def commitment(self, job: int, provider: str, receipt: str, salt: str) -> str:
         """What `provider` commits to; see `entities.commitment`."""
         return commitment(self.desk.node.chain_id, self.desk.address(JOBS), job, provider, receipt, salt)

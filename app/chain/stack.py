@@ -3,7 +3,8 @@
 py_ecc sets the limit to 100,000 when it is imported (by eth-account and py-evm), and py-evm to 12,288, for the whole
 process. With the first, `json.loads` of a hostile document of nothing but brackets no longer ends in RecursionError:
 it overruns the C stack and kills the process. So those libraries are imported under `limit_kept`, and the EVM, which
-does need depth (1,024 nested calls of a dozen frames each), gets it only while it runs.
+does need depth (1,024 nested calls of a dozen frames each), gets it only while it runs. Python 3.12 bounds the C stack
+by itself, below what the EVM allows: there the embedded chain refuses such transactions.
 """
 
 from __future__ import annotations

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from app.chain.market import Market
 from app.chain.node import DevNode
 from app.chain.rpc import AnvilNode, connect
 from app.protocol.errors import Unavailable
-from tests.chain.scenario import Stage, open_market, set_stage
+from tests.chain.scenario import Stage, open_market, set_stage, staged
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 15.0
@@ -33,9 +35,9 @@ def _anvil() -> Path:
     return found[0]
 
 
-@pytest.fixture
-def start_anvil() -> Iterator[Callable[..., AnvilNode]]:
-    """Start anvil with more arguments; all end with the test."""
+@contextmanager
+def _anvils() -> Iterator[Callable[..., AnvilNode]]:
+    """A function that starts anvil; what it started ends with the context."""
     started: list[subprocess.Popen[bytes]] = []
 
     def start(*arguments: str) -> AnvilNode:
@@ -56,10 +58,39 @@ def start_anvil() -> Iterator[Callable[..., AnvilNode]]:
             assert isinstance(node, AnvilNode)
             return node
 
-    yield start
-    for process in started:
-        process.kill()
-        process.wait()
+    try:
+        yield start
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def start_anvil() -> Iterator[Callable[..., AnvilNode]]:
+    """Start anvil with more arguments; all end with the test."""
+    with _anvils() as start:
+        yield start
+
+
+@pytest.fixture(scope="session")
+def embedded_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an embedded chain and its deployment, everything up to a bought license."""
+    folder = tmp_path_factory.mktemp("stage")
+    chain = EmbeddedChain(folder / "chain.sqlite")
+    set_stage(open_market(chain, folder / "deployment.json"))
+    chain.close()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def anvil_template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[AnvilNode, Path]]:
+    """The same on an anvil that tests share, each undoing what it did."""
+    path = tmp_path_factory.mktemp("stage") / "deployment.json"
+    with _anvils() as start:
+        node = start()
+        set_stage(open_market(node, path))
+        yield node, path
 
 
 @pytest.fixture
@@ -88,12 +119,27 @@ def market(node: DevNode, tmp_path: Path) -> Market:
 
 
 @pytest.fixture
-def stage(market: Market) -> Stage:
-    """Everything up to a bought license, on both kinds of chain."""
-    return set_stage(market)
+def staged_chain(embedded_template: Path, tmp_path: Path) -> Iterator[EmbeddedChain]:
+    """A copy of the embedded chain on which everything up to a bought license is done."""
+    shutil.copytree(embedded_template, tmp_path, dirs_exist_ok=True)
+    chain = EmbeddedChain(tmp_path / "chain.sqlite")
+    yield chain
+    chain.close()
 
 
 @pytest.fixture
-def embedded_stage(embedded: EmbeddedChain, tmp_path: Path) -> Stage:
-    """The same on the embedded chain alone."""
-    return set_stage(open_market(embedded, tmp_path / "deployment.json"))
+def embedded_stage(staged_chain: EmbeddedChain, tmp_path: Path) -> Stage:
+    """The market on it."""
+    return staged(Market.open(staged_chain, tmp_path / "deployment.json"))
+
+
+@pytest.fixture(params=["embedded", pytest.param("anvil", marks=pytest.mark.anvil)])
+def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
+    """The same, on both kinds of chain."""
+    if request.param == "embedded":
+        yield request.getfixturevalue("embedded_stage")
+        return
+    node, path = request.getfixturevalue("anvil_template")
+    snapshot = node._rpc.call("evm_snapshot")
+    yield staged(Market.open(node, path))
+    assert node._rpc.call("evm_revert", snapshot) is True

@@ -108,11 +108,17 @@ class Stage:
         return job
 
 
+def staged(market: Market, providers: int = 2) -> Stage:
+    """The people of a stage that was set before."""
+    people = [person(f"provider {number}") for number in range(providers)]
+    return Stage(market, people, dataset=1, offer=1, license=1)
+
+
 def set_stage(market: Market, providers: int = 2, *, rows: int = 1000, max_jobs: int = 50) -> Stage:
     """Fund everybody, bond the providers, publish, offer, buy. Approvals replace permits, whose signatures vary."""
     node = market.node
     assert isinstance(node, DevNode)
-    stage = Stage(market, [person(f"provider {number}") for number in range(providers)])
+    stage = Stage(market, staged(market, providers).providers)
     for each in stage.people():
         node.fund(each.address, ETHER)
         market.faucet(each, 10_000 * DOLLAR)

@@ -50,14 +50,16 @@ def test_calls_are_encoded_as_web3_does() -> None:
     ).removeprefix("0x")
 
 
-def test_every_event_of_a_whole_job_is_read_as_web3_reads_it(embedded_stage: Stage, embedded: EmbeddedChain) -> None:
+def test_every_event_of_a_whole_job_is_read_as_web3_reads_it(
+    embedded_stage: Stage, staged_chain: EmbeddedChain
+) -> None:
     """Names and arguments agree, event by event, and no event of ours is left unread."""
     stage, market = embedded_stage, embedded_stage.market
     job = stage.compute()
     market.release(stage.owner, job, sealed=digest("sealed"), decision=digest("decision"))
     market.withdraw(stage.owner, [stage.offer])
     addresses = {address: name for name, address in market.addresses.items()}
-    logs = embedded.logs(1, market.block_number, list(addresses))
+    logs = staged_chain.logs(1, market.block_number, list(addresses))
     events = market.events(1, market.block_number)
     assert len(logs) == len(events) > 40
     for log, event in zip(logs, events, strict=True):

@@ -240,7 +240,7 @@ def test_a_damaged_trail_is_a_bad_document(value: Any) -> None:
         Trail.from_json(value)
 
 
-def test_the_cursor_reads_a_real_market(embedded_stage: Stage, embedded: EmbeddedChain) -> None:
+def test_the_cursor_reads_a_real_market(embedded_stage: Stage, staged_chain: EmbeddedChain) -> None:
     """On the embedded chain the cursor hands out each event once, in order, across restarts."""
     market = embedded_stage.market
     cursor = market.cursor()
@@ -249,5 +249,5 @@ def test_the_cursor_reads_a_real_market(embedded_stage: Stage, embedded: Embedde
     second = market.cursor(cursor.trail).poll()
     assert "JobOpened" in [event.name for event in second.events]
     assert second.forget_after is None
-    everything = market.events(market.first_block, embedded.head().number)
+    everything = market.events(market.first_block, staged_chain.head().number)
     assert [*first.events, *second.events] == everything

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.chain import deployment as deployments
 from app.chain.deployment import ORDER, Deployed, Deployment, Terms, created_at, deploy, read
 from app.chain.desk import Desk
 from app.chain.embedded import CHAIN_ID, EmbeddedChain
@@ -48,40 +49,38 @@ def test_deploying_again_changes_nothing(market: Market, node: DevNode, tmp_path
 
 
 @pytest.mark.parametrize("cut", range(len(ORDER)))
-@pytest.mark.parametrize("written", [True, False])
-def test_an_interrupted_deployment_goes_on(embedded: EmbeddedChain, path: Path, cut: int, written: bool) -> None:
-    """Cut after any contract, before or after it was noted, the next run ends with the same contracts."""
-    deployer = person("deployer")
+@pytest.mark.parametrize("moment", ["sent", "noted"])
+def test_an_interrupted_deployment_goes_on(embedded: EmbeddedChain, path: Path, cut: int, moment: str) -> None:
+    """Cut after any contract, before or after it was noted, the next run creates only what is missing."""
+    deployer, tell, context = person("deployer"), _stop_at(cut), pytest.MonkeyPatch()
     embedded.fund(deployer.address, ETHER)
-    done: list[str] = []
+    if moment == "noted":
+        tell = _nothing
+        write, written = deployments._write, iter(range(100))
 
-    def until_cut(deployed: Deployed) -> None:
-        done.append(deployed.name)
-        if len(done) == cut + 1 and not written:
-            raise PowerCut
+        def power_fails(where: Path, plan: Deployment) -> None:
+            write(where, plan)
+            if next(written) == cut + 1:  # the first one notes the plan
+                raise PowerCut
 
-    try:
-        deploy(embedded, deployer, path, TERMS, until_cut)
-    except PowerCut:
-        assert not read(path).complete
-    else:  # cut after the note of contract `cut`: the file forgets the later ones, which are not there yet
-        assert written
-        embedded.close()
-        path.unlink()
-        fresh = EmbeddedChain(path.with_name("fresh.sqlite"))
-        fresh.fund(deployer.address, ETHER)
-        with pytest.raises(PowerCut):
-            deploy(fresh, deployer, path, TERMS, _stop_at(cut + 1))
-        embedded = fresh
-    nonce = embedded.nonce(deployer.address)
+        context.setattr(deployments, "_write", power_fails)
+    with pytest.raises(PowerCut):
+        deploy(embedded, deployer, path, TERMS, tell)
+    context.undo()
+    noted = [name for name in ORDER if read(path).contracts[name].code_hash]
+    assert noted == list(ORDER[: cut + (moment == "noted")])
     told: list[str] = []
     deployment = deploy(embedded, deployer, path, TERMS, lambda deployed: told.append(deployed.name))
     assert deployment.complete
-    assert told == list(ORDER[nonce:])
+    assert told == list(ORDER[cut + 1 :])
+    assert embedded.nonce(deployer.address) == len(ORDER)
     market = Market.open(embedded, path)
-    set_stage(market)
-    assert len(market.events(market.first_block, market.block_number)) > 10
-    embedded.close()
+    market.faucet(deployer, 5)
+    assert [event.name for event in market.events(market.first_block, market.block_number)][-1] == "Transfer"
+
+
+def _nothing(deployed: Deployed) -> None:
+    """Nobody listens."""
 
 
 def _stop_at(count: int) -> Any:
@@ -164,11 +163,11 @@ def deployed(embedded_stage: Stage, path: Path) -> Path:
     return path
 
 
-def test_another_chain_is_refused(deployed: Path, embedded: EmbeddedChain) -> None:
+def test_another_chain_is_refused(deployed: Path, staged_chain: EmbeddedChain) -> None:
     """A deployment of another chain id."""
     _changed(deployed, chain_id=CHAIN_ID + 1)
     with pytest.raises(VerificationFailed, match="on chain"):
-        Market.open(embedded, deployed)
+        Market.open(staged_chain, deployed)
 
 
 def test_a_new_chain_under_an_old_file_is_refused(deployed: Path, tmp_path: Path) -> None:
@@ -181,32 +180,32 @@ def test_a_new_chain_under_an_old_file_is_refused(deployed: Path, tmp_path: Path
     fresh.close()
 
 
-def test_unknown_code_is_refused_even_when_the_file_vouches_for_it(deployed: Path, embedded: EmbeddedChain) -> None:
+def test_unknown_code_is_refused_even_when_the_file_vouches_for_it(deployed: Path, staged_chain: EmbeddedChain) -> None:
     """Code that is not an artifact's is refused by its own hash and by the artifact."""
     deployment = read(deployed)
     other = deployment.contracts["DatasetRegistry"]
     _moved(deployed, "JobMarket", address=other.address)
     with pytest.raises(VerificationFailed, match="other code"):
-        Market.open(embedded, deployed)
+        Market.open(staged_chain, deployed)
     _moved(deployed, "JobMarket", code_hash=other.code_hash)
     with pytest.raises(VerificationFailed, match="not the JobMarket"):
-        Market.open(embedded, deployed)
+        Market.open(staged_chain, deployed)
 
 
 @pytest.mark.parametrize("name", ["DatasetRegistry", "ProviderRegistry", "LicenseMarket", "JobMarket"])
 def test_known_contracts_wired_to_others_are_refused(
-    deployed: Path, embedded: EmbeddedChain, tmp_path: Path, name: str
+    deployed: Path, staged_chain: EmbeddedChain, tmp_path: Path, name: str
 ) -> None:
     """A contract of another deployment has the right code and the wrong partners."""
     other = tmp_path / "other.json"
-    deploy(embedded, person("deployer"), other, TERMS)
+    deploy(staged_chain, person("deployer"), other, TERMS)
     foreign = read(other).contracts[name]
     _moved(deployed, name, address=foreign.address, code_hash=foreign.code_hash)
     with pytest.raises(VerificationFailed, match="wired"):
-        Market.open(embedded, deployed)
+        Market.open(staged_chain, deployed)
 
 
-def test_a_file_that_is_no_deployment_is_refused(deployed: Path, embedded: EmbeddedChain) -> None:
+def test_a_file_that_is_no_deployment_is_refused(deployed: Path, staged_chain: EmbeddedChain) -> None:
     """Missing, cut, changed, oversized or of another kind: typed errors before any question to the chain."""
     good = deployed.read_bytes()
     faults = [
@@ -220,12 +219,12 @@ def test_a_file_that_is_no_deployment_is_refused(deployed: Path, embedded: Embed
     for fault in faults:
         deployed.write_bytes(fault)
         with pytest.raises((BadDocument, TooLarge)):
-            Market.open(embedded, deployed)
+            Market.open(staged_chain, deployed)
     deployed.unlink()
     with pytest.raises(NotFound):
-        Market.open(embedded, deployed)
+        Market.open(staged_chain, deployed)
     deployed.write_bytes(good)
-    assert Market.open(embedded, deployed).dataset(1).manifest == digest("manifest")
+    assert Market.open(staged_chain, deployed).dataset(1).manifest == digest("manifest")
 
 
 def test_an_unfinished_deployment_is_not_opened(embedded: EmbeddedChain, path: Path) -> None:

@@ -20,7 +20,7 @@ from app.chain import sqlite as sqlite_module
 from app.chain.desk import Desk
 from app.chain.embedded import CHAIN_ID, EmbeddedChain
 from app.chain.node import DevNode, ExecutionReverted, Fees, open_node
-from app.protocol.errors import BadInput, NotFound, Unavailable, UsageError
+from app.protocol.errors import BadInput, NotFound, Reverted, Unavailable, UsageError
 from tests.chain.scenario import ETHER, person
 
 ROOT = Path(__file__).parents[2]
@@ -285,16 +285,28 @@ def test_a_file_that_is_no_chain_is_unavailable(tmp_path: Path) -> None:
 CALLS_ITSELF = "5f5f5f5f5f305af1"  # CALL(gas, self, 0, no data), answers nothing
 
 
-def test_the_machine_reaches_its_own_depth(chain: EmbeddedChain) -> None:
-    """A contract that calls itself runs until gas or the 1,024 calls of the standard end it, not Python's stack."""
+def test_deeply_nested_calls_end_by_a_rule(chain: EmbeddedChain) -> None:
+    """A contract that calls itself ends by gas or the standard's depth, or is refused where Python's stack is less."""
     code = bytes.fromhex(CALLS_ITSELF)
     create = bytes.fromhex(f"60{len(code):02x}600a5f3960{len(code):02x}5ff3").ljust(10, b"\0") + code
     desk = Desk(chain, [])
     contract = desk.transact(person("ann"), None, create).contract
     assert contract
     assert chain.code(contract) == code
-    assert chain.call(contract, b"") == b""
-    assert desk.transact(person("ann"), contract, b"").ok
+    head = chain.head()
+    transaction = person("ann").sign_transaction(
+        chain_id=CHAIN_ID, nonce=1, to=contract, data=b"", gas=29_000_000, fees=Fees(10**10, 0)
+    )
+    if sys.version_info < (3, 12):
+        assert chain.call(contract, b"") == b""
+        assert chain.send(transaction).ok
+    else:
+        with pytest.raises(Reverted, match="nest deeper"):
+            desk.transact(person("ann"), contract, b"")
+        with pytest.raises(BadInput, match="nest deeper"):
+            chain.send(transaction)
+        assert chain.head() == head
+    assert chain.send(raw(chain, "ann")).ok
 
 
 def test_a_node_is_opened_by_its_name(tmp_path: Path) -> None:

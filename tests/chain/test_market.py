@@ -187,7 +187,7 @@ def test_an_account_without_ether_is_told_so(market: Market) -> None:
     assert caught.value.reason == "InsufficientFunds"
 
 
-def test_license_rules_have_typed_errors(embedded_stage: Stage, embedded: EmbeddedChain) -> None:
+def test_license_rules_have_typed_errors(embedded_stage: Stage, staged_chain: EmbeddedChain) -> None:
     """Someone else's, an exhausted, a revoked and an expired license, and rows outside, each raise their own error."""
     stage, market = embedded_stage, embedded_stage.market
     theirs = {"circuit": digest("c"), "sealing_key": digest("k"), "units": 1, "replicas": 1, "max_fee": 3000}
@@ -203,7 +203,7 @@ def test_license_rules_have_typed_errors(embedded_stage: Stage, embedded: Embedd
     assert market.claim(stage.buyer.address) == refund
     with pytest.raises(LicenseRevoked):
         market.open_job(stage.buyer, revoked, first_row=0, rows=1, **theirs)
-    embedded.advance(31 * 24 * HOUR)
+    staged_chain.advance(31 * 24 * HOUR)
     with pytest.raises(LicenseExpired):
         stage.open()
 
@@ -253,6 +253,20 @@ def test_silence_ends_in_refunds_by_the_clock(stage: Stage) -> None:
     market.node.advance(2 * HOUR + 60)
     assert market.expire(stage.owner, job).value is JobState.EXPIRED
     assert market.claim(stage.buyer.address) == DOLLAR + 100 * 100 + 2 * 3000
+
+
+def test_a_guardian_pauses_new_jobs_only(stage: Stage) -> None:
+    """During a pause no job opens, one that is under way goes on, and the end of the pause is known."""
+    market, guardian, job = stage.market, person("guardian"), stage.open()
+    assert isinstance(market.node, DevNode)
+    market.node.fund(guardian.address, ETHER)
+    assert market.pause(guardian, HOUR).value == market.paused_until()
+    with pytest.raises(Reverted) as caught:
+        stage.open()
+    assert caught.value.reason == "NewJobsPaused"
+    assert len(stage.draw(job)) == 2
+    market.unpause(guardian)
+    assert stage.open() == job + 1
 
 
 def test_a_late_draw_arms_itself_again(stage: Stage) -> None:
@@ -338,11 +352,11 @@ class LyingNode:
 
 @pytest.mark.parametrize("label", ["manifest", "root", "profile"])
 def test_a_node_that_lies_about_a_dataset_is_found_out(
-    embedded_stage: Stage, embedded: EmbeddedChain, label: str
+    embedded_stage: Stage, staged_chain: EmbeddedChain, label: str
 ) -> None:
     """Digests from events are checked against the word in the registry's storage."""
     honest = embedded_stage.market.desk
-    lying = LyingNode(embedded, digest(label), digest("something else"))
+    lying = LyingNode(staged_chain, digest(label), digest("something else"))
     desk = Desk(lying, list(honest.contracts.values()))  # type: ignore[arg-type]
     with pytest.raises(VerificationFailed, match="not those that the registry holds"):
         Market(desk, embedded_stage.market.deployment).dataset(1)
