@@ -73,7 +73,8 @@ def lower_tree_model(
     """The circuit and decoder of a tree model fitted on this codebook's bin codes.
 
     Its outputs are Concrete ML's quantized integers summed over trees, one for each class (one in all for a regression
-    or boosted binary classes). `columns` names the model's features where their number does not say it; `n_bits` is
+    or boosted binary classes). Where two classes of a forest have exactly equal sums, the decoder takes the first;
+    Concrete ML adds rounded floats there, so that their last bits choose. `columns` names the model's features where their number does not say it; `n_bits` is
     for models that are imported here. Errors: `BadModel`, `TooLarge`.
     """
     if not is_tree_model(model):
