@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal
 
 from app.custodian.seams import Sign
-from app.protocol.errors import BadDocument
 from app.protocol.market import Job
 from app.protocol.reasons import Reason
 from app.protocol.receipt import Decision
@@ -50,12 +48,5 @@ def refuse(chain_id: int, market: str, job: Job, policy: str, verify: Verify, re
 
 
 def signed(decision: Decision, sign: Sign) -> Decision:
-    """The decision with the custodian's EIP-191 signature over its digest in hex."""
+    """The decision with the custodian's EIP-191 signature over its digest."""
     return decision.model_copy(update={"signature": sign(decision.digest)})
-
-
-def check_decision(decision: Decision, custodian: str, recover: Callable[[str, str], str]) -> None:
-    """Whether `custodian` signed it; `recover` gives the signer of (text, signature). Errors: BadDocument."""
-    unsigned = decision.model_copy(update={"signature": ""})
-    if recover(unsigned.digest, decision.signature).lower() != custodian.lower():
-        raise BadDocument("This decision was not signed by the dataset's custodian.", "Do not rely on it.")

@@ -9,7 +9,7 @@ from app.execution.facts import Records
 from app.protocol.market import Job, License
 from fhe.keys import SecretKeys
 
-Sign = Callable[[str], str]  # EIP-191 signature of a text by the custodian's account
+Sign = Callable[[str], str]  # EIP-191 signature of a digest (64 hex digits) by the custodian's account
 Witness = Callable[[str], None]  # told the name of each step before it is taken: for progress, and for tests that kill
 
 

@@ -1,0 +1,122 @@
+"""The agent on the real contracts: release, refusal with its reason, a second release, and finality."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.chain.account import digest_signer
+from app.chain.embedded import EmbeddedChain
+from app.custodian.agent import CustodianAgent
+from app.custodian.market_chain import MarketChain
+from app.execution.execute import execute
+from app.execution.facts import gather
+from app.protocol.documents import sha256
+from app.protocol.errors import AlreadyReleased
+from app.protocol.market import JobState
+from app.protocol.receipt import Decision
+from app.storage.cid import digest_to_cid
+from fhe.circuit import Circuit
+from fhe.circuit_form import encode
+from tests.chain.scenario import DOLLAR, HOUR, Stage, open_market, set_stage
+from tests.custodian.world import BUYER_PUBLIC, World, linear_circuit
+
+SPREAD = [17, -4, 9, 30, 2, 8, -11, 5]
+
+
+@dataclass
+class Scene:
+    """A world whose dataset is published, offered and licensed on the embedded chain."""
+
+    world: World
+    stage: Stage
+    license: int
+    agent: CustodianAgent
+
+    def compute(self, circuit: Circuit, receipt: str | None = None) -> int:
+        """A job that two drawn providers computed; with `receipt` they agree on that digest instead."""
+        market, world = self.stage.market, self.world
+        order = {"first_row": 0, "rows": 40, "sealing_key": BUYER_PUBLIC, "units": 1000, "replicas": 2}
+        digest = sha256(data := encode(circuit))
+        world.store.put(data)
+        sent = market.open_job(self.stage.buyer, self.license, circuit=digest, max_fee=6000, **order)  # type: ignore[arg-type]
+        job = sent.value
+        drawn = market.draw(self.stage.buyer, job).value
+        done = execute(gather(market, world.store, job), world.store, threads=1)
+        world.store.put(done.receipt.to_bytes())
+        world.store.put(done.output)
+        self.stage.answer(job, drawn, receipt or done.receipt.digest)
+        assert market.job(job).state is JobState.COMPUTED
+        return job
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    """Everything up to a license on a real dataset."""
+    chain = EmbeddedChain(tmp_path / "chain.sqlite")
+    stage = set_stage(open_market(chain, tmp_path / "deployment.json"))
+    market, world = stage.market, World(tmp_path)
+    record = world.chain.datasets[1, 1]
+    market.new_version(
+        stage.owner, stage.dataset, manifest=record.manifest, data_root=record.data_root, profile=record.profile,
+        rows=record.rows,
+    )  # fmt: skip
+    offer = market.create_offer(
+        stage.owner, stage.dataset, price_license=DOLLAR, price_job=DOLLAR, price_row=1, max_jobs=9, max_rows=1000,
+        duration=24 * HOUR, policy=world.manifest.policy.digest,
+    )  # fmt: skip
+    license = market.buy_license(stage.buyer, offer.value).value
+    seam = MarketChain(market, stage.owner)
+    agent = CustodianAgent(
+        seam, world.store, world.keys, world.ledger, stage.owner.sign_digest,
+        execute=lambda facts: execute(facts, world.store, threads=1), threads=1,
+    )  # fmt: skip
+    yield Scene(world, stage, license, agent)
+    chain.close()
+
+
+def test_release_on_the_contracts(scene: Scene) -> None:
+    """An honest job is settled with the digests of seal and decision, and the decision's signer is the custodian."""
+    job = scene.compute(linear_circuit([SPREAD]))
+    outcomes = {outcome.job: outcome for outcome in scene.agent.step()}
+    assert outcomes[job].what == "done", outcomes
+    record = scene.stage.market.job(job)
+    assert record.state is JobState.SETTLED
+    decision = Decision.from_bytes(scene.world.store.read(digest_to_cid(record.decision), limit=1 << 20))
+    unsigned = decision.model_copy(update={"signature": ""})
+    assert digest_signer(unsigned.digest, decision.signature) == scene.stage.owner.address
+    with pytest.raises(AlreadyReleased):
+        scene.stage.market.release(scene.stage.owner, job, sealed="1" * 64, decision="2" * 64)
+
+    scene.world.chain.jobs[job] = record
+    scene.world.chain.address, scene.world.chain.chain_id = scene.stage.market.address, scene.stage.market.chain_id
+    scene.world.chain.datasets[1, record.version] = scene.stage.market.dataset(scene.stage.dataset)
+    assert np.array_equal(scene.world.opened(job).values, scene.world.clear(job))
+
+
+def test_refusals_on_the_contracts(scene: Scene) -> None:
+    """A forbidden circuit and a forged receipt end as REFUSED with the reason that the buyer reads on chain."""
+    identity = scene.compute(linear_circuit([[7]]))
+    forged = scene.compute(linear_circuit([SPREAD]), receipt="ab" * 32)
+    scene.agent.step()
+    market = scene.stage.market
+    assert (market.job(identity).state, market.job(identity).reason) == (JobState.REFUSED, "concentration")
+    assert (market.job(forged).state, market.job(forged).reason) == (JobState.REFUSED, "output-mismatch")
+    assert scene.world.ledger.decryptions(scene.stage.dataset, 1) == 0
+
+
+def test_finality_is_read_from_events(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job counts as final only when a finalized block holds the event with its receipt."""
+    job = scene.stage.market.job(scene.compute(linear_circuit([SPREAD])))
+    seam = MarketChain(scene.stage.market, scene.stage.owner)
+    assert seam.final(job)
+    market = type(scene.stage.market)
+    monkeypatch.setattr(market, "finalized_block", property(lambda self: job.opened_block))
+    assert not seam.final(job)
+    assert [job.id for job in seam.computed()] == [job.id]
+    assert scene.agent.process(job.id).what == "waiting"
+    assert [(each.id, epoch) for each, epoch in seam.open_jobs(scene.stage.dataset)] == [(job.id, 1)]
