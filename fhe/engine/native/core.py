@@ -17,7 +17,7 @@ U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]
 F64 = npt.NDArray[np.float64]
 
-GROUP = 8  # accumulators that share one pass over the key: their 256 KiB and a step's key stay in a core's own cache
+GROUP = 16  # accumulators that share one pass over the key: half a MiB, in a core's own cache with the key of a step
 SWITCHED = 256  # ciphertexts that share one pass over the keyswitch key
 
 
