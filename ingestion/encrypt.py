@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.protocol.dataset import Codebook, EncryptedTable, Shard
+from app.protocol.dataset import Codebook, ColumnCode, EncryptedTable, Shard
 from app.protocol.errors import BadInput, BadKey, BadTable, Unavailable
 from app.protocol.seams import Progress, Store
 from app.protocol.table import check_codebook, data_root
@@ -25,7 +25,7 @@ from ingestion.codes import F64, column_values
 from ingestion.read import Reading, Table, open_table
 from ingestion.spool import WORD_BYTES, Encoding, SpooledFile, indices
 
-SHARD_ROWS = 1 << 24  # a shard of affine codes is then 128 MiB a column
+SHARD_ROWS = 1 << 22  # a column's affine codes then take 32 MiB a shard, its bins up to 1 GiB
 BLOCK_VALUES = 1 << 22  # rows times columns in memory at once
 
 
@@ -118,13 +118,21 @@ def _spool(
     """The files of each shard, in manifest order, each with a seed of its own."""
     return [
         [
-            SpooledFile(column, encoding, -(-rows // layout.size), new_file(), folder / f"{first}-{number}-{encoding}")
+            _spooled_file(
+                column, encoding, -(-rows // layout.size), new_file(), folder / f"{first}-{number}-{encoding}"
+            )
             for number, column in enumerate(codebook.columns)
             for encoding in indices(column)
             if encoding in layout.encodings
         ]
         for first, rows in layout.shards()
     ]
+
+
+def _spooled_file(
+    column: ColumnCode, encoding: Encoding, chunks: int, encryptor: FileEncryptor, path: Path
+) -> SpooledFile:
+    return SpooledFile(column, encoding, chunks, encryptor, path, encryptor.seed.hex())
 
 
 def _fill(
@@ -153,6 +161,8 @@ def _add(values: dict[str, F64], rows: int, done: int, layout: Layout, spooled: 
         stop = min(rows, start + layout.shard_rows - inside)
         for file in spooled[shard]:
             file.add(inside // layout.size, values[file.column.name][start:stop], layout.size, done + start)
+            if inside + stop - start == layout.shard_rows:
+                file.close()
         start = stop
 
 

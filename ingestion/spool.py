@@ -40,8 +40,9 @@ class SpooledFile:
     column: ColumnCode
     encoding: Encoding
     chunks: int
-    encryptor: FileEncryptor
+    encryptor: FileEncryptor | None  # None once the file is whole
     path: Path
+    seed: str
 
     def add(self, chunk: int, values: F64, size: int, row: int) -> None:
         """Encrypt values (rows,) as the chunks of `size` rows from number `chunk`, the last one filled up with zeros.
@@ -55,6 +56,10 @@ class SpooledFile:
         for edge in range(indices(self.column)["bins"]):
             self._write(edge * self.chunks + chunk, _chunks(bin_bits(codes, edge), size))
 
+    def close(self) -> None:
+        """No more values come: forget the secret noise seed and the record of what was encrypted."""
+        self.encryptor = None
+
     def keep(self, store: Store) -> EncodedFile:
         """Put the whole file into the store."""
         return EncodedFile(
@@ -62,11 +67,13 @@ class SpooledFile:
             encoding=self.encoding,
             cid=store.put_file(self.path),
             polys=self.chunks * indices(self.column)[self.encoding],
-            seed=self.encryptor.seed.hex(),
+            seed=self.seed,
             root=merkle_root(self.path),
         )
 
     def _write(self, first: int, codes: I64) -> None:
+        if self.encryptor is None:
+            raise ValueError("the file is closed")
         bodies = self.encryptor.encrypt(first, codes).astype("<u8", copy=False)
         descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o600)
         try:
