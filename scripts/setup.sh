@@ -22,9 +22,9 @@ choose_python() {
     for name in python3.12 python3.11 python3 python; do
         supported "$name" && { command -v "$name"; return 0; }
         found=$(version "$name" || true)
-        [ -z "$found" ] || seen="$seen $name is $found;"
+        [ -z "$found" ] || seen="${seen:+$seen, }$name is $found"
     done
-    say "Darkroom needs Python 3.11 or 3.12, and none is on PATH (${seen:- no Python at all;} see README.md)." \
+    say "Darkroom needs Python 3.11 or 3.12; on PATH ${seen:-there is no Python at all}." \
         "Install one, or name it: make setup PYTHON=/path/to/python3.12"
     return 1
 }
