@@ -74,8 +74,9 @@ def lower_tree_model(
 
     Its outputs are Concrete ML's quantized integers summed over trees, one for each class (one in all for a regression
     or boosted binary classes). Where two classes of a forest have exactly equal sums, the decoder takes the first;
-    Concrete ML adds rounded floats there, so that their last bits choose. `columns` names the model's features where their number does not say it; `n_bits` is
-    for models that are imported here. Errors: `BadModel`, `TooLarge`.
+    Concrete ML adds rounded floats there, so that their last bits choose. `columns` names the model's features where
+    their number does not say it; `n_bits` is for models that are imported here.
+    Errors: `BadModel`, `TooLarge`, `NoiseOverflow`.
     """
     if not is_tree_model(model):
         raise BadModel(f"A {type(model).__name__} is not a tree model.", f"Use one of {', '.join(KINDS)}.")
