@@ -204,9 +204,10 @@ contract ProviderRegistry is IProviderRegistry, Permits, ReentrancyGuardTransien
     /// @inheritdoc IProviderRegistry
     /// @dev For readers off chain; no contract calls it.
     function providers() external view returns (address[] memory seated) {
-        seated = new address[](_seats.length - _free.length);
+        uint256 count = _seats.length;
+        seated = new address[](count - _free.length);
         uint256 next = 0;
-        for (uint256 i = 0; i < _seats.length; ++i) {
+        for (uint256 i = 0; i < count; ++i) {
             if (_seats[i].provider != address(0)) seated[next++] = _seats[i].provider;
         }
     }

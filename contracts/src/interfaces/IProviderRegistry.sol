@@ -78,7 +78,7 @@ interface IProviderRegistry {
     function evict(address provider) external;
 
     /// @dev Only the job market: draws and locks.
-    function draw(Call calldata call) external returns (address[] memory providers, uint256[] memory fees);
+    function draw(Call calldata call) external returns (address[] memory drawn, uint256[] memory fees);
 
     /// @dev Only the job market: ends the hold that a job of this fee has on a provider's bond.
     function unlock(address provider, uint256 fee) external;
