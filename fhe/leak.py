@@ -9,6 +9,8 @@ answer. Its ranges are intervals over the last layer's wires, which is never les
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -22,8 +24,10 @@ from fhe.compile.ranges import value_bounds
 from fhe.interpret import interpret
 
 I64 = npt.NDArray[np.int64]
+F64 = npt.NDArray[np.float64]
 SAMPLE = 4096  # rows
 BUCKETS = 16  # groups of affine codes when shares are sampled
+RELATIVE = 1e-11  # a direction smaller than this part of the largest is rounding; weights span 2^27 at most
 
 
 def space_of(codebook: Codebook) -> Space:
@@ -57,7 +61,7 @@ def leak_of(circuit: Circuit, codebook: Codebook) -> Leak:
         forms = ()
         reach = value_bounds(circuit, input_ranges(circuit.inputs, codebook))[-1]
         lows, highs = tuple(low for low, _ in reach), tuple(high for _, high in reach)
-        shares, rare = _sampled(circuit, space)
+        shares, rare = _sampled(circuit, codebook)
     return Leak(
         circuit=digest(circuit),
         profile=circuit.profile,
@@ -110,32 +114,81 @@ def _largest_share(one: Form, space: Space) -> tuple[str, float]:
     return column, share
 
 
-def _sampled(circuit: Circuit, space: Space) -> tuple[tuple[tuple[str, float], ...], float]:
+def _sampled(circuit: Circuit, codebook: Codebook) -> tuple[tuple[tuple[str, float], ...], float]:
     """(the column that explains most of each output and how much, part of rows without the commonest answer)."""
-    rng = np.random.default_rng(int(circuit.codebook[:16], 16))
-    codes = {name: rng.integers(0, levels, SAMPLE) for name, levels in sorted(space.levels.items())}
-    cells = {name: rng.integers(0, edges + 1, SAMPLE) for name, edges in sorted(space.edges.items())}
-    inputs = np.empty((SAMPLE, len(circuit.inputs)), np.int64)
-    groups = []
-    for number, source in enumerate(circuit.inputs):
-        column = source.column
-        if source.encoding == "affine":
-            inputs[:, number] = codes[column]
-            groups.append((column, "affine", codes[column] * BUCKETS // space.levels[column]))
-        else:
-            inputs[:, number] = cells[column] > source.index
-            groups.append((column, "bins", cells[column]))
-    distinct = {(column, encoding): group for column, encoding, group in groups}
-    outputs = interpret(circuit, inputs)
+    outputs = sample_outputs(circuit, codebook)
+    groups = Sample(codebook).groups()
     shares = []
-    for values in outputs.T:
-        ratios = [
-            (_ratio(values, group), column) for (column, _), group in sorted(distinct.items(), key=lambda p: p[0])
-        ]
-        ratio, column = max(ratios)
+    for values in outputs:
+        ratio, column = max((_ratio(values, group), column) for column, group in groups)
         shares.append((column, ratio))
-    _, counts = np.unique(outputs, axis=0, return_counts=True)
+    _, counts = np.unique(outputs, axis=1, return_counts=True)
     return tuple(shares), 1.0 - float(counts.max()) / SAMPLE
+
+
+class Sample:
+    """Rows drawn uniformly from the codes, from a seed that follows from the codebook: the same for everyone.
+
+    A column's code and its bin are drawn apart, so that each is uniform.
+    """
+
+    def __init__(self, codebook: Codebook) -> None:
+        self._space = space_of(codebook)
+        rng = np.random.default_rng(int(codebook.digest[:16], 16))
+        draw = [("affine", self._space.levels, 0), ("bins", self._space.edges, 1)]
+        self._codes: dict[tuple[str, str], I64] = {
+            (name, encoding): rng.integers(0, count + extra, SAMPLE)
+            for encoding, counts, extra in draw
+            for name, count in sorted(counts.items())
+        }
+
+    def wire(self, column: str, index: int) -> I64:
+        """A column's affine code (index AFFINE), or its bit "value >= edge index"."""
+        if index == AFFINE:
+            return self._codes[column, "affine"]
+        return (self._codes[column, "bins"] > index).astype(np.int64)
+
+    def groups(self) -> list[tuple[str, I64]]:
+        """(column, group of each row): bins as they are, affine codes in `BUCKETS`."""
+        return [
+            (column, codes if encoding == "bins" else codes * BUCKETS // self._space.levels[column])
+            for (column, encoding), codes in sorted(self._codes.items(), key=lambda item: item[0])
+        ]
+
+    def of_form(self, one: Form) -> F64:
+        """A linear form on the rows, in floating point."""
+        total: F64 = sum((float(w) * self.wire(*wire) for wire, w in one), np.zeros(SAMPLE))
+        return total
+
+
+def sample_outputs(circuit: Circuit, codebook: Codebook) -> I64:
+    """The circuit's outputs (outputs, SAMPLE) on the public sample. Errors: MessageOverflow."""
+    sample = Sample(codebook)
+    inputs = [sample.wire(*_wire(source)) for source in circuit.inputs]
+    return np.ascontiguousarray(interpret(circuit, np.stack(inputs, axis=1)).T)
+
+
+def dominated_on_sample(outputs: Sequence[I64], forms: Sequence[Form], codebook: Codebook, share: float) -> str | None:
+    """A column that explains more than `share` of some combination of sampled outputs and forms, or None.
+
+    The greatest share over all combinations is the greatest squared canonical correlation between their span and the
+    functions of the column: the largest singular value, squared, of an orthonormal basis of the span after averaging
+    over the column's groups.
+    """
+    sample = Sample(codebook)
+    rows = np.array([*(values.astype(np.float64) for values in outputs), *(sample.of_form(one) for one in forms)])
+    rows = rows - rows.mean(axis=1, keepdims=True)
+    rows = rows[(lengths := np.linalg.norm(rows, axis=1)) > 0] / lengths[lengths > 0, None]
+    if not len(rows):
+        return None
+    _, sizes, basis = np.linalg.svd(rows, full_matrices=False)
+    basis = basis[sizes > RELATIVE * sizes[0]]
+    for column, group in sample.groups():
+        counts = np.maximum(np.bincount(group), 1)
+        means = np.stack([np.bincount(group, weights=row, minlength=len(counts)) / np.sqrt(counts) for row in basis])
+        if float(np.linalg.norm(means, 2)) ** 2 > share:
+            return column
+    return None
 
 
 def _ratio(values: I64, group: I64) -> float:

@@ -11,25 +11,24 @@ import contextlib
 from dataclasses import dataclass
 from functools import partial
 
+from app.custodian import budget
 from app.custodian.decision import Verify, refuse, release, signed
 from app.custodian.evidence import Evidence, Execute, FindProfile, Limits, gather, verified_output
 from app.custodian.ledger import OPEN, Approval, Claim, Ledger, Record, State
 from app.custodian.noise import Noise, discrete_laplace
 from app.custodian.opening import open_output
 from app.custodian.readout import read_out
-from app.custodian.seams import Chain, Keys, Sign, Witness, unwatched
+from app.custodian.seams import Chain, KeysOf, Sign, Witness, unwatched
 from app.custodian.vault import keep, recall
 from app.execution.facts import seal_context
 from app.protocol.documents import sha256
 from app.protocol.errors import AlreadyReleased, DarkroomError, Reverted, TryAgain
-from app.protocol.leak import Released
 from app.protocol.market import Job, JobState
 from app.protocol.reasons import Reason
-from app.protocol.release import Facts, Grant, check_facts, check_policy, check_shape
+from app.protocol.release import check_facts, check_shape
 from app.protocol.seams import Store
 from app.seal.result import Result, seal_result
 from app.storage.content import file_cid
-from fhe.leak import space_of
 from fhe.profiles import find
 
 
@@ -49,7 +48,7 @@ class CustodianAgent:
         self,
         chain: Chain,
         store: Store,
-        keys: Keys,
+        keys: KeysOf,
         ledger: Ledger,
         sign: Sign,
         *,
@@ -109,14 +108,15 @@ class CustodianAgent:
     def _release(self, claim: Claim, evidence: Evidence) -> Outcome:
         facts, job = evidence.facts, evidence.facts.job
         self._step("reserve")
-        grant = self._ledger.reserve(claim, job.dataset, partial(_decide, facts))
+        samples = budget.samples_of(evidence.work)
+        grant = self._ledger.reserve(claim, job.dataset, partial(budget.decide, facts, samples), samples)
         if isinstance(grant, Reason):
             return self._refuse(claim, job, grant, facts.policy.verify)
         self._step("verify")
         output = verified_output(evidence, self._store, self._execute)
         if isinstance(output, Reason):
             return self._refuse(claim, job, output, facts.policy.verify)
-        secret = self._keys.open(facts.table.epoch)
+        secret = self._keys(facts.dataset.manifest).open(facts.table.epoch)
         query = grant.entry.query
         kept = self._ledger.kept_answer(query) if grant.again else None
         self._step("count")
@@ -222,12 +222,13 @@ class CustodianAgent:
 
     def _gather(self, job: Job) -> Evidence | Reason:
         self._step("gather")
+        record = self._chain.dataset_version(job.dataset, job.version)
         return gather(
             self._chain,
             self._store,
             job,
             find_profile=self._find_profile,
-            epochs=self._keys.epochs(),
+            epochs=self._keys(record.manifest).epochs(),
             decryptions=partial(self._ledger.decryptions, job.dataset),
             limits=self._limits,
         )
@@ -236,8 +237,3 @@ class CustodianAgent:
         """Let another attempt begin at once, unless somebody has begun one already."""
         with contextlib.suppress(TryAgain):
             self._ledger.give_up(claim)
-
-
-def _decide(facts: Facts, history: list[Released]) -> Reason | Grant:
-    space = space_of(facts.table.codebook)
-    return check_policy(facts.policy, facts.leak, space, facts.job, facts.dataset, history)

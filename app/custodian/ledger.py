@@ -25,62 +25,26 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
+from app.custodian.rows import BEFORE_SEAL, OPEN, SCHEMA, Approval, Record, State, pack_forms, record_of, released_of
 from app.protocol.errors import BadDocument, TryAgain, Unavailable
-from app.protocol.forms import Form
 from app.protocol.leak import Released
 from app.protocol.reasons import Reason
 from app.protocol.release import Grant
 from app.protocol.seams import Clock
 
+__all__ = ["OPEN", "Approval", "Claim", "Ledger", "Record", "State"]
+
 VERSION = 1
 BUSY_SECONDS = 60.0
 LEASE_SECONDS = 30
-_SCHEMA = """
-CREATE TABLE jobs (
-    scope TEXT, job INTEGER, dataset INTEGER, state TEXT, fence INTEGER, leased_until INTEGER, approval TEXT,
-    changed INTEGER, reason TEXT, decision BLOB, document BLOB, ciphertext BLOB, tx TEXT, PRIMARY KEY (scope, job));
-CREATE TABLE entries (
-    scope TEXT, job INTEGER, dataset INTEGER, first INTEGER, past INTEGER, kind TEXT, forms TEXT, opaque TEXT,
-    micro_epsilon INTEGER, query TEXT, answered INTEGER, charged INTEGER, rank INTEGER, again INTEGER,
-    PRIMARY KEY (scope, job));
-CREATE INDEX entries_by_dataset ON entries (scope, dataset);
-CREATE TABLE answers (scope TEXT, query TEXT, answer BLOB, PRIMARY KEY (scope, query));
-CREATE TABLE decryptions (scope TEXT, dataset INTEGER, epoch INTEGER, job INTEGER, PRIMARY KEY (scope, dataset, job));
-CREATE TABLE events (id INTEGER PRIMARY KEY, at INTEGER, scope TEXT, job INTEGER, what TEXT);
-"""
 
 
-class State(StrEnum):
-    """Where a job stands in the ledger."""
-
-    SEEN = "seen"
-    RESERVED = "reserved"
-    VERIFIED = "verified"
-    SEALED = "sealed"
-    SENT = "sent"
-    DONE = "done"
-    REFUSING = "refusing"
-    REFUSED = "refused"
-    DROPPED = "dropped"
-
-
-class Approval(StrEnum):
-    """What the owner said to a job under manual approval."""
-
-    NONE = ""
-    PENDING = "pending"
-    APPROVED = "approved"
-    DENIED = "denied"
-
-
-OPEN = (State.SEEN, State.RESERVED, State.VERIFIED, State.SEALED, State.SENT, State.REFUSING)
-BEFORE_SEAL = (State.SEEN, State.RESERVED, State.VERIFIED)
+Decide = Callable[[list[Released], Callable[[str], bytes | None]], Reason | Grant]
 
 
 @dataclass(frozen=True)
@@ -89,22 +53,6 @@ class Claim:
 
     job: int
     fence: int
-
-
-@dataclass(frozen=True)
-class Record:
-    """One job in the ledger. Byte fields are None before they are known."""
-
-    job: int
-    dataset: int
-    state: State
-    approval: Approval
-    changed: int
-    reason: str
-    decision: bytes | None
-    document: bytes | None
-    ciphertext: bytes | None
-    tx: str
 
 
 class Ledger:
@@ -122,7 +70,7 @@ class Ledger:
         with self._transaction() as db:
             version = db.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
-                for statement in _SCHEMA.strip().split(";\n"):
+                for statement in SCHEMA.strip().split(";\n"):
                     db.execute(statement)
                 db.execute(f"PRAGMA user_version = {VERSION}")
             elif version != VERSION:
@@ -172,24 +120,33 @@ class Ledger:
 
     # --- transitions, in order --------------------------------------------------------------------------------------
 
-    def reserve(self, claim: Claim, dataset: int, decide: Callable[[list[Released]], Reason | Grant]) -> Reason | Grant:
-        """Decide on what all other jobs released or reserved, and reserve what is granted; one transaction."""
+    def reserve(
+        self, claim: Claim, dataset: int, decide: Decide, samples: Mapping[str, bytes] | None = None
+    ) -> Reason | Grant:
+        """Decide on what all other jobs released or reserved, and reserve what is granted; one transaction.
+
+        `samples`: this job's outputs with lookups on the public sample, by name; `decide` is given those of others.
+        """
         with self._transaction() as db:
             own = db.execute("SELECT * FROM entries WHERE scope = ? AND job = ?", (self._scope, claim.job)).fetchone()
             if own is not None:
                 self._write(db, claim, OPEN)
-                return Grant(_released(own), own["rank"], bool(own["again"]))
-            verdict = decide(self._history(db, dataset))
+                return Grant(released_of(own), own["rank"], bool(own["again"]))
+            verdict = decide(self._history(db, dataset), lambda name: self._sample(db, name))
             if isinstance(verdict, Grant):
                 self._write(db, claim, (State.SEEN,), state=State.RESERVED)
                 entry = verdict.entry
                 db.execute(
                     "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?)",
                     (
-                        *(self._scope, claim.job, dataset, entry.first, entry.end, entry.kind, _pack(entry.forms)),
+                        *(self._scope, claim.job, dataset, entry.first, entry.end, entry.kind, pack_forms(entry.forms)),
                         *(json.dumps(entry.opaque), entry.micro_epsilon, entry.query),
                         *(verdict.rank, int(verdict.again)),
                     ),
+                )
+                db.executemany(
+                    "INSERT OR IGNORE INTO samples VALUES (?, ?, ?)",
+                    [(self._scope, name, outputs) for name, outputs in (samples or {}).items()],
                 )
             return verdict
 
@@ -256,13 +213,13 @@ class Ledger:
         """What is known of a job."""
         with self._transaction(write=False) as db:
             row = db.execute("SELECT * FROM jobs WHERE scope = ? AND job = ?", (self._scope, job)).fetchone()
-            return None if row is None else _record(row)
+            return None if row is None else record_of(row)
 
     def records(self, *states: State) -> list[Record]:
         """Jobs in these states (all when none is named), by number."""
         with self._transaction(write=False) as db:
             rows = db.execute("SELECT * FROM jobs WHERE scope = ? ORDER BY job", (self._scope,)).fetchall()
-            return [_record(row) for row in rows if not states or row["state"] in states]
+            return [record_of(row) for row in rows if not states or row["state"] in states]
 
     def history(self, dataset: int) -> list[Released]:
         """Everything released or reserved on a dataset."""
@@ -343,7 +300,12 @@ class Ledger:
     def _history(self, db: sqlite3.Connection, dataset: int) -> list[Released]:
         key = (self._scope, dataset)
         rows = db.execute("SELECT * FROM entries WHERE scope = ? AND dataset = ? ORDER BY job", key).fetchall()
-        return [_released(row) for row in rows]
+        return [released_of(row) for row in rows]
+
+    def _sample(self, db: sqlite3.Connection, name: str) -> bytes | None:
+        key = (self._scope, name)
+        row = db.execute("SELECT outputs FROM samples WHERE scope = ? AND name = ?", key).fetchone()
+        return None if row is None else bytes(row[0])
 
     def _decryptions(self, db: sqlite3.Connection, dataset: int, epoch: int) -> int:
         key = (self._scope, dataset, epoch)
@@ -363,25 +325,3 @@ def _alone(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-def _record(row: sqlite3.Row) -> Record:
-    blobs = (row["decision"], row["document"], row["ciphertext"])
-    decision, document, ciphertext = (None if blob is None else bytes(blob) for blob in blobs)
-    state, approval = State(row["state"]), Approval(row["approval"])
-    kept = (decision, document, ciphertext, row["tx"])
-    return Record(row["job"], row["dataset"], state, approval, row["changed"], row["reason"], *kept)
-
-
-def _released(row: sqlite3.Row) -> Released:
-    forms, opaque = _unpack(row["forms"]), tuple(json.loads(row["opaque"]))
-    place = (row["job"], row["first"], row["past"], row["kind"])
-    return Released(*place, forms, opaque, row["micro_epsilon"], row["query"], bool(row["answered"]))
-
-
-def _pack(forms: tuple[Form, ...]) -> str:
-    return json.dumps([[[column, index, weight] for (column, index), weight in form] for form in forms])
-
-
-def _unpack(text: str) -> tuple[Form, ...]:
-    return tuple(tuple(((column, index), weight) for column, index, weight in form) for form in json.loads(text))

@@ -42,5 +42,8 @@ class Keys(Protocol):
         """The keys of an epoch. Errors: NotFound, WrongPassphrase, BadKey."""
 
 
+KeysOf = Callable[[str], Keys]  # the keys of the dataset that the manifest of this digest describes
+
+
 def unwatched(step: str) -> None:
     """A witness that does not look."""

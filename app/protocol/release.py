@@ -16,8 +16,8 @@ Policy (`check_policy`), the same for all buyers together, on public facts alone
  7. The policy is coherent; the circuit's class is allowed; the rows of a job are at most the policy's.
  8. A label needs a readout. An aggregate covers at least `min_group` rows, and so does every stretch of rows that the
     aggregates released so far, and this one, can be subtracted down to. An aggregate of lookups needs noise.
- 9. Concentration: no combination of the linear forms released on a row, this job's included, has more than
-    `max_concentration` of its variance in one column; no output with lookups has more.
+ 9. Concentration: no combination of what is released on a row, this job included, has more than `max_concentration`
+    of its variance in one column: exactly for linear forms, on a public sample where outputs with lookups take part.
 10. Singling out: under the public distribution of codes, at least `min_group` rows of the dataset do not get the
     commonest answer of a circuit with lookups.
 11. Rank: on every row, the exact rank of all linear forms released, plus the distinct outputs with lookups, stays
@@ -30,14 +30,14 @@ An equal query is answered from the ledger: the same values, no new noise, no ne
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
 from app.protocol.dataset import EncryptedTable
 from app.protocol.documents import canonical, sha256
-from app.protocol.forms import Space, basis, dominated_column
+from app.protocol.forms import Form, Space, basis, dominated_column
 from app.protocol.leak import Leak, Released, atoms, dimensions
 from app.protocol.market import ZERO, DatasetRecord, Job, License
 from app.protocol.reasons import Reason
@@ -127,10 +127,22 @@ class Grant:
     again: bool  # the same query was answered before
 
 
+Joint = Callable[[Sequence[Form], Collection[str], float], str | None]
+
+
 def check_policy(
-    policy: OutputPolicy, leak: Leak, space: Space, job: Job, dataset: DatasetRecord, history: Sequence[Released]
+    policy: OutputPolicy,
+    leak: Leak,
+    space: Space,
+    job: Job,
+    dataset: DatasetRecord,
+    history: Sequence[Released],
+    joint: Joint,
 ) -> Reason | Grant:
-    """Rules 7 to 12. `history`: what was released, or is reserved, on this dataset for all other jobs of anyone."""
+    """Rules 7 to 12. `history`: what was released, or is reserved, on this dataset for all other jobs of anyone.
+
+    `joint` names a column that explains more than a share of some combination of forms and of outputs with lookups.
+    """
     entry = Released(
         job=job.id,
         first=job.first_row,
@@ -157,8 +169,12 @@ def check_policy(
         new = len(together) - len(forms) + len(set(entry.opaque) - opaque)
         if new and len(together) + len(opaque | set(entry.opaque)) > limit:
             return Reason.RANK_BUDGET
-        if new and entry.kind != "aggregate" and dominated_column(together, space, share):
-            return Reason.CONCENTRATION
+        if new and entry.kind != "aggregate":
+            hidden = opaque | set(entry.opaque)
+            if dominated_column(together, space, share):
+                return Reason.CONCENTRATION
+            if hidden and joint(together, hidden, policy.max_concentration):
+                return Reason.CONCENTRATION
         spent = sum(earlier.micro_epsilon for earlier in entries)
         if entry.micro_epsilon and spent + entry.micro_epsilon > policy.epsilon_micro_budget:
             return Reason.PRIVACY_BUDGET

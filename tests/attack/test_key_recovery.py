@@ -117,3 +117,18 @@ def test_tree_that_singles_out_rows(world: World, seed: int) -> None:
     assert outcomes[single] == "singles-out"
     assert outcomes[copied] == "concentration"
     assert world.chain.job(honest).state is JobState.SETTLED
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_trees_that_differ_by_a_column(world: World, seed: int) -> None:
+    """Two circuits with lookups whose difference is a function of one column do not both leave."""
+    rng = np.random.default_rng(seed)
+    bits = [(int(column), 3) for column in rng.permutation(8)[:3]]
+    rest = rng.permutation([100, 400, 650, 200])
+    first = [int(rest[i // 2]) for i in range(8)]  # does not read the last bit
+    second = [int(rest[i // 2]) + 300 * (i % 2) for i in range(8)]
+    agent = world.agent()
+    assert agent.process(world.job(tree_circuit(bits, second, PROFILE), rows=ROWS)).what == "done"
+    assert agent.process(world.job(tree_circuit(bits, first, PROFILE), rows=ROWS)).detail == "concentration"
+    beside = world.job(tree_circuit(bits, first, PROFILE), first=40, rows=20)
+    assert agent.process(beside).what == "done"

@@ -51,7 +51,7 @@ def test_whole_life(ledger: Ledger) -> None:
     """A job's states come in order, and everything that was kept is read back as it was."""
     claim = ledger.claim(1, 5)
     assert claim is not None
-    assert ledger.reserve(claim, 5, lambda history: grant()) == grant()
+    assert ledger.reserve(claim, 5, lambda history, _: grant()) == grant()
     assert ledger.history(5) == [ENTRY]
     assert ledger.verified(claim, 5, 2, 10) is None
     ledger.sealed(claim, document=b"document", ciphertext=b"cipher", decision=b"decision", answer=("q" * 64, b"answer"))
@@ -87,9 +87,9 @@ def test_lease_and_fence(ledger: Ledger, clock: Time) -> None:
     assert new is not None
     assert new.fence > old.fence
     with pytest.raises(TryAgain):
-        ledger.reserve(old, 5, lambda history: grant())
+        ledger.reserve(old, 5, lambda history, _: grant())
     assert ledger.history(5) == []
-    ledger.reserve(new, 5, lambda history: grant())
+    ledger.reserve(new, 5, lambda history, _: grant())
     for late in (
         lambda: ledger.verified(old, 5, 1, 10),
         lambda: ledger.refusing(old, Reason.RANK_BUDGET, b""),
@@ -121,7 +121,7 @@ def test_refusal_gives_back_and_release_does_not(ledger: Ledger) -> None:
     for job, end in ((1, "refuse"), (2, "drop"), (3, "seal")):
         claim = ledger.claim(job, 5)
         assert claim is not None
-        ledger.reserve(claim, 5, lambda history, job=job: grant(job))  # type: ignore[misc]
+        ledger.reserve(claim, 5, lambda history, _, job=job: grant(job))  # type: ignore[misc]
         if end == "refuse":
             ledger.refusing(claim, Reason.OUTPUT_MISMATCH, b"decision")
             continue
@@ -136,11 +136,11 @@ def test_reservation_survives_a_crash_once(ledger: Ledger, clock: Time) -> None:
     """After a crash the reservation is found again and not made, or decided, a second time."""
     claim = ledger.claim(1, 5)
     assert claim is not None
-    ledger.reserve(claim, 5, lambda history: grant())
+    ledger.reserve(claim, 5, lambda history, _: grant())
     clock.now += 31
     again = ledger.claim(1, 5)
     assert again is not None
-    assert ledger.reserve(again, 5, lambda history: pytest.fail("decided again")) == grant()
+    assert ledger.reserve(again, 5, lambda history, _: pytest.fail("decided again")) == grant()
     assert len(ledger.history(5)) == 1
 
 
@@ -151,7 +151,7 @@ def test_fifty_at_once_share_one_budget(ledger: Ledger) -> None:
         claim = ledger.claim(job, 5)
         assert claim is not None
 
-        def decide(history: list[Released]) -> Reason | Grant:
+        def decide(history: list[Released], _: object) -> Reason | Grant:
             spent = sum(entry.micro_epsilon for entry in history)
             return grant(job) if spent + 7 <= 49 else Reason.PRIVACY_BUDGET
 
@@ -175,7 +175,7 @@ def test_decryption_limit(ledger: Ledger) -> None:
     for job in (1, 2, 3):
         claim = ledger.claim(job, 5)
         assert claim is not None
-        ledger.reserve(claim, 5, lambda history, job=job: grant(job))  # type: ignore[misc]
+        ledger.reserve(claim, 5, lambda history, _, job=job: grant(job))  # type: ignore[misc]
         over = [ledger.verified(claim, 5, 1, 2) for _ in range(2)]
         assert over == ([None, None] if job < 3 else [Reason.EPOCH_LIMIT] * 2)
     assert ledger.decryptions(5, 1) == 2

@@ -72,7 +72,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     license = market.buy_license(stage.buyer, offer.value).value
     seam = MarketChain(market, stage.owner)
     agent = CustodianAgent(
-        seam, world.store, world.keys, world.ledger, stage.owner.sign_digest,
+        seam, world.store, lambda _: world.keys, world.ledger, stage.owner.sign_digest,
         execute=lambda facts: execute(facts, world.store, threads=1), threads=1,
     )  # fmt: skip
     yield Scene(world, stage, license, agent)

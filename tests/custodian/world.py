@@ -350,7 +350,7 @@ class World:
         parts: dict[str, object] = {"execute": self.execute, "threads": 1, "find_profile": self.find}
         parts |= changes
         sign = lambda text: f"signed:{text}"  # noqa: E731
-        return CustodianAgent(self.chain, self.store, self.keys, ledger or self.ledger, sign, **parts)  # type: ignore[arg-type]
+        return CustodianAgent(self.chain, self.store, lambda _: self.keys, ledger or self.ledger, sign, **parts)  # type: ignore[arg-type]
 
     def find(self, digest: str) -> EncryptionProfile:
         """The world's profile, by its digest."""

@@ -1,0 +1,39 @@
+"""The policy's rules over the ledger: what was released on the rows before, forms exactly and lookups on the sample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+import numpy as np
+
+from app.execution.facts import JobFacts
+from app.protocol.forms import Form
+from app.protocol.leak import Released
+from app.protocol.reasons import Reason
+from app.protocol.release import Facts, Grant, check_policy
+from fhe.leak import SAMPLE, dominated_on_sample, sample_outputs, space_of
+
+
+def samples_of(work: JobFacts) -> dict[str, bytes]:
+    """The outputs of a circuit with lookups on the public sample, by name as `Leak.opaque` has them; 64-bit words."""
+    if len(work.circuit.layers) == 1:
+        return {}
+    outputs = sample_outputs(work.circuit, work.table.codebook)
+    names = (f"{work.job.circuit}:{name}" for name in work.circuit.outputs)
+    return {name: values.astype("<i8").tobytes() for name, values in zip(names, outputs, strict=True)}
+
+
+def decide(
+    facts: Facts, own: Mapping[str, bytes], history: list[Released], kept: Callable[[str], bytes | None]
+) -> Reason | Grant:
+    """What the policy says to a job after this history. `own` and `kept`: sampled outputs by name."""
+    codebook = facts.table.codebook
+
+    def joint(forms: Sequence[Form], opaque: Collection[str], share: float) -> str | None:
+        found = [own.get(name) or kept(name) for name in sorted(opaque)]
+        outputs = [np.frombuffer(words, "<i8") for words in found if words is not None and len(words) == 8 * SAMPLE]
+        if len(outputs) < len(found):
+            return "a column"  # what was released cannot be judged any more, so nothing may be added to it
+        return dominated_on_sample(outputs, forms, codebook, share)
+
+    return check_policy(facts.policy, facts.leak, space_of(codebook), facts.job, facts.dataset, history, joint)
