@@ -134,7 +134,7 @@ def _bounds(forest: Forest) -> list[tuple[int, int]]:
 def _outputs(model: Any, outputs: int) -> tuple[list[str], Readout]:
     """Names of the outputs, and how they become a label."""
     if not hasattr(model, "classes_"):
-        return ["score"], Readout("value")
+        return ["score"] if outputs == 1 else [f"value {number}" for number in range(outputs)], Readout("value")
     if outputs == 1:
         return ["score"], Readout("threshold", 1)  # a positive score: the second class is the likelier
     return [f"class {number}" for number in range(outputs)], Readout("argmax")

@@ -107,6 +107,25 @@ def test_a_model_of_scikit_learn_or_xgboost_is_imported_with_its_own_thresholds(
         assert np.abs(compiled.decoder.predict(outputs) - plain.predict(data.codes)).max() < 0.02 * spread
 
 
+def test_a_forest_of_several_targets_gives_one_output_for_each() -> None:
+    """And labels that are not 0 and 1 come back as they were."""
+    data = table()
+    targets = np.stack([data.target, data.values[:, 5] * data.values[:, 6]], axis=1)
+    forest = concrete().RandomForestRegressor(n_bits=5, n_estimators=3, max_depth=3, random_state=0)
+    codes = data.codes.astype(np.float32)
+    quietly(lambda: forest.fit(codes, targets))
+    compiled = quietly(lambda: lower_tree_model(forest, data.codebook))
+    outputs = in_the_clear(compiled.circuit, data.codes, data.codebook)
+    np.testing.assert_array_equal(outputs, _sums(forest, data.codes))
+    np.testing.assert_allclose(compiled.decoder.predict(outputs), forest.predict(codes), rtol=1e-13)
+    labels = np.array([7, 20])[data.classes[2]]
+    tree = concrete().DecisionTreeClassifier(n_bits=5, max_depth=3, random_state=0)
+    quietly(lambda: tree.fit(codes, labels))
+    compiled = quietly(lambda: lower_tree_model(tree, data.codebook))
+    found = compiled.decoder.predict(in_the_clear(compiled.circuit, data.codes, data.codebook))
+    np.testing.assert_array_equal(found, tree.predict(codes))
+
+
 def test_columns_can_be_named_in_any_order() -> None:
     """A model on three of the columns, in its own order, reads those."""
     data = table()
