@@ -22,9 +22,7 @@ I64 = npt.NDArray[np.int64]
 BLOCK = 1 << 21  # words opened at once
 
 
-def decrypt_lookups(
-    secret: SecretKeys, profile: EncryptionProfile, circuit: Circuit, rows: int, output: Output
-) -> I64:
+def decrypt_lookups(secret: SecretKeys, profile: EncryptionProfile, circuit: Circuit, rows: int, output: Output) -> I64:
     """The outputs int64 (outputs, rows) of a circuit with lookups.
 
     Errors: BadKey for another profile's key; BadReceipt when the result is not of this circuit, profile and row count.

@@ -50,10 +50,10 @@ class PackingKey:
     seed: bytes
     bodies: U64
 
-    def masks(self) -> U64:
-        """Mask words, of the shape of `bodies`, from `seed` (`fhe.mask`)."""
-        bits, levels, size = self.bodies.shape
-        return mask(self.seed, 0, bits * levels, size).reshape(self.bodies.shape)
+    def masks(self, start: int, stop: int) -> U64:
+        """Mask words (stop - start, levels, N) of bits [start, stop), from `seed` (`fhe.mask`)."""
+        _, levels, size = self.bodies.shape
+        return mask(self.seed, start * levels, (stop - start) * levels, size).reshape(-1, levels, size)
 
 
 class Header(Document):

@@ -54,9 +54,7 @@ def evaluate(
     if not isinstance(last, Linear):
         raise BadModel("This circuit does not end with a linear layer.", "Compile the model again.")
     if len(circuit.layers) == 1:
-        words = evaluate_bodies(
-            circuit, profile, table, source, first_row, rows, threads=threads, progress=progress
-        )
+        words = evaluate_bodies(circuit, profile, table, source, first_row, rows, threads=threads, progress=progress)
         return Output("bodies", rows, len(last.bias), last.width, profile.polynomial_size, 64, words)
     check_fits(circuit, profile, table)
     check_lookups_fit(circuit, profile)

@@ -67,6 +67,6 @@ def extract(masks: U64, bodies: U64, row: int) -> U64:
     size = masks.shape[-1]
     out = np.empty((*masks.shape[:-1], size + 1), np.uint64)
     out[..., : row + 1] = masks[..., row::-1]
-    out[..., row + 1 : size] = np.uint64(0) - masks[..., : row : -1]
+    out[..., row + 1 : size] = np.uint64(0) - masks[..., :row:-1]
     out[..., size] = bodies[..., row]
     return out

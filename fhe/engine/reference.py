@@ -91,7 +91,7 @@ class ReferenceCore:
         packing = self._packing_words
         if packing is None:
             raise ValueError("pack() needs a packing key")
-        size, masks = self._profile.polynomial_size, packing.masks()
+        size = self._profile.polynomial_size
         columns = np.zeros((size, size), np.uint64)
         columns[:, : len(lwe)] = lwe[:, :-1].T
         zero = np.zeros(size // 2), np.zeros(size // 2)
@@ -99,7 +99,7 @@ class ReferenceCore:
         for start in range(0, size, SUBTOTAL):
             bits = slice(start, start + SUBTOTAL)
             re, im = points(digits(columns[bits], packing_gadget(self._profile)).astype(np.float64))
-            parts = key_points(masks[bits]), key_points(packing.bodies[bits])
+            parts = key_points(packing.masks(start, start + SUBTOTAL)), key_points(packing.bodies[bits])
             for c, (key_re, key_im) in enumerate(parts):
                 subtotal = zero
                 for bit in range(SUBTOTAL):

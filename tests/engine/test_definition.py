@@ -163,9 +163,7 @@ class Case:
         acc = [[0] * size, times_monomial(test, -c[-1])]
         for i in range(self.n):
             cut = [[digits(x, self.base, self.levels) for x in minus(times_monomial(p, c[i]), p)] for p in acc]
-            terms = [
-                points([float(x[level]) for x in cut[row]]) for row in range(2) for level in range(self.levels)
-            ]
+            terms = [points([float(x[level]) for x in cut[row]]) for row in range(2) for level in range(self.levels)]
             for column in range(2):
                 total: list[C] = []
                 for number, term in enumerate(terms):

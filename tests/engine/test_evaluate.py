@@ -18,6 +18,7 @@ from fhe.circuit import Circuit, Lookup
 from fhe.decrypt import decrypt_linear
 from fhe.decrypt_lookup import decrypt_lookups
 from fhe.engine import evaluate as module
+from fhe.engine import wires
 from fhe.engine.evaluate import evaluate
 from fhe.engine.output import Output
 from fhe.insecure_keys import insecure_test_keys
@@ -31,6 +32,15 @@ ROOT = Path(__file__).parents[2]
 def run(world: World, circuit: Circuit, first: int, rows: int, **options: object) -> Output:
     key = options.pop("key", world.key)
     return evaluate(circuit, world.profile, world.table, world.source, first, rows, key, **options)  # type: ignore[arg-type]
+
+
+def _digest_in_a_new_process(backend: str, threads: str) -> str:
+    script = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
+        "from tests.engine import determinism; print(determinism.digest(sys.argv[1], int(sys.argv[2])))"
+    )
+    command = [sys.executable, "-c", script, backend, threads]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout.strip()
 
 
 @pytest.mark.parametrize(("stages", "outputs"), [(1, 1), (1, 3), (2, 2)])
@@ -85,26 +95,38 @@ def test_threads_and_batches_change_no_byte(world: World, monkeypatch: pytest.Mo
     assert len(results) == 1
 
 
+def test_memory_limits_change_no_byte(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values summed one at a time, and inputs read again because only two are kept: the same bytes."""
+    circuit = tree_like(world, stages=2, outputs=2)
+    expected = run(world, circuit, 250, 60).to_bytes()
+    monkeypatch.setattr(wires, "BLOCK", 1)
+    monkeypatch.setattr(wires, "CACHED_INPUTS", 2)
+    assert run(world, circuit, 250, 60).to_bytes() == expected
+
+
+def test_batches_stay_as_small_as_promised(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more than `BOOTSTRAPS` ciphertexts are computed together, whatever the number of rows."""
+    core = module.core_for(world.profile, world.table, world.key, 1, "native")
+    plain, counts = type(core).bootstrap, []
+    monkeypatch.setattr(module, "BOOTSTRAPS", 50)
+    monkeypatch.setattr(type(core), "bootstrap", lambda self, *a: counts.append(len(a[0])) or plain(self, *a))
+    run(world, tree_like(world), 0, 600, backend="native")
+    assert sum(counts) == 600 * 4
+    assert max(counts) <= 50
+
+
+def test_ten_fresh_processes_give_the_same_digest() -> None:
+    """Ten new interpreters, both thread counts and backends among them, agree on the digest of a job."""
+    runs = [_digest_in_a_new_process(("native", "reference")[i % 5 == 4], str(1 + i % 2)) for i in range(10)]
+    assert len(set(runs)) == 1
+
+
 def test_row_ranges_agree_where_they_overlap(world: World) -> None:
     """As LWE results, rows computed alone have the bytes they have in a larger job."""
     circuit, key = tree_like(world), replace(world.key, packing=None)
     whole = run(world, circuit, 295, 50, key=key).words
     for first, rows in ((295, 1), (299, 2), (310, 35)):
         assert np.array_equal(run(world, circuit, first, rows, key=key).words, whole[first - 295 : first - 295 + rows])
-
-
-def test_fresh_processes_give_the_same_digest(world: World) -> None:
-    """Three new interpreters, with 1 and 2 threads and both backends, agree on the digest of a job."""
-    script = (
-        f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
-        "from tests.engine import determinism; print(determinism.digest(sys.argv[1], int(sys.argv[2])))"
-    )
-    runs = [
-        subprocess.run([sys.executable, "-c", script, *choice], check=True, capture_output=True, text=True, timeout=120)
-        for choice in (("native", "1"), ("native", "2"), ("reference", "1"))
-    ]
-    assert len({run.stdout for run in runs}) == 1
-    assert len(runs[0].stdout.strip()) == 64
 
 
 def test_progress_counts_every_lookup_once(world: World) -> None:

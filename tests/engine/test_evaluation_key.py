@@ -98,7 +98,8 @@ def test_a_packing_key_encrypts_each_key_bit_at_each_level(world: World) -> None
     packing, profile = world.key.packing, world.profile
     assert packing is not None
     levels, size = packing.bodies.shape[1], profile.polynomial_size
-    phases = Opener(world.secret, profile).phase(packing.masks().reshape(-1, size), packing.bodies.reshape(-1, size))
+    masks, bodies = packing.masks(0, size).reshape(-1, size), packing.bodies.reshape(-1, size)
+    phases = Opener(world.secret, profile).phase(masks, bodies)
     expected = np.zeros((size, levels, size), np.uint64)
     for level in range(levels):
         shift = np.uint64(64 - profile.bootstrap.base_log * (levels - level))

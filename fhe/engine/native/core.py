@@ -146,11 +146,10 @@ class NativeCore:
             packing = self._packing_words
             if packing is None:
                 raise ValueError("pack() needs a packing key")
-            masks, bodies = packing.masks(), packing.bodies
             gadget, steps = packing_gadget(self._profile), self._profile.polynomial_size
 
             def words(start: int, stop: int) -> U64:
-                return np.stack([masks[start:stop], bodies[start:stop]], axis=2)
+                return np.stack([packing.masks(start, stop), packing.bodies[start:stop]], axis=2)
 
             self._packing_key = self._transform(gadget, words, steps, 1)
         return self._packing_key
@@ -174,4 +173,3 @@ def _at(array: npt.NDArray[np.generic]) -> int:
 def _check(code: int) -> None:
     if code:
         raise MemoryError("the native core found no memory")
-

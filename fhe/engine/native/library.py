@@ -115,4 +115,3 @@ def tables(size: int, lanes: int) -> tuple[F64, F64]:
     for array, values in zip(out, (front, tail), strict=True):
         array[...] = values
     return out
-
