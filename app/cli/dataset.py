@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -12,9 +12,16 @@ from app.cli.context import AsJson, AsOwner, Session
 from app.cli.output import facts_table, rows_table
 from app.protocol.errors import BadInput
 
+if TYPE_CHECKING:
+    from app.client.owner import Published
+
 app = typer.Typer(no_args_is_help=True, help="Tables: look at one, publish it encrypted, offer it, browse.")
 File = Annotated[Path, typer.Argument(help="CSV, Parquet or Arrow file.", exists=True, dir_okay=False)]
 Recipe = Annotated[Path | None, typer.Option(help="TOML recipe: ranges, bins, policy, terms.", exists=True)]
+FullRecipe = Annotated[
+    Path, typer.Option("--recipe", help="TOML recipe; draft one with: darkroom dataset recipe.", exists=True)
+]
+Bins = Annotated[bool, typer.Option(help="Publish comparison bits too, where the recipe has bins.")]
 Number = Annotated[int, typer.Argument(help="The dataset's number.", min=1)]
 
 
@@ -75,25 +82,79 @@ def recipe(
 @app.command("publish")
 def publish(
     file: File,
-    recipe: Annotated[Path, typer.Option(help="TOML recipe; draft one with: darkroom dataset recipe.", exists=True)],
+    recipe: FullRecipe,
     offer: Annotated[bool, typer.Option(help="Also offer licenses on the recipe's terms.")] = True,
-    bins: Annotated[bool, typer.Option(help="Publish comparison bits too, where the recipe has bins.")] = True,
+    bins: Bins = True,
+    keys: Annotated[str | None, typer.Option(help="A new keyring's name; by default after the file.")] = None,
     role: AsOwner = "owner",
     as_json: AsJson = False,
 ) -> None:
-    """Encrypt a table on this machine and publish ciphertext, manifest, preview and license on chain."""
+    """Encrypt a table on this machine and publish ciphertext, manifest and preview, with a record on chain."""
+    from ingestion.recipe import read_recipe
+
+    session = Session(role, as_json)
+    read, cabinet = read_recipe(recipe), session.owner.cabinet
+    name = keys or cabinet.free_name(file.stem)
+    if not cabinet.keyring(name).epochs():
+        session.out.say(f"Making the keys {name} through Concrete; this takes some ten seconds.")
+        session.owner.new_epoch(name)
+    with session.out.progress("encrypt rows") as progress:
+        published = session.owner.publish(file, read, keys=name, encodings=_encodings(bins), progress=progress)
+    value = _told(session, published) | {"dataset": published.sent.value, "keys": name}
+    if offer:
+        made = session.owner.offer(published.sent.value, read.policy, read.offer)
+        value |= {"offer": made.value, "offer_transaction": made.tx, "offer_gas": made.gas}
+    session.out.show(value, lambda out: out.print(facts_table(value)))
+
+
+@app.command("update")
+def update(
+    number: Number,
+    file: File,
+    recipe: FullRecipe,
+    rotate: Annotated[bool, typer.Option("--rotate", help="Under a new epoch of the dataset's keys.")] = False,
+    bins: Bins = True,
+    role: AsOwner = "owner",
+    as_json: AsJson = False,
+) -> None:
+    """Publish a new version of a dataset; jobs that are open go on with the version they name."""
     from ingestion.recipe import read_recipe
 
     session = Session(role, as_json)
     read = read_recipe(recipe)
     with session.out.progress("encrypt rows") as progress:
-        encodings = ("affine", "bins") if bins else ("affine",)
-        published = session.owner.publish(file, read, encodings=encodings, progress=progress)  # type: ignore[arg-type]
+        published = session.owner.update(
+            number, file, read, rotate=rotate, encodings=_encodings(bins), progress=progress
+        )
+    value = _told(session, published) | {"dataset": number, "epoch" if rotate else "version": published.sent.value}
+    session.out.show(value, lambda out: out.print(facts_table(value)))
+
+
+@app.command("retire")
+def retire(
+    number: Number,
+    epoch: Annotated[int, typer.Argument(help="The key epoch to end.", min=1)],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    role: AsOwner = "owner",
+    as_json: AsJson = False,
+) -> None:
+    """Destroy an epoch's secret keys for good, once no open job needs them, and say so on chain."""
+    session = Session(role, as_json)
+    if not yes:
+        typer.confirm(f"Destroy the keys of epoch {epoch}? Its ciphertexts become unreadable.", abort=True, err=True)
+    value = {"dataset": number, "epoch": epoch, "transaction": session.owner.retire(number, epoch)}
+    session.out.show(value, lambda out: out.print(facts_table(value)))
+
+
+def _encodings(bins: bool) -> tuple[Literal["affine", "bins"], ...]:
+    return ("affine", "bins") if bins else ("affine",)
+
+
+def _told(session: Session, published: Published) -> dict[str, Any]:
     for warning in published.prepared.warnings:
         session.out.say(f"[yellow]note[/]: {warning}")
     table = published.prepared.manifest.table
-    value: dict[str, Any] = {
-        "dataset": published.sent.value,
+    return {
         "rows": table.rows,
         "manifest": published.prepared.cid,
         "card": published.prepared.card_cid,
@@ -101,16 +162,10 @@ def publish(
         "transaction": published.sent.tx,
         "gas": published.sent.gas,
     }
-    if offer:
-        made = session.owner.offer(published.sent.value, read.policy, read.offer)
-        value |= {"offer": made.value, "offer_transaction": made.tx, "offer_gas": made.gas}
-    session.out.show(value, lambda out: out.print(facts_table(value)))
 
 
 @app.command("offer")
-def offer(
-    number: Number, recipe: Annotated[Path, typer.Option(exists=True)], role: AsOwner = "owner", as_json: AsJson = False
-) -> None:
+def offer(number: Number, recipe: FullRecipe, role: AsOwner = "owner", as_json: AsJson = False) -> None:
     """Offer licenses on a published dataset, on the terms and under the policy of a recipe."""
     from ingestion.recipe import read_recipe
 

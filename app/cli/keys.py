@@ -9,44 +9,34 @@ import typer
 from app.cli.context import AsBuyer, AsJson, AsOwner, Session
 from app.cli.output import facts_table, rows_table
 
-app = typer.Typer(no_args_is_help=True, help="Keys: make an epoch, list, destroy; the sealing key.")
+app = typer.Typer(no_args_is_help=True, help="Keys: make an epoch, list; the sealing key.")
 
 
 @app.command("create")
 def create(
+    name: Annotated[str, typer.Argument(help="The keyring's name; each dataset has one of its own.")],
     lookups: Annotated[bool, typer.Option(help="Publish an evaluation key, so that trees can run.")] = True,
     role: AsOwner = "owner",
     as_json: AsJson = False,
 ) -> None:
-    """Make the next epoch's keys through Concrete; the secret ones are sealed under the role's passphrase."""
+    """Make a keyring's next epoch through Concrete; the secret keys are sealed under the role's passphrase."""
     session = Session(role, as_json)
-    record = session.owner.new_epoch(lookups=lookups)
+    record = session.owner.new_epoch(name, lookups=lookups)
     value = record.model_dump(mode="json")
     session.out.show(value, lambda out: out.print(facts_table(value)))
 
 
 @app.command("list")
 def list_keys(role: AsOwner = "owner", as_json: AsJson = False) -> None:
-    """The epochs whose secret keys are in this role's folder."""
+    """The epochs whose secret keys are in this role's folder, by keyring."""
     session = Session(role, as_json)
-    rows = [session.owner.epoch(number).model_dump(mode="json") for number in session.owner.keyring.epochs()]
+    cabinet = session.owner.cabinet
+    rows = [
+        cabinet.epoch(name, number).model_dump(mode="json", exclude={"kind"})
+        for name in cabinet.names()
+        for number in cabinet.keyring(name).epochs()
+    ]
     session.out.show(rows, lambda out: out.print(rows_table(rows, empty="No keys yet.")))
-
-
-@app.command("destroy")
-def destroy(
-    epoch: Annotated[int, typer.Argument(help="The epoch.", min=1)],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    role: AsOwner = "owner",
-    as_json: AsJson = False,
-) -> None:
-    """Destroy an epoch's secret keys: nothing encrypted in it can ever be read again."""
-    session = Session(role, as_json)
-    if not yes:
-        typer.confirm(f"Destroy the keys of epoch {epoch}? Its ciphertexts become unreadable.", abort=True, err=True)
-    session.owner.keyring.destroy(epoch)
-    value = {"destroyed": epoch}
-    session.out.show(value, lambda out: out.print(facts_table(value)))
 
 
 @app.command("sealing")

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from app.client.home import Actor
 from app.client.network import Network, threads_available
-from app.protocol.documents import Document
-from app.protocol.errors import NotFound
+from app.protocol.documents import Document, Hex32
+from app.protocol.errors import NotAllowed, NotFound, UsageError
+from app.protocol.market import DatasetRecord
 from app.protocol.receipt import OutputPolicy
 from app.protocol.seams import Progress
 from fhe.files import write_private
 from fhe.keyring import Keyring
-from fhe.keys import SecretKeys
 from fhe.profile import EncryptionProfile
 from fhe.profiles import REFERENCE, find
 
@@ -25,10 +28,12 @@ if TYPE_CHECKING:
     from app.chain.market import Sent
     from app.custodian.agent import CustodianAgent
     from app.custodian.ledger import Ledger
+    from app.custodian.seams import KeysOf
     from fhe.evaluation_key import EvaluationKey
     from ingestion.publish import Prepared
     from ingestion.recipe import OfferHints, Recipe
 
+Encoding = Literal["affine", "bins"]
 DAY = 86_400
 
 
@@ -36,9 +41,18 @@ class EpochRecord(Document):
     """What an owner remembers of a key epoch; nothing in it is secret."""
 
     kind: Literal["darkroom/epoch"] = "darkroom/epoch"
+    keys: str  # the keyring's name
     epoch: int
     profile: str
     evaluation_key: str | None  # CID in the store
+
+
+class KeyedManifest(Document):
+    """Which keyring a manifest's ciphertexts are under; written before the manifest reaches the chain."""
+
+    kind: Literal["darkroom/keyed-manifest"] = "darkroom/keyed-manifest"
+    manifest: Hex32
+    keys: str
 
 
 @dataclass(frozen=True)
@@ -49,22 +63,72 @@ class Published:
     prepared: Prepared
 
 
-class OwnerKeys:
-    """`app.custodian.seams.Keys` over the owner's keyring, opened with the passphrase that the owner gave once."""
+class KeyCabinet:
+    """An owner's keyrings, one a dataset: keys of one dataset can be destroyed without touching another's."""
 
-    def __init__(self, keyring: Keyring, passphrase: str) -> None:
-        self._keyring, self._passphrase = keyring, passphrase
+    def __init__(self, actor: Actor) -> None:
+        self._actor = actor
 
-    def __repr__(self) -> str:
-        return f"OwnerKeys(epochs={self._keyring.epochs()})"
+    def names(self) -> list[str]:
+        """The keyrings that are here."""
+        folder = self._actor.path("keys")
+        return sorted(entry.name for entry in folder.iterdir() if entry.is_dir()) if folder.is_dir() else []
 
-    def epochs(self) -> frozenset[int]:
-        """Epochs that can be opened."""
-        return frozenset(self._keyring.epochs())
+    def keyring(self, name: str) -> Keyring:
+        """The keyring of this name, empty when there is none yet. Errors: UsageError."""
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", name):
+            raise UsageError(f"{name!r} cannot be a keyring's name.", "Use lower-case letters, digits and dashes.")
+        return Keyring(self._actor.path("keys") / name)
 
-    def open(self, epoch: int) -> SecretKeys:
-        """The keys of an epoch. Errors: NotFound, WrongPassphrase, BadKey."""
-        return self._keyring.open(epoch, self._passphrase)
+    def epoch(self, name: str, number: int | None = None) -> EpochRecord:
+        """What is known of an epoch, by default the newest. Errors: NotFound before any keys were made."""
+        epochs = self.keyring(name).epochs()
+        wanted = number if number is not None else (epochs[-1] if epochs else 0)
+        path = self.keyring(name).folder / f"epoch-{wanted:04d}.json"
+        if not path.is_file():
+            raise NotFound(f"The keyring {name!r} has no keys of that epoch.", "Make them: darkroom keys create.")
+        return EpochRecord.from_bytes(path.read_bytes())
+
+    def note(self, record: EpochRecord) -> None:
+        """Remember the public side of an epoch."""
+        path = self.keyring(record.keys).folder / f"epoch-{record.epoch:04d}.json"
+        write_private(path, record.to_bytes())
+
+    def free_name(self, stem: str) -> str:
+        """A keyring's name that is not taken, after a file's."""
+        base = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:48] or "table"
+        taken = set(self.names())
+        return next(name for name in (base, *(f"{base}-{n}" for n in itertools.count(2))) if name not in taken)
+
+    def bind(self, manifest: str, name: str) -> None:
+        """Remember which keyring a manifest's ciphertexts are under."""
+        folder = self._actor.path("manifests")
+        folder.mkdir(mode=0o700, exist_ok=True)
+        write_private(folder / f"{manifest}.json", KeyedManifest(manifest=manifest, keys=name).to_bytes())
+
+    def vaults(self, passphrase: Callable[[], str]) -> KeysOf:
+        """The keys of each manifest's dataset, for a custodian that runs; opened when they are first needed.
+
+        Errors, when a dataset's keys are asked for that are not here: NotFound.
+        """
+        from app.custodian.vault import Vault
+
+        @cache
+        def vault(name: str) -> Vault:
+            return Vault(self.keyring(name), passphrase)
+
+        def of(manifest: str) -> Vault:
+            name = self.name_of(manifest)
+            if name is None:
+                raise NotFound("No keyring here belongs to this dataset.", "Serve it where it was published.")
+            return vault(name)
+
+        return of
+
+    def name_of(self, manifest: str) -> str | None:
+        """The keyring of a manifest that was published here; None for another's."""
+        path = self._actor.path("manifests") / f"{manifest}.json"
+        return KeyedManifest.from_bytes(path.read_bytes()).keys if path.is_file() else None
 
 
 class Owner:
@@ -72,55 +136,117 @@ class Owner:
 
     def __init__(self, network: Network, actor: Actor, account: Account) -> None:
         self.network, self.actor, self.account = network, actor, account
-        self.keyring = Keyring(actor.path("keys"))
+        self.cabinet = KeyCabinet(actor)
 
-    def new_epoch(self, profile: EncryptionProfile = REFERENCE, *, lookups: bool = True) -> EpochRecord:
-        """Make the next epoch's keys through Concrete, seal the secret ones, publish the evaluation key.
+    def new_epoch(self, keys: str, profile: EncryptionProfile = REFERENCE, *, lookups: bool = True) -> EpochRecord:
+        """Make a keyring's next epoch through Concrete, seal the secret keys, publish the evaluation key.
 
-        Without `lookups` only linear and additive circuits can run, and no evaluation key (about 230 MB) is published.
+        Without `lookups` only linear and additive circuits can run, and no evaluation key (about 220 MB) is published.
         Errors: BadKey where Concrete's optimizer no longer agrees with the profile.
         """
         from fhe.keys import generate
         from fhe.packing_key import with_packing
 
-        epoch = self.keyring.next_epoch()
+        keyring, passphrase = self.cabinet.keyring(keys), self.actor.passphrase()
+        epoch = keyring.next_epoch()
         secret, evaluation = generate(profile, epoch)
-        self.keyring.add(secret, self.actor.passphrase())
+        keyring.add(secret, passphrase)
         cid = self._keep(with_packing(evaluation, secret, profile)) if lookups else None
-        record = EpochRecord(epoch=epoch, profile=profile.digest, evaluation_key=cid)
-        write_private(self._epoch_file(epoch), record.to_bytes())
+        record = EpochRecord(keys=keys, epoch=epoch, profile=profile.digest, evaluation_key=cid)
+        self.cabinet.note(record)
         return record
-
-    def epoch(self, number: int | None = None) -> EpochRecord:
-        """What is known of an epoch, by default the newest. Errors: NotFound before any keys were made."""
-        epochs = self.keyring.epochs()
-        wanted = number if number is not None else (epochs[-1] if epochs else 0)
-        path = self._epoch_file(wanted)
-        if not path.is_file():
-            raise NotFound("This owner has no keys of that epoch.", "Make keys: darkroom keys create.")
-        return EpochRecord.from_bytes(path.read_bytes())
 
     def publish(
         self,
         path: Path,
         recipe: Recipe,
         *,
-        encodings: Sequence[Literal["affine", "bins"]] = ("affine", "bins"),
+        keys: str,
+        encodings: Sequence[Encoding] = ("affine", "bins"),
         progress: Progress | None = None,
     ) -> Published:
-        """Encrypt a table under the newest epoch and record it on chain; the value is the dataset's id.
+        """Encrypt a table under a keyring's first epoch and record it on chain; the value is the dataset's id.
 
-        Errors: BadTable, BadRecipe, OutOfRange, TooLarge before anything is kept; WrongPassphrase; Reverted.
+        Errors: BadTable, BadRecipe, OutOfRange, TooLarge before anything is kept; WrongPassphrase; Reverted; NotAllowed
+        for a keyring that another dataset uses.
         """
+        record = self.cabinet.epoch(keys)
+        if record.epoch != 1 or any(self.cabinet.name_of(each.manifest) == keys for each in self.own()):
+            raise NotAllowed(
+                f"The keyring {keys!r} belongs to another dataset.", "Publish under a new one: --keys NAME."
+            )
+        prepared = self._prepare(path, recipe, record, encodings, progress)
+        digests = _digests(prepared)
+        return Published(self.network.market.publish_dataset(self.account, **digests), prepared)
+
+    def update(
+        self,
+        dataset: int,
+        path: Path,
+        recipe: Recipe,
+        *,
+        rotate: bool,
+        encodings: Sequence[Encoding] = ("affine", "bins"),
+        progress: Progress | None = None,
+    ) -> Published:
+        """Publish a new version of a dataset: under its present keys, or with `rotate` under a new epoch of them.
+
+        Jobs that are open go on with the version they name. The value is the new version or epoch. Errors: as
+        `publish`; NotFound when the dataset's keys are not here.
+        """
+        present = self.network.market.dataset(dataset)
+        name = self.cabinet.name_of(present.manifest)
+        if name is None:
+            raise NotFound(f"The keys of dataset {dataset} are not here.", "Update it where it was published.")
+        if not rotate:
+            prepared = self._prepare(path, recipe, self.cabinet.epoch(name, present.epoch), encodings, progress)
+            return Published(self.network.market.new_version(self.account, dataset, **_digests(prepared)), prepared)
+        if self.cabinet.keyring(name).next_epoch() == present.epoch + 1:  # else an earlier try made it already
+            self.new_epoch(name, lookups=self.cabinet.epoch(name, present.epoch).evaluation_key is not None)
+        prepared = self._prepare(path, recipe, self.cabinet.epoch(name, present.epoch + 1), encodings, progress)
+        return Published(self.network.market.new_epoch(self.account, dataset, **_digests(prepared)), prepared)
+
+    def retire(self, dataset: int, epoch: int) -> str:
+        """Destroy an epoch's secret keys for good and say so on chain; the transaction. It may be repeated.
+
+        Errors: TryAgain while open jobs need the epoch; NotFound when the dataset's keys are not here.
+        """
+        from app.custodian.market_chain import MarketChain
+        from app.custodian.rotation import retire
+
+        market = self.network.market
+        name = self.cabinet.name_of(market.dataset(dataset).manifest)
+        if name is None:
+            raise NotFound(f"The keys of dataset {dataset} are not here.", "Retire them where they are.")
+        return retire(
+            MarketChain(market, self.account),
+            self.network.store,
+            self.cabinet.keyring(name),
+            dataset,
+            epoch,
+            market.now,
+            lambda number, ended, digest: market.tombstone(self.account, number, ended, digest).tx,
+        )
+
+    def own(self) -> list[DatasetRecord]:
+        """This owner's datasets."""
+        return [each for each in self.network.market.datasets() if each.owner == self.account.address]
+
+    def _prepare(
+        self,
+        path: Path,
+        recipe: Recipe,
+        record: EpochRecord,
+        encodings: Sequence[Encoding],
+        progress: Progress | None,
+    ) -> Prepared:
         from ingestion.publish import prepare
 
-        record = self.epoch()
-        profile = find(record.profile)
         prepared = prepare(
             path,
             recipe,
-            self.keyring.open(record.epoch, self.actor.passphrase()),
-            profile,
+            self.cabinet.keyring(record.keys).open(record.epoch, self.actor.passphrase()),
+            find(record.profile),
             self.network.store,
             epoch=record.epoch,
             published=datetime.fromtimestamp(self.network.market.now(), UTC).date().isoformat(),
@@ -129,15 +255,8 @@ class Owner:
             threads=threads_available(),
             progress=progress,
         )
-        table = prepared.manifest.table
-        sent = self.network.market.publish_dataset(
-            self.account,
-            manifest=prepared.digest,
-            data_root=table.data_root,
-            profile=table.profile,
-            rows=table.rows,
-        )
-        return Published(sent, prepared)
+        self.cabinet.bind(prepared.digest, record.keys)
+        return prepared
 
     def offer(self, dataset: int, policy: OutputPolicy, terms: OfferHints) -> Sent[int]:
         """Offer licenses under a policy, which goes into the store for all to read; the value is the offer's id."""
@@ -171,7 +290,7 @@ class Owner:
         return CustodianAgent(
             MarketChain(self.network.market, self.account),
             store,
-            OwnerKeys(self.keyring, self.actor.passphrase()),
+            self.cabinet.vaults(self.actor.passphrase),
             self.ledger(),
             self.account.sign_digest,
             execute=lambda facts: execute(facts, store, threads=threads, progress=progress),
@@ -186,5 +305,12 @@ class Owner:
         finally:
             scratch.unlink(missing_ok=True)
 
-    def _epoch_file(self, epoch: int) -> Path:
-        return self.actor.path(f"epoch-{epoch:04d}.json")
+
+def _digests(prepared: Prepared) -> dict[str, Any]:
+    table = prepared.manifest.table
+    return {
+        "manifest": prepared.digest,
+        "data_root": table.data_root,
+        "profile": table.profile,
+        "rows": table.rows,
+    }

@@ -18,7 +18,7 @@ from app.demo import table as tables
 from app.demo.closing import closing
 from app.demo.record import Record
 from app.demo.stage import BOND, CAPACITY, DOLLAR, PRICE, PROVIDERS, Stage, bonded, pocket_money, set_stage
-from app.protocol.errors import NotFound, VerificationFailed
+from app.protocol.errors import VerificationFailed
 from app.provider.agent import ProviderAgent
 from app.seal.keys import SealingKey
 
@@ -58,21 +58,18 @@ def tell(home: Home, output: Output) -> None:
 
 def _publish(stage: Stage, record: Record, halves: tables.Halves) -> tuple[int, int]:
     owner, recipe = stage.owner, tables.recipe()
+    name = owner.cabinet.free_name("measurements")
     with record.step("Owner", "makes keys through Concrete and seals the secret ones under a passphrase") as step:
-        try:
-            epoch = owner.epoch()
-            record.say(f"  the keys of epoch {epoch.epoch} are there already")
-        except NotFound:
-            epoch = owner.new_epoch()
-        if epoch.evaluation_key is not None:
-            step.bytes = stage.network.store.size(epoch.evaluation_key)
-            record.say(f"  the public evaluation key takes {step.bytes / 2**20:,.0f} MiB; the secret key stays here")
+        epoch = owner.new_epoch(name)
+        assert epoch.evaluation_key is not None
+        step.bytes = stage.network.store.size(epoch.evaluation_key)
+        record.say(f"  the public evaluation key takes {step.bytes / 2**20:,.0f} MiB; the secret key stays here")
     file = owner.actor.path("measurements.csv")
     tables.write_csv(file, halves.columns, halves.owner)
     with record.step(
         "Owner", f"encrypts {len(halves.owner)} rows of {len(halves.columns)} columns and publishes"
     ) as step:
-        published = owner.publish(file, recipe)
+        published = owner.publish(file, recipe, keys=name)
         files = [part for shard in published.prepared.manifest.table.shards for part in shard.files]
         step.bytes = sum(stage.network.store.size(part.cid) for part in files)
     number = record.paid("publish", published.sent)

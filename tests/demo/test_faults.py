@@ -182,17 +182,17 @@ def test_the_untouched_artefact_is_accepted(artefacts: dict[str, tuple[Path, Cal
 def test_a_faulty_secret_key_is_refused(twin: Twin, spoil: Callable[[Path, bytes], None], fault: str) -> None:
     """A damaged or swapped file of secret keys is told from a wrong passphrase and opens nothing."""
     actor = twin.home.actor("owner")
-    path, other = actor.path("keys/epoch-0001.key"), twin.home.actor("buyer").path("sealing.key")
+    path, other = actor.path("keys/measurements/epoch-0001.key"), twin.home.actor("buyer").path("sealing.key")
     spoil(path, FAULTS[fault](path.read_bytes(), other.read_bytes()))
     with pytest.raises(BadKey):
-        Keyring(actor.path("keys")).open(1, actor.passphrase())
+        Keyring(actor.path("keys/measurements")).open(1, actor.passphrase())
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_faulty_sealing_key_is_refused(twin: Twin, spoil: Callable[[Path, bytes], None], fault: str) -> None:
     """A damaged or swapped sealing key opens nothing."""
     actor = twin.home.actor("buyer")
-    path, other = actor.path("sealing.key"), twin.home.actor("owner").path("keys/epoch-0001.key")
+    path, other = actor.path("sealing.key"), twin.home.actor("owner").path("keys/measurements/epoch-0001.key")
     spoil(path, FAULTS[fault](path.read_bytes(), other.read_bytes()))
     with pytest.raises(BadKey):
         SealingKey.load(path, actor.passphrase())

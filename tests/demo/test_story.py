@@ -62,7 +62,7 @@ def test_folders_of_roles_are_private(world: World) -> None:
     """Each role's folder, and every key in it, can be read by its user alone."""
     for folder in (world.home / "actors").iterdir():
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    for name in ("account.json", "passphrase", "keys/epoch-0001.key", "measurements.csv"):
+    for name in ("account.json", "passphrase", "keys/measurements/epoch-0001.key", "measurements.csv"):
         assert stat.S_IMODE((world.home / "actors/owner" / name).stat().st_mode) == 0o600
 
 
@@ -133,7 +133,7 @@ def test_a_wrong_passphrase_opens_nothing(world: World) -> None:
 
 
 def test_the_demo_can_be_told_again_in_the_same_home(world: World) -> None:
-    """A second telling in the same home uses the keys that are there and ends as well as the first."""
+    """A second telling in the same home publishes another dataset and ends as well as the first."""
     again = world.run("demo", "--json")
     assert again.code == 0, again.err[-2000:]
     assert again.json["equal"]
