@@ -108,7 +108,7 @@ class CustodianAgent:
     def _release(self, claim: Claim, evidence: Evidence) -> Outcome:
         facts, job = evidence.facts, evidence.facts.job
         self._step("reserve")
-        samples = budget.samples_of(evidence.work)
+        samples = budget.samples_of(evidence.work.circuit, facts.table.codebook)
         grant = self._ledger.reserve(claim, job.dataset, partial(budget.decide, facts, samples), samples)
         if isinstance(grant, Reason):
             return self._refuse(claim, job, grant, facts.policy.verify)

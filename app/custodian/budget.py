@@ -6,28 +6,29 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
-from app.execution.facts import JobFacts
+from app.protocol.dataset import Codebook
 from app.protocol.forms import Form
 from app.protocol.leak import Released
 from app.protocol.reasons import Reason
-from app.protocol.release import Facts, Grant, check_policy
+from app.protocol.release import Facts, Grant, Joint, check_policy
+from fhe.circuit import Circuit
+from fhe.circuit_form import digest
 from fhe.leak import SAMPLE, dominated_on_sample, sample_outputs, space_of
 
+Kept = Callable[[str], bytes | None]
 
-def samples_of(work: JobFacts) -> dict[str, bytes]:
+
+def samples_of(circuit: Circuit, codebook: Codebook) -> dict[str, bytes]:
     """The outputs of a circuit with lookups on the public sample, by name as `Leak.opaque` has them; 64-bit words."""
-    if len(work.circuit.layers) == 1:
+    if len(circuit.layers) == 1:
         return {}
-    outputs = sample_outputs(work.circuit, work.table.codebook)
-    names = (f"{work.job.circuit}:{name}" for name in work.circuit.outputs)
+    outputs, name = sample_outputs(circuit, codebook), digest(circuit)
+    names = (f"{name}:{output}" for output in circuit.outputs)
     return {name: values.astype("<i8").tobytes() for name, values in zip(names, outputs, strict=True)}
 
 
-def decide(
-    facts: Facts, own: Mapping[str, bytes], history: list[Released], kept: Callable[[str], bytes | None]
-) -> Reason | Grant:
-    """What the policy says to a job after this history. `own` and `kept`: sampled outputs by name."""
-    codebook = facts.table.codebook
+def joint_on_sample(own: Mapping[str, bytes], kept: Kept, codebook: Codebook) -> Joint:
+    """The judge of combinations in which lookups take part; `own` and `kept` give sampled outputs by name."""
 
     def joint(forms: Sequence[Form], opaque: Collection[str], share: float) -> str | None:
         found = [own.get(name) or kept(name) for name in sorted(opaque)]
@@ -36,4 +37,11 @@ def decide(
             return "a column"  # what was released cannot be judged any more, so nothing may be added to it
         return dominated_on_sample(outputs, forms, codebook, share)
 
+    return joint
+
+
+def decide(facts: Facts, own: Mapping[str, bytes], history: list[Released], kept: Kept) -> Reason | Grant:
+    """What the policy says to a job after this history."""
+    codebook = facts.table.codebook
+    joint = joint_on_sample(own, kept, codebook)
     return check_policy(facts.policy, facts.leak, space_of(codebook), facts.job, facts.dataset, history, joint)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
+from app.custodian.budget import joint_on_sample, samples_of
 from app.protocol.dataset import Codebook
 from app.protocol.errors import BadInput
 from app.protocol.forms import basis
 from app.protocol.leak import Leak
 from app.protocol.reasons import WORDS, Reason
 from app.protocol.receipt import OutputPolicy
-from app.protocol.release import check_shape, policy_problems, rank_limit
+from app.protocol.release import check_history, check_shape, entry_of, policy_problems, rank_limit
 from fhe.circuit import Circuit
 from fhe.compile.check import check
 from fhe.leak import leak_of, space_of
@@ -61,20 +63,19 @@ def explain(
     """Judge a circuit by every rule that needs no history (`app.protocol.release`)."""
     space, problems = space_of(codebook), tuple(policy_problems(policy))
     leak: Leak | None = None
-    rank = 0
-    bits = 0.0
+    rank, bits = 0, 0.0
     reason: Reason | None = Reason.CIRCUIT_UNSAFE
-    try:
+    with contextlib.suppress(BadInput):
         check(circuit, codebook, profile)
         leak = leak_of(circuit, codebook)
-    except BadInput:
-        pass
     if leak is not None:
-        rank = len(basis(leak.released_forms(policy.release))) + len(leak.opaque())
-        bits = leak.bits(policy.release, max(1, policy.score_step))
+        entry = entry_of(policy, leak, job=0, first_row=0, rows=rows)
+        rank, bits = len(basis(entry.forms)) + len(entry.opaque), leak.bits(policy.release, max(1, policy.score_step))
         reason = check_shape(policy, leak, rows, dataset_rows)
-        if reason is None and rank > rank_limit(policy, space):
-            reason = Reason.RANK_BUDGET
+        if reason is None:
+            joint = joint_on_sample(samples_of(circuit, codebook), lambda _: None, codebook)
+            found = check_history(policy, entry, space, (), joint)
+            reason = found if isinstance(found, Reason) else None
     return Explanation(
         allowed=reason is None,
         reason=reason,

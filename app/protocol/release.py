@@ -143,34 +143,45 @@ def check_policy(
 
     `joint` names a column that explains more than a share of some combination of forms and of outputs with lookups.
     """
-    entry = Released(
-        job=job.id,
-        first=job.first_row,
-        end=job.first_row + job.rows,
-        kind=policy.release,
-        forms=leak.released_forms(policy.release),
-        opaque=leak.opaque(),
-        micro_epsilon=policy.epsilon_micro_per_job,
-        query=query_digest(policy, job, dataset),
-    )
+    entry = entry_of(policy, leak, job.id, job.first_row, job.rows, query_digest(policy, job, dataset))
     refused = check_shape(policy, leak, job.rows, dataset.rows)
     if refused:
         return refused
     if any(earlier.query == entry.query and earlier.answered for earlier in history):
         return Grant(replace(entry, micro_epsilon=0), rank=0, again=True)
+    added = check_history(policy, entry, space, history, joint)
+    return added if isinstance(added, Reason) else Grant(entry, rank=added, again=False)
+
+
+def entry_of(policy: OutputPolicy, leak: Leak, job: int, first_row: int, rows: int, query: str = "") -> Released:
+    """What a release of this circuit under this policy would give away."""
+    return Released(
+        job=job,
+        first=first_row,
+        end=first_row + rows,
+        kind=policy.release,
+        forms=leak.released_forms(policy.release),
+        opaque=leak.opaque(),
+        micro_epsilon=policy.epsilon_micro_per_job,
+        query=query,
+    )
+
+
+def check_history(
+    policy: OutputPolicy, entry: Released, space: Space, history: Sequence[Released], joint: Joint
+) -> Reason | int:
+    """The rules among 8 to 12 on every row; the dimensions added on the row where most are added."""
     if entry.kind == "aggregate" and not _apart(entry, history, policy.min_group):
         return Reason.RANGES_TOO_CLOSE
-    limit = rank_limit(policy, space)
+    limit, added = rank_limit(policy, space), 0
     share = Fraction(str(policy.max_concentration))
-    added = 0
     for entries in atoms(entry.first, entry.end, history):
         forms, opaque = dimensions(entries)
-        together = basis([*forms, *entry.forms])
-        new = len(together) - len(forms) + len(set(entry.opaque) - opaque)
-        if new and len(together) + len(opaque | set(entry.opaque)) > limit:
+        together, hidden = basis([*forms, *entry.forms]), opaque | set(entry.opaque)
+        new = len(together) - len(forms) + len(hidden) - len(opaque)
+        if new and len(together) + len(hidden) > limit:
             return Reason.RANK_BUDGET
         if new and entry.kind != "aggregate":
-            hidden = opaque | set(entry.opaque)
             if dominated_column(together, space, share):
                 return Reason.CONCENTRATION
             if hidden and joint(together, hidden, policy.max_concentration):
@@ -179,7 +190,7 @@ def check_policy(
         if entry.micro_epsilon and spent + entry.micro_epsilon > policy.epsilon_micro_budget:
             return Reason.PRIVACY_BUDGET
         added = max(added, new)
-    return Grant(entry, rank=added, again=False)
+    return added
 
 
 def check_shape(policy: OutputPolicy, leak: Leak, rows: int, dataset_rows: int) -> Reason | None:
