@@ -1,6 +1,6 @@
 """Mistakes planted in the contracts, one at a time: each must make a forge test fail.
 
-`python tests/contracts/mutants.py [NAME...]` plants them and tells which were caught. A mutant lives in a copy of the
+`python -m tests.contracts.mutants [NAME...]` plants them and tells which were caught. A mutant lives in a copy of the
 sources, never in the checkout.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tooling import CONTRACTS, forge
+from tests.contracts.tooling import CONTRACTS, forge
 
 _QUICK = {
     "FOUNDRY_OPTIMIZER": "false",  # compiles in half the time
@@ -34,7 +34,9 @@ class Mutant:
 MUTANTS = (
     # Money paid twice, to the wrong one, or to nobody
     Mutant("a job settles twice", "JobMarket", "stored = _inState(job, State.COMPUTED);", "stored = _jobs[job];"),
-    Mutant("the buyer gets the fee", "JobMarket", "_credit(execution.provider, amount);", "_credit(stored.buyer, amount);"),
+    Mutant(
+        "the buyer gets the fee", "JobMarket", "_credit(execution.provider, amount);", "_credit(stored.buyer, amount);"
+    ),
     Mutant("a refusal keeps the price", "JobMarket", "_refund(job, stored.buyer, stored.price);", ""),
     Mutant("unspent fees are stuck", "JobMarket", "_refund(job, stored.buyer, left);", ""),
     Mutant(
@@ -50,11 +52,18 @@ MUTANTS = (
         "uint256(stored.price) + stored.maxFee);",
     ),
     Mutant("a stake is paid out twice", "JobMarket", "uint256 bonus = pot / stored.replicas;", "uint256 bonus = pot;"),
-    Mutant("the price is earned twice", "JobMarket", "_earn(stored.offer, stored.price);", "_earn(stored.offer, stored.price * 2);"),
+    Mutant(
+        "the price is earned twice",
+        "JobMarket",
+        "_earn(stored.offer, stored.price);",
+        "_earn(stored.offer, stored.price * 2);",
+    ),
     Mutant("a claim is paid twice", "Payments", "claimable[msg.sender] = 0;", ""),
     Mutant("earnings are collected twice", "Payments", "account.distributed = account.received;", ""),
     Mutant("rounding loses a coin", "Payments", "i + 1 == shares.length ? left : ", ""),
-    Mutant("the penalty has no cap", "JobMarket", "_min(stored.price, _feesPaid(job, stored))", "_feesPaid(job, stored)"),
+    Mutant(
+        "the penalty has no cap", "JobMarket", "_min(stored.price, _feesPaid(job, stored))", "_feesPaid(job, stored)"
+    ),
     Mutant("a withdrawn bond stays on the books", "ProviderRegistry", "delete _records[msg.sender];", ""),
     # Deadlines
     Mutant(
@@ -75,46 +84,117 @@ MUTANTS = (
         "if (block.timestamp <= stored.deadline) revert DeadlineNotReached(job, stored.deadline);",
         "",
     ),
-    Mutant("the last commitment leaves the deadline", "JobMarket", "stored.deadline = uint40(block.timestamp + revealWindow);", ""),
-    Mutant("a license never expires", "LicenseMarket", "if (block.timestamp > until) revert LicenseExpired(license, until);", ""),
-    Mutant("a bond returns at once", "ProviderRegistry", "if (block.timestamp < record.unbonding) revert UnbondingUntil(record.unbonding);", ""),
-    Mutant("a pause has no end", "Guarded", "if (duration == 0 || duration > MAX_PAUSE) revert PauseTooLong(duration);", ""),
-    Mutant("a pause follows a pause", "Guarded", "if (block.timestamp < nextPause) revert PauseTooSoon(nextPause);", ""),
+    Mutant(
+        "the last commitment leaves the deadline",
+        "JobMarket",
+        "stored.deadline = uint40(block.timestamp + revealWindow);",
+        "",
+    ),
+    Mutant(
+        "a license never expires",
+        "LicenseMarket",
+        "if (block.timestamp > until) revert LicenseExpired(license, until);",
+        "",
+    ),
+    Mutant(
+        "a bond returns at once",
+        "ProviderRegistry",
+        "if (block.timestamp < record.unbonding) revert UnbondingUntil(record.unbonding);",
+        "",
+    ),
+    Mutant(
+        "a pause has no end", "Guarded", "if (duration == 0 || duration > MAX_PAUSE) revert PauseTooLong(duration);", ""
+    ),
+    Mutant(
+        "a pause follows a pause", "Guarded", "if (block.timestamp < nextPause) revert PauseTooSoon(nextPause);", ""
+    ),
     # Quotas
     Mutant("jobs without a quota", "LicenseMarket", "if (use.jobs >= terms.maxJobs) revert NoJobsLeft(license);", ""),
     Mutant("one row too many", "LicenseMarket", "firstRow > total - rows", "firstRow > total - rows + 1"),
     Mutant("rows are not counted", "LicenseMarket", "use.rows += uint64(rows);", ""),
-    Mutant("a failed job keeps the use", "JobMarket", "emit JobFailed(job);\n        licenses.restore(stored.license, stored.rows);", "emit JobFailed(job);"),
-    Mutant("an expired job keeps the use", "JobMarket", "_close(stored, State.EXPIRED);\n        licenses.restore(stored.license, stored.rows);", "_close(stored, State.EXPIRED);"),
-    Mutant("used jobs are refunded", "LicenseMarket", "Math.min(byTime, Math.min(byJobs, byRows))", "Math.min(byTime, byRows)"),
+    Mutant(
+        "a failed job keeps the use",
+        "JobMarket",
+        "emit JobFailed(job);\n        licenses.restore(stored.license, stored.rows);",
+        "emit JobFailed(job);",
+    ),
+    Mutant(
+        "an expired job keeps the use",
+        "JobMarket",
+        "_close(stored, State.EXPIRED);\n        licenses.restore(stored.license, stored.rows);",
+        "_close(stored, State.EXPIRED);",
+    ),
+    Mutant(
+        "used jobs are refunded",
+        "LicenseMarket",
+        "Math.min(byTime, Math.min(byJobs, byRows))",
+        "Math.min(byTime, byRows)",
+    ),
     # Who may
     Mutant("anybody releases", "JobMarket", "if (custodian != msg.sender) revert NotCustodian(job, msg.sender);", ""),
-    Mutant("anybody uses a license", "LicenseMarket", "if (stored.buyer != buyer) revert NotLicenseHolder(license, buyer);", ""),
+    Mutant(
+        "anybody uses a license",
+        "LicenseMarket",
+        "if (stored.buyer != buyer) revert NotLicenseHolder(license, buyer);",
+        "",
+    ),
     Mutant("anybody slashes", "ProviderRegistry", "if (msg.sender != jobMarket) revert OnlyJobMarket(msg.sender);", ""),
-    Mutant("a sold dataset's offers stay open", "LicenseMarket", "if (owner != terms.seller) revert SellerSoldDataset(offer);", ""),
-    Mutant("a tombstoned dataset runs jobs", "LicenseMarket", "if (tombstoned) revert DatasetClosed(dataset);\n        if (rows", "if (rows"),
+    Mutant(
+        "a sold dataset's offers stay open",
+        "LicenseMarket",
+        "if (owner != terms.seller) revert SellerSoldDataset(offer);",
+        "",
+    ),
+    Mutant(
+        "a tombstoned dataset runs jobs",
+        "LicenseMarket",
+        "if (tombstoned) revert DatasetClosed(dataset);\n        if (rows",
+        "if (rows",
+    ),
     Mutant("the buyer executes", "JobMarket", "list[0] = stored.buyer;", ""),
-    Mutant("a royalty is taken away", "DatasetRegistry", "if (_royaltySet[dataset]) revert RoyaltyAlreadySet(dataset);", ""),
+    Mutant(
+        "a royalty is taken away", "DatasetRegistry", "if (_royaltySet[dataset]) revert RoyaltyAlreadySet(dataset);", ""
+    ),
     # Commit, reveal, agree
     Mutant("a digest is shown too early", "JobMarket", "if (!_allCommitted(stored)) revert RevealsNotOpen(job);", ""),
     Mutant("a commitment can be copied", "JobStore", "job, provider, receipt, salt));", "job, receipt, salt));"),
     Mutant("two of three agree", "JobMarket", "if (equal == stored.replicas) _computed", "if (equal >= 2) _computed"),
-    Mutant("a liar keeps the bond", "JobMarket", "if (!_has(stored.revealed, i) || execution.digest == receipt) continue;", "continue;"),
+    Mutant(
+        "a liar keeps the bond",
+        "JobMarket",
+        "if (!_has(stored.revealed, i) || execution.digest == receipt) continue;",
+        "continue;",
+    ),
     Mutant("the silent keep the bond", "JobMarket", "_slashSilent(job, stored);\n            _redraw", "_redraw"),
     Mutant("disputes without end", "JobMarket", "round >= MAX_ROUNDS || ", ""),
-    Mutant("the winners' stakes stay held", "JobMarket", "providers.unlock(execution.provider, execution.fee);\n            _credit", "_credit"),
+    Mutant(
+        "the winners' stakes stay held",
+        "JobMarket",
+        "providers.unlock(execution.provider, execution.fee);\n            _credit",
+        "_credit",
+    ),
     # The draw
-    Mutant("the seed is known at the opening", "JobMarket", "seedBlock = block.number + 1;", "seedBlock = block.number;"),
+    Mutant(
+        "the seed is known at the opening", "JobMarket", "seedBlock = block.number + 1;", "seedBlock = block.number;"
+    ),
     Mutant("a seat taken after the seed counts", "ProviderRegistry", " || seat.since >= call.before", ""),
     Mutant("one provider is drawn twice", "Shuffle", "self.place[i] = j;", "self.place[i] = i;"),
     Mutant("one bond answers for many lies", "ProviderRegistry", "record.locked += uint96(stake);", ""),
     Mutant("a fee above the cap", "ProviderRegistry", "if (fee > feeCap) return (false, 0);", ""),
-    Mutant("the dead are drawn", "ProviderRegistry", "if (units > record.capacity || !_alive(record)) return (false, 0);", "if (units > record.capacity) return (false, 0);"),
-)  # fmt: skip
+    Mutant(
+        "the dead are drawn",
+        "ProviderRegistry",
+        "if (units > record.capacity || !_alive(record)) return (false, 0);",
+        "if (units > record.capacity) return (false, 0);",
+    ),
+)
 
 
 def caught(mutant: Mutant, folder: Path) -> bool:
-    """Whether some forge test fails with the mistake planted. Errors: ValueError when it cannot be planted or compiled."""
+    """Whether some forge test fails with the mistake planted.
+
+    Errors: ValueError when it cannot be planted, or the planted source does not compile.
+    """
     for part in ("src", "test", "tools"):
         shutil.copytree(CONTRACTS / part, folder / part)
     shutil.copy(CONTRACTS / "foundry.toml", folder)

@@ -1,4 +1,4 @@
-"""docs/protocol.md says what the contracts do: states, transitions, functions and events, none missing and none too many."""
+"""docs/protocol.md says what the contracts do: states, transitions, functions, events; none missing, none too many."""
 
 from __future__ import annotations
 
@@ -69,7 +69,9 @@ def events_and_functions(name: str) -> tuple[set[str], set[str]]:
     abi = contracts.load(name).abi
     events = {item["name"] for item in abi if item["type"] == "event"}
     acting = {
-        item["name"] for item in abi if item["type"] == "function" and item["stateMutability"] in ("nonpayable", "payable")
+        item["name"]
+        for item in abi
+        if item["type"] == "function" and item["stateMutability"] in ("nonpayable", "payable")
     }
     return events, acting
 

@@ -1,0 +1,110 @@
+"""What a transaction costs, on the embedded chain's EVM: the figures that buyers, owners and providers pay."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import rlp
+from eth_tester import EthereumTester
+from eth_utils import keccak, to_checksum_address
+from web3 import EthereumTesterProvider, Web3
+
+import contracts
+
+DOLLAR = 10**6
+UNITS = 10_000
+RECEIPT, SALT = b"\x07" * 32, b"\x08" * 32
+
+
+@dataclass
+class World:
+    """A deployed market and the gas of every step taken in it."""
+
+    chain: EthereumTester
+    web3: Web3
+    at: dict[str, Any] = field(default_factory=dict)
+    gas: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+
+    def deploy(self, name: str, *arguments: object) -> None:
+        artifact = contracts.load(name)
+        factory = self.web3.eth.contract(abi=list(artifact.abi), bytecode=artifact.bytecode)
+        sent = factory.constructor(*arguments).transact({"from": self.web3.eth.accounts[0]})
+        address = self.web3.eth.wait_for_transaction_receipt(sent)["contractAddress"]
+        self.at[name] = self.web3.eth.contract(address=address, abi=list(artifact.abi))
+        assert artifact.matches(bytes(self.web3.eth.get_code(address)))
+
+    def do(self, step: str, who: str, contract: str, function: str, *arguments: object) -> None:
+        call = self.at[contract].functions[function](*arguments)
+        receipt = self.web3.eth.wait_for_transaction_receipt(call.transact({"from": who, "gas": 3_000_000}))
+        assert receipt["status"] == 1
+        self.gas[step].append(receipt["gasUsed"])
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    """Three rounds of everything; the first pays for storage that the later ones find in use."""
+    chain = EthereumTester()
+    world = World(chain, Web3(EthereumTesterProvider(chain)))
+    deployer, owner, buyer, one, two = world.web3.eth.accounts[:5]
+    world.deploy("TestUSD")
+    world.deploy("DatasetRegistry")
+    nonce = world.web3.eth.get_transaction_count(deployer)
+    market = to_checksum_address(keccak(rlp.encode([bytes.fromhex(deployer[2:]), nonce + 2]))[12:])
+    usd, datasets = world.at["TestUSD"].address, world.at["DatasetRegistry"].address
+    world.deploy("LicenseMarket", usd, datasets, market)
+    world.deploy("ProviderRegistry", usd, market, 10 * DOLLAR, 86_400, 86_400)
+    licenses, providers = world.at["LicenseMarket"].address, world.at["ProviderRegistry"].address
+    world.deploy("JobMarket", usd, datasets, licenses, providers, deployer, (3_600, 21_600, 3_600, 86_400))
+    assert world.at["JobMarket"].address == market
+    for account in (owner, buyer, one, two):
+        world.do("faucet", account, "TestUSD", "faucet", account, 10_000 * DOLLAR)
+        for spender in (licenses, providers, market):
+            world.do("approve", account, "TestUSD", "approve", spender, 2**256 - 1)
+    for provider in (one, two):
+        world.do("bond", provider, "ProviderRegistry", "bond", 1_000 * DOLLAR, 10, UNITS)
+    for _ in range(3):
+        world.do("publish", owner, "DatasetRegistry", "publish", b"\1" * 32, 0x55, b"\2" * 32, b"\3" * 32, 285, owner)
+        terms = (1, 5 * DOLLAR, 100_000, 1_000, 10, 10_000, 86_400, b"\4" * 32)
+        world.do("offer", owner, "LicenseMarket", "createOffer", terms, [])
+        world.do("buy", buyer, "LicenseMarket", "buy", 1)
+    for job in (1, 2, 3):
+        run_job(world, job, owner, buyer)
+    return world
+
+
+def run_job(world: World, job: int, owner: str, buyer: str) -> None:
+    """From the opening to the settlement, with two executors, and the sum as `job_total`."""
+    before = {step: len(each) for step, each in world.gas.items()}
+    jobs = world.at["JobMarket"].functions
+    world.do("open", buyer, "JobMarket", "open", (1, b"\5" * 32, 0, 285, b"\6" * 32, UNITS, 2, DOLLAR))
+    world.chain.mine_blocks(1)
+    world.do("draw", buyer, "JobMarket", "draw", job)
+    executors = [each[0] for each in jobs.executionsOf(job).call()]
+    for each in executors:
+        world.do("commit", each, "JobMarket", "commit", job, jobs.commitmentFor(job, each, RECEIPT, SALT).call())
+    for each in executors:
+        world.do("reveal", each, "JobMarket", "reveal", job, RECEIPT, SALT)
+    world.do("release", owner, "JobMarket", "release", job, b"\x09" * 32, b"\x0a" * 32)
+    assert jobs.get(job).call()[3] == 6
+    assert len(executors) == 2
+    world.gas["job_total"].append(
+        sum(sum(each[before.get(step, 0) :]) for step, each in world.gas.items() if step != "job_total")
+    )
+
+
+@pytest.mark.parametrize(("step", "limit"), [("publish", 110_000), ("buy", 110_000), ("job_total", 600_000)])
+def test_a_market_in_use_stays_below_its_gas_limits(world: World, step: str, limit: int) -> None:
+    """Publishing, buying a license and a whole job cost less than promised, from the second time on."""
+    first, second, third = world.gas[step]
+    assert max(second, third) < limit
+    assert second < first < limit * 1.3
+
+
+def test_a_job_s_parts_are_its_total(world: World) -> None:
+    """The total counts one opening, one draw, two commitments, two receipts and one release."""
+    parts = sum(sum(world.gas[step]) for step in ("open", "draw", "commit", "reveal", "release"))
+    assert parts == sum(world.gas["job_total"])
+    assert len(world.gas["commit"]) == len(world.gas["reveal"]) == 6
