@@ -67,12 +67,16 @@ def evaluate(
         results = LweResults(profile, values)
     lookups = sum(len(layer.source) for layer in circuit.layers if isinstance(layer, Lookup))
     tables = [_tables(layer, profile) if isinstance(layer, Lookup) else None for layer in circuit.layers]
-    step, done = max(1, BOOTSTRAPS // lookups), 0
+    outputs, done = np.arange(len(last.bias)), 0
+    step = max(1, BOOTSTRAPS // max(lookups, len(outputs)))
     for span in found:
         wires = Wires(circuit, profile, source, span)
         for start in range(span.start, span.stop, step):
             part = range(start, min(start + step, span.stop))
-            results.add(_row_batch(circuit, wires, core, tables, part))
+            looked_up = _look_up(circuit, wires, core, tables, part)
+            for begin in range(0, len(outputs), BOOTSTRAPS):  # more than one block only if `step` is one row
+                block = wires.values(last, outputs[begin : begin + BOOTSTRAPS], part, looked_up)
+                results.add(block.transpose(1, 0, 2))
             done += len(part) * lookups
             if progress is not None:
                 progress(done, rows * lookups)
@@ -108,7 +112,8 @@ def check_lookups_fit(circuit: Circuit, profile: EncryptionProfile) -> None:
                 fits = bool(np.all(layer.source < len(before.bias)))
                 fits = fits and layer.tables.shape == (len(layer.source), 1 << before.width)
                 fits = fits and 2 << before.width <= profile.polynomial_size and 1 <= layer.width_out <= 62
-                fits = fits and bool(np.all(np.abs(layer.tables) <= 1 << layer.width_out))
+                top = 1 << layer.width_out
+                fits = fits and bool(np.all((layer.tables >= -top) & (layer.tables < top)))
             wires, widths = wires + len(layer.source), widths + [layer.width_out] * len(layer.source)
         if not fits:
             raise BadModel(f"Layer {number} of this circuit does not fit what it reads.", "Compile the model again.")
@@ -120,15 +125,15 @@ def _tables(layer: Lookup, profile: EncryptionProfile) -> tuple[U64, npt.NDArray
     return table_polynomials(distinct, layer.width_out, profile.polynomial_size), which.reshape(-1)
 
 
-def _row_batch(
+def _look_up(
     circuit: Circuit,
     wires: Wires,
     core: Core,
     tables: list[tuple[U64, npt.NDArray[np.int64]] | None],
     part: range,
-) -> U64:
-    """Output ciphertexts (rows, outputs, N + 1) of rows `part` of a chunk."""
-    looked_up: list[U64] = []  # of each Lookup so far: (lookups, rows, N + 1)
+) -> list[U64]:
+    """Ciphertexts (lookups, rows, N + 1) of every Lookup layer, for rows `part` of a chunk."""
+    looked_up: list[U64] = []
     for number, layer in enumerate(circuit.layers):
         if not isinstance(layer, Lookup):
             continue
@@ -142,16 +147,14 @@ def _row_batch(
         small = small.reshape(len(distinct), len(part), -1)[place.reshape(-1)]
         out = core.bootstrap(small.reshape(-1, small.shape[-1]), polynomials, np.repeat(which, len(part)))
         looked_up.append(out.reshape(len(which), len(part), -1))
-    last = circuit.layers[-1]
-    assert isinstance(last, Linear)
-    return wires.values(last, np.arange(len(last.bias)), part, looked_up).transpose(1, 0, 2)
+    return looked_up
 
 
 class Results(Protocol):
     """Collects output ciphertexts in row-major order."""
 
     def add(self, ciphertexts: U64) -> None:
-        """Take (rows, outputs, N + 1)."""
+        """Take (rows, outputs, N + 1); of a single row, any number of its next outputs."""
 
     def output(self, rows: int, last: Linear) -> Output:
         """Everything taken, once all rows are."""

@@ -87,9 +87,9 @@ def test_reference_and_native_give_the_same_bytes(world: World) -> None:
 
 def test_threads_and_batches_change_no_byte(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """1 or 2 threads, and batches of one row, a few rows or a whole chunk."""
-    circuit = tree_like(world, outputs=2)
+    circuit = tree_like(world, outputs=5)
     results = set()
-    for bootstraps, threads in ((1, 1), (1, 2), (37, 2), (512, 1), (512, 2), (100_000, 2)):
+    for bootstraps, threads in ((1, 1), (1, 2), (3, 1), (37, 2), (512, 1), (512, 2), (100_000, 2)):
         monkeypatch.setattr(module, "BOOTSTRAPS", bootstraps)
         results.add(run(world, circuit, 250, 60, threads=threads).to_bytes())
     assert len(results) == 1
@@ -189,7 +189,7 @@ def test_circuits_that_do_not_fit_are_refused(world: World) -> None:
     assert isinstance(lookup, Lookup)
     wide = replace(lookup, tables=np.tile(lookup.tables, (1, 2)))
     beyond = replace(lookup, source=lookup.source + 3)
-    large = replace(lookup, tables=lookup.tables + (1 << 13))
+    large = replace(lookup, tables=np.full_like(lookup.tables, 1 << 12))
     far = sparse(12, np.ones((1, 40), np.int64), np.zeros(1, np.int64))
     up = replace(last, width=13)  # a 12-bit wire cannot be read at 13 bits
     for wrong in (
