@@ -98,7 +98,8 @@ class KeyCabinet:
         """A keyring's name that is not taken, after a file's."""
         base = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:48] or "table"
         taken = set(self.names())
-        return next(name for name in (base, *(f"{base}-{n}" for n in itertools.count(2))) if name not in taken)
+        numbered = (f"{base}-{number}" for number in itertools.count(2))
+        return next(name for name in itertools.chain([base], numbered) if name not in taken)
 
     def bind(self, manifest: str, name: str) -> None:
         """Remember which keyring a manifest's ciphertexts are under."""
