@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fhe.circuit import Circuit, Input, Linear, Lookup, Readout
+from fhe.compile import ranges
 from fhe.compile.ranges import value_bounds
 from fhe.compile.tree_cover import NEVER, Cover
 from fhe.compile.tree_emit import emit, output_width
@@ -187,6 +188,42 @@ def test_ranges_know_that_bits_of_a_column_are_ordered() -> None:
     layers = (message, Lookup(6, np.array([0, 1]), table), last)
     circuit = Circuit("0" * 64, "1" * 64, inputs, layers, ("a", "b"), Readout("value"))
     assert value_bounds(circuit, [(0, 1)] * 3) == [[(0, 3), (0, 2)], [(0, 3), (-6, 2)]]
+
+
+def test_ranges_of_hostile_circuits_are_wide_but_never_too_narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights that would wrap 64-bit sums, and work beyond the limit, fall back to intervals."""
+    inputs = (Input("c0", "bins", 0), Input("c0", "bins", 1), Input("c0", "bins", 2))
+    huge = Linear(27, *_sparse([[1 << 62, 1 << 62, 1 << 62], [5, -5, 0]]), np.array([0, 0]))
+    circuit = Circuit("0" * 64, "1" * 64, inputs, (huge,), ("a", "b"), Readout("value"))
+    assert value_bounds(circuit, [(0, 1)] * 3) == [[(0, 3 << 62), (0, 5)]]
+    monkeypatch.setattr(ranges, "MOST_WORK", 1_000)
+    assert value_bounds(circuit, [(0, 1)] * 3) == [[(0, 3 << 62), (-5, 5)]]
+
+
+def test_the_work_for_a_hostile_circuit_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixteen stages of lookups that all read each other end, and the work limit is what ends them."""
+    inputs = tuple(Input(f"c{c}", "bins", 0) for c in range(11))
+    layers: list[Linear | Lookup] = []
+    wires, most = len(inputs), 60
+    for _ in range(8):
+        rows = [[0] * (wires - 11) + [1] * 11 for _ in range(most)]
+        layers.append(Linear(3, *_sparse(rows), np.zeros(most, np.int64)))
+        layers.append(Lookup(3, np.arange(most), np.zeros((most, 8), np.int64)))
+        wires += most
+    layers.append(Linear(3, *_sparse([[0] * (wires - 1) + [1]]), np.array([0])))
+    circuit = Circuit("0" * 64, "1" * 64, inputs, tuple(layers), ("y",), Readout("value"))
+    monkeypatch.setattr(ranges, "MOST_WORK", 1 << 22)
+    counted = 0
+    real = ranges._Enumeration._values
+
+    def counting(self: object, *arguments: object) -> np.ndarray:
+        nonlocal counted
+        counted += 1
+        return real(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ranges._Enumeration, "_values", counting)
+    assert len(value_bounds(circuit, [(0, 1)] * len(inputs))) == 9
+    assert counted <= (1 << 22) // ranges.PER_TERM
 
 
 def _sparse(rows: list[list[int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
