@@ -82,8 +82,8 @@ class OutputPolicy(Document):
     score_step: int = 1  # released scores are rounded to multiples of this
     min_group: int = 20  # rows in an aggregate, at least
     max_rows_per_job: int = 1_000_000
-    max_rank: int = 0  # released linear forms per row range; 0 means half of the columns, at least 1
-    max_concentration: float = 0.9  # share of a linear form's weight that one column may carry
+    max_rank: int = 0  # released linear forms per row, at most 32; 0 means half of the columns, at least 1
+    max_concentration: float = 0.9  # share of an output's variance that one column may explain
     epsilon_micro_per_job: int = 0  # 0: no noise
     epsilon_micro_budget: int = 0
     verify: Literal["self", "quorum", "both"] = "self"
