@@ -1,1 +1,1 @@
-"""The marketplace node: a rebuildable index of the chain (`db`, `indexer`), what it answers (`queries`), and the API."""
+"""The marketplace node: an index of the chain (`db`, `indexer`), what it answers (`queries`), and the API (`api`)."""

@@ -1,0 +1,80 @@
+"""Bringing the index's tables to this version's form, by the migrations in this package."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Engine, text
+
+from app.market.db import tables
+from app.market.db.database import BEGIN, Database
+from app.protocol.errors import UsageError
+
+FOLDER = Path(__file__).with_name("migrations")
+LOCK = 0x6461726B  # PostgreSQL's advisory lock under which tables are migrated
+
+
+def migrate(engine: Engine) -> None:
+    """Up to the newest form; nothing when it has it. Errors: UsageError for tables of a newer version."""
+    with engine.connect().execution_options(**{BEGIN: "BEGIN IMMEDIATE"}) as connection, connection.begin():
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        config = _config()
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise UsageError(
+                f"The tables of the index are of another version of Darkroom ({error}).",
+                "Use that version, or another database: the index is rebuilt from the chain.",
+            ) from None
+
+
+def is_current(engine: Engine) -> bool:
+    """Whether the newest migration was applied."""
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision() == newest()
+
+
+def newest() -> str | None:
+    """The newest migration's name."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def differences(engine: Engine) -> list[object]:
+    """What the tables of a migrated database lack, or have too much, beside the models; empty when they agree."""
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return list(compare_metadata(context, tables.Table.metadata))
+
+
+def write(message: str) -> None:
+    """Write the migration from the newest form to that of the models."""
+    with tempfile.TemporaryDirectory() as folder:
+        database = Database(f"sqlite:///{folder}/index.sqlite")
+        database.migrate()
+        with database.engine.begin() as connection:
+            config = _config()
+            config.attributes["connection"] = connection
+            number = len(list((FOLDER / "versions").glob("[0-9]*.py"))) + 1
+            command.revision(config, message, autogenerate=True, rev_id=f"{number:04d}")
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+if __name__ == "__main__":
+    write(" ".join(sys.argv[1:]) or "change")

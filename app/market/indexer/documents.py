@@ -1,0 +1,128 @@
+"""Facts of manifests and policies, fetched from the store when an event names them, and again when they were not there.
+
+A document's facts are true for its digest for ever, so they stay whatever the chain does. A document that nobody has
+makes its dataset "unavailable" and nothing else; it is asked for again, ever less often.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from app.market.db.tables import ManifestRow, PolicyRow
+from app.market.text import clean, words
+from app.protocol.errors import BadDocument, DarkroomError, TooLarge
+from app.protocol.manifest import Manifest, read_manifest
+from app.protocol.receipt import OutputPolicy
+from app.protocol.seams import Store
+from app.storage.cid import digest_to_cid
+
+MAX_BYTES = 1 << 20
+FIRST_PAUSE = 2  # seconds after the first failure; doubled with each
+LONGEST_PAUSE = 3600
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a look for a document gave: rows to write in place of those with the same digests."""
+
+    manifest: ManifestRow | None = None
+    policy: PolicyRow | None = None
+
+
+def look_for_manifest(store: Store, digest: str, tries: int, now: int) -> Found:
+    """Fetch a manifest and take its facts. Never raises: what goes wrong is this document's own trouble."""
+    found, state = _read(store, digest, lambda data: read_manifest(data, digest))
+    if found is None:
+        return Found(manifest=ManifestRow(digest=digest, state=state, tries=tries + 1, next_try=_later(now, tries)))
+    policy = PolicyRow(digest=found.policy.digest, state="present", document=found.policy.to_bytes().decode())
+    return Found(facts(digest, found), policy)
+
+
+def look_for_policy(store: Store, digest: str, tries: int, now: int) -> Found:
+    """Fetch a policy. Never raises."""
+    found, state = _read(store, digest, OutputPolicy.from_bytes)
+    if found is None:
+        return Found(policy=PolicyRow(digest=digest, state=state, tries=tries + 1, next_try=_later(now, tries)))
+    return Found(policy=PolicyRow(digest=digest, state="present", document=found.to_bytes().decode()))
+
+
+def facts(digest: str, manifest: Manifest) -> ManifestRow:
+    """What the index keeps of a manifest; texts are cut and cleaned."""
+    card, table = manifest.card, manifest.table
+    files = [file for shard in table.shards for file in shard.files]
+    encodings: dict[str, set[str]] = {}
+    for file in files:
+        encodings.setdefault(file.column, set()).add(file.encoding)
+    every = {encoding for each in encodings.values() for encoding in each}
+    columns = [
+        _column(column.model_dump(mode="json"), encodings.get(column.name, set())) for column in table.codebook.columns
+    ]
+    preview = manifest.preview
+    title, description = clean(card.title, 200), clean(card.description, 20_000)
+    keywords = [word for keyword in card.keywords if (word := clean(keyword, 60))]
+    names = [column["name"] for column in columns]
+    return ManifestRow(
+        digest=digest,
+        state="present",
+        title=title,
+        description=description,
+        license_text=clean(card.license, 20_000),
+        creator=clean(card.creator, 200),
+        published=clean(card.published, 10),
+        url=clean(card.url, 500),
+        keywords=json.dumps(keywords),
+        columns=len(columns),
+        bytes=sum(check.bytes for check in manifest.checks),
+        affine="affine" in every,
+        bins="bins" in every,
+        evaluation_key=None if table.evaluation_key is None else clean(table.evaluation_key, 200),
+        data_root=table.data_root,
+        profile=table.profile,
+        rows=table.rows,
+        epoch=table.epoch,
+        codebook=table.codebook.digest,
+        codes=json.dumps(columns),
+        policy=manifest.policy.digest,
+        preview=None
+        if preview is None
+        else json.dumps(
+            {
+                "cid": clean(preview.cid, 200),
+                "rows": preview.rows,
+                "bytes": preview.file.bytes,
+                "sha256": preview.file.sha256,
+                "seed": preview.seed,
+            }
+        ),
+        words=" ".join(words([title, *keywords, *names, clean(card.creator, 200), description])),
+    )
+
+
+def _column(column: dict[str, Any], encodings: set[str]) -> dict[str, Any]:
+    """`queries.dataset.ColumnCard`."""
+    affine = column.pop("affine") or {"low": None, "step": None, "levels": None}
+    column["name"], column["dtype"] = clean(column["name"], 200), clean(column["dtype"], 100)
+    return {**column, **affine, "encodings": sorted(encodings)}
+
+
+def _read(store: Store, digest: str, parse: Callable[[bytes], T]) -> tuple[T | None, str]:
+    """The document, or None and a state: unavailable, or invalid when these very bytes can never be one."""
+    try:
+        data = store.read(digest_to_cid(digest), limit=MAX_BYTES)
+    except TooLarge:
+        return None, "invalid"
+    except DarkroomError:
+        return None, "unavailable"
+    try:
+        return parse(data), "present"
+    except (BadDocument, TooLarge):
+        return None, "invalid"
+
+
+def _later(now: int, tries: int) -> int:
+    return now + min(FIRST_PAUSE << min(tries, 16), LONGEST_PAUSE)

@@ -1,0 +1,81 @@
+"""The provider registry's events: bonds, terms, seats, signs of life."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from app.market.db.tables import ProviderRow, TotalsRow
+from app.market.indexer.fold_datasets import TOTALS
+from app.market.indexer.fold_licensing import paid
+from app.market.indexer.happened import Happened, Rule
+from app.market.indexer.sheet import Sheet
+
+
+def _of(sheet: Sheet, each: Happened) -> ProviderRow:
+    """The provider; a first bond is announced by its terms and its seat."""
+    return sheet.edit_or_add(ProviderRow(address=each.args["provider"], since=each.at))
+
+
+def bonded(sheet: Sheet, each: Happened) -> None:
+    """More bond; also a sign of life, and the end of an unbonding."""
+    provider = _of(sheet, each)
+    provider.bond, provider.heartbeat, provider.unbonding = each.args["bond"], each.at, 0
+    paid(sheet, each, "bond", provider.address, each.args["amount"])
+
+
+def terms(sheet: Sheet, each: Happened) -> None:
+    """Price and capacity."""
+    provider = _of(sheet, each)
+    provider.price, provider.capacity = each.args["price"], each.args["capacity"]
+
+
+def seated(sheet: Sheet, each: Happened) -> None:
+    """A place in the draw."""
+    provider = _of(sheet, each)
+    provider.seat, provider.seated = each.args["seat"], True
+
+
+def unseated(sheet: Sheet, each: Happened) -> None:
+    """No place in the draw any more."""
+    provider = _of(sheet, each)
+    provider.seat, provider.seated = 0, False
+
+
+def heartbeat(sheet: Sheet, each: Happened) -> None:
+    """A sign of life."""
+    _of(sheet, each).heartbeat = each.at
+
+
+def unbonding(sheet: Sheet, each: Happened) -> None:
+    """On its way out."""
+    _of(sheet, each).unbonding = each.args["until"]
+
+
+def withdrawn(sheet: Sheet, each: Happened) -> None:
+    """Gone; the registry forgets everything, we keep what it did."""
+    provider = _of(sheet, each)
+    provider.bond = provider.locked = provider.price = provider.capacity = 0
+    provider.heartbeat = provider.unbonding = 0
+    paid(sheet, each, "unbond", provider.address, each.args["amount"])
+
+
+def slashed(sheet: Sheet, each: Happened) -> None:
+    """A stake was lost: what the job held of the bond."""
+    provider, amount = _of(sheet, each), each.args["amount"]
+    provider.bond = each.args["bond"]
+    provider.locked -= amount
+    provider.slashed += amount
+    sheet.edit(TotalsRow, TOTALS).slashed += amount
+    paid(sheet, each, "slashed", provider.address, amount)
+
+
+RULES: Mapping[str, Rule] = {
+    "Bonded": bonded,
+    "TermsSet": terms,
+    "Seated": seated,
+    "Unseated": unseated,
+    "Heartbeat": heartbeat,
+    "Unbonding": unbonding,
+    "BondWithdrawn": withdrawn,
+    "Slashed": slashed,
+}
