@@ -14,13 +14,11 @@ from app.protocol.errors import BadDocument, BadReceipt
 from app.protocol.seams import Store
 from fhe.circuit import Linear
 from fhe.decrypt import decrypt_linear
+from fhe.decrypt_lookup import decrypt_lookups
 from fhe.engine.output import Output
 from fhe.keys import SecretKeys
-from fhe.packing import Opener, decode
-from fhe.profile import EncryptionProfile
 
 I64 = npt.NDArray[np.int64]
-BLOCK = 2048  # ciphertexts opened at once
 
 
 def open_output(secret: SecretKeys, facts: JobFacts, store: Store, output: bytes, *, threads: int) -> I64:
@@ -36,24 +34,7 @@ def open_output(secret: SecretKeys, facts: JobFacts, store: Store, output: bytes
     if said != (linear, job.rows, len(last.bias), last.width, profile.polynomial_size):
         raise BadReceipt("The output is not of the shape that the circuit and the rows give.", "Do not decrypt it.")
     if not linear:
-        return _open_lookups(secret, profile, result).reshape(job.rows, len(last.bias)).T.copy()
+        return decrypt_lookups(secret, profile, facts.circuit, job.rows, result)
     source, bodies = StoreSource(facts.table, profile, store), result.words.astype(np.uint64, copy=False)
     place = (facts.circuit, facts.table, source, job.first_row, job.rows)
     return decrypt_linear(secret, profile, *place, bodies, threads=threads)
-
-
-def _open_lookups(secret: SecretKeys, profile: EncryptionProfile, result: Output) -> I64:
-    """The values (rows * outputs,) of an "lwe" or "packed" result, row-major; words are rounded to `bits` bits."""
-    secret.check(profile)
-    shift, size = np.uint64(64 - result.bits), result.size
-    values = np.empty(result.values, np.int64)
-    if result.form == "packed":
-        words = result.words.astype(np.uint64) << shift
-        opened = Opener(secret, profile).open(words[:, 0], words[:, 1], result.width)
-        return opened.reshape(-1)[: result.values]
-    ones = np.flatnonzero(secret.glwe)
-    for start in range(0, result.values, BLOCK):
-        part = result.words[start : start + BLOCK]
-        phase = part[:, size].astype(np.uint64) - part[:, ones].sum(axis=1, dtype=np.uint64)
-        values[start : start + BLOCK] = decode(phase << shift, result.width)
-    return values

@@ -8,6 +8,7 @@ answer. `step` may be repeated and may be killed anywhere: each effect is either
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from app.execution.facts import gather
 from app.protocol.errors import DarkroomError, TryAgain
 from app.protocol.market import ZERO, Job, JobState
 from app.provider.journal import Entry, Journal
+from fhe.engine.conformance import self_test
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,6 +82,7 @@ class ProviderAgent:
             yield Action(job.id, "revealed", entry.receipt, shown)
 
     def _evaluate(self, job: Job, progress: Progress | None) -> Entry:
+        tested(self._threads)
         facts = gather(self._market, self._store, job.id)
         execution = execute(facts, self._store, threads=self._threads, progress=progress)
         return self._journal.remember(job.id, execution.receipt, execution.output)
@@ -89,3 +92,9 @@ class ProviderAgent:
             yield Action(job.id, "drew", sent=self._market.draw(self._account, job.id))
         except TryAgain:
             return
+
+
+@cache
+def tested(threads: int) -> None:
+    """Compute known answers once a process, before any digest is committed to. Errors: VerificationFailed."""
+    self_test(threads=threads)
