@@ -131,6 +131,14 @@ def text_signer(text: str, signature: str) -> str | None:
     return _signer_of(text.encode(), signature)
 
 
+def raw_sender(raw: bytes) -> str:
+    """The account that signed a raw transaction. Errors: ValueError."""
+    try:
+        return str(_keys().recover_transaction(raw))
+    except Exception as error:  # RLP, curve, range and type errors have no common base
+        raise ValueError("not a signed transaction") from error
+
+
 def _signer_of(message: bytes, signature: str) -> str | None:
     try:
         return str(_keys().recover_message(_signable(message), signature=bytes.fromhex(signature.removeprefix("0x"))))

@@ -24,13 +24,13 @@ from eth_utils.crypto import keccak
 
 from app.chain import deployment as deployments
 from app.chain.abi import Interface
-from app.chain.account import digest_signer
+from app.chain.account import digest_signer, text_signer
 from app.chain.cursor import Cursor, Trail
 from app.chain.desk import Contract, Desk, Event, Sent
 from app.chain.entities import commitment
 from app.chain.jobs import JOBS, Jobs
 from app.chain.node import Node
-from app.protocol.errors import DarkroomError
+from app.protocol.errors import DarkroomError, Unavailable
 
 ERC1271 = Interface(
     [
@@ -101,14 +101,23 @@ class Market(Jobs):
 
     def signed_by(self, address: str, digest: str, signature: str) -> bool:
         """Whether an account signed a digest (EIP-191, hex): by its key, or by its contract's word (ERC-1271)."""
-        if digest_signer(digest, signature) == address:
-            return True
-        if not self.node.code(address):
-            return False
-        prefixed = bytes(keccak(b"\x19Ethereum Signed Message:\n32" + bytes.fromhex(digest)))
+        return digest_signer(digest, signature) == address or self._vouched(address, bytes.fromhex(digest), signature)
+
+    def signed_text_by(self, address: str, text: str, signature: str) -> bool:
+        """Whether an account signed a text (EIP-191, hex): by its key, or by its contract's word (ERC-1271)."""
+        return text_signer(text, signature) == address or self._vouched(address, text.encode(), signature)
+
+    def _vouched(self, address: str, message: bytes, signature: str) -> bool:
+        """Whether there is a contract that calls the signature its own."""
         try:
+            if not self.node.code(address):
+                return False
+            prefixed = bytes(keccak(b"\x19Ethereum Signed Message:\n%d" % len(message) + message))
+            proof = bytes.fromhex(signature.removeprefix("0x"))
             wallet = Desk(self.node, [Contract("wallet", address, ERC1271)])
-            return bool(wallet.read("wallet", "isValidSignature", prefixed, bytes.fromhex(signature)) == "1626ba7e")
+            return bool(wallet.read("wallet", "isValidSignature", prefixed, proof) == "1626ba7e")
+        except Unavailable:
+            raise
         except (DarkroomError, ValueError):
             return False
 

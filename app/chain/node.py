@@ -114,6 +114,9 @@ class Node(Protocol):
     def send(self, raw: bytes) -> TxReceipt:
         """Send a signed transaction and wait until a block holds it. Errors: NonceTaken, NotAllowed, Unavailable."""
 
+    def submit(self, raw: bytes) -> str:
+        """Hand over a signed transaction without waiting; its hash. Errors: NonceTaken, NotAllowed, Unavailable."""
+
     def receipt(self, tx: str) -> TxReceipt:
         """The receipt of a transaction in the canonical chain. Errors: NotFound."""
 

@@ -133,13 +133,7 @@ class RpcNode:
 
     def send(self, raw: bytes) -> TxReceipt:
         """Send a signed transaction and wait for its block. Errors: NonceTaken, BadInput, Reverted, Unavailable."""
-        try:
-            tx = str(self._rpc.call("eth_sendRawTransaction", "0x" + raw.hex()))
-        except RpcRefused as refusal:
-            if "already known" not in refusal.message and "already imported" not in refusal.message:
-                _raise_refusal(refusal)
-                raise BadInput(f"The chain node does not accept this transaction: {refusal.message}.") from None
-            tx = "0x" + bytes(keccak(raw)).hex()
+        tx = self.submit(raw)
         pause, limit = FIRST_POLL, time.monotonic() + RECEIPT_SECONDS
         while time.monotonic() < limit:
             if receipt := self._ask(_optional(_receipt), "eth_getTransactionReceipt", tx):
@@ -149,6 +143,16 @@ class RpcNode:
         raise Unavailable(
             f"Transaction {tx} is in no block after {RECEIPT_SECONDS:.0f} s.", "Look for it before you send another."
         )
+
+    def submit(self, raw: bytes) -> str:
+        """Hand over a signed transaction; its hash. Errors: NonceTaken, BadInput, Reverted, Unavailable."""
+        try:
+            return str(self._rpc.call("eth_sendRawTransaction", "0x" + raw.hex()))
+        except RpcRefused as refusal:
+            if "already known" not in refusal.message and "already imported" not in refusal.message:
+                _raise_refusal(refusal)
+                raise BadInput(f"The chain node does not accept this transaction: {refusal.message}.") from None
+            return "0x" + bytes(keccak(raw)).hex()
 
     def receipt(self, tx: str) -> TxReceipt:
         """The receipt of a mined transaction. Errors: NotFound."""
