@@ -116,6 +116,9 @@ def test_labels_of_many_classes_depend_on_differences() -> None:
 
 def test_lookups_count_one_form_an_output() -> None:
     """Every distinct output with lookups takes one dimension; the same output again takes none."""
+    first = verdict(POLICY, trees())
+    assert isinstance(first, Grant)
+    assert first.rank == 1
     history = [past(A), past(opaque=("other:y0",))]
     assert verdict(POLICY, trees(), *history) is Reason.RANK_BUDGET
     again = verdict(POLICY, trees(), past(A), past(opaque=("4" * 64 + ":y0",)))
@@ -146,6 +149,7 @@ def test_aggregates() -> None:
     assert isinstance(verdict(policy, leak(A), whole, rows=80), Grant)
     assert isinstance(verdict(policy, leak(A), whole, rows=100), Grant)
     assert isinstance(verdict(policy, leak(A), whole, first_row=105, rows=50), Grant)
+    assert isinstance(verdict(policy, leak([1], shares=(("c0", 1.0),))), Grant)
     assert verdict(policy, trees()) is Reason.NOISE_NEEDED
     noisy = policy.model_copy(update={"epsilon_micro_per_job": 5, "epsilon_micro_budget": 9})
     assert isinstance(verdict(noisy, trees()), Grant)
@@ -206,6 +210,25 @@ def test_meaningless_policies(change: dict[str, object]) -> None:
     assert policy_problems(POLICY) == []
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"score_step": 1},
+        {"min_group": 2},
+        {"max_rows_per_job": 1},
+        {"max_rank": MAX_RANK},
+        {"max_concentration": 1.0},
+        {"epsilon_micro_per_job": MAX_MICRO_EPSILON, "epsilon_micro_budget": MAX_MICRO_EPSILON},
+        {"verify": "quorum", "quorum": 2},
+        {"verify": "self", "quorum": 0},
+    ],
+    ids=str,
+)
+def test_policies_at_their_limits(change: dict[str, object]) -> None:
+    """The last value inside each limit is accepted."""
+    assert policy_problems(POLICY.model_copy(update=change)) == []
+
+
 @pytest.fixture(scope="module")
 def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
     """Honest evidence of one job, gathered by the real code."""
@@ -244,6 +267,11 @@ def test_facts(evidence: Evidence, twin: str) -> None:
     """Honest facts pass; each changed fact is refused for its own reason."""
     change, reason = FACT_TWINS[twin]
     assert check_facts(evidence.facts) is None
+    rows = evidence.facts.dataset.rows
+    for first, count in ((0, rows), (rows - 1, 1)):
+        assert (
+            check_facts(replace(evidence.facts, job=replace(evidence.facts.job, first_row=first, rows=count))) is None
+        )
     assert check_facts(replace(evidence.facts, **change(evidence.facts))) is reason
 
 
