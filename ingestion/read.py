@@ -118,7 +118,10 @@ def typed_errors(path: Path) -> Iterator[None]:
     except pl.exceptions.PanicException:
         raise BadTable(f"{path.name} is damaged.", "Write the file again from its source.") from None
     except OSError as error:
-        raise BadTable(f"{path.name} cannot be read: {error.strerror or 'input error'}.") from None
+        raise BadTable(
+            f"{path.name} cannot be read: {error.strerror or 'it is damaged or of another kind'}.",
+            "Check its permissions, or write it again from its source.",
+        ) from None
 
 
 def _scan_csv(path: Path, reading: Reading) -> tuple[pl.LazyFrame, pl.Schema]:
@@ -147,7 +150,10 @@ def _check_header(path: Path, separator: str) -> None:
         head = file.read(MAX_HEADER_BYTES + 1)
     line, end, _ = head.partition(b"\n")
     if not end and len(head) > MAX_HEADER_BYTES:
-        raise TooLarge(f"The first line of {path.name} is over {MAX_HEADER_BYTES} bytes, so it is no header.")
+        raise TooLarge(
+            f"The first line of {path.name} is over {MAX_HEADER_BYTES} bytes, so it is no header.",
+            "Give a table whose first line names its columns.",
+        )
     try:
         names = next(csv.reader([line.decode("utf-8-sig").rstrip("\r")], delimiter=separator, strict=True), [])
     except (UnicodeDecodeError, csv.Error):
@@ -157,9 +163,11 @@ def _check_header(path: Path, separator: str) -> None:
 
 def _check_names(path: Path, names: list[str]) -> None:
     if not names:
-        raise BadTable(f"{path.name} has no columns.")
+        raise BadTable(f"{path.name} has no columns.", "Give a table with a header and rows.")
     if len(names) > MAX_COLUMNS:
-        raise TooLarge(f"{path.name} has {len(names)} columns, over the limit of {MAX_COLUMNS}.")
+        raise TooLarge(
+            f"{path.name} has {len(names)} columns, over the limit of {MAX_COLUMNS}.", "Publish it in several tables."
+        )
     for name in names:
         if not 1 <= len(name) <= MAX_NAME_LENGTH or not name.isprintable():
             raise BadTable(

@@ -1,0 +1,188 @@
+"""Dishonest and late parties on a real chain and store: what they try changes nothing that matters."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.auditor.audit import Auditor
+from app.auditor.report import Status
+from app.chain.account import Account
+from app.chain.node import DevNode
+from app.client.buyer import Buyer
+from app.client.home import Home
+from app.client.models import Model
+from app.client.network import Network
+from app.client.owner import Owner
+from app.execution.execute import execute
+from app.execution.facts import gather
+from app.protocol.errors import (
+    AlreadyReleased,
+    BadDocument,
+    LicenseExpired,
+    NotAllowed,
+    NotYourLicense,
+    Reverted,
+    RowsOutsideDataset,
+)
+from app.protocol.market import JobState
+from app.protocol.receipt import Receipt
+from app.provider.agent import ProviderAgent
+from app.seal.keys import SealingKey
+from tests.demo.conftest import World
+
+ROWS = 30
+DAY = 86_400
+
+
+class Town:
+    """A copy of the demo's home with everyone in it, for trouble."""
+
+    def __init__(self, root: Path) -> None:
+        self.home = Home(root)
+        self.network = Network.open(self.home)
+        self.market, self.store = self.network.market, self.network.store
+        self.owner = Owner(self.network, self.home.actor("owner"), self._account("owner"))
+        self.buyer = Buyer(self.network, self.home.actor("buyer"), self._account("buyer"))
+        self.key = SealingKey.load(self.home.actor("buyer").path("sealing.key"), self.home.actor("buyer").passphrase())
+        self.accounts = {
+            account.address: (name, account)
+            for name in ("provider-1", "provider-2", "provider-3")
+            for account in [self._account(name)]
+        }
+
+    def _account(self, name: str) -> Account:
+        actor = self.home.actor(name)
+        return Account.load(actor.path("account.json"), actor.passphrase())
+
+    def model(self) -> Model:
+        """The demo's linear model."""
+        return self.buyer.models.find(self.market.job(1).circuit)
+
+    def open(self, **changes: int) -> int:
+        """A job of the buyer's first license; its number."""
+        order = {"first_row": 0, "rows": ROWS} | changes
+        return self.buyer.open_job(1, self.model(), sealing_key=self.key, **order).value  # type: ignore[arg-type]
+
+    def agent(self, address: str) -> ProviderAgent:
+        """The honest agent of a provider."""
+        name, account = self.accounts[address]
+        return ProviderAgent(self.market, self.store, account, self.home.actor(name).folder, threads=1)
+
+    def answer(self, number: int, receipt: Receipt) -> None:
+        """All drawn executors commit to a receipt and reveal it, whatever it says."""
+        drawn = self.market.draw(self.buyer.account, number).value
+        salts = {address: secrets.token_hex(32) for address in drawn}
+        for address in drawn:
+            self.market.commit(self.accounts[address][1], number, receipt.digest, salts[address])
+        self.store.put(receipt.to_bytes())
+        for address in drawn:
+            self.market.reveal(self.accounts[address][1], number, receipt.digest, salts[address])
+
+
+@pytest.fixture(scope="module")
+def town(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """One town for this module."""
+    root = tmp_path_factory.mktemp("town") / "home"
+    shutil.copytree(world.home, root)
+    yield Town(root)
+    shutil.rmtree(root)
+
+
+def test_colluding_executors_get_nothing_decrypted(town: Town) -> None:
+    """When all executors agree on a wrong output, the custodian refuses, and the auditor says which fact is wrong."""
+    number = town.open()
+    honest = execute(gather(town.market, town.store, number), town.store, threads=1)
+    forged = bytes([honest.output[-1] ^ 1]) + honest.output[1:]
+    lie = honest.receipt.model_copy(update={"output": town.store.put(forged)})
+    town.answer(number, lie)
+    assert town.market.job(number).state is JobState.COMPUTED
+
+    outcomes = {each.job: each for each in town.owner.custodian().step()}
+    assert str(outcomes[number].what) == "refused"
+    job = town.market.job(number)
+    assert (job.state, job.reason) == (JobState.REFUSED, "output-mismatch")
+    with pytest.raises(NotAllowed, match="output-mismatch"):
+        town.buyer.open_result(number, town.key)
+
+    report = Auditor(town.market, town.store).audit(number)
+    wrong = {check.claim for check in report.checks if check.status is Status.WRONG}
+    assert "re-execution gives the agreed result" in wrong
+    assert sum("the receipt of" in claim for claim in wrong) == 2
+    assert not report.confirmed
+
+
+def test_a_receipt_of_other_rows_is_refused(town: Town) -> None:
+    """A true receipt for other rows is no receipt for this job."""
+    number = town.open(first_row=10)
+    facts = gather(town.market, town.store, number)
+    moved = replace(facts, job=replace(facts.job, first_row=40))
+    town.answer(number, execute(moved, town.store, threads=1).receipt)
+    town.owner.custodian().step()
+    assert town.market.job(number).state is JobState.REFUSED
+
+
+def test_no_second_release(town: Town) -> None:
+    """A job that was released is not released again: not by the agent, and not by a transaction of the custodian."""
+    before = town.market.job(1)
+    assert 1 not in {each.job for each in town.owner.custodian().step()}
+    with pytest.raises(AlreadyReleased):
+        town.market.release(town.owner.account, 1, sealed="11" * 32, decision="22" * 32)
+    assert town.market.job(1) == before
+
+
+def test_a_model_of_another_dataset_opens_no_job(town: Town) -> None:
+    """A circuit for other codes is refused before anything is published or paid."""
+    other = town.model()
+    foreign = Model(other.digest, replace(other.circuit, codebook="00" * 32), other.decoder, other.data)
+    jobs, balance = town.market.job_count(), town.market.balance(town.buyer.account.address)
+    with pytest.raises(BadDocument):
+        town.buyer.open_job(1, foreign, first_row=0, rows=ROWS, sealing_key=town.key)
+    assert (town.market.job_count(), town.market.balance(town.buyer.account.address)) == (jobs, balance)
+
+
+def test_a_provider_killed_between_its_steps_goes_on(town: Town) -> None:
+    """A provider that dies after committing reveals the same receipt with the same salt when it comes back."""
+    number = town.open(first_row=20)
+    drawn = town.market.draw(town.buyer.account, number).value
+    for address in drawn:
+        done = town.agent(address).step()  # a new process each time: nothing but the journal remembers
+        assert next(each.what for each in done if each.job == number) == "committed"
+    for address in drawn:
+        town.agent(address).step()
+    assert town.market.job(number).state is JobState.COMPUTED
+    assert town.agent(drawn[0]).step() == []
+    town.owner.custodian().step()
+    assert town.buyer.open_result(number, town.key).result.values.shape == (1, ROWS)
+
+
+def test_a_stranger_cannot_use_a_license_or_open_a_result(town: Town) -> None:
+    """License and result belong to the buyer's account alone, whatever the client is told."""
+    _, account = next(iter(town.accounts.values()))
+    thief = Buyer(town.network, town.buyer.actor, account)
+    with pytest.raises(NotYourLicense):
+        thief.open_job(1, town.model(), first_row=0, rows=ROWS, sealing_key=SealingKey.generate())
+    with pytest.raises(NotYourLicense):
+        thief.open_result(1, town.key)
+
+
+def test_rows_outside_the_dataset(town: Town) -> None:
+    """A job for a row more than the dataset has is refused by the client, and by the contract without it."""
+    with pytest.raises(RowsOutsideDataset):
+        town.open(first_row=285 - ROWS + 1)
+    with pytest.raises(Reverted):
+        town.market.desk.send(town.buyer.account, "JobMarket", "open", (1, "11" * 32, 285, 1, "22" * 32, 1, 2, 0))
+
+
+def test_an_expired_license_opens_no_job(town: Town) -> None:
+    """When a license's time is over, it opens no job; the error names the next step."""
+    assert isinstance(town.network.node, DevNode)
+    town.network.node.advance(31 * DAY)
+    with pytest.raises(LicenseExpired) as caught:
+        town.open()
+    assert "darkroom license buy" in caught.value.next_step
