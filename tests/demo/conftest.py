@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -60,6 +61,19 @@ def darkroom(home: Path, *words: str, env: dict[str, str] | None = None) -> Ran:
         check=False,
     )
     return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def copy_home(home: Path, target: Path) -> Path:
+    """A home of its own: hard links to the store's blocks, which are never changed in place, copies of the rest."""
+
+    def copy(source: str, to: str) -> str:
+        if "/store/" in source:
+            os.link(source, to)
+            return to
+        return str(shutil.copy2(source, to))
+
+    shutil.copytree(home, target, copy_function=copy)
+    return target
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,6 @@ has a digest of its own and says `BadKey`. Every fault is undone afterwards and 
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +26,7 @@ from app.protocol.receipt import Receipt, SealedResult
 from app.seal.keys import SealingKey
 from app.storage.cid import digest_to_cid
 from fhe.keyring import Keyring
-from tests.demo.conftest import World
+from tests.demo.conftest import World, copy_home
 
 JOB = 1
 FAULTS: dict[str, Callable[[bytes, bytes], bytes]] = {
@@ -74,18 +72,9 @@ class Twin:
 
 @pytest.fixture(scope="module")
 def twin(world: World, tmp_path_factory: pytest.TempPathFactory) -> Twin:
-    """Hard links to the store's blocks (a spoilt one is a new file), copies of the rest."""
-    root = tmp_path_factory.mktemp("twin") / "home"
-    shutil.copytree(world.home, root, copy_function=_link_blocks)
-    home = Home(root)
+    """A copy of the demo's home."""
+    home = Home(copy_home(world.home, tmp_path_factory.mktemp("twin") / "home"))
     return Twin(home, Network.open(home))
-
-
-def _link_blocks(source: str, target: str) -> str:
-    if "/store/" in source:
-        os.link(source, target)
-        return target
-    return str(shutil.copy2(source, target))
 
 
 @pytest.fixture

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,7 +32,7 @@ from app.protocol.market import JobState
 from app.protocol.receipt import Receipt
 from app.provider.agent import ProviderAgent
 from app.seal.keys import SealingKey
-from tests.demo.conftest import World
+from tests.demo.conftest import World, copy_home
 
 ROWS = 30
 DAY = 86_400
@@ -86,12 +84,9 @@ class Town:
 
 
 @pytest.fixture(scope="module")
-def town(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+def town(world: World, tmp_path_factory: pytest.TempPathFactory) -> Town:
     """One town for this module."""
-    root = tmp_path_factory.mktemp("town") / "home"
-    shutil.copytree(world.home, root)
-    yield Town(root)
-    shutil.rmtree(root)
+    return Town(copy_home(world.home, tmp_path_factory.mktemp("town") / "home"))
 
 
 def test_colluding_executors_get_nothing_decrypted(town: Town) -> None:
@@ -179,8 +174,9 @@ def test_rows_outside_the_dataset(town: Town) -> None:
         town.market.desk.send(town.buyer.account, "JobMarket", "open", (1, "11" * 32, 285, 1, "22" * 32, 1, 2, 0))
 
 
-def test_an_expired_license_opens_no_job(town: Town) -> None:
+def test_an_expired_license_opens_no_job(world: World, tmp_path: Path) -> None:
     """When a license's time is over, it opens no job; the error names the next step."""
+    town = Town(copy_home(world.home, tmp_path / "late"))
     assert isinstance(town.network.node, DevNode)
     town.network.node.advance(31 * DAY)
     with pytest.raises(LicenseExpired) as caught:
