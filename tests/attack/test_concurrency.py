@@ -10,7 +10,7 @@ import numpy as np
 from app.protocol.errors import TryAgain
 from app.protocol.market import JobState
 from app.protocol.receipt import OutputPolicy
-from tests.attack.attacks import independent
+from tests.attack.stage import independent
 from tests.custodian.world import World, linear_circuit
 
 
