@@ -17,6 +17,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from sqlalchemy import Index, Integer, MetaData, String, Text
+from sqlalchemy import Table as SqlTable
 from sqlmodel import AutoString, Field, SQLModel
 
 from app.market.db.columns import AmountText, binary_text, whole
@@ -31,6 +32,11 @@ class Table(SQLModel):
     """Base of the index's tables; their metadata are their own."""
 
     metadata: ClassVar[MetaData] = MetaData(naming_convention=NAMES)
+
+
+def sql(entity: type[Table]) -> SqlTable:
+    """A model's table, for statements that are about columns."""
+    return Table.metadata.tables[str(entity.__tablename__)]
 
 
 # --- how far the index is -------------------------------------------------------------------------------------------

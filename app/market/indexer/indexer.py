@@ -21,14 +21,14 @@ from app.chain.desk import Desk, Event
 from app.chain.market import Market
 from app.chain.money import COIN
 from app.market.db.database import Database
-from app.market.db.tables import DatasetRow, ManifestRow, MarkRow, OfferRow, PlaceRow, PolicyRow
+from app.market.db.tables import DatasetRow, ManifestRow, MarkRow, OfferRow, PlaceRow, PolicyRow, sql
 from app.market.indexer import listings
 from app.market.indexer.documents import Found, look_for_manifest, look_for_policy
 from app.market.indexer.fold import fold
 from app.market.indexer.happened import Happened
 from app.market.indexer.rules import Rules
 from app.market.indexer.sheet import Sheet
-from app.market.indexer.storing import add, forget, loader, remember, sql, store
+from app.market.indexer.storing import add, forget, loader, remember, store
 from app.protocol.errors import BadInput, DarkroomError, NotFound, Unavailable
 from app.protocol.seams import Clock, Store
 

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from sqlalchemy import delete, insert
 from sqlmodel import Session, col, select
 
-from app.market.db.tables import DatasetRow, ListingRow, ManifestRow, OfferRow, PolicyRow, TermRow
-from app.market.indexer.storing import add, sql
+from app.market.db.tables import DatasetRow, ListingRow, ManifestRow, OfferRow, PolicyRow, TermRow, sql
+from app.market.indexer.storing import add
 from app.protocol.receipt import OutputPolicy
 
 NO_PRICE = 10**77  # sorts after every price

@@ -6,11 +6,10 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Table as SqlTable
 from sqlalchemy import and_, bindparam, delete, insert, select, update
 from sqlmodel import Session
 
-from app.market.db.tables import EventRow, JournalRow, MarkRow, PaymentRow, Table
+from app.market.db.tables import EventRow, JournalRow, MarkRow, PaymentRow, Table, sql
 from app.market.indexer.sheet import BY_NAME, ENTITIES, KEYS, Key, Load, Sheet, read_row
 
 
@@ -55,7 +54,8 @@ def forget(session: Session, after: int) -> tuple[set[int], bool]:
         if number is not None
     }
     if first is None or after < first:
-        for entity in (*ENTITIES, EventRow, PaymentRow, JournalRow, MarkRow):
+        everything: tuple[type[Table], ...] = (*ENTITIES, EventRow, PaymentRow, JournalRow, MarkRow)
+        for entity in everything:
             session.execute(delete(sql(entity)))
         return touched, True
     _undo(session, after)
@@ -78,11 +78,6 @@ def add(session: Session, entity: type[Table], rows: Iterable[Table]) -> None:
     values = [row.model_dump() for row in rows]
     if values:
         session.execute(insert(sql(entity)), values)
-
-
-def sql(entity: type[Table]) -> SqlTable:
-    """A model's table."""
-    return Table.metadata.tables[str(entity.__tablename__)]
 
 
 def _undo(session: Session, after: int) -> None:

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
+from sqlalchemy import Column, ColumnElement, RowMapping, false, func, literal, or_, select, tuple_
 from sqlmodel import Session
 
-from app.market.queries.form import Amount, Answer
+from app.chain.address import eip55
+from app.market.db.columns import UINT256_DIGITS
+from app.market.db.tables import ListingRow, TermRow, sql
+from app.market.queries.form import Amount, Answer, page_limit, read_cursor, write_cursor
+from app.market.text import query_words
+from app.protocol.errors import BadInput
 
 CircuitClass = Literal["linear", "trees", "additive", "lookup"]
 ReleaseKind = Literal["label", "score", "aggregate"]
 Availability = Literal["pending", "available", "unavailable", "invalid"]
 # pending: its manifest was not looked for yet; unavailable: no store has it; invalid: it contradicts the chain.
 
+CLASSES: tuple[CircuitClass, ...] = get_args(CircuitClass)
+RELEASES: tuple[ReleaseKind, ...] = get_args(ReleaseKind)
+ENCODINGS: tuple[Literal["affine", "bins"], ...] = ("affine", "bins")
 MAX_TEXT = 200
+MAX_PRICE = 10**UINT256_DIGITS
+LAST_CHARACTER = "\U0010ffff"  # after everything that a word can go on with
+LISTING = sql(ListingRow)
 Count = Annotated[int, Field(ge=0, lt=1 << 63)]
 
 
@@ -30,8 +45,10 @@ class CatalogueFilter(Answer):
     rows_max: Count | None = None
     columns_min: Count | None = None
     columns_max: Count | None = None
-    price_max: Annotated[int, Field(ge=0)] | None = None  # of the cheapest active offer's license, token units
-    classes: tuple[CircuitClass, ...] = ()  # an active offer allows all of these
+    price_max: Annotated[int, Field(ge=0, lt=MAX_PRICE)] | None = (
+        None  # of the cheapest active offer's license, token units
+    )
+    classes: tuple[CircuitClass, ...] = ()  # the active offers together allow all of these
     releases: tuple[ReleaseKind, ...] = ()  # an active offer releases one of these
     offered: bool = False  # only with an active offer
     available: bool = False  # only with a readable manifest
@@ -40,7 +57,7 @@ class CatalogueFilter(Answer):
 
 
 class CatalogueSort(StrEnum):
-    """The order of the catalogue; equal ones by newest."""
+    """The order of the catalogue; equal ones by id, in the same direction."""
 
     NEWEST = "newest"
     TITLE = "title"
@@ -113,4 +130,176 @@ def search(
     after: str | None = None,
 ) -> CataloguePage:
     """A page of what fits, in this order, with facets over everything that fits. Errors: BadInput."""
-    raise NotImplementedError
+    fits = _conditions(wanted or CatalogueFilter())
+    order = ORDERS[sort]
+    page_limit(limit)
+    query = select(LISTING).where(*fits)
+    if after is not None:
+        query = query.where(order.beyond(read_cursor(after, str, *order.kinds), sort))
+    rows = session.execute(query.order_by(*order.by()).limit(limit + 1)).mappings().all()
+    items = tuple(entry(row) for row in rows[:limit])
+    follows = write_cursor(sort, *order.place(rows[limit - 1])) if len(rows) > limit else None
+    total, facets = _facets(session, fits)
+    return CataloguePage(items=items, next=follows, total=total, facets=facets)
+
+
+def entries(session: Session, ids: Iterable[int]) -> dict[int, CatalogueEntry]:
+    """The entries of these datasets."""
+    rows = session.execute(select(LISTING).where(LISTING.c.dataset.in_(set(ids)))).mappings()
+    return {row["dataset"]: entry(row) for row in rows}
+
+
+def titles(session: Session, ids: Iterable[int]) -> dict[int, str]:
+    """The titles of these datasets."""
+    query = select(LISTING.c.dataset, LISTING.c.title).where(LISTING.c.dataset.in_(set(ids)))
+    return {row.dataset: row.title for row in session.execute(query)}
+
+
+def entry(row: RowMapping) -> CatalogueEntry:
+    """A row of the catalogue in words."""
+    return CatalogueEntry(
+        id=row["dataset"],
+        title=row["title"],
+        summary=row["summary"],
+        keywords=tuple(json.loads(row["keywords"])),
+        creator=row["creator"],
+        owner=row["owner"],
+        availability=row["availability"],
+        tombstoned=row["tombstoned"],
+        rows=row["rows"],
+        columns=row["columns"],
+        bytes=row["bytes"],
+        encodings=tuple(name for name in ENCODINGS if row[name]),
+        lookups=row["lookups"],
+        offers=row["offers"],
+        price_license=row["price_license"],
+        price_job=row["price_job"],
+        price_row=row["price_row"],
+        classes=tuple(name for name in CLASSES if row[name]),
+        releases=tuple(name for name in RELEASES if row[name]),
+        private=row["private"],
+        automatic=row["automatic"],
+        licenses=row["licenses"],
+        jobs=row["jobs"],
+        jobs_settled=row["jobs_settled"],
+        published_at=row["published_at"],
+        updated_at=row["updated_at"],
+    )
+
+
+@dataclass(frozen=True)
+class _Order:
+    """An order of the catalogue by one column and the id, both in one direction, so that an index has it."""
+
+    column: Column[Any] | None
+    descending: bool
+    kinds: tuple[type, ...]
+
+    def by(self) -> list[ColumnElement[Any]]:
+        """For ORDER BY."""
+        columns = [LISTING.c.dataset] if self.column is None else [self.column, LISTING.c.dataset]
+        return [column.desc() if self.descending else column.asc() for column in columns]
+
+    def place(self, row: RowMapping) -> tuple[int | str, ...]:
+        """Where a row stands. An amount can be above what a cursor's numbers hold, so it travels as text."""
+        if self.column is None:
+            return (row["dataset"],)
+        value = row[self.column.name]
+        return (str(value) if self.column is LISTING.c.price_key else value, row["dataset"])
+
+    def beyond(self, cursor: tuple[Any, ...], sort: str) -> ColumnElement[bool]:
+        """The rows after a cursor's place. Errors: BadInput for a cursor of another order."""
+        named, *place = cursor
+        if named != sort:
+            raise BadInput("This cursor belongs to another order.", "Begin again with the first page.")
+        columns: list[ColumnElement[Any]] = [LISTING.c.dataset]
+        if self.column is not None:
+            columns.insert(0, self.column)
+        if self.column is LISTING.c.price_key:
+            if not (place[0].isascii() and place[0].isdecimal() and len(place[0]) <= UINT256_DIGITS):
+                raise BadInput("This cursor is not one that this list gave out.", "Begin again with the first page.")
+            place[0] = int(place[0])
+        here = tuple_(*(literal(value, column.type) for value, column in zip(place, columns, strict=True)))
+        return tuple_(*columns) < here if self.descending else tuple_(*columns) > here
+
+
+ORDERS: Mapping[CatalogueSort, _Order] = {
+    CatalogueSort.NEWEST: _Order(None, descending=True, kinds=(int,)),
+    CatalogueSort.TITLE: _Order(LISTING.c.title_key, descending=False, kinds=(str, int)),
+    CatalogueSort.PRICE: _Order(LISTING.c.price_key, descending=False, kinds=(str, int)),
+    CatalogueSort.ROWS: _Order(LISTING.c.rows, descending=True, kinds=(int, int)),
+    CatalogueSort.COLUMNS: _Order(LISTING.c.columns, descending=True, kinds=(int, int)),
+    CatalogueSort.JOBS: _Order(LISTING.c.jobs_settled, descending=True, kinds=(int, int)),
+}
+
+
+def _conditions(wanted: CatalogueFilter) -> list[ColumnElement[bool]]:
+    """What must hold of a listing."""
+    columns = LISTING.c
+    bounds = (
+        (columns.rows, wanted.rows_min, wanted.rows_max),
+        (columns.columns, wanted.columns_min, wanted.columns_max),
+        (columns.price_key, None, wanted.price_max),
+    )
+    fits: list[ColumnElement[bool]] = []
+    for column, least, most in bounds:
+        if least is not None:
+            fits.append(column >= least)
+        if most is not None:
+            fits.append(column <= most)
+    if wanted.owner is not None:
+        fits.append(columns.owner == eip55(wanted.owner))
+    fits += [columns[name].is_(True) for name in wanted.classes]
+    if wanted.releases:
+        fits.append(or_(*(columns[name].is_(True) for name in wanted.releases)))
+    if wanted.offered or wanted.price_max is not None:
+        fits.append(columns.offers > 0)
+    fits += [columns[name].is_(True) for name in ("available", "private", "automatic") if getattr(wanted, name)]
+    for word in query_words(wanted.text):
+        terms = sql(TermRow).c
+        begins = select(terms.dataset).where(terms.term >= word, terms.term < word + LAST_CHARACTER)
+        fits.append(columns.dataset.in_(begins))
+    if wanted.text.strip() and not query_words(wanted.text):
+        fits.append(false())  # nothing but punctuation finds nothing
+    return fits
+
+
+def _facets(session: Session, fits: Sequence[ColumnElement[bool]]) -> tuple[int, Facets]:
+    """Number and facets of everything that fits, in one pass."""
+    columns = LISTING.c
+    flags = [*CLASSES, *RELEASES, "available", "private", "automatic"]
+    on_offer = columns.offers > 0
+    counted = (
+        session.execute(
+            select(
+                func.count().label("total"),
+                *(func.count().filter(columns[name].is_(True)).label(name) for name in flags),
+                func.count().filter(on_offer).label("offered"),
+                *(
+                    extreme(columns[name]).label(f"{name}_{label}")
+                    for name in ("rows", "columns")
+                    for label, extreme in (("min", func.min), ("max", func.max))
+                ),
+                func.min(columns.price_license).label("price_min"),
+                func.max(columns.price_license).label("price_max"),
+            ).where(*fits)
+        )
+        .mappings()
+        .one()
+    )
+
+    def extent(name: str) -> tuple[int, int] | None:
+        least = counted[f"{name}_min"]
+        return None if least is None else (least, counted[f"{name}_max"])
+
+    return counted["total"], Facets(
+        classes={name: counted[name] for name in CLASSES},
+        releases={name: counted[name] for name in RELEASES},
+        offered=counted["offered"],
+        available=counted["available"],
+        private=counted["private"],
+        automatic=counted["automatic"],
+        rows=extent("rows"),
+        columns=extent("columns"),
+        price=extent("price"),
+    )

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from typing import Literal
 
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
-from app.market.queries.catalogue import CatalogueEntry
-from app.market.queries.form import Answer
-from app.market.queries.licensing import OfferCard, PolicyCard
+from app.market.db.tables import DatasetRow, ManifestRow, OfferRow, VersionRow
+from app.market.indexer.listings import read_policies
+from app.market.queries.budget import BudgetCard, budget
+from app.market.queries.catalogue import CatalogueEntry, entries
+from app.market.queries.form import Answer, check_id, missing
+from app.market.queries.licensing import OfferCard, PolicyCard, offer_cards, policy_card
+from app.protocol.receipt import OutputPolicy
+from app.storage.cid import digest_to_cid
+
+MOST = 50  # offers and versions that are shown
 
 
 class ColumnCard(Answer):
@@ -51,24 +59,6 @@ class PreviewCard(Answer):
     seed: int
 
 
-class BudgetCard(Answer):
-    """What was let out so far, as far as public records say; the custodian's own ledger has the last word.
-
-    `most_circuits` is how many different circuits were released on the row that most were released on: each added at
-    least nothing and at most its number of outputs to that row's rank. `complete` is False when there were too many
-    releases to look at all of them, and the figures are then lower bounds.
-    """
-
-    max_rank: int  # linear forms per row that the manifest's policy lets out; 0 when the manifest is not there
-    released: int  # settled jobs
-    circuits: int  # different ones among them
-    most_circuits: int
-    micro_epsilon_per_job: int
-    micro_epsilon_budget: int
-    most_micro_epsilon: int  # charged on the row that most was charged on
-    complete: bool
-
-
 class DatasetDetail(Answer):
     """A dataset's card. Fields from the manifest are empty while `entry.availability` is not "available"."""
 
@@ -97,4 +87,58 @@ class DatasetDetail(Answer):
 
 def dataset(session: Session, id: int) -> DatasetDetail:
     """One dataset. Errors: NotFound."""
-    raise NotImplementedError
+    row = session.get(DatasetRow, check_id("dataset", id))
+    if row is None:
+        raise missing("dataset", id)
+    entry = entries(session, [id])[id]
+    manifest = session.get(ManifestRow, row.manifest) if entry.availability == "available" else None
+    offers = _open_offers(session, row)
+    named = {offer.policy for offer in offers} | ({manifest.policy} if manifest else set())
+    policies = read_policies(session, named)
+    facts = manifest or ManifestRow(digest="", state="")
+    policy = policies.get(facts.policy)
+    versions = session.exec(
+        select(VersionRow).where(VersionRow.dataset == id).order_by(col(VersionRow.version).desc()).limit(MOST)
+    )
+    return DatasetDetail(
+        entry=entry,
+        description=facts.description,
+        license_text=facts.license_text,
+        url=facts.url,
+        published=facts.published,
+        custodian=row.custodian,
+        manifest=row.manifest,
+        manifest_cid=digest_to_cid(row.manifest),
+        data_root=row.data_root,
+        profile=row.profile,
+        epoch=row.epoch,
+        version=row.version,
+        evaluation_key=facts.evaluation_key,
+        codebook=facts.codebook,
+        columns=tuple(ColumnCard.model_validate(column) for column in json.loads(facts.codes)),
+        policy=policy_card(facts.policy, policy) if manifest else None,
+        preview=None if facts.preview is None else PreviewCard.model_validate_json(facts.preview),
+        offers=offer_cards(session, offers),
+        versions=tuple(VersionCard(**each.model_dump(exclude={"dataset"})) for each in versions),
+        budget=budget(session, row, facts.columns, policy, all_policies(session, id)),
+        tx=row.published_tx,
+    )
+
+
+def all_policies(session: Session, dataset: int) -> dict[str, OutputPolicy]:
+    """The known policies of all offers on a dataset, also past ones, by digest."""
+    named = select(OfferRow.policy).where(OfferRow.dataset == dataset).distinct().limit(MOST)
+    return read_policies(session, session.exec(named))
+
+
+def _open_offers(session: Session, row: DatasetRow) -> list[OfferRow]:
+    """The offers that sell, cheapest first."""
+    if row.tombstoned:
+        return []
+    query = (
+        select(OfferRow)
+        .where(OfferRow.dataset == row.id, col(OfferRow.active).is_(True), OfferRow.seller == row.owner)
+        .order_by(col(OfferRow.price_license), col(OfferRow.id))
+        .limit(MOST)
+    )
+    return list(session.exec(query))

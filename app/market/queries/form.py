@@ -9,10 +9,11 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer
 
-from app.protocol.errors import BadInput
+from app.protocol.errors import BadInput, NotFound
 
 MAX_PAGE = 100
-MAX_CURSOR = 512
+MAX_CURSOR = 1024
+MAX_ID = (1 << 63) - 1
 
 T = TypeVar("T")
 
@@ -40,19 +41,38 @@ def page_limit(limit: int) -> int:
     return limit
 
 
+def check_id(kind: str, id: int) -> int:
+    """`id` when something can have it. Errors: NotFound."""
+    if not 1 <= id <= MAX_ID:
+        raise missing(kind, id)
+    return id
+
+
+def missing(kind: str, id: int | str) -> NotFound:
+    """What is raised for an id that the index does not hold."""
+    return NotFound(
+        f"There is no {kind} {id} in the index.", "Check the number; what was just sent appears with the next block."
+    )
+
+
 def write_cursor(*place: int | str) -> str:
     """An opaque cursor for the place after which the next page begins."""
     return base64.urlsafe_b64encode(json.dumps(place, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
 def read_cursor(text: str, *kinds: type) -> tuple[Any, ...]:
-    """Inverse of `write_cursor`, for values of these kinds. Errors: BadInput."""
+    """Inverse of `write_cursor`, for values of these kinds; numbers from -1 to 2^63 - 1. Errors: BadInput."""
     try:
         if len(text) > MAX_CURSOR:
             raise ValueError
         place = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except (binascii.Error, ValueError, RecursionError):
         place = None
-    if not isinstance(place, list) or [type(value) for value in place] != list(kinds):
+    sound = isinstance(place, list) and [type(value) for value in place] == list(kinds)
+    if (
+        not sound
+        or any(not -1 <= value <= MAX_ID for value in place if isinstance(value, int))
+        or "\\x00" in repr(place)
+    ):
         raise BadInput("This cursor is not one that this list gave out.", "Begin again with the first page.")
     return tuple(place)

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any, Literal
+from collections.abc import Collection, Sequence
+from typing import Literal, cast
 
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
-from app.market.queries.form import Amount, Answer, Page
+from app.chain.address import eip55
+from app.market.db.tables import DatasetRow, EventRow, ExecutionRow, JobRow, VersionRow
+from app.market.queries.catalogue import titles
+from app.market.queries.feed import Feed, FeedEvent, feed
+from app.market.queries.form import Amount, Answer, Page, check_id, missing
+from app.market.queries.paging import newest_first
+from app.market.queries.timeline import TimelineEntry, timeline_entry
+from app.market.queries.waiting import Next, next_step
 from app.protocol.market import JobState
+from app.protocol.reasons import WORDS, Reason
+
+__all__ = [
+    "ExecutionCard", "Feed", "FeedEvent", "JobCard", "JobDetail", "Next", "TimelineEntry", "executions", "feed", "job",
+    "job_cards", "jobs", "state_name",
+]  # fmt: skip
 
 JobStateName = Literal[
     "open", "assigned", "disputed", "computed", "released", "settled", "refused", "expired", "failed"
 ]
 
-
-class Next(Answer):
-    """What has to happen next, by whom, until when."""
-
-    action: Literal["draw", "commit", "reveal", "release", "expire", "none"]
-    actors: tuple[str, ...]  # addresses; empty: anyone
-    sentence: str  # plain words
-    not_before_block: int  # of a draw; 0 otherwise
-    deadline: int  # seconds since the epoch; 0 when there is none
-    overdue: bool  # the deadline has passed, and anyone may call `expire`
+ExecutionStatus = Literal["drawn", "committed", "revealed", "agreed", "disagreed", "silent", "unpaid"]
 
 
 class ExecutionCard(Answer):
@@ -34,25 +38,11 @@ class ExecutionCard(Answer):
     fee: Amount
     commitment: str  # "" until it commits
     receipt: str  # "" until it reveals
-    status: Literal["drawn", "committed", "revealed", "agreed", "disagreed", "silent", "unpaid"]
+    status: ExecutionStatus
     paid: Amount  # fee and share of slashed stakes
     slashed: Amount
     committed_at: int  # 0 until then
     revealed_at: int
-
-
-class TimelineEntry(Answer):
-    """Something that happened, as a person would say it, and the event that says so."""
-
-    event: str  # its name in the contract
-    sentence: str
-    actor: str  # address, "" where the event names none
-    at: int
-    block: int
-    block_hash: str
-    tx: str
-    index: int  # of the log within its block
-    digest: str  # the digest that it put on record, "" without one
 
 
 class JobCard(Answer):
@@ -98,35 +88,6 @@ class JobDetail(Answer):
     open_tx: str
 
 
-class FeedEvent(Answer):
-    """One event. Integers above 2^53 in `args` are decimal text."""
-
-    cursor: str
-    contract: str
-    name: str
-    args: dict[str, Any]
-    block: int
-    block_hash: str
-    tx: str
-    index: int
-    at: int
-    dataset: int | None
-    job: int | None
-
-
-class Feed(Answer):
-    """Events of the market or of one job, for a live stream.
-
-    `last` is the cursor to ask again with. `reorganised` says that the event which the old cursor named is no longer in
-    the chain: `items` then begin at the job's first event (or, for the whole market, after the newest one that the
-    cursor and the chain share a height with), and what was shown before must be thrown away.
-    """
-
-    items: tuple[FeedEvent, ...]
-    last: str | None
-    reorganised: bool
-
-
 def jobs(
     session: Session,
     *,
@@ -141,14 +102,117 @@ def jobs(
     after: str | None = None,
 ) -> Page[JobCard]:
     """Jobs, newest first. Errors: BadInput."""
-    raise NotImplementedError
+    query = select(JobRow)
+    if buyer is not None:
+        query = query.where(JobRow.buyer == eip55(buyer))
+    if dataset is not None:
+        query = query.where(JobRow.dataset == dataset)
+    if owner is not None:
+        query = query.where(col(JobRow.dataset).in_(select(DatasetRow.id).where(DatasetRow.owner == eip55(owner))))
+    if provider is not None:
+        drawn = select(ExecutionRow.job).where(ExecutionRow.provider == eip55(provider))
+        query = query.where(col(JobRow.id).in_(drawn))
+    if license is not None:
+        query = query.where(JobRow.license == license)
+    if states:
+        query = query.where(col(JobRow.state).in_([int(state) for state in states]))
+    rows, follows = newest_first(session, query, col(JobRow.id), limit, after)
+    return Page(items=job_cards(session, rows, now), next=follows)
 
 
 def job(session: Session, id: int, *, now: int) -> JobDetail:
     """One job. Errors: NotFound."""
-    raise NotImplementedError
+    row = session.get(JobRow, check_id("job", id))
+    if row is None:
+        raise missing("job", id)
+    version = session.get(VersionRow, (row.dataset, row.version))
+    happened = select(EventRow).where(EventRow.job == id).order_by(col(EventRow.block), col(EventRow.log_index))
+    return JobDetail(
+        job=job_cards(session, [row], now)[0],
+        version=row.version,
+        manifest=version.manifest if version else "",
+        sealing_key=row.sealing_key,
+        units=row.units,
+        receipt=row.receipt,
+        sealed=row.sealed,
+        decision=row.decision,
+        reason_sentence=_reason(row.reason),
+        executions=tuple(_execution(each) for each in executions(session, [id]).get(id, ())),
+        timeline=tuple(timeline_entry(event) for event in session.exec(happened)),
+        open_tx=row.opened_tx,
+    )
 
 
-def feed(session: Session, *, job: int | None = None, after: str | None = None, limit: int = 100) -> Feed:
-    """Events after a cursor, oldest first; without one, a job's from its opening, or the market's from now on."""
-    raise NotImplementedError
+def job_cards(session: Session, rows: Sequence[JobRow], now: int) -> tuple[JobCard, ...]:
+    """Jobs to show."""
+    numbers = {row.dataset for row in rows}
+    names = titles(session, numbers)
+    custodians = dict(
+        session.exec(select(DatasetRow.id, DatasetRow.custodian).where(col(DatasetRow.id).in_(numbers))).all()
+    )
+    busy = executions(session, [row.id for row in rows if row.state == JobState.ASSIGNED])
+    return tuple(
+        JobCard(
+            id=row.id,
+            dataset=row.dataset,
+            dataset_title=names[row.dataset],
+            license=row.license,
+            offer=row.offer,
+            buyer=row.buyer,
+            state=state_name(row.state),
+            circuit=row.circuit,
+            first_row=row.first_row,
+            rows=row.rows,
+            replicas=row.replicas,
+            round=row.round,
+            price=row.price,
+            max_fee=row.max_fee,
+            fees=row.fees,
+            refunded=row.refunded,
+            reason=row.reason,
+            next=next_step(row, busy.get(row.id, ()), custodians[row.dataset], now),
+            opened_at=row.opened_at,
+            changed_at=row.changed_at,
+            closed_at=row.closed_at,
+        )
+        for row in rows
+    )
+
+
+def executions(session: Session, jobs: Collection[int]) -> dict[int, list[ExecutionRow]]:
+    """The executors of these jobs, in the order of their draws."""
+    found: dict[int, list[ExecutionRow]] = {}
+    if jobs:
+        query = select(ExecutionRow).where(col(ExecutionRow.job).in_(jobs))
+        for row in session.exec(query.order_by(col(ExecutionRow.job), col(ExecutionRow.position))):
+            found.setdefault(row.job, []).append(row)
+    return found
+
+
+def state_name(state: int) -> JobStateName:
+    """A state's name."""
+    return cast(JobStateName, JobState(state).name.lower())
+
+
+def _execution(row: ExecutionRow) -> ExecutionCard:
+    so_far = "revealed" if row.receipt else "committed" if row.commitment else "drawn"
+    return ExecutionCard(
+        provider=row.provider,
+        round=row.round,
+        fee=row.fee,
+        commitment=row.commitment,
+        receipt=row.receipt,
+        status=cast(ExecutionStatus, row.outcome or so_far),
+        paid=row.paid,
+        slashed=row.slashed,
+        committed_at=row.committed_at,
+        revealed_at=row.revealed_at,
+    )
+
+
+def _reason(code: str) -> str:
+    """What a refusal's code means; a code that we do not know is shown as it is."""
+    words = next((WORDS[reason] for reason in Reason if reason == code), None)
+    if words is None:
+        return f"The custodian gave the reason {code!r}." if code else ""
+    return f"{words.message} {words.next_step}"

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Literal
 
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
-from app.market.queries.form import Amount, Answer, Page
-from app.protocol.market import LicenseState
+from app.chain.address import eip55
+from app.market.db.tables import DatasetRow, LicenseRow, OfferRow
+from app.market.indexer.listings import read_policies, sellable
+from app.market.queries.catalogue import titles
+from app.market.queries.form import Amount, Answer, Page, check_id, missing
+from app.market.queries.paging import newest_first
+from app.protocol.market import License, LicenseState
+from app.protocol.receipt import OutputPolicy
+
+WHOLE = 10_000  # basis points
 
 
 class PolicyCard(Answer):
@@ -88,7 +99,10 @@ class LicenseCard(Answer):
 
 def offer(session: Session, id: int) -> OfferCard:
     """One offer. Errors: NotFound."""
-    raise NotImplementedError
+    row = session.get(OfferRow, check_id("offer", id))
+    if row is None:
+        raise missing("offer", id)
+    return offer_cards(session, [row])[0]
 
 
 def offers(
@@ -101,12 +115,23 @@ def offers(
     after: str | None = None,
 ) -> Page[OfferCard]:
     """Offers, newest first. Errors: BadInput."""
-    raise NotImplementedError
+    query = select(OfferRow)
+    if dataset is not None:
+        query = query.where(OfferRow.dataset == dataset)
+    if seller is not None:
+        query = query.where(OfferRow.seller == eip55(seller))
+    if active is not None:
+        query = query.where(col(OfferRow.active).is_(active))
+    rows, follows = newest_first(session, query, col(OfferRow.id), limit, after)
+    return Page(items=offer_cards(session, rows), next=follows)
 
 
 def license(session: Session, id: int, *, now: int) -> LicenseCard:
     """One license. Errors: NotFound."""
-    raise NotImplementedError
+    row = session.get(LicenseRow, check_id("license", id))
+    if row is None:
+        raise missing("license", id)
+    return _license_cards(session, [row], now)[0]
 
 
 def licenses(
@@ -120,4 +145,90 @@ def licenses(
     after: str | None = None,
 ) -> Page[LicenseCard]:
     """Licenses, newest first. Errors: BadInput."""
-    raise NotImplementedError
+    query = select(LicenseRow)
+    if buyer is not None:
+        query = query.where(LicenseRow.buyer == eip55(buyer))
+    if dataset is not None:
+        query = query.where(LicenseRow.dataset == dataset)
+    if offer is not None:
+        query = query.where(LicenseRow.offer == offer)
+    rows, follows = newest_first(session, query, col(LicenseRow.id), limit, after)
+    return Page(items=_license_cards(session, rows, now), next=follows)
+
+
+def policy_card(digest: str, policy: OutputPolicy | None) -> PolicyCard:
+    """A policy to show; None when no store had it."""
+    if policy is None:
+        return PolicyCard(digest=digest, known=False)
+    return PolicyCard(digest=digest, known=True, **policy.model_dump(exclude={"kind"}))
+
+
+def offer_cards(session: Session, rows: Sequence[OfferRow]) -> tuple[OfferCard, ...]:
+    """Offers to show."""
+    numbers = {row.dataset for row in rows}
+    datasets = {row.id: row for row in session.exec(select(DatasetRow).where(col(DatasetRow.id).in_(numbers)))}
+    names, policies = titles(session, numbers), read_policies(session, {row.policy for row in rows})
+    return tuple(
+        OfferCard(
+            id=row.id,
+            dataset=row.dataset,
+            dataset_title=names[row.dataset],
+            seller=row.seller,
+            price_license=row.price_license,
+            price_job=row.price_job,
+            price_row=row.price_row,
+            max_jobs=row.max_jobs,
+            max_rows=row.max_rows,
+            duration=row.duration,
+            policy=policy_card(row.policy, policies.get(row.policy)),
+            shares=tuple(
+                ShareCard(account=account, basis_points=points)
+                for account, points in json.loads(row.shares) or [(row.seller, WHOLE)]
+            ),
+            active=row.active,
+            sellable=sellable(row, datasets[row.dataset]),
+            licenses=row.licenses,
+            earned=row.earned_licenses + row.earned_jobs,
+            taken=row.taken,
+            collected=row.collected,
+            created_at=row.created_at,
+            tx=row.tx,
+        )
+        for row in rows
+    )
+
+
+def _license_cards(session: Session, rows: Sequence[LicenseRow], now: int) -> tuple[LicenseCard, ...]:
+    names = titles(session, {row.dataset for row in rows})
+    numbers = {row.offer for row in rows}
+    terms = {row.id: row for row in session.exec(select(OfferRow).where(col(OfferRow.id).in_(numbers)))}
+    return tuple(_license_card(row, terms[row.offer], names[row.dataset], now) for row in rows)
+
+
+def _license_card(row: LicenseRow, terms: OfferRow, title: str, now: int) -> LicenseCard:
+    entity = License(
+        id=row.id,
+        offer=row.offer,
+        dataset=row.dataset,
+        buyer=row.buyer,
+        valid_from=row.valid_from,
+        valid_until=row.valid_until,
+        jobs_left=row.jobs_left,
+        rows_left=row.rows_left,
+        policy=terms.policy,
+        revoked=row.revoked_at > 0,
+    )
+    return LicenseCard(
+        **asdict(entity, dict_factory=lambda pairs: {name: value for name, value in pairs if name != "revoked"}),
+        state=entity.state(now),
+        dataset_title=title,
+        max_jobs=terms.max_jobs,
+        max_rows=terms.max_rows,
+        price=row.price,
+        price_job=terms.price_job,
+        price_row=terms.price_row,
+        revoked_at=row.revoked_at,
+        refund=row.refund,
+        bought_at=row.valid_from,
+        tx=row.tx,
+    )

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from typing import Literal
 
-from sqlmodel import Session
+from sqlmodel import Session, col, func, select
 
-from app.market.queries.form import Amount, Answer, Page
+from app.chain.address import eip55
+from app.market.db.tables import JobRow, OfferRow, ProviderRow, TotalsRow
+from app.market.indexer.rules import Rules
+from app.market.queries.form import Amount, Answer, Page, page_limit, read_cursor, write_cursor
+from app.market.queries.status import read_place
+from app.protocol.errors import NotFound
+from app.protocol.market import JobState
+
+ProviderState = Literal["serving", "silent", "suspended", "unbonding", "gone"]
 
 
 class ProviderCard(Answer):
     """A bonded compute provider and its record."""
 
     address: str
-    state: Literal["serving", "silent", "suspended", "unbonding", "gone"]
+    state: ProviderState
     # silent: no heartbeat within the window; suspended: bond too small for a seat; gone: bond taken back
     bond: Amount
     locked: Amount  # held by running jobs
@@ -52,15 +61,73 @@ class NetworkOverview(Answer):
 
 
 def provider(session: Session, address: str, *, now: int) -> ProviderCard:
-    """One provider. Errors: NotFound."""
-    raise NotImplementedError
+    """One provider. Errors: NotFound, BadInput for what is no address."""
+    row = session.get(ProviderRow, eip55(address))
+    if row is None:
+        raise NotFound(f"{address} never was a provider.", "See who is: darkroom provider list.")
+    return _card(row, now, _rules(session).heartbeat_window)
 
 
 def providers(session: Session, *, now: int, limit: int = 50, after: str | None = None) -> Page[ProviderCard]:
     """All that ever bonded, those with a seat first, then by address. Errors: BadInput."""
-    raise NotImplementedError
+    page_limit(limit)
+    seated, address = col(ProviderRow.seated), col(ProviderRow.address)
+    query = select(ProviderRow).order_by(seated.desc(), address).limit(limit + 1)
+    if after is not None:
+        with_seat, last = read_cursor(after, bool, str)
+        beyond = seated.is_(with_seat) & (address > last)
+        query = query.where(beyond | seated.is_(False) if with_seat else beyond)
+    rows = list(session.exec(query))
+    window = _rules(session).heartbeat_window
+    follows = write_cursor(rows[limit - 1].seated, rows[limit - 1].address) if len(rows) > limit else None
+    return Page(items=tuple(_card(row, now, window) for row in rows[:limit]), next=follows)
 
 
 def network(session: Session, *, now: int) -> NetworkOverview:
-    """The market in figures."""
-    raise NotImplementedError
+    """The market in figures. Errors: NotFound before the index was begun."""
+    place = read_place(session)
+    totals = session.get(TotalsRow, 1) or TotalsRow()
+    rows = list(session.exec(select(ProviderRow)))
+    window = Rules.from_text(place.rules).heartbeat_window
+    counted = dict(session.exec(select(JobRow.state, func.count()).group_by(col(JobRow.state))).all())
+    return NetworkOverview(
+        chain_id=place.chain_id,
+        addresses=json.loads(place.addresses),
+        datasets=totals.datasets,
+        offers_active=session.exec(
+            select(func.count()).select_from(OfferRow).where(col(OfferRow.active).is_(True))
+        ).one(),
+        licenses=totals.licenses,
+        jobs=totals.jobs,
+        jobs_by_state={state.name.lower(): counted.get(int(state), 0) for state in JobState if state},
+        providers=sum(row.bond > 0 for row in rows),
+        providers_serving=sum(_state(row, now, window) == "serving" for row in rows),
+        bonded=sum(row.bond for row in rows),
+        volume=totals.volume,
+        fees=totals.fees,
+        slashed=totals.slashed,
+        paused_until=totals.paused_until,
+    )
+
+
+def _rules(session: Session) -> Rules:
+    return Rules.from_text(read_place(session).rules)
+
+
+def _state(row: ProviderRow, now: int, window: int) -> ProviderState:
+    """What the draw would think of a provider."""
+    if row.bond == 0:
+        return "gone"
+    if row.unbonding:
+        return "unbonding"
+    if not row.seated:
+        return "suspended"
+    return "serving" if row.heartbeat + window >= now else "silent"
+
+
+def _card(row: ProviderRow, now: int, window: int) -> ProviderCard:
+    return ProviderCard(
+        **row.model_dump(exclude={"seated", "unpaid"}),
+        state=_state(row, now, window),
+        running=row.drawn - row.agreed - row.disagreed - row.silent - row.unpaid,
+    )

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Literal
 
-from sqlmodel import Session
+from sqlmodel import Session, col, func, select, tuple_
 
-from app.market.queries.catalogue import CatalogueEntry
-from app.market.queries.dataset import BudgetCard
-from app.market.queries.form import Amount, Answer, Page
-from app.market.queries.jobs import JobCard
-from app.market.queries.licensing import OfferCard
+from app.chain.address import eip55
+from app.market.db.tables import AccountRow, DatasetRow, JobRow, ManifestRow, OfferRow, PaymentRow, RevenueRow
+from app.market.indexer.listings import read_policies
+from app.market.queries.budget import BudgetCard, budget
+from app.market.queries.catalogue import CatalogueEntry, entries
+from app.market.queries.dataset import all_policies
+from app.market.queries.form import Amount, Answer, Page, page_limit, read_cursor, write_cursor
+from app.market.queries.jobs import JobCard, job_cards
+from app.market.queries.licensing import OfferCard, offer_cards
+from app.protocol.market import JobState
+
+DAY = 86_400
+DAYS = 90  # of revenue
+MOST = 50
+LATEST = 10
+UNDER_WAY = (JobState.OPEN, JobState.ASSIGNED, JobState.DISPUTED, JobState.COMPUTED)
 
 PaymentKind = Literal[
     "license",  # earned by an offer: a license was sold
@@ -77,17 +90,119 @@ class OwnerConsole(Answer):
 
 
 def console(session: Session, owner: str, *, now: int) -> OwnerConsole:
-    """The console of an account; empty for one that owns nothing."""
-    raise NotImplementedError
+    """The console of an account; empty for one that owns nothing. Errors: BadInput for what is no address."""
+    owner = eip55(owner)
+    datasets = list(
+        session.exec(
+            select(DatasetRow).where(DatasetRow.owner == owner).order_by(col(DatasetRow.id).desc()).limit(MOST)
+        )
+    )
+    offers = list(session.exec(select(OfferRow).where(OfferRow.seller == owner).order_by(col(OfferRow.id).desc())))
+    waiting = (
+        select(JobRow)
+        .join(DatasetRow, col(DatasetRow.id) == col(JobRow.dataset))
+        .where(DatasetRow.owner == owner, JobRow.state == JobState.COMPUTED)
+        .order_by(col(JobRow.deadline), col(JobRow.id))
+        .limit(MOST)
+    )
+    no = (
+        select(JobRow)
+        .join(DatasetRow, col(DatasetRow.id) == col(JobRow.dataset))
+        .where(DatasetRow.owner == owner, JobRow.state == JobState.REFUSED)
+        .order_by(col(JobRow.id).desc())
+        .limit(LATEST)
+    )
+    return OwnerConsole(
+        owner=owner,
+        datasets=_owned(session, datasets),
+        offers=offer_cards(session, offers[:MOST]),
+        pending=job_cards(session, list(session.exec(waiting)), now),
+        refused=job_cards(session, list(session.exec(no)), now),
+        revenue=_revenue(session, owner, now),
+        earned=sum(offer.earned_licenses + offer.earned_jobs for offer in offers),
+        uncollected=sum(offer.earned_licenses + offer.earned_jobs - offer.taken - offer.collected for offer in offers),
+        claimable=sum(claims(session, owner).values()),
+    )
 
 
 def claims(session: Session, address: str) -> dict[str, int]:
-    """What each contract (LicenseMarket, JobMarket) owes an account, ready to withdraw; token units."""
-    raise NotImplementedError
+    """What LicenseMarket and JobMarket owe an account, ready to withdraw; token units. Errors: BadInput."""
+    account = session.get(AccountRow, eip55(address))
+    return {
+        "LicenseMarket": account.claim_licenses if account else 0,
+        "JobMarket": account.claim_jobs if account else 0,
+    }
 
 
 def payments(
     session: Session, *, account: str | None = None, offer: int | None = None, limit: int = 50, after: str | None = None
 ) -> Page[PaymentCard]:
     """Money that moved, newest first. Errors: BadInput."""
-    raise NotImplementedError
+    page_limit(limit)
+    block, index = col(PaymentRow.block), col(PaymentRow.log_index)
+    query = select(PaymentRow).order_by(block.desc(), index.desc()).limit(limit + 1)
+    if account is not None:
+        query = query.where(PaymentRow.account == eip55(account))
+    if offer is not None:
+        query = query.where(PaymentRow.offer == offer)
+    if after is not None:
+        query = query.where(tuple_(block, index) < read_cursor(after, int, int))
+    rows = list(session.exec(query))
+    follows = write_cursor(rows[limit - 1].block, rows[limit - 1].log_index) if len(rows) > limit else None
+    items = tuple(PaymentCard.model_validate(row.model_dump(exclude={"log_index"})) for row in rows[:limit])
+    return Page(items=items, next=follows)
+
+
+def _owned(session: Session, rows: Sequence[DatasetRow]) -> tuple[OwnedDataset, ...]:
+    ids = [row.id for row in rows]
+    listed = entries(session, ids)
+    manifests = {
+        row.digest: row.policy
+        for row in session.exec(select(ManifestRow).where(col(ManifestRow.digest).in_({row.manifest for row in rows})))
+    }
+    earned: dict[int, int] = {}
+    for offer in session.exec(select(OfferRow).where(col(OfferRow.dataset).in_(ids))):
+        earned[offer.dataset] = earned.get(offer.dataset, 0) + offer.earned_licenses + offer.earned_jobs
+    under_way = (
+        select(JobRow.dataset, JobRow.state, func.count())
+        .where(col(JobRow.dataset).in_(ids), col(JobRow.state).in_([int(state) for state in UNDER_WAY]))
+        .group_by(col(JobRow.dataset), col(JobRow.state))
+    )
+    counted = {(dataset, state): count for dataset, state, count in session.exec(under_way)}
+    owned = []
+    for row in rows:
+        policies = all_policies(session, row.id)
+        digest = manifests.get(row.manifest, "")
+        own = policies.get(digest) or read_policies(session, [digest]).get(digest)
+        owned.append(
+            OwnedDataset(
+                entry=listed[row.id],
+                epoch=row.epoch,
+                version=row.version,
+                custodian=row.custodian,
+                earned=earned.get(row.id, 0),
+                waiting=counted.get((row.id, JobState.COMPUTED), 0),
+                running=sum(counted.get((row.id, state), 0) for state in UNDER_WAY if state != JobState.COMPUTED),
+                budget=budget(session, row, listed[row.id].columns, own, policies),
+            )
+        )
+    return tuple(owned)
+
+
+def _revenue(session: Session, owner: str, now: int) -> tuple[RevenueDay, ...]:
+    since = now // DAY - DAYS
+    query = (
+        select(RevenueRow)
+        .join(OfferRow, col(OfferRow.id) == col(RevenueRow.offer))
+        .where(OfferRow.seller == owner, RevenueRow.day > since)
+    )
+    sums: dict[int, tuple[int, int]] = {}
+    for row in session.exec(query):
+        licenses, jobs = sums.get(row.day, (0, 0))
+        sums[row.day] = (licenses + row.licenses, jobs + row.jobs)
+    return tuple(
+        RevenueDay(
+            day=datetime.fromtimestamp(day * DAY, UTC).date().isoformat(), licenses=sums[day][0], jobs=sums[day][1]
+        )
+        for day in sorted(sums)
+    )

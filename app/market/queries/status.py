@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from sqlmodel import Session
+from sqlmodel import Session, col, func, select
 
+from app.market.db.tables import DatasetRow, ManifestRow, PlaceRow, TotalsRow
 from app.market.queries.form import Answer
+from app.protocol.errors import NotFound
 
 
 class IndexStatus(Answer):
@@ -26,4 +28,30 @@ class IndexStatus(Answer):
 
 def status(session: Session) -> IndexStatus:
     """Where the index stands. Errors: NotFound before the indexer first ran."""
-    raise NotImplementedError
+    place = read_place(session)
+    totals = session.get(TotalsRow, 1) or TotalsRow()
+    named = select(func.count(col(DatasetRow.manifest).distinct()))
+    states = dict(session.exec(select(ManifestRow.state, func.count()).group_by(col(ManifestRow.state))).all())
+    looked_for = select(col(ManifestRow.digest))
+    return IndexStatus(
+        chain_id=place.chain_id,
+        market=place.market,
+        height=place.height,
+        hash=place.hash,
+        head=place.head,
+        behind=place.head - place.height,
+        seen_at=place.seen_at,
+        events=totals.events,
+        reorganisations=place.reorganisations,
+        manifests_pending=session.exec(named.where(col(DatasetRow.manifest).not_in(looked_for))).one(),
+        manifests_unavailable=states.get("unavailable", 0),
+        error=place.error,
+    )
+
+
+def read_place(session: Session) -> PlaceRow:
+    """How far the index is. Errors: NotFound before the indexer first ran."""
+    place = session.get(PlaceRow, 1)
+    if place is None:
+        raise NotFound("The index was not begun yet.", "Wait for the node to follow the chain.")
+    return place

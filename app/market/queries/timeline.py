@@ -1,0 +1,85 @@
+"""A job's events as a person would tell them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from app.market.db.tables import EventRow
+from app.market.queries.form import Answer
+from app.protocol.market import JobState
+
+Args = Mapping[str, Any]
+
+
+class TimelineEntry(Answer):
+    """Something that happened, as a person would say it, and the event that says so."""
+
+    event: str  # its name in the contract
+    sentence: str
+    actor: str  # address, "" where the event names none
+    at: int
+    block: int
+    block_hash: str
+    tx: str
+    index: int  # of the log within its block
+    digest: str  # the digest that it put on record, "" without one
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+# name -> (sentence, the argument that names who acted, the argument that is a digest on record)
+SENTENCES: Mapping[str, tuple[Callable[[Args], str], str, str]] = {
+    "JobOpened": (
+        lambda a: f"The buyer opened the job for {_plural(int(a['rows']), 'row')} and paid for it into escrow.",
+        "buyer",
+        "circuit",
+    ),
+    "DrawArmed": (lambda a: "The draw came too late; another block will decide it.", "", ""),
+    "JobAssigned": (lambda a: f"{_plural(len(a['providers']), 'executor')} drawn at random.", "", ""),
+    "Committed": (lambda a: "An executor committed to its result.", "provider", "commitment"),
+    "RevealsOpen": (lambda a: "All executors have committed; results may be revealed.", "", ""),
+    "Revealed": (lambda a: "An executor revealed its result's digest.", "provider", "receipt"),
+    "ExecutorSlashed": (
+        lambda a: (
+            "An executor lost its stake for "
+            + ("missing its deadline." if a["silent"] else "revealing another result than the agreed one.")
+        ),
+        "provider",
+        "",
+    ),
+    "PaymentReleased": (lambda a: "An executor was paid.", "provider", ""),
+    "JobDisputed": (lambda a: f"No agreement yet: round {int(a['round']) + 1} begins.", "", ""),
+    "JobComputed": (lambda a: "Enough executors agree on the result.", "", "receipt"),
+    "JobReleased": (lambda a: "The custodian released the sealed result.", "", "sealedDigest"),
+    "JobSettled": (lambda a: "The job is settled: the owner has earned the price.", "", ""),
+    "JobRefused": (lambda a: "The custodian refused under the output policy.", "", "decision"),
+    "JobExpired": (
+        lambda a: f"The job expired in state {JobState(int(a['stage'])).name.lower()}.",
+        "",
+        "",
+    ),
+    "JobFailed": (lambda a: "No majority of executors could be found.", "", ""),
+    "Refunded": (lambda a: "The buyer was credited a refund.", "buyer", ""),
+    "CustodianPenalized": (lambda a: "The owner's earnings paid for the missed release.", "", ""),
+}
+
+
+def timeline_entry(row: EventRow) -> TimelineEntry:
+    """One event of a job in words; one without words of its own shows its name."""
+    args = json.loads(row.args)
+    sentence, actor, digest = SENTENCES.get(row.name, (lambda a: f"{row.name}.", "", ""))
+    return TimelineEntry(
+        event=row.name,
+        sentence=sentence(args),
+        actor=args[actor] if actor else "",
+        at=row.at,
+        block=row.block,
+        block_hash=row.block_hash,
+        tx=row.tx,
+        index=row.log_index,
+        digest=args[digest] if digest else "",
+    )
