@@ -13,6 +13,7 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 from typing import Annotated, Any, Self
 
 import rfc8785
@@ -21,6 +22,8 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 from app.protocol.errors import BadDocument, TooLarge
 
 MAX_DOCUMENT_BYTES = 1 << 20  # one IPFS block, so that a document's CID is its digest
+MAX_DEPTH = 64
+_MARKS = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\Z)|[\[{\]}]', re.DOTALL)  # whole strings, or one bracket
 
 Hex32 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Hex16 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
@@ -42,14 +45,35 @@ def canonical(value: Any) -> bytes:
 def parse_canonical(data: bytes, limit: int = MAX_DOCUMENT_BYTES) -> Any:
     """The JSON value of canonical bytes. Errors: `TooLarge`, `BadDocument`."""
     if len(data) > limit:
-        raise TooLarge(f"A document of {len(data)} bytes is over the limit of {limit}.")
+        raise TooLarge(f"A document of {len(data)} bytes is over the limit of {limit}.", "Use a smaller one.")
+    if _depth(data) > MAX_DEPTH:
+        raise BadDocument(f"This JSON is nested deeper than {MAX_DEPTH} levels.", "Ask its author for a flat one.")
     try:
-        value = json.loads(data)
+        value = json.loads(data, parse_int=_number)
     except (ValueError, RecursionError):
         raise BadDocument("These bytes are not JSON.", "Fetch the document again from another source.") from None
     if canonical(value) != data:
         raise BadDocument("This JSON is not in canonical (RFC 8785) form.", "Ask its author to publish it again.")
     return value
+
+
+def _number(text: str) -> int | float:
+    """An integer that JSON says exactly, else the double whose canonical spelling has no point (such as 1e17)."""
+    value = int(text)
+    return value if abs(value) < 1 << 53 else float(text)
+
+
+def _depth(data: bytes) -> int:
+    """How deep brackets nest, without recursion: JSON readers recurse, and a deep enough text ends the process."""
+    depth = deepest = 0
+    for mark in _MARKS.finditer(data):
+        first = data[mark.start()]
+        if first in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif first in b"]}":
+            depth -= 1
+    return deepest
 
 
 def words_to_text(words: bytes) -> str:
