@@ -19,6 +19,7 @@ OURS = {"app", "benchmarks", "contracts", "fhe", "ingestion", "tests"}
 
 # A third party's import name: the only packages or modules that may import it.
 HOMES = {
+    "anyio": ("app.market.api",),
     "alembic": ("app.market.db",),
     "capnp": ("fhe.wire",),
     "concrete": ("app.client.training", "fhe.compile", "fhe.keys"),
