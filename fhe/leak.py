@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.dataset import Codebook
-from app.protocol.forms import AFFINE, Form, Space, Wire, form, share_of
+from app.protocol.forms import AFFINE, Form, Space, Wire, form, shares_of
 from app.protocol.leak import Family, Leak
 from fhe.circuit import Circuit, Input, Linear
 from fhe.circuit_form import digest
@@ -108,10 +108,9 @@ def _form_bounds(one: Form, space: Space) -> tuple[int, int]:
 
 
 def _largest_share(one: Form, space: Space) -> tuple[str, float]:
-    columns = sorted({column for (column, _), _ in one})
-    shares = [(float(share_of(one, space, column)), column) for column in columns]
-    share, column = max(shares, default=(0.0, ""))
-    return column, share
+    shares = shares_of(one, space)
+    column = max(sorted(shares), key=shares.__getitem__, default="")
+    return column, float(shares.get(column, 0))
 
 
 def _sampled(circuit: Circuit, codebook: Codebook) -> tuple[tuple[tuple[str, float], ...], float]:

@@ -25,6 +25,8 @@ Wire = tuple[str, int]  # column name, and -1 for its affine code or the number 
 Form = tuple[tuple[Wire, int], ...]  # sorted by wire, weights not zero
 Matrix = list[list[int]]
 AFFINE = -1
+MARGIN = 1e-4  # shares that floating point clears are at least this far below the limit
+SMALLEST_PIVOT = 1e-6
 
 
 @dataclass(frozen=True)
@@ -66,10 +68,11 @@ def difference(first: Form, second: Form) -> Form:
     return form(weights)
 
 
-def basis(forms: Sequence[Form]) -> list[Form]:
+def basis(forms: Sequence[Form], most: int | None = None) -> list[Form]:
     """The forms that are independent of those before them, in order; their number is the exact rank.
 
-    The bits of a column are independent functions of it, so independence of weights is independence of forms.
+    The bits of a column are independent functions of it, so independence of weights is independence of forms. With
+    `most`, it stops after one more than that: enough to know that there are too many.
     """
     reduced: list[tuple[Wire, dict[Wire, int]]] = []  # (pivot wire, row), each free of the pivots before it
     kept = []
@@ -83,6 +86,8 @@ def basis(forms: Sequence[Form]) -> list[Form]:
         if row:
             reduced.append((min(row), row))
             kept.append(candidate)
+            if most is not None and len(kept) > most:
+                break
     return kept
 
 
@@ -102,17 +107,53 @@ def dominated_column(independent: Sequence[Form], space: Space, share: Fraction)
     size = range(len(independent))
     total = [[sum(part[i][k] for part in parts.values()) for k in size] for i in size]
     top, bottom = share.numerator, share.denominator
-    for column, part in sorted(parts.items()):
+    for column, part in _suspects(parts, total, float(share)):
         if not semidefinite([[top * total[i][k] - bottom * part[i][k] for k in size] for i in size]):
             return column
     return None
 
 
-def share_of(one: Form, space: Space, column: str) -> Fraction:
-    """The part of one form's variance that a column explains."""
+def _suspects(parts: Mapping[str, Matrix], total: Matrix, share: float) -> list[tuple[str, Matrix]]:
+    """The columns that floating point cannot clear, by name.
+
+    The greatest share of a column is at most trace(G^-1 G_c). Where the forms' correlations are well conditioned (all
+    pivots of their Cholesky factor above 1e-6) the trace is right to far better than the margin; else all are suspect.
+    """
+    size = range(len(total))
+    lengths = [math.sqrt(total[i][i]) for i in size]
+    inverse = _inverse([[total[i][k] / (lengths[i] * lengths[k]) for k in size] for i in size])
+    everyone = sorted(parts.items())
+    if inverse is None:
+        return everyone
+    scaled = [[inverse[i][k] / (lengths[i] * lengths[k]) for k in size] for i in size]
+    return [
+        (column, part)
+        for column, part in everyone
+        if sum(scaled[i][k] * part[i][k] for i in size for k in size) > share - MARGIN
+    ]
+
+
+def _inverse(matrix: list[list[float]]) -> list[list[float]] | None:
+    """Inverse of a symmetric matrix with ones on its diagonal, or None when it is not well conditioned."""
+    size = range(len(matrix))
+    rows = [[*row, *(float(i == k) for k in size)] for i, row in enumerate(matrix)]
+    for k in size:
+        pivot = rows[k][k]
+        if pivot < SMALLEST_PIVOT:
+            return None
+        rows[k] = [value / pivot for value in rows[k]]
+        for i in size:
+            if i != k and (factor := rows[i][k]):
+                rows[i] = [value - factor * other for value, other in zip(rows[i], rows[k], strict=True)]
+    return [row[len(matrix) :] for row in rows]
+
+
+def shares_of(one: Form, space: Space) -> dict[str, Fraction]:
+    """The part of one form's variance that each of its columns explains; empty for a constant."""
     scale = space.scale
-    total = sum(_gram([one], name, space, scale)[0][0] for name in _columns([one]))
-    return Fraction(_gram([one], column, space, scale)[0][0], total) if total else Fraction(0)
+    parts = {name: _gram([one], name, space, scale)[0][0] for name in _columns([one])}
+    total = sum(parts.values())
+    return {name: Fraction(part, total) for name, part in parts.items()} if total else {}
 
 
 def semidefinite(matrix: Matrix) -> bool:

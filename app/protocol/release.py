@@ -177,7 +177,7 @@ def check_history(
     share = Fraction(str(policy.max_concentration))
     for entries in atoms(entry.first, entry.end, history):
         forms, opaque = dimensions(entries)
-        together, hidden = basis([*forms, *entry.forms]), opaque | set(entry.opaque)
+        together, hidden = basis([*forms, *entry.forms], most=MAX_RANK), opaque | set(entry.opaque)
         new = len(together) - len(forms) + len(hidden) - len(opaque)
         if new and len(together) + len(hidden) > limit:
             return Reason.RANK_BUDGET

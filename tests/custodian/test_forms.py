@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+import time
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from app.protocol.forms import AFFINE, Form, Space, basis, difference, dominated_column, form, semidefinite, share_of
+from app.protocol.forms import AFFINE, Form, Space, basis, difference, dominated_column, form, semidefinite, shares_of
 
 NAMES = [f"c{i}" for i in range(12)]
 SPACE = Space(dict.fromkeys(NAMES, 256), dict.fromkeys(NAMES, 7))
@@ -52,7 +53,7 @@ def test_rank_is_stable_under_long_combinations() -> None:
 def test_share_of_one_form() -> None:
     """A single form's share is the column's part of its variance."""
     space = Space(dict.fromkeys(NAMES[:2], 256), {})
-    assert share_of(affine([3, 1]), space, "c0") == Fraction(9, 10)
+    assert shares_of(affine([3, 1]), space)["c0"] == Fraction(9, 10)
     assert dominated_column([affine([3, 1])], space, Fraction(9, 10)) is None
     assert dominated_column([affine([3, 1])], space, Fraction(89, 100)) == "c0"
 
@@ -85,7 +86,7 @@ def test_share_matches_sampled_variance(seed: int) -> None:
     code, cell = rng.integers(0, 256, 400_000), rng.integers(0, 5, 400_000)
     parts = code * weights["a", AFFINE], sum((cell > i) * weights["b", i] for i in range(4))
     sampled = float(np.var(parts[1]) / (np.var(parts[0]) + np.var(parts[1])))
-    assert float(share_of(form(weights), space, "b")) == pytest.approx(sampled, abs=0.01)
+    assert float(shares_of(form(weights), space)["b"]) == pytest.approx(sampled, abs=0.01)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -107,3 +108,34 @@ def test_bits_that_copy_a_column_are_dominated() -> None:
     """A sum of one column's bits is that column's bin, however little weight the others are given."""
     bits = form({("c1", i): 10 for i in range(7)} | {("c2", 0): 1, ("c3", 4): -1})
     assert dominated_column([bits], SPACE, Fraction(9, 10)) == "c1"
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_floating_clearance_never_hides_a_column(seed: int) -> None:
+    """What floating point clears, the exact test would clear too: both agree on limits around the true share."""
+    rng = np.random.default_rng(seed)
+    forms = [affine([int(w) for w in rng.integers(-50, 51, 12)]) for _ in range(int(rng.integers(1, 6)))]
+    weights = np.array([[dict(one).get((name, AFFINE), 0) for name in NAMES] for one in forms], float)
+    basis_rows = np.linalg.qr(weights.T)[0]
+    greatest = float((basis_rows**2).sum(axis=1).max())
+    for gap in (-1e-3, -1e-6, 1e-6, 1e-3):
+        limit = Fraction(greatest + gap).limit_denominator(10**9)
+        assert (dominated_column(forms, SPACE, limit) is None) == (gap > 0)
+
+
+def test_wide_tables_stay_within_seconds() -> None:
+    """Thirty-two forms over a thousand columns are judged in seconds, and a thousand forms are not all reduced."""
+    rng = np.random.default_rng(1)
+    names = [f"w{i}" for i in range(1000)]
+    space = Space(dict.fromkeys(names, 256), {})
+
+    def wide() -> Form:
+        weights = rng.integers(1, 1 << 20, 1000)
+        return form({(name, AFFINE): int(w) for name, w in zip(names, weights, strict=True)})
+
+    forms = [wide() for _ in range(32)]
+    start = time.perf_counter()
+    assert len(basis(forms)) == 32
+    assert dominated_column(forms, space, Fraction(9, 10)) is None
+    assert len(basis(forms * 2 + [wide() for _ in range(300)], most=32)) == 33
+    assert time.perf_counter() - start < 60
