@@ -6,6 +6,8 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not allowed, 4 verification faile
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -22,6 +24,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 not allowed, 4 verification failed, 5 not there yet.",
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(version("darkroom"))
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Options of the command itself."""
+
+
 app.command("demo")(audit.demo)
 app.command("init")(account.init)
 app.add_typer(dataset.app, name="dataset")
