@@ -5,10 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from app.custodian.ledger import State
+from app.execution.execute import Execution
+from app.execution.facts import JobFacts
+from app.protocol.documents import sha256
+from app.protocol.errors import Unavailable
 from app.protocol.receipt import Decision, OutputPolicy
-from app.storage.cid import digest_to_cid
+from app.storage.cid import digest_to_cid, parse
 from tests.custodian.world import World, linear_circuit
 
 SPREAD = [17, -4, 9, 30, 2, 8, -11, 5]
@@ -56,3 +61,54 @@ def test_labels_and_steps(tmp_path: Path) -> None:
     scores = world.opened(stepped).values
     assert not np.any(scores % 500)
     assert np.abs(scores - world.clear(stepped)).max() <= 250
+
+
+@pytest.mark.parametrize("verify", ["self", "quorum", "both"])
+def test_every_way_to_verify_lets_honest_jobs_through(tmp_path: Path, verify: str) -> None:
+    """Honest executors are believed after re-execution, by their number, or by both, as the policy says."""
+    world = World(tmp_path)
+    policy = OutputPolicy(max_rank=4, verify=verify)  # type: ignore[arg-type]
+    number = world.job(linear_circuit([SPREAD], [9]), license=world.license(policy))
+    executed: list[int] = []
+
+    def execute(facts: JobFacts) -> Execution:
+        executed.append(facts.job.id)
+        return world.execute(facts)
+
+    assert world.agent(execute=execute).process(number).what == State.DONE
+    assert np.array_equal(world.opened(number).values, world.clear(number))
+    assert executed == ([] if verify == "quorum" else [number])
+
+
+def test_missing_object_is_waited_for(tmp_path: Path) -> None:
+    """A circuit that no store has yet is nobody's fault: the job is not refused, and goes through once it is there."""
+    world = World(tmp_path)
+    number = world.job(linear_circuit([SPREAD]))
+    path = world.store._blocks._file(parse(digest_to_cid(world.chain.job(number).circuit)))  # type: ignore[attr-defined]
+    hidden = path.with_suffix(".away")
+    path.rename(hidden)
+    agent = world.agent()
+    assert [outcome.what for outcome in agent.step()] == ["failed"]
+    assert world.chain.transactions == []
+    hidden.rename(path)
+    assert [outcome.what for outcome in agent.step()] == [State.DONE]
+
+
+def test_store_that_fails_while_sending(tmp_path: Path) -> None:
+    """A store that is out of reach after the seal delays the release; the same sealed bytes leave later."""
+    world = World(tmp_path)
+    number = world.job(linear_circuit([SPREAD]))
+    agent, put = world.agent(), world.store.put
+
+    def unreachable(data: bytes) -> str:
+        raise Unavailable("The store does not answer.")
+
+    world.store.put = unreachable  # type: ignore[method-assign]
+    assert [outcome.what for outcome in agent.step()] == ["failed"]
+    sealed = world.ledger.record(number)
+    assert sealed is not None
+    assert sealed.document is not None
+    world.store.put = put  # type: ignore[method-assign]
+    assert [outcome.what for outcome in agent.step()] == [State.DONE]
+    assert world.chain.job(number).sealed == sha256(sealed.document)
+    assert world.ledger.decryptions(1, 1) == 1
