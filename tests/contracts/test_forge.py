@@ -96,9 +96,10 @@ def test_ten_thousand_runs_and_long_lives() -> None:
 
 def test_the_lock_pins_what_the_tools_ask_for() -> None:
     """The lock names every package that package.json asks for, at that version and with an integrity hash."""
-    wanted = json.loads((CONTRACTS / "package.json").read_text(encoding="utf-8"))["devDependencies"]
+    asked = json.loads((CONTRACTS / "package.json").read_text(encoding="utf-8"))
+    wanted = asked["devDependencies"] | asked["optionalDependencies"]
     packages = json.loads((CONTRACTS / "package-lock.json").read_text(encoding="utf-8"))["packages"]
-    assert packages[""]["devDependencies"] == wanted
+    assert packages[""]["devDependencies"] | packages[""]["optionalDependencies"] == wanted
     for name, version in wanted.items():
         assert packages[f"node_modules/{name}"]["version"] == version
         assert packages[f"node_modules/{name}"]["integrity"].startswith("sha512-")
