@@ -2,12 +2,44 @@
 pragma solidity 0.8.37;
 
 import {IJobMarket} from "../src/interfaces/IJobMarket.sol";
+import {ILicenseMarket} from "../src/interfaces/ILicenseMarket.sol";
 import {World} from "./World.sol";
 
 /// @title Every job ends and every coin comes out
 contract JobLivenessTest is World {
     function setUp() public {
         _deploy();
+    }
+
+    function test_contract_wallets_can_be_anybody() public {
+        Wallet[5] memory w;
+        for (uint256 i = 0; i < 5; ++i) {
+            w[i] = new Wallet();
+            _fund(address(w[i]));
+        }
+        (owner, custodian, buyer) = (address(w[0]), address(w[1]), address(w[2]));
+        w[0].run(address(datasets), abi.encodeCall(datasets.publish, (MANIFEST, RAW, ROOT, PROFILE, ROWS, custodian)));
+        w[0].run(address(licenses), abi.encodeCall(licenses.createOffer, (_terms(1), new ILicenseMarket.Share[](0))));
+        w[2].run(address(licenses), abi.encodeCall(licenses.buy, (1)));
+        for (uint256 i = 3; i < 5; ++i) {
+            w[i].run(address(providers), abi.encodeCall(providers.bond, (BOND, PRICE, UNITS)));
+        }
+        w[2].run(address(jobs), abi.encodeCall(jobs.open, (_order(1, 2))));
+        _draw(1);
+        for (uint256 i = 3; i < 5; ++i) {
+            bytes32 commitment = jobs.commitmentFor(1, address(w[i]), RECEIPT, SALT);
+            w[i].run(address(jobs), abi.encodeCall(jobs.commit, (1, commitment)));
+        }
+        for (uint256 i = 3; i < 5; ++i) {
+            w[i].run(address(jobs), abi.encodeCall(jobs.reveal, (1, RECEIPT, SALT)));
+        }
+        w[1].run(address(jobs), abi.encodeCall(jobs.release, (1, SEALED, DECISION)));
+        jobs.collect(1);
+        for (uint256 i = 0; i < 5; ++i) {
+            if (i != 1) w[i].run(address(jobs), abi.encodeCall(jobs.withdraw, ()));
+        }
+        vm.assertEq(_state(1), 6);
+        vm.assertEq(usd.balanceOf(address(jobs)), 0);
     }
 
     function testFuzz_whoever_stays_silent_every_job_ends_and_every_coin_comes_out(uint256 dice) public {
@@ -75,5 +107,13 @@ contract JobLivenessTest is World {
             vm.prank(all[i]);
             jobs.withdraw();
         }
+    }
+}
+
+/// @dev A wallet that is a contract: no key, no hook for tokens it receives.
+contract Wallet {
+    function run(address target, bytes calldata data) external {
+        (bool ok,) = target.call(data);
+        require(ok);
     }
 }
