@@ -177,7 +177,7 @@ class OfferRow(Table, table=True):
     """Terms under which anyone may buy a license, and what they earned."""
 
     __tablename__ = "offers"
-    __table_args__ = (Index("ix_offers_active", "active", "policy"),)
+    __table_args__ = (Index("ix_offers_active", "active", "id"),)
 
     id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     dataset: int = Field(index=True)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
-from sqlalchemy import Column, ColumnElement, RowMapping, false, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, RowMapping, false, func, or_, select
 from sqlmodel import Session
 
 from app.chain.address import eip55
 from app.market.db.columns import UINT256_DIGITS
 from app.market.db.tables import ListingRow, TermRow, sql
-from app.market.queries.form import Amount, Answer, page_limit, read_cursor, write_cursor
+from app.market.queries.counting import counted
+from app.market.queries.form import Amount, Answer, page_limit
+from app.market.queries.orders import Order
 from app.market.text import query_words
-from app.protocol.errors import BadInput
 
 CircuitClass = Literal["linear", "trees", "additive", "lookup"]
 ReleaseKind = Literal["label", "score", "aggregate"]
@@ -130,16 +130,17 @@ def search(
     after: str | None = None,
 ) -> CataloguePage:
     """A page of what fits, in this order, with facets over everything that fits. Errors: BadInput."""
-    fits = _conditions(wanted or CatalogueFilter())
+    wanted = wanted or CatalogueFilter()
+    fits = _conditions(wanted)
     order = ORDERS[sort]
     page_limit(limit)
     query = select(LISTING).where(*fits)
     if after is not None:
-        query = query.where(order.beyond(read_cursor(after, str, *order.kinds), sort))
+        query = query.where(order.after(after))
     rows = session.execute(query.order_by(*order.by()).limit(limit + 1)).mappings().all()
     items = tuple(entry(row) for row in rows[:limit])
-    follows = write_cursor(sort, *order.place(rows[limit - 1])) if len(rows) > limit else None
-    total, facets = _facets(session, fits)
+    follows = order.cursor(rows[limit - 1]) if len(rows) > limit else None
+    total, facets = counted(session, wanted.model_dump_json(), lambda: _facets(session, fits))
     return CataloguePage(items=items, next=follows, total=total, facets=facets)
 
 
@@ -187,49 +188,16 @@ def entry(row: RowMapping) -> CatalogueEntry:
     )
 
 
-@dataclass(frozen=True)
-class _Order:
-    """An order of the catalogue by one column and the id, both in one direction, so that an index has it."""
-
-    column: Column[Any] | None
-    descending: bool
-    kinds: tuple[type, ...]
-
-    def by(self) -> list[ColumnElement[Any]]:
-        """For ORDER BY."""
-        columns = [LISTING.c.dataset] if self.column is None else [self.column, LISTING.c.dataset]
-        return [column.desc() if self.descending else column.asc() for column in columns]
-
-    def place(self, row: RowMapping) -> tuple[int | str, ...]:
-        """Where a row stands. An amount can be above what a cursor's numbers hold, so it travels as text."""
-        if self.column is None:
-            return (row["dataset"],)
-        value = row[self.column.name]
-        return (str(value) if self.column is LISTING.c.price_key else value, row["dataset"])
-
-    def beyond(self, cursor: tuple[Any, ...], sort: str) -> ColumnElement[bool]:
-        """The rows after a cursor's place. Errors: BadInput for a cursor of another order."""
-        named, *place = cursor
-        if named != sort:
-            raise BadInput("This cursor belongs to another order.", "Begin again with the first page.")
-        columns: list[ColumnElement[Any]] = [LISTING.c.dataset]
-        if self.column is not None:
-            columns.insert(0, self.column)
-        if self.column is LISTING.c.price_key:
-            if not (place[0].isascii() and place[0].isdecimal() and len(place[0]) <= UINT256_DIGITS):
-                raise BadInput("This cursor is not one that this list gave out.", "Begin again with the first page.")
-            place[0] = int(place[0])
-        here = tuple_(*(literal(value, column.type) for value, column in zip(place, columns, strict=True)))
-        return tuple_(*columns) < here if self.descending else tuple_(*columns) > here
-
-
-ORDERS: Mapping[CatalogueSort, _Order] = {
-    CatalogueSort.NEWEST: _Order(None, descending=True, kinds=(int,)),
-    CatalogueSort.TITLE: _Order(LISTING.c.title_key, descending=False, kinds=(str, int)),
-    CatalogueSort.PRICE: _Order(LISTING.c.price_key, descending=False, kinds=(str, int)),
-    CatalogueSort.ROWS: _Order(LISTING.c.rows, descending=True, kinds=(int, int)),
-    CatalogueSort.COLUMNS: _Order(LISTING.c.columns, descending=True, kinds=(int, int)),
-    CatalogueSort.JOBS: _Order(LISTING.c.jobs_settled, descending=True, kinds=(int, int)),
+ORDERS: Mapping[CatalogueSort, Order] = {
+    sort: Order(sort, LISTING.c.dataset, column, descending)
+    for sort, column, descending in (
+        (CatalogueSort.NEWEST, None, True),
+        (CatalogueSort.TITLE, LISTING.c.title_key, False),
+        (CatalogueSort.PRICE, LISTING.c.price_key, False),
+        (CatalogueSort.ROWS, LISTING.c.rows, True),
+        (CatalogueSort.COLUMNS, LISTING.c.columns, True),
+        (CatalogueSort.JOBS, LISTING.c.jobs_settled, True),
+    )
 }
 
 

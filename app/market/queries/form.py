@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer
 from app.protocol.errors import BadInput, NotFound
 
 MAX_PAGE = 100
-MAX_CURSOR = 1024
+MAX_CURSOR = 2048
 MAX_ID = (1 << 63) - 1
 
 T = TypeVar("T")
@@ -57,22 +57,30 @@ def missing(kind: str, id: int | str) -> NotFound:
 
 def write_cursor(*place: int | str) -> str:
     """An opaque cursor for the place after which the next page begins."""
-    return base64.urlsafe_b64encode(json.dumps(place, separators=(",", ":")).encode()).decode().rstrip("=")
+    text = json.dumps(place, separators=(",", ":"), ensure_ascii=False)
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def read_cursor(text: str, *kinds: type) -> tuple[Any, ...]:
     """Inverse of `write_cursor`, for values of these kinds; numbers from -1 to 2^63 - 1. Errors: BadInput."""
     try:
         if len(text) > MAX_CURSOR:
-            raise ValueError
+            raise not_a_cursor()
         place = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except (binascii.Error, ValueError, RecursionError):
-        place = None
-    sound = isinstance(place, list) and [type(value) for value in place] == list(kinds)
-    if (
-        not sound
-        or any(not -1 <= value <= MAX_ID for value in place if isinstance(value, int))
-        or "\\x00" in repr(place)
-    ):
-        raise BadInput("This cursor is not one that this list gave out.", "Begin again with the first page.")
+        raise not_a_cursor() from None
+    if not isinstance(place, list) or [type(value) for value in place] != list(kinds) or not all(map(_fits, place)):
+        raise not_a_cursor()
     return tuple(place)
+
+
+def not_a_cursor() -> BadInput:
+    """What is raised for a cursor that no list gave out."""
+    return BadInput("This cursor is not one that this list gave out.", "Begin again with the first page.")
+
+
+def _fits(value: int | str) -> bool:
+    """Whether a database can hold a value that came from outside."""
+    if isinstance(value, int):
+        return -1 <= value <= MAX_ID
+    return "\0" not in value and not any("\ud800" <= char <= "\udfff" for char in value)

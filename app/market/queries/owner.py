@@ -13,7 +13,6 @@ from app.market.db.tables import AccountRow, DatasetRow, JobRow, ManifestRow, Of
 from app.market.indexer.listings import read_policies
 from app.market.queries.budget import BudgetCard, budget
 from app.market.queries.catalogue import CatalogueEntry, entries
-from app.market.queries.dataset import all_policies
 from app.market.queries.form import Amount, Answer, Page, page_limit, read_cursor, write_cursor
 from app.market.queries.jobs import JobCard, job_cards
 from app.market.queries.licensing import OfferCard, offer_cards
@@ -160,8 +159,10 @@ def _owned(session: Session, rows: Sequence[DatasetRow]) -> tuple[OwnedDataset, 
         row.digest: row.policy
         for row in session.exec(select(ManifestRow).where(col(ManifestRow.digest).in_({row.manifest for row in rows})))
     }
+    offers = list(session.exec(select(OfferRow).where(col(OfferRow.dataset).in_(ids))))
+    policies = read_policies(session, {offer.policy for offer in offers} | set(manifests.values()))
     earned: dict[int, int] = {}
-    for offer in session.exec(select(OfferRow).where(col(OfferRow.dataset).in_(ids))):
+    for offer in offers:
         earned[offer.dataset] = earned.get(offer.dataset, 0) + offer.earned_licenses + offer.earned_jobs
     under_way = (
         select(JobRow.dataset, JobRow.state, func.count())
@@ -171,9 +172,7 @@ def _owned(session: Session, rows: Sequence[DatasetRow]) -> tuple[OwnedDataset, 
     counted = {(dataset, state): count for dataset, state, count in session.exec(under_way)}
     owned = []
     for row in rows:
-        policies = all_policies(session, row.id)
-        digest = manifests.get(row.manifest, "")
-        own = policies.get(digest) or read_policies(session, [digest]).get(digest)
+        own = policies.get(manifests.get(row.manifest, ""))
         owned.append(
             OwnedDataset(
                 entry=listed[row.id],

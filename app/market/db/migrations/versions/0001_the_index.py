@@ -1,4 +1,6 @@
-"""the index.
+"""The index.
+
+Long because it makes every table and unmakes it again.
 
 Revision 0001, after None.
 """
@@ -270,7 +272,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_offers")),
     )
     with op.batch_alter_table("offers", schema=None) as batch_op:
-        batch_op.create_index("ix_offers_active", ["active", "policy"], unique=False)
+        batch_op.create_index("ix_offers_active", ["active", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_offers_dataset"), ["dataset"], unique=False)
         batch_op.create_index(batch_op.f("ix_offers_policy"), ["policy"], unique=False)
         batch_op.create_index(batch_op.f("ix_offers_seller"), ["seller"], unique=False)
