@@ -1,0 +1,80 @@
+"""Audits over HTTP: which job may be audited here, and how a run is told."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from app.market.api.audits import AuditRun
+from app.market.api.fields import Reply
+from app.market.api.parts import Backend
+from app.protocol.errors import NotAllowed
+
+
+class CheckCard(Reply):
+    """One fact: claim, where it was claimed, what was compared, and whether it holds."""
+
+    claim: str
+    source: str
+    digest: str
+    status: Literal["confirmed", "wrong", "open"]
+    detail: str
+
+
+class AuditResult(Reply):
+    """What was found. `confirmed`: nothing is wrong. `complete`: every fact is confirmed."""
+
+    chain_id: int
+    market: str
+    job: int
+    state: str
+    checks: tuple[CheckCard, ...]
+    confirmed: bool
+    complete: bool
+
+
+class AuditCard(Reply):
+    """One audit. Times are seconds since the epoch by this node's clock."""
+
+    id: str
+    job: int
+    state: Literal["queued", "running", "done", "failed"]
+    asked_at: int
+    finished_at: int
+    done: int
+    total: int
+    error: str
+    result: AuditResult | None
+    command: str  # to check without trusting this node
+
+
+def ask(here: Backend, number: int) -> AuditRun:
+    """An audit of a job. Errors: NotFound; NotAllowed for a job above this node's limit; Busy."""
+    job = here.market.job(number)
+    limit = here.settings.audit_units
+    if job.units > limit:
+        raise NotAllowed(
+            f"Job {number} takes {job.units:,} units of work and this node audits up to {limit:,}.",
+            f"Run it on your own machine: darkroom audit {number}.",
+        )
+    version = str(job.closed_block) if job.state.terminal else f"{job.state.name} at {here.market.block_number}"
+    return here.audits.ask(number, version)
+
+
+def card(run: AuditRun) -> AuditCard:
+    """A run as it is told."""
+    return AuditCard(
+        id=run.id,
+        job=run.job,
+        state=run.state,
+        asked_at=run.asked_at,
+        finished_at=run.finished_at,
+        done=run.done,
+        total=run.total,
+        error=run.error,
+        result=None if run.report is None else _result(run.report),
+        command=f"darkroom audit {run.job}",
+    )
+
+
+def _result(report: dict[str, Any]) -> AuditResult:
+    return AuditResult.model_validate(report)

@@ -1,0 +1,121 @@
+"""What the API is made of, handed in from outside, and what each request finds of it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from sqlmodel import Session
+
+from app.chain.draft import Drafter
+from app.chain.market import Market
+from app.chain.money import COIN
+from app.chain.relay import Relay
+from app.market.api.access import Access
+from app.market.api.audits import Audits
+from app.market.api.buckets import Buckets
+from app.market.api.gate import Gate
+from app.market.api.settings import Settings
+from app.market.api.streams import Streams
+from app.market.db.database import Database
+from app.protocol.errors import DarkroomError, Reverted
+from app.protocol.seams import Store
+
+CHAIN_CLOCK_SECONDS = 1.0  # how old the chain's time may be
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of one node that the API reads. `clock` is this machine's, in seconds since the epoch."""
+
+    market: Market
+    store: Store
+    database: Database
+    clock: Callable[[], float] = time.time
+    threads: int = 1  # that an audit may use
+
+
+@dataclass(frozen=True)
+class Coin:
+    """The payment token, for people."""
+
+    symbol: str
+    decimals: int
+
+    def text(self, amount: int) -> str:
+        """An amount of token units as people write it: 12.5 tUSD."""
+        whole, rest = divmod(amount, 10**self.decimals)
+        digits = f"{rest:0{self.decimals}d}".rstrip("0") if self.decimals else ""
+        return f"{whole:,}{'.' + digits if digits else ''} {self.symbol}"
+
+
+@dataclass
+class Backend:
+    """The parts at work."""
+
+    settings: Settings
+    parts: Parts
+    access: Access
+    audits: Audits
+    streams: Streams
+    quoting: Gate
+    heavy: Buckets | None
+    relay: Relay = field(init=False)
+    drafter: Drafter = field(init=False)
+    _time: tuple[float, int] | None = None  # when the chain's clock was read, by the monotonic one, and what it said
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _coin: Coin | None = None
+
+    def __post_init__(self) -> None:
+        self.relay, self.drafter = Relay(self.parts.market), Drafter(self.parts.market)
+
+    @property
+    def market(self) -> Market:
+        """The contracts."""
+        return self.parts.market
+
+    @property
+    def store(self) -> Store:
+        """The objects."""
+        return self.parts.store
+
+    def session(self) -> AbstractContextManager[Session]:
+        """A session of the index."""
+        return self.parts.database.session()
+
+    def now(self) -> int:
+        """The chain's clock, at most a second old; this machine's while the chain is out of reach."""
+        with self._lock:
+            at = time.monotonic()
+            if self._time is None or at - self._time[0] > CHAIN_CLOCK_SECONDS:
+                try:
+                    self._time = (at, self.market.now())
+                except DarkroomError:
+                    return int(self.parts.clock())
+            return self._time[1]
+
+    @property
+    def coin(self) -> Coin:
+        """The payment token. Errors: Unavailable."""
+        if self._coin is None:
+            try:
+                read = self.market.desk.read
+                self._coin = Coin(str(read(COIN, "symbol"))[:20], int(read(COIN, "decimals")))
+            except Reverted:  # ERC-20 leaves both optional
+                self._coin = Coin("token units", 0)
+        return self._coin
+
+
+def backend(request: Request) -> Backend:
+    """The parts behind a request's application."""
+    found: Any = request.app.state.backend
+    assert isinstance(found, Backend)
+    return found
+
+
+Here = Annotated[Backend, Depends(backend)]

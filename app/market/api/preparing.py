@@ -1,0 +1,326 @@
+"""Transactions prepared for a wallet: what will be signed, in words and in bytes. Nothing here signs or sends.
+
+Each function takes the signing account and an order, and returns a `Prepared`. Where a payment needs the token's leave,
+there are two ways: a permit (sign the typed data, then ask again with the signature: one transaction), or with
+`approval` an approval transaction before it, which contract accounts need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from app.chain.datasets import REGISTRY
+from app.chain.draft import Draft, PermitRequest, split_permit
+from app.chain.entities import RAW_CODEC
+from app.chain.jobs import JOBS
+from app.chain.licensing import LICENSES
+from app.chain.money import COIN, PAYERS
+from app.execution.facts import check_circuit, load_circuit, load_manifest
+from app.market.api.orders import (
+    Account,
+    BuyLicense,
+    CreateOffer,
+    Faucet,
+    OnJob,
+    OnOffer,
+    OpenJob,
+    Permit,
+    Permitted,
+    Prepared,
+    Publish,
+    RevokeLicense,
+    Transaction,
+    TypedPermit,
+    WalletRequest,
+    Withdraw,
+)
+from app.market.api.parts import Backend
+from app.protocol.documents import MAX_DOCUMENT_BYTES
+from app.protocol.errors import NotAllowed, NotFound
+from app.protocol.manifest import read_manifest
+from app.protocol.market import check_use
+from app.protocol.receipt import OutputPolicy
+from app.storage.cid import digest_to_cid
+from fhe.cost import cost
+from fhe.profiles import find
+
+
+def buy_license(here: Backend, order: BuyLicense) -> Prepared:
+    """Errors: NotFound, Reverted."""
+    terms = here.market.offer(order.offer)
+    days = terms.duration / 86_400
+    said = (
+        f"You buy a license for dataset {terms.dataset} under offer {terms.id}.",
+        f"It costs {here.coin.text(terms.price_license)}, paid now to the offer's beneficiaries.",
+        f"It allows {terms.max_jobs:,} jobs on {terms.max_rows:,} rows in all, for {days:g} days from the purchase.",
+    )
+    return _paying(here, order, "buy-license", said, LICENSES, terms.price_license, "buy", terms.id)
+
+
+def open_job(here: Backend, order: OpenJob) -> Prepared:
+    """Errors: NotFound, BadDocument, those of `check_use`, NotAllowed, Unavailable, Reverted."""
+    market = here.market
+    held = market.license(order.license)
+    record, terms = market.dataset(held.dataset), market.offer(held.offer)
+    check_use(held, record, order.account, order.first_row, order.rows, market.now())
+    manifest = load_manifest(here.store, record)
+    circuit = load_circuit(here.store, order.circuit)
+    check_circuit(circuit, manifest.table)
+    units = cost(circuit, find(manifest.table.profile), order.rows).units
+    fee = (
+        int(order.max_fee)
+        if order.max_fee is not None
+        else market.quote_fee(held.id, units, order.replicas, order.account)
+    )
+    price = terms.price_job + terms.price_row * order.rows
+    text = here.coin.text
+    said = (
+        f"You open a job on rows {order.first_row:,} to {order.first_row + order.rows - 1:,} of dataset {record.id}.",
+        f"It runs under license {held.id}.",
+        f"{text(price + fee)} is held in escrow: {text(price)} for the owner when the result is released.",
+        f"The rest, {text(fee)}, is for {order.replicas} executors. What they do not earn comes back to you.",
+        f"The result will be sealed to the key {order.sealing_key}; only its holder can open it.",
+        f"The circuit {order.circuit} is public: providers and auditors see its weights.",
+    )
+    terms_of_job = (
+        held.id,
+        order.circuit,
+        order.first_row,
+        order.rows,
+        order.sealing_key,
+        units,
+        order.replicas,
+        fee,
+    )
+    return _paying(here, order, "open-job", said, JOBS, price + fee, "open", terms_of_job)
+
+
+def create_offer(here: Backend, order: CreateOffer) -> Prepared:
+    """Errors: NotFound for a dataset, or a policy that no store has; BadDocument; Reverted."""
+    data = here.store.read(digest_to_cid(order.policy), limit=MAX_DOCUMENT_BYTES)
+    policy = OutputPolicy.from_bytes(data)
+    text, whole = here.coin.text, sum(share.basis_points for share in order.beneficiaries)
+    if order.beneficiaries and whole != 10_000:
+        raise NotAllowed(f"The shares add up to {whole} basis points.", "Let them add up to 10,000.")
+    prices = (int(order.price_license), int(order.price_job), int(order.price_row))
+    limits = (order.max_jobs, order.max_rows, order.duration)
+    said = (
+        f"You offer licenses for dataset {order.dataset}.",
+        f"They cost {text(prices[0])} a license, {text(prices[1])} a job and {text(prices[2])} a row.",
+        f"Each allows {order.max_jobs:,} jobs on {order.max_rows:,} rows in all, for {order.duration / 86_400:g} days.",
+        f"Jobs may release: {policy.release}. The policy is {order.policy}.",
+        *(f"{share.account} gets {share.basis_points / 100:g} % of the earnings." for share in order.beneficiaries),
+    )
+    shares = [(share.account, share.basis_points) for share in order.beneficiaries]
+    return _plain(
+        here,
+        order,
+        "create-offer",
+        said,
+        LICENSES,
+        "createOffer",
+        (order.dataset, *prices, *limits, order.policy),
+        shares,
+    )
+
+
+def deactivate_offer(here: Backend, order: OnOffer) -> Prepared:
+    """Errors: NotFound, Reverted."""
+    terms = here.market.offer(order.offer)
+    said = (f"You close offer {terms.id} for dataset {terms.dataset}. Licenses that were sold stay valid.",)
+    return _plain(here, order, "deactivate-offer", said, LICENSES, "deactivate", terms.id)
+
+
+def revoke_license(here: Backend, order: RevokeLicense) -> Prepared:
+    """The refund comes from the owner, by an approval where none covers it. Errors: NotFound, Reverted."""
+    held = here.market.license(order.license)
+    refund = int(here.market.desk.read(LICENSES, "refundOf", held.id))
+    said = (
+        f"You take license {held.id} of {held.buyer} back for good.",
+        f"You pay {here.coin.text(refund)} to its holder for what is unused.",
+    )
+    first = (
+        () if refund <= here.market.allowance(order.account, LICENSES) else (_approve(here, order, LICENSES, refund),)
+    )
+    return _after(here, order, "revoke-license", said, first, LICENSES, "revoke", held.id)
+
+
+def withdraw(here: Backend, order: Withdraw) -> Prepared:
+    """Errors: NotFound, NotAllowed when nothing is owed."""
+    market, account = here.market, order.account
+    drafts: list[Draft] = []
+    said: list[str] = []
+    collected = dict.fromkeys(PAYERS, 0)
+    for number in order.offers:
+        if account not in (who for who, _ in market.shares(market.offer(number))):
+            raise NotAllowed(f"This account has no share in offer {number}.", "Name your own offers.")
+        for payer in PAYERS:
+            received, distributed = market.desk.read(payer, "earnings", number)
+            if due := int(received) - int(distributed):
+                drafts.append(here.drafter.draft(account, payer, "collect", number, after=len(drafts)))
+                said.append(f"You split {here.coin.text(due)} that offer {number} has earned among its beneficiaries.")
+                collected[payer] += due
+    for payer, owed in market.claims(account).items():
+        if owed or collected[payer]:
+            drafts.append(here.drafter.draft(account, payer, "withdraw", after=len(drafts)))
+            also = " and your part of what is split before" if collected[payer] else ""
+            said.append(f"You withdraw {here.coin.text(owed)}{also} from the {payer} contract.")
+    if not drafts:
+        raise NotAllowed("This account has nothing to withdraw.", "Wait until a license is sold or a job settles.")
+    return _prepared("withdraw", account, tuple(said), drafts)
+
+
+def publish(here: Backend, order: Publish) -> Prepared:
+    """Errors: NotFound for a manifest that no store has, BadDocument, NotAllowed for an epoch that does not follow."""
+    manifest = read_manifest(here.store.read(digest_to_cid(order.manifest), limit=MAX_DOCUMENT_BYTES))
+    table = manifest.table
+    digests = (order.manifest, RAW_CODEC, table.data_root, table.profile, table.rows)
+    columns = len(table.codebook.columns)
+    what = f"{manifest.card.title!r}: {table.rows:,} rows, {columns} columns, manifest {order.manifest}."
+    if order.dataset is None:
+        custodian = order.custodian or order.account
+        said = (f"You publish a dataset, {what}", f"The account {custodian} will release or refuse its results.")
+        return _plain(here, order, "publish", said, REGISTRY, "publish", *digests, custodian)
+    record = here.market.dataset(order.dataset)
+    if table.epoch not in (record.epoch, record.epoch + 1):
+        raise NotAllowed(
+            f"The manifest is of key epoch {table.epoch}, and dataset {record.id} is in epoch {record.epoch}.",
+            "Publish under the present keys or the next ones: darkroom dataset update.",
+        )
+    fresh = table.epoch == record.epoch + 1
+    said = (
+        f"You replace version {record.version} of dataset {record.id} by {what}",
+        "It is under new keys." if fresh else "It is under the same keys.",
+        "Jobs that are open go on with the version they name.",
+    )
+    return _plain(here, order, "publish", said, REGISTRY, "newEpoch" if fresh else "newVersion", record.id, *digests)
+
+
+def draw_job(here: Backend, order: OnJob) -> Prepared:
+    """Errors: NotFound, Reverted."""
+    job = here.market.job(order.job)
+    return _plain(here, order, "draw-job", (f"You draw the executors of job {job.id}.",), JOBS, "draw", job.id)
+
+
+def expire_job(here: Backend, order: OnJob) -> Prepared:
+    """Errors: NotFound, Reverted."""
+    job = here.market.job(order.job)
+    said = (f"You move job {job.id} on: the deadline of its state ({job.state.name.lower()}) has passed.",)
+    return _plain(here, order, "expire-job", said, JOBS, "expire", job.id)
+
+
+def faucet(here: Backend, order: Faucet) -> Prepared:
+    """Test tokens, from the test token's own faucet. Errors: NotAllowed on a market with real money, Reverted."""
+    if here.market.deployment.terms.token is not None:
+        raise NotAllowed("This market's token has no faucet.", "Get some of the token elsewhere.")
+    amount = int(order.amount)
+    said = (f"You mint {here.coin.text(amount)} of test money for yourself.",)
+    return _plain(here, order, "faucet", said, COIN, "faucet", order.account, amount)
+
+
+def _paying(
+    here: Backend,
+    order: Permitted,
+    action: str,
+    said: tuple[str, ...],
+    contract: str,
+    amount: int,
+    function: str,
+    *args: Any,
+) -> Prepared:
+    """A call that takes `amount` from the account: by an allowance that is there, an approval, or a permit."""
+    if amount <= here.market.allowance(order.account, contract):
+        return _plain(here, order, action, said, contract, function, *args)
+    if order.approval:
+        return _after(here, order, action, said, (_approve(here, order, contract, amount),), contract, function, *args)
+    leave = f"You let the {contract} contract take {here.coin.text(amount)} of your tokens, and no more."
+    if order.permit is None:
+        request = here.drafter.permit(order.account, contract, amount)
+        return _prepared(action, order.account, (*said, leave), (), request)
+    permit = _split(order.permit)
+    return _plain(here, order, action, (*said, leave), contract, f"{function}WithPermit", *args, *permit)
+
+
+def _plain(
+    here: Backend, order: Account, action: str, said: tuple[str, ...], contract: str, function: str, *args: Any
+) -> Prepared:
+    return _prepared(action, order.account, said, [here.drafter.draft(order.account, contract, function, *args)])
+
+
+def _after(
+    here: Backend,
+    order: Account,
+    action: str,
+    said: tuple[str, ...],
+    first: tuple[Draft, ...],
+    contract: str,
+    function: str,
+    *args: Any,
+) -> Prepared:
+    last = here.drafter.draft(order.account, contract, function, *args, after=len(first))
+    return _prepared(action, order.account, said, (*first, last))
+
+
+def _approve(here: Backend, order: Account, contract: str, amount: int) -> Draft:
+    return here.drafter.draft(order.account, COIN, "approve", here.market.desk.address(contract), amount)
+
+
+def _split(permit: Permit) -> tuple[Any, ...]:
+    return split_permit(permit.deadline, permit.signature)
+
+
+def _prepared(
+    action: str, account: str, said: tuple[str, ...], drafts: Any, permit: PermitRequest | None = None
+) -> Prepared:
+    return Prepared(
+        action=action,
+        account=account,
+        summary=said,
+        permit=None
+        if permit is None
+        else TypedPermit(
+            spender=permit.spender, amount=permit.amount, deadline=permit.deadline, typed_data=permit.typed_data
+        ),
+        transactions=tuple(_transaction(draft) for draft in drafts),
+    )
+
+
+def _transaction(draft: Draft) -> Transaction:
+    return Transaction(
+        contract=draft.contract,
+        function=draft.function,
+        gas=draft.gas,
+        cost=None if draft.gas is None else draft.gas * draft.max_fee,
+        request=WalletRequest(
+            sender=draft.sender,
+            to=draft.to,
+            data="0x" + draft.data.hex(),
+            value=hex(draft.value),
+            chainId=hex(draft.chain_id),
+            nonce=hex(draft.nonce),
+            gas=None if draft.gas is None else hex(draft.gas),
+            maxFeePerGas=hex(draft.max_fee),
+            maxPriorityFeePerGas=hex(draft.tip),
+        ),
+    )
+
+
+Prepare = Callable[[Backend, Any], Prepared]
+ACTIONS: dict[str, tuple[Prepare, type[Account], str]] = {
+    "buy-license": (buy_license, BuyLicense, "Buy a license from an offer."),
+    "open-job": (open_job, OpenJob, "Open a job with a published circuit under a license."),
+    "create-offer": (create_offer, CreateOffer, "Offer licenses for a dataset under a published policy."),
+    "deactivate-offer": (deactivate_offer, OnOffer, "Sell no more licenses from an offer."),
+    "revoke-license": (revoke_license, RevokeLicense, "Take a license back and refund what is unused."),
+    "withdraw": (withdraw, Withdraw, "Collect offers' earnings and withdraw what is owed to the account."),
+    "publish": (publish, Publish, "Record a dataset whose manifest is published, or a new version of one."),
+    "draw-job": (draw_job, OnJob, "Draw a job's executors; anyone may."),
+    "expire-job": (expire_job, OnJob, "Move a job on whose deadline has passed; anyone may."),
+    "faucet": (faucet, Faucet, "Mint test tokens, where the market's token is the test token."),
+}
+
+
+def not_found(action: str) -> NotFound:
+    """The refusal of an action that there is not."""
+    return NotFound(f"There is no action {action!r}.", f"Choose one of {', '.join(ACTIONS)}.")

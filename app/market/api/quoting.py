@@ -1,0 +1,221 @@
+"""A quote for a circuit: work, price, and what the custodian would say, before anything is bought or published."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from app.client.quote import quote
+from app.custodian.explain import explain
+from app.execution.facts import check_circuit, load_manifest
+from app.market.api.fields import Reply
+from app.market.api.parts import Backend
+from app.market.queries.form import Amount
+from app.protocol.documents import MAX_DOCUMENT_BYTES, sha256
+from app.protocol.errors import BadInput, NotAllowed, NotFound
+from app.protocol.market import Offer
+from app.protocol.reasons import WORDS
+from app.protocol.receipt import OutputPolicy
+from app.storage.cid import digest_to_cid
+from fhe.circuit import Circuit, Lookup
+from fhe.circuit_form import MAX_CIRCUIT_BYTES, decode
+from fhe.compile.check import check
+from fhe.cost import cost
+from fhe.profiles import find
+
+
+class CircuitCard(Reply):
+    """A circuit's public numbers."""
+
+    digest: str
+    bytes: int
+    inputs: int
+    columns: tuple[str, ...]
+    outputs: tuple[str, ...]
+    readout: Literal["value", "threshold", "argmax"]
+    layers: int
+    lookups: int  # per row
+
+
+class CostCard(Reply):
+    """Static cost of one executor's work."""
+
+    units: Amount
+    multiply_adds: Amount
+    bootstraps: Amount
+    bytes_in: Amount
+    bytes_out: Amount
+
+
+class PriceCard(Reply):
+    """What a job takes, in token units. `max_fee` is escrowed for all executors; what they do not earn comes back."""
+
+    price_license: Amount
+    price_job: Amount
+    price_rows: Amount
+    max_fee: Amount
+    job_total: Amount
+    total: Amount  # with a new license
+    providers: int  # that take jobs of this size
+    core_seconds: float  # for one executor, an estimate
+
+
+class OutputCard(Reply):
+    """What one output says, as far as public numbers tell."""
+
+    name: str
+    low: Amount
+    high: Amount
+    column: str  # that explains most of it
+    share: float  # of its variance
+
+
+class LeakCard(Reply):
+    """What a release would say about each row."""
+
+    family: Literal["linear", "trees", "additive", "lookup"]
+    outputs: tuple[OutputCard, ...]
+    bits_per_row: float
+    rank: int  # linear forms that a job takes from each row's budget
+    rank_limit: int
+    micro_epsilon: int
+
+
+class QuoteReport(Reply):
+    """The answer. `runs`: the dataset can run the circuit rightly. `allowed`: the policy lets its result out."""
+
+    dataset: int
+    version: int
+    offer: int | None
+    policy: str  # digest
+    rows: int
+    replicas: int
+    circuit: CircuitCard
+    cost: CostCard
+    runs: bool
+    problem: str  # why not; "" when it runs
+    log2_failure: float | None  # of the output most likely to be wrong
+    price: PriceCard | None
+    price_problem: str  # why there is no price: no offer named, too few providers
+    leak: LeakCard | None
+    allowed: bool
+    reason: str  # the code of the refusal to expect, "" when allowed
+    reason_sentence: str
+    sentences: tuple[str, ...]  # the whole verdict in plain words
+
+
+def quote_circuit(
+    here: Backend, dataset: int, data: bytes, *, offer: int | None, rows: int | None, replicas: int
+) -> QuoteReport:
+    """Judge the bytes of a circuit for a dataset; `rows` None takes all of them.
+
+    Errors: TooLarge, BadDocument, NotFound, BadBlock, NotAllowed for an offer of another dataset, Busy.
+    """
+    circuit = decode(data)
+    record = here.market.dataset(dataset)
+    manifest = load_manifest(here.store, record)
+    check_circuit(circuit, manifest.table)
+    profile, codebook = find(manifest.table.profile), manifest.codebook
+    rows = record.rows if rows is None else rows
+    terms = _offer(here, offer, dataset)
+    policy = _policy(here, terms.policy) if terms else manifest.policy
+    problem, failure = "", None
+    with here.quoting.turn():
+        try:
+            failure = check(circuit, codebook, profile).log2_failure
+        except BadInput as error:
+            problem = str(error)
+        said = explain(circuit, codebook, profile, policy, rows, record.rows)
+    static = cost(circuit, profile, rows)
+    price, price_problem = None, "" if terms else "No offer was named."
+    if terms is not None:
+        try:
+            found = quote(static, terms, here.market.providers(), rows=rows, replicas=replicas)
+            price = PriceCard(
+                price_license=found.price_license,
+                price_job=found.price_job,
+                price_rows=found.price_rows,
+                max_fee=found.max_fee,
+                job_total=found.job_total,
+                total=found.total,
+                providers=found.providers,
+                core_seconds=found.core_seconds,
+            )
+        except NotAllowed as error:
+            price_problem = str(error)
+    leak = said.leak
+    return QuoteReport(
+        dataset=dataset,
+        version=record.version,
+        offer=offer,
+        policy=policy.digest,
+        rows=rows,
+        replicas=replicas,
+        circuit=_card(circuit, data),
+        cost=CostCard(
+            units=static.units,
+            multiply_adds=static.multiply_adds,
+            bootstraps=static.bootstraps,
+            bytes_in=static.bytes_in,
+            bytes_out=static.bytes_out,
+        ),
+        runs=not problem,
+        problem=problem,
+        log2_failure=failure,
+        price=price,
+        price_problem=price_problem,
+        leak=None
+        if leak is None
+        else LeakCard(
+            family=leak.family,
+            outputs=tuple(
+                OutputCard(name=name, low=low, high=high, column=column, share=share)
+                for name, low, high, (column, share) in zip(
+                    leak.outputs, leak.lows, leak.highs, leak.shares, strict=True
+                )
+            ),
+            bits_per_row=said.bits_per_row,
+            rank=said.rank,
+            rank_limit=said.rank_limit,
+            micro_epsilon=said.micro_epsilon,
+        ),
+        allowed=said.allowed and not said.policy_problems,
+        reason=said.reason or "",
+        reason_sentence=WORDS[said.reason].message if said.reason else "",
+        sentences=tuple(said.sentences()),
+    )
+
+
+def load_circuit_bytes(here: Backend, digest: str) -> bytes:
+    """A published circuit's bytes. Errors: NotFound, BadBlock, TooLarge."""
+    return here.store.read(digest_to_cid(digest), limit=MAX_CIRCUIT_BYTES)
+
+
+def _offer(here: Backend, number: int | None, dataset: int) -> Offer | None:
+    if number is None:
+        return None
+    terms = here.market.offer(number)
+    if terms.dataset != dataset:
+        raise NotAllowed(f"Offer {number} is for dataset {terms.dataset}.", "Name one of this dataset's offers.")
+    return terms
+
+
+def _policy(here: Backend, digest: str) -> OutputPolicy:
+    try:
+        return OutputPolicy.from_bytes(here.store.read(digest_to_cid(digest), limit=MAX_DOCUMENT_BYTES))
+    except NotFound:
+        raise NotFound(
+            "No store that this node reaches has this offer's policy.", "Ask the owner to publish it, or try another."
+        ) from None
+
+
+def _card(circuit: Circuit, data: bytes) -> CircuitCard:
+    return CircuitCard(
+        digest=sha256(data),
+        bytes=len(data),
+        inputs=len(circuit.inputs),
+        columns=tuple(dict.fromkeys(wire.column for wire in circuit.inputs)),
+        outputs=circuit.outputs,
+        readout=circuit.readout.kind,
+        layers=len(circuit.layers),
+        lookups=sum(len(layer.source) for layer in circuit.layers if isinstance(layer, Lookup)),
+    )

@@ -1,0 +1,124 @@
+"""The catalogue, datasets, and quotes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query
+from pydantic import Field
+from starlette.responses import Response
+
+from app.market.api.answers import frozen, reply
+from app.market.api.bodies import Raw, raw_body
+from app.market.api.fields import MAX_ID, Address, Id
+from app.market.api.identity import costs
+from app.market.api.openapi import CIRCUIT_EXAMPLE, FIRST, links
+from app.market.api.orders import MAX_REPLICAS
+from app.market.api.parts import Here
+from app.market.api.problems import told
+from app.market.api.quoting import QuoteReport, load_circuit_bytes, quote_circuit
+from app.market.queries.catalogue import CatalogueFilter, CataloguePage, CatalogueSort, search
+from app.market.queries.dataset import DatasetDetail, dataset
+from app.market.queries.form import MAX_CURSOR, MAX_PAGE
+from app.protocol.documents import MAX_DOCUMENT_BYTES
+from app.protocol.errors import NotFound
+from app.storage.cid import digest_to_cid
+
+router = APIRouter(tags=["datasets"])
+
+Rows = Annotated[int | None, Query(ge=1, le=MAX_ID, description="All of the dataset's by default.")]
+Replicas = Annotated[int, Query(ge=1, le=MAX_REPLICAS, description="Executors that must agree.")]
+OfferId = Annotated[int | None, Query(ge=1, le=MAX_ID, description="Under whose prices and policy.")]
+PUBLIC = "A circuit's bytes (canonical JSON) are judged and forgotten: nothing is published."
+
+
+class CatalogueQuery(CatalogueFilter):
+    """The filter with order and place."""
+
+    owner: Address | None = None
+    sort: CatalogueSort = CatalogueSort.NEWEST
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 24
+    after: Annotated[str | None, Field(max_length=MAX_CURSOR)] = None
+
+
+@router.get(
+    "/datasets",
+    response_model=CataloguePage,
+    responses=told()
+    | {200: links(FIRST, get_dataset="id", get_croissant="id", list_offers="dataset", list_jobs="dataset")},
+)
+def search_datasets(asked: Annotated[CatalogueQuery, Query()], here: Here) -> Response:
+    """Search the catalogue: words, facets, order, pages."""
+    wanted = CatalogueFilter.model_validate(asked.model_dump(include=set(CatalogueFilter.model_fields)))
+    with here.session() as session:
+        return reply(search(session, wanted, sort=asked.sort, limit=asked.limit, after=asked.after))
+
+
+@router.get(
+    "/datasets/{id}",
+    response_model=DatasetDetail,
+    responses=told(404) | {200: links("$response.body#/offers/0/id", get_offer="id", list_licenses="offer")},
+)
+def get_dataset(id: Id, here: Here) -> Response:
+    """A dataset's card: columns with their codes, policy, offers, versions, what was let out so far."""
+    with here.session() as session:
+        return reply(dataset(session, id))
+
+
+@router.get(
+    "/datasets/{id}/croissant",
+    response_class=Response,
+    responses=told(404, 502) | {200: {"content": {"application/ld+json": {"schema": {"type": "object"}}}}},
+)
+def get_croissant(
+    id: Id,
+    here: Here,
+    version: Annotated[int | None, Query(ge=1, le=MAX_ID, description="The present one by default.")] = None,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Response:
+    """The manifest's own bytes: Croissant 1.1 JSON-LD. Their SHA-256 is the digest on chain and the ETag."""
+    with here.session() as session:
+        detail = dataset(session, id)
+    digests = {each.version: each.manifest for each in detail.versions} | {None: detail.manifest}
+    if version not in digests:
+        raise NotFound(f"Dataset {id} has no version {version} that this index lists.", "See the dataset's versions.")
+    digest = digests[version]
+    data = here.store.read(digest_to_cid(digest), limit=MAX_DOCUMENT_BYTES)
+    answer = frozen(data, digest, "application/ld+json", if_none_match)
+    if version is None:
+        answer.headers["cache-control"] = "no-cache"  # the next version has other bytes
+    return answer
+
+
+@router.post(
+    "/datasets/{id}/quotes",
+    response_model=QuoteReport,
+    responses=told(404, 409, 413, 502),
+    dependencies=[Depends(costs(2))],
+    openapi_extra=raw_body("application/json", {"type": "object"}, CIRCUIT_EXAMPLE),
+    description=PUBLIC,
+)
+def quote_circuit_bytes(
+    id: Id, data: Raw, here: Here, offer: OfferId = None, rows: Rows = None, replicas: Replicas = 2
+) -> Response:
+    """Quote a circuit: static cost, price, failure probability, leak report, and what the custodian would say."""
+    return reply(quote_circuit(here, id, data, offer=offer, rows=rows, replicas=replicas))
+
+
+@router.get(
+    "/datasets/{id}/quotes/{circuit}",
+    response_model=QuoteReport,
+    responses=told(404, 409, 413, 502),
+    dependencies=[Depends(costs(2))],
+)
+def quote_published(
+    id: Id,
+    circuit: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="Its digest.")],
+    here: Here,
+    offer: OfferId = None,
+    rows: Rows = None,
+    replicas: Replicas = 2,
+) -> Response:
+    """The same for a circuit that is published, by its digest."""
+    data = load_circuit_bytes(here, circuit)
+    return reply(quote_circuit(here, id, data, offer=offer, rows=rows, replicas=replicas))

@@ -1,0 +1,166 @@
+"""Jobs: lists, one job, its live events, its documents, its audit."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Depends, Header, Query
+from starlette.responses import Response
+
+from app.market.api.answers import frozen, reply
+from app.market.api.auditing import AuditCard, ask, card
+from app.market.api.documents import JobReceipts, receipts_of
+from app.market.api.fields import MAX_ID, Address, After, Id, Limit
+from app.market.api.identity import SECURED, Caller, Who, allowed, costs
+from app.market.api.openapi import FIRST, links
+from app.market.api.parts import Backend, Here
+from app.market.api.problems import told
+from app.market.api.streams import EventStream
+from app.market.queries.audit import AuditFacts, audit_facts
+from app.market.queries.form import MAX_CURSOR, Page
+from app.market.queries.jobs import Feed, JobCard, JobDetail, JobStateName, feed, job, jobs
+from app.protocol.documents import MAX_DOCUMENT_BYTES
+from app.protocol.errors import NotFound
+from app.protocol.market import JobState
+from app.storage.cid import digest_to_cid
+
+router = APIRouter(tags=["jobs"])
+
+EVENTS = {
+    200: {
+        "description": "Events as they come: `event` with a FeedEvent and its cursor as id, `reorganised` when what was"
+        " shown must be thrown away, `unavailable` while the index cannot be read; comments in between.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
+LastEvent = Annotated[str | None, Header(max_length=MAX_CURSOR, description="The id of the last event seen.")]
+From = Annotated[str | None, Query(max_length=MAX_CURSOR, description="The same, for clients that set no headers.")]
+Seconds = Annotated[int, Query(ge=0, le=3600, description="End the stream after so long; 0: after what is there.")]
+DOCUMENT = {200: {"content": {"application/json": {"schema": {"type": "object"}}}}}
+IfNoneMatch = Annotated[str | None, Header()]
+
+
+@router.get(
+    "/jobs",
+    response_model=Page[JobCard],
+    responses=told()
+    | {200: links(FIRST, get_job="id", list_receipts="id", get_decision="id", get_result="id", list_facts="id")},
+)
+def list_jobs(
+    here: Here,
+    buyer: Annotated[Address | None, Query()] = None,
+    dataset: Annotated[int | None, Query(ge=1, le=MAX_ID)] = None,
+    owner: Annotated[Address | None, Query(description="Of the dataset, now.")] = None,
+    provider: Annotated[Address | None, Query(description="Drawn for it.")] = None,
+    license: Annotated[int | None, Query(ge=1, le=MAX_ID)] = None,
+    state: Annotated[list[JobStateName] | None, Query(max_length=9, description="Any of these.")] = None,
+    limit: Limit = 50,
+    after: After = None,
+) -> Response:
+    """Jobs, newest first."""
+    states = tuple(JobState[name.upper()] for name in state or ())
+    with here.session() as session:
+        return reply(
+            jobs(
+                session,
+                now=here.now(),
+                buyer=buyer,
+                dataset=dataset,
+                owner=owner,
+                provider=provider,
+                license=license,
+                states=states,
+                limit=limit,
+                after=after,
+            )
+        )
+
+
+@router.get("/jobs/{id}", response_model=JobDetail, responses=told(404))
+def get_job(id: Id, here: Here) -> Response:
+    """A job: executions, timeline, who must act next and until when."""
+    with here.session() as session:
+        return reply(job(session, id, now=here.now()))
+
+
+@router.get("/jobs/{id}/events", response_class=Response, responses=told(404) | EVENTS)
+async def follow_job(
+    id: Id, here: Here, who: Who, last_event_id: LastEvent = None, after: From = None, seconds: Seconds = 3600
+) -> Response:
+    """A job's events, live (server-sent events), from its opening or from the last one seen."""
+    return await _stream(here, who, id, last_event_id or after, seconds)
+
+
+@router.get("/events", response_class=Response, responses=told() | EVENTS)
+async def follow_market(
+    here: Here, who: Who, last_event_id: LastEvent = None, after: From = None, seconds: Seconds = 3600
+) -> Response:
+    """The whole market's events, live, from now on or from the last one seen."""
+    return await _stream(here, who, None, last_event_id or after, seconds)
+
+
+async def _stream(here: Backend, who: Caller, number: int | None, after: str | None, seconds: int) -> Response:
+    def read(place: str | None) -> Feed:
+        with here.session() as session:
+            return feed(session, job=number, after=place)
+
+    def begin() -> None:  # what cannot be served is refused before the stream begins
+        if number is not None:
+            with here.session() as session:
+                job(session, number, now=here.now())
+        read(after)
+
+    await run_sync(begin)
+    return EventStream(here.streams, who.client, read, after, seconds)
+
+
+@router.get("/jobs/{id}/receipts", response_model=JobReceipts, responses=told(404))
+def list_receipts(id: Id, here: Here) -> Response:
+    """Every revealed receipt: whose, in what place, and its document where a store has it."""
+    with here.session() as session:
+        detail = job(session, id, now=here.now())
+    return reply(receipts_of(here.store, detail))
+
+
+@router.get("/jobs/{id}/decision", response_class=Response, responses=told(404, 502) | DOCUMENT)
+def get_decision(id: Id, here: Here, if_none_match: IfNoneMatch = None) -> Response:
+    """The custodian's decision, its own bytes."""
+    with here.session() as session:
+        detail = job(session, id, now=here.now())
+    return _document(here, detail.decision, "This job was not decided yet.", if_none_match)
+
+
+@router.get("/jobs/{id}/result", response_class=Response, responses=told(404, 502) | DOCUMENT)
+def get_result(id: Id, here: Here, if_none_match: IfNoneMatch = None) -> Response:
+    """The sealed result's own bytes: for whom it is, and the CID of its ciphertext (GET /v1/blobs/...)."""
+    with here.session() as session:
+        detail = job(session, id, now=here.now())
+    return _document(here, detail.sealed, "This job has no result yet.", if_none_match)
+
+
+def _document(here: Backend, digest: str, missing: str, asked: str | None) -> Response:
+    if not digest:
+        raise NotFound(missing, "Wait for it: GET /v1/jobs/{id}/events.")
+    return frozen(here.store.read(digest_to_cid(digest), limit=MAX_DOCUMENT_BYTES), digest, "application/json", asked)
+
+
+@router.get("/jobs/{id}/facts", response_model=AuditFacts, responses=told(404), tags=["audit"])
+def list_facts(id: Id, here: Here) -> Response:
+    """Every claim about a job with the transaction that makes it; checking them is the audit's work."""
+    with here.session() as session:
+        return reply(audit_facts(session, id))
+
+
+@router.post(
+    "/jobs/{id}/audits",
+    response_model=AuditCard,
+    status_code=202,
+    responses=told(401, 403, 404, 409) | {202: links("$response.body#/id", get_audit="id")},
+    dependencies=[*SECURED, Depends(costs(20))],
+    tags=["audit"],
+)
+def audit_job(id: Id, here: Here, _: Annotated[Caller, Depends(allowed("audits:run"))]) -> Response:
+    """Let this node recompute a job and check every fact of it, in its own time."""
+    run = ask(here, id)
+    return reply(card(run), 202, {"location": f"/v1/audits/{run.id}"})
