@@ -86,6 +86,8 @@ def test_lease_and_fence(ledger: Ledger, clock: Time) -> None:
     new = ledger.claim(1, 5)
     assert new is not None
     assert new.fence > old.fence
+    clock.now += 29
+    assert ledger.claim(1, 5) is None
     with pytest.raises(TryAgain):
         ledger.reserve(old, 5, lambda history, _: grant())
     assert ledger.history(5) == []
@@ -99,6 +101,18 @@ def test_lease_and_fence(ledger: Ledger, clock: Time) -> None:
         with pytest.raises(TryAgain):
             late()
     assert ledger.record(1).state == State.RESERVED  # type: ignore[union-attr]
+
+
+def test_work_renews_the_lease(ledger: Ledger, clock: Time) -> None:
+    """Each write of a claim extends its lease, so that long work is not taken over; at its very end it is free."""
+    claim = ledger.claim(1, 5)
+    assert claim is not None
+    clock.now += 20
+    ledger.reserve(claim, 5, lambda history, _: grant())
+    clock.now += 29
+    assert ledger.claim(1, 5) is None
+    clock.now += 1
+    assert ledger.claim(1, 5) is not None
 
 
 def test_states_cannot_be_skipped(ledger: Ledger) -> None:

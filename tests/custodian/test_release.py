@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.custodian.evidence import Limits
 from app.custodian.explain import explain
 from app.custodian.ledger import Approval, State
 from app.custodian.noise import discrete_laplace
@@ -69,6 +70,17 @@ def test_equal_query_gets_the_equal_answer(tmp_path: Path) -> None:
     kept = world.ledger.kept_answer(world.ledger.history(1)[0].query)
     assert kept is not None
     assert world.opened(first).to_bytes()[-64:] not in kept
+
+
+def test_exact_answers_are_kept_up_to_a_size(tmp_path: Path) -> None:
+    """Without noise an equal query needs no second decryption, unless its answer is above the limit for keeping."""
+    for limit, decryptions in ((320, 1), (319, 2)):
+        world = World(tmp_path / str(limit))
+        agent = world.agent(limits=Limits(kept_answer_bytes=limit))
+        jobs = [world.job(linear_circuit([SPREAD])) for _ in range(2)]
+        assert [outcome.what for outcome in agent.step()] == ["done", "done"]
+        assert all(np.array_equal(world.opened(job).values, world.clear(job)) for job in jobs)
+        assert world.ledger.decryptions(1, 1) == decryptions
 
 
 def test_noise_is_given_back_on_failure(tmp_path: Path) -> None:
@@ -141,8 +153,6 @@ def test_open_job_is_left_alone(tmp_path: Path) -> None:
 
 def test_epoch_limit(tmp_path: Path) -> None:
     """An epoch serves as many decryptions as its limit says."""
-    from app.custodian.evidence import Limits
-
     world = World(tmp_path)
     jobs = [world.job(linear_circuit([SPREAD], [bias])) for bias in range(3)]
     outcomes = world.agent(limits=Limits(decryptions_per_epoch=2)).step()
