@@ -1,0 +1,154 @@
+"""The CUDA core behind the seam of `fhe.engine.core`: batches cut into tiles that fit the device's memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from app.protocol.errors import Unavailable
+from fhe.engine.cuda import source
+from fhe.engine.cuda.device import Array, Device
+from fhe.evaluation_key import EvaluationKey
+from fhe.profile import EncryptionProfile
+
+U64 = npt.NDArray[np.uint64]
+I64 = npt.NDArray[np.int64]
+
+THREADS = 128
+TALL = 16  # ciphertexts of a block of the keyswitch; keyswitch.cu
+COEFFICIENTS = 32  # whose digits a block of the keyswitch holds; keyswitch.cu
+SUBTOTAL = 32  # bits of the packing key in one subtotal; packing.cu
+PACKED_BITS = 256  # bits of the packing key whose points are made at once: 8 MiB at two levels
+KEY_POLYNOMIALS = 4096  # transformed at once: 64 MiB of words
+KEPT = 64 << 20  # bytes of device memory that no tile takes
+MOST = 1 << 14  # ciphertexts of one tile
+
+
+class CudaCore:
+    """Keyswitch, bootstrap and packing for one evaluation key. Implements `fhe.engine.core.Core`.
+
+    Keys go to the device when they are first needed and stay there: 50 MB (one level) or 100 MB (two) of bootstrap key,
+    63 MB of keyswitch key, 64 or 128 MiB of packing key at N = 2048. Errors of every method: Unavailable.
+    """
+
+    name = "cuda"
+
+    def __init__(self, profile: EncryptionProfile, key: EvaluationKey, device: Device) -> None:
+        """Errors: BadKey; Unavailable for sizes whose bootstrap does not fit a block of this device."""
+        key.check(profile)
+        self.device, self._profile = device, profile
+        size, levels = profile.polynomial_size, profile.bootstrap.levels
+        self._fast = size == source.FAST_SIZE and source.fast_shared_bytes(levels) <= device.shared_bytes()
+        if not self._fast and source.any_shared_bytes(size, levels) > device.shared_bytes():
+            raise Unavailable(f"A bootstrap of this profile does not fit {device.name}.", "Use --device cpu.")
+        self._words, self._switch_words, self._packing_words = key.bootstrap, key.keyswitch, key.packing
+        self._kernels = device.compile(profile)
+        self._twiddles = device.upload(source.twiddles(size))
+        self._bootstrap_key: Array = None
+        self._packing_key: Array = None
+        self._keyswitch_key: tuple[Array, Array] | None = None
+
+    def keyswitch(self, lwe: U64) -> U64:
+        """LWE ciphertexts (batch, N + 1) under the GLWE key -> (batch, n + 1) under the LWE key."""
+        key, start = self._switching()
+        profile = self._profile
+        out = np.empty((len(lwe), profile.lwe_dimension + 1), np.uint64)
+        shared = 4 * COEFFICIENTS * profile.keyswitch.levels * TALL
+        for part in self._tiles(len(lwe)):
+            words = self.device.upload(np.ascontiguousarray(lwe[part]))
+            count = part.stop - part.start
+            result = self.device.empty((count, profile.lwe_dimension + 1), np.uint64)
+            grid = -(-(profile.lwe_dimension + 1) // THREADS), -(-count // TALL)
+            self._kernels.launch("keyswitch", grid, THREADS, shared, (words, key, start, result, count))
+            out[part] = self.device.download(result)
+        return out
+
+    def bootstrap(self, small: U64, polynomials: U64, which: I64) -> U64:
+        """Look up: (batch, n + 1) -> (batch, N + 1), with test polynomial `polynomials[which[b]]` for ciphertext b."""
+        key, size, levels = self._bootstrapping(), self._profile.polynomial_size, self._profile.bootstrap.levels
+        tables = self.device.upload(np.ascontiguousarray(polynomials, np.uint64))
+        out = np.empty((len(small), size + 1), np.uint64)
+        name, threads = ("bootstrap_2048", source.FAST_THREADS) if self._fast else ("bootstrap_any", THREADS)
+        shared = source.fast_shared_bytes(levels) if self._fast else source.any_shared_bytes(size, levels)
+        for part in self._tiles(len(small)):
+            words = self.device.upload(np.ascontiguousarray(small[part]))
+            chosen = self.device.upload(np.ascontiguousarray(which[part], np.int64))
+            count = part.stop - part.start
+            result = self.device.empty((count, size + 1), np.uint64)
+            arguments = (key, self._twiddles, words, tables, chosen, result)
+            self._kernels.launch(name, (count, 1), threads, shared, arguments)
+            out[part] = self.device.download(result)
+        return out
+
+    def pack(self, lwe: U64) -> U64:
+        """At most N ciphertexts (count, N + 1) -> one RLWE ciphertext (2, N) whose coefficient i is the i-th value."""
+        key, profile, size = self._packing(), self._profile, self._profile.polynomial_size
+        half, levels, device = size // 2, profile.bootstrap.levels, self.device
+        words, count = device.upload(np.ascontiguousarray(lwe)), len(lwe)
+        step = min(PACKED_BITS, size)
+        points = device.empty((step, levels, half, 2), np.float64)
+        subtotals = device.empty((size // SUBTOTAL, 2, half, 2), np.float64)
+        out = device.empty((2, size), np.uint64)
+        for start in range(0, size, step):
+            arguments = (words, points, self._twiddles, start, count)
+            self._kernels.launch("pack_points", (step, 1), THREADS, 16 * half, arguments)
+            there = points, key[start:], subtotals[start // SUBTOTAL :]
+            grid = -(-2 * half // THREADS), step // SUBTOTAL
+            self._kernels.launch("pack_subtotals", grid, THREADS, 0, there)
+        arguments = (subtotals, words, out, self._twiddles, count)
+        self._kernels.launch("pack_finish", (2, 1), THREADS, 16 * half, arguments)
+        packed: U64 = device.download(out)
+        return packed
+
+    def _tiles(self, count: int) -> Iterator[slice]:
+        """[0, count) in parts whose input and output fit half of the free memory."""
+        each = 8 * (self._profile.polynomial_size + self._profile.lwe_dimension + 3)
+        most = min(MOST, (self.device.free_bytes() - KEPT) // 2 // each)
+        if most < 1:
+            raise Unavailable(f"The memory of {self.device.name} is full.", "Use --device cpu, or end other work.")
+        for start in range(0, count, most):
+            yield slice(start, min(start + most, count))
+
+    def _points(self, words: U64, out: Array, order: int) -> None:
+        """Key points of polynomials (count, N), to `out` on the device."""
+        size = self._profile.polynomial_size
+        arguments = (self.device.upload(np.ascontiguousarray(words)), out, self._twiddles, order)
+        self._kernels.launch("transform_key", (len(words), 1), THREADS, 8 * size, arguments)
+
+    def _bootstrapping(self) -> Array:
+        """Key points (n, L, 2, 2, H) of complex numbers."""
+        if self._bootstrap_key is None:
+            size = self._profile.polynomial_size
+            words = self._words.reshape(-1, size)
+            key = self.device.empty((len(words), size // 2, 2), np.float64)
+            for start in range(0, len(words), KEY_POLYNOMIALS):
+                self._points(words[start : start + KEY_POLYNOMIALS], key[start:], int(self._fast))
+            self._bootstrap_key = key
+        return self._bootstrap_key
+
+    def _packing(self) -> Array:
+        """Key points (N, L, 2, H) of complex numbers."""
+        if self._packing_key is None:
+            packing, size = self._packing_words, self._profile.polynomial_size
+            if packing is None:
+                raise ValueError("pack() needs a packing key")
+            levels = self._profile.bootstrap.levels
+            key = self.device.empty((size, levels, 2, size // 2, 2), np.float64)
+            step = min(size, KEY_POLYNOMIALS // (2 * levels) or 1)
+            for start in range(0, size, step):
+                bits = slice(start, min(start + step, size))
+                words = np.stack([packing.masks(bits.start, bits.stop), packing.bodies[bits]], axis=2)
+                self._points(words.reshape(-1, size), key[start:], 0)
+            self._packing_key = key
+        return self._packing_key
+
+    def _switching(self) -> tuple[Array, Array]:
+        """The keyswitch key, and base / 2 times the sum of its rows."""
+        if self._keyswitch_key is None:
+            words = self._switch_words
+            half = np.uint64(1 << (self._profile.keyswitch.base_log - 1))
+            sums: U64 = words.sum((0, 1), dtype=np.uint64) * half
+            self._keyswitch_key = self.device.upload(words), self.device.upload(sums)
+        return self._keyswitch_key

@@ -1,0 +1,72 @@
+"""The CUDA C++ text of one profile's kernels, how it is compiled, and the constant tables that kernels read."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fhe.engine.transform import levels
+from fhe.profile import EncryptionProfile
+
+FOLDER = Path(__file__).parent
+PARTS = ("arithmetic", "transform", "bootstrap", "keyswitch", "packing", "linear")
+
+# No fused operations, nothing flushed or approximated. The sources use rounding intrinsics, so these say it twice.
+OPTIONS = ("--std=c++17", "--fmad=false", "--ftz=false", "--prec-div=true", "--prec-sqrt=true")
+MACROS = """
+#define SHARED(type, name) \\
+  extern __shared__ __align__(16) unsigned char shared_bytes[]; \\
+  type *name = (type *)shared_bytes
+#define KEEP_LOADS(pointer) asm volatile("" : "+l"(pointer))
+"""
+
+FAST_SIZE = 2048  # the polynomial size that bootstrap.cu is written for
+FAST_THREADS = 128
+_EXCHANGE = 16 * 68  # points, bootstrap.cu
+
+
+def defines(profile: EncryptionProfile) -> str:
+    """The parameters of a profile, as preprocessor lines."""
+    values = {
+        "SIZE": profile.polynomial_size,
+        "DIMENSION": profile.lwe_dimension,
+        "LEVELS": profile.bootstrap.levels,
+        "BASE": profile.bootstrap.base_log,
+        "SWITCH_LEVELS": profile.keyswitch.levels,
+        "SWITCH_BASE": profile.keyswitch.base_log,
+    }
+    return "".join(f"#define {name} {value}\n" for name, value in values.items())
+
+
+def source(profile: EncryptionProfile) -> str:
+    """All kernels for a profile, but for the macros of CUDA's own syntax, which `cuda_source` adds."""
+    parts = (f'#line 1 "{name}.cu"\n{(FOLDER / f"{name}.cu").read_text(encoding="utf-8")}' for name in PARTS)
+    return defines(profile) + "".join(parts)
+
+
+def cuda_source(profile: EncryptionProfile) -> str:
+    """All kernels for a profile, for NVRTC."""
+    return MACROS + source(profile)
+
+
+@cache
+def twiddles(size: int) -> npt.NDArray[np.float64]:
+    """Of each level of the tree from the root down, of each node: t, t^2, t^3 (or t alone): (count, 2), re and im."""
+    found = []
+    for level in levels(size // 2):
+        parts = [np.stack([re[:, 0], im[:, 0]], axis=-1) for re, im in level.twiddles]
+        found.append(np.stack(parts, axis=1).reshape(-1, 2))
+    return np.concatenate(found)
+
+
+def fast_shared_bytes(levels: int) -> int:
+    """Shared memory of one block of `bootstrap_2048`: words, two exchanges, points of all levels but the last."""
+    return 16 * (FAST_SIZE + 2 * _EXCHANGE + (levels - 1) * FAST_SIZE)
+
+
+def any_shared_bytes(size: int, levels: int) -> int:
+    """Shared memory of one block of `bootstrap_any`: words, and the points of every level."""
+    return 16 * size * (1 + levels)
