@@ -35,6 +35,7 @@ class Streams:
         self._clients: Counter[str] = Counter()
         self._changed: asyncio.Event | None = None
         self._watcher: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._closing = False
 
     @property
@@ -57,10 +58,10 @@ class Streams:
             self._clients += Counter()  # forget clients without streams
 
     def close(self) -> None:
-        """End all streams, so that a server can stop; safe from any thread's event loop only."""
+        """End all streams, so that a server can stop; safe from any thread."""
         self._closing = True
-        if self._changed is not None:
-            self._changed.set()
+        if self._loop is not None and self._changed is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._changed.set)
 
     async def follow(self, read: Read, after: str | None, seconds: float) -> AsyncIterator[bytes]:
         """The stream's bytes: what `read` gives after a cursor, again whenever the index changes, for so long."""
@@ -94,7 +95,7 @@ class Streams:
     def _signal(self) -> asyncio.Event:
         """The event that the next change of the index sets; the watcher runs while somebody waits."""
         if self._changed is None or self._changed.is_set():
-            self._changed = asyncio.Event()
+            self._changed, self._loop = asyncio.Event(), asyncio.get_running_loop()
         if self._watcher is None or self._watcher.done():
             self._watcher = asyncio.get_running_loop().create_task(self._watch())
         return self._changed
