@@ -27,7 +27,7 @@ from fhe.engine.cuda.source import source
 from fhe.profile import EncryptionProfile
 
 HERE = Path(__file__).parent
-FLAGS = ("-O2", "-std=c++17", "-ffp-contract=off", "-fno-sanitize=undefined", "-fno-strict-aliasing", "-w")
+FLAGS = ("-O2", "-std=c++17", "-ffp-contract=off", "-fno-sanitize=undefined", "-fno-strict-aliasing", "-fno-exceptions", "-w")
 FAILURES = {1: "threads wait at a barrier for others that ended", 2: "a write past shared memory", 3: "no memory"}
 GUARD = 64  # words of a pattern at both ends of each array
 PATTERN = 0xA5A5A5A5A5A5A5A5
@@ -37,7 +37,7 @@ ASCENDING, DESCENDING, ROUND = 0, 1, 2  # orders in which a block's threads run
 def compiler() -> list[str]:
     """A C++ compiler: the system's, else that of the ziglang wheel."""
     found = which("g++") or which("clang++") or which("c++")
-    return [found] if found else [sys.executable, "-m", "ziglang", "c++"]
+    return [found] if found else [sys.executable, "-m", "ziglang", "cc", "-x", "c++"]
 
 
 @cache

@@ -1,12 +1,11 @@
 // Runs the CUDA sources as plain C++: a block's threads are fibers that change at barriers and shuffles. Each warp runs as
-// far as it can while the others stand still, in an order that the caller chooses, so that a missing barrier shows. The kernels' text follows this
-// file's first half (KERNELS is the path of a generated file). Blocks run one after another.
-#include <csetjmp>
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <cmath>
+// far as it can while the others stand still, in an order that the caller chooses, so that a missing barrier shows. The
+// kernels' text follows this file's first half (KERNELS is its path). Blocks run one after another.
+#include <math.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 #include <ucontext.h>
 
 struct dimensions { unsigned x, y, z; };
