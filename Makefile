@@ -3,7 +3,7 @@
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-deep lint format types contracts bench docs lock clean
+.PHONY: help setup demo test test-deep lint format types contracts ipfs bench docs lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -14,7 +14,7 @@ setup: ## .venv with locked dependencies and the native core; does nothing when 
 demo: setup ## the whole story, from a table to a paid, audited result
 	@.venv/bin/darkroom demo
 
-test: setup lint types contracts ## everything that must hold, in minutes
+test: setup lint types contracts ipfs ## everything that must hold, in minutes
 	@$(PY) -m pytest -m "not deep and not gpu"
 
 test-deep: setup contracts ## the slow proofs: statistics, whole sweeps, real parameter sets
@@ -36,6 +36,12 @@ contracts: ## npm's part: solc, OpenZeppelin, forge and anvil, from contracts/pa
 	@cmp -s contracts/package-lock.json contracts/node_modules/.darkroom-lock \
 	|| { sh contracts/setup.sh && cp contracts/package-lock.json contracts/node_modules/.darkroom-lock; } \
 	|| { [ "$$CI" != true ] && echo "npm's part could not be installed: the tests that need it will be skipped." >&2; }
+
+ipfs: ## npm's other part: an IPFS daemon for tests, from tests/storage/jsipfs/package-lock.json
+	@cmp -s tests/storage/jsipfs/package-lock.json tests/storage/jsipfs/node_modules/.darkroom-lock \
+	|| { sh tests/storage/jsipfs/setup.sh \
+	&& cp tests/storage/jsipfs/package-lock.json tests/storage/jsipfs/node_modules/.darkroom-lock; } \
+	|| { [ "$$CI" != true ] && echo "The IPFS daemon could not be installed: tests that need it are skipped." >&2; }
 
 bench: setup ## every benchmark, side by side with Concrete ML and TenSEAL
 	@for name in $$($(PY) -m benchmarks --list); do $(PY) -m benchmarks $$name || exit 1; done

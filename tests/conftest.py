@@ -36,6 +36,7 @@ AREAS = (
     "compile_trees",
     "contracts",
     "demo",
+    "node",
 )
 
 
@@ -51,6 +52,7 @@ PARTS: dict[str, Callable[[], bool]] = {
     "anvil": lambda: any(NPM.glob("@foundry-rs/anvil-*/bin/anvil")),
     "node": (NPM / "solc").is_dir,
     "postgres": lambda: bool(shutil.which("initdb") or [*Path("/usr/lib/postgresql").glob("*/bin/initdb")]),
+    "ipfs": (TESTS / "storage" / "jsipfs" / "node_modules" / "ipfs").is_dir,
     "browser": lambda: bool(shutil.which("chromium") or shutil.which("google-chrome")),
 }
 
@@ -63,7 +65,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for marker in absent:
             if item.get_closest_marker(marker):
-                item.add_marker(pytest.mark.skip(reason=f"{marker} is not installed: make contracts, or .ci/run"))
+                item.add_marker(pytest.mark.skip(reason=f"{marker} is not installed: make contracts ipfs, or .ci/run"))
 
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)

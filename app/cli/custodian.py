@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -23,21 +22,22 @@ def serve(
     role: AsOwner = "owner",
     as_json: AsJson = False,
 ) -> None:
-    """Verify, decrypt, seal and release the jobs on this owner's datasets, or refuse them with a reason."""
+    """Verify, decrypt, seal and release the jobs on this owner's datasets, or refuse them with a reason.
+
+    It logs on stderr until Ctrl-C or SIGTERM; the ledger knows where every job stands.
+    """
     session = Session(role, as_json)
     agent = session.owner.custodian()
-    done: list[dict[str, Any]] = []
-    try:
-        while True:
-            for outcome in agent.step():
-                done.append({"job": outcome.job, "what": str(outcome.what), "detail": outcome.detail})
-                session.out.say(f"job {outcome.job}: {outcome.what} {outcome.detail}".rstrip())
-            if once:
-                break
-            time.sleep(every)
-    except KeyboardInterrupt:
-        session.out.say("Stopped; the ledger knows where every job stands.")
-    session.out.show(done, lambda out: None)
+    if once:
+        outcomes = agent.step()
+        done = [{"job": each.job, "what": str(each.what), "detail": each.detail} for each in outcomes]
+        for each in outcomes:
+            session.out.say(f"job {each.job}: {each.what} {each.detail}".rstrip())
+        session.out.show(done, lambda out: None)
+        return
+    from app.node.agents import serve_custodian
+
+    serve_custodian(agent, session.network.market, every)
 
 
 @app.command("pending")

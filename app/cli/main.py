@@ -5,14 +5,18 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not allowed, 4 verification faile
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
-from app.cli import account, audit, custodian, dataset, job, keys, license, model, provider, result
+from app.cli import account, audit, custodian, dataset, doctor, job, keys, license, model, node, provider, result
 from app.cli.output import Output
+from app.node import logs
+from app.node.loop import SUPERVISED_VARIABLE
 from app.protocol.errors import DarkroomError
 
 app = typer.Typer(
@@ -42,6 +46,8 @@ def options(
 
 
 app.command("demo")(audit.demo)
+app.command("up")(node.up)
+app.command("doctor")(doctor.doctor)
 app.command("init")(account.init)
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(license.app, name="license")
@@ -53,6 +59,7 @@ app.add_typer(provider.app, name="provider")
 app.command("audit")(audit.audit)
 app.add_typer(keys.app, name="keys")
 app.add_typer(account.app, name="account")
+app.add_typer(node.app, name="node")
 
 
 def run(arguments: list[str]) -> int:
@@ -61,6 +68,11 @@ def run(arguments: list[str]) -> int:
     try:
         app(arguments)
     except DarkroomError as error:
+        if os.environ.get(SUPERVISED_VARIABLE) == "1":  # a node's part speaks in events, to the last
+            logs.configure()
+            told = {"code": error.code, "detail": str(error)}
+            logging.getLogger(logs.ROOT).log(logging.ERROR, "error", extra=told)
+            return error.exit_code
         return output.fail(error)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0

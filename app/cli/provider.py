@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -40,32 +39,29 @@ def serve(
     threads: Annotated[int | None, typer.Option(help="Threads; all cores by default.", min=1)] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Evaluate the jobs this provider is drawn for: fetch, evaluate, commit, reveal."""
+    """Evaluate the jobs this provider is drawn for: fetch, evaluate, commit, reveal; and give signs of life.
+
+    It logs on stderr until Ctrl-C or SIGTERM; jobs go on where they were when it serves again.
+    """
     from app.client.network import threads_available
     from app.provider.agent import ProviderAgent
 
     session = Session(role, as_json)
+    market, folder = session.network.market, session.actor.folder
     agent = ProviderAgent(
-        session.network.market,
-        session.network.store,
-        session.account,
-        session.actor.folder,
-        threads=threads or threads_available(),
+        market, session.network.store, session.account, folder, threads=threads or threads_available()
     )
-    done: list[dict[str, Any]] = []
-    try:
-        while True:
-            with session.out.progress("evaluate") as progress:
-                actions = agent.step(progress)
-            for action in actions:
-                done.append({"job": action.job, "what": action.what, "detail": action.detail})
-                session.out.say(f"job {action.job}: {action.what} {action.detail}".rstrip())
-            if once:
-                break
-            time.sleep(every)
-    except KeyboardInterrupt:
-        session.out.say("Stopped; jobs go on where they were when this provider serves again.")
-    session.out.show(done, lambda out: None)
+    if once:
+        with session.out.progress("evaluate") as progress:
+            actions = agent.step(progress)
+        done = [{"job": action.job, "what": action.what, "detail": action.detail} for action in actions]
+        for action in actions:
+            session.out.say(f"job {action.job}: {action.what} {action.detail}".rstrip())
+        session.out.show(done, lambda out: None)
+        return
+    from app.node.agents import serve_provider
+
+    serve_provider(agent, market, session.account, every)
 
 
 @app.command("status")

@@ -5,7 +5,9 @@
     {"chain": "embedded:chain/chain.sqlite", "deployment": "chain/deployment.json", "store": "folder:store"}
 
 `chain` may be an http(s) URL of any EVM node, `store` a Kubo RPC endpoint (`kubo:http://127.0.0.1:5001`). Relative
-paths are relative to the home folder.
+paths are relative to the home folder. Either may be `env:NAME`: then the environment variable NAME holds it, which
+keeps a URL with an access token out of files. DARKROOM_KUBO_AUTH holds `user:password` where a Kubo endpoint wants
+them.
 """
 
 from __future__ import annotations
@@ -42,6 +44,16 @@ class NodeConfig(BaseModel):
     store: str = "folder:store"
 
 
+def from_environment(text: str) -> str:
+    """The text itself, or what the variable of `env:NAME` holds. Errors: UsageError."""
+    scheme, _, name = text.partition(":")
+    if scheme != "env":
+        return text
+    if not (value := os.environ.get(name, "")):
+        raise UsageError(f"The settings want the environment variable {name}, which is not set.", "Set it.")
+    return value
+
+
 @dataclass(frozen=True)
 class Network:
     """An open chain, its market and a store."""
@@ -54,10 +66,9 @@ class Network:
     def open(cls, home: Home) -> Network:
         """The network that this home is set up for. Errors: NotFound before `darkroom init` or a demo; Unavailable."""
         from app.chain.market import Market
-        from app.chain.node import open_node
 
         config = read_config(home)
-        node = open_node(_rooted(home, config.chain))
+        node = open_chain(home, config.chain)
         market = Market.open(node, _path(home, config.deployment))
         return cls(node, market, open_store(home, config.store))
 
@@ -99,14 +110,34 @@ def write_config(home: Home, config: NodeConfig) -> None:
     write_private(home.root / "node.json", json.dumps(config.model_dump(), indent=2).encode())
 
 
+def open_chain(home: Home, where: str) -> Node:
+    """The chain that `where` names. Errors: UsageError, Unavailable."""
+    from app.chain.node import open_node
+
+    scheme, _, rest = from_environment(where).partition(":")
+    if scheme != "embedded":
+        return open_node(f"{scheme}:{rest}")
+    path = _path(home, rest)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return open_node(f"embedded:{path}")
+
+
 def open_store(home: Home, where: str) -> Store:
     """The store that `where` names. Errors: UsageError, Unavailable."""
-    scheme, _, rest = where.partition(":")
+    scheme, _, rest = from_environment(where).partition(":")
     if scheme == "folder" and rest:
         from app.storage.folder import BlockStore
 
         return BlockStore(_path(home, rest))
-    raise UsageError(f"A store is named by folder:PATH, not by {where!r}.", "Correct node.json in the home folder.")
+    if scheme == "kubo" and rest:
+        from app.storage.kubo import KuboStore
+
+        user, _, password = os.environ.get("DARKROOM_KUBO_AUTH", "").partition(":")
+        return KuboStore(rest, auth=(user, password) if user else None)
+    raise UsageError(
+        f"A store is named by folder:PATH or kubo:URL, not by something that begins with {scheme!r}.",
+        "Correct the store in the node settings.",
+    )
 
 
 def threads_available() -> int:
@@ -116,8 +147,3 @@ def threads_available() -> int:
 
 def _path(home: Home, text: str) -> Path:
     return home.root / text
-
-
-def _rooted(home: Home, chain: str) -> str:
-    scheme, _, rest = chain.partition(":")
-    return f"{scheme}:{_path(home, rest)}" if scheme == "embedded" else chain

@@ -1,4 +1,4 @@
-"""Setting up a home: an embedded chain with the contracts on it, a block store, and roles."""
+"""Setting up a home: a chain with the contracts on it, a store, and roles."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from app.client.home import Actor, Home
-from app.client.network import GAS_MONEY, NodeConfig, write_config
+from app.client.network import GAS_MONEY, NodeConfig, open_chain, write_config
 from fhe.files import write_private
 
 if TYPE_CHECKING:
@@ -17,26 +17,28 @@ OPERATOR = "operator"  # who deploys the contracts; it has no power over them af
 
 
 def set_up(home: Home, config: NodeConfig | None = None, terms: Terms | None = None) -> list[Deployed]:
-    """Deploy the contracts on the embedded chain and write the settings; what was deployed in this run.
+    """Deploy the contracts from the operator's account and write the settings; what was deployed in this run.
 
-    Going on after an interruption deploys what is missing. Errors: BadInput for another chain's deployment file.
+    A chain for demonstrations gives the operator its gas, and then its passphrase may lie beside its key. Going on
+    after an interruption deploys what is missing. Errors: BadInput for another chain's deployment file;
+    Reverted where the operator has no gas; Unavailable.
     """
     from app.chain.deployment import Terms, deploy
     from app.chain.embedded import EmbeddedChain
+    from app.chain.node import DevNode
 
     config = config or NodeConfig()
     actor = home.actor(OPERATOR, create=True)
-    account = account_of(actor, light=True, written=True)
-    path = home.root / config.chain.removeprefix("embedded:")
-    path.parent.mkdir(parents=True, exist_ok=True)
     deployed: list[Deployed] = []
-    chain = EmbeddedChain(path)
+    node = open_chain(home, config.chain)
     try:
-        if chain.balance(account.address) < GAS_MONEY // 2:
-            chain.fund(account.address, GAS_MONEY)
-        deploy(chain, account, home.root / config.deployment, terms or Terms(), tell=deployed.append)
+        account = account_of(actor, light=isinstance(node, DevNode), written=isinstance(node, DevNode))
+        if isinstance(node, DevNode) and node.balance(account.address) < GAS_MONEY // 2:
+            node.fund(account.address, GAS_MONEY)
+        deploy(node, account, home.root / config.deployment, terms or Terms(), tell=deployed.append)
     finally:
-        chain.close()
+        if isinstance(node, EmbeddedChain):
+            node.close()
     write_config(home, config)
     return deployed
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.client.buyer import Buyer
 from app.client.home import Actor, Home
-from app.client.network import Network
+from app.client.network import Network, NodeConfig
 from app.client.owner import Owner
 from app.client.setup import account_of, set_up
 from app.protocol.errors import NotFound
@@ -43,9 +43,9 @@ class Stage:
     providers: list[Part]
 
 
-def set_stage(home: Home) -> Stage:
-    """Set up the home if it is new, and give every actor an account, gas and test dollars."""
-    deployed = [] if (home.root / "node.json").exists() else set_up(home)
+def set_stage(home: Home, config: NodeConfig | None = None) -> Stage:
+    """Set up the home if it is new, and give every actor an account and gas. Errors: UsageError without a faucet."""
+    deployed = [] if (home.root / "node.json").exists() else set_up(home, config)
     network = Network.open(home)
     owner, buyer, *providers = [_part(home, network, name) for name in ("owner", "buyer", *PROVIDERS)]
     return Stage(

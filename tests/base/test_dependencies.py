@@ -43,7 +43,7 @@ HOMES = {
     "starlette": ("app.market.api",),
     "torch": ("fhe.keys", "fhe.compile"),
     "typer": ("app.cli",),
-    "uvicorn": ("app.cli", "app.market"),
+    "uvicorn": ("app.node",),
     "web3": ("app.chain",),
     "xgboost": ("fhe.compile",),
 }

@@ -1,0 +1,81 @@
+"""`darkroom up`, and the node's parts one by one: index, web, sample."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.context import AsJson
+from app.client.home import Home
+
+if TYPE_CHECKING:
+    from app.node.settings import NodeSettings
+
+app = typer.Typer(no_args_is_help=True, help="The node's parts, each alone: index, web, sample.")
+Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Settings; docs/operations.md has all.")]
+
+
+def settings_of(config: Path | None) -> NodeSettings:
+    """The settings in a file, or a newcomer's."""
+    from app.node.node import newcomer
+    from app.node.settings import read_settings
+
+    return newcomer() if config is None else read_settings(config)
+
+
+def up(config: Config = None, as_json: AsJson = False) -> None:
+    """Run a marketplace node: index, API, pages and agents, with a sample dataset unless a file says otherwise.
+
+    Each event is one line, on a terminal a live screen, with --json one JSON object a line. Ctrl-C or SIGTERM stops it.
+    """
+    from app.node.loop import stop_on_signals
+    from app.node.node import up as run
+
+    stop = threading.Event()
+    stop_on_signals(stop)
+    run(Home.default(), settings_of(config), None if config is None else config.absolute(), stop, as_json=as_json)
+
+
+@app.command("index")
+def index(config: Config = None) -> None:
+    """Follow the chain into the index; log on stderr."""
+    from app.node import logs
+    from app.node.loop import stop_on_signals
+    from app.node.serving import follow
+
+    logs.begin()
+    stop = threading.Event()
+    stop_on_signals(stop)
+    follow(Home.default(), settings_of(config), stop)
+
+
+@app.command("web")
+def web(
+    config: Config = None,
+    listener: Annotated[int | None, typer.Option(hidden=True)] = None,
+    origin: Annotated[str, typer.Option(hidden=True)] = "",
+) -> None:
+    """Serve the API and the pages; log on stderr."""
+    from app.node import logs
+    from app.node.serving import adopt, listen, serve
+
+    logs.begin()
+    settings = settings_of(config)
+    socket, own = listen(settings) if listener is None else (adopt(listener), origin)
+    serve(Home.default(), settings, socket, origin or own, threading.Event())
+
+
+@app.command("sample")
+def sample(as_json: AsJson = False) -> None:
+    """Publish the sample dataset with its offers, bond the sample's providers, train two models to upload."""
+    from app.cli.output import Output, facts_table
+    from app.node import logs
+    from app.node.sample import FOLDER, ensure_sample
+
+    logs.begin()
+    home = Home.default()
+    value = {"dataset": ensure_sample(home), "models": str(home.root / FOLDER)}
+    Output(as_json).show(value, lambda out: out.print(facts_table(value)))

@@ -1,0 +1,66 @@
+"""Providers and custodians at work for as long as nobody stops them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from app.node import logs
+from app.node.loop import Diary, Unchanged, run, stop_on_signals
+
+if TYPE_CHECKING:
+    from app.chain.account import Account
+    from app.chain.market import Market
+    from app.custodian.agent import CustodianAgent
+    from app.provider.agent import ProviderAgent
+
+PROVIDER_PATIENCE = 15.0  # seconds; a provider waits for blocks, and for deadlines
+CUSTODIAN_PATIENCE = 3.0  # an owner's answer is in the ledger and makes no block
+PULSE_SECONDS = 60.0
+
+
+def serve_provider(agent: ProviderAgent, market: Market, account: Account, every: float) -> None:
+    """Work until a signal comes. Errors that do not pass by themselves leave as they are."""
+    from app.provider.pulse import Pulse
+
+    log, stop = _begin("provider")
+    pulse, beaten = Pulse(market, account), float("-inf")
+    diary = Diary(log)
+    unchanged = Unchanged(lambda: market.node.head().hash, time.monotonic, patience=PROVIDER_PATIENCE)
+
+    def step() -> None:
+        nonlocal beaten
+        if time.monotonic() - beaten >= PULSE_SECONDS:
+            beaten = time.monotonic()
+            if pulse.beat():
+                log.info("heartbeat")
+        if unchanged():
+            return
+        actions = agent.step()
+        diary.note(actions)
+        if any(action.what != "failed" for action in actions):
+            unchanged.forget()
+
+    run(step, stop, every=every, log=log)
+
+
+def serve_custodian(agent: CustodianAgent, market: Market, every: float) -> None:
+    """Work until a signal comes. Errors that do not pass by themselves leave as they are."""
+    log, stop = _begin("custodian")
+    diary = Diary(log)
+    unchanged = Unchanged(lambda: market.node.head().hash, time.monotonic, patience=CUSTODIAN_PATIENCE)
+
+    def step() -> None:
+        if not unchanged():
+            diary.note(agent.step())
+
+    run(step, stop, every=every, log=log)
+
+
+def _begin(name: str) -> tuple[logging.Logger, threading.Event]:
+    logs.begin()
+    stop = threading.Event()
+    stop_on_signals(stop)
+    return logging.getLogger(f"{logs.ROOT}.{name}"), stop

@@ -1,0 +1,131 @@
+"""`darkroom up`: a home made ready, its parts as processes, and one supervisor that keeps them alive."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import logging
+import logging.handlers
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from app.client.home import Home, private_folder
+from app.client.network import Network, read_config, write_config
+from app.client.setup import set_up
+from app.node import screen as screens
+from app.node.sample import CUSTODIAN, PROVIDERS, ensure_accounts
+from app.node.serving import listen
+from app.node.settings import NodeSettings, default_settings
+from app.node.supervisor import NodeEvent, Service, Supervisor
+from app.protocol.errors import BadInput, NotAllowed, NotFound
+
+LOG_BYTES = 10 << 20  # of one log file
+LOG_FILES = 3  # older ones that are kept
+
+
+def newcomer() -> NodeSettings:
+    """The settings without a file: everything embedded, and the sample."""
+    return default_settings(PROVIDERS, CUSTODIAN)
+
+
+def prepare(home: Home, settings: NodeSettings) -> Network:
+    """Set the home up for these settings, or check that it is. Errors: BadInput, NotFound, Unavailable."""
+    path = home.root / "node.json"
+    if path.exists():
+        if settings != newcomer() and read_config(home) != settings.network:
+            raise BadInput(
+                f"{home.root} is set up for another chain or store than the settings name.",
+                "Use another DARKROOM_HOME for this network, or correct the settings.",
+            )
+    elif settings.sample or settings.chain.url.startswith("embedded:"):
+        set_up(home, settings.network)
+    elif (home.root / settings.chain.deployment).is_file():
+        write_config(home, settings.network)
+    else:
+        raise NotFound(
+            f"There is no deployment file {settings.chain.deployment}.",
+            "Copy the market's, or put a market on this chain: darkroom init --config FILE.",
+        )
+    for role in (*settings.agents.providers, *settings.agents.custodians):
+        if not settings.sample:
+            home.actor(role)
+    network = Network.open(home)
+    if settings.sample:
+        ensure_accounts(home)
+    return network
+
+
+def services(settings: NodeSettings, config: Path | None, *, listener: int | None, origin: str) -> list[Service]:
+    """The node's parts as commands, each of which also runs alone."""
+    command = (sys.executable, "-m", "app.cli")
+    named = ("--config", str(config)) if config is not None else ()
+    every = ("--every", str(settings.agents.every))
+    found = []
+    if settings.index.run:
+        found.append(Service("index", (*command, "node", "index", *named)))
+    if settings.web.run and listener is not None:
+        words = ("node", "web", *named, "--listener", str(listener), "--origin", origin)
+        found.append(Service("web", (*command, *words), keeps=(listener,)))
+    for kind, roles in (("provider", settings.agents.providers), ("custodian", settings.agents.custodians)):
+        found += [Service(role, (*command, kind, "serve", "--as", role, *every)) for role in roles]
+    if settings.sample:
+        found.append(Service("sample", (*command, "node", "sample"), once=True))
+    return found
+
+
+def up(home: Home, settings: NodeSettings, config: Path | None, stop: threading.Event, *, as_json: bool) -> None:
+    """Run the node until `stop` is set. Errors: NotAllowed while another runs in this home; those of `prepare`."""
+    with _alone(home):
+        network = prepare(home, settings)
+        listener, origin = listen(settings) if settings.web.run else (None, "")
+        facts = {
+            "Darkroom": origin or "no web server here",
+            "home": str(home.root),
+            "chain": f"{network.market.chain_id}, market {network.market.address}",
+        }
+        parts = services(settings, config, listener=listener.fileno() if listener else None, origin=origin)
+        with (
+            contextlib.closing(listener) if listener else contextlib.nullcontext(),
+            _log_file(private_folder(home.root / "logs")) as log,
+            screens.choose(as_json=as_json, facts=facts) as screen,
+        ):
+
+            def sink(event: NodeEvent) -> None:
+                log(event)
+                screen.note(event)
+
+            with Supervisor(parts, sink) as node:
+                node.run(stop, lambda: screen.tick(node.lives(), node.pids()))
+                node.stop(lambda: screen.tick(node.lives(), node.pids()))
+
+
+@contextlib.contextmanager
+def _alone(home: Home) -> Iterator[None]:
+    """One node a home. The lock goes with the process, however it ends."""
+    private_folder(home.root)
+    lock = os.open(home.root / "node.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise NotAllowed(f"A node runs in {home.root} already.", "Use it, or name another DARKROOM_HOME.") from None
+        yield
+    finally:
+        os.close(lock)
+
+
+@contextlib.contextmanager
+def _log_file(folder: Path) -> Iterator[Callable[[NodeEvent], None]]:
+    """Every event as a JSON line in a file that does not grow without bound."""
+    path = folder / "node.jsonl"
+    handler = logging.handlers.RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8")
+    path.chmod(0o600)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    try:
+        yield lambda event: handler.emit(logging.makeLogRecord({"msg": json.dumps(event.to_dict())}))
+    finally:
+        handler.close()

@@ -1,0 +1,128 @@
+"""What a newcomer finds in a node of their own: bonded providers, an encrypted dataset, two offers, two models.
+
+Every step looks first whether it is done, so it goes on where an earlier run was cut short, and in a home in which the
+demo ran it adds only what is missing. It needs a chain with a faucet, and the owner's part of Darkroom.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.client.dataset import Dataset
+from app.client.home import Home, private_folder
+from app.client.network import Network
+from app.client.owner import Owner
+from app.client.training import train
+from app.demo import table as tables
+from app.demo.stage import BOND, CAPACITY, PRICE, PROVIDERS, Stage, bonded, pocket_money, set_stage
+from app.protocol.errors import NotFound, UsageError
+
+if TYPE_CHECKING:
+    from app.protocol.market import DatasetRecord
+    from ingestion.recipe import Recipe
+
+LOG = logging.getLogger("darkroom.sample")
+CUSTODIAN = "owner"
+STEM = "sample"  # of the keyring's name
+FOLDER = "samples"  # of the home, for models to upload
+MODELS = ("logistic-regression", "xgb-classifier")
+
+__all__ = ["CUSTODIAN", "PROVIDERS", "ensure_accounts", "ensure_sample"]
+
+
+def ensure_accounts(home: Home) -> None:
+    """Folders, accounts and gas for the sample's roles. Errors: UsageError on a chain without a faucet."""
+    network = Network.open(home)
+    if not network.embedded:
+        raise UsageError("A sample dataset needs a chain with a faucet.", "Set sample = false in the settings.")
+    set_stage(home)
+
+
+def ensure_sample(home: Home) -> int:
+    """Everything that a newcomer clicks through; the dataset's id. Errors: those of publishing."""
+    stage = set_stage(home)
+    ensure_bonds(stage)
+    halves, recipe = tables.load(), tables.recipe()
+    dataset = _dataset(stage.owner, halves, recipe)
+    _offers(stage, dataset.id, recipe)
+    _models(stage, dataset.id, halves)
+    LOG.info("sample", extra={"dataset": dataset.id, "models": str(home.root / FOLDER)})
+    return dataset.id
+
+
+def ensure_bonds(stage: Stage) -> None:
+    """A seat in the draw for every provider of the sample."""
+    market = stage.network.market
+    for part in stage.providers:
+        if not bonded(stage.network, part.account):
+            pocket_money(stage.network, part.account, BOND)
+            market.register_provider(part.account, bond=BOND, price=PRICE, capacity=CAPACITY)
+            LOG.info("bonded", extra={"provider": part.actor.name})
+
+
+def _dataset(owner: Owner, halves: tables.Halves, recipe: Recipe) -> DatasetRecord:
+    """The owner's first dataset, published when there is none yet."""
+    own = [each for each in owner.own() if not each.tombstoned]
+    if own:
+        return own[0]
+    name = _keys(owner)
+    file = owner.actor.path("measurements.csv")
+    tables.write_csv(file, halves.columns, halves.owner)
+    LOG.info("encrypting", extra={"rows": len(halves.owner), "columns": len(halves.columns)})
+    number = owner.publish(file, recipe, keys=name).sent.value
+    LOG.info("published", extra={"dataset": number})
+    return owner.network.market.dataset(number)
+
+
+def _keys(owner: Owner) -> str:
+    """A keyring that nothing was published under: one that an earlier run left, or a new one."""
+    cabinet = owner.cabinet
+    used = {cabinet.name_of(each.manifest) for each in owner.own()}
+    for name in cabinet.names():
+        try:
+            if name not in used and cabinet.epoch(name).epoch == 1:
+                return name
+        except NotFound:
+            continue  # its making was cut short
+    name = cabinet.free_name(STEM)
+    LOG.info("making-keys", extra={"keyring": name})
+    owner.new_epoch(name)
+    return name
+
+
+def _offers(stage: Stage, dataset: int, recipe: Recipe) -> None:
+    """One offer whose jobs are served at once, and a cheaper one whose jobs wait for the owner's word."""
+    market = stage.network.market
+    manual = recipe.policy.model_copy(update={"approval": "manual"})
+    cheap = recipe.offer.model_copy(update={"price_license": recipe.offer.price_license // 5, "max_jobs": 3})
+    offered = {offer.policy for offer in market.offers(dataset) if offer.active}
+    for policy, terms in ((recipe.policy, recipe.offer), (manual, cheap)):
+        if policy.digest not in offered:
+            number = stage.owner.offer(dataset, policy, terms).value
+            LOG.info("offered", extra={"offer": number, "approval": policy.approval})
+
+
+def _models(stage: Stage, dataset: int, halves: tables.Halves) -> None:
+    """Compiled models as files, for a newcomer to upload: trained on the buyer's half of the table."""
+    folder = private_folder(stage.home.root / FOLDER)
+    missing = [kind for kind in MODELS if not model_file(folder, dataset, kind).is_file()]
+    if not missing:
+        return
+    from fhe.circuit_form import encode
+    from fhe.files import write_private
+
+    sample = stage.buyer.actor.path("sample.csv")
+    tables.write_csv(sample, halves.columns, halves.buyer, halves.labels)
+    open_dataset = Dataset.open(stage.network, dataset)
+    for kind in missing:
+        trained = train(open_dataset, sample, tables.TARGET, kind)
+        stage.buyer.models.keep(trained.compiled)
+        write_private(model_file(folder, dataset, kind), encode(trained.compiled.circuit))
+        LOG.info("trained", extra={"model": kind, "accuracy": round(trained.score, 3)})
+
+
+def model_file(folder: Path, dataset: int, kind: str) -> Path:
+    """Where a model for a dataset lies."""
+    return folder / f"dataset-{dataset}-{kind}.circuit"

@@ -1,0 +1,143 @@
+"""The parts that belong to the node itself: the index, which follows the chain, and the web server over it."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+
+from app.client.home import Home
+from app.client.network import Network, threads_available
+from app.market.db.database import Database
+from app.node.loop import when_orphaned
+from app.node.settings import PORT, NodeSettings
+from app.protocol.errors import BadInput, NotFound, Unavailable
+
+LOG = logging.getLogger("darkroom.node")
+BACKLOG = 256  # connections that wait
+GRACE_SECONDS = 5  # for requests that are under way
+MAX_REQUEST_HEAD = 32 << 10  # bytes
+
+
+def follow(home: Home, settings: NodeSettings, stop: threading.Event) -> None:
+    """Keep the index at the chain's head until `stop` is set. Errors: BadInput for another market's database."""
+    from app.market.indexer.indexer import Indexer
+
+    network = Network.open(home)
+    database = Database(settings.database(home))
+    try:
+        indexer = Indexer(network.market, network.store, database)
+        teller = threading.Thread(target=_tell, args=(database, stop), name="teller", daemon=True)
+        teller.start()
+        indexer.run(stop)
+        teller.join()
+    finally:
+        database.close()
+    LOG.info("stopped")
+
+
+def _tell(database: Database, stop: threading.Event) -> None:
+    """Log how far the index is, whenever that changed."""
+    from app.market.queries.status import status
+
+    said: tuple[object, ...] = ()
+    ready = False
+    while not stop.wait(0.5):
+        try:
+            with database.session() as session:
+                place = status(session)
+        except (NotFound, Unavailable):
+            continue
+        now = (place.height, place.events, place.reorganisations, place.manifests_unavailable, place.error)
+        if place.seen_at and not ready:
+            ready = True
+            LOG.info("ready")
+        if place.seen_at and now != said:
+            level = logging.WARNING if place.error else logging.INFO
+            names = ("block", "events", "reorganisations", "documents_missing", "detail")
+            told = dict(zip(names, now, strict=True))
+            LOG.log(level, "index", extra={name: value for name, value in told.items() if value or name == "block"})
+            said = now
+
+
+def serve(home: Home, settings: NodeSettings, listener: socket.socket, origin: str, stop: threading.Event) -> None:
+    """Answer requests on `listener` until `stop` is set or a signal comes. Errors: Unavailable, NotFound."""
+    import uvicorn
+
+    from app.market.api import pages
+    from app.market.api.app import create_app
+    from app.market.api.parts import Parts
+    from app.market.api.settings import Settings
+    from app.node.metrics import Metrics
+
+    network = Network.open(home)
+    database = Database(settings.database(home))
+    database.migrate()  # the index may not have begun yet
+    parts = Parts(network.market, network.store, database, threads=max(1, threads_available() // 2))
+    app = create_app(Settings(origin=origin), parts, extensions=[pages.install])
+    server = uvicorn.Server(
+        uvicorn.Config(
+            Metrics(app),
+            log_config=None,
+            access_log=False,  # the API logs each request itself, without what may be private
+            server_header=False,
+            date_header=True,
+            backlog=BACKLOG,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+            h11_max_incomplete_event_size=MAX_REQUEST_HEAD,
+            proxy_headers=False,
+        )
+    )
+
+    def watch() -> None:
+        while not server.started and not stop.wait(0.05):
+            if server.should_exit:
+                return
+        LOG.info("ready", extra={"url": origin})
+        while not (stop.wait(0.1) or server.should_exit):
+            pass
+        app.state.backend.streams.close()
+        server.should_exit = True
+
+    when_orphaned(stop.set)
+    threading.Thread(target=watch, name="watch", daemon=True).start()
+    try:
+        server.run(sockets=[listener])  # listens to signals itself
+    finally:
+        stop.set()
+        database.close()
+    LOG.info("stopped")
+
+
+def listen(settings: NodeSettings) -> tuple[socket.socket, str]:
+    """A listening socket, and the origin that browsers see. Errors: BadInput for a port that is taken."""
+    web = settings.web
+    family = socket.AF_INET6 if ":" in web.host else socket.AF_INET
+    # A port that was asked for is that one or none; the usual one gives way to whoever has it.
+    tries = [web.port] if web.port is not None else [PORT, 0]
+    reason = None
+    for port in tries:
+        listener = socket.socket(family)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((web.host, port))
+        except OSError as error:
+            listener.close()
+            reason = error.strerror
+            continue
+        listener.listen(BACKLOG)
+        listener.set_inheritable(True)
+        name = f"[{web.host}]" if family == socket.AF_INET6 else web.host
+        return listener, web.origin or f"http://{name}:{listener.getsockname()[1]}"
+    raise BadInput(f"Nothing can listen on {web.host} port {tries[0]}: {reason}.", "Name another port in the settings.")
+
+
+def adopt(number: int) -> socket.socket:
+    """The listening socket that a supervisor handed down. Errors: BadInput."""
+    try:
+        listener = socket.socket(fileno=number)
+        if not listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            raise OSError
+    except OSError:
+        raise BadInput(f"Descriptor {number} is no listening socket.", "Start the node with darkroom up.") from None
+    return listener

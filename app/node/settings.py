@@ -1,0 +1,197 @@
+"""What a node runs and against what: a TOML file, strictly read, with the line of every mistake.
+
+    [chain]
+    url = "https://rpc.example.org"        # or embedded:PATH; "env:NAME" takes it from the environment
+    deployment = "deployment.json"         # where the market's contracts are
+
+    [store]
+    url = "kubo:http://127.0.0.1:5001"     # or folder:PATH
+
+    [index]
+    url = "postgresql://node@127.0.0.1/darkroom"   # or sqlite:///PATH; the password from PGPASSWORD or ~/.pgpass
+
+    [web]
+    host = "127.0.0.1"
+    port = 8080
+    origin = "https://market.example.org"  # what browsers see, when a proxy stands in front
+
+    [agents]
+    providers = ["provider-1"]             # roles of this home; each is a process
+    custodians = ["owner"]
+
+Relative paths are relative to the home folder. Without a file everything is embedded and there is a sample dataset.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from app.client.home import Home
+from app.client.network import NodeConfig, from_environment
+from app.protocol.errors import BadInput, UsageError
+from ingestion.lines import key_lines
+
+MAX_SETTINGS_BYTES = 1 << 20
+PORT = 8080
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+Role = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
+Where = Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+class Part(BaseModel):
+    """A table of the file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Chain(Part):
+    """The chain and the market on it."""
+
+    url: Where = "embedded:chain/chain.sqlite"
+    deployment: Where = "chain/deployment.json"
+
+    @field_validator("url")
+    @classmethod
+    def _known(cls, url: str) -> str:
+        return _one_of(url, ("embedded:", "http://", "https://", "env:"))
+
+
+class Store(Part):
+    """Where the objects are."""
+
+    url: Where = "folder:store"
+
+    @field_validator("url")
+    @classmethod
+    def _known(cls, url: str) -> str:
+        return _one_of(url, ("folder:", "kubo:http://", "kubo:https://", "env:"))
+
+
+class Index(Part):
+    """The database of the index; it can always be rebuilt from the chain."""
+
+    url: Where = "sqlite:///index/index.sqlite"
+    run: bool = True
+
+    @field_validator("url")
+    @classmethod
+    def _known(cls, url: str) -> str:
+        return _one_of(url, ("sqlite:///", "postgresql://", "postgres://", "env:"))
+
+
+class Web(Part):
+    """The API and the pages. Without `port`: 8080, or another when that is taken."""
+
+    run: bool = True
+    host: Where = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65_535)] | None = None
+    origin: Where | None = None  # scheme://host[:port]
+
+    @model_validator(mode="after")
+    def _behind_something(self) -> Web:
+        if self.host not in LOOPBACK and self.origin is None:
+            raise ValueError("a node that others can reach needs an origin, the address that browsers see")
+        parts = urlsplit(self.origin or "http://x")
+        if parts.scheme not in ("http", "https") or f"{parts.scheme}://{parts.netloc}" != (self.origin or "http://x"):
+            raise ValueError("origin is scheme://host[:port] and nothing else")
+        return self
+
+
+class Agents(Part):
+    """Roles of this home that work here."""
+
+    providers: tuple[Role, ...] = Field(default=(), max_length=32)
+    custodians: tuple[Role, ...] = Field(default=(), max_length=32)
+    every: Annotated[float, Field(ge=0.1, le=600)] = 2.0  # seconds between looks at the chain
+
+    @model_validator(mode="after")
+    def _apart(self) -> Agents:
+        named = [*self.providers, *self.custodians]
+        if len(set(named)) != len(named):
+            raise ValueError("a role is named once: an account that does two things gets in its own way")
+        return self
+
+
+class NodeSettings(Part):
+    """All of it."""
+
+    chain: Chain = Chain()
+    store: Store = Store()
+    index: Index = Index()
+    web: Web = Web()
+    agents: Agents = Agents()
+    sample: bool = False  # a sample dataset, its custodian and providers; only on a chain with a faucet
+
+    @property
+    def network(self) -> NodeConfig:
+        """The part that every command of this home needs."""
+        return NodeConfig(chain=self.chain.url, deployment=self.chain.deployment, store=self.store.url)
+
+    def database(self, home: Home) -> str:
+        """The index's URL, a SQLite path made absolute. Errors: UsageError."""
+        url = from_environment(self.index.url)
+        if not url.startswith("sqlite:///"):
+            return url
+        return f"sqlite:///{home.root / url.removeprefix('sqlite:///')}"
+
+
+def default_settings(sample_providers: tuple[str, ...], sample_custodian: str) -> NodeSettings:
+    """A node for a newcomer: everything embedded, with the sample's agents."""
+    agents = Agents(providers=sample_providers, custodians=(sample_custodian,), every=1.0)
+    return NodeSettings(agents=agents, sample=True)
+
+
+def read_settings(path: Path) -> NodeSettings:
+    """The settings in a file. Errors: UsageError for no file, BadInput with the line."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_SETTINGS_BYTES + 1)
+        text = data.decode()
+    except (OSError, UnicodeDecodeError):
+        raise UsageError(
+            f"The settings {path} cannot be read as text.", "Check the path; docs/operations.md shows one."
+        ) from None
+    if len(data) > MAX_SETTINGS_BYTES:
+        raise BadInput(f"The settings {path.name} are over {MAX_SETTINGS_BYTES} bytes.")
+    return parse_settings(text, path.name)
+
+
+def parse_settings(text: str, name: str = "node.toml") -> NodeSettings:
+    """The settings in TOML text. Errors: BadInput, with the line."""
+    try:
+        value = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput(f"{name} is not TOML: {error}.", "Correct that line.") from None
+    except RecursionError:
+        raise BadInput(f"{name} is nested too deeply.") from None
+    try:
+        return NodeSettings.model_validate_json(json.dumps(value, default=str))
+    except ValidationError as error:
+        raise BadInput(*_located(text, name, error.errors(include_url=False, include_input=False)[0])) from None
+
+
+def _one_of(url: str, prefixes: tuple[str, ...]) -> str:
+    if not url.startswith(prefixes):
+        raise ValueError(f"a url here begins with {', '.join(prefixes[:-1])} or {prefixes[-1]}")
+    return url
+
+
+def _located(text: str, name: str, fault: Any) -> tuple[str, str]:
+    lines, place = key_lines(text), tuple(str(part) for part in fault["loc"])
+    known = next((place[:n] for n in range(len(place), 0, -1) if place[:n] in lines), ())
+    where = f"{name} line {lines[known]}" if known else name
+    what = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "extra_forbidden":
+        what = "there is no such key"
+    key = ".".join(part for part in place if not part.startswith("function-"))
+    return (
+        f"{where}: {key or 'settings'}: {what[0].lower()}{what[1:]}.",
+        "Correct that line; docs/operations.md lists all keys.",
+    )
