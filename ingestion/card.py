@@ -34,6 +34,8 @@ def policy_in_words(policy: OutputPolicy, columns: int) -> list[str]:
     """Each rule of an output policy as one sentence, for a table of so many columns."""
     rank = policy.max_rank or max(1, columns // 2)
     verified = {
+        "cheapest": "recomputes every result itself before it decrypts, and for very large jobs relies on"
+        f" {policy.quorum} independent providers that computed alike",
         "self": "recomputes every result itself before it decrypts",
         "quorum": f"decrypts what {policy.quorum} independent providers computed alike",
         "both": f"recomputes every result itself and asks {policy.quorum} independent providers to agree",
@@ -48,7 +50,7 @@ def policy_in_words(policy: OutputPolicy, columns: int) -> list[str]:
         f"Models of these kinds are allowed: {', '.join(policy.circuits)}.",
         f"A job covers at most {policy.max_rows_per_job:,} rows.",
         f"Over all buyers, at most {rank} linear forms of the same rows are ever released.",
-        f"A model may put at most {policy.max_concentration:.0%} of its weight on one column.",
+        f"A model may put at most {policy.max_concentration:.0%} of its variance in one column.",
         f"The custodian {verified}.",
         "Each release waits for the owner's approval." if policy.approval == "manual" else "Releases need no approval.",
     ]

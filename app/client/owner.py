@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from app.client.home import Actor
 from app.client.network import Network, threads_available
 from app.protocol.documents import Document, Hex32
-from app.protocol.errors import NotAllowed, NotFound, UsageError
+from app.protocol.errors import BadRecipe, NotAllowed, NotFound, UsageError
 from app.protocol.market import DatasetRecord
 from app.protocol.receipt import OutputPolicy
+from app.protocol.release import policy_problems
 from app.protocol.seams import Progress
 from fhe.files import write_private
 from fhe.keyring import Keyring
@@ -261,6 +262,8 @@ class Owner:
 
     def offer(self, dataset: int, policy: OutputPolicy, terms: OfferHints) -> Sent[int]:
         """Offer licenses under a policy, which goes into the store for all to read; the value is the offer's id."""
+        if problems := policy_problems(policy):
+            raise BadRecipe(f"The policy cannot be used: {'; '.join(problems)}.", "Correct it under [policy].")
         self.network.store.put(policy.to_bytes())
         return self.network.market.create_offer(
             self.account,

@@ -99,7 +99,7 @@ class CustodianAgent:
         if reason is None and record.approval is Approval.DENIED:
             reason = Reason.NOT_APPROVED
         if reason is not None:
-            return self._refuse(claim, job, reason, facts.policy.verify)
+            return self._refuse(claim, job, reason, facts.verify)
         if facts.policy.approval == "manual" and record.approval is not Approval.APPROVED:
             self._ledger.hold(claim)
             return Outcome(job.id, "waiting", "the owner has to approve it")
@@ -111,11 +111,11 @@ class CustodianAgent:
         samples = budget.samples_of(evidence.work.circuit, facts.table.codebook)
         grant = self._ledger.reserve(claim, job.dataset, partial(budget.decide, facts, samples), samples)
         if isinstance(grant, Reason):
-            return self._refuse(claim, job, grant, facts.policy.verify)
+            return self._refuse(claim, job, grant, facts.verify)
         self._step("verify")
         output = verified_output(evidence, self._store, self._execute)
         if isinstance(output, Reason):
-            return self._refuse(claim, job, output, facts.policy.verify)
+            return self._refuse(claim, job, output, facts.verify)
         secret = self._keys(facts.dataset.manifest).open(facts.table.epoch)
         query = grant.entry.query
         kept = self._ledger.kept_answer(query) if grant.again else None
@@ -123,7 +123,7 @@ class CustodianAgent:
         most = None if kept else self._limits.decryptions_per_epoch
         over = self._ledger.verified(claim, job.dataset, facts.table.epoch, most)
         if over is not None:
-            return self._refuse(claim, job, over, facts.policy.verify)
+            return self._refuse(claim, job, over, facts.verify)
         answer = None
         if kept is not None:
             result = Result.from_bytes(recall(secret, query, kept))

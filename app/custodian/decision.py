@@ -21,7 +21,7 @@ def release(facts: Facts, grant: Grant) -> Decision:
         job=facts.job.id,
         receipt=facts.job.receipt,
         policy=facts.license.policy,
-        verified_by=facts.policy.verify,
+        verified_by=facts.verify,
         outcome="release",
         reason="",
         released=facts.policy.release,

@@ -23,6 +23,7 @@ from app.protocol.seams import Store
 from app.seal.hpke import public_key
 from app.storage.cid import digest_to_cid
 from fhe.compile.check import check
+from fhe.cost import cost
 from fhe.leak import leak_of
 from fhe.profile import EncryptionProfile
 
@@ -92,6 +93,7 @@ def gather(
         epochs=epochs,
         decryptions=decryptions(manifest.table.epoch),
         max_decryptions=limits.decryptions_per_epoch,
+        bootstraps=cost(circuit, profile, job.rows).bootstraps,
     )
     return Evidence(facts, JobFacts(chain.chain_id, chain.address, job, dataset, manifest, circuit, profile))
 
@@ -111,13 +113,13 @@ def verified_output(evidence: Evidence, store: Store, execute: Execute) -> bytes
     """
     facts = evidence.facts
     own, agreed, output = None, None, b""
-    if facts.policy.verify != "quorum":
+    if facts.verify != "quorum":
         try:
             execution = execute(evidence.work)
         except (BadInput, RowsOutsideDataset):
             return Reason.CIRCUIT_UNSAFE
         own, output = execution.receipt.digest, execution.output
-    if facts.policy.verify != "self":
+    if facts.verify != "self":
         agreed = _receipt(store, facts.job.receipt)
     reason = check_execution(facts, own, agreed)
     if reason is None and own is None and agreed is not None:

@@ -86,6 +86,6 @@ class OutputPolicy(Document):
     max_concentration: float = 0.9  # share of an output's variance that one column may explain
     epsilon_micro_per_job: int = 0  # 0: no noise
     epsilon_micro_budget: int = 0
-    verify: Literal["self", "quorum", "both"] = "self"
+    verify: Literal["cheapest", "self", "quorum", "both"] = "cheapest"  # self where re-execution is cheap, else quorum
     quorum: int = 2
     approval: Literal["automatic", "manual"] = "automatic"

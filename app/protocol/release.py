@@ -11,6 +11,7 @@ Verification (`check_execution`), before anything is decrypted:
  6. `quorum`: at least `quorum` drawn executors, no two alike, none slashed and none of them the buyer, the owner
     or the custodian, revealed the agreed receipt; it says exactly this job, manifest, circuit and rows; the output is
     the object it names, with its root. `both`: both.
+    `cheapest`: `self` for jobs of at most CHEAP_BOOTSTRAPS, `quorum` for larger ones.
 
 Policy (`check_policy`), the same for all buyers together, on public facts alone:
  7. The policy is coherent; the circuit's class is allowed; the rows of a job are at most the policy's.
@@ -46,6 +47,7 @@ from app.protocol.receipt import OutputPolicy, Receipt
 MAX_RANK = 32  # linear forms per row range whose exact arithmetic stays within seconds
 MAX_MICRO_EPSILON = 1 << 40  # about a million: above any meaning, far below any overflow
 MAX_STEP = 1 << 40
+Verify = Literal["self", "quorum", "both"]
 CHEAP_BOOTSTRAPS = 100_000  # re-execution of some ten minutes on two cores
 
 
@@ -65,6 +67,14 @@ class Facts:
     epochs: frozenset[int]  # key epochs that the custodian holds
     decryptions: int  # jobs decrypted in the table's epoch so far
     max_decryptions: int
+    bootstraps: int = 0  # that re-execution of the job takes
+
+    @property
+    def verify(self) -> Verify:
+        """How the output is verified: the policy's rule, with `cheapest` decided by the job's static cost."""
+        if self.policy.verify == "cheapest":
+            return cheapest_verification(self.bootstraps)
+        return self.policy.verify
 
 
 def check_facts(facts: Facts) -> Reason | None:
@@ -97,9 +107,9 @@ def check_execution(facts: Facts, recomputed: str | None, receipt: Receipt | Non
     job, dataset, policy = facts.job, facts.dataset, facts.policy
     if job.receipt == ZERO:
         return Reason.WRONG_RECEIPT
-    if policy.verify != "quorum" and recomputed != job.receipt:
+    if facts.verify != "quorum" and recomputed != job.receipt:
         return Reason.OUTPUT_MISMATCH
-    if policy.verify != "self":
+    if facts.verify != "self":
         if receipt is None or receipt.digest != job.receipt or not describes(receipt, facts):
             return Reason.WRONG_RECEIPT
         parties = {job.buyer.lower(), dataset.owner.lower(), dataset.custodian.lower()}
@@ -256,6 +266,6 @@ def _inside(low: int, high: int, ranges: set[tuple[int, int]]) -> bool:
     return any(first <= low and high <= end for first, end in ranges)
 
 
-def cheapest_verification(bootstraps: int, rows: int) -> Literal["self", "quorum"]:
-    """What an offer should ask for: re-execution by the custodian wherever its static cost is small."""
-    return "self" if bootstraps * rows <= CHEAP_BOOTSTRAPS else "quorum"
+def cheapest_verification(bootstraps: int) -> Literal["self", "quorum"]:
+    """Re-execution by the custodian wherever the job's static cost is small, else agreement of drawn executors."""
+    return "self" if bootstraps <= CHEAP_BOOTSTRAPS else "quorum"

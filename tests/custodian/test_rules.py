@@ -335,9 +335,9 @@ def test_every_reason_has_fixed_words() -> None:
 
 def test_verification_follows_static_cost() -> None:
     """Whatever is cheap to re-execute is re-executed; the rest is left to a quorum."""
-    assert cheapest_verification(0, 10**9) == "self"
-    assert cheapest_verification(40, 2500) == "self"
-    assert cheapest_verification(40, 2501) == "quorum"
+    assert cheapest_verification(0) == "self"
+    assert cheapest_verification(100_000) == "self"
+    assert cheapest_verification(100_001) == "quorum"
 
 
 def test_store_holds_the_policy(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ class PolicyCard(Answer):
     max_concentration: float = 0.0
     epsilon_micro_per_job: int = 0
     epsilon_micro_budget: int = 0
-    verify: Literal["self", "quorum", "both", ""] = ""
+    verify: Literal["cheapest", "self", "quorum", "both", ""] = ""
     quorum: int = 0
     approval: Literal["automatic", "manual", ""] = ""
 
