@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Guarded} from "./Guarded.sol";
 import {IDatasetRegistry} from "./interfaces/IDatasetRegistry.sol";
@@ -128,7 +129,7 @@ contract JobMarket is Payments, Guarded, JobStore {
     }
 
     /// @notice Commit to a receipt without showing it. This is also how a drawn provider accepts.
-    function commit(uint256 job, bytes32 commitment) external {
+    function commit(uint256 job, bytes32 commitment) external nonReentrant {
         Stored storage stored = _inState(job, State.ASSIGNED);
         _checkOpen(job, stored);
         if (commitment == bytes32(0)) revert ZeroCommitment();
@@ -137,10 +138,20 @@ contract JobMarket is Payments, Guarded, JobStore {
         stored.committed |= uint16(1 << index);
         _executions[job][index].digest = commitment;
         emit Committed(job, msg.sender, commitment);
-        if (_allCommitted(stored)) {
-            stored.deadline = uint40(block.timestamp + revealWindow);
-            emit RevealsOpen(job, stored.deadline);
-        }
+        _afterCommitment(job, stored);
+    }
+
+    /// @notice Leave a job instead of committing, at no loss: whoever cannot fetch a circuit, or finds that it costs more than
+    ///         the order says, must not have to choose between a loss and a stake. Another executor is drawn.
+    function decline(uint256 job) external nonReentrant {
+        Stored storage stored = _inState(job, State.ASSIGNED);
+        _checkOpen(job, stored);
+        uint256 index = _indexOf(job, stored, msg.sender);
+        if (_has(stored.committed, index)) revert AlreadyCommitted(job, msg.sender);
+        stored.out |= uint16(1 << index);
+        emit Declined(job, msg.sender);
+        providers.unlock(msg.sender, _executions[job][index].fee);
+        _afterCommitment(job, stored);
     }
 
     /// @notice Show the receipt committed to. Only when every executor has committed, so that nobody can copy.
@@ -196,7 +207,7 @@ contract JobMarket is Payments, Guarded, JobStore {
         } else if (state == State.DISPUTED) {
             _failed(job, stored);
         } else {
-            uint256 penalty = _takeEarnings(stored.offer, _min(stored.price, _feesPaid(job, stored)));
+            uint256 penalty = _takeEarnings(stored.offer, Math.min(stored.price, _feesPaid(job, stored)));
             if (penalty > 0) emit CustodianPenalized(job, stored.offer, penalty);
             _expired(job, stored, stored.price + penalty);
         }
@@ -248,6 +259,14 @@ contract JobMarket is Payments, Guarded, JobStore {
         seedBlock = block.number + 1;
         stored.seedBlock = uint32(seedBlock);
         stored.seats = uint32(providers.seatCount());
+    }
+
+    /// @dev When everybody has answered the draw: reveals, or another draw for those who declined.
+    function _afterCommitment(uint256 job, Stored storage stored) private {
+        if (!_allCommitted(stored)) return;
+        if (_missing(job, stored) > 0) return _redraw(job, stored);
+        stored.deadline = uint40(block.timestamp + revealWindow);
+        emit RevealsOpen(job, stored.deadline);
     }
 
     /// @dev Agreement: the diligent are paid at once, whatever the custodian does next; each of the others loses its stake
@@ -368,20 +387,7 @@ contract JobMarket is Payments, Guarded, JobStore {
         if (decision == bytes32(0)) revert ZeroDigest();
     }
 
-    function _inState(uint256 job, State state) private view returns (Stored storage stored) {
-        stored = _jobs[job];
-        if (stored.state != state) revert WrongState(job, stored.state);
-    }
-
-    function _checkOpen(uint256 job, Stored storage stored) private view {
-        if (block.timestamp > stored.deadline) revert DeadlinePassed(job, stored.deadline);
-    }
-
     function _shares(uint256 offer) internal view override returns (ILicenseMarket.Share[] memory) {
         return licenses.sharesOf(offer);
-    }
-
-    function _min(uint256 a, uint256 b) private pure returns (uint256) {
-        return a < b ? a : b;
     }
 }

@@ -140,6 +140,15 @@ abstract contract JobStore is IJobMarket {
         revert NotAnExecutor(job, provider);
     }
 
+    function _inState(uint256 job, State state) internal view returns (Stored storage stored) {
+        stored = _jobs[job];
+        if (stored.state != state) revert WrongState(job, stored.state);
+    }
+
+    function _checkOpen(uint256 job, Stored storage stored) internal view {
+        if (block.timestamp > stored.deadline) revert DeadlinePassed(job, stored.deadline);
+    }
+
     function _allCommitted(Stored storage stored) internal view returns (bool) {
         return stored.committed | stored.out == (1 << stored.drawn) - 1;
     }

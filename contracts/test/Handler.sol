@@ -28,10 +28,11 @@ contract Handler is Crowd {
         Heartbeat,
         Pause,
         Transfer,
-        Tombstone
+        Tombstone,
+        Decline
     }
 
-    uint256 public constant KINDS = 20;
+    uint256 public constant KINDS = 21;
 
     uint256[KINDS] public done;
     uint256 public turn;
@@ -79,7 +80,8 @@ contract Handler is Crowd {
         else if (kind == Kind.Heartbeat) _beat(dice);
         else if (kind == Kind.Pause) _pause(dice);
         else if (kind == Kind.Transfer) _sell();
-        else _tombstone();
+        else if (kind == Kind.Tombstone) _tombstone();
+        else _decline(_assignedJob(dice));
     }
 
     // --- getting a job into a state
@@ -139,8 +141,12 @@ contract Handler is Crowd {
     function _revealingJob(uint256 dice) private returns (uint256 job) {
         job = _find(dice, IJobMarket.State.ASSIGNED, true);
         if (job != 0) return job;
-        job = _assignedJob(dice);
-        while (!jobs.get(job).revealing) _commitNext(job, dice);
+        do {
+            job = _assignedJob(dice);
+            // Ends in reveals or, when somebody had declined, in another draw.
+            while (jobs.get(job).state == IJobMarket.State.ASSIGNED && !jobs.get(job).revealing) _commitNext(job, dice);
+            dice = uint256(keccak256(abi.encode(dice)));
+        } while (!jobs.get(job).revealing);
     }
 
     function _computedJob(uint256 dice) private returns (uint256 job) {
@@ -162,6 +168,18 @@ contract Handler is Crowd {
             IJobMarket.Execution memory e = list[i];
             if (e.out || e.commitment != 0 || e.receipt != 0) continue;
             _commit(job, e.provider, _claim(job, e.provider, dice));
+            return;
+        }
+        vm.assertTrue(false, "an assigned job waits for somebody");
+    }
+
+    function _decline(uint256 job) private {
+        IJobMarket.Execution[] memory list = jobs.executionsOf(job);
+        for (uint256 i = list.length; i > 0; --i) {
+            IJobMarket.Execution memory e = list[i - 1];
+            if (e.out || e.commitment != 0 || e.receipt != 0) continue;
+            vm.prank(e.provider);
+            jobs.decline(job);
             return;
         }
         vm.assertTrue(false, "an assigned job waits for somebody");

@@ -95,7 +95,10 @@ contract JobLivenessTest is World {
             if (e.out || e.receipt != 0) continue;
             bytes32 claim = uint160(e.provider) % 3 == 0 ? LIE : RECEIPT;
             if (revealing) return _reveal(job, e.provider, claim);
-            if (e.commitment == 0) return _commit(job, e.provider, claim);
+            if (e.commitment != 0) continue;
+            if (dice % 5 > 0) return _commit(job, e.provider, claim);
+            vm.prank(e.provider);
+            return jobs.decline(job);
         }
     }
 

@@ -62,7 +62,10 @@ MUTANTS = (
     Mutant("earnings are collected twice", "Payments", "account.distributed = account.received;", ""),
     Mutant("rounding loses a coin", "Payments", "i + 1 == shares.length ? left : ", ""),
     Mutant(
-        "the penalty has no cap", "JobMarket", "_min(stored.price, _feesPaid(job, stored))", "_feesPaid(job, stored)"
+        "the penalty has no cap",
+        "JobMarket",
+        "Math.min(stored.price, _feesPaid(job, stored))",
+        "_feesPaid(job, stored)",
     ),
     Mutant("a withdrawn bond stays on the books", "ProviderRegistry", "delete _records[msg.sender];", ""),
     # Deadlines
@@ -166,6 +169,19 @@ MUTANTS = (
         "continue;",
     ),
     Mutant("the silent keep the bond", "JobMarket", "_slashSilent(job, stored);\n            _redraw", "_redraw"),
+    Mutant(
+        "reveals open although one declined",
+        "JobMarket",
+        "if (_missing(job, stored) > 0) return _redraw(job, stored);",
+        "",
+    ),
+    Mutant("who declines stays bound", "JobMarket", "providers.unlock(msg.sender, _executions[job][index].fee);", ""),
+    Mutant(
+        "one declines after committing",
+        "JobMarket",
+        "if (_has(stored.committed, index)) revert AlreadyCommitted(job, msg.sender);\n        stored.out",
+        "stored.out",
+    ),
     Mutant("disputes without end", "JobMarket", "round >= MAX_ROUNDS || ", ""),
     Mutant(
         "the winners' stakes stay held",

@@ -61,7 +61,7 @@ interface IJobMarket {
     /// @param fee what it earns if its digest wins
     /// @param commitment zero until it commits and again after it reveals
     /// @param receipt zero until it reveals
-    /// @param out it missed a deadline and was slashed
+    /// @param out it declined, or missed a deadline and was slashed
     struct Execution {
         address provider;
         uint256 fee;
@@ -88,6 +88,7 @@ interface IJobMarket {
     event DrawArmed(uint256 indexed job, uint256 seedBlock);
     event JobAssigned(uint256 indexed job, address[] providers, uint256[] fees, uint256 commitBy);
     event Committed(uint256 indexed job, address indexed provider, bytes32 commitment);
+    event Declined(uint256 indexed job, address indexed provider);
     event RevealsOpen(uint256 indexed job, uint256 revealBy);
     event Revealed(uint256 indexed job, address indexed provider, bytes32 receipt);
     event JobDisputed(uint256 indexed job, uint8 round, uint256 seedBlock);
@@ -128,6 +129,8 @@ interface IJobMarket {
     function draw(uint256 job) external;
 
     function commit(uint256 job, bytes32 commitment) external;
+
+    function decline(uint256 job) external;
 
     function reveal(uint256 job, bytes32 receipt, bytes32 salt) external;
 
