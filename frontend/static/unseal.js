@@ -32,7 +32,7 @@ export async function openResult(privateKey, publicKey, enc, ciphertext, context
   return { header, values };
 }
 
-/** The plaintext. All arguments but `privateKey`, `publicKey` are bytes; these two are 32 bytes each. */
+/** The plaintext. All arguments are bytes, keys 32 of them; `privateKey` may also be a CryptoKey that cannot be read. */
 export async function unseal(privateKey, publicKey, enc, ciphertext, info, aad) {
   const shared = await decapsulate(privateKey, publicKey, enc);
   const schedule = concat(
@@ -49,7 +49,9 @@ export async function unseal(privateKey, publicKey, enc, ciphertext, info, aad) 
 }
 
 async function decapsulate(privateKey, publicKey, enc) {
-  const own = await crypto.subtle.importKey("pkcs8", concat(PKCS8, privateKey), "X25519", false, ["deriveBits"]);
+  const own = privateKey instanceof CryptoKey
+    ? privateKey
+    : await crypto.subtle.importKey("pkcs8", concat(PKCS8, privateKey), "X25519", false, ["deriveBits"]);
   const theirs = await crypto.subtle.importKey("raw", enc, "X25519", true, []);
   const shared = new Uint8Array(await crypto.subtle.deriveBits({ name: "X25519", public: theirs }, own, 256));
   if (shared.every((byte) => byte === 0)) throw new Error("the encapsulated key is of small order");

@@ -1,0 +1,30 @@
+"""The pages that people see: documents and forms over the index, readable without scripts.
+
+    app = create_app(settings, parts, extensions=[pages.install])
+
+Secrets never come here: keys are made, kept and used in the browser, wallets sign there, results open there.
+"""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+
+from app.market.api.pages import catalogue, dataset, jobs, licensing, people, static
+from app.market.api.pages.site import Site
+from app.market.api.problems import Problem
+
+ROUTERS = (static.router, catalogue.router, dataset.router, licensing.router, jobs.router, people.router)
+
+
+def install(app: FastAPI) -> None:
+    """Add the pages to an application of `create_app`."""
+    site = Site(app.state.backend)
+    app.state.site = site
+    for router in ROUTERS:
+        app.include_router(router, include_in_schema=False)
+
+    def error_page(request: Request, told: Problem) -> Response:
+        return site.page(request, "error.html", title=told.title, status=told.status, told=told)
+
+    app.state.error_page = error_page

@@ -1,0 +1,103 @@
+"""Offers, licenses, and the form that opens a job."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import HTMLResponse
+
+from app.market.api.fields import MAX_ID, Id
+from app.market.api.identity import costs
+from app.market.api.orders import MAX_REPLICAS
+from app.market.api.pages.site import Visit, Visiting
+from app.market.api.quoting import quote_circuit
+from app.market.queries.dataset import dataset
+from app.market.queries.jobs import jobs
+from app.market.queries.licensing import LicenseCard, license, offer
+from app.protocol.errors import DarkroomError, NotAllowed
+
+router = APIRouter()
+Number = Annotated[int, Query(ge=0, le=MAX_ID)]
+
+
+@router.get("/offers/{id}", response_class=HTMLResponse)
+def offer_page(here: Visiting, id: Id) -> HTMLResponse:
+    """An offer's terms in plain words, and its purchase."""
+    with here.backend.session() as session:
+        terms = offer(session, id)
+        detail = dataset(session, terms.dataset)
+    return here.page(
+        "offer.html", title=f"License for {detail.entry.title}", offer=terms, it=detail, scripts=("purchase.js",)
+    )
+
+
+@router.get("/licenses/{id}", response_class=HTMLResponse)
+def license_page(here: Visiting, id: Id, after: Annotated[str | None, Query(max_length=512)] = None) -> HTMLResponse:
+    """One license and the jobs that used it."""
+    with here.backend.session() as session:
+        held = license(session, id, now=here.backend.now())
+        used = jobs(session, now=here.backend.now(), license=id, limit=20, after=after)
+    return here.page(
+        "license.html",
+        title=f"License {id}",
+        it=held,
+        used=used.items,
+        next_page=f"/licenses/{id}?after={used.next}" if used.next else "",
+    )
+
+
+@router.get("/licenses/{id}/job", response_class=HTMLResponse)
+def new_job(here: Visiting, id: Id) -> HTMLResponse:
+    """The form that opens a job."""
+    with here.backend.session() as session:
+        held = license(session, id, now=here.backend.now())
+        detail = dataset(session, held.dataset)
+        terms = offer(session, held.offer)
+    most = min(
+        held.rows_left, detail.entry.rows, terms.policy.max_rows_per_job if terms.policy.known else held.rows_left
+    )
+    return here.page(
+        "new_job.html", title="New job", it=held, detail=detail, offer=terms, most=most, scripts=("new-job.js",)
+    )
+
+
+@router.post("/licenses/{id}/quote", response_class=HTMLResponse, dependencies=[Depends(costs(2))])
+async def quote_page(
+    here: Visiting, id: Id, request: Request, first_row: Number = 0, rows: Number = 0, replicas: Number = 2
+) -> HTMLResponse:
+    """What a job with the circuit in the body would cost and reveal, as a part of the form's page."""
+    data = await request.body()
+    return await run_in_threadpool(_quote, here, id, data, first_row, rows, replicas)
+
+
+def _quote(here: Visit, id: int, data: bytes, first_row: int, rows: int, replicas: int) -> HTMLResponse:
+    with here.backend.session() as session:
+        held = license(session, id, now=here.backend.now())
+        entry = dataset(session, held.dataset).entry
+    wrong = _wrong(held, entry.rows, first_row, rows, replicas)
+    report, error = None, None
+    if not wrong:
+        try:
+            report = quote_circuit(here.backend, held.dataset, data, offer=held.offer, rows=rows, replicas=replicas)
+        except DarkroomError as problem:
+            wrong["replicas" if isinstance(problem, NotAllowed) else "circuit"] = str(problem)
+    ready = report is not None and report.runs and report.allowed and report.price is not None
+    return here.page(
+        "quote.html", title="Quote", it=held, report=report, wrong=wrong, error=error, ready=ready, first_row=first_row
+    )
+
+
+def _wrong(held: LicenseCard, dataset_rows: int, first_row: int, rows: int, replicas: int) -> dict[str, str]:
+    """What is wrong with the numbers, by field."""
+    wrong: dict[str, str] = {}
+    if rows < 1:
+        wrong["rows"] = "A job takes one row at least."
+    elif first_row + rows > dataset_rows:
+        wrong["rows"] = f"The dataset has rows 0 to {dataset_rows - 1:,}; this would end at {first_row + rows - 1:,}."
+    elif rows > held.rows_left:
+        wrong["rows"] = f"The license has {held.rows_left:,} rows left."
+    if not 1 <= replicas <= MAX_REPLICAS:
+        wrong["replicas"] = f"Choose 1 to {MAX_REPLICAS} executors."
+    return wrong

@@ -1,0 +1,62 @@
+// A job's page follows the chain: each event makes the page's part load again, and states are said aloud.
+
+import { h, say } from "./dom.js";
+import { announce } from "./page.js";
+import "./actions.js";
+
+const WAIT = 250; // milliseconds in which events count as one
+
+const part = () => document.querySelector("#live");
+let timer = 0;
+let source = null;
+let state = part()?.dataset.state;
+let connection = "";
+let undone = false;
+
+function refresh() {
+  clearTimeout(timer);
+  timer = setTimeout(() => document.body.dispatchEvent(new Event("job-changed")), WAIT);
+}
+
+function show() {
+  const place = part()?.querySelector("[data-live]");
+  if (!place) return;
+  place.dataset.state = connection === "live" ? "on" : "off";
+  place.textContent = connection;
+  if (undone && !document.querySelector("#undone")) {
+    const notice = h("div", { id: "undone" });
+    say(notice, "wait", "The chain took back some blocks", h("p", {}, "A reorganisation undid what was shown before. What you see now is what the chain says now."));
+    part().prepend(notice);
+  }
+}
+
+function follow() {
+  if (!part() || part().dataset.over) return;
+  source = new EventSource(`/v1/jobs/${part().dataset.job}/events`);
+  source.onopen = () => {
+    connection = "live";
+    show();
+    refresh();
+  };
+  source.onerror = () => {
+    connection = "connection lost, trying again";
+    show();
+  };
+  source.addEventListener("event", refresh);
+  source.addEventListener("reorganised", () => {
+    undone = true;
+    announce("The chain took back some blocks");
+    refresh();
+  });
+}
+
+document.body.addEventListener("htmx:afterSettle", () => {
+  const now = part()?.dataset.state;
+  if (now && now !== state) announce(`Job is now: ${part().querySelector(".status").textContent}`);
+  state = now;
+  if (part()?.dataset.over) source?.close();
+  show();
+});
+
+follow();
+addEventListener("pagehide", () => source?.close());

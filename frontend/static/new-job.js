@@ -1,0 +1,138 @@
+// Opening a job: quote on every change, then key, circuit, permit, transaction.
+
+import { Steps, h, hush, say } from "./dom.js";
+import { sha256 } from "./bytes.js";
+import * as keystore from "./keystore.js";
+import { Problem, api, explain } from "./problems.js";
+import { signIn } from "./session.js";
+import { eventOf, follow, pay } from "./transact.js";
+
+const MAX_CIRCUIT = 1 << 20;
+const FIELDS = ["circuit", "first_row", "rows", "replicas"];
+const form = document.querySelector("#new-job");
+const quotePlace = document.querySelector("#quote");
+const total = document.querySelector("#total");
+const totalWords = document.querySelector("#total-words");
+let circuit = null; // its bytes
+let asked = 0;
+let quote = null; // what the report says, once it can be signed
+
+const number = (name) => form.elements[name].value.trim();
+
+function wrong(name, message) {
+  const place = document.querySelector(`#${name}-wrong`);
+  form.elements[name].setAttribute("aria-invalid", String(Boolean(message)));
+  place.hidden = !message;
+  place.textContent = message;
+}
+
+function withdrawQuote(words) {
+  quote = null;
+  form.querySelector('[type="submit"]').disabled = true;
+  total.textContent = "-";
+  totalWords.textContent = words;
+}
+
+async function ask() {
+  asked += 1;
+  const mine = asked;
+  withdrawQuote("The price appears once the quote is there.");
+  for (const name of FIELDS) wrong(name, "");
+  if (!circuit) return;
+  for (const name of FIELDS.slice(1)) {
+    if (!/^\d{1,15}$/.test(number(name))) return wrong(name, "Write a whole number.");
+  }
+  quotePlace.setAttribute("aria-busy", "true");
+  quotePlace.classList.add("busy");
+  try {
+    const query = new URLSearchParams(FIELDS.slice(1).map((name) => [name, number(name)]));
+    const answer = await api(`/licenses/${form.dataset.license}/quote?${query}`, { method: "POST", body: circuit, type: "application/octet-stream" });
+    const html = await answer.text();
+    if (mine !== asked) return;
+    show(new DOMParser().parseFromString(html, "text/html").querySelector("#quote-report"));
+  } catch (error) {
+    if (mine !== asked) return;
+    const { message, next } = explain(error);
+    say(quotePlace, "bad", message, h("p", {}, next));
+  } finally {
+    if (mine === asked) {
+      quotePlace.removeAttribute("aria-busy");
+      quotePlace.classList.remove("busy");
+    }
+  }
+  return undefined;
+}
+
+function show(report) {
+  quotePlace.replaceChildren(document.importNode(report, true));
+  for (const each of quotePlace.querySelectorAll("[data-wrong]")) {
+    wrong(each.dataset.wrong, each.textContent.trim());
+    each.remove();
+  }
+  const { ready, total: units, totalWords: words, maxFee, units: work, circuit: digest } = report.dataset;
+  if (!words) return withdrawQuote("Correct what is marked, and the price appears.");
+  total.textContent = words;
+  totalWords.textContent = ready ? "in escrow until the result is released" : "This job cannot be signed as it is.";
+  quote = ready ? { total: units, maxFee, units: work, digest } : null;
+  form.querySelector('[type="submit"]').disabled = !ready;
+  return undefined;
+}
+
+form?.elements.circuit.addEventListener("change", async () => {
+  const [file] = form.elements.circuit.files;
+  circuit = null;
+  if (file && file.size > MAX_CIRCUIT) {
+    await ask();
+    return wrong("circuit", "A circuit has at most 1 MiB.");
+  }
+  circuit = file ? new Uint8Array(await file.arrayBuffer()) : null;
+  return ask();
+});
+let timer = 0;
+form?.addEventListener("input", (event) => {
+  if (event.target.type === "file") return;
+  clearTimeout(timer);
+  timer = setTimeout(ask, 250);
+});
+
+form?.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  if (!quote) return;
+  const { license, buyer } = form.dataset;
+  const place = form.querySelector("[data-say]");
+  const button = form.querySelector('[type="submit"]');
+  const steps = new Steps(form);
+  const order = { ...quote, firstRow: number("first_row"), rows: number("rows"), replicas: number("replicas") };
+  steps.clear();
+  hush(place);
+  button.disabled = true;
+  try {
+    const key = await steps.run("key", keystore.ensure);
+    await steps.run("publish", async () => {
+      if ((await sha256(circuit)) !== order.digest) throw new Problem("The circuit changed since the quote.", "Choose it again.", "changed");
+      await signIn();
+      const answer = await api("/v1/circuits", { method: "POST", body: circuit, type: "application/json" });
+      if ((await answer.json()).digest !== order.digest) throw new Problem("The node published something else.", "Do not use this node.", "tampered");
+    });
+    const receipt = await pay(steps, {
+      action: "open-job",
+      order: {
+        license: Number(license), circuit: order.digest, first_row: Number(order.firstRow), rows: Number(order.rows),
+        sealing_key: key.public, replicas: Number(order.replicas), max_fee: order.maxFee,
+      },
+      contract: "JobMarket",
+      amount: order.total,
+      plain: "open((uint256,bytes32,uint64,uint64,bytes32,uint64,uint8,uint256))",
+      permitted: "openWithPermit((uint256,bytes32,uint64,uint64,bytes32,uint64,uint8,uint256),uint256,uint8,bytes32,bytes32)",
+      words: [license, order.digest, order.firstRow, order.rows, key.public, order.units, order.replicas, order.maxFee],
+      account: buyer,
+    });
+    const { job } = await eventOf(receipt, "JobOpened");
+    say(place, "good", `Job ${job} is open.`, h("p", {}, "Opening its page."));
+    await follow(`/jobs/${job}`);
+  } catch (error) {
+    const { message, next, code } = explain(error);
+    say(place, "bad", message, h("p", {}, next, code === "no-wallet" ? h("a", { href: "/wallet" }, " Connect a wallet.") : null));
+    button.disabled = !quote;
+  }
+});

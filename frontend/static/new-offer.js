@@ -1,0 +1,70 @@
+// Putting a dataset on sale: one transaction by its owner.
+
+import { encode } from "./calls.js";
+import { Steps, h, hush, say } from "./dom.js";
+import { units } from "./facts.js";
+import { explain } from "./problems.js";
+import { eventOf, follow, perform } from "./transact.js";
+
+const DAY = 86_400;
+const MONEY = ["price_license", "price_job", "price_row"];
+const COUNTS = { max_jobs: 2 ** 32 - 1, max_rows: Number.MAX_SAFE_INTEGER, days: 36_500 };
+const SIGNATURE = "createOffer((uint256,uint256,uint256,uint256,uint32,uint64,uint40,bytes32),(address,uint16)[])";
+const form = document.querySelector("#new-offer");
+
+function wrong(name, message) {
+  const place = document.querySelector(`#${name}-wrong`);
+  form.elements[name].setAttribute("aria-invalid", String(Boolean(message)));
+  place.hidden = !message;
+  place.textContent = message;
+}
+
+/** The terms, or null after saying at each field what is wrong. */
+function terms() {
+  const read = {};
+  for (const name of MONEY) {
+    read[name] = units(form.elements[name].value);
+    wrong(name, read[name] === null ? "Write an amount such as 25 or 12.50." : "");
+  }
+  for (const [name, most] of Object.entries(COUNTS)) {
+    const text = form.elements[name].value.trim().replace(/[,\s]/g, "");
+    const value = /^\d{1,16}$/.test(text) ? Number(text) : 0;
+    read[name] = value >= 1 && value <= most ? value : null;
+    wrong(name, read[name] === null ? `Write a whole number from 1 to ${most.toLocaleString("en-US")}.` : "");
+  }
+  const bad = Object.keys(read).find((name) => read[name] === null);
+  if (bad) form.elements[bad].focus();
+  return bad ? null : read;
+}
+
+form?.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const place = form.querySelector("[data-say]");
+  const button = form.querySelector('[type="submit"]');
+  const steps = new Steps(form);
+  steps.clear();
+  hush(place);
+  const said = terms();
+  if (!said) return say(place, "bad", "Some fields need another look.");
+  button.disabled = true;
+  const { dataset, owner } = form.dataset;
+  const policy = form.elements.policy.value;
+  const duration = said.days * DAY;
+  const order = {
+    dataset: Number(dataset), price_license: `${said.price_license}`, price_job: `${said.price_job}`, price_row: `${said.price_row}`,
+    max_jobs: said.max_jobs, max_rows: said.max_rows, duration, policy,
+  };
+  // A tuple of whole words stands in place; the list of shares follows at byte 288 and is empty: the seller takes all.
+  const data = encode(SIGNATURE, dataset, said.price_license, said.price_job, said.price_row, said.max_jobs, said.max_rows, duration, policy, 288, 0);
+  try {
+    const receipt = await steps.run("send", () => perform("create-offer", order, () => [["LicenseMarket", data]], owner));
+    const { offer } = await eventOf(receipt, "OfferCreated");
+    say(place, "good", `Offer ${offer} is open.`, h("p", {}, "Opening its page."));
+    await follow(`/offers/${offer}`);
+  } catch (error) {
+    const { message, next, code } = explain(error);
+    say(place, "bad", message, h("p", {}, next, code === "no-wallet" ? h("a", { href: "/wallet" }, " Connect a wallet.") : null));
+    button.disabled = false;
+  }
+  return undefined;
+});
