@@ -39,6 +39,25 @@ def list_keys(role: AsOwner = "owner", as_json: AsJson = False) -> None:
     session.out.show(rows, lambda out: out.print(rows_table(rows, empty="No keys yet.")))
 
 
+@app.command("remember")
+def remember(role: AsOwner, as_json: AsJson = False) -> None:
+    """Keep a role's passphrase in the operating system's keyring, once it has opened the role's account."""
+    session = Session(role, as_json)
+    address = session.account.address  # a passphrase that opens nothing is not worth keeping
+    session.actor.remember(session.actor.passphrase())
+    value = {"role": role, "address": address, "remembered": True}
+    session.out.show(value, lambda out: out.print(facts_table(value)))
+
+
+@app.command("forget")
+def forget(role: AsOwner, as_json: AsJson = False) -> None:
+    """Remove a role's passphrase from the operating system's keyring."""
+    session = Session(role, as_json)
+    session.actor.forget()
+    value = {"role": role, "remembered": False}
+    session.out.show(value, lambda out: out.print(facts_table(value)))
+
+
 @app.command("sealing")
 def sealing(role: AsBuyer = "buyer", as_json: AsJson = False) -> None:
     """Show a buyer's public sealing key, made when there is none yet."""

@@ -7,7 +7,7 @@
 
 Secrets at rest are sealed under the actor's passphrase. It comes, in this order, from the variable DARKROOM_PASSPHRASE,
 the file that DARKROOM_PASSPHRASE_FILE names, the file `passphrase` in the actor's folder (the demo writes one, so that
-its actors can be driven by hand), or the terminal. Never from a command's arguments.
+its actors can be driven by hand), the operating system's keyring, or the terminal. Never from a command's arguments.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.protocol.errors import NotFound, UsageError
+from app.protocol.errors import NotFound, Unavailable, UsageError
 
 MAX_PASSPHRASE_BYTES = 1024
+SERVICE = "darkroom"  # the keyring's name for our entries
 
 
 def private_folder(path: Path) -> Path:
@@ -49,10 +50,12 @@ class Actor:
         for file in (os.environ.get("DARKROOM_PASSPHRASE_FILE"), self.path("passphrase")):
             if file and Path(file).is_file():
                 return Path(file).read_bytes()[:MAX_PASSPHRASE_BYTES].decode().rstrip("\n")
+        if kept := self._remembered():
+            return kept
         if not sys.stdin.isatty():
             raise UsageError(
                 f"No passphrase for {self.name}, and no terminal to ask at.",
-                "Set DARKROOM_PASSPHRASE, or name a file in DARKROOM_PASSPHRASE_FILE.",
+                "Set DARKROOM_PASSPHRASE, name a file in DARKROOM_PASSPHRASE_FILE, or: darkroom keys remember.",
             )
         text = getpass.getpass(f"Passphrase of {self.name}: ")
         if confirm and getpass.getpass("Again: ") != text:
@@ -60,6 +63,39 @@ class Actor:
         if not text:
             raise UsageError("An empty passphrase protects nothing.", "Run the command again.")
         return text
+
+    def remember(self, passphrase: str) -> None:
+        """Keep the passphrase in the operating system's keyring. Errors: Unavailable where there is none."""
+        import keyring
+
+        try:
+            keyring.set_password(SERVICE, self._entry, passphrase)
+        except keyring.errors.KeyringError as error:
+            raise Unavailable(
+                f"This machine's keyring does not take a passphrase ({type(error).__name__}).",
+                "Name a file in DARKROOM_PASSPHRASE_FILE instead.",
+            ) from None
+
+    def forget(self) -> None:
+        """Remove the passphrase from the keyring. Errors: NotFound, when it is not in there."""
+        import keyring
+
+        try:
+            keyring.delete_password(SERVICE, self._entry)
+        except keyring.errors.KeyringError:
+            raise NotFound(f"The keyring holds no passphrase of {self.name}.", "There is nothing to forget.") from None
+
+    def _remembered(self) -> str | None:
+        import keyring
+
+        try:
+            return keyring.get_password(SERVICE, self._entry)
+        except keyring.errors.KeyringError:
+            return None  # no keyring on this machine, or it is locked: ask at the terminal
+
+    @property
+    def _entry(self) -> str:
+        return str(self.folder)
 
 
 @dataclass(frozen=True)
