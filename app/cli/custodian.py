@@ -26,6 +26,9 @@ def serve(
 
     It logs on stderr until Ctrl-C or SIGTERM; the ledger knows where every job stands.
     """
+    from app.custodian.vault import harden
+
+    harden()  # from here on the secret key may be in this process's memory
     session = Session(role, as_json)
     agent = session.owner.custodian()
     if once:
@@ -106,6 +109,27 @@ def explain(
     session.out.show(value, lambda out: out.print("\n".join(said.sentences())))
     if not said.allowed:
         raise typer.Exit(PolicyRefused.exit_code)
+
+
+@app.command("budget")
+def budget(
+    dataset: Annotated[int, typer.Argument(help="The dataset's number.", min=1)],
+    offer: Annotated[int | None, typer.Option(help="Under this offer's policy instead of the manifest's.")] = None,
+    role: AsOwner = "owner",
+    as_json: AsJson = False,
+) -> None:
+    """How much of each stretch of rows was given away, and what is left."""
+    from dataclasses import asdict
+
+    from app.client.dataset import Dataset
+    from app.custodian.statement import statement
+    from fhe.leak import space_of
+
+    session = Session(role, as_json)
+    published = Dataset.open(session.network, dataset)
+    history, space = session.owner.ledger().history(dataset), space_of(published.codebook)
+    rows = [asdict(each) for each in statement(history, published.policy(offer), space, published.record.rows)]
+    session.out.show(rows, lambda out: out.print(rows_table(rows, title=f"Dataset {dataset}: budgets by rows")))
 
 
 @app.command("ledger")
