@@ -1,0 +1,214 @@
+"""Preparing, signing, sending: the whole way of a wallet, on the real contracts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from app.chain.account import Account
+from app.chain.node import Fees
+from app.protocol.market import JobState
+from tests.api.scene import Browser, Scene
+from tests.api.wallet import ETHER, deploy_wallet
+from tests.chain.scenario import DOLLAR, person
+
+
+def prepare(browser: Browser, action: str, account: Account, **order: Any) -> Any:
+    """A prepared action."""
+    answer = browser.client.post(f"/v1/transactions/{action}", json={"account": account.address} | order)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def refused(browser: Browser, action: str, signer: Account, **order: Any) -> tuple[int, str, str]:
+    """Status, code and reason of an action that cannot be."""
+    answer = browser.client.post(f"/v1/transactions/{action}", json={"account": signer.address} | order)
+    body = answer.json()
+    return answer.status_code, body.get("code", ""), body.get("reason", "")
+
+
+def sign(account: Account, transaction: Any, gas: int = 0) -> str:
+    """What a wallet makes of a prepared transaction."""
+    asked = transaction["request"]
+    assert asked["from"] == account.address
+    raw = account.sign_transaction(
+        chain_id=int(asked["chainId"], 16),
+        nonce=int(asked["nonce"], 16),
+        to=asked["to"],
+        data=bytes.fromhex(asked["data"][2:]),
+        gas=gas or int(asked["gas"] or "0x100000", 16),
+        fees=Fees(int(asked["maxFeePerGas"], 16), int(asked["maxPriorityFeePerGas"], 16)),
+        value=int(asked["value"], 16),
+    )
+    return "0x" + raw.hex()
+
+
+def send(browser: Browser, raw: str) -> Any:
+    """Send and look up a transaction that succeeds."""
+    answer = browser.client.post("/v1/transactions", json={"raw": raw})
+    assert answer.status_code == 202, answer.text
+    found = browser.client.get(answer.headers["location"]).json()
+    assert found["ok"] is True, found
+    return found
+
+
+def carry_out(browser: Browser, account: Account, prepared: Any) -> list[str]:
+    """Sign and send everything that was prepared; the names of the events."""
+    assert prepared["transactions"]
+    return [e["name"] for tx in prepared["transactions"] for e in send(browser, sign(account, tx))["events"]]
+
+
+def signed_permit(account: Account, permit: Any) -> dict[str, Any]:
+    """What a wallet makes of typed data."""
+    typed = permit["typed_data"]
+    types = {name: fields for name, fields in typed["types"].items() if name != "EIP712Domain"}
+    message = {k: int(v) if k in ("value", "nonce", "deadline") else v for k, v in typed["message"].items()}
+    signature = account.sign_typed(typed["domain"], types, message)
+    return {"deadline": permit["deadline"], "signature": "0x" + signature.hex()}
+
+
+@pytest.fixture
+def newcomer(scene: Scene, browser: Browser) -> Iterator[Account]:
+    """Somebody who gets gas and test money through the API."""
+    account = Account.generate()
+    assert browser.client.post("/v1/faucet", json={"account": account.address}).json()["wei"] == str(10 * ETHER)
+    carry_out(browser, account, prepare(browser, "faucet", account, amount=str(100 * DOLLAR)))
+    yield account
+
+
+def test_from_nothing_to_a_job(scene: Scene, browser: Browser, newcomer: Account) -> None:
+    """Faucet, permit, license, circuit, permit, job: each in one transaction, and the index has them."""
+    asked = prepare(browser, "buy-license", newcomer, offer=scene.offer)
+    assert asked["transactions"] == []
+    assert any("1 tUSD" in sentence for sentence in asked["summary"])
+    permit = signed_permit(newcomer, asked["permit"])
+    ready = prepare(browser, "buy-license", newcomer, offer=scene.offer, permit=permit)
+    assert (ready["permit"], ready["transactions"][0]["function"]) == (None, "buyWithPermit")
+    assert "LicenseBought" in carry_out(browser, newcomer, ready)
+    scene.indexer.sync()
+    found = browser.client.get(f"/v1/licenses?buyer={newcomer.address}").json()["items"]
+    order = {"license": found[0]["id"], "circuit": scene.circuit, "rows": 40, "sealing_key": "ab" * 32}
+    asked = prepare(browser, "open-job", newcomer, **order)
+    assert any("escrow" in sentence for sentence in asked["summary"])
+    ready = prepare(browser, "open-job", newcomer, **order, permit=signed_permit(newcomer, asked["permit"]))
+    events = carry_out(browser, newcomer, ready)
+    assert "JobOpened" in events
+    scene.indexer.sync()
+    (job,) = browser.client.get(f"/v1/jobs?buyer={newcomer.address}").json()["items"]
+    assert (job["state"], job["license"]) == ("open", found[0]["id"])
+    scene.chain.mine(2)
+    assert "JobAssigned" in carry_out(browser, newcomer, prepare(browser, "draw-job", newcomer, job=job["id"]))
+    assert scene.market.job(job["id"]).state is JobState.ASSIGNED
+
+
+def test_a_contract_account_approves_instead(scene: Scene, browser: Browser) -> None:
+    """With `approval`, an approval comes before, for those who cannot sign permits; the second call's gas stays open."""
+    wallet = Account.generate()
+    address = deploy_wallet(scene.chain, wallet)
+    asked = browser.client.post(
+        "/v1/transactions/buy-license", json={"account": address, "offer": scene.offer, "approval": True}
+    ).json()
+    assert [(each["function"], each["gas"] is None) for each in asked["transactions"]] == [
+        ("approve", False),
+        ("buy", True),
+    ]
+    nonces = [int(each["request"]["nonce"], 16) for each in asked["transactions"]]
+    assert nonces == [nonces[0], nonces[0] + 1]
+
+
+def test_an_owners_work(scene: Scene, browser: Browser, newcomer: Account) -> None:
+    """Publish, a new version, an offer, a sale, closing it, revoking the license, collecting: all by prepared drafts."""
+    manifest = scene.market.dataset(1).manifest
+    assert "DatasetVersion" in carry_out(browser, newcomer, prepare(browser, "publish", newcomer, manifest=manifest))
+    dataset = scene.market.dataset_count()
+    again = prepare(browser, "publish", newcomer, manifest=manifest, dataset=dataset)
+    assert again["transactions"][0]["function"] == "newVersion"
+    policy = scene.world.manifest.policy.digest
+    terms = {"dataset": dataset, "price_license": "1000000", "max_jobs": 9, "max_rows": 99, "duration": 86_400}
+    shares = [{"account": newcomer.address, "basis_points": 10_000}]
+    asked = prepare(browser, "create-offer", newcomer, **terms, policy=policy, beneficiaries=shares)
+    assert "OfferCreated" in carry_out(browser, newcomer, asked)
+    offer = scene.market.offer_count()
+    held = scene.market.buy_license(scene.stage.buyer, offer).value
+    assert carry_out(browser, newcomer, prepare(browser, "deactivate-offer", newcomer, offer=offer))
+    assert refused(browser, "buy-license", scene.stage.buyer, offer=offer) == (409, "reverted", "OfferInactive")
+    revoke = prepare(browser, "revoke-license", newcomer, license=held)
+    assert [each["function"] for each in revoke["transactions"]] == ["approve", "revoke"]
+    assert "LicenseRevoked" in carry_out(browser, newcomer, revoke)
+    money = prepare(browser, "withdraw", newcomer, offers=[offer])
+    assert [each["function"] for each in money["transactions"]] == ["collect", "withdraw"]
+    assert "Withdrawn" in carry_out(browser, newcomer, money)
+    assert refused(browser, "withdraw", newcomer)[:2] == (409, "not-allowed")
+
+
+REFUSED: dict[str, tuple[str, dict[str, Any], tuple[int, str, str]]] = {
+    "an offer that is not there": ("buy-license", {"offer": 999}, (404, "not-found", "")),
+    "somebody else's license": ("open-job", {"license": 1, "rows": 4}, (409, "not-your-license", "")),
+    "somebody else's dataset": ("create-offer", {}, (409, "reverted", "NotSeller")),
+    "shares that do not add up": (
+        "create-offer",
+        {"beneficiaries": [{"account": "0x" + "11" * 20, "basis_points": 1}]},
+        (409, "not-allowed", ""),
+    ),
+    "a policy that is nowhere": ("create-offer", {"policy": "0" * 64}, (404, "not-found", "")),
+    "a manifest that is nowhere": ("publish", {"manifest": "0" * 64}, (404, "not-found", "")),
+    "somebody else's offer's earnings": ("withdraw", {"offers": [1]}, (409, "not-allowed", "")),
+    "too much of the faucet": ("faucet", {"amount": "9" * 30}, (409, "reverted", "FaucetCap")),
+    "an account that is no address": ("faucet", {"amount": "1", "account": "me"}, (422, "invalid-fields", "")),
+    "an amount with a point": ("faucet", {"amount": "1.5"}, (422, "invalid-fields", "")),
+    "a negative amount": ("faucet", {"amount": "-1"}, (422, "invalid-fields", "")),
+    "a field too many": ("faucet", {"amount": "1", "tip": 1}, (422, "invalid-fields", "")),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_the_chain_would_refuse_is_not_prepared(scene: Scene, browser: Browser, what: str) -> None:
+    """A draft that would fail is a problem with the contract's reason, before anyone signs."""
+    action, order, expected = REFUSED[what]
+    usual: dict[str, dict[str, Any]] = {
+        "open-job": {"circuit": scene.circuit, "sealing_key": "ab" * 32},
+        "create-offer": {
+            "dataset": 1, "price_license": "1", "max_jobs": 1, "max_rows": 1, "duration": 1,
+            "policy": scene.world.manifest.policy.digest,
+        },
+    }  # fmt: skip
+    assert refused(browser, action, person("stranger"), **usual.get(action, {}) | order) == expected
+
+
+def test_a_permit_of_another_amount_is_refused(scene: Scene, browser: Browser, newcomer: Account) -> None:
+    """A permit that does not fit is found by the estimate."""
+    asked = prepare(browser, "buy-license", newcomer, offer=scene.offer)
+    asked["permit"]["typed_data"]["message"]["value"] = "5"
+    permit = signed_permit(newcomer, asked["permit"])
+    assert refused(browser, "buy-license", newcomer, offer=scene.offer, permit=permit) == (
+        409,
+        "reverted",
+        "NoAllowance",
+    )
+
+
+def test_what_is_sent_is_for_this_market(scene: Scene, browser: Browser, newcomer: Account) -> None:
+    """Other chains, other contracts, new contracts, used nonces and huge gas limits are refused."""
+    usual: dict[str, Any] = {
+        "chain_id": scene.chain.chain_id, "nonce": scene.chain.nonce(newcomer.address), "data": b"", "gas": 100_000,
+        "fees": scene.chain.fees(), "to": scene.stage.buyer.address,
+    }  # fmt: skip
+
+    def sent(**changes: Any) -> tuple[int, str]:
+        raw = newcomer.sign_transaction(**usual | changes)
+        answer = browser.client.post("/v1/transactions", json={"raw": "0x" + raw.hex()})
+        return answer.status_code, answer.json().get("code", "")
+
+    assert sent(chain_id=1) == (422, "bad-input")
+    assert sent(to=None, data=b"\x00") == (409, "not-allowed")
+    assert sent(to=deploy_wallet(scene.chain, Account.generate())) == (409, "not-allowed")
+    assert sent(gas=10**7) == (409, "not-allowed")
+    assert sent(value=1) == (202, "")
+    assert sent() == (409, "not-allowed")  # the nonce is used
+
+
+def test_a_receipt_that_is_not_there_yet(browser: Browser) -> None:
+    """Unknown transactions are 404."""
+    assert browser.client.get("/v1/transactions/0x" + "0" * 64).json()["code"] == "not-found"
