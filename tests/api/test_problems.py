@@ -36,6 +36,10 @@ def stream(size: int) -> Iterator[bytes]:
         yield b"x" * (1 << 16)
 
 
+JSON = {"content-type": "application/json"}
+FAUCET: dict[str, Any] = {"url": "/v1/faucet", "method": "POST"}
+QUOTES: dict[str, Any] = {"url": "/v1/datasets/1/quotes", "method": "POST"}
+CLOSE: dict[str, Any] = {"url": "/v1/transactions/deactivate-offer", "method": "POST"}
 BAD: dict[str, tuple[int, str, dict[str, Any]]] = {
     "no such path": (404, "no-such-route", {"url": "/v1/nothing"}),
     "no such method": (405, "method-not-allowed", {"url": "/v1/datasets", "method": "PUT"}),
@@ -45,18 +49,18 @@ BAD: dict[str, tuple[int, str, dict[str, Any]]] = {
     "an unknown filter": (422, "invalid-fields", {"url": "/v1/datasets?colour=red"}),
     "a made-up cursor": (422, "bad-input", {"url": "/v1/datasets?after=xyz"}),
     "a mistyped address": (422, "invalid-fields", {"url": "/v1/accounts/0x" + "aB" * 20}),
-    "no JSON": (422, "invalid-fields", {"url": "/v1/faucet", "method": "POST", "content": b"{", "headers": {"content-type": "application/json"}}),
-    "JSON that names half a character": (422, "invalid-fields", {"url": "/v1/faucet", "method": "POST", "content": b'{"\\ud800": 1}', "headers": {"content-type": "application/json"}}),
-    "deep JSON": (400, "bad-request", {"url": "/v1/faucet", "method": "POST", "content": b"[" * 100_000, "headers": {"content-type": "application/json"}}),
-    "too long a body": (413, "too-large", {"url": "/v1/faucet", "method": "POST", "content": b" " * (1 << 21)}),
-    "too long a stream": (413, "too-large", {"url": "/v1/faucet", "method": "POST", "content": stream(1 << 21)}),
-    "a length that is none": (400, "bad-request", {"url": "/v1/faucet", "method": "POST", "headers": {"content-length": "-1"}}),
+    "no JSON": (422, "invalid-fields", FAUCET | {"content": b"{", "headers": JSON}),
+    "half a character": (422, "invalid-fields", FAUCET | {"content": b'{"\\ud800": 1}', "headers": JSON}),
+    "deep JSON": (400, "bad-request", FAUCET | {"content": b"[" * 100_000, "headers": JSON}),
+    "too long a body": (413, "too-large", FAUCET | {"content": b" " * (1 << 21)}),
+    "too long a stream": (413, "too-large", FAUCET | {"content": stream(1 << 21)}),
+    "a length that is none": (400, "bad-request", FAUCET | {"headers": {"content-length": "-1"}}),
     "another host": (400, "unknown-host", {"url": "/v1/health", "headers": {"host": "evil.example"}}),
-    "another site": (403, "forged-request", {"url": "/v1/faucet", "method": "POST", "headers": {"origin": "null"}}),
+    "another site": (403, "forged-request", FAUCET | {"headers": {"origin": "null"}}),
     "not signed in": (401, "not-signed-in", {"url": "/v1/me"}),
-    "a circuit that is none": (422, "bad-document", {"url": "/v1/datasets/1/quotes", "method": "POST", "content": b"{}"}),
-    "what the contract refuses": (409, "reverted", {"url": "/v1/transactions/deactivate-offer", "method": "POST", "json": {"account": STRANGER.address, "offer": 1}}),
-}  # fmt: skip
+    "a circuit that is none": (422, "bad-document", QUOTES | {"content": b"{}"}),
+    "what the contract refuses": (409, "reverted", CLOSE | {"json": {"account": STRANGER.address, "offer": 1}}),
+}
 
 
 @pytest.mark.parametrize("what", BAD)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -124,10 +125,9 @@ def test_a_message_for_another_place_or_time_is_refused(how: str) -> None:
 def test_no_text_breaks_the_parser(noise: str, at: int, cut: int) -> None:
     """Whatever is put into a message, it is read or refused."""
     text = message()
-    try:
-        siwe.parse(text[:at] + noise + text[at + cut :])
-    except SignInRefused as refused:
-        assert refused.next_step
+    with suppress(SignInRefused):
+        said = siwe.parse(text[:at] + noise + text[at + cut :])
+        assert said.nonce.isalnum()
 
 
 def test_signing_in_and_out(scene: Scene, browser: Browser) -> None:
@@ -203,9 +203,9 @@ def test_five_minutes_are_all(scene: Scene, browser: Browser) -> None:
 
 
 @pytest.fixture(scope="module")
-def wallet(scene: Scene) -> Iterator[str]:
+def wallet(scene: Scene) -> str:
     """A contract account that calls everything its own that the stranger signed."""
-    yield deploy_wallet(scene.chain, STRANGER)
+    return deploy_wallet(scene.chain, STRANGER)
 
 
 def test_a_contract_account_signs_in(scene: Scene, browser: Browser, wallet: str) -> None:

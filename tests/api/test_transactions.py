@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -70,12 +69,12 @@ def signed_permit(account: Account, permit: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def newcomer(scene: Scene, browser: Browser) -> Iterator[Account]:
+def newcomer(scene: Scene, browser: Browser) -> Account:
     """Somebody who gets gas and test money through the API."""
     account = Account.generate()
     assert browser.client.post("/v1/faucet", json={"account": account.address}).json()["wei"] == str(10 * ETHER)
     carry_out(browser, account, prepare(browser, "faucet", account, amount=str(100 * DOLLAR)))
-    yield account
+    return account
 
 
 def test_from_nothing_to_a_job(scene: Scene, browser: Browser, newcomer: Account) -> None:
@@ -104,7 +103,7 @@ def test_from_nothing_to_a_job(scene: Scene, browser: Browser, newcomer: Account
 
 
 def test_a_contract_account_approves_instead(scene: Scene, browser: Browser) -> None:
-    """With `approval`, an approval comes before, for those who cannot sign permits; the second call's gas stays open."""
+    """With `approval`, an approval comes first, for those who cannot sign permits; the second call's gas stays open."""
     wallet = Account.generate()
     address = deploy_wallet(scene.chain, wallet)
     asked = browser.client.post(
@@ -119,7 +118,7 @@ def test_a_contract_account_approves_instead(scene: Scene, browser: Browser) -> 
 
 
 def test_an_owners_work(scene: Scene, browser: Browser, newcomer: Account) -> None:
-    """Publish, a new version, an offer, a sale, closing it, revoking the license, collecting: all by prepared drafts."""
+    """Publishing, a version, an offer, a sale, closing it, revoking the license, collecting: all by prepared drafts."""
     manifest = scene.market.dataset(1).manifest
     assert "DatasetVersion" in carry_out(browser, newcomer, prepare(browser, "publish", newcomer, manifest=manifest))
     dataset = scene.market.dataset_count()

@@ -161,19 +161,19 @@ def told(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """OpenAPI's words for the errors of a route."""
     words = {
         400: "The request is not understood.",
-        401: "Not signed in.",
+        401: "Not signed in, or with a token that is none.",
         403: "Forbidden: another site, a missing scope, or a sign-in that was refused.",
         404: "Not there.",
         409: "The market's rules say no.",
-        413: "Too large.",
+        413: "A body or an object is too large.",
         416: "Outside the object.",
         422: "A field or document cannot be used as it is.",
         429: "Too many requests; `Retry-After` says when.",
         502: "A store gave bytes that do not hash to their name.",
         503: "A part of the node is out of reach or busy; `Retry-After` says when.",
     }
-    # Host, rate, size and parts of the node concern every route.
-    every = sorted({400, 422, 429, 503, *statuses})
+    # Host, origin, size, rate, a wrong token and the node's parts concern every route.
+    every = sorted({400, 401, 403, 413, 422, 429, 503, *statuses})
     return {
         status: {"description": words[status], "content": {MEDIA: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
         for status in every

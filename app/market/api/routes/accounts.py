@@ -50,7 +50,7 @@ def _money(session: Session, here: Here, address: str) -> Money:
     )
 
 
-@router.get("/me", response_model=Me, responses=told(401, 403), dependencies=SECURED)
+@router.get("/me", response_model=Me, responses=told(), dependencies=SECURED)
 def get_me(here: Here, who: READER) -> Response:
     """The caller's own money, licenses, jobs and datasets."""
     now = here.now()

@@ -85,7 +85,7 @@ def _prepare_route(action: str, prepare: Prepare, order: type[Account], words: s
     register: Callable[[Callable[..., Response]], Any] = router.post(
         f"/transactions/{action}",
         response_model=Prepared,
-        responses=told(404, 409, 413, 502),
+        responses=told(404, 409, 502),
         dependencies=[Depends(costs(1))],
     )
     register(route)
@@ -129,7 +129,7 @@ def get_transaction(tx: Tx, here: Here) -> Response:
     )
 
 
-@router.post("/rpc", response_class=JSONResponse, responses=told(404, 413))
+@router.post("/rpc", response_class=JSONResponse, responses=told(404))
 def relay_rpc(
     here: Here,
     asked: Annotated[

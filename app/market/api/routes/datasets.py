@@ -93,7 +93,7 @@ def get_croissant(
 @router.post(
     "/datasets/{id}/quotes",
     response_model=QuoteReport,
-    responses=told(404, 409, 413, 502),
+    responses=told(404, 409, 502),
     dependencies=[Depends(costs(2))],
     openapi_extra=raw_body("application/json", {"type": "object"}, CIRCUIT_EXAMPLE),
     description=PUBLIC,
@@ -108,7 +108,7 @@ def quote_circuit_bytes(
 @router.get(
     "/datasets/{id}/quotes/{circuit}",
     response_model=QuoteReport,
-    responses=told(404, 409, 413, 502),
+    responses=told(404, 409, 502),
     dependencies=[Depends(costs(2))],
 )
 def quote_published(

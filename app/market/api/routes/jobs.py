@@ -156,7 +156,7 @@ def list_facts(id: Id, here: Here) -> Response:
     "/jobs/{id}/audits",
     response_model=AuditCard,
     status_code=202,
-    responses=told(401, 403, 404, 409) | {202: links("$response.body#/id", get_audit="id")},
+    responses=told(404, 409) | {202: links("$response.body#/id", get_audit="id")},
     dependencies=[*SECURED, Depends(costs(20))],
     tags=["audit"],
 )

@@ -49,7 +49,7 @@ class Published(Reply):
     bytes: int
 
 
-@router.get("/documents/{digest}", response_class=Response, responses=told(404, 413, 502) | DOCUMENT)
+@router.get("/documents/{digest}", response_class=Response, responses=told(404, 502) | DOCUMENT)
 def get_document(digest: Digest, here: Here, if_none_match: IfNoneMatch = None) -> Response:
     """A canonical JSON document (manifest, policy, circuit, receipt, decision, sealed result) by its digest."""
     data = here.store.read(digest_to_cid(digest), limit=MAX_DOCUMENT_BYTES)
@@ -57,7 +57,7 @@ def get_document(digest: Digest, here: Here, if_none_match: IfNoneMatch = None) 
     return frozen(data, digest, "application/json", if_none_match)
 
 
-@router.get("/blobs/{cid}", response_class=Response, responses=told(404, 413, 416, 502) | BYTES)
+@router.get("/blobs/{cid}", response_class=Response, responses=told(404, 416, 502) | BYTES)
 def get_blob(
     cid: CidText,
     here: Here,
@@ -112,7 +112,7 @@ def _range(text: str | None, size: int) -> tuple[int, int]:
     "/circuits",
     response_model=Published,
     status_code=201,
-    responses=told(401, 403, 413) | {201: links("$response.body#/digest", get_document="digest")},
+    responses=told() | {201: links("$response.body#/digest", get_document="digest")},
     dependencies=WRITES,
     openapi_extra=raw_body("application/json", {"type": "object"}, CIRCUIT_EXAMPLE),
 )
@@ -126,7 +126,7 @@ def publish_circuit(data: Raw, here: Here, _: WRITER) -> Response:
     "/policies",
     response_model=Published,
     status_code=201,
-    responses=told(401, 403, 413) | {201: links("$response.body#/digest", get_document="digest")},
+    responses=told() | {201: links("$response.body#/digest", get_document="digest")},
     dependencies=WRITES,
     openapi_extra=raw_body(
         "application/json", OutputPolicy.model_json_schema(), {"circuits": ["linear"], "release": "label"}

@@ -62,7 +62,7 @@ def begin_session(asked: Challenge, here: Here) -> Response:
     return reply(Message(message=message, nonce=nonce, expires_at=expires_at))
 
 
-@router.post("/session", response_model=SessionCard, status_code=201, responses=told(403))
+@router.post("/session", response_model=SessionCard, status_code=201, responses=told())
 def open_session(signed: Signed, here: Here) -> Response:
     """Sign in: the cookie that this sets is the session. Contract accounts answer by ERC-1271."""
     said = siwe.parse(signed.message)
@@ -77,13 +77,13 @@ def open_session(signed: Signed, here: Here) -> Response:
     return answer
 
 
-@router.get("/session", response_model=SessionCard, responses=told(401))
+@router.get("/session", response_model=SessionCard, responses=told())
 def get_session(who: Who) -> Response:
     """Who this browser or token is here."""
     return reply(_card(who), headers={"cache-control": "no-store"})
 
 
-@router.delete("/session", status_code=204, responses=told(401, 403), dependencies=SECURED)
+@router.delete("/session", status_code=204, responses=told(), dependencies=SECURED)
 def close_session(here: Here, who: Annotated[Caller, Depends(in_person)]) -> Response:
     """Sign out."""
     assert who.session is not None

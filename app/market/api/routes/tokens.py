@@ -51,7 +51,7 @@ class TokenList(Reply):
     items: tuple[TokenCard, ...]
 
 
-@router.post("/tokens", response_model=MadeToken, status_code=201, responses=told(401, 403, 409))
+@router.post("/tokens", response_model=MadeToken, status_code=201, responses=told(409))
 def make_token(asked: NewToken, here: Here, who: Person) -> Response:
     """Make a token for a program."""
     text, token = here.access.new_token(who.address, asked.name, asked.scopes, asked.days)
@@ -59,14 +59,14 @@ def make_token(asked: NewToken, here: Here, who: Person) -> Response:
     return reply(made, 201, {"cache-control": "no-store", "location": f"/v1/tokens/{token.id}"})
 
 
-@router.get("/tokens", response_model=TokenList, responses=told(401, 403))
+@router.get("/tokens", response_model=TokenList, responses=told())
 def list_tokens(here: Here, who: Person) -> Response:
     """The caller's tokens."""
     cards = tuple(TokenCard(**_fields(token)) for token in here.access.tokens(who.address))
     return reply(TokenList(items=cards), headers={"cache-control": "no-store"})
 
 
-@router.delete("/tokens/{id}", response_model=TokenCard, responses=told(401, 403, 404))
+@router.delete("/tokens/{id}", response_model=TokenCard, responses=told(404))
 def revoke_token(
     id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$"), Field(examples=["0123456789abcdef"])],
     here: Here,
