@@ -16,7 +16,7 @@ from fhe.profile import EncryptionProfile, Gadget
 
 U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]
-BackendName = Literal["auto", "reference", "native"]
+BackendName = Literal["auto", "cpu", "reference", "native", "cuda"]
 
 MAX_DIGIT_BITS = 31
 
@@ -30,6 +30,10 @@ class Core(Protocol):
     @property
     def name(self) -> str:
         """Which implementation this is, for people."""
+
+    @property
+    def batch(self) -> int:
+        """About how many lookups it likes to be given at once."""
 
     def keyswitch(self, lwe: U64) -> U64:
         """LWE ciphertexts (batch, N + 1) under the GLWE key -> (batch, n + 1) under the LWE key."""
@@ -56,19 +60,34 @@ def _fits(gadget: Gadget) -> bool:
 
 
 def prepare(profile: EncryptionProfile, key: EvaluationKey, backend: BackendName = "auto", threads: int = 1) -> Core:
-    """A core for `key`, on `backend`; "auto" is the native one where it can be had, else NumPy with a warning.
+    """A core for `key`, on `backend`.
 
-    Errors: BadKey, BadInput; Unavailable when `backend` is "native" and there is none.
+    "cpu" is the native core where it can be had, else NumPy with a warning. "auto" is a GPU that passes its self-test,
+    with the CPU behind it, else the CPU.
+    Errors: BadKey, BadInput; Unavailable when `backend` is "native" or "cuda" and there is none (for "cuda" also later,
+    when the GPU fails); VerificationFailed when "cuda" computes other bytes than the known answers.
     """
     check_parameters(profile)
     if backend == "reference":
         return ReferenceCore(profile, key)
+    if backend in {"auto", "cuda"}:
+        from fhe.engine.cuda import trusted
+
+        if backend == "cuda":
+            return trusted.prepare(profile, key, None)
+        if trusted.available():
+            return trusted.prepare(profile, key, lambda: _on_cpu(profile, key, threads))
+    return _on_cpu(profile, key, threads, strict=backend == "native")
+
+
+def _on_cpu(profile: EncryptionProfile, key: EvaluationKey, threads: int, *, strict: bool = False) -> Core:
+    """The native core, else NumPy with a warning; `strict`: else Unavailable."""
     from fhe.engine.native.core import NativeCore
 
     try:
         return NativeCore(profile, key, threads)
     except Unavailable as error:
-        if backend == "native":
+        if strict:
             raise
-        warnings.warn(f"{error} The NumPy reference computes instead, much more slowly.", RuntimeWarning, stacklevel=2)
+        warnings.warn(f"{error} The NumPy reference computes instead, much more slowly.", RuntimeWarning, stacklevel=3)
         return ReferenceCore(profile, key)

@@ -27,8 +27,6 @@ from fhe.profile import EncryptionProfile
 
 U64 = npt.NDArray[np.uint64]
 
-BOOTSTRAPS = 512  # about as many lookups are computed together: a second of work, 16 MB of ciphertexts
-
 _prepared: WeakKeyDictionary[EvaluationKey, dict[tuple[BackendName, int], Core]] = WeakKeyDictionary()
 
 
@@ -67,14 +65,14 @@ def evaluate(
     lookups = sum(len(layer.source) for layer in circuit.layers if isinstance(layer, Lookup))
     tables = [_tables(layer, profile) if isinstance(layer, Lookup) else None for layer in circuit.layers]
     outputs, done = np.arange(len(last.bias)), 0
-    step = max(1, BOOTSTRAPS // max(lookups, len(outputs)))
+    step = max(1, core.batch // max(lookups, len(outputs)))
     for span in found:
         wires = Wires(circuit, profile, source, span)
         for start in range(span.start, span.stop, step):
             part = range(start, min(start + step, span.stop))
             looked_up = _look_up(circuit, wires, core, tables, part)
-            for begin in range(0, len(outputs), BOOTSTRAPS):  # more than one block only if `step` is one row
-                block = wires.values(last, outputs[begin : begin + BOOTSTRAPS], part, looked_up)
+            for begin in range(0, len(outputs), core.batch):  # more than one block only if `step` is one row
+                block = wires.values(last, outputs[begin : begin + core.batch], part, looked_up)
                 results.add(block.transpose(1, 0, 2))
             done += len(part) * lookups
             if progress is not None:

@@ -25,6 +25,7 @@ class ReferenceCore:
     """Keyswitch, bootstrap and packing for one evaluation key. Implements `fhe.engine.core.Core`."""
 
     name = "reference"
+    batch = 512
 
     def __init__(self, profile: EncryptionProfile, key: EvaluationKey) -> None:
         key.check(profile)

@@ -20,6 +20,7 @@ from fhe.decrypt_lookup import decrypt_lookups
 from fhe.engine import evaluate as module
 from fhe.engine import wires
 from fhe.engine.evaluate import evaluate
+from fhe.engine.native.core import NativeCore
 from fhe.engine.output import Output
 from fhe.insecure_keys import insecure_test_keys
 from fhe.interpret import interpret
@@ -90,7 +91,7 @@ def test_threads_and_batches_change_no_byte(world: World, monkeypatch: pytest.Mo
     circuit = tree_like(world, outputs=5)
     results = set()
     for bootstraps, threads in ((1, 1), (1, 2), (3, 1), (37, 2), (512, 1), (512, 2), (100_000, 2)):
-        monkeypatch.setattr(module, "BOOTSTRAPS", bootstraps)
+        monkeypatch.setattr(NativeCore, "batch", bootstraps)
         results.add(run(world, circuit, 250, 60, threads=threads).to_bytes())
     assert len(results) == 1
 
@@ -105,10 +106,10 @@ def test_memory_limits_change_no_byte(world: World, monkeypatch: pytest.MonkeyPa
 
 
 def test_batches_stay_as_small_as_promised(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No more than `BOOTSTRAPS` ciphertexts are computed together, whatever the number of rows."""
+    """No more ciphertexts than a core's `batch` are computed together, whatever the number of rows."""
     core = module.core_for(world.profile, world.table, world.key, 1, "native")
     plain, counts = type(core).bootstrap, []
-    monkeypatch.setattr(module, "BOOTSTRAPS", 50)
+    monkeypatch.setattr(type(core), "batch", 50)
     monkeypatch.setattr(type(core), "bootstrap", lambda self, *a: counts.append(len(a[0])) or plain(self, *a))
     run(world, tree_like(world), 0, 600, backend="native")
     assert sum(counts) == 600 * 4

@@ -27,7 +27,8 @@ from fhe.engine.cuda.source import source
 from fhe.profile import EncryptionProfile
 
 HERE = Path(__file__).parent
-FLAGS = ("-O2", "-std=c++17", "-ffp-contract=off", "-fno-sanitize=undefined", "-fno-strict-aliasing", "-fno-exceptions", "-w")
+EXACT = ("-ffp-contract=off", "-fno-sanitize=undefined", "-fno-strict-aliasing")
+FLAGS = ("-O2", "-std=c++17", *EXACT, "-fno-exceptions", "-w", "-shared", "-fPIC")
 FAILURES = {1: "threads wait at a barrier for others that ended", 2: "a write past shared memory", 3: "no memory"}
 GUARD = 64  # words of a pattern at both ends of each array
 PATTERN = 0xA5A5A5A5A5A5A5A5
@@ -53,7 +54,7 @@ def library(text: str, without_barrier: int = -1) -> ctypes.CDLL:
     name.with_suffix(".cu").write_text(text)
     defines = [f'-DKERNELS="{name}.cu"', f"-DNO_BARRIER={without_barrier}"]
     target = name.with_suffix(".so")
-    command = [*compiler(), *FLAGS, "-shared", "-fPIC", *defines, str(HERE / "emulator.cc"), "-o", str(target)]
+    command = [*compiler(), *FLAGS, *defines, str(HERE / "emulator.cc"), "-o", str(target)]
     subprocess.run(command, check=True, timeout=300)
     return ctypes.CDLL(str(target))
 

@@ -17,6 +17,7 @@ U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]
 
 THREADS = 128
+RESIDENT = 3  # accumulators of a multiprocessor at most; bootstrap.cu
 TALL = 16  # ciphertexts of a block of the keyswitch; keyswitch.cu
 COEFFICIENTS = 32  # whose digits a block of the keyswitch holds; keyswitch.cu
 SUBTOTAL = 32  # bits of the packing key in one subtotal; packing.cu
@@ -49,6 +50,11 @@ class CudaCore:
         self._bootstrap_key: Array = None
         self._packing_key: Array = None
         self._keyswitch_key: tuple[Array, Array] | None = None
+
+    @property
+    def batch(self) -> int:
+        """Eight times what the device computes at once: a second's part, less than 100 MB of ciphertexts."""
+        return max(512, 8 * self.device.multiprocessors() * RESIDENT)
 
     def keyswitch(self, lwe: U64) -> U64:
         """LWE ciphertexts (batch, N + 1) under the GLWE key -> (batch, n + 1) under the LWE key."""

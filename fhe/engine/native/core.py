@@ -28,6 +28,7 @@ class NativeCore:
     """
 
     name = "native"
+    batch = 512  # lookups: a second of work, 16 MB of ciphertexts
 
     def __init__(
         self, profile: EncryptionProfile, key: EvaluationKey, threads: int = 1, lanes: int | None = None
