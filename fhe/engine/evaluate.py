@@ -17,7 +17,7 @@ from app.protocol.seams import Progress
 from fhe.circuit import Circuit, Linear, Lookup
 from fhe.engine.core import BackendName, Core, check_parameters, prepare
 from fhe.engine.gadget import table_polynomials
-from fhe.engine.linear import evaluate_bodies
+from fhe.engine.linear import Combine, evaluate_bodies
 from fhe.engine.output import Output, choose_form
 from fhe.engine.results import LweResults, PackedResults, Results
 from fhe.engine.source import ChunkSource, check_fits, spans
@@ -51,7 +51,10 @@ def evaluate(
     if not isinstance(last, Linear):
         raise BadModel("This circuit does not end with a linear layer.", "Compile the model again.")
     if len(circuit.layers) == 1:
-        words = evaluate_bodies(circuit, profile, table, source, first_row, rows, threads=threads, progress=progress)
+        combine = _combine(profile, backend)
+        words = evaluate_bodies(
+            circuit, profile, table, source, first_row, rows, threads=threads, progress=progress, combine=combine
+        )
         return Output("bodies", rows, len(last.bias), last.width, profile.polynomial_size, 64, words)
     check_fits(circuit, profile, table)
     check_lookups_fit(circuit, profile)
@@ -78,6 +81,16 @@ def evaluate(
             if progress is not None:
                 progress(done, rows * lookups)
     return results.output(rows, last)
+
+
+def _combine(profile: EncryptionProfile, backend: BackendName) -> Combine | None:
+    """What sums columns: a GPU where it is asked for by name, else NumPy. Errors: Unavailable, VerificationFailed."""
+    if backend != "cuda":
+        return None  # words come from a store and go back over the bus: a GPU gains nothing
+    from fhe.engine.cuda.columns import Columns
+    from fhe.engine.cuda.trusted import trusted
+
+    return Columns(profile, trusted()).combine
 
 
 def core_for(

@@ -27,6 +27,8 @@ from fhe.profile import EncryptionProfile
 U64 = npt.NDArray[np.uint64]
 
 TILE = 16384  # words: a tile, its products and its sums fill half of a 1 MiB second-level cache
+Read = Callable[..., U64]
+Combine = Callable[[Linear, EncryptionProfile, Circuit, Read, Batch], U64]
 MOST_SUMS = 4096  # chunks times outputs in one batch: 64 MiB of sums a thread at N = 2048
 
 
@@ -51,10 +53,12 @@ def evaluate_bodies(
     threads: int = 1,
     out: U64 | None = None,
     progress: Progress | None = None,
+    combine: Combine | None = None,
 ) -> U64:
     """Output bodies u64 (outputs, rows) of a linear circuit on rows [first_row, first_row + rows).
 
     `out`, if given, is filled instead of a new array (it may be a mapped file). Memory beyond it is bounded.
+    `combine` sums one batch, as this module's does; a GPU's may stand there.
     Errors: BadModel, RowsOutsideDataset, and what the source raises.
     """
     check_fits(circuit, profile, table)
@@ -63,7 +67,7 @@ def evaluate_bodies(
     bias = layer.bias.view(np.uint64) << np.uint64(63 - layer.width)
 
     def work(batch: Batch) -> int:
-        sums = _combine(layer, profile, circuit, source.bodies, batch)
+        sums = (combine or combine_words)(layer, profile, circuit, source.bodies, batch)
         sums += bias[:, None, None]
         column = batch.column
         for index, span in enumerate(batch.parts):
@@ -78,7 +82,7 @@ def evaluate_bodies(
 
 def masks(circuit: Circuit, profile: EncryptionProfile, source: ChunkSource, batch: Batch) -> U64:
     """Output masks u64 (outputs, len(batch.chunks), N): whole polynomials, for whoever holds the key."""
-    return _combine(only_linear(circuit, profile), profile, circuit, source.mask, batch)
+    return combine_words(only_linear(circuit, profile), profile, circuit, source.mask, batch)
 
 
 def mask_batches(
@@ -94,13 +98,7 @@ def _most(layer: Linear) -> int:
     return max(1, min(BATCH, MOST_SUMS // len(layer.bias)))
 
 
-def _combine(
-    layer: Linear,
-    profile: EncryptionProfile,
-    circuit: Circuit,
-    read: Callable[..., U64],
-    batch: Batch,
-) -> U64:
+def combine_words(layer: Linear, profile: EncryptionProfile, circuit: Circuit, read: Read, batch: Batch) -> U64:
     """Sum of weight times words, u64 (outputs, chunks, N)."""
     size = len(batch.chunks) * profile.polynomial_size
     sums = np.zeros((len(layer.bias), size), np.uint64)

@@ -1,19 +1,19 @@
 // Linear layers over packed columns, and the AES key stream of their masks. Exact modulo 2^64.
 
-// out[r][x] = bias[r] + sum over k in [indptr[r], indptr[r + 1]) of weights[k] * words[columns[k]][x], for x < 2 pairs.
+// sums[r][x] += sum over k in [indptr[r], indptr[r + 1]) of weights[k] * words[columns[k]][x], for x < 2 pairs.
 // One pair of words a thread, one output a row of blocks; the words of an input are read once an output.
 extern "C" __global__ void combine(const pair *__restrict__ words, const i64 *__restrict__ indptr,
                                    const i64 *__restrict__ columns, const u64 *__restrict__ weights,
-                                   const u64 *__restrict__ bias, pair *__restrict__ out, i64 pairs) {
+                                   pair *__restrict__ sums, i64 pairs) {
   i64 at = (i64)blockIdx.x * blockDim.x + threadIdx.x, row = blockIdx.y;
   if (at >= pairs) return;
-  pair sum = {bias[row], bias[row]};
+  pair sum = sums[row * pairs + at];
   i64 stop = indptr[row + 1];
   _Pragma("unroll 4") for (i64 k = indptr[row]; k < stop; k++) {
     pair word = words[columns[k] * pairs + at];
     sum.x += word.x * weights[k], sum.y += word.y * weights[k];
   }
-  out[row * pairs + at] = sum;
+  sums[row * pairs + at] = sum;
 }
 
 INLINE u32 rotl(u32 x, int n) { return x << n | x >> (32 - n); }
