@@ -1,0 +1,70 @@
+"""Debian's Chromium under Playwright's driver, with nothing that talks to the outside."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+ARGUMENTS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+)
+PATIENCE = 20_000  # milliseconds
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """One browser; each context of it has a fresh profile."""
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=list(ARGUMENTS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@dataclass
+class Visitor:
+    """One person's browser: a fresh profile, and everything in it that went wrong unseen."""
+
+    context: BrowserContext
+    origin: str
+    faults: list[str] = field(default_factory=list)
+
+    @classmethod
+    def arrive(cls, browser: Browser, origin: str, **settings: Any) -> Visitor:
+        """Open a profile on a site."""
+        settings = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"} | settings
+        context = browser.new_context(base_url=origin, accept_downloads=True, **settings)
+        context.set_default_timeout(PATIENCE)
+        visitor = cls(context, origin)
+        context.on("console", visitor._heard)
+        context.on("weberror", lambda error: visitor.faults.append(f"uncaught: {error.error}"))
+        return visitor
+
+    def page(self, path: str = "/") -> Page:
+        """A new tab on a page."""
+        page = self.context.new_page()
+        page.goto(path)
+        return page
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        """A violated policy is a fault whatever else happens; so is any other error but a request that failed."""
+        text = message.text
+        if "Content Security Policy" in text or "TrustedHTML" in text or "integrity" in text:
+            self.faults.append(text)
+        elif message.type == "error" and "Failed to load resource" not in text and "net::ERR" not in text:
+            self.faults.append(text)
