@@ -52,6 +52,15 @@ def database(new_database: Callable[[], Database]) -> Database:
 
 
 @pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[Database]:
+    """An empty, migrated SQLite file, where the kind of database makes no difference."""
+    made = Database(f"sqlite:///{tmp_path}/index.sqlite")
+    made.migrate()
+    yield made
+    made.close()
+
+
+@pytest.fixture
 def store(tmp_path: Path) -> BlockStore:
     """An empty block store."""
     return BlockStore(tmp_path / "store")

@@ -140,7 +140,7 @@ def search(
     rows = session.execute(query.order_by(*order.by()).limit(limit + 1)).mappings().all()
     items = tuple(entry(row) for row in rows[:limit])
     follows = order.cursor(rows[limit - 1]) if len(rows) > limit else None
-    total, facets = counted(session, wanted.model_dump_json(), lambda: _facets(session, fits))
+    total, facets = counted(session, repr(wanted), lambda: _facets(session, fits))
     return CataloguePage(items=items, next=follows, total=total, facets=facets)
 
 
