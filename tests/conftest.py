@@ -33,6 +33,7 @@ AREAS = (
     "chain",
     "attack",
     "market",
+    "api",
     "compile_trees",
     "contracts",
     "demo",

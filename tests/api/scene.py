@@ -23,7 +23,9 @@ from app.custodian.market_chain import MarketChain
 from app.execution.execute import execute
 from app.execution.facts import gather
 from app.market.api.app import create_app
+from app.market.api.openapi import describe, operation
 from app.market.api.parts import Parts
+from app.market.api.routes import ROUTERS
 from app.market.api.settings import Settings
 from app.market.db.database import Database
 from app.market.indexer.indexer import Indexer
@@ -158,3 +160,12 @@ def browse(scene: Scene, settings: Settings = SETTINGS, headers: Mapping[str, st
 
 
 STRANGER = person("stranger")
+
+
+def operation_names() -> set[str]:
+    """The API's operations, without a node."""
+    bare = FastAPI(generate_unique_id_function=operation)
+    for router in ROUTERS:
+        bare.include_router(router, prefix="/v1")
+    describe(bare)
+    return {each["operationId"] for item in bare.openapi()["paths"].values() for each in item.values()}
