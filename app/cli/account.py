@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -20,14 +21,21 @@ def dollars(amount: int) -> str:
     return f"{amount / 10**DECIMALS:,.6f}".rstrip("0").rstrip(".")
 
 
-def init(as_json: AsJson = False) -> None:
-    """Set up an empty market in the home folder: embedded chain, contracts, block store."""
+def init(
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="A node's settings, for a chain that is not embedded."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Set up an empty market in the home folder: chain, contracts, store; all of it embedded without --config."""
     from app.client.setup import set_up
+    from app.node.settings import read_settings
 
     session = Session("operator", as_json)
     if (session.home.root / "node.json").exists():
         raise BadInput(f"{session.home.root} is set up already.", "Use it as it is, or name another DARKROOM_HOME.")
-    deployed = set_up(session.home)
+    deployed = set_up(session.home, read_settings(config).network if config else None)
     value = {"home": str(session.home.root), "contracts": {each.name: each.address for each in deployed}}
     session.out.show(value, lambda out: out.print(facts_table({"home": value["home"], **value["contracts"]})))  # type: ignore[dict-item]
 

@@ -93,7 +93,7 @@ def serve(home: Home, settings: NodeSettings, listener: socket.socket, origin: s
         while not server.started and not stop.wait(0.05):
             if server.should_exit:
                 return
-        LOG.info("ready", extra={"url": origin})
+        LOG.info("ready", extra={"address": origin})
         while not (stop.wait(0.1) or server.should_exit):
             pass
         app.state.backend.streams.close()
@@ -136,8 +136,10 @@ def adopt(number: int) -> socket.socket:
     """The listening socket that a supervisor handed down. Errors: BadInput."""
     try:
         listener = socket.socket(fileno=number)
-        if not listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-            raise OSError
     except OSError:
-        raise BadInput(f"Descriptor {number} is no listening socket.", "Start the node with darkroom up.") from None
+        listener = None
+    if listener is None or not listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        if listener is not None:
+            listener.close()
+        raise BadInput(f"Descriptor {number} is no listening socket.", "Start the node with darkroom up.")
     return listener

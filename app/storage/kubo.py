@@ -1,8 +1,9 @@
 """Blocks in an IPFS node that speaks Kubo's RPC, through ipfshttpclient.
 
 Files are cut, hashed and checked here, block by block, so the node's own chunker and its honesty do not matter: it
-keeps blocks, and finds those of others. A file is pinned once all its blocks are there. The client's version check is
-left out: it knows Kubo up to 0.7, while the calls used here (block/put, block/get, block/stat, pin/add) are the same.
+keeps blocks, and finds those of others. A file is pinned once all its blocks are there, and fetched again. The client's
+version check is left out: it knows Kubo up to 0.7, while the calls used here (block/put, block/get, block/stat,
+pin/add) are the same.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 from app.protocol.errors import NotFound, Unavailable, UsageError
 from app.storage.cid import RAW, Cid
 from app.storage.content import ContentStore
-from app.storage.unixfs import MAX_BLOCK_BYTES
+from app.storage.unixfs import MAX_BLOCK_BYTES, FileBuilder
 
 BLOCK_TIMEOUT_S = 30.0
 PIN_TIMEOUT_S = 300.0
@@ -103,10 +104,15 @@ class KuboBlocks:
 
 
 class KuboStore(ContentStore):
-    """The Store seam over an IPFS node."""
+    """The Store seam over an IPFS node. What is put is fetched again, so that nothing is named that is not there."""
 
     def __init__(self, url: str, *, auth: tuple[str, str] | None = None, timeout_s: float = BLOCK_TIMEOUT_S) -> None:
         super().__init__(KuboBlocks(url, auth=auth, timeout_s=timeout_s))
+
+    def _pinned(self, builder: FileBuilder) -> str:
+        cid = super()._pinned(builder)
+        self.verify(cid)
+        return cid
 
 
 def _multiaddr(url: str) -> str:

