@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.execution.execute import execute
 from app.execution.facts import gather
-from app.protocol.errors import DarkroomError, TryAgain
+from app.protocol.errors import DarkroomError, Reverted, TryAgain
 from app.protocol.market import ZERO, Job, JobState
 from app.provider.journal import Entry, Journal
 from fhe.engine.conformance import self_test
@@ -92,6 +92,9 @@ class ProviderAgent:
             yield Action(job.id, "drew", sent=self._market.draw(self._account, job.id))
         except TryAgain:
             return
+        except Reverted:
+            if self._market.job(job.id).state is job.state:
+                raise  # else another one was faster
 
 
 @cache
