@@ -1,4 +1,4 @@
-"""`darkroom up`, and the node's parts one by one: index, web, sample."""
+"""`darkroom up`, and the node's parts one by one: index, web, keeper, sample."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.context import AsJson
+from app.cli.context import AsJson, AsOwner, Session
 from app.client.home import Home
 
 if TYPE_CHECKING:
     from app.node.settings import NodeSettings
 
-app = typer.Typer(no_args_is_help=True, help="The node's parts, each alone: index, web, sample.")
+app = typer.Typer(no_args_is_help=True, help="The node's parts, each alone: index, web, keeper, sample.")
 Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Settings; docs/operations.md has all.")]
 
 
@@ -66,6 +66,18 @@ def web(
     settings = settings_of(config)
     socket, own = listen(settings) if listener is None else (adopt(listener), origin)
     serve(Home.default(), settings, socket, origin or own, threading.Event())
+
+
+@app.command("keeper")
+def keeper(
+    role: AsOwner,
+    every: Annotated[float, typer.Option(help="Seconds between looks at the chain.", min=0.1)] = 15.0,
+) -> None:
+    """Move on jobs whose deadline has passed, so that refunds come by themselves; log on stderr."""
+    from app.node.agents import serve_keeper
+
+    session = Session(role, False)
+    serve_keeper(session.network.market, session.account, every)
 
 
 @app.command("sample")

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from app.node import logs
+from app.node.keeper import keep
 from app.node.loop import Diary, Unchanged, run, stop_on_signals
 
 if TYPE_CHECKING:
@@ -57,6 +58,13 @@ def serve_custodian(agent: CustodianAgent, market: Market, every: float) -> None
             diary.note(agent.step())
 
     run(step, stop, every=every, log=log)
+
+
+def serve_keeper(market: Market, account: Account, every: float) -> None:
+    """Move overdue jobs on until a signal comes."""
+    log, stop = _begin("keeper")
+    diary = Diary(log)
+    run(lambda: diary.note(keep(market, account)), stop, every=every, log=log)
 
 
 def _begin(name: str) -> tuple[logging.Logger, threading.Event]:

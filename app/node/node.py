@@ -15,7 +15,7 @@ from pathlib import Path
 
 from app.client.home import Home, private_folder
 from app.client.network import Network, read_config, write_config
-from app.client.setup import set_up
+from app.client.setup import OPERATOR, set_up
 from app.node import screen as screens
 from app.node.sample import CUSTODIAN, PROVIDERS, ensure_accounts
 from app.node.serving import listen
@@ -29,7 +29,7 @@ LOG_FILES = 3  # older ones that are kept
 
 def newcomer() -> NodeSettings:
     """The settings without a file: everything embedded, and the sample."""
-    return default_settings(PROVIDERS, CUSTODIAN)
+    return default_settings(PROVIDERS, CUSTODIAN, OPERATOR)
 
 
 def prepare(home: Home, settings: NodeSettings) -> Network:
@@ -50,7 +50,7 @@ def prepare(home: Home, settings: NodeSettings) -> Network:
             f"There is no deployment file {settings.chain.deployment}.",
             "Copy the market's, or put a market on this chain: darkroom init --config FILE.",
         )
-    for role in (*settings.agents.providers, *settings.agents.custodians):
+    for role in settings.agents.roles:
         if not settings.sample:
             home.actor(role)
     network = Network.open(home)
@@ -72,6 +72,7 @@ def services(settings: NodeSettings, config: Path | None, *, listener: int | Non
         found.append(Service("web", (*command, *words), keeps=(listener,)))
     for kind, roles in (("provider", settings.agents.providers), ("custodian", settings.agents.custodians)):
         found += [Service(role, (*command, kind, "serve", "--as", role, *every)) for role in roles]
+    found += [Service(role, (*command, "node", "keeper", "--as", role)) for role in settings.agents.keepers]
     if settings.sample:
         found.append(Service("sample", (*command, "node", "sample"), once=True))
     return found

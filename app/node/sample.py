@@ -7,6 +7,7 @@ demo ran it adds only what is missing. It needs a chain with a faucet, and the o
 from __future__ import annotations
 
 import logging
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,12 @@ def ensure_accounts(home: Home) -> None:
 
 def ensure_sample(home: Home) -> int:
     """Everything that a newcomer clicks through; the dataset's id. Errors: those of publishing."""
+    missing = [name for name in ("concrete", "polars", "sklearn") if find_spec(name) is None]
+    if missing:
+        raise UsageError(
+            f"The sample needs the owner's part of Darkroom ({missing[0]} is missing).",
+            "Install it: pip install 'darkroom[owner]'; or set sample = false in the settings.",
+        )
     stage = set_stage(home)
     ensure_bonds(stage)
     halves, recipe = tables.load(), tables.recipe()

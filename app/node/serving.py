@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from app.client.home import Home
 from app.client.network import Network, threads_available
 from app.market.db.database import Database
-from app.node.loop import when_orphaned
+from app.node.loop import stop_on_signals
 from app.node.settings import PORT, NodeSettings
 from app.protocol.errors import BadInput, NotFound, Unavailable
 
@@ -61,7 +63,7 @@ def _tell(database: Database, stop: threading.Event) -> None:
 
 
 def serve(home: Home, settings: NodeSettings, listener: socket.socket, origin: str, stop: threading.Event) -> None:
-    """Answer requests on `listener` until `stop` is set or a signal comes. Errors: Unavailable, NotFound."""
+    """Answer requests on `listener` until `stop` is set, also by a signal. Errors: Unavailable, NotFound."""
     import uvicorn
 
     from app.market.api import pages
@@ -70,12 +72,20 @@ def serve(home: Home, settings: NodeSettings, listener: socket.socket, origin: s
     from app.market.api.settings import Settings
     from app.node.metrics import Metrics
 
+    class Server(uvicorn.Server):
+        """Without its own signal handlers, which end the process by the signal after an orderly end."""
+
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield
+
+    stop_on_signals(stop)
     network = Network.open(home)
     database = Database(settings.database(home))
     database.migrate()  # the index may not have begun yet
     parts = Parts(network.market, network.store, database, threads=max(1, threads_available() // 2))
     app = create_app(Settings(origin=origin), parts, extensions=[pages.install])
-    server = uvicorn.Server(
+    server = Server(
         uvicorn.Config(
             Metrics(app),
             log_config=None,
@@ -99,10 +109,9 @@ def serve(home: Home, settings: NodeSettings, listener: socket.socket, origin: s
         app.state.backend.streams.close()
         server.should_exit = True
 
-    when_orphaned(stop.set)
     threading.Thread(target=watch, name="watch", daemon=True).start()
     try:
-        server.run(sockets=[listener])  # listens to signals itself
+        server.run(sockets=[listener])
     finally:
         stop.set()
         database.close()

@@ -109,11 +109,17 @@ class Agents(Part):
 
     providers: tuple[Role, ...] = Field(default=(), max_length=32)
     custodians: tuple[Role, ...] = Field(default=(), max_length=32)
+    keepers: tuple[Role, ...] = Field(default=(), max_length=32)  # they move on jobs whose deadline has passed
     every: Annotated[float, Field(ge=0.1, le=600)] = 2.0  # seconds between looks at the chain
+
+    @property
+    def roles(self) -> list[str]:
+        """All of them."""
+        return [*self.providers, *self.custodians, *self.keepers]
 
     @model_validator(mode="after")
     def _apart(self) -> Agents:
-        named = [*self.providers, *self.custodians]
+        named = self.roles
         if len(set(named)) != len(named):
             raise ValueError("a role is named once: an account that does two things gets in its own way")
         return self
@@ -142,9 +148,9 @@ class NodeSettings(Part):
         return f"sqlite:///{home.root / url.removeprefix('sqlite:///')}"
 
 
-def default_settings(sample_providers: tuple[str, ...], sample_custodian: str) -> NodeSettings:
+def default_settings(providers: tuple[str, ...], custodian: str, keeper: str) -> NodeSettings:
     """A node for a newcomer: everything embedded, with the sample's agents."""
-    agents = Agents(providers=sample_providers, custodians=(sample_custodian,), every=1.0)
+    agents = Agents(providers=providers, custodians=(custodian,), keepers=(keeper,), every=1.0)
     return NodeSettings(agents=agents, sample=True)
 
 

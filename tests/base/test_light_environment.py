@@ -23,6 +23,7 @@ LIGHT = (
     "app.provider",
     "app.auditor",
     "app.cli",
+    "app.node",
     "fhe.engine",
 )
 

@@ -29,7 +29,7 @@ from tests.market.state import assert_mirrors, contents
 from tests.node.conftest import call, running
 from tests.node.shopper import Shopper, in_the_clear
 
-PARTS = {"index", "web", "provider-1", "provider-2", "provider-3", "owner", "sample"}
+PARTS = {"index", "web", "provider-1", "provider-2", "provider-3", "owner", "operator", "sample"}
 
 
 def test_a_newcomer_finds_a_whole_market(sample_home: Path, tmp_path: Path) -> None:

@@ -1,0 +1,64 @@
+"""What keeps a market moving by itself: signs of life, and the end of deadlines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.chain.embedded import EmbeddedChain
+from app.node.keeper import GRACE_SECONDS, keep
+from app.protocol.market import JobState
+from app.provider.pulse import SHARE, Pulse
+from tests.chain.scenario import TERMS, Stage, open_market, person, set_stage
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """A market with bonded providers and a license, on an embedded chain."""
+    folder = tmp_path_factory.mktemp("agents")
+    chain = EmbeddedChain(folder / "chain.sqlite")
+    yield set_stage(open_market(chain, Path(folder) / "deployment.json"))
+    chain.close()
+
+
+def test_signs_of_life_come_when_they_are_due(stage: Stage) -> None:
+    """Several in a window and no more: a provider that serves stays in the draw without paying for every look."""
+    market, provider = stage.market, stage.providers[0]
+    pulse = Pulse(market, provider)
+    market.heartbeat(provider)
+    assert not pulse.beat()
+    market.node.advance(TERMS.heartbeat_window // SHARE + 1)  # type: ignore[attr-defined]
+    before = market.provider(provider.address).heartbeat
+    assert pulse.beat()
+    assert market.provider(provider.address).heartbeat > before
+    assert not pulse.beat()
+
+
+def test_who_does_not_serve_gives_no_sign(stage: Stage) -> None:
+    """Neither somebody who never bonded nor a provider that leaves pays for heartbeats that mean nothing."""
+    market = stage.market
+    assert not Pulse(market, person("never bonded")).beat()
+    leaving = stage.providers[1]
+    market.unbond(leaving)
+    market.node.advance(TERMS.heartbeat_window)  # type: ignore[attr-defined]
+    assert not Pulse(market, leaving).beat()
+
+
+def test_overdue_jobs_are_moved_on(tmp_path: Path) -> None:
+    """A job that nobody drew ends once its deadline and a grace are over, by any hand, and the money comes back."""
+    chain = EmbeddedChain(tmp_path / "chain.sqlite")
+    stage = set_stage(open_market(chain, tmp_path / "deployment.json"))
+    market, keeper = stage.market, stage.owner
+    job = stage.open()
+    assert not keep(market, keeper)
+    chain.advance(market.job(job).deadline - market.now() + 1)
+    assert not keep(market, keeper)
+    chain.advance(GRACE_SECONDS + 1)
+    (moved,) = keep(market, keeper)
+    assert (moved.job, moved.what) == (job, "expired")
+    assert market.job(job).state in (JobState.EXPIRED, JobState.FAILED)
+    assert market.claim(stage.buyer.address) > 0
+    assert not keep(market, keeper)
+    chain.close()
