@@ -126,7 +126,8 @@ def listen(settings: NodeSettings) -> tuple[socket.socket, str]:
     tries = [web.port] if web.port is not None else [PORT, 0]
     reason = None
     for port in tries:
-        listener = socket.socket(family)
+        # Named as TCP, or asyncio does not switch Nagle's delay off on what it accepts, and every answer waits 40 ms.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((web.host, port))
