@@ -3,7 +3,7 @@
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-deep lint format types contracts ipfs bench docs lock clean
+.PHONY: help setup demo up test test-deep lint format types contracts ipfs bench docs lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -13,6 +13,9 @@ setup: ## .venv with locked dependencies and the native core; does nothing when 
 
 demo: setup ## the whole story, from a table to a paid, audited result
 	@.venv/bin/darkroom demo
+
+up: setup ## a market of one's own in the browser, with a sample dataset; Ctrl-C stops it
+	@.venv/bin/darkroom up
 
 test: setup lint types contracts ipfs ## everything that must hold, in minutes
 	@$(PY) -m pytest -m "not deep and not gpu"

@@ -16,6 +16,7 @@ class State(StrEnum):
 
     STARTING = "starting"
     READY = "ready"
+    WORKING = "working"  # on the one thing that it has to do
     WAITING = "waiting"  # to be started again
     STOPPING = "stopping"
     STOPPED = "stopped"
@@ -33,9 +34,9 @@ class Life:
     failures: int = 0  # in a row
     restarts: int = 0  # since the beginning
 
-    def started(self, now: float) -> Life:
+    def started(self, now: float, *, once: bool = False) -> Life:
         """It runs, and is not ready yet."""
-        return replace(self, state=State.STARTING, since=now)
+        return replace(self, state=State.WORKING if once else State.STARTING, since=now)
 
     def ready(self) -> Life:
         """It says that it works."""
@@ -43,7 +44,8 @@ class Life:
 
     def stopping(self) -> Life:
         """It was told to stop."""
-        return replace(self, state=State.STOPPING) if self.state in (State.STARTING, State.READY) else self
+        running = (State.STARTING, State.READY, State.WORKING)
+        return replace(self, state=State.STOPPING) if self.state in running else self
 
     def ended(self, code: int, now: float, *, once: bool) -> Life:
         """It ended with an exit code; negative for a signal."""

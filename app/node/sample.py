@@ -55,7 +55,7 @@ def ensure_sample(home: Home) -> int:
     dataset = _dataset(stage.owner, halves, recipe)
     _offers(stage, dataset.id, recipe)
     _models(stage, dataset.id, halves)
-    LOG.info("sample", extra={"dataset": dataset.id, "models": str(home.root / FOLDER)})
+    LOG.info("sample is there", extra={"dataset": dataset.id, "models": str(home.root / FOLDER)})
     return dataset.id
 
 
@@ -94,7 +94,7 @@ def _keys(owner: Owner) -> str:
         except NotFound:
             continue  # its making was cut short
     name = cabinet.free_name(STEM)
-    LOG.info("making-keys", extra={"keyring": name})
+    LOG.info("making keys", extra={"keyring": name})
     owner.new_epoch(name)
     return name
 

@@ -24,6 +24,7 @@ SIGNS = {
     State.READY: ("●", "green"),
     State.DONE: ("✓", "green"),
     State.STARTING: ("◌", "yellow"),
+    State.WORKING: ("◌", "yellow"),
     State.WAITING: ("↻", "yellow"),
     State.STOPPING: ("◌", "yellow"),
     State.STOPPED: ("○", "dim"),

@@ -147,7 +147,7 @@ class Supervisor:
             part.life = part.life.ended(1, self._clock(), once=service.once)
             self._say(service, "error", "part-not-started", reason=error.strerror or type(error).__name__)
             return
-        part.life = part.life.started(self._clock())
+        part.life = part.life.started(self._clock(), once=service.once)
         assert part.process.stderr is not None
         part.reader = threading.Thread(
             target=self._read, args=(service, part.process.stderr), name=f"log of {service.name}", daemon=True
