@@ -29,7 +29,7 @@ router = APIRouter(tags=["datasets"])
 Rows = Annotated[int | None, Query(ge=1, le=MAX_ID, description="All of the dataset's by default.")]
 Replicas = Annotated[int, Query(ge=1, le=MAX_REPLICAS, description="Executors that must agree.")]
 OfferId = Annotated[int | None, Query(ge=1, le=MAX_ID, description="Under whose prices and policy.")]
-PUBLIC = "A circuit's bytes (canonical JSON) are judged and forgotten: nothing is published."
+QUOTE = "Quote a circuit, given as its bytes: cost, price, leak report, the custodian's verdict. Nothing is published."
 
 
 class CatalogueQuery(CatalogueFilter):
@@ -96,7 +96,7 @@ def get_croissant(
     responses=told(404, 409, 502),
     dependencies=[Depends(costs(2))],
     openapi_extra=raw_body("application/json", {"type": "object"}, CIRCUIT_EXAMPLE),
-    description=PUBLIC,
+    description=QUOTE,
 )
 def quote_circuit_bytes(
     id: Id, data: Raw, here: Here, offer: OfferId = None, rows: Rows = None, replicas: Replicas = 2
