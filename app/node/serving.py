@@ -95,7 +95,8 @@ def serve(home: Home, settings: NodeSettings, listener: socket.socket, origin: s
             backlog=BACKLOG,
             timeout_graceful_shutdown=GRACE_SECONDS,
             h11_max_incomplete_event_size=MAX_REQUEST_HEAD,
-            proxy_headers=False,
+            proxy_headers=bool(settings.web.proxies),
+            forwarded_allow_ips=[str(address) for address in settings.web.proxies],
         )
     )
 

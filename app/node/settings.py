@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress, ValidationError, field_validator, model_validator
 
 from app.client.home import Home
 from app.client.network import NodeConfig, from_environment
@@ -93,6 +93,7 @@ class Web(Part):
     host: Where = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65_535)] | None = None
     origin: Where | None = None  # scheme://host[:port]
+    proxies: tuple[IPvAnyAddress, ...] = Field(default=(), max_length=32)  # whose X-Forwarded-For is believed
 
     @model_validator(mode="after")
     def _behind_something(self) -> Web:

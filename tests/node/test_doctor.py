@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 import sqlite3
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from app.cli.main import app
 from app.client.home import Home
 from app.client.network import Network, NodeConfig, write_config
 from app.client.setup import set_up
@@ -138,6 +141,19 @@ def test_a_port_that_is_taken(home: Home, settings: NodeSettings) -> None:
         taken = NodeSettings(web=Web(port=other.getsockname()[1]))
         assert found(home, taken, "port")[0].level == "fail"
     assert found(home, settings, "port")[0].level == "ok"
+
+
+def test_the_command_ends_with_what_it_found(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 1 when a line says fail, and 0 when none does; --json prints one object."""
+    monkeypatch.setenv("DARKROOM_HOME", str(home.root))
+    well = CliRunner().invoke(app, ["doctor", "--json"])
+    assert well.exit_code == 0
+    assert json.loads(well.output)["ok"] is True
+    (home.root / "actors" / "operator" / "account.json").chmod(0o604)
+    ill = CliRunner().invoke(app, ["doctor"], env={"COLUMNS": "200"})
+    assert ill.exit_code == 1
+    assert "✗ fail" in ill.output
+    assert "chmod 600" in ill.output
 
 
 def _execute(file: Path, statement: str) -> None:

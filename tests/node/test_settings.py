@@ -70,6 +70,7 @@ def test_an_empty_file_is_an_embedded_node_without_a_sample() -> None:
         ("\n[web]\nport = 'eighty'\n", "line 3: web.port: input should be a valid integer"),
         ("[web]\nport = 70000\n", "line 2: web.port"),
         ("[web]\nrun = 1\n", "line 2: web.run"),
+        ("[web]\nproxies = ['all']\n", "line 2: web.proxies"),
         ("[web]\nhost = '0.0.0.0'\n", "line 1: web: a node that others can reach needs an origin"),
         ("[web]\norigin = 'https://x/path'\n", "line 1: web: origin is scheme://host"),
         ("[chain]\nurl = 'ws://x'\n", "line 2: chain.url: a url here begins with embedded:, http://"),
