@@ -47,7 +47,7 @@ ipfs: ## npm's other part: an IPFS daemon for tests, from tests/storage/jsipfs/p
 	|| { [ "$$CI" != true ] && echo "The IPFS daemon could not be installed: tests that need it are skipped." >&2; }
 
 bench: setup ## every benchmark, side by side with Concrete ML and TenSEAL
-	@for name in $$($(PY) -m benchmarks --list); do $(PY) -m benchmarks $$name || exit 1; done
+	@for name in $$($(PY) -m benchmarks --list); do $(PY) -m benchmarks $$name || [ $$name = gpu ] || exit 1; done
 
 docs: setup ## write the commands' help into README.md and docs/cli.md
 	@$(PY) scripts/write_help.py

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -12,6 +13,17 @@ from app.cli.context import AsJson, AsProvider, Session
 from app.cli.output import facts_table, rows_table
 
 app = typer.Typer(no_args_is_help=True, help="Compute providers: bond, serve, status, leave.")
+
+
+class Device(StrEnum):
+    """What computes; results are the same bytes."""
+
+    AUTO = "auto"  # a GPU that passes its self-test, with the CPU behind it
+    CPU = "cpu"
+    CUDA = "cuda"  # the first GPU of CUDA_VISIBLE_DEVICES; jobs fail when it does
+
+
+AsDevice = Annotated[Device, typer.Option(help="What computes; auto is a GPU that passes its self-test, else the CPU.")]
 
 
 @app.command("bond")
@@ -37,6 +49,7 @@ def serve(
     once: Annotated[bool, typer.Option("--once", help="Do what can be done now, then stop.")] = False,
     every: Annotated[float, typer.Option(help="Seconds between looks at the chain.", min=0.1)] = 2.0,
     threads: Annotated[int | None, typer.Option(help="Threads; all cores by default.", min=1)] = None,
+    device: AsDevice = Device.AUTO,
     as_json: AsJson = False,
 ) -> None:
     """Evaluate the jobs this provider is drawn for: fetch, evaluate, commit, reveal; and give signs of life.
@@ -48,9 +61,8 @@ def serve(
 
     session = Session(role, as_json)
     market, folder = session.network.market, session.actor.folder
-    agent = ProviderAgent(
-        market, session.network.store, session.account, folder, threads=threads or threads_available()
-    )
+    store, threads = session.network.store, threads or threads_available()
+    agent = ProviderAgent(market, store, session.account, folder, threads=threads, device=device.value)
     if once:
         with session.out.progress("evaluate") as progress:
             actions = agent.step(progress)

@@ -12,6 +12,7 @@ from app.protocol.receipt import Receipt
 from app.protocol.seams import Progress, Store
 from app.storage.content import file_cid
 from fhe.circuit import Lookup
+from fhe.engine.core import BackendName
 from fhe.engine.evaluate import evaluate
 from fhe.profile import EVALUATOR
 
@@ -24,10 +25,18 @@ class Execution:
     output: bytes
 
 
-def execute(facts: JobFacts, store: Store, *, threads: int, progress: Progress | None = None) -> Execution:
-    """Evaluate the job's circuit on its rows; nothing is written. The result does not depend on `threads`.
+def execute(
+    facts: JobFacts,
+    store: Store,
+    *,
+    threads: int,
+    progress: Progress | None = None,
+    backend: BackendName = "auto",
+) -> Execution:
+    """Evaluate the job's circuit on its rows; nothing is written. The result does not depend on threads or backend.
 
-    Errors: what reading the dataset's files and keys can raise (NotFound, BadBlock, BadDocument, BadModel, BadKey).
+    Errors: what reading the dataset's files and keys can raise (NotFound, BadBlock, BadDocument, BadModel, BadKey);
+    Unavailable, VerificationFailed when `backend` is "cuda" and the GPU fails.
     """
     job, table, circuit = facts.job, facts.table, facts.circuit
     needs_key = any(isinstance(layer, Lookup) for layer in circuit.layers)
@@ -40,6 +49,7 @@ def execute(facts: JobFacts, store: Store, *, threads: int, progress: Progress |
         job.rows,
         load_evaluation_key(store, table, facts.profile) if needs_key else None,
         threads=threads,
+        backend=backend,
         progress=progress,
     )
     data = output.to_bytes()

@@ -1,7 +1,8 @@
 """The provider's agent: looks for jobs it was drawn for and moves each one as far as it can go now.
 
 For every job: evaluate, remember receipt, salt and output on disk, commit; when all executors have committed, publish
-output and receipt in the store, reveal. Nothing is published before the reveal, so that no other executor can copy the
+output and receipt in the store, reveal. A job that cannot be evaluated, or that pays for less work than it takes, is
+declined before the commitment, which keeps the stake. Nothing is published before the reveal, so that no other executor can copy the
 answer. `step` may be repeated and may be killed anywhere: each effect is either on the chain already or done again.
 """
 
@@ -14,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from app.execution.execute import execute
 from app.execution.facts import gather
-from app.protocol.errors import DarkroomError, Reverted, TryAgain
+from app.protocol.errors import BadInput, DarkroomError, Reverted, TryAgain, VerificationFailed
 from app.protocol.market import ZERO, Job, JobState
 from app.provider.journal import Entry, Journal
+from fhe.cost import cost
 from fhe.engine.conformance import self_test
+from fhe.engine.core import BackendName
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,13 +29,15 @@ if TYPE_CHECKING:
     from app.chain.market import Market, Sent
     from app.protocol.seams import Progress, Store
 
+LAST_MOMENT = 900  # seconds before a deadline at which waiting for what is missing ends
+
 
 @dataclass(frozen=True)
 class Action:
     """One thing the agent did, or could not do."""
 
     job: int
-    what: str  # "committed", "revealed", "drew", "expired" or "failed"
+    what: str  # "committed", "revealed", "declined", "drew", "expired" or "failed"
     detail: str = ""
     sent: Sent[Any] | None = None
 
@@ -41,10 +46,19 @@ class ProviderAgent:
     """One bonded provider."""
 
     def __init__(
-        self, market: Market, store: Store, account: Account, folder: Path, *, threads: int, keep_drawing: bool = True
+        self,
+        market: Market,
+        store: Store,
+        account: Account,
+        folder: Path,
+        *,
+        threads: int,
+        keep_drawing: bool = True,
+        device: BackendName = "auto",
     ) -> None:
+        """`device`: "cpu", "cuda", or "auto" for a GPU that passes its self-test, with the CPU behind it."""
         self._market, self._store, self._account = market, store, account
-        self._threads, self._keep_drawing = threads, keep_drawing
+        self._threads, self._keep_drawing, self._device = threads, keep_drawing, device
         self._journal = Journal(folder / "jobs")
 
     def step(self, progress: Progress | None = None) -> list[Action]:
@@ -70,7 +84,13 @@ class ProviderAgent:
         if job.state is not JobState.ASSIGNED or mine.receipt != ZERO:
             return
         if mine.commitment == ZERO:
-            entry = self._journal.get(job.id) or self._evaluate(job, progress)
+            try:
+                entry = self._journal.get(job.id) or self._evaluate(job, progress)
+            except (BadInput, VerificationFailed, TryAgain) as error:
+                if isinstance(error, TryAgain) and self._market.now() < job.deadline - LAST_MOMENT:
+                    raise  # what is out of reach now may come; silence at the deadline would cost the stake
+                yield Action(job.id, "declined", str(error), self._market.decline(self._account, job.id))
+                return
             promised = self._market.commit(self._account, job.id, entry.receipt, entry.salt)
             yield Action(job.id, "committed", entry.receipt, promised)
             job = self._market.job(job.id)
@@ -82,9 +102,12 @@ class ProviderAgent:
             yield Action(job.id, "revealed", entry.receipt, shown)
 
     def _evaluate(self, job: Job, progress: Progress | None) -> Entry:
-        tested(self._threads)
+        tested(self._threads, self._device)
         facts = gather(self._market, self._store, job.id)
-        execution = execute(facts, self._store, threads=self._threads, progress=progress)
+        needed = cost(facts.circuit, facts.profile, job.rows).units
+        if needed > job.units:
+            raise BadInput(f"Job {job.id} takes {needed} units of work and pays for {job.units}.", "Quote it again.")
+        execution = execute(facts, self._store, threads=self._threads, progress=progress, backend=self._device)
         return self._journal.remember(job.id, execution.receipt, execution.output)
 
     def _draw(self, job: Job) -> Iterator[Action]:
@@ -98,6 +121,9 @@ class ProviderAgent:
 
 
 @cache
-def tested(threads: int) -> None:
-    """Compute known answers once a process, before any digest is committed to. Errors: VerificationFailed."""
-    self_test(threads=threads)
+def tested(threads: int, device: BackendName) -> None:
+    """Compute known answers once a process, before any digest is committed to.
+
+    Errors: VerificationFailed; Unavailable where `device` is "cuda" and there is none.
+    """
+    self_test(device, threads)

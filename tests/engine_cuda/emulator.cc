@@ -97,7 +97,7 @@ static int run_block(int threads, int order) {
 #define __align__(n) alignas(n)
 #define __launch_bounds__(...)
 #define SHARED(type, name) type *name = (type *)shared_area
-#define KEEP_LOADS(pointer) (void)0
+#define UNKNOWN(number) (void)0
 
 static inline double __dadd_rn(double a, double b) { return a + b; }
 static inline double __dsub_rn(double a, double b) { return a - b; }

@@ -22,6 +22,7 @@ def library() -> ctypes.CDLL:
     return loaded
 
 
+@cache
 def compiled(text: str, options: tuple[str, ...]) -> tuple[str, str, bytes]:
     """Log, PTX and machine code, for options that name a real architecture. AssertionError with the log."""
     nvrtc, program = library(), c_void_p()

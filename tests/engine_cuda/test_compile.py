@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
+import subprocess
+from collections import Counter
+from pathlib import Path
 
 import pytest
 
+from benchmarks.gpu import operations
 from fhe.engine.cuda.source import FAST_THREADS, OPTIONS, cuda_source, fast_shared_bytes
 from fhe.profile import EncryptionProfile
 from fhe.profiles import ONE_LEVEL, REFERENCE, insecure_test_profile
@@ -45,8 +50,34 @@ def test_the_planned_blocks_fit_a_multiprocessor(profile: EncryptionProfile, res
     assert resident * (fast_shared_bytes(profile.bootstrap.levels) + KEPT_A_BLOCK) <= SHARED_SM90
 
 
+@pytest.mark.parametrize("profile", [ONE_LEVEL, REFERENCE], ids=["one level", "two levels"])
+def test_the_machine_code_fuses_nothing_and_has_the_operations_that_were_counted(
+    profile: EncryptionProfile, tmp_path: Path
+) -> None:
+    """Disassembled: no fused operation, no spill, and the additions and multiplications of docs/gpu.md."""
+    code = tmp_path / "kernels.cubin"
+    code.write_bytes(compile_for(profile, "sm_90")[2])
+    command = [disassembler(), "-sass", "-fun", "bootstrap_2048", code]
+    text = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    counts = Counter(re.findall(r"^\s+/\*[0-9a-f]+\*/\s+(?:@\S+\s+)?([A-Z0-9]+)", text, re.MULTILINE))
+    assert not {"DFMA", "FFMA", "STL", "LDL", "LD", "ST"} & counts.keys()
+    rare = 4 * profile.polynomial_size // FAST_THREADS // 2  # multiplications of words below 2^-12 of a turn
+    again = (profile.bootstrap.levels - 1) * (2 * 5 * 256 * 34 + 2 * profile.polynomial_size)  # rows of later levels
+    found = FAST_THREADS * (counts["DADD"] + counts["DMUL"] - rare)
+    assert found == operations(profile) // profile.lwe_dimension - again  # one loop over levels has them all
+
+
+def disassembler() -> Path:
+    """cuobjdump, which Triton's wheel carries; torch brings Triton."""
+    spec = importlib.util.find_spec("triton")
+    assert spec is not None, "install triton"
+    (folder,) = spec.submodule_search_locations or [""]
+    (found,) = Path(folder).glob("third_party/cuda/bin/cuobjdump")
+    return found
+
+
 def test_a_mistake_does_not_compile() -> None:
     """One wrong name in a kernel fails the check and shows in the log."""
-    wrong = cuda_source(REFERENCE).replace("undo_last_levels(x, tw, t);", "undo_levels(x, tw, t);")
+    wrong = cuda_source(REFERENCE).replace("undo_last_levels(x, twiddles, t);", "undo_levels(x, tw, t);")
     with pytest.raises(AssertionError, match=r"bootstrap\.cu.*undo_levels"):
         compiled(wrong, (*OPTIONS, "--gpu-architecture=sm_90"))

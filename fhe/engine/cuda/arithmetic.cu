@@ -74,6 +74,7 @@ INLINE int switched(u64 word) { return (int)(((word >> (62 - log2_of(N))) + 1) >
 
 // coefficient j of X^r a, 0 <= r < 2 N
 INLINE u64 rotated(const u64 *a, int j, int r) {
-  int from = (j - r) & (2 * N - 1);
-  return from < N ? a[from] : 0 - a[from - N];
+  int from = j - r;
+  u64 word = a[from & (N - 1)];
+  return from & N ? 0 - word : word;
 }

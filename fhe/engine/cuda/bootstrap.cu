@@ -26,30 +26,39 @@ INLINE void swap_digits(cx *x, int lane) {
       }
 }
 
+// Twiddles from number `at` on, to be loaded here and not before: else the compiler loads a thread's twiddles long before
+// they are used, or once for all steps, and has to spill registers. For that reason they are not `__restrict__` either.
+INLINE const cx *twiddles_at(const cx *twiddles, int at) {
+  UNKNOWN(at);
+  return twiddles + at;
+}
+
 // the twiddles of levels 2, 3 and 4 begin behind those of 1, 5 and 21 nodes
 INLINE void last_levels(cx *x, const cx *tw, int t) {
   int hi = t >> 2, lane = t & 3;
-  UNROLL for (int k = 0; k < 4; k++) split(x[k], x[4 + k], x[8 + k], x[12 + k], tw + 15 + 3 * hi);
-  UNROLL for (int k = 0; k < 4; k++)
-    split(x[4 * k], x[4 * k + 1], x[4 * k + 2], x[4 * k + 3], tw + 63 + 3 * (4 * hi + k));
+  const cx *two = twiddles_at(tw, 15 + 3 * hi);
+  UNROLL for (int k = 0; k < 4; k++) split(x[k], x[4 + k], x[8 + k], x[12 + k], two);
+  const cx *three = twiddles_at(tw, 63 + 12 * hi);
+  UNROLL for (int k = 0; k < 4; k++) split(x[4 * k], x[4 * k + 1], x[4 * k + 2], x[4 * k + 3], three + 3 * k);
   swap_digits(x, lane);
-  UNROLL for (int k = 0; k < 4; k++)
-    split(x[4 * k], x[4 * k + 1], x[4 * k + 2], x[4 * k + 3], tw + 255 + 3 * (16 * hi + 4 * k + lane));
+  const cx *four = twiddles_at(tw, 255 + 48 * hi + 3 * lane);
+  UNROLL for (int k = 0; k < 4; k++) split(x[4 * k], x[4 * k + 1], x[4 * k + 2], x[4 * k + 3], four + 12 * k);
 }
 INLINE void undo_last_levels(cx *x, const cx *tw, int t) {
   int hi = t >> 2, lane = t & 3;
-  UNROLL for (int k = 0; k < 4; k++)
-    join(x[4 * k], x[4 * k + 1], x[4 * k + 2], x[4 * k + 3], tw + 255 + 3 * (16 * hi + 4 * k + lane));
+  const cx *four = twiddles_at(tw, 255 + 48 * hi + 3 * lane);
+  UNROLL for (int k = 0; k < 4; k++) join(x[4 * k], x[4 * k + 1], x[4 * k + 2], x[4 * k + 3], four + 12 * k);
   swap_digits(x, lane);
-  UNROLL for (int k = 0; k < 4; k++)
-    join(x[4 * k], x[4 * k + 1], x[4 * k + 2], x[4 * k + 3], tw + 63 + 3 * (4 * hi + k));
-  UNROLL for (int k = 0; k < 4; k++) join(x[k], x[4 + k], x[8 + k], x[12 + k], tw + 15 + 3 * hi);
+  const cx *three = twiddles_at(tw, 63 + 12 * hi);
+  UNROLL for (int k = 0; k < 4; k++) join(x[4 * k], x[4 * k + 1], x[4 * k + 2], x[4 * k + 3], three + 3 * k);
+  const cx *two = twiddles_at(tw, 15 + 3 * hi);
+  UNROLL for (int k = 0; k < 4; k++) join(x[k], x[4 + k], x[8 + k], x[12 + k], two);
 }
 
 // Key points in register order, (step, level, row, column, 16, 64). Shared memory: words of both polynomials; a padded
 // exchange for each, which is also where the last level's points meet; points of the levels before it.
 extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
-bootstrap_2048(const cx *__restrict__ key, const cx *__restrict__ tw, const u64 *__restrict__ small,
+bootstrap_2048(const cx *key, const cx *twiddles, const u64 *__restrict__ small,
                const u64 *__restrict__ tables, const i64 *__restrict__ which, u64 *__restrict__ out) {
   SHARED(u64, memory);
   int g = threadIdx.x >> 6, t = threadIdx.x & 63, hi = t >> 2, lane = t & 3;
@@ -64,19 +73,19 @@ bootstrap_2048(const cx *__restrict__ key, const cx *__restrict__ tw, const u64 
   for (int step = 0; step < DIMENSION; step++, key += 4 * LEVELS * H) {
     int r = switched(small[step]);
     if (r == 0) continue; // for the whole block: X^0 - 1 would add zero
-    KEEP_LOADS(tw);       // else the compiler carries the twiddles of a thread through all steps, in spilled registers
 
-    UNROLL for (int l = 0; l < LEVELS; l++) {
+    _Pragma("unroll 1") for (int l = 0; l < LEVELS; l++) { // once in the instruction cache for all levels
       UNROLL for (int k = 0; k < 16; k++) {
         int j = 64 * k + t;
         x[k] = {digit(rotated(acc, j, r) - acc[j], l), digit(rotated(acc, j + H, r) - acc[j + H], l)};
       }
+      const cx *tw = twiddles_at(twiddles, 0);
       UNROLL for (int k = 0; k < 4; k++) split(x[k], x[4 + k], x[8 + k], x[12 + k], tw);
       UNROLL for (int k = 0; k < 4; k++) split(x[4 * k], x[4 * k + 1], x[4 * k + 2], x[4 * k + 3], tw + 3 + 3 * k);
       UNROLL for (int k = 0; k < 16; k++) mine[k * ROW + t] = x[k];
       __syncthreads();
       UNROLL for (int k = 0; k < 16; k++) x[k] = mine[hi * ROW + 4 * k + lane];
-      last_levels(x, tw, t);
+      last_levels(x, twiddles, t);
       __syncthreads(); // nobody reads the exchange any more
       cx *to = l == LEVELS - 1 ? mine : early + (2 * l + g) * H;
       UNROLL for (int k = 0; k < 16; k++) to[64 * k + t] = x[k];
@@ -92,10 +101,11 @@ bootstrap_2048(const cx *__restrict__ key, const cx *__restrict__ tw, const u64 
         }
     __syncthreads(); // and may be overwritten
 
-    undo_last_levels(x, tw, t);
+    undo_last_levels(x, twiddles, t);
     UNROLL for (int k = 0; k < 16; k++) mine[hi * ROW + 4 * k + lane] = x[k];
     __syncthreads();
     UNROLL for (int k = 0; k < 16; k++) x[k] = mine[k * ROW + t];
+    const cx *tw = twiddles_at(twiddles, 0);
     UNROLL for (int k = 0; k < 4; k++) join(x[4 * k], x[4 * k + 1], x[4 * k + 2], x[4 * k + 3], tw + 3 + 3 * k);
     UNROLL for (int k = 0; k < 4; k++) join(x[k], x[4 + k], x[8 + k], x[12 + k], tw);
     UNROLL for (int k = 0; k < 16; k++) acc[64 * k + t] += to_word(x[k].r), acc[64 * k + t + H] += to_word(x[k].i);

@@ -45,8 +45,8 @@ class CudaCore:
         if not self._fast and source.any_shared_bytes(size, levels) > device.shared_bytes():
             raise Unavailable(f"A bootstrap of this profile does not fit {device.name}.", "Use --device cpu.")
         self._words, self._switch_words, self._packing_words = key.bootstrap, key.keyswitch, key.packing
-        self._kernels = device.compile(profile)
-        self._twiddles = device.upload(source.twiddles(size))
+        self.kernels = device.compile(profile)
+        self.twiddles = device.upload(source.twiddles(size))
         self._bootstrap_key: Array = None
         self._packing_key: Array = None
         self._keyswitch_key: tuple[Array, Array] | None = None
@@ -67,13 +67,13 @@ class CudaCore:
             count = part.stop - part.start
             result = self.device.empty((count, profile.lwe_dimension + 1), np.uint64)
             grid = -(-(profile.lwe_dimension + 1) // THREADS), -(-count // TALL)
-            self._kernels.launch("keyswitch", grid, THREADS, shared, (words, key, start, result, count))
+            self.kernels.launch("keyswitch", grid, THREADS, shared, (words, key, start, result, count))
             out[part] = self.device.download(result)
         return out
 
     def bootstrap(self, small: U64, polynomials: U64, which: I64) -> U64:
         """Look up: (batch, n + 1) -> (batch, N + 1), with test polynomial `polynomials[which[b]]` for ciphertext b."""
-        key, size, levels = self._bootstrapping(), self._profile.polynomial_size, self._profile.bootstrap.levels
+        key, size, levels = self.bootstrap_key(), self._profile.polynomial_size, self._profile.bootstrap.levels
         tables = self.device.upload(np.ascontiguousarray(polynomials, np.uint64))
         out = np.empty((len(small), size + 1), np.uint64)
         name, threads = ("bootstrap_2048", source.FAST_THREADS) if self._fast else ("bootstrap_any", THREADS)
@@ -83,8 +83,8 @@ class CudaCore:
             chosen = self.device.upload(np.ascontiguousarray(which[part], np.int64))
             count = part.stop - part.start
             result = self.device.empty((count, size + 1), np.uint64)
-            arguments = (key, self._twiddles, words, tables, chosen, result)
-            self._kernels.launch(name, (count, 1), threads, shared, arguments)
+            arguments = (key, self.twiddles, words, tables, chosen, result)
+            self.kernels.launch(name, (count, 1), threads, shared, arguments)
             out[part] = self.device.download(result)
         return out
 
@@ -98,13 +98,13 @@ class CudaCore:
         subtotals = device.empty((size // SUBTOTAL, 2, half, 2), np.float64)
         out = device.empty((2, size), np.uint64)
         for start in range(0, size, step):
-            arguments = (words, points, self._twiddles, start, count)
-            self._kernels.launch("pack_points", (step, 1), THREADS, 16 * half, arguments)
+            arguments = (words, points, self.twiddles, start, count)
+            self.kernels.launch("pack_points", (step, 1), THREADS, 16 * half, arguments)
             there = points, key[start:], subtotals[start // SUBTOTAL :]
             grid = -(-2 * half // THREADS), step // SUBTOTAL
-            self._kernels.launch("pack_subtotals", grid, THREADS, 0, there)
-        arguments = (subtotals, words, out, self._twiddles, count)
-        self._kernels.launch("pack_finish", (2, 1), THREADS, 16 * half, arguments)
+            self.kernels.launch("pack_subtotals", grid, THREADS, 0, there)
+        arguments = (subtotals, words, out, self.twiddles, count)
+        self.kernels.launch("pack_finish", (2, 1), THREADS, 16 * half, arguments)
         packed: U64 = device.download(out)
         return packed
 
@@ -120,11 +120,11 @@ class CudaCore:
     def _points(self, words: U64, out: Array, order: int) -> None:
         """Key points of polynomials (count, N), to `out` on the device."""
         size = self._profile.polynomial_size
-        arguments = (self.device.upload(np.ascontiguousarray(words)), out, self._twiddles, order)
-        self._kernels.launch("transform_key", (len(words), 1), THREADS, 8 * size, arguments)
+        arguments = (self.device.upload(np.ascontiguousarray(words)), out, self.twiddles, order)
+        self.kernels.launch("transform_key", (len(words), 1), THREADS, 8 * size, arguments)
 
-    def _bootstrapping(self) -> Array:
-        """Key points (n, L, 2, 2, H) of complex numbers."""
+    def bootstrap_key(self) -> Array:
+        """Key points (n, L, 2, 2, H) of complex numbers on the device, made when they are first asked for."""
         if self._bootstrap_key is None:
             size = self._profile.polynomial_size
             words = self._words.reshape(-1, size)

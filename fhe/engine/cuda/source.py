@@ -20,7 +20,7 @@ MACROS = """
 #define SHARED(type, name) \\
   extern __shared__ __align__(16) unsigned char shared_bytes[]; \\
   type *name = (type *)shared_bytes
-#define KEEP_LOADS(pointer) asm volatile("" : "+l"(pointer))
+#define UNKNOWN(number) asm volatile("" : "+r"(number))
 """
 
 FAST_SIZE = 2048  # the polynomial size that bootstrap.cu is written for

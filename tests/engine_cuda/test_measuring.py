@@ -1,0 +1,96 @@
+"""What measures a GPU refuses plainly without one, and its own parts are right."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from benchmarks import gpu
+from benchmarks.__main__ import main
+from benchmarks.gpu_ceilings import SOURCE
+from fhe.engine.cuda import device, trusted
+from fhe.engine.evaluate import evaluate
+from fhe.insecure_keys import insecure_test_keys
+from fhe.profiles import ONE_LEVEL, REFERENCE, insecure_test_profile
+from tests.engine_cuda.emulated import EmulatedDevice
+from tests.engine_cuda.nvrtc import compiled
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "gpu_check.py"
+needs_no_gpu = pytest.mark.skipif(importlib.util.find_spec("cupy") is not None, reason="CuPy is installed here")
+
+
+def script() -> ModuleType:
+    """scripts/gpu_check.py as a module."""
+    spec = importlib.util.spec_from_file_location("gpu_check", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def _no_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process in which CuPy cannot be imported."""
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    trusted._examined.cache_clear()
+
+
+@pytest.mark.usefixtures("_no_cupy")
+def test_the_benchmark_says_that_it_needs_a_gpu() -> None:
+    """One sentence and code 1, no figure."""
+    with pytest.raises(SystemExit, match="needs an NVIDIA GPU"):
+        main(["gpu", "--json"])
+    trusted._examined.cache_clear()
+
+
+def test_operations_are_counted_as_documented() -> None:
+    """158 and 252 million additions and multiplications a bootstrap: docs/gpu.md gives the same numbers."""
+    assert (gpu.operations(ONE_LEVEL), gpu.operations(REFERENCE)) == (157_825_024, 252_363_776)
+    text = (SCRIPT.parents[1] / "docs" / "gpu.md").read_text()
+    assert "157,825,024" in text
+    assert "252,363,776" in text
+
+
+def test_the_measured_forest_is_a_job_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The benchmark's circuit and table evaluate to the same bytes on the CPU and on an emulated GPU."""
+    monkeypatch.setattr(trusted, "trusted", EmulatedDevice)
+    profile = insecure_test_profile(64, 6)
+    _, key = insecure_test_keys(profile)
+    table = gpu.table_of(profile, 5)
+    circuit = gpu.forest(7, table)
+    results = [
+        evaluate(circuit, profile, table, gpu.RandomWords(64), 0, 5, key, 1, backend) for backend in ("cpu", "cuda")
+    ]
+    assert results[0].to_bytes() == results[1].to_bytes()
+
+
+def test_the_kernel_that_measures_the_ceiling_compiles_unfused() -> None:
+    """It would be no ceiling of ours if its additions and multiplications were one instruction."""
+    _, ptx, code = compiled(SOURCE, ("--fmad=false", "--gpu-architecture=sm_90"))
+    assert code.startswith(b"\x7fELF")
+    assert ptx.count("mul.rn.f64") >= 8
+    assert "fma." not in ptx
+
+
+def test_the_check_of_a_gpu_runs_the_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its first part, on an emulated device."""
+    monkeypatch.setattr(device, "CupyDevice", EmulatedDevice)
+    found = script().vectors(("small-two-levels", "small-one-level"))
+    assert found == {"gpu": "emulated GPU", "vectors": 2}
+
+
+@needs_no_gpu
+def test_the_check_reports_each_part_that_fails_and_ends_with_json() -> None:
+    """Without a GPU: code 1, a reason for each part, and one object as the last line."""
+    done = subprocess.run([sys.executable, SCRIPT], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    failed = json.loads(done.stdout.splitlines()[-1])["failed"]
+    assert [line.partition(":")[0] for line in failed] == ["vectors", "speeds", "lookups"]
+    assert all("CuPy is not installed" in line for line in failed)
