@@ -14,13 +14,16 @@ import pytest
 
 from app.chain.rpc import AnvilNode
 from app.client.dataset import Dataset
-from app.client.home import Home
-from app.client.network import Network
+from app.client.home import Home, private_folder
+from app.client.network import Network, open_store
+from app.client.owner import KeyCabinet
 from app.client.setup import set_up
 from app.market.db.database import Database
 from app.market.indexer.indexer import Indexer
-from app.node.sample import FOLDER, MODELS, model_file
+from app.node.sample import FOLDER, MODELS, STEM, model_file
 from app.node.settings import read_settings
+from app.protocol.seams import Store
+from app.storage.kubo import KuboStore
 from tests.chain.conftest import start_anvil
 from tests.market import postgres
 from tests.market.state import assert_mirrors, contents
@@ -62,8 +65,30 @@ def server() -> Iterator[postgres.Server]:
         yield started
 
 
+def move_house(old: Home, new: Home, store: Store) -> None:
+    """Take accounts, keys and models along to another network: all that is a role's own and tied to no market.
+
+    It spares the test the minute in which Concrete makes keys.
+    """
+    for name in old.actors():
+        private_folder(new.actor(name, create=True).folder)
+        for part in ("account.json", "passphrase"):
+            shutil.copy(old.actor(name).path(part), new.actor(name).path(part))
+    shutil.copytree(old.actor("owner").path("keys"), new.actor("owner").path("keys"))
+    shutil.copytree(old.root / FOLDER, new.root / FOLDER)
+    record = KeyCabinet(new.actor("owner")).epoch(STEM)
+    assert record.evaluation_key is not None
+    kept = open_store(old, "folder:store")
+    key = kept.read(record.evaluation_key, limit=kept.size(record.evaluation_key))
+    assert store.put(key) == record.evaluation_key
+
+
 def test_the_story_on_real_parts(
-    start_anvil: Callable[..., AnvilNode], server: postgres.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    start_anvil: Callable[..., AnvilNode],
+    server: postgres.Server,
+    sample_home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A buyer gets exact results of a linear and a tree model through the API, and both jobs pass the audit.
 
@@ -76,6 +101,7 @@ def test_the_story_on_real_parts(
     database_url = server.new_database()
     with daemon.running(tmp_path / "ipfs") as url:
         monkeypatch.setenv("DARKROOM_TEST_STORE", f"kubo:{url}")
+        move_house(Home(sample_home), home, KuboStore(url))
         environment = {"DARKROOM_TEST_STORE": f"kubo:{url}"}
         config.write_text(SETTINGS.format(sample="true", chain=address, database=database_url))
         with running(home.root, "--config", str(config), env=environment) as node, contextlib.ExitStack() as opened:
@@ -127,7 +153,7 @@ def _same_index(network: Network, url: str, folder: Path) -> None:
 def _pinned(url: str, network: Network, dataset: Dataset) -> None:
     """What was published has pins of its own in the daemon, by its own account."""
     with ipfshttpclient.Client(f"/ip4/127.0.0.1/tcp/{urlsplit(url).port}/http") as client:
-        pins = set(client.pin.ls(type="recursive")["Keys"])
+        pins = set(client.pin.ls(type="recursive", opts={"cid-base": "base32"})["Keys"])
     files = {file.cid for shard in dataset.table.shards for file in shard.files}
     assert files <= pins
     assert dataset.table.evaluation_key in pins
