@@ -189,12 +189,12 @@ def publish(here: Backend, order: Publish) -> Prepared:
             "Publish under the present keys or the next ones: darkroom dataset update.",
         )
     fresh = table.epoch == record.epoch + 1
-    said = (
+    replaced = (
         f"You replace version {record.version} of dataset {record.id} by {what}",
         "It is under new keys." if fresh else "It is under the same keys.",
         "Jobs that are open go on with the version they name.",
     )
-    return _plain(here, order, "publish", said, REGISTRY, "newEpoch" if fresh else "newVersion", record.id, *digests)
+    return _plain(here, order, "publish", replaced, REGISTRY, "newEpoch" if fresh else "newVersion", record.id, *digests)
 
 
 def draw_job(here: Backend, order: OnJob) -> Prepared:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Header, Query
@@ -27,7 +27,7 @@ from app.storage.cid import digest_to_cid
 
 router = APIRouter(tags=["jobs"])
 
-EVENTS = {
+EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Events as they come: `event` with a FeedEvent and its cursor as id, `reorganised` when what was"
         " shown must be thrown away, `unavailable` while the index cannot be read; comments in between.",
@@ -37,7 +37,7 @@ EVENTS = {
 LastEvent = Annotated[str | None, Header(max_length=MAX_CURSOR, description="The id of the last event seen.")]
 From = Annotated[str | None, Query(max_length=MAX_CURSOR, description="The same, for clients that set no headers.")]
 Seconds = Annotated[int, Query(ge=0, le=3600, description="End the stream after so long; 0: after what is there.")]
-DOCUMENT = {200: {"content": {"application/json": {"schema": {"type": "object"}}}}}
+DOCUMENT: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"schema": {"type": "object"}}}}}
 IfNoneMatch = Annotated[str | None, Header()]
 
 
