@@ -84,6 +84,7 @@ def quote(
         "bytes_out": price.cost.bytes_out,
         "units": price.cost.units,
         "core_seconds": round(price.core_seconds, 4),
+        "slowest_seconds": None if price.slowest_seconds is None else round(price.slowest_seconds, 4),
         "price_license": price.price_license,
         "price_job": price.price_job + price.price_rows,
         "max_fee": price.max_fee,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,16 +31,49 @@ def bond(
     role: AsProvider,
     amount: Annotated[int, typer.Option(help="Test dollars to bond.", min=1)] = 1000,
     price: Annotated[int, typer.Option(help="Token units for one unit of static cost.", min=0)] = 10,
-    capacity: Annotated[int, typer.Option(help="Units taken in one job.", min=1)] = 10_000_000,
+    capacity: Annotated[
+        int | None, typer.Option(help="Units taken in one job; by default what this machine was measured to do.", min=1)
+    ] = None,
+    device: AsDevice = Device.AUTO,
     as_json: AsJson = False,
 ) -> None:
     """Bond, and take a seat in the draw."""
     session = Session(role, as_json)
+    if capacity is None:
+        capacity = _measured(session, None, device, again=False)["capacity"]
     sent = session.network.market.register_provider(
         session.account, bond=amount * 10**DECIMALS, price=price, capacity=capacity
     )
     value = {"provider": session.account.address, "bond": sent.value, "transaction": sent.tx}
     session.out.show(value, lambda out: out.print(facts_table({**value, "bond": dollars(sent.value)})))
+
+
+@app.command("measure")
+def measure(
+    role: AsProvider,
+    threads: Annotated[int | None, typer.Option(help="Threads; all cores by default.", min=1)] = None,
+    device: AsDevice = Device.AUTO,
+    as_json: AsJson = False,
+) -> None:
+    """Time this machine's device, keep the result, and show the capacity that it can promise."""
+    session = Session(role, as_json)
+    value = _measured(session, threads, device, again=True)
+    session.out.show(value, lambda out: out.print(facts_table(value)))
+
+
+def _measured(session: Session, threads: int | None, device: Device, *, again: bool) -> dict[str, Any]:
+    from app.client.network import threads_available
+    from app.provider.speed import known
+
+    speed = known(session.actor.folder, threads or threads_available(), device.value, again=again)
+    window = int(session.network.market.desk.read("JobMarket", "commitWindow"))
+    return {
+        "device": speed.computed,
+        "threads": speed.threads,
+        "units_per_second": speed.units_per_second,
+        "commit_window": window,
+        "capacity": speed.capacity(window),
+    }
 
 
 @app.command("serve")

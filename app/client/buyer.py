@@ -103,7 +103,9 @@ class Buyer:
         """The price of a job. Errors: NotFound, NotAllowed."""
         market = self.network.market
         static = cost(circuit_of.circuit, dataset.profile, rows)
-        return quote(static, market.offer(offer), market.providers(), rows=rows, replicas=replicas)
+        window = int(market.desk.read("JobMarket", "commitWindow"))
+        able = market.providers()
+        return quote(static, market.offer(offer), able, rows=rows, replicas=replicas, commit_window=window)
 
     def buy_license(self, offer: int) -> Sent[int]:
         """Buy a license in one transaction; the value is its id. Errors: NotFound, Reverted."""

@@ -103,6 +103,9 @@ class License:
         return LicenseState.ACTIVE
 
 
+CAPACITY_SHARE = 4  # a provider's capacity is what it computes in one part of so many of the commit window
+
+
 @dataclass(frozen=True)
 class ProviderRecord:
     """A bonded compute provider."""
@@ -110,7 +113,7 @@ class ProviderRecord:
     address: str
     bond: int
     price: int  # per unit of static cost
-    capacity: int  # units it takes in one job
+    capacity: int  # units it takes in one job; see CAPACITY_SHARE
     heartbeat: int  # time of its last sign of life
     unbonding: int  # time from which the bond can be taken back; 0 while it serves
     locked: int = 0  # the part of the bond that running jobs hold

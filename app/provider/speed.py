@@ -1,0 +1,95 @@
+"""How fast this machine computes, measured once and kept, and the largest job it may promise because of it.
+
+A provider declares a capacity on the chain: units of static cost that it takes in one job. It has the commit window to
+compute one, and other jobs may wait, so it promises what it computes in a quarter of that window. Buyers read a
+provider's speed off the same convention (`app.protocol.market.CAPACITY_SHARE`).
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from app.protocol.documents import Document
+from app.protocol.errors import BadDocument
+from app.protocol.market import CAPACITY_SHARE
+from fhe.cost import UNIT, bootstrap_work, keyswitch_work
+from fhe.engine import conformance
+from fhe.engine.core import BackendName, prepare
+from fhe.engine.gadget import table_polynomials
+from fhe.files import write_private
+from fhe.profile import EVALUATOR
+from fhe.profiles import REFERENCE
+
+FILE = "speed.json"
+CASE = REFERENCE.name  # its conformance case has a key of uniform words, which costs what a real one costs
+LOOKUPS_A_THREAD = 16  # a tenth of a second of one core
+
+
+class Speed(Document):
+    """What was measured, and of what. `asked`: the device that was asked for; `computed`: the core that it became."""
+
+    kind: Literal["darkroom/speed"] = "darkroom/speed"
+    asked: str
+    computed: str
+    machine: str
+    threads: int
+    evaluator: str
+    lookups: int
+    units_per_second: int
+
+    def capacity(self, window: int) -> int:
+        """Units that a job may have for a commit window of so many seconds; at least one."""
+        return max(1, self.units_per_second * window // CAPACITY_SHARE)
+
+
+def measure(threads: int, device: BackendName = "auto") -> Speed:
+    """Time keyswitches and bootstraps of the reference profile, in one batch; a second or two, and 300 MB.
+
+    Errors: VerificationFailed, Unavailable, as `prepare`.
+    """
+    case = next(case for case in conformance.vectors().cases if case.name == CASE)
+    key, size = conformance.key_of(case.model_copy(update={"packing": False})), case.profile.polynomial_size
+    core = prepare(case.profile, key, device, threads)
+    count = core.batch if core.name == "cuda" else LOOKUPS_A_THREAD * threads
+    rng = np.random.default_rng()
+    lwe = rng.integers(0, 2**64, (count, size + 1), np.uint64)
+    tables, which = table_polynomials(rng.integers(-99, 99, (1, 8)), 8, size), np.zeros(count, np.int64)
+    core.bootstrap(core.keyswitch(lwe[:1]), tables, which[:1])  # transforms the keys
+    start = time.perf_counter()
+    core.bootstrap(core.keyswitch(lwe), tables, which)
+    seconds = time.perf_counter() - start
+    units = count * (bootstrap_work(case.profile) + keyswitch_work(case.profile)) / UNIT
+    return Speed(
+        asked=device,
+        computed=core.name,
+        machine=platform.node(),
+        threads=threads,
+        evaluator=EVALUATOR,
+        lookups=count,
+        units_per_second=max(1, int(units / seconds)),
+    )
+
+
+def known(folder: Path, threads: int, device: BackendName = "auto", *, again: bool = False) -> Speed:
+    """What was measured before for this machine, device and threads, else (or `again`) a new measurement, kept.
+
+    Errors: as `measure`.
+    """
+    path = folder / FILE
+    if path.is_file() and not again:
+        try:
+            kept = Speed.from_bytes(path.read_bytes())
+        except BadDocument:
+            kept = None  # damaged: measured anew
+        wanted = (device, platform.node(), threads, EVALUATOR)
+        if kept is not None and (kept.asked, kept.machine, kept.threads, kept.evaluator) == wanted:
+            return kept
+    found = measure(threads, device)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_private(path, found.to_bytes())
+    return found
