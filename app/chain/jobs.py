@@ -67,6 +67,11 @@ class Jobs(Datasets, Licensing, Providers):
         word = self.commitment(job, account.address, receipt, salt)
         return self.desk.send(account, JOBS, "commit", job, word).with_value(word)
 
+    def decline(self, account: Account, job: int) -> Sent[JobState]:
+        """Step back from a job before committing, keeping the stake; the value is the job's state afterwards."""
+        sent = self.desk.send(account, JOBS, "decline", job)
+        return sent.with_value(JobState(self._stored(job)["state"]))
+
     def reveal(self, account: Account, job: int, receipt: str, salt: str) -> Sent[JobState]:
         """Reveal the receipt digest; the value is the job's state afterwards."""
         sent = self.desk.send(account, JOBS, "reveal", job, receipt, salt)

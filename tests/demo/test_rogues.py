@@ -182,3 +182,23 @@ def test_an_expired_license_opens_no_job(world: World, tmp_path: Path) -> None:
     with pytest.raises(LicenseExpired) as caught:
         town.open()
     assert "darkroom license buy" in caught.value.next_step
+
+
+def test_a_job_that_pays_for_too_little_work_is_declined(town: Town) -> None:
+    """Executors decline a job whose units understate its circuit; it fails, and nobody loses a stake."""
+    market = town.market
+    model = town.buyer.models.find(market.job(2).circuit)  # the demo's trees: far more than one unit
+    town.store.put(model.data)
+    bonds = {address: market.provider(address).bond for address in town.accounts}
+    sent = market.open_job(
+        town.buyer.account, 1, circuit=model.digest, first_row=0, rows=8, sealing_key=town.key.public.hex(), units=1,
+        replicas=2, max_fee=1000,
+    )  # fmt: skip
+    number = sent.value
+    for _ in range(8):
+        if market.job(number).state.terminal:
+            break
+        for address in town.accounts:
+            town.agent(address).step()
+    assert market.job(number).state is JobState.FAILED
+    assert {address: market.provider(address).bond for address in town.accounts} == bonds
