@@ -194,7 +194,8 @@ def publish(here: Backend, order: Publish) -> Prepared:
         "It is under new keys." if fresh else "It is under the same keys.",
         "Jobs that are open go on with the version they name.",
     )
-    return _plain(here, order, "publish", replaced, REGISTRY, "newEpoch" if fresh else "newVersion", record.id, *digests)
+    function = "newEpoch" if fresh else "newVersion"
+    return _plain(here, order, "publish", replaced, REGISTRY, function, record.id, *digests)
 
 
 def draw_job(here: Backend, order: OnJob) -> Prepared:
