@@ -4,6 +4,7 @@ import { h, svg } from "./dom.js";
 
 const [WIDTH, HEIGHT, FOOT] = [720, 220, 24];
 const MOST_BARS = 32;
+const WIDEST = 56; // of one bar
 
 /** Counts of integers (BigInt) in at most 32 equal steps, or one bar a value where there are few. */
 export function histogram(values) {
@@ -31,18 +32,22 @@ export function chart(name, values) {
   const drawn = svg("svg", { class: "chart", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `Distribution of ${name}: ${values.length} values from ${bars[0].from} to ${bars.at(-1).to}. The table below has the same figures.` });
   for (const [at, bar] of bars.entries()) {
     const tall = (bar.count / most) * (HEIGHT - FOOT - 8);
-    const shape = svg("rect", { x: (at * wide + wide * 0.08).toFixed(1), y: (HEIGHT - FOOT - tall).toFixed(1), width: (wide * 0.84).toFixed(1), height: tall.toFixed(1), rx: 2 });
+    const width = Math.min(wide * 0.84, WIDEST);
+    const shape = svg("rect", { x: (at * wide + (wide - width) / 2).toFixed(1), y: (HEIGHT - FOOT - tall).toFixed(1), width: width.toFixed(1), height: tall.toFixed(1), rx: 2 });
     const title = svg("title");
     title.textContent = `${range(bar)}: ${bar.count}`;
     shape.append(title);
     drawn.append(shape);
   }
   const foot = svg("line", { x1: 0, x2: WIDTH, y1: HEIGHT - FOOT, y2: HEIGHT - FOOT });
-  const least = svg("text", { x: 0, y: HEIGHT - 6 });
-  least.textContent = bars[0].from.toLocaleString("en-US");
-  const greatest = svg("text", { x: WIDTH, y: HEIGHT - 6, "text-anchor": "end" });
-  greatest.textContent = bars.at(-1).to.toLocaleString("en-US");
-  drawn.append(foot, least, greatest);
+  const few = bars.length <= 4;
+  const label = (words, x, anchor) => {
+    const text = svg("text", { x, y: HEIGHT - 6, "text-anchor": anchor });
+    text.textContent = words.toLocaleString("en-US");
+    return text;
+  };
+  const labels = few ? bars.map((bar, at) => label(bar.from, (at + 0.5) * wide, "middle")) : [label(bars[0].from, 0, "start"), label(bars.at(-1).to, WIDTH, "end")];
+  drawn.append(foot, ...labels);
   const table = h("table", {},
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, name), h("th", { scope: "col", class: "number" }, "Rows"))),
     h("tbody", {}, bars.filter((bar) => bar.count).map((bar) => h("tr", {}, h("th", { scope: "row" }, range(bar)), h("td", { class: "number" }, bar.count.toLocaleString("en-US"))))));

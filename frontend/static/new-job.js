@@ -91,6 +91,8 @@ form?.elements.circuit.addEventListener("change", async () => {
 let timer = 0;
 form?.addEventListener("input", (event) => {
   if (event.target.type === "file") return;
+  asked += 1; // an answer that is under way is for other numbers
+  withdrawQuote("The price follows what you type.");
   clearTimeout(timer);
   timer = setTimeout(ask, 250);
 });

@@ -41,7 +41,8 @@ wallet.onChange(() => {
   link.setAttribute("aria-label", address ? `Account ${address}` : "Connect a wallet");
   for (const each of document.querySelectorAll("[data-own]")) {
     each.href = address ? `${each.dataset.own}${address}` : "/wallet";
-    if (!address) each.textContent = "Connect a wallet first";
+    each.dataset.words ??= each.textContent;
+    each.textContent = address ? each.dataset.words : "Connect a wallet first";
   }
 });
 

@@ -12,7 +12,7 @@ import * as keystore from "./keystore.js";
 import { Problem, apiBytes, explain } from "./problems.js";
 import { fromHex, openResult } from "./unseal.js";
 
-const PAGE = 50; // rows in the table at a time
+const PAGE = 25; // rows in the table at a time
 const root = document.querySelector("#result");
 const order = root && JSON.parse(root.dataset.order);
 const place = root?.querySelector("[data-say]");

@@ -128,6 +128,7 @@ export async function request(method, params) {
 
 /** Read the chain: through the wallet where it is on the right one, else through this node's relay. */
 export async function read(method, params) {
+  await resumed;
   if (chosen && !isDemo()) {
     try {
       if ((await walletChain()) === chainHex) return { answer: await request(method, params), source: "your wallet" };

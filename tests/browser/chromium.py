@@ -21,6 +21,7 @@ ARGUMENTS = (
     "--disable-sync",
     "--disable-dev-shm-usage",
 )
+UNANSWERED = ("Failed to load resource", "net::ERR", "htmx:sendError", "htmx:afterRequest", "htmx:responseError")
 PATIENCE = 20_000  # milliseconds
 
 
@@ -64,7 +65,7 @@ class Visitor:
     def _heard(self, message: ConsoleMessage) -> None:
         """A violated policy is a fault whatever else happens; so is any other error but a request that failed."""
         text = message.text
-        if "Content Security Policy" in text or "TrustedHTML" in text or "integrity" in text:
-            self.faults.append(text)
-        elif message.type == "error" and "Failed to load resource" not in text and "net::ERR" not in text:
+        policy = any(sign in text for sign in ("Content Security Policy", "TrustedHTML", "integrity"))
+        request = any(sign in text for sign in UNANSWERED)
+        if policy or (message.type == "error" and not request):
             self.faults.append(text)

@@ -1,0 +1,73 @@
+"""A node's server in this process, over a world that a test holds in its hands."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+from app.market.api import pages
+from app.market.api.app import create_app
+from app.market.api.parts import Parts
+from app.market.api.settings import Settings
+from app.market.indexer.indexer import Indexer
+from tests.api.scene import Scene
+
+
+def application(scene: Scene, origin: str) -> FastAPI:
+    """The API and the pages on a scene, by this machine's clock, without limits of rate."""
+    settings = Settings(origin=origin, rate=None, heavy=None, poll=0.05, heartbeat=1.0)
+    return create_app(settings, Parts(scene.market, scene.store, scene.database), extensions=[pages.install])
+
+
+class Site:
+    """A server that can be stopped and started again at the same address."""
+
+    def __init__(self, scene: Scene) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = int(free.getsockname()[1])
+        self.origin = f"http://127.0.0.1:{self.port}"
+        self.scene = scene
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Serve until `stop`."""
+        app = application(self.scene, self.origin)
+        config = uvicorn.Config(app, "127.0.0.1", self.port, log_config=None, timeout_graceful_shutdown=1)
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, name="site")
+        self._thread.start()
+        while not self._server.started:
+            assert self._thread.is_alive()
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """Let go of the address."""
+        assert self._server is not None
+        assert self._thread is not None
+        self._server.should_exit = True
+        self._thread.join()
+
+
+@contextmanager
+def serve(scene: Scene) -> Iterator[Site]:
+    """A scene on a free port, its index following the chain."""
+    stop = threading.Event()
+    indexer = Indexer(scene.market, scene.store, scene.database)
+    follower = threading.Thread(target=indexer.run, args=(stop,), name="index")
+    follower.start()
+    site = Site(scene)
+    site.start()
+    try:
+        yield site
+    finally:
+        site.stop()
+        stop.set()
+        follower.join()

@@ -1,0 +1,231 @@
+"""Buying and ordering in the browser, and what goes wrong on the way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from fhe.circuit_form import encode
+from tests.api.scene import Scene
+from tests.browser.acting import compute, follow, newcomer
+from tests.browser.chromium import Visitor
+from tests.browser.conftest import Arrive, Person
+from tests.browser.injected import NAME
+from tests.browser.serving import Site
+from tests.custodian.world import linear_circuit
+
+pytestmark = pytest.mark.browser
+SPREAD = [3, 5, -7, 11, 13, -17, 19, 23]
+
+
+def circuit_file(folder: Path, weights: list[int]) -> Path:
+    """A circuit as a buyer has it."""
+    path = folder / "model.circuit"
+    path.write_bytes(encode(linear_circuit([weights])))
+    return path
+
+
+def make_key(page: Page) -> bytes:
+    """Make a sealing key in the dialog; its recovery file."""
+    page.get_by_label("Passphrase for the recovery file").fill("correct horse battery")
+    page.get_by_label("Again").fill("correct horse battery")
+    with page.expect_download() as handed:
+        page.get_by_role("button", name="Make the key").click()
+    data = Path(handed.value.path()).read_bytes()
+    page.get_by_role("button", name="I have saved it").click()
+    return data
+
+
+def test_a_license_is_bought_with_a_permit_and_one_transaction(person: Person, scene: Scene) -> None:
+    """The buyer signs a permit and sends one transaction, and lands on the license's page."""
+    buyer = newcomer(scene)
+    visitor, wallet = person(buyer)
+    before = scene.market.license_count()
+    page = visitor.page(f"/offers/{scene.offer}")
+    page.get_by_role("button", name="Buy for").click()
+    page.wait_for_url("**/licenses/*")
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"License {before + 1}")
+    assert scene.market.license(before + 1).buyer == buyer.address
+    assert wallet.asked.count("eth_sendTransaction") == 1
+    assert wallet.asked.count("eth_signTypedData_v4") == 1
+
+
+@pytest.mark.parametrize("declined", ["eth_signTypedData_v4", "eth_sendTransaction"])
+def test_a_rejected_signature_sends_nothing(person: Person, scene: Scene, declined: str) -> None:
+    """Whoever declines to sign is told that nothing happened, and can go on."""
+    visitor, wallet = person(newcomer(scene))
+    before = scene.market.license_count()
+    wallet.declines.add(declined)
+    page = visitor.page(f"/offers/{scene.offer}")
+    page.get_by_role("button", name="Buy for").click()
+    expect(page.get_by_text("You declined to sign.")).to_be_visible()
+    assert scene.market.license_count() == before
+    wallet.declines.clear()
+    page.get_by_role("button", name="Buy for").click()
+    page.wait_for_url("**/licenses/*")
+
+
+def test_a_wallet_on_another_network_signs_nothing(person: Person, scene: Scene) -> None:
+    """On a wrong network nothing is asked to be signed, and the page says which chain is right."""
+    visitor, wallet = person(scene.stage.buyer)
+    wallet.chain_id = 1
+    page = visitor.page(f"/offers/{scene.offer}")
+    page.get_by_role("button", name="Buy for").click()
+    expect(page.get_by_text("The wallet is on another network")).to_be_visible()
+    assert not {"eth_signTypedData_v4", "eth_sendTransaction"} & set(wallet.asked)
+    page.goto("/wallet")
+    expect(page.get_by_text("Wrong network")).to_be_visible()
+
+
+def test_a_visitor_without_a_wallet_is_led_to_one(arrive: Arrive, scene: Scene) -> None:
+    """Buying without a wallet says what is missing and links to it."""
+    page = arrive().page(f"/offers/{scene.offer}")
+    page.get_by_role("button", name="Buy for").click()
+    expect(page.get_by_text("No wallet is connected.")).to_be_visible()
+    page.get_by_role("link", name="Connect a wallet.").click()
+    expect(page.get_by_role("button", name="Demo wallet")).to_be_visible()
+
+
+def test_a_tampered_preparation_is_never_signed(person: Person, scene: Scene) -> None:
+    """A node that prepares another call than the page shows is caught before the wallet is asked."""
+    visitor, wallet = person(newcomer(scene))
+    page = visitor.page(f"/offers/{scene.offer}")
+
+    def tamper(route: object) -> None:
+        answer = route.fetch()  # type: ignore[attr-defined]
+        told = answer.json()
+        if told["permit"]:
+            told["permit"]["typed_data"]["message"]["value"] = "999999999"
+        route.fulfill(response=answer, json=told)  # type: ignore[attr-defined]
+
+    page.route("**/v1/transactions/buy-license", tamper)
+    page.get_by_role("button", name="Buy for").click()
+    expect(page.get_by_text("a permit for another amount")).to_be_visible()
+    assert not {"eth_signTypedData_v4", "eth_sendTransaction"} & set(wallet.asked)
+
+
+def test_a_job_is_opened_and_followed_live_to_an_opened_result(person: Person, scene: Scene, tmp_path: Path) -> None:
+    """Circuit, quote, key, signatures; then the page follows the chain by itself, and the result opens in it."""
+    buyer = newcomer(scene)
+    license = scene.market.buy_license(buyer, scene.offer).value
+    visitor, _ = person(buyer)
+    page = visitor.page("/jobs")
+    follow(page, f"/licenses/{license}/job")
+    page.get_by_label("Circuit file").set_input_files(circuit_file(tmp_path, SPREAD))
+    page.get_by_label("Rows", exact=True).fill("40")
+    expect(page.get_by_text("This job fits the policy")).to_be_visible()
+    before = scene.market.job_count()
+    page.get_by_role("button", name="Sign and open the job").click()
+    recovery = make_key(page)
+    page.wait_for_url("**/jobs/*")
+    number = before + 1
+    expect(page.get_by_text("live", exact=True)).to_be_visible()
+    drawn = scene.market.draw(scene.stage.buyer, number).value
+    expect(page.get_by_text("2 executors drawn at random.")).to_be_visible()
+    compute(scene, number, drawn)
+    expect(page.get_by_text("Waiting for the custodian").first).to_be_visible()
+    scene.agent().step()
+    page.get_by_role("link", name="Open the result").click()
+    expect(page.get_by_text("Opened, and it is this job's result")).to_be_visible()
+    expect(page.get_by_text("Checked against the chain through your wallet.")).to_be_visible()
+    _lost_and_found(visitor, number, recovery, tmp_path)
+
+
+def _lost_and_found(visitor: Visitor, job: int, recovery: bytes, folder: Path) -> None:
+    """The same browser after its data was cleared: the result stays shut until the recovery file comes back."""
+    page = visitor.page("/wallet")
+    page.get_by_role("button", name="Remove").click()
+    page.get_by_role("button", name="Remove it").click()
+    expect(page.get_by_text("No key in this browser yet.")).to_be_visible()
+    page.goto(f"/jobs/{job}/result")
+    expect(page.get_by_text("The key of this job is not in this browser")).to_be_visible()
+    file = folder / "recovery.key"
+    file.write_bytes(recovery)
+    page.get_by_role("button", name="Import the recovery file").click()
+    page.get_by_label("Recovery file", exact=True).set_input_files(file)
+    page.get_by_label("Its passphrase").fill("wrong")
+    page.get_by_role("button", name="Import", exact=True).click()
+    expect(page.get_by_text("This passphrase does not open the file.")).to_be_visible()
+    page.get_by_label("Its passphrase").fill("correct horse battery")
+    page.get_by_role("button", name="Import", exact=True).click()
+    expect(page.get_by_text("Opened, and it is this job's result")).to_be_visible()
+
+
+def test_a_circuit_that_the_policy_refuses_cannot_be_signed(person: Person, scene: Scene, tmp_path: Path) -> None:
+    """A circuit that copies a column is told so before anything is paid, and the button stays shut."""
+    visitor, _ = person(scene.stage.buyer)
+    page = visitor.page(f"/licenses/{scene.license}/job")
+    page.get_by_label("Circuit file").set_input_files(circuit_file(tmp_path, [1000, 1, 1, 1, 1, 1, 1, 1]))
+    page.get_by_label("Rows", exact=True).fill("40")
+    expect(page.get_by_text("The policy would refuse this job")).to_be_visible()
+    expect(page.get_by_role("button", name="Sign and open the job")).to_be_disabled()
+
+
+def test_bad_input_is_told_at_its_field_and_nothing_is_lost(person: Person, scene: Scene, tmp_path: Path) -> None:
+    """Wrong rows and a file that is no circuit are named where they were entered; what was typed stays."""
+    visitor, _ = person(scene.stage.buyer)
+    page = visitor.page(f"/licenses/{scene.license}/job")
+    page.get_by_label("Circuit file").set_input_files(circuit_file(tmp_path, SPREAD))
+    rows = page.get_by_label("Rows", exact=True)
+    rows.fill("61")
+    expect(page.locator("#rows-wrong")).to_contain_text("The dataset has rows 0 to 59")
+    expect(rows).to_have_value("61")
+    rows.fill("60")
+    expect(page.get_by_text("This job fits the policy")).to_be_visible()
+    bad = tmp_path / "bad.circuit"
+    bad.write_text("{}")
+    page.get_by_label("Circuit file").set_input_files(bad)
+    expect(page.locator("#circuit-wrong")).not_to_be_empty()
+    expect(rows).to_have_value("60")
+
+
+def test_a_lost_connection_is_told_and_survived(person: Person, scene: Scene, site: Site) -> None:
+    """While the node is away a job's page says so; when it comes back the page goes on by itself."""
+    visitor, _ = person(scene.stage.buyer)
+    page = visitor.page("/jobs")
+    follow(page, f"/jobs/{scene.open(scene.circuit)}")
+    expect(page.get_by_text("live", exact=True)).to_be_visible()
+    site.stop()
+    try:
+        expect(page.get_by_text("connection lost, trying again")).to_be_visible()
+    finally:
+        site.start()
+    expect(page.get_by_text("live", exact=True)).to_be_visible()
+    page.goto(f"/offers/{scene.offer}")
+    page.route("**/v1/transactions/**", lambda route: route.abort())
+    page.get_by_role("button", name="Buy for").click()
+    expect(page.get_by_text("The connection to this node was lost.")).to_be_visible()
+
+
+def test_the_demo_wallet_buys_with_play_money(arrive: Arrive, scene: Scene) -> None:
+    """A visitor with no extension makes a wallet in the page, gets test money and buys."""
+    page = arrive().page("/wallet")
+    page.get_by_role("button", name="Demo wallet").click()
+    page.get_by_role("button", name="Get test money").click()
+    expect(page.get_by_text("of play money arrived")).to_be_visible()
+    page.goto(f"/offers/{scene.offer}")
+    page.get_by_role("button", name="Buy for").click()
+    page.wait_for_url("**/licenses/*")
+    bought = scene.market.license(scene.market.license_count())
+    expect(page.get_by_role("link", name=f"Account {bought.buyer}")).to_be_visible()
+
+
+def test_signing_in_makes_and_revokes_tokens(person: Person, scene: Scene) -> None:
+    """The wallet signs a message, and the page then makes an API token, shows it once, and revokes it."""
+    visitor, _ = person(scene.stage.buyer)
+    page = visitor.page("/wallet")
+    page.get_by_role("button", name="Sign in with the wallet").click()
+    expect(page.get_by_text("Signed in", exact=True)).to_be_visible()
+    page.get_by_role("button", name="New token").click()
+    page.get_by_label("What it is for").fill("nightly scoring")
+    page.get_by_role("button", name="Make it").click()
+    expect(page.locator("dialog code")).to_contain_text("drk_")
+    page.get_by_role("button", name="Done").click()
+    expect(page.get_by_text("nightly scoring")).to_be_visible()
+    page.get_by_role("button", name="Revoke").click()
+    expect(page.get_by_text("nightly scoring")).to_have_count(0)
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("button", name="Sign in with the wallet")).to_be_visible()
+    assert NAME in page.locator("#wallet-page").inner_text()

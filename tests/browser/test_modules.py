@@ -1,0 +1,198 @@
+"""The pages' modules against the project's own Python: the same bytes, and only pinned names."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from eth_utils.crypto import keccak
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from playwright.sync_api import Page, expect
+
+from app.chain.account import Account
+from app.market.api.pages.assets import FRONTEND, Assets
+from app.protocol.documents import canonical
+from app.protocol.errors import WrongPassphrase
+from app.protocol.sealed_file import MIN_WORK, open_sealed, seal
+from app.storage.content import file_cid
+from contracts import load
+from tests.api.scene import Scene
+from tests.browser.conftest import Arrive
+
+ROOT = Path(__file__).parents[2]
+ASSETS = Assets()
+STATIC = f"/static/{ASSETS.version}"
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: st.lists(inner, max_size=4)
+    | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=8), inner, max_size=4),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@pytest.fixture
+def page(arrive: Arrive) -> Page:
+    """A page to import modules in."""
+    return arrive().page("/owner")
+
+
+def run(page: Page, module: str, program: str, given: Any = None) -> Any:
+    """Evaluate `program`, a function of (module, given), in the page."""
+    return page.evaluate(f"async given => ({program})(await import('{STATIC}/{module}'), given)", given)
+
+
+@pytest.mark.browser
+def test_canonical_json_is_the_protocols(page: Page) -> None:
+    """Any JSON value has the same canonical bytes in the page and in Python."""
+
+    @settings(max_examples=60)
+    @given(st.lists(JSON, min_size=1, max_size=20))
+    def same(values: list[Any]) -> None:
+        texts = run(page, "canonical.js", "(it, texts) => texts.map(text => it.canonicalText(JSON.parse(text)))",
+                    [json.dumps(value) for value in values])  # fmt: skip
+        assert [text.encode() for text in texts] == [canonical(value) for value in values]
+
+    same()
+
+
+@pytest.mark.browser
+def test_identifiers_are_the_stores(page: Page) -> None:
+    """A digest's CID is the one that the store gives its bytes."""
+    for data in (b"", b"x", bytes(1000)):
+        digest = hashlib.sha256(data).hexdigest()
+        assert run(page, "bytes.js", "(it, digest) => it.cidOf(digest)", digest) == file_cid(data)
+
+
+@pytest.mark.browser
+def test_recovery_files_pass_both_ways(page: Page) -> None:
+    """What the page seals the command opens, and the other way round; a wrong passphrase opens nothing."""
+    sealed = run(
+        page, "sealed-file.js", "async (it) => Array.from(await it.seal(new Uint8Array([1, 2, 3]), 'prüfung', 'a/b'))"
+    )
+    assert open_sealed(bytes(sealed), "prüfung", "a/b") == b"\1\2\3"
+    with pytest.raises(WrongPassphrase):
+        open_sealed(bytes(sealed), "pruefung", "a/b")
+    ours = list(seal(b"secret", "pass", "a/b", work=MIN_WORK))
+    opening = "async (it, [file, word]) => Array.from(await it.openSealed(new Uint8Array(file), word, 'a/b'))"
+    assert bytes(run(page, "sealed-file.js", opening, [ours, "pass"])) == b"secret"
+    refused = "async (it, [file, word]) => it.openSealed(new Uint8Array(file), word, 'a/b').catch(error => error.code)"
+    assert run(page, "sealed-file.js", refused, [ours, "other"]) == "wrong-passphrase"
+    assert run(page, "sealed-file.js", refused, [[*ours[:80], ours[80] ^ 1, *ours[81:]], "pass"]) == "bad-key"
+
+
+@pytest.mark.browser
+def test_parquet_is_read_by_polars(page: Page) -> None:
+    """Any number of 64-bit columns comes back as it was."""
+    made = run(
+        page,
+        "parquet.js",
+        """it => Array.from(it.parquet(Array.from({length: 20}, (_, at) => ({
+        name: `c${at} ü`, values: [0n, -1n, 2n ** 62n, -(2n ** 63n), BigInt(at)] }))))""",
+    )
+    frame = pl.read_parquet(io.BytesIO(bytes(made)))
+    assert frame.shape == (5, 20)
+    assert frame["c7 ü"].to_list() == [0, -1, 2**62, -(2**63), 7]
+
+
+@pytest.mark.browser
+def test_histograms_count_every_value_once(page: Page) -> None:
+    """Bars cover all values, in order, however large they are."""
+    values = [-(2**62), -5, -5, 0, 3, 2**62]
+    program = "(it, values) => it.histogram(values.map(BigInt)).map(bar => [String(bar.from), bar.count])"
+    bars = run(page, "chart.js", program, [str(value) for value in values])
+    assert sum(count for _, count in bars) == len(values)
+    assert len(bars) <= 32
+    assert [int(start) for start, _ in bars] == sorted(int(start) for start, _ in bars)
+
+
+@pytest.mark.browser
+def test_the_demo_wallet_signs_what_others_verify(page: Page) -> None:
+    """Its EIP-191 signature is one of its address."""
+    from app.chain.account import text_signer
+
+    signed = run(
+        page,
+        "demo-wallet.js",
+        """async it => {
+        const [account] = await it.provider.request({ method: 'eth_requestAccounts' });
+        const params = ['0x68656c6c6f', account];
+        return [account, await it.provider.request({ method: 'personal_sign', params })]; }""",
+    )
+    assert text_signer("hello", signed[1]) == signed[0]
+    assert Account.generate().address != signed[0]
+
+
+@pytest.mark.browser
+def test_a_job_page_says_when_the_chain_took_blocks_back(arrive: Arrive, scene: Scene) -> None:
+    """A reorganisation is told, and what is shown is loaded again."""
+    page = arrive().context.new_page()
+    stream = "retry: 60000\n\nevent: reorganised\ndata: {}\n\n"
+    page.route("**/v1/jobs/*/events", lambda route: route.fulfill(body=stream, content_type="text/event-stream"))
+    page.goto(f"/jobs/{scene.computed}")
+    expect(page.get_by_text("The chain took back some blocks").first).to_be_visible()
+
+
+def test_calls_and_events_are_those_of_the_contracts() -> None:
+    """Every pinned selector and topic is the contracts' own."""
+    text = (FRONTEND / "static" / "calls.js").read_text()
+    pinned = dict(re.findall(r'^  "(\w+\(.*\))": "([0-9a-f]{8})",$', text, re.MULTILINE))
+    topics = dict(re.findall(r'^  (\w+): "0x([0-9a-f]{64})",$', text, re.MULTILINE))
+    assert len(pinned) > 10
+    functions, events = set(), {}
+    for name in ("LicenseMarket", "JobMarket", "TestUSD"):
+        for entry in load(name).abi:
+            words = f"{entry.get('name')}({','.join(_type(each) for each in entry.get('inputs', []))})"
+            if entry["type"] == "function":
+                functions.add(words)
+            if entry["type"] == "event":
+                events[entry["name"]] = bytes(keccak(text=words)).hex()
+    assert set(pinned) <= functions
+    assert pinned == {words: bytes(keccak(text=words)).hex()[:8] for words in pinned}
+    assert topics == {name: events[name] for name in topics}
+
+
+def _type(said: dict[str, Any]) -> str:
+    if not said["type"].startswith("tuple"):
+        return str(said["type"])
+    return f"({','.join(_type(each) for each in said['components'])}){said['type'][5:]}"
+
+
+@pytest.mark.parametrize("folder", ["frontend/static/vendor", "tests/browser/vendor"])
+def test_vendored_files_are_what_was_vendored(folder: str) -> None:
+    """Each vendored file has the recorded SHA-256, its version in its name, and nothing lies beside them unrecorded."""
+    root = ROOT / folder
+    recorded = json.loads((root / "vendored.json").read_text())
+    known = {name: digest for each in recorded for name, digest in each["files"].items()}
+    found = {path.relative_to(root).as_posix() for path in root.rglob("*.js")}
+    assert found == set(known)
+    for each in recorded:
+        assert each["license"]
+        assert all(each["version"] in name for name in each["files"])
+    assert {name: hashlib.sha256((root / name).read_bytes()).hexdigest() for name in known} == known
+
+
+def test_no_page_has_inline_script_or_style() -> None:
+    """Templates hold no script text, style or handler, and modules never build markup from text or evaluate any."""
+    for path in (FRONTEND / "templates").glob("*.html"):
+        text = path.read_text()
+        assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=|javascript:", text), path.name
+        assert all("integrity=" in tag for tag in re.findall(r"<script[^>]*>", text)), path.name
+    for path in (FRONTEND / "static").glob("*.js"):
+        assert not re.search(
+            r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", path.read_text()
+        )
+
+
+def test_every_import_is_known_beforehand() -> None:
+    """A page names, with its hash, every module that its scripts can reach."""
+    reached = ASSETS.modules(["result.js", "wallet-page.js", "new-job.js"])
+    assert {"unseal.js", "parquet.js", "demo-wallet.js", "vendor/noble-hashes-2.4.0/scrypt.js"} <= set(reached)
+    assert all((FRONTEND / "static" / name).is_file() for name in reached)

@@ -1,0 +1,96 @@
+"""The whole way on a node of one's own: `darkroom up`, a browser with nothing in it, and an opened result."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from app.client.dataset import Dataset
+from app.client.home import Home
+from app.client.network import Network
+from app.demo import table as tables
+from app.seal.keys import SealingKey
+from fhe.circuit_form import decode
+from fhe.interpret import gather, interpret
+from ingestion.codes import affine_codes, find
+from tests.browser.chromium import Visitor
+from tests.browser.test_buying import make_key
+from tests.node.conftest import RunningNode
+
+pytestmark = pytest.mark.browser
+RELEASE = 90_000  # milliseconds for two executors and the custodian on a busy machine
+
+
+def test_a_newcomer_clicks_from_the_catalogue_to_an_opened_result(opened: Browser, tmp_path: Path) -> None:
+    """Demo wallet, license, circuit, key, job, live page, result; what opens equals the model in the clear."""
+    home = tmp_path / "home"
+    node = RunningNode(home)
+    try:
+        node.wait(lambda event: event.get("event") == "trained" and event.get("model") == "logistic-regression")
+        url = node.wait(lambda event: event.get("service") == "web" and event.get("event") == "ready")
+        visitor = Visitor.arrive(opened, str(url.get("address") or url.get("url")))
+        page = visitor.page("/")
+        _buy(page)
+        circuit = home / "samples" / "dataset-1-logistic-regression.circuit"
+        recovery = _order(page, circuit)
+        page.get_by_role("link", name="Open the result").click(timeout=RELEASE)
+        expect(page.get_by_text("Opened, and it is this job's result")).to_be_visible()
+        frames = [pl.read_csv(io.BytesIO(_saved(page, "CSV"))), pl.read_parquet(io.BytesIO(_saved(page, "Parquet")))]
+        assert frames[0].equals(frames[1])
+        assert np.array_equal(frames[0]["score"].to_numpy(), _in_the_clear(home, circuit))
+        file = tmp_path / "recovery.key"
+        file.write_bytes(recovery)
+        number = int(page.url.split("/")[-2])
+        job = Network.open(Home(home)).market.job(number)
+        assert SealingKey.load(file, "correct horse battery").public.hex() == job.sealing_key
+        assert visitor.faults == []
+        visitor.context.close()
+    finally:
+        node.stop()
+
+
+def _buy(page: Page) -> None:
+    page.get_by_role("link", name="Breast cancer").click()
+    page.get_by_role("link", name="See terms and buy").last.click()
+    page.get_by_role("button", name="Buy for").click()
+    page.get_by_role("link", name="Connect a wallet.").click()
+    page.get_by_role("button", name="Demo wallet").click()
+    page.get_by_role("button", name="Get test money").click()
+    expect(page.get_by_text("of play money arrived")).to_be_visible()
+    page.get_by_role("link", name="Catalogue").click()
+    page.get_by_role("link", name="Breast cancer").click()
+    page.get_by_role("link", name="See terms and buy").last.click()
+    page.get_by_role("button", name="Buy for").click()
+    page.wait_for_url("**/licenses/*")
+
+
+def _order(page: Page, circuit: Path) -> bytes:
+    page.get_by_role("link", name="New job").click()
+    page.get_by_label("Circuit file").set_input_files(circuit)
+    expect(page.get_by_text("This job fits the policy")).to_be_visible()
+    page.get_by_role("button", name="Sign and open the job").click()
+    recovery = make_key(page)
+    page.wait_for_url("**/jobs/*")
+    return recovery
+
+
+def _saved(page: Page, form: str) -> bytes:
+    with page.expect_download() as handed:
+        page.get_by_role("button", name=f"Download {form}").click()
+    return Path(handed.value.path()).read_bytes()
+
+
+def _in_the_clear(home: Path, file: Path) -> np.ndarray:
+    """The circuit on the owner's rows, which only this test can see."""
+    circuit, dataset = decode(file.read_bytes()), Dataset.open(Network.open(Home(home)), 1)
+    halves = tables.load()
+    codes = {
+        (name, "affine"): affine_codes(find(dataset.codebook, name), halves.owner[:, at].astype(np.float64))
+        for at, name in enumerate(halves.columns)
+    }
+    return np.asarray(interpret(circuit, gather(circuit, codes)).T[0])

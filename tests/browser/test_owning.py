@@ -1,0 +1,97 @@
+"""The owner's console: putting on sale, closing, answering, getting paid; and jobs that end badly."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.api.scene import Scene
+from tests.browser.acting import follow, newcomer, order
+from tests.browser.conftest import Arrive, Person
+from tests.chain.scenario import HOUR
+
+pytestmark = pytest.mark.browser
+
+
+def test_an_owner_puts_a_dataset_on_sale_and_closes_it(person: Person, scene: Scene) -> None:
+    """Terms are checked at their fields, one transaction makes the offer as typed, another closes it."""
+    visitor, _ = person(scene.stage.owner)
+    page = visitor.page("/owner")
+    page.get_by_role("link", name="Open my console").click()
+    page.get_by_role("link", name="New offer").click()
+    page.get_by_label("A license (tUSD)").fill("12.5.0")
+    page.get_by_label("Jobs", exact=True).fill("0")
+    page.get_by_role("button", name="Make the offer").click()
+    expect(page.locator("#price_license-wrong")).to_have_text("Write an amount such as 25 or 12.50.")
+    expect(page.locator("#max_jobs-wrong")).to_contain_text("Write a whole number from 1")
+    expect(page.get_by_label("A license (tUSD)")).to_have_value("12.5.0")
+    page.get_by_label("A license (tUSD)").fill("12.50")
+    page.get_by_label("Jobs", exact=True).fill("7")
+    page.get_by_role("button", name="Make the offer").click()
+    page.wait_for_url("**/offers/*")
+    number = scene.market.offer_count()
+    made = scene.market.offer(number)
+    assert (made.price_license, made.price_row, made.max_jobs, made.duration) == (12_500_000, 10_000, 7, 30 * 24 * HOUR)
+    page.goto(f"/owners/{scene.stage.owner.address}")
+    page.get_by_role("button", name=f"Close offer {number}").click()
+    expect(page.get_by_role("button", name=f"Close offer {number}")).to_have_count(0)
+    assert not scene.market.offer(number).active
+
+
+def test_somebody_else_cannot_put_it_on_sale(person: Person, scene: Scene) -> None:
+    """A wallet with another account is told which account this needs."""
+    visitor, wallet = person(scene.stage.buyer)
+    page = visitor.page(f"/datasets/{scene.stage.dataset}/offer")
+    page.get_by_role("button", name="Make the offer").click()
+    expect(page.get_by_text("This needs the account")).to_be_visible()
+    assert "eth_sendTransaction" not in wallet.asked
+
+
+def test_an_owner_sees_what_waits_and_how_to_answer(person: Person, scene: Scene) -> None:
+    """A computed job stands in the console with its deadline and the command that approves it."""
+    visitor, _ = person(scene.stage.owner)
+    page = visitor.page(f"/owners/{scene.stage.owner.address}")
+    waiting = page.get_by_role("article").filter(has_text=f"Job {scene.computed} on")
+    expect(waiting).to_contain_text("Answer within")
+    expect(waiting.get_by_text(f"darkroom custodian approve {scene.computed}")).to_be_visible()
+
+
+def test_an_owner_withdraws_what_was_earned(person: Person, scene: Scene) -> None:
+    """Sales are shared out and paid to the owner's account."""
+    scene.market.buy_license(newcomer(scene), scene.offer)
+    visitor, _ = person(scene.stage.owner)
+    before = scene.market.balance(scene.stage.owner.address)
+    page = visitor.page("/jobs")
+    page.wait_for_timeout(600)  # until the index has the sale
+    page.goto(f"/owners/{scene.stage.owner.address}")
+    page.get_by_role("button", name="Withdraw").click()
+    expect(page.get_by_text("Refunds, fees and shares of sales collect here.")).to_be_visible()
+    assert scene.market.balance(scene.stage.owner.address) > before
+
+
+def test_a_refusal_says_why_and_where_the_money_is(arrive: Arrive, scene: Scene) -> None:
+    """A refused job gives the reason in words, and its result page says that there is none."""
+    page = arrive().page(f"/jobs/{scene.refused}")
+    expect(page.get_by_text("The owner's policy refused this release")).to_be_visible()
+    expect(page.get_by_text("concentration").first).to_be_visible()
+    page.goto(f"/jobs/{scene.refused}/result")
+    expect(page.get_by_text("This job ended without a result")).to_be_visible()
+
+
+def test_an_overdue_job_is_ended_by_the_buyer_who_withdraws(person: Person, scene: Scene) -> None:
+    """When nobody draws in time, the page says so, ends the wait by a transaction, and the refund is withdrawn."""
+    buyer = newcomer(scene)
+    license = scene.market.buy_license(buyer, scene.offer).value
+    job = order(scene, buyer, license)
+    scene.chain.advance(2 * HOUR)
+    visitor, _ = person(buyer)
+    page = visitor.page("/jobs")
+    follow(page, f"/jobs/{job}")
+    expect(page.get_by_text("The deadline passed")).to_be_visible()
+    page.get_by_role("button", name="End the wait").click()
+    expect(page.get_by_text("Somebody missed a deadline")).to_be_visible()
+    before = scene.market.balance(buyer.address)
+    page.goto(f"/accounts/{buyer.address}")
+    page.get_by_role("button", name="Withdraw").click()
+    expect(page.get_by_text("Refunds, fees and shares of sales collect here.")).to_be_visible()
+    assert scene.market.balance(buyer.address) > before

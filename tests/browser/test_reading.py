@@ -1,0 +1,155 @@
+"""Reading without scripts, reading by everyone (axe), and what every page keeps: policy, width, weight."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from app.market.api.pages.assets import FRONTEND
+from tests.api.scene import Scene
+from tests.browser.conftest import Arrive, Person
+from tests.browser.tour import tour
+
+pytestmark = pytest.mark.browser
+AXE = (Path(__file__).parent / "vendor" / "axe-4.14.1.min.js").read_text()
+EVERYTHING = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}  # all that a theme changes
+NARROW = 360
+
+
+def violations(page: Page, rules: dict[str, Any] = EVERYTHING) -> list[str]:
+    """Serious and critical findings of axe."""
+    page.evaluate(AXE)
+    found: dict[str, Any] = page.evaluate("rules => axe.run(document, rules)", rules)
+    return [
+        f"{page.url}: {each['id']}: {each['nodes'][0]['html'][:200]} {each['nodes'][0]['failureSummary'][:300]}"
+        for each in found["violations"]
+        if each["impact"] in ("serious", "critical")
+    ]
+
+
+@pytest.mark.parametrize(("theme", "rules"), [("light", EVERYTHING), ("dark", COLOURS)], ids=["light", "dark"])
+def test_every_page_is_usable_by_everyone(arrive: Arrive, scene: Scene, theme: str, rules: dict[str, Any]) -> None:
+    """No page has a serious or critical finding of axe, in either theme, and none is wider than a small phone."""
+    visitor = arrive(color_scheme=theme, viewport={"width": NARROW, "height": 800})
+    page = visitor.context.new_page()
+    found: list[str] = []
+    for path in tour(scene):
+        page.goto(path)
+        page.wait_for_timeout(100)
+        found += violations(page, rules)
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        if wide > NARROW:
+            found.append(f"{path} is {wide} px wide")
+    assert found == []
+
+
+def test_the_quote_and_the_dialogs_are_usable_by_everyone(person: Person, scene: Scene) -> None:
+    """What scripts add to a page is as usable as the page."""
+    visitor, _ = person(scene.stage.buyer)
+    page = visitor.page("/wallet")
+    page.get_by_role("button", name="Make a key").click()
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Import a recovery file").click()
+    assert violations(page) == []
+
+
+def test_without_scripts_the_market_can_be_read(arrive: Arrive, scene: Scene) -> None:
+    """Catalogue, dataset and audit read in full with scripts off; search and filters work as a plain form."""
+    page = arrive(java_script_enabled=False).page("/")
+    page.get_by_role("searchbox").fill("nothing like this")
+    page.get_by_role("button", name="Search").click()
+    assert "Nothing fits all of that" in page.inner_text("main")
+    page.get_by_role("link", name="Clear everything").click()
+    page.get_by_role("link", name="test", exact=True).click()
+    text = page.inner_text("main")
+    assert "What a job may reveal" in text
+    assert "c0" in text
+    page.get_by_role("link", name=f"Job {scene.settled}", exact=True).click()
+    page.get_by_role("link", name="Audit this job").click()
+    text = page.inner_text("main")
+    assert f"darkroom audit {scene.settled}" in text
+    assert "The custodian released this sealed result" in text
+    assert not page.locator("[data-verdict]").first.is_visible()
+    page.goto(f"/offers/{scene.offer}")
+    assert f"darkroom license buy {scene.offer}" in page.inner_text("main")
+
+
+def test_a_filter_that_cannot_be_read_is_told_and_kept(arrive: Arrive) -> None:
+    """A wrong number is named at its field, stays in it, and the rest of the search is answered."""
+    page = arrive(java_script_enabled=False).page("/?rows_min=many&price_max=-3")
+    fields = page.locator("#rows_min, #price_max")
+    assert [fields.nth(at).get_attribute("value") for at in range(2)] == ["many", "-3"]
+    assert page.locator("#rows_min-wrong").inner_text() == "Write a whole number, such as 10000."
+    assert "1 dataset" in page.inner_text("#results")
+
+
+def test_search_follows_typing_and_the_address(arrive: Arrive) -> None:
+    """With scripts the results follow what is typed, the address with them, and focus stays in the field."""
+    page = arrive().page("/")
+    field = page.get_by_role("searchbox")
+    field.press_sequentially("zzz")
+    expect(page.get_by_text("Nothing fits all of that")).to_be_visible()
+    assert "q=zzz" in page.url
+    expect(field).to_be_focused()
+    field.fill("te")
+    expect(page.get_by_role("link", name="test", exact=True)).to_be_visible()
+
+
+def test_the_keyboard_reaches_everything(arrive: Arrive, scene: Scene) -> None:
+    """The first stop skips the menu; a license is bought from the keyboard alone as far as the wallet's absence."""
+    page = arrive().page(f"/offers/{scene.offer}")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.get_by_role("button", name="Buy for").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("No wallet is connected.")).to_be_visible()
+
+
+def test_the_theme_is_chosen_and_kept(arrive: Arrive) -> None:
+    """The switch turns the theme over, and the next page comes in it."""
+    page = arrive(color_scheme="light").page("/")
+    page.get_by_role("button", name="Switch between light and dark").click()
+    page.goto("/network")
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 14, 13)"
+
+
+def test_nothing_moves_while_a_page_loads(arrive: Arrive, scene: Scene) -> None:
+    """The layout shift of the pages that people open first stays below what anyone notices."""
+    page = arrive().context.new_page()
+    page.add_init_script(
+        "window.__shift = 0; new PerformanceObserver(list => { for (const entry of list.getEntries())"
+        " if (!entry.hadRecentInput) window.__shift += entry.value; }).observe({type: 'layout-shift', buffered: true});"
+    )
+    for path in ("/", f"/datasets/{scene.stage.dataset}", f"/offers/{scene.offer}", f"/jobs/{scene.settled}"):
+        page.goto(path)
+        page.wait_for_timeout(400)
+        assert page.evaluate("window.__shift") < 0.02, path
+
+
+def test_scripts_of_other_origins_and_inline_ones_do_not_run(arrive: Arrive) -> None:
+    """The policy allows this node's own files only, and no text becomes script."""
+    visitor = arrive()
+    page = visitor.page("/")
+    header = page.request.get("/").headers["content-security-policy"]
+    assert "script-src 'self'" in header
+    assert "unsafe" not in header
+    page.evaluate("() => { const s = document.createElement('div'); s.setAttribute('onclick', 'window.ran = 1');"
+                  " document.body.append(s); s.click(); }")  # fmt: skip
+    assert page.evaluate("window.ran") is None
+    assert any("Content Security Policy" in fault for fault in visitor.faults)
+    visitor.faults.clear()
+
+
+def test_all_scripts_together_are_light() -> None:
+    """Everything that any page can load is at most 150 kB compressed."""
+    files = sorted((FRONTEND / "static").rglob("*.js"))
+    assert sum(len(gzip.compress(path.read_bytes(), 9)) for path in files) <= 150_000
+    assert json.loads((FRONTEND / "static" / "vendor" / "vendored.json").read_text())
