@@ -36,6 +36,7 @@ AREAS = (
     "api",
     "compile_trees",
     "contracts",
+    "browser",
     "demo",
     "node",
 )
