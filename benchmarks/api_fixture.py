@@ -189,7 +189,7 @@ def _datasets(count: int, jobs: int, chance: random.Random) -> Iterator[Table]:
         rows, policy = chance.randint(500, 2_000_000), chance.choice(POLICIES)
         title = f"{subject.capitalize()} {kind} of the {place}, {2000 + number % 26}"
         description = f"{title}. " + " ".join(chance.choices(SUBJECTS + KINDS + PLACES + COLUMNS, k=60)) + "."
-        digest = _digest("manifest", number)
+        digest, creator = _digest("manifest", number), f"Institute {number % OWNERS}"
         common: dict[str, Any] = {
             "data_root": _digest("root", number),
             "profile": _digest("profile", 1),
@@ -203,7 +203,7 @@ def _datasets(count: int, jobs: int, chance: random.Random) -> Iterator[Table]:
             title=title,
             description=description,
             license_text="For research only.",
-            creator=f"Institute {number % OWNERS}",
+            creator=creator,
             published="2026-01-31",
             keywords=json.dumps([subject, kind, place]),
             columns=len(names),
@@ -214,7 +214,7 @@ def _datasets(count: int, jobs: int, chance: random.Random) -> Iterator[Table]:
             codebook=_digest("codebook", number),
             codes=json.dumps([_column(name) for name in names]),
             policy=policy.digest,
-            words=" ".join(words([title, subject, kind, place, *names, description])),
+            words=" ".join(words([title, subject, kind, place, *names, creator, description])),
             **common,
         )
         yield DatasetRow(

@@ -67,7 +67,7 @@ def started() -> Iterator[Server]:
         _wait(server, process)
         yield server
     finally:
-        process.send_signal(signal.SIGINT)  # fast shutdown: it ends its sessions
+        process.send_signal(signal.SIGQUIT)  # at once: nothing in it is to be kept
         process.wait(30)
         shutil.rmtree(folder, ignore_errors=True)
 

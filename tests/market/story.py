@@ -52,7 +52,7 @@ class Story:
             market.heartbeat(each)
         late = stage.open("late", replicas=1)
         node.mine(258)
-        market.draw(stage.buyer, late)
+        stage.answer(late, market.draw(stage.buyer, late).value, digest("receipt of the late one"))
         self.publish()
         market.tombstone(stage.owner, market.dataset_count(), 1, digest("statement"))
         market.revoke_license(stage.owner, market.buy_license(stage.buyer, stage.offer).value)

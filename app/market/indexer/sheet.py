@@ -88,7 +88,7 @@ class Sheet:
         if row is None:
             raise VerificationFailed(
                 f"The node gave an event about {entity.__tablename__} {key[0]} and none that made it.",
-                "Use a node with full history, and build the index again: darkroom up --rebuild.",
+                "Use a node with full history, and build the index again.",
             )
         return row
 

@@ -64,7 +64,7 @@ def provider(session: Session, address: str, *, now: int) -> ProviderCard:
     """One provider. Errors: NotFound, BadInput for what is no address."""
     row = session.get(ProviderRow, eip55(address))
     if row is None:
-        raise NotFound(f"{address} never was a provider.", "See who is: darkroom provider list.")
+        raise NotFound(f"{address} never was a provider.", "Look at the list of providers.")
     return _card(row, now, _rules(session).heartbeat_window)
 
 
