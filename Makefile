@@ -3,7 +3,7 @@
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-deep lint format types contracts ipfs bench docs lock clean
+.PHONY: help screenshots setup demo up test test-deep lint format types contracts ipfs bench docs lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -48,6 +48,9 @@ ipfs: ## npm's other part: an IPFS daemon for tests, from tests/storage/jsipfs/p
 
 bench: setup ## every benchmark, side by side with Concrete ML and TenSEAL
 	@for name in $$($(PY) -m benchmarks --list); do $(PY) -m benchmarks $$name || [ $$name = gpu ] || exit 1; done
+
+screenshots: setup ## every page at three widths, light and dark, into build/screenshots (needs Chromium)
+	@$(PY) -m tests.browser.screenshots
 
 docs: setup ## write the commands' help into README.md and docs/cli.md
 	@$(PY) scripts/write_help.py
