@@ -17,7 +17,7 @@ from app.client.home import Home, private_folder
 from app.client.network import Network, read_config, write_config
 from app.client.setup import OPERATOR, set_up
 from app.node import screen as screens
-from app.node.sample import CUSTODIAN, PROVIDERS, ensure_accounts
+from app.node.sample import CUSTODIAN, FOLDER, PROVIDERS, ensure_accounts
 from app.node.serving import listen
 from app.node.settings import NodeSettings, default_settings
 from app.node.supervisor import NodeEvent, Service, Supervisor
@@ -87,7 +87,7 @@ def up(home: Home, settings: NodeSettings, config: Path | None, stop: threading.
             "Darkroom": origin or "no web server here",
             "home": str(home.root),
             "chain": f"{network.market.chain_id}, market {network.market.address}",
-        }
+        } | ({"models": f"{home.root / FOLDER}, to upload where a circuit is asked for"} if settings.sample else {})
         parts = services(settings, config, listener=listener.fileno() if listener else None, origin=origin)
         with (
             contextlib.closing(listener) if listener else contextlib.nullcontext(),

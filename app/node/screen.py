@@ -74,7 +74,8 @@ class PlainScreen:
 
     def note(self, event: NodeEvent) -> None:
         """One line."""
-        self._console.print(line_of(event), soft_wrap=True)
+        if not _routine(event):
+            self._console.print(line_of(event), soft_wrap=True)
 
     def tick(self, lives: Mapping[str, Life], pids: Mapping[str, int]) -> None:
         """The events say it all."""
@@ -99,6 +100,8 @@ class LiveScreen:
 
     def note(self, event: NodeEvent) -> None:
         """Remember it for the next drawing."""
+        if _routine(event):
+            return
         self._recent.append(event)
         self._latest[event.service] = event
 
@@ -136,6 +139,11 @@ def choose(*, as_json: bool, facts: Mapping[str, str]) -> AbstractContextManager
     for name, value in facts.items():
         console.print(f"{name}: {value}", soft_wrap=True, markup=False)
     return PlainScreen(console)
+
+
+def _routine(event: NodeEvent) -> bool:
+    """Answered requests: they are in the log file, and would drown everything else here."""
+    return event.event == "request" and int(event.fields.get("status") or 0) in range(100, 500)
 
 
 def line_of(event: NodeEvent) -> Text:
