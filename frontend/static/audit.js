@@ -68,7 +68,7 @@ async function checkAll(button, summary) {
   const counts = { good: 0, bad: 0, open: 0 };
   let through = "";
   for (const [at, row] of rows.entries()) {
-    summary.textContent = `Checking ${at + 1} of ${rows.length}.`;
+    say(summary, "calm", `Checking ${at + 1} of ${rows.length}.`);
     const place = row.querySelector("[data-verdict]");
     try {
       const { done, source } = await check(row);
