@@ -54,7 +54,8 @@ def run(progress: Progress) -> dict[str, Any]:
 
     figures: dict[str, Any] = {"gpu": device.name, "self_test_s": time.perf_counter() - start}
     progress(1, STEPS)
-    figures["copy_gb_per_s"] = copy_gb_per_s(cupy)
+    columns = Columns(REFERENCE, device)
+    figures["copy_gb_per_s"] = copy_gb_per_s(cupy, columns.masks(bytes(16), 0, COLUMN_WORDS // 128))  # 2 GB
     rate = double_operations_per_s(cupy)
     figures["double_operations_per_s"] = rate
     progress(2, STEPS)
@@ -62,7 +63,7 @@ def run(progress: Progress) -> dict[str, Any]:
     progress(4, STEPS)
     figures |= _bootstraps(cupy, REFERENCE, "two_level_", rate)
     progress(6, STEPS)
-    figures |= _linear(cupy, figures["copy_gb_per_s"])
+    figures |= _linear(cupy, columns, figures["copy_gb_per_s"])
     progress(7, STEPS)
     figures |= _forest()
     progress(STEPS, STEPS)
@@ -115,6 +116,8 @@ def _bootstraps(cupy: Any, profile: EncryptionProfile, prefix: str, rate: float)
         "key_upload_and_first_call_s": loaded - compiled,
         "batch": count,
     }
+    if case.packing:
+        figures["pack_2048_ms"] = 1000 * _wall(lambda: core.pack(big[:size]))
     figures |= _beside_cpu(profile, key, lwe[:CHECKED], tables, which[:CHECKED], big[:CHECKED], figures)
     return {prefix + name: value for name, value in figures.items()}
 
@@ -134,7 +137,7 @@ def _beside_cpu(
     return {"cpu_core_ms": seconds * 1000, "ratio_vs_cpu_core": figures["bootstraps_per_s"] * seconds}
 
 
-def _linear(cupy: Any, copy: float) -> dict[str, Any]:
+def _linear(cupy: Any, columns: Columns, copy: float) -> dict[str, Any]:
     """One output over 30 columns that are on the device, and the expansion of masks there and on the host."""
     columns = Columns(REFERENCE, trusted.trusted())
     words = cupy.stack(

@@ -156,21 +156,15 @@ class _Guard:
 
 
 class _Translated:
-    """Turns the errors of CUDA and of its compiler into `Unavailable`."""
+    """Turns what CUDA, its compiler and its loader raise into `Unavailable`."""
 
     def __init__(self, cupy: Any) -> None:
-        cuda = cupy.cuda
-        self._errors = (
-            cuda.runtime.CUDARuntimeError,
-            cuda.driver.CUDADriverError,
-            cuda.compiler.CompileException,
-            cuda.memory.OutOfMemoryError,
-        )
+        self._errors = (RuntimeError, MemoryError, OSError, ImportError, cupy.cuda.compiler.CompileException)
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if isinstance(error, self._errors):
-            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            first = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
             raise Unavailable(f"The GPU failed: {first}.", "Use --device cpu, or look at nvidia-smi.") from error

@@ -14,8 +14,9 @@ from fhe.profile import EncryptionProfile
 FOLDER = Path(__file__).parent
 PARTS = ("arithmetic", "transform", "bootstrap", "keyswitch", "packing", "linear")
 
-# No fused operations, nothing flushed or approximated. The sources use rounding intrinsics, so these say it twice.
-OPTIONS = ("--std=c++17", "--fmad=false", "--ftz=false", "--prec-div=true", "--prec-sqrt=true")
+# No fused operations: the sources use rounding intrinsics, so this says it twice. CuPy adds its own --ftz, which
+# concerns single precision only and may not be given twice.
+OPTIONS = ("--std=c++17", "--fmad=false")
 MACROS = """
 #define SHARED(type, name) \\
   extern __shared__ __align__(16) unsigned char shared_bytes[]; \\
