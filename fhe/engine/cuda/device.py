@@ -74,6 +74,7 @@ class CupyKernels:
             kernel = self._found.get(name) or self._module.get_function(name)
             if name not in self._found and shared > ASKED_ABOVE:
                 kernel.max_dynamic_shared_size_bytes = shared
+                kernel.preferred_shared_memory_carveout = 100  # percent: as many blocks at once as can be
             self._found[name] = kernel
             words = tuple(np.int64(each) if isinstance(each, int) else each for each in arguments)
             kernel(grid, (threads,), words, shared_mem=shared)
