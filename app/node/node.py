@@ -71,10 +71,11 @@ def services(settings: NodeSettings, config: Path | None, *, listener: int | Non
         words = ("node", "web", *named, "--listener", str(listener), "--origin", origin)
         found.append(Service("web", (*command, *words), keeps=(listener,)))
     for kind, roles in (("provider", settings.agents.providers), ("custodian", settings.agents.custodians)):
-        found += [Service(role, (*command, kind, "serve", "--as", role, *every)) for role in roles]
-    found += [Service(role, (*command, "node", "keeper", "--as", role)) for role in settings.agents.keepers]
+        found += [Service(role, (*command, kind, "serve", "--as", role, *every), opens_keys=True) for role in roles]
+    keeper = (*command, "node", "keeper", "--as")
+    found += [Service(role, (*keeper, role), opens_keys=True) for role in settings.agents.keepers]
     if settings.sample:
-        found.append(Service("sample", (*command, "node", "sample"), once=True))
+        found.append(Service("sample", (*command, "node", "sample"), once=True, opens_keys=True))
     return found
 
 

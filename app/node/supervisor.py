@@ -25,16 +25,21 @@ from app.node.restart import Life, State
 GRACE_SECONDS = 10.0  # between SIGTERM and SIGKILL
 TICK = 0.1
 MAX_LINE = 64 << 10  # bytes
+PASSPHRASES = ("DARKROOM_PASSPHRASE", "DARKROOM_PASSPHRASE_FILE")
 
 
 @dataclass(frozen=True)
 class Service:
-    """One part: a command, run again when it ends, or `once`. `keeps` are descriptors that it inherits."""
+    """One part: a command, run again when it ends, or `once`. `keeps` are descriptors that it inherits.
+
+    Only a part that `opens_keys` is told the passphrase that the supervisor's environment may hold.
+    """
 
     name: str
     command: tuple[str, ...]
     once: bool = False
     keeps: tuple[int, ...] = ()
+    opens_keys: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,7 +133,8 @@ class Supervisor:
 
     def _start(self, part: _Part) -> None:
         service = part.service
-        variables = self._environment | {
+        known = {name: value for name, value in self._environment.items() if name not in PASSPHRASES}
+        variables = (self._environment if service.opens_keys else known) | {
             STYLE_VARIABLE: "json",
             SERVICE_VARIABLE: service.name,
             SUPERVISED_VARIABLE: "1",

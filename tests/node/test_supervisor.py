@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,25 @@ node.run(threading.Event(), tick)
     while alive(pid) and time.monotonic() < limit:
         time.sleep(0.02)
     assert not alive(pid)
+
+
+def test_only_parts_that_open_keys_know_the_passphrase() -> None:
+    """The web server's process cannot give away what it was never told."""
+    program = "import os, sys\nprint(sorted(n for n in os.environ if 'PASS' in n), file=sys.stderr)"
+    told = {"DARKROOM_PASSPHRASE": "hunter2", "DARKROOM_PASSPHRASE_FILE": "/x", "PATH": os.environ["PATH"]}
+    parts = [
+        replace(python("web", program, once=True), opens_keys=False),
+        replace(python("owner", program, once=True), opens_keys=True),
+    ]
+    said: dict[str, str] = {}
+
+    def sink(event: NodeEvent) -> None:
+        if event.event == "output":
+            said[event.service] = event.fields["text"]
+
+    with Supervisor(parts, sink, environment=told) as node:
+        until(node, lambda: len(said) == 2)
+    assert said == {"web": "[]", "owner": "['DARKROOM_PASSPHRASE', 'DARKROOM_PASSPHRASE_FILE']"}
 
 
 def test_lines_that_are_no_events() -> None:
