@@ -1,9 +1,9 @@
 """The provider's agent: looks for jobs it was drawn for and moves each one as far as it can go now.
 
 For every job: evaluate, remember receipt, salt and output on disk, commit; when all executors have committed, publish
-output and receipt in the store, reveal. A job that cannot be evaluated, or that pays for less work than it takes, is
-declined before the commitment, which keeps the stake. Nothing is published before the reveal, so that no other executor can copy the
-answer. `step` may be repeated and may be killed anywhere: each effect is either on the chain already or done again.
+output and receipt in the store, reveal. Nothing is published before the reveal, so that no other executor can copy the
+answer. A job that cannot be evaluated, or that pays for less work than it takes, is declined before the commitment,
+which keeps the stake. `step` may be repeated and may be killed anywhere: each effect is on the chain, or done again.
 """
 
 from __future__ import annotations
