@@ -132,8 +132,11 @@ def self_test(backend: BackendName = "auto", threads: int = 1, cases: tuple[str,
 
 def main() -> int:
     """Check everything on this machine and print a line for each case and backend."""
+    from fhe.engine.cuda.trusted import available
+
     failed = False
-    for backend in ("reference", "native"):
+    backends: tuple[BackendName, ...] = ("reference", "native", *(("cuda",) if available() else ()))
+    for backend in backends:
         for case in vectors().cases:
             line: dict[str, Any] = {"backend": backend, "case": case.name}
             try:
