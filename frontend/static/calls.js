@@ -9,14 +9,12 @@ export const SELECTORS = {
   "buyWithPermit(uint256,uint256,uint8,bytes32,bytes32)": "01a833fb",
   "createOffer((uint256,uint256,uint256,uint256,uint32,uint64,uint40,bytes32),(address,uint16)[])": "32ca523f",
   "deactivate(uint256)": "916b9bef",
-  "revoke(uint256)": "20c5429b",
   "collect(uint256)": "ce3f865f",
   "withdraw()": "3ccfd60b",
   "open((uint256,bytes32,uint64,uint64,bytes32,uint64,uint8,uint256))": "ad0c5a68",
   "openWithPermit((uint256,bytes32,uint64,uint64,bytes32,uint64,uint8,uint256),uint256,uint8,bytes32,bytes32)": "0fda6035",
   "expire(uint256)": "bf81bf43",
   "faucet(address,uint256)": "7b56c2b2",
-  "approve(address,uint256)": "095ea7b3",
 };
 
 export const TOPICS = {

@@ -1,6 +1,6 @@
 """Every page at 360, 768 and 1440 px, light and dark, into build/screenshots: `make screenshots`.
 
-    python -m tests.browser.screenshots [PART-OF-A-PATH ...]
+python -m tests.browser.screenshots [PART-OF-A-PATH ...]
 """
 
 from __future__ import annotations

@@ -49,11 +49,15 @@ def test_somebody_else_cannot_put_it_on_sale(person: Person, scene: Scene) -> No
 
 def test_an_owner_sees_what_waits_and_how_to_answer(person: Person, scene: Scene) -> None:
     """A computed job stands in the console with its deadline and the command that approves it."""
+    job = scene.compute(scene.circuit)
     visitor, _ = person(scene.stage.owner)
-    page = visitor.page(f"/owners/{scene.stage.owner.address}")
-    waiting = page.get_by_role("article").filter(has_text=f"Job {scene.computed} on")
+    page = visitor.page("/jobs")
+    follow(page, f"/jobs/{job}")
+    expect(page.get_by_text("Waiting for the custodian").first).to_be_visible()
+    page.goto(f"/owners/{scene.stage.owner.address}")
+    waiting = page.get_by_role("article").filter(has_text=f"Job {job} on")
     expect(waiting).to_contain_text("Answer within")
-    expect(waiting.get_by_text(f"darkroom custodian approve {scene.computed}")).to_be_visible()
+    expect(waiting.get_by_text(f"darkroom custodian approve {job}")).to_be_visible()
 
 
 def test_an_owner_withdraws_what_was_earned(person: Person, scene: Scene) -> None:
@@ -84,6 +88,8 @@ def test_an_overdue_job_is_ended_by_the_buyer_who_withdraws(person: Person, scen
     license = scene.market.buy_license(buyer, scene.offer).value
     job = order(scene, buyer, license)
     scene.chain.advance(2 * HOUR)
+    for provider in scene.stage.providers:
+        scene.market.heartbeat(provider)
     visitor, _ = person(buyer)
     page = visitor.page("/jobs")
     follow(page, f"/jobs/{job}")

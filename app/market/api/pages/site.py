@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from dataclasses import dataclass
 from decimal import Decimal
@@ -93,7 +94,12 @@ class Site:
             coin=coin,
             **values,
         )
-        return HTMLResponse(text, status, headers={"vary": "HX-Request"})
+        headers = {"vary": "accept-encoding"}
+        if "gzip" in request.headers.get("accept-encoding", ""):  # a page holds no secret that its length could tell
+            return HTMLResponse(
+                gzip.compress(text.encode(), 5, mtime=0), status, headers | {"content-encoding": "gzip"}
+            )
+        return HTMLResponse(text, status, headers)
 
 
 @dataclass(frozen=True)
