@@ -10,6 +10,8 @@
 
 Amounts are token units. `at` and names ending in `_at` are seconds since the epoch by the chain's clock. Digests are 64
 hex digits, "" where there is none yet. Ids are the contracts'.
+
+Long because it is the whole schema, which is read and migrated as one.
 """
 
 from __future__ import annotations
