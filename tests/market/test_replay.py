@@ -110,24 +110,31 @@ def test_a_crash_between_any_two_statements_loses_nothing(
     assert contents(broken) == expected
 
 
+class Facts(list[Happened]):
+    """With a short text form: hypothesis shows what a test was called with."""
+
+    def __repr__(self) -> str:
+        return f"{len(self)} events"
+
+
 @pytest.fixture
-def happened(market: Market) -> list[Happened]:
+def happened(market: Market) -> Facts:
     """Everything that happened on it, with its blocks' times."""
     times: dict[int, int] = {}
-    return [
+    return Facts([
         Happened(
             e.contract, e.name, e.args, e.block, e.block_hash, e.tx, e.index,
             times.setdefault(e.block, market.node.block(e.block).time),
         )
         for e in market.events(market.first_block, market.block_number)
         if e.contract != "TestUSD"
-    ]  # fmt: skip
+    ])  # fmt: skip
 
 
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(parts=st.lists(st.integers(0, 1000), min_size=1, max_size=6))
 def test_going_back_and_forth_ends_where_going_straight_does(
-    market: Market, happened: list[Happened], tmp_path_factory: pytest.TempPathFactory, parts: list[int]
+    market: Market, happened: Facts, tmp_path_factory: pytest.TempPathFactory, parts: list[int]
 ) -> None:
     """Any sequence of steps forward and rollbacks, deep or shallow, leaves the rows of the blocks that remain."""
     rules, last = Rules.of(market), market.block_number
@@ -135,14 +142,14 @@ def test_going_back_and_forth_ends_where_going_straight_does(
     straight = Sheet(lambda _entity, _key: None, rules, journal_from=last)
     database = Database(f"sqlite:///{tmp_path_factory.mktemp('walk')}/index.sqlite")
     database.migrate()
-    here = 0
+    here = kept = 0  # the last block, and the first that is remembered: as of `app.chain.cursor.Trail`
     for place in [*places, last // 2]:
         with database.writing() as session:
             if place < here:
                 touched, wiped = forget(session, place)
                 listings.refresh(session, touched, words=touched)
-                here = 0 if wiped else place
-            kept = max(place - 128, 0)
+                here, kept = (0, 0) if wiped else (place, kept)
+            kept = max(place - 128, kept)
             sheet = Sheet(loader(session), rules, journal_from=kept + 1)
             fold(sheet, [each for each in happened if here < each.block <= place])
             keep(session, sheet)
