@@ -9,7 +9,8 @@
     listings, terms      one row a dataset for the catalogue, and its words: derived from the others when they change
 
 Amounts are token units. `at` and names ending in `_at` are seconds since the epoch by the chain's clock. Digests are 64
-hex digits, "" where there is none yet. Ids are the contracts'. Long because it shows the index's whole form in one place.
+hex digits, "" where there is none yet. Ids are the contracts'.
+Long because it shows the index's whole form in one place.
 
 Long because it is the whole schema, which is read and migrated as one.
 """
