@@ -1,6 +1,8 @@
 # make setup, make demo and make test work from a fresh clone with Python 3.11 or 3.12, git and make.
 
 PY := .venv/bin/python
+# Text is UTF-8, whatever the machine's locale says.
+export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help screenshots setup demo up test test-deep lint format types contracts ipfs bench docs lock clean

@@ -37,7 +37,7 @@ class Keyring:
     def next_epoch(self) -> int:
         """The epoch after the newest one ever made here; destroyed epochs are not used again."""
         counter = self.folder / "last-epoch"
-        text = counter.read_text() if counter.is_file() else "0"
+        text = counter.read_text("utf-8") if counter.is_file() else "0"
         if not text.isdecimal():
             raise BadKey(f"The file {counter} is damaged.", "Write the last epoch ever made into it.")
         last = int(text)

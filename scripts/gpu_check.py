@@ -86,7 +86,9 @@ def sanitizer() -> dict[str, Any]:
     for tool in TOOLS:
         command = [program, "--tool", tool, "--error-exitcode", "9", sys.executable, __file__, "--only-vectors"]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=SANITIZER_SECONDS, check=False)
+            done = subprocess.run(
+                command, capture_output=True, encoding="utf-8", timeout=SANITIZER_SECONDS, check=False
+            )
         except subprocess.TimeoutExpired:
             found[tool] = f"not done in {SANITIZER_SECONDS} s"
             continue

@@ -14,7 +14,7 @@ from app.market.api.problems import status_of
 from app.market.api.settings import Settings
 from tests.api.scene import Browser
 
-PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text("utf-8")
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def table(scene: Scene) -> dict[str, Case]:
     circuit = scene.store.read(digest_to_cid(scene.circuit), limit=1 << 20)
     settled = f"/v1/jobs/{scene.settled}"
     buy = {"account": buyer, "offer": scene.offer}
-    tx = scene.market.events(scene.market.block_number - 1, scene.market.block_number)[0].tx
+    tx = scene.market.events(scene.market.first_block, scene.market.block_number)[-1].tx
     return {
         "search_datasets": Case("/v1/datasets"),
         "get_dataset": Case("/v1/datasets/1"),

@@ -8,12 +8,12 @@ from pathlib import Path
 from tests.attack.attacks import ATTACKS
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "threats.md").read_text()
+PAGE = (ROOT / "docs" / "threats.md").read_text("utf-8")
 
 
 def test_every_named_test_exists() -> None:
     """Each test that the page names is defined under tests/."""
-    source = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    source = "\n".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
     defined = set(re.findall(r"^def (test_\w+)\(", source, re.MULTILINE))
     named = set(re.findall(r"`(test_\w+)`", PAGE))
     assert len(named) >= 25

@@ -47,7 +47,7 @@ HOMES = {
     "web3": ("app.chain",),
     "xgboost": ("fhe.compile",),
 }
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 
 
 def normal(name: str) -> str:
@@ -78,7 +78,7 @@ def imports() -> tuple[tuple[str, str], ...]:
 
 def third_parties(path: Path) -> Iterator[str]:
     """The third parties that a file imports."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module]
@@ -133,7 +133,7 @@ def test_the_dependency_rule_holds() -> None:
     """The layers of docs/architecture.md are kept, as import-linter sees every import."""
     run = subprocess.run(
         [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--no-logo"],
-        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+        cwd=ROOT, capture_output=True, text=True, encoding="utf-8", timeout=120, check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stdout
 
@@ -146,4 +146,4 @@ def test_every_package_is_shipped(package: str) -> None:
 
 def text_of(name: str) -> str:
     """A text file of the project."""
-    return (ROOT / name).read_text()
+    return (ROOT / name).read_text("utf-8")

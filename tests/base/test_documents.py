@@ -17,7 +17,7 @@ def test_help_in_documents_is_todays_help() -> None:
     """README.md and docs/cli.md show the help of every command as it is; `make docs` writes them."""
     done = subprocess.run(
         [sys.executable, "scripts/write_help.py", "--check"],
-        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+        cwd=ROOT, capture_output=True, text=True, encoding="utf-8", timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -25,27 +25,27 @@ def test_help_in_documents_is_todays_help() -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_between_documents_lead_somewhere(document: Path) -> None:
     """Every relative link names a file that is there."""
-    targets = re.findall(r"\]\((?!\w+:)([^)#\s]+)[^)]*\)", document.read_text())
+    targets = re.findall(r"\]\((?!\w+:)([^)#\s]+)[^)]*\)", document.read_text("utf-8"))
     assert not [target for target in targets if not (document.parent / target).exists()]
 
 
 def test_the_readme_starts_with_the_two_commands() -> None:
     """A newcomer's first lines are the commands that show and prove everything."""
-    lines = (ROOT / "README.md").read_text().splitlines()[:6]
+    lines = (ROOT / "README.md").read_text("utf-8").splitlines()[:6]
     assert [line.split("#")[0].strip() for line in lines if line.startswith("    ")] == ["make demo", "make test"]
 
 
 def test_make_targets_in_the_readme_exist() -> None:
     """Each `make` target that README.md names is one of the Makefile's."""
-    named = set(re.findall(r"(?:`|^    )make ([a-z-]+)", (ROOT / "README.md").read_text(), re.MULTILINE))
-    known = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"(?:`|^    )make ([a-z-]+)", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE))
+    known = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     assert named
     assert named <= known
 
 
 def test_the_changelog_keeps_its_form() -> None:
     """CHANGELOG.md has an Unreleased section, and its entries stand under the headings that Keep a Changelog knows."""
-    text = (ROOT / "CHANGELOG.md").read_text()
+    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
     assert re.search(r"^## \[Unreleased\]", text, re.MULTILINE)
     kinds = set(re.findall(r"^### (.+)$", text, re.MULTILINE))
     assert kinds

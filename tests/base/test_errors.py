@@ -19,14 +19,14 @@ CLASSES = sorted(
 
 def test_every_error_is_documented_with_its_code_and_exit_code() -> None:
     """docs/errors.md has exactly one line for each class: its code, its exit code, its name."""
-    text = (ROOT / "docs" / "errors.md").read_text()
+    text = (ROOT / "docs" / "errors.md").read_text("utf-8")
     rows = re.findall(r"^\| `([a-z-]+)` \| (\d) \| (\w+) \|", text, re.MULTILINE)
     assert sorted(rows) == sorted((each.code, str(each.exit_code), each.__name__) for each in CLASSES)
 
 
 def test_every_exit_code_is_explained() -> None:
     """The table of exit codes covers 0 and each code that an error has."""
-    text = (ROOT / "docs" / "errors.md").read_text()
+    text = (ROOT / "docs" / "errors.md").read_text("utf-8")
     explained = {int(code) for code in re.findall(r"^\| (\d) \| ", text, re.MULTILINE)}
     assert explained == {0} | {each.exit_code for each in CLASSES}
 

@@ -32,7 +32,7 @@ def name(path: Path) -> str:
 
 def test_every_module_says_what_it_is_for() -> None:
     """Each Python module begins with a docstring."""
-    silent = [name(path) for path in files(".py") if not ast.get_docstring(ast.parse(path.read_text()))]
+    silent = [name(path) for path in files(".py") if not ast.get_docstring(ast.parse(path.read_text("utf-8")))]
     assert not silent
 
 
@@ -41,7 +41,7 @@ def test_every_test_states_a_behaviour() -> None:
     silent = []
     for path in files(".py"):
         if path.name.startswith("test_"):
-            for node in ast.walk(ast.parse(path.read_text())):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
                 if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
                     words = ast.get_docstring(node) or ""
                     if not words.endswith("."):
@@ -53,7 +53,7 @@ def test_files_stay_short() -> None:
     """No source file has more than 600 lines; one with more than 400 says near its top why it is long."""
     long = {}
     for path in files(".py", ".sol", ".c", ".h", ".js", ".mjs", ".sh"):
-        lines = path.read_text().splitlines()
+        lines = path.read_text("utf-8").splitlines()
         argued = any("Long because" in line for line in lines[:40])
         if len(lines) > MAX_LINES or (len(lines) > ARGUED_LINES and not argued):
             long[name(path)] = len(lines)
@@ -69,7 +69,7 @@ def test_modules_are_named_by_domain() -> None:
 @pytest.mark.parametrize("lock", ["build.txt", "dev.txt", "provider.txt"])
 def test_python_locks_name_no_host(lock: str) -> None:
     """A lock pins every distribution by version and hash and leaves the choice of index to its user."""
-    text = (ROOT / "locks" / lock).read_text()
+    text = (ROOT / "locks" / lock).read_text("utf-8")
     assert "://" not in text
     assert not re.search(r"^-", text, re.MULTILINE), "an option line would choose an index"
     entries = re.findall(r"^[a-z0-9].*(?:\n +--hash.*)*", text, re.MULTILINE)
@@ -80,7 +80,7 @@ def test_python_locks_name_no_host(lock: str) -> None:
 def test_the_small_locks_are_parts_of_the_large_one() -> None:
     """A provider runs the very versions that the project tests, and none of the owner's heavy ones."""
     pins = {
-        lock: dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", (ROOT / "locks" / lock).read_text(), re.MULTILINE))
+        lock: dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", (ROOT / "locks" / lock).read_text("utf-8"), re.MULTILINE))
         for lock in ("build.txt", "dev.txt", "provider.txt")
     }
     assert pins["build.txt"].items() <= pins["dev.txt"].items()
@@ -93,7 +93,7 @@ def test_npm_locks_name_no_host() -> None:
     locks = [path for path in files(".json") if path.name == "package-lock.json"]
     assert locks
     for path in locks:
-        packages = json.loads(path.read_text())["packages"]
+        packages = json.loads(path.read_text("utf-8"))["packages"]
         assert "resolved" not in {key for entry in packages.values() for key in entry}
         own = [entry for key, entry in packages.items() if key and not entry.get("link")]
         assert all(entry.get("integrity", "").startswith("sha512-") for entry in own)

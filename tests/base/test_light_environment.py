@@ -56,7 +56,14 @@ def run(python: Path | str, *arguments: str, cwd: Path = ROOT) -> subprocess.Com
     """A Python program's outcome, without this checkout's path except by `cwd` and without the caller's settings."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     return subprocess.run(
-        [str(python), *arguments], cwd=cwd, env=kept, capture_output=True, text=True, timeout=500, check=False
+        [str(python), *arguments],
+        cwd=cwd,
+        env=kept,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=500,
+        check=False,
     )
 
 

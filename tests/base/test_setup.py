@@ -39,7 +39,7 @@ def setup(checkout: Path, **variables: str) -> subprocess.CompletedProcess[str]:
         (tools / tool).symlink_to(shutil.which(tool) or tool)
     variables.setdefault("PATH", f"{checkout / 'bin'}:{tools}")
     return subprocess.run(
-        ["/bin/sh", "scripts/setup.sh"], cwd=checkout, env=variables, capture_output=True, text=True, timeout=60,
+        ["/bin/sh", "scripts/setup.sh"], cwd=checkout, env=variables, capture_output=True, encoding="utf-8", timeout=60,
         check=False,
     )  # fmt: skip
 
@@ -100,7 +100,7 @@ def test_ci_turns_a_skip_into_a_failure(tmp_path: Path, ci: str, code: int, whol
     (tmp_path / "test_other.py").write_text("def test_fine():\n    pass\n")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(tmp_path)],
-        cwd=tmp_path, env={**os.environ, "CI": ci}, capture_output=True, text=True, timeout=60, check=False,
+        cwd=tmp_path, env={**os.environ, "CI": ci}, capture_output=True, encoding="utf-8", timeout=60, check=False,
     )  # fmt: skip
     assert (done.returncode != 0) == bool(code), done.stdout
     assert ("does not accept" in done.stdout) == bool(code)

@@ -142,7 +142,7 @@ def test_a_job_page_says_when_the_chain_took_blocks_back(arrive: Arrive, scene: 
 
 def test_calls_and_events_are_those_of_the_contracts() -> None:
     """Every pinned selector and topic is the contracts' own."""
-    text = (FRONTEND / "static" / "calls.js").read_text()
+    text = (FRONTEND / "static" / "calls.js").read_text("utf-8")
     pinned = dict(re.findall(r'^  "(\w+\(.*\))": "([0-9a-f]{8})",$', text, re.MULTILINE))
     topics = dict(re.findall(r'^  (\w+): "0x([0-9a-f]{64})",$', text, re.MULTILINE))
     assert len(pinned) >= 10
@@ -169,7 +169,7 @@ def _type(said: dict[str, Any]) -> str:
 def test_vendored_files_are_what_was_vendored(folder: str) -> None:
     """Each vendored file has the recorded SHA-256, its version in its name, and nothing lies beside them unrecorded."""
     root = ROOT / folder
-    recorded = json.loads((root / "vendored.json").read_text())
+    recorded = json.loads((root / "vendored.json").read_text("utf-8"))
     known = {name: digest for each in recorded for name, digest in each["files"].items()}
     found = {path.relative_to(root).as_posix() for path in root.rglob("*.js")}
     assert found == set(known)
@@ -182,12 +182,12 @@ def test_vendored_files_are_what_was_vendored(folder: str) -> None:
 def test_no_page_has_inline_script_or_style() -> None:
     """Templates hold no script text, style or handler, and modules never build markup from text or evaluate any."""
     for path in (FRONTEND / "templates").glob("*.html"):
-        text = path.read_text()
+        text = path.read_text("utf-8")
         assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=|javascript:", text), path.name
         assert all("integrity=" in tag for tag in re.findall(r"<script[^>]*>", text)), path.name
     for path in (FRONTEND / "static").glob("*.js"):
         assert not re.search(
-            r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", path.read_text()
+            r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", path.read_text("utf-8")
         )
 
 

@@ -16,7 +16,7 @@ from tests.browser.conftest import Arrive, Person
 from tests.browser.tour import tour
 
 pytestmark = pytest.mark.browser
-AXE = (Path(__file__).parent / "vendor" / "axe-4.14.1.min.js").read_text()
+AXE = (Path(__file__).parent / "vendor" / "axe-4.14.1.min.js").read_text("utf-8")
 EVERYTHING = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}  # all that a theme changes
 NARROW = 360
@@ -152,4 +152,4 @@ def test_all_scripts_together_are_light() -> None:
     """Everything that any page can load is at most 150 kB compressed."""
     files = sorted((FRONTEND / "static").rglob("*.js"))
     assert sum(len(gzip.compress(path.read_bytes(), 9)) for path in files) <= 150_000
-    assert json.loads((FRONTEND / "static" / "vendor" / "vendored.json").read_text())
+    assert json.loads((FRONTEND / "static" / "vendor" / "vendored.json").read_text("utf-8"))

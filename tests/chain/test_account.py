@@ -41,7 +41,7 @@ def test_a_key_file_opens_with_its_passphrase_alone(account: Account, path: Path
 
 def test_other_wallets_read_the_file(account: Account, path: Path, tmp_path: Path) -> None:
     """eth-account opens our file, and we open its."""
-    key = Keys.decrypt(path.read_text(), PASSPHRASE)
+    key = Keys.decrypt(path.read_text("utf-8"), PASSPHRASE)
     assert Keys.from_key(key).address == account.address
     theirs = Keys.create()
     foreign = tmp_path / "foreign.json"
@@ -52,7 +52,7 @@ def test_other_wallets_read_the_file(account: Account, path: Path, tmp_path: Pat
 def test_only_its_owner_may_read_the_file(account: Account, path: Path) -> None:
     """The file has mode 600 and holds no key in the clear."""
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert bytes(account._signer.key).hex() not in path.read_text()
+    assert bytes(account._signer.key).hex() not in path.read_text("utf-8")
 
 
 def test_a_key_is_never_overwritten(account: Account, path: Path) -> None:
@@ -122,7 +122,7 @@ DAMAGE = {
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_file_is_a_bad_key(account: Account, path: Path, damage: str) -> None:
     """Whatever is wrong with the file is BadKey, without a byte of it in the message."""
-    text = path.read_text()
+    text = path.read_text("utf-8")
     path.write_text(DAMAGE[damage](json.loads(text)))
     with pytest.raises(BadKey) as caught:
         Account.load(path, PASSPHRASE)
@@ -133,7 +133,7 @@ def test_a_damaged_file_is_a_bad_key(account: Account, path: Path, damage: str) 
 @pytest.mark.parametrize("field", ["ciphertext", "mac"])
 def test_a_flipped_bit_never_gives_another_key(account: Account, path: Path, field: str) -> None:
     """The MAC covers the ciphertext: a changed digit is found before anything is decrypted."""
-    document = json.loads(path.read_text())
+    document = json.loads(path.read_text("utf-8"))
     value = document["crypto"][field]
     document["crypto"][field] = ("1" if value[0] == "0" else "0") + value[1:]
     path.write_text(json.dumps(document))

@@ -146,12 +146,12 @@ def test_an_existing_token_is_used(embedded: EmbeddedChain, path: Path, tmp_path
 
 def _changed(path: Path, **fields: Any) -> None:
     """Rewrite fields of the deployment file, in canonical form."""
-    document = json.loads(path.read_text()) | fields
+    document = json.loads(path.read_text("utf-8")) | fields
     path.write_bytes(Deployment.model_validate_json(json.dumps(document)).to_bytes())
 
 
 def _moved(path: Path, name: str, **fields: Any) -> None:
-    document = json.loads(path.read_text())
+    document = json.loads(path.read_text("utf-8"))
     document["contracts"][name] |= fields
     _changed(path, contracts=document["contracts"])
 

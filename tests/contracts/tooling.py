@@ -22,7 +22,9 @@ def environment(extra: dict[str, str] | None = None) -> dict[str, str]:
 
 def run(*command: str, env: dict[str, str] | None = None, limit: float = 600) -> subprocess.CompletedProcess[str]:
     """The finished command, its output as text. Errors: subprocess.TimeoutExpired after `limit` seconds."""
-    return subprocess.run(command, capture_output=True, text=True, env=environment(env), timeout=limit, check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, encoding="utf-8", env=environment(env), timeout=limit, check=False
+    )
 
 
 def forge(

@@ -26,7 +26,7 @@ class FileChain(SimulatedChain):
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self._log = folder / "transactions"
-        said = json.loads((folder / "chain.json").read_text())
+        said = json.loads((folder / "chain.json").read_text("utf-8"))
         self.licenses = {each["id"]: License(**each) for each in said["licenses"]}
         self.datasets = {(each["id"], each["version"]): DatasetRecord(**each) for each in said["datasets"]}
         for each in said["jobs"]:
@@ -43,7 +43,7 @@ class FileChain(SimulatedChain):
 
     def entries(self) -> list[dict[str, object]]:
         """Every transaction so far."""
-        return [json.loads(line) for line in self._log.read_text().splitlines()]
+        return [json.loads(line) for line in self._log.read_text("utf-8").splitlines()]
 
     def job(self, id: int) -> Job:
         """The job as the transactions left it."""

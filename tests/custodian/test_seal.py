@@ -16,7 +16,7 @@ from app.seal import hpke
 from app.seal.result import Result, ResultHeader, open_result, seal_result
 from app.storage.content import file_cid
 
-RFC = json.loads((Path(__file__).parent / "vectors" / "rfc9180.json").read_text())["vector"]
+RFC = json.loads((Path(__file__).parent / "vectors" / "rfc9180.json").read_text("utf-8"))["vector"]
 SMALL_ORDER = [  # RFC 7748, section 6.1: points whose shared secret is all zero
     "00" * 32,
     "01" + "00" * 31,

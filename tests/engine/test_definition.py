@@ -20,7 +20,7 @@ from fhe.mask import mask
 
 WORD = 1 << 64
 C = tuple[float, float]
-ANSWERS = json.loads(Path(conformance.__file__).with_name("vectors.json").read_text())
+ANSWERS = json.loads(Path(conformance.__file__).with_name("vectors.json").read_text("utf-8"))
 
 
 @cache

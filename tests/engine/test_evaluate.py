@@ -41,7 +41,9 @@ def _digest_in_a_new_process(backend: str, threads: str) -> str:
         "from tests.engine import determinism; print(determinism.digest(sys.argv[1], int(sys.argv[2])))"
     )
     command = [sys.executable, "-c", script, backend, threads]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout.strip()
+    return subprocess.run(
+        command, check=True, capture_output=True, text=True, encoding="utf-8", timeout=120
+    ).stdout.strip()
 
 
 @pytest.mark.parametrize(("stages", "outputs"), [(1, 1), (1, 3), (2, 2)])

@@ -160,7 +160,7 @@ def test_a_changed_source_never_runs_from_an_old_library(monkeypatch: pytest.Mon
     before = build.names()
     monkeypatch.setattr(build, "SOURCES", tmp_path)
     assert build.names() == before
-    (tmp_path / "core.c").write_text((tmp_path / "core.c").read_text() + "\n")
+    (tmp_path / "core.c").write_text((tmp_path / "core.c").read_text("utf-8") + "\n")
     assert build.names() != before
     assert build.find() in (None, tmp_path / "nothing") or build.find() != tmp_path
 

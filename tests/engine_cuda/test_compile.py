@@ -59,7 +59,7 @@ def test_the_machine_code_fuses_nothing_and_has_the_operations_that_were_counted
     code = tmp_path / "kernels.cubin"
     code.write_bytes(compile_for(profile, "sm_90")[2])
     command = [disassembler(), "-sass", "-fun", "bootstrap_2048", code]
-    text = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    text = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=60, check=True).stdout
     counts = Counter(re.findall(r"^\s+/\*[0-9a-f]+\*/\s+(?:@\S+\s+)?([A-Z0-9]+)", text, re.MULTILINE))
     assert not {"DFMA", "FFMA", "STL", "LDL", "LD", "ST"} & counts.keys()
     rare = 4 * profile.polynomial_size // FAST_THREADS // 2  # multiplications of words below 2^-12 of a turn

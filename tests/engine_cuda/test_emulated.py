@@ -139,7 +139,7 @@ def test_words_are_rounded_as_the_definition_rounds_them() -> None:
 
 def barriers(name: str) -> int:
     """How many barriers one source file has."""
-    return len(re.findall(r"__syncthreads\(\);", (FOLDER / f"{name}.cu").read_text()))
+    return len(re.findall(r"__syncthreads\(\);", (FOLDER / f"{name}.cu").read_text("utf-8")))
 
 
 @pytest.mark.parametrize("number", range(barriers("bootstrap")))

@@ -53,7 +53,7 @@ def test_the_benchmark_says_that_it_needs_a_gpu() -> None:
 def test_operations_are_counted_as_documented() -> None:
     """158 and 252 million additions and multiplications a bootstrap: docs/gpu.md gives the same numbers."""
     assert (gpu.operations(ONE_LEVEL), gpu.operations(REFERENCE)) == (157_825_024, 252_363_776)
-    text = (SCRIPT.parents[1] / "docs" / "gpu.md").read_text()
+    text = (SCRIPT.parents[1] / "docs" / "gpu.md").read_text("utf-8")
     assert "157,825,024" in text
     assert "252,363,776" in text
 
@@ -89,7 +89,9 @@ def test_the_check_of_a_gpu_runs_the_vectors(monkeypatch: pytest.MonkeyPatch) ->
 @needs_no_gpu
 def test_the_check_reports_each_part_that_fails_and_ends_with_json() -> None:
     """Without a GPU: code 1, a reason for each part, and one object as the last line."""
-    done = subprocess.run([sys.executable, SCRIPT], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, SCRIPT], capture_output=True, text=True, encoding="utf-8", timeout=120, check=False
+    )
     assert done.returncode == 1
     failed = json.loads(done.stdout.splitlines()[-1])["failed"]
     assert [line.partition(":")[0] for line in failed] == ["vectors", "speeds", "lookups"]

@@ -245,7 +245,7 @@ def test_what_encodings_cost(codebook: Codebook) -> None:
 
 def anonymous_mb() -> float:
     """Memory that is this process's own, without mapped files."""
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text("utf-8").splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon"))
 
 

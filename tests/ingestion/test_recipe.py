@@ -218,7 +218,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "recipe.md"
 
 def test_every_key_is_documented() -> None:
     """The recipe's page names every key of every section, and its example is a recipe."""
-    page = DOCS.read_text()
+    page = DOCS.read_text("utf-8")
     example = page.split("```toml\n", 1)[1].split("```", 1)[0]
     assert parse_recipe(example).columns["age"].impute == 50
     for section in (Recipe, TableRecipe, Defaults, ColumnRecipe, OfferHints, OutputPolicy):

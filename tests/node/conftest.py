@@ -36,6 +36,7 @@ class RunningNode:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            encoding="utf-8",
         )
         self.errors: list[str] = []
         self._threads = [threading.Thread(target=self._hear), threading.Thread(target=self._overhear)]

@@ -85,7 +85,7 @@ def test_secrets_that_others_can_read(home: Home, settings: NodeSettings) -> Non
 def test_another_markets_contracts(home: Home, settings: NodeSettings) -> None:
     """A deployment file that names other code than the chain has fails."""
     path = home.root / "chain" / "deployment.json"
-    text = path.read_text()
+    text = path.read_text("utf-8")
     place = text.index('"code_hash":"') + len('"code_hash":"')
     path.write_text(text[:place] + ("0" if text[place] != "0" else "1") + text[place + 1 :])
     assert [each.level for each in found(home, settings, "chain")] == ["ok", "fail"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -32,7 +33,8 @@ def ask(
         sent.append(message)
 
     scope = {"type": "http", "path": path, "method": method, "client": client, "headers": headers or []}
-    asyncio.run(metrics(scope, None, send))  # type: ignore[arg-type]
+    with ThreadPoolExecutor(1) as apart:  # a browser's test may have left a running loop in this thread
+        apart.submit(lambda: asyncio.run(metrics(scope, None, send))).result()  # type: ignore[arg-type]
     return sent[0]["status"], sent[1]["body"].decode()
 
 

@@ -121,7 +121,7 @@ def test_paths_belong_to_the_home(tmp_path: Path) -> None:
 
 def test_the_documented_settings_are_settings() -> None:
     """Each TOML block of docs/operations.md is read without a complaint, and together they name every key."""
-    blocks = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "operations.md").read_text(), re.DOTALL)
+    blocks = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "operations.md").read_text("utf-8"), re.DOTALL)
     assert blocks
     said = {key for block in blocks for key in _keys(parse_settings(block).model_dump(exclude_unset=True, mode="json"))}
     assert said == set(_keys(NodeSettings().model_dump(mode="json")))

@@ -104,11 +104,11 @@ def test_parts_that_die_come_back(sample_home: Path) -> None:
 def test_the_log_is_kept_and_holds_no_secret(sample_home: Path) -> None:
     """Every event is in the home's log file too, which is private; passphrases and keys are not in it."""
     path = sample_home / "logs" / "node.jsonl"
-    text = path.read_text()
+    text = path.read_text("utf-8")
     assert {json.loads(line)["service"] for line in text.splitlines()} >= PARTS
     assert path.stat().st_mode & 0o077 == 0
     for actor in Home(sample_home).actors():
-        assert (sample_home / "actors" / actor / "passphrase").read_text() not in text
+        assert (sample_home / "actors" / actor / "passphrase").read_text("utf-8") not in text
 
 
 def test_a_port_that_is_taken() -> None:
@@ -155,6 +155,6 @@ def _up(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """A node that is expected to end by itself."""
     return subprocess.run(
         [sys.executable, "-m", "app.cli", "up", *words], env=os.environ | {"DARKROOM_HOME": str(home)},
-        cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=60, check=False,
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, encoding="utf-8", timeout=60, check=False,
         stdin=subprocess.DEVNULL,
     )  # fmt: skip

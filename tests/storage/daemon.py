@@ -61,7 +61,7 @@ def _configure(path: Path) -> int:
     """Before its first start: local addresses on free ports, and no way to other nodes. The RPC's port."""
     ports = _free_ports(3)
     api, gateway, rpc = (f"/ip4/127.0.0.1/tcp/{port}" for port in ports)
-    config = json.loads(path.read_text())
+    config = json.loads(path.read_text("utf-8"))
     config["Addresses"] |= {"Swarm": [], "API": api, "Gateway": gateway, "RPC": rpc, "Delegates": []}
     config["Bootstrap"] = []
     config["Discovery"] = {"MDNS": {"Enabled": False}, "webRTCStar": {"Enabled": False}}
