@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 ARGUMENTS = (
     "--headless=new",
@@ -22,7 +22,9 @@ ARGUMENTS = (
     "--disable-dev-shm-usage",
 )
 UNANSWERED = ("Failed to load resource", "net::ERR", "htmx:sendError", "htmx:afterRequest", "htmx:responseError")
-PATIENCE = 20_000  # milliseconds
+PATIENCE = 30_000  # milliseconds: nothing here takes a second, but machines are shared
+
+expect.set_options(timeout=PATIENCE)
 
 
 @contextmanager
