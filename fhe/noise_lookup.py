@@ -15,7 +15,7 @@ J. Cryptology 2023). With B = 2^base_log and l levels:
 
 F is the transforms' own error in one coefficient of one external product. It is measured, not derived: for products
 of uniform digits and uniform keys against exact integer arithmetic, over H = N/2 from 16 to 2048 and digits of 10, 15
-and 23 bits, it was within 10 % of 2^-106 c E[product^2], c = 1.3 log2(H) + (log2(H) mod 2), with
+and 23 bits, it was within 10 % of 2^-106 c E[product^2], c = 1.3 log2(H) + 1.6 (log2(H) mod 2), with
 E[product^2] = 2 l N E[d^2] / 12 for a bootstrap. F' adds, for sums of T terms, T / 2 roundings of variance
 0.154 * 2^-106 of the sum's own: subtotals of 32 bits, then the subtotals.
 """
@@ -52,7 +52,7 @@ def step_variance(gadget: Gadget) -> float:
 def transform_variance(size: int, square: float) -> float:
     """F: error of one coefficient of a product of mean square `square`, through forward and inverse transforms."""
     depth = size.bit_length() - 2
-    return 2.0**-106 * (1.3 * depth + depth % 2) * square
+    return 2.0**-106 * (1.3 * depth + 1.6 * (depth % 2)) * square
 
 
 def keyswitch_variance(profile: EncryptionProfile) -> float:

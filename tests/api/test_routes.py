@@ -118,6 +118,7 @@ def people(scene: Scene) -> Iterator[dict[str, Browser]]:
     """One client a role."""
     with browse(scene) as anybody, browse(scene) as person, browse(scene) as other:
         other.sign_in(scene.stage.buyer)
+        other.revoke_tokens()
         full, bare = other.token("account:read", "documents:write", "audits:run"), other.token("account:read")
         person.sign_in(scene.stage.buyer)
         with (

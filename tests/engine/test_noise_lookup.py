@@ -109,7 +109,7 @@ def test_measured_noise_is_the_predicted_noise(name: str) -> None:
     for bench in benches(profile):
         keyswitched.append(bench.keyswitch_errors(BATCH, rng))
         bootstrapped.append(bench.bootstrap_errors(BATCH, rng))
-        packed += [bench.packing_errors(rng) for _ in range(8)]  # half of a polynomial's error is one slow wave
+        packed += [bench.packing_errors(rng) for _ in range(16)]  # half of a polynomial's error is one slow wave
     for errors, predicted in (
         (keyswitched, keyswitch_variance(profile)),
         (bootstrapped, bootstrap_variance(profile)),
