@@ -28,12 +28,10 @@ Every error says at which line.
 
 from __future__ import annotations
 
-import json
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from app.protocol.dataset import MAX_EDGES, Name
 from app.protocol.documents import Document
@@ -41,7 +39,7 @@ from app.protocol.errors import BadRecipe
 from app.protocol.manifest import Line, Text
 from app.protocol.receipt import OutputPolicy
 from app.protocol.table import MAX_LEVELS
-from ingestion.lines import key_lines
+from ingestion.lines import read_toml
 from ingestion.read import Reading
 
 MAX_RECIPE_BYTES = 1 << 20
@@ -159,27 +157,11 @@ def read_recipe(path: Path | str) -> Recipe:
 
 def parse_recipe(text: str, name: str = "recipe") -> Recipe:
     """The recipe in TOML text. Errors: BadRecipe, with the line."""
-    try:
-        value = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise BadRecipe(f"{name} is not TOML: {error}.", "Correct that line.") from None
-    except RecursionError:
-        raise BadRecipe(f"{name} is nested too deeply.") from None
-    try:
-        return Recipe.model_validate_json(json.dumps(value, default=str))
-    except ValidationError as error:
-        raise BadRecipe(*_located(text, name, error.errors(include_url=False, include_input=False)[0])) from None
+    return read_toml(text, Recipe, name=name, guide="docs/recipe.md", refusal=BadRecipe, explain=_in_words)
 
 
-def _located(text: str, name: str, fault: Any) -> tuple[str, str]:
-    lines, place = key_lines(text), tuple(str(part) for part in fault["loc"])
-    known = next((place[:n] for n in range(len(place), 0, -1) if place[:n] in lines), ())
-    where = f"{name} line {lines[known]}" if known else name
-    key = ".".join(known if fault["type"] not in ("missing", "extra_forbidden") else place)
-    what = fault["msg"].removeprefix("Value error, ")
-    if "bins" in place[:-1]:  # three forms; the complaint about the first one would mislead
-        what = f"bins are a number from 2 to {MAX_BINS}, a list of edges, or {{ quantiles = n }}"
-    return (
-        f"{where}: {key or 'recipe'}: {what[0].lower()}{what[1:]}.",
-        "Correct that line; docs/recipe.md lists all keys.",
-    )
+def _in_words(place: tuple[str, ...]) -> str:
+    """Bins have three forms; the complaint about the first of them would mislead."""
+    if "bins" not in place[:-1]:
+        return ""
+    return f"bins are a number from 2 to {MAX_BINS}, a list of edges, or {{ quantiles = n }}"

@@ -24,18 +24,16 @@ Relative paths are relative to the home folder. Without a file everything is emb
 
 from __future__ import annotations
 
-import json
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress, field_validator, model_validator
 
 from app.client.home import Home
 from app.client.network import NodeConfig, from_environment
 from app.protocol.errors import BadInput, UsageError
-from ingestion.lines import key_lines
+from ingestion.lines import read_toml
 
 MAX_SETTINGS_BYTES = 1 << 20
 PORT = 8080
@@ -172,33 +170,10 @@ def read_settings(path: Path) -> NodeSettings:
 
 def parse_settings(text: str, name: str = "node.toml") -> NodeSettings:
     """The settings in TOML text. Errors: BadInput, with the line."""
-    try:
-        value = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise BadInput(f"{name} is not TOML: {error}.", "Correct that line.") from None
-    except RecursionError:
-        raise BadInput(f"{name} is nested too deeply.") from None
-    try:
-        return NodeSettings.model_validate_json(json.dumps(value, default=str))
-    except ValidationError as error:
-        raise BadInput(*_located(text, name, error.errors(include_url=False, include_input=False)[0])) from None
+    return read_toml(text, NodeSettings, name=name, guide="docs/operations.md", refusal=BadInput)
 
 
 def _one_of(url: str, prefixes: tuple[str, ...]) -> str:
     if not url.startswith(prefixes):
         raise ValueError(f"a url here begins with {', '.join(prefixes[:-1])} or {prefixes[-1]}")
     return url
-
-
-def _located(text: str, name: str, fault: Any) -> tuple[str, str]:
-    lines, place = key_lines(text), tuple(str(part) for part in fault["loc"])
-    known = next((place[:n] for n in range(len(place), 0, -1) if place[:n] in lines), ())
-    where = f"{name} line {lines[known]}" if known else name
-    what = fault["msg"].removeprefix("Value error, ")
-    if fault["type"] == "extra_forbidden":
-        what = "there is no such key"
-    key = ".".join(part for part in place if not part.startswith("function-"))
-    return (
-        f"{where}: {key or 'settings'}: {what[0].lower()}{what[1:]}.",
-        "Correct that line; docs/operations.md lists all keys.",
-    )

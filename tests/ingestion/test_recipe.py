@@ -30,7 +30,7 @@ HEAD = 'title = "t"\ndescription = """\nlow = 3\n[columns.a]\n"""\nlicense = "l"
 @pytest.mark.parametrize(
     ("body", "complaint"),
     [
-        ("x = 1", "line 8: x: extra inputs"),
+        ("x = 1", "line 8: x: there is no such key"),
         ("a =", r"not TOML: .*line 8"),
         ("[columns.a]\nlow = 1", "line 8: columns.a: give both low and high"),
         ("[columns.a]\nhigh = 1", "line 8: columns.a: give both low and high"),
@@ -47,7 +47,7 @@ HEAD = 'title = "t"\ndescription = """\nlow = 3\n[columns.a]\n"""\nlicense = "l"
         ("[columns.a]\nbins = []", "line 8: columns.a: bins need 1 to 32 edges"),
         ("[columns.a]\nbins = { quantiles = 1 }", "line 9: columns.a.bins: bins are"),
         ("[columns.a]\nbins = { quantils = 4 }", "line 9: columns.a.bins: bins are"),
-        ("[columns.a]\nbinz = 3", "line 9: columns.a.binz: extra inputs"),
+        ("[columns.a]\nbinz = 3", "line 9: columns.a.binz: there is no such key"),
         ('[columns.a]\nencodings = ["bins"]', "line 8: columns.a: encodings must name"),
         ("[columns.a]\nencodings = []", "line 8: columns.a: encodings must name"),
         ('[columns.a]\nmissing = "impute"', "line 8: columns.a: impute goes with missing"),
