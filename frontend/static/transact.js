@@ -36,13 +36,17 @@ export async function pay(steps, { action, order, contract, amount, plain, permi
   });
 }
 
-/** Prepare, check each transaction against `expected(account)` ([contract, data] in order), sign and send. */
-export async function perform(action, order, expected, account = "") {
+/**
+ * Prepare, check each transaction against `expected(account, prepared)` ([contract, data] in order), sign and send.
+ * `agree(prepared)` is asked between check and signature; the receipt is null when it says no.
+ */
+export async function perform(action, order, expected, account = "", agree = null) {
   const from = await ready(account);
   const { transactions } = await prepare(action, { account: from, ...order });
-  const calls = expected(from, transactions);
+  const calls = await expected(from, transactions);
   if (calls.length !== transactions.length) throw new Problem("This node prepared another number of transactions.", "Nothing was signed.", "tampered");
   transactions.forEach((each, at) => checkTransaction(each, from, ...calls[at]));
+  if (agree && !(await agree(transactions))) return null;
   let receipt = null;
   for (const each of transactions) receipt = await submit(each);
   return receipt;

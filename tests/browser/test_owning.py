@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
-from playwright.sync_api import expect
+from decimal import Decimal
 
+import pytest
+from playwright.sync_api import Page, expect
+
+from app.protocol.market import JobState
 from tests.api.scene import Scene
 from tests.browser.acting import follow, newcomer, order
 from tests.browser.conftest import Arrive, Person
-from tests.chain.scenario import HOUR
+from tests.browser.injected import Wallet
+from tests.chain.scenario import DOLLAR, HOUR
 
 pytestmark = pytest.mark.browser
 
@@ -73,6 +77,56 @@ def test_an_owner_withdraws_what_was_earned(person: Person, scene: Scene) -> Non
     assert scene.market.balance(scene.stage.owner.address) > before
 
 
+def _revoking(person: Person, scene: Scene, license: int) -> tuple[Page, Wallet]:
+    """The owner on a license's page, with the dialog about taking it back open."""
+    visitor, wallet = person(scene.stage.owner)
+    page = visitor.page("/jobs")
+    follow(page, f"/licenses/{license}")
+    page.get_by_role("button", name="Take the license back").click()
+    return page, wallet
+
+
+def test_an_owner_takes_a_license_back_and_pays_the_refund(person: Person, scene: Scene) -> None:
+    """The dialog names the refund that is then signed: leave for exactly that, and the revocation; the page says so."""
+    buyer, market = newcomer(scene), scene.market
+    license = market.buy_license(buyer, scene.offer).value
+    market.approve(scene.stage.owner, "LicenseMarket", 0)
+    before = market.balance(scene.stage.owner.address)
+    page, wallet = _revoking(person, scene, license)
+    dialog = page.get_by_role("dialog", name=f"Take license {license} back?")
+    expect(dialog).to_contain_text("This cannot be undone.")
+    told = dialog.locator("[data-amount]").inner_text()
+    dialog.get_by_role("button", name="Go back").click()
+    expect(page.get_by_role("button", name="Take the license back")).to_be_enabled()
+    assert "eth_sendTransaction" not in wallet.asked
+    page.get_by_role("button", name="Take the license back").click()
+    dialog.get_by_role("button", name="Take it back").click()
+    expect(page.get_by_text("The owner took this license back")).to_be_visible()
+    assert market.license(license).revoked
+    assert wallet.asked.count("eth_sendTransaction") == 2
+    refund = market.claims(buyer.address)["LicenseMarket"]
+    assert before - market.balance(scene.stage.owner.address) == refund
+    assert Decimal(told.split()[0]) * DOLLAR >= refund > 0
+    assert market.allowance(scene.stage.owner.address, "LicenseMarket") < DOLLAR // 100
+    expect(page.get_by_role("link", name="New job")).to_have_count(0)
+
+
+def test_only_the_owner_is_offered_to_take_a_license_back(person: Person, scene: Scene) -> None:
+    """Its buyer sees no such button; a declined signature takes nothing back, and the owner can start again."""
+    license = scene.market.buy_license(newcomer(scene), scene.offer).value
+    scene.market.approve(scene.stage.owner, "LicenseMarket", 100 * DOLLAR)
+    page, wallet = _revoking(person, scene, license)
+    wallet.declines.add("eth_sendTransaction")
+    page.get_by_role("button", name="Take it back").click()
+    expect(page.get_by_text("You declined to sign.")).to_be_visible()
+    assert not scene.market.license(license).revoked
+    expect(page.get_by_role("button", name="Take the license back")).to_be_enabled()
+    other, _ = person(scene.stage.buyer)
+    page = other.page(f"/licenses/{license}")
+    expect(page.locator("[data-account-name]")).to_contain_text("0x")
+    expect(page.get_by_role("button", name="Take the license back")).to_have_count(0)
+
+
 def test_a_refusal_says_why_and_where_the_money_is(arrive: Arrive, scene: Scene) -> None:
     """A refused job gives the reason in words, and its result page says that there is none."""
     page = arrive().page(f"/jobs/{scene.refused}")
@@ -80,6 +134,19 @@ def test_a_refusal_says_why_and_where_the_money_is(arrive: Arrive, scene: Scene)
     expect(page.get_by_text("concentration").first).to_be_visible()
     page.goto(f"/jobs/{scene.refused}/result")
     expect(page.get_by_text("This job ended without a result")).to_be_visible()
+
+
+def test_anyone_draws_the_executors_of_a_job(person: Person, scene: Scene) -> None:
+    """A job that waits for its draw offers it; somebody who is no party to it sends the transaction, and it goes on."""
+    buyer = newcomer(scene)
+    job = order(scene, buyer, scene.market.buy_license(buyer, scene.offer).value)
+    visitor, _ = person(newcomer(scene))
+    page = visitor.page("/jobs")
+    follow(page, f"/jobs/{job}")
+    page.get_by_role("button", name="Draw the executors").click()
+    expect(page.get_by_text("2 executors drawn at random.")).to_be_visible()
+    expect(page.get_by_role("button", name="Draw the executors")).to_have_count(0)
+    assert scene.market.job(job).state is JobState.ASSIGNED
 
 
 def test_an_overdue_job_is_ended_by_the_buyer_who_withdraws(person: Person, scene: Scene) -> None:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse
 
+from app.chain.licensing import LICENSES
 from app.market.api.fields import MAX_ID, Id
 from app.market.api.identity import costs
 from app.market.api.orders import MAX_REPLICAS
@@ -17,6 +18,7 @@ from app.market.queries.dataset import dataset
 from app.market.queries.jobs import jobs
 from app.market.queries.licensing import LicenseCard, license, offer
 from app.protocol.errors import DarkroomError, NotAllowed
+from app.protocol.market import LicenseState
 
 router = APIRouter()
 Number = Annotated[int, Query(ge=0, le=MAX_ID)]
@@ -39,11 +41,15 @@ def license_page(here: Visiting, id: Id, after: Annotated[str | None, Query(max_
     with here.backend.session() as session:
         held = license(session, id, now=here.backend.now())
         used = jobs(session, now=here.backend.now(), license=id, limit=20, after=after)
+        owner = dataset(session, held.dataset).entry.owner
     return here.page(
         "license.html",
         title=f"License {id}",
         it=held,
         used=used.items,
+        owner=owner,
+        refund=_refund(here, held),
+        scripts=("actions.js",),
         next_page=f"/licenses/{id}?after={used.next}" if used.next else "",
     )
 
@@ -87,6 +93,16 @@ def _quote(here: Visit, id: int, data: bytes, first_row: int, rows: int, replica
     return here.page(
         "quote.html", title="Quote", it=held, report=report, wrong=wrong, error=error, ready=ready, first_row=first_row
     )
+
+
+def _refund(here: Visit, held: LicenseCard) -> int | None:
+    """What taking a license back would cost its seller now, in token units; None when the chain does not say."""
+    if held.state is not LicenseState.ACTIVE:
+        return None
+    try:
+        return int(here.backend.market.desk.read(LICENSES, "refundOf", held.id))
+    except DarkroomError:
+        return None
 
 
 def _wrong(held: LicenseCard, dataset_rows: int, first_row: int, rows: int, replicas: int) -> dict[str, str]:
