@@ -78,10 +78,12 @@ def test_an_owner_withdraws_what_was_earned(person: Person, scene: Scene) -> Non
 
 
 def _revoking(person: Person, scene: Scene, license: int) -> tuple[Page, Wallet]:
-    """The owner on a license's page, with the dialog about taking it back open."""
+    """The owner, come from the console to a license's page, with the dialog about taking it back open."""
     visitor, wallet = person(scene.stage.owner)
     page = visitor.page("/jobs")
     follow(page, f"/licenses/{license}")
+    page.goto(f"/owners/{scene.stage.owner.address}")
+    page.get_by_role("link", name=f"License {license}", exact=True).click()
     page.get_by_role("button", name="Take the license back").click()
     return page, wallet
 

@@ -141,6 +141,7 @@ def licenses(
     buyer: str | None = None,
     dataset: int | None = None,
     offer: int | None = None,
+    owner: str | None = None,  # of the dataset, now
     limit: int = 50,
     after: str | None = None,
 ) -> Page[LicenseCard]:
@@ -152,6 +153,8 @@ def licenses(
         query = query.where(LicenseRow.dataset == dataset)
     if offer is not None:
         query = query.where(LicenseRow.offer == offer)
+    if owner is not None:
+        query = query.where(col(LicenseRow.dataset).in_(select(DatasetRow.id).where(DatasetRow.owner == eip55(owner))))
     rows, follows = newest_first(session, query, col(LicenseRow.id), limit, after)
     return Page(items=_license_cards(session, rows, now), next=follows)
 

@@ -71,13 +71,16 @@ def sell_page(here: Visiting) -> HTMLResponse:
 @router.get("/owners/{address}", response_class=HTMLResponse)
 def console_page(here: Visiting, address: Address) -> HTMLResponse:
     """An owner's datasets, offers, revenue, pending releases and budgets."""
+    now = here.backend.now()
     with here.backend.session() as session:
-        business = console(session, address, now=here.backend.now())
+        business = console(session, address, now=now)
         owed = claims(session, address)
+        sold = licenses(session, now=now, owner=address, limit=20)
     return here.page(
         "console.html",
         title="Owner console",
         it=business,
+        sold=sold.items,
         bars=[_bar(each) for each in business.revenue],
         owed={name: owed.get(name, 0) for name in PAYERS},
         claimant=address,
