@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from app.protocol.errors import BadInput
 
 _LONGEST_STATEMENT = 2000  # lines
+_UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")  # pydantic's names, of models and of dataclasses
 
 Form = TypeVar("Form", bound=BaseModel)
 Explain = Callable[[tuple[str, ...]], str]  # better words for a fault at this place, or ""
@@ -44,8 +45,8 @@ def _located(text: str, name: str, fault: Any, explain: Explain | None) -> str:
     known = next((place[:n] for n in range(len(place), 0, -1) if place[:n] in lines), ())
     where = f"{name} line {lines[known]}" if known else name
     # Below what the text says stand the model's own words, such as the branch of a union: they help nobody.
-    key = ".".join(place if fault["type"] in ("missing", "extra_forbidden") else known)
-    what = "there is no such key" if fault["type"] == "extra_forbidden" else fault["msg"].removeprefix("Value error, ")
+    key = ".".join(place if fault["type"] in ("missing", *_UNKNOWN) else known)
+    what = "there is no such key" if fault["type"] in _UNKNOWN else fault["msg"].removeprefix("Value error, ")
     what = (explain and explain(place)) or what
     return f"{where}: {key or 'the file'}: {what[0].lower()}{what[1:]}."
 

@@ -84,7 +84,7 @@ def serve(home: Home, settings: NodeSettings, listener: socket.socket, origin: s
     database = Database(settings.database(home))
     database.migrate()  # the index may not have begun yet
     parts = Parts(network.market, network.store, database, threads=max(1, threads_available() // 2))
-    app = create_app(Settings(origin=origin), parts, extensions=[pages.install])
+    app = create_app(Settings(origin=origin, **dict(settings.web.limits)), parts, extensions=[pages.install])
     server = Server(
         uvicorn.Config(
             Metrics(app),

@@ -15,6 +15,9 @@
     port = 8080
     origin = "https://market.example.org"  # what browsers see, when a proxy stands in front
 
+    [web.limits]
+    rate = { burst = 600, per_second = 60 }   # of each client
+
     [agents]
     providers = ["provider-1"]             # roles of this home; each is a process
     custodians = ["owner"]
@@ -32,6 +35,7 @@ from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress, field_validato
 
 from app.client.home import Home
 from app.client.network import NodeConfig, from_environment
+from app.market.api.settings import Limits
 from app.protocol.errors import BadInput, UsageError
 from ingestion.lines import read_toml
 
@@ -92,6 +96,7 @@ class Web(Part):
     port: Annotated[int, Field(ge=1, le=65_535)] | None = None
     origin: Where | None = None  # scheme://host[:port]
     proxies: tuple[IPvAnyAddress, ...] = Field(default=(), max_length=32)  # whose X-Forwarded-For is believed
+    limits: Limits = Limits()
 
     @model_validator(mode="after")
     def _behind_something(self) -> Web:

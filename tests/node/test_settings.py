@@ -10,6 +10,7 @@ import pytest
 
 from app.client.home import Home
 from app.client.network import NodeConfig, from_environment
+from app.market.api.settings import Limits
 from app.node.node import newcomer
 from app.node.sample import CUSTODIAN, PROVIDERS
 from app.node.settings import NodeSettings, parse_settings, read_settings
@@ -79,6 +80,12 @@ def test_an_empty_file_is_an_embedded_node_without_a_sample() -> None:
         ("[agents]\nproviders = ['Up']\n", "line 2: agents.providers"),
         ("[agents]\nproviders = ['a']\ncustodians = ['a']\n", "line 1: agents: a role is named once"),
         ("[chain]\nurl = \n", "line 2"),
+        ("[web.limits]\nmax_bodies = 1\n", "line 2: web.limits.max_bodies: there is no such key"),
+        ("[web.limits]\n\nmax_body = 12.5\n", "line 3: web.limits.max_body: input should be a valid integer"),
+        ("[web.limits]\nmax_streams = 0\n", "line 2: web.limits.max_streams: input should be greater than 0"),
+        ("[web.limits]\nrate = { burst = 9 }\n", "line 2: web.limits.rate.per_second: field required"),
+        ("[web.limits.heavy]\nburst = 9\nper_second = 0\n", "line 3: web.limits.heavy.per_second: input should be"),
+        ("[web]\nlimits.rate = { burst = 9, per_second = 1, per_hour = 1 }\n", "web.limits.rate.per_hour: there is no"),
     ],
 )
 def test_a_mistake_is_told_with_its_line(text: str, told: str) -> None:
@@ -125,6 +132,13 @@ def test_the_documented_settings_are_settings() -> None:
     assert blocks
     said = {key for block in blocks for key in _keys(parse_settings(block).model_dump(exclude_unset=True, mode="json"))}
     assert said == set(_keys(NodeSettings().model_dump(mode="json")))
+
+
+def test_the_documented_limits_are_the_defaults() -> None:
+    """Whoever copies the block of docs/operations.md changes no limit by it."""
+    text = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    (block,) = re.findall(r"```toml\n(.*?\[web\.limits\].*?)```", text, re.DOTALL)
+    assert parse_settings(block).web.limits == Limits()
 
 
 def _keys(value: dict[str, object], above: str = "") -> list[str]:

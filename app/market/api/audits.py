@@ -60,7 +60,7 @@ class Audits:
             for run in reversed(self._runs.values()):
                 if (run.job, run.version) == (job, version) and run.state != "failed":
                     return run
-            if len(self._queue) >= max(self._waiting, 1):
+            if len(self._queue) >= self._waiting:
                 raise Busy("Too many audits wait on this node.", f"Run it yourself: darkroom audit {job}.")
             run = AuditRun(secrets.token_hex(8), job, version, "queued", int(self._clock()))
             self._runs[run.id] = run

@@ -7,6 +7,9 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from pydantic import ConfigDict, Field
 
 MAX_CLIENTS = 20_000
 
@@ -15,8 +18,10 @@ MAX_CLIENTS = 20_000
 class Rate:
     """A limit, in costs."""
 
-    burst: float
-    per_second: float
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    burst: Annotated[float, Field(ge=1, le=1e9)]
+    per_second: Annotated[float, Field(ge=1e-3, le=1e9)]
 
 
 @dataclass

@@ -12,25 +12,30 @@ from app.market.api.buckets import Rate
 LOCAL = ("127.0.0.1", "localhost", "[::1]")
 
 
-class Settings(BaseModel):
-    """The defaults suit a node on one's own machine."""
+class Limits(BaseModel):
+    """What keeps one client, or all of them, from taking a node for themselves."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    max_body: Annotated[int, Field(ge=1 << 12, le=1 << 26)] = (1 << 20) + (1 << 14)  # a document, and words around it
+    max_blob: Annotated[int, Field(gt=0)] = 1 << 30  # served in one answer
+    rate: Rate | None = Rate(burst=600, per_second=60)  # of each client; None: no limit
+    heavy: Rate | None = Rate(burst=120, per_second=2)  # of what takes work: quotes, drafts, uploads, sign-ins
+    max_streams: Annotated[int, Field(gt=0, le=10_000)] = 200  # live event streams at a time
+    max_streams_of_client: Annotated[int, Field(gt=0, le=10_000)] = 8
+    quotes_at_once: Annotated[int, Field(gt=0, le=1000)] = 2
+    audit_units: Annotated[int, Field(ge=0)] = 200_000  # static cost of the largest job that this node audits; ~ 100 s
+    audit_queue: Annotated[int, Field(gt=0, le=10_000)] = 8  # audits that may wait
+
+
+class Settings(Limits):
+    """The defaults suit a node on one's own machine."""
 
     origin: str = "http://127.0.0.1:8080"  # scheme, host and port that browsers see; sign-ins name it
     hosts: tuple[str, ...] = LOCAL  # further host names, without port, that requests may name
     title: str = "Darkroom"
-    max_body: Annotated[int, Field(gt=0)] = (1 << 20) + (1 << 14)  # a document, and the words around it
-    rate: Rate | None = Rate(burst=600, per_second=60)  # of each client; None: no limit
-    heavy: Rate | None = Rate(burst=120, per_second=2)  # of what takes work: quotes, drafts, uploads, sign-ins
-    max_blob: Annotated[int, Field(gt=0)] = 1 << 30  # served in one answer
-    max_streams: Annotated[int, Field(gt=0)] = 200  # live event streams at a time
-    max_streams_of_client: Annotated[int, Field(gt=0)] = 8
     heartbeat: Annotated[float, Field(gt=0)] = 15.0  # between signs of life on an idle stream
     poll: Annotated[float, Field(gt=0)] = 0.5  # between looks at the index for live streams
-    audit_units: Annotated[int, Field(ge=0)] = 200_000  # static cost of the largest job that this node audits; ~ 100 s
-    audit_queue: Annotated[int, Field(ge=0)] = 8  # audits that may wait
-    quotes_at_once: Annotated[int, Field(gt=0)] = 2
     max_lag: Annotated[int, Field(ge=0)] = 20  # blocks that the index may be behind and still be called ready
     relay: bool = True  # JSON-RPC for browser wallets
     faucet: bool = True  # where the chain can hand out ether: development chains only
