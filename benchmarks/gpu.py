@@ -47,7 +47,7 @@ def run(progress: Progress) -> dict[str, Any]:
     """All figures, in one run."""
     start = time.perf_counter()
     try:
-        device = trusted.trusted()
+        device = trusted.trusted()[0]
     except DarkroomError as error:
         raise SystemExit(f"This benchmark needs an NVIDIA GPU. {error}") from None
     import cupy
@@ -86,7 +86,7 @@ def _bootstraps(cupy: Any, profile: EncryptionProfile, prefix: str, rate: float)
     """Keyswitches and bootstraps of one profile."""
     case = next(case for case in conformance.vectors().cases if case.name == CASES[profile.name])
     key, size = conformance.key_of(case), profile.polynomial_size
-    device = trusted.trusted()
+    device = trusted.trusted()[0]
     start = time.perf_counter()
     core = CudaCore(profile, key, device)
     compiled = time.perf_counter()
@@ -139,7 +139,7 @@ def _beside_cpu(
 
 def _linear(cupy: Any, columns: Columns, copy: float) -> dict[str, Any]:
     """One output over 30 columns that are on the device, and the expansion of masks there and on the host."""
-    columns = Columns(REFERENCE, trusted.trusted())
+    columns = Columns(REFERENCE, trusted.trusted()[0])
     words = cupy.stack(
         [columns.masks(bytes([column] * 16), 0, COLUMN_WORDS // 2048).reshape(-1) for column in range(30)]
     )

@@ -12,6 +12,7 @@ import hashlib
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -32,6 +33,7 @@ FLAGS = ("-O2", "-std=c++17", *EXACT, "-fno-exceptions", "-w", "-shared", "-fPIC
 FAILURES = {1: "threads wait at a barrier for others that ended", 2: "a write past shared memory", 3: "no memory"}
 GUARD = 64  # words of a pattern at both ends of each array
 PATTERN = 0xA5A5A5A5A5A5A5A5
+ONE_AT_A_TIME = threading.Lock()  # the runtime of emulator.cc is one machine
 ASCENDING, DESCENDING, ROUND = 0, 1, 2  # orders in which a block's threads run
 
 
@@ -74,9 +76,10 @@ class EmulatedKernels:
         words = [each if isinstance(each, int) else each.ctypes.data for each in arguments]
         values = (ctypes.c_int64 * 8)(*words)
         kernel = ctypes.cast(getattr(self._library, name), ctypes.c_void_p)
-        code = self._library.launch(
-            kernel, grid[0], grid[1], threads, ctypes.c_int64(shared), values, self._device.order
-        )
+        with ONE_AT_A_TIME:
+            code = self._library.launch(
+                kernel, grid[0], grid[1], threads, ctypes.c_int64(shared), values, self._device.order
+            )
         if code:
             raise AssertionError(f"{name}: {FAILURES[code]}")
         self._device.check_guards()

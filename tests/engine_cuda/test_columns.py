@@ -51,7 +51,7 @@ def test_a_linear_job_on_a_gpu_has_the_bytes_of_the_host(
 ) -> None:
     """Several outputs, one of which reads nothing, over rows of several shards; columns in one part or several."""
     monkeypatch.setattr(columns, "INPUTS", inputs)
-    monkeypatch.setattr(trusted, "trusted", EmulatedDevice)
+    monkeypatch.setattr(trusted, "trusted", lambda: (EmulatedDevice(),))
     plain, rng = tree_like(world), np.random.default_rng(3)
     matrix = rng.integers(-(2**20), 2**20, (4, 5))
     matrix[2] = 0

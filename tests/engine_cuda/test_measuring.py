@@ -60,7 +60,7 @@ def test_operations_are_counted_as_documented() -> None:
 
 def test_the_measured_forest_is_a_job_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """The benchmark's circuit and table evaluate to the same bytes on the CPU and on an emulated GPU."""
-    monkeypatch.setattr(trusted, "trusted", EmulatedDevice)
+    monkeypatch.setattr(trusted, "trusted", lambda: (EmulatedDevice(),))
     profile = insecure_test_profile(64, 6)
     _, key = insecure_test_keys(profile)
     table = gpu.table_of(profile, 5)

@@ -37,9 +37,28 @@ def test_a_gpu_is_measured_in_its_own_batches(monkeypatch: pytest.MonkeyPatch) -
     case = next(case for case in speed.conformance.vectors().cases if case.name == "small-one-level")
     monkeypatch.setattr(speed, "CASE", case.name)
     monkeypatch.setattr(trusted, "available", lambda: True)
-    monkeypatch.setattr(trusted, "trusted", EmulatedDevice)
+    monkeypatch.setattr(trusted, "trusted", lambda: (EmulatedDevice(),))
     found = speed.measure(1, "auto")
-    assert (found.computed, found.lookups) == ("cuda", 512)
+    assert (found.computed, found.lookups, found.gpus) == ("cuda", 512, ("emulated GPU",))
+
+
+def test_a_gpu_that_came_or_went_is_measured_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The speed of a GPU is not promised without it, nor the CPU's with it."""
+    here = list[EmulatedDevice]()
+    monkeypatch.setattr(trusted, "available", lambda: bool(here))
+    monkeypatch.setattr(trusted, "trusted", lambda: tuple(here))
+    case = next(case for case in speed.conformance.vectors().cases if case.name == "small-one-level")
+    monkeypatch.setattr(speed, "CASE", case.name)
+    found = [known(tmp_path, 1)]
+    here.append(EmulatedDevice())
+    found.append(known(tmp_path, 1))
+    assert known(tmp_path, 1) == found[-1]
+    here.append(EmulatedDevice())
+    found.append(known(tmp_path, 1))
+    here.clear()
+    found.append(known(tmp_path, 1))
+    assert [each.computed for each in found] == ["native", "cuda", "cuda", "native"]
+    assert [len(each.gpus) for each in found] == [0, 1, 2, 0]
 
 
 def test_a_quote_gives_the_time_that_declared_capacities_speak_of() -> None:

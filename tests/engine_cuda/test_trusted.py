@@ -14,7 +14,7 @@ from fhe.engine import conformance
 from fhe.engine.core import BackendName, prepare
 from fhe.engine.cuda import trusted
 from fhe.engine.cuda.core import CudaCore
-from fhe.engine.cuda.device import CupyDevice
+from fhe.engine.cuda.device import cupy_devices
 from fhe.engine.evaluate import evaluate
 from fhe.engine.output import Output
 from fhe.insecure_keys import insecure_test_keys
@@ -40,7 +40,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     monkeypatch.setattr(trusted, "CASES", ("small-two-levels", "small-one-level"))
 
     def put(device: FailingDevice) -> FailingDevice:
-        monkeypatch.setattr(trusted, "open_device", lambda: device)
+        monkeypatch.setattr(trusted, "open_devices", lambda: [device])
         trusted._examined.cache_clear()
         return device
 
@@ -130,7 +130,7 @@ def test_the_self_test_runs_once_a_process(install: Install) -> None:
     trusted.trusted()
     count = len(device.launched)
     assert count > 0
-    assert trusted.trusted() is device
+    assert trusted.trusted() == (device,)
     assert len(device.launched) == count
 
 
@@ -139,7 +139,7 @@ def test_without_cupy_there_is_no_gpu_and_auto_says_nothing(
 ) -> None:
     """The CPU computes without a warning (warnings are errors here); "cuda" says what to install."""
     monkeypatch.setitem(sys.modules, "cupy", None)
-    monkeypatch.setattr(trusted, "open_device", CupyDevice)
+    monkeypatch.setattr(trusted, "open_devices", cupy_devices)
     trusted._examined.cache_clear()
     assert prepare(world.profile, world.key, "auto").name == "native"
     with pytest.raises(Unavailable, match="CuPy is not installed"):

@@ -5,7 +5,8 @@ Arrays on a device are opaque here, so that the same host code runs on a GPU and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
@@ -85,23 +86,20 @@ class CupyDevice:
 
     def __init__(self, number: int = 0) -> None:
         """Errors: Unavailable without CuPy, a driver or that GPU."""
-        try:
-            import cupy
-        except ImportError:
-            raise Unavailable("CuPy is not installed.", "Install it: pip install 'darkroom[gpu]'.") from None
-        self._cupy = cupy
-        with _Translated(cupy):
-            if number >= cupy.cuda.runtime.getDeviceCount():
-                raise Unavailable(f"There is no GPU number {number} here.", "Use --device cpu.")
-            self._number = number
-            facts = cupy.cuda.runtime.getDeviceProperties(number)
-        self.name = str(facts["name"].decode())
-        self._processors = int(facts["multiProcessorCount"])
-        self._shared = int(cupy.cuda.Device(number).attributes["MaxSharedMemoryPerBlockOptin"])
+        self._cupy, self._number = _cupy(), number
+        if number >= _count(self._cupy):
+            raise Unavailable(f"There is no GPU number {number} here.", "Use --device cpu.")
+        with self.guard():
+            facts = self._cupy.cuda.runtime.getDeviceProperties(number)
+            self.name = str(facts["name"].decode())
+            self._processors = int(facts["multiProcessorCount"])
+            self._shared = int(self._cupy.cuda.Device(number).attributes["MaxSharedMemoryPerBlockOptin"])
 
-    def guard(self) -> _Guard:
-        """Work on this GPU, with errors turned into `Unavailable`."""
-        return _Guard(self._cupy, self._cupy.cuda.Device(self._number))
+    @contextmanager
+    def guard(self) -> Iterator[None]:
+        """Work on this GPU; whatever CUDA says, also when the GPU is chosen or left, becomes `Unavailable`."""
+        with _translated(self._cupy), self._cupy.cuda.Device(self._number):
+            yield
 
     def compile(self, profile: EncryptionProfile) -> CupyKernels:
         """Compile with NVRTC; CuPy keeps the result in its cache on disk."""
@@ -141,31 +139,29 @@ class CupyDevice:
         return self._processors
 
 
-class _Guard:
-    """A GPU made current; whatever CUDA says becomes `Unavailable`, which callers answer with another backend."""
-
-    def __init__(self, cupy: Any, device: Any) -> None:
-        self._errors, self._device = _Translated(cupy), device
-
-    def __enter__(self) -> None:
-        self._errors.__enter__()
-        self._device.__enter__()
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        self._device.__exit__(kind, error, trace)
-        self._errors.__exit__(kind, error, trace)
+def cupy_devices() -> list[Device]:
+    """Every GPU that CUDA_VISIBLE_DEVICES shows this process. Errors: Unavailable without CuPy, driver or GPU."""
+    return [CupyDevice(number) for number in range(max(1, _count(_cupy())))]
 
 
-class _Translated:
-    """Turns what CUDA, its compiler and its loader raise into `Unavailable`."""
+def _cupy() -> Any:
+    try:
+        import cupy
+    except ImportError:
+        raise Unavailable("CuPy is not installed.", "Install it: pip install 'darkroom[gpu]'.") from None
+    return cupy
 
-    def __init__(self, cupy: Any) -> None:
-        self._errors = (RuntimeError, MemoryError, OSError, ImportError, cupy.cuda.compiler.CompileException)
 
-    def __enter__(self) -> None:
-        pass
+def _count(cupy: Any) -> int:
+    with _translated(cupy):
+        return int(cupy.cuda.runtime.getDeviceCount())
 
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, self._errors):
-            first = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-            raise Unavailable(f"The GPU failed: {first}.", "Use --device cpu, or look at nvidia-smi.") from error
+
+@contextmanager
+def _translated(cupy: Any) -> Iterator[None]:
+    """Turns what CUDA, its compiler and its loader raise into `Unavailable`: another backend may go on."""
+    try:
+        yield
+    except (RuntimeError, MemoryError, OSError, ImportError, cupy.cuda.compiler.CompileException) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise Unavailable(f"The GPU failed: {first}.", "Use --device cpu, or look at nvidia-smi.") from error

@@ -1,8 +1,8 @@
-"""Which GPU this process may compute on: one that is there and has given the known answers, and the core that uses it.
+"""Which GPUs this process may compute on: those that are there and have given the known answers; the core on them.
 
-A GPU that fails is not asked again for that key. "auto" then goes on with the CPU, in the middle of a job if need be;
-"cuda" raises, so that its caller declines the job. The known answers come before the first job, and every error of
-the driver is an exception, so that what computes a digest is what passed.
+Several GPUs share each batch (`several`). One that fails is not asked again for that key; when all have, "auto" goes on
+with the CPU, in the middle of a job if need be; "cuda" raises, so that its caller declines the job. The known answers
+come before the first job, and every error of the driver is an exception, so that what computes a digest is what passed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import numpy.typing as npt
 from app.protocol.errors import DarkroomError, Unavailable, VerificationFailed
 from fhe.engine.core import Core
 from fhe.engine.cuda.core import CudaCore
-from fhe.engine.cuda.device import CupyDevice, Device
+from fhe.engine.cuda.device import Device, cupy_devices
+from fhe.engine.cuda.several import SharedCore
 from fhe.evaluation_key import EvaluationKey
 from fhe.profile import EncryptionProfile
 
@@ -26,54 +27,64 @@ I64 = npt.NDArray[np.int64]
 
 CASES: tuple[str, ...] = ("small-two-levels", "small-one-level", "short-reference", "reference-1", "reference-2")
 
-open_device: Callable[[], Device] = CupyDevice  # the first GPU that CUDA_VISIBLE_DEVICES shows; tests put another here
+open_devices: Callable[[], list[Device]] = cupy_devices  # tests put others here
 
 
 @cache
-def _examined() -> tuple[Device | None, DarkroomError | None]:
-    """This process's GPU, or why it has none: looked for and tested once."""
+def _examined() -> tuple[tuple[Device, ...], DarkroomError | None]:
+    """This process's GPUs that passed, looked for and tested once; where there is none, why."""
     from fhe.engine.conformance import check, check_roots, vectors
 
+    passed, failure = list[Device](), None
     try:
-        device = open_device()
+        devices = open_devices()
         check_roots()
-        for case in vectors().cases:
-            if case.name in CASES:
-                check(case, partial(CudaCore, device=device))
     except (Unavailable, VerificationFailed) as error:
-        return None, error
-    return device, None
+        return (), error
+    for device in devices:
+        try:
+            for case in vectors().cases:
+                if case.name in CASES:
+                    check(case, partial(CudaCore, device=device))
+            passed.append(device)
+        except (Unavailable, VerificationFailed) as error:
+            failure = failure or error
+    if failure is not None and passed:
+        _warn(failure, "The other GPUs compute")
+        failure = None
+    return tuple(passed), failure
 
 
-def trusted() -> Device:
-    """The GPU of this process, after its self-test. Errors: Unavailable, VerificationFailed."""
-    device, error = _examined()
-    if device is None:
+def trusted() -> tuple[Device, ...]:
+    """The GPUs of this process that passed their self-test, at least one. Errors: Unavailable, VerificationFailed."""
+    devices, error = _examined()
+    if not devices:
         assert error is not None
         raise type(error)(error.message, error.next_step)
-    return device
+    return devices
 
 
 def available() -> bool:
-    """Whether there is a GPU here that computes correctly. A GPU that does not gets a warning, no GPU does not."""
-    device, error = _examined()
+    """Whether there is a GPU here that computes correctly. One that does not gets a warning, having none does not."""
+    devices, error = _examined()
     if isinstance(error, VerificationFailed):
-        warnings.warn(f"{error} The CPU computes instead.", RuntimeWarning, stacklevel=2)
-    return device is not None
+        _warn(error)
+    return bool(devices)
 
 
 def prepare(profile: EncryptionProfile, key: EvaluationKey, cpu: Callable[[], Core] | None) -> Core:
-    """A core on this process's GPU; `cpu` makes the one that takes over when the GPU fails, None for none.
+    """A core on this process's GPUs; `cpu` makes the one that takes over when they fail, None for none.
 
     Errors: BadKey; Unavailable, VerificationFailed where there is no `cpu`.
     """
     try:
-        core = CudaCore(profile, key, trusted())
+        cores = [CudaCore(profile, key, device) for device in trusted()]
     except (Unavailable, VerificationFailed) as error:
         if cpu is None:
             raise
         _warn(error)
         return cpu()
+    core: Core = SharedCore(cores) if len(cores) > 1 else cores[0]
     return core if cpu is None else RescuedCore(core, cpu())
 
 
@@ -119,5 +130,5 @@ class RescuedCore:
         return work(self._now)
 
 
-def _warn(error: DarkroomError) -> None:
-    warnings.warn(f"{error} The CPU computes instead.", RuntimeWarning, stacklevel=4)
+def _warn(error: DarkroomError, instead: str = "The CPU computes") -> None:
+    warnings.warn(f"{error} {instead} instead.", RuntimeWarning, stacklevel=4)
