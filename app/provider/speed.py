@@ -20,6 +20,7 @@ from app.protocol.market import CAPACITY_SHARE
 from fhe.cost import UNIT, bootstrap_work, keyswitch_work
 from fhe.engine import conformance
 from fhe.engine.core import BackendName, prepare
+from fhe.engine.cuda import trusted
 from fhe.engine.gadget import table_polynomials
 from fhe.files import write_private
 from fhe.profile import EVALUATOR
@@ -31,11 +32,16 @@ LOOKUPS_A_THREAD = 16  # a tenth of a second of one core
 
 
 class Speed(Document):
-    """What was measured, and of what. `asked`: the device that was asked for; `computed`: the core that it became."""
+    """What was measured, and of what.
+
+    `asked`: the device that was asked for; `computed`: the core that it became; `gpus`: the names of those that shared
+    the work, none where the CPU did it.
+    """
 
     kind: Literal["darkroom/speed"] = "darkroom/speed"
     asked: str
     computed: str
+    gpus: tuple[str, ...] = ()
     machine: str
     threads: int
     evaluator: str
@@ -67,6 +73,7 @@ def measure(threads: int, device: BackendName = "auto") -> Speed:
     return Speed(
         asked=device,
         computed=core.name,
+        gpus=_gpus(device),
         machine=platform.node(),
         threads=threads,
         evaluator=EVALUATOR,
@@ -75,8 +82,15 @@ def measure(threads: int, device: BackendName = "auto") -> Speed:
     )
 
 
+def _gpus(device: BackendName) -> tuple[str, ...]:
+    """The GPUs that a core of this device uses on this machine now."""
+    return tuple(gpu.name for gpu in trusted.trusted()) if device in {"auto", "cuda"} and trusted.available() else ()
+
+
 def known(folder: Path, threads: int, device: BackendName = "auto", *, again: bool = False) -> Speed:
-    """What was measured before for this machine, device and threads, else (or `again`) a new measurement, kept.
+    """What was measured before for this machine, GPUs, device and threads, else (or `again`) a new measurement, kept.
+
+    A GPU that came or went makes another machine, so that nobody promises the work of a GPU that is gone.
 
     Errors: as `measure`.
     """
@@ -86,8 +100,8 @@ def known(folder: Path, threads: int, device: BackendName = "auto", *, again: bo
             kept = Speed.from_bytes(path.read_bytes())
         except BadDocument:
             kept = None  # damaged: measured anew
-        wanted = (device, platform.node(), threads, EVALUATOR)
-        if kept is not None and (kept.asked, kept.machine, kept.threads, kept.evaluator) == wanted:
+        wanted = (device, _gpus(device), platform.node(), threads, EVALUATOR)
+        if kept is not None and (kept.asked, kept.gpus, kept.machine, kept.threads, kept.evaluator) == wanted:
             return kept
     found = measure(threads, device)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
