@@ -2,7 +2,8 @@
 
 The file is the format that geth, Foundry and wallets read (scrypt, AES-128-CTR, Keccak MAC), so a role can bring or
 take its key. The scrypt cost is 2^18 by default (about a second, 256 MiB); `light` uses 2^12, which is honest only for
-accounts of the embedded chain, whose ether is worth nothing. Keys are never printed, logged or put into an error.
+accounts of the embedded chain, whose ether is worth nothing. Keys are never printed, logged or put into an error; only
+`test_account` hands one out, for the demo wallet of such a chain.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ STANDARD_N = 1 << 18
 LIGHT_N = 1 << 12
 MAX_N = 1 << 20  # a foreign file may not ask for more work than this
 MAX_FILE_BYTES = 16 << 10
+TEST_ACCOUNT = "darkroom/demo-account"
 
 
 class Account:
@@ -89,6 +91,13 @@ class Account:
                 f"The key file {path} is damaged ({type(error).__name__}).", "Restore it from a copy."
             ) from None
         return cls(_keys().from_key(key))
+
+    def test_account(self, chain_id: int, label: str) -> bytes:
+        """The account as a file of the pages' demo wallet, its key in the open: where money is worth nothing alone."""
+        key = f"0x{bytes(self._signer.key).hex()}"
+        note = "Test money only: the key lies here in the open. Whoever has this file can spend what the account has."
+        said = {"kind": TEST_ACCOUNT, "chain_id": chain_id, "address": self.address, "key": key, "label": label}
+        return (json.dumps(said | {"note": note}, indent=2) + "\n").encode()
 
     def sign_transaction(
         self, *, chain_id: int, nonce: int, to: str | None, data: bytes, gas: int, fees: Fees, value: int = 0

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("darkroom.sample")
 CUSTODIAN = "owner"
 STEM = "sample"  # of the keyring's name
-FOLDER = "samples"  # of the home, for models to upload
+FOLDER = "samples"  # of the home, for what a newcomer takes to the pages
+OWNER_FILE = "owner-account.json"
 MODELS = ("logistic-regression", "xgb-classifier")
 
 __all__ = ["CUSTODIAN", "PROVIDERS", "ensure_accounts", "ensure_sample"]
@@ -55,6 +56,7 @@ def ensure_sample(home: Home) -> int:
     dataset = _dataset(stage.owner, halves, recipe)
     _offers(stage, dataset.id, recipe)
     _models(stage, dataset.id, halves)
+    _account(stage)
     LOG.info("sample is there", extra={"dataset": dataset.id, "models": str(home.root / FOLDER)})
     return dataset.id
 
@@ -128,6 +130,20 @@ def _models(stage: Stage, dataset: int, halves: tables.Halves) -> None:
         stage.buyer.models.keep(trained.compiled)
         write_private(model_file(folder, dataset, kind), encode(trained.compiled.circuit))
         LOG.info("trained", extra={"model": kind, "accuracy": round(trained.score, 3)})
+
+
+def _account(stage: Stage) -> None:
+    """The sample owner's account for the pages' demo wallet, so that a newcomer can stand on that side too.
+
+    On the embedded chain alone: its money is worth nothing, and the account's passphrase lies in the same home.
+    """
+    from app.chain.embedded import EmbeddedChain
+    from fhe.files import write_private
+
+    if not isinstance(stage.network.market.node, EmbeddedChain):
+        return
+    file = private_folder(stage.home.root / FOLDER) / OWNER_FILE
+    write_private(file, stage.owner.account.test_account(stage.network.market.chain_id, "the sample's owner"))
 
 
 def model_file(folder: Path, dataset: int, kind: str) -> Path:

@@ -38,7 +38,7 @@ wallet.onChange(() => {
   const address = wallet.account();
   name.textContent = address ? `${address.slice(0, 6)}…${address.slice(-4)}` : "Wallet";
   link.href = address ? `/accounts/${address}` : "/wallet";
-  link.setAttribute("aria-label", address ? `Account ${address}` : "Connect a wallet");
+  link.setAttribute("aria-label", address ? `Account ${name.textContent}` : "Connect a wallet");
   for (const each of document.querySelectorAll("[data-own]")) {
     each.href = address ? `${each.dataset.own}${address}` : "/wallet";
     each.dataset.words ??= each.textContent;

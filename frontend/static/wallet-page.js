@@ -30,22 +30,28 @@ async function showWallet() {
   const list = find("wallets");
   const account = wallet.account();
   if (!account) {
+    find("demo-accounts").replaceChildren();
     const found = wallet.wallets();
     place.replaceChildren(h("p", { class: "soft" }, found.length ? "Choose one. Nothing is signed by connecting." : "No wallet in this browser. Install one that announces itself (EIP-6963), or use the darkroom command."));
     list.replaceChildren(...found.map((each) => h("button", { class: "choice", type: "button", click: () => attempt(find("wallet-say"), () => wallet.connect(each.id)) },
       each.icon ? h("img", { src: each.icon, alt: "", width: 28, height: 28 }) : icon("key"),
       h("span", {}, h("span", { class: "strong" }, each.name), each.id === "demo.darkroom" ? h("span", { class: "small soft" }, " makes a key in this browser, for play money only") : null))));
-    return;
+    return undefined;
   }
   list.replaceChildren();
   const right = (await wallet.walletChain().catch(() => "")) === chainHex;
   const balance = await apiJson(`/v1/accounts/${account}`).catch(() => null);
+  if (account !== wallet.account()) return undefined; // another one was chosen meanwhile
   place.replaceChildren(
     h("p", { class: "row" }, status(right ? "good" : "bad", right ? "check" : "warn", right ? "Connected" : "Wrong network"), h("span", {}, wallet.walletName())),
     h("p", { class: "mono small" }, account),
     ...(right ? [] : [h("p", {}, `This market is on chain ${facts.chainId}. Switch the network in the wallet.`)]),
     balance ? h("p", { class: "price" }, money(balance.tokens)) : h("p", { class: "soft" }, "The balance is out of reach."),
     h("p", { class: "row" }, h("a", { class: "button small", href: `/accounts/${account}` }, "My account"), facts.demo ? button("Get test money", gift) : null, button("Disconnect", wallet.disconnect)));
+  const own = find("demo-accounts");
+  if (!wallet.isDemo()) return own.replaceChildren();
+  const { showAccounts } = await import("./demo-accounts.js");
+  return showAccounts(own, (work) => attempt(find("wallet-say"), work));
 }
 
 const gift = () => attempt(find("wallet-say"), async () => {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tests.browser.chromium import Visitor
 from tests.browser.conftest import Arrive, Person
 from tests.browser.injected import NAME
 from tests.browser.serving import Site
+from tests.browser.test_reading import violations
 from tests.custodian.world import linear_circuit
 
 pytestmark = pytest.mark.browser
@@ -229,3 +231,63 @@ def test_signing_in_makes_and_revokes_tokens(person: Person, scene: Scene) -> No
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("button", name="Sign in with the wallet")).to_be_visible()
     assert NAME in page.locator("#wallet-page").inner_text()
+
+
+def test_test_accounts_travel_as_files(arrive: Arrive, scene: Scene, tmp_path: Path) -> None:
+    """The demo wallet signs with one of several accounts; a file that it or a node wrote brings one elsewhere."""
+    page = arrive().page("/wallet")
+    page.get_by_role("button", name="Demo wallet").click()
+    page.get_by_role("button", name="New account").click()
+    expect(page.locator("[data-demo-accounts] li")).to_have_count(2)
+    with page.expect_download() as handed:
+        page.get_by_role("button", name="Save as a file").click()
+    saved = Path(handed.value.path()).read_bytes()
+    mine = json.loads(saved)["address"]
+    assert "Test money only" in json.loads(saved)["note"]
+    other = arrive()
+    page = other.page("/wallet")
+    page.get_by_role("button", name="Demo wallet").click()
+    _bring(page, tmp_path, saved)
+    expect(page.locator("[data-account]")).to_have_attribute("href", f"/accounts/{mine}")
+    owner = scene.stage.owner
+    _bring(page, tmp_path, owner.test_account(scene.market.chain_id, "the owner"))
+    expect(page.locator("[data-account]")).to_have_attribute("href", f"/accounts/{owner.address}")
+    expect(page.get_by_role("listitem").filter(has_text="the owner")).to_contain_text("Signs now")
+    page.get_by_role("button", name=f"Use {mine[:8]}").click()
+    expect(page.get_by_role("listitem").filter(has_text=mine[-4:])).to_contain_text("Signs now")
+    page.reload()
+    expect(page.get_by_role("listitem").filter(has_text=mine[-4:])).to_contain_text("Signs now")
+    assert violations(page) == []
+
+
+def test_a_file_that_is_no_test_account_is_refused_at_its_field(arrive: Arrive, scene: Scene, tmp_path: Path) -> None:
+    """No file, another file, another chain's, another address's key: each is told, and the wallet keeps its account."""
+    page = arrive().page("/wallet")
+    page.get_by_role("button", name="Demo wallet").click()
+    account, chain = scene.stage.owner, scene.market.chain_id
+    page.get_by_role("button", name="Import a file").click()
+    page.get_by_role("button", name="Import", exact=True).click()
+    expect(page.locator("#account-file-wrong")).to_have_text("Choose the file of a test account.")
+    good = json.loads(account.test_account(chain, ""))
+    for data, told in (
+        (b"\x00" * 9000, "This is not the file of a test account."),
+        (b"[]", "This is not the file of a test account."),
+        (account.test_account(chain + 1, ""), f"This account is of the chain {chain + 1}"),
+        (json.dumps(good | {"address": scene.stage.buyer.address}).encode(), "key is not that of its address"),
+        (json.dumps(good | {"key": "0x" + "00" * 32}).encode(), "key is not that of its address"),
+    ):
+        (tmp_path / "account.json").write_bytes(data)
+        page.get_by_label("Account file").set_input_files(tmp_path / "account.json")
+        page.get_by_role("button", name="Import", exact=True).click()
+        expect(page.locator("#account-file-wrong")).to_contain_text(told)
+    assert violations(page) == []
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("[data-demo-accounts] li")).to_have_count(1)
+
+
+def _bring(page: Page, folder: Path, data: bytes) -> None:
+    (folder / "account.json").write_bytes(data)
+    page.get_by_role("button", name="Import a file").click()
+    page.get_by_label("Account file").set_input_files(folder / "account.json")
+    page.get_by_role("button", name="Import", exact=True).click()
+    expect(page.get_by_role("dialog")).to_have_count(0)

@@ -15,13 +15,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.chain.account import TEST_ACCOUNT
 from app.client.dataset import Dataset
 from app.client.home import Home
 from app.client.network import Network
 from app.market.db.database import Database
 from app.market.indexer.indexer import Indexer
 from app.node.node import newcomer
-from app.node.sample import FOLDER, model_file
+from app.node.sample import FOLDER, OWNER_FILE, model_file
 from app.node.serving import adopt, listen
 from app.node.settings import PORT, NodeSettings, Web
 from app.protocol.errors import BadInput
@@ -109,6 +110,16 @@ def test_the_log_is_kept_and_holds_no_secret(sample_home: Path) -> None:
     assert path.stat().st_mode & 0o077 == 0
     for actor in Home(sample_home).actors():
         assert (sample_home / "actors" / actor / "passphrase").read_text("utf-8") not in text
+
+
+def test_the_owners_test_account_lies_ready_and_private(sample_home: Path) -> None:
+    """The sample leaves its owner's account as a file for the pages' demo wallet, which its user alone can read."""
+    path = sample_home / FOLDER / OWNER_FILE
+    file, network = json.loads(path.read_bytes()), Network.open(Home(sample_home))
+    assert file["address"] == network.market.dataset(1).owner
+    assert (file["kind"], file["chain_id"]) == (TEST_ACCOUNT, network.market.chain_id)
+    assert path.stat().st_mode & 0o077 == 0
+    assert path.parent.stat().st_mode & 0o077 == 0
 
 
 def test_a_port_that_is_taken() -> None:
