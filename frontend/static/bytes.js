@@ -24,12 +24,14 @@ export async function sha256(bytes) {
 
 const ALPHABET = "abcdefghijklmnopqrstuvwxyz234567";
 
-/** The CID (version 1, SHA-256, raw) of the block with this digest. */
-export function cidOf(digest) {
+/** The CID (version 1, SHA-256) of the block with this digest: `cidOf` of a raw one, which a document is. */
+export const cidOf = (digest) => blockCid(digest, 0x55);
+
+export function blockCid(digest, codec) {
   let bits = 0;
   let held = 0;
   let text = "b";
-  for (const byte of [1, 0x55, 0x12, 0x20, ...digest.match(/../g).map((pair) => parseInt(pair, 16))]) {
+  for (const byte of [1, codec, 0x12, 0x20, ...digest.match(/../g).map((pair) => parseInt(pair, 16))]) {
     held = (held << 8) | byte;
     bits += 8;
     while (bits >= 5) {

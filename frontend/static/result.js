@@ -1,7 +1,7 @@
 // Opening a result. The chain names a sealed document by digest; the document names this very job; the key in this
 // browser opens it. The plaintext lives in this page and is gone with it.
 
-import { cidOf, sha256 } from "./bytes.js";
+import { sha256 } from "./bytes.js";
 import { TOPICS } from "./calls.js";
 import { canonicalBytes, parseCanonical } from "./canonical.js";
 import { jobLog, receiptOf, wordsOf } from "./chain.js";
@@ -10,6 +10,7 @@ import { Steps, download, h, hush, icon, say } from "./dom.js";
 import { facts } from "./facts.js";
 import * as keystore from "./keystore.js";
 import { Problem, apiBytes, explain } from "./problems.js";
+import { fileCid } from "./unixfs.js";
 import { fromHex, openResult } from "./unseal.js";
 
 const PAGE = 25; // rows in the table at a time
@@ -41,8 +42,7 @@ async function fetchSealed() {
   }
   const ciphertext = await apiBytes(`/v1/blobs/${sealed.ciphertext_cid}`);
   if (ciphertext.length !== sealed.ciphertext_bytes) throw mismatch("its length is another");
-  const digest = await sha256(ciphertext);
-  if (ciphertext.length <= 1 << 20 && cidOf(digest) !== sealed.ciphertext_cid) throw mismatch("its bytes are not those that it names");
+  if ((await fileCid(ciphertext)) !== sealed.ciphertext_cid) throw mismatch("its bytes are not those that it names");
   return { sealed, ciphertext, context: canonicalBytes(context) };
 }
 

@@ -7,39 +7,55 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 import uvicorn
 from fastapi import FastAPI
 
+from app.chain.market import Market
 from app.market.api import pages
 from app.market.api.app import create_app
 from app.market.api.parts import Parts
 from app.market.api.settings import Settings
+from app.market.db.database import Database
 from app.market.indexer.indexer import Indexer
-from tests.api.scene import Scene
+from app.protocol.seams import Store
 
 
-def application(scene: Scene, origin: str) -> FastAPI:
-    """The API and the pages on a scene, by this machine's clock, without limits of rate."""
+class World(Protocol):
+    """What a site stands on."""
+
+    @property
+    def market(self) -> Market: ...
+
+    @property
+    def store(self) -> Store: ...
+
+    @property
+    def database(self) -> Database: ...
+
+
+def application(world: World, origin: str) -> FastAPI:
+    """The API and the pages on a world, by this machine's clock, without limits of rate."""
     settings = Settings(origin=origin, rate=None, heavy=None, poll=0.05, heartbeat=1.0)
-    return create_app(settings, Parts(scene.market, scene.store, scene.database), extensions=[pages.install])
+    return create_app(settings, Parts(world.market, world.store, world.database), extensions=[pages.install])
 
 
 class Site:
     """A server that can be stopped and started again at the same address."""
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, world: World) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = int(free.getsockname()[1])
         self.origin = f"http://127.0.0.1:{self.port}"
-        self.scene = scene
+        self.world = world
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Serve until `stop`."""
-        app = application(self.scene, self.origin)
+        app = application(self.world, self.origin)
         config = uvicorn.Config(app, "127.0.0.1", self.port, log_config=None, timeout_graceful_shutdown=1)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, name="site")
@@ -57,17 +73,21 @@ class Site:
 
 
 @contextmanager
-def serve(scene: Scene) -> Iterator[Site]:
-    """A scene on a free port, its index following the chain."""
+def serve(world: World, *, follow: bool = True) -> Iterator[Site]:
+    """A world on a free port, its index following the chain unless it is left where it stands."""
     stop = threading.Event()
-    indexer = Indexer(scene.market, scene.store, scene.database)
-    follower = threading.Thread(target=indexer.run, args=(stop,), name="index")
-    follower.start()
-    site = Site(scene)
+    threads: list[threading.Thread] = []
+    if follow:
+        indexer = Indexer(world.market, world.store, world.database)
+        threads.append(threading.Thread(target=indexer.run, args=(stop,), name="index"))
+    site = Site(world)
+    for thread in threads:
+        thread.start()
     site.start()
     try:
         yield site
     finally:
         site.stop()
         stop.set()
-        follower.join()
+        for thread in threads:
+            thread.join()

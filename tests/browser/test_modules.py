@@ -22,6 +22,7 @@ from app.protocol.documents import canonical
 from app.protocol.errors import WrongPassphrase
 from app.protocol.sealed_file import MIN_WORK, open_sealed, seal
 from app.storage.content import file_cid
+from app.storage.unixfs import LEAF_BYTES, FileBuilder
 from contracts import load
 from tests.api.scene import Scene
 from tests.browser.acting import follow, order
@@ -70,6 +71,33 @@ def test_identifiers_are_the_stores(page: Page) -> None:
     for data in (b"", b"x", bytes(1000)):
         digest = hashlib.sha256(data).hexdigest()
         assert run(page, "bytes.js", "(it, digest) => it.cidOf(digest)", digest) == file_cid(data)
+
+
+@pytest.mark.browser
+def test_identifiers_of_long_files_are_the_stores(page: Page) -> None:
+    """A file's CID is that of every store, whatever its length: one leaf, or a node of leaves."""
+    program = """async (it, size) => {
+        const bytes = new Uint8Array(size);
+        for (let at = 0; at < size; at += 4099) bytes[at] = at;
+        return it.fileCid(bytes); }"""
+    for size in (0, 1, LEAF_BYTES, LEAF_BYTES + 1, 3 * LEAF_BYTES, 130 * LEAF_BYTES + 5):
+        data = bytearray(size)
+        for at in range(0, size, 4099):
+            data[at] = at & 255
+        assert run(page, "unixfs.js", program, size) == file_cid(data), size
+
+
+@pytest.mark.browser
+def test_identifiers_of_very_long_files_are_the_stores(page: Page) -> None:
+    """More leaves than one node names make a node of nodes, as in the store."""
+    builder, leaf = FileBuilder(lambda _cid, _block: None), bytes(LEAF_BYTES)
+    for _ in range(1024):
+        builder.leaf(leaf)
+    builder.leaf(b"end")
+    program = """(it, [whole, last]) => it.treeCid([
+        ...Array.from({length: 1024}, () => ({digest: whole, size: it.LEAF})), {digest: last, size: 3}])"""
+    leaves = [hashlib.sha256(block).hexdigest() for block in (leaf, b"end")]
+    assert run(page, "unixfs.js", program, leaves) == builder.finish().text
 
 
 @pytest.mark.browser

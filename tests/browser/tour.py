@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from tests.api.scene import Scene
+from tests.browser.states import States
 
 NOBODY = "0x00000000000000000000000000000000000000AA"
 
 
 def tour(scene: Scene) -> list[str]:
-    """Paths of all pages."""
+    """Paths of all pages, as people see them on a good day."""
     stage = scene.stage
     return [
         "/",
@@ -37,4 +38,24 @@ def tour(scene: Scene) -> list[str]:
         f"/providers/{stage.providers[0].address}",
         "/wallet",
         "/nowhere",
+    ]
+
+
+def troubles(states: States) -> list[str]:
+    """Paths of the pages that tell of trouble, and of the lists that lead there."""
+    settled = states.at["settled out of reach"]
+    return [
+        *states.at.values(),
+        *(
+            f"{states.at[words]}/result"
+            for words in ("open", "computed too long", "expired by the custodian", "failed")
+        ),
+        *(f"{states.at[words]}/audit" for words in ("disputed", "failed", "refused")),
+        f"{settled}/result",
+        f"{settled}/audit",
+        "/",
+        "/?class=trees&rows_min=2000",
+        "/?rows_min=many&price_max=-3",
+        "/jobs",
+        "/network",
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query
@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse
 from app.market.api.fields import Id
 from app.market.api.pages.forms import Form
 from app.market.api.pages.site import Visiting
+from app.market.api.pages.standing import cause, purse
 from app.market.queries.audit import audit_facts
 from app.market.queries.dataset import dataset
 from app.market.queries.jobs import JobDetail, job, jobs
@@ -54,7 +55,9 @@ def job_page(here: Visiting, id: Id) -> HTMLResponse:
     """One job."""
     with here.backend.session() as session:
         detail = job(session, id, now=here.backend.now())
-    return here.page("job.html", title=f"Job {id}", it=detail, track=track(detail), scripts=("job-live.js",))
+    return here.page(
+        "job.html", title=f"Job {id}", it=detail, track=track(detail), scripts=("job-live.js",), **_standing(detail)
+    )
 
 
 @router.get("/jobs/{id}/result", response_class=HTMLResponse)
@@ -76,7 +79,12 @@ def result_page(here: Visiting, id: Id) -> HTMLResponse:
         "releaseTx": release.tx if release else "",
     }
     return here.page(
-        "result.html", title=f"Result of job {id}", it=detail, order=json.dumps(order), scripts=("result.js",)
+        "result.html",
+        title=f"Result of job {id}",
+        it=detail,
+        order=json.dumps(order),
+        scripts=("result.js",),
+        **_standing(detail, on_result=True),
     )
 
 
@@ -111,6 +119,11 @@ def audit_page(here: Visiting, id: Id) -> HTMLResponse:
         expected=json.dumps(expected),
         scripts=("audit.js",),
     )
+
+
+def _standing(detail: JobDetail, *, on_result: bool = False) -> dict[str, Any]:
+    """What `standing.html` needs besides the job."""
+    return {"purse": purse(detail), "cause": cause(detail), "on_result": on_result}
 
 
 def track(detail: JobDetail) -> list[tuple[str, Now]]:
