@@ -1,4 +1,4 @@
-"""What a newcomer finds in a node of their own: bonded providers, an encrypted dataset, two offers, two models.
+"""What a newcomer finds in a node of their own: bonded providers, an encrypted dataset, two offers, two models at hand.
 
 Every step looks first whether it is done, so it goes on where an earlier run was cut short, and in a home in which the
 demo ran it adds only what is missing. It needs a chain with a faucet, and the owner's part of Darkroom.
@@ -18,6 +18,7 @@ from app.client.owner import Owner
 from app.client.training import train
 from app.demo import table as tables
 from app.demo.stage import BOND, CAPACITY, PRICE, PROVIDERS, Stage, bonded, pocket_money, set_stage
+from app.protocol.documents import sha256
 from app.protocol.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +30,10 @@ CUSTODIAN = "owner"
 STEM = "sample"  # of the keyring's name
 FOLDER = "samples"  # of the home, for what a newcomer takes to the pages
 OWNER_FILE = "owner-account.json"
-MODELS = ("logistic-regression", "xgb-classifier")
+MODELS = {  # kind -> its name and words on the node's shelf
+    "logistic-regression": ("Logistic regression", "Tells benign from malignant samples. Linear: the cheaper one."),
+    "xgb-classifier": ("Boosted trees", "The same by decision trees, looked up under encryption: more work."),
+}
 
 __all__ = ["CUSTODIAN", "PROVIDERS", "ensure_accounts", "ensure_sample"]
 
@@ -56,6 +60,7 @@ def ensure_sample(home: Home) -> int:
     dataset = _dataset(stage.owner, halves, recipe)
     _offers(stage, dataset.id, recipe)
     _models(stage, dataset.id, halves)
+    _shelve(stage, dataset.id)
     _account(stage)
     LOG.info("sample is there", extra={"dataset": dataset.id, "models": str(home.root / FOLDER)})
     return dataset.id
@@ -130,6 +135,19 @@ def _models(stage: Stage, dataset: int, halves: tables.Halves) -> None:
         stage.buyer.models.keep(trained.compiled)
         write_private(model_file(folder, dataset, kind), encode(trained.compiled.circuit))
         LOG.info("trained", extra={"model": kind, "accuracy": round(trained.score, 3)})
+
+
+def _shelve(stage: Stage, dataset: int) -> None:
+    """The same models published, and named on this node's shelf, so that a page offers them without any upload."""
+    from app.market.api.shelf import OfferedModel
+    from app.node.shelf import offer
+
+    models = []
+    for kind, (name, about) in MODELS.items():
+        data = model_file(stage.home.root / FOLDER, dataset, kind).read_bytes()
+        stage.network.store.put(data)
+        models.append(OfferedModel(dataset=dataset, circuit=sha256(data), name=f"Sample: {name}", about=about))
+    offer(stage.home, tuple(models))
 
 
 def _account(stage: Stage) -> None:

@@ -71,6 +71,7 @@ def serve(home: Home, settings: NodeSettings, listener: socket.socket, origin: s
     from app.market.api.parts import Parts
     from app.market.api.settings import Settings
     from app.node.metrics import Metrics
+    from app.node.shelf import shelf_of
 
     class Server(uvicorn.Server):
         """Without its own signal handlers, which end the process by the signal after an orderly end."""
@@ -83,7 +84,8 @@ def serve(home: Home, settings: NodeSettings, listener: socket.socket, origin: s
     network = Network.open(home)
     database = Database(settings.database(home))
     database.migrate()  # the index may not have begun yet
-    parts = Parts(network.market, network.store, database, threads=max(1, threads_available() // 2))
+    threads = max(1, threads_available() // 2)
+    parts = Parts(network.market, network.store, database, threads=threads, shelf=shelf_of(home))
     app = create_app(Settings(origin=origin, **dict(settings.web.limits)), parts, extensions=[pages.install])
     server = Server(
         uvicorn.Config(

@@ -3,7 +3,7 @@
 import { Steps, h, hush, say } from "./dom.js";
 import { sha256 } from "./bytes.js";
 import * as keystore from "./keystore.js";
-import { Problem, api, explain } from "./problems.js";
+import { Problem, api, apiBytes, explain } from "./problems.js";
 import { signIn } from "./session.js";
 import { eventOf, follow, pay } from "./transact.js";
 
@@ -14,6 +14,7 @@ const quotePlace = document.querySelector("#quote");
 const total = document.querySelector("#total");
 const totalWords = document.querySelector("#total-words");
 let circuit = null; // its bytes
+let known = ""; // its digest, when it was taken from this node's store
 let asked = 0;
 let quote = null; // what the report says, once it can be signed
 
@@ -80,6 +81,7 @@ function show(report) {
 
 form?.elements.circuit.addEventListener("change", async () => {
   const [file] = form.elements.circuit.files;
+  pick(null);
   circuit = null;
   if (file && file.size > MAX_CIRCUIT) {
     await ask();
@@ -87,6 +89,32 @@ form?.elements.circuit.addEventListener("change", async () => {
   }
   circuit = file ? new Uint8Array(await file.arrayBuffer()) : null;
   return ask();
+});
+
+/** Mark one of the models at hand, or none, as the circuit. */
+function pick(button) {
+  for (const each of form.querySelectorAll("[data-model]")) each.setAttribute("aria-pressed", String(each === button));
+  known = button?.dataset.model ?? "";
+}
+
+form?.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-model]");
+  if (!button) return;
+  form.elements.circuit.value = "";
+  pick(button);
+  circuit = null;
+  try {
+    const data = await apiBytes(`/v1/documents/${known}`);
+    if (button.getAttribute("aria-pressed") !== "true") return; // another one was chosen meanwhile
+    if ((await sha256(data)) !== button.dataset.model) throw new Problem("This node sent another circuit than it named.", "Do not use this node.", "tampered");
+    circuit = data;
+    await ask();
+  } catch (error) {
+    const { message, next } = explain(error);
+    pick(null);
+    await ask();
+    wrong("circuit", `${message} ${next}`);
+  }
 });
 let timer = 0;
 form?.addEventListener("input", (event) => {
@@ -112,6 +140,7 @@ form?.addEventListener("submit", async (event) => {
     const key = await steps.run("key", keystore.ensure);
     await steps.run("publish", async () => {
       if ((await sha256(circuit)) !== order.digest) throw new Problem("The circuit changed since the quote.", "Choose it again.", "changed");
+      if (known === order.digest) return; // this node's store has it
       await signIn();
       const answer = await api("/v1/circuits", { method: "POST", body: circuit, type: "application/json" });
       if ((await answer.json()).digest !== order.digest) throw new Problem("The node published something else.", "Do not use this node.", "tampered");

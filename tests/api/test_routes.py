@@ -46,6 +46,7 @@ def table(scene: Scene) -> dict[str, Case]:
         "get_dataset": Case("/v1/datasets/1"),
         "get_croissant": Case("/v1/datasets/1/croissant"),
         "quote_circuit_bytes": Case("/v1/datasets/1/quotes", body=circuit),
+        "list_circuits": Case("/v1/datasets/1/circuits"),
         "quote_published": Case(f"/v1/datasets/1/quotes/{scene.circuit}"),
         "list_offers": Case("/v1/offers"),
         "get_offer": Case(f"/v1/offers/{scene.offer}"),

@@ -135,6 +135,30 @@ def test_a_job_is_opened_and_followed_live_to_an_opened_result(person: Person, s
     _lost_and_found(visitor, number, recovery, tmp_path)
 
 
+def test_a_model_that_was_used_before_is_taken_with_one_click(person: Person, scene: Scene, tmp_path: Path) -> None:
+    """A circuit of a settled job needs no file, no sign-in and no upload; choosing a file afterwards puts it aside."""
+    buyer = newcomer(scene)
+    license = scene.market.buy_license(buyer, scene.offer).value
+    visitor, wallet = person(buyer)
+    page = visitor.page("/jobs")
+    follow(page, f"/licenses/{license}/job")
+    used = page.get_by_role("button", name=f"Circuit {scene.circuit[:6]}")
+    expect(used).to_contain_text("on this dataset")
+    page.get_by_label("Rows", exact=True).fill("40")
+    page.get_by_label("Circuit file").set_input_files(circuit_file(tmp_path, [1000, 1, 1, 1, 1, 1, 1, 1]))
+    expect(page.get_by_text("The policy would refuse this job")).to_be_visible()
+    used.click()
+    expect(used).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_text("This job fits the policy")).to_be_visible()
+    expect(page.get_by_label("Circuit file")).to_have_value("")
+    assert violations(page) == []
+    page.get_by_role("button", name="Sign and open the job").click()
+    make_key(page)
+    page.wait_for_url("**/jobs/*")
+    assert scene.market.job(int(page.url.rsplit("/", 1)[1])).circuit == scene.circuit
+    assert "personal_sign" not in wallet.asked
+
+
 def _lost_and_found(visitor: Visitor, job: int, recovery: bytes, folder: Path) -> None:
     """The same browser after its data was cleared: the result stays shut until the recovery file comes back."""
     page = visitor.page("/wallet")
@@ -211,7 +235,7 @@ def test_the_demo_wallet_buys_with_play_money(arrive: Arrive, scene: Scene) -> N
     page.get_by_role("button", name="Buy for").click()
     page.wait_for_url("**/licenses/*")
     bought = scene.market.license(scene.market.license_count())
-    expect(page.get_by_role("link", name=f"Account {bought.buyer}")).to_be_visible()
+    expect(page.locator("[data-account]")).to_have_attribute("href", f"/accounts/{bought.buyer}")
 
 
 def test_signing_in_makes_and_revokes_tokens(person: Person, scene: Scene) -> None:

@@ -21,6 +21,7 @@ from app.market.api.audits import Audits
 from app.market.api.buckets import Buckets
 from app.market.api.gate import Gate
 from app.market.api.settings import Settings
+from app.market.api.shelf import Shelf, empty
 from app.market.api.streams import Streams
 from app.market.db.database import Database
 from app.protocol.errors import DarkroomError, Reverted
@@ -38,6 +39,7 @@ class Parts:
     database: Database
     clock: Callable[[], float] = time.time
     threads: int = 1  # that an audit may use
+    shelf: Shelf = empty  # models that this node offers
 
 
 @dataclass(frozen=True)

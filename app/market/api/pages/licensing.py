@@ -14,6 +14,7 @@ from app.market.api.identity import costs
 from app.market.api.orders import MAX_REPLICAS
 from app.market.api.pages.site import Visit, Visiting
 from app.market.api.quoting import quote_circuit
+from app.market.queries.circuits import used_circuits
 from app.market.queries.dataset import dataset
 from app.market.queries.jobs import jobs
 from app.market.queries.licensing import LicenseCard, license, offer
@@ -61,11 +62,21 @@ def new_job(here: Visiting, id: Id) -> HTMLResponse:
         held = license(session, id, now=here.backend.now())
         detail = dataset(session, held.dataset)
         terms = offer(session, held.offer)
+        used = used_circuits(session, held.dataset)
+    offered = here.backend.parts.shelf(held.dataset)
     most = min(
         held.rows_left, detail.entry.rows, terms.policy.max_rows_per_job if terms.policy.known else held.rows_left
     )
     return here.page(
-        "new_job.html", title="New job", it=held, detail=detail, offer=terms, most=most, scripts=("new-job.js",)
+        "new_job.html",
+        title="New job",
+        it=held,
+        detail=detail,
+        offer=terms,
+        most=most,
+        offered=offered,
+        used=[each for each in used if each.circuit not in {model.circuit for model in offered}],
+        scripts=("new-job.js",),
     )
 
 

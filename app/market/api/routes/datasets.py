@@ -17,7 +17,9 @@ from app.market.api.orders import MAX_REPLICAS
 from app.market.api.parts import Here
 from app.market.api.problems import told
 from app.market.api.quoting import QuoteReport, load_circuit_bytes, quote_circuit
+from app.market.api.shelf import ModelsAtHand
 from app.market.queries.catalogue import CatalogueFilter, CataloguePage, CatalogueSort, search
+from app.market.queries.circuits import used_circuits
 from app.market.queries.dataset import DatasetDetail, dataset
 from app.market.queries.form import MAX_CURSOR, MAX_PAGE
 from app.protocol.documents import MAX_DOCUMENT_BYTES
@@ -103,6 +105,19 @@ def quote_circuit_bytes(
 ) -> Response:
     """Quote a circuit: static cost, price, failure probability, leak report, and what the custodian would say."""
     return reply(quote_circuit(here, id, data, offer=offer, rows=rows, replicas=replicas))
+
+
+@router.get(
+    "/datasets/{id}/circuits",
+    response_model=ModelsAtHand,
+    responses=told(404) | {200: links("$response.body#/used/0/circuit", get_document="digest")},
+)
+def list_circuits(id: Id, here: Here) -> Response:
+    """Published circuits at hand: those that this node offers for a dataset, and those that settled jobs used on it."""
+    with here.session() as session:
+        dataset(session, id)
+        used = used_circuits(session, id)
+    return reply(ModelsAtHand(offered=here.parts.shelf(id), used=used))
 
 
 @router.get(
