@@ -9,7 +9,17 @@ from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
 from app.protocol.errors import BadInput, VerificationFailed
-from app.protocol.market import ZERO, DatasetRecord, Execution, Job, JobState, License, Offer, ProviderRecord
+from app.protocol.market import (
+    ZERO,
+    Approval,
+    DatasetRecord,
+    Execution,
+    Job,
+    JobState,
+    License,
+    Offer,
+    ProviderRecord,
+)
 
 Struct = Mapping[str, Any]
 RAW_CODEC = 0x55  # multicodec of a CID over bytes as they are: manifests are single raw blocks
@@ -154,4 +164,5 @@ def as_job(id: int, stored: Struct, executions: Sequence[Struct], opened: Struct
         seed_block=stored["seedBlock"],
         closed_block=stored["closedBlock"],
         reason=word_to_reason(refused["reason"]) if refused else "",
+        approval=Approval(stored["approval"]),
     )

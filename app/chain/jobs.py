@@ -12,7 +12,7 @@ from app.chain.entities import as_job, commitment, reason_to_word
 from app.chain.licensing import Licensing
 from app.chain.providers import PROVIDERS, Providers
 from app.protocol.errors import AlreadyReleased, NotFound, Reverted, Unavailable, VerificationFailed
-from app.protocol.market import Job, JobState, check_use
+from app.protocol.market import Approval, Job, JobState, check_use
 
 JOBS = "JobMarket"
 DRAW_TRIES = 4
@@ -78,6 +78,14 @@ class Jobs(Datasets, Licensing, Providers):
         names = {event.name for event in sent.events}
         outcomes = {"JobComputed": JobState.COMPUTED, "JobDisputed": JobState.DISPUTED, "JobFailed": JobState.FAILED}
         return sent.with_value(next((s for name, s in outcomes.items() if name in names), JobState.ASSIGNED))
+
+    def approve_job(self, account: Account, job: int) -> Sent[Approval]:
+        """The owner's yes to a job's release, once and for good. Errors: Reverted."""
+        return self.desk.send(account, JOBS, "approve", job).with_value(Approval.APPROVED)
+
+    def deny_job(self, account: Account, job: int) -> Sent[Approval]:
+        """The owner's no: the contract takes no release of this job any more. Errors: Reverted."""
+        return self.desk.send(account, JOBS, "deny", job).with_value(Approval.DENIED)
 
     def release(self, account: Account, job: int, *, sealed: str, decision: str) -> Sent[None]:
         """Publish the sealed result's digest, which also settles the job. Errors: AlreadyReleased, Reverted."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from app.chain.abi import CustomError
 from app.protocol.errors import Reverted
-from app.protocol.market import JobState
+from app.protocol.market import Approval, JobState
 
 WORDS: Mapping[str, tuple[str, str]] = {
     # tokens
@@ -69,6 +69,12 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "AlreadyRevealed": ("{provider} has revealed its receipt of job {job} before.", "Nothing is left to do."),
     "WrongReveal": ("Receipt and salt of {provider} are not what it committed to.", "Use those of the commitment."),
     "NotCustodian": ("{caller} is not the custodian of job {job}'s dataset.", "Use the custodian's account."),
+    "NotOwner": ("The dataset of job {job} belongs to another account.", "Use the owner's account."),
+    "AlreadyAnswered": ("The owner has answered job {job} before: it is {approval}.", "The word stands."),
+    "DeniedByOwner": (
+        "The owner denied job {job}, so that it cannot be released.",
+        "Refuse it: the buyer is refunded.",
+    ),
     # payments
     "NothingToWithdraw": ("Account {account} has nothing to withdraw.", "Wait until a job settles."),
     "NothingToCollect": ("Offer {offer} has earned nothing new.", "Wait until a license is sold or a job settles."),
@@ -85,7 +91,7 @@ def reverted(error: CustomError | None, detail: str = "") -> Reverted:
     message, next_step = WORDS.get(error.name, ("", ""))
     if not message:
         message = f"The contract refused: {error.name}({_listed(error.args)})."
-    args = {name: _state_name(value) if name == "state" else value for name, value in error.args.items()}
+    args = {name: NAMED[name](value) if name in NAMED else value for name, value in error.args.items()}
     return Reverted(message.format_map(_Words(args)), next_step, reason=error.name)
 
 
@@ -98,6 +104,13 @@ class _Words(dict[str, Any]):
 
     def __missing__(self, key: str) -> str:
         return "?"
+
+
+def _approval_name(number: int) -> str:
+    return Approval(number).name.lower() if 0 <= number < len(Approval) else str(number)
+
+
+NAMED = {"state": _state_name, "approval": _approval_name}
 
 
 def _listed(args: Mapping[str, Any]) -> str:

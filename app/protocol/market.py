@@ -32,6 +32,14 @@ class JobState(IntEnum):
         return self in (JobState.SETTLED, JobState.REFUSED, JobState.EXPIRED, JobState.FAILED)
 
 
+class Approval(IntEnum):
+    """What the dataset's owner said of a job, once and for good; the numbers are the contract's."""
+
+    NONE = 0
+    APPROVED = 1
+    DENIED = 2  # the contract takes no release of it any more
+
+
 class LicenseState(StrEnum):
     """Computed from a license's facts and the clock, never stored."""
 
@@ -160,6 +168,7 @@ class Job:
     seed_block: int = 0  # the block whose hash draws executors, while OPEN or DISPUTED
     closed_block: int = 0  # the block that ended the job; 0 before
     reason: str = ""  # the custodian's code for a refusal
+    approval: Approval = Approval.NONE  # the owner's word
 
 
 ZERO = "0" * 64

@@ -61,6 +61,7 @@ contract DatasetRegistry is ERC721, ERC2981, IERC4906, IDatasetRegistry {
         dataset = ++count;
         _records[dataset].custodian = custodian;
         _write(dataset, 1, manifest, codec, dataRoot, profile, rows);
+        emit CustodianChanged(dataset, custodian);
         _mint(msg.sender, dataset);
     }
 

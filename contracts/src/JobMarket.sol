@@ -4,11 +4,11 @@ pragma solidity 0.8.37;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {Approvals} from "./Approvals.sol";
 import {Guarded} from "./Guarded.sol";
 import {IDatasetRegistry} from "./interfaces/IDatasetRegistry.sol";
 import {ILicenseMarket} from "./interfaces/ILicenseMarket.sol";
 import {IProviderRegistry} from "./interfaces/IProviderRegistry.sol";
-import {JobStore} from "./JobStore.sol";
 import {LicenseMarket} from "./LicenseMarket.sol";
 import {Payments} from "./Payments.sol";
 import {Permits} from "./Permits.sol";
@@ -21,7 +21,7 @@ import {ProviderRegistry} from "./ProviderRegistry.sol";
 /// @dev The seed of a draw is the hash of the block after the one that armed it. Whoever does not build that block has no
 ///      influence on it; whoever builds it can try T variants, and gets all r executors from a fraction f of the bonded
 ///      seats with probability at most 1 - (1 - f^r)^T instead of f^r. Every party of a dispute is drawn the same way.
-contract JobMarket is Payments, Guarded, JobStore {
+contract JobMarket is Payments, Guarded, Approvals {
     using SafeCast for uint256;
 
     struct Windows {
@@ -173,10 +173,12 @@ contract JobMarket is Payments, Guarded, JobStore {
         else _redraw(job, stored);
     }
 
-    /// @notice The custodian hands the sealed result over; the dataset's beneficiaries have earned the price.
+    /// @notice The custodian hands the sealed result over, unless the owner denied it; the dataset's beneficiaries have
+    ///         earned the price.
     function release(uint256 job, bytes32 sealedDigest, bytes32 decision) external {
         Stored storage stored = _answered(job, decision);
         if (sealedDigest == bytes32(0)) revert ZeroDigest();
+        if (stored.approval == Approval.DENIED) revert DeniedByOwner(job);
         _close(stored, State.SETTLED);
         emit JobReleased(job, sealedDigest, decision);
         _earn(stored.offer, stored.price);
@@ -385,6 +387,10 @@ contract JobMarket is Payments, Guarded, JobStore {
         (, address custodian) = datasets.parties(stored.dataset);
         if (custodian != msg.sender) revert NotCustodian(job, msg.sender);
         if (decision == bytes32(0)) revert ZeroDigest();
+    }
+
+    function _ownerOf(uint256 dataset) internal view override returns (address owner) {
+        (owner,) = datasets.parties(dataset);
     }
 
     function _shares(uint256 offer) internal view override returns (ILicenseMarket.Share[] memory) {

@@ -30,6 +30,7 @@ abstract contract JobStore is IJobMarket {
         uint32 seats;
         uint8 round;
         uint16 out;
+        Approval approval;
     }
 
     struct StoredExecution {
@@ -71,7 +72,8 @@ abstract contract JobStore is IJobMarket {
             closedBlock: closed ? stored.deadline : 0,
             revealing: stored.state == State.ASSIGNED && _allCommitted(stored),
             receipt: equal == stored.replicas ? best : bytes32(0),
-            pot: _pot[job]
+            pot: _pot[job],
+            approval: stored.approval
         });
     }
 

@@ -12,9 +12,11 @@ contract DatasetRegistryTest is World {
         _deploy();
     }
 
-    function test_publish_mints_the_token_and_tells_every_digest() public {
+    function test_publish_mints_the_token_and_tells_every_digest_and_the_custodian() public {
         vm.expectEmit(address(datasets));
         emit IDatasetRegistry.DatasetVersion(1, 1, 1, RAW, ROWS, MANIFEST, ROOT, PROFILE);
+        vm.expectEmit(address(datasets));
+        emit IDatasetRegistry.CustodianChanged(1, custodian);
         vm.expectEmit(address(datasets));
         emit IERC721.Transfer(address(0), owner, 1);
         uint256 id = _publish();

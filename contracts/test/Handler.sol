@@ -29,13 +29,17 @@ contract Handler is Crowd {
         Pause,
         Transfer,
         Tombstone,
-        Decline
+        Decline,
+        Approve,
+        Deny
     }
 
-    uint256 public constant KINDS = 21;
+    uint256 public constant KINDS = 23;
 
     uint256[KINDS] public done;
     uint256 public turn;
+    /// @dev What owners said of each job.
+    mapping(uint256 job => IJobMarket.Approval) public words;
 
     constructor() {
         _deploy();
@@ -66,7 +70,7 @@ contract Handler is Crowd {
         else if (kind == Kind.Commit) _commitNext(_assignedJob(dice), dice);
         else if (kind == Kind.Reveal) _finish(_revealingJob(dice), dice, RECEIPT);
         else if (kind == Kind.Lie) _finish(_revealingJob(dice), dice, LIE);
-        else if (kind == Kind.Release) _answer(_computedJob(dice), true);
+        else if (kind == Kind.Release) _answer(_releasableJob(dice), true);
         else if (kind == Kind.Refuse) _answer(_computedJob(dice), false);
         else if (kind == Kind.SilentAtCommit) _silence(_assignedJob(dice));
         else if (kind == Kind.SilentAtReveal) _silence(_revealingJob(dice));
@@ -81,7 +85,8 @@ contract Handler is Crowd {
         else if (kind == Kind.Pause) _pause(dice);
         else if (kind == Kind.Transfer) _sell();
         else if (kind == Kind.Tombstone) _tombstone();
-        else _decline(_assignedJob(dice));
+        else if (kind == Kind.Decline) _decline(_assignedJob(dice));
+        else _say(dice, kind == Kind.Approve);
     }
 
     // --- getting a job into a state
@@ -159,6 +164,15 @@ contract Handler is Crowd {
         }
     }
 
+    /// @dev A computed job that the owner did not deny; those that are in the way are refused.
+    function _releasableJob(uint256 dice) private returns (uint256 job) {
+        job = _computedJob(dice);
+        while (jobs.get(job).approval == IJobMarket.Approval.DENIED) {
+            _answer(job, false);
+            job = _computedJob(dice);
+        }
+    }
+
     // --- what people do
 
     /// @dev Whoever is drawn and has not committed yet; it commits to the truth or, one time in eight, to a lie.
@@ -220,6 +234,21 @@ contract Handler is Crowd {
         else jobs.refuse(job, REASON, DECISION);
     }
 
+    /// @dev The owner's word on any job that is alive and has none: a computed one, or one at any stage before.
+    function _say(uint256 dice, bool yes) private {
+        uint256 job = 0;
+        for (uint256 k = 0; k < live.length && job == 0; ++k) {
+            uint256 each = live[(dice % live.length + k) % live.length];
+            if (words[each] == IJobMarket.Approval.NONE) job = each;
+        }
+        if (job == 0) job = _openJob(dice);
+        words[job] = yes ? IJobMarket.Approval.APPROVED : IJobMarket.Approval.DENIED;
+        (address holder,) = datasets.parties(jobs.get(job).dataset);
+        vm.prank(holder);
+        if (yes) jobs.approve(job);
+        else jobs.deny(job);
+    }
+
     function _silence(uint256 job) private {
         _passDeadline(job);
         uint256 before = _bonds();
@@ -256,7 +285,7 @@ contract Handler is Crowd {
                 return;
             }
         }
-        uint256 job = _computedJob(dice);
+        uint256 job = _releasableJob(dice);
         _answer(job, true);
         jobs.collect(licenses.licenseOf(jobs.get(job).license).offer);
     }

@@ -57,6 +57,7 @@ contract InvariantsTest {
         _bondsAreWhatIsThere();
         _stakesAreThoseOfRunningJobs(all);
         _noJobClosesTwice(all);
+        _theOwnersWordStands(all);
         _usesAreWhatWasOpened(all);
     }
 
@@ -163,6 +164,14 @@ contract InvariantsTest {
             uint256 state = uint256(all[i].state);
             vm.assertEq(handler.closings(i + 1), state >= 6 ? 1 : 0, "a job closes once");
             if (state >= 6) vm.assertEq(handler.finalState(i + 1), state, "and stays as it closed");
+        }
+    }
+
+    function _theOwnersWordStands(IJobMarket.Job[] memory all) private view {
+        for (uint256 i = 0; i < all.length; ++i) {
+            vm.assertEq(uint256(all[i].approval), uint256(handler.words(i + 1)), "a word stays as it was said");
+            bool denied = all[i].approval == IJobMarket.Approval.DENIED;
+            vm.assertTrue(!denied || all[i].state != IJobMarket.State.SETTLED, "a denied job is never released");
         }
     }
 

@@ -84,6 +84,8 @@ def table(scene: Scene) -> dict[str, Case]:
         "prepare_draw_job": Case(
             "/v1/transactions/draw-job", (409,) * 4, {"account": buyer, "job": scene.settled}
         ),  # it was drawn long ago
+        "prepare_approve_job": Case("/v1/transactions/approve-job", body={"account": owner, "job": scene.computed}),
+        "prepare_deny_job": Case("/v1/transactions/deny-job", body={"account": owner, "job": scene.computed}),
         "prepare_expire_job": Case(
             "/v1/transactions/expire-job", (409,) * 4, {"account": buyer, "job": scene.settled}
         ),  # it is over

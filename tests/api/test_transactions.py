@@ -142,6 +142,30 @@ def test_an_owners_work(scene: Scene, browser: Browser, newcomer: Account) -> No
     assert refused(browser, "withdraw", newcomer)[:2] == (409, "not-allowed")
 
 
+def test_an_owners_word(scene: Scene, browser: Browser) -> None:
+    """A yes and a no are prepared for the owner alone, once, while the job runs; the index shows what was said."""
+    owner, stranger, said = scene.stage.owner, person("stranger"), {}
+    for action, event in (("approve-job", "JobApproved"), ("deny-job", "JobDenied")):
+        number = scene.open(scene.circuit)
+        assert refused(browser, action, stranger, job=number) == (409, "not-allowed", "")
+        asked = prepare(browser, action, owner, job=number)
+        assert (asked["permit"], len(asked["transactions"])) == (None, 1)
+        assert f"job {number}" in asked["summary"][0]
+        assert scene.circuit in asked["summary"][0]
+        assert any("cannot be taken back" in sentence for sentence in asked["summary"])
+        assert event in carry_out(browser, owner, asked)
+        for other in ("approve-job", "deny-job"):
+            answer = browser.client.post(f"/v1/transactions/{other}", json={"account": owner.address, "job": number})
+            assert (answer.status_code, answer.json()["code"]) == (409, "not-allowed")
+            assert "before" in answer.json()["detail"]
+        scene.indexer.sync()
+        said[action] = browser.client.get(f"/v1/jobs/{number}").json()
+    assert [each["job"]["approval"] for each in said.values()] == ["approved", "denied"]
+    assert {each["approval_by"] for each in said.values()} == {owner.address}
+    assert refused(browser, "approve-job", owner, job=scene.settled) == (409, "not-allowed", "")
+    assert refused(browser, "deny-job", owner, job=999) == (404, "not-found", "")
+
+
 REFUSED: dict[str, tuple[str, dict[str, Any], tuple[int, str, str]]] = {
     "an offer that is not there": ("buy-license", {"offer": 999}, (404, "not-found", "")),
     "somebody else's license": ("open-job", {"license": 1, "rows": 4}, (409, "not-your-license", "")),

@@ -23,7 +23,7 @@ from app.protocol.errors import (
     RowsOutsideDataset,
     Unavailable,
 )
-from app.protocol.market import ZERO, JobState, LicenseState
+from app.protocol.market import ZERO, Approval, JobState, LicenseState
 from tests.chain.scenario import DOLLAR, ETHER, HOUR, Stage, digest, open_market, person, set_stage
 
 
@@ -135,6 +135,12 @@ def test_a_quote_needs_enough_willing_providers(stage: Stage) -> None:
         market.quote_fee(stage.license, 10**6 + 1, 1, stage.buyer.address)
 
 
+def _release_against_the_owners_word(stage: Stage) -> None:
+    job = stage.compute("denied")
+    stage.market.deny_job(stage.owner, job)
+    stage.market.release(stage.owner, job, sealed=digest("a"), decision=digest("b"))
+
+
 REFUSALS: list[tuple[str, Callable[[Stage], object]]] = [
     ("NotDatasetOwner", lambda s: s.market.set_custodian(s.buyer, s.dataset, s.buyer.address)),
     ("NotSeller", lambda s: s.market.deactivate_offer(s.buyer, s.offer)),
@@ -146,6 +152,9 @@ REFUSALS: list[tuple[str, Callable[[Stage], object]]] = [
     ("DrawTooEarly", lambda s: s.market.desk.send(s.buyer, "JobMarket", "draw", s.open())),
     ("BadReplicas", lambda s: s.open(replicas=0, max_fee=0)),
     ("NotCustodian", lambda s: s.market.release(s.buyer, s.compute(), sealed=digest("a"), decision=digest("b"))),
+    ("NotOwner", lambda s: s.market.approve_job(s.buyer, s.open())),
+    ("AlreadyAnswered", lambda s: [s.market.deny_job(s.owner, job) for job in [s.open()] * 2]),
+    ("DeniedByOwner", _release_against_the_owners_word),
     ("FaucetCap", lambda s: s.market.faucet(s.buyer, 10**13)),
     ("ERC20InsufficientBalance", lambda s: s.market.transfer(s.buyer, s.owner.address, 10**15)),
     ("ERC721NonexistentToken", lambda s: s.market.desk.read("DatasetRegistry", "get", 77)),
@@ -221,6 +230,21 @@ def test_a_refused_job_keeps_its_reason_and_returns_the_price(stage: Stage) -> N
     assert (refused.state, refused.reason, refused.decision) == (JobState.REFUSED, "rank-budget", digest("decision"))
     assert refused.sealed == ZERO
     assert market.claim(stage.buyer.address) == DOLLAR + 100 * 100
+
+
+def test_the_owners_word_is_read_back(stage: Stage) -> None:
+    """A yes or a no stands in the job from any stage on, names its owner in an event, and survives the job's end."""
+    market, early, late = stage.market, stage.open("early"), stage.compute("late")
+    assert market.job(early).approval is market.job(late).approval is Approval.NONE
+    denied = market.deny_job(stage.owner, early)
+    assert (denied.value, denied.event("JobDenied").args["owner"]) == (Approval.DENIED, stage.owner.address)
+    approved = market.approve_job(stage.owner, late)
+    assert (approved.value, approved.event("JobApproved").args["job"]) == (Approval.APPROVED, late)
+    assert (market.job(early).approval, market.job(late).approval) == (Approval.DENIED, Approval.APPROVED)
+    market.release(stage.owner, late, sealed=digest("sealed"), decision=digest("decision"))
+    assert (market.job(late).state, market.job(late).approval) == (JobState.SETTLED, Approval.APPROVED)
+    with pytest.raises(Reverted, match="SETTLED"):
+        market.deny_job(stage.owner, late)
 
 
 def test_a_liar_is_outvoted_and_slashed(market: Market) -> None:

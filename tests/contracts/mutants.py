@@ -158,6 +158,41 @@ MUTANTS = (
     Mutant(
         "a royalty is taken away", "DatasetRegistry", "if (_royaltySet[dataset]) revert RoyaltyAlreadySet(dataset);", ""
     ),
+    # The owner's word
+    Mutant(
+        "a denied job is released",
+        "JobMarket",
+        "if (stored.approval == Approval.DENIED) revert DeniedByOwner(job);",
+        "",
+    ),
+    Mutant(
+        "anybody approves",
+        "Approvals",
+        "if (_ownerOf(stored.dataset) != msg.sender) revert NotOwner(job, msg.sender);",
+        "",
+    ),
+    Mutant(
+        "the custodian approves",
+        "JobMarket",
+        "(owner,) = datasets.parties(dataset);",
+        "(, owner) = datasets.parties(dataset);",
+    ),
+    Mutant(
+        "a word is taken back",
+        "Approvals",
+        "if (stored.approval != Approval.NONE) revert AlreadyAnswered(job, stored.approval);",
+        "",
+    ),
+    Mutant(
+        "a word on a job that is over", "Approvals", "state == State.NONE || _terminal(state)", "state == State.NONE"
+    ),
+    Mutant("a no is a yes", "Approvals", "_say(job, Approval.DENIED);", "_say(job, Approval.APPROVED);"),
+    Mutant(
+        "nobody hears of the custodian",
+        "DatasetRegistry",
+        "emit CustodianChanged(dataset, custodian);\n        _mint",
+        "_mint",
+    ),
     # Commit, reveal, agree
     Mutant("a digest is shown too early", "JobMarket", "if (!_allCommitted(stored)) revert RevealsNotOpen(job);", ""),
     Mutant("a commitment can be copied", "JobStore", "job, provider, receipt, salt));", "job, receipt, salt));"),

@@ -81,7 +81,7 @@ def _assert_jobs(session: Session, market: Market) -> None:
         row = rows[job.id]
         for name in ("license", "dataset", "buyer", "state", "circuit", "first_row", "rows", "sealing_key", "units",
                      "replicas", "deadline", "opened_block", "version", "price", "max_fee", "round", "revealing",
-                     "seed_block", "closed_block", "reason"):  # fmt: skip
+                     "seed_block", "closed_block", "reason", "approval"):  # fmt: skip
             assert getattr(row, name) == getattr(job, name), (job.id, name)
         if job.state in (JobState.COMPUTED, JobState.SETTLED, JobState.REFUSED):
             assert row.receipt == job.receipt

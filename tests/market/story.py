@@ -27,7 +27,7 @@ class Story:
             (40, self.go_on), (6, self.open), (2, self.buy), (2, self.offer), (1, self.publish), (1, self.renew),
             (1, self.pass_on), (1, self.name_custodian), (1, self.tombstone), (1, self.deactivate), (1, self.revoke),
             (2, self.withdraw), (1, self.heartbeat), (1, self.set_terms), (1, self.unbond), (1, self.take_bond),
-            (3, self.bond), (2, self.wait),
+            (3, self.bond), (2, self.wait), (3, self.say),
         ]  # fmt: skip
         weights, choices = zip(*actions, strict=True)
         try:
@@ -63,6 +63,9 @@ class Story:
         """Executors that disagree, a custodian and executors that stay silent, and what it costs them."""
         market, stage = self.market, self.stage
         market.release(stage.owner, stage.compute("good"), sealed=digest("sealed"), decision=digest("decision"))
+        market.approve_job(stage.owner, stage.open("foreseen"))
+        market.deny_job(stage.owner, unwanted := stage.compute("unwanted"))
+        market.refuse(stage.owner, unwanted, reason="not-approved", decision=digest("against it"))
         refusal = digest("refusal")
         market.refuse(stage.owner, stage.compute("bad"), reason="rank-budget", decision=refusal)
         quarrel = stage.open("quarrel")
@@ -214,6 +217,11 @@ class Story:
         node = self.market.node
         assert isinstance(node, DevNode)
         node.advance(self.chance.choice([1, 20, 600]))
+
+    def say(self) -> None:
+        job = self.market.job(self.chance.randint(max(self.market.job_count() - 5, 1), self.market.job_count()))
+        say = self.chance.choice([self.market.approve_job, self.market.approve_job, self.market.deny_job])
+        say(self.owner(job.dataset), job.id)
 
     def dataset(self) -> int:
         """One of the datasets."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,10 +15,19 @@ from sqlalchemy import literal, select, text
 from app.market.db.columns import AmountText
 from app.market.db.database import Database
 from app.market.db.migrate import _config, differences, newest
-from app.market.db.tables import AccountRow, Table
+from app.market.db.tables import AccountRow, DatasetRow, JobRow, JournalRow, Table
+from app.market.indexer.sheet import key_of, read_row, write_row
 from app.protocol.errors import Unavailable, UsageError
 
 AMOUNTS = st.integers(0, 2**256 - 1)
+
+
+def move(database: Database, revision: str) -> None:
+    """To another form of the tables: up to the newest, or down to an earlier one."""
+    with database.engine.begin() as connection:
+        config = _config()
+        config.attributes["connection"] = connection
+        (command.upgrade if revision == "head" else command.downgrade)(config, revision)
 
 
 def test_migrations_lead_to_the_models(new_database: Callable[[], Database]) -> None:
@@ -34,13 +44,48 @@ def test_every_migration_can_be_undone(new_database: Callable[[], Database]) -> 
     """Downgrading to nothing leaves nothing, and upgrading again everything."""
     database = new_database()
     database.migrate()
-    with database.engine.begin() as connection:
-        config = _config()
-        config.attributes["connection"] = connection
-        command.downgrade(config, "base")
+    move(database, "base")
     assert len(differences(database.engine)) >= len(Table.metadata.tables)
     database.migrate()
     assert differences(database.engine) == []
+
+
+def test_an_index_without_the_owners_word_is_brought_along(new_database: Callable[[], Database]) -> None:
+    """Jobs, datasets and the journal's earlier rows of both have the new columns; going back takes them away."""
+    database = new_database()
+    database.migrate()
+    job = JobRow(
+        id=7, license=1, offer=1, dataset=1, version=1, buyer="0xb", state=1, circuit="c", first_row=0, rows=1,
+        sealing_key="k", units=1, replicas=1, price=1, max_fee=1, seed_block=2, deadline=3, opened_block=1,
+        opened_tx="0x1", opened_at=1, changed_at=1,
+    )  # fmt: skip
+    dataset = DatasetRow(
+        id=1, version=1, epoch=1, rows=1, manifest="m", data_root="r", profile="p", published_at=1,
+        published_tx="0x0", updated_at=1,
+    )  # fmt: skip
+    said, named = job.model_dump(), dataset.model_dump()
+    with database.writing() as session:
+        for block, row in enumerate((job, dataset)):
+            entity, key = str(row.__tablename__), json.dumps(key_of(row))
+            session.add(JournalRow(block=block, entity=entity, key=key, before=write_row(row)))
+        session.add(JournalRow(block=9, entity="jobs", key="[8]", before=None))
+        session.add(job)
+        session.add(dataset)
+    move(database, "0001")
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE datasets SET custodian = NULL"))
+        before = json.loads(connection.execute(text("SELECT before FROM journal WHERE block = 1")).scalar_one())
+        changed = {"before": json.dumps(before | {"custodian": None})}
+        connection.execute(text("UPDATE journal SET before = :before WHERE block = 1"), changed)
+    move(database, "head")
+    assert differences(database.engine) == []
+    with database.session() as session:
+        assert session.get_one(JobRow, 7).model_dump() == said
+        assert session.get_one(DatasetRow, 1).model_dump() == named
+        kept = {row.block: row.before for row in session.scalars(select(JournalRow))}
+    assert read_row(JobRow, kept[0] or "") == said
+    assert read_row(DatasetRow, kept[1] or "") == named
+    assert kept[9] is None
 
 
 def test_tables_of_a_newer_version_are_left_alone(database: Database) -> None:

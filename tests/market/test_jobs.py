@@ -19,6 +19,7 @@ from app.market.queries.jobs import Feed, JobDetail, feed, job, jobs
 from app.market.queries.status import status
 from app.protocol.errors import BadInput, NotFound
 from app.protocol.market import JobState, LicenseState
+from app.protocol.receipt import OutputPolicy
 from app.storage.folder import BlockStore
 from tests.chain.scenario import DOLLAR, HOUR, Stage, digest, person
 
@@ -194,6 +195,86 @@ def test_the_owner_sees_the_business(stage: Stage, indexer: Indexer, sqlite: Dat
         ) + len(rest.items)
         fees = [each for each in rest.items if each.kind == "fee"]
         assert sum(each.amount for each in fees) <= network.network(session, now=0).fees
+
+
+@pytest.fixture
+def manual(stage: Stage, store: BlockStore) -> Stage:
+    """The stage with a license under a policy that leaves each release to the owner."""
+    policy = OutputPolicy(approval="manual", release="score", max_rank=2)
+    store.put(policy.to_bytes())
+    offer = stage.market.create_offer(
+        stage.owner, stage.dataset, price_license=0, price_job=0, price_row=0, max_jobs=9, max_rows=900,
+        duration=24 * HOUR, policy=policy.digest,
+    ).value  # fmt: skip
+    stage.license = stage.market.buy_license(stage.buyer, offer).value
+    return stage
+
+
+def test_a_job_under_a_manual_policy_waits_for_the_owners_word(manual: Stage, read: Read) -> None:
+    """The card says that it needs one, who has to say it, and what was said, when and where."""
+    number = manual.open("asked")
+    seen = read(number)
+    assert (seen.job.needs_approval, seen.job.approval, seen.job.next.action) == (True, "none", "draw")
+    manual.answer(number, manual.draw(number), digest("receipt"))
+    seen = read(number)
+    assert (seen.job.next.action, seen.job.next.actors) == ("approve", (manual.owner.address,))
+    assert "owner has to approve" in seen.job.next.sentence
+    assert (seen.approval_by, seen.approval_at, seen.approval_tx) == ("", 0, "")
+    sent = manual.market.approve_job(manual.owner, number)
+    seen = read(number)
+    assert (seen.job.approval, seen.job.next.action) == ("approved", "release")
+    assert (seen.approval_by, seen.approval_tx) == (manual.owner.address, sent.tx)
+    assert seen.approval_at == manual.market.node.block(sent.block).time
+    assert (seen.timeline[-1].event, seen.timeline[-1].actor) == ("JobApproved", manual.owner.address)
+    assert "owner approved" in seen.timeline[-1].sentence
+
+
+def test_a_denied_job_waits_for_its_refusal(stage: Stage, read: Read) -> None:
+    """Also where no word was asked for: it cannot be released, so the custodian has to refuse it."""
+    number = stage.compute("unwanted")
+    stage.market.deny_job(stage.owner, number)
+    seen = read(number)
+    assert (seen.job.needs_approval, seen.job.approval) == (False, "denied")
+    assert (seen.job.next.action, seen.job.next.actors) == ("refuse", (stage.owner.address,))
+    assert seen.timeline[-1].event == "JobDenied"
+
+
+def test_the_console_asks_the_owner_first(manual: Stage, indexer: Indexer, sqlite: Database) -> None:
+    """Computed jobs that need a word, then those on their way, then what only the custodian has to answer."""
+    computed, early, late = manual.compute("computed"), manual.open("early"), manual.open("late")
+    answered = manual.compute("answered")
+    manual.market.approve_job(manual.owner, answered)
+    manual.license = 1
+    plain, running = manual.compute("plain"), manual.open("running")
+    indexer.sync()
+    with sqlite.session() as session:
+        seen = owner.console(session, manual.owner.address, now=manual.market.now())
+        assert [each.id for each in seen.pending] == [computed, early, late, answered, plain]
+        assert [each.asks_owner for each in seen.pending] == [True, True, True, False, False]
+        assert (seen.pending[0].policy.release, seen.pending[0].policy.max_rank) == ("score", 2)
+        assert not seen.pending[4].policy.known
+        assert running not in [each.id for each in seen.pending]
+        # Past every deadline a word would come too late, and the console does not ask for it.
+        later = owner.console(session, manual.owner.address, now=manual.market.now() + 99 * HOUR)
+        assert [(each.id, each.asks_owner) for each in later.pending] == [
+            (number, False) for number in (computed, answered, plain)
+        ]
+
+
+def test_the_facts_of_an_audit_hold_the_owners_word(manual: Stage, indexer: Indexer, sqlite: Database) -> None:
+    """Awaited under a manual policy; once said, with the account that said it and the transaction."""
+    number = manual.compute("asked")
+    claim = "The dataset's owner approves the release"
+    indexer.sync()
+    with sqlite.session() as session:
+        assert claim in [each.claim for each in audit_facts(session, number).facts if each.status == "open"]
+    sent = manual.market.approve_job(manual.owner, number)
+    indexer.sync()
+    with sqlite.session() as session:
+        facts = {each.claim: each for each in audit_facts(session, number).facts}
+    assert claim not in facts
+    said = facts["The dataset's owner approved the release"]
+    assert (said.by, said.source, said.status) == (manual.owner.address, sent.tx, "recorded")
 
 
 def test_licenses_say_what_they_are_worth_now(stage: Stage, indexer: Indexer, sqlite: Database) -> None:

@@ -33,6 +33,7 @@ def actions(stage: Stage, branch: str) -> list[Callable[[], object]]:
     return [
         lambda: market.set_custodian(stage.owner, stage.dataset, other.address),
         lambda: stage.open(f"job of {branch}"),
+        lambda: (market.deny_job if branch == "lost" else market.approve_job)(stage.owner, market.job_count()),
         lambda: market.draw(stage.buyer, market.job_count()),
         lambda: market.new_version(stage.owner, stage.dataset, **publication),
         lambda: market.publish_dataset(stage.owner, **publication, custodian=other.address),

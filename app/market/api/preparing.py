@@ -39,7 +39,7 @@ from app.market.api.parts import Backend
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import NotAllowed, NotFound
 from app.protocol.manifest import read_manifest
-from app.protocol.market import check_use
+from app.protocol.market import Approval, Job, check_use
 from app.protocol.receipt import OutputPolicy
 from app.storage.cid import digest_to_cid
 from fhe.cost import cost
@@ -204,6 +204,45 @@ def draw_job(here: Backend, order: OnJob) -> Prepared:
     return _plain(here, order, "draw-job", (f"You draw the executors of job {job.id}.",), JOBS, "draw", job.id)
 
 
+def approve_job(here: Backend, order: OnJob) -> Prepared:
+    """Errors: NotFound; NotAllowed for another account than the owner's, a job that is over or answered; Reverted."""
+    job = _unanswered(here, order)
+    said = (
+        f"You approve job {job.id}: the result of {_asked(job)} may be released to the buyer.",
+        "Your custodian still holds it to the policy and the budgets, and releases it then or refuses it.",
+        "Everybody can see this word, and it cannot be taken back.",
+    )
+    return _plain(here, order, "approve-job", said, JOBS, "approve", job.id)
+
+
+def deny_job(here: Backend, order: OnJob) -> Prepared:
+    """Errors: as `approve_job`."""
+    job = _unanswered(here, order)
+    said = (
+        f"You deny job {job.id}: the result of {_asked(job)} is never released.",
+        "Your custodian refuses it once it is computed. The buyer then has the price of the job back.",
+        "Everybody can see this word, and it cannot be taken back.",
+    )
+    return _plain(here, order, "deny-job", said, JOBS, "deny", job.id)
+
+
+def _unanswered(here: Backend, order: OnJob) -> Job:
+    """The job, if this account may say yes or no to it now. Errors: NotFound, NotAllowed."""
+    job = here.market.job(order.job)
+    if job.state.terminal:
+        raise NotAllowed(f"Job {job.id} is over: it is {job.state.name.lower()}.", "Nothing is left to decide.")
+    if here.market.dataset(job.dataset).owner != order.account:
+        raise NotAllowed(f"Dataset {job.dataset} belongs to another account.", "Use the owner's account.")
+    if job.approval is not Approval.NONE:
+        raise NotAllowed(f"Job {job.id} was {job.approval.name.lower()} before.", "The word stands.")
+    return job
+
+
+def _asked(job: Job) -> str:
+    last = job.first_row + job.rows - 1
+    return f"circuit {job.circuit} on rows {job.first_row:,} to {last:,} of dataset {job.dataset}"
+
+
 def expire_job(here: Backend, order: OnJob) -> Prepared:
     """Errors: NotFound, Reverted."""
     job = here.market.job(order.job)
@@ -317,6 +356,8 @@ ACTIONS: dict[str, tuple[Prepare, type[Account], str]] = {
     "withdraw": (withdraw, Withdraw, "Collect offers' earnings and withdraw what is owed to the account."),
     "publish": (publish, Publish, "Record a dataset whose manifest is published, or a new version of one."),
     "draw-job": (draw_job, OnJob, "Draw a job's executors; anyone may."),
+    "approve-job": (approve_job, OnJob, "Say yes to the release of a job's result, as the dataset's owner."),
+    "deny-job": (deny_job, OnJob, "Say no to the release of a job's result, as the dataset's owner."),
     "expire-job": (expire_job, OnJob, "Move a job on whose deadline has passed; anyone may."),
     "faucet": (faucet, Faucet, "Mint test tokens, where the market's token is the test token."),
 }

@@ -143,7 +143,7 @@ class DatasetRow(Table, table=True):
 
     id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     owner: str = Field(default="", index=True)
-    custodian: str | None = None  # no event says the first one: it is read when the index is at the chain's head
+    custodian: str = ""
     version: int
     epoch: int
     rows: int
@@ -258,6 +258,10 @@ class JobRow(Table, table=True):
     sealed: str = ""
     decision: str = ""
     reason: str = ""
+    approval: int = 0  # the owner's word, a number of `app.protocol.market.Approval`; who said it, when and where
+    approval_by: str = ""
+    approval_at: int = 0
+    approval_tx: str = ""
     fees: int = Field(default=0, sa_type=AmountText)
     refunded: int = Field(default=0, sa_type=AmountText)
     opened_block: int

@@ -12,7 +12,7 @@ TOTALS = 1  # the key of the one row of totals
 
 
 def version(sheet: Sheet, each: Happened) -> None:
-    """A first or a new version. The owner of a first one is named by the transfer in the same transaction."""
+    """A first or a new version. Owner and custodian of a first one are named by events of the same transaction."""
     said = each.args
     facts = {
         "version": said["version"],

@@ -11,7 +11,7 @@ from app.market.indexer.fold_licensing import credit, paid
 from app.market.indexer.happened import Happened, Rule
 from app.market.indexer.sheet import Sheet
 from app.market.text import clean
-from app.protocol.market import JobState
+from app.protocol.market import Approval, JobState
 
 
 def _job(sheet: Sheet, each: Happened) -> JobRow:
@@ -137,6 +137,16 @@ def computed(sheet: Sheet, each: Happened) -> None:
     job.receipt, job.deadline = each.args["receipt"], each.args["releaseBy"]
 
 
+def approved(sheet: Sheet, each: Happened) -> None:
+    """The owner's yes."""
+    _answered(sheet, each, Approval.APPROVED)
+
+
+def denied(sheet: Sheet, each: Happened) -> None:
+    """The owner's no."""
+    _answered(sheet, each, Approval.DENIED)
+
+
 def released(sheet: Sheet, each: Happened) -> None:
     """The sealed result is out."""
     job = _job(sheet, each)
@@ -191,6 +201,12 @@ def unpaused(sheet: Sheet, _each: Happened) -> None:
     sheet.edit(TotalsRow, TOTALS).paused_until = 0
 
 
+def _answered(sheet: Sheet, each: Happened, word: Approval) -> None:
+    job = _job(sheet, each)
+    job.approval, job.approval_by = word, each.args["owner"]
+    job.approval_at, job.approval_tx = each.at, each.tx
+
+
 def _closed(sheet: Sheet, each: Happened, state: JobState) -> JobRow:
     job = _job(sheet, each)
     job.state, job.revealing, job.deadline = state, False, 0
@@ -209,6 +225,8 @@ RULES: Mapping[str, Rule] = {
     "PaymentReleased": executor_paid,
     "JobDisputed": disputed,
     "JobComputed": computed,
+    "JobApproved": approved,
+    "JobDenied": denied,
     "JobReleased": released,
     "JobSettled": settled,
     "JobRefused": refused,

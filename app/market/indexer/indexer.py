@@ -35,7 +35,6 @@ from app.protocol.seams import Clock, Store
 POLL_SECONDS = 0.5
 LONGEST_PAUSE = 30.0  # after failures
 DOCUMENTS = 64  # looked for in one go
-CUSTODIANS = 50  # read between two looks at the chain's head
 TRIES = 5  # a chain that changes while it is read, or another indexer on the same database
 
 
@@ -62,7 +61,6 @@ class Indexer:
         self._clock: Clock = clock or (lambda: int(time.time()))
         # The token's own transfers and approvals are not the market's business, and of a real one there are millions.
         self._desk = Desk(market.node, [each for name, each in market.desk.contracts.items() if name != COIN])
-        self._unnamed = True  # whether there may be datasets whose custodian is not known yet
         database.migrate()
         self._rules = self._claim()
 
@@ -78,7 +76,6 @@ class Indexer:
             lost += step.forget_after is not None
             if step.behind == 0:
                 break
-        self._name_custodians()
         looked = self.fetch_documents() if documents else 0
         height = step.trail.marks[-1].number if step.trail.marks else -1
         return Synced(height, step.behind, events, lost, looked)
@@ -112,7 +109,6 @@ class Indexer:
             place = session.exec(select(PlaceRow).with_for_update()).one()
             place.height, place.hash, place.revision = -1, "", place.revision + 1
             session.add(place)
-        self._unnamed = True
         return self.sync()
 
     def fetch_documents(self, most: int = DOCUMENTS) -> int:
@@ -166,7 +162,6 @@ class Indexer:
             step = Cursor(self._desk, Trail(start, marks)).poll(limit)
             happened = self._timed(step.events)
             if happened is not None and self._write(step, happened, seen):
-                self._unnamed = self._unnamed or bool(step.events) or step.forget_after is not None
                 return step
         raise Unavailable("The chain or the index keeps changing while a step is made.", "Try again.")
 
@@ -215,42 +210,6 @@ class Indexer:
                 place.revision += 1
             session.add(place)
         return True
-
-    def _name_custodians(self) -> None:
-        """Read the custodians that no event has named.
-
-        A dataset's first custodian is in the contract's storage alone. It is read when the index is at the chain's
-        head, before and after: then it is what the contract held after the last block in the index, and an event of a
-        later block, or the journal of a removed one, sets it right from there on.
-        """
-        while self._unnamed:
-            with self._database.session() as session:
-                place = session.exec(select(PlaceRow)).one()
-                here = (place.height, place.hash)
-                nameless = select(DatasetRow.id).where(col(DatasetRow.custodian).is_(None)).limit(CUSTODIANS)
-                numbers = list(session.exec(nameless))
-            if not numbers:
-                self._unnamed = False
-                return
-            if not self._at_head(here):
-                return
-            named = {number: str(self._desk.read("DatasetRegistry", "parties", number)[1]) for number in numbers}
-            if not self._at_head(here):
-                return
-            with self._database.writing() as session:
-                place = session.exec(select(PlaceRow).with_for_update()).one()
-                if (place.height, place.hash) != here:
-                    return
-                for number, custodian in named.items():
-                    row = session.get_one(DatasetRow, number)
-                    row.custodian = custodian
-                    session.add(row)
-                place.revision += 1
-                session.add(place)
-
-    def _at_head(self, here: tuple[int, str]) -> bool:
-        head = self._market.node.head()
-        return (head.number, head.hash) == here
 
     def _keep(self, found: Sequence[Found]) -> None:
         manifests = {each.manifest.digest: each.manifest for each in found if each.manifest}

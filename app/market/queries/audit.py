@@ -11,8 +11,9 @@ from sqlmodel import Session, col, select
 from app.market.db.tables import DatasetRow, EventRow, JobRow, VersionRow
 from app.market.queries.form import Answer, check_id, missing
 from app.market.queries.jobs import state_name
+from app.market.queries.licensing import manual_offers
 from app.market.queries.status import read_place
-from app.protocol.market import JobState
+from app.protocol.market import Approval, JobState
 from app.storage.cid import digest_to_cid
 
 
@@ -54,6 +55,8 @@ CLAIMS: Mapping[str, tuple[tuple[str, str, str, bool], ...]] = {
     "ExecutorSlashed": (("An executor lost its stake", "provider", "", False),),
     "JobDisputed": (("The executors did not agree; more were drawn", "", "", False),),
     "JobComputed": (("Enough executors agree on this receipt", "", "receipt", True),),
+    "JobApproved": (("The dataset's owner approved the release", "owner", "", False),),
+    "JobDenied": (("The dataset's owner denied the release", "owner", "", False),),
     "JobReleased": (
         ("The custodian released this sealed result", "custodian", "sealedDigest", True),
         ("The custodian's signed decision", "custodian", "decision", True),
@@ -87,7 +90,7 @@ def audit_facts(session: Session, job: int) -> AuditFacts:
             facts.append(
                 AuditFact(
                     claim=claim,
-                    by=(dataset.custodian or "") if by == "custodian" else args[by] if by else "",
+                    by=dataset.custodian if by == "custodian" else args[by] if by else "",
                     digest=word,
                     cid=digest_to_cid(word) if stored else "",
                     source=event.tx,
@@ -100,6 +103,8 @@ def audit_facts(session: Session, job: int) -> AuditFacts:
     state = JobState(row.state)
     if not state.terminal:
         done = JobState.ASSIGNED if state is JobState.DISPUTED else state
+        missing_word = row.approval == Approval.NONE and row.offer in manual_offers(session, (row.offer,))
+        facts += [_open("The dataset's owner approves the release")] if missing_word else []
         facts += [_open(claim) for until, claim in EXPECTED if done < until]
     return AuditFacts(
         chain_id=place.chain_id,

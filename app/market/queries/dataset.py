@@ -67,7 +67,7 @@ class DatasetDetail(Answer):
     license_text: str  # a URL, or the terms themselves
     url: str
     published: str  # a date, as the owner states it
-    custodian: str | None  # None until the index has caught up with the chain
+    custodian: str
     manifest: str  # digest; the CID is that of the same hash
     manifest_cid: str
     data_root: str

@@ -12,10 +12,11 @@ from app.market.db.tables import DatasetRow, EventRow, ExecutionRow, JobRow, Ver
 from app.market.queries.catalogue import titles
 from app.market.queries.feed import Feed, FeedEvent, feed
 from app.market.queries.form import Amount, Answer, Page, check_id, missing
+from app.market.queries.licensing import manual_offers
 from app.market.queries.paging import newest_first
 from app.market.queries.timeline import TimelineEntry, timeline_entry
-from app.market.queries.waiting import Next, next_step
-from app.protocol.market import JobState
+from app.market.queries.waiting import Next, Parties, next_step
+from app.protocol.market import Approval, JobState
 from app.protocol.reasons import WORDS, Reason
 
 __all__ = [
@@ -26,6 +27,8 @@ __all__ = [
 JobStateName = Literal[
     "open", "assigned", "disputed", "computed", "released", "settled", "refused", "expired", "failed"
 ]
+
+ApprovalName = Literal["none", "approved", "denied"]
 
 ExecutionStatus = Literal["drawn", "committed", "revealed", "agreed", "disagreed", "silent", "unpaid"]
 
@@ -65,6 +68,8 @@ class JobCard(Answer):
     fees: Amount  # paid to executors so far
     refunded: Amount  # back to the buyer so far
     reason: str  # code of a refusal
+    needs_approval: bool  # its offer's policy leaves each release to the owner; False while nobody has the policy
+    approval: ApprovalName  # the owner's word
     next: Next
     opened_at: int
     changed_at: int  # of its latest event
@@ -82,6 +87,9 @@ class JobDetail(Answer):
     receipt: str  # the agreed digest, "" before
     sealed: str  # digest of the sealed result, "" before
     decision: str  # digest of the custodian's decision, "" before
+    approval_by: str  # the owner who said the word, "" before; when, and in which transaction
+    approval_at: int
+    approval_tx: str
     reason_sentence: str  # why it was refused and what to do, "" otherwise
     executions: tuple[ExecutionCard, ...]
     timeline: tuple[TimelineEntry, ...]  # oldest first
@@ -136,6 +144,9 @@ def job(session: Session, id: int, *, now: int) -> JobDetail:
         receipt=row.receipt,
         sealed=row.sealed,
         decision=row.decision,
+        approval_by=row.approval_by,
+        approval_at=row.approval_at,
+        approval_tx=row.approval_tx,
         reason_sentence=_reason(row.reason),
         executions=tuple(_execution(each) for each in executions(session, [id]).get(id, ())),
         timeline=tuple(timeline_entry(event) for event in session.exec(happened)),
@@ -147,9 +158,9 @@ def job_cards(session: Session, rows: Sequence[JobRow], now: int) -> tuple[JobCa
     """Jobs to show."""
     numbers = {row.dataset for row in rows}
     names = titles(session, numbers)
-    custodians = dict(
-        session.exec(select(DatasetRow.id, DatasetRow.custodian).where(col(DatasetRow.id).in_(numbers))).all()
-    )
+    named = select(DatasetRow.id, DatasetRow.owner, DatasetRow.custodian).where(col(DatasetRow.id).in_(numbers))
+    parties = {number: Parties(owner, custodian) for number, owner, custodian in session.exec(named)}
+    manual = manual_offers(session, {row.offer for row in rows})
     busy = executions(session, [row.id for row in rows if row.state == JobState.ASSIGNED])
     return tuple(
         JobCard(
@@ -170,7 +181,9 @@ def job_cards(session: Session, rows: Sequence[JobRow], now: int) -> tuple[JobCa
             fees=row.fees,
             refunded=row.refunded,
             reason=row.reason,
-            next=next_step(row, busy.get(row.id, ()), custodians[row.dataset], now),
+            needs_approval=row.offer in manual,
+            approval=cast(ApprovalName, Approval(row.approval).name.lower()),
+            next=next_step(row, busy.get(row.id, ()), parties[row.dataset], row.offer in manual, now),
             opened_at=row.opened_at,
             changed_at=row.changed_at,
             closed_at=row.closed_at,

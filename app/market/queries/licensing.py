@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Literal
 
@@ -164,6 +164,15 @@ def policy_card(digest: str, policy: OutputPolicy | None) -> PolicyCard:
     if policy is None:
         return PolicyCard(digest=digest, known=False)
     return PolicyCard(digest=digest, known=True, **policy.model_dump(exclude={"kind"}))
+
+
+def manual_offers(session: Session, offers: Collection[int]) -> frozenset[int]:
+    """Those of these offers whose policy leaves each release to the owner; without those whose policy nobody has."""
+    if not offers:
+        return frozenset()
+    named = session.exec(select(OfferRow.id, OfferRow.policy).where(col(OfferRow.id).in_(offers))).all()
+    policies = read_policies(session, {digest for _, digest in named})
+    return frozenset(number for number, digest in named if digest in policies and policies[digest].approval == "manual")
 
 
 def offer_cards(session: Session, rows: Sequence[OfferRow]) -> tuple[OfferCard, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
-from sqlmodel import Session, col, func, select, tuple_
+from sqlmodel import Session, col, func, or_, select, tuple_
 
 from app.chain.address import eip55
 from app.market.db.tables import AccountRow, DatasetRow, JobRow, ManifestRow, OfferRow, PaymentRow, RevenueRow
@@ -15,8 +15,8 @@ from app.market.queries.budget import BudgetCard, budget
 from app.market.queries.catalogue import CatalogueEntry, entries
 from app.market.queries.form import Amount, Answer, Page, page_limit, read_cursor, write_cursor
 from app.market.queries.jobs import JobCard, job_cards
-from app.market.queries.licensing import OfferCard, offer_cards
-from app.protocol.market import JobState
+from app.market.queries.licensing import OfferCard, PolicyCard, offer_cards, policy_card
+from app.protocol.market import Approval, JobState
 
 DAY = 86_400
 DAYS = 90  # of revenue
@@ -67,11 +67,18 @@ class OwnedDataset(Answer):
     entry: CatalogueEntry
     epoch: int
     version: int
-    custodian: str | None
+    custodian: str
     earned: Amount
     waiting: int  # jobs that wait for the custodian
     running: int  # jobs under way before that
     budget: BudgetCard
+
+
+class PendingJob(JobCard):
+    """A job that waits for the owner's word or for the custodian."""
+
+    asks_owner: bool  # the owner's yes or no is wanted now, and has not been said
+    policy: PolicyCard  # what the job may reveal at most
 
 
 class OwnerConsole(Answer):
@@ -80,7 +87,8 @@ class OwnerConsole(Answer):
     owner: str
     datasets: tuple[OwnedDataset, ...]  # newest first, at most 50
     offers: tuple[OfferCard, ...]  # newest first, at most 50
-    pending: tuple[JobCard, ...]  # jobs that wait for the custodian, by deadline, at most 50
+    pending: tuple[PendingJob, ...]  # that wait for the owner's word, also before they are computed; then those that
+    # wait for the custodian; each by deadline, and at most 50 in all
     refused: tuple[JobCard, ...]  # the latest refusals, at most 10
     revenue: tuple[RevenueDay, ...]  # days with revenue among the last 90, oldest first
     earned: Amount  # by all offers, ever
@@ -97,13 +105,6 @@ def console(session: Session, owner: str, *, now: int) -> OwnerConsole:
         )
     )
     offers = list(session.exec(select(OfferRow).where(OfferRow.seller == owner).order_by(col(OfferRow.id).desc())))
-    waiting = (
-        select(JobRow)
-        .join(DatasetRow, col(DatasetRow.id) == col(JobRow.dataset))
-        .where(DatasetRow.owner == owner, JobRow.state == JobState.COMPUTED)
-        .order_by(col(JobRow.deadline), col(JobRow.id))
-        .limit(MOST)
-    )
     no = (
         select(JobRow)
         .join(DatasetRow, col(DatasetRow.id) == col(JobRow.dataset))
@@ -115,7 +116,7 @@ def console(session: Session, owner: str, *, now: int) -> OwnerConsole:
         owner=owner,
         datasets=_owned(session, datasets),
         offers=offer_cards(session, offers[:MOST]),
-        pending=job_cards(session, list(session.exec(waiting)), now),
+        pending=_pending(session, owner, now),
         refused=job_cards(session, list(session.exec(no)), now),
         revenue=_revenue(session, owner, now),
         earned=sum(offer.earned_licenses + offer.earned_jobs for offer in offers),
@@ -150,6 +151,43 @@ def payments(
     follows = write_cursor(rows[limit - 1].block, rows[limit - 1].log_index) if len(rows) > limit else None
     items = tuple(PaymentCard.model_validate(row.model_dump(exclude={"log_index"})) for row in rows[:limit])
     return Page(items=items, next=follows)
+
+
+def _pending(session: Session, owner: str, now: int) -> tuple[PendingJob, ...]:
+    own = col(JobRow.dataset).in_(select(DatasetRow.id).where(DatasetRow.owner == owner))
+    offered = select(OfferRow.policy).where(
+        col(OfferRow.dataset).in_(select(DatasetRow.id).where(DatasetRow.owner == owner))
+    )
+    policies = read_policies(session, session.exec(offered.distinct()))
+    manual = {digest for digest, policy in policies.items() if policy.approval == "manual"}
+    asking = (
+        select(JobRow)
+        .join(OfferRow, col(OfferRow.id) == col(JobRow.offer))
+        .where(own, col(JobRow.state).in_([int(state) for state in UNDER_WAY]), JobRow.approval == Approval.NONE)
+        .where(col(OfferRow.policy).in_(manual))
+        # A round that is overdue goes on with other executors; every other overdue job can only expire.
+        .where(or_(JobRow.state == JobState.ASSIGNED, JobRow.deadline >= now))
+        .order_by(col(JobRow.state).desc(), col(JobRow.deadline), col(JobRow.id))
+        .limit(MOST)
+    )
+    computed = (
+        select(JobRow)
+        .where(own, JobRow.state == JobState.COMPUTED)
+        .order_by(col(JobRow.deadline), col(JobRow.id))
+        .limit(MOST)
+    )
+    asked = {row.id: row for row in session.exec(asking)} if manual else {}
+    rows = list(({**asked} | {row.id: row for row in session.exec(computed) if row.id not in asked}).values())[:MOST]
+    terms = select(OfferRow.id, OfferRow.policy).where(col(OfferRow.id).in_({row.offer for row in rows}))
+    digests = dict(session.exec(terms).all())
+    return tuple(
+        PendingJob(
+            **dict(card),
+            asks_owner=card.id in asked,
+            policy=policy_card(digests[card.offer], policies.get(digests[card.offer])),
+        )
+        for card in job_cards(session, rows, now)
+    )
 
 
 def _owned(session: Session, rows: Sequence[DatasetRow]) -> tuple[OwnedDataset, ...]:

@@ -54,6 +54,8 @@ SENTENCES: Mapping[str, tuple[Callable[[Args], str], str, str]] = {
     "PaymentReleased": (lambda a: "An executor was paid.", "provider", ""),
     "JobDisputed": (lambda a: f"No agreement yet: round {int(a['round']) + 1} begins.", "", ""),
     "JobComputed": (lambda a: "Enough executors agree on the result.", "", "receipt"),
+    "JobApproved": (lambda a: "The dataset's owner approved the job.", "owner", ""),
+    "JobDenied": (lambda a: "The dataset's owner denied the job: it cannot be released.", "owner", ""),
     "JobReleased": (lambda a: "The custodian released the sealed result.", "", "sealedDigest"),
     "JobSettled": (lambda a: "The job is settled: the owner has earned the price.", "", ""),
     "JobRefused": (lambda a: "The custodian refused under the output policy.", "", "decision"),

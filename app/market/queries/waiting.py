@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from app.market.db.tables import ExecutionRow, JobRow
 from app.market.queries.form import Answer
-from app.protocol.market import JobState
+from app.protocol.market import Approval, JobState
 
-Action = Literal["draw", "commit", "reveal", "release", "expire", "none"]
+Action = Literal["draw", "commit", "reveal", "approve", "release", "refuse", "expire", "none"]
+
+
+class Parties(NamedTuple):
+    """A dataset's two accounts."""
+
+    owner: str
+    custodian: str
 
 
 class Next(Answer):
@@ -37,8 +44,8 @@ OVERDUE = {
 }
 
 
-def next_step(job: JobRow, executions: Sequence[ExecutionRow], custodian: str | None, now: int) -> Next:
-    """What a job waits for at the time `now`."""
+def next_step(job: JobRow, executions: Sequence[ExecutionRow], parties: Parties, manual: bool, now: int) -> Next:
+    """What a job waits for at the time `now`. `manual`: its offer's policy leaves each release to the owner."""
     state = JobState(job.state)
     if state in ENDED:
         return _next("none", (), ENDED[state], job, now)
@@ -52,8 +59,14 @@ def next_step(job: JobRow, executions: Sequence[ExecutionRow], custodian: str | 
         return _next("draw", (), sentence, job, now)
     if state is JobState.ASSIGNED:
         return _executors(job, executions, now)
-    actors = () if custodian is None else (custodian,)
-    return _next("release", actors, "The dataset's custodian verifies the result, then releases or refuses.", job, now)
+    if job.approval == Approval.DENIED:
+        sentence = "The owner denied the job: the dataset's custodian refuses it, which refunds the price."
+        return _next("refuse", (parties.custodian,), sentence, job, now)
+    if manual and job.approval == Approval.NONE:
+        sentence = "The owner has to approve the job; then the dataset's custodian verifies the result and releases it."
+        return _next("approve", (parties.owner,), sentence, job, now)
+    sentence = "The dataset's custodian verifies the result, then releases or refuses."
+    return _next("release", (parties.custodian,), sentence, job, now)
 
 
 def _executors(job: JobRow, executions: Sequence[ExecutionRow], now: int) -> Next:

@@ -17,6 +17,13 @@ interface IJobMarket {
         FAILED
     }
 
+    /// @notice What the dataset's owner said of a job.
+    enum Approval {
+        NONE,
+        APPROVED,
+        DENIED
+    }
+
     struct Order {
         uint256 license;
         bytes32 circuit;
@@ -37,6 +44,7 @@ interface IJobMarket {
     /// @param revealing every drawn executor has committed, so receipts may be revealed
     /// @param receipt the agreed digest; zero before COMPUTED
     /// @param pot stakes of silent executors that wait for the job's outcome
+    /// @param approval the owner's word, once it is said
     struct Job {
         uint256 license;
         uint256 dataset;
@@ -56,6 +64,7 @@ interface IJobMarket {
         bool revealing;
         bytes32 receipt;
         uint256 pot;
+        Approval approval;
     }
 
     /// @param fee what it earns if its digest wins
@@ -93,6 +102,8 @@ interface IJobMarket {
     event Revealed(uint256 indexed job, address indexed provider, bytes32 receipt);
     event JobDisputed(uint256 indexed job, uint8 round, uint256 seedBlock);
     event JobComputed(uint256 indexed job, bytes32 receipt, uint256 releaseBy);
+    event JobApproved(uint256 indexed job, address indexed owner);
+    event JobDenied(uint256 indexed job, address indexed owner);
     event JobReleased(uint256 indexed job, bytes32 sealedDigest, bytes32 decision);
     event JobSettled(uint256 indexed job);
     event JobRefused(uint256 indexed job, bytes32 reason, bytes32 decision);
@@ -118,6 +129,9 @@ interface IJobMarket {
     error AlreadyRevealed(uint256 job, address provider);
     error WrongReveal(uint256 job, address provider);
     error NotCustodian(uint256 job, address caller);
+    error NotOwner(uint256 job, address caller);
+    error AlreadyAnswered(uint256 job, Approval approval);
+    error DeniedByOwner(uint256 job);
     error WiringWrong();
 
     function open(Order calldata order) external returns (uint256 job);
@@ -133,6 +147,10 @@ interface IJobMarket {
     function decline(uint256 job) external;
 
     function reveal(uint256 job, bytes32 receipt, bytes32 salt) external;
+
+    function approve(uint256 job) external;
+
+    function deny(uint256 job) external;
 
     function release(uint256 job, bytes32 sealedDigest, bytes32 decision) external;
 
