@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 CHAINS, ROUNDS, BLOCK, WAVES = 8, 4096, 256, 16
 REPEATS = 7
 
@@ -45,10 +47,10 @@ def copy_gb_per_s(cupy: Any, words: Any) -> float:
     return 2 * size / fastest(cupy, lambda: target.data.copy_from_device_async(words.data, size)) / 1e9
 
 
-def double_operations_per_s(cupy: Any) -> float:
+def double_operations_per_s(cupy: Any, rounds: int = ROUNDS) -> float:
     """Separate additions and multiplications of doubles a second, all multiprocessors together."""
     kernel = cupy.RawKernel(SOURCE, "rate", options=("--fmad=false",))
     blocks = WAVES * int(cupy.cuda.Device().attributes["MultiProcessorCount"])
     out = cupy.empty(blocks * BLOCK, cupy.float64)
-    seconds = fastest(cupy, lambda: kernel((blocks,), (BLOCK,), (out, ROUNDS)))
-    return 2 * CHAINS * ROUNDS * BLOCK * blocks / seconds
+    seconds = fastest(cupy, lambda: kernel((blocks,), (BLOCK,), (out, np.int64(rounds))))
+    return 2 * CHAINS * rounds * BLOCK * blocks / seconds

@@ -98,13 +98,14 @@ static int run_block(int threads, int order) {
 #define __launch_bounds__(...)
 #define SHARED(type, name) type *name = (type *)shared_area
 #define UNKNOWN(number) (void)0
+#define STREAMED(at) (*(at))
 
 static inline double __dadd_rn(double a, double b) { return a + b; }
 static inline double __dsub_rn(double a, double b) { return a - b; }
 static inline double __dmul_rn(double a, double b) { return a * b; }
 static inline double __ll2double_rn(long long x) { return (double)x; }
-static inline long long __double2ll_rn(double x) { return llrint(x); }
 static inline long long __double_as_longlong(double x) { long long y; memcpy(&y, &x, 8); return y; }
+static inline double __longlong_as_double(long long x) { double y; memcpy(&y, &x, 8); return y; }
 static inline double __hiloint2double(int hi, int lo) {
   uint64_t x = (uint64_t)(uint32_t)hi << 32 | (uint32_t)lo;
   double y;

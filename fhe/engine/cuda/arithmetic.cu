@@ -57,14 +57,17 @@ INLINE double digit(u64 word, int l) {
   return sub(__hiloint2double(0x43300000, (int)field(word, l)), centre);
 }
 
-// rint(fraction(x) * 2^64) modulo 2^64 (section 3, Words). x is m 2^(e - 52) with an integer m of 53 bits: from
-// |x| = 2^-12 on, x 2^64 is the integer m 2^(e + 12), so a shift does it without rounding. Smaller ones are rounded once.
+// rint(fraction(x) * 2^64) modulo 2^64 (section 3, Words), without a branch, so that a thread's words overlap. |x| is
+// m 2^(e - 52) with an integer m of 53 bits: from 2^-12 on, |x| 2^64 is the integer m 2^(e + 12), which a shift makes.
+// Below, |x| + 2^-12 is rounded once, to a multiple of 2^-64, and its low bits count those. The sign comes last: halves
+// go to even on both sides of zero.
 INLINE u64 to_word(double x) {
-  u64 bits = (u64)__double_as_longlong(x);
-  int shift = (int)(bits >> 52 & 2047) - 1023 + 12;
-  if (shift < 0) return (u64)__double2ll_rn(mul(x, 18446744073709551616.0));
-  u64 m = (bits & 0xfffffffffffffull) | 0x10000000000000ull;
-  u64 word = shift < 64 ? m << shift : 0;
+  constexpr u64 edge = 0x3f30000000000000; // the double 2^-12
+  u64 bits = (u64)__double_as_longlong(x), size = bits & 0x7fffffffffffffffull;
+  int shift = (int)(size >> 52) - 1023 + 12;
+  u64 small = (u64)__double_as_longlong(add(__longlong_as_double((i64)size), __longlong_as_double((i64)edge))) - edge;
+  u64 large = shift < 64 ? ((size & 0xfffffffffffffull) | 0x10000000000000ull) << (shift & 63) : 0;
+  u64 word = shift < 0 ? small : large;
   return (i64)bits < 0 ? 0 - word : word;
 }
 
@@ -72,9 +75,9 @@ INLINE u64 to_word(double x) {
 CONSTANT int log2_of(u64 x) { return x > 1 ? 1 + log2_of(x / 2) : 0; }
 INLINE int switched(u64 word) { return (int)(((word >> (62 - log2_of(N))) + 1) >> 1) & (2 * N - 1); }
 
-// coefficient j of X^r a, 0 <= r < 2 N
-INLINE u64 rotated(const u64 *a, int j, int r) {
-  int from = j - r;
+// coefficient j of X^r a, 0 <= r < 2 N, and the same from j - r
+INLINE u64 turned(const u64 *a, int from) {
   u64 word = a[from & (N - 1)];
   return from & N ? 0 - word : word;
 }
+INLINE u64 rotated(const u64 *a, int j, int r) { return turned(a, j - r); }

@@ -8,10 +8,8 @@
 #if SIZE == 2048
 
 enum { THREADS = 128, ROW = 68, EXCHANGE = 16 * ROW }; // 64 points, and 4 of padding so that 8 lanes meet 8 banks
-#if LEVELS == 1
-enum { RESIDENT = 3 }; // blocks on a multiprocessor at once, as shared memory allows with 228 KiB
-#else
-enum { RESIDENT = 2 };
+#ifndef BLOCKS // on a multiprocessor at once, as its 228 KiB of shared memory allow
+#define BLOCKS (LEVELS == 1 ? 3 : 2)
 #endif
 
 // swaps d3, the low digit of a register's number, with the low digit of the lane
@@ -57,27 +55,29 @@ INLINE void undo_last_levels(cx *x, const cx *tw, int t) {
 
 // Key points in register order, (step, level, row, column, 16, 64). Shared memory: words of both polynomials; a padded
 // exchange for each, which is also where the last level's points meet; points of the levels before it.
-extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
+extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
 bootstrap_2048(const cx *key, const cx *twiddles, const u64 *__restrict__ small,
                const u64 *__restrict__ tables, const i64 *__restrict__ which, u64 *__restrict__ out) {
   SHARED(u64, memory);
   int g = threadIdx.x >> 6, t = threadIdx.x & 63, hi = t >> 2, lane = t & 3;
   u64 *acc = memory + g * N;
   cx *both = (cx *)(memory + 2 * N), *mine = both + g * EXCHANGE, *early = both + 2 * EXCHANGE, x[16];
-  small += (i64)blockIdx.x * (DIMENSION + 1), out += (i64)blockIdx.x * (N + 1), key += g * H + t;
+  small += (i64)blockIdx.x * (DIMENSION + 1), key += g * H + t;
   const u64 *table = tables + which[blockIdx.x] * N;
   int shift = (2 * N - switched(small[DIMENSION])) & (2 * N - 1);
   for (int j = t; j < N; j += 64) acc[j] = g ? rotated(table, j, shift) : 0;
   __syncthreads();
 
   for (int step = 0; step < DIMENSION; step++, key += 4 * LEVELS * H) {
-    int r = switched(small[step]);
+    UNKNOWN(t); // else addresses are computed once for all steps, and spilled
+    int r = switched(small[step]), from = t - r;
     if (r == 0) continue; // for the whole block: X^0 - 1 would add zero
 
     _Pragma("unroll 1") for (int l = 0; l < LEVELS; l++) { // once in the instruction cache for all levels
       UNROLL for (int k = 0; k < 16; k++) {
         int j = 64 * k + t;
-        x[k] = {digit(rotated(acc, j, r) - acc[j], l), digit(rotated(acc, j + H, r) - acc[j + H], l)};
+        u64 low = turned(acc, from + 64 * k) - acc[j], high = turned(acc, from + 64 * k + H) - acc[j + H];
+        x[k] = {digit(low, l), digit(high, l)};
       }
       const cx *tw = twiddles_at(twiddles, 0);
       UNROLL for (int k = 0; k < 4; k++) split(x[k], x[4 + k], x[8 + k], x[12 + k], tw);
@@ -96,7 +96,7 @@ bootstrap_2048(const cx *key, const cx *twiddles, const u64 *__restrict__ small,
       UNROLL for (int q = 0; q < 2; q++)
         UNROLL for (int l = 0; l < LEVELS; l++) {
           const cx *from = l == LEVELS - 1 ? both + q * EXCHANGE : early + (2 * l + q) * H;
-          cx term = mul(from[64 * k + t], key[(2 * l + q) * 2 * H + 64 * k]);
+          cx term = mul(from[64 * k + t], STREAMED(key + (2 * l + q) * 2 * H + 64 * k));
           x[k] = q || l ? add(x[k], term) : term;
         }
     __syncthreads(); // and may be overwritten
@@ -111,6 +111,7 @@ bootstrap_2048(const cx *key, const cx *twiddles, const u64 *__restrict__ small,
     UNROLL for (int k = 0; k < 16; k++) acc[64 * k + t] += to_word(x[k].r), acc[64 * k + t + H] += to_word(x[k].i);
     __syncthreads();
   }
+  out += (i64)blockIdx.x * (N + 1);
   if (g == 0)
     for (int j = t; j < N; j += 64) out[j] = j ? 0 - acc[N - j] : acc[0];
   else if (t == 0)

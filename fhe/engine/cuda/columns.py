@@ -87,8 +87,9 @@ class Columns:
         """Add to `sums` (outputs, length) the rows of a layer over `words` (inputs, length), both on the device."""
         parts = layer.indptr.astype(np.int64), layer.columns.astype(np.int64), weights
         indptr, columns, values = (self._device.upload(np.ascontiguousarray(part)) for part in parts)
-        grid = -(-(length // 2) // THREADS), len(layer.bias)
-        self._kernels.launch("combine", grid, THREADS, 0, (words, indptr, columns, values, sums, length // 2))
+        pairs, outputs = length // 2, len(layer.bias)
+        arguments = (words, indptr, columns, values, sums, pairs, outputs)
+        self._kernels.launch("combine", (-(-pairs // THREADS) * outputs, 1), THREADS, 0, arguments)
 
     def combine(
         self, layer: Linear, profile: EncryptionProfile, circuit: Circuit, read: Callable[..., U64], batch: Batch

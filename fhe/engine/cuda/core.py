@@ -44,6 +44,11 @@ class CudaCore:
         self._fast = size == source.FAST_SIZE and source.fast_shared_bytes(levels) <= device.shared_bytes()
         if not self._fast and source.any_shared_bytes(size, levels) > device.shared_bytes():
             raise Unavailable(f"A bootstrap of this profile does not fit {device.name}.", "Use --device cpu.")
+        self.bootstrap_kernel = "bootstrap_2048" if self._fast else "bootstrap_any"
+        self.bootstrap_threads = source.FAST_THREADS if self._fast else THREADS
+        self.bootstrap_shared = (
+            source.fast_shared_bytes(levels) if self._fast else source.any_shared_bytes(size, levels)
+        )
         self._words, self._switch_words, self._packing_words = key.bootstrap, key.keyswitch, key.packing
         self.kernels = device.compile(profile)
         self.twiddles = device.upload(source.twiddles(size))
@@ -58,35 +63,43 @@ class CudaCore:
 
     def keyswitch(self, lwe: U64) -> U64:
         """LWE ciphertexts (batch, N + 1) under the GLWE key -> (batch, n + 1) under the LWE key."""
-        key, start = self._switching()
+        self.keyswitch_key()
         profile = self._profile
         out = np.empty((len(lwe), profile.lwe_dimension + 1), np.uint64)
-        shared = 4 * COEFFICIENTS * profile.keyswitch.levels * TALL
         for part in self._tiles(len(lwe)):
             words = self.device.upload(np.ascontiguousarray(lwe[part]))
             count = part.stop - part.start
             result = self.device.empty((count, profile.lwe_dimension + 1), np.uint64)
-            grid = -(-(profile.lwe_dimension + 1) // THREADS), -(-count // TALL)
-            self.kernels.launch("keyswitch", grid, THREADS, shared, (words, key, start, result, count))
+            self.start_keyswitch(words, result, count)
             out[part] = self.device.download(result)
         return out
 
+    def start_keyswitch(self, words: Array, result: Array, count: int) -> None:
+        """Keyswitch `count` ciphertexts that are on the device, (count, N + 1), to `result` (count, n + 1)."""
+        profile, (key, start) = self._profile, self.keyswitch_key()
+        grid = -(-(profile.lwe_dimension + 1) // THREADS), -(-count // TALL)
+        shared = 4 * COEFFICIENTS * profile.keyswitch.levels * TALL
+        self.kernels.launch("keyswitch", grid, THREADS, shared, (words, key, start, result, count))
+
     def bootstrap(self, small: U64, polynomials: U64, which: I64) -> U64:
         """Look up: (batch, n + 1) -> (batch, N + 1), with test polynomial `polynomials[which[b]]` for ciphertext b."""
-        key, size, levels = self.bootstrap_key(), self._profile.polynomial_size, self._profile.bootstrap.levels
+        self.bootstrap_key()
+        size = self._profile.polynomial_size
         tables = self.device.upload(np.ascontiguousarray(polynomials, np.uint64))
         out = np.empty((len(small), size + 1), np.uint64)
-        name, threads = ("bootstrap_2048", source.FAST_THREADS) if self._fast else ("bootstrap_any", THREADS)
-        shared = source.fast_shared_bytes(levels) if self._fast else source.any_shared_bytes(size, levels)
         for part in self._tiles(len(small)):
             words = self.device.upload(np.ascontiguousarray(small[part]))
             chosen = self.device.upload(np.ascontiguousarray(which[part], np.int64))
             count = part.stop - part.start
             result = self.device.empty((count, size + 1), np.uint64)
-            arguments = (key, self.twiddles, words, tables, chosen, result)
-            self.kernels.launch(name, (count, 1), threads, shared, arguments)
+            self.start_bootstrap(words, tables, chosen, result, count)
             out[part] = self.device.download(result)
         return out
+
+    def start_bootstrap(self, small: Array, tables: Array, which: Array, result: Array, count: int) -> None:
+        """Bootstrap `count` ciphertexts, arrays as in `bootstrap` but on the device."""
+        arguments = (self.bootstrap_key(), self.twiddles, small, tables, which, result)
+        self.kernels.launch(self.bootstrap_kernel, (count, 1), self.bootstrap_threads, self.bootstrap_shared, arguments)
 
     def pack(self, lwe: U64) -> U64:
         """At most N ciphertexts (count, N + 1) -> one RLWE ciphertext (2, N) whose coefficient i is the i-th value."""
@@ -150,8 +163,8 @@ class CudaCore:
             self._packing_key = key
         return self._packing_key
 
-    def _switching(self) -> tuple[Array, Array]:
-        """The keyswitch key, and base / 2 times the sum of its rows."""
+    def keyswitch_key(self) -> tuple[Array, Array]:
+        """The keyswitch key, and base / 2 times the sum of its rows, on the device."""
         if self._keyswitch_key is None:
             words = self._switch_words
             half = np.uint64(1 << (self._profile.keyswitch.base_log - 1))

@@ -1,11 +1,12 @@
 // Linear layers over packed columns, and the AES key stream of their masks. Exact modulo 2^64.
 
 // sums[r][x] += sum over k in [indptr[r], indptr[r + 1]) of weights[k] * words[columns[k]][x], for x < 2 pairs.
-// One pair of words a thread, one output a row of blocks; the words of an input are read once an output.
+// One pair of words a thread. Blocks of all outputs on the same words follow each other, so that words that several
+// outputs read come from L2 for all but the first.
 extern "C" __global__ void combine(const pair *__restrict__ words, const i64 *__restrict__ indptr,
                                    const i64 *__restrict__ columns, const u64 *__restrict__ weights,
-                                   pair *__restrict__ sums, i64 pairs) {
-  i64 at = (i64)blockIdx.x * blockDim.x + threadIdx.x, row = blockIdx.y;
+                                   pair *__restrict__ sums, i64 pairs, i64 outputs) {
+  i64 at = (i64)(blockIdx.x / (u32)outputs) * blockDim.x + threadIdx.x, row = blockIdx.x % (u32)outputs;
   if (at >= pairs) return;
   pair sum = sums[row * pairs + at];
   i64 stop = indptr[row + 1];

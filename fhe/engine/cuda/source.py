@@ -17,11 +17,24 @@ PARTS = ("arithmetic", "transform", "bootstrap", "keyswitch", "packing", "linear
 # No fused operations: the sources use rounding intrinsics, so this says it twice. CuPy adds its own --ftz, which
 # concerns single precision only and may not be given twice.
 OPTIONS = ("--std=c++17", "--fmad=false")
+# STREAMED reads 16 bytes of the key past the first cache, which is left to the twiddles: beside three blocks' shared
+# memory it has 28 KiB, the twiddles take 16, and a step of one level reads 64 KiB of key. The kernel does not write what
+# it reads so, and the compiler may begin it before a barrier.
 MACROS = """
 #define SHARED(type, name) \\
   extern __shared__ __align__(16) unsigned char shared_bytes[]; \\
   type *name = (type *)shared_bytes
 #define UNKNOWN(number) asm volatile("" : "+r"(number))
+#ifdef KEY_THROUGH_L1
+#define STREAMED(at) (*(at))
+#else
+#define STREAMED(at) streamed(at)
+template <class T> static __device__ __forceinline__ T streamed(const T *at) {
+  double x, y;
+  asm("ld.global.nc.L1::no_allocate.v2.f64 {%0, %1}, [%2];" : "=d"(x), "=d"(y) : "l"(at));
+  return {x, y};
+}
+#endif
 """
 
 FAST_SIZE = 2048  # the polynomial size that bootstrap.cu is written for
