@@ -23,6 +23,16 @@ HEAD = """# The command line
 
 Written by `make docs` from the commands themselves. Data goes to stdout, progress and remarks to stderr; `--json`
 prints one JSON object. Exit codes are in [errors.md](errors.md).
+
+## What a command believes
+
+Commands work from chain and store alone: contracts, documents by their digests, blocks by their CIDs. Three may ask a
+node's index where to look, since the chain would have to be read whole: `dataset search`, `job list` and
+`job watch --node`. The node is the one of `--node`, else of `DARKROOM_NODE`, else of `node` in `node.json`, else the
+`darkroom up` of the same home, and it must serve this home's market. What money or trust depends on (owner, rows,
+version, manifest, prices, policy, a job's state and receipt) is then read from the chain. Where the node says otherwise
+the chain's word is shown, and a warning tells both. An index can still leave something out: `dataset list` and
+`job list --chain-only` read everything themselves. `node status` tells what a node says of itself.
 """
 
 

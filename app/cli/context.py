@@ -13,6 +13,7 @@ from app.client.home import Actor, Home
 if TYPE_CHECKING:
     from app.chain.account import Account
     from app.client.buyer import Buyer
+    from app.client.index import Index
     from app.client.network import Network
     from app.client.owner import Owner
     from app.seal.keys import SealingKey
@@ -21,6 +22,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on s
 AsOwner = Annotated[str, typer.Option("--as", metavar="ROLE", help="The role whose folder and account to use.")]
 AsBuyer = AsOwner
 AsProvider = AsOwner
+AsNode = Annotated[
+    str | None,
+    typer.Option("--node", metavar="URL", help="Whose index to ask; else $DARKROOM_NODE, node.json, or darkroom up's."),
+]
 
 
 class Session:
@@ -63,6 +68,12 @@ class Session:
         from app.client.buyer import Buyer
 
         return Buyer(self.network, self.actor, self.account)
+
+    def index(self, node: str | None) -> Index:
+        """A node's index of this home's market. Errors: NotFound, Unavailable; VerificationFailed for another's."""
+        from app.client.index import Index, find_node
+
+        return Index.of(find_node(self.home, node), self.network.market)
 
     def sealing_key(self) -> SealingKey:
         """The buyer's sealing key, made when there is none yet."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from app.cli import search
 from app.cli.account import dollars
 from app.cli.context import AsJson, AsOwner, Session
 from app.cli.output import facts_table, rows_table
@@ -15,7 +16,7 @@ from app.protocol.errors import BadInput
 if TYPE_CHECKING:
     from app.client.owner import Published
 
-app = typer.Typer(no_args_is_help=True, help="Tables: look at one, publish it encrypted, offer it, browse.")
+app = typer.Typer(no_args_is_help=True, help="Tables: look at one, publish it encrypted, offer it, search, browse.")
 File = Annotated[Path, typer.Argument(help="CSV, Parquet or Arrow file.", exists=True, dir_okay=False)]
 Recipe = Annotated[Path | None, typer.Option(help="TOML recipe: ranges, bins, policy, terms.", exists=True)]
 FullRecipe = Annotated[
@@ -176,9 +177,12 @@ def offer(number: Number, recipe: FullRecipe, role: AsOwner = "owner", as_json: 
     session.out.show(value, lambda out: out.print(facts_table(value)))
 
 
+app.command("search")(search.search)
+
+
 @app.command("list")
 def list_datasets(as_json: AsJson = False) -> None:
-    """All datasets of the market."""
+    """All datasets of the market, each read from chain and store."""
     from app.client.dataset import Dataset
 
     session = Session("anyone", as_json)

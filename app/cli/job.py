@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from app.cli.account import dollars
-from app.cli.context import AsBuyer, AsJson, Session
+from app.cli.context import AsBuyer, AsJson, AsNode, Session
 from app.cli.output import facts_table, rows_table
-from app.protocol.market import Job
+from app.cli.search import tell_differences
+from app.protocol.errors import NotFound, TryAgain, Unavailable, UsageError
+from app.protocol.market import Job, JobState
+
+if TYPE_CHECKING:
+    from app.client.crosscheck import Difference
+    from app.client.index import Index
 
 app = typer.Typer(no_args_is_help=True, help="Jobs: open, list, show, watch, expire.")
 Number = Annotated[int, typer.Argument(help="The job's number.", min=1)]
@@ -71,12 +79,63 @@ def open_job(
 
 
 @app.command("list")
-def list_jobs(role: AsBuyer = "buyer", as_json: AsJson = False) -> None:
-    """The role's jobs."""
+def list_jobs(
+    states: Annotated[list[str] | None, typer.Option("--state", help="Only in this state; may be repeated.")] = None,
+    most: Annotated[int, typer.Option(help="How many at most, the newest of them.", min=1, max=10_000)] = 100,
+    chain_only: Annotated[bool, typer.Option("--chain-only", help="Ask no node; look at every job there is.")] = False,
+    node: AsNode = None,
+    role: AsBuyer = "buyer",
+    as_json: AsJson = False,
+) -> None:
+    """The role's jobs: found in a node's index where there is one, and each read from the chain."""
     session = Session(role, as_json)
-    jobs = session.network.market.jobs(buyer=session.account.address)
+    wanted = _states(states or [])
+    index = None if chain_only else _index_for_jobs(session, node)
+    jobs = _scanned(session, wanted, most) if index is None else _looked_up(session, index, wanted, most)
     rows = [{key: facts(job)[key] for key in ("job", "state", "dataset", "license", "rows")} for job in jobs]
     session.out.show(rows, lambda out: out.print(rows_table(rows, empty="No job yet.")))
+
+
+def _states(names: list[str]) -> set[JobState]:
+    known = {state.name.lower(): state for state in JobState if state.name != "NONE"}
+    if wrong := [name for name in names if name not in known]:
+        raise UsageError(f"There is no state {wrong[0]!r} of a job.", f"Name one of: {', '.join(known)}.")
+    return {known[name] for name in names}
+
+
+def _index_for_jobs(session: Session, node: str | None) -> Index | None:
+    """The index to ask; None where no node was asked for and none answers, since the chain knows it all too."""
+    try:
+        return session.index(node)
+    except NotFound:
+        if node:
+            raise
+    except Unavailable as error:
+        if node:
+            raise
+        session.out.say(f"[yellow]note[/]: {escape(error.message)} Reading every job of the chain instead.")
+    return None
+
+
+def _scanned(session: Session, wanted: set[JobState], most: int) -> list[Job]:
+    found = session.network.market.jobs(buyer=session.account.address, states=wanted or None)
+    return list(found)[-most:]
+
+
+def _looked_up(session: Session, index: Index, wanted: set[JobState], most: int) -> list[Job]:
+    """Oldest first, like the chain's own list."""
+    from app.client.crosscheck import check_job
+
+    names = [state.name.lower() for state in wanted]
+    jobs: list[Job] = []
+    wrong: list[Difference] = []
+    for told in index.jobs(buyer=session.account.address, state=names, most=most):
+        job, differences = check_job(session.network.market, told)
+        wrong += differences
+        if job.buyer == session.account.address and (not wanted or job.state in wanted):
+            jobs.append(job)
+    tell_differences(session, index, wrong)
+    return jobs[::-1]
 
 
 @app.command("show")
@@ -90,14 +149,20 @@ def show(number: Number, as_json: AsJson = False) -> None:
 @app.command("watch")
 def watch(
     number: Number,
-    timeout: Annotated[int, typer.Option(help="Seconds to wait at most.", min=1)] = 3600,
+    timeout: Annotated[int, typer.Option(help="Seconds to wait at most.", min=1, max=86_400)] = 3600,
+    node: Annotated[
+        str | None,
+        typer.Option("--node", metavar="URL", help="Look when this node tells of an event."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Wait until a job is over, telling each change of state; exit code 5 when it is not over in time."""
-    from app.protocol.errors import TryAgain
+    """Wait until a job is over, telling each change of state; exit code 5 when it is not over in time.
 
+    What is told is read from the chain, also when a node says that it is time to look.
+    """
     session = Session("anyone", as_json)
     end, seen = time.monotonic() + timeout, None
+    looks = _every_second() if node is None else _at_events(session.index(node), number, end)
     while True:
         job = session.network.market.job(number)
         if job.state is not seen:
@@ -107,9 +172,26 @@ def watch(
             break
         if time.monotonic() > end:
             raise TryAgain(f"Job {number} is still {job.state.name.lower()}.", "Watch it again.")
-        time.sleep(POLL_SECONDS)
+        next(looks)
     value = facts(job)
     session.out.show(value, lambda out: out.print(facts_table(value)))
+
+
+def _every_second() -> Iterator[None]:
+    while True:
+        time.sleep(POLL_SECONDS)
+        yield
+
+
+def _at_events(index: Index, number: int, end: float) -> Iterator[None]:
+    """Once for each event that a node tells, and for each of its signs of life."""
+    after = None
+    while True:
+        left = max(1, min(int(end - time.monotonic()), 3600))
+        for event in index.follow(number, after=after, seconds=left):
+            after = event.cursor if event else after
+            yield
+        yield
 
 
 @app.command("expire")

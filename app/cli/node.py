@@ -1,4 +1,4 @@
-"""`darkroom up`, and the node's parts one by one: index, web, keeper, sample."""
+"""`darkroom up`, the node's parts one by one (index, web, keeper, sample), and how a node does."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.context import AsJson, AsOwner, Session
+from app.cli.context import AsJson, AsNode, AsOwner, Session
 from app.client.home import Home
 
 if TYPE_CHECKING:
     from app.node.settings import NodeSettings
 
-app = typer.Typer(no_args_is_help=True, help="The node's parts, each alone: index, web, keeper, sample.")
+app = typer.Typer(no_args_is_help=True, help="A node's status; its parts, each alone: index, web, keeper, sample.")
 Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Settings; docs/operations.md has all.")]
 
 
@@ -66,6 +66,27 @@ def web(
     settings = settings_of(config)
     socket, own = listen(settings) if listener is None else (adopt(listener), origin)
     serve(Home.default(), settings, socket, origin or own, threading.Event())
+
+
+@app.command("status")
+def status(node: AsNode = None, as_json: AsJson = False) -> None:
+    """A node's chain, market and index, as it tells them itself."""
+    from app.cli.output import Output, facts_table
+    from app.client.index import Index, find_node
+
+    index = Index(find_node(Home.default(), node))
+    told = index.status()
+    value = {
+        "node": index.http.url,
+        "version": told.version,
+        "chain": told.chain_id,
+        "market": told.market,
+        "head": told.head,
+        "index": told.index.height,
+        "behind": told.index.behind,
+        "error": told.index.error,
+    }
+    Output(as_json).show(value, lambda out: out.print(facts_table({**value, "error": told.index.error or "-"})))
 
 
 @app.command("keeper")

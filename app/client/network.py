@@ -7,7 +7,7 @@
 `chain` may be an http(s) URL of any EVM node, `store` a Kubo RPC endpoint (`kubo:http://127.0.0.1:5001`). Relative
 paths are relative to the home folder. Either may be `env:NAME`: then the environment variable NAME holds it, which
 keeps a URL with an access token out of files. DARKROOM_KUBO_AUTH holds `user:password` where a Kubo endpoint wants
-them.
+them. `node` may hold the address of a marketplace node whose index this machine asks (`app.client.index`).
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from app.protocol.seams import Store
 
 MAX_CONFIG_BYTES = 1 << 16
+NODE_FILE = "node.url"  # in the home, while a node runs there: where this machine reaches its API
 GAS_MONEY = 10**19  # wei that the embedded chain's faucet gives a new account
 
 
@@ -42,6 +43,11 @@ class NodeConfig(BaseModel):
     chain: str = "embedded:chain/chain.sqlite"
     deployment: str = "chain/deployment.json"
     store: str = "folder:store"
+    node: str = ""  # http://host:port
+
+    def same_network(self, other: NodeConfig) -> bool:
+        """Whether both speak of one chain, market and store."""
+        return self.model_copy(update={"node": other.node}) == other
 
 
 def from_environment(text: str) -> str:

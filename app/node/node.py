@@ -36,7 +36,7 @@ def prepare(home: Home, settings: NodeSettings) -> Network:
     """Set the home up for these settings, or check that it is. Errors: BadInput, NotFound, Unavailable."""
     path = home.root / "node.json"
     if path.exists():
-        if settings != newcomer() and read_config(home) != settings.network:
+        if settings != newcomer() and not read_config(home).same_network(settings.network):
             raise BadInput(
                 f"{home.root} is set up for another chain or store than the settings name.",
                 "Use another DARKROOM_HOME for this network, or correct the settings.",

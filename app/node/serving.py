@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import socket
 import threading
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from app.client.home import Home
-from app.client.network import Network, threads_available
+from app.client.network import NODE_FILE, Network, threads_available
 from app.market.db.database import Database
 from app.node.loop import stop_on_signals
 from app.node.settings import PORT, NodeSettings
@@ -81,7 +82,7 @@ def serve(home: Home, settings: NodeSettings, listener: socket.socket, origin: s
             yield
 
     stop_on_signals(stop)
-    network = Network.open(home)
+    network, address = Network.open(home), home.root / NODE_FILE
     database = Database(settings.database(home))
     database.migrate()  # the index may not have begun yet
     threads = max(1, threads_available() // 2)
@@ -106,6 +107,7 @@ def serve(home: Home, settings: NodeSettings, listener: socket.socket, origin: s
         while not server.started and not stop.wait(0.05):
             if server.should_exit:
                 return
+        address.write_text(f"{local_address(listener, origin)}\n")  # where the commands of this home find the index
         LOG.info("ready", extra={"address": origin})
         while not (stop.wait(0.1) or server.should_exit):
             pass
@@ -117,8 +119,18 @@ def serve(home: Home, settings: NodeSettings, listener: socket.socket, origin: s
         server.run(sockets=[listener])
     finally:
         stop.set()
+        address.unlink(missing_ok=True)
         database.close()
     LOG.info("stopped")
+
+
+def local_address(listener: socket.socket, origin: str) -> str:
+    """The address by which this machine reaches a web server, without the proxy that may stand in front of it."""
+    host, port = listener.getsockname()[:2]
+    address = ipaddress.ip_address(host)
+    if not (address.is_unspecified or address.is_loopback):
+        return origin  # a node answers to its own names only
+    return f"http://127.0.0.1:{port}" if address.version == 4 else f"http://[::1]:{port}"
 
 
 def listen(settings: NodeSettings) -> tuple[socket.socket, str]:

@@ -43,6 +43,7 @@ HOMES = {
     "starlette": ("app.market.api",),
     "torch": ("fhe.keys", "fhe.compile"),
     "typer": ("app.cli",),
+    "urllib3": ("app.chain", "app.client.http"),
     "uvicorn": ("app.node",),
     "web3": ("app.chain",),
     "xgboost": ("fhe.compile",),
