@@ -12,10 +12,11 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
-from tests.api.scene import Scene, build
+from tests.api.scene import build
+from tests.browser import states
 from tests.browser.chromium import Visitor, chromium
 from tests.browser.serving import serve
-from tests.browser.tour import tour
+from tests.browser.tour import tour, troubles
 
 WIDTHS = (360, 768, 1440)
 THEMES = ("light", "dark")
@@ -28,33 +29,41 @@ def named(path: str) -> str:
     return re.sub(r"[^0-9A-Za-z]+", "-", words).strip("-") or "catalogue"
 
 
-def take(browser: Browser, origin: str, scene: Scene, wanted: list[str]) -> int:
-    """Take them; how many."""
+def take(browser: Browser, origin: str, shots: dict[str, str], wanted: list[str]) -> int:
+    """Take those of these {name: path} that are wanted; how many."""
     taken = 0
     for width in WIDTHS:
         for theme in THEMES:
             visitor = Visitor.arrive(browser, origin, viewport={"width": width, "height": 900}, color_scheme=theme)
             page = visitor.context.new_page()
-            for path in tour(scene):
-                if wanted and not any(word in named(path) for word in wanted):
+            for name, path in shots.items():
+                if wanted and not any(word in name for word in wanted):
                     continue
                 page.goto(path)
                 page.wait_for_timeout(250)
-                page.screenshot(path=FOLDER / f"{named(path)}-{width}-{theme}.png", full_page=True)
+                page.screenshot(path=FOLDER / f"{name}-{width}-{theme}.png", full_page=True)
                 taken += 1
             visitor.context.close()
     return taken
 
 
 def main(wanted: list[str]) -> None:
-    """All pages, or those whose name has one of these words."""
+    """All pages, or those whose name has one of these words: first a good day's, then each state of trouble."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        scene = build(Path(folder))
-        with serve(scene) as site, chromium() as browser:
-            print(f"{take(browser, site.origin, scene, wanted)} screenshots in {FOLDER}")
+    taken = 0
+    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
+        scene = build(Path(folder) / "scene")
+        with serve(scene) as site:
+            taken += take(browser, site.origin, {named(path): path for path in tour(scene)}, wanted)
         scene.database.close()
         scene.chain.close()
+        world = states.build(Path(folder) / "states")
+        words = {path: state for state, path in world.at.items()}
+        with serve(world) as site:
+            shots = {f"state-{named(words.get(path, path))}": path for path in troubles(world)}
+            taken += take(browser, site.origin, shots, wanted)
+        world.close()
+    print(f"{taken} screenshots in {FOLDER}")
 
 
 if __name__ == "__main__":

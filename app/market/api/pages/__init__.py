@@ -11,10 +11,14 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
 from app.market.api.pages import catalogue, dataset, jobs, licensing, people, static
+from app.market.api.pages.freshness import STARTING, look
 from app.market.api.pages.site import Site
+from app.market.api.parts import Coin
 from app.market.api.problems import Problem
 
 ROUTERS = (static.router, catalogue.router, dataset.router, licensing.router, jobs.router, people.router)
+
+NO_COIN = Coin("", 0)  # an error's page names no amount, and the chain, which knows the coin, may be out of reach
 
 
 def install(app: FastAPI) -> None:
@@ -25,6 +29,10 @@ def install(app: FastAPI) -> None:
         app.include_router(router, include_in_schema=False)
 
     def error_page(request: Request, told: Problem) -> Response:
-        return site.page(request, "error.html", title=told.title, status=told.status, told=told)
+        starting = told.code == "not-found" and look(site.backend) is STARTING
+        status = 503 if starting else told.status
+        return site.page(
+            request, "error.html", title=told.title, status=status, told=told, starting=starting, coin=NO_COIN
+        )
 
     app.state.error_page = error_page

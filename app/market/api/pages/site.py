@@ -15,7 +15,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from app.chain.node import DevNode
 from app.market.api.pages import words
 from app.market.api.pages.assets import FRONTEND, Assets
-from app.market.api.parts import Backend, Here
+from app.market.api.pages.freshness import look
+from app.market.api.parts import Backend, Coin, Here
 
 HTMX = "vendor/htmx-2.0.11.min.js"
 MENU = (("/", "Catalogue"), ("/jobs", "Jobs"), ("/network", "Network"), ("/owner", "Sell data"))
@@ -60,9 +61,9 @@ class Site:
     def _coins(self, units: int) -> Decimal:
         return Decimal(units).scaleb(-self.backend.coin.decimals)
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self, coin: Coin) -> dict[str, Any]:
         """What scripts check everything against: the chain, its contracts, the coin."""
-        market, coin = self.backend.market, self.backend.coin
+        market = self.backend.market
         return {
             "chainId": market.chain_id,
             "contracts": market.addresses,
@@ -81,17 +82,21 @@ class Site:
         title: str,
         status: int = 200,
         scripts: tuple[str, ...] = (),
+        coin: Coin | None = None,
         **values: Any,
     ) -> HTMLResponse:
-        """A whole page. `scripts` are the modules that it starts besides those of every page."""
-        coin = self.backend.coin.symbol
+        """A whole page. `scripts` are the modules that it starts besides those of every page; `coin`, the payment token
+        unless it is given, as on a page without amounts that must work while the chain does not answer.
+        """
+        coin = coin or self.backend.coin
         text = self.templates.get_template(template).render(
             title=title,
             path=request.url.path,
             scripts=("page.js", *scripts),
-            facts=json.dumps(self.facts(), separators=(",", ":")),
+            facts=json.dumps(self.facts(coin), separators=(",", ":")),
             now=self.backend.now(),
-            coin=coin,
+            coin=coin.symbol,
+            trouble=look(self.backend),
             **values,
         )
         headers = {"vary": "accept-encoding"}
