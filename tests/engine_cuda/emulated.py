@@ -7,8 +7,10 @@ the same, and any time.
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import hashlib
+import os
 import subprocess
 import sys
 import tempfile
@@ -28,6 +30,7 @@ from fhe.engine.cuda.source import source
 from fhe.profile import EncryptionProfile
 
 HERE = Path(__file__).parent
+FOLDER = "DARKROOM_EMULATOR"  # names a folder of compiled kernels
 EXACT = ("-ffp-contract=off", "-fno-sanitize=undefined", "-fno-strict-aliasing")
 FLAGS = ("-O2", "-std=c++17", *EXACT, "-fno-exceptions", "-w", "-shared", "-fPIC")
 FAILURES = {1: "threads wait at a barrier for others that ended", 2: "a write past shared memory", 3: "no memory"}
@@ -44,18 +47,24 @@ def compiler() -> list[str]:
 
 
 @cache
-def folder() -> tempfile.TemporaryDirectory[str]:
-    """Where compiled kernels live as long as this process."""
-    return tempfile.TemporaryDirectory(prefix="darkroom-emulator-")
+def folder() -> Path:
+    """Where compiled kernels live: as long as this process, or for several processes where one has said so."""
+    if FOLDER in os.environ:
+        return Path(os.environ[FOLDER])
+    made = tempfile.TemporaryDirectory(prefix="darkroom-emulator-")
+    atexit.register(made.cleanup)
+    return Path(made.name)
 
 
 @cache
 def library(text: str, without_barrier: int = -1) -> ctypes.CDLL:
     """The kernels of this source, compiled; `without_barrier` leaves out one of its barriers."""
-    name = Path(folder().name) / hashlib.sha256(f"{without_barrier}{text}".encode()).hexdigest()[:16]
+    name = folder() / hashlib.sha256(f"{without_barrier}{text}".encode()).hexdigest()[:16]
     name.with_suffix(".cu").write_text(text)
     defines = [f'-DKERNELS="{name}.cu"', f"-DNO_BARRIER={without_barrier}"]
     target = name.with_suffix(".so")
+    if target.exists():
+        return ctypes.CDLL(str(target))
     command = [*compiler(), *FLAGS, *defines, str(HERE / "emulator.cc"), "-o", str(target)]
     subprocess.run(command, check=True, timeout=300)
     return ctypes.CDLL(str(target))

@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
-import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from benchmarks import gpu
 from benchmarks.__main__ import main
 from benchmarks.gpu_ceilings import SOURCE
-from fhe.engine.cuda import device, trusted
+from fhe.engine.cuda import trusted
 from fhe.engine.evaluate import evaluate
 from fhe.insecure_keys import insecure_test_keys
 from fhe.profiles import ONE_LEVEL, REFERENCE, insecure_test_profile
 from tests.engine_cuda.emulated import EmulatedDevice
 from tests.engine_cuda.nvrtc import compiled
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "gpu_check.py"
-needs_no_gpu = pytest.mark.skipif(importlib.util.find_spec("cupy") is not None, reason="CuPy is installed here")
-
-
-def script() -> ModuleType:
-    """scripts/gpu_check.py as a module."""
-    spec = importlib.util.spec_from_file_location("gpu_check", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -53,7 +38,7 @@ def test_the_benchmark_says_that_it_needs_a_gpu() -> None:
 def test_operations_are_counted_as_documented() -> None:
     """161 and 255 million additions and multiplications a bootstrap: docs/gpu.md gives the same numbers."""
     assert (gpu.operations(ONE_LEVEL), gpu.operations(REFERENCE)) == (160_950_272, 255_489_024)
-    text = (SCRIPT.parents[1] / "docs" / "gpu.md").read_text("utf-8")
+    text = (ROOT / "docs" / "gpu.md").read_text("utf-8")
     assert "160,950,272" in text
     assert "255,489,024" in text
 
@@ -77,22 +62,3 @@ def test_the_kernel_that_measures_the_ceiling_compiles_unfused() -> None:
     assert code.startswith(b"\x7fELF")
     assert ptx.count("mul.rn.f64") >= 8
     assert "fma." not in ptx
-
-
-def test_the_check_of_a_gpu_runs_the_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its first part, on an emulated device."""
-    monkeypatch.setattr(device, "CupyDevice", EmulatedDevice)
-    found = script().vectors(("small-two-levels", "small-one-level"))
-    assert found == {"gpu": "emulated GPU", "vectors": 2}
-
-
-@needs_no_gpu
-def test_the_check_reports_each_part_that_fails_and_ends_with_json() -> None:
-    """Without a GPU: code 1, a reason for each part, and one object as the last line."""
-    done = subprocess.run(
-        [sys.executable, SCRIPT], capture_output=True, text=True, encoding="utf-8", timeout=120, check=False
-    )
-    assert done.returncode == 1
-    failed = json.loads(done.stdout.splitlines()[-1])["failed"]
-    assert [line.partition(":")[0] for line in failed] == ["vectors", "speeds", "lookups"]
-    assert all("CuPy is not installed" in line for line in failed)

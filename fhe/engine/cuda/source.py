@@ -18,8 +18,8 @@ PARTS = ("arithmetic", "transform", "bootstrap", "keyswitch", "packing", "linear
 # concerns single precision only and may not be given twice.
 OPTIONS = ("--std=c++17", "--fmad=false")
 # STREAMED reads 16 bytes of the key past the first cache, which is left to the twiddles: beside three blocks' shared
-# memory it has 28 KiB, the twiddles take 16, and a step of one level reads 64 KiB of key. The kernel does not write what
-# it reads so, and the compiler may begin it before a barrier.
+# memory it has 28 KiB, the twiddles take 16, and a step of one level reads 64 KiB of key. The kernel does not write
+# what it reads so, and the compiler may begin it before a barrier.
 MACROS = """
 #define SHARED(type, name) \\
   extern __shared__ __align__(16) unsigned char shared_bytes[]; \\
