@@ -27,6 +27,7 @@ from fhe.profiles import find
 if TYPE_CHECKING:
     from app.chain.market import Event, Market
     from app.protocol.seams import Progress, Store
+    from fhe.engine.core import BackendName
     from fhe.profile import EncryptionProfile
 
 BLOCK = 8 << 20
@@ -42,6 +43,7 @@ class Auditor:
     threads: int = 1
     progress: Progress | None = None
     find_profile: Callable[[str], EncryptionProfile] = find
+    backend: BackendName = "auto"
 
     def audit(self, number: int) -> AuditReport:
         """The report on job `number`. Errors: NotFound when there is no such job."""
@@ -90,7 +92,7 @@ class Auditor:
 
         def the_execution() -> Finding:
             nonlocal execution
-            execution = execute(facts, self.store, threads=self.threads, progress=self.progress)
+            execution = execute(facts, self.store, threads=self.threads, progress=self.progress, backend=self.backend)
             digest = execution.receipt.digest
             if job.receipt == ZERO:
                 return Status.OPEN, digest, "no result was agreed on yet"

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.context import AsJson, Session
+from app.cli.context import AsDevice, AsJson, Device, Session
 from app.cli.output import rows_table
 
 MARKS = {"confirmed": "[green]confirmed[/]", "wrong": "[bold red]WRONG[/]", "open": "[yellow]open[/]"}
@@ -15,15 +15,19 @@ MARKS = {"confirmed": "[green]confirmed[/]", "wrong": "[bold red]WRONG[/]", "ope
 def audit(
     job: Annotated[int, typer.Argument(help="The job's number.", min=1)],
     threads: Annotated[int | None, typer.Option(help="Threads; all cores by default.", min=1)] = None,
+    device: AsDevice = Device.AUTO,
     as_json: AsJson = False,
 ) -> None:
     """Re-check every fact of a job from chain records and stored objects alone; exit code 4 when one is wrong."""
     from app.auditor.audit import Auditor
     from app.client.network import threads_available
+    from fhe.engine.conformance import self_test
 
-    session = Session("anyone", as_json)
+    session, threads = Session("anyone", as_json), threads or threads_available()
+    self_test(device.value, threads)  # a machine that computes wrongly accuses nobody
     with session.out.progress("re-execute") as progress:
-        auditor = Auditor(session.network.market, session.network.store, threads or threads_available(), progress)
+        market, store = session.network.market, session.network.store
+        auditor = Auditor(market, store, threads, progress, backend=device.value)
         report = auditor.audit(job)
     rows = [
         {"fact": each.claim, "status": MARKS[each.status], "digest": each.digest[:16], "detail": each.detail}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +23,17 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on s
 AsOwner = Annotated[str, typer.Option("--as", metavar="ROLE", help="The role whose folder and account to use.")]
 AsBuyer = AsOwner
 AsProvider = AsOwner
+
+
+class Device(StrEnum):
+    """What computes; results are the same bytes."""
+
+    AUTO = "auto"  # the GPUs that pass their self-test, with the CPU behind them
+    CPU = "cpu"
+    CUDA = "cuda"  # the GPUs of CUDA_VISIBLE_DEVICES; jobs fail when all of them do
+
+
+AsDevice = Annotated[Device, typer.Option(help="What computes; auto is a GPU that passes its self-test, else the CPU.")]
 AsNode = Annotated[
     str | None,
     typer.Option("--node", metavar="URL", help="Whose index to ask; else $DARKROOM_NODE, node.json, or darkroom up's."),

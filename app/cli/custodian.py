@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.context import AsJson, AsOwner, Session
+from app.cli.context import AsDevice, AsJson, AsOwner, Device, Session
 from app.cli.output import facts_table, rows_table
 from app.protocol.errors import PolicyRefused
 
@@ -20,6 +20,7 @@ def serve(
     once: Annotated[bool, typer.Option("--once", help="Do what can be done now, then stop.")] = False,
     every: Annotated[float, typer.Option(help="Seconds between looks at the chain.", min=0.1)] = 2.0,
     role: AsOwner = "owner",
+    device: AsDevice = Device.AUTO,
     as_json: AsJson = False,
 ) -> None:
     """Verify, decrypt, seal and release the jobs on this owner's datasets, or refuse them with a reason.
@@ -30,7 +31,7 @@ def serve(
 
     harden()  # from here on the secret key may be in this process's memory
     session = Session(role, as_json)
-    agent = session.owner.custodian()
+    agent = session.owner.custodian(device=device.value)
     if once:
         outcomes = agent.step()
         done = [{"job": each.job, "what": str(each.what), "detail": each.detail} for each in outcomes]

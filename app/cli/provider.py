@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
 from app.cli.account import DECIMALS, dollars
-from app.cli.context import AsJson, AsProvider, Session
+from app.cli.context import AsDevice, AsJson, AsProvider, Device, Session
 from app.cli.output import facts_table, rows_table
 
 app = typer.Typer(no_args_is_help=True, help="Compute providers: bond, serve, status, leave.")
-
-
-class Device(StrEnum):
-    """What computes; results are the same bytes."""
-
-    AUTO = "auto"  # a GPU that passes its self-test, with the CPU behind it
-    CPU = "cpu"
-    CUDA = "cuda"  # the first GPU of CUDA_VISIBLE_DEVICES; jobs fail when it does
-
-
-AsDevice = Annotated[Device, typer.Option(help="What computes; auto is a GPU that passes its self-test, else the CPU.")]
 
 
 @app.command("bond")

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from app.custodian.agent import CustodianAgent
     from app.custodian.ledger import Ledger
     from app.custodian.seams import KeysOf
+    from fhe.engine.core import BackendName
     from fhe.evaluation_key import EvaluationKey
     from ingestion.publish import Prepared
     from ingestion.recipe import OfferHints, Recipe
@@ -284,8 +285,8 @@ class Owner:
         market = self.network.market
         return Ledger(self.actor.path("ledger.sqlite"), f"{market.chain_id}:{market.address}", market.now)
 
-    def custodian(self, *, progress: Progress | None = None) -> CustodianAgent:
-        """The agent that releases results of this owner's datasets."""
+    def custodian(self, *, progress: Progress | None = None, device: BackendName = "auto") -> CustodianAgent:
+        """The agent that releases results of this owner's datasets; `device` evaluates what it checks."""
         from app.custodian.agent import CustodianAgent
         from app.custodian.market_chain import MarketChain
         from app.execution.execute import execute
@@ -297,7 +298,7 @@ class Owner:
             self.cabinet.vaults(self.actor.passphrase),
             self.ledger(),
             self.account.sign_digest,
-            execute=lambda facts: execute(facts, store, threads=threads, progress=progress),
+            execute=lambda facts: execute(facts, store, threads=threads, progress=progress, backend=device),
             threads=threads,
         )
 
