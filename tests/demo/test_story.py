@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from pathlib import Path
 
 from app.protocol.errors import LicenseExhausted, NotYourLicense, RowsOutsideDataset
 from tests.demo.conftest import World
@@ -99,6 +100,16 @@ def test_every_role_can_be_driven_by_hand(world: World) -> None:
     again = world.run("custodian", "serve", "--once", "--json")
     assert again.code == 0
     assert again.json == []
+
+
+def test_an_audit_runs_on_the_device_that_was_asked_for(world: World, tmp_path: Path) -> None:
+    """On the CPU it confirms; on a GPU that is not there it ends with the reason, and accuses nobody."""
+    (tmp_path / "cupy.py").write_text("raise ImportError\n", "utf-8")
+    report = world.run("audit", "1", "--device", "cpu", "--json")
+    assert (report.code, report.json["complete"]) == (0, True)
+    refused = world.run("audit", "1", "--device", "cuda", "--json", env={"PYTHONPATH": str(tmp_path)})
+    assert (refused.code, refused.json["error"]["code"]) == (5, "unavailable")
+    assert "CuPy is not installed" in refused.json["error"]["message"]
 
 
 def test_what_a_license_does_not_allow(world: World) -> None:
