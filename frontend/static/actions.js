@@ -1,6 +1,6 @@
-// Buttons that each order one thing of the chain: withdraw, close an offer, revoke a license, draw, end a wait.
-// A button with `data-confirm` names a template whose words are agreed to in a dialog first; what stands in a
-// `data-only` part is shown to the account it names alone.
+// Buttons that each order one thing of the chain: withdraw, close an offer, revoke a license, approve or refuse a
+// release, draw, end a wait. A button with `data-confirm` names a template whose words are agreed to in a dialog first;
+// what stands in a `data-only` part is shown to the account it names alone.
 
 import { encode } from "./calls.js";
 import { ask, h, hush, say } from "./dom.js";
@@ -43,6 +43,8 @@ const ACTIONS = {
   withdraw: ({ offers = [] }) => withdrawals(offers),
   "deactivate-offer": ({ offer }) => () => [["LicenseMarket", encode("deactivate(uint256)", offer)]],
   "revoke-license": ({ license }, { price }) => revocation(license, price),
+  "approve-job": ({ job }) => () => [["JobMarket", encode("approve(uint256)", job)]],
+  "deny-job": ({ job }) => () => [["JobMarket", encode("deny(uint256)", job)]],
   "draw-job": ({ job }) => () => [["JobMarket", encode("draw(uint256)", job)]],
   "expire-job": ({ job }) => () => [["JobMarket", encode("expire(uint256)", job)]],
 };

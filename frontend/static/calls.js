@@ -15,6 +15,8 @@ export const SELECTORS = {
   "openWithPermit((uint256,bytes32,uint64,uint64,bytes32,uint64,uint8,uint256),uint256,uint8,bytes32,bytes32)": "0fda6035",
   "expire(uint256)": "bf81bf43",
   "draw(uint256)": "3b304147",
+  "approve(uint256)": "b759f954",
+  "deny(uint256)": "56f66282",
   "revoke(uint256)": "20c5429b",
   "approve(address,uint256)": "095ea7b3",
   "faucet(address,uint256)": "7b56c2b2",

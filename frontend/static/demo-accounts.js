@@ -1,7 +1,7 @@
 // The demo wallet's accounts on the wallet page: which one signs, new ones, and files that hold one each.
 
 import * as demo from "./demo-wallet.js";
-import { ask, download, h, icon, say, status } from "./dom.js";
+import { ask, download, field, h, icon, say, status, wrong } from "./dom.js";
 import { explain } from "./problems.js";
 
 const button = (words, click, kind = "quiet small") => h("button", { class: `button ${kind}`, type: "button", click }, words);
@@ -27,32 +27,24 @@ export async function showAccounts(place, attempt) {
 
 function bringInDialog() {
   return ask("Import a test account", (done) => {
-    const wrong = h("p", { class: "wrong", id: "account-file-wrong", hidden: true });
-    const input = h("input", { id: "account-file", type: "file", accept: ".json,application/json", autofocus: true, "aria-describedby": "account-file-hint account-file-wrong" });
     const place = h("div", { role: "status" });
     const form = h("form", { class: "stack", novalidate: true },
-      h("div", { class: "field" },
-        h("label", { for: "account-file" }, "Account file"),
-        h("p", { class: "hint", id: "account-file-hint" }, "One that this page saved. A node with the sample dataset has its owner's account in its folder samples."),
-        input, wrong),
+      field("account-file", "Account file", { type: "file", accept: ".json,application/json", autofocus: true },
+        "One that this page saved. A node with the sample dataset has its owner's account in its folder samples."),
       place,
       h("div", { class: "row" }, h("button", { class: "button", type: "submit" }, "Import"), button("Cancel", () => done(null), "quiet")));
-    const tell = (text) => {
-      input.setAttribute("aria-invalid", String(Boolean(text)));
-      wrong.hidden = !text;
-      wrong.textContent = text;
-    };
+    const input = form.elements["account-file"];
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       const [file] = input.files;
-      if (!file) return tell("Choose the file of a test account.");
+      if (!file) return wrong(input, "Choose the file of a test account.");
       try {
         done(await demo.bring(new Uint8Array(await file.slice(0, 1 << 16).arrayBuffer())));
       } catch (error) {
         const { message, next, code } = explain(error);
-        tell("");
+        wrong(input);
         if (code === "offline") say(place, "bad", message, h("p", {}, next));
-        else tell(`${message} ${next}`);
+        else wrong(input, `${message} ${next}`);
       }
       return undefined;
     });

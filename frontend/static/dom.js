@@ -53,6 +53,24 @@ export function hush(place) {
   place.replaceChildren();
 }
 
+/** A field of a dialog: its label, a hint perhaps, and the place where `wrong` says what is wrong with it. */
+export function field(id, label, attributes, hint = "") {
+  const described = hint ? `${id}-hint ${id}-wrong` : `${id}-wrong`;
+  return h("div", { class: "field" },
+    h("label", { for: id }, label),
+    hint ? h("p", { class: "hint", id: `${id}-hint` }, hint) : null,
+    h("input", { id, name: id, "aria-describedby": described, ...attributes }),
+    h("p", { class: "wrong", id: `${id}-wrong`, hidden: true }));
+}
+
+/** Say at a field what is wrong with it, in the element that has its id and "-wrong"; without a message take it back. */
+export function wrong(input, message = "") {
+  const place = document.getElementById(`${input.id}-wrong`);
+  if (input.tagName !== "FIELDSET") input.setAttribute("aria-invalid", String(Boolean(message))); // a group is not a value
+  place.hidden = !message;
+  place.textContent = message;
+}
+
 /** A modal dialog; resolves with what `done` is given, or null when it is closed. */
 export function ask(title, build) {
   return new Promise((resolve) => {

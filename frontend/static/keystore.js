@@ -2,7 +2,7 @@
 // recovery file under a passphrase is handed out when the key is made, and is the only copy.
 
 import { fromHex, join, toHex } from "./bytes.js";
-import { download, ask, h, say } from "./dom.js";
+import { ask, download, field, h, hush, say, wrong } from "./dom.js";
 import { Problem, explain } from "./problems.js";
 import * as store from "./store.js";
 
@@ -10,6 +10,7 @@ const PLACE = "sealing-keys";
 const HOLDS = "darkroom/sealing-key";
 const PKCS8 = fromHex("302e020100300506032b656e04220420");
 const LEAST = 8; // letters of a passphrase
+const MOST = 1 << 17; // bytes that are read of a recovery file; the format's limit is half of that
 
 export async function keys() {
   const found = await store.all(PLACE);
@@ -51,10 +52,6 @@ export async function bring(file, passphrase) {
   return entry;
 }
 
-function field(id, label, type, attributes = {}) {
-  return h("div", { class: "field" }, h("label", { for: id }, label), h("input", { id, name: id, type, ...attributes }));
-}
-
 /** Ask for a passphrase, make a key, hand out its recovery file. The new entry, or null when it was called off. */
 export function makeInDialog() {
   return ask("Make a sealing key", (done) => {
@@ -62,15 +59,17 @@ export function makeInDialog() {
     const button = h("button", { class: "button", type: "submit" }, "Make the key");
     const form = h("form", { class: "stack", novalidate: true },
       h("p", {}, "Results are sealed to this key. It stays in this browser; the recovery file, under your passphrase, is the only copy."),
-      field("passphrase", "Passphrase for the recovery file", "password", { autocomplete: "new-password", autofocus: true }),
-      field("again", "Again", "password", { autocomplete: "new-password" }),
+      field("passphrase", "Passphrase for the recovery file", { type: "password", autocomplete: "new-password", autofocus: true }, `At least ${LEAST} characters`),
+      field("again", "Again", { type: "password", autocomplete: "new-password" }),
       place,
       h("div", { class: "row" }, button, h("button", { class: "button quiet", type: "button", click: () => done(null) }, "Cancel")));
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       const { passphrase, again } = form.elements;
-      if (passphrase.value.length < LEAST) return say(place, "bad", `Use at least ${LEAST} characters.`);
-      if (passphrase.value !== again.value) return say(place, "bad", "The two passphrases differ.");
+      const short = passphrase.value.length < LEAST;
+      wrong(passphrase, short ? `Use at least ${LEAST} characters.` : "");
+      wrong(again, !short && passphrase.value !== again.value ? "The two passphrases differ." : "");
+      if (short || passphrase.value !== again.value) return (short ? passphrase : again).focus();
       button.disabled = true;
       say(place, "calm", "Making the key. This takes a second or two, on purpose.");
       try {
@@ -101,22 +100,26 @@ export function bringInDialog() {
     const place = h("div", { role: "status" });
     const button = h("button", { class: "button", type: "submit" }, "Import");
     const form = h("form", { class: "stack", novalidate: true },
-      field("recovery", "Recovery file", "file", { autofocus: true }),
-      field("recovery-passphrase", "Its passphrase", "password", { autocomplete: "current-password" }),
+      field("recovery", "Recovery file", { type: "file", autofocus: true }),
+      field("recovery-passphrase", "Its passphrase", { type: "password", autocomplete: "current-password" }),
       place,
       h("div", { class: "row" }, button, h("button", { class: "button quiet", type: "button", click: () => done(null) }, "Cancel")));
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
-      const [chosen] = form.elements.recovery.files;
-      if (!chosen) return say(place, "bad", "Choose the recovery file.");
+      const { recovery, "recovery-passphrase": passphrase } = form.elements;
+      const [chosen] = recovery.files;
+      wrong(recovery, chosen ? "" : "Choose the recovery file.");
+      wrong(passphrase);
+      if (!chosen) return recovery.focus();
       button.disabled = true;
       say(place, "calm", "Opening the file.");
       try {
-        done(await bring(new Uint8Array(await chosen.arrayBuffer()), form.elements["recovery-passphrase"].value));
+        done(await bring(new Uint8Array(await chosen.slice(0, MOST).arrayBuffer()), passphrase.value));
       } catch (error) {
         button.disabled = false;
-        const { message, next } = explain(error);
-        say(place, "bad", message, h("p", {}, next));
+        hush(place);
+        const { message, next, code } = explain(error);
+        wrong(code === "wrong-passphrase" ? passphrase : recovery, `${message} ${next}`);
       }
       return undefined;
     });

@@ -1,6 +1,6 @@
 // Opening a job: quote on every change, then key, circuit, permit, transaction.
 
-import { Steps, h, hush, say } from "./dom.js";
+import { Steps, h, hush, say, wrong } from "./dom.js";
 import { sha256 } from "./bytes.js";
 import * as keystore from "./keystore.js";
 import { Problem, api, apiBytes, explain } from "./problems.js";
@@ -20,12 +20,7 @@ let quote = null; // what the report says, once it can be signed
 
 const number = (name) => form.elements[name].value.trim();
 
-function wrong(name, message) {
-  const place = document.querySelector(`#${name}-wrong`);
-  form.elements[name].setAttribute("aria-invalid", String(Boolean(message)));
-  place.hidden = !message;
-  place.textContent = message;
-}
+const at = (name, message) => wrong(form.elements[name], message);
 
 function withdrawQuote(words) {
   quote = null;
@@ -38,10 +33,10 @@ async function ask() {
   asked += 1;
   const mine = asked;
   withdrawQuote("The price appears once the quote is there.");
-  for (const name of FIELDS) wrong(name, "");
+  for (const name of FIELDS) at(name, "");
   if (!circuit) return;
   for (const name of FIELDS.slice(1)) {
-    if (!/^\d{1,15}$/.test(number(name))) return wrong(name, "Write a whole number.");
+    if (!/^\d{1,15}$/.test(number(name))) return at(name, "Write a whole number.");
   }
   quotePlace.setAttribute("aria-busy", "true");
   quotePlace.classList.add("busy");
@@ -67,7 +62,7 @@ async function ask() {
 function show(report) {
   quotePlace.replaceChildren(document.importNode(report, true));
   for (const each of quotePlace.querySelectorAll("[data-wrong]")) {
-    wrong(each.dataset.wrong, each.textContent.trim());
+    at(each.dataset.wrong, each.textContent.trim());
     each.remove();
   }
   const { ready, total: units, totalWords: words, maxFee, units: work, circuit: digest } = report.dataset;
@@ -85,7 +80,7 @@ form?.elements.circuit.addEventListener("change", async () => {
   circuit = null;
   if (file && file.size > MAX_CIRCUIT) {
     await ask();
-    return wrong("circuit", "A circuit has at most 1 MiB.");
+    return at("circuit", "A circuit has at most 1 MiB.");
   }
   circuit = file ? new Uint8Array(await file.arrayBuffer()) : null;
   return ask();
@@ -113,7 +108,7 @@ form?.addEventListener("click", async (event) => {
     const { message, next } = explain(error);
     pick(null);
     await ask();
-    wrong("circuit", `${message} ${next}`);
+    at("circuit", `${message} ${next}`);
   }
 });
 let timer = 0;

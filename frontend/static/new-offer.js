@@ -1,7 +1,7 @@
 // Putting a dataset on sale: one transaction by its owner.
 
 import { encode } from "./calls.js";
-import { Steps, h, hush, say } from "./dom.js";
+import { Steps, h, hush, say, wrong } from "./dom.js";
 import { units } from "./facts.js";
 import { explain } from "./problems.js";
 import { eventOf, follow, perform } from "./transact.js";
@@ -12,25 +12,20 @@ const COUNTS = { max_jobs: 2 ** 32 - 1, max_rows: Number.MAX_SAFE_INTEGER, days:
 const SIGNATURE = "createOffer((uint256,uint256,uint256,uint256,uint32,uint64,uint40,bytes32),(address,uint16)[])";
 const form = document.querySelector("#new-offer");
 
-function wrong(name, message) {
-  const place = document.querySelector(`#${name}-wrong`);
-  form.elements[name].setAttribute("aria-invalid", String(Boolean(message)));
-  place.hidden = !message;
-  place.textContent = message;
-}
+const at = (name, message) => wrong(form.elements[name], message);
 
 /** The terms, or null after saying at each field what is wrong. */
 function terms() {
   const read = {};
   for (const name of MONEY) {
     read[name] = units(form.elements[name].value);
-    wrong(name, read[name] === null ? "Write an amount such as 25 or 12.50." : "");
+    at(name, read[name] === null ? "Write an amount such as 25 or 12.50." : "");
   }
   for (const [name, most] of Object.entries(COUNTS)) {
     const text = form.elements[name].value.trim().replace(/[,\s]/g, "");
     const value = /^\d{1,16}$/.test(text) ? Number(text) : 0;
     read[name] = value >= 1 && value <= most ? value : null;
-    wrong(name, read[name] === null ? `Write a whole number from 1 to ${most.toLocaleString("en-US")}.` : "");
+    at(name, read[name] === null ? `Write a whole number from 1 to ${most.toLocaleString("en-US")}.` : "");
   }
   const bad = Object.keys(read).find((name) => read[name] === null);
   if (bad) form.elements[bad].focus();

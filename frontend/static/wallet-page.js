@@ -1,7 +1,7 @@
 // The wallet page: choose a wallet, get test money, make and bring sealing keys, sign in, make tokens.
 
 import { encode } from "./calls.js";
-import { ask, h, hush, icon, say, status } from "./dom.js";
+import { ask, field, h, hush, icon, say, status, wrong } from "./dom.js";
 import { chainHex, facts, money } from "./facts.js";
 import * as keystore from "./keystore.js";
 import { apiJson, explain } from "./problems.js";
@@ -111,15 +111,19 @@ async function showTokens(signedIn) {
 
 const newToken = () => ask("New API token", (done) => {
   const place = h("div", { role: "status" });
-  const form = h("form", { class: "stack" },
-    h("div", { class: "field" }, h("label", { for: "token-name" }, "What it is for"), h("input", { id: "token-name", name: "name", type: "text", maxlength: 100, required: true, autofocus: true })),
-    h("fieldset", {}, h("legend", {}, "It may"), Object.entries(SCOPES).map(([scope, words]) => h("label", { class: "check" }, h("input", { type: "checkbox", name: "scope", value: scope, checked: scope === "account:read" }), words))),
+  const form = h("form", { class: "stack", novalidate: true },
+    field("token-name", "What it is for", { type: "text", maxlength: 100, autofocus: true }),
+    h("fieldset", { id: "scopes", class: "field", "aria-describedby": "scopes-wrong" }, h("legend", {}, "It may"), Object.entries(SCOPES).map(([scope, words]) => h("label", { class: "check" }, h("input", { type: "checkbox", name: "scope", value: scope, checked: scope === "account:read" }), words)), h("p", { class: "wrong", id: "scopes-wrong", hidden: true })),
     place, h("div", { class: "row" }, h("button", { class: "button", type: "submit" }, "Make it"), button("Cancel", () => done(null), "quiet")));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const scopes = [...form.querySelectorAll("[name=scope]:checked")].map((box) => box.value);
-    await attempt(place, async () => {
-      const { token } = await apiJson("/v1/tokens", { method: "POST", json: { name: form.elements.name.value, scopes, days: 30 } });
+    const name = form.elements["token-name"];
+    wrong(name, name.value.trim() ? "" : "Say what it is for, so that you know it again.");
+    wrong(form.querySelector("#scopes"), scopes.length ? "" : "Let it do one thing at least.");
+    if (!name.value.trim() || !scopes.length) return (name.value.trim() ? form.querySelector("[name=scope]") : name).focus();
+    return attempt(place, async () => {
+      const { token } = await apiJson("/v1/tokens", { method: "POST", json: { name: name.value.trim(), scopes, days: 30 } });
       form.replaceChildren(h("p", {}, "Copy it now; it is not shown again."), h("p", { class: "command" }, h("code", {}, token)), h("div", { class: "row" }, h("button", { class: "button", type: "button", "data-copy": token }, "Copy"), button("Done", () => done(true), "quiet")));
     });
   });

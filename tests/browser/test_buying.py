@@ -198,13 +198,54 @@ def test_bad_input_is_told_at_its_field_and_nothing_is_lost(person: Person, scen
     rows.fill("61")
     expect(page.locator("#rows-wrong")).to_contain_text("The dataset has rows 0 to 59")
     expect(rows).to_have_value("61")
+    first = page.get_by_label("First row")
+    first.fill("60")
+    expect(page.locator("#first_row-wrong")).to_have_text("The dataset has rows 0 to 59.")
+    first.fill("")
+    expect(page.locator("#first_row-wrong")).to_have_text("Write a whole number.")
+    first.fill("0")
+    page.get_by_label("Executors").fill("6")
+    expect(page.locator("#replicas-wrong")).to_have_text("Choose 1 to 5 executors.")
+    page.get_by_label("Executors").fill("2")
     rows.fill("60")
     expect(page.get_by_text("This job fits the policy")).to_be_visible()
+    (tmp_path / "large.circuit").write_bytes(bytes((1 << 20) + 1))
+    page.get_by_label("Circuit file").set_input_files(tmp_path / "large.circuit")
+    expect(page.locator("#circuit-wrong")).to_have_text("A circuit has at most 1 MiB.")
     bad = tmp_path / "bad.circuit"
     bad.write_text("{}")
     page.get_by_label("Circuit file").set_input_files(bad)
     expect(page.locator("#circuit-wrong")).not_to_be_empty()
     expect(rows).to_have_value("60")
+
+
+def test_a_keys_dialogs_tell_what_is_wrong_at_the_field(arrive: Arrive, tmp_path: Path) -> None:
+    """A short passphrase, two that differ, no file and a file that is none are told in place; the rest stays."""
+    page = arrive().page("/wallet")
+    page.get_by_role("button", name="Make a key").click()
+    first, again = page.get_by_label("Passphrase for the recovery file"), page.get_by_label("Again")
+    first.fill("short")
+    page.get_by_role("button", name="Make the key").click()
+    expect(page.locator("#passphrase-wrong")).to_have_text("Use at least 8 characters.")
+    expect(first).to_be_focused()
+    first.fill("correct horse battery")
+    again.fill("correct horse")
+    page.get_by_role("button", name="Make the key").click()
+    expect(page.locator("#passphrase-wrong")).to_be_hidden()
+    expect(page.locator("#again-wrong")).to_have_text("The two passphrases differ.")
+    expect(first).to_have_value("correct horse battery")
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Import a recovery file").click()
+    page.get_by_label("Its passphrase").fill("correct horse battery")
+    page.get_by_role("button", name="Import", exact=True).click()
+    expect(page.locator("#recovery-wrong")).to_have_text("Choose the recovery file.")
+    for data in (b"not a key", bytes(1 << 20)):
+        (tmp_path / "other.key").write_bytes(data)
+        page.get_by_label("Recovery file", exact=True).set_input_files(tmp_path / "other.key")
+        page.get_by_role("button", name="Import", exact=True).click()
+        expect(page.locator("#recovery-wrong")).to_contain_text("This is not a recovery file, or it is damaged.")
+    expect(page.get_by_label("Its passphrase")).to_have_value("correct horse battery")
 
 
 def test_a_lost_connection_is_told_and_survived(person: Person, scene: Scene, site: Site) -> None:
@@ -245,6 +286,12 @@ def test_signing_in_makes_and_revokes_tokens(person: Person, scene: Scene) -> No
     page.get_by_role("button", name="Sign in with the wallet").click()
     expect(page.get_by_text("Signed in", exact=True)).to_be_visible()
     page.get_by_role("button", name="New token").click()
+    page.get_by_label("read my licenses, jobs and money").uncheck()
+    page.get_by_role("button", name="Make it").click()
+    expect(page.locator("#token-name-wrong")).to_contain_text("Say what it is for")
+    expect(page.locator("#scopes-wrong")).to_have_text("Let it do one thing at least.")
+    assert violations(page) == []
+    page.get_by_label("read my licenses, jobs and money").check()
     page.get_by_label("What it is for").fill("nightly scoring")
     page.get_by_role("button", name="Make it").click()
     expect(page.locator("dialog code")).to_contain_text("drk_")

@@ -5,13 +5,15 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
-from app.protocol.market import JobState
+from app.chain.account import Account
+from app.protocol.market import Approval, JobState
 from tests.api.scene import Scene
-from tests.browser.acting import follow, newcomer, order
+from tests.browser.acting import compute, follow, newcomer, order
 from tests.browser.conftest import Arrive, Person
 from tests.browser.injected import Wallet
+from tests.browser.test_reading import violations
 from tests.chain.scenario import DOLLAR, HOUR
 
 pytestmark = pytest.mark.browser
@@ -51,17 +53,85 @@ def test_somebody_else_cannot_put_it_on_sale(person: Person, scene: Scene) -> No
     assert "eth_sendTransaction" not in wallet.asked
 
 
-def test_an_owner_sees_what_waits_and_how_to_answer(person: Person, scene: Scene) -> None:
-    """A computed job stands in the console with its deadline and the command that approves it."""
-    job = scene.compute(scene.circuit)
-    visitor, _ = person(scene.stage.owner)
+@pytest.fixture(scope="module")
+def by_hand(scene: Scene) -> int:
+    """An offer whose jobs wait for the owner's word."""
+    policy = scene.world.manifest.policy.model_copy(update={"approval": "manual"})
+    scene.store.put(policy.to_bytes())
+    return scene.market.create_offer(
+        scene.stage.owner, scene.stage.dataset, price_license=DOLLAR, price_job=DOLLAR, price_row=1, max_jobs=10,
+        max_rows=10_000, duration=24 * 30 * HOUR, policy=policy.digest,
+    ).value  # fmt: skip
+
+
+def asked(scene: Scene, offer: int) -> tuple[Account, int]:
+    """A buyer and their computed job, which waits for the owner's word."""
+    buyer = newcomer(scene)
+    job = order(scene, buyer, scene.market.buy_license(buyer, offer).value)
+    compute(scene, job, scene.market.draw(buyer, job).value)
+    return buyer, job
+
+
+def at_console(person: Person, account: Account, owner: str, job: int) -> tuple[Page, Wallet, Locator]:
+    """Somebody at an owner's console, once the index has a job; what stands there about it."""
+    visitor, wallet = person(account)
     page = visitor.page("/jobs")
     follow(page, f"/jobs/{job}")
-    expect(page.get_by_text("Waiting for the custodian").first).to_be_visible()
-    page.goto(f"/owners/{scene.stage.owner.address}")
-    waiting = page.get_by_role("article").filter(has_text=f"Job {job} on")
+    expect(page.get_by_text("The owner has to approve the job").first).to_be_visible()
+    page.goto(f"/owners/{owner}")
+    return page, wallet, page.get_by_role("article").filter(has_text=f"Job {job} on")
+
+
+def test_an_owner_approves_a_release_and_the_buyer_has_it(person: Person, scene: Scene, by_hand: int) -> None:
+    """The console says what it would reveal and what each word means; one transaction; the custodian then releases."""
+    _, job = asked(scene, by_hand)
+    page, wallet, waiting = at_console(person, scene.stage.owner, scene.stage.owner.address, job)
     expect(waiting).to_contain_text("Answer within")
-    expect(waiting.get_by_text(f"darkroom custodian approve {job}")).to_be_visible()
+    expect(waiting).to_contain_text("answers given")
+    expect(waiting).to_contain_text("you earn 1.00004 tUSD")
+    waiting.get_by_text("What exactly it would reveal").click()
+    expect(waiting).to_contain_text("It takes 1 of the")
+    assert violations(page) == []
+    waiting.get_by_role("button", name=f"Approve job {job}").click()
+    dialog = page.get_by_role("dialog", name=f"Approve job {job}?")
+    expect(dialog).to_contain_text("What is released cannot be called back")
+    assert "eth_sendTransaction" not in wallet.asked
+    dialog.get_by_role("button", name="Approve").click()
+    expect(waiting).to_contain_text("You approved it: your custodian goes on")
+    assert wallet.asked.count("eth_sendTransaction") == 1
+    assert scene.market.job(job).approval is Approval.APPROVED
+
+
+def test_an_owner_refuses_a_release_and_the_buyer_sees_why(person: Person, scene: Scene, by_hand: int) -> None:
+    """On the job's own page, after a signature that was declined and lost nothing; the price is the buyer's again."""
+    _, job = asked(scene, by_hand)
+    page, wallet, _ = at_console(person, scene.stage.owner, scene.stage.owner.address, job)
+    page.goto(f"/jobs/{job}")
+    refuse = page.get_by_role("button", name=f"Refuse job {job}")
+    wallet.declines.add("eth_sendTransaction")
+    refuse.click()
+    page.get_by_role("dialog").get_by_role("button", name="Refuse").click()
+    expect(page.get_by_text("You declined to sign.")).to_be_visible()
+    assert scene.market.job(job).approval is Approval.NONE
+    wallet.declines.clear()
+    refuse.click()
+    page.get_by_role("dialog").get_by_role("button", name="Refuse").click()
+    expect(page.get_by_text("The dataset's owner denied the job")).to_be_visible()
+    expect(refuse).to_have_count(0)
+    assert scene.market.job(job).approval is Approval.DENIED
+
+
+def test_nobody_else_says_the_owners_word(person: Person, scene: Scene, by_hand: int) -> None:
+    """The job's page offers it to the owner alone; at the console another account is told whose word it is."""
+    buyer, job = asked(scene, by_hand)
+    page, wallet, waiting = at_console(person, buyer, scene.stage.owner.address, job)
+    waiting.get_by_role("button", name=f"Approve job {job}").click()
+    expect(waiting.get_by_text("This needs the account")).to_be_visible()
+    page.goto(f"/jobs/{job}")
+    expect(page.locator("[data-account-name]")).to_contain_text("0x")
+    expect(page.get_by_role("button", name=f"Approve job {job}")).to_have_count(0)
+    assert "eth_sendTransaction" not in wallet.asked
+    assert scene.market.job(job).approval is Approval.NONE
 
 
 def test_an_owner_withdraws_what_was_earned(person: Person, scene: Scene) -> None:

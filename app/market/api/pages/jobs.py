@@ -55,8 +55,16 @@ def job_page(here: Visiting, id: Id) -> HTMLResponse:
     """One job."""
     with here.backend.session() as session:
         detail = job(session, id, now=here.backend.now())
+        asks = detail.job.needs_approval and detail.job.approval == "none" and not detail.job.closed_at
+        owner = dataset(session, detail.job.dataset).entry.owner if asks else ""
     return here.page(
-        "job.html", title=f"Job {id}", it=detail, track=track(detail), scripts=("job-live.js",), **_standing(detail)
+        "job.html",
+        title=f"Job {id}",
+        it=detail,
+        track=track(detail),
+        asked_owner=owner,
+        scripts=("job-live.js",),
+        **_standing(detail),
     )
 
 

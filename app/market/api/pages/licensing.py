@@ -1,4 +1,4 @@
-"""Offers, licenses, and the form that opens a job."""
+"""Offers, licenses, the form that opens a job, and what a job would reveal."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from app.market.api.fields import MAX_ID, Id
 from app.market.api.identity import costs
 from app.market.api.orders import MAX_REPLICAS
 from app.market.api.pages.site import Visit, Visiting
-from app.market.api.quoting import quote_circuit
+from app.market.api.quoting import load_circuit_bytes, quote_circuit
 from app.market.queries.circuits import used_circuits
 from app.market.queries.dataset import dataset
-from app.market.queries.jobs import jobs
+from app.market.queries.jobs import job, jobs
 from app.market.queries.licensing import LicenseCard, license, offer
 from app.protocol.errors import DarkroomError, NotAllowed
 from app.protocol.market import LicenseState
@@ -89,6 +89,24 @@ async def quote_page(
     return await run_in_threadpool(_quote, here, id, data, first_row, rows, replicas)
 
 
+@router.get("/jobs/{id}/reveals", response_class=HTMLResponse, dependencies=[Depends(costs(2))])
+def reveals_page(here: Visiting, id: Id) -> HTMLResponse:
+    """What a job's result would say about each row, for its owner to read before answering."""
+    with here.backend.session() as session:
+        detail = job(session, id, now=here.backend.now())
+    asked, report, trouble = detail.job, None, ""
+    try:
+        circuit = load_circuit_bytes(here.backend, asked.circuit)
+        report = quote_circuit(
+            here.backend, asked.dataset, circuit, offer=asked.offer, rows=asked.rows, replicas=asked.replicas
+        )
+    except DarkroomError as problem:
+        trouble = str(problem)
+    return here.page(
+        "reveals.html", title=f"What job {id} would reveal", it=detail, report=report, trouble_with=trouble
+    )
+
+
 def _quote(here: Visit, id: int, data: bytes, first_row: int, rows: int, replicas: int) -> HTMLResponse:
     with here.backend.session() as session:
         held = license(session, id, now=here.backend.now())
@@ -121,6 +139,8 @@ def _wrong(held: LicenseCard, dataset_rows: int, first_row: int, rows: int, repl
     wrong: dict[str, str] = {}
     if rows < 1:
         wrong["rows"] = "A job takes one row at least."
+    elif first_row >= dataset_rows:
+        wrong["first_row"] = f"The dataset has rows 0 to {dataset_rows - 1:,}."
     elif first_row + rows > dataset_rows:
         wrong["rows"] = f"The dataset has rows 0 to {dataset_rows - 1:,}; this would end at {first_row + rows - 1:,}."
     elif rows > held.rows_left:

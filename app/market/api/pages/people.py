@@ -18,6 +18,7 @@ from app.market.queries.network import network, provider, providers
 from app.market.queries.owner import RevenueDay, claims, console, payments
 from app.market.queries.status import status
 from app.protocol.errors import NotFound
+from app.protocol.reasons import WORDS, Reason
 
 router = APIRouter()
 Cursor = Annotated[str | None, Query(max_length=512)]
@@ -81,6 +82,8 @@ def console_page(here: Visiting, address: Address) -> HTMLResponse:
         title="Owner console",
         it=business,
         sold=sold.items,
+        reasons={each.reason: _reason(each.reason) for each in business.refused},
+        budgets={each.entry.id: each.budget for each in business.datasets},
         bars=[_bar(each) for each in business.revenue],
         owed={name: owed.get(name, 0) for name in PAYERS},
         claimant=address,
@@ -150,6 +153,11 @@ def wallet_page(here: Visiting) -> HTMLResponse:
 def _to_share(offer: OfferCard) -> int:
     """What an offer has earned and nobody has shared out."""
     return offer.earned - offer.taken - offer.collected
+
+
+def _reason(code: str) -> str:
+    """A refusal's reason in words; nothing for a code that this version does not know."""
+    return next((WORDS[reason].message for reason in Reason if reason == code), "")
 
 
 def _bar(day: RevenueDay) -> Bar:
