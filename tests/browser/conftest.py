@@ -6,15 +6,17 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from app.chain.account import Account
 from tests.api.scene import Scene, build
+from tests.browser import states
 from tests.browser.chromium import Visitor, chromium
 from tests.browser.injected import NAME, Wallet
 from tests.browser.serving import Site, serve
 
 Arrive = Callable[..., Visitor]
+Visit = Callable[..., Page]
 Person = Callable[[Account], tuple[Visitor, Wallet]]
 
 
@@ -46,6 +48,36 @@ def site(scene: Scene) -> Iterator[Site]:
     """The pages over it."""
     with serve(scene) as served:
         yield served
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[states.States]:
+    """A market where everything has gone wrong once; only read."""
+    made = states.build(tmp_path_factory.mktemp("states"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def here(world: states.States) -> Iterator[Site]:
+    """Its pages."""
+    with serve(world) as served:
+        yield served
+
+
+@pytest.fixture
+def visit(opened: Browser) -> Iterator[Visit]:
+    """Readers of any site; at the end none may have met a violated policy or an error that nobody was told of."""
+    visitors: list[Visitor] = []
+
+    def come(site: Site, **settings: Any) -> Page:
+        visitors.append(Visitor.arrive(opened, site.origin, **settings))
+        return visitors[-1].context.new_page()
+
+    yield come
+    for visitor in visitors:
+        visitor.context.close()
+    assert [fault for visitor in visitors for fault in visitor.faults] == []
 
 
 @pytest.fixture

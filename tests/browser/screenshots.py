@@ -52,7 +52,8 @@ def main(wanted: list[str]) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     taken = 0
     with tempfile.TemporaryDirectory() as folder, chromium() as browser:
-        scene = build(Path(folder) / "scene")
+        (ordinary := Path(folder) / "scene").mkdir()
+        scene = build(ordinary)
         with serve(scene) as site:
             taken += take(browser, site.origin, {named(path): path for path in tour(scene)}, wanted)
         scene.database.close()

@@ -111,11 +111,19 @@ class Troubles:
         """Put a manifest into the store."""
         self.states.store.put(write_manifest(made))
 
-    def offer(self, *, max_jobs: int = 100, duration: int = 24 * 30 * HOUR, dataset: int = 0) -> int:
-        """An offer under the open policy."""
+    def offer(
+        self,
+        *,
+        max_jobs: int = 100,
+        duration: int = 24 * 30 * HOUR,
+        dataset: int = 0,
+        price: int = 5 * DOLLAR,
+        policy: str = POLICY.digest,
+    ) -> int:
+        """An offer of the owner's."""
         return self.market.create_offer(
-            self.owner, dataset or self.stage.dataset, price_license=5 * DOLLAR, price_job=DOLLAR, price_row=100,
-            max_jobs=max_jobs, max_rows=100_000, duration=duration, policy=POLICY.digest,
+            self.owner, dataset or self.stage.dataset, price_license=price, price_job=DOLLAR, price_row=100,
+            max_jobs=max_jobs, max_rows=100_000, duration=duration, policy=policy,
         ).value  # fmt: skip
 
     def buy(self, offer: int) -> int:
@@ -172,7 +180,17 @@ class Troubles:
         self.note("silent provider", f"/providers/{self.stage.providers[-1].address}")
 
     def datasets(self) -> None:
-        """Withdrawn by its owner, out of reach, and a lie."""
+        """Another good one, withdrawn by its owner, out of reach, and a lie."""
+        visits = manifest(
+            "Clinic visits", rows=60_000, columns=tuple(f"visit_{number}" for number in range(12)),
+            policy=OutputPolicy(
+                release="label", circuits=("linear",), epsilon_micro_per_job=10, epsilon_micro_budget=90,
+            ),
+        )  # fmt: skip
+        self.keep(visits)
+        self.states.store.put(visits.policy.to_bytes())
+        self.note("a good day", f"/datasets/{(good := self.publish(**terms(visits)))}")
+        self.offer(dataset=good, price=25 * DOLLAR, policy=visits.policy.digest)
         gone, lie = manifest("Withdrawn register", policy=POLICY), b"These bytes are no manifest."
         self.keep(gone)
         self.states.store.put(lie)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from app.chain.market import Market
 from app.chain.rpc import connect
@@ -20,7 +18,7 @@ from app.market.indexer.indexer import Indexer
 from app.market.queries.jobs import job
 from app.protocol.market import JobState
 from tests.browser import states
-from tests.browser.chromium import Visitor
+from tests.browser.conftest import Visit
 from tests.browser.serving import Site, serve
 from tests.browser.states import States
 from tests.browser.test_reading import NARROW, unusable, violations
@@ -90,37 +88,6 @@ OTHERS = {
 }
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[States]:
-    """A market where everything has gone wrong once."""
-    made = states.build(tmp_path_factory.mktemp("states"))
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def here(world: States) -> Iterator[Site]:
-    """Its pages."""
-    with serve(world) as site:
-        yield site
-
-
-@pytest.fixture
-def visit(opened: Browser) -> Iterator[list[Visitor]]:
-    """Visitors to let go of; none may have met a violated policy or an uncaught error."""
-    visitors: list[Visitor] = []
-    yield visitors
-    for visitor in visitors:
-        visitor.context.close()
-    assert [fault for visitor in visitors for fault in visitor.faults] == []
-
-
-def reader(visit: list[Visitor], browser: Browser, site: Site, **settings: Any) -> Page:
-    """Somebody who reads pages of a site."""
-    visit.append(Visitor.arrive(browser, site.origin, **settings))
-    return visit[-1].context.new_page()
-
-
 def missing(page: Page, path: str, words: list[str]) -> list[str]:
     """Which of these words a page does not say to somebody without scripts."""
     page.goto(path)
@@ -128,9 +95,9 @@ def missing(page: Page, path: str, words: list[str]) -> list[str]:
     return [f"{path}: {each}" for each in words if each not in said]
 
 
-def test_every_state_of_a_job_is_told(opened: Browser, here: Site, world: States, visit: list[Visitor]) -> None:
+def test_every_state_of_a_job_is_told(here: Site, world: States, visit: Visit) -> None:
     """What happened, who acts next, where the money is and what to do stand on a job's page, and on its result's."""
-    page = reader(visit, opened, here, java_script_enabled=False)
+    page = visit(here, java_script_enabled=False)
     found: list[str] = []
     for state, words in JOBS.items():
         found += missing(page, world.at[state], [*words, "What happened", "Who acts next", "The money", "What to do"])
@@ -151,37 +118,35 @@ def test_the_money_of_every_job_adds_up(world: States) -> None:
             assert (found.owner > 0) is (record.state is JobState.SETTLED)
 
 
-def test_every_other_state_is_told(opened: Browser, here: Site, world: States, visit: list[Visitor]) -> None:
+def test_every_other_state_is_told(here: Site, world: States, visit: Visit) -> None:
     """Datasets, offers, licenses and providers in trouble say so in words, and what it means."""
-    page = reader(visit, opened, here, java_script_enabled=False)
+    page = visit(here, java_script_enabled=False)
     found: list[str] = []
     for state, words in OTHERS.items():
         found += missing(page, world.at[state], words)
     assert found == []
 
 
-def test_a_result_that_no_store_has_is_out_of_reach(
-    opened: Browser, here: Site, world: States, visit: list[Visitor]
-) -> None:
+def test_a_result_that_no_store_has_is_out_of_reach(here: Site, world: States, visit: Visit) -> None:
     """The page says that the block is missing and what to do, and does not call the result wrong."""
-    page = reader(visit, opened, here)
+    page = visit(here)
     page.goto(f"{world.at['settled out of reach']}/result")
     expect(page.get_by_text("is not in this store")).to_be_visible()
     expect(page.get_by_text("Fetch it from a node that has it, then try again.")).to_be_visible()
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
 
 
-def test_every_state_is_usable_by_everyone(opened: Browser, here: Site, world: States, visit: list[Visitor]) -> None:
+def test_every_state_is_usable_by_everyone(here: Site, world: States, visit: Visit) -> None:
     """No state has a serious or critical finding of axe, in either theme, and none is wider than a small phone."""
-    page = reader(visit, opened, here, viewport={"width": NARROW, "height": 800})
+    page = visit(here, viewport={"width": NARROW, "height": 800})
     assert unusable(page, troubles(world)) == []
 
 
-def test_an_empty_market_says_how_to_begin(opened: Browser, tmp_path: Path, visit: list[Visitor]) -> None:
+def test_an_empty_market_says_how_to_begin(tmp_path: Path, visit: Visit) -> None:
     """Without any dataset, job or provider each list says so, and what comes next."""
     world = states.empty(tmp_path / "empty")
     with serve(world) as site:
-        page = reader(visit, opened, site)
+        page = visit(site)
         found = missing(page, "/", ["Nothing is on offer here yet", "Sell data", "0 datasets"])
         found += missing(page, "/jobs", ["No such jobs", "Find a dataset"])
         found += missing(page, "/network", ["No providers yet", "darkroom provider bond"])
@@ -189,12 +154,12 @@ def test_an_empty_market_says_how_to_begin(opened: Browser, tmp_path: Path, visi
     world.close()
 
 
-def test_a_node_that_has_not_begun_says_so(opened: Browser, tmp_path: Path, visit: list[Visitor]) -> None:
+def test_a_node_that_has_not_begun_says_so(tmp_path: Path, visit: Visit) -> None:
     """Before the index was begun there is no error but a wait, with the status that tells programs to come again."""
     world = states.bare(tmp_path / "bare")
     world.database.migrate()
     with serve(world, follow=False) as site:
-        page = reader(visit, opened, site)
+        page = visit(site)
         answer = page.goto("/")
         assert answer is not None
         assert answer.status == 503
@@ -203,15 +168,13 @@ def test_a_node_that_has_not_begun_says_so(opened: Browser, tmp_path: Path, visi
     world.close()
 
 
-def test_a_node_that_lost_the_chain_says_how_old_its_pages_are(
-    opened: Browser, tmp_path: Path, visit: list[Visitor]
-) -> None:
+def test_a_node_that_lost_the_chain_says_how_old_its_pages_are(tmp_path: Path, visit: Visit) -> None:
     """When its chain node is gone the pages go on, and each says as of which block it is, and that money is safe."""
     world = states.empty(tmp_path / "lost")
     with serve(world, follow=False) as chain:  # its JSON-RPC is the other node's chain
         far = Market.open(connect(f"{chain.origin}/v1/rpc"), world.folder / "deployment.json")
         with serve(replace(world, market=far)) as site:
-            page = reader(visit, opened, site)
+            page = visit(site)
             assert missing(page, "/", ["Nothing is on offer here yet"]) == []
             assert "cannot follow" not in page.inner_text("main")
             chain.stop()
@@ -225,12 +188,12 @@ def test_a_node_that_lost_the_chain_says_how_old_its_pages_are(
     world.close()
 
 
-def test_a_node_whose_index_sleeps_says_since_when(opened: Browser, tmp_path: Path, visit: list[Visitor]) -> None:
+def test_a_node_whose_index_sleeps_says_since_when(tmp_path: Path, visit: Visit) -> None:
     """An index that nobody drives any more is told on every page."""
     world = states.bare(tmp_path / "asleep")
     Indexer(world.market, world.store, world.database, clock=lambda: int(time.time()) - 3600).sync()
     with serve(world, follow=False) as site:
-        page = reader(visit, opened, site)
+        page = visit(site)
         words = ["This node has stopped following the chain", "looked at the chain 1 h ago", "as of block"]
         assert missing(page, "/", words) == []
     world.close()

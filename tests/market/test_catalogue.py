@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from app.chain.address import eip55
 from app.market.db.database import Database
-from app.market.queries.catalogue import CatalogueEntry, CatalogueFilter, CatalogueSort, entries, search
+from app.market.queries.catalogue import (
+    CLASSES,
+    RELEASES,
+    CatalogueEntry,
+    CatalogueFilter,
+    CatalogueSort,
+    entries,
+    search,
+)
+from app.market.queries.choices import COLUMNS, FLAGS, ROWS, choices, totals
 from app.market.queries.dataset import dataset
 from app.market.queries.form import read_cursor, write_cursor
 from app.market.text import clean, query_words, words
@@ -227,3 +236,21 @@ def test_addresses_are_checked() -> None:
     for wrong in (right[:-1] + "D", right[:-1], right + "0", "", "0x" + "g" * 40, right + "\n"):
         with pytest.raises(BadInput):
             eip55(wrong)
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(wanted=filters())
+def test_each_choice_is_counted_as_the_search_that_it_leads_to(full: Database, wanted: CatalogueFilter) -> None:
+    """The number beside a filter is what the catalogue finds once it is chosen."""
+    prices = (0, 10**6, 10**8)
+    with full.session() as session:
+        counts = choices(session, wanted, prices)
+        led: list[tuple[int, dict[str, Any]]] = []
+        led += [(counts.classes[each], {"classes": (*wanted.classes, each)}) for each in CLASSES]
+        led += [(counts.releases[each], {"releases": (each,)}) for each in RELEASES]
+        led += [(counts.flags[each], {each: True}) for each in FLAGS]
+        led += [(counts.rows[each], {"rows_min": each}) for each in ROWS]
+        led += [(counts.columns[each], {"columns_min": each}) for each in COLUMNS]
+        led += [(counts.prices[each], {"price_max": each}) for each in prices]
+        found = totals(session, (wanted.model_copy(update=changes) for _, changes in led))
+    assert [count for count, _ in led] == found

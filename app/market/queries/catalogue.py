@@ -131,7 +131,7 @@ def search(
 ) -> CataloguePage:
     """A page of what fits, in this order, with facets over everything that fits. Errors: BadInput."""
     wanted = wanted or CatalogueFilter()
-    fits = _conditions(wanted)
+    fits = conditions(wanted)
     order = ORDERS[sort]
     page_limit(limit)
     query = select(LISTING).where(*fits)
@@ -201,7 +201,7 @@ ORDERS: Mapping[CatalogueSort, Order] = {
 }
 
 
-def _conditions(wanted: CatalogueFilter) -> list[ColumnElement[bool]]:
+def conditions(wanted: CatalogueFilter) -> list[ColumnElement[bool]]:
     """What must hold of a listing."""
     columns = LISTING.c
     bounds = (

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-from urllib.parse import urlencode
-
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
+from app.market.api.pages.filters import FLAGS, PRICES, Step, address, chosen, steps
 from app.market.api.pages.forms import Form
-from app.market.api.pages.site import Visiting
-from app.market.api.pages.words import CLASSES, RELEASES
+from app.market.api.pages.site import Visit, Visiting
+from app.market.api.pages.words import CLASSES, RELEASES, count
 from app.market.queries.catalogue import CatalogueFilter, CatalogueSort, search
-from app.market.queries.network import network
+from app.market.queries.choices import Choices, choices, totals
+from app.market.queries.status import read_place
 from app.protocol.errors import BadInput
 
 router = APIRouter()
@@ -42,12 +41,17 @@ def catalogue(here: Visiting) -> HTMLResponse:
         automatic=form.ticked("automatic"),
     )
     sort = next((sort for sort in SORTS if sort == form.text("sort")), CatalogueSort.NEWEST)
+    prices = [coins * 10**here.backend.coin.decimals for coins in PRICES]
+    filters = chosen(form, wanted, here.backend.coin.symbol)
     with here.backend.session() as session:
+        read_place(session)  # before the index was begun an empty list would be a lie
         try:
             found = search(session, wanted, sort=sort, after=form.text("after") or None)
         except BadInput:  # a cursor from elsewhere: begin again
             found = search(session, wanted, sort=sort)
-        overview = network(session, now=here.backend.now())
+        counts = choices(session, wanted, prices)
+        # Where nothing fits, how much each filter alone keeps away.
+        freed = totals(session, (each.without for each in filters)) if filters and not found.total else []
     return here.page(
         "catalogue.html",
         title="Catalogue",
@@ -56,16 +60,35 @@ def catalogue(here: Visiting) -> HTMLResponse:
         sort=sort,
         sorts=SORTS,
         found=found,
-        overview=overview,
-        narrowed=wanted != CatalogueFilter(),
-        next_page=_next(form, found.next),
+        counts=counts,
+        flags=FLAGS,
+        bounds=_bounds(here, form, wanted, counts),
+        filters=filters,
+        freed=[(each, datasets) for each, datasets in zip(filters, freed, strict=False) if datasets],
+        cleared=address(form, {name: None for name in form.sent if name != "sort"}),
+        narrowed=bool(filters) or bool(form.wrong),
+        next_page=address(form, {"after": found.next}) if found.next else "",
+        scripts=("catalogue.js",),
     )
 
 
-def _next(form: Form, cursor: str | None) -> str:
-    if cursor is None:
-        return ""
-    kept: list[tuple[str, Any]] = [
-        (name, value) for name, value in form.sent.multi_items() if name != "after" and value
-    ]
-    return "/?" + urlencode([*kept, ("after", cursor)])
+def _bounds(here: Visit, form: Form, wanted: CatalogueFilter, counts: Choices) -> dict[str, list[Step]]:
+    """The bounds to choose beside each number's field."""
+    money, plain = here.site.money, here.site.plain_money
+    return {
+        "rows_min": steps(
+            form, "rows_min", wanted.rows_min,
+            ((least, datasets, str(least), f"{count(least)} or more") for least, datasets in counts.rows.items()),
+        ),
+        "columns_min": steps(
+            form, "columns_min", wanted.columns_min,
+            ((least, datasets, str(least), f"{count(least)} or more") for least, datasets in counts.columns.items()),
+        ),
+        "price_max": steps(
+            form, "price_max", wanted.price_max,
+            (
+                (most, datasets, plain(most), f"at most {money(most)}" if most else "free")
+                for most, datasets in counts.prices.items()
+            ),
+        ),
+    }  # fmt: skip
