@@ -88,7 +88,11 @@ def up(home: Home, settings: NodeSettings, config: Path | None, stop: threading.
             "Darkroom": origin or "no web server here",
             "home": str(home.root),
             "chain": f"{network.market.chain_id}, market {network.market.address}",
-        } | ({"models": f"{home.root / FOLDER}, to upload where a circuit is asked for"} if settings.sample else {})
+        } | (
+            {"samples": f"{home.root / FOLDER}: the owner's account for the demo wallet, and models as files"}
+            if settings.sample
+            else {}
+        )
         parts = services(settings, config, listener=listener.fileno() if listener else None, origin=origin)
         with (
             contextlib.closing(listener) if listener else contextlib.nullcontext(),
