@@ -69,7 +69,8 @@ bootstrap_2048(const cx *key, const cx *twiddles, const u64 *__restrict__ small,
   __syncthreads();
 
   for (int step = 0; step < DIMENSION; step++, key += 4 * LEVELS * H) {
-    UNKNOWN(t); // else addresses are computed once for all steps, and spilled
+    UNKNOWN(hi); // else addresses are computed once for all steps, and spilled
+    UNKNOWN(lane);
     int r = switched(small[step]), from = t - r;
     if (r == 0) continue; // for the whole block: X^0 - 1 would add zero
 
