@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app.cli.context import AsDevice, AsJson, AsOwner, Device, Session
 from app.cli.output import facts_table, rows_table
 from app.protocol.errors import PolicyRefused
+from app.protocol.market import Approval
+
+if TYPE_CHECKING:
+    from app.chain.account import Account
+    from app.chain.desk import Sent
 
 app = typer.Typer(no_args_is_help=True, help="The custodian: serve, pending, approve, refuse, explain, ledger.")
 Number = Annotated[int, typer.Argument(help="The job's number.", min=1)]
@@ -46,12 +52,17 @@ def serve(
 
 @app.command("pending")
 def pending(role: AsOwner = "owner", as_json: AsJson = False) -> None:
-    """Jobs that are not brought to an end yet."""
+    """Jobs that are not brought to an end yet, and which of them wait for the owner's word."""
     from app.custodian.ledger import OPEN
 
     session = Session(role, as_json)
     rows = [
-        {"job": each.job, "dataset": each.dataset, "state": str(each.state), "approval": str(each.approval) or "-"}
+        {
+            "job": each.job,
+            "dataset": each.dataset,
+            "state": str(each.state),
+            "waits for the owner": each.held and session.network.market.job(each.job).approval is Approval.NONE,
+        }
         for each in session.owner.ledger().records(*OPEN)
     ]
     session.out.show(rows, lambda out: out.print(rows_table(rows, empty="Nothing waits.")))
@@ -59,23 +70,28 @@ def pending(role: AsOwner = "owner", as_json: AsJson = False) -> None:
 
 @app.command("approve")
 def approve(number: Number, role: AsOwner = "owner", as_json: AsJson = False) -> None:
-    """Approve a job that an offer leaves to the owner; the custodian goes on with it."""
-    from app.custodian.ledger import Approval
+    """Say yes on the chain, as the dataset's owner, to a job's release; the custodian goes on with it.
 
-    _answer(Session(role, as_json), number, Approval.APPROVED)
+    It can be said from the job's opening on, once, and stands.
+    """
+    session = Session(role, as_json)
+    _say(session, number, session.network.market.approve_job)
 
 
 @app.command("refuse")
 def refuse(number: Number, role: AsOwner = "owner", as_json: AsJson = False) -> None:
-    """Refuse a job that an offer leaves to the owner; the buyer is refunded."""
-    from app.custodian.ledger import Approval
+    """Say no on the chain, as the dataset's owner, to a job's release; the custodian refuses it and refunds the buyer.
 
-    _answer(Session(role, as_json), number, Approval.DENIED)
+    It can be said from the job's opening on, once, and stands.
+    """
+    session = Session(role, as_json)
+    _say(session, number, session.network.market.deny_job)
 
 
-def _answer(session: Session, number: int, approval: Any) -> None:
-    session.owner.ledger().answer(number, approval)
-    value = {"job": number, "approval": str(approval)}
+def _say(session: Session, number: int, say: Callable[[Account, int], Sent[Approval]]) -> None:
+    session.network.market.job(number)  # says plainly when there is none
+    sent = say(session.account, number)
+    value = {"job": number, "approval": sent.value.name.lower(), "transaction": sent.tx}
     session.out.show(value, lambda out: out.print(facts_table(value)))
 
 

@@ -1,7 +1,8 @@
 """The custodian's agent: takes each computed job as far as it can go now, and may be killed anywhere.
 
-Order of one job: facts, approval, reservation, verification, decryption, seal, store, chain. A reason found before the
-decryption becomes a signed refusal; after it nothing can be refused any more, so that no refusal depends on the data.
+Order of one job: facts, the owner's word, reservation, verification, decryption, seal, store, chain. A reason found
+before the decryption becomes a signed refusal; after it nothing can be refused any more, so that no refusal depends on
+the data, unless the owner denies the job on the chain, which then takes no release.
 What is not there yet (an object, a final block, another process's lease) leaves the job for the next time.
 """
 
@@ -14,7 +15,7 @@ from functools import partial
 from app.custodian import budget
 from app.custodian.decision import Verify, refuse, release, signed
 from app.custodian.evidence import Evidence, Execute, FindProfile, Limits, gather, verified_output
-from app.custodian.ledger import OPEN, Approval, Claim, Ledger, Record, State
+from app.custodian.ledger import OPEN, Claim, Ledger, Record, State
 from app.custodian.noise import Noise, discrete_laplace
 from app.custodian.opening import open_output
 from app.custodian.readout import read_out
@@ -23,7 +24,7 @@ from app.custodian.vault import keep, recall
 from app.execution.facts import seal_context
 from app.protocol.documents import sha256
 from app.protocol.errors import AlreadyReleased, DarkroomError, Reverted, TryAgain
-from app.protocol.market import Job, JobState
+from app.protocol.market import Approval, Job, JobState
 from app.protocol.reasons import Reason
 from app.protocol.release import check_facts, check_shape
 from app.protocol.seams import Store
@@ -74,7 +75,7 @@ class CustodianAgent:
         if job.state is not JobState.COMPUTED:
             return self._settle(job, self._ledger.record(number))
         if not self._chain.final(job):
-            return Outcome(number, "waiting", "its result is not final on the chain yet")
+            return Outcome(number, "waiting", "its result, or the owner's word on it, is not final on the chain yet")
         self._step("claim")
         claim = self._ledger.claim(number, job.dataset)
         record = self._ledger.record(number)
@@ -88,7 +89,8 @@ class CustodianAgent:
 
     def _advance(self, claim: Claim, record: Record, job: Job) -> Outcome:
         if record.state in (State.SEALED, State.SENT):
-            return self._publish(claim)
+            denied = job.approval is Approval.DENIED
+            return self._refuse(claim, job, Reason.NOT_APPROVED) if denied else self._publish(claim)
         if record.state is State.REFUSING:
             return self._send_refusal(claim)
         evidence = self._gather(job)
@@ -96,11 +98,11 @@ class CustodianAgent:
             return self._refuse(claim, job, evidence)
         facts = evidence.facts
         reason = check_facts(facts) or check_shape(facts.policy, facts.leak, job.rows, facts.dataset.rows)
-        if reason is None and record.approval is Approval.DENIED:
+        if reason is None and job.approval is Approval.DENIED:
             reason = Reason.NOT_APPROVED
         if reason is not None:
             return self._refuse(claim, job, reason, facts.verify)
-        if facts.policy.approval == "manual" and record.approval is not Approval.APPROVED:
+        if facts.policy.approval == "manual" and job.approval is not Approval.APPROVED:
             self._ledger.hold(claim)
             return Outcome(job.id, "waiting", "the owner has to approve it")
         return self._release(claim, evidence)

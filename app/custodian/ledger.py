@@ -3,14 +3,15 @@
 A job's states, each written before the effect it announces:
 
     seen ---> reserved ---> verified ---> sealed ---> sent ---> done
-      |          |             |
-      +----------+-------------+--------> refusing ----------> refused
+      |          |             |           :         :
+      +----------+-------------+--------> refusing ----------> refused   (: when the owner denied it meanwhile)
       any of them but done and refused -> dropped   (the chain closed the job)
 
 - reserved: its forms and micro-epsilons count against the budgets of its rows. Given back by refusing and dropped.
 - verified: its output was recomputed or agreed on; the decryption is counted, then made.
 - sealed: the sealed bytes, the decision and (with noise) the answer are kept; from here on the entry is charged, and
   the job is only ever released with these bytes.
+- held: it waits for the owner's word, which is on the chain and never here.
 - sent, refusing: store and chain may have it. Sending again sends the same digests, which the contract takes once.
 
 Fencing: `claim` gives a growing token; every later write names it and is refused when a newer claim exists. A claim is
@@ -30,16 +31,27 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.custodian.rows import BEFORE_SEAL, OPEN, SCHEMA, Approval, Record, State, pack_forms, record_of, released_of
+from app.custodian.rows import (
+    BEFORE_DONE,
+    BEFORE_SEAL,
+    OPEN,
+    SCHEMA,
+    UPGRADES,
+    Record,
+    State,
+    pack_forms,
+    record_of,
+    released_of,
+)
 from app.protocol.errors import BadDocument, TryAgain, Unavailable
 from app.protocol.leak import Released
 from app.protocol.reasons import Reason
 from app.protocol.release import Grant
 from app.protocol.seams import Clock
 
-__all__ = ["OPEN", "Approval", "Claim", "Ledger", "Record", "State"]
+__all__ = ["OPEN", "Claim", "Ledger", "Record", "State"]
 
-VERSION = 1
+VERSION = 2
 BUSY_SECONDS = 60.0
 LEASE_SECONDS = 30
 
@@ -59,7 +71,10 @@ class Ledger:
     """The ledger of one custodian for one market, which `scope` names (chain id and contract)."""
 
     def __init__(self, path: Path, scope: str, clock: Clock, *, lease: int = LEASE_SECONDS) -> None:
-        """Open or make the file, readable by this user alone. Errors: BadDocument for another kind of file."""
+        """Open or make the file, readable by this user alone; one of an earlier version is brought along.
+
+        Errors: BadDocument for another kind of file, or one of a later version.
+        """
         self._path, self._scope, self._clock, self._lease = path, scope, clock, lease
         self._threads = threading.local()
         with _alone(path), closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as db:
@@ -69,14 +84,14 @@ class Ledger:
                 raise BadDocument(f"This is not a ledger: {error}.", "Name the custodian's ledger file.") from None
         with self._transaction() as db:
             version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0:
-                for statement in SCHEMA.strip().split(";\n"):
-                    db.execute(statement)
-                db.execute(f"PRAGMA user_version = {VERSION}")
-            elif version != VERSION:
+            if not 0 <= version <= VERSION:
                 raise BadDocument(f"This ledger has version {version}.", "Use the version of Darkroom that wrote it.")
+            steps = [UPGRADES[each] for each in range(version, VERSION)] if version else [SCHEMA.strip().split(";\n")]
+            for statement in (each for step in steps for each in step):
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version = {VERSION}")
 
-    # --- claims and approval ----------------------------------------------------------------------------------------
+    # --- claims -----------------------------------------------------------------------------------------------------
 
     def claim(self, job: int, dataset: int) -> Claim | None:
         """The next claim on a job; None while another process holds it, or when it needs nothing more."""
@@ -84,8 +99,11 @@ class Ledger:
             now = self._clock()
             row = db.execute("SELECT * FROM jobs WHERE scope = ? AND job = ?", (self._scope, job)).fetchone()
             if row is None:
-                values = (self._scope, job, dataset, State.SEEN, 1, now + self._lease, Approval.NONE, now)
-                db.execute("INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', NULL, NULL, NULL, '')", values)
+                db.execute(
+                    "INSERT INTO jobs (scope, job, dataset, state, fence, leased_until, changed, reason, tx)"
+                    " VALUES (?, ?, ?, ?, 1, ?, ?, '', '')",
+                    (self._scope, job, dataset, State.SEEN, now + self._lease, now),
+                )
                 self._event(db, job, State.SEEN)
                 return Claim(job, 1)
             if row["state"] not in OPEN or row["leased_until"] > now:
@@ -103,20 +121,13 @@ class Ledger:
             self._write(db, claim, OPEN, leased_until=0)
 
     def hold(self, claim: Claim) -> None:
-        """Wait for the owner's word."""
+        """Note that the job waits for the owner's word, and let others claim it at once."""
         with self._transaction() as db:
-            self._write(db, claim, (State.SEEN,), approval=Approval.PENDING, leased_until=0)
-
-    def answer(self, job: int, approval: Approval) -> None:
-        """The owner's word on a job that waits for it. Errors: TryAgain when none waits."""
-        with self._transaction() as db:
-            changed = db.execute(
-                "UPDATE jobs SET approval = ?, changed = ? WHERE scope = ? AND job = ? AND approval = ? AND state = ?",
-                (approval, self._clock(), self._scope, job, Approval.PENDING, State.SEEN),
-            ).rowcount
-            if changed != 1:
-                raise TryAgain(f"Job {job} does not wait for approval.", "See which do: darkroom custodian pending.")
-            self._event(db, job, approval)
+            key = (self._scope, claim.job)
+            held = db.execute("SELECT held FROM jobs WHERE scope = ? AND job = ?", key).fetchone()
+            self._write(db, claim, (State.SEEN,), held=1, leased_until=0)
+            if not held["held"]:
+                self._event(db, claim.job, "held")
 
     # --- transitions, in order --------------------------------------------------------------------------------------
 
@@ -191,9 +202,14 @@ class Ledger:
             self._write(db, claim, (State.SENT,), state=State.DONE, tx=tx, ciphertext=None)
 
     def refusing(self, claim: Claim, reason: Reason, decision: bytes) -> None:
-        """Give the reservation back and keep the decision that is about to be sent."""
+        """Give the reservation back and keep the decision that is about to be sent.
+
+        After the seal only the owner's denial is a reason: it does not depend on the data, and the contract takes no
+        release after it. What was charged by then stays charged.
+        """
+        before = BEFORE_DONE if reason is Reason.NOT_APPROVED else BEFORE_SEAL
         with self._transaction() as db:
-            self._write(db, claim, BEFORE_SEAL, state=State.REFUSING, reason=reason, decision=decision)
+            self._write(db, claim, before, state=State.REFUSING, reason=reason, decision=decision)
             self._give_back(db, claim.job)
 
     def refused(self, claim: Claim, tx: str) -> None:
@@ -278,7 +294,9 @@ class Ledger:
     def _write(self, db: sqlite3.Connection, claim: Claim, before: tuple[State, ...], **fields: object) -> None:
         """Change a claimed job that is in one of these states; refused for a claim that is no longer the newest."""
         now = self._clock()
-        values = {"leased_until": now + self._lease, "changed": now} | fields
+        values = (
+            {"leased_until": now + self._lease, "changed": now} | ({"held": 0} if "state" in fields else {}) | fields
+        )
         row = db.execute(
             "SELECT state, fence FROM jobs WHERE scope = ? AND job = ?", (self._scope, claim.job)
         ).fetchone()
@@ -286,9 +304,8 @@ class Ledger:
             raise TryAgain(f"Another custodian process took over job {claim.job}.", "Let that one go on.")
         names = ", ".join(f"{name} = ?" for name in values)  # our own column names
         db.execute(f"UPDATE jobs SET {names} WHERE scope = ? AND job = ?", (*values.values(), self._scope, claim.job))  # noqa: S608
-        what = fields.get("state", fields.get("approval"))
-        if what is not None:
-            self._event(db, claim.job, str(what))
+        if "state" in fields:
+            self._event(db, claim.job, str(fields["state"]))
 
     def _event(self, db: sqlite3.Connection, job: int, what: str) -> None:
         values = (self._clock(), self._scope, job, what)

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from app.protocol.market import DatasetRecord, Job, JobState, License
+from app.protocol.market import Approval, DatasetRecord, Job, JobState, License
 
 if TYPE_CHECKING:
     from app.chain.account import Account
+    from app.chain.desk import Event
     from app.chain.market import Market
+
+
+WORDS = {Approval.APPROVED: "JobApproved", Approval.DENIED: "JobDenied"}
 
 
 class MarketChain:
@@ -53,12 +57,18 @@ class MarketChain:
                 yield job, self._market.dataset_version(dataset, job.version).epoch
 
     def final(self, job: Job) -> bool:
-        """Whether a finalized block holds the event that this job became COMPUTED with this receipt."""
+        """Whether finalized blocks hold the event that this job became COMPUTED with this receipt, and the owner's word
+        if there is one.
+        """
         last = self._market.finalized_block
         if last < job.opened_block:
             return False
-        found = self._market.desk.find("JobMarket", "JobComputed", job.opened_block, last, job.id)
-        return any(event.args["receipt"] == job.receipt for event in found)
+        if not any(event.args["receipt"] == job.receipt for event in self._found(job, "JobComputed", last)):
+            return False
+        return job.approval is Approval.NONE or bool(self._found(job, WORDS[job.approval], last))
+
+    def _found(self, job: Job, event: str, last: int) -> list[Event]:
+        return self._market.desk.find("JobMarket", event, job.opened_block, last, job.id)
 
     def release(self, job: int, sealed: str, decision: str) -> str:
         """Errors: AlreadyReleased, Reverted, Unavailable."""

@@ -12,8 +12,9 @@ from app.protocol.leak import Released
 
 SCHEMA = """
 CREATE TABLE jobs (
-    scope TEXT, job INTEGER, dataset INTEGER, state TEXT, fence INTEGER, leased_until INTEGER, approval TEXT,
-    changed INTEGER, reason TEXT, decision BLOB, document BLOB, ciphertext BLOB, tx TEXT, PRIMARY KEY (scope, job));
+    scope TEXT, job INTEGER, dataset INTEGER, state TEXT, fence INTEGER, leased_until INTEGER,
+    changed INTEGER, reason TEXT, decision BLOB, document BLOB, ciphertext BLOB, tx TEXT,
+    held INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (scope, job));
 CREATE TABLE entries (
     scope TEXT, job INTEGER, dataset INTEGER, first INTEGER, past INTEGER, kind TEXT, forms TEXT, opaque TEXT,
     micro_epsilon INTEGER, query TEXT, answered INTEGER, charged INTEGER, rank INTEGER, again INTEGER,
@@ -24,6 +25,15 @@ CREATE TABLE samples (scope TEXT, name TEXT, outputs BLOB, PRIMARY KEY (scope, n
 CREATE TABLE decryptions (scope TEXT, dataset INTEGER, epoch INTEGER, job INTEGER, PRIMARY KEY (scope, dataset, job));
 CREATE TABLE events (id INTEGER PRIMARY KEY, at INTEGER, scope TEXT, job INTEGER, what TEXT);
 """
+# What leads from each earlier version to the next. The first one kept the owner's words itself: those that it had are
+# void, since the chain's is the only one now, and their jobs wait for it.
+UPGRADES = {
+    1: (
+        "ALTER TABLE jobs ADD COLUMN held INTEGER NOT NULL DEFAULT 0",
+        "UPDATE jobs SET held = 1 WHERE approval = 'pending'",
+        "ALTER TABLE jobs DROP COLUMN approval",
+    ),
+}
 
 
 class State(StrEnum):
@@ -40,17 +50,9 @@ class State(StrEnum):
     DROPPED = "dropped"
 
 
-class Approval(StrEnum):
-    """What the owner said to a job under manual approval."""
-
-    NONE = ""
-    PENDING = "pending"
-    APPROVED = "approved"
-    DENIED = "denied"
-
-
 OPEN = (State.SEEN, State.RESERVED, State.VERIFIED, State.SEALED, State.SENT, State.REFUSING)
 BEFORE_SEAL = (State.SEEN, State.RESERVED, State.VERIFIED)
+BEFORE_DONE = (*BEFORE_SEAL, State.SEALED, State.SENT)
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Record:
     job: int
     dataset: int
     state: State
-    approval: Approval
+    held: bool  # until the owner approves it on the chain, or denies it
     changed: int
     reason: str
     decision: bytes | None
@@ -73,9 +75,10 @@ def record_of(row: sqlite3.Row) -> Record:
     """A job's row."""
     blobs = (row["decision"], row["document"], row["ciphertext"])
     decision, document, ciphertext = (None if blob is None else bytes(blob) for blob in blobs)
-    state, approval = State(row["state"]), Approval(row["approval"])
     kept = (decision, document, ciphertext, row["tx"])
-    return Record(row["job"], row["dataset"], state, approval, row["changed"], row["reason"], *kept)
+    return Record(
+        row["job"], row["dataset"], State(row["state"]), bool(row["held"]), row["changed"], row["reason"], *kept
+    )
 
 
 def released_of(row: sqlite3.Row) -> Released:

@@ -23,7 +23,9 @@ class Chain(Records, Protocol):
         """Jobs that wait for this custodian."""
 
     def final(self, job: Job) -> bool:
-        """Whether the block in which the job became COMPUTED with this receipt can no longer be reorganised away."""
+        """Whether the blocks in which the job became COMPUTED with this receipt, and in which the owner said this word
+        if there is one, can no longer be reorganised away.
+        """
 
     def release(self, job: int, sealed: str, decision: str) -> str:
         """Release a job; the transaction's hash. Errors: Reverted, Unavailable."""

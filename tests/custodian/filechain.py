@@ -14,7 +14,7 @@ from app.custodian.seams import Witness
 from app.execution.execute import Execution, execute
 from app.execution.facts import JobFacts
 from app.protocol.errors import Reverted
-from app.protocol.market import DatasetRecord, Job, JobState, License
+from app.protocol.market import Approval, DatasetRecord, Job, JobState, License
 from app.protocol.market import Execution as Part
 from app.storage.folder import BlockStore
 from tests.custodian.world import PlainKeys, SimulatedChain, World, random_keys
@@ -31,7 +31,8 @@ class FileChain(SimulatedChain):
         self.datasets = {(each["id"], each["version"]): DatasetRecord(**each) for each in said["datasets"]}
         for each in said["jobs"]:
             parts = tuple(Part(**part) for part in each.pop("executions"))
-            self.jobs[each["id"]] = Job(**each | {"state": JobState(each["state"]), "executions": parts})
+            enums = {"state": JobState(each["state"]), "approval": Approval(each["approval"])}
+            self.jobs[each["id"]] = Job(**each | enums | {"executions": parts})
 
     @staticmethod
     def save(chain: SimulatedChain, folder: Path) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from app.custodian.ledger import Approval, Ledger, State
+from app.custodian.ledger import Ledger, State
 from app.protocol.errors import BadDocument, TryAgain
 from app.protocol.forms import AFFINE, form
 from app.protocol.leak import Released
@@ -196,18 +198,75 @@ def test_decryption_limit(ledger: Ledger) -> None:
     assert ledger.decryptions(5, 2) == 0
 
 
-def test_approval(ledger: Ledger) -> None:
-    """A held job waits for one word of the owner, which can be given once."""
+def test_a_held_job_is_noted_once_and_goes_on(ledger: Ledger) -> None:
+    """Looking again at a job that waits for the owner writes no second line; what happens next ends the wait."""
+    for _ in range(3):
+        claim = ledger.claim(1, 5)
+        assert claim is not None
+        ledger.hold(claim)
+    assert [record.held for record in ledger.records(State.SEEN)] == [True]
+    assert [what for _, what in ledger.events(1)] == ["seen", "held"]
     claim = ledger.claim(1, 5)
     assert claim is not None
+    assert isinstance(ledger.reserve(claim, 5, lambda history, _: grant()), Grant)
+    assert [record.held for record in ledger.records()] == [False]
+
+
+def test_only_the_owners_denial_refuses_what_is_sealed(ledger: Ledger) -> None:
+    """No other reason is taken after the seal; what was charged stays charged."""
+    claim = ledger.claim(1, 5)
+    assert claim is not None
+    ledger.reserve(claim, 5, lambda history, _: grant())
+    ledger.verified(claim, 5, 1, 10)
+    ledger.sealed(claim, document=b"document", ciphertext=b"cipher", decision=b"release", answer=None)
     with pytest.raises(TryAgain):
-        ledger.answer(1, Approval.APPROVED)
+        ledger.refusing(claim, Reason.RANK_BUDGET, b"refusal")
+    ledger.refusing(claim, Reason.NOT_APPROVED, b"refusal")
+    assert [(each.state, each.decision) for each in ledger.records()] == [(State.REFUSING, b"refusal")]
+    assert len(ledger.history(5)) == 1
+
+
+FIRST_VERSION = """
+CREATE TABLE jobs (
+    scope TEXT, job INTEGER, dataset INTEGER, state TEXT, fence INTEGER, leased_until INTEGER, approval TEXT,
+    changed INTEGER, reason TEXT, decision BLOB, document BLOB, ciphertext BLOB, tx TEXT, PRIMARY KEY (scope, job));
+CREATE TABLE entries (
+    scope TEXT, job INTEGER, dataset INTEGER, first INTEGER, past INTEGER, kind TEXT, forms TEXT, opaque TEXT,
+    micro_epsilon INTEGER, query TEXT, answered INTEGER, charged INTEGER, rank INTEGER, again INTEGER,
+    PRIMARY KEY (scope, job));
+CREATE INDEX entries_by_dataset ON entries (scope, dataset);
+CREATE TABLE answers (scope TEXT, query TEXT, answer BLOB, PRIMARY KEY (scope, query));
+CREATE TABLE samples (scope TEXT, name TEXT, outputs BLOB, PRIMARY KEY (scope, name));
+CREATE TABLE decryptions (scope TEXT, dataset INTEGER, epoch INTEGER, job INTEGER, PRIMARY KEY (scope, dataset, job));
+CREATE TABLE events (id INTEGER PRIMARY KEY, at INTEGER, scope TEXT, job INTEGER, what TEXT);
+INSERT INTO jobs VALUES ('1:0x1', 1, 5, 'done', 3, 9, '', 9, '', x'01', x'02', NULL, '0xaa');
+INSERT INTO jobs VALUES ('1:0x1', 2, 5, 'seen', 1, 0, 'pending', 9, '', NULL, NULL, NULL, '');
+INSERT INTO jobs VALUES ('1:0x1', 3, 5, 'seen', 1, 0, 'approved', 9, '', NULL, NULL, NULL, '');
+INSERT INTO entries VALUES ('1:0x1', 1, 5, 0, 10, 'score', '[]', '[]', 7, 'q', 0, 1, 1, 0);
+INSERT INTO decryptions VALUES ('1:0x1', 5, 1, 1);
+PRAGMA user_version = 1;
+"""
+
+
+def test_a_ledger_of_the_first_version_is_brought_along(tmp_path: Path, clock: Time) -> None:
+    """Budgets, decryptions and states stay; its own words of the owner are void, since the chain's alone counts."""
+    path = tmp_path / "ledger.sqlite"
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(FIRST_VERSION)
+    for _ in range(2):  # and again, as what it is now
+        ledger = Ledger(path, "1:0x1", clock)
+        assert [(each.job, each.state, each.held) for each in ledger.records()] == [
+            (1, State.DONE, False), (2, State.SEEN, True), (3, State.SEEN, False),
+        ]  # fmt: skip
+        done = ledger.record(1)
+        assert done is not None
+        assert (done.decision, done.document, done.tx) == (b"\1", b"\2", "0xaa")
+        assert [each.micro_epsilon for each in ledger.history(5)] == [7]
+        assert ledger.decryptions(5, 1) == 1
+    claim = ledger.claim(3, 5)
+    assert claim is not None
+    assert claim.fence == 2
     ledger.hold(claim)
-    assert [r.job for r in ledger.records(State.SEEN) if r.approval == Approval.PENDING] == [1]
-    ledger.answer(1, Approval.APPROVED)
-    with pytest.raises(TryAgain):
-        ledger.answer(1, Approval.DENIED)
-    assert ledger.claim(1, 5) is not None
 
 
 def test_scopes_are_apart(ledger: Ledger, tmp_path: Path, clock: Time) -> None:
@@ -224,8 +283,6 @@ def test_foreign_and_newer_files_are_refused(tmp_path: Path, clock: Time) -> Non
     junk.write_bytes(b"not a database, but long enough to be read as one" * 100)
     with pytest.raises(BadDocument):
         Ledger(junk, "1:0x1", clock)
-    import sqlite3
-
     newer = tmp_path / "newer.sqlite"
     with sqlite3.connect(newer) as db:
         db.execute("PRAGMA user_version = 99")

@@ -17,8 +17,8 @@ from app.execution.execute import execute
 from app.execution.facts import gather
 from app.protocol.documents import sha256
 from app.protocol.errors import AlreadyReleased
-from app.protocol.market import JobState
-from app.protocol.receipt import Decision
+from app.protocol.market import Approval, JobState
+from app.protocol.receipt import Decision, OutputPolicy
 from app.storage.cid import digest_to_cid
 from fhe.circuit import Circuit
 from fhe.circuit_form import encode
@@ -107,6 +107,40 @@ def test_refusals_on_the_contracts(scene: Scene) -> None:
     assert (market.job(identity).state, market.job(identity).reason) == (JobState.REFUSED, "concentration")
     assert (market.job(forged).state, market.job(forged).reason) == (JobState.REFUSED, "output-mismatch")
     assert scene.world.ledger.decryptions(scene.stage.dataset, 1) == 0
+
+
+def test_the_owners_word_decides_on_the_contracts(scene: Scene) -> None:
+    """Under a manual policy the agent waits, goes on after the chain's yes, and refuses after its no."""
+    market, owner = scene.stage.market, scene.stage.owner
+    policy = OutputPolicy(approval="manual", max_rank=4)
+    scene.world.store.put(policy.to_bytes())
+    offer = market.create_offer(
+        owner, scene.stage.dataset, price_license=0, price_job=DOLLAR, price_row=1, max_jobs=9, max_rows=1000,
+        duration=24 * HOUR, policy=policy.digest,
+    )  # fmt: skip
+    scene.license = market.buy_license(scene.stage.buyer, offer.value).value
+    yes, no = scene.compute(linear_circuit([SPREAD])), scene.compute(linear_circuit([SPREAD], [1]))
+    assert {each.detail for each in scene.agent.step()} == {"the owner has to approve it"}
+    market.approve_job(owner, yes)
+    market.deny_job(owner, no)
+    assert {each.job: each.what for each in scene.agent.step()} == {yes: "done", no: "refused"}
+    assert (market.job(no).state, market.job(no).reason) == (JobState.REFUSED, "not-approved")
+
+
+@pytest.mark.parametrize("word", [Approval.APPROVED, Approval.DENIED])
+def test_a_word_that_is_not_final_is_not_acted_on(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, word: Approval
+) -> None:
+    """A yes or a no in a block that could still be taken back releases and refuses nothing."""
+    market = scene.stage.market
+    number = scene.compute(linear_circuit([SPREAD]))
+    before = market.block_number
+    (market.approve_job if word is Approval.APPROVED else market.deny_job)(scene.stage.owner, number)
+    monkeypatch.setattr(type(market), "finalized_block", property(lambda self: before))
+    assert scene.agent.process(number).what == "waiting"
+    assert market.job(number).state is JobState.COMPUTED
+    monkeypatch.setattr(type(market), "finalized_block", property(lambda self: before + 1))
+    assert scene.agent.process(number).what == {Approval.APPROVED: "done", Approval.DENIED: "refused"}[word]
 
 
 def test_finality_is_read_from_events(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,14 +10,14 @@ import pytest
 
 from app.custodian.evidence import Limits
 from app.custodian.explain import explain
-from app.custodian.ledger import Approval, State
+from app.custodian.ledger import State
 from app.custodian.noise import discrete_laplace
 from app.custodian.readout import noise_scale_milli, to_step
 from app.custodian.rotation import Destroyed, retire
 from app.custodian.statement import statement
 from app.custodian.vault import Vault, harden
 from app.protocol.errors import NotFound, TryAgain, WrongPassphrase
-from app.protocol.market import Job, JobState
+from app.protocol.market import Approval, Job, JobState
 from app.protocol.reasons import Reason
 from app.protocol.receipt import OutputPolicy
 from app.storage.cid import digest_to_cid
@@ -116,10 +116,36 @@ def test_manual_approval(tmp_path: Path) -> None:
     assert {outcome.what for outcome in agent.step()} == {"waiting"}
     assert {outcome.what for outcome in agent.step()} == {"waiting"}
     assert world.ledger.decryptions(1, 1) == 0
-    world.ledger.answer(yes, Approval.APPROVED)
-    world.ledger.answer(no, Approval.DENIED)
+    assert [record.held for record in world.ledger.records()] == [True, True]
+    world.say(yes, Approval.APPROVED)
+    world.say(no, Approval.DENIED)
     assert [(o.what, o.detail) for o in agent.step()][1] == ("refused", "not-approved")
     assert world.chain.job(yes).state is JobState.SETTLED
+
+
+def test_a_denied_job_is_refused_under_every_policy(tmp_path: Path) -> None:
+    """The contract takes no release of it, so the buyer has the price back at once; nothing is decrypted."""
+    world = World(tmp_path)
+    number = world.job(linear_circuit([SPREAD]), approval=Approval.DENIED)
+    assert world.agent().process(number).detail == "not-approved"
+    assert (world.ledger.decryptions(1, 1), world.ledger.history(1)) == (0, [])
+
+
+def test_a_denial_that_comes_after_the_seal_is_heeded(tmp_path: Path) -> None:
+    """A job that is sealed, or half sent, is refused, and what it took from the budgets stays taken."""
+    for step in ("keep", "release"):
+        world = World(tmp_path / step)
+        number = world.job(linear_circuit([SPREAD]))
+
+        def deny(name: str, world: World = world, number: int = number, step: str = step) -> None:
+            if name == step:
+                world.say(number, Approval.DENIED)
+
+        assert world.agent(witness=deny).process(number).what == "waiting"
+        assert world.chain.job(number).state is JobState.COMPUTED
+        assert world.agent().process(number).detail == "not-approved"
+        assert (world.chain.job(number).state, len(world.ledger.history(1))) == (JobState.REFUSED, 1)
+        assert [entry[0] for entry in world.chain.of(number)] == ["refuse"]
 
 
 def test_hopeless_jobs_do_not_ask_the_owner(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from app.protocol.dataset import Affine, Codebook, ColumnCode, EncodedFile, Encr
 from app.protocol.documents import sha256
 from app.protocol.errors import NotFound, Reverted
 from app.protocol.manifest import Card, FileCheck, Manifest, write_manifest
-from app.protocol.market import ZERO, DatasetRecord, Job, JobState, License
+from app.protocol.market import ZERO, Approval, DatasetRecord, Job, JobState, License
 from app.protocol.market import Execution as Part
 from app.protocol.receipt import OutputPolicy, Receipt, SealContext, SealedResult
 from app.protocol.seams import Store
@@ -97,6 +97,8 @@ class SimulatedChain:
         with self.lock:
             if self.jobs[number].state is not JobState.COMPUTED:
                 raise Reverted(f"Job {number} is over.", reason="WrongState")
+            if what == "release" and self.jobs[number].approval is Approval.DENIED:
+                raise Reverted(f"Job {number} was denied.", reason="DeniedByOwner")
             self.jobs[number] = replace(self.jobs[number], **changes)  # type: ignore[arg-type]
             first = str(changes.get("sealed", changes.get("reason")))
             self.transactions.append((what, number, first, str(changes["decision"])))
@@ -316,6 +318,10 @@ class World:
         self.compute(number)
         self.chain.jobs[number] = replace(self.chain.jobs[number], **changes)  # type: ignore[arg-type]
         return number
+
+    def say(self, number: int, word: Approval) -> None:
+        """The owner's word, on the chain."""
+        self.chain.jobs[number] = replace(self.chain.jobs[number], approval=word)
 
     def compute(self, number: int) -> Execution:
         """Let honest executors agree on a job and publish its output."""
