@@ -2,7 +2,7 @@
 // document against the job. What a browser cannot do, running the circuit again, the printed command does.
 
 import { cidOf, fromHex, sha256 } from "./bytes.js";
-import { names, receiptOf } from "./chain.js";
+import { logsOf, names, receiptOf } from "./chain.js";
 import { canonicalBytes, parseCanonical } from "./canonical.js";
 import { h, say, status } from "./dom.js";
 import { addressOf, messageHash } from "./ethereum.js";
@@ -35,15 +35,22 @@ async function signerOf(decision) {
   return addressOf(Point.fromBytes(point).toBytes(false));
 }
 
+// Whom these events name themselves; of a release only the signed decision tells.
+const NAMED = new Set(["JobOpened", "Committed", "Revealed", "ExecutorSlashed", "JobApproved", "JobDenied"]);
+
 /** What was compared for one fact; throws what is wrong. */
 async function check(row) {
-  const { digest, cid, tx, blockHash } = row.dataset;
+  const { event, digest, cid, tx, blockHash } = row.dataset;
+  const by = row.querySelector("[data-by]")?.dataset.by.toLowerCase() ?? "";
   const done = [];
   const { logs, blockHash: found, source } = await receiptOf(tx);
   if (blockHash && found !== blockHash) throw wrong("its transaction is in another block than this page says");
-  if (!logs.length) throw wrong("its transaction says nothing of this market");
-  if (digest && !names(logs, digest)) throw wrong("its transaction does not name this digest");
-  done.push(digest ? "named by its transaction" : "its transaction is on chain");
+  const about = logsOf(logs, event, event === "DatasetVersion" ? expected.dataset : expected.job);
+  if (!about.length) throw wrong("its transaction says nothing of the kind about this job");
+  const said = about.filter((log) => !digest || names(log, digest));
+  if (!said.length) throw wrong("its transaction does not name this digest");
+  if (NAMED.has(event) && !said.some((log) => names(log, by.slice(2).padStart(64, "0")))) throw wrong("its transaction names somebody else");
+  done.push(`${digest ? "named by its transaction" : "its transaction says so"}${NAMED.has(event) ? ", and by whom" : ""}`);
   if (cid) {
     if (cidOf(digest) !== cid) throw wrong("digest and identifier differ");
     const bytes = await apiBytes(`/v1/blobs/${cid}`);
@@ -54,8 +61,7 @@ async function check(row) {
     if (DOCUMENTS[document.kind]) done.push("names this job");
     if (document.kind === "darkroom/decision") {
       const signer = await signerOf(document);
-      const by = row.querySelector("td a")?.title ?? "";
-      if (signer.toLowerCase() !== by.toLowerCase()) throw wrong("somebody else signed it");
+      if (signer.toLowerCase() !== by) throw wrong("somebody else signed it");
       done.push("signature is the custodian's");
     }
   }
@@ -70,6 +76,7 @@ async function checkAll(button, summary) {
   for (const [at, row] of rows.entries()) {
     say(summary, "calm", `Checking ${at + 1} of ${rows.length}.`);
     const place = row.querySelector("[data-verdict]");
+    place.replaceChildren(status("calm", "clock", "Checking"));
     try {
       const { done, source } = await check(row);
       through = source;

@@ -22,11 +22,6 @@ export const SELECTORS = {
   "faucet(address,uint256)": "7b56c2b2",
 };
 
-export const TOPICS = {
-  JobOpened: "0xb169e25066c711c292a878d0248b6d068ff2a7a5385f643454981193d914cfca",
-  JobReleased: "0x527c284e0a8cf20284155e5dc500c71df2b8f1075413df3eb2174925b57e46e7",
-};
-
 const PERMIT_SECONDS = 2 * 3600; // an hour, and clocks that differ
 const PERMIT_FIELDS = ["owner:address", "spender:address", "value:uint256", "nonce:uint256", "deadline:uint256"];
 

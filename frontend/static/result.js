@@ -2,9 +2,8 @@
 // browser opens it. The plaintext lives in this page and is gone with it.
 
 import { sha256 } from "./bytes.js";
-import { TOPICS } from "./calls.js";
 import { canonicalBytes, parseCanonical } from "./canonical.js";
-import { jobLog, receiptOf, wordsOf } from "./chain.js";
+import { logsOf, receiptOf, wordsOf } from "./chain.js";
 import { chart } from "./chart.js";
 import { Steps, download, h, hush, icon, say } from "./dom.js";
 import { facts } from "./facts.js";
@@ -21,9 +20,9 @@ const mismatch = (what) => new Problem(`The sealed result is not this job's: ${w
 
 async function fromChain() {
   const { logs, source } = await receiptOf(order.releaseTx);
-  const log = jobLog(logs, TOPICS.JobReleased, order.job);
+  const [log] = logsOf(logs, "JobReleased", order.job);
   if (!log || wordsOf(log)[0] !== order.sealed) throw mismatch("the chain names another document");
-  const opened = jobLog((await receiptOf(order.openTx)).logs, TOPICS.JobOpened, order.job);
+  const [opened] = logsOf((await receiptOf(order.openTx)).logs, "JobOpened", order.job);
   const words = opened ? wordsOf(opened) : [];
   if (words[2] !== order.circuit || words[5] !== order.sealingKey || BigInt(words[0] ?? 0) !== BigInt(order.license)) throw mismatch("the chain's order is another");
   return source;

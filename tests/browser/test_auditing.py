@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Page, Route, expect
+from sqlmodel import Session, col, select
 
+from app.market.db.tables import DatasetRow, EventRow
+from app.storage.cid import digest_to_cid
 from tests.api.scene import Scene
-from tests.browser.conftest import Arrive, Person
+from tests.browser.conftest import Arrive, Person, Visit
+from tests.browser.serving import Site
+from tests.browser.states import States
+from tests.chain.scenario import digest
 
 pytestmark = pytest.mark.browser
 
@@ -52,7 +60,7 @@ def test_an_auditor_sees_a_node_that_invents_a_transaction(arrive: Arrive, scene
 
     page.route("**/v1/rpc", empty)
     page.get_by_role("button", name="Check now").click()
-    expect(page.get_by_text("its transaction says nothing of this market").first).to_be_visible()
+    expect(page.get_by_text("its transaction says nothing of the kind about this job").first).to_be_visible()
 
 
 def test_what_is_out_of_reach_is_not_called_wrong(arrive: Arrive, scene: Scene) -> None:
@@ -62,3 +70,83 @@ def test_what_is_out_of_reach_is_not_called_wrong(arrive: Arrive, scene: Scene) 
     page.get_by_role("button", name="Check now").click()
     expect(page.get_by_text("Out of reach").first).to_be_visible()
     expect(page.get_by_text("facts are wrong")).to_have_count(0)
+
+
+def verdict(page: Page, claim: str) -> str:
+    """What the browser found about a claim."""
+    row = page.locator("#facts tbody tr").filter(has_text=claim)
+    return row.locator("[data-verdict]").first.inner_text()
+
+
+def checked(page: Page, path: str) -> None:
+    """Open an audit and have it checked to the end."""
+    page.goto(f"{path}/audit")
+    page.get_by_role("button", name="Check now").click()
+    expect(page.locator("[data-summary]")).to_contain_text("confirmed")
+
+
+def test_a_damaged_block_in_the_store_fails_its_fact(visit: Visit, here: Site, world: States) -> None:
+    """A block whose bytes are no longer those of its name is shown as wrong, and only that fact."""
+    with world.database.session() as session:
+        cid = digest_to_cid(session.get_one(DatasetRow, 1).manifest)
+    block: Path = world.folder / "store" / cid[-2:] / cid
+    right = block.read_bytes()
+    page = visit(here)
+    block.write_bytes(right.replace(b"Household", b"Hausehold"))
+    try:
+        checked(page, world.at["refused"])
+    finally:
+        block.write_bytes(right)
+    assert "Wrong" in verdict(page, "The dataset's manifest")
+    assert "does not hash to it" in verdict(page, "The dataset's manifest")
+    assert "Confirmed" in verdict(page, "The root over all of the dataset's ciphertexts")
+    expect(page.locator("[data-summary]")).to_contain_text("1 fact is wrong")
+    checked(page, world.at["refused"])
+    assert "Confirmed" in verdict(page, "The dataset's manifest")
+
+
+def rewrite(session: Session, event: EventRow, args: str) -> None:
+    """Change what a node's database says of an event."""
+    event.args = args
+    session.add(event)
+    session.commit()
+
+
+def test_a_node_whose_database_lies_is_caught_by_the_chain(visit: Visit, here: Site, world: States) -> None:
+    """A digest, an account and a fact that the node made up are not in the transactions that it names for them."""
+    path = world.at["refused"]
+    page = visit(here)
+    with world.database.session() as session:
+        mine = select(EventRow).where(EventRow.job == int(path.rpartition("/")[2])).order_by(col(EventRow.block))
+        events = {event.name: event for event in session.exec(mine)}
+        kept = {name: event.args for name, event in events.items()}
+        lies = {"JobComputed": {"receipt": digest("a lie")}, "Revealed": {"provider": "0x" + "11" * 20}}
+        try:
+            for name, lie in lies.items():
+                rewrite(session, events[name], json.dumps(json.loads(kept[name]) | lie))
+            checked(page, path)
+        finally:
+            for name in lies:
+                rewrite(session, events[name], kept[name])
+    assert "its transaction does not name this digest" in verdict(page, "Enough executors agree on this receipt")
+    assert "its transaction names somebody else" in page.inner_text("#facts")
+    expect(page.locator("[data-summary]")).to_contain_text("2 facts are wrong")
+
+
+def test_an_owners_word_that_was_never_given_is_caught(visit: Visit, here: Site, world: States) -> None:
+    """A node that calls another event an owner's approval is told by the transaction itself."""
+    path = world.at["computed"]
+    with world.database.session() as session:
+        mine = select(EventRow).where(EventRow.job == int(path.rpartition("/")[2]), EventRow.name == "JobAssigned")
+        event = session.exec(mine).one()
+        owner, kept = session.get_one(DatasetRow, 1).owner, event.args
+        event.name = "JobApproved"
+        page = visit(here)
+        try:
+            rewrite(session, event, json.dumps({"owner": owner}))
+            checked(page, path)
+        finally:
+            event.name = "JobAssigned"
+            rewrite(session, event, kept)
+    said = verdict(page, "The dataset's owner approved the release")
+    assert "its transaction says nothing of the kind about this job" in said

@@ -18,6 +18,7 @@ from playwright.sync_api import Page, expect
 
 from app.chain.account import Account
 from app.market.api.pages.assets import FRONTEND, Assets
+from app.market.queries.audit import CLAIMS
 from app.protocol.documents import canonical
 from app.protocol.errors import WrongPassphrase
 from app.protocol.sealed_file import MIN_WORK, open_sealed, seal
@@ -173,10 +174,11 @@ def test_calls_and_events_are_those_of_the_contracts() -> None:
     """Every pinned selector and topic is the contracts' own."""
     text = (FRONTEND / "static" / "calls.js").read_text("utf-8")
     pinned = dict(re.findall(r'^  "(\w+\(.*\))": "([0-9a-f]{8})",$', text, re.MULTILINE))
-    topics = dict(re.findall(r'^  (\w+): "0x([0-9a-f]{64})",$', text, re.MULTILINE))
+    chain = (FRONTEND / "static" / "chain.js").read_text("utf-8")
+    topics = dict(re.findall(r'^  (\w+): "0x([0-9a-f]{64})",$', chain, re.MULTILINE))
     assert len(pinned) >= 10
     functions, events = set(), {}
-    for name in ("LicenseMarket", "JobMarket", "TestUSD"):
+    for name in ("LicenseMarket", "DatasetRegistry", "JobMarket", "TestUSD"):
         for entry in load(name).abi:
             words = f"{entry.get('name')}({','.join(_type(each) for each in entry.get('inputs', []))})"
             if entry["type"] == "function":
@@ -186,6 +188,7 @@ def test_calls_and_events_are_those_of_the_contracts() -> None:
     assert set(pinned) <= functions
     assert pinned == {words: bytes(keccak(text=words)).hex()[:8] for words in pinned}
     assert topics == {name: events[name] for name in topics}
+    assert {*CLAIMS, "DatasetVersion"} == set(topics)  # every event that an audit page's facts come from
 
 
 def _type(said: dict[str, Any]) -> str:

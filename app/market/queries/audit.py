@@ -21,6 +21,7 @@ class AuditFact(Answer):
     """One claim. `digest` is its value (64 hex digits, or "" for facts that are no digest)."""
 
     claim: str
+    event: str  # of the contracts, that puts it on record; "" while it is not there
     by: str  # address, or "" for the contract itself
     digest: str
     cid: str  # of the object that the digest names, "" when it names none
@@ -53,7 +54,7 @@ CLAIMS: Mapping[str, tuple[tuple[str, str, str, bool], ...]] = {
     "Committed": (("An executor committed to its receipt", "provider", "commitment", False),),
     "Revealed": (("An executor's receipt", "provider", "receipt", True),),
     "ExecutorSlashed": (("An executor lost its stake", "provider", "", False),),
-    "JobDisputed": (("The executors did not agree; more were drawn", "", "", False),),
+    "JobDisputed": (("Not enough executors agreed yet; more are drawn", "", "", False),),
     "JobComputed": (("Enough executors agree on this receipt", "", "receipt", True),),
     "JobApproved": (("The dataset's owner approved the release", "owner", "", False),),
     "JobDenied": (("The dataset's owner denied the release", "owner", "", False),),
@@ -90,6 +91,7 @@ def audit_facts(session: Session, job: int) -> AuditFacts:
             facts.append(
                 AuditFact(
                     claim=claim,
+                    event=event.name,
                     by=dataset.custodian if by == "custodian" else args[by] if by else "",
                     digest=word,
                     cid=digest_to_cid(word) if stored else "",
@@ -131,6 +133,7 @@ def _version_facts(session: Session, job: JobRow, dataset: DatasetRow) -> Iterat
     ):
         yield AuditFact(
             claim=claim,
+            event="DatasetVersion",
             by=dataset.owner,
             digest=digest,
             cid=digest_to_cid(digest) if stored else "",
@@ -143,4 +146,6 @@ def _version_facts(session: Session, job: JobRow, dataset: DatasetRow) -> Iterat
 
 
 def _open(claim: str) -> AuditFact:
-    return AuditFact(claim=claim, by="", digest="", cid="", source="", block=0, block_hash="", at=0, status="open")
+    return AuditFact(
+        claim=claim, event="", by="", digest="", cid="", source="", block=0, block_hash="", at=0, status="open"
+    )

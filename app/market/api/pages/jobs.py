@@ -105,6 +105,7 @@ def audit_page(here: Visiting, id: Id) -> HTMLResponse:
         title = dataset(session, detail.job.dataset).entry.title
     expected = {
         "job": id,
+        "dataset": detail.job.dataset,
         "market": facts.market,
         "chainId": facts.chain_id,
         "manifest": detail.manifest,
