@@ -3,7 +3,8 @@
 Rules: every digest that the chain names is recomputed from bytes; every file that the job read is read whole and its
 Merkle root compared; the circuit is evaluated again and every executor's receipt compared with ours; commitments are
 recomputed from what was revealed; the sealed result must name this very job; the custodian's decision must carry its
-signature and the offer's policy. The checks go on after a wrong fact: an auditor wants to see all of them.
+signature and the offer's policy; where that policy leaves the release to the owner, the owner's yes must come before
+it. The checks go on after a wrong fact: an auditor wants to see all of them.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.auditor.report import AuditReport, Check, Status
+from app.auditor.report import AuditReport, Check, Finding, Status
+from app.auditor.word import owners_word, said
 from app.execution.execute import Execution, check_receipt, execute
-from app.execution.facts import JobFacts, load_circuit, load_manifest, seal_context
+from app.execution.facts import JobFacts, load_circuit, load_manifest, load_policy, seal_context
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import BadReceipt, DarkroomError, TryAgain
 from app.protocol.market import ZERO, Job
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     from fhe.profile import EncryptionProfile
 
 BLOCK = 8 << 20
-Finding = tuple[Status, str, str]  # status, digest, detail
 
 
 @dataclass
@@ -102,6 +103,7 @@ class Auditor:
         yield self._check("re-execution gives the agreed result", source.get("JobComputed", ""), the_execution)
         if execution is not None:
             yield from self._receipts(events, execution)
+        yield from self._word(facts, events)
         yield from self._release(facts, source)
 
     def _events(self, job: Job) -> list[Event]:
@@ -167,6 +169,22 @@ class Auditor:
                 return Status.CONFIRMED, digest, "equal to our own, byte for byte"
 
             yield self._check(f"the receipt of {who} is true", event.tx, the_receipt)
+
+    def _word(self, facts: JobFacts, events: list[Event]) -> Iterator[Check]:
+        """Only of jobs whose policy asks for the owner's word, and of those on which it was said all the same."""
+        digest, word, manual = self.market.license(facts.job.license).policy, said(events), None
+
+        def the_policy() -> Finding:
+            nonlocal manual
+            manual = load_policy(self.store, facts.manifest, digest).approval == "manual"
+            return Status.CONFIRMED, digest, "manual approval" if manual else "automatic approval"
+
+        found = self._check("the policy is the one that the license was sold under", digest_to_cid(digest), the_policy)
+        if manual is None:
+            yield found
+        elif manual or word:
+            claim = "the release keeps to the owner's word"
+            yield self._check(claim, word.tx if word else "", lambda: owners_word(facts.job, events, manual=manual))
 
     def _release(self, facts: JobFacts, source: dict[str, str]) -> Iterator[Check]:
         job = facts.job

@@ -15,6 +15,9 @@ class Status(StrEnum):
     OPEN = "open"  # not there yet: the job has not come so far
 
 
+Finding = tuple[Status, str, str]  # status, digest, detail
+
+
 @dataclass(frozen=True)
 class Check:
     """One fact of a job."""

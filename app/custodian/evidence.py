@@ -10,14 +10,13 @@ from dataclasses import dataclass
 
 from app.custodian.seams import Chain
 from app.execution.execute import Execution
-from app.execution.facts import JobFacts, load_circuit, load_manifest
+from app.execution.facts import JobFacts, load_circuit, load_manifest, load_policy
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import BadDocument, BadInput, BadKey, RowsOutsideDataset
-from app.protocol.manifest import Manifest
-from app.protocol.market import Job, License
+from app.protocol.market import Job
 from app.protocol.merkle import root as merkle_root
 from app.protocol.reasons import Reason
-from app.protocol.receipt import OutputPolicy, Receipt
+from app.protocol.receipt import Receipt
 from app.protocol.release import Facts, check_execution
 from app.protocol.seams import Store
 from app.seal.hpke import public_key
@@ -48,13 +47,6 @@ class Evidence:
     work: JobFacts
 
 
-def load_policy(store: Store, manifest: Manifest, held: License) -> OutputPolicy:
-    """The policy that the license was sold under. Errors: NotFound, BadBlock, BadDocument."""
-    if manifest.policy.digest == held.policy:
-        return manifest.policy
-    return OutputPolicy.from_bytes(store.read(digest_to_cid(held.policy), limit=MAX_DOCUMENT_BYTES))
-
-
 def gather(
     chain: Chain,
     store: Store,
@@ -71,7 +63,7 @@ def gather(
     """
     dataset, held = chain.dataset_version(job.dataset, job.version), chain.license(job.license)
     manifest = load_manifest(store, dataset)
-    policy, profile = load_policy(store, manifest, held), find_profile(manifest.table.profile)
+    policy, profile = load_policy(store, manifest, held.policy), find_profile(manifest.table.profile)
     try:
         circuit = load_circuit(store, job.circuit)
         check(circuit, manifest.table.codebook, profile)

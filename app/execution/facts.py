@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from app.protocol.dataset import EncryptedTable
+from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import BadDocument, BadKey
 from app.protocol.manifest import Manifest, read_manifest
 from app.protocol.market import DatasetRecord, Job
-from app.protocol.receipt import SealContext
+from app.protocol.receipt import OutputPolicy, SealContext
 from app.protocol.seams import Store
 from app.storage.cid import digest_to_cid
 from fhe.circuit import Circuit
@@ -69,6 +70,13 @@ def load_manifest(store: Store, record: DatasetRecord) -> Manifest:
             "Do not use this dataset; tell its owner.",
         )
     return manifest
+
+
+def load_policy(store: Store, manifest: Manifest, digest: str) -> OutputPolicy:
+    """The policy of this digest: the manifest's own, or an offer's. Errors: NotFound, BadBlock, BadDocument."""
+    if manifest.policy.digest == digest:
+        return manifest.policy
+    return OutputPolicy.from_bytes(store.read(digest_to_cid(digest), limit=MAX_DOCUMENT_BYTES))
 
 
 def load_circuit(store: Store, digest: str) -> Circuit:

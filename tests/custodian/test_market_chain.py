@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from app.auditor.audit import Auditor
+from app.auditor.report import Check, Status
+from app.auditor.word import owners_word
 from app.chain.account import digest_signer
+from app.chain.desk import Event
 from app.chain.embedded import EmbeddedChain
 from app.custodian.agent import CustodianAgent
 from app.custodian.market_chain import MarketChain
 from app.execution.execute import execute
 from app.execution.facts import gather
 from app.protocol.documents import sha256
-from app.protocol.errors import AlreadyReleased
+from app.protocol.errors import AlreadyReleased, VerificationFailed
 from app.protocol.market import Approval, JobState
 from app.protocol.receipt import Decision, OutputPolicy
 from app.storage.cid import digest_to_cid
@@ -36,6 +40,24 @@ class Scene:
     stage: Stage
     license: int
     agent: CustodianAgent
+
+    def ask_the_owner(self) -> None:
+        """From now on, jobs run under a license whose policy leaves each release to the owner."""
+        market, policy = self.stage.market, OutputPolicy(approval="manual", max_rank=4)
+        self.world.store.put(policy.to_bytes())
+        offer = market.create_offer(
+            self.stage.owner, self.stage.dataset, price_license=0, price_job=DOLLAR, price_row=1, max_jobs=9,
+            max_rows=1000, duration=24 * HOUR, policy=policy.digest,
+        )  # fmt: skip
+        self.license = market.buy_license(self.stage.buyer, offer.value).value
+
+    def audited(self, job: int) -> Check | None:
+        """What an auditor says of the owner's word."""
+        report = Auditor(self.stage.market, self.world.store).audit(job)
+        found = [check for check in report.checks if check.claim == "the release keeps to the owner's word"]
+        assert len(found) < 2
+        assert not found or report.confirmed == (found[0].status is not Status.WRONG)
+        return found[0] if found else None
 
     def compute(self, circuit: Circuit, receipt: str | None = None) -> int:
         """A job that two drawn providers computed; with `receipt` they agree on that digest instead."""
@@ -112,19 +134,66 @@ def test_refusals_on_the_contracts(scene: Scene) -> None:
 def test_the_owners_word_decides_on_the_contracts(scene: Scene) -> None:
     """Under a manual policy the agent waits, goes on after the chain's yes, and refuses after its no."""
     market, owner = scene.stage.market, scene.stage.owner
-    policy = OutputPolicy(approval="manual", max_rank=4)
-    scene.world.store.put(policy.to_bytes())
-    offer = market.create_offer(
-        owner, scene.stage.dataset, price_license=0, price_job=DOLLAR, price_row=1, max_jobs=9, max_rows=1000,
-        duration=24 * HOUR, policy=policy.digest,
-    )  # fmt: skip
-    scene.license = market.buy_license(scene.stage.buyer, offer.value).value
+    scene.ask_the_owner()
     yes, no = scene.compute(linear_circuit([SPREAD])), scene.compute(linear_circuit([SPREAD], [1]))
     assert {each.detail for each in scene.agent.step()} == {"the owner has to approve it"}
     market.approve_job(owner, yes)
     market.deny_job(owner, no)
     assert {each.job: each.what for each in scene.agent.step()} == {yes: "done", no: "refused"}
     assert (market.job(no).state, market.job(no).reason) == (JobState.REFUSED, "not-approved")
+
+
+def test_an_audit_shows_the_owners_word(scene: Scene) -> None:
+    """Open until it is said, then confirmed with its transaction, released or not; no line where nobody asked."""
+    market, owner = scene.stage.market, scene.stage.owner
+    plain = scene.compute(linear_circuit([SPREAD], [2]))
+    scene.ask_the_owner()
+    yes, no = scene.compute(linear_circuit([SPREAD])), scene.compute(linear_circuit([SPREAD], [1]))
+    waiting = scene.audited(yes)
+    assert waiting is not None
+    assert (waiting.status, waiting.source) == (Status.OPEN, "")
+    sent = {yes: market.approve_job(owner, yes), no: market.deny_job(owner, no)}
+    scene.agent.step()
+    for job, words in ((yes, "released in block"), (no, "nothing was released")):
+        line = scene.audited(job)
+        assert line is not None
+        assert (line.status, line.source) == (Status.CONFIRMED, sent[job].tx)
+        assert owner.address in line.detail
+        assert words in line.detail
+    assert market.job(plain).state is JobState.SETTLED
+    assert scene.audited(plain) is None
+
+
+def test_a_release_without_the_owners_yes_is_found(scene: Scene) -> None:
+    """The contract takes it from the custodian; every auditor sees it."""
+    scene.ask_the_owner()
+    job = scene.compute(linear_circuit([SPREAD]))
+    scene.stage.market.release(scene.stage.owner, job, sealed="1" * 64, decision="2" * 64)
+    report = Auditor(scene.stage.market, scene.world.store).audit(job)
+    (line,) = [check for check in report.checks if check.claim == "the release keeps to the owner's word"]
+    assert (line.status, line.detail) == (Status.WRONG, "released without the owner's approval")
+    assert not report.confirmed
+
+
+def event(name: str, block: int) -> Event:
+    """An event of job 1, as a node tells it."""
+    return Event("JobMarket", name, {"job": 1, "owner": "0xA1"}, block, "", f"0x{block}", 0)
+
+
+@pytest.mark.parametrize(
+    ("approval", "told"),
+    [
+        (Approval.DENIED, [event("JobDenied", 5), event("JobReleased", 9)]),
+        (Approval.APPROVED, [event("JobReleased", 9), event("JobApproved", 10)]),
+    ],
+    ids=["denied", "approved too late"],
+)
+def test_a_release_against_the_owners_word_is_wrong(scene: Scene, approval: Approval, told: list[Event]) -> None:
+    """No contract of ours lets it pass, but an auditor does not have to believe that."""
+    job = replace(scene.stage.market.job(scene.compute(linear_circuit([SPREAD]))), approval=approval)
+    assert owners_word(job, told, manual=True)[0] is Status.WRONG
+    with pytest.raises(VerificationFailed):
+        owners_word(job, told[:0], manual=True)
 
 
 @pytest.mark.parametrize("word", [Approval.APPROVED, Approval.DENIED])
