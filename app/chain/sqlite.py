@@ -18,6 +18,7 @@ from app.protocol.errors import Unavailable
 
 LOCK_SECONDS = 60.0  # how long a writer waits for other processes' blocks
 CACHE_KIB = 16 * 1024
+LOOK = "Check the path, its permissions and the room on the disk."
 TABLE = "CREATE TABLE IF NOT EXISTS kv (k BLOB PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID"
 
 
@@ -35,9 +36,7 @@ class SqliteDB(BaseDB):
             self._connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             self._connection.execute(TABLE)
         except (sqlite3.Error, OSError) as error:
-            raise Unavailable(
-                f"The chain file {path} cannot be opened: {error}.", "Check the path and its permissions."
-            ) from None
+            raise Unavailable(f"The chain file {path} cannot be opened: {error}.", LOOK) from None
 
     def __getitem__(self, key: bytes) -> bytes:
         row = self._connection.execute("SELECT v FROM kv WHERE k = ?", (key,)).fetchone()
@@ -66,10 +65,17 @@ class SqliteDB(BaseDB):
             ) from None
         try:
             yield
+            self._connection.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            self._undo()
+            raise Unavailable(f"The chain file {self._path} cannot be written: {error}.", LOOK) from None
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            self._undo()
             raise
-        self._connection.execute("COMMIT")
+
+    def _undo(self) -> None:
+        if self._connection.in_transaction:  # SQLite ends one by itself when the disk is full
+            self._connection.execute("ROLLBACK")
 
     def close(self) -> None:
         """Release the file."""

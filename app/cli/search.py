@@ -176,8 +176,12 @@ def _extent(facets: Facets) -> str:
     kinds = ", ".join(f"{name} {count}" for name, count in (*facets.classes.items(), *facets.releases.items()) if count)
     words = [kinds, f"{facets.offered} with an offer" if facets.offered else ""]
     if facets.rows:
-        words.append(f"{facets.rows[0]:,} to {facets.rows[1]:,} rows")
+        words.append(f"{_span(*(f'{count:,}' for count in facets.rows))} rows")
     if facets.price:
-        words.append(f"licenses from {dollars(facets.price[0])} to {dollars(facets.price[1])} test dollars")
+        words.append(f"licenses from {_span(*map(dollars, facets.price))} test dollars")
     said = "; ".join(word for word in words if word)
     return f": {said}" if said else ""
+
+
+def _span(low: str, high: str) -> str:
+    return low if low == high else f"{low} to {high}"

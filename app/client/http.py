@@ -41,13 +41,13 @@ Query = Mapping[str, Any]
 class NodeHttp:
     """One node's address. Messages name its host only."""
 
-    def __init__(self, url: str) -> None:
-        """Errors: UsageError for what is no http(s)://host[:port]."""
+    def __init__(self, url: str, patience: float = SILENT_SECONDS) -> None:
+        """`patience` is for silences, in seconds. Errors: UsageError for what is no http(s)://host[:port]."""
         self.url = url.rstrip("/")
         if not _is_origin(self.url):
             raise UsageError("That is no node's address.", "Write it as http://host:port or https://host.")
         self.host = urlsplit(self.url).netloc
-        timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=SILENT_SECONDS)
+        timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, patience), read=patience)
         self._pool = urllib3.PoolManager(timeout=timeout, retries=False, maxsize=4)
 
     def get(self, path: str, query: Query | None = None) -> Any:

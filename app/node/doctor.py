@@ -5,18 +5,19 @@ A check is a function from the home and the settings to findings; an error of a 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from app.client.home import Home
-from app.client.network import open_chain, open_store, read_config
+from app.client.http import NodeHttp
+from app.client.network import NODE_FILE, open_chain, open_store, read_config
 from app.node.settings import PORT, NodeSettings
 from app.protocol.errors import DarkroomError, NotFound
 
@@ -79,7 +80,8 @@ def check_disk(home: Home, _settings: NodeSettings) -> Iterator[Finding]:
     free = shutil.disk_usage(there).free
     level: Level = "fail" if free < DISK_FAIL else "warn" if free < DISK_WARN else "ok"
     fix = "" if level == "ok" else "Free some, or move the home: DARKROOM_HOME."
-    yield Finding("disk", level, f"{free / 2**30:,.1f} GiB are free.", fix)
+    size = f"{free / 2**30:,.1f} GiB" if free >= 1 << 30 else f"{free >> 20} MiB"
+    yield Finding("disk", level, f"{size} are free.", fix)
 
 
 def check_keys(home: Home, _settings: NodeSettings) -> Iterator[Finding]:
@@ -97,7 +99,10 @@ def check_keys(home: Home, _settings: NodeSettings) -> Iterator[Finding]:
         mode = "700" if path.is_dir() else "600"
         yield Finding("keys", "fail", f"Others can read {path}.", f"chmod {mode} {path}")
     if not open_ones:
-        yield Finding("keys", "ok", f"{seen} files of {len(home.actors())} roles are private.")
+        told = (
+            f"{seen} files of {len(home.actors())} roles are private." if home.actors() else "No role lives here yet."
+        )
+        yield Finding("keys", "ok", told)
 
 
 def check_core(_home: Home, _settings: NodeSettings) -> Iterator[Finding]:
@@ -145,6 +150,9 @@ def check_chain(home: Home, settings: NodeSettings) -> Iterator[Finding]:
 def check_store(home: Home, settings: NodeSettings) -> Iterator[Finding]:
     """That a small object comes back from the store as it went in."""
     config = _config(home, settings)
+    if config.store.startswith("folder:") and not (home.root / config.store.removeprefix("folder:")).exists():
+        yield Finding("store", "warn", "The store's folder is not there yet.", "Start the node: darkroom up.")
+        return
     store = open_store(home, config.store)
     began = time.perf_counter()
     cid = store.put(PROBE)
@@ -191,12 +199,16 @@ def check_index(home: Home, settings: NodeSettings) -> Iterator[Finding]:
         yield Finding("index", "warn", told, "Ask their owners to publish them to this store's network.")
 
 
-def check_port(_home: Home, settings: NodeSettings) -> Iterator[Finding]:
+def check_port(home: Home, settings: NodeSettings) -> Iterator[Finding]:
     """That the web server can listen, or does already."""
     host, port = settings.web.host, settings.web.port or PORT
     if not settings.web.run:
         yield Finding("port", "ok", "No web server is wanted here.")
         return
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        if _answers(url := (home.root / NODE_FILE).read_text("utf-8").strip()):
+            yield Finding("port", "ok", f"This home's node answers at {url}.")
+            return
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -206,12 +218,14 @@ def check_port(_home: Home, settings: NodeSettings) -> Iterator[Finding]:
         else:
             yield Finding("port", "ok", f"{host} port {port} is free.")
             return
-    if _answers(host, port):
-        yield Finding("port", "ok", f"A Darkroom node answers on {host} port {port}.")
-    elif settings.web.port is None:
-        yield Finding("port", "warn", f"{host} port {port} is taken.", "The node will choose another and print it.")
+    name = f"[{host}]" if ":" in host else host
+    who = "another home's node" if _answers(f"http://{name}:{port}") else "another program"
+    if settings.web.port is None:
+        told = f"{who.capitalize()} has {host} port {port}."
+        yield Finding("port", "warn", told, "Nothing need be done: this node will choose another and print it.")
     else:
-        yield Finding("port", "fail", f"{host} port {port}: {taken.strerror}.", "Name another port in the settings.")
+        told = f"The node cannot listen on {host} port {port} ({taken.strerror}); {who} may have it."
+        yield Finding("port", "fail", told, "Set another port in [web], or end what has it.")
 
 
 CHECKS: dict[str, Check] = {
@@ -242,10 +256,9 @@ def _files(places: Sequence[Path]) -> Iterator[Path]:
                 yield path
 
 
-def _answers(host: str, port: int) -> bool:
-    name = f"[{host}]" if ":" in host else host
+def _answers(url: str) -> bool:
+    """Whether a Darkroom node is there."""
     try:
-        with urllib.request.urlopen(f"http://{name}:{port}/v1/health", timeout=2) as answer:
-            return bool(answer.status == 200 and answer.headers.get("x-request-id"))
-    except (OSError, ValueError):
+        return bool(NodeHttp(url, patience=2.0).get("/v1/health") == {"status": "ok"})
+    except DarkroomError:
         return False

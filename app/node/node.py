@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import logging
 import logging.handlers
-import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -17,11 +15,12 @@ from app.client.home import Home, private_folder
 from app.client.network import Network, read_config, write_config
 from app.client.setup import OPERATOR, set_up
 from app.node import screen as screens
+from app.node.alone import only_node
 from app.node.sample import CUSTODIAN, FOLDER, PROVIDERS, ensure_accounts
 from app.node.serving import listen
 from app.node.settings import NodeSettings, default_settings
 from app.node.supervisor import NodeEvent, Service, Supervisor
-from app.protocol.errors import BadInput, NotAllowed, NotFound
+from app.protocol.errors import BadInput, NotFound
 
 LOG_BYTES = 10 << 20  # of one log file
 LOG_FILES = 3  # older ones that are kept
@@ -81,7 +80,7 @@ def services(settings: NodeSettings, config: Path | None, *, listener: int | Non
 
 def up(home: Home, settings: NodeSettings, config: Path | None, stop: threading.Event, *, as_json: bool) -> None:
     """Run the node until `stop` is set. Errors: NotAllowed while another runs in this home; those of `prepare`."""
-    with _alone(home):
+    with only_node(home) as lease:
         network = prepare(home, settings)
         listener, origin = listen(settings) if settings.web.run else (None, "")
         facts = {
@@ -101,37 +100,43 @@ def up(home: Home, settings: NodeSettings, config: Path | None, stop: threading.
         ):
 
             def sink(event: NodeEvent) -> None:
-                log(event)
+                if lost := log(event):
+                    screen.note(lost)
                 screen.note(event)
 
-            with Supervisor(parts, sink) as node:
+            with Supervisor(parts, sink, keeps=(lease,)) as node:
                 node.run(stop, lambda: screen.tick(node.lives(), node.pids()))
                 node.stop(lambda: screen.tick(node.lives(), node.pids()))
 
 
-@contextlib.contextmanager
-def _alone(home: Home) -> Iterator[None]:
-    """One node a home. The lock goes with the process, however it ends."""
-    private_folder(home.root)
-    lock = os.open(home.root / "node.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise NotAllowed(f"A node runs in {home.root} already.", "Use it, or name another DARKROOM_HOME.") from None
-        yield
-    finally:
-        os.close(lock)
+class _LogFile(logging.handlers.RotatingFileHandler):
+    """A file that may stop taking lines, as on a full disk, without a trace for each of them."""
+
+    failed = False
+
+    def handleError(self, _record: logging.LogRecord) -> None:
+        """Remember it."""
+        self.failed = True
 
 
 @contextlib.contextmanager
-def _log_file(folder: Path) -> Iterator[Callable[[NodeEvent], None]]:
-    """Every event as a JSON line in a file that does not grow without bound."""
+def _log_file(folder: Path) -> Iterator[Callable[[NodeEvent], NodeEvent | None]]:
+    """Every event as a JSON line in a file that does not grow without bound; the value says when it stopped working."""
     path = folder / "node.jsonl"
-    handler = logging.handlers.RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8")
+    handler = _LogFile(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8")
     path.chmod(0o600)
     handler.setFormatter(logging.Formatter("%(message)s"))
+
+    def log(event: NodeEvent) -> NodeEvent | None:
+        before, handler.failed = handler.failed, False
+        handler.emit(logging.makeLogRecord({"msg": json.dumps(event.to_dict())}))
+        if before or not handler.failed:
+            return None
+        told = {"detail": f"The log file {path} takes no more lines. Look for room on the disk: darkroom doctor."}
+        return NodeEvent(event.at, "error", "node", "log-lost", told)
+
     try:
-        yield lambda event: handler.emit(logging.makeLogRecord({"msg": json.dumps(event.to_dict())}))
+        yield log
     finally:
-        handler.close()
+        with contextlib.suppress(OSError):  # what it could not write, it cannot flush either
+            handler.close()

@@ -89,6 +89,7 @@ class LiveScreen:
         self._recent: deque[NodeEvent] = deque(maxlen=RECENT)
         self._latest: dict[str, NodeEvent] = {}
         self._drawn = 0.0
+        self._seen: tuple[Mapping[str, Life], Mapping[str, int]] = ({}, {})
         self._live = Live(console=console, refresh_per_second=4, transient=False)
 
     def __enter__(self) -> Self:
@@ -96,6 +97,7 @@ class LiveScreen:
         return self
 
     def __exit__(self, *error: Any) -> None:
+        self._live.update(self._picture(*self._seen, time.monotonic(), "The node has stopped."))
         self._live.__exit__(*error)
 
     def note(self, event: NodeEvent) -> None:
@@ -107,12 +109,12 @@ class LiveScreen:
 
     def tick(self, lives: Mapping[str, Life], pids: Mapping[str, int]) -> None:
         """Draw, at most a few times a second."""
-        now = time.monotonic()
+        now, self._seen = time.monotonic(), (lives, pids)
         if now - self._drawn > 0.2:
             self._drawn = now
-            self._live.update(self._picture(lives, pids, now))
+            self._live.update(self._picture(lives, pids, now, "Ctrl-C stops the node."))
 
-    def _picture(self, lives: Mapping[str, Life], pids: Mapping[str, int], now: float) -> Group:
+    def _picture(self, lives: Mapping[str, Life], pids: Mapping[str, int], now: float, end: str) -> Group:
         head = Table.grid(padding=(0, 2))
         for name, value in self._facts.items():
             head.add_row(Text(name, style="bold"), Text(value))
@@ -126,7 +128,7 @@ class LiveScreen:
             said = Text(_words(latest), no_wrap=True, overflow="ellipsis") if latest else Text("")
             parts.add_row(Text(sign, style=style), name, str(life.state), up, str(life.restarts or ""), said)
         lines = [line_of(event) for event in self._recent]
-        return Group(head, Text(), parts, Text(), *lines, Text("Ctrl-C stops the node.", style="dim"))
+        return Group(head, Text(), parts, Text(), *lines, Text(end, style="dim"))
 
 
 def choose(*, as_json: bool, facts: Mapping[str, str]) -> AbstractContextManager[Screen]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import logging
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from app.client.home import Home
 from app.client.network import NODE_FILE, Network, threads_available
 from app.market.db.database import Database
+from app.node.alone import only_web_server
 from app.node.loop import stop_on_signals
 from app.node.settings import PORT, NodeSettings
 from app.protocol.errors import BadInput, NotFound, Unavailable
@@ -64,7 +65,16 @@ def _tell(database: Database, stop: threading.Event) -> None:
 
 
 def serve(home: Home, settings: NodeSettings, listener: socket.socket, origin: str, stop: threading.Event) -> None:
-    """Answer requests on `listener` until `stop` is set, also by a signal. Errors: Unavailable, NotFound."""
+    """Answer requests on `listener` until `stop` is set, also by a signal.
+
+    Errors: Unavailable, NotFound; NotAllowed while another process serves this home.
+    """
+    stop_on_signals(stop)
+    with only_web_server(home):
+        _serve(home, settings, listener, origin, stop)
+
+
+def _serve(home: Home, settings: NodeSettings, listener: socket.socket, origin: str, stop: threading.Event) -> None:
     import uvicorn
 
     from app.market.api import pages
@@ -77,11 +87,10 @@ def serve(home: Home, settings: NodeSettings, listener: socket.socket, origin: s
     class Server(uvicorn.Server):
         """Without its own signal handlers, which end the process by the signal after an orderly end."""
 
-        @contextmanager
+        @contextlib.contextmanager
         def capture_signals(self) -> Iterator[None]:
             yield
 
-    stop_on_signals(stop)
     network, address = Network.open(home), home.root / NODE_FILE
     database = Database(settings.database(home))
     database.migrate()  # the index may not have begun yet
@@ -96,6 +105,7 @@ def serve(home: Home, settings: NodeSettings, listener: socket.socket, origin: s
             server_header=False,
             date_header=True,
             backlog=BACKLOG,
+            workers=1,  # whatever WEB_CONCURRENCY says
             timeout_graceful_shutdown=GRACE_SECONDS,
             h11_max_incomplete_event_size=MAX_REQUEST_HEAD,
             proxy_headers=bool(settings.web.proxies),
@@ -107,7 +117,8 @@ def serve(home: Home, settings: NodeSettings, listener: socket.socket, origin: s
         while not server.started and not stop.wait(0.05):
             if server.should_exit:
                 return
-        address.write_text(f"{local_address(listener, origin)}\n")  # where the commands of this home find the index
+        with contextlib.suppress(OSError):  # on a full disk; commands are then told the address
+            address.write_text(f"{local_address(listener, origin)}\n", encoding="utf-8")
         LOG.info("ready", extra={"address": origin})
         while not (stop.wait(0.1) or server.should_exit):
             pass

@@ -66,18 +66,19 @@ class _Part:
 
 
 class Supervisor:
-    """The parts of one node. `sink` gets every event, in one thread."""
+    """The parts of one node. `sink` gets every event, in one thread; every part inherits the descriptors `keeps`."""
 
     def __init__(
         self,
         services: Sequence[Service],
         sink: Callable[[NodeEvent], None],
         *,
+        keeps: Sequence[int] = (),
         environment: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._parts = {service.name: _Part(service) for service in services}
-        self._sink, self._clock = sink, clock
+        self._sink, self._clock, self._keeps = sink, clock, tuple(keeps)
         self._environment = dict(os.environ if environment is None else environment)
         self._heard: queue.Queue[NodeEvent] = queue.Queue()
 
@@ -146,7 +147,7 @@ class Supervisor:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
-                pass_fds=service.keeps,
+                pass_fds=(*self._keeps, *service.keeps),
                 start_new_session=True,  # Ctrl-C on the terminal reaches the supervisor alone, which stops the parts
             )
         except OSError as error:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from app.cli.main import app
 from app.client.home import Home
-from app.client.network import Network, NodeConfig, write_config
+from app.client.network import NODE_FILE, Network, NodeConfig, write_config
 from app.client.setup import set_up
 from app.market.db.database import Database
 from app.market.indexer.indexer import Indexer
@@ -65,9 +65,10 @@ def test_a_whole_node_is_well(home: Home, settings: NodeSettings) -> None:
 def test_a_home_that_is_not_there_yet(tmp_path: Path, settings: NodeSettings) -> None:
     """Before anything was set up nothing is broken, and each absence says how it is made."""
     findings = examine(Home(tmp_path / "none"), settings)
-    assert not (tmp_path / "none" / "chain").exists()
-    assert {each.part for each in findings if each.level == "warn"} >= {"home", "chain", "database"}
-    assert all("darkroom up" in each.fix for each in findings if each.part in ("home", "chain", "database"))
+    assert not (tmp_path / "none").exists()
+    absent = {"home", "chain", "store", "database"}
+    assert {each.part for each in findings if each.level == "warn"} >= absent
+    assert all("darkroom up" in each.fix for each in findings if each.part in absent)
 
 
 def test_secrets_that_others_can_read(home: Home, settings: NodeSettings) -> None:
@@ -134,12 +135,15 @@ def test_an_index_that_lags(home: Home, settings: NodeSettings) -> None:
 
 
 def test_a_port_that_is_taken(home: Home, settings: NodeSettings) -> None:
-    """Somebody else's server on a port that was asked for fails."""
+    """Somebody else's server on a port that was asked for fails; a file that names a dead node does not hide it."""
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         taken = NodeSettings(web=Web(port=other.getsockname()[1]))
-        assert found(home, taken, "port")[0].level == "fail"
+        (home.root / NODE_FILE).write_text("http://127.0.0.1:1\n")
+        (finding,) = found(home, taken, "port")
+        assert finding.level == "fail"
+        assert "another program" in finding.what
     assert found(home, settings, "port")[0].level == "ok"
 
 
