@@ -14,6 +14,9 @@ from tests.browser import states
 from tests.browser.chromium import Visitor, chromium
 from tests.browser.injected import NAME, Wallet
 from tests.browser.serving import Site, serve
+from tests.chain.conftest import start_anvil
+
+__all__ = ["start_anvil"]
 
 Arrive = Callable[..., Visitor]
 Visit = Callable[..., Page]

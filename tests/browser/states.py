@@ -184,7 +184,7 @@ class Troubles:
         visits = manifest(
             "Clinic visits", rows=60_000, columns=tuple(f"visit_{number}" for number in range(12)),
             policy=OutputPolicy(
-                release="label", circuits=("linear",), epsilon_micro_per_job=10, epsilon_micro_budget=90,
+                release="label", circuits=("linear",), epsilon_micro_per_job=100_000, epsilon_micro_budget=900_000,
             ),
         )  # fmt: skip
         self.keep(visits)
@@ -265,6 +265,12 @@ class Troubles:
             self.job(words, job)
         self.job("disputed", self.quarrel("disputed"))
         self.job("computed", self.stage.compute("computed"))
+        self.market.approve_job(self.owner, self.job("approved", self.stage.compute("approved")))
+        self.market.deny_job(self.owner, self.job("denied", self.stage.compute("denied")))
+        by_hand = POLICY.model_copy(update={"approval": "manual"})
+        self.states.store.put(by_hand.to_bytes())
+        self.stage.license = self.buy(self.offer(policy=by_hand.digest))
+        self.job("for the owner to approve", self.stage.compute("by hand"))
 
     def providers(self) -> None:
         """Somebody leaves, and somebody has left."""

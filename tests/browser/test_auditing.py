@@ -63,6 +63,20 @@ def test_an_auditor_sees_a_node_that_invents_a_transaction(arrive: Arrive, scene
     expect(page.get_by_text("its transaction says nothing of the kind about this job").first).to_be_visible()
 
 
+def test_a_result_whose_bytes_were_changed_is_refused(arrive: Arrive, scene: Scene) -> None:
+    """A sealed result with one other byte is not the one that its document names, before any key is asked for."""
+    page = arrive().context.new_page()
+
+    def forge(route: Route) -> None:
+        answer = route.fetch()
+        body = answer.body()
+        route.fulfill(response=answer, body=body[:-1] + bytes([body[-1] ^ 1]))
+
+    page.route("**/v1/blobs/**", forge)
+    page.goto(f"/jobs/{scene.settled}/result")
+    expect(page.get_by_text("its bytes are not those that it names")).to_be_visible()
+
+
 def test_what_is_out_of_reach_is_not_called_wrong(arrive: Arrive, scene: Scene) -> None:
     """An object that no store gives is out of reach: neither confirmed nor wrong."""
     page = arrive().page(f"/jobs/{scene.settled}/audit")

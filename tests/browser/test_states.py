@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,19 +11,24 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.chain.market import Market
-from app.chain.rpc import connect
+from app.chain.rpc import AnvilNode, connect
 from app.market.api.pages.freshness import trouble
 from app.market.api.pages.standing import purse
+from app.market.api.parts import Parts
+from app.market.db.database import Database
 from app.market.db.tables import PlaceRow
 from app.market.indexer.indexer import Indexer
 from app.market.queries.jobs import job
 from app.protocol.market import JobState
+from app.storage.folder import BlockStore
 from tests.browser import states
+from tests.browser.acting import follow
 from tests.browser.conftest import Visit
 from tests.browser.serving import Site, serve
 from tests.browser.states import States
 from tests.browser.test_reading import NARROW, unusable, violations
 from tests.browser.tour import troubles
+from tests.chain.scenario import open_market, set_stage
 
 pytestmark = pytest.mark.browser
 
@@ -45,6 +51,15 @@ JOBS = {
     "computed": [
         "Computed; the custodian decides", "custodian verifies the result, then releases or refuses", "Deadline:",
         "1.01 tUSD is in escrow; the executors have been paid 0.006 tUSD", "darkroom custodian serve",
+    ],
+    "approved": ["Computed; the custodian decides", "The owner approved its release.", "1.01 tUSD is in escrow"],
+    "denied": [
+        "The owner refused; the custodian will say so", "The owner refused its release.", "which refunds the price",
+        "1.01 tUSD is in escrow",
+    ],
+    "for the owner to approve": [
+        "Computed; the owner has to approve it", "leaves each release to its owner", "The owner has to approve the job",
+        "If the dataset is yours, say yes or no",
     ],
     "open too long": [
         "Nobody drew executors in time", "The deadline passed", "End the wait: anyone may", "darkroom job expire",
@@ -208,3 +223,27 @@ def test_an_index_that_is_behind_is_told_by_how_much() -> None:
     assert found is not None
     assert "It is 10 blocks behind" in found.words
     assert "as of block 10" in found.words
+
+
+@pytest.mark.anvil
+def test_a_job_whose_blocks_were_taken_back_says_so(
+    visit: Visit, start_anvil: Callable[[], AnvilNode], tmp_path: Path
+) -> None:
+    """When the chain takes blocks back, an open page says that, and shows what the chain says now."""
+    node = start_anvil()
+    stage = set_stage(open_market(node, tmp_path / "deployment.json"))
+    job, snapshot = stage.open("shaken"), node._rpc.call("evm_snapshot")
+    stage.draw(job)
+    database = Database(f"sqlite:///{tmp_path}/index.sqlite")
+    with serve(Parts(stage.market, BlockStore(tmp_path / "store"), database)) as site:
+        page = visit(site)
+        follow(page, f"/jobs/{job}")
+        expect(page.get_by_text("Executors are computing")).to_be_visible()
+        expect(page.get_by_text("live", exact=True)).to_be_visible()
+        assert node._rpc.call("evm_revert", snapshot) is True
+        node.mine(4)
+        expect(page.get_by_text("The chain took back some blocks").first).to_be_visible()
+        expect(page.locator("#live").get_by_text("Anyone may draw executors")).to_be_visible()
+        expect(page.get_by_text("What you see now is what the chain says now.")).to_be_visible()
+        assert violations(page) == []
+    database.close()
