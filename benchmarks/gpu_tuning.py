@@ -72,9 +72,10 @@ def _profile(note: Note, bench: Bench, level: str) -> None:
             core.kernels = CupyKernels(bench.cupy, module, bench.device)
             seconds = fastest(bench.cupy, lambda: core.start_bootstrap(there, used, chosen, out, counts[-1]), SETTLED)
             same = bool(np.array_equal(bench.device.download(out), expected))
-            found[name] = {"per_s": counts[-1] / seconds, "same_words": same, **_attributes(bench, module, core)}
+            found[name] = {"per_s": counts[-1] / seconds, "same_words": same}
+            found[name] |= _attributes(bench, module, core)
         except Exception as error:  # noqa: BLE001 - one variant that does not fit must not hide the others
-            found[name] = {"error": str(error)}
+            found[name] = found.get(name, {}) | {"error": str(error)}
         note({f"{level}variants": found})
     if any(each.get("same_words") is False for each in found.values()):
         raise AssertionError(f"a variant of the kernel gives other words: {found}")

@@ -14,10 +14,13 @@ from fhe.engine.cuda.device import CupyDevice, cupy_devices
 
 
 class Broken:
-    """CuPy's outside, with errors of the driver where `fails` says: "count", "enter", "exit", "alloc"."""
+    """CuPy's outside, with errors of the driver where `fails` says: "count", "enter", "exit", "alloc".
 
-    def __init__(self, fails: str = "", gpus: int = 1) -> None:
-        self.fails, self.gpus = fails, gpus
+    `silent`: the number of a GPU that does not answer.
+    """
+
+    def __init__(self, fails: str = "", gpus: int = 1, silent: int = -1) -> None:
+        self.fails, self.gpus, self.silent = fails, gpus, silent
         self.empty = self.asarray = lambda *_: self.step("alloc", MemoryError)
         facts = {"name": b"GPU", "multiProcessorCount": 2}
         self.cuda = SimpleNamespace(
@@ -42,7 +45,7 @@ class Broken:
                 self.attributes = {"MaxSharedMemoryPerBlockOptin": 1 << 16}
 
             def __enter__(self) -> None:
-                outer.step("enter")
+                outer.step("enter" if number != outer.silent else outer.fails)
 
             def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
                 outer.step("exit")
@@ -50,12 +53,20 @@ class Broken:
         return Current()
 
 
+@pytest.mark.filterwarnings("ignore:GPU number 0 is left out")
 @pytest.mark.parametrize("fails", ["count", "enter", "exit"])
 def test_a_driver_that_fails_at_once_is_no_gpu(monkeypatch: pytest.MonkeyPatch, fails: str) -> None:
     """Counting, choosing and leaving a GPU can each fail where a driver is broken."""
     monkeypatch.setitem(sys.modules, "cupy", Broken(fails))
     with pytest.raises(Unavailable, match=f"The GPU failed: cudaError at {fails}"):
         cupy_devices()
+
+
+def test_a_gpu_that_does_not_answer_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The two others are used, and the warning says which is missing."""
+    monkeypatch.setitem(sys.modules, "cupy", Broken("silence", gpus=3, silent=1))
+    with pytest.warns(RuntimeWarning, match="GPU number 1 is left out.*cudaError at silence"):
+        assert len(cupy_devices()) == 2
 
 
 @pytest.mark.parametrize("fails", ["enter", "exit", "alloc"])
@@ -76,7 +87,7 @@ def test_every_visible_gpu_is_one_device(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(sys.modules, "cupy", Broken(gpus=3))
     assert len(cupy_devices()) == 3
     monkeypatch.setitem(sys.modules, "cupy", Broken(gpus=0))
-    with pytest.raises(Unavailable, match="no GPU number 0"):
+    with pytest.raises(Unavailable, match="no GPU here"):
         cupy_devices()
     with pytest.raises(Unavailable, match="no GPU number 0"):
         CupyDevice()

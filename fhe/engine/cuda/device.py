@@ -5,6 +5,7 @@ Arrays on a device are opaque here, so that the same host code runs on a GPU and
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -140,8 +141,20 @@ class CupyDevice:
 
 
 def cupy_devices() -> list[Device]:
-    """Every GPU that CUDA_VISIBLE_DEVICES shows this process. Errors: Unavailable without CuPy, driver or GPU."""
-    return [CupyDevice(number) for number in range(max(1, _count(_cupy())))]
+    """Every GPU that CUDA_VISIBLE_DEVICES shows this process, but for those that do not answer, with a warning.
+
+    Errors: Unavailable without CuPy, driver or a GPU that answers.
+    """
+    found, failure = list[Device](), Unavailable("There is no GPU here.", "Use --device cpu.")
+    for number in range(_count(_cupy())):
+        try:
+            found.append(CupyDevice(number))
+        except Unavailable as error:
+            failure = error
+            warnings.warn(f"GPU number {number} is left out. {error}", RuntimeWarning, stacklevel=2)
+    if not found:
+        raise failure
+    return found
 
 
 def _cupy() -> Any:
