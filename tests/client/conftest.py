@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from app.cli.main import run
 from app.client.home import Home
 from app.client.network import NodeConfig, write_config
 from tests.api.conftest import scene
@@ -14,6 +17,9 @@ from tests.api.scene import Scene
 from tests.api.serving import serve
 
 __all__ = ["scene"]
+
+Run = Callable[..., tuple[int, Any, str]]
+PASSPHRASE = "correct horse 41"
 
 
 @pytest.fixture(scope="module")
@@ -38,3 +44,18 @@ def home(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     monkeypatch.setenv("DARKROOM_HOME", str(made.root))
     monkeypatch.delenv("DARKROOM_NODE", raising=False)
     return made
+
+
+@pytest.fixture
+def darkroom(home: Home, scene: Scene, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command in a home that holds the scene's buyer and owner: exit code, stdout as JSON or text, stderr."""
+    monkeypatch.setenv("DARKROOM_PASSPHRASE", PASSPHRASE)
+    for name, account in (("buyer", scene.stage.buyer), ("owner", scene.stage.owner)):
+        account.save(home.actor(name, create=True).path("account.json"), PASSPHRASE, light=True)
+
+    def call(*words: str) -> tuple[int, Any, str]:
+        code = run(list(words))
+        out, err = capsys.readouterr()
+        return code, json.loads(out) if "--json" in words and out else out, err
+
+    return call

@@ -10,31 +10,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
-import pytest
 
-from app.cli.main import run
 from app.client.home import Home
 from app.client.network import NODE_FILE
 from tests.api.scene import Scene
 from tests.chain.scenario import DOLLAR
-
-Run = Callable[..., tuple[int, Any, str]]
-PASSPHRASE = "correct horse 41"
-
-
-@pytest.fixture
-def darkroom(home: Home, scene: Scene, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command in a home that holds the scene's buyer: exit code, stdout as JSON or text, stderr."""
-    monkeypatch.setenv("DARKROOM_PASSPHRASE", PASSPHRASE)
-    path = home.actor("buyer", create=True).path("account.json")
-    scene.stage.buyer.save(path, PASSPHRASE, light=True)
-
-    def call(*words: str) -> tuple[int, Any, str]:
-        code = run(list(words))
-        out, err = capsys.readouterr()
-        return code, json.loads(out) if "--json" in words and out else out, err
-
-    return call
+from tests.client.conftest import Run
 
 
 @contextmanager
