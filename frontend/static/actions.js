@@ -10,6 +10,7 @@ import { perform, reloadAt } from "./transact.js";
 import * as wallet from "./wallet.js";
 
 const PAYERS = ["LicenseMarket", "JobMarket"];
+const WAITING = "Waiting for your wallet.";
 const OTHER = () => new Problem("This node prepared another call.", "Nothing was signed.", "tampered");
 
 /** What may be withdrawn: for each contract, shares of these offers first, then the account's claim. */
@@ -50,16 +51,21 @@ const ACTIONS = {
 };
 
 /** Whether the visitor agrees to a button's words; a `data-amount` in them is what the wallet will sign. */
-function agreement(button) {
+function agreement(button, place) {
   const words = document.querySelector(button.dataset.confirm);
-  return (prepared) => ask(words.dataset.title, (done) => {
-    const text = words.content.cloneNode(true);
-    const amount = text.querySelector("[data-amount]");
-    const signed = leave(prepared);
-    if (amount && signed !== null) amount.textContent = money(signed);
-    const choice = (said, value, kind) => h("button", { class: `button ${kind}`, type: "button", click: () => done(value) }, said);
-    return [h("div", { class: "stack" }, text), h("div", { class: "row" }, choice(words.dataset.yes, true, ""), choice("Go back", null, "quiet"))];
-  });
+  return async (prepared) => {
+    hush(place);
+    const agreed = await ask(words.dataset.title, (done) => {
+      const text = words.content.cloneNode(true);
+      const amount = text.querySelector("[data-amount]");
+      const signed = leave(prepared);
+      if (amount && signed !== null) amount.textContent = money(signed);
+      const choice = (said, value, kind) => h("button", { class: `button ${kind}`, type: "button", click: () => done(value) }, said);
+      return [h("div", { class: "stack" }, text), h("div", { class: "row" }, choice(words.dataset.yes, true, ""), choice("Go back", null, "quiet"))];
+    });
+    if (agreed) say(place, "calm", WAITING);
+    return agreed;
+  };
 }
 
 document.addEventListener("click", async (event) => {
@@ -69,9 +75,9 @@ document.addEventListener("click", async (event) => {
   const order = JSON.parse(body);
   const place = document.querySelector(button.dataset.sayIn) ?? button.closest("[data-acts]")?.querySelector("[data-say]") ?? button.parentElement.querySelector("[data-say]");
   button.disabled = true;
-  say(place, "calm", "Waiting for your wallet.");
+  say(place, "calm", button.dataset.confirm ? "Preparing it." : WAITING);
   try {
-    const agree = button.dataset.confirm ? agreement(button) : null;
+    const agree = button.dataset.confirm ? agreement(button, place) : null;
     const receipt = await perform(act, order, ACTIONS[act](order, button.dataset), by, agree);
     if (!receipt) {
       hush(place);

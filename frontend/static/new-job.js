@@ -90,6 +90,9 @@ form?.elements.circuit.addEventListener("change", async () => {
 function pick(button) {
   for (const each of form.querySelectorAll("[data-model]")) each.setAttribute("aria-pressed", String(each === button));
   known = button?.dataset.model ?? "";
+  const words = document.querySelector("#publish-words");
+  words.dataset.file ??= words.textContent;
+  words.textContent = known ? words.dataset.known : words.dataset.file;
 }
 
 form?.addEventListener("click", async (event) => {

@@ -1,4 +1,4 @@
-"""The whole way on a node of one's own: `darkroom up`, a browser with nothing in it, and an opened result."""
+"""The whole way on a node of one's own: `darkroom up`, a browser with nothing in it, both sides, an opened result."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from app.client.dataset import Dataset
 from app.client.home import Home
 from app.client.network import Network
 from app.demo import table as tables
+from app.node.sample import FOLDER, OWNER_FILE, model_file
 from app.seal.keys import SealingKey
 from fhe.circuit_form import decode
 from fhe.interpret import gather, interpret
@@ -27,25 +28,28 @@ RELEASE = 90_000  # milliseconds for two executors and the custodian on a busy m
 
 
 def test_a_newcomer_clicks_from_the_catalogue_to_an_opened_result(opened: Browser, tmp_path: Path) -> None:
-    """Demo wallet, license, circuit, key, job, live page, result; what opens equals the model in the clear."""
+    """Demo wallet, license, a model at hand, key, job; then as the owner: approve; as the buyer again: the result.
+
+    The custodian of `darkroom up` waits for the word and releases after it; what opens equals the model in the clear.
+    """
     home = tmp_path / "home"
     node = RunningNode(home)
     try:
-        node.wait(lambda event: event.get("event") == "trained" and event.get("model") == "logistic-regression")
+        node.said("sample", "part-ended", code=0)
         url = node.wait(lambda event: event.get("service") == "web" and event.get("event") == "ready")
         visitor = Visitor.arrive(opened, str(url.get("address") or url.get("url")))
         page = visitor.page("/")
         _buy(page)
-        circuit = home / "samples" / "dataset-1-logistic-regression.circuit"
-        recovery = _order(page, circuit)
+        recovery = _order(page)
+        number = int(page.url.rsplit("/", 1)[1])
+        _approve(page, number, home / FOLDER / OWNER_FILE)
         page.get_by_role("link", name="Open the result").click(timeout=RELEASE)
         expect(page.get_by_text("Opened, and it is this job's result")).to_be_visible()
         frames = [pl.read_csv(io.BytesIO(_saved(page, "CSV"))), pl.read_parquet(io.BytesIO(_saved(page, "Parquet")))]
         assert frames[0].equals(frames[1])
-        assert np.array_equal(frames[0]["score"].to_numpy(), _in_the_clear(home, circuit))
+        assert np.array_equal(frames[0]["score"].to_numpy(), _in_the_clear(home))
         file = tmp_path / "recovery.key"
         file.write_bytes(recovery)
-        number = int(page.url.split("/")[-2])
         job = Network.open(Home(home)).market.job(number)
         assert SealingKey.load(file, "correct horse battery").public.hex() == job.sealing_key
         assert visitor.faults == []
@@ -64,19 +68,36 @@ def _buy(page: Page) -> None:
     expect(page.get_by_text("of play money arrived")).to_be_visible()
     page.get_by_role("link", name="Catalogue").click()
     page.get_by_role("link", name="Breast cancer").click()
-    page.get_by_role("link", name="See terms and buy").last.click()
+    page.get_by_role("link", name="See terms and buy").first.click()
+    expect(page.get_by_text("the owner then approves each release by hand")).to_be_visible()
     page.get_by_role("button", name="Buy for").click()
     page.wait_for_url("**/licenses/*")
 
 
-def _order(page: Page, circuit: Path) -> bytes:
+def _order(page: Page) -> bytes:
     page.get_by_role("link", name="New job").click()
-    page.get_by_label("Circuit file").set_input_files(circuit)
+    page.get_by_role("button", name="Sample: Logistic regression").click()
     expect(page.get_by_text("This job fits the policy")).to_be_visible()
     page.get_by_role("button", name="Sign and open the job").click()
     recovery = make_key(page)
     page.wait_for_url("**/jobs/*")
     return recovery
+
+
+def _approve(page: Page, job: int, account: Path) -> None:
+    """Stand on the other side with the sample owner's account, and come back to the job's page."""
+    expect(page.get_by_text("The owner has to approve the job").first).to_be_visible(timeout=RELEASE)
+    page.goto("/wallet")
+    page.get_by_role("button", name="Import a file").click()
+    page.get_by_label("Account file").set_input_files(account)
+    page.get_by_role("button", name="Import", exact=True).click()
+    expect(page.get_by_role("listitem").filter(has_text="the sample's owner")).to_contain_text("Signs now")
+    page.get_by_role("link", name="Sell data").click()
+    page.get_by_role("link", name="Open my console").click()
+    page.get_by_role("button", name=f"Approve job {job}").click()
+    page.get_by_role("dialog").get_by_role("button", name="Approve").click()
+    expect(page.get_by_role("button", name=f"Approve job {job}")).to_have_count(0)
+    page.goto(f"/jobs/{job}")
 
 
 def _saved(page: Page, form: str) -> bytes:
@@ -85,8 +106,9 @@ def _saved(page: Page, form: str) -> bytes:
     return Path(handed.value.path()).read_bytes()
 
 
-def _in_the_clear(home: Path, file: Path) -> np.ndarray:
-    """The circuit on the owner's rows, which only this test can see."""
+def _in_the_clear(home: Path) -> np.ndarray:
+    """The model on the owner's rows, which only this test can see."""
+    file = model_file(home / FOLDER, 1, "logistic-regression")
     circuit, dataset = decode(file.read_bytes()), Dataset.open(Network.open(Home(home)), 1)
     halves = tables.load()
     codes = {

@@ -84,7 +84,9 @@ def at_console(person: Person, account: Account, owner: str, job: int) -> tuple[
 
 def test_an_owner_approves_a_release_and_the_buyer_has_it(person: Person, scene: Scene, by_hand: int) -> None:
     """The console says what it would reveal and what each word means; one transaction; the custodian then releases."""
-    _, job = asked(scene, by_hand)
+    buyer, job = asked(scene, by_hand)
+    scene.agent().step()
+    assert scene.market.job(job).state is JobState.COMPUTED
     page, wallet, waiting = at_console(person, scene.stage.owner, scene.stage.owner.address, job)
     expect(waiting).to_contain_text("Answer within")
     expect(waiting).to_contain_text("answers given")
@@ -100,11 +102,17 @@ def test_an_owner_approves_a_release_and_the_buyer_has_it(person: Person, scene:
     expect(waiting).to_contain_text("You approved it: your custodian goes on")
     assert wallet.asked.count("eth_sendTransaction") == 1
     assert scene.market.job(job).approval is Approval.APPROVED
+    scene.agent().step()
+    assert scene.market.job(job).state is JobState.SETTLED
+    theirs, _ = person(buyer)
+    page = theirs.page(f"/jobs/{job}")
+    expect(page.get_by_text("The dataset's owner approved the job.")).to_be_visible()
+    expect(page.get_by_role("link", name="Open the result")).to_be_visible()
 
 
 def test_an_owner_refuses_a_release_and_the_buyer_sees_why(person: Person, scene: Scene, by_hand: int) -> None:
     """On the job's own page, after a signature that was declined and lost nothing; the price is the buyer's again."""
-    _, job = asked(scene, by_hand)
+    buyer, job = asked(scene, by_hand)
     page, wallet, _ = at_console(person, scene.stage.owner, scene.stage.owner.address, job)
     page.goto(f"/jobs/{job}")
     refuse = page.get_by_role("button", name=f"Refuse job {job}")
@@ -119,6 +127,11 @@ def test_an_owner_refuses_a_release_and_the_buyer_sees_why(person: Person, scene
     expect(page.get_by_text("The dataset's owner denied the job")).to_be_visible()
     expect(refuse).to_have_count(0)
     assert scene.market.job(job).approval is Approval.DENIED
+    scene.agent().step()
+    theirs, _ = person(buyer)
+    page = theirs.page(f"/jobs/{job}")
+    expect(page.get_by_text("did not approve it")).to_be_visible()
+    assert scene.market.claims(buyer.address)["JobMarket"] >= scene.market.job(job).price
 
 
 def test_nobody_else_says_the_owners_word(person: Person, scene: Scene, by_hand: int) -> None:
