@@ -39,9 +39,12 @@ ENTRYPOINT ["darkroom"]
 FROM light AS provider
 CMD ["provider", "serve", "--as", "provider"]
 
-# The commands on a chain and a store: browse, watch, audit.
+# A marketplace node by its settings (docs/operations.md), and every command that needs no owner's library.
 FROM light AS node
-CMD ["--help"]
+EXPOSE 8080
+# Healthy means that the web server answers; GET /v1/ready says how chain, database and index are.
+HEALTHCHECK --interval=30s --timeout=10s --start-period=90s CMD ["darkroom", "node", "health"]
+CMD ["up", "--config", "/data/node.toml"]
 
 # Everything, the owner's and the buyer's side too: about 6 GB of Concrete ML and torch.
 FROM base AS full

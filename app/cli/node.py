@@ -14,7 +14,9 @@ from app.client.home import Home
 if TYPE_CHECKING:
     from app.node.settings import NodeSettings
 
-app = typer.Typer(no_args_is_help=True, help="A node's status; its parts, each alone: index, web, keeper, sample.")
+app = typer.Typer(
+    no_args_is_help=True, help="A node's status and health; its parts, each alone: index, web, keeper, sample."
+)
 Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Settings; docs/operations.md has all.")]
 
 
@@ -87,6 +89,14 @@ def status(node: AsNode = None, as_json: AsJson = False) -> None:
         "error": told.index.error,
     }
     Output(as_json).show(value, lambda out: out.print(facts_table({**value, "error": told.index.error or "-"})))
+
+
+@app.command("health")
+def health(node: AsNode = None) -> None:
+    """Whether a node's web server answers: exit code 0, else 5. For health checks of containers and supervisors."""
+    from app.client.index import Index, find_node
+
+    Index(find_node(Home.default(), node)).health()
 
 
 @app.command("keeper")

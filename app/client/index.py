@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from app.chain.market import Market
 from app.client.home import Home
-from app.client.http import NAME_A_NODE, NodeHttp, printable
+from app.client.http import NAME_A_NODE, SILENT_SECONDS, NodeHttp, printable
 from app.client.network import NODE_FILE, read_config
 from app.protocol.errors import NotFound, Unavailable, VerificationFailed
 
@@ -188,9 +188,9 @@ def find_node(home: Home, given: str | None = None) -> str:
 class Index:
     """The index behind one node's API."""
 
-    def __init__(self, url: str) -> None:
-        """Errors: UsageError."""
-        self.http = NodeHttp(url)
+    def __init__(self, url: str, patience: float = SILENT_SECONDS) -> None:
+        """`patience` is for silences of the node, in seconds. Errors: UsageError."""
+        self.http = NodeHttp(url, patience)
 
     @classmethod
     def of(cls, url: str, market: Market) -> Index:
@@ -203,6 +203,11 @@ class Index:
                 f"Name a node of market {market.address} on chain {market.chain_id}: --node URL, DARKROOM_NODE.",
             )
         return index
+
+    def health(self) -> None:
+        """Return when the node's web server answers. Errors: Unavailable."""
+        if self.http.get("/v1/health") != {"status": "ok"}:
+            raise self._unclear("its health")
 
     def status(self) -> NodeStatus:
         """How the node does. Errors: Unavailable; NotFound before its index first ran."""

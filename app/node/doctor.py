@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from app.client.home import Home
-from app.client.http import NodeHttp
+from app.client.index import Index
 from app.client.network import NODE_FILE, open_chain, open_store, read_config
 from app.node.settings import PORT, NodeSettings
 from app.protocol.errors import DarkroomError, NotFound
@@ -259,6 +259,7 @@ def _files(places: Sequence[Path]) -> Iterator[Path]:
 def _answers(url: str) -> bool:
     """Whether a Darkroom node is there."""
     try:
-        return bool(NodeHttp(url, patience=2.0).get("/v1/health") == {"status": "ok"})
+        Index(url, patience=2.0).health()
     except DarkroomError:
         return False
+    return True

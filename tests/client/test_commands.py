@@ -178,3 +178,5 @@ def test_a_node_tells_how_it_does(darkroom: Run, served: str, home: Home, scene:
     assert (value["node"], value["error"]) == (served, "")
     (home.root / NODE_FILE).write_text(served + "\n")
     assert darkroom("node", "status", "--json")[1]["node"] == served
+    assert darkroom("node", "health") == (0, "", "")
+    assert darkroom("node", "health", "--node", "http://127.0.0.1:1")[0] == 5

@@ -15,7 +15,7 @@ from app.protocol.errors import NotAllowed
 
 
 def test_one_web_server_serves_a_home(tmp_path: Path) -> None:
-    """A second process that would serve a home is refused, and takes over once the first is gone; another home is free."""
+    """A second process that would serve a home is refused, and takes over once the first is gone."""
     home, other = Home(tmp_path / "a"), Home(tmp_path / "b")
     for each in (home, other):
         each.root.mkdir()
