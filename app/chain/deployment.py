@@ -162,7 +162,7 @@ def check(node: Node, deployment: Deployment) -> None:
         if not foreign_token and not load(name).matches(code):
             raise VerificationFailed(
                 f"The code at {placed.address} is not the {name} that this version knows.",
-                "Use the Darkroom version that deployed it, or deploy again.",
+                "Use the Darkroom version that deployed it, or set up a new home: DARKROOM_HOME.",
             )
     _check_wiring(_desk(node, deployment))
 
