@@ -12,6 +12,7 @@ let source = null;
 let state = part()?.dataset.state;
 let connection = "";
 let undone = false;
+let pressed = false;
 
 function refresh() {
   clearTimeout(timer);
@@ -49,6 +50,15 @@ function follow() {
     refresh();
   });
 }
+
+// A part that is swapped between press and release would swallow the click, so it waits until nothing is pressed.
+addEventListener("pointerdown", () => { pressed = true; });
+for (const name of ["pointerup", "pointercancel", "dragend"]) addEventListener(name, () => { pressed = false; });
+document.body.addEventListener("htmx:beforeSwap", (event) => {
+  if (!pressed) return;
+  event.detail.shouldSwap = false;
+  refresh();
+});
 
 document.body.addEventListener("htmx:afterSettle", () => {
   const now = part()?.dataset.state;

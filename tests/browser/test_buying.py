@@ -179,6 +179,20 @@ def _lost_and_found(visitor: Visitor, job: int, recovery: bytes, folder: Path) -
     expect(page.get_by_text("Opened, and it is this job's result")).to_be_visible()
 
 
+def test_a_click_is_not_lost_to_a_change_on_the_chain(arrive: Arrive, scene: Scene) -> None:
+    """A job's page that would load its part again between press and release of a link waits, and the click arrives."""
+    job = scene.open(scene.circuit)
+    page = arrive().page("/jobs")
+    follow(page, f"/jobs/{job}")
+    expect(page.get_by_text("live", exact=True)).to_be_visible()
+    page.get_by_role("link", name="Audit this job").hover()
+    page.mouse.down()
+    scene.market.draw(scene.stage.buyer, job)
+    page.wait_for_timeout(1000)  # the event and the answer come in half of that
+    page.mouse.up()
+    page.wait_for_url("**/audit")
+
+
 def test_a_circuit_that_the_policy_refuses_cannot_be_signed(person: Person, scene: Scene, tmp_path: Path) -> None:
     """A circuit that copies a column is told so before anything is paid, and the button stays shut."""
     visitor, _ = person(scene.stage.buyer)

@@ -29,6 +29,7 @@ def tour(scene: Scene) -> list[str]:
         f"/jobs/{scene.refused}/result",
         f"/jobs/{scene.settled}/audit",
         f"/jobs/{scene.computed}/audit",
+        f"/jobs/{scene.computed}/reveals",
         f"/accounts/{stage.buyer.address}",
         f"/accounts/{NOBODY}",
         "/owner",
