@@ -179,6 +179,20 @@ def test_two_processes_create_one_chain(path: Path) -> None:
         each.close()
 
 
+def test_a_file_that_is_busy_is_waited_for(path: Path) -> None:
+    """SQLite refuses at once to share a file that another process is about to change; opening tries again."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    holder = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    holder.execute("BEGIN IMMEDIATE")
+    release = threading.Timer(0.3, holder.execute, ["COMMIT"])
+    release.start()
+    chain = EmbeddedChain(path)
+    assert release.finished.is_set()
+    assert chain.head().number == 0
+    chain.close()
+    holder.close()
+
+
 @pytest.mark.parametrize("writes", [1, 3, 6])
 def test_a_crash_inside_a_block_leaves_no_trace(chain: EmbeddedChain, path: Path, writes: int) -> None:
     """A process killed between two writes of its block changes nothing, and blocks nobody."""
