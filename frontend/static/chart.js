@@ -2,7 +2,7 @@
 
 import { h, svg } from "./dom.js";
 
-const [WIDTH, HEIGHT, FOOT] = [720, 220, 24];
+const [WIDTH, HEIGHT, FOOT] = [720, 228, 34]; // the foot holds the labels, which are larger on narrow pages
 const MOST_BARS = 32;
 const WIDEST = 56; // of one bar
 
@@ -42,7 +42,7 @@ export function chart(name, values) {
   const foot = svg("line", { x1: 0, x2: WIDTH, y1: HEIGHT - FOOT, y2: HEIGHT - FOOT });
   const few = bars.length <= 4;
   const label = (words, x, anchor) => {
-    const text = svg("text", { x, y: HEIGHT - 6, "text-anchor": anchor });
+    const text = svg("text", { x, y: HEIGHT - 7, "text-anchor": anchor });
     text.textContent = words.toLocaleString("en-US");
     return text;
   };

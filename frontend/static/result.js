@@ -147,7 +147,7 @@ function table(columns) {
   draw();
   return h("section", { class: "stack" }, h("h2", {}, "All rows"),
     h("p", { class: "small soft" }, "Integers as they were released. Your client, which has your model, turns scores into its own units."),
-    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Result" }, h("table", {}, head, body)),
+    h("div", { class: columns.length < 4 ? "scroll fit" : "scroll", tabindex: "0", role: "region", "aria-label": "Result" }, h("table", {}, head, body)),
     h("div", { class: "row" }, before, after, place_));
 }
 

@@ -10,13 +10,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
+from app.protocol.sealed_file import MIN_WORK, seal
 from tests.api.scene import build
 from tests.browser import states
 from tests.browser.chromium import Visitor, chromium
 from tests.browser.serving import serve
 from tests.browser.tour import tour, troubles
+from tests.custodian.world import BUYER_KEY
 
 WIDTHS = (360, 768, 1440)
 THEMES = ("light", "dark")
@@ -29,8 +31,20 @@ def named(path: str) -> str:
     return re.sub(r"[^0-9A-Za-z]+", "-", words).strip("-") or "catalogue"
 
 
-def take(browser: Browser, origin: str, shots: dict[str, str], wanted: list[str]) -> int:
-    """Take those of these {name: path} that are wanted; how many."""
+def open_result(page: Page, path: str, folder: Path) -> None:
+    """Bring the buyer's key into this browser and open a result with it."""
+    file = folder / "recovery.key"
+    file.write_bytes(seal(BUYER_KEY, "passphrase", "darkroom/sealing-key", work=MIN_WORK))
+    page.goto(path)
+    page.get_by_role("button", name="Import the recovery file").click()
+    page.get_by_label("Recovery file", exact=True).set_input_files(file)
+    page.get_by_label("Its passphrase").fill("passphrase")
+    page.get_by_role("button", name="Import", exact=True).click()
+    page.get_by_text("Opened, and it is this job's result").wait_for()
+
+
+def take(browser: Browser, origin: str, shots: dict[str, str], wanted: list[str], result: str = "") -> int:
+    """Take those of these {name: path} that are wanted, and with `result` that page once it is opened; how many."""
     taken = 0
     for width in WIDTHS:
         for theme in THEMES:
@@ -42,6 +56,11 @@ def take(browser: Browser, origin: str, shots: dict[str, str], wanted: list[str]
                 page.goto(path)
                 page.wait_for_timeout(250)
                 page.screenshot(path=FOLDER / f"{name}-{width}-{theme}.png", full_page=True)
+                taken += 1
+            if result and (not wanted or any(word in "opened-result" for word in wanted)):
+                with tempfile.TemporaryDirectory() as folder:
+                    open_result(page, result, Path(folder))
+                page.screenshot(path=FOLDER / f"opened-result-{width}-{theme}.png", full_page=True)
                 taken += 1
             visitor.context.close()
     return taken
@@ -55,7 +74,8 @@ def main(wanted: list[str]) -> None:
         (ordinary := Path(folder) / "scene").mkdir()
         scene = build(ordinary)
         with serve(scene) as site:
-            taken += take(browser, site.origin, {named(path): path for path in tour(scene)}, wanted)
+            shots = {named(path): path for path in tour(scene)}
+            taken += take(browser, site.origin, shots, wanted, f"/jobs/{scene.settled}/result")
         scene.database.close()
         scene.chain.close()
         world = states.build(Path(folder) / "states")
