@@ -2,13 +2,13 @@
 
 import { encode } from "./calls.js";
 import { Steps, h, hush, say, wrong } from "./dom.js";
-import { units } from "./facts.js";
+import { money, units } from "./facts.js";
 import { explain } from "./problems.js";
 import { eventOf, follow, perform } from "./transact.js";
 
 const DAY = 86_400;
-const MONEY = ["price_license", "price_job", "price_row"];
-const COUNTS = { max_jobs: 2 ** 32 - 1, max_rows: Number.MAX_SAFE_INTEGER, days: 36_500 };
+const MONEY = { price_license: 2n ** 80n - 1n, price_job: 2n ** 72n - 1n, price_row: 2n ** 64n - 1n }; // LicenseMarket's
+const COUNTS = { max_jobs: 2 ** 24 - 1, max_rows: 2 ** 40 - 1, days: 36_500 }; // LicenseMarket's, but for the days
 const SIGNATURE = "createOffer((uint256,uint256,uint256,uint256,uint32,uint64,uint40,bytes32),(address,uint16)[])";
 const form = document.querySelector("#new-offer");
 
@@ -17,9 +17,11 @@ const at = (name, message) => wrong(form.elements[name], message);
 /** The terms, or null after saying at each field what is wrong. */
 function terms() {
   const read = {};
-  for (const name of MONEY) {
-    read[name] = units(form.elements[name].value);
-    at(name, read[name] === null ? "Write an amount such as 25 or 12.50." : "");
+  for (const [name, most] of Object.entries(MONEY)) {
+    const value = units(form.elements[name].value);
+    const dear = value !== null && value > most;
+    read[name] = dear ? null : value;
+    at(name, dear ? `Ask for ${money(most)} at most.` : value === null ? "Write an amount such as 25 or 12.50." : "");
   }
   for (const [name, most] of Object.entries(COUNTS)) {
     const text = form.elements[name].value.trim().replace(/[,\s]/g, "");

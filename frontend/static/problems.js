@@ -30,18 +30,33 @@ export function setCsrf(text) {
   session.csrf = text;
 }
 
+async function ask(path, options) {
+  try {
+    return await fetch(path, options);
+  } catch {
+    throw new Problem("The connection to this node was lost.", "Check that the node runs, then try again.", "offline");
+  }
+}
+
+/** Whether the session has another token than this page knows: a page that was just loaded knows none. */
+async function renewed() {
+  const { csrf = "" } = await (await ask("/v1/session", { headers: { accept: "application/json" } })).json().catch(() => ({}));
+  const other = Boolean(csrf) && csrf !== session.csrf;
+  setCsrf(csrf);
+  return other;
+}
+
 /** A request to the API; throws a Problem with the API's own words. */
 export async function api(path, { method = "GET", json, body, type } = {}) {
   const headers = { accept: "application/json" };
   if (json !== undefined) headers["content-type"] = "application/json";
   else if (type) headers["content-type"] = type;
-  if (method !== "GET" && session.csrf) headers["x-csrf-token"] = session.csrf;
-  let answer;
-  try {
-    answer = await fetch(path, { method, headers, body: json === undefined ? body : JSON.stringify(json) });
-  } catch {
-    throw new Problem("The connection to this node was lost.", "Check that the node runs, then try again.", "offline");
-  }
+  const send = () => {
+    if (method !== "GET" && session.csrf) headers["x-csrf-token"] = session.csrf;
+    return ask(path, { method, headers, body: json === undefined ? body : JSON.stringify(json) });
+  };
+  let answer = await send();
+  if (answer.status === 403 && method !== "GET" && (await renewed())) answer = await send();
   if (!answer.ok) {
     const told = await answer.json().catch(() => ({}));
     const fields = (told.errors ?? []).map((each) => `${each.field}: ${each.message}`).join("; ");

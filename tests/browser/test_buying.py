@@ -293,7 +293,7 @@ def test_the_demo_wallet_buys_with_play_money(arrive: Arrive, scene: Scene) -> N
     expect(page.locator("[data-account]")).to_have_attribute("href", f"/accounts/{bought.buyer}")
 
 
-def test_signing_in_makes_and_revokes_tokens(person: Person, scene: Scene) -> None:
+def test_signing_in_makes_and_revokes_tokens(person: Person, scene: Scene, tmp_path: Path) -> None:
     """The wallet signs a message, and the page then makes an API token, shows it once, and revokes it."""
     visitor, _ = person(scene.stage.buyer)
     page = visitor.page("/wallet")
@@ -313,6 +313,10 @@ def test_signing_in_makes_and_revokes_tokens(person: Person, scene: Scene) -> No
     expect(page.get_by_text("nightly scoring")).to_be_visible()
     page.get_by_role("button", name="Revoke").click()
     expect(page.get_by_text("nightly scoring")).to_have_count(0)
+    page.goto(f"/licenses/{scene.license}/job")  # a page that was just loaded works in the session too
+    page.get_by_label("Circuit file").set_input_files(circuit_file(tmp_path, SPREAD))
+    expect(page.get_by_role("heading", name="What the result says about each row")).to_be_visible()
+    page.goto("/wallet")
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("button", name="Sign in with the wallet")).to_be_visible()
     assert NAME in page.locator("#wallet-page").inner_text()

@@ -89,7 +89,7 @@ def status_of(error: errors.DarkroomError) -> int:
 
 
 def problem(error: errors.DarkroomError, scope: Scope, fields: tuple[FieldError, ...] = ()) -> Response:
-    """The response that says what went wrong: a problem, or below other paths than /v1/ the page that the app has."""
+    """What went wrong: a problem; for a browser that asked for a page, outside of /v1/, the page that the app has."""
     status = status_of(error)
     told = Problem(
         type=f"urn:darkroom:error:{error.code}",
@@ -104,7 +104,9 @@ def problem(error: errors.DarkroomError, scope: Scope, fields: tuple[FieldError,
     )
     page: ErrorPage | None = getattr(scope["app"].state, "error_page", None) if "app" in scope else None
     if page is not None and not scope["path"].startswith("/v1/"):
-        return page(Request(scope), told)
+        request = Request(scope)
+        if not request.headers.get("accept", "").startswith("application/json"):  # a page's own script asks so
+            return page(request, told)
     headers = {"cache-control": "no-store"}
     if status in (429, 503):
         headers["retry-after"] = str(max(1, math.ceil(getattr(error, "retry_after", 1.0))))
