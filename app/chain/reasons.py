@@ -37,6 +37,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "AlreadyTombstoned": ("Epoch {epoch} of dataset {dataset} was closed before.", "Nothing is left to do."),
     # offers and licenses
     "NotSeller": ("Dataset {dataset} belongs to another account.", "Use the owner's account."),
+    "BadTerms": ("A price or a limit of the offer is zero where it must not be, or too large.", "Ask for less."),
+    "BadShares": ("The offer's shares have no account, or do not add up to 10,000.", "Correct the shares."),
     "NoSuchOffer": ("There is no offer {offer}.", "List them: darkroom dataset show."),
     "OfferInactive": ("Offer {offer} is closed.", "Choose another: darkroom dataset show."),
     "SellerSoldDataset": ("The seller of offer {offer} no longer owns the dataset.", "Choose another offer."),

@@ -229,7 +229,9 @@ def test_bad_input_is_told_at_its_field_and_nothing_is_lost(person: Person, scen
     bad = tmp_path / "bad.circuit"
     bad.write_text("{}")
     page.get_by_label("Circuit file").set_input_files(bad)
-    expect(page.locator("#circuit-wrong")).not_to_be_empty()
+    expect(page.locator("#circuit-wrong")).to_have_text(
+        "This file is not a circuit. Choose one that darkroom model compile made."
+    )
     expect(rows).to_have_value("60")
 
 

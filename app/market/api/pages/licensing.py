@@ -18,7 +18,7 @@ from app.market.queries.circuits import used_circuits
 from app.market.queries.dataset import dataset
 from app.market.queries.jobs import job, jobs
 from app.market.queries.licensing import LicenseCard, license, offer
-from app.protocol.errors import DarkroomError, NotAllowed
+from app.protocol.errors import BadDocument, DarkroomError, NotAllowed
 from app.protocol.market import LicenseState
 
 router = APIRouter()
@@ -116,6 +116,8 @@ def _quote(here: Visit, id: int, data: bytes, first_row: int, rows: int, replica
     if not wrong:
         try:
             report = quote_circuit(here.backend, held.dataset, data, offer=held.offer, rows=rows, replicas=replicas)
+        except BadDocument:
+            wrong["circuit"] = "This file is not a circuit. Choose one that darkroom model compile made."
         except DarkroomError as problem:
             wrong["replicas" if isinstance(problem, NotAllowed) else "circuit"] = str(problem)
     ready = report is not None and report.runs and report.allowed and report.price is not None
