@@ -205,6 +205,7 @@ def test_an_owner_takes_a_license_back_and_pays_the_refund(person: Person, scene
     assert Decimal(told.split()[0]) * DOLLAR >= refund > 0
     assert market.allowance(scene.stage.owner.address, "LicenseMarket") < DOLLAR // 100
     expect(page.get_by_role("link", name="New job")).to_have_count(0)
+    expect(page.get_by_text("It was never used.")).to_be_visible()
 
 
 def test_only_the_owner_is_offered_to_take_a_license_back(person: Person, scene: Scene) -> None:
