@@ -9,12 +9,12 @@ there whole or not at all.
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from app.chain.evm import BaseDB
+from app.chain.wal import share
 from app.protocol.errors import Unavailable
 
 LOCK_SECONDS = 60.0  # how long a writer waits for other processes' blocks
@@ -32,25 +32,12 @@ class SqliteDB(BaseDB):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(path, LOCK_SECONDS, isolation_level=None, check_same_thread=False)
-            self._share()
+            share(self._connection, LOCK_SECONDS)
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             self._connection.execute(TABLE)
         except (sqlite3.Error, OSError) as error:
             raise Unavailable(f"The chain file {path} cannot be opened: {error}.", LOOK) from None
-
-    def _share(self) -> None:
-        """Put the file into WAL mode. SQLite does not wait here for another process that is about to write."""
-        until = time.monotonic() + LOCK_SECONDS
-        while True:
-            try:
-                self._connection.execute("PRAGMA journal_mode = WAL")
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
-                    raise
-                time.sleep(0.01)
-            else:
-                return
 
     def __getitem__(self, key: bytes) -> bytes:
         row = self._connection.execute("SELECT v FROM kv WHERE k = ?", (key,)).fetchone()

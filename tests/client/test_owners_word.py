@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from app.client.home import Home
@@ -10,6 +12,13 @@ from app.client.owner import Owner
 from app.protocol.market import Approval
 from tests.api.scene import Scene
 from tests.client.conftest import Run
+
+
+@pytest.fixture(autouse=True)
+def _indexed(scene: Scene) -> Iterator[None]:
+    """Leave the scene's index knowing the jobs that these tests open."""
+    yield
+    scene.indexer.sync()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -86,6 +88,21 @@ def test_an_index_without_the_owners_word_is_brought_along(new_database: Callabl
     assert read_row(JobRow, kept[0] or "") == said
     assert read_row(DatasetRow, kept[1] or "") == named
     assert kept[9] is None
+
+
+def test_a_file_that_is_busy_is_waited_for(tmp_path: Path) -> None:
+    """Two programs that begin on one missing file do not refuse each other."""
+    path = tmp_path / "index.sqlite"
+    holder = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    holder.execute("BEGIN IMMEDIATE")
+    release = threading.Timer(0.3, holder.execute, ["COMMIT"])
+    release.start()
+    database = Database(f"sqlite:///{path}")
+    database.migrate()
+    assert release.finished.is_set()
+    assert database.is_current()
+    database.close()
+    holder.close()
 
 
 def test_tables_of_a_newer_version_are_left_alone(database: Database) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError
 from sqlmodel import Session
 
+from app.chain.wal import share
 from app.protocol.errors import Unavailable, UsageError
 
 LOCK_SECONDS = 30.0
@@ -101,10 +102,10 @@ def _engine(url: URL) -> Engine:
 
 
 def _prepare(connection: Any, _record: object) -> None:
-    """WAL: readers see the last whole state and never wait for the writer. BEGIN is ours, not the driver's."""
+    """WAL. BEGIN is ours, not the driver's."""
     connection.isolation_level = None
+    share(connection, LOCK_SECONDS)
     for pragma in (
-        "journal_mode = WAL",
         "synchronous = NORMAL",
         f"cache_size = -{CACHE_KIB}",
         f"mmap_size = {MAP_BYTES}",
