@@ -24,7 +24,7 @@ async function fromChain() {
   if (!log || wordsOf(log)[0] !== order.sealed) throw mismatch("the chain names another document");
   const [opened] = logsOf((await receiptOf(order.openTx)).logs, "JobOpened", order.job);
   const words = opened ? wordsOf(opened) : [];
-  if (words[2] !== order.circuit || words[5] !== order.sealingKey || BigInt(words[0] ?? 0) !== BigInt(order.license)) throw mismatch("the chain's order is another");
+  if (words[2] !== order.circuit || words[5] !== order.sealingKey || BigInt(`0x${words[0]}`) !== BigInt(order.license)) throw mismatch("the chain's order is another");
   return source;
 }
 
