@@ -40,6 +40,9 @@ export async function receiptOf(tx) {
 /** The words of an event's data: 64 hex digits each. */
 export const wordsOf = (log) => log.data.slice(2).match(/.{64}/g) ?? [];
 
+/** The number that a word of an event's data says. */
+export const uint = (word) => BigInt(`0x${word}`);
+
 /** Whether a word (64 hex digits) stands in a topic or in the data of this log. */
 export function names(log, word) {
   return log.topics.some((topic) => topic.slice(2) === word) || wordsOf(log).includes(word);
