@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse
+from sqlmodel import Session
 
 from app.chain.licensing import LICENSES
 from app.market.api.fields import MAX_ID, Id
@@ -40,7 +41,7 @@ def offer_page(here: Visiting, id: Id) -> HTMLResponse:
 def license_page(here: Visiting, id: Id, after: Annotated[str | None, Query(max_length=512)] = None) -> HTMLResponse:
     """One license and the jobs that used it."""
     with here.backend.session() as session:
-        held = license(session, id, now=here.backend.now())
+        held = _held(here, session, id)
         used = jobs(session, now=here.backend.now(), license=id, limit=20, after=after)
         owner = dataset(session, held.dataset).entry.owner
     return here.page(
@@ -59,7 +60,7 @@ def license_page(here: Visiting, id: Id, after: Annotated[str | None, Query(max_
 def new_job(here: Visiting, id: Id) -> HTMLResponse:
     """The form that opens a job."""
     with here.backend.session() as session:
-        held = license(session, id, now=here.backend.now())
+        held = _held(here, session, id)
         detail = dataset(session, held.dataset)
         terms = offer(session, held.offer)
         used = used_circuits(session, held.dataset)
@@ -109,7 +110,7 @@ def reveals_page(here: Visiting, id: Id) -> HTMLResponse:
 
 def _quote(here: Visit, id: int, data: bytes, first_row: int, rows: int, replicas: int) -> HTMLResponse:
     with here.backend.session() as session:
-        held = license(session, id, now=here.backend.now())
+        held = _held(here, session, id)
         entry = dataset(session, held.dataset).entry
     wrong = _wrong(held, entry.rows, first_row, rows, replicas)
     report, error = None, None
@@ -124,6 +125,13 @@ def _quote(here: Visit, id: int, data: bytes, first_row: int, rows: int, replica
     return here.page(
         "quote.html", title="Quote", it=held, report=report, wrong=wrong, error=error, ready=ready, first_row=first_row
     )
+
+
+def _held(here: Visit, session: Session, id: int) -> LicenseCard:
+    """A license now. The clock may have been read a second ago, before the purchase: it is good from that on."""
+    now = here.backend.now()
+    held = license(session, id, now=now)
+    return held if held.valid_from <= now else license(session, id, now=held.valid_from)
 
 
 def _refund(here: Visit, held: LicenseCard) -> int | None:
