@@ -3,7 +3,7 @@
 
 import { sha256 } from "./bytes.js";
 import { canonicalBytes, parseCanonical } from "./canonical.js";
-import { logsOf, receiptOf, wordsOf } from "./chain.js";
+import { logsOf, receiptOf, uint, wordsOf } from "./chain.js";
 import { chart } from "./chart.js";
 import { Steps, download, h, hush, icon, say } from "./dom.js";
 import { facts } from "./facts.js";
@@ -24,7 +24,7 @@ async function fromChain() {
   if (!log || wordsOf(log)[0] !== order.sealed) throw mismatch("the chain names another document");
   const [opened] = logsOf((await receiptOf(order.openTx)).logs, "JobOpened", order.job);
   const words = opened ? wordsOf(opened) : [];
-  if (words[2] !== order.circuit || words[5] !== order.sealingKey || BigInt(`0x${words[0]}`) !== BigInt(order.license)) throw mismatch("the chain's order is another");
+  if (words[2] !== order.circuit || words[5] !== order.sealingKey || uint(words[0]) !== BigInt(order.license)) throw mismatch("the chain's order is another");
   return source;
 }
 

@@ -102,6 +102,13 @@ def test_identifiers_of_very_long_files_are_the_stores(page: Page) -> None:
 
 
 @pytest.mark.browser
+def test_numbers_of_events_are_hexadecimal(page: Page) -> None:
+    """A word of an event's data is the number that the contract put there, whatever digits it has."""
+    for number in (0, 9, 13, 16, 2**256 - 1):
+        assert int(run(page, "chain.js", "(it, word) => String(it.uint(word))", f"{number:064x}")) == number
+
+
+@pytest.mark.browser
 def test_recovery_files_pass_both_ways(page: Page) -> None:
     """What the page seals the command opens, and the other way round; a wrong passphrase opens nothing."""
     sealed = run(
