@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING
 
 from app.auditor.report import Finding, Status
 from app.protocol.errors import VerificationFailed
-from app.protocol.market import Approval, Job
+from app.protocol.market import WORD_EVENTS, Approval, Job
 
 if TYPE_CHECKING:
     from app.chain.desk import Event
 
-WORDS = {Approval.APPROVED: "JobApproved", Approval.DENIED: "JobDenied"}
-
 
 def said(events: Sequence[Event]) -> Event | None:
     """The owner's word among a job's events, in the chain's order."""
-    return next((event for event in events if event.name in WORDS.values()), None)
+    return next((event for event in events if event.name in WORD_EVENTS.values()), None)
 
 
 def owners_word(job: Job, events: Sequence[Event], *, manual: bool) -> Finding:
@@ -26,7 +24,7 @@ def owners_word(job: Job, events: Sequence[Event], *, manual: bool) -> Finding:
     Errors: VerificationFailed for a node whose events are not those of the job's state.
     """
     word, released = said(events), next((event for event in events if event.name == "JobReleased"), None)
-    if (word.name if word else None) != WORDS.get(job.approval):
+    if (word.name if word else None) != WORD_EVENTS.get(job.approval):
         raise VerificationFailed(f"The node's events do not say what job {job.id} holds of the owner's word.")
     if word is None:
         if released is not None and manual:

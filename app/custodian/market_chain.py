@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from app.protocol.market import Approval, DatasetRecord, Job, JobState, License
+from app.protocol.market import WORD_EVENTS, Approval, DatasetRecord, Job, JobState, License
 
 if TYPE_CHECKING:
     from app.chain.account import Account
     from app.chain.desk import Event
     from app.chain.market import Market
-
-
-WORDS = {Approval.APPROVED: "JobApproved", Approval.DENIED: "JobDenied"}
 
 
 class MarketChain:
@@ -65,7 +62,7 @@ class MarketChain:
             return False
         if not any(event.args["receipt"] == job.receipt for event in self._found(job, "JobComputed", last)):
             return False
-        return job.approval is Approval.NONE or bool(self._found(job, WORDS[job.approval], last))
+        return job.approval is Approval.NONE or bool(self._found(job, WORD_EVENTS[job.approval], last))
 
     def _found(self, job: Job, event: str, last: int) -> list[Event]:
         return self._market.desk.find("JobMarket", event, job.opened_block, last, job.id)

@@ -40,6 +40,9 @@ class Approval(IntEnum):
     DENIED = 2  # the contract takes no release of it any more
 
 
+WORD_EVENTS = {Approval.APPROVED: "JobApproved", Approval.DENIED: "JobDenied"}  # what the contract emits with each word
+
+
 class LicenseState(StrEnum):
     """Computed from a license's facts and the clock, never stored."""
 
