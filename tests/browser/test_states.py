@@ -59,7 +59,7 @@ JOBS = {
     ],
     "for the owner to approve": [
         "Computed; the owner has to approve it", "leaves each release to its owner", "The owner has to approve the job",
-        "If the dataset is yours, say yes or no",
+        "If the dataset is yours, say yes or no", "Waiting for the owner",
     ],
     "open too long": [
         "Nobody drew executors in time", "The deadline passed", "End the wait: anyone may", "darkroom job expire",

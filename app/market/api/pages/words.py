@@ -111,6 +111,7 @@ STATES: Mapping[str, tuple[str, str, str]] = {
     "assigned": ("Computing", "calm", "spin"),
     "disputed": ("Disputed, drawing more", "wait", "scale"),
     "computed": ("Waiting for the custodian", "wait", "clock"),
+    "unapproved": ("Waiting for the owner", "wait", "key"),  # computed, under a policy that leaves it to the owner
     "released": ("Released", "good", "check"),
     "settled": ("Released and paid", "good", "check"),
     "refused": ("Refused by policy", "bad", "stop"),
