@@ -16,6 +16,7 @@ const totalWords = document.querySelector("#total-words");
 let circuit = null; // its bytes
 let known = ""; // its digest, when it was taken from this node's store
 let asked = 0;
+let timer = 0; // of the quote that follows typing
 let quote = null; // what the report says, once it can be signed
 
 const number = (name) => form.elements[name].value.trim();
@@ -30,6 +31,7 @@ function withdrawQuote(words) {
 }
 
 async function ask() {
+  clearTimeout(timer); // this answers what was typed before, too
   asked += 1;
   const mine = asked;
   withdrawQuote("The price appears once the quote is there.");
@@ -114,7 +116,6 @@ form?.addEventListener("click", async (event) => {
     at("circuit", `${message} ${next}`);
   }
 });
-let timer = 0;
 form?.addEventListener("input", (event) => {
   if (event.target.type === "file") return;
   asked += 1; // an answer that is under way is for other numbers

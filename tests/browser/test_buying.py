@@ -137,6 +137,22 @@ def test_a_job_is_opened_and_followed_live_to_an_opened_result(person: Person, s
     _lost_and_found(visitor, number, recovery, tmp_path)
 
 
+def test_typing_and_choosing_asks_for_one_quote(person: Person, scene: Scene, tmp_path: Path) -> None:
+    """A file chosen right after typing asks once for both, so that no second answer dims the first."""
+    buyer = newcomer(scene)
+    license = scene.market.buy_license(buyer, scene.offer).value
+    visitor, _ = person(buyer)
+    page = visitor.page("/jobs")
+    follow(page, f"/licenses/{license}/job")
+    quotes: list[str] = []
+    page.on("request", lambda request: quotes.append(request.url) if "/quote?" in request.url else None)
+    page.get_by_label("Rows", exact=True).fill("40")
+    page.get_by_label("Circuit file").set_input_files(circuit_file(tmp_path, SPREAD))
+    expect(page.get_by_text("This job fits the policy")).to_be_visible()
+    page.wait_for_timeout(400)  # longer than the page waits for more typing
+    assert [url.rpartition("rows=")[2][:2] for url in quotes] == ["40"]
+
+
 def test_a_model_that_was_used_before_is_taken_with_one_click(person: Person, scene: Scene, tmp_path: Path) -> None:
     """A circuit of a settled job needs no file, no sign-in and no upload; choosing a file afterwards puts it aside."""
     buyer = newcomer(scene)
