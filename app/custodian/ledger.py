@@ -21,7 +21,6 @@ one immediate transaction, so any number of releases at once cannot overdraw the
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sqlite3
@@ -31,6 +30,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.chain.wal import share
 from app.custodian.rows import (
     BEFORE_DONE,
     BEFORE_SEAL,
@@ -77,9 +77,10 @@ class Ledger:
         """
         self._path, self._scope, self._clock, self._lease = path, scope, clock, lease
         self._threads = threading.local()
-        with _alone(path), closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as db:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as db:
             try:
-                db.execute("PRAGMA journal_mode = WAL")  # does not wait for others by itself, hence the lock
+                share(db, BUSY_SECONDS)
             except sqlite3.DatabaseError as error:
                 raise BadDocument(f"This is not a ledger: {error}.", "Name the custodian's ledger file.") from None
         with self._transaction() as db:
@@ -330,15 +331,3 @@ class Ledger:
             "SELECT COUNT(*) FROM decryptions WHERE scope = ? AND dataset = ? AND epoch = ?", key
         ).fetchone()
         return int(row[0])
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Make the file private, and hold a lock on it that other processes wait for."""
-    handle = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        yield
-    finally:
-        os.close(handle)

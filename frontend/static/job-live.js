@@ -13,6 +13,7 @@ let state = part()?.dataset.state;
 let connection = "";
 let undone = false;
 let pressed = false;
+let late = false; // a part came while something was pressed
 
 function refresh() {
   clearTimeout(timer);
@@ -53,11 +54,17 @@ function follow() {
 
 // A part that is swapped between press and release would swallow the click, so it waits until nothing is pressed.
 addEventListener("pointerdown", () => { pressed = true; });
-for (const name of ["pointerup", "pointercancel", "dragend"]) addEventListener(name, () => { pressed = false; });
+for (const name of ["pointerup", "pointercancel", "dragend"]) {
+  addEventListener(name, () => {
+    pressed = false;
+    if (late) refresh();
+    late = false;
+  });
+}
 document.body.addEventListener("htmx:beforeSwap", (event) => {
   if (!pressed) return;
   event.detail.shouldSwap = false;
-  refresh();
+  late = true;
 });
 
 document.body.addEventListener("htmx:afterSettle", () => {

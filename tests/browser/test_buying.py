@@ -38,6 +38,16 @@ def make_key(page: Page) -> bytes:
     return data
 
 
+def at_new_job(person: Person, scene: Scene) -> Page:
+    """Somebody who has just bought a license, before the form of their first job."""
+    buyer = newcomer(scene)
+    license = scene.market.buy_license(buyer, scene.offer).value
+    visitor, _ = person(buyer)
+    page = visitor.page("/jobs")
+    follow(page, f"/licenses/{license}/job")
+    return page
+
+
 def test_a_license_is_bought_with_a_permit_and_one_transaction(person: Person, scene: Scene) -> None:
     """The buyer signs a permit and sends one transaction, and lands on the license's page."""
     buyer = newcomer(scene)
@@ -137,11 +147,7 @@ def test_a_job_is_opened_and_followed_live_to_an_opened_result(person: Person, s
 
 def test_typing_and_choosing_asks_for_one_quote(person: Person, scene: Scene, tmp_path: Path) -> None:
     """A file chosen right after typing asks once for both, so that no second answer dims the first."""
-    buyer = newcomer(scene)
-    license = scene.market.buy_license(buyer, scene.offer).value
-    visitor, _ = person(buyer)
-    page = visitor.page("/jobs")
-    follow(page, f"/licenses/{license}/job")
+    page = at_new_job(person, scene)
     quotes: list[str] = []
     page.on("request", lambda request: quotes.append(request.url) if "/quote?" in request.url else None)
     page.get_by_label("Rows", exact=True).fill("40")
@@ -153,11 +159,7 @@ def test_typing_and_choosing_asks_for_one_quote(person: Person, scene: Scene, tm
 
 def test_a_model_that_was_used_before_is_taken_with_one_click(person: Person, scene: Scene, tmp_path: Path) -> None:
     """A circuit of a settled job needs no file, no sign-in and no upload; choosing a file afterwards puts it aside."""
-    buyer = newcomer(scene)
-    license = scene.market.buy_license(buyer, scene.offer).value
-    visitor, wallet = person(buyer)
-    page = visitor.page("/jobs")
-    follow(page, f"/licenses/{license}/job")
+    page = at_new_job(person, scene)
     used = page.get_by_role("button", name=f"Circuit {scene.circuit[:6]}")
     expect(used).to_contain_text("on this dataset")
     page.get_by_label("Rows", exact=True).fill("40")

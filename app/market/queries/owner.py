@@ -154,10 +154,9 @@ def payments(
 
 
 def _pending(session: Session, owner: str, now: int) -> tuple[PendingJob, ...]:
-    own = col(JobRow.dataset).in_(select(DatasetRow.id).where(DatasetRow.owner == owner))
-    offered = select(OfferRow.policy).where(
-        col(OfferRow.dataset).in_(select(DatasetRow.id).where(DatasetRow.owner == owner))
-    )
+    datasets = select(DatasetRow.id).where(DatasetRow.owner == owner)
+    own = col(JobRow.dataset).in_(datasets)
+    offered = select(OfferRow.policy).where(col(OfferRow.dataset).in_(datasets))
     policies = read_policies(session, session.exec(offered.distinct()))
     manual = {digest for digest, policy in policies.items() if policy.approval == "manual"}
     asking = (
@@ -177,7 +176,7 @@ def _pending(session: Session, owner: str, now: int) -> tuple[PendingJob, ...]:
         .limit(MOST)
     )
     asked = {row.id: row for row in session.exec(asking)} if manual else {}
-    rows = list(({**asked} | {row.id: row for row in session.exec(computed) if row.id not in asked}).values())[:MOST]
+    rows = list((asked | {row.id: row for row in session.exec(computed)}).values())[:MOST]
     terms = select(OfferRow.id, OfferRow.policy).where(col(OfferRow.id).in_({row.offer for row in rows}))
     digests = dict(session.exec(terms).all())
     return tuple(
