@@ -83,7 +83,7 @@ POLICIES = (
     OutputPolicy(),
     OutputPolicy(circuits=("linear",), release="label", approval="manual"),
     OutputPolicy(circuits=("linear", "additive"), release="aggregate", epsilon_micro_per_job=100_000, min_group=50),
-    OutputPolicy(circuits=("linear", "trees", "additive", "lookup"), score_step=16),
+    OutputPolicy(circuits=("linear", "trees", "additive", "lookup"), release="score", levels=64),
 )
 
 

@@ -22,11 +22,12 @@ from app.custodian.opening import open_output
 from app.custodian.readout import read_out
 from app.execution.execute import execute
 from app.execution.facts import JobFacts, seal_context
+from app.protocol.bits import MICRO
 from app.protocol.leak import Released
 from app.protocol.manifest import Card, Manifest
-from app.protocol.market import ZERO, DatasetRecord, Job, JobState
+from app.protocol.market import ZERO, DatasetRecord, Job, JobState, License
 from app.protocol.receipt import OutputPolicy
-from app.protocol.release import Grant, check_policy
+from app.protocol.release import Facts, Grant, check_policy
 from app.protocol.seams import Progress
 from app.seal.hpke import private_key
 from app.seal.result import open_result, seal_result
@@ -41,6 +42,7 @@ from fhe.leak import leak_of, space_of
 from fhe.profiles import REFERENCE
 
 ROWS = 100_000
+LEVELS = 64
 REPEATS = 7
 PRIVATE = bytes(range(1, 33))
 NOBODY = "0x" + "0" * 40
@@ -55,7 +57,12 @@ def run(progress: Progress) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         store = BlockStore(Path(folder))
         facts = _facts(circuit, secret, store, progress)
-        policy, leak = OutputPolicy(score_step=16), leak_of(circuit, facts.table.codebook)
+        policy, leak = (
+            OutputPolicy(
+                release="score", levels=LEVELS, micro_bits_per_license=1000 * MICRO, micro_bits_per_person=1000 * MICRO
+            ),
+            leak_of(circuit, facts.table.codebook),
+        )
         verify_s, executed = _median(lambda: execute(facts, store, threads=cores()))
         decrypt_s, values = _median(lambda: open_output(secret, facts, store, executed.output, threads=cores()))
         expected = columns.codes(ROWS).astype(np.int64) @ circuit.layers[0].values  # type: ignore[union-attr]
@@ -68,7 +75,7 @@ def run(progress: Progress) -> dict[str, Any]:
 
         seal_s, (document, ciphertext) = _median(seal)
         opened = open_result(document, ciphertext, PRIVATE, seal_context(facts))
-        if np.abs(opened.values - expected).max() > 8:
+        if np.abs(opened.values - expected).max() > leak.ranges[0] // LEVELS:
             raise AssertionError("the buyer opens something else than the rounded outputs")
         decide_s, _ = _median(lambda: _decide(circuit, facts, policy, rng))
     return {
@@ -115,8 +122,12 @@ def _decide(circuit: Circuit, facts: JobFacts, policy: OutputPolicy, rng: np.ran
     codebook = facts.table.codebook
     leak = leak_of(circuit, codebook)
     earlier = [leak_of(_circuit(rng), codebook).forms for _ in range(14)]
-    history = [Released(n, 0, ROWS, "score", forms, (), 0, str(n)) for n, forms in enumerate(earlier, start=2)]
-    verdict = check_policy(policy, leak, space_of(codebook), facts.job, facts.dataset, history, _never)
+    history = [
+        Released(n, 1, 1, 0, ROWS, "score", forms, (), MICRO, str(n)) for n, forms in enumerate(earlier, start=2)
+    ]
+    license = License(1, 1, 1, NOBODY, 0, 1, 1, ROWS, policy.digest, False)
+    judged = Facts(1, NOBODY, facts.job, license, facts.dataset, facts.table, policy, leak, True, frozenset((1,)), 0, 1)
+    verdict = check_policy(judged, space_of(codebook), history, _never)
     if not isinstance(verdict, Grant):
         raise TypeError(f"the benchmark's job was refused: {verdict}")
 

@@ -56,15 +56,38 @@ class Lookup:
 
 @dataclass(frozen=True)
 class Readout:
-    """How a row's integers become a label: `value` (no label), `threshold` (one output >= at), or `argmax`."""
+    """How a row's integers become a label, one of the whole numbers below `labels`.
 
-    kind: Literal["value", "threshold", "argmax"]
+    `value`: there is none. `threshold`: 1 where the one output is at least `at`. `argmax`: the first greatest output.
+    `cuts`: how many of the increasing cut points the one output reaches, so that L - 1 cuts make L levels of a score
+    where its buyer wants them.
+    """
+
+    kind: Literal["value", "threshold", "argmax", "cuts"]
     at: int = 0
+    cuts: tuple[int, ...] = ()
+
+    def labels(self, outputs: int) -> int:
+        """How many labels a circuit of `outputs` outputs has; 0 without any."""
+        return {"value": 0, "threshold": 2, "argmax": outputs, "cuts": len(self.cuts) + 1}[self.kind]
+
+    def label(self, values: I64) -> I64:
+        """The label (1, rows) of each row of outputs (outputs, rows); not for `value`."""
+        match self.kind:
+            case "threshold":
+                return np.where(values >= self.at, np.int64(1), np.int64(0))
+            case "cuts":
+                return np.searchsorted(np.array(self.cuts, np.int64), values, side="right").astype(np.int64)
+            case "argmax":
+                best: I64 = np.argmax(values, axis=0, keepdims=True)
+                return best
+            case "value":
+                raise AssertionError("a circuit without a label has none to read")
 
 
 @dataclass(frozen=True, eq=False)
 class Circuit:
-    """What a provider evaluates. `profile` is a profile's digest; `dataset_codes` the digest of the codebook."""
+    """What a provider evaluates. `profile` is a profile's digest; `codebook` that of the dataset's codes."""
 
     profile: str
     codebook: str

@@ -15,6 +15,7 @@ Whether values stay in range and noise stays small depends on the dataset's code
 from __future__ import annotations
 
 import hashlib
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -29,6 +30,7 @@ MAX_CIRCUIT_BYTES = MAX_DOCUMENT_BYTES
 MAX_LAYERS = 33  # sixteen lookup stages
 MAX_WIDTH = 62  # bits under the padding bit
 MAX_LOOKUP_WIDTH = 12  # 4,096 entries a table
+MAX_CUTS = 4095  # of a score: 12 bits
 MAX_AT = 1 << 52  # JSON numbers are exact up to 2^53
 
 _Small = Annotated[int, Field(ge=0, le=1 << 20)]
@@ -59,9 +61,17 @@ class _Lookup(Document):
     tables: str
 
 
+_At = Annotated[int, Field(ge=-MAX_AT, le=MAX_AT)]
+
+
 class _Readout(Document):
     kind: Literal["value", "threshold", "argmax"]
-    at: Annotated[int, Field(ge=-MAX_AT, le=MAX_AT)]
+    at: _At
+
+
+class _Cuts(Document):
+    kind: Literal["cuts"]
+    cuts: Annotated[tuple[_At, ...], Field(min_length=1, max_length=MAX_CUTS)]
 
 
 class _Form(Document):
@@ -73,7 +83,7 @@ class _Form(Document):
         tuple[Annotated[_Linear | _Lookup, Field(discriminator="op")], ...], Field(min_length=1, max_length=MAX_LAYERS)
     ]
     outputs: Annotated[tuple[Name, ...], Field(min_length=1)]
-    readout: _Readout
+    readout: Annotated[_Readout | _Cuts, Field(discriminator="kind")]
 
 
 def encode(circuit: Circuit) -> bytes:
@@ -86,7 +96,7 @@ def encode(circuit: Circuit) -> bytes:
             inputs=tuple(_Input(column=i.column, encoding=i.encoding, index=i.index) for i in circuit.inputs),
             layers=tuple(_layer_form(layer) for layer in circuit.layers),
             outputs=circuit.outputs,
-            readout=_Readout(kind=circuit.readout.kind, at=circuit.readout.at),
+            readout=_readout_form(circuit.readout),
         )
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
@@ -104,7 +114,7 @@ def decode(data: bytes) -> Circuit:
         tuple(Input(i.column, i.encoding, i.index) for i in form.inputs),
         tuple(_layer(layer) for layer in form.layers),
         form.outputs,
-        Readout(form.readout.kind, form.readout.at),
+        _readout(form.readout),
     )
     check_form(circuit)
     return circuit
@@ -145,6 +155,9 @@ def check_form(circuit: Circuit) -> None:
     _require(readout.kind != "threshold" or rows == 1, "has a threshold readout for more than one output")
     _require(readout.kind != "argmax" or rows > 1, "has an argmax readout for one output")
     _require(readout.kind == "threshold" or readout.at == 0, "gives a threshold to a readout that has none")
+    _require(readout.kind != "cuts" or rows == 1, "has cut points for more than one output")
+    _require((readout.kind == "cuts") == bool(readout.cuts), "has a readout without its cut points, or cuts in another")
+    _require(all(low < high for low, high in pairwise(readout.cuts)), "has cut points that do not increase")
 
 
 def _check_linear(layer: Linear, wire_widths: I64, where: str) -> None:
@@ -182,6 +195,16 @@ def _check_lookup(layer: Lookup, linear: Linear, where: str) -> None:
     bound = 1 << layer.width_out
     fits = layer.tables.min() >= -bound and layer.tables.max() < bound
     _require(bool(fits), f"has a table entry in {where} beyond {layer.width_out} bits")
+
+
+def _readout_form(readout: Readout) -> _Readout | _Cuts:
+    if readout.kind == "cuts":
+        return _Cuts(kind="cuts", cuts=readout.cuts)
+    return _Readout(kind=readout.kind, at=readout.at)
+
+
+def _readout(form: _Readout | _Cuts) -> Readout:
+    return Readout("cuts", cuts=form.cuts) if isinstance(form, _Cuts) else Readout(form.kind, form.at)
 
 
 def _layer_form(layer: Linear | Lookup) -> _Linear | _Lookup:

@@ -67,7 +67,7 @@ def leak_of(circuit: Circuit, codebook: Codebook) -> Leak:
         profile=circuit.profile,
         codebook=circuit.codebook,
         family=family_of(circuit),
-        readout=circuit.readout.kind,
+        labels=circuit.readout.labels(len(circuit.outputs)),
         outputs=circuit.outputs,
         forms=forms,
         lows=lows,

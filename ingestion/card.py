@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from app.protocol.dataset import ColumnCode
+from app.protocol.bits import in_words, person_limit
+from app.protocol.dataset import Codebook, ColumnCode
 from app.protocol.manifest import Manifest
 from app.protocol.receipt import OutputPolicy
+from app.protocol.release import rank_limit
 
 
 def card_markdown(manifest: Manifest) -> str:
@@ -19,7 +21,7 @@ def card_markdown(manifest: Manifest) -> str:
         "## Terms",
         card.license.strip(),
         "## What a licensed job may reveal",
-        "\n".join(f"- {rule}" for rule in policy_in_words(manifest.policy, len(manifest.codebook.columns))),
+        "\n".join(f"- {rule}" for rule in policy_in_words(manifest.policy, manifest.codebook)),
         "## Columns",
         _columns(manifest.codebook.columns),
     ]
@@ -30,35 +32,36 @@ def card_markdown(manifest: Manifest) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def policy_in_words(policy: OutputPolicy, columns: int) -> list[str]:
-    """Each rule of an output policy as one sentence, for a table of so many columns."""
-    rank = policy.max_rank or max(1, columns // 2)
+def policy_in_words(policy: OutputPolicy, codebook: Codebook) -> list[str]:
+    """Each rule of an output policy as one sentence, for a table with these codes."""
     verified = {
-        "cheapest": "recomputes every result itself before it decrypts, and for very large jobs relies on"
-        f" {policy.quorum} independent providers that computed alike",
         "self": "recomputes every result itself before it decrypts",
-        "quorum": f"decrypts what {policy.quorum} independent providers computed alike",
         "both": f"recomputes every result itself and asks {policy.quorum} independent providers to agree",
     }[policy.verify]
+    rounded = "not rounded at all" if policy.raw_scores else f"rounded to {policy.levels} levels of its range"
     released = {
-        "label": "Only the predicted label of a row is released.",
-        "score": f"The model's score of a row is released, rounded to multiples of {policy.score_step}.",
-        "aggregate": f"Only sums over groups of at least {policy.min_group} rows are released.",
+        "label": f"Only the predicted label of a row is released; the score of a model without labels is {rounded}.",
+        "score": f"The model's score of a row is released, {rounded}.",
+        "aggregate": f"Only sums over groups of at least {policy.min_group} rows are released, with noise.",
     }[policy.release]
+    one, all_buyers = in_words(policy.micro_bits_per_license), in_words(person_limit(policy, codebook))
+    rank = rank_limit(policy, len(codebook.columns))
     rules = [
         released,
+        f"A license is told at most {one} bits (yes-or-no facts) about a person, all buyers for ever {all_buyers}.",
         f"Models of these kinds are allowed: {', '.join(policy.circuits)}.",
-        f"A job covers at most {policy.max_rows_per_job:,} rows.",
+        f"A job covers at most {policy.max_rows_per_job:,} rows and {policy.max_bootstraps:,} bootstraps.",
         f"Over all buyers, at most {rank} linear forms of the same rows are ever released.",
         f"A model may put at most {policy.max_concentration:.0%} of its variance in one column.",
         f"The custodian {verified}.",
         "Each release waits for the owner's approval." if policy.approval == "manual" else "Releases need no approval.",
     ]
-    if policy.epsilon_micro_per_job:
-        rules.append(
-            f"Noise is added: {policy.epsilon_micro_per_job / 1e6:g} epsilon a job,"
-            f" {policy.epsilon_micro_budget / 1e6:g} in all."
+    if policy.raw_scores:
+        rules.insert(
+            1, f"Raw scores: as many of them as there are columns ({len(codebook.columns)}) give the columns away."
         )
+    if policy.epsilon_micro_per_job:
+        rules.append(f"Noise is added: {policy.epsilon_micro_per_job / 1e6:g} epsilon a job.")
     return rules
 
 

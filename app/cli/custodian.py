@@ -111,16 +111,18 @@ def explain(
     published = Dataset.open(session.network, dataset)
     policy = published.policy(offer)
     count = published.record.rows if rows is None else rows
-    said = judge(
-        published.circuit(circuit), published.codebook, published.profile, policy, count, published.record.rows
-    )
+    table, version = published.manifest.table, published.record.version
+    said = judge(published.circuit(circuit), table, published.profile, policy, count, version=version)
     value = {
         "allowed": said.allowed,
         "reason": str(said.reason) if said.reason else None,
-        "bits_per_row": said.bits_per_row,
+        "released": said.released,
+        "micro_bits": said.micro_bits,
+        "micro_bits_per_license": said.limit_license,
+        "micro_bits_per_person": said.limit_person,
         "rank": said.rank,
         "rank_limit": said.rank_limit,
-        "micro_epsilon": said.micro_epsilon,
+        "bootstraps": said.bootstraps,
         "sentences": said.sentences(),
     }
     session.out.show(value, lambda out: out.print("\n".join(said.sentences())))
@@ -145,7 +147,8 @@ def budget(
     session = Session(role, as_json)
     published = Dataset.open(session.network, dataset)
     history, space = session.owner.ledger().history(dataset), space_of(published.codebook)
-    rows = [asdict(each) for each in statement(history, published.policy(offer), space, published.record.rows)]
+    place = (published.manifest.table, published.record.version)
+    rows = [asdict(each) for each in statement(history, published.policy(offer), space, *place)]
     session.out.show(rows, lambda out: out.print(rows_table(rows, title=f"Dataset {dataset}: budgets by rows")))
 
 

@@ -39,7 +39,7 @@ def open_result(
     value: dict[str, Any] = {
         "job": number,
         "released": header.released,
-        "step": header.step,
+        "levels": header.levels,
         "rows": frame.to_dicts() if out is None else len(frame),
     }
     if out is not None:

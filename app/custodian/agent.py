@@ -97,11 +97,13 @@ class CustodianAgent:
         if isinstance(evidence, Reason):
             return self._refuse(claim, job, evidence)
         facts = evidence.facts
-        reason = check_facts(facts) or check_shape(facts.policy, facts.leak, job.rows, facts.dataset.rows)
+        reason = check_facts(facts) or check_shape(
+            facts.policy, facts.leak, job.rows, facts.dataset.rows, facts.bootstraps
+        )
         if reason is None and job.approval is Approval.DENIED:
             reason = Reason.NOT_APPROVED
         if reason is not None:
-            return self._refuse(claim, job, reason, facts.verify)
+            return self._refuse(claim, job, reason, facts.policy.verify)
         if facts.policy.approval == "manual" and job.approval is not Approval.APPROVED:
             self._ledger.hold(claim)
             return Outcome(job.id, "waiting", "the owner has to approve it")
@@ -113,11 +115,11 @@ class CustodianAgent:
         samples = budget.samples_of(evidence.work.circuit, facts.table.codebook)
         grant = self._ledger.reserve(claim, job.dataset, partial(budget.decide, facts, samples), samples)
         if isinstance(grant, Reason):
-            return self._refuse(claim, job, grant, facts.verify)
+            return self._refuse(claim, job, grant, facts.policy.verify)
         self._step("verify")
         output = verified_output(evidence, self._store, self._execute)
         if isinstance(output, Reason):
-            return self._refuse(claim, job, output, facts.verify)
+            return self._refuse(claim, job, output, facts.policy.verify)
         secret = self._keys(facts.dataset.manifest).open(facts.table.epoch)
         query = grant.entry.query
         kept = self._ledger.kept_answer(query) if grant.again else None
@@ -125,7 +127,7 @@ class CustodianAgent:
         most = None if kept else self._limits.decryptions_per_epoch
         over = self._ledger.verified(claim, job.dataset, facts.table.epoch, most)
         if over is not None:
-            return self._refuse(claim, job, over, facts.verify)
+            return self._refuse(claim, job, over, facts.policy.verify)
         answer = None
         if kept is not None:
             result = Result.from_bytes(recall(secret, query, kept))
@@ -133,8 +135,8 @@ class CustodianAgent:
             self._step("decrypt")
             values = open_output(secret, evidence.work, self._store, output, threads=self._threads)
             readout = evidence.work.circuit.readout
-            result = read_out(values, readout, facts.leak, facts.policy, job, self._noise)
-            if grant.entry.micro_epsilon or result.values.nbytes <= self._limits.kept_answer_bytes:
+            result = read_out(values, readout, facts.leak, facts.policy, job, self._noise, facts.table.rows_per_person)
+            if facts.policy.epsilon_micro_per_job or result.values.nbytes <= self._limits.kept_answer_bytes:
                 answer = (query, keep(secret, query, result.to_bytes()))
         self._step("seal")
         document, ciphertext = seal_result(seal_context(evidence.work), result, file_cid)

@@ -43,5 +43,4 @@ def joint_on_sample(own: Mapping[str, bytes], kept: Kept, codebook: Codebook) ->
 def decide(facts: Facts, own: Mapping[str, bytes], history: list[Released], kept: Kept) -> Reason | Grant:
     """What the policy says to a job after this history."""
     codebook = facts.table.codebook
-    joint = joint_on_sample(own, kept, codebook)
-    return check_policy(facts.policy, facts.leak, space_of(codebook), facts.job, facts.dataset, history, joint)
+    return check_policy(facts, space_of(codebook), history, joint_on_sample(own, kept, codebook))

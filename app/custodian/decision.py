@@ -10,7 +10,7 @@ from app.protocol.reasons import Reason
 from app.protocol.receipt import Decision
 from app.protocol.release import Facts, Grant
 
-Verify = Literal["self", "quorum", "both"]
+Verify = Literal["self", "both"]
 
 
 def release(facts: Facts, grant: Grant) -> Decision:
@@ -21,12 +21,14 @@ def release(facts: Facts, grant: Grant) -> Decision:
         job=facts.job.id,
         receipt=facts.job.receipt,
         policy=facts.license.policy,
-        verified_by=facts.verify,
+        verified_by=facts.policy.verify,
         outcome="release",
         reason="",
         released=facts.policy.release,
         rank=grant.rank,
-        micro_epsilon=grant.entry.micro_epsilon,
+        micro_bits=grant.entry.micro_bits,
+        query=grant.entry.query,
+        again=grant.again,
     )
 
 
@@ -43,7 +45,9 @@ def refuse(chain_id: int, market: str, job: Job, policy: str, verify: Verify, re
         reason=reason,
         released="",
         rank=0,
-        micro_epsilon=0,
+        micro_bits=0,
+        query="",
+        again=False,
     )
 
 

@@ -14,7 +14,6 @@ from app.execution.facts import JobFacts, load_circuit, load_manifest, load_poli
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import BadDocument, BadInput, BadKey, RowsOutsideDataset
 from app.protocol.market import Job
-from app.protocol.merkle import root as merkle_root
 from app.protocol.reasons import Reason
 from app.protocol.receipt import Receipt
 from app.protocol.release import Facts, check_execution
@@ -28,7 +27,6 @@ from fhe.profile import EncryptionProfile
 
 Execute = Callable[[JobFacts], Execution]
 FindProfile = Callable[[str], EncryptionProfile]
-MAX_OUTPUT_BYTES = 1 << 31
 
 
 @dataclass(frozen=True)
@@ -104,21 +102,13 @@ def verified_output(evidence: Evidence, store: Store, execute: Execute) -> bytes
     Errors: NotFound and BadBlock where an object is out of reach; a missing object is not the buyer's fault.
     """
     facts = evidence.facts
-    own, agreed, output = None, None, b""
-    if facts.verify != "quorum":
-        try:
-            execution = execute(evidence.work)
-        except (BadInput, RowsOutsideDataset):
-            return Reason.CIRCUIT_UNSAFE
-        own, output = execution.receipt.digest, execution.output
-    if facts.verify != "self":
-        agreed = _receipt(store, facts.job.receipt)
-    reason = check_execution(facts, own, agreed)
-    if reason is None and own is None and agreed is not None:
-        output = store.read(agreed.output, limit=min(MAX_OUTPUT_BYTES, agreed.output_bytes))
-        if len(output) != agreed.output_bytes or merkle_root(output) != agreed.output_root:
-            return Reason.WRONG_RECEIPT
-    return output if reason is None else reason
+    try:
+        execution = execute(evidence.work)
+    except (BadInput, RowsOutsideDataset):
+        return Reason.CIRCUIT_UNSAFE
+    agreed = _receipt(store, facts.job.receipt) if facts.policy.verify == "both" else None
+    reason = check_execution(facts, execution.receipt.digest, agreed)
+    return execution.output if reason is None else reason
 
 
 def _receipt(store: Store, digest: str) -> Receipt | None:

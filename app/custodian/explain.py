@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.custodian.budget import joint_on_sample, samples_of
-from app.protocol.dataset import Codebook
+from app.protocol.bits import in_words, person_limit, release_kind
+from app.protocol.dataset import EncryptedTable
 from app.protocol.errors import BadInput
 from app.protocol.forms import basis
-from app.protocol.leak import Leak
+from app.protocol.leak import Leak, Released
+from app.protocol.market import ZERO, Job, JobState
 from app.protocol.reasons import WORDS, Reason
 from app.protocol.receipt import OutputPolicy
-from app.protocol.release import check_history, check_shape, entry_of, policy_problems, rank_limit
+from app.protocol.release import (
+    check_bits,
+    check_history,
+    check_shape,
+    entry_of,
+    most_spent,
+    policy_problems,
+    rank_limit,
+)
 from fhe.circuit import Circuit
 from fhe.compile.check import check
+from fhe.cost import cost
 from fhe.leak import leak_of, space_of
 from fhe.profile import EncryptionProfile
 
@@ -23,17 +35,22 @@ from fhe.profile import EncryptionProfile
 class Explanation:
     """What a circuit reveals under a policy, and whether the policy allows it as far as that is known beforehand.
 
-    `rank` and `micro_epsilon` are what one job takes from the budgets of its rows; whether the budgets still have that
-    depends on what was released on those rows before, which the owner's ledger knows.
+    Micro-bits are of one person: what a job costs, what the license and anyone were given already on the rows of whom
+    most was given, and their limits. What is known of earlier releases is the `history` that was handed in.
     """
 
     allowed: bool
     reason: Reason | None
     leak: Leak | None  # None for a circuit that the dataset cannot run at all
-    bits_per_row: float
+    released: str  # "label", "score" or "aggregate"; "" without a leak
+    micro_bits: int
+    spent_license: int
+    spent_person: int
+    limit_license: int
+    limit_person: int
     rank: int
     rank_limit: int
-    micro_epsilon: int
+    bootstraps: int
     policy_problems: tuple[str, ...]
 
     def sentences(self) -> list[str]:
@@ -44,45 +61,97 @@ class Explanation:
             said.append(f"What to do: {WORDS[self.reason].next_step}")
         if self.leak is not None:
             said.append(f"It is a circuit of the class {self.leak.family} with {len(self.leak.outputs)} output(s).")
-            said.append(f"A release says at most {self.bits_per_row:.1f} bits about each row.")
+            said.append(f"A release says {facts_in_words(self.micro_bits)} about each person.")
             said += [
                 f"Column {column} explains {share:.0%} of the variance of {name}."
                 for name, (column, share) in zip(self.leak.outputs, self.leak.shares, strict=True)
             ]
         if self.allowed:
-            said.append(f"A job takes {self.rank} of the {self.rank_limit} linear forms that each row may give away.")
-            if self.micro_epsilon:
-                said.append(f"It takes a privacy budget of epsilon = {self.micro_epsilon / 10**6:g} of its rows.")
-            said.append("Whether the rows still have that much left, the custodian decides when the job is computed.")
+            left = self.limit_license - self.spent_license - self.micro_bits
+            said.append(f"After it the license has {in_words(left)} of its {in_words(self.limit_license)} bits left.")
+            left = self.limit_person - self.spent_person - self.micro_bits
+            whole = in_words(self.limit_person)
+            said.append(f"The owner then sells {in_words(left)} more bits about these rows, of {whole} in all.")
+            said.append(f"It takes {self.rank} of the {self.rank_limit} linear forms that each row may give away.")
         return said
 
 
+def facts_in_words(micro: int) -> str:
+    """How much so many micro-bits are, for people."""
+    if micro == 10**6:
+        return "at most one yes-or-no fact (1 bit)"
+    return f"at most as much as {in_words(micro)} yes-or-no facts ({in_words(micro)} bits)"
+
+
 def explain(
-    circuit: Circuit, codebook: Codebook, profile: EncryptionProfile, policy: OutputPolicy, rows: int, dataset_rows: int
+    circuit: Circuit,
+    table: EncryptedTable,
+    profile: EncryptionProfile,
+    policy: OutputPolicy,
+    rows: int,
+    *,
+    first_row: int = 0,
+    license: int = 0,
+    version: int = 1,
+    history: Sequence[Released] = (),
 ) -> Explanation:
-    """Judge a circuit by every rule that needs no history (`app.protocol.release`)."""
-    space, problems = space_of(codebook), tuple(policy_problems(policy))
+    """Judge a circuit on `rows` rows from `first_row` by every rule of `app.protocol.release` that public facts decide.
+
+    `history`: what was released on the dataset before, as far as the caller knows it; `version` is the table's.
+    """
+    codebook, problems = table.codebook, tuple(policy_problems(policy))
+    space, work = space_of(codebook), 0
     leak: Leak | None = None
-    rank, bits = 0, 0.0
     reason: Reason | None = Reason.CIRCUIT_UNSAFE
     with contextlib.suppress(BadInput):
         check(circuit, codebook, profile)
-        leak = leak_of(circuit, codebook)
-    if leak is not None:
-        entry = entry_of(policy, leak, job=0, first_row=0, rows=rows)
-        rank, bits = len(basis(entry.forms)) + len(entry.opaque), leak.bits(policy.release, max(1, policy.score_step))
-        reason = check_shape(policy, leak, rows, dataset_rows)
-        if reason is None:
-            joint = joint_on_sample(samples_of(circuit, codebook), lambda _: None, codebook)
-            found = check_history(policy, entry, space, (), joint)
-            reason = found if isinstance(found, Reason) else None
+        leak, work = leak_of(circuit, codebook), cost(circuit, profile, rows).bootstraps
+    if leak is None:
+        return Explanation(False, reason, None, "", 0, 0, 0, 0, 0, 0, rank_limit(policy, space.columns), work, problems)
+    job = _job(leak.circuit, first_row, rows, license, version)
+    entry = entry_of(policy, leak, table, job)
+    reason = check_shape(policy, leak, rows, table.rows, work) or check_bits(policy, table, entry, history)
+    if reason is None:
+        joint = joint_on_sample(samples_of(circuit, codebook), lambda _: None, codebook)
+        found = check_history(policy, entry, space, history, joint)
+        reason = found if isinstance(found, Reason) else None
+    spent_person, spent_license = most_spent(table, entry, history)
     return Explanation(
         allowed=reason is None,
         reason=reason,
         leak=leak,
-        bits_per_row=bits,
-        rank=rank,
-        rank_limit=rank_limit(policy, space),
-        micro_epsilon=policy.epsilon_micro_per_job,
+        released=release_kind(policy, leak),
+        micro_bits=entry.micro_bits,
+        spent_license=spent_license,
+        spent_person=spent_person,
+        limit_license=policy.micro_bits_per_license,
+        limit_person=person_limit(policy, codebook),
+        rank=len(basis(entry.forms)) + len(entry.opaque),
+        rank_limit=rank_limit(policy, space.columns),
+        bootstraps=work,
         policy_problems=problems,
+    )
+
+
+def _job(circuit: str, first_row: int, rows: int, license: int, version: int) -> Job:
+    """The job that would be opened, before it has a number."""
+    return Job(
+        id=0,
+        license=license,
+        dataset=0,
+        buyer="",
+        state=JobState.NONE,
+        circuit=circuit,
+        first_row=first_row,
+        rows=rows,
+        sealing_key=ZERO,
+        units=0,
+        replicas=1,
+        executions=(),
+        receipt=ZERO,
+        sealed=ZERO,
+        decision=ZERO,
+        deadline=0,
+        opened_block=0,
+        version=version,
     )

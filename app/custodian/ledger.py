@@ -149,10 +149,11 @@ class Ledger:
                 self._write(db, claim, (State.SEEN,), state=State.RESERVED)
                 entry = verdict.entry
                 db.execute(
-                    "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?)",
+                    "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?)",
                     (
-                        *(self._scope, claim.job, dataset, entry.first, entry.end, entry.kind, pack_forms(entry.forms)),
-                        *(json.dumps(entry.opaque), entry.micro_epsilon, entry.query),
+                        *(self._scope, claim.job, dataset, entry.license, entry.version, entry.first, entry.end),
+                        *(entry.kind, pack_forms(entry.forms), json.dumps(entry.opaque)),
+                        *(entry.micro_bits, entry.query),
                         *(verdict.rank, int(verdict.again)),
                     ),
                 )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from app.custodian.noise import Noise
+from app.protocol.bits import release_kind
 from app.protocol.leak import Leak
 from app.protocol.market import Job
 from app.protocol.receipt import OutputPolicy
@@ -15,52 +18,60 @@ from fhe.circuit import Readout
 I64 = npt.NDArray[np.int64]
 
 
-def read_out(values: I64, readout: Readout, leak: Leak, policy: OutputPolicy, job: Job, noise: Noise) -> Result:
+def read_out(
+    values: I64, readout: Readout, leak: Leak, policy: OutputPolicy, job: Job, noise: Noise, rows_per_person: int = 1
+) -> Result:
     """The result to seal, from outputs (outputs, rows).
 
     Noise comes first, on the sum of the group for an aggregate and on each row otherwise; labels and rounding follow
-    it, so that they add nothing to what the noise protects. One row changes the outputs by at most the sum of their
-    ranges, which is the sensitivity that the noise is scaled to.
+    it, so that they add nothing to what the noise protects. One person changes the outputs by at most the sum of their
+    ranges, times the person's rows in an aggregate, which is the sensitivity that the noise is scaled to.
     """
-    group = 1
-    if policy.release == "aggregate":
+    kind, group, scale_milli = release_kind(policy, leak), 1, 0
+    if kind == "aggregate":
         group = values.shape[1]
         values = values.sum(axis=1, keepdims=True)
-    scale_milli = 0
     if policy.epsilon_micro_per_job:
-        scale_milli = noise_scale_milli(leak, policy)
+        scale_milli = noise_scale_milli(leak, policy, rows_per_person if kind == "aggregate" else 1)
         values = noise(values, scale_milli)
-    outputs = leak.outputs
-    if policy.release == "label":
-        values, outputs = label(values, readout), ("label",)
-    else:
-        values = to_step(values, policy.score_step)
+    outputs, levels = leak.outputs, 0
+    if kind == "label":
+        values, outputs = readout.label(values), ("label",)
+    elif kind == "score" and not policy.raw_scores:
+        levels = policy.levels
+        values = to_levels(values, leak.lows, leak.highs, levels)
     header = ResultHeader(
-        released=policy.release,
+        released=kind,
         outputs=outputs,
         first_row=job.first_row,
         rows=values.shape[1],
         group=group,
-        step=1 if policy.release == "label" else policy.score_step,
+        levels=levels,
+        lows=leak.lows if levels else (),
+        highs=leak.highs if levels else (),
         noise_scale_milli=scale_milli,
     )
     return Result(header, values)
 
 
-def noise_scale_milli(leak: Leak, policy: OutputPolicy) -> int:
+def noise_scale_milli(leak: Leak, policy: OutputPolicy, rows_per_person: int = 1) -> int:
     """Thousandths of the discrete Laplace scale: sensitivity / epsilon, rounded up so that epsilon is kept."""
-    sensitivity = max(1, sum(leak.ranges))
+    sensitivity = max(1, sum(leak.ranges)) * rows_per_person
     return -(-sensitivity * 10**9 // policy.epsilon_micro_per_job)
 
 
-def label(values: I64, readout: Readout) -> I64:
-    """Class of each row (1, rows): the threshold's 0 or 1, or the first greatest output."""
-    if readout.kind == "threshold":
-        return np.where(values >= readout.at, np.int64(1), np.int64(0))
-    best: I64 = np.argmax(values, axis=0, keepdims=True)
-    return best
+def to_levels(values: I64, lows: Sequence[int], highs: Sequence[int], levels: int) -> I64:
+    """Each output (outputs, rows) rounded to the middle of its level, of `levels` that divide [low, high] evenly.
 
-
-def to_step(values: I64, step: int) -> I64:
-    """The nearest multiples of `step`, halves up."""
-    return (values + step // 2) // step * step
+    An output with no more values than levels stays as it is. Values outside of the range (noise) go to its ends.
+    """
+    rounded = []
+    for one, low, high in zip(values, lows, highs, strict=True):
+        count = high - low + 1
+        inside = np.clip(one, low, high) - low
+        if count > levels:
+            # in Python's integers where a product could leave 64 bits
+            wide = inside.astype(object) if count * levels * 2 >= 1 << 63 else inside
+            inside = ((wide * levels // count * 2 + 1) * count // (2 * levels)).astype(np.int64)
+        rounded.append(inside + low)
+    return np.stack(rounded)

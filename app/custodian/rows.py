@@ -16,9 +16,9 @@ CREATE TABLE jobs (
     changed INTEGER, reason TEXT, decision BLOB, document BLOB, ciphertext BLOB, tx TEXT,
     held INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (scope, job));
 CREATE TABLE entries (
-    scope TEXT, job INTEGER, dataset INTEGER, first INTEGER, past INTEGER, kind TEXT, forms TEXT, opaque TEXT,
-    micro_epsilon INTEGER, query TEXT, answered INTEGER, charged INTEGER, rank INTEGER, again INTEGER,
-    PRIMARY KEY (scope, job));
+    scope TEXT, job INTEGER, dataset INTEGER, license INTEGER, version INTEGER, first INTEGER, past INTEGER,
+    kind TEXT, forms TEXT, opaque TEXT, micro_bits INTEGER, query TEXT, answered INTEGER, charged INTEGER,
+    rank INTEGER, again INTEGER, PRIMARY KEY (scope, job));
 CREATE INDEX entries_by_dataset ON entries (scope, dataset);
 CREATE TABLE answers (scope TEXT, query TEXT, answer BLOB, PRIMARY KEY (scope, query));
 CREATE TABLE samples (scope TEXT, name TEXT, outputs BLOB, PRIMARY KEY (scope, name));
@@ -84,8 +84,8 @@ def record_of(row: sqlite3.Row) -> Record:
 def released_of(row: sqlite3.Row) -> Released:
     """A row of what was released or reserved."""
     forms, opaque = unpack_forms(row["forms"]), tuple(json.loads(row["opaque"]))
-    place = (row["job"], row["first"], row["past"], row["kind"])
-    return Released(*place, forms, opaque, row["micro_epsilon"], row["query"], bool(row["answered"]))
+    place = (row["job"], row["license"], row["version"], row["first"], row["past"], row["kind"])
+    return Released(*place, forms, opaque, row["micro_bits"], row["query"], bool(row["answered"]))
 
 
 def pack_forms(forms: tuple[Form, ...]) -> str:

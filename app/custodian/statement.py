@@ -6,42 +6,50 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.protocol.bits import person_limit
+from app.protocol.dataset import EncryptedTable
 from app.protocol.forms import Space
 from app.protocol.leak import Released, dimensions
 from app.protocol.receipt import OutputPolicy
-from app.protocol.release import rank_limit
+from app.protocol.release import rank_limit, spent_on
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """Rows [first, end), which the same releases cover."""
+    """Rows [first, end) of one version, which the same releases cover; micro-bits about each of their persons."""
 
     first: int
     end: int
     jobs: tuple[int, ...]
     rank: int
     rank_left: int
-    micro_epsilon: int
-    micro_epsilon_left: int
+    micro_bits: int
+    micro_bits_left: int
 
 
-def statement(history: Sequence[Released], policy: OutputPolicy, space: Space, rows: int) -> list[Stretch]:
-    """Every stretch of a dataset of `rows` rows, in order, with what is left under a policy."""
-    cuts = sorted({0, rows, *(e.first for e in history), *(min(e.end, rows) for e in history)})
-    found = []
+def statement(
+    history: Sequence[Released], policy: OutputPolicy, space: Space, table: EncryptedTable, version: int
+) -> list[Stretch]:
+    """Every stretch of a version's rows, in order, with what is left under a policy."""
+    own = [entry for entry in history if entry.version == version]
+    ends = [(stretch.first_row, stretch.first_row + stretch.rows) for stretch in table.carried]
+    ends += [(entry.first, min(entry.end, table.rows)) for entry in own]
+    cuts = sorted({0, table.rows, *itertools.chain.from_iterable(ends)})
+    limit, found = person_limit(policy, table.codebook), []
     for first, end in itertools.pairwise(cuts):
-        entries = [entry for entry in history if entry.first <= first < entry.end]
+        entries = [entry for entry in own if entry.first <= first < entry.end]
         forms, opaque = dimensions(entries)
-        rank, spent = len(forms) + len(opaque), sum(entry.micro_epsilon for entry in entries)
+        rank = len(forms) + len(opaque)
+        spent = spent_on(table, history, version, first, end)
         found.append(
             Stretch(
                 first=first,
                 end=end,
                 jobs=tuple(entry.job for entry in entries),
                 rank=rank,
-                rank_left=max(0, rank_limit(policy, space) - rank),
-                micro_epsilon=spent,
-                micro_epsilon_left=max(0, policy.epsilon_micro_budget - spent),
+                rank_left=max(0, rank_limit(policy, space.columns) - rank),
+                micro_bits=spent,
+                micro_bits_left=max(0, limit - spent),
             )
         )
     return found

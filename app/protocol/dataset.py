@@ -67,6 +67,14 @@ class Shard(Document):
     files: tuple[EncodedFile, ...]
 
 
+class Carried(Document):
+    """What was released about the persons of a stretch of rows before this version: at most so much about each."""
+
+    first_row: int
+    rows: int
+    micro_bits: int
+
+
 class EncryptedTable(Document):
     """The part of a manifest that Darkroom computes with; the Croissant record around it is for people and crawlers."""
 
@@ -78,3 +86,6 @@ class EncryptedTable(Document):
     shards: tuple[Shard, ...]
     evaluation_key: str | None  # CID of the public evaluation key, when the dataset serves lookups
     data_root: Hex32  # Merkle root over the files' roots, in manifest order
+    rows_per_person: int = 1  # the most rows that speak of one person
+    carried: tuple[Carried, ...] = ()  # the owner's statement, in row order; rows outside of it start fresh
+    carried_jobs: int = 0  # jobs up to this number are in it; a later one on an earlier version counts on every row

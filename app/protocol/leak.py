@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -26,7 +25,7 @@ class Leak:
     profile: str
     codebook: str
     family: Family
-    readout: Literal["value", "threshold", "argmax"]
+    labels: int  # classes of its label; 0 for a circuit without one
     outputs: tuple[str, ...]
     forms: tuple[Form, ...]
     lows: tuple[int, ...]  # least and greatest value of each output over all codes
@@ -39,15 +38,9 @@ class Leak:
         """How far each output can move when one row changes: its sensitivity."""
         return tuple(high - low for low, high in zip(self.lows, self.highs, strict=True))
 
-    def bits(self, kind: Kind, step: int = 1) -> float:
-        """At most this many bits of each row are in what is released (an aggregate: of the whole group)."""
-        if kind == "label":
-            return math.log2(max(2, len(self.outputs)))
-        return sum(math.log2(spread // step + 1) for spread in self.ranges)
-
     def released_forms(self, kind: Kind) -> tuple[Form, ...]:
         """The forms that a release of this kind depends on: the label of the greatest one only on differences."""
-        if kind == "label" and self.readout == "argmax":
+        if kind == "label" and len(self.forms) > 1:  # the greatest of several
             return tuple(difference(form, self.forms[0]) for form in self.forms[1:])
         return self.forms
 
@@ -58,15 +51,17 @@ class Leak:
 
 @dataclass(frozen=True)
 class Released:
-    """One entry of the ledger: what was released, or is reserved, on rows [first, end)."""
+    """One entry of the ledger: what was released, or is reserved, on rows [first, end) of one version of a dataset."""
 
     job: int
+    license: int
+    version: int
     first: int
     end: int
     kind: Kind
-    forms: tuple[Form, ...]
+    forms: tuple[Form, ...]  # over the codes of that version's codebook
     opaque: tuple[str, ...]
-    micro_epsilon: int
+    micro_bits: int  # charged to each person among the rows; 0 for an answer given again
     query: str  # digest of everything the answer depends on; equal queries have equal answers
     answered: bool = False  # its values are kept in the ledger
 

@@ -30,14 +30,15 @@ class Reason(StrEnum):
     CIRCUIT_UNSAFE = "circuit-unsafe"
     CIRCUIT_CLASS = "circuit-class"
     ROWS_PER_JOB = "rows-per-job"
-    NO_LABEL = "no-label"
     GROUP_TOO_SMALL = "group-too-small"
     RANGES_TOO_CLOSE = "ranges-too-close"
-    NOISE_NEEDED = "noise-needed"
+    TOO_MUCH_WORK = "too-much-work"
     CONCENTRATION = "concentration"
     SINGLES_OUT = "singles-out"
     RANK_BUDGET = "rank-budget"
-    PRIVACY_BUDGET = "privacy-budget"
+    BITS_LICENSE = "bits-license"
+    BITS_PERSON = "bits-person"
+    UNAVAILABLE = "unavailable"
     NOT_APPROVED = "not-approved"
 
 
@@ -76,14 +77,13 @@ WORDS = {
         "The policy does not allow circuits of this class.", "Use a model of an allowed class."
     ),
     Reason.ROWS_PER_JOB: Words("The job has more rows than the policy allows.", "Ask for fewer rows."),
-    Reason.NO_LABEL: Words("The policy releases labels, and this circuit has none.", "Compile a classifier."),
     Reason.GROUP_TOO_SMALL: Words("The aggregate covers fewer rows than the policy asks.", "Ask for more rows."),
     Reason.RANGES_TOO_CLOSE: Words(
         "The difference to an aggregate that was released before would be too small a group.",
         "Use the row ranges of earlier aggregates, or ranges apart from them.",
     ),
-    Reason.NOISE_NEEDED: Words(
-        "An aggregate of lookups can single out a row, and the policy adds no noise.", "Use a linear model."
+    Reason.TOO_MUCH_WORK: Words(
+        "The job has more bootstraps than the owner's machines recompute for one job.", "Ask for fewer rows."
     ),
     Reason.CONCENTRATION: Words(
         "An output, alone or with earlier ones, nearly reproduces one column.",
@@ -95,7 +95,18 @@ WORDS = {
     Reason.RANK_BUDGET: Words(
         "No more independent linear forms of these rows may be released.", "Use rows that were scored less."
     ),
-    Reason.PRIVACY_BUDGET: Words("The differential-privacy budget of these rows is spent.", "Use other rows."),
+    Reason.BITS_LICENSE: Words(
+        "The license has had all the bits about some person among these rows that it was sold.",
+        "Use other rows, or buy another license: darkroom license buy.",
+    ),
+    Reason.BITS_PERSON: Words(
+        "All bits about some person among these rows that their owner sells, to anyone, have been released.",
+        "Use other rows.",
+    ),
+    Reason.UNAVAILABLE: Words(
+        "The circuit that the job names cannot be fetched from the store.",
+        "Put it where others find it, and open the job again.",
+    ),
     Reason.NOT_APPROVED: Words("The owner looked at the job and did not approve it.", _ASK),
 }
 

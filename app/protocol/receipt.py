@@ -56,7 +56,10 @@ class SealedResult(Document):
 
 
 class Decision(Document):
-    """What the custodian decided about a job, on which facts; signed by the custodian's account."""
+    """What the custodian decided about a job, on which facts; signed by the custodian's account.
+
+    Everything in it follows from public facts, so that an auditor works it out again.
+    """
 
     kind: Literal["darkroom/decision"] = "darkroom/decision"
     chain_id: int
@@ -64,28 +67,39 @@ class Decision(Document):
     job: int
     receipt: Hex32
     policy: Hex32
-    verified_by: Literal["self", "quorum", "both"]
+    verified_by: Literal["self", "both"]
     outcome: Literal["release", "refuse"]
     reason: str  # a stable code, empty on release
     released: Literal["label", "score", "aggregate", ""]
-    rank: int  # linear forms that this job adds to the budget of its rows
-    micro_epsilon: int  # differential privacy budget charged; 0 without noise
+    rank: int  # linear forms that this job adds to what was released of its rows
+    micro_bits: int  # charged to each person among its rows: app.protocol.bits; 0 for an answer given again
+    query: str  # digest of all that the answer depends on, empty on refusal: equal queries have equal answers
+    again: bool  # the query was answered before: the same answer was served, at no charge
     signature: str = ""  # EIP-191 over the digest of this document with an empty signature
 
 
+RAW_WORDS = "I sell raw scores. A buyer can compute my columns from as many of them as there are columns."
+
+
 class OutputPolicy(Document):
-    """What an owner lets out. The custodian enforces it before it decrypts; its digest is in the offer on chain."""
+    """What an owner lets out. The custodian enforces it before it decrypts; its digest is in the offer on chain.
+
+    Bits are in millionths: `app.protocol.bits` says what a release costs. The defaults are the safe ones.
+    """
 
     kind: Literal["darkroom/policy"] = "darkroom/policy"
     circuits: tuple[Literal["linear", "trees", "additive", "lookup"], ...] = ("linear", "trees", "additive")
-    release: Literal["label", "score", "aggregate"] = "score"
-    score_step: int = 1  # released scores are rounded to multiples of this
+    release: Literal["label", "score", "aggregate"] = "label"  # label: scores of a circuit that has no label
+    levels: int = 16  # scores are rounded to so many levels of each output's own public range
+    raw_scores: str = ""  # RAW_WORDS, word for word: scores are not rounded at all
     min_group: int = 20  # rows in an aggregate, at least
     max_rows_per_job: int = 1_000_000
+    max_bootstraps: int = 2_000_000  # in a job: the owner's machines recompute every one of them
     max_rank: int = 0  # released linear forms per row, at most 32; 0 means half of the columns, at least 1
     max_concentration: float = 0.9  # share of an output's variance that one column may explain
-    epsilon_micro_per_job: int = 0  # 0: no noise
-    epsilon_micro_budget: int = 0
-    verify: Literal["cheapest", "self", "quorum", "both"] = "cheapest"  # self where re-execution is cheap, else quorum
-    quorum: int = 2
+    epsilon_micro_per_job: int = 0  # 0: no noise; an aggregate needs some
+    micro_bits_per_license: int = 8_000_000  # about one person, to one license
+    micro_bits_per_person: int = 0  # about one person, over all buyers for ever; 0: a quarter of what a row holds
+    verify: Literal["self", "both"] = "self"  # recomputed by the owner; both: and agreed on by drawn executors
+    quorum: int = 2  # executors that must agree, with `both`
     approval: Literal["automatic", "manual"] = "automatic"

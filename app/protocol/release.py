@@ -6,26 +6,28 @@ Facts (`check_facts`), all taken from a finalized block and from objects named b
  3. The sealing key can be sealed to.
  4. The dataset's key epoch is held, was not closed, and has served fewer jobs than its limit.
 
-Verification (`check_execution`), before anything is decrypted:
- 5. `self`: the output that is decrypted is the custodian's own re-execution, and its receipt is the agreed one.
- 6. `quorum`: at least `quorum` drawn executors, no two alike, none slashed and none of them the buyer, the owner
-    or the custodian, revealed the agreed receipt; it says exactly this job, manifest, circuit and rows; the output is
-    the object it names, with its root. `both`: both.
-    `cheapest`: `self` for jobs of at most CHEAP_BOOTSTRAPS, `quorum` for larger ones.
+Verification (`check_execution`), before anything is decrypted, whatever the job's size:
+ 5. The output that is decrypted is the custodian's own re-execution, and its receipt is the agreed one.
+ 6. `both`: also at least `quorum` drawn executors, no two alike, none slashed and none of them the buyer, the owner or
+    the custodian, revealed the agreed receipt; it says exactly this job, manifest, circuit and rows.
 
 Policy (`check_policy`), the same for all buyers together, on public facts alone:
- 7. The policy is coherent; the circuit's class is allowed; the rows of a job are at most the policy's.
- 8. A label needs a readout. An aggregate covers at least `min_group` rows, and so does every stretch of rows that the
-    aggregates released so far, and this one, can be subtracted down to. An aggregate of lookups needs noise.
- 9. Concentration: no combination of what is released on a row, this job included, has more than `max_concentration`
+ 7. The policy is coherent; the circuit's class is allowed; rows and bootstraps of a job are at most the policy's.
+ 8. Bits, the budget: on every row what the job says of a person, with what was said before to the same license, is at
+    most `micro_bits_per_license`, and with what was said before to anyone at most the person's limit
+    (`app.protocol.bits`). Rows of other versions are not matched with these: what they gave away counts on every row,
+    except what the table's `carried` states row by row.
+ 9. An aggregate has noise and covers at least `min_group` rows, and so does every stretch of rows that the aggregates
+    released so far, and this one, can be subtracted down to.
+Further limits on how the bits may be spent, within a version:
+10. Concentration: no combination of what is released on a row, this job included, has more than `max_concentration`
     of its variance in one column: exactly for linear forms, on a public sample where outputs with lookups take part.
-10. Singling out: under the public distribution of codes, at least `min_group` rows of the dataset do not get the
+11. Singling out: under the public distribution of codes, at least `min_group` rows of the dataset do not get the
     commonest answer of a circuit with lookups.
-11. Rank: on every row, the exact rank of all linear forms released, plus the distinct outputs with lookups, stays
+12. Rank: on every row, the exact rank of all linear forms released, plus the distinct outputs with lookups, stays
     within `max_rank` (0: half of the columns); a job that adds nothing to what its rows gave away is allowed.
-12. Privacy: on every row the micro-epsilons of all noisy releases stay within the budget. Epsilons are integers.
 
-An equal query is answered from the ledger: the same values, no new noise, no new rank and no new epsilon.
+An equal query is answered from the ledger: the same values, no new noise, no new bits, no new rank.
 """
 
 from __future__ import annotations
@@ -34,21 +36,20 @@ import itertools
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Literal
 
+from app.protocol.bits import MAX_MICRO_BITS, charge, person_limit, release_kind
 from app.protocol.dataset import EncryptedTable
 from app.protocol.documents import canonical, sha256
 from app.protocol.forms import Form, Space, basis, dominated_column
 from app.protocol.leak import Leak, Released, atoms, dimensions
 from app.protocol.market import ZERO, DatasetRecord, Job, License
 from app.protocol.reasons import Reason
-from app.protocol.receipt import OutputPolicy, Receipt
+from app.protocol.receipt import RAW_WORDS, OutputPolicy, Receipt
 
 MAX_RANK = 32  # linear forms per row range whose exact arithmetic stays within seconds
-MAX_MICRO_EPSILON = 1 << 40  # about a million: above any meaning, far below any overflow
-MAX_STEP = 1 << 40
-Verify = Literal["self", "quorum", "both"]
-CHEAP_BOOTSTRAPS = 100_000  # re-execution of some ten minutes on two cores
+MAX_MICRO_EPSILON = 1 << 30  # about a thousand: above any meaning, far below any overflow
+MAX_LEVELS = 1 << 16
+MAX_BOOTSTRAPS = 1 << 32
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,6 @@ class Facts:
     decryptions: int  # jobs decrypted in the table's epoch so far
     max_decryptions: int
     bootstraps: int = 0  # that re-execution of the job takes
-
-    @property
-    def verify(self) -> Verify:
-        """How the output is verified: the policy's rule, with `cheapest` decided by the job's static cost."""
-        if self.policy.verify == "cheapest":
-            return cheapest_verification(self.bootstraps)
-        return self.policy.verify
 
 
 def check_facts(facts: Facts) -> Reason | None:
@@ -100,16 +94,16 @@ def check_facts(facts: Facts) -> Reason | None:
     return None
 
 
-def check_execution(facts: Facts, recomputed: str | None, receipt: Receipt | None) -> Reason | None:
-    """Rules 5 and 6. `recomputed`: digest of the custodian's own receipt, if the policy has it re-execute; `receipt`:
-    the agreed one as the store has it, if the policy asks for a quorum.
+def check_execution(facts: Facts, recomputed: str, receipt: Receipt | None) -> Reason | None:
+    """Rules 5 and 6. `recomputed`: digest of the custodian's own receipt; `receipt`: the agreed one as the store has
+    it, if the policy asks for a quorum too.
     """
     job, dataset, policy = facts.job, facts.dataset, facts.policy
     if job.receipt == ZERO:
         return Reason.WRONG_RECEIPT
-    if facts.verify != "quorum" and recomputed != job.receipt:
+    if recomputed != job.receipt:
         return Reason.OUTPUT_MISMATCH
-    if facts.verify != "self":
+    if policy.verify == "both":
         if receipt is None or receipt.digest != job.receipt or not describes(receipt, facts):
             return Reason.WRONG_RECEIPT
         parties = {job.buyer.lower(), dataset.owner.lower(), dataset.custodian.lower()}
@@ -140,50 +134,94 @@ class Grant:
 Joint = Callable[[Sequence[Form], Collection[str], float], str | None]
 
 
-def check_policy(
-    policy: OutputPolicy,
-    leak: Leak,
-    space: Space,
-    job: Job,
-    dataset: DatasetRecord,
-    history: Sequence[Released],
-    joint: Joint,
-) -> Reason | Grant:
+def check_policy(facts: Facts, space: Space, history: Sequence[Released], joint: Joint) -> Reason | Grant:
     """Rules 7 to 12. `history`: what was released, or is reserved, on this dataset for all other jobs of anyone.
 
     `joint` names a column that explains more than a share of some combination of forms and of outputs with lookups.
     """
-    entry = entry_of(policy, leak, job.id, job.first_row, job.rows, query_digest(policy, job, dataset))
-    refused = check_shape(policy, leak, job.rows, dataset.rows)
+    policy, leak, job = facts.policy, facts.leak, facts.job
+    refused = check_shape(policy, leak, job.rows, facts.dataset.rows, facts.bootstraps)
     if refused:
         return refused
+    entry = entry_of(policy, leak, facts.table, job, query_digest(policy, job, facts.dataset))
     if any(earlier.query == entry.query and earlier.answered for earlier in history):
-        return Grant(replace(entry, micro_epsilon=0), rank=0, again=True)
+        return Grant(replace(entry, micro_bits=0), rank=0, again=True)
+    refused = check_bits(policy, facts.table, entry, history)
+    if refused:
+        return refused
     added = check_history(policy, entry, space, history, joint)
     return added if isinstance(added, Reason) else Grant(entry, rank=added, again=False)
 
 
-def entry_of(policy: OutputPolicy, leak: Leak, job: int, first_row: int, rows: int, query: str = "") -> Released:
+def entry_of(policy: OutputPolicy, leak: Leak, table: EncryptedTable, job: Job, query: str = "") -> Released:
     """What a release of this circuit under this policy would give away."""
+    kind = release_kind(policy, leak)
     return Released(
-        job=job,
-        first=first_row,
-        end=first_row + rows,
-        kind=policy.release,
-        forms=leak.released_forms(policy.release),
+        job=job.id,
+        license=job.license,
+        version=job.version,
+        first=job.first_row,
+        end=job.first_row + job.rows,
+        kind=kind,
+        forms=leak.released_forms(kind),
         opaque=leak.opaque(),
-        micro_epsilon=policy.epsilon_micro_per_job,
+        micro_bits=charge(policy, leak, job.rows, table.rows_per_person),
         query=query,
     )
+
+
+def check_bits(
+    policy: OutputPolicy, table: EncryptedTable, entry: Released, history: Sequence[Released]
+) -> Reason | None:
+    """Rule 8."""
+    anyone, license = most_spent(table, entry, history)
+    if license + entry.micro_bits > policy.micro_bits_per_license:
+        return Reason.BITS_LICENSE
+    if anyone + entry.micro_bits > person_limit(policy, table.codebook):
+        return Reason.BITS_PERSON
+    return None
+
+
+def most_spent(table: EncryptedTable, entry: Released, history: Sequence[Released]) -> tuple[int, int]:
+    """(micro-bits given to anyone, to the entry's license) about a person of the entry's rows of whom most was given.
+
+    The two need not be the same person.
+    """
+    mine = [earlier for earlier in history if earlier.license == entry.license]
+    place = (entry.version, entry.first, entry.end)
+    fresh = table.model_copy(update={"carried": (), "carried_jobs": 0})  # what a license was given is not in it
+    return spent_on(table, history, *place), spent_on(fresh, mine, *place)
+
+
+def spent_on(table: EncryptedTable, history: Sequence[Released], version: int, first: int, end: int) -> int:
+    """Micro-bits given about a person of rows [first, end) of a version, of whom most was given.
+
+    Rows of other versions are not matched with these: their entries count on every row, except jobs that the table's
+    `carried` states row by row.
+    """
+    steps: dict[int, int] = {}
+    everywhere = sum(e.micro_bits for e in history if e.version != version and e.job > table.carried_jobs)
+    charged = [(e.first, e.end, e.micro_bits) for e in history if e.version == version]
+    charged += [(each.first_row, each.first_row + each.rows, each.micro_bits) for each in table.carried]
+    for low, high, bits in charged:
+        if low < end and first < high:
+            for place, change in ((max(low, first), bits), (min(high, end), -bits)):
+                steps[place] = steps.get(place, 0) + change
+    now = most = everywhere
+    for place in sorted(steps):
+        now += steps[place]
+        most = max(most, now)
+    return most
 
 
 def check_history(
     policy: OutputPolicy, entry: Released, space: Space, history: Sequence[Released], joint: Joint
 ) -> Reason | int:
-    """The rules among 8 to 12 on every row; the dimensions added on the row where most are added."""
+    """Rules 9, 10 and 12 on every row; the dimensions added on the row where most are added."""
+    history = [earlier for earlier in history if earlier.version == entry.version]
     if entry.kind == "aggregate" and not _apart(entry, history, policy.min_group):
         return Reason.RANGES_TOO_CLOSE
-    limit, added = rank_limit(policy, space), 0
+    limit, added = rank_limit(policy, space.columns), 0
     share = Fraction(str(policy.max_concentration))
     for entries in atoms(entry.first, entry.end, history):
         forms, opaque = dimensions(entries)
@@ -196,28 +234,23 @@ def check_history(
                 return Reason.CONCENTRATION
             if hidden and joint(together, hidden, policy.max_concentration):
                 return Reason.CONCENTRATION
-        spent = sum(earlier.micro_epsilon for earlier in entries)
-        if entry.micro_epsilon and spent + entry.micro_epsilon > policy.epsilon_micro_budget:
-            return Reason.PRIVACY_BUDGET
         added = max(added, new)
     return added
 
 
-def check_shape(policy: OutputPolicy, leak: Leak, rows: int, dataset_rows: int) -> Reason | None:
-    """The rules among 7 to 10 that need no history: what `explain` can promise before a job is paid."""
+def check_shape(policy: OutputPolicy, leak: Leak, rows: int, dataset_rows: int, bootstraps: int) -> Reason | None:
+    """The rules that need no history: what `explain` can promise before a job is paid."""
     if policy_problems(policy):
         return Reason.POLICY_INVALID
     if leak.family not in policy.circuits:
         return Reason.CIRCUIT_CLASS
     if rows > policy.max_rows_per_job:
         return Reason.ROWS_PER_JOB
-    if policy.release == "label" and leak.readout == "value":
-        return Reason.NO_LABEL
+    if bootstraps > policy.max_bootstraps:
+        return Reason.TOO_MUCH_WORK
     if policy.release == "aggregate":
         if rows < policy.min_group:
             return Reason.GROUP_TOO_SMALL
-        if not leak.forms and not policy.epsilon_micro_per_job:
-            return Reason.NOISE_NEEDED
     elif any(share > policy.max_concentration for _, share in leak.shares):
         return Reason.CONCENTRATION
     if not leak.forms and leak.rare * dataset_rows < policy.min_group:
@@ -227,31 +260,37 @@ def check_shape(policy: OutputPolicy, leak: Leak, rows: int, dataset_rows: int) 
 
 def policy_problems(policy: OutputPolicy) -> list[str]:
     """What makes a policy meaningless or unsafe; empty for a usable one. Offers are checked by it too."""
-    epsilon, budget = policy.epsilon_micro_per_job, policy.epsilon_micro_budget
+    epsilon, bits = policy.epsilon_micro_per_job, policy.micro_bits_per_license
     rules = {
         "it allows no circuits": not policy.circuits,
-        "score_step must be at least 1": not 1 <= policy.score_step <= MAX_STEP,
+        f"levels must be from 2 to {MAX_LEVELS}": not 2 <= policy.levels <= MAX_LEVELS,
+        "raw_scores must be left out, or say the owner's sentence word for word": policy.raw_scores
+        not in ("", RAW_WORDS),
+        'raw_scores need release = "score"': bool(policy.raw_scores) and policy.release != "score",
         "min_group must be at least 2": policy.min_group < 2,
         "max_rows_per_job must be at least 1": policy.max_rows_per_job < 1,
+        f"max_bootstraps must be from 0 to {MAX_BOOTSTRAPS}": not 0 <= policy.max_bootstraps <= MAX_BOOTSTRAPS,
         f"max_rank must be from 0 to {MAX_RANK}": not 0 <= policy.max_rank <= MAX_RANK,
         "max_concentration must be above 0 and at most 1": not 0 < policy.max_concentration <= 1,
-        "epsilon_micro_per_job must not be negative": epsilon < 0,
-        f"epsilons must be at most {MAX_MICRO_EPSILON}": max(epsilon, budget) > MAX_MICRO_EPSILON,
-        "epsilon_micro_budget must cover one job": budget < max(epsilon, 0),
+        f"epsilon_micro_per_job must be from 0 to {MAX_MICRO_EPSILON}": not 0 <= epsilon <= MAX_MICRO_EPSILON,
+        "an aggregate needs noise: epsilon_micro_per_job above 0": policy.release == "aggregate" and epsilon <= 0,
+        f"micro_bits_per_license must be from 1 to {MAX_MICRO_BITS}": not 1 <= bits <= MAX_MICRO_BITS,
+        "micro_bits_per_person must cover one license": policy.micro_bits_per_person != 0
+        and not bits <= policy.micro_bits_per_person <= MAX_MICRO_BITS,
         "quorum must be at least 2": policy.verify != "self" and policy.quorum < 2,
     }
     return [problem for problem, present in rules.items() if present]
 
 
-def rank_limit(policy: OutputPolicy, space: Space) -> int:
-    """Dimensions that may be released of any row."""
-    return min(policy.max_rank or max(1, space.columns // 2), MAX_RANK)
+def rank_limit(policy: OutputPolicy, columns: int) -> int:
+    """Dimensions that may be released of any row of a dataset with so many columns."""
+    return min(policy.max_rank or max(1, columns // 2), MAX_RANK)
 
 
 def query_digest(policy: OutputPolicy, job: Job, dataset: DatasetRecord) -> str:
     """Names everything that an answer depends on: circuit, rows, version of the dataset, and how it is coarsened."""
-    said = [job.dataset, dataset.manifest, job.circuit, job.first_row, job.rows, policy.release, policy.score_step]
-    return sha256(canonical([*said, policy.epsilon_micro_per_job]))
+    coarse = [policy.release, policy.levels, policy.raw_scores, policy.epsilon_micro_per_job]
+    return sha256(canonical([job.dataset, dataset.manifest, job.circuit, job.first_row, job.rows, *coarse]))
 
 
 def _apart(entry: Released, history: Sequence[Released], least: int) -> bool:
@@ -264,8 +303,3 @@ def _apart(entry: Released, history: Sequence[Released], least: int) -> bool:
 
 def _inside(low: int, high: int, ranges: set[tuple[int, int]]) -> bool:
     return any(first <= low and high <= end for first, end in ranges)
-
-
-def cheapest_verification(bootstraps: int) -> Literal["self", "quorum"]:
-    """Re-execution by the custodian wherever the job's static cost is small, else agreement of drawn executors."""
-    return "self" if bootstraps <= CHEAP_BOOTSTRAPS else "quorum"

@@ -16,6 +16,8 @@ from app.protocol.errors import BadDocument
 MAX_LEVELS = 1 << 16
 MAX_ROWS = 1 << 40
 MAX_SHARDS = 1 << 12
+MAX_CARRIED = 1 << 12  # stretches
+MAX_CARRIED_BITS = 1 << 50  # micro-bits; exact in JSON
 
 
 def check_codebook(codebook: Codebook) -> None:
@@ -80,6 +82,22 @@ def check_table(table: EncryptedTable, polynomial_size: int | None = None) -> No
         raise BadDocument(f"The table says {table.rows} rows, its shards hold {row}.")
     if table.data_root != data_root(table.shards):
         raise BadDocument("The data root is not that of the files' roots.")
+    _check_persons(table)
+
+
+def _check_persons(table: EncryptedTable) -> None:
+    """The statement of what earlier versions gave away: stretches in row order, inside the table."""
+    if not 1 <= table.rows_per_person <= table.rows:
+        raise BadDocument(f"One person cannot have {table.rows_per_person} of {table.rows} rows.")
+    if not 0 <= table.carried_jobs < 1 << 32 or len(table.carried) > MAX_CARRIED:
+        raise BadDocument("The table's statement of what was released before is out of range.")
+    row = 0
+    for stretch in table.carried:
+        if stretch.first_row < row or stretch.rows < 1 or not 0 <= stretch.micro_bits <= MAX_CARRIED_BITS:
+            raise BadDocument("The stretches that the table carries charges for are not in order.")
+        row = stretch.first_row + stretch.rows
+    if row > table.rows:
+        raise BadDocument("The table carries charges for rows that it does not have.")
 
 
 def expected_files(codebook: Codebook, shard: Shard) -> list[tuple[str, str]]:

@@ -34,7 +34,9 @@ class ResultHeader(Document):
     first_row: NonNegativeInt
     rows: PositiveInt
     group: PositiveInt  # rows that each value stands for
-    step: PositiveInt  # values are rounded to multiples of it
+    levels: NonNegativeInt  # scores were rounded to so many; 0: not at all
+    lows: tuple[int, ...]  # of a score: least and greatest value of each output over all codes, which the levels divide
+    highs: tuple[int, ...]
     noise_scale_milli: NonNegativeInt  # thousandths of the discrete Laplace scale; 0 without noise
 
 

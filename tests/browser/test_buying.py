@@ -12,6 +12,7 @@ from tests.api.scene import Scene
 from tests.browser.acting import compute, follow, newcomer
 from tests.browser.chromium import Visitor
 from tests.browser.conftest import Arrive, Person
+from tests.browser.injected import Wallet
 from tests.browser.serving import Site
 from tests.browser.test_reading import violations
 from tests.custodian.world import linear_circuit
@@ -38,14 +39,14 @@ def make_key(page: Page) -> bytes:
     return data
 
 
-def at_new_job(person: Person, scene: Scene) -> Page:
-    """Somebody who has just bought a license, before the form of their first job."""
+def at_new_job(person: Person, scene: Scene) -> tuple[Page, Wallet]:
+    """Somebody who has just bought a license, before the form of their first job, with their wallet."""
     buyer = newcomer(scene)
     license = scene.market.buy_license(buyer, scene.offer).value
-    visitor, _ = person(buyer)
+    visitor, wallet = person(buyer)
     page = visitor.page("/jobs")
     follow(page, f"/licenses/{license}/job")
-    return page
+    return page, wallet
 
 
 def test_a_license_is_bought_with_a_permit_and_one_transaction(person: Person, scene: Scene) -> None:
@@ -147,7 +148,7 @@ def test_a_job_is_opened_and_followed_live_to_an_opened_result(person: Person, s
 
 def test_typing_and_choosing_asks_for_one_quote(person: Person, scene: Scene, tmp_path: Path) -> None:
     """A file chosen right after typing asks once for both, so that no second answer dims the first."""
-    page = at_new_job(person, scene)
+    page, _ = at_new_job(person, scene)
     quotes: list[str] = []
     page.on("request", lambda request: quotes.append(request.url) if "/quote?" in request.url else None)
     page.get_by_label("Rows", exact=True).fill("40")
@@ -159,7 +160,7 @@ def test_typing_and_choosing_asks_for_one_quote(person: Person, scene: Scene, tm
 
 def test_a_model_that_was_used_before_is_taken_with_one_click(person: Person, scene: Scene, tmp_path: Path) -> None:
     """A circuit of a settled job needs no file, no sign-in and no upload; choosing a file afterwards puts it aside."""
-    page = at_new_job(person, scene)
+    page, wallet = at_new_job(person, scene)
     used = page.get_by_role("button", name=f"Circuit {scene.circuit[:6]}")
     expect(used).to_contain_text("on this dataset")
     page.get_by_label("Rows", exact=True).fill("40")

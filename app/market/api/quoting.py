@@ -74,10 +74,13 @@ class LeakCard(Reply):
 
     family: Literal["linear", "trees", "additive", "lookup"]
     outputs: tuple[OutputCard, ...]
-    bits_per_row: float
+    released: str  # "label", "score" or "aggregate"
+    micro_bits: int  # that a job says of each person
+    micro_bits_per_license: int  # that one license is told of a person at most
+    micro_bits_per_person: int  # that anyone is told of a person, all together and for ever
     rank: int  # linear forms that a job takes from each row's budget
     rank_limit: int
-    micro_epsilon: int
+    bootstraps: int
 
 
 class QuoteReport(Reply):
@@ -124,7 +127,7 @@ def quote_circuit(
             failure = check(circuit, codebook, profile).log2_failure
         except BadInput as error:
             problem = str(error)
-        said = explain(circuit, codebook, profile, policy, rows, record.rows)
+        said = explain(circuit, manifest.table, profile, policy, rows, version=record.version)
     static = cost(circuit, profile, rows)
     price, price_problem = None, "" if terms else "No offer was named."
     if terms is not None:
@@ -173,10 +176,13 @@ def quote_circuit(
                     leak.outputs, leak.lows, leak.highs, leak.shares, strict=True
                 )
             ),
-            bits_per_row=said.bits_per_row,
+            released=said.released,
+            micro_bits=said.micro_bits,
+            micro_bits_per_license=said.limit_license,
+            micro_bits_per_person=said.limit_person,
             rank=said.rank,
             rank_limit=said.rank_limit,
-            micro_epsilon=said.micro_epsilon,
+            bootstraps=said.bootstraps,
         ),
         allowed=said.allowed and not said.policy_problems,
         reason=said.reason or "",

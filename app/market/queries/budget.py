@@ -11,6 +11,7 @@ from app.market.db.tables import DatasetRow, JobRow, OfferRow
 from app.market.queries.form import Answer
 from app.protocol.market import JobState
 from app.protocol.receipt import OutputPolicy
+from app.protocol.release import rank_limit
 
 MOST = 2_000  # releases that are looked at
 
@@ -28,7 +29,6 @@ class BudgetCard(Answer):
     circuits: int  # different ones among them
     most_circuits: int
     micro_epsilon_per_job: int
-    micro_epsilon_budget: int
     most_micro_epsilon: int  # charged on the row that most was charged on
     complete: bool
 
@@ -64,12 +64,11 @@ def budget(
     covered = [(span, 1) for each in spans.values() for span in union(each)]
     charged = [((first, first + rows), cost) for (_, first, rows, _), cost in charges.items()]
     return BudgetCard(
-        max_rank=0 if policy is None else policy.max_rank or max(columns // 2, 1),
+        max_rank=0 if policy is None else rank_limit(policy, columns),
         released=dataset.jobs_settled,
         circuits=len(spans),
         most_circuits=heaviest(covered),
         micro_epsilon_per_job=0 if policy is None else policy.epsilon_micro_per_job,
-        micro_epsilon_budget=0 if policy is None else policy.epsilon_micro_budget,
         most_micro_epsilon=heaviest(charged),
         complete=dataset.jobs_settled <= MOST,
     )

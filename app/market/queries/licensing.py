@@ -28,14 +28,17 @@ class PolicyCard(Answer):
     known: bool
     circuits: tuple[Literal["linear", "trees", "additive", "lookup"], ...] = ()
     release: Literal["label", "score", "aggregate", ""] = ""
-    score_step: int = 0
+    levels: int = 0
+    raw_scores: str = ""  # not "": scores are not rounded
     min_group: int = 0
     max_rows_per_job: int = 0
+    max_bootstraps: int = 0
     max_rank: int = 0  # 0: half of the columns
     max_concentration: float = 0.0
     epsilon_micro_per_job: int = 0
-    epsilon_micro_budget: int = 0
-    verify: Literal["cheapest", "self", "quorum", "both", ""] = ""
+    micro_bits_per_license: int = 0
+    micro_bits_per_person: int = 0  # 0: a quarter of what a row holds
+    verify: Literal["self", "both", ""] = ""
     quorum: int = 0
     approval: Literal["automatic", "manual", ""] = ""
 
