@@ -84,6 +84,8 @@ class Offer:
     duration: int  # seconds of validity from the purchase
     policy: str  # digest of the OutputPolicy
     active: bool
+    micro_bits: int = 0  # about one person that each license is guaranteed (app.protocol.bits)
+    licenses_left: int = 0  # that can still be bought
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,8 @@ class License:
     rows_left: int
     policy: str
     revoked: bool
+    micro_bits: int = 0  # about one person that it is guaranteed
+    settled: bool = False  # it is over, and what it did not use was given back to the dataset
 
     def state(self, now: int) -> LicenseState:
         """The license's state at `now`; what forbids most comes first."""
@@ -112,6 +116,22 @@ class License:
         if self.jobs_left == 0 or self.rows_left == 0:
             return LicenseState.EXHAUSTED
         return LicenseState.ACTIVE
+
+
+@dataclass(frozen=True)
+class BitBudget:
+    """What a dataset's owner sells about one person, in micro-bits, as the chain counts it."""
+
+    micro_bits: int  # in all
+    reserved: int  # by offers and licenses that are not settled, and used by those that are
+
+
+@dataclass(frozen=True)
+class Custody:
+    """What a dataset's custodian has put down against its own silence, in token units."""
+
+    bond: int
+    held: int  # by open jobs
 
 
 CAPACITY_SHARE = 4  # a provider's capacity is what it computes in one part of so many of the commit window
