@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from app.custodian.budget import decide
 from app.custodian.opening import open_output
 from app.custodian.readout import read_out
 from app.execution.execute import execute
@@ -27,7 +28,7 @@ from app.protocol.leak import Released
 from app.protocol.manifest import Card, Manifest
 from app.protocol.market import ZERO, DatasetRecord, Job, JobState, License
 from app.protocol.receipt import OutputPolicy
-from app.protocol.release import Facts, Grant, check_policy
+from app.protocol.release import Facts, Grant
 from app.protocol.seams import Progress
 from app.seal.hpke import private_key
 from app.seal.result import open_result, seal_result
@@ -38,7 +39,7 @@ from benchmarks.machine import cores
 from fhe.circuit import Circuit, Input, Linear, Readout
 from fhe.circuit_form import digest
 from fhe.keys import SecretKeys
-from fhe.leak import leak_of, space_of
+from fhe.leak import leak_of
 from fhe.profiles import REFERENCE
 
 ROWS = 100_000
@@ -127,10 +128,6 @@ def _decide(circuit: Circuit, facts: JobFacts, policy: OutputPolicy, rng: np.ran
     ]
     license = License(1, 1, 1, NOBODY, 0, 1, 1, ROWS, policy.digest, False)
     judged = Facts(1, NOBODY, facts.job, license, facts.dataset, facts.table, policy, leak, True, frozenset((1,)), 0, 1)
-    verdict = check_policy(judged, space_of(codebook), history, _never)
+    verdict = decide(judged, {}, history, lambda _: None)
     if not isinstance(verdict, Grant):
         raise TypeError(f"the benchmark's job was refused: {verdict}")
-
-
-def _never(forms: object, opaque: object, share: float) -> None:
-    """No output with lookups takes part."""

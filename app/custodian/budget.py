@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
 
 import numpy as np
 
 from app.protocol.dataset import Codebook
-from app.protocol.forms import Form
+from app.protocol.forms import basis, dominated_column
+from app.protocol.groups import Group, union
 from app.protocol.leak import Released
 from app.protocol.reasons import Reason
-from app.protocol.release import Facts, Grant, Joint, check_policy
+from app.protocol.release import MAX_RANK, Facts, Grant, Judge, check_policy
 from fhe.circuit import Circuit
 from fhe.circuit_form import digest
+from fhe.dominance import cleared
 from fhe.leak import SAMPLE, dominated_on_sample, sample_outputs, space_of
 
+MAX_EXACT = 16  # groups that one decision judges exactly: some milliseconds each
 Kept = Callable[[str], bytes | None]
 
 
@@ -27,20 +31,45 @@ def samples_of(circuit: Circuit, codebook: Codebook) -> dict[str, bytes]:
     return {name: values.astype("<i8").tobytes() for name, values in zip(names, outputs, strict=True)}
 
 
-def joint_on_sample(own: Mapping[str, bytes], kept: Kept, codebook: Codebook) -> Joint:
-    """The judge of combinations in which lookups take part; `own` and `kept` give sampled outputs by name."""
+def judge_of(codebook: Codebook, own: Mapping[str, bytes], kept: Kept) -> Judge:
+    """The judge of concentration for a table with these codes.
 
-    def joint(forms: Sequence[Form], opaque: Collection[str], share: float) -> str | None:
-        found = [own.get(name) or kept(name) for name in sorted(opaque)]
+    `own` and `kept` give the sampled outputs of circuits with lookups by name. What a single union of all groups
+    clears is clear; else the groups are looked at one by one, and no more than `MAX_EXACT` of them exactly.
+    """
+    space = space_of(codebook)
+
+    def dominated(group: Group, share: float) -> bool:
+        forms = basis(group.forms, most=MAX_RANK)
+        if dominated_column(forms, space, Fraction(str(share))):
+            return True
+        names = group.opaque
+        if not names:
+            return False
+        found = [own.get(name) or kept(name) for name in names]
         outputs = [np.frombuffer(words, "<i8") for words in found if words is not None and len(words) == 8 * SAMPLE]
-        if len(outputs) < len(found):
-            return "a column"  # what was released cannot be judged any more, so nothing may be added to it
-        return dominated_on_sample(outputs, forms, codebook, share)
+        # what was released and cannot be judged any more is not added to
+        return len(outputs) < len(found) or dominated_on_sample(outputs, forms, codebook, share) is not None
 
-    return joint
+    def judge(several: Sequence[Group], share: float) -> Reason | None:
+        if share >= 1:
+            return None
+        whole = union(several)
+        if whole.count <= MAX_RANK and not (suspects([whole], share) and dominated(whole, share)):
+            return None
+        doubtful = suspects(several, share)
+        if len(doubtful) > MAX_EXACT:
+            return Reason.ENTANGLED
+        return Reason.CONCENTRATION if any(dominated(each, share) for each in doubtful) else None
+
+    def suspects(several: Sequence[Group], share: float) -> list[Group]:
+        well = cleared([each.forms for each in several], space, share)
+        return [each for each, clear in zip(several, well, strict=True) if each.opaque or not clear]
+
+    return judge
 
 
-def decide(facts: Facts, own: Mapping[str, bytes], history: list[Released], kept: Kept) -> Reason | Grant:
+def decide(facts: Facts, own: Mapping[str, bytes], history: Sequence[Released], kept: Kept) -> Reason | Grant:
     """What the policy says to a job after this history."""
     codebook = facts.table.codebook
-    return check_policy(facts, space_of(codebook), history, joint_on_sample(own, kept, codebook))
+    return check_policy(facts, space_of(codebook), history, judge_of(codebook, own, kept))

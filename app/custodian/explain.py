@@ -6,11 +6,10 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.custodian.budget import joint_on_sample, samples_of
+from app.custodian.budget import judge_of, samples_of
 from app.protocol.bits import in_words, person_limit, release_kind
 from app.protocol.dataset import EncryptedTable
 from app.protocol.errors import BadInput
-from app.protocol.forms import basis
 from app.protocol.leak import Leak, Released
 from app.protocol.market import ZERO, Job, JobState
 from app.protocol.reasons import WORDS, Reason
@@ -23,6 +22,7 @@ from app.protocol.release import (
     most_spent,
     policy_problems,
     rank_limit,
+    rank_of,
 )
 from fhe.circuit import Circuit
 from fhe.compile.check import check
@@ -112,9 +112,8 @@ def explain(
     entry = entry_of(policy, leak, table, job)
     reason = check_shape(policy, leak, rows, table.rows, work) or check_bits(policy, table, entry, history)
     if reason is None:
-        joint = joint_on_sample(samples_of(circuit, codebook), lambda _: None, codebook)
-        found = check_history(policy, entry, space, history, joint)
-        reason = found if isinstance(found, Reason) else None
+        judge = judge_of(codebook, samples_of(circuit, codebook), lambda _: None)
+        reason = check_history(policy, entry, space, table.rows, history, judge)
     spent_person, spent_license = most_spent(table, entry, history)
     return Explanation(
         allowed=reason is None,
@@ -126,7 +125,7 @@ def explain(
         spent_person=spent_person,
         limit_license=policy.micro_bits_per_license,
         limit_person=person_limit(policy, codebook),
-        rank=len(basis(entry.forms)) + len(entry.opaque),
+        rank=rank_of(entry),
         rank_limit=rank_limit(policy, space.columns),
         bootstraps=work,
         policy_problems=problems,

@@ -66,13 +66,6 @@ class Released:
     answered: bool = False  # its values are kept in the ledger
 
 
-def atoms(first: int, end: int, history: Sequence[Released]) -> list[tuple[Released, ...]]:
-    """For every stretch of [first, end) that the same entries cover: those entries, each distinct set once."""
-    inside = [entry for entry in history if entry.first < end and first < entry.end]
-    cuts = sorted({first, *(e.first for e in inside if e.first > first), *(e.end for e in inside if e.end < end)})
-    return list(dict.fromkeys(tuple(e for e in inside if e.first <= cut < e.end) for cut in cuts))
-
-
 def dimensions(entries: Sequence[Released]) -> tuple[list[Form], set[str]]:
     """(independent linear forms, distinct opaque outputs) that these entries released on a row they share."""
     forms = list(dict.fromkeys(form for entry in entries for form in entry.forms))

@@ -36,6 +36,7 @@ class Reason(StrEnum):
     CONCENTRATION = "concentration"
     SINGLES_OUT = "singles-out"
     RANK_BUDGET = "rank-budget"
+    ENTANGLED = "entangled"
     BITS_LICENSE = "bits-license"
     BITS_PERSON = "bits-person"
     UNAVAILABLE = "unavailable"
@@ -94,6 +95,10 @@ WORDS = {
     ),
     Reason.RANK_BUDGET: Words(
         "No more independent linear forms of these rows may be released.", "Use rows that were scored less."
+    ),
+    Reason.ENTANGLED: Words(
+        "Its outputs are so nearly combinations of earlier ones, in so many ways, that they cannot be judged in time.",
+        "Use rows that were scored less, or a model that was used on them before.",
     ),
     Reason.BITS_LICENSE: Words(
         "The license has had all the bits about some person among these rows that it was sold.",

@@ -26,6 +26,8 @@ Further limits on how the bits may be spent, within a version:
     commonest answer of a circuit with lookups.
 12. Rank: on every row, the exact rank of all linear forms released, plus the distinct outputs with lookups, stays
     within `max_rank` (0: half of the columns); a job that adds nothing to what its rows gave away is allowed.
+    Rules 10 and 12 take rows in blocks (`app.protocol.groups`) and bound their own work: a job that would need more
+    exact arithmetic than `MAX_EXACT` groups is refused.
 
 An equal query is answered from the ledger: the same values, no new noise, no new bits, no new rank.
 """
@@ -33,19 +35,20 @@ An equal query is answered from the ledger: the same values, no new noise, no ne
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 
 from app.protocol.bits import MAX_MICRO_BITS, charge, person_limit, release_kind
 from app.protocol.dataset import EncryptedTable
 from app.protocol.documents import canonical, sha256
-from app.protocol.forms import Form, Space, basis, dominated_column
-from app.protocol.leak import Leak, Released, atoms, dimensions
+from app.protocol.forms import Space, basis
+from app.protocol.groups import Group, groups
+from app.protocol.leak import Leak, Released
 from app.protocol.market import ZERO, DatasetRecord, Job, License
 from app.protocol.reasons import Reason
 from app.protocol.receipt import RAW_WORDS, OutputPolicy, Receipt
 
+MAX_EXACT_RANKS = 16  # groups of one decision whose rank is worked out exactly; it is bounded by a count before
 MAX_RANK = 32  # linear forms per row range whose exact arithmetic stays within seconds
 MAX_MICRO_EPSILON = 1 << 30  # about a thousand: above any meaning, far below any overflow
 MAX_LEVELS = 1 << 16
@@ -127,18 +130,17 @@ class Grant:
     """A release that the policy allows: the entry to reserve, and what it adds to the rows' budgets."""
 
     entry: Released
-    rank: int  # dimensions added on the row where most are added
+    rank: int  # linear forms and outputs with lookups that it gives of each row; 0 for an answer given again
     again: bool  # the same query was answered before
 
 
-Joint = Callable[[Sequence[Form], Collection[str], float], str | None]
+# Whether some combination of what one of these groups gives away has more than a share of its variance in one column:
+# CONCENTRATION, or ENTANGLED where that cannot be said in bounded time.
+Judge = Callable[[Sequence[Group], float], Reason | None]
 
 
-def check_policy(facts: Facts, space: Space, history: Sequence[Released], joint: Joint) -> Reason | Grant:
-    """Rules 7 to 12. `history`: what was released, or is reserved, on this dataset for all other jobs of anyone.
-
-    `joint` names a column that explains more than a share of some combination of forms and of outputs with lookups.
-    """
+def check_policy(facts: Facts, space: Space, history: Sequence[Released], judge: Judge) -> Reason | Grant:
+    """Rules 7 to 12. `history`: what was released, or is reserved, on this dataset for all other jobs of anyone."""
     policy, leak, job = facts.policy, facts.leak, facts.job
     refused = check_shape(policy, leak, job.rows, facts.dataset.rows, facts.bootstraps)
     if refused:
@@ -149,8 +151,8 @@ def check_policy(facts: Facts, space: Space, history: Sequence[Released], joint:
     refused = check_bits(policy, facts.table, entry, history)
     if refused:
         return refused
-    added = check_history(policy, entry, space, history, joint)
-    return added if isinstance(added, Reason) else Grant(entry, rank=added, again=False)
+    refused = check_history(policy, entry, space, facts.dataset.rows, history, judge)
+    return refused or Grant(entry, rank=rank_of(entry), again=False)
 
 
 def entry_of(policy: OutputPolicy, leak: Leak, table: EncryptedTable, job: Job, query: str = "") -> Released:
@@ -200,13 +202,18 @@ def spent_on(table: EncryptedTable, history: Sequence[Released], version: int, f
     `carried` states row by row.
     """
     steps: dict[int, int] = {}
-    everywhere = sum(e.micro_bits for e in history if e.version != version and e.job > table.carried_jobs)
-    charged = [(e.first, e.end, e.micro_bits) for e in history if e.version == version]
-    charged += [(each.first_row, each.first_row + each.rows, each.micro_bits) for each in table.carried]
+    everywhere = 0
+    charged = [(each.first_row, each.first_row + each.rows, each.micro_bits) for each in table.carried]
+    for entry in history:
+        if entry.version == version:
+            charged.append((entry.first, entry.end, entry.micro_bits))
+        elif entry.job > table.carried_jobs:
+            everywhere += entry.micro_bits
     for low, high, bits in charged:
-        if low < end and first < high:
-            for place, change in ((max(low, first), bits), (min(high, end), -bits)):
-                steps[place] = steps.get(place, 0) + change
+        if low < end and first < high and bits:
+            start, stop = max(low, first), min(high, end)
+            steps[start] = steps.get(start, 0) + bits
+            steps[stop] = steps.get(stop, 0) - bits
     now = most = everywhere
     for place in sorted(steps):
         now += steps[place]
@@ -215,27 +222,39 @@ def spent_on(table: EncryptedTable, history: Sequence[Released], version: int, f
 
 
 def check_history(
-    policy: OutputPolicy, entry: Released, space: Space, history: Sequence[Released], joint: Joint
-) -> Reason | int:
-    """Rules 9, 10 and 12 on every row; the dimensions added on the row where most are added."""
-    history = [earlier for earlier in history if earlier.version == entry.version]
-    if entry.kind == "aggregate" and not _apart(entry, history, policy.min_group):
-        return Reason.RANGES_TOO_CLOSE
-    limit, added = rank_limit(policy, space.columns), 0
-    share = Fraction(str(policy.max_concentration))
-    for entries in atoms(entry.first, entry.end, history):
-        forms, opaque = dimensions(entries)
-        together, hidden = basis([*forms, *entry.forms], most=MAX_RANK), opaque | set(entry.opaque)
-        new = len(together) - len(forms) + len(hidden) - len(opaque)
-        if new and len(together) + len(hidden) > limit:
-            return Reason.RANK_BUDGET
-        if new and entry.kind != "aggregate":
-            if dominated_column(together, space, share):
-                return Reason.CONCENTRATION
-            if hidden and joint(together, hidden, policy.max_concentration):
-                return Reason.CONCENTRATION
-        added = max(added, new)
-    return added
+    policy: OutputPolicy, entry: Released, space: Space, rows: int, history: Sequence[Released], judge: Judge
+) -> Reason | None:
+    """Rules 9, 10 and 12 on every row of a version of `rows` rows."""
+    if entry.kind == "aggregate":
+        return None if _apart(entry, history, policy.min_group) else Reason.RANGES_TOO_CLOSE
+    own, told = groups(entry, history, rows)
+    limit, exact = rank_limit(policy, space.columns), 0
+    together = []
+    for group in told:
+        both = group | own
+        if both == group:
+            continue
+        if both.count > limit:
+            exact += 1
+            if exact > MAX_EXACT_RANKS:
+                return Reason.ENTANGLED
+            before, after = _rank(group), _rank(both)
+            if after == before:
+                continue
+            if after > limit:
+                return Reason.RANK_BUDGET
+        together.append(both)
+    return judge(together, policy.max_concentration) if together else None
+
+
+def rank_of(entry: Released) -> int:
+    """Linear forms and outputs with lookups that a release gives of each of its rows."""
+    own, _ = groups(entry, (), entry.end)
+    return _rank(own)
+
+
+def _rank(group: Group) -> int:
+    return len(basis(group.forms, most=MAX_RANK)) + len(group.opaque)
 
 
 def check_shape(policy: OutputPolicy, leak: Leak, rows: int, dataset_rows: int, bootstraps: int) -> Reason | None:
@@ -294,12 +313,15 @@ def query_digest(policy: OutputPolicy, job: Job, dataset: DatasetRecord) -> str:
 
 
 def _apart(entry: Released, history: Sequence[Released], least: int) -> bool:
-    """Whether all stretches that aggregates can be subtracted down to have at least `least` rows."""
-    ranges = {(e.first, e.end) for e in (entry, *history) if e.kind == "aggregate"}
-    cuts = sorted({cut for pair in ranges for cut in pair})
-    covered = ((low, high) for low, high in itertools.pairwise(cuts) if _inside(low, high, ranges))
-    return all(high - low >= least for low, high in covered)
-
-
-def _inside(low: int, high: int, ranges: set[tuple[int, int]]) -> bool:
-    return any(first <= low and high <= end for first, end in ranges)
+    """Whether all stretches that aggregates of a version can be subtracted down to have at least `least` rows."""
+    depth: dict[int, int] = {}
+    for each in (entry, *history):
+        if each.kind == "aggregate" and each.version == entry.version:
+            depth[each.first] = depth.get(each.first, 0) + 1
+            depth[each.end] = depth.get(each.end, 0) - 1
+    covering = 0
+    for low, high in itertools.pairwise(sorted(depth)):
+        covering += depth[low]
+        if covering and high - low < least:
+            return False
+    return True
