@@ -8,17 +8,34 @@ import typer
 
 from app.cli.context import AsDevice, AsJson, Device, Session
 from app.cli.output import rows_table
+from app.protocol.bits import in_words
+from app.protocol.errors import UsageError
 
 MARKS = {"confirmed": "[green]confirmed[/]", "wrong": "[bold red]WRONG[/]", "open": "[yellow]open[/]"}
 
 
 def audit(
-    job: Annotated[int, typer.Argument(help="The job's number.", min=1)],
+    job: Annotated[int | None, typer.Argument(help="The job's number.", min=1)] = None,
+    budget: Annotated[
+        int | None, typer.Option(help="Recount what was told about the persons of this dataset instead.", min=1)
+    ] = None,
     threads: Annotated[int | None, typer.Option(help="Threads; all cores by default.", min=1)] = None,
     device: AsDevice = Device.AUTO,
     as_json: AsJson = False,
 ) -> None:
-    """Re-check every fact of a job from chain records and stored objects alone; exit code 4 when one is wrong."""
+    """Re-check every fact of a job, or a dataset's privacy budget, from chain records and stored objects alone.
+
+    Exit code 4 when a fact is wrong.
+    """
+    if (job is None) == (budget is None):
+        raise UsageError("Name one job, or one dataset by --budget.", "For example: darkroom audit 7")
+    if job is not None:
+        _job(job, threads, device, as_json)
+    elif budget is not None:
+        _budget(budget, as_json)
+
+
+def _job(job: int, threads: int | None, device: Device, as_json: bool) -> None:
     from app.auditor.audit import Auditor
     from app.client.network import threads_available
     from fhe.engine.conformance import self_test
@@ -39,6 +56,24 @@ def audit(
         out.print("Every fact is confirmed." if report.complete else "", end="\n" if report.complete else "")
 
     session.out.show(report.to_dict(), draw)
+    if not report.confirmed:
+        raise typer.Exit(4)
+
+
+def _budget(dataset: int, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from app.auditor.budget import audit_budget
+
+    session = Session("anyone", as_json)
+    report = audit_budget(session.network.market, session.network.store, dataset)
+    rows = [{"release": each.claim, "status": MARKS[each.status], "detail": each.detail} for each in report.checks]
+
+    def draw(out: Any) -> None:
+        out.print(rows_table(rows, title=f"Dataset {dataset}, version {report.version}: what was told about a person"))
+        out.print(f"{in_words(report.spent)} of {in_words(report.limit)} bits about the person most was told of.")
+
+    session.out.show({**asdict(report), "confirmed": report.confirmed}, draw)
     if not report.confirmed:
         raise typer.Exit(4)
 

@@ -16,7 +16,7 @@ from app.protocol.leak import Kind, Leak
 from app.protocol.receipt import OutputPolicy
 
 MICRO = 10**6  # micro-bits in a bit
-MAX_MICRO_BITS = 1 << 40  # a million bits: above what any row holds, far below any overflow
+MAX_MICRO_BITS = (1 << 32) - 1  # of a license, as the contract keeps it: some 4,295 bits, more than any row holds
 LEAST_PERSON_BITS = 8  # what a table sells of a person at least, however little its rows hold
 _LOG2_E = 14_426_950_408_889_635, 10**16  # log2(e) from above
 

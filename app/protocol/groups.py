@@ -37,7 +37,8 @@ class Members:
         """What one release gives of each of its rows: nothing for an aggregate, whose noise protects a row."""
         if entry.kind == "aggregate":
             return frozenset()
-        return frozenset(self.number(member) for member in (*entry.forms, *entry.opaque))
+        forms, opaque = map(self.number, entry.forms), map(self.number, entry.opaque)
+        return frozenset(forms) | frozenset(opaque)
 
 
 @dataclass(frozen=True)

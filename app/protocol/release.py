@@ -27,7 +27,7 @@ Further limits on how the bits may be spent, within a version:
 12. Rank: on every row, the exact rank of all linear forms released, plus the distinct outputs with lookups, stays
     within `max_rank` (0: half of the columns); a job that adds nothing to what its rows gave away is allowed.
     Rules 10 and 12 take rows in blocks (`app.protocol.groups`) and bound their own work: a job that would need more
-    exact arithmetic than `MAX_EXACT` groups is refused.
+    exact arithmetic than a few groups is refused.
 
 An equal query is answered from the ledger: the same values, no new noise, no new bits, no new rank.
 """
@@ -48,7 +48,7 @@ from app.protocol.market import ZERO, DatasetRecord, Job, License
 from app.protocol.reasons import Reason
 from app.protocol.receipt import RAW_WORDS, OutputPolicy, Receipt
 
-MAX_EXACT_RANKS = 16  # groups of one decision whose rank is worked out exactly; it is bounded by a count before
+MAX_EXACT_RANKS = 8  # groups of one decision whose rank is worked out exactly; it is bounded by a count before
 MAX_RANK = 32  # linear forms per row range whose exact arithmetic stays within seconds
 MAX_MICRO_EPSILON = 1 << 30  # about a thousand: above any meaning, far below any overflow
 MAX_LEVELS = 1 << 16
@@ -238,7 +238,8 @@ def check_history(
             exact += 1
             if exact > MAX_EXACT_RANKS:
                 return Reason.ENTANGLED
-            before, after = _rank(group), _rank(both)
+            before = _rank(group)
+            after = _rank(both) if before <= MAX_RANK else before + 1
             if after == before:
                 continue
             if after > limit:
@@ -254,7 +255,7 @@ def rank_of(entry: Released) -> int:
 
 
 def _rank(group: Group) -> int:
-    return len(basis(group.forms, most=MAX_RANK)) + len(group.opaque)
+    return len(basis(group.forms, most=2 * MAX_RANK)) + len(group.opaque)
 
 
 def check_shape(policy: OutputPolicy, leak: Leak, rows: int, dataset_rows: int, bootstraps: int) -> Reason | None:
