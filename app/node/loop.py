@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Protocol
 
+from app.node.restart import growing
 from app.protocol.errors import DarkroomError
 
 LONGEST_PAUSE = 30.0  # seconds, after failures
@@ -100,7 +101,7 @@ def run(step: Callable[[], object], stop: threading.Event, *, every: float, log:
             if str(error) != said:
                 said = str(error)
                 log.warning("failed", extra={"code": error.code, "detail": said})
-        stop.wait(min(every * 2**failures, max(every, LONGEST_PAUSE)))
+        stop.wait(growing(every, failures + 1, max(every, LONGEST_PAUSE)))
     log.info("stopped")
 
 

@@ -11,6 +11,14 @@ STEADY = 30.0  # seconds after which a part counts as healthy, and earlier failu
 USAGE = 2  # the exit code of a command that cannot work however often it is tried
 
 
+DOUBLINGS = 32  # after which a pause has long reached its longest; 2 to a thousandth power is no float
+
+
+def growing(first: float, failures: int, longest: float) -> float:
+    """Seconds to wait after so many failures in a row: `first`, doubled with each further one, at most `longest`."""
+    return min(first * 2.0 ** min(max(failures - 1, 0), DOUBLINGS), longest)
+
+
 class State(StrEnum):
     """How a part is doing."""
 
@@ -56,5 +64,5 @@ class Life:
         if code == USAGE:
             return replace(self, state=State.FAILED)
         failures = 1 if now - self.since >= STEADY else self.failures + 1
-        pause = min(FIRST_PAUSE * 2 ** (failures - 1), LONGEST_PAUSE)
+        pause = growing(FIRST_PAUSE, failures, LONGEST_PAUSE)
         return replace(self, state=State.WAITING, due=now + pause, failures=failures, restarts=self.restarts + 1)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 from app.node.loop import Diary, Unchanged, run
+from app.node.restart import LONGEST_PAUSE, Life, growing
 from app.protocol.errors import Unavailable, VerificationFailed
 
 LOG = logging.getLogger("test.loop")
@@ -98,3 +99,11 @@ def test_a_look_is_spared_while_the_chain_stands_still() -> None:
     assert unchanged()
     unchanged.forget()
     assert not unchanged()
+
+
+@pytest.mark.parametrize("failures", [0, 1, 1_023, 1_024, 1_025, 10**9])
+def test_a_pause_never_overflows(failures: int) -> None:
+    """An endpoint that is down for days does not end the agent, nor a part that never starts the supervisor."""
+    assert 0 < growing(0.5, failures, 30.0) <= 30.0
+    life = Life(failures=failures).ended(1, 0.0, once=False)
+    assert life.due <= LONGEST_PAUSE
