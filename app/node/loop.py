@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Protocol
 
-from app.node.restart import growing
+from app.protocol.backoff import growing
 from app.protocol.errors import DarkroomError
 
 LONGEST_PAUSE = 30.0  # seconds, after failures

@@ -5,18 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from app.protocol.backoff import growing
+
 FIRST_PAUSE = 0.5  # seconds
 LONGEST_PAUSE = 60.0
 STEADY = 30.0  # seconds after which a part counts as healthy, and earlier failures are forgotten
 USAGE = 2  # the exit code of a command that cannot work however often it is tried
-
-
-DOUBLINGS = 32  # after which a pause has long reached its longest; 2 to a thousandth power is no float
-
-
-def growing(first: float, failures: int, longest: float) -> float:
-    """Seconds to wait after so many failures in a row: `first`, doubled with each further one, at most `longest`."""
-    return min(first * 2.0 ** min(max(failures - 1, 0), DOUBLINGS), longest)
 
 
 class State(StrEnum):

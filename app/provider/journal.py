@@ -14,7 +14,7 @@ from pathlib import Path
 
 from app.protocol.errors import BadKey
 from app.protocol.receipt import Receipt
-from fhe.files import write_private
+from fhe.files import write_private, write_private_once
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,19 @@ class Journal:
         return (self._folder / f"{job}.output").read_bytes(), (self._folder / f"{job}.receipt").read_bytes()
 
     def remember(self, job: int, receipt: Receipt, output: bytes) -> Entry:
-        """Draw a salt for a job's receipt and keep everything, durably."""
+        """Draw a salt for a job's receipt and keep everything, durably; the entry to commit to.
+
+        An entry is written once. Of two processes of one account the second gets the first one's: whatever salt is
+        committed to can be revealed by both. Errors: BadKey for a damaged entry.
+        """
         entry = Entry(receipt.digest, secrets.token_hex(32))
         write_private(self._folder / f"{job}.output", output)
         write_private(self._folder / f"{job}.receipt", receipt.to_bytes())
-        write_private(self._folder / f"{job}.json", json.dumps({"receipt": entry.receipt, "salt": entry.salt}).encode())
-        return entry
+        fields = json.dumps({"receipt": entry.receipt, "salt": entry.salt}).encode()
+        write_private_once(self._folder / f"{job}.json", fields)
+        kept = self.get(job)
+        assert kept is not None
+        return kept
 
     def forget(self, job: int) -> None:
         """Drop a job that is over."""

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import pytest
 
 from app.node.loop import Diary, Unchanged, run
-from app.node.restart import LONGEST_PAUSE, Life, growing
+from app.node.restart import LONGEST_PAUSE, Life
+from app.protocol.backoff import growing
 from app.protocol.errors import Unavailable, VerificationFailed
 
 LOG = logging.getLogger("test.loop")

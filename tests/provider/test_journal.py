@@ -1,0 +1,70 @@
+"""What a provider remembers between commitment and reveal, also where two processes serve one account."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from app.protocol.errors import BadKey
+from app.protocol.receipt import Receipt
+from app.provider.journal import Entry, Journal
+
+RECEIPT = Receipt(
+    chain_id=1, market="0x" + "0" * 40, job=7, manifest="1" * 64, data_root="2" * 64, circuit="3" * 64,
+    profile="4" * 64, evaluator="darkroom-canonical-1", first_row=0, rows=4, form="bodies", output="bafk",
+    output_bytes=32, output_root="5" * 64,
+)  # fmt: skip
+
+
+def test_a_salt_is_drawn_once_for_ever(tmp_path: Path) -> None:
+    """A second process of the account commits to the first one's salt, so that both can reveal it."""
+    first, second = Journal(tmp_path), Journal(tmp_path)
+    entry = first.remember(7, RECEIPT, b"output")
+    assert second.remember(7, RECEIPT, b"output") == entry == first.get(7) == second.get(7)
+    assert second.outputs(7) == (b"output", RECEIPT.to_bytes())
+
+
+def test_many_at_one_moment_agree(tmp_path: Path) -> None:
+    """Whoever comes first, all have one entry."""
+    barrier, found = threading.Barrier(16), []
+
+    def serve() -> None:
+        journal = Journal(tmp_path)
+        barrier.wait()
+        found.append(journal.remember(7, RECEIPT, b"output"))
+
+    threads = [threading.Thread(target=serve) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 16
+    assert set(found) == {Journal(tmp_path).get(7)}
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["7.json", "7.output", "7.receipt"]
+
+
+def test_each_job_has_its_own_salt(tmp_path: Path) -> None:
+    """Salts are 32 random bytes."""
+    journal = Journal(tmp_path)
+    salts = {journal.remember(job, RECEIPT, b"").salt for job in range(1, 9)}
+    assert len(salts) == 8
+    assert all(len(salt) == 64 for salt in salts)
+
+
+def test_a_damaged_entry_is_named(tmp_path: Path) -> None:
+    """It is not drawn anew, since another salt may be committed to already."""
+    journal = Journal(tmp_path)
+    (tmp_path / "7.json").write_bytes(b"{")
+    with pytest.raises(BadKey, match="damaged"):
+        journal.remember(7, RECEIPT, b"")
+
+
+def test_what_is_over_can_be_forgotten(tmp_path: Path) -> None:
+    """Nothing of a job is left."""
+    journal = Journal(tmp_path)
+    assert isinstance(journal.remember(7, RECEIPT, b""), Entry)
+    journal.forget(7)
+    assert journal.get(7) is None
+    assert not list(tmp_path.iterdir())
