@@ -20,7 +20,7 @@ from app.chain.evm import PragueVM, SignedTransactionAPI, Withdrawal
 from app.chain.ledger import CHAIN_ID, GAS_LIMIT, Ledger, as_block, raw_address
 from app.chain.node import Block, Fees, Log, NonceTaken, Topics, TxReceipt
 from app.chain.sqlite import SqliteDB
-from app.protocol.errors import BadInput, Reverted
+from app.protocol.errors import BadInput, NotFound, Reverted
 
 GWEI = 10**9
 
@@ -120,12 +120,18 @@ class EmbeddedChain:
     # Writing
 
     def send(self, raw: bytes) -> TxReceipt:
-        """Mine a signed transaction in a block of its own. Errors: NonceTaken, BadInput, Reverted, Unavailable."""
+        """Mine a signed transaction in a block of its own; one that was mined before is not mined again.
+
+        Errors: NonceTaken, BadInput, Reverted, Unavailable.
+        """
         transaction = _signed(raw)
         sender = str(to_checksum_address(transaction.sender))
         with self._thread, self._db.exclusive():
             if self.nonce(sender) != transaction.nonce:
-                raise NonceTaken
+                try:
+                    return self.receipt("0x" + bytes(transaction.hash).hex())
+                except NotFound:
+                    raise NonceTaken from None
             if self.balance(sender) < transaction.value + transaction.gas * transaction.max_fee_per_gas:
                 raise Reverted(
                     f"Account {sender} has too little ether to pay for gas.",

@@ -7,16 +7,34 @@ from __future__ import annotations
 
 import itertools
 import json
+import secrets
+import time
 from typing import Any
 from urllib.parse import urlsplit
 
 import urllib3
 
 from app.chain.node import ExecutionReverted
+from app.protocol.backoff import growing
 from app.protocol.errors import TooLarge, Unavailable, UsageError
 
 MAX_ANSWER_BYTES = 64 << 20
 TIMEOUT = urllib3.Timeout(connect=5.0, read=60.0)
+
+
+TRIES = 4  # of one question
+FIRST_PAUSE = 0.05  # seconds before the second try
+BUSY = (408, 429, 500, 502, 503, 504)
+RATE_CODES = (429, -32029)
+RATE_WORDS = ("rate limit", "too many requests", "per second", "compute units", "request limit", "throttle")
+
+
+class _Passing(Exception):
+    """A failure that another try may not meet; `error` is what it is after the last one."""
+
+    def __init__(self, message: str, next_step: str) -> None:
+        super().__init__(message)
+        self.error = Unavailable(message, next_step)
 
 
 class RpcRefused(Exception):
@@ -48,7 +66,20 @@ class JsonRpc:
         return f"JsonRpc({self.host!r})"
 
     def call(self, method: str, *params: Any) -> Any:
-        """The result. Errors: ExecutionReverted, RpcRefused, TooLarge, Unavailable."""
+        """The result. What passes (no answer, a busy server, a rate limit) is tried again, also a transaction: equal
+        bytes are one transaction. Errors: ExecutionReverted, RpcRefused, TooLarge, Unavailable.
+        """
+        for attempt in range(TRIES - 1):
+            try:
+                return self._once(method, *params)
+            except _Passing:
+                time.sleep(growing(FIRST_PAUSE, attempt + 1, 1.0) * (1 + secrets.randbelow(100) / 100))
+        try:
+            return self._once(method, *params)
+        except _Passing as last:
+            raise last.error from None
+
+    def _once(self, method: str, *params: Any) -> Any:
         body = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params}
         try:
             response = self._pool.request("POST", self._url, json=body, preload_content=False)
@@ -57,7 +88,7 @@ class JsonRpc:
             finally:
                 response.release_conn()
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise Unavailable(
+            raise _Passing(
                 f"The chain node at {self.host} does not answer ({type(error).__name__}).",
                 "Start it, or correct the chain's URL in the node settings.",
             ) from None
@@ -71,13 +102,24 @@ class JsonRpc:
         except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict) or ("result" not in answer and "error" not in answer):
-            raise Unavailable(
-                f"The server at {self.host} answered {method} with HTTP {status} and no JSON-RPC result.",
-                "Check that the URL is an Ethereum JSON-RPC endpoint.",
-            )
+            said = f"The server at {self.host} answered {method} with HTTP {status} and no JSON-RPC result."
+            step = "Check that the URL is an Ethereum JSON-RPC endpoint."
+            raise _Passing(said, step) if status in BUSY else Unavailable(said, step)
         if "error" in answer:
-            raise _refusal(answer["error"])
+            refusal = _refusal(answer["error"])
+            if isinstance(refusal, RpcRefused) and _limited(refusal):
+                raise _Passing(
+                    f"The chain node at {self.host} limits how often it is asked: {refusal.message}.",
+                    "Ask it less often (the settings' every), or use another node.",
+                )
+            raise refusal
         return answer["result"]
+
+
+def _limited(refusal: RpcRefused) -> bool:
+    """Whether a node minds how often it is asked, not what. (-32005 alone is also "too many results".)"""
+    message = refusal.message.lower()
+    return refusal.code in RATE_CODES or any(words in message for words in RATE_WORDS)
 
 
 def _refusal(error: Any) -> ExecutionReverted | RpcRefused:

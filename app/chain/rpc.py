@@ -19,6 +19,9 @@ LOG_BLOCKS = 2_000  # blocks in one question, as public nodes allow
 USUAL_TIP = 10**9  # wei a gas, for nodes that give no advice
 FINALITY_BLOCKS = 64  # two epochs, for nodes that do not know the tag "finalized"
 
+# How nodes name a failure of the contract's own code that gives no reason; other refusals are about the node.
+MACHINE_WORDS = ("revert", "out of gas", "gas required exceeds", "opcode", "invalid jump", "stack", "vm execution")
+
 T = TypeVar("T")
 
 
@@ -129,30 +132,54 @@ class RpcNode:
             return self._parsed(parse, method, self._rpc.call(method, *params))
         except RpcRefused as refusal:
             _raise_refusal(refusal)
-            raise ExecutionReverted(b"", refusal.message) from None
+            if any(words in refusal.message.lower() for words in MACHINE_WORDS):
+                raise ExecutionReverted(b"", refusal.message) from None
+            raise Unavailable(
+                f"The chain node at {self._rpc.host} refused {method}: {refusal.message}.",
+                "Try again, or another node.",
+            ) from None
 
     def send(self, raw: bytes) -> TxReceipt:
-        """Send a signed transaction and wait for its block. Errors: NonceTaken, BadInput, Reverted, Unavailable."""
-        tx = self.submit(raw)
+        """Send a signed transaction and wait for its block. Errors: NonceTaken, BadInput, Reverted, Unavailable.
+
+        Its hash is known before it is sent, so that a lost answer is no lost transaction: until the time is over it is
+        handed over again, which changes nothing where it arrived, and its receipt is looked for.
+        """
+        tx, sent, lost = _hash(raw), False, None
         pause, limit = FIRST_POLL, time.monotonic() + RECEIPT_SECONDS
         while time.monotonic() < limit:
-            if receipt := self._ask(_optional(_receipt), "eth_getTransactionReceipt", tx):
-                return receipt
+            try:
+                if not sent:
+                    self.submit(raw)
+                    sent = True
+                if receipt := self._ask(_optional(_receipt), "eth_getTransactionReceipt", tx):
+                    return receipt
+                lost = None
+            except Unavailable as error:
+                lost, sent = error, False
             time.sleep(pause)
             pause = min(pause * 1.3, LONGEST_POLL)
+        why = f" (the last answer: {lost.message})" if lost else ""
         raise Unavailable(
-            f"Transaction {tx} is in no block after {RECEIPT_SECONDS:.0f} s.", "Look for it before you send another."
+            f"Transaction {tx} is in no block after {RECEIPT_SECONDS:.0f} s{why}.",
+            "Look for it before you send another.",
         )
 
     def submit(self, raw: bytes) -> str:
-        """Hand over a signed transaction; its hash. Errors: NonceTaken, BadInput, Reverted, Unavailable."""
+        """Hand over a signed transaction, which may be there already; its hash.
+
+        Errors: NonceTaken for one whose nonce another transaction used, BadInput, Reverted, Unavailable.
+        """
+        tx = _hash(raw)
         try:
             return str(self._rpc.call("eth_sendRawTransaction", "0x" + raw.hex()))
         except RpcRefused as refusal:
-            if "already known" not in refusal.message and "already imported" not in refusal.message:
-                _raise_refusal(refusal)
-                raise BadInput(f"The chain node does not accept this transaction: {refusal.message}.") from None
-            return "0x" + bytes(keccak(raw)).hex()
+            if any(words in refusal.message for words in ("already known", "already imported")):
+                return tx
+            if self._try(_optional(_receipt), "eth_getTransactionReceipt", tx):
+                return tx  # it was mined meanwhile: its own nonce is what is "too low"
+            _raise_refusal(refusal)
+            raise BadInput(f"The chain node does not accept this transaction: {refusal.message}.") from None
 
     def receipt(self, tx: str) -> TxReceipt:
         """The receipt of a mined transaction. Errors: NotFound."""
@@ -178,6 +205,9 @@ class RpcNode:
                     ) from None
                 step = max(1, step // 4)
                 continue
+            step = min(
+                LOG_BLOCKS, step + step // 4 + 1
+            )  # one crowded stretch of blocks does not make all later ones small
             found += self._parsed(lambda entries: [_log(entry) for entry in entries], "eth_getLogs", answer)
             first = until + 1
         return found
@@ -231,6 +261,10 @@ def _raise_refusal(refusal: RpcRefused) -> None:
         raise Reverted(
             "The account has too little ether to pay for gas.", "Send it some.", reason="InsufficientFunds"
         ) from None
+
+
+def _hash(raw: bytes) -> str:
+    return "0x" + bytes(keccak(raw)).hex()
 
 
 def _quantity(text: str) -> int:

@@ -137,6 +137,15 @@ def test_a_taken_nonce_is_tried_again(chain: EmbeddedChain) -> None:
         Desk(Overtaken(chain, 100), []).transact(person("ann"), SINK, b"")  # type: ignore[arg-type]
 
 
+def test_the_same_bytes_are_mined_once(chain: EmbeddedChain) -> None:
+    """Whoever sends a signed transaction again after a lost answer gets its receipt, not another nonce."""
+    signed = raw(chain, "ann")
+    first = chain.send(signed)
+    assert chain.send(signed) == first
+    assert chain.submit(signed) == first.tx
+    assert chain.head().number == first.block
+
+
 def test_threads_share_one_chain(chain: EmbeddedChain) -> None:
     """Threads of one process may send and read at the same time."""
     desk, failures = Desk(chain, []), []

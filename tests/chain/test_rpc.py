@@ -214,6 +214,67 @@ def test_a_transaction_that_is_known_already_is_waited_for(puppet: Puppet, node:
     assert (receipt.block, receipt.gas, receipt.ok, receipt.contract) == (5, 21_000, True, None)
 
 
+@pytest.mark.parametrize(
+    "limit",
+    [
+        {"error": {"code": 429, "message": "Too Many Requests"}},
+        {"error": {"code": -32005, "message": "daily rate limit exceeded"}},
+        {"error": {"code": -32000, "message": "your app has exceeded its compute units per second capacity"}},
+    ],
+)
+def test_a_rate_limit_is_waited_out(puppet: Puppet, node: RpcNode, limit: Any) -> None:
+    """Neither a contract's refusal nor a reason for smaller log ranges: the same question is asked again."""
+    calls = iter([limit, limit, "0x2a"])
+    puppet.answers["eth_call"] = lambda *_: next(calls)
+    assert node.call(WHO, b"") == b"\x2a"
+    asked = iter([limit, []])
+    puppet.answers["eth_getLogs"] = lambda question: next(asked)
+    assert node.logs(1, 2_000, [WHO]) == []
+    puppet.answers["eth_call"] = limit
+    with pytest.raises(Unavailable, match="limits how often"):
+        node.call(WHO, b"")
+
+
+def test_a_node_that_refuses_to_look_refuses_no_contract(puppet: Puppet, node: RpcNode) -> None:
+    """What is the node's own trouble is never told as a contract's refusal."""
+    puppet.answers["eth_call"] = refusal("missing trie node")
+    with pytest.raises(Unavailable, match="missing trie node"):
+        node.call(WHO, b"")
+
+
+def test_a_lost_answer_is_no_lost_transaction(puppet: Puppet, node: RpcNode) -> None:
+    """Lost polls and lost answers to the sending end with the receipt, not with an invitation to pay again."""
+    busy = {"error": {"code": 429, "message": "too many requests"}}
+    sends = iter([busy] * 4 + [busy] * 4 + ["0x11"] + ["0x11"] * 9)
+    polls = iter([busy] * 4 + [None, RECEIPT])
+    puppet.answers["eth_sendRawTransaction"] = lambda raw: next(sends)
+    puppet.answers["eth_getTransactionReceipt"] = lambda tx: next(polls)
+    assert node.send(b"\x02\x03").block == 5
+
+
+def test_the_same_bytes_after_they_were_mined_are_the_same_transaction(puppet: Puppet, node: RpcNode) -> None:
+    """What is "too low" is the transaction's own nonce where its receipt is there: nobody is told to sign another."""
+    puppet.answers["eth_sendRawTransaction"] = refusal("nonce too low")
+    puppet.answers["eth_getTransactionReceipt"] = RECEIPT
+    assert node.submit(b"\x02\x03").startswith("0x")
+    assert node.send(b"\x02\x03").block == 5
+
+
+def test_one_crowded_stretch_does_not_make_all_ranges_small(puppet: Puppet, node: RpcNode) -> None:
+    """After a refused range the next ones grow again, up to what was not refused."""
+    asked: list[int] = []
+
+    def logs(question: dict[str, Any]) -> Any:
+        first, last = int(question["fromBlock"], 16), int(question["toBlock"], 16)
+        asked.append(last - first + 1)
+        return refusal("query returned more than 10000 results") if first < 100 and last - first >= 100 else []
+
+    puppet.answers["eth_getLogs"] = logs
+    node.logs(1, 20_000, [WHO])
+    assert len(asked) < 80
+    assert max(asked[10:]) >= 250
+
+
 def test_a_range_that_is_too_wide_is_split(puppet: Puppet, node: RpcNode) -> None:
     """A node that limits eth_getLogs is asked for smaller ranges that cover everything once."""
     ranges: list[tuple[int, int]] = []
