@@ -47,8 +47,9 @@ def _images(forms: Sequence[Form], space: Space) -> tuple[F64, npt.NDArray[np.in
     place = {wire: n for n, wire in enumerate(wires)}
     weights = np.zeros((len(forms), len(wires)))
     for n, form in enumerate(forms):
+        largest = max((abs(weight) for _, weight in form), default=1)
         for wire, weight in form:
-            weights[n, place[wire]] = float(weight)
+            weights[n, place[wire]] = weight / largest  # of integers of any size
     names = sorted({column for column, _ in wires})
     columns = np.array([names.index(column) for column, _ in wires])
     scale = space.scale
@@ -75,9 +76,9 @@ def _clear(chosen: F64, columns: npt.NDArray[np.int64], share: float) -> npt.NDA
         inverse = np.linalg.inv(safe)
     except np.linalg.LinAlgError:
         inverse = np.stack([_inverse(each) for each in safe])
-    well &= np.abs(inverse).max(axis=(1, 2)) < LARGEST_INVERSE
-    well &= np.abs(safe @ inverse - identity).max(axis=(1, 2)) < RESIDUAL
-    with np.errstate(invalid="ignore", over="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):  # of what is not well
+        well &= np.abs(inverse).max(axis=(1, 2)) < LARGEST_INVERSE
+        well &= np.abs(safe @ inverse - identity).max(axis=(1, 2)) < RESIDUAL
         traces = (chosen * (inverse @ chosen)).sum(axis=1)  # (groups, wires)
     for number in range(int(columns.max()) + 1):
         well &= traces[:, columns == number].sum(axis=1) < share - MARGIN
