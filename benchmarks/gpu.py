@@ -22,8 +22,9 @@ from app.protocol.seams import Progress
 from benchmarks.gpu_ceilings import copy_gb_per_s, double_operations_per_s, fastest
 from benchmarks.gpu_forest import RandomWords, forest, table_of
 from fhe.circuit import Linear
-from fhe.engine import conformance
-from fhe.engine.core import BackendName, prepare
+from fhe.engine import vectors
+from fhe.engine.backends import prepare
+from fhe.engine.core import BackendName
 from fhe.engine.cuda import trusted
 from fhe.engine.cuda.columns import Columns
 from fhe.engine.cuda.core import CudaCore
@@ -91,8 +92,8 @@ class Bench:
 
     def case(self, level: str) -> tuple[EncryptionProfile, EvaluationKey]:
         """A profile and its key of uniform words."""
-        case = next(case for case in conformance.vectors().cases if case.name == self.sizes.cases[level])
-        return case.profile, conformance.key_of(case)
+        case = next(case for case in vectors.vectors().cases if case.name == self.sizes.cases[level])
+        return case.profile, vectors.key_of(case)
 
     def inputs(self, profile: EncryptionProfile, count: int) -> tuple[U64, U64, I64]:
         """Random ciphertexts, test polynomials and which of them is whose."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fhe.engine import conformance
+from fhe.engine import vectors as known
 from fhe.engine.cuda.core import CudaCore
 from fhe.engine.cuda.device import cupy_devices
 from fhe.engine.gadget import table_polynomials
@@ -30,13 +30,13 @@ EDGES = (1, 2, 3, 131, 132, 133, 263, 264, 265, 395, 396, 397, MOST - 1, MOST)  
 
 def vectors(note: Note, names: Sequence[str] | None = None) -> None:
     """Every stage of every case, or of `names`, on every GPU. Errors: Unavailable, VerificationFailed."""
-    conformance.check_roots()
+    known.check_roots()
     devices, done = cupy_devices(), list[str]()
     for device in devices:
-        for case in conformance.vectors().cases:
+        for case in known.vectors().cases:
             if names is None or case.name in names:
                 start = time.perf_counter()
-                conformance.check(case, partial(CudaCore, device=device))
+                known.check(case, partial(CudaCore, device=device))
                 done.append(f"{case.name} in {time.perf_counter() - start:.1f} s")
                 note({"gpu": device.name, "gpus": len(devices), "vectors": len(done), "vectors_right": done})
 
@@ -56,8 +56,8 @@ def lookups(
     """
     device, compared, sizes, batches = cupy_devices()[0], 0, set[int](), 0
     for name in names:
-        case = next(case for case in conformance.vectors().cases if case.name == name)
-        key, size, count = conformance.key_of(case), case.profile.polynomial_size, total // len(names)
+        case = next(case for case in known.vectors().cases if case.name == name)
+        key, size, count = known.key_of(case), case.profile.polynomial_size, total // len(names)
         gpu, cpu = CudaCore(case.profile, key, device), NativeCore(case.profile, key, os.cpu_count() or 1)
         rng = np.random.default_rng(SEED)
         lwe = rng.integers(0, 2**64, (count, size + 1), np.uint64)

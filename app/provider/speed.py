@@ -18,8 +18,9 @@ from app.protocol.documents import Document
 from app.protocol.errors import BadDocument
 from app.protocol.market import CAPACITY_SHARE
 from fhe.cost import UNIT, bootstrap_work, keyswitch_work
-from fhe.engine import conformance
-from fhe.engine.core import BackendName, prepare
+from fhe.engine import vectors
+from fhe.engine.backends import prepare
+from fhe.engine.core import BackendName
 from fhe.engine.cuda import trusted
 from fhe.engine.gadget import table_polynomials
 from fhe.files import write_private
@@ -58,8 +59,8 @@ def measure(threads: int, device: BackendName = "auto") -> Speed:
 
     Errors: VerificationFailed, Unavailable, as `prepare`.
     """
-    case = next(case for case in conformance.vectors().cases if case.name == CASE)
-    key, size = conformance.key_of(case.model_copy(update={"packing": False})), case.profile.polynomial_size
+    case = next(case for case in vectors.vectors().cases if case.name == CASE)
+    key, size = vectors.key_of(case.model_copy(update={"packing": False})), case.profile.polynomial_size
     core = prepare(case.profile, key, device, threads)
     count = core.batch if core.name == "cuda" else LOOKUPS_A_THREAD * threads
     rng = np.random.default_rng()

@@ -1,122 +1,20 @@
-"""Conformance vectors: known answers of the canonical evaluator, and the self-test that a worker runs when it starts.
+"""The self-test that a worker runs when it starts, before its first digest.
 
-`vectors.json` holds, for each case, parameters and the SHA-256 of every stage's result. Keys and inputs are no secrets:
-they are AES words (`fhe.mask`) under the first 16 bytes of SHA-256("darkroom conformance/CASE/PART"), so digests are
-all that has to be kept. Uniform words exercise the arithmetic exactly as real keys do, which look uniform.
-
-    python -m fhe.engine.conformance      checks every case on every backend that this machine has
+python -m fhe.engine.conformance      checks every case of the vectors on every backend that this machine has
 """
 
 from __future__ import annotations
 
-import hashlib
 import sys
-from collections.abc import Callable, Iterable
-from functools import cache
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
+from app.protocol.errors import DarkroomError
+from fhe.engine.backends import prepare
+from fhe.engine.core import BackendName
+from fhe.engine.cuda.trusted import available
+from fhe.engine.vectors import check, check_roots, vectors
 
-from app.protocol.documents import Document, sha256
-from app.protocol.errors import DarkroomError, VerificationFailed
-from fhe.engine.core import BackendName, Core, prepare
-from fhe.engine.gadget import table_polynomials
-from fhe.engine.output import Output, lwe_bits, round_words
-from fhe.engine.roots import roots
-from fhe.engine.transform import key_points
-from fhe.evaluation_key import EvaluationKey, PackingKey, shapes
-from fhe.mask import mask
-from fhe.profile import EncryptionProfile
-
-U64 = npt.NDArray[np.uint64]
-Stage = Literal["points", "keyswitch", "bootstrap", "lwe", "pack"]
-Prepare = Callable[[EncryptionProfile, EvaluationKey], Core]
-
-VECTORS = Path(__file__).with_name("vectors.json")
-WIDTH_IN, WIDTH_OUT = 3, 8
 QUICK = ("small-two-levels", "small-one-level", "short-reference")
-
-
-class Case(Document):
-    """One set of parameters and what must come out. `packing`: whether the case has a packing key."""
-
-    name: str
-    profile: EncryptionProfile
-    batch: int
-    tables: int
-    packing: bool
-    digests: dict[str, str]
-
-
-class Vectors(Document):
-    """The file of known answers."""
-
-    kind: Literal["darkroom/conformance"] = "darkroom/conformance"
-    roots_4096: str  # SHA-256 over the little-endian doubles of all cosines, then all sines
-    cases: tuple[Case, ...]
-
-
-@cache
-def vectors() -> Vectors:
-    """The known answers that came with this version. Errors: BadDocument."""
-    return Vectors.from_bytes(VECTORS.read_bytes().rstrip(b"\n"))
-
-
-def words(case: str, part: str, shape: tuple[int, ...]) -> U64:
-    """The words of one part of a case, u64 of `shape` (an even number of them)."""
-    seed = hashlib.sha256(f"darkroom conformance/{case}/{part}".encode()).digest()[:16]
-    return mask(seed, 0, 1, int(np.prod(shape))).reshape(shape)
-
-
-def key_of(case: Case) -> EvaluationKey:
-    """The evaluation key of a case."""
-    bootstrap, keyswitch, packing = shapes(case.profile)
-    packed = None
-    if case.packing:
-        packed = PackingKey(words(case.name, "packing seed", (2,)).tobytes(), words(case.name, "packing", packing))
-    digest = case.profile.digest
-    parts = words(case.name, "bootstrap", bootstrap), words(case.name, "keyswitch", keyswitch)
-    return EvaluationKey(digest, 1, *parts, packed)
-
-
-def results(case: Case, core: Core, key: EvaluationKey) -> Iterable[tuple[Stage, bytes]]:
-    """Every stage's result as little-endian bytes, computed by `core`."""
-    profile, size = case.profile, case.profile.polynomial_size
-    real, imaginary = key_points(key.bootstrap[0])
-    yield "points", np.stack([real, imaginary]).astype("<f8").tobytes()
-    small = core.keyswitch(words(case.name, "inputs", (case.batch, size + 2))[:, : size + 1])
-    yield "keyswitch", small.astype("<u8").tobytes()
-    entries = words(case.name, "tables", (case.tables, 1 << WIDTH_IN)) >> np.uint64(63 - WIDTH_OUT)
-    tables = entries.view(np.int64) - np.int64(1 << WIDTH_OUT)
-    which = np.arange(case.batch) % case.tables
-    big = core.bootstrap(small, table_polynomials(tables, WIDTH_OUT, size), which)
-    yield "bootstrap", big.astype("<u8").tobytes()
-    bits = lwe_bits(profile)
-    rounded = round_words(big, bits).astype(np.uint32)
-    yield "lwe", Output("lwe", case.batch, 1, WIDTH_OUT, size, bits, rounded).to_bytes()
-    if case.packing:
-        yield "pack", core.pack(big).astype("<u8").tobytes()
-
-
-def check(case: Case, make: Prepare) -> None:
-    """Compare every stage of a case. Errors: VerificationFailed, which names the first stage that differs."""
-    key = key_of(case)
-    core = make(case.profile, key)
-    for stage, data in results(case, core, key):
-        if sha256(data) != case.digests[stage]:
-            raise VerificationFailed(
-                f"The {core.name} backend gives other bytes than the canonical evaluator: {case.name}, {stage}.",
-                "Do not compute on this machine: rebuild the native core (make setup), or report this processor.",
-            )
-
-
-def check_roots() -> None:
-    """Compare the table of roots of unity. Errors: VerificationFailed."""
-    data = b"".join(part.astype("<f8").tobytes() for part in roots(4096))
-    if sha256(data) != vectors().roots_4096:
-        raise VerificationFailed("The roots of unity are not the canonical table.", "Do not compute on this machine.")
 
 
 def self_test(backend: BackendName = "auto", threads: int = 1, cases: tuple[str, ...] = QUICK) -> None:
@@ -132,8 +30,6 @@ def self_test(backend: BackendName = "auto", threads: int = 1, cases: tuple[str,
 
 def main() -> int:
     """Check everything on this machine and print a line for each case and backend."""
-    from fhe.engine.cuda.trusted import available
-
     failed = False
     backends: tuple[BackendName, ...] = ("reference", "native", *(("cuda",) if available() else ()))
     for backend in backends:

@@ -15,7 +15,8 @@ from app.protocol.dataset import EncryptedTable
 from app.protocol.errors import BadKey, BadModel
 from app.protocol.seams import Progress
 from fhe.circuit import Circuit, Linear, Lookup
-from fhe.engine.core import BackendName, Core, check_parameters, prepare
+from fhe.engine.backends import prepare
+from fhe.engine.core import BackendName, Core, check_parameters
 from fhe.engine.gadget import table_polynomials
 from fhe.engine.linear import Combine, evaluate_bodies
 from fhe.engine.output import Output, choose_form

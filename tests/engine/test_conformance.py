@@ -10,14 +10,14 @@ import pytest
 
 from app.protocol.documents import sha256
 from app.protocol.errors import VerificationFailed
-from fhe.engine import conformance
+from fhe.engine import conformance, vectors
 from fhe.engine.core import BackendName
 from fhe.engine.native.build import variants
 from fhe.engine.native.core import NativeCore
 from fhe.engine.native.library import widest
 
 RAW = Path(__file__).parents[1] / "vectors" / "canonical"
-CASES = {case.name: case for case in conformance.vectors().cases}
+CASES = {case.name: case for case in vectors.vectors().cases}
 
 
 @pytest.mark.parametrize("backend", ["reference", "native"])
@@ -31,7 +31,7 @@ def test_every_vector_width_gives_the_committed_digests_at_real_size() -> None:
     """SSE2, AVX2 and AVX-512 (or NEON) on polynomials of 2048 coefficients."""
     for lanes in (lanes for lanes in variants() if lanes <= widest()):
         make = partial(NativeCore, threads=1, lanes=lanes)
-        conformance.check(CASES["short-reference"], make)
+        vectors.check(CASES["short-reference"], make)
 
 
 def test_raw_results_have_the_digests_that_the_vectors_name() -> None:
@@ -62,10 +62,10 @@ def test_a_machine_with_other_bytes_fails_the_self_test(monkeypatch: pytest.Monk
 
 def test_another_table_of_roots_fails_the_self_test(monkeypatch: pytest.MonkeyPatch) -> None:
     """Roots that differ in a last bit are noticed before anything is computed."""
-    cosine, sine = conformance.roots(4096)
+    cosine, sine = vectors.roots(4096)
     wrong = cosine.copy()
     wrong[7] = np.nextafter(wrong[7], 2.0)
-    monkeypatch.setattr(conformance, "roots", lambda order: (wrong, sine))
+    monkeypatch.setattr(vectors, "roots", lambda order: (wrong, sine))
     with pytest.raises(VerificationFailed, match="roots"):
         conformance.self_test("reference")
 

@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from fhe.engine import conformance
+from fhe.engine import vectors
 from fhe.mask import mask
 
 WORD = 1 << 64
 C = tuple[float, float]
-ANSWERS = json.loads(Path(conformance.__file__).with_name("vectors.json").read_text("utf-8"))
+ANSWERS = json.loads(Path(vectors.__file__).with_name("vectors.json").read_text("utf-8"))
 
 
 @cache
@@ -229,4 +229,4 @@ def test_the_table_of_roots_is_the_correctly_rounded_one() -> None:
     table = [root(j, 4096) for j in range(4096)]
     data = struct.pack("<8192d", *(c for c, _ in table), *(s for _, s in table))
     assert hashlib.sha256(data).hexdigest() == ANSWERS["roots_4096"]
-    conformance.check_roots()
+    vectors.check_roots()

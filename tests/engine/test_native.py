@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 
 from app.protocol.errors import BadInput, BadKey, Unavailable
-from fhe.engine.core import prepare
+from fhe.engine.backends import prepare
 from fhe.engine.gadget import table_polynomials
 from fhe.engine.native import build, library
 from fhe.engine.native.core import NativeCore

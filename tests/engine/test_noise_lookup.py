@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pytest
 
 from fhe.circuit import Lookup
-from fhe.engine.core import Core, prepare
+from fhe.engine.backends import prepare
+from fhe.engine.core import Core
 from fhe.engine.gadget import switch_modulus, table_polynomials
 from fhe.engine.output import round_words
 from fhe.evaluation_key import EvaluationKey

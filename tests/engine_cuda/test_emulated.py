@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from app.protocol.errors import BadKey, Unavailable
-from fhe.engine import conformance
+from fhe.engine import vectors
 from fhe.engine.cuda.core import CudaCore
 from fhe.engine.cuda.source import FOLDER, source
 from fhe.engine.gadget import table_polynomials
@@ -22,7 +22,7 @@ from fhe.profiles import REFERENCE, insecure_test_profile
 from tests.engine_cuda.emulated import ASCENDING, DESCENDING, ROUND, EmulatedDevice, library
 
 U64 = npt.NDArray[np.uint64]
-CASES = {case.name: case for case in conformance.vectors().cases}
+CASES = {case.name: case for case in vectors.vectors().cases}
 EDGES = np.array([0, 1, (1 << 63) - 1, 1 << 63, (1 << 63) + 1, (1 << 64) - 1, 1 << 40, (1 << 48) - 1], np.uint64)
 
 
@@ -51,7 +51,7 @@ def inputs(profile: EncryptionProfile, count: int, seed: int = 5) -> tuple[U64, 
 def test_every_conformance_vector_is_met(name: str) -> None:
     """All stages of all cases, by the kernel that the size calls for."""
     device = EmulatedDevice()
-    conformance.check(CASES[name], lambda profile, key: CudaCore(profile, key, device))
+    vectors.check(CASES[name], lambda profile, key: CudaCore(profile, key, device))
     fast = CASES[name].profile.polynomial_size == 2048
     assert ("bootstrap_2048" in device.launched, "bootstrap_any" in device.launched) == (fast, not fast)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from app.protocol.errors import Unavailable, VerificationFailed
-from fhe.engine.core import prepare
+from fhe.engine.backends import prepare
 from fhe.engine.cuda import trusted
 from fhe.engine.cuda.device import Device
 from fhe.engine.native.core import NativeCore

@@ -34,7 +34,7 @@ def test_a_measurement_is_of_this_machine_and_is_kept(tmp_path: Path, monkeypatc
 
 def test_a_gpu_is_measured_in_its_own_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """`computed` says which device it was, and the batch is the device's."""
-    case = next(case for case in speed.conformance.vectors().cases if case.name == "small-one-level")
+    case = next(case for case in speed.vectors.vectors().cases if case.name == "small-one-level")
     monkeypatch.setattr(speed, "CASE", case.name)
     monkeypatch.setattr(trusted, "available", lambda: True)
     monkeypatch.setattr(trusted, "trusted", lambda: (EmulatedDevice(),))
@@ -47,7 +47,7 @@ def test_a_gpu_that_came_or_went_is_measured_anew(tmp_path: Path, monkeypatch: p
     here = list[EmulatedDevice]()
     monkeypatch.setattr(trusted, "available", lambda: bool(here))
     monkeypatch.setattr(trusted, "trusted", lambda: tuple(here))
-    case = next(case for case in speed.conformance.vectors().cases if case.name == "small-one-level")
+    case = next(case for case in speed.vectors.vectors().cases if case.name == "small-one-level")
     monkeypatch.setattr(speed, "CASE", case.name)
     found = [known(tmp_path, 1)]
     here.append(EmulatedDevice())

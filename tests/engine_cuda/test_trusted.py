@@ -11,7 +11,8 @@ import pytest
 
 from app.protocol.errors import Unavailable, VerificationFailed
 from fhe.engine import conformance
-from fhe.engine.core import BackendName, prepare
+from fhe.engine.backends import prepare
+from fhe.engine.core import BackendName
 from fhe.engine.cuda import trusted
 from fhe.engine.cuda.core import CudaCore
 from fhe.engine.cuda.device import cupy_devices

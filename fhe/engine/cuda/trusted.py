@@ -19,6 +19,7 @@ from fhe.engine.core import Core
 from fhe.engine.cuda.core import CudaCore
 from fhe.engine.cuda.device import Device, cupy_devices
 from fhe.engine.cuda.several import SharedCore
+from fhe.engine.vectors import check, check_roots, vectors
 from fhe.evaluation_key import EvaluationKey
 from fhe.profile import EncryptionProfile
 
@@ -33,8 +34,6 @@ open_devices: Callable[[], list[Device]] = cupy_devices  # tests put others here
 @cache
 def _examined() -> tuple[tuple[Device, ...], DarkroomError | None]:
     """This process's GPUs that passed, looked for and tested once; where there is none, why."""
-    from fhe.engine.conformance import check, check_roots, vectors
-
     passed, failure = list[Device](), None
     try:
         devices = open_devices()

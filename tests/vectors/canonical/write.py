@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from app.protocol.documents import sha256
-from fhe.engine.conformance import VECTORS, Case, Vectors, key_of, results, words
 from fhe.engine.reference import ReferenceCore
 from fhe.engine.roots import roots
+from fhe.engine.vectors import VECTORS, Case, Vectors, key_of, results, words
 from fhe.profile import EncryptionProfile, Gadget
 from fhe.profiles import ONE_LEVEL, REFERENCE, insecure_test_profile
 
