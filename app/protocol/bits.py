@@ -56,13 +56,15 @@ def row_charge(policy: OutputPolicy, leak: Leak) -> int:
     return min(exact, noisy) if policy.epsilon_micro_per_job else exact
 
 
-def charge(policy: OutputPolicy, leak: Leak, rows: int, rows_per_person: int) -> int:
-    """Micro-bits that a release on `rows` rows costs each person, of whom at most `rows_per_person` rows are there.
+def charge(policy: OutputPolicy, leak: Leak, rows_per_person: int) -> int:
+    """Micro-bits that a release costs each of its rows, where a person has up to `rows_per_person` rows.
 
-    The noise of an aggregate is scaled to a whole person's rows, so its epsilon is a person's already.
+    Limits are kept row by row, and a person's rows may be asked about in different jobs, so each row pays for all of
+    them: what its rows were charged together is then at most `rows_per_person` limits of a row's share each. The noise of
+    an aggregate is scaled to all of a person's rows, so a row costs no more than its part of the epsilon already.
     """
     once = row_charge(policy, leak)
-    return once if release_kind(policy, leak) == "aggregate" else once * min(rows, rows_per_person)
+    return once if release_kind(policy, leak) == "aggregate" else once * rows_per_person
 
 
 def row_micro_bits(codebook: Codebook) -> int:

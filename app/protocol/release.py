@@ -167,7 +167,7 @@ def entry_of(policy: OutputPolicy, leak: Leak, table: EncryptedTable, job: Job, 
         kind=kind,
         forms=leak.released_forms(kind),
         opaque=leak.opaque(),
-        micro_bits=charge(policy, leak, job.rows, table.rows_per_person),
+        micro_bits=charge(policy, leak, table.rows_per_person),
         query=query,
     )
 
