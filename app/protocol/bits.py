@@ -59,9 +59,9 @@ def row_charge(policy: OutputPolicy, leak: Leak) -> int:
 def charge(policy: OutputPolicy, leak: Leak, rows_per_person: int) -> int:
     """Micro-bits that a release costs each of its rows, where a person has up to `rows_per_person` rows.
 
-    Limits are kept row by row, and a person's rows may be asked about in different jobs, so each row pays for all of
-    them: what its rows were charged together is then at most `rows_per_person` limits of a row's share each. The noise of
-    an aggregate is scaled to all of a person's rows, so a row costs no more than its part of the epsilon already.
+    Limits are kept row by row, and a person's rows may be asked about in different jobs. So each row pays for all of
+    them: what is truly told of a row is then at most the limit's part for it, and of the person at most the limit. The
+    noise of an aggregate is scaled to all of a person's rows, so that a row's part of the epsilon is there already.
     """
     once = row_charge(policy, leak)
     return once if release_kind(policy, leak) == "aggregate" else once * rows_per_person
