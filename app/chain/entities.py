@@ -190,7 +190,7 @@ def as_job(id: int, stored: Struct, executions: Sequence[Struct], opened: Struct
 
 
 def as_answered(events: Iterable[Event], head: str) -> Iterator[Answered]:
-    """From the events JobReleased and JobRefused of one dataset, in the chain's order; `head` is what they go on from."""
+    """From the events JobReleased and JobRefused of one dataset, in order; `head` is what the first goes on from."""
     for event in events:
         said = event.args
         head = next_head(head, said["job"], said["decision"])

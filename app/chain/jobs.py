@@ -72,9 +72,7 @@ class Jobs(Custodians, Licensing, Providers):
             late += "DrawContinued" not in names
             if late == DRAW_TRIES:
                 raise Unavailable(f"The draw of job {job} came too late {DRAW_TRIES} times.", "Try again.")
-        raise Unavailable(
-            f"{MOST_DRAWS} calls did not find the executors of job {job}.", "Try again: the draw goes on."
-        )
+        raise Unavailable(f"{MOST_DRAWS} calls did not find the executors of job {job}.", "Draw again: it goes on.")
 
     def _drawn(self, job: int) -> tuple[str, ...]:
         """Those of whom an answer is due: executors of earlier rounds have answered, or are out."""

@@ -47,8 +47,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "BudgetExceeded": (
         "Dataset {dataset} has {left} micro-bits about each person left to sell, and the offer would take {asked}.",
-        "Sell fewer licenses, close an offer that does not sell, settle licenses that are over"
-        " (darkroom license settle), or sell more bits, knowingly.",
+        "Sell fewer licenses or more bits, close an offer, or settle licenses that are over: darkroom license settle.",
     ),
     "BudgetOnlyGrows": (
         "Dataset {dataset} sells {budget} micro-bits about each person; what buyers were shown cannot shrink.",
@@ -102,7 +101,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "WrongReveal": ("Receipt and salt of {provider} are not what it committed to.", "Use those of the commitment."),
     "OrderOutdated": (
         "Dataset {dataset} is in version {version} now, and the order was made for another.",
-        "Quote the job again: darkroom job quote.",
+        "Quote the job again: darkroom model quote.",
     ),
     "CustodianNotBonded": (
         "The custodian of dataset {dataset} has {free} token units free to answer for a job, and {needed} are needed.",
