@@ -79,18 +79,21 @@ class Custodians(Datasets, Money):
         another market's).
         """
         head = self.decision_head(dataset)  # before the events: what is answered meanwhile is the next call's
+        if head == after:
+            return []
         events = self._answers(dataset, self.first_block if first is None else first)
         if first is None:
             every = list(as_answered(events, ZERO))
             heads = [ZERO, *(each.head for each in every)]
-            if head in heads and after in heads:
-                return every[heads.index(after) :]
+            if head in heads and after in heads[: heads.index(head)]:
+                return every[heads.index(after) : heads.index(head)]
         else:
             begun = sum(event.block <= first for event in events)
             for start in range(begun + 1):  # `after` was given somewhere in the block `first`
                 found = list(as_answered(events[start:], after))
-                if head in [after, *(each.head for each in found)]:
-                    return found
+                heads = [each.head for each in found]
+                if head in heads:
+                    return found[: heads.index(head) + 1]
         raise VerificationFailed(
             f"The node's answers on dataset {dataset} do not lead from the known ones to the contract's present head.",
             "Use a node with full history; after a reorganisation, read the answers from the first block again.",

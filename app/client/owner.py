@@ -262,7 +262,12 @@ class Owner:
         return prepared
 
     def offer(self, dataset: int, policy: OutputPolicy, terms: OfferHints) -> Sent[int]:
-        """Offer licenses under a policy, which goes into the store for all to read; the value is the offer's id."""
+        """Offer licenses under a policy, which goes into the store for all to read; the value is the offer's id.
+
+        It sells as many licenses as the dataset's budget of bits has room for, puts down the custodian's bond that jobs
+        need where there is none, and never takes back what an earlier offer promised. Errors: BadRecipe; NotAllowed
+        where other offers and licenses have taken the budget; Reverted.
+        """
         if problems := policy_problems(policy):
             raise BadRecipe(f"The policy cannot be used: {'; '.join(problems)}.", "Correct it under [policy].")
         self.network.store.put(policy.to_bytes())

@@ -157,3 +157,15 @@ def set_stage(market: Market, providers: int = 2, *, rows: int = 1000, max_jobs:
     stage.offer = stage.sell(max_jobs=max_jobs)
     stage.license = stage.paid("buy_license", market.buy_license(stage.buyer, stage.offer))
     return stage
+
+
+def crowd(stage: Stage, count: int) -> None:
+    """More bonded providers, too small for jobs of the usual shape."""
+    market, node = stage.market, stage.market.node
+    assert isinstance(node, DevNode)
+    for number in range(count):
+        each = person(f"one of many {number}")
+        stage.providers.append(each)
+        node.fund(each.address, ETHER)
+        market.faucet(each, 100 * DOLLAR)
+        market.register_provider(each, bond=100 * DOLLAR, price=3, capacity=1)

@@ -164,7 +164,7 @@ REFUSALS: list[tuple[str, Callable[[Stage], object]]] = [
     ("CustodianNotBonded", lambda s: s.open(max_fee=101 * DOLLAR)),
     ("CustodianNotBonded", lambda s: s.market.unbond_custodian(s.owner, s.dataset, 101 * DOLLAR)),
     ("StaleHead", lambda s: s.release(s.compute(), head=digest("a head of another ledger"))),
-    ("AlreadyContested", lambda s: contested_twice(s)),
+    ("AlreadyContested", contested_twice),
     ("NothingToWithdraw", lambda s: s.market.desk.send(s.buyer, "LicenseMarket", "withdraw")),
     ("NotBonded", lambda s: s.market.heartbeat(s.buyer)),
     ("BondTooSmall", lambda s: s.market.register_provider(s.buyer, bond=5, price=1, capacity=1)),
@@ -269,9 +269,7 @@ def test_the_owners_word_is_read_back(stage: Stage) -> None:
 
 
 def test_a_liar_is_outvoted_and_slashed(market: Market) -> None:
-    """Two digests make a dispute; a third executor decides it, and with the job's end the minority loses its stake, from
-    which nobody gains.
-    """
+    """Two digests make a dispute, a third executor decides it; the job's end burns the minority's stake."""
     stage = set_stage(market, providers=3)
     job = stage.open()
     first = stage.draw(job)

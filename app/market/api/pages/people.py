@@ -152,7 +152,7 @@ def wallet_page(here: Visiting) -> HTMLResponse:
 
 def _to_share(offer: OfferCard) -> int:
     """What an offer has earned and nobody has shared out."""
-    return offer.earned - offer.taken - offer.collected
+    return offer.earned - offer.collected
 
 
 def _reason(code: str) -> str:
