@@ -126,9 +126,9 @@ class Stage:
             salt = digest(f"salt of {address}")
             self.paid(f"reveal {place}", self.market.reveal(self.by_address(address), job, of(address), salt))
 
-    def compute(self, label: str = "job") -> int:
+    def compute(self, label: str = "job", **order: Any) -> int:
         """A job up to COMPUTED."""
-        job = self.open(label)
+        job = self.open(label, **order)
         self.answer(job, self.draw(job), digest(f"receipt of {label}"))
         return job
 

@@ -18,27 +18,10 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-EMPTIED = [
-    "place",
-    "marks",
-    "journal",
-    "events",
-    "payments",
-    "datasets",
-    "versions",
-    "offers",
-    "licenses",
-    "jobs",
-    "executions",
-    "providers",
-    "accounts",
-    "revenue",
-    "totals",
-    "manifests",
-    "policies",
-    "listings",
-    "terms",
-]
+EMPTIED = (
+    *("place", "marks", "journal", "events", "payments", "datasets", "versions", "offers", "licenses", "jobs"),
+    *("executions", "providers", "accounts", "revenue", "totals", "manifests", "policies", "listings", "terms"),
+)
 ADDED: dict[str, tuple[tuple[str, type[AmountText] | type[sa.String] | None], ...]] = {  # None: a whole number
     "datasets": (
         ("micro_bits", AmountText),
