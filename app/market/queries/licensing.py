@@ -173,6 +173,11 @@ def policy_card(digest: str, policy: OutputPolicy | None) -> PolicyCard:
     return PolicyCard(digest=digest, known=True, **policy.model_dump(exclude={"kind"}))
 
 
+def policy_of(card: PolicyCard) -> OutputPolicy:
+    """The policy that a card shows; it is known."""
+    return OutputPolicy.model_validate(card.model_dump(exclude={"digest", "known"}))
+
+
 def manual_offers(session: Session, offers: Collection[int]) -> frozenset[int]:
     """Those of these offers whose policy leaves each release to the owner; without those whose policy nobody has."""
     if not offers:
