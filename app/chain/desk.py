@@ -163,9 +163,14 @@ class Desk:
         """Decoded events of all contracts in blocks [first, last], in order."""
         return self.decode(self.node.logs(first, last, list(self._by_address)))
 
-    def find(self, contract: str, event: str, first: int, last: int, *indexed: int) -> list[Event]:
-        """Events of one kind in blocks [first, last] whose leading indexed numbers are these; others are ignored."""
+    def find(self, contract: str, event: str, first: int, last: int, *indexed: int | None) -> list[Event]:
+        """Events of one kind in blocks [first, last] whose leading indexed numbers are these, None for any."""
         there = self.contracts[contract]
-        topics: Topics = [there.interface.topic(event), *(number.to_bytes(32, "big") for number in indexed)]
+        numbers = (None if number is None else number.to_bytes(32, "big") for number in indexed)
+        topics: Topics = [there.interface.topic(event), *numbers]
         logs = self.node.logs(first, last, [there.address], topics)
-        return self.decode([log for log in logs if list(log.topics[: len(topics)]) == topics])
+        return self.decode([log for log in logs if _match(log.topics, topics)])  # a node may give more than was asked
+
+
+def _match(topics: Sequence[bytes], wanted: Topics) -> bool:
+    return len(topics) >= len(wanted) and all(b is None or a == b for a, b in zip(topics, wanted, strict=False))

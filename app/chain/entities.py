@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
@@ -11,6 +11,7 @@ from eth_utils.crypto import keccak
 from app.protocol.errors import BadInput, VerificationFailed
 from app.protocol.market import (
     ZERO,
+    Answered,
     Approval,
     DatasetRecord,
     Execution,
@@ -20,6 +21,9 @@ from app.protocol.market import (
     Offer,
     ProviderRecord,
 )
+
+if TYPE_CHECKING:
+    from app.chain.desk import Event
 
 Struct = Mapping[str, Any]
 RAW_CODEC = 0x55  # multicodec of a CID over bytes as they are: manifests are single raw blocks
@@ -40,6 +44,17 @@ def content(manifest: str, codec: int, data_root: str, profile: str) -> str:
     """The word that binds a dataset version's digests in the registry's storage."""
     values = (bytes.fromhex(manifest), codec, bytes.fromhex(data_root), bytes.fromhex(profile))
     return bytes(keccak(encode(("bytes32", "uint8", "bytes32", "bytes32"), values))).hex()
+
+
+def content_of(dataset: DatasetRecord) -> str:
+    """The word that binds the digests of this version of a dataset; an order names it."""
+    return content(dataset.manifest, RAW_CODEC, dataset.data_root, dataset.profile)
+
+
+def next_head(head: str, job: int, decision: str) -> str:
+    """The head of a dataset's answers after one more: keccak256(abi.encode(head before, job, decision)), hex."""
+    values = (bytes.fromhex(head), job, bytes.fromhex(decision))
+    return bytes(keccak(encode(("bytes32", "uint256", "bytes32"), values))).hex()
 
 
 def reason_to_word(reason: str) -> str:
@@ -99,6 +114,8 @@ def as_offer(id: int, stored: Struct) -> Offer:
         duration=stored["duration"],
         policy=stored["policy"],
         active=stored["active"],
+        micro_bits=stored["microBits"],
+        licenses_left=stored["licensesLeft"],
     )
 
 
@@ -115,6 +132,8 @@ def as_license(id: int, stored: Struct) -> License:
         rows_left=stored["rowsLeft"],
         policy=stored["policy"],
         revoked=stored["revoked"],
+        micro_bits=stored["microBits"],
+        settled=stored["settled"],
     )
 
 
@@ -129,6 +148,7 @@ def as_provider(address: str, stored: Struct) -> ProviderRecord:
         unbonding=stored["unbonding"],
         locked=stored["locked"],
         seat=stored["seat"],
+        in_use=stored["inUse"],
     )
 
 
@@ -165,4 +185,21 @@ def as_job(id: int, stored: Struct, executions: Sequence[Struct], opened: Struct
         closed_block=stored["closedBlock"],
         reason=word_to_reason(refused["reason"]) if refused else "",
         approval=Approval(stored["approval"]),
+        contested_from=stored["contestedFrom"],
     )
+
+
+def as_answered(events: Iterable[Event], head: str) -> Iterator[Answered]:
+    """From the events JobReleased and JobRefused of one dataset, in order; `head` is what the first goes on from."""
+    for event in events:
+        said = event.args
+        head = next_head(head, said["job"], said["decision"])
+        yield Answered(
+            job=said["job"],
+            decision=said["decision"],
+            sealed=said.get("sealedDigest", ZERO),
+            reason=word_to_reason(said["reason"]) if "reason" in said else "",
+            head=head,
+            block=event.block,
+            tx=event.tx,
+        )

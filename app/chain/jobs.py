@@ -1,4 +1,4 @@
-"""Jobs: opening, the draw, commit and reveal, release or refusal, and the end of deadlines."""
+"""Jobs: opening, the draw, commit and reveal, the owner's word, and the end of deadlines."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from app.chain.account import Account
-from app.chain.datasets import Datasets
+from app.chain.custodians import JOBS, Custodians
 from app.chain.desk import Sent
-from app.chain.entities import as_job, commitment, reason_to_word
+from app.chain.entities import as_job, commitment, content_of
 from app.chain.licensing import Licensing
 from app.chain.providers import PROVIDERS, Providers
-from app.protocol.errors import AlreadyReleased, NotFound, Reverted, Unavailable, VerificationFailed
-from app.protocol.market import Approval, Job, JobState, check_use
+from app.protocol.errors import Unavailable, VerificationFailed
+from app.protocol.market import ZERO, Approval, Job, JobState, check_use
 
-JOBS = "JobMarket"
-DRAW_TRIES = 4
+DRAW_TRIES = 4  # blocks that may be armed anew before the chain is said to be too fast
+MOST_DRAWS = 64  # calls that go on with one draw: 2,048 seats
 
 
-class Jobs(Datasets, Licensing, Providers):
+class Jobs(Custodians, Licensing, Providers):
     """Job actions and reads."""
 
     def open_job(
@@ -33,16 +33,21 @@ class Jobs(Datasets, Licensing, Providers):
         units: int,
         replicas: int,
         max_fee: int,
+        version: int | None = None,
+        content: str | None = None,
     ) -> Sent[int]:
         """Open and fund a job in one transaction, by permit; the value is its id.
 
         `units` is the circuit's static cost on these rows; `max_fee` bounds what all executors together cost.
-        Errors: those of `check_use`, NotFound, Reverted.
+        `version` and `content` (app.chain.entities.content_of) say for which version of the dataset the job was quoted;
+        by default for the present one. Errors: those of `check_use`, NotFound; Reverted, as OrderOutdated where the
+        dataset has moved on and CustodianNotBonded where its custodian's bond cannot answer for one more job.
         """
         bought = self.license(license)
         dataset, terms = self.dataset(bought.dataset), self.offer(bought.offer)
         check_use(bought, dataset, account.address, first_row, rows, self.desk.node.now())
-        order = (license, circuit, first_row, rows, sealing_key, units, replicas, max_fee)
+        quoted = (version or dataset.version, content or content_of(dataset))
+        order = (license, circuit, first_row, rows, sealing_key, units, replicas, max_fee, *quoted)
         cost = terms.price_job + terms.price_row * rows + max_fee
         if cost <= self.allowance(account.address, JOBS):
             sent = self.desk.send(account, JOBS, "open", order)
@@ -53,14 +58,26 @@ class Jobs(Datasets, Licensing, Providers):
     def draw(self, account: Account, job: int) -> Sent[tuple[str, ...]]:
         """Draw executors once the block with their randomness is there; the value is their addresses. Anyone may.
 
-        A draw that comes after the chain forgot that block's hash arms another block; then this draws again.
+        A draw that comes after the chain forgot that block's hash arms another block; then this draws again. In a table
+        of more seats than one call looks at, it goes on until all are found: the last transaction is returned.
+        Errors: Reverted, as NotEnoughProviders; Unavailable.
         """
-        for _ in range(DRAW_TRIES):
+        late = 0
+        for _ in range(MOST_DRAWS):
             self.desk.node.wait_block(self._stored(job)["seedBlock"])
             sent = self.desk.send(account, JOBS, "draw", job)
-            if any(event.name == "JobAssigned" for event in sent.events):
-                return sent.with_value(tuple(sent.event("JobAssigned").args["providers"]))
-        raise Unavailable(f"The draw of job {job} came too late {DRAW_TRIES} times.", "Try again.")
+            names = {event.name for event in sent.events}
+            if "JobAssigned" in names:
+                return sent.with_value(self._drawn(job))
+            late += "DrawContinued" not in names
+            if late == DRAW_TRIES:
+                raise Unavailable(f"The draw of job {job} came too late {DRAW_TRIES} times.", "Try again.")
+        raise Unavailable(f"{MOST_DRAWS} calls did not find the executors of job {job}.", "Draw again: it goes on.")
+
+    def _drawn(self, job: int) -> tuple[str, ...]:
+        """Those of whom an answer is due: executors of earlier rounds have answered, or are out."""
+        parts = self.desk.read(JOBS, "executionsOf", job)
+        return tuple(each["provider"] for each in parts if not each["out"] and each["receipt"] == ZERO)
 
     def commit(self, account: Account, job: int, receipt: str, salt: str) -> Sent[str]:
         """Commit to a receipt digest under a salt of 32 random bytes; the value is the commitment."""
@@ -86,22 +103,6 @@ class Jobs(Datasets, Licensing, Providers):
     def deny_job(self, account: Account, job: int) -> Sent[Approval]:
         """The owner's no: the contract takes no release of this job any more. Errors: Reverted."""
         return self.desk.send(account, JOBS, "deny", job).with_value(Approval.DENIED)
-
-    def release(self, account: Account, job: int, *, sealed: str, decision: str) -> Sent[None]:
-        """Publish the sealed result's digest, which also settles the job. Errors: AlreadyReleased, Reverted."""
-        return self._close(account, job, "release", sealed, decision)
-
-    def refuse(self, account: Account, job: int, *, reason: str, decision: str) -> Sent[None]:
-        """Refuse a release for a reason (a code of at most 32 letters). Errors: AlreadyReleased, Reverted, BadInput."""
-        return self._close(account, job, "refuse", reason_to_word(reason), decision)
-
-    def _close(self, account: Account, job: int, function: str, *args: str) -> Sent[None]:
-        try:
-            return self.desk.send(account, JOBS, function, job, *args)
-        except Reverted as error:
-            if error.reason == "WrongState" and self._stored(job)["state"] in (JobState.RELEASED, JobState.SETTLED):
-                raise AlreadyReleased(f"Job {job} was released before.", "Serve the same result again.") from None
-            raise
 
     def expire(self, account: Account, job: int) -> Sent[JobState]:
         """Move on a job whose deadline has passed; the value is its state afterwards. Anyone may."""
@@ -179,14 +180,3 @@ class Jobs(Datasets, Licensing, Providers):
     def paused_until(self) -> int:
         """The time until which no new job can be opened; past or 0 when there is no pause."""
         return int(self.desk.read(JOBS, "pausedUntil"))
-
-    def _stored(self, id: int) -> Mapping[str, Any]:
-        try:
-            stored: Mapping[str, Any] = self.desk.read(JOBS, "get", id)
-        except Reverted as error:
-            if error.reason != "NoSuchJob":
-                raise
-            stored = {}
-        if not stored or stored["state"] == JobState.NONE:
-            raise NotFound(f"There is no job {id}.", "List yours: darkroom job list.")
-        return stored

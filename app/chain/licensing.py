@@ -9,7 +9,7 @@ from app.chain.desk import Desk, Sent
 from app.chain.entities import as_license, as_offer
 from app.chain.money import Money
 from app.protocol.errors import NotFound
-from app.protocol.market import License, Offer
+from app.protocol.market import BitBudget, License, Offer
 
 LICENSES = "LicenseMarket"
 
@@ -31,19 +31,29 @@ class Licensing(Money):
         max_rows: int,
         duration: int,
         policy: str,
+        micro_bits: int,
+        licenses: int,
+        budget: int | None = None,
         beneficiaries: Sequence[tuple[str, int]] = (),
     ) -> Sent[int]:
         """Offer licenses; the value is the offer's id.
 
-        `duration` is seconds of validity from the purchase, `policy` the digest of the OutputPolicy. `beneficiaries`
-        are up to 8 (address, basis points) that add up to 10,000; none means that the seller takes all.
+        `duration` is seconds of validity from the purchase, `policy` the digest of the OutputPolicy. `micro_bits` about
+        one person are guaranteed to each of at most `licenses` buyers (app.protocol.bits) and reserved at once, out of
+        `budget`, what the dataset sells over all and for good: None leaves it as it is, and it can only grow.
+        `beneficiaries` are up to 8 (address, basis points) that add up to 10,000; none means that the seller takes all.
+        Errors: Reverted, as BudgetExceeded where the budget does not hold what is to be reserved.
         """
-        terms = (dataset, price_license, price_job, price_row, max_jobs, max_rows, duration, policy)
+        whole = self.budget(dataset).micro_bits if budget is None else budget
+        prices, limits = (price_license, price_job, price_row), (max_jobs, max_rows, duration)
+        terms = (dataset, *prices, *limits, policy, micro_bits, licenses, whole)
         sent = self.desk.send(account, LICENSES, "createOffer", terms, [tuple(share) for share in beneficiaries])
         return sent.with_value(int(sent.event("OfferCreated").args["offer"]))
 
     def deactivate_offer(self, account: Account, offer: int) -> Sent[None]:
-        """Sell no more licenses from an offer; those sold stay."""
+        """Sell no more licenses from an offer (its seller or the dataset's owner): those sold stay, the bits of the
+        others return to the dataset.
+        """
         return self.desk.send(account, LICENSES, "deactivate", offer)
 
     def buy_license(self, account: Account, offer: int) -> Sent[int]:
@@ -65,6 +75,20 @@ class Licensing(Money):
             self.approve(account, LICENSES, refund)
         sent = self.desk.send(account, LICENSES, "revoke", license)
         return sent.with_value(int(sent.event("LicenseRevoked").args["refund"]))
+
+    def settle_license(self, account: Account, license: int, used: int) -> Sent[int]:
+        """Give back to the dataset's budget what a license that is over did not use (its owner or custodian), once.
+
+        `used` is the most that its releases told of any one person, in micro-bits; the value is what was given back.
+        Errors: NotFound; Reverted, as LicenseNotOver, JobsMayRun or AlreadySettled.
+        """
+        guaranteed = self.license(license).micro_bits
+        return self.desk.send(account, LICENSES, "settleLicense", license, used).with_value(guaranteed - used)
+
+    def budget(self, dataset: int) -> BitBudget:
+        """What a dataset sells about each person over all its offers, and how much of it is taken."""
+        micro_bits, reserved = self.desk.read(LICENSES, "budgetOf", dataset)
+        return BitBudget(int(micro_bits), int(reserved))
 
     def offer(self, id: int) -> Offer:
         """Errors: NotFound."""

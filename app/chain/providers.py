@@ -27,11 +27,14 @@ class Providers(Money):
         return sent.with_value(int(sent.event("Bonded").args["bond"]))
 
     def set_terms(self, account: Account, *, price: int, capacity: int) -> Sent[None]:
-        """Change price per unit and the units taken in one job."""
+        """Change the price per unit and the units taken at a time."""
         return self.desk.send(account, PROVIDERS, "setTerms", price, capacity)
 
     def heartbeat(self, account: Account) -> Sent[None]:
-        """A sign of life: without one for the registry's window, a provider is not drawn."""
+        """A sign of life: without one for the registry's window, a provider loses its seat. It takes one again.
+
+        Errors: Reverted, as BondTooSmall where an eviction took the bond below the floor.
+        """
         return self.desk.send(account, PROVIDERS, "heartbeat")
 
     def unbond(self, account: Account) -> Sent[int]:
@@ -44,9 +47,18 @@ class Providers(Money):
         sent = self.desk.send(account, PROVIDERS, "withdrawBond")
         return sent.with_value(int(sent.event("BondWithdrawn").args["amount"]))
 
-    def evict(self, account: Account, provider: str) -> Sent[None]:
-        """Free the seat of a provider that shows no sign of life; anyone may."""
-        return self.desk.send(account, PROVIDERS, "evict", provider)
+    def evict(self, account: Account, provider: str) -> Sent[int]:
+        """Free the seat of a provider that shows no sign of life; anyone may. The value is the bounty, paid at once."""
+        sent = self.desk.send(account, PROVIDERS, "evict", provider)
+        return sent.with_value(int(sent.event("Evicted").args["bounty"]))
+
+    def compact(self, account: Account, steps: int) -> Sent[None]:
+        """Close gaps in the table of seats, at most `steps`, so that draws meet fewer of them; anyone may."""
+        return self.desk.send(account, PROVIDERS, "compact", steps)
+
+    def stake_floor(self) -> int:
+        """The least bond that has a seat."""
+        return int(self.desk.read(PROVIDERS, "stakeFloor"))
 
     def provider(self, address: str) -> ProviderRecord:
         """Errors: NotFound for an account that never bonded."""

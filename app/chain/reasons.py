@@ -16,7 +16,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     # tokens
     "ERC20InsufficientBalance": (
         "The account holds {balance} token units and {needed} are needed.",
-        "Get more tokens; on the embedded chain: darkroom account fund.",
+        "Get more tokens; on the embedded chain: darkroom account faucet.",
     ),
     "ERC20InsufficientAllowance": (
         "The contract may take {allowance} token units of the account and needs {needed}.",
@@ -37,10 +37,26 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "AlreadyTombstoned": ("Epoch {epoch} of dataset {dataset} was closed before.", "Nothing is left to do."),
     # offers and licenses
     "NotSeller": ("Dataset {dataset} belongs to another account.", "Use the owner's account."),
-    "BadTerms": ("A price or a limit of the offer is zero where it must not be, or too large.", "Ask for less."),
+    "NotParty": (
+        "{caller} is neither the owner nor the custodian of dataset {dataset}.",
+        "Use the account of one of them: darkroom dataset show.",
+    ),
+    "BadTerms": (
+        "A price, a limit, the bits or the number of licenses is zero where it must not be, or too large.",
+        "Correct the terms.",
+    ),
+    "BudgetExceeded": (
+        "Dataset {dataset} has {left} micro-bits about each person left to sell, and the offer would take {asked}.",
+        "Sell fewer licenses or more bits, close an offer, or settle licenses that are over: darkroom license settle.",
+    ),
+    "BudgetOnlyGrows": (
+        "Dataset {dataset} sells {budget} micro-bits about each person; what buyers were shown cannot shrink.",
+        "Name at least as many.",
+    ),
     "BadShares": ("The offer's shares have no account, or do not add up to 10,000.", "Correct the shares."),
     "NoSuchOffer": ("There is no offer {offer}.", "List them: darkroom dataset show."),
     "OfferInactive": ("Offer {offer} is closed.", "Choose another: darkroom dataset show."),
+    "SoldOut": ("Offer {offer} has no license left to sell.", "Choose another: darkroom dataset show."),
     "SellerSoldDataset": ("The seller of offer {offer} no longer owns the dataset.", "Choose another offer."),
     "NoSuchLicense": ("There is no license {license}.", "List yours: darkroom license list."),
     "NotLicenseHolder": ("License {license} belongs to another account.", "Buy one: darkroom license buy."),
@@ -49,8 +65,21 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "NoJobsLeft": ("License {license} has no jobs left.", "Buy another: darkroom license buy."),
     "NoRowsLeft": ("License {license} has {left} rows left and {asked} were asked.", "Ask for fewer rows."),
     "RowsOutsideDataset": ("Rows from {firstRow}, {rows} of them, are not all in dataset {dataset}.", "Ask for fewer."),
+    "LicenseNotOver": (
+        "License {license} can still open jobs.",
+        "Wait until it is used up or expires, or revoke it: darkroom license revoke.",
+    ),
+    "JobsMayRun": ("A job under license {license} may run until {until}.", "Settle the license after that."),
+    "AlreadySettled": ("License {license} was settled before.", "Nothing is left to do."),
+    "MoreThanGuaranteed": (
+        "License {license} guaranteed {guaranteed} micro-bits, and {used} are said to be used.",
+        "State what its decisions add up to: darkroom audit.",
+    ),
     # providers
-    "NotBonded": ("{provider} is not a bonded provider.", "Bond first: darkroom provider bond."),
+    "NotBonded": (
+        "{provider} is not a bonded provider, or its bond is below the floor.",
+        "Bond, or add what is missing: darkroom provider bond.",
+    ),
     "BondTooSmall": ("A bond of {bond} units is below the floor of {floor}.", "Bond more: darkroom provider bond."),
     "UnbondingUntil": ("The bond can be taken back from {time} on.", "Wait until then."),
     "BondLocked": ("{locked} units of the bond are held by running jobs.", "Wait for those jobs to end."),
@@ -70,6 +99,19 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "RevealsNotOpen": ("Job {job} still waits for commitments.", "Reveal when every executor has committed."),
     "AlreadyRevealed": ("{provider} has revealed its receipt of job {job} before.", "Nothing is left to do."),
     "WrongReveal": ("Receipt and salt of {provider} are not what it committed to.", "Use those of the commitment."),
+    "OrderOutdated": (
+        "Dataset {dataset} is in version {version} now, and the order was made for another.",
+        "Quote the job again: darkroom model quote.",
+    ),
+    "CustodianNotBonded": (
+        "The custodian of dataset {dataset} has {free} token units free to answer for a job, and {needed} are needed.",
+        "Ask for a smaller fee, or wait for a job to end; the owner adds to it by darkroom custodian bond.",
+    ),
+    "StaleHead": (
+        "Another answer on dataset {dataset} came first: its answers now end in {head}.",
+        "Let the ledger catch up with the chain, and decide again: darkroom custodian serve.",
+    ),
+    "AlreadyContested": ("Job {job} was contested before.", "Answer what the executors then agreed on."),
     "NotCustodian": ("{caller} is not the custodian of job {job}'s dataset.", "Use the custodian's account."),
     "NotOwner": ("The dataset of job {job} belongs to another account.", "Use the owner's account."),
     "AlreadyAnswered": ("The owner has answered job {job} before: it is {approval}.", "The word stands."),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.account import DECIMALS, dollars
 from app.cli.context import AsDevice, AsJson, AsOwner, Device, Session
 from app.cli.output import facts_table, rows_table
 from app.protocol.errors import PolicyRefused
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from app.chain.account import Account
     from app.chain.desk import Sent
 
-app = typer.Typer(no_args_is_help=True, help="The custodian: serve, pending, approve, refuse, explain, ledger.")
+app = typer.Typer(no_args_is_help=True, help="The custodian: bond, serve, pending, approve, refuse, explain, ledger.")
 Number = Annotated[int, typer.Argument(help="The job's number.", min=1)]
 
 
@@ -93,6 +94,35 @@ def _say(session: Session, number: int, say: Callable[[Account, int], Sent[Appro
     sent = say(session.account, number)
     value = {"job": number, "approval": sent.value.name.lower(), "transaction": sent.tx}
     session.out.show(value, lambda out: out.print(facts_table(value)))
+
+
+DatasetNumber = Annotated[int, typer.Argument(help="The dataset's number.", min=1)]
+Dollars = Annotated[int, typer.Argument(help="Test dollars.", min=1)]
+
+
+@app.command("bond")
+def bond(dataset: DatasetNumber, amount: Dollars, role: AsOwner = "owner", as_json: AsJson = False) -> None:
+    """Add to what answers for the custodian's silence: each open job holds as much of it as its executors may cost."""
+    session = Session(role, as_json)
+    market = session.network.market
+    market.dataset(dataset)  # says plainly when there is none
+    _put_down(session, dataset, market.bond_custodian(session.account, dataset, amount * 10**DECIMALS))
+
+
+@app.command("unbond")
+def unbond(dataset: DatasetNumber, amount: Dollars, role: AsOwner = "owner", as_json: AsJson = False) -> None:
+    """Take back what no open job holds; it can then be withdrawn: darkroom account withdraw."""
+    session = Session(role, as_json)
+    market = session.network.market
+    market.dataset(dataset)
+    _put_down(session, dataset, market.unbond_custodian(session.account, dataset, amount * 10**DECIMALS))
+
+
+def _put_down(session: Session, dataset: int, sent: Sent[int]) -> None:
+    custody = session.network.market.custody(dataset)
+    value = {"dataset": dataset, "bond": custody.bond, "held": custody.held, "transaction": sent.tx}
+    shown = {**value, "bond": dollars(custody.bond), "held": dollars(custody.held)}
+    session.out.show(value, lambda out: out.print(facts_table(shown)))
 
 
 @app.command("explain")

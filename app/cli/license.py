@@ -10,10 +10,11 @@ import typer
 from app.cli.account import dollars
 from app.cli.context import AsBuyer, AsJson, AsOwner, Session
 from app.cli.output import facts_table, rows_table
+from app.protocol.bits import MICRO
 from app.protocol.errors import NotAllowed
 from app.protocol.market import License
 
-app = typer.Typer(no_args_is_help=True, help="Licenses: buy, list, show, revoke.")
+app = typer.Typer(no_args_is_help=True, help="Licenses: buy, list, show, revoke, settle.")
 Number = Annotated[int, typer.Argument(help="The license's number.", min=1)]
 
 
@@ -26,7 +27,9 @@ def _facts(held: License, now: int) -> dict[str, Any]:
         "state": str(held.state(now)),
         "jobs_left": held.jobs_left,
         "rows_left": held.rows_left,
+        "bits_a_person": held.micro_bits / MICRO,
         "valid_until": until,
+        "settled": held.settled,
         "buyer": held.buyer,
     }
 
@@ -50,6 +53,8 @@ def buy(
         "jobs": terms.max_jobs,
         "rows": terms.max_rows,
         "days": terms.duration // 86_400,
+        "bits_a_person": terms.micro_bits / MICRO,
+        "licenses_left": terms.licenses_left,
         "policy": terms.policy,
     }
     if balance < terms.price_license:
@@ -87,3 +92,24 @@ def revoke(number: Number, role: AsOwner = "owner", as_json: AsJson = False) -> 
     sent = session.network.market.revoke_license(session.account, number)
     value = {"license": number, "refund": sent.value, "transaction": sent.tx}
     session.out.show(value, lambda out: out.print(facts_table({**value, "refund": dollars(sent.value)})))
+
+
+@app.command("settle")
+def settle(number: Number, role: AsOwner = "owner", as_json: AsJson = False) -> None:
+    """Give the bits that a license which is over was not told back to its dataset, so that they can be sold again.
+
+    How many it was told is counted from public records, as everybody can.
+    """
+    from app.client.settling import used_by
+
+    session = Session(role, as_json)
+    market = session.network.market
+    used = used_by(session.network, market.license(number))
+    sent = market.settle_license(session.account, number, used)
+    value = {
+        "license": number,
+        "bits_used": used / MICRO,
+        "bits_given_back": sent.value / MICRO,
+        "transaction": sent.tx,
+    }
+    session.out.show(value, lambda out: out.print(facts_table(value)))

@@ -20,7 +20,7 @@ def bond(
     amount: Annotated[int, typer.Option(help="Test dollars to bond.", min=1)] = 1000,
     price: Annotated[int, typer.Option(help="Token units for one unit of static cost.", min=0)] = 10,
     capacity: Annotated[
-        int | None, typer.Option(help="Units taken in one job; by default what this machine was measured to do.", min=1)
+        int | None, typer.Option(help="Units taken at a time; by default what this machine was measured to do.", min=1)
     ] = None,
     device: AsDevice = Device.AUTO,
     as_json: AsJson = False,
@@ -79,11 +79,16 @@ def serve(
     """
     from app.client.network import threads_available
     from app.provider.agent import ProviderAgent
+    from app.provider.speed import kept
 
     session = Session(role, as_json)
     market, folder = session.network.market, session.actor.folder
     store, threads = session.network.store, threads or threads_available()
-    agent = ProviderAgent(market, store, session.account, folder, threads=threads, device=device.value)
+    speed = kept(folder, threads, device.value)
+    rate = None if speed is None else speed.units_per_second
+    agent = ProviderAgent(
+        market, store, session.account, folder, threads=threads, device=device.value, units_per_second=rate
+    )
     if once:
         with session.out.progress("evaluate") as progress:
             actions = agent.step(progress)
@@ -108,6 +113,7 @@ def status(as_json: AsJson = False) -> None:
             "bond": dollars(each.bond),
             "price": each.price,
             "capacity": each.capacity,
+            "in use": each.in_use,
             "heartbeat": datetime.fromtimestamp(each.heartbeat, UTC).strftime("%Y-%m-%d %H:%M UTC"),
         }
         for each in session.network.market.providers()

@@ -11,8 +11,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from app.client.custody import ensure_custody
 from app.client.home import Actor
 from app.client.network import Network, threads_available
+from app.execution.facts import load_manifest
+from app.protocol.bits import person_limit
 from app.protocol.documents import Document, Hex32
 from app.protocol.errors import BadRecipe, NotAllowed, NotFound, UsageError
 from app.protocol.market import DatasetRecord
@@ -262,11 +265,27 @@ class Owner:
         return prepared
 
     def offer(self, dataset: int, policy: OutputPolicy, terms: OfferHints) -> Sent[int]:
-        """Offer licenses under a policy, which goes into the store for all to read; the value is the offer's id."""
+        """Offer licenses under a policy, which goes into the store for all to read; the value is the offer's id.
+
+        It sells half of the licenses that the dataset's budget of bits has room for, puts down the custodian's bond
+        that jobs need where there is none, and never takes back what an earlier offer promised. Errors: BadRecipe;
+        NotAllowed where other offers and licenses have taken the budget; Reverted.
+        """
         if problems := policy_problems(policy):
             raise BadRecipe(f"The policy cannot be used: {'; '.join(problems)}.", "Correct it under [policy].")
         self.network.store.put(policy.to_bytes())
-        return self.network.market.create_offer(
+        market = self.network.market
+        codebook = load_manifest(self.network.store, market.dataset(dataset)).codebook
+        sold, bits = market.budget(dataset), policy.micro_bits_per_license
+        budget = max(person_limit(policy, codebook), sold.micro_bits)
+        if budget - sold.reserved < bits:
+            raise NotAllowed(
+                f"Other offers and licenses have taken the bits of dataset {dataset}: {budget - sold.reserved} of"
+                f" {budget} micro-bits about each person are left, and one license takes {bits}.",
+                "Close an offer, settle licenses that are over (darkroom license settle), or sell more.",
+            )
+        ensure_custody(market, self.account, dataset)
+        return market.create_offer(
             self.account,
             dataset,
             price_license=terms.price_license,
@@ -276,6 +295,9 @@ class Owner:
             max_rows=terms.max_rows,
             duration=terms.days * DAY,
             policy=policy.digest,
+            micro_bits=bits,
+            licenses=max(1, (budget - sold.reserved) // bits // 2),  # and as many again under another offer
+            budget=budget,
         )
 
     def ledger(self) -> Ledger:

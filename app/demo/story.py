@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from app.auditor.audit import Auditor
+from app.client.custody import USUAL_BOND
 from app.client.dataset import Dataset
 from app.client.network import threads_available
 from app.client.training import KINDS, Trained, train
@@ -75,6 +76,7 @@ def _publish(stage: Stage, record: Record, halves: tables.Halves) -> tuple[int, 
         step.bytes = sum(stage.network.store.size(part.cid) for part in files)
     number = record.paid("publish", published.sent)
     record.say(f"  dataset {number}: {step.bytes / 2**20:,.1f} MiB of ciphertext, manifest {published.prepared.cid}")
+    pocket_money(stage.network, owner.account, USUAL_BOND)
     offer = record.paid("offer", owner.offer(number, recipe.policy, recipe.offer))
     _what_is_seen(stage, record, halves, files[0].cid)
     return number, offer

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.client.custody import USUAL_BOND
 from app.client.dataset import Dataset
 from app.client.home import Home, private_folder
 from app.client.network import Network
@@ -114,6 +115,7 @@ def _offers(stage: Stage, dataset: int, recipe: Recipe) -> None:
     offered = {offer.policy for offer in market.offers(dataset) if offer.active}
     for policy, terms in ((recipe.policy, recipe.offer), (manual, cheap)):
         if policy.digest not in offered:
+            pocket_money(stage.network, stage.owner.account, USUAL_BOND)
             number = stage.owner.offer(dataset, policy, terms).value
             LOG.info("offered", extra={"offer": number, "approval": policy.approval})
 

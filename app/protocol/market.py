@@ -144,11 +144,12 @@ class ProviderRecord:
     address: str
     bond: int
     price: int  # per unit of static cost
-    capacity: int  # units it takes in one job; see CAPACITY_SHARE
+    capacity: int  # units it takes at a time, over all its jobs; see CAPACITY_SHARE
     heartbeat: int  # time of its last sign of life
     unbonding: int  # time from which the bond can be taken back; 0 while it serves
     locked: int = 0  # the part of the bond that running jobs hold
     seat: int = 0  # its place in the draw, from 1; 0 when it has none
+    in_use: int = 0  # units of the jobs that hold a stake of it
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ class Execution:
     commitment: str  # 64 zeros until it commits, and again once it has revealed
     receipt: str  # digest, 64 zeros until it reveals
     fee: int = 0  # what it earns if its digest wins
-    out: bool = False  # it missed a deadline and was slashed
+    out: bool = False  # it declined, or missed a deadline and was slashed
 
 
 @dataclass(frozen=True)
@@ -192,6 +193,20 @@ class Job:
     closed_block: int = 0  # the block that ended the job; 0 before
     reason: str = ""  # the custodian's code for a refusal
     approval: Approval = Approval.NONE  # the owner's word
+    contested_from: int = 0  # executors that had been drawn when the custodian contested their result; 0 if it did not
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A custodian's answer to a job, in its place in the chain of answers on one dataset."""
+
+    job: int
+    decision: str  # digest
+    sealed: str  # digest of the sealed result, 64 zeros for a refusal
+    reason: str  # of a refusal, "" for a release
+    head: str  # of the dataset's answers once this one was given
+    block: int
+    tx: str
 
 
 ZERO = "0" * 64

@@ -3,11 +3,14 @@
 For every job: evaluate, remember receipt, salt and output on disk, commit; when all executors have committed, publish
 output and receipt in the store, reveal. Nothing is published before the reveal, so that no other executor can copy the
 answer. A job that cannot be evaluated, or that pays for less work than it takes, is declined before the commitment,
-which keeps the stake. `step` may be repeated and may be killed anywhere: each effect is on the chain, or done again.
+which keeps the stake. So is one that would not be ready by its deadline, by the measured speed and what else is in
+progress. While a long job is computed, what the others wait for is sent. `step` may be repeated and may be killed
+anywhere: each effect is on the chain, or done again.
 """
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 from app.execution.execute import execute
 from app.execution.facts import gather
 from app.protocol.errors import BadInput, DarkroomError, Reverted, TryAgain, VerificationFailed
-from app.protocol.market import ZERO, Job, JobState
+from app.protocol.market import ZERO, Execution, Job, JobState
 from app.provider.journal import Entry, Journal
+from app.provider.plan import too_late
 from fhe.cost import cost
 from fhe.engine.conformance import self_test
 from fhe.engine.core import BackendName
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from app.chain.market import Market, Sent
     from app.protocol.seams import Progress, Store
 
+LOOK_SECONDS = 20.0  # between looks at the other jobs while one is computed
 LAST_MOMENT = 900  # seconds before a deadline at which waiting for what is missing ends
 
 
@@ -55,10 +60,15 @@ class ProviderAgent:
         threads: int,
         keep_drawing: bool = True,
         device: BackendName = "auto",
+        units_per_second: float | None = None,
     ) -> None:
-        """`device`: "cpu", "cuda", or "auto" for a GPU that passes its self-test, with the CPU behind it."""
+        """`device`: "cpu", "cuda", or "auto" for a GPU that passes its self-test, with the CPU behind it.
+
+        `units_per_second` is the measured speed (app.provider.speed); without one no job is declined for lack of time.
+        """
         self._market, self._store, self._account = market, store, account
         self._threads, self._keep_drawing, self._device = threads, keep_drawing, device
+        self._rate = units_per_second
         self._journal = Journal(folder / "jobs")
 
     def step(self, progress: Progress | None = None) -> list[Action]:
@@ -66,31 +76,57 @@ class ProviderAgent:
         return list(self._steps(progress))
 
     def _steps(self, progress: Progress | None) -> Iterator[Action]:
-        for job in self._market.jobs():
-            if job.state.terminal:
-                continue
+        running = [job for job in self._market.jobs() if not job.state.terminal]
+        yield from self._give_back(running)
+        # What takes long comes last, and of that first what has to be ready first.
+        for job in sorted(running, key=lambda job: (self._to_compute(job), job.deadline)):
+            yield from self._try(job, progress)
+
+    def _try(self, job: Job, progress: Progress | None) -> Iterator[Action]:
+        try:
+            yield from self._advance(self._market.job(job.id), progress)
+        except DarkroomError as error:
+            yield Action(job.id, "failed", str(error))
+
+    def _give_back(self, running: list[Job]) -> Iterator[Action]:
+        """Decline what would not be ready in time."""
+        if self._rate is None:
+            return
+        for job in too_late((job for job in running if self._to_compute(job)), self._rate, self._market.now()):
             try:
-                yield from self._advance(job, progress)
+                sent = self._market.decline(self._account, job.id)
+                yield Action(job.id, "declined", "It would not be ready by its deadline.", sent)
             except DarkroomError as error:
                 yield Action(job.id, "failed", str(error))
 
+    def _mine(self, job: Job) -> Execution | None:
+        """This provider's part in a job that it is not out of."""
+        return next((part for part in job.executions if part.provider == self._account.address and not part.out), None)
+
+    def _to_compute(self, job: Job) -> bool:
+        """Whether this provider still has to compute it."""
+        mine = self._mine(job)
+        if mine is None or job.state is not JobState.ASSIGNED or mine.commitment != ZERO or mine.receipt != ZERO:
+            return False
+        return self._journal.get(job.id) is None
+
     def _advance(self, job: Job, progress: Progress | None) -> Iterator[Action]:
-        me = self._account.address
-        mine = next((part for part in job.executions if part.provider == me), None)
-        if mine is None or mine.out:
-            if self._keep_drawing and job.state in (JobState.OPEN, JobState.DISPUTED):
-                yield from self._draw(job)
-            return
-        if job.state is not JobState.ASSIGNED or mine.receipt != ZERO:
+        mine = self._mine(job)
+        if job.state in (JobState.OPEN, JobState.DISPUTED) and self._keep_drawing:
+            yield from self._draw(job)  # also of a job whose draw found this provider and goes on
+        if mine is None or job.state is not JobState.ASSIGNED or mine.receipt != ZERO:
             return
         if mine.commitment == ZERO:
+            meanwhile: list[Action] = []
             try:
-                entry = self._journal.get(job.id) or self._evaluate(job, progress)
+                entry = self._journal.get(job.id) or self._evaluate(job, self._between(progress, job, meanwhile))
             except (BadInput, VerificationFailed, TryAgain) as error:
+                yield from meanwhile
                 if isinstance(error, TryAgain) and self._market.now() < job.deadline - LAST_MOMENT:
                     raise  # what is out of reach now may come; silence at the deadline would cost the stake
                 yield Action(job.id, "declined", str(error), self._market.decline(self._account, job.id))
                 return
+            yield from meanwhile
             promised = self._market.commit(self._account, job.id, entry.receipt, entry.salt)
             yield Action(job.id, "committed", entry.receipt, promised)
             job = self._market.job(job.id)
@@ -100,6 +136,26 @@ class ProviderAgent:
                 self._store.put(data)
             shown = self._market.reveal(self._account, job.id, entry.receipt, entry.salt)
             yield Action(job.id, "revealed", entry.receipt, shown)
+
+    def _between(self, progress: Progress | None, computed: Job, done: list[Action]) -> Progress:
+        """Progress of one job that now and then sends what other jobs, computed before, are ready for.
+
+        A reveal's window may be shorter than the next job takes.
+        """
+        looked = time.monotonic()
+
+        def told(part: int, whole: int) -> None:
+            nonlocal looked
+            if progress is not None:
+                progress(part, whole)
+            if time.monotonic() - looked < LOOK_SECONDS:
+                return
+            for job in self._market.jobs(states=(JobState.ASSIGNED,)):
+                if job.id != computed.id and self._journal.get(job.id) is not None:
+                    done.extend(self._try(job, None))
+            looked = time.monotonic()
+
+        return told
 
     def _evaluate(self, job: Job, progress: Progress | None) -> Entry:
         tested(self._threads, self._device)

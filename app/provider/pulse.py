@@ -1,10 +1,10 @@
-"""Signs of life: without one for the registry's window, and after a silence, a provider is not drawn."""
+"""Signs of life: without one for the registry's window a provider loses its seat, and with one it takes it again."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.protocol.errors import NotFound
+from app.protocol.errors import NotAllowed, NotFound
 
 if TYPE_CHECKING:
     from app.chain.account import Account
@@ -22,13 +22,21 @@ class Pulse:
         self._window = int(market.desk.read("ProviderRegistry", "heartbeatWindow"))
 
     def beat(self) -> bool:
-        """Give a sign of life when one is due; whether one was given. Errors: Reverted, Unavailable."""
+        """Give a sign of life when one is due, at once where the seat was lost; whether one was given.
+
+        Errors: NotAllowed where the bond is below the floor, so that no seat can be taken; Reverted, Unavailable.
+        """
         try:
             record = self._market.provider(self._account.address)
         except NotFound:
             return False  # never bonded
-        due = record.heartbeat + self._window // SHARE <= self._market.now()
+        due = not record.seat or record.heartbeat + self._window // SHARE <= self._market.now()
         if not record.bond or record.unbonding or not due:
             return False
+        if not record.seat and record.bond < (floor := self._market.stake_floor()):
+            raise NotAllowed(
+                f"The bond of {record.bond} token units is below the floor of {floor}, so that there is no seat.",
+                "Add what is missing: darkroom provider bond.",
+            )
         self._market.heartbeat(self._account)
         return True

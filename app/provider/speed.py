@@ -1,8 +1,9 @@
 """How fast this machine computes, measured once and kept, and the largest job it may promise because of it.
 
-A provider declares a capacity on the chain: units of static cost that it takes in one job. It has the commit window to
-compute one, and other jobs may wait, so it promises what it computes in a quarter of that window. Buyers read a
-provider's speed off the same convention (`app.protocol.market.CAPACITY_SHARE`).
+A provider declares a capacity on the chain: units of static cost that it takes at a time, over all its jobs. It has the
+commit window to compute them, so it promises what it computes in a quarter of that window: what was drawn last is ready
+in time even when all else comes first. Buyers read a provider's speed off the same convention
+(`app.protocol.market.CAPACITY_SHARE`).
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Speed(Document):
     units_per_second: int
 
     def capacity(self, window: int) -> int:
-        """Units that a job may have for a commit window of so many seconds; at least one."""
+        """Units to take at a time, for a commit window of so many seconds; at least one."""
         return max(1, self.units_per_second * window // CAPACITY_SHARE)
 
 
@@ -88,23 +89,27 @@ def _gpus(device: BackendName) -> tuple[str, ...]:
     return tuple(gpu.name for gpu in trusted.trusted()) if device in {"auto", "cuda"} and trusted.available() else ()
 
 
-def known(folder: Path, threads: int, device: BackendName = "auto", *, again: bool = False) -> Speed:
-    """What was measured before for this machine, GPUs, device and threads, else (or `again`) a new measurement, kept.
+def kept(folder: Path, threads: int, device: BackendName = "auto") -> Speed | None:
+    """What was measured before for this machine, GPUs, device and threads.
 
     A GPU that came or went makes another machine, so that nobody promises the work of a GPU that is gone.
-
-    Errors: as `measure`.
     """
     path = folder / FILE
-    if path.is_file() and not again:
-        try:
-            kept = Speed.from_bytes(path.read_bytes())
-        except BadDocument:
-            kept = None  # damaged: measured anew
-        wanted = (device, _gpus(device), platform.node(), threads, EVALUATOR)
-        if kept is not None and (kept.asked, kept.gpus, kept.machine, kept.threads, kept.evaluator) == wanted:
-            return kept
-    found = measure(threads, device)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_private(path, found.to_bytes())
+    if not path.is_file():
+        return None
+    try:
+        found = Speed.from_bytes(path.read_bytes())
+    except BadDocument:
+        return None  # damaged
+    wanted = (device, _gpus(device), platform.node(), threads, EVALUATOR)
+    return found if (found.asked, found.gpus, found.machine, found.threads, found.evaluator) == wanted else None
+
+
+def known(folder: Path, threads: int, device: BackendName = "auto", *, again: bool = False) -> Speed:
+    """What was measured before (`kept`), else (or `again`) a new measurement, kept. Errors: as `measure`."""
+    found = None if again else kept(folder, threads, device)
+    if found is None:
+        found = measure(threads, device)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_private(folder / FILE, found.to_bytes())
     return found

@@ -147,9 +147,13 @@ contract DatasetRegistry is ERC721, ERC2981, IERC4906, IDatasetRegistry {
     }
 
     /// @inheritdoc IDatasetRegistry
-    function extent(uint256 dataset) external view returns (uint32 rows, uint16 version, bool tombstoned) {
+    function extent(uint256 dataset)
+        external
+        view
+        returns (uint32 rows, uint16 version, bool tombstoned, bytes32 content)
+    {
         Record storage record = _records[dataset];
-        return (record.rows, record.version, record.tombstoned);
+        return (record.rows, record.version, record.tombstoned, record.content);
     }
 
     /// @inheritdoc IDatasetRegistry

@@ -12,25 +12,28 @@ abstract contract JobStore is IJobMarket {
     struct Stored {
         address buyer;
         State state;
-        uint8 replicas;
         uint8 drawn;
-        /// @dev Of the present state; in a terminal state the number of the block that closed the job.
-        uint40 deadline;
-        uint16 committed;
-        uint16 revealed;
-        uint96 price;
-        uint96 maxFee;
+        /// @dev Of the present state, good until 2106; in a terminal state the number of the block that closed the job.
+        uint32 deadline;
+        uint24 committed;
+        uint24 revealed;
+        uint88 price;
+        uint80 maxFee;
         uint64 units;
+        Approval approval;
+        uint8 contestedFrom;
+        /// @dev Calls that looked at all their seats without finding enough, since the draw was armed.
+        uint8 batches;
         uint32 license;
         uint32 dataset;
         uint32 offer;
         uint32 seedBlock;
         uint32 openedBlock;
         uint32 rows;
-        uint32 seats;
+        uint24 seats;
+        uint24 out;
+        uint8 replicas;
         uint8 round;
-        uint16 out;
-        Approval approval;
     }
 
     struct StoredExecution {
@@ -45,15 +48,12 @@ abstract contract JobStore is IJobMarket {
 
     mapping(uint256 job => Stored) internal _jobs;
     mapping(uint256 job => mapping(uint256 index => StoredExecution)) internal _executions;
-    /// @dev Slashed stakes that wait for the job's outcome; only ever set on jobs where somebody was silent.
-    mapping(uint256 job => uint256) internal _pot;
 
     /// @inheritdoc IJobMarket
     function get(uint256 job) external view returns (Job memory) {
         Stored storage stored = _jobs[job];
         if (stored.state == State.NONE) revert NoSuchJob(job);
         bool closed = _terminal(stored.state);
-        (bytes32 best, uint256 equal) = _leading(job, stored);
         return Job({
             license: stored.license,
             dataset: stored.dataset,
@@ -71,8 +71,8 @@ abstract contract JobStore is IJobMarket {
             openedBlock: stored.openedBlock,
             closedBlock: closed ? stored.deadline : 0,
             revealing: stored.state == State.ASSIGNED && _allCommitted(stored),
-            receipt: equal == stored.replicas ? best : bytes32(0),
-            pot: _pot[job],
+            receipt: _receipt(job, stored),
+            contestedFrom: stored.contestedFrom,
             approval: stored.approval
         });
     }
@@ -99,38 +99,86 @@ abstract contract JobStore is IJobMarket {
         return keccak256(abi.encode(block.chainid, address(this), job, provider, receipt, salt));
     }
 
-    /// @dev The digest that most executors revealed, and how many did. The first of equally frequent ones.
-    function _leading(uint256 job, Stored storage stored) internal view returns (bytes32 best, uint256 equal) {
-        uint256 drawn = stored.drawn;
+    /// @dev Of the first `end` executors: the digest that most revealed, and how many did. The first of equally frequent ones.
+    function _leading(uint256 job, Stored storage stored, uint256 end)
+        internal
+        view
+        returns (bytes32 best, uint256 equal)
+    {
         uint256 revealed = stored.revealed;
-        for (uint256 i = 0; i < drawn; ++i) {
+        for (uint256 i = 0; i < end; ++i) {
             if (!_has(revealed, i)) continue;
             bytes32 digest = _executions[job][i].digest;
             uint256 same = 1;
-            for (uint256 j = i + 1; j < drawn; ++j) {
+            for (uint256 j = i + 1; j < end; ++j) {
                 if (_has(revealed, j) && _executions[job][j].digest == digest) ++same;
             }
             if (same > equal) (best, equal) = (digest, same);
         }
     }
 
-    /// @dev Executors still needed if all who committed agree with the leading digest: drawing no more than these keeps
-    ///      the number of winners at `replicas`, and so the fees within the escrow.
-    function _missing(uint256 job, Stored storage stored) internal view returns (uint256) {
-        (, uint256 equal) = _leading(job, stored);
-        uint256 hidden = stored.committed & ~(stored.revealed | stored.out);
-        for (; hidden > 0; hidden &= hidden - 1) {
-            ++equal;
+    /// @dev Which of the first `end` executors revealed `digest`.
+    function _agreeing(uint256 job, Stored storage stored, bytes32 digest, uint256 end)
+        internal
+        view
+        returns (uint256 mask)
+    {
+        for (uint256 i = 0; i < end; ++i) {
+            if (_has(stored.revealed, i) && _executions[job][i].digest == digest) mask |= 1 << i;
         }
-        return stored.replicas - equal;
     }
 
-    /// @dev What the executors of the leading digest earned.
-    function _feesPaid(uint256 job, Stored storage stored) internal view returns (uint256 total) {
-        (bytes32 receipt,) = _leading(job, stored);
-        for (uint256 i = 0; i < stored.drawn; ++i) {
-            if (_has(stored.revealed, i) && _executions[job][i].digest == receipt) total += _executions[job][i].fee;
+    /// @dev How many equal digests decide: those that the buyer asked for; in a contest the majority of these and as many
+    ///      others and one.
+    function _quorum(Stored storage stored) internal view returns (uint256) {
+        return stored.contestedFrom == 0 ? stored.replicas : stored.replicas + 1;
+    }
+
+    /// @dev Executors still needed if all who have not revealed agree with the leading digest: without a contest, drawing
+    ///      no more than these keeps the number of winners at `replicas`, and so the fees within the escrow. A contest
+    ///      hears at least `replicas + 1` others, whoever of them leaves.
+    function _missing(uint256 job, Stored storage stored) internal view returns (uint256 missing) {
+        uint256 drawn = stored.drawn;
+        (, uint256 have) = _leading(job, stored, drawn);
+        uint256 out = stored.out;
+        have += _count(((1 << drawn) - 1) & ~(stored.revealed | out));
+        uint256 quorum = _quorum(stored);
+        if (have < quorum) missing = quorum - have;
+        uint256 from = stored.contestedFrom;
+        if (from == 0) return missing;
+        uint256 others = _count((((1 << drawn) - 1) & ~out) >> from);
+        if (others + missing < quorum) missing = quorum - others;
+    }
+
+    /// @dev How the executors' work is judged in the end: who gets a fee, and whether others overturned the first result.
+    ///      A contest that ended undecided leaves the first result, and the others with nothing to blame them for.
+    function _outcome(uint256 job, Stored storage stored)
+        internal
+        view
+        returns (bytes32 receipt, uint256 winners, bool overturned)
+    {
+        uint256 from = stored.contestedFrom;
+        uint256 drawn = stored.drawn;
+        uint256 equal;
+        (receipt, equal) = _leading(job, stored, drawn);
+        if (from == 0) return (receipt, _agreeing(job, stored, receipt, drawn), false);
+        (bytes32 first,) = _leading(job, stored, from);
+        if (equal < _quorum(stored)) {
+            winners = uint256(stored.revealed) >> from << from | _agreeing(job, stored, first, from);
+            return (first, winners, false);
         }
+        return (receipt, _agreeing(job, stored, receipt, drawn), receipt != first);
+    }
+
+    function _receipt(uint256 job, Stored storage stored) private view returns (bytes32 receipt) {
+        if (stored.contestedFrom != 0) {
+            if (stored.state < State.COMPUTED) return bytes32(0);
+            (receipt,,) = _outcome(job, stored);
+            return receipt;
+        }
+        uint256 equal;
+        (receipt, equal) = _leading(job, stored, stored.drawn);
+        if (equal < stored.replicas) return bytes32(0);
     }
 
     /// @dev Place of an executor that is still in the job.
@@ -159,11 +207,27 @@ abstract contract JobStore is IJobMarket {
         return stored.revealed | stored.out == (1 << stored.drawn) - 1;
     }
 
+    function _enter(Stored storage stored, State state, uint256 window) internal {
+        stored.state = state;
+        stored.deadline = uint32(block.timestamp + window);
+    }
+
+    function _close(Stored storage stored, State state) internal {
+        stored.state = state;
+        stored.deadline = uint32(block.number);
+    }
+
     function _terminal(State state) internal pure returns (bool) {
         return state >= State.SETTLED;
     }
 
     function _has(uint256 mask, uint256 index) internal pure returns (bool) {
         return mask >> index & 1 == 1;
+    }
+
+    function _count(uint256 mask) internal pure returns (uint256 bits) {
+        for (; mask > 0; mask &= mask - 1) {
+            ++bits;
+        }
     }
 }

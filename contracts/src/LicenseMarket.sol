@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {IDatasetRegistry} from "./interfaces/IDatasetRegistry.sol";
+import {IJobMarket} from "./interfaces/IJobMarket.sol";
 import {ILicenseMarket} from "./interfaces/ILicenseMarket.sol";
 import {Payments} from "./Payments.sol";
 import {Permits} from "./Permits.sol";
@@ -12,7 +13,11 @@ import {Permits} from "./Permits.sol";
 /// @notice An offer never changes, so what a buyer reads is what a buyer gets; a seller who wants other terms makes another
 ///         offer. A license belongs to its buyer and cannot be passed on, since the owner's release policy counts what one
 ///         buyer has seen.
-/// @dev An offer is three words, a license one, and its use another that is written by its first job.
+///
+///         Bits are what a dataset has to sell: each offer reserves, of the dataset's budget, what its licenses guarantee, so
+///         that nobody buys what another can use up. What was not sold, or not used, returns.
+/// @dev An offer is three words and a part of its earnings' word, a license one, and its use another that is written by
+///      its first job.
 contract LicenseMarket is Payments, ILicenseMarket {
     struct StoredOffer {
         address seller;
@@ -32,11 +37,19 @@ contract LicenseMarket is Payments, ILicenseMarket {
         uint32 offer;
         uint40 boughtAt;
         bool revoked;
+        bool settled;
     }
 
+    /// @param lastJob when the last job was opened
     struct Use {
         uint32 jobs;
         uint64 rows;
+        uint40 lastJob;
+    }
+
+    struct Budget {
+        uint64 microBits;
+        uint64 reserved;
     }
 
     /// @notice More beneficiaries could make `collect` too dear for one transaction.
@@ -55,6 +68,7 @@ contract LicenseMarket is Payments, ILicenseMarket {
     mapping(uint256 offer => Share[]) private _sharesOf;
     mapping(uint256 license => StoredLicense) private _licenses;
     mapping(uint256 license => Use) private _uses;
+    mapping(uint256 dataset => Budget) private _budgets;
 
     constructor(IERC20 token_, IDatasetRegistry datasets_, address jobMarket_) Permits(token_) {
         datasets = datasets_;
@@ -86,17 +100,30 @@ contract LicenseMarket is Payments, ILicenseMarket {
             policy: terms.policy
         });
         _setShares(offer, shares);
+        _earnings[offer] =
+            Account({received: 0, distributed: 0, licensesLeft: terms.licenses, microBits: terms.microBits});
+        _reserve(terms);
         emit OfferCreated(offer, terms.dataset, msg.sender, terms, shares);
     }
 
     /// @inheritdoc ILicenseMarket
-    /// @dev Stops sales; licenses already bought stay valid.
+    /// @notice Stop sales; licenses already bought stay valid, and the bits of the others return to the dataset. Also for the
+    ///         dataset's present holder, whom a former holder's offers must not keep from selling.
     function deactivate(uint256 offer) external {
         StoredOffer storage stored = _offers[offer];
-        if (stored.seller != msg.sender) revert NotSeller(stored.dataset, msg.sender);
-        if (!stored.active) revert OfferInactive(offer);
+        uint256 dataset = stored.dataset;
+        if (stored.seller != msg.sender) {
+            if (stored.seller == address(0)) revert NotSeller(dataset, msg.sender);
+            (address owner,) = datasets.parties(dataset);
+            if (owner != msg.sender) revert NotSeller(dataset, msg.sender);
+        }
+        Account storage account = _earnings[offer];
+        uint256 unsold = account.licensesLeft;
+        if (!stored.active || unsold == 0) revert OfferInactive(offer);
         stored.active = false;
+        account.licensesLeft = 0;
         emit OfferDeactivated(offer);
+        _free(dataset, unsold * account.microBits);
     }
 
     /// @inheritdoc ILicenseMarket
@@ -131,10 +158,37 @@ contract LicenseMarket is Payments, ILicenseMarket {
     }
 
     /// @inheritdoc ILicenseMarket
+    /// @dev A license is over when it can open no job any more, and its use is final when none can still be given back or
+    ///      released: no job lives longer than `longestLife`. What was used is the owner's word, for which its public
+    ///      decisions are the proof: a lie sells more bits of the owner's own data than it said, for everybody to see.
+    function settleLicense(uint256 license, uint256 usedMicroBits) external {
+        StoredLicense storage stored = _existing(license);
+        StoredOffer storage terms = _offers[stored.offer];
+        uint256 dataset = terms.dataset;
+        (address owner, address custodian) = datasets.parties(dataset);
+        if (msg.sender != owner && msg.sender != custodian) revert NotParty(dataset, msg.sender);
+        if (stored.settled) revert AlreadySettled(license);
+        Use memory use = _uses[license];
+        bool expired = block.timestamp > uint256(stored.boughtAt) + terms.duration;
+        if (!stored.revoked && !expired && use.jobs < terms.maxJobs && use.rows < terms.maxRows) {
+            revert LicenseNotOver(license);
+        }
+        if (use.lastJob != 0) {
+            uint256 until = use.lastJob + IJobMarket(jobMarket).longestLife();
+            if (block.timestamp <= until) revert JobsMayRun(license, until);
+        }
+        uint256 guaranteed = _earnings[stored.offer].microBits;
+        if (usedMicroBits > guaranteed) revert MoreThanGuaranteed(license, usedMicroBits, guaranteed);
+        stored.settled = true;
+        emit LicenseSettled(license, usedMicroBits);
+        _free(dataset, guaranteed - usedMicroBits);
+    }
+
+    /// @inheritdoc ILicenseMarket
     function consume(uint256 license, address buyer, uint256 firstRow, uint256 rows)
         external
         onlyJobMarket
-        returns (uint256 offer, uint256 dataset, uint256 price, uint16 version)
+        returns (uint256 offer, uint256 dataset, uint256 price, uint16 version, bytes32 content)
     {
         StoredLicense storage stored = _existing(license);
         if (stored.buyer != buyer) revert NotLicenseHolder(license, buyer);
@@ -142,12 +196,13 @@ contract LicenseMarket is Payments, ILicenseMarket {
         offer = stored.offer;
         StoredOffer storage terms = _offers[offer];
         dataset = terms.dataset;
-        version = _checkRows(dataset, firstRow, rows);
+        (version, content) = _checkRows(dataset, firstRow, rows);
         Use memory use = _uses[license];
         if (use.jobs >= terms.maxJobs) revert NoJobsLeft(license);
         if (use.rows + rows > terms.maxRows) revert NoRowsLeft(license, terms.maxRows - use.rows, rows);
         use.jobs += 1;
         use.rows += uint64(rows);
+        use.lastJob = uint40(block.timestamp);
         _uses[license] = use;
         price = uint256(terms.priceJob) + uint256(terms.priceRow) * rows;
         emit LicenseUsed(license, terms.maxJobs - use.jobs, terms.maxRows - use.rows);
@@ -167,6 +222,7 @@ contract LicenseMarket is Payments, ILicenseMarket {
     function offerOf(uint256 offer) external view returns (Offer memory) {
         StoredOffer storage stored = _offers[offer];
         if (stored.seller == address(0)) revert NoSuchOffer(offer);
+        Account storage account = _earnings[offer];
         return Offer({
             dataset: stored.dataset,
             seller: stored.seller,
@@ -177,7 +233,9 @@ contract LicenseMarket is Payments, ILicenseMarket {
             maxRows: stored.maxRows,
             duration: stored.duration,
             policy: stored.policy,
-            active: stored.active
+            active: stored.active && account.licensesLeft > 0,
+            microBits: account.microBits,
+            licensesLeft: account.licensesLeft
         });
     }
 
@@ -195,7 +253,9 @@ contract LicenseMarket is Payments, ILicenseMarket {
             jobsLeft: terms.maxJobs - use.jobs,
             rowsLeft: terms.maxRows - use.rows,
             policy: terms.policy,
-            revoked: stored.revoked
+            revoked: stored.revoked,
+            microBits: _earnings[stored.offer].microBits,
+            settled: stored.settled
         });
     }
 
@@ -211,6 +271,11 @@ contract LicenseMarket is Payments, ILicenseMarket {
         return stored.revoked ? 0 : _refund(license, stored);
     }
 
+    /// @inheritdoc ILicenseMarket
+    function budgetOf(uint256 dataset) external view returns (uint256 budget, uint256 reserved) {
+        return (_budgets[dataset].microBits, _budgets[dataset].reserved);
+    }
+
     function _buy(uint256 offer) private returns (uint256 license) {
         StoredOffer storage terms = _offers[offer];
         if (terms.seller == address(0)) revert NoSuchOffer(offer);
@@ -219,12 +284,49 @@ contract LicenseMarket is Payments, ILicenseMarket {
         if (owner != terms.seller) revert SellerSoldDataset(offer);
         if (tombstoned) revert DatasetClosed(terms.dataset);
         license = ++licenseCount;
-        _licenses[license] =
-            StoredLicense({buyer: msg.sender, offer: uint32(offer), boughtAt: uint40(block.timestamp), revoked: false});
+        _licenses[license] = StoredLicense({
+            buyer: msg.sender,
+            offer: uint32(offer),
+            boughtAt: uint40(block.timestamp),
+            revoked: false,
+            settled: false
+        });
         uint256 price = terms.priceLicense;
-        _earn(offer, price);
+        _sell(offer, price);
         emit LicenseBought(license, offer, msg.sender, price, uint40(block.timestamp + terms.duration));
         _pull(price);
+    }
+
+    /// @dev One license less to sell, its price earned, in one word. The last sale closes the offer.
+    function _sell(uint256 offer, uint256 price) private {
+        Account memory account = _earnings[offer];
+        if (account.licensesLeft == 0) revert SoldOut(offer);
+        account.licensesLeft -= 1;
+        account.received += uint96(price);
+        _earnings[offer] = account;
+        if (price > 0) emit Earned(offer, price);
+        if (account.licensesLeft == 0) emit OfferDeactivated(offer);
+    }
+
+    /// @dev Take from the dataset's budget all that an offer's licenses will guarantee.
+    function _reserve(Terms calldata terms) private {
+        Budget storage budget = _budgets[terms.dataset];
+        uint256 total = budget.microBits;
+        if (terms.budget < total) revert BudgetOnlyGrows(terms.dataset, total);
+        uint256 reserved = budget.reserved;
+        uint256 asked = uint256(terms.microBits) * terms.licenses;
+        if (asked > terms.budget - reserved) revert BudgetExceeded(terms.dataset, terms.budget - reserved, asked);
+        if (terms.budget > total) emit BudgetSet(terms.dataset, terms.budget);
+        budget.microBits = terms.budget;
+        budget.reserved = uint64(reserved + asked);
+        emit BudgetReserved(terms.dataset, reserved + asked);
+    }
+
+    function _free(uint256 dataset, uint256 microBits) private {
+        Budget storage budget = _budgets[dataset];
+        uint256 reserved = budget.reserved - microBits;
+        budget.reserved = uint64(reserved);
+        emit BudgetReserved(dataset, reserved);
     }
 
     /// @dev Bounds are those of the packed record; a zero quota or duration would sell nothing.
@@ -233,7 +335,8 @@ contract LicenseMarket is Payments, ILicenseMarket {
             terms.priceLicense > type(uint80).max || terms.priceJob > type(uint72).max
                 || terms.priceRow > type(uint64).max || terms.maxJobs == 0 || terms.maxJobs > type(uint24).max
                 || terms.maxRows == 0 || terms.maxRows > type(uint40).max || terms.duration == 0
-                || terms.duration > type(uint32).max || terms.policy == bytes32(0)
+                || terms.duration > type(uint32).max || terms.policy == bytes32(0) || terms.microBits == 0
+                || terms.licenses == 0
         ) revert BadTerms();
     }
 
@@ -257,15 +360,21 @@ contract LicenseMarket is Payments, ILicenseMarket {
         }
     }
 
-    function _checkRows(uint256 dataset, uint256 firstRow, uint256 rows) private view returns (uint16) {
-        (uint32 total, uint16 version, bool tombstoned) = datasets.extent(dataset);
+    function _checkRows(uint256 dataset, uint256 firstRow, uint256 rows)
+        private
+        view
+        returns (uint16 version, bytes32 content)
+    {
+        uint32 total;
+        bool tombstoned;
+        (total, version, tombstoned, content) = datasets.extent(dataset);
         if (tombstoned) revert DatasetClosed(dataset);
         if (rows == 0 || rows > total || firstRow > total - rows) revert RowsOutsideDataset(dataset, firstRow, rows);
-        return version;
     }
 
     function _checkAlive(uint256 license, StoredLicense storage stored) private view {
         if (stored.revoked) revert LicenseIsRevoked(license);
+        if (stored.settled) revert AlreadySettled(license);
         uint256 until = uint256(stored.boughtAt) + _offers[stored.offer].duration;
         if (block.timestamp > until) revert LicenseExpired(license, until);
     }

@@ -16,9 +16,13 @@ import {Permits} from "./Permits.sol";
 abstract contract Payments is IPayments, Permits, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
 
+    /// @dev What an offer earned and what of that was split. Of an offer's sales the same word counts the licenses left and
+    ///      what each guarantees, so that a sale writes one word for both.
     struct Account {
-        uint128 received;
-        uint128 distributed;
+        uint96 received;
+        uint96 distributed;
+        uint32 licensesLeft;
+        uint32 microBits;
     }
 
     /// @dev What shares are counted in: a hundredth of a percent.
@@ -27,7 +31,7 @@ abstract contract Payments is IPayments, Permits, ReentrancyGuardTransient {
     /// @inheritdoc IPayments
     mapping(address account => uint256) public claimable;
 
-    mapping(uint256 offer => Account) private _earnings;
+    mapping(uint256 offer => Account) internal _earnings;
 
     /// @inheritdoc IPayments
     function withdraw() external nonReentrant returns (uint256 amount) {
@@ -69,17 +73,8 @@ abstract contract Payments is IPayments, Permits, ReentrancyGuardTransient {
 
     function _earn(uint256 offer, uint256 amount) internal {
         if (amount == 0) return;
-        _earnings[offer].received += uint128(amount);
+        _earnings[offer].received += uint96(amount);
         emit Earned(offer, amount);
-    }
-
-    /// @dev Take up to `wanted` from what an offer has earned and nobody has collected yet.
-    function _takeEarnings(uint256 offer, uint256 wanted) internal returns (uint256 amount) {
-        Account storage account = _earnings[offer];
-        uint256 left = account.received - account.distributed;
-        amount = wanted < left ? wanted : left;
-        account.distributed += uint128(amount);
-        if (amount > 0) emit EarningsTaken(offer, amount);
     }
 
     /// @dev Take money from the caller into this contract.

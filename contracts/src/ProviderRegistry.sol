@@ -3,39 +3,39 @@ pragma solidity 0.8.37;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {IProviderRegistry} from "./interfaces/IProviderRegistry.sol";
 import {Permits} from "./Permits.sol";
+import {Seats} from "./Seats.sol";
 import {Shuffle} from "./Shuffle.sol";
 
 /// @title Compute providers: bonds, terms, signs of life, and the draw
 /// @notice A provider puts a bond down and takes a seat. A job draws seats at random and holds a stake of each drawn
-///         provider's bond until its part is over, so that one bond never answers for two lies.
-/// @dev Seats are never moved and a freed seat is only filled by somebody whom a pending draw will not accept: after the
-///      randomness is known, nobody can shift who sits where. Leaving helps only those drawn after the one who leaves.
-contract ProviderRegistry is IProviderRegistry, Permits, ReentrancyGuardTransient {
+///         provider's bond until its part is over, so that one bond never answers for two lies. What a slash takes goes to
+///         those who were harmed, up to their harm, and otherwise to nobody: no one may wish for another's mistake.
+contract ProviderRegistry is Seats, Permits, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
     using Shuffle for Shuffle.Deck;
 
+    /// @dev The first word is all that a hold changes. Times of 32 bits last until 2106.
     struct Record {
         uint96 bond;
         uint96 locked;
-        uint40 heartbeat;
+        uint64 inUse;
         uint96 price;
         uint64 capacity;
-        uint40 unbonding;
+        uint32 heartbeat;
+        uint32 unbonding;
         uint32 seat;
     }
 
-    struct Seat {
-        address provider;
-        uint48 since;
-    }
-
-    /// @notice Seats that one draw looks at before it gives up: the bound on its gas.
+    /// @notice Seats that one call of a draw looks at: the bound on its gas.
     uint256 public constant MAX_PROBES = 32;
     /// @notice A job holds this many times its fee: lying for a fee must cost more than the fee could ever bring.
     uint256 public constant STAKE_MULTIPLE = 10;
+    /// @notice A dead seat loses this part of the stake floor, which about pays for the gas of finding it.
+    uint256 public constant BOUNTY_PART = 200;
 
     address public immutable jobMarket;
     /// @notice The least stake a job holds, and the least bond that takes a seat.
@@ -45,10 +45,10 @@ contract ProviderRegistry is IProviderRegistry, Permits, ReentrancyGuardTransien
     /// @notice Seconds for which a heartbeat counts as a sign of life.
     uint256 public immutable heartbeatWindow;
 
+    /// @inheritdoc IProviderRegistry
+    uint256 public burned;
+
     mapping(address provider => Record) private _records;
-    Seat[] private _seats;
-    /// @dev Numbers of empty seats, to be filled before the table grows.
-    uint32[] private _free;
 
     constructor(
         IERC20 token_,
@@ -99,8 +99,8 @@ contract ProviderRegistry is IProviderRegistry, Permits, ReentrancyGuardTransien
     /// @notice Say that one is alive; takes a seat again after a suspension or an eviction.
     function heartbeat() external {
         Record storage record = _serving(msg.sender);
-        record.heartbeat = uint40(block.timestamp);
-        if (record.seat == 0) _sit(record, msg.sender);
+        record.heartbeat = uint32(block.timestamp);
+        if (record.seat == 0) record.seat = uint32(_sit(msg.sender));
         emit Heartbeat(msg.sender);
     }
 
@@ -111,8 +111,8 @@ contract ProviderRegistry is IProviderRegistry, Permits, ReentrancyGuardTransien
         if (record.unbonding != 0) revert AlreadyUnbonding(msg.sender);
         if (record.bond == 0) revert NotBonded(msg.sender);
         uint256 until = block.timestamp + unbondingDelay;
-        record.unbonding = uint40(until);
-        if (record.seat != 0) _rise(record, msg.sender);
+        record.unbonding = uint32(until);
+        _leave(msg.sender, record);
         emit Unbonding(msg.sender, until);
     }
 
@@ -122,7 +122,7 @@ contract ProviderRegistry is IProviderRegistry, Permits, ReentrancyGuardTransien
         Record storage record = _records[msg.sender];
         if (record.unbonding == 0) revert NotUnbonding(msg.sender);
         if (block.timestamp < record.unbonding) revert UnbondingUntil(record.unbonding);
-        if (record.locked != 0) revert BondLocked(record.locked);
+        if (record.locked != 0 || record.inUse != 0) revert BondLocked(record.locked);
         amount = record.bond;
         delete _records[msg.sender];
         emit BondWithdrawn(msg.sender, amount);
@@ -131,50 +131,78 @@ contract ProviderRegistry is IProviderRegistry, Permits, ReentrancyGuardTransien
 
     /// @inheritdoc IProviderRegistry
     /// @dev Keeps the table dense: dead seats would use up the draws' probes.
-    function evict(address provider) external {
+    function evict(address provider) external nonReentrant returns (uint256 bounty) {
         Record storage record = _records[provider];
         if (record.seat == 0) revert NotBonded(provider);
         if (_alive(record)) revert StillAlive(provider);
-        _rise(record, provider);
+        bounty = _evict(provider, record);
+        if (bounty > 0) token.safeTransfer(msg.sender, bounty);
     }
 
     /// @inheritdoc IProviderRegistry
     /// @dev Walks a random order of the seats and takes the first `needed` that may serve: every willing provider is as
-    ///      likely as any other.
-    function draw(Call calldata call) external onlyJobMarket returns (address[] memory drawn, uint256[] memory fees) {
+    ///      likely as any other. The dead that it meets lose their seats.
+    function draw(Call calldata call)
+        external
+        onlyJobMarket
+        returns (address[] memory drawn, uint256[] memory fees, uint256 bounty)
+    {
         drawn = new address[](call.needed);
         fees = new uint256[](call.needed);
         uint256 probes = call.seats < MAX_PROBES ? call.seats : MAX_PROBES;
         Shuffle.Deck memory deck = Shuffle.deck(call.seed, call.seats, probes);
         uint256 found = 0;
+        uint256 empty = 0;
         while (found < call.needed && deck.dealt < probes) {
-            Seat memory seat = _seats[deck.next()];
-            if (seat.provider == address(0) || seat.since >= call.before) continue;
-            if (_contains(call.excluded, seat.provider)) continue;
-            (bool willing, uint256 fee) = _lock(_records[seat.provider], call.units, call.feeCap);
+            address provider = _occupant(deck.next(), call.before);
+            if (provider == address(0)) {
+                ++empty;
+                continue;
+            }
+            if (_contains(call.excluded, provider)) continue;
+            Record storage record = _records[provider];
+            if (!_alive(record)) {
+                bounty += _evict(provider, record);
+                continue;
+            }
+            (bool willing, uint256 fee) = _lock(record, call.units, call.feeCap);
             if (!willing) continue;
-            drawn[found] = seat.provider;
+            drawn[found] = provider;
             fees[found] = fee;
             ++found;
         }
-        if (found < call.needed) revert NotEnoughProviders(found, call.needed);
+        if (empty > 0) _compact(empty);
+        if (bounty > 0) token.safeTransfer(jobMarket, bounty);
+        if (found == call.needed) return (drawn, fees, bounty);
+        if (call.seats <= MAX_PROBES) revert NotEnoughProviders(found, call.needed);
+        assembly ("memory-safe") {
+            mstore(drawn, found)
+            mstore(fees, found)
+        }
     }
 
     /// @inheritdoc IProviderRegistry
-    function unlock(address provider, uint256 fee) external onlyJobMarket {
-        _records[provider].locked -= uint96(stakeFor(fee));
+    function unlock(address[] calldata list, uint256[] calldata fees, uint64 units) external onlyJobMarket {
+        for (uint256 i = 0; i < list.length; ++i) {
+            _letGo(list[i], stakeFor(fees[i]), units);
+        }
     }
 
     /// @inheritdoc IProviderRegistry
-    function slash(address provider, uint256 fee, bool suspend) external onlyJobMarket returns (uint256 amount) {
-        Record storage record = _records[provider];
+    function slash(address provider, uint256 fee, uint64 units, bool suspend, uint256 owed)
+        external
+        onlyJobMarket
+        returns (uint256 amount, uint256 paid)
+    {
         amount = stakeFor(fee);
-        record.locked -= uint96(amount);
+        paid = Math.min(amount, owed);
+        Record storage record = _letGo(provider, amount, units);
         record.bond -= uint96(amount);
+        burned += amount - paid;
         if (suspend) record.heartbeat = 0;
-        if (record.seat != 0 && record.bond < stakeFloor) _rise(record, provider);
-        emit Slashed(provider, amount, record.bond);
-        token.safeTransfer(jobMarket, amount);
+        if (record.bond < stakeFloor) _leave(provider, record);
+        emit Slashed(provider, amount, amount - paid, record.bond);
+        if (paid > 0) token.safeTransfer(jobMarket, paid);
     }
 
     /// @inheritdoc IProviderRegistry
@@ -185,31 +213,11 @@ contract ProviderRegistry is IProviderRegistry, Permits, ReentrancyGuardTransien
             locked: record.locked,
             price: record.price,
             capacity: record.capacity,
+            inUse: record.inUse,
             heartbeat: record.heartbeat,
             unbonding: record.unbonding,
             seat: record.seat
         });
-    }
-
-    /// @inheritdoc IProviderRegistry
-    function seatAt(uint256 seat) external view returns (address) {
-        return _seats[seat - 1].provider;
-    }
-
-    /// @inheritdoc IProviderRegistry
-    function seatCount() external view returns (uint256) {
-        return _seats.length;
-    }
-
-    /// @inheritdoc IProviderRegistry
-    /// @dev For readers off chain; no contract calls it.
-    function providers() external view returns (address[] memory seated) {
-        uint256 count = _seats.length;
-        seated = new address[](count - _free.length);
-        uint256 next = 0;
-        for (uint256 i = 0; i < count; ++i) {
-            if (_seats[i].provider != address(0)) seated[next++] = _seats[i].provider;
-        }
     }
 
     /// @inheritdoc IProviderRegistry
@@ -218,16 +226,21 @@ contract ProviderRegistry is IProviderRegistry, Permits, ReentrancyGuardTransien
         return stake < stakeFloor ? stakeFloor : stake;
     }
 
+    /// @inheritdoc IProviderRegistry
+    function evictionBounty() public view returns (uint256) {
+        return stakeFloor / BOUNTY_PART;
+    }
+
     function _bond(uint256 amount, uint96 price, uint64 capacity) private {
         Record storage record = _records[msg.sender];
         uint256 total = record.bond + amount;
         if (total < stakeFloor) revert BondTooSmall(total, stakeFloor);
         if (total > type(uint96).max) revert BadProviderTerms();
         record.bond = uint96(total);
-        record.heartbeat = uint40(block.timestamp);
+        record.heartbeat = uint32(block.timestamp);
         record.unbonding = 0;
         _setTerms(record, price, capacity);
-        if (record.seat == 0) _sit(record, msg.sender);
+        if (record.seat == 0) record.seat = uint32(_sit(msg.sender));
         emit Bonded(msg.sender, amount, total);
         if (amount > 0) token.safeTransferFrom(msg.sender, address(this), amount);
     }
@@ -239,37 +252,46 @@ contract ProviderRegistry is IProviderRegistry, Permits, ReentrancyGuardTransien
         emit TermsSet(msg.sender, price, capacity);
     }
 
-    function _sit(Record storage record, address provider) private {
-        uint256 index;
-        if (_free.length > 0) {
-            index = _free[_free.length - 1];
-            _free.pop();
-        } else {
-            index = _seats.length;
-            _seats.push();
-        }
-        _seats[index] = Seat({provider: provider, since: uint48(block.number)});
-        record.seat = uint32(index + 1);
-        emit Seated(provider, index + 1);
-    }
-
-    function _rise(Record storage record, address provider) private {
-        uint256 seat = record.seat;
-        delete _seats[seat - 1];
-        _free.push(uint32(seat - 1));
-        record.seat = 0;
-        emit Unseated(provider, seat);
+    /// @dev Takes the bounty out of what no job holds: a stake answers for its job alone.
+    function _evict(address provider, Record storage record) private returns (uint256 bounty) {
+        bounty = Math.min(evictionBounty(), record.bond - record.locked);
+        record.bond -= uint96(bounty);
+        emit Evicted(provider, bounty);
+        _leave(provider, record);
     }
 
     /// @dev Holds the stake if the provider can and will serve this job.
     function _lock(Record storage record, uint64 units, uint256 feeCap) private returns (bool willing, uint256 fee) {
-        if (units > record.capacity || !_alive(record)) return (false, 0);
+        uint256 inUse = uint256(record.inUse) + units;
+        if (inUse > record.capacity) return (false, 0);
         fee = uint256(record.price) * units;
         if (fee > feeCap) return (false, 0);
         uint256 stake = stakeFor(fee);
         if (uint256(record.bond) - record.locked < stake) return (false, 0);
         record.locked += uint96(stake);
+        record.inUse = uint64(inUse);
         return (true, fee);
+    }
+
+    function _letGo(address provider, uint256 stake, uint64 units) private returns (Record storage record) {
+        record = _records[provider];
+        record.locked -= uint96(stake);
+        record.inUse -= units;
+    }
+
+    function _leave(address provider, Record storage record) private {
+        uint256 seat = record.seat;
+        if (seat == 0) return;
+        record.seat = 0;
+        _rise(provider, seat);
+    }
+
+    function _seatOf(address provider) internal view override returns (uint256) {
+        return _records[provider].seat;
+    }
+
+    function _setSeat(address provider, uint256 seat) internal override {
+        _records[provider].seat = uint32(seat);
     }
 
     function _alive(Record storage record) private view returns (bool) {

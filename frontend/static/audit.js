@@ -36,7 +36,7 @@ async function signerOf(decision) {
 }
 
 // Whom these events name themselves; of a release only the signed decision tells.
-const NAMED = new Set(["JobOpened", "Committed", "Revealed", "ExecutorSlashed", "JobApproved", "JobDenied"]);
+const NAMED = new Set(["JobOpened", "Declined", "Committed", "Revealed", "JobContested", "ExecutorSlashed", "JobApproved", "JobDenied"]);
 
 /** What was compared for one fact; throws what is wrong. */
 async function check(row) {

@@ -67,11 +67,11 @@ function show(report) {
     at(each.dataset.wrong, each.textContent.trim());
     each.remove();
   }
-  const { ready, total: units, totalWords: words, maxFee, units: work, circuit: digest } = report.dataset;
+  const { ready, total: units, totalWords: words, maxFee, units: work, circuit: digest, version, content } = report.dataset;
   if (!words) return withdrawQuote("Correct what is marked, and the price appears.");
   total.textContent = words;
   totalWords.textContent = ready ? "in escrow until the result is released" : "This job cannot be signed as it is.";
-  quote = ready ? { total: units, maxFee, units: work, digest } : null;
+  quote = ready ? { total: units, maxFee, units: work, digest, version, content } : null;
   form.querySelector('[type="submit"]').disabled = !ready;
   return undefined;
 }
@@ -148,13 +148,13 @@ form?.addEventListener("submit", async (event) => {
       action: "open-job",
       order: {
         license: Number(license), circuit: order.digest, first_row: Number(order.firstRow), rows: Number(order.rows),
-        sealing_key: key.public, replicas: Number(order.replicas), max_fee: order.maxFee,
+        sealing_key: key.public, replicas: Number(order.replicas), max_fee: order.maxFee, version: Number(order.version), content: order.content,
       },
       contract: "JobMarket",
       amount: order.total,
-      plain: "open((uint256,bytes32,uint64,uint64,bytes32,uint64,uint8,uint256))",
-      permitted: "openWithPermit((uint256,bytes32,uint64,uint64,bytes32,uint64,uint8,uint256),uint256,uint8,bytes32,bytes32)",
-      words: [license, order.digest, order.firstRow, order.rows, key.public, order.units, order.replicas, order.maxFee],
+      plain: "open((uint256,bytes32,uint64,uint64,bytes32,uint64,uint8,uint256,uint16,bytes32))",
+      permitted: "openWithPermit((uint256,bytes32,uint64,uint64,bytes32,uint64,uint8,uint256,uint16,bytes32),uint256,uint8,bytes32,bytes32)",
+      words: [license, order.digest, order.firstRow, order.rows, key.public, order.units, order.replicas, order.maxFee, order.version, order.content],
       account: buyer,
     });
     const { job } = await eventOf(receipt, "JobOpened");

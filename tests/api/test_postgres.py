@@ -16,7 +16,7 @@ from tests.api import test_routes as routes
 from tests.api import test_sign_in as sign_in
 from tests.api import test_stream as stream
 from tests.api.scene import Browser, Scene, browse, build
-from tests.chain.scenario import HOUR, digest
+from tests.chain.scenario import BITS, HOUR, digest
 from tests.market import postgres
 from tests.market.documents import manifest, terms
 
@@ -90,7 +90,7 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twins]:
         sqlite.store.put(made.policy.to_bytes())
         sqlite.market.create_offer(
             owner, dataset, price_license=10 ** (4 * number), price_job=1, price_row=1, max_jobs=9, max_rows=9,
-            duration=HOUR, policy=made.policy.digest,
+            duration=HOUR, policy=made.policy.digest, **BITS,
         )  # fmt: skip
     sqlite.market.publish_dataset(
         owner, manifest=digest("in no store"), data_root=digest("x"), profile=digest("p"), rows=7

@@ -30,7 +30,7 @@ def table(scene: Scene) -> dict[str, Case]:
     policy = scene.world.manifest.policy.digest
     offer = {
         "account": owner, "dataset": 1, "price_license": "1", "max_jobs": 1, "max_rows": 1, "duration": 1,
-        "policy": policy,
+        "policy": policy, "licenses": 1,
     }  # fmt: skip
     job = {
         "account": buyer, "license": scene.license, "circuit": scene.circuit, "rows": 40, "sealing_key": "ab" * 32,
@@ -86,6 +86,18 @@ def table(scene: Scene) -> dict[str, Case]:
         ),  # it was drawn long ago
         "prepare_approve_job": Case("/v1/transactions/approve-job", body={"account": owner, "job": scene.computed}),
         "prepare_deny_job": Case("/v1/transactions/deny-job", body={"account": owner, "job": scene.computed}),
+        "prepare_contest_job": Case("/v1/transactions/contest-job", body={"account": owner, "job": scene.computed}),
+        "prepare_bond_custodian": Case(
+            "/v1/transactions/bond-custodian", body={"account": owner, "dataset": 1, "amount": "5"}
+        ),
+        "prepare_unbond_custodian": Case(
+            "/v1/transactions/unbond-custodian", body={"account": owner, "dataset": 1, "amount": "5"}
+        ),
+        "prepare_settle_license": Case(
+            "/v1/transactions/settle-license",
+            (409,) * 4,
+            {"account": owner, "license": scene.license, "used_micro_bits": 0},
+        ),  # it is not over
         "prepare_expire_job": Case(
             "/v1/transactions/expire-job", (409,) * 4, {"account": buyer, "job": scene.settled}
         ),  # it is over

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from app.chain.account import Account
+from app.chain.entities import content_of
 from app.chain.node import Fees
+from app.protocol.bits import person_limit
 from app.protocol.market import JobState
 from tests.api.scene import Browser, Scene
 from tests.api.wallet import ETHER, deploy_wallet
@@ -126,16 +128,28 @@ def test_an_owners_work(scene: Scene, browser: Browser, newcomer: Account) -> No
     assert again["transactions"][0]["function"] == "newVersion"
     policy = scene.world.manifest.policy.digest
     terms = {"dataset": dataset, "price_license": "1000000", "max_jobs": 9, "max_rows": 99, "duration": 86_400}
+    terms["licenses"] = 1
     shares = [{"account": newcomer.address, "basis_points": 10_000}]
     asked = prepare(browser, "create-offer", newcomer, **terms, policy=policy, beneficiaries=shares)
     assert "OfferCreated" in carry_out(browser, newcomer, asked)
     offer = scene.market.offer_count()
+    limit = person_limit(scene.world.manifest.policy, scene.world.manifest.codebook)
+    assert scene.market.budget(dataset).micro_bits == limit
+    assert scene.market.offer(offer).micro_bits == scene.world.manifest.policy.micro_bits_per_license
     held = scene.market.buy_license(scene.stage.buyer, offer).value
-    assert carry_out(browser, newcomer, prepare(browser, "deactivate-offer", newcomer, offer=offer))
     assert refused(browser, "buy-license", scene.stage.buyer, offer=offer) == (409, "reverted", "OfferInactive")
+    assert refused(browser, "deactivate-offer", newcomer, offer=offer) == (409, "reverted", "OfferInactive")
+    terms |= {"licenses": 3, "micro_bits": 1_000_000, "budget": str(limit + 3_000_000)}
+    asked = prepare(browser, "create-offer", newcomer, **terms, policy=policy)
+    assert any("3" in sentence and "1 bits" in sentence for sentence in asked["summary"])
+    assert {"BudgetSet", "BudgetReserved"} <= set(carry_out(browser, newcomer, asked))
+    closing = prepare(browser, "deactivate-offer", newcomer, offer=offer + 1)
+    assert "OfferDeactivated" in carry_out(browser, newcomer, closing)
     revoke = prepare(browser, "revoke-license", newcomer, license=held)
     assert [each["function"] for each in revoke["transactions"]] == ["approve", "revoke"]
     assert "LicenseRevoked" in carry_out(browser, newcomer, revoke)
+    settle = prepare(browser, "settle-license", newcomer, license=held, used_micro_bits=1_000_000)
+    assert "LicenseSettled" in carry_out(browser, newcomer, settle)
     money = prepare(browser, "withdraw", newcomer, offers=[offer])
     assert [each["function"] for each in money["transactions"]] == ["collect", "withdraw"]
     assert "Withdrawn" in carry_out(browser, newcomer, money)
@@ -166,6 +180,43 @@ def test_an_owners_word(scene: Scene, browser: Browser) -> None:
     assert refused(browser, "deny-job", owner, job=999) == (404, "not-found", "")
 
 
+def test_what_a_custodian_puts_down(scene: Scene, browser: Browser, newcomer: Account) -> None:
+    """A bond by approval and call, by allowance alone, taken back; and a contest: all by prepared drafts."""
+    bond = prepare(browser, "bond-custodian", newcomer, dataset=1, amount=str(3 * DOLLAR))
+    assert [each["function"] for each in bond["transactions"]] == ["approve", "bondCustodian"]
+    before = scene.market.custody(1).bond
+    assert "CustodianBonded" in carry_out(browser, newcomer, bond)
+    again = prepare(browser, "bond-custodian", scene.stage.owner, dataset=1, amount="1")
+    assert [each["function"] for each in again["transactions"]] == ["bondCustodian"]
+    assert scene.market.custody(1).bond == before + 3 * DOLLAR
+    back = prepare(browser, "unbond-custodian", scene.stage.owner, dataset=1, amount=str(3 * DOLLAR))
+    assert "CustodianUnbonded" in carry_out(browser, scene.stage.owner, back)
+    assert refused(browser, "unbond-custodian", newcomer, dataset=1, amount="1") == (409, "reverted", "NotParty")
+    contested = scene.compute(scene.circuit)
+    assert refused(browser, "contest-job", newcomer, job=contested) == (409, "reverted", "NotCustodian")
+    doubt = prepare(browser, "contest-job", scene.stage.owner, job=contested)
+    assert any("3 other executors" in sentence for sentence in doubt["summary"])
+    assert "JobContested" in carry_out(browser, scene.stage.owner, doubt)
+    scene.indexer.sync()
+    detail = browser.client.get(f"/v1/jobs/{contested}").json()
+    assert (detail["job"]["state"], detail["job"]["contested"], detail["receipt"]) == ("disputed", True, "")
+
+
+def test_an_order_is_refused_before_a_permit_is_signed(scene: Scene, browser: Browser) -> None:
+    """A dataset that moved on, and a custodian whose bond does not cover the fees, are said in the first call."""
+    stage, record = scene.stage, scene.market.dataset(1)
+    order = {"license": scene.license, "circuit": scene.circuit, "rows": 4, "sealing_key": "ab" * 32}
+    quoted = {"version": record.version, "content": content_of(record)}
+    assert prepare(browser, "open-job", stage.buyer, **order, **quoted, max_fee="6000")["transactions"]
+    for wrong in ({"version": record.version + 1}, {"content": "cd" * 32}):
+        found = refused(browser, "open-job", stage.buyer, **order, **quoted | wrong, max_fee="6000")
+        assert found == (409, "reverted", "OrderOutdated")
+    dear = refused(browser, "open-job", stage.buyer, **order, max_fee=str(10**12))
+    assert dear == (409, "reverted", "CustodianNotBonded")
+    report = browser.client.get(f"/v1/datasets/1/quotes/{scene.circuit}").json()
+    assert (report["version"], report["content"]) == (record.version, content_of(record))
+
+
 REFUSED: dict[str, tuple[str, dict[str, Any], tuple[int, str, str]]] = {
     "an offer that is not there": ("buy-license", {"offer": 999}, (404, "not-found", "")),
     "somebody else's license": ("open-job", {"license": 1, "rows": 4}, (409, "not-your-license", "")),
@@ -194,7 +245,7 @@ def test_what_the_chain_would_refuse_is_not_prepared(scene: Scene, browser: Brow
         "open-job": {"circuit": scene.circuit, "sealing_key": "ab" * 32},
         "create-offer": {
             "dataset": 1, "price_license": "1", "max_jobs": 1, "max_rows": 1, "duration": 1,
-            "policy": scene.world.manifest.policy.digest,
+            "licenses": 1, "policy": scene.world.manifest.policy.digest,
         },
     }  # fmt: skip
     assert refused(browser, action, person("stranger"), **usual.get(action, {}) | order) == expected

@@ -19,7 +19,7 @@ from app.protocol.manifest import Manifest, write_manifest
 from app.protocol.market import JobState
 from app.protocol.receipt import OutputPolicy
 from app.storage.folder import BlockStore
-from tests.chain.scenario import DOLLAR, ETHER, HOUR, Stage, digest, open_market, person, set_stage
+from tests.chain.scenario import BITS, DOLLAR, ETHER, HOUR, Stage, digest, open_market, person, set_stage
 from tests.market.documents import manifest, terms
 
 POLICY = OutputPolicy(max_rank=4)
@@ -123,7 +123,7 @@ class Troubles:
         """An offer of the owner's."""
         return self.market.create_offer(
             self.owner, dataset or self.stage.dataset, price_license=price, price_job=DOLLAR, price_row=100,
-            max_jobs=max_jobs, max_rows=100_000, duration=duration, policy=policy,
+            max_jobs=max_jobs, max_rows=100_000, duration=duration, policy=policy, **BITS,
         ).value  # fmt: skip
 
     def buy(self, offer: int) -> int:

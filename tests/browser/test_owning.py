@@ -14,7 +14,7 @@ from tests.browser.acting import compute, follow, newcomer, order
 from tests.browser.conftest import Arrive, Person
 from tests.browser.injected import Wallet
 from tests.browser.test_reading import violations
-from tests.chain.scenario import DOLLAR, HOUR
+from tests.chain.scenario import BITS, DOLLAR, HOUR
 
 pytestmark = pytest.mark.browser
 
@@ -71,7 +71,7 @@ def by_hand(scene: Scene) -> int:
     scene.store.put(policy.to_bytes())
     return scene.market.create_offer(
         scene.stage.owner, scene.stage.dataset, price_license=DOLLAR, price_job=DOLLAR, price_row=1, max_jobs=10,
-        max_rows=10_000, duration=24 * 30 * HOUR, policy=policy.digest,
+        max_rows=10_000, duration=24 * 30 * HOUR, policy=policy.digest, **BITS,
     ).value  # fmt: skip
 
 

@@ -18,6 +18,8 @@ from app.chain.node import DevNode
 ETHER = 10**18
 DOLLAR = 10**6
 HOUR = 3600
+MICRO = 10**6
+BITS: dict[str, Any] = {"micro_bits": 8 * MICRO, "licenses": 50, "budget": 10_000 * MICRO}  # what an offer here sells
 TERMS = Terms(
     guardian=str(Keys.from_key(hashlib.sha256(b"guardian").digest()).address),
     stake_floor=100 * DOLLAR,
@@ -87,6 +89,29 @@ class Stage:
         }
         return self.paid("open", self.market.open_job(self.buyer, self.license, **(terms | order)))
 
+    def sell(self, **terms: Any) -> int:
+        """Offer licenses of the usual shape; the offer's id."""
+        usual: dict[str, Any] = {
+            "price_license": 5 * DOLLAR,
+            "price_job": DOLLAR,
+            "price_row": 100,
+            "max_jobs": 50,
+            "max_rows": 100_000,
+            "duration": 30 * 24 * HOUR,
+            "policy": digest("policy"),
+            **BITS,
+        }
+        return self.paid("offer", self.market.create_offer(self.owner, self.dataset, **(usual | terms)))
+
+    def release(self, job: int, **answer: Any) -> None:
+        """The owner's custodian releases a job."""
+        self.paid(
+            "release",
+            self.market.release(
+                self.owner, job, sealed=digest(f"sealed {job}"), decision=digest(f"decision {job}"), **answer
+            ),
+        )
+
     def draw(self, job: int) -> tuple[str, ...]:
         """The executors of a job."""
         return self.paid("draw", self.market.draw(self.buyer, job))
@@ -101,9 +126,9 @@ class Stage:
             salt = digest(f"salt of {address}")
             self.paid(f"reveal {place}", self.market.reveal(self.by_address(address), job, of(address), salt))
 
-    def compute(self, label: str = "job") -> int:
+    def compute(self, label: str = "job", **order: Any) -> int:
         """A job up to COMPUTED."""
-        job = self.open(label)
+        job = self.open(label, **order)
         self.answer(job, self.draw(job), digest(f"receipt of {label}"))
         return job
 
@@ -128,19 +153,19 @@ def set_stage(market: Market, providers: int = 2, *, rows: int = 1000, max_jobs:
         stage.paid("bond", market.register_provider(each, bond=1000 * DOLLAR, price=3, capacity=10**6))
     publication = {"manifest": digest("manifest"), "data_root": digest("root"), "profile": digest("profile")}
     stage.dataset = stage.paid("publish", market.publish_dataset(stage.owner, rows=rows, **publication))
-    stage.offer = stage.paid(
-        "offer",
-        market.create_offer(
-            stage.owner,
-            stage.dataset,
-            price_license=5 * DOLLAR,
-            price_job=DOLLAR,
-            price_row=100,
-            max_jobs=max_jobs,
-            max_rows=100_000,
-            duration=30 * 24 * HOUR,
-            policy=digest("policy"),
-        ),
-    )
+    stage.paid("custody", market.bond_custodian(stage.owner, stage.dataset, 100 * DOLLAR))
+    stage.offer = stage.sell(max_jobs=max_jobs)
     stage.license = stage.paid("buy_license", market.buy_license(stage.buyer, stage.offer))
     return stage
+
+
+def crowd(stage: Stage, count: int) -> None:
+    """More bonded providers, too small for jobs of the usual shape."""
+    market, node = stage.market, stage.market.node
+    assert isinstance(node, DevNode)
+    for number in range(count):
+        each = person(f"one of many {number}")
+        stage.providers.append(each)
+        node.fund(each.address, ETHER)
+        market.faucet(each, 100 * DOLLAR)
+        market.register_provider(each, bond=100 * DOLLAR, price=3, capacity=1)

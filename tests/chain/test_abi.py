@@ -37,16 +37,20 @@ def test_selectors_and_topics_are_those_of_eth_utils(name: str) -> None:
     assert set(ours.errors) == kinds["error"]
 
 
+def _words(values: tuple[int | str, ...]) -> tuple[int | bytes, ...]:
+    return tuple(bytes.fromhex(each) if isinstance(each, str) else each for each in values)
+
+
 def test_calls_are_encoded_as_web3_does() -> None:
     """Structs, arrays, addresses and words give the same call data."""
     who = person("somebody").address
-    order = (1, digest("c"), 2, 3, digest("k"), 4, 5, 6)
+    order = (1, digest("c"), 2, 3, digest("k"), 4, 5, 6, 7, digest("d"))
     assert INTERFACES["JobMarket"].encode_call("open", [order]).hex() == (
-        ORACLES["JobMarket"].encode_abi("open", [tuple(bytes.fromhex(v) if isinstance(v, str) else v for v in order)])
+        ORACLES["JobMarket"].encode_abi("open", [_words(order)])
     ).removeprefix("0x")
-    terms, shares = (1, 2, 3, 4, 5, 6, 7, digest("p")), [(who, 4000), (who, 6000)]
+    terms, shares = (1, 2, 3, 4, 5, 6, 7, digest("p"), 8, 9, 10), [(who, 4000), (who, 6000)]
     assert INTERFACES["LicenseMarket"].encode_call("createOffer", [terms, shares]).hex() == (
-        ORACLES["LicenseMarket"].encode_abi("createOffer", [(*terms[:-1], bytes.fromhex(terms[-1])), shares])
+        ORACLES["LicenseMarket"].encode_abi("createOffer", [_words(terms), shares])
     ).removeprefix("0x")
 
 

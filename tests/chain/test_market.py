@@ -24,7 +24,7 @@ from app.protocol.errors import (
     Unavailable,
 )
 from app.protocol.market import ZERO, Approval, JobState, LicenseState
-from tests.chain.scenario import DOLLAR, ETHER, HOUR, Stage, digest, open_market, person, set_stage
+from tests.chain.scenario import BITS, DOLLAR, ETHER, HOUR, Stage, digest, open_market, person, set_stage
 
 
 def test_a_whole_job_pays_everybody_what_was_agreed(stage: Stage) -> None:
@@ -112,8 +112,9 @@ def test_one_permit_buys_bonds_and_opens(market: Market, node: DevNode) -> None:
     dataset = market.publish_dataset(seller, rows=10, **publication).value
     prices = {"price_license": 7, "price_job": 2, "price_row": 1}
     offer = market.create_offer(
-        seller, dataset, max_jobs=2, max_rows=20, duration=HOUR, policy=digest("policy"), **prices
+        seller, dataset, max_jobs=2, max_rows=20, duration=HOUR, policy=digest("policy"), **prices, **BITS
     ).value
+    market.bond_custodian(seller, dataset, 100)
     nonce = node.nonce(buyer.address)
     bought = market.buy_license(buyer, offer).value
     order = {"circuit": digest("c"), "sealing_key": digest("k"), "units": 10, "replicas": 1}
@@ -135,6 +136,14 @@ def test_a_quote_needs_enough_willing_providers(stage: Stage) -> None:
         market.quote_fee(stage.license, 10**6 + 1, 1, stage.buyer.address)
 
 
+def contested_twice(stage: Stage) -> None:
+    """Two doubts about one job."""
+    stage.market.contest(stage.owner, job := stage.compute("doubtful"))
+    stage.market.node.advance(2 * HOUR + 60)  # type: ignore[attr-defined]
+    stage.market.expire(stage.owner, job)  # no others were there, so the old result stands
+    stage.market.contest(stage.owner, job)
+
+
 def _release_against_the_owners_word(stage: Stage) -> None:
     job = stage.compute("denied")
     stage.market.deny_job(stage.owner, job)
@@ -144,6 +153,18 @@ def _release_against_the_owners_word(stage: Stage) -> None:
 REFUSALS: list[tuple[str, Callable[[Stage], object]]] = [
     ("NotDatasetOwner", lambda s: s.market.set_custodian(s.buyer, s.dataset, s.buyer.address)),
     ("NotSeller", lambda s: s.market.deactivate_offer(s.buyer, s.offer)),
+    ("BudgetExceeded", lambda s: s.sell(licenses=10**6)),
+    ("BudgetOnlyGrows", lambda s: s.sell(budget=1)),
+    ("BadTerms", lambda s: s.sell(micro_bits=0)),
+    ("SoldOut", lambda s: [s.market.buy_license(s.buyer, offer) for offer in [s.sell(licenses=1)] * 2]),
+    ("LicenseNotOver", lambda s: s.market.settle_license(s.owner, s.license, 0)),
+    ("NotParty", lambda s: s.market.settle_license(s.buyer, s.license, 0)),
+    ("OrderOutdated", lambda s: s.open(version=2)),
+    ("OrderOutdated", lambda s: s.open(content=digest("another manifest"))),
+    ("CustodianNotBonded", lambda s: s.open(max_fee=101 * DOLLAR)),
+    ("CustodianNotBonded", lambda s: s.market.unbond_custodian(s.owner, s.dataset, 101 * DOLLAR)),
+    ("StaleHead", lambda s: s.release(s.compute(), head=digest("a head of another ledger"))),
+    ("AlreadyContested", contested_twice),
     ("NothingToWithdraw", lambda s: s.market.desk.send(s.buyer, "LicenseMarket", "withdraw")),
     ("NotBonded", lambda s: s.market.heartbeat(s.buyer)),
     ("BondTooSmall", lambda s: s.market.register_provider(s.buyer, bond=5, price=1, capacity=1)),
@@ -248,7 +269,7 @@ def test_the_owners_word_is_read_back(stage: Stage) -> None:
 
 
 def test_a_liar_is_outvoted_and_slashed(market: Market) -> None:
-    """Two digests make a dispute; a third executor decides it, and the minority loses its stake to the others."""
+    """Two digests make a dispute, a third executor decides it; the job's end burns the minority's stake."""
     stage = set_stage(market, providers=3)
     job = stage.open()
     first = stage.draw(job)
@@ -259,8 +280,11 @@ def test_a_liar_is_outvoted_and_slashed(market: Market) -> None:
     stage.answer(job, stage.draw(job), honest)
     decided = market.job(job)
     assert (decided.state, decided.receipt, decided.round) == (JobState.COMPUTED, honest, 1)
-    assert market.provider(liar).bond == 900 * DOLLAR
-    assert sum(market.claim(each.address) for each in stage.providers) == 2 * 3000 + 100 * DOLLAR
+    assert market.provider(liar).bond == 1000 * DOLLAR
+    market.release(stage.owner, job, sealed=digest("sealed"), decision=digest("decision"))
+    assert (market.provider(liar).bond, market.provider(liar).in_use) == (900 * DOLLAR, 0)
+    assert sum(market.claim(each.address) for each in stage.providers) == 2 * 3000
+    assert market.desk.read("ProviderRegistry", "burned") == 100 * DOLLAR
 
 
 def test_silence_ends_in_refunds_by_the_clock(stage: Stage) -> None:

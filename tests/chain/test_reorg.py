@@ -59,6 +59,7 @@ def test_every_step_of_a_job_can_be_repeated_after_a_reorganisation(stage: Stage
     assert market.job(1).state is JobState.SETTLED
     twice(lambda: market.withdraw(stage.owner, [stage.offer]))
     assert market.claim(stage.owner.address) == 0
-    assert market.balance(stage.owner.address) == 10_000 * DOLLAR + 5 * DOLLAR + DOLLAR + 100 * 100
+    bond = market.custody(stage.dataset).bond
+    assert market.balance(stage.owner.address) == 10_000 * DOLLAR - bond + 5 * DOLLAR + DOLLAR + 100 * 100
     follow()
     assert story == market.events(market.first_block, market.block_number)

@@ -26,7 +26,7 @@ from app.protocol.receipt import Decision, OutputPolicy
 from app.storage.cid import digest_to_cid
 from fhe.circuit import Circuit
 from fhe.circuit_form import encode
-from tests.chain.scenario import DOLLAR, HOUR, Stage, open_market, set_stage
+from tests.chain.scenario import BITS, DOLLAR, HOUR, Stage, open_market, set_stage
 from tests.custodian.world import BUYER_PUBLIC, World, linear_circuit
 
 SPREAD = [17, -4, 9, 30, 2, 8, -11, 5]
@@ -47,7 +47,7 @@ class Scene:
         self.world.store.put(policy.to_bytes())
         offer = market.create_offer(
             self.stage.owner, self.stage.dataset, price_license=0, price_job=DOLLAR, price_row=1, max_jobs=9,
-            max_rows=1000, duration=24 * HOUR, policy=policy.digest,
+            max_rows=1000, duration=24 * HOUR, policy=policy.digest, **BITS,
         )  # fmt: skip
         self.license = market.buy_license(self.stage.buyer, offer.value).value
 
@@ -89,7 +89,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     )  # fmt: skip
     offer = market.create_offer(
         stage.owner, stage.dataset, price_license=DOLLAR, price_job=DOLLAR, price_row=1, max_jobs=9, max_rows=1000,
-        duration=24 * HOUR, policy=world.manifest.policy.digest,
+        duration=24 * HOUR, policy=world.manifest.policy.digest, **BITS,
     )  # fmt: skip
     license = market.buy_license(stage.buyer, offer.value).value
     seam = MarketChain(market, stage.owner)

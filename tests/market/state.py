@@ -54,6 +54,10 @@ def _assert_datasets(session: Session, market: Market) -> None:
             "tombstoned",
         ):
             assert getattr(row, name) == getattr(record, name), (record.id, name)
+        budget, custody = market.budget(record.id), market.custody(record.id)
+        assert (row.micro_bits, row.reserved) == (budget.micro_bits, budget.reserved), record.id
+        assert (row.custody_bond, row.custody_held) == (custody.bond, custody.held), record.id
+        assert (row.head or ZERO) == market.decision_head(record.id)
 
 
 def _assert_licensing(session: Session, market: Market) -> None:
@@ -62,16 +66,16 @@ def _assert_licensing(session: Session, market: Market) -> None:
     for offer in market.offers():
         row = offers[offer.id]
         for name in ("dataset", "seller", "price_license", "price_job", "price_row", "max_jobs", "max_rows", "duration",
-                     "policy", "active"):  # fmt: skip
+                     "policy", "active", "micro_bits", "licenses_left"):  # fmt: skip
             assert getattr(row, name) == getattr(offer, name), (offer.id, name)
-        assert row.earned_licenses + row.earned_jobs - row.taken - row.collected == market.earnings(offer.id)
+        assert row.earned_licenses + row.earned_jobs - row.collected == market.earnings(offer.id)
     licenses = {row.id: row for row in session.exec(select(tables.LicenseRow))}
     assert len(licenses) == market.license_count()
     for license in market.licenses():
         held = licenses[license.id]
-        for name in ("offer", "dataset", "buyer", "valid_from", "valid_until", "jobs_left", "rows_left"):
+        for name in ("offer", "dataset", "buyer", "valid_from", "valid_until", "jobs_left", "rows_left", "micro_bits"):
             assert getattr(held, name) == getattr(license, name), (license.id, name)
-        assert (held.revoked_at > 0) == license.revoked
+        assert (held.revoked_at > 0, held.settled_at > 0) == (license.revoked, license.settled)
 
 
 def _assert_jobs(session: Session, market: Market) -> None:
@@ -81,7 +85,7 @@ def _assert_jobs(session: Session, market: Market) -> None:
         row = rows[job.id]
         for name in ("license", "dataset", "buyer", "state", "circuit", "first_row", "rows", "sealing_key", "units",
                      "replicas", "deadline", "opened_block", "version", "price", "max_fee", "round", "revealing",
-                     "seed_block", "closed_block", "reason", "approval"):  # fmt: skip
+                     "contested_from", "seed_block", "closed_block", "reason", "approval"):  # fmt: skip
             assert getattr(row, name) == getattr(job, name), (job.id, name)
         if job.state in (JobState.COMPUTED, JobState.SETTLED, JobState.REFUSED):
             assert row.receipt == job.receipt
@@ -89,7 +93,7 @@ def _assert_jobs(session: Session, market: Market) -> None:
         parts = session.exec(
             select(tables.ExecutionRow).where(tables.ExecutionRow.job == job.id).order_by("position")  # type: ignore[arg-type]
         ).all()
-        assert [(p.provider, p.fee, p.receipt or ZERO, p.outcome == "silent") for p in parts] == [
+        assert [(p.provider, p.fee, p.receipt or ZERO, p.outcome in {"silent", "declined"}) for p in parts] == [
             (e.provider, e.fee, e.receipt, e.out) for e in job.executions
         ]
         for part, execution in zip(parts, job.executions, strict=True):
@@ -106,9 +110,10 @@ def _assert_accounts(session: Session, market: Market) -> None:
         except NotFound:
             assert provider.bond == 0
             continue
-        for name in ("bond", "locked", "price", "capacity", "heartbeat", "unbonding", "seat"):
+        for name in ("bond", "locked", "price", "capacity", "heartbeat", "unbonding", "seat", "in_use"):
             assert getattr(provider, name) == getattr(record, name), (provider.address, name)
     totals = session.get(tables.TotalsRow, 1)
     assert totals is not None
     assert totals.jobs == market.job_count()
+    assert totals.burned == market.desk.read("ProviderRegistry", "burned")
     assert totals.paused_until == market.paused_until()

@@ -11,7 +11,7 @@ from app.chain.market import Market
 from app.chain.node import DevNode
 from app.protocol.errors import NotAllowed, Unavailable
 from app.protocol.market import Job, JobState
-from tests.chain.scenario import DOLLAR, HOUR, Stage, digest, open_market, person, set_stage
+from tests.chain.scenario import DOLLAR, HOUR, MICRO, Stage, digest, open_market, person, set_stage
 
 
 class Story:
@@ -27,7 +27,8 @@ class Story:
             (40, self.go_on), (6, self.open), (2, self.buy), (2, self.offer), (1, self.publish), (1, self.renew),
             (1, self.pass_on), (1, self.name_custodian), (1, self.tombstone), (1, self.deactivate), (1, self.revoke),
             (2, self.withdraw), (1, self.heartbeat), (1, self.set_terms), (1, self.unbond), (1, self.take_bond),
-            (3, self.bond), (2, self.wait), (3, self.say),
+            (3, self.bond), (2, self.wait), (3, self.say), (2, self.settle), (2, self.put_down), (1, self.take_back),
+            (1, self.evict),
         ]  # fmt: skip
         weights, choices = zip(*actions, strict=True)
         try:
@@ -57,7 +58,52 @@ class Story:
         market.tombstone(stage.owner, market.dataset_count(), 1, digest("statement"))
         market.revoke_license(stage.owner, market.buy_license(stage.buyer, stage.offer).value)
         market.deactivate_offer(stage.owner, self.offer())
+        self.sell_out()
         self.trouble()
+        self.doubt()
+
+    def sell_out(self) -> None:
+        """An offer of one license, which is revoked and settled."""
+        market, owner = self.market, self.stage.owner
+        license = market.buy_license(self.stage.buyer, self.stage.sell(licenses=1, micro_bits=3 * MICRO))
+        market.revoke_license(owner, license.value)
+        market.settle_license(owner, license.value, MICRO)
+
+    def doubt(self) -> None:
+        """Contests that others decide this way and that, and one that nobody decides; dead seats; a step back."""
+        market, stage = self.market, self.stage
+        assert isinstance(market.node, DevNode)
+        for outcome in ("overturned", "upheld", "left alone"):
+            job = stage.compute(outcome, replicas=1)
+            market.contest(stage.owner, job)
+            if outcome != "left alone":
+                receipt = digest(f"receipt of {outcome}" if outcome == "upheld" else "the truth")
+                stage.answer(job, stage.draw(job), receipt)
+                stage.release(job)
+                continue
+            for _ in range(2):  # four different receipts: one more than an undecided contest pays for
+                stage.answer(job, stage.draw(job), lambda address: digest(f"alone {address}"))
+            self.let_pass(job)
+            market.refuse(stage.owner, job, reason="rank-budget", decision=digest("an undecided contest"))
+        backed_out = stage.open("backed out")
+        market.decline(stage.by_address(stage.draw(backed_out)[0]), backed_out)
+        market.unbond_custodian(stage.owner, stage.dataset, DOLLAR)
+        self.bury()
+
+    def bury(self) -> None:
+        """A provider that fell silent is met by a draw, another is evicted; both come back."""
+        market, stage = self.market, self.stage
+        assert isinstance(market.node, DevNode)
+        market.node.advance(25 * HOUR)
+        quiet, evicted, *others = stage.providers
+        for each in others:
+            market.heartbeat(each)
+        market.evict(stage.buyer, evicted.address)
+        market.compact(stage.buyer, 2)
+        while market.provider(quiet.address).seat:  # a draw of three among four seats meets it, or it comes last
+            stage.draw(stage.open("among the dead", replicas=3))
+        for each in (quiet, evicted):
+            market.heartbeat(each)
 
     def trouble(self) -> None:
         """Executors that disagree, a custodian and executors that stay silent, and what it costs them."""
@@ -105,6 +151,8 @@ class Story:
             self.market.draw(self.stage.buyer, job.id)
         elif job.state is JobState.ASSIGNED:
             self.compute(job)
+        elif self.chance.random() < 0.15:
+            self.market.contest(self.custodian(job.dataset), job.id)
         elif self.chance.random() < 0.3:
             decision = digest(f"refusal {job.id}")
             self.market.refuse(self.custodian(job.dataset), job.id, reason="rank-budget", decision=decision)
@@ -122,6 +170,9 @@ class Story:
             if each.out or int(each.receipt, 16):
                 continue
             if not job.revealing and not int(each.commitment, 16):
+                if self.chance.random() < 0.05:
+                    self.market.decline(provider, job.id)
+                    continue
                 self.market.commit(provider, job.id, receipt, salt)
             if job.revealing:
                 self.market.reveal(provider, job.id, receipt, salt)
@@ -137,8 +188,11 @@ class Story:
 
     def offer(self) -> int:
         dataset = self.dataset()
+        sold = self.market.budget(dataset).micro_bits
+        bits = {"micro_bits": self.chance.choice([MICRO, 8 * MICRO]), "licenses": self.chance.choice([1, 2, 20])}
         sent = self.market.create_offer(
-            self.owner(dataset), dataset, price_license=self.chance.randint(0, 9) * DOLLAR, price_job=DOLLAR,
+            self.owner(dataset), dataset, **bits, budget=sold + self.chance.choice([0, 50 * MICRO]),
+            price_license=self.chance.randint(0, 9) * DOLLAR, price_job=DOLLAR,
             price_row=100, max_jobs=self.chance.choice([1, 20]), max_rows=5000, duration=30 * 24 * HOUR,
             policy=digest(f"policy {self.chance.randint(1, 3)}"),
             beneficiaries=self.chance.choice([(), ((person("a").address, 2500), (person("b").address, 7500))]),
@@ -183,6 +237,22 @@ class Story:
         if self.market.offer_count() > 2:
             offer = self.market.offer(self.chance.randint(1, self.market.offer_count()))
             self.market.deactivate_offer(self.account(offer.seller), offer.id)
+
+    def settle(self) -> None:
+        license = self.market.license(self.chance.randint(1, self.market.license_count()))
+        self.market.settle_license(self.custodian(license.dataset), license.id, self.chance.randint(0, MICRO))
+
+    def put_down(self) -> None:
+        dataset = self.dataset()
+        who = self.owner(dataset)
+        self.market.bond_custodian(who, dataset, self.chance.randint(1, 20) * DOLLAR)
+
+    def take_back(self) -> None:
+        dataset = self.dataset()
+        self.market.unbond_custodian(self.custodian(dataset), dataset, self.chance.randint(1, 9) * DOLLAR)
+
+    def evict(self) -> None:
+        self.market.evict(self.stage.buyer, self.chance.choice(self.stage.providers).address)
 
     def revoke(self) -> None:
         license = self.market.license(self.chance.randint(1, self.market.license_count()))

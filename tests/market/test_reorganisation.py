@@ -29,12 +29,16 @@ def forked(start_anvil: Callable[[], AnvilNode], tmp_path: Path) -> Stage:
 def actions(stage: Stage, branch: str) -> list[Callable[[], object]]:
     """One block each; the two branches change the same rows in other ways."""
     market, other = stage.market, person(branch)
+    stage.market.approve(stage.owner, "JobMarket", 100 * DOLLAR)
     publication = {"manifest": digest(branch), "data_root": digest("root"), "profile": digest("profile"), "rows": 700}
     return [
         lambda: market.set_custodian(stage.owner, stage.dataset, other.address),
         lambda: stage.open(f"job of {branch}"),
         lambda: (market.deny_job if branch == "lost" else market.approve_job)(stage.owner, market.job_count()),
         lambda: market.draw(stage.buyer, market.job_count()),
+        lambda: market.bond_custodian(stage.owner, stage.dataset, len(branch) * DOLLAR),
+        lambda: stage.sell(micro_bits=len(branch), licenses=1),
+        lambda: market.buy_license(stage.buyer, market.offer_count()),
         lambda: market.new_version(stage.owner, stage.dataset, **publication),
         lambda: market.publish_dataset(stage.owner, **publication, custodian=other.address),
         lambda: market.register_provider(stage.providers[0], bond=DOLLAR, price=len(branch), capacity=10**6),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from sqlalchemy import event
 from app.chain.embedded import EmbeddedChain
 from app.chain.market import Market
 from app.market.db.database import Database
-from app.market.db.tables import PlaceRow
+from app.market.db.tables import ExecutionRow, JobRow, PlaceRow, ProviderRow
 from app.market.indexer import listings
 from app.market.indexer.fold import RULES, fold
 from app.market.indexer.happened import Happened
@@ -28,6 +29,8 @@ from app.storage.folder import BlockStore
 from tests.chain.scenario import Stage
 from tests.market.state import assert_mirrors, contents
 from tests.market.story import told
+
+HALVES = (slice(0, 1), slice(1, None))
 
 
 @pytest.fixture
@@ -44,7 +47,26 @@ def history_folder(factory: pytest.TempPathFactory) -> Path:
 def test_the_history_brings_about_every_event_that_has_a_rule(market: Market) -> None:
     """The other tests of this file say something of each rule."""
     seen = {(each.contract, each.name) for each in market.events(market.first_block, market.block_number)}
-    assert RULES.keys() - seen == {("LicenseMarket", "EarningsTaken")}  # declared there, and emitted by jobs alone
+    assert RULES.keys() - seen == {("JobMarket", "DrawContinued")}  # it takes more than 32 seats
+
+
+def test_a_draw_told_in_two_events_is_one_draw(happened: Facts, market: Market) -> None:
+    """Executors found by an earlier call stand where they would stand if one call had found all."""
+    whole, split = (Sheet(lambda _entity, _key: None, Rules.of(market)) for _ in range(2))
+    fold(whole, happened)
+    told: list[Happened] = []
+    for each in happened:
+        if each.name == "JobAssigned" and len(each.args["providers"]) > 1:
+            first, rest = ({name: each.args[name][part] for name in ("providers", "fees")} for part in HALVES)
+            told.append(replace(each, name="DrawContinued", args={"job": each.args["job"], **first}))
+            told.append(replace(each, args=each.args | rest))
+        else:
+            told.append(each)
+    fold(split, told)
+    assert len(told) > len(happened)
+    for entity in (JobRow, ExecutionRow, ProviderRow):
+        rows = [[row.model_dump() for row in sheet.rows(entity)] for sheet in (whole, split)]
+        assert rows[0] == rows[1]
 
 
 def test_the_index_is_what_the_contracts_say(market: Market, database: Database, store: BlockStore) -> None:
@@ -207,6 +229,7 @@ def test_numbers_above_what_a_database_holds_do_not_stop_the_index(
     market.create_offer(
         stage.owner, stage.dataset, price_license=2**80 - 1, price_job=2**72 - 1, price_row=2**64 - 1,
         max_jobs=2**24 - 1, max_rows=2**40 - 1, duration=2**32 - 1, policy="11" * 32,
+        micro_bits=2**32 - 1, licenses=2**32 - 2, budget=2**64 - 1,
     )  # fmt: skip
     stage.open("greedy", units=2**64 - 1)
     market.set_terms(stage.providers[0], price=2**96 - 1, capacity=2**64 - 1)

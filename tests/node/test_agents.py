@@ -9,9 +9,10 @@ import pytest
 
 from app.chain.embedded import EmbeddedChain
 from app.node.keeper import GRACE_SECONDS, keep
+from app.protocol.errors import NotAllowed
 from app.protocol.market import JobState
 from app.provider.pulse import SHARE, Pulse
-from tests.chain.scenario import TERMS, Stage, open_market, person, set_stage
+from tests.chain.scenario import DOLLAR, ETHER, TERMS, Stage, open_market, person, set_stage
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +35,26 @@ def test_signs_of_life_come_when_they_are_due(stage: Stage) -> None:
     assert pulse.beat()
     assert market.provider(provider.address).heartbeat > before
     assert not pulse.beat()
+
+
+def test_a_seat_that_was_lost_is_taken_again(tmp_path: Path) -> None:
+    """After an eviction the next look gives a sign of life; a bond below the floor is said to be one."""
+    chain = EmbeddedChain(tmp_path / "chain.sqlite")
+    stage = set_stage(open_market(chain, tmp_path / "deployment.json"))
+    market, provider, poor = stage.market, stage.providers[0], person("bonded at the floor")
+    chain.fund(poor.address, ETHER)
+    market.faucet(poor, 200 * DOLLAR)
+    market.register_provider(poor, bond=TERMS.stake_floor, price=1, capacity=1)
+    chain.advance(TERMS.heartbeat_window + 1)
+    for each in (provider, poor):
+        market.evict(stage.buyer, each.address)
+    assert Pulse(market, provider).beat()
+    assert market.provider(provider.address).seat
+    with pytest.raises(NotAllowed, match="below the floor"):
+        Pulse(market, poor).beat()
+    market.register_provider(poor, bond=DOLLAR, price=1, capacity=1)
+    assert market.provider(poor.address).seat
+    chain.close()
 
 
 def test_who_does_not_serve_gives_no_sign(stage: Stage) -> None:

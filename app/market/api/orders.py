@@ -54,6 +54,10 @@ class OpenJob(Permitted):
     sealing_key: Annotated[Digest, Field(description="The buyer's X25519 public key.")]
     replicas: Annotated[int, Field(ge=1, le=MAX_REPLICAS)] = 2
     max_fee: Annotated[Units | None, Field(description="For all executors together; by default the market's.")] = None
+    version: Annotated[
+        int | None, Field(ge=1, lt=1 << 16, description="Of the dataset, as quoted; by default the present one.")
+    ] = None
+    content: Annotated[Digest | None, Field(description="What that version binds, as a quote gives it.")] = None
 
 
 class Share(Body):
@@ -74,6 +78,15 @@ class CreateOffer(Account):
     max_rows: Id
     duration: Annotated[int, Field(ge=1, le=CENTURY, description="Seconds.", examples=[2_592_000])]
     policy: Digest
+    licenses: Annotated[int, Field(ge=1, lt=1 << 32, description="Most that are sold.", examples=[7])]
+    micro_bits: Annotated[
+        int | None,
+        Field(ge=1, lt=1 << 32, description="About each person, for each license; by default the policy's."),
+    ] = None
+    budget: Annotated[
+        Units | None,
+        Field(description="Micro-bits about each person over all offers and for good; by default the policy's limit."),
+    ] = None
     beneficiaries: Annotated[tuple[Share, ...], Field(max_length=MAX_SHARES)] = ()
 
 
@@ -87,6 +100,27 @@ class RevokeLicense(Account):
     """About one license."""
 
     license: Id
+
+
+class SettleLicense(Account):
+    """Say what a license that is over was told of a person."""
+
+    license: Id
+    used_micro_bits: Annotated[int, Field(ge=0, lt=1 << 32)]
+
+
+class BondCustodian(Account):
+    """Put something down for a dataset's custodian."""
+
+    dataset: Id
+    amount: Units
+
+
+class UnbondCustodian(Account):
+    """Take back what no open job holds."""
+
+    dataset: Id
+    amount: Units
 
 
 class OnJob(Account):

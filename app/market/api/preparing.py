@@ -10,36 +10,39 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from app.chain.abi import CustomError
 from app.chain.datasets import REGISTRY
-from app.chain.draft import Draft, PermitRequest, split_permit
-from app.chain.entities import RAW_CODEC
+from app.chain.draft import Draft
+from app.chain.entities import RAW_CODEC, content_of
 from app.chain.jobs import JOBS
 from app.chain.licensing import LICENSES
 from app.chain.money import COIN, PAYERS
+from app.chain.reasons import reverted
 from app.execution.facts import check_circuit, load_circuit, load_manifest
+from app.market.api.custody import bond_custodian, contest_job, settle_license, unbond_custodian
+from app.market.api.drafting import after, approve, paying, plain, prepared
 from app.market.api.orders import (
     Account,
+    BondCustodian,
     BuyLicense,
     CreateOffer,
     Faucet,
     OnJob,
     OnOffer,
     OpenJob,
-    Permit,
-    Permitted,
     Prepared,
     Publish,
     RevokeLicense,
-    Transaction,
-    TypedPermit,
-    WalletRequest,
+    SettleLicense,
+    UnbondCustodian,
     Withdraw,
 )
 from app.market.api.parts import Backend
+from app.protocol.bits import in_words, person_limit
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import NotAllowed, NotFound
 from app.protocol.manifest import read_manifest
-from app.protocol.market import Approval, Job, check_use
+from app.protocol.market import Approval, DatasetRecord, Job, check_use
 from app.protocol.receipt import OutputPolicy
 from app.storage.cid import digest_to_cid
 from fhe.cost import cost
@@ -54,8 +57,9 @@ def buy_license(here: Backend, order: BuyLicense) -> Prepared:
         f"You buy a license for dataset {terms.dataset} under offer {terms.id}.",
         f"It costs {here.coin.text(terms.price_license)}, paid now to the offer's beneficiaries.",
         f"It allows {terms.max_jobs:,} jobs on {terms.max_rows:,} rows in all, for {days:g} days from the purchase.",
+        f"It is guaranteed {in_words(terms.micro_bits)} bits about each person; no other buyer can use them up.",
     )
-    return _paying(here, order, "buy-license", said, LICENSES, terms.price_license, "buy", terms.id)
+    return paying(here, order, "buy-license", said, LICENSES, terms.price_license, "buy", terms.id)
 
 
 def open_job(here: Backend, order: OpenJob) -> Prepared:
@@ -73,10 +77,13 @@ def open_job(here: Backend, order: OpenJob) -> Prepared:
         if order.max_fee is not None
         else market.quote_fee(held.id, units, order.replicas, order.account)
     )
+    quoted = (order.version or record.version, order.content or content_of(record))
+    _check_open(here, record, quoted, fee)
     price = terms.price_job + terms.price_row * order.rows
     text = here.coin.text
     said = (
         f"You open a job on rows {order.first_row:,} to {order.first_row + order.rows - 1:,} of dataset {record.id}.",
+        f"It is for version {record.version} of it: if the owner publishes another before, nothing is paid.",
         f"It runs under license {held.id}.",
         f"{text(price + fee)} is held in escrow: {text(price)} for the owner when the result is released.",
         f"The rest, {text(fee)}, is for {order.replicas} executors. What they do not earn comes back to you.",
@@ -92,8 +99,27 @@ def open_job(here: Backend, order: OpenJob) -> Prepared:
         units,
         order.replicas,
         fee,
+        *quoted,
     )
-    return _paying(here, order, "open-job", said, JOBS, price + fee, "open", terms_of_job)
+    return paying(here, order, "open-job", said, JOBS, price + fee, "open", terms_of_job)
+
+
+def _check_open(here: Backend, record: DatasetRecord, quoted: tuple[int, str], fee: int) -> None:
+    """What the contract would say before a permit is signed for nothing. Errors: Reverted."""
+    if quoted != (record.version, content_of(record)):
+        raise reverted(CustomError("OrderOutdated", {"dataset": record.id, "version": record.version}))
+    custody = here.market.custody(record.id)
+    if fee > custody.bond - custody.held:
+        free = {"dataset": record.id, "free": custody.bond - custody.held, "needed": fee}
+        raise reverted(CustomError("CustodianNotBonded", free))
+
+
+def usual_budget(here: Backend, dataset: int, policy: OutputPolicy) -> int:
+    """Micro-bits about each person that a dataset sells where its owner does not say: those of the policy, and never
+    less than before. Errors: NotFound, BadDocument, Unavailable.
+    """
+    codebook = load_manifest(here.store, here.market.dataset(dataset)).codebook
+    return max(person_limit(policy, codebook), here.market.budget(dataset).micro_bits)
 
 
 def create_offer(here: Backend, order: CreateOffer) -> Prepared:
@@ -105,22 +131,28 @@ def create_offer(here: Backend, order: CreateOffer) -> Prepared:
         raise NotAllowed(f"The shares add up to {whole} basis points.", "Let them add up to 10,000.")
     prices = (int(order.price_license), int(order.price_job), int(order.price_row))
     limits = (order.max_jobs, order.max_rows, order.duration)
+    bits = policy.micro_bits_per_license if order.micro_bits is None else order.micro_bits
+    budget = usual_budget(here, order.dataset, policy) if order.budget is None else int(order.budget)
+    reserved, taken = here.market.budget(order.dataset).reserved, bits * order.licenses
     said = (
         f"You offer licenses for dataset {order.dataset}.",
         f"They cost {text(prices[0])} a license, {text(prices[1])} a job and {text(prices[2])} a row.",
         f"Each allows {order.max_jobs:,} jobs on {order.max_rows:,} rows in all, for {order.duration / 86_400:g} days.",
         f"Jobs may release: {policy.release}. The policy is {order.policy}.",
+        f"At most {order.licenses:,} are sold. Each is guaranteed {in_words(bits)} bits about each person.",
+        f"The dataset sells {in_words(budget)} bits about each person over all offers; this can grow and never shrink.",
+        f"Offers and licenses have taken {in_words(reserved)} of them, and this one takes {in_words(taken)}.",
         *(f"{share.account} gets {share.basis_points / 100:g} % of the earnings." for share in order.beneficiaries),
     )
     shares = [(share.account, share.basis_points) for share in order.beneficiaries]
-    return _plain(
+    return plain(
         here,
         order,
         "create-offer",
         said,
         LICENSES,
         "createOffer",
-        (order.dataset, *prices, *limits, order.policy),
+        (order.dataset, *prices, *limits, order.policy, bits, order.licenses, budget),
         shares,
     )
 
@@ -128,8 +160,11 @@ def create_offer(here: Backend, order: CreateOffer) -> Prepared:
 def deactivate_offer(here: Backend, order: OnOffer) -> Prepared:
     """Errors: NotFound, Reverted."""
     terms = here.market.offer(order.offer)
-    said = (f"You close offer {terms.id} for dataset {terms.dataset}. Licenses that were sold stay valid.",)
-    return _plain(here, order, "deactivate-offer", said, LICENSES, "deactivate", terms.id)
+    said = (
+        f"You close offer {terms.id} for dataset {terms.dataset}. Licenses that were sold stay valid.",
+        f"The bits of the {terms.licenses_left:,} that were not sold are for sale again.",
+    )
+    return plain(here, order, "deactivate-offer", said, LICENSES, "deactivate", terms.id)
 
 
 def revoke_license(here: Backend, order: RevokeLicense) -> Prepared:
@@ -141,9 +176,9 @@ def revoke_license(here: Backend, order: RevokeLicense) -> Prepared:
         f"You pay {here.coin.text(refund)} to its holder for what is unused.",
     )
     first = (
-        () if refund <= here.market.allowance(order.account, LICENSES) else (_approve(here, order, LICENSES, refund),)
+        () if refund <= here.market.allowance(order.account, LICENSES) else (approve(here, order, LICENSES, refund),)
     )
-    return _after(here, order, "revoke-license", said, first, LICENSES, "revoke", held.id)
+    return after(here, order, "revoke-license", said, first, LICENSES, "revoke", held.id)
 
 
 def withdraw(here: Backend, order: Withdraw) -> Prepared:
@@ -168,7 +203,7 @@ def withdraw(here: Backend, order: Withdraw) -> Prepared:
             said.append(f"You withdraw {here.coin.text(owed)}{also} from the {payer} contract.")
     if not drafts:
         raise NotAllowed("This account has nothing to withdraw.", "Wait until a license is sold or a job settles.")
-    return _prepared("withdraw", account, tuple(said), drafts)
+    return prepared("withdraw", account, tuple(said), drafts)
 
 
 def publish(here: Backend, order: Publish) -> Prepared:
@@ -181,7 +216,7 @@ def publish(here: Backend, order: Publish) -> Prepared:
     if order.dataset is None:
         custodian = order.custodian or order.account
         said = (f"You publish a dataset, {what}", f"The account {custodian} will release or refuse its results.")
-        return _plain(here, order, "publish", said, REGISTRY, "publish", *digests, custodian)
+        return plain(here, order, "publish", said, REGISTRY, "publish", *digests, custodian)
     record = here.market.dataset(order.dataset)
     if table.epoch not in (record.epoch, record.epoch + 1):
         raise NotAllowed(
@@ -195,13 +230,13 @@ def publish(here: Backend, order: Publish) -> Prepared:
         "Jobs that are open go on with the version they name.",
     )
     function = "newEpoch" if fresh else "newVersion"
-    return _plain(here, order, "publish", replaced, REGISTRY, function, record.id, *digests)
+    return plain(here, order, "publish", replaced, REGISTRY, function, record.id, *digests)
 
 
 def draw_job(here: Backend, order: OnJob) -> Prepared:
     """Errors: NotFound, Reverted."""
     job = here.market.job(order.job)
-    return _plain(here, order, "draw-job", (f"You draw the executors of job {job.id}.",), JOBS, "draw", job.id)
+    return plain(here, order, "draw-job", (f"You draw the executors of job {job.id}.",), JOBS, "draw", job.id)
 
 
 def approve_job(here: Backend, order: OnJob) -> Prepared:
@@ -212,7 +247,7 @@ def approve_job(here: Backend, order: OnJob) -> Prepared:
         "Your custodian still holds it to the policy and the budgets, and releases it then or refuses it.",
         "Everybody can see this word, and it cannot be taken back.",
     )
-    return _plain(here, order, "approve-job", said, JOBS, "approve", job.id)
+    return plain(here, order, "approve-job", said, JOBS, "approve", job.id)
 
 
 def deny_job(here: Backend, order: OnJob) -> Prepared:
@@ -223,7 +258,7 @@ def deny_job(here: Backend, order: OnJob) -> Prepared:
         "Your custodian refuses it once it is computed. The buyer then has the price of the job back.",
         "Everybody can see this word, and it cannot be taken back.",
     )
-    return _plain(here, order, "deny-job", said, JOBS, "deny", job.id)
+    return plain(here, order, "deny-job", said, JOBS, "deny", job.id)
 
 
 def _unanswered(here: Backend, order: OnJob) -> Job:
@@ -247,7 +282,7 @@ def expire_job(here: Backend, order: OnJob) -> Prepared:
     """Errors: NotFound, Reverted."""
     job = here.market.job(order.job)
     said = (f"You move job {job.id} on: the deadline of its state ({job.state.name.lower()}) has passed.",)
-    return _plain(here, order, "expire-job", said, JOBS, "expire", job.id)
+    return plain(here, order, "expire-job", said, JOBS, "expire", job.id)
 
 
 def faucet(here: Backend, order: Faucet) -> Prepared:
@@ -256,94 +291,7 @@ def faucet(here: Backend, order: Faucet) -> Prepared:
         raise NotAllowed("This market's token has no faucet.", "Get some of the token elsewhere.")
     amount = int(order.amount)
     said = (f"You mint {here.coin.text(amount)} of test money for yourself.",)
-    return _plain(here, order, "faucet", said, COIN, "faucet", order.account, amount)
-
-
-def _paying(
-    here: Backend,
-    order: Permitted,
-    action: str,
-    said: tuple[str, ...],
-    contract: str,
-    amount: int,
-    function: str,
-    *args: Any,
-) -> Prepared:
-    """A call that takes `amount` from the account: by an allowance that is there, an approval, or a permit."""
-    if amount <= here.market.allowance(order.account, contract):
-        return _plain(here, order, action, said, contract, function, *args)
-    if order.approval:
-        return _after(here, order, action, said, (_approve(here, order, contract, amount),), contract, function, *args)
-    leave = f"You let the {contract} contract take {here.coin.text(amount)} of your tokens, and no more."
-    if order.permit is None:
-        request = here.drafter.permit(order.account, contract, amount)
-        return _prepared(action, order.account, (*said, leave), (), request)
-    permit = _split(order.permit)
-    return _plain(here, order, action, (*said, leave), contract, f"{function}WithPermit", *args, *permit)
-
-
-def _plain(
-    here: Backend, order: Account, action: str, said: tuple[str, ...], contract: str, function: str, *args: Any
-) -> Prepared:
-    return _prepared(action, order.account, said, [here.drafter.draft(order.account, contract, function, *args)])
-
-
-def _after(
-    here: Backend,
-    order: Account,
-    action: str,
-    said: tuple[str, ...],
-    first: tuple[Draft, ...],
-    contract: str,
-    function: str,
-    *args: Any,
-) -> Prepared:
-    last = here.drafter.draft(order.account, contract, function, *args, after=len(first))
-    return _prepared(action, order.account, said, (*first, last))
-
-
-def _approve(here: Backend, order: Account, contract: str, amount: int) -> Draft:
-    return here.drafter.draft(order.account, COIN, "approve", here.market.desk.address(contract), amount)
-
-
-def _split(permit: Permit) -> tuple[Any, ...]:
-    return split_permit(permit.deadline, permit.signature)
-
-
-def _prepared(
-    action: str, account: str, said: tuple[str, ...], drafts: Any, permit: PermitRequest | None = None
-) -> Prepared:
-    return Prepared(
-        action=action,
-        account=account,
-        summary=said,
-        permit=None
-        if permit is None
-        else TypedPermit(
-            spender=permit.spender, amount=permit.amount, deadline=permit.deadline, typed_data=permit.typed_data
-        ),
-        transactions=tuple(_transaction(draft) for draft in drafts),
-    )
-
-
-def _transaction(draft: Draft) -> Transaction:
-    return Transaction(
-        contract=draft.contract,
-        function=draft.function,
-        gas=draft.gas,
-        cost=None if draft.gas is None else draft.gas * draft.max_fee,
-        request=WalletRequest(
-            sender=draft.sender,
-            to=draft.to,
-            data="0x" + draft.data.hex(),
-            value=hex(draft.value),
-            chainId=hex(draft.chain_id),
-            nonce=hex(draft.nonce),
-            gas=None if draft.gas is None else hex(draft.gas),
-            maxFeePerGas=hex(draft.max_fee),
-            maxPriorityFeePerGas=hex(draft.tip),
-        ),
-    )
+    return plain(here, order, "faucet", said, COIN, "faucet", order.account, amount)
 
 
 Prepare = Callable[[Backend, Any], Prepared]
@@ -359,6 +307,10 @@ ACTIONS: dict[str, tuple[Prepare, type[Account], str]] = {
     "approve-job": (approve_job, OnJob, "Say yes to the release of a job's result, as the dataset's owner."),
     "deny-job": (deny_job, OnJob, "Say no to the release of a job's result, as the dataset's owner."),
     "expire-job": (expire_job, OnJob, "Move a job on whose deadline has passed; anyone may."),
+    "contest-job": (contest_job, OnJob, "Have others compute a job again, as the dataset's custodian."),
+    "bond-custodian": (bond_custodian, BondCustodian, "Add to what answers for a custodian's silence; anyone may."),
+    "unbond-custodian": (unbond_custodian, UnbondCustodian, "Take back a custodian's bond that no open job holds."),
+    "settle-license": (settle_license, SettleLicense, "Give back to a dataset what a license did not use."),
     "faucet": (faucet, Faucet, "Mint test tokens, where the market's token is the test token."),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from app.chain.entities import content_of
 from app.client.quote import quote
 from app.custodian.explain import explain
 from app.execution.facts import check_circuit, load_manifest
@@ -88,6 +89,7 @@ class QuoteReport(Reply):
 
     dataset: int
     version: int
+    content: str  # what this version binds; an order names both, and is refused once the dataset has moved on
     offer: int | None
     policy: str  # digest
     rows: int
@@ -149,6 +151,7 @@ def quote_circuit(
     return QuoteReport(
         dataset=dataset,
         version=record.version,
+        content=content_of(record),
         offer=offer,
         policy=policy.digest,
         rows=rows,

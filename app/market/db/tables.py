@@ -154,6 +154,11 @@ class DatasetRow(Table, table=True):
     licenses: int = 0  # ever sold
     jobs: int = 0  # ever opened
     jobs_settled: int = 0
+    micro_bits: int = Field(default=0, sa_type=AmountText)  # about one person, that it sells over all its offers
+    reserved: int = Field(default=0, sa_type=AmountText)  # of them, by offers and licenses
+    custody_bond: int = Field(default=0, sa_type=AmountText)  # what answers for its custodian's silence
+    custody_held: int = Field(default=0, sa_type=AmountText)  # of it, by open jobs
+    head: str = ""  # of the custodian's answers
     published_at: int
     published_tx: str
     updated_at: int
@@ -194,10 +199,11 @@ class OfferRow(Table, table=True):
     policy: str = Field(index=True)
     shares: str = Field(sa_type=Text)  # JSON: [[account, basis points], ...]; [] means that the seller takes all
     active: bool = True
-    licenses: int = 0
+    micro_bits: int  # about one person, that each license guarantees
+    licenses: int = 0  # sold
+    licenses_left: int
     earned_licenses: int = Field(default=0, sa_type=AmountText)
     earned_jobs: int = Field(default=0, sa_type=AmountText)
-    taken: int = Field(default=0, sa_type=AmountText)
     collected: int = Field(default=0, sa_type=AmountText)
     created_at: int
     tx: str
@@ -217,6 +223,9 @@ class LicenseRow(Table, table=True):
     jobs_left: int
     rows_left: int
     price: int = Field(sa_type=AmountText)
+    micro_bits: int  # about one person, that it is guaranteed
+    settled_at: int = 0  # when what it did not use returned to the dataset, and what it had used
+    used_micro_bits: int = 0
     revoked_at: int = 0
     refund: int = Field(default=0, sa_type=AmountText)
     tx: str
@@ -253,6 +262,7 @@ class JobRow(Table, table=True):
     revealing: bool = False
     seed_block: int
     executors: int = 0  # drawn so far
+    contested_from: int = 0  # of them, when the custodian contested their result; 0 if it did not
     deadline: int  # of the present state and phase; 0 once it is over
     receipt: str = ""
     sealed: str = ""
@@ -263,6 +273,7 @@ class JobRow(Table, table=True):
     approval_at: int = 0
     approval_tx: str = ""
     fees: int = Field(default=0, sa_type=AmountText)
+    penalty: int = Field(default=0, sa_type=AmountText)  # of the custodian's bond
     refunded: int = Field(default=0, sa_type=AmountText)
     opened_block: int
     opened_tx: str
@@ -276,7 +287,10 @@ class JobRow(Table, table=True):
 
 
 class ExecutionRow(Table, table=True):
-    """One drawn executor's part in a job. `outcome`: "", agreed, disagreed, silent or unpaid (the job failed)."""
+    """One drawn executor's part in a job.
+
+    `outcome`: "", agreed, disagreed, silent, declined, or unpaid (the job came to nothing, or did without it).
+    """
 
     __tablename__ = "executions"
     __table_args__ = (Index("ix_executions_provider", "provider", "job"),)
@@ -306,6 +320,7 @@ class ProviderRow(Table, table=True):
     locked: int = Field(default=0, sa_type=AmountText)
     price: int = Field(default=0, sa_type=AmountText)
     capacity: int = Field(default=0, sa_type=AmountText)
+    in_use: int = Field(default=0, sa_type=AmountText)  # units of the jobs that hold a stake of it
     heartbeat: int = 0
     unbonding: int = 0
     seat: int = 0
@@ -314,7 +329,7 @@ class ProviderRow(Table, table=True):
     agreed: int = 0
     disagreed: int = 0
     silent: int = 0
-    unpaid: int = 0
+    unpaid: int = 0  # times that it neither earned nor lost anything
     earned: int = Field(default=0, sa_type=AmountText)
     slashed: int = Field(default=0, sa_type=AmountText)
     since: int
@@ -354,6 +369,7 @@ class TotalsRow(Table, table=True):
     volume: int = Field(default=0, sa_type=AmountText)
     fees: int = Field(default=0, sa_type=AmountText)
     slashed: int = Field(default=0, sa_type=AmountText)
+    burned: int = Field(default=0, sa_type=AmountText)  # of what was slashed: nobody got it
     paused_until: int = 0
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from app.chain.entities import word_to_reason
+from app.chain.entities import next_head, word_to_reason
 from app.market.db.tables import DatasetRow, ExecutionRow, JobRow, LicenseRow, ProviderRow, TotalsRow
 from app.market.indexer.fold_datasets import TOTALS
 from app.market.indexer.fold_licensing import credit, paid
 from app.market.indexer.happened import Happened, Rule
 from app.market.indexer.sheet import Sheet
 from app.market.text import clean
-from app.protocol.market import Approval, JobState
+from app.protocol.market import ZERO, Approval, JobState
 
 
 def _job(sheet: Sheet, each: Happened) -> JobRow:
@@ -28,7 +28,9 @@ def _execution(sheet: Sheet, each: Happened) -> ExecutionRow:
 def opened(sheet: Sheet, each: Happened) -> None:
     """A job was funded; executors can be drawn from the block after the next on."""
     said = each.args
-    sheet.edit(DatasetRow, said["dataset"]).jobs += 1
+    dataset = sheet.edit(DatasetRow, said["dataset"])
+    dataset.jobs += 1
+    dataset.custody_held += said["maxFee"]
     sheet.edit(TotalsRow, TOTALS).jobs += 1
     sheet.add(
         JobRow(
@@ -63,9 +65,15 @@ def armed(sheet: Sheet, each: Happened) -> None:
 
 
 def assigned(sheet: Sheet, each: Happened) -> None:
-    """Executors were drawn, and hold a stake each."""
+    """All executors were drawn."""
+    continued(sheet, each)
     job = _job(sheet, each)
     job.state, job.revealing, job.deadline, job.assigned_at = JobState.ASSIGNED, False, each.args["commitBy"], each.at
+
+
+def continued(sheet: Sheet, each: Happened) -> None:
+    """Executors were drawn, and hold a stake each; more are to be found by another call."""
+    job = _job(sheet, each)
     for position, (address, fee) in enumerate(
         zip(each.args["providers"], each.args["fees"], strict=True), job.executors
     ):
@@ -73,7 +81,15 @@ def assigned(sheet: Sheet, each: Happened) -> None:
         provider = sheet.edit(ProviderRow, address)
         provider.drawn += 1
         provider.locked += sheet.rules.stake(fee)
+        provider.in_use += job.units
     job.executors += len(each.args["providers"])
+
+
+def bounty(sheet: Sheet, each: Happened) -> None:
+    """Who drew met seats without a sign of life, which pay for the gas."""
+    job, caller, amount = _job(sheet, each), each.args["caller"], each.args["amount"]
+    credit(sheet, each, caller, amount)
+    paid(sheet, each, "bounty", caller, amount, offer=job.offer, job=job.id)
 
 
 def committed(sheet: Sheet, each: Happened) -> None:
@@ -94,10 +110,19 @@ def revealed(sheet: Sheet, each: Happened) -> None:
     execution.receipt, execution.revealed_at = each.args["receipt"], each.at
 
 
+def declined(sheet: Sheet, each: Happened) -> None:
+    """It stepped back before committing; its stake is free."""
+    execution = _execution(sheet, each)
+    execution.outcome = "declined"
+    sheet.edit(ProviderRow, execution.provider).unpaid += 1
+    _let_go(sheet, execution)
+
+
 def executor_slashed(sheet: Sheet, each: Happened) -> None:
     """It was silent, or showed another digest than the agreed one. Its bond is `fold_providers.slashed`'s business."""
     execution = _execution(sheet, each)
     provider = sheet.edit(ProviderRow, execution.provider)
+    provider.in_use -= sheet.get(JobRow, execution.job).units
     execution.slashed = each.args["amount"]
     if each.args["silent"]:
         execution.outcome = "silent"
@@ -109,7 +134,7 @@ def executor_slashed(sheet: Sheet, each: Happened) -> None:
 
 
 def executor_paid(sheet: Sheet, each: Happened) -> None:
-    """It showed the agreed digest; its stake is free."""
+    """Its digest is the job's result; its stake is free."""
     execution, amount = _execution(sheet, each), each.args["amount"]
     execution.outcome, execution.paid = "agreed", amount
     job = _job(sheet, each)
@@ -117,7 +142,7 @@ def executor_paid(sheet: Sheet, each: Happened) -> None:
     provider = sheet.edit(ProviderRow, execution.provider)
     provider.agreed += 1
     provider.earned += amount
-    provider.locked -= sheet.rules.stake(execution.fee)
+    _let_go(sheet, execution)
     sheet.edit(TotalsRow, TOTALS).fees += amount
     credit(sheet, each, provider.address, amount)
     paid(sheet, each, "fee", provider.address, amount, offer=job.offer, job=job.id)
@@ -128,6 +153,15 @@ def disputed(sheet: Sheet, each: Happened) -> None:
     job = _job(sheet, each)
     job.state, job.revealing, job.round = JobState.DISPUTED, False, each.args["round"]
     job.seed_block, job.deadline = each.args["seedBlock"], each.at + sheet.rules.draw_window
+
+
+def contested(sheet: Sheet, each: Happened) -> None:
+    """The custodian found another result than the agreed one: others are drawn, and decide."""
+    job = _job(sheet, each)
+    job.state, job.revealing, job.round, job.receipt = JobState.DISPUTED, False, 0, ""
+    job.seed_block, job.deadline = each.args["seedBlock"], each.at + sheet.rules.draw_window
+    job.contested_from = job.executors
+    sheet.edit(DatasetRow, job.dataset).custody_held += _contest_hold(job)
 
 
 def computed(sheet: Sheet, each: Happened) -> None:
@@ -151,36 +185,56 @@ def released(sheet: Sheet, each: Happened) -> None:
     """The sealed result is out."""
     job = _job(sheet, each)
     job.state, job.released_at = JobState.RELEASED, each.at
-    job.sealed, job.decision = each.args["sealedDigest"], each.args["decision"]
+    job.sealed = each.args["sealedDigest"]
+    _decided(sheet, each, job)
 
 
 def settled(sheet: Sheet, each: Happened) -> None:
-    """Everyone's share can be withdrawn."""
+    """Everyone's share can be withdrawn. The executors' fees and stakes were named before."""
     job = _closed(sheet, each, JobState.SETTLED)
+    _unpaid(sheet, _waiting(sheet, job))
     sheet.edit(DatasetRow, job.dataset).jobs_settled += 1
 
 
 def refused(sheet: Sheet, each: Happened) -> None:
-    """The owner's policy said no."""
+    """The owner's policy said no. The executors' fees and stakes are named after."""
     job = _closed(sheet, each, JobState.REFUSED)
-    job.reason, job.decision = clean(word_to_reason(each.args["reason"]), 32), each.args["decision"]
+    job.reason = clean(word_to_reason(each.args["reason"]), 32)
+    _decided(sheet, each, job)
+    _unpaid(sheet, without_fee(job, _waiting(sheet, job)))
 
 
 def expired(sheet: Sheet, each: Happened) -> None:
-    """Somebody missed a deadline. No executor holds a stake in the two stages from which this comes."""
-    _closed(sheet, each, JobState.EXPIRED)
+    """The draw found nobody in time, or the custodian was silent. Fees and stakes were named before."""
+    _unpaid(sheet, _waiting(sheet, _closed(sheet, each, JobState.EXPIRED)))
 
 
 def failed(sheet: Sheet, each: Happened) -> None:
     """No majority could be found: nobody is paid, and the stakes of all who were not silent are free."""
-    job = _closed(sheet, each, JobState.FAILED)
-    for place in range(job.executors):
-        execution = sheet.edit(ExecutionRow, job.id, place)
-        if execution.outcome != "silent":
-            execution.outcome = "unpaid"
-            provider = sheet.edit(ProviderRow, execution.provider)
-            provider.unpaid += 1
-            provider.locked -= sheet.rules.stake(execution.fee)
+    _unpaid(sheet, _waiting(sheet, _closed(sheet, each, JobState.FAILED)))
+
+
+def penalized(sheet: Sheet, each: Happened) -> None:
+    """The custodian's bond paid for its silence, or for a contest that did not overturn the result."""
+    dataset, amount = sheet.edit(DatasetRow, each.args["dataset"]), each.args["amount"]
+    dataset.custody_bond -= amount
+    _job(sheet, each).penalty += amount
+    paid(sheet, each, "penalty", dataset.custodian, amount, job=each.args["job"], dataset=dataset.id)
+
+
+def custodian_bonded(sheet: Sheet, each: Happened) -> None:
+    """More answers for a custodian's silence."""
+    dataset, amount = sheet.edit(DatasetRow, each.args["dataset"]), each.args["amount"]
+    dataset.custody_bond += amount
+    paid(sheet, each, "custody", each.args["by"], amount, dataset=dataset.id)
+
+
+def custodian_unbonded(sheet: Sheet, each: Happened) -> None:
+    """A part of a custodian's bond that no job held became a claim."""
+    dataset, amount = sheet.edit(DatasetRow, each.args["dataset"]), each.args["amount"]
+    dataset.custody_bond -= amount
+    credit(sheet, each, each.args["by"], amount)
+    paid(sheet, each, "custody-back", each.args["by"], amount, dataset=dataset.id)
 
 
 def refunded(sheet: Sheet, each: Happened) -> None:
@@ -211,19 +265,79 @@ def _closed(sheet: Sheet, each: Happened, state: JobState) -> JobRow:
     job = _job(sheet, each)
     job.state, job.revealing, job.deadline = state, False, 0
     job.closed_at, job.closed_block = each.at, each.block
+    held = job.max_fee + (_contest_hold(job) if job.contested_from else 0)
+    sheet.edit(DatasetRow, job.dataset).custody_held -= held
     return job
+
+
+def _decided(sheet: Sheet, each: Happened, job: JobRow) -> None:
+    """One more answer in the dataset's chain of them."""
+    job.decision = each.args["decision"]
+    dataset = sheet.edit(DatasetRow, job.dataset)
+    dataset.head = next_head(dataset.head or ZERO, job.id, job.decision)
+
+
+def _contest_hold(job: JobRow) -> int:
+    """What a contest holds of the custodian's bond: Custody._contestHold."""
+    return (job.replicas + 1) * (job.max_fee // job.replicas)
+
+
+def _let_go(sheet: Sheet, execution: ExecutionRow) -> None:
+    """End the job's hold on an executor."""
+    provider = sheet.edit(ProviderRow, execution.provider)
+    provider.locked -= sheet.rules.stake(execution.fee)
+    provider.in_use -= sheet.get(JobRow, execution.job).units
+
+
+def _waiting(sheet: Sheet, job: JobRow) -> list[ExecutionRow]:
+    """The executors of whom nothing was said yet, in the order of the draws."""
+    parts = (sheet.get(ExecutionRow, job.id, place) for place in range(job.executors))
+    return [part for part in parts if not part.outcome]
+
+
+def _unpaid(sheet: Sheet, parts: list[ExecutionRow]) -> None:
+    """Their stakes are free, without an event that says so."""
+    for part in parts:
+        execution = sheet.edit(ExecutionRow, part.job, part.position)
+        execution.outcome = "unpaid"
+        sheet.edit(ProviderRow, execution.provider).unpaid += 1
+        _let_go(sheet, execution)
+
+
+def without_fee(job: JobRow, parts: list[ExecutionRow]) -> list[ExecutionRow]:
+    """Executors that are neither paid nor slashed at a job's end, as Settlement._payWinners finds them.
+
+    They showed nothing, since a contest ended while they were still being drawn; or an undecided contest had called
+    more than it pays for.
+    """
+    shown = [part for part in parts if part.receipt]
+    winners = shown
+    if job.contested_from:
+        receipts = [part.receipt for part in shown]
+        best = max(receipts, key=receipts.count)  # the first of equally frequent ones
+        if receipts.count(best) > job.replicas:
+            winners = [part for part in shown if part.receipt == best]
+        else:
+            early = [part.receipt for part in shown if part.position < job.contested_from]
+            first = max(early, key=early.count)
+            winners = [part for part in shown if part.position >= job.contested_from or part.receipt == first]
+    return [part for part in parts if not part.receipt] + winners[2 * job.replicas + 1 :]
 
 
 RULES: Mapping[str, Rule] = {
     "JobOpened": opened,
     "DrawArmed": armed,
+    "DrawContinued": continued,
     "JobAssigned": assigned,
+    "EvictionPaid": bounty,
     "Committed": committed,
     "RevealsOpen": reveals_open,
+    "Declined": declined,
     "Revealed": revealed,
     "ExecutorSlashed": executor_slashed,
     "PaymentReleased": executor_paid,
     "JobDisputed": disputed,
+    "JobContested": contested,
     "JobComputed": computed,
     "JobApproved": approved,
     "JobDenied": denied,
@@ -233,6 +347,9 @@ RULES: Mapping[str, Rule] = {
     "JobExpired": expired,
     "JobFailed": failed,
     "Refunded": refunded,
+    "CustodianPenalized": penalized,
+    "CustodianBonded": custodian_bonded,
+    "CustodianUnbonded": custodian_unbonded,
     "Paused": paused,
     "Unpaused": unpaused,
 }

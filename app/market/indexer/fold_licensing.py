@@ -37,6 +37,8 @@ def created(sheet: Sheet, each: Happened) -> None:
             duration=terms["duration"],
             policy=terms["policy"],
             shares=json.dumps([[share["account"], share["basisPoints"]] for share in each.args["shares"]]),
+            micro_bits=terms["microBits"],
+            licenses_left=terms["licenses"],
             created_at=each.at,
             tx=each.tx,
         )
@@ -44,14 +46,16 @@ def created(sheet: Sheet, each: Happened) -> None:
 
 
 def deactivated(sheet: Sheet, each: Happened) -> None:
-    """An offer sells no more."""
-    sheet.edit(OfferRow, each.args["offer"]).active = False
+    """An offer sells no more: it was closed, or its last license is being sold."""
+    offer = sheet.edit(OfferRow, each.args["offer"])
+    offer.active, offer.licenses_left = False, 0
 
 
 def bought(sheet: Sheet, each: Happened) -> None:
-    """A license was sold."""
+    """A license was sold. That an offer is sold out is said before."""
     offer = sheet.edit(OfferRow, each.args["offer"])
     offer.licenses += 1
+    offer.licenses_left -= offer.active
     sheet.edit(DatasetRow, offer.dataset).licenses += 1
     sheet.edit(TotalsRow, TOTALS).licenses += 1
     sheet.add(
@@ -65,6 +69,7 @@ def bought(sheet: Sheet, each: Happened) -> None:
             jobs_left=offer.max_jobs,
             rows_left=offer.max_rows,
             price=each.args["price"],
+            micro_bits=offer.micro_bits,
             tx=each.tx,
         )
     )
@@ -84,6 +89,22 @@ def revoked(sheet: Sheet, each: Happened) -> None:
     paid(sheet, each, "refund", license.buyer, license.refund, offer=license.offer, license=license.id)
 
 
+def settled(sheet: Sheet, each: Happened) -> None:
+    """What a license did not use returned to the dataset's budget."""
+    license = sheet.edit(LicenseRow, each.args["license"])
+    license.settled_at, license.used_micro_bits = each.at, each.args["used"]
+
+
+def budgeted(sheet: Sheet, each: Happened) -> None:
+    """A dataset sells more bits about each person than before."""
+    sheet.edit(DatasetRow, each.args["dataset"]).micro_bits = each.args["budget"]
+
+
+def reserved(sheet: Sheet, each: Happened) -> None:
+    """What offers and licenses have taken of a dataset's budget."""
+    sheet.edit(DatasetRow, each.args["dataset"]).reserved = each.args["reserved"]
+
+
 def earned(sheet: Sheet, each: Happened) -> None:
     """An offer earned by a license (the license market says so) or by a job (the job market)."""
     amount = each.args["amount"]
@@ -98,13 +119,6 @@ def earned(sheet: Sheet, each: Happened) -> None:
         offer.earned_jobs += amount
         day.jobs += amount
         paid(sheet, each, "job", "", amount, offer=offer.id)
-
-
-def taken(sheet: Sheet, each: Happened) -> None:
-    """Earnings were taken back for a release that never came."""
-    offer = sheet.edit(OfferRow, each.args["offer"])
-    offer.taken += each.args["amount"]
-    paid(sheet, each, "taken", "", each.args["amount"], offer=offer.id)
 
 
 def collected(sheet: Sheet, each: Happened) -> None:
@@ -171,10 +185,12 @@ RULES: Mapping[str, Rule] = {
     "LicenseUsed": used,
     "LicenseRestored": used,
     "LicenseRevoked": revoked,
+    "LicenseSettled": settled,
+    "BudgetSet": budgeted,
+    "BudgetReserved": reserved,
 }
 MONEY: Mapping[str, Rule] = {
     "Earned": earned,
-    "EarningsTaken": taken,
     "Collected": collected,
     "Withdrawn": withdrawn,
 }

@@ -41,6 +41,18 @@ def unseated(sheet: Sheet, each: Happened) -> None:
     provider.seat, provider.seated = 0, False
 
 
+def moved(sheet: Sheet, each: Happened) -> None:
+    """Another place in the draw: a gap was closed."""
+    _of(sheet, each).seat = each.args["to"]
+
+
+def evicted(sheet: Sheet, each: Happened) -> None:
+    """It showed no sign of life; whoever found that gets a small part of the bond. `unseated` follows."""
+    provider = _of(sheet, each)
+    provider.bond -= each.args["bounty"]
+    paid(sheet, each, "evicted", provider.address, each.args["bounty"])
+
+
 def heartbeat(sheet: Sheet, each: Happened) -> None:
     """A sign of life."""
     _of(sheet, each).heartbeat = each.at
@@ -54,7 +66,7 @@ def unbonding(sheet: Sheet, each: Happened) -> None:
 def withdrawn(sheet: Sheet, each: Happened) -> None:
     """Gone; the registry forgets everything, we keep what it did."""
     provider = _of(sheet, each)
-    provider.bond = provider.locked = provider.price = provider.capacity = 0
+    provider.bond = provider.locked = provider.price = provider.capacity = provider.in_use = 0
     provider.heartbeat = provider.unbonding = 0
     paid(sheet, each, "unbond", provider.address, each.args["amount"])
 
@@ -65,7 +77,9 @@ def slashed(sheet: Sheet, each: Happened) -> None:
     provider.bond = each.args["bond"]
     provider.locked -= amount
     provider.slashed += amount
-    sheet.edit(TotalsRow, TOTALS).slashed += amount
+    totals = sheet.edit(TotalsRow, TOTALS)
+    totals.slashed += amount
+    totals.burned += each.args["burned"]
     paid(sheet, each, "slashed", provider.address, amount)
 
 
@@ -74,6 +88,8 @@ RULES: Mapping[str, Rule] = {
     "TermsSet": terms,
     "Seated": seated,
     "Unseated": unseated,
+    "SeatMoved": moved,
+    "Evicted": evicted,
     "Heartbeat": heartbeat,
     "Unbonding": unbonding,
     "BondWithdrawn": withdrawn,

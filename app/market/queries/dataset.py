@@ -11,7 +11,7 @@ from app.market.db.tables import DatasetRow, ManifestRow, OfferRow, VersionRow
 from app.market.indexer.listings import read_policies
 from app.market.queries.budget import BudgetCard, budget
 from app.market.queries.catalogue import CatalogueEntry, entries
-from app.market.queries.form import Answer, check_id, missing
+from app.market.queries.form import Amount, Answer, check_id, missing
 from app.market.queries.licensing import OfferCard, PolicyCard, offer_cards, policy_card
 from app.protocol.receipt import OutputPolicy
 from app.storage.cid import digest_to_cid
@@ -59,6 +59,20 @@ class PreviewCard(Answer):
     seed: int
 
 
+class SoldCard(Answer):
+    """What the chain holds the owner to: micro-bits about each person (10^6 are one yes-or-no fact)."""
+
+    micro_bits: Amount  # for sale over all offers and for good
+    reserved: Amount  # of them, for licenses that are on sale, or sold and not settled, and used by those that are
+
+
+class CustodyCard(Answer):
+    """What answers for the custodian's silence, in token units; a job opens only if enough of it is free."""
+
+    bond: Amount
+    held: Amount  # by open jobs
+
+
 class DatasetDetail(Answer):
     """A dataset's card. Fields from the manifest are empty while `entry.availability` is not "available"."""
 
@@ -82,6 +96,9 @@ class DatasetDetail(Answer):
     offers: tuple[OfferCard, ...]  # the active ones, cheapest license first, at most 50
     versions: tuple[VersionCard, ...]  # newest first, at most 50
     budget: BudgetCard
+    sold: SoldCard
+    custody: CustodyCard
+    head: str  # of the custodian's answers, "" before the first
     tx: str  # that published it
 
 
@@ -121,6 +138,9 @@ def dataset(session: Session, id: int) -> DatasetDetail:
         offers=offer_cards(session, offers),
         versions=tuple(VersionCard(**each.model_dump(exclude={"dataset"})) for each in versions),
         budget=budget(session, row, facts.columns, policy, all_policies(session, id)),
+        sold=SoldCard(micro_bits=row.micro_bits, reserved=row.reserved),
+        custody=CustodyCard(bond=row.custody_bond, held=row.custody_held),
+        head=row.head,
         tx=row.published_tx,
     )
 

@@ -30,7 +30,7 @@ JobStateName = Literal[
 
 ApprovalName = Literal["none", "approved", "denied"]
 
-ExecutionStatus = Literal["drawn", "committed", "revealed", "agreed", "disagreed", "silent", "unpaid"]
+ExecutionStatus = Literal["drawn", "committed", "revealed", "agreed", "disagreed", "silent", "declined", "unpaid"]
 
 
 class ExecutionCard(Answer):
@@ -42,7 +42,7 @@ class ExecutionCard(Answer):
     commitment: str  # "" until it commits
     receipt: str  # "" until it reveals
     status: ExecutionStatus
-    paid: Amount  # fee and share of slashed stakes
+    paid: Amount
     slashed: Amount
     committed_at: int  # 0 until then
     revealed_at: int
@@ -63,6 +63,7 @@ class JobCard(Answer):
     rows: int
     replicas: int
     round: int
+    contested: bool  # the custodian found another result than the agreed one, and others decided or are to decide
     price: Amount  # the owner earns it at settlement
     max_fee: Amount  # escrowed for executors
     fees: Amount  # paid to executors so far
@@ -84,6 +85,7 @@ class JobDetail(Answer):
     manifest: str  # digest, of that version
     sealing_key: str
     units: Amount  # static cost that fees are counted in
+    penalty: Amount  # what the custodian's bond paid for its silence, or for a contest that overturned nothing
     receipt: str  # the agreed digest, "" before
     sealed: str  # digest of the sealed result, "" before
     decision: str  # digest of the custodian's decision, "" before
@@ -141,6 +143,7 @@ def job(session: Session, id: int, *, now: int) -> JobDetail:
         manifest=version.manifest if version else "",
         sealing_key=row.sealing_key,
         units=row.units,
+        penalty=row.penalty,
         receipt=row.receipt,
         sealed=row.sealed,
         decision=row.decision,
@@ -176,6 +179,7 @@ def job_cards(session: Session, rows: Sequence[JobRow], now: int) -> tuple[JobCa
             rows=row.rows,
             replicas=row.replicas,
             round=row.round,
+            contested=row.contested_from > 0,
             price=row.price,
             max_fee=row.max_fee,
             fees=row.fees,

@@ -67,9 +67,10 @@ class OfferCard(Answer):
     shares: tuple[ShareCard, ...]
     active: bool
     sellable: bool  # active, by the dataset's present owner, and the dataset is not tombstoned
+    micro_bits: int  # about one person that each license is guaranteed; 10^6 are one yes-or-no fact
     licenses: int  # sold so far
+    licenses_left: int
     earned: Amount  # by licenses and jobs together
-    taken: Amount  # taken back for releases that never came
     collected: Amount  # split among the beneficiaries so far
     created_at: int
     tx: str
@@ -94,6 +95,9 @@ class LicenseCard(Answer):
     price_job: Amount
     price_row: Amount
     policy: str  # digest
+    micro_bits: int  # about one person that it is guaranteed; 10^6 are one yes-or-no fact
+    settled_at: int  # 0 when it was not; then what it did not use is for sale again
+    used_micro_bits: int  # as stated when it was settled
     revoked_at: int  # 0 when it was not
     refund: Amount  # paid at revocation
     bought_at: int
@@ -169,6 +173,11 @@ def policy_card(digest: str, policy: OutputPolicy | None) -> PolicyCard:
     return PolicyCard(digest=digest, known=True, **policy.model_dump(exclude={"kind"}))
 
 
+def policy_of(card: PolicyCard) -> OutputPolicy:
+    """The policy that a card shows; it is known."""
+    return OutputPolicy.model_validate(card.model_dump(exclude={"digest", "known"}))
+
+
 def manual_offers(session: Session, offers: Collection[int]) -> frozenset[int]:
     """Those of these offers whose policy leaves each release to the owner; without those whose policy nobody has."""
     if not offers:
@@ -202,9 +211,10 @@ def offer_cards(session: Session, rows: Sequence[OfferRow]) -> tuple[OfferCard, 
             ),
             active=row.active,
             sellable=sellable(row, datasets[row.dataset]),
+            micro_bits=row.micro_bits,
             licenses=row.licenses,
+            licenses_left=row.licenses_left,
             earned=row.earned_licenses + row.earned_jobs,
-            taken=row.taken,
             collected=row.collected,
             created_at=row.created_at,
             tx=row.tx,
@@ -232,9 +242,12 @@ def _license_card(row: LicenseRow, terms: OfferRow, title: str, now: int) -> Lic
         rows_left=row.rows_left,
         policy=terms.policy,
         revoked=row.revoked_at > 0,
+        micro_bits=row.micro_bits,
+        settled=row.settled_at > 0,
     )
+    said = {name: value for name, value in asdict(entity).items() if name not in ("revoked", "settled")}
     return LicenseCard(
-        **asdict(entity, dict_factory=lambda pairs: {name: value for name, value in pairs if name != "revoked"}),
+        **said,
         state=entity.state(now),
         dataset_title=title,
         max_jobs=terms.max_jobs,
@@ -242,6 +255,8 @@ def _license_card(row: LicenseRow, terms: OfferRow, title: str, now: int) -> Lic
         price=row.price,
         price_job=terms.price_job,
         price_row=terms.price_row,
+        settled_at=row.settled_at,
+        used_micro_bits=row.used_micro_bits,
         revoked_at=row.revoked_at,
         refund=row.refund,
         bought_at=row.valid_from,

@@ -23,11 +23,13 @@ class ProviderCard(Answer):
 
     address: str
     state: ProviderState
-    # silent: no heartbeat within the window; suspended: bond too small for a seat; gone: bond taken back
+    # silent: no heartbeat within the window, or it lost its seat for that; suspended: bond too small for a seat; gone:
+    # bond taken back
     bond: Amount
     locked: Amount  # held by running jobs
     price: Amount  # per unit of static cost
-    capacity: Amount  # units in one job
+    capacity: Amount  # units at a time
+    in_use: Amount  # of them, by the jobs that hold a stake of it
     heartbeat: int
     unbonding: int  # when the bond is free; 0 while it serves
     seat: int  # in the draw, 0 without one
@@ -57,6 +59,7 @@ class NetworkOverview(Answer):
     volume: Amount  # paid for licenses and settled jobs
     fees: Amount  # paid to executors
     slashed: Amount
+    burned: Amount  # of what was slashed: nobody got it
     paused_until: int  # no new jobs before; 0 when there is no pause
 
 
@@ -65,7 +68,7 @@ def provider(session: Session, address: str, *, now: int) -> ProviderCard:
     row = session.get(ProviderRow, eip55(address))
     if row is None:
         raise NotFound(f"{address} never was a provider.", "Look at the list of providers.")
-    return _card(row, now, _rules(session).heartbeat_window)
+    return _card(row, now, _rules(session))
 
 
 def providers(session: Session, *, now: int, limit: int = 50, after: str | None = None) -> Page[ProviderCard]:
@@ -78,9 +81,9 @@ def providers(session: Session, *, now: int, limit: int = 50, after: str | None 
         beyond = seated.is_(with_seat) & (address > last)
         query = query.where(beyond | seated.is_(False) if with_seat else beyond)
     rows = list(session.exec(query))
-    window = _rules(session).heartbeat_window
+    rules = _rules(session)
     follows = write_cursor(rows[limit - 1].seated, rows[limit - 1].address) if len(rows) > limit else None
-    return Page(items=tuple(_card(row, now, window) for row in rows[:limit]), next=follows)
+    return Page(items=tuple(_card(row, now, rules) for row in rows[:limit]), next=follows)
 
 
 def network(session: Session, *, now: int) -> NetworkOverview:
@@ -88,7 +91,7 @@ def network(session: Session, *, now: int) -> NetworkOverview:
     place = read_place(session)
     totals = session.get(TotalsRow, 1) or TotalsRow()
     rows = list(session.exec(select(ProviderRow)))
-    window = Rules.from_text(place.rules).heartbeat_window
+    rules = Rules.from_text(place.rules)
     counted = dict(session.exec(select(JobRow.state, func.count()).group_by(col(JobRow.state))).all())
     return NetworkOverview(
         chain_id=place.chain_id,
@@ -101,11 +104,12 @@ def network(session: Session, *, now: int) -> NetworkOverview:
         jobs=totals.jobs,
         jobs_by_state={state.name.lower(): counted.get(int(state), 0) for state in JobState if state},
         providers=sum(row.bond > 0 for row in rows),
-        providers_serving=sum(_state(row, now, window) == "serving" for row in rows),
+        providers_serving=sum(_state(row, now, rules) == "serving" for row in rows),
         bonded=sum(row.bond for row in rows),
         volume=totals.volume,
         fees=totals.fees,
         slashed=totals.slashed,
+        burned=totals.burned,
         paused_until=totals.paused_until,
     )
 
@@ -114,20 +118,20 @@ def _rules(session: Session) -> Rules:
     return Rules.from_text(read_place(session).rules)
 
 
-def _state(row: ProviderRow, now: int, window: int) -> ProviderState:
+def _state(row: ProviderRow, now: int, rules: Rules) -> ProviderState:
     """What the draw would think of a provider."""
     if row.bond == 0:
         return "gone"
     if row.unbonding:
         return "unbonding"
-    if not row.seated:
+    if row.bond < rules.stake_floor:
         return "suspended"
-    return "serving" if row.heartbeat + window >= now else "silent"
+    return "serving" if row.seated and row.heartbeat + rules.heartbeat_window >= now else "silent"
 
 
-def _card(row: ProviderRow, now: int, window: int) -> ProviderCard:
+def _card(row: ProviderRow, now: int, rules: Rules) -> ProviderCard:
     return ProviderCard(
         **row.model_dump(exclude={"seated", "unpaid"}),
-        state=_state(row, now, window),
+        state=_state(row, now, rules),
         running=row.drawn - row.agreed - row.disagreed - row.silent - row.unpaid,
     )

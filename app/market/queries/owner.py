@@ -27,7 +27,6 @@ UNDER_WAY = (JobState.OPEN, JobState.ASSIGNED, JobState.DISPUTED, JobState.COMPU
 PaymentKind = Literal[
     "license",  # earned by an offer: a license was sold
     "job",  # earned by an offer: a job settled
-    "taken",  # taken back from an offer's earnings
     "collected",  # an offer's earnings became an account's claim
     "fee",  # an executor was paid
     "refund",  # a buyer has it back
@@ -35,6 +34,11 @@ PaymentKind = Literal[
     "bond",
     "unbond",
     "slashed",
+    "evicted",  # a provider without a sign of life lost a part of its bond with its seat
+    "bounty",  # to whoever found that
+    "custody",  # paid in for a custodian
+    "custody-back",  # taken out again
+    "penalty",  # a custodian's bond paid for its silence, or for a contest that overturned nothing
 ]
 
 
@@ -120,7 +124,7 @@ def console(session: Session, owner: str, *, now: int) -> OwnerConsole:
         refused=job_cards(session, list(session.exec(no)), now),
         revenue=_revenue(session, owner, now),
         earned=sum(offer.earned_licenses + offer.earned_jobs for offer in offers),
-        uncollected=sum(offer.earned_licenses + offer.earned_jobs - offer.taken - offer.collected for offer in offers),
+        uncollected=sum(offer.earned_licenses + offer.earned_jobs - offer.collected for offer in offers),
         claimable=sum(claims(session, owner).values()),
     )
 

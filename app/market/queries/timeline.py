@@ -40,6 +40,13 @@ SENTENCES: Mapping[str, tuple[Callable[[Args], str], str, str]] = {
     ),
     "DrawArmed": (lambda a: "The draw came too late; another block will decide it.", "", ""),
     "JobAssigned": (lambda a: f"{_plural(len(a['providers']), 'executor')} drawn at random.", "", ""),
+    "DrawContinued": (
+        lambda a: f"{_plural(len(a['providers']), 'executor')} drawn at random; the draw goes on.",
+        "",
+        "",
+    ),
+    "EvictionPaid": (lambda a: "Whoever drew was paid for finding seats without a sign of life.", "caller", ""),
+    "Declined": (lambda a: "An executor stepped back; its stake is free.", "provider", ""),
     "Committed": (lambda a: "An executor committed to its result.", "provider", "commitment"),
     "RevealsOpen": (lambda a: "All executors have committed; results may be revealed.", "", ""),
     "Revealed": (lambda a: "An executor revealed its result's digest.", "provider", "receipt"),
@@ -53,6 +60,11 @@ SENTENCES: Mapping[str, tuple[Callable[[Args], str], str, str]] = {
     ),
     "PaymentReleased": (lambda a: "An executor was paid.", "provider", ""),
     "JobDisputed": (lambda a: f"No agreement yet: round {int(a['round']) + 1} begins.", "", ""),
+    "JobContested": (
+        lambda a: "The custodian computed another result: more executors are drawn, and the majority decides.",
+        "custodian",
+        "",
+    ),
     "JobComputed": (lambda a: "Enough executors agree on the result.", "", "receipt"),
     "JobApproved": (lambda a: "The dataset's owner approved the job.", "owner", ""),
     "JobDenied": (lambda a: "The dataset's owner denied the job: it cannot be released.", "owner", ""),
@@ -66,7 +78,7 @@ SENTENCES: Mapping[str, tuple[Callable[[Args], str], str, str]] = {
     ),
     "JobFailed": (lambda a: "No majority of executors could be found.", "", ""),
     "Refunded": (lambda a: "The buyer was credited a refund.", "buyer", ""),
-    "CustodianPenalized": (lambda a: "The owner's earnings paid for the missed release.", "", ""),
+    "CustodianPenalized": (lambda a: "The custodian's bond paid what its silence or its contest cost.", "", ""),
 }
 
 

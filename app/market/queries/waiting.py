@@ -40,8 +40,9 @@ OVERDUE = {
     JobState.OPEN: "Nobody drew executors in time. Anyone may expire the job, which refunds the buyer.",
     JobState.DISPUTED: "Nobody drew more executors in time. Anyone may expire the job, which refunds the buyer.",
     JobState.ASSIGNED: "An executor missed its deadline. Anyone may expire this round: the silent lose their stake.",
-    JobState.COMPUTED: "The custodian missed its deadline. Anyone may expire the job, which refunds the price.",
+    JobState.COMPUTED: "The custodian missed its deadline. Anyone may expire the job: its bond refunds the fees.",
 }
+UNDECIDED = "Nobody drew the executors of the contest in time. Anyone may end it: the first result stands."
 
 
 def next_step(job: JobRow, executions: Sequence[ExecutionRow], parties: Parties, manual: bool, now: int) -> Next:
@@ -50,7 +51,8 @@ def next_step(job: JobRow, executions: Sequence[ExecutionRow], parties: Parties,
     if state in ENDED:
         return _next("none", (), ENDED[state], job, now)
     if state in OVERDUE and now > job.deadline:
-        return _next("expire", (), OVERDUE[state], job, now)
+        sentence = UNDECIDED if state is JobState.DISPUTED and job.contested_from else OVERDUE[state]
+        return _next("expire", (), sentence, job, now)
     if state in (JobState.OPEN, JobState.DISPUTED):
         more = "more executors" if state is JobState.DISPUTED else "executors"
         sentence = (
@@ -70,7 +72,7 @@ def next_step(job: JobRow, executions: Sequence[ExecutionRow], parties: Parties,
 
 
 def _executors(job: JobRow, executions: Sequence[ExecutionRow], now: int) -> Next:
-    inside = [each for each in executions if each.outcome != "silent"]
+    inside = [each for each in executions if not each.outcome]
     if job.revealing:
         late = tuple(each.provider for each in inside if not each.receipt)
         return _next("reveal", late, f"{_count(late)} to reveal which result it computed.", job, now)

@@ -73,7 +73,10 @@ interface IDatasetRegistry {
     function standing(uint256 dataset) external view returns (address owner, bool tombstoned);
 
     /// @dev What it asks before it lets a job through. Zero rows for a dataset that does not exist.
-    function extent(uint256 dataset) external view returns (uint32 rows, uint16 version, bool tombstoned);
+    function extent(uint256 dataset)
+        external
+        view
+        returns (uint32 rows, uint16 version, bool tombstoned, bytes32 content);
 
     function verify(uint256 dataset, bytes32 manifest, uint8 codec, bytes32 dataRoot, bytes32 profile)
         external

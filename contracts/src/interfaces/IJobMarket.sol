@@ -24,6 +24,8 @@ interface IJobMarket {
         DENIED
     }
 
+    /// @param version the dataset's version that the order was quoted for
+    /// @param content what that version binds, as in `IDatasetRegistry.Dataset`; compared at the opening, not stored
     struct Order {
         uint256 license;
         bytes32 circuit;
@@ -33,6 +35,8 @@ interface IJobMarket {
         uint64 units;
         uint8 replicas;
         uint256 maxFee;
+        uint16 version;
+        bytes32 content;
     }
 
     /// @param price what the owner earns when the job settles
@@ -43,7 +47,7 @@ interface IJobMarket {
     /// @param closedBlock block that holds the terminal state's event; 0 before
     /// @param revealing every drawn executor has committed, so receipts may be revealed
     /// @param receipt the agreed digest; zero before COMPUTED
-    /// @param pot stakes of silent executors that wait for the job's outcome
+    /// @param contestedFrom how many executors had been drawn when the custodian contested their result; 0 if it did not
     /// @param approval the owner's word, once it is said
     struct Job {
         uint256 license;
@@ -63,7 +67,7 @@ interface IJobMarket {
         uint256 closedBlock;
         bool revealing;
         bytes32 receipt;
-        uint256 pot;
+        uint8 contestedFrom;
         Approval approval;
     }
 
@@ -96,11 +100,15 @@ interface IJobMarket {
     );
     event DrawArmed(uint256 indexed job, uint256 seedBlock);
     event JobAssigned(uint256 indexed job, address[] providers, uint256[] fees, uint256 commitBy);
+    /// @notice The table holds more seats than one call looks at: these were found, `draw` again goes on.
+    event DrawContinued(uint256 indexed job, address[] providers, uint256[] fees);
+    event EvictionPaid(uint256 indexed job, address indexed caller, uint256 amount);
     event Committed(uint256 indexed job, address indexed provider, bytes32 commitment);
     event Declined(uint256 indexed job, address indexed provider);
     event RevealsOpen(uint256 indexed job, uint256 revealBy);
     event Revealed(uint256 indexed job, address indexed provider, bytes32 receipt);
     event JobDisputed(uint256 indexed job, uint8 round, uint256 seedBlock);
+    event JobContested(uint256 indexed job, address indexed custodian, uint256 seedBlock);
     event JobComputed(uint256 indexed job, bytes32 receipt, uint256 releaseBy);
     event JobApproved(uint256 indexed job, address indexed owner);
     event JobDenied(uint256 indexed job, address indexed owner);
@@ -112,7 +120,10 @@ interface IJobMarket {
     event PaymentReleased(uint256 indexed job, address indexed provider, uint256 amount);
     event Refunded(uint256 indexed job, address indexed buyer, uint256 amount);
     event ExecutorSlashed(uint256 indexed job, address indexed provider, uint256 amount, bool silent);
-    event CustodianPenalized(uint256 indexed job, uint256 indexed offer, uint256 amount);
+    /// @notice What silence, or a contest that did not overturn the result, cost a dataset's custodian bond.
+    event CustodianPenalized(uint256 indexed job, uint256 indexed dataset, uint256 amount);
+    event CustodianBonded(uint256 indexed dataset, address indexed by, uint256 amount);
+    event CustodianUnbonded(uint256 indexed dataset, address indexed by, uint256 amount);
 
     error BadOrder();
     error BadReplicas(uint256 replicas);
@@ -133,6 +144,11 @@ interface IJobMarket {
     error AlreadyAnswered(uint256 job, Approval approval);
     error DeniedByOwner(uint256 job);
     error WiringWrong();
+    error OrderOutdated(uint256 dataset, uint256 version);
+    error StaleHead(uint256 dataset, bytes32 head);
+    error AlreadyContested(uint256 job);
+    error CustodianNotBonded(uint256 dataset, uint256 free, uint256 needed);
+    error NotParty(uint256 dataset, address caller);
 
     function open(Order calldata order) external returns (uint256 job);
 
@@ -152,11 +168,17 @@ interface IJobMarket {
 
     function deny(uint256 job) external;
 
-    function release(uint256 job, bytes32 sealedDigest, bytes32 decision) external;
+    function contest(uint256 job) external;
 
-    function refuse(uint256 job, bytes32 reason, bytes32 decision) external;
+    function release(uint256 job, bytes32 sealedDigest, bytes32 decision, bytes32 head) external;
+
+    function refuse(uint256 job, bytes32 reason, bytes32 decision, bytes32 head) external;
 
     function expire(uint256 job) external;
+
+    function bondCustodian(uint256 dataset, uint256 amount) external;
+
+    function unbondCustodian(uint256 dataset, uint256 amount) external;
 
     function get(uint256 job) external view returns (Job memory);
 
@@ -165,4 +187,13 @@ interface IJobMarket {
     function commitmentFor(uint256 job, address provider, bytes32 receipt, bytes32 salt) external view returns (bytes32);
 
     function jobCount() external view returns (uint64);
+
+    /// @notice A dataset's last answer: keccak256(abi.encode(head before, job, decision)), zero before the first.
+    function decisionHead(uint256 dataset) external view returns (bytes32);
+
+    /// @notice What answers for a custodian's silence, and the part that open jobs hold.
+    function custodyOf(uint256 dataset) external view returns (uint256 bond, uint256 held);
+
+    /// @notice Most seconds from a job's opening to its end, whoever stays silent.
+    function longestLife() external view returns (uint256);
 }

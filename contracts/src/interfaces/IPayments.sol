@@ -6,7 +6,6 @@ interface IPayments {
     event Withdrawn(address indexed account, uint256 amount);
     event Earned(uint256 indexed offer, uint256 amount);
     event Collected(uint256 indexed offer, address indexed account, uint256 amount);
-    event EarningsTaken(uint256 indexed offer, uint256 amount);
 
     error NothingToWithdraw(address account);
     error NothingToCollect(uint256 offer);

@@ -11,9 +11,10 @@ from fastapi.responses import HTMLResponse
 from app.chain.money import PAYERS
 from app.market.api.fields import Address, Id
 from app.market.api.pages.site import Visiting
+from app.market.api.preparing import usual_budget
 from app.market.queries.dataset import dataset
 from app.market.queries.jobs import jobs
-from app.market.queries.licensing import OfferCard, PolicyCard, licenses
+from app.market.queries.licensing import OfferCard, PolicyCard, licenses, policy_of
 from app.market.queries.network import network, provider, providers
 from app.market.queries.owner import RevenueDay, claims, console, payments
 from app.market.queries.status import status
@@ -102,8 +103,17 @@ def new_offer(here: Visiting, id: Id) -> HTMLResponse:
     for policy in (detail.policy, *(offer.policy for offer in detail.offers)):
         if policy is not None and policy.known:
             known.setdefault(policy.digest, policy)
+    budgets = {digest: usual_budget(here.backend, id, policy_of(card)) for digest, card in known.items()}
+    first = next(iter(known.values()), None)
+    left = 0 if first is None else budgets[first.digest] - detail.sold.reserved
     return here.page(
-        "new_offer.html", title="New offer", it=detail, policies=tuple(known.values()), scripts=("new-offer.js",)
+        "new_offer.html",
+        title="New offer",
+        it=detail,
+        policies=tuple(known.values()),
+        budgets=budgets,
+        licenses=1 if first is None else max(1, left // first.micro_bits_per_license),
+        scripts=("new-offer.js",),
     )
 
 
@@ -152,7 +162,7 @@ def wallet_page(here: Visiting) -> HTMLResponse:
 
 def _to_share(offer: OfferCard) -> int:
     """What an offer has earned and nobody has shared out."""
-    return offer.earned - offer.taken - offer.collected
+    return offer.earned - offer.collected
 
 
 def _reason(code: str) -> str:

@@ -14,11 +14,12 @@ Cause = Literal["", "draw", "custodian", "agreement", "judges"]
 
 @dataclass(frozen=True)
 class Purse:
-    """Token units. What was paid in, lost by executors and taken from the owner is what the other four have."""
+    """Token units. What the buyer, the custodian's bond and liars' stakes put in is what the last four have."""
 
     paid: int  # by the buyer, into escrow
-    lost: int  # stakes of executors
-    penalty: int  # out of the offer's earnings, for a custodian that stayed silent
+    penalty: int  # by the custodian's bond, for its silence or for a contest that overturned nothing
+    stakes: int  # by liars' stakes, for those who found them out
+    lost: int  # stakes of executors; what nobody is owed of them is burned
     held: int  # in escrow
     owner: int  # earned
     executors: int
@@ -30,9 +31,8 @@ def purse(detail: JobDetail) -> Purse:
     job = detail.job
     paid, lost = job.price + job.max_fee, sum(each.slashed for each in detail.executions)
     earned = job.price if job.state == "settled" else 0
-    rest = paid + lost - job.fees - job.refunded - earned
-    over = bool(job.closed_at)
-    return Purse(paid, lost, max(-rest, 0), 0 if over else max(rest, 0), earned, job.fees, job.refunded)
+    rest = paid + detail.penalty - job.fees - job.refunded - earned
+    return Purse(paid, detail.penalty, max(-rest, 0), lost, max(rest, 0), earned, job.fees, job.refunded)
 
 
 def cause(detail: JobDetail) -> Cause:

@@ -134,6 +134,7 @@ STATES: Mapping[str, tuple[str, str, str]] = {
     "revealed": ("Revealed", "calm", "eye"),
     "agreed": ("Agreed", "good", "check"),
     "disagreed": ("Disagreed, slashed", "bad", "cross"),
+    "declined": ("Stepped back", "wait", "stop"),
     "unpaid": ("Not paid", "wait", "stop"),
     "recorded": ("On record", "calm", "check"),
     "waiting": ("Not yet", "wait", "clock"),

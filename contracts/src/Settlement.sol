@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Custody} from "./Custody.sol";
+
+/// @title Who is paid for a job that was computed, and by whom
+/// @notice Fees and stakes wait for the job's end, so that a contest can still find the agreed result wrong. The buyer pays
+///         the first `replicas` executors of the result, as it would have without any contest. Those whom a contest called
+///         are paid by whom it proves wrong: the liars' stakes if the result fell, the custodian's bond if it stood. The
+///         rest of a liar's stake is burned.
+abstract contract Settlement is Custody {
+    /// @dev Pays or slashes every executor; what of it the buyer's escrow and the custodian's bond have to bear.
+    function _payExecutors(uint256 job, Stored storage stored) internal returns (uint256 fees, uint256 owed) {
+        uint256 revealed = stored.revealed;
+        uint256 winners = revealed;
+        bool overturned = false;
+        // With no more receipts than the agreement took, all of them are the result: no digest has to be read.
+        if (stored.contestedFrom != 0 || _count(revealed) != stored.replicas) {
+            (, winners, overturned) = _outcome(job, stored);
+        }
+        (fees, owed) = _payWinners(job, stored, winners);
+        if (winners != revealed) {
+            uint256 covered = _slashLiars(job, stored, revealed & ~winners, overturned ? owed : 0);
+            owed -= covered;
+        }
+    }
+
+    /// @dev Fees of `winners`, the first `replicas` apart from at most as many others and one; ends the holds on all bonds
+    ///      but the liars'. More than that many others there are only when a contest found no majority.
+    function _payWinners(uint256 job, Stored storage stored, uint256 winners)
+        private
+        returns (uint256 fees, uint256 extra)
+    {
+        uint256 drawn = stored.drawn;
+        uint256 out = stored.out | (stored.revealed & ~winners);
+        uint256 replicas = stored.replicas;
+        address[] memory list = new address[](drawn);
+        uint256[] memory each = new uint256[](drawn);
+        uint256 count = 0;
+        uint256 paid = 0;
+        for (uint256 i = 0; i < drawn; ++i) {
+            if (_has(out, i)) continue;
+            StoredExecution storage execution = _executions[job][i];
+            (address provider, uint256 fee) = (execution.provider, execution.fee);
+            (list[count], each[count]) = (provider, fee);
+            ++count;
+            if (!_has(winners, i) || paid > 2 * replicas) continue;
+            if (paid < replicas) fees += fee;
+            else extra += fee;
+            ++paid;
+            _credit(provider, fee);
+            emit PaymentReleased(job, provider, fee);
+        }
+        _unlock(list, each, count, stored.units);
+    }
+
+    /// @dev Takes the liars' stakes; up to `owed` of them comes here, for the executors whom their lie made necessary.
+    function _slashLiars(uint256 job, Stored storage stored, uint256 liars, uint256 owed)
+        private
+        returns (uint256 covered)
+    {
+        uint256 drawn = stored.drawn;
+        for (uint256 i = 0; i < drawn; ++i) {
+            if (_has(liars, i)) covered += _slash(job, stored, i, false, owed - covered);
+        }
+    }
+
+    /// @dev Ends all holds of a job that nobody is paid for.
+    function _unlockAll(uint256 job, Stored storage stored) internal {
+        uint256 drawn = stored.drawn;
+        if (drawn == 0) return;
+        address[] memory list = new address[](drawn);
+        uint256[] memory each = new uint256[](drawn);
+        uint256 count = 0;
+        for (uint256 i = 0; i < drawn; ++i) {
+            if (_has(stored.out, i)) continue;
+            (list[count], each[count]) = (_executions[job][i].provider, _executions[job][i].fee);
+            ++count;
+        }
+        _unlock(list, each, count, stored.units);
+    }
+
+    function _unlock(address[] memory list, uint256[] memory fees, uint256 count, uint64 units) internal {
+        if (count == 0) return;
+        assembly ("memory-safe") {
+            mstore(list, count)
+            mstore(fees, count)
+        }
+        providers.unlock(list, fees, units);
+    }
+
+    function _slash(uint256 job, Stored storage stored, uint256 index, bool silent, uint256 owed)
+        internal
+        returns (uint256 paid)
+    {
+        StoredExecution storage execution = _executions[job][index];
+        uint256 amount;
+        (amount, paid) = providers.slash(execution.provider, execution.fee, stored.units, silent, owed);
+        emit ExecutorSlashed(job, execution.provider, amount, silent);
+    }
+}

@@ -1,0 +1,114 @@
+"""The provider's agent on the real contracts and real circuits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from app.chain.account import Account
+from app.chain.embedded import EmbeddedChain
+from app.protocol.documents import sha256
+from app.protocol.market import ZERO, JobState
+from app.provider import agent as agents
+from app.provider.agent import ProviderAgent
+from fhe.circuit_form import encode
+from tests.chain.scenario import BITS, DOLLAR, HOUR, Stage, crowd, open_market, set_stage
+from tests.custodian.world import BUYER_PUBLIC, World, linear_circuit
+
+CIRCUIT = encode(linear_circuit([[17, -4, 9, 30, 2, 8, -11, 5]]))
+
+
+@dataclass
+class Shop:
+    """A real dataset under license, and two providers."""
+
+    folder: Path
+    world: World
+    stage: Stage
+    license: int
+
+    def open(self) -> int:
+        """A job for both providers."""
+        order = {"first_row": 0, "rows": 40, "sealing_key": BUYER_PUBLIC, "units": 1000, "replicas": 2}
+        sent = self.stage.market.open_job(
+            self.stage.buyer, self.license, circuit=sha256(CIRCUIT), max_fee=6000, **order  # type: ignore[arg-type]
+        )  # fmt: skip
+        return sent.value
+
+    def agent(self, account: Account, **settings: float | bool) -> ProviderAgent:
+        """A provider's agent, with a journal of its own."""
+        folder = self.folder / account.address
+        return ProviderAgent(self.stage.market, self.world.store, account, folder, threads=1, **settings)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    """Everything up to a license."""
+    chain = EmbeddedChain(tmp_path / "chain.sqlite")
+    stage = set_stage(open_market(chain, tmp_path / "deployment.json"))
+    market, world = stage.market, World(tmp_path)
+    record = world.chain.datasets[1, 1]
+    market.new_version(
+        stage.owner, stage.dataset, manifest=record.manifest, data_root=record.data_root, profile=record.profile,
+        rows=record.rows,
+    )  # fmt: skip
+    world.store.put(CIRCUIT)
+    offer = market.create_offer(
+        stage.owner, stage.dataset, price_license=DOLLAR, price_job=DOLLAR, price_row=1, max_jobs=99, max_rows=10_000,
+        duration=24 * HOUR, policy=world.manifest.policy.digest, **BITS,
+    )  # fmt: skip
+    yield Shop(tmp_path, world, stage, market.buy_license(stage.buyer, offer.value).value)
+    chain.close()
+
+
+def test_a_job_that_cannot_be_ready_in_time_is_declined(shop: Shop) -> None:
+    """The slow provider keeps its stake and the other's work goes on with a third; a fast one computes."""
+    slow, fast = shop.stage.providers
+    market, job = shop.stage.market, shop.open()
+    market.draw(shop.stage.buyer, job)
+    bond = market.provider(slow.address)
+    assert (bond.in_use, bond.locked) == (1000, 100 * DOLLAR)
+    (declined,) = shop.agent(slow, units_per_second=0.01, keep_drawing=False).step()
+    assert (declined.job, declined.what) == (job, "declined")
+    after = market.provider(slow.address)
+    assert (after.bond, after.in_use, after.locked) == (bond.bond, 0, 0)
+    (committed,) = shop.agent(fast, units_per_second=1e6, keep_drawing=False).step()
+    assert committed.what == "committed"
+
+
+def test_reveals_do_not_wait_for_the_next_job(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What others wait for is sent while a later job is computed, since its reveal window may be shorter than that."""
+    monkeypatch.setattr(agents, "LOOK_SECONDS", 0.0)
+    one, other = (shop.agent(each) for each in shop.stage.providers)
+    market, first = shop.stage.market, shop.open()
+    market.draw(shop.stage.buyer, first)
+    assert [each.what for each in one.step()] == ["committed"]
+    second = shop.open()
+    market.draw(shop.stage.buyer, second)
+    assert [(each.job, each.what) for each in other.step()][:2] == [(first, "committed"), (first, "revealed")]
+    done = [(each.job, each.what) for each in one.step()]
+    assert done.index((first, "revealed")) < done.index((second, "committed"))
+    assert market.job(first).state is JobState.COMPUTED
+
+
+def test_a_provider_goes_on_with_a_draw_that_found_it(shop: Shop) -> None:
+    """In a table too large for one call, an executor that was found already draws the rest."""
+    crowd(shop.stage, 34)
+    market, (one, other) = shop.stage.market, shop.stage.providers[:2]
+    for _ in range(50):  # one call finds both in four of five draws
+        job = shop.open()
+        market.node.wait_block(market.job(job).seed_block + 1)
+        market.desk.send(shop.stage.buyer, "JobMarket", "draw", job)
+        begun = market.job(job)
+        if begun.state is JobState.OPEN and begun.executions:
+            break
+    found = begun.executions[0].provider
+    account = one if found == one.address else other
+    assert [(each.job, each.what) for each in shop.agent(account, units_per_second=1e-9).step() if each.job == job] == [
+        (job, "drew")
+    ]
+    assert market.job(job).state is JobState.ASSIGNED
+    assert [part.receipt for part in market.job(job).executions] == [ZERO, ZERO]
