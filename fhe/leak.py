@@ -4,30 +4,38 @@ A circuit of one Linear is described exactly: its forms, their ranges, each colu
 (`app.protocol.forms`). A circuit with lookups is run in the clear on `SAMPLE` rows drawn uniformly from the codes, from
 a seed that follows from the codebook, so that buyer and custodian see the same numbers. A column's share is then the
 correlation ratio Var(E[output | its code]) / Var(output), and `rare` the part of rows that do not get the commonest
-answer. Its ranges are intervals over the last layer's wires, which is never less than the truth.
+answer. The run is in blocks of rows and takes at most `MOST_WORK` multiply-adds, or the circuit is refused. Its ranges
+are intervals over the last layer's wires, which is never less than the truth.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 
 from app.protocol.dataset import Codebook
+from app.protocol.errors import TooLarge
 from app.protocol.forms import AFFINE, Form, Space, Wire, form, shares_of
 from app.protocol.leak import Family, Leak
 from fhe.circuit import Circuit, Input, Linear
 from fhe.circuit_form import digest
 from fhe.compile.check import input_ranges
 from fhe.compile.ranges import value_bounds
-from fhe.interpret import interpret
+from fhe.interpret import block_rows, interpret
 
 I64 = npt.NDArray[np.int64]
 F64 = npt.NDArray[np.float64]
 SAMPLE = 4096  # rows
 BUCKETS = 16  # groups of affine codes when shares are sampled
+MOST_WORK = 1 << 28  # multiply-adds over all sample rows: a few seconds
+PER_OUTPUT = 16  # what an output takes besides its share for each column, in multiply-adds a row
+EVERY = slice(None)
 RELATIVE = 1e-11  # a direction smaller than this part of the largest is rounding; weights span 2^27 at most
+
+_sampled_outputs: WeakKeyDictionary[Circuit, tuple[str, I64]] = WeakKeyDictionary()  # with the codebook's digest
 
 
 def space_of(codebook: Codebook) -> Space:
@@ -47,7 +55,11 @@ def family_of(circuit: Circuit) -> Family:
 
 
 def leak_of(circuit: Circuit, codebook: Codebook) -> Leak:
-    """The leak report of a circuit that `fhe.compile.check` accepts for this codebook."""
+    """The leak report of a circuit that `fhe.compile.check` accepts for this codebook.
+
+    Errors: TooLarge for a circuit with lookups that takes too much work to judge; MessageOverflow.
+    """
+    check_sampling(circuit, codebook)
     last = circuit.layers[-1]
     assert isinstance(last, Linear)
     space = space_of(codebook)
@@ -141,11 +153,11 @@ class Sample:
             for name, count in sorted(counts.items())
         }
 
-    def wire(self, column: str, index: int) -> I64:
-        """A column's affine code (index AFFINE), or its bit "value >= edge index"."""
+    def wire(self, column: str, index: int, rows: slice = EVERY) -> I64:
+        """A column's affine code (index AFFINE), or its bit "value >= edge index", on some rows of the sample."""
         if index == AFFINE:
-            return self._codes[column, "affine"]
-        return (self._codes[column, "bins"] > index).astype(np.int64)
+            return self._codes[column, "affine"][rows]
+        return (self._codes[column, "bins"][rows] > index).astype(np.int64)
 
     def groups(self) -> list[tuple[str, I64]]:
         """(column, group of each row): bins as they are, affine codes in `BUCKETS`."""
@@ -160,11 +172,38 @@ class Sample:
         return total
 
 
+def check_sampling(circuit: Circuit, codebook: Codebook) -> None:
+    """Refuse a circuit with lookups that would take more than `MOST_WORK` to judge on the sample. Errors: TooLarge."""
+    if len(circuit.layers) == 1:
+        return
+    terms = sum(len(layer.columns) if isinstance(layer, Linear) else len(layer.source) for layer in circuit.layers)
+    space = space_of(codebook)
+    work = SAMPLE * (terms + len(circuit.outputs) * (len(space.levels) + len(space.edges) + PER_OUTPUT))
+    if work > MOST_WORK:
+        raise TooLarge(
+            f"Judging this circuit on {SAMPLE:,} sample rows takes {work:,} multiply-adds, over the limit of"
+            f" {MOST_WORK:,}.",
+            "Use a smaller model: fewer or shallower trees, and above all fewer outputs.",
+        )
+
+
 def sample_outputs(circuit: Circuit, codebook: Codebook) -> I64:
-    """The circuit's outputs (outputs, SAMPLE) on the public sample. Errors: MessageOverflow."""
-    sample = Sample(codebook)
-    inputs = [sample.wire(*_wire(source)) for source in circuit.inputs]
-    return np.ascontiguousarray(interpret(circuit, np.stack(inputs, axis=1)).T)
+    """The circuit's outputs (outputs, SAMPLE) on the public sample, read-only: kept as long as the circuit is, since
+    the report and the rule on combinations both read them. Errors: TooLarge, MessageOverflow.
+    """
+    kept = _sampled_outputs.get(circuit)
+    if kept is not None and kept[0] == codebook.digest:
+        return kept[1]
+    check_sampling(circuit, codebook)
+    sample, step = Sample(codebook), block_rows(circuit)
+    outputs = np.empty((len(circuit.outputs), SAMPLE), np.int64)
+    for start in range(0, SAMPLE, step):
+        rows = slice(start, start + step)
+        inputs = np.stack([sample.wire(*_wire(source), rows) for source in circuit.inputs], axis=1)
+        outputs[:, rows] = interpret(circuit, inputs).T
+    outputs.flags.writeable = False
+    _sampled_outputs[circuit] = codebook.digest, outputs
+    return outputs
 
 
 def dominated_on_sample(outputs: Sequence[I64], forms: Sequence[Form], codebook: Codebook, share: float) -> str | None:

@@ -1,9 +1,9 @@
 """Noise of lookups: keyswitch, modulus switch, blind rotation and compact results, from profile and circuit alone.
 
-Variances are of the torus (relative to 2^128), keys are binary (E[s] = E[s^2] = 1/2), errors independent and Gaussian
-(the heuristic of Chillotti et al., "TFHE: Fast Fully Homomorphic Encryption over the Torus", J. Cryptology 2020,
-sections 3 and 4; formulas as in Bergerat et al., "Parameter Optimization and Larger Precision for (T)FHE",
-J. Cryptology 2023). With B = 2^base_log and l levels:
+Variances are of the torus (relative to 2^128), keys are binary (E[s] = E[s^2] = 1/2), a key's errors independent and
+Gaussian (the heuristic of Chillotti et al., "TFHE: Fast Fully Homomorphic Encryption over the Torus", J. Cryptology
+2020, sections 3 and 4; formulas as in Bergerat et al., "Parameter Optimization and Larger Precision for (T)FHE",
+J. Cryptology 2023). How noises of several lookups add up is in `fhe.noise_classes`. With B = 2^base_log and l levels:
 
     digits uniform in [-B/2, B/2)                       E[d^2] = (B^2 + 2) / 12
     words rounded to multiples of q (of the torus)      q^2 / 12 each;  q = B^-l for a gadget, 2^-bits for a word
@@ -31,7 +31,8 @@ from fhe.circuit import Circuit, Linear, Lookup
 from fhe.engine.output import PACKED_BITS, lwe_bits
 from fhe.engine.reference import SUBTOTAL
 from fhe.evaluation_key import packing_gadget
-from fhe.noise import fresh_variance, linear_variance, log2_failure
+from fhe.noise import fresh_variance, log2_failure
+from fhe.noise_classes import row_variances
 from fhe.profile import EncryptionProfile, Gadget
 
 F64 = npt.NDArray[np.float64]
@@ -98,18 +99,12 @@ def result_variance(profile: EncryptionProfile) -> float:
 
 
 def layer_variances(circuit: Circuit, profile: EncryptionProfile) -> list[F64]:
-    """Variance (rows,) of the values of every Linear, in order, before what is done to them next."""
-    inputs = len(circuit.inputs)
-    variances, widths = np.full(inputs, fresh_variance(profile)), np.full(inputs, profile.message_width, np.int64)
-    looked_up, found = bootstrap_variance(profile), []
-    for layer in circuit.layers:
-        if isinstance(layer, Linear):
-            found.append(linear_variance(layer, variances, widths))
-        else:
-            count = len(layer.source)
-            variances = np.concatenate([variances, np.full(count, looked_up)])
-            widths = np.concatenate([widths, np.full(count, layer.width_out, np.int64)])
-    return found
+    """Variance (rows,) of the values of every Linear, in order, before what is done to them next.
+
+    Equal noises count once and dependent ones by their deviations: the formula is in `fhe.noise_classes`.
+    """
+    found = row_variances(circuit, profile, fresh_variance(profile), bootstrap_variance(profile))
+    return [np.array(rows) for rows in found]
 
 
 def check_lookups(circuit: Circuit, profile: EncryptionProfile) -> list[tuple[int, int, float]]:

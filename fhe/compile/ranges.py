@@ -9,9 +9,11 @@ which is never less than the truth. The work is bounded whatever the circuit; be
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +24,10 @@ I64 = npt.NDArray[np.int64]
 Bounds = tuple[int, int]  # least and largest value, both inclusive
 Cone = Mapping[str, frozenset[int]]  # the bits that a wire depends on: bin numbers by column
 MOST_CELLS = 4_096  # that one enumeration may have
-MOST_WORK = 1 << 31  # values computed for one circuit, a few seconds; 100 trees of depth six take a twentieth
+MOST_WORK = 1 << 31  # values computed for one circuit, some seconds; 100 trees of depth six take about half
 PER_TERM = 512  # what one term costs besides its values, in values
+PER_CALL = 1 << 16  # what one enumeration costs besides its terms, in values
+PER_GROUP = 1 << 10  # what one comparison of a wire with a group costs, in values
 EXACT = 1 << 62  # sums of 64-bit integers are exact below
 LATEST = 64  # groups of wires that a further wire may join
 
@@ -41,8 +45,21 @@ class _Wire:
 Term = tuple[_Wire, int]  # a wire and its weight
 
 
+_known: WeakKeyDictionary[Circuit, tuple[tuple[Bounds, ...], list[list[Bounds]]]] = WeakKeyDictionary()
+
+
 def value_bounds(circuit: Circuit, ranges: Sequence[Bounds]) -> list[list[Bounds]]:
-    """Bounds of every value of every Linear, given those of the inputs."""
+    """Bounds of every value of every Linear, given those of the inputs.
+
+    They are kept as long as the circuit is, since its check and its leak report both ask for them.
+    """
+    kept = _known.get(circuit)
+    if kept is None or kept[0] != tuple(ranges):
+        _known[circuit] = kept = tuple(ranges), _value_bounds(circuit, ranges)
+    return [list(layer) for layer in kept[1]]
+
+
+def _value_bounds(circuit: Circuit, ranges: Sequence[Bounds]) -> list[list[Bounds]]:
     wires = [_input(number, wire, ranges[number]) for number, wire in enumerate(circuit.inputs)]
     enumeration = _Enumeration(circuit, wires)
     found: list[list[Bounds]] = []
@@ -120,26 +137,6 @@ def _apart(terms: list[Term]) -> list[list[Term]]:
     return [*alone, *together.values()]
 
 
-def _pieces(terms: list[Term]) -> list[list[Term]]:
-    """Bits by column; other wires with those that they share most bits with, as far as one enumeration goes."""
-    columns: dict[str, list[Term]] = {}
-    groups: list[tuple[Cone, list[Term]]] = []
-    for term in terms:
-        wire, cone = term[0], term[0].cone
-        assert cone is not None
-        if wire.layer < 0:
-            columns.setdefault(next(iter(cone)), []).append(term)
-            continue
-        late = range(max(0, len(groups) - LATEST), len(groups))
-        growth, best = min(((_growth(groups[g][0], cone), g) for g in late), default=(1.0, -1))
-        joint = _joint([groups[best][0], cone]) if growth < 1 else None
-        if joint is None:
-            groups.append((cone, [term]))
-        else:
-            groups[best] = (joint, [*groups[best][1], term])
-    return [*columns.values(), *(members for _, members in groups)]
-
-
 def _growth(group: Cone, cone: Cone) -> float:
     """Cells of both together, relative to the product of their own: below 1 when they share bits."""
     share = math.prod(
@@ -165,10 +162,43 @@ class _Enumeration:
         low = high = int(layer.bias[row])
         for part in _apart(_terms(layer, row, self._wires)):
             cone = _joint([wire.cone for wire, _ in part])
-            for terms in [part] if cone is not None or part[0][0].cone is None else _pieces(part):
+            pieces = [part]
+            if cone is None and part[0][0].cone is not None:
+                with contextlib.suppress(_TooMuch):  # then the interval of the whole part is all there is
+                    pieces = self._pieces(part)
+            for terms in pieces:
                 least, most = self._bounds(terms)
                 low, high = low + least, high + most
         return low, high
+
+    def _spend(self, work: int) -> None:
+        """Errors: _TooMuch when the work allowed is used up."""
+        self._left -= work
+        if self._left < 0:
+            raise _TooMuch
+
+    def _pieces(self, terms: list[Term]) -> list[list[Term]]:
+        """Bits by column; other wires with those that they share most bits with, as far as one enumeration goes.
+
+        Errors: _TooMuch.
+        """
+        columns: dict[str, list[Term]] = {}
+        groups: list[tuple[Cone, list[Term]]] = []
+        for term in terms:
+            wire, cone = term[0], term[0].cone
+            assert cone is not None
+            if wire.layer < 0:
+                columns.setdefault(next(iter(cone)), []).append(term)
+                continue
+            self._spend(PER_GROUP * min(LATEST, len(groups)))
+            late = range(max(0, len(groups) - LATEST), len(groups))
+            growth, best = min(((_growth(groups[g][0], cone), g) for g in late), default=(1.0, -1))
+            joint = _joint([groups[best][0], cone]) if growth < 1 else None
+            if joint is None:
+                groups.append((cone, [term]))
+            else:
+                groups[best] = (joint, [*groups[best][1], term])
+        return [*columns.values(), *(members for _, members in groups)]
 
     def _bounds(self, terms: list[Term]) -> Bounds:
         ends = [sorted((weight * wire.bounds[0], weight * wire.bounds[1])) for wire, weight in terms]
@@ -177,6 +207,7 @@ class _Enumeration:
         if cone is None or max(-interval[0], interval[1]) >= EXACT:
             return interval
         try:
+            self._spend(PER_CALL)
             values = self._sum(terms, np.zeros(_cells(cone), np.int64), _grid(cone), {})
         except _TooMuch:
             return interval
@@ -187,9 +218,7 @@ class _Enumeration:
     ) -> I64:
         """start + the sum of weight * wire on every cell. Errors: _TooMuch."""
         for wire, weight in terms:
-            self._left -= len(start) + PER_TERM
-            if self._left < 0:
-                raise _TooMuch
+            self._spend(len(start) + PER_TERM)
             start += weight * self._values(wire, bits, known)
         return start
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -197,7 +198,8 @@ def test_ranges_of_hostile_circuits_are_wide_but_never_too_narrow(monkeypatch: p
     circuit = Circuit("0" * 64, "1" * 64, inputs, (huge,), ("a", "b"), Readout("value"))
     assert value_bounds(circuit, [(0, 1)] * 3) == [[(0, 3 << 62), (0, 5)]]
     monkeypatch.setattr(ranges, "MOST_WORK", 1_000)
-    assert value_bounds(circuit, [(0, 1)] * 3) == [[(0, 3 << 62), (-5, 5)]]
+    assert value_bounds(circuit, [(0, 1)] * 3) == [[(0, 3 << 62), (0, 5)]], "bounds are kept with their circuit"
+    assert value_bounds(replace(circuit), [(0, 1)] * 3) == [[(0, 3 << 62), (-5, 5)]]
 
 
 def test_the_work_for_a_hostile_circuit_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

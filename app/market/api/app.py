@@ -82,4 +82,5 @@ def assemble(settings: Settings, parts: Parts) -> Backend:
         streams=Streams(settings, beat),
         quoting=Gate(settings.quotes_at_once, "quotes"),
         heavy=Buckets(settings.heavy, time.monotonic) if settings.heavy else None,
+        uploads=Buckets(settings.uploads, time.monotonic) if settings.uploads else None,
     )

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from app.market.api.audits import AuditRun
 from app.market.api.fields import Reply
+from app.market.api.identity import Spend
 from app.market.api.parts import Backend
 from app.protocol.errors import NotAllowed
 
@@ -47,8 +48,11 @@ class AuditCard(Reply):
     command: str  # to check without trusting this node
 
 
-def ask(here: Backend, number: int) -> AuditRun:
-    """An audit of a job. Errors: NotFound; NotAllowed for a job above this node's limit; Busy."""
+UNITS_OF_WORK = 1 << 11  # of a job, for one of the caller's costs: about a second of this node
+
+
+def ask(here: Backend, number: int, spend: Spend) -> AuditRun:
+    """An audit of a job. Errors: NotFound; NotAllowed for a job above this node's limit; Busy; TooManyRequests."""
     job = here.market.job(number)
     limit = here.settings.audit_units
     if job.units > limit:
@@ -57,6 +61,8 @@ def ask(here: Backend, number: int) -> AuditRun:
             f"Run it on your own machine: darkroom audit {number}.",
         )
     version = str(job.closed_block) if job.state.terminal else f"{job.state.name} at {here.market.block_number}"
+    if here.audits.found(number, version) is None:
+        spend(job.units // UNITS_OF_WORK)
     return here.audits.ask(number, version)
 
 

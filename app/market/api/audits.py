@@ -57,9 +57,8 @@ class Audits:
     def ask(self, job: int, version: str) -> AuditRun:
         """The audit of a job in this version: one that is there or under way, else a new one. Errors: Busy."""
         with self._lock:
-            for run in reversed(self._runs.values()):
-                if (run.job, run.version) == (job, version) and run.state != "failed":
-                    return run
+            if (known := self._found(job, version)) is not None:
+                return known
             if len(self._queue) >= self._waiting:
                 raise Busy("Too many audits wait on this node.", f"Run it yourself: darkroom audit {job}.")
             run = AuditRun(secrets.token_hex(8), job, version, "queued", int(self._clock()))
@@ -70,6 +69,15 @@ class Audits:
                 self._worker = threading.Thread(target=self._work, name="audits", daemon=True)
                 self._worker.start()
             return run
+
+    def found(self, job: int, version: str) -> AuditRun | None:
+        """The audit of a job in this version that is there or under way."""
+        with self._lock:
+            return self._found(job, version)
+
+    def _found(self, job: int, version: str) -> AuditRun | None:
+        runs = (run for run in reversed(self._runs.values()) if (run.job, run.version) == (job, version))
+        return next((run for run in runs if run.state != "failed"), None)
 
     def get(self, id: str) -> AuditRun | None:
         """An audit that is still remembered."""

@@ -38,19 +38,29 @@ class Buckets:
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
         self._lock = threading.Lock()
 
-    def take(self, client: str, cost: float = 1.0) -> float:
-        """Take from a client's bucket: 0, or the seconds after which there is enough (and then nothing was taken)."""
+    def take(self, *clients: str, cost: float = 1.0) -> float:
+        """Take from the buckets of all who answer for a request, such as an account and an address.
+
+        0, or the seconds after which each has enough (and then nothing was taken from any). What is dearer than a whole
+        burst empties a full bucket and is paid off before anything else.
+        """
         now = self._clock()
         with self._lock:
-            bucket = self._buckets.pop(client, None) or _Bucket(self._rate.burst, now)
-            self._buckets[client] = bucket
+            buckets = [self._bucket(client, now) for client in dict.fromkeys(clients)]
             while len(self._buckets) > self._clients:
                 self._buckets.popitem(last=False)
-            passed = max(0.0, now - bucket.at)
-            bucket.level = min(self._rate.burst, bucket.level + passed * self._rate.per_second)
-            bucket.at = now
-            missing = min(cost, self._rate.burst) - bucket.level
+            missing = max(min(cost, self._rate.burst) - bucket.level for bucket in buckets)
             if missing > 0:
                 return math.ceil(missing / self._rate.per_second * 1000) / 1000
-            bucket.level -= cost
+            for bucket in buckets:
+                bucket.level -= cost
             return 0.0
+
+    def _bucket(self, client: str, now: float) -> _Bucket:
+        """A client's bucket as it is now, as the one seen last."""
+        bucket = self._buckets.pop(client, None) or _Bucket(self._rate.burst, now)
+        self._buckets[client] = bucket
+        passed = max(0.0, now - bucket.at)
+        bucket.level = min(self._rate.burst, bucket.level + passed * self._rate.per_second)
+        bucket.at = now
+        return bucket

@@ -36,7 +36,8 @@ class Caller:
     scopes: frozenset[Scope] = frozenset()
     session: Session | None = None
     token: Token | None = None
-    client: str = ""  # whose limits count
+    client: str = ""  # whose live streams count
+    clients: tuple[str, ...] = ()  # whose work and uploads count: the address, and the account with all its tokens
 
 
 def caller(request: Request, here: Here) -> Caller:
@@ -47,18 +48,20 @@ def caller(request: Request, here: Here) -> Caller:
         token = here.access.token(text.strip()) if scheme.lower() == "bearer" else None
         if token is None:
             raise refusals.NotSignedIn("This token is none, or is over.", "Make another: POST /v1/tokens.")
-        return Caller(token.address, frozenset(token.scopes), None, token, f"token {token.id}")
+        scopes = frozenset(token.scopes)
+        return Caller(token.address, scopes, None, token, f"token {token.id}", (client, f"account {token.address}"))
     secret = request.cookies.get(cookie_name(here.settings.secure))
     session = here.access.session(secret) if secret else None
     if session is None:
-        return Caller(client=client)
+        return Caller(client=client, clients=(client,))
     if request.method not in SAFE:
         given = request.headers.get(CSRF_HEADER, "")
         if not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), session.csrf.encode()):
             raise refusals.ForgedRequest(
                 "A write in a session needs its CSRF token.", "Send what GET /v1/session says as X-CSRF-Token."
             )
-    return Caller(session.address, frozenset(SCOPES), session, None, f"account {session.address}")
+    account = f"account {session.address}"
+    return Caller(session.address, frozenset(SCOPES), session, None, account, (client, account))
 
 
 def allowed(scope: Scope) -> Callable[..., Caller]:
@@ -86,8 +89,19 @@ def in_person(who: Who) -> Caller:
 def costs(amount: float) -> Callable[..., None]:
     """A dependency: the route takes work, and a caller may ask for so much of it. Errors: TooManyRequests."""
 
-    def spend(who: Who, here: Here) -> None:
-        if here.heavy and (wait := here.heavy.take(who.client, amount)):
+    def charge(spend: Spending) -> None:
+        spend(amount)
+
+    return charge
+
+
+def spending(who: Who, here: Here) -> Spend:
+    """A dependency: takes work from the buckets of the caller's address and account together, where the amount is known
+    only on the way. It raises TooManyRequests.
+    """
+
+    def spend(amount: float) -> None:
+        if here.heavy and (wait := here.heavy.take(*who.clients, cost=amount)):
             raise too_many(wait)
 
     return spend
@@ -98,5 +112,7 @@ def cookie_name(secure: bool) -> str:
     return f"__Host-{COOKIE}" if secure else COOKIE
 
 
+Spend = Callable[[float], None]
 Who = Annotated[Caller, Depends(caller)]
+Spending = Annotated[Spend, Depends(spending)]
 SECURED = [Depends(BEARER), Depends(SESSION)]

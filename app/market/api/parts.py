@@ -66,7 +66,8 @@ class Backend:
     audits: Audits
     streams: Streams
     quoting: Gate
-    heavy: Buckets | None
+    heavy: Buckets | None  # work
+    uploads: Buckets | None  # bytes
     relay: Relay = field(init=False)
     drafter: Drafter = field(init=False)
     _time: tuple[float, int] | None = None  # when the chain's clock was read, by the monotonic one, and what it said

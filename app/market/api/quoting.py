@@ -9,6 +9,7 @@ from app.client.quote import quote
 from app.custodian.explain import explain
 from app.execution.facts import check_circuit, load_manifest
 from app.market.api.fields import Reply
+from app.market.api.identity import Spend
 from app.market.api.parts import Backend
 from app.market.queries.form import Amount
 from app.protocol.documents import MAX_DOCUMENT_BYTES, sha256
@@ -21,7 +22,10 @@ from fhe.circuit import Circuit, Lookup
 from fhe.circuit_form import MAX_CIRCUIT_BYTES, decode
 from fhe.compile.check import check
 from fhe.cost import cost
+from fhe.leak import check_sampling
 from fhe.profiles import find
+
+BYTES_OF_WORK = 1 << 14  # of a circuit: half a second's allowance, as checking the largest takes some seconds
 
 
 class CircuitCard(Reply):
@@ -109,12 +113,14 @@ class QuoteReport(Reply):
 
 
 def quote_circuit(
-    here: Backend, dataset: int, data: bytes, *, offer: int | None, rows: int | None, replicas: int
+    here: Backend, dataset: int, data: bytes, spend: Spend, *, offer: int | None, rows: int | None, replicas: int
 ) -> QuoteReport:
     """Judge the bytes of a circuit for a dataset; `rows` None takes all of them.
 
-    Errors: TooLarge, BadDocument, NotFound, BadBlock, NotAllowed for an offer of another dataset, Busy.
+    Errors: TooLarge, BadDocument, NotFound, BadBlock, NotAllowed for an offer of another dataset, Busy, TooManyRequests
+    for a circuit that takes more work than `spend` allows.
     """
+    spend(len(data) // BYTES_OF_WORK)
     circuit = decode(data)
     record = here.market.dataset(dataset)
     manifest = load_manifest(here.store, record)
@@ -127,6 +133,7 @@ def quote_circuit(
     with here.quoting.turn():
         try:
             failure = check(circuit, codebook, profile).log2_failure
+            check_sampling(circuit, codebook)
         except BadInput as error:
             problem = str(error)
         said = explain(circuit, manifest.table, profile, policy, rows, version=record.version)

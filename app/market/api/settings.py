@@ -20,7 +20,8 @@ class Limits(BaseModel):
     max_body: Annotated[int, Field(ge=1 << 12, le=1 << 26)] = (1 << 20) + (1 << 14)  # a document, and words around it
     max_blob: Annotated[int, Field(gt=0)] = 1 << 30  # served in one answer
     rate: Rate | None = Rate(burst=600, per_second=60)  # of each client; None: no limit
-    heavy: Rate | None = Rate(burst=120, per_second=2)  # of what takes work: quotes, drafts, uploads, sign-ins
+    heavy: Rate | None = Rate(burst=120, per_second=2)  # of what takes work: quotes, audits, drafts, uploads, sign-ins
+    uploads: Rate | None = Rate(burst=1 << 24, per_second=1 << 10)  # bytes that are kept for a client; 88 MB a day
     max_streams: Annotated[int, Field(gt=0, le=10_000)] = 200  # live event streams at a time
     max_streams_of_client: Annotated[int, Field(gt=0, le=10_000)] = 8
     quotes_at_once: Annotated[int, Field(gt=0, le=1000)] = 2

@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 from app.chain.licensing import LICENSES
 from app.market.api.fields import MAX_ID, Id
-from app.market.api.identity import costs
+from app.market.api.identity import Spend, Spending, costs
 from app.market.api.orders import MAX_REPLICAS
 from app.market.api.pages.site import Visit, Visiting
 from app.market.api.quoting import load_circuit_bytes, quote_circuit
@@ -83,15 +83,21 @@ def new_job(here: Visiting, id: Id) -> HTMLResponse:
 
 @router.post("/licenses/{id}/quote", response_class=HTMLResponse, dependencies=[Depends(costs(2))])
 async def quote_page(
-    here: Visiting, id: Id, request: Request, first_row: Number = 0, rows: Number = 0, replicas: Number = 2
+    here: Visiting,
+    id: Id,
+    request: Request,
+    spend: Spending,
+    first_row: Number = 0,
+    rows: Number = 0,
+    replicas: Number = 2,
 ) -> HTMLResponse:
     """What a job with the circuit in the body would cost and reveal, as a part of the form's page."""
     data = await request.body()
-    return await run_in_threadpool(_quote, here, id, data, first_row, rows, replicas)
+    return await run_in_threadpool(_quote, here, id, data, spend, first_row, rows, replicas)
 
 
 @router.get("/jobs/{id}/reveals", response_class=HTMLResponse, dependencies=[Depends(costs(2))])
-def reveals_page(here: Visiting, id: Id) -> HTMLResponse:
+def reveals_page(here: Visiting, id: Id, spend: Spending) -> HTMLResponse:
     """What a job's result would say about each row, for its owner to read before answering."""
     with here.backend.session() as session:
         detail = job(session, id, now=here.backend.now())
@@ -99,7 +105,7 @@ def reveals_page(here: Visiting, id: Id) -> HTMLResponse:
     try:
         circuit = load_circuit_bytes(here.backend, asked.circuit)
         report = quote_circuit(
-            here.backend, asked.dataset, circuit, offer=asked.offer, rows=asked.rows, replicas=asked.replicas
+            here.backend, asked.dataset, circuit, spend, offer=asked.offer, rows=asked.rows, replicas=asked.replicas
         )
     except DarkroomError as problem:
         trouble = str(problem)
@@ -108,7 +114,7 @@ def reveals_page(here: Visiting, id: Id) -> HTMLResponse:
     )
 
 
-def _quote(here: Visit, id: int, data: bytes, first_row: int, rows: int, replicas: int) -> HTMLResponse:
+def _quote(here: Visit, id: int, data: bytes, spend: Spend, first_row: int, rows: int, replicas: int) -> HTMLResponse:
     with here.backend.session() as session:
         held = _held(here, session, id)
         entry = dataset(session, held.dataset).entry
@@ -116,7 +122,9 @@ def _quote(here: Visit, id: int, data: bytes, first_row: int, rows: int, replica
     report, error = None, None
     if not wrong:
         try:
-            report = quote_circuit(here.backend, held.dataset, data, offer=held.offer, rows=rows, replicas=replicas)
+            report = quote_circuit(
+                here.backend, held.dataset, data, spend, offer=held.offer, rows=rows, replicas=replicas
+            )
         except BadDocument:
             wrong["circuit"] = "This file is not a circuit. Choose one that darkroom model compile made."
         except DarkroomError as problem:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from app.market.api.answers import frozen, reply
 from app.market.api.bodies import Raw, raw_body
 from app.market.api.fields import MAX_ID, Address, Id
-from app.market.api.identity import costs
+from app.market.api.identity import Spending, costs
 from app.market.api.openapi import CIRCUIT_EXAMPLE, FIRST, links
 from app.market.api.orders import MAX_REPLICAS
 from app.market.api.parts import Here
@@ -101,10 +101,10 @@ def get_croissant(
     description=QUOTE,
 )
 def quote_circuit_bytes(
-    id: Id, data: Raw, here: Here, offer: OfferId = None, rows: Rows = None, replicas: Replicas = 2
+    id: Id, data: Raw, here: Here, spend: Spending, offer: OfferId = None, rows: Rows = None, replicas: Replicas = 2
 ) -> Response:
     """Quote a circuit: static cost, price, failure probability, leak report, and what the custodian would say."""
-    return reply(quote_circuit(here, id, data, offer=offer, rows=rows, replicas=replicas))
+    return reply(quote_circuit(here, id, data, spend, offer=offer, rows=rows, replicas=replicas))
 
 
 @router.get(
@@ -130,10 +130,11 @@ def quote_published(
     id: Id,
     circuit: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="Its digest.")],
     here: Here,
+    spend: Spending,
     offer: OfferId = None,
     rows: Rows = None,
     replicas: Replicas = 2,
 ) -> Response:
     """The same for a circuit that is published, by its digest."""
     data = load_circuit_bytes(here, circuit)
-    return reply(quote_circuit(here, id, data, offer=offer, rows=rows, replicas=replicas))
+    return reply(quote_circuit(here, id, data, spend, offer=offer, rows=rows, replicas=replicas))

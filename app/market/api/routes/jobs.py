@@ -12,7 +12,7 @@ from app.market.api.answers import frozen, reply
 from app.market.api.auditing import AuditCard, ask, card
 from app.market.api.documents import JobReceipts, receipts_of
 from app.market.api.fields import MAX_ID, Address, After, Id, Limit
-from app.market.api.identity import SECURED, Caller, Who, allowed, costs
+from app.market.api.identity import SECURED, Caller, Spending, Who, allowed, costs
 from app.market.api.openapi import FIRST, links
 from app.market.api.parts import Backend, Here
 from app.market.api.problems import told
@@ -160,7 +160,7 @@ def list_facts(id: Id, here: Here) -> Response:
     dependencies=[*SECURED, Depends(costs(20))],
     tags=["audit"],
 )
-def audit_job(id: Id, here: Here, _: Annotated[Caller, Depends(allowed("audits:run"))]) -> Response:
+def audit_job(id: Id, here: Here, spend: Spending, _: Annotated[Caller, Depends(allowed("audits:run"))]) -> Response:
     """Let this node recompute a job and check every fact of it, in its own time."""
-    run = ask(here, id)
+    run = ask(here, id, spend)
     return reply(card(run), 202, {"location": f"/v1/audits/{run.id}"})

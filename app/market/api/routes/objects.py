@@ -17,7 +17,7 @@ from app.market.api.identity import SECURED, Caller, allowed, costs
 from app.market.api.openapi import CIRCUIT_EXAMPLE, links
 from app.market.api.parts import Backend, Here
 from app.market.api.problems import told
-from app.market.api.refusals import RangeNotSatisfiable
+from app.market.api.refusals import RangeNotSatisfiable, TooManyRequests
 from app.protocol.documents import MAX_DOCUMENT_BYTES, parse_canonical, sha256
 from app.protocol.errors import BadInput, TooLarge
 from app.protocol.receipt import OutputPolicy
@@ -116,8 +116,9 @@ def _range(text: str | None, size: int) -> tuple[int, int]:
     dependencies=WRITES,
     openapi_extra=raw_body("application/json", {"type": "object"}, CIRCUIT_EXAMPLE),
 )
-def publish_circuit(data: Raw, here: Here, _: WRITER) -> Response:
+def publish_circuit(data: Raw, here: Here, who: WRITER) -> Response:
     """Publish a circuit, so that providers find it. From then on anyone can read its weights."""
+    _check_quota(here, who, len(data))
     decode(data)
     return _published(here, data)
 
@@ -132,8 +133,9 @@ def publish_circuit(data: Raw, here: Here, _: WRITER) -> Response:
         "application/json", OutputPolicy.model_json_schema(), {"circuits": ["linear"], "release": "label"}
     ),
 )
-def publish_policy(data: Raw, here: Here, _: WRITER) -> Response:
+def publish_policy(data: Raw, here: Here, who: WRITER) -> Response:
     """Publish an output policy for an offer. Fields that are left out take their defaults."""
+    _check_quota(here, who, len(data))
     try:
         policy = OutputPolicy.model_validate_json(data)
     except ValidationError as error:
@@ -143,6 +145,16 @@ def publish_policy(data: Raw, here: Here, _: WRITER) -> Response:
     if problems := policy_problems(policy):
         raise BadInput(f"This policy cannot be used: {'; '.join(problems)}.", "Correct it.")
     return _published(here, policy.to_bytes())
+
+
+def _check_quota(here: Backend, who: Caller, bytes: int) -> None:
+    """Take an upload from what is kept for the caller's address and account together. Errors: TooManyRequests."""
+    if here.uploads and (wait := here.uploads.take(*who.clients, cost=bytes)):
+        raise TooManyRequests(
+            f"This client's uploads leave no room for {bytes:,} bytes more.",
+            f"Wait {max(1, round(wait)):,} s, or publish through a node of your own.",
+            retry_after=wait,
+        )
 
 
 def _published(here: Backend, data: bytes) -> Response:
