@@ -68,7 +68,7 @@ def mixed_radix(buyers: Coalition, cells: Sequence[int], prior: Prior, _rng: np.
 
 
 def lattice(buyers: Coalition, cells: Sequence[int], prior: Prior, rng: np.random.Generator) -> None:
-    """Random weights as wide as the noise allows, on five columns that predict each other: one score, to be decoded as a lattice point."""
+    """Random weights, as wide as noise allows, on five columns that predict each other: a score is a lattice point."""
     groups = _groups(cells, prior, 5)
 
     def forms() -> Iterator[I64]:
@@ -81,16 +81,17 @@ def lattice(buyers: Coalition, cells: Sequence[int], prior: Prior, rng: np.rando
 
 def bisection(buyers: Coalition, cells: Sequence[int], prior: Prior, _rng: np.random.Generator) -> None:
     """Thresholds of one form after the other, each set by the answers before, for one row at a time."""
+    forms = [_weights(prior, group, RADIX) for group in _groups(cells, prior, 3)]
+    likely = [np.sort(prior.particles @ weights) for weights in forms]
     for row in range(min(buyers.victims, len(buyers.market.table.rows))):
-        for group in _groups(cells, prior, 3):
-            if not _bisect(buyers, _weights(prior, group, RADIX), prior, row):
+        for weights, values in zip(forms, likely, strict=True):
+            if not _bisect(buyers, weights, values, row):
                 break
 
 
-def _bisect(buyers: Coalition, weights: I64, prior: Prior, row: int) -> bool:
-    """Whether the form's value was found before the rules stopped it."""
+def _bisect(buyers: Coalition, weights: I64, likely: I64, row: int) -> bool:
+    """Whether the form's value was found before the rules stopped it; `likely` are sorted values of the prior."""
     table = buyers.market.table
-    likely = np.sort(prior.particles @ weights)
     low, high = 0, int(weights @ (table.levels - 1)) + 1  # the value is in [low, high)
     while high - low > 1:
         first, last = np.searchsorted(likely, (low, high))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ import numpy.typing as npt
 
 from app.demo import table as demo
 from app.protocol.dataset import Codebook, EncryptedTable
+from app.protocol.documents import sha256
 from fhe.circuit import Encoding
 from fhe.profiles import REFERENCE
 from ingestion.codebook import build_codebook, encode
@@ -36,6 +38,14 @@ rest = "measure"
 bins = 32
 outside = "clip"
 """
+
+
+class _Codebook(Codebook):
+    """Its digest is asked for at every question, and computed once."""
+
+    @cached_property
+    def digest(self) -> str:
+        return sha256(self.to_bytes())
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +80,7 @@ class Table:
     def without(self, column: int) -> Table:
         """The same rows with a column dropped."""
         kept = [other for other in range(len(self.columns)) if other != column]
-        codebook = Codebook(columns=tuple(self.codebook.columns[other] for other in kept))
+        codebook = _Codebook(columns=tuple(self.codebook.columns[other] for other in kept))
         return Table(self.name, codebook, self.rows[:, kept], self.known[:, kept])
 
 
@@ -109,4 +119,5 @@ def _table(name: str, columns: tuple[str, ...], owned: F64, known: F64, recipe: 
         path = Path(folder) / "rows.csv"
         demo.write_csv(path, columns, owned)
         codebook = build_codebook(profile_table(path), recipe).codebook
+        codebook = _Codebook(columns=codebook.columns)
     return Table(name, codebook, encode(codebook, owned, columns), encode(codebook, known, columns))
