@@ -11,7 +11,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError
 from sqlmodel import Session
 
-from app.chain.wal import share
+from app.chain.wal import open_shared
 from app.protocol.errors import Unavailable, UsageError
 
 LOCK_SECONDS = 30.0
@@ -93,20 +93,14 @@ def _engine(url: URL) -> Engine:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Unavailable(f"The folder of the index {path} cannot be made: {error.strerror}.") from None
-    engine = create_engine(
-        url, pool_size=CONNECTIONS, connect_args={"timeout": LOCK_SECONDS, "check_same_thread": False}
-    )
+    engine = create_engine(url, pool_size=CONNECTIONS, creator=lambda: open_shared(path, LOCK_SECONDS))
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
 
 
 def _prepare(connection: Any, _record: object) -> None:
-    """WAL. BEGIN is ours, not the driver's."""
-    connection.isolation_level = None
-    share(connection, LOCK_SECONDS)
     for pragma in (
-        "synchronous = NORMAL",
         f"cache_size = -{CACHE_KIB}",
         f"mmap_size = {MAP_BYTES}",
         "temp_store = MEMORY",
