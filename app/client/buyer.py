@@ -100,12 +100,13 @@ class Buyer:
     def quote(
         self, dataset: Dataset, circuit_of: Compiled | Model, offer: int, rows: int, replicas: int = REPLICAS
     ) -> Quote:
-        """The price of a job. Errors: NotFound, NotAllowed."""
+        """The price of a job. Errors: NotFound, Unavailable when too few providers can be drawn."""
         market = self.network.market
         static = cost(circuit_of.circuit, dataset.profile, rows)
         window = int(market.desk.read("JobMarket", "commitWindow"))
-        able = market.providers()
-        return quote(static, market.offer(offer), able, rows=rows, replicas=replicas, commit_window=window)
+        draw = market.draw_for(dataset.record, self.account.address)
+        terms, providers = market.offer(offer), market.providers()
+        return quote(static, terms, providers, draw, rows=rows, replicas=replicas, commit_window=window)
 
     def buy_license(self, offer: int) -> Sent[int]:
         """Buy a license in one transaction; the value is its id. Errors: NotFound, Reverted."""
@@ -125,7 +126,7 @@ class Buyer:
         """Publish the circuit and open a job on rows [first_row, first_row + rows); the value is the job's id.
 
         Nothing is published or paid when the license does not allow it. Errors: NotYourLicense, LicenseExpired,
-        LicenseExhausted, LicenseRevoked, RowsOutsideDataset, BadDocument, NotAllowed, Reverted.
+        LicenseExhausted, LicenseRevoked, RowsOutsideDataset, BadDocument, Unavailable, Reverted.
         """
         from app.execution.facts import check_circuit
         from app.protocol.market import check_use

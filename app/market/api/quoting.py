@@ -11,7 +11,7 @@ from app.market.api.fields import Reply
 from app.market.api.parts import Backend
 from app.market.queries.form import Amount
 from app.protocol.documents import MAX_DOCUMENT_BYTES, sha256
-from app.protocol.errors import BadInput, NotAllowed, NotFound
+from app.protocol.errors import BadInput, NotAllowed, NotFound, Unavailable
 from app.protocol.market import Offer
 from app.protocol.reasons import WORDS
 from app.protocol.receipt import OutputPolicy
@@ -128,8 +128,9 @@ def quote_circuit(
     static = cost(circuit, profile, rows)
     price, price_problem = None, "" if terms else "No offer was named."
     if terms is not None:
+        draw, providers = here.market.draw_for(record), list(here.market.providers())
         try:
-            found = quote(static, terms, here.market.providers(), rows=rows, replicas=replicas)
+            found = quote(static, terms, providers, draw, rows=rows, replicas=replicas)
             price = PriceCard(
                 price_license=found.price_license,
                 price_job=found.price_job,
@@ -140,7 +141,7 @@ def quote_circuit(
                 providers=found.providers,
                 core_seconds=found.core_seconds,
             )
-        except NotAllowed as error:
+        except Unavailable as error:
             price_problem = str(error)
     leak = said.leak
     return QuoteReport(
