@@ -21,6 +21,7 @@ from app.protocol.receipt import SealedResult
 from app.seal.keys import SealingKey
 from app.seal.result import Result, open_result
 from app.storage.cid import digest_to_cid
+from fhe.compatible import check_compatible
 from fhe.cost import cost
 from fhe.interpret import gather as gather_inputs
 from fhe.interpret import interpret
@@ -126,16 +127,15 @@ class Buyer:
         """Publish the circuit and open a job on rows [first_row, first_row + rows); the value is the job's id.
 
         Nothing is published or paid when the license does not allow it. Errors: NotYourLicense, LicenseExpired,
-        LicenseExhausted, LicenseRevoked, RowsOutsideDataset, BadDocument, Unavailable, Reverted.
+        LicenseExhausted, LicenseRevoked, RowsOutsideDataset, BadModel, Unavailable, Reverted.
         """
-        from app.execution.facts import check_circuit
         from app.protocol.market import check_use
 
         market = self.network.market
         held = market.license(license)
         dataset = Dataset.open(self.network, held.dataset)
         check_use(held, dataset.record, self.account.address, first_row, rows, market.now())
-        check_circuit(model.circuit, dataset.table)
+        check_compatible(model.circuit, dataset.table.profile, dataset.table.codebook.digest)
         price = self.quote(dataset, model, held.offer, rows, replicas)
         self.network.store.put(model.data)
         return market.open_job(

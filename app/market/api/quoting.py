@@ -6,7 +6,7 @@ from typing import Literal
 
 from app.client.quote import quote
 from app.custodian.explain import explain
-from app.execution.facts import check_circuit, load_manifest
+from app.execution.facts import load_manifest
 from app.market.api.fields import Reply
 from app.market.api.parts import Backend
 from app.market.queries.form import Amount
@@ -18,6 +18,7 @@ from app.protocol.receipt import OutputPolicy
 from app.storage.cid import digest_to_cid
 from fhe.circuit import Circuit, Lookup
 from fhe.circuit_form import MAX_CIRCUIT_BYTES, decode
+from fhe.compatible import check_compatible
 from fhe.compile.check import check
 from fhe.cost import cost
 from fhe.profiles import find
@@ -108,12 +109,12 @@ def quote_circuit(
 ) -> QuoteReport:
     """Judge the bytes of a circuit for a dataset; `rows` None takes all of them.
 
-    Errors: TooLarge, BadDocument, NotFound, BadBlock, NotAllowed for an offer of another dataset, Busy.
+    Errors: TooLarge, BadDocument, BadModel, NotFound, BadBlock, NotAllowed for an offer of another dataset, Busy.
     """
     circuit = decode(data)
     record = here.market.dataset(dataset)
     manifest = load_manifest(here.store, record)
-    check_circuit(circuit, manifest.table)
+    check_compatible(circuit, manifest.table.profile, manifest.table.codebook.digest)
     profile, codebook = find(manifest.table.profile), manifest.codebook
     rows = record.rows if rows is None else rows
     terms = _offer(here, offer, dataset)
