@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.chain.live import FILE
 from app.execution.execute import execute
 from app.execution.facts import gather
 from app.protocol.errors import BadInput, DarkroomError, Reverted, TryAgain, VerificationFailed
@@ -60,19 +61,18 @@ class ProviderAgent:
         self._market, self._store, self._account = market, store, account
         self._threads, self._keep_drawing, self._device = threads, keep_drawing, device
         self._journal = Journal(folder / "jobs")
+        self._live = market.live_jobs(folder / FILE)
 
     def step(self, progress: Progress | None = None) -> list[Action]:
         """Move every job of this provider as far as it goes now; what was done."""
         return list(self._steps(progress))
 
     def _steps(self, progress: Progress | None) -> Iterator[Action]:
-        for job in self._market.jobs():
-            if job.state.terminal:
-                continue
+        for number in self._live.ids():
             try:
-                yield from self._advance(job, progress)
+                yield from self._advance(self._market.job(number), progress)
             except DarkroomError as error:
-                yield Action(job.id, "failed", str(error))
+                yield Action(number, "failed", str(error))
 
     def _advance(self, job: Job, progress: Progress | None) -> Iterator[Action]:
         me = self._account.address
