@@ -131,7 +131,7 @@ def read(path: Path) -> Deployment:
             data = file.read(MAX_DOCUMENT_BYTES + 1)
     except OSError:
         raise NotFound(
-            f"There is no deployment file {path}.", "Deploy first: darkroom up, or darkroom deploy."
+            f"There is no deployment file {path}.", "Deploy first: darkroom up, or darkroom init."
         ) from None
     return Deployment.from_bytes(data)
 

@@ -129,7 +129,7 @@ class EmbeddedChain:
             if self.balance(sender) < transaction.value + transaction.gas * transaction.max_fee_per_gas:
                 raise Reverted(
                     f"Account {sender} has too little ether to pay for gas.",
-                    "Send it some; on the embedded chain: darkroom account fund.",
+                    "Send it some; on the embedded chain: darkroom account faucet.",
                     reason="InsufficientFunds",
                 )
             return self._ledger.receipt(self._ledger.append([transaction]))

@@ -16,7 +16,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     # tokens
     "ERC20InsufficientBalance": (
         "The account holds {balance} token units and {needed} are needed.",
-        "Get more tokens; on the embedded chain: darkroom account fund.",
+        "Get more tokens; on the embedded chain: darkroom account faucet.",
     ),
     "ERC20InsufficientAllowance": (
         "The contract may take {allowance} token units of the account and needs {needed}.",

@@ -32,7 +32,7 @@ async function showWallet() {
   if (!account) {
     find("demo-accounts").replaceChildren();
     const found = wallet.wallets();
-    place.replaceChildren(h("p", { class: "soft" }, found.length ? "Choose one. Nothing is signed by connecting." : "No wallet in this browser. Install one that announces itself (EIP-6963), or use the darkroom command."));
+    place.replaceChildren(h("p", { class: "soft" }, found.length ? "Choose one. Nothing is signed by connecting." : "No wallet in this browser. Install one that announces itself (EIP-6963), or use the command line: darkroom account create."));
     list.replaceChildren(...found.map((each) => h("button", { class: "choice", type: "button", click: () => attempt(find("wallet-say"), () => wallet.connect(each.id)) },
       each.icon ? h("img", { src: each.icon, alt: "", width: 28, height: 28 }) : icon("key"),
       h("span", {}, h("span", { class: "strong" }, each.name), each.id === "demo.darkroom" ? h("span", { class: "small soft" }, " makes a key in this browser, for play money only") : null))));
