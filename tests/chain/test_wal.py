@@ -10,6 +10,7 @@ from pathlib import Path
 from app.chain.ledger import Ledger as ChainLedger
 from app.chain.sqlite import SqliteDB
 from app.custodian.ledger import Ledger
+from app.market.api.access import Access
 from app.market.db.database import Database
 
 ROOT = Path(__file__).parents[2]
@@ -18,9 +19,11 @@ ROUNDS = 6
 
 
 def index(path: Path) -> str:
-    """Make or open an index's tables, and let go of them."""
+    """Make or open an index's tables and the web server's beside them, write, and let go of them."""
     database = Database(f"sqlite:///{path}")
     database.migrate()
+    access = Access(database, lambda: 1.0)
+    access.use_nonce(access.new_nonce()[0])
     current = database.is_current()
     database.close()
     return str(current)
