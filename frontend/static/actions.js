@@ -37,7 +37,7 @@ function revocation(license, price) {
     if (refund > BigInt(price)) throw OTHER();
     const { tokens } = await apiJson(`/v1/accounts/${account}`);
     if (BigInt(tokens) < refund) throw new Problem(`The refund is ${money(refund)}, and the account has ${money(tokens)}.`, "Get the difference first. Nothing was signed.", "no-money");
-    return [["TestUSD", encode("approve(address,uint256)", facts.contracts.LicenseMarket, refund)], ...calls];
+    return [[facts.coin.contract, encode("approve(address,uint256)", facts.contracts.LicenseMarket, refund)], ...calls];
   };
 }
 
