@@ -33,8 +33,9 @@ class RandomWords:
 def forest(trees: int, table: EncryptedTable) -> Circuit:
     """As many lookups of three bits as the demo's tree model has, summed into one score."""
     rng = np.random.default_rng(2)
-    inputs = tuple(Input("c0", "bins", edge) for edge in range(30))
-    reads = np.concatenate([rng.choice(len(inputs), 3, replace=False) for _ in range(trees)])
+    chosen = np.concatenate([np.sort(rng.choice(30, 3, replace=False)) for _ in range(trees)])
+    edges, reads = np.unique(chosen, return_inverse=True)  # a circuit has no input that it does not read
+    inputs = tuple(Input("c0", "bins", int(edge)) for edge in edges)
     weights, bounds = np.tile([4, 2, 1], trees), np.arange(0, 3 * trees + 1, 3)
     first = Linear(3, bounds, reads, weights, np.zeros(trees, np.int64))
     lookups = Lookup(12, np.arange(trees), rng.integers(-64, 64, (trees, 8)))

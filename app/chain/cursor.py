@@ -101,10 +101,16 @@ def reconcile(trail: Trail, hash_at: Callable[[int], str | None]) -> Trail:
 class Cursor:
     """Reads a deployment's events from a stored trail on."""
 
-    def __init__(self, desk: Desk, trail: Trail, *, confirmations: int = 0) -> None:
-        """`confirmations` blocks at the head are left for later; 0 reads all and relies on `Step.forget_after`."""
+    def __init__(self, desk: Desk, trail: Trail, *, confirmations: int = 0, sparse: bool = False) -> None:
+        """`confirmations` blocks at the head are left for later; 0 reads all and relies on `Step.forget_after`.
+
+        A `sparse` cursor remembers one block of a step that ends more than twice `DEPTH` behind the head, instead of
+        asking for the hashes of `DEPTH` blocks that no reorganisation reaches: reading all of history costs a few
+        questions a step. Should one reach them nevertheless, everything is read again.
+        """
         self._desk = desk
         self._confirmations = confirmations
+        self._sparse = sparse
         self.trail = trail
 
     def poll(self, limit: int = MAX_BLOCKS) -> Step:
@@ -128,8 +134,9 @@ class Cursor:
         last = min(head, trail.next + limit - 1)
         if last < trail.next:
             return Step(forget, (), trail, 0)
+        settled = self._sparse and head - last > 2 * DEPTH
         try:
-            blocks = [node.block(n) for n in range(max(trail.next, last - DEPTH + 1), last + 1)]
+            blocks = [node.block(n) for n in range(last if settled else max(trail.next, last - DEPTH + 1), last + 1)]
             events = tuple(self._desk.events(trail.next, last))
         except NotFound:
             return None
@@ -141,7 +148,8 @@ class Cursor:
         if reconcile(trail, self._hash_at) != trail:
             return None
         marks = tuple(Mark(block.number, block.hash) for block in blocks)
-        return Step(forget, events, trail.extended(marks), head - last)
+        seen = Trail(trail.start, marks) if settled else trail.extended(marks)
+        return Step(forget, events, seen, head - last)
 
     def _hash_at(self, number: int) -> str | None:
         try:

@@ -130,9 +130,7 @@ def read(path: Path) -> Deployment:
         with path.open("rb") as file:
             data = file.read(MAX_DOCUMENT_BYTES + 1)
     except OSError:
-        raise NotFound(
-            f"There is no deployment file {path}.", "Deploy first: darkroom up, or darkroom deploy."
-        ) from None
+        raise NotFound(f"There is no deployment file {path}.", "Deploy first: darkroom up, or darkroom init.") from None
     return Deployment.from_bytes(data)
 
 

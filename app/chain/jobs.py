@@ -10,8 +10,9 @@ from app.chain.custodians import JOBS, Custodians
 from app.chain.desk import Sent
 from app.chain.entities import as_job, commitment, content_of
 from app.chain.licensing import Licensing
-from app.chain.providers import PROVIDERS, Providers
+from app.chain.providers import Providers
 from app.protocol.errors import Unavailable, VerificationFailed
+from app.protocol.fees import fee_bid
 from app.protocol.market import ZERO, Approval, Job, JobState, check_use
 
 DRAW_TRIES = 4  # blocks that may be armed anew before the chain is said to be too fast
@@ -151,27 +152,12 @@ class Jobs(Custodians, Licensing, Providers):
                 yield self.job(number)
 
     def quote_fee(self, license: int, units: int, replicas: int, buyer: str) -> int:
-        """A `max_fee` for which there should be executors: token units for all `replicas` together.
+        """A `max_fee` for which there should be executors, by `fees.fee_bid`: token units for all of them together.
 
-        The draw takes whoever asks for at most `max_fee / replicas`. This bids the price at which half of the willing
-        providers, and one more than needed, are within reach; what the drawn ones ask for less comes back.
-        Errors: NotFound, Unavailable when there are fewer willing providers than replicas.
+        Errors: NotFound; Unavailable when too few providers can be drawn for a usual fee.
         """
-        dataset = self.dataset(self.license(license).dataset)
-        parties = (buyer, dataset.owner, dataset.custodian)
-        alive = self.desk.node.now() - int(self.desk.read(PROVIDERS, "heartbeatWindow"))
-        fees = sorted(
-            each.price * units
-            for each in self.providers()
-            if each.address not in parties and each.capacity >= units and each.heartbeat >= alive
-            if each.bond - each.locked >= int(self.desk.read(PROVIDERS, "stakeFor", each.price * units))
-        )
-        if len(fees) < replicas:
-            raise Unavailable(
-                f"{len(fees)} providers can take a job of {units} units and {replicas} are needed.",
-                "Wait for more providers, or ask for fewer replicas or rows.",
-            )
-        return replicas * fees[min(max(replicas + 1, (len(fees) + 1) // 2), len(fees)) - 1]
+        draw = self.draw_for(self.dataset(self.license(license).dataset), buyer)
+        return fee_bid(self.providers(), draw, units=units, replicas=replicas)
 
     def job_count(self) -> int:
         """Jobs ever opened; ids run from 1 to this."""

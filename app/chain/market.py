@@ -29,6 +29,7 @@ from app.chain.cursor import Cursor, Trail
 from app.chain.desk import Contract, Desk, Event, Sent
 from app.chain.entities import commitment
 from app.chain.jobs import JOBS, Jobs
+from app.chain.live import LiveJobs
 from app.chain.node import Node
 from app.protocol.errors import DarkroomError, Unavailable
 
@@ -128,3 +129,7 @@ class Market(Jobs):
     def cursor(self, trail: Trail | None = None, *, confirmations: int = 0) -> Cursor:
         """Events from a stored place on, or from the deployment on; see `app.chain.cursor`."""
         return Cursor(self.desk, trail or Trail(self.first_block), confirmations=confirmations)
+
+    def live_jobs(self, file: Path | None = None) -> LiveJobs:
+        """The jobs that are not over, kept from events and in `file`; see `app.chain.live`."""
+        return LiveJobs(self, file)

@@ -9,7 +9,8 @@ from app.chain.desk import Sent
 from app.chain.entities import as_provider
 from app.chain.money import Money
 from app.protocol.errors import NotFound
-from app.protocol.market import ProviderRecord
+from app.protocol.fees import Draw, DrawRules
+from app.protocol.market import DatasetRecord, ProviderRecord
 
 PROVIDERS = "ProviderRegistry"
 
@@ -70,3 +71,16 @@ class Providers(Money):
     def providers(self) -> Iterator[ProviderRecord]:
         """Those with a seat in the draw, by seat."""
         return (self.provider(address) for address in self.desk.read(PROVIDERS, "providers"))
+
+    def draw_rules(self) -> DrawRules:
+        """What the contracts ask of executors."""
+        return DrawRules(
+            heartbeat_window=int(self.desk.read(PROVIDERS, "heartbeatWindow")),
+            stake_floor=int(self.desk.read(PROVIDERS, "stakeFloor")),
+            stake_multiple=int(self.desk.read(PROVIDERS, "STAKE_MULTIPLE")),
+        )
+
+    def draw_for(self, dataset: DatasetRecord, buyer: str = "") -> Draw:
+        """A draw that would be made now for a job of `buyer` ("": nobody yet) on a dataset."""
+        parties = tuple(each for each in (buyer, dataset.owner, dataset.custodian) if each)
+        return Draw(self.draw_rules(), self.desk.node.now(), parties)

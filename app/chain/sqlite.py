@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from app.chain.evm import BaseDB
-from app.chain.wal import share
+from app.chain.wal import open_shared
 from app.protocol.errors import Unavailable
 
 LOCK_SECONDS = 60.0  # how long a writer waits for other processes' blocks
@@ -31,9 +31,7 @@ class SqliteDB(BaseDB):
         self._path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(path, LOCK_SECONDS, isolation_level=None, check_same_thread=False)
-            share(self._connection, LOCK_SECONDS)
-            self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._connection = open_shared(path, LOCK_SECONDS)
             self._connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             self._connection.execute(TABLE)
         except (sqlite3.Error, OSError) as error:

@@ -1,26 +1,42 @@
-"""SQLite files that several processes share, at the moment when they begin to."""
+"""SQLite files that several processes share: the one way to open them."""
 
 from __future__ import annotations
 
 import sqlite3
 import time
+from pathlib import Path
 
 PAUSE = 0.01  # seconds between two tries
+PASSING = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_PROTOCOL)  # another process is at work
 
 
-def share(connection: sqlite3.Connection, patience: float) -> None:
-    """Put a file into WAL mode: readers see the last whole state and never wait for the writer.
+def open_shared(path: Path, patience: float, *, durable: bool = False) -> sqlite3.Connection:
+    """Open or create a file in WAL mode: readers see the last whole state and never wait for the writer.
 
-    SQLite does not wait here for another process that is about to write; this does, for `patience` seconds.
-    Errors: sqlite3.OperationalError.
+    Every wait for another process, this one included, lasts up to `patience` seconds. Transactions are the caller's:
+    nothing begins one implicitly, so whoever writes what was read says `BEGIN IMMEDIATE` first. A committed transaction
+    survives a killed process; a `durable` one a power cut too. The connection may pass between threads, one at a time.
+    Errors: sqlite3.Error.
     """
+    connection = sqlite3.connect(path, patience, isolation_level=None, check_same_thread=False)
     until = time.monotonic() + patience
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
-                raise
+    try:
+        while not _in_wal_mode(connection):  # SQLite itself does not wait here for a process that is about to write
+            if time.monotonic() > until:
+                raise sqlite3.OperationalError("database is locked")
             time.sleep(PAUSE)
-        else:
-            return
+        connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _in_wal_mode(connection: sqlite3.Connection) -> bool:
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF not in PASSING:
+            raise
+        return False
+    return True

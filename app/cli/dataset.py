@@ -16,7 +16,7 @@ from app.protocol.errors import BadInput
 if TYPE_CHECKING:
     from app.client.owner import Published
 
-app = typer.Typer(no_args_is_help=True, help="Tables: look at one, publish it encrypted, offer it, search, browse.")
+app = typer.Typer(no_args_is_help=True, help="Tables: look at one, publish it encrypted, offer it, search.")
 File = Annotated[Path, typer.Argument(help="CSV, Parquet or Arrow file.", exists=True, dir_okay=False)]
 Recipe = Annotated[Path | None, typer.Option(help="TOML recipe: ranges, bins, policy, terms.", exists=True)]
 FullRecipe = Annotated[

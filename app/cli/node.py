@@ -105,10 +105,11 @@ def keeper(
     every: Annotated[float, typer.Option(help="Seconds between looks at the chain.", min=0.1)] = 15.0,
 ) -> None:
     """Move on jobs whose deadline has passed, so that refunds come by themselves; log on stderr."""
+    from app.chain.live import FILE
     from app.node.agents import serve_keeper
 
     session = Session(role, False)
-    serve_keeper(session.network.market, session.account, every)
+    serve_keeper(session.network.market, session.account, session.actor.path(f"keeper-{FILE}"), every)
 
 
 @app.command("sample")

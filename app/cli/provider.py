@@ -11,7 +11,7 @@ from app.cli.account import DECIMALS, dollars
 from app.cli.context import AsDevice, AsJson, AsProvider, Device, Session
 from app.cli.output import facts_table, rows_table
 
-app = typer.Typer(no_args_is_help=True, help="Compute providers: bond, serve, status, leave.")
+app = typer.Typer(no_args_is_help=True, help="Compute providers: bond, measure, serve, status, unbond, withdraw-bond.")
 
 
 @app.command("bond")

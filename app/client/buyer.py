@@ -21,6 +21,7 @@ from app.protocol.receipt import SealedResult
 from app.seal.keys import SealingKey
 from app.seal.result import Result, open_result
 from app.storage.cid import digest_to_cid
+from fhe.compatible import check_compatible
 from fhe.cost import cost
 from fhe.interpret import gather as gather_inputs
 from fhe.interpret import interpret
@@ -100,12 +101,13 @@ class Buyer:
     def quote(
         self, dataset: Dataset, circuit_of: Compiled | Model, offer: int, rows: int, replicas: int = REPLICAS
     ) -> Quote:
-        """The price of a job. Errors: NotFound, NotAllowed."""
+        """The price of a job. Errors: NotFound, Unavailable when too few providers can be drawn."""
         market = self.network.market
         static = cost(circuit_of.circuit, dataset.profile, rows)
         window = int(market.desk.read("JobMarket", "commitWindow"))
-        able = market.providers()
-        return quote(static, market.offer(offer), able, rows=rows, replicas=replicas, commit_window=window)
+        draw = market.draw_for(dataset.record, self.account.address)
+        terms, providers = market.offer(offer), market.providers()
+        return quote(static, terms, providers, draw, rows=rows, replicas=replicas, commit_window=window)
 
     def buy_license(self, offer: int) -> Sent[int]:
         """Buy a license in one transaction; the value is its id. Errors: NotFound, Reverted."""
@@ -125,16 +127,15 @@ class Buyer:
         """Publish the circuit and open a job on rows [first_row, first_row + rows); the value is the job's id.
 
         Nothing is published or paid when the license does not allow it. Errors: NotYourLicense, LicenseExpired,
-        LicenseExhausted, LicenseRevoked, RowsOutsideDataset, BadDocument, NotAllowed, Reverted.
+        LicenseExhausted, LicenseRevoked, RowsOutsideDataset, BadModel, Unavailable, Reverted.
         """
-        from app.execution.facts import check_circuit
         from app.protocol.market import check_use
 
         market = self.network.market
         held = market.license(license)
         dataset = Dataset.open(self.network, held.dataset)
         check_use(held, dataset.record, self.account.address, first_row, rows, market.now())
-        check_circuit(model.circuit, dataset.table)
+        check_compatible(model.circuit, dataset.table.profile, dataset.table.codebook.digest)
         price = self.quote(dataset, model, held.offer, rows, replicas)
         self.network.store.put(model.data)
         return market.open_job(

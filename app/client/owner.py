@@ -315,7 +315,7 @@ class Owner:
 
         store, threads = self.network.store, threads_available()
         return CustodianAgent(
-            MarketChain(self.network.market, self.account),
+            MarketChain(self.network.market, self.account, self.actor.folder),
             store,
             self.cabinet.vaults(self.actor.passphrase),
             self.ledger(),

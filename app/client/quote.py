@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from app.protocol.errors import NotAllowed
+from app.protocol.fees import Draw, fee_bid
 from app.protocol.market import CAPACITY_SHARE, Offer, ProviderRecord
 from fhe.cost import Cost
 
@@ -42,24 +42,21 @@ def quote(
     cost: Cost,
     offer: Offer,
     providers: Iterable[ProviderRecord],
+    draw: Draw,
     *,
     rows: int,
     replicas: int,
     commit_window: int | None = None,
 ) -> Quote:
-    """The price of a job on `rows` rows under an offer, with fees high enough for every provider that takes it.
+    """The price of a job on `rows` rows under an offer, with the fee that `fee_bid` bids in this draw.
 
     With the market's `commit_window` in seconds, also the time that the providers' declared capacities speak of.
-    Errors: NotAllowed when fewer providers than `replicas` can take a job of this size.
+    Errors: Unavailable when too few providers can be drawn for a job of this size.
     """
-    able = [each for each in providers if each.seat and not each.unbonding and each.capacity >= cost.units]
-    if len(able) < replicas:
-        raise NotAllowed(
-            f"{len(able)} bonded providers take jobs of {cost.units} units; this job asks for {replicas}.",
-            "Ask for fewer replicas or rows, or wait for more providers.",
-        )
-    slowest = min((each.capacity for each in able), default=1)
-    dearest = max(each.price for each in able)
+    known = list(providers)
+    max_fee = fee_bid(known, draw, units=cost.units, replicas=replicas)
+    able = draw.able(known, cost.units)
+    slowest = min(each.capacity for each in able)
     return Quote(
         rows=rows,
         replicas=replicas,
@@ -68,7 +65,7 @@ def quote(
         price_license=offer.price_license,
         price_job=offer.price_job,
         price_rows=offer.price_row * rows,
-        max_fee=replicas * dearest * cost.units,
+        max_fee=max_fee,
         core_seconds=cost.units * UNIT_SECONDS,
         slowest_seconds=None if commit_window is None else cost.units * commit_window / CAPACITY_SHARE / slowest,
     )

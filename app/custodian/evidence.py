@@ -20,6 +20,7 @@ from app.protocol.release import Facts, check_execution
 from app.protocol.seams import Store
 from app.seal.hpke import public_key
 from app.storage.cid import digest_to_cid
+from fhe.compatible import compatible
 from fhe.compile.check import check
 from fhe.cost import cost
 from fhe.leak import leak_of
@@ -64,6 +65,8 @@ def gather(
     policy, profile = load_policy(store, manifest, held.policy), find_profile(manifest.table.profile)
     try:
         circuit = load_circuit(store, job.circuit)
+        if not compatible(circuit, profile.digest, manifest.table.codebook.digest):
+            return Reason.WRONG_CIRCUIT
         check(circuit, manifest.table.codebook, profile)
         leak = leak_of(circuit, manifest.table.codebook)
     except BadDocument:

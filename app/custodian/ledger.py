@@ -26,11 +26,11 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.chain.wal import share
+from app.chain.wal import open_shared
 from app.custodian.rows import (
     BEFORE_DONE,
     BEFORE_SEAL,
@@ -78,11 +78,6 @@ class Ledger:
         self._path, self._scope, self._clock, self._lease = path, scope, clock, lease
         self._threads = threading.local()
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as db:
-            try:
-                share(db, BUSY_SECONDS)
-            except sqlite3.DatabaseError as error:
-                raise BadDocument(f"This is not a ledger: {error}.", "Name the custodian's ledger file.") from None
         with self._transaction() as db:
             version = db.execute("PRAGMA user_version").fetchone()[0]
             if not 0 <= version <= VERSION:
@@ -270,11 +265,12 @@ class Ledger:
         db: sqlite3.Connection | None = getattr(self._threads, "db", None)
         if db is None:
             try:
-                db = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)
-            except sqlite3.Error as error:
+                db = open_shared(self._path, BUSY_SECONDS, durable=True)  # an effect follows each write
+            except sqlite3.OperationalError as error:
                 raise Unavailable(f"The ledger cannot be opened: {error}.", "Check the custodian's folder.") from None
+            except sqlite3.DatabaseError as error:
+                raise BadDocument(f"This is not a ledger: {error}.", "Name the custodian's ledger file.") from None
             db.row_factory = sqlite3.Row
-            db.execute("PRAGMA synchronous = FULL")  # an effect follows each write: it must survive a power cut
             self._threads.db = db
         return db
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.protocol.market import WORD_EVENTS, Approval, DatasetRecord, Job, JobState, License
+from app.chain.live import FILE
+from app.protocol.market import LIVE, WORD_EVENTS, Approval, DatasetRecord, Job, JobState, License
 
 if TYPE_CHECKING:
     from app.chain.account import Account
@@ -16,8 +18,10 @@ if TYPE_CHECKING:
 class MarketChain:
     """`app.custodian.seams.Chain`: reads from a market, transactions by `account`."""
 
-    def __init__(self, market: Market, account: Account) -> None:
+    def __init__(self, market: Market, account: Account, folder: Path | None = None) -> None:
+        """`folder`: where the custodian keeps which jobs are live, so that a restart need not read all of history."""
         self._market, self._account = market, account
+        self._live = market.live_jobs(None if folder is None else folder / FILE)
 
     @property
     def chain_id(self) -> int:
@@ -43,15 +47,15 @@ class MarketChain:
 
     def computed(self) -> Iterable[Job]:
         """Jobs on datasets of this custodian that wait for it."""
-        for job in self._market.jobs(states=(JobState.COMPUTED,)):
-            if self._market.dataset(job.dataset).custodian == self._account.address:
+        for number in self._live.ids():
+            job = self._market.job(number)
+            if job.state is JobState.COMPUTED and self._market.dataset(job.dataset).custodian == self._account.address:
                 yield job
 
     def open_jobs(self, dataset: int) -> Iterable[tuple[Job, int]]:
         """Jobs on a dataset that are not over, each with the key epoch of the version that it was opened on."""
-        for job in self._market.jobs(dataset=dataset):
-            if not job.state.terminal:
-                yield job, self._market.dataset_version(dataset, job.version).epoch
+        for job in self._market.jobs(dataset=dataset, states=LIVE):  # all of history: keys are destroyed on its word
+            yield job, self._market.dataset_version(dataset, job.version).epoch
 
     def final(self, job: Job) -> bool:
         """Whether finalized blocks hold the event that this job became COMPUTED with this receipt, and the owner's word

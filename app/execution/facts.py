@@ -15,6 +15,7 @@ from app.protocol.seams import Store
 from app.storage.cid import digest_to_cid
 from fhe.circuit import Circuit
 from fhe.circuit_form import MAX_CIRCUIT_BYTES, decode
+from fhe.compatible import check_compatible
 from fhe.evaluation_key import EvaluationKey
 from fhe.profile import EncryptionProfile
 from fhe.profiles import find
@@ -85,23 +86,14 @@ def load_circuit(store: Store, digest: str) -> Circuit:
 
 
 def gather(records: Records, store: Store, number: int) -> JobFacts:
-    """The facts of job `number`. Errors: NotFound, BadBlock, BadDocument, TooLarge."""
+    """The facts of job `number`. Errors: NotFound, BadBlock, BadDocument, BadModel, TooLarge."""
     job = records.job(number)
     dataset = records.dataset_version(job.dataset, job.version)
     manifest = load_manifest(store, dataset)
     circuit = load_circuit(store, job.circuit)
-    check_circuit(circuit, manifest.table)
+    check_compatible(circuit, manifest.table.profile, manifest.table.codebook.digest)
     profile = find(manifest.table.profile)
     return JobFacts(records.chain_id, records.address, job, dataset, manifest, circuit, profile)
-
-
-def check_circuit(circuit: Circuit, table: EncryptedTable) -> None:
-    """Whether a circuit was made for this table. Errors: BadDocument."""
-    if circuit.profile != table.profile or circuit.codebook != table.codebook.digest:
-        raise BadDocument(
-            "This circuit was compiled for another dataset's codes or profile.",
-            "Compile the model for this dataset: darkroom model compile.",
-        )
 
 
 def load_evaluation_key(store: Store, table: EncryptedTable, profile: EncryptionProfile) -> EvaluationKey:

@@ -12,13 +12,14 @@ from app.node.keeper import keep
 from app.node.loop import Diary, Unchanged, run, stop_on_signals
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from app.chain.account import Account
     from app.chain.market import Market
     from app.custodian.agent import CustodianAgent
     from app.provider.agent import ProviderAgent
 
-PROVIDER_PATIENCE = 15.0  # seconds; a provider waits for blocks, and for deadlines
-CUSTODIAN_PATIENCE = 3.0  # an owner's answer is in the ledger and makes no block
+PATIENCE = 15.0  # seconds; agents wait for blocks, and for deadlines and stores that make none
 PULSE_SECONDS = 60.0
 
 
@@ -29,7 +30,7 @@ def serve_provider(agent: ProviderAgent, market: Market, account: Account, every
     log, stop = _begin("provider")
     pulse, beaten = Pulse(market, account), float("-inf")
     diary = Diary(log)
-    unchanged = Unchanged(lambda: market.node.head().hash, time.monotonic, patience=PROVIDER_PATIENCE)
+    unchanged = Unchanged(lambda: market.node.head().hash, time.monotonic, patience=PATIENCE)
 
     def step() -> None:
         nonlocal beaten
@@ -51,7 +52,7 @@ def serve_custodian(agent: CustodianAgent, market: Market, every: float) -> None
     """Work until a signal comes. Errors that do not pass by themselves leave as they are."""
     log, stop = _begin("custodian")
     diary = Diary(log)
-    unchanged = Unchanged(lambda: market.node.head().hash, time.monotonic, patience=CUSTODIAN_PATIENCE)
+    unchanged = Unchanged(lambda: market.node.head().hash, time.monotonic, patience=PATIENCE)
 
     def step() -> None:
         if not unchanged():
@@ -60,11 +61,11 @@ def serve_custodian(agent: CustodianAgent, market: Market, every: float) -> None
     run(step, stop, every=every, log=log)
 
 
-def serve_keeper(market: Market, account: Account, every: float) -> None:
-    """Move overdue jobs on until a signal comes."""
+def serve_keeper(market: Market, account: Account, file: Path, every: float) -> None:
+    """Move overdue jobs on until a signal comes. `file` holds which jobs are live."""
     log, stop = _begin("keeper")
-    diary = Diary(log)
-    run(lambda: diary.note(keep(market, account)), stop, every=every, log=log)
+    diary, live = Diary(log), market.live_jobs(file)
+    run(lambda: diary.note(keep(market, account, live)), stop, every=every, log=log)
 
 
 def _begin(name: str) -> tuple[logging.Logger, threading.Event]:

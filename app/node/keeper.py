@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from app.chain.account import Account
+from app.chain.live import LiveJobs
 from app.chain.market import Market
 from app.protocol.errors import DarkroomError, Reverted
 from app.protocol.market import Job
@@ -30,19 +31,18 @@ def overdue(job: Job, now: int) -> bool:
     return not job.state.terminal and 0 < job.deadline < now - GRACE_SECONDS
 
 
-def keep(market: Market, account: Account) -> list[Moved]:
+def keep(market: Market, account: Account, live: LiveJobs) -> list[Moved]:
     """Move every overdue job on, once. Errors: Unavailable."""
-    return list(_moves(market, account))
+    return list(_moves(market, account, live))
 
 
-def _moves(market: Market, account: Account) -> Iterator[Moved]:
+def _moves(market: Market, account: Account, live: LiveJobs) -> Iterator[Moved]:
     now = market.now()
-    for job in market.jobs():
-        if not overdue(job, now):
-            continue
+    for number in live.ids():
         try:
-            yield Moved(job.id, "expired", market.expire(account, job.id).value.name.lower())
+            if overdue(market.job(number), now):
+                yield Moved(number, "expired", market.expire(account, number).value.name.lower())
         except Reverted as error:  # somebody was faster, or has to act first
-            yield Moved(job.id, "waiting", str(error))
+            yield Moved(number, "waiting", str(error))
         except DarkroomError as error:
-            yield Moved(job.id, "failed", str(error))
+            yield Moved(number, "failed", str(error))

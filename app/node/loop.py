@@ -108,8 +108,8 @@ def run(step: Callable[[], object], stop: threading.Event, *, every: float, log:
 class Unchanged:
     """Spares an agent the look through all jobs while the chain stands still, but not for longer than `patience`.
 
-    Nearly everything that an agent waits for is a new block. What is not (an owner's answer, a store that comes back,
-    a deadline) is seen when the patience ends.
+    Nearly everything that an agent waits for is a new block. What is not (a store that comes back, another process's
+    lease, a deadline) is seen when the patience ends.
     """
 
     def __init__(self, head: Callable[[], str], clock: Callable[[], float], *, patience: float) -> None:

@@ -32,6 +32,9 @@ class JobState(IntEnum):
         return self in (JobState.SETTLED, JobState.REFUSED, JobState.EXPIRED, JobState.FAILED)
 
 
+LIVE = frozenset(state for state in JobState if state is not JobState.NONE and not state.terminal)
+
+
 class Approval(IntEnum):
     """What the dataset's owner said of a job, once and for good; the numbers are the contract's."""
 

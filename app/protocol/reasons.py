@@ -59,7 +59,7 @@ WORDS = {
         "The circuit was compiled for another profile or codebook.", "Compile the model for this dataset."
     ),
     Reason.WRONG_RECEIPT: Words("The receipt does not describe this job.", "Open the job again."),
-    Reason.WRONG_KEY: Words("The sealing key is not a usable X25519 key.", "Make a new one: darkroom keys new."),
+    Reason.WRONG_KEY: Words("The sealing key is not a usable X25519 key.", "Make a new one: darkroom keys sealing."),
     Reason.ROWS_OUTSIDE: Words("The job's rows are not all in the dataset.", "Choose rows inside the dataset."),
     Reason.EPOCH_CLOSED: Words(
         "The keys that this dataset was encrypted under were destroyed.", "Use the dataset's newest version."

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.chain.live import FILE
 from app.execution.execute import execute
 from app.execution.facts import gather
 from app.protocol.errors import BadInput, DarkroomError, Reverted, TryAgain, VerificationFailed
@@ -70,13 +71,22 @@ class ProviderAgent:
         self._threads, self._keep_drawing, self._device = threads, keep_drawing, device
         self._rate = units_per_second
         self._journal = Journal(folder / "jobs")
+        self._live = market.live_jobs(folder / FILE)
 
     def step(self, progress: Progress | None = None) -> list[Action]:
         """Move every job of this provider as far as it goes now; what was done."""
         return list(self._steps(progress))
 
     def _steps(self, progress: Progress | None) -> Iterator[Action]:
-        running = [job for job in self._market.jobs() if not job.state.terminal]
+        running = []
+        for number in self._live.ids():
+            try:
+                job = self._market.job(number)
+            except DarkroomError as error:
+                yield Action(number, "failed", str(error))
+                continue
+            if not job.state.terminal:
+                running.append(job)
         yield from self._give_back(running)
         # What takes long comes last, and of that first what has to be ready first.
         for job in sorted(running, key=lambda job: (self._to_compute(job), job.deadline)):

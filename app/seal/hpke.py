@@ -24,7 +24,7 @@ def public_key(raw: bytes) -> EccKey:
     try:
         return import_x25519_public_key(raw)
     except ValueError:
-        raise BadKey("This is not a usable X25519 public key.", "Make one: darkroom keys new.") from None
+        raise BadKey("This is not a usable X25519 public key.", "Make one: darkroom keys sealing.") from None
 
 
 def private_key(raw: bytes) -> EccKey:

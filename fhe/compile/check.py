@@ -9,11 +9,10 @@ from app.protocol.dataset import Codebook
 from app.protocol.errors import BadModel, MessageOverflow, NoiseOverflow
 from fhe.circuit import Circuit, Input, Linear
 from fhe.circuit_form import check_form
+from fhe.compatible import SMALLER, check_compatible, check_widths
 from fhe.compile.ranges import value_bounds
 from fhe.noise import linear_failures
 from fhe.profile import EncryptionProfile
-
-SMALLER = "Use smaller weights or fewer of them: fewer bits (n_bits), or fewer columns."
 
 
 @dataclass(frozen=True)
@@ -32,11 +31,8 @@ def check(circuit: Circuit, codebook: Codebook, profile: EncryptionProfile) -> R
     Errors: BadDocument (not well-formed), BadModel (other codes, unpublished input), MessageOverflow, NoiseOverflow.
     """
     check_form(circuit)
-    if circuit.codebook != codebook.digest or circuit.profile != profile.digest:
-        raise BadModel(
-            "This circuit was compiled for the codes or the profile of another dataset.",
-            "Compile the model again for this dataset: darkroom model compile.",
-        )
+    check_compatible(circuit, profile.digest, codebook.digest)
+    check_widths(circuit, profile)
     layers = value_bounds(circuit, input_ranges(circuit.inputs, codebook))
     last = circuit.layers[-1]
     assert isinstance(last, Linear)
@@ -44,7 +40,7 @@ def check(circuit: Circuit, codebook: Codebook, profile: EncryptionProfile) -> R
         layers[-1] = [_representable(pair, last.width) for pair in layers[-1]]
     for number, (layer, bounds) in enumerate(zip(circuit.layers[::2], layers, strict=True)):
         assert isinstance(layer, Linear)
-        _check_width(layer, bounds, 2 * number, profile, last=layer is last)
+        _check_width(layer, bounds, 2 * number, last=layer is last)
     worst = max(_failures(circuit, profile), key=lambda found: found[2])
     if worst[2] > profile.p_error_log2:
         raise NoiseOverflow(
@@ -80,13 +76,7 @@ def _representable(bounds: tuple[int, int], width: int) -> tuple[int, int]:
     return bounds if low <= bounds[0] and bounds[1] <= high else (low, high)
 
 
-def _check_width(
-    layer: Linear, bounds: Sequence[tuple[int, int]], number: int, profile: EncryptionProfile, *, last: bool
-) -> None:
-    if layer.width > profile.message_width:
-        raise MessageOverflow(
-            f"Layer {number} reads {layer.width} bits, and the profile has {profile.message_width}.", SMALLER
-        )
+def _check_width(layer: Linear, bounds: Sequence[tuple[int, int]], number: int, *, last: bool) -> None:
     lowest, highest = (-(1 << layer.width), (1 << layer.width) - 1) if last else (0, (1 << layer.width) - 1)
     for row, (low, high) in enumerate(bounds):
         if low < lowest or high > highest:

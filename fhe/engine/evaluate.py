@@ -12,16 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.dataset import EncryptedTable
-from app.protocol.errors import BadKey, BadModel
+from app.protocol.errors import BadKey
 from app.protocol.seams import Progress
 from fhe.circuit import Circuit, Linear, Lookup
+from fhe.circuit_form import check_form
 from fhe.engine.backends import prepare
 from fhe.engine.core import BackendName, Core, check_parameters
 from fhe.engine.gadget import table_polynomials
 from fhe.engine.linear import Combine, evaluate_bodies
 from fhe.engine.output import Output, choose_form
 from fhe.engine.results import LweResults, PackedResults, Results
-from fhe.engine.source import ChunkSource, check_fits, spans
+from fhe.engine.source import ChunkSource, check_runs_on, spans
 from fhe.engine.wires import Wires
 from fhe.evaluation_key import EvaluationKey
 from fhe.profile import EncryptionProfile
@@ -46,19 +47,19 @@ def evaluate(
     """The circuit's outputs on rows [first_row, first_row + rows) of the table.
 
     `key` is needed for circuits with lookups only. Progress counts lookups, or chunks for linear circuits.
-    Errors: BadModel, BadKey (missing, foreign, another epoch), RowsOutsideDataset, and what the source raises.
+    Errors: BadDocument (not well-formed), BadModel, MessageOverflow, BadKey (missing, foreign, another epoch),
+    RowsOutsideDataset, and what the source raises.
     """
+    check_form(circuit)
     last = circuit.layers[-1]
-    if not isinstance(last, Linear):
-        raise BadModel("This circuit does not end with a linear layer.", "Compile the model again.")
+    assert isinstance(last, Linear)
     if len(circuit.layers) == 1:
         combine = _combine(profile, backend)
         words = evaluate_bodies(
             circuit, profile, table, source, first_row, rows, threads=threads, progress=progress, combine=combine
         )
         return Output("bodies", rows, len(last.bias), last.width, profile.polynomial_size, 64, words)
-    check_fits(circuit, profile, table)
-    check_lookups_fit(circuit, profile)
+    check_runs_on(circuit, profile, table)
     core = core_for(profile, table, key, threads, backend)
     assert key is not None
     found = spans(table, profile.polynomial_size, first_row, rows)
@@ -106,28 +107,6 @@ def core_for(
     if (backend, threads) not in cores:
         cores[backend, threads] = prepare(profile, key, backend, threads)
     return cores[backend, threads]
-
-
-def check_lookups_fit(circuit: Circuit, profile: EncryptionProfile) -> None:
-    """Whether every layer reads wires, widths and tables that exist. Errors: BadModel."""
-    wires, widths = len(circuit.inputs), [profile.message_width] * len(circuit.inputs)
-    before: Linear | None = None
-    for number, layer in enumerate(circuit.layers):
-        if isinstance(layer, Linear):
-            fits = number % 2 == 0 and bool(np.all((layer.columns >= 0) & (layer.columns < wires)))
-            fits = fits and all(widths[column] >= layer.width for column in np.unique(layer.columns))
-            before = layer
-        else:
-            fits = number % 2 == 1 and before is not None and bool(np.all(layer.source >= 0))
-            if fits and before is not None:
-                fits = bool(np.all(layer.source < len(before.bias)))
-                fits = fits and layer.tables.shape == (len(layer.source), 1 << before.width)
-                fits = fits and 2 << before.width <= profile.polynomial_size and 1 <= layer.width_out <= 62
-                top = 1 << layer.width_out
-                fits = fits and bool(np.all((layer.tables >= -top) & (layer.tables < top)))
-            wires, widths = wires + len(layer.source), widths + [layer.width_out] * len(layer.source)
-        if not fits:
-            raise BadModel(f"Layer {number} of this circuit does not fit what it reads.", "Compile the model again.")
 
 
 def _tables(layer: Lookup, profile: EncryptionProfile) -> tuple[U64, npt.NDArray[np.int64]]:

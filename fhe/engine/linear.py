@@ -21,7 +21,8 @@ from app.protocol.dataset import EncryptedTable
 from app.protocol.errors import BadModel
 from app.protocol.seams import Progress
 from fhe.circuit import Circuit, Linear
-from fhe.engine.source import BATCH, Batch, ChunkSource, batches, check_fits, spans
+from fhe.compatible import check_widths
+from fhe.engine.source import BATCH, Batch, ChunkSource, batches, check_runs_on, spans
 from fhe.profile import EncryptionProfile
 
 U64 = npt.NDArray[np.uint64]
@@ -33,12 +34,11 @@ MOST_SUMS = 4096  # chunks times outputs in one batch: 64 MiB of sums a thread a
 
 
 def only_linear(circuit: Circuit, profile: EncryptionProfile) -> Linear:
-    """The layer of a linear circuit. Errors: BadModel for circuits with lookups or a width beyond the profile."""
+    """The layer of a linear circuit. Errors: BadModel for one with lookups, MessageOverflow for one too wide."""
     layer = circuit.layers[0]
     if len(circuit.layers) != 1 or not isinstance(layer, Linear):
         raise BadModel("This circuit has lookups, so it is not linear.", "Evaluate it with the evaluation key.")
-    if layer.width > profile.message_width:
-        raise BadModel(f"This circuit reads {layer.width} bits where the profile packs {profile.message_width}.")
+    check_widths(circuit, profile)
     return layer
 
 
@@ -59,10 +59,10 @@ def evaluate_bodies(
 
     `out`, if given, is filled instead of a new array (it may be a mapped file). Memory beyond it is bounded.
     `combine` sums one batch, as this module's does; a GPU's may stand there.
-    Errors: BadModel, RowsOutsideDataset, and what the source raises.
+    Errors: BadModel, MessageOverflow, RowsOutsideDataset, and what the source raises.
     """
-    check_fits(circuit, profile, table)
     layer = only_linear(circuit, profile)
+    check_runs_on(circuit, profile, table)
     result = np.empty((len(layer.bias), rows), np.uint64) if out is None else out
     bias = layer.bias.view(np.uint64) << np.uint64(63 - layer.width)
 
@@ -88,8 +88,8 @@ def masks(circuit: Circuit, profile: EncryptionProfile, source: ChunkSource, bat
 def mask_batches(
     circuit: Circuit, profile: EncryptionProfile, table: EncryptedTable, first_row: int, rows: int
 ) -> list[Batch]:
-    """The batches in which `masks` covers the rows. Errors: BadModel, RowsOutsideDataset."""
-    check_fits(circuit, profile, table)
+    """The batches in which `masks` covers the rows. Errors: BadModel, MessageOverflow, RowsOutsideDataset."""
+    check_runs_on(circuit, profile, table)
     found = spans(table, profile.polynomial_size, first_row, rows)
     return list(batches(found, _most(only_linear(circuit, profile))))
 

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.dataset import EncryptedTable
-from app.protocol.errors import BadModel, RowsOutsideDataset
+from app.protocol.errors import RowsOutsideDataset
 from fhe.circuit import Circuit, Input
+from fhe.compatible import check_compatible, check_widths
 from fhe.profile import EncryptionProfile
 
 U64 = npt.NDArray[np.uint64]
@@ -92,15 +93,11 @@ def batches(found: list[Span], most: int = BATCH) -> Iterator[Batch]:
         begin = end
 
 
-def check_fits(circuit: Circuit, profile: EncryptionProfile, table: EncryptedTable) -> None:
-    """Whether a circuit was compiled for this table's codes and profile. Errors: BadModel."""
-    if table.profile != profile.digest or circuit.profile != table.profile:
-        raise BadModel(
-            "This circuit was compiled for another encryption profile than the dataset's.",
-            "Compile the model again for this dataset: darkroom model compile.",
-        )
-    if circuit.codebook != table.codebook.digest:
-        raise BadModel(
-            "This circuit was compiled for the codes of another dataset.",
-            "Fit the model on this dataset's codes and compile it again: darkroom model compile.",
-        )
+def check_runs_on(circuit: Circuit, profile: EncryptionProfile, table: EncryptedTable) -> None:
+    """Whether a well-formed circuit and the table are of this profile, and of each other's codes.
+
+    Errors: BadModel, MessageOverflow.
+    """
+    for digest in (table.profile, profile.digest):
+        check_compatible(circuit, digest, table.codebook.digest)
+    check_widths(circuit, profile)

@@ -6,7 +6,8 @@ import { encode } from "./calls.js";
 import { ask, h, hush, say } from "./dom.js";
 import { facts, money } from "./facts.js";
 import { Problem, apiJson, explain } from "./problems.js";
-import { perform, reloadAt } from "./transact.js";
+import { indexed, perform } from "./transact.js";
+import { anyUnderWay, begin, done, end, restore } from "./under-way.js";
 import * as wallet from "./wallet.js";
 
 const PAYERS = ["LicenseMarket", "JobMarket"];
@@ -36,7 +37,7 @@ function revocation(license, price) {
     if (refund > BigInt(price)) throw OTHER();
     const { tokens } = await apiJson(`/v1/accounts/${account}`);
     if (BigInt(tokens) < refund) throw new Problem(`The refund is ${money(refund)}, and the account has ${money(tokens)}.`, "Get the difference first. Nothing was signed.", "no-money");
-    return [["TestUSD", encode("approve(address,uint256)", facts.contracts.LicenseMarket, refund)], ...calls];
+    return [[facts.coin.contract, encode("approve(address,uint256)", facts.contracts.LicenseMarket, refund)], ...calls];
   };
 }
 
@@ -86,23 +87,25 @@ document.addEventListener("click", async (event) => {
   if (!button || button.disabled) return;
   const { act, body, by = "" } = button.dataset;
   const order = JSON.parse(body);
-  const place = document.querySelector(button.dataset.sayIn) ?? button.closest("[data-acts]")?.querySelector("[data-say]") ?? button.parentElement.querySelector("[data-say]");
-  button.disabled = true;
+  const place = begin(button);
   say(place, "calm", button.dataset.confirm ? "Preparing it." : WAITING);
   try {
     const agree = button.dataset.confirm ? agreement(button, place) : null;
     const receipt = await perform(act, order, ACTIONS[act](order, button.dataset), by, agree);
     if (!receipt) {
       hush(place);
-      button.disabled = false;
+      end(button);
       return;
     }
     say(place, "good", "Done. The page follows.");
-    await reloadAt(receipt);
+    await indexed(receipt);
+    done(button);
+    if (anyUnderWay()) say(place, "good", "Done. Load the page again when the other actions have ended.");
+    else location.reload();
   } catch (error) {
     const { message, next, code } = explain(error);
     say(place, "bad", message, h("p", {}, next, code === "no-wallet" ? h("a", { href: "/wallet" }, " Connect a wallet.") : null));
-    button.disabled = false;
+    end(button);
   }
 });
 
@@ -111,4 +114,7 @@ function showOwn() {
   for (const each of document.querySelectorAll("[data-only]")) each.hidden = each.dataset.only.toLowerCase() !== account;
 }
 wallet.onChange(showOwn);
-document.body.addEventListener("htmx:afterSettle", showOwn);
+document.body.addEventListener("htmx:afterSwap", () => {
+  showOwn(); // first: what is hidden takes no focus
+  restore();
+});

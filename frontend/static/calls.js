@@ -62,7 +62,7 @@ export function checkPermit(typed, account, contract, amount) {
   const fields = (types.Permit ?? []).map((field) => `${field.name}:${field.type}`);
   if (primaryType !== "Permit" || fields.join() !== PERMIT_FIELDS.join()) refuse("no permit");
   if (Number(domain.chainId) !== facts.chainId) refuse("a permit for another chain");
-  if (domain.verifyingContract.toLowerCase() !== facts.contracts.TestUSD.toLowerCase()) refuse("a permit for another token");
+  if (domain.verifyingContract.toLowerCase() !== facts.contracts[facts.coin.contract].toLowerCase()) refuse("a permit for another token");
   if (message.owner.toLowerCase() !== account.toLowerCase()) refuse("a permit of another account");
   if (message.spender.toLowerCase() !== facts.contracts[contract].toLowerCase()) refuse("a permit for somebody else");
   if (BigInt(message.value) !== BigInt(amount)) refuse("a permit for another amount");

@@ -7,12 +7,14 @@ import "./actions.js";
 const WAIT = 250; // milliseconds in which events count as one
 
 const part = () => document.querySelector("#live");
+const summaries = () => Array.from(part()?.querySelectorAll("details > summary") ?? []);
 let timer = 0;
 let source = null;
 let state = part()?.dataset.state;
 let connection = "";
 let undone = false;
 let pressed = false;
+let unfolded = []; // the details that are open while the part is swapped
 let late = false; // a part came while something was pressed
 
 function refresh() {
@@ -54,7 +56,8 @@ function follow() {
 
 // A part that is swapped between press and release would swallow the click, so it waits until nothing is pressed.
 addEventListener("pointerdown", () => { pressed = true; });
-for (const name of ["pointerup", "pointercancel", "dragend"]) {
+addEventListener("keydown", (event) => { pressed ||= event.key === " "; });
+for (const name of ["pointerup", "pointercancel", "dragend", "keyup", "blur"]) {
   addEventListener(name, () => {
     pressed = false;
     if (late) refresh();
@@ -62,9 +65,14 @@ for (const name of ["pointerup", "pointercancel", "dragend"]) {
   });
 }
 document.body.addEventListener("htmx:beforeSwap", (event) => {
-  if (!pressed) return;
-  event.detail.shouldSwap = false;
-  late = true;
+  if (pressed) {
+    event.detail.shouldSwap = false;
+    late = true;
+  }
+  unfolded = summaries().filter((each) => each.parentElement.open).map((each) => each.textContent);
+});
+document.body.addEventListener("htmx:afterSwap", () => {
+  for (const each of summaries()) each.parentElement.open ||= unfolded.includes(each.textContent);
 });
 
 document.body.addEventListener("htmx:afterSettle", () => {

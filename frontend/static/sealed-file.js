@@ -1,4 +1,4 @@
-// Secret bytes under a passphrase, in the very form that the darkroom command reads and writes: `DRKSEAL1`, a header of
+// Secret bytes under a passphrase, in the very form that the command line reads and writes: `DRKSEAL1`, a header of
 // canonical JSON, AES-256-GCM with all of that as associated data, and a SHA-256 over everything. scrypt gives the key
 // and the passphrase's check.
 

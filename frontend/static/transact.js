@@ -91,8 +91,8 @@ export async function follow(path) {
   throw new Problem("The chain has it, but this node's index does not show it yet.", "Load the page again in a moment.", "behind");
 }
 
-/** Wait until the index holds a block, then load the page again. */
-export async function reloadAt(receipt) {
+/** Wait until the index holds the block of a mined transaction. */
+export async function indexed(receipt) {
   const block = Number(BigInt(receipt.blockNumber));
   const until = Date.now() + PATIENCE;
   while (Date.now() < until) {
@@ -100,5 +100,4 @@ export async function reloadAt(receipt) {
     if (node && (node.index?.height ?? node.height ?? -1) >= block) break;
     await pause(300);
   }
-  location.reload();
 }

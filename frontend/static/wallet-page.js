@@ -10,8 +10,8 @@ import { perform } from "./transact.js";
 import * as wallet from "./wallet.js";
 
 const GIFT = 1_000n * 10n ** BigInt(facts.coin.decimals);
-const SCOPES = { "account:read": "read my licenses, jobs and money", "documents:write": "publish circuits and policies", "audits:run": "ask this node for audits", "transactions:send": "send transactions that I signed" };
 const find = (name) => document.querySelector(`[data-${name}]`);
+const scopes = JSON.parse(find("tokens").dataset.scopes); // what a token may be allowed, and in which words
 const button = (words, click, kind = "quiet small") => h("button", { class: `button ${kind}`, type: "button", click }, words);
 
 /** Run something that a button asked for; say what went wrong in `place`. */
@@ -32,7 +32,7 @@ async function showWallet() {
   if (!account) {
     find("demo-accounts").replaceChildren();
     const found = wallet.wallets();
-    place.replaceChildren(h("p", { class: "soft" }, found.length ? "Choose one. Nothing is signed by connecting." : "No wallet in this browser. Install one that announces itself (EIP-6963), or use the darkroom command."));
+    place.replaceChildren(h("p", { class: "soft" }, found.length ? "Choose one. Nothing is signed by connecting." : "No wallet in this browser. Install one that announces itself (EIP-6963), or use the command line: darkroom account create."));
     list.replaceChildren(...found.map((each) => h("button", { class: "choice", type: "button", click: () => attempt(find("wallet-say"), () => wallet.connect(each.id)) },
       each.icon ? h("img", { src: each.icon, alt: "", width: 28, height: 28 }) : icon("key"),
       h("span", {}, h("span", { class: "strong" }, each.name), each.id === "demo.darkroom" ? h("span", { class: "small soft" }, " makes a key in this browser, for play money only") : null))));
@@ -59,7 +59,7 @@ const gift = () => attempt(find("wallet-say"), async () => {
   say(place, "calm", "Getting test money.");
   await wallet.ready();
   if (facts.faucet) await apiJson("/v1/faucet", { method: "POST", json: { account: wallet.account() } });
-  await perform("faucet", { amount: `${GIFT}` }, (account) => [["TestUSD", encode("faucet(address,uint256)", account, GIFT)]]);
+  await perform("faucet", { amount: `${GIFT}` }, (account) => [[facts.coin.contract, encode("faucet(address,uint256)", account, GIFT)]]);
   await showWallet();
   say(place, "good", `${money(GIFT)} of play money arrived.`);
 });
@@ -113,17 +113,17 @@ const newToken = () => ask("New API token", (done) => {
   const place = h("div", { role: "status" });
   const form = h("form", { class: "stack", novalidate: true },
     field("token-name", "What it is for", { type: "text", maxlength: 100, autofocus: true }),
-    h("fieldset", { id: "scopes", class: "field", "aria-describedby": "scopes-wrong" }, h("legend", {}, "It may"), Object.entries(SCOPES).map(([scope, words]) => h("label", { class: "check" }, h("input", { type: "checkbox", name: "scope", value: scope, checked: scope === "account:read" }), words)), h("p", { class: "wrong", id: "scopes-wrong", hidden: true })),
+    h("fieldset", { id: "scopes", class: "field", "aria-describedby": "scopes-wrong" }, h("legend", {}, "It may"), Object.entries(scopes).map(([scope, words], at) => h("label", { class: "check" }, h("input", { type: "checkbox", name: "scope", value: scope, checked: at === 0 }), words)), h("p", { class: "wrong", id: "scopes-wrong", hidden: true })),
     place, h("div", { class: "row" }, h("button", { class: "button", type: "submit" }, "Make it"), button("Cancel", () => done(null), "quiet")));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const scopes = [...form.querySelectorAll("[name=scope]:checked")].map((box) => box.value);
+    const chosen = [...form.querySelectorAll("[name=scope]:checked")].map((box) => box.value);
     const name = form.elements["token-name"];
     wrong(name, name.value.trim() ? "" : "Say what it is for, so that you know it again.");
-    wrong(form.querySelector("#scopes"), scopes.length ? "" : "Let it do one thing at least.");
-    if (!name.value.trim() || !scopes.length) return (name.value.trim() ? form.querySelector("[name=scope]") : name).focus();
+    wrong(form.querySelector("#scopes"), chosen.length ? "" : "Let it do one thing at least.");
+    if (!name.value.trim() || !chosen.length) return (name.value.trim() ? form.querySelector("[name=scope]") : name).focus();
     return attempt(place, async () => {
-      const { token } = await apiJson("/v1/tokens", { method: "POST", json: { name: name.value.trim(), scopes, days: 30 } });
+      const { token } = await apiJson("/v1/tokens", { method: "POST", json: { name: name.value.trim(), scopes: chosen, days: 30 } });
       form.replaceChildren(h("p", {}, "Copy it now; it is not shown again."), h("p", { class: "command" }, h("code", {}, token)), h("div", { class: "row" }, h("button", { class: "button", type: "button", "data-copy": token }, "Copy"), button("Done", () => done(true), "quiet")));
     });
   });

@@ -169,7 +169,7 @@ def test_a_quote_under_another_datasets_offer_is_refused(scene: Scene, browser: 
     unknown = browser.client.get(f"/v1/datasets/1/quotes/{scene.circuit}?offer=1")  # its policy is in no store
     assert unknown.json()["code"] == "not-found"
     other = encode(linear_circuit([[7]], bins=True))
-    assert browser.client.post("/v1/datasets/1/quotes", content=other).json()["code"] == "bad-document"
+    assert browser.client.post("/v1/datasets/1/quotes", content=other).json()["code"] == "bad-model"
 
 
 def test_an_audit_is_run_once_and_told(scene: Scene, buyer: Browser) -> None:

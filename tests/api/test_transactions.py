@@ -10,6 +10,7 @@ from app.chain.account import Account
 from app.chain.entities import content_of
 from app.chain.node import Fees
 from app.protocol.bits import person_limit
+from app.protocol.fees import fee_bid
 from app.protocol.market import JobState
 from tests.api.scene import Browser, Scene
 from tests.api.wallet import ETHER, deploy_wallet
@@ -99,6 +100,10 @@ def test_from_nothing_to_a_job(scene: Scene, browser: Browser, newcomer: Account
     scene.indexer.sync()
     (job,) = browser.client.get(f"/v1/jobs?buyer={newcomer.address}").json()["items"]
     assert (job["state"], job["license"]) == ("open", found[0]["id"])
+    quoted = browser.client.get(f"/v1/datasets/1/quotes/{scene.circuit}?offer={scene.offer}&rows=40").json()["price"]
+    draw = scene.market.draw_for(scene.market.dataset(1), newcomer.address)
+    bid = fee_bid(scene.market.providers(), draw, units=scene.market.job(job["id"]).units, replicas=2)
+    assert job["max_fee"] == quoted["max_fee"] == str(bid)
     scene.chain.mine(2)
     assert "JobAssigned" in carry_out(browser, newcomer, prepare(browser, "draw-job", newcomer, job=job["id"]))
     assert scene.market.job(job["id"]).state is JobState.ASSIGNED

@@ -11,20 +11,17 @@ from typing import Any
 
 import polars as pl
 import pytest
-from eth_utils.crypto import keccak
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Page, expect
 
 from app.chain.account import Account
 from app.market.api.pages.assets import FRONTEND, Assets
-from app.market.queries.audit import CLAIMS
 from app.protocol.documents import canonical
 from app.protocol.errors import WrongPassphrase
 from app.protocol.sealed_file import MIN_WORK, open_sealed, seal
 from app.storage.content import file_cid
 from app.storage.unixfs import LEAF_BYTES, FileBuilder
-from contracts import load
 from tests.api.scene import Scene
 from tests.browser.acting import follow, order
 from tests.browser.conftest import Arrive
@@ -175,33 +172,6 @@ def test_a_job_page_says_when_the_chain_took_blocks_back(arrive: Arrive, scene: 
     page.route("**/v1/jobs/*/events", lambda route: route.fulfill(body=stream, content_type="text/event-stream"))
     follow(page, f"/jobs/{order(scene, scene.stage.buyer, scene.license)}")  # other tests may have ended older jobs
     expect(page.get_by_text("The chain took back some blocks").first).to_be_visible()
-
-
-def test_calls_and_events_are_those_of_the_contracts() -> None:
-    """Every pinned selector and topic is the contracts' own."""
-    text = (FRONTEND / "static" / "calls.js").read_text("utf-8")
-    pinned = dict(re.findall(r'^  "(\w+\(.*\))": "([0-9a-f]{8})",$', text, re.MULTILINE))
-    chain = (FRONTEND / "static" / "chain.js").read_text("utf-8")
-    topics = dict(re.findall(r'^  (\w+): "0x([0-9a-f]{64})",$', chain, re.MULTILINE))
-    assert len(pinned) >= 10
-    functions, events = set(), {}
-    for name in ("LicenseMarket", "DatasetRegistry", "JobMarket", "TestUSD"):
-        for entry in load(name).abi:
-            words = f"{entry.get('name')}({','.join(_type(each) for each in entry.get('inputs', []))})"
-            if entry["type"] == "function":
-                functions.add(words)
-            if entry["type"] == "event":
-                events[entry["name"]] = bytes(keccak(text=words)).hex()
-    assert set(pinned) <= functions
-    assert pinned == {words: bytes(keccak(text=words)).hex()[:8] for words in pinned}
-    assert topics == {name: events[name] for name in topics}
-    assert {*CLAIMS, "DatasetVersion"} == set(topics)  # every event that an audit page's facts come from
-
-
-def _type(said: dict[str, Any]) -> str:
-    if not said["type"].startswith("tuple"):
-        return str(said["type"])
-    return f"({','.join(_type(each) for each in said['components'])}){said['type'][5:]}"
 
 
 @pytest.mark.parametrize("folder", ["frontend/static/vendor", "tests/browser/vendor"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from app.chain.account import Account
 from app.protocol.market import Approval, JobState
@@ -17,6 +17,7 @@ from tests.browser.test_reading import violations
 from tests.chain.scenario import BITS, DOLLAR, HOUR
 
 pytestmark = pytest.mark.browser
+SLOWDOWN = 8  # times, of a throttled processor
 
 
 def test_an_owner_puts_a_dataset_on_sale_and_closes_it(person: Person, scene: Scene) -> None:
@@ -121,10 +122,76 @@ def test_an_owner_approves_a_release_and_the_buyer_has_it(person: Person, scene:
     expect(page.get_by_role("link", name="Open the result")).to_be_visible()
 
 
+def refreshed(page: Page) -> None:
+    """The job's live part loads again, as it does after each event of the chain."""
+    page.evaluate("document.querySelector('#live').dataset.old = '1'")
+    page.evaluate("document.body.dispatchEvent(new Event('job-changed'))")
+    expect(page.locator("#live:not([data-old])")).to_be_visible()
+
+
+def held_back(page: Page, pattern: str) -> list[Route]:
+    """The requests to some address, which wait here until they are continued."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(pattern, hold)
+    return held
+
+
+def test_what_an_action_said_and_its_button_outlive_a_refresh(person: Person, scene: Scene, by_hand: int) -> None:
+    """While it is under way its button stays off and its words stay; so does what it said at its end, and the focus."""
+    _, job = asked(scene, by_hand)
+    page, wallet, _ = at_console(person, scene.stage.owner, scene.stage.owner.address, job)
+    page.goto(f"/jobs/{job}")
+    refuse = page.get_by_role("button", name=f"Refuse job {job}")
+    wallet.declines.add("eth_sendTransaction")
+    held = held_back(page, "**/v1/transactions/deny-job")
+    page.get_by_text("From a terminal").first.click()
+    refuse.click()
+    expect(page.get_by_text("Preparing it.")).to_be_visible()
+    refreshed(page)
+    expect(page.get_by_text("Preparing it.")).to_be_visible()
+    expect(refuse).to_be_disabled()
+    expect(page.get_by_text(f"darkroom custodian refuse {job}").first).to_be_visible()
+    held.pop().continue_()
+    page.get_by_role("dialog").get_by_role("button", name="Refuse").click()
+    expect(page.get_by_text("You declined to sign.")).to_be_visible()
+    refuse.focus()
+    refreshed(page)
+    expect(page.get_by_text("You declined to sign.")).to_be_visible()
+    expect(refuse).to_be_focused()
+    assert scene.market.job(job).approval is Approval.NONE
+
+
+def test_why_an_action_failed_outlives_its_button(person: Person, scene: Scene) -> None:
+    """Whoever was slower with a draw is told so, though the part that came meanwhile has no such button any more."""
+    buyer = newcomer(scene)
+    job = order(scene, buyer, scene.market.buy_license(buyer, scene.offer).value)
+    visitor, _ = person(newcomer(scene))
+    page = visitor.page("/jobs")
+    follow(page, f"/jobs/{job}")
+    held = held_back(page, "**/v1/transactions/draw-job")
+    draw = page.get_by_role("button", name="Draw the executors")
+    draw.click()
+    expect(page.get_by_text("Waiting for your wallet.")).to_be_visible()
+    scene.market.draw(buyer, job)
+    expect(page.get_by_text("2 executors drawn at random.")).to_be_visible()
+    expect(draw).to_have_count(0)
+    held.pop().continue_()
+    expect(page.locator("main .notice.bad")).to_be_visible()
+    assert violations(page) == []
+
+
 def test_an_owner_refuses_a_release_and_the_buyer_sees_why(person: Person, scene: Scene, by_hand: int) -> None:
-    """On the job's own page, after a signature that was declined and lost nothing; the price is the buyer's again."""
+    """On the job's own page, after a signature that was declined and lost nothing; the price is the buyer's again.
+
+    The processor is slow, so that the page loads its live part again while the owner acts.
+    """
     buyer, job = asked(scene, by_hand)
     page, wallet, _ = at_console(person, scene.stage.owner, scene.stage.owner.address, job)
+    page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": SLOWDOWN})
     page.goto(f"/jobs/{job}")
     refuse = page.get_by_role("button", name=f"Refuse job {job}")
     wallet.declines.add("eth_sendTransaction")

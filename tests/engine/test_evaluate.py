@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from app.protocol.documents import sha256
-from app.protocol.errors import BadKey, BadModel, BadReceipt, RowsOutsideDataset
+from app.protocol.errors import BadDocument, BadKey, BadModel, BadReceipt, RowsOutsideDataset
 from fhe.circuit import Circuit, Lookup
 from fhe.decrypt import decrypt_linear
 from fhe.decrypt_lookup import decrypt_lookups
@@ -186,7 +186,7 @@ def test_rows_outside_the_table_are_refused(world: World) -> None:
 
 
 def test_circuits_that_do_not_fit_are_refused(world: World) -> None:
-    """Other codes or profile, lookups whose input does not fit, wires that do not exist: BadModel."""
+    """Other codes or profile: BadModel. Lookups whose input does not fit, wires that do not exist: BadDocument."""
     circuit = tree_like(world)
     first, lookup, last = circuit.layers
     assert isinstance(lookup, Lookup)
@@ -196,8 +196,6 @@ def test_circuits_that_do_not_fit_are_refused(world: World) -> None:
     far = sparse(12, np.ones((1, 40), np.int64), np.zeros(1, np.int64))
     up = replace(last, width=13)  # a 12-bit wire cannot be read at 13 bits
     for wrong in (
-        replace(circuit, codebook="0" * 64),
-        replace(circuit, profile="0" * 64),
         replace(circuit, layers=(first, wide, last)),
         replace(circuit, layers=(first, beyond, last)),
         replace(circuit, layers=(first, large, last)),
@@ -205,8 +203,11 @@ def test_circuits_that_do_not_fit_are_refused(world: World) -> None:
         replace(circuit, layers=(first, lookup, up)),
         replace(circuit, layers=(first, lookup)),
     ):
-        with pytest.raises(BadModel):
+        with pytest.raises(BadDocument):
             run(world, wrong, 0, 5)
+    for other in (replace(circuit, codebook="0" * 64), replace(circuit, profile="0" * 64)):
+        with pytest.raises(BadModel):
+            run(world, other, 0, 5)
 
 
 def test_a_result_of_another_job_is_not_opened(world: World) -> None:

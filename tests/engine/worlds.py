@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -126,11 +126,17 @@ def tree_like(world: World, trees: int = 3, *, stages: int = 1, outputs: int = 1
     final = np.zeros((outputs, wires), np.int64)
     final[:, wires - trees - 1 :] = rng.integers(1, 4, (outputs, trees + 1))
     layers.append(sparse(12, final, rng.integers(-50, 50, outputs)))
+    read = np.unique(np.concatenate([layer.columns for layer in layers if isinstance(layer, Linear)]))
+    kept = [wire for wire in range(wires) if wire >= len(inputs) or wire in read]  # a circuit reads all its inputs
+    renumbered = [
+        replace(layer, columns=np.searchsorted(kept, layer.columns)) if isinstance(layer, Linear) else layer
+        for layer in layers
+    ]
     return Circuit(
         world.profile.digest,
         world.table.codebook.digest,
-        inputs,
-        tuple(layers),
+        tuple(inputs[wire] for wire in kept if wire < len(inputs)),
+        tuple(renumbered),
         tuple(f"s{o}" for o in range(outputs)),
         Readout("value"),
     )

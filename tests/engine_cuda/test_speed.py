@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.client.quote import quote
+from app.protocol.fees import Draw, DrawRules
 from app.protocol.market import CAPACITY_SHARE, Offer, ProviderRecord
 from app.provider import speed
 from app.provider.speed import Speed, known
@@ -74,12 +75,13 @@ def test_a_quote_gives_the_time_that_declared_capacities_speak_of() -> None:
     for name in ("price_license", "price_job", "price_row"):
         object.__setattr__(offer, name, 1)
     able = [
-        ProviderRecord("a", bond=1, price=1, capacity=each, heartbeat=0, unbonding=0, seat=number)
+        ProviderRecord("a", bond=10**9, price=1, capacity=each, heartbeat=0, unbonding=0, seat=number)
         for number, each in enumerate((capacity, 2 * capacity), 1)
     ]
-    price = quote(work, offer, able, rows=1, replicas=2, commit_window=window)
+    draw = Draw(DrawRules(heartbeat_window=3600, stake_floor=1, stake_multiple=10), now=0, parties=())
+    price = quote(work, offer, able, draw, rows=1, replicas=2, commit_window=window)
     assert price.slowest_seconds == pytest.approx(2.0)
-    assert quote(work, offer, able, rows=1, replicas=2).slowest_seconds is None
+    assert quote(work, offer, able, draw, rows=1, replicas=2).slowest_seconds is None
 
 
 def test_the_smallest_machine_takes_a_unit() -> None:

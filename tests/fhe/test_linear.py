@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.protocol.errors import BadKey, BadModel, BadReceipt, RowsOutsideDataset
+from app.protocol.errors import BadKey, BadModel, BadReceipt, MessageOverflow, RowsOutsideDataset
 from fhe.circuit import Circuit, Input, Linear, Lookup
 from fhe.decrypt import decrypt_linear
 from fhe.engine.linear import evaluate_bodies
@@ -132,7 +132,7 @@ def test_rows_outside_the_dataset_are_refused(first: int, rows: int) -> None:
 
 
 def test_a_circuit_of_another_dataset_is_refused() -> None:
-    """Another codebook, another profile, lookups, or a layer wider than the profile raise BadModel."""
+    """Another codebook, another profile or lookups raise BadModel, a layer wider than the profile MessageOverflow."""
     layer = CIRCUIT.layers[0]
     assert isinstance(layer, Linear)
     lookup = Lookup(8, np.array([0]), np.zeros((1, 8), np.int64))
@@ -140,10 +140,11 @@ def test_a_circuit_of_another_dataset_is_refused() -> None:
         replace(CIRCUIT, codebook="0" * 64),
         replace(CIRCUIT, profile="0" * 64),
         replace(CIRCUIT, layers=(layer, lookup, layer)),
-        replace(CIRCUIT, layers=(replace(layer, width=28),)),
     ):
         with pytest.raises(BadModel):
             evaluate_bodies(wrong, PROFILE, DATA.table, DATA, 0, 1)
+    with pytest.raises(MessageOverflow):
+        evaluate_bodies(replace(CIRCUIT, layers=(replace(layer, width=28),)), PROFILE, DATA.table, DATA, 0, 1)
     with pytest.raises(BadModel):
         evaluate_bodies(CIRCUIT, REFERENCE, DATA.table, DATA, 0, 1)
 

@@ -11,9 +11,10 @@ import pytest
 from alembic import command
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Boolean, Connection, Integer, MetaData, literal, select, text
+from sqlalchemy import Boolean, Connection, Integer, MetaData, event, literal, select, text
 from sqlalchemy import Table as SqlTable
 
+from app.market.api.access import Access
 from app.market.db.columns import AmountText
 from app.market.db.database import Database
 from app.market.db.migrate import _config, differences, newest
@@ -87,6 +88,29 @@ def test_a_file_that_is_busy_is_waited_for(tmp_path: Path) -> None:
     assert database.is_current()
     database.close()
     holder.close()
+
+
+def test_tables_are_made_beside_a_writer(tmp_path: Path) -> None:
+    """The web server makes its tables while the index writes: neither is told that the file is locked."""
+    path = tmp_path / "index.sqlite"
+    database = Database(f"sqlite:///{path}")
+    database.migrate()
+    other = sqlite3.connect(path, timeout=0, isolation_level=None)
+    refused: list[str] = []
+
+    def write_between(*call: object) -> None:
+        if "CREATE TABLE" in str(call[2]):
+            try:
+                other.execute("INSERT INTO marks (number, hash) SELECT coalesce(max(number), 0) + 1, '' FROM marks")
+            except sqlite3.OperationalError as error:
+                refused.append(str(error))
+
+    event.listen(database.engine, "before_cursor_execute", write_between)
+    access = Access(database, lambda: 1.0)
+    assert refused  # it is the other that would have to wait
+    access.use_nonce(access.new_nonce()[0])
+    database.close()
+    other.close()
 
 
 def test_tables_of_a_newer_version_are_left_alone(database: Database) -> None:

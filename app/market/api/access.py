@@ -13,10 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from sqlalchemy import BigInteger, Column, Engine, MetaData, String, Table, delete, func, insert, select, update
+from sqlalchemy import BigInteger, Column, MetaData, String, Table, delete, func, insert, select, update
 from sqlalchemy.engine import Row
 
 from app.market.api.refusals import SignInRefused
+from app.market.db.database import Database
 from app.protocol.errors import NotAllowed, NotFound
 
 NONCE_SECONDS = 300
@@ -30,6 +31,11 @@ PREFIX = "drk"
 
 Scope = Literal["account:read", "documents:write", "audits:run"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
+SCOPE_WORDS: dict[Scope, str] = {  # what a token's owner lets it do
+    "account:read": "read my licenses, jobs and money",
+    "documents:write": "publish circuits and policies",
+    "audits:run": "ask this node for audits",
+}
 
 METADATA = MetaData()
 NONCES = Table(
@@ -88,15 +94,16 @@ class Token:
 class Access:
     """Sign-ins and tokens in a database."""
 
-    def __init__(self, engine: Engine, clock: Callable[[], float]) -> None:
-        METADATA.create_all(engine)
-        self._engine, self._clock = engine, clock
+    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+        """Make the tables where they are missing. Errors: Unavailable."""
+        database.make(METADATA)
+        self._database, self._clock = database, clock
 
     def new_nonce(self) -> tuple[str, int]:
         """A nonce for one sign-in, and when it ends. Errors: NotAllowed while too many are out."""
         now = self._now()
         nonce = secrets.token_hex(16)
-        with self._engine.begin() as connection:
+        with self._database.changing() as connection:
             connection.execute(delete(NONCES).where(NONCES.c.expires_at <= now))
             if connection.execute(select(func.count()).select_from(NONCES)).scalar_one() >= MAX_NONCES:
                 raise NotAllowed("Too many sign-ins wait for their signature.", "Try again in a few minutes.")
@@ -105,7 +112,7 @@ class Access:
 
     def use_nonce(self, nonce: str) -> None:
         """Use a nonce up. Errors: SignInRefused when this node did not give it out, or it is used or too old."""
-        with self._engine.begin() as connection:
+        with self._database.changing() as connection:
             used = connection.execute(
                 delete(NONCES).where(NONCES.c.nonce == nonce, NONCES.c.expires_at > self._now())
             ).rowcount
@@ -118,7 +125,7 @@ class Access:
         """A new session: the secret for the cookie, and what is kept of it."""
         secret, now = secrets.token_urlsafe(32), self._now()
         session = Session(_hash(secret), address, secrets.token_urlsafe(24), now + SESSION_SECONDS)
-        with self._engine.begin() as connection:
+        with self._database.changing() as connection:
             connection.execute(delete(SESSIONS).where(SESSIONS.c.expires_at <= now))
             connection.execute(insert(SESSIONS).values(**vars(session)))
         return secret, session
@@ -127,7 +134,7 @@ class Access:
         """The session of a cookie, if there is one and it is not over."""
         if len(secret) > 200:
             return None
-        with self._engine.connect() as connection:
+        with self._database.reading() as connection:
             row = connection.execute(select(SESSIONS).where(SESSIONS.c.hash == _hash(secret))).one_or_none()
         if row is None or row.expires_at <= self._now():
             return None
@@ -135,7 +142,7 @@ class Access:
 
     def close_session(self, session: Session) -> None:
         """End a session."""
-        with self._engine.begin() as connection:
+        with self._database.changing() as connection:
             connection.execute(delete(SESSIONS).where(SESSIONS.c.hash == session.hash))
 
     def new_token(self, address: str, name: str, scopes: tuple[Scope, ...], days: int) -> tuple[str, Token]:
@@ -147,7 +154,7 @@ class Access:
         ordered = tuple(scope for scope in SCOPES if scope in scopes)
         token = Token(name_of, address, name, ordered, now, now + days * DAY, 0, 0)
         row = vars(token) | {"scopes": " ".join(ordered), "hash": _hash(secret)}
-        with self._engine.begin() as connection:
+        with self._database.changing() as connection:
             live = (TOKENS.c.address == address) & (TOKENS.c.revoked_at == 0) & (TOKENS.c.expires_at > now)
             connection.execute(delete(TOKENS).where(TOKENS.c.address == address, ~live))
             if connection.execute(select(func.count()).select_from(TOKENS).where(live)).scalar_one() >= MAX_TOKENS:
@@ -158,13 +165,13 @@ class Access:
     def tokens(self, address: str) -> list[Token]:
         """An account's tokens, newest first, those that ended included until the next is made."""
         wanted = select(TOKENS).where(TOKENS.c.address == address).order_by(TOKENS.c.created_at.desc(), TOKENS.c.id)
-        with self._engine.connect() as connection:
+        with self._database.reading() as connection:
             return [_token(row) for row in connection.execute(wanted)]
 
     def revoke(self, address: str, id: str) -> Token:
         """End a token at once. Errors: NotFound when the account has no such token."""
         mine = (TOKENS.c.id == id) & (TOKENS.c.address == address)
-        with self._engine.begin() as connection:
+        with self._database.changing() as connection:
             connection.execute(update(TOKENS).where(mine, TOKENS.c.revoked_at == 0).values(revoked_at=self._now()))
             row = connection.execute(select(TOKENS).where(mine)).one_or_none()
         if row is None:
@@ -177,14 +184,14 @@ class Access:
         if prefix != PREFIX or len(text) > 200:
             return None
         now = self._now()
-        with self._engine.connect() as connection:
+        with self._database.reading() as connection:
             row = connection.execute(select(TOKENS).where(TOKENS.c.id == name)).one_or_none()
         if row is None or not hmac.compare_digest(row.hash, _hash(secret)):
             return None
         if row.revoked_at or row.expires_at <= now:
             return None
         if now - row.used_at >= NOTED_EVERY:
-            with self._engine.begin() as connection:
+            with self._database.changing() as connection:
                 connection.execute(update(TOKENS).where(TOKENS.c.id == name).values(used_at=now))
         return _token(row)
 

@@ -77,7 +77,7 @@ def assemble(settings: Settings, parts: Parts) -> Backend:
     return Backend(
         settings=settings,
         parts=parts,
-        access=Access(parts.database.engine, parts.clock),
+        access=Access(parts.database, parts.clock),
         audits=Audits(audit, parts.clock, waiting=settings.audit_queue),
         streams=Streams(settings, beat),
         quoting=Gate(settings.quotes_at_once, "quotes"),

@@ -18,7 +18,7 @@ from app.chain.jobs import JOBS
 from app.chain.licensing import LICENSES
 from app.chain.money import COIN, PAYERS
 from app.chain.reasons import reverted
-from app.execution.facts import check_circuit, load_circuit, load_manifest
+from app.execution.facts import load_circuit, load_manifest
 from app.market.api.custody import bond_custodian, contest_job, settle_license, unbond_custodian
 from app.market.api.drafting import after, approve, paying, plain, prepared
 from app.market.api.orders import (
@@ -45,6 +45,7 @@ from app.protocol.manifest import read_manifest
 from app.protocol.market import Approval, DatasetRecord, Job, check_use
 from app.protocol.receipt import OutputPolicy
 from app.storage.cid import digest_to_cid
+from fhe.compatible import check_compatible
 from fhe.cost import cost
 from fhe.profiles import find
 
@@ -63,14 +64,14 @@ def buy_license(here: Backend, order: BuyLicense) -> Prepared:
 
 
 def open_job(here: Backend, order: OpenJob) -> Prepared:
-    """Errors: NotFound, BadDocument, those of `check_use`, NotAllowed, Unavailable, Reverted."""
+    """Errors: NotFound, BadDocument, BadModel, those of `check_use`, NotAllowed, Unavailable, Reverted."""
     market = here.market
     held = market.license(order.license)
     record, terms = market.dataset(held.dataset), market.offer(held.offer)
     check_use(held, record, order.account, order.first_row, order.rows, market.now())
     manifest = load_manifest(here.store, record)
     circuit = load_circuit(here.store, order.circuit)
-    check_circuit(circuit, manifest.table)
+    check_compatible(circuit, manifest.table.profile, manifest.table.codebook.digest)
     units = cost(circuit, find(manifest.table.profile), order.rows).units
     fee = (
         int(order.max_fee)

@@ -7,19 +7,20 @@ from typing import Literal
 from app.chain.entities import content_of
 from app.client.quote import quote
 from app.custodian.explain import explain
-from app.execution.facts import check_circuit, load_manifest
+from app.execution.facts import load_manifest
 from app.market.api.fields import Reply
 from app.market.api.identity import Spend
 from app.market.api.parts import Backend
 from app.market.queries.form import Amount
 from app.protocol.documents import MAX_DOCUMENT_BYTES, sha256
-from app.protocol.errors import BadInput, NotAllowed, NotFound
+from app.protocol.errors import BadInput, NotAllowed, NotFound, Unavailable
 from app.protocol.market import Offer
 from app.protocol.reasons import WORDS
 from app.protocol.receipt import OutputPolicy
 from app.storage.cid import digest_to_cid
 from fhe.circuit import Circuit, Lookup
 from fhe.circuit_form import MAX_CIRCUIT_BYTES, decode
+from fhe.compatible import check_compatible
 from fhe.compile.check import check
 from fhe.cost import cost
 from fhe.leak import check_sampling
@@ -117,14 +118,14 @@ def quote_circuit(
 ) -> QuoteReport:
     """Judge the bytes of a circuit for a dataset; `rows` None takes all of them.
 
-    Errors: TooLarge, BadDocument, NotFound, BadBlock, NotAllowed for an offer of another dataset, Busy, TooManyRequests
-    for a circuit that takes more work than `spend` allows.
+    Errors: TooLarge, BadDocument, BadModel, NotFound, BadBlock, NotAllowed for another dataset's offer, Busy,
+    TooManyRequests for a circuit that takes more work than `spend` allows.
     """
     spend(len(data) // BYTES_OF_WORK)
     circuit = decode(data)
     record = here.market.dataset(dataset)
     manifest = load_manifest(here.store, record)
-    check_circuit(circuit, manifest.table)
+    check_compatible(circuit, manifest.table.profile, manifest.table.codebook.digest)
     profile, codebook = find(manifest.table.profile), manifest.codebook
     rows = record.rows if rows is None else rows
     terms = _offer(here, offer, dataset)
@@ -140,8 +141,9 @@ def quote_circuit(
     static = cost(circuit, profile, rows)
     price, price_problem = None, "" if terms else "No offer was named."
     if terms is not None:
+        draw, providers = here.market.draw_for(record), list(here.market.providers())
         try:
-            found = quote(static, terms, here.market.providers(), rows=rows, replicas=replicas)
+            found = quote(static, terms, providers, draw, rows=rows, replicas=replicas)
             price = PriceCard(
                 price_license=found.price_license,
                 price_job=found.price_job,
@@ -152,7 +154,7 @@ def quote_circuit(
                 providers=found.providers,
                 core_seconds=found.core_seconds,
             )
-        except NotAllowed as error:
+        except Unavailable as error:
             price_problem = str(error)
     leak = said.leak
     return QuoteReport(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.metadata import version
 
+from app.chain.money import COIN
 from app.chain.node import DevNode
 from app.market.api.fields import Reply
 from app.market.api.parts import Backend
@@ -73,7 +74,7 @@ def node_status(here: Backend) -> NodeStatus:
         time=here.now(),
         market=market.address,
         contracts=market.addresses,
-        coin=CoinCard(symbol=coin.symbol, decimals=coin.decimals, address=market.addresses["TestUSD"]),
+        coin=CoinCard(symbol=coin.symbol, decimals=coin.decimals, address=market.addresses[COIN]),
         index=index,
         relay=here.settings.relay,
         faucet=here.settings.faucet and isinstance(market.node, DevNode),

@@ -7,17 +7,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, MetaData, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError
 from sqlmodel import Session
 
-from app.chain.wal import share
+from app.chain.wal import open_shared
 from app.protocol.errors import Unavailable, UsageError
 
 LOCK_SECONDS = 30.0
 CACHE_KIB = 32 * 1024
 MAP_BYTES = 1 << 28  # of the file, read without copying
 CONNECTIONS = 8
+TABLES_LOCK = 0x6461726B  # PostgreSQL's advisory lock under which tables are made and changed
 BEGIN = "darkroom_begin"  # an execution option: the statement that begins a transaction in SQLite
 BACKENDS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 
@@ -47,10 +48,30 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """One transaction: everything done in it is kept at its end, or nothing. Errors: Unavailable."""
-        # With SQLite, take the write lock before reading: what was read is then still so when it is written.
+        # With SQLite, take the write lock before reading: what was read is then still so when it is written, and SQLite
+        # waits for other writers, which it does not once this transaction has read.
         with _translated(), Session(self.engine) as session, session.begin():
             session.connection(execution_options={BEGIN: "BEGIN IMMEDIATE"})
             yield session
+
+    @contextmanager
+    def changing(self) -> Iterator[Connection]:
+        """The same on a bare connection. Errors: Unavailable."""
+        options = {BEGIN: "BEGIN IMMEDIATE"}
+        with _translated(), self.engine.connect().execution_options(**options) as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A bare connection to read on. Errors: Unavailable."""
+        with _translated(), self.engine.connect() as connection:
+            yield connection
+
+    def make(self, tables: MetaData) -> None:
+        """Make the tables that are missing, however many programs do so at once. Errors: Unavailable."""
+        with self.changing() as connection:
+            hold_tables(connection)
+            tables.create_all(connection)
 
     def migrate(self) -> None:
         """Bring the tables to this version's form. Errors: Unavailable, UsageError for tables of a newer version."""
@@ -93,25 +114,25 @@ def _engine(url: URL) -> Engine:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Unavailable(f"The folder of the index {path} cannot be made: {error.strerror}.") from None
-    engine = create_engine(
-        url, pool_size=CONNECTIONS, connect_args={"timeout": LOCK_SECONDS, "check_same_thread": False}
-    )
+    engine = create_engine(url, pool_size=CONNECTIONS, creator=lambda: open_shared(path, LOCK_SECONDS))
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
 
 
 def _prepare(connection: Any, _record: object) -> None:
-    """WAL. BEGIN is ours, not the driver's."""
-    connection.isolation_level = None
-    share(connection, LOCK_SECONDS)
     for pragma in (
-        "synchronous = NORMAL",
         f"cache_size = -{CACHE_KIB}",
         f"mmap_size = {MAP_BYTES}",
         "temp_store = MEMORY",
     ):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def hold_tables(connection: Connection) -> None:
+    """Until the transaction ends no other program makes or changes tables; SQLite's write lock says so by itself."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": TABLES_LOCK})
 
 
 def _begin(connection: Connection) -> None:

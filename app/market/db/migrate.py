@@ -12,21 +12,19 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from app.market.db import tables
-from app.market.db.database import BEGIN, Database
+from app.market.db.database import BEGIN, Database, hold_tables
 from app.protocol.errors import UsageError
 
 FOLDER = Path(__file__).with_name("migrations")
-LOCK = 0x6461726B  # PostgreSQL's advisory lock under which tables are migrated
 
 
 def migrate(engine: Engine) -> None:
     """Up to the newest form; nothing when it has it. Errors: UsageError for tables of a newer version."""
     with engine.connect().execution_options(**{BEGIN: "BEGIN IMMEDIATE"}) as connection, connection.begin():
-        if engine.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        hold_tables(connection)
         config = _config()
         config.attributes["connection"] = connection
         try:

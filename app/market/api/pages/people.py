@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
 from app.chain.money import PAYERS
+from app.market.api.access import SCOPE_WORDS
 from app.market.api.fields import Address, Id
 from app.market.api.pages.site import Visiting
 from app.market.api.preparing import usual_budget
@@ -157,7 +158,7 @@ def provider_page(here: Visiting, address: Address, after: Cursor = None) -> HTM
 @router.get("/wallet", response_class=HTMLResponse)
 def wallet_page(here: Visiting) -> HTMLResponse:
     """Wallet, sealing keys, sign-in and tokens of this browser."""
-    return here.page("wallet.html", title="Wallet and keys", scripts=("wallet-page.js",))
+    return here.page("wallet.html", title="Wallet and keys", scripts=("wallet-page.js",), scopes=SCOPE_WORDS)
 
 
 def _to_share(offer: OfferCard) -> int:

@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from app.chain.money import COIN
 from app.chain.node import DevNode
 from app.market.api.pages import words
 from app.market.api.pages.assets import FRONTEND, Assets
@@ -67,7 +68,7 @@ class Site:
         return {
             "chainId": market.chain_id,
             "contracts": market.addresses,
-            "coin": {"symbol": coin.symbol, "decimals": coin.decimals},
+            "coin": {"contract": COIN, "symbol": coin.symbol, "decimals": coin.decimals},
             "demo": isinstance(market.node, DevNode) and self.backend.settings.relay,
             "faucet": isinstance(market.node, DevNode) and self.backend.settings.faucet,
             "relay": self.backend.settings.relay,

@@ -1,0 +1,107 @@
+"""The jobs of a market that are not over, kept from its events: what an agent looks at, however long the history is.
+
+The pure part, `follow`, applies a cursor's step to what is known, reorganisations included. The shell, `LiveJobs`, asks
+the chain for what is new, and keeps place and jobs in one file where the agent has a folder, so that a restart goes on
+from there. The file is a copy of what the chain says: without it, or with another chain's, everything is read again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.chain.cursor import Cursor, Step, Trail
+from app.chain.desk import Desk
+from app.protocol.errors import BadDocument
+from fhe.files import write_private
+
+if TYPE_CHECKING:
+    from app.chain.market import Market
+
+CONTRACT = "JobMarket"
+OPENED = "JobOpened"
+OVER = frozenset({"JobSettled", "JobRefused", "JobExpired", "JobFailed"})  # each ends a job for good
+FILE = "live-jobs.json"  # in an agent's folder
+SAVE_BLOCKS = 50  # a restart reads this many blocks again at most
+
+
+@dataclass(frozen=True)
+class Life:
+    """The blocks in which a job was opened and ended; `over` is None for a live one."""
+
+    opened: int
+    over: int | None = None
+
+
+def follow(jobs: Mapping[int, Life], step: Step) -> dict[int, Life]:
+    """The jobs after a step: the live ones, and those whose end a reorganisation could still take back."""
+    known = dict(jobs)
+    if (ancestor := step.forget_after) is not None:
+        known = {
+            number: Life(life.opened) if life.over is not None and life.over > ancestor else life
+            for number, life in known.items()
+            if life.opened <= ancestor
+        }
+    for event in step.events:
+        if event.name == OPENED:
+            known[event.args["job"]] = Life(event.block)
+        elif event.name in OVER and event.args["job"] in known:
+            known[event.args["job"]] = Life(known[event.args["job"]].opened, event.block)
+    oldest = step.trail.marks[0].number if step.trail.marks else -1  # no step goes back behind it, but to the start
+    return {number: life for number, life in known.items() if life.over is None or life.over > oldest}
+
+
+class LiveJobs:
+    """The live jobs of one market. Not thread-safe: its agent serialises the calls."""
+
+    def __init__(self, market: Market, file: Path | None = None) -> None:
+        """Go on from `file` where there is one of this market; without it, each process reads all events once."""
+        self._market, self._file = market, file
+        self._jobs: dict[int, Life] = {}
+        self._saved = -1  # the height at which the file was written last
+        trail = self._read() or Trail(market.first_block)
+        desk = Desk(market.node, [market.desk.contracts[CONTRACT]])
+        self._cursor = Cursor(desk, trail, sparse=True)
+
+    def ids(self) -> list[int]:
+        """The jobs that are live at the newest block, by number. Without news it takes two questions to the node.
+
+        Errors: Unavailable.
+        """
+        changed = False
+        while True:
+            step = self._cursor.poll()
+            jobs = follow(self._jobs, step)
+            changed, self._jobs = changed or jobs != self._jobs, jobs
+            if not step.behind:
+                break
+        if changed or step.trail.next - self._saved > SAVE_BLOCKS:
+            self._save(step.trail)
+        return sorted(number for number, life in self._jobs.items() if life.over is None)
+
+    def _identity(self) -> list[Any]:
+        return [self._market.chain_id, self._market.address, self._market.first_block]
+
+    def _read(self) -> Trail | None:
+        if self._file is None or not self._file.exists():
+            return None
+        try:
+            kept = json.loads(self._file.read_bytes())
+            trail = Trail.from_json(kept["trail"])
+            jobs = {int(number): Life(int(opened), over) for number, opened, over in kept["jobs"]}
+            if kept["market"] != self._identity():
+                return None
+        except (OSError, ValueError, KeyError, TypeError, BadDocument):
+            return None
+        self._jobs, self._saved = jobs, trail.next
+        return trail
+
+    def _save(self, trail: Trail) -> None:
+        self._saved = trail.next
+        if self._file is not None:
+            jobs = [[number, life.opened, life.over] for number, life in sorted(self._jobs.items())]
+            kept = {"market": self._identity(), "trail": trail.to_json(), "jobs": jobs}
+            write_private(self._file, json.dumps(kept).encode())
