@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from app.custodian.agent import CustodianAgent
     from app.custodian.ledger import Ledger
     from app.custodian.seams import KeysOf
+    from app.execution.execute import Execution
+    from app.execution.facts import JobFacts
     from fhe.engine.core import BackendName
     from fhe.evaluation_key import EvaluationKey
     from ingestion.publish import Prepared
@@ -292,13 +294,22 @@ class Owner:
         from app.execution.execute import execute
 
         store, threads = self.network.store, threads_available()
+
+        def run(facts: JobFacts, watch: Progress) -> Execution:
+            def told(done: int, total: int) -> None:
+                watch(done, total)
+                if progress is not None:
+                    progress(done, total)
+
+            return execute(facts, store, threads=threads, progress=told, backend=device)
+
         return CustodianAgent(
             MarketChain(self.network.market, self.account),
             store,
             self.cabinet.vaults(self.actor.passphrase),
             self.ledger(),
             self.account.sign_digest,
-            execute=lambda facts: execute(facts, store, threads=threads, progress=progress, backend=device),
+            execute=run,
             threads=threads,
         )
 

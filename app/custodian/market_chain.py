@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from app.protocol.market import WORD_EVENTS, Approval, DatasetRecord, Job, JobState, License
+from app.execution.decisions import Decisions
+from app.protocol.market import WORD_EVENTS, Approval, DatasetRecord, Job, JobState, License, LicenseState
 
 if TYPE_CHECKING:
     from app.chain.account import Account
     from app.chain.desk import Event
     from app.chain.market import Market
 
+OVER = (LicenseState.REVOKED, LicenseState.EXPIRED, LicenseState.EXHAUSTED)
+LOOK_AGAIN = 3600  # seconds between two looks at one license
+
 
 class MarketChain:
     """`app.custodian.seams.Chain`: reads from a market, transactions by `account`."""
 
     def __init__(self, market: Market, account: Account) -> None:
-        self._market, self._account = market, account
+        self._market, self._account, self._made = market, account, Decisions(market)
+        self._licenses = 0  # seen so far
+        self._watched: dict[int, int] = {}  # license: time of the next look
 
     @property
     def chain_id(self) -> int:
@@ -40,6 +46,10 @@ class MarketChain:
     def license(self, license: int) -> License:
         """Errors: NotFound."""
         return self._market.license(license)
+
+    def datasets(self) -> Iterable[int]:
+        """Datasets of this custodian."""
+        return [each.id for each in self._market.datasets() if each.custodian == self._account.address]
 
     def computed(self) -> Iterable[Job]:
         """Jobs on datasets of this custodian that wait for it."""
@@ -67,10 +77,44 @@ class MarketChain:
     def _found(self, job: Job, event: str, last: int) -> list[Event]:
         return self._market.desk.find("JobMarket", event, job.opened_block, last, job.id)
 
-    def release(self, job: int, sealed: str, decision: str) -> str:
-        """Errors: AlreadyReleased, Reverted, Unavailable."""
-        return self._market.release(self._account, job, sealed=sealed, decision=decision).tx
+    def decision_head(self, dataset: int) -> str:
+        """The contract's word for all decisions on a dataset."""
+        return self._market.decision_head(dataset)
 
-    def refuse(self, job: int, reason: str, decision: str) -> str:
+    def decisions(self, dataset: int, after: str) -> Iterable[tuple[int, str, bool]]:
+        """Errors: VerificationFailed, Unavailable."""
+        made = self._made.of(dataset)
+        heads = [each.head for each in made]
+        start = heads.index(after) + 1 if after in heads else 0
+        return [(each.job, each.decision, each.released) for each in made[start:]]
+
+    def release(self, job: int, sealed: str, decision: str, head: str) -> str:
         """Errors: AlreadyReleased, Reverted, Unavailable."""
-        return self._market.refuse(self._account, job, reason=reason, decision=decision).tx
+        return self._market.release(self._account, job, sealed=sealed, decision=decision, head=head).tx
+
+    def refuse(self, job: int, reason: str, decision: str, head: str) -> str:
+        """Errors: AlreadyReleased, Reverted, Unavailable."""
+        return self._market.refuse(self._account, job, reason=reason, decision=decision, head=head).tx
+
+    def contest(self, job: int) -> str:
+        """Errors: Reverted, Unavailable."""
+        return self._market.contest(self._account, job).tx
+
+    def over(self) -> Iterable[License]:
+        """Licenses that are over and not settled; each is looked at once an hour, or when its time is up."""
+        count, now = self._market.license_count(), self._market.now()
+        self._watched |= dict.fromkeys(range(self._licenses + 1, count + 1), now)
+        self._licenses = max(self._licenses, count)
+        for number in [each for each, at in self._watched.items() if at <= now]:
+            held = self._market.license(number)
+            if held.settled or self._market.dataset(held.dataset).custodian != self._account.address:
+                del self._watched[number]
+                continue
+            over = held.state(now) in OVER
+            self._watched[number] = now + LOOK_AGAIN if over else min(held.valid_until + 1, now + 24 * LOOK_AGAIN)
+            if over:
+                yield held
+
+    def settle_license(self, license: int, used: int) -> str:
+        """Errors: Reverted, Unavailable."""
+        return self._market.settle_license(self._account, license, used).tx

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from app.chain.entities import chained
 from app.custodian.agent import CustodianAgent
 from app.custodian.ledger import Ledger
 from app.execution.execute import Execution, execute
@@ -27,8 +28,8 @@ from app.protocol.errors import NotFound, Reverted
 from app.protocol.manifest import Card, FileCheck, Manifest, write_manifest
 from app.protocol.market import ZERO, Approval, DatasetRecord, Job, JobState, License
 from app.protocol.market import Execution as Part
-from app.protocol.receipt import OutputPolicy, Receipt, SealContext, SealedResult
-from app.protocol.seams import Store
+from app.protocol.receipt import RAW_WORDS, OutputPolicy, Receipt, SealContext, SealedResult
+from app.protocol.seams import Progress, Store
 from app.seal.result import Result, open_result
 from app.storage.cid import digest_to_cid
 from app.storage.folder import BlockStore
@@ -47,7 +48,8 @@ BUYER_KEY = bytes.fromhex("497b4502664cfea5d5af0b39934dac72242a74f8480451e1aee7d
 BUYER_PUBLIC = "430f4b9859665145a6b1ba274024487bd66f03a2dd577d7753c68d7d7d00c00c"
 NAMES = tuple(f"c{number}" for number in range(8))
 EDGES = tuple(float(edge) for edge in range(32, 256, 32))
-OPEN_POLICY = OutputPolicy(max_rank=4)
+RAW = {"release": "score", "raw_scores": RAW_WORDS, "micro_bits_per_license": 10**9, "micro_bits_per_person": 10**10}
+OPEN_POLICY = OutputPolicy(max_rank=4, **RAW)  # type: ignore[arg-type] # exact scores: what most tests compare with
 
 
 @dataclass
@@ -60,6 +62,9 @@ class SimulatedChain:
     datasets: dict[tuple[int, int], DatasetRecord] = field(default_factory=dict)
     licenses: dict[int, License] = field(default_factory=dict)
     unfinal: set[int] = field(default_factory=set)
+    decided: list[tuple[int, int, str, bool]] = field(default_factory=list)  # (dataset, job, decision, released)
+    contested: list[int] = field(default_factory=list)
+    settled: dict[int, int] = field(default_factory=dict)  # license: micro-bits that it used
     transactions: list[tuple[str, int, str, str]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -85,21 +90,61 @@ class SimulatedChain:
         """Whether the job's block is final."""
         return job.id not in self.unfinal
 
-    def release(self, job: int, sealed: str, decision: str) -> str:
+    def decision_head(self, dataset: int) -> str:
+        """All decisions on a dataset in one word."""
+        return self._heads(dataset)[-1]
+
+    def decisions(self, dataset: int, after: str) -> Iterable[tuple[int, str, bool]]:
+        """Decisions in order, from the one after a head on."""
+        heads = self._heads(dataset)
+        start = heads.index(after) if after in heads else 0
+        return [each[1:] for each in self._decided(dataset)[start:]]
+
+    def _decided(self, dataset: int) -> list[tuple[int, int, str, bool]]:
+        return [each for each in self.decided if each[0] == dataset]
+
+    def _heads(self, dataset: int) -> list[str]:
+        steps = ((job, decision) for _, job, decision, _ in self._decided(dataset))
+        return list(itertools.accumulate(steps, lambda head, step: chained(head, *step), initial=ZERO))
+
+    def contest(self, job: int) -> str:
+        """Once a job: others are drawn, who have not answered yet."""
+        if job in self.contested or self.jobs[job].state is not JobState.COMPUTED:
+            raise Reverted(f"Job {job} was contested.", reason="AlreadyContested")
+        self.contested.append(job)
+        self.jobs[job] = replace(self.jobs[job], state=JobState.DISPUTED)
+        return "0xcontest"
+
+    def over(self) -> Iterable[License]:
+        """Licenses that were revoked and are not settled."""
+        return [each for each in self.licenses.values() if each.revoked and each.id not in self.settled]
+
+    def settle_license(self, license: int, used: int) -> str:
+        """Once, when no job of it runs."""
+        if any(job.license == license and not job.state.terminal for job in self.jobs.values()):
+            raise Reverted(f"License {license} has jobs.", reason="JobsMayRun")
+        self.settled[license] = used
+        return "0xsettled"
+
+    def release(self, job: int, sealed: str, decision: str, head: str) -> str:
         """Settle a job once."""
-        return self._close("release", job, sealed=sealed, decision=decision, state=JobState.SETTLED)
+        return self._close("release", job, head, sealed=sealed, decision=decision, state=JobState.SETTLED)
 
-    def refuse(self, job: int, reason: str, decision: str) -> str:
+    def refuse(self, job: int, reason: str, decision: str, head: str) -> str:
         """Refuse a job once."""
-        return self._close("refuse", job, reason=reason, decision=decision, state=JobState.REFUSED)
+        return self._close("refuse", job, head, reason=reason, decision=decision, state=JobState.REFUSED)
 
-    def _close(self, what: str, number: int, **changes: object) -> str:
+    def _close(self, what: str, number: int, head: str, **changes: object) -> str:
         with self.lock:
+            dataset = self.jobs[number].dataset
+            if self.decision_head(dataset) != head:
+                raise Reverted(f"Another decision on dataset {dataset} came first.", reason="StaleHead")
             if self.jobs[number].state is not JobState.COMPUTED:
                 raise Reverted(f"Job {number} is over.", reason="WrongState")
             if what == "release" and self.jobs[number].approval is Approval.DENIED:
                 raise Reverted(f"Job {number} was denied.", reason="DeniedByOwner")
             self.jobs[number] = replace(self.jobs[number], **changes)  # type: ignore[arg-type]
+            self.decided.append((dataset, number, str(changes["decision"]), what == "release"))
             first = str(changes.get("sealed", changes.get("reason")))
             self.transactions.append((what, number, first, str(changes["decision"])))
             return f"0x{len(self.transactions):064x}"
@@ -347,9 +392,9 @@ class World:
             self.chain.jobs[number], receipt=receipt.digest, executions=parts, state=JobState.COMPUTED
         )
 
-    def execute(self, facts: JobFacts) -> Execution:
+    def execute(self, facts: JobFacts, progress: Progress | None = None) -> Execution:
         """Re-execution on one thread."""
-        return execute(facts, self.store, threads=1)
+        return execute(facts, self.store, threads=1, progress=progress)
 
     def agent(self, ledger: Ledger | None = None, **changes: object) -> CustodianAgent:
         """A custodian of this world."""
