@@ -1,7 +1,7 @@
 """The ledger follows the chain: what was released on a dataset, by whatever ledger, is charged before the next job.
 
 A restored, second or lost ledger knows less than the chain. Each decision of a dataset names the one before it, so one
-comparison says whether the ledger is complete; what it misses is worked out from public records, as an auditor would, and
+comparison says whether the ledger is complete; what it misses is worked out from public records, as auditors do, and
 charged. Nothing leaves before the chain has its decision, so the chain is complete.
 """
 

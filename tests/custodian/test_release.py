@@ -1,4 +1,4 @@
-"""What leaves: noise and its cost, levels, aggregates, approval, kept answers, key epochs, and what explain foretells."""
+"""What leaves: noise and its cost, levels, aggregates, approval, kept answers, key epochs, what explain foretells."""
 
 from __future__ import annotations
 
@@ -322,11 +322,8 @@ def test_secrets_stay_out_of_errors(tmp_path: Path, caplog: pytest.LogCaptureFix
 
 def test_explain_agrees_with_the_agent(tmp_path: Path) -> None:
     """For circuits of every kind explain foretells exactly what the agent then decides on untouched rows."""
-    world = World(
-        tmp_path,
-        insecure=insecure_test_profile(),
-        policy=OPEN_POLICY.model_copy(update={"max_rank": 2, "min_group": 20}),
-    )
+    policy = OPEN_POLICY.model_copy(update={"max_rank": 2, "min_group": 20})
+    world = World(tmp_path, insecure=insecure_test_profile(), policy=policy)
     profile = world.profile
 
     def linear(rows: list[list[int]]) -> Circuit:
