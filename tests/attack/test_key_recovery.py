@@ -103,9 +103,12 @@ def test_a_custodian_without_the_check_would_release_the_key(world: World) -> No
     assert np.array_equal(recovered(world.opened(number).values), world.secret.glwe)
 
 
+FAST = insecure_test_profile(lwe_dimension=4)  # a hundred thousand bootstraps in seconds
+
+
 def big_circuit(lookups: int) -> Circuit:
     """The tree of these tests, and many more lookups that nothing reads."""
-    small = tree_circuit(BITS, TABLE, PROFILE)
+    small = tree_circuit(BITS, TABLE, FAST)
     linear, lookup, last = small.layers
     assert isinstance(lookup, Lookup)
     many = Lookup(lookup.width_out, np.zeros(lookups, np.int64), np.repeat(lookup.tables, lookups, axis=0))
@@ -113,11 +116,12 @@ def big_circuit(lookups: int) -> Circuit:
 
 
 @pytest.mark.parametrize("verify", ["self", "both"])
-def test_a_big_circuit_does_not_choose_the_weaker_check(world: World, verify: str) -> None:
+def test_a_big_circuit_does_not_choose_the_weaker_check(tmp_path: Path, verify: str) -> None:
     """Ordering more work than was once recomputed, 100,000 bootstraps, gives 0 of 256 key bits: it is recomputed."""
+    world = World(tmp_path, policy=RAW, insecure=FAST)
     lookups = 2501 if verify == "self" else 50  # the size decides nothing any more, so once is enough
     license = world.license(RAW.model_copy(update={"verify": verify}))
-    number = world.job(tree_circuit(BITS, TABLE, PROFILE), rows=ROWS, license=license)
+    number = world.job(tree_circuit(BITS, TABLE, FAST), rows=ROWS, license=license)
     world.store.put(data := encode(big_circuit(lookups)))
     world.chain.jobs[number] = replace(world.chain.jobs[number], circuit=sha256(data))
     honest = Receipt.from_bytes(world.store.read(digest_to_cid(world.chain.job(number).receipt), limit=1 << 20))
