@@ -36,14 +36,6 @@ def commitment(chain_id: int, market: str, job: int, provider: str, receipt: str
     return bytes(keccak(encode(types, values))).hex()
 
 
-def chained(head: str, job: int, decision: str) -> str:
-    """A dataset's decision head after a decision, as JobMarket.decisionHead has it: keccak256(abi.encode(head, job,
-    decision's digest)), hex; the head before the first one is zero.
-    """
-    values = (bytes.fromhex(head), job, bytes.fromhex(decision))
-    return bytes(keccak(encode(("bytes32", "uint256", "bytes32"), values))).hex()
-
-
 def content(manifest: str, codec: int, data_root: str, profile: str) -> str:
     """The word that binds a dataset version's digests in the registry's storage."""
     values = (bytes.fromhex(manifest), codec, bytes.fromhex(data_root), bytes.fromhex(profile))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from app.execution.decisions import Decisions
+from app.protocol.errors import VerificationFailed
 from app.protocol.market import WORD_EVENTS, Approval, DatasetRecord, Job, JobState, License, LicenseState
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ class MarketChain:
     """`app.custodian.seams.Chain`: reads from a market, transactions by `account`."""
 
     def __init__(self, market: Market, account: Account) -> None:
-        self._market, self._account, self._made = market, account, Decisions(market)
+        self._market, self._account = market, account
+        self._blocks: dict[str, int] = {}  # in which each dataset's newest known decision was made, by its head
         self._licenses = 0  # seen so far
         self._watched: dict[int, int] = {}  # license: time of the next look
 
@@ -83,10 +84,13 @@ class MarketChain:
 
     def decisions(self, dataset: int, after: str) -> Iterable[tuple[int, str, bool]]:
         """Errors: VerificationFailed, Unavailable."""
-        made = self._made.of(dataset)
-        heads = [each.head for each in made]
-        start = heads.index(after) + 1 if after in heads else 0
-        return [(each.job, each.decision, each.released) for each in made[start:]]
+        try:
+            made = self._market.decisions(dataset, after=after, first=self._blocks.pop(after, None))
+        except VerificationFailed:  # the chain was reorganised: all of it is told again
+            made = self._market.decisions(dataset)
+        if made:
+            self._blocks[made[-1].head] = made[-1].block
+        return [(each.job, each.decision, not each.reason) for each in made]
 
     def release(self, job: int, sealed: str, decision: str, head: str) -> str:
         """Errors: AlreadyReleased, Reverted, Unavailable."""

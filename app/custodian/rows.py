@@ -59,6 +59,7 @@ AFTER_SEAL = frozenset(
         Reason.BITS_PERSON,
         Reason.RANK_BUDGET,
         Reason.CONCENTRATION,
+        Reason.ENTANGLED,
         Reason.RANGES_TOO_CLOSE,
     }
 )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 from app.custodian.follow import Follower
 from app.custodian.ledger import Ledger
 from app.custodian.seams import Chain
 from app.protocol.errors import Reverted
-from app.protocol.leak import Released, atoms
+from app.protocol.leak import Released
 
 
 def used(entries: Sequence[Released]) -> int:
@@ -18,10 +19,14 @@ def used(entries: Sequence[Released]) -> int:
     """
     most = 0
     for version in {entry.version for entry in entries}:
-        own = [entry for entry in entries if entry.version == version]
         rest = sum(entry.micro_bits for entry in entries if entry.version != version)
-        stretches = atoms(min(each.first for each in own), max(each.end for each in own), own)
-        most = max(most, rest + max(sum(each.micro_bits for each in stretch) for stretch in stretches))
+        steps: dict[int, int] = {}
+        for entry in entries:
+            if entry.version == version:
+                steps[entry.first] = steps.get(entry.first, 0) + entry.micro_bits
+                steps[entry.end] = steps.get(entry.end, 0) - entry.micro_bits
+        heaviest = max(accumulate(steps[place] for place in sorted(steps)))
+        most = max(most, rest + heaviest)
     return most
 
 
@@ -34,7 +39,7 @@ def settle_licenses(chain: Chain, ledger: Ledger, follower: Follower) -> list[in
     for license in chain.over():
         follower.follow(license.dataset)
         try:
-            chain.settle_license(license.id, used(ledger.charged_to(license.id)))
+            chain.settle_license(license.id, min(used(ledger.charged_to(license.id)), license.micro_bits))
         except Reverted:  # a job of it may still be running
             continue
         settled.append(license.id)

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from app.chain.entities import chained
+from app.chain.entities import next_head
 from app.custodian.agent import CustodianAgent
 from app.custodian.ledger import Ledger
 from app.execution.execute import Execution, execute
@@ -48,7 +48,7 @@ BUYER_KEY = bytes.fromhex("497b4502664cfea5d5af0b39934dac72242a74f8480451e1aee7d
 BUYER_PUBLIC = "430f4b9859665145a6b1ba274024487bd66f03a2dd577d7753c68d7d7d00c00c"
 NAMES = tuple(f"c{number}" for number in range(8))
 EDGES = tuple(float(edge) for edge in range(32, 256, 32))
-RAW = {"release": "score", "raw_scores": RAW_WORDS, "micro_bits_per_license": 10**9, "micro_bits_per_person": 10**10}
+RAW = {"release": "score", "raw_scores": RAW_WORDS, "micro_bits_per_license": 10**9, "micro_bits_per_person": 4 * 10**9}
 OPEN_POLICY = OutputPolicy(max_rank=4, **RAW)  # type: ignore[arg-type] # exact scores: what most tests compare with
 
 
@@ -105,7 +105,7 @@ class SimulatedChain:
 
     def _heads(self, dataset: int) -> list[str]:
         steps = ((job, decision) for _, job, decision, _ in self._decided(dataset))
-        return list(itertools.accumulate(steps, lambda head, step: chained(head, *step), initial=ZERO))
+        return list(itertools.accumulate(steps, lambda head, step: next_head(head, *step), initial=ZERO))
 
     def contest(self, job: int) -> str:
         """Once a job: others are drawn, who have not answered yet."""
@@ -176,12 +176,12 @@ def random_keys(seed: int, epoch: int = 1) -> SecretKeys:
     return SecretKeys(REFERENCE.digest, epoch, *bits)
 
 
-def codebook(bins: bool = False) -> Codebook:
-    """Columns of 256 affine codes, and with `bins` of the bits "value >= 32, 64, ..., 224"."""
+def codebook(bins: bool = False, columns: int = len(NAMES)) -> Codebook:
+    """The first columns of 256 affine codes, and with `bins` of the bits "value >= 32, 64, ..., 224"."""
     affine, edges = Affine(low=0.0, step=1.0, levels=256), EDGES if bins else None
     return Codebook(
         columns=tuple(
-            ColumnCode(name=name, dtype="float64", affine=affine, bins=edges, declared=True) for name in NAMES
+            ColumnCode(name=name, dtype="float64", affine=affine, bins=edges, declared=True) for name in NAMES[:columns]
         )
     )
 
@@ -193,7 +193,7 @@ def encrypt(
     rows, size = len(codes), profile.polynomial_size
     files, checks = [], []
     with Encryptor(secret, profile, threads=1) as encryptor:
-        for name, column in zip(NAMES, codes.T, strict=True):
+        for name, column in zip(NAMES[: codes.shape[1]], codes.T, strict=True):
             for encoding, published in _encodings(column, bins).items():
                 values = np.zeros((len(published), -(-rows // size) * size), np.int64)
                 values[:, :rows] = published
@@ -207,7 +207,7 @@ def encrypt(
     shard = Shard(first_row=0, rows=rows, files=tuple(files))
     table = EncryptedTable(
         profile=profile.digest,
-        codebook=codebook(bins),
+        codebook=codebook(bins, codes.shape[1]),
         epoch=secret.epoch,
         rows=rows,
         shards=(shard,),
@@ -244,6 +244,7 @@ def linear_circuit(
     *,
     profile: EncryptionProfile = REFERENCE,
     bins: bool = False,
+    width: int = len(NAMES),
 ) -> Circuit:
     """One Linear of these rows of weights over the affine codes; columns that no row reads are left out."""
     matrix = np.array(weights, np.int64)
@@ -260,7 +261,7 @@ def linear_circuit(
     kind = "threshold" if at is not None else "argmax" if len(matrix) > 1 else "value"
     return Circuit(
         profile=profile.digest,
-        codebook=codebook(bins).digest,
+        codebook=codebook(bins, width).digest,
         inputs=tuple(Input(NAMES[column], "affine") for column in used),
         layers=(layer,),
         outputs=tuple(f"y{number}" for number in range(len(matrix))),
@@ -316,8 +317,13 @@ class World:
             rows=table.rows, version=version, epoch=table.epoch, tombstoned=False,
         )  # fmt: skip
 
-    def new_version(self, *, epoch: int = 1, title: str = "test") -> None:
-        """Publish version 2: the same files under another epoch's number or another title."""
+    def new_version(self, *, epoch: int = 1, title: str = "test", columns: int | None = None) -> None:
+        """Publish version 2: the same files under another epoch's number or another title, or fewer columns."""
+        if columns is not None:
+            codes, keys = self.codes[:, :columns], (self.secret, self.store, self.profile, self.bins)
+            table, checks = encrypt(codes, *keys, self.evaluation_key)
+            self._record(self.manifest.model_copy(update={"table": table, "checks": checks}), 2)
+            return
         table = self.manifest.table.model_copy(update={"epoch": epoch})
         card = self.manifest.card.model_copy(update={"title": title})
         self._record(self.manifest.model_copy(update={"table": table, "card": card}), 2)
