@@ -287,7 +287,21 @@ class Owner:
         market = self.network.market
         return Ledger(self.actor.path("ledger.sqlite"), f"{market.chain_id}:{market.address}", market.now)
 
-    def custodian(self, *, progress: Progress | None = None, device: BackendName = "auto") -> CustodianAgent:
+    def rebuild_ledger(self, *, charge_missing: bool = False) -> tuple[Path | None, dict[int, int]]:
+        """Put the ledger aside and make a new one from the chain: the old file's place, and how many releases the new
+        one learned of, by dataset.
+
+        With `charge_missing` a release whose circuit no store has costs all that its license was guaranteed; without
+        it that is an error, and its dataset is not served. Errors: Unavailable.
+        """
+        from app.custodian.ledger_file import put_aside
+
+        aside = put_aside(self.actor.path("ledger.sqlite"), f"until-{self.network.market.now()}")
+        return aside, self.custodian(charge_missing=charge_missing).follow_all()
+
+    def custodian(
+        self, *, progress: Progress | None = None, device: BackendName = "auto", charge_missing: bool = False
+    ) -> CustodianAgent:
         """The agent that releases results of this owner's datasets; `device` evaluates what it checks."""
         from app.custodian.agent import CustodianAgent
         from app.custodian.market_chain import MarketChain
@@ -311,6 +325,7 @@ class Owner:
             self.account.sign_digest,
             execute=run,
             threads=threads,
+            charge_missing=charge_missing,
         )
 
     def _keep(self, key: EvaluationKey) -> str:

@@ -103,6 +103,10 @@ class CustodianAgent:
         """
         return self._follower.follow(dataset)
 
+    def follow_all(self) -> dict[int, int]:
+        """`follow` every dataset of this custodian: how many jobs were learned of, by dataset."""
+        return {dataset: self.follow(dataset) for dataset in self._chain.own_datasets()}
+
     def process(self, number: int) -> Outcome:
         """Take one job as far as it goes now. Errors leave as they are, and are kept with the job for a next try."""
         job, record = self._chain.job(number), self._ledger.record(number)

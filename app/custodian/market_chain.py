@@ -48,7 +48,7 @@ class MarketChain:
         """Errors: NotFound."""
         return self._market.license(license)
 
-    def datasets(self) -> Iterable[int]:
+    def own_datasets(self) -> Iterable[int]:
         """Datasets of this custodian."""
         return [each.id for each in self._market.datasets() if each.custodian == self._account.address]
 

@@ -19,6 +19,9 @@ class Chain(Records, Protocol):
     def license(self, license: int) -> License:
         """Errors: NotFound."""
 
+    def own_datasets(self) -> Iterable[int]:
+        """Datasets of this custodian."""
+
     def computed(self) -> Iterable[Job]:
         """Jobs that wait for this custodian."""
 

@@ -82,6 +82,10 @@ class SimulatedChain:
         """A license."""
         return self.licenses[license]
 
+    def own_datasets(self) -> Iterable[int]:
+        """Every dataset is the custodian's."""
+        return sorted({dataset for dataset, _ in self.datasets})
+
     def computed(self) -> Iterable[Job]:
         """Jobs that wait for the custodian."""
         return [job for job in self.jobs.values() if job.state is JobState.COMPUTED]
