@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from app.auditor.audit import Auditor
+from app.auditor.budget import audit_budget
+from app.auditor.charge import charge, place
 from app.auditor.report import Check, Status
 from app.auditor.word import owners_word
 from app.chain.account import digest_signer
@@ -91,10 +93,10 @@ class Scene:
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    """Everything up to a license on a real dataset."""
+def scene(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Scene]:
+    """Everything up to a license on a real dataset, with two providers unless the test asks for more."""
     chain = EmbeddedChain(tmp_path / "chain.sqlite")
-    stage = set_stage(open_market(chain, tmp_path / "deployment.json"), providers=5)
+    stage = set_stage(open_market(chain, tmp_path / "deployment.json"), providers=getattr(request, "param", 2))
     market, world = stage.market, World(tmp_path)
     record = world.chain.datasets[1, 1]
     market.new_version(
@@ -134,6 +136,7 @@ def test_release_on_the_contracts(scene: Scene) -> None:
     assert np.array_equal(scene.world.opened(job).values, scene.world.clear(job))
 
 
+@pytest.mark.parametrize("scene", [5], indirect=True)
 def test_refusals_on_the_contracts(scene: Scene) -> None:
     """A forbidden circuit and a forged receipt end as REFUSED with the reason that the buyer reads on chain.
 
@@ -152,6 +155,7 @@ def test_refusals_on_the_contracts(scene: Scene) -> None:
     assert scene.world.ledger.decryptions(scene.stage.dataset, 1) == 0
 
 
+@pytest.mark.parametrize("scene", [5], indirect=True)
 def test_a_contested_result_that_falls_is_released_on_the_contracts(scene: Scene) -> None:
     """Three others find the true result, the custodian releases it, and the two liars lose their stakes for it."""
     market = scene.stage.market
@@ -241,6 +245,48 @@ def test_a_release_without_the_owners_yes_is_found(scene: Scene) -> None:
     (line,) = [check for check in report.checks if check.claim == "the release keeps to the owner's word"]
     assert (line.status, line.detail) == (Status.WRONG, "released without the owner's approval")
     assert not report.confirmed
+
+
+CHARGE = "what it says that it costs follows from public records"
+PLACE = "the decision stands in the chain of its dataset's decisions"
+
+
+def test_an_audit_works_the_charge_out_again(scene: Scene) -> None:
+    """Bits, rank, query and repetition of each decision are confirmed, and its place among the dataset's decisions."""
+    scene.license = scene.sell(OutputPolicy(max_rank=4))
+    circuits = [linear_circuit([SPREAD], at=0), linear_circuit([SPREAD], at=0), linear_circuit([[7]])]
+    jobs = [scene.compute(circuit) for circuit in reversed(circuits)]
+    for job in (jobs[2], jobs[1], jobs[0]):  # not in the order of their numbers
+        scene.agent.process(job)
+    auditor = Auditor(scene.stage.market, scene.world.store)
+    found = [{check.claim: check for check in auditor.audit(job).checks} for job in jobs]
+    assert {checks[claim].status for checks in found for claim in (CHARGE, PLACE)} == {Status.CONFIRMED}
+    assert [checks[CHARGE].detail.split(";")[0] for checks in found] == [
+        "a refusal gives nothing away", "an answer that was given before", "1 bits about each person, rank 1",
+    ]  # fmt: skip
+    assert [checks[PLACE].detail for checks in found] == [f"number {n} of 3 on dataset 1" for n in (3, 2, 1)]
+    report = audit_budget(scene.stage.market, scene.world.store, scene.stage.dataset)
+    assert report.confirmed
+    assert report.spent == MICRO
+
+
+def test_an_audit_finds_a_decision_that_says_less_than_it_costs(scene: Scene) -> None:
+    """Each field that follows from public records is compared; a custodian's signature does not help it."""
+    market, store = scene.stage.market, scene.world.store
+    scene.license = scene.sell(OutputPolicy(max_rank=4))
+    job = scene.compute(linear_circuit([SPREAD], at=0))
+    scene.agent.process(job)
+    facts, policy = gather(market, store, job), OutputPolicy(max_rank=4)
+    true = Decision.from_bytes(store.read(digest_to_cid(facts.job.decision), limit=1 << 20))
+    assert charge(market, store, facts, policy, true)[0] is Status.CONFIRMED
+    lies: list[dict[str, object]] = [
+        {"micro_bits": 0}, {"rank": 0}, {"query": "5" * 64}, {"released": "score"}, {"verified_by": "both"},
+        {"again": True, "micro_bits": 0, "rank": 0},
+    ]  # fmt: skip
+    for lie in lies:
+        assert charge(market, store, facts, policy, true.model_copy(update=lie))[0] is Status.WRONG, lie
+    elsewhere = replace(facts.job, decision="5" * 64)
+    assert place(market, elsewhere)[0] is Status.WRONG
 
 
 def event(name: str, block: int) -> Event:

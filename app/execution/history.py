@@ -1,0 +1,114 @@
+"""What was released on a dataset, worked out from chain and store alone: the public twin of a custodian's ledger.
+
+A custodian charges from it what its own ledger does not know, an auditor holds decisions and limits against it, and a
+buyer asks before paying whether enough is left. All of it follows from public facts; nothing needs a key.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from app.execution.facts import JobFacts, Records, gather, load_policy
+from app.protocol.documents import MAX_DOCUMENT_BYTES
+from app.protocol.errors import BadDocument, NotFound
+from app.protocol.leak import Leak, Released
+from app.protocol.market import ZERO, Job, JobState, License
+from app.protocol.receipt import Decision, OutputPolicy
+from app.protocol.release import entry_of, query_digest
+from app.protocol.seams import Store
+from app.storage.cid import digest_to_cid
+from fhe.leak import leak_of
+
+
+class PublicRecords(Records, Protocol):
+    """The chain, as far as a dataset's history is read from it."""
+
+    def license(self, license: int) -> License:
+        """Errors: NotFound."""
+
+    def jobs(self, *, dataset: int | None = None, states: Collection[JobState] | None = None) -> Iterable[Job]:
+        """Jobs of a dataset in some states, by number."""
+
+
+def released_of(facts: JobFacts, policy: OutputPolicy) -> Released:
+    """What the release of a job gives away, as `app.protocol.release` counts it. Errors: BadInput."""
+    return _entry(facts, policy, leak_of(facts.circuit, facts.table.codebook))
+
+
+@dataclass
+class History:
+    """Reads a dataset's releases; circuits that were judged once are not judged again."""
+
+    chain: PublicRecords
+    store: Store
+    _leaks: dict[tuple[str, str], Leak] = field(default_factory=dict)
+
+    def released(self, job: Job) -> Released:
+        """What a job's release gives, or would give, away, as if nothing had been released before.
+
+        A circuit or policy that the store does not have costs what it can have cost at most: all that the license has.
+        Errors: NotFound without the manifest, BadBlock, BadDocument.
+        """
+        license = self.chain.license(job.license)
+        try:
+            facts = gather(self.chain, self.store, job.id)
+            policy = load_policy(self.store, facts.manifest, license.policy)
+        except (NotFound, BadDocument):
+            return _unknown(job, license)
+        key = (job.circuit, facts.table.codebook.digest)
+        if key not in self._leaks:
+            self._leaks[key] = leak_of(facts.circuit, facts.table.codebook)
+        return _entry(facts, policy, self._leaks[key])
+
+    def on(self, dataset: int, states: Collection[JobState] = (JobState.SETTLED,)) -> tuple[Released, ...]:
+        """Every release of a dataset by job, each with what it was charged; live states count as released.
+
+        A query that was answered before is free where its decision says that the same answer was served again.
+        """
+        jobs = list(self.chain.jobs(dataset=dataset, states=states))
+        entries = [self.released(job) for job in jobs]
+        asked = Counter(entry.query for entry in entries)
+        # by number, not by time: the first answer to a query may have gone to a job with a greater one
+        again = [asked[e.query] > 1 and self._served_again(job, e.query) for job, e in zip(jobs, entries, strict=True)]
+        charged = {entry.query for entry, repeated in zip(entries, again, strict=True) if not repeated}
+        return tuple(
+            replace(entry, micro_bits=0) if repeated and entry.query in charged else entry
+            for entry, repeated in zip(entries, again, strict=True)
+        )
+
+    def _served_again(self, job: Job, query: str) -> bool:
+        if not query or job.decision == ZERO:
+            return False
+        try:
+            decision = Decision.from_bytes(self.store.read(digest_to_cid(job.decision), limit=MAX_DOCUMENT_BYTES))
+        except (NotFound, BadDocument):
+            return False
+        return decision.again and decision.query == query
+
+
+def _unknown(job: Job, license: License) -> Released:
+    """An entry for a job whose circuit or policy is out of reach: all that its license may ever be told."""
+    return Released(
+        job=job.id,
+        license=job.license,
+        version=job.version,
+        first=job.first_row,
+        end=job.first_row + job.rows,
+        kind="score",
+        forms=(),
+        opaque=(f"{job.circuit}:unknown",),
+        micro_bits=license.micro_bits,
+        query="",
+    )
+
+
+def settled_on(chain: PublicRecords, store: Store, dataset: int) -> tuple[Released, ...]:
+    """Every release of a dataset that was settled. Errors: those of `History.released`."""
+    return History(chain, store).on(dataset)
+
+
+def _entry(facts: JobFacts, policy: OutputPolicy, leak: Leak) -> Released:
+    return entry_of(policy, leak, facts.table, facts.job, query_digest(policy, facts.job, facts.dataset))
