@@ -34,7 +34,7 @@ from app.protocol.documents import sha256
 from app.storage.folder import BlockStore
 from fhe.circuit import Circuit
 from fhe.circuit_form import encode
-from tests.chain.scenario import DOLLAR, HOUR, MICRO, Stage, open_market, person, set_stage
+from tests.chain.scenario import BITS, DOLLAR, HOUR, Stage, open_market, person, set_stage
 from tests.custodian.world import BUYER_PUBLIC, World, linear_circuit
 
 SPREAD = [17, -4, 9, 30, 2, 8, -11, 5]
@@ -117,8 +117,7 @@ def build(folder: Path) -> Scene:
     world.store.put(world.manifest.policy.to_bytes())
     scene.offer = stage.market.create_offer(
         stage.owner, stage.dataset, price_license=DOLLAR, price_job=DOLLAR, price_row=1, max_jobs=1000,
-        max_rows=1_000_000, duration=24 * 30 * HOUR, policy=world.manifest.policy.digest,
-        micro_bits=100 * MICRO, licenses=50,
+        max_rows=1_000_000, duration=24 * 30 * HOUR, policy=world.manifest.policy.digest, **BITS,
     ).value  # fmt: skip
     scene.license = stage.market.buy_license(stage.buyer, scene.offer).value
     scene.circuit = scene.keep(linear_circuit([SPREAD]))
