@@ -3,7 +3,8 @@
 Rules: every digest that the chain names is recomputed from bytes; every file that the job read is read whole and its
 Merkle root compared; the circuit is evaluated again and every executor's receipt compared with ours; commitments are
 recomputed from what was revealed; the sealed result must name this very job; the custodian's decision must carry its
-signature and the offer's policy; where that policy leaves the release to the owner, the owner's yes must come before
+signature and the offer's policy, say what the release costs each person as public records give it, and stand in the
+chain of its dataset's decisions; where that policy leaves the release to the owner, the owner's yes must come before
 it. The checks go on after a wrong fact: an auditor wants to see all of them.
 """
 
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from app.auditor.charge import charge, place
 from app.auditor.report import AuditReport, Check, Finding, Status
 from app.auditor.word import owners_word, said
 from app.execution.execute import Execution, check_receipt, execute
@@ -192,6 +194,11 @@ class Auditor:
         yield self._check(
             "the decision is the custodian's, under the offer's policy", tx, lambda: self._decision(facts)
         )
+        if job.decision != ZERO:
+            yield self._check("what it says that it costs follows from public records", tx, lambda: self._charge(facts))
+            yield self._check(
+                "the decision stands in the chain of its dataset's decisions", tx, lambda: place(self.market, job)
+            )
         if job.sealed != ZERO or not job.state.terminal:
             yield self._check("the sealed result is this job's, for this buyer", tx, lambda: self._sealed(facts))
 
@@ -201,8 +208,7 @@ class Auditor:
         job = facts.job
         if job.decision == ZERO:
             return Status.OPEN, "", "not decided yet"
-        data = self.store.read(digest_to_cid(job.decision), limit=MAX_DOCUMENT_BYTES)
-        decision = Decision.from_bytes(data)
+        decision = self._said(job)
         unsigned = decision.model_copy(update={"signature": ""})
         signer = digest_signer(unsigned.digest, decision.signature)
         policy = self.market.license(job.license).policy
@@ -211,6 +217,13 @@ class Auditor:
         holds = signer == facts.dataset.custodian and said == known
         detail = f"{decision.outcome} {decision.released or decision.reason}".strip()
         return Status.CONFIRMED if holds else Status.WRONG, job.decision, detail
+
+    def _said(self, job: Job) -> Decision:
+        return Decision.from_bytes(self.store.read(digest_to_cid(job.decision), limit=MAX_DOCUMENT_BYTES))
+
+    def _charge(self, facts: JobFacts) -> Finding:
+        policy = load_policy(self.store, facts.manifest, self.market.license(facts.job.license).policy)
+        return charge(self.market, self.store, facts, policy, self._said(facts.job))
 
     def _sealed(self, facts: JobFacts) -> Finding:
         job = facts.job

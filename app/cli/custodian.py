@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from app.chain.account import Account
     from app.chain.desk import Sent
 
-app = typer.Typer(no_args_is_help=True, help="The custodian: bond, serve, pending, approve, refuse, explain, ledger.")
+app = typer.Typer(
+    no_args_is_help=True, help="The custodian: bond, unbond, serve, pending, approve, refuse, explain, ledger, rebuild."
+)
 Number = Annotated[int, typer.Argument(help="The job's number.", min=1)]
 
 
@@ -182,6 +184,27 @@ def budget(
     session.out.show(rows, lambda out: out.print(rows_table(rows, title=f"Dataset {dataset}: budgets by rows")))
 
 
+@app.command("rebuild")
+def rebuild(
+    charge_missing: Annotated[
+        bool,
+        typer.Option("--charge-missing", help="Charge a whole license for a release whose circuit no store has."),
+    ] = False,
+    role: AsOwner = "owner",
+    as_json: AsJson = False,
+) -> None:
+    """Make the ledger anew from the chain, beside the old file: after a loss, or for one of an earlier version.
+
+    Stop the custodian first. Without --charge-missing it ends with an error where a released circuit cannot be read.
+    """
+    session = Session(role, as_json)
+    aside, learned = session.owner.rebuild_ledger(charge_missing=charge_missing)
+    value = {"old": str(aside) if aside else None, "releases": {str(each): count for each, count in learned.items()}}
+    rows = [{"dataset": each, "releases": count} for each, count in learned.items()]
+    session.out.say(f"The old ledger is {aside}." if aside else "There was no ledger.")
+    session.out.show(value, lambda out: out.print(rows_table(rows, empty="No dataset yet.")))
+
+
 @app.command("ledger")
 def ledger(role: AsOwner = "owner", as_json: AsJson = False) -> None:
     """Everything this custodian decided, with when and why."""
@@ -192,6 +215,8 @@ def ledger(role: AsOwner = "owner", as_json: AsJson = False) -> None:
             "dataset": each.dataset,
             "state": str(each.state),
             "reason": each.reason or "-",
+            "attempts": each.attempts,
+            "error": each.error or "-",
             "changed": datetime.fromtimestamp(each.changed, UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
             "transaction": each.tx or "-",
         }

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from app.custodian.agent import CustodianAgent
     from app.custodian.ledger import Ledger
     from app.custodian.seams import KeysOf
+    from app.execution.execute import Execution
+    from app.execution.facts import JobFacts
     from fhe.engine.core import BackendName
     from fhe.evaluation_key import EvaluationKey
     from ingestion.publish import Prepared
@@ -307,21 +309,45 @@ class Owner:
         market = self.network.market
         return Ledger(self.actor.path("ledger.sqlite"), f"{market.chain_id}:{market.address}", market.now)
 
-    def custodian(self, *, progress: Progress | None = None, device: BackendName = "auto") -> CustodianAgent:
+    def rebuild_ledger(self, *, charge_missing: bool = False) -> tuple[Path | None, dict[int, int]]:
+        """Put the ledger aside and make a new one from the chain: the old file's place, and how many releases the new
+        one learned of, by dataset.
+
+        With `charge_missing` a release whose circuit no store has costs all that its license was guaranteed; without
+        it that is an error, and its dataset is not served. Errors: Unavailable.
+        """
+        from app.custodian.ledger_file import put_aside
+
+        aside = put_aside(self.actor.path("ledger.sqlite"), f"until-{self.network.market.now()}")
+        return aside, self.custodian(charge_missing=charge_missing).follow_all()
+
+    def custodian(
+        self, *, progress: Progress | None = None, device: BackendName = "auto", charge_missing: bool = False
+    ) -> CustodianAgent:
         """The agent that releases results of this owner's datasets; `device` evaluates what it checks."""
         from app.custodian.agent import CustodianAgent
         from app.custodian.market_chain import MarketChain
         from app.execution.execute import execute
 
         store, threads = self.network.store, threads_available()
+
+        def run(facts: JobFacts, watch: Progress) -> Execution:
+            def told(done: int, total: int) -> None:
+                watch(done, total)
+                if progress is not None:
+                    progress(done, total)
+
+            return execute(facts, store, threads=threads, progress=told, backend=device)
+
         return CustodianAgent(
             MarketChain(self.network.market, self.account, self.actor.folder),
             store,
             self.cabinet.vaults(self.actor.passphrase),
             self.ledger(),
             self.account.sign_digest,
-            execute=lambda facts: execute(facts, store, threads=threads, progress=progress, backend=device),
+            execute=run,
             threads=threads,
+            charge_missing=charge_missing,
         )
 
     def _keep(self, key: EvaluationKey) -> str:

@@ -1,29 +1,37 @@
 """The custodian's agent: takes each computed job as far as it can go now, and may be killed anywhere.
 
-Order of one job: facts, the owner's word, reservation, verification, decryption, seal, store, chain. A reason found
-before the decryption becomes a signed refusal; after it nothing can be refused any more, so that no refusal depends on
-the data, unless the owner denies the job on the chain, which then takes no release.
-What is not there yet (an object, a final block, another process's lease) leaves the job for the next time.
+Order of one job: facts, the owner's word, what the chain released meanwhile, reservation, verification, decryption,
+seal, the decision on the chain's own history, chain, store. What is sealed leaves for the store only once the chain has
+the release, so that nothing leaves that the chain does not know. A reason is found before the decryption; after it only
+what others released meanwhile, the owner's denial or a missing circuit refuses, never what was decrypted.
+What is not there yet (an object, a final block, another process's lease) leaves the job for later, and whatever goes
+wrong with one job, down to a lack of memory or disk, is kept with that job and tried again at growing intervals.
 """
 
 from __future__ import annotations
 
 import contextlib
+import threading
+import time
+import traceback
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from app.custodian import budget
 from app.custodian.decision import Verify, refuse, release, signed
 from app.custodian.evidence import Evidence, Execute, FindProfile, Limits, gather, verified_output
+from app.custodian.follow import Follower
 from app.custodian.ledger import OPEN, Claim, Ledger, Record, State
 from app.custodian.noise import Noise, discrete_laplace
 from app.custodian.opening import open_output
 from app.custodian.readout import read_out
 from app.custodian.seams import Chain, KeysOf, Sign, Witness, unwatched
+from app.custodian.settling import settle_licenses
 from app.custodian.vault import keep, recall
 from app.execution.facts import seal_context
 from app.protocol.documents import sha256
-from app.protocol.errors import AlreadyReleased, DarkroomError, Reverted, TryAgain
+from app.protocol.errors import AlreadyReleased, BadDocument, DarkroomError, Reverted, TryAgain
 from app.protocol.market import Approval, Job, JobState
 from app.protocol.reasons import Reason
 from app.protocol.release import check_facts, check_shape
@@ -32,10 +40,22 @@ from app.seal.result import Result, seal_result
 from app.storage.content import file_cid
 from fhe.profiles import find
 
+FIRST_RETRY, LONGEST_RETRY = 5, 600  # seconds between attempts at a job that fails
+LAST_CHANCE = 900  # seconds before a job's deadline from which a circuit that no store has is refused
+SENDS = 8  # times that a decision is taken anew because another one came first
+REORG_PATIENCE = 60  # seconds for which a node may lag behind what this custodian saw
+FINAL_AFTER = 86_400  # seconds after which a release is not lost any more
+CHORES_EVERY = 600  # seconds
+RENEW_EVERY = 5.0  # seconds, during re-execution
+
+
+class Stopped(Exception):
+    """The agent was told to stop while it worked on a job."""
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job this time: a ledger state, or `waiting` with the cause."""
+    """What became of a job this time: a ledger state, `contested`, `failed`, or `waiting` with the cause."""
 
     job: int
     what: str
@@ -59,43 +79,64 @@ class CustodianAgent:
         noise: Noise = discrete_laplace,
         find_profile: FindProfile = find,
         witness: Witness = unwatched,
+        charge_missing: bool = False,
     ) -> None:
         self._chain, self._store, self._keys, self._ledger, self._sign = chain, store, keys, ledger, sign
         self._execute, self._limits, self._threads, self._noise = execute, limits or Limits(), threads, noise
         self._find_profile, self._step = find_profile, witness
+        self._follower = Follower(chain, store, ledger, find_profile, charge_missing)
+        self._stopping, self._chores_at = threading.Event(), 0
 
     @property
     def ledger(self) -> Ledger:
         """Where everything is written down."""
         return self._ledger
 
+    def stop(self) -> None:
+        """End the present step soon, also in the middle of a re-execution; the job goes on another time."""
+        self._stopping.set()
+
+    def follow(self, dataset: int) -> int:
+        """Charge what the chain released on a dataset and the ledger does not know; how many jobs those were.
+
+        Errors: Unavailable while the public records of one of them are out of reach.
+        """
+        return self._follower.follow(dataset)
+
+    def follow_all(self) -> dict[int, int]:
+        """`follow` every dataset of this custodian: how many jobs were learned of, by dataset."""
+        return {dataset: self.follow(dataset) for dataset in self._chain.own_datasets()}
+
     def process(self, number: int) -> Outcome:
-        """Take one job as far as it goes now. Errors of chain and store leave as they are; the job stays claimable."""
-        job = self._chain.job(number)
+        """Take one job as far as it goes now. Errors leave as they are, and are kept with the job for a next try."""
+        job, record = self._chain.job(number), self._ledger.record(number)
         if job.state is not JobState.COMPUTED:
-            return self._settle(job, self._ledger.record(number))
+            return self._settle(job, record)
         if not self._chain.final(job):
             return Outcome(number, "waiting", "its result, or the owner's word on it, is not final on the chain yet")
+        if record is not None and record.state not in OPEN and record.changed < self._ledger.now() - REORG_PATIENCE:
+            self._ledger.reopen(number)  # the chain forgot what was done
         self._step("claim")
         claim = self._ledger.claim(number, job.dataset)
         record = self._ledger.record(number)
         if claim is None or record is None:
-            return Outcome(number, record.state if record else "waiting", "another process works on it, or it is over")
+            return Outcome(number, *_idle(record))
         try:
             return self._advance(claim, record, job)
-        except DarkroomError:
-            self._leave(claim)
+        except Exception as error:
+            self._leave(claim, record, job, error)
             raise
 
     def _advance(self, claim: Claim, record: Record, job: Job) -> Outcome:
-        if record.state in (State.SEALED, State.SENT):
-            denied = job.approval is Approval.DENIED
-            return self._refuse(claim, job, Reason.NOT_APPROVED) if denied else self._publish(claim)
         if record.state is State.REFUSING:
-            return self._send_refusal(claim)
+            return self._send_refusal(claim, job)
+        if job.approval is Approval.DENIED and record.state in (State.SEALED, State.SENT):
+            return self._refuse(claim, job, Reason.NOT_APPROVED)
         evidence = self._gather(job)
         if isinstance(evidence, Reason):
             return self._refuse(claim, job, evidence)
+        if record.state in (State.SEALED, State.SENT):
+            return self._publish(claim, evidence)
         facts = evidence.facts
         reason = check_facts(facts) or check_shape(
             facts.policy, facts.leak, job.rows, facts.dataset.rows, facts.bootstraps
@@ -107,27 +148,34 @@ class CustodianAgent:
         if facts.policy.approval == "manual" and job.approval is not Approval.APPROVED:
             self._ledger.hold(claim)
             return Outcome(job.id, "waiting", "the owner has to approve it")
-        return self._release(claim, evidence)
+        return self._release(claim, evidence, contested=record.contested)
 
-    def _release(self, claim: Claim, evidence: Evidence) -> Outcome:
+    def _release(self, claim: Claim, evidence: Evidence, *, contested: bool) -> Outcome:
         facts, job = evidence.facts, evidence.facts.job
+        verify = facts.policy.verify
+        self._step("follow")
+        self.follow(job.dataset)
         self._step("reserve")
         samples = budget.samples_of(evidence.work.circuit, facts.table.codebook)
         grant = self._ledger.reserve(claim, job.dataset, partial(budget.decide, facts, samples), samples)
         if isinstance(grant, Reason):
-            return self._refuse(claim, job, grant, facts.policy.verify)
+            return self._refuse(claim, job, grant, verify)
         self._step("verify")
-        output = verified_output(evidence, self._store, self._execute)
+        output = verified_output(evidence, self._store, self._execute, self._watch(claim, job))
+        if output is Reason.OUTPUT_MISMATCH and not contested and self._contest(claim, job):
+            return Outcome(job.id, "contested", "re-execution gives another result; others are asked")
         if isinstance(output, Reason):
-            return self._refuse(claim, job, output, facts.policy.verify)
+            return self._refuse(claim, job, output, verify)
         secret = self._keys(facts.dataset.manifest).open(facts.table.epoch)
-        query = grant.entry.query
+        query, noisy = grant.entry.query, facts.policy.epsilon_micro_per_job > 0
         kept = self._ledger.kept_answer(query) if grant.again else None
+        if grant.again and noisy and kept is None:
+            raise BadDocument("The ledger lacks an answer that it promised to repeat.", "Restore it from a copy.")
         self._step("count")
         most = None if kept else self._limits.decryptions_per_epoch
         over = self._ledger.verified(claim, job.dataset, facts.table.epoch, most)
         if over is not None:
-            return self._refuse(claim, job, over, facts.policy.verify)
+            return self._refuse(claim, job, over, verify)
         answer = None
         if kept is not None:
             result = Result.from_bytes(recall(secret, query, kept))
@@ -136,63 +184,95 @@ class CustodianAgent:
             values = open_output(secret, evidence.work, self._store, output, threads=self._threads)
             readout = evidence.work.circuit.readout
             result = read_out(values, readout, facts.leak, facts.policy, job, self._noise, facts.table.rows_per_person)
-            if facts.policy.epsilon_micro_per_job or result.values.nbytes <= self._limits.kept_answer_bytes:
+            if noisy or result.values.nbytes <= self._limits.kept_answer_bytes:
                 answer = (query, keep(secret, query, result.to_bytes()))
         self._step("seal")
         document, ciphertext = seal_result(seal_context(evidence.work), result, file_cid)
-        decision = signed(release(facts, grant), self._sign)
         self._step("keep")
-        self._ledger.sealed(
-            claim,
-            document=document.to_bytes(),
-            ciphertext=ciphertext,
-            decision=decision.to_bytes(),
-            answer=answer,
-        )
-        return self._publish(claim)
+        repeatable = answer is not None or kept is not None or not noisy
+        sealed = {"document": document.to_bytes(), "ciphertext": ciphertext}
+        self._ledger.sealed(claim, **sealed, answer=answer, repeatable=repeatable)
+        return self._publish(claim, evidence)
 
-    def _publish(self, claim: Claim) -> Outcome:
-        """Send what is sealed; the same bytes however often."""
-        record = self._ledger.record(claim.job)
-        assert record is not None
-        assert record.document is not None
-        assert record.ciphertext is not None
-        assert record.decision is not None
-        self._step("send")
-        self._ledger.sending(claim)
-        for name, data in (("result", record.ciphertext), ("document", record.document), ("decision", record.decision)):
-            self._step(f"store {name}")
-            self._store.put(data)
-        self._step("release")
-        try:
-            tx = self._chain.release(claim.job, sha256(record.document), sha256(record.decision))
-        except (AlreadyReleased, Reverted):
-            return self._settle(self._chain.job(claim.job), record, claim)
+    def _publish(self, claim: Claim, evidence: Evidence) -> Outcome:
+        """Send what is sealed, with a decision that holds for exactly the head that it is sent with."""
+        facts, job = evidence.facts, evidence.facts.job
+        decide = partial(budget.decide, facts, budget.samples_of(evidence.work.circuit, facts.table.codebook))
+        for _ in range(SENDS):
+            self._step("decide")
+            self.follow(job.dataset)
+            grant, head = self._ledger.decide(claim, job.dataset, decide)
+            if isinstance(grant, Reason):
+                return self._refuse(claim, job, grant, facts.policy.verify)
+            if grant is None:
+                return Outcome(job.id, "waiting", "its query was answered meanwhile; it is served that answer")
+            decision = signed(release(facts, grant), self._sign).to_bytes()
+            self._step("send")
+            self._ledger.sending(claim, decision)
+            record = self._ledger.record(job.id)
+            assert record is not None
+            assert record.document is not None
+            for name, data in (("document", record.document), ("decision", decision)):
+                self._step(f"store {name}")
+                self._store.put(data)
+            self._step("release")
+            try:
+                tx = self._chain.release(job.id, sha256(record.document), sha256(decision), head)
+            except (AlreadyReleased, Reverted) as error:
+                if _stale(error):
+                    continue
+                return self._settle(self._chain.job(job.id), record, claim)
+            return self._hand_over(claim, record, tx)
+        raise TryAgain(f"Other decisions on dataset {job.dataset} keep coming first.", "Try again.")
+
+    def _hand_over(self, claim: Claim, record: Record, tx: str) -> Outcome:
+        """The chain has the release: now the buyer may have the result."""
+        self._step("store result")
+        if record.ciphertext is not None:
+            self._store.put(record.ciphertext)
         self._step("record")
         self._ledger.done(claim, tx)
-        return Outcome(claim.job, State.DONE, tx)
+        return Outcome(claim.job, State.DONE, tx or "the chain had it already")
+
+    def _contest(self, claim: Claim, job: Job) -> bool:
+        """Ask others for the result. False when the contract takes no contest: it was asked before, or there is no time
+        or no bond for it; then what stands is refused.
+        """
+        self._step("contest")
+        try:
+            self._chain.contest(job.id)
+        except Reverted:
+            return False
+        self._ledger.contested(claim)
+        return True
 
     def _refuse(self, claim: Claim, job: Job, reason: Reason, verify: Verify = "self") -> Outcome:
-        self._step("decide")
+        self._step("refuse with reason")
         held = self._chain.license(job.license)
         said = refuse(self._chain.chain_id, self._chain.address, job, held.policy, verify, reason)
         self._ledger.refusing(claim, reason, signed(said, self._sign).to_bytes())
-        return self._send_refusal(claim)
+        return self._send_refusal(claim, job)
 
-    def _send_refusal(self, claim: Claim) -> Outcome:
+    def _send_refusal(self, claim: Claim, job: Job) -> Outcome:
+        """A refusal gives nothing away, so it may be sent on whatever the chain's newest decision is."""
         record = self._ledger.record(claim.job)
         assert record is not None
         assert record.decision is not None
         self._step("store refusal")
         self._store.put(record.decision)
         self._step("refuse")
-        try:
-            tx = self._chain.refuse(claim.job, record.reason, sha256(record.decision))
-        except (AlreadyReleased, Reverted):
-            return self._settle(self._chain.job(claim.job), record, claim)
-        self._step("record refusal")
-        self._ledger.refused(claim, tx)
-        return Outcome(claim.job, State.REFUSED, record.reason)
+        for _ in range(SENDS):
+            head = self._chain.decision_head(job.dataset)
+            try:
+                tx = self._chain.refuse(claim.job, record.reason, sha256(record.decision), head)
+            except (AlreadyReleased, Reverted) as error:
+                if _stale(error):
+                    continue
+                return self._settle(self._chain.job(claim.job), record, claim)
+            self._step("record refusal")
+            self._ledger.refused(claim, tx)
+            return Outcome(claim.job, State.REFUSED, record.reason)
+        raise TryAgain(f"Other decisions on dataset {job.dataset} keep coming first.", "Try again.")
 
     def _settle(self, job: Job, record: Record | None, claim: Claim | None = None) -> Outcome:
         """Write down what the chain says of a job that is not, or no longer, waiting for the custodian."""
@@ -204,9 +284,7 @@ class CustodianAgent:
         if claim is None:
             return Outcome(job.id, record.state, "another process works on it")
         if record.document is not None and job.sealed == sha256(record.document):
-            self._ledger.sending(claim)
-            self._ledger.done(claim, "")
-            return Outcome(job.id, State.DONE, "the chain had it already")
+            return self._hand_over(claim, record, "")
         if record.state is State.REFUSING and record.decision is not None and job.decision == sha256(record.decision):
             self._ledger.refused(claim, "")
             return Outcome(job.id, State.REFUSED, record.reason)
@@ -216,13 +294,31 @@ class CustodianAgent:
     def step(self) -> list[Outcome]:
         """Every job that waits for this custodian, or that the ledger has not brought to an end, once."""
         numbers = {job.id for job in self._chain.computed()} | {r.job for r in self._ledger.records(*OPEN)}
-        return [self._try(number) for number in sorted(numbers)]
+        outcomes = []
+        for number in sorted(numbers):
+            if self._stopping.is_set():
+                break
+            outcomes.append(self._try(number))
+        self._chores()
+        return outcomes
 
     def _try(self, number: int) -> Outcome:
         try:
             return self.process(number)
-        except DarkroomError as error:
-            return Outcome(number, "failed", str(error))
+        except Stopped:
+            return Outcome(number, "waiting", "the custodian was stopped")
+        except Exception as error:  # noqa: BLE001 - one job's trouble must not keep the others waiting
+            return Outcome(number, "failed", _described(error))
+
+    def _chores(self) -> None:
+        """What is not urgent: licenses that are over, ciphertexts that nobody needs any more."""
+        now = self._ledger.now()
+        if self._stopping.is_set() or now < self._chores_at + CHORES_EVERY:
+            return
+        self._chores_at = now
+        with contextlib.suppress(DarkroomError):  # they come around again
+            self._ledger.tidy(now - FINAL_AFTER)
+            settle_licenses(self._chain, self._ledger, self._follower)
 
     def _gather(self, job: Job) -> Evidence | Reason:
         self._step("gather")
@@ -235,9 +331,66 @@ class CustodianAgent:
             epochs=self._keys(record.manifest).epochs(),
             decryptions=partial(self._ledger.decryptions, job.dataset),
             limits=self._limits,
+            last_chance=bool(job.deadline) and self._ledger.now() >= job.deadline - LAST_CHANCE,
         )
 
-    def _leave(self, claim: Claim) -> None:
-        """Let another attempt begin at once, unless somebody has begun one already."""
-        with contextlib.suppress(TryAgain):
-            self._ledger.give_up(claim)
+    def _watch(self, claim: Claim, job: Job) -> _Watch:
+        return _Watch(self._ledger, claim, job, self._stopping)
+
+    def _leave(self, claim: Claim, record: Record, job: Job, error: Exception) -> None:
+        """Note what went wrong and when to try again, unless somebody has begun another attempt already."""
+        with contextlib.suppress(Exception):  # a ledger that cannot be written either: its lease ends by itself
+            if isinstance(error, Stopped):
+                self._ledger.give_up(claim)
+                return
+            pause = min(FIRST_RETRY << min(record.attempts, 10), LONGEST_RETRY)
+            at = now = self._ledger.now()
+            at += pause
+            last = job.deadline - LAST_CHANCE
+            if now < last < at:
+                at = last
+            self._ledger.failed(claim, _described(error), at)
+
+
+@dataclass
+class _Watch:
+    """Progress of a re-execution: keeps the claim, and ends the work when it is of no use any more."""
+
+    ledger: Ledger
+    claim: Claim
+    job: Job
+    stopping: threading.Event
+    renewed: float = 0.0
+
+    def __call__(self, _done: int, _total: int) -> None:
+        if self.stopping.is_set():
+            raise Stopped
+        if time.monotonic() - self.renewed < RENEW_EVERY:
+            return
+        self.renewed = time.monotonic()
+        if 0 < self.job.deadline < self.ledger.now():
+            raise TryAgain(f"The deadline of job {self.job.id} passed while it was recomputed.", "Let it expire.")
+        self.ledger.renew(self.claim)
+
+
+def _stale(error: Exception) -> bool:
+    return isinstance(error, Reverted) and error.reason == "StaleHead"
+
+
+def _idle(record: Record | None) -> tuple[str, str]:
+    """Why a job cannot be claimed now."""
+    if record is None:
+        return "waiting", "another process works on it"
+    if record.state in OPEN and record.error:
+        return "waiting", f"attempt {record.attempts} failed, tried again at {record.next_try}: {record.error}"
+    return record.state, "another process works on it, or it is over"
+
+
+def _described(error: Exception) -> str:
+    """An error in words that hold no data: of one that nobody raised on purpose only its kind and place."""
+    if isinstance(error, DarkroomError):
+        return str(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name} line {frames[-1].lineno}" if frames else ""
+    number = f" {error.errno}" if isinstance(error, OSError) and error.errno else ""
+    return f"{type(error).__name__}{number}{place}"

@@ -24,7 +24,7 @@ def release(facts: Facts, grant: Grant) -> Decision:
         verified_by=facts.policy.verify,
         outcome="release",
         reason="",
-        released=facts.policy.release,
+        released=grant.entry.kind,
         rank=grant.rank,
         micro_bits=grant.entry.micro_bits,
         query=grant.entry.query,

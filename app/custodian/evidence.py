@@ -12,12 +12,12 @@ from app.custodian.seams import Chain
 from app.execution.execute import Execution
 from app.execution.facts import JobFacts, load_circuit, load_manifest, load_policy
 from app.protocol.documents import MAX_DOCUMENT_BYTES
-from app.protocol.errors import BadDocument, BadInput, BadKey, RowsOutsideDataset
+from app.protocol.errors import BadBlock, BadDocument, BadInput, BadKey, NotFound, RowsOutsideDataset
 from app.protocol.market import Job
 from app.protocol.reasons import Reason
 from app.protocol.receipt import Receipt
 from app.protocol.release import Facts, check_execution
-from app.protocol.seams import Store
+from app.protocol.seams import Progress, Store
 from app.seal.hpke import public_key
 from app.storage.cid import digest_to_cid
 from fhe.compatible import compatible
@@ -26,7 +26,7 @@ from fhe.cost import cost
 from fhe.leak import leak_of
 from fhe.profile import EncryptionProfile
 
-Execute = Callable[[JobFacts], Execution]
+Execute = Callable[[JobFacts, Progress], Execution]
 FindProfile = Callable[[str], EncryptionProfile]
 
 
@@ -55,18 +55,33 @@ def gather(
     epochs: frozenset[int],
     decryptions: Callable[[int], int],
     limits: Limits,
+    last_chance: bool = False,
 ) -> Evidence | Reason:
-    """The evidence for a computed job, or the reason why its circuit cannot be judged.
+    """The evidence for a computed job, or the reason why it cannot be judged.
 
-    `decryptions` counts the jobs decrypted in an epoch. Errors: NotFound, BadBlock, BadDocument (manifest or policy).
+    `decryptions` counts the jobs decrypted in an epoch; at the `last_chance` a circuit that no store has is a reason.
+    Errors: NotFound, BadBlock, BadDocument (manifest).
     """
     dataset, held = chain.dataset_version(job.dataset, job.version), chain.license(job.license)
     manifest = load_manifest(store, dataset)
-    policy, profile = load_policy(store, manifest, held.policy), find_profile(manifest.table.profile)
+    profile = find_profile(manifest.table.profile)
+    try:
+        policy = load_policy(store, manifest, held.policy)
+    except BadDocument:
+        return Reason.POLICY_INVALID  # sold under rules that this version does not know: they have to be offered anew
     try:
         circuit = load_circuit(store, job.circuit)
         if not compatible(circuit, profile.digest, manifest.table.codebook.digest):
             return Reason.WRONG_CIRCUIT
+    except (NotFound, BadBlock):
+        if not last_chance:
+            raise
+        return Reason.UNAVAILABLE
+    except BadDocument:
+        return Reason.WRONG_CIRCUIT
+    except BadInput:
+        return Reason.CIRCUIT_UNSAFE
+    try:
         check(circuit, manifest.table.codebook, profile)
         leak = leak_of(circuit, manifest.table.codebook)
     except BadDocument:
@@ -99,14 +114,15 @@ def _usable(sealing_key: str) -> bool:
     return True
 
 
-def verified_output(evidence: Evidence, store: Store, execute: Execute) -> bytes | Reason:
+def verified_output(evidence: Evidence, store: Store, execute: Execute, progress: Progress) -> bytes | Reason:
     """The output bytes that rules 5 and 6 allow to decrypt, or why not. Nothing is decrypted here.
 
-    Errors: NotFound and BadBlock where an object is out of reach; a missing object is not the buyer's fault.
+    `progress` is told how far re-execution is, and ends it by raising. Errors: NotFound and BadBlock where an object is
+    out of reach; a missing object is not the buyer's fault.
     """
     facts = evidence.facts
     try:
-        execution = execute(evidence.work)
+        execution = execute(evidence.work, progress)
     except (BadInput, RowsOutsideDataset):
         return Reason.CIRCUIT_UNSAFE
     agreed = _receipt(store, facts.job.receipt) if facts.policy.verify == "both" else None

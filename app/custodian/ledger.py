@@ -3,94 +3,65 @@
 A job's states, each written before the effect it announces:
 
     seen ---> reserved ---> verified ---> sealed ---> sent ---> done
-      |          |             |           :         :
-      +----------+-------------+--------> refusing ----------> refused   (: when the owner denied it meanwhile)
+      |          |             |            |           |
+      +----------+-------------+------------+-----------+--> refusing ---> refused
       any of them but done and refused -> dropped   (the chain closed the job)
+      back to seen: the result was contested, or what the job costs changed before it was sent
 
-- reserved: its forms and micro-epsilons count against the budgets of its rows. Given back by refusing and dropped.
-- verified: its output was recomputed or agreed on; the decryption is counted, then made.
-- sealed: the sealed bytes, the decision and (with noise) the answer are kept; from here on the entry is charged, and
-  the job is only ever released with these bytes.
+- reserved: its forms and bits count against the budgets of its rows. Given back by refusing and dropped.
+- verified: its output was recomputed; the decryption is counted, then made.
+- sealed: the sealed bytes and the answer are kept, and nothing else ever leaves for this job.
+- sent: the decision is signed for the history that the chain has. The ciphertext goes to the store only after the chain
+  took the release, so that every bit that left is on the chain, whatever becomes of this file.
+- done: the chain has the release and the store the result.
 - held: it waits for the owner's word, which is on the chain and never here.
-- sent, refusing: store and chain may have it. Sending again sends the same digests, which the contract takes once.
+
+What the chain knows: `head` names a dataset's last decision up to which the entries here are complete. A release is
+sent with the head on which it was decided, and the contract takes it only while that is the newest.
 
 Fencing: `claim` gives a growing token; every later write names it and is refused when a newer claim exists. A claim is
 leased, so that two processes do not take one job from each other while both are alive. Budgets are read and reserved in
-one immediate transaction, so any number of releases at once cannot overdraw them.
+one immediate transaction, so any number of releases at once cannot overdraw them. A job that failed is claimed again
+only after its next try.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import sqlite3
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
-from app.chain.wal import open_shared
+from app.custodian.ledger_file import Claim, LedgerFile
 from app.custodian.rows import (
+    AFTER_SEAL,
     BEFORE_DONE,
     BEFORE_SEAL,
     OPEN,
-    SCHEMA,
-    UPGRADES,
+    Learned,
     Record,
     State,
-    pack_forms,
+    entry_row,
     record_of,
     released_of,
 )
-from app.protocol.errors import BadDocument, TryAgain, Unavailable
+from app.protocol.documents import sha256
 from app.protocol.leak import Released
+from app.protocol.market import ZERO
 from app.protocol.reasons import Reason
 from app.protocol.release import Grant
-from app.protocol.seams import Clock
 
-__all__ = ["OPEN", "Claim", "Ledger", "Record", "State"]
-
-VERSION = 2
-BUSY_SECONDS = 60.0
-LEASE_SECONDS = 30
-
+__all__ = ["OPEN", "Claim", "Learned", "Ledger", "Record", "State"]
 
 Decide = Callable[[list[Released], Callable[[str], bytes | None]], Reason | Grant]
 
 
-@dataclass(frozen=True)
-class Claim:
-    """The right to write about one job, until a newer claim is made."""
-
-    job: int
-    fence: int
-
-
-class Ledger:
-    """The ledger of one custodian for one market, which `scope` names (chain id and contract)."""
-
-    def __init__(self, path: Path, scope: str, clock: Clock, *, lease: int = LEASE_SECONDS) -> None:
-        """Open or make the file, readable by this user alone; one of an earlier version is brought along.
-
-        Errors: BadDocument for another kind of file, or one of a later version.
-        """
-        self._path, self._scope, self._clock, self._lease = path, scope, clock, lease
-        self._threads = threading.local()
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        with self._transaction() as db:
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            if not 0 <= version <= VERSION:
-                raise BadDocument(f"This ledger has version {version}.", "Use the version of Darkroom that wrote it.")
-            steps = [UPGRADES[each] for each in range(version, VERSION)] if version else [SCHEMA.strip().split(";\n")]
-            for statement in (each for step in steps for each in step):
-                db.execute(statement)
-            db.execute(f"PRAGMA user_version = {VERSION}")
+class Ledger(LedgerFile):
+    """The ledger of one custodian for one market."""
 
     # --- claims -----------------------------------------------------------------------------------------------------
 
     def claim(self, job: int, dataset: int) -> Claim | None:
-        """The next claim on a job; None while another process holds it, or when it needs nothing more."""
+        """The next claim on a job; None while another process holds it, before its next try, or when it is over."""
         with self._transaction() as db:
             now = self._clock()
             row = db.execute("SELECT * FROM jobs WHERE scope = ? AND job = ?", (self._scope, job)).fetchone()
@@ -102,7 +73,7 @@ class Ledger:
                 )
                 self._event(db, job, State.SEEN)
                 return Claim(job, 1)
-            if row["state"] not in OPEN or row["leased_until"] > now:
+            if row["state"] not in OPEN or row["leased_until"] > now or row["next_try"] > now:
                 return None
             fence = row["fence"] + 1
             db.execute(
@@ -111,10 +82,25 @@ class Ledger:
             )
             return Claim(job, fence)
 
+    def renew(self, claim: Claim) -> None:
+        """Hold a claim longer, during long work. Errors: TryAgain when another process took over."""
+        with self._transaction() as db:
+            self._write(db, claim, OPEN)
+
     def give_up(self, claim: Claim) -> None:
         """Let others claim the job at once; nothing else changes."""
         with self._transaction() as db:
             self._write(db, claim, OPEN, leased_until=0)
+
+    def failed(self, claim: Claim, error: str, next_try: int) -> None:
+        """Note that an attempt failed, and let the job be claimed again from `next_try` on."""
+        with self._transaction() as db:
+            key = (self._scope, claim.job)
+            row = db.execute("SELECT attempts, error FROM jobs WHERE scope = ? AND job = ?", key).fetchone()
+            fields = {"attempts": row["attempts"] + 1, "next_try": next_try, "error": error}
+            self._write(db, claim, OPEN, leased_until=0, **fields)
+            if row["error"] != error:
+                self._event(db, claim.job, f"failed: {error}")
 
     def hold(self, claim: Claim) -> None:
         """Note that the job waits for the owner's word, and let others claim it at once."""
@@ -135,28 +121,23 @@ class Ledger:
         `samples`: this job's outputs with lookups on the public sample, by name; `decide` is given those of others.
         """
         with self._transaction() as db:
-            own = db.execute("SELECT * FROM entries WHERE scope = ? AND job = ?", (self._scope, claim.job)).fetchone()
+            own = self._entry(db, claim.job)
             if own is not None:
-                self._write(db, claim, OPEN)
+                self._write(db, claim, BEFORE_SEAL, state=State.RESERVED)
                 return Grant(released_of(own), own["rank"], bool(own["again"]))
             verdict = decide(self._history(db, dataset), lambda name: self._sample(db, name))
             if isinstance(verdict, Grant):
                 self._write(db, claim, (State.SEEN,), state=State.RESERVED)
-                entry = verdict.entry
-                db.execute(
-                    "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?)",
-                    (
-                        *(self._scope, claim.job, dataset, entry.license, entry.version, entry.first, entry.end),
-                        *(entry.kind, pack_forms(entry.forms), json.dumps(entry.opaque)),
-                        *(entry.micro_bits, entry.query),
-                        *(verdict.rank, int(verdict.again)),
-                    ),
-                )
-                db.executemany(
-                    "INSERT OR IGNORE INTO samples VALUES (?, ?, ?)",
-                    [(self._scope, name, outputs) for name, outputs in (samples or {}).items()],
-                )
+                kept = {"rank": verdict.rank, "again": verdict.again}
+                self._put(db, claim.job, dataset, verdict.entry, repeatable=False, charged=False, **kept)
+                self._put_samples(db, samples or {})
             return verdict
+
+    def contested(self, claim: Claim) -> None:
+        """Others are asked for the result: give the reservation back and wait for theirs."""
+        with self._transaction() as db:
+            self._write(db, claim, BEFORE_SEAL, state=State.SEEN, contested=1, leased_until=0)
+            self._give_back(db, claim.job)
 
     def verified(self, claim: Claim, dataset: int, epoch: int, most: int | None) -> Reason | None:
         """Count one decryption of the epoch, once a job; EPOCH_LIMIT when that would be more than `most`.
@@ -167,46 +148,74 @@ class Ledger:
             self._write(db, claim, (State.RESERVED, State.VERIFIED), state=State.VERIFIED)
             if most is None:
                 return None
-            key = (self._scope, dataset, epoch, claim.job)
-            db.execute("INSERT OR IGNORE INTO decryptions VALUES (?, ?, ?, ?)", key)
+            self._count(db, dataset, epoch, claim.job)
             if self._decryptions(db, dataset, epoch) > most:
                 db.execute("DELETE FROM decryptions WHERE scope = ? AND job = ?", (self._scope, claim.job))
                 return Reason.EPOCH_LIMIT
             return None
 
     def sealed(
-        self, claim: Claim, *, document: bytes, ciphertext: bytes, decision: bytes, answer: tuple[str, bytes] | None
+        self,
+        claim: Claim,
+        *,
+        document: bytes,
+        ciphertext: bytes,
+        answer: tuple[str, bytes] | None,
+        repeatable: bool,
     ) -> None:
-        """Keep what will be released, and charge the budgets. `answer`: query digest and bytes to serve it again."""
+        """Keep what will be released. `answer`: query digest and bytes to serve it again; `repeatable`: the same query
+        has the same answer, from there or because there is no noise in it.
+        """
         with self._transaction() as db:
-            fields = {"document": document, "ciphertext": ciphertext, "decision": decision}
+            fields = {"document": document, "ciphertext": ciphertext}
             self._write(db, claim, (State.VERIFIED,), state=State.SEALED, **fields)
-            db.execute(
-                "UPDATE entries SET charged = 1, answered = ? WHERE scope = ? AND job = ?",
-                (int(answer is not None), self._scope, claim.job),
-            )
+            key = (self._scope, claim.job)
+            db.execute("UPDATE entries SET repeatable = ? WHERE scope = ? AND job = ?", (int(repeatable), *key))
             if answer is not None:
-                db.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?)", (self._scope, *answer))
+                db.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", (*key, *answer))
 
-    def sending(self, claim: Claim) -> None:
-        """The sealed result is about to leave."""
+    def decide(self, claim: Claim, dataset: int, decide: Decide) -> tuple[Reason | Grant | None, str]:
+        """Decide again, on what the chain has, right before sending: the verdict, and the head that it holds for.
+
+        None: what was sealed no longer costs what it did (its query was answered meanwhile, or no longer was), so that
+        the job began anew.
+        """
         with self._transaction() as db:
-            self._write(db, claim, (State.SEALED, State.SENT), state=State.SENT)
+            own, head = self._entry(db, claim.job), self._head(db, dataset)
+            assert own is not None
+            history = [entry for entry in self._history(db, dataset, chain_only=True) if entry.job != claim.job]
+            verdict = decide(history, lambda name: self._sample(db, name))
+            if isinstance(verdict, Reason):
+                return verdict, head
+            if verdict.again != bool(own["again"]):
+                fields = {"document": None, "ciphertext": None, "decision": None}
+                self._write(db, claim, (State.SEALED, State.SENT), state=State.SEEN, leased_until=0, **fields)
+                self._give_back(db, claim.job)
+                return None, head
+            key = (self._scope, claim.job)
+            db.execute("UPDATE entries SET rank = ? WHERE scope = ? AND job = ?", (verdict.rank, *key))
+            return verdict, head
+
+    def sending(self, claim: Claim, decision: bytes) -> None:
+        """The release is about to be sent with this decision."""
+        with self._transaction() as db:
+            self._write(db, claim, (State.SEALED, State.SENT), state=State.SENT, decision=decision)
 
     def done(self, claim: Claim, tx: str) -> None:
-        """The chain has the release; the ciphertext is the store's to keep."""
+        """Chain and store have the release. The ciphertext stays while the chain may still lose it: `tidy`."""
         with self._transaction() as db:
-            self._write(db, claim, (State.SENT,), state=State.DONE, tx=tx, ciphertext=None)
+            self._write(db, claim, (State.SENT,), state=State.DONE, tx=tx)
+            db.execute("UPDATE entries SET charged = 1 WHERE scope = ? AND job = ?", (self._scope, claim.job))
 
     def refusing(self, claim: Claim, reason: Reason, decision: bytes) -> None:
         """Give the reservation back and keep the decision that is about to be sent.
 
-        After the seal only the owner's denial is a reason: it does not depend on the data, and the contract takes no
-        release after it. What was charged by then stays charged.
+        After the seal only a reason of `AFTER_SEAL` is taken: none depends on the data.
         """
-        before = BEFORE_DONE if reason is Reason.NOT_APPROVED else BEFORE_SEAL
+        before = BEFORE_DONE if reason in AFTER_SEAL else BEFORE_SEAL
         with self._transaction() as db:
-            self._write(db, claim, before, state=State.REFUSING, reason=reason, decision=decision)
+            fields = {"reason": reason, "decision": decision, "document": None, "ciphertext": None}
+            self._write(db, claim, before, state=State.REFUSING, **fields)
             self._give_back(db, claim.job)
 
     def refused(self, claim: Claim, tx: str) -> None:
@@ -215,10 +224,71 @@ class Ledger:
             self._write(db, claim, (State.REFUSING,), state=State.REFUSED, tx=tx)
 
     def drop(self, claim: Claim, why: str) -> None:
-        """The chain closed the job; what was not yet charged is given back."""
+        """The chain closed the job; what did not leave is given back."""
         with self._transaction() as db:
             self._write(db, claim, OPEN, state=State.DROPPED, reason=why, ciphertext=None)
             self._give_back(db, claim.job)
+
+    def reopen(self, job: int) -> None:
+        """Go on with a job that is over here and not on the chain: a reorganisation took what was sent."""
+        key = (self._scope, job)
+        with self._transaction() as db:
+            row = db.execute("SELECT state, ciphertext FROM jobs WHERE scope = ? AND job = ?", key).fetchone()
+            sealed = row["state"] == State.DONE and row["ciphertext"] is not None
+            state = State.SEALED if sealed else State.REFUSING if row["state"] == State.REFUSED else State.SEEN
+            db.execute("UPDATE jobs SET state = ?, leased_until = 0 WHERE scope = ? AND job = ?", (state, *key))
+            self._event(db, job, f"again {state}")
+
+    def tidy(self, before: int) -> None:
+        """Forget the ciphertexts of jobs that were done before a time by which their release is final."""
+        with self._transaction() as db:
+            key = (self._scope, State.DONE, before)
+            db.execute(
+                "UPDATE jobs SET ciphertext = NULL"
+                " WHERE scope = ? AND state = ? AND changed < ? AND ciphertext IS NOT NULL",
+                key,
+            )
+
+    # --- what the chain knows ---------------------------------------------------------------------------------------
+
+    def head(self, dataset: int) -> str:
+        """The dataset's decision on chain up to which everything is known here; zeros at first."""
+        with self._transaction(write=False) as db:
+            return self._head(db, dataset)
+
+    def learn(self, dataset: int, decided: Mapping[int, str], learned: Sequence[Learned], head: str) -> None:
+        """Charge what the chain released, and move the head. `decided`: the digest of each job's release decision.
+
+        Jobs that are in `decided` and not in `learned` are released with the very decision that is kept here.
+        """
+        with self._transaction() as db:
+            for job in decided:
+                db.execute("UPDATE entries SET charged = 1 WHERE scope = ? AND job = ?", (self._scope, job))
+            for each in learned:
+                exact = each.entry.answered
+                kept = {"repeatable": exact, "charged": True, "rank": each.rank, "again": each.entry.micro_bits == 0}
+                self._put(db, each.entry.job, dataset, each.entry, **kept)
+                self._put_samples(db, each.samples)
+                self._count(db, dataset, each.epoch, each.entry.job)
+                place = (self._scope, each.entry.job, dataset, State.DONE, self._clock(), "learned from the chain")
+                db.execute(
+                    "INSERT OR IGNORE INTO jobs (scope, job, dataset, state, fence, leased_until, changed, reason, tx)"
+                    " VALUES (?, ?, ?, ?, 0, 0, ?, ?, '')",
+                    place,
+                )
+                self._event(db, each.entry.job, "learned")
+            db.execute("INSERT OR REPLACE INTO heads VALUES (?, ?, ?)", (self._scope, dataset, head))
+
+    def knows(self, job: int, decision: str) -> bool:
+        """Whether the release of a job with this decision is charged, or reserved to be."""
+        with self._transaction(write=False) as db:
+            key = (self._scope, job)
+            row = db.execute("SELECT state, decision FROM jobs WHERE scope = ? AND job = ?", key).fetchone()
+            own = self._entry(db, job)
+            if row is None or own is None:
+                return False
+            kept = row["decision"] is not None and sha256(bytes(row["decision"])) == decision
+            return kept or bool(own["charged"])
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
@@ -235,15 +305,24 @@ class Ledger:
             return [record_of(row) for row in rows if not states or row["state"] in states]
 
     def history(self, dataset: int) -> list[Released]:
-        """Everything released or reserved on a dataset."""
+        """Everything released or reserved on a dataset, by job."""
         with self._transaction(write=False) as db:
             return self._history(db, dataset)
 
-    def kept_answer(self, query: str) -> bytes | None:
-        """The answer that was given to a query before."""
+    def charged_to(self, license: int) -> list[Released]:
+        """What the chain released under a license."""
         with self._transaction(write=False) as db:
-            key = (self._scope, query)
-            row = db.execute("SELECT answer FROM answers WHERE scope = ? AND query = ?", key).fetchone()
+            query = "SELECT * FROM entries WHERE scope = ? AND license = ? AND charged = 1 ORDER BY job"
+            return [released_of(row) for row in db.execute(query, (self._scope, license)).fetchall()]
+
+    def kept_answer(self, query: str) -> bytes | None:
+        """The answer that left for a query first."""
+        with self._transaction(write=False) as db:
+            row = db.execute(
+                "SELECT answer FROM answers JOIN entries USING (scope, job, query)"
+                " WHERE scope = ? AND query = ? AND charged = 1 ORDER BY job LIMIT 1",
+                (self._scope, query),
+            ).fetchone()
             return None if row is None else bytes(row[0])
 
     def decryptions(self, dataset: int, epoch: int) -> int:
@@ -260,67 +339,57 @@ class Ledger:
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
-    def _connection(self) -> sqlite3.Connection:
-        """This thread's connection; it stays open, since closing the last one copies the log into the file."""
-        db: sqlite3.Connection | None = getattr(self._threads, "db", None)
-        if db is None:
-            try:
-                db = open_shared(self._path, BUSY_SECONDS, durable=True)  # an effect follows each write
-            except sqlite3.OperationalError as error:
-                raise Unavailable(f"The ledger cannot be opened: {error}.", "Check the custodian's folder.") from None
-            except sqlite3.DatabaseError as error:
-                raise BadDocument(f"This is not a ledger: {error}.", "Name the custodian's ledger file.") from None
-            db.row_factory = sqlite3.Row
-            self._threads.db = db
-        return db
-
-    @contextmanager
-    def _transaction(self, *, write: bool = True) -> Iterator[sqlite3.Connection]:
-        db = self._connection()
-        try:
-            db.execute("BEGIN IMMEDIATE" if write else "BEGIN")
-            yield db
-            db.execute("COMMIT")
-        except sqlite3.OperationalError as error:
-            raise Unavailable(f"The ledger is busy or out of reach: {error}.", "Try again.") from None
-        except sqlite3.DatabaseError as error:
-            raise BadDocument(f"The ledger is damaged: {error}.", "Restore it from a copy before releasing.") from None
-        finally:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-
-    def _write(self, db: sqlite3.Connection, claim: Claim, before: tuple[State, ...], **fields: object) -> None:
-        """Change a claimed job that is in one of these states; refused for a claim that is no longer the newest."""
-        now = self._clock()
-        values = (
-            {"leased_until": now + self._lease, "changed": now} | ({"held": 0} if "state" in fields else {}) | fields
-        )
-        row = db.execute(
-            "SELECT state, fence FROM jobs WHERE scope = ? AND job = ?", (self._scope, claim.job)
+    def _entry(self, db: sqlite3.Connection, job: int) -> sqlite3.Row | None:
+        row: sqlite3.Row | None = db.execute(
+            "SELECT * FROM entries WHERE scope = ? AND job = ?", (self._scope, job)
         ).fetchone()
-        if row is None or row["fence"] != claim.fence or row["state"] not in before:
-            raise TryAgain(f"Another custodian process took over job {claim.job}.", "Let that one go on.")
-        names = ", ".join(f"{name} = ?" for name in values)  # our own column names
-        db.execute(f"UPDATE jobs SET {names} WHERE scope = ? AND job = ?", (*values.values(), self._scope, claim.job))  # noqa: S608
-        if "state" in fields:
-            self._event(db, claim.job, str(fields["state"]))
+        return row
 
-    def _event(self, db: sqlite3.Connection, job: int, what: str) -> None:
-        values = (self._clock(), self._scope, job, what)
-        db.execute("INSERT INTO events (at, scope, job, what) VALUES (?, ?, ?, ?)", values)
+    def _put(
+        self,
+        db: sqlite3.Connection,
+        job: int,
+        dataset: int,
+        entry: Released,
+        *,
+        repeatable: bool,
+        charged: bool,
+        rank: int,
+        again: bool,
+    ) -> None:
+        columns = entry_row(replace(entry, job=job), repeatable=repeatable, charged=charged, rank=rank, again=again)
+        db.execute(
+            "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (self._scope, job, dataset, *columns),
+        )
+
+    def _put_samples(self, db: sqlite3.Connection, samples: Mapping[str, bytes]) -> None:
+        rows = [(self._scope, name, outputs) for name, outputs in samples.items()]
+        db.executemany("INSERT OR IGNORE INTO samples VALUES (?, ?, ?)", rows)
 
     def _give_back(self, db: sqlite3.Connection, job: int) -> None:
-        db.execute("DELETE FROM entries WHERE scope = ? AND job = ? AND charged = 0", (self._scope, job))
+        """Forget what a job reserved, and its answer, which never left."""
+        key = (self._scope, job)
+        if db.execute("DELETE FROM entries WHERE scope = ? AND job = ? AND charged = 0", key).rowcount:
+            db.execute("DELETE FROM answers WHERE scope = ? AND job = ?", key)
 
-    def _history(self, db: sqlite3.Connection, dataset: int) -> list[Released]:
+    def _head(self, db: sqlite3.Connection, dataset: int) -> str:
         key = (self._scope, dataset)
-        rows = db.execute("SELECT * FROM entries WHERE scope = ? AND dataset = ? ORDER BY job", key).fetchall()
+        row = db.execute("SELECT head FROM heads WHERE scope = ? AND dataset = ?", key).fetchone()
+        return ZERO if row is None else str(row["head"])
+
+    def _history(self, db: sqlite3.Connection, dataset: int, *, chain_only: bool = False) -> list[Released]:
+        query = "SELECT * FROM entries WHERE scope = ? AND dataset = ? AND charged >= ? ORDER BY job"
+        rows = db.execute(query, (self._scope, dataset, int(chain_only))).fetchall()
         return [released_of(row) for row in rows]
 
     def _sample(self, db: sqlite3.Connection, name: str) -> bytes | None:
         key = (self._scope, name)
         row = db.execute("SELECT outputs FROM samples WHERE scope = ? AND name = ?", key).fetchone()
         return None if row is None else bytes(row[0])
+
+    def _count(self, db: sqlite3.Connection, dataset: int, epoch: int, job: int) -> None:
+        db.execute("INSERT OR IGNORE INTO decryptions VALUES (?, ?, ?, ?)", (self._scope, dataset, epoch, job))
 
     def _decryptions(self, db: sqlite3.Connection, dataset: int, epoch: int) -> int:
         key = (self._scope, dataset, epoch)

@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.chain.live import FILE
-from app.protocol.market import LIVE, WORD_EVENTS, Approval, DatasetRecord, Job, JobState, License
+from app.protocol.errors import VerificationFailed
+from app.protocol.market import LIVE, WORD_EVENTS, Approval, DatasetRecord, Job, JobState, License, LicenseState
 
 if TYPE_CHECKING:
     from app.chain.account import Account
     from app.chain.desk import Event
     from app.chain.market import Market
+
+OVER = (LicenseState.REVOKED, LicenseState.EXPIRED, LicenseState.EXHAUSTED)
+LOOK_AGAIN = 3600  # seconds between two looks at one license
 
 
 class MarketChain:
@@ -22,6 +26,9 @@ class MarketChain:
         """`folder`: where the custodian keeps which jobs are live, so that a restart need not read all of history."""
         self._market, self._account = market, account
         self._live = market.live_jobs(None if folder is None else folder / FILE)
+        self._blocks: dict[str, int] = {}  # in which each dataset's newest known decision was made, by its head
+        self._licenses = 0  # seen so far
+        self._watched: dict[int, int] = {}  # license: time of the next look
 
     @property
     def chain_id(self) -> int:
@@ -44,6 +51,10 @@ class MarketChain:
     def license(self, license: int) -> License:
         """Errors: NotFound."""
         return self._market.license(license)
+
+    def own_datasets(self) -> Iterable[int]:
+        """Datasets of this custodian."""
+        return [each.id for each in self._market.datasets() if each.custodian == self._account.address]
 
     def computed(self) -> Iterable[Job]:
         """Jobs on datasets of this custodian that wait for it."""
@@ -71,10 +82,47 @@ class MarketChain:
     def _found(self, job: Job, event: str, last: int) -> list[Event]:
         return self._market.desk.find("JobMarket", event, job.opened_block, last, job.id)
 
-    def release(self, job: int, sealed: str, decision: str) -> str:
-        """Errors: AlreadyReleased, Reverted, Unavailable."""
-        return self._market.release(self._account, job, sealed=sealed, decision=decision).tx
+    def decision_head(self, dataset: int) -> str:
+        """The contract's word for all decisions on a dataset."""
+        return self._market.decision_head(dataset)
 
-    def refuse(self, job: int, reason: str, decision: str) -> str:
+    def decisions(self, dataset: int, after: str) -> Iterable[tuple[int, str, bool]]:
+        """Errors: VerificationFailed, Unavailable."""
+        try:
+            made = self._market.decisions(dataset, after=after, first=self._blocks.pop(after, None))
+        except VerificationFailed:  # the chain was reorganised: all of it is told again
+            made = self._market.decisions(dataset)
+        if made:
+            self._blocks[made[-1].head] = made[-1].block
+        return [(each.job, each.decision, not each.reason) for each in made]
+
+    def release(self, job: int, sealed: str, decision: str, head: str) -> str:
         """Errors: AlreadyReleased, Reverted, Unavailable."""
-        return self._market.refuse(self._account, job, reason=reason, decision=decision).tx
+        return self._market.release(self._account, job, sealed=sealed, decision=decision, head=head).tx
+
+    def refuse(self, job: int, reason: str, decision: str, head: str) -> str:
+        """Errors: AlreadyReleased, Reverted, Unavailable."""
+        return self._market.refuse(self._account, job, reason=reason, decision=decision, head=head).tx
+
+    def contest(self, job: int) -> str:
+        """Errors: Reverted, Unavailable."""
+        return self._market.contest(self._account, job).tx
+
+    def over(self) -> Iterable[License]:
+        """Licenses that are over and not settled; each is looked at once an hour, or when its time is up."""
+        count, now = self._market.license_count(), self._market.now()
+        self._watched |= dict.fromkeys(range(self._licenses + 1, count + 1), now)
+        self._licenses = max(self._licenses, count)
+        for number in [each for each, at in self._watched.items() if at <= now]:
+            held = self._market.license(number)
+            if held.settled or self._market.dataset(held.dataset).custodian != self._account.address:
+                del self._watched[number]
+                continue
+            over = held.state(now) in OVER
+            self._watched[number] = now + LOOK_AGAIN if over else min(held.valid_until + 1, now + 24 * LOOK_AGAIN)
+            if over:
+                yield held
+
+    def settle_license(self, license: int, used: int) -> str:
+        """Errors: Reverted, Unavailable."""
+        return self._market.settle_license(self._account, license, used).tx

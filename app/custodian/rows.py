@@ -9,31 +9,28 @@ from enum import StrEnum
 
 from app.protocol.forms import Form
 from app.protocol.leak import Released
+from app.protocol.reasons import Reason
 
+VERSION = 3  # of the tables; what earlier versions counted (rank, epsilons) says nothing about bits
 SCHEMA = """
 CREATE TABLE jobs (
     scope TEXT, job INTEGER, dataset INTEGER, state TEXT, fence INTEGER, leased_until INTEGER,
     changed INTEGER, reason TEXT, decision BLOB, document BLOB, ciphertext BLOB, tx TEXT,
-    held INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (scope, job));
+    held INTEGER NOT NULL DEFAULT 0, contested INTEGER NOT NULL DEFAULT 0,
+    attempts INTEGER NOT NULL DEFAULT 0, next_try INTEGER NOT NULL DEFAULT 0, error TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (scope, job));
 CREATE TABLE entries (
     scope TEXT, job INTEGER, dataset INTEGER, license INTEGER, version INTEGER, first INTEGER, past INTEGER,
-    kind TEXT, forms TEXT, opaque TEXT, micro_bits INTEGER, query TEXT, answered INTEGER, charged INTEGER,
+    kind TEXT, forms TEXT, opaque TEXT, micro_bits INTEGER, query TEXT, repeatable INTEGER, charged INTEGER,
     rank INTEGER, again INTEGER, PRIMARY KEY (scope, job));
 CREATE INDEX entries_by_dataset ON entries (scope, dataset);
-CREATE TABLE answers (scope TEXT, query TEXT, answer BLOB, PRIMARY KEY (scope, query));
+CREATE TABLE heads (scope TEXT, dataset INTEGER, head TEXT, PRIMARY KEY (scope, dataset));
+CREATE TABLE answers (scope TEXT, job INTEGER, query TEXT, answer BLOB, PRIMARY KEY (scope, job));
+CREATE INDEX answers_by_query ON answers (scope, query);
 CREATE TABLE samples (scope TEXT, name TEXT, outputs BLOB, PRIMARY KEY (scope, name));
 CREATE TABLE decryptions (scope TEXT, dataset INTEGER, epoch INTEGER, job INTEGER, PRIMARY KEY (scope, dataset, job));
 CREATE TABLE events (id INTEGER PRIMARY KEY, at INTEGER, scope TEXT, job INTEGER, what TEXT);
 """
-# What leads from each earlier version to the next. The first one kept the owner's words itself: those that it had are
-# void, since the chain's is the only one now, and their jobs wait for it.
-UPGRADES = {
-    1: (
-        "ALTER TABLE jobs ADD COLUMN held INTEGER NOT NULL DEFAULT 0",
-        "UPDATE jobs SET held = 1 WHERE approval = 'pending'",
-        "ALTER TABLE jobs DROP COLUMN approval",
-    ),
-}
 
 
 class State(StrEnum):
@@ -53,11 +50,24 @@ class State(StrEnum):
 OPEN = (State.SEEN, State.RESERVED, State.VERIFIED, State.SEALED, State.SENT, State.REFUSING)
 BEFORE_SEAL = (State.SEEN, State.RESERVED, State.VERIFIED)
 BEFORE_DONE = (*BEFORE_SEAL, State.SEALED, State.SENT)
+# What may still refuse a job that was decrypted: none of it depends on the data, and nothing has left yet.
+AFTER_SEAL = frozenset(
+    {
+        Reason.NOT_APPROVED,
+        Reason.UNAVAILABLE,
+        Reason.BITS_LICENSE,
+        Reason.BITS_PERSON,
+        Reason.RANK_BUDGET,
+        Reason.CONCENTRATION,
+        Reason.ENTANGLED,
+        Reason.RANGES_TOO_CLOSE,
+    }
+)
 
 
 @dataclass(frozen=True)
 class Record:
-    """One job in the ledger. Byte fields are None before they are known."""
+    """One job in the ledger. Byte fields are None before they are known; times are seconds."""
 
     job: int
     dataset: int
@@ -69,23 +79,57 @@ class Record:
     document: bytes | None
     ciphertext: bytes | None
     tx: str
+    contested: bool = False  # the agreed result was wrong, and others were asked for
+    attempts: int = 0  # that failed in a row
+    next_try: int = 0
+    error: str = ""  # of the last attempt; "" after one that went through
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A release that the chain knows and the ledger did not: worked out from public records."""
+
+    entry: Released
+    samples: dict[str, bytes]  # its outputs with lookups on the public sample
+    epoch: int
+    rank: int = 0
 
 
 def record_of(row: sqlite3.Row) -> Record:
     """A job's row."""
     blobs = (row["decision"], row["document"], row["ciphertext"])
     decision, document, ciphertext = (None if blob is None else bytes(blob) for blob in blobs)
-    kept = (decision, document, ciphertext, row["tx"])
     return Record(
-        row["job"], row["dataset"], State(row["state"]), bool(row["held"]), row["changed"], row["reason"], *kept
+        job=row["job"],
+        dataset=row["dataset"],
+        state=State(row["state"]),
+        held=bool(row["held"]),
+        changed=row["changed"],
+        reason=row["reason"],
+        decision=decision,
+        document=document,
+        ciphertext=ciphertext,
+        tx=row["tx"],
+        contested=bool(row["contested"]),
+        attempts=row["attempts"],
+        next_try=row["next_try"],
+        error=row["error"],
     )
 
 
 def released_of(row: sqlite3.Row) -> Released:
-    """A row of what was released or reserved."""
+    """A row of what was released or reserved; it counts as answered once the chain has the release."""
     forms, opaque = unpack_forms(row["forms"]), tuple(json.loads(row["opaque"]))
     place = (row["job"], row["license"], row["version"], row["first"], row["past"], row["kind"])
-    return Released(*place, forms, opaque, row["micro_bits"], row["query"], bool(row["answered"]))
+    answered = bool(row["charged"] and row["repeatable"])
+    return Released(*place, forms, opaque, row["micro_bits"], row["query"], answered)
+
+
+def entry_row(entry: Released, *, repeatable: bool, charged: bool, rank: int, again: bool) -> tuple[object, ...]:
+    """The columns of an entry after its scope, job and dataset."""
+    place = (entry.license, entry.version, entry.first, entry.end, entry.kind)
+    said = (pack_forms(entry.forms), json.dumps(entry.opaque), entry.micro_bits, entry.query)
+    return (*place, *said, int(repeatable), int(charged), rank, int(again))
 
 
 def pack_forms(forms: tuple[Form, ...]) -> str:

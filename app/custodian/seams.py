@@ -14,10 +14,13 @@ Witness = Callable[[str], None]  # told the name of each step before it is taken
 
 
 class Chain(Records, Protocol):
-    """The reads and the two transactions of a custodian. Records of a job are those of the newest block."""
+    """The reads and the transactions of a custodian. Records of a job are those of the newest block."""
 
     def license(self, license: int) -> License:
         """Errors: NotFound."""
+
+    def own_datasets(self) -> Iterable[int]:
+        """Datasets of this custodian."""
 
     def computed(self) -> Iterable[Job]:
         """Jobs that wait for this custodian."""
@@ -27,11 +30,34 @@ class Chain(Records, Protocol):
         if there is one, can no longer be reorganised away.
         """
 
-    def release(self, job: int, sealed: str, decision: str) -> str:
-        """Release a job; the transaction's hash. Errors: Reverted, Unavailable."""
+    def decision_head(self, dataset: int) -> str:
+        """What a dataset's newest decision made of the head before it; zeros before the first."""
 
-    def refuse(self, job: int, reason: str, decision: str) -> str:
-        """Refuse a job with a reason's code; the transaction's hash. Errors: Reverted, Unavailable."""
+    def decisions(self, dataset: int, after: str) -> Iterable[tuple[int, str, bool]]:
+        """(job, decision's digest, whether it was released) in the chain's order, from the one that follows the head
+        `after` on; all of them where no decision has that head. Errors: VerificationFailed, Unavailable.
+        """
+
+    def release(self, job: int, sealed: str, decision: str, head: str) -> str:
+        """Release a job while `head` is its dataset's; the transaction's hash. Errors: Reverted, Unavailable."""
+
+    def refuse(self, job: int, reason: str, decision: str, head: str) -> str:
+        """Refuse a job with a reason's code while `head` is its dataset's; the transaction's hash.
+
+        Errors: Reverted, Unavailable.
+        """
+
+    def contest(self, job: int) -> str:
+        """Ask other executors for a result, once a job; the transaction's hash. Errors: Reverted, Unavailable."""
+
+    def over(self) -> Iterable[License]:
+        """Licenses on this custodian's datasets that are over and not settled yet, as far as a cheap look tells."""
+
+    def settle_license(self, license: int, used: int) -> str:
+        """Give the micro-bits of a license back that it did not use; the transaction's hash.
+
+        Errors: Reverted while jobs of it may still run, Unavailable.
+        """
 
 
 class Keys(Protocol):

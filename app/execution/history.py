@@ -6,6 +6,7 @@ buyer asks before paying whether enough is left. All of it follows from public f
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -67,14 +68,16 @@ class History:
 
         A query that was answered before is free where its decision says that the same answer was served again.
         """
-        entries: list[Released] = []
-        seen: set[str] = set()
-        for job in self.chain.jobs(dataset=dataset, states=states):
-            entry = self.released(job)
-            again = entry.query in seen and self._served_again(job, entry.query)
-            seen.add(entry.query)
-            entries.append(replace(entry, micro_bits=0) if again else entry)
-        return tuple(entries)
+        jobs = list(self.chain.jobs(dataset=dataset, states=states))
+        entries = [self.released(job) for job in jobs]
+        asked = Counter(entry.query for entry in entries)
+        # by number, not by time: the first answer to a query may have gone to a job with a greater one
+        again = [asked[e.query] > 1 and self._served_again(job, e.query) for job, e in zip(jobs, entries, strict=True)]
+        charged = {entry.query for entry, repeated in zip(entries, again, strict=True) if not repeated}
+        return tuple(
+            replace(entry, micro_bits=0) if repeated and entry.query in charged else entry
+            for entry, repeated in zip(entries, again, strict=True)
+        )
 
     def _served_again(self, job: Job, query: str) -> bool:
         if not query or job.decision == ZERO:

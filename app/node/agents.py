@@ -54,6 +54,12 @@ def serve_custodian(agent: CustodianAgent, market: Market, every: float) -> None
     diary = Diary(log)
     unchanged = Unchanged(lambda: market.node.head().hash, time.monotonic, patience=PATIENCE)
 
+    def end_the_step() -> None:
+        stop.wait()
+        agent.stop()
+
+    threading.Thread(target=end_the_step, name="stop", daemon=True).start()
+
     def step() -> None:
         if not unchanged():
             diary.note(agent.step())

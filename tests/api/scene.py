@@ -98,7 +98,7 @@ class Scene:
         """The custodian of the dataset."""
         return CustodianAgent(
             MarketChain(self.market, self.stage.owner), self.store, lambda _: self.world.keys, self.world.ledger,
-            self.stage.owner.sign_digest, execute=lambda facts: execute(facts, self.store, threads=1), threads=1,
+            self.stage.owner.sign_digest, execute=lambda facts, _: execute(facts, self.store, threads=1), threads=1,
         )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Attacks by buyers: circuits, row ranges and epsilons that ask for more than the policy lets out."""
+"""Attacks by buyers: circuits, row ranges, bits and epsilons that ask for more than the policy lets out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ import numpy as np
 from app.protocol.reasons import Reason
 from app.protocol.receipt import OutputPolicy
 from tests.attack.stage import PRIME, ROWS, attack, independent, simple, spread
-from tests.custodian.world import BUYER, OTHER, PROVIDERS, World, linear_circuit
+from tests.custodian.world import BUYER, OPEN_POLICY, OTHER, PROVIDERS, World, linear_circuit
+
+BIT = 1_000_000
+
+
+def _lax(**changes: object) -> OutputPolicy:
+    """The world's policy, changed: it sells more bits than any job here takes, so that other rules are met."""
+    return OPEN_POLICY.model_copy(update=changes)
 
 
 @attack("identity model", Reason.CONCENTRATION)
@@ -24,7 +31,7 @@ def _near_identity(world: World, rng: np.random.Generator) -> list[int]:
 
 @attack("identity behind a label", Reason.CONCENTRATION)
 def _identity_label(world: World, rng: np.random.Generator) -> list[int]:
-    license = world.license(OutputPolicy(release="label", max_rank=8))
+    license = world.license(_lax(release="label", raw_scores="", max_rank=8))
     weights = np.eye(8, dtype=int)[rng.integers(8)].tolist()
     return [world.job(linear_circuit([weights], at=int(rng.integers(1, 255))), rows=ROWS, license=license)]
 
@@ -77,7 +84,7 @@ def _colluding(world: World, rng: np.random.Generator) -> list[int]:
 
 @attack("independent queries that agree modulo a prime", Reason.RANK_BUDGET)
 def _modular(world: World, rng: np.random.Generator) -> list[int]:
-    license, first = world.license(OutputPolicy(max_rank=4, max_concentration=1.0)), spread(rng)
+    license, first = world.license(_lax(max_concentration=1.0)), spread(rng)
     forms = [first] + [[w + PRIME * int(i == column) for i, w in enumerate(first)] for column in range(4)]
     for weights in forms[:4]:
         assert world.agent().process(world.job(linear_circuit([weights]), rows=ROWS, license=license)).what == "done"
@@ -93,7 +100,7 @@ def _shifted(world: World, rng: np.random.Generator) -> list[int]:
 
 
 def _aggregates() -> OutputPolicy:
-    return OutputPolicy(release="aggregate", min_group=10, max_rank=4)
+    return _lax(release="aggregate", raw_scores="", min_group=10, epsilon_micro_per_job=1_000_000)
 
 
 @attack("differencing of row ranges", Reason.RANGES_TOO_CLOSE)
@@ -121,12 +128,12 @@ def _small_group(world: World, rng: np.random.Generator) -> list[int]:
 
 @attack("circuit class that is not allowed", Reason.CIRCUIT_CLASS)
 def _class(world: World, rng: np.random.Generator) -> list[int]:
-    return [simple(world, rng, license=world.license(OutputPolicy(circuits=("trees",), max_rank=4)))]
+    return [simple(world, rng, license=world.license(_lax(circuits=("trees",))))]
 
 
 @attack("more rows than a job may have", Reason.ROWS_PER_JOB)
 def _rows(world: World, rng: np.random.Generator) -> list[int]:
-    return [simple(world, rng, license=world.license(OutputPolicy(max_rows_per_job=44, max_rank=4)))]
+    return [simple(world, rng, license=world.license(_lax(max_rows_per_job=44)))]
 
 
 @attack("weights that overflow the message space", Reason.CIRCUIT_UNSAFE)
@@ -134,30 +141,95 @@ def _overflow(world: World, rng: np.random.Generator) -> list[int]:
     return [world.job(linear_circuit([[1 << int(rng.integers(25, 40))] * 8]), rows=ROWS)]
 
 
-def _epsilon(world: World, rng: np.random.Generator, job: int, budget: int) -> list[int]:
-    policy = OutputPolicy(max_rank=4, epsilon_micro_per_job=job, epsilon_micro_budget=budget)
-    return [simple(world, rng, license=world.license(policy))]
-
-
-@attack("epsilon budget of zero", Reason.POLICY_INVALID)
-def _zero_budget(world: World, rng: np.random.Generator) -> list[int]:
-    return _epsilon(world, rng, int(rng.integers(1, 10**6)), 0)
-
-
 @attack("negative epsilon", Reason.POLICY_INVALID)
 def _negative_epsilon(world: World, rng: np.random.Generator) -> list[int]:
-    return _epsilon(world, rng, -int(rng.integers(1, 10**6)), 10**6)
+    return [simple(world, rng, license=world.license(_lax(epsilon_micro_per_job=-int(rng.integers(1, 10**6)))))]
 
 
 @attack("overflowing epsilon", Reason.POLICY_INVALID)
 def _overflowing_epsilon(world: World, rng: np.random.Generator) -> list[int]:
-    return _epsilon(world, rng, 2**50, 2**52)
+    return [simple(world, rng, license=world.license(_lax(epsilon_micro_per_job=2**50)))]
 
 
-@attack("epsilon spent by another buyer", Reason.PRIVACY_BUDGET)
-def _spent_epsilon(world: World, rng: np.random.Generator) -> list[int]:
-    policy = OutputPolicy(max_rank=4, epsilon_micro_per_job=600_000, epsilon_micro_budget=1_000_000)
+@attack("aggregate without noise", Reason.POLICY_INVALID)
+def _exact_sums(world: World, rng: np.random.Generator) -> list[int]:
+    return [simple(world, rng, license=world.license(_lax(release="aggregate", raw_scores="")))]
+
+
+@attack("budgets of zero, negative and overflowing bits", Reason.POLICY_INVALID)
+def _meaningless_bits(world: World, rng: np.random.Generator) -> list[int]:
+    bits = ("micro_bits_per_license", "micro_bits_per_person")
+    policies = [_lax(**{name: value}) for name in bits for value in (-1, 1 << 41)] + [_lax(micro_bits_per_license=0)]
+    return [simple(world, rng, license=world.license(policy)) for policy in policies]
+
+
+@attack("raw scores without the owner's words", Reason.POLICY_INVALID)
+def _raw_without_words(world: World, rng: np.random.Generator) -> list[int]:
+    return [simple(world, rng, license=world.license(_lax(raw_scores="true")))]
+
+
+def _few_bits(license: int = 8, person: int = 16) -> OutputPolicy:
+    """Labels and 16 levels, of which a license is told so many bits, and anyone so many in all."""
+    bits = {"micro_bits_per_license": license * BIT, "micro_bits_per_person": person * BIT}
+    return OutputPolicy(max_rank=8, min_group=10, **bits)  # type: ignore[arg-type]
+
+
+def _thresholds(world: World, rng: np.random.Generator, licenses: list[int], granted: int) -> list[int]:
+    """Yes-or-no questions by bisection on one score, until the bits are used up; the two after that."""
+    weights, span = spread(rng), 255 * 16 * 8
+
+    def ask(number: int) -> int:
+        at = int(span * (2 * number + 1) / 64) - span // 2
+        return world.job(linear_circuit([weights], at=at), rows=ROWS, license=licenses[number % len(licenses)])
+
+    assert [world.agent().process(ask(number)).what for number in range(granted)] == ["done"] * granted
+    return [ask(granted + number) for number in range(2)]
+
+
+@attack("bisection on labels by one license", Reason.BITS_LICENSE)
+def _bisection(world: World, rng: np.random.Generator) -> list[int]:
+    return _thresholds(world, rng, [world.license(_few_bits())], 8)
+
+
+@attack("bisection on labels by colluding licenses", Reason.BITS_PERSON)
+def _bisection_together(world: World, rng: np.random.Generator) -> list[int]:
+    licenses = [world.license(_few_bits(license=8, person=9), buyer=buyer) for buyer in (BUYER, OTHER)]
+    return _thresholds(world, rng, licenses, 9)
+
+
+@attack("mixed radix weights that put columns side by side", Reason.BITS_LICENSE)
+def _mixed_radix(world: World, rng: np.random.Generator) -> list[int]:
+    policy = _few_bits().model_copy(update={"release": "score", "levels": 1 << 16})
+    order = rng.permutation(8)
+    weights = [0] * 8
+    for column, weight in zip(order, (1 << 16, (1 << 16) + 1, (1 << 16) + 256), strict=False):
+        weights[column] = weight
+    return [world.job(linear_circuit([weights]), rows=ROWS, license=world.license(policy))]
+
+
+@attack("equal answers to other queries", Reason.BITS_LICENSE)
+def _equal_answers(world: World, rng: np.random.Generator) -> list[int]:
+    license, weights = world.license(_few_bits(license=1)), spread(rng)
+    assert world.agent().process(world.job(linear_circuit([weights], at=0), rows=ROWS, license=license)).what == "done"
+    same = linear_circuit([weights], [5], at=5)  # another circuit that says the same of every row
+    return [world.job(same, rows=ROWS, license=license)]
+
+
+@attack("bits asked for again on another version", Reason.BITS_PERSON)
+def _other_version(world: World, rng: np.random.Generator) -> list[int]:
+    licenses = [world.license(_few_bits(license=2, person=2)) for _ in range(2)]
+    weights = spread(rng)
+    for at in (0, 50):
+        job = world.job(linear_circuit([weights], at=at), rows=ROWS, license=licenses[0])
+        assert world.agent().process(job).what == "done"
+    world.new_version(title="the same persons")
+    return [world.job(linear_circuit([spread(rng)], at=0), 20, 20, license=licenses[1], version=2)]
+
+
+@attack("noise asked for by another buyer", Reason.BITS_PERSON)
+def _spent_noise(world: World, rng: np.random.Generator) -> list[int]:
+    noisy = {"epsilon_micro_per_job": 600_000, "micro_bits_per_license": BIT, "micro_bits_per_person": BIT}
     forms = [linear_circuit([weights]) for weights in independent(rng)]
-    first = world.job(forms[0], rows=ROWS, license=world.license(policy, buyer=OTHER))
+    first = world.job(forms[0], rows=ROWS, license=world.license(_lax(**noisy), buyer=OTHER))
     assert world.agent().process(first).what == "done"
-    return [world.job(forms[1], rows=ROWS, license=world.license(policy))]
+    return [world.job(forms[1], rows=ROWS, license=world.license(_lax(**noisy)))]

@@ -10,13 +10,17 @@ from app.protocol.market import ZERO
 from app.protocol.market import Execution as Part
 from app.protocol.reasons import Reason
 from app.protocol.receipt import OutputPolicy
-from tests.attack.stage import ROWS, attack, forge, honest_output, simple, with_words
-from tests.custodian.world import BUYER, OTHER, OWNER, PROVIDERS, World, linear_circuit
+from tests.attack.stage import ROWS, attack, forge, honest_output, simple
+from tests.custodian.world import BUYER, OPEN_POLICY, OTHER, OWNER, PROVIDERS, World, linear_circuit
+
+
+def _lax(**changes: object) -> OutputPolicy:
+    return OPEN_POLICY.model_copy(update=changes)
 
 
 @attack("swapped license", Reason.WRONG_LICENSE)
 def _swapped_license(world: World, rng: np.random.Generator) -> list[int]:
-    roomy = world.license(OutputPolicy(max_rank=8), buyer=OTHER)
+    roomy = world.license(_lax(max_rank=8), buyer=OTHER)
     return [_use(world, simple(world, rng), license=roomy)]
 
 
@@ -43,7 +47,7 @@ def _no_key(world: World, rng: np.random.Generator) -> list[int]:
 
 @attack("policy digest swap", Reason.CONCENTRATION)
 def _policy_swap(world: World, rng: np.random.Generator) -> list[int]:
-    lax, strict = OutputPolicy(max_rank=8, max_concentration=1.0), world.manifest.policy
+    lax, strict = _lax(max_rank=8, max_concentration=1.0), world.manifest.policy
     license = world.license(lax)
     held = world.chain.licenses[license]
     world.chain.licenses[license] = replace(held, policy=strict.digest)
@@ -97,9 +101,8 @@ def _no_receipt(world: World, rng: np.random.Generator) -> list[int]:
 
 @attack("quorum of the buyer and one executor twice", Reason.NO_QUORUM)
 def _false_quorum(world: World, rng: np.random.Generator) -> list[int]:
-    license = world.license(OutputPolicy(verify="quorum", quorum=2, max_rank=4))
+    license = world.license(_lax(verify="both", quorum=2))
     number = simple(world, rng, license=license)
-    forge(world, number, with_words(honest_output(world, number).output, lambda w: w + np.uint64(1)))
     agreed = world.chain.jobs[number].receipt
     names = [PROVIDERS[0], PROVIDERS[0].upper().replace("0X", "0x"), BUYER, OWNER]
     parts = tuple(Part(provider=name, commitment=ZERO, receipt=agreed) for name in names)
@@ -107,17 +110,17 @@ def _false_quorum(world: World, rng: np.random.Generator) -> list[int]:
     return [number]
 
 
-@attack("quorum on another job's receipt", Reason.WRONG_RECEIPT)
+@attack("quorum on another job's receipt", Reason.OUTPUT_MISMATCH)
 def _quorum_replay(world: World, rng: np.random.Generator) -> list[int]:
-    license = world.license(OutputPolicy(verify="quorum", quorum=2, max_rank=4))
+    license = world.license(_lax(verify="both", quorum=2))
     number = simple(world, rng, license=license)
     forge(world, number, honest_output(world, number).output, job=number + int(rng.integers(1, 99)))
     return [number]
 
 
-@attack("quorum on a root that is not the output's", Reason.WRONG_RECEIPT)
+@attack("quorum on a root that is not the output's", Reason.OUTPUT_MISMATCH)
 def _quorum_root(world: World, rng: np.random.Generator) -> list[int]:
-    license = world.license(OutputPolicy(verify="quorum", quorum=2, max_rank=4))
+    license = world.license(_lax(verify="both", quorum=2))
     number = simple(world, rng, license=license)
     forge(world, number, honest_output(world, number).output, output_root=f"{int(rng.integers(9))}" * 64)
     return [number]

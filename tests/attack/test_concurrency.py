@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
+from app.custodian.agent import FIRST_RETRY, LONGEST_RETRY
+from app.protocol.bits import noisy_micro_bits
 from app.protocol.errors import TryAgain
 from app.protocol.market import JobState
-from app.protocol.receipt import OutputPolicy
 from tests.attack.stage import independent
-from tests.custodian.world import World, linear_circuit
+from tests.custodian.world import OPEN_POLICY, World, linear_circuit
 
 
 def test_fifty_releases_at_once_never_overdraw(tmp_path: Path) -> None:
-    """Fifty noisy jobs on a budget for five, all at once: five are released, and five epsilons are charged."""
+    """Fifty noisy jobs on bits for five, all at once: five are released, and five are charged."""
     world = World(tmp_path)
-    policy = OutputPolicy(max_rank=4, epsilon_micro_per_job=200_000, epsilon_micro_budget=1_000_000)
+    cost = noisy_micro_bits(200_000)
+    bits = {"epsilon_micro_per_job": 200_000, "micro_bits_per_license": 5 * cost, "micro_bits_per_person": 5 * cost}
+    policy = OPEN_POLICY.model_copy(update=bits)
     license, weights = world.license(policy), independent(np.random.default_rng(1))[0]
     jobs = [world.job(linear_circuit([weights], [bias]), license=license) for bias in range(50)]
     agent = world.agent()
+
+    def take(job: int) -> None:
+        with contextlib.suppress(TryAgain):
+            agent.process(job)
+
     with ThreadPoolExecutor(50) as pool:
-        list(pool.map(agent.process, jobs))
+        list(pool.map(take, jobs))
+    for _ in range(3):  # who lost a race with others' decisions is done later
+        world.time += LONGEST_RETRY
+        agent.step()
     states = [world.chain.job(job).state for job in jobs]
     assert states.count(JobState.SETTLED) == 5
     assert states.count(JobState.REFUSED) == 45
-    assert sum(entry.micro_epsilon for entry in world.ledger.history(1)) == 1_000_000
+    assert sum(entry.micro_bits for entry in world.ledger.history(1)) == 5 * cost
 
 
 def test_two_agents_release_each_job_once(tmp_path: Path) -> None:
@@ -38,10 +50,9 @@ def test_two_agents_release_each_job_once(tmp_path: Path) -> None:
 
     def insist(which: int, job: int) -> None:
         for _ in range(50):
-            try:
+            with contextlib.suppress(TryAgain):
                 agents[which].process(job)
-            except TryAgain:
-                continue
+            world.time += FIRST_RETRY << 10
             if world.chain.job(job).state is JobState.SETTLED:
                 return
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.custodian.agent import LONGEST_RETRY
 from app.custodian.evidence import Evidence, Limits, gather, verified_output
 from app.custodian.vault import keep, recall
 from app.protocol.documents import sha256
@@ -45,7 +46,7 @@ class LyingBlocks:
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     """A job that is verified both ways, so that every envelope is read."""
-    policy = OutputPolicy(max_rank=4, verify="both", score_step=3)
+    policy = OutputPolicy(max_rank=4, verify="both", levels=3)
     world = World(tmp_path)
     world.job(linear_circuit([SPREAD]), license=world.license(policy))
     return world
@@ -71,7 +72,7 @@ def verify(world: World, store: ContentStore) -> object:
     )  # fmt: skip
     if not isinstance(found, Evidence):
         return found
-    return verified_output(found, store, world.execute)
+    return verified_output(found, store, world.execute, lambda done, total: None)
 
 
 @pytest.mark.parametrize("name", ["manifest", "policy", "circuit", "receipt"])
@@ -97,10 +98,12 @@ def test_flipped_envelopes_stop_the_agent(world: World) -> None:
     world.store = ContentStore(blocks)  # type: ignore[assignment]
     for cid in envelopes(world).values():
         blocks.victim, blocks.bit = cid, 100
+        world.time += LONGEST_RETRY
         assert [outcome.what for outcome in world.agent().step()] == ["failed"]
     assert world.chain.transactions == []
     assert world.ledger.decryptions(1, 1) == 0
     world.store = honest
+    world.time += LONGEST_RETRY
     assert [outcome.what for outcome in world.agent().step()] == ["done"]
 
 

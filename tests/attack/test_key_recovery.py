@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,25 +10,32 @@ import pytest
 
 from app.custodian.opening import open_output
 from app.execution.execute import Execution
+from app.execution.facts import JobFacts
+from app.protocol.documents import sha256
 from app.protocol.market import JobState
 from app.protocol.merkle import root as merkle_root
-from app.protocol.receipt import OutputPolicy
+from app.protocol.receipt import Receipt
+from app.protocol.seams import Progress
+from app.storage.cid import digest_to_cid
 from app.storage.content import file_cid
+from fhe.circuit import Circuit, Lookup
+from fhe.circuit_form import encode
 from fhe.engine.output import Output, round_words
 from fhe.profiles import insecure_test_profile
-from tests.custodian.world import World, tree_circuit
+from tests.custodian.world import OPEN_POLICY, World, tree_circuit
 
 PROFILE = insecure_test_profile()
 TABLE = [0, 900, 130, 720, 410, 40, 655, 1010]
 BITS = [(0, 3), (1, 2), (2, 5)]
 ROWS = 40
+RAW = OPEN_POLICY.model_copy(update={"min_group": 2})
 
 
 @pytest.fixture
 def world(tmp_path: Path, request: pytest.FixtureRequest) -> World:
     """A table with bits and an evaluation key, in a tiny profile: the attack is the same in every one."""
     seed = getattr(request, "param", 0)
-    return World(tmp_path, seed, policy=OutputPolicy(max_rank=4, min_group=2), insecure=PROFILE)
+    return World(tmp_path, seed, policy=RAW, insecure=PROFILE)
 
 
 def crafted(honest: Output) -> Output:
@@ -61,15 +69,22 @@ def recovered(values: np.ndarray) -> np.ndarray:
     return bits
 
 
+def refused(world: World, number: int) -> None:
+    """The custodian contests the result; when others agree on it too, it is refused, and no key is used."""
+    agent = world.agent()
+    assert agent.process(number).what == "contested"
+    world.chain.jobs[number] = replace(world.chain.jobs[number], state=JobState.COMPUTED)
+    assert agent.process(number).detail == "output-mismatch"
+    assert world.chain.job(number).state is JobState.REFUSED
+    assert world.ledger.decryptions(1, 1) == 0
+
+
 @pytest.mark.parametrize("world", range(5), indirect=True)
 def test_crafted_masks_are_not_decrypted(world: World) -> None:
     """The custodian refuses crafted ciphertexts; decrypted without its check, the same bytes give the whole key."""
     number = world.job(tree_circuit(BITS, TABLE, PROFILE), rows=ROWS)
     output = forged(world, number)
-    outcome = world.agent().process(number)
-    assert outcome.detail == "output-mismatch", outcome
-    assert world.chain.job(number).state is JobState.REFUSED
-    assert world.ledger.decryptions(1, 1) == 0
+    refused(world, number)
 
     values = open_output(world.secret, world.facts(number), world.store, output, threads=1)
     assert np.array_equal(recovered(values), world.secret.glwe)
@@ -81,14 +96,69 @@ def test_a_custodian_without_the_check_would_release_the_key(world: World) -> No
     output = forged(world, number)
     receipt = world.chain.job(number).receipt
 
-    def believing(facts: object) -> Execution:
-        from app.protocol.receipt import Receipt
-        from app.storage.cid import digest_to_cid
-
+    def believing(facts: object, progress: object) -> Execution:
         return Execution(Receipt.from_bytes(world.store.read(digest_to_cid(receipt), limit=1 << 20)), output)
 
     world.agent(execute=believing).process(number)
     assert np.array_equal(recovered(world.opened(number).values), world.secret.glwe)
+
+
+FAST = insecure_test_profile(lwe_dimension=4)  # a hundred thousand bootstraps in seconds
+
+
+def big_circuit(lookups: int) -> Circuit:
+    """The tree of these tests, and many more lookups that nothing reads."""
+    small = tree_circuit(BITS, TABLE, FAST)
+    linear, lookup, last = small.layers
+    assert isinstance(lookup, Lookup)
+    many = Lookup(lookup.width_out, np.zeros(lookups, np.int64), np.repeat(lookup.tables, lookups, axis=0))
+    return replace(small, layers=(linear, many, last))
+
+
+@pytest.mark.parametrize("verify", ["self", "both"])
+def test_a_big_circuit_does_not_choose_the_weaker_check(tmp_path: Path, verify: str) -> None:
+    """Ordering more work than was once recomputed, 100,000 bootstraps, gives 0 of 256 key bits: it is recomputed."""
+    world = World(tmp_path, policy=RAW, insecure=FAST)
+    lookups = 2501 if verify == "self" else 50  # the size decides nothing any more, so once is enough
+    license = world.license(RAW.model_copy(update={"verify": verify}))
+    number = world.job(tree_circuit(BITS, TABLE, FAST), rows=ROWS, license=license)
+    world.store.put(data := encode(big_circuit(lookups)))
+    world.chain.jobs[number] = replace(world.chain.jobs[number], circuit=sha256(data))
+    honest = Receipt.from_bytes(world.store.read(digest_to_cid(world.chain.job(number).receipt), limit=1 << 20))
+    output = crafted(Output.from_bytes(world.store.read(honest.output, limit=1 << 20))).to_bytes()
+    said = {"circuit": sha256(data), "output": file_cid(output), "output_root": merkle_root(output)}
+    world.agree(number, honest.model_copy(update=said), output)
+    work: list[int] = []
+
+    def execute(facts: JobFacts, progress: Progress) -> Execution:
+        return world.execute(facts, lambda done, total: work.append(total))
+
+    agent = world.agent(execute=execute)
+    assert agent.process(number).what == "contested"
+    assert work[-1] == lookups * ROWS
+    assert len(work) > 1  # in blocks
+    assert world.ledger.decryptions(1, 1) == 0
+    values = open_output(world.secret, world.facts(number), world.store, output, threads=1)
+    assert np.array_equal(recovered(values), world.secret.glwe)  # what a custodian that believed it would give away
+
+
+def test_more_work_than_the_owner_recomputes_is_refused_unseen(world: World) -> None:
+    """One bootstrap above the policy's bound is refused before anything is recomputed; the bound itself is served."""
+    circuit = tree_circuit(BITS, TABLE, PROFILE)
+    least, enough = (
+        world.job(circuit, rows=ROWS, license=world.license(RAW.model_copy(update={"max_bootstraps": bound})))
+        for bound in (ROWS - 1, ROWS)
+    )
+    executed: list[int] = []
+
+    def execute(facts: JobFacts, progress: Progress) -> Execution:
+        executed.append(facts.job.id)
+        return world.execute(facts)
+
+    outcomes = world.agent(execute=execute).step()
+    assert [each.what for each in outcomes] == ["refused", "done"]
+    assert executed == [enough]
+    assert world.chain.job(least).reason == "too-much-work"
 
 
 def test_honest_lookups_go_through(world: World) -> None:
@@ -105,11 +175,10 @@ def test_honest_lookups_go_through(world: World) -> None:
 def test_tree_that_singles_out_rows(world: World, seed: int) -> None:
     """Lookups that answer alike for nearly every row, or that rest on one column, are refused."""
     rng = np.random.default_rng(seed)
-    world.license(OutputPolicy(max_rank=4, min_group=20))
     rare = [0, 0, 0, 0, 0, 0, 0, int(rng.integers(1, 1000))]
     columns = rng.permutation(8)[:3]
     narrow = tree_circuit([(int(c), 6) for c in columns], rare, PROFILE)
-    single = world.job(narrow, rows=ROWS, license=world.license(OutputPolicy(max_rank=4, min_group=20)))
+    single = world.job(narrow, rows=ROWS, license=world.license(RAW.model_copy(update={"min_group": 20})))
     copies = tree_circuit([(int(columns[0]), edge) for edge in (1, 3, 5)], [0, 0, 0, 0, 1, 0, 2, 3], PROFILE)
     copied = world.job(copies, rows=ROWS)
     honest = world.job(tree_circuit(BITS, TABLE, PROFILE), first=40, rows=20)

@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.protocol.receipt import OutputPolicy
 from fhe.circuit import Circuit
-from tests.custodian.world import World, linear_circuit
+from tests.custodian.world import OPEN_POLICY, World, linear_circuit
 
 ROUNDS = 40
 SIGNIFICANT = 5.5  # standard deviations: one false alarm in twenty million, were times independent
@@ -27,7 +26,7 @@ class Twin:
 
     def __init__(self, folder: Path, codes: np.ndarray) -> None:
         folder.mkdir()
-        self.world = World(folder, 1, policy=OutputPolicy(max_rank=4, max_concentration=0.999), codes=codes)
+        self.world = World(folder, 1, policy=OPEN_POLICY.model_copy(update={"max_concentration": 0.999}), codes=codes)
         self.trace: list[str] = []
         self.opened = 0
         read = self.world.store.read

@@ -16,6 +16,7 @@ from app.execution.facts import JobFacts
 from app.protocol.errors import Reverted
 from app.protocol.market import Approval, DatasetRecord, Job, JobState, License
 from app.protocol.market import Execution as Part
+from app.protocol.seams import Progress
 from app.storage.folder import BlockStore
 from tests.custodian.world import PlainKeys, SimulatedChain, World, random_keys
 
@@ -55,9 +56,15 @@ class FileChain(SimulatedChain):
                 job = replace(job, **changes | {"state": JobState(changes["state"])})
         return job
 
-    def _close(self, what: str, number: int, **changes: object) -> str:
+    def _decided(self, dataset: int) -> list[tuple[int, int, str, bool]]:
+        found = [(entry["job"], entry["changes"], entry["what"] == "release") for entry in self.entries()]
+        return [(dataset, job, changes["decision"], released) for job, changes, released in found]  # type: ignore[index,misc]
+
+    def _close(self, what: str, number: int, head: str, **changes: object) -> str:
         with self._log.open("a") as log:
             fcntl.flock(log, fcntl.LOCK_EX)
+            if self.decision_head(1) != head:
+                raise Reverted("Another decision came first.", reason="StaleHead")
             if self.job(number).state is not JobState.COMPUTED:
                 raise Reverted(f"Job {number} is over.", reason="WrongState")
             log.write(json.dumps({"what": what, "job": number, "changes": changes}) + "\n")
@@ -70,8 +77,8 @@ def reopened_agent(folder: Path, seed: int, witness: Witness) -> CustodianAgent:
     """A custodian in a process of its own, on what a world left in a folder; leases are over at once."""
     chain, store = FileChain(folder), BlockStore(folder / "store")
 
-    def run(facts: JobFacts) -> Execution:
-        return execute(facts, store, threads=1)
+    def run(facts: JobFacts, progress: Progress) -> Execution:
+        return execute(facts, store, threads=1, progress=progress)
 
     ledger = Ledger(folder / "ledger.sqlite", f"{chain.chain_id}:{chain.address}", lambda: 1_000, lease=0)
     keys = PlainKeys(random_keys(seed))

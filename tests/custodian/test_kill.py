@@ -11,17 +11,17 @@ from pathlib import Path
 import numpy as np
 
 from app.custodian.ledger import State
+from app.protocol.bits import noisy_micro_bits
 from app.protocol.documents import sha256
 from app.protocol.market import JobState
-from app.protocol.receipt import OutputPolicy
 from tests.custodian.filechain import FileChain, reopen
-from tests.custodian.world import World, linear_circuit
+from tests.custodian.world import OPEN_POLICY, World, linear_circuit
 
 RELEASE = (
-    "claim", "gather", "reserve", "verify", "count", "decrypt", "seal", "keep", "send", "store result",
-    "store document", "store decision", "release", "record",
+    "claim", "gather", "follow", "reserve", "verify", "count", "decrypt", "seal", "keep", "decide", "send",
+    "store document", "store decision", "release", "store result", "record",
 )  # fmt: skip
-REFUSAL = ("decide", "store refusal", "refuse", "record refusal")
+REFUSAL = ("refuse with reason", "store refusal", "refuse", "record refusal")
 SPREAD = [17, -4, 9, 30, 2, 8, -11, 5]
 SEED = 4
 
@@ -38,11 +38,12 @@ def follow(folder: Path, plan: list[tuple[int, str]]) -> list[list[int]]:
 
 
 def test_killed_anywhere(tmp_path: Path) -> None:
-    """A custodian killed at each of eighteen points goes on to exactly one release or refusal of each job."""
+    """A custodian killed at each of twenty points goes on to exactly one release or refusal of each job."""
     world = World(tmp_path, SEED)
-    scores, noisy = OutputPolicy(max_rank=2), OutputPolicy(
-        max_rank=2, epsilon_micro_per_job=1_000_000, epsilon_micro_budget=1_000_000 * len(RELEASE[2:])
-    )  # fmt: skip
+    scores, cost = OPEN_POLICY.model_copy(update={"max_rank": 2}), noisy_micro_bits(1_000_000)
+    noisy = scores.model_copy(
+        update={"epsilon_micro_per_job": 1_000_000, "micro_bits_per_license": cost * len(RELEASE[2:])}
+    )
     exact, budget = world.license(scores), world.license(noisy)
     plain = {step: world.job(linear_circuit([SPREAD], [n]), license=exact) for n, step in enumerate(RELEASE)}
     charged = {
@@ -67,8 +68,8 @@ def test_killed_anywhere(tmp_path: Path) -> None:
         assert record.document is not None
         assert world.chain.job(job).sealed == sha256(record.document)
     assert all(world.chain.job(job).reason == "concentration" for job in refused.values())
-    spent = {entry.job: entry.micro_epsilon for entry in world.ledger.history(1) if entry.micro_epsilon}
-    assert spent == dict.fromkeys(charged.values(), 1_000_000)
+    spent = {entry.job: entry.micro_bits for entry in world.ledger.history(1) if entry.license == budget}
+    assert spent == dict.fromkeys(charged.values(), cost)
     assert world.chain.job(late).state is JobState.REFUSED
-    assert world.chain.job(late).reason == "privacy-budget"
+    assert world.chain.job(late).reason == "bits-license"
     assert world.ledger.decryptions(1, 1) == len(plain) + len(charged)

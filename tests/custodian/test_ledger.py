@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from app.custodian.ledger import Ledger, State
+from app.custodian.ledger import Claim, Learned, Ledger, State
+from app.custodian.ledger_file import put_aside
+from app.custodian.rows import AFTER_SEAL
 from app.protocol.errors import BadDocument, TryAgain
 from app.protocol.forms import AFFINE, form
 from app.protocol.leak import Released
@@ -41,7 +44,12 @@ def ledger(tmp_path: Path, clock: Time) -> Ledger:
     return Ledger(tmp_path / "ledger.sqlite", "1:0x1", clock)
 
 
-ENTRY = Released(1, 0, 10, "score", (form({("age", AFFINE): 1 << 70, ("bins", 3): -2}),), ("c:y",), 7, "q" * 64)
+FORM = form({("age", AFFINE): 1 << 70, ("bins", 3): -2})
+ENTRY = Released(
+    job=1, license=3, version=2, first=0, end=10, kind="score", forms=(FORM,), opaque=("c:y",), micro_bits=7,
+    query="q" * 64,
+)  # fmt: skip
+SEALED = {"document": b"document", "ciphertext": b"cipher"}
 
 
 def grant(job: int = 1, **changes: object) -> Grant:
@@ -56,15 +64,21 @@ def test_whole_life(ledger: Ledger) -> None:
     assert ledger.reserve(claim, 5, lambda history, _: grant()) == grant()
     assert ledger.history(5) == [ENTRY]
     assert ledger.verified(claim, 5, 2, 10) is None
-    ledger.sealed(claim, document=b"document", ciphertext=b"cipher", decision=b"decision", answer=("q" * 64, b"answer"))
+    ledger.sealed(claim, **SEALED, answer=("q" * 64, b"answer"), repeatable=True)
+    assert ledger.kept_answer("q" * 64) is None  # it has not left
     record = ledger.record(1)
     assert record is not None
     assert (record.state, record.document, record.ciphertext) == (State.SEALED, b"document", b"cipher")
-    ledger.sending(claim)
+    ledger.sending(claim, b"decision")
+    assert ledger.history(5) == [ENTRY]
     ledger.done(claim, "0xtx")
     record = ledger.record(1)
     assert record is not None
-    assert (record.state, record.ciphertext, record.tx) == (State.DONE, None, "0xtx")
+    assert (record.state, record.ciphertext, record.tx) == (State.DONE, b"cipher", "0xtx")
+    ledger.tidy(record.changed + 1)
+    record = ledger.record(1)
+    assert record is not None
+    assert (record.ciphertext, record.decision) == (None, b"decision")
     assert ledger.history(5) == [replace(ENTRY, answered=True)]
     assert ledger.kept_answer("q" * 64) == b"answer"
     assert ledger.decryptions(5, 2) == 1
@@ -122,8 +136,8 @@ def test_states_cannot_be_skipped(ledger: Ledger) -> None:
     claim = ledger.claim(1, 5)
     assert claim is not None
     for early in (
-        lambda: ledger.sealed(claim, document=b"", ciphertext=b"", decision=b"", answer=None),
-        lambda: ledger.sending(claim),
+        lambda: ledger.sealed(claim, **SEALED, answer=None, repeatable=True),
+        lambda: ledger.sending(claim, b""),
         lambda: ledger.done(claim, ""),
         lambda: ledger.refused(claim, ""),
         lambda: ledger.verified(claim, 5, 1, 1),
@@ -132,20 +146,25 @@ def test_states_cannot_be_skipped(ledger: Ledger) -> None:
             early()
 
 
-def test_refusal_gives_back_and_release_does_not(ledger: Ledger) -> None:
-    """A refused or dropped job frees its reservation; a sealed one keeps its charge even when the chain closed it."""
-    for job, end in ((1, "refuse"), (2, "drop"), (3, "seal")):
+def test_only_what_left_stays_charged(ledger: Ledger) -> None:
+    """A refused or dropped job frees its reservation, also once it is sealed; one that the chain released does not."""
+    for job, end in ((1, "refuse"), (2, "drop"), (3, "seal"), (4, "release")):
         claim = ledger.claim(job, 5)
         assert claim is not None
         ledger.reserve(claim, 5, lambda history, _, job=job: grant(job))  # type: ignore[misc]
         if end == "refuse":
             ledger.refusing(claim, Reason.OUTPUT_MISMATCH, b"decision")
             continue
-        if end == "seal":
+        if end != "drop":
             ledger.verified(claim, 5, 1, 10)
-            ledger.sealed(claim, document=b"d", ciphertext=b"c", decision=b"e", answer=None)
+            ledger.sealed(claim, **SEALED, answer=("q" * 64, b"of job %d" % job), repeatable=True)
+        if end == "release":
+            ledger.sending(claim, b"decision")
+            ledger.done(claim, "0xtx")
+            continue
         ledger.drop(claim, "expired")
-    assert [entry.job for entry in ledger.history(5)] == [3]
+    assert [entry.job for entry in ledger.history(5)] == [4]
+    assert ledger.kept_answer("q" * 64) == b"of job 4"
 
 
 def test_reservation_survives_a_crash_once(ledger: Ledger, clock: Time) -> None:
@@ -168,15 +187,15 @@ def test_fifty_at_once_share_one_budget(ledger: Ledger) -> None:
         assert claim is not None
 
         def decide(history: list[Released], _: object) -> Reason | Grant:
-            spent = sum(entry.micro_epsilon for entry in history)
-            return grant(job) if spent + 7 <= 49 else Reason.PRIVACY_BUDGET
+            spent = sum(entry.micro_bits for entry in history)
+            return grant(job) if spent + 7 <= 49 else Reason.BITS_PERSON
 
         return isinstance(ledger.reserve(claim, 5, decide), Grant)
 
     with ThreadPoolExecutor(50) as pool:
         granted = list(pool.map(take, range(1, 51)))
     assert sum(granted) == 7
-    assert sum(entry.micro_epsilon for entry in ledger.history(5)) == 49
+    assert sum(entry.micro_bits for entry in ledger.history(5)) == 49
 
 
 def test_one_job_claimed_by_fifty(ledger: Ledger) -> None:
@@ -212,61 +231,109 @@ def test_a_held_job_is_noted_once_and_goes_on(ledger: Ledger) -> None:
     assert [record.held for record in ledger.records()] == [False]
 
 
-def test_only_the_owners_denial_refuses_what_is_sealed(ledger: Ledger) -> None:
-    """No other reason is taken after the seal; what was charged stays charged."""
+def test_what_is_sealed_is_refused_for_public_reasons_only(ledger: Ledger) -> None:
+    """No reason that could come from the data is taken after the seal; the owner's denial is, and nothing has left."""
     claim = ledger.claim(1, 5)
     assert claim is not None
     ledger.reserve(claim, 5, lambda history, _: grant())
     ledger.verified(claim, 5, 1, 10)
-    ledger.sealed(claim, document=b"document", ciphertext=b"cipher", decision=b"release", answer=None)
-    with pytest.raises(TryAgain):
-        ledger.refusing(claim, Reason.RANK_BUDGET, b"refusal")
+    ledger.sealed(claim, **SEALED, answer=None, repeatable=True)
+    for reason in set(Reason) - AFTER_SEAL:
+        with pytest.raises(TryAgain):
+            ledger.refusing(claim, reason, b"refusal")
     ledger.refusing(claim, Reason.NOT_APPROVED, b"refusal")
     assert [(each.state, each.decision) for each in ledger.records()] == [(State.REFUSING, b"refusal")]
-    assert len(ledger.history(5)) == 1
+    assert ledger.history(5) == []
 
 
-FIRST_VERSION = """
-CREATE TABLE jobs (
-    scope TEXT, job INTEGER, dataset INTEGER, state TEXT, fence INTEGER, leased_until INTEGER, approval TEXT,
-    changed INTEGER, reason TEXT, decision BLOB, document BLOB, ciphertext BLOB, tx TEXT, PRIMARY KEY (scope, job));
-CREATE TABLE entries (
-    scope TEXT, job INTEGER, dataset INTEGER, first INTEGER, past INTEGER, kind TEXT, forms TEXT, opaque TEXT,
-    micro_epsilon INTEGER, query TEXT, answered INTEGER, charged INTEGER, rank INTEGER, again INTEGER,
-    PRIMARY KEY (scope, job));
-CREATE INDEX entries_by_dataset ON entries (scope, dataset);
-CREATE TABLE answers (scope TEXT, query TEXT, answer BLOB, PRIMARY KEY (scope, query));
-CREATE TABLE samples (scope TEXT, name TEXT, outputs BLOB, PRIMARY KEY (scope, name));
-CREATE TABLE decryptions (scope TEXT, dataset INTEGER, epoch INTEGER, job INTEGER, PRIMARY KEY (scope, dataset, job));
-CREATE TABLE events (id INTEGER PRIMARY KEY, at INTEGER, scope TEXT, job INTEGER, what TEXT);
-INSERT INTO jobs VALUES ('1:0x1', 1, 5, 'done', 3, 9, '', 9, '', x'01', x'02', NULL, '0xaa');
-INSERT INTO jobs VALUES ('1:0x1', 2, 5, 'seen', 1, 0, 'pending', 9, '', NULL, NULL, NULL, '');
-INSERT INTO jobs VALUES ('1:0x1', 3, 5, 'seen', 1, 0, 'approved', 9, '', NULL, NULL, NULL, '');
-INSERT INTO entries VALUES ('1:0x1', 1, 5, 0, 10, 'score', '[]', '[]', 7, 'q', 0, 1, 1, 0);
-INSERT INTO decryptions VALUES ('1:0x1', 5, 1, 1);
-PRAGMA user_version = 1;
-"""
+def sealed_job(ledger: Ledger, job: int, **changes: object) -> Claim:
+    """A job that is ready to be sent."""
+    claim = ledger.claim(job, 5)
+    assert claim is not None
+    ledger.reserve(claim, 5, lambda history, _: grant(job, **changes))
+    ledger.verified(claim, 5, 1, 10)
+    ledger.sealed(claim, **SEALED, answer=(str(changes.get("query", "q" * 64)), b"answer"), repeatable=True)
+    return claim
 
 
-def test_a_ledger_of_the_first_version_is_brought_along(tmp_path: Path, clock: Time) -> None:
-    """Budgets, decryptions and states stay; its own words of the owner are void, since the chain's alone counts."""
+def test_a_decision_is_taken_on_what_the_chain_has(ledger: Ledger) -> None:
+    """Right before sending only released jobs count, never what is reserved, and the head is told with the verdict."""
+    sealed_job(ledger, 1)
+    claim = sealed_job(ledger, 2)
+    other = Released(9, 1, 1, 0, 10, "label", (), (), 5, "r" * 64)
+    ledger.learn(5, {9: "d" * 64}, [Learned(other, {"c:y": b"sample"}, 1)], "8" * 64)
+    seen: list[list[int]] = []
+
+    def decide(history: list[Released], kept: Callable[[str], bytes | None]) -> Grant:
+        seen.append([entry.job for entry in history])
+        assert kept("c:y") == b"sample"
+        return replace(grant(2), rank=3)
+
+    assert ledger.decide(claim, 5, decide) == (replace(grant(2), rank=3), "8" * 64)
+    assert seen == [[9]]
+    assert ledger.decide(claim, 5, lambda history, _: Reason.BITS_PERSON) == (Reason.BITS_PERSON, "8" * 64)
+    assert len(ledger.history(5)) == 3
+
+
+def test_what_was_answered_meanwhile_begins_anew(ledger: Ledger) -> None:
+    """A sealed job whose query got an answer from another one gives its reservation back and is decided again."""
+    first, second = sealed_job(ledger, 1), sealed_job(ledger, 2)
+    ledger.sending(first, b"decision")
+    ledger.done(first, "0xtx")
+    assert ledger.decide(second, 5, lambda history, _: replace(grant(2), again=True))[0] is None
+    record = ledger.record(2)
+    assert record is not None
+    assert (record.state, record.document, record.ciphertext) == (State.SEEN, None, None)
+    assert [entry.job for entry in ledger.history(5)] == [1]
+    assert ledger.kept_answer("q" * 64) == b"answer"
+
+
+def test_learning_charges_once_and_counts_decryptions(ledger: Ledger) -> None:
+    """A release learned from the chain is charged, counted as a decryption, and not changed by hearing of it again."""
+    one = Learned(replace(ENTRY, job=7, answered=True), {}, epoch=2)
+    for _ in range(2):
+        ledger.learn(5, {7: "d" * 64}, [one], "1" * 64)
+    assert ledger.history(5) == [replace(ENTRY, job=7, answered=True)]
+    assert (ledger.head(5), ledger.head(6)) == ("1" * 64, "0" * 64)
+    assert ledger.decryptions(5, 2) == 1
+    assert ledger.knows(7, "d" * 64)
+    assert not ledger.knows(8, "d" * 64)
+    assert ledger.charged_to(3) == ledger.history(5)
+    assert [(each.job, each.state) for each in ledger.records()] == [(7, State.DONE)]
+
+
+def test_a_job_that_failed_waits_for_its_next_try(ledger: Ledger, clock: Time) -> None:
+    """Attempts are counted until one goes through; until its next try nobody can claim the job."""
+    for attempt, pause in ((1, 5), (2, 10)):
+        claim = ledger.claim(1, 5)
+        assert claim is not None
+        ledger.failed(claim, "MemoryError", clock.now + pause)
+        record = ledger.record(1)
+        assert record is not None
+        assert (record.attempts, record.error) == (attempt, "MemoryError")
+        clock.now += pause - 1
+        assert ledger.claim(1, 5) is None
+        clock.now += 1
+    assert [what for _, what in ledger.events(1)] == ["seen", "failed: MemoryError"]
+    claim = ledger.claim(1, 5)
+    assert claim is not None
+    ledger.reserve(claim, 5, lambda history, _: grant())
+    record = ledger.record(1)
+    assert record is not None
+    assert (record.attempts, record.error) == (0, "")
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_ledger_that_did_not_count_bits_is_refused(tmp_path: Path, clock: Time, version: int) -> None:
+    """Its charges mean something else; the next step is to make it anew from the chain, beside the old file."""
     path = tmp_path / "ledger.sqlite"
     with closing(sqlite3.connect(path)) as db:
-        db.executescript(FIRST_VERSION)
-    for _ in range(2):  # and again, as what it is now
-        ledger = Ledger(path, "1:0x1", clock)
-        assert [(each.job, each.state, each.held) for each in ledger.records()] == [
-            (1, State.DONE, False), (2, State.SEEN, True), (3, State.SEEN, False),
-        ]  # fmt: skip
-        done = ledger.record(1)
-        assert done is not None
-        assert (done.decision, done.document, done.tx) == (b"\1", b"\2", "0xaa")
-        assert [each.micro_epsilon for each in ledger.history(5)] == [7]
-        assert ledger.decryptions(5, 1) == 1
-    claim = ledger.claim(3, 5)
-    assert claim is not None
-    assert claim.fence == 2
-    ledger.hold(claim)
+        db.execute(f"PRAGMA user_version = {version}")
+    with pytest.raises(BadDocument, match="darkroom custodian rebuild"):
+        Ledger(path, "1:0x1", clock)
+    assert put_aside(path, "old") == tmp_path / "ledger.sqlite.old"
+    assert Ledger(path, "1:0x1", clock).records() == []
+    assert put_aside(tmp_path / "none", "old") is None
 
 
 def test_scopes_are_apart(ledger: Ledger, tmp_path: Path, clock: Time) -> None:

@@ -10,13 +10,18 @@ import numpy as np
 import pytest
 
 from app.auditor.audit import Auditor
+from app.auditor.budget import audit_budget
+from app.auditor.charge import charge, place
 from app.auditor.report import Check, Status
 from app.auditor.word import owners_word
 from app.chain.account import digest_signer
 from app.chain.desk import Event
 from app.chain.embedded import EmbeddedChain
 from app.custodian.agent import CustodianAgent
-from app.custodian.market_chain import MarketChain
+from app.custodian.follow import Follower
+from app.custodian.ledger import Ledger
+from app.custodian.market_chain import LOOK_AGAIN, MarketChain
+from app.custodian.settling import settle_licenses
 from app.execution.execute import execute
 from app.execution.facts import gather
 from app.protocol.documents import sha256
@@ -26,8 +31,9 @@ from app.protocol.receipt import Decision, OutputPolicy
 from app.storage.cid import digest_to_cid
 from fhe.circuit import Circuit
 from fhe.circuit_form import encode
-from tests.chain.scenario import BITS, DOLLAR, HOUR, Stage, open_market, set_stage
-from tests.custodian.world import BUYER_PUBLIC, World, linear_circuit
+from fhe.profiles import find
+from tests.chain.scenario import DOLLAR, HOUR, MICRO, Stage, open_market, set_stage
+from tests.custodian.world import BUYER_PUBLIC, OPEN_POLICY, World, linear_circuit
 
 SPREAD = [17, -4, 9, 30, 2, 8, -11, 5]
 
@@ -43,13 +49,19 @@ class Scene:
 
     def ask_the_owner(self) -> None:
         """From now on, jobs run under a license whose policy leaves each release to the owner."""
-        market, policy = self.stage.market, OutputPolicy(approval="manual", max_rank=4)
+        self.license = self.sell(OPEN_POLICY.model_copy(update={"approval": "manual"}), price_license=0)
+
+    def sell(self, policy: OutputPolicy, **terms: int) -> int:
+        """Offer licenses under a policy and buy one; its number."""
         self.world.store.put(policy.to_bytes())
-        offer = market.create_offer(
-            self.stage.owner, self.stage.dataset, price_license=0, price_job=DOLLAR, price_row=1, max_jobs=9,
-            max_rows=1000, duration=24 * HOUR, policy=policy.digest, **BITS,
-        )  # fmt: skip
-        self.license = market.buy_license(self.stage.buyer, offer.value).value
+        usual = {
+            "price_license": DOLLAR, "price_job": DOLLAR, "price_row": 1, "max_jobs": 9, "max_rows": 1000,
+            "duration": 24 * HOUR, "micro_bits": min(policy.micro_bits_per_license, 100 * MICRO), "licenses": 1,
+        }  # fmt: skip
+        offer = self.stage.market.create_offer(
+            self.stage.owner, self.stage.dataset, policy=policy.digest, **(usual | terms)
+        )
+        return self.stage.market.buy_license(self.stage.buyer, offer.value).value
 
     def audited(self, job: int) -> Check | None:
         """What an auditor says of the owner's word."""
@@ -66,39 +78,43 @@ class Scene:
         digest = sha256(data := encode(circuit))
         world.store.put(data)
         sent = market.open_job(self.stage.buyer, self.license, circuit=digest, max_fee=6000, **order)  # type: ignore[arg-type]
-        job = sent.value
+        self.answer(sent.value, receipt)
+        return sent.value
+
+    def answer(self, job: int, receipt: str | None = None) -> None:
+        """Executors are drawn for a job and agree on its result, or on `receipt`."""
+        market, world = self.stage.market, self.world
         drawn = market.draw(self.stage.buyer, job).value
         done = execute(gather(market, world.store, job), world.store, threads=1)
         world.store.put(done.receipt.to_bytes())
         world.store.put(done.output)
         self.stage.answer(job, drawn, receipt or done.receipt.digest)
         assert market.job(job).state is JobState.COMPUTED
-        return job
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    """Everything up to a license on a real dataset."""
+def scene(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Scene]:
+    """Everything up to a license on a real dataset, with two providers unless the test asks for more."""
     chain = EmbeddedChain(tmp_path / "chain.sqlite")
-    stage = set_stage(open_market(chain, tmp_path / "deployment.json"))
+    stage = set_stage(open_market(chain, tmp_path / "deployment.json"), providers=getattr(request, "param", 2))
     market, world = stage.market, World(tmp_path)
     record = world.chain.datasets[1, 1]
     market.new_version(
         stage.owner, stage.dataset, manifest=record.manifest, data_root=record.data_root, profile=record.profile,
         rows=record.rows,
     )  # fmt: skip
-    offer = market.create_offer(
-        stage.owner, stage.dataset, price_license=DOLLAR, price_job=DOLLAR, price_row=1, max_jobs=9, max_rows=1000,
-        duration=24 * HOUR, policy=world.manifest.policy.digest, **BITS,
-    )  # fmt: skip
-    license = market.buy_license(stage.buyer, offer.value).value
-    seam = MarketChain(market, stage.owner)
-    agent = CustodianAgent(
-        seam, world.store, lambda _: world.keys, world.ledger, stage.owner.sign_digest,
-        execute=lambda facts: execute(facts, world.store, threads=1), threads=1,
-    )  # fmt: skip
-    yield Scene(world, stage, license, agent)
+    scene = Scene(world, stage, 0, agent_of(stage, world, world.ledger))
+    scene.license = scene.sell(world.manifest.policy)
+    yield scene
     chain.close()
+
+
+def agent_of(stage: Stage, world: World, ledger: Ledger) -> CustodianAgent:
+    """The custodian of the stage's dataset, on some ledger."""
+    return CustodianAgent(
+        MarketChain(stage.market, stage.owner), world.store, lambda _: world.keys, ledger, stage.owner.sign_digest,
+        execute=lambda facts, _: execute(facts, world.store, threads=1), threads=1,
+    )  # fmt: skip
 
 
 def test_release_on_the_contracts(scene: Scene) -> None:
@@ -120,15 +136,71 @@ def test_release_on_the_contracts(scene: Scene) -> None:
     assert np.array_equal(scene.world.opened(job).values, scene.world.clear(job))
 
 
+@pytest.mark.parametrize("scene", [5], indirect=True)
 def test_refusals_on_the_contracts(scene: Scene) -> None:
-    """A forbidden circuit and a forged receipt end as REFUSED with the reason that the buyer reads on chain."""
+    """A forbidden circuit and a forged receipt end as REFUSED with the reason that the buyer reads on chain.
+
+    The forged one is contested first: it is refused when three others agree on it as well.
+    """
     identity = scene.compute(linear_circuit([[7]]))
     forged = scene.compute(linear_circuit([SPREAD]), receipt="ab" * 32)
-    scene.agent.step()
     market = scene.stage.market
+    assert {each.job: each.what for each in scene.agent.step()} == {identity: "refused", forged: "contested"}
+    assert market.job(forged).state is JobState.DISPUTED
+    assert [each.what for each in scene.agent.step()] == ["waiting"]
+    scene.answer(forged, "ab" * 32)
+    scene.agent.step()
     assert (market.job(identity).state, market.job(identity).reason) == (JobState.REFUSED, "concentration")
     assert (market.job(forged).state, market.job(forged).reason) == (JobState.REFUSED, "output-mismatch")
     assert scene.world.ledger.decryptions(scene.stage.dataset, 1) == 0
+
+
+@pytest.mark.parametrize("scene", [5], indirect=True)
+def test_a_contested_result_that_falls_is_released_on_the_contracts(scene: Scene) -> None:
+    """Three others find the true result, the custodian releases it, and the two liars lose their stakes for it."""
+    market = scene.stage.market
+    job = scene.compute(linear_circuit([SPREAD]), receipt="ab" * 32)
+    liars = {each.provider: market.provider(each.provider).bond for each in market.job(job).executions}
+    assert [each.what for each in scene.agent.step()] == ["contested"]
+    scene.answer(job)
+    assert [each.what for each in scene.agent.step()] == ["done"]
+    assert market.job(job).state is JobState.SETTLED
+    assert all(market.provider(liar).bond < bond for liar, bond in liars.items())
+
+
+def test_a_second_ledger_charges_what_the_first_released_on_the_contracts(scene: Scene) -> None:
+    """Each follows the other's decisions before it decides; what the bits of the license do not allow is refused."""
+    market = scene.stage.market
+    scene.license = scene.sell(OutputPolicy(max_rank=4, micro_bits_per_license=2 * MICRO), licenses=1)
+    agents = [scene.agent, agent_of(scene.stage, scene.world, scene.world.new_ledger("second.sqlite"))]
+    jobs = [scene.compute(linear_circuit([SPREAD], at=at)) for at in range(3)]
+    assert [agents[number % 2].process(job).what for number, job in enumerate(jobs)] == ["done", "done", "refused"]
+    assert market.job(jobs[2]).reason == "bits-license"
+    heads = [each.head for each in market.decisions(scene.stage.dataset)]
+    assert len(set(heads)) == 3
+    assert heads[-1] == market.decision_head(scene.stage.dataset)
+    assert [agent.follow(scene.stage.dataset) for agent in agents] == [0, 0]  # all is known, and the refusal is seen
+    assert [agent.ledger.head(scene.stage.dataset) for agent in agents] == [heads[2]] * 2
+
+
+def test_licenses_are_settled_on_the_contracts(scene: Scene) -> None:
+    """A revoked license gives back what it did not use, when no job of it can run any more; others stay."""
+    market, dataset = scene.stage.market, scene.stage.dataset
+    scene.license = scene.sell(OutputPolicy(max_rank=4))
+    job = scene.compute(linear_circuit([SPREAD], at=0))
+    assert scene.agent.process(job).what == "done"
+    reserved = market.budget(dataset).reserved
+    market.revoke_license(scene.stage.owner, scene.license)
+    seam = MarketChain(market, scene.stage.owner)
+    follower = Follower(seam, scene.world.store, scene.world.ledger, find)
+    assert settle_licenses(seam, scene.world.ledger, follower) == []  # a job of it might run, for all the chain knows
+    assert settle_licenses(seam, scene.world.ledger, follower) == []
+    node = market.node
+    assert isinstance(node, EmbeddedChain)
+    node.advance(market.longest_life() + 2 * LOOK_AGAIN)
+    assert scene.license in settle_licenses(seam, scene.world.ledger, follower)
+    assert market.license(scene.license).settled
+    assert reserved - market.budget(dataset).reserved >= 7 * MICRO
 
 
 def test_the_owners_word_decides_on_the_contracts(scene: Scene) -> None:
@@ -173,6 +245,48 @@ def test_a_release_without_the_owners_yes_is_found(scene: Scene) -> None:
     (line,) = [check for check in report.checks if check.claim == "the release keeps to the owner's word"]
     assert (line.status, line.detail) == (Status.WRONG, "released without the owner's approval")
     assert not report.confirmed
+
+
+CHARGE = "what it says that it costs follows from public records"
+PLACE = "the decision stands in the chain of its dataset's decisions"
+
+
+def test_an_audit_works_the_charge_out_again(scene: Scene) -> None:
+    """Bits, rank, query and repetition of each decision are confirmed, and its place among the dataset's decisions."""
+    scene.license = scene.sell(OutputPolicy(max_rank=4))
+    circuits = [linear_circuit([SPREAD], at=0), linear_circuit([SPREAD], at=0), linear_circuit([[7]])]
+    jobs = [scene.compute(circuit) for circuit in reversed(circuits)]
+    for job in (jobs[2], jobs[1], jobs[0]):  # not in the order of their numbers
+        scene.agent.process(job)
+    auditor = Auditor(scene.stage.market, scene.world.store)
+    found = [{check.claim: check for check in auditor.audit(job).checks} for job in jobs]
+    assert {checks[claim].status for checks in found for claim in (CHARGE, PLACE)} == {Status.CONFIRMED}
+    assert [checks[CHARGE].detail.split(";")[0] for checks in found] == [
+        "a refusal gives nothing away", "an answer that was given before", "1 bits about each person, rank 1",
+    ]  # fmt: skip
+    assert [checks[PLACE].detail for checks in found] == [f"number {n} of 3 on dataset 1" for n in (3, 2, 1)]
+    report = audit_budget(scene.stage.market, scene.world.store, scene.stage.dataset)
+    assert report.confirmed
+    assert report.spent == MICRO
+
+
+def test_an_audit_finds_a_decision_that_says_less_than_it_costs(scene: Scene) -> None:
+    """Each field that follows from public records is compared; a custodian's signature does not help it."""
+    market, store = scene.stage.market, scene.world.store
+    scene.license = scene.sell(OutputPolicy(max_rank=4))
+    job = scene.compute(linear_circuit([SPREAD], at=0))
+    scene.agent.process(job)
+    facts, policy = gather(market, store, job), OutputPolicy(max_rank=4)
+    true = Decision.from_bytes(store.read(digest_to_cid(facts.job.decision), limit=1 << 20))
+    assert charge(market, store, facts, policy, true)[0] is Status.CONFIRMED
+    lies: list[dict[str, object]] = [
+        {"micro_bits": 0}, {"rank": 0}, {"query": "5" * 64}, {"released": "score"}, {"verified_by": "both"},
+        {"again": True, "micro_bits": 0, "rank": 0},
+    ]  # fmt: skip
+    for lie in lies:
+        assert charge(market, store, facts, policy, true.model_copy(update=lie))[0] is Status.WRONG, lie
+    elsewhere = replace(facts.job, decision="5" * 64)
+    assert place(market, elsewhere)[0] is Status.WRONG
 
 
 def event(name: str, block: int) -> Event:

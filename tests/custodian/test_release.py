@@ -1,4 +1,4 @@
-"""What leaves: noise and its budget, aggregates, approval, kept answers, key epochs, and what explain foretells."""
+"""What leaves: noise and its cost, levels, aggregates, approval, kept answers, key epochs, what explain foretells."""
 
 from __future__ import annotations
 
@@ -8,27 +8,40 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.custodian.agent import CHORES_EVERY
 from app.custodian.evidence import Limits
 from app.custodian.explain import explain
 from app.custodian.ledger import State
 from app.custodian.noise import discrete_laplace
-from app.custodian.readout import noise_scale_milli, to_step
+from app.custodian.readout import noise_scale_milli, to_levels
 from app.custodian.rotation import Destroyed, retire
 from app.custodian.statement import statement
 from app.custodian.vault import Vault, harden
+from app.protocol.bits import in_words, micro_bits, noisy_micro_bits
 from app.protocol.errors import NotFound, TryAgain, WrongPassphrase
 from app.protocol.market import Approval, Job, JobState
 from app.protocol.reasons import Reason
 from app.protocol.receipt import OutputPolicy
 from app.storage.cid import digest_to_cid
+from app.storage.content import file_cid
 from fhe.circuit import Circuit
 from fhe.keyring import Keyring
 from fhe.leak import leak_of, space_of
 from fhe.profiles import REFERENCE, insecure_test_profile
-from tests.custodian.world import NAMES, PlainKeys, World, codebook, linear_circuit, random_keys, tree_circuit
+from tests.custodian.world import (
+    NAMES,
+    OPEN_POLICY,
+    PlainKeys,
+    World,
+    codebook,
+    linear_circuit,
+    random_keys,
+    tree_circuit,
+)
 
 SPREAD = [17, -4, 9, 30, 2, 8, -11, 5]
-NOISY = OutputPolicy(max_rank=4, epsilon_micro_per_job=500_000, epsilon_micro_budget=1_000_000)
+NOISY = OPEN_POLICY.model_copy(update={"epsilon_micro_per_job": 500_000})
+COST = noisy_micro_bits(500_000)
 
 
 def test_noise_has_the_stated_scale(tmp_path: Path) -> None:
@@ -55,7 +68,7 @@ def test_noisy_release_keeps_the_epsilon(tmp_path: Path) -> None:
 
 
 def test_equal_query_gets_the_equal_answer(tmp_path: Path) -> None:
-    """Another buyer's equal query is served the same noisy values, for no epsilon and no decryption."""
+    """Another buyer's equal query is served the same noisy values, for no bits and no decryption."""
     world = World(tmp_path)
     circuit = linear_circuit([SPREAD])
     first = world.job(circuit, license=world.license(NOISY))
@@ -65,7 +78,7 @@ def test_equal_query_gets_the_equal_answer(tmp_path: Path) -> None:
     assert [outcome.what for outcome in agent.step()] == ["done"] * 3
     assert np.array_equal(world.opened(first).values, world.opened(second).values)
     assert not np.array_equal(world.opened(first).values + 1, world.opened(other).values)
-    assert [entry.micro_epsilon for entry in world.ledger.history(1)] == [500_000, 0, 500_000]
+    assert [entry.micro_bits for entry in world.ledger.history(1)] == [COST, 0, COST]
     assert world.ledger.decryptions(1, 1) == 2
     kept = world.ledger.kept_answer(world.ledger.history(1)[0].query)
     assert kept is not None
@@ -81,36 +94,67 @@ def test_exact_answers_are_kept_up_to_a_size(tmp_path: Path) -> None:
         assert [outcome.what for outcome in agent.step()] == ["done", "done"]
         assert all(np.array_equal(world.opened(job).values, world.clear(job)) for job in jobs)
         assert world.ledger.decryptions(1, 1) == decryptions
+        first, second = world.ledger.history(1)  # without noise it is the same answer, decrypted again or not
+        assert (first.micro_bits > 0, second.micro_bits) == (True, 0)
 
 
-def test_noise_is_given_back_on_failure(tmp_path: Path) -> None:
-    """A job whose output is wrong gives its epsilon back, so that an honest one can take it."""
+def test_bits_are_given_back_on_failure(tmp_path: Path) -> None:
+    """A job whose output is wrong gives its bits back, so that an honest one can take them."""
     world = World(tmp_path)
-    policy = NOISY.model_copy(update={"epsilon_micro_budget": 500_000})
+    policy = NOISY.model_copy(update={"micro_bits_per_license": COST, "micro_bits_per_person": COST})
     bad = world.job(linear_circuit([SPREAD]), license=world.license(policy), receipt="a" * 64)
     agent = world.agent()
+    assert agent.process(bad).what == "contested"
+    assert world.ledger.history(1) == []
+    world.chain.jobs[bad] = replace(world.chain.jobs[bad], state=JobState.COMPUTED)  # they say the same
     assert agent.process(bad).detail == "output-mismatch"
     assert world.ledger.history(1) == []
     assert agent.process(world.job(linear_circuit([SPREAD]), license=world.license(policy))).what == "done"
     again = world.job(linear_circuit([SPREAD], [1]), license=world.license(policy))
-    assert agent.process(again).detail == "privacy-budget"
+    assert agent.process(again).detail == "bits-person"
+
+
+def test_a_wrong_result_is_contested_once(tmp_path: Path) -> None:
+    """Others are asked before anything is refused; their right result is released, and nobody is asked twice."""
+    world = World(tmp_path)
+    first, second = (world.job(linear_circuit([SPREAD], [bias]), receipt="a" * 64) for bias in range(2))
+    agent = world.agent()
+    assert [outcome.what for outcome in agent.step()] == ["contested", "contested"]
+    assert world.chain.contested == [first, second]
+    assert [outcome.what for outcome in agent.step()] == ["waiting", "waiting"]
+    world.compute(first)
+    world.chain.jobs[second] = replace(world.chain.jobs[second], state=JobState.COMPUTED)
+    assert [(each.what, each.detail) for each in agent.step()][1] == ("refused", "output-mismatch")
+    assert np.array_equal(world.opened(first).values, world.clear(first))
+    assert world.chain.contested == [first, second]
+    # a ledger that does not know that it asked already is told so by the contract
+    third = world.job(linear_circuit([SPREAD], [2]), receipt="a" * 64)
+    world.chain.contested.append(third)
+    assert world.agent(world.new_ledger("other.sqlite")).process(third).detail == "output-mismatch"
 
 
 def test_aggregates_are_sums_of_the_group(tmp_path: Path) -> None:
-    """An aggregate policy releases one rounded sum an output, and its group."""
+    """An aggregate policy releases one noisy sum an output, and its group; noise that hardly shows is dear."""
     world = World(tmp_path)
-    policy = OutputPolicy(release="aggregate", min_group=20, max_rank=4, score_step=10)
+    epsilon = 1_000_000_000
+    policy = OutputPolicy(
+        release="aggregate", min_group=20, max_rank=4, epsilon_micro_per_job=epsilon, micro_bits_per_license=2 * 10**9,
+        micro_bits_per_person=2 * 10**9,
+    )  # fmt: skip
     number = world.job(linear_circuit([SPREAD, SPREAD[::-1]]), license=world.license(policy))
     assert world.agent().process(number).what == "done"
     result = world.opened(number)
     assert (result.header.rows, result.header.group) == (1, 40)
-    assert np.array_equal(result.values[:, 0], to_step(world.clear(number).sum(axis=1), 10))
+    scale = result.header.noise_scale_milli / 1000
+    assert scale == pytest.approx(2 * 255 * sum(abs(weight) for weight in SPREAD) / 1000)
+    assert np.abs(result.values[:, 0] - world.clear(number).sum(axis=1)).max() < 40 * scale
+    assert world.ledger.history(1)[0].micro_bits == noisy_micro_bits(epsilon)
 
 
 def test_manual_approval(tmp_path: Path) -> None:
     """Under manual approval a job waits, then goes on after a yes and is refused after a no."""
     world = World(tmp_path)
-    license = world.license(OutputPolicy(approval="manual", max_rank=4))
+    license = world.license(OPEN_POLICY.model_copy(update={"approval": "manual"}))
     yes, no = (world.job(linear_circuit([SPREAD], [bias]), license=license) for bias in (0, 1))
     agent = world.agent()
     assert {outcome.what for outcome in agent.step()} == {"waiting"}
@@ -132,7 +176,7 @@ def test_a_denied_job_is_refused_under_every_policy(tmp_path: Path) -> None:
 
 
 def test_a_denial_that_comes_after_the_seal_is_heeded(tmp_path: Path) -> None:
-    """A job that is sealed, or half sent, is refused, and what it took from the budgets stays taken."""
+    """A job that is sealed, or half sent, is refused; nothing of it has left, so nothing is charged."""
     for step in ("keep", "release"):
         world = World(tmp_path / step)
         number = world.job(linear_circuit([SPREAD]))
@@ -142,9 +186,13 @@ def test_a_denial_that_comes_after_the_seal_is_heeded(tmp_path: Path) -> None:
                 world.say(number, Approval.DENIED)
 
         assert world.agent(witness=deny).process(number).what == "waiting"
+        record = world.ledger.record(number)
+        assert record is not None
+        assert record.ciphertext is not None
+        assert not world.store.has(file_cid(record.ciphertext))
         assert world.chain.job(number).state is JobState.COMPUTED
         assert world.agent().process(number).detail == "not-approved"
-        assert (world.chain.job(number).state, len(world.ledger.history(1))) == (JobState.REFUSED, 1)
+        assert (world.chain.job(number).state, world.ledger.history(1)) == (JobState.REFUSED, [])
         assert [entry[0] for entry in world.chain.of(number)] == ["refuse"]
 
 
@@ -156,7 +204,7 @@ def test_hopeless_jobs_do_not_ask_the_owner(tmp_path: Path) -> None:
 
 
 def test_chain_that_moved_on(tmp_path: Path) -> None:
-    """A job that expired between sealing and sending is dropped; what it took from the budgets stays taken."""
+    """A job that expired between sealing and sending is dropped; nothing of it has left, so nothing is charged."""
     world = World(tmp_path)
     number = world.job(linear_circuit([SPREAD]))
 
@@ -165,7 +213,7 @@ def test_chain_that_moved_on(tmp_path: Path) -> None:
             world.chain.jobs[number] = replace(world.chain.jobs[number], state=JobState.EXPIRED)
 
     assert world.agent(witness=expire).process(number).what == State.DROPPED
-    assert len(world.ledger.history(1)) == 1
+    assert world.ledger.history(1) == []
     assert world.chain.of(number) == []
 
 
@@ -274,8 +322,9 @@ def test_secrets_stay_out_of_errors(tmp_path: Path, caplog: pytest.LogCaptureFix
 
 def test_explain_agrees_with_the_agent(tmp_path: Path) -> None:
     """For circuits of every kind explain foretells exactly what the agent then decides on untouched rows."""
-    world = World(tmp_path, insecure=insecure_test_profile(), policy=OutputPolicy(max_rank=2, min_group=20))
-    profile, policy = world.profile, world.manifest.policy
+    policy = OPEN_POLICY.model_copy(update={"max_rank": 2, "min_group": 20})
+    world = World(tmp_path, insecure=insecure_test_profile(), policy=policy)
+    profile = world.profile
 
     def linear(rows: list[list[int]]) -> Circuit:
         return linear_circuit(rows, profile=profile, bins=True)
@@ -291,7 +340,7 @@ def test_explain_agrees_with_the_agent(tmp_path: Path) -> None:
     }
     seen = {}
     for index, (name, circuit) in enumerate(circuits.items()):
-        told = explain(circuit, world.manifest.codebook, profile, policy, 5, 60)
+        told = explain(circuit, world.manifest.table, profile, policy, 5, first_row=5 * index)
         outcome = world.agent().process(world.job(circuit, first=5 * index, rows=5))
         assert (outcome.what == "done") == told.allowed
         assert told.allowed or outcome.detail == told.reason
@@ -308,30 +357,71 @@ def test_explain_agrees_with_the_agent(tmp_path: Path) -> None:
     }
 
 
-def test_explain_counts_bits() -> None:
-    """A score of range R says at most log2(R + 1) bits, a step takes them away, a label says one."""
+def test_explain_counts_bits(tmp_path: Path) -> None:
+    """A label says a yes or no, a score as much as its levels, a raw one its range; what is left is told beforehand."""
+    table = World(tmp_path).manifest.table
     circuit = linear_circuit([[1] * 8], at=900)
-    scores = explain(circuit, codebook(), REFERENCE, OutputPolicy(), 10, 60)
-    assert scores.bits_per_row == pytest.approx(np.log2(8 * 255 + 1))
-    coarse = explain(circuit, codebook(), REFERENCE, OutputPolicy(score_step=256), 10, 60)
-    assert coarse.bits_per_row == pytest.approx(np.log2(8 * 255 // 256 + 1))
-    assert explain(circuit, codebook(), REFERENCE, OutputPolicy(release="label"), 10, 60).bits_per_row == 1.0
+
+    def cost(policy: OutputPolicy) -> int:
+        return explain(circuit, table, REFERENCE, policy, 10).micro_bits
+
+    assert cost(OutputPolicy()) == 1_000_000
+    assert cost(OutputPolicy(release="score")) == 4_000_000
+    assert cost(OPEN_POLICY) == micro_bits(8 * 255 + 1)
+    told = explain(circuit, table, REFERENCE, OutputPolicy(), 10)
+    assert "A release says at most one yes-or-no fact (1 bit) about each person." in told.sentences()
+    assert "After it the license has 7 of its 8 bits left." in told.sentences()
+    assert in_words(told.limit_person) == "16"
+
+
+def test_levels_divide_each_outputs_own_range() -> None:
+    """Scores keep their order and are off by at most half a level, whatever the scale of their weights."""
+    rng = np.random.default_rng(3)
+    for low, high in ((0, 1), (-7, 7), (0, 254), (-(1 << 40), 1 << 62)):
+        values = np.sort(rng.integers(low, high, 500, endpoint=True))
+        rounded = to_levels(values[None, :], (low,), (high,), 16)[0]
+        assert len(np.unique(rounded)) <= 16
+        assert np.all(np.diff(rounded) >= 0)
+        width = (high - low + 1) / 16
+        assert np.abs((rounded - values).astype(float)).max() <= max(width / 2 + 1, 0)
+        if high - low < 16:
+            assert np.array_equal(rounded, values)
+    assert to_levels(np.array([[-50, 50]]), (-7,), (7,), 16).tolist() == [[-7, 7]]  # noise stays inside
 
 
 def test_statement_of_budgets(tmp_path: Path) -> None:
     """The owner sees, for each stretch of rows, which jobs took what and what is left."""
     world = World(tmp_path)
-    policy = NOISY
+    policy = NOISY.model_copy(update={"micro_bits_per_license": 2 * COST, "micro_bits_per_person": 2 * COST})
     first = world.job(linear_circuit([SPREAD]), 0, 30, license=world.license(policy))
     second = world.job(linear_circuit([SPREAD[::-1]]), 20, 30, license=world.license(policy))
     world.agent().step()
-    rows = statement(world.ledger.history(1), policy, space_of(codebook()), 60)
-    assert [(s.first, s.end, s.jobs, s.rank, s.rank_left, s.micro_epsilon_left) for s in rows] == [
-        (0, 20, (first,), 1, 3, 500_000),
-        (20, 30, (first, second), 2, 2, 0),
-        (30, 50, (second,), 1, 3, 500_000),
-        (50, 60, (), 0, 4, 1_000_000),
+    rows = statement(world.ledger.history(1), policy, space_of(codebook()), world.manifest.table, 1)
+    assert [(s.first, s.end, s.jobs, s.rank, s.rank_left, s.micro_bits, s.micro_bits_left) for s in rows] == [
+        (0, 20, (first,), 1, 3, COST, COST),
+        (20, 30, (first, second), 2, 2, 2 * COST, 0),
+        (30, 50, (second,), 1, 3, COST, COST),
+        (50, 60, (), 0, 4, 0, 2 * COST),
     ]
+
+
+def test_licenses_that_are_over_give_back_what_they_did_not_use(tmp_path: Path) -> None:
+    """The agent tells the chain the most bits that a license was told of one person, once its jobs are over."""
+    world = World(tmp_path)
+    policy = OutputPolicy(max_rank=4)
+    used, unused, running = (world.license(policy) for _ in range(3))
+    for first, rows in ((0, 20), (10, 20), (40, 10)):  # two of them on rows 10 to 19
+        world.job(linear_circuit([SPREAD], [first]), first, rows, license=used)
+    world.job(linear_circuit([SPREAD], [77]), license=running, state=JobState.ASSIGNED)
+    agent = world.agent()
+    agent.step()
+    for number in (used, unused, running):
+        world.chain.licenses[number] = replace(world.chain.licenses[number], revoked=True)
+    agent.step()
+    assert world.chain.settled == {}  # not at every step
+    world.time += CHORES_EVERY
+    agent.step()
+    assert world.chain.settled == {used: 8_000_000, unused: 0}
 
 
 def test_world_keys_are_of_the_reference_profile() -> None:

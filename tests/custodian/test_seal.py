@@ -49,7 +49,15 @@ def context(**changes: object) -> SealContext:
 def result(rows: int = 5) -> Result:
     """Two outputs of small integers."""
     header = ResultHeader(
-        released="score", outputs=("a", "b"), first_row=10, rows=rows, group=1, step=1, noise_scale_milli=0
+        released="score",
+        outputs=("a", "b"),
+        first_row=10,
+        rows=rows,
+        group=1,
+        levels=16,
+        lows=(0, -5),
+        highs=(99, 5),
+        noise_scale_milli=0,
     )
     return Result(header, np.arange(2 * rows, dtype=np.int64).reshape(2, rows) - rows)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from app.chain.entities import next_head
 from app.custodian.agent import CustodianAgent
 from app.custodian.ledger import Ledger
 from app.execution.execute import Execution, execute
@@ -27,8 +28,8 @@ from app.protocol.errors import NotFound, Reverted
 from app.protocol.manifest import Card, FileCheck, Manifest, write_manifest
 from app.protocol.market import ZERO, Approval, DatasetRecord, Job, JobState, License
 from app.protocol.market import Execution as Part
-from app.protocol.receipt import OutputPolicy, Receipt, SealContext, SealedResult
-from app.protocol.seams import Store
+from app.protocol.receipt import RAW_WORDS, OutputPolicy, Receipt, SealContext, SealedResult
+from app.protocol.seams import Progress, Store
 from app.seal.result import Result, open_result
 from app.storage.cid import digest_to_cid
 from app.storage.folder import BlockStore
@@ -47,7 +48,8 @@ BUYER_KEY = bytes.fromhex("497b4502664cfea5d5af0b39934dac72242a74f8480451e1aee7d
 BUYER_PUBLIC = "430f4b9859665145a6b1ba274024487bd66f03a2dd577d7753c68d7d7d00c00c"
 NAMES = tuple(f"c{number}" for number in range(8))
 EDGES = tuple(float(edge) for edge in range(32, 256, 32))
-OPEN_POLICY = OutputPolicy(max_rank=4)
+RAW = {"release": "score", "raw_scores": RAW_WORDS, "micro_bits_per_license": 10**9, "micro_bits_per_person": 4 * 10**9}
+OPEN_POLICY = OutputPolicy(max_rank=4, **RAW)  # type: ignore[arg-type] # exact scores: what most tests compare with
 
 
 @dataclass
@@ -60,6 +62,9 @@ class SimulatedChain:
     datasets: dict[tuple[int, int], DatasetRecord] = field(default_factory=dict)
     licenses: dict[int, License] = field(default_factory=dict)
     unfinal: set[int] = field(default_factory=set)
+    decided: list[tuple[int, int, str, bool]] = field(default_factory=list)  # (dataset, job, decision, released)
+    contested: list[int] = field(default_factory=list)
+    settled: dict[int, int] = field(default_factory=dict)  # license: micro-bits that it used
     transactions: list[tuple[str, int, str, str]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -77,6 +82,10 @@ class SimulatedChain:
         """A license."""
         return self.licenses[license]
 
+    def own_datasets(self) -> Iterable[int]:
+        """Every dataset is the custodian's."""
+        return sorted({dataset for dataset, _ in self.datasets})
+
     def computed(self) -> Iterable[Job]:
         """Jobs that wait for the custodian."""
         return [job for job in self.jobs.values() if job.state is JobState.COMPUTED]
@@ -85,21 +94,61 @@ class SimulatedChain:
         """Whether the job's block is final."""
         return job.id not in self.unfinal
 
-    def release(self, job: int, sealed: str, decision: str) -> str:
+    def decision_head(self, dataset: int) -> str:
+        """All decisions on a dataset in one word."""
+        return self._heads(dataset)[-1]
+
+    def decisions(self, dataset: int, after: str) -> Iterable[tuple[int, str, bool]]:
+        """Decisions in order, from the one after a head on."""
+        heads = self._heads(dataset)
+        start = heads.index(after) if after in heads else 0
+        return [each[1:] for each in self._decided(dataset)[start:]]
+
+    def _decided(self, dataset: int) -> list[tuple[int, int, str, bool]]:
+        return [each for each in self.decided if each[0] == dataset]
+
+    def _heads(self, dataset: int) -> list[str]:
+        steps = ((job, decision) for _, job, decision, _ in self._decided(dataset))
+        return list(itertools.accumulate(steps, lambda head, step: next_head(head, *step), initial=ZERO))
+
+    def contest(self, job: int) -> str:
+        """Once a job: others are drawn, who have not answered yet."""
+        if job in self.contested or self.jobs[job].state is not JobState.COMPUTED:
+            raise Reverted(f"Job {job} was contested.", reason="AlreadyContested")
+        self.contested.append(job)
+        self.jobs[job] = replace(self.jobs[job], state=JobState.DISPUTED)
+        return "0xcontest"
+
+    def over(self) -> Iterable[License]:
+        """Licenses that were revoked and are not settled."""
+        return [each for each in self.licenses.values() if each.revoked and each.id not in self.settled]
+
+    def settle_license(self, license: int, used: int) -> str:
+        """Once, when no job of it runs."""
+        if any(job.license == license and not job.state.terminal for job in self.jobs.values()):
+            raise Reverted(f"License {license} has jobs.", reason="JobsMayRun")
+        self.settled[license] = used
+        return "0xsettled"
+
+    def release(self, job: int, sealed: str, decision: str, head: str) -> str:
         """Settle a job once."""
-        return self._close("release", job, sealed=sealed, decision=decision, state=JobState.SETTLED)
+        return self._close("release", job, head, sealed=sealed, decision=decision, state=JobState.SETTLED)
 
-    def refuse(self, job: int, reason: str, decision: str) -> str:
+    def refuse(self, job: int, reason: str, decision: str, head: str) -> str:
         """Refuse a job once."""
-        return self._close("refuse", job, reason=reason, decision=decision, state=JobState.REFUSED)
+        return self._close("refuse", job, head, reason=reason, decision=decision, state=JobState.REFUSED)
 
-    def _close(self, what: str, number: int, **changes: object) -> str:
+    def _close(self, what: str, number: int, head: str, **changes: object) -> str:
         with self.lock:
+            dataset = self.jobs[number].dataset
+            if self.decision_head(dataset) != head:
+                raise Reverted(f"Another decision on dataset {dataset} came first.", reason="StaleHead")
             if self.jobs[number].state is not JobState.COMPUTED:
                 raise Reverted(f"Job {number} is over.", reason="WrongState")
             if what == "release" and self.jobs[number].approval is Approval.DENIED:
                 raise Reverted(f"Job {number} was denied.", reason="DeniedByOwner")
             self.jobs[number] = replace(self.jobs[number], **changes)  # type: ignore[arg-type]
+            self.decided.append((dataset, number, str(changes["decision"]), what == "release"))
             first = str(changes.get("sealed", changes.get("reason")))
             self.transactions.append((what, number, first, str(changes["decision"])))
             return f"0x{len(self.transactions):064x}"
@@ -131,12 +180,12 @@ def random_keys(seed: int, epoch: int = 1) -> SecretKeys:
     return SecretKeys(REFERENCE.digest, epoch, *bits)
 
 
-def codebook(bins: bool = False) -> Codebook:
-    """Columns of 256 affine codes, and with `bins` of the bits "value >= 32, 64, ..., 224"."""
+def codebook(bins: bool = False, columns: int = len(NAMES)) -> Codebook:
+    """The first columns of 256 affine codes, and with `bins` of the bits "value >= 32, 64, ..., 224"."""
     affine, edges = Affine(low=0.0, step=1.0, levels=256), EDGES if bins else None
     return Codebook(
         columns=tuple(
-            ColumnCode(name=name, dtype="float64", affine=affine, bins=edges, declared=True) for name in NAMES
+            ColumnCode(name=name, dtype="float64", affine=affine, bins=edges, declared=True) for name in NAMES[:columns]
         )
     )
 
@@ -148,7 +197,7 @@ def encrypt(
     rows, size = len(codes), profile.polynomial_size
     files, checks = [], []
     with Encryptor(secret, profile, threads=1) as encryptor:
-        for name, column in zip(NAMES, codes.T, strict=True):
+        for name, column in zip(NAMES[: codes.shape[1]], codes.T, strict=True):
             for encoding, published in _encodings(column, bins).items():
                 values = np.zeros((len(published), -(-rows // size) * size), np.int64)
                 values[:, :rows] = published
@@ -162,7 +211,7 @@ def encrypt(
     shard = Shard(first_row=0, rows=rows, files=tuple(files))
     table = EncryptedTable(
         profile=profile.digest,
-        codebook=codebook(bins),
+        codebook=codebook(bins, codes.shape[1]),
         epoch=secret.epoch,
         rows=rows,
         shards=(shard,),
@@ -199,6 +248,7 @@ def linear_circuit(
     *,
     profile: EncryptionProfile = REFERENCE,
     bins: bool = False,
+    width: int = len(NAMES),
 ) -> Circuit:
     """One Linear of these rows of weights over the affine codes; columns that no row reads are left out."""
     matrix = np.array(weights, np.int64)
@@ -215,7 +265,7 @@ def linear_circuit(
     kind = "threshold" if at is not None else "argmax" if len(matrix) > 1 else "value"
     return Circuit(
         profile=profile.digest,
-        codebook=codebook(bins).digest,
+        codebook=codebook(bins, width).digest,
         inputs=tuple(Input(NAMES[column], "affine") for column in used),
         layers=(layer,),
         outputs=tuple(f"y{number}" for number in range(len(matrix))),
@@ -271,8 +321,13 @@ class World:
             rows=table.rows, version=version, epoch=table.epoch, tombstoned=False,
         )  # fmt: skip
 
-    def new_version(self, *, epoch: int = 1, title: str = "test") -> None:
-        """Publish version 2: the same files under another epoch's number or another title."""
+    def new_version(self, *, epoch: int = 1, title: str = "test", columns: int | None = None) -> None:
+        """Publish version 2: the same files under another epoch's number or another title, or fewer columns."""
+        if columns is not None:
+            codes, keys = self.codes[:, :columns], (self.secret, self.store, self.profile, self.bins)
+            table, checks = encrypt(codes, *keys, self.evaluation_key)
+            self._record(self.manifest.model_copy(update={"table": table, "checks": checks}), 2)
+            return
         table = self.manifest.table.model_copy(update={"epoch": epoch})
         card = self.manifest.card.model_copy(update={"title": title})
         self._record(self.manifest.model_copy(update={"table": table, "card": card}), 2)
@@ -347,9 +402,9 @@ class World:
             self.chain.jobs[number], receipt=receipt.digest, executions=parts, state=JobState.COMPUTED
         )
 
-    def execute(self, facts: JobFacts) -> Execution:
+    def execute(self, facts: JobFacts, progress: Progress | None = None) -> Execution:
         """Re-execution on one thread."""
-        return execute(facts, self.store, threads=1)
+        return execute(facts, self.store, threads=1, progress=progress)
 
     def agent(self, ledger: Ledger | None = None, **changes: object) -> CustodianAgent:
         """A custodian of this world."""

@@ -1,0 +1,32 @@
+"""`darkroom custodian rebuild`: a ledger made anew from the chain charges what was released, and the old file stays."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from app.client.home import Home
+from tests.api.scene import Scene
+from tests.client.conftest import Run
+
+
+def test_a_ledger_is_made_anew_from_the_chain(darkroom: Run, home: Home, scene: Scene) -> None:
+    """The one of an earlier version is refused with this command as the next step; it is put aside, nothing is lost."""
+    path = home.actor("owner").path("ledger.sqlite")
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version = 2")
+    code, _, err = darkroom("custodian", "ledger")
+    assert code == 4
+    assert "darkroom custodian rebuild" in " ".join(err.split())
+    code, value, _ = darkroom("custodian", "rebuild", "--json")
+    assert code == 0
+    assert Path(value["old"]).exists()
+    assert value["releases"] == {str(scene.stage.dataset): 1}
+    code, rows, _ = darkroom("custodian", "ledger", "--json")
+    assert [(each["job"], each["state"]) for each in rows] == [(scene.settled, "done")]
+    code, stretches, _ = darkroom("custodian", "budget", str(scene.stage.dataset), "--json")
+    charged = scene.world.ledger.history(scene.stage.dataset)
+    assert [each["micro_bits"] for each in stretches if each["micro_bits"]] == [charged[0].micro_bits]
+    code, value, _ = darkroom("custodian", "rebuild", "--json")  # and again, which changes nothing
+    assert (code, value["releases"]) == (0, {str(scene.stage.dataset): 1})
