@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -61,6 +62,7 @@ class PersonRecords:
         """Where tags and records lie; made when it is first needed, for this user alone."""
         return private_folder(self._actor.path("persons"))
 
+    @cached_property
     def key(self) -> bytes:
         """The secret of the tags, made when there is none yet. Errors: NotFound when it was lost; WrongPassphrase."""
         from ingestion.tags import KEY_BYTES

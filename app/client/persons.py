@@ -80,7 +80,7 @@ class Persons:
         named = Identity(person=rules.person, numbering=rules.numbering)
         identity = named if rules.person else Identity(codebook=codebook)
         with tempfile.TemporaryDirectory(prefix=".survey-", dir=self._files.folder) as scratch:
-            tagging = Tagging(path, recipe.reading, identity, rules.rows_per_person, self._files.key(), Path(scratch))
+            tagging = Tagging(path, recipe.reading, identity, rules.rows_per_person, self._files.key, Path(scratch))
             tags = tagging.tags(identity)
             if rules.person:
                 check_persons(tags, rules.person, rules.rows_per_person)
