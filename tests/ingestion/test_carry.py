@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,14 @@ from hypothesis import strategies as st
 
 from app.protocol.dataset import Carried
 from app.protocol.table import MAX_CARRIED
+from app.storage.folder import BlockStore
+from fhe.keys import SecretKeys
+from fhe.profile import EncryptionProfile
 from ingestion import carry as carrying
 from ingestion.carry import BLOCK_ROWS, NOBODY, Charge, Earlier, blocks, carry, crowded, most_charged, shared
+from ingestion.publish import prepare
+from ingestion.recipe import parse_recipe
+from tests.ingestion.conftest import RECIPE
 
 PERSONS = st.lists(st.integers(NOBODY, 9), min_size=1, max_size=30)  # few, so that they meet
 
@@ -121,3 +128,17 @@ def test_the_most_charged_row() -> None:
     assert most_charged([Charge(0, 10, 3), Charge(5, 9, 4), Charge(12, 20, 100)], 10) == 7
     assert most_charged([], 10) == 0
     assert most_charged([Charge(0, 10, 9), Charge(0, 5, -9)], 10) == 9
+
+
+def test_persons_and_what_was_told_of_them_are_stated(
+    table_file: Path, secret: SecretKeys, profile: EncryptionProfile, store: BlockStore
+) -> None:
+    """The table says how many rows a person has at most, and what each stretch of rows starts with, up to which job."""
+    recipe = parse_recipe(RECIPE + '[table]\nperson = "count"\nrows_per_person = 200\nrest = "drop"\n')
+    carried = (Carried(first_row=0, rows=1000, micro_bits=5_000_000),)
+    prepared = prepare(
+        table_file, recipe, secret, profile, store, epoch=1, published="2026-01-31", carried=carried, carried_jobs=7
+    )
+    table = prepared.manifest.table
+    assert (table.rows_per_person, table.carried, table.carried_jobs) == (200, carried, 7)
+    assert [column.name for column in table.codebook.columns] == ["size", "count", "load"]  # listed, so published

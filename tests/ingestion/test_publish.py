@@ -16,17 +16,17 @@ import polars as pl
 import pytest
 
 from app.protocol.croissant import POLICY_TERMS
-from app.protocol.dataset import Affine, Carried, Codebook, ColumnCode
+from app.protocol.dataset import Affine, Codebook, ColumnCode
 from app.protocol.documents import MAX_DOCUMENT_BYTES, canonical, sha256
 from app.protocol.errors import BadDocument, OutOfRange, TooLarge
 from app.protocol.manifest import FileCheck, Manifest, read_manifest, write_manifest
-from app.protocol.receipt import RAW_WORDS, OutputPolicy
+from app.protocol.receipt import OutputPolicy
 from app.protocol.table import check_codebook, check_table, data_root
 from app.storage.cid import digest_to_cid
 from app.storage.folder import BlockStore
 from fhe.keys import SecretKeys
 from fhe.profile import EncryptionProfile
-from ingestion.card import card_markdown, policy_in_words
+from ingestion.card import card_markdown
 from ingestion.codes import encode, encode_bins
 from ingestion.preview import preview, preview_csv
 from ingestion.publish import Prepared, prepare
@@ -360,39 +360,6 @@ def test_the_card_says_what_a_buyer_must_know(manifest: Manifest) -> None:
     column = manifest.codebook.columns[0].model_copy(update={"name": "a|b"})
     table = manifest.table.model_copy(update={"codebook": Codebook(columns=(column,))})
     assert "| a\\|b |" in card_markdown(manifest.model_copy(update={"table": table}))
-
-
-@pytest.mark.parametrize("release", ["label", "score", "aggregate"])
-@pytest.mark.parametrize("verify", ["self", "both"])
-def test_policies_in_words(manifest: Manifest, release: str, verify: str) -> None:
-    """Each kind of policy has its sentences: what a license and all buyers are told of a person, and the noise."""
-    policy = OutputPolicy.model_validate({"release": release, "verify": verify, "epsilon_micro_per_job": 500_000})
-    words = "\n".join(policy_in_words(policy, manifest.codebook))
-    assert "at most 1 linear forms" in words
-    assert "at most 8 bits (yes-or-no facts) about a person, all buyers for ever 8" in words
-    assert "0.5 epsilon a job" in words
-    assert "custodian" in words
-
-
-def test_raw_scores_are_named_with_what_they_give_away(manifest: Manifest) -> None:
-    """Under the owner's explicit words the card says how many scores give the columns away."""
-    words = policy_in_words(OutputPolicy(release="score", raw_scores=RAW_WORDS), manifest.codebook)
-    assert words[1] == "Raw scores: as many of them as there are columns (3) give the columns away."
-    assert not any("Raw scores" in each for each in policy_in_words(OutputPolicy(release="score"), manifest.codebook))
-
-
-def test_persons_and_what_was_told_of_them_are_stated(
-    table_file: Path, secret: SecretKeys, profile: EncryptionProfile, store: BlockStore
-) -> None:
-    """The table says how many rows a person has at most, and what each stretch of rows starts with, up to which job."""
-    recipe = parse_recipe(RECIPE + '[table]\nperson = "count"\nrows_per_person = 200\nrest = "drop"\n')
-    carried = (Carried(first_row=0, rows=1000, micro_bits=5_000_000),)
-    prepared = prepare(
-        table_file, recipe, secret, profile, store, epoch=1, published="2026-01-31", carried=carried, carried_jobs=7
-    )
-    table = prepared.manifest.table
-    assert (table.rows_per_person, table.carried, table.carried_jobs) == (200, carried, 7)
-    assert [column.name for column in table.codebook.columns] == ["size", "count", "load"]  # listed, so published
 
 
 @pytest.mark.parametrize(
