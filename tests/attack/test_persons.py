@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from app.chain.embedded import EmbeddedChain
 from app.protocol.errors import BadRecipe, BadTable, NotAllowed, NotFound, TryAgain
 from app.protocol.market import JobState
 from app.protocol.release import spent_on
@@ -179,6 +180,19 @@ def test_a_job_between_statement_and_transaction_counts_on_every_row(town: Town)
     assert {entry.job: entry.micro_bits for entry in history} == {early: BIT, late: BIT}
     assert spent_on(table, history, 2, 0, 50) == 2 * BIT
     assert spent_on(table, history, 2, ROWS - 1, ROWS) == BIT  # the late one, on a row that it did not touch
+
+
+def test_a_job_that_is_not_final_counts_on_every_row(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reorganisation may give its number to another job, so the statement does not claim to have counted it."""
+    frame, how = people(), recipe()
+    number = town.publish(frame, how)
+    license = town.license(number, how)
+    sure = town.open(number, license, (0, 50))
+    last = town.market.block_number
+    town.open(number, license, (50, 90), bias=1)
+    monkeypatch.setattr(EmbeddedChain, "finalized", lambda chain: chain.block(last))
+    town.update(number, frame)
+    assert (town.table(number).carried_jobs, town.starts(number).max()) == (sure, BIT)
 
 
 def test_a_lost_ledger_forgets_nobody(town: Town) -> None:
