@@ -256,8 +256,8 @@ class Owner:
     def offer(self, dataset: int, policy: OutputPolicy, terms: OfferHints) -> Sent[int]:
         """Offer licenses under a policy, which goes into the store for all to read; the value is the offer's id.
 
-        Errors: BadRecipe for a policy that cannot be used; NotAllowed where no bits are left for one license, or where
-        another dataset that shares persons counted on less being sold here; Reverted.
+        Errors: BadRecipe for a policy that cannot be used; NotAllowed where too few bits are left for the licenses, or
+        where another dataset that shares persons counted on less being sold here; Reverted.
         """
         _check_policy(policy)
         market, present = self.network.market, self.network.market.dataset(dataset)
@@ -270,6 +270,15 @@ class Owner:
                 "Retire them first (darkroom dataset retire), or sell more: micro_bits_per_person under [policy].",
             )
         self.persons.allow(present, limit)
+        sold = market.budget(dataset)
+        budget = max(budget, sold.micro_bits)  # what was once sold stays sold
+        count = licenses(policy, budget - sold.reserved, terms)
+        if count * policy.micro_bits_per_license > budget - sold.reserved:
+            raise NotAllowed(
+                f"{count:,} licenses take {in_words(count * policy.micro_bits_per_license)} bits about each person, and"
+                f" {in_words(budget - sold.reserved)} are not reserved by other offers and licenses.",
+                "Offer fewer (licenses under [offer]), end another offer, or settle licenses that are over.",
+            )
         self.network.store.put(policy.to_bytes())
         return market.create_offer(
             self.account,
@@ -282,8 +291,8 @@ class Owner:
             duration=terms.days * DAY,
             policy=policy.digest,
             micro_bits=policy.micro_bits_per_license,
-            licenses=licenses(policy, budget, terms),
-            budget=max(budget, market.budget(dataset).micro_bits),  # it never shrinks
+            licenses=count,
+            budget=budget,
         )
 
     def ledger(self) -> Ledger:

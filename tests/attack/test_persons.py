@@ -113,6 +113,18 @@ def test_keys_given_anew_are_no_fresh_budget(town: Town) -> None:
         town.update(number, frame, recipe(BY_CODES))
 
 
+def test_rows_that_turn_out_to_be_one_person_add_up(town: Town) -> None:
+    """Where a version told rows apart and the next one names persons of two rows, these may have been told both."""
+    frame = people()
+    number = told(town, frame, BY_CODES)
+    pairs = frame.with_columns(id=pl.Series([f"pair {row // 2}" for row in range(ROWS)]))
+    with pytest.raises(BadRecipe, match="have more rows than rows_per_person = 1 says; one has 2"):
+        town.update(number, pairs)
+    town.update(number, pairs, recipe(BY_KEY + "rows_per_person = 2\n"))
+    assert (town.starts(number) == 2 * SPENT).all()
+    assert town.table(number).rows_per_person == 2
+
+
 @pytest.mark.parametrize(
     ("how", "second"), [(BY_KEY, "here"), (BY_CODES, "here"), (BY_KEY, "market")], ids=["key", "codes", "market"]
 )
