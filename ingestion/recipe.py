@@ -125,7 +125,7 @@ class OfferHints(Document):
     max_jobs: Amount = 100
     max_rows: Amount = 1_000_000
     days: Annotated[int, Field(ge=1, le=36_500)] = 365
-    licenses: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0  # sold at once; 0: as many as the persons' bits are for
+    licenses: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0  # sold at once; 0: half of what the persons' bits are for
 
 
 class Recipe(Document):

@@ -87,8 +87,8 @@ class Plan:
 
 
 def licenses(policy: OutputPolicy, budget: int, terms: OfferHints) -> int:
-    """How many licenses an offer sells at once: as stated, else as many as the persons' micro-bits are for."""
-    return terms.licenses or max(1, budget // policy.micro_bits_per_license)
+    """How many licenses an offer sells at once: as stated, else half of what the persons' micro-bits are for."""
+    return terms.licenses or max(1, budget // policy.micro_bits_per_license // 2)  # as many again in another offer
 
 
 class Owner:
