@@ -73,7 +73,8 @@ def _choose(
     drop = set(recipe.table.drop) if recipe else set()
     rest = recipe.table.rest if recipe else "measure"
     names = {column.name for column in profile.columns}
-    for name in (*rules, *drop):
+    person = recipe.table.person if recipe else ""
+    for name in (*rules, *drop, *([person] if person else [])):
         if name not in names:
             raise BadRecipe(
                 f"The recipe names a column {name!r} that {profile.path.name} does not have.", "Correct it."
@@ -83,7 +84,7 @@ def _choose(
         raise BadRecipe(f"The recipe both describes and drops column {both!r}.", "Do one of the two.")
     chosen = []
     for column in profile.columns:
-        if column.name in drop or (column.name not in rules and rest == "drop"):
+        if column.name in drop or (column.name not in rules and (rest == "drop" or column.name == person)):
             continue
         if column.name not in rules and rest == "refuse":
             raise BadRecipe(

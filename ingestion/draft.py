@@ -19,13 +19,16 @@ keywords = []
 [table]
 {reading}drop = [{drop}]
 rest = "refuse"
+# Budgets belong to persons. If a column names the person of a row, say so; it stays at home:
+# person = "patient"
+# rows_per_person = 1
 
 # The ranges below were measured on your data and rounded outward. Publishing reveals them. Where a range is public
 # knowledge (an age is 0 to 120), write that one and delete the line "measured".
 """
 _TAIL = """
 [policy]
-release = "score"
+release = "label"
 
 [offer]
 price_license = 0

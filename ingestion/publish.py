@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.protocol.dataset import Codebook, EncodedFile, EncryptedTable, Shard
+from app.protocol.dataset import Carried, Codebook, EncodedFile, EncryptedTable, Shard
 from app.protocol.documents import sha256
 from app.protocol.manifest import Card, FileCheck, Manifest, Preview, read_manifest, write_manifest
 from app.protocol.seams import Progress, Store
@@ -19,10 +19,10 @@ from app.protocol.table import check_table, data_root
 from fhe.keys import SecretKeys
 from fhe.profile import EncryptionProfile
 from ingestion.card import card_markdown
-from ingestion.codebook import build_codebook, check_fit
+from ingestion.codebook import Built, build_codebook, check_fit
 from ingestion.encrypt import SHARD_ROWS, Layout, encrypt_table
 from ingestion.preview import preview_csv
-from ingestion.profile import profile_table
+from ingestion.profile import TableProfile, profile_table
 from ingestion.recipe import Recipe
 from ingestion.spool import WORD_BYTES, Encoding, indices
 
@@ -40,6 +40,22 @@ class Prepared:
     warnings: tuple[str, ...]  # what publishing reveals beyond what was declared
 
 
+@dataclass(frozen=True)
+class Surveyed:
+    """What a table is by its recipe, before anything is made of it."""
+
+    measured: TableProfile
+    built: Built
+
+
+def survey(path: Path | str, recipe: Recipe) -> Surveyed:
+    """Measure a table and code it by its recipe. Errors: BadTable, BadRecipe, OutOfRange, TooLarge."""
+    measured = profile_table(path, recipe.reading)
+    built = build_codebook(measured, recipe)
+    check_fit(measured, built.codebook)
+    return Surveyed(measured, built)
+
+
 def prepare(
     path: Path | str,
     recipe: Recipe,
@@ -49,6 +65,9 @@ def prepare(
     *,
     epoch: int,
     published: str,
+    surveyed: Surveyed | None = None,
+    carried: tuple[Carried, ...] = (),
+    carried_jobs: int = 0,
     evaluation_key_cid: str | None = None,
     encodings: tuple[Encoding, ...] = ("affine", "bins"),
     preview_rows: int = 200,
@@ -60,16 +79,18 @@ def prepare(
 ) -> Prepared:
     """Encrypt and describe a table by its recipe. `published` is today as YYYY-MM-DD; `progress` counts rows.
 
+    `carried` and `carried_jobs` state what was released about the table's persons before (`ingestion.carry`).
     Errors: BadTable, BadRecipe, OutOfRange, TooLarge, BadKey before anything is kept; Unavailable; BadBlock if the
     store does not give back what it was given.
     """
-    measured = profile_table(path, recipe.reading)
-    built = build_codebook(measured, recipe)
-    check_fit(measured, built.codebook)
+    surveyed = surveyed or survey(path, recipe)
+    measured, built = surveyed.measured, surveyed.built
+    persons = {"rows_per_person": recipe.table.rows_per_person, "carried": carried, "carried_jobs": carried_jobs}
     card = card_of(recipe, published)
     sample = preview_csv(built.codebook, preview_rows, preview_seed)
     layout = Layout(measured.rows, profile.polynomial_size, shard_rows, encodings)
-    write_manifest(_manifest(card, recipe, _blank(built.codebook, layout, profile, epoch), None))  # is it too large?
+    blank = _blank(built.codebook, layout, profile, epoch).model_copy(update=persons)
+    write_manifest(_manifest(card, recipe, blank, None))  # is it too large?
 
     table = encrypt_table(
         path,
@@ -86,6 +107,7 @@ def prepare(
         threads=threads,
         progress=progress,
     )
+    table = table.model_copy(update=persons)
     check_table(table, profile.polynomial_size)
     check = FileCheck(bytes=len(sample), sha256=sha256(sample))
     preview = Preview(cid=store.put(sample), file=check, rows=preview_rows, seed=preview_seed)

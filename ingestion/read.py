@@ -64,6 +64,10 @@ class Table:
                 )
         return self._frame.select(pl.col(name).cast(pl.Float64) for name in columns)
 
+    def raw(self) -> pl.LazyFrame:
+        """All columns as the file has them."""
+        return self._frame
+
     def rows(self) -> int:
         """How many rows the table has. Errors: BadTable."""
         with typed_errors(self.path):
@@ -71,25 +75,48 @@ class Table:
 
     def batches(self, columns: Sequence[str], rows: int) -> Iterator[pl.DataFrame]:
         """The rows in order, `rows` at a time (the last batch may be shorter), as 64-bit floats. Errors: BadTable."""
-        scan = self.scan(columns)
-        held: list[pl.DataFrame] = []
-        count = 0
-        with typed_errors(self.path):
-            for part in scan.collect_batches(chunk_size=rows, maintain_order=True, engine="streaming"):
-                held.append(part)
-                count += part.height
-                if count < rows:
-                    continue
-                whole = pl.concat(held)
-                for start in range(0, count - count % rows, rows):
-                    yield whole.slice(start, rows)
-                held, count = [whole.slice(count - count % rows)], count % rows
-            if count:
-                yield pl.concat(held)
+        return _batches(self.path, self.scan(columns), rows)
 
 
-def open_table(path: Path | str, reading: Reading | None = None) -> Table:
-    """The table in a file, by its suffix. Errors: BadTable, TooLarge; nothing but the header and some rows is read."""
+def texts(path: Path | str, column: str, rows: int, reading: Reading | None = None) -> Iterator[list[str | None]]:
+    """One column of a table as text, in order, `rows` rows at a time (the last part may be shorter); null is None.
+
+    Whole numbers are spelled without zeros in front or behind a point, so that one key is one text in every kind of
+    file. Errors: BadTable, TooLarge.
+    """
+    table = open_table(path, reading, text=column)
+    if column not in table.kinds:
+        raise BadTable(f"{table.path.name} has no column {column!r}.", "See its columns: darkroom dataset profile.")
+    spelled = pl.col(column).cast(pl.String).str.strip_chars()
+    for pattern, kept in ((r"^([+-]?\d+)\.0*$", "${1}"), (r"^[+]?(-?)0+(\d)", "${1}${2}")):
+        spelled = spelled.str.replace(pattern, kept)
+    frame = table.raw().select(pl.when(spelled != "").then(spelled).alias(column))
+    for part in _batches(table.path, frame, rows):
+        yield part[column].to_list()
+
+
+def _batches(path: Path, frame: pl.LazyFrame, rows: int) -> Iterator[pl.DataFrame]:
+    held: list[pl.DataFrame] = []
+    count = 0
+    with typed_errors(path):
+        for part in frame.collect_batches(chunk_size=rows, maintain_order=True, engine="streaming"):
+            held.append(part)
+            count += part.height
+            if count < rows:
+                continue
+            whole = pl.concat(held)
+            for start in range(0, count - count % rows, rows):
+                yield whole.slice(start, rows)
+            held, count = [whole.slice(count - count % rows)], count % rows
+        if count:
+            yield pl.concat(held)
+
+
+def open_table(path: Path | str, reading: Reading | None = None, *, text: str = "") -> Table:
+    """The table in a file, by its suffix; the column `text` of a CSV file is not read as numbers.
+
+    Errors: BadTable, TooLarge; nothing but the header and some rows is read.
+    """
     path, reading = Path(path), reading or Reading()
     kind = FORMATS.get(path.suffix.lower())
     if kind is None:
@@ -100,7 +127,7 @@ def open_table(path: Path | str, reading: Reading | None = None) -> Table:
         raise BadTable(f"There is no file {path}.", "Check the path.")
     with typed_errors(path):
         if kind == "csv":
-            frame, schema = _scan_csv(path, reading)
+            frame, schema = _scan_csv(path, reading, text)
         else:
             frame = pl.scan_parquet(path, glob=False) if kind == "parquet" else pl.scan_ipc(path, glob=False)
             schema = frame.collect_schema()
@@ -124,7 +151,7 @@ def typed_errors(path: Path) -> Iterator[None]:
         ) from None
 
 
-def _scan_csv(path: Path, reading: Reading) -> tuple[pl.LazyFrame, pl.Schema]:
+def _scan_csv(path: Path, reading: Reading, text: str) -> tuple[pl.LazyFrame, pl.Schema]:
     separator = reading.separator or ("\t" if path.suffix.lower() == ".tsv" else ",")
     _check_header(path, separator)
     missing = list(reading.missing_values) or None
@@ -142,6 +169,8 @@ def _scan_csv(path: Path, reading: Reading) -> tuple[pl.LazyFrame, pl.Schema]:
     inferred = scan(None).collect_schema()
     # A column of whole numbers so far may still hold a fraction further down.
     whole: dict[str, pl.DataType] = {name: pl.Float64() for name, dtype in inferred.items() if dtype.is_integer()}
+    if text in inferred:
+        whole[text] = pl.String()
     return scan(whole or None), inferred
 
 

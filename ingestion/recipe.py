@@ -7,7 +7,7 @@
 
     [table]
     missing_values = ["NA"]
-    drop = ["patient"]
+    person = "patient"                 # names the person of a row; stays at home
     rest = "refuse"                    # columns not named below: "refuse", "measure" their range, or "drop"
 
     [columns."mean radius"]
@@ -18,7 +18,7 @@
     impute = 14.0
 
     [policy]                           # what jobs may release; the custodian enforces it
-    release = "score"
+    release = "label"
 
     [offer]                            # amounts in the payment token's smallest unit
     price_job = 1_000_000
@@ -37,13 +37,14 @@ from app.protocol.dataset import MAX_EDGES, Name
 from app.protocol.documents import Document
 from app.protocol.errors import BadRecipe
 from app.protocol.manifest import Line, Text
-from app.protocol.receipt import OutputPolicy
+from app.protocol.receipt import RETIRED_RULES, OutputPolicy
 from app.protocol.table import MAX_LEVELS
 from ingestion.lines import read_toml
 from ingestion.read import Reading
 
 MAX_RECIPE_BYTES = 1 << 20
 MAX_BINS = MAX_EDGES + 1
+MAX_PERSON_ROWS = 1 << 20
 
 Amount = Annotated[int, Field(ge=0, le=2**53 - 1)]
 
@@ -96,6 +97,15 @@ class TableRecipe(Document):
     missing_values: tuple[Annotated[str, Field(max_length=100)], ...] = ()
     drop: tuple[Name, ...] = ()
     rest: Literal["refuse", "measure", "drop"] = "refuse"
+    person: Annotated[str, Field(max_length=200)] = ""  # the column that names the person of a row; "" for none
+    numbering: Annotated[str, Field(max_length=200)] = ""  # of its values; equal ones of another are other persons
+    rows_per_person: Annotated[int, Field(ge=1, le=MAX_PERSON_ROWS)] = 1
+
+    @model_validator(mode="after")
+    def _consistent(self) -> TableRecipe:
+        if not self.person and (self.numbering or self.rows_per_person > 1):
+            raise ValueError("rows_per_person and numbering need person, the column that names the person of a row")
+        return self
 
 
 class Defaults(Document):
@@ -115,6 +125,7 @@ class OfferHints(Document):
     max_jobs: Amount = 100
     max_rows: Amount = 1_000_000
     days: Annotated[int, Field(ge=1, le=36_500)] = 365
+    licenses: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0  # sold at once; 0: half of what the persons' bits are for
 
 
 class Recipe(Document):
@@ -161,7 +172,11 @@ def parse_recipe(text: str, name: str = "recipe") -> Recipe:
 
 
 def _in_words(place: tuple[str, ...]) -> str:
-    """Bins have three forms; the complaint about the first of them would mislead."""
+    """Better words for what a key no longer means, and for bins: the complaint about the first of their three forms
+    would mislead.
+    """
+    if place[:1] == ("policy",) and place[-1] in RETIRED_RULES:
+        return RETIRED_RULES[place[-1]]
     if "bins" not in place[:-1]:
         return ""
     return f"bins are a number from 2 to {MAX_BINS}, a list of edges, or {{ quantiles = n }}"

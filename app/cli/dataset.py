@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from rich.markup import escape
 
 from app.cli import search
 from app.cli.account import dollars
@@ -14,7 +15,7 @@ from app.cli.output import facts_table, rows_table
 from app.protocol.errors import BadInput
 
 if TYPE_CHECKING:
-    from app.client.owner import Published
+    from app.client.owner import Plan, Published
 
 app = typer.Typer(no_args_is_help=True, help="Tables: look at one, publish it encrypted, offer it, search.")
 File = Annotated[Path, typer.Argument(help="CSV, Parquet or Arrow file.", exists=True, dir_okay=False)]
@@ -90,22 +91,29 @@ def publish(
     role: AsOwner = "owner",
     as_json: AsJson = False,
 ) -> None:
-    """Encrypt a table on this machine and publish ciphertext, manifest and preview, with a record on chain."""
+    """Encrypt a table on this machine and publish ciphertext, manifest and preview, with a record on chain.
+
+    What that sells of a person is said before any key, ciphertext or transaction is made.
+    """
     from ingestion.recipe import read_recipe
 
     session = Session(role, as_json)
     read, cabinet = read_recipe(recipe), session.owner.cabinet
     name = keys or cabinet.free_name(file.stem)
-    if not cabinet.keyring(name).epochs():
-        session.out.say(f"Making the keys {name} through Concrete; this takes some ten seconds.")
-        session.owner.new_epoch(name)
-    with session.out.progress("encrypt rows") as progress:
-        published = session.owner.publish(file, read, keys=name, encodings=_encodings(bins), progress=progress)
-    value = _told(session, published) | {"dataset": published.sent.value, "keys": name}
+    with session.owner.plan(file, read) as plan:
+        _say(session, plan)
+        if not cabinet.keyring(name).epochs():
+            session.out.say(f"Making the keys {name} through Concrete; this takes some ten seconds.")
+            session.owner.new_epoch(name)
+        with session.out.progress("encrypt rows") as progress:
+            published = session.owner.publish(
+                file, read, keys=name, plan=plan, encodings=_encodings(bins), progress=progress
+            )
+        value = _told(plan, published) | {"dataset": published.sent.value, "keys": name}
     if offer:
         made = session.owner.offer(published.sent.value, read.policy, read.offer)
         value |= {"offer": made.value, "offer_transaction": made.tx, "offer_gas": made.gas}
-    session.out.show(value, lambda out: out.print(facts_table(value)))
+    _show(session, value)
 
 
 @app.command("update")
@@ -123,12 +131,14 @@ def update(
 
     session = Session(role, as_json)
     read = read_recipe(recipe)
-    with session.out.progress("encrypt rows") as progress:
-        published = session.owner.update(
-            number, file, read, rotate=rotate, encodings=_encodings(bins), progress=progress
-        )
-    value = _told(session, published) | {"dataset": number, "epoch" if rotate else "version": published.sent.value}
-    session.out.show(value, lambda out: out.print(facts_table(value)))
+    with session.owner.plan(file, read, number) as plan:
+        _say(session, plan)
+        with session.out.progress("encrypt rows") as progress:
+            published = session.owner.update(
+                number, file, read, rotate=rotate, plan=plan, encodings=_encodings(bins), progress=progress
+            )
+        value = _told(plan, published) | {"dataset": number, "epoch" if rotate else "version": published.sent.value}
+    _show(session, value)
 
 
 @app.command("retire")
@@ -151,9 +161,21 @@ def _encodings(bins: bool) -> tuple[Literal["affine", "bins"], ...]:
     return ("affine", "bins") if bins else ("affine",)
 
 
-def _told(session: Session, published: Published) -> dict[str, Any]:
-    for warning in published.prepared.warnings:
-        session.out.say(f"[yellow]note[/]: {warning}")
+def _say(session: Session, plan: Plan) -> None:
+    """What a publication will sell, before anything of it is done."""
+    for words in plan.sells:
+        session.out.say(f"[red]{escape(words)}[/]" if words.startswith("Raw scores") else escape(words))
+    for warning in plan.warnings:
+        session.out.say(f"[yellow]note[/]: {escape(warning)}")
+
+
+def _show(session: Session, value: dict[str, Any]) -> None:
+    """The result; to people what is sold was said before."""
+    drawn = {key: each for key, each in value.items() if key != "sells"}
+    session.out.show(value, lambda out: out.print(facts_table(drawn)))
+
+
+def _told(plan: Plan, published: Published) -> dict[str, Any]:
     table = published.prepared.manifest.table
     return {
         "rows": table.rows,
@@ -162,6 +184,7 @@ def _told(session: Session, published: Published) -> dict[str, Any]:
         "data_root": table.data_root,
         "transaction": published.sent.tx,
         "gas": published.sent.gas,
+        "sells": plan.sells,
     }
 
 

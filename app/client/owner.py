@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import itertools
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from app.client.cabinet import EpochRecord, KeyCabinet
 from app.client.custody import ensure_custody
 from app.client.home import Actor
 from app.client.network import Network, threads_available
+from app.client.persons import Persons, Survey
 from app.execution.facts import load_manifest
-from app.protocol.bits import person_limit
-from app.protocol.documents import Document, Hex32
-from app.protocol.errors import BadRecipe, NotAllowed, NotFound, UsageError
+from app.protocol.bits import in_words, person_limit
+from app.protocol.errors import BadRecipe, BadTable, NotAllowed, NotFound
 from app.protocol.market import DatasetRecord
 from app.protocol.receipt import OutputPolicy
 from app.protocol.release import policy_problems
 from app.protocol.seams import Progress
-from fhe.files import write_private
-from fhe.keyring import Keyring
 from fhe.profile import EncryptionProfile
 from fhe.profiles import REFERENCE, find
 
@@ -32,34 +30,15 @@ if TYPE_CHECKING:
     from app.chain.market import Sent
     from app.custodian.agent import CustodianAgent
     from app.custodian.ledger import Ledger
-    from app.custodian.seams import KeysOf
     from app.execution.execute import Execution
     from app.execution.facts import JobFacts
     from fhe.engine.core import BackendName
     from fhe.evaluation_key import EvaluationKey
-    from ingestion.publish import Prepared
+    from ingestion.publish import Prepared, Surveyed
     from ingestion.recipe import OfferHints, Recipe
 
 Encoding = Literal["affine", "bins"]
 DAY = 86_400
-
-
-class EpochRecord(Document):
-    """What an owner remembers of a key epoch; nothing in it is secret."""
-
-    kind: Literal["darkroom/epoch"] = "darkroom/epoch"
-    keys: str  # the keyring's name
-    epoch: int
-    profile: str
-    evaluation_key: str | None  # CID in the store
-
-
-class KeyedManifest(Document):
-    """Which keyring a manifest's ciphertexts are under; written before the manifest reaches the chain."""
-
-    kind: Literal["darkroom/keyed-manifest"] = "darkroom/keyed-manifest"
-    manifest: Hex32
-    keys: str
 
 
 @dataclass(frozen=True)
@@ -70,73 +49,49 @@ class Published:
     prepared: Prepared
 
 
-class KeyCabinet:
-    """An owner's keyrings, one a dataset: keys of one dataset can be destroyed without touching another's."""
+@dataclass(frozen=True)
+class Plan:
+    """What publishing a table would publish and sell, known before any key, ciphertext or transaction is made."""
 
-    def __init__(self, actor: Actor) -> None:
-        self._actor = actor
+    path: Path
+    recipe: Recipe
+    dataset: DatasetRecord | None  # whose next version it would be
+    surveyed: Surveyed
+    persons: Survey
+    limit: int  # micro-bits about each person, over all buyers for ever
+    stamp: tuple[int, int, int]  # of the file, to see that it is the same later
 
-    def names(self) -> list[str]:
-        """The keyrings that are here."""
-        folder = self._actor.path("keys")
-        return sorted(entry.name for entry in folder.iterdir() if entry.is_dir()) if folder.is_dir() else []
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What publishing reveals beyond what was declared, one sentence each."""
+        return self.surveyed.built.warnings
 
-    def keyring(self, name: str) -> Keyring:
-        """The keyring of this name, empty when there is none yet. Errors: UsageError."""
-        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", name):
-            raise UsageError(f"{name!r} cannot be a keyring's name.", "Use lower-case letters, digits and dashes.")
-        return Keyring(self._actor.path("keys") / name)
+    @property
+    def sells(self) -> list[str]:
+        """What is sold of a person under the recipe's policy and offer, one sentence each."""
+        from ingestion.card import policy_in_words
 
-    def epoch(self, name: str, number: int | None = None) -> EpochRecord:
-        """What is known of an epoch, by default the newest. Errors: NotFound before any keys were made."""
-        epochs = self.keyring(name).epochs()
-        wanted = number if number is not None else (epochs[-1] if epochs else 0)
-        path = self.keyring(name).folder / f"epoch-{wanted:04d}.json"
-        if not path.is_file():
-            raise NotFound(f"The keyring {name!r} has no keys of that epoch.", "Make them: darkroom keys create.")
-        return EpochRecord.from_bytes(path.read_bytes())
+        recipe, rules = self.recipe, self.recipe.table
+        if rules.person:
+            known = f"A person is known by the column {rules.person!r}, and has at most {rules.rows_per_person} rows."
+        else:
+            known = (
+                "No column names a person: a row is known again by its codes alone, so each row is sold as a person."
+            )
+        left = max(0, self.limit - self.persons.most)
+        sold = licenses(recipe.policy, self.limit - self.persons.elsewhere, recipe.offer)
+        return [
+            *policy_in_words(recipe.policy, self.surveyed.built.codebook),
+            known,
+            *self.persons.words,
+            f"{in_words(left)} bits about each person are left to sell on every row.",
+            f"An offer sells at most {sold:,} licenses at once, and reserves the bits of each.",
+        ]
 
-    def note(self, record: EpochRecord) -> None:
-        """Remember the public side of an epoch."""
-        path = self.keyring(record.keys).folder / f"epoch-{record.epoch:04d}.json"
-        write_private(path, record.to_bytes())
 
-    def free_name(self, stem: str) -> str:
-        """A keyring's name that is not taken, after a file's."""
-        base = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:48] or "table"
-        taken = set(self.names())
-        numbered = (f"{base}-{number}" for number in itertools.count(2))
-        return next(name for name in itertools.chain([base], numbered) if name not in taken)
-
-    def bind(self, manifest: str, name: str) -> None:
-        """Remember which keyring a manifest's ciphertexts are under."""
-        folder = self._actor.path("manifests")
-        folder.mkdir(mode=0o700, exist_ok=True)
-        write_private(folder / f"{manifest}.json", KeyedManifest(manifest=manifest, keys=name).to_bytes())
-
-    def vaults(self, passphrase: Callable[[], str]) -> KeysOf:
-        """The keys of each manifest's dataset, for a custodian that runs; opened when they are first needed.
-
-        Errors, when a dataset's keys are asked for that are not here: NotFound.
-        """
-        from app.custodian.vault import Vault
-
-        @cache
-        def vault(name: str) -> Vault:
-            return Vault(self.keyring(name), passphrase)
-
-        def of(manifest: str) -> Vault:
-            name = self.name_of(manifest)
-            if name is None:
-                raise NotFound("No keyring here belongs to this dataset.", "Serve it where it was published.")
-            return vault(name)
-
-        return of
-
-    def name_of(self, manifest: str) -> str | None:
-        """The keyring of a manifest that was published here; None for another's."""
-        path = self._actor.path("manifests") / f"{manifest}.json"
-        return KeyedManifest.from_bytes(path.read_bytes()).keys if path.is_file() else None
+def licenses(policy: OutputPolicy, budget: int, terms: OfferHints) -> int:
+    """How many licenses an offer sells at once: as stated, else half of what the persons' micro-bits are for."""
+    return terms.licenses or max(1, budget // policy.micro_bits_per_license // 2)  # as many again in another offer
 
 
 class Owner:
@@ -164,28 +119,54 @@ class Owner:
         self.cabinet.note(record)
         return record
 
+    @cached_property
+    def persons(self) -> Persons:
+        """The memory of whose rows were published from here."""
+        return Persons(self.actor, self.network, self._ledger_of, self.cabinet.serves, self.actor.passphrase)
+
+    @contextmanager
+    def plan(self, path: Path, recipe: Recipe, dataset: int | None = None) -> Iterator[Plan]:
+        """Look at a table before anything is made of it; `dataset`: whose next version it would be.
+
+        Errors: BadTable, BadRecipe (also where a person has more rows than stated), OutOfRange, TooLarge; NotFound
+        where tags of what was published before are missing; WrongPassphrase.
+        """
+        from ingestion.publish import survey
+
+        _check_policy(recipe.policy)
+        stamp = _stamp(path)
+        surveyed = survey(path, recipe)
+        codebook, present = surveyed.built.codebook, None
+        if dataset is not None:
+            present = self.network.market.dataset(dataset)
+        with self.persons.survey(path, recipe, codebook, present) as persons:
+            yield Plan(path, recipe, present, surveyed, persons, person_limit(recipe.policy, codebook), stamp)
+
     def publish(
         self,
         path: Path,
         recipe: Recipe,
         *,
         keys: str,
+        plan: Plan | None = None,
         encodings: Sequence[Encoding] = ("affine", "bins"),
         progress: Progress | None = None,
     ) -> Published:
         """Encrypt a table under a keyring's first epoch and record it on chain; the value is the dataset's id.
 
-        Errors: BadTable, BadRecipe, OutOfRange, TooLarge before anything is kept; WrongPassphrase; Reverted; NotAllowed
-        for a keyring that another dataset uses.
+        Errors: those of `plan` before anything is kept; NotAllowed for a keyring that another dataset uses; TryAgain
+        when another table was published meanwhile; Reverted.
         """
         record = self.cabinet.epoch(keys)
         if record.epoch != 1 or any(self.cabinet.name_of(each.manifest) == keys for each in self.own()):
             raise NotAllowed(
                 f"The keyring {keys!r} belongs to another dataset.", "Publish under a new one: --keys NAME."
             )
-        prepared = self._prepare(path, recipe, record, encodings, progress)
-        digests = _digests(prepared)
-        return Published(self.network.market.publish_dataset(self.account, **digests), prepared)
+        with nullcontext(plan) if plan else self.plan(path, recipe) as looked:
+            prepared = self._prepare(looked, record, encodings, progress)
+            sent = self.network.market.publish_dataset(self.account, **_digests(prepared))
+            self.persons.settle(prepared.digest, sent.value, 1)
+        return Published(sent, prepared)
 
     def update(
         self,
@@ -194,6 +175,7 @@ class Owner:
         recipe: Recipe,
         *,
         rotate: bool,
+        plan: Plan | None = None,
         encodings: Sequence[Encoding] = ("affine", "bins"),
         progress: Progress | None = None,
     ) -> Published:
@@ -202,17 +184,22 @@ class Owner:
         Jobs that are open go on with the version they name. The value is the new version or epoch. Errors: as
         `publish`; NotFound when the dataset's keys are not here.
         """
-        present = self.network.market.dataset(dataset)
+        market, present = self.network.market, self.network.market.dataset(dataset)
         name = self.cabinet.name_of(present.manifest)
         if name is None:
             raise NotFound(f"The keys of dataset {dataset} are not here.", "Update it where it was published.")
-        if not rotate:
-            prepared = self._prepare(path, recipe, self.cabinet.epoch(name, present.epoch), encodings, progress)
-            return Published(self.network.market.new_version(self.account, dataset, **_digests(prepared)), prepared)
-        if self.cabinet.keyring(name).next_epoch() == present.epoch + 1:  # else an earlier try made it already
-            self.new_epoch(name, lookups=self.cabinet.epoch(name, present.epoch).evaluation_key is not None)
-        prepared = self._prepare(path, recipe, self.cabinet.epoch(name, present.epoch + 1), encodings, progress)
-        return Published(self.network.market.new_epoch(self.account, dataset, **_digests(prepared)), prepared)
+        with nullcontext(plan) if plan else self.plan(path, recipe, dataset) as looked:
+            if not rotate:
+                prepared = self._prepare(looked, self.cabinet.epoch(name, present.epoch), encodings, progress)
+                sent = market.new_version(self.account, dataset, **_digests(prepared))
+            else:
+                if self.cabinet.keyring(name).next_epoch() == present.epoch + 1:  # else an earlier try made it already
+                    lookups = self.cabinet.epoch(name, present.epoch).evaluation_key is not None
+                    self.new_epoch(name, lookups=lookups)
+                prepared = self._prepare(looked, self.cabinet.epoch(name, present.epoch + 1), encodings, progress)
+                sent = market.new_epoch(self.account, dataset, **_digests(prepared))
+            self.persons.settle(prepared.digest, dataset, present.version + 1)
+        return Published(sent, prepared)
 
     def retire(self, dataset: int, epoch: int) -> str:
         """Destroy an epoch's secret keys for good and say so on chain; the transaction. It may be repeated.
@@ -241,51 +228,62 @@ class Owner:
         return [each for each in self.network.market.datasets() if each.owner == self.account.address]
 
     def _prepare(
-        self,
-        path: Path,
-        recipe: Recipe,
-        record: EpochRecord,
-        encodings: Sequence[Encoding],
-        progress: Progress | None,
+        self, plan: Plan, record: EpochRecord, encodings: Sequence[Encoding], progress: Progress | None
     ) -> Prepared:
         from ingestion.publish import prepare
 
         prepared = prepare(
-            path,
-            recipe,
+            plan.path,
+            plan.recipe,
             self.cabinet.keyring(record.keys).open(record.epoch, self.actor.passphrase()),
             find(record.profile),
             self.network.store,
             epoch=record.epoch,
             published=datetime.fromtimestamp(self.network.market.now(), UTC).date().isoformat(),
+            surveyed=plan.surveyed,
+            carried=plan.persons.carried,
+            carried_jobs=plan.persons.carried_jobs,
             evaluation_key_cid=record.evaluation_key,
             encodings=tuple(encodings),
             threads=threads_available(),
             progress=progress,
         )
+        if _stamp(plan.path) != plan.stamp:
+            raise BadTable(
+                f"{plan.path.name} changed while it was published.", "Publish again when nobody writes to it."
+            )
         self.cabinet.bind(prepared.digest, record.keys)
+        self.persons.keep(plan.persons, prepared.digest, record.epoch, plan.limit)
         return prepared
 
     def offer(self, dataset: int, policy: OutputPolicy, terms: OfferHints) -> Sent[int]:
         """Offer licenses under a policy, which goes into the store for all to read; the value is the offer's id.
 
-        It sells half of the licenses that the dataset's budget of bits has room for, puts down the custodian's bond
-        that jobs need where there is none, and never takes back what an earlier offer promised. Errors: BadRecipe;
-        NotAllowed where other offers and licenses have taken the budget; Reverted.
+        The custodian's bond that jobs need is put down where there is none. Errors: BadRecipe for a policy that cannot
+        be used; NotAllowed where too few bits are left for the licenses, or where another dataset that shares persons
+        counted on less being sold here; Reverted.
         """
-        if problems := policy_problems(policy):
-            raise BadRecipe(f"The policy cannot be used: {'; '.join(problems)}.", "Correct it under [policy].")
-        self.network.store.put(policy.to_bytes())
-        market = self.network.market
-        codebook = load_manifest(self.network.store, market.dataset(dataset)).codebook
-        sold, bits = market.budget(dataset), policy.micro_bits_per_license
-        budget = max(person_limit(policy, codebook), sold.micro_bits)
-        if budget - sold.reserved < bits:
+        _check_policy(policy)
+        market, present = self.network.market, self.network.market.dataset(dataset)
+        limit = person_limit(policy, load_manifest(self.network.store, present).codebook)
+        budget = limit - self.persons.elsewhere(present)
+        if budget < policy.micro_bits_per_license:
             raise NotAllowed(
-                f"Other offers and licenses have taken the bits of dataset {dataset}: {budget - sold.reserved} of"
-                f" {budget} micro-bits about each person are left, and one license takes {bits}.",
-                "Close an offer, settle licenses that are over (darkroom license settle), or sell more.",
+                f"Other datasets may release {in_words(limit - budget)} of the {in_words(limit)} bits that this policy"
+                " sells about some person, so not one license is left.",
+                "Retire them first (darkroom dataset retire), or sell more: micro_bits_per_person under [policy].",
             )
+        self.persons.allow(present, limit)
+        sold = market.budget(dataset)
+        budget = max(budget, sold.micro_bits)  # what was once sold stays sold
+        count = licenses(policy, budget - sold.reserved, terms)
+        if count * policy.micro_bits_per_license > budget - sold.reserved:
+            raise NotAllowed(
+                f"{count:,} licenses take {in_words(count * policy.micro_bits_per_license)} bits about each person, and"
+                f" {in_words(budget - sold.reserved)} are not reserved by other offers and licenses.",
+                "Offer fewer (licenses under [offer]), end another offer, or settle licenses that are over.",
+            )
+        self.network.store.put(policy.to_bytes())
         ensure_custody(market, self.account, dataset)
         return market.create_offer(
             self.account,
@@ -297,17 +295,19 @@ class Owner:
             max_rows=terms.max_rows,
             duration=terms.days * DAY,
             policy=policy.digest,
-            micro_bits=bits,
-            licenses=max(1, (budget - sold.reserved) // bits // 2),  # and as many again under another offer
+            micro_bits=policy.micro_bits_per_license,
+            licenses=count,
             budget=budget,
         )
 
     def ledger(self) -> Ledger:
         """The custodian's ledger of this market."""
+        return self._ledger_of(f"{self.network.market.chain_id}:{self.network.market.address}")
+
+    def _ledger_of(self, scope: str) -> Ledger:
         from app.custodian.ledger import Ledger
 
-        market = self.network.market
-        return Ledger(self.actor.path("ledger.sqlite"), f"{market.chain_id}:{market.address}", market.now)
+        return Ledger(self.actor.path("ledger.sqlite"), scope, self.network.market.now)
 
     def rebuild_ledger(self, *, charge_missing: bool = False) -> tuple[Path | None, dict[int, int]]:
         """Put the ledger aside and make a new one from the chain: the old file's place, and how many releases the new
@@ -357,6 +357,20 @@ class Owner:
             return self.network.store.put_file(scratch)
         finally:
             scratch.unlink(missing_ok=True)
+
+
+def _check_policy(policy: OutputPolicy) -> None:
+    if problems := policy_problems(policy):
+        raise BadRecipe(f"The policy cannot be used: {'; '.join(problems)}.", "Correct it under [policy].")
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    """What changes when a file does. Errors: BadTable."""
+    try:
+        found = path.stat()
+    except OSError:
+        raise BadTable(f"There is no file {path}.", "Check the path.") from None
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _digests(prepared: Prepared) -> dict[str, Any]:

@@ -128,8 +128,16 @@ class Ledger(LedgerFile):
             verdict = decide(self._history(db, dataset), lambda name: self._sample(db, name))
             if isinstance(verdict, Grant):
                 self._write(db, claim, (State.SEEN,), state=State.RESERVED)
-                kept = {"rank": verdict.rank, "again": verdict.again}
-                self._put(db, claim.job, dataset, verdict.entry, repeatable=False, charged=False, **kept)
+                self._put(
+                    db,
+                    claim.job,
+                    dataset,
+                    verdict.entry,
+                    repeatable=False,
+                    charged=False,
+                    rank=verdict.rank,
+                    again=verdict.again,
+                )
                 self._put_samples(db, samples or {})
             return verdict
 
@@ -265,9 +273,16 @@ class Ledger(LedgerFile):
             for job in decided:
                 db.execute("UPDATE entries SET charged = 1 WHERE scope = ? AND job = ?", (self._scope, job))
             for each in learned:
-                exact = each.entry.answered
-                kept = {"repeatable": exact, "charged": True, "rank": each.rank, "again": each.entry.micro_bits == 0}
-                self._put(db, each.entry.job, dataset, each.entry, **kept)
+                self._put(
+                    db,
+                    each.entry.job,
+                    dataset,
+                    each.entry,
+                    repeatable=each.entry.answered,
+                    charged=True,
+                    rank=each.rank,
+                    again=each.entry.micro_bits == 0,
+                )
                 self._put_samples(db, each.samples)
                 self._count(db, dataset, each.epoch, each.entry.job)
                 place = (self._scope, each.entry.job, dataset, State.DONE, self._clock(), "learned from the chain")

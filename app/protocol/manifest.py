@@ -15,7 +15,7 @@ from app.protocol.croissant import croissant
 from app.protocol.dataset import Codebook, EncryptedTable, Name
 from app.protocol.documents import MAX_DOCUMENT_BYTES, Document, Hex32, canonical, parse_canonical, sha256
 from app.protocol.errors import BadDocument, TooLarge
-from app.protocol.receipt import OutputPolicy
+from app.protocol.receipt import OutputPolicy, check_present
 from app.protocol.table import check_table
 
 Text = Annotated[str, Field(min_length=1, max_length=20_000)]
@@ -84,6 +84,7 @@ class Manifest(Document):
         try:
             manifest = cls.model_validate_json(canonical(strict))
         except ValidationError as error:
+            check_present(strict.get("policy") if isinstance(strict, dict) else None)
             first = error.errors(include_input=False, include_url=False)[0]
             where = ".".join(str(part) for part in first["loc"])
             raise BadDocument(f"Not a valid manifest: {where}: {first['msg']}.") from None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, Self
 
-from app.protocol.documents import Document, Hex32
+from app.protocol.documents import Document, Hex32, parse_canonical
+from app.protocol.errors import BadDocument
 
 
 class Receipt(Document):
@@ -81,6 +82,14 @@ class Decision(Document):
 RAW_WORDS = "I sell raw scores. A buyer can compute my columns from as many of them as there are columns."
 
 
+# What policies said before bits were counted, and what stands in its place.
+RETIRED_RULES = {
+    "score_step": "levels stands in its place: scores are rounded to so many levels of each output's own range",
+    "epsilon_micro_budget": "bits stand in its place: micro_bits_per_license and micro_bits_per_person",
+    "verify": 'it is "self" (the owner\'s machines recompute every result) or "both"',
+}
+
+
 class OutputPolicy(Document):
     """What an owner lets out. The custodian enforces it before it decrypts; its digest is in the offer on chain.
 
@@ -103,3 +112,23 @@ class OutputPolicy(Document):
     verify: Literal["self", "both"] = "self"  # recomputed by the owner; both: and agreed on by drawn executors
     quorum: int = 2  # executors that must agree, with `both`
     approval: Literal["automatic", "manual"] = "automatic"
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """The policy of canonical bytes. Errors: TooLarge, BadDocument."""
+        try:
+            return super().from_bytes(data)
+        except BadDocument:
+            check_present(parse_canonical(data))
+            raise
+
+
+def check_present(policy: Any) -> None:
+    """Errors: BadDocument for a policy, as a JSON value, of before bits were counted: nobody may compute under it."""
+    old = policy if isinstance(policy, dict) else {}
+    for rule, instead in RETIRED_RULES.items():
+        if rule in old and (rule != "verify" or old[rule] in ("cheapest", "quorum")):
+            raise BadDocument(
+                f"This output policy still says {rule}; {instead}.",
+                "Its owner has to publish the policy again: darkroom dataset update, then darkroom dataset offer.",
+            )

@@ -26,7 +26,7 @@ from app.storage.cid import digest_to_cid
 from app.storage.folder import BlockStore
 from fhe.keys import SecretKeys
 from fhe.profile import EncryptionProfile
-from ingestion.card import card_markdown, policy_in_words
+from ingestion.card import card_markdown
 from ingestion.codes import encode, encode_bins
 from ingestion.preview import preview, preview_csv
 from ingestion.publish import Prepared, prepare
@@ -164,7 +164,7 @@ def set_at(document: Any, path: str, value: Any) -> bytes:
         ("darkroom.card.extra", 1),
         ("darkroom.card.published", "yesterday"),
         ("darkroom.kind", "darkroom/table"),
-        ("darkroom.policy.release", "label"),
+        ("darkroom.policy.release", "score"),
         ("darkroom.policy.release", "everything"),
         ("darkroom.preview", None),
         ("darkroom.checks.0.bytes", 1),
@@ -362,15 +362,18 @@ def test_the_card_says_what_a_buyer_must_know(manifest: Manifest) -> None:
     assert "| a\\|b |" in card_markdown(manifest.model_copy(update={"table": table}))
 
 
-@pytest.mark.parametrize("release", ["label", "score", "aggregate"])
-@pytest.mark.parametrize("verify", ["self", "quorum", "both"])
-def test_policies_in_words(release: str, verify: str) -> None:
-    """Each kind of policy has its sentences; noise is named when there is some."""
-    policy = OutputPolicy.model_validate({"release": release, "verify": verify, "epsilon_micro_per_job": 500_000})
-    words = "\n".join(policy_in_words(policy, 30))
-    assert "at most 15 linear forms" in words
-    assert "0.5 epsilon a job" in words
-    assert "custodian" in words
+@pytest.mark.parametrize(
+    ("rule", "value"), [("score_step", 0.5), ("epsilon_micro_budget", 0), ("verify", "cheapest"), ("verify", "quorum")]
+)
+def test_what_was_published_under_old_rules_says_the_way(manifest: Manifest, rule: str, value: Any) -> None:
+    """A manifest or policy of before bits were counted is refused with what stands in the rule's place."""
+    document = json.loads(manifest.to_bytes())
+    document["darkroom"]["policy"][rule] = value
+    with pytest.raises(BadDocument, match=f"still says {rule}") as refused:
+        read_manifest(canonical(document))
+    assert "publish the policy again" in refused.value.next_step
+    with pytest.raises(BadDocument, match=f"still says {rule}"):
+        OutputPolicy.from_bytes(canonical(document["darkroom"]["policy"]))
 
 
 def test_readers_need_no_polars() -> None:

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from app.chain.rpc import AnvilNode
+from app.client.cabinet import KeyCabinet
 from app.client.dataset import Dataset
 from app.client.home import Home, private_folder
 from app.client.network import Network, open_store
-from app.client.owner import KeyCabinet
 from app.client.setup import set_up
 from app.market.db.database import Database
 from app.market.indexer.indexer import Indexer
