@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.client.network import Network
-from app.execution.facts import check_circuit, load_circuit, load_manifest, load_policy
-from app.protocol.bits import charge, person_limit
+from app.execution.facts import load_manifest
+from app.execution.history import History
+from app.protocol.bits import person_limit
 from app.protocol.documents import MAX_DOCUMENT_BYTES
-from app.protocol.errors import BadBlock, BadDocument, BadInput, NotFound
+from app.protocol.errors import BadDocument, NotFound
 from app.protocol.market import Job, JobState
 from app.protocol.receipt import OutputPolicy
 from app.storage.cid import digest_to_cid
-from fhe.leak import leak_of
 
 if TYPE_CHECKING:
     from app.custodian.ledger import Ledger
@@ -43,12 +43,12 @@ def job_charges(network: Network, ledger: Ledger, dataset: int) -> list[JobCharg
     market = network.market
     finalized = market.finalized_block  # before the jobs are read: what is opened meanwhile is not final
     known = {entry.job: entry for entry in ledger.history(dataset)}
-    found = []
+    history, found = History(market, network.store), []
     for job in market.jobs(dataset=dataset):
         entry, final = known.pop(job.id, None), job.opened_block <= finalized
         if entry is None and job.state in UNRELEASED:
             continue
-        bits = entry.micro_bits if entry else full_charge(network, job)
+        bits = entry.micro_bits if entry else full_charge(history, job)
         found.append(JobCharge(job.id, job.version, job.first_row, job.first_row + job.rows, bits, final))
     lost = known.values()  # entries of jobs that a reorganisation took away: their numbers are the chain's to give
     return found + [JobCharge(0, e.version, e.first, e.end, e.micro_bits, final=True) for e in lost]
@@ -59,24 +59,12 @@ def ledger_charges(ledger: Ledger, dataset: int) -> list[JobCharge]:
     return [JobCharge(e.job, e.version, e.first, e.end, e.micro_bits, final=True) for e in ledger.history(dataset)]
 
 
-def full_charge(network: Network, job: Job) -> int:
-    """Micro-bits that a job costs if it is released: by its circuit, or the most that its license has.
+def full_charge(history: History, job: Job) -> int:
+    """Micro-bits that a job costs if it is released, which is at most what its license has.
 
-    Errors: NotFound for the manifest or the policy.
+    Errors: NotFound for the manifest.
     """
-    store, market = network.store, network.market
-    try:
-        manifest = load_manifest(store, market.dataset_version(job.dataset, job.version))
-        policy = load_policy(store, manifest, market.license(job.license).policy)
-    except BadDocument:  # of before bits were counted: nothing is released under it any more
-        return OutputPolicy().micro_bits_per_license
-    try:
-        circuit = load_circuit(store, job.circuit)
-        check_circuit(circuit, manifest.table)
-        leak = leak_of(circuit, manifest.codebook)
-    except (NotFound, BadBlock, BadDocument, BadInput):
-        return policy.micro_bits_per_license
-    return min(charge(policy, leak, job.rows, manifest.table.rows_per_person), policy.micro_bits_per_license)
+    return min(history.released(job).micro_bits, history.chain.license(job.license).micro_bits)
 
 
 def sold_limit(network: Network, dataset: int) -> int:
