@@ -103,7 +103,7 @@ def dominated_column(independent: Sequence[Form], space: Space, share: Fraction)
     if share >= 1 or not independent:
         return None
     scale = space.scale
-    parts = {column: gram(independent, column, space, scale) for column in columns_of(independent)}
+    parts = {column: _gram(independent, column, space, scale) for column in _columns(independent)}
     size = range(len(independent))
     total = [[sum(part[i][k] for part in parts.values()) for k in size] for i in size]
     top, bottom = share.numerator, share.denominator
@@ -151,7 +151,7 @@ def _inverse(matrix: list[list[float]]) -> list[list[float]] | None:
 def shares_of(one: Form, space: Space) -> dict[str, Fraction]:
     """The part of one form's variance that each of its columns explains; empty for a constant."""
     scale = space.scale
-    parts = {name: gram([one], name, space, scale)[0][0] for name in columns_of([one])}
+    parts = {name: _gram([one], name, space, scale)[0][0] for name in _columns([one])}
     total = sum(parts.values())
     return {name: Fraction(part, total) for name, part in parts.items()} if total else {}
 
@@ -173,12 +173,11 @@ def semidefinite(matrix: Matrix) -> bool:
     return True
 
 
-def columns_of(forms: Sequence[Form]) -> set[str]:
-    """The columns that some forms read."""
+def _columns(forms: Sequence[Form]) -> set[str]:
     return {column for one in forms for (column, _), _ in one}
 
 
-def gram(forms: Sequence[Form], column: str, space: Space, scale: int) -> Matrix:
+def _gram(forms: Sequence[Form], column: str, space: Space, scale: int) -> Matrix:
     """`scale` times the forms' covariances through one column."""
     weights = [{index: weight for (name, index), weight in one if name == column} for one in forms]
     indices = sorted({index for row in weights for index in row})
