@@ -86,7 +86,7 @@ contract JobMarket is Approvals, Contest {
         if (state == State.NONE || _terminal(state)) revert WrongState(job, state);
         if (block.timestamp <= stored.deadline) revert DeadlineNotReached(job, stored.deadline);
         if (state == State.OPEN) {
-            _unlockAll(job, stored);
+            _unlock(job, stored, stored.out, 0);
             _expired(job, stored, 0);
         } else if (state == State.ASSIGNED) {
             _expireRound(job, stored);
@@ -105,11 +105,11 @@ contract JobMarket is Approvals, Contest {
         (uint256 offer, uint256 dataset, uint256 price, uint16 version, bytes32 content) =
             licenses.consume(order.license, msg.sender, order.firstRow, order.rows);
         if (order.version != version || order.content != content) revert OrderOutdated(dataset, version);
-        _hold(dataset, order.maxFee);
-        job = ++jobCount;
-        owed = price + order.maxFee;
         uint88 earned = price.toUint88();
         uint80 fees = order.maxFee.toUint80();
+        _hold(dataset, fees);
+        job = ++jobCount;
+        owed = price + order.maxFee;
         uint32 seats = uint32(providers.seatCount());
         Stored storage stored = _jobs[job];
         // Word by word and nothing in between, so that each is written once.

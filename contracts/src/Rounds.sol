@@ -65,10 +65,7 @@ abstract contract Rounds is Settlement {
         if (_has(stored.committed, index)) revert AlreadyCommitted(job, msg.sender);
         stored.out |= uint16(1 << index);
         emit Declined(job, msg.sender);
-        address[] memory list = new address[](1);
-        uint256[] memory fees = new uint256[](1);
-        (list[0], fees[0]) = (msg.sender, _executions[job][index].fee);
-        _unlock(list, fees, 1, stored.units);
+        _unlock(job, stored, ~(uint256(1) << index), 0);
         _afterCommitment(job, stored);
     }
 
@@ -118,7 +115,7 @@ abstract contract Rounds is Settlement {
             _computed(job, stored, first);
             return;
         }
-        _unlockAll(job, stored);
+        _unlock(job, stored, stored.out, 0);
         _close(stored, State.FAILED);
         emit JobFailed(job);
         licenses.restore(stored.license, stored.rows);
