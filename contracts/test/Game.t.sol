@@ -35,6 +35,8 @@ contract GameTest is World {
         license = _license();
     }
 
+    /// forge-config: default.fuzz.runs = 64
+    /// forge-config: deep.fuzz.runs = 2000
     function testFuzz_no_coalition_is_richer_than_honesty_would_make_it_and_no_honest_party_loses(uint256 dice) public {
         Play memory play;
         (play.badBuyer, play.badOwner) = (dice & 1 == 1, dice & 2 == 2);

@@ -95,6 +95,8 @@ contract SeatsTest is World {
         vm.assertEq(providers.seatCount(), 3);
     }
 
+    /// forge-config: default.fuzz.runs = 64
+    /// forge-config: deep.fuzz.runs = 2000
     function testFuzz_however_people_come_and_go_every_seat_is_known_and_no_gap_lasts(uint256 dice) public {
         _crowd(0, 10);
         for (uint256 step = 0; step < 60; ++step) {
@@ -123,6 +125,8 @@ contract SeatsTest is World {
 
     // --- nobody moves a draw
 
+    /// forge-config: default.fuzz.runs = 64
+    /// forge-config: deep.fuzz.runs = 2000
     function testFuzz_once_the_seed_is_known_only_leaving_changes_a_draw_and_only_behind_the_leaver(uint256 dice)
         public
     {
@@ -167,6 +171,8 @@ contract SeatsTest is World {
         if (dice >> 64 & 3 == 0) providers.compact(2);
     }
 
+    /// forge-config: default.fuzz.runs = 64
+    /// forge-config: deep.fuzz.runs = 2000
     function testFuzz_an_eviction_inside_a_draw_moves_no_other_draw(uint256 dice) public {
         _crowd(0, 12);
         uint256 before = 1_010;
