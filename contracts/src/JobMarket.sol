@@ -19,7 +19,7 @@ import {Wired} from "./Wired.sol";
 ///      influence on it; whoever builds it can try T variants, and gets all r executors from a fraction f of the bonded
 ///      seats with probability at most 1 - (1 - f^r)^T instead of f^r. Every party of a dispute is drawn the same way.
 ///      What a job goes through is in `Rounds`, who is paid in `Settlement`, what the custodian puts up in `Custody`.
-contract JobMarket is Guarded, Approvals, Contest {
+contract JobMarket is Approvals, Contest {
     using SafeCast for uint256;
 
     constructor(
@@ -86,7 +86,7 @@ contract JobMarket is Guarded, Approvals, Contest {
         if (state == State.NONE || _terminal(state)) revert WrongState(job, state);
         if (block.timestamp <= stored.deadline) revert DeadlineNotReached(job, stored.deadline);
         if (state == State.OPEN) {
-            _unlockAll(job, stored);
+            _unlock(job, stored, stored.out, 0);
             _expired(job, stored, 0);
         } else if (state == State.ASSIGNED) {
             _expireRound(job, stored);
@@ -105,22 +105,28 @@ contract JobMarket is Guarded, Approvals, Contest {
         (uint256 offer, uint256 dataset, uint256 price, uint16 version, bytes32 content) =
             licenses.consume(order.license, msg.sender, order.firstRow, order.rows);
         if (order.version != version || order.content != content) revert OrderOutdated(dataset, version);
-        _hold(dataset, order.maxFee);
+        uint88 earned = price.toUint88();
+        uint80 fees = order.maxFee.toUint80();
+        _hold(dataset, fees);
         job = ++jobCount;
+        owed = price + order.maxFee;
+        uint32 seats = uint32(providers.seatCount());
         Stored storage stored = _jobs[job];
+        // Word by word and nothing in between, so that each is written once.
         stored.buyer = msg.sender;
-        stored.replicas = order.replicas;
-        stored.price = price.toUint88();
-        stored.maxFee = order.maxFee.toUint80();
+        stored.state = State.OPEN;
+        stored.deadline = uint32(block.timestamp + drawWindow);
+        stored.price = earned;
+        stored.maxFee = fees;
         stored.units = order.units;
         stored.license = uint32(order.license);
         stored.dataset = uint32(dataset);
         stored.offer = uint32(offer);
+        stored.seedBlock = uint32(block.number + 1);
         stored.openedBlock = uint32(block.number);
         stored.rows = uint32(order.rows);
-        _enter(stored, State.OPEN, drawWindow);
-        owed = price + order.maxFee;
-        _arm(stored);
+        stored.seats = seats;
+        stored.replicas = order.replicas;
         _announce(job, dataset, price, order);
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Guarded} from "./Guarded.sol";
 import {IJobMarket} from "./interfaces/IJobMarket.sol";
 
 /// @title How jobs are kept: three words a job, two an execution
@@ -8,20 +9,21 @@ import {IJobMarket} from "./interfaces/IJobMarket.sol";
 ///      execution's `digest` is its commitment until it reveals, then its receipt. Numbers of jobs, licenses, offers,
 ///      datasets and seats count up from one at some 10^5 gas each, and block numbers by one a block: none of them
 ///      reaches 2^32, so casts to these widths lose nothing.
-abstract contract JobStore is IJobMarket {
+abstract contract JobStore is Guarded, IJobMarket {
     struct Stored {
         address buyer;
         State state;
         uint8 drawn;
         /// @dev Of the present state, good until 2106; in a terminal state the number of the block that closed the job.
         uint32 deadline;
-        uint24 committed;
-        uint24 revealed;
+        uint16 committed;
+        uint16 revealed;
+        uint16 out;
         uint88 price;
         uint80 maxFee;
         uint64 units;
         Approval approval;
-        uint8 contestedFrom;
+        uint8 round;
         /// @dev Calls that looked at all their seats without finding enough, since the draw was armed.
         uint8 batches;
         uint32 license;
@@ -30,10 +32,9 @@ abstract contract JobStore is IJobMarket {
         uint32 seedBlock;
         uint32 openedBlock;
         uint32 rows;
-        uint24 seats;
-        uint24 out;
+        uint32 seats;
         uint8 replicas;
-        uint8 round;
+        uint8 contestedFrom;
     }
 
     struct StoredExecution {
@@ -208,8 +209,9 @@ abstract contract JobStore is IJobMarket {
     }
 
     function _enter(Stored storage stored, State state, uint256 window) internal {
+        uint32 deadline = uint32(block.timestamp + window);
         stored.state = state;
-        stored.deadline = uint32(block.timestamp + window);
+        stored.deadline = deadline;
     }
 
     function _close(Stored storage stored, State state) internal {

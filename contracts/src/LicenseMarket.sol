@@ -284,13 +284,10 @@ contract LicenseMarket is Payments, ILicenseMarket {
         if (owner != terms.seller) revert SellerSoldDataset(offer);
         if (tombstoned) revert DatasetClosed(terms.dataset);
         license = ++licenseCount;
-        _licenses[license] = StoredLicense({
-            buyer: msg.sender,
-            offer: uint32(offer),
-            boughtAt: uint40(block.timestamp),
-            revoked: false,
-            settled: false
-        });
+        StoredLicense storage stored = _licenses[license];
+        stored.buyer = msg.sender;
+        stored.offer = uint32(offer);
+        stored.boughtAt = uint40(block.timestamp);
         uint256 price = terms.priceLicense;
         _sell(offer, price);
         emit LicenseBought(license, offer, msg.sender, price, uint40(block.timestamp + terms.duration));

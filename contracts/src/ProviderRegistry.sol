@@ -266,17 +266,19 @@ contract ProviderRegistry is Seats, Permits, ReentrancyGuardTransient {
         if (inUse > record.capacity) return (false, 0);
         fee = uint256(record.price) * units;
         if (fee > feeCap) return (false, 0);
-        uint256 stake = stakeFor(fee);
-        if (uint256(record.bond) - record.locked < stake) return (false, 0);
-        record.locked += uint96(stake);
+        uint256 locked = record.locked + stakeFor(fee);
+        if (locked > record.bond) return (false, 0);
+        record.locked = uint96(locked);
         record.inUse = uint64(inUse);
         return (true, fee);
     }
 
     function _letGo(address provider, uint256 stake, uint64 units) private returns (Record storage record) {
         record = _records[provider];
-        record.locked -= uint96(stake);
-        record.inUse -= units;
+        uint96 locked = record.locked - uint96(stake);
+        uint64 inUse = record.inUse - units;
+        record.locked = locked;
+        record.inUse = inUse;
     }
 
     function _leave(address provider, Record storage record) private {

@@ -2,14 +2,11 @@
 pragma solidity 0.8.37;
 
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
-import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IProviderRegistry} from "./interfaces/IProviderRegistry.sol";
 import {Settlement} from "./Settlement.sol";
 
 /// @title A job's rounds: draw, commit, reveal; and again, among others, until enough digests agree
 abstract contract Rounds is Settlement {
-    using SafeCast for uint256;
-
     /// @notice Draw the executors that are needed. Anyone may call; a keeper's call costs it only gas, and whatever dead
     ///         seats it meets pay for that. A table too large for one call takes several, which see other seats each.
     /// @dev A block hash can be read for 256 blocks. When it is gone a new seed block is armed: nobody can re-roll a draw
@@ -29,9 +26,10 @@ abstract contract Rounds is Settlement {
         (address[] memory drawn, uint256[] memory fees) = _drawFrom(job, stored, needed, entropy);
         uint256 first = stored.drawn;
         for (uint256 i = 0; i < drawn.length; ++i) {
+            (address provider, uint96 fee) = (drawn[i], uint96(fees[i]));
             StoredExecution storage execution = _executions[job][first + i];
-            execution.provider = drawn[i];
-            execution.fee = uint96(fees[i]);
+            execution.provider = provider;
+            execution.fee = fee;
         }
         stored.drawn = uint8(first + drawn.length);
         if (drawn.length < needed) {
@@ -52,7 +50,7 @@ abstract contract Rounds is Settlement {
         if (commitment == bytes32(0)) revert ZeroCommitment();
         uint256 index = _indexOf(job, stored, msg.sender);
         if (_has(stored.committed, index)) revert AlreadyCommitted(job, msg.sender);
-        stored.committed |= uint24(1 << index);
+        stored.committed |= uint16(1 << index);
         _executions[job][index].digest = commitment;
         emit Committed(job, msg.sender, commitment);
         _afterCommitment(job, stored);
@@ -65,12 +63,9 @@ abstract contract Rounds is Settlement {
         _checkOpen(job, stored);
         uint256 index = _indexOf(job, stored, msg.sender);
         if (_has(stored.committed, index)) revert AlreadyCommitted(job, msg.sender);
-        stored.out |= uint24(1 << index);
+        stored.out |= uint16(1 << index);
         emit Declined(job, msg.sender);
-        address[] memory list = new address[](1);
-        uint256[] memory fees = new uint256[](1);
-        (list[0], fees[0]) = (msg.sender, _executions[job][index].fee);
-        _unlock(list, fees, 1, stored.units);
+        _unlock(job, stored, ~(uint256(1) << index), 0);
         _afterCommitment(job, stored);
     }
 
@@ -84,7 +79,7 @@ abstract contract Rounds is Settlement {
         StoredExecution storage execution = _executions[job][index];
         if (receipt == bytes32(0)) revert ZeroDigest();
         if (execution.digest != commitmentFor(job, msg.sender, receipt, salt)) revert WrongReveal(job, msg.sender);
-        stored.revealed |= uint24(1 << index);
+        stored.revealed |= uint16(1 << index);
         execution.digest = receipt;
         emit Revealed(job, msg.sender, receipt);
         if (_allRevealed(stored)) _conclude(job, stored);
@@ -94,7 +89,7 @@ abstract contract Rounds is Settlement {
     function _arm(Stored storage stored) internal returns (uint256 seedBlock) {
         seedBlock = block.number + 1;
         stored.seedBlock = uint32(seedBlock);
-        stored.seats = providers.seatCount().toUint24();
+        stored.seats = uint32(providers.seatCount());
         if (stored.batches != 0) stored.batches = 0;
     }
 
@@ -105,7 +100,7 @@ abstract contract Rounds is Settlement {
         uint256 drawn = stored.drawn;
         for (uint256 i = 0; i < drawn; ++i) {
             if (_has(done | out, i)) continue;
-            stored.out |= uint24(1 << i);
+            stored.out |= uint16(1 << i);
             // Nobody is owed anything for a wait: the stake is burned.
             _slash(job, stored, i, true, 0);
         }
@@ -120,7 +115,7 @@ abstract contract Rounds is Settlement {
             _computed(job, stored, first);
             return;
         }
-        _unlockAll(job, stored);
+        _unlock(job, stored, stored.out, 0);
         _close(stored, State.FAILED);
         emit JobFailed(job);
         licenses.restore(stored.license, stored.rows);
@@ -188,7 +183,8 @@ abstract contract Rounds is Settlement {
     /// @dev Ask for more executors, or give up when the bounds of rounds or executors are reached.
     function _redraw(uint256 job, Stored storage stored) private {
         uint256 round = stored.round + 1;
-        uint256 most = stored.contestedFrom == 0 ? MAX_DRAWN : MAX_DRAWN_CONTESTED;
+        // Enough is left for a contest to hear as many as it must.
+        uint256 most = stored.contestedFrom == 0 ? MAX_DRAWN - (stored.replicas + 1) : MAX_DRAWN;
         if (round >= MAX_ROUNDS || stored.drawn + _missing(job, stored) > most) {
             _giveUp(job, stored);
             return;

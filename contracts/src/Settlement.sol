@@ -31,27 +31,18 @@ abstract contract Settlement is Custody {
         private
         returns (uint256 fees, uint256 extra)
     {
-        uint256 drawn = stored.drawn;
-        uint256 out = stored.out | (stored.revealed & ~winners);
         uint256 replicas = stored.replicas;
-        address[] memory list = new address[](drawn);
-        uint256[] memory each = new uint256[](drawn);
-        uint256 count = 0;
+        (address[] memory list, uint256[] memory each, uint256 due) =
+            _unlock(job, stored, stored.out | (stored.revealed & ~winners), winners);
         uint256 paid = 0;
-        for (uint256 i = 0; i < drawn; ++i) {
-            if (_has(out, i)) continue;
-            StoredExecution storage execution = _executions[job][i];
-            (address provider, uint256 fee) = (execution.provider, execution.fee);
-            (list[count], each[count]) = (provider, fee);
-            ++count;
-            if (!_has(winners, i) || paid > 2 * replicas) continue;
-            if (paid < replicas) fees += fee;
-            else extra += fee;
+        for (uint256 k = 0; k < list.length && paid <= 2 * replicas; ++k) {
+            if (!_has(due, k)) continue;
+            if (paid < replicas) fees += each[k];
+            else extra += each[k];
             ++paid;
-            _credit(provider, fee);
-            emit PaymentReleased(job, provider, fee);
+            _credit(list[k], each[k]);
+            emit PaymentReleased(job, list[k], each[k]);
         }
-        _unlock(list, each, count, stored.units);
     }
 
     /// @dev Takes the liars' stakes; up to `owed` of them comes here, for the executors whom their lie made necessary.
@@ -65,28 +56,29 @@ abstract contract Settlement is Custody {
         }
     }
 
-    /// @dev Ends all holds of a job that nobody is paid for.
-    function _unlockAll(uint256 job, Stored storage stored) internal {
+    /// @dev Ends all holds of a job but those of the executors in `out`: on whom, for which fees, and which of these are
+    ///      in `winners`, by their place in the list.
+    function _unlock(uint256 job, Stored storage stored, uint256 out, uint256 winners)
+        internal
+        returns (address[] memory list, uint256[] memory fees, uint256 due)
+    {
         uint256 drawn = stored.drawn;
-        if (drawn == 0) return;
-        address[] memory list = new address[](drawn);
-        uint256[] memory each = new uint256[](drawn);
         uint256 count = 0;
+        list = new address[](drawn);
+        fees = new uint256[](drawn);
         for (uint256 i = 0; i < drawn; ++i) {
-            if (_has(stored.out, i)) continue;
-            (list[count], each[count]) = (_executions[job][i].provider, _executions[job][i].fee);
+            if (_has(out, i)) continue;
+            StoredExecution storage execution = _executions[job][i];
+            (list[count], fees[count]) = (execution.provider, execution.fee);
+            if (_has(winners, i)) due |= 1 << count;
             ++count;
         }
-        _unlock(list, each, count, stored.units);
-    }
-
-    function _unlock(address[] memory list, uint256[] memory fees, uint256 count, uint64 units) internal {
-        if (count == 0) return;
+        if (count == 0) return (new address[](0), new uint256[](0), 0);
         assembly ("memory-safe") {
             mstore(list, count)
             mstore(fees, count)
         }
-        providers.unlock(list, fees, units);
+        providers.unlock(list, fees, stored.units);
     }
 
     function _slash(uint256 job, Stored storage stored, uint256 index, bool silent, uint256 owed)

@@ -23,10 +23,8 @@ abstract contract Wired is Payments, JobStore {
     uint256 public constant MAX_REPLICAS = 5;
     /// @notice Most draws that a job, and again its contest, may need: the first and three more.
     uint256 public constant MAX_ROUNDS = 4;
-    /// @notice Most executors that a job may draw before a contest.
+    /// @notice Most executors a job may draw in all: the width of the bit fields.
     uint256 public constant MAX_DRAWN = 16;
-    /// @notice Most that it may draw in all: the width of the bit fields.
-    uint256 public constant MAX_DRAWN_CONTESTED = 24;
 
     IDatasetRegistry public immutable datasets;
     ILicenseMarket public immutable licenses;

@@ -16,7 +16,7 @@ contract BondsTest is World {
     function test_bond_takes_the_money_and_a_seat() public {
         uint256 before = usd.balanceOf(p[0]);
         vm.expectEmit(address(providers));
-        emit IProviderRegistry.TermsSet(p[0], PRICE, UNITS);
+        emit IProviderRegistry.TermsSet(p[0], PRICE, CAPACITY);
         vm.expectEmit(address(providers));
         emit IProviderRegistry.Seated(p[0], 1);
         vm.expectEmit(address(providers));
@@ -26,7 +26,8 @@ contract BondsTest is World {
         vm.assertEq(r.bond, BOND);
         vm.assertEq(r.locked, 0);
         vm.assertEq(r.price, PRICE);
-        vm.assertEq(r.capacity, UNITS);
+        vm.assertEq(r.capacity, CAPACITY);
+        vm.assertEq(r.inUse, 0);
         vm.assertEq(r.heartbeat, block.timestamp);
         vm.assertEq(r.unbonding, 0);
         vm.assertEq(r.seat, 1);
@@ -148,7 +149,7 @@ contract BondsTest is World {
         providers.bond(FLOOR + 1, PRICE, UNITS);
         _hold(p[0]);
         vm.prank(address(jobs));
-        providers.slash(p[0], 0, true);
+        providers.slash(p[0], 0, UNITS, true, 0);
         vm.expectRevert(abi.encodeWithSelector(IProviderRegistry.NotBonded.selector, p[0]));
         vm.prank(p[0]);
         providers.heartbeat();
@@ -167,6 +168,7 @@ contract BondsTest is World {
         vm.assertEq(providers.get(p[0]).unbonding, block.timestamp + UNBONDING);
         vm.assertEq(providers.get(p[0]).seat, 0);
         vm.assertEq(providers.seatAt(1), address(0));
+        vm.assertEq(providers.seatCount(), 0);
         vm.assertEq(providers.providers().length, 0);
         vm.expectRevert(abi.encodeWithSelector(IProviderRegistry.AlreadyUnbonding.selector, p[0]));
         vm.prank(p[0]);
@@ -229,8 +231,7 @@ contract BondsTest is World {
         vm.expectRevert(abi.encodeWithSelector(IProviderRegistry.BondLocked.selector, FLOOR));
         providers.withdrawBond();
         vm.stopPrank();
-        vm.prank(address(jobs));
-        providers.unlock(p[0], 0);
+        _unlock(p[0], 0);
         vm.prank(p[0]);
         vm.assertEq(providers.withdrawBond(), BOND);
     }
@@ -246,10 +247,14 @@ contract BondsTest is World {
             providers.evict(p[0]);
         } else {
             vm.expectEmit(address(providers));
+            emit IProviderRegistry.Evicted(p[0], BOUNTY);
+            vm.expectEmit(address(providers));
             emit IProviderRegistry.Unseated(p[0], 1);
-            providers.evict(p[0]);
+            vm.prank(stranger);
+            vm.assertEq(providers.evict(p[0]), BOUNTY);
+            vm.assertEq(usd.balanceOf(stranger), BOUNTY);
             vm.assertEq(providers.get(p[0]).seat, 0);
-            vm.assertEq(providers.get(p[0]).bond, BOND);
+            vm.assertEq(providers.get(p[0]).bond, BOND - BOUNTY);
             vm.prank(p[0]);
             providers.heartbeat();
             vm.assertEq(providers.get(p[0]).seat, 1);
@@ -261,18 +266,26 @@ contract BondsTest is World {
         providers.evict(stranger);
     }
 
-    function test_a_freed_seat_is_taken_before_the_table_grows() public {
-        _bondFirst(3);
-        vm.prank(p[1]);
-        providers.unbond();
-        _bond(p[3]);
-        vm.assertEq(providers.get(p[3]).seat, 2);
-        vm.assertEq(providers.seatCount(), 3);
-        _bond(p[4]);
-        vm.assertEq(providers.get(p[4]).seat, 4);
-        address[] memory seated = providers.providers();
-        vm.assertEq(seated.length, 4);
-        vm.assertEq(seated[1], p[3]);
+    function test_evict_takes_nothing_that_a_job_holds() public {
+        vm.prank(p[0]);
+        providers.bond(FLOOR + 1, PRICE, UNITS);
+        _hold(p[0]);
+        vm.warp(block.timestamp + ALIVE + 1);
+        vm.assertEq(providers.evict(p[0]), 1);
+        vm.assertEq(providers.get(p[0]).bond, FLOOR);
+        vm.assertEq(providers.get(p[0]).locked, FLOOR);
+    }
+
+    function test_a_dead_seat_below_the_floor_is_topped_up_before_it_serves_again() public {
+        vm.startPrank(p[0]);
+        providers.bond(FLOOR, PRICE, UNITS);
+        vm.warp(block.timestamp + ALIVE + 1);
+        providers.evict(p[0]);
+        vm.expectRevert(abi.encodeWithSelector(IProviderRegistry.NotBonded.selector, p[0]));
+        providers.heartbeat();
+        providers.bond(BOUNTY, PRICE, UNITS);
+        vm.stopPrank();
+        vm.assertEq(providers.get(p[0]).seat, 1);
     }
 
     /// @dev Holds one smallest stake, as a draw with this provider alone would.
@@ -286,9 +299,11 @@ contract BondsTest is World {
 
     function _drawFrom(bytes32 seed, uint256 needed, uint256 seats, address[] memory excluded)
         private
-        returns (address[] memory, uint256[] memory)
+        returns (address[] memory drawn, uint256[] memory fees)
     {
+        uint256 before = block.number + 1;
+        vm.roll(before);
         vm.prank(address(jobs));
-        return providers.draw(IProviderRegistry.Call(seed, needed, seats, block.number + 1, UNITS, MAX_FEE, excluded));
+        (drawn, fees,) = providers.draw(IProviderRegistry.Call(seed, needed, seats, before, UNITS, MAX_FEE, excluded));
     }
 }

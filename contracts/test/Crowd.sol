@@ -13,6 +13,10 @@ abstract contract Crowd is World {
     uint256 public bonded;
     uint256 public returned;
     uint256 public slashed;
+    /// @dev What every answer so far makes a dataset's head.
+    mapping(uint256 dataset => bytes32) public heads;
+    /// @dev Licenses that were settled, and the bits each was said to have used.
+    mapping(uint256 license => uint256) public usedBits;
     /// @dev How often each job was seen to enter a terminal state, and the one it was seen in.
     mapping(uint256 job => uint256) public closings;
     mapping(uint256 job => uint256) public finalState;
@@ -22,7 +26,7 @@ abstract contract Crowd is World {
     function _bondAs(address who) internal {
         uint256 amount = providers.get(who).bond < BOND ? BOND : 0;
         vm.prank(who);
-        providers.bond(amount, PRICE, UNITS);
+        providers.bond(amount, PRICE, CAPACITY);
         bonded += amount;
     }
 
@@ -50,10 +54,24 @@ abstract contract Crowd is World {
             dataset = _publish();
             holder = owner;
         }
-        vm.prank(holder);
-        uint256 offer = licenses.createOffer(_terms(dataset), new ILicenseMarket.Share[](0));
+        uint256 offer = _offerBy(holder, dataset, 1);
         vm.prank(buyer);
         return licenses.buy(offer);
+    }
+
+    function _offerBy(address holder, uint256 dataset, uint32 count) internal returns (uint256) {
+        ILicenseMarket.Terms memory t = _terms(dataset);
+        t.licenses = count;
+        vm.prank(holder);
+        return licenses.createOffer(t, new ILicenseMarket.Share[](0));
+    }
+
+    /// @dev Enough for any job of these tests and its contest.
+    function _bondCustody(uint256 dataset) internal {
+        (uint256 bond, uint256 held) = jobs.custodyOf(dataset);
+        if (bond - held >= 5 * USD) return;
+        vm.prank(owner);
+        jobs.bondCustodian(dataset, CUSTODY);
     }
 
     function _note() internal {
@@ -105,6 +123,12 @@ abstract contract Crowd is World {
             (received, distributed) = licenses.earnings(offer);
             if (received > distributed) licenses.collect(offer);
         }
+        for (uint256 dataset = 1; dataset <= datasets.count(); ++dataset) {
+            (address holder,) = datasets.parties(dataset);
+            (uint256 bond,) = jobs.custodyOf(dataset);
+            vm.prank(holder);
+            jobs.unbondCustodian(dataset, bond);
+        }
         address[] memory all = people();
         for (uint256 i = 0; i < all.length; ++i) {
             vm.startPrank(all[i]);
@@ -120,10 +144,10 @@ abstract contract Crowd is World {
     }
 
     function people() public view returns (address[] memory all) {
-        all = new address[](3 + p.length);
-        (all[0], all[1], all[2]) = (owner, buyer, custodian);
+        all = new address[](4 + p.length);
+        (all[0], all[1], all[2], all[3]) = (owner, buyer, custodian, address(this));
         for (uint256 i = 0; i < p.length; ++i) {
-            all[3 + i] = p[i];
+            all[4 + i] = p[i];
         }
     }
 

@@ -216,7 +216,8 @@ contract DatasetRegistryTest is World {
         (address holder, bool closed) = datasets.standing(id);
         vm.assertEq(holder, owner);
         vm.assertTrue(closed);
-        (uint32 rows, uint16 version, bool closedToo) = datasets.extent(id);
+        (uint32 rows, uint16 version, bool closedToo, bytes32 content) = datasets.extent(id);
+        vm.assertEq(content, datasets.get(id).content);
         vm.assertEq(rows, ROWS);
         vm.assertEq(version, 1);
         vm.assertTrue(closedToo);

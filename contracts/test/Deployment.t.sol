@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {JobMarket} from "../src/JobMarket.sol";
+import {Wired} from "../src/Wired.sol";
 import {LicenseMarket} from "../src/LicenseMarket.sol";
 import {ProviderRegistry} from "../src/ProviderRegistry.sol";
 import {Shuffle} from "../src/Shuffle.sol";
@@ -29,6 +30,7 @@ contract DeploymentTest is World {
         vm.assertEq(jobs.commitWindow(), COMMIT);
         vm.assertEq(jobs.revealWindow(), REVEAL);
         vm.assertEq(jobs.releaseWindow(), RELEASE);
+        vm.assertEq(jobs.longestLife(), 2 * (4 * uint256(DRAW + COMMIT + REVEAL) + RELEASE));
         vm.assertEq(providers.stakeFloor(), FLOOR);
         vm.assertEq(providers.unbondingDelay(), UNBONDING);
         vm.assertEq(providers.heartbeatWindow(), ALIVE);
@@ -39,7 +41,7 @@ contract DeploymentTest is World {
         Wire providersWire = new Wire(address(usd), address(datasets));
         this.deploy(licensesWire, providersWire, _windows());
         for (uint256 i = 0; i < 9; ++i) {
-            JobMarket.Windows memory w = _windows();
+            Wired.Windows memory w = _windows();
             Wire l = new Wire(i == 0 ? stranger : address(usd), i == 1 ? stranger : address(datasets));
             Wire r = new Wire(i == 2 ? stranger : address(usd), address(datasets));
             if (i == 3) l.point(stranger);
@@ -54,7 +56,7 @@ contract DeploymentTest is World {
     }
 
     /// @dev External, so that a failed deployment undoes everything it did.
-    function deploy(Wire l, Wire r, JobMarket.Windows memory w) external {
+    function deploy(Wire l, Wire r, Wired.Windows memory w) external {
         address next = vm.computeCreateAddress(address(this), vm.getNonce(address(this)));
         if (l.jobMarket() == address(0)) l.point(next);
         if (r.jobMarket() == address(0)) r.point(next);

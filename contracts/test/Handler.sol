@@ -31,10 +31,19 @@ contract Handler is Crowd {
         Tombstone,
         Decline,
         Approve,
-        Deny
+        Deny,
+        Contest,
+        WinContest,
+        LoseContest,
+        SilentInContest,
+        BondCustody,
+        UnbondCustody,
+        Settle,
+        Deactivate,
+        Compact
     }
 
-    uint256 public constant KINDS = 23;
+    uint256 public constant KINDS = 32;
 
     uint256[KINDS] public done;
     uint256 public turn;
@@ -86,7 +95,20 @@ contract Handler is Crowd {
         else if (kind == Kind.Transfer) _sell();
         else if (kind == Kind.Tombstone) _tombstone();
         else if (kind == Kind.Decline) _decline(_assignedJob(dice));
-        else _say(dice, kind == Kind.Approve);
+        else if (kind == Kind.Approve || kind == Kind.Deny) _say(dice, kind == Kind.Approve);
+        else _actOnTheNew(kind, dice);
+    }
+
+    function _actOnTheNew(Kind kind, uint256 dice) private {
+        if (kind == Kind.Contest) _contested(dice, 3);
+        else if (kind == Kind.WinContest) _contest(dice, LIE);
+        else if (kind == Kind.LoseContest) _contest(dice, RECEIPT);
+        else if (kind == Kind.SilentInContest) _silence(_contested(dice, 3));
+        else if (kind == Kind.BondCustody) _bondCustody(dice, true);
+        else if (kind == Kind.UnbondCustody) _bondCustody(dice, false);
+        else if (kind == Kind.Settle) _settle(dice);
+        else if (kind == Kind.Deactivate) _deactivate(dice);
+        else providers.compact(_bound(dice, 0, 5));
     }
 
     // --- getting a job into a state
@@ -98,6 +120,7 @@ contract Handler is Crowd {
         IJobMarket.Order memory o = _order(license, uint8(_bound(dice, 1, 3)));
         o.rows = uint64(_bound(dice >> 16, 1, ROWS));
         o.maxFee = o.replicas * FEE + dice % USD;
+        _bondCustody(licenses.licenseOf(license).dataset);
         vm.prank(buyer);
         job = jobs.open(o);
         live.push(job);
@@ -228,10 +251,86 @@ contract Handler is Crowd {
     }
 
     function _answer(uint256 job, bool yes) private {
-        (, address answering) = datasets.parties(jobs.get(job).dataset);
+        uint256 dataset = jobs.get(job).dataset;
+        (, address answering) = datasets.parties(dataset);
+        bytes32 head = heads[dataset];
+        bytes32 decision = keccak256(abi.encode(job, yes));
+        heads[dataset] = keccak256(abi.encode(head, job, decision));
         vm.prank(answering);
-        if (yes) jobs.release(job, SEALED, DECISION);
-        else jobs.refuse(job, REASON, DECISION);
+        if (yes) jobs.release(job, SEALED, decision, head);
+        else jobs.refuse(job, REASON, decision, head);
+    }
+
+    /// @dev A computed job of at most `most` replicas that was contested just now.
+    function _contested(uint256 dice, uint256 most) private returns (uint256 job) {
+        job = _computedJob(dice);
+        while (jobs.get(job).contestedFrom != 0 || jobs.get(job).replicas > most) {
+            _answer(job, false);
+            job = _computedJob(dice);
+        }
+        uint256 dataset = jobs.get(job).dataset;
+        (, address answering) = datasets.parties(dataset);
+        _bondCustody(dataset);
+        vm.prank(answering);
+        jobs.contest(job);
+    }
+
+    /// @dev All who are drawn for the contest say `receipt`, if there are enough of them.
+    function _contest(uint256 dice, bytes32 receipt) private {
+        uint256 job = _contested(dice, 2);
+        _keepAlive();
+        if (!_tryDraw(job)) return;
+        uint256 from = jobs.get(job).contestedFrom;
+        IJobMarket.Execution[] memory list = jobs.executionsOf(job);
+        for (uint256 i = from; i < list.length; ++i) {
+            _claims[job][list[i].provider] = receipt;
+            _commit(job, list[i].provider, receipt);
+        }
+        for (uint256 i = from; i < list.length; ++i) {
+            _reveal(job, list[i].provider, receipt);
+        }
+        vm.assertTrue(jobs.get(job).state == IJobMarket.State.COMPUTED, "as many others and one decide");
+        vm.assertEq(jobs.get(job).receipt, receipt);
+    }
+
+    function _bondCustody(uint256 dice, bool more) private {
+        uint256 dataset = 1 + dice % datasets.count();
+        (uint256 bond, uint256 held) = jobs.custodyOf(dataset);
+        (address holder, address answering) = datasets.parties(dataset);
+        if (more) {
+            vm.prank(p[dice % p.length]);
+            jobs.bondCustodian(dataset, dice % USD);
+        } else {
+            vm.prank(dice % 2 == 0 ? holder : answering);
+            jobs.unbondCustodian(dataset, _bound(dice, 0, bond - held));
+        }
+    }
+
+    /// @dev Some license that is not settled: it ends, its jobs too, and what it did not use goes back.
+    function _settle(uint256 dice) private {
+        uint256 license = _usableLicense();
+        (address holder, address answering) = datasets.parties(licenses.licenseOf(license).dataset);
+        vm.prank(holder);
+        licenses.revoke(license);
+        _endAll();
+        vm.warp(block.timestamp + jobs.longestLife() + 1);
+        usedBits[license] = dice % (BITS + 1);
+        vm.prank(dice % 2 == 0 ? holder : answering);
+        licenses.settleLicense(license, usedBits[license]);
+    }
+
+    /// @dev An offer of which some licenses are sold, closed by its seller or by whoever holds the dataset now.
+    function _deactivate(uint256 dice) private {
+        uint256 license = _usableLicense();
+        uint256 dataset = licenses.licenseOf(license).dataset;
+        (address holder,) = datasets.parties(dataset);
+        uint256 offer = _offerBy(holder, dataset, uint32(_bound(dice, 2, 5)));
+        vm.prank(buyer);
+        licenses.buy(offer);
+        if (dice % 2 == 0) _sell();
+        (address now_,) = datasets.parties(dataset);
+        vm.prank(now_);
+        licenses.deactivate(offer);
     }
 
     /// @dev The owner's word on any job that is alive and has none: a computed one, or one at any stage before.

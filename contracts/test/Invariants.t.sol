@@ -17,15 +17,21 @@ contract InvariantsTest {
     Vm private constant vm = Vm(VM_ADDRESS);
 
     Handler private handler;
+    /// @dev Every stake of these tests is the floor, for a job of these units.
+    uint256 private constant FLOOR = 10e6;
+    uint256 private constant UNITS = 10_000;
+
     TestUSD private usd;
+    DatasetRegistry private datasets;
     LicenseMarket private licenses;
     ProviderRegistry private providers;
     JobMarket private jobs;
 
     function setUp() public {
         handler = new Handler();
-        (address a,, address c, address d, address e) = handler.contracts();
-        (usd, licenses, providers, jobs) = (TestUSD(a), LicenseMarket(c), ProviderRegistry(d), JobMarket(e));
+        (address a, address b, address c, address d, address e) = handler.contracts();
+        (usd, datasets, licenses) = (TestUSD(a), DatasetRegistry(b), LicenseMarket(c));
+        (providers, jobs) = (ProviderRegistry(d), JobMarket(e));
     }
 
     struct FuzzSelector {
@@ -59,6 +65,8 @@ contract InvariantsTest {
         _noJobClosesTwice(all);
         _theOwnersWordStands(all);
         _usesAreWhatWasOpened(all);
+        _custodyIsWhatOpenJobsHold(all);
+        _bitsAreThoseOfLicenses();
     }
 
     /// @dev After the last step: everything succeeded at least once, every job ends, every coin comes out.
@@ -70,20 +78,18 @@ contract InvariantsTest {
             }
         }
         (uint256 steps, uint256 time) = handler.endAll();
-        // Four rounds of draw, commit, reveal and one release is the longest life that a job can have.
-        uint256 longest =
-            4 * uint256(jobs.drawWindow() + jobs.commitWindow() + jobs.revealWindow() + 3) + jobs.releaseWindow() + 1;
-        vm.assertLe(time, longest, "jobs end within the sum of their deadlines");
-        vm.assertLe(steps, 4 * 3 * jobs.jobCount(), "few calls end a job");
+        // Four rounds of draw, commit, reveal and one release, and the same once more after a contest, a second each.
+        vm.assertLe(time, jobs.longestLife() + 26, "jobs end within the sum of their deadlines");
+        vm.assertLe(steps, 2 * 4 * 3 * jobs.jobCount(), "few calls end a job");
         handler.cashOut();
         vm.assertEq(usd.balanceOf(address(jobs)), 0, "nothing is stuck in the job market");
         vm.assertEq(usd.balanceOf(address(licenses)), 0, "nothing is stuck in the license market");
-        vm.assertEq(usd.balanceOf(address(providers)), 0, "nothing is stuck in the bonds");
+        vm.assertEq(usd.balanceOf(address(providers)), providers.burned(), "nothing is stuck in the bonds");
         vm.assertEq(handler.returned() + handler.slashed(), handler.bonded(), "bonded is returned or slashed");
     }
 
     function _escrowIsTheSumOfClaims(IJobMarket.Job[] memory all) private view {
-        uint256 owed = _claims() + _undistributed() + _escrowed(all);
+        uint256 owed = _claims() + _undistributed() + _escrowed(all) + _custody();
         vm.assertEq(usd.balanceOf(address(jobs)), owed, "the job market's money is owed");
     }
 
@@ -104,9 +110,47 @@ contract InvariantsTest {
     function _escrowed(IJobMarket.Job[] memory all) private pure returns (uint256 total) {
         for (uint256 i = 0; i < all.length; ++i) {
             IJobMarket.Job memory j = all[i];
-            if (uint256(j.state) < 4) total += j.price + j.maxFee + j.pot;
-            else if (uint256(j.state) == 4) total += j.price + j.pot;
-            else vm.assertEq(j.pot, 0, "a closed job keeps no stake");
+            if (uint256(j.state) <= 4) total += j.price + j.maxFee;
+        }
+    }
+
+    function _custody() private view returns (uint256 total) {
+        for (uint256 dataset = 1; dataset <= datasets.count(); ++dataset) {
+            (uint256 bond,) = jobs.custodyOf(dataset);
+            total += bond;
+        }
+    }
+
+    function _custodyIsWhatOpenJobsHold(IJobMarket.Job[] memory all) private view {
+        for (uint256 dataset = 1; dataset <= datasets.count(); ++dataset) {
+            uint256 holds = 0;
+            for (uint256 i = 0; i < all.length; ++i) {
+                IJobMarket.Job memory j = all[i];
+                if (j.dataset != dataset || uint256(j.state) > 4) continue;
+                holds += j.maxFee;
+                if (j.contestedFrom != 0) holds += (uint256(j.replicas) + 1) * (j.maxFee / j.replicas);
+            }
+            (uint256 bond, uint256 held) = jobs.custodyOf(dataset);
+            vm.assertEq(held, holds, "a custodian's bond answers for its open jobs");
+            vm.assertLe(held, bond, "and is there");
+            vm.assertTrue(jobs.decisionHead(dataset) == handler.heads(dataset), "each answer follows the one before");
+        }
+    }
+
+    function _bitsAreThoseOfLicenses() private view {
+        uint256[] memory taken = new uint256[](datasets.count() + 1);
+        for (uint256 offer = 1; offer <= licenses.offerCount(); ++offer) {
+            ILicenseMarket.Offer memory o = licenses.offerOf(offer);
+            taken[o.dataset] += uint256(o.microBits) * o.licensesLeft;
+        }
+        for (uint256 license = 1; license <= licenses.licenseCount(); ++license) {
+            ILicenseMarket.License memory l = licenses.licenseOf(license);
+            taken[l.dataset] += l.settled ? handler.usedBits(license) : l.microBits;
+        }
+        for (uint256 dataset = 1; dataset < taken.length; ++dataset) {
+            (uint256 budget, uint256 reserved) = licenses.budgetOf(dataset);
+            vm.assertEq(reserved, taken[dataset], "bits taken are those guaranteed or used");
+            vm.assertLe(reserved, budget, "and no more than there are");
         }
     }
 
@@ -129,7 +173,7 @@ contract InvariantsTest {
         for (uint256 i = 0; i < all.length; ++i) {
             bonds += providers.get(all[i]).bond;
         }
-        vm.assertEq(usd.balanceOf(address(providers)), bonds, "the registry's money is bonds");
+        vm.assertEq(usd.balanceOf(address(providers)), bonds + providers.burned(), "the registry's money is bonds");
         vm.assertEq(
             bonds + handler.slashed() + handler.returned(), handler.bonded(), "bonded is there, back or slashed"
         );
@@ -140,11 +184,13 @@ contract InvariantsTest {
         uint256[] memory held = new uint256[](all.length);
         for (uint256 i = 0; i < list.length; ++i) {
             uint256 state = uint256(list[i].state);
-            if (state == 2 || state == 3) _addStakes(i + 1, all, held);
+            if (state >= 1 && state <= 4) _addStakes(i + 1, all, held);
         }
         for (uint256 k = 0; k < all.length; ++k) {
             IProviderRegistry.Provider memory r = providers.get(all[k]);
             vm.assertEq(r.locked, held[k], "the stakes held are those of running jobs");
+            vm.assertEq(uint256(r.inUse) * FLOOR, held[k] * UNITS, "and so are the units in use");
+            vm.assertLe(r.inUse, r.capacity, "no more is in use than there is");
             vm.assertLe(r.locked, r.bond, "no more is held than bonded");
         }
     }

@@ -24,7 +24,7 @@ contract JobAnswerTest is World {
         emit IPayments.Earned(1, JOB_PRICE);
         vm.expectEmit(address(jobs));
         emit IJobMarket.JobSettled(job);
-        _release(job);
+        _releaseFirst(job);
         IJobMarket.Job memory j = jobs.get(job);
         vm.assertEq(uint256(j.state), uint256(IJobMarket.State.SETTLED));
         vm.assertEq(j.deadline, 0);
@@ -33,7 +33,7 @@ contract JobAnswerTest is World {
         jobs.collect(1);
         vm.assertEq(jobs.claimable(owner), JOB_PRICE);
         vm.expectRevert(abi.encodeWithSelector(IJobMarket.WrongState.selector, job, IJobMarket.State.SETTLED));
-        _release(job);
+        _releaseFirst(job);
     }
 
     function testFuzz_release_only_by_the_custodian(address caller) public {
@@ -41,7 +41,7 @@ contract JobAnswerTest is World {
         vm.assume(caller != custodian);
         vm.expectRevert(abi.encodeWithSelector(IJobMarket.NotCustodian.selector, job, caller));
         vm.prank(caller);
-        jobs.release(job, SEALED, DECISION);
+        jobs.release(job, SEALED, DECISION, HEAD);
     }
 
     function test_release_needs_a_result_a_decision_and_to_be_in_time() public {
@@ -49,21 +49,21 @@ contract JobAnswerTest is World {
         uint256 deadline = jobs.get(job).deadline;
         vm.startPrank(custodian);
         vm.expectRevert(IJobMarket.ZeroDigest.selector);
-        jobs.release(job, bytes32(0), DECISION);
+        jobs.release(job, bytes32(0), DECISION, HEAD);
         vm.expectRevert(IJobMarket.ZeroDigest.selector);
-        jobs.release(job, SEALED, bytes32(0));
+        jobs.release(job, SEALED, bytes32(0), HEAD);
         vm.warp(deadline + 1);
         vm.expectRevert(abi.encodeWithSelector(IJobMarket.DeadlinePassed.selector, job, deadline));
-        jobs.release(job, SEALED, DECISION);
+        jobs.release(job, SEALED, DECISION, HEAD);
         vm.warp(deadline);
-        jobs.release(job, SEALED, DECISION);
+        jobs.release(job, SEALED, DECISION, HEAD);
         vm.stopPrank();
     }
 
     function test_release_not_before_the_receipts_agree() public {
         uint256 job = _assigned(2, 2);
         vm.expectRevert(abi.encodeWithSelector(IJobMarket.WrongState.selector, job, IJobMarket.State.ASSIGNED));
-        _release(job);
+        _releaseFirst(job);
     }
 
     function test_release_of_a_free_job_earns_nothing() public {
@@ -86,7 +86,7 @@ contract JobAnswerTest is World {
         _agree(job, 0, RECEIPT);
         _release(job);
         vm.assertEq(_state(job), 6);
-        vm.assertEq(usd.balanceOf(address(jobs)), 0);
+        vm.assertEq(usd.balanceOf(address(jobs)), CUSTODY);
         vm.expectRevert(abi.encodeWithSelector(IPayments.NothingToCollect.selector, offer));
         jobs.collect(offer);
     }
@@ -96,9 +96,8 @@ contract JobAnswerTest is World {
         vm.prank(owner);
         datasets.setCustodian(1, stranger);
         vm.expectRevert(abi.encodeWithSelector(IJobMarket.NotCustodian.selector, job, custodian));
-        _release(job);
-        vm.prank(stranger);
-        jobs.release(job, SEALED, DECISION);
+        _releaseFirst(job);
+        _releaseAs(stranger, job);
     }
 
     // --- refuse
@@ -109,15 +108,16 @@ contract JobAnswerTest is World {
         vm.expectEmit(address(jobs));
         emit IJobMarket.JobRefused(job, REASON, DECISION);
         vm.expectEmit(address(jobs));
-        emit IJobMarket.Refunded(job, buyer, JOB_PRICE);
-        vm.prank(custodian);
-        jobs.refuse(job, REASON, DECISION);
+        emit IJobMarket.Refunded(job, buyer, JOB_PRICE + MAX_FEE - 2 * FEE);
+        _refuse(job);
         vm.assertEq(_state(job), 7);
         vm.assertEq(jobs.get(job).closedBlock, block.number);
-        vm.assertEq(jobs.claimable(buyer) - before, JOB_PRICE);
+        vm.assertEq(jobs.claimable(buyer) - before, JOB_PRICE + MAX_FEE - 2 * FEE);
+        vm.assertEq(jobs.claimable(_executor(job, 0)), FEE);
+        vm.assertEq(providers.get(_executor(job, 0)).locked, 0);
         vm.assertEq(licenses.licenseOf(1).jobsLeft, 9);
         vm.expectRevert(abi.encodeWithSelector(IJobMarket.WrongState.selector, job, IJobMarket.State.REFUSED));
-        _release(job);
+        _releaseFirst(job);
     }
 
     function testFuzz_refuse_only_by_the_custodian(address caller) public {
@@ -125,7 +125,7 @@ contract JobAnswerTest is World {
         vm.assume(caller != custodian);
         vm.expectRevert(abi.encodeWithSelector(IJobMarket.NotCustodian.selector, job, caller));
         vm.prank(caller);
-        jobs.refuse(job, REASON, DECISION);
+        jobs.refuse(job, REASON, DECISION, HEAD);
     }
 
     function test_refuse_needs_a_reason_a_decision_and_to_be_in_time() public {
@@ -133,12 +133,12 @@ contract JobAnswerTest is World {
         uint256 deadline = jobs.get(job).deadline;
         vm.startPrank(custodian);
         vm.expectRevert(IJobMarket.ZeroDigest.selector);
-        jobs.refuse(job, bytes32(0), DECISION);
+        jobs.refuse(job, bytes32(0), DECISION, HEAD);
         vm.expectRevert(IJobMarket.ZeroDigest.selector);
-        jobs.refuse(job, REASON, bytes32(0));
+        jobs.refuse(job, REASON, bytes32(0), HEAD);
         vm.warp(deadline + 1);
         vm.expectRevert(abi.encodeWithSelector(IJobMarket.DeadlinePassed.selector, job, deadline));
-        jobs.refuse(job, REASON, DECISION);
+        jobs.refuse(job, REASON, DECISION, HEAD);
         vm.stopPrank();
     }
 

@@ -50,6 +50,7 @@ contract JobDeclineTest is World {
         _reveal(job, b, RECEIPT);
         _reveal(job, third, RECEIPT);
         vm.assertEq(_state(job), 4);
+        _release(job);
         vm.assertEq(jobs.claimable(b), FEE);
         vm.assertEq(jobs.claimable(third), FEE);
         vm.assertEq(jobs.claimable(a), 0);

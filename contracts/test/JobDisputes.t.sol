@@ -2,7 +2,6 @@
 pragma solidity 0.8.37;
 
 import {IJobMarket} from "../src/interfaces/IJobMarket.sol";
-import {IPayments} from "../src/interfaces/IPayments.sol";
 import {IProviderRegistry} from "../src/interfaces/IProviderRegistry.sol";
 import {World} from "./World.sol";
 
@@ -33,19 +32,22 @@ contract JobDisputesTest is World {
         _commit(job, third, RECEIPT);
         vm.expectEmit(address(jobs));
         emit IJobMarket.Revealed(job, third, RECEIPT);
-        vm.expectEmit(address(providers));
-        emit IProviderRegistry.Slashed(liar, FLOOR, BOND - FLOOR);
-        vm.expectEmit(address(jobs));
-        emit IJobMarket.ExecutorSlashed(job, liar, FLOOR, false);
-        vm.expectEmit(address(jobs));
-        emit IJobMarket.PaymentReleased(job, honest, FEE + FLOOR / 2);
-        vm.expectEmit(address(jobs));
-        emit IJobMarket.PaymentReleased(job, third, FEE + FLOOR / 2);
         _reveal(job, third, RECEIPT);
         vm.assertEq(_state(job), 4);
         vm.assertEq(jobs.get(job).receipt, RECEIPT);
-        vm.assertEq(jobs.claimable(honest), FEE + FLOOR / 2);
-        vm.assertEq(jobs.claimable(third), FEE + FLOOR / 2);
+        vm.assertEq(providers.get(liar).bond, BOND);
+        vm.expectEmit(address(jobs));
+        emit IJobMarket.PaymentReleased(job, honest, FEE);
+        vm.expectEmit(address(jobs));
+        emit IJobMarket.PaymentReleased(job, third, FEE);
+        vm.expectEmit(address(providers));
+        emit IProviderRegistry.Slashed(liar, FLOOR, FLOOR, BOND - FLOOR);
+        vm.expectEmit(address(jobs));
+        emit IJobMarket.ExecutorSlashed(job, liar, FLOOR, false);
+        _release(job);
+        vm.assertEq(jobs.claimable(honest), FEE);
+        vm.assertEq(jobs.claimable(third), FEE);
+        vm.assertEq(providers.burned(), FLOOR);
         vm.assertEq(jobs.claimable(liar), 0);
         vm.assertEq(jobs.claimable(buyer), MAX_FEE - 2 * FEE);
         vm.assertEq(providers.get(liar).bond, BOND - FLOOR);
@@ -59,10 +61,11 @@ contract JobDisputesTest is World {
         _draw(job);
         _agree(job, 2, LIE);
         vm.assertEq(jobs.get(job).receipt, LIE);
+        _release(job);
         vm.assertEq(providers.get(_executor(job, 0)).bond, BOND - FLOOR);
     }
 
-    function test_a_winner_takes_each_loser_s_stake_and_dust_goes_to_the_buyer() public {
+    function test_a_loser_s_stake_is_burned_and_makes_nobody_richer() public {
         uint256 job = _assigned(3, 5);
         _commit(job, _executor(job, 0), RECEIPT);
         _commit(job, _executor(job, 1), RECEIPT);
@@ -75,8 +78,10 @@ contract JobDisputesTest is World {
         vm.assertEq(jobs.get(job).drawn, 4);
         _agree(job, 3, RECEIPT);
         vm.assertEq(_state(job), 4);
-        vm.assertEq(jobs.claimable(_executor(job, 3)), FEE + FLOOR / 3);
-        vm.assertEq(jobs.claimable(buyer), MAX_FEE - 3 * FEE + FLOOR - 3 * (FLOOR / 3));
+        _release(job);
+        vm.assertEq(jobs.claimable(_executor(job, 3)), FEE);
+        vm.assertEq(jobs.claimable(buyer), MAX_FEE - 3 * FEE);
+        vm.assertEq(providers.burned(), FLOOR);
     }
 
     function test_a_buyer_never_pays_more_than_the_cap_however_long_the_dispute() public {
@@ -97,7 +102,9 @@ contract JobDisputesTest is World {
             _reveal(job, _executor(job, i), claims[i]);
         }
         vm.assertEq(_state(job), 4);
-        vm.assertEq(jobs.claimable(buyer) + 3 * FEE, MAX_FEE + 2 * FLOOR - 3 * (2 * FLOOR / 3));
+        _release(job);
+        vm.assertEq(jobs.claimable(buyer) + 3 * FEE, MAX_FEE);
+        vm.assertEq(providers.burned(), 2 * FLOOR);
     }
 
     function test_no_agreement_in_four_rounds_fails_the_job_and_refunds_everything() public {
@@ -146,22 +153,23 @@ contract JobDisputesTest is World {
         }
     }
 
-    function test_a_job_draws_at_most_sixteen() public {
+    function test_a_job_draws_so_few_that_a_contest_still_can_and_at_most_sixteen() public {
         for (uint256 i = 0; i < 20; ++i) {
             address provider = address(uint160(0x9000 + i));
             _fund(provider);
             _bond(provider);
         }
         uint256 job = _open(_license(), 5);
-        for (uint256 round = 0; round < 3; ++round) {
+        for (uint256 round = 0; round < 2; ++round) {
             _draw(job);
             vm.assertEq(jobs.get(job).drawn, 5 * (round + 1));
             _passDeadline(job);
             jobs.expire(job); // nobody ever commits
         }
         vm.assertEq(_state(job), 9);
-        vm.assertEq(jobs.claimable(buyer), JOB_PRICE + MAX_FEE + 15 * FLOOR);
-        vm.assertEq(usd.balanceOf(address(jobs)), JOB_PRICE + MAX_FEE + 15 * FLOOR);
+        vm.assertEq(jobs.claimable(buyer), JOB_PRICE + MAX_FEE);
+        vm.assertEq(providers.burned(), 10 * FLOOR);
+        vm.assertEq(usd.balanceOf(address(jobs)), JOB_PRICE + MAX_FEE + CUSTODY);
     }
 
     // --- silence
@@ -178,7 +186,7 @@ contract JobDisputesTest is World {
         vm.prank(stranger);
         jobs.expire(job);
         vm.assertEq(_state(job), 3);
-        vm.assertEq(jobs.get(job).pot, FLOOR);
+        vm.assertEq(providers.burned(), FLOOR);
         vm.assertTrue(jobs.executionsOf(job)[1].out);
         vm.assertEq(providers.get(silent).heartbeat, 0);
         _draw(job);
@@ -193,9 +201,9 @@ contract JobDisputesTest is World {
         _reveal(job, third, RECEIPT);
         _reveal(job, diligent, RECEIPT);
         vm.assertEq(_state(job), 4);
-        vm.assertEq(jobs.get(job).pot, 0);
-        vm.assertEq(jobs.claimable(diligent), FEE + FLOOR / 2);
-        vm.assertEq(jobs.claimable(third), FEE + FLOOR / 2);
+        _release(job);
+        vm.assertEq(jobs.claimable(diligent), FEE);
+        vm.assertEq(jobs.claimable(third), FEE);
         vm.assertEq(jobs.claimable(silent), 0);
         vm.assertEq(providers.get(diligent).locked, 0);
     }
@@ -214,7 +222,8 @@ contract JobDisputesTest is World {
         _draw(job);
         _agree(job, 2, RECEIPT);
         vm.assertEq(_state(job), 4);
-        vm.assertEq(jobs.claimable(diligent), FEE + FLOOR / 2);
+        _release(job);
+        vm.assertEq(jobs.claimable(diligent), FEE);
         vm.assertEq(jobs.claimable(silent), 0);
     }
 
@@ -225,17 +234,17 @@ contract JobDisputesTest is World {
             _passDeadline(job);
             jobs.expire(job);
             vm.assertEq(_state(job), 3);
-            vm.assertEq(jobs.get(job).pot, round * FLOOR);
+            vm.assertEq(providers.burned(), round * FLOOR);
             _draw(job);
         }
         _passDeadline(job);
         jobs.expire(job);
         vm.assertEq(_state(job), 9);
-        // the one who committed lost nothing, the four silent ones their stakes, to the buyer who waited
+        // the one who committed lost nothing, the four silent ones their stakes, to nobody
         vm.assertEq(providers.get(_executor(job, 0)).locked, 0);
         vm.assertEq(providers.get(_executor(job, 0)).bond, BOND);
-        vm.assertEq(jobs.claimable(buyer), JOB_PRICE + MAX_FEE + 4 * FLOOR);
-        vm.assertEq(jobs.get(job).pot, 0);
+        vm.assertEq(jobs.claimable(buyer), JOB_PRICE + MAX_FEE);
+        vm.assertEq(providers.burned(), 4 * FLOOR);
     }
 
     function test_two_providers_are_enough_until_one_fails_and_then_everything_comes_back() public {
@@ -249,7 +258,7 @@ contract JobDisputesTest is World {
         _passDeadline(job);
         jobs.expire(job);
         vm.assertEq(_state(job), 9);
-        vm.assertEq(jobs.claimable(buyer), JOB_PRICE + MAX_FEE + FLOOR);
+        vm.assertEq(jobs.claimable(buyer), JOB_PRICE + MAX_FEE);
         vm.assertEq(providers.get(_executor(job, 0)).locked, 0);
     }
 
@@ -286,59 +295,25 @@ contract JobDisputesTest is World {
         vm.assertEq(usd.balanceOf(buyer) - before, JOB_PRICE + MAX_FEE);
     }
 
-    function test_expire_of_a_silent_custodian_gives_the_price_and_the_use_back() public {
+    function test_expire_of_a_silent_custodian_costs_its_bond_what_the_buyer_lost() public {
         uint256 job = _computed();
-        uint256 before = jobs.claimable(buyer);
         _passDeadline(job);
         vm.expectEmit(address(jobs));
         emit IJobMarket.JobExpired(job, IJobMarket.State.COMPUTED);
         vm.expectEmit(address(jobs));
-        emit IJobMarket.Refunded(job, buyer, JOB_PRICE);
+        emit IJobMarket.CustodianPenalized(job, 1, 2 * FEE);
+        vm.expectEmit(address(jobs));
+        emit IJobMarket.Refunded(job, buyer, JOB_PRICE + MAX_FEE);
         jobs.expire(job);
         vm.assertEq(_state(job), 8);
-        vm.assertEq(jobs.claimable(buyer) - before, JOB_PRICE);
+        vm.assertEq(jobs.claimable(buyer), JOB_PRICE + MAX_FEE);
         vm.assertEq(licenses.licenseOf(1).jobsLeft, 10);
         vm.assertEq(jobs.claimable(_executor(job, 0)), FEE);
-    }
-
-    function test_expire_makes_a_silent_custodian_s_earnings_pay_the_executors() public {
-        uint256 job = _computed();
-        _release(job);
-        uint256 second = _open(1, 2);
-        _draw(second);
-        _agree(second, 0, RECEIPT);
-        uint256 before = jobs.claimable(buyer);
-        _passDeadline(second);
-        vm.expectEmit(address(jobs));
-        emit IPayments.EarningsTaken(1, 2 * FEE);
-        vm.expectEmit(address(jobs));
-        emit IJobMarket.CustodianPenalized(second, 1, 2 * FEE);
-        jobs.expire(second);
-        vm.assertEq(jobs.claimable(buyer) - before, JOB_PRICE + 2 * FEE);
-        jobs.collect(1);
-        vm.assertEq(jobs.claimable(owner), JOB_PRICE - 2 * FEE);
-    }
-
-    function test_the_custodian_s_penalty_is_at_most_the_price() public {
-        vm.startPrank(p[0]);
-        providers.bond(BOND, 40, UNITS);
-        vm.stopPrank();
-        vm.prank(p[1]);
-        providers.bond(BOND, 40, UNITS);
-        uint256 license = _license();
-        for (uint256 i = 0; i < 2; ++i) {
-            uint256 done = _open(license, 2);
-            _draw(done);
-            _agree(done, 0, RECEIPT);
-            _release(done);
-        }
-        uint256 job = _open(license, 2);
-        _draw(job);
-        _agree(job, 0, RECEIPT);
-        _passDeadline(job);
-        vm.expectEmit(address(jobs));
-        emit IJobMarket.CustodianPenalized(job, 1, JOB_PRICE); // the fees were 800,000
-        jobs.expire(job);
+        vm.assertEq(jobs.claimable(_executor(job, 1)), FEE);
+        (uint256 bond, uint256 held) = jobs.custodyOf(1);
+        vm.assertEq(bond, CUSTODY - 2 * FEE);
+        vm.assertEq(held, 0);
+        vm.assertEq(jobs.decisionHead(1), HEAD);
     }
 
     function testFuzz_expire_not_before_the_deadline(uint32 early) public {

@@ -19,6 +19,7 @@ contract JobLivenessTest is World {
         }
         (owner, custodian, buyer) = (address(w[0]), address(w[1]), address(w[2]));
         w[0].run(address(datasets), abi.encodeCall(datasets.publish, (MANIFEST, RAW, ROOT, PROFILE, ROWS, custodian)));
+        w[0].run(address(jobs), abi.encodeCall(jobs.bondCustodian, (1, CUSTODY)));
         w[0].run(address(licenses), abi.encodeCall(licenses.createOffer, (_terms(1), new ILicenseMarket.Share[](0))));
         w[2].run(address(licenses), abi.encodeCall(licenses.buy, (1)));
         for (uint256 i = 3; i < 5; ++i) {
@@ -33,10 +34,11 @@ contract JobLivenessTest is World {
         for (uint256 i = 3; i < 5; ++i) {
             w[i].run(address(jobs), abi.encodeCall(jobs.reveal, (1, RECEIPT, SALT)));
         }
-        w[1].run(address(jobs), abi.encodeCall(jobs.release, (1, SEALED, DECISION)));
+        w[1].run(address(jobs), abi.encodeCall(jobs.release, (1, SEALED, DECISION, HEAD)));
         jobs.collect(1);
+        w[1].run(address(jobs), abi.encodeCall(jobs.unbondCustodian, (1, CUSTODY)));
         for (uint256 i = 0; i < 5; ++i) {
-            if (i != 1) w[i].run(address(jobs), abi.encodeCall(jobs.withdraw, ()));
+            w[i].run(address(jobs), abi.encodeCall(jobs.withdraw, ()));
         }
         vm.assertEq(_state(1), 6);
         vm.assertEq(usd.balanceOf(address(jobs)), 0);
@@ -47,12 +49,12 @@ contract JobLivenessTest is World {
         uint256 license = _license();
         uint256 job = _open(license, uint8(_bound(dice, 1, 3)));
         uint256 start = block.timestamp;
-        for (uint256 step = 0; step < 40 && _state(job) < 6; ++step) {
+        for (uint256 step = 0; step < 80 && _state(job) < 6; ++step) {
             dice = uint256(keccak256(abi.encode(dice)));
             _randomStep(job, dice);
         }
         vm.assertTrue(_state(job) >= 6, "the job ended");
-        vm.assertLe(block.timestamp - start, 4 * uint256(DRAW + COMMIT + REVEAL + 3) + RELEASE + 1);
+        vm.assertLe(block.timestamp - start, jobs.longestLife() + 26);
         _withdrawAll();
         vm.assertEq(usd.balanceOf(address(jobs)), 0);
         uint256 bonds = 0;
@@ -60,7 +62,7 @@ contract JobLivenessTest is World {
             bonds += providers.get(p[i]).bond;
             vm.assertEq(providers.get(p[i]).locked, 0);
         }
-        vm.assertEq(usd.balanceOf(address(providers)), bonds);
+        vm.assertEq(usd.balanceOf(address(providers)), bonds + providers.burned());
     }
 
     /// @dev In each state whoever is asked acts, lies, or stays silent until the deadline.
@@ -80,9 +82,11 @@ contract JobLivenessTest is World {
         } else if (state == 2) {
             _randomWork(job, dice);
         } else {
+            bool doubt = dice % 5 == 0 && jobs.get(job).contestedFrom == 0;
             vm.prank(custodian);
-            if (dice % 3 == 0) jobs.refuse(job, REASON, DECISION);
-            else jobs.release(job, SEALED, DECISION);
+            if (doubt) jobs.contest(job);
+            else if (dice % 3 == 0) jobs.refuse(job, REASON, DECISION, HEAD);
+            else jobs.release(job, SEALED, DECISION, HEAD);
         }
     }
 
@@ -104,6 +108,10 @@ contract JobLivenessTest is World {
 
     function _withdrawAll() private {
         try jobs.collect(1) {} catch {}
+        (uint256 bond, uint256 held) = jobs.custodyOf(1);
+        vm.assertEq(held, 0);
+        vm.prank(custodian);
+        jobs.unbondCustodian(1, bond);
         address[8] memory all = [owner, buyer, custodian, p[0], p[1], p[2], p[3], p[4]];
         for (uint256 i = 0; i < all.length; ++i) {
             if (jobs.claimable(all[i]) == 0) continue;

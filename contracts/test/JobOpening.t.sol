@@ -25,7 +25,7 @@ contract JobOpeningTest is World {
         vm.assertEq(job, 1);
         vm.assertEq(jobs.jobCount(), 1);
         vm.assertEq(before - usd.balanceOf(buyer), JOB_PRICE + MAX_FEE);
-        vm.assertEq(usd.balanceOf(address(jobs)), JOB_PRICE + MAX_FEE);
+        vm.assertEq(usd.balanceOf(address(jobs)), JOB_PRICE + MAX_FEE + CUSTODY);
         IJobMarket.Job memory j = jobs.get(job);
         vm.assertEq(j.license, license);
         vm.assertEq(j.dataset, 1);
@@ -44,7 +44,7 @@ contract JobOpeningTest is World {
         vm.assertEq(j.closedBlock, 0);
         vm.assertFalse(j.revealing);
         vm.assertEq(j.receipt, bytes32(0));
-        vm.assertEq(j.pot, 0);
+        vm.assertEq(j.contestedFrom, 0);
         vm.assertEq(jobs.executionsOf(job).length, 0);
         vm.assertEq(licenses.licenseOf(license).jobsLeft, 9);
     }
@@ -63,6 +63,8 @@ contract JobOpeningTest is World {
         o.units = uint64(_bound(units, 1, type(uint64).max));
         o.replicas = uint8(_bound(replicas, 1, 5));
         o.maxFee = _bound(maxFee, 0, 900_000 * USD);
+        vm.prank(owner);
+        jobs.bondCustodian(1, 900_000 * USD);
         vm.prank(buyer);
         uint256 job = jobs.open(o);
         IJobMarket.Job memory j = jobs.get(job);
@@ -71,7 +73,9 @@ contract JobOpeningTest is World {
         vm.assertEq(j.replicas, o.replicas);
         vm.assertEq(j.maxFee, o.maxFee);
         vm.assertEq(j.price, 100_000 + 1_000 * uint256(o.rows));
-        vm.assertEq(usd.balanceOf(address(jobs)), j.price + o.maxFee);
+        vm.assertEq(usd.balanceOf(address(jobs)), j.price + o.maxFee + CUSTODY + 900_000 * USD);
+        (, uint256 held) = jobs.custodyOf(1);
+        vm.assertEq(held, o.maxFee);
     }
 
     function test_open_refuses_an_order_with_a_hole() public {
@@ -99,10 +103,55 @@ contract JobOpeningTest is World {
 
     function test_open_refuses_a_fee_that_the_record_cannot_hold() public {
         IJobMarket.Order memory o = _order(_license(), 2);
-        o.maxFee = uint256(type(uint96).max) + 1;
-        vm.expectRevert(abi.encodeWithSignature("SafeCastOverflowedUintDowncast(uint8,uint256)", 96, o.maxFee));
+        o.maxFee = uint256(type(uint80).max) + 1;
+        vm.expectRevert(abi.encodeWithSignature("SafeCastOverflowedUintDowncast(uint8,uint256)", 80, o.maxFee));
         vm.prank(buyer);
         jobs.open(o);
+    }
+
+    function testFuzz_open_only_what_was_quoted(uint16 version, bytes32 content) public {
+        uint256 license = _license();
+        IJobMarket.Order memory o = _order(license, 2);
+        vm.assume(version != o.version && content != o.content);
+        bytes memory reason = abi.encodeWithSelector(IJobMarket.OrderOutdated.selector, 1, 1);
+        bytes32 right = o.content;
+        o.content = content;
+        vm.expectRevert(reason);
+        vm.prank(buyer);
+        jobs.open(o);
+        (o.version, o.content) = (version, right);
+        vm.expectRevert(reason);
+        vm.prank(buyer);
+        jobs.open(o);
+    }
+
+    function test_open_refuses_the_order_for_an_earlier_version_even_of_the_same_bytes() public {
+        uint256 license = _license();
+        vm.prank(owner);
+        datasets.newVersion(1, MANIFEST, RAW, ROOT, PROFILE, ROWS);
+        IJobMarket.Order memory o = _order(license, 2);
+        vm.expectRevert(abi.encodeWithSelector(IJobMarket.OrderOutdated.selector, 1, 2));
+        vm.prank(buyer);
+        jobs.open(o);
+        o.version = 2;
+        vm.prank(buyer);
+        jobs.open(o);
+    }
+
+    function testFuzz_open_only_what_the_custodian_s_bond_can_answer_for(uint64 fee) public {
+        uint256 license = _license();
+        vm.startPrank(buyer);
+        IJobMarket.Order memory o = _order(license, 2);
+        uint256 first = o.maxFee = _bound(fee, 0, CUSTODY);
+        jobs.open(o);
+        o.maxFee = CUSTODY - first + 1;
+        vm.expectRevert(
+            abi.encodeWithSelector(IJobMarket.CustodianNotBonded.selector, 1, CUSTODY - first, CUSTODY - first + 1)
+        );
+        jobs.open(o);
+        o.maxFee = CUSTODY - first;
+        jobs.open(o);
+        vm.stopPrank();
     }
 
     function testFuzz_open_only_with_ones_own_license(address caller) public {
@@ -131,7 +180,7 @@ contract JobOpeningTest is World {
         vm.prank(buyer);
         uint256 job = jobs.openWithPermit(_order(license, 2), block.timestamp, v, r, s);
         vm.assertEq(_state(job), 1);
-        vm.assertEq(usd.balanceOf(address(jobs)), JOB_PRICE + MAX_FEE);
+        vm.assertEq(usd.balanceOf(address(jobs)), JOB_PRICE + MAX_FEE + CUSTODY);
     }
 
     function testFuzz_openWithPermit_refuses_a_bad_permit_without_allowance(bytes32 r) public {
@@ -172,12 +221,11 @@ contract JobOpeningTest is World {
     function _expectAssigned(uint256 job, bytes32 entropy) private {
         address[] memory excluded = new address[](3);
         (excluded[0], excluded[1], excluded[2]) = (buyer, owner, custodian);
-        bytes32 seed = keccak256(abi.encode(entropy, block.chainid, address(jobs), job));
+        bytes32 seed = keccak256(abi.encode(entropy, block.chainid, address(jobs), job, uint256(0)));
         vm.startPrank(address(jobs));
-        (address[] memory drawn, uint256[] memory fees) =
+        (address[] memory drawn, uint256[] memory fees,) =
             providers.draw(IProviderRegistry.Call(seed, 2, 2, block.number - 1, UNITS, MAX_FEE / 2, excluded));
-        providers.unlock(drawn[0], FEE);
-        providers.unlock(drawn[1], FEE);
+        providers.unlock(drawn, fees, UNITS);
         vm.stopPrank();
         vm.expectEmit(address(jobs));
         emit IJobMarket.JobAssigned(job, drawn, fees, block.timestamp + COMMIT);

@@ -67,7 +67,7 @@ contract JobWorkTest is World {
 
     // --- reveal
 
-    function test_reveal_of_equal_receipts_pays_the_executors_at_once() public {
+    function test_equal_receipts_make_the_result_and_the_answer_pays_the_executors() public {
         uint256 job = _assigned(2, 2);
         (address a, address b) = (_executor(job, 0), _executor(job, 1));
         _commit(job, a, RECEIPT);
@@ -81,19 +81,22 @@ contract JobWorkTest is World {
         vm.expectEmit(address(jobs));
         emit IJobMarket.Revealed(job, b, RECEIPT);
         vm.expectEmit(address(jobs));
-        emit IJobMarket.PaymentReleased(job, a, FEE);
-        vm.expectEmit(address(jobs));
-        emit IJobMarket.PaymentReleased(job, b, FEE);
-        vm.expectEmit(address(jobs));
         emit IJobMarket.JobComputed(job, RECEIPT, block.timestamp + RELEASE);
-        vm.expectEmit(address(jobs));
-        emit IJobMarket.Refunded(job, buyer, MAX_FEE - 2 * FEE);
         _reveal(job, b, RECEIPT);
         IJobMarket.Job memory j = jobs.get(job);
         vm.assertEq(uint256(j.state), uint256(IJobMarket.State.COMPUTED));
         vm.assertEq(j.receipt, RECEIPT);
         vm.assertEq(j.deadline, block.timestamp + RELEASE);
         vm.assertFalse(j.revealing);
+        vm.assertEq(jobs.claimable(a), 0);
+        vm.assertEq(providers.get(a).locked, FLOOR);
+        vm.expectEmit(address(jobs));
+        emit IJobMarket.PaymentReleased(job, a, FEE);
+        vm.expectEmit(address(jobs));
+        emit IJobMarket.PaymentReleased(job, b, FEE);
+        vm.expectEmit(address(jobs));
+        emit IJobMarket.Refunded(job, buyer, MAX_FEE - 2 * FEE);
+        _release(job);
         vm.assertEq(jobs.claimable(a), FEE);
         vm.assertEq(jobs.claimable(b), FEE);
         vm.assertEq(jobs.claimable(buyer), MAX_FEE - 2 * FEE);
@@ -107,6 +110,8 @@ contract JobWorkTest is World {
         uint256 license = _license();
         uint256 n = _bound(replicas, 1, 5);
         uint256 cap = _bound(maxFee, 0, 10_000 * USD);
+        vm.prank(owner);
+        jobs.bondCustodian(1, 10_000 * USD);
         uint96 each = uint96(_bound(price, 0, cap / n / UNITS));
         for (uint256 i = 0; i < 5; ++i) {
             vm.prank(p[i]);
@@ -119,12 +124,13 @@ contract JobWorkTest is World {
         _draw(job);
         _agree(job, 0, RECEIPT);
         vm.assertEq(_state(job), 4);
+        _release(job);
         uint256 fee = uint256(each) * UNITS;
         for (uint256 i = 0; i < n; ++i) {
             vm.assertEq(jobs.claimable(_executor(job, i)), fee);
         }
         vm.assertEq(jobs.claimable(buyer), cap - n * fee);
-        vm.assertEq(usd.balanceOf(address(jobs)), JOB_PRICE + cap);
+        vm.assertEq(usd.balanceOf(address(jobs)), JOB_PRICE + cap + CUSTODY + 10_000 * USD);
     }
 
     function test_reveal_refunds_nothing_when_nothing_is_left() public {
@@ -136,6 +142,7 @@ contract JobWorkTest is World {
         uint256 job = jobs.open(o);
         _draw(job);
         _agree(job, 0, RECEIPT);
+        _release(job);
         vm.assertEq(jobs.claimable(buyer), 0);
     }
 

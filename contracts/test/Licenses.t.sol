@@ -109,7 +109,9 @@ contract LicensesTest is World {
         vm.expectEmit(address(licenses));
         emit ILicenseMarket.LicenseUsed(license, 9, 10_000 - ROWS);
         vm.prank(address(jobs));
-        (uint256 offer, uint256 dataset, uint256 price, uint16 version) = licenses.consume(license, buyer, 0, ROWS);
+        (uint256 offer, uint256 dataset, uint256 price, uint16 version, bytes32 content) =
+            licenses.consume(license, buyer, 0, ROWS);
+        vm.assertEq(content, keccak256(abi.encode(MANIFEST, RAW, ROOT, PROFILE)));
         vm.assertEq(offer, 1);
         vm.assertEq(dataset, 1);
         vm.assertEq(price, JOB_PRICE);

@@ -47,13 +47,15 @@ contract OffersTest is World {
         uint24 maxJobs,
         uint40 maxRows,
         uint32 duration,
-        bytes32 policy
+        bytes32 policy,
+        uint32 microBits,
+        uint32 left
     ) public {
-        vm.assume(maxJobs != 0 && maxRows != 0 && duration != 0 && policy != 0);
+        vm.assume(maxJobs != 0 && maxRows != 0 && duration != 0 && policy != 0 && microBits != 0 && left != 0);
         uint256 dataset = _publish();
         vm.prank(owner);
         uint256 offer = licenses.createOffer(
-            ILicenseMarket.Terms(dataset, priceLicense, priceJob, priceRow, maxJobs, maxRows, duration, policy),
+            ILicenseMarket.Terms(dataset, priceLicense, priceJob, priceRow, maxJobs, maxRows, duration, policy, microBits, left, type(uint64).max),
             new ILicenseMarket.Share[](0)
         );
         ILicenseMarket.Offer memory o = licenses.offerOf(offer);
@@ -64,11 +66,15 @@ contract OffersTest is World {
         vm.assertEq(o.maxRows, maxRows);
         vm.assertEq(o.duration, duration);
         vm.assertEq(o.policy, policy);
+        vm.assertEq(o.microBits, microBits);
+        vm.assertEq(o.licensesLeft, left);
+        (, uint256 reserved) = licenses.budgetOf(dataset);
+        vm.assertEq(reserved, uint256(microBits) * left);
     }
 
     function test_createOffer_refuses_each_term_out_of_bounds() public {
         uint256 dataset = _publish();
-        for (uint256 i = 0; i < 10; ++i) {
+        for (uint256 i = 0; i < 12; ++i) {
             ILicenseMarket.Terms memory t = _terms(dataset);
             if (i == 0) t.priceLicense = uint256(type(uint80).max) + 1;
             if (i == 1) t.priceJob = uint256(type(uint72).max) + 1;
@@ -80,6 +86,8 @@ contract OffersTest is World {
             if (i == 7) t.duration = 0;
             if (i == 8) t.duration = uint40(type(uint32).max) + 1;
             if (i == 9) t.policy = bytes32(0);
+            if (i == 10) t.microBits = 0;
+            if (i == 11) t.licenses = 0;
             vm.expectRevert(ILicenseMarket.BadTerms.selector);
             vm.prank(owner);
             licenses.createOffer(t, new ILicenseMarket.Share[](0));

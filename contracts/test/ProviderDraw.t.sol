@@ -16,6 +16,7 @@ contract ProviderDrawTest is World {
         _bondFirst(4);
         (address[] memory drawn, uint256[] memory fees) = _drawFrom(keccak256("seed"), 3, 4, new address[](0));
         for (uint256 i = 0; i < 3; ++i) {
+            vm.assertEq(providers.get(drawn[i]).inUse, UNITS);
             vm.assertEq(fees[i], FEE);
             vm.assertEq(providers.get(drawn[i]).locked, FLOOR);
             for (uint256 j = 0; j < i; ++j) {
@@ -45,8 +46,7 @@ contract ProviderDrawTest is World {
             (address[] memory drawn,) = _drawFrom(keccak256(abi.encode(k)), 2, 5, new address[](0));
             for (uint256 i = 0; i < 2; ++i) {
                 ++hits[uint160(drawn[i]) - 0x101];
-                vm.prank(address(jobs));
-                providers.unlock(drawn[i], FEE);
+                _unlock(drawn[i], FEE);
             }
         }
         // 400 expected each; 4.5 standard deviations of a binomial (1000, 2/5) are 70
@@ -98,8 +98,7 @@ contract ProviderDrawTest is World {
         _bondFirst(4);
         _mine(1);
         (address[] memory drawn,) = _drawBefore(seed, 1, 4, block.number);
-        vm.prank(address(jobs));
-        providers.unlock(drawn[0], FEE);
+        _unlock(drawn[0], FEE);
         address leaver = p[who % 4];
         vm.assume(leaver != drawn[0]);
         vm.prank(leaver);
@@ -109,7 +108,7 @@ contract ProviderDrawTest is World {
         vm.assertEq(again[0], drawn[0]);
     }
 
-    function test_draw_stops_after_its_probes() public {
+    function test_draw_stops_after_its_probes_with_what_it_found() public {
         for (uint256 i = 0; i < 40; ++i) {
             address provider = address(uint160(0x9000 + i));
             _fund(provider);
@@ -118,9 +117,10 @@ contract ProviderDrawTest is World {
             providers.setTerms(PRICE, 1);
         }
         uint256 gas = gasleft();
-        vm.expectRevert(abi.encodeWithSelector(IProviderRegistry.NotEnoughProviders.selector, 0, 1));
-        _drawFrom(keccak256("seed"), 1, 40, new address[](0));
+        (address[] memory drawn, uint256[] memory fees) = _drawFrom(keccak256("seed"), 1, 40, new address[](0));
         vm.assertLe(gas - gasleft(), 1_000_000, "gas of a fruitless draw");
+        vm.assertEq(drawn.length, 0);
+        vm.assertEq(fees.length, 0);
     }
 
     function test_draw_of_an_empty_table_finds_nobody() public {
@@ -130,14 +130,18 @@ contract ProviderDrawTest is World {
 
     // --- unlock, slash
 
-    function test_slash_takes_the_stake_to_the_job_market() public {
+    function test_slash_pays_the_harm_and_burns_the_rest() public {
         _bond(p[0]);
         _hold(p[0]);
         vm.expectEmit(address(providers));
-        emit IProviderRegistry.Slashed(p[0], FLOOR, BOND - FLOOR);
+        emit IProviderRegistry.Slashed(p[0], FLOOR, FLOOR - 7, BOND - FLOOR);
         vm.prank(address(jobs));
-        vm.assertEq(providers.slash(p[0], 0, false), FLOOR);
-        vm.assertEq(usd.balanceOf(address(jobs)), FLOOR);
+        (uint256 amount, uint256 paid) = providers.slash(p[0], 0, UNITS, false, 7);
+        vm.assertEq(amount, FLOOR);
+        vm.assertEq(paid, 7);
+        vm.assertEq(usd.balanceOf(address(jobs)), 7);
+        vm.assertEq(providers.burned(), FLOOR - 7);
+        vm.assertEq(usd.balanceOf(address(providers)), BOND - 7);
         vm.assertEq(providers.get(p[0]).bond, BOND - FLOOR);
         vm.assertEq(providers.get(p[0]).locked, 0);
         vm.assertEq(providers.get(p[0]).heartbeat, block.timestamp);
@@ -147,7 +151,7 @@ contract ProviderDrawTest is World {
         _bond(p[0]);
         _hold(p[0]);
         vm.prank(address(jobs));
-        providers.slash(p[0], 0, true);
+        providers.slash(p[0], 0, UNITS, true, 0);
         vm.assertEq(providers.get(p[0]).heartbeat, 0);
         vm.expectRevert(abi.encodeWithSelector(IProviderRegistry.NotEnoughProviders.selector, 0, 1));
         _drawFrom(keccak256("seed"), 1, 1, new address[](0));
@@ -163,7 +167,7 @@ contract ProviderDrawTest is World {
         vm.expectEmit(address(providers));
         emit IProviderRegistry.Unseated(p[0], 1);
         vm.prank(address(jobs));
-        providers.slash(p[0], 0, false);
+        providers.slash(p[0], 0, UNITS, false, 0);
         vm.assertEq(providers.get(p[0]).seat, 0);
         vm.assertEq(providers.get(p[0]).bond, 1);
     }
@@ -176,7 +180,7 @@ contract ProviderDrawTest is World {
         vm.prank(p[0]);
         providers.unbond();
         vm.prank(address(jobs));
-        providers.slash(p[0], 0, true);
+        providers.slash(p[0], 0, UNITS, true, 0);
         vm.warp(block.timestamp + UNBONDING);
         vm.prank(p[0]);
         vm.assertEq(providers.withdrawBond(), 1);
@@ -197,9 +201,11 @@ contract ProviderDrawTest is World {
         uint256 stake = providers.stakeFor(fee);
         vm.assertEq(providers.get(p[0]).locked, stake);
         vm.startPrank(address(jobs));
-        if (lie) providers.slash(p[0], fee, false);
-        else providers.unlock(p[0], fee);
+        if (lie) providers.slash(p[0], fee, UNITS, false, stake / 3);
         vm.stopPrank();
+        if (!lie) _unlock(p[0], fee);
+        vm.assertEq(providers.get(p[0]).inUse, 0);
+        vm.assertEq(providers.burned(), lie ? stake - stake / 3 : 0);
         vm.assertEq(providers.get(p[0]).locked, 0);
         vm.assertEq(providers.get(p[0]).bond, lie ? BOND - stake : BOND);
     }
@@ -211,9 +217,9 @@ contract ProviderDrawTest is World {
         bytes memory reason = abi.encodeWithSelector(IProviderRegistry.OnlyJobMarket.selector, caller);
         vm.startPrank(caller);
         vm.expectRevert(reason);
-        providers.slash(p[0], 0, true);
+        providers.slash(p[0], 0, UNITS, true, 0);
         vm.expectRevert(reason);
-        providers.unlock(p[0], 0);
+        providers.unlock(new address[](0), new uint256[](0), UNITS);
         vm.expectRevert(reason);
         providers.draw(
             IProviderRegistry.Call(keccak256("seed"), 1, 1, block.number + 1, UNITS, MAX_FEE, new address[](0))
@@ -232,17 +238,19 @@ contract ProviderDrawTest is World {
 
     function _drawFrom(bytes32 seed, uint256 needed, uint256 seats, address[] memory excluded)
         private
-        returns (address[] memory, uint256[] memory)
+        returns (address[] memory drawn, uint256[] memory fees)
     {
+        uint256 before = block.number + 1;
+        vm.roll(before);
         vm.prank(address(jobs));
-        return providers.draw(IProviderRegistry.Call(seed, needed, seats, block.number + 1, UNITS, MAX_FEE, excluded));
+        (drawn, fees,) = providers.draw(IProviderRegistry.Call(seed, needed, seats, before, UNITS, MAX_FEE, excluded));
     }
 
     function _drawBefore(bytes32 seed, uint256 needed, uint256 seats, uint256 before)
         private
-        returns (address[] memory, uint256[] memory)
+        returns (address[] memory drawn, uint256[] memory fees)
     {
         vm.prank(address(jobs));
-        return providers.draw(IProviderRegistry.Call(seed, needed, seats, before, UNITS, MAX_FEE, new address[](0)));
+        (drawn, fees,) = providers.draw(IProviderRegistry.Call(seed, needed, seats, before, UNITS, MAX_FEE, new address[](0)));
     }
 }

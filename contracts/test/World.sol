@@ -5,6 +5,7 @@ import {DatasetRegistry} from "../src/DatasetRegistry.sol";
 import {JobMarket} from "../src/JobMarket.sol";
 import {LicenseMarket} from "../src/LicenseMarket.sol";
 import {ProviderRegistry} from "../src/ProviderRegistry.sol";
+import {Wired} from "../src/Wired.sol";
 import {TestUSD} from "../src/TestUSD.sol";
 import {IJobMarket} from "../src/interfaces/IJobMarket.sol";
 import {ILicenseMarket} from "../src/interfaces/ILicenseMarket.sol";
@@ -25,12 +26,19 @@ abstract contract World {
 
     uint32 internal constant ROWS = 285;
     uint64 internal constant UNITS = 10_000;
+    uint64 internal constant CAPACITY = 100 * UNITS;
     uint96 internal constant PRICE = 10;
     uint256 internal constant FEE = uint256(PRICE) * UNITS;
     uint256 internal constant MAX_FEE = 1 * USD;
     uint256 internal constant LICENSE_PRICE = 5 * USD;
     uint256 internal constant JOB_PRICE = 385_000; // 100,000 a job and 1,000 a row
     uint256 internal constant BOND = 1_000 * USD;
+    /// @dev What a dataset's custodian puts up: a hundred jobs of the usual fee cap.
+    uint256 internal constant CUSTODY = 100 * USD;
+    uint256 internal constant BOUNTY = FLOOR / 200;
+    uint32 internal constant BITS = 8_000_000;
+    uint32 internal constant LICENSES = 100;
+    uint64 internal constant BUDGET = 60_000_000_000;
 
     uint8 internal constant RAW = 0x55;
     bytes32 internal constant MANIFEST = keccak256("manifest");
@@ -44,6 +52,8 @@ abstract contract World {
     bytes32 internal constant SALT = keccak256("salt");
     bytes32 internal constant SEALED = keccak256("sealed");
     bytes32 internal constant DECISION = keccak256("decision");
+    /// @dev Of a dataset that has answered no job.
+    bytes32 internal constant HEAD = bytes32(0);
     bytes32 internal constant REASON = bytes32("rank-budget");
 
     uint256 internal constant BUYER_KEY = 0xB0B;
@@ -78,8 +88,8 @@ abstract contract World {
         }
     }
 
-    function _windows() internal pure returns (JobMarket.Windows memory) {
-        return JobMarket.Windows({draw: DRAW, commit: COMMIT, reveal: REVEAL, release: RELEASE});
+    function _windows() internal pure returns (Wired.Windows memory) {
+        return Wired.Windows({draw: DRAW, commit: COMMIT, reveal: REVEAL, release: RELEASE});
     }
 
     /// @dev Money, and every contract allowed to take it.
@@ -92,9 +102,12 @@ abstract contract World {
         vm.stopPrank();
     }
 
-    function _publish() internal returns (uint256) {
-        vm.prank(owner);
-        return datasets.publish(MANIFEST, RAW, ROOT, PROFILE, ROWS, custodian);
+    /// @dev A dataset whose custodian is bonded.
+    function _publish() internal returns (uint256 dataset) {
+        vm.startPrank(owner);
+        dataset = datasets.publish(MANIFEST, RAW, ROOT, PROFILE, ROWS, custodian);
+        jobs.bondCustodian(dataset, CUSTODY);
+        vm.stopPrank();
     }
 
     function _terms(uint256 dataset) internal pure returns (ILicenseMarket.Terms memory) {
@@ -106,7 +119,10 @@ abstract contract World {
             maxJobs: 10,
             maxRows: 10_000,
             duration: 30 days,
-            policy: POLICY
+            policy: POLICY,
+            microBits: BITS,
+            licenses: LICENSES,
+            budget: BUDGET
         });
     }
 
@@ -128,7 +144,16 @@ abstract contract World {
 
     function _bond(address provider) internal {
         vm.prank(provider);
-        providers.bond(BOND, PRICE, UNITS);
+        providers.bond(BOND, PRICE, CAPACITY);
+    }
+
+    /// @dev What a job market does when a job of the usual units ends.
+    function _unlock(address provider, uint256 fee) internal {
+        address[] memory list = new address[](1);
+        uint256[] memory fees = new uint256[](1);
+        (list[0], fees[0]) = (provider, fee);
+        vm.prank(address(jobs));
+        providers.unlock(list, fees, UNITS);
     }
 
     function _bondFirst(uint256 count) internal {
@@ -146,7 +171,9 @@ abstract contract World {
             sealingKey: KEY,
             units: UNITS,
             replicas: replicas,
-            maxFee: MAX_FEE
+            maxFee: MAX_FEE,
+            version: 1,
+            content: keccak256(abi.encode(MANIFEST, RAW, ROOT, PROFILE))
         });
     }
 
@@ -211,9 +238,35 @@ abstract contract World {
         _agree(job, 0, RECEIPT);
     }
 
+    function _head(uint256 job) internal view returns (bytes32) {
+        return jobs.decisionHead(jobs.get(job).dataset);
+    }
+
     function _release(uint256 job) internal {
+        _releaseAs(custodian, job);
+    }
+
+    function _releaseAs(address caller, uint256 job) internal {
+        bytes32 head = _head(job);
+        vm.prank(caller);
+        jobs.release(job, SEALED, DECISION, head);
+    }
+
+    /// @dev As the first answer on its dataset: a single call, for tests that expect how it ends.
+    function _releaseFirst(uint256 job) internal {
         vm.prank(custodian);
-        jobs.release(job, SEALED, DECISION);
+        jobs.release(job, SEALED, DECISION, HEAD);
+    }
+
+    function _refuse(uint256 job) internal {
+        bytes32 head = _head(job);
+        vm.prank(custodian);
+        jobs.refuse(job, REASON, DECISION, head);
+    }
+
+    function _contest(uint256 job) internal {
+        vm.prank(custodian);
+        jobs.contest(job);
     }
 
     function _passDeadline(uint256 job) internal {

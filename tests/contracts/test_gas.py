@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import rlp
+from eth_abi import abi
 from eth_tester import EthereumTester
 from eth_utils import keccak, to_checksum_address
 from web3 import EthereumTesterProvider, Web3
@@ -15,8 +16,12 @@ from web3 import EthereumTesterProvider, Web3
 import contracts
 
 DOLLAR = 10**6
+MICRO = 10**6  # micro-bits a bit
 UNITS = 10_000
 RECEIPT, SALT = b"\x07" * 32, b"\x08" * 32
+MANIFEST, ROOT, PROFILE = (bytes([digit]) * 32 for digit in (1, 2, 3))
+CODEC = 0x55
+CONTENT = keccak(abi.encode(["bytes32", "uint8", "bytes32", "bytes32"], [MANIFEST, CODEC, ROOT, PROFILE]))
 
 
 @dataclass
@@ -64,12 +69,13 @@ def world() -> World:
         for spender in (licenses, providers, market):
             world.do("approve", account, "TestUSD", "approve", spender, 2**256 - 1)
     for provider in (one, two):
-        world.do("bond", provider, "ProviderRegistry", "bond", 1_000 * DOLLAR, 10, UNITS)
+        world.do("bond", provider, "ProviderRegistry", "bond", 1_000 * DOLLAR, 10, 3 * UNITS)
     for _ in range(3):
-        world.do("publish", owner, "DatasetRegistry", "publish", b"\1" * 32, 0x55, b"\2" * 32, b"\3" * 32, 285, owner)
-        terms = (1, 5 * DOLLAR, 100_000, 1_000, 10, 10_000, 86_400, b"\4" * 32)
+        world.do("publish", owner, "DatasetRegistry", "publish", MANIFEST, CODEC, ROOT, PROFILE, 285, owner)
+        terms = (1, 5 * DOLLAR, 100_000, 1_000, 10, 10_000, 86_400, b"\4" * 32, 8 * MICRO, 5, 120 * MICRO)
         world.do("offer", owner, "LicenseMarket", "createOffer", terms, [])
         world.do("buy", buyer, "LicenseMarket", "buy", 1)
+    world.do("bond_custodian", owner, "JobMarket", "bondCustodian", 1, 100 * DOLLAR)
     for job in (1, 2, 3):
         run_job(world, job, owner, buyer)
     return world
@@ -79,7 +85,7 @@ def run_job(world: World, job: int, owner: str, buyer: str) -> None:
     """From the opening to the settlement, with two executors, and the sum as `job_total`."""
     before = {step: len(each) for step, each in world.gas.items()}
     jobs = world.at["JobMarket"].functions
-    world.do("open", buyer, "JobMarket", "open", (1, b"\5" * 32, 0, 285, b"\6" * 32, UNITS, 2, DOLLAR))
+    world.do("open", buyer, "JobMarket", "open", (1, b"\5" * 32, 0, 285, b"\6" * 32, UNITS, 2, DOLLAR, 1, CONTENT))
     world.chain.mine_blocks(1)
     world.do("draw", buyer, "JobMarket", "draw", job)
     executors = [each[0] for each in jobs.executionsOf(job).call()]
@@ -87,7 +93,8 @@ def run_job(world: World, job: int, owner: str, buyer: str) -> None:
         world.do("commit", each, "JobMarket", "commit", job, jobs.commitmentFor(job, each, RECEIPT, SALT).call())
     for each in executors:
         world.do("reveal", each, "JobMarket", "reveal", job, RECEIPT, SALT)
-    world.do("release", owner, "JobMarket", "release", job, b"\x09" * 32, b"\x0a" * 32)
+    head = jobs.decisionHead(1).call()
+    world.do("release", owner, "JobMarket", "release", job, b"\x09" * 32, b"\x0a" * 32, head)
     assert jobs.get(job).call()[3] == 6
     assert len(executors) == 2
     world.gas["job_total"].append(
