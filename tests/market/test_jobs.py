@@ -75,7 +75,7 @@ def test_a_job_says_who_must_act_next(stage: Stage, read: Read) -> None:
     assert seen.manifest == digest("manifest")
     told = [entry.event for entry in seen.timeline]
     assert told[0] == "JobOpened"
-    assert told[-2:] == ["JobReleased", "JobSettled"]
+    assert told[-4:] == ["JobReleased", "PaymentReleased", "PaymentReleased", "JobSettled"]
     assert [entry.at for entry in seen.timeline] == sorted(entry.at for entry in seen.timeline)
     assert all(entry.sentence.endswith(".") and entry.tx.startswith("0x") for entry in seen.timeline)
 
