@@ -53,7 +53,7 @@ contract JobMarket is Approvals, Contest {
 
     /// @notice The custodian hands the sealed result over, unless the owner denied it; the executors and the dataset's
     ///         beneficiaries have earned their parts.
-    function release(uint256 job, bytes32 sealedDigest, bytes32 decision, bytes32 head) external nonReentrant {
+    function release(uint256 job, bytes32 sealedDigest, bytes32 decision, bytes32 head) external {
         Stored storage stored = _answered(job, decision, head);
         if (sealedDigest == bytes32(0)) revert ZeroDigest();
         if (stored.approval == Approval.DENIED) revert DeniedByOwner(job);
@@ -69,7 +69,7 @@ contract JobMarket is Approvals, Contest {
     /// @notice The custodian refuses: under the output policy, or because the buyer's circuit is not to be had. The buyer has
     ///         the price back; the executors did their work and have their fees; the license's use stays used, or probing
     ///         a policy would be free.
-    function refuse(uint256 job, bytes32 reason, bytes32 decision, bytes32 head) external nonReentrant {
+    function refuse(uint256 job, bytes32 reason, bytes32 decision, bytes32 head) external {
         Stored storage stored = _answered(job, decision, head);
         if (reason == bytes32(0)) revert ZeroDigest();
         _close(stored, State.REFUSED);

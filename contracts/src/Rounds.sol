@@ -44,7 +44,7 @@ abstract contract Rounds is Settlement {
     }
 
     /// @notice Commit to a receipt without showing it. This is also how a drawn provider accepts.
-    function commit(uint256 job, bytes32 commitment) external nonReentrant {
+    function commit(uint256 job, bytes32 commitment) external {
         Stored storage stored = _inState(job, State.ASSIGNED);
         _checkOpen(job, stored);
         if (commitment == bytes32(0)) revert ZeroCommitment();
@@ -58,7 +58,7 @@ abstract contract Rounds is Settlement {
 
     /// @notice Leave a job instead of committing, at no loss: whoever cannot fetch a circuit, or finds that it costs more than
     ///         the order says, must not have to choose between a loss and a stake. Another executor is drawn.
-    function decline(uint256 job) external nonReentrant {
+    function decline(uint256 job) external {
         Stored storage stored = _inState(job, State.ASSIGNED);
         _checkOpen(job, stored);
         uint256 index = _indexOf(job, stored, msg.sender);
@@ -70,7 +70,7 @@ abstract contract Rounds is Settlement {
     }
 
     /// @notice Show the receipt committed to. Only when every executor has committed, so that nobody can copy.
-    function reveal(uint256 job, bytes32 receipt, bytes32 salt) external nonReentrant {
+    function reveal(uint256 job, bytes32 receipt, bytes32 salt) external {
         Stored storage stored = _inState(job, State.ASSIGNED);
         _checkOpen(job, stored);
         uint256 index = _indexOf(job, stored, msg.sender);
@@ -115,9 +115,9 @@ abstract contract Rounds is Settlement {
             _computed(job, stored, first);
             return;
         }
-        _unlock(job, stored, stored.out, 0);
         _close(stored, State.FAILED);
         emit JobFailed(job);
+        _unlock(job, stored, stored.out, 0);
         licenses.restore(stored.license, stored.rows);
         _unhold(job, stored, 0);
         _refund(job, stored.buyer, uint256(stored.price) + stored.maxFee);
