@@ -243,7 +243,9 @@ def _datasets(count: int, jobs: int, chance: random.Random) -> Iterator[Table]:
             policy=policy.digest,
             shares="[]",
             active=number % 10 != 0,
+            micro_bits=policy.micro_bits_per_license,
             licenses=1,
+            licenses_left=0 if number % 10 == 0 else 5,
             created_at=at,
             tx=tx,
             **terms,
@@ -258,6 +260,7 @@ def _datasets(count: int, jobs: int, chance: random.Random) -> Iterator[Table]:
             jobs_left=500,
             rows_left=10**8,
             price=10**6,
+            micro_bits=policy.micro_bits_per_license,
             tx=tx,
         )
 

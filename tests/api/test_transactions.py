@@ -142,7 +142,7 @@ def test_an_owners_work(scene: Scene, browser: Browser, newcomer: Account) -> No
     assert scene.market.budget(dataset).micro_bits == limit
     assert scene.market.offer(offer).micro_bits == scene.world.manifest.policy.micro_bits_per_license
     held = scene.market.buy_license(scene.stage.buyer, offer).value
-    assert refused(browser, "buy-license", scene.stage.buyer, offer=offer) == (409, "reverted", "OfferInactive")
+    assert refused(browser, "buy-license", scene.stage.buyer, offer=offer) == (409, "reverted", "SoldOut")
     assert refused(browser, "deactivate-offer", newcomer, offer=offer) == (409, "reverted", "OfferInactive")
     terms |= {"licenses": 3, "micro_bits": 1_000_000, "budget": str(limit + 3_000_000)}
     asked = prepare(browser, "create-offer", newcomer, **terms, policy=policy)

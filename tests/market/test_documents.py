@@ -22,7 +22,7 @@ from app.protocol.errors import Unavailable
 from app.protocol.manifest import Manifest, write_manifest
 from app.protocol.receipt import OutputPolicy
 from app.storage.folder import BlockStore
-from tests.chain.scenario import DOLLAR, HOUR, Stage
+from tests.chain.scenario import BITS, DOLLAR, HOUR, Stage
 from tests.market.documents import manifest, terms
 
 
@@ -164,7 +164,7 @@ def test_an_offers_own_policy_decides_what_the_catalogue_says(
     policy = OutputPolicy(circuits=("linear",), release="label", epsilon_micro_per_job=5, approval="manual")
     sent = stage.market.create_offer(
         stage.owner, number, price_license=DOLLAR, price_job=1, price_row=1, max_jobs=1, max_rows=1, duration=HOUR,
-        policy=policy.digest,
+        policy=policy.digest, **BITS,
     )  # fmt: skip
     store.put(write_manifest(made))
     clock = Clock()

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.chain.node import DevNode
+from app.market.api.pages.standing import purse
 from app.market.db.database import Database
 from app.market.indexer.indexer import Indexer
 from app.market.queries import licensing, network, owner
@@ -21,7 +22,7 @@ from app.protocol.errors import BadInput, NotFound
 from app.protocol.market import JobState, LicenseState
 from app.protocol.receipt import OutputPolicy
 from app.storage.folder import BlockStore
-from tests.chain.scenario import DOLLAR, HOUR, Stage, digest, person
+from tests.chain.scenario import BITS, DOLLAR, HOUR, MICRO, Stage, digest, person
 
 Read = Callable[[int], JobDetail]
 
@@ -65,15 +66,16 @@ def test_a_job_says_who_must_act_next(stage: Stage, read: Read) -> None:
     stage.market.reveal(stage.by_address(drawn[0]), number, receipt, salt)
     seen = read(number)
     assert (seen.job.next.action, seen.job.next.actors) == ("release", (stage.owner.address,))
-    assert [each.status for each in seen.executions] == ["agreed", "agreed"]
+    assert [each.status for each in seen.executions] == ["revealed", "revealed"]  # a contest may still follow
     stage.market.release(stage.owner, number, sealed=digest("sealed"), decision=digest("decision"))
     seen = read(number)
+    assert [each.status for each in seen.executions] == ["agreed", "agreed"]
     assert (seen.job.state, seen.job.next.action, seen.job.next.deadline) == ("settled", "none", 0)
     assert (seen.receipt, seen.sealed, seen.decision) == (receipt, digest("sealed"), digest("decision"))
     assert seen.manifest == digest("manifest")
     told = [entry.event for entry in seen.timeline]
     assert told[0] == "JobOpened"
-    assert told[-2:] == ["JobReleased", "JobSettled"]
+    assert told[-4:] == ["JobReleased", "PaymentReleased", "PaymentReleased", "JobSettled"]
     assert [entry.at for entry in seen.timeline] == sorted(entry.at for entry in seen.timeline)
     assert all(entry.sentence.endswith(".") and entry.tx.startswith("0x") for entry in seen.timeline)
 
@@ -187,7 +189,7 @@ def test_the_owner_sees_the_business(stage: Stage, indexer: Indexer, sqlite: Dat
         assert (seen.uncollected, seen.claimable) == (0, market.claim(stage.owner.address))
         assert owner.claims(session, stage.owner.address) == market.claims(stage.owner.address)
         kinds = [each.kind for each in owner.payments(session, account=stage.owner.address).items]
-        assert kinds == ["collected", "collected"]
+        assert kinds == ["collected", "collected", "custody"]
         page = owner.payments(session, limit=3)
         rest = owner.payments(session, limit=100, after=page.next)
         assert len({(each.block, each.tx, each.kind, each.account) for each in (*page.items, *rest.items)}) == len(
@@ -204,7 +206,7 @@ def manual(stage: Stage, store: BlockStore) -> Stage:
     store.put(policy.to_bytes())
     offer = stage.market.create_offer(
         stage.owner, stage.dataset, price_license=0, price_job=0, price_row=0, max_jobs=9, max_rows=900,
-        duration=24 * HOUR, policy=policy.digest,
+        duration=24 * HOUR, policy=policy.digest, **BITS,
     ).value  # fmt: skip
     stage.license = stage.market.buy_license(stage.buyer, offer).value
     return stage
@@ -306,7 +308,7 @@ def test_providers_are_shown_as_the_draw_sees_them(stage: Stage, indexer: Indexe
     market, (first, second, third) = stage.market, stage.providers
     node = market.node
     assert isinstance(node, DevNode)
-    stage.compute("job")
+    stage.release(stage.compute("job"))
     market.unbond(third)
     indexer.sync()
     with sqlite.session() as session:
@@ -316,7 +318,7 @@ def test_providers_are_shown_as_the_draw_sees_them(stage: Stage, indexer: Indexe
         assert network.provider(session, first.address.lower(), now=now + 25 * HOUR).state == "silent"
         overview = network.network(session, now=now)
         assert (overview.providers, overview.providers_serving, overview.jobs) == (3, 2, 1)
-        assert overview.jobs_by_state["computed"] == 1
+        assert overview.jobs_by_state["settled"] == 1
         assert sum(each.agreed for each in network.providers(session, now=now).items) == 2
         assert sum(each.running for each in network.providers(session, now=now).items) == 0
         pages, after = [], None
@@ -368,3 +370,30 @@ def test_the_heaviest_row_bears_the_greatest_sum(spans: list[tuple[int, int]], d
     weighed = [(span, data.draw(st.integers(0, 9))) for span in spans]
     sums = [sum(weight for (first, end), weight in weighed if first <= row < end) for row in range(41)]
     assert heaviest(weighed) == max(sums)
+
+
+def test_a_contested_job_is_told_as_one(stage: Stage, read: Read, indexer: Indexer, sqlite: Database) -> None:
+    """While others compute again nothing counts as agreed; in the end the page says who was paid and by whom."""
+    number = stage.compute("doubtful", replicas=1)
+    (first,) = stage.market.job(number).executions
+    stage.market.contest(stage.owner, number)
+    seen = read(number)
+    assert (seen.job.state, seen.job.contested, seen.receipt, seen.job.next.action) == ("disputed", True, "", "draw")
+    stage.answer(number, stage.draw(number), digest("receipt of doubtful"))
+    assert (read(number).job.state, read(number).receipt) == ("computed", digest("receipt of doubtful"))
+    stage.release(number)
+    seen = read(number)
+    assert [each.status for each in seen.executions] == ["agreed"] * 3
+    assert (seen.penalty, seen.job.fees) == (6000, 9000)
+    money = purse(seen)
+    assert (money.penalty, money.stakes, money.held, money.owner) == (6000, 0, 0, seen.job.price)
+    assert {"JobContested", "CustodianPenalized"} <= {entry.event for entry in seen.timeline}
+    with sqlite.session() as session:
+        detail = dataset(session, stage.dataset)
+        assert (detail.custody.bond, detail.custody.held) == (100 * DOLLAR - 6000, 0)
+        assert detail.head == stage.market.decision_head(stage.dataset)
+        assert (detail.sold.micro_bits, detail.sold.reserved) == (10_000 * MICRO, 50 * 8 * MICRO)
+        (terms,) = detail.offers
+        assert (terms.micro_bits, terms.licenses_left) == (8 * MICRO, 49)
+        assert licensing.license(session, stage.license, now=0).micro_bits == 8 * MICRO
+        assert first.provider in {each.account for each in owner.payments(session).items if each.kind == "fee"}

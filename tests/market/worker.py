@@ -15,7 +15,6 @@ if __name__ == "__main__":
     chain, deployment, store, url = sys.argv[1:]
     market = Market.open(EmbeddedChain(chain), Path(deployment))
     indexer = Indexer(market, BlockStore(Path(store)), Database(url))
-    print("ready", flush=True)
     while indexer._step(3).behind:
-        pass
+        print("one step on", flush=True)
     print("done", flush=True)

@@ -106,7 +106,7 @@ class SettleLicense(Account):
     """Say what a license that is over was told of a person."""
 
     license: Id
-    used_micro_bits: Annotated[int, Field(ge=0, lt=1 << 32)]
+    used_micro_bits: Annotated[int, Field(ge=0, lt=1 << 32, examples=[3_000_000])]
 
 
 class BondCustodian(Account):
