@@ -128,8 +128,8 @@ class Ledger(LedgerFile):
             verdict = decide(self._history(db, dataset), lambda name: self._sample(db, name))
             if isinstance(verdict, Grant):
                 self._write(db, claim, (State.SEEN,), state=State.RESERVED)
-                kept = {"rank": verdict.rank, "again": verdict.again}
-                self._put(db, claim.job, dataset, verdict.entry, repeatable=False, charged=False, **kept)
+                rank, again = verdict.rank, verdict.again
+                self._put(db, claim.job, dataset, verdict.entry, False, charged=False, rank=rank, again=again)
                 self._put_samples(db, samples or {})
             return verdict
 
@@ -265,9 +265,8 @@ class Ledger(LedgerFile):
             for job in decided:
                 db.execute("UPDATE entries SET charged = 1 WHERE scope = ? AND job = ?", (self._scope, job))
             for each in learned:
-                exact = each.entry.answered
-                kept = {"repeatable": exact, "charged": True, "rank": each.rank, "again": each.entry.micro_bits == 0}
-                self._put(db, each.entry.job, dataset, each.entry, **kept)
+                entry, again = each.entry, each.entry.micro_bits == 0
+                self._put(db, entry.job, dataset, entry, entry.answered, charged=True, rank=each.rank, again=again)
                 self._put_samples(db, each.samples)
                 self._count(db, dataset, each.epoch, each.entry.job)
                 place = (self._scope, each.entry.job, dataset, State.DONE, self._clock(), "learned from the chain")
@@ -351,8 +350,8 @@ class Ledger(LedgerFile):
         job: int,
         dataset: int,
         entry: Released,
-        *,
         repeatable: bool,
+        *,
         charged: bool,
         rank: int,
         again: bool,
