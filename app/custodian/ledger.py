@@ -303,10 +303,17 @@ class Ledger(LedgerFile):
             rows = db.execute("SELECT * FROM jobs WHERE scope = ? ORDER BY job", (self._scope,)).fetchall()
             return [record_of(row) for row in rows if not states or row["state"] in states]
 
-    def history(self, dataset: int) -> list[Released]:
-        """Everything released or reserved on a dataset, by job."""
+    def history(self, dataset: int, *, chain_only: bool = False) -> list[Released]:
+        """Everything released or reserved on a dataset, by job; only what the chain has with `chain_only`."""
         with self._transaction(write=False) as db:
-            return self._history(db, dataset)
+            return self._history(db, dataset, chain_only=chain_only)
+
+    def seen_at(self, job: int) -> int:
+        """When a job was first looked at, in seconds; now for one that was not."""
+        with self._transaction(write=False) as db:
+            key = (self._scope, job)
+            row = db.execute("SELECT MIN(at) FROM events WHERE scope = ? AND job = ?", key).fetchone()
+            return int(row[0]) if row[0] is not None else self._clock()
 
     def charged_to(self, license: int) -> list[Released]:
         """What the chain released under a license."""

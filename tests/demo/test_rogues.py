@@ -82,9 +82,8 @@ class Town:
         for address in drawn:
             self.market.reveal(self.accounts[address][1], number, receipt.digest, salts[address])
 
-
     def contested(self, number: int) -> None:
-        """The custodian asks for others, of whom too few are left: the result stands once the time of the draw is over."""
+        """The custodian asks for others, of whom too few are left: so the result stands after the draw."""
         outcomes = {each.job: each.what for each in self.owner.custodian().step()}
         assert outcomes[number] == "contested"
         node = self.market.node
