@@ -14,6 +14,7 @@ import contextlib
 import threading
 import time
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -41,7 +42,7 @@ from app.storage.content import file_cid
 from fhe.profiles import find
 
 FIRST_RETRY, LONGEST_RETRY = 5, 600  # seconds between attempts at a job that fails
-LAST_CHANCE = 900  # seconds before a job's deadline from which a circuit that no store has is refused
+LAST_CHANCE = 900  # seconds, at most, before a job's deadline from which a circuit that no store has is refused
 SENDS = 8  # times that a decision is taken anew because another one came first
 REORG_PATIENCE = 60  # seconds for which a node may lag behind what this custodian saw
 FINAL_AFTER = 86_400  # seconds after which a release is not lost any more
@@ -136,7 +137,8 @@ class CustodianAgent:
         if isinstance(evidence, Reason):
             return self._refuse(claim, job, evidence)
         if record.state in (State.SEALED, State.SENT):
-            return self._publish(claim, evidence)
+            samples = budget.samples_of(evidence.work.circuit, evidence.facts.table.codebook)
+            return self._publish(claim, evidence, samples)
         facts = evidence.facts
         reason = check_facts(facts) or check_shape(
             facts.policy, facts.leak, job.rows, facts.dataset.rows, facts.bootstraps
@@ -192,12 +194,12 @@ class CustodianAgent:
         repeatable = answer is not None or kept is not None or not noisy
         sealed = {"document": document.to_bytes(), "ciphertext": ciphertext}
         self._ledger.sealed(claim, **sealed, answer=answer, repeatable=repeatable)
-        return self._publish(claim, evidence)
+        return self._publish(claim, evidence, samples)
 
-    def _publish(self, claim: Claim, evidence: Evidence) -> Outcome:
+    def _publish(self, claim: Claim, evidence: Evidence, samples: Mapping[str, bytes]) -> Outcome:
         """Send what is sealed, with a decision that holds for exactly the head that it is sent with."""
         facts, job = evidence.facts, evidence.facts.job
-        decide = partial(budget.decide, facts, budget.samples_of(evidence.work.circuit, facts.table.codebook))
+        decide = partial(budget.decide, facts, samples)
         for _ in range(SENDS):
             self._step("decide")
             self.follow(job.dataset)
@@ -331,8 +333,12 @@ class CustodianAgent:
             epochs=self._keys(record.manifest).epochs(),
             decryptions=partial(self._ledger.decryptions, job.dataset),
             limits=self._limits,
-            last_chance=bool(job.deadline) and self._ledger.now() >= job.deadline - LAST_CHANCE,
+            last_chance=bool(job.deadline) and self._ledger.now() >= self._last_chance(job),
         )
+
+    def _last_chance(self, job: Job) -> int:
+        """From when on a circuit that no store has is refused: never before three quarters of the time are over."""
+        return job.deadline - min(LAST_CHANCE, (job.deadline - self._ledger.seen_at(job.id)) // 4)
 
     def _watch(self, claim: Claim, job: Job) -> _Watch:
         return _Watch(self._ledger, claim, job, self._stopping)
@@ -346,7 +352,7 @@ class CustodianAgent:
             pause = min(FIRST_RETRY << min(record.attempts, 10), LONGEST_RETRY)
             at = now = self._ledger.now()
             at += pause
-            last = job.deadline - LAST_CHANCE
+            last = self._last_chance(job)
             if now < last < at:
                 at = last
             self._ledger.failed(claim, _described(error), at)

@@ -46,7 +46,7 @@ class Follower:
             return 0
         decided: dict[int, str] = {}
         learned: list[Learned] = []
-        queries = {entry.query for entry in self.ledger.history(dataset) if entry.answered}
+        queries = {entry.query for entry in self.ledger.history(dataset, chain_only=True)}
         for number, decision, released in self.chain.decisions(dataset, known):
             if not released:
                 continue

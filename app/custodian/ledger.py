@@ -128,16 +128,8 @@ class Ledger(LedgerFile):
             verdict = decide(self._history(db, dataset), lambda name: self._sample(db, name))
             if isinstance(verdict, Grant):
                 self._write(db, claim, (State.SEEN,), state=State.RESERVED)
-                self._put(
-                    db,
-                    claim.job,
-                    dataset,
-                    verdict.entry,
-                    repeatable=False,
-                    charged=False,
-                    rank=verdict.rank,
-                    again=verdict.again,
-                )
+                rank, again = verdict.rank, verdict.again
+                self._put(db, claim.job, dataset, verdict.entry, False, charged=False, rank=rank, again=again)
                 self._put_samples(db, samples or {})
             return verdict
 
@@ -273,16 +265,8 @@ class Ledger(LedgerFile):
             for job in decided:
                 db.execute("UPDATE entries SET charged = 1 WHERE scope = ? AND job = ?", (self._scope, job))
             for each in learned:
-                self._put(
-                    db,
-                    each.entry.job,
-                    dataset,
-                    each.entry,
-                    repeatable=each.entry.answered,
-                    charged=True,
-                    rank=each.rank,
-                    again=each.entry.micro_bits == 0,
-                )
+                entry, again = each.entry, each.entry.micro_bits == 0
+                self._put(db, entry.job, dataset, entry, entry.answered, charged=True, rank=each.rank, again=again)
                 self._put_samples(db, each.samples)
                 self._count(db, dataset, each.epoch, each.entry.job)
                 place = (self._scope, each.entry.job, dataset, State.DONE, self._clock(), "learned from the chain")
@@ -319,10 +303,17 @@ class Ledger(LedgerFile):
             rows = db.execute("SELECT * FROM jobs WHERE scope = ? ORDER BY job", (self._scope,)).fetchall()
             return [record_of(row) for row in rows if not states or row["state"] in states]
 
-    def history(self, dataset: int) -> list[Released]:
-        """Everything released or reserved on a dataset, by job."""
+    def history(self, dataset: int, *, chain_only: bool = False) -> list[Released]:
+        """Everything released or reserved on a dataset, by job; only what the chain has with `chain_only`."""
         with self._transaction(write=False) as db:
-            return self._history(db, dataset)
+            return self._history(db, dataset, chain_only=chain_only)
+
+    def seen_at(self, job: int) -> int:
+        """When a job was first looked at, in seconds; now for one that was not."""
+        with self._transaction(write=False) as db:
+            key = (self._scope, job)
+            row = db.execute("SELECT MIN(at) FROM events WHERE scope = ? AND job = ?", key).fetchone()
+            return int(row[0]) if row[0] is not None else self._clock()
 
     def charged_to(self, license: int) -> list[Released]:
         """What the chain released under a license."""
@@ -366,8 +357,8 @@ class Ledger(LedgerFile):
         job: int,
         dataset: int,
         entry: Released,
-        *,
         repeatable: bool,
+        *,
         charged: bool,
         rank: int,
         again: bool,

@@ -89,10 +89,11 @@ class MarketChain:
     def decisions(self, dataset: int, after: str) -> Iterable[tuple[int, str, bool]]:
         """Errors: VerificationFailed, Unavailable."""
         try:
-            made = self._market.decisions(dataset, after=after, first=self._blocks.pop(after, None))
+            made = self._market.decisions(dataset, after=after, first=self._blocks.get(after))
         except VerificationFailed:  # the chain was reorganised: all of it is told again
             made = self._market.decisions(dataset)
         if made:
+            self._blocks.pop(after, None)
             self._blocks[made[-1].head] = made[-1].block
         return [(each.job, each.decision, not each.reason) for each in made]
 

@@ -82,6 +82,16 @@ class Town:
         for address in drawn:
             self.market.reveal(self.accounts[address][1], number, receipt.digest, salts[address])
 
+    def contested(self, number: int) -> None:
+        """The custodian asks for others, of whom too few are left: so the result stands after the draw."""
+        outcomes = {each.job: each.what for each in self.owner.custodian().step()}
+        assert outcomes[number] == "contested"
+        node = self.market.node
+        assert isinstance(node, DevNode)
+        node.advance(self.market.job(number).deadline - node.now() + 1)
+        self.market.expire(self.buyer.account, number)
+        assert self.market.job(number).state is JobState.COMPUTED
+
 
 @pytest.fixture(scope="module")
 def town(world: World, tmp_path_factory: pytest.TempPathFactory) -> Town:
@@ -98,6 +108,7 @@ def test_colluding_executors_get_nothing_decrypted(town: Town) -> None:
     town.answer(number, lie)
     assert town.market.job(number).state is JobState.COMPUTED
 
+    town.contested(number)
     outcomes = {each.job: each for each in town.owner.custodian().step()}
     assert str(outcomes[number].what) == "refused"
     job = town.market.job(number)
@@ -118,6 +129,7 @@ def test_a_receipt_of_other_rows_is_refused(town: Town) -> None:
     facts = gather(town.market, town.store, number)
     moved = replace(facts, job=replace(facts.job, first_row=40))
     town.answer(number, execute(moved, town.store, threads=1).receipt)
+    town.contested(number)
     town.owner.custodian().step()
     assert town.market.job(number).state is JobState.REFUSED
 

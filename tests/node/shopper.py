@@ -123,7 +123,7 @@ class Shopper:
         document = self.http.get(f"/v1/jobs/{job['id']}/result").content
         assert sha256(document) == detail["sealed"]
         sealed = SealedResult.from_bytes(document)
-        ciphertext = self.http.get(f"/v1/blobs/{sealed.ciphertext_cid}").content
+        ciphertext = self._handed_over(f"/v1/blobs/{sealed.ciphertext_cid}")
         expected = SealContext(
             chain_id=status["chain_id"],
             market=status["market"],
@@ -136,6 +136,14 @@ class Shopper:
             receipt=detail["receipt"],
         )
         return open_result(sealed, ciphertext, self.key.private, expected)
+
+    def _handed_over(self, path: str, seconds: float = 30.0) -> bytes:
+        """The sealed bytes, which the custodian stores right after the chain has its release."""
+        limit = time.monotonic() + seconds
+        while (answer := self.http.get(path)).status_code != 200:
+            assert time.monotonic() < limit, answer.text
+            time.sleep(0.2)
+        return answer.content
 
     def audit(self, job: int, seconds: float = 120.0) -> dict[str, Any]:
         """The node's own audit of a job."""
