@@ -33,13 +33,13 @@ from benchmarks.leakage_figures import Trial, summary
 from benchmarks.leakage_guess import by_lattice, by_particles, learn
 from benchmarks.leakage_history import budget_check_ms
 from benchmarks.leakage_market import Market
-from benchmarks.leakage_prior import Prior, fit, log2_chance, mode
+from benchmarks.leakage_prior import Prior, blind, fit
 from benchmarks.leakage_tables import NAMES, Table, load
 
 SEED = 20_26
 PARTICLES = 100_000
 SETS = 3  # of 1 and of 3 cells, a table
-EFFORT = 16  # of finding the best blind guess
+BLIND = 500_000  # particles for the best guess without answers
 RAW = OutputPolicy(
     release="score",
     raw_scores=RAW_WORDS,
@@ -80,9 +80,8 @@ def sets_of_cells(columns: int, rng: np.random.Generator) -> Iterator[tuple[str,
 def _trials(table: Table, prior: Prior, rng: np.random.Generator) -> Iterator[Trial]:
     for k, sets in sets_of_cells(len(table.columns), rng):
         for number, cells in enumerate(sets):
-            blind = mode(prior.particles[:, cells], rng, EFFORT)
-            own = log2_chance(prior, cells, blind)
-            hits = int((table.rows[:, cells] == blind).all(axis=1).sum())
+            guess, own = blind(table.known[:, cells], table.levels[cells], BLIND, rng)
+            hits = int((table.rows[:, cells] == guess).all(axis=1).sum())
             chance = np.log2(hits + 1) - np.logaddexp2(np.log2(len(table.rows)), -own)
             for attack in ATTACKS:
                 for deal in DEALS:

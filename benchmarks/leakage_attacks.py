@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -60,7 +60,8 @@ Attack = Callable[[Coalition, Sequence[int], Prior, np.random.Generator], None]
 
 def mixed_radix(buyers: Coalition, cells: Sequence[int], prior: Prior, _rng: np.random.Generator) -> None:
     """All cells as digits of big numbers, three a score, in one job; what is not sold at once is asked bit by bit."""
-    groups = _groups(cells, prior, 3)
+    levels = buyers.market.table.levels
+    groups = _groups(sorted(cells, key=lambda cell: -levels[cell]), prior, 3)  # alike, or one would stand out
     together = np.stack([_weights(prior, group, RADIX) for group in groups])
     if buyers.ask(linear(buyers.market.table, together)) and not buyers.rounded:
         return
@@ -112,14 +113,14 @@ def cut_points(buyers: Coalition, cells: Sequence[int], prior: Prior, rng: np.ra
 
 
 def _cut(buyers: Coalition, cells: Sequence[int], prior: Prior, rng: np.random.Generator) -> Iterator[Circuit]:
-    alone = len(cells) == 1
-    groups = [[cells[0], _quiet(cells[0], prior)]] if alone else _groups(cells, prior, 3)
+    table, alone = buyers.market.table, len(cells) == 1
+    groups = _groups(cells, prior, 3)
     for turn in range(64 if buyers.rounded else len(groups)):
         group = groups[turn % len(groups)]
-        near = [300, 101] if alone else rng.permutation([6553, 6554, 6579])
-        weights = _weights(prior, group, near if turn % 2 == 0 else rng.integers(3000, 9000, len(group)))
+        spread = rng.permutation([6553, 6554, 6579]) if turn % 2 == 0 else rng.integers(3000, 9000, 3)
+        weights = _alone(cells[0], table.levels, prior) if alone else _weights(prior, group, spread)
         places = (np.arange(1, MAX_CUTS + 1) - (turn / 7) % 1) / (MAX_CUTS + 1)
-        yield linear(buyers.market.table, weights[None], cuts(quantiles(prior.particles @ weights, places)))
+        yield linear(table, weights[None], cuts(quantiles(prior.particles @ weights, places)))
 
 
 def gated_trees(buyers: Coalition, cells: Sequence[int], _prior: Prior, _rng: np.random.Generator) -> None:
@@ -159,7 +160,12 @@ def dropped_column(buyers: Coalition, cells: Sequence[int], prior: Prior, rng: n
     buyers.market.publish_again(drop=spare)
     kept = np.delete(np.arange(len(prior.mean)), spare)
     moved = [int(np.flatnonzero(kept == cell)[0]) for cell in cells if cell != spare]
-    smaller = Prior(prior.particles[:, kept], prior.mean[kept], prior.covariance[np.ix_(kept, kept)], prior.width)
+    smaller = replace(
+        prior,
+        particles=prior.particles[:, kept],
+        mean=prior.mean[kept],
+        covariance=prior.covariance[np.ix_(kept, kept)],
+    )
     cut_points(buyers, moved, smaller, rng)
 
 
@@ -195,12 +201,16 @@ def _groups(cells: Sequence[int], prior: Prior, size: int) -> list[list[int]]:
     return groups
 
 
-def _quiet(cell: int, prior: Prior) -> int:
-    """The column of which a cell leaves the least open: beside it in a form it hides the cell least."""
+def _alone(cell: int, levels: I64, prior: Prior) -> I64:
+    """Weights (columns,) of a cell and one other column, as light as the rule of concentration lets it be: the one
+    that hides the cell least, by what the cell leaves open of it.
+    """
+    steps = np.ceil(300 / 2.98 * np.sqrt((levels[cell] ** 2 - 1) / np.maximum(levels**2 - 1, 1))).astype(np.int64)
     variances = np.diag(prior.covariance)
-    rest = variances - prior.covariance[cell] ** 2 / variances[cell]
-    rest[cell] = np.inf
-    return int(rest.argmin())
+    hidden = steps**2 * (variances - prior.covariance[cell] ** 2 / variances[cell])
+    hidden[cell] = np.inf
+    other = int(hidden.argmin())
+    return _weights(prior, [cell, other], [300, int(steps[other])])
 
 
 def _weights(prior: Prior, group: Sequence[int], values: Sequence[int] | I64) -> I64:
