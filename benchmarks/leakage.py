@@ -6,10 +6,11 @@ default policy once with one license and once with all that collude, and under r
 there was a budget of bits. Guesses use the answers and a prior fitted on other rows (`benchmarks.leakage_prior`).
 
 The bound of a set of cells is min(1, 2^bits x prior chance). The bits are those that the ledger charged to the row of
-which most was said, not the limit. The prior chance is that of the best guess without answers: (hits + 1) / (rows +
-1 / c), where the blind guess hit so many of the same rows and the prior itself gives it the chance c: the measured rate
-where there is one, and the prior's where the rows are too few to see any. The mean chance of the true cells would not
-do: it is below that of the best guess, so that even no answer at all could beat it.
+which most was said, not the limit. The prior chance is that of the best guess without answers, by a prior fitted on the
+known rows' same cells: (hits + 1) / (rows + 1 / c), where that guess hit so many of the attacked rows and the prior
+itself gives it the chance c. So it is the measured rate where there is one, and the prior's where the rows are too few
+to see any. The mean chance of the true cells would not do: it is below that of the best guess (2^(k/2) times, for a
+Gaussian), so that with it even no answer at all could beat the bound.
 
 For a table, a k and an attack, the share of rows on which all k cells are exactly right is divided by the mean bound.
 `worst_over_bound` is the largest of these at the lower 95 % confidence limit of the share (Clopper and Pearson), since
