@@ -6,10 +6,11 @@ default policy once with one license and once with all that collude, and under r
 there was a budget of bits. Guesses use the answers and a prior fitted on other rows (`benchmarks.leakage_prior`).
 
 The bound of a set of cells is min(1, 2^bits x prior chance). The bits are those that the ledger charged to the row of
-which most was said, not the limit. The prior chance is that of the best guess without answers: (hits + 1) / (rows +
-1 / c), where the blind guess hit so many of the same rows and the prior itself gives it the chance c: the measured rate
-where there is one, and the prior's where the rows are too few to see any. The mean chance of the true cells would not
-do: it is below that of the best guess, so that even no answer at all could beat it.
+which most was said, not the limit. The prior chance is that of the best guess without answers, by a prior fitted on the
+known rows' same cells: (hits + 1) / (rows + 1 / c), where that guess hit so many of the attacked rows and the prior
+itself gives it the chance c. So it is the measured rate where there is one, and the prior's where the rows are too few
+to see any. The mean chance of the true cells would not do: it is below that of the best guess (2^(k/2) times, for a
+Gaussian), so that with it even no answer at all could beat the bound.
 
 For a table, a k and an attack, the share of rows on which all k cells are exactly right is divided by the mean bound.
 `worst_over_bound` is the largest of these at the lower 95 % confidence limit of the share (Clopper and Pearson), since
@@ -33,13 +34,13 @@ from benchmarks.leakage_figures import Trial, summary
 from benchmarks.leakage_guess import by_lattice, by_particles, learn
 from benchmarks.leakage_history import budget_check_ms
 from benchmarks.leakage_market import Market
-from benchmarks.leakage_prior import Prior, fit, log2_chance, mode
+from benchmarks.leakage_prior import Prior, blind, fit
 from benchmarks.leakage_tables import NAMES, Table, load
 
 SEED = 20_26
 PARTICLES = 100_000
 SETS = 3  # of 1 and of 3 cells, a table
-EFFORT = 16  # of finding the best blind guess
+BLIND = 500_000  # particles for the best guess without answers
 RAW = OutputPolicy(
     release="score",
     raw_scores=RAW_WORDS,
@@ -80,9 +81,8 @@ def sets_of_cells(columns: int, rng: np.random.Generator) -> Iterator[tuple[str,
 def _trials(table: Table, prior: Prior, rng: np.random.Generator) -> Iterator[Trial]:
     for k, sets in sets_of_cells(len(table.columns), rng):
         for number, cells in enumerate(sets):
-            blind = mode(prior.particles[:, cells], rng, EFFORT)
-            own = log2_chance(prior, cells, blind)
-            hits = int((table.rows[:, cells] == blind).all(axis=1).sum())
+            guess, own = blind(table.known[:, cells], table.levels[cells], BLIND, rng)
+            hits = int((table.rows[:, cells] == guess).all(axis=1).sum())
             chance = np.log2(hits + 1) - np.logaddexp2(np.log2(len(table.rows)), -own)
             for attack in ATTACKS:
                 for deal in DEALS:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from app.protocol.reasons import Reason
 from benchmarks.leakage_circuits import RADIX, cuts, gated, linear, quantiles
 from benchmarks.leakage_market import Answer, Market
 from benchmarks.leakage_prior import Prior
+from benchmarks.leakage_weights import alone, groups_of, weights_on
 from fhe.circuit import Circuit, Readout
 
 I64 = npt.NDArray[np.int64]
@@ -60,28 +61,30 @@ Attack = Callable[[Coalition, Sequence[int], Prior, np.random.Generator], None]
 
 def mixed_radix(buyers: Coalition, cells: Sequence[int], prior: Prior, _rng: np.random.Generator) -> None:
     """All cells as digits of big numbers, three a score, in one job; what is not sold at once is asked bit by bit."""
-    groups = _groups(cells, prior, 3)
-    together = np.stack([_weights(prior, group, RADIX) for group in groups])
+    levels = buyers.market.table.levels
+    groups = groups_of(sorted(cells, key=lambda cell: -levels[cell]), prior, 3)  # alike, or one would stand out
+    together = np.stack([weights_on(prior, group, RADIX) for group in groups])
     if buyers.ask(linear(buyers.market.table, together)) and not buyers.rounded:
         return
-    _persist(buyers, (w[None] for turn in range(3) for w in np.stack([_radix(prior, g, turn) for g in groups])))
+    turns = (weights_on(prior, group, np.roll(RADIX, turn)) for turn in range(3) for group in groups)
+    _persist(buyers, (weights[None] for weights in turns))
 
 
 def lattice(buyers: Coalition, cells: Sequence[int], prior: Prior, rng: np.random.Generator) -> None:
     """Random weights, as wide as noise allows, on five columns that predict each other: a score is a lattice point."""
-    groups = _groups(cells, prior, 5)
+    groups = groups_of(cells, prior, 5)
 
     def forms() -> Iterator[I64]:
         for _ in range(32 if buyers.rounded else 1):
             for group in groups:
-                yield _weights(prior, group, rng.integers(45_000, 69_000, len(group)))[None]
+                yield weights_on(prior, group, rng.integers(45_000, 69_000, len(group)))[None]
 
     _persist(buyers, forms())
 
 
 def bisection(buyers: Coalition, cells: Sequence[int], prior: Prior, _rng: np.random.Generator) -> None:
     """Thresholds of one form after the other, each set by the answers before, for one row at a time."""
-    forms = [_weights(prior, group, RADIX) for group in _groups(cells, prior, 3)]
+    forms = [weights_on(prior, group, RADIX) for group in groups_of(cells, prior, 3)]
     likely = [np.sort(prior.particles @ weights) for weights in forms]
     for row in range(min(buyers.victims, len(buyers.market.table.rows))):
         for weights, values in zip(forms, likely, strict=True):
@@ -112,14 +115,14 @@ def cut_points(buyers: Coalition, cells: Sequence[int], prior: Prior, rng: np.ra
 
 
 def _cut(buyers: Coalition, cells: Sequence[int], prior: Prior, rng: np.random.Generator) -> Iterator[Circuit]:
-    alone = len(cells) == 1
-    groups = [[cells[0], _quiet(cells[0], prior)]] if alone else _groups(cells, prior, 3)
+    table, single = buyers.market.table, len(cells) == 1
+    groups = groups_of(cells, prior, 3)
     for turn in range(64 if buyers.rounded else len(groups)):
         group = groups[turn % len(groups)]
-        near = [300, 101] if alone else rng.permutation([6553, 6554, 6579])
-        weights = _weights(prior, group, near if turn % 2 == 0 else rng.integers(3000, 9000, len(group)))
+        spread = rng.permutation([6553, 6554, 6579]) if turn % 2 == 0 else rng.integers(3000, 9000, 3)
+        weights = alone(cells[0], table.levels, prior) if single else weights_on(prior, group, spread)
         places = (np.arange(1, MAX_CUTS + 1) - (turn / 7) % 1) / (MAX_CUTS + 1)
-        yield linear(buyers.market.table, weights[None], cuts(quantiles(prior.particles @ weights, places)))
+        yield linear(table, weights[None], cuts(quantiles(prior.particles @ weights, places)))
 
 
 def gated_trees(buyers: Coalition, cells: Sequence[int], _prior: Prior, _rng: np.random.Generator) -> None:
@@ -159,7 +162,12 @@ def dropped_column(buyers: Coalition, cells: Sequence[int], prior: Prior, rng: n
     buyers.market.publish_again(drop=spare)
     kept = np.delete(np.arange(len(prior.mean)), spare)
     moved = [int(np.flatnonzero(kept == cell)[0]) for cell in cells if cell != spare]
-    smaller = Prior(prior.particles[:, kept], prior.mean[kept], prior.covariance[np.ix_(kept, kept)], prior.width)
+    smaller = replace(
+        prior,
+        particles=prior.particles[:, kept],
+        mean=prior.mean[kept],
+        covariance=prior.covariance[np.ix_(kept, kept)],
+    )
     cut_points(buyers, moved, smaller, rng)
 
 
@@ -183,32 +191,3 @@ def _persist(buyers: Coalition, questions: Iterator[I64] | Iterator[Circuit]) ->
         refused = 0 if buyers.ask(circuit) else refused + 1
         if refused == PATIENCE:
             return
-
-
-def _groups(cells: Sequence[int], prior: Prior, size: int) -> list[list[int]]:
-    """The cells in groups of a size; the last one is filled up with the columns most correlated with its own."""
-    deviations = np.sqrt(np.diag(prior.covariance))
-    related = np.abs(prior.covariance / deviations / deviations[:, None])
-    groups = [list(cells[start : start + size]) for start in range(0, len(cells), size)]
-    order = [column for column in np.argsort(-related[groups[-1]].max(axis=0)).tolist() if column not in groups[-1]]
-    groups[-1] += order[: size - len(groups[-1])]
-    return groups
-
-
-def _quiet(cell: int, prior: Prior) -> int:
-    """The column of which a cell leaves the least open: beside it in a form it hides the cell least."""
-    variances = np.diag(prior.covariance)
-    rest = variances - prior.covariance[cell] ** 2 / variances[cell]
-    rest[cell] = np.inf
-    return int(rest.argmin())
-
-
-def _weights(prior: Prior, group: Sequence[int], values: Sequence[int] | I64) -> I64:
-    """Weights (columns,) that are these values on a group of columns and nothing elsewhere."""
-    weights = np.zeros(len(prior.mean), np.int64)
-    weights[list(group)] = values
-    return weights
-
-
-def _radix(prior: Prior, group: Sequence[int], turn: int) -> I64:
-    return _weights(prior, group, np.roll(RADIX, turn))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,7 @@ from benchmarks.leakage_figures import ratio
 from benchmarks.leakage_guess import by_lattice, learn
 from benchmarks.leakage_lattice import decode
 from benchmarks.leakage_market import Answer, Market
-from benchmarks.leakage_prior import Prior, fit, log2_chance, mode
+from benchmarks.leakage_prior import Prior, blind, fit
 from benchmarks.leakage_tables import Table, load
 from fhe.leak import leak_of
 
@@ -149,6 +151,17 @@ def test_a_new_version_is_no_new_budget(wine: tuple[Table, Prior], keyed: bool) 
     assert market.charged.max() == 8 * MICRO
 
 
+def test_a_persons_rows_share_one_budget(wine: tuple[Table, Prior]) -> None:
+    """Who has two rows gives no more away when they are asked about in jobs of one row each."""
+    market = Market(wine[0], DEFAULT)
+    market.encrypted = market.encrypted.model_copy(update={"rows_per_person": 2})
+    said = [market.ask(linear(wine[0], np.arange(20, 33)[None] * n), row, 1, 1) for row in (0, 1) for n in (1, 3)]
+    answers = [each for each in said if isinstance(each, Answer)]
+    bits = sum(math.log2(min(DEFAULT.levels, each.leak.ranges[0] + 1)) for each in answers)
+    assert bits == 8
+    assert Reason.BITS_LICENSE in said
+
+
 @pytest.mark.parametrize("deal", ["license", "colluding"])
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_no_attack_beats_the_bound(wine: tuple[Table, Prior], attack: str, deal: str) -> None:
@@ -156,8 +169,8 @@ def test_no_attack_beats_the_bound(wine: tuple[Table, Prior], attack: str, deal:
     table, prior = wine
     rng = np.random.default_rng(5)
     cells = [1, 4, 9]
-    blind = log2_chance(prior, cells, mode(prior.particles[:, cells], rng, 4))
-    trial = attempt(table, prior, attack, deal, "3", cells, blind, rng, victims=4)
+    _, chance = blind(table.known[:, cells], table.levels[cells], 100_000, rng)
+    trial = attempt(table, prior, attack, deal, "3", cells, chance, rng, victims=4)
     assert trial.micro_bits <= (8 if deal == "license" else 26) * MICRO
     assert ratio([trial]).sure <= 1.0
 
