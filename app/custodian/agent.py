@@ -21,7 +21,6 @@ from app.custodian.opening import open_output
 from app.custodian.readout import read_out
 from app.custodian.seams import Chain, KeysOf, Sign, Witness, unwatched
 from app.custodian.vault import keep, recall
-from app.execution.facts import seal_context
 from app.protocol.documents import sha256
 from app.protocol.errors import AlreadyReleased, DarkroomError, Reverted, TryAgain
 from app.protocol.market import Approval, Job, JobState
@@ -137,7 +136,7 @@ class CustodianAgent:
             if grant.entry.micro_epsilon or result.values.nbytes <= self._limits.kept_answer_bytes:
                 answer = (query, keep(secret, query, result.to_bytes()))
         self._step("seal")
-        document, ciphertext = seal_result(seal_context(evidence.work), result, file_cid)
+        document, ciphertext = seal_result(evidence.work.seal_context, result, file_cid)
         decision = signed(release(facts, grant), self._sign)
         self._step("keep")
         self._ledger.sealed(
