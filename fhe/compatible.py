@@ -6,7 +6,7 @@ The one statement of both rules, for everybody who compiles, quotes, orders, eva
 from __future__ import annotations
 
 from app.protocol.errors import BadModel, MessageOverflow
-from fhe.circuit import Circuit, Linear, Lookup
+from fhe.circuit import Circuit, Linear
 from fhe.profile import EncryptionProfile
 
 AGAIN = "Fit the model on this dataset's codes and compile it again: darkroom model compile."
@@ -38,7 +38,7 @@ def check_widths(circuit: Circuit, profile: EncryptionProfile) -> None:
                 raise MessageOverflow(
                     f"Layer {number} reads {layer.width} bits, and the profile has {profile.message_width}.", SMALLER
                 )
-        elif isinstance(layer, Lookup) and 2 << before > profile.polynomial_size:
+        elif 2 << before > profile.polynomial_size:
             raise MessageOverflow(
                 f"Layer {number} looks up {before} bits, which is more than the profile's polynomials hold.", SMALLER
             )

@@ -9,6 +9,7 @@ which keeps the stake. `step` may be repeated and may be killed anywhere: each e
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,12 +34,22 @@ if TYPE_CHECKING:
 LAST_MOMENT = 900  # seconds before a deadline at which waiting for what is missing ends
 
 
+class Done(StrEnum):
+    """What an agent did to a job."""
+
+    COMMITTED = "committed"
+    REVEALED = "revealed"
+    DECLINED = "declined"
+    DREW = "drew"
+    FAILED = "failed"  # it could not
+
+
 @dataclass(frozen=True)
 class Action:
     """One thing the agent did, or could not do."""
 
     job: int
-    what: str  # "committed", "revealed", "declined", "drew", "expired" or "failed"
+    what: Done
     detail: str = ""
     sent: Sent[Any] | None = None
 
@@ -72,7 +83,7 @@ class ProviderAgent:
             try:
                 yield from self._advance(self._market.job(number), progress)
             except DarkroomError as error:
-                yield Action(number, "failed", str(error))
+                yield Action(number, Done.FAILED, str(error))
 
     def _advance(self, job: Job, progress: Progress | None) -> Iterator[Action]:
         me = self._account.address
@@ -89,17 +100,17 @@ class ProviderAgent:
             except (BadInput, VerificationFailed, TryAgain) as error:
                 if isinstance(error, TryAgain) and self._market.now() < job.deadline - LAST_MOMENT:
                     raise  # what is out of reach now may come; silence at the deadline would cost the stake
-                yield Action(job.id, "declined", str(error), self._market.decline(self._account, job.id))
+                yield Action(job.id, Done.DECLINED, str(error), self._market.decline(self._account, job.id))
                 return
             promised = self._market.commit(self._account, job.id, entry.receipt, entry.salt)
-            yield Action(job.id, "committed", entry.receipt, promised)
+            yield Action(job.id, Done.COMMITTED, entry.receipt, promised)
             job = self._market.job(job.id)
         if job.revealing:
             entry = self._journal.get(job.id) or self._evaluate(job, progress)
             for data in self._journal.outputs(job.id):
                 self._store.put(data)
             shown = self._market.reveal(self._account, job.id, entry.receipt, entry.salt)
-            yield Action(job.id, "revealed", entry.receipt, shown)
+            yield Action(job.id, Done.REVEALED, entry.receipt, shown)
 
     def _evaluate(self, job: Job, progress: Progress | None) -> Entry:
         tested(self._threads, self._device)
@@ -112,7 +123,7 @@ class ProviderAgent:
 
     def _draw(self, job: Job) -> Iterator[Action]:
         try:
-            yield Action(job.id, "drew", sent=self._market.draw(self._account, job.id))
+            yield Action(job.id, Done.DREW, sent=self._market.draw(self._account, job.id))
         except TryAgain:
             return
         except Reverted:
