@@ -22,7 +22,7 @@ from app.custodian.budget import decide
 from app.custodian.opening import open_output
 from app.custodian.readout import read_out
 from app.execution.execute import execute
-from app.execution.facts import JobFacts, seal_context
+from app.execution.facts import JobFacts
 from app.protocol.bits import MICRO
 from app.protocol.leak import Released
 from app.protocol.manifest import Card, Manifest
@@ -72,10 +72,10 @@ def run(progress: Progress) -> dict[str, Any]:
 
         def seal() -> Any:
             result = read_out(values, circuit.readout, leak, policy, facts.job, lambda given, _: given)
-            return seal_result(seal_context(facts), result, file_cid)
+            return seal_result(facts.seal_context, result, file_cid)
 
         seal_s, (document, ciphertext) = _median(seal)
-        opened = open_result(document, ciphertext, PRIVATE, seal_context(facts))
+        opened = open_result(document, ciphertext, PRIVATE, facts.seal_context)
         if np.abs(opened.values - expected).max() > leak.ranges[0] // LEVELS:
             raise AssertionError("the buyer opens something else than the rounded outputs")
         decide_s, _ = _median(lambda: _decide(circuit, facts, policy, rng))

@@ -18,7 +18,7 @@ from app.auditor.charge import charge, place
 from app.auditor.report import AuditReport, Check, Finding, Status
 from app.auditor.word import owners_word, said
 from app.execution.execute import Execution, check_receipt, execute
-from app.execution.facts import JobFacts, load_circuit, load_manifest, load_policy, seal_context
+from app.execution.facts import JobFacts, load_circuit, load_manifest, load_policy
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import BadReceipt, DarkroomError, TryAgain
 from app.protocol.market import ZERO, Job
@@ -231,5 +231,5 @@ class Auditor:
             return Status.OPEN, "", "not released yet"
         sealed = SealedResult.from_bytes(self.store.read(digest_to_cid(job.sealed), limit=MAX_DOCUMENT_BYTES))
         size = self.store.size(sealed.ciphertext_cid)
-        right = sealed.context == seal_context(facts) and size == sealed.ciphertext_bytes
+        right = sealed.context == facts.seal_context and size == sealed.ciphertext_bytes
         return Status.CONFIRMED if right else Status.WRONG, job.sealed, f"{size} bytes of ciphertext"

@@ -1,1 +1,1 @@
-"""One facade over the contracts, on an embedded chain or any JSON-RPC node. The only place that may import web3."""
+"""One facade over the contracts, on an embedded chain or any JSON-RPC node."""

@@ -16,6 +16,7 @@ from app.protocol.errors import Reverted, Unavailable, VerificationFailed
 NONCE_TRIES = 8  # processes that may sign with one account at the same moment
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 FEE_MARK = 1 << 24  # wei: a hundredth of a gwei, never paid
@@ -51,7 +52,7 @@ class Sent(Generic[T]):
     value: T
     events: tuple[Event, ...] = ()
 
-    def with_value(self, value: Any) -> Sent[Any]:
+    def with_value(self, value: U) -> Sent[U]:
         """The same transaction, yielding something else."""
         return Sent(self.tx, self.block, self.gas, value, self.events)
 

@@ -127,6 +127,9 @@ class Node(Protocol):
         """The head once it is at least `number`; an auto-mining chain mines up to there. Errors: Unavailable."""
 
 
+GAS_MONEY = 10**19  # wei that a development chain's faucet gives an account that has less than half of it
+
+
 @runtime_checkable
 class DevNode(Node, Protocol):
     """A chain for demonstrations and tests: it hands out ether and its clock can be moved."""

@@ -1,7 +1,6 @@
-"""How commands speak: data on stdout, progress and remarks on stderr; with `--json` one JSON object there.
+"""How commands speak: data on stdout, progress and remarks on stderr; `--json` puts one JSON object on stdout.
 
-How commands speak: data on stdout, progress and remarks on stderr; `--json` puts one JSON object on stdout.
-numbers, text) and hands it to `Output.show` with a function that draws the same value for people.
+A command makes one value of JSON's types and hands it to `Output.show` with a function that draws it for people.
 """
 
 from __future__ import annotations

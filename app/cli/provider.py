@@ -92,7 +92,7 @@ def serve(
     if once:
         with session.out.progress("evaluate") as progress:
             actions = agent.step(progress)
-        done = [{"job": action.job, "what": action.what, "detail": action.detail} for action in actions]
+        done = [{"job": action.job, "what": action.what.value, "detail": action.detail} for action in actions]
         for action in actions:
             session.out.say(f"job {action.job}: {action.what} {action.detail}".rstrip())
         session.out.show(done, lambda out: None)

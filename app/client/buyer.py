@@ -13,7 +13,7 @@ from app.client.home import Actor
 from app.client.models import Model, ModelShelf
 from app.client.network import Network
 from app.client.quote import Quote, quote
-from app.execution.facts import gather, seal_context
+from app.execution.facts import seal_context
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import BadSeal, NotAllowed, NotYourLicense, TryAgain
 from app.protocol.market import ZERO, Job, JobState
@@ -153,6 +153,7 @@ class Buyer:
     def open_result(self, number: int, key: SealingKey) -> Opened:
         """Fetch, check and open the result of a job.
 
+        Besides the chain it needs the sealed document and its ciphertext alone: no manifest and no circuit.
         Errors: TryAgain before the release; NotAllowed for a refused or failed job, with the reason; NotYourLicense;
         BadSeal; BadDocument.
         """
@@ -174,7 +175,8 @@ class Buyer:
             raise BadSeal(
                 f"The result of job {number} is sealed to another key.", "Open it with the key it was ordered with."
             )
-        context = seal_context(gather(market, store, number))
+        manifest = market.dataset_version(job.dataset, job.version).manifest
+        context = seal_context(market.chain_id, market.address, job, manifest)
         result = open_result(sealed, ciphertext, key.private, context)
         known = job.circuit in self.models.digests()
         return Opened(job, result, self.models.find(job.circuit) if known else None)

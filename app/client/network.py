@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 MAX_CONFIG_BYTES = 1 << 16
 NODE_FILE = "node.url"  # in the home, while a node runs there: where this machine reaches its API
-GAS_MONEY = 10**19  # wei that the embedded chain's faucet gives a new account
 
 
 class NodeConfig(BaseModel):
@@ -87,7 +86,7 @@ class Network:
 
     def fund(self, address: str) -> None:
         """Ether for gas from the embedded chain's faucet. Errors: UsageError on any other chain."""
-        from app.chain.node import DevNode
+        from app.chain.node import GAS_MONEY, DevNode
 
         if not isinstance(self.node, DevNode):
             raise UsageError("This chain has no faucet.", f"Send ether for gas to {address} from another account.")

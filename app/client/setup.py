@@ -6,7 +6,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from app.client.home import Actor, Home
-from app.client.network import GAS_MONEY, NodeConfig, open_chain, write_config
+from app.client.network import NodeConfig, open_chain, write_config
 from fhe.files import write_private
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def set_up(home: Home, config: NodeConfig | None = None, terms: Terms | None = N
     """
     from app.chain.deployment import Terms, deploy
     from app.chain.embedded import EmbeddedChain
-    from app.chain.node import DevNode
+    from app.chain.node import GAS_MONEY, DevNode
 
     config = config or NodeConfig()
     actor = home.actor(OPERATOR, create=True)

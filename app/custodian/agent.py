@@ -30,7 +30,6 @@ from app.custodian.readout import read_out
 from app.custodian.seams import Chain, KeysOf, Sign, Witness, unwatched
 from app.custodian.settling import settle_licenses
 from app.custodian.vault import keep, recall
-from app.execution.facts import seal_context
 from app.protocol.documents import sha256
 from app.protocol.errors import AlreadyReleased, BadDocument, DarkroomError, Reverted, TryAgain
 from app.protocol.market import Approval, Job, JobState
@@ -189,7 +188,7 @@ class CustodianAgent:
             if noisy or result.values.nbytes <= self._limits.kept_answer_bytes:
                 answer = (query, keep(secret, query, result.to_bytes()))
         self._step("seal")
-        document, ciphertext = seal_result(seal_context(evidence.work), result, file_cid)
+        document, ciphertext = seal_result(evidence.work.seal_context, result, file_cid)
         self._step("keep")
         repeatable = answer is not None or kept is not None or not noisy
         sealed = {"document": document.to_bytes(), "ciphertext": ciphertext}

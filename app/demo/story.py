@@ -20,7 +20,7 @@ from app.demo.closing import closing
 from app.demo.record import Record
 from app.demo.stage import BOND, CAPACITY, DOLLAR, PRICE, PROVIDERS, Stage, bonded, pocket_money, set_stage
 from app.protocol.errors import VerificationFailed
-from app.provider.agent import ProviderAgent
+from app.provider.agent import Done, ProviderAgent
 from app.seal.keys import SealingKey
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from app.client.buyer import Opened
     from app.client.home import Home
 
+GAS_NAMES = {Done.COMMITTED: "commit", Done.REVEALED: "reveal", Done.DECLINED: "decline", Done.DREW: "draw"}
 TREE_ROWS = 8  # a row of the tree model takes 40 bootstraps, and four parties evaluate each row
 PER_TREE = 3  # dimensions of a tree model's inference: rows, outputs, trees
 JOBS = (("logistic-regression", None), ("xgb-classifier", TREE_ROWS))
@@ -171,8 +172,7 @@ def _compute(stage: Stage, record: Record, number: int, kind: str) -> None:
             with record.step(f"Provider {address[:8]}", f"{verb} (job {number})"):
                 for action in agents[address].step():
                     if action.sent is not None and action.job == number:
-                        name = action.what.removesuffix("ted").removesuffix("ed")
-                        record.gas[f"{name} {place + 1} ({kind})"] = action.sent.gas
+                        record.gas[f"{GAS_NAMES[action.what]} {place + 1} ({kind})"] = action.sent.gas
 
 
 def _closing_gas(stage: Stage, number: int) -> int:

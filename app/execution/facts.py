@@ -58,6 +58,11 @@ class JobFacts:
         """The encrypted table that the job reads."""
         return self.manifest.table
 
+    @property
+    def seal_context(self) -> SealContext:
+        """What a sealed result of this job must say it is."""
+        return seal_context(self.chain_id, self.market, self.job, self.dataset.manifest)
+
 
 def load_manifest(store: Store, record: DatasetRecord) -> Manifest:
     """The manifest that the chain names. Errors: NotFound, BadBlock, BadDocument."""
@@ -106,17 +111,19 @@ def load_evaluation_key(store: Store, table: EncryptedTable, profile: Encryption
     return EvaluationKey.fetch(store, table.evaluation_key, profile, table.epoch)
 
 
-def seal_context(facts: JobFacts) -> SealContext:
-    """What a sealed result of this job must say it is, from the chain's own records."""
-    job = facts.job
+def seal_context(chain_id: int, market: str, job: Job, manifest: str) -> SealContext:
+    """What a sealed result of this job must say it is, from what the chain says alone.
+
+    `market` is the job contract's address, `manifest` the manifest's digest in the dataset version of the job.
+    """
     return SealContext(
-        chain_id=facts.chain_id,
-        market=facts.market,
+        chain_id=chain_id,
+        market=market,
         job=job.id,
         license=job.license,
         buyer=job.buyer,
         sealing_key=job.sealing_key,
-        manifest=facts.dataset.manifest,
+        manifest=manifest,
         circuit=job.circuit,
         receipt=job.receipt,
     )

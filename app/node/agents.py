@@ -25,6 +25,7 @@ PULSE_SECONDS = 60.0
 
 def serve_provider(agent: ProviderAgent, market: Market, account: Account, every: float) -> None:
     """Work until a signal comes. Errors that do not pass by themselves leave as they are."""
+    from app.provider.agent import Done
     from app.provider.pulse import Pulse
 
     log, stop = _begin("provider")
@@ -42,7 +43,7 @@ def serve_provider(agent: ProviderAgent, market: Market, account: Account, every
             return
         actions = agent.step()
         diary.note(actions)
-        if any(action.what != "failed" for action in actions):
+        if any(action.what is not Done.FAILED for action in actions):
             unchanged.forget()
 
     run(step, stop, every=every, log=log)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 from app.chain.live import FILE
 from app.execution.execute import execute
 from app.execution.facts import gather
-from app.protocol.errors import BadInput, DarkroomError, Reverted, TryAgain, VerificationFailed
+from app.protocol.errors import BadBlock, BadInput, DarkroomError, Reverted, TryAgain
 from app.protocol.market import ZERO, Execution, Job, JobState
+from app.provider.attempts import Attempts
 from app.provider.journal import Entry, Journal
 from app.provider.plan import too_late
 from fhe.cost import cost
@@ -35,7 +37,18 @@ if TYPE_CHECKING:
     from app.protocol.seams import Progress, Store
 
 LOOK_SECONDS = 20.0  # between looks at the other jobs while one is computed
+MOST_FAULTS = 3  # of a kind nobody expects, in a row, before a job is declined
 LAST_MOMENT = 900  # seconds before a deadline at which waiting for what is missing ends
+
+
+class Done(StrEnum):
+    """What an agent did to a job."""
+
+    COMMITTED = "committed"
+    REVEALED = "revealed"
+    DECLINED = "declined"
+    DREW = "drew"
+    FAILED = "failed"  # it could not
 
 
 @dataclass(frozen=True)
@@ -43,7 +56,7 @@ class Action:
     """One thing the agent did, or could not do."""
 
     job: int
-    what: str  # "committed", "revealed", "declined", "drew", "expired" or "failed"
+    what: Done
     detail: str = ""
     sent: Sent[Any] | None = None
 
@@ -71,32 +84,39 @@ class ProviderAgent:
         self._threads, self._keep_drawing, self._device = threads, keep_drawing, device
         self._rate = units_per_second
         self._journal = Journal(folder / "jobs")
-        self._live = market.live_jobs(folder / FILE)
+        self._live, self._attempts = market.live_jobs(folder / FILE), Attempts()
 
     def step(self, progress: Progress | None = None) -> list[Action]:
         """Move every job of this provider as far as it goes now; what was done."""
         return list(self._steps(progress))
 
     def _steps(self, progress: Progress | None) -> Iterator[Action]:
-        running = []
+        running: list[Job] = []
         for number in self._live.ids():
             try:
                 job = self._market.job(number)
             except DarkroomError as error:
-                yield Action(number, "failed", str(error))
+                yield Action(number, Done.FAILED, str(error))
                 continue
             if not job.state.terminal:
                 running.append(job)
         yield from self._give_back(running)
         # What takes long comes last, and of that first what has to be ready first.
         for job in sorted(running, key=lambda job: (self._to_compute(job), job.deadline)):
-            yield from self._try(job, progress)
+            if self._attempts.due(job.id):
+                yield from self._try(job.id, progress)
 
-    def _try(self, job: Job, progress: Progress | None) -> Iterator[Action]:
+    def _try(self, number: int, progress: Progress | None) -> Iterator[Action]:
+        """One job, whose failure is its own: a full disk, or too little memory for it, does not end the others."""
         try:
-            yield from self._advance(self._market.job(job.id), progress)
+            yield from self._advance(self._market.job(number), progress)
+            self._attempts.forget(number)
         except DarkroomError as error:
-            yield Action(job.id, "failed", str(error))
+            self._attempts.failed(number)
+            yield Action(number, Done.FAILED, str(error))
+        except Exception as error:  # noqa: BLE001 - whatever one job meets must not take the others along
+            self._attempts.failed(number)
+            yield Action(number, Done.FAILED, _why(error))
 
     def _give_back(self, running: list[Job]) -> Iterator[Action]:
         """Decline what would not be ready in time."""
@@ -105,9 +125,9 @@ class ProviderAgent:
         for job in too_late((job for job in running if self._to_compute(job)), self._rate, self._market.now()):
             try:
                 sent = self._market.decline(self._account, job.id)
-                yield Action(job.id, "declined", "It would not be ready by its deadline.", sent)
+                yield Action(job.id, Done.DECLINED, "It would not be ready by its deadline.", sent)
             except DarkroomError as error:
-                yield Action(job.id, "failed", str(error))
+                yield Action(job.id, Done.FAILED, str(error))
 
     def _mine(self, job: Job) -> Execution | None:
         """This provider's part in a job that it is not out of."""
@@ -130,22 +150,32 @@ class ProviderAgent:
             meanwhile: list[Action] = []
             try:
                 entry = self._journal.get(job.id) or self._evaluate(job, self._between(progress, job, meanwhile))
-            except (BadInput, VerificationFailed, TryAgain) as error:
+            except Exception as error:
                 yield from meanwhile
-                if isinstance(error, TryAgain) and self._market.now() < job.deadline - LAST_MOMENT:
+                if self._may_pass(job, error) and self._market.now() < job.deadline - LAST_MOMENT:
                     raise  # what is out of reach now may come; silence at the deadline would cost the stake
-                yield Action(job.id, "declined", str(error), self._market.decline(self._account, job.id))
+                yield Action(job.id, Done.DECLINED, _why(error), self._market.decline(self._account, job.id))
                 return
             yield from meanwhile
             promised = self._market.commit(self._account, job.id, entry.receipt, entry.salt)
-            yield Action(job.id, "committed", entry.receipt, promised)
+            yield Action(job.id, Done.COMMITTED, entry.receipt, promised)
             job = self._market.job(job.id)
         if job.revealing:
             entry = self._journal.get(job.id) or self._evaluate(job, progress)
             for data in self._journal.outputs(job.id):
                 self._store.put(data)
             shown = self._market.reveal(self._account, job.id, entry.receipt, entry.salt)
-            yield Action(job.id, "revealed", entry.receipt, shown)
+            yield Action(job.id, Done.REVEALED, entry.receipt, shown)
+
+    def _may_pass(self, job: Job, error: Exception) -> bool:
+        """Whether the same job may be evaluated later: an object may come, a wrong block may come right from elsewhere,
+        a full disk be emptied. What is wrong with the job itself stays.
+        """
+        if isinstance(error, TryAgain | BadBlock):
+            return True
+        if isinstance(error, DarkroomError):
+            return False
+        return self._attempts.count(job.id) < MOST_FAULTS
 
     def _between(self, progress: Progress | None, computed: Job, done: list[Action]) -> Progress:
         """Progress of one job that now and then sends what other jobs, computed before, are ready for.
@@ -160,9 +190,9 @@ class ProviderAgent:
                 progress(part, whole)
             if time.monotonic() - looked < LOOK_SECONDS:
                 return
-            for job in self._market.jobs(states=(JobState.ASSIGNED,)):
-                if job.id != computed.id and self._journal.get(job.id) is not None:
-                    done.extend(self._try(job, None))
+            for number in self._live.ids():
+                if number != computed.id and self._journal.get(number) is not None:
+                    done.extend(self._try(number, None))
             looked = time.monotonic()
 
         return told
@@ -178,12 +208,16 @@ class ProviderAgent:
 
     def _draw(self, job: Job) -> Iterator[Action]:
         try:
-            yield Action(job.id, "drew", sent=self._market.draw(self._account, job.id))
+            yield Action(job.id, Done.DREW, sent=self._market.draw(self._account, job.id))
         except TryAgain:
             return
         except Reverted:
             if self._market.job(job.id).state is job.state:
                 raise  # else another one was faster
+
+
+def _why(error: Exception) -> str:
+    return str(error) if isinstance(error, DarkroomError) else f"An unexpected fault: {type(error).__name__}."
 
 
 @cache

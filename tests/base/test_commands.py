@@ -59,8 +59,8 @@ def test_a_groups_help_lists_its_commands() -> None:
     """Where the one line about a group names commands, all the words in it that stand alone are ones."""
     wrong = []
     for group in sorted(GROUPS):
-        about = TREE.commands[group].help or ""  # type: ignore[attr-defined]
-        items = [each.strip(" .") for each in re.split("[,;]", about.partition(":")[2])]
+        line = TREE.commands[group].help or ""  # type: ignore[attr-defined]
+        items = [each.strip(" .") for each in re.split("[,;]", line.partition(":")[2])]
         alone = {each for each in items if each and " " not in each}
         if alone & {words[1] for words in KNOWN if words[0] == group and len(words) > 1}:
             wrong += [(group, each) for each in sorted(alone) if (group, each) not in KNOWN]

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import AREAS
+
 ROOT = Path(__file__).parents[2]
 CODE = ("app", "fhe", "ingestion", "contracts", "benchmarks", "tests", "scripts")
 SKIPPED = {"node_modules", "__pycache__", "out", "cache", "artifacts", "vendor"}
@@ -97,3 +99,10 @@ def test_npm_locks_name_no_host() -> None:
         assert "resolved" not in {key for entry in packages.values() for key in entry}
         own = [entry for key, entry in packages.items() if key and not entry.get("link")]
         assert all(entry.get("integrity", "").startswith("sha512-") for entry in own)
+
+
+def test_every_area_of_tests_has_its_place_in_the_order() -> None:
+    """A folder with tests is named in the order in which they run, and nothing else is."""
+    folders = {path.parent.relative_to(ROOT / "tests").parts[0] for path in (ROOT / "tests").rglob("test_*.py")}
+    assert set(AREAS) == folders
+    assert len(AREAS) == len(folders)

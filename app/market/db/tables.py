@@ -10,7 +10,6 @@
 
 Amounts are token units. `at` and names ending in `_at` are seconds since the epoch by the chain's clock. Digests are 64
 hex digits, "" where there is none yet. Ids are the contracts'.
-Long because it shows the index's whole form in one place.
 
 Long because it is the whole schema, which is read and migrated as one.
 """
@@ -54,7 +53,7 @@ class PlaceRow(Table, table=True):
     chain_id: int
     market: str
     addresses: str = Field(sa_type=Text)  # JSON: contract -> address
-    rules: str = Field(sa_type=Text)  # JSON: the contracts' constants, `fold.Rules`
+    rules: str = Field(sa_type=Text)  # JSON: the contracts' constants, `indexer.rules.Rules`
     start: int  # the first block that can hold events
     height: int = -1
     hash: str = ""

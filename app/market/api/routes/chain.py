@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints
 from starlette.responses import JSONResponse, Response
 
 from app.chain.envelope import read_envelope
-from app.chain.node import DevNode, NonceTaken
+from app.chain.node import GAS_MONEY, DevNode, NonceTaken
 from app.market.api.answers import reply
 from app.market.api.fields import Address, Reply, Tx
 from app.market.api.fields import Body as Model
@@ -25,7 +25,6 @@ from app.protocol.errors import BadInput, NotAllowed, NotFound
 router = APIRouter(tags=["transactions"])
 
 MAX_BATCH = 20
-GAS_MONEY = 10**19  # wei that a development chain's faucet gives an account that has less than half of it
 
 
 class SignedTransaction(Model):
