@@ -12,14 +12,12 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
-import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from app.custodian import budget
+from app.custodian.attempts import Stopped, Watch, described, idle, is_stale, pause_after
 from app.custodian.decision import Verify, refuse, release, signed
 from app.custodian.evidence import Evidence, Execute, FindProfile, Limits, gather, verified_output
 from app.custodian.follow import Follower
@@ -40,17 +38,11 @@ from app.seal.result import Result, seal_result
 from app.storage.content import file_cid
 from fhe.profiles import find
 
-FIRST_RETRY, LONGEST_RETRY = 5, 600  # seconds between attempts at a job that fails
 LAST_CHANCE = 900  # seconds, at most, before a job's deadline from which a circuit that no store has is refused
 SENDS = 8  # times that a decision is taken anew because another one came first
 REORG_PATIENCE = 60  # seconds for which a node may lag behind what this custodian saw
 FINAL_AFTER = 86_400  # seconds after which a release is not lost any more
 CHORES_EVERY = 600  # seconds
-RENEW_EVERY = 5.0  # seconds, during re-execution
-
-
-class Stopped(Exception):
-    """The agent was told to stop while it worked on a job."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +112,7 @@ class CustodianAgent:
         claim = self._ledger.claim(number, job.dataset)
         record = self._ledger.record(number)
         if claim is None or record is None:
-            return Outcome(number, *_idle(record))
+            return Outcome(number, *idle(record))
         try:
             return self._advance(claim, record, job)
         except Exception as error:
@@ -220,7 +212,7 @@ class CustodianAgent:
             try:
                 tx = self._chain.release(job.id, sha256(record.document), sha256(decision), head)
             except (AlreadyReleased, Reverted) as error:
-                if _stale(error):
+                if is_stale(error):
                     continue
                 return self._settle(self._chain.job(job.id), record, claim)
             return self._hand_over(claim, record, tx)
@@ -267,7 +259,7 @@ class CustodianAgent:
             try:
                 tx = self._chain.refuse(claim.job, record.reason, sha256(record.decision), head)
             except (AlreadyReleased, Reverted) as error:
-                if _stale(error):
+                if is_stale(error):
                     continue
                 return self._settle(self._chain.job(claim.job), record, claim)
             self._step("record refusal")
@@ -309,7 +301,7 @@ class CustodianAgent:
         except Stopped:
             return Outcome(number, "waiting", "the custodian was stopped")
         except Exception as error:  # noqa: BLE001 - one job's trouble must not keep the others waiting
-            return Outcome(number, "failed", _described(error))
+            return Outcome(number, "failed", described(error))
 
     def _chores(self) -> None:
         """What is not urgent: licenses that are over, ciphertexts that nobody needs any more."""
@@ -339,8 +331,8 @@ class CustodianAgent:
         """From when on a circuit that no store has is refused: never before three quarters of the time are over."""
         return job.deadline - min(LAST_CHANCE, (job.deadline - self._ledger.seen_at(job.id)) // 4)
 
-    def _watch(self, claim: Claim, job: Job) -> _Watch:
-        return _Watch(self._ledger, claim, job, self._stopping)
+    def _watch(self, claim: Claim, job: Job) -> Watch:
+        return Watch(self._ledger, claim, job, self._stopping)
 
     def _leave(self, claim: Claim, record: Record, job: Job, error: Exception) -> None:
         """Note what went wrong and when to try again, unless somebody has begun another attempt already."""
@@ -348,54 +340,10 @@ class CustodianAgent:
             if isinstance(error, Stopped):
                 self._ledger.give_up(claim)
                 return
-            pause = min(FIRST_RETRY << min(record.attempts, 10), LONGEST_RETRY)
+            pause = pause_after(record.attempts)
             at = now = self._ledger.now()
             at += pause
             last = self._last_chance(job)
             if now < last < at:
                 at = last
-            self._ledger.failed(claim, _described(error), at)
-
-
-@dataclass
-class _Watch:
-    """Progress of a re-execution: keeps the claim, and ends the work when it is of no use any more."""
-
-    ledger: Ledger
-    claim: Claim
-    job: Job
-    stopping: threading.Event
-    renewed: float = 0.0
-
-    def __call__(self, _done: int, _total: int) -> None:
-        if self.stopping.is_set():
-            raise Stopped
-        if time.monotonic() - self.renewed < RENEW_EVERY:
-            return
-        self.renewed = time.monotonic()
-        if 0 < self.job.deadline < self.ledger.now():
-            raise TryAgain(f"The deadline of job {self.job.id} passed while it was recomputed.", "Let it expire.")
-        self.ledger.renew(self.claim)
-
-
-def _stale(error: Exception) -> bool:
-    return isinstance(error, Reverted) and error.reason == "StaleHead"
-
-
-def _idle(record: Record | None) -> tuple[str, str]:
-    """Why a job cannot be claimed now."""
-    if record is None:
-        return "waiting", "another process works on it"
-    if record.state in OPEN and record.error:
-        return "waiting", f"attempt {record.attempts} failed, tried again at {record.next_try}: {record.error}"
-    return record.state, "another process works on it, or it is over"
-
-
-def _described(error: Exception) -> str:
-    """An error in words that hold no data: of one that nobody raised on purpose only its kind and place."""
-    if isinstance(error, DarkroomError):
-        return str(error)
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {Path(frames[-1].filename).name} line {frames[-1].lineno}" if frames else ""
-    number = f" {error.errno}" if isinstance(error, OSError) and error.errno else ""
-    return f"{type(error).__name__}{number}{place}"
+            self._ledger.failed(claim, described(error), at)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from app.custodian.agent import FIRST_RETRY, LONGEST_RETRY
+from app.custodian.attempts import FIRST_RETRY, LONGEST_RETRY
 from app.protocol.bits import noisy_micro_bits
 from app.protocol.errors import TryAgain
 from app.protocol.market import JobState

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.custodian.agent import LONGEST_RETRY
+from app.custodian.attempts import LONGEST_RETRY
 from app.custodian.evidence import Evidence, Limits, gather, verified_output
 from app.custodian.vault import keep, recall
 from app.protocol.documents import sha256

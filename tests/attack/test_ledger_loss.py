@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.custodian.agent import FIRST_RETRY
+from app.custodian.attempts import FIRST_RETRY
 from app.custodian.ledger import Ledger
 from app.custodian.ledger_file import put_aside
 from app.protocol.bits import noisy_micro_bits

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.custodian.agent import FIRST_RETRY, LAST_CHANCE, LONGEST_RETRY, REORG_PATIENCE, Outcome
+from app.custodian.agent import LAST_CHANCE, REORG_PATIENCE, Outcome
+from app.custodian.attempts import FIRST_RETRY, LONGEST_RETRY
 from app.custodian.ledger import State
 from app.execution.execute import Execution
 from app.execution.facts import JobFacts
@@ -210,7 +211,7 @@ def test_a_stopped_agent_leaves_re_execution_and_goes_on_later(tmp_path: Path) -
 
 def test_long_work_keeps_its_claim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Re-execution that takes longer than a lease is not taken over by another process while it goes on."""
-    monkeypatch.setattr("app.custodian.agent.RENEW_EVERY", 0.0)  # this clock does not move here
+    monkeypatch.setattr("app.custodian.attempts.RENEW_EVERY", 0.0)  # this clock does not move here
     world = World(tmp_path)
     number = world.job(linear_circuit([SPREAD]))
     ledger, seen = world.new_ledger(lease=30), []
