@@ -122,6 +122,13 @@ class Town:
         self.owner.cabinet.note(EpochRecord(keys=name, epoch=1, profile=REFERENCE.digest, evaluation_key=None))
         return name
 
+    def next_epoch(self, dataset: int) -> None:
+        """New keys of a dataset, as an earlier rotation that was cut short left them."""
+        name = self.owner.cabinet.name_of(self.market.dataset(dataset).manifest)
+        assert name is not None
+        self.owner.cabinet.keyring(name).add(random_keys(2, epoch=2), PASSPHRASE, work=MIN_WORK)
+        self.owner.cabinet.note(EpochRecord(keys=name, epoch=2, profile=REFERENCE.digest, evaluation_key=None))
+
     def file(self, frame: pl.DataFrame, name: str = "table.parquet") -> Path:
         """The rows as a file of the owner's."""
         path = self.folder / name

@@ -113,6 +113,18 @@ def test_keys_given_anew_are_no_fresh_budget(town: Town) -> None:
         town.update(number, frame, recipe(BY_CODES))
 
 
+def test_new_keys_of_a_dataset_are_no_fresh_budget(town: Town) -> None:
+    """Under a new epoch persons start with what was released under the old one, whose keys are then destroyed."""
+    frame = people()
+    number = told(town, frame)
+    town.next_epoch(number)
+    town.owner.update(number, town.file(frame), recipe(), rotate=True)
+    town.owner.retire(number, 1)
+    assert (town.market.dataset(number).epoch, town.starts(number)[0]) == (2, SPENT)
+    town.update(number, frame)
+    assert town.starts(number)[0] == SPENT
+
+
 def test_rows_that_turn_out_to_be_one_person_add_up(town: Town) -> None:
     """Where a version told rows apart and the next one names persons of two rows, these may have been told both."""
     frame = people()
