@@ -93,8 +93,7 @@ class Counting:
         self.found.jobs = max((job.job for job in jobs), default=0)
         for version in range(1, dataset.version + 1):
             record = self._records.get(self._network.market.dataset_version(dataset.id, version).manifest)
-            most = record.rows_per_person if record else self._tagging.rows_per_person
-            self._count_version(version, record, charges_on(jobs, version, most))
+            self._count_version(version, record, _on(jobs, version))
 
     def _count_version(self, version: int, record: PersonsRecord | None, charges: tuple[Charge, ...]) -> None:
         tagging, found = self._tagging, self.found
@@ -159,7 +158,7 @@ class Counting:
             self._jobs[key] = (
                 job_charges(self._network, ledger, record.dataset) if here else ledger_charges(ledger, record.dataset)
             )
-        return charges_on(self._jobs[key], record.version, record.rows_per_person), 0
+        return _on(self._jobs[key], record.version), 0
 
     def _placed(self, dataset: DatasetRecord | None) -> Iterator[PersonsRecord]:
         """The records of other datasets that are on chain; of another market, even before a transaction is known."""
@@ -197,16 +196,8 @@ class Counting:
         return {record.manifest: record for record in versions}
 
 
-def charges_on(jobs: list[JobCharge], version: int, most: int) -> tuple[Charge, ...]:
-    """What jobs on a version charge its rows, of which one person has at most `most`.
-
-    A job on fewer rows was charged for so many only; the rest of a person's rows may have been asked about in others.
-    """
-    return tuple(
-        Charge(job.first, job.end, -(-job.micro_bits * most // min(job.end - job.first, most)))
-        for job in jobs
-        if job.version == version
-    )
+def _on(jobs: list[JobCharge], version: int) -> tuple[Charge, ...]:
+    return tuple(Charge(job.first, job.end, job.micro_bits) for job in jobs if job.version == version)
 
 
 def _remainder(record: PersonsRecord, limit: int) -> tuple[Charge, ...]:

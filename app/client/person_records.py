@@ -44,7 +44,6 @@ class PersonsRecord(Document):
     epoch: int
     identity: Identity
     rows: int
-    rows_per_person: int
     carried: tuple[Carried, ...]
     elsewhere: int  # the most of it, in micro-bits, that other datasets account for
     counted: tuple[Counted, ...]

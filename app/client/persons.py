@@ -41,7 +41,6 @@ class Survey:
     tags: Path  # in a scratch folder, until it is kept
     identity: Identity
     rows: int
-    rows_per_person: int
     carried: tuple[Carried, ...]
     carried_jobs: int
     elsewhere: int
@@ -95,7 +94,6 @@ class Persons:
                 tags=Path(scratch) / tag_file(identity),
                 identity=identity,
                 rows=rows,
-                rows_per_person=rules.rows_per_person,
                 carried=carry([*found.versions, *found.others], rows, everywhere=found.everywhere),
                 carried_jobs=found.jobs,
                 elsewhere=max((each.micro_bits for each in others), default=0),
@@ -120,7 +118,6 @@ class Persons:
             epoch=epoch,
             identity=survey.identity,
             rows=survey.rows,
-            rows_per_person=survey.rows_per_person,
             carried=survey.carried,
             elsewhere=survey.elsewhere,
             counted=survey.counted,

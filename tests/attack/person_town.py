@@ -34,7 +34,7 @@ from fhe.files import write_private
 from fhe.keyring import HOLDS as KEYRING_HOLDS
 from fhe.profiles import REFERENCE
 from ingestion.recipe import Recipe, parse_recipe
-from tests.chain.scenario import DOLLAR, HOUR, Stage, open_market, set_stage
+from tests.chain.scenario import Stage, open_market, set_stage
 from tests.custodian.world import BUYER_PUBLIC, NAMES, linear_circuit, random_keys
 
 ROWS = 3 * 2048 + 40  # three blocks of the statement
@@ -166,11 +166,7 @@ class Town:
 
     def license(self, dataset: int, how: Recipe) -> int:
         """A license of the buyer's under a recipe's policy."""
-        self.store.put(how.policy.to_bytes())
-        offer = self.market.create_offer(
-            self.account, dataset, price_license=DOLLAR, price_job=DOLLAR, price_row=1, max_jobs=100,
-            max_rows=10**6, duration=24 * 30 * HOUR, policy=how.policy.digest,
-        ).value  # fmt: skip
+        offer = self.owner.offer(dataset, how.policy, how.offer).value
         return self.market.buy_license(self.stage.buyer, offer).value
 
     def open(self, dataset: int, license: int, rows: tuple[int, int], bias: int = 0, *, keep: bool = True) -> int:

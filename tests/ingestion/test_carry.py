@@ -22,6 +22,7 @@ from ingestion.publish import prepare
 from ingestion.recipe import parse_recipe
 from tests.ingestion.conftest import RECIPE
 
+MOST = 3  # rows of one person
 PERSONS = st.lists(st.integers(NOBODY, 9), min_size=1, max_size=30)  # few, so that they meet
 
 
@@ -86,6 +87,27 @@ def test_nobody_starts_with_less_than_was_released(
     for low, high in itertools.pairwise(edges):
         assert stated[low:high] == [max(expected[low:high]) + everywhere] * (high - low)
     assert all(each.rows >= min(block, len(new)) and each.micro_bits for each in found)
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> list[int]:
+    """The person of each row, none with more than MOST rows."""
+    persons = draw(st.lists(st.integers(1, 8), min_size=1, max_size=20))
+    return [person for row, person in enumerate(persons) if persons[:row].count(person) < MOST]
+
+
+@given(tables(), st.lists(st.tuples(st.integers(0, 19), st.integers(1, 6), st.integers(1, 9)), max_size=6))
+def test_no_person_of_several_rows_starts_with_too_little(persons: list[int], jobs: list[tuple[int, int, int]]) -> None:
+    """Jobs on one row or on many, each telling some bits of every row it covers, are covered by what is stated."""
+    told = dict.fromkeys(persons, 0)
+    for first, rows, bits in jobs:
+        for person in persons[first : first + rows]:
+            told[person] += bits
+    charges = tuple(Charge(first, first + rows, bits * MOST) for first, rows, bits in jobs)  # every row pays for all
+    alone = sorted(told)
+    stated = carry([Earlier(tags(persons), charges, tags(alone))], len(alone), block=1)
+    starts = {row: each.micro_bits for each in stated for row in range(each.first_row, each.first_row + each.rows)}
+    assert all(starts.get(row, 0) >= told[person] for row, person in enumerate(alone))
 
 
 @given(PERSONS, PERSONS, st.integers(1, 4), st.integers(1, 3))
