@@ -28,9 +28,8 @@ contract SeatsTest is World {
     /// @dev What a draw with this seed, of the table as it was when block `before` began, finds; undone.
     function look(bytes32 seed, uint256 needed, uint256 seats, uint256 before) external returns (address[] memory) {
         vm.prank(address(jobs));
-        (address[] memory drawn,,) = providers.draw(
-            IProviderRegistry.Call(seed, needed, seats, before, UNITS, MAX_FEE, new address[](0))
-        );
+        (address[] memory drawn,,) =
+            providers.draw(IProviderRegistry.Call(seed, needed, seats, before, UNITS, MAX_FEE, new address[](0)));
         bytes memory data = abi.encode(drawn);
         assembly {
             revert(add(data, 32), mload(data))
