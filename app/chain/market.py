@@ -26,9 +26,10 @@ from app.chain import deployment as deployments
 from app.chain.abi import Interface
 from app.chain.account import digest_signer, text_signer
 from app.chain.cursor import Cursor, Trail
+from app.chain.custodians import JOBS
 from app.chain.desk import Contract, Desk, Event, Sent
 from app.chain.entities import commitment
-from app.chain.jobs import JOBS, Jobs
+from app.chain.jobs import Jobs
 from app.chain.node import Node
 from app.protocol.errors import DarkroomError, Unavailable
 

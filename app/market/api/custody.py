@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.chain.jobs import JOBS
+from app.chain.custodians import JOBS
 from app.chain.licensing import LICENSES
 from app.market.api.drafting import after, approve, plain
 from app.market.api.orders import BondCustodian, OnJob, Prepared, SettleLicense, UnbondCustodian

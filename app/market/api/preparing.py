@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 from app.chain.abi import CustomError
+from app.chain.custodians import JOBS
 from app.chain.datasets import REGISTRY
 from app.chain.draft import Draft
 from app.chain.entities import RAW_CODEC, content_of
-from app.chain.jobs import JOBS
 from app.chain.licensing import LICENSES
 from app.chain.money import COIN, PAYERS
 from app.chain.reasons import reverted
