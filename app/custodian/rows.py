@@ -6,6 +6,7 @@ import json
 import sqlite3
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from app.protocol.forms import Form
 from app.protocol.leak import Released
@@ -137,6 +138,7 @@ def pack_forms(forms: tuple[Form, ...]) -> str:
     return json.dumps([[[column, index, weight] for (column, index), weight in form] for form in forms])
 
 
+@lru_cache(maxsize=512)  # a history has far fewer models than jobs
 def unpack_forms(text: str) -> tuple[Form, ...]:
     """Inverse of `pack_forms`."""
     return tuple(tuple(((column, index), weight) for column, index, weight in form) for form in json.loads(text))
