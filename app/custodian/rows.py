@@ -120,7 +120,7 @@ def record_of(row: sqlite3.Row) -> Record:
 
 def released_of(row: sqlite3.Row) -> Released:
     """A row of what was released or reserved; it counts as answered once the chain has the release."""
-    forms, opaque = unpack_forms(row["forms"]), tuple(json.loads(row["opaque"]))
+    forms, opaque = unpack_forms(row["forms"]), unpack_names(row["opaque"])
     place = (row["job"], row["license"], row["version"], row["first"], row["past"], row["kind"])
     answered = bool(row["charged"] and row["repeatable"])
     return Released(*place, forms, opaque, row["micro_bits"], row["query"], answered)
@@ -136,6 +136,12 @@ def entry_row(entry: Released, *, repeatable: bool, charged: bool, rank: int, ag
 def pack_forms(forms: tuple[Form, ...]) -> str:
     """Forms as JSON; weights are integers of any size."""
     return json.dumps([[[column, index, weight] for (column, index), weight in form] for form in forms])
+
+
+@lru_cache(maxsize=512)
+def unpack_names(text: str) -> tuple[str, ...]:
+    """Names of outputs, from JSON."""
+    return tuple(json.loads(text))
 
 
 @lru_cache(maxsize=512)  # a history has far fewer models than jobs
