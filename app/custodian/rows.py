@@ -6,6 +6,7 @@ import json
 import sqlite3
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from app.protocol.forms import Form
 from app.protocol.leak import Released
@@ -119,7 +120,7 @@ def record_of(row: sqlite3.Row) -> Record:
 
 def released_of(row: sqlite3.Row) -> Released:
     """A row of what was released or reserved; it counts as answered once the chain has the release."""
-    forms, opaque = unpack_forms(row["forms"]), tuple(json.loads(row["opaque"]))
+    forms, opaque = unpack_forms(row["forms"]), unpack_names(row["opaque"])
     place = (row["job"], row["license"], row["version"], row["first"], row["past"], row["kind"])
     answered = bool(row["charged"] and row["repeatable"])
     return Released(*place, forms, opaque, row["micro_bits"], row["query"], answered)
@@ -137,6 +138,13 @@ def pack_forms(forms: tuple[Form, ...]) -> str:
     return json.dumps([[[column, index, weight] for (column, index), weight in form] for form in forms])
 
 
+@lru_cache(maxsize=512)
+def unpack_names(text: str) -> tuple[str, ...]:
+    """Names of outputs, from JSON."""
+    return tuple(json.loads(text))
+
+
+@lru_cache(maxsize=512)  # a history has far fewer models than jobs
 def unpack_forms(text: str) -> tuple[Form, ...]:
     """Inverse of `pack_forms`."""
     return tuple(tuple(((column, index), weight) for column, index, weight in form) for form in json.loads(text))

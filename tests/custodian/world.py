@@ -344,7 +344,7 @@ class World:
         number = len(self.chain.licenses) + 1
         held = License(
             id=number, offer=1, dataset=1, buyer=buyer, valid_from=0, valid_until=10**9, jobs_left=100,
-            rows_left=10**6, policy=policy.digest, revoked=False,
+            rows_left=10**6, policy=policy.digest, revoked=False, micro_bits=policy.micro_bits_per_license,
         )  # fmt: skip
         self.chain.licenses[number] = replace(held, **changes)  # type: ignore[arg-type]
         return number
