@@ -21,7 +21,7 @@ from app.execution.execute import execute
 from app.execution.facts import gather
 from app.protocol.errors import (
     AlreadyReleased,
-    BadDocument,
+    BadModel,
     LicenseExpired,
     NotAllowed,
     NotYourLicense,
@@ -148,7 +148,7 @@ def test_a_model_of_another_dataset_opens_no_job(town: Town) -> None:
     other = town.model()
     foreign = Model(other.digest, replace(other.circuit, codebook="00" * 32), other.decoder, other.data)
     jobs, balance = town.market.job_count(), town.market.balance(town.buyer.account.address)
-    with pytest.raises(BadDocument):
+    with pytest.raises(BadModel):
         town.buyer.open_job(1, foreign, first_row=0, rows=ROWS, sealing_key=town.key)
     assert (town.market.job_count(), town.market.balance(town.buyer.account.address)) == (jobs, balance)
 
