@@ -16,6 +16,7 @@ from app.chain.entities import RAW_CODEC
 from app.chain.jobs import JOBS
 from app.chain.licensing import LICENSES
 from app.chain.money import COIN, PAYERS
+from app.custodian.explain import facts_in_words
 from app.execution.facts import check_circuit, load_circuit, load_manifest
 from app.market.api.orders import (
     Account,
@@ -36,6 +37,7 @@ from app.market.api.orders import (
     Withdraw,
 )
 from app.market.api.parts import Backend
+from app.market.api.quoting import check_order
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import NotAllowed, NotFound
 from app.protocol.manifest import read_manifest
@@ -59,7 +61,7 @@ def buy_license(here: Backend, order: BuyLicense) -> Prepared:
 
 
 def open_job(here: Backend, order: OpenJob) -> Prepared:
-    """Errors: NotFound, BadDocument, those of `check_use`, NotAllowed, Unavailable, Reverted."""
+    """Errors: NotFound, BadDocument, those of `check_use`, PolicyRefused, NotAllowed, Unavailable, Reverted."""
     market = here.market
     held = market.license(order.license)
     record, terms = market.dataset(held.dataset), market.offer(held.offer)
@@ -67,6 +69,7 @@ def open_job(here: Backend, order: OpenJob) -> Prepared:
     manifest = load_manifest(here.store, record)
     circuit = load_circuit(here.store, order.circuit)
     check_circuit(circuit, manifest.table)
+    verdict = check_order(here, held, record, circuit, first_row=order.first_row, rows=order.rows)
     units = cost(circuit, find(manifest.table.profile), order.rows).units
     fee = (
         int(order.max_fee)
@@ -81,6 +84,7 @@ def open_job(here: Backend, order: OpenJob) -> Prepared:
         f"{text(price + fee)} is held in escrow: {text(price)} for the owner when the result is released.",
         f"The rest, {text(fee)}, is for {order.replicas} executors. What they do not earn comes back to you.",
         f"The result will be sealed to the key {order.sealing_key}; only its holder can open it.",
+        f"The result says {facts_in_words(verdict.micro_bits)} about each person.",
         f"The circuit {order.circuit} is public: providers and auditors see its weights.",
     )
     terms_of_job = (

@@ -19,6 +19,7 @@ from app.protocol.market import License, LicenseState
 from app.protocol.receipt import OutputPolicy
 
 WHOLE = 10_000  # basis points
+INTERNAL = ("revoked", "settled")  # of a license, which a card says in other words
 
 
 class PolicyCard(Answer):
@@ -94,6 +95,7 @@ class LicenseCard(Answer):
     price_job: Amount
     price_row: Amount
     policy: str  # digest
+    micro_bits: int  # about one person that it may be told, in millionths of a bit; 0 while its policy is not there
     revoked_at: int  # 0 when it was not
     refund: Amount  # paid at revocation
     bought_at: int
@@ -217,10 +219,14 @@ def _license_cards(session: Session, rows: Sequence[LicenseRow], now: int) -> tu
     names = titles(session, {row.dataset for row in rows})
     numbers = {row.offer for row in rows}
     terms = {row.id: row for row in session.exec(select(OfferRow).where(col(OfferRow.id).in_(numbers)))}
-    return tuple(_license_card(row, terms[row.offer], names[row.dataset], now) for row in rows)
+    policies = read_policies(session, {each.policy for each in terms.values()})
+    bits = {digest: policy.micro_bits_per_license for digest, policy in policies.items()}
+    return tuple(
+        _license_card(row, each := terms[row.offer], names[row.dataset], bits.get(each.policy, 0), now) for row in rows
+    )
 
 
-def _license_card(row: LicenseRow, terms: OfferRow, title: str, now: int) -> LicenseCard:
+def _license_card(row: LicenseRow, terms: OfferRow, title: str, bits: int, now: int) -> LicenseCard:
     entity = License(
         id=row.id,
         offer=row.offer,
@@ -232,9 +238,10 @@ def _license_card(row: LicenseRow, terms: OfferRow, title: str, now: int) -> Lic
         rows_left=row.rows_left,
         policy=terms.policy,
         revoked=row.revoked_at > 0,
+        micro_bits=bits,
     )
     return LicenseCard(
-        **asdict(entity, dict_factory=lambda pairs: {name: value for name, value in pairs if name != "revoked"}),
+        **asdict(entity, dict_factory=lambda pairs: {name: value for name, value in pairs if name not in INTERNAL}),
         state=entity.state(now),
         dataset_title=title,
         max_jobs=terms.max_jobs,
