@@ -87,7 +87,10 @@ class Scene:
 
     def compute(self, circuit: str) -> int:
         """A job that two drawn providers computed."""
-        job = self.open(circuit)
+        return self.go_on(self.open(circuit))
+
+    def go_on(self, job: int) -> int:
+        """Two providers are drawn for an open job, and compute it."""
         drawn = self.market.draw(self.stage.buyer, job).value
         done = execute(gather(self.market, self.store, job), self.store, threads=1)
         self.store.put(done.receipt.to_bytes())

@@ -17,16 +17,16 @@ from app.storage.cid import digest_to_cid
 from tests.api.scene import SETTINGS, SPREAD, Browser, Scene
 from tests.chain.scenario import DOLLAR, HOUR
 from tests.custodian.world import linear_circuit
-from tests.support.policies import roomy
+from tests.support.policies import PLENTY, roomy
 
 ONE = 1_000_000  # micro-bits
 OTHER = [2, 3, 5, 7, 11, 13, 17, 19]
-FRUGAL = OutputPolicy(max_rank=4, micro_bits_per_license=ONE)  # one yes-or-no fact about a person
+FRUGAL = OutputPolicy(max_rank=4, micro_bits_per_license=ONE, micro_bits_per_person=PLENTY)  # one yes-or-no fact
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def site(scene: Scene) -> Iterator[TestClient]:
-    """The API with the pages over it."""
+    """The API with the pages over it, which has seen nothing yet."""
     app = create_app(SETTINGS, Parts(scene.market, scene.store, scene.database), extensions=[pages.install])
     with TestClient(app, base_url=SETTINGS.origin) as client:
         yield client
@@ -48,7 +48,7 @@ def frugal(scene: Scene) -> tuple[int, str]:
     scene.license = scene.market.buy_license(scene.stage.buyer, offer(scene, FRUGAL)).value
     circuit = scene.keep(linear_circuit([SPREAD], at=100))
     job = scene.compute(circuit)
-    scene.agent().step()
+    scene.agent().process(job)
     assert scene.market.job(job).state.name == "SETTLED"
     held, scene.license = scene.license, usual
     scene.indexer.sync()
@@ -106,8 +106,8 @@ def test_the_card_counts_each_question_once(browser: Browser, scene: Scene, frug
     assert before["micro_bits_per_person"] - before["most_micro_bits"] == before["micro_bits_left"]
     assert before["default_micro_bits_per_person"] == 16 * ONE  # a quarter of eight columns of eight bits
     usual, scene.license = scene.license, license
-    scene.compute(circuit)
-    scene.agent().step()
+    job = scene.compute(circuit)
+    scene.agent().process(job)
     scene.license = usual
     scene.indexer.sync()
     after = browser.client.get("/v1/datasets/1").json()["budget"]
