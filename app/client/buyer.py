@@ -62,7 +62,8 @@ class Opened:
         if header.released == "score":
             return self.model.decoder.predict(values)
         if header.released == "label" and self.model.circuit.readout.kind == "cuts":
-            return values[0]
+            level: npt.NDArray[Any] = values[0]
+            return level
         if header.released == "label" and self.model.decoder.labels is not None:
             chosen: npt.NDArray[Any] = self.model.decoder.labels.array()[values[0]]
             return chosen

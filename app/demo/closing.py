@@ -40,8 +40,8 @@ def _draw(console: Console, record: Record, jobs: list[dict[str, Any]], seconds:
             "model": job["model"],
             "rows": job["rows"],
             "accuracy": f"{job['accuracy']:.3f}",
-            "labels equal to the clear model's": f"{job['equal_rows']} of {job['rows']}",
-            "told about each person": f"{in_words(job['micro_bits'])} bit",
+            "labels as in the clear": f"{job['equal_rows']} of {job['rows']}",
+            "told of each person": f"{in_words(job['micro_bits'])} bit",
             "audit": "every fact confirmed" if job["audit"]["complete"] else "NOT CONFIRMED",
         }
         for job in jobs
