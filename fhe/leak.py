@@ -35,7 +35,7 @@ PER_OUTPUT = 16  # what an output takes besides its share for each column, in mu
 EVERY = slice(None)
 RELATIVE = 1e-11  # a direction smaller than this part of the largest is rounding; weights span 2^27 at most
 
-_sampled_outputs: WeakKeyDictionary[Circuit, tuple[str, I64]] = WeakKeyDictionary()  # with the codebook's digest
+_sampled_outputs: WeakKeyDictionary[Circuit, dict[str, I64]] = WeakKeyDictionary()  # by the codebook's digest
 
 
 def space_of(codebook: Codebook) -> Space:
@@ -191,9 +191,9 @@ def sample_outputs(circuit: Circuit, codebook: Codebook) -> I64:
     """The circuit's outputs (outputs, SAMPLE) on the public sample, read-only: kept as long as the circuit is, since
     the report and the rule on combinations both read them. Errors: TooLarge, MessageOverflow.
     """
-    kept = _sampled_outputs.get(circuit)
-    if kept is not None and kept[0] == codebook.digest:
-        return kept[1]
+    known = _sampled_outputs.setdefault(circuit, {})
+    if codebook.digest in known:
+        return known[codebook.digest]
     check_sampling(circuit, codebook)
     sample, step = Sample(codebook), block_rows(circuit)
     outputs = np.empty((len(circuit.outputs), SAMPLE), np.int64)
@@ -202,7 +202,7 @@ def sample_outputs(circuit: Circuit, codebook: Codebook) -> I64:
         inputs = np.stack([sample.wire(*_wire(source), rows) for source in circuit.inputs], axis=1)
         outputs[:, rows] = interpret(circuit, inputs).T
     outputs.flags.writeable = False
-    _sampled_outputs[circuit] = codebook.digest, outputs
+    known[codebook.digest] = outputs
     return outputs
 
 

@@ -131,20 +131,23 @@ def _put_down(session: Session, dataset: int, sent: Sent[int]) -> None:
 def explain(
     dataset: Annotated[int, typer.Argument(help="The dataset's number.", min=1)],
     circuit: Annotated[str, typer.Argument(help="A file with a circuit, or a digest of one in the store.")],
-    rows: Annotated[int | None, typer.Option(help="Rows of the job; the whole dataset by default.", min=1)] = None,
+    rows: Annotated[int | None, typer.Option(help="Rows of the job; all from the first by default.", min=1)] = None,
+    first_row: Annotated[int, typer.Option(help="The first row.", min=0)] = 0,
     offer: Annotated[int | None, typer.Option(help="Under this offer's policy instead of the manifest's.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """What the custodian would say to a circuit, and what the circuit reveals, before anyone pays."""
+    """What the custodian would say to a circuit, and what the circuit reveals, before anyone pays.
+
+    It counts what public records say was released on the dataset before.
+    """
     from app.client.dataset import Dataset
-    from app.custodian.explain import explain as judge
+    from app.client.verdict import verdict
 
     session = Session("anyone", as_json)
     published = Dataset.open(session.network, dataset)
     policy = published.policy(offer)
-    count = published.record.rows if rows is None else rows
-    table, version = published.manifest.table, published.record.version
-    said = judge(published.circuit(circuit), table, published.profile, policy, count, version=version)
+    count = published.record.rows - first_row if rows is None else rows
+    said = verdict(published, published.circuit(circuit), policy, count, first_row=first_row)
     value = {
         "allowed": said.allowed,
         "reason": str(said.reason) if said.reason else None,
@@ -152,6 +155,8 @@ def explain(
         "micro_bits": said.micro_bits,
         "micro_bits_per_license": said.limit_license,
         "micro_bits_per_person": said.limit_person,
+        "spent_person": said.spent_person,
+        "again": said.again,
         "rank": said.rank,
         "rank_limit": said.rank_limit,
         "bootstraps": said.bootstraps,

@@ -13,6 +13,7 @@ from app.cli.account import dollars
 from app.cli.context import AsBuyer, AsJson, AsNode, Session
 from app.cli.output import facts_table, rows_table
 from app.cli.search import tell_differences
+from app.protocol.bits import in_words
 from app.protocol.errors import NotFound, TryAgain, Unavailable, UsageError
 from app.protocol.market import Job, JobState
 
@@ -52,7 +53,10 @@ def open_job(
     role: AsBuyer = "buyer",
     as_json: AsJson = False,
 ) -> None:
-    """Publish a compiled model's circuit and open a job: one transaction, escrow included."""
+    """Publish a compiled model's circuit and open a job: one transaction, escrow included.
+
+    A job that the custodian would refuse, by what is public, is refused before anything is published or paid.
+    """
     from app.client.dataset import Dataset
 
     session = Session(role, as_json)
@@ -61,13 +65,16 @@ def open_job(
     dataset = Dataset.open(session.network, held.dataset)
     chosen = buyer.models.find(model)
     count = dataset.record.rows - first_row if rows is None else rows
-    price = buyer.quote(dataset, chosen, held.offer, count, replicas)
+    order = buyer.order(license, chosen, first_row=first_row, rows=count, replicas=replicas)
+    price = order.price
     value: dict[str, Any] = {
         "rows": count,
         "replicas": replicas,
         "units": price.cost.units,
         "price": price.price_job + price.price_rows,
         "max_fee": price.max_fee,
+        "released": order.said.released,
+        "micro_bits": order.said.micro_bits,
     }
     if not dry_run:
         sent = buyer.open_job(
@@ -75,6 +82,7 @@ def open_job(
         )
         value |= {"job": sent.value, "transaction": sent.tx, "gas": sent.gas}
     shown = {**value, "price": dollars(value["price"]), "max_fee": dollars(value["max_fee"])}
+    shown |= {"micro_bits": f"{in_words(order.said.micro_bits)} bits about each person"}
     session.out.show(value, lambda out: out.print(facts_table(shown)))
 
 

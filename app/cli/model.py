@@ -23,6 +23,10 @@ def compile_model(
     sample: Annotated[Path, typer.Argument(help="Your own labelled rows: CSV, Parquet or Arrow.", exists=True)],
     target: Annotated[str, typer.Option(help="The label's column in the sample.")],
     kind: Annotated[str, typer.Option(help="The sort of model; an unknown one lists them.")] = "logistic-regression",
+    levels: Annotated[
+        int | None,
+        typer.Option(help="Tell which of so many levels the score is in, cut at the quantiles of your rows.", min=2),
+    ] = None,
     role: AsBuyer = "buyer",
     as_json: AsJson = False,
 ) -> None:
@@ -31,7 +35,7 @@ def compile_model(
     from app.client.training import train
 
     session = Session(role, as_json)
-    trained = train(Dataset.open(session.network, dataset), sample, target, kind)
+    trained = train(Dataset.open(session.network, dataset), sample, target, kind, levels)
     kept = session.buyer.models.keep(trained.compiled)
     value = {
         "circuit": kept.digest,
@@ -39,6 +43,7 @@ def compile_model(
         "trained_on": trained.rows,
         "score": round(trained.score, 4),
         "outputs": list(kept.circuit.outputs),
+        "labels": kept.circuit.readout.labels(len(kept.circuit.outputs)),
         "bytes": len(kept.data),
         "log2_failure": round(trained.compiled.report.log2_failure, 1),
     }
@@ -66,14 +71,16 @@ def quote(
     role: AsBuyer = "buyer",
     as_json: AsJson = False,
 ) -> None:
-    """What a job with this model costs: work, bytes and price are exact, time is an estimate."""
+    """What a job with this model costs and tells: work, bytes and price are exact, time is an estimate."""
     from app.client.dataset import Dataset
+    from app.client.verdict import verdict
 
     session = Session(role, as_json)
     terms = session.network.market.offer(offer)
     dataset = Dataset.open(session.network, terms.dataset)
     model = session.buyer.models.find(digest)
     price = session.buyer.quote(dataset, model, offer, rows or dataset.record.rows, replicas)
+    said = verdict(dataset, model.circuit, dataset.policy(offer), price.rows)
     value: dict[str, Any] = {
         "rows": price.rows,
         "replicas": replicas,
@@ -89,25 +96,45 @@ def quote(
         "price_job": price.price_job + price.price_rows,
         "max_fee": price.max_fee,
         "total": price.total,
+        "allowed": said.allowed,
+        "reason": str(said.reason or ""),
+        "micro_bits": said.micro_bits,
     }
     shown = value | {key: dollars(value[key]) for key in ("price_license", "price_job", "max_fee", "total")}
-    session.out.show(value, lambda out: out.print(facts_table(shown)))
+
+    def draw(out: Any) -> None:
+        out.print(facts_table(shown))
+        out.print("\n".join(said.sentences()))
+
+    session.out.show(value, draw)
 
 
 @app.command("rehearse")
 def rehearse(
     dataset: Annotated[int, typer.Argument(help="The dataset's number.", min=1)],
     digest: Digest,
+    offer: Annotated[
+        int | None, typer.Option(help="Judge it under this offer's policy instead of the manifest's.", min=1)
+    ] = None,
     role: AsBuyer = "buyer",
     as_json: AsJson = False,
 ) -> None:
-    """Run a model in the clear on the dataset's synthetic preview."""
+    """Run a model in the clear on the dataset's synthetic preview, and hear what the custodian would say to it."""
     from app.client.dataset import Dataset
+    from app.client.verdict import verdict
 
     session = Session(role, as_json)
-    predicted = session.buyer.rehearse(Dataset.open(session.network, dataset), session.buyer.models.find(digest))
+    published, model = Dataset.open(session.network, dataset), session.buyer.models.find(digest)
+    predicted = session.buyer.rehearse(published, model)
+    policy = published.policy(offer)
+    said = verdict(published, model.circuit, policy, min(published.record.rows, policy.max_rows_per_job))
     values, counts = np.unique(predicted, return_counts=True)
     most = np.argsort(-counts)[:10]
     rows = [{"prediction": values[i].item(), "rows": int(counts[i])} for i in most]
-    value = {"rows": len(predicted), "predictions": rows}
-    session.out.show(value, lambda out: out.print(rows_table(rows, title=f"{len(predicted)} synthetic rows")))
+    value = {"rows": len(predicted), "predictions": rows, "allowed": said.allowed, "verdict": said.sentences()}
+
+    def draw(out: Any) -> None:
+        out.print(rows_table(rows, title=f"{len(predicted)} synthetic rows"))
+        out.print("\n".join(said.sentences()))
+
+    session.out.show(value, draw)

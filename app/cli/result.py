@@ -40,13 +40,19 @@ def open_result(
         "job": number,
         "released": header.released,
         "levels": header.levels,
+        "half_widths": opened.half_widths().tolist(),
+        "intervals": opened.intervals(),
         "rows": frame.to_dicts() if out is None else len(frame),
     }
     if out is not None:
         value["file"] = str(out)
 
     def draw(console: Any) -> None:
-        console.print(facts_table({"job": number, "released": header.released, "rows": len(frame)}))
+        facts: dict[str, Any] = {"job": number, "released": header.released, "rows": len(frame)}
+        if header.levels:
+            wide = ", ".join(f"{each:.4g}" for each in opened.half_widths())
+            facts["rounded"] = f"to {header.levels} levels: at most {wide} off"
+        console.print(facts_table(facts))
         console.print(frame.head(SHOWN_ROWS))
 
     session.out.show(value, draw)

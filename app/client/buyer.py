@@ -13,17 +13,18 @@ from app.client.home import Actor
 from app.client.models import Model, ModelShelf
 from app.client.network import Network
 from app.client.quote import Quote, quote
+from app.client.verdict import verdict
 from app.execution.facts import seal_context
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import BadSeal, NotAllowed, NotYourLicense, TryAgain
 from app.protocol.market import ZERO, Job, JobState
+from app.protocol.reasons import refusal
 from app.protocol.receipt import SealedResult
 from app.seal.keys import SealingKey
 from app.seal.result import Result, open_result
 from app.storage.cid import digest_to_cid
-from fhe.compatible import check_compatible
+from fhe.compile.levels import intervals
 from fhe.cost import cost
-from fhe.interpret import gather as gather_inputs
 from fhe.interpret import interpret
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from app.chain.account import Account
     from app.chain.market import Sent
+    from app.custodian.explain import Explanation
     from fhe.compile import Compiled
 
 I64 = npt.NDArray[np.int64]
@@ -47,7 +49,11 @@ class Opened:
     model: Model | None
 
     def labels(self) -> npt.NDArray[Any]:
-        """One prediction a row. Errors: NotAllowed where only an aggregate was released, or the model is elsewhere."""
+        """One prediction a row; of a model with cut points the level's number, from 0 (`intervals` says what it means).
+
+        Predictions of rounded scores are those of the middles of their levels (`half_widths`).
+        Errors: NotAllowed where only an aggregate was released, or the model is elsewhere.
+        """
         header, values = self.result.header, self.result.values
         if self.model is None:
             raise NotAllowed(
@@ -55,13 +61,39 @@ class Opened:
             )
         if header.released == "score":
             return self.model.decoder.predict(values)
+        if header.released == "label" and self.model.circuit.readout.kind == "cuts":
+            level: npt.NDArray[Any] = values[0]
+            return level
         if header.released == "label" and self.model.decoder.labels is not None:
             chosen: npt.NDArray[Any] = self.model.decoder.labels.array()[values[0]]
             return chosen
         raise NotAllowed("An aggregate has no prediction for each row.", "Read its values.")
 
+    def intervals(self) -> list[tuple[float | None, float | None]]:
+        """[low, high) of each level of a model with cut points, in its own units; empty for other results."""
+        if self.model is None or self.result.header.released != "label":
+            return []
+        readout = self.model.circuit.readout
+        return intervals(readout.cuts, self.model.decoder) if readout.kind == "cuts" else []
+
+    def half_widths(self) -> npt.NDArray[np.float64]:
+        """How far each score (outputs,) may be from its rounded value: in units of the model's score before any link.
+
+        In the circuit's integers where the model is elsewhere; zeros for what was not rounded.
+        """
+        header = self.result.header
+        counts = np.array(header.highs, np.float64) - np.array(header.lows, np.float64) + 1
+        if not header.levels or not len(counts):
+            return np.zeros(len(header.outputs))
+        scale = 1.0 if self.model is None else self.model.decoder.scale
+        widths: npt.NDArray[np.float64] = np.where(counts > header.levels, counts / (2 * header.levels), 0.0) * scale
+        return widths
+
     def to_polars(self) -> pl.DataFrame:
-        """A frame with the row number, each released value and, where there is one, the prediction."""
+        """A frame with the row number, each released value and, where there is one, the prediction.
+
+        Of a model with cut points: the row number, the level, and its interval in the model's own units.
+        """
         import polars as pl
 
         header, values = self.result.header, self.result.values
@@ -69,9 +101,22 @@ class Opened:
         if header.released == "aggregate":
             frame = {}
         frame |= {name: values[number] for number, name in enumerate(header.outputs)}
+        if bounds := self.intervals():
+            levels, lows, highs = values[0], *(np.array(each, np.float64) for each in zip(*bounds, strict=True))
+            named = {"row": frame["row"], "level": levels}
+            return pl.DataFrame(named | {"from": lows[levels], "to": highs[levels]}).fill_nan(None)
         if self.model is not None and header.released != "aggregate":
             frame["prediction"] = self.labels()
         return pl.DataFrame(frame)
+
+
+@dataclass(frozen=True)
+class Order:
+    """A job that could be opened now: what it costs, and what it would tell."""
+
+    dataset: Dataset
+    price: Quote
+    said: Explanation
 
 
 class Buyer:
@@ -86,17 +131,8 @@ class Buyer:
 
         Errors: NotFound without a preview; MessageOverflow where the circuit leaves its range.
         """
-        from ingestion.codes import affine_codes, bin_codes, find
-
-        circuit, preview = compiled.circuit, dataset.preview()
-        wanted = {(wire.column, wire.encoding) for wire in circuit.inputs}
-        codes = {
-            (name, encoding): (affine_codes if encoding == "affine" else bin_codes)(
-                find(dataset.codebook, name), preview[name].to_numpy().astype(np.float64)
-            )
-            for name, encoding in wanted
-        }
-        return compiled.decoder.predict(interpret(circuit, gather_inputs(circuit, codes)).T)
+        circuit = compiled.circuit
+        return compiled.decoder.predict(interpret(circuit, dataset.inputs(circuit, dataset.preview())).T)
 
     def quote(
         self, dataset: Dataset, circuit_of: Compiled | Model, offer: int, rows: int, replicas: int = REPLICAS
@@ -126,17 +162,11 @@ class Buyer:
     ) -> Sent[int]:
         """Publish the circuit and open a job on rows [first_row, first_row + rows); the value is the job's id.
 
-        Nothing is published or paid when the license does not allow it. Errors: NotYourLicense, LicenseExpired,
-        LicenseExhausted, LicenseRevoked, RowsOutsideDataset, BadModel, Unavailable, Reverted.
+        Nothing is published or paid when the license does not allow it, or when the custodian would refuse the job by
+        what is public. Errors: those of `order`; Reverted.
         """
-        from app.protocol.market import check_use
-
         market = self.network.market
-        held = market.license(license)
-        dataset = Dataset.open(self.network, held.dataset)
-        check_use(held, dataset.record, self.account.address, first_row, rows, market.now())
-        check_compatible(model.circuit, dataset.table.profile, dataset.table.codebook.digest)
-        price = self.quote(dataset, model, held.offer, rows, replicas)
+        price = self.order(license, model, first_row=first_row, rows=rows, replicas=replicas).price
         self.network.store.put(model.data)
         return market.open_job(
             self.account,
@@ -149,6 +179,26 @@ class Buyer:
             replicas=replicas,
             max_fee=price.max_fee if max_fee is None else max_fee,
         )
+
+    def order(self, license: int, model: Model, *, first_row: int, rows: int, replicas: int = REPLICAS) -> Order:
+        """What a job would cost and be told, after every check that contract and custodian make of public facts.
+
+        Errors: NotYourLicense, LicenseExpired, LicenseExhausted, LicenseRevoked, RowsOutsideDataset, BadModel,
+        Unavailable without enough providers, PolicyRefused with the reason's words.
+        """
+        from app.execution.facts import load_policy
+        from app.protocol.market import check_use
+
+        market = self.network.market
+        held = market.license(license)
+        dataset = Dataset.open(self.network, held.dataset)
+        check_use(held, dataset.record, self.account.address, first_row, rows, market.now())
+        check_compatible(model.circuit, dataset.table.profile, dataset.table.codebook.digest)
+        policy = load_policy(self.network.store, dataset.manifest, held.policy)
+        said = verdict(dataset, model.circuit, policy, rows, first_row=first_row, license=license)
+        if said.reason is not None:
+            raise refusal(said.reason)
+        return Order(dataset, self.quote(dataset, model, held.offer, rows, replicas), said)
 
     def open_result(self, number: int, key: SealingKey) -> Opened:
         """Fetch, check and open the result of a job.

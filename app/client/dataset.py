@@ -83,6 +83,33 @@ class Dataset:
 
         return (encode if encoding == "affine" else encode_bins)(self.codebook, data, columns)
 
+    def inputs(self, circuit: Circuit, data: Any) -> I64:
+        """What a circuit reads (rows, inputs) of the buyer's own data, a polars frame with the columns that it names.
+
+        Errors: OutOfRange, BadInput for a column that the dataset does not have or has no such code of.
+        """
+        from fhe.interpret import gather
+        from ingestion.codes import affine_codes, bin_codes, find
+
+        wanted = {(wire.column, wire.encoding) for wire in circuit.inputs}
+        codes = {
+            (name, encoding): (affine_codes if encoding == "affine" else bin_codes)(
+                find(self.codebook, name), np.asarray(data[name], np.float64)
+            )
+            for name, encoding in wanted
+        }
+        return gather(circuit, codes)
+
+    def with_levels(self, compiled: Compiled, levels: int, sample: Any) -> Compiled:
+        """A compiled model that tells which of `levels` levels its score is in, cut at the quantiles of a sample.
+
+        `sample` is a polars frame of the buyer's own rows. Errors: BadModel, OutOfRange, BadInput, MessageOverflow.
+        """
+        from fhe.compile import with_levels
+        from fhe.interpret import interpret
+
+        return with_levels(compiled, levels, interpret(compiled.circuit, self.inputs(compiled.circuit, sample)))
+
     def preview(self) -> pl.DataFrame:
         """Synthetic rows in the dataset's form, checked to be what its codebook and seed give.
 

@@ -7,7 +7,7 @@ with a label column.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -63,15 +63,19 @@ class Trained:
     score: float  # accuracy of a classifier, R^2 of a regressor, of the circuit in the clear
 
 
-def train(dataset: Dataset, sample: Path, target: str, kind: str) -> Trained:
+def train(dataset: Dataset, sample: Path, target: str, kind: str, levels: int | None = None) -> Trained:
     """Fit a model on the buyer's own labelled rows, coded by the dataset's codebook, and compile it.
 
+    With `levels`, the circuit tells which of so many levels its score is in, cut at the quantiles of these rows.
     Errors: BadModel for an unknown kind; BadTable for a sample without these columns; OutOfRange; MessageOverflow.
     """
     if kind not in KINDS:
         raise BadModel(f"There is no kind of model {kind!r}.", f"Choose one of: {', '.join(sorted(KINDS))}.")
     frame = _read(sample, [*dataset.columns, target])
-    return fit(dataset, frame, _labels(frame[target].to_numpy(), KINDS[kind]), kind)
+    trained = fit(dataset, frame, _labels(frame[target].to_numpy(), KINDS[kind]), kind)
+    if levels is None:
+        return trained
+    return replace(trained, compiled=dataset.with_levels(trained.compiled, levels, frame))
 
 
 def fit(dataset: Dataset, data: Any, labels: npt.NDArray[Any], kind: str) -> Trained:

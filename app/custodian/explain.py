@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from app.custodian.budget import judge_of, samples_of
+from app.custodian.budget import Kept, judge_of, samples_of
 from app.protocol.bits import in_words, person_limit, release_kind
 from app.protocol.dataset import EncryptedTable
 from app.protocol.errors import BadInput
 from app.protocol.leak import Leak, Released
-from app.protocol.market import ZERO, Job, JobState
+from app.protocol.market import ZERO, DatasetRecord, Job, JobState
 from app.protocol.reasons import WORDS, Reason
 from app.protocol.receipt import OutputPolicy
 from app.protocol.release import (
@@ -21,6 +21,7 @@ from app.protocol.release import (
     entry_of,
     most_spent,
     policy_problems,
+    query_digest,
     rank_limit,
     rank_of,
 )
@@ -52,6 +53,7 @@ class Explanation:
     rank_limit: int
     bootstraps: int
     policy_problems: tuple[str, ...]
+    again: bool = False  # the same was asked and answered before: the custodian gives the same answer, at no charge
 
     def sentences(self) -> list[str]:
         """The same for a person to read."""
@@ -61,7 +63,8 @@ class Explanation:
             said.append(f"What to do: {WORDS[self.reason].next_step}")
         if self.leak is not None:
             said.append(f"It is a circuit of the class {self.leak.family} with {len(self.leak.outputs)} output(s).")
-            said.append(f"A release says {facts_in_words(self.micro_bits)} about each person.")
+            told = "nothing new" if self.again else facts_in_words(self.micro_bits)
+            said.append(f"A release says {told} about each person.")
             said += [
                 f"Column {column} explains {share:.0%} of the variance of {name}."
                 for name, (column, share) in zip(self.leak.outputs, self.leak.shares, strict=True)
@@ -93,11 +96,14 @@ def explain(
     first_row: int = 0,
     license: int = 0,
     version: int = 1,
+    dataset: DatasetRecord | None = None,
     history: Sequence[Released] = (),
+    kept: Kept = lambda _: None,
 ) -> Explanation:
     """Judge a circuit on `rows` rows from `first_row` by every rule of `app.protocol.release` that public facts decide.
 
-    `history`: what was released on the dataset before, as far as the caller knows it; `version` is the table's.
+    `history`: what was released on the dataset before, as far as the caller knows it, and `kept` the sampled outputs of
+    its circuits with lookups; `version` is the table's. With its `dataset`, an answer given again costs nothing.
     """
     codebook, problems = table.codebook, tuple(policy_problems(policy))
     space, work = space_of(codebook), 0
@@ -109,10 +115,15 @@ def explain(
     if leak is None:
         return Explanation(False, reason, None, "", 0, 0, 0, 0, 0, 0, rank_limit(policy, space.columns), work, problems)
     job = _job(leak.circuit, first_row, rows, license, version)
-    entry = entry_of(policy, leak, table, job)
-    reason = check_shape(policy, leak, rows, table.rows, work) or check_bits(policy, table, entry, history)
-    if reason is None:
-        judge = judge_of(codebook, samples_of(circuit, codebook), lambda _: None)
+    query = query_digest(policy, replace(job, dataset=dataset.id), dataset) if dataset else ""
+    entry = entry_of(policy, leak, table, job, query)
+    again = bool(query) and any(earlier.query == query for earlier in history)
+    entry = replace(entry, micro_bits=0) if again else entry
+    reason = check_shape(policy, leak, rows, table.rows, work)
+    if reason is None and not again:
+        reason = check_bits(policy, table, entry, history)
+    if reason is None and not again:
+        judge = judge_of(codebook, samples_of(circuit, codebook), kept)
         reason = check_history(policy, entry, space, table.rows, history, judge)
     spent_person, spent_license = most_spent(table, entry, history)
     return Explanation(
@@ -125,10 +136,11 @@ def explain(
         spent_person=spent_person,
         limit_license=policy.micro_bits_per_license,
         limit_person=person_limit(policy, codebook),
-        rank=rank_of(entry),
+        rank=0 if again else rank_of(entry),
         rank_limit=rank_limit(policy, space.columns),
         bootstraps=work,
         policy_problems=problems,
+        again=again,
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from app.cli.output import rows_table
+from app.protocol.bits import in_words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,7 +40,8 @@ def _draw(console: Console, record: Record, jobs: list[dict[str, Any]], seconds:
             "model": job["model"],
             "rows": job["rows"],
             "accuracy": f"{job['accuracy']:.3f}",
-            "equal to the clear quantized model": f"{job['equal_rows']} of {job['rows']}",
+            "labels as in the clear": f"{job['equal_rows']} of {job['rows']}",
+            "told of each person": f"{in_words(job['micro_bits'])} bit",
             "audit": "every fact confirmed" if job["audit"]["complete"] else "NOT CONFIRMED",
         }
         for job in jobs

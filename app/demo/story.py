@@ -15,6 +15,7 @@ from app.client.custody import USUAL_BOND
 from app.client.dataset import Dataset
 from app.client.network import threads_available
 from app.client.training import KINDS, Trained, train
+from app.custodian.explain import facts_in_words
 from app.demo import table as tables
 from app.demo.closing import closing
 from app.demo.record import Record
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 GAS_NAMES = {Done.COMMITTED: "commit", Done.REVEALED: "reveal", Done.DECLINED: "decline", Done.DREW: "draw"}
 TREE_ROWS = 8  # a row of the tree model takes 40 bootstraps, and four parties evaluate each row
-PER_TREE = 3  # dimensions of a tree model's inference: rows, outputs, trees
 JOBS = (("logistic-regression", None), ("xgb-classifier", TREE_ROWS))
 
 
@@ -50,7 +50,9 @@ def tell(home: Home, output: Output) -> None:
     with record.step("Buyer", "buys a license: one transaction, the payment signed as a permit"):
         pocket_money(stage.network, stage.buyer.account, 1000 * DOLLAR)
         license_id = record.paid("buy_license", stage.buyer.buy_license(offer_id))
-        record.say(f"  license {license_id}: {stage.network.market.license(license_id).jobs_left} jobs")
+        bits = facts_in_words(dataset.policy(offer_id).micro_bits_per_license)
+        left = stage.network.market.license(license_id).jobs_left
+        record.say(f"  license {license_id}: {left} jobs, which may say {bits} about a person")
     jobs = [_job(stage, record, dataset, halves, license_id, kind, rows) for kind, rows in JOBS]
     _withdraw(stage, record)
     closing(record, output, jobs, dataset_id, time.perf_counter() - begun)
@@ -106,7 +108,7 @@ def _job(
 ) -> dict[str, Any]:
     count = rows or dataset.record.rows
     trained = _train(stage, record, dataset, halves, kind)
-    number, key = _order(stage, record, dataset, trained, license_id, kind, count)
+    number, key, told = _order(stage, record, trained, license_id, kind, count)
     _compute(stage, record, number, kind)
     with record.step("Custodian", f"recomputes job {number}, checks the policy, decrypts, seals to the buyer's key"):
         outcomes = [each for each in stage.owner.custodian().step() if each.job == number]
@@ -121,8 +123,8 @@ def _job(
         record.say(f"  {check.status}: {check.claim}")
     record.gas[f"release ({kind})"] = _closing_gas(stage, number)
     compared = _compare(opened, trained, dataset, halves, kind, count)
-    record.say(f"  equal to Concrete ML in the clear on {compared['equal_rows']} of {count} rows")
-    return {"job": number, "model": kind, "rows": count, **compared, "audit": report.to_dict()}
+    record.say(f"  the labels are those of Concrete ML in the clear on {compared['equal_rows']} of {count} rows")
+    return {"job": number, "model": kind, "rows": count, "micro_bits": told, **compared, "audit": report.to_dict()}
 
 
 def _train(stage: Stage, record: Record, dataset: Dataset, halves: tables.Halves, kind: str) -> Trained:
@@ -139,21 +141,22 @@ def _train(stage: Stage, record: Record, dataset: Dataset, halves: tables.Halves
 
 
 def _order(
-    stage: Stage, record: Record, dataset: Dataset, trained: Trained, license_id: int, kind: str, rows: int
-) -> tuple[int, SealingKey]:
+    stage: Stage, record: Record, trained: Trained, license_id: int, kind: str, rows: int
+) -> tuple[int, SealingKey, int]:
     buyer, path = stage.buyer, stage.buyer.actor.path("sealing.key")
     passphrase = buyer.actor.passphrase()
     with record.step("Buyer", f"reads the quote and opens a job on {rows} rows"):
         key = SealingKey.load(path, passphrase) if path.exists() else SealingKey.create(path, passphrase)
         model = buyer.models.keep(trained.compiled)
-        offer = stage.network.market.license(license_id).offer
-        price = buyer.quote(dataset, model, offer, rows)
+        order = buyer.order(license_id, model, first_row=0, rows=rows)
+        price = order.price
         record.say(
             f"  {price.cost.multiply_adds:,} multiply-adds, {price.cost.bootstraps:,} bootstraps:"
             f" {price.job_total / DOLLAR:.2f} dollars, all fees included"
         )
+        record.say(f"  the result says {facts_in_words(order.said.micro_bits)} about each person")
         sent = buyer.open_job(license_id, model, first_row=0, rows=rows, sealing_key=key)
-    return record.paid(f"open ({kind})", sent), key
+    return record.paid(f"open ({kind})", sent), key, order.said.micro_bits
 
 
 def _compute(stage: Stage, record: Record, number: int, kind: str) -> None:
@@ -188,18 +191,15 @@ def _compare(
 ) -> dict[str, Any]:
     """What only the narrator can do: the same model on the owner's rows in the clear, and the owner's labels.
 
-    A row is equal when every integer that Concrete ML's clear quantized inference gives, and its prediction, are ours.
+    Under the default policy nothing but labels is released. A row is equal when the label that came out of the
+    encrypted run is the one that Concrete ML's clear quantized inference predicts.
     """
-    model, decoder = trained.compiled.model, trained.compiled.decoder
     codes = dataset.encode(halves.owner[:rows], KINDS[kind].encoding).astype(np.float32)
-    clear = np.asarray(model._inference(model.quantize_input(codes)))
-    if clear.ndim == PER_TREE:
-        clear = clear.sum(axis=-1)
     labels = opened.labels()
-    ours = decoder.raw(opened.result.values)
-    same = (clear.reshape(ours.shape) == ours).all(axis=1) & (model.predict(codes) == labels)
+    same = np.asarray(trained.compiled.model.predict(codes)) == labels
     accuracy = float(np.mean(labels == halves.truth[:rows]))
-    return {"equal_rows": int(same.sum()), "equal": bool(same.all()), "accuracy": accuracy}
+    released = opened.result.header.released
+    return {"released": released, "equal_rows": int(same.sum()), "equal": bool(same.all()), "accuracy": accuracy}
 
 
 def _withdraw(stage: Stage, record: Record) -> None:

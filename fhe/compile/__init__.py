@@ -14,12 +14,13 @@ from fhe.compile.additive import AdditiveModel, additive_model
 from fhe.compile.check import Report, check
 from fhe.compile.compiled import Compiled
 from fhe.compile.decoder import Decoder, Labels
+from fhe.compile.levels import with_levels
 from fhe.compile.linear import from_linear_model
 from fhe.compile.quantize import FAMILY, is_linear
 from fhe.profile import EncryptionProfile
 from fhe.profiles import REFERENCE
 
-__all__ = ["AdditiveModel", "Compiled", "Decoder", "Labels", "Report", "check", "from_model"]
+__all__ = ["AdditiveModel", "Compiled", "Decoder", "Labels", "Report", "check", "from_model", "with_levels"]
 
 
 def from_model(

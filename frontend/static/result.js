@@ -104,25 +104,50 @@ function prediction({ header, values }, said) {
   return Array.from({ length: header.rows }, (_, row) => BigInt(values.reduce((best, output, at) => (output[row] > values[best][row] ? at : best), 0)));
 }
 
+/** Which part of the score's integers each level of a circuit with cut points is; null for other results. */
+function levels({ header }, said) {
+  if (header.released !== "label" || said?.kind !== "cuts") return null;
+  const number = (value) => BigInt(value).toLocaleString("en-US");
+  const words = (at) => [at ? `from ${number(said.cuts[at - 1])}` : null, at < said.cuts.length ? `below ${number(said.cuts[at])}` : null].filter(Boolean).join(", ");
+  return Array.from({ length: said.cuts.length + 1 }, (_, at) => words(at));
+}
+
+/** How scores were rounded, in words; null where they were not. */
+function rounding({ levels: count, lows, highs, outputs }) {
+  if (!count) return null;
+  const widths = outputs.map((_, at) => (BigInt(highs[at]) - BigInt(lows[at]) + 1n > BigInt(count) ? (Number(BigInt(highs[at]) - BigInt(lows[at])) + 1) / (2 * count) : 0));
+  const most = Math.max(...widths);
+  return most ? `rounded to ${count.toLocaleString("en-US")} levels, so at most ${Math.round(most).toLocaleString("en-US")} off` : "exact, since there are no more values than levels";
+}
+
 function show(result, said, source) {
   const { header, values } = result;
+  const bands = levels(result, said);
   const rows = header.released === "aggregate" ? [] : [{ name: "row", values: Array.from({ length: header.rows }, (_, at) => BigInt(header.first_row + at)) }];
   const classes = prediction(result, said);
-  const columns = [...rows, ...header.outputs.map((name, at) => ({ name, values: Array.from(values[at]) })), ...(classes && header.released !== "label" ? [{ name: "predicted class", values: classes }] : [])];
-  const about = [`${header.released} of ${header.rows.toLocaleString("en-US")} ${header.released === "aggregate" ? "groups" : "rows"}`, header.step > 1 ? `rounded to multiples of ${header.step}` : null, header.noise_scale_milli ? `with noise of scale ${header.noise_scale_milli / 1000}` : null].filter(Boolean).join(", ");
+  const columns = [...rows, ...header.outputs.map((name, at) => ({ name: bands ? "level" : name, values: Array.from(values[at]) })), ...(classes && header.released !== "label" ? [{ name: "predicted class", values: classes }] : [])];
+  const about = [`${header.released} of ${header.rows.toLocaleString("en-US")} ${header.released === "aggregate" ? "groups" : "rows"}`, rounding(header), header.noise_scale_milli ? `with noise of scale ${header.noise_scale_milli / 1000}` : null].filter(Boolean).join(", ");
   const charted = columns.filter(({ name }) => name !== "row").slice(0, 6);
   root.querySelector("[data-opening]").hidden = true;
   const opened = root.querySelector("[data-opened]");
-  opened.replaceChildren(
+  opened.replaceChildren(...[
     h("div", { class: "notice good" }, icon("check"), h("p", { class: "strong" }, "Opened, and it is this job's result"), h("p", {}, `Checked against the chain through ${source}. ${about[0].toUpperCase()}${about.slice(1)}.`)),
     h("div", { class: "row" },
       h("button", { class: "button", type: "button", click: () => saveCsv(columns) }, icon("down"), "Download CSV"),
       h("button", { class: "button quiet", type: "button", click: () => saveParquet(columns) }, icon("down"), "Download Parquet")),
+    bands ? legend(bands) : null,
     ...charted.map((column) => h("section", { class: "panel stack" }, h("h2", {}, `Distribution of ${column.name}`), chart(column.name, column.values))),
-    table(columns));
+    table(columns)].filter(Boolean));
   opened.hidden = false;
   opened.querySelector(".notice").setAttribute("tabindex", "-1");
   opened.querySelector(".notice").focus();
+}
+
+function legend(bands) {
+  const rows = bands.map((words, at) => h("tr", {}, h("th", { scope: "row" }, at.toLocaleString("en-US")), h("td", {}, words)));
+  return h("section", { class: "stack" }, h("h2", {}, "What the levels mean"),
+    h("div", { class: "scroll tall fit", tabindex: "0", role: "region", "aria-label": "Levels" },
+      h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Level"), h("th", { scope: "col" }, "The model's score, in the circuit's integers"))), h("tbody", {}, rows))));
 }
 
 function table(columns) {

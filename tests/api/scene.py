@@ -36,6 +36,7 @@ from fhe.circuit import Circuit
 from fhe.circuit_form import encode
 from tests.chain.scenario import BITS, DOLLAR, HOUR, Stage, open_market, person, set_stage
 from tests.custodian.world import BUYER_PUBLIC, World, linear_circuit
+from tests.support.policies import roomy
 
 SPREAD = [17, -4, 9, 30, 2, 8, -11, 5]
 ORIGIN = "http://testserver"
@@ -86,7 +87,10 @@ class Scene:
 
     def compute(self, circuit: str) -> int:
         """A job that two drawn providers computed."""
-        job = self.open(circuit)
+        return self.go_on(self.open(circuit))
+
+    def go_on(self, job: int) -> int:
+        """Two providers are drawn for an open job, and compute it."""
         drawn = self.market.draw(self.stage.buyer, job).value
         done = execute(gather(self.market, self.store, job), self.store, threads=1)
         self.store.put(done.receipt.to_bytes())
@@ -106,7 +110,7 @@ def build(folder: Path) -> Scene:
     """The whole world."""
     chain = EmbeddedChain(folder / "chain.sqlite")
     stage = set_stage(open_market(chain, folder / "deployment.json"))
-    world = World(folder)
+    world = World(folder, policy=roomy())
     record = world.chain.datasets[1, 1]
     stage.market.new_version(
         stage.owner, stage.dataset, manifest=record.manifest, data_root=record.data_root, profile=record.profile,

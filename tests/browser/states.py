@@ -21,8 +21,9 @@ from app.protocol.receipt import OutputPolicy
 from app.storage.folder import BlockStore
 from tests.chain.scenario import BITS, DOLLAR, ETHER, HOUR, Stage, digest, open_market, person, set_stage
 from tests.market.documents import manifest, terms
+from tests.support.policies import roomy
 
-POLICY = OutputPolicy(max_rank=4)
+POLICY = roomy()
 COMPANIONS = 6  # providers with bonds that outlast everything here
 
 
@@ -184,7 +185,7 @@ class Troubles:
         visits = manifest(
             "Clinic visits", rows=60_000, columns=tuple(f"visit_{number}" for number in range(12)),
             policy=OutputPolicy(
-                release="label", circuits=("linear",), epsilon_micro_per_job=100_000, epsilon_micro_budget=900_000,
+                release="label", circuits=("linear",), epsilon_micro_per_job=100_000, micro_bits_per_license=4_000_000,
             ),
         )  # fmt: skip
         self.keep(visits)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from fhe.circuit import Readout
 from fhe.circuit_form import encode
 from tests.api.scene import Scene
 from tests.browser.acting import compute, follow, newcomer
@@ -16,6 +18,7 @@ from tests.browser.injected import Wallet
 from tests.browser.serving import Site
 from tests.browser.test_reading import violations
 from tests.custodian.world import linear_circuit
+from tests.support.policies import roomy
 
 pytestmark = pytest.mark.browser
 SPREAD = [3, 5, -7, 11, 13, -17, 19, 23]
@@ -144,6 +147,38 @@ def test_a_job_is_opened_and_followed_live_to_an_opened_result(person: Person, s
     expect(page.get_by_text("Opened, and it is this job's result")).to_be_visible()
     expect(page.get_by_text("Checked against the chain through your wallet.")).to_be_visible()
     _lost_and_found(visitor, number, recovery, tmp_path)
+
+
+def test_levels_of_a_score_are_explained_where_they_open(person: Person, scene: Scene, tmp_path: Path) -> None:
+    """Under labels alone a model with cut points costs two bits, and its levels open with what each of them means."""
+    policy = roomy(release="label", micro_bits_per_license=2_000_000)
+    scene.store.put(policy.to_bytes())
+    terms = {"price_license": 1, "price_job": 1, "price_row": 1, "max_jobs": 9, "max_rows": 999, "duration": 99_999}
+    offer = scene.market.create_offer(scene.stage.owner, 1, **terms, policy=policy.digest).value
+    buyer = newcomer(scene)
+    license = scene.market.buy_license(buyer, offer).value
+    visitor, _ = person(buyer)
+    page = visitor.page("/jobs")
+    follow(page, f"/licenses/{license}/job")
+    cut = replace(linear_circuit([SPREAD]), readout=Readout("cuts", cuts=(5_000, 6_000, 7_000)))
+    (path := tmp_path / "levels.circuit").write_bytes(encode(cut))
+    page.get_by_label("Circuit file").set_input_files(path)
+    page.get_by_label("Rows", exact=True).fill("40")
+    expect(page.get_by_text("At most as much as 2 yes-or-no facts (2 bits)")).to_be_visible()
+    assert violations(page) == []
+    before = scene.market.job_count()
+    page.get_by_role("button", name="Sign and open the job").click()
+    make_key(page)
+    page.wait_for_url("**/jobs/*")
+    compute(scene, before + 1, scene.market.draw(scene.stage.buyer, before + 1).value)
+    scene.agent().process(before + 1)
+    page.get_by_role("link", name="Open the result").click()
+    expect(page.get_by_role("heading", name="What the levels mean")).to_be_visible()
+    rows = page.get_by_role("region", name="Levels").get_by_role("row").all_inner_texts()[1:]
+    assert [row.split("\t")[1] for row in rows] == [
+        "below 5,000", "from 5,000, below 6,000", "from 6,000, below 7,000", "from 7,000",
+    ]  # fmt: skip
+    assert violations(page) == []
 
 
 def test_typing_and_choosing_asks_for_one_quote(person: Person, scene: Scene, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ RELEASE = 90_000  # milliseconds for two executors and the custodian on a busy m
 def test_a_newcomer_clicks_from_the_catalogue_to_an_opened_result(opened: Browser, tmp_path: Path) -> None:
     """Demo wallet, license, a model at hand, key, job; then as the owner: approve; as the buyer again: the result.
 
-    The custodian of `darkroom up` waits for the word and releases after it; what opens equals the model in the clear.
+    The custodian of `darkroom up` waits for the word and releases after it; what opens are the clear model's labels.
     """
     home = tmp_path / "home"
     node = RunningNode(home)
@@ -47,7 +47,7 @@ def test_a_newcomer_clicks_from_the_catalogue_to_an_opened_result(opened: Browse
         expect(page.get_by_text("Opened, and it is this job's result")).to_be_visible()
         frames = [pl.read_csv(io.BytesIO(_saved(page, "CSV"))), pl.read_parquet(io.BytesIO(_saved(page, "Parquet")))]
         assert frames[0].equals(frames[1])
-        assert np.array_equal(frames[0]["score"].to_numpy(), _in_the_clear(home))
+        assert np.array_equal(frames[0]["label"].to_numpy(), _in_the_clear(home))
         file = tmp_path / "recovery.key"
         file.write_bytes(recovery)
         job = Network.open(Home(home)).market.job(number)
@@ -115,4 +115,4 @@ def _in_the_clear(home: Path) -> np.ndarray:
         (name, "affine"): affine_codes(find(dataset.codebook, name), halves.owner[:, at].astype(np.float64))
         for at, name in enumerate(halves.columns)
     }
-    return np.asarray(interpret(circuit, gather(circuit, codes)).T[0])
+    return np.asarray(circuit.readout.label(interpret(circuit, gather(circuit, codes)).T)[0])

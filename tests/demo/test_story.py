@@ -16,13 +16,21 @@ def test_one_object_on_stdout_and_nothing_else(world: World) -> None:
     assert world.told.out.count("\n") == 1
 
 
-def test_every_row_equals_the_clear_quantized_model(world: World) -> None:
-    """The encrypted results of both jobs equal Concrete ML's clear quantized model on every row."""
+def test_every_label_is_the_clear_quantized_models(world: World) -> None:
+    """Under the default policy both jobs release labels alone: those of Concrete ML's clear model, on every row."""
     linear, trees = world.story["jobs"]
     assert (linear["model"], linear["rows"], linear["equal_rows"]) == ("logistic-regression", 285, 285)
     assert trees["model"] == "xgb-classifier"
     assert trees["equal_rows"] == trees["rows"] > 0
+    assert [(job["released"], job["micro_bits"]) for job in (linear, trees)] == [("label", 1_000_000)] * 2
     assert world.story["equal"]
+
+
+def test_the_budget_is_public(world: World) -> None:
+    """Anyone recounts what was told: two jobs of one bit each, of the 60 that the owner sells of a person."""
+    report = world.run("audit", "--budget", str(world.story["dataset"]), "--json")
+    assert report.code == 0, report.err
+    assert (report.json["spent"], report.json["limit"], report.json["confirmed"]) == (2_000_000, 60_000_000, True)
 
 
 def test_the_result_is_worth_buying(world: World) -> None:
@@ -76,6 +84,7 @@ def test_every_role_can_be_driven_by_hand(world: World) -> None:
     assert quote["rows"] == 40
     assert quote["bootstraps"] == 0
     assert quote["total"] > 0
+    assert (quote["allowed"], quote["micro_bits"]) == (True, 1_000_000)
 
     opened = world.run("job", "open", "--license", str(license), "--model", model, "--rows", "40", "--json")
     assert opened.code == 0, opened.err

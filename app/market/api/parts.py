@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -24,10 +25,13 @@ from app.market.api.settings import Settings
 from app.market.api.shelf import Shelf, empty
 from app.market.api.streams import Streams
 from app.market.db.database import Database
+from app.market.queries.budget import ReleasesOn
+from app.market.queries.releases import Releases
 from app.protocol.errors import DarkroomError, Reverted
 from app.protocol.seams import Store
 
 CHAIN_CLOCK_SECONDS = 1.0  # how old the chain's time may be
+MOST_NEW = 100  # releases that one page works out
 
 
 @dataclass(frozen=True)
@@ -70,12 +74,15 @@ class Backend:
     uploads: Buckets | None  # bytes
     relay: Relay = field(init=False)
     drafter: Drafter = field(init=False)
+    releases: Releases = field(init=False)
     _time: tuple[float, int] | None = None  # when the chain's clock was read, by the monotonic one, and what it said
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _coin: Coin | None = None
 
     def __post_init__(self) -> None:
-        self.relay, self.drafter = Relay(self.parts.market), Drafter(self.parts.market)
+        market = self.parts.market
+        self.relay, self.drafter = Relay(market), Drafter(market)
+        self.releases = Releases(self.parts.store)
 
     @property
     def market(self) -> Market:
@@ -90,6 +97,11 @@ class Backend:
     def session(self) -> AbstractContextManager[Session]:
         """A session of the index."""
         return self.parts.database.session()
+
+    @property
+    def told(self) -> ReleasesOn:
+        """What was released of a dataset, as far as a page can wait for it."""
+        return partial(self.releases.on, most_new=MOST_NEW)
 
     def now(self) -> int:
         """The chain's clock, at most a second old; this machine's while the chain is out of reach."""

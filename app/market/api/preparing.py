@@ -18,6 +18,7 @@ from app.chain.entities import RAW_CODEC, content_of
 from app.chain.licensing import LICENSES
 from app.chain.money import COIN, PAYERS
 from app.chain.reasons import reverted
+from app.custodian.explain import facts_in_words
 from app.execution.facts import load_circuit, load_manifest
 from app.market.api.custody import bond_custodian, contest_job, settle_license, unbond_custodian
 from app.market.api.drafting import after, approve, paying, plain, prepared
@@ -38,6 +39,7 @@ from app.market.api.orders import (
     Withdraw,
 )
 from app.market.api.parts import Backend
+from app.market.api.quoting import check_order
 from app.protocol.bits import in_words, person_limit
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import NotAllowed, NotFound
@@ -64,7 +66,7 @@ def buy_license(here: Backend, order: BuyLicense) -> Prepared:
 
 
 def open_job(here: Backend, order: OpenJob) -> Prepared:
-    """Errors: NotFound, BadDocument, BadModel, those of `check_use`, NotAllowed, Unavailable, Reverted."""
+    """Errors: those of `check_use`, NotFound, BadDocument, BadModel, PolicyRefused, NotAllowed, Unavailable, Reverted."""
     market = here.market
     held = market.license(order.license)
     record, terms = market.dataset(held.dataset), market.offer(held.offer)
@@ -72,6 +74,7 @@ def open_job(here: Backend, order: OpenJob) -> Prepared:
     manifest = load_manifest(here.store, record)
     circuit = load_circuit(here.store, order.circuit)
     check_compatible(circuit, manifest.table.profile, manifest.table.codebook.digest)
+    verdict = check_order(here, held, record, circuit, first_row=order.first_row, rows=order.rows)
     units = cost(circuit, find(manifest.table.profile), order.rows).units
     fee = (
         int(order.max_fee)
@@ -89,6 +92,7 @@ def open_job(here: Backend, order: OpenJob) -> Prepared:
         f"{text(price + fee)} is held in escrow: {text(price)} for the owner when the result is released.",
         f"The rest, {text(fee)}, is for {order.replicas} executors. What they do not earn comes back to you.",
         f"The result will be sealed to the key {order.sealing_key}; only its holder can open it.",
+        f"The result says {facts_in_words(verdict.micro_bits)} about each person.",
         f"The circuit {order.circuit} is public: providers and auditors see its weights.",
     )
     terms_of_job = (

@@ -6,7 +6,7 @@ from typing import Literal
 
 from app.chain.entities import content_of
 from app.client.quote import quote
-from app.custodian.explain import explain
+from app.custodian.explain import Explanation, explain
 from app.execution.facts import load_manifest
 from app.market.api.fields import Reply
 from app.market.api.identity import Spend
@@ -14,8 +14,9 @@ from app.market.api.parts import Backend
 from app.market.queries.form import Amount
 from app.protocol.documents import MAX_DOCUMENT_BYTES, sha256
 from app.protocol.errors import BadInput, NotAllowed, NotFound, Unavailable
-from app.protocol.market import Offer
-from app.protocol.reasons import WORDS
+from app.protocol.manifest import Manifest
+from app.protocol.market import DatasetRecord, License, Offer
+from app.protocol.reasons import WORDS, refusal
 from app.protocol.receipt import OutputPolicy
 from app.storage.cid import digest_to_cid
 from fhe.circuit import Circuit, Lookup
@@ -37,7 +38,7 @@ class CircuitCard(Reply):
     inputs: int
     columns: tuple[str, ...]
     outputs: tuple[str, ...]
-    readout: Literal["value", "threshold", "argmax"]
+    readout: Literal["value", "threshold", "argmax", "cuts"]
     layers: int
     lookups: int  # per row
 
@@ -81,9 +82,13 @@ class LeakCard(Reply):
     family: Literal["linear", "trees", "additive", "lookup"]
     outputs: tuple[OutputCard, ...]
     released: str  # "label", "score" or "aggregate"
-    micro_bits: int  # that a job says of each person
+    levels: int  # that a score is rounded to; 0: it is not, or no score is released
+    micro_bits: int  # that a job says of each person; 0 for an answer that is given again
     micro_bits_per_license: int  # that one license is told of a person at most
     micro_bits_per_person: int  # that anyone is told of a person, all together and for ever
+    spent_license: int  # of these, as public records say, on the row about which most was said
+    spent_person: int
+    again: bool  # the same was asked before: the same answer is given, at no charge
     rank: int  # linear forms that a job takes from each row's budget
     rank_limit: int
     bootstraps: int
@@ -110,14 +115,27 @@ class QuoteReport(Reply):
     allowed: bool
     reason: str  # the code of the refusal to expect, "" when allowed
     reason_sentence: str
+    reason_step: str  # what to do about it
     sentences: tuple[str, ...]  # the whole verdict in plain words
 
 
 def quote_circuit(
-    here: Backend, dataset: int, data: bytes, spend: Spend, *, offer: int | None, rows: int | None, replicas: int
+    here: Backend,
+    dataset: int,
+    data: bytes,
+    spend: Spend,
+    *,
+    offer: int | None,
+    rows: int | None,
+    replicas: int,
+    first_row: int = 0,
+    license: int = 0,
+    job: int = 0,
 ) -> QuoteReport:
-    """Judge the bytes of a circuit for a dataset; `rows` None takes all of them.
+    """Judge the bytes of a circuit for a dataset, after all that public records say was released on it.
 
+    `rows` None takes all of them from `first_row` on. With the `license` that will be used, also what that was told,
+    and will be told by its open jobs, counts; `job` is the job that is judged, where it was opened already.
     Errors: TooLarge, BadDocument, BadModel, NotFound, BadBlock, NotAllowed for another dataset's offer, Busy,
     TooManyRequests for a circuit that takes more work than `spend` allows.
     """
@@ -127,7 +145,7 @@ def quote_circuit(
     manifest = load_manifest(here.store, record)
     check_compatible(circuit, manifest.table.profile, manifest.table.codebook.digest)
     profile, codebook = find(manifest.table.profile), manifest.codebook
-    rows = record.rows if rows is None else rows
+    rows = record.rows - first_row if rows is None else rows
     terms = _offer(here, offer, dataset)
     policy = _policy(here, terms.policy) if terms else manifest.policy
     problem, failure = "", None
@@ -137,7 +155,7 @@ def quote_circuit(
             check_sampling(circuit, codebook)
         except BadInput as error:
             problem = str(error)
-        said = explain(circuit, manifest.table, profile, policy, rows, version=record.version)
+        said = _judge(here, record, manifest, circuit, policy, rows, first_row=first_row, license=license, job=job)
     static = cost(circuit, profile, rows)
     price, price_problem = None, "" if terms else "No offer was named."
     if terms is not None:
@@ -189,9 +207,13 @@ def quote_circuit(
                 )
             ),
             released=said.released,
+            levels=policy.levels if said.released == "score" and not policy.raw_scores else 0,
             micro_bits=said.micro_bits,
             micro_bits_per_license=said.limit_license,
             micro_bits_per_person=said.limit_person,
+            spent_license=said.spent_license,
+            spent_person=said.spent_person,
+            again=said.again,
             rank=said.rank,
             rank_limit=said.rank_limit,
             bootstraps=said.bootstraps,
@@ -199,7 +221,52 @@ def quote_circuit(
         allowed=said.allowed and not said.policy_problems,
         reason=said.reason or "",
         reason_sentence=WORDS[said.reason].message if said.reason else "",
+        reason_step=WORDS[said.reason].next_step if said.reason else "",
         sentences=tuple(said.sentences()),
+    )
+
+
+def check_order(
+    here: Backend, held: License, record: DatasetRecord, circuit: Circuit, *, first_row: int, rows: int
+) -> Explanation:
+    """What a job under a license would tell, if the custodian would release it by what is public.
+
+    Errors: PolicyRefused with the reason's words; NotFound, BadBlock, BadDocument, Busy.
+    """
+    manifest, policy = load_manifest(here.store, record), _policy(here, held.policy)
+    with here.quoting.turn():
+        said = _judge(here, record, manifest, circuit, policy, rows, first_row=first_row, license=held.id)
+    if said.reason is not None:
+        raise refusal(said.reason)
+    return said
+
+
+def _judge(
+    here: Backend,
+    record: DatasetRecord,
+    manifest: Manifest,
+    circuit: Circuit,
+    policy: OutputPolicy,
+    rows: int,
+    *,
+    first_row: int,
+    license: int,
+    job: int = 0,
+) -> Explanation:
+    with here.session() as session:
+        told = here.releases.on(session, record.id, license=license)
+    return explain(
+        circuit,
+        manifest.table,
+        find(manifest.table.profile),
+        policy,
+        rows,
+        first_row=first_row,
+        license=license,
+        version=record.version,
+        dataset=record,
+        history=[entry for entry in told.entries if entry.job != job],
+        kept=here.releases.kept(manifest.codebook),
     )
 
 

@@ -2,34 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable
 from itertools import accumulate
 
+from pydantic import ValidationError
 from sqlmodel import Session, col, select
 
-from app.market.db.tables import DatasetRow, JobRow, OfferRow
+from app.market.db.tables import DatasetRow, JobRow
 from app.market.queries.form import Answer
+from app.market.queries.releases import MOST, UNKNOWN, Told
+from app.protocol.bits import default_person_limit, micro_bits, person_limit
+from app.protocol.dataset import Affine, Codebook, ColumnCode
 from app.protocol.market import JobState
 from app.protocol.receipt import OutputPolicy
-from app.protocol.release import rank_limit
+from app.protocol.release import rank_limit, spent_on
 
-MOST = 2_000  # releases that are looked at
+ReleasesOn = Callable[[Session, int], Told]  # of a dataset, by its number
+
+
+def nobody_knows(_: Session, __: int) -> Told:
+    """For whoever does not ask what circuits said."""
+    return UNKNOWN
 
 
 class BudgetCard(Answer):
     """What was let out so far, as far as public records say; the custodian's own ledger has the last word.
 
-    `most_circuits` is how many different circuits were released on the row that most were released on: each added at
-    least nothing and at most its number of outputs to that row's rank. `complete` is False when there were too many
-    releases to look at all of them; the figures are then lower bounds, from the newest ones.
+    Micro-bits are millionths of a bit, and a bit is one yes-or-no fact about a person. `most_circuits` is how many
+    different circuits were released on the row that most were released on: each added at least nothing and at most its
+    number of outputs to that row's rank. `complete` is False when not every release could be looked at, or a circuit or
+    policy is out of reach; the figures are then lower bounds.
     """
 
     max_rank: int  # linear forms per row that the manifest's policy lets out; 0 when the manifest is not there
     released: int  # settled jobs
     circuits: int  # different ones among them
     most_circuits: int
-    micro_epsilon_per_job: int
-    most_micro_epsilon: int  # charged on the row that most was charged on
+    most_micro_bits: int  # told about the person, in the present version, of whom most was told
+    micro_bits_per_person: int  # that the manifest's policy lets out to all buyers for ever; 0 while it is not known
+    default_micro_bits_per_person: int  # the same for a policy that does not say: a quarter of what a row holds
+    micro_bits_left: int  # of it, about that person
+    recoverable: int  # columns that fit in what is sold of a person; a policy of raw scores gives so many away
     complete: bool
 
 
@@ -37,41 +51,74 @@ Span = tuple[int, int]  # first row, and the one after the last
 
 
 def budget(
-    session: Session,
-    dataset: DatasetRow,
-    columns: int,
-    policy: OutputPolicy | None,
-    policies: Mapping[str, OutputPolicy],
+    session: Session, dataset: DatasetRow, codes: str, policy: OutputPolicy | None, told: Told = UNKNOWN
 ) -> BudgetCard:
-    """The budget of a dataset with this many columns under the manifest's `policy`.
+    """The budget of a dataset with these codes (`ManifestRow.codes`) under the manifest's `policy`.
 
-    `policies` are those of its offers, also past ones, by digest.
+    `told` is what its releases said, with the table of its present version.
     """
     query = (
-        select(JobRow.circuit, JobRow.first_row, JobRow.rows, OfferRow.policy)
-        .join(OfferRow, col(OfferRow.id) == col(JobRow.offer))
+        select(JobRow.circuit, JobRow.first_row, JobRow.rows)
         .where(JobRow.dataset == dataset.id, JobRow.state == JobState.SETTLED)
         .order_by(col(JobRow.id).desc())
         .limit(MOST)
     )
-    released = list(session.exec(query))
     spans: dict[str, list[Span]] = {}
-    charges: dict[tuple[str, int, int, str], int] = {}
-    for circuit, first, rows, digest in released:
+    for circuit, first, rows in session.exec(query):
         spans.setdefault(circuit, []).append((first, first + rows))
-        if digest in policies:  # an equal query is answered again without another charge
-            charges[circuit, first, rows, digest] = policies[digest].epsilon_micro_per_job
     covered = [(span, 1) for each in spans.values() for span in union(each)]
-    charged = [((first, first + rows), cost) for (_, first, rows, _), cost in charges.items()]
+    codebook = codebook_of(codes)
+    most = 0 if told.table is None else spent_on(told.table, told.entries, dataset.version, 0, dataset.rows)
+    limit = 0 if policy is None or codebook is None else person_limit(policy, codebook)
     return BudgetCard(
-        max_rank=0 if policy is None else rank_limit(policy, columns),
+        max_rank=0 if policy is None or codebook is None else rank_limit(policy, len(codebook.columns)),
         released=dataset.jobs_settled,
         circuits=len(spans),
         most_circuits=heaviest(covered),
-        micro_epsilon_per_job=0 if policy is None else policy.epsilon_micro_per_job,
-        most_micro_epsilon=heaviest(charged),
-        complete=dataset.jobs_settled <= MOST,
+        most_micro_bits=most,
+        micro_bits_per_person=limit,
+        default_micro_bits_per_person=0 if codebook is None else default_person_limit(codebook),
+        micro_bits_left=max(0, limit - most),
+        recoverable=0 if codebook is None else recoverable(codebook, limit),
+        complete=told.complete,
     )
+
+
+def told_to(license: int, told: Told, version: int, rows: int) -> int:
+    """Micro-bits that a license was told about the person of a version of whom it was told most."""
+    if told.table is None:
+        return 0
+    fresh = told.table.model_copy(update={"carried": (), "carried_jobs": 0})  # of others, or before it was bought
+    return spent_on(fresh, [entry for entry in told.entries if entry.license == license], version, 0, rows)
+
+
+def codebook_of(codes: str) -> Codebook | None:
+    """The codebook, as far as limits follow from it, of the columns that the index keeps; None without any."""
+    try:
+        columns = tuple(
+            ColumnCode(
+                name=each["name"] or "?",
+                dtype=each["dtype"],
+                affine=None
+                if each["levels"] is None
+                else Affine(low=each["low"], step=each["step"], levels=each["levels"]),
+                bins=each["bins"],
+                declared=each["declared"],
+            )
+            for each in json.loads(codes)
+        )
+    except ValidationError:
+        return None
+    return Codebook(columns=columns) if columns else None
+
+
+def recoverable(codebook: Codebook, micro: int) -> int:
+    """The most columns whose codes so many micro-bits can say exactly."""
+    widths = sorted(
+        micro_bits(max(column.affine.levels if column.affine else 1, len(column.bins or ()) + 1))
+        for column in codebook.columns
+    )
+    return sum(whole <= micro for whole in accumulate(widths))
 
 
 def union(spans: Iterable[Span]) -> list[Span]:

@@ -9,11 +9,10 @@ from sqlmodel import Session, col, select
 
 from app.market.db.tables import DatasetRow, ManifestRow, OfferRow, VersionRow
 from app.market.indexer.listings import read_policies
-from app.market.queries.budget import BudgetCard, budget
+from app.market.queries.budget import BudgetCard, ReleasesOn, budget, nobody_knows
 from app.market.queries.catalogue import CatalogueEntry, entries
 from app.market.queries.form import Amount, Answer, check_id, missing
 from app.market.queries.licensing import OfferCard, PolicyCard, offer_cards, policy_card
-from app.protocol.receipt import OutputPolicy
 from app.storage.cid import digest_to_cid
 
 MOST = 50  # offers and versions that are shown
@@ -102,8 +101,8 @@ class DatasetDetail(Answer):
     tx: str  # that published it
 
 
-def dataset(session: Session, id: int) -> DatasetDetail:
-    """One dataset. Errors: NotFound."""
+def dataset(session: Session, id: int, releases: ReleasesOn = nobody_knows) -> DatasetDetail:
+    """One dataset, its budget counted from what `releases` finds. Errors: NotFound."""
     row = session.get(DatasetRow, check_id("dataset", id))
     if row is None:
         raise missing("dataset", id)
@@ -137,18 +136,12 @@ def dataset(session: Session, id: int) -> DatasetDetail:
         preview=None if facts.preview is None else PreviewCard.model_validate_json(facts.preview),
         offers=offer_cards(session, offers),
         versions=tuple(VersionCard(**each.model_dump(exclude={"dataset"})) for each in versions),
-        budget=budget(session, row, facts.columns, policy, all_policies(session, id)),
+        budget=budget(session, row, facts.codes, policy, releases(session, id)),
         sold=SoldCard(micro_bits=row.micro_bits, reserved=row.reserved),
         custody=CustodyCard(bond=row.custody_bond, held=row.custody_held),
         head=row.head,
         tx=row.published_tx,
     )
-
-
-def all_policies(session: Session, dataset: int) -> dict[str, OutputPolicy]:
-    """The known policies of all offers on a dataset, also past ones, by digest."""
-    named = select(OfferRow.policy).where(OfferRow.dataset == dataset).distinct().limit(MOST)
-    return read_policies(session, session.exec(named))
 
 
 def _open_offers(session: Session, row: DatasetRow) -> list[OfferRow]:

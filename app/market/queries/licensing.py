@@ -19,6 +19,7 @@ from app.protocol.market import License, LicenseState
 from app.protocol.receipt import OutputPolicy
 
 WHOLE = 10_000  # basis points
+INTERNAL = ("revoked", "settled")  # of a license, which a card says in other words
 
 
 class PolicyCard(Answer):
@@ -245,9 +246,8 @@ def _license_card(row: LicenseRow, terms: OfferRow, title: str, now: int) -> Lic
         micro_bits=row.micro_bits,
         settled=row.settled_at > 0,
     )
-    said = {name: value for name, value in asdict(entity).items() if name not in ("revoked", "settled")}
     return LicenseCard(
-        **said,
+        **asdict(entity, dict_factory=lambda pairs: {name: value for name, value in pairs if name not in INTERNAL}),
         state=entity.state(now),
         dataset_title=title,
         max_jobs=terms.max_jobs,

@@ -11,7 +11,7 @@ from sqlmodel import Session, col, func, or_, select, tuple_
 from app.chain.address import eip55
 from app.market.db.tables import AccountRow, DatasetRow, JobRow, ManifestRow, OfferRow, PaymentRow, RevenueRow
 from app.market.indexer.listings import read_policies
-from app.market.queries.budget import BudgetCard, budget
+from app.market.queries.budget import BudgetCard, ReleasesOn, budget, nobody_knows
 from app.market.queries.catalogue import CatalogueEntry, entries
 from app.market.queries.form import Amount, Answer, Page, page_limit, read_cursor, write_cursor
 from app.market.queries.jobs import JobCard, job_cards
@@ -100,7 +100,7 @@ class OwnerConsole(Answer):
     claimable: Amount  # owed to this account, ready to withdraw
 
 
-def console(session: Session, owner: str, *, now: int) -> OwnerConsole:
+def console(session: Session, owner: str, *, now: int, releases: ReleasesOn = nobody_knows) -> OwnerConsole:
     """The console of an account; empty for one that owns nothing. Errors: BadInput for what is no address."""
     owner = eip55(owner)
     datasets = list(
@@ -118,7 +118,7 @@ def console(session: Session, owner: str, *, now: int) -> OwnerConsole:
     )
     return OwnerConsole(
         owner=owner,
-        datasets=_owned(session, datasets),
+        datasets=_owned(session, datasets, releases),
         offers=offer_cards(session, offers[:MOST]),
         pending=_pending(session, owner, now),
         refused=job_cards(session, list(session.exec(no)), now),
@@ -193,15 +193,15 @@ def _pending(session: Session, owner: str, now: int) -> tuple[PendingJob, ...]:
     )
 
 
-def _owned(session: Session, rows: Sequence[DatasetRow]) -> tuple[OwnedDataset, ...]:
+def _owned(session: Session, rows: Sequence[DatasetRow], releases: ReleasesOn) -> tuple[OwnedDataset, ...]:
     ids = [row.id for row in rows]
     listed = entries(session, ids)
     manifests = {
-        row.digest: row.policy
+        row.digest: row
         for row in session.exec(select(ManifestRow).where(col(ManifestRow.digest).in_({row.manifest for row in rows})))
     }
     offers = list(session.exec(select(OfferRow).where(col(OfferRow.dataset).in_(ids))))
-    policies = read_policies(session, {offer.policy for offer in offers} | set(manifests.values()))
+    policies = read_policies(session, {manifest.policy for manifest in manifests.values()})
     earned: dict[int, int] = {}
     for offer in offers:
         earned[offer.dataset] = earned.get(offer.dataset, 0) + offer.earned_licenses + offer.earned_jobs
@@ -213,7 +213,8 @@ def _owned(session: Session, rows: Sequence[DatasetRow]) -> tuple[OwnedDataset, 
     counted = {(dataset, state): count for dataset, state, count in session.exec(under_way)}
     owned = []
     for row in rows:
-        own = policies.get(manifests.get(row.manifest, ""))
+        manifest = manifests.get(row.manifest) if listed[row.id].availability == "available" else None
+        facts = manifest or ManifestRow(digest="", state="")
         owned.append(
             OwnedDataset(
                 entry=listed[row.id],
@@ -223,7 +224,7 @@ def _owned(session: Session, rows: Sequence[DatasetRow]) -> tuple[OwnedDataset, 
                 earned=earned.get(row.id, 0),
                 waiting=counted.get((row.id, JobState.COMPUTED), 0),
                 running=sum(counted.get((row.id, state), 0) for state in UNDER_WAY if state != JobState.COMPUTED),
-                budget=budget(session, row, listed[row.id].columns, own, policies),
+                budget=budget(session, row, facts.codes, policies.get(facts.policy), releases(session, row.id)),
             )
         )
     return tuple(owned)

@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse
 
 from app.market.api.fields import Id
 from app.market.api.pages.site import Visiting
-from app.market.queries.dataset import DatasetDetail, PreviewCard, dataset
+from app.market.queries.dataset import PreviewCard, dataset
 from app.market.queries.jobs import jobs
 from app.protocol.errors import DarkroomError
 from app.protocol.seams import Store
@@ -35,22 +35,16 @@ class Preview:
 def dataset_page(here: Visiting, id: Id) -> HTMLResponse:
     """A dataset's page."""
     with here.backend.session() as session:
-        detail = dataset(session, id)
+        detail = dataset(session, id, here.backend.told)
         recent = jobs(session, now=here.backend.now(), dataset=id, limit=8)
     return here.page(
         "dataset.html",
         title=detail.entry.title,
         it=detail,
         columns=detail.columns[:SHOWN_COLUMNS],
-        rank_limit=rank_limit(detail),
         preview=read_preview(here.backend.store, detail.preview),
         recent=recent.items,
     )
-
-
-def rank_limit(detail: DatasetDetail) -> int:
-    """How many independent answers about a row the manifest's policy allows; 0 while it is not known."""
-    return detail.budget.max_rank
 
 
 def read_preview(store: Store, card: PreviewCard | None) -> Preview | None:

@@ -15,6 +15,7 @@ from app.market.api.identity import Spend, Spending, costs
 from app.market.api.orders import MAX_REPLICAS
 from app.market.api.pages.site import Visit, Visiting
 from app.market.api.quoting import load_circuit_bytes, quote_circuit
+from app.market.queries.budget import told_to
 from app.market.queries.circuits import used_circuits
 from app.market.queries.dataset import dataset
 from app.market.queries.jobs import job, jobs
@@ -31,7 +32,7 @@ def offer_page(here: Visiting, id: Id) -> HTMLResponse:
     """An offer's terms in plain words, and its purchase."""
     with here.backend.session() as session:
         terms = offer(session, id)
-        detail = dataset(session, terms.dataset)
+        detail = dataset(session, terms.dataset, here.backend.told)
     return here.page(
         "offer.html", title=f"License for {detail.entry.title}", offer=terms, it=detail, scripts=("purchase.js",)
     )
@@ -43,13 +44,18 @@ def license_page(here: Visiting, id: Id, after: Annotated[str | None, Query(max_
     with here.backend.session() as session:
         held = _held(here, session, id)
         used = jobs(session, now=here.backend.now(), license=id, limit=20, after=after)
-        owner = dataset(session, held.dataset).entry.owner
+        detail = dataset(session, held.dataset)
+        told = here.backend.told(session, held.dataset)
+        terms = offer(session, held.offer)
     return here.page(
         "license.html",
         title=f"License {id}",
         it=held,
+        offer=terms,
+        told=told_to(id, told, detail.version, detail.entry.rows),
+        told_completely=told.complete,
         used=used.items,
-        owner=owner,
+        owner=detail.entry.owner,
         refund=_refund(here, held),
         scripts=("actions.js",),
         next_page=f"/licenses/{id}?after={used.next}" if used.next else "",
@@ -105,8 +111,9 @@ def reveals_page(here: Visiting, id: Id, spend: Spending) -> HTMLResponse:
     try:
         circuit = load_circuit_bytes(here.backend, asked.circuit)
         report = quote_circuit(
-            here.backend, asked.dataset, circuit, spend, offer=asked.offer, rows=asked.rows, replicas=asked.replicas
-        )
+            here.backend, asked.dataset, circuit, spend, offer=asked.offer, rows=asked.rows, replicas=asked.replicas,
+            first_row=asked.first_row, license=asked.license, job=id,
+        )  # fmt: skip
     except DarkroomError as problem:
         trouble = str(problem)
     return here.page(
@@ -123,8 +130,9 @@ def _quote(here: Visit, id: int, data: bytes, spend: Spend, first_row: int, rows
     if not wrong:
         try:
             report = quote_circuit(
-                here.backend, held.dataset, data, spend, offer=held.offer, rows=rows, replicas=replicas
-            )
+                here.backend, held.dataset, data, spend, offer=held.offer, rows=rows, replicas=replicas,
+                first_row=first_row, license=id,
+            )  # fmt: skip
         except BadDocument:
             wrong["circuit"] = "This file is not a circuit. Choose one that darkroom model compile made."
         except DarkroomError as problem:

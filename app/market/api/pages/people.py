@@ -76,7 +76,7 @@ def console_page(here: Visiting, address: Address) -> HTMLResponse:
     """An owner's datasets, offers, revenue, pending releases and budgets."""
     now = here.backend.now()
     with here.backend.session() as session:
-        business = console(session, address, now=now)
+        business = console(session, address, now=now, releases=here.backend.told)
         owed = claims(session, address)
         sold = licenses(session, now=now, owner=address, limit=20)
     return here.page(
@@ -99,7 +99,7 @@ def console_page(here: Visiting, address: Address) -> HTMLResponse:
 def new_offer(here: Visiting, id: Id) -> HTMLResponse:
     """The form that puts a dataset on sale."""
     with here.backend.session() as session:
-        detail = dataset(session, id)
+        detail = dataset(session, id, here.backend.told)
     known: dict[str, PolicyCard] = {}
     for policy in (detail.policy, *(offer.policy for offer in detail.offers)):
         if policy is not None and policy.known:

@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from app.custodian.explain import facts_in_words
+from app.protocol.bits import MICRO, in_words
+
 TOKEN_DECIMALS = 6
 COIN = "tUSD"
 MINUTE, HOUR, DAY = 60, 3600, 86_400
@@ -92,6 +95,16 @@ def percent(value: float) -> str:
     return f"{value:.0%}"
 
 
+def bits(micro: int) -> str:
+    """Micro-bits: "1 bit", "8 bits", "0.72 bits"."""
+    return f"{in_words(micro)} {'bit' if micro == MICRO else 'bits'}"
+
+
+def facts_told(micro: int) -> str:
+    """How much so many micro-bits say about a person."""
+    return facts_in_words(micro)
+
+
 CLASSES: Mapping[str, str] = {
     "linear": "Linear models",
     "trees": "Trees and forests",
@@ -140,6 +153,7 @@ STATES: Mapping[str, tuple[str, str, str]] = {
     "waiting": ("Not yet", "wait", "clock"),
     "tombstoned": ("Withdrawn by its owner", "bad", "stop"),
     "inactive": ("Closed", "wait", "stop"),
+    "sold_out": ("Sold out", "wait", "hourglass"),
 }
 
 
@@ -161,7 +175,7 @@ def release_name(name: str) -> str:
 FILTERS: Mapping[str, Callable[..., Any]] = {
     each.__name__: each
     for each in (
-        money, plain_money, count, plural, size, moment, day, iso, span, short, number, percent, state, class_name,
-        release_name,
+        bits, facts_told, money, plain_money, count, plural, size, moment, day, iso, span, short, number, percent,
+        state, class_name, release_name,
     )
 }  # fmt: skip

@@ -78,7 +78,7 @@ def get_account(address: Address, here: Here) -> Response:
 def get_console(address: Address, here: Here) -> Response:
     """An owner's business: datasets, offers, revenue, jobs that wait for the custodian, refusals."""
     with here.session() as session:
-        return reply(console(session, address, now=here.now()))
+        return reply(console(session, address, now=here.now(), releases=here.told))
 
 
 @router.get("/payments", response_model=Page[PaymentCard], responses=told())

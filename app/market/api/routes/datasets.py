@@ -64,7 +64,7 @@ def search_datasets(asked: Annotated[CatalogueQuery, Query()], here: Here) -> Re
 def get_dataset(id: Id, here: Here) -> Response:
     """A dataset's card: columns with their codes, policy, offers, versions, what was let out so far."""
     with here.session() as session:
-        return reply(dataset(session, id))
+        return reply(dataset(session, id, here.told))
 
 
 @router.get(
