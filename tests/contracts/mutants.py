@@ -34,9 +34,7 @@ class Mutant:
 MUTANTS = (
     # Money paid twice, to the wrong one, or to nobody
     Mutant("a job settles twice", "Custody", "stored = _inState(job, State.COMPUTED);", "stored = _jobs[job];"),
-    Mutant(
-        "the buyer gets the fee", "Settlement", "_credit(list[k], each[k]);", "_credit(stored.buyer, each[k]);"
-    ),
+    Mutant("the buyer gets the fee", "Settlement", "_credit(list[k], each[k]);", "_credit(stored.buyer, each[k]);"),
     Mutant(
         "a refusal keeps the price",
         "JobMarket",
@@ -70,7 +68,10 @@ MUTANTS = (
     Mutant("rounding loses a coin", "Payments", "i + 1 == shares.length ? left : ", ""),
     # The custodian's bond and its doubt
     Mutant(
-        "a silent custodian pays nothing", "JobMarket", "_expired(job, stored, fees + owed);", "_expired(job, stored, owed);"
+        "a silent custodian pays nothing",
+        "JobMarket",
+        "_expired(job, stored, fees + owed);",
+        "_expired(job, stored, owed);",
     ),
     Mutant("a bond is taken out under open jobs", "Custody", "bond.held = uint96(held + amount);", ""),
     Mutant("a bond stays held for ever", "Custody", "bond.held -= uint96(amount);", ""),
@@ -264,7 +265,9 @@ MUTANTS = (
     Mutant("a digest is shown too early", "Rounds", "if (!_allCommitted(stored)) revert RevealsNotOpen(job);", ""),
     Mutant("a commitment can be copied", "JobStore", "job, provider, receipt, salt));", "job, receipt, salt));"),
     Mutant("two of three agree", "Rounds", "if (equal >= _quorum(stored)) _computed", "if (equal >= 2) _computed"),
-    Mutant("a liar keeps the bond", "Settlement", "if (_has(liars, i)) covered += _slash", "if (false) covered += _slash"),
+    Mutant(
+        "a liar keeps the bond", "Settlement", "if (_has(liars, i)) covered += _slash", "if (false) covered += _slash"
+    ),
     Mutant("the silent keep the bond", "Rounds", "_slash(job, stored, i, true, 0);", ""),
     Mutant(
         "reveals open although one declined",
