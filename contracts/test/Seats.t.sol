@@ -309,6 +309,18 @@ contract SeatsTest is World {
         vm.assertEq(_executor(job, 1), p[1]);
     }
 
+    function test_a_draw_ends_when_its_calls_are_numbered_out() public {
+        uint256 license = _license();
+        _unwilling(33);
+        uint256 job = _open(license, 1);
+        vm.roll(jobs.get(job).seedBlock + 1);
+        for (uint256 k = 0; k < 255; ++k) {
+            jobs.draw(job);
+        }
+        vm.expectRevert(abi.encodeWithSelector(IProviderRegistry.NotEnoughProviders.selector, 0, 1));
+        jobs.draw(job);
+    }
+
     // --- capacity
 
     function test_no_more_units_are_drawn_than_a_provider_takes_at_a_time() public {
