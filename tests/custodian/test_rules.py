@@ -5,16 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from app.custodian.budget import judge_of
 from app.custodian.evidence import Evidence, Limits, gather
-from app.protocol.bits import MAX_MICRO_BITS, charge, default_person_limit, micro_bits, noisy_micro_bits
-from app.protocol.dataset import Carried, EncryptedTable
-from app.protocol.forms import AFFINE, Space, form
+from app.protocol.bits import MAX_MICRO_BITS, noisy_micro_bits
 from app.protocol.leak import Leak, Released
-from app.protocol.market import ZERO, DatasetRecord, Execution, Job, JobState, License
+from app.protocol.market import ZERO, Execution
 from app.protocol.reasons import WORDS, Reason, refusal
 from app.protocol.receipt import RAW_WORDS, OutputPolicy, Receipt
 from app.protocol.release import (
@@ -26,77 +22,23 @@ from app.protocol.release import (
     Grant,
     check_execution,
     check_facts,
-    check_policy,
     check_shape,
     policy_problems,
-    spent_on,
 )
 from app.storage.cid import digest_to_cid
-from fhe.leak import SAMPLE
 from fhe.profiles import find
-from tests.custodian.world import BUYER, OTHER, OWNER, PROVIDERS, World, codebook, linear_circuit
-
-NAMES = [f"c{number}" for number in range(8)]
-SPACE = Space(dict.fromkeys(NAMES, 256), {})
-DATASET = DatasetRecord(1, OWNER, OWNER, "1" * 64, "2" * 64, "3" * 64, 1000, 1, 1, False)
-JOB = Job(
-    id=1, license=1, dataset=1, buyer=BUYER, state=JobState.COMPUTED, circuit="4" * 64, first_row=0, rows=100,
-    sealing_key="5" * 64, units=1, replicas=2, executions=(), receipt="6" * 64, sealed=ZERO, decision=ZERO, deadline=0,
-    opened_block=1,
-)  # fmt: skip
-TABLE = EncryptedTable(
-    profile="3" * 64, codebook=codebook(), epoch=1, rows=1000, shards=(), evaluation_key=None, data_root="2" * 64
+from tests.custodian.verdicts import (
+    POLICY,
+    A,
+    B,
+    C,
+    aggregates,
+    leak,
+    past,
+    trees,
+    verdict,
 )
-HELD = License(1, 1, 1, BUYER, 0, 10**9, 99, 10**6, "0" * 64, False)
-BIT = 1_000_000
-ROOMY = {"micro_bits_per_license": 1000 * BIT, "micro_bits_per_person": 1000 * BIT}  # bits are not what is looked at
-POLICY = OutputPolicy(max_rank=2, release="score", **ROOMY)  # type: ignore[arg-type]
-
-
-def leak(*rows: list[int], **changes: object) -> Leak:
-    """The report of a linear circuit with these weights."""
-    forms = tuple(form({(name, AFFINE): w for name, w in zip(NAMES, row, strict=False)}) for row in rows)
-    report = Leak(
-        circuit="4" * 64, profile="3" * 64, codebook="7" * 64, family="linear", labels=0,
-        outputs=tuple(f"y{i}" for i in range(len(rows))), forms=forms, lows=(0,) * len(rows), highs=(1000,) * len(rows),
-        shares=(("c0", 0.3),) * len(rows), rare=1.0,
-    )  # fmt: skip
-    return replace(report, **changes)  # type: ignore[arg-type]
-
-
-def trees(**changes: object) -> Leak:
-    """The report of a circuit with lookups and one output."""
-    return leak([1], **({"forms": (), "family": "trees", "rare": 0.5} | changes))
-
-
-def past(*rows: list[int], first: int = 0, end: int = 100, **changes: object) -> Released:
-    """A release of these forms on rows [first, end) of the first version, by another license, for no bits."""
-    entry = Released(99, 2, 1, first, end, "score", leak(*rows).forms, (), 0, "q")
-    return replace(entry, **changes)  # type: ignore[arg-type]
-
-
-A, B, C = [17, -4, 9, 30, 2, 8, -11, 5], [3, 14, -15, 9, 26, -5, 35, 8], [2, 7, 1, 8, 2, 8, 1, 8]
-
-
-def facts_of(
-    policy: OutputPolicy, report: Leak, *, table: EncryptedTable = TABLE, work: int = 0, **job: object
-) -> Facts:
-    """The facts of a job of this leak."""
-    return Facts(
-        chain_id=1, market="0x", job=replace(JOB, **job), license=HELD, dataset=DATASET, table=table, policy=policy,  # type: ignore[arg-type]
-        leak=report, usable_key=True, epochs=frozenset({1}), decryptions=0, max_decryptions=9, bootstraps=work,
-    )  # fmt: skip
-
-
-def verdict(policy: OutputPolicy, report: Leak, *history: Released, **changes: object) -> Reason | Grant:
-    """What the policy says to a job of this leak after these releases; outputs with lookups look like noise."""
-    rng = np.random.default_rng(7)
-
-    def sampled(name: str) -> bytes:
-        return bytes(rng.integers(0, 999, SAMPLE).astype("<i8").tobytes())
-
-    judge = judge_of(codebook(), {}, sampled)
-    return check_policy(facts_of(policy, report, **changes), SPACE, history, judge)  # type: ignore[arg-type]
+from tests.custodian.world import BUYER, OTHER, OWNER, PROVIDERS, World, linear_circuit
 
 
 def test_rank_counts_exactly() -> None:
@@ -162,14 +104,9 @@ def test_concentration() -> None:
     assert isinstance(verdict(roomy.model_copy(update={"max_concentration": 1.0}), copy), Grant)
 
 
-def _aggregates(**changes: object) -> OutputPolicy:
-    noisy = {"release": "aggregate", "min_group": 20, "epsilon_micro_per_job": 100_000}
-    return POLICY.model_copy(update=noisy | changes)
-
-
-def test_aggregates() -> None:
+def testaggregates() -> None:
     """Groups and what ranges can be subtracted down to keep the minimum; the same range is free again."""
-    policy = _aggregates()
+    policy = aggregates()
     assert verdict(policy, leak(A), rows=19) is Reason.GROUP_TOO_SMALL
     assert isinstance(verdict(policy, leak(A), rows=20), Grant)
     whole = past(B, kind="aggregate")
@@ -184,166 +121,10 @@ def test_aggregates() -> None:
 
 def test_aggregates_need_noise() -> None:
     """A sum without noise is exact about its members to whoever knows the others; its policy releases nothing."""
-    assert verdict(_aggregates(epsilon_micro_per_job=0), leak(A)) is Reason.POLICY_INVALID
-    granted = verdict(_aggregates(), leak(A))
+    assert verdict(aggregates(epsilon_micro_per_job=0), leak(A)) is Reason.POLICY_INVALID
+    granted = verdict(aggregates(), leak(A))
     assert isinstance(granted, Grant)
     assert granted.entry.micro_bits == noisy_micro_bits(100_000) == 144_270
-
-
-@pytest.mark.parametrize(
-    ("changes", "report", "bits"),
-    [
-        ({"release": "label"}, leak(A, labels=2), BIT),
-        ({"release": "label"}, leak(A, labels=5), micro_bits(5)),
-        ({"release": "label"}, leak(A), 4 * BIT),
-        ({"levels": 256}, leak(A), 8 * BIT),
-        ({"levels": 256}, leak(A, B), 16 * BIT),
-        ({"levels": 65536}, leak(A), micro_bits(1001)),
-        ({"raw_scores": RAW_WORDS}, leak(A), micro_bits(1001)),
-        ({"epsilon_micro_per_job": 1_000_000}, leak(A), noisy_micro_bits(1_000_000)),
-        ({"release": "label", "epsilon_micro_per_job": 1_000_000}, leak(A, labels=2), BIT),
-    ],
-    ids=[
-        "yes or no",
-        "five classes",
-        "no label",
-        "levels",
-        "two outputs",
-        "few values",
-        "raw",
-        "noisy",
-        "noise is more",
-    ],
-)
-def test_charges(changes: dict[str, object], report: Leak, bits: int) -> None:
-    """A release costs log2 of its distinct answers about a row, or its epsilon where that is less."""
-    granted = verdict(POLICY.model_copy(update=changes), report)
-    assert isinstance(granted, Grant)
-    assert granted.entry.micro_bits == bits
-
-
-def test_a_row_pays_for_all_rows_of_its_person() -> None:
-    """Rows of one person may be asked about in different jobs; of a noisy sum the noise covers all of them."""
-    policy, report = POLICY.model_copy(update={"release": "label"}), leak(A, labels=2)
-    assert [charge(policy, report, rows) for rows in (1, 2, 3)] == [BIT, 2 * BIT, 3 * BIT]
-    assert charge(_aggregates(), report, 3) == noisy_micro_bits(100_000)
-    table = TABLE.model_copy(update={"rows_per_person": 3})
-    granted = verdict(policy, report, table=table, rows=1)
-    assert isinstance(granted, Grant)
-    assert granted.entry.micro_bits == 3 * BIT
-
-
-LABEL = OutputPolicy(max_rank=4, micro_bits_per_license=3 * BIT, micro_bits_per_person=5 * BIT)
-YES_NO = leak(A, labels=2)
-
-
-def test_bits_of_a_license_and_of_a_person() -> None:
-    """A license may be told its own bits, and all licenses together those of a person; the last bit of each fits."""
-
-    def told(license: int, bits: int, **changes: object) -> Released:
-        return past(A, **{"license": license, "micro_bits": bits * BIT, "kind": "label"} | changes)
-
-    assert isinstance(verdict(LABEL, YES_NO, told(1, 2)), Grant)
-    assert verdict(LABEL, YES_NO, told(1, 3)) is Reason.BITS_LICENSE
-    assert verdict(LABEL, YES_NO, told(1, 1), told(1, 2)) is Reason.BITS_LICENSE
-    assert isinstance(verdict(LABEL, YES_NO, told(2, 4)), Grant)
-    assert verdict(LABEL, YES_NO, told(2, 4), told(3, 1)) is Reason.BITS_PERSON
-    assert verdict(LABEL, YES_NO, told(2, 3), told(1, 2)) is Reason.BITS_PERSON
-    # one row in common is enough, rows beside it are not touched
-    assert verdict(LABEL, YES_NO, told(2, 5, first=99, end=200)) is Reason.BITS_PERSON
-    assert isinstance(verdict(LABEL, YES_NO, told(2, 5, first=100, end=200)), Grant)
-    # the most that was said of one person counts, not the sum over different ones
-    halves = [told(2, 4, first=0, end=50), told(3, 4, first=50, end=100)]
-    assert isinstance(verdict(LABEL, YES_NO, *halves), Grant)
-    assert verdict(LABEL, YES_NO, *halves, told(4, 1, first=49, end=51)) is Reason.BITS_PERSON
-
-
-def test_the_limit_of_a_person_is_a_quarter_of_a_row_unless_more_is_said() -> None:
-    """Eight columns of 256 codes hold 64 bits: 16 may leave for ever; a narrow table still sells eight."""
-    policy = LABEL.model_copy(update={"micro_bits_per_person": 0})
-    assert default_person_limit(codebook()) == 16 * BIT
-    narrow = codebook().model_copy(update={"columns": codebook().columns[:1]})
-    assert default_person_limit(narrow) == 8 * BIT
-    assert isinstance(verdict(policy, YES_NO, past(A, micro_bits=15 * BIT)), Grant)
-    assert verdict(policy, YES_NO, past(A, micro_bits=16 * BIT)) is Reason.BITS_PERSON
-
-
-def test_other_versions_are_not_matched() -> None:
-    """What another version gave away counts on every row, for the person and for the license, wherever it was there."""
-    other = past(A, first=900, end=901, version=2, micro_bits=5 * BIT)
-    assert verdict(LABEL, YES_NO, other) is Reason.BITS_PERSON
-    mine = replace(other, license=1, micro_bits=3 * BIT)
-    assert verdict(LABEL, YES_NO, mine) is Reason.BITS_LICENSE
-    # its forms speak of another codebook, so rank and concentration do not follow them
-    assert isinstance(verdict(POLICY, leak(C), past(A, version=2), past(B, version=2)), Grant)
-
-
-def test_carried_charges() -> None:
-    """Stretches that the table states replace the jobs inside the statement; a later job on an old version does not."""
-    stated = TABLE.model_copy(
-        update={"carried": (Carried(first_row=10, rows=20, micro_bits=5 * BIT),), "carried_jobs": 50}
-    )
-    inside = past(A, job=50, version=2, micro_bits=5 * BIT)
-    late = replace(inside, job=51, micro_bits=BIT)
-    assert verdict(LABEL, YES_NO, inside, table=stated) is Reason.BITS_PERSON
-    assert isinstance(verdict(LABEL, YES_NO, inside, table=stated, first_row=30), Grant)
-    assert isinstance(verdict(LABEL, YES_NO, inside, table=stated, rows=10), Grant)
-    assert isinstance(verdict(LABEL, YES_NO, late, table=stated, rows=10), Grant)
-    assert verdict(LABEL, YES_NO, late, replace(late, job=52, micro_bits=4 * BIT), table=stated, rows=10) is (
-        Reason.BITS_PERSON
-    )
-    # what a license was told is not forgotten by a statement of persons
-    mine = replace(inside, license=1, micro_bits=3 * BIT)
-    assert verdict(LABEL, YES_NO, mine, table=stated, first_row=30) is Reason.BITS_LICENSE
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_spent_is_the_most_of_any_row(seed: int) -> None:
-    """The sweep over stretches gives what adding up row by row gives, whatever overlaps what."""
-    rng = np.random.default_rng(seed)
-    rows = 40
-
-    def stretch() -> tuple[int, int]:
-        low, high = sorted(int(each) for each in rng.choice(rows + 1, 2, replace=False))
-        return low, high
-
-    history = []
-    for job in range(int(rng.integers(0, 12))):
-        first, end = stretch()
-        version, bits = int(rng.integers(1, 4)), int(rng.integers(0, 9))
-        history.append(past(A, job=job, version=version, first=first, end=end, micro_bits=bits))
-    cuts = sorted(int(each) for each in rng.choice(rows + 1, 6, replace=False))
-    carried = tuple(
-        Carried(first_row=low, rows=high - low, micro_bits=int(rng.integers(0, 9)))
-        for low, high in zip(cuts[::2], cuts[1::2], strict=True)
-    )
-    table = TABLE.model_copy(update={"carried": carried, "carried_jobs": int(rng.integers(0, 12))})
-    version, (first, end) = int(rng.integers(1, 4)), stretch()
-
-    def on(row: int) -> int:
-        said = sum(c.micro_bits for c in carried if c.first_row <= row < c.first_row + c.rows)
-        for entry in history:
-            same = entry.version == version
-            if (same and entry.first <= row < entry.end) or (not same and entry.job > table.carried_jobs):
-                said += entry.micro_bits
-        return said
-
-    assert spent_on(table, history, version, first, end) == max(on(row) for row in range(first, end))
-
-
-def test_an_equal_query_is_free_and_an_equal_answer_is_not() -> None:
-    """Asked again, a query costs nothing, whoever asks; another query is charged though it may say the same."""
-    granted = verdict(LABEL, YES_NO)
-    assert isinstance(granted, Grant)
-    full = replace(granted.entry, job=99, license=2, micro_bits=5 * BIT, answered=True)
-    again = verdict(LABEL, YES_NO, full)
-    assert isinstance(again, Grant)
-    assert (again.again, again.entry.micro_bits, again.rank) == (True, 0, 0)
-    assert verdict(LABEL, YES_NO, replace(full, answered=False)) is Reason.BITS_PERSON  # reserved, not out
-    assert verdict(LABEL, YES_NO, full, rows=99) is Reason.BITS_PERSON  # other rows
-    assert verdict(LABEL, leak(A, labels=2, circuit="8" * 64), full, circuit="8" * 64) is Reason.BITS_PERSON
-    for coarse in ({"levels": 8}, {"epsilon_micro_per_job": 5_000_000}):
-        assert verdict(LABEL.model_copy(update=coarse), YES_NO, full) is Reason.BITS_PERSON
 
 
 def test_raw_scores_need_the_owners_own_words() -> None:

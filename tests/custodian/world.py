@@ -8,15 +8,12 @@ profile with random binary keys, as Concrete's are.
 from __future__ import annotations
 
 import itertools
-import threading
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from app.chain.entities import next_head
 from app.custodian.agent import CustodianAgent
 from app.custodian.ledger import Ledger
 from app.execution.execute import Execution, execute
@@ -24,7 +21,6 @@ from app.execution.facts import JobFacts, load_circuit
 from app.protocol import merkle
 from app.protocol.dataset import Affine, Codebook, ColumnCode, EncodedFile, EncryptedTable, Shard
 from app.protocol.documents import sha256
-from app.protocol.errors import NotFound, Reverted
 from app.protocol.manifest import Card, FileCheck, Manifest, write_manifest
 from app.protocol.market import ZERO, Approval, DatasetRecord, Job, JobState, License
 from app.protocol.market import Execution as Part
@@ -40,6 +36,7 @@ from fhe.keys import SecretKeys
 from fhe.packing import Encryptor
 from fhe.profile import EncryptionProfile
 from fhe.profiles import REFERENCE, find
+from tests.custodian.simchain import SimulatedChain
 
 I64 = npt.NDArray[np.int64]
 OWNER, BUYER, OTHER = (f"0x{digit * 40}" for digit in "123")
@@ -50,112 +47,6 @@ NAMES = tuple(f"c{number}" for number in range(8))
 EDGES = tuple(float(edge) for edge in range(32, 256, 32))
 RAW = {"release": "score", "raw_scores": RAW_WORDS, "micro_bits_per_license": 10**9, "micro_bits_per_person": 4 * 10**9}
 OPEN_POLICY = OutputPolicy(max_rank=4, **RAW)  # type: ignore[arg-type] # exact scores: what most tests compare with
-
-
-@dataclass
-class SimulatedChain:
-    """What the contracts record, in dictionaries."""
-
-    chain_id: int = 31337
-    address: str = "0x" + "9" * 40
-    jobs: dict[int, Job] = field(default_factory=dict)
-    datasets: dict[tuple[int, int], DatasetRecord] = field(default_factory=dict)
-    licenses: dict[int, License] = field(default_factory=dict)
-    unfinal: set[int] = field(default_factory=set)
-    decided: list[tuple[int, int, str, bool]] = field(default_factory=list)  # (dataset, job, decision, released)
-    contested: list[int] = field(default_factory=list)
-    settled: dict[int, int] = field(default_factory=dict)  # license: micro-bits that it used
-    transactions: list[tuple[str, int, str, str]] = field(default_factory=list)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def job(self, id: int) -> Job:
-        """Errors: NotFound."""
-        if id not in self.jobs:
-            raise NotFound(f"There is no job {id}.")
-        return self.jobs[id]
-
-    def dataset_version(self, id: int, version: int) -> DatasetRecord:
-        """The dataset as of `version`."""
-        return self.datasets[id, version]
-
-    def license(self, license: int) -> License:
-        """A license."""
-        return self.licenses[license]
-
-    def own_datasets(self) -> Iterable[int]:
-        """Every dataset is the custodian's."""
-        return sorted({dataset for dataset, _ in self.datasets})
-
-    def computed(self) -> Iterable[Job]:
-        """Jobs that wait for the custodian."""
-        return [job for job in self.jobs.values() if job.state is JobState.COMPUTED]
-
-    def final(self, job: Job) -> bool:
-        """Whether the job's block is final."""
-        return job.id not in self.unfinal
-
-    def decision_head(self, dataset: int) -> str:
-        """All decisions on a dataset in one word."""
-        return self._heads(dataset)[-1]
-
-    def decisions(self, dataset: int, after: str) -> Iterable[tuple[int, str, bool]]:
-        """Decisions in order, from the one after a head on."""
-        heads = self._heads(dataset)
-        start = heads.index(after) if after in heads else 0
-        return [each[1:] for each in self._decided(dataset)[start:]]
-
-    def _decided(self, dataset: int) -> list[tuple[int, int, str, bool]]:
-        return [each for each in self.decided if each[0] == dataset]
-
-    def _heads(self, dataset: int) -> list[str]:
-        steps = ((job, decision) for _, job, decision, _ in self._decided(dataset))
-        return list(itertools.accumulate(steps, lambda head, step: next_head(head, *step), initial=ZERO))
-
-    def contest(self, job: int) -> str:
-        """Once a job: others are drawn, who have not answered yet."""
-        if job in self.contested or self.jobs[job].state is not JobState.COMPUTED:
-            raise Reverted(f"Job {job} was contested.", reason="AlreadyContested")
-        self.contested.append(job)
-        self.jobs[job] = replace(self.jobs[job], state=JobState.DISPUTED)
-        return "0xcontest"
-
-    def over(self) -> Iterable[License]:
-        """Licenses that were revoked and are not settled."""
-        return [each for each in self.licenses.values() if each.revoked and each.id not in self.settled]
-
-    def settle_license(self, license: int, used: int) -> str:
-        """Once, when no job of it runs."""
-        if any(job.license == license and not job.state.terminal for job in self.jobs.values()):
-            raise Reverted(f"License {license} has jobs.", reason="JobsMayRun")
-        self.settled[license] = used
-        return "0xsettled"
-
-    def release(self, job: int, sealed: str, decision: str, head: str) -> str:
-        """Settle a job once."""
-        return self._close("release", job, head, sealed=sealed, decision=decision, state=JobState.SETTLED)
-
-    def refuse(self, job: int, reason: str, decision: str, head: str) -> str:
-        """Refuse a job once."""
-        return self._close("refuse", job, head, reason=reason, decision=decision, state=JobState.REFUSED)
-
-    def _close(self, what: str, number: int, head: str, **changes: object) -> str:
-        with self.lock:
-            dataset = self.jobs[number].dataset
-            if self.decision_head(dataset) != head:
-                raise Reverted(f"Another decision on dataset {dataset} came first.", reason="StaleHead")
-            if self.jobs[number].state is not JobState.COMPUTED:
-                raise Reverted(f"Job {number} is over.", reason="WrongState")
-            if what == "release" and self.jobs[number].approval is Approval.DENIED:
-                raise Reverted(f"Job {number} was denied.", reason="DeniedByOwner")
-            self.jobs[number] = replace(self.jobs[number], **changes)  # type: ignore[arg-type]
-            self.decided.append((dataset, number, str(changes["decision"]), what == "release"))
-            first = str(changes.get("sealed", changes.get("reason")))
-            self.transactions.append((what, number, first, str(changes["decision"])))
-            return f"0x{len(self.transactions):064x}"
-
-    def of(self, number: int) -> list[tuple[str, int, str, str]]:
-        """Transactions about one job."""
-        return [entry for entry in self.transactions if entry[1] == number]
 
 
 class PlainKeys:
