@@ -23,6 +23,7 @@ from app.protocol.receipt import SealedResult
 from app.seal.keys import SealingKey
 from app.seal.result import Result, open_result
 from app.storage.cid import digest_to_cid
+from fhe.compatible import check_compatible
 from fhe.compile.levels import intervals
 from fhe.cost import cost
 from fhe.interpret import interpret

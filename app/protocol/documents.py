@@ -14,6 +14,8 @@ import binascii
 import hashlib
 import json
 import re
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Any, Self
 
 import rfc8785
@@ -104,10 +106,16 @@ class Document(BaseModel):
             raise TooLarge(f"A {type(self).__name__} of {len(data)} bytes is over the limit of {MAX_DOCUMENT_BYTES}.")
         return data
 
-    @property
+    @cached_property
     def digest(self) -> str:
-        """SHA-256 of the canonical bytes, hex."""
+        """SHA-256 of the canonical bytes, hex; worked out once, since a document never changes."""
         return sha256(self.to_bytes())
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with other values, and so with another digest."""
+        copy = super().model_copy(update=update, deep=deep)
+        copy.__dict__.pop("digest", None)
+        return copy
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:

@@ -231,9 +231,9 @@ def check_history(
     limit, exact = rank_limit(policy, space.columns), 0
     together = []
     for group in told:
-        both = group | own
-        if both == group:
+        if own.numbers <= group.numbers:
             continue
+        both = group | own
         if both.count > limit:
             exact += 1
             if exact > MAX_EXACT_RANKS:

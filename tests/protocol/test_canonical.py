@@ -101,3 +101,14 @@ def test_words_travel_as_text(data: bytes) -> None:
     else:
         with pytest.raises(BadDocument):
             text_to_words(words_to_text(data))
+
+
+def test_a_changed_copy_has_another_digest() -> None:
+    """A digest is kept with its document, and never with a copy that says something else."""
+    policy = OutputPolicy()
+    first = policy.digest
+    assert policy.digest is first
+    assert policy == OutputPolicy()
+    other = policy.model_copy(update={"levels": 17})
+    assert other.digest == OutputPolicy(levels=17).digest != first
+    assert policy.model_copy(deep=True).digest == first

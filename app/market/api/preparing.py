@@ -66,7 +66,7 @@ def buy_license(here: Backend, order: BuyLicense) -> Prepared:
 
 
 def open_job(here: Backend, order: OpenJob) -> Prepared:
-    """Errors: those of `check_use`, NotFound, BadDocument, BadModel, PolicyRefused, NotAllowed, Unavailable, Reverted."""
+    """Errors: those of `check_use`, NotFound, BadDocument, BadModel, PolicyRefused, NotAllowed, Unavailable."""
     market = here.market
     held = market.license(order.license)
     record, terms = market.dataset(held.dataset), market.offer(held.offer)
