@@ -6,7 +6,7 @@ sold nothing yet. `commit` and `reveal` are one executor's, the dearer one's; `w
 
 `job_total` runs from the opening to the settlement with two executors: open, draw, both commits, both reveals, release.
 Its `after_withdrawal` is a job just after everybody emptied their claims, which then have to be filled from zero.
-Payments come from allowances given before; `buy_license_by_permit` and `open_by_permit` are what a buyer sends who gave
+The custodian's bond is put up once, before the first job. Payments come from allowances given before; `buy_license_by_permit` and `open_by_permit` are what a buyer sends who gave
 none, again with contracts that were emptied first. `aims_met` holds every figure against its step's aim.
 
 `gas_equal` says whether anvil charges the same for every step, a job being held against the same job where the draw
@@ -171,10 +171,14 @@ class _Story:
             max_rows=100_000,
             duration=30 * DAY,
             policy=_digest("policy"),
+            micro_bits=8_000_000,
+            licenses=10,
         )
         steps["offer"].append(offered.gas)
         bought = market.buy_license(self.buyer, offered.value)
         steps["buy_license"].append(bought.gas)
+        if not self.license:
+            market.bond_custodian(self.owner, published.value, 100 * DOLLAR)
         self.offer, self.license = offered.value, self.license or bought.value
 
     def job(self) -> None:
