@@ -1,12 +1,13 @@
 """What each step of the market costs in gas, on the embedded chain and, where it is installed, on anvil.
 
 Every step has two figures: `first`, which pays for storage that nobody had used before, and `in_use`, the greatest of
-the later rounds (the draw's order is random and moves a job's cost a little). Each round buys from an offer that has
-sold nothing yet. `commit` and `reveal` are one executor's, the dearer one's; `withdraw` is an executor's.
+the later rounds (the draw's order is random and moves a job's cost a little). Each round puts down a bond for a new
+dataset's custodian and buys from an offer that has sold nothing yet. `commit` and `reveal` are one executor's, the
+dearer one's; `withdraw` is an executor's.
 
 `job_total` runs from the opening to the settlement with two executors: open, draw, both commits, both reveals, release.
 Its `after_withdrawal` is a job just after everybody emptied their claims, which then have to be filled from zero.
-The custodian's bond is put up once, before the first job. Payments come from allowances given before; `buy_license_by_permit` and `open_by_permit` are what a buyer sends who gave
+Payments come from allowances given before; `buy_license_by_permit` and `open_by_permit` are what a buyer sends who gave
 none, again with contracts that were emptied first. `aims_met` holds every figure against its step's aim.
 
 `gas_equal` says whether anvil charges the same for every step, a job being held against the same job where the draw
@@ -44,6 +45,8 @@ ROWS = 100
 UNITS = 1000
 PRICE = 3  # token units per unit of work
 REPLICAS = 2
+BITS: dict[str, Any] = {"micro_bits": 8_000_000, "licenses": 10, "budget": 80_000_000}  # about one person, as sold
+BOND = 10 * DOLLAR  # of a dataset's custodian
 STEPS = ("publish", "offer", "buy_license", "open", "draw", "commit", "reveal", "release", "withdraw")
 JOB_STEPS = ("open", "draw", "commit", "reveal", "release")
 BY_PERMIT = "_by_permit"
@@ -161,6 +164,7 @@ class _Story:
             self.owner, manifest=_digest("manifest"), data_root=_digest("root"), profile=_digest("profile"), rows=ROWS
         )
         steps["publish"].append(published.gas)
+        steps["bond_custodian"].append(market.bond_custodian(self.owner, published.value, BOND).gas)
         offered = market.create_offer(
             self.owner,
             published.value,
@@ -171,14 +175,11 @@ class _Story:
             max_rows=100_000,
             duration=30 * DAY,
             policy=_digest("policy"),
-            micro_bits=8_000_000,
-            licenses=10,
+            **BITS,
         )
         steps["offer"].append(offered.gas)
         bought = market.buy_license(self.buyer, offered.value)
         steps["buy_license"].append(bought.gas)
-        if not self.license:
-            market.bond_custodian(self.owner, published.value, 100 * DOLLAR)
         self.offer, self.license = offered.value, self.license or bought.value
 
     def job(self) -> None:
