@@ -41,9 +41,7 @@ contract BitsTest is World {
         (uint256 b, uint256 n) = (_bound(bits, 1, 1_000), _bound(count, 1, 1_000));
         uint256 total = _bound(budget, 60, 1_000_000);
         if (b * n > total - 24) {
-            vm.expectRevert(
-                abi.encodeWithSelector(ILicenseMarket.BudgetExceeded.selector, dataset, total - 24, b * n)
-            );
+            vm.expectRevert(abi.encodeWithSelector(ILicenseMarket.BudgetExceeded.selector, dataset, total - 24, b * n));
         }
         _try(dataset, uint32(b), uint32(n), uint64(total));
         vm.assertLe(_reserved(dataset), total);

@@ -52,9 +52,7 @@ contract CustodyTest is World {
 
     function test_what_an_open_job_holds_cannot_be_taken_out_until_it_ends() public {
         uint256 job = _computed();
-        vm.expectRevert(
-            abi.encodeWithSelector(IJobMarket.CustodianNotBonded.selector, 1, CUSTODY - MAX_FEE, CUSTODY)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IJobMarket.CustodianNotBonded.selector, 1, CUSTODY - MAX_FEE, CUSTODY));
         vm.prank(owner);
         jobs.unbondCustodian(1, CUSTODY);
         _release(job);

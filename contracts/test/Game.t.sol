@@ -77,7 +77,8 @@ contract GameTest is World {
     function _keeperDraws(uint256 job) private {
         vm.roll(jobs.get(job).seedBlock + 1);
         vm.prank(stranger);
-        try jobs.draw(job) {} catch {
+        try jobs.draw(job) {}
+        catch {
             _keeperExpires(job);
         }
     }
@@ -155,7 +156,9 @@ contract GameTest is World {
         uint256[] memory afterwards
     ) private view {
         for (uint256 i = 0; i < CROWD; ++i) {
-            if (play.badProviders >> i & 1 == 0) vm.assertLe(before[2 + i], afterwards[2 + i], "an honest executor");
+            if (play.badProviders >> i & 1 == 0) {
+                vm.assertLe(before[2 + i], afterwards[2 + i], "an honest executor");
+            }
         }
         if (!play.badOwner) vm.assertLe(before[1], afterwards[1], "an honest owner");
         if (play.badBuyer) return;

@@ -266,6 +266,7 @@ contract Handler is Crowd {
         job = _computedJob(dice);
         while (jobs.get(job).contestedFrom != 0 || jobs.get(job).replicas > most) {
             _answer(job, false);
+            dice = uint256(keccak256(abi.encode(dice)));
             job = _computedJob(dice);
         }
         uint256 dataset = jobs.get(job).dataset;

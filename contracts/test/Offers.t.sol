@@ -55,7 +55,19 @@ contract OffersTest is World {
         uint256 dataset = _publish();
         vm.prank(owner);
         uint256 offer = licenses.createOffer(
-            ILicenseMarket.Terms(dataset, priceLicense, priceJob, priceRow, maxJobs, maxRows, duration, policy, microBits, left, type(uint64).max),
+            ILicenseMarket.Terms(
+                dataset,
+                priceLicense,
+                priceJob,
+                priceRow,
+                maxJobs,
+                maxRows,
+                duration,
+                policy,
+                microBits,
+                left,
+                type(uint64).max
+            ),
             new ILicenseMarket.Share[](0)
         );
         ILicenseMarket.Offer memory o = licenses.offerOf(offer);

@@ -251,6 +251,7 @@ contract ProviderDrawTest is World {
         returns (address[] memory drawn, uint256[] memory fees)
     {
         vm.prank(address(jobs));
-        (drawn, fees,) = providers.draw(IProviderRegistry.Call(seed, needed, seats, before, UNITS, MAX_FEE, new address[](0)));
+        (drawn, fees,) =
+            providers.draw(IProviderRegistry.Call(seed, needed, seats, before, UNITS, MAX_FEE, new address[](0)));
     }
 }

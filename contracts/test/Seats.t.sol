@@ -28,9 +28,8 @@ contract SeatsTest is World {
     /// @dev What a draw with this seed, of the table as it was when block `before` began, finds; undone.
     function look(bytes32 seed, uint256 needed, uint256 seats, uint256 before) external returns (address[] memory) {
         vm.prank(address(jobs));
-        (address[] memory drawn,,) = providers.draw(
-            IProviderRegistry.Call(seed, needed, seats, before, UNITS, MAX_FEE, new address[](0))
-        );
+        (address[] memory drawn,,) =
+            providers.draw(IProviderRegistry.Call(seed, needed, seats, before, UNITS, MAX_FEE, new address[](0)));
         bytes memory data = abi.encode(drawn);
         assembly {
             revert(add(data, 32), mload(data))
@@ -308,6 +307,18 @@ contract SeatsTest is World {
         vm.assertEq(jobs.get(job).drawn, 2);
         vm.assertEq(_executor(job, 0), p[0]);
         vm.assertEq(_executor(job, 1), p[1]);
+    }
+
+    function test_a_draw_ends_when_its_calls_are_numbered_out() public {
+        uint256 license = _license();
+        _unwilling(33);
+        uint256 job = _open(license, 1);
+        vm.roll(jobs.get(job).seedBlock + 1);
+        for (uint256 k = 0; k < 255; ++k) {
+            jobs.draw(job);
+        }
+        vm.expectRevert(abi.encodeWithSelector(IProviderRegistry.NotEnoughProviders.selector, 0, 1));
+        jobs.draw(job);
     }
 
     // --- capacity

@@ -33,25 +33,30 @@ class Mutant:
 
 MUTANTS = (
     # Money paid twice, to the wrong one, or to nobody
-    Mutant("a job settles twice", "JobMarket", "stored = _inState(job, State.COMPUTED);", "stored = _jobs[job];"),
+    Mutant("a job settles twice", "Custody", "stored = _inState(job, State.COMPUTED);", "stored = _jobs[job];"),
+    Mutant("the buyer gets the fee", "Settlement", "_credit(list[k], each[k]);", "_credit(stored.buyer, each[k]);"),
     Mutant(
-        "the buyer gets the fee", "JobMarket", "_credit(execution.provider, amount);", "_credit(stored.buyer, amount);"
+        "a refusal keeps the price",
+        "JobMarket",
+        "uint256(stored.price) + stored.maxFee - fees);",
+        "stored.maxFee - fees);",
     ),
-    Mutant("a refusal keeps the price", "JobMarket", "_refund(job, stored.buyer, stored.price);", ""),
-    Mutant("unspent fees are stuck", "JobMarket", "_refund(job, stored.buyer, left);", ""),
+    Mutant("unspent fees are stuck", "JobMarket", "_refund(job, stored.buyer, stored.maxFee - fees);", ""),
     Mutant(
         "an expired job keeps the fees",
         "JobMarket",
-        "_expired(job, stored, uint256(stored.price) + stored.maxFee);",
-        "_expired(job, stored, stored.price);",
+        "_refund(job, stored.buyer, uint256(stored.price) + stored.maxFee);",
+        "_refund(job, stored.buyer, stored.price);",
     ),
     Mutant(
-        "a failed job keeps the stakes of the silent",
-        "JobMarket",
-        "uint256(stored.price) + stored.maxFee + pot);",
-        "uint256(stored.price) + stored.maxFee);",
+        "a failed job keeps the fees",
+        "Rounds",
+        "_refund(job, stored.buyer, uint256(stored.price) + stored.maxFee);",
+        "_refund(job, stored.buyer, stored.price);",
     ),
-    Mutant("a stake is paid out twice", "JobMarket", "uint256 bonus = pot / stored.replicas;", "uint256 bonus = pot;"),
+    Mutant(
+        "a slashed stake is paid out and burned", "ProviderRegistry", "burned += amount - paid;", "burned += amount;"
+    ),
     Mutant(
         "the price is earned twice",
         "JobMarket",
@@ -61,23 +66,86 @@ MUTANTS = (
     Mutant("a claim is paid twice", "Payments", "claimable[msg.sender] = 0;", ""),
     Mutant("earnings are collected twice", "Payments", "account.distributed = account.received;", ""),
     Mutant("rounding loses a coin", "Payments", "i + 1 == shares.length ? left : ", ""),
+    # The custodian's bond and its doubt
     Mutant(
-        "the penalty has no cap",
+        "a silent custodian pays nothing",
         "JobMarket",
-        "Math.min(stored.price, _feesPaid(job, stored))",
-        "_feesPaid(job, stored)",
+        "_expired(job, stored, fees + owed);",
+        "_expired(job, stored, owed);",
+    ),
+    Mutant("a bond is taken out under open jobs", "Custody", "bond.held = uint96(held + amount);", ""),
+    Mutant("a bond stays held for ever", "Custody", "bond.held -= uint96(amount);", ""),
+    Mutant("a lost ledger answers", "Custody", "if (head != present) revert StaleHead(dataset, present);", ""),
+    Mutant(
+        "a custodian doubts without end",
+        "Contest",
+        "if (stored.contestedFrom != 0) revert AlreadyContested(job);",
+        "",
+    ),
+    Mutant("a contest is free", "Contest", "_hold(stored.dataset, _contestHold(stored));", ""),
+    Mutant(
+        "a contest is decided by as many as the result had",
+        "JobStore",
+        "stored.contestedFrom == 0 ? stored.replicas : stored.replicas + 1;",
+        "stored.replicas;",
+    ),
+    Mutant(
+        "liars pay nothing for those who found them",
+        "Settlement",
+        "revealed & ~winners, overturned ? owed : 0);",
+        "revealed & ~winners, 0);",
+    ),
+    Mutant(
+        "an undecided contest blames the others",
+        "JobStore",
+        "winners = uint256(stored.revealed) >> from << from | _agreeing(job, stored, first, from);",
+        "winners = _agreeing(job, stored, first, from);",
+    ),
+    Mutant(
+        "a contest calls whom nobody can pay",
+        "Rounds",
+        "return Math.min(cap, stakes / (stored.replicas + 1));",
+        "return cap;",
+    ),
+    # Bits
+    Mutant(
+        "more bits are sold than there are",
+        "LicenseMarket",
+        "if (asked > terms.budget - reserved) revert BudgetExceeded(terms.dataset, terms.budget - reserved, asked);",
+        "",
+    ),
+    Mutant("an offer never sells out", "LicenseMarket", "account.licensesLeft -= 1;", ""),
+    Mutant("unsold bits are lost", "LicenseMarket", "_free(dataset, unsold * account.microBits);", ""),
+    Mutant(
+        "a license is settled under running jobs",
+        "LicenseMarket",
+        "if (block.timestamp <= until) revert JobsMayRun(license, until);",
+        "",
+    ),
+    Mutant(
+        "a license is settled while it is good",
+        "LicenseMarket",
+        "revert LicenseNotOver(license);",
+        "",
+    ),
+    Mutant("a license is settled twice", "LicenseMarket", "stored.settled = true;", ""),
+    Mutant(
+        "an order for other rows is taken",
+        "JobMarket",
+        "order.version != version || order.content != content",
+        "order.version != version",
     ),
     Mutant("a withdrawn bond stays on the books", "ProviderRegistry", "delete _records[msg.sender];", ""),
     # Deadlines
     Mutant(
         "the custodian may answer late",
-        "JobMarket",
+        "Custody",
         "stored = _inState(job, State.COMPUTED);\n        _checkOpen(job, stored);",
         "stored = _inState(job, State.COMPUTED);",
     ),
     Mutant(
         "an executor may commit late",
-        "JobMarket",
+        "Rounds",
         "_checkOpen(job, stored);\n        if (commitment == bytes32(0))",
         "if (commitment == bytes32(0))",
     ),
@@ -89,8 +157,8 @@ MUTANTS = (
     ),
     Mutant(
         "the last commitment leaves the deadline",
-        "JobMarket",
-        "stored.deadline = uint40(block.timestamp + revealWindow);",
+        "Rounds",
+        "stored.deadline = uint32(block.timestamp + revealWindow);",
         "",
     ),
     Mutant(
@@ -117,9 +185,9 @@ MUTANTS = (
     Mutant("rows are not counted", "LicenseMarket", "use.rows += uint64(rows);", ""),
     Mutant(
         "a failed job keeps the use",
-        "JobMarket",
-        "emit JobFailed(job);\n        licenses.restore(stored.license, stored.rows);",
-        "emit JobFailed(job);",
+        "Rounds",
+        "licenses.restore(stored.license, stored.rows);",
+        "",
     ),
     Mutant(
         "an expired job keeps the use",
@@ -134,7 +202,7 @@ MUTANTS = (
         "Math.min(byTime, byRows)",
     ),
     # Who may
-    Mutant("anybody releases", "JobMarket", "if (custodian != msg.sender) revert NotCustodian(job, msg.sender);", ""),
+    Mutant("anybody releases", "Custody", "if (custodian != msg.sender) revert NotCustodian(job, msg.sender);", ""),
     Mutant(
         "anybody uses a license",
         "LicenseMarket",
@@ -154,7 +222,7 @@ MUTANTS = (
         "if (tombstoned) revert DatasetClosed(dataset);\n        if (rows",
         "if (rows",
     ),
-    Mutant("the buyer executes", "JobMarket", "list[0] = stored.buyer;", ""),
+    Mutant("the buyer executes", "Rounds", "list[0] = stored.buyer;", ""),
     Mutant(
         "a royalty is taken away", "DatasetRegistry", "if (_royaltySet[dataset]) revert RoyaltyAlreadySet(dataset);", ""
     ),
@@ -173,7 +241,7 @@ MUTANTS = (
     ),
     Mutant(
         "the custodian approves",
-        "JobMarket",
+        "Wired",
         "(owner,) = datasets.parties(dataset);",
         "(, owner) = datasets.parties(dataset);",
     ),
@@ -194,49 +262,66 @@ MUTANTS = (
         "_mint",
     ),
     # Commit, reveal, agree
-    Mutant("a digest is shown too early", "JobMarket", "if (!_allCommitted(stored)) revert RevealsNotOpen(job);", ""),
+    Mutant("a digest is shown too early", "Rounds", "if (!_allCommitted(stored)) revert RevealsNotOpen(job);", ""),
     Mutant("a commitment can be copied", "JobStore", "job, provider, receipt, salt));", "job, receipt, salt));"),
-    Mutant("two of three agree", "JobMarket", "if (equal == stored.replicas) _computed", "if (equal >= 2) _computed"),
+    Mutant("two of three agree", "Rounds", "if (equal >= _quorum(stored)) _computed", "if (equal >= 2) _computed"),
     Mutant(
-        "a liar keeps the bond",
-        "JobMarket",
-        "if (!_has(stored.revealed, i) || execution.digest == receipt) continue;",
-        "continue;",
+        "a liar keeps the bond", "Settlement", "if (_has(liars, i)) covered += _slash", "if (false) covered += _slash"
     ),
-    Mutant("the silent keep the bond", "JobMarket", "_slashSilent(job, stored);\n            _redraw", "_redraw"),
+    Mutant("the silent keep the bond", "Rounds", "_slash(job, stored, i, true, 0);", ""),
     Mutant(
         "reveals open although one declined",
-        "JobMarket",
+        "Rounds",
         "if (_missing(job, stored) > 0) return _redraw(job, stored);",
         "",
     ),
-    Mutant("who declines stays bound", "JobMarket", "providers.unlock(msg.sender, _executions[job][index].fee);", ""),
+    Mutant("who declines stays bound", "Rounds", "_unlock(job, stored, ~(uint256(1) << index), 0);", ""),
     Mutant(
         "one declines after committing",
-        "JobMarket",
+        "Rounds",
         "if (_has(stored.committed, index)) revert AlreadyCommitted(job, msg.sender);\n        stored.out",
         "stored.out",
     ),
-    Mutant("disputes without end", "JobMarket", "round >= MAX_ROUNDS || ", ""),
-    Mutant(
-        "the winners' stakes stay held",
-        "JobMarket",
-        "providers.unlock(execution.provider, execution.fee);\n            _credit",
-        "_credit",
-    ),
+    Mutant("disputes without end", "Rounds", "round >= MAX_ROUNDS || ", ""),
+    Mutant("the winners' stakes stay held", "Settlement", "providers.unlock(list, fees, stored.units);", ""),
     # The draw
     Mutant(
-        "the seed is known at the opening", "JobMarket", "seedBlock = block.number + 1;", "seedBlock = block.number;"
+        "the seed of a dispute is known when it arms",
+        "Rounds",
+        "seedBlock = block.number + 1;",
+        "seedBlock = block.number;",
     ),
-    Mutant("a seat taken after the seed counts", "ProviderRegistry", " || seat.since >= call.before", ""),
+    Mutant(
+        "the seed is known at the opening",
+        "JobMarket",
+        "stored.seedBlock = uint32(block.number + 1);",
+        "stored.seedBlock = uint32(block.number);",
+    ),
+    Mutant("a seat taken after the seed counts", "Seats", " && seat.since < before", ""),
+    Mutant("who is moved is in two places", "Seats", " || ghost.until < before", ""),
+    Mutant("who is moved is out of the pending draws", "Seats", "_seatOf(ghost.provider) == 0 ?", "true ?"),
+    Mutant(
+        "a ghost is driven out",
+        "Seats",
+        "if (ghost.provider != address(0) && ghost.until + MEMORY >= block.number) return false;",
+        "",
+    ),
+    Mutant("every call of a draw looks at the same seats", "Rounds", "job, stored.batches)),", "job, uint8(0))),"),
+    Mutant("a dead seat costs nothing", "ProviderRegistry", "record.bond -= uint96(bounty);", ""),
     Mutant("one provider is drawn twice", "Shuffle", "self.place[i] = j;", "self.place[i] = i;"),
-    Mutant("one bond answers for many lies", "ProviderRegistry", "record.locked += uint96(stake);", ""),
+    Mutant("one bond answers for many lies", "ProviderRegistry", "record.locked = uint96(locked);", ""),
+    Mutant(
+        "a burst exceeds a provider's capacity",
+        "ProviderRegistry",
+        "if (inUse > record.capacity) return (false, 0);",
+        "if (units > record.capacity) return (false, 0);",
+    ),
     Mutant("a fee above the cap", "ProviderRegistry", "if (fee > feeCap) return (false, 0);", ""),
     Mutant(
         "the dead are drawn",
         "ProviderRegistry",
-        "if (units > record.capacity || !_alive(record)) return (false, 0);",
-        "if (units > record.capacity) return (false, 0);",
+        "if (!_alive(record)) {",
+        "if (false) {",
     ),
 )
 

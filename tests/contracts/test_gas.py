@@ -87,7 +87,9 @@ def run_job(world: World, job: int, owner: str, buyer: str) -> None:
     """From the opening to the settlement, with two executors, and the sum as `job_total`."""
     before = {step: len(each) for step, each in world.gas.items()}
     jobs = world.at["JobMarket"].functions
-    world.do("open", buyer, "JobMarket", "open", (1, b"\5" * 32, 0, 285, b"\6" * 32, UNITS, 2, 2 * PRICE * UNITS, 1, CONTENT))
+    world.do(
+        "open", buyer, "JobMarket", "open", (1, b"\5" * 32, 0, 285, b"\6" * 32, UNITS, 2, 2 * PRICE * UNITS, 1, CONTENT)
+    )
     world.chain.mine_blocks(1)
     world.do("draw", buyer, "JobMarket", "draw", job)
     executors = [each[0] for each in jobs.executionsOf(job).call()]

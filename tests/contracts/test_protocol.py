@@ -12,6 +12,9 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
 SOURCES = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "contracts" / "src").rglob("*.sol")}
 
+# The job market's own parts: what a call of it can reach.
+PARTS = ("JobStore", "Wired", "Custody", "Settlement", "Rounds", "Contest", "JobMarket")
+
 Transition = tuple[str, str, str]  # from, call, to
 
 
@@ -51,11 +54,12 @@ def reachable(name: str, bodies: dict[str, str]) -> str:
 
 def calls_that_enter() -> set[tuple[str, str]]:
     """(call, state) for every state that the code of a transaction can write."""
-    bodies = functions(SOURCES["JobMarket"])
+    bodies = {name: text for part in PARTS for name, text in functions(SOURCES[part]).items()}
     entered = set()
-    for call in ("open", "draw", "commit", "decline", "reveal", "release", "refuse", "expire"):
+    for call in ("open", "draw", "commit", "decline", "reveal", "contest", "release", "refuse", "expire"):
         text = reachable(call, bodies)
-        entered |= {(call, state) for state in re.findall(r"_(?:enter|close)\(stored, State\.(\w+)", text)}
+        written = r"(?:_(?:enter|close)\(stored, |stored\.state = )State\.(\w+)"
+        entered |= {(call, state) for state in re.findall(written, text)}
     return entered
 
 

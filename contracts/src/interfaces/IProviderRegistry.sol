@@ -89,9 +89,7 @@ interface IProviderRegistry {
 
     /// @dev Only the job market: draws and locks. May find fewer than needed in a table larger than its probes: the caller
     ///      goes on with another seed. `bounty` is what the dead seats that it met lost, sent to the job market.
-    function draw(Call calldata call)
-        external
-        returns (address[] memory drawn, uint256[] memory fees, uint256 bounty);
+    function draw(Call calldata call) external returns (address[] memory drawn, uint256[] memory fees, uint256 bounty);
 
     /// @dev Only the job market: ends the holds that a job of these fees and units has on providers.
     function unlock(address[] calldata list, uint256[] calldata fees, uint64 units) external;
