@@ -21,7 +21,6 @@ from app.protocol.errors import (
     NotYourLicense,
     Reverted,
     RowsOutsideDataset,
-    Unavailable,
 )
 from app.protocol.market import ZERO, Approval, JobState, LicenseState
 from tests.chain.scenario import BITS, DOLLAR, ETHER, HOUR, Stage, digest, open_market, person, set_stage
@@ -124,41 +123,6 @@ def test_one_permit_buys_bonds_and_opens(market: Market, node: DevNode) -> None:
     assert fee == 10
     assert market.balance(buyer.address) == 1000 * DOLLAR - 7 - 2 - 10 - fee
     assert market.allowance(buyer.address, "JobMarket") == 0
-
-
-def test_a_quote_needs_enough_willing_providers(stage: Stage) -> None:
-    """More replicas, or more units, than the bonded providers can take is said before any money moves."""
-    market = stage.market
-    assert market.quote_fee(stage.license, 1000, 2, stage.buyer.address) == 2 * 3000
-    with pytest.raises(Unavailable, match="2 providers can take"):
-        market.quote_fee(stage.license, 1000, 3, stage.buyer.address)
-    with pytest.raises(Unavailable, match="0 providers can take"):
-        market.quote_fee(stage.license, 10**6 + 1, 1, stage.buyer.address)
-
-
-def test_a_provider_with_an_absurd_price_lifts_no_quote(market: Market, node: DevNode) -> None:
-    """However much it has bonded, a job on four others' prices is bid what they ask for."""
-    buyer, seller = person("bidding buyer"), person("bidding seller")
-    for each in (buyer, seller):
-        node.fund(each.address, ETHER)
-        market.faucet(each, 1000 * DOLLAR)
-    dataset = market.publish_dataset(
-        seller, rows=10, manifest=digest("m"), data_root=digest("r"), profile=digest("p")
-    ).value
-    draw = market.draw_for(market.dataset(dataset), buyer.address)
-    prices = {"price_license": 7, "price_job": 2, "price_row": 1}
-    offer = market.create_offer(
-        seller, dataset, max_jobs=2, max_rows=20, duration=HOUR, policy=digest("policy"), **prices
-    ).value
-    license = market.buy_license(buyer, offer).value
-    for number, price in enumerate((3, 3, 4, 4, 10**6)):
-        provider = person(f"bidding provider {number}")
-        node.fund(provider.address, ETHER)
-        market.faucet(provider, 1000 * DOLLAR)
-        market.register_provider(provider, bond=1000 * DOLLAR, price=price, capacity=10)
-    able = [each.price for each in draw.able(market.providers(), 10)]
-    assert {3, 4, 10**6} <= set(able)
-    assert market.quote_fee(license, 10, 2, buyer.address) == 2 * 40
 
 
 def contested_twice(stage: Stage) -> None:
