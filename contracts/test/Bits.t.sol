@@ -136,10 +136,13 @@ contract BitsTest is World {
 
     function testFuzz_deactivate_only_by_seller_or_holder(address caller) public {
         uint256 offer = _offer();
-        vm.assume(caller != owner);
+        vm.assume(caller != owner && caller != address(0));
         vm.expectRevert(abi.encodeWithSelector(ILicenseMarket.NotSeller.selector, 1, caller));
         vm.prank(caller);
         licenses.deactivate(offer);
+        vm.expectRevert(abi.encodeWithSelector(ILicenseMarket.NotSeller.selector, 0, caller));
+        vm.prank(caller);
+        licenses.deactivate(offer + 1);
     }
 
     // --- settling

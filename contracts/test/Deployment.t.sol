@@ -32,6 +32,7 @@ contract DeploymentTest is World {
         vm.assertEq(jobs.releaseWindow(), RELEASE);
         vm.assertEq(jobs.longestLife(), 2 * (4 * uint256(DRAW + COMMIT + REVEAL) + RELEASE));
         vm.assertEq(providers.stakeFloor(), FLOOR);
+        vm.assertEq(providers.evictionBounty(), BOUNTY);
         vm.assertEq(providers.unbondingDelay(), UNBONDING);
         vm.assertEq(providers.heartbeatWindow(), ALIVE);
     }

@@ -64,6 +64,8 @@ contract ProviderDrawTest is World {
         vm.prank(p[2]);
         providers.bond(0, uint96(MAX_FEE / UNITS) + 1, UNITS); // too dear
         // p[3] has nothing left to hold
+        vm.prank(p[3]);
+        providers.setTerms(PRICE, type(uint64).max);
         for (uint256 k = 0; k < BOND / FLOOR; ++k) {
             _hold(p[3]);
         }
