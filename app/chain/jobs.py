@@ -63,22 +63,24 @@ class Jobs(Custodians, Licensing, Providers):
         of more seats than one call looks at, it goes on until all are found: the last transaction is returned.
         Errors: Reverted, as NotEnoughProviders; Unavailable.
         """
-        late = 0
+        late, first = 0, self._answered(job)
         for _ in range(MOST_DRAWS):
             self.desk.node.wait_block(self._stored(job)["seedBlock"])
             sent = self.desk.send(account, JOBS, "draw", job)
             names = {event.name for event in sent.events}
             if "JobAssigned" in names:
-                return sent.with_value(self._drawn(job))
+                parts = self.desk.read(JOBS, "executionsOf", job)
+                return sent.with_value(tuple(each["provider"] for each in parts[first:]))
             late += "DrawContinued" not in names
             if late == DRAW_TRIES:
                 raise Unavailable(f"The draw of job {job} came too late {DRAW_TRIES} times.", "Try again.")
         raise Unavailable(f"{MOST_DRAWS} calls did not find the executors of job {job}.", "Draw again: it goes on.")
 
-    def _drawn(self, job: int) -> tuple[str, ...]:
-        """Those of whom an answer is due: executors of earlier rounds have answered, or are out."""
+    def _answered(self, job: int) -> int:
+        """How many executors earlier rounds drew: each of them has committed, or is out."""
         parts = self.desk.read(JOBS, "executionsOf", job)
-        return tuple(each["provider"] for each in parts if not each["out"] and each["receipt"] == ZERO)
+        said = (each["out"] or {each["commitment"], each["receipt"]} != {ZERO} for each in parts)
+        return max((place for place, each in enumerate(said, 1) if each), default=0)
 
     def commit(self, account: Account, job: int, receipt: str, salt: str) -> Sent[str]:
         """Commit to a receipt digest under a salt of 32 random bytes; the value is the commitment."""

@@ -276,6 +276,19 @@ def test_a_liar_is_outvoted_and_slashed(market: Market) -> None:
     assert market.desk.read("ProviderRegistry", "burned") == 100 * DOLLAR
 
 
+def test_a_draw_names_those_that_it_found(market: Market) -> None:
+    """When one executor stays silent, the next draw's value is the new one alone, not those who committed before."""
+    stage = set_stage(market, providers=3)
+    assert isinstance(market.node, DevNode)
+    job = stage.open()
+    diligent, silent = stage.draw(job)
+    market.commit(stage.by_address(diligent), job, digest("receipt"), digest("salt"))
+    market.node.advance(HOUR + 60)
+    market.expire(stage.buyer, job)
+    (judge,) = stage.draw(job)
+    assert judge not in (diligent, silent)
+
+
 def test_silence_ends_in_refunds_by_the_clock(stage: Stage) -> None:
     """An undrawn job expires after its deadline, by anyone's call, and the buyer has everything back."""
     market, job = stage.market, stage.open()
