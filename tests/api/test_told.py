@@ -87,6 +87,10 @@ def test_a_quote_counts_what_was_told_before(browser: Browser, scene: Scene, fru
     settled = micro_bits(sum(SPREAD_RANGE) + 1)
     assert (leak["micro_bits"], leak["micro_bits_per_license"], leak["again"]) == (ONE, ONE, False)
     assert leak["spent_person"] >= settled + ONE  # the scene's settled job told a score, and this license a label
+    mine = browser.client.get(f"{path}/{scene.circuit}?offer={number}&rows=20&license={license}").json()
+    assert (mine["allowed"], mine["reason"], mine["leak"]["spent_license"]) == (False, "bits-license", ONE)
+    elsewhere = f"{path}/{circuit}?offer={number}&first_row=40&license={license}"
+    assert browser.client.get(elsewhere).json()["leak"]["spent_license"] == 0
     again = browser.client.get(f"{path}/{circuit}?offer={number}&rows=40").json()
     assert (again["leak"]["micro_bits"], again["leak"]["again"], again["allowed"]) == (0, True, True)
     raw = offer(scene, roomy(raw_scores=RAW_WORDS))

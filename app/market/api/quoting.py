@@ -11,7 +11,7 @@ from app.market.api.fields import Reply
 from app.market.api.parts import Backend
 from app.market.queries.form import Amount
 from app.protocol.documents import MAX_DOCUMENT_BYTES, sha256
-from app.protocol.errors import BadInput, NotAllowed, NotFound
+from app.protocol.errors import BadInput, NotAllowed, NotFound, RowsOutsideDataset
 from app.protocol.manifest import Manifest
 from app.protocol.market import DatasetRecord, License, Offer
 from app.protocol.reasons import WORDS, refusal
@@ -128,13 +128,16 @@ def quote_circuit(
 
     `rows` None takes all of them from `first_row` on. With the `license` that will be used, also what that was told,
     and will be told by its open jobs, counts; `job` is the job that is judged, where it was opened already.
-    Errors: TooLarge, BadDocument, NotFound, BadBlock, NotAllowed for an offer of another dataset, Busy.
+    Errors: TooLarge, BadDocument, NotFound, BadBlock, NotAllowed for an offer of another dataset, RowsOutsideDataset,
+    Busy.
     """
     circuit = decode(data)
     record = here.market.dataset(dataset)
     manifest = load_manifest(here.store, record)
     check_circuit(circuit, manifest.table)
     profile, codebook = find(manifest.table.profile), manifest.codebook
+    if first_row >= record.rows:
+        raise RowsOutsideDataset(f"The dataset has rows 0 to {record.rows - 1}.", "Choose rows inside the dataset.")
     rows = record.rows - first_row if rows is None else rows
     terms = _offer(here, offer, dataset)
     policy = _policy(here, terms.policy) if terms else manifest.policy
