@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from app.execution.history import settled_on
 from app.market.api import pages
 from app.market.api.app import create_app
 from app.market.api.parts import Parts
+from app.market.queries.releases import Releases
 from app.protocol.bits import micro_bits
 from app.protocol.receipt import RAW_WORDS, OutputPolicy
 from app.storage.cid import digest_to_cid
@@ -117,6 +119,20 @@ def test_the_card_counts_each_question_once(browser: Browser, scene: Scene, frug
     after = browser.client.get("/v1/datasets/1").json()["budget"]
     assert after["released"] == before["released"] + 1
     assert after["most_micro_bits"] == before["most_micro_bits"]
+
+
+def test_the_index_counts_what_the_chain_says(scene: Scene, frugal: tuple[int, str]) -> None:
+    """Worked out from the index, releases are the chain's own; a page works out no more than it may wait for."""
+    scene.indexer.sync()
+    releases = Releases(scene.store)
+    with scene.database.session() as session:
+        few = releases.on(session, 1, most_new=1)
+        everything = releases.on(session, 1)
+        known = releases.on(session, 1, most_new=0)
+    assert (len(few.entries), few.complete) == (1, False)
+    assert everything.entries == settled_on(scene.market, scene.store, 1)
+    assert everything.complete
+    assert known == everything
 
 
 def test_a_circuit_out_of_reach_makes_the_count_a_lower_bound(site: TestClient, scene: Scene) -> None:
