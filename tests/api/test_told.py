@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from app.execution.history import settled_on
 from app.market.api import pages
 from app.market.api.app import create_app
 from app.market.api.parts import Parts
+from app.market.queries.releases import Releases
 from app.protocol.bits import micro_bits
 from app.protocol.receipt import RAW_WORDS, OutputPolicy
 from app.storage.cid import digest_to_cid
@@ -87,6 +89,10 @@ def test_a_quote_counts_what_was_told_before(browser: Browser, scene: Scene, fru
     settled = micro_bits(sum(SPREAD_RANGE) + 1)
     assert (leak["micro_bits"], leak["micro_bits_per_license"], leak["again"]) == (ONE, ONE, False)
     assert leak["spent_person"] >= settled + ONE  # the scene's settled job told a score, and this license a label
+    mine = browser.client.get(f"{path}/{scene.circuit}?offer={number}&rows=20&license={license}").json()
+    assert (mine["allowed"], mine["reason"], mine["leak"]["spent_license"]) == (False, "bits-license", ONE)
+    elsewhere = f"{path}/{circuit}?offer={number}&first_row=40&license={license}"
+    assert browser.client.get(elsewhere).json()["leak"]["spent_license"] == 0
     again = browser.client.get(f"{path}/{circuit}?offer={number}&rows=40").json()
     assert (again["leak"]["micro_bits"], again["leak"]["again"], again["allowed"]) == (0, True, True)
     raw = offer(scene, roomy(raw_scores=RAW_WORDS))
@@ -113,6 +119,20 @@ def test_the_card_counts_each_question_once(browser: Browser, scene: Scene, frug
     after = browser.client.get("/v1/datasets/1").json()["budget"]
     assert after["released"] == before["released"] + 1
     assert after["most_micro_bits"] == before["most_micro_bits"]
+
+
+def test_the_index_counts_what_the_chain_says(scene: Scene, frugal: tuple[int, str]) -> None:
+    """Worked out from the index, releases are the chain's own; a page works out no more than it may wait for."""
+    scene.indexer.sync()
+    releases = Releases(scene.store)
+    with scene.database.session() as session:
+        few = releases.on(session, 1, most_new=1)
+        everything = releases.on(session, 1)
+        known = releases.on(session, 1, most_new=0)
+    assert (len(few.entries), few.complete) == (1, False)
+    assert everything.entries == settled_on(scene.market, scene.store, 1)
+    assert everything.complete
+    assert known == everything
 
 
 def test_a_circuit_out_of_reach_makes_the_count_a_lower_bound(site: TestClient, scene: Scene) -> None:

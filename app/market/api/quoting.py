@@ -13,7 +13,7 @@ from app.market.api.identity import Spend
 from app.market.api.parts import Backend
 from app.market.queries.form import Amount
 from app.protocol.documents import MAX_DOCUMENT_BYTES, sha256
-from app.protocol.errors import BadInput, NotAllowed, NotFound, Unavailable
+from app.protocol.errors import BadInput, NotAllowed, NotFound, RowsOutsideDataset, Unavailable
 from app.protocol.manifest import Manifest
 from app.protocol.market import DatasetRecord, License, Offer
 from app.protocol.reasons import WORDS, refusal
@@ -136,8 +136,8 @@ def quote_circuit(
 
     `rows` None takes all of them from `first_row` on. With the `license` that will be used, also what that was told,
     and will be told by its open jobs, counts; `job` is the job that is judged, where it was opened already.
-    Errors: TooLarge, BadDocument, BadModel, NotFound, BadBlock, NotAllowed for another dataset's offer, Busy,
-    TooManyRequests for a circuit that takes more work than `spend` allows.
+    Errors: TooLarge, BadDocument, BadModel, NotFound, BadBlock, NotAllowed for another dataset's offer,
+    RowsOutsideDataset, Busy, TooManyRequests for a circuit that takes more work than `spend` allows.
     """
     spend(len(data) // BYTES_OF_WORK)
     circuit = decode(data)
@@ -145,6 +145,8 @@ def quote_circuit(
     manifest = load_manifest(here.store, record)
     check_compatible(circuit, manifest.table.profile, manifest.table.codebook.digest)
     profile, codebook = find(manifest.table.profile), manifest.codebook
+    if first_row >= record.rows:
+        raise RowsOutsideDataset(f"The dataset has rows 0 to {record.rows - 1}.", "Choose rows inside the dataset.")
     rows = record.rows - first_row if rows is None else rows
     terms = _offer(here, offer, dataset)
     policy = _policy(here, terms.policy) if terms else manifest.policy

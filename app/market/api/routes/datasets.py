@@ -30,6 +30,8 @@ router = APIRouter(tags=["datasets"])
 
 Rows = Annotated[int | None, Query(ge=1, le=MAX_ID, description="All of the dataset's by default.")]
 Replicas = Annotated[int, Query(ge=1, le=MAX_REPLICAS, description="Executors that must agree.")]
+FirstRow = Annotated[int, Query(ge=0, le=MAX_ID, description="The first row.")]
+LicenseId = Annotated[int, Query(ge=0, le=MAX_ID, description="What it was told counts. 0: a new one.")]
 OfferId = Annotated[int | None, Query(ge=1, le=MAX_ID, description="Under whose prices and policy.")]
 QUOTE = "Quote a circuit, given as its bytes: cost, price, leak report, the custodian's verdict. Nothing is published."
 
@@ -101,10 +103,19 @@ def get_croissant(
     description=QUOTE,
 )
 def quote_circuit_bytes(
-    id: Id, data: Raw, here: Here, spend: Spending, offer: OfferId = None, rows: Rows = None, replicas: Replicas = 2
+    id: Id,
+    data: Raw,
+    here: Here,
+    spend: Spending,
+    offer: OfferId = None,
+    rows: Rows = None,
+    replicas: Replicas = 2,
+    first_row: FirstRow = 0,
+    license: LicenseId = 0,
 ) -> Response:
     """Quote a circuit: static cost, price, failure probability, leak report, and what the custodian would say."""
-    return reply(quote_circuit(here, id, data, spend, offer=offer, rows=rows, replicas=replicas))
+    place = {"first_row": first_row, "license": license}
+    return reply(quote_circuit(here, id, data, spend, offer=offer, rows=rows, replicas=replicas, **place))
 
 
 @router.get(
@@ -134,7 +145,9 @@ def quote_published(
     offer: OfferId = None,
     rows: Rows = None,
     replicas: Replicas = 2,
+    first_row: FirstRow = 0,
+    license: LicenseId = 0,
 ) -> Response:
     """The same for a circuit that is published, by its digest."""
-    data = load_circuit_bytes(here, circuit)
-    return reply(quote_circuit(here, id, data, spend, offer=offer, rows=rows, replicas=replicas))
+    data, place = load_circuit_bytes(here, circuit), {"first_row": first_row, "license": license}
+    return reply(quote_circuit(here, id, data, spend, offer=offer, rows=rows, replicas=replicas, **place))
