@@ -17,11 +17,10 @@ from app.custodian.budget import samples_of
 from app.execution.facts import load_circuit, load_manifest
 from app.execution.history import History
 from app.market.db.tables import DatasetRow, JobRow, LicenseRow, OfferRow, VersionRow
-from app.market.indexer.listings import read_policies
 from app.protocol.dataset import Codebook, EncryptedTable
 from app.protocol.errors import DarkroomError, NotFound
 from app.protocol.leak import Leak, Released
-from app.protocol.market import ZERO, DatasetRecord, Job, JobState, License
+from app.protocol.market import LIVE, ZERO, DatasetRecord, Job, JobState, License
 from app.protocol.seams import Store
 
 MOST = 2_000  # newest releases of a dataset that are looked at
@@ -30,7 +29,6 @@ KEPT_LEAKS = 2_000
 KEPT_BYTES = 32 << 20  # of small objects that many jobs name
 SMALL = 1 << 20  # bytes of one such object
 AGAIN_AFTER = 60.0  # seconds until what could not be judged is looked for again
-LIVE = (JobState.OPEN, JobState.ASSIGNED, JobState.DISPUTED, JobState.COMPUTED, JobState.RELEASED)
 
 
 @dataclass(frozen=True)
@@ -103,11 +101,10 @@ class Records:
         terms = None if row is None else self.session.get(OfferRow, row.offer)
         if row is None or terms is None:
             raise NotFound(f"There is no license {license} in the index.")
-        policy = read_policies(self.session, [terms.policy]).get(terms.policy)
         return License(
             id=row.id, offer=row.offer, dataset=row.dataset, buyer=row.buyer, valid_from=row.valid_from,
             valid_until=row.valid_until, jobs_left=row.jobs_left, rows_left=row.rows_left, policy=terms.policy,
-            revoked=row.revoked_at > 0, micro_bits=0 if policy is None else policy.micro_bits_per_license,
+            revoked=row.revoked_at > 0, micro_bits=row.micro_bits, settled=row.settled_at > 0,
         )  # fmt: skip
 
 
