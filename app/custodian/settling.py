@@ -2,32 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import accumulate
-
 from app.custodian.follow import Follower
 from app.custodian.ledger import Ledger
 from app.custodian.seams import Chain
 from app.protocol.errors import Reverted
-from app.protocol.leak import Released
-
-
-def used(entries: Sequence[Released]) -> int:
-    """The most micro-bits that these releases gave away about one person.
-
-    Rows of different versions are not matched, so what other versions gave away counts on every row.
-    """
-    most = 0
-    for version in {entry.version for entry in entries}:
-        rest = sum(entry.micro_bits for entry in entries if entry.version != version)
-        steps: dict[int, int] = {}
-        for entry in entries:
-            if entry.version == version:
-                steps[entry.first] = steps.get(entry.first, 0) + entry.micro_bits
-                steps[entry.end] = steps.get(entry.end, 0) - entry.micro_bits
-        heaviest = max(accumulate(steps[place] for place in sorted(steps)))
-        most = max(most, rest + heaviest)
-    return most
+from app.protocol.release import most_told
 
 
 def settle_licenses(chain: Chain, ledger: Ledger, follower: Follower) -> list[int]:
@@ -39,7 +18,7 @@ def settle_licenses(chain: Chain, ledger: Ledger, follower: Follower) -> list[in
     for license in chain.over():
         follower.follow(license.dataset)
         try:
-            chain.settle_license(license.id, min(used(ledger.charged_to(license.id)), license.micro_bits))
+            chain.settle_license(license.id, min(most_told(ledger.charged_to(license.id)), license.micro_bits))
         except Reverted:  # a job of it may still be running
             continue
         settled.append(license.id)

@@ -35,7 +35,7 @@ An equal query is answered from the ledger: the same values, no new noise, no ne
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from app.protocol.bits import MAX_MICRO_BITS, charge, person_limit, release_kind
@@ -201,7 +201,6 @@ def spent_on(table: EncryptedTable, history: Sequence[Released], version: int, f
     Rows of other versions are not matched with these: their entries count on every row, except jobs that the table's
     `carried` states row by row.
     """
-    steps: dict[int, int] = {}
     everywhere = 0
     charged = [(each.first_row, each.first_row + each.rows, each.micro_bits) for each in table.carried]
     for entry in history:
@@ -209,16 +208,30 @@ def spent_on(table: EncryptedTable, history: Sequence[Released], version: int, f
             charged.append((entry.first, entry.end, entry.micro_bits))
         elif entry.job > table.carried_jobs:
             everywhere += entry.micro_bits
-    for low, high, bits in charged:
-        if low < end and first < high and bits:
-            start, stop = max(low, first), min(high, end)
-            steps[start] = steps.get(start, 0) + bits
-            steps[stop] = steps.get(stop, 0) - bits
-    now = most = everywhere
-    for place in sorted(steps):
-        now += steps[place]
-        most = max(most, now)
+    inside = ((max(low, first), min(high, end), bits) for low, high, bits in charged if low < end and first < high)
+    return everywhere + _heaviest(inside)
+
+
+def most_told(entries: Sequence[Released]) -> int:
+    """The most micro-bits that these releases, of any versions, gave away about one person.
+
+    Rows of different versions are not matched, so what other versions gave away counts on every row.
+    """
+    most = 0
+    for version in {entry.version for entry in entries}:
+        here = [(entry.first, entry.end, entry.micro_bits) for entry in entries if entry.version == version]
+        rest = sum(entry.micro_bits for entry in entries if entry.version != version)
+        most = max(most, rest + _heaviest(here))
     return most
+
+
+def _heaviest(charged: Iterable[tuple[int, int, int]]) -> int:
+    """The greatest sum of weights of stretches (first, end, weight) that share a row; 0 without any."""
+    steps: dict[int, int] = {}
+    for first, end, weight in charged:
+        steps[first] = steps.get(first, 0) + weight
+        steps[end] = steps.get(end, 0) - weight
+    return max(itertools.accumulate(steps[place] for place in sorted(steps)), default=0)
 
 
 def check_history(
