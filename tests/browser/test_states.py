@@ -123,12 +123,13 @@ def test_every_state_of_a_job_is_told(here: Site, world: States, visit: Visit) -
 
 
 def test_the_money_of_every_job_adds_up(world: States) -> None:
-    """What was paid in, lost and taken is what escrow, owner, executors and buyer have."""
+    """What buyer, custodian and liars put in is what escrow, owner, executors and buyer have."""
     with world.database.session() as session:
         for path in (world.at[state] for state in JOBS):
             number = int(path.rpartition("/")[2])
             found, record = purse(job(session, number, now=0)), world.market.job(number)
-            assert found.paid + found.lost + found.penalty == found.held + found.owner + found.executors + found.buyer
+            had = found.held + found.owner + found.executors + found.buyer
+            assert found.paid + found.penalty + found.stakes == had
             assert (found.held > 0) is (not record.state.terminal)
             assert (found.owner > 0) is (record.state is JobState.SETTLED)
 

@@ -395,5 +395,17 @@ def test_a_contested_job_is_told_as_one(stage: Stage, read: Read, indexer: Index
         assert (detail.sold.micro_bits, detail.sold.reserved) == (10_000 * MICRO, 50 * 8 * MICRO)
         (terms,) = detail.offers
         assert (terms.micro_bits, terms.licenses_left) == (8 * MICRO, 49)
+        assert not terms.sold_out
         assert licensing.license(session, stage.license, now=0).micro_bits == 8 * MICRO
         assert first.provider in {each.account for each in owner.payments(session).items if each.kind == "fee"}
+
+
+def test_a_sold_out_offer_is_not_one_that_was_closed(stage: Stage, indexer: Indexer, sqlite: Database) -> None:
+    """Both sell nothing more; the index says why."""
+    sold, closed = stage.sell(licenses=1), stage.sell(licenses=1)
+    stage.market.buy_license(stage.buyer, sold)
+    stage.market.deactivate_offer(stage.owner, closed)
+    indexer.sync()
+    with sqlite.session() as session:
+        cards = [licensing.offer(session, each) for each in (sold, closed)]
+    assert [(each.active, each.licenses_left, each.sold_out) for each in cards] == [(False, 0, True), (False, 0, False)]

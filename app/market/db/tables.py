@@ -201,6 +201,7 @@ class OfferRow(Table, table=True):
     micro_bits: int  # about one person, that each license guarantees
     licenses: int = 0  # sold
     licenses_left: int
+    sold_out: bool = False  # the last license closed it, not its seller
     earned_licenses: int = Field(default=0, sa_type=AmountText)
     earned_jobs: int = Field(default=0, sa_type=AmountText)
     collected: int = Field(default=0, sa_type=AmountText)

@@ -56,6 +56,7 @@ def bought(sheet: Sheet, each: Happened) -> None:
     offer = sheet.edit(OfferRow, each.args["offer"])
     offer.licenses += 1
     offer.licenses_left -= offer.active
+    offer.sold_out = not offer.active
     sheet.edit(DatasetRow, offer.dataset).licenses += 1
     sheet.edit(TotalsRow, TOTALS).licenses += 1
     sheet.add(

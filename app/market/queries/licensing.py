@@ -71,6 +71,7 @@ class OfferCard(Answer):
     micro_bits: int  # about one person that each license is guaranteed; 10^6 are one yes-or-no fact
     licenses: int  # sold so far
     licenses_left: int
+    sold_out: bool  # the last license closed it, not its seller
     earned: Amount  # by licenses and jobs together
     collected: Amount  # split among the beneficiaries so far
     created_at: int
@@ -215,6 +216,7 @@ def offer_cards(session: Session, rows: Sequence[OfferRow]) -> tuple[OfferCard, 
             micro_bits=row.micro_bits,
             licenses=row.licenses,
             licenses_left=row.licenses_left,
+            sold_out=row.sold_out,
             earned=row.earned_licenses + row.earned_jobs,
             collected=row.collected,
             created_at=row.created_at,

@@ -22,7 +22,7 @@ EMPTIED = (
     *("place", "marks", "journal", "events", "payments", "datasets", "versions", "offers", "licenses", "jobs"),
     *("executions", "providers", "accounts", "revenue", "totals", "manifests", "policies", "listings", "terms"),
 )
-ADDED: dict[str, tuple[tuple[str, type[AmountText] | type[sa.String] | None], ...]] = {  # None: a whole number
+ADDED: dict[str, tuple[tuple[str, type[AmountText | sa.String | sa.Boolean] | None], ...]] = {  # None: a whole number
     "datasets": (
         ("micro_bits", AmountText),
         ("reserved", AmountText),
@@ -32,7 +32,7 @@ ADDED: dict[str, tuple[tuple[str, type[AmountText] | type[sa.String] | None], ..
     ),
     "jobs": (("contested_from", None), ("penalty", AmountText)),
     "licenses": (("micro_bits", None), ("settled_at", None), ("used_micro_bits", None)),
-    "offers": (("micro_bits", None), ("licenses_left", None)),
+    "offers": (("micro_bits", None), ("licenses_left", None), ("sold_out", sa.Boolean)),
     "providers": (("in_use", AmountText),),
     "totals": (("burned", AmountText),),
 }
