@@ -52,7 +52,7 @@ def budget_check_ms(earlier: int = EARLIER) -> float:
         rows=ROWS, sealing_key=ZERO, units=1, replicas=2, executions=(), receipt=ZERO, sealed=ZERO, decision=ZERO,
         deadline=0, opened_block=1,
     )  # fmt: skip
-    license = License(1, 1, 1, NOBODY, 0, 1, 1, ROWS, policy.digest, False)
+    license = License(1, 1, 1, NOBODY, 0, 1, 1, ROWS, policy.digest, False, policy.micro_bits_per_license)
     facts = Facts(1, NOBODY, job, license, dataset, table, policy, leaks[-1], True, frozenset((1,)), 0, 1)
     times: list[float] = []
     while len(times) < REPEATS and sum(times) < PATIENCE:

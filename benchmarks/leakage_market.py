@@ -108,7 +108,19 @@ class Market:
         dataset = DatasetRecord(
             1, NOBODY, NOBODY, manifest, table.data_root, table.profile, table.rows, self.version, 1, False
         )
-        license = License(job.license, 1, 1, NOBODY, 0, 1000, 1000, 10**9, self.policy.digest, False)
+        license = License(
+            job.license,
+            1,
+            1,
+            NOBODY,
+            0,
+            1000,
+            1000,
+            10**9,
+            self.policy.digest,
+            False,
+            self.policy.micro_bits_per_license,
+        )
         epochs = frozenset((table.epoch,))
         return Facts(1, NOBODY, job, license, dataset, table, self.policy, leak, True, epochs, 0, 10**6, bootstraps)
 

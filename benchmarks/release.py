@@ -126,7 +126,7 @@ def _decide(circuit: Circuit, facts: JobFacts, policy: OutputPolicy, rng: np.ran
     history = [
         Released(n, 1, 1, 0, ROWS, "score", forms, (), MICRO, str(n)) for n, forms in enumerate(earlier, start=2)
     ]
-    license = License(1, 1, 1, NOBODY, 0, 1, 1, ROWS, policy.digest, False)
+    license = License(1, 1, 1, NOBODY, 0, 1, 1, ROWS, policy.digest, False, policy.micro_bits_per_license)
     judged = Facts(1, NOBODY, facts.job, license, facts.dataset, facts.table, policy, leak, True, frozenset((1,)), 0, 1)
     verdict = decide(judged, {}, history, lambda _: None)
     if not isinstance(verdict, Grant):

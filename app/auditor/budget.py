@@ -18,7 +18,7 @@ from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import DarkroomError, TryAgain
 from app.protocol.leak import Released
 from app.protocol.receipt import Decision
-from app.protocol.release import most_spent, spent_on
+from app.protocol.release import license_limit, most_spent, spent_on
 from app.storage.cid import digest_to_cid
 
 if TYPE_CHECKING:
@@ -77,13 +77,14 @@ def _checks(market: Market, store: Store, entries: Sequence[Released]) -> Iterat
 def _judge(market: Market, store: Store, entry: Released, before: Sequence[Released]) -> tuple[Status, str, str]:
     job = market.job(entry.job)
     manifest = load_manifest(store, market.dataset_version(job.dataset, job.version))
-    policy = load_policy(store, manifest, market.license(job.license).policy)
+    held = market.license(job.license)
+    policy = load_policy(store, manifest, held.policy)
     decision = Decision.from_bytes(store.read(digest_to_cid(job.decision), limit=MAX_DOCUMENT_BYTES))
     said = f"{in_words(entry.micro_bits)} bits about each person"
     if decision.micro_bits != entry.micro_bits:
         return Status.WRONG, job.decision, f"{said}, but the decision says {in_words(decision.micro_bits)}"
     anyone, license = most_spent(manifest.table, entry, before)
     limit = person_limit(policy, manifest.codebook)
-    if license + entry.micro_bits > policy.micro_bits_per_license or anyone + entry.micro_bits > limit:
+    if license + entry.micro_bits > license_limit(policy, held.micro_bits) or anyone + entry.micro_bits > limit:
         return Status.WRONG, job.decision, f"{said}, which is more than was left"
     return Status.CONFIRMED, job.decision, f"{said}; {in_words(anyone + entry.micro_bits)} of {in_words(limit)} in all"

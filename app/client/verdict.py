@@ -9,11 +9,9 @@ from app.execution.facts import load_circuit
 from app.execution.history import History
 from app.protocol.errors import DarkroomError
 from app.protocol.leak import Released
-from app.protocol.market import JobState
+from app.protocol.market import LIVE
 from app.protocol.receipt import OutputPolicy
 from fhe.circuit import Circuit
-
-LIVE = tuple(state for state in JobState if state is not JobState.NONE and not state.terminal)
 
 
 def verdict(
@@ -28,6 +26,7 @@ def verdict(
     told: list[Released] = list(history.on(number))
     if license:
         told += [entry for entry in history.on(number, LIVE) if entry.license == license]
+    guaranteed = chain.license(license).micro_bits if license else None
     kept: dict[str, bytes] = {}
 
     def sample(name: str) -> bytes | None:
@@ -40,5 +39,5 @@ def verdict(
 
     return explain(
         circuit, dataset.table, dataset.profile, policy, rows, first_row=first_row, license=license,
-        version=dataset.record.version, dataset=dataset.record, history=told, kept=sample,
+        version=dataset.record.version, dataset=dataset.record, history=told, kept=sample, guaranteed=guaranteed,
     )  # fmt: skip

@@ -19,6 +19,7 @@ from app.protocol.release import (
     check_history,
     check_shape,
     entry_of,
+    license_limit,
     most_spent,
     policy_problems,
     query_digest,
@@ -97,13 +98,15 @@ def explain(
     license: int = 0,
     version: int = 1,
     dataset: DatasetRecord | None = None,
+    guaranteed: int | None = None,
     history: Sequence[Released] = (),
     kept: Kept = lambda _: None,
 ) -> Explanation:
     """Judge a circuit on `rows` rows from `first_row` by every rule of `app.protocol.release` that public facts decide.
 
     `history`: what was released on the dataset before, as far as the caller knows it, and `kept` the sampled outputs of
-    its circuits with lookups; `version` is the table's. With its `dataset`, an answer given again costs nothing.
+    its circuits with lookups; `version` is the table's, `guaranteed` the bits that the license reserved. With its
+    `dataset`, an answer given again costs nothing.
     """
     codebook, problems = table.codebook, tuple(policy_problems(policy))
     space, work = space_of(codebook), 0
@@ -119,9 +122,10 @@ def explain(
     entry = entry_of(policy, leak, table, job, query)
     again = bool(query) and any(earlier.query == query for earlier in history)
     entry = replace(entry, micro_bits=0) if again else entry
+    limit = license_limit(policy, policy.micro_bits_per_license if guaranteed is None else guaranteed)
     reason = check_shape(policy, leak, rows, table.rows, work)
     if reason is None and not again:
-        reason = check_bits(policy, table, entry, history)
+        reason = check_bits(policy, table, entry, history, limit)
     if reason is None and not again:
         judge = judge_of(codebook, samples_of(circuit, codebook), kept)
         reason = check_history(policy, entry, space, table.rows, history, judge)
@@ -134,7 +138,7 @@ def explain(
         micro_bits=entry.micro_bits,
         spent_license=spent_license,
         spent_person=spent_person,
-        limit_license=policy.micro_bits_per_license,
+        limit_license=limit,
         limit_person=person_limit(policy, codebook),
         rank=0 if again else rank_of(entry),
         rank_limit=rank_limit(policy, space.columns),

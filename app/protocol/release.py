@@ -14,9 +14,9 @@ Verification (`check_execution`), before anything is decrypted, whatever the job
 Policy (`check_policy`), the same for all buyers together, on public facts alone:
  7. The policy is coherent; the circuit's class is allowed; rows and bootstraps of a job are at most the policy's.
  8. Bits, the budget: on every row what the job says of a person, with what was said before to the same license, is at
-    most `micro_bits_per_license`, and with what was said before to anyone at most the person's limit
-    (`app.protocol.bits`). Rows of other versions are not matched with these: what they gave away counts on every row,
-    except what the table's `carried` states row by row.
+    most `micro_bits_per_license` and what the license reserved on the chain, and with what was said before to anyone
+    at most the person's limit (`app.protocol.bits`). Rows of other versions are not matched with these: what they gave
+    away counts on every row, except what the table's `carried` states row by row.
  9. An aggregate has noise and covers at least `min_group` rows, and so does every stretch of rows that the aggregates
     released so far, and this one, can be subtracted down to.
 Further limits on how the bits may be spent, within a version:
@@ -148,7 +148,7 @@ def check_policy(facts: Facts, space: Space, history: Sequence[Released], judge:
     entry = entry_of(policy, leak, facts.table, job, query_digest(policy, job, facts.dataset))
     if any(earlier.query == entry.query and earlier.answered for earlier in history):
         return Grant(replace(entry, micro_bits=0), rank=0, again=True)
-    refused = check_bits(policy, facts.table, entry, history)
+    refused = check_bits(policy, facts.table, entry, history, facts.license.micro_bits)
     if refused:
         return refused
     refused = check_history(policy, entry, space, facts.dataset.rows, history, judge)
@@ -173,15 +173,22 @@ def entry_of(policy: OutputPolicy, leak: Leak, table: EncryptedTable, job: Job, 
 
 
 def check_bits(
-    policy: OutputPolicy, table: EncryptedTable, entry: Released, history: Sequence[Released]
+    policy: OutputPolicy, table: EncryptedTable, entry: Released, history: Sequence[Released], guaranteed: int
 ) -> Reason | None:
-    """Rule 8."""
+    """Rule 8. `guaranteed`: the bits that the entry's license reserved on the chain."""
     anyone, license = most_spent(table, entry, history)
-    if license + entry.micro_bits > policy.micro_bits_per_license:
+    if license + entry.micro_bits > license_limit(policy, guaranteed):
         return Reason.BITS_LICENSE
     if anyone + entry.micro_bits > person_limit(policy, table.codebook):
         return Reason.BITS_PERSON
     return None
+
+
+def license_limit(policy: OutputPolicy, guaranteed: int) -> int:
+    """Micro-bits about one person that a license may be told: what its policy says, and never more than it reserved,
+    since the rest is what other licenses were promised.
+    """
+    return min(policy.micro_bits_per_license, guaranteed)
 
 
 def most_spent(table: EncryptedTable, entry: Released, history: Sequence[Released]) -> tuple[int, int]:

@@ -19,7 +19,11 @@ ETHER = 10**18
 DOLLAR = 10**6
 HOUR = 3600
 MICRO = 10**6
-BITS: dict[str, Any] = {"micro_bits": 8 * MICRO, "licenses": 50, "budget": 10_000 * MICRO}  # what an offer here sells
+BITS: dict[str, Any] = {
+    "micro_bits": 100 * MICRO,
+    "licenses": 50,
+    "budget": 100_000 * MICRO,
+}  # what an offer here sells
 TERMS = Terms(
     guardian=str(Keys.from_key(hashlib.sha256(b"guardian").digest()).address),
     stake_floor=100 * DOLLAR,

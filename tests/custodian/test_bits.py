@@ -12,22 +12,8 @@ from app.protocol.dataset import Carried
 from app.protocol.leak import Leak, Released
 from app.protocol.reasons import Reason
 from app.protocol.receipt import RAW_WORDS, OutputPolicy
-from app.protocol.release import (
-    Grant,
-    spent_on,
-)
-from tests.custodian.verdicts import (
-    BIT,
-    POLICY,
-    TABLE,
-    A,
-    B,
-    C,
-    aggregates,
-    leak,
-    past,
-    verdict,
-)
+from app.protocol.release import Grant, check_bits, check_policy, entry_of, spent_on
+from tests.custodian.verdicts import BIT, POLICY, SPACE, TABLE, A, B, C, aggregates, facts_of, leak, past, verdict
 from tests.custodian.world import codebook
 
 
@@ -76,6 +62,18 @@ def test_a_row_pays_for_all_rows_of_its_person() -> None:
 
 LABEL = OutputPolicy(max_rank=4, micro_bits_per_license=3 * BIT, micro_bits_per_person=5 * BIT)
 YES_NO = leak(A, labels=2)
+
+
+def test_a_license_is_told_no_more_than_it_reserved() -> None:
+    """An offer may reserve less on the chain than its policy says; the rest is what other licenses were promised."""
+    told = past(A, license=1, micro_bits=2 * BIT, kind="label")
+    facts = facts_of(LABEL, YES_NO)
+    entry = entry_of(LABEL, YES_NO, facts.table, facts.job)
+    assert check_bits(LABEL, facts.table, entry, [told], 3 * BIT) is None
+    assert check_bits(LABEL, facts.table, entry, [told], 3 * BIT - 1) is Reason.BITS_LICENSE
+    assert check_bits(LABEL, facts.table, entry, [told], 100 * BIT) is None
+    poor = replace(facts, license=replace(facts.license, micro_bits=BIT - 1))
+    assert check_policy(poor, SPACE, [], lambda _groups, _share: None) is Reason.BITS_LICENSE
 
 
 def test_bits_of_a_license_and_of_a_person() -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from app.custodian.budget import judge_of
+from app.protocol.bits import MAX_MICRO_BITS
 from app.protocol.dataset import EncryptedTable
 from app.protocol.forms import AFFINE, Space, form
 from app.protocol.leak import Leak, Released
@@ -32,7 +33,7 @@ JOB = Job(
 TABLE = EncryptedTable(
     profile="3" * 64, codebook=codebook(), epoch=1, rows=1000, shards=(), evaluation_key=None, data_root="2" * 64
 )
-HELD = License(1, 1, 1, BUYER, 0, 10**9, 99, 10**6, "0" * 64, False)
+HELD = License(1, 1, 1, BUYER, 0, 10**9, 99, 10**6, "0" * 64, False, MAX_MICRO_BITS)
 BIT = 1_000_000
 ROOMY = {"micro_bits_per_license": 1000 * BIT, "micro_bits_per_person": 1000 * BIT}  # bits are not what is looked at
 POLICY = OutputPolicy(max_rank=2, release="score", **ROOMY)  # type: ignore[arg-type]

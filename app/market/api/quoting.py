@@ -267,6 +267,7 @@ def _judge(
         license=license,
         version=record.version,
         dataset=record,
+        guaranteed=here.market.license(license).micro_bits if license else None,
         history=[entry for entry in told.entries if entry.job != job],
         kept=here.releases.kept(manifest.codebook),
     )
