@@ -53,6 +53,7 @@ START = 1_790_000_000  # seconds since the epoch
 AT_ONCE = 5_000
 PROVIDERS = 40
 BUYERS = 500
+DURATION = 30 * 86_400  # seconds of a license
 OWNERS = 300
 SUBJECTS = (
     "credit",
@@ -232,7 +233,6 @@ def _datasets(count: int, jobs: int, chance: random.Random) -> Iterator[Table]:
             **common,
         )
         yield VersionRow(dataset=number, version=1, manifest=digest, block=number, tx=tx, at=at, **common)
-        terms = {"max_jobs": 1000, "max_rows": 10**9, "duration": 30 * 86_400}
         yield OfferRow(
             id=number,
             dataset=number,
@@ -248,7 +248,9 @@ def _datasets(count: int, jobs: int, chance: random.Random) -> Iterator[Table]:
             licenses_left=0 if number % 10 == 0 else 5,
             created_at=at,
             tx=tx,
-            **terms,
+            max_jobs=1000,
+            max_rows=10**9,
+            duration=DURATION,
         )
         yield LicenseRow(
             id=number,
@@ -256,7 +258,7 @@ def _datasets(count: int, jobs: int, chance: random.Random) -> Iterator[Table]:
             dataset=number,
             buyer=address("buyer", number % BUYERS),
             valid_from=at,
-            valid_until=at + terms["duration"],
+            valid_until=at + DURATION,
             jobs_left=500,
             rows_left=10**8,
             price=10**6,

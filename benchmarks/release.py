@@ -24,8 +24,9 @@ from app.custodian.readout import read_out
 from app.execution.execute import execute
 from app.execution.facts import JobFacts
 from app.protocol.bits import MICRO
+from app.protocol.description import Card
 from app.protocol.leak import Released
-from app.protocol.manifest import Card, Manifest
+from app.protocol.manifest import Manifest
 from app.protocol.market import ZERO, DatasetRecord, Job, JobState, License
 from app.protocol.receipt import OutputPolicy
 from app.protocol.release import Facts, Grant

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.protocol.dataset import Carried, Codebook, EncodedFile, EncryptedTable, Shard
+from app.protocol.description import Card, FileCheck, Preview
 from app.protocol.documents import sha256
-from app.protocol.manifest import Card, FileCheck, Manifest, Preview, read_manifest, write_manifest
+from app.protocol.manifest import Manifest, read_manifest, write_manifest
 from app.protocol.seams import Progress, Store
 from app.protocol.table import check_table, data_root
 from fhe.keys import SecretKeys

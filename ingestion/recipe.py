@@ -34,9 +34,9 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from app.protocol.dataset import MAX_EDGES, Name
+from app.protocol.description import Line, Text
 from app.protocol.documents import Document
 from app.protocol.errors import BadRecipe
-from app.protocol.manifest import Line, Text
 from app.protocol.receipt import RETIRED_RULES, OutputPolicy
 from app.protocol.table import MAX_LEVELS
 from ingestion.lines import read_toml

@@ -10,7 +10,7 @@ from app.protocol.errors import VerificationFailed
 from app.protocol.market import WORD_EVENTS, Approval, Job
 
 if TYPE_CHECKING:
-    from app.chain.desk import Event
+    from app.chain.events import Event
 
 
 def said(events: Sequence[Event]) -> Event | None:

@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.chain.desk import Desk, Event
+from app.chain.desk import Desk
+from app.chain.events import Event
 from app.protocol.errors import BadDocument, NotFound, Unavailable
 
 DEPTH = 128  # blocks of memory: twice the depth after which public chains are final

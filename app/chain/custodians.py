@@ -11,8 +11,9 @@ from typing import Any
 
 from app.chain.account import Account
 from app.chain.datasets import Datasets
-from app.chain.desk import Event, Sent
+from app.chain.desk import Sent
 from app.chain.entities import as_answered, reason_to_word
+from app.chain.events import Event
 from app.chain.money import Money
 from app.protocol.errors import AlreadyReleased, NotFound, Reverted, VerificationFailed
 from app.protocol.market import ZERO, Answered, Custody, JobState

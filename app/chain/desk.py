@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from app.chain.abi import Interface, decode_revert, encode_args
 from app.chain.account import Account
+from app.chain.events import Event
 from app.chain.node import ExecutionReverted, Fees, Log, Node, NonceTaken, Topics, TxReceipt
 from app.chain.reasons import reverted
 from app.protocol.errors import Reverted, Unavailable, VerificationFailed
@@ -27,19 +28,6 @@ def _own(fees: Fees) -> Fees:
     are always one transaction sent again.
     """
     return Fees(max_fee=fees.max_fee + secrets.randbelow(FEE_MARK), tip=fees.tip)
-
-
-@dataclass(frozen=True)
-class Event:
-    """A decoded event. `args` by name: addresses in EIP-55, bytes32 as 64 hex digits."""
-
-    contract: str
-    name: str
-    args: Mapping[str, Any]
-    block: int
-    block_hash: str
-    tx: str
-    index: int
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from app.protocol.market import (
 )
 
 if TYPE_CHECKING:
-    from app.chain.desk import Event
+    from app.chain.events import Event
 
 Struct = Mapping[str, Any]
 RAW_CODEC = 0x55  # multicodec of a CID over bytes as they are: manifests are single raw blocks

@@ -11,15 +11,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from app.chain.cursor import Cursor, Step, Trail
 from app.chain.desk import Desk
 from app.protocol.errors import BadDocument
 from fhe.files import write_private
-
-if TYPE_CHECKING:
-    from app.chain.market import Market
 
 CONTRACT = "JobMarket"
 OPENED = "JobOpened"
@@ -57,14 +53,16 @@ def follow(jobs: Mapping[int, Life], step: Step) -> dict[int, Life]:
 class LiveJobs:
     """The live jobs of one market. Not thread-safe: its agent serialises the calls."""
 
-    def __init__(self, market: Market, file: Path | None = None) -> None:
-        """Go on from `file` where there is one of this market; without it, each process reads all events once."""
-        self._market, self._file = market, file
+    def __init__(self, desk: Desk, first_block: int, file: Path | None = None) -> None:
+        """Go on from `file` where there is one of this market; without it, each process reads all events once.
+
+        `first_block`: the one before which the market has no events.
+        """
+        self._identity, self._file = [desk.node.chain_id, desk.address(CONTRACT), first_block], file
         self._jobs: dict[int, Life] = {}
         self._saved = -1  # the height at which the file was written last
-        trail = self._read() or Trail(market.first_block)
-        desk = Desk(market.node, [market.desk.contracts[CONTRACT]])
-        self._cursor = Cursor(desk, trail, sparse=True)
+        trail = self._read() or Trail(first_block)
+        self._cursor = Cursor(Desk(desk.node, [desk.contracts[CONTRACT]]), trail, sparse=True)
 
     def ids(self) -> list[int]:
         """The jobs that are live at the newest block, by number. Without news it takes two questions to the node.
@@ -82,9 +80,6 @@ class LiveJobs:
             self._save(step.trail)
         return sorted(number for number, life in self._jobs.items() if life.over is None)
 
-    def _identity(self) -> list[Any]:
-        return [self._market.chain_id, self._market.address, self._market.first_block]
-
     def _read(self) -> Trail | None:
         if self._file is None or not self._file.exists():
             return None
@@ -92,7 +87,7 @@ class LiveJobs:
             kept = json.loads(self._file.read_bytes())
             trail = Trail.from_json(kept["trail"])
             jobs = {int(number): Life(int(opened), over) for number, opened, over in kept["jobs"]}
-            if kept["market"] != self._identity():
+            if kept["market"] != self._identity:
                 return None
         except (OSError, ValueError, KeyError, TypeError, BadDocument):
             return None
@@ -103,5 +98,5 @@ class LiveJobs:
         self._saved = trail.next
         if self._file is not None:
             jobs = [[number, life.opened, life.over] for number, life in sorted(self._jobs.items())]
-            kept = {"market": self._identity(), "trail": trail.to_json(), "jobs": jobs}
+            kept = {"market": self._identity, "trail": trail.to_json(), "jobs": jobs}
             write_private(self._file, json.dumps(kept).encode())

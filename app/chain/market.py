@@ -1,7 +1,7 @@
 """The market's contracts as typed Python: one method per action, entities out, errors by name.
 
     account = Account.load(path, passphrase)          app.chain.account
-    node = open_node("embedded:chain.sqlite")         app.chain.node; or "http://127.0.0.1:8545"
+    node = open_node("embedded:chain.sqlite")         app.chain.open; or "http://127.0.0.1:8545"
     deploy(node, account, path)                       app.chain.deployment; resumable
     market = Market.open(node, path)                  refuses a chain or contracts that it does not know
     sent = market.publish_dataset(account, manifest=..., data_root=..., profile=..., rows=...)
@@ -27,8 +27,9 @@ from app.chain.abi import Interface
 from app.chain.account import digest_signer, text_signer
 from app.chain.cursor import Cursor, Trail
 from app.chain.custodians import JOBS
-from app.chain.desk import Contract, Desk, Event, Sent
+from app.chain.desk import Contract, Desk, Sent
 from app.chain.entities import commitment
+from app.chain.events import Event
 from app.chain.jobs import Jobs
 from app.chain.live import LiveJobs
 from app.chain.node import Node
@@ -133,4 +134,4 @@ class Market(Jobs):
 
     def live_jobs(self, file: Path | None = None) -> LiveJobs:
         """The jobs that are not over, kept from events and in `file`; see `app.chain.live`."""
-        return LiveJobs(self, file)
+        return LiveJobs(self.desk, self.first_block, file)

@@ -11,8 +11,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from app.protocol.errors import UsageError
-
 
 class ExecutionReverted(Exception):
     """The EVM refused a call; `data` is what it returned (selector and arguments), empty when it gave no reason."""
@@ -142,20 +140,3 @@ class DevNode(Node, Protocol):
 
     def mine(self, blocks: int = 1) -> Block:
         """Mine empty blocks."""
-
-
-def open_node(url: str) -> Node:
-    """The node that `url` names: `embedded:PATH` or an http(s) JSON-RPC endpoint. Errors: UsageError, Unavailable."""
-    scheme, _, rest = url.partition(":")
-    if scheme == "embedded" and rest:
-        from app.chain.embedded import EmbeddedChain
-
-        return EmbeddedChain(rest)
-    if scheme in ("http", "https"):
-        from app.chain.rpc import connect
-
-        return connect(url)
-    raise UsageError(
-        f"A chain is named by embedded:PATH or by an http(s) URL, not by something that begins with {scheme!r}.",
-        "Set the chain in the node settings, for example embedded:chain.sqlite.",
-    )

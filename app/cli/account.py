@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.context import AsJson, AsOwner, Session
-from app.cli.output import facts_table, rows_table
 from app.client.home import Home
+from app.console.output import facts_table, rows_table
 from app.protocol.errors import BadInput
 
 app = typer.Typer(no_args_is_help=True, help="Roles on this machine: accounts, balances, withdrawals.")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.context import AsDevice, AsJson, Device, Session
-from app.cli.output import rows_table
+from app.console.output import rows_table
 from app.protocol.bits import in_words
 from app.protocol.errors import UsageError
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.output import Output
 from app.client.home import Actor, Home
+from app.console.output import Output
 
 if TYPE_CHECKING:
     from app.chain.account import Account

@@ -10,7 +10,7 @@ import typer
 
 from app.cli.account import DECIMALS, dollars
 from app.cli.context import AsDevice, AsJson, AsOwner, Device, Session
-from app.cli.output import facts_table, rows_table
+from app.console.output import facts_table, rows_table
 from app.protocol.errors import PolicyRefused
 from app.protocol.market import Approval
 

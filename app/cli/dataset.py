@@ -11,7 +11,7 @@ from rich.markup import escape
 from app.cli import search
 from app.cli.account import dollars
 from app.cli.context import AsJson, AsOwner, Session
-from app.cli.output import facts_table, rows_table
+from app.console.output import facts_table, rows_table
 from app.protocol.errors import BadInput
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from rich.text import Text
 
 from app.cli.context import AsJson
 from app.cli.node import Config, settings_of
-from app.cli.output import Output
 from app.client.home import Home
+from app.console.output import Output
 
 SIGNS = {"ok": ("✓ ok", "green"), "warn": ("! warn", "yellow"), "fail": ("✗ fail", "red")}
 

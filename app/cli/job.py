@@ -11,8 +11,8 @@ from rich.markup import escape
 
 from app.cli.account import dollars
 from app.cli.context import AsBuyer, AsJson, AsNode, Session
-from app.cli.output import facts_table, rows_table
 from app.cli.search import tell_differences
+from app.console.output import facts_table, rows_table
 from app.protocol.bits import in_words
 from app.protocol.errors import NotFound, TryAgain, Unavailable, UsageError
 from app.protocol.market import Job, JobState

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from app.cli.context import AsBuyer, AsJson, AsOwner, Session
-from app.cli.output import facts_table, rows_table
+from app.console.output import facts_table, rows_table
 
 app = typer.Typer(no_args_is_help=True, help="Keys: make an epoch, list; the sealing key.")
 

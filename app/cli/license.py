@@ -9,7 +9,7 @@ import typer
 
 from app.cli.account import dollars
 from app.cli.context import AsBuyer, AsJson, AsOwner, Session
-from app.cli.output import facts_table, rows_table
+from app.console.output import facts_table, rows_table
 from app.protocol.bits import MICRO
 from app.protocol.errors import NotAllowed
 from app.protocol.market import License

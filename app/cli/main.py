@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from app.cli import account, audit, custodian, dataset, doctor, job, keys, license, model, node, provider, result
-from app.cli.output import Output
+from app.console.output import Output
 from app.node import logs
 from app.node.loop import SUPERVISED_VARIABLE
 from app.protocol.errors import DarkroomError

@@ -10,7 +10,7 @@ import typer
 
 from app.cli.account import dollars
 from app.cli.context import AsBuyer, AsJson, Session
-from app.cli.output import facts_table, rows_table
+from app.console.output import facts_table, rows_table
 
 app = typer.Typer(no_args_is_help=True, help="Models: compile for a dataset, list, quote, rehearse.")
 Digest = Annotated[str, typer.Argument(help="The circuit's digest, or how it begins.")]

@@ -73,8 +73,8 @@ def web(
 @app.command("status")
 def status(node: AsNode = None, as_json: AsJson = False) -> None:
     """A node's chain, market and index, as it tells them itself."""
-    from app.cli.output import Output, facts_table
     from app.client.index import Index, find_node
+    from app.console.output import Output, facts_table
 
     index = Index(find_node(Home.default(), node))
     told = index.status()
@@ -115,7 +115,7 @@ def keeper(
 @app.command("sample")
 def sample(as_json: AsJson = False) -> None:
     """Publish the sample dataset with its offers, bond the sample's providers, train two models to upload."""
-    from app.cli.output import Output, facts_table
+    from app.console.output import Output, facts_table
     from app.node import logs
     from app.node.sample import FOLDER, ensure_sample
 

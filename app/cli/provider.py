@@ -9,7 +9,7 @@ import typer
 
 from app.cli.account import DECIMALS, dollars
 from app.cli.context import AsDevice, AsJson, AsProvider, Device, Session
-from app.cli.output import facts_table, rows_table
+from app.console.output import facts_table, rows_table
 
 app = typer.Typer(no_args_is_help=True, help="Compute providers: bond, measure, serve, status, unbond, withdraw-bond.")
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.context import AsBuyer, AsJson, Session
-from app.cli.output import facts_table
+from app.console.output import facts_table
 from app.protocol.errors import BadInput
 
 app = typer.Typer(no_args_is_help=True, help="Results: open.")

@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from app.cli.account import DECIMALS, dollars
 from app.cli.context import AsJson, AsNode, Session
-from app.cli.output import rows_table
+from app.console.output import rows_table
 from app.protocol.errors import NotFound, UsageError
 
 if TYPE_CHECKING:

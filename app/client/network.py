@@ -117,7 +117,7 @@ def write_config(home: Home, config: NodeConfig) -> None:
 
 def open_chain(home: Home, where: str) -> Node:
     """The chain that `where` names. Errors: UsageError, Unavailable."""
-    from app.chain.node import open_node
+    from app.chain.open import open_node
 
     scheme, _, rest = from_environment(where).partition(":")
     if scheme != "embedded":

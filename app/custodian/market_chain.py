@@ -12,7 +12,7 @@ from app.protocol.market import LIVE, WORD_EVENTS, Approval, DatasetRecord, Job,
 
 if TYPE_CHECKING:
     from app.chain.account import Account
-    from app.chain.desk import Event
+    from app.chain.events import Event
     from app.chain.market import Market
 
 OVER = (LicenseState.REVOKED, LicenseState.EXPIRED, LicenseState.EXHAUSTED)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from app.cli.output import rows_table
+from app.console.output import rows_table
 from app.protocol.bits import in_words
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from app.cli.output import Output
+    from app.console.output import Output
     from app.demo.record import Record
 
 

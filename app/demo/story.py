@@ -25,9 +25,9 @@ from app.provider.agent import Done, ProviderAgent
 from app.seal.keys import SealingKey
 
 if TYPE_CHECKING:
-    from app.cli.output import Output
     from app.client.buyer import Opened
     from app.client.home import Home
+    from app.console.output import Output
 
 GAS_NAMES = {Done.COMMITTED: "commit", Done.REVEALED: "reveal", Done.DECLINED: "decline", Done.DREW: "draw"}
 TREE_ROWS = 8  # a row of the tree model takes 40 bootstraps, and four parties evaluate each row

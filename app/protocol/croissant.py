@@ -7,13 +7,11 @@ the manifest's strict part; see `app.protocol.manifest` for why nothing else may
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from app.protocol.dataset import ColumnCode
+from app.protocol.description import FileCheck, StrictManifest
 from app.protocol.receipt import OutputPolicy
-
-if TYPE_CHECKING:
-    from app.protocol.manifest import FileCheck, Manifest
 
 CONFORMS_TO = "http://mlcommons.org/croissant/1.1"
 NAMESPACE = "urn:darkroom:ns:1#"
@@ -43,7 +41,7 @@ POLICY_TERMS = {
 }
 
 
-def croissant(manifest: Manifest) -> dict[str, Any]:
+def croissant(manifest: StrictManifest) -> dict[str, Any]:
     """The JSON-LD document of a manifest, as plain JSON values."""
     card, table = manifest.card, manifest.table
     document = {
@@ -117,7 +115,7 @@ def _offer(policy: OutputPolicy) -> dict[str, Any]:
     }
 
 
-def _distribution(manifest: Manifest) -> list[dict[str, Any]]:
+def _distribution(manifest: StrictManifest) -> list[dict[str, Any]]:
     numbers = {column.name: number for number, column in enumerate(manifest.codebook.columns)}
     named = [
         (f"shards/{shard}/columns/{numbers[file.column]}.{file.encoding}", file.cid)
@@ -145,7 +143,7 @@ def _file(name: str, cid: str, media_type: str, check: FileCheck) -> dict[str, A
     }
 
 
-def _preview(manifest: Manifest) -> dict[str, Any]:
+def _preview(manifest: StrictManifest) -> dict[str, Any]:
     return {
         "@type": "cr:RecordSet",
         "@id": "preview",

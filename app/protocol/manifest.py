@@ -7,64 +7,18 @@ a crawler shows can never differ from what a license buys. The SHA-256 of the by
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from app.protocol.croissant import croissant
-from app.protocol.dataset import Codebook, EncryptedTable, Name
-from app.protocol.documents import MAX_DOCUMENT_BYTES, Document, Hex32, canonical, parse_canonical, sha256
+from app.protocol.description import StrictManifest
+from app.protocol.documents import MAX_DOCUMENT_BYTES, canonical, parse_canonical, sha256
 from app.protocol.errors import BadDocument, TooLarge
-from app.protocol.receipt import OutputPolicy, check_present
+from app.protocol.receipt import check_present
 from app.protocol.table import check_table
 
-Text = Annotated[str, Field(min_length=1, max_length=20_000)]
-Line = Annotated[str, Field(max_length=500)]
 
-
-class Card(Document):
-    """What the owner says of a dataset in words."""
-
-    title: Name
-    description: Text
-    license: Text  # a URL, or the terms themselves
-    creator: Name
-    published: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
-    version: Annotated[str, Field(pattern=r"^\d{1,6}\.\d{1,6}\.\d{1,6}$")] = "1.0.0"
-    keywords: Annotated[tuple[Name, ...], Field(max_length=50)] = ()
-    url: Line = ""  # of the dataset's page; "" means the URN of its data root
-
-
-class FileCheck(Document):
-    """Length and SHA-256 of a whole file, for readers that know neither CIDs nor packed columns."""
-
-    bytes: int
-    sha256: Hex32
-
-
-class Preview(Document):
-    """Synthetic rows (CSV) drawn from the codebook alone: `rows` of them, with this seed."""
-
-    cid: Line
-    file: FileCheck
-    rows: int
-    seed: int
-
-
-class Manifest(Document):
-    """The strict part. Its canonical bytes are the whole JSON-LD document, and its digest is theirs."""
-
-    kind: Literal["darkroom/manifest"] = "darkroom/manifest"
-    card: Card
-    table: EncryptedTable
-    policy: OutputPolicy
-    preview: Preview | None
-    checks: tuple[FileCheck, ...]  # one for each file, in manifest order
-
-    @property
-    def codebook(self) -> Codebook:
-        """The columns and their codes."""
-        return self.table.codebook
+class Manifest(StrictManifest):
+    """A manifest. Its canonical bytes are the whole JSON-LD document, and its digest is theirs."""
 
     def to_bytes(self) -> bytes:
         """The JSON-LD document's canonical bytes. Errors: TooLarge."""

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.chain.cursor import DEPTH, Cursor, Mark, Step, Trail, reconcile
-from app.chain.desk import Event
 from app.chain.embedded import EmbeddedChain
+from app.chain.events import Event
 from app.chain.node import Block
 from app.protocol.errors import BadDocument, NotFound, Unavailable
 from tests.chain.scenario import Stage

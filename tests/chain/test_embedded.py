@@ -19,7 +19,8 @@ import pytest
 from app.chain import sqlite as sqlite_module
 from app.chain.desk import Desk
 from app.chain.embedded import CHAIN_ID, EmbeddedChain
-from app.chain.node import DevNode, ExecutionReverted, Fees, open_node
+from app.chain.node import DevNode, ExecutionReverted, Fees
+from app.chain.open import open_node
 from app.protocol.errors import BadInput, NotFound, Reverted, Unavailable, UsageError
 from tests.chain.scenario import ETHER, person
 

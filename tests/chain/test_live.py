@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.chain.cursor import Cursor, Trail
-from app.chain.desk import Event
 from app.chain.embedded import EmbeddedChain
+from app.chain.events import Event
 from app.chain.live import OVER, Life, LiveJobs, follow
 from app.chain.market import Market
 from app.chain.node import Node
@@ -210,7 +210,7 @@ def test_a_restart_goes_on_where_the_file_says(stage: Stage, tmp_path: Path) -> 
     good = json.loads(file.read_text("utf-8"))
     for bad in ("", "[]", json.dumps(good | {"trail": 7}), json.dumps(good | {"market": [1, "0x0", 0], "jobs": []})):
         file.write_text(bad, "utf-8")
-        assert LiveJobs(market, file).ids() == [job]
+        assert LiveJobs(market.desk, market.first_block, file).ids() == [job]
     assert json.loads(file.read_text("utf-8"))["jobs"] == good["jobs"]
 
 

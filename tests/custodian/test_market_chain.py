@@ -15,8 +15,8 @@ from app.auditor.charge import charge, place
 from app.auditor.report import Check, Status
 from app.auditor.word import owners_word
 from app.chain.account import digest_signer
-from app.chain.desk import Event
 from app.chain.embedded import EmbeddedChain
+from app.chain.events import Event
 from app.custodian.agent import CustodianAgent
 from app.custodian.follow import Follower
 from app.custodian.ledger import Ledger

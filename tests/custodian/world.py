@@ -20,8 +20,9 @@ from app.execution.execute import Execution, execute
 from app.execution.facts import JobFacts, load_circuit
 from app.protocol import merkle
 from app.protocol.dataset import Affine, Codebook, ColumnCode, EncodedFile, EncryptedTable, Shard
+from app.protocol.description import Card, FileCheck
 from app.protocol.documents import sha256
-from app.protocol.manifest import Card, FileCheck, Manifest, write_manifest
+from app.protocol.manifest import Manifest, write_manifest
 from app.protocol.market import ZERO, Approval, DatasetRecord, Job, JobState, License
 from app.protocol.market import Execution as Part
 from app.protocol.receipt import RAW_WORDS, OutputPolicy, Receipt, SealContext, SealedResult

@@ -17,9 +17,10 @@ import pytest
 
 from app.protocol.croissant import POLICY_TERMS
 from app.protocol.dataset import Affine, Codebook, ColumnCode
+from app.protocol.description import FileCheck
 from app.protocol.documents import MAX_DOCUMENT_BYTES, canonical, sha256
 from app.protocol.errors import BadDocument, OutOfRange, TooLarge
-from app.protocol.manifest import FileCheck, Manifest, read_manifest, write_manifest
+from app.protocol.manifest import Manifest, read_manifest, write_manifest
 from app.protocol.receipt import OutputPolicy
 from app.protocol.table import check_codebook, check_table, data_root
 from app.storage.cid import digest_to_cid

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from app.protocol.dataset import Affine, Codebook, ColumnCode, EncodedFile, EncryptedTable, Shard
+from app.protocol.description import Card, FileCheck
 from app.protocol.documents import sha256
-from app.protocol.manifest import Card, FileCheck, Manifest, write_manifest
+from app.protocol.manifest import Manifest, write_manifest
 from app.protocol.receipt import OutputPolicy
 from app.protocol.table import data_root
 from app.storage.content import file_cid

@@ -17,7 +17,7 @@ from sqlalchemy import Table as SqlTable
 from app.market.api.access import Access
 from app.market.db.columns import AmountText
 from app.market.db.database import Database
-from app.market.db.migrate import _config, differences, newest
+from app.market.db.migrate import config, differences, newest
 from app.market.db.tables import AccountRow, Table
 from app.protocol.errors import Unavailable, UsageError
 
@@ -27,9 +27,9 @@ AMOUNTS = st.integers(0, 2**256 - 1)
 def move(database: Database, revision: str) -> None:
     """To another form of the tables: up to the newest, or down to an earlier one."""
     with database.engine.begin() as connection:
-        config = _config()
-        config.attributes["connection"] = connection
-        (command.upgrade if revision == "head" else command.downgrade)(config, revision)
+        settings = config()
+        settings.attributes["connection"] = connection
+        (command.upgrade if revision == "head" else command.downgrade)(settings, revision)
 
 
 def test_migrations_lead_to_the_models(new_database: Callable[[], Database]) -> None:

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, MetaData, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError
+from sqlalchemy import Connection, MetaData
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlmodel import Session
 
-from app.chain.wal import open_shared
-from app.protocol.errors import Unavailable, UsageError
-
-LOCK_SECONDS = 30.0
-CACHE_KIB = 32 * 1024
-MAP_BYTES = 1 << 28  # of the file, read without copying
-CONNECTIONS = 8
-TABLES_LOCK = 0x6461726B  # PostgreSQL's advisory lock under which tables are made and changed
-BEGIN = "darkroom_begin"  # an execution option: the statement that begins a transaction in SQLite
-BACKENDS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+from app.market.db.engine import BEGIN, hold_tables, make_engine, parse_url
+from app.market.db.migrate import is_current, migrate
+from app.protocol.errors import Unavailable
 
 
 class Database:
@@ -28,8 +19,8 @@ class Database:
 
     def __init__(self, url: str) -> None:
         """Errors: UsageError for a URL of another kind; Unavailable for a folder that cannot be made."""
-        self.url = _parse(url)
-        self.engine = _engine(self.url)
+        self.url = parse_url(url)
+        self.engine = make_engine(self.url)
 
     def __repr__(self) -> str:
         return f"Database({self.url.render_as_string(hide_password=True)})"
@@ -75,70 +66,17 @@ class Database:
 
     def migrate(self) -> None:
         """Bring the tables to this version's form. Errors: Unavailable, UsageError for tables of a newer version."""
-        from app.market.db.migrate import migrate
-
         with _translated():
             migrate(self.engine)
 
     def is_current(self) -> bool:
         """Whether the tables have this version's form. Errors: Unavailable."""
-        from app.market.db.migrate import is_current
-
         with _translated():
             return is_current(self.engine)
 
     def close(self) -> None:
         """Let go of all connections."""
         self.engine.dispose()
-
-
-def _parse(text: str) -> URL:
-    try:
-        url = make_url(text)
-        driver = BACKENDS[url.get_backend_name()]
-    except (ArgumentError, KeyError):
-        raise UsageError(
-            "The database is not one that the index can use.",
-            "Name it by sqlite:///PATH or postgresql://user@host/name.",
-        ) from None
-    if driver == "sqlite" and (not url.database or url.database == ":memory:" or url.query):
-        raise UsageError("The index needs a SQLite file.", "Name it by sqlite:///PATH.")
-    return url.set(drivername=driver)
-
-
-def _engine(url: URL) -> Engine:
-    if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_size=CONNECTIONS, pool_pre_ping=True, connect_args={"connect_timeout": 10})
-    path = Path(url.database or "")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Unavailable(f"The folder of the index {path} cannot be made: {error.strerror}.") from None
-    engine = create_engine(url, pool_size=CONNECTIONS, creator=lambda: open_shared(path, LOCK_SECONDS))
-    event.listen(engine, "connect", _prepare)
-    event.listen(engine, "begin", _begin)
-    return engine
-
-
-def _prepare(connection: Any, _record: object) -> None:
-    for pragma in (
-        f"cache_size = -{CACHE_KIB}",
-        f"mmap_size = {MAP_BYTES}",
-        "temp_store = MEMORY",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def hold_tables(connection: Connection) -> None:
-    """Until the transaction ends no other program makes or changes tables; SQLite's write lock says so by itself."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": TABLES_LOCK})
-
-
-def _begin(connection: Connection) -> None:
-    """Every read sees one state of the database; a writer asks for the lock at once (`Database.writing`)."""
-    mode = connection.get_execution_options().get(BEGIN, "BEGIN")
-    connection.exec_driver_sql(mode)
 
 
 @contextmanager

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import tempfile
 from pathlib import Path
 
 from alembic import command
@@ -15,7 +13,7 @@ from alembic.util import CommandError
 from sqlalchemy import Engine
 
 from app.market.db import tables
-from app.market.db.database import BEGIN, Database, hold_tables
+from app.market.db.engine import BEGIN, hold_tables
 from app.protocol.errors import UsageError
 
 FOLDER = Path(__file__).with_name("migrations")
@@ -25,10 +23,10 @@ def migrate(engine: Engine) -> None:
     """Up to the newest form; nothing when it has it. Errors: UsageError for tables of a newer version."""
     with engine.connect().execution_options(**{BEGIN: "BEGIN IMMEDIATE"}) as connection, connection.begin():
         hold_tables(connection)
-        config = _config()
-        config.attributes["connection"] = connection
+        settings = config()
+        settings.attributes["connection"] = connection
         try:
-            command.upgrade(config, "head")
+            command.upgrade(settings, "head")
         except CommandError as error:
             raise UsageError(
                 f"The tables of the index are of another version of Darkroom ({error}).",
@@ -44,7 +42,7 @@ def is_current(engine: Engine) -> bool:
 
 def newest() -> str | None:
     """The newest migration's name."""
-    return ScriptDirectory.from_config(_config()).get_current_head()
+    return ScriptDirectory.from_config(config()).get_current_head()
 
 
 def differences(engine: Engine) -> list[object]:
@@ -54,25 +52,10 @@ def differences(engine: Engine) -> list[object]:
         return list(compare_metadata(context, tables.Table.metadata))
 
 
-def write(message: str) -> None:
-    """Write the migration from the newest form to that of the models."""
-    with tempfile.TemporaryDirectory() as folder:
-        database = Database(f"sqlite:///{folder}/index.sqlite")
-        database.migrate()
-        with database.engine.begin() as connection:
-            config = _config()
-            config.attributes["connection"] = connection
-            number = len(list((FOLDER / "versions").glob("[0-9]*.py"))) + 1
-            command.revision(config, message, autogenerate=True, rev_id=f"{number:04d}")
-
-
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
-    config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
-    config.set_main_option("path_separator", "os")
-    return config
-
-
-if __name__ == "__main__":
-    write(" ".join(sys.argv[1:]) or "change")
+def config() -> Config:
+    """Alembic's settings for these migrations."""
+    settings = Config()
+    settings.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    settings.set_main_option("file_template", "%%(rev)s_%%(slug)s")
+    settings.set_main_option("path_separator", "os")
+    return settings

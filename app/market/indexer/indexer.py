@@ -17,7 +17,8 @@ from sqlalchemy.orm import Mapped
 from sqlmodel import Session, col, func, or_, select
 
 from app.chain.cursor import MAX_BLOCKS, Cursor, Mark, Step, Trail
-from app.chain.desk import Desk, Event
+from app.chain.desk import Desk
+from app.chain.events import Event
 from app.chain.market import Market
 from app.chain.money import COIN
 from app.market.db.database import Database

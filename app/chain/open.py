@@ -1,0 +1,23 @@
+"""The node that a setting names."""
+
+from __future__ import annotations
+
+from app.chain.node import Node
+from app.protocol.errors import UsageError
+
+
+def open_node(url: str) -> Node:
+    """The node that `url` names: `embedded:PATH` or an http(s) JSON-RPC endpoint. Errors: UsageError, Unavailable."""
+    scheme, _, rest = url.partition(":")
+    if scheme == "embedded" and rest:
+        from app.chain.embedded import EmbeddedChain
+
+        return EmbeddedChain(rest)
+    if scheme in ("http", "https"):
+        from app.chain.rpc import connect
+
+        return connect(url)
+    raise UsageError(
+        f"A chain is named by embedded:PATH or by an http(s) URL, not by something that begins with {scheme!r}.",
+        "Set the chain in the node settings, for example embedded:chain.sqlite.",
+    )

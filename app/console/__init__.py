@@ -1,0 +1,1 @@
+"""What every command and the demo show on a terminal, and how."""
