@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 
-from app.custodian.budget import decide
+from app.policy.judge import decide
 from app.protocol.bits import MICRO
 from app.protocol.dataset import EncryptedTable
 from app.protocol.leak import Released

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from app.custodian.budget import decide, samples_of
 from app.custodian.readout import read_out
+from app.policy.judge import decide, samples_of
 from app.protocol.dataset import Carried, EncryptedTable
 from app.protocol.errors import BadInput
 from app.protocol.leak import Leak, Released

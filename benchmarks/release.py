@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from app.custodian.budget import decide
 from app.custodian.opening import open_output
 from app.custodian.readout import read_out
 from app.execution.execute import execute
 from app.execution.facts import JobFacts
+from app.policy.judge import decide
 from app.protocol.bits import MICRO
 from app.protocol.description import Card
 from app.protocol.leak import Released

@@ -178,7 +178,7 @@ def budget(
     from dataclasses import asdict
 
     from app.client.dataset import Dataset
-    from app.custodian.statement import statement
+    from app.policy.statement import statement
     from fhe.leak import space_of
 
     session = Session(role, as_json)

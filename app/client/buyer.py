@@ -12,9 +12,9 @@ from app.client.dataset import Dataset
 from app.client.home import Actor
 from app.client.models import Model, ModelShelf
 from app.client.network import Network
-from app.client.quote import Quote, quote
 from app.client.verdict import verdict
 from app.execution.facts import seal_context
+from app.policy.quote import Quote, quote
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import BadSeal, NotAllowed, NotYourLicense, TryAgain
 from app.protocol.market import ZERO, Job, JobState
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from app.chain.account import Account
     from app.chain.market import Sent
-    from app.custodian.explain import Explanation
+    from app.policy.explain import Explanation
     from fhe.compile import Compiled
 
 I64 = npt.NDArray[np.int64]

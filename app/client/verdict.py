@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from app.client.dataset import Dataset
-from app.custodian.budget import samples_of
-from app.custodian.explain import Explanation, explain
 from app.execution.facts import load_circuit
 from app.execution.history import History
+from app.policy.explain import Explanation, explain
+from app.policy.judge import samples_of
 from app.protocol.errors import DarkroomError
 from app.protocol.leak import Released
 from app.protocol.market import LIVE

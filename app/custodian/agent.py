@@ -16,7 +16,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from app.custodian import budget
 from app.custodian.attempts import Stopped, Watch, described, idle, is_stale, pause_after
 from app.custodian.decision import Verify, refuse, release, signed
 from app.custodian.evidence import Evidence, Execute, FindProfile, Limits, gather, verified_output
@@ -28,6 +27,7 @@ from app.custodian.readout import read_out
 from app.custodian.seams import Chain, KeysOf, Sign, Witness, unwatched
 from app.custodian.settling import settle_licenses
 from app.custodian.vault import keep, recall
+from app.policy import judge
 from app.protocol.documents import sha256
 from app.protocol.errors import AlreadyReleased, BadDocument, DarkroomError, Reverted, TryAgain
 from app.protocol.market import Approval, Job, JobState
@@ -128,7 +128,7 @@ class CustodianAgent:
         if isinstance(evidence, Reason):
             return self._refuse(claim, job, evidence)
         if record.state in (State.SEALED, State.SENT):
-            samples = budget.samples_of(evidence.work.circuit, evidence.facts.table.codebook)
+            samples = judge.samples_of(evidence.work.circuit, evidence.facts.table.codebook)
             return self._publish(claim, evidence, samples)
         facts = evidence.facts
         reason = check_facts(facts) or check_shape(
@@ -149,8 +149,8 @@ class CustodianAgent:
         self._step("follow")
         self.follow(job.dataset)
         self._step("reserve")
-        samples = budget.samples_of(evidence.work.circuit, facts.table.codebook)
-        grant = self._ledger.reserve(claim, job.dataset, partial(budget.decide, facts, samples), samples)
+        samples = judge.samples_of(evidence.work.circuit, facts.table.codebook)
+        grant = self._ledger.reserve(claim, job.dataset, partial(judge.decide, facts, samples), samples)
         if isinstance(grant, Reason):
             return self._refuse(claim, job, grant, verify)
         self._step("verify")
@@ -190,7 +190,7 @@ class CustodianAgent:
     def _publish(self, claim: Claim, evidence: Evidence, samples: Mapping[str, bytes]) -> Outcome:
         """Send what is sealed, with a decision that holds for exactly the head that it is sent with."""
         facts, job = evidence.facts, evidence.facts.job
-        decide = partial(budget.decide, facts, samples)
+        decide = partial(judge.decide, facts, samples)
         for _ in range(SENDS):
             self._step("decide")
             self.follow(job.dataset)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from app.custodian.budget import samples_of
 from app.custodian.evidence import FindProfile
 from app.custodian.ledger import Learned, Ledger
 from app.custodian.seams import Chain
 from app.execution.facts import JobFacts, load_circuit, load_manifest, load_policy
 from app.execution.history import released_of
+from app.policy.judge import samples_of
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import BadDocument, NotFound, Unavailable
 from app.protocol.leak import Released

@@ -15,11 +15,11 @@ from app.client.custody import USUAL_BOND
 from app.client.dataset import Dataset
 from app.client.network import threads_available
 from app.client.training import KINDS, Trained, train
-from app.custodian.explain import facts_in_words
 from app.demo import table as tables
 from app.demo.closing import closing
 from app.demo.record import Record
 from app.demo.stage import BOND, CAPACITY, DOLLAR, PRICE, PROVIDERS, Stage, bonded, pocket_money, set_stage
+from app.policy.explain import facts_in_words
 from app.protocol.errors import VerificationFailed
 from app.provider.agent import Done, ProviderAgent
 from app.seal.keys import SealingKey

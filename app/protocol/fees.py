@@ -45,7 +45,7 @@ class Draw:
         return [
             each
             for each in providers
-            if each.seat and not each.unbonding and each.capacity >= units and each.heartbeat >= alive
+            if each.seat and not each.unbonding and each.capacity - each.in_use >= units and each.heartbeat >= alive
             if each.address not in self.parties
             if each.bond - each.locked >= self.rules.stake(each.price * units)
         ]

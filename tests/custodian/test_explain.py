@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from app.custodian.explain import explain
 from app.custodian.readout import to_levels
-from app.custodian.statement import statement
+from app.policy.explain import explain
+from app.policy.statement import statement
 from app.protocol.bits import in_words, micro_bits, noisy_micro_bits
 from app.protocol.reasons import Reason
 from app.protocol.receipt import OutputPolicy

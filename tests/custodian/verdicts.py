@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from app.custodian.budget import judge_of
+from app.policy.judge import judge_of
 from app.protocol.bits import MAX_MICRO_BITS
 from app.protocol.dataset import EncryptedTable
 from app.protocol.forms import AFFINE, Space, form

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.client.quote import quote
+from app.policy.quote import quote
 from app.protocol.fees import Draw, DrawRules
 from app.protocol.market import CAPACITY_SHARE, Offer, ProviderRecord
 from app.provider import speed

@@ -18,7 +18,6 @@ from app.chain.entities import RAW_CODEC, content_of
 from app.chain.licensing import LICENSES
 from app.chain.money import COIN, PAYERS
 from app.chain.reasons import reverted
-from app.custodian.explain import facts_in_words
 from app.execution.facts import load_circuit, load_manifest
 from app.market.api.custody import bond_custodian, contest_job, settle_license, unbond_custodian
 from app.market.api.drafting import after, approve, paying, plain, prepared
@@ -40,6 +39,7 @@ from app.market.api.orders import (
 )
 from app.market.api.parts import Backend
 from app.market.api.quoting import check_order
+from app.policy.explain import facts_in_words
 from app.protocol.bits import in_words, person_limit
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import NotAllowed, NotFound

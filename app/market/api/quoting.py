@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Literal
 
 from app.chain.entities import content_of
-from app.client.quote import quote
-from app.custodian.explain import Explanation, explain
 from app.execution.facts import load_manifest
 from app.market.api.fields import Reply
 from app.market.api.identity import Spend
 from app.market.api.parts import Backend
 from app.market.queries.form import Amount
+from app.policy.explain import Explanation, explain
+from app.policy.quote import quote
 from app.protocol.documents import MAX_DOCUMENT_BYTES, sha256
 from app.protocol.errors import BadInput, NotAllowed, NotFound, RowsOutsideDataset, Unavailable
 from app.protocol.manifest import Manifest

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 
 from sqlmodel import Session, col, select
 
-from app.custodian.budget import samples_of
 from app.execution.facts import load_circuit, load_manifest
 from app.execution.history import History
 from app.market.db.tables import DatasetRow, JobRow, LicenseRow, OfferRow, VersionRow
+from app.policy.judge import samples_of
 from app.protocol.dataset import Codebook, EncryptedTable
 from app.protocol.errors import DarkroomError, NotFound
 from app.protocol.leak import Leak, Released
@@ -186,7 +186,7 @@ class Releases:
         return Told(entries, table, complete)
 
     def kept(self, codebook: Codebook) -> Callable[[str], bytes | None]:
-        """The sampled outputs of released circuits with lookups, by name, for `app.custodian.budget.judge_of`."""
+        """The sampled outputs of released circuits with lookups, by name, for `app.policy.judge.judge_of`."""
 
         def find(name: str) -> bytes | None:
             circuit = name.partition(":")[0]

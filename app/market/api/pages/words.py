@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from app.custodian.explain import facts_in_words
+from app.policy.explain import facts_in_words
 from app.protocol.bits import MICRO, in_words
 
 TOKEN_DECIMALS = 6

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from app.custodian.budget import Kept, judge_of, samples_of
+from app.policy.judge import Kept, judge_of, samples_of
 from app.protocol.bits import in_words, person_limit, release_kind
 from app.protocol.dataset import EncryptedTable
 from app.protocol.errors import BadInput
