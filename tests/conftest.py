@@ -27,6 +27,7 @@ AREAS = (
     "ingestion",
     "engine",
     "engine_cuda",
+    "provider",
     "custodian",
     "fhe",
     "chain",

@@ -16,7 +16,7 @@ from app.protocol.receipt import OutputPolicy
 from app.seal.keys import SealingKey
 from fhe.compile import Compiled
 from tests.api.scene import Scene
-from tests.chain.scenario import DOLLAR, HOUR
+from tests.chain.scenario import BITS, DOLLAR, HOUR
 from tests.client.conftest import Run
 from tests.custodian.world import NAMES
 from tests.support.policies import PLENTY
@@ -49,7 +49,7 @@ def license(scene: Scene) -> int:
     scene.store.put(POLICY.to_bytes())
     terms = {"price_license": DOLLAR, "price_job": DOLLAR, "price_row": 1, "max_jobs": 100, "max_rows": 10_000}
     owner, dataset = scene.stage.owner, scene.stage.dataset
-    offer = scene.market.create_offer(owner, dataset, **terms, duration=24 * HOUR, policy=POLICY.digest).value
+    offer = scene.market.create_offer(owner, dataset, **terms, duration=24 * HOUR, policy=POLICY.digest, **BITS).value
     return scene.market.buy_license(scene.stage.buyer, offer).value
 
 
@@ -102,7 +102,9 @@ def test_a_score_says_how_far_it_was_rounded(scene: Scene, buyer: Buyer, darkroo
     policy = POLICY.model_copy(update={"micro_bits_per_license": 4_000_000})
     scene.store.put(policy.to_bytes())
     terms = {"price_license": DOLLAR, "price_job": DOLLAR, "price_row": 1, "max_jobs": 100, "max_rows": 10_000}
-    offer = scene.market.create_offer(scene.stage.owner, 1, **terms, duration=24 * HOUR, policy=policy.digest).value
+    offer = scene.market.create_offer(
+        scene.stage.owner, 1, **terms, duration=24 * HOUR, policy=policy.digest, **BITS
+    ).value
     held = buyer.buy_license(offer).value
     job = buyer.open_job(held, model, first_row=0, rows=60, sealing_key=key).value
     settle(scene, job)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from app.chain.node import DevNode
 from app.market.api.pages.standing import purse
@@ -14,7 +12,6 @@ from app.market.db.database import Database
 from app.market.indexer.indexer import Indexer
 from app.market.queries import licensing, network, owner
 from app.market.queries.audit import audit_facts
-from app.market.queries.budget import heaviest, union
 from app.market.queries.dataset import dataset
 from app.market.queries.jobs import Feed, JobDetail, feed, job, jobs
 from app.market.queries.status import status
@@ -352,24 +349,6 @@ def test_the_facts_of_an_audit_name_their_transactions(stage: Stage, indexer: In
         receipts = {each.digest for each in facts.facts if each.claim == "An executor's receipt"}
         assert receipts == {digest("receipt of audited")}
         assert status(session).events > 10
-
-
-SPANS = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 10)).map(lambda s: (s[0], s[0] + s[1])), max_size=8)
-
-
-@given(SPANS)
-def test_the_union_of_spans_covers_the_same_rows(spans: list[tuple[int, int]]) -> None:
-    """Each row once, in order."""
-    covered = sorted({row for first, end in spans for row in range(first, end)})
-    assert [row for first, end in union(spans) for row in range(first, end)] == covered
-
-
-@given(SPANS, st.data())
-def test_the_heaviest_row_bears_the_greatest_sum(spans: list[tuple[int, int]], data: st.DataObject) -> None:
-    """As adding up row by row says."""
-    weighed = [(span, data.draw(st.integers(0, 9))) for span in spans]
-    sums = [sum(weight for (first, end), weight in weighed if first <= row < end) for row in range(41)]
-    assert heaviest(weighed) == max(sums)
 
 
 def test_a_contested_job_is_told_as_one(stage: Stage, read: Read, indexer: Indexer, sqlite: Database) -> None:
