@@ -44,7 +44,12 @@ def test_a_wallet_finds_its_way(scene: Scene, browser: Browser) -> None:
     tx = rpc(browser, "eth_sendRawTransaction", "0x" + raw.hex())["result"]
     assert rpc(browser, "eth_getTransactionReceipt", tx)["result"]["status"] == "0x1"
     assert rpc(browser, "eth_getTransactionReceipt", "0x" + "00" * 32)["result"] is None
-    assert "nonce too low" in rpc(browser, "eth_sendRawTransaction", "0x" + raw.hex())["error"]["message"]
+    assert rpc(browser, "eth_sendRawTransaction", "0x" + raw.hex())["result"] == tx  # the same bytes: mined once
+    other = account.sign_transaction(
+        chain_id=scene.chain.chain_id, nonce=0, to=token, data=bytes.fromhex(call["data"][2:]), gas=gas + 1,
+        fees=scene.chain.fees(),
+    )  # fmt: skip
+    assert "nonce too low" in rpc(browser, "eth_sendRawTransaction", "0x" + other.hex())["error"]["message"]
     assert int(rpc(browser, "eth_gasPrice")["result"], 16) > 0
     assert rpc(browser, "eth_maxPriorityFeePerGas")["result"] == "0x0"
     assert int(rpc(browser, "eth_blockNumber")["result"], 16) == scene.chain.head().number

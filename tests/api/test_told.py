@@ -17,7 +17,7 @@ from app.protocol.bits import micro_bits
 from app.protocol.receipt import RAW_WORDS, OutputPolicy
 from app.storage.cid import digest_to_cid
 from tests.api.scene import SETTINGS, SPREAD, Browser, Scene
-from tests.chain.scenario import DOLLAR, HOUR
+from tests.chain.scenario import BITS, DOLLAR, HOUR
 from tests.custodian.world import linear_circuit
 from tests.support.policies import PLENTY, roomy
 
@@ -39,7 +39,7 @@ def offer(scene: Scene, policy: OutputPolicy) -> int:
     scene.store.put(policy.to_bytes())
     return scene.market.create_offer(
         scene.stage.owner, scene.stage.dataset, price_license=DOLLAR, price_job=DOLLAR, price_row=1, max_jobs=100,
-        max_rows=10_000, duration=24 * HOUR, policy=policy.digest,
+        max_rows=10_000, duration=24 * HOUR, policy=policy.digest, **BITS,
     ).value  # fmt: skip
 
 

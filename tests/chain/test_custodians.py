@@ -16,7 +16,7 @@ from app.chain.node import DevNode, Log, Node, Topics
 from app.client.custody import ensure_custody
 from app.protocol.errors import NotFound, Reverted, VerificationFailed
 from app.protocol.market import ZERO, BitBudget, Custody, JobState
-from tests.chain.scenario import DOLLAR, HOUR, MICRO, Stage, crowd, digest, open_market, set_stage
+from tests.chain.scenario import BITS, DOLLAR, HOUR, MICRO, Stage, crowd, digest, open_market, set_stage
 
 
 class Forgetful:
@@ -154,8 +154,8 @@ def test_an_order_is_for_the_version_it_was_quoted_for(stage: Stage) -> None:
 def test_bits_are_sold_once_and_what_is_unused_returns(stage: Stage) -> None:
     """Offers reserve what their licenses guarantee; closing one, and settling a license that is over, give back."""
     market, dataset = stage.market, stage.dataset
-    sold = 8 * MICRO * 50
-    assert market.budget(dataset) == BitBudget(10_000 * MICRO, sold)
+    sold = BITS["micro_bits"] * BITS["licenses"]
+    assert market.budget(dataset) == BitBudget(BITS["budget"], sold)
     offer = stage.sell(micro_bits=3 * MICRO, licenses=2, budget=None)
     assert (market.offer(offer).micro_bits, market.offer(offer).licenses_left) == (3 * MICRO, 2)
     assert market.budget(dataset).reserved == sold + 6 * MICRO
@@ -167,7 +167,7 @@ def test_bits_are_sold_once_and_what_is_unused_returns(stage: Stage) -> None:
     market.revoke_license(stage.owner, license)
     assert market.settle_license(stage.owner, license, MICRO).value == 2 * MICRO
     assert market.license(license).settled
-    assert market.budget(dataset) == BitBudget(10_000 * MICRO, sold + MICRO)
+    assert market.budget(dataset) == BitBudget(BITS["budget"], sold + MICRO)
     with pytest.raises(Reverted, match="settled before"):
         market.settle_license(stage.owner, license, 0)
     with pytest.raises(NotFound):

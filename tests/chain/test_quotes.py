@@ -7,7 +7,7 @@ import pytest
 from app.chain.market import Market
 from app.chain.node import DevNode
 from app.protocol.errors import Unavailable
-from tests.chain.scenario import DOLLAR, ETHER, HOUR, Stage, digest, person
+from tests.chain.scenario import BITS, DOLLAR, ETHER, HOUR, Stage, digest, person
 
 
 def test_a_quote_needs_enough_willing_providers(stage: Stage) -> None:
@@ -32,7 +32,7 @@ def test_a_provider_with_an_absurd_price_lifts_no_quote(market: Market, node: De
     draw = market.draw_for(market.dataset(dataset), buyer.address)
     prices = {"price_license": 7, "price_job": 2, "price_row": 1}
     offer = market.create_offer(
-        seller, dataset, max_jobs=2, max_rows=20, duration=HOUR, policy=digest("policy"), **prices
+        seller, dataset, max_jobs=2, max_rows=20, duration=HOUR, policy=digest("policy"), **prices, **BITS
     ).value
     license = market.buy_license(buyer, offer).value
     for number, price in enumerate((3, 3, 4, 4, 10**6)):

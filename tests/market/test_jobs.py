@@ -19,7 +19,7 @@ from app.protocol.errors import BadInput, NotFound
 from app.protocol.market import JobState, LicenseState
 from app.protocol.receipt import OutputPolicy
 from app.storage.folder import BlockStore
-from tests.chain.scenario import BITS, DOLLAR, HOUR, MICRO, Stage, digest, person
+from tests.chain.scenario import BITS, DOLLAR, HOUR, Stage, digest, person
 
 Read = Callable[[int], JobDetail]
 
@@ -371,11 +371,11 @@ def test_a_contested_job_is_told_as_one(stage: Stage, read: Read, indexer: Index
         detail = dataset(session, stage.dataset)
         assert (detail.custody.bond, detail.custody.held) == (100 * DOLLAR - 6000, 0)
         assert detail.head == stage.market.decision_head(stage.dataset)
-        assert (detail.sold.micro_bits, detail.sold.reserved) == (10_000 * MICRO, 50 * 8 * MICRO)
+        assert (detail.sold.micro_bits, detail.sold.reserved) == (BITS["budget"], BITS["licenses"] * BITS["micro_bits"])
         (terms,) = detail.offers
-        assert (terms.micro_bits, terms.licenses_left) == (8 * MICRO, 49)
+        assert (terms.micro_bits, terms.licenses_left) == (BITS["micro_bits"], BITS["licenses"] - 1)
         assert not terms.sold_out
-        assert licensing.license(session, stage.license, now=0).micro_bits == 8 * MICRO
+        assert licensing.license(session, stage.license, now=0).micro_bits == BITS["micro_bits"]
         assert first.provider in {each.account for each in owner.payments(session).items if each.kind == "fee"}
 
 

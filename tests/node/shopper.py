@@ -158,14 +158,14 @@ class Shopper:
 
 
 def in_the_clear(dataset: Dataset, circuit: bytes, rows: int) -> I64:
-    """What the circuit says of the sample's secret rows, computed on their codes: values (outputs, rows)."""
+    """The labels (1, rows) that the sample sells of its secret rows, computed on their codes."""
     decoded, halves = circuit_form.decode(circuit), tables.load()
     codes = {}
     for wire in decoded.inputs:
         column = halves.owner[:rows, halves.columns.index(wire.column)]
         coded = affine_codes if wire.encoding == "affine" else bin_codes
         codes[wire.column, wire.encoding] = coded(find(dataset.codebook, wire.column), column)
-    return interpret(decoded, gather(decoded, codes)).T
+    return decoded.readout.label(interpret(decoded, gather(decoded, codes)).T)
 
 
 def _number(receipt: dict[str, Any], event: str, name: str) -> int:

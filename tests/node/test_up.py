@@ -57,7 +57,7 @@ def test_a_newcomer_finds_a_whole_market(sample_home: Path, tmp_path: Path) -> N
         detail = shopper.wait(job, "settled")
         result = shopper.open(detail)
         clear = in_the_clear(Dataset.open(network, card["id"]), circuit, card["rows"])
-        assert np.array_equal(result.values, decode(circuit).readout.label(clear))
+        assert np.array_equal(result.values, clear)
         report = shopper.audit(job)
         assert report["complete"], report
         assert node.get("/v1/ready")[0] == 200
