@@ -81,6 +81,8 @@ def _budget(dataset: int, as_json: bool) -> None:
 def demo(as_json: AsJson = False) -> None:
     """The whole story on real data: publish, buy, compute on ciphertext, release, open, audit, get paid."""
     from app.demo.story import tell
+    from app.node.alone import only_node
 
     session = Session("operator", as_json)
-    tell(session.home, session.out)
+    with only_node(session.home):  # a node's agents would act in the demo's place, and it retires what the node sells
+        tell(session.home, session.out)

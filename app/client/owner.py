@@ -94,6 +94,21 @@ def licenses(policy: OutputPolicy, budget: int, terms: OfferHints) -> int:
     return terms.licenses or max(1, budget // policy.micro_bits_per_license // 2)  # as many again in another offer
 
 
+def left_to_sell(policy: OutputPolicy, limit: int, elsewhere: int) -> int:
+    """Micro-bits about each person that a dataset can sell of `limit`, where others account for `elsewhere`.
+
+    Errors: NotAllowed where they are not enough for one license.
+    """
+    if limit - elsewhere < policy.micro_bits_per_license:
+        raise NotAllowed(
+            f"Other datasets told, or may yet tell, {in_words(elsewhere)} of the {in_words(limit)} bits that this"
+            " policy sells about some person, so not one license is left.",
+            "Retire those that still sell (darkroom dataset retire), or sell more: micro_bits_per_person under"
+            " [policy].",
+        )
+    return limit - elsewhere
+
+
 class Owner:
     """One owner on one machine."""
 
@@ -266,13 +281,7 @@ class Owner:
         _check_policy(policy)
         market, present = self.network.market, self.network.market.dataset(dataset)
         limit = person_limit(policy, load_manifest(self.network.store, present).codebook)
-        budget = limit - self.persons.elsewhere(present)
-        if budget < policy.micro_bits_per_license:
-            raise NotAllowed(
-                f"Other datasets may release {in_words(limit - budget)} of the {in_words(limit)} bits that this policy"
-                " sells about some person, so not one license is left.",
-                "Retire them first (darkroom dataset retire), or sell more: micro_bits_per_person under [policy].",
-            )
+        budget = left_to_sell(policy, limit, self.persons.elsewhere(present))
         self.persons.allow(present, limit)
         sold = market.budget(dataset)
         budget = max(budget, sold.micro_bits)  # what was once sold stays sold

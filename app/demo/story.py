@@ -16,6 +16,7 @@ from app.client.dataset import Dataset
 from app.client.network import threads_available
 from app.client.training import KINDS, Trained, train
 from app.demo import table as tables
+from app.demo.again import check_room, retire_earlier
 from app.demo.closing import closing
 from app.demo.record import Record
 from app.demo.stage import BOND, CAPACITY, DOLLAR, PRICE, PROVIDERS, Stage, bonded, pocket_money, set_stage
@@ -63,14 +64,17 @@ def tell(home: Home, output: Output) -> None:
 
 def _publish(stage: Stage, record: Record, halves: tables.Halves) -> tuple[int, int]:
     owner, recipe = stage.owner, tables.recipe()
+    retire_earlier(stage, record, recipe.title)
+    file = owner.actor.path("measurements.csv")
+    tables.write_csv(file, halves.columns, halves.owner)
+    with owner.plan(file, recipe) as plan:
+        check_room(plan)
     name = owner.cabinet.free_name("measurements")
     with record.step("Owner", "makes keys through Concrete and seals the secret ones under a passphrase") as step:
         epoch = owner.new_epoch(name)
         assert epoch.evaluation_key is not None
         step.bytes = stage.network.store.size(epoch.evaluation_key)
         record.say(f"  the public evaluation key takes {step.bytes / 2**20:,.0f} MiB; the secret key stays here")
-    file = owner.actor.path("measurements.csv")
-    tables.write_csv(file, halves.columns, halves.owner)
     with record.step(
         "Owner", f"encrypts {len(halves.owner)} rows of {len(halves.columns)} columns and publishes"
     ) as step:

@@ -24,7 +24,7 @@ def only_node(home: Home) -> Iterator[int]:
     private_folder(home.root)
     with _locked(home, "node.lock") as own:
         if not _take(own):
-            raise NotAllowed(f"A node runs in {home.root} already.", "Use it, or name another DARKROOM_HOME.")
+            raise NotAllowed(f"A node, or the demo, runs in {home.root} already.", "Use it, or name another DARKROOM_HOME.")
         with _locked(home, "parts.lock") as shared:
             _await_parts(home, shared)
             yield shared

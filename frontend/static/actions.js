@@ -41,25 +41,12 @@ function revocation(license, price) {
   };
 }
 
-/** Putting down a custodian's bond: leave for exactly that where there is none yet, then the call. */
-function bonding(dataset, amount) {
-  return (_, prepared) => {
-    const call = ["JobMarket", encode("bondCustodian(uint256,uint256)", dataset, amount)];
-    const leave = ["TestUSD", encode("approve(address,uint256)", facts.contracts.JobMarket, amount)];
-    return prepared.length > 1 ? [leave, call] : [call];
-  };
-}
-
 const ACTIONS = {
   withdraw: ({ offers = [] }) => withdrawals(offers),
   "deactivate-offer": ({ offer }) => () => [["LicenseMarket", encode("deactivate(uint256)", offer)]],
   "revoke-license": ({ license }, { price }) => revocation(license, price),
   "approve-job": ({ job }) => () => [["JobMarket", encode("approve(uint256)", job)]],
   "deny-job": ({ job }) => () => [["JobMarket", encode("deny(uint256)", job)]],
-  "contest-job": ({ job }) => () => [["JobMarket", encode("contest(uint256)", job)]],
-  "bond-custodian": ({ dataset, amount }) => bonding(dataset, amount),
-  "unbond-custodian": ({ dataset, amount }) => () => [["JobMarket", encode("unbondCustodian(uint256,uint256)", dataset, amount)]],
-  "settle-license": ({ license, used_micro_bits: used }) => () => [["LicenseMarket", encode("settleLicense(uint256,uint256)", license, used)]],
   "draw-job": ({ job }) => () => [["JobMarket", encode("draw(uint256)", job)]],
   "expire-job": ({ job }) => () => [["JobMarket", encode("expire(uint256)", job)]],
 };

@@ -195,10 +195,10 @@ def test_a_used_license_is_settled_when_no_job_can_run(embedded_stage: Stage, st
 
 def test_a_draw_goes_on_in_a_large_table(embedded_stage: Stage) -> None:
     """Among more seats than one call looks at, drawing finds the two that can take the job, in one call or more."""
-    crowd(embedded_stage, 34)
+    crowd(embedded_stage, 70)
     market = embedded_stage.market
     able = {each.address for each in embedded_stage.providers[:2]}
-    for _ in range(50):  # one call finds both in four of five draws
+    for _ in range(8):  # one call finds both in one of five draws; each job stays on its executors
         job = embedded_stage.open(rows=1)
         drawn = embedded_stage.draw(job)
         assert set(drawn) == able

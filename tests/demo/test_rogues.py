@@ -11,6 +11,7 @@ import pytest
 from app.auditor.audit import Auditor
 from app.auditor.report import Status
 from app.chain.account import Account
+from app.chain.entities import content_of
 from app.chain.node import DevNode
 from app.client.buyer import Buyer
 from app.client.home import Home
@@ -182,8 +183,11 @@ def test_rows_outside_the_dataset(town: Town) -> None:
     """A job for a row more than the dataset has is refused by the client, and by the contract without it."""
     with pytest.raises(RowsOutsideDataset):
         town.open(first_row=285 - ROWS + 1)
-    with pytest.raises(Reverted):
-        town.market.desk.send(town.buyer.account, "JobMarket", "open", (1, "11" * 32, 285, 1, "22" * 32, 1, 2, 0))
+    quoted = (1, content_of(town.market.dataset(1)))
+    order = (1, "11" * 32, 285, 1, "22" * 32, 1, 2, 0, *quoted)
+    with pytest.raises(Reverted) as caught:
+        town.market.desk.send(town.buyer.account, "JobMarket", "open", order)
+    assert caught.value.reason == "RowsOutsideDataset"
 
 
 def test_an_expired_license_opens_no_job(world: World, tmp_path: Path) -> None:

@@ -6,8 +6,14 @@ import json
 import stat
 from pathlib import Path
 
+from app.client.home import Home
+from app.client.network import Network
+from app.demo import table as tables
+from app.demo.stage import set_stage
+from app.node.alone import only_node
+from app.node.sample import ensure_sample
 from app.protocol.errors import LicenseExhausted, NotYourLicense, RowsOutsideDataset
-from tests.demo.conftest import World
+from tests.demo.conftest import World, copy_home, darkroom
 
 
 def test_one_object_on_stdout_and_nothing_else(world: World) -> None:
@@ -152,10 +158,48 @@ def test_a_wrong_passphrase_opens_nothing(world: World) -> None:
     assert "sesame" not in ran.out + ran.err
 
 
-def test_the_demo_can_be_told_again_in_the_same_home(world: World) -> None:
-    """A second telling in the same home publishes another dataset and ends as well as the first."""
-    again = world.run("demo", "--json")
+def test_the_demo_can_be_told_again_in_the_same_home(world: World, tmp_path: Path) -> None:
+    """A second telling publishes another dataset and ends as well as the first; a node's sample then adopts it.
+
+    The persons are the same. So the first dataset is retired, and what it told of them counts in the second.
+    """
+    home = copy_home(world.home, tmp_path / "home")
+    again = darkroom(home, "demo", "--json")
     assert again.code == 0, again.err[-2000:]
     assert again.json["equal"]
     assert again.json["audited"]
-    assert again.json["dataset"] > world.story["dataset"]
+    first, second = world.story["dataset"], again.json["dataset"]
+    assert second > first
+    retired = {each.id: each.tombstoned for each in Network.open(Home(home)).market.datasets()}
+    assert retired == {first: True, second: False}
+    assert [path.parent.name for path in (home / "actors/owner/keys").rglob("*.key")] == ["measurements-2"]
+    report = darkroom(home, "audit", "--budget", str(second), "--json").json
+    assert (report["spent"], report["limit"], report["confirmed"]) == (4_000_000, 60_000_000, True)
+    assert ensure_sample(Home(home)) == second
+
+
+def test_the_demo_spares_what_others_published(world: World, tmp_path: Path) -> None:
+    """Of the owner's datasets a telling retires only the demo's; where others took all the bits, it ends in words."""
+    home = Home(copy_home(world.home, tmp_path / "home"))
+    owner = set_stage(home).owner
+    owner.retire(world.story["dataset"], 1)
+    owner.new_epoch("mine", lookups=False)
+    mine = owner.publish(
+        owner.actor.path("measurements.csv"),
+        tables.recipe().model_copy(update={"title": "Mine"}),
+        keys="mine",
+        encodings=("affine",),
+    ).sent.value
+    refused = darkroom(home.root, "demo", "--json")
+    assert (refused.code, refused.json["error"]["code"]) == (3, "not-allowed")
+    assert "DARKROOM_HOME" in refused.json["error"]["next_step"]
+    assert not Network.open(home).market.dataset(mine).tombstoned
+    assert owner.cabinet.names() == ["measurements", "mine"]
+
+
+def test_one_demo_or_node_at_a_time(world: World) -> None:
+    """Where a node runs, its agents would act in the demo's place: the demo refuses and changes nothing."""
+    with only_node(Home(world.home)):
+        refused = world.run("demo", "--json")
+    assert (refused.code, refused.json["error"]["code"]) == (3, "not-allowed")
+    assert "runs in" in refused.json["error"]["message"]

@@ -26,7 +26,6 @@ from app.node.sample import FOLDER, OWNER_FILE, model_file
 from app.node.serving import adopt, listen
 from app.node.settings import PORT, NodeSettings, Web
 from app.protocol.errors import BadInput
-from fhe.circuit_form import decode
 from tests.market.state import assert_mirrors, contents
 from tests.node.conftest import call, running
 from tests.node.shopper import Shopper, in_the_clear
