@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.chain.account import Account
 from app.chain.embedded import EmbeddedChain
+from app.execution.execute import Execution
+from app.execution.facts import JobFacts
 from app.protocol.documents import sha256
+from app.protocol.errors import BadBlock
 from app.protocol.market import ZERO, JobState
 from app.provider import agent as agents
 from app.provider.agent import ProviderAgent
+from app.provider.attempts import Attempts
 from fhe.circuit_form import encode
 from tests.chain.scenario import BITS, DOLLAR, HOUR, Stage, crowd, open_market, set_stage
 from tests.custodian.world import BUYER_PUBLIC, World, linear_circuit
@@ -96,9 +101,9 @@ def test_reveals_do_not_wait_for_the_next_job(shop: Shop, monkeypatch: pytest.Mo
 
 def test_a_provider_goes_on_with_a_draw_that_found_it(shop: Shop) -> None:
     """In a table too large for one call, an executor that was found already draws the rest."""
-    crowd(shop.stage, 34)
+    crowd(shop.stage, 70)
     market, (one, other) = shop.stage.market, shop.stage.providers[:2]
-    for _ in range(50):  # one call finds both in four of five draws
+    for _ in range(8):  # one call finds both in one of five draws; each job stays on its executors
         job = shop.open()
         market.node.wait_block(market.job(job).seed_block + 1)
         market.desk.send(shop.stage.buyer, "JobMarket", "draw", job)
@@ -112,3 +117,64 @@ def test_a_provider_goes_on_with_a_draw_that_found_it(shop: Shop) -> None:
     ]
     assert market.job(job).state is JobState.ASSIGNED
     assert [part.receipt for part in market.job(job).executions] == [ZERO, ZERO]
+
+
+@pytest.mark.parametrize("fault", [MemoryError(), OSError(28, "No space left on device"), ZeroDivisionError()])
+def test_a_fault_of_one_job_is_its_own(shop: Shop, monkeypatch: pytest.MonkeyPatch, fault: Exception) -> None:
+    """Whatever one job meets, the others are served in the same look; after some tries it is declined, at no loss."""
+    account = shop.stage.providers[0]
+    market, bad, good = shop.stage.market, shop.open(), shop.open()
+    for job in (bad, good):
+        market.draw(shop.stage.buyer, job)
+    real = agents.execute
+
+    def faulty(facts: JobFacts, *args: Any, **settings: Any) -> Execution:
+        if facts.job.id == bad:
+            raise fault
+        return real(facts, *args, **settings)
+
+    monkeypatch.setattr(agents, "execute", faulty)
+    agent, clock = shop.agent(account, keep_drawing=False), Clock()
+    agent._attempts = Attempts(clock)
+    seen = [(each.job, each.what) for each in agent.step()]
+    assert sorted(seen) == [(bad, "failed"), (good, "committed")]
+    for _ in range(agents.MOST_FAULTS):
+        clock.now += 1000
+        seen += [(each.job, each.what) for each in agent.step()]
+    assert seen[2:] == [(bad, "failed"), (bad, "failed"), (bad, "declined")]
+    assert market.provider(account.address).bond == shop.stage.market.provider(shop.stage.providers[1].address).bond
+
+
+def test_a_wrong_block_is_waited_for(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bad gateway is no reason to give a drawn job up: it is tried again, ever later, and goes well in the end."""
+    market, job = shop.stage.market, shop.open()
+    market.draw(shop.stage.buyer, job)
+    real, wrong = agents.execute, iter([True] * 4)
+
+    def flaky(*args: Any, **settings: Any) -> Execution:
+        if next(wrong, False):
+            raise BadBlock("These bytes are not the block's.")
+        return real(*args, **settings)
+
+    monkeypatch.setattr(agents, "execute", flaky)
+    agent, clock = shop.agent(shop.stage.providers[0], keep_drawing=False), Clock()
+    agent._attempts = Attempts(clock)
+    seen, waited = [], []
+    while "committed" not in seen:
+        before = clock.now
+        while not (done := agent.step()):
+            clock.now += 0.5
+        waited.append(clock.now - before)
+        seen += [each.what for each in done]
+    assert seen == ["failed"] * 4 + ["committed"]
+    assert waited == [0, 0, 1, 2, 4]  # seconds: longer after each failure
+
+
+@dataclass
+class Clock:
+    """Seconds that stand still."""
+
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
