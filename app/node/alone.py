@@ -1,4 +1,4 @@
-"""One node a home, and one web server: locks that go with their processes, however those end."""
+"""One node or demo a home, and one web server: locks that go with their processes, however those end."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ PATIENCE = 20.0  # seconds for the parts of a killed node, which notice it and h
 def only_node(home: Home) -> Iterator[int]:
     """Hold a home; the value is a descriptor for every part to inherit, so that the next node can wait for all of them.
 
-    Errors: NotAllowed while another node runs in this home, or when parts of a killed one do not end.
+    Errors: NotAllowed while another node or the demo runs in this home, or when parts of a killed one do not end.
     """
     private_folder(home.root)
     with _locked(home, "node.lock") as own:
         if not _take(own):
-            raise NotAllowed(f"A node, or the demo, runs in {home.root} already.", "Use it, or name another DARKROOM_HOME.")
+            told = f"A node or the demo runs in {home.root} already."
+            raise NotAllowed(told, "Use it, or name another DARKROOM_HOME.")
         with _locked(home, "parts.lock") as shared:
             _await_parts(home, shared)
             yield shared
