@@ -69,6 +69,10 @@ function agreement(button, place) {
   };
 }
 
+let leaving = false; // the visitor goes elsewhere; loading this page again would call them back
+addEventListener("beforeunload", () => (leaving = true));
+addEventListener("pageshow", () => (leaving = false));
+
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-act]");
   if (!button || button.disabled) return;
@@ -88,7 +92,7 @@ document.addEventListener("click", async (event) => {
     await indexed(receipt);
     done(button);
     if (anyUnderWay()) say(place, "good", "Done. Load the page again when the other actions have ended.");
-    else location.reload();
+    else if (!leaving) location.reload();
   } catch (error) {
     const { message, next, code } = explain(error);
     say(place, "bad", message, h("p", {}, next, code === "no-wallet" ? h("a", { href: "/wallet" }, " Connect a wallet.") : null));

@@ -120,11 +120,12 @@ class Troubles:
         dataset: int = 0,
         price: int = 5 * DOLLAR,
         policy: str = POLICY.digest,
+        licenses: int = BITS["licenses"],
     ) -> int:
         """An offer of the owner's."""
         return self.market.create_offer(
             self.owner, dataset or self.stage.dataset, price_license=price, price_job=DOLLAR, price_row=100,
-            max_jobs=max_jobs, max_rows=100_000, duration=duration, policy=policy, **BITS,
+            max_jobs=max_jobs, max_rows=100_000, duration=duration, policy=policy, **BITS | {"licenses": licenses},
         ).value  # fmt: skip
 
     def buy(self, offer: int) -> int:
@@ -215,6 +216,8 @@ class Troubles:
         self.market.deactivate_offer(self.owner, closed)
         self.note("closed offer", f"/offers/{closed}")
         self.note("revoked license", f"/licenses/{revoked}")
+        self.buy(sold_out := self.offer(licenses=1))
+        self.note("sold-out offer", f"/offers/{sold_out}")
         self.note("expired license", f"/licenses/{self.short}")
         usual, self.stage.license = self.stage.license, self.buy(self.offer(max_jobs=1))
         self.settle(self.stage.compute("the only one"))
@@ -234,6 +237,10 @@ class Troubles:
         refused = self.stage.compute("refused")
         self.market.refuse(self.owner, refused, reason="rank-budget", decision=digest("refusal"))
         self.job("refused", refused)
+        lie = self.stage.compute("lie")
+        self.market.contest(self.owner, lie)
+        self.stage.answer(lie, self.stage.draw(lie), digest("the truth"))
+        self.job("settled after a contest", self.settle(lie))
         self.job("settled out of reach", self.settle(self.stage.compute("settled")))
 
     def overdue(self) -> None:
@@ -265,6 +272,7 @@ class Troubles:
                 self.market.reveal(drawn[0], job, digest("receipt"), digest("salt"))
             self.job(words, job)
         self.job("disputed", self.quarrel("disputed"))
+        self.market.contest(self.owner, self.job("contested", self.stage.compute("doubted")))
         self.job("computed", self.stage.compute("computed"))
         self.market.approve_job(self.owner, self.job("approved", self.stage.compute("approved")))
         self.market.deny_job(self.owner, self.job("denied", self.stage.compute("denied")))

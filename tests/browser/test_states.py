@@ -48,14 +48,18 @@ JOBS = {
         "No agreement yet: more executors are drawn", "until 2 equal receipts are there",
         "Anyone may draw more executors", "the buyer gets all of it back, and the license its job",
     ],
+    "contested": [
+        "The custodian contests the result: others are drawn", "1.016 tUSD is in escrow",
+        "computed another result than the executors agreed on", "If nobody draws in time, the first result stands",
+    ],
     "computed": [
         "Computed; the custodian decides", "custodian verifies the result, then releases or refuses", "Deadline:",
-        "1.01 tUSD is in escrow; the executors have been paid 0.006 tUSD", "darkroom custodian serve",
+        "1.016 tUSD is in escrow; the executors are paid out of it when the job ends", "darkroom custodian serve",
     ],
-    "approved": ["Computed; the custodian decides", "The owner approved its release.", "1.01 tUSD is in escrow"],
+    "approved": ["Computed; the custodian decides", "The owner approved its release.", "1.016 tUSD is in escrow"],
     "denied": [
         "The owner refused; the custodian will say so", "The owner refused its release.", "which refunds the price",
-        "1.01 tUSD is in escrow",
+        "1.016 tUSD is in escrow",
     ],
     "for the owner to approve": [
         "Computed; the owner has to approve it", "leaves each release to its owner", "The owner has to approve the job",
@@ -66,14 +70,17 @@ JOBS = {
     ],
     "assigned too long": ["An executor missed its deadline", "the silent lose their stake", "End the wait: anyone may"],
     "disputed too long": ["Nobody drew more executors in time", "1.016 tUSD is in escrow", "End the wait: anyone may"],
-    "computed too long": ["The custodian missed its deadline", "which refunds the price", "1.01 tUSD is in escrow"],
+    "computed too long": [
+        "The custodian missed its deadline", "its bond refunds the fees", "1.016 tUSD is in escrow",
+        "or the deadline passes, it goes back to the buyer",
+    ],
     "expired by the draw": [
         "nothing was computed", "Nobody: the job is over.", "1.016 tUSD went back to the buyer",
         "everything that was paid", "The license has its job and its rows back.",
     ],
     "expired by the custodian": [
         "neither released the result nor refused", "1.016 tUSD went back to the buyer",
-        "0.006 tUSD that the owner loses as a penalty", "The executors keep 0.006 tUSD.",
+        "0.006 tUSD is out of the custodian's bond", "The executors have 0.006 tUSD.",
     ],
     "failed": [
         "The executors could not agree", "there were not 2 equal receipts", "1.016 tUSD went back to the buyer",
@@ -84,8 +91,12 @@ JOBS = {
         "the license's use stays used", "change the model or the rows",
     ],
     "settled after an executor stayed silent": [
-        "The result is out", "1.01 tUSD for the owner, 100.006 tUSD for the executors",
-        "of which 100.00 tUSD are the stakes of others", "Open the result",
+        "The result is out", "1.01 tUSD for the owner, 0.006 tUSD for the executors.",
+        "100.00 tUSD more that executors lost is burned.", "Open the result",
+    ],
+    "settled after a contest": [
+        "The result is out", "1.01 tUSD for the owner, 0.009 tUSD for the executors,",
+        "of which 0.003 tUSD are the stakes of liars.", "199.997 tUSD more that executors lost is burned.",
     ],
 }  # fmt: skip
 OTHERS = {
@@ -93,10 +104,16 @@ OTHERS = {
     "unavailable dataset": ["No store in reach has this dataset's description", "must serve them again", "do not buy"],
     "invalid dataset": ["contradicts the chain", "Only the owner can correct it", "Do not buy from it"],
     "offer of a withdrawn dataset": ["This offer is closed", "The owner withdrew the dataset."],
-    "closed offer": ["This offer is closed", "The owner stopped selling from it."],
+    "closed offer": [
+        "This offer is closed",
+        "The owner stopped selling from it.",
+        "Answers that say 100 bits about a person at most",
+        "One license is told at most 100 bits about a person",
+    ],
+    "sold-out offer": ["This offer is sold out", "All its licenses are sold", "None is left."],
     "revoked license": ["The owner took this license back", "to withdraw"],
     "expired license": ["This license is over", "Finished results still open."],
-    "used-up license": ["This license is used up", "Buy another"],
+    "used-up license": ["This license is used up", "Buy another", "of 100 bits at most"],
     "slashed provider": ["Its bond is too small to be drawn", "100.00 tUSD of it was lost", "1 missed deadline"],
     "silent provider": ["No sign of life lately", "drawn for no job"],
     "leaving provider": ["This provider is leaving", "Its bond answers for them until"],

@@ -84,7 +84,7 @@ def test_signing_in_makes_and_revokes_tokens(person: Person, scene: Scene, tmp_p
     expect(page.get_by_text("nightly scoring")).to_have_count(0)
     page.goto(f"/licenses/{scene.license}/job")  # a page that was just loaded works in the session too
     page.get_by_label("Circuit file").set_input_files(circuit_file(tmp_path, SPREAD))
-    expect(page.get_by_role("heading", name="What the result says about each row")).to_be_visible()
+    expect(page.get_by_role("heading", name="What the result says about each person")).to_be_visible()
     page.goto("/wallet")
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("button", name="Sign in with the wallet")).to_be_visible()

@@ -4,28 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
+from app.market.queries.licensing import OfferCard, policy_of
 from app.policy.explain import facts_in_words
 from app.protocol.bits import MICRO, in_words
+from app.protocol.release import license_limit
 
-TOKEN_DECIMALS = 6
-COIN = "tUSD"
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 
-def money(units: int) -> str:
-    """Token units as dollars: two digits at least, never rounded: 25000000 is "25.00 tUSD"."""
-    value = f"{Decimal(units).scaleb(-TOKEN_DECIMALS):,f}"
-    whole, _, rest = value.partition(".")
-    return f"{whole}.{rest.rstrip('0').ljust(2, '0')} {COIN}"
-
-
-def plain_money(units: int) -> str:
-    """The same for a form's field: no separators, no name of the coin."""
-    text = f"{Decimal(units).scaleb(-TOKEN_DECIMALS):f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+def license_bits(offer: OfferCard) -> int:
+    """Micro-bits about one person that a license from an offer may be told; while no store has its policy, those that
+    it is guaranteed.
+    """
+    return license_limit(policy_of(offer.policy), offer.micro_bits) if offer.policy.known else offer.micro_bits
 
 
 def count(value: int) -> str:
@@ -175,7 +168,7 @@ def release_name(name: str) -> str:
 FILTERS: Mapping[str, Callable[..., Any]] = {
     each.__name__: each
     for each in (
-        bits, facts_told, money, plain_money, count, plural, size, moment, day, iso, span, short, number, percent,
+        bits, facts_told, license_bits, count, plural, size, moment, day, iso, span, short, number, percent,
         state, class_name, release_name,
     )
 }  # fmt: skip
