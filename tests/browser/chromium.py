@@ -21,7 +21,10 @@ ARGUMENTS = (
     "--disable-sync",
     "--disable-dev-shm-usage",
 )
-UNANSWERED = ("Failed to load resource", "net::ERR", "htmx:sendError", "htmx:afterRequest", "htmx:responseError")
+UNANSWERED = (  # by nobody, badly, or by then no more wanted: a newer request has taken its place
+    "Failed to load resource", "net::ERR", "htmx:sendError", "htmx:sendAbort", "htmx:afterRequest",
+    "htmx:responseError",
+)  # fmt: skip
 PATIENCE = 30_000  # milliseconds: nothing here takes a second, but machines are shared
 
 expect.set_options(timeout=PATIENCE)
