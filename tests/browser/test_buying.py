@@ -153,9 +153,10 @@ def test_levels_of_a_score_are_explained_where_they_open(person: Person, scene: 
     """Under labels alone a model with cut points costs two bits, and its levels open with what each of them means."""
     policy = roomy(release="label", micro_bits_per_license=2_000_000)
     scene.store.put(policy.to_bytes())
-    terms = {"price_license": 1, "price_job": 1, "price_row": 1, "max_jobs": 9, "max_rows": 999, "duration": 99_999}
-    bits = {"micro_bits": policy.micro_bits_per_license, "licenses": 1}
-    offer = scene.market.create_offer(scene.stage.owner, 1, **terms, **bits, policy=policy.digest).value
+    offer = scene.market.create_offer(
+        scene.stage.owner, 1, price_license=1, price_job=1, price_row=1, max_jobs=9, max_rows=999, duration=99_999,
+        policy=policy.digest, micro_bits=policy.micro_bits_per_license, licenses=1,
+    ).value  # fmt: skip
     buyer = newcomer(scene)
     license = scene.market.buy_license(buyer, offer).value
     visitor, _ = person(buyer)
