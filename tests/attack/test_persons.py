@@ -172,7 +172,7 @@ def test_an_owner_sells_more_by_their_own_word_only(town: Town) -> None:
         NotAllowed, match=f"Dataset {again} shares persons with this one, and counts on at most 16 bits"
     ):
         town.owner.offer(number, more.policy, more.offer)
-    with pytest.raises(NotAllowed, match="may release 16 of the 16 bits"):
+    with pytest.raises(NotAllowed, match="told, or may yet tell, 16 of the 16 bits"):
         town.owner.offer(again, recipe().policy, more.offer)
 
 
