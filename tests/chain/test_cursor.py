@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -133,7 +134,8 @@ def test_a_reorganisation_between_two_questions_does_no_harm(
         (patience, lambda op=op: _do(reader.chain, op))  # type: ignore[misc]
         for patience, op in interruptions
     ]
-    reader.catch_up()
+    with suppress(Unavailable):  # what it says of a chain that does not rest; whoever asks again goes on
+        reader.catch_up()
     reader.chain.interruptions.clear()
     reader.catch_up()
     reader.check()
