@@ -26,6 +26,7 @@ from app.protocol.errors import (
     UsageError,
     VerificationFailed,
 )
+from app.protocol.market import JobState
 from tests.api.scene import Scene
 
 
@@ -74,9 +75,11 @@ def test_jobs_come_page_by_page(index: Index, scene: Scene, monkeypatch: pytest.
     there = [job.id for job in scene.market.jobs(buyer=scene.stage.buyer.address)]
     assert len(there) >= 3
     assert mine == there[::-1]
-    assert [each.id for each in index.jobs(most=3)] == mine[:3]
-    refused = list(index.jobs(most=9, state=["refused"]))
-    assert [each.id for each in refused] == [scene.refused]
+    everybodys = [job.id for job in scene.market.jobs()][::-1]
+    assert [each.id for each in index.jobs(most=3)] == everybodys[:3]
+    refused = [each.id for each in index.jobs(most=99, state=["refused"])]
+    assert refused == [job.id for job in scene.market.jobs(states=(JobState.REFUSED,))][::-1]
+    assert scene.refused in refused
 
 
 def test_a_job_is_followed(index: Index, scene: Scene) -> None:
