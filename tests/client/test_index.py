@@ -32,7 +32,8 @@ from tests.api.scene import Scene
 
 @pytest.fixture
 def index(served: str, scene: Scene) -> Index:
-    """The index of the scene's market."""
+    """The index of the scene's market, after whatever other tests did on its chain."""
+    scene.indexer.sync()
     return Index.of(served, scene.market)
 
 
