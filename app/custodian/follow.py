@@ -13,15 +13,10 @@ from app.custodian.evidence import FindProfile
 from app.custodian.ledger import Learned, Ledger
 from app.custodian.seams import Chain
 from app.execution.facts import JobFacts, load_circuit, load_manifest, load_policy
-from app.execution.history import released_of
+from app.execution.history import released_of, served_again, unjudged
 from app.policy.judge import samples_of
-from app.protocol.documents import MAX_DOCUMENT_BYTES
-from app.protocol.errors import BadDocument, NotFound, Unavailable
-from app.protocol.leak import Released
-from app.protocol.market import Job
-from app.protocol.receipt import Decision, OutputPolicy
+from app.protocol.errors import NotFound, Unavailable
 from app.protocol.seams import Store
-from app.storage.cid import digest_to_cid
 
 
 @dataclass
@@ -53,7 +48,7 @@ class Follower:
             decided[number] = decision
             if not self.ledger.knows(number, decision):
                 found = self._learn(number, decision)
-                if found.entry.query in queries and self._served_again(found.entry, decision):
+                if found.entry.query in queries and served_again(self.store, decision, found.entry.query):
                     found = replace(found, entry=replace(found.entry, micro_bits=0))
                 learned.append(found)
                 queries.add(found.entry.query)
@@ -84,31 +79,7 @@ class Follower:
         except NotFound:
             if not self.charge_missing:
                 raise
-            return Learned(_everything(job, policy), {}, table.epoch)
+            return Learned(unjudged(job, policy.micro_bits_per_license), {}, table.epoch)
         facts = JobFacts(self.chain.chain_id, self.chain.address, job, record, manifest, circuit, profile)
         entry = replace(released_of(facts, policy), answered=policy.epsilon_micro_per_job == 0)
         return Learned(entry, samples_of(circuit, table.codebook), table.epoch)
-
-    def _served_again(self, entry: Released, digest: str) -> bool:
-        """Whether a decision says that an answer was served again; one that cannot be read does not."""
-        try:
-            said = Decision.from_bytes(self.store.read(digest_to_cid(digest), limit=MAX_DOCUMENT_BYTES))
-        except (NotFound, BadDocument):
-            return False
-        return said.again and said.query == entry.query
-
-
-def _everything(job: Job, policy: OutputPolicy) -> Released:
-    """A job whose circuit nobody has any more: all that its license may be told, of outputs that cannot be judged."""
-    return Released(
-        job=job.id,
-        license=job.license,
-        version=job.version,
-        first=job.first_row,
-        end=job.first_row + job.rows,
-        kind="score",
-        forms=(),
-        opaque=(f"{job.circuit}:gone",),
-        micro_bits=policy.micro_bits_per_license,
-        query="",
-    )

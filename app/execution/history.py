@@ -57,7 +57,7 @@ class History:
             facts = gather(self.chain, self.store, job.id)
             policy = load_policy(self.store, facts.manifest, license.policy)
         except (NotFound, BadDocument):
-            return _unknown(job, license)
+            return unjudged(job, license.micro_bits)
         key = (job.circuit, facts.table.codebook.digest)
         if key not in self._leaks:
             self._leaks[key] = leak_of(facts.circuit, facts.table.codebook)
@@ -72,24 +72,29 @@ class History:
         entries = [self.released(job) for job in jobs]
         asked = Counter(entry.query for entry in entries)
         # by number, not by time: the first answer to a query may have gone to a job with a greater one
-        again = [asked[e.query] > 1 and self._served_again(job, e.query) for job, e in zip(jobs, entries, strict=True)]
+        again = [
+            asked[e.query] > 1 and served_again(self.store, job.decision, e.query)
+            for job, e in zip(jobs, entries, strict=True)
+        ]
         charged = {entry.query for entry, repeated in zip(entries, again, strict=True) if not repeated}
         return tuple(
             replace(entry, micro_bits=0) if repeated and entry.query in charged else entry
             for entry, repeated in zip(entries, again, strict=True)
         )
 
-    def _served_again(self, job: Job, query: str) -> bool:
-        if not query or job.decision == ZERO:
-            return False
-        try:
-            decision = Decision.from_bytes(self.store.read(digest_to_cid(job.decision), limit=MAX_DOCUMENT_BYTES))
-        except (NotFound, BadDocument):
-            return False
-        return decision.again and decision.query == query
+
+def served_again(store: Store, decision: str, query: str) -> bool:
+    """Whether a decision (digest) says that the answer to a query was served again; one out of reach does not."""
+    if not query or decision == ZERO:
+        return False
+    try:
+        said = Decision.from_bytes(store.read(digest_to_cid(decision), limit=MAX_DOCUMENT_BYTES))
+    except (NotFound, BadDocument):
+        return False
+    return said.again and said.query == query
 
 
-def _unknown(job: Job, license: License) -> Released:
+def unjudged(job: Job, micro_bits: int) -> Released:
     """An entry for a job whose circuit or policy is out of reach: all that its license may ever be told."""
     return Released(
         job=job.id,
@@ -100,7 +105,7 @@ def _unknown(job: Job, license: License) -> Released:
         kind="score",
         forms=(),
         opaque=(f"{job.circuit}:unknown",),
-        micro_bits=license.micro_bits,
+        micro_bits=micro_bits,
         query="",
     )
 
