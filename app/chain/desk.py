@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import secrets
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -12,9 +14,11 @@ from app.chain.account import Account
 from app.chain.events import Event
 from app.chain.node import ExecutionReverted, Fees, Log, Node, NonceTaken, Topics, TxReceipt
 from app.chain.reasons import reverted
+from app.protocol.backoff import growing
 from app.protocol.errors import Reverted, Unavailable, VerificationFailed
 
-NONCE_TRIES = 8  # processes that may sign with one account at the same moment
+NONCE_TRIES = 32  # how often somebody else with the same key may be quicker before a transaction is given up
+FIRST_PAUSE, LONGEST_PAUSE = 0.01, 1.0  # seconds between two tries, each drawn at random up to a bound that grows
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -64,8 +68,9 @@ class Contract:
 class Desk:
     """The contracts of one deployment, by name, on one node."""
 
-    def __init__(self, node: Node, contracts: Sequence[Contract]) -> None:
+    def __init__(self, node: Node, contracts: Sequence[Contract], pause: Callable[[float], None] = time.sleep) -> None:
         self.node = node
+        self._pause = pause
         self.contracts = {contract.name: contract for contract in contracts}
         self._by_address = {contract.address: contract for contract in contracts}
         self._interfaces = [contract.interface for contract in contracts]
@@ -96,8 +101,13 @@ class Desk:
         return self.transact(account, None, bytecode + encode_args(interface.constructor, args))
 
     def transact(self, account: Account, to: str | None, data: bytes) -> TxReceipt:
-        """Estimate, sign, send, wait; again with the next nonce when another process signed with the same account."""
-        for _ in range(NONCE_TRIES):
+        """Estimate, sign, send, wait; again with the next nonce when another process signed with the same account.
+
+        Tries are apart by random pauses, so that of processes with one account each gets its turn.
+        """
+        for failures in range(NONCE_TRIES):
+            if failures:
+                self._pause(random.uniform(0, growing(FIRST_PAUSE, failures, LONGEST_PAUSE)))  # noqa: S311 - no secret
             try:
                 gas = self.node.estimate(account.address, to, data)
             except ExecutionReverted as error:

@@ -134,8 +134,11 @@ def test_a_taken_nonce_is_tried_again(chain: EmbeddedChain) -> None:
     """Who is overtaken by another process with the same account signs again, and gives up only after many times."""
     assert Desk(Overtaken(chain, 3), []).transact(person("ann"), SINK, b"").ok  # type: ignore[arg-type]
     assert chain.nonce(person("ann").address) == 4
+    pauses: list[float] = []
     with pytest.raises(Unavailable, match="keep sending"):
-        Desk(Overtaken(chain, 100), []).transact(person("ann"), SINK, b"")  # type: ignore[arg-type]
+        Desk(Overtaken(chain, 100), [], pauses.append).transact(person("ann"), SINK, b"")  # type: ignore[arg-type]
+    assert len(set(pauses)) > 8  # drawn, so that two processes with one account do not meet again and again
+    assert max(pauses) > 0.1
 
 
 def test_the_same_bytes_are_mined_once(chain: EmbeddedChain) -> None:
