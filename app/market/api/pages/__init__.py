@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
 from app.market.api.pages import catalogue, dataset, jobs, licensing, people, static
+from app.market.api.pages.compression import PageCompression
 from app.market.api.pages.freshness import STARTING, look
 from app.market.api.pages.site import Site
 from app.market.api.parts import Coin
@@ -27,6 +28,8 @@ def install(app: FastAPI) -> None:
     app.state.site = site
     for router in ROUTERS:
         app.include_router(router, include_in_schema=False)
+
+    app.add_middleware(PageCompression)
 
     def error_page(request: Request, told: Problem) -> Response:
         starting = told.code == "not-found" and look(site.backend) is STARTING
