@@ -8,10 +8,10 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
-from app.market.api import pages
-from app.market.api.app import create_app
-from app.market.api.pages.assets import Assets
-from app.market.api.parts import Parts
+from app.market.web import pages
+from app.market.web.app import create_app
+from app.market.web.dependencies.state import Dependencies
+from app.market.web.pages.assets import Assets
 from tests.api.scene import SETTINGS, Browser, Scene
 from tests.api.serving import serve
 
@@ -22,7 +22,7 @@ PLAIN = {"accept-encoding": "identity"}
 @pytest.fixture
 def site(scene: Scene) -> Iterator[TestClient]:
     """The API with the pages over it."""
-    app = create_app(SETTINGS, Parts(scene.market, scene.store, scene.database), extensions=[pages.install])
+    app = create_app(SETTINGS, Dependencies(scene.market, scene.store, scene.database), extensions=[pages.install])
     with TestClient(app, base_url=SETTINGS.origin) as client:
         yield client
 

@@ -14,9 +14,9 @@ import polars as pl
 import pytest
 
 from app.storage.folder import BlockStore
-from fhe.keys import SecretKeys
+from fhe.keys.secret_keys import SecretKeys
 from fhe.profile import EncryptionProfile
-from ingestion.publish import Prepared, prepare
+from ingestion.publish import PreparedTable, prepare
 from ingestion.recipe import parse_recipe
 from tests.ingestion.conftest import RECIPE
 
@@ -28,7 +28,7 @@ PREVIEW_ROWS = 40
 
 
 @pytest.fixture
-def prepared(table_file: Path, secret: SecretKeys, profile: EncryptionProfile, store: BlockStore) -> Prepared:
+def prepared(table_file: Path, secret: SecretKeys, profile: EncryptionProfile, store: BlockStore) -> PreparedTable:
     """A small published table in two shards, with a synthetic preview."""
     return prepare(
         table_file, parse_recipe(RECIPE), secret, profile, store, epoch=1, published="2026-01-31",
@@ -49,7 +49,7 @@ def read(document: dict[str, Any], **options: Any) -> tuple[mlcroissant.Dataset,
         root.removeHandler(handler)
 
 
-def test_the_reference_reader_finds_nothing_wrong(prepared: Prepared) -> None:
+def test_the_reference_reader_finds_nothing_wrong(prepared: PreparedTable) -> None:
     """A manifest is valid Croissant 1.1: no error, no warning, and what it names is ours."""
     document = json.loads(prepared.manifest.to_bytes())
     dataset, remarks = read(document)
@@ -62,7 +62,7 @@ def test_the_reference_reader_finds_nothing_wrong(prepared: Prepared) -> None:
     assert {file.uuid: (file.content_url, file.sha256) for file in metadata.file_objects} == files
 
 
-def test_its_one_record_set_is_the_preview(prepared: Prepared, store: BlockStore, tmp_path: Path) -> None:
+def test_its_one_record_set_is_the_preview(prepared: PreparedTable, store: BlockStore, tmp_path: Path) -> None:
     """What can be read in the clear are the preview's rows, as the store has them, under the codebook's columns."""
     manifest = prepared.manifest
     assert manifest.preview is not None
@@ -96,7 +96,7 @@ FAULTS: dict[str, Callable[[dict[str, Any]], Any]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_the_reader_sees_what_is_wrong(prepared: Prepared, fault: str) -> None:
+def test_the_reader_sees_what_is_wrong(prepared: PreparedTable, fault: str) -> None:
     """The reader is no rubber stamp: it refuses a manifest of ours that lacks or contradicts something."""
     document = json.loads(prepared.manifest.to_bytes())
     FAULTS[fault](document)
