@@ -12,8 +12,8 @@ from fastapi.responses import Response
 
 from app.market.web.dependencies.state import Coin
 from app.market.web.errors.problems import Problem
+from app.market.web.middleware.compression import PageCompression
 from app.market.web.pages import catalogue, dataset, jobs, licensing, people, static
-from app.market.web.pages.compression import PageCompression
 from app.market.web.pages.freshness import STARTING, look
 from app.market.web.pages.site import Site
 
