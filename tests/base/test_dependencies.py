@@ -35,6 +35,7 @@ HOMES = {
     "ipfshttpclient": ("app.storage",),
     "opendp": ("app.custodian",),
     "polars": ("app.cli", "app.client", "app.demo", "ingestion"),
+    "prometheus_client": ("app.node",),
     "psycopg": ("app.market.db",),
     "rlp": ("app.chain",),
     "sklearn": ("app.client", "app.demo", "fhe.compile"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from dataclasses import dataclass
 from decimal import Decimal
@@ -100,12 +99,7 @@ class Site:
             trouble=look(self.backend),
             **values,
         )
-        headers = {"vary": "accept-encoding"}
-        if "gzip" in request.headers.get("accept-encoding", ""):  # a page holds no secret that its length could tell
-            return HTMLResponse(
-                gzip.compress(text.encode(), 5, mtime=0), status, headers | {"content-encoding": "gzip"}
-            )
-        return HTMLResponse(text, status, headers)
+        return HTMLResponse(text, status)
 
 
 @dataclass(frozen=True)
