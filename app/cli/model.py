@@ -13,7 +13,7 @@ from app.cli.context import AsBuyer, AsJson, Session
 from app.console.output import facts_table, rows_table
 
 app = typer.Typer(no_args_is_help=True, help="Models: compile for a dataset, list, quote, rehearse.")
-Digest = Annotated[str, typer.Argument(help="The circuit's digest, or how it begins.")]
+Digest = Annotated[str, typer.Argument(help="The model's digest, or how it begins.")]
 Offer = Annotated[int, typer.Option("--offer", help="The offer to quote under.", min=1)]
 
 
@@ -36,9 +36,10 @@ def compile_model(
 
     session = Session(role, as_json)
     trained = train(Dataset.open(session.network, dataset), sample, target, kind, levels)
-    kept = session.buyer.models.keep(trained.compiled)
+    kept = session.buyer.models.keep(trained.compiled, target=target)
     value = {
-        "circuit": kept.digest,
+        "model": kept.digest,
+        "circuit": kept.circuit_digest,
         "kind": kind,
         "trained_on": trained.rows,
         "score": round(trained.score, 4),
@@ -54,11 +55,16 @@ def compile_model(
 def list_models(role: AsBuyer = "buyer", as_json: AsJson = False) -> None:
     """The models that this role has compiled."""
     session = Session(role, as_json)
-    shelf = session.buyer.models
-    rows = []
-    for digest in shelf.digests():
-        model = shelf.find(digest)
-        rows.append({"circuit": digest, "model": model.decoder.model, "inputs": len(model.circuit.inputs)})
+    rows = [
+        {
+            "model": model.digest,
+            "class": model.decoder.model,
+            "target": model.card.target,
+            "features": len(model.card.features),
+            "circuit": model.circuit_digest,
+        }
+        for model in session.buyer.models.all()
+    ]
     session.out.show(rows, lambda out: out.print(rows_table(rows, empty="No model yet.")))
 
 

@@ -12,6 +12,7 @@ from app.client.dataset import Dataset
 from app.client.home import Actor
 from app.client.models import Model, ModelShelf
 from app.client.network import Network
+from app.client.ordered import KnownBy, Orders
 from app.client.verdict import verdict
 from app.execution.facts import seal_context
 from app.policy.quote import Quote, quote
@@ -47,7 +48,8 @@ class Opened:
 
     job: Job
     result: Result
-    model: Model | None
+    model: Model | None  # that it was ordered with
+    known_by: KnownBy | None = None  # why it is this model
 
     def labels(self) -> npt.NDArray[Any]:
         """One prediction a row; of a model with cut points the level's number, from 0 (`intervals` says what it means).
@@ -126,6 +128,7 @@ class Buyer:
     def __init__(self, network: Network, actor: Actor, account: Account) -> None:
         self.network, self.actor, self.account = network, actor, account
         self.models = ModelShelf(actor.path("models"))
+        self.orders = Orders(actor.path("orders"), network.market.chain_id, network.market.address)
 
     def rehearse(self, dataset: Dataset, compiled: Compiled | Model) -> npt.NDArray[Any]:
         """What the model would say of the dataset's synthetic preview: free, in the clear, on this machine.
@@ -169,10 +172,11 @@ class Buyer:
         market = self.network.market
         price = self.order(license, model, first_row=first_row, rows=rows, replicas=replicas).price
         self.network.store.put(model.data)
-        return market.open_job(
+        self.orders.prepare()
+        sent = market.open_job(
             self.account,
             license,
-            circuit=model.digest,
+            circuit=model.circuit_digest,
             first_row=first_row,
             rows=rows,
             sealing_key=sealing_key.public.hex(),
@@ -180,6 +184,8 @@ class Buyer:
             replicas=replicas,
             max_fee=price.max_fee if max_fee is None else max_fee,
         )
+        self.orders.note(sent.value, model)
+        return sent
 
     def order(self, license: int, model: Model, *, first_row: int, rows: int, replicas: int = REPLICAS) -> Order:
         """What a job would cost and be told, after every check that contract and custodian make of public facts.
@@ -201,12 +207,12 @@ class Buyer:
             raise refusal(said.reason)
         return Order(dataset, self.quote(dataset, model, held.offer, rows, replicas), said)
 
-    def open_result(self, number: int, key: SealingKey) -> Opened:
-        """Fetch, check and open the result of a job.
+    def open_result(self, number: int, key: SealingKey, *, model: Model | None = None) -> Opened:
+        """Fetch, check and open the result of a job, with the model that it was ordered with here (or a named `model`).
 
         Besides the chain it needs the sealed document and its ciphertext alone: no manifest and no circuit.
         Errors: TryAgain before the release; NotAllowed for a refused or failed job, with the reason; NotYourLicense;
-        BadSeal; BadDocument.
+        BadSeal; BadDocument; UsageError and BadModel where a model has to be named (`Orders.model_of`).
         """
         market, store = self.network.market, self.network.store
         job = market.job(number)
@@ -229,5 +235,5 @@ class Buyer:
         manifest = market.dataset_version(job.dataset, job.version).manifest
         context = seal_context(market.chain_id, market.address, job, manifest)
         result = open_result(sealed, ciphertext, key.private, context)
-        known = job.circuit in self.models.digests()
-        return Opened(job, result, self.models.find(job.circuit) if known else None)
+        meant, known_by = self.orders.model_of(job, self.models, model) or (None, None)
+        return Opened(job, result, meant, known_by)

@@ -136,7 +136,7 @@ def _train(stage: Stage, record: Record, dataset: Dataset, halves: tables.Halves
     tables.write_csv(sample, halves.columns, halves.buyer, halves.labels)
     with record.step("Buyer", f"trains Concrete ML's {kind} on {len(halves.buyer)} rows of its own") as step:
         trained = train(dataset, sample, tables.TARGET, kind)
-        step.bytes = len(stage.buyer.models.keep(trained.compiled).data)
+        step.bytes = len(stage.buyer.models.keep(trained.compiled, target=tables.TARGET).data)
         record.say(f"  accuracy on its own rows: {trained.score:.3f}")
     with record.step("Buyer", "rehearses on the synthetic preview, for free"):
         rehearsed = stage.buyer.rehearse(dataset, trained.compiled)
@@ -151,7 +151,7 @@ def _order(
     passphrase = buyer.actor.passphrase()
     with record.step("Buyer", f"reads the quote and opens a job on {rows} rows"):
         key = SealingKey.load(path, passphrase) if path.exists() else SealingKey.create(path, passphrase)
-        model = buyer.models.keep(trained.compiled)
+        model = buyer.models.keep(trained.compiled, target=tables.TARGET)
         order = buyer.order(license_id, model, first_row=0, rows=rows)
         price = order.price
         record.say(
