@@ -12,13 +12,13 @@ from app.custodian.seams import Chain
 from app.execution.execute import Execution
 from app.execution.facts import JobFacts, load_circuit, load_manifest, load_policy
 from app.protocol.documents import MAX_DOCUMENT_BYTES
-from app.protocol.errors import BadBlock, BadDocument, BadInput, BadKey, NotFound, RowsOutsideDataset
+from app.protocol.errors import BadBlock, BadDocument, BadInput, NotFound, RowsOutsideDataset
 from app.protocol.market import Job
 from app.protocol.reasons import Reason
 from app.protocol.receipt import Receipt
 from app.protocol.release import Facts, check_execution
 from app.protocol.seams import Progress, Store
-from app.seal.hpke import public_key
+from app.seal.hpke import usable
 from app.storage.cid import digest_to_cid
 from fhe.compatible import compatible
 from fhe.compile.check import check
@@ -97,21 +97,13 @@ def gather(
         table=manifest.table,
         policy=policy,
         leak=leak,
-        usable_key=_usable(job.sealing_key),
+        usable_key=usable(job.sealing_key),
         epochs=epochs,
         decryptions=decryptions(manifest.table.epoch),
         max_decryptions=limits.decryptions_per_epoch,
         bootstraps=cost(circuit, profile, job.rows).bootstraps,
     )
     return Evidence(facts, JobFacts(chain.chain_id, chain.address, job, dataset, manifest, circuit, profile))
-
-
-def _usable(sealing_key: str) -> bool:
-    try:
-        public_key(bytes.fromhex(sealing_key))
-    except (BadKey, ValueError):
-        return False
-    return True
 
 
 def verified_output(evidence: Evidence, store: Store, execute: Execute, progress: Progress) -> bytes | Reason:

@@ -156,7 +156,7 @@ def _order(
         price = order.price
         record.say(
             f"  {price.cost.multiply_adds:,} multiply-adds, {price.cost.bootstraps:,} bootstraps:"
-            f" {price.job_total / DOLLAR:.2f} dollars, all fees included"
+            f" {(price.job_total or 0) / DOLLAR:.2f} dollars, all fees included"
         )
         record.say(f"  the result says {facts_in_words(order.said.micro_bits)} about each person")
         sent = buyer.open_job(license_id, model, first_row=0, rows=rows, sealing_key=key)

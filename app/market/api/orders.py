@@ -8,8 +8,8 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from app.market.api.fields import MAX_ID, Address, Body, Digest, Id, Reply, Units
 from app.market.queries.form import Amount
+from app.policy.preflight import MAX_REPLICAS
 
-MAX_REPLICAS = 5  # JobMarket.MAX_REPLICAS
 MAX_SHARES = 8  # LicenseMarket.MAX_SHARES
 CENTURY = 100 * 365 * 86_400
 

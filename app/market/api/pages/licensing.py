@@ -12,7 +12,6 @@ from sqlmodel import Session
 from app.chain.licensing import LICENSES
 from app.market.api.fields import MAX_ID, Id
 from app.market.api.identity import Spend, Spending, costs
-from app.market.api.orders import MAX_REPLICAS
 from app.market.api.pages.site import Visit, Visiting
 from app.market.api.quoting import load_circuit_bytes, quote_circuit
 from app.market.queries.budget import told_to
@@ -20,6 +19,7 @@ from app.market.queries.circuits import used_circuits
 from app.market.queries.dataset import dataset
 from app.market.queries.jobs import job, jobs
 from app.market.queries.licensing import LicenseCard, license, offer
+from app.policy.preflight import MAX_REPLICAS
 from app.protocol.errors import BadDocument, DarkroomError, NotAllowed
 from app.protocol.market import LicenseState
 
@@ -137,7 +137,7 @@ def _quote(here: Visit, id: int, data: bytes, spend: Spend, first_row: int, rows
             wrong["circuit"] = "This file is not a circuit. Choose one that darkroom model compile made."
         except DarkroomError as problem:
             wrong["replicas" if isinstance(problem, NotAllowed) else "circuit"] = str(problem)
-    ready = report is not None and report.runs and report.allowed and report.price is not None
+    ready = report is not None and report.ready
     return here.page(
         "quote.html", title="Quote", it=held, report=report, wrong=wrong, error=error, ready=ready, first_row=first_row
     )

@@ -13,7 +13,6 @@ from app.market.api.bodies import Raw, raw_body
 from app.market.api.fields import MAX_ID, Address, Id
 from app.market.api.identity import Spending, costs
 from app.market.api.openapi import CIRCUIT_EXAMPLE, FIRST, links
-from app.market.api.orders import MAX_REPLICAS
 from app.market.api.parts import Here
 from app.market.api.problems import told
 from app.market.api.quoting import QuoteReport, load_circuit_bytes, quote_circuit
@@ -22,6 +21,7 @@ from app.market.queries.catalogue import CatalogueFilter, CataloguePage, Catalog
 from app.market.queries.circuits import used_circuits
 from app.market.queries.dataset import DatasetDetail, dataset
 from app.market.queries.form import MAX_CURSOR, MAX_PAGE
+from app.policy.preflight import MAX_REPLICAS
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import NotFound
 from app.storage.cid import digest_to_cid
