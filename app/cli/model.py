@@ -9,7 +9,7 @@ import numpy as np
 import typer
 
 from app.cli.account import dollars
-from app.cli.context import AsBuyer, AsJson, Session
+from app.cli.context import AsBuyer, AsJson, CommandContext
 from app.console.output import facts_table, rows_table
 from app.protocol.errors import UsageError
 
@@ -35,7 +35,7 @@ def compile_model(
     from app.client.dataset import Dataset
     from app.client.training import train
 
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     trained = train(Dataset.open(session.network, dataset), sample, target, kind, levels)
     kept = session.buyer.models.keep(trained.compiled, target=target)
     value = {
@@ -55,7 +55,7 @@ def compile_model(
 @app.command("list")
 def list_models(role: AsBuyer = "buyer", as_json: AsJson = False) -> None:
     """The models that this role has compiled."""
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     rows = [
         {
             "model": model.digest,
@@ -92,7 +92,7 @@ def quote(
 
     if offer is None and license is None:
         raise UsageError("A quote needs terms.", "Name --offer NUMBER (darkroom dataset show) or --license NUMBER.")
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     market = session.network.market
     number = market.license(license).dataset if license else market.offer(offer or 0).dataset
     model = session.buyer.models.find(digest)
@@ -148,7 +148,7 @@ def rehearse(
     """Run a model in the clear on the dataset's synthetic preview, and hear what an order of it would meet."""
     from app.client.dataset import Dataset
 
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     published, model = Dataset.open(session.network, dataset), session.buyer.models.find(digest)
     predicted = session.buyer.rehearse(published, model)
     found = session.buyer.check(published, model, offer=offer)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.context import AsBuyer, AsJson, Session
+from app.cli.context import AsBuyer, AsJson, CommandContext
 from app.console.output import facts_table
 from app.protocol.errors import BadInput
 
 if TYPE_CHECKING:
-    from app.client.buyer import Opened
+    from app.client.buyer import OpenedResult
 
 app = typer.Typer(no_args_is_help=True, help="Results: open.")
 SHOWN_ROWS = 10
@@ -34,7 +34,7 @@ def open_result(
     as_json: AsJson = False,
 ) -> None:
     """Open a job's sealed result with the buyer's key and show or write it, in the units of the model ordered."""
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     buyer = session.buyer
     named = None if model is None else buyer.models.find(model)
     opened = buyer.open_result(number, session.sealing_key(), model=named)
@@ -69,7 +69,7 @@ def open_result(
     session.out.show(value, draw)
 
 
-def _named(opened: Opened) -> str:
+def _named(opened: OpenedResult) -> str:
     if opened.model is None:
         return "not on this machine: the values are the circuit's integers"
     how = {"order": "ordered with it", "circuit": "the only one here with this circuit", "name": "as you named it"}

@@ -9,28 +9,28 @@ import numpy as np
 import numpy.typing as npt
 
 from app.client.dataset import Dataset
-from app.client.home import Actor
-from app.client.models import Model, ModelShelf
-from app.client.network import Network
+from app.client.models import Model, ModelStore
 from app.client.ordered import KnownBy, Orders
 from app.client.verdict import verdict
-from app.execution.facts import seal_context
+from app.execution.inputs import seal_context
+from app.home.home import Actor
+from app.home.network import Network
 from app.policy.preflight import REPLICAS, Preflight
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import BadSeal, NotAllowed, NotYourLicense, TryAgain
-from app.protocol.market import ZERO, Job, JobState
-from app.protocol.receipt import SealedResult
+from app.protocol.market.entities import ZERO, Job, JobState
+from app.protocol.market.receipt import SealedResult
 from app.seal.keys import SealingKey
 from app.seal.result import Result, open_result
 from app.storage.cid import digest_to_cid
+from fhe.circuit.clear import evaluate_clear
 from fhe.compile.levels import intervals
-from fhe.interpret import interpret
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from app.chain.account import Account
     from app.chain.market import Sent
+    from app.chain.wallet.account import Account
     from fhe.compile import Compiled
 
 I64 = npt.NDArray[np.int64]
@@ -38,7 +38,7 @@ MAX_RESULT_BYTES = 1 << 31
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedResult:
     """A result in the buyer's hands: released integers (outputs, rows) and what the model makes of them."""
 
     job: Job
@@ -113,7 +113,7 @@ class Buyer:
 
     def __init__(self, network: Network, actor: Actor, account: Account) -> None:
         self.network, self.actor, self.account = network, actor, account
-        self.models = ModelShelf(actor.path("models"))
+        self.models = ModelStore(actor.path("models"))
         self.orders = Orders(actor.path("orders"), network.market.chain_id, network.market.address)
 
     def rehearse(self, dataset: Dataset, compiled: Compiled | Model) -> npt.NDArray[Any]:
@@ -122,7 +122,7 @@ class Buyer:
         Errors: NotFound without a preview; MessageOverflow where the circuit leaves its range.
         """
         circuit = compiled.circuit
-        return compiled.decoder.predict(interpret(circuit, dataset.inputs(circuit, dataset.preview())).T)
+        return compiled.decoder.predict(evaluate_clear(circuit, dataset.inputs(circuit, dataset.preview())).T)
 
     def check(
         self,
@@ -231,7 +231,7 @@ class Buyer:
         found.require()
         return found
 
-    def open_result(self, number: int, key: SealingKey, *, model: Model | None = None) -> Opened:
+    def open_result(self, number: int, key: SealingKey, *, model: Model | None = None) -> OpenedResult:
         """Fetch, check and open the result of a job, with the model that it was ordered with here (or a named `model`).
 
         Besides the chain it needs the sealed document and its ciphertext alone: no manifest and no circuit.
@@ -260,4 +260,4 @@ class Buyer:
         context = seal_context(market.chain_id, market.address, job, manifest)
         result = open_result(sealed, ciphertext, key.private, context)
         meant, known_by = self.orders.model_of(job, self.models, model) or (None, None)
-        return Opened(job, result, meant, known_by)
+        return OpenedResult(job, result, meant, known_by)

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from app.files.private import write_private
 from app.protocol.documents import Document, sha256
 from app.protocol.errors import BadDocument, NotFound
-from fhe import circuit_form
-from fhe.circuit import Circuit
+from fhe.circuit import codec
+from fhe.circuit.circuit import Circuit
 from fhe.compile.decoder import Decoder
-from fhe.files import write_private
 
 if TYPE_CHECKING:
     from fhe.compile import Compiled
@@ -51,7 +51,7 @@ class Model:
         return self.card.decoder.circuit
 
 
-class ModelShelf:
+class ModelStore:
     """Models in a folder of the buyer's own."""
 
     def __init__(self, folder: Path) -> None:
@@ -59,7 +59,7 @@ class ModelShelf:
 
     def keep(self, compiled: Compiled, *, target: str | None = None) -> Model:
         """Keep what a job and its result need of a compiled model. Errors: BadDocument for another's decoder."""
-        data = circuit_form.encode(compiled.circuit)
+        data = codec.encode(compiled.circuit)
         if compiled.decoder.circuit != sha256(data):
             raise BadDocument("The decoder belongs to another circuit.", "Compile the model again.")
         features = tuple(dict.fromkeys(wire.column for wire in compiled.circuit.inputs))
@@ -108,7 +108,7 @@ class ModelShelf:
         data = path.read_bytes() if path.is_file() else b""
         if sha256(data) != card.decoder.circuit:
             raise changed
-        return Model(digest, card, circuit_form.decode(data), data)
+        return Model(digest, card, codec.decode(data), data)
 
     def _path(self, digest: str, kind: str) -> Path:
         return self._folder / f"{digest}.{kind}"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from app.client.models import Model, ModelShelf
+from app.client.models import Model, ModelStore
+from app.files.private import write_private
 from app.protocol.documents import Document, Hex32
 from app.protocol.errors import BadDocument, BadModel, UsageError
-from app.protocol.market import Job
-from fhe.files import write_private
+from app.protocol.market.entities import Job
 
 KnownBy = Literal["order", "circuit", "name"]  # why a result was opened with a model: ordered here, the only one, named
 
@@ -40,7 +40,7 @@ class Orders:
         note = OrderNote(chain_id=self._chain_id, market=self._market, job=job, model=model.digest)
         write_private(self._path(job), note.to_bytes())
 
-    def model_of(self, job: Job, models: ModelShelf, named: Model | None = None) -> tuple[Model, KnownBy] | None:
+    def model_of(self, job: Job, models: ModelStore, named: Model | None = None) -> tuple[Model, KnownBy] | None:
         """The model that a job's result means, and how that is known; None where it is not here.
 
         It is the one that was `named`, else the one that the job was ordered with, else the only one of its circuit.

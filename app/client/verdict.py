@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from app.client.dataset import Dataset
-from app.execution.facts import load_circuit
 from app.execution.history import History
+from app.execution.inputs import load_circuit
 from app.execution.market_state import read_market
 from app.policy.judge import samples_of
 from app.policy.preflight import REPLICAS, Preflight, Request, preflight
 from app.protocol.errors import DarkroomError
-from app.protocol.leak import Released
-from app.protocol.market import LIVE
-from fhe.circuit import Circuit
+from app.protocol.market.entities import LIVE
+from app.protocol.policy.leakage import Released
+from fhe.circuit.circuit import Circuit
 
 
 def verdict(

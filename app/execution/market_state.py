@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.chain.entities import content_of
+from app.chain.contracts.entities import content_of
 from app.chain.market import Market
-from app.execution.facts import load_manifest, load_policy
-from app.protocol.dataset import EncryptedTable
+from app.execution.inputs import load_manifest, load_policy
+from app.protocol.data.dataset import EncryptedTable
+from app.protocol.data.manifest import Manifest
 from app.protocol.errors import NotAllowed
-from app.protocol.fees import Draw
-from app.protocol.manifest import Manifest
-from app.protocol.market import Custody, DatasetRecord, License, Offer, ProviderRecord, check_holder
-from app.protocol.receipt import OutputPolicy
-from app.protocol.seams import Store
+from app.protocol.market.entities import Custody, DatasetRecord, License, Offer, ProviderRecord, check_holder
+from app.protocol.market.fees import Draw
+from app.protocol.market.receipt import OutputPolicy
+from app.protocol.ports import Store
 from fhe.profile import EncryptionProfile
 from fhe.profiles import find
 

@@ -10,20 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from app.chain.abi import CustomError
-from app.chain.reasons import reverted
+from app.chain.contracts.abi import CustomError
+from app.chain.contracts.messages import reverted
 from app.execution.market_state import MarketState
 from app.policy.explain import Explanation, explain
 from app.policy.judge import Kept
 from app.policy.quote import Quote, quote
 from app.protocol.errors import BadKey, DarkroomError, LicenseExhausted, Unavailable, UsageError
-from app.protocol.leak import Released
-from app.protocol.market import check_rows, check_use
-from app.protocol.reasons import Reason, refusal
+from app.protocol.market.entities import check_rows, check_use
+from app.protocol.policy.leakage import Released
+from app.protocol.policy.reasons import Reason, refusal
 from app.seal.hpke import usable
-from fhe.circuit import Circuit
-from fhe.compatible import check_compatible
-from fhe.cost import Cost, cost
+from fhe.circuit.circuit import Circuit
+from fhe.circuit.compatible import check_compatible
+from fhe.circuit.cost import Cost, cost
 
 REPLICAS = 2  # by default
 MAX_REPLICAS = 5  # JobMarket.MAX_REPLICAS

@@ -13,9 +13,9 @@ from app.client.buyer import Buyer
 from app.client.dataset import Dataset
 from app.client.models import Model
 from app.protocol.errors import DarkroomError
-from app.protocol.receipt import OutputPolicy
+from app.protocol.market.receipt import OutputPolicy
 from app.seal.keys import SealingKey
-from fhe.circuit_form import encode
+from fhe.circuit.codec import encode
 from tests.api.scene import ORIGIN, Scene
 from tests.browser.serving import application
 from tests.chain.scenario import BITS, DOLLAR, HOUR

@@ -7,11 +7,11 @@ import pytest
 
 from app.client.buyer import Buyer
 from app.client.dataset import Dataset
-from app.client.models import ModelShelf
+from app.client.models import ModelStore
+from app.files.private import write_private
+from app.files.sealed import MIN_WORK
 from app.protocol.errors import BadDocument, BadModel, NotFound, UsageError
-from app.protocol.sealed_file import MIN_WORK
 from app.seal.keys import SealingKey
-from fhe.files import write_private
 from tests.api.scene import Scene
 from tests.client.conftest import PASSPHRASE, Run
 from tests.client.test_ordering import WEIGHTS, buyer, license, regressor, sample, settle
@@ -91,6 +91,6 @@ def test_a_shelf_of_an_earlier_edition(scene: Scene, buyer: Buyer) -> None:
     write_private(folder / f"{'5' * 64}.circuit", b"")
     write_private(folder / f"{'5' * 64}.decoder", b"")
     with pytest.raises(BadDocument, match="earlier edition") as caught:
-        ModelShelf(folder).find("5" * 64)
+        ModelStore(folder).find("5" * 64)
     assert "darkroom model compile" in caught.value.next_step
-    assert ModelShelf(folder).digests() == []
+    assert ModelStore(folder).digests() == []
