@@ -26,7 +26,7 @@ def test_an_old_result_keeps_its_numbers(scene: Scene, buyer: Buyer, darkroom: R
     first, second = (dataset.with_levels(regressor(dataset, WEIGHTS * times), 8, sample()) for times in (3, 6))
     assert first.decoder.circuit == second.decoder.circuit
     ordered = buyer.models.keep(first)
-    job = buyer.open_job(license(scene), ordered, first_row=0, rows=60, sealing_key=key).value
+    job = buyer.open_job(license(scene), ordered, first_row=0, rows=59, sealing_key=key).value
     settle(scene, job)
     before = buyer.open_result(job, key)
     other = buyer.models.keep(second)
@@ -49,7 +49,7 @@ def test_an_old_result_keeps_its_numbers(scene: Scene, buyer: Buyer, darkroom: R
 def test_a_job_that_this_machine_did_not_order(scene: Scene, buyer: Buyer) -> None:
     """Without a note of the order one model of the circuit is taken, of several the buyer names one, and no other."""
     dataset, key = Dataset.open(buyer.network, 1), SealingKey.generate()
-    first, second = (dataset.with_levels(regressor(dataset, (WEIGHTS + 0.5) * times), 8, sample()) for times in (3, 6))
+    first, second = (dataset.with_levels(regressor(dataset, WEIGHTS * times), 8, sample()) for times in (3, 6))
     stranger = dataset.with_levels(regressor(dataset, WEIGHTS - 0.125), 8, sample())
     ordered = buyer.models.keep(first)
     job = buyer.open_job(license(scene), ordered, first_row=0, rows=30, sealing_key=key).value
