@@ -15,13 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.errors import BadModel
-from fhe.circuit import Circuit
+from fhe.circuit.circuit import Circuit
+from fhe.circuit.clear import evaluate_clear, gather_inputs
 from fhe.compile.decoder import Decoder
 from fhe.compile.foreign import asked, comparable, kind
 from fhe.compile.said import Said
 from fhe.compile.sample import OwnRows, compared_codes
 from fhe.compile.space import Space
-from fhe.interpret import gather, interpret
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
@@ -65,8 +65,8 @@ class Comparison:
 
     def judge(self, circuit: Circuit, decoder: Decoder, *, route: Route, forest: bool) -> Faithfulness:
         """Compare the circuit itself. Errors: BadModel with the cause beyond the tolerance."""
-        inputs = gather(circuit, self.space.by_input(self.codes))
-        outputs = interpret(circuit, inputs).T
+        inputs = gather_inputs(circuit, self.space.by_input(self.codes))
+        outputs = evaluate_clear(circuit, inputs).T
         differing, largest, worst = compare(self.said, decoder, outputs)
         _judge(self.model, differing, self.said.margin(), largest, worst, forest=forest)
         accuracy = float_accuracy = None

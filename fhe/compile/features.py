@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from app.protocol.dataset import Codebook, ColumnCode
+from app.protocol.data.dataset import Codebook, ColumnCode
 from app.protocol.errors import BadModel
-from fhe.circuit import Encoding
+from fhe.circuit.circuit import Encoding
 from fhe.compile.columns import AGAIN, LISTED
 from fhe.compile.foreign import attribute, kind, origin
 from fhe.compile.space import published

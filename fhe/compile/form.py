@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from fhe.compile.tree_graph import Leaf, Node, Split
+from fhe.compile.trees.graph import Leaf, Node, Split
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]

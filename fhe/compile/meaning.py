@@ -46,9 +46,7 @@ def classes_of(model: Any, core: Any) -> npt.NDArray[Any] | None:
     if found is None:
         return np.array(OUTLIER) if attribute(model, "_estimator_type") == "outlier_detector" else None
     if isinstance(found, list) and found and isinstance(found[0], np.ndarray):
-        raise BadModel(
-            f"This {kind(model)} predicts {len(found)} targets at once.", "Fit one model for each target."
-        )
+        raise BadModel(f"This {kind(model)} predicts {len(found)} targets at once.", "Fit one model for each target.")
     classes = np.asarray(found).ravel()
     if classes.dtype.kind == "O" and not all(isinstance(label, str) for label in classes):
         classes = np.array(classes.tolist())

@@ -7,17 +7,16 @@ of the summed lookups says how fine the step may be.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from app.protocol.dataset import Codebook
+from app.protocol.data.dataset import Codebook
 from app.protocol.errors import BadModel, MessageOverflow, NoiseOverflow
-from fhe.circuit import Circuit, Input, Linear, Readout
-from fhe.circuit_form import digest
+from fhe.circuit.circuit import Circuit, Input, Linear, Readout
+from fhe.circuit.codec import digest
 from fhe.compile.check import Report, check
 from fhe.compile.compiled import Compiled
 from fhe.compile.decoder import Decoder
@@ -58,7 +57,9 @@ class Whole:
                 tables[feature] = _rounded(table / step)
         alone = form.outputs == 1
         constant = np.zeros(1, np.int64) if alone else _rounded(form.constant / step)
-        return cls(form, step, constant, tables, _rounded(form.leaves / step), float(form.constant[0]) if alone else 0.0)
+        return cls(
+            form, step, constant, tables, _rounded(form.leaves / step), float(form.constant[0]) if alone else 0.0
+        )
 
     def outputs(self, codes: I64, reached: I64) -> I64:
         """Integers (outputs, rows) on codes (rows, features), which come to these leaves (rows, trees)."""
@@ -206,5 +207,3 @@ def signed(form: Form, sign: int) -> Form:
         tables={feature: -table for feature, table in form.tables.items()},
         leaves=-form.leaves,
     )
-
-

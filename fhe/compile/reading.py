@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.protocol.dataset import ColumnCode
+from app.protocol.data.dataset import ColumnCode
 from app.protocol.errors import BadModel
-from fhe.circuit import Encoding
+from fhe.circuit.circuit import Encoding
 from fhe.compile.faithful import accuracy_of
 from fhe.compile.foreign import asked, attribute, kind
 from fhe.compile.importers import thresholds
@@ -162,9 +162,11 @@ def _split_elsewhere(model: Any, space: Space) -> bool:
 
 def _has_halves(column: ColumnCode) -> bool:
     """Whether a column's own values may be whole numbers."""
-    return column.dtype.lower().startswith(("int", "uint", "bool")) or column.affine is None or float(
-        column.affine.step
-    ).is_integer()
+    return (
+        column.dtype.lower().startswith(("int", "uint", "bool"))
+        or column.affine is None
+        or float(column.affine.step).is_integer()
+    )
 
 
 def _holders(model: Any) -> list[Any]:

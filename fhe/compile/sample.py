@@ -78,9 +78,7 @@ class OwnRows:
 
     def codes(self, space: Space) -> I64:
         """The rows' codes (rows, features). Errors: BadModel for a column that they do not hold."""
-        return np.stack(
-            [codes_of(c, e, self._of(c.name)) for c, e in zip(space.columns, space.encodings)], axis=1
-        )
+        return np.stack([codes_of(c, e, self._of(c.name)) for c, e in zip(space.columns, space.encodings)], axis=1)
 
     def table(self, space: Space) -> Any:
         """What the float model reads of them: their own values under "values", else their codes."""

@@ -1,4 +1,5 @@
-"""What a model's features are on a dataset: its columns in the model's order, and what it reads for each of their codes.
+"""What a model's features are on a dataset: its columns in the model's order, and what it reads for each of their
+codes.
 
 A buyer fits a model on affine codes ("codes"), on bin codes ("bins"), or on the columns' own values ("values"). A
 circuit reads codes. Under "values" a code stands for a value: an affine code c for low + step * c, a bin for a value
@@ -14,9 +15,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from app.protocol.dataset import ColumnCode
+from app.protocol.data.dataset import ColumnCode
 from app.protocol.errors import BadModel
-from fhe.circuit import Encoding
+from fhe.circuit.circuit import Encoding
 from fhe.compile.foreign import frame
 
 FittedOn = Literal["codes", "bins", "values"]
@@ -56,7 +57,7 @@ class Space:
         return frame(self.values(codes), self.names)
 
     def by_input(self, codes: I64) -> dict[tuple[str, Encoding], I64]:
-        """The codes by column and encoding, for `fhe.interpret.gather`."""
+        """The codes by column and encoding, for `fhe.circuit.clear.gather_inputs`."""
         return {
             (column.name, encoding): codes[:, number]
             for number, (column, encoding) in enumerate(zip(self.columns, self.encodings))

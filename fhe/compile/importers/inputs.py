@@ -17,7 +17,7 @@ import numpy.typing as npt
 from app.protocol.errors import BadModel, TooLarge
 from fhe.compile.foreign import guarded
 from fhe.compile.space import Space
-from fhe.compile.tree_graph import Node, Split
+from fhe.compile.trees.graph import Node, Split
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
@@ -70,9 +70,7 @@ class Inputs:
         base = self.space.middle()
         block = max(1, MOST_NUMBERS // max(1, len(levels)))
         if sum(levels) > block:
-            raise TooLarge(
-                f"The model reads {len(levels)} columns of {sum(levels)} codes.", "Fit it on fewer columns."
-            )
+            raise TooLarge(f"The model reads {len(levels)} columns of {sum(levels)} codes.", "Fit it on fewer columns.")
         rows = np.repeat(base[None], sum(levels), axis=0)
         ends = np.cumsum([0, *levels])
         for column, count in enumerate(levels):
