@@ -4,7 +4,7 @@
 
 import { encode } from "./calls.js";
 import { ask, h, hush, say } from "./dom.js";
-import { facts, money } from "./facts.js";
+import { config, money } from "./config.js";
 import { Problem, apiJson, explain } from "./problems.js";
 import { indexed, perform } from "./transact.js";
 import { anyUnderWay, begin, done, end, restore } from "./under-way.js";
@@ -16,11 +16,14 @@ const OTHER = () => new Problem("This node prepared another call.", "Nothing was
 
 /** What may be withdrawn: for each contract, shares of these offers first, then the account's claim. */
 function withdrawals(offers) {
-  return (_, prepared) => prepared.map((each) => {
-    if (!PAYERS.includes(each.contract)) throw OTHER();
-    const shared = offers.map((offer) => encode("collect(uint256)", offer)).find((data) => data === each.request.data);
-    return [each.contract, shared ?? encode("withdraw()")];
-  });
+  return (_, prepared) =>
+    prepared.map((each) => {
+      if (!PAYERS.includes(each.contract)) throw OTHER();
+      const shared = offers
+        .map((offer) => encode("collect(uint256)", offer))
+        .find((data) => data === each.request.data);
+      return [each.contract, shared ?? encode("withdraw()")];
+    });
 }
 
 /** What the first of a revocation's two transactions lets the contract take; null where it has leave already. */
@@ -36,19 +39,37 @@ function revocation(license, price) {
     if (refund === null) return calls;
     if (refund > BigInt(price)) throw OTHER();
     const { tokens } = await apiJson(`/v1/accounts/${account}`);
-    if (BigInt(tokens) < refund) throw new Problem(`The refund is ${money(refund)}, and the account has ${money(tokens)}.`, "Get the difference first. Nothing was signed.", "no-money");
-    return [[facts.coin.contract, encode("approve(address,uint256)", facts.contracts.LicenseMarket, refund)], ...calls];
+    if (BigInt(tokens) < refund)
+      throw new Problem(
+        `The refund is ${money(refund)}, and the account has ${money(tokens)}.`,
+        "Get the difference first. Nothing was signed.",
+        "no-money",
+      );
+    return [
+      [config.coin.contract, encode("approve(address,uint256)", config.contracts.LicenseMarket, refund)],
+      ...calls,
+    ];
   };
 }
 
 const ACTIONS = {
   withdraw: ({ offers = [] }) => withdrawals(offers),
-  "deactivate-offer": ({ offer }) => () => [["LicenseMarket", encode("deactivate(uint256)", offer)]],
+  "deactivate-offer":
+    ({ offer }) =>
+    () => [["LicenseMarket", encode("deactivate(uint256)", offer)]],
   "revoke-license": ({ license }, { price }) => revocation(license, price),
-  "approve-job": ({ job }) => () => [["JobMarket", encode("approve(uint256)", job)]],
-  "deny-job": ({ job }) => () => [["JobMarket", encode("deny(uint256)", job)]],
-  "draw-job": ({ job }) => () => [["JobMarket", encode("draw(uint256)", job)]],
-  "expire-job": ({ job }) => () => [["JobMarket", encode("expire(uint256)", job)]],
+  "approve-job":
+    ({ job }) =>
+    () => [["JobMarket", encode("approve(uint256)", job)]],
+  "deny-job":
+    ({ job }) =>
+    () => [["JobMarket", encode("deny(uint256)", job)]],
+  "draw-job":
+    ({ job }) =>
+    () => [["JobMarket", encode("draw(uint256)", job)]],
+  "expire-job":
+    ({ job }) =>
+    () => [["JobMarket", encode("expire(uint256)", job)]],
 };
 
 /** Whether the visitor agrees to a button's words; a `data-amount` in them is what the wallet will sign. */
@@ -61,8 +82,12 @@ function agreement(button, place) {
       const amount = text.querySelector("[data-amount]");
       const signed = leave(prepared);
       if (amount && signed !== null) amount.textContent = money(signed);
-      const choice = (said, value, kind) => h("button", { class: `button ${kind}`, type: "button", click: () => done(value) }, said);
-      return [h("div", { class: "stack" }, text), h("div", { class: "row" }, choice(words.dataset.yes, true, ""), choice("Go back", null, "quiet"))];
+      const choice = (said, value, kind) =>
+        h("button", { class: `button ${kind}`, type: "button", click: () => done(value) }, said);
+      return [
+        h("div", { class: "stack" }, text),
+        h("div", { class: "row" }, choice(words.dataset.yes, true, ""), choice("Go back", null, "quiet")),
+      ];
     });
     if (agreed) say(place, "calm", WAITING);
     return agreed;
@@ -95,14 +120,20 @@ document.addEventListener("click", async (event) => {
     else if (!leaving) location.reload();
   } catch (error) {
     const { message, next, code } = explain(error);
-    say(place, "bad", message, h("p", {}, next, code === "no-wallet" ? h("a", { href: "/wallet" }, " Connect a wallet.") : null));
+    say(
+      place,
+      "bad",
+      message,
+      h("p", {}, next, code === "no-wallet" ? h("a", { href: "/wallet" }, " Connect a wallet.") : null),
+    );
     end(button);
   }
 });
 
 function showOwn() {
   const account = wallet.account().toLowerCase();
-  for (const each of document.querySelectorAll("[data-only]")) each.hidden = each.dataset.only.toLowerCase() !== account;
+  for (const each of document.querySelectorAll("[data-only]"))
+    each.hidden = each.dataset.only.toLowerCase() !== account;
 }
 wallet.onChange(showOwn);
 document.body.addEventListener("htmx:afterSwap", () => {

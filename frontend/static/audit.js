@@ -14,9 +14,30 @@ const expected = root && JSON.parse(root.dataset.expected);
 const wrong = (message) => new Problem(message, "", "wrong");
 
 const DOCUMENTS = {
-  "darkroom/receipt": (it) => same(it, { chain_id: expected.chainId, market: expected.market, job: expected.job, manifest: expected.manifest, circuit: expected.circuit, first_row: expected.firstRow, rows: expected.rows }),
-  "darkroom/sealed": (it) => same(it.context, { chain_id: expected.chainId, market: expected.market, job: expected.job, license: expected.license, buyer: expected.buyer, sealing_key: expected.sealingKey, manifest: expected.manifest, circuit: expected.circuit, receipt: expected.receipt }),
-  "darkroom/decision": (it) => same(it, { chain_id: expected.chainId, market: expected.market, job: expected.job, receipt: expected.receipt }),
+  "darkroom/receipt": (it) =>
+    same(it, {
+      chain_id: expected.chainId,
+      market: expected.market,
+      job: expected.job,
+      manifest: expected.manifest,
+      circuit: expected.circuit,
+      first_row: expected.firstRow,
+      rows: expected.rows,
+    }),
+  "darkroom/sealed": (it) =>
+    same(it.context, {
+      chain_id: expected.chainId,
+      market: expected.market,
+      job: expected.job,
+      license: expected.license,
+      buyer: expected.buyer,
+      sealing_key: expected.sealingKey,
+      manifest: expected.manifest,
+      circuit: expected.circuit,
+      receipt: expected.receipt,
+    }),
+  "darkroom/decision": (it) =>
+    same(it, { chain_id: expected.chainId, market: expected.market, job: expected.job, receipt: expected.receipt }),
 };
 
 function same(document, fields) {
@@ -36,7 +57,16 @@ async function signerOf(decision) {
 }
 
 // Whom these events name themselves; of a release only the signed decision tells.
-const NAMED = new Set(["JobOpened", "Declined", "Committed", "Revealed", "JobContested", "ExecutorSlashed", "JobApproved", "JobDenied"]);
+const NAMED = new Set([
+  "JobOpened",
+  "Declined",
+  "Committed",
+  "Revealed",
+  "JobContested",
+  "ExecutorSlashed",
+  "JobApproved",
+  "JobDenied",
+]);
 
 /** What was compared for one fact; throws what is wrong. */
 async function check(row) {
@@ -49,8 +79,11 @@ async function check(row) {
   if (!about.length) throw wrong("its transaction says nothing of the kind about this job");
   const said = about.filter((log) => !digest || names(log, digest));
   if (!said.length) throw wrong("its transaction does not name this digest");
-  if (NAMED.has(event) && !said.some((log) => names(log, by.slice(2).padStart(64, "0")))) throw wrong("its transaction names somebody else");
-  done.push(`${digest ? "named by its transaction" : "its transaction says so"}${NAMED.has(event) ? ", and by whom" : ""}`);
+  if (NAMED.has(event) && !said.some((log) => names(log, by.slice(2).padStart(64, "0"))))
+    throw wrong("its transaction names somebody else");
+  done.push(
+    `${digest ? "named by its transaction" : "its transaction says so"}${NAMED.has(event) ? ", and by whom" : ""}`,
+  );
   if (cid) {
     if (cidOf(digest) !== cid) throw wrong("digest and identifier differ");
     const bytes = await apiBytes(`/v1/blobs/${cid}`);
@@ -81,19 +114,49 @@ async function checkAll(button, summary) {
       const { done, source } = await check(row);
       through = source;
       counts.good += 1;
-      place.replaceChildren(status("good", "check", "Confirmed"), h("p", { class: "small soft" }, `${done.join("; ")}.`));
+      place.replaceChildren(
+        status("good", "check", "Confirmed"),
+        h("p", { class: "small soft" }, `${done.join("; ")}.`),
+      );
     } catch (error) {
       const problem = explain(error);
       const unreachable = ["offline", "not-found", "unavailable"].includes(problem.code);
       counts[unreachable ? "open" : "bad"] += 1;
-      place.replaceChildren(unreachable ? status("wait", "clock", "Out of reach") : status("bad", "cross", "Wrong"), h("p", { class: "small soft" }, problem.message));
+      place.replaceChildren(
+        unreachable ? status("wait", "clock", "Out of reach") : status("bad", "cross", "Wrong"),
+        h("p", { class: "small soft" }, problem.message),
+      );
     }
   }
   const words = `${counts.good} of ${rows.length} facts confirmed through ${through || "this node"}`;
-  if (counts.bad) say(summary, "bad", `${counts.bad} ${counts.bad === 1 ? "fact is" : "facts are"} wrong`, h("p", {}, `${words}. Run the command to see more.`));
-  else if (counts.open) say(summary, "wait", `${words}; ${counts.open} out of reach`, h("p", {}, "No store that this node reaches has those objects now."));
-  else say(summary, "good", words, h("p", {}, "A wallet with its own node makes this independent of this one; the command runs the computation again."));
+  if (counts.bad)
+    say(
+      summary,
+      "bad",
+      `${counts.bad} ${counts.bad === 1 ? "fact is" : "facts are"} wrong`,
+      h("p", {}, `${words}. Run the command to see more.`),
+    );
+  else if (counts.open)
+    say(
+      summary,
+      "wait",
+      `${words}; ${counts.open} out of reach`,
+      h("p", {}, "No store that this node reaches has those objects now."),
+    );
+  else
+    say(
+      summary,
+      "good",
+      words,
+      h(
+        "p",
+        {},
+        "A wallet with its own node makes this independent of this one; the command runs the computation again.",
+      ),
+    );
   button.disabled = false;
 }
 
-root?.querySelector("[data-check]").addEventListener("click", (event) => checkAll(event.currentTarget, root.querySelector("[data-summary]")));
+root
+  ?.querySelector("[data-check]")
+  .addEventListener("click", (event) => checkAll(event.currentTarget, root.querySelector("[data-summary]")));

@@ -7,6 +7,8 @@
   try {
     const theme = localStorage.getItem("darkroom.theme");
     if (theme === "light" || theme === "dark") root.dataset.theme = theme;
-  } catch { /* storage is off: the system's theme stays */ }
+  } catch {
+    /* storage is off: the system's theme stays */
+  }
   if (window.trustedTypes) window.trustedTypes.createPolicy("default", { createHTML: (text) => text });
 })();

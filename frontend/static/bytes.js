@@ -31,7 +31,7 @@ export function blockCid(digest, codec) {
   let bits = 0;
   let held = 0;
   let text = "b";
-  for (const byte of [1, codec, 0x12, 0x20, ...digest.match(/../g).map((pair) => parseInt(pair, 16))]) {
+  for (const byte of [1, codec, 0x12, 0x20, ...digest.match(/../g).map((pair) => Number.parseInt(pair, 16))]) {
     held = (held << 8) | byte;
     bits += 8;
     while (bits >= 5) {

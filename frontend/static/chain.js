@@ -1,6 +1,6 @@
 // What a transaction put on record, read from its receipt rather than from this node's pages.
 
-import { facts } from "./facts.js";
+import { config } from "./config.js";
 import { Problem } from "./problems.js";
 import { read } from "./wallet.js";
 
@@ -25,12 +25,17 @@ export const TOPICS = {
   Revealed: "0xa3aeba35ff272153458023d09ee88c7eac77d87b62503d27c738e8068edb8204",
 };
 
-const ours = new Set(Object.values(facts.contracts).map((address) => address.toLowerCase()));
+const ours = new Set(Object.values(config.contracts).map((address) => address.toLowerCase()));
 
 /** {logs of the market's contracts, block, blockHash, source}; throws when the chain does not have the transaction. */
 export async function receiptOf(tx) {
   const { answer, source } = await read("eth_getTransactionReceipt", [tx]);
-  if (!answer) throw new Problem("The chain does not have this transaction.", "It may have been undone by a reorganisation; load the page again.", "gone");
+  if (!answer)
+    throw new Problem(
+      "The chain does not have this transaction.",
+      "It may have been undone by a reorganisation; load the page again.",
+      "gone",
+    );
   if (BigInt(answer.status) !== 1n) throw new Problem("This transaction failed.", "Load the page again.", "failed");
   return {
     logs: answer.logs.filter((log) => ours.has(log.address.toLowerCase())),
@@ -53,6 +58,9 @@ export function names(log, word) {
 
 /** The logs of this event about this entity (the event's first indexed argument), in the contract that emits it. */
 export function logsOf(logs, event, id) {
-  const contract = facts.contracts[event === "DatasetVersion" ? "DatasetRegistry" : "JobMarket"].toLowerCase();
-  return logs.filter((log) => log.address.toLowerCase() === contract && log.topics[0] === TOPICS[event] && BigInt(log.topics[1]) === BigInt(id));
+  const contract = config.contracts[event === "DatasetVersion" ? "DatasetRegistry" : "JobMarket"].toLowerCase();
+  return logs.filter(
+    (log) =>
+      log.address.toLowerCase() === contract && log.topics[0] === TOPICS[event] && BigInt(log.topics[1]) === BigInt(id),
+  );
 }

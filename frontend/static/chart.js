@@ -23,17 +23,29 @@ export function histogram(values) {
   return bars;
 }
 
-const range = ({ from, to }) => (from === to ? from.toLocaleString("en-US") : `${from.toLocaleString("en-US")} to ${to.toLocaleString("en-US")}`);
+const range = ({ from, to }) =>
+  from === to ? from.toLocaleString("en-US") : `${from.toLocaleString("en-US")} to ${to.toLocaleString("en-US")}`;
 
 export function chart(name, values) {
   const bars = histogram(values);
   const most = Math.max(...bars.map((bar) => bar.count));
   const wide = WIDTH / bars.length;
-  const drawn = svg("svg", { class: "chart", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `Distribution of ${name}: ${values.length} values from ${bars[0].from} to ${bars.at(-1).to}. The table below has the same figures.` });
+  const drawn = svg("svg", {
+    class: "chart",
+    viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+    role: "img",
+    "aria-label": `Distribution of ${name}: ${values.length} values from ${bars[0].from} to ${bars.at(-1).to}. The table below has the same figures.`,
+  });
   for (const [at, bar] of bars.entries()) {
     const tall = (bar.count / most) * (HEIGHT - FOOT - 8);
     const width = Math.min(wide * 0.84, WIDEST);
-    const shape = svg("rect", { x: (at * wide + (wide - width) / 2).toFixed(1), y: (HEIGHT - FOOT - tall).toFixed(1), width: width.toFixed(1), height: tall.toFixed(1), rx: 2 });
+    const shape = svg("rect", {
+      x: (at * wide + (wide - width) / 2).toFixed(1),
+      y: (HEIGHT - FOOT - tall).toFixed(1),
+      width: width.toFixed(1),
+      height: tall.toFixed(1),
+      rx: 2,
+    });
     const title = svg("title");
     title.textContent = `${range(bar)}: ${bar.count}`;
     shape.append(title);
@@ -46,11 +58,38 @@ export function chart(name, values) {
     text.textContent = words.toLocaleString("en-US");
     return text;
   };
-  const labels = few ? bars.map((bar, at) => label(bar.from, (at + 0.5) * wide, "middle")) : [label(bars[0].from, 0, "start"), label(bars.at(-1).to, WIDTH, "end")];
+  const labels = few
+    ? bars.map((bar, at) => label(bar.from, (at + 0.5) * wide, "middle"))
+    : [label(bars[0].from, 0, "start"), label(bars.at(-1).to, WIDTH, "end")];
   drawn.append(foot, ...labels);
-  const table = h("table", {},
+  const table = h(
+    "table",
+    {},
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, name), h("th", { scope: "col", class: "number" }, "Rows"))),
-    h("tbody", {}, bars.filter((bar) => bar.count).map((bar) => h("tr", {}, h("th", { scope: "row" }, range(bar)), h("td", { class: "number" }, bar.count.toLocaleString("en-US"))))));
-  return h("figure", { class: "stack" }, drawn,
-    h("details", {}, h("summary", {}, "The same as a table"), h("div", { class: "scroll tall", tabindex: "0", role: "region", "aria-label": `Distribution of ${name}` }, table)));
+    h(
+      "tbody",
+      {},
+      bars
+        .filter((bar) => bar.count)
+        .map((bar) =>
+          h(
+            "tr",
+            {},
+            h("th", { scope: "row" }, range(bar)),
+            h("td", { class: "number" }, bar.count.toLocaleString("en-US")),
+          ),
+        ),
+    ),
+  );
+  return h(
+    "figure",
+    { class: "stack" },
+    drawn,
+    h(
+      "details",
+      {},
+      h("summary", {}, "The same as a table"),
+      h("div", { class: "scroll tall", tabindex: "0", role: "region", "aria-label": `Distribution of ${name}` }, table),
+    ),
+  );
 }

@@ -4,8 +4,17 @@
 
 import { getPublicKey, signAsync, utils } from "./vendor/noble-secp256k1-3.2.0.js";
 import { encoder, fromHex, join, toHex } from "./bytes.js";
-import { addressOf, bytesOf, enveloped, keccak, messageHash, quantity, transactionFields, typedHash } from "./ethereum.js";
-import { chainHex, facts } from "./facts.js";
+import {
+  addressOf,
+  bytesOf,
+  enveloped,
+  keccak,
+  messageHash,
+  quantity,
+  transactionFields,
+  typedHash,
+} from "./ethereum.js";
+import { chainHex, config } from "./config.js";
 import { Problem, api } from "./problems.js";
 import { relay } from "./relay.js";
 import * as store from "./store.js";
@@ -54,8 +63,11 @@ export const create = () => keep(utils.randomSecretKey(), "");
 /** The account that signs, as a file: its name and its bytes. */
 export async function save() {
   const { address, key, label } = await current();
-  const file = { kind: KIND, chain_id: facts.chainId, address, key: `0x${toHex(key)}`, label, note: NOTE };
-  return { name: `darkroom-test-account-${address.slice(2, 8)}.json`, bytes: encoder.encode(`${JSON.stringify(file, null, 2)}\n`) };
+  const file = { kind: KIND, chain_id: config.chainId, address, key: `0x${toHex(key)}`, label, note: NOTE };
+  return {
+    name: `darkroom-test-account-${address.slice(2, 8)}.json`,
+    bytes: encoder.encode(`${JSON.stringify(file, null, 2)}\n`),
+  };
 }
 
 /** Take the account of a file in, and let it sign; its address. Throws Problems that say what is wrong with the file. */
@@ -65,8 +77,12 @@ export async function bring(bytes) {
   if (!utils.isValidSecretKey(key) || addressFor(key) !== file.address) {
     throw new Problem("This file's key is not that of its address.", "Use another copy of the file.", "bad-key");
   }
-  if (file.chain_id !== facts.chainId) {
-    throw new Problem(`This account is of the chain ${file.chain_id}; this market is on ${facts.chainId}.`, "Choose a file of this node.", "wrong-network");
+  if (file.chain_id !== config.chainId) {
+    throw new Problem(
+      `This account is of the chain ${file.chain_id}; this market is on ${config.chainId}.`,
+      "Choose a file of this node.",
+      "wrong-network",
+    );
   }
   return keep(key, String(file.label ?? "").slice(0, 60));
 }
@@ -75,8 +91,14 @@ function parse(bytes) {
   try {
     const file = bytes.length > MOST ? null : JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
     if (file?.kind === KIND) return file;
-  } catch { /* told below */ }
-  throw new Problem("This is not the file of a test account.", "Choose one that this page saved, or the one in the node's folder samples.", "bad-key");
+  } catch {
+    /* told below */
+  }
+  throw new Problem(
+    "This is not the file of a test account.",
+    "Choose one that this page saved, or the one in the node's folder samples.",
+    "bad-key",
+  );
 }
 
 async function sign(hash) {
@@ -91,7 +113,8 @@ async function asText(hash) {
 
 async function send(wanted) {
   const { address: from } = await current();
-  if (wanted.from.toLowerCase() !== from.toLowerCase()) throw Object.assign(new Error("That is not this wallet's account."), { code: 4100 });
+  if (wanted.from.toLowerCase() !== from.toLowerCase())
+    throw Object.assign(new Error("That is not this wallet's account."), { code: 4100 });
   const fields = transactionFields({
     ...wanted,
     chainId: chainHex,
@@ -109,7 +132,10 @@ const METHODS = {
   eth_chainId: async () => chainHex,
   eth_accounts: async () => [(await current())?.address].filter(Boolean),
   eth_requestAccounts: async () => [(await current())?.address ?? (await create())],
-  personal_sign: async (message) => asText(messageHash(/^0x([0-9a-f]{2})*$/i.test(message) ? fromHex(message.slice(2).toLowerCase()) : bytesOf(message))),
+  personal_sign: async (message) =>
+    asText(
+      messageHash(/^0x([0-9a-f]{2})*$/i.test(message) ? fromHex(message.slice(2).toLowerCase()) : bytesOf(message)),
+    ),
   eth_signTypedData_v4: async (_, typed) => asText(typedHash(typeof typed === "string" ? JSON.parse(typed) : typed)),
   eth_sendTransaction: send,
 };
@@ -117,5 +143,7 @@ const METHODS = {
 export const provider = {
   isDarkroomDemo: true,
   request: async ({ method, params = [] }) => (METHODS[method] ? METHODS[method](...params) : relay(method, params)),
-  on: (name, listener) => { heard[name] = listener; },
+  on: (name, listener) => {
+    heard[name] = listener;
+  },
 };

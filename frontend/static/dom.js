@@ -32,8 +32,15 @@ export function svg(name, attributes = {}, ...children) {
 
 export function icon(name) {
   const drawn = svg("svg", {
-    class: "icon", viewBox: "0 0 16 16", fill: "none", stroke: "currentColor", "stroke-width": "1.6",
-    "stroke-linecap": "round", "stroke-linejoin": "round", "aria-hidden": "true", focusable: "false",
+    class: "icon",
+    viewBox: "0 0 16 16",
+    fill: "none",
+    stroke: "currentColor",
+    "stroke-width": "1.6",
+    "stroke-linecap": "round",
+    "stroke-linejoin": "round",
+    "aria-hidden": "true",
+    focusable: "false",
   });
   drawn.append(svg("path", { d: PATHS[name] }));
   return drawn;
@@ -56,11 +63,14 @@ export function hush(place) {
 /** A field of a dialog: its label, a hint perhaps, and the place where `wrong` says what is wrong with it. */
 export function field(id, label, attributes, hint = "") {
   const described = hint ? `${id}-hint ${id}-wrong` : `${id}-wrong`;
-  return h("div", { class: "field" },
+  return h(
+    "div",
+    { class: "field" },
     h("label", { for: id }, label),
     hint ? h("p", { class: "hint", id: `${id}-hint` }, hint) : null,
     h("input", { id, name: id, "aria-describedby": described, ...attributes }),
-    h("p", { class: "wrong", id: `${id}-wrong`, hidden: true }));
+    h("p", { class: "wrong", id: `${id}-wrong`, hidden: true }),
+  );
 }
 
 /** Say at a field what is wrong with it, in the element that has its id and "-wrong"; without a message take it back. */

@@ -34,7 +34,7 @@ export function addressOf(publicKey) {
 
 function checksum(lower) {
   const hash = toHex(keccak(encoder.encode(lower)));
-  return `0x${Array.from(lower, (digit, at) => (parseInt(hash[at], 16) > 7 ? digit.toUpperCase() : digit)).join("")}`;
+  return `0x${Array.from(lower, (digit, at) => (Number.parseInt(hash[at], 16) > 7 ? digit.toUpperCase() : digit)).join("")}`;
 }
 
 /** What personal_sign signs (EIP-191, version 0x45). */
@@ -44,7 +44,9 @@ export function messageHash(message) {
 
 /** What eth_signTypedData_v4 signs (EIP-712), for structs of single values and structs. */
 export function typedHash({ types, primaryType, domain, message }) {
-  return keccak(join(Uint8Array.of(0x19, 0x01), structHash(types, "EIP712Domain", domain), structHash(types, primaryType, message)));
+  return keccak(
+    join(Uint8Array.of(0x19, 0x01), structHash(types, "EIP712Domain", domain), structHash(types, primaryType, message)),
+  );
 }
 
 function structHash(types, name, value) {
@@ -61,7 +63,9 @@ function typeText(types, name) {
   };
   visit(name);
   found.delete(name);
-  return [name, ...[...found].sort()].map((each) => `${each}(${types[each].map((field) => `${field.type} ${field.name}`).join(",")})`).join("");
+  return [name, ...[...found].sort()]
+    .map((each) => `${each}(${types[each].map((field) => `${field.type} ${field.name}`).join(",")})`)
+    .join("");
 }
 
 function typedWord(types, type, value) {
@@ -81,8 +85,15 @@ function padded(bytes) {
 /** The fields of an EIP-1559 transaction, in order; to be signed as keccak(0x02 || rlp(fields)). */
 export function transactionFields({ chainId, nonce, maxPriorityFeePerGas, maxFeePerGas, gas, to, value, data }) {
   return [
-    quantity(chainId), quantity(nonce), quantity(maxPriorityFeePerGas), quantity(maxFeePerGas), quantity(gas),
-    bytesOf(to), quantity(value ?? 0), bytesOf(data ?? "0x"), [],
+    quantity(chainId),
+    quantity(nonce),
+    quantity(maxPriorityFeePerGas),
+    quantity(maxFeePerGas),
+    quantity(gas),
+    bytesOf(to),
+    quantity(value ?? 0),
+    bytesOf(data ?? "0x"),
+    [],
   ];
 }
 

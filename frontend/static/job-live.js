@@ -29,7 +29,12 @@ function show() {
   place.textContent = connection;
   if (undone && !document.querySelector("#undone")) {
     const notice = h("div", { id: "undone" });
-    say(notice, "wait", "The chain took back some blocks", h("p", {}, "A reorganisation undid what was shown before. What you see now is what the chain says now."));
+    say(
+      notice,
+      "wait",
+      "The chain took back some blocks",
+      h("p", {}, "A reorganisation undid what was shown before. What you see now is what the chain says now."),
+    );
     part().prepend(notice);
   }
 }
@@ -55,8 +60,12 @@ function follow() {
 }
 
 // A part that is swapped between press and release would swallow the click, so it waits until nothing is pressed.
-addEventListener("pointerdown", () => { pressed = true; });
-addEventListener("keydown", (event) => { pressed ||= event.key === " "; });
+addEventListener("pointerdown", () => {
+  pressed = true;
+});
+addEventListener("keydown", (event) => {
+  pressed ||= event.key === " ";
+});
 for (const name of ["pointerup", "pointercancel", "dragend", "keyup", "blur"]) {
   addEventListener(name, () => {
     pressed = false;
@@ -69,7 +78,9 @@ document.body.addEventListener("htmx:beforeSwap", (event) => {
     event.detail.shouldSwap = false;
     late = true;
   }
-  unfolded = summaries().filter((each) => each.parentElement.open).map((each) => each.textContent);
+  unfolded = summaries()
+    .filter((each) => each.parentElement.open)
+    .map((each) => each.textContent);
 });
 document.body.addEventListener("htmx:afterSwap", () => {
   for (const each of summaries()) each.parentElement.open ||= unfolded.includes(each.textContent);

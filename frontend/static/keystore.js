@@ -46,7 +46,9 @@ export async function bring(file, passphrase) {
   if (raw.length !== 32) throw new Problem("This file holds no sealing key.", "Choose the recovery file.", "bad-key");
   const own = await crypto.subtle.importKey("pkcs8", join(PKCS8, raw), "X25519", true, ["deriveBits"]);
   const { x } = await crypto.subtle.exportKey("jwk", own);
-  const publicKey = toHex(Uint8Array.from(atob(x.replace(/-/g, "+").replace(/_/g, "/")), (letter) => letter.charCodeAt(0)));
+  const publicKey = toHex(
+    Uint8Array.from(atob(x.replace(/-/g, "+").replace(/_/g, "/")), (letter) => letter.charCodeAt(0)),
+  );
   const entry = await keep(raw, publicKey);
   raw.fill(0);
   return entry;
@@ -57,12 +59,29 @@ export function makeInDialog() {
   return ask("Make a sealing key", (done) => {
     const place = h("div", { role: "status" });
     const button = h("button", { class: "button", type: "submit" }, "Make the key");
-    const form = h("form", { class: "stack", novalidate: true },
-      h("p", {}, "Results are sealed to this key. It stays in this browser; the recovery file, under your passphrase, is the only copy."),
-      field("passphrase", "Passphrase for the recovery file", { type: "password", autocomplete: "new-password", autofocus: true }, `At least ${LEAST} characters`),
+    const form = h(
+      "form",
+      { class: "stack", novalidate: true },
+      h(
+        "p",
+        {},
+        "Results are sealed to this key. It stays in this browser; the recovery file, under your passphrase, is the only copy.",
+      ),
+      field(
+        "passphrase",
+        "Passphrase for the recovery file",
+        { type: "password", autocomplete: "new-password", autofocus: true },
+        `At least ${LEAST} characters`,
+      ),
       field("again", "Again", { type: "password", autocomplete: "new-password" }),
       place,
-      h("div", { class: "row" }, button, h("button", { class: "button quiet", type: "button", click: () => done(null) }, "Cancel")));
+      h(
+        "div",
+        { class: "row" },
+        button,
+        h("button", { class: "button quiet", type: "button", click: () => done(null) }, "Cancel"),
+      ),
+    );
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       const { passphrase, again } = form.elements;
@@ -78,10 +97,24 @@ export function makeInDialog() {
         const save = () => download(name, file, "application/octet-stream");
         save();
         form.replaceChildren(
-          h("p", {}, "The recovery file ", h("code", {}, name), " was downloaded. Keep it and its passphrase somewhere safe: without them, clearing this browser loses your results."),
-          h("div", { class: "row" },
-            h("button", { class: "button", type: "button", autofocus: true, click: () => done(entry) }, "I have saved it"),
-            h("button", { class: "button quiet", type: "button", click: save }, "Download again")));
+          h(
+            "p",
+            {},
+            "The recovery file ",
+            h("code", {}, name),
+            " was downloaded. Keep it and its passphrase somewhere safe: without them, clearing this browser loses your results.",
+          ),
+          h(
+            "div",
+            { class: "row" },
+            h(
+              "button",
+              { class: "button", type: "button", autofocus: true, click: () => done(entry) },
+              "I have saved it",
+            ),
+            h("button", { class: "button quiet", type: "button", click: save }, "Download again"),
+          ),
+        );
         form.querySelector("button").focus();
       } catch (error) {
         button.disabled = false;
@@ -99,11 +132,19 @@ export function bringInDialog() {
   return ask("Import a recovery file", (done) => {
     const place = h("div", { role: "status" });
     const button = h("button", { class: "button", type: "submit" }, "Import");
-    const form = h("form", { class: "stack", novalidate: true },
+    const form = h(
+      "form",
+      { class: "stack", novalidate: true },
       field("recovery", "Recovery file", { type: "file", autofocus: true }),
       field("recovery-passphrase", "Its passphrase", { type: "password", autocomplete: "current-password" }),
       place,
-      h("div", { class: "row" }, button, h("button", { class: "button quiet", type: "button", click: () => done(null) }, "Cancel")));
+      h(
+        "div",
+        { class: "row" },
+        button,
+        h("button", { class: "button quiet", type: "button", click: () => done(null) }, "Cancel"),
+      ),
+    );
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       const { recovery, "recovery-passphrase": passphrase } = form.elements;
@@ -131,6 +172,11 @@ export function bringInDialog() {
 export async function ensure() {
   const [newest] = await keys();
   const entry = newest ?? (await makeInDialog());
-  if (!entry) throw new Problem("There is no key to seal the result to.", "Make one, or import a recovery file on the wallet page.", "no-key");
+  if (!entry)
+    throw new Problem(
+      "There is no key to seal the result to.",
+      "Make one, or import a recovery file on the wallet page.",
+      "no-key",
+    );
   return entry;
 }

@@ -44,7 +44,11 @@ async function ask() {
   quotePlace.classList.add("busy");
   try {
     const query = new URLSearchParams(FIELDS.slice(1).map((name) => [name, number(name)]));
-    const answer = await api(`/licenses/${form.dataset.license}/quote?${query}`, { method: "POST", body: circuit, type: "application/octet-stream" });
+    const answer = await api(`/licenses/${form.dataset.license}/quote?${query}`, {
+      method: "POST",
+      body: circuit,
+      type: "application/octet-stream",
+    });
     const html = await answer.text();
     if (mine !== asked) return;
     show(new DOMParser().parseFromString(html, "text/html").querySelector("#quote-report"));
@@ -67,7 +71,16 @@ function show(report) {
     at(each.dataset.wrong, each.textContent.trim());
     each.remove();
   }
-  const { ready, total: units, totalWords: words, maxFee, units: work, circuit: digest, version, content } = report.dataset;
+  const {
+    ready,
+    total: units,
+    totalWords: words,
+    maxFee,
+    units: work,
+    circuit: digest,
+    version,
+    content,
+  } = report.dataset;
   if (!words) return withdrawQuote("Correct what is marked, and the price appears.");
   total.textContent = words;
   totalWords.textContent = ready ? "in escrow until the result is released" : "This job cannot be signed as it is.";
@@ -106,7 +119,8 @@ form?.addEventListener("click", async (event) => {
   try {
     const data = await apiBytes(`/v1/documents/${known}`);
     if (button.getAttribute("aria-pressed") !== "true") return; // another one was chosen meanwhile
-    if ((await sha256(data)) !== button.dataset.model) throw new Problem("This node sent another circuit than it named.", "Do not use this node.", "tampered");
+    if ((await sha256(data)) !== button.dataset.model)
+      throw new Problem("This node sent another circuit than it named.", "Do not use this node.", "tampered");
     circuit = data;
     await ask();
   } catch (error) {
@@ -138,23 +152,44 @@ form?.addEventListener("submit", async (event) => {
   try {
     const key = await steps.run("key", keystore.ensure);
     await steps.run("publish", async () => {
-      if ((await sha256(circuit)) !== order.digest) throw new Problem("The circuit changed since the quote.", "Choose it again.", "changed");
+      if ((await sha256(circuit)) !== order.digest)
+        throw new Problem("The circuit changed since the quote.", "Choose it again.", "changed");
       if (known === order.digest) return; // this node's store has it
       await signIn();
       const answer = await api("/v1/circuits", { method: "POST", body: circuit, type: "application/json" });
-      if ((await answer.json()).digest !== order.digest) throw new Problem("The node published something else.", "Do not use this node.", "tampered");
+      if ((await answer.json()).digest !== order.digest)
+        throw new Problem("The node published something else.", "Do not use this node.", "tampered");
     });
     const receipt = await pay(steps, {
       action: "open-job",
       order: {
-        license: Number(license), circuit: order.digest, first_row: Number(order.firstRow), rows: Number(order.rows),
-        sealing_key: key.public, replicas: Number(order.replicas), max_fee: order.maxFee, version: Number(order.version), content: order.content,
+        license: Number(license),
+        circuit: order.digest,
+        first_row: Number(order.firstRow),
+        rows: Number(order.rows),
+        sealing_key: key.public,
+        replicas: Number(order.replicas),
+        max_fee: order.maxFee,
+        version: Number(order.version),
+        content: order.content,
       },
       contract: "JobMarket",
       amount: order.total,
       plain: "open((uint256,bytes32,uint64,uint64,bytes32,uint64,uint8,uint256,uint16,bytes32))",
-      permitted: "openWithPermit((uint256,bytes32,uint64,uint64,bytes32,uint64,uint8,uint256,uint16,bytes32),uint256,uint8,bytes32,bytes32)",
-      words: [license, order.digest, order.firstRow, order.rows, key.public, order.units, order.replicas, order.maxFee, order.version, order.content],
+      permitted:
+        "openWithPermit((uint256,bytes32,uint64,uint64,bytes32,uint64,uint8,uint256,uint16,bytes32),uint256,uint8,bytes32,bytes32)",
+      words: [
+        license,
+        order.digest,
+        order.firstRow,
+        order.rows,
+        key.public,
+        order.units,
+        order.replicas,
+        order.maxFee,
+        order.version,
+        order.content,
+      ],
       account: buyer,
     });
     const { job } = await eventOf(receipt, "JobOpened");
@@ -162,7 +197,12 @@ form?.addEventListener("submit", async (event) => {
     await follow(`/jobs/${job}`);
   } catch (error) {
     const { message, next, code } = explain(error);
-    say(place, "bad", message, h("p", {}, next, code === "no-wallet" ? h("a", { href: "/wallet" }, " Connect a wallet.") : null));
+    say(
+      place,
+      "bad",
+      message,
+      h("p", {}, next, code === "no-wallet" ? h("a", { href: "/wallet" }, " Connect a wallet.") : null),
+    );
     button.disabled = !quote;
   }
 });

@@ -2,14 +2,15 @@
 
 import { encode } from "./calls.js";
 import { Steps, h, hush, say, wrong } from "./dom.js";
-import { money, units } from "./facts.js";
+import { money, units } from "./config.js";
 import { explain } from "./problems.js";
 import { eventOf, follow, perform } from "./transact.js";
 
 const DAY = 86_400;
 const MONEY = { price_license: 2n ** 80n - 1n, price_job: 2n ** 72n - 1n, price_row: 2n ** 64n - 1n }; // LicenseMarket's
 const COUNTS = { max_jobs: 2 ** 24 - 1, max_rows: 2 ** 40 - 1, days: 36_500, licenses: 2 ** 32 - 1 }; // LicenseMarket's, but for the days
-const SIGNATURE = "createOffer((uint256,uint256,uint256,uint256,uint32,uint64,uint40,bytes32,uint32,uint32,uint64),(address,uint16)[])";
+const SIGNATURE =
+  "createOffer((uint256,uint256,uint256,uint256,uint32,uint64,uint40,bytes32,uint32,uint32,uint64),(address,uint16)[])";
 const form = document.querySelector("#new-offer");
 
 const at = (name, message) => wrong(form.elements[name], message);
@@ -49,19 +50,50 @@ form?.addEventListener("submit", async (event) => {
   const { microBits, budget } = form.querySelector('[name="policy"]:checked').dataset; // as the page shows them
   const duration = said.days * DAY;
   const order = {
-    dataset: Number(dataset), price_license: `${said.price_license}`, price_job: `${said.price_job}`, price_row: `${said.price_row}`,
-    max_jobs: said.max_jobs, max_rows: said.max_rows, duration, policy, licenses: said.licenses, micro_bits: Number(microBits), budget,
+    dataset: Number(dataset),
+    price_license: `${said.price_license}`,
+    price_job: `${said.price_job}`,
+    price_row: `${said.price_row}`,
+    max_jobs: said.max_jobs,
+    max_rows: said.max_rows,
+    duration,
+    policy,
+    licenses: said.licenses,
+    micro_bits: Number(microBits),
+    budget,
   };
   // A tuple of whole words stands in place; the list of shares follows at byte 384 and is empty: the seller takes all.
-  const data = encode(SIGNATURE, dataset, said.price_license, said.price_job, said.price_row, said.max_jobs, said.max_rows, duration, policy, microBits, said.licenses, budget, 384, 0);
+  const data = encode(
+    SIGNATURE,
+    dataset,
+    said.price_license,
+    said.price_job,
+    said.price_row,
+    said.max_jobs,
+    said.max_rows,
+    duration,
+    policy,
+    microBits,
+    said.licenses,
+    budget,
+    384,
+    0,
+  );
   try {
-    const receipt = await steps.run("send", () => perform("create-offer", order, () => [["LicenseMarket", data]], owner));
+    const receipt = await steps.run("send", () =>
+      perform("create-offer", order, () => [["LicenseMarket", data]], owner),
+    );
     const { offer } = await eventOf(receipt, "OfferCreated");
     say(place, "good", `Offer ${offer} is open.`, h("p", {}, "Opening its page."));
     await follow(`/offers/${offer}`);
   } catch (error) {
     const { message, next, code } = explain(error);
-    say(place, "bad", message, h("p", {}, next, code === "no-wallet" ? h("a", { href: "/wallet" }, " Connect a wallet.") : null));
+    say(
+      place,
+      "bad",
+      message,
+      h("p", {}, next, code === "no-wallet" ? h("a", { href: "/wallet" }, " Connect a wallet.") : null),
+    );
     button.disabled = false;
   }
   return undefined;

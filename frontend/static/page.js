@@ -7,7 +7,9 @@ const announcer = document.querySelector("#announcer");
 
 export function announce(text) {
   announcer.textContent = "";
-  setTimeout(() => { announcer.textContent = text; }, 50);
+  setTimeout(() => {
+    announcer.textContent = text;
+  }, 50);
 }
 
 function switchTheme() {
@@ -16,7 +18,9 @@ function switchTheme() {
   root.dataset.theme = dark ? "light" : "dark";
   try {
     localStorage.setItem("darkroom.theme", root.dataset.theme);
-  } catch { /* it lasts for this page */ }
+  } catch {
+    /* it lasts for this page */
+  }
   announce(`${root.dataset.theme} theme`);
 }
 
@@ -51,7 +55,12 @@ document.querySelector("#main").prepend(lost);
 
 for (const name of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
   document.body.addEventListener(name, () => {
-    say(lost, "bad", "This node does not answer", h("p", {}, "What you see may be old. It is tried again when you change something."));
+    say(
+      lost,
+      "bad",
+      "This node does not answer",
+      h("p", {}, "What you see may be old. It is tried again when you change something."),
+    );
     lost.hidden = false;
   });
 }

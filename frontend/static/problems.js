@@ -16,7 +16,11 @@ export function explain(error) {
     return new Problem("You declined to sign.", "Nothing was sent. Start again when you are ready.", "rejected");
   }
   if (code === 4900 || code === 4901) {
-    return new Problem("The wallet is not connected to the network.", "Open the wallet and connect it.", "disconnected");
+    return new Problem(
+      "The wallet is not connected to the network.",
+      "Open the wallet and connect it.",
+      "disconnected",
+    );
   }
   if (error instanceof TypeError && /fetch|network|load failed/i.test(error.message)) {
     return new Problem("The connection to this node was lost.", "Check that the node runs, then try again.", "offline");
@@ -40,7 +44,9 @@ async function ask(path, options) {
 
 /** Whether the session has another token than this page knows: a page that was just loaded knows none. */
 async function renewed() {
-  const { csrf = "" } = await (await ask("/v1/session", { headers: { accept: "application/json" } })).json().catch(() => ({}));
+  const { csrf = "" } = await (await ask("/v1/session", { headers: { accept: "application/json" } }))
+    .json()
+    .catch(() => ({}));
   const other = Boolean(csrf) && csrf !== session.csrf;
   setCsrf(csrf);
   return other;
@@ -60,7 +66,11 @@ export async function api(path, { method = "GET", json, body, type } = {}) {
   if (!answer.ok) {
     const told = await answer.json().catch(() => ({}));
     const fields = (told.errors ?? []).map((each) => `${each.field}: ${each.message}`).join("; ");
-    throw new Problem(told.detail ?? `The node answered ${answer.status}.`, fields || told.next_step || "Try again.", told.code ?? "");
+    throw new Problem(
+      told.detail ?? `The node answered ${answer.status}.`,
+      fields || told.next_step || "Try again.",
+      told.code ?? "",
+    );
   }
   return answer;
 }

@@ -30,7 +30,12 @@ form?.addEventListener("submit", async (event) => {
     await follow(`/licenses/${license}`);
   } catch (error) {
     const { message, next, code } = explain(error);
-    say(place, "bad", message, h("p", {}, next, code === "no-wallet" ? h("a", { href: "/wallet" }, " Connect a wallet.") : null));
+    say(
+      place,
+      "bad",
+      message,
+      h("p", {}, next, code === "no-wallet" ? h("a", { href: "/wallet" }, " Connect a wallet.") : null),
+    );
     button.disabled = false;
   }
 });

@@ -31,10 +31,21 @@ export async function seal(data, passphrase, holds) {
   const nonce = crypto.getRandomValues(new Uint8Array(12));
   const { key, check } = await derive(passphrase, salt, WORK);
   const header = canonicalBytes({
-    kind: "darkroom/sealed-file", holds, n: WORK, r: 8, p: 1, salt: toHex(salt), check, nonce: toHex(nonce),
+    kind: "darkroom/sealed-file",
+    holds,
+    n: WORK,
+    r: 8,
+    p: 1,
+    salt: toHex(salt),
+    check,
+    nonce: toHex(nonce),
   });
   const start = join(MAGIC, little(header.length), header);
-  const sealed = await crypto.subtle.encrypt({ name: "AES-GCM", iv: nonce, additionalData: start }, await cipher(key, "encrypt"), data);
+  const sealed = await crypto.subtle.encrypt(
+    { name: "AES-GCM", iv: nonce, additionalData: start },
+    await cipher(key, "encrypt"),
+    data,
+  );
   const body = join(start, new Uint8Array(sealed));
   return join(body, fromHex(await sha256(body)));
 }
@@ -53,13 +64,22 @@ export async function openSealed(file, passphrase, holds) {
     throw damaged();
   }
   const { n, r, p } = header;
-  if (header.kind !== "darkroom/sealed-file" || r !== 8 || p !== 1 || !(n >= LEAST && n <= MOST) || n & (n - 1)) throw damaged();
-  if (header.holds !== holds) throw new Problem("This file holds something else than a sealing key.", "Choose the recovery file.", "bad-key");
+  if (header.kind !== "darkroom/sealed-file" || r !== 8 || p !== 1 || !(n >= LEAST && n <= MOST) || n & (n - 1))
+    throw damaged();
+  if (header.holds !== holds)
+    throw new Problem("This file holds something else than a sealing key.", "Choose the recovery file.", "bad-key");
   const { key, check } = await derive(passphrase, fromHex(header.salt), n);
-  if (check !== header.check) throw new Problem("This passphrase does not open the file.", "Try again with the one it was made with.", "wrong-passphrase");
+  if (check !== header.check)
+    throw new Problem(
+      "This passphrase does not open the file.",
+      "Try again with the one it was made with.",
+      "wrong-passphrase",
+    );
   const parameters = { name: "AES-GCM", iv: fromHex(header.nonce), additionalData: body.subarray(0, 12 + size) };
   try {
-    return new Uint8Array(await crypto.subtle.decrypt(parameters, await cipher(key, "decrypt"), body.subarray(12 + size)));
+    return new Uint8Array(
+      await crypto.subtle.decrypt(parameters, await cipher(key, "decrypt"), body.subarray(12 + size)),
+    );
   } catch {
     throw new Problem("This file was altered.", DAMAGED, "bad-key");
   }

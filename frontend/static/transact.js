@@ -30,7 +30,8 @@ export async function pay(steps, { action, order, contract, amount, plain, permi
       prepared = await prepare(action, { ...wanted, permit });
       data = encode(permitted, ...words, ...permitWords(permit.deadline, permit.signature));
     }
-    if (prepared.transactions.length !== 1) throw new Problem("This node prepared more than one transaction.", "Nothing was signed.", "tampered");
+    if (prepared.transactions.length !== 1)
+      throw new Problem("This node prepared more than one transaction.", "Nothing was signed.", "tampered");
     checkTransaction(prepared.transactions[0], from, contract, data);
     return submit(prepared.transactions[0]);
   });
@@ -44,7 +45,8 @@ export async function perform(action, order, expected, account = "", agree = nul
   const from = await ready(account);
   const { transactions } = await prepare(action, { account: from, ...order });
   const calls = await expected(from, transactions);
-  if (calls.length !== transactions.length) throw new Problem("This node prepared another number of transactions.", "Nothing was signed.", "tampered");
+  if (calls.length !== transactions.length)
+    throw new Problem("This node prepared another number of transactions.", "Nothing was signed.", "tampered");
   transactions.forEach((each, at) => checkTransaction(each, from, ...calls[at]));
   if (agree && !(await agree(transactions))) return null;
   let receipt = null;
@@ -61,12 +63,21 @@ async function submit({ request: wanted }) {
   while (Date.now() < until) {
     const { answer } = await read("eth_getTransactionReceipt", [tx]);
     if (answer) {
-      if (BigInt(answer.status) !== 1n) throw new Problem("The contract refused the transaction.", "Nothing was paid but gas. Load the page again.", "reverted");
+      if (BigInt(answer.status) !== 1n)
+        throw new Problem(
+          "The contract refused the transaction.",
+          "Nothing was paid but gas. Load the page again.",
+          "reverted",
+        );
       return answer;
     }
     await pause(400);
   }
-  throw new Problem("The transaction is not in a block yet.", "Look at it in the wallet; the page follows once it is mined.", "slow");
+  throw new Problem(
+    "The transaction is not in a block yet.",
+    "Look at it in the wallet; the page follows once it is mined.",
+    "slow",
+  );
 }
 
 /** The value of one argument of one event of a mined transaction, by the node's own reading. */
@@ -88,7 +99,11 @@ export async function follow(path) {
     }
     await pause(300);
   }
-  throw new Problem("The chain has it, but this node's index does not show it yet.", "Load the page again in a moment.", "behind");
+  throw new Problem(
+    "The chain has it, but this node's index does not show it yet.",
+    "Load the page again in a moment.",
+    "behind",
+  );
 }
 
 /** Wait until the index holds the block of a mined transaction. */

@@ -22,7 +22,11 @@ function encodeNode(children, codec) {
   const size = children.reduce((total, child) => total + child.size, 0);
   const links = children.map(({ digest, tree }) => {
     const tail = [0x12, 0, 0x18, ...varint(tree)];
-    return join(Uint8Array.of(0x12, ...varint(38 + tail.length), ...HEAD, codec, 0x12, 0x20), fromHex(digest), Uint8Array.from(tail));
+    return join(
+      Uint8Array.of(0x12, ...varint(38 + tail.length), ...HEAD, codec, 0x12, 0x20),
+      fromHex(digest),
+      Uint8Array.from(tail),
+    );
   });
   const data = [0x08, 2, 0x18, ...varint(size), ...children.flatMap((child) => [0x20, ...varint(child.size)])];
   return { block: join(...links, Uint8Array.of(0x0a, ...varint(data.length), ...data)), size };
@@ -37,7 +41,11 @@ export async function treeCid(leaves) {
     for (let first = 0; first < level.length; first += WIDTH) {
       const children = level.slice(first, first + WIDTH);
       const { block, size } = encodeNode(children, codec);
-      above.push({ digest: await sha256(block), size, tree: block.length + children.reduce((total, child) => total + child.tree, 0) });
+      above.push({
+        digest: await sha256(block),
+        size,
+        tree: block.length + children.reduce((total, child) => total + child.tree, 0),
+      });
     }
     level = above;
     codec = DAG_PB;

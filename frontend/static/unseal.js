@@ -15,7 +15,7 @@ const MAX_HEADER = 1 << 16;
 
 export function fromHex(text) {
   if (!/^([0-9a-f]{2})*$/.test(text)) throw new Error("not hexadecimal");
-  return Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
+  return Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
 }
 
 /** The result {header, values}: values[output] is a BigInt64Array of rows. Throws when it does not open. */
@@ -28,7 +28,8 @@ export async function openResult(privateKey, publicKey, enc, ciphertext, context
   const rows = header.rows;
   if (plain.length !== 4 + size + 8 * header.outputs.length * rows) throw new Error("the result is cut short");
   const values = header.outputs.map((_, output) =>
-    BigInt64Array.from({ length: rows }, (_, row) => view.getBigInt64(4 + size + 8 * (output * rows + row), true)));
+    BigInt64Array.from({ length: rows }, (_, row) => view.getBigInt64(4 + size + 8 * (output * rows + row), true)),
+  );
   return { header, values };
 }
 
@@ -49,9 +50,10 @@ export async function unseal(privateKey, publicKey, enc, ciphertext, info, aad) 
 }
 
 async function decapsulate(privateKey, publicKey, enc) {
-  const own = privateKey instanceof CryptoKey
-    ? privateKey
-    : await crypto.subtle.importKey("pkcs8", concat(PKCS8, privateKey), "X25519", false, ["deriveBits"]);
+  const own =
+    privateKey instanceof CryptoKey
+      ? privateKey
+      : await crypto.subtle.importKey("pkcs8", concat(PKCS8, privateKey), "X25519", false, ["deriveBits"]);
   const theirs = await crypto.subtle.importKey("raw", enc, "X25519", true, []);
   const shared = new Uint8Array(await crypto.subtle.deriveBits({ name: "X25519", public: theirs }, own, 256));
   if (shared.every((byte) => byte === 0)) throw new Error("the encapsulated key is of small order");

@@ -1,7 +1,7 @@
 // Wallets: those that announce themselves (EIP-6963), the old injected one (EIP-1193), and the demo wallet.
 // One is chosen at a time; the choice is remembered, the connection never assumed.
 
-import { chainHex, facts } from "./facts.js";
+import { chainHex, config } from "./config.js";
 import { Problem, explain } from "./problems.js";
 
 const CHOICE = "darkroom.wallet";
@@ -32,8 +32,9 @@ function tell() {
 /** Wallets to choose from. */
 export function wallets() {
   const found = [...announced.values()];
-  if (window.ethereum && !found.length) found.push({ id: "injected", name: "Browser wallet", icon: "", provider: window.ethereum });
-  if (facts.demo) found.push({ id: DEMO, name: "Demo wallet", icon: "", provider: null });
+  if (window.ethereum && !found.length)
+    found.push({ id: "injected", name: "Browser wallet", icon: "", provider: window.ethereum });
+  if (config.demo) found.push({ id: DEMO, name: "Demo wallet", icon: "", provider: null });
   return found;
 }
 
@@ -91,7 +92,9 @@ export async function resume() {
     const wallet = await open(id);
     const accounts = await wallet.provider.request({ method: "eth_accounts" });
     if (accounts?.length) use(wallet, accounts[0]);
-  } catch { /* it can be connected again by hand */ }
+  } catch {
+    /* it can be connected again by hand */
+  }
 }
 
 /** The chain that the wallet is on, as 0x text. */
@@ -104,14 +107,24 @@ export async function ready(wanted = "") {
   await resumed;
   if (!chosen) throw new Problem("No wallet is connected.", "Connect one on the wallet page.", "no-wallet");
   if (wanted && wanted.toLowerCase() !== address.toLowerCase()) {
-    throw new Problem(`This needs the account ${wanted.slice(0, 8)}…${wanted.slice(-4)}, and the wallet is on ${address.slice(0, 8)}…${address.slice(-4)}.`, "Switch the account in the wallet.", "wrong-account");
+    throw new Problem(
+      `This needs the account ${wanted.slice(0, 8)}…${wanted.slice(-4)}, and the wallet is on ${address.slice(0, 8)}…${address.slice(-4)}.`,
+      "Switch the account in the wallet.",
+      "wrong-account",
+    );
   }
   if ((await walletChain()) !== chainHex) {
     try {
       await chosen.provider.request({ method: "wallet_switchEthereumChain", params: [{ chainId: chainHex }] });
-    } catch { /* told below, also when it only says that it did */ }
+    } catch {
+      /* told below, also when it only says that it did */
+    }
     if ((await walletChain()) !== chainHex) {
-      throw new Problem(`The wallet is on another network; this market is on chain ${facts.chainId}.`, "Switch the network in the wallet, then try again.", "wrong-network");
+      throw new Problem(
+        `The wallet is on another network; this market is on chain ${config.chainId}.`,
+        "Switch the network in the wallet, then try again.",
+        "wrong-network",
+      );
     }
   }
   return address;
@@ -132,7 +145,9 @@ export async function read(method, params) {
   if (chosen && !isDemo()) {
     try {
       if ((await walletChain()) === chainHex) return { answer: await request(method, params), source: "your wallet" };
-    } catch { /* the relay below */ }
+    } catch {
+      /* the relay below */
+    }
   }
   const { relay } = await import("./relay.js");
   return { answer: await relay(method, params), source: "this node" };
