@@ -1,7 +1,7 @@
 // Compiles src/*.sol with the pinned solc and writes artifacts/<Name>.json; --check compares and writes nothing.
 //
-// An artifact is what users need: the ABI, both bytecodes, and digests that tie them to the sources. Keys are sorted and
-// nothing in it depends on the machine or the time, so the same sources give the same bytes everywhere.
+// An artifact is what users need: the ABI, both bytecodes, and digests that tie them to the sources. Keys are sorted
+// and nothing in it depends on the machine or the time, so the same sources give the same bytes everywhere.
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -117,9 +117,8 @@ for (const [path, text, artifact] of artifacts) {
     writeFileSync(path, text);
   }
   const bytes = (artifact.deployedBytecode.length - 2) / 2;
-  console.log(
-    `${artifact.contract.padEnd(17)} ${String(bytes).padStart(6)} bytes${same ? "" : check ? "  STALE" : "  written"}`,
-  );
+  const note = check ? "  STALE" : "  written";
+  console.log(`${artifact.contract.padEnd(17)} ${String(bytes).padStart(6)} bytes${same ? "" : note}`);
 }
 if (check && stale) {
   console.error("The committed artifacts are not what the sources compile to. Run: node contracts/build.mjs");

@@ -1,5 +1,6 @@
-// Before the first paint: the theme that was chosen, and the one Trusted Types policy. It lets htmx parse this node's own
-// HTML; it has no way to make scripts or script addresses, so those stay refused.
+// @ts-check
+// Before the first paint: the theme that was chosen, and the one Trusted Types policy. It lets htmx parse this node's
+// own HTML; it has no way to make scripts or script addresses, so those stay refused.
 (() => {
   "use strict";
   const root = document.documentElement;
@@ -10,5 +11,5 @@
   } catch {
     /* storage is off: the system's theme stays */
   }
-  if (window.trustedTypes) window.trustedTypes.createPolicy("default", { createHTML: (text) => text });
+  window.trustedTypes?.createPolicy("default", { createHTML: (text) => text });
 })();
