@@ -85,7 +85,7 @@ def test_words_of_an_events_data_stand_where_the_page_looks() -> None:
 
 def test_contracts_are_called_by_their_names() -> None:
     """Every contract that a module names is deployed, those that pay have claims, and the coin is served."""
-    used = set(re.findall(r"facts\.contracts\.(\w+)", ALL)) | set(re.findall(r'contract: "(\w+)"', ALL))
+    used = set(re.findall(r"config\.contracts\.(\w+)", ALL)) | set(re.findall(r'contract: "(\w+)"', ALL))
     assert used <= set(NAMES)
     (payers,) = found("actions.js", r"PAYERS = \[(.*)\]")
     assert tuple(re.findall(r'"(\w+)"', payers)) == PAYERS

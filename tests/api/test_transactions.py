@@ -210,7 +210,8 @@ def test_what_a_custodian_puts_down(scene: Scene, browser: Browser, newcomer: Ac
 def test_an_order_is_refused_before_a_permit_is_signed(scene: Scene, browser: Browser) -> None:
     """A dataset that moved on, and a custodian whose bond does not cover the fees, are said in the first call."""
     stage, record = scene.stage, scene.market.dataset(1)
-    order = {"license": scene.license, "circuit": scene.circuit, "rows": 4, "sealing_key": "ab" * 32}
+    held = scene.market.buy_license(stage.buyer, scene.offer).value  # of its own: others' jobs use up the scene's bits
+    order = {"license": held, "circuit": scene.circuit, "rows": 4, "sealing_key": "ab" * 32}
     quoted = {"version": record.version, "content": content_of(record)}
     assert prepare(browser, "open-job", stage.buyer, **order, **quoted, max_fee="6000")["transactions"]
     for wrong in ({"version": record.version + 1}, {"content": "cd" * 32}):

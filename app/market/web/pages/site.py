@@ -61,7 +61,7 @@ class Site:
     def _coins(self, units: int) -> Decimal:
         return Decimal(units).scaleb(-self.backend.coin.decimals)
 
-    def facts(self, coin: Coin) -> dict[str, Any]:
+    def config(self, coin: Coin) -> dict[str, Any]:
         """What scripts check everything against: the chain, its contracts, the coin."""
         market = self.backend.market
         return {
@@ -93,7 +93,7 @@ class Site:
             title=title,
             path=request.url.path,
             scripts=("page.js", *scripts),
-            facts=json.dumps(self.facts(coin), separators=(",", ":")),
+            config=json.dumps(self.config(coin), separators=(",", ":")),
             now=self.backend.now(),
             coin=coin.symbol,
             trouble=look(self.backend),
