@@ -219,10 +219,16 @@ def test_the_documented_demo_is_this_one(world: World) -> None:
     )
     claims = sorted(nameless(check["claim"]) for job in story["jobs"] for check in job["audit"]["checks"])
     assert sorted(nameless(claim) for claim in re.findall(r"^  confirmed: (.+)$", shown, re.MULTILINE)) == claims
-    assert sorted(re.findall(r"^│([^│\n]+?) +│ [\d,]+ *│$", shown, re.MULTILINE)) == sorted(story["gas"])
+    paid = re.findall(r"^│([^│\n]+?) +│ [\d,]+ *│$", shown, re.MULTILINE)
+    assert sorted(filter(certain, paid)) == sorted(filter(certain, story["gas"]))
     results = [(str(job["job"]), job["model"], str(job["rows"])) for job in story["jobs"]]
     for text in (shown, (ROOT / "README.md").read_text("utf-8")):
         assert re.findall(r"^│ +(\d+) │ (\S+) +│ +(\d+) │ [\d.]+ +│", text, re.MULTILINE) == results
+
+
+def certain(transaction: str) -> bool:
+    """Whether every telling has this transaction: who was never drawn has nothing to withdraw."""
+    return not transaction.startswith("withdraw provider")
 
 
 def nameless(text: str) -> str:
