@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.chain.rpc import AnvilNode, connect
+from app.chain.rpc.node import AnvilNode, connect
 from app.protocol.errors import Unavailable
 
 ROOT = Path(__file__).parents[1]

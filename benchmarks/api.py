@@ -70,14 +70,14 @@ def serving(folder: Path, datasets: int = DATASETS, jobs: int = JOBS) -> Iterato
 def _serve(folder: Path, datasets: int, jobs: int, tell: Connection) -> None:
     import uvicorn
 
-    from app.chain.account import Account
-    from app.chain.deployment import deploy
-    from app.chain.embedded import EmbeddedChain
+    from app.chain.contracts.deployment import deploy
+    from app.chain.evm.embedded import EmbeddedChain
     from app.chain.market import Market
-    from app.market.api.app import create_app
-    from app.market.api.parts import Parts
-    from app.market.api.settings import Settings
+    from app.chain.wallet.account import Account
     from app.market.db.database import Database
+    from app.market.web.app import create_app
+    from app.market.web.dependencies.state import Dependencies
+    from app.market.web.settings import WebServerSettings
     from app.storage.folder import BlockStore
 
     chain, deployer = EmbeddedChain(folder / "chain.sqlite"), Account.generate()
@@ -91,8 +91,8 @@ def _serve(folder: Path, datasets: int, jobs: int, tell: Connection) -> None:
     listener.bind(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     market = Market.open(chain, folder / "deployment.json")
-    settings = Settings(origin=f"http://127.0.0.1:{port}", rate=None, heavy=None)
-    app = create_app(settings, Parts(market, BlockStore(folder / "store"), database), extensions=_pages())
+    settings = WebServerSettings(origin=f"http://127.0.0.1:{port}", rate=None, heavy=None)
+    app = create_app(settings, Dependencies(market, BlockStore(folder / "store"), database), extensions=_pages())
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, ws="none"))
     threading.Thread(target=_announce, args=(server, tell, port), daemon=True).start()
     server.run(sockets=[listener])
@@ -106,9 +106,9 @@ def _announce(server: Any, tell: Connection, port: int) -> None:
 
 def _pages() -> list[Callable[[Any], None]]:
     """The pages, where they are installed."""
-    if importlib.util.find_spec("app.market.api.pages") is None:
+    if importlib.util.find_spec("app.market.web.pages") is None:
         return []
-    install = getattr(importlib.import_module("app.market.api.pages"), "install", None)
+    install = getattr(importlib.import_module("app.market.web.pages"), "install", None)
     return [cast("Callable[[Any], None]", install)] if install else []
 
 

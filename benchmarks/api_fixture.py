@@ -26,27 +26,27 @@ from app.market.db.tables import (
     DatasetRow,
     EventRow,
     ExecutionRow,
+    IndexTable,
     JobRow,
     LicenseRow,
     ManifestRow,
     MarkRow,
     OfferRow,
-    PlaceRow,
     PolicyRow,
     ProviderRow,
-    Table,
+    SyncStateRow,
     TotalsRow,
     VersionRow,
     sql,
 )
 from app.market.indexer import listings
+from app.market.indexer.repository import add
 from app.market.indexer.rules import Rules
-from app.market.indexer.storing import add
 from app.market.text import words
-from app.protocol.market import JobState
-from app.protocol.receipt import OutputPolicy
+from app.protocol.market.entities import JobState
+from app.protocol.market.receipt import OutputPolicy
 
-Values = tuple[type[Table], dict[str, Any]]
+Values = tuple[type[IndexTable], dict[str, Any]]
 
 CHAIN_ID = 31_337
 START = 1_790_000_000  # seconds since the epoch
@@ -117,16 +117,16 @@ def _digest(kind: str, number: int) -> str:
     return hashlib.sha256(f"{kind} {number}".encode()).hexdigest()
 
 
-def _write(session: Session, rows: Iterator[Table]) -> None:
+def _write(session: Session, rows: Iterator[IndexTable]) -> None:
     while batch := list(islice(rows, AT_ONCE)):
-        by_entity: dict[type[Table], list[Table]] = {}
+        by_entity: dict[type[IndexTable], list[IndexTable]] = {}
         for row in batch:
             by_entity.setdefault(type(row), []).append(row)
         for entity, each in by_entity.items():
             add(session, entity, each)
 
 
-def _row(entity: type[Table], **values: Any) -> Values:
+def _row(entity: type[IndexTable], **values: Any) -> Values:
     """A row without its model: a million of them would take a minute to build."""
     return entity, values
 
@@ -146,9 +146,9 @@ def _place(session: Session, datasets: int, jobs: int) -> None:
     addresses = {name: address("contract", number) for number, name in enumerate(names)}
     add(
         session,
-        PlaceRow,
+        SyncStateRow,
         [
-            PlaceRow(
+            SyncStateRow(
                 chain_id=CHAIN_ID,
                 market=addresses["JobMarket"],
                 addresses=json.dumps(addresses),
@@ -183,7 +183,7 @@ def _provider(number: int) -> ProviderRow:
     )
 
 
-def _datasets(count: int, jobs: int, chance: random.Random) -> Iterator[Table]:
+def _datasets(count: int, jobs: int, chance: random.Random) -> Iterator[IndexTable]:
     for number in range(1, count + 1):
         subject, kind, place = chance.choice(SUBJECTS), chance.choice(KINDS), chance.choice(PLACES)
         names = [f"{chance.choice(COLUMNS)} {index}" for index in range(chance.randint(3, 40))]
@@ -268,7 +268,7 @@ def _datasets(count: int, jobs: int, chance: random.Random) -> Iterator[Table]:
 
 
 def _column(name: str) -> dict[str, Any]:
-    """`app.market.queries.dataset.ColumnCard`."""
+    """`app.market.queries.dataset.ColumnView`."""
     return {
         "name": name,
         "dtype": "real",

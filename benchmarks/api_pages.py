@@ -11,7 +11,7 @@ import shutil
 import statistics
 from typing import Any
 
-from app.market.api.pages.assets import FRONTEND
+from app.market.web.pages.assets import FRONTEND
 
 VISITS = 7
 ARGUMENTS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync")

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from app.protocol.dataset import Codebook, EncodedFile, EncryptedTable, Shard
+from app.protocol.data.dataset import Codebook, EncodedFile, EncryptedTable, Shard
 from app.protocol.errors import BadModel
-from fhe.circuit import Input
-from fhe.keys import SecretKeys
-from fhe.packing import Encryptor, mask
+from fhe.ciphertexts.packing import Encryptor, mask
+from fhe.circuit.circuit import Input
+from fhe.keys.secret_keys import SecretKeys
 from fhe.profile import EncryptionProfile
 
 I64 = npt.NDArray[np.int64]

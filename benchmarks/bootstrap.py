@@ -18,16 +18,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.protocol.seams import Progress
+from app.protocol.ports import Progress
 from benchmarks.machine import cores
+from fhe.ciphertexts.packing import decode
+from fhe.ciphertexts.packing_key import with_packing
 from fhe.engine.gadget import table_polynomials
 from fhe.engine.native.build import variants
 from fhe.engine.native.core import NativeCore
 from fhe.engine.native.library import widest
 from fhe.engine.reference import ReferenceCore
-from fhe.keys import chosen, client_keys
-from fhe.packing import decode
-from fhe.packing_key import with_packing
+from fhe.keys.secret_keys import chosen, client_keys
 from fhe.profile import EncryptionProfile
 from fhe.profiles import ONE_LEVEL, PROGRAMS, REFERENCE
 

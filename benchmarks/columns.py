@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.protocol.dataset import Affine, Codebook, ColumnCode, EncodedFile, EncryptedTable, Shard
-from app.protocol.seams import Progress, Store
+from app.protocol.data.dataset import Affine, Codebook, ColumnCode, EncodedFile, EncryptedTable, Shard
+from app.protocol.ports import Progress, Store
+from fhe.ciphertexts.packing import Encryptor
 from fhe.compile import Compiled, from_model
-from fhe.keys import SecretKeys
-from fhe.packing import Encryptor
+from fhe.keys.secret_keys import SecretKeys
 from fhe.profiles import REFERENCE
 
 I64 = npt.NDArray[np.int64]

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from app.protocol.seams import Progress
+from app.protocol.ports import Progress
 from benchmarks import columns, rivals
 from benchmarks.machine import cores
-from fhe.keys import generate
-from fhe.packing import Encryptor
+from fhe.ciphertexts.packing import Encryptor
+from fhe.keys.secret_keys import generate
 from fhe.profiles import REFERENCE
 
 ROWS = 1_000_000

@@ -27,13 +27,13 @@ from typing import Any
 
 from eth_account import Account as Keys
 
-from app.chain.account import Account
-from app.chain.deployment import Terms, deploy
-from app.chain.embedded import EmbeddedChain
+from app.chain.contracts.deployment import Terms, deploy
+from app.chain.evm.embedded import EmbeddedChain
 from app.chain.market import Market, Sent
 from app.chain.node import DevNode
-from app.protocol.market import JobState
-from app.protocol.seams import Progress
+from app.chain.wallet.account import Account
+from app.protocol.market.entities import JobState
+from app.protocol.ports import Progress
 from benchmarks import gas_peers
 from benchmarks.anvil import anvil, program
 

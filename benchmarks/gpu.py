@@ -18,14 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.errors import DarkroomError, Unavailable
-from app.protocol.seams import Progress
+from app.protocol.ports import Progress
 from benchmarks.gpu_ceilings import copy_gb_per_s, double_operations_per_s, fastest
 from benchmarks.gpu_forest import RandomWords, forest, table_of
-from fhe.circuit import Linear
+from fhe.circuit.circuit import Linear
 from fhe.engine import vectors
 from fhe.engine.backends import prepare
 from fhe.engine.core import BackendName
-from fhe.engine.cuda import trusted
+from fhe.engine.cuda import selection
 from fhe.engine.cuda.columns import Columns
 from fhe.engine.cuda.core import CudaCore
 from fhe.engine.cuda.device import Device
@@ -74,7 +74,7 @@ class Bench:
     @classmethod
     def open(cls, sizes: Sizes) -> Bench:
         """This process's first GPU. Errors: Unavailable, VerificationFailed."""
-        device = trusted.trusted()[0]
+        device = selection.trusted()[0]
         import cupy
 
         return cls(cupy, device, sizes)
@@ -242,7 +242,7 @@ def trees(bench: Bench) -> dict[str, Any]:
     return {
         "xgb_rows_per_s": sizes.rows / seconds,
         "xgb_bootstraps_per_row": sizes.trees,
-        "xgb_gpus": len(trusted.trusted()),
+        "xgb_gpus": len(selection.trusted()),
     }
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from app.protocol.dataset import Affine, Codebook, ColumnCode, EncryptedTable, Shard
-from fhe.circuit import Circuit, Input, Linear, Lookup, Readout
+from app.protocol.data.dataset import Affine, Codebook, ColumnCode, EncryptedTable, Shard
+from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
 from fhe.mask import mask
 from fhe.profile import EncryptionProfile
 

@@ -27,8 +27,8 @@ from typing import Any
 
 import numpy as np
 
-from app.protocol.bits import MICRO
-from app.protocol.receipt import RAW_WORDS, OutputPolicy
+from app.protocol.market.receipt import RAW_WORDS, OutputPolicy
+from app.protocol.policy.bits import MICRO
 from benchmarks.leakage_attacks import ATTACKS, VICTIMS, Coalition
 from benchmarks.leakage_figures import Trial, summary
 from benchmarks.leakage_guess import by_lattice, by_particles, learn

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from app.protocol.reasons import Reason
+from app.protocol.policy.reasons import Reason
 from benchmarks.leakage_circuits import RADIX, cuts, gated, linear, quantiles
 from benchmarks.leakage_market import Answer, Market
 from benchmarks.leakage_prior import Prior
 from benchmarks.leakage_weights import alone, groups_of, weights_on
-from fhe.circuit import Circuit, Readout
+from fhe.circuit.circuit import Circuit, Readout
 
 I64 = npt.NDArray[np.int64]
 VICTIMS = 16

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.leakage_tables import Table
-from fhe.circuit import Circuit, Input, Linear, Lookup, Readout
+from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
 from fhe.profiles import REFERENCE
 
 I64 = npt.NDArray[np.int64]

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from app.protocol.bits import release_kind
-from app.protocol.receipt import OutputPolicy
+from app.protocol.market.receipt import OutputPolicy
+from app.protocol.policy.bits import release_kind
 from benchmarks.leakage_lattice import decode
 from benchmarks.leakage_market import Answer, released
 from benchmarks.leakage_prior import FEW, Prior, mode
 from benchmarks.leakage_tables import Table
-from fhe.circuit import Linear
+from fhe.circuit.circuit import Linear
 
 I64 = npt.NDArray[np.int64]
 F64 = npt.NDArray[np.float64]

@@ -13,15 +13,15 @@ import time
 import numpy as np
 
 from app.policy.judge import decide
-from app.protocol.bits import MICRO
-from app.protocol.dataset import EncryptedTable
-from app.protocol.leak import Released
-from app.protocol.market import ZERO, DatasetRecord, Job, JobState, License
-from app.protocol.receipt import OutputPolicy
-from app.protocol.release import Facts, Grant
+from app.protocol.data.dataset import EncryptedTable
+from app.protocol.market.entities import ZERO, DatasetRecord, Job, JobState, License
+from app.protocol.market.receipt import OutputPolicy
+from app.protocol.policy.bits import MICRO
+from app.protocol.policy.leakage import Released
+from app.protocol.policy.rules import Grant, ReleaseCase
 from benchmarks import columns
-from fhe.circuit import Circuit, Input, Linear, Readout
-from fhe.leak import leak_of
+from fhe.circuit.circuit import Circuit, Input, Linear, Readout
+from fhe.leakage import leakage_of
 from fhe.profiles import REFERENCE
 
 EARLIER = 10_000
@@ -35,7 +35,7 @@ def budget_check_ms(earlier: int = EARLIER) -> float:
     rng = np.random.default_rng(columns.SEED)
     book = columns.codebook()
     policy = OutputPolicy()
-    leaks = [leak_of(_circuit(rng), book) for _ in range(15)]
+    leaks = [leakage_of(_circuit(rng), book) for _ in range(15)]
     history = []
     for number in range(earlier):
         first = int(rng.integers(0, ROWS - 2000))
@@ -53,7 +53,7 @@ def budget_check_ms(earlier: int = EARLIER) -> float:
         deadline=0, opened_block=1,
     )  # fmt: skip
     license = License(1, 1, 1, NOBODY, 0, 1, 1, ROWS, policy.digest, False, policy.micro_bits_per_license)
-    facts = Facts(1, NOBODY, job, license, dataset, table, policy, leaks[-1], True, frozenset((1,)), 0, 1)
+    facts = ReleaseCase(1, NOBODY, job, license, dataset, table, policy, leaks[-1], True, frozenset((1,)), 0, 1)
     times: list[float] = []
     while len(times) < REPEATS and sum(times) < PATIENCE:
         start = time.perf_counter()

@@ -1,7 +1,7 @@
 """The market as an attacker meets it: circuits go through the real checks and rules, and the released values come back.
 
 Every question is a `Circuit` that must pass `fhe.compile.check`, its leak report is the custodian's, `check_policy`
-decides on the real history, and `read_out` coarsens what `fhe.interpret` computes, which is what decryption gives
+decides on the real history, and `read_out` coarsens what `fhe.circuit.clear` computes, which is what decryption gives
 (tests/compile compare the two). Only ciphertext and chain are left out.
 """
 
@@ -14,19 +14,19 @@ import numpy.typing as npt
 
 from app.custodian.readout import read_out
 from app.policy.judge import decide, samples_of
-from app.protocol.dataset import Carried, EncryptedTable
+from app.protocol.data.dataset import Carried, EncryptedTable
 from app.protocol.errors import BadInput
-from app.protocol.leak import Leak, Released
-from app.protocol.market import ZERO, DatasetRecord, Job, JobState, License
-from app.protocol.reasons import Reason
-from app.protocol.receipt import OutputPolicy
-from app.protocol.release import Facts, Grant, check_facts
+from app.protocol.market.entities import ZERO, DatasetRecord, Job, JobState, License
+from app.protocol.market.receipt import OutputPolicy
+from app.protocol.policy.leakage import Leakage, Released
+from app.protocol.policy.reasons import Reason
+from app.protocol.policy.rules import Grant, ReleaseCase, check_case
 from benchmarks.leakage_tables import Table, published
-from fhe.circuit import Circuit
+from fhe.circuit.circuit import Circuit
+from fhe.circuit.clear import evaluate_clear, gather_inputs
+from fhe.circuit.cost import cost
 from fhe.compile.check import check
-from fhe.cost import cost
-from fhe.interpret import gather, interpret
-from fhe.leak import leak_of
+from fhe.leakage import leakage_of
 from fhe.profiles import REFERENCE
 
 I64 = npt.NDArray[np.int64]
@@ -39,7 +39,7 @@ class Answer:
     """What was released: values (outputs, rows) of rows [first, first + rows) of the attacked table."""
 
     circuit: Circuit
-    leak: Leak
+    leak: Leakage
     table: Table  # as it was when this was asked
     first: int
     values: I64
@@ -73,11 +73,11 @@ class Market:
             check(circuit, codebook, REFERENCE)
         except BadInput:
             return Reason.CIRCUIT_UNSAFE
-        leak, own = leak_of(circuit, codebook), samples_of(circuit, codebook)
+        leak, own = leakage_of(circuit, codebook), samples_of(circuit, codebook)
         self.jobs += 1
         job = _job(self.jobs, license, leak.circuit, first + self.shift, rows, self.version)
         facts = self._facts(job, leak, cost(circuit, REFERENCE, rows).bootstraps)
-        verdict = check_facts(facts) or decide(facts, own, self.history, self.samples.get)
+        verdict = check_case(facts) or decide(facts, own, self.history, self.samples.get)
         if not isinstance(verdict, Grant):
             return verdict
         self.history.append(replace(verdict.entry, answered=True))
@@ -103,7 +103,7 @@ class Market:
             said["carried_jobs"] = self.jobs
         self.encrypted = published(self.table).model_copy(update=said)
 
-    def _facts(self, job: Job, leak: Leak, bootstraps: int) -> Facts:
+    def _facts(self, job: Job, leak: Leakage, bootstraps: int) -> ReleaseCase:
         table, manifest = self.encrypted, f"{self.version:064x}"
         dataset = DatasetRecord(
             1, NOBODY, NOBODY, manifest, table.data_root, table.profile, table.rows, self.version, 1, False
@@ -122,15 +122,17 @@ class Market:
             self.policy.micro_bits_per_license,
         )
         epochs = frozenset((table.epoch,))
-        return Facts(1, NOBODY, job, license, dataset, table, self.policy, leak, True, epochs, 0, 10**6, bootstraps)
+        return ReleaseCase(
+            1, NOBODY, job, license, dataset, table, self.policy, leak, True, epochs, 0, 10**6, bootstraps
+        )
 
 
-def released(circuit: Circuit, leak: Leak, policy: OutputPolicy, table: Table, rows: I64) -> I64:
+def released(circuit: Circuit, leak: Leakage, policy: OutputPolicy, table: Table, rows: I64) -> I64:
     """What a release under this policy says of any rows (n, columns): values (outputs, n)."""
     parts = []
     for start in range(0, len(rows), BLOCK):
-        inputs = gather(circuit, table.codes(rows[start : start + BLOCK]))
-        parts.append(interpret(circuit, inputs).T)
+        inputs = gather_inputs(circuit, table.codes(rows[start : start + BLOCK]))
+        parts.append(evaluate_clear(circuit, inputs).T)
     values = np.concatenate(parts, axis=1)
     job = _job(0, 0, leak.circuit, 0, len(rows), 1)
     return read_out(values, circuit.readout, leak, policy, job, lambda exact, _: exact).values

@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from app.demo import table as demo
-from app.protocol.dataset import Codebook, EncryptedTable
+from app.protocol.data.dataset import Codebook, EncryptedTable
 from app.protocol.documents import sha256
-from fhe.circuit import Encoding
+from fhe.circuit.circuit import Encoding
 from fhe.profiles import REFERENCE
 from ingestion.codebook import build_codebook, encode
 from ingestion.profile import profile_table
@@ -68,7 +68,7 @@ class Table:
         return np.array([column.affine.levels for column in self.codebook.columns if column.affine])
 
     def codes(self, rows: I64) -> dict[tuple[str, Encoding], I64]:
-        """All published codes of some rows (n, columns), as `fhe.interpret.gather` takes them."""
+        """All published codes of some rows (n, columns), as `fhe.circuit.clear.gather_inputs` takes them."""
         found: dict[tuple[str, Encoding], I64] = {}
         for column, codes in zip(self.codebook.columns, rows.T, strict=True):
             assert column.affine is not None

@@ -24,16 +24,16 @@ import numpy as np
 import numpy.typing as npt
 
 from app.execution.source import StoreSource
-from app.protocol.dataset import EncryptedTable
-from app.protocol.seams import Progress
+from app.protocol.data.dataset import EncryptedTable
+from app.protocol.ports import Progress
 from app.storage.folder import BlockStore
 from benchmarks import columns, rivals
 from benchmarks.machine import cores
-from fhe.circuit import Circuit, Input
-from fhe.circuit_form import encode
-from fhe.decrypt import decrypt_linear
+from fhe.ciphertexts.decrypt_linear import decrypt_linear
+from fhe.circuit.circuit import Circuit, Input
+from fhe.circuit.codec import encode
 from fhe.engine.linear import evaluate_bodies
-from fhe.keys import SecretKeys, generate
+from fhe.keys.secret_keys import SecretKeys, generate
 from fhe.profiles import REFERENCE
 
 U64 = npt.NDArray[np.uint64]

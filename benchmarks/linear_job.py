@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from app.execution.source import StoreSource
-from app.protocol.dataset import EncryptedTable
+from app.protocol.data.dataset import EncryptedTable
 from app.storage.folder import BlockStore
 from benchmarks.machine import cores
-from fhe.circuit_form import decode
+from fhe.circuit.codec import decode
 from fhe.engine.linear import evaluate_bodies, mask_batches, masks
 from fhe.profiles import REFERENCE
 

@@ -18,29 +18,29 @@ from typing import Any
 
 import numpy as np
 
-from app.custodian.opening import open_output
+from app.custodian.decryption import decrypt_output
 from app.custodian.readout import read_out
 from app.execution.execute import execute
-from app.execution.facts import JobFacts
+from app.execution.inputs import JobInputs
 from app.policy.judge import decide
-from app.protocol.bits import MICRO
-from app.protocol.description import Card
-from app.protocol.leak import Released
-from app.protocol.manifest import Manifest
-from app.protocol.market import ZERO, DatasetRecord, Job, JobState, License
-from app.protocol.receipt import OutputPolicy
-from app.protocol.release import Facts, Grant
-from app.protocol.seams import Progress
+from app.protocol.data.description import DatasetCard
+from app.protocol.data.manifest import Manifest
+from app.protocol.market.entities import ZERO, DatasetRecord, Job, JobState, License
+from app.protocol.market.receipt import OutputPolicy
+from app.protocol.policy.bits import MICRO
+from app.protocol.policy.leakage import Released
+from app.protocol.policy.rules import Grant, ReleaseCase
+from app.protocol.ports import Progress
 from app.seal.hpke import private_key
 from app.seal.result import open_result, seal_result
 from app.storage.content import file_cid
 from app.storage.folder import BlockStore
 from benchmarks import columns
 from benchmarks.machine import cores
-from fhe.circuit import Circuit, Input, Linear, Readout
-from fhe.circuit_form import digest
-from fhe.keys import SecretKeys
-from fhe.leak import leak_of
+from fhe.circuit.circuit import Circuit, Input, Linear, Readout
+from fhe.circuit.codec import digest
+from fhe.keys.secret_keys import SecretKeys
+from fhe.leakage import leakage_of
 from fhe.profiles import REFERENCE
 
 ROWS = 100_000
@@ -63,10 +63,10 @@ def run(progress: Progress) -> dict[str, Any]:
             OutputPolicy(
                 release="score", levels=LEVELS, micro_bits_per_license=1000 * MICRO, micro_bits_per_person=1000 * MICRO
             ),
-            leak_of(circuit, facts.table.codebook),
+            leakage_of(circuit, facts.table.codebook),
         )
         verify_s, executed = _median(lambda: execute(facts, store, threads=cores()))
-        decrypt_s, values = _median(lambda: open_output(secret, facts, store, executed.output, threads=cores()))
+        decrypt_s, values = _median(lambda: decrypt_output(secret, facts, store, executed.output, threads=cores()))
         expected = columns.codes(ROWS).astype(np.int64) @ circuit.layers[0].values  # type: ignore[union-attr]
         if not np.array_equal(values[0], expected):
             raise AssertionError("the decrypted outputs are not the circuit's")
@@ -106,9 +106,9 @@ def _circuit(rng: np.random.Generator) -> Circuit:
     return Circuit(REFERENCE.digest, columns.codebook().digest, inputs, (layer,), ("score",), Readout("value"))
 
 
-def _facts(circuit: Circuit, secret: SecretKeys, store: BlockStore, progress: Progress) -> JobFacts:
+def _facts(circuit: Circuit, secret: SecretKeys, store: BlockStore, progress: Progress) -> JobInputs:
     table, _ = columns.publish(ROWS, columns.codebook(), secret, store, progress)
-    card = Card(title="benchmark", description="benchmark", license="-", creator="-", published="2026-01-01")
+    card = DatasetCard(title="benchmark", description="benchmark", license="-", creator="-", published="2026-01-01")
     manifest = Manifest(card=card, table=table, policy=OutputPolicy(), preview=None, checks=())
     dataset = DatasetRecord(1, NOBODY, NOBODY, "1" * 64, table.data_root, table.profile, ROWS, 1, 1, False)
     public = private_key(PRIVATE).public_key().export_key(format="raw")
@@ -117,18 +117,20 @@ def _facts(circuit: Circuit, secret: SecretKeys, store: BlockStore, progress: Pr
         rows=ROWS, sealing_key=public.hex(), units=1, replicas=2, executions=(), receipt=ZERO, sealed=ZERO,
         decision=ZERO, deadline=0, opened_block=1,
     )  # fmt: skip
-    return JobFacts(1, NOBODY, job, dataset, manifest, circuit, REFERENCE)
+    return JobInputs(1, NOBODY, job, dataset, manifest, circuit, REFERENCE)
 
 
-def _decide(circuit: Circuit, facts: JobFacts, policy: OutputPolicy, rng: np.random.Generator) -> None:
+def _decide(circuit: Circuit, facts: JobInputs, policy: OutputPolicy, rng: np.random.Generator) -> None:
     codebook = facts.table.codebook
-    leak = leak_of(circuit, codebook)
-    earlier = [leak_of(_circuit(rng), codebook).forms for _ in range(14)]
+    leak = leakage_of(circuit, codebook)
+    earlier = [leakage_of(_circuit(rng), codebook).forms for _ in range(14)]
     history = [
         Released(n, 1, 1, 0, ROWS, "score", forms, (), MICRO, str(n)) for n, forms in enumerate(earlier, start=2)
     ]
     license = License(1, 1, 1, NOBODY, 0, 1, 1, ROWS, policy.digest, False, policy.micro_bits_per_license)
-    judged = Facts(1, NOBODY, facts.job, license, facts.dataset, facts.table, policy, leak, True, frozenset((1,)), 0, 1)
+    judged = ReleaseCase(
+        1, NOBODY, facts.job, license, facts.dataset, facts.table, policy, leak, True, frozenset((1,)), 0, 1
+    )
     verdict = decide(judged, {}, history, lambda _: None)
     if not isinstance(verdict, Grant):
         raise TypeError(f"the benchmark's job was refused: {verdict}")

@@ -16,19 +16,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.protocol.dataset import Codebook, ColumnCode
-from app.protocol.seams import Progress
+from app.protocol.data.dataset import Codebook, ColumnCode
+from app.protocol.ports import Progress
 from benchmarks.bin_table import BinTable, encrypt_bins
 from benchmarks.machine import cores
 from benchmarks.rivals import fastest
-from fhe.circuit import Circuit, Lookup
+from fhe.ciphertexts.decrypt_lookup import decrypt_lookups
+from fhe.ciphertexts.packing_key import with_packing
+from fhe.circuit.circuit import Circuit, Lookup
 from fhe.compile import from_model
-from fhe.decrypt_lookup import decrypt_lookups
 from fhe.engine.evaluate import evaluate
-from fhe.engine.output import Output
+from fhe.engine.output import OutputStage
 from fhe.evaluation_key import EvaluationKey
-from fhe.keys import SecretKeys, generate
-from fhe.packing_key import with_packing
+from fhe.keys.secret_keys import SecretKeys, generate
 from fhe.profiles import REFERENCE
 
 I64 = npt.NDArray[np.int64]
@@ -118,9 +118,9 @@ def _expected(work: Work, rows: int) -> I64:
     return sums
 
 
-def _timed(ours: Ours, circuit: Circuit, rows: int, expected: I64, repeats: int = 2) -> tuple[float, Output]:
+def _timed(ours: Ours, circuit: Circuit, rows: int, expected: I64, repeats: int = 2) -> tuple[float, OutputStage]:
     """Seconds of the fastest run, without preparing the key, and its result, which must be right."""
-    results: list[Output] = []
+    results: list[OutputStage] = []
 
     def work() -> None:
         results.append(evaluate(circuit, REFERENCE, ours.table.table, ours.table, 0, rows, ours.key, threads=cores()))

@@ -1,8 +1,8 @@
 """Which groups of linear forms surely rest on no single column: many at once, in floating point, with a margin.
 
 The greatest share of a column c in a group's span is at most trace(G^-1 G_c), with G the forms' covariances and G_c
-their part through c (`app.protocol.forms`). A group is cleared when every column's trace is below the limit by more
-than rounding can move it; what is not cleared is judged exactly. Nothing is refused here.
+their part through c (`app.protocol.policy.linear_forms`). A group is cleared when every column's trace is below the
+limit by more than rounding can move it; what is not cleared is judged exactly. Nothing is refused here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from app.protocol.forms import MARGIN, Form, Space, Wire
+from app.protocol.policy.linear_forms import MARGIN, Form, Space, Wire
 
 F64 = npt.NDArray[np.float64]
 LARGEST_INVERSE = 1e6  # of a correlation matrix: what is worse conditioned is not cleared

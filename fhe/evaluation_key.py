@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from app.protocol.documents import Document, Hex16, Hex32
 from app.protocol.errors import BadKey, DarkroomError
-from app.protocol.seams import Store
+from app.protocol.ports import Store
 from fhe.mask import mask
 from fhe.profile import EncryptionProfile, Gadget
 

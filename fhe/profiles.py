@@ -7,8 +7,8 @@ differ in the bootstrap's gadget, as the optimizer does when the outputs are rea
   be read at 12 to 14 bits. It is what a dataset gets unless its owner says otherwise.
 - `ONE_LEVEL` (one level of 23 bits) leaves about 2^48: enough for one lookup read at 8 bits, at two thirds of the work.
 
-`Program` is the smallest function for which the optimizer makes that choice; `fhe.keys` compiles it to make keys and
-refuses to go on when a later Concrete chooses differently.
+`Program` is the smallest function for which the optimizer makes that choice; `fhe.keys.secret_keys` compiles it to make
+keys and refuses to go on when a later Concrete chooses differently.
 """
 
 from __future__ import annotations

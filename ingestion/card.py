@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from app.protocol.bits import in_words, person_limit
-from app.protocol.dataset import Codebook, ColumnCode
-from app.protocol.manifest import Manifest
-from app.protocol.receipt import OutputPolicy
-from app.protocol.release import rank_limit
+from app.protocol.data.dataset import Codebook, ColumnCode
+from app.protocol.data.manifest import Manifest
+from app.protocol.market.receipt import OutputPolicy
+from app.protocol.policy.bits import describe_bits, person_limit
+from app.protocol.policy.rules import rank_limit
 
 
 def card_markdown(manifest: Manifest) -> str:
@@ -44,7 +44,7 @@ def policy_in_words(policy: OutputPolicy, codebook: Codebook) -> list[str]:
         "score": f"The model's score of a row is released, {rounded}.",
         "aggregate": f"Only sums over groups of at least {policy.min_group} rows are released, with noise.",
     }[policy.release]
-    one, all_buyers = in_words(policy.micro_bits_per_license), in_words(person_limit(policy, codebook))
+    one, all_buyers = describe_bits(policy.micro_bits_per_license), describe_bits(person_limit(policy, codebook))
     rank = rank_limit(policy, len(codebook.columns))
     rules = [
         released,

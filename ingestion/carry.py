@@ -20,8 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from app.protocol.dataset import Carried
-from app.protocol.table import MAX_CARRIED, MAX_CARRIED_BITS
+from app.protocol.data.dataset import Carried
+from app.protocol.data.table import MAX_CARRIED, MAX_CARRIED_BITS
 
 U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from app.protocol.dataset import Affine, Codebook, ColumnCode
+from app.protocol.data.dataset import Affine, Codebook, ColumnCode
+from app.protocol.data.table import check_codebook, code_fault
 from app.protocol.errors import BadDocument, BadRecipe, OutOfRange
-from app.protocol.table import check_codebook, code_fault
 from ingestion.codes import encode, encode_bins
 from ingestion.profile import DEFAULT_LEVELS, ColumnProfile, TableProfile
 from ingestion.read import open_table, typed_errors

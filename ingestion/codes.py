@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.protocol.dataset import Codebook, ColumnCode
+from app.protocol.data.dataset import Codebook, ColumnCode
 from app.protocol.errors import BadInput, BadTable, OutOfRange
 
 F64 = npt.NDArray[np.float64]

@@ -1,9 +1,9 @@
 """A table to packed ciphertext: the rows once from disk, the bodies to a spool of ciphertext, the files to a store.
 
-A file holds one column in one encoding, polynomial index * chunks + chunk (`app.protocol.dataset`), so the bits of one
-block of rows lie far apart in it: bodies go to their places in a spool file first. Files enter the store after the last
-row was encrypted, so a bad row changes nothing. Memory is one block of rows, whatever the table's size. The table's
-shape (rows, columns, edges) is public; its values are only ever in memory.
+A file holds one column in one encoding, polynomial index * chunks + chunk (`app.protocol.data.dataset`), so the bits of
+one block of rows lie far apart in it: bodies go to their places in a spool file first. Files enter the store after the
+last row was encrypted, so a bad row changes nothing. Memory is one block of rows, whatever the table's size. The
+table's shape (rows, columns, edges) is public; its values are only ever in memory.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.protocol.dataset import Codebook, ColumnCode, EncryptedTable, Shard
+from app.protocol.data.dataset import Codebook, ColumnCode, EncryptedTable, Shard
+from app.protocol.data.table import check_codebook, data_root
 from app.protocol.errors import BadInput, BadKey, BadTable, Unavailable
-from app.protocol.seams import Progress, Store
-from app.protocol.table import check_codebook, data_root
-from fhe.keys import SecretKeys
-from fhe.packing import Encryptor, FileEncryptor
+from app.protocol.ports import Progress, Store
+from fhe.ciphertexts.packing import Encryptor, FileEncryptor
+from fhe.keys.secret_keys import SecretKeys
 from fhe.profile import EncryptionProfile
 from ingestion.codes import F64, column_values
-from ingestion.read import Reading, Table, open_table
+from ingestion.read import Reading, SourceTable, open_table
 from ingestion.spool import WORD_BYTES, Encoding, SpooledFile, indices
 
 SHARD_ROWS = 1 << 22  # a column's affine codes then take 32 MiB a shard, its bins up to 1 GiB
@@ -136,7 +136,7 @@ def _spooled_file(
 
 
 def _fill(
-    table: Table, codebook: Codebook, layout: Layout, spooled: list[list[SpooledFile]], progress: Progress | None
+    table: SourceTable, codebook: Codebook, layout: Layout, spooled: list[list[SpooledFile]], progress: Progress | None
 ) -> None:
     """Encrypt all rows into their places. Errors: OutOfRange; BadTable if the file changes meanwhile."""
     names = [column.name for column in codebook.columns]

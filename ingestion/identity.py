@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from app.protocol.dataset import Codebook
+from app.protocol.data.dataset import Codebook
 from app.protocol.documents import Document
 
 

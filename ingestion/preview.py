@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from app.protocol.dataset import Codebook, ColumnCode
+from app.protocol.data.dataset import Codebook, ColumnCode
 from ingestion.codes import decode
 
 MAX_PREVIEW_ROWS = 10_000

@@ -14,9 +14,9 @@ from typing import Any
 
 import polars as pl
 
-from app.protocol.dataset import Affine
+from app.protocol.data.dataset import Affine
 from app.protocol.errors import BadTable
-from ingestion.read import Kind, Reading, Table, open_table, typed_errors
+from ingestion.read import Kind, Reading, SourceTable, open_table, typed_errors
 
 DEFAULT_LEVELS = 256
 
@@ -93,7 +93,7 @@ def profile_table(path: Path | str, reading: Reading | None = None) -> TableProf
     return TableProfile(table.path, rows, columns)
 
 
-def _measure(table: Table, columns: list[str]) -> dict[str, Any]:
+def _measure(table: SourceTable, columns: list[str]) -> dict[str, Any]:
     """Aggregates of all columns in one pass, named by what they are and the column's number in the table."""
     numbers = {name: number for number, name in enumerate(table.kinds)}
     wanted = [pl.len().alias("rows")]

@@ -11,13 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.protocol.dataset import Carried, Codebook, EncodedFile, EncryptedTable, Shard
-from app.protocol.description import Card, FileCheck, Preview
+from app.protocol.data.dataset import Carried, Codebook, EncodedFile, EncryptedTable, Shard
+from app.protocol.data.description import DatasetCard, FileCheck, Preview
+from app.protocol.data.manifest import Manifest, read_manifest, write_manifest
+from app.protocol.data.table import check_table, data_root
 from app.protocol.documents import sha256
-from app.protocol.manifest import Manifest, read_manifest, write_manifest
-from app.protocol.seams import Progress, Store
-from app.protocol.table import check_table, data_root
-from fhe.keys import SecretKeys
+from app.protocol.ports import Progress, Store
+from fhe.keys.secret_keys import SecretKeys
 from fhe.profile import EncryptionProfile
 from ingestion.card import card_markdown
 from ingestion.codebook import Built, build_codebook, check_fit
@@ -31,7 +31,7 @@ _READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedTable:
     """A dataset that lies in the store and waits for its transaction."""
 
     manifest: Manifest
@@ -77,7 +77,7 @@ def prepare(
     spool: Path | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
-) -> Prepared:
+) -> PreparedTable:
     """Encrypt and describe a table by its recipe. `published` is today as YYYY-MM-DD; `progress` counts rows.
 
     `carried` and `carried_jobs` state what was released about the table's persons before (`ingestion.carry`).
@@ -117,12 +117,12 @@ def prepare(
     cid = store.put(data)
     digest = sha256(data)
     read_manifest(store.read(cid, limit=len(data)), digest)
-    return Prepared(manifest, digest, cid, store.put(card_markdown(manifest).encode()), built.warnings)
+    return PreparedTable(manifest, digest, cid, store.put(card_markdown(manifest).encode()), built.warnings)
 
 
-def card_of(recipe: Recipe, published: str) -> Card:
+def card_of(recipe: Recipe, published: str) -> DatasetCard:
     """What a recipe says of the dataset in words."""
-    return Card(
+    return DatasetCard(
         title=recipe.title,
         description=recipe.description,
         license=recipe.license,
@@ -149,7 +149,7 @@ def _file_check(file: EncodedFile, store: Store) -> FileCheck:
 
 
 def _manifest(
-    card: Card,
+    card: DatasetCard,
     recipe: Recipe,
     table: EncryptedTable,
     preview: Preview | None,

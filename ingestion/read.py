@@ -16,7 +16,7 @@ from typing import Literal
 
 import polars as pl
 
-from app.protocol.dataset import MAX_COLUMNS
+from app.protocol.data.dataset import MAX_COLUMNS
 from app.protocol.errors import BadTable, TooLarge
 
 MAX_HEADER_BYTES = 1 << 20
@@ -44,7 +44,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Table:
+class SourceTable:
     """A table that can be opened: its columns in order, and what kind of values each holds."""
 
     path: Path
@@ -112,7 +112,7 @@ def _batches(path: Path, frame: pl.LazyFrame, rows: int) -> Iterator[pl.DataFram
             yield pl.concat(held)
 
 
-def open_table(path: Path | str, reading: Reading | None = None, *, text: str = "") -> Table:
+def open_table(path: Path | str, reading: Reading | None = None, *, text: str = "") -> SourceTable:
     """The table in a file, by its suffix; the column `text` of a CSV file is not read as numbers.
 
     Errors: BadTable, TooLarge; nothing but the header and some rows is read.
@@ -132,7 +132,7 @@ def open_table(path: Path | str, reading: Reading | None = None, *, text: str = 
             frame = pl.scan_parquet(path, glob=False) if kind == "parquet" else pl.scan_ipc(path, glob=False)
             schema = frame.collect_schema()
     _check_names(path, schema.names())
-    return Table(path, {name: _kind(dtype) for name, dtype in schema.items()}, frame)
+    return SourceTable(path, {name: _kind(dtype) for name, dtype in schema.items()}, frame)
 
 
 @contextmanager

@@ -33,13 +33,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from app.protocol.dataset import MAX_EDGES, Name
-from app.protocol.description import Line, Text
+from app.files.toml_lines import read_toml
+from app.protocol.data.dataset import MAX_EDGES, Name
+from app.protocol.data.description import Line, Text
+from app.protocol.data.table import MAX_LEVELS
 from app.protocol.documents import Document
 from app.protocol.errors import BadRecipe
-from app.protocol.receipt import RETIRED_RULES, OutputPolicy
-from app.protocol.table import MAX_LEVELS
-from ingestion.lines import read_toml
+from app.protocol.market.receipt import RETIRED_RULES, OutputPolicy
 from ingestion.read import Reading
 
 MAX_RECIPE_BYTES = 1 << 20

@@ -10,10 +10,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from app.protocol import merkle
-from app.protocol.dataset import ColumnCode, EncodedFile
-from app.protocol.seams import Store
-from fhe.packing import FileEncryptor
+from app.protocol.data import merkle
+from app.protocol.data.dataset import ColumnCode, EncodedFile
+from app.protocol.ports import Store
+from fhe.ciphertexts.packing import FileEncryptor
 from ingestion.codes import F64, affine_codes, bin_bits, bin_codes
 
 Encoding = Literal["affine", "bins"]

@@ -17,12 +17,12 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from app.protocol.dataset import ColumnCode
+from app.protocol.data.dataset import ColumnCode
 from app.protocol.errors import BadRecipe, BadTable
 from ingestion.carry import NOBODY, U64, crowded
 from ingestion.codes import F64, I64, column_values
 from ingestion.identity import Identity
-from ingestion.read import Reading, Table, open_table, texts
+from ingestion.read import Reading, SourceTable, open_table, texts
 
 KEY_BYTES = 32
 TAG_BYTES = 8
@@ -88,7 +88,7 @@ def _blank(file: Path, rows: int) -> U64:
     return cast(U64, np.lib.format.open_memmap(file, "w+", "<u8", (rows,)))  # type: ignore[no-untyped-call]
 
 
-def _tags(table: Table, reading: Reading | None, identity: Identity, key: bytes) -> Iterator[U64]:
+def _tags(table: SourceTable, reading: Reading | None, identity: Identity, key: bytes) -> Iterator[U64]:
     if identity.codebook is None:
         mark = b"person\0" + unicodedata.normalize("NFC", identity.numbering).encode() + b"\0"
         for part in texts(table.path, identity.person, BATCH_ROWS, reading):

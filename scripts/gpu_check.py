@@ -133,9 +133,9 @@ def inside(name: str, into: Path, quick: bool) -> int:
 
     if quick:
         from benchmarks.gpu_truth import SMALL
-        from fhe.engine.cuda import trusted
+        from fhe.engine.cuda import selection
 
-        trusted.CASES = SMALL  # of the self-test
+        selection.CASES = SMALL  # of the self-test
     try:
         PARTS[name](note, quick)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it was, it is told

@@ -14,23 +14,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from app.auditor.approval import owners_word, said
 from app.auditor.charge import charge, place
-from app.auditor.report import AuditReport, Check, Finding, Status
-from app.auditor.word import owners_word, said
-from app.execution.execute import Execution, check_receipt, execute
-from app.execution.facts import JobFacts, load_circuit, load_manifest, load_policy
+from app.auditor.report import AuditCheck, AuditReport, CheckStatus, Finding
+from app.execution.execute import Evaluation, check_receipt, execute
+from app.execution.inputs import JobInputs, load_circuit, load_manifest, load_policy
+from app.protocol.data.merkle import Builder
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import BadReceipt, DarkroomError, TryAgain
-from app.protocol.market import ZERO, Job
-from app.protocol.merkle import Builder
-from app.protocol.receipt import Decision, Receipt, SealedResult
+from app.protocol.market.entities import ZERO, Job
+from app.protocol.market.receipt import Decision, Receipt, SealedResult
 from app.storage.cid import digest_to_cid
 from fhe.compile.check import check as check_circuit_statically
 from fhe.profiles import find
 
 if TYPE_CHECKING:
     from app.chain.market import Event, Market
-    from app.protocol.seams import Progress, Store
+    from app.protocol.ports import Progress, Store
     from fhe.engine.core import BackendName
     from fhe.profile import EncryptionProfile
 
@@ -54,7 +54,7 @@ class Auditor:
         checks = tuple(self._checks(job))
         return AuditReport(self.market.chain_id, self.market.address, number, job.state.name.lower(), checks)
 
-    def _checks(self, job: Job) -> Iterator[Check]:
+    def _checks(self, job: Job) -> Iterator[AuditCheck]:
         events = self._events(job)
         source = {event.name: event.tx for event in events}
         record = self.market.dataset_version(job.dataset, job.version)
@@ -66,7 +66,7 @@ class Auditor:
         def the_manifest() -> Finding:
             nonlocal manifest
             manifest = load_manifest(self.store, record)
-            return Status.CONFIRMED, record.manifest, f"{record.rows} rows, key epoch {record.epoch}"
+            return CheckStatus.CONFIRMED, record.manifest, f"{record.rows} rows, key epoch {record.epoch}"
 
         yield self._check("the manifest is the one on chain", manifest_cid, the_manifest)
         circuit = None
@@ -74,12 +74,12 @@ class Auditor:
         def the_circuit() -> Finding:
             nonlocal circuit
             circuit = load_circuit(self.store, job.circuit)
-            return Status.CONFIRMED, job.circuit, f"{len(circuit.inputs)} inputs, {len(circuit.outputs)} outputs"
+            return CheckStatus.CONFIRMED, job.circuit, f"{len(circuit.inputs)} inputs, {len(circuit.outputs)} outputs"
 
         yield self._check("the circuit is the one that was ordered", circuit_cid, the_circuit)
         if manifest is None or circuit is None:
             return
-        facts = JobFacts(
+        facts = JobInputs(
             self.market.chain_id,
             self.market.address,
             job,
@@ -98,8 +98,8 @@ class Auditor:
             execution = execute(facts, self.store, threads=self.threads, progress=self.progress, backend=self.backend)
             digest = execution.receipt.digest
             if job.receipt == ZERO:
-                return Status.OPEN, digest, "no result was agreed on yet"
-            status = Status.CONFIRMED if digest == job.receipt else Status.WRONG
+                return CheckStatus.OPEN, digest, "no result was agreed on yet"
+            status = CheckStatus.CONFIRMED if digest == job.receipt else CheckStatus.WRONG
             return status, digest, f"{execution.receipt.output_bytes} bytes of output recomputed"
 
         yield self._check("re-execution gives the agreed result", source.get("JobComputed", ""), the_execution)
@@ -112,33 +112,33 @@ class Auditor:
         last = job.closed_block or self.market.block_number
         return [event for event in self.market.events(job.opened_block, last) if event.args.get("job") == job.id]
 
-    def _check(self, claim: str, source: str, find: Callable[[], Finding]) -> Check:
+    def _check(self, claim: str, source: str, find: Callable[[], Finding]) -> AuditCheck:
         try:
             status, digest, detail = find()
         except TryAgain as error:
-            status, digest, detail = Status.OPEN, "", str(error)
+            status, digest, detail = CheckStatus.OPEN, "", str(error)
         except DarkroomError as error:
-            status, digest, detail = Status.WRONG, "", str(error)
-        return Check(claim, source, digest, status, detail)
+            status, digest, detail = CheckStatus.WRONG, "", str(error)
+        return AuditCheck(claim, source, digest, status, detail)
 
     def _license(self, job: Job) -> Finding:
         held = self.market.license(job.license)
         same = (held.buyer, held.dataset) == (job.buyer, job.dataset)
-        return Status.CONFIRMED if same else Status.WRONG, "", f"license {held.id} of {held.buyer}"
+        return CheckStatus.CONFIRMED if same else CheckStatus.WRONG, "", f"license {held.id} of {held.buyer}"
 
-    def _bounds(self, facts: JobFacts) -> Finding:
+    def _bounds(self, facts: JobInputs) -> Finding:
         report = check_circuit_statically(facts.circuit, facts.table.codebook, facts.profile)
-        return Status.CONFIRMED, "", f"failure probability 2^{report.log2_failure:.0f} for each output"
+        return CheckStatus.CONFIRMED, "", f"failure probability 2^{report.log2_failure:.0f} for each output"
 
-    def _files(self, facts: JobFacts) -> Iterator[Check]:
+    def _files(self, facts: JobInputs) -> Iterator[AuditCheck]:
         used = {(wire.column, wire.encoding) for wire in facts.circuit.inputs}
         for number, shard in enumerate(facts.table.shards):
             files = [file for file in shard.files if (file.column, file.encoding) in used]
             wrong = [file.column for file in files if self._root(file.cid) != file.root]
-            status = Status.WRONG if wrong else Status.CONFIRMED
+            status = CheckStatus.WRONG if wrong else CheckStatus.CONFIRMED
             detail = f"wrong: {', '.join(wrong)}" if wrong else f"{len(files)} files"
             claim = f"the encrypted columns of shard {number} are under the data root"
-            yield Check(claim, digest_to_cid(facts.dataset.manifest), facts.dataset.data_root, status, detail)
+            yield AuditCheck(claim, digest_to_cid(facts.dataset.manifest), facts.dataset.data_root, status, detail)
 
     def _root(self, cid: str) -> str:
         builder, size = Builder(), self.store.size(cid)
@@ -146,17 +146,17 @@ class Auditor:
             builder.update(self.store.read(cid, start, min(BLOCK, size - start), limit=BLOCK))
         return builder.root()
 
-    def _commitments(self, events: list[Event]) -> Iterator[Check]:
+    def _commitments(self, events: list[Event]) -> Iterator[AuditCheck]:
         promised = {event.args["provider"]: event.args["commitment"] for event in events if event.name == "Committed"}
         for event in events:
             if event.name != "Revealed":
                 continue
             who = event.args["provider"]
             # The salt is in the transaction; the contract checked it. What is left is that the promise came first.
-            status = Status.CONFIRMED if who in promised else Status.WRONG
-            yield Check(f"{who} committed before it revealed", event.tx, promised.get(who, ""), status)
+            status = CheckStatus.CONFIRMED if who in promised else CheckStatus.WRONG
+            yield AuditCheck(f"{who} committed before it revealed", event.tx, promised.get(who, ""), status)
 
-    def _receipts(self, events: list[Event], execution: Execution) -> Iterator[Check]:
+    def _receipts(self, events: list[Event], execution: Evaluation) -> Iterator[AuditCheck]:
         for event in events:
             if event.name != "Revealed":
                 continue
@@ -168,18 +168,18 @@ class Auditor:
                 kept = self.store.read(execution.receipt.output, limit=execution.receipt.output_bytes)
                 if kept != execution.output:
                     raise BadReceipt("The stored output is not what re-execution gives.")
-                return Status.CONFIRMED, digest, "equal to our own, byte for byte"
+                return CheckStatus.CONFIRMED, digest, "equal to our own, byte for byte"
 
             yield self._check(f"the receipt of {who} is true", event.tx, the_receipt)
 
-    def _word(self, facts: JobFacts, events: list[Event]) -> Iterator[Check]:
+    def _word(self, facts: JobInputs, events: list[Event]) -> Iterator[AuditCheck]:
         """Only of jobs whose policy asks for the owner's word, and of those on which it was said all the same."""
         digest, word, manual = self.market.license(facts.job.license).policy, said(events), None
 
         def the_policy() -> Finding:
             nonlocal manual
             manual = load_policy(self.store, facts.manifest, digest).approval == "manual"
-            return Status.CONFIRMED, digest, "manual approval" if manual else "automatic approval"
+            return CheckStatus.CONFIRMED, digest, "manual approval" if manual else "automatic approval"
 
         found = self._check("the policy is the one that the license was sold under", digest_to_cid(digest), the_policy)
         if manual is None:
@@ -188,7 +188,7 @@ class Auditor:
             claim = "the release keeps to the owner's word"
             yield self._check(claim, word.tx if word else "", lambda: owners_word(facts.job, events, manual=manual))
 
-    def _release(self, facts: JobFacts, source: dict[str, str]) -> Iterator[Check]:
+    def _release(self, facts: JobInputs, source: dict[str, str]) -> Iterator[AuditCheck]:
         job = facts.job
         tx = source.get("JobReleased") or source.get("JobRefused") or ""
         yield self._check(
@@ -202,12 +202,12 @@ class Auditor:
         if job.sealed != ZERO or not job.state.terminal:
             yield self._check("the sealed result is this job's, for this buyer", tx, lambda: self._sealed(facts))
 
-    def _decision(self, facts: JobFacts) -> Finding:
-        from app.chain.account import digest_signer
+    def _decision(self, facts: JobInputs) -> Finding:
+        from app.chain.wallet.account import digest_signer
 
         job = facts.job
         if job.decision == ZERO:
-            return Status.OPEN, "", "not decided yet"
+            return CheckStatus.OPEN, "", "not decided yet"
         decision = self._said(job)
         unsigned = decision.model_copy(update={"signature": ""})
         signer = digest_signer(unsigned.digest, decision.signature)
@@ -216,20 +216,20 @@ class Auditor:
         known = (facts.chain_id, facts.market, job.id, job.receipt, policy)
         holds = signer == facts.dataset.custodian and said == known
         detail = f"{decision.outcome} {decision.released or decision.reason}".strip()
-        return Status.CONFIRMED if holds else Status.WRONG, job.decision, detail
+        return CheckStatus.CONFIRMED if holds else CheckStatus.WRONG, job.decision, detail
 
     def _said(self, job: Job) -> Decision:
         return Decision.from_bytes(self.store.read(digest_to_cid(job.decision), limit=MAX_DOCUMENT_BYTES))
 
-    def _charge(self, facts: JobFacts) -> Finding:
+    def _charge(self, facts: JobInputs) -> Finding:
         policy = load_policy(self.store, facts.manifest, self.market.license(facts.job.license).policy)
         return charge(self.market, self.store, facts, policy, self._said(facts.job))
 
-    def _sealed(self, facts: JobFacts) -> Finding:
+    def _sealed(self, facts: JobInputs) -> Finding:
         job = facts.job
         if job.sealed == ZERO:
-            return Status.OPEN, "", "not released yet"
+            return CheckStatus.OPEN, "", "not released yet"
         sealed = SealedResult.from_bytes(self.store.read(digest_to_cid(job.sealed), limit=MAX_DOCUMENT_BYTES))
         size = self.store.size(sealed.ciphertext_cid)
         right = sealed.context == facts.seal_context and size == sealed.ciphertext_bytes
-        return Status.CONFIRMED if right else Status.WRONG, job.sealed, f"{size} bytes of ciphertext"
+        return CheckStatus.CONFIRMED if right else CheckStatus.WRONG, job.sealed, f"{size} bytes of ciphertext"

@@ -10,20 +10,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.auditor.report import Check, Status
-from app.execution.facts import load_manifest, load_policy
+from app.auditor.report import AuditCheck, CheckStatus
 from app.execution.history import History
-from app.protocol.bits import in_words, person_limit
+from app.execution.inputs import load_manifest, load_policy
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import DarkroomError, TryAgain
-from app.protocol.leak import Released
-from app.protocol.receipt import Decision
-from app.protocol.release import license_limit, most_spent, spent_on
+from app.protocol.market.receipt import Decision
+from app.protocol.policy.bits import describe_bits, person_limit
+from app.protocol.policy.leakage import Released
+from app.protocol.policy.rules import license_limit, most_spent, spent_on
 from app.storage.cid import digest_to_cid
 
 if TYPE_CHECKING:
     from app.chain.market import Market
-    from app.protocol.seams import Store
+    from app.protocol.ports import Store
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class BudgetReport:
     limit: int  # of the manifest's policy, over all buyers for ever
     spent: int
     by_license: dict[int, int]  # the same to each license alone
-    checks: tuple[Check, ...]
+    checks: tuple[AuditCheck, ...]
 
     @property
     def confirmed(self) -> bool:
         """No release is wrong."""
-        return all(check.status is not Status.WRONG for check in self.checks)
+        return all(check.status is not CheckStatus.WRONG for check in self.checks)
 
 
 def audit_budget(market: Market, store: Store, dataset: int) -> BudgetReport:
@@ -62,29 +62,33 @@ def audit_budget(market: Market, store: Store, dataset: int) -> BudgetReport:
     )
 
 
-def _checks(market: Market, store: Store, entries: Sequence[Released]) -> Iterator[Check]:
+def _checks(market: Market, store: Store, entries: Sequence[Released]) -> Iterator[AuditCheck]:
     for number, entry in enumerate(entries):
         claim = f"job {entry.job} was charged what it says and kept to the limits"
         try:
             status, digest, detail = _judge(market, store, entry, entries[:number])
         except TryAgain as error:
-            status, digest, detail = Status.OPEN, "", str(error)
+            status, digest, detail = CheckStatus.OPEN, "", str(error)
         except DarkroomError as error:
-            status, digest, detail = Status.WRONG, "", str(error)
-        yield Check(claim, digest_to_cid(digest) if digest else "", digest, status, detail)
+            status, digest, detail = CheckStatus.WRONG, "", str(error)
+        yield AuditCheck(claim, digest_to_cid(digest) if digest else "", digest, status, detail)
 
 
-def _judge(market: Market, store: Store, entry: Released, before: Sequence[Released]) -> tuple[Status, str, str]:
+def _judge(market: Market, store: Store, entry: Released, before: Sequence[Released]) -> tuple[CheckStatus, str, str]:
     job = market.job(entry.job)
     manifest = load_manifest(store, market.dataset_version(job.dataset, job.version))
     held = market.license(job.license)
     policy = load_policy(store, manifest, held.policy)
     decision = Decision.from_bytes(store.read(digest_to_cid(job.decision), limit=MAX_DOCUMENT_BYTES))
-    said = f"{in_words(entry.micro_bits)} bits about each person"
+    said = f"{describe_bits(entry.micro_bits)} bits about each person"
     if decision.micro_bits != entry.micro_bits:
-        return Status.WRONG, job.decision, f"{said}, but the decision says {in_words(decision.micro_bits)}"
+        return CheckStatus.WRONG, job.decision, f"{said}, but the decision says {describe_bits(decision.micro_bits)}"
     anyone, license = most_spent(manifest.table, entry, before)
     limit = person_limit(policy, manifest.codebook)
     if license + entry.micro_bits > license_limit(policy, held.micro_bits) or anyone + entry.micro_bits > limit:
-        return Status.WRONG, job.decision, f"{said}, which is more than was left"
-    return Status.CONFIRMED, job.decision, f"{said}; {in_words(anyone + entry.micro_bits)} of {in_words(limit)} in all"
+        return CheckStatus.WRONG, job.decision, f"{said}, which is more than was left"
+    return (
+        CheckStatus.CONFIRMED,
+        job.decision,
+        f"{said}; {describe_bits(anyone + entry.micro_bits)} of {describe_bits(limit)} in all",
+    )

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.auditor.report import Finding, Status
+from app.auditor.report import CheckStatus, Finding
 from app.execution.history import History, released_of
-from app.protocol.bits import in_words
-from app.protocol.market import ZERO, Job
-from app.protocol.receipt import Decision, OutputPolicy
-from app.protocol.release import rank_of
+from app.protocol.market.entities import ZERO, Job
+from app.protocol.market.receipt import Decision, OutputPolicy
+from app.protocol.policy.bits import describe_bits
+from app.protocol.policy.rules import rank_of
 
 if TYPE_CHECKING:
     from app.chain.market import Market
-    from app.execution.facts import JobFacts
-    from app.protocol.leak import Released
-    from app.protocol.seams import Store
+    from app.execution.inputs import JobInputs
+    from app.protocol.policy.leakage import Released
+    from app.protocol.ports import Store
 
 
-def charge(market: Market, store: Store, facts: JobFacts, policy: OutputPolicy, decision: Decision) -> Finding:
+def charge(market: Market, store: Store, facts: JobInputs, policy: OutputPolicy, decision: Decision) -> Finding:
     """Whether the micro-bits, the rank, the query and its repetition are those that circuit, rows and policy give.
 
     Errors: BadInput for a circuit that says nothing countable; NotFound, BadBlock, VerificationFailed.
@@ -26,30 +26,30 @@ def charge(market: Market, store: Store, facts: JobFacts, policy: OutputPolicy, 
     digest = facts.job.decision
     if decision.outcome == "refuse":
         free = (decision.micro_bits, decision.rank, decision.query, decision.again) == (0, 0, "", False)
-        return Status.CONFIRMED if free else Status.WRONG, digest, "a refusal gives nothing away"
+        return CheckStatus.CONFIRMED if free else CheckStatus.WRONG, digest, "a refusal gives nothing away"
     entry = released_of(facts, policy)
     if decision.again:
         expected = (0, 0, entry.query)
         detail = "an answer that was given before"
         if not _answered_before(market, store, facts.job, entry):
-            return Status.WRONG, digest, "no earlier release answers this query"
+            return CheckStatus.WRONG, digest, "no earlier release answers this query"
     else:
         expected = (entry.micro_bits, rank_of(entry), entry.query)
-        detail = f"{in_words(entry.micro_bits)} bits about each person, rank {rank_of(entry)}"
+        detail = f"{describe_bits(entry.micro_bits)} bits about each person, rank {rank_of(entry)}"
     said = (decision.micro_bits, decision.rank, decision.query)
     same = said == expected and (decision.released, decision.verified_by) == (entry.kind, policy.verify)
-    return Status.CONFIRMED if same else Status.WRONG, digest, f"{detail}; recomputed by {_who(policy)}"
+    return CheckStatus.CONFIRMED if same else CheckStatus.WRONG, digest, f"{detail}; recomputed by {_who(policy)}"
 
 
 def place(market: Market, job: Job) -> Finding:
     """Whether the decision is one of the chain that the contract's head binds, once. Errors: VerificationFailed."""
     if job.decision == ZERO:
-        return Status.OPEN, "", "not decided yet"
+        return CheckStatus.OPEN, "", "not decided yet"
     made = market.decisions(job.dataset)
     found = [number for number, each in enumerate(made, 1) if (each.job, each.decision) == (job.id, job.decision)]
     if len(found) != 1:
-        return Status.WRONG, job.decision, "it is not in the chain of decisions"
-    return Status.CONFIRMED, made[found[0] - 1].head, f"number {found[0]} of {len(made)} on dataset {job.dataset}"
+        return CheckStatus.WRONG, job.decision, "it is not in the chain of decisions"
+    return CheckStatus.CONFIRMED, made[found[0] - 1].head, f"number {found[0]} of {len(made)} on dataset {job.dataset}"
 
 
 def _answered_before(market: Market, store: Store, job: Job, entry: Released) -> bool:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 
-class Status(StrEnum):
+class CheckStatus(StrEnum):
     """What became of one check."""
 
     CONFIRMED = "confirmed"
@@ -15,17 +15,17 @@ class Status(StrEnum):
     OPEN = "open"  # not there yet: the job has not come so far
 
 
-Finding = tuple[Status, str, str]  # status, digest, detail
+Finding = tuple[CheckStatus, str, str]  # status, digest, detail
 
 
 @dataclass(frozen=True)
-class Check:
+class AuditCheck:
     """One fact of a job."""
 
     claim: str
     source: str  # the transaction, block or CID that makes the claim
     digest: str  # what was compared, hex; empty where the fact is no digest
-    status: Status
+    status: CheckStatus
     detail: str = ""
 
 
@@ -37,17 +37,17 @@ class AuditReport:
     market: str
     job: int
     state: str
-    checks: tuple[Check, ...]
+    checks: tuple[AuditCheck, ...]
 
     @property
     def confirmed(self) -> bool:
         """No fact is wrong. Facts of steps that have not happened yet are open, not wrong."""
-        return all(check.status is not Status.WRONG for check in self.checks)
+        return all(check.status is not CheckStatus.WRONG for check in self.checks)
 
     @property
     def complete(self) -> bool:
         """Every fact is confirmed."""
-        return all(check.status is Status.CONFIRMED for check in self.checks)
+        return all(check.status is CheckStatus.CONFIRMED for check in self.checks)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -1,9 +1,9 @@
 """Following the chain's events through crashes and reorganisations.
 
-The pure part: a `Trail` remembers the hashes of the blocks last seen; `reconcile` finds the newest of them that is
-still in the chain. The shell, `Cursor`, asks a node for the next blocks' events and hands out a `Step`: what to forget,
-what to add, and the trail to keep. Whoever applies a step and stores its trail in one transaction never misses an event
-and never sees one twice, whatever happens in between.
+The pure part: a `Checkpoint` remembers the hashes of the blocks last seen; `reconcile` finds the newest of them that is
+still in the chain. The shell, `Cursor`, asks a node for the next blocks' events and hands out a `CursorStep`: what to
+forget, what to add, and the trail to keep. Whoever applies a step and stores its trail in one transaction never misses
+an event and never sees one twice, whatever happens in between.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.chain.desk import Desk
+from app.chain.contracts.client import ContractClient
 from app.chain.events import Event
 from app.protocol.errors import BadDocument, NotFound, Unavailable
 
@@ -23,7 +23,7 @@ TRIES = 5  # a chain that reorganises again and again while it is being read
 
 
 @dataclass(frozen=True)
-class Mark:
+class BlockRef:
     """A block that was seen: number and hash."""
 
     number: int
@@ -31,34 +31,34 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Trail:
+class Checkpoint:
     """Where a reader stands. `start` is the first block of interest; `marks` are the last seen blocks, ascending."""
 
     start: int
-    marks: tuple[Mark, ...] = ()
+    marks: tuple[BlockRef, ...] = ()
 
     @property
     def next(self) -> int:
         """The first block not yet seen."""
         return self.marks[-1].number + 1 if self.marks else self.start
 
-    def extended(self, marks: tuple[Mark, ...]) -> Trail:
+    def extended(self, marks: tuple[BlockRef, ...]) -> Checkpoint:
         """With newer marks, and no more than `DEPTH` in all."""
-        return Trail(self.start, (self.marks + marks)[-DEPTH:])
+        return Checkpoint(self.start, (self.marks + marks)[-DEPTH:])
 
-    def cut(self, ancestor: Mark | None) -> Trail:
+    def cut(self, ancestor: BlockRef | None) -> Checkpoint:
         """Back at a common ancestor; None means before everything."""
-        return Trail(self.start, tuple(m for m in self.marks if ancestor and m.number <= ancestor.number))
+        return Checkpoint(self.start, tuple(m for m in self.marks if ancestor and m.number <= ancestor.number))
 
     def to_json(self) -> dict[str, Any]:
         """A JSON value to store."""
         return {"start": self.start, "marks": [[mark.number, mark.hash] for mark in self.marks]}
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Trail:
+    def from_json(cls, value: Mapping[str, Any]) -> Checkpoint:
         """Inverse of `to_json`. Errors: BadDocument."""
         try:
-            marks = tuple(Mark(int(number), str(digest)) for number, digest in value["marks"])
+            marks = tuple(BlockRef(int(number), str(digest)) for number, digest in value["marks"])
             start = int(value["start"])
         except (KeyError, TypeError, ValueError):
             raise BadDocument("This is not a stored place in a chain.", "Begin again from the first block.") from None
@@ -68,7 +68,7 @@ class Trail:
 
 
 @dataclass(frozen=True)
-class Step:
+class CursorStep:
     """What a reader does next: forget everything after block `forget_after` (None: nothing), then add `events`.
 
     `trail` is to be stored together with the effect. `behind` counts blocks that are there and not yet read.
@@ -76,11 +76,11 @@ class Step:
 
     forget_after: int | None
     events: tuple[Event, ...]
-    trail: Trail
+    trail: Checkpoint
     behind: int
 
 
-def reconcile(trail: Trail, hash_at: Callable[[int], str | None]) -> Trail:
+def reconcile(trail: Checkpoint, hash_at: Callable[[int], str | None]) -> Checkpoint:
     """The trail up to the newest mark that the chain still has; unchanged when its last block is still there.
 
     `hash_at` gives the canonical hash at a height, None above the head. Marks are searched by halves: once a block
@@ -102,8 +102,10 @@ def reconcile(trail: Trail, hash_at: Callable[[int], str | None]) -> Trail:
 class Cursor:
     """Reads a deployment's events from a stored trail on."""
 
-    def __init__(self, desk: Desk, trail: Trail, *, confirmations: int = 0, sparse: bool = False) -> None:
-        """`confirmations` blocks at the head are left for later; 0 reads all and relies on `Step.forget_after`.
+    def __init__(
+        self, desk: ContractClient, trail: Checkpoint, *, confirmations: int = 0, sparse: bool = False
+    ) -> None:
+        """`confirmations` blocks at the head are left for later; 0 reads all and relies on `CursorStep.forget_after`.
 
         A `sparse` cursor remembers one block of a step that ends more than twice `DEPTH` behind the head, instead of
         asking for the hashes of `DEPTH` blocks that no reorganisation reaches: reading all of history costs a few
@@ -114,7 +116,7 @@ class Cursor:
         self._sparse = sparse
         self.trail = trail
 
-    def poll(self, limit: int = MAX_BLOCKS) -> Step:
+    def poll(self, limit: int = MAX_BLOCKS) -> CursorStep:
         """The next step; the cursor moves on with it. Without news it has no events and forgets nothing.
 
         Errors: Unavailable.
@@ -126,7 +128,7 @@ class Cursor:
                 return step
         raise Unavailable("The chain keeps reorganising while it is being read.", "Try again.")
 
-    def _step(self, limit: int) -> Step | None:
+    def _step(self, limit: int) -> CursorStep | None:
         """One try; None when the blocks changed between two of its questions."""
         node = self._desk.node
         trail = reconcile(self.trail, self._hash_at)
@@ -134,7 +136,7 @@ class Cursor:
         head = node.head().number - self._confirmations
         last = min(head, trail.next + limit - 1)
         if last < trail.next:
-            return Step(forget, (), trail, 0)
+            return CursorStep(forget, (), trail, 0)
         settled = self._sparse and head - last > 2 * DEPTH
         try:
             blocks = [node.block(n) for n in range(last if settled else max(trail.next, last - DEPTH + 1), last + 1)]
@@ -148,9 +150,9 @@ class Cursor:
             return None
         if reconcile(trail, self._hash_at) != trail:
             return None
-        marks = tuple(Mark(block.number, block.hash) for block in blocks)
-        seen = Trail(trail.start, marks) if settled else trail.extended(marks)
-        return Step(forget, events, seen, head - last)
+        marks = tuple(BlockRef(block.number, block.hash) for block in blocks)
+        seen = Checkpoint(trail.start, marks) if settled else trail.extended(marks)
+        return CursorStep(forget, events, seen, head - last)
 
     def _hash_at(self, number: int) -> str | None:
         try:

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.chain.cursor import Cursor, Step, Trail
-from app.chain.desk import Desk
+from app.chain.contracts.client import ContractClient
+from app.chain.cursor import Checkpoint, Cursor, CursorStep
+from app.files.private import write_private
 from app.protocol.errors import BadDocument
-from fhe.files import write_private
 
 CONTRACT = "JobMarket"
 OPENED = "JobOpened"
@@ -25,27 +25,27 @@ SAVE_BLOCKS = 50  # a restart reads this many blocks again at most
 
 
 @dataclass(frozen=True)
-class Life:
+class JobSpan:
     """The blocks in which a job was opened and ended; `over` is None for a live one."""
 
     opened: int
     over: int | None = None
 
 
-def follow(jobs: Mapping[int, Life], step: Step) -> dict[int, Life]:
+def follow(jobs: Mapping[int, JobSpan], step: CursorStep) -> dict[int, JobSpan]:
     """The jobs after a step: the live ones, and those whose end a reorganisation could still take back."""
     known = dict(jobs)
     if (ancestor := step.forget_after) is not None:
         known = {
-            number: Life(life.opened) if life.over is not None and life.over > ancestor else life
+            number: JobSpan(life.opened) if life.over is not None and life.over > ancestor else life
             for number, life in known.items()
             if life.opened <= ancestor
         }
     for event in step.events:
         if event.name == OPENED:
-            known[event.args["job"]] = Life(event.block)
+            known[event.args["job"]] = JobSpan(event.block)
         elif event.name in OVER and event.args["job"] in known:
-            known[event.args["job"]] = Life(known[event.args["job"]].opened, event.block)
+            known[event.args["job"]] = JobSpan(known[event.args["job"]].opened, event.block)
     oldest = step.trail.marks[0].number if step.trail.marks else -1  # no step goes back behind it, but to the start
     return {number: life for number, life in known.items() if life.over is None or life.over > oldest}
 
@@ -53,16 +53,16 @@ def follow(jobs: Mapping[int, Life], step: Step) -> dict[int, Life]:
 class LiveJobs:
     """The live jobs of one market. Not thread-safe: its agent serialises the calls."""
 
-    def __init__(self, desk: Desk, first_block: int, file: Path | None = None) -> None:
+    def __init__(self, desk: ContractClient, first_block: int, file: Path | None = None) -> None:
         """Go on from `file` where there is one of this market; without it, each process reads all events once.
 
         `first_block`: the one before which the market has no events.
         """
         self._identity, self._file = [desk.node.chain_id, desk.address(CONTRACT), first_block], file
-        self._jobs: dict[int, Life] = {}
+        self._jobs: dict[int, JobSpan] = {}
         self._saved = -1  # the height at which the file was written last
-        trail = self._read() or Trail(first_block)
-        self._cursor = Cursor(Desk(desk.node, [desk.contracts[CONTRACT]]), trail, sparse=True)
+        trail = self._read() or Checkpoint(first_block)
+        self._cursor = Cursor(ContractClient(desk.node, [desk.contracts[CONTRACT]]), trail, sparse=True)
 
     def ids(self) -> list[int]:
         """The jobs that are live at the newest block, by number. Without news it takes two questions to the node.
@@ -80,13 +80,13 @@ class LiveJobs:
             self._save(step.trail)
         return sorted(number for number, life in self._jobs.items() if life.over is None)
 
-    def _read(self) -> Trail | None:
+    def _read(self) -> Checkpoint | None:
         if self._file is None or not self._file.exists():
             return None
         try:
             kept = json.loads(self._file.read_bytes())
-            trail = Trail.from_json(kept["trail"])
-            jobs = {int(number): Life(int(opened), over) for number, opened, over in kept["jobs"]}
+            trail = Checkpoint.from_json(kept["trail"])
+            jobs = {int(number): JobSpan(int(opened), over) for number, opened, over in kept["jobs"]}
             if kept["market"] != self._identity:
                 return None
         except (OSError, ValueError, KeyError, TypeError, BadDocument):
@@ -94,7 +94,7 @@ class LiveJobs:
         self._jobs, self._saved = jobs, trail.next
         return trail
 
-    def _save(self, trail: Trail) -> None:
+    def _save(self, trail: Checkpoint) -> None:
         self._saved = trail.next
         if self._file is not None:
             jobs = [[number, life.opened, life.over] for number, life in sorted(self._jobs.items())]

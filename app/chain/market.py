@@ -1,19 +1,20 @@
 """The market's contracts as typed Python: one method per action, entities out, errors by name.
 
-    account = Account.load(path, passphrase)          app.chain.account
+    account = Account.load(path, passphrase)          app.chain.wallet.account
     node = open_node("embedded:chain.sqlite")         app.chain.open; or "http://127.0.0.1:8545"
-    deploy(node, account, path)                       app.chain.deployment; resumable
+    deploy(node, account, path)                       app.chain.contracts.deployment; resumable
     market = Market.open(node, path)                  refuses a chain or contracts that it does not know
     sent = market.publish_dataset(account, manifest=..., data_root=..., profile=..., rows=...)
     sent.value, sent.tx, sent.block, sent.gas, sent.events
-    market.dataset(sent.value)                        entities of app.protocol.market
+    market.dataset(sent.value)                        entities of app.protocol.market.entities
 
 An action signs with the account it is given, waits for the block, and returns a `Sent` whose value is what the action
 yields, such as the new id. A contract's refusal is `Reverted`, whose `reason` is the custom error's name; a node that
 does not answer is `Unavailable`; a read of something that does not exist is `NotFound`. Digests, salts and sealing keys
 are 64 hex digits, amounts token units, addresses EIP-55 text, times seconds since the epoch by the chain's clock.
 
-The actions and reads are grouped by contract: `app.chain.datasets`, `licensing`, `providers`, `jobs`, `money`.
+The actions and reads are grouped by contract: `app.chain.contracts.datasets`, `licensing`, `providers`, `jobs`,
+`money`.
 """
 
 from __future__ import annotations
@@ -22,17 +23,17 @@ from pathlib import Path
 
 from eth_utils.crypto import keccak
 
-from app.chain import deployment as deployments
-from app.chain.abi import Interface
-from app.chain.account import digest_signer, text_signer
-from app.chain.cursor import Cursor, Trail
-from app.chain.custodians import JOBS
-from app.chain.desk import Contract, Desk, Sent
-from app.chain.entities import commitment
+from app.chain.contracts import deployment as deployments
+from app.chain.contracts.abi import Interface
+from app.chain.contracts.client import Contract, ContractClient, Sent
+from app.chain.contracts.custodians import JOBS
+from app.chain.contracts.entities import commitment
+from app.chain.contracts.jobs import Jobs
+from app.chain.cursor import Checkpoint, Cursor
 from app.chain.events import Event
-from app.chain.jobs import Jobs
 from app.chain.live import LiveJobs
-from app.chain.node import Node
+from app.chain.node import ChainNode
+from app.chain.wallet.account import digest_signer, text_signer
 from app.protocol.errors import DarkroomError, Unavailable
 
 ERC1271 = Interface(
@@ -52,19 +53,19 @@ __all__ = ["Event", "Market", "Sent", "commitment"]
 class Market(Jobs):
     """One deployment on one node."""
 
-    def __init__(self, desk: Desk, deployment: deployments.Deployment) -> None:
+    def __init__(self, desk: ContractClient, deployment: deployments.Deployment) -> None:
         """Use `open`, which checks the contracts."""
         self.desk = desk
         self.deployment = deployment
 
     @classmethod
-    def open(cls, node: Node, path: Path) -> Market:
+    def open(cls, node: ChainNode, path: Path) -> Market:
         """The market that a deployment file names. Errors: NotFound, BadDocument, VerificationFailed, Unavailable."""
         deployment = deployments.read(path)
         return cls(deployments.bind(node, deployment), deployment)
 
     @property
-    def node(self) -> Node:
+    def node(self) -> ChainNode:
         """The chain it is on."""
         return self.desk.node
 
@@ -117,7 +118,7 @@ class Market(Jobs):
                 return False
             prefixed = bytes(keccak(b"\x19Ethereum Signed Message:\n%d" % len(message) + message))
             proof = bytes.fromhex(signature.removeprefix("0x"))
-            wallet = Desk(self.node, [Contract("wallet", address, ERC1271)])
+            wallet = ContractClient(self.node, [Contract("wallet", address, ERC1271)])
             return bool(wallet.read("wallet", "isValidSignature", prefixed, proof) == "1626ba7e")
         except Unavailable:
             raise
@@ -128,9 +129,9 @@ class Market(Jobs):
         """Decoded events of the market's contracts in blocks [first, last], in order."""
         return self.desk.events(first, last)
 
-    def cursor(self, trail: Trail | None = None, *, confirmations: int = 0) -> Cursor:
+    def cursor(self, trail: Checkpoint | None = None, *, confirmations: int = 0) -> Cursor:
         """Events from a stored place on, or from the deployment on; see `app.chain.cursor`."""
-        return Cursor(self.desk, trail or Trail(self.first_block), confirmations=confirmations)
+        return Cursor(self.desk, trail or Checkpoint(self.first_block), confirmations=confirmations)
 
     def live_jobs(self, file: Path | None = None) -> LiveJobs:
         """The jobs that are not over, kept from events and in `file`; see `app.chain.live`."""

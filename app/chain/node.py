@@ -72,7 +72,7 @@ class Fees:
 Topics = Sequence[bytes | None]
 
 
-class Node(Protocol):
+class ChainNode(Protocol):
     """A chain to read from and to send raw transactions to. Every read sees the newest head."""
 
     @property
@@ -129,7 +129,7 @@ GAS_MONEY = 10**19  # wei that a development chain's faucet gives an account tha
 
 
 @runtime_checkable
-class DevNode(Node, Protocol):
+class DevNode(ChainNode, Protocol):
     """A chain for demonstrations and tests: it hands out ether and its clock can be moved."""
 
     def fund(self, address: str, wei: int) -> None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from app.chain.node import Node
+from app.chain.node import ChainNode
 from app.protocol.errors import UsageError
 
 
-def open_node(url: str) -> Node:
+def open_node(url: str) -> ChainNode:
     """The node that `url` names: `embedded:PATH` or an http(s) JSON-RPC endpoint. Errors: UsageError, Unavailable."""
     scheme, _, rest = url.partition(":")
     if scheme == "embedded" and rest:
-        from app.chain.embedded import EmbeddedChain
+        from app.chain.evm.embedded import EmbeddedChain
 
         return EmbeddedChain(rest)
     if scheme in ("http", "https"):
-        from app.chain.rpc import connect
+        from app.chain.rpc.node import connect
 
         return connect(url)
     raise UsageError(

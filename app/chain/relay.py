@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from app.chain.envelope import Envelope, read_envelope, to_address
 from app.chain.market import Market
 from app.chain.node import Block, ExecutionReverted, Log, NonceTaken
+from app.chain.wallet.envelope import Envelope, read_envelope, to_address
 from app.protocol.errors import BadInput, DarkroomError, NotAllowed, NotFound
 
 MAX_GAS = 5_000_000  # of a relayed transaction; the market's dearest call takes far less

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.context import AsJson, AsOwner, Session
-from app.client.home import Home
+from app.cli.context import AsJson, AsOwner, CommandContext
 from app.console.output import facts_table, rows_table
+from app.home.home import Home
 from app.protocol.errors import BadInput
 
 app = typer.Typer(no_args_is_help=True, help="Roles on this machine: accounts, balances, withdrawals.")
@@ -29,10 +29,10 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """Set up an empty market in the home folder: chain, contracts, store; all of it embedded without --config."""
-    from app.client.setup import set_up
+    from app.home.setup import set_up
     from app.node.settings import read_settings
 
-    session = Session("operator", as_json)
+    session = CommandContext("operator", as_json)
     if (session.home.root / "node.json").exists():
         raise BadInput(f"{session.home.root} is set up already.", "Use it as it is, or name another DARKROOM_HOME.")
     deployed = set_up(session.home, read_settings(config).network if config else None)
@@ -43,9 +43,9 @@ def init(
 @app.command("create")
 def create(role: AsOwner, as_json: AsJson = False) -> None:
     """Make a role: a folder of its own and an account sealed under its passphrase."""
-    from app.chain.account import Account
+    from app.chain.wallet.account import Account
 
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     actor = session.home.actor(role, create=True)
     path = actor.path("account.json")
     if path.exists():
@@ -60,7 +60,7 @@ def create(role: AsOwner, as_json: AsJson = False) -> None:
 @app.command("show")
 def show(role: AsOwner, as_json: AsJson = False) -> None:
     """A role's address, balance and what the contracts owe it."""
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     market, address = session.network.market, session.account.address
     value: dict[str, Any] = {
         "role": role,
@@ -83,7 +83,7 @@ def show(role: AsOwner, as_json: AsJson = False) -> None:
 @app.command("list")
 def list_roles(as_json: AsJson = False) -> None:
     """The roles that live in this home."""
-    session = Session("operator", as_json)
+    session = CommandContext("operator", as_json)
     rows = [{"role": name} for name in Home.default().actors()]
     session.out.show(rows, lambda out: out.print(rows_table(rows)))
 
@@ -95,7 +95,7 @@ def faucet(
     as_json: AsJson = False,
 ) -> None:
     """Test dollars, and ether for gas on the embedded chain."""
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     address = session.account.address
     if session.network.embedded:
         session.network.fund(address)
@@ -107,7 +107,7 @@ def faucet(
 @app.command("withdraw")
 def withdraw(role: AsOwner, as_json: AsJson = False) -> None:
     """Take out everything that the contracts owe this role."""
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     market = session.network.market
     sent = market.withdraw(session.account, market.offers_of(session.account.address))
     value = {

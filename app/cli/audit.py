@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.context import AsDevice, AsJson, Device, Session
+from app.cli.context import AsDevice, AsJson, CommandContext, DeviceChoice
 from app.console.output import rows_table
-from app.protocol.bits import in_words
 from app.protocol.errors import UsageError
+from app.protocol.policy.bits import describe_bits
 
 MARKS = {"confirmed": "[green]confirmed[/]", "wrong": "[bold red]WRONG[/]", "open": "[yellow]open[/]"}
 
@@ -20,7 +20,7 @@ def audit(
         int | None, typer.Option(help="Recount what was told about the persons of this dataset instead.", min=1)
     ] = None,
     threads: Annotated[int | None, typer.Option(help="Threads; all cores by default.", min=1)] = None,
-    device: AsDevice = Device.AUTO,
+    device: AsDevice = DeviceChoice.AUTO,
     as_json: AsJson = False,
 ) -> None:
     """Re-check every fact of a job, or a dataset's privacy budget, from chain records and stored objects alone.
@@ -35,12 +35,12 @@ def audit(
         _budget(budget, as_json)
 
 
-def _job(job: int, threads: int | None, device: Device, as_json: bool) -> None:
+def _job(job: int, threads: int | None, device: DeviceChoice, as_json: bool) -> None:
     from app.auditor.audit import Auditor
-    from app.client.network import threads_available
+    from app.home.network import threads_available
     from fhe.engine.conformance import self_test
 
-    session, threads = Session("anyone", as_json), threads or threads_available()
+    session, threads = CommandContext("anyone", as_json), threads or threads_available()
     self_test(device.value, threads)  # a machine that computes wrongly accuses nobody
     with session.out.progress("re-execute") as progress:
         market, store = session.network.market, session.network.store
@@ -65,13 +65,15 @@ def _budget(dataset: int, as_json: bool) -> None:
 
     from app.auditor.budget import audit_budget
 
-    session = Session("anyone", as_json)
+    session = CommandContext("anyone", as_json)
     report = audit_budget(session.network.market, session.network.store, dataset)
     rows = [{"release": each.claim, "status": MARKS[each.status], "detail": each.detail} for each in report.checks]
 
     def draw(out: Any) -> None:
         out.print(rows_table(rows, title=f"Dataset {dataset}, version {report.version}: what was told about a person"))
-        out.print(f"{in_words(report.spent)} of {in_words(report.limit)} bits about the person most was told of.")
+        out.print(
+            f"{describe_bits(report.spent)} of {describe_bits(report.limit)} bits about the person most was told of."
+        )
 
     session.out.show({**asdict(report), "confirmed": report.confirmed}, draw)
     if not report.confirmed:
@@ -81,8 +83,8 @@ def _budget(dataset: int, as_json: bool) -> None:
 def demo(as_json: AsJson = False) -> None:
     """The whole story on real data: publish, buy, compute on ciphertext, release, open, audit, get paid."""
     from app.demo.story import tell
-    from app.node.alone import only_node
+    from app.node.locks import only_node
 
-    session = Session("operator", as_json)
+    session = CommandContext("operator", as_json)
     with only_node(session.home):  # a node's agents would act in the demo's place, and it retires what the node sells
         tell(session.home, session.out)

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.client.home import Actor, Home
-from app.console.output import Output
+from app.console.output import Terminal
+from app.home.home import Actor, Home
 
 if TYPE_CHECKING:
-    from app.chain.account import Account
+    from app.chain.wallet.account import Account
     from app.client.buyer import Buyer
-    from app.client.index import Index
-    from app.client.network import Network
+    from app.client.index.client import IndexClient
     from app.client.owner import Owner
+    from app.home.network import Network
     from app.seal.keys import SealingKey
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
@@ -25,7 +25,7 @@ AsBuyer = AsOwner
 AsProvider = AsOwner
 
 
-class Device(StrEnum):
+class DeviceChoice(StrEnum):
     """What computes; results are the same bytes."""
 
     AUTO = "auto"  # the GPUs that pass their self-test, with the CPU behind them
@@ -33,25 +33,27 @@ class Device(StrEnum):
     CUDA = "cuda"  # the GPUs of CUDA_VISIBLE_DEVICES; jobs fail when all of them do
 
 
-AsDevice = Annotated[Device, typer.Option(help="What computes; auto is a GPU that passes its self-test, else the CPU.")]
+AsDevice = Annotated[
+    DeviceChoice, typer.Option(help="What computes; auto is a GPU that passes its self-test, else the CPU.")
+]
 AsNode = Annotated[
     str | None,
     typer.Option("--node", metavar="URL", help="Whose index to ask; else $DARKROOM_NODE, node.json, or darkroom up's."),
 ]
 
 
-class Session:
+class CommandContext:
     """One command as one role; parts are opened when they are first needed."""
 
     def __init__(self, role: str, as_json: bool) -> None:
         self.role = role
-        self.out = Output(as_json)
+        self.out = Terminal(as_json)
         self.home = Home.default()
 
     @cached_property
     def network(self) -> Network:
         """The chain and the store."""
-        from app.client.network import Network
+        from app.home.network import Network
 
         return Network.open(self.home)
 
@@ -63,7 +65,7 @@ class Session:
     @cached_property
     def account(self) -> Account:
         """The role's account, opened with its passphrase."""
-        from app.chain.account import Account
+        from app.chain.wallet.account import Account
 
         return Account.load(self.actor.path("account.json"), self.actor.passphrase())
 
@@ -81,11 +83,11 @@ class Session:
 
         return Buyer(self.network, self.actor, self.account)
 
-    def index(self, node: str | None) -> Index:
+    def index(self, node: str | None) -> IndexClient:
         """A node's index of this home's market. Errors: NotFound, Unavailable; VerificationFailed for another's."""
-        from app.client.index import Index, find_node
+        from app.client.index.client import IndexClient, find_node
 
-        return Index.of(find_node(self.home, node), self.network.market)
+        return IndexClient.of(find_node(self.home, node), self.network.market)
 
     def sealing_key(self) -> SealingKey:
         """The buyer's sealing key, made when there is none yet."""

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.account import DECIMALS, dollars
-from app.cli.context import AsDevice, AsJson, AsOwner, Device, Session
+from app.cli.context import AsDevice, AsJson, AsOwner, CommandContext, DeviceChoice
 from app.console.output import facts_table, rows_table
 from app.protocol.errors import PolicyRefused
-from app.protocol.market import Approval
+from app.protocol.market.entities import Approval
 
 if TYPE_CHECKING:
-    from app.chain.account import Account
-    from app.chain.desk import Sent
+    from app.chain.contracts.client import Sent
+    from app.chain.wallet.account import Account
 
 app = typer.Typer(
     no_args_is_help=True, help="The custodian: bond, unbond, serve, pending, approve, refuse, explain, ledger, rebuild."
@@ -29,17 +29,17 @@ def serve(
     once: Annotated[bool, typer.Option("--once", help="Do what can be done now, then stop.")] = False,
     every: Annotated[float, typer.Option(help="Seconds between looks at the chain.", min=0.1)] = 2.0,
     role: AsOwner = "owner",
-    device: AsDevice = Device.AUTO,
+    device: AsDevice = DeviceChoice.AUTO,
     as_json: AsJson = False,
 ) -> None:
     """Verify, decrypt, seal and release the jobs on this owner's datasets, or refuse them with a reason.
 
     It logs on stderr until Ctrl-C or SIGTERM; the ledger knows where every job stands.
     """
-    from app.custodian.vault import harden
+    from app.custodian.unlocked_keys import harden
 
     harden()  # from here on the secret key may be in this process's memory
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     agent = session.owner.custodian(device=device.value)
     if once:
         outcomes = agent.step()
@@ -58,7 +58,7 @@ def pending(role: AsOwner = "owner", as_json: AsJson = False) -> None:
     """Jobs that are not brought to an end yet, and which of them wait for the owner's word."""
     from app.custodian.ledger import OPEN
 
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     rows = [
         {
             "job": each.job,
@@ -77,7 +77,7 @@ def approve(number: Number, role: AsOwner = "owner", as_json: AsJson = False) ->
 
     It can be said from the job's opening on, once, and stands.
     """
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     _say(session, number, session.network.market.approve_job)
 
 
@@ -87,11 +87,11 @@ def refuse(number: Number, role: AsOwner = "owner", as_json: AsJson = False) -> 
 
     It can be said from the job's opening on, once, and stands.
     """
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     _say(session, number, session.network.market.deny_job)
 
 
-def _say(session: Session, number: int, say: Callable[[Account, int], Sent[Approval]]) -> None:
+def _say(session: CommandContext, number: int, say: Callable[[Account, int], Sent[Approval]]) -> None:
     session.network.market.job(number)  # says plainly when there is none
     sent = say(session.account, number)
     value = {"job": number, "approval": sent.value.name.lower(), "transaction": sent.tx}
@@ -105,7 +105,7 @@ Dollars = Annotated[int, typer.Argument(help="Test dollars.", min=1)]
 @app.command("bond")
 def bond(dataset: DatasetNumber, amount: Dollars, role: AsOwner = "owner", as_json: AsJson = False) -> None:
     """Add to what answers for the custodian's silence: each open job holds as much of it as its executors may cost."""
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     market = session.network.market
     market.dataset(dataset)  # says plainly when there is none
     _put_down(session, dataset, market.bond_custodian(session.account, dataset, amount * 10**DECIMALS))
@@ -114,13 +114,13 @@ def bond(dataset: DatasetNumber, amount: Dollars, role: AsOwner = "owner", as_js
 @app.command("unbond")
 def unbond(dataset: DatasetNumber, amount: Dollars, role: AsOwner = "owner", as_json: AsJson = False) -> None:
     """Take back what no open job holds; it can then be withdrawn: darkroom account withdraw."""
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     market = session.network.market
     market.dataset(dataset)
     _put_down(session, dataset, market.unbond_custodian(session.account, dataset, amount * 10**DECIMALS))
 
 
-def _put_down(session: Session, dataset: int, sent: Sent[int]) -> None:
+def _put_down(session: CommandContext, dataset: int, sent: Sent[int]) -> None:
     custody = session.network.market.custody(dataset)
     value = {"dataset": dataset, "bond": custody.bond, "held": custody.held, "transaction": sent.tx}
     shown = {**value, "bond": dollars(custody.bond), "held": dollars(custody.held)}
@@ -143,7 +143,7 @@ def explain(
     from app.client.dataset import Dataset
     from app.client.verdict import verdict
 
-    session = Session("anyone", as_json)
+    session = CommandContext("anyone", as_json)
     published = Dataset.open(session.network, dataset)
     policy = published.policy(offer)
     count = published.record.rows - first_row if rows is None else rows
@@ -179,9 +179,9 @@ def budget(
 
     from app.client.dataset import Dataset
     from app.policy.statement import statement
-    from fhe.leak import space_of
+    from fhe.leakage import space_of
 
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     published = Dataset.open(session.network, dataset)
     history, space = session.owner.ledger().history(dataset), space_of(published.codebook)
     place = (published.manifest.table, published.record.version)
@@ -202,7 +202,7 @@ def rebuild(
 
     Stop the custodian first. Without --charge-missing it ends with an error where a released circuit cannot be read.
     """
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     aside, learned = session.owner.rebuild_ledger(charge_missing=charge_missing)
     value = {"old": str(aside) if aside else None, "releases": {str(each): count for each, count in learned.items()}}
     rows = [{"dataset": each, "releases": count} for each, count in learned.items()]
@@ -213,7 +213,7 @@ def rebuild(
 @app.command("ledger")
 def ledger(role: AsOwner = "owner", as_json: AsJson = False) -> None:
     """Everything this custodian decided, with when and why."""
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     rows = [
         {
             "job": each.job,

@@ -10,12 +10,12 @@ from rich.markup import escape
 
 from app.cli import search
 from app.cli.account import dollars
-from app.cli.context import AsJson, AsOwner, Session
+from app.cli.context import AsJson, AsOwner, CommandContext
 from app.console.output import facts_table, rows_table
 from app.protocol.errors import BadInput
 
 if TYPE_CHECKING:
-    from app.client.owner import Plan, Published
+    from app.client.owner import PublishedDataset, PublishPlan
 
 app = typer.Typer(no_args_is_help=True, help="Tables: look at one, publish it encrypted, offer it, search.")
 File = Annotated[Path, typer.Argument(help="CSV, Parquet or Arrow file.", exists=True, dir_okay=False)]
@@ -35,7 +35,7 @@ def profile(file: File, recipe: Recipe = None, as_json: AsJson = False) -> None:
     from ingestion.profile import profile_table
     from ingestion.recipe import read_recipe
 
-    session = Session("owner", as_json)
+    session = CommandContext("owner", as_json)
     read = read_recipe(recipe) if recipe else None
     measured = profile_table(file, read.reading if read else None)
     built = build_codebook(measured, read)
@@ -97,7 +97,7 @@ def publish(
     """
     from ingestion.recipe import read_recipe
 
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     read, cabinet = read_recipe(recipe), session.owner.cabinet
     name = keys or cabinet.free_name(file.stem)
     with session.owner.plan(file, read) as plan:
@@ -129,7 +129,7 @@ def update(
     """Publish a new version of a dataset; jobs that are open go on with the version they name."""
     from ingestion.recipe import read_recipe
 
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     read = read_recipe(recipe)
     with session.owner.plan(file, read, number) as plan:
         _say(session, plan)
@@ -150,7 +150,7 @@ def retire(
     as_json: AsJson = False,
 ) -> None:
     """Destroy an epoch's secret keys for good, once no open job needs them, and say so on chain."""
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     if not yes:
         typer.confirm(f"Destroy the keys of epoch {epoch}? Its ciphertexts become unreadable.", abort=True, err=True)
     value = {"dataset": number, "epoch": epoch, "transaction": session.owner.retire(number, epoch)}
@@ -161,7 +161,7 @@ def _encodings(bins: bool) -> tuple[Literal["affine", "bins"], ...]:
     return ("affine", "bins") if bins else ("affine",)
 
 
-def _say(session: Session, plan: Plan) -> None:
+def _say(session: CommandContext, plan: PublishPlan) -> None:
     """What a publication will sell, before anything of it is done."""
     for words in plan.sells:
         session.out.say(f"[red]{escape(words)}[/]" if words.startswith("Raw scores") else escape(words))
@@ -169,13 +169,13 @@ def _say(session: Session, plan: Plan) -> None:
         session.out.say(f"[yellow]note[/]: {escape(warning)}")
 
 
-def _show(session: Session, value: dict[str, Any]) -> None:
+def _show(session: CommandContext, value: dict[str, Any]) -> None:
     """The result; to people what is sold was said before."""
     drawn = {key: each for key, each in value.items() if key != "sells"}
     session.out.show(value, lambda out: out.print(facts_table(drawn)))
 
 
-def _told(plan: Plan, published: Published) -> dict[str, Any]:
+def _told(plan: PublishPlan, published: PublishedDataset) -> dict[str, Any]:
     table = published.prepared.manifest.table
     return {
         "rows": table.rows,
@@ -193,7 +193,7 @@ def offer(number: Number, recipe: FullRecipe, role: AsOwner = "owner", as_json: 
     """Offer licenses on a published dataset, on the terms and under the policy of a recipe."""
     from ingestion.recipe import read_recipe
 
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     read = read_recipe(recipe)
     sent = session.owner.offer(number, read.policy, read.offer)
     value = {"offer": sent.value, "transaction": sent.tx, "gas": sent.gas}
@@ -208,7 +208,7 @@ def list_datasets(as_json: AsJson = False) -> None:
     """All datasets of the market, each read from chain and store."""
     from app.client.dataset import Dataset
 
-    session = Session("anyone", as_json)
+    session = CommandContext("anyone", as_json)
     rows: list[dict[str, Any]] = []
     for number in range(1, session.network.market.dataset_count() + 1):
         dataset = Dataset.open(session.network, number)
@@ -236,7 +236,7 @@ def show(number: Number, as_json: AsJson = False) -> None:
     from app.client.dataset import Dataset
     from ingestion.card import card_markdown
 
-    session = Session("anyone", as_json)
+    session = CommandContext("anyone", as_json)
     dataset = Dataset.open(session.network, number)
     offers = [
         {
@@ -280,7 +280,7 @@ def preview(
     """Synthetic rows in the dataset's form, drawn from its codebook alone: for rehearsals."""
     from app.client.dataset import Dataset
 
-    session = Session("anyone", as_json)
+    session = CommandContext("anyone", as_json)
     frame = Dataset.open(session.network, number).preview()
     if out is not None:
         frame.write_csv(out)

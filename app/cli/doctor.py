@@ -9,8 +9,8 @@ from rich.text import Text
 
 from app.cli.context import AsJson
 from app.cli.node import Config, settings_of
-from app.client.home import Home
-from app.console.output import Output
+from app.console.output import Terminal
+from app.home.home import Home
 
 SIGNS = {"ok": ("✓ ok", "green"), "warn": ("! warn", "yellow"), "fail": ("✗ fail", "red")}
 
@@ -35,6 +35,6 @@ def doctor(config: Config = None, as_json: AsJson = False) -> None:
             table.add_row(Text(sign, style=style), each.part, said)
         out.print(table)
 
-    Output(as_json).show({"ok": not failed, "findings": [each.to_dict() for each in findings]}, draw)
+    Terminal(as_json).show({"ok": not failed, "findings": [each.to_dict() for each in findings]}, draw)
     if failed:
         raise typer.Exit(1)

@@ -10,16 +10,16 @@ import typer
 from rich.markup import escape
 
 from app.cli.account import dollars
-from app.cli.context import AsBuyer, AsJson, AsNode, Session
+from app.cli.context import AsBuyer, AsJson, AsNode, CommandContext
 from app.cli.search import tell_differences
 from app.console.output import facts_table, rows_table
-from app.protocol.bits import in_words
 from app.protocol.errors import NotFound, TryAgain, Unavailable, UsageError
-from app.protocol.market import Job, JobState
+from app.protocol.market.entities import Job, JobState
+from app.protocol.policy.bits import describe_bits
 
 if TYPE_CHECKING:
-    from app.client.crosscheck import Difference
-    from app.client.index import Index
+    from app.client.index.client import IndexClient
+    from app.client.index.crosscheck import Difference
 
 app = typer.Typer(no_args_is_help=True, help="Jobs: open, list, show, watch, expire.")
 Number = Annotated[int, typer.Argument(help="The job's number.", min=1)]
@@ -59,7 +59,7 @@ def open_job(
     """
     from app.client.dataset import Dataset
 
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     buyer, market = session.buyer, session.network.market
     held = market.license(license)
     dataset = Dataset.open(session.network, held.dataset)
@@ -82,7 +82,7 @@ def open_job(
         )
         value |= {"job": sent.value, "transaction": sent.tx, "gas": sent.gas}
     shown = {**value, "price": dollars(value["price"]), "max_fee": dollars(value["max_fee"])}
-    shown |= {"micro_bits": f"{in_words(order.said.micro_bits)} bits about each person"}
+    shown |= {"micro_bits": f"{describe_bits(order.said.micro_bits)} bits about each person"}
     session.out.show(value, lambda out: out.print(facts_table(shown)))
 
 
@@ -96,7 +96,7 @@ def list_jobs(
     as_json: AsJson = False,
 ) -> None:
     """The role's jobs: found in a node's index where there is one, and each read from the chain."""
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     wanted = _states(states or [])
     index = None if chain_only else _index_for_jobs(session, node)
     jobs = _scanned(session, wanted, most) if index is None else _looked_up(session, index, wanted, most)
@@ -111,7 +111,7 @@ def _states(names: list[str]) -> set[JobState]:
     return {known[name] for name in names}
 
 
-def _index_for_jobs(session: Session, node: str | None) -> Index | None:
+def _index_for_jobs(session: CommandContext, node: str | None) -> IndexClient | None:
     """The index to ask; None where no node was asked for and none answers, since the chain knows it all too."""
     try:
         return session.index(node)
@@ -125,14 +125,14 @@ def _index_for_jobs(session: Session, node: str | None) -> Index | None:
     return None
 
 
-def _scanned(session: Session, wanted: set[JobState], most: int) -> list[Job]:
+def _scanned(session: CommandContext, wanted: set[JobState], most: int) -> list[Job]:
     found = session.network.market.jobs(buyer=session.account.address, states=wanted or None)
     return list(found)[-most:]
 
 
-def _looked_up(session: Session, index: Index, wanted: set[JobState], most: int) -> list[Job]:
+def _looked_up(session: CommandContext, index: IndexClient, wanted: set[JobState], most: int) -> list[Job]:
     """Oldest first, like the chain's own list."""
-    from app.client.crosscheck import check_job
+    from app.client.index.crosscheck import check_job
 
     names = [state.name.lower() for state in wanted]
     jobs: list[Job] = []
@@ -149,7 +149,7 @@ def _looked_up(session: Session, index: Index, wanted: set[JobState], most: int)
 @app.command("show")
 def show(number: Number, as_json: AsJson = False) -> None:
     """One job."""
-    session = Session("anyone", as_json)
+    session = CommandContext("anyone", as_json)
     value = facts(session.network.market.job(number))
     session.out.show(value, lambda out: out.print(facts_table(value)))
 
@@ -168,7 +168,7 @@ def watch(
 
     What is told is read from the chain, also when a node says that it is time to look.
     """
-    session = Session("anyone", as_json)
+    session = CommandContext("anyone", as_json)
     end, seen = time.monotonic() + timeout, None
     looks = _every_second() if node is None else _at_events(session.index(node), number, end)
     while True:
@@ -191,7 +191,7 @@ def _every_second() -> Iterator[None]:
         yield
 
 
-def _at_events(index: Index, number: int, end: float) -> Iterator[None]:
+def _at_events(index: IndexClient, number: int, end: float) -> Iterator[None]:
     """Once for each event that a node tells, and for each of its signs of life."""
     after = None
     while True:
@@ -205,7 +205,7 @@ def _at_events(index: Index, number: int, end: float) -> Iterator[None]:
 @app.command("expire")
 def expire(number: Number, role: AsBuyer = "buyer", as_json: AsJson = False) -> None:
     """Move on a job whose deadline has passed: whoever missed it pays, everybody else is refunded."""
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     sent = session.network.market.expire(session.account, number)
     value = {"job": number, "state": sent.value.name.lower(), "transaction": sent.tx}
     session.out.show(value, lambda out: out.print(facts_table(value)))

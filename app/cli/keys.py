@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.context import AsBuyer, AsJson, AsOwner, Session
+from app.cli.context import AsBuyer, AsJson, AsOwner, CommandContext
 from app.console.output import facts_table, rows_table
 
 app = typer.Typer(no_args_is_help=True, help="Keys: make an epoch, list; the sealing key.")
@@ -20,7 +20,7 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Make a keyring's next epoch through Concrete; the secret keys are sealed under the role's passphrase."""
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     record = session.owner.new_epoch(name, lookups=lookups)
     value = record.model_dump(mode="json")
     session.out.show(value, lambda out: out.print(facts_table(value)))
@@ -29,7 +29,7 @@ def create(
 @app.command("list")
 def list_keys(role: AsOwner = "owner", as_json: AsJson = False) -> None:
     """The epochs whose secret keys are in this role's folder, by keyring."""
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     cabinet = session.owner.cabinet
     rows = [
         cabinet.epoch(name, number).model_dump(mode="json", exclude={"kind"})
@@ -42,7 +42,7 @@ def list_keys(role: AsOwner = "owner", as_json: AsJson = False) -> None:
 @app.command("remember")
 def remember(role: AsOwner, as_json: AsJson = False) -> None:
     """Keep a role's passphrase in the operating system's keyring, once it has opened the role's account."""
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     address = session.account.address  # a passphrase that opens nothing is not worth keeping
     session.actor.remember(session.actor.passphrase())
     value = {"role": role, "address": address, "remembered": True}
@@ -52,7 +52,7 @@ def remember(role: AsOwner, as_json: AsJson = False) -> None:
 @app.command("forget")
 def forget(role: AsOwner, as_json: AsJson = False) -> None:
     """Remove a role's passphrase from the operating system's keyring."""
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     session.actor.forget()
     value = {"role": role, "remembered": False}
     session.out.show(value, lambda out: out.print(facts_table(value)))
@@ -61,6 +61,6 @@ def forget(role: AsOwner, as_json: AsJson = False) -> None:
 @app.command("sealing")
 def sealing(role: AsBuyer = "buyer", as_json: AsJson = False) -> None:
     """Show a buyer's public sealing key, made when there is none yet."""
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     value = {"role": role, "sealing_key": session.sealing_key().public.hex()}
     session.out.show(value, lambda out: out.print(facts_table(value)))

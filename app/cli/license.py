@@ -8,11 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.account import dollars
-from app.cli.context import AsBuyer, AsJson, AsOwner, Session
+from app.cli.context import AsBuyer, AsJson, AsOwner, CommandContext
 from app.console.output import facts_table, rows_table
-from app.protocol.bits import MICRO
 from app.protocol.errors import NotAllowed
-from app.protocol.market import License
+from app.protocol.market.entities import License
+from app.protocol.policy.bits import MICRO
 
 app = typer.Typer(no_args_is_help=True, help="Licenses: buy, list, show, revoke, settle.")
 Number = Annotated[int, typer.Argument(help="The license's number.", min=1)]
@@ -42,7 +42,7 @@ def buy(
     as_json: AsJson = False,
 ) -> None:
     """Buy a license in one transaction."""
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     market = session.network.market
     terms = market.offer(offer)
     balance = market.balance(session.account.address)
@@ -71,7 +71,7 @@ def buy(
 @app.command("list")
 def list_licenses(role: AsBuyer = "buyer", as_json: AsJson = False) -> None:
     """The role's licenses."""
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     market = session.network.market
     rows = [_facts(held, market.now()) for held in market.licenses(buyer=session.account.address)]
     session.out.show(rows, lambda out: out.print(rows_table(rows, empty="No license yet.")))
@@ -80,7 +80,7 @@ def list_licenses(role: AsBuyer = "buyer", as_json: AsJson = False) -> None:
 @app.command("show")
 def show(number: Number, as_json: AsJson = False) -> None:
     """One license."""
-    session = Session("anyone", as_json)
+    session = CommandContext("anyone", as_json)
     value = _facts(session.network.market.license(number), session.network.market.now())
     session.out.show(value, lambda out: out.print(facts_table(value)))
 
@@ -88,7 +88,7 @@ def show(number: Number, as_json: AsJson = False) -> None:
 @app.command("revoke")
 def revoke(number: Number, role: AsOwner = "owner", as_json: AsJson = False) -> None:
     """End a license; its unused part is refunded to the buyer, and running jobs go on."""
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     sent = session.network.market.revoke_license(session.account, number)
     value = {"license": number, "refund": sent.value, "transaction": sent.tx}
     session.out.show(value, lambda out: out.print(facts_table({**value, "refund": dollars(sent.value)})))
@@ -102,7 +102,7 @@ def settle(number: Number, role: AsOwner = "owner", as_json: AsJson = False) -> 
     """
     from app.client.settling import used_by
 
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     market = session.network.market
     used = used_by(session.network, market.license(number))
     sent = market.settle_license(session.account, number, used)

@@ -14,9 +14,9 @@ from typing import Annotated
 import typer
 
 from app.cli import account, audit, custodian, dataset, doctor, job, keys, license, model, node, provider, result
-from app.console.output import Output
+from app.console.output import Terminal
 from app.node import logs
-from app.node.loop import SUPERVISED_VARIABLE
+from app.node.run_loop import SUPERVISED_VARIABLE
 from app.protocol.errors import DarkroomError
 
 app = typer.Typer(
@@ -64,7 +64,7 @@ app.add_typer(node.app, name="node")
 
 def run(arguments: list[str]) -> int:
     """Run one command; its exit code. Wrong usage is explained on stderr by typer, with exit code 2."""
-    output = Output("--json" in arguments)
+    output = Terminal("--json" in arguments)
     try:
         app(arguments)
     except DarkroomError as error:

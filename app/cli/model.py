@@ -9,7 +9,7 @@ import numpy as np
 import typer
 
 from app.cli.account import dollars
-from app.cli.context import AsBuyer, AsJson, Session
+from app.cli.context import AsBuyer, AsJson, CommandContext
 from app.console.output import facts_table, rows_table
 
 app = typer.Typer(no_args_is_help=True, help="Models: compile for a dataset, list, quote, rehearse.")
@@ -34,7 +34,7 @@ def compile_model(
     from app.client.dataset import Dataset
     from app.client.training import train
 
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     trained = train(Dataset.open(session.network, dataset), sample, target, kind, levels)
     kept = session.buyer.models.keep(trained.compiled)
     value = {
@@ -53,7 +53,7 @@ def compile_model(
 @app.command("list")
 def list_models(role: AsBuyer = "buyer", as_json: AsJson = False) -> None:
     """The models that this role has compiled."""
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     shelf = session.buyer.models
     rows = []
     for digest in shelf.digests():
@@ -75,7 +75,7 @@ def quote(
     from app.client.dataset import Dataset
     from app.client.verdict import verdict
 
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     terms = session.network.market.offer(offer)
     dataset = Dataset.open(session.network, terms.dataset)
     model = session.buyer.models.find(digest)
@@ -123,7 +123,7 @@ def rehearse(
     from app.client.dataset import Dataset
     from app.client.verdict import verdict
 
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     published, model = Dataset.open(session.network, dataset), session.buyer.models.find(digest)
     predicted = session.buyer.rehearse(published, model)
     policy = published.policy(offer)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.context import AsJson, AsNode, AsOwner, Session
-from app.client.home import Home
+from app.cli.context import AsJson, AsNode, AsOwner, CommandContext
+from app.home.home import Home
 
 if TYPE_CHECKING:
     from app.node.settings import NodeSettings
@@ -33,8 +33,8 @@ def up(config: Config = None, as_json: AsJson = False) -> None:
 
     Each event is one line, on a terminal a live screen, with --json one JSON object a line. Ctrl-C or SIGTERM stops it.
     """
-    from app.node.loop import stop_on_signals
     from app.node.node import up as run
+    from app.node.run_loop import stop_on_signals
 
     stop = threading.Event()
     stop_on_signals(stop)
@@ -45,7 +45,7 @@ def up(config: Config = None, as_json: AsJson = False) -> None:
 def index(config: Config = None) -> None:
     """Follow the chain into the index; log on stderr."""
     from app.node import logs
-    from app.node.loop import stop_on_signals
+    from app.node.run_loop import stop_on_signals
     from app.node.serving import follow
 
     logs.begin()
@@ -73,10 +73,10 @@ def web(
 @app.command("status")
 def status(node: AsNode = None, as_json: AsJson = False) -> None:
     """A node's chain, market and index, as it tells them itself."""
-    from app.client.index import Index, find_node
-    from app.console.output import Output, facts_table
+    from app.client.index.client import IndexClient, find_node
+    from app.console.output import Terminal, facts_table
 
-    index = Index(find_node(Home.default(), node))
+    index = IndexClient(find_node(Home.default(), node))
     told = index.status()
     value = {
         "node": index.http.url,
@@ -88,15 +88,15 @@ def status(node: AsNode = None, as_json: AsJson = False) -> None:
         "behind": told.index.behind,
         "error": told.index.error,
     }
-    Output(as_json).show(value, lambda out: out.print(facts_table({**value, "error": told.index.error or "-"})))
+    Terminal(as_json).show(value, lambda out: out.print(facts_table({**value, "error": told.index.error or "-"})))
 
 
 @app.command("health")
 def health(node: AsNode = None) -> None:
     """Whether a node's web server answers: exit code 0, else 5. For health checks of containers and supervisors."""
-    from app.client.index import Index, find_node
+    from app.client.index.client import IndexClient, find_node
 
-    Index(find_node(Home.default(), node)).health()
+    IndexClient(find_node(Home.default(), node)).health()
 
 
 @app.command("keeper")
@@ -108,18 +108,18 @@ def keeper(
     from app.chain.live import FILE
     from app.node.agents import serve_keeper
 
-    session = Session(role, False)
+    session = CommandContext(role, False)
     serve_keeper(session.network.market, session.account, session.actor.path(f"keeper-{FILE}"), every)
 
 
 @app.command("sample")
 def sample(as_json: AsJson = False) -> None:
     """Publish the sample dataset with its offers, bond the sample's providers, train two models to upload."""
-    from app.console.output import Output, facts_table
+    from app.console.output import Terminal, facts_table
     from app.node import logs
     from app.node.sample import FOLDER, ensure_sample
 
     logs.begin()
     home = Home.default()
     value = {"dataset": ensure_sample(home), "models": str(home.root / FOLDER)}
-    Output(as_json).show(value, lambda out: out.print(facts_table(value)))
+    Terminal(as_json).show(value, lambda out: out.print(facts_table(value)))

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.account import DECIMALS, dollars
-from app.cli.context import AsDevice, AsJson, AsProvider, Device, Session
+from app.cli.context import AsDevice, AsJson, AsProvider, CommandContext, DeviceChoice
 from app.console.output import facts_table, rows_table
 
 app = typer.Typer(no_args_is_help=True, help="Compute providers: bond, measure, serve, status, unbond, withdraw-bond.")
@@ -22,11 +22,11 @@ def bond(
     capacity: Annotated[
         int | None, typer.Option(help="Units taken at a time; by default what this machine was measured to do.", min=1)
     ] = None,
-    device: AsDevice = Device.AUTO,
+    device: AsDevice = DeviceChoice.AUTO,
     as_json: AsJson = False,
 ) -> None:
     """Bond, and take a seat in the draw."""
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     if capacity is None:
         capacity = _measured(session, None, device, again=False)["capacity"]
     sent = session.network.market.register_provider(
@@ -40,17 +40,17 @@ def bond(
 def measure(
     role: AsProvider,
     threads: Annotated[int | None, typer.Option(help="Threads; all cores by default.", min=1)] = None,
-    device: AsDevice = Device.AUTO,
+    device: AsDevice = DeviceChoice.AUTO,
     as_json: AsJson = False,
 ) -> None:
     """Time this machine's device, keep the result, and show the capacity that it can promise."""
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     value = _measured(session, threads, device, again=True)
     session.out.show(value, lambda out: out.print(facts_table(value)))
 
 
-def _measured(session: Session, threads: int | None, device: Device, *, again: bool) -> dict[str, Any]:
-    from app.client.network import threads_available
+def _measured(session: CommandContext, threads: int | None, device: DeviceChoice, *, again: bool) -> dict[str, Any]:
+    from app.home.network import threads_available
     from app.provider.speed import known
 
     speed = known(session.actor.folder, threads or threads_available(), device.value, again=again)
@@ -70,18 +70,18 @@ def serve(
     once: Annotated[bool, typer.Option("--once", help="Do what can be done now, then stop.")] = False,
     every: Annotated[float, typer.Option(help="Seconds between looks at the chain.", min=0.1)] = 2.0,
     threads: Annotated[int | None, typer.Option(help="Threads; all cores by default.", min=1)] = None,
-    device: AsDevice = Device.AUTO,
+    device: AsDevice = DeviceChoice.AUTO,
     as_json: AsJson = False,
 ) -> None:
     """Evaluate the jobs this provider is drawn for: fetch, evaluate, commit, reveal; and give signs of life.
 
     It logs on stderr until Ctrl-C or SIGTERM; jobs go on where they were when it serves again.
     """
-    from app.client.network import threads_available
+    from app.home.network import threads_available
     from app.provider.agent import ProviderAgent
     from app.provider.speed import kept
 
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     market, folder = session.network.market, session.actor.folder
     store, threads = session.network.store, threads or threads_available()
     speed = kept(folder, threads, device.value)
@@ -105,7 +105,7 @@ def serve(
 @app.command("status")
 def status(as_json: AsJson = False) -> None:
     """The providers that can be drawn."""
-    session = Session("anyone", as_json)
+    session = CommandContext("anyone", as_json)
     rows = [
         {
             "seat": each.seat,
@@ -124,7 +124,7 @@ def status(as_json: AsJson = False) -> None:
 @app.command("heartbeat")
 def heartbeat(role: AsProvider, as_json: AsJson = False) -> None:
     """Show that the provider is alive; without it for a day it is not drawn."""
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     value = {"transaction": session.network.market.heartbeat(session.account).tx}
     session.out.show(value, lambda out: out.print(facts_table(value)))
 
@@ -132,7 +132,7 @@ def heartbeat(role: AsProvider, as_json: AsJson = False) -> None:
 @app.command("unbond")
 def unbond(role: AsProvider, as_json: AsJson = False) -> None:
     """Leave the draw; the bond can be taken back after the delay."""
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     sent = session.network.market.unbond(session.account)
     value = {"free_at": sent.value, "transaction": sent.tx}
     session.out.show(value, lambda out: out.print(facts_table(value)))
@@ -141,7 +141,7 @@ def unbond(role: AsProvider, as_json: AsJson = False) -> None:
 @app.command("withdraw-bond")
 def withdraw_bond(role: AsProvider, as_json: AsJson = False) -> None:
     """Take the bond back after the delay."""
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     sent = session.network.market.withdraw_bond(session.account)
     value = {"paid": sent.value, "transaction": sent.tx}
     session.out.show(value, lambda out: out.print(facts_table({**value, "paid": dollars(sent.value)})))

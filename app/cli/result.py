@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.context import AsBuyer, AsJson, Session
+from app.cli.context import AsBuyer, AsJson, CommandContext
 from app.console.output import facts_table
 from app.protocol.errors import BadInput
 
@@ -28,7 +28,7 @@ def open_result(
     as_json: AsJson = False,
 ) -> None:
     """Open a job's sealed result with the buyer's key and show or write it."""
-    session = Session(role, as_json)
+    session = CommandContext(role, as_json)
     opened = session.buyer.open_result(number, session.sealing_key())
     frame = opened.to_polars()
     if out is not None:

@@ -12,13 +12,13 @@ from rich.console import Console
 from rich.markup import escape
 
 from app.cli.account import DECIMALS, dollars
-from app.cli.context import AsJson, AsNode, Session
+from app.cli.context import AsJson, AsNode, CommandContext
 from app.console.output import rows_table
 from app.protocol.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
-    from app.client.crosscheck import Difference
-    from app.client.index import Entry, Facets, Index
+    from app.client.index.client import CatalogueFacets, CatalogueItem, IndexClient
+    from app.client.index.crosscheck import Difference
 
 Count = Annotated[int | None, typer.Option(min=0)]
 Sort = Literal["newest", "title", "price", "rows", "columns", "jobs"]
@@ -69,7 +69,7 @@ def search(
     Where the node says otherwise the chain's word is shown, and the difference is told. Before you buy, dataset show
     reads everything about one dataset from chain and store.
     """
-    session = Session("anyone", as_json)
+    session = CommandContext("anyone", as_json)
     index = session.index(node)
     wanted = {
         "text": " ".join(words or []),
@@ -110,7 +110,7 @@ def search(
     tell_differences(session, index, wrong)
 
 
-def tell_differences(session: Session, index: Index, wrong: Sequence[Difference]) -> None:
+def tell_differences(session: CommandContext, index: IndexClient, wrong: Sequence[Difference]) -> None:
     """What a node got wrong, on stderr, and whether being late explains it."""
     for each in wrong:
         session.out.say(f"[yellow]warning[/]: {escape(str(each))}")
@@ -121,10 +121,10 @@ def tell_differences(session: Session, index: Index, wrong: Sequence[Difference]
 
 
 def _confirmed(
-    session: Session, index: Index, entries: Sequence[Entry]
+    session: CommandContext, index: IndexClient, entries: Sequence[CatalogueItem]
 ) -> tuple[list[dict[str, Any]], list[Difference]]:
     """A row for each entry that the chain knows, with the chain's facts; and what the node said otherwise."""
-    from app.client.crosscheck import Difference, check_dataset
+    from app.client.index.crosscheck import Difference, check_dataset
 
     rows, wrong = [], []
     for entry in entries:
@@ -171,7 +171,7 @@ def _price(units: int | None) -> str | None:
     return None if units is None else dollars(units)
 
 
-def _extent(facets: Facets) -> str:
+def _extent(facets: CatalogueFacets) -> str:
     """The facets in one line: `: linear 3, trees 1; 2 with an offer; 40 to 569 rows`."""
     kinds = ", ".join(f"{name} {count}" for name, count in (*facets.classes.items(), *facets.releases.items()) if count)
     words = [kinds, f"{facets.offered} with an offer" if facets.offered else ""]

@@ -9,30 +9,30 @@ import numpy as np
 import numpy.typing as npt
 
 from app.client.dataset import Dataset
-from app.client.home import Actor
-from app.client.models import Model, ModelShelf
-from app.client.network import Network
+from app.client.models import Model, ModelStore
 from app.client.verdict import verdict
-from app.execution.facts import seal_context
+from app.execution.inputs import seal_context
+from app.home.home import Actor
+from app.home.network import Network
 from app.policy.quote import Quote, quote
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import BadSeal, NotAllowed, NotYourLicense, TryAgain
-from app.protocol.market import ZERO, Job, JobState
-from app.protocol.reasons import refusal
-from app.protocol.receipt import SealedResult
+from app.protocol.market.entities import ZERO, Job, JobState
+from app.protocol.market.receipt import SealedResult
+from app.protocol.policy.reasons import refusal
 from app.seal.keys import SealingKey
 from app.seal.result import Result, open_result
 from app.storage.cid import digest_to_cid
-from fhe.compatible import check_compatible
+from fhe.circuit.clear import evaluate_clear
+from fhe.circuit.compatible import check_compatible
+from fhe.circuit.cost import cost
 from fhe.compile.levels import intervals
-from fhe.cost import cost
-from fhe.interpret import interpret
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from app.chain.account import Account
     from app.chain.market import Sent
+    from app.chain.wallet.account import Account
     from app.policy.explain import Explanation
     from fhe.compile import Compiled
 
@@ -42,7 +42,7 @@ REPLICAS = 2
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedResult:
     """A result in the buyer's hands: released integers (outputs, rows) and what the model makes of them."""
 
     job: Job
@@ -112,7 +112,7 @@ class Opened:
 
 
 @dataclass(frozen=True)
-class Order:
+class CheckedOrder:
     """A job that could be opened now: what it costs, and what it would tell."""
 
     dataset: Dataset
@@ -125,7 +125,7 @@ class Buyer:
 
     def __init__(self, network: Network, actor: Actor, account: Account) -> None:
         self.network, self.actor, self.account = network, actor, account
-        self.models = ModelShelf(actor.path("models"))
+        self.models = ModelStore(actor.path("models"))
 
     def rehearse(self, dataset: Dataset, compiled: Compiled | Model) -> npt.NDArray[Any]:
         """What the model would say of the dataset's synthetic preview: free, in the clear, on this machine.
@@ -133,7 +133,7 @@ class Buyer:
         Errors: NotFound without a preview; MessageOverflow where the circuit leaves its range.
         """
         circuit = compiled.circuit
-        return compiled.decoder.predict(interpret(circuit, dataset.inputs(circuit, dataset.preview())).T)
+        return compiled.decoder.predict(evaluate_clear(circuit, dataset.inputs(circuit, dataset.preview())).T)
 
     def quote(
         self, dataset: Dataset, circuit_of: Compiled | Model, offer: int, rows: int, replicas: int = REPLICAS
@@ -181,14 +181,14 @@ class Buyer:
             max_fee=price.max_fee if max_fee is None else max_fee,
         )
 
-    def order(self, license: int, model: Model, *, first_row: int, rows: int, replicas: int = REPLICAS) -> Order:
+    def order(self, license: int, model: Model, *, first_row: int, rows: int, replicas: int = REPLICAS) -> CheckedOrder:
         """What a job would cost and be told, after every check that contract and custodian make of public facts.
 
         Errors: NotYourLicense, LicenseExpired, LicenseExhausted, LicenseRevoked, RowsOutsideDataset, BadModel,
         Unavailable without enough providers, PolicyRefused with the reason's words.
         """
-        from app.execution.facts import load_policy
-        from app.protocol.market import check_use
+        from app.execution.inputs import load_policy
+        from app.protocol.market.entities import check_use
 
         market = self.network.market
         held = market.license(license)
@@ -199,9 +199,9 @@ class Buyer:
         said = verdict(dataset, model.circuit, policy, rows, first_row=first_row, license=license)
         if said.reason is not None:
             raise refusal(said.reason)
-        return Order(dataset, self.quote(dataset, model, held.offer, rows, replicas), said)
+        return CheckedOrder(dataset, self.quote(dataset, model, held.offer, rows, replicas), said)
 
-    def open_result(self, number: int, key: SealingKey) -> Opened:
+    def open_result(self, number: int, key: SealingKey) -> OpenedResult:
         """Fetch, check and open the result of a job.
 
         Besides the chain it needs the sealed document and its ciphertext alone: no manifest and no circuit.
@@ -230,4 +230,4 @@ class Buyer:
         context = seal_context(market.chain_id, market.address, job, manifest)
         result = open_result(sealed, ciphertext, key.private, context)
         known = job.circuit in self.models.digests()
-        return Opened(job, result, self.models.find(job.circuit) if known else None)
+        return OpenedResult(job, result, self.models.find(job.circuit) if known else None)

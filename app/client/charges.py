@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.client.network import Network
-from app.execution.facts import load_manifest
 from app.execution.history import History
-from app.protocol.bits import person_limit
+from app.execution.inputs import load_manifest
+from app.home.network import Network
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import BadDocument, NotFound
-from app.protocol.market import Job, JobState
-from app.protocol.receipt import OutputPolicy
+from app.protocol.market.entities import Job, JobState
+from app.protocol.market.receipt import OutputPolicy
+from app.protocol.policy.bits import person_limit
 from app.storage.cid import digest_to_cid
 
 if TYPE_CHECKING:

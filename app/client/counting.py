@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.client.charges import JobCharge, job_charges, ledger_charges, sold_limit
-from app.client.network import Network
 from app.client.person_records import PersonRecords, PersonsRecord
-from app.protocol.bits import in_words
+from app.home.network import Network
+from app.protocol.data.table import MAX_ROWS
 from app.protocol.errors import BadRecipe, NotFound
-from app.protocol.market import DatasetRecord
-from app.protocol.table import MAX_ROWS
+from app.protocol.market.entities import DatasetRecord
+from app.protocol.policy.bits import describe_bits
 from ingestion.carry import U64, Charge, Earlier, most_charged, shared
 from ingestion.identity import Identity
 
@@ -63,7 +63,7 @@ def tag_file(identity: Identity) -> str:
 
 
 @dataclass
-class Found:
+class PersonCounts:
     """What counts for a new table's statement."""
 
     versions: list[Earlier] = field(default_factory=list)  # of the same dataset
@@ -81,7 +81,7 @@ class Counting:
         self, network: Network, market: str, records: PersonRecords, ledger: LedgerOf, live: KeysHere, tagging: Tagging
     ) -> None:
         self._network, self._market, self._files, self._ledger, self._live = network, market, records, ledger, live
-        self._tagging, self._records, self.found = tagging, records.all(), Found()
+        self._tagging, self._records, self.found = tagging, records.all(), PersonCounts()
         self._jobs: dict[tuple[str, int], list[JobCharge]] = {}
 
     def count_versions(self, dataset: DatasetRecord) -> None:
@@ -116,7 +116,7 @@ class Counting:
         found.everywhere += bits
         if bits:
             found.words.append(
-                f"The persons of version {version} are not known again, so every row starts with {in_words(bits)} bits,"
+                f"The persons of version {version} are not known again, so every row starts with {describe_bits(bits)} bits,"
                 " the most of any of them."
             )
 
@@ -140,7 +140,7 @@ class Counting:
             if limit:
                 key = (record.market, record.dataset)
                 found.limits[key] = max(found.limits.get(key, 0), limit)
-            bits = in_words(most_charged(charges, record.rows) * times)
+            bits = describe_bits(most_charged(charges, record.rows) * times)
             which = f"dataset {record.dataset}" + ("" if record.market == self._market else " of another market")
             what = "are sold there (retire it, and only what was released counts)" if limit else "were released there"
             found.words.append(f"{again:,} of the rows are of persons of {which}; {bits} bits about each {what}.")

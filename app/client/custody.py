@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from app.chain.account import Account
     from app.chain.market import Market, Sent
+    from app.chain.wallet.account import Account
 
 # Each open job holds the most that its executors may cost, so this bounds the fees of all jobs at one time.
 USUAL_BOND = 100_000_000  # token units: 100 dollars of six decimals

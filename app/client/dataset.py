@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from app.client.network import Network
-from app.execution.facts import load_circuit, load_manifest
-from app.protocol.dataset import Codebook, EncryptedTable
+from app.execution.inputs import load_circuit, load_manifest
+from app.home.network import Network
+from app.protocol.data.dataset import Codebook, EncryptedTable
+from app.protocol.data.manifest import Manifest
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import BadDocument, BadInput, NotFound
-from app.protocol.manifest import Manifest
-from app.protocol.market import DatasetRecord
-from app.protocol.receipt import OutputPolicy
+from app.protocol.market.entities import DatasetRecord
+from app.protocol.market.receipt import OutputPolicy
 from app.storage.cid import digest_to_cid
-from fhe.circuit import Circuit
-from fhe.circuit_form import MAX_CIRCUIT_BYTES, decode
+from fhe.circuit.circuit import Circuit
+from fhe.circuit.codec import MAX_CIRCUIT_BYTES, decode
 from fhe.profile import EncryptionProfile
 from fhe.profiles import find
 
@@ -88,7 +88,7 @@ class Dataset:
 
         Errors: OutOfRange, BadInput for a column that the dataset does not have or has no such code of.
         """
-        from fhe.interpret import gather
+        from fhe.circuit.clear import gather_inputs
         from ingestion.codes import affine_codes, bin_codes, find
 
         wanted = {(wire.column, wire.encoding) for wire in circuit.inputs}
@@ -98,17 +98,17 @@ class Dataset:
             )
             for name, encoding in wanted
         }
-        return gather(circuit, codes)
+        return gather_inputs(circuit, codes)
 
     def with_levels(self, compiled: Compiled, levels: int, sample: Any) -> Compiled:
         """A compiled model that tells which of `levels` levels its score is in, cut at the quantiles of a sample.
 
         `sample` is a polars frame of the buyer's own rows. Errors: BadModel, OutOfRange, BadInput, MessageOverflow.
         """
+        from fhe.circuit.clear import evaluate_clear
         from fhe.compile import with_levels
-        from fhe.interpret import interpret
 
-        return with_levels(compiled, levels, interpret(compiled.circuit, self.inputs(compiled.circuit, sample)))
+        return with_levels(compiled, levels, evaluate_clear(compiled.circuit, self.inputs(compiled.circuit, sample)))
 
     def preview(self) -> pl.DataFrame:
         """Synthetic rows in the dataset's form, checked to be what its codebook and seed give.

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.files.private import write_private
 from app.protocol.documents import sha256
 from app.protocol.errors import BadDocument, NotFound
-from fhe import circuit_form
-from fhe.circuit import Circuit
+from fhe.circuit import codec
+from fhe.circuit.circuit import Circuit
 from fhe.compile.decoder import Decoder
-from fhe.files import write_private
 
 if TYPE_CHECKING:
     from fhe.compile import Compiled
@@ -30,7 +30,7 @@ class Model:
     data: bytes  # the circuit's canonical bytes, as they are published
 
 
-class ModelShelf:
+class ModelStore:
     """Models in a folder of the buyer's own."""
 
     def __init__(self, folder: Path) -> None:
@@ -38,7 +38,7 @@ class ModelShelf:
 
     def keep(self, compiled: Compiled) -> Model:
         """Keep what a job and its result need of a compiled model."""
-        data = circuit_form.encode(compiled.circuit)
+        data = codec.encode(compiled.circuit)
         digest = sha256(data)
         if compiled.decoder.circuit != digest:
             raise BadDocument("The decoder belongs to another circuit.", "Compile the model again.")
@@ -63,7 +63,7 @@ class ModelShelf:
         decoder = Decoder.from_bytes(meaning)
         if decoder.circuit != matches[0]:
             raise BadDocument(f"The decoder of model {matches[0][:16]} is another's.", "Compile the model again.")
-        return Model(matches[0], circuit_form.decode(data), decoder, data)
+        return Model(matches[0], codec.decode(data), decoder, data)
 
     def digests(self) -> list[str]:
         """Digests of the circuits that are kept here."""

@@ -10,31 +10,31 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from app.client.cabinet import EpochRecord, KeyCabinet
 from app.client.custody import ensure_custody
-from app.client.home import Actor
-from app.client.network import Network, threads_available
+from app.client.keyring_store import EpochRecord, KeyringStore
 from app.client.persons import Persons, Survey
-from app.execution.facts import load_manifest
-from app.protocol.bits import in_words, person_limit
+from app.execution.inputs import load_manifest
+from app.home.home import Actor
+from app.home.network import Network, threads_available
 from app.protocol.errors import BadRecipe, BadTable, NotAllowed, NotFound
-from app.protocol.market import DatasetRecord
-from app.protocol.receipt import OutputPolicy
-from app.protocol.release import policy_problems
-from app.protocol.seams import Progress
+from app.protocol.market.entities import DatasetRecord
+from app.protocol.market.receipt import OutputPolicy
+from app.protocol.policy.bits import describe_bits, person_limit
+from app.protocol.policy.rules import policy_problems
+from app.protocol.ports import Progress
 from fhe.profile import EncryptionProfile
 from fhe.profiles import REFERENCE, find
 
 if TYPE_CHECKING:
-    from app.chain.account import Account
     from app.chain.market import Sent
+    from app.chain.wallet.account import Account
     from app.custodian.agent import CustodianAgent
     from app.custodian.ledger import Ledger
-    from app.execution.execute import Execution
-    from app.execution.facts import JobFacts
+    from app.execution.execute import Evaluation
+    from app.execution.inputs import JobInputs
     from fhe.engine.core import BackendName
     from fhe.evaluation_key import EvaluationKey
-    from ingestion.publish import Prepared, Surveyed
+    from ingestion.publish import PreparedTable, Surveyed
     from ingestion.recipe import OfferHints, Recipe
 
 Encoding = Literal["affine", "bins"]
@@ -42,15 +42,15 @@ DAY = 86_400
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedDataset:
     """A dataset on chain and what lies behind it."""
 
     sent: Sent[int]
-    prepared: Prepared
+    prepared: PreparedTable
 
 
 @dataclass(frozen=True)
-class Plan:
+class PublishPlan:
     """What publishing a table would publish and sell, known before any key, ciphertext or transaction is made."""
 
     path: Path
@@ -84,7 +84,7 @@ class Plan:
             *policy_in_words(recipe.policy, self.surveyed.built.codebook),
             known,
             *self.persons.words,
-            f"{in_words(left)} bits about each person are left to sell on every row.",
+            f"{describe_bits(left)} bits about each person are left to sell on every row.",
             f"An offer sells at most {sold:,} licenses at once, and reserves the bits of each.",
         ]
 
@@ -101,7 +101,7 @@ def left_to_sell(policy: OutputPolicy, limit: int, elsewhere: int) -> int:
     """
     if limit - elsewhere < policy.micro_bits_per_license:
         raise NotAllowed(
-            f"Other datasets told, or may yet tell, {in_words(elsewhere)} of the {in_words(limit)} bits that this"
+            f"Other datasets told, or may yet tell, {describe_bits(elsewhere)} of the {describe_bits(limit)} bits that this"
             " policy sells about some person, so not one license is left.",
             "Retire those that still sell (darkroom dataset retire), or sell more: micro_bits_per_person under"
             " [policy].",
@@ -114,7 +114,7 @@ class Owner:
 
     def __init__(self, network: Network, actor: Actor, account: Account) -> None:
         self.network, self.actor, self.account = network, actor, account
-        self.cabinet = KeyCabinet(actor)
+        self.cabinet = KeyringStore(actor)
 
     def new_epoch(self, keys: str, profile: EncryptionProfile = REFERENCE, *, lookups: bool = True) -> EpochRecord:
         """Make a keyring's next epoch through Concrete, seal the secret keys, publish the evaluation key.
@@ -122,8 +122,8 @@ class Owner:
         Without `lookups` only linear and additive circuits can run, and no evaluation key (about 220 MB) is published.
         Errors: BadKey where Concrete's optimizer no longer agrees with the profile.
         """
-        from fhe.keys import generate
-        from fhe.packing_key import with_packing
+        from fhe.ciphertexts.packing_key import with_packing
+        from fhe.keys.secret_keys import generate
 
         keyring, passphrase = self.cabinet.keyring(keys), self.actor.passphrase()
         epoch = keyring.next_epoch()
@@ -140,7 +140,7 @@ class Owner:
         return Persons(self.actor, self.network, self._ledger_of, self.cabinet.serves, self.actor.passphrase)
 
     @contextmanager
-    def plan(self, path: Path, recipe: Recipe, dataset: int | None = None) -> Iterator[Plan]:
+    def plan(self, path: Path, recipe: Recipe, dataset: int | None = None) -> Iterator[PublishPlan]:
         """Look at a table before anything is made of it; `dataset`: whose next version it would be.
 
         Errors: BadTable, BadRecipe (also where a person has more rows than stated), OutOfRange, TooLarge; NotFound
@@ -155,7 +155,7 @@ class Owner:
         if dataset is not None:
             present = self.network.market.dataset(dataset)
         with self.persons.survey(path, recipe, codebook, present) as persons:
-            yield Plan(path, recipe, present, surveyed, persons, person_limit(recipe.policy, codebook), stamp)
+            yield PublishPlan(path, recipe, present, surveyed, persons, person_limit(recipe.policy, codebook), stamp)
 
     def publish(
         self,
@@ -163,10 +163,10 @@ class Owner:
         recipe: Recipe,
         *,
         keys: str,
-        plan: Plan | None = None,
+        plan: PublishPlan | None = None,
         encodings: Sequence[Encoding] = ("affine", "bins"),
         progress: Progress | None = None,
-    ) -> Published:
+    ) -> PublishedDataset:
         """Encrypt a table under a keyring's first epoch and record it on chain; the value is the dataset's id.
 
         Errors: those of `plan` before anything is kept; NotAllowed for a keyring that another dataset uses; TryAgain
@@ -181,7 +181,7 @@ class Owner:
             prepared = self._prepare(looked, record, encodings, progress)
             sent = self.network.market.publish_dataset(self.account, **_digests(prepared))
             self.persons.settle(prepared.digest, sent.value, 1)
-        return Published(sent, prepared)
+        return PublishedDataset(sent, prepared)
 
     def update(
         self,
@@ -190,10 +190,10 @@ class Owner:
         recipe: Recipe,
         *,
         rotate: bool,
-        plan: Plan | None = None,
+        plan: PublishPlan | None = None,
         encodings: Sequence[Encoding] = ("affine", "bins"),
         progress: Progress | None = None,
-    ) -> Published:
+    ) -> PublishedDataset:
         """Publish a new version of a dataset: under its present keys, or with `rotate` under a new epoch of them.
 
         Jobs that are open go on with the version they name. The value is the new version or epoch. Errors: as
@@ -214,7 +214,7 @@ class Owner:
                 prepared = self._prepare(looked, self.cabinet.epoch(name, present.epoch + 1), encodings, progress)
                 sent = market.new_epoch(self.account, dataset, **_digests(prepared))
             self.persons.settle(prepared.digest, dataset, present.version + 1)
-        return Published(sent, prepared)
+        return PublishedDataset(sent, prepared)
 
     def retire(self, dataset: int, epoch: int) -> str:
         """Destroy an epoch's secret keys for good and say so on chain; the transaction. It may be repeated.
@@ -243,8 +243,8 @@ class Owner:
         return [each for each in self.network.market.datasets() if each.owner == self.account.address]
 
     def _prepare(
-        self, plan: Plan, record: EpochRecord, encodings: Sequence[Encoding], progress: Progress | None
-    ) -> Prepared:
+        self, plan: PublishPlan, record: EpochRecord, encodings: Sequence[Encoding], progress: Progress | None
+    ) -> PreparedTable:
         from ingestion.publish import prepare
 
         prepared = prepare(
@@ -288,8 +288,8 @@ class Owner:
         count = licenses(policy, budget - sold.reserved, terms)
         if count * policy.micro_bits_per_license > budget - sold.reserved:
             raise NotAllowed(
-                f"{count:,} licenses take {in_words(count * policy.micro_bits_per_license)} bits about each person, and"
-                f" {in_words(budget - sold.reserved)} are not reserved by other offers and licenses.",
+                f"{count:,} licenses take {describe_bits(count * policy.micro_bits_per_license)} bits about each person, and"
+                f" {describe_bits(budget - sold.reserved)} are not reserved by other offers and licenses.",
                 "Offer fewer (licenses under [offer]), end another offer, or settle licenses that are over.",
             )
         self.network.store.put(policy.to_bytes())
@@ -340,7 +340,7 @@ class Owner:
 
         store, threads = self.network.store, threads_available()
 
-        def run(facts: JobFacts, watch: Progress) -> Execution:
+        def run(facts: JobInputs, watch: Progress) -> Evaluation:
             def told(done: int, total: int) -> None:
                 watch(done, total)
                 if progress is not None:
@@ -382,7 +382,7 @@ def _stamp(path: Path) -> tuple[int, int, int]:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _digests(prepared: Prepared) -> dict[str, Any]:
+def _digests(prepared: PreparedTable) -> dict[str, Any]:
     table = prepared.manifest.table
     return {
         "manifest": prepared.digest,

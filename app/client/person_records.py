@@ -13,12 +13,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from app.client.home import Actor, private_folder
-from app.protocol.dataset import Carried
+from app.files.private import write_private
+from app.files.sealed import MAX_SEALED_BYTES, open_sealed, seal
+from app.home.home import Actor, private_folder
+from app.protocol.data.dataset import Carried
 from app.protocol.documents import Document, Hex32
 from app.protocol.errors import NotFound
-from app.protocol.sealed_file import MAX_SEALED_BYTES, open_sealed, seal
-from fhe.files import write_private
 from ingestion.carry import U64
 from ingestion.identity import Identity
 

@@ -19,18 +19,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.client.counting import Counting, KeysHere, LedgerOf, Tagging, tag_file
-from app.client.home import Actor
-from app.client.network import Network
 from app.client.person_records import Counted, PersonRecords, PersonsRecord
-from app.protocol.bits import in_words
-from app.protocol.dataset import Carried
+from app.home.home import Actor
+from app.home.network import Network
+from app.protocol.data.dataset import Carried
 from app.protocol.errors import NotAllowed, TryAgain
-from app.protocol.market import DatasetRecord
+from app.protocol.market.entities import DatasetRecord
+from app.protocol.policy.bits import describe_bits
 from ingestion.carry import carry
 from ingestion.identity import Identity
 
 if TYPE_CHECKING:
-    from app.protocol.dataset import Codebook
+    from app.protocol.data.dataset import Codebook
     from ingestion.recipe import Recipe
 
 
@@ -150,7 +150,7 @@ class Persons:
                 if (each.market, each.dataset) == (self._market, dataset.id) and each.micro_bits < limit:
                     raise NotAllowed(
                         f"Dataset {other.dataset} shares persons with this one, and counts on at most"
-                        f" {in_words(each.micro_bits)} bits about each from here, not {in_words(limit)}.",
+                        f" {describe_bits(each.micro_bits)} bits about each from here, not {describe_bits(limit)}.",
                         "Offer under a policy that sells less, or publish the other dataset again afterwards.",
                     )
         if limit > record.limit:

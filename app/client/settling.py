@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.execution.history import settled_on
-from app.protocol.release import most_told
+from app.protocol.policy.rules import most_told
 
 if TYPE_CHECKING:
-    from app.client.network import Network
-    from app.protocol.market import License
+    from app.home.network import Network
+    from app.protocol.market.entities import License
 
 
 def used_by(network: Network, license: License) -> int:

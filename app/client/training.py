@@ -24,7 +24,7 @@ N_BITS = 8
 
 
 @dataclass(frozen=True)
-class Kind:
+class ModelRecipe:
     """One sort of model: which codes it reads, and how it is made."""
 
     encoding: Literal["affine", "bins"]
@@ -41,16 +41,18 @@ def _concrete(name: str, **options: Any) -> Callable[[], Any]:
     return make
 
 
-KINDS: dict[str, Kind] = {
-    "logistic-regression": Kind("affine", True, _concrete("LogisticRegression", n_bits=N_BITS, max_iter=2000)),
-    "linear-svc": Kind("affine", True, _concrete("LinearSVC", n_bits=N_BITS, max_iter=20_000)),
-    "linear-regression": Kind("affine", False, _concrete("LinearRegression", n_bits=N_BITS)),
-    "ridge": Kind("affine", False, _concrete("Ridge", n_bits=N_BITS)),
-    "lasso": Kind("affine", False, _concrete("Lasso", n_bits=N_BITS)),
-    "xgb-classifier": Kind("bins", True, _concrete("XGBClassifier", n_bits=6, n_estimators=10, max_depth=3)),
-    "xgb-regressor": Kind("bins", False, _concrete("XGBRegressor", n_bits=6, n_estimators=10, max_depth=3)),
-    "random-forest": Kind("bins", True, _concrete("RandomForestClassifier", n_bits=6, n_estimators=10, max_depth=4)),
-    "decision-tree": Kind("bins", True, _concrete("DecisionTreeClassifier", n_bits=6, max_depth=4)),
+KINDS: dict[str, ModelRecipe] = {
+    "logistic-regression": ModelRecipe("affine", True, _concrete("LogisticRegression", n_bits=N_BITS, max_iter=2000)),
+    "linear-svc": ModelRecipe("affine", True, _concrete("LinearSVC", n_bits=N_BITS, max_iter=20_000)),
+    "linear-regression": ModelRecipe("affine", False, _concrete("LinearRegression", n_bits=N_BITS)),
+    "ridge": ModelRecipe("affine", False, _concrete("Ridge", n_bits=N_BITS)),
+    "lasso": ModelRecipe("affine", False, _concrete("Lasso", n_bits=N_BITS)),
+    "xgb-classifier": ModelRecipe("bins", True, _concrete("XGBClassifier", n_bits=6, n_estimators=10, max_depth=3)),
+    "xgb-regressor": ModelRecipe("bins", False, _concrete("XGBRegressor", n_bits=6, n_estimators=10, max_depth=3)),
+    "random-forest": ModelRecipe(
+        "bins", True, _concrete("RandomForestClassifier", n_bits=6, n_estimators=10, max_depth=4)
+    ),
+    "decision-tree": ModelRecipe("bins", True, _concrete("DecisionTreeClassifier", n_bits=6, max_depth=4)),
 }
 
 
@@ -89,7 +91,7 @@ def fit(dataset: Dataset, data: Any, labels: npt.NDArray[Any], kind: str) -> Tra
     return Trained(compiled, len(codes), _score(labels, predicted, classifies=rule.classifies))
 
 
-def _labels(values: npt.NDArray[Any], kind: Kind) -> npt.NDArray[Any]:
+def _labels(values: npt.NDArray[Any], kind: ModelRecipe) -> npt.NDArray[Any]:
     """Labels as the models want them. Errors: BadTable for missing ones, and for classes that are no whole numbers."""
     if values.dtype.kind not in "iufb" or not np.isfinite(values.astype(np.float64)).all():
         raise BadTable("The target column has missing values or text.", "Write classes as 0, 1, 2 and drop empty rows.")

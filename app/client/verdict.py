@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from app.client.dataset import Dataset
-from app.execution.facts import load_circuit
 from app.execution.history import History
+from app.execution.inputs import load_circuit
 from app.policy.explain import Explanation, explain
 from app.policy.judge import samples_of
 from app.protocol.errors import DarkroomError
-from app.protocol.leak import Released
-from app.protocol.market import LIVE
-from app.protocol.receipt import OutputPolicy
-from fhe.circuit import Circuit
+from app.protocol.market.entities import LIVE
+from app.protocol.market.receipt import OutputPolicy
+from app.protocol.policy.leakage import Released
+from fhe.circuit.circuit import Circuit
 
 
 def verdict(

@@ -1,6 +1,6 @@
 """How commands speak: data on stdout, progress and remarks on stderr; `--json` puts one JSON object on stdout.
 
-A command makes one value of JSON's types and hands it to `Output.show` with a function that draws it for people.
+A command makes one value of JSON's types and hands it to `Terminal.show` with a function that draws it for people.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from app.protocol.errors import DarkroomError
-from app.protocol.seams import Progress as ProgressSeam
+from app.protocol.ports import Progress as ProgressSeam
 
 
-class Output:
+class Terminal:
     """Where one command's words go."""
 
     def __init__(self, as_json: bool = False) -> None:

@@ -18,22 +18,22 @@ from functools import partial
 
 from app.custodian.attempts import Stopped, Watch, described, idle, is_stale, pause_after
 from app.custodian.decision import Verify, refuse, release, signed
-from app.custodian.evidence import Evidence, Execute, FindProfile, Limits, gather, verified_output
+from app.custodian.decryption import decrypt_output
+from app.custodian.evidence import Execute, FindProfile, Judgement, JudgementLimits, load_judgement, verified_output
 from app.custodian.follow import Follower
-from app.custodian.ledger import OPEN, Claim, Ledger, Record, State
+from app.custodian.ledger import OPEN, Claim, DecisionState, Ledger, LedgerRecord
 from app.custodian.noise import Noise, discrete_laplace
-from app.custodian.opening import open_output
+from app.custodian.ports import CustodianChain, KeySourceOf, Sign, StepHook, no_hook
 from app.custodian.readout import read_out
-from app.custodian.seams import Chain, KeysOf, Sign, Witness, unwatched
 from app.custodian.settling import settle_licenses
-from app.custodian.vault import keep, recall
+from app.custodian.unlocked_keys import keep, recall
 from app.policy import judge
 from app.protocol.documents import sha256
 from app.protocol.errors import AlreadyReleased, BadDocument, DarkroomError, Reverted, TryAgain
-from app.protocol.market import Approval, Job, JobState
-from app.protocol.reasons import Reason
-from app.protocol.release import check_facts, check_shape
-from app.protocol.seams import Store
+from app.protocol.market.entities import Approval, Job, JobState
+from app.protocol.policy.reasons import Reason
+from app.protocol.policy.rules import check_case, check_shape
+from app.protocol.ports import Store
 from app.seal.result import Result, seal_result
 from app.storage.content import file_cid
 from fhe.profiles import find
@@ -59,22 +59,22 @@ class CustodianAgent:
 
     def __init__(
         self,
-        chain: Chain,
+        chain: CustodianChain,
         store: Store,
-        keys: KeysOf,
+        keys: KeySourceOf,
         ledger: Ledger,
         sign: Sign,
         *,
         execute: Execute,
-        limits: Limits | None = None,
+        limits: JudgementLimits | None = None,
         threads: int = 2,
         noise: Noise = discrete_laplace,
         find_profile: FindProfile = find,
-        witness: Witness = unwatched,
+        witness: StepHook = no_hook,
         charge_missing: bool = False,
     ) -> None:
         self._chain, self._store, self._keys, self._ledger, self._sign = chain, store, keys, ledger, sign
-        self._execute, self._limits, self._threads, self._noise = execute, limits or Limits(), threads, noise
+        self._execute, self._limits, self._threads, self._noise = execute, limits or JudgementLimits(), threads, noise
         self._find_profile, self._step = find_profile, witness
         self._follower = Follower(chain, store, ledger, find_profile, charge_missing)
         self._stopping, self._chores_at = threading.Event(), 0
@@ -119,19 +119,19 @@ class CustodianAgent:
             self._leave(claim, record, job, error)
             raise
 
-    def _advance(self, claim: Claim, record: Record, job: Job) -> Outcome:
-        if record.state is State.REFUSING:
+    def _advance(self, claim: Claim, record: LedgerRecord, job: Job) -> Outcome:
+        if record.state is DecisionState.REFUSING:
             return self._send_refusal(claim, job)
-        if job.approval is Approval.DENIED and record.state in (State.SEALED, State.SENT):
+        if job.approval is Approval.DENIED and record.state in (DecisionState.SEALED, DecisionState.SENT):
             return self._refuse(claim, job, Reason.NOT_APPROVED)
         evidence = self._gather(job)
         if isinstance(evidence, Reason):
             return self._refuse(claim, job, evidence)
-        if record.state in (State.SEALED, State.SENT):
+        if record.state in (DecisionState.SEALED, DecisionState.SENT):
             samples = judge.samples_of(evidence.work.circuit, evidence.facts.table.codebook)
             return self._publish(claim, evidence, samples)
         facts = evidence.facts
-        reason = check_facts(facts) or check_shape(
+        reason = check_case(facts) or check_shape(
             facts.policy, facts.leak, job.rows, facts.dataset.rows, facts.bootstraps
         )
         if reason is None and job.approval is Approval.DENIED:
@@ -143,7 +143,7 @@ class CustodianAgent:
             return Outcome(job.id, "waiting", "the owner has to approve it")
         return self._release(claim, evidence, contested=record.contested)
 
-    def _release(self, claim: Claim, evidence: Evidence, *, contested: bool) -> Outcome:
+    def _release(self, claim: Claim, evidence: Judgement, *, contested: bool) -> Outcome:
         facts, job = evidence.facts, evidence.facts.job
         verify = facts.policy.verify
         self._step("follow")
@@ -174,7 +174,7 @@ class CustodianAgent:
             result = Result.from_bytes(recall(secret, query, kept))
         else:
             self._step("decrypt")
-            values = open_output(secret, evidence.work, self._store, output, threads=self._threads)
+            values = decrypt_output(secret, evidence.work, self._store, output, threads=self._threads)
             readout = evidence.work.circuit.readout
             result = read_out(values, readout, facts.leak, facts.policy, job, self._noise, facts.table.rows_per_person)
             if noisy or result.values.nbytes <= self._limits.kept_answer_bytes:
@@ -187,7 +187,7 @@ class CustodianAgent:
         self._ledger.sealed(claim, **sealed, answer=answer, repeatable=repeatable)
         return self._publish(claim, evidence, samples)
 
-    def _publish(self, claim: Claim, evidence: Evidence, samples: Mapping[str, bytes]) -> Outcome:
+    def _publish(self, claim: Claim, evidence: Judgement, samples: Mapping[str, bytes]) -> Outcome:
         """Send what is sealed, with a decision that holds for exactly the head that it is sent with."""
         facts, job = evidence.facts, evidence.facts.job
         decide = partial(judge.decide, facts, samples)
@@ -218,14 +218,14 @@ class CustodianAgent:
             return self._hand_over(claim, record, tx)
         raise TryAgain(f"Other decisions on dataset {job.dataset} keep coming first.", "Try again.")
 
-    def _hand_over(self, claim: Claim, record: Record, tx: str) -> Outcome:
+    def _hand_over(self, claim: Claim, record: LedgerRecord, tx: str) -> Outcome:
         """The chain has the release: now the buyer may have the result."""
         self._step("store result")
         if record.ciphertext is not None:
             self._store.put(record.ciphertext)
         self._step("record")
         self._ledger.done(claim, tx)
-        return Outcome(claim.job, State.DONE, tx or "the chain had it already")
+        return Outcome(claim.job, DecisionState.DONE, tx or "the chain had it already")
 
     def _contest(self, claim: Claim, job: Job) -> bool:
         """Ask others for the result. False when the contract takes no contest: it was asked before, or there is no time
@@ -264,10 +264,10 @@ class CustodianAgent:
                 return self._settle(self._chain.job(claim.job), record, claim)
             self._step("record refusal")
             self._ledger.refused(claim, tx)
-            return Outcome(claim.job, State.REFUSED, record.reason)
+            return Outcome(claim.job, DecisionState.REFUSED, record.reason)
         raise TryAgain(f"Other decisions on dataset {job.dataset} keep coming first.", "Try again.")
 
-    def _settle(self, job: Job, record: Record | None, claim: Claim | None = None) -> Outcome:
+    def _settle(self, job: Job, record: LedgerRecord | None, claim: Claim | None = None) -> Outcome:
         """Write down what the chain says of a job that is not, or no longer, waiting for the custodian."""
         if record is None or record.state not in OPEN:
             return Outcome(job.id, record.state if record else "waiting", f"the chain says {job.state.name.lower()}")
@@ -278,11 +278,15 @@ class CustodianAgent:
             return Outcome(job.id, record.state, "another process works on it")
         if record.document is not None and job.sealed == sha256(record.document):
             return self._hand_over(claim, record, "")
-        if record.state is State.REFUSING and record.decision is not None and job.decision == sha256(record.decision):
+        if (
+            record.state is DecisionState.REFUSING
+            and record.decision is not None
+            and job.decision == sha256(record.decision)
+        ):
             self._ledger.refused(claim, "")
-            return Outcome(job.id, State.REFUSED, record.reason)
+            return Outcome(job.id, DecisionState.REFUSED, record.reason)
         self._ledger.drop(claim, job.state.name.lower())
-        return Outcome(job.id, State.DROPPED, f"the chain says {job.state.name.lower()}")
+        return Outcome(job.id, DecisionState.DROPPED, f"the chain says {job.state.name.lower()}")
 
     def step(self) -> list[Outcome]:
         """Every job that waits for this custodian, or that the ledger has not brought to an end, once."""
@@ -313,10 +317,10 @@ class CustodianAgent:
             self._ledger.tidy(now - FINAL_AFTER)
             settle_licenses(self._chain, self._ledger, self._follower)
 
-    def _gather(self, job: Job) -> Evidence | Reason:
+    def _gather(self, job: Job) -> Judgement | Reason:
         self._step("gather")
         record = self._chain.dataset_version(job.dataset, job.version)
-        return gather(
+        return load_judgement(
             self._chain,
             self._store,
             job,
@@ -334,7 +338,7 @@ class CustodianAgent:
     def _watch(self, claim: Claim, job: Job) -> Watch:
         return Watch(self._ledger, claim, job, self._stopping)
 
-    def _leave(self, claim: Claim, record: Record, job: Job, error: Exception) -> None:
+    def _leave(self, claim: Claim, record: LedgerRecord, job: Job, error: Exception) -> None:
         """Note what went wrong and when to try again, unless somebody has begun another attempt already."""
         with contextlib.suppress(Exception):  # a ledger that cannot be written either: its lease ends by itself
             if isinstance(error, Stopped):

@@ -8,9 +8,9 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.custodian.ledger import OPEN, Claim, Ledger, Record
+from app.custodian.ledger import OPEN, Claim, Ledger, LedgerRecord
 from app.protocol.errors import DarkroomError, Reverted, TryAgain
-from app.protocol.market import Job
+from app.protocol.market.entities import Job
 
 FIRST_RETRY, LONGEST_RETRY = 5, 600  # seconds between attempts at a job that fails
 RENEW_EVERY = 5.0  # seconds, during re-execution
@@ -47,7 +47,7 @@ def is_stale(error: Exception) -> bool:
     return isinstance(error, Reverted) and error.reason == "StaleHead"
 
 
-def idle(record: Record | None) -> tuple[str, str]:
+def idle(record: LedgerRecord | None) -> tuple[str, str]:
     """Why a job cannot be claimed now."""
     if record is None:
         return "waiting", "another process works on it"

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-from app.custodian.seams import Sign
-from app.protocol.market import Job
-from app.protocol.reasons import Reason
-from app.protocol.receipt import Decision
-from app.protocol.release import Facts, Grant
+from app.custodian.ports import Sign
+from app.protocol.market.entities import Job
+from app.protocol.market.receipt import Decision
+from app.protocol.policy.reasons import Reason
+from app.protocol.policy.rules import Grant, ReleaseCase
 
 Verify = Literal["self", "both"]
 
 
-def release(facts: Facts, grant: Grant) -> Decision:
+def release(facts: ReleaseCase, grant: Grant) -> Decision:
     """The decision to release what was granted, not yet signed."""
     return Decision(
         chain_id=facts.chain_id,

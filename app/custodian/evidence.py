@@ -8,30 +8,30 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from app.custodian.seams import Chain
-from app.execution.execute import Execution
-from app.execution.facts import JobFacts, load_circuit, load_manifest, load_policy
+from app.custodian.ports import CustodianChain
+from app.execution.execute import Evaluation
+from app.execution.inputs import JobInputs, load_circuit, load_manifest, load_policy
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import BadBlock, BadDocument, BadInput, BadKey, NotFound, RowsOutsideDataset
-from app.protocol.market import Job
-from app.protocol.reasons import Reason
-from app.protocol.receipt import Receipt
-from app.protocol.release import Facts, check_execution
-from app.protocol.seams import Progress, Store
+from app.protocol.market.entities import Job
+from app.protocol.market.receipt import Receipt
+from app.protocol.policy.reasons import Reason
+from app.protocol.policy.rules import ReleaseCase, check_execution
+from app.protocol.ports import Progress, Store
 from app.seal.hpke import public_key
 from app.storage.cid import digest_to_cid
-from fhe.compatible import compatible
+from fhe.circuit.compatible import compatible
+from fhe.circuit.cost import cost
 from fhe.compile.check import check
-from fhe.cost import cost
-from fhe.leak import leak_of
+from fhe.leakage import leakage_of
 from fhe.profile import EncryptionProfile
 
-Execute = Callable[[JobFacts, Progress], Execution]
+Execute = Callable[[JobInputs, Progress], Evaluation]
 FindProfile = Callable[[str], EncryptionProfile]
 
 
 @dataclass(frozen=True)
-class Limits:
+class JudgementLimits:
     """Bounds of a custodian, with units."""
 
     decryptions_per_epoch: int = 100_000  # jobs
@@ -39,24 +39,24 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Judgement:
     """What rules and decryption need of one job."""
 
-    facts: Facts
-    work: JobFacts
+    facts: ReleaseCase
+    work: JobInputs
 
 
-def gather(
-    chain: Chain,
+def load_judgement(
+    chain: CustodianChain,
     store: Store,
     job: Job,
     *,
     find_profile: FindProfile,
     epochs: frozenset[int],
     decryptions: Callable[[int], int],
-    limits: Limits,
+    limits: JudgementLimits,
     last_chance: bool = False,
-) -> Evidence | Reason:
+) -> Judgement | Reason:
     """The evidence for a computed job, or the reason why it cannot be judged.
 
     `decryptions` counts the jobs decrypted in an epoch; at the `last_chance` a circuit that no store has is a reason.
@@ -83,12 +83,12 @@ def gather(
         return Reason.CIRCUIT_UNSAFE
     try:
         check(circuit, manifest.table.codebook, profile)
-        leak = leak_of(circuit, manifest.table.codebook)
+        leak = leakage_of(circuit, manifest.table.codebook)
     except BadDocument:
         return Reason.WRONG_CIRCUIT
     except BadInput:
         return Reason.CIRCUIT_UNSAFE
-    facts = Facts(
+    facts = ReleaseCase(
         chain_id=chain.chain_id,
         market=chain.address,
         job=job,
@@ -103,7 +103,7 @@ def gather(
         max_decryptions=limits.decryptions_per_epoch,
         bootstraps=cost(circuit, profile, job.rows).bootstraps,
     )
-    return Evidence(facts, JobFacts(chain.chain_id, chain.address, job, dataset, manifest, circuit, profile))
+    return Judgement(facts, JobInputs(chain.chain_id, chain.address, job, dataset, manifest, circuit, profile))
 
 
 def _usable(sealing_key: str) -> bool:
@@ -114,7 +114,7 @@ def _usable(sealing_key: str) -> bool:
     return True
 
 
-def verified_output(evidence: Evidence, store: Store, execute: Execute, progress: Progress) -> bytes | Reason:
+def verified_output(evidence: Judgement, store: Store, execute: Execute, progress: Progress) -> bytes | Reason:
     """The output bytes that rules 5 and 6 allow to decrypt, or why not. Nothing is decrypted here.
 
     `progress` is told how far re-execution is, and ends it by raising. Errors: NotFound and BadBlock where an object is

@@ -11,19 +11,19 @@ from dataclasses import dataclass, field, replace
 
 from app.custodian.evidence import FindProfile
 from app.custodian.ledger import Learned, Ledger
-from app.custodian.seams import Chain
-from app.execution.facts import JobFacts, load_circuit, load_manifest, load_policy
+from app.custodian.ports import CustodianChain
 from app.execution.history import released_of, served_again, unjudged
+from app.execution.inputs import JobInputs, load_circuit, load_manifest, load_policy
 from app.policy.judge import samples_of
 from app.protocol.errors import NotFound, Unavailable
-from app.protocol.seams import Store
+from app.protocol.ports import Store
 
 
 @dataclass
 class Follower:
     """Brings a ledger up to the chain's newest decision."""
 
-    chain: Chain
+    chain: CustodianChain
     store: Store
     ledger: Ledger
     find_profile: FindProfile
@@ -80,6 +80,6 @@ class Follower:
             if not self.charge_missing:
                 raise
             return Learned(unjudged(job, policy.micro_bits_per_license), {}, table.epoch)
-        facts = JobFacts(self.chain.chain_id, self.chain.address, job, record, manifest, circuit, profile)
+        facts = JobInputs(self.chain.chain_id, self.chain.address, job, record, manifest, circuit, profile)
         entry = replace(released_of(facts, policy), answered=policy.epsilon_micro_per_job == 0)
         return Learned(entry, samples_of(circuit, table.codebook), table.epoch)

@@ -33,22 +33,22 @@ from dataclasses import replace
 
 from app.custodian.ledger_file import Claim
 from app.custodian.ledger_view import LedgerView
-from app.custodian.rows import (
+from app.custodian.records import (
     AFTER_SEAL,
     BEFORE_DONE,
     BEFORE_SEAL,
     OPEN,
+    DecisionState,
     Learned,
-    Record,
-    State,
+    LedgerRecord,
     entry_row,
     released_of,
 )
-from app.protocol.leak import Released
-from app.protocol.reasons import Reason
-from app.protocol.release import Grant
+from app.protocol.policy.leakage import Released
+from app.protocol.policy.reasons import Reason
+from app.protocol.policy.rules import Grant
 
-__all__ = ["OPEN", "Claim", "Learned", "Ledger", "Record", "State"]
+__all__ = ["OPEN", "Claim", "DecisionState", "Learned", "Ledger", "LedgerRecord"]
 
 Decide = Callable[[list[Released], Callable[[str], bytes | None]], Reason | Grant]
 
@@ -67,9 +67,9 @@ class Ledger(LedgerView):
                 db.execute(
                     "INSERT INTO jobs (scope, job, dataset, state, fence, leased_until, changed, reason, tx)"
                     " VALUES (?, ?, ?, ?, 1, ?, ?, '', '')",
-                    (self._scope, job, dataset, State.SEEN, now + self._lease, now),
+                    (self._scope, job, dataset, DecisionState.SEEN, now + self._lease, now),
                 )
-                self._event(db, job, State.SEEN)
+                self._event(db, job, DecisionState.SEEN)
                 return Claim(job, 1)
             if row["state"] not in OPEN or row["leased_until"] > now or row["next_try"] > now:
                 return None
@@ -105,7 +105,7 @@ class Ledger(LedgerView):
         with self._transaction() as db:
             key = (self._scope, claim.job)
             held = db.execute("SELECT held FROM jobs WHERE scope = ? AND job = ?", key).fetchone()
-            self._write(db, claim, (State.SEEN,), held=1, leased_until=0)
+            self._write(db, claim, (DecisionState.SEEN,), held=1, leased_until=0)
             if not held["held"]:
                 self._event(db, claim.job, "held")
 
@@ -121,11 +121,11 @@ class Ledger(LedgerView):
         with self._transaction() as db:
             own = self._entry(db, claim.job)
             if own is not None:
-                self._write(db, claim, BEFORE_SEAL, state=State.RESERVED)
+                self._write(db, claim, BEFORE_SEAL, state=DecisionState.RESERVED)
                 return Grant(released_of(own), own["rank"], bool(own["again"]))
             verdict = decide(self._history(db, dataset), lambda name: self._sample(db, name))
             if isinstance(verdict, Grant):
-                self._write(db, claim, (State.SEEN,), state=State.RESERVED)
+                self._write(db, claim, (DecisionState.SEEN,), state=DecisionState.RESERVED)
                 rank, again = verdict.rank, verdict.again
                 self._put(db, claim.job, dataset, verdict.entry, False, charged=False, rank=rank, again=again)
                 self._put_samples(db, samples or {})
@@ -134,7 +134,7 @@ class Ledger(LedgerView):
     def contested(self, claim: Claim) -> None:
         """Others are asked for the result: give the reservation back and wait for theirs."""
         with self._transaction() as db:
-            self._write(db, claim, BEFORE_SEAL, state=State.SEEN, contested=1, leased_until=0)
+            self._write(db, claim, BEFORE_SEAL, state=DecisionState.SEEN, contested=1, leased_until=0)
             self._give_back(db, claim.job)
 
     def verified(self, claim: Claim, dataset: int, epoch: int, most: int | None) -> Reason | None:
@@ -143,7 +143,7 @@ class Ledger(LedgerView):
         `most` is None for an answer that needs no decryption.
         """
         with self._transaction() as db:
-            self._write(db, claim, (State.RESERVED, State.VERIFIED), state=State.VERIFIED)
+            self._write(db, claim, (DecisionState.RESERVED, DecisionState.VERIFIED), state=DecisionState.VERIFIED)
             if most is None:
                 return None
             self._count(db, dataset, epoch, claim.job)
@@ -166,7 +166,7 @@ class Ledger(LedgerView):
         """
         with self._transaction() as db:
             fields = {"document": document, "ciphertext": ciphertext}
-            self._write(db, claim, (State.VERIFIED,), state=State.SEALED, **fields)
+            self._write(db, claim, (DecisionState.VERIFIED,), state=DecisionState.SEALED, **fields)
             key = (self._scope, claim.job)
             db.execute("UPDATE entries SET repeatable = ? WHERE scope = ? AND job = ?", (int(repeatable), *key))
             if answer is not None:
@@ -187,7 +187,14 @@ class Ledger(LedgerView):
                 return verdict, head
             if verdict.again != bool(own["again"]):
                 fields = {"document": None, "ciphertext": None, "decision": None}
-                self._write(db, claim, (State.SEALED, State.SENT), state=State.SEEN, leased_until=0, **fields)
+                self._write(
+                    db,
+                    claim,
+                    (DecisionState.SEALED, DecisionState.SENT),
+                    state=DecisionState.SEEN,
+                    leased_until=0,
+                    **fields,
+                )
                 self._give_back(db, claim.job)
                 return None, head
             key = (self._scope, claim.job)
@@ -197,12 +204,14 @@ class Ledger(LedgerView):
     def sending(self, claim: Claim, decision: bytes) -> None:
         """The release is about to be sent with this decision."""
         with self._transaction() as db:
-            self._write(db, claim, (State.SEALED, State.SENT), state=State.SENT, decision=decision)
+            self._write(
+                db, claim, (DecisionState.SEALED, DecisionState.SENT), state=DecisionState.SENT, decision=decision
+            )
 
     def done(self, claim: Claim, tx: str) -> None:
         """Chain and store have the release. The ciphertext stays while the chain may still lose it: `tidy`."""
         with self._transaction() as db:
-            self._write(db, claim, (State.SENT,), state=State.DONE, tx=tx)
+            self._write(db, claim, (DecisionState.SENT,), state=DecisionState.DONE, tx=tx)
             db.execute("UPDATE entries SET charged = 1 WHERE scope = ? AND job = ?", (self._scope, claim.job))
 
     def refusing(self, claim: Claim, reason: Reason, decision: bytes) -> None:
@@ -213,18 +222,18 @@ class Ledger(LedgerView):
         before = BEFORE_DONE if reason in AFTER_SEAL else BEFORE_SEAL
         with self._transaction() as db:
             fields = {"reason": reason, "decision": decision, "document": None, "ciphertext": None}
-            self._write(db, claim, before, state=State.REFUSING, **fields)
+            self._write(db, claim, before, state=DecisionState.REFUSING, **fields)
             self._give_back(db, claim.job)
 
     def refused(self, claim: Claim, tx: str) -> None:
         """The chain has the refusal."""
         with self._transaction() as db:
-            self._write(db, claim, (State.REFUSING,), state=State.REFUSED, tx=tx)
+            self._write(db, claim, (DecisionState.REFUSING,), state=DecisionState.REFUSED, tx=tx)
 
     def drop(self, claim: Claim, why: str) -> None:
         """The chain closed the job; what did not leave is given back."""
         with self._transaction() as db:
-            self._write(db, claim, OPEN, state=State.DROPPED, reason=why, ciphertext=None)
+            self._write(db, claim, OPEN, state=DecisionState.DROPPED, reason=why, ciphertext=None)
             self._give_back(db, claim.job)
 
     def reopen(self, job: int) -> None:
@@ -232,15 +241,21 @@ class Ledger(LedgerView):
         key = (self._scope, job)
         with self._transaction() as db:
             row = db.execute("SELECT state, ciphertext FROM jobs WHERE scope = ? AND job = ?", key).fetchone()
-            sealed = row["state"] == State.DONE and row["ciphertext"] is not None
-            state = State.SEALED if sealed else State.REFUSING if row["state"] == State.REFUSED else State.SEEN
+            sealed = row["state"] == DecisionState.DONE and row["ciphertext"] is not None
+            state = (
+                DecisionState.SEALED
+                if sealed
+                else DecisionState.REFUSING
+                if row["state"] == DecisionState.REFUSED
+                else DecisionState.SEEN
+            )
             db.execute("UPDATE jobs SET state = ?, leased_until = 0 WHERE scope = ? AND job = ?", (state, *key))
             self._event(db, job, f"again {state}")
 
     def tidy(self, before: int) -> None:
         """Forget the ciphertexts of jobs that were done before a time by which their release is final."""
         with self._transaction() as db:
-            key = (self._scope, State.DONE, before)
+            key = (self._scope, DecisionState.DONE, before)
             db.execute(
                 "UPDATE jobs SET ciphertext = NULL"
                 " WHERE scope = ? AND state = ? AND changed < ? AND ciphertext IS NOT NULL",
@@ -262,7 +277,14 @@ class Ledger(LedgerView):
                 self._put(db, entry.job, dataset, entry, entry.answered, charged=True, rank=each.rank, again=again)
                 self._put_samples(db, each.samples)
                 self._count(db, dataset, each.epoch, each.entry.job)
-                place = (self._scope, each.entry.job, dataset, State.DONE, self._clock(), "learned from the chain")
+                place = (
+                    self._scope,
+                    each.entry.job,
+                    dataset,
+                    DecisionState.DONE,
+                    self._clock(),
+                    "learned from the chain",
+                )
                 db.execute(
                     "INSERT OR IGNORE INTO jobs (scope, job, dataset, state, fence, leased_until, changed, reason, tx)"
                     " VALUES (?, ?, ?, ?, 0, 0, ?, ?, '')",

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.chain.wal import open_shared
-from app.custodian.rows import SCHEMA, VERSION, State
+from app.custodian.records import SCHEMA, VERSION, DecisionState
+from app.files.shared_sqlite import open_shared
 from app.protocol.errors import BadDocument, TryAgain, Unavailable
-from app.protocol.seams import Clock
+from app.protocol.ports import Clock
 
 BUSY_SECONDS = 60.0
 LEASE_SECONDS = 30
@@ -82,7 +82,7 @@ class LedgerFile:
             if db.in_transaction:
                 db.execute("ROLLBACK")
 
-    def _write(self, db: sqlite3.Connection, claim: Claim, before: tuple[State, ...], **fields: object) -> None:
+    def _write(self, db: sqlite3.Connection, claim: Claim, before: tuple[DecisionState, ...], **fields: object) -> None:
         """Change a claimed job that is in one of these states; refused for a claim that is no longer the newest."""
         now = self._clock()
         values: dict[str, object] = {"leased_until": now + self._lease, "changed": now}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlite3
 
 from app.custodian.ledger_file import LedgerFile
-from app.custodian.rows import Record, State, record_of, released_of
+from app.custodian.records import DecisionState, LedgerRecord, record_of, released_of
 from app.protocol.documents import sha256
-from app.protocol.leak import Released
-from app.protocol.market import ZERO
+from app.protocol.market.entities import ZERO
+from app.protocol.policy.leakage import Released
 
 
 class LedgerView(LedgerFile):
@@ -30,13 +30,13 @@ class LedgerView(LedgerFile):
             kept = row["decision"] is not None and sha256(bytes(row["decision"])) == decision
             return kept or bool(own["charged"])
 
-    def record(self, job: int) -> Record | None:
+    def record(self, job: int) -> LedgerRecord | None:
         """What is known of a job."""
         with self._transaction(write=False) as db:
             row = db.execute("SELECT * FROM jobs WHERE scope = ? AND job = ?", (self._scope, job)).fetchone()
             return None if row is None else record_of(row)
 
-    def records(self, *states: State) -> list[Record]:
+    def records(self, *states: DecisionState) -> list[LedgerRecord]:
         """Jobs in these states (all when none is named), by number."""
         with self._transaction(write=False) as db:
             rows = db.execute("SELECT * FROM jobs WHERE scope = ? ORDER BY job", (self._scope,)).fetchall()

@@ -8,19 +8,28 @@ from typing import TYPE_CHECKING
 
 from app.chain.live import FILE
 from app.protocol.errors import VerificationFailed
-from app.protocol.market import LIVE, WORD_EVENTS, Approval, DatasetRecord, Job, JobState, License, LicenseState
+from app.protocol.market.entities import (
+    APPROVAL_EVENTS,
+    LIVE,
+    Approval,
+    DatasetRecord,
+    Job,
+    JobState,
+    License,
+    LicenseState,
+)
 
 if TYPE_CHECKING:
-    from app.chain.account import Account
     from app.chain.events import Event
     from app.chain.market import Market
+    from app.chain.wallet.account import Account
 
 OVER = (LicenseState.REVOKED, LicenseState.EXPIRED, LicenseState.EXHAUSTED)
 LOOK_AGAIN = 3600  # seconds between two looks at one license
 
 
 class MarketChain:
-    """`app.custodian.seams.Chain`: reads from a market, transactions by `account`."""
+    """`app.custodian.ports.CustodianChain`: reads from a market, transactions by `account`."""
 
     def __init__(self, market: Market, account: Account, folder: Path | None = None) -> None:
         """`folder`: where the custodian keeps which jobs are live, so that a restart need not read all of history."""
@@ -77,7 +86,7 @@ class MarketChain:
             return False
         if not any(event.args["receipt"] == job.receipt for event in self._found(job, "JobComputed", last)):
             return False
-        return job.approval is Approval.NONE or bool(self._found(job, WORD_EVENTS[job.approval], last))
+        return job.approval is Approval.NONE or bool(self._found(job, APPROVAL_EVENTS[job.approval], last))
 
     def _found(self, job: Job, event: str, last: int) -> list[Event]:
         return self._market.desk.find("JobMarket", event, job.opened_block, last, job.id)

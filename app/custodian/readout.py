@@ -8,18 +8,18 @@ import numpy as np
 import numpy.typing as npt
 
 from app.custodian.noise import Noise
-from app.protocol.bits import release_kind
-from app.protocol.leak import Leak
-from app.protocol.market import Job
-from app.protocol.receipt import OutputPolicy
+from app.protocol.market.entities import Job
+from app.protocol.market.receipt import OutputPolicy
+from app.protocol.policy.bits import release_kind
+from app.protocol.policy.leakage import Leakage
 from app.seal.result import Result, ResultHeader
-from fhe.circuit import Readout
+from fhe.circuit.circuit import Readout
 
 I64 = npt.NDArray[np.int64]
 
 
 def read_out(
-    values: I64, readout: Readout, leak: Leak, policy: OutputPolicy, job: Job, noise: Noise, rows_per_person: int = 1
+    values: I64, readout: Readout, leak: Leakage, policy: OutputPolicy, job: Job, noise: Noise, rows_per_person: int = 1
 ) -> Result:
     """The result to seal, from outputs (outputs, rows).
 
@@ -54,7 +54,7 @@ def read_out(
     return Result(header, values)
 
 
-def noise_scale_milli(leak: Leak, policy: OutputPolicy, rows_per_person: int = 1) -> int:
+def noise_scale_milli(leak: Leakage, policy: OutputPolicy, rows_per_person: int = 1) -> int:
     """Thousandths of the discrete Laplace scale: sensitivity / epsilon, rounded up so that epsilon is kept."""
     sensitivity = max(1, sum(leak.ranges)) * rows_per_person
     return -(-sensitivity * 10**9 // policy.epsilon_micro_per_job)

@@ -12,9 +12,9 @@ from typing import Literal, Protocol
 
 from app.protocol.documents import Document
 from app.protocol.errors import NotFound, TryAgain
-from app.protocol.market import Job
-from app.protocol.seams import Clock, Store
-from fhe.keyring import Keyring
+from app.protocol.market.entities import Job
+from app.protocol.ports import Clock, Store
+from fhe.keys.keyring import Keyring
 
 Tombstone = Callable[[int, int, str], str]  # (dataset, epoch, digest of the statement) -> transaction
 
@@ -30,7 +30,7 @@ class Destroyed(Document):
     time: int
 
 
-class Jobs(Protocol):
+class JobReader(Protocol):
     """The reads that say whether an epoch is still needed."""
 
     @property
@@ -45,7 +45,9 @@ class Jobs(Protocol):
         """Jobs on a dataset that are not over, each with the key epoch of its version."""
 
 
-def retire(chain: Jobs, store: Store, keyring: Keyring, dataset: int, epoch: int, clock: Clock, say: Tombstone) -> str:
+def retire(
+    chain: JobReader, store: Store, keyring: Keyring, dataset: int, epoch: int, clock: Clock, say: Tombstone
+) -> str:
     """Destroy an epoch's key and record it on chain; the transaction.
 
     May be repeated after a crash. Errors: TryAgain while jobs of the epoch are open.

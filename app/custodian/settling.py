@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from app.custodian.follow import Follower
 from app.custodian.ledger import Ledger
-from app.custodian.seams import Chain
+from app.custodian.ports import CustodianChain
 from app.protocol.errors import Reverted
-from app.protocol.release import most_told
+from app.protocol.policy.rules import most_told
 
 
-def settle_licenses(chain: Chain, ledger: Ledger, follower: Follower) -> list[int]:
+def settle_licenses(chain: CustodianChain, ledger: Ledger, follower: Follower) -> list[int]:
     """Settle every license that is over and whose jobs are; their numbers. The others come around again.
 
     Errors: Unavailable.

@@ -9,17 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.client.owner import left_to_sell
-from app.execution.facts import load_manifest
+from app.execution.inputs import load_manifest
 from app.protocol.errors import NotAllowed
 
 if TYPE_CHECKING:
-    from app.client.owner import Plan
-    from app.demo.record import Record
+    from app.client.owner import PublishPlan
+    from app.demo.record import StoryRecord
     from app.demo.stage import Stage
-    from app.protocol.market import DatasetRecord
+    from app.protocol.market.entities import DatasetRecord
 
 
-def retire_earlier(stage: Stage, record: Record, title: str) -> None:
+def retire_earlier(stage: Stage, record: StoryRecord, title: str) -> None:
     """Destroy the keys of this owner's datasets with the demo's title; of no others. Errors: TryAgain for open jobs."""
     owner = stage.owner
     earlier = [each for each in owner.own() if not each.tombstoned and _is_the_demos(stage, each, title)]
@@ -34,7 +34,7 @@ def retire_earlier(stage: Stage, record: Record, title: str) -> None:
         record.say("  what was told of a person still counts; what was promised and not told is free again")
 
 
-def check_room(plan: Plan) -> None:
+def check_room(plan: PublishPlan) -> None:
     """That the table's persons have bits left for a license, before any key is made. Errors: NotAllowed."""
     try:
         left_to_sell(plan.recipe.policy, plan.limit, plan.persons.elsewhere)

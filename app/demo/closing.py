@@ -6,16 +6,16 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from app.console.output import rows_table
-from app.protocol.bits import in_words
+from app.protocol.policy.bits import describe_bits
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from app.console.output import Output
-    from app.demo.record import Record
+    from app.console.output import Terminal
+    from app.demo.record import StoryRecord
 
 
-def closing(record: Record, output: Output, jobs: list[dict[str, Any]], dataset: int, seconds: float) -> None:
+def closing(record: StoryRecord, output: Terminal, jobs: list[dict[str, Any]], dataset: int, seconds: float) -> None:
     """Show results, steps and gas: tables for people, one object for programs."""
     first = jobs[0]
     value = {
@@ -33,7 +33,7 @@ def closing(record: Record, output: Output, jobs: list[dict[str, Any]], dataset:
     output.show(value, lambda console: _draw(console, record, jobs, seconds))
 
 
-def _draw(console: Console, record: Record, jobs: list[dict[str, Any]], seconds: float) -> None:
+def _draw(console: Console, record: StoryRecord, jobs: list[dict[str, Any]], seconds: float) -> None:
     results = [
         {
             "job": job["job"],
@@ -41,7 +41,7 @@ def _draw(console: Console, record: Record, jobs: list[dict[str, Any]], seconds:
             "rows": job["rows"],
             "accuracy": f"{job['accuracy']:.3f}",
             "labels as in the clear": f"{job['equal_rows']} of {job['rows']}",
-            "told of each person": f"{in_words(job['micro_bits'])} bit",
+            "told of each person": f"{describe_bits(job['micro_bits'])} bit",
             "audit": "every fact confirmed" if job["audit"]["complete"] else "NOT CONFIRMED",
         }
         for job in jobs

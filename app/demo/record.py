@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Step:
+class StoryStep:
     """One step of the story. `bytes` are those that moved or were made; 0 where that means nothing."""
 
     name: str
@@ -25,18 +25,18 @@ class Step:
 
 
 @dataclass
-class Record:
+class StoryRecord:
     """Everything measured, and the voice that tells it."""
 
     console: Console | None  # None: silence
-    steps: list[Step] = field(default_factory=list)
+    steps: list[StoryStep] = field(default_factory=list)
     gas: dict[str, int] = field(default_factory=dict)
 
     @contextmanager
-    def step(self, who: str, name: str) -> Iterator[Step]:
+    def step(self, who: str, name: str) -> Iterator[StoryStep]:
         """Measure one step and say who does what."""
         self.say(f"\n[bold]{who}[/] {name}")
-        step = Step(name, who)
+        step = StoryStep(name, who)
         begun = time.perf_counter()
         yield step
         step.seconds = time.perf_counter() - begun

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.client.buyer import Buyer
-from app.client.home import Actor, Home
-from app.client.network import Network, NodeConfig
 from app.client.owner import Owner
-from app.client.setup import account_of, set_up
+from app.home.home import Actor, Home
+from app.home.network import Network, NodeConfig
+from app.home.setup import account_of, set_up
 from app.protocol.errors import NotFound
 
 if TYPE_CHECKING:
-    from app.chain.account import Account
-    from app.chain.deployment import Deployed
+    from app.chain.contracts.deployment import Deployed
+    from app.chain.wallet.account import Account
 
 DOLLAR = 10**6
 BOND = 1000 * DOLLAR
@@ -24,7 +24,7 @@ PROVIDERS = ("provider-1", "provider-2", "provider-3")
 
 
 @dataclass(frozen=True)
-class Part:
+class StagePart:
     """One role: its folder and its account."""
 
     actor: Actor
@@ -40,7 +40,7 @@ class Stage:
     deployed: list[Deployed]  # contracts that were deployed in this run
     owner: Owner
     buyer: Buyer
-    providers: list[Part]
+    providers: list[StagePart]
 
 
 def set_stage(home: Home, config: NodeConfig | None = None) -> Stage:
@@ -58,11 +58,11 @@ def set_stage(home: Home, config: NodeConfig | None = None) -> Stage:
     )
 
 
-def _part(home: Home, network: Network, name: str) -> Part:
+def _part(home: Home, network: Network, name: str) -> StagePart:
     actor = home.actor(name, create=True)
     account = account_of(actor, light=True, written=True)
     network.fund(account.address)
-    return Part(actor, account)
+    return StagePart(actor, account)
 
 
 def pocket_money(network: Network, account: Account, amount: int) -> None:

@@ -13,32 +13,32 @@ import numpy as np
 from app.auditor.audit import Auditor
 from app.client.custody import USUAL_BOND
 from app.client.dataset import Dataset
-from app.client.network import threads_available
 from app.client.training import KINDS, Trained, train
 from app.demo import table as tables
 from app.demo.again import check_room, retire_earlier
 from app.demo.closing import closing
-from app.demo.record import Record
+from app.demo.record import StoryRecord
 from app.demo.stage import BOND, CAPACITY, DOLLAR, PRICE, PROVIDERS, Stage, bonded, pocket_money, set_stage
-from app.policy.explain import facts_in_words
+from app.home.network import threads_available
+from app.policy.explain import describe_leakage
 from app.protocol.errors import VerificationFailed
 from app.provider.agent import Done, ProviderAgent
 from app.seal.keys import SealingKey
 
 if TYPE_CHECKING:
-    from app.client.buyer import Opened
-    from app.client.home import Home
-    from app.console.output import Output
+    from app.client.buyer import OpenedResult
+    from app.console.output import Terminal
+    from app.home.home import Home
 
 GAS_NAMES = {Done.COMMITTED: "commit", Done.REVEALED: "reveal", Done.DECLINED: "decline", Done.DREW: "draw"}
 TREE_ROWS = 8  # a row of the tree model takes 40 bootstraps, and four parties evaluate each row
 JOBS = (("logistic-regression", None), ("xgb-classifier", TREE_ROWS))
 
 
-def tell(home: Home, output: Output) -> None:
+def tell(home: Home, output: Terminal) -> None:
     """Play the whole story in `home` and show what came out. Errors: VerificationFailed if anything is not equal."""
     begun = time.perf_counter()
-    record = Record(None if output.as_json else output.out)
+    record = StoryRecord(None if output.as_json else output.out)
     record.say("[bold]Darkroom[/]: negatives go in, prints come out, and nobody turns the light on.")
     halves = tables.load()
     with record.step("Everyone", "gets a folder, an account and a few test dollars"):
@@ -51,7 +51,7 @@ def tell(home: Home, output: Output) -> None:
     with record.step("Buyer", "buys a license: one transaction, the payment signed as a permit"):
         pocket_money(stage.network, stage.buyer.account, 1000 * DOLLAR)
         license_id = record.paid("buy_license", stage.buyer.buy_license(offer_id))
-        bits = facts_in_words(dataset.policy(offer_id).micro_bits_per_license)
+        bits = describe_leakage(dataset.policy(offer_id).micro_bits_per_license)
         left = stage.network.market.license(license_id).jobs_left
         record.say(f"  license {license_id}: {left} jobs, which may say {bits} about a person")
     jobs = [_job(stage, record, dataset, halves, license_id, kind, rows) for kind, rows in JOBS]
@@ -62,7 +62,7 @@ def tell(home: Home, output: Output) -> None:
         raise VerificationFailed(f"The encrypted results of {', '.join(wrong)} are not what they should be.")
 
 
-def _publish(stage: Stage, record: Record, halves: tables.Halves) -> tuple[int, int]:
+def _publish(stage: Stage, record: StoryRecord, halves: tables.Halves) -> tuple[int, int]:
     owner, recipe = stage.owner, tables.recipe()
     retire_earlier(stage, record, recipe.title)
     file = owner.actor.path("measurements.csv")
@@ -89,13 +89,13 @@ def _publish(stage: Stage, record: Record, halves: tables.Halves) -> tuple[int, 
     return number, offer
 
 
-def _what_is_seen(stage: Stage, record: Record, halves: tables.Halves, cid: str) -> None:
+def _what_is_seen(stage: Stage, record: StoryRecord, halves: tables.Halves, cid: str) -> None:
     words = np.frombuffer(stage.network.store.read(cid, 0, 24, limit=24), "<u8")
     record.say(f"  the owner sees     {halves.columns[0]}: {', '.join(f'{value:g}' for value in halves.owner[:3, 0])}")
     record.say(f"  everyone else sees {halves.columns[0]}: {', '.join(f'{int(word):016x}' for word in words)}")
 
 
-def _bond(stage: Stage, record: Record) -> None:
+def _bond(stage: Stage, record: StoryRecord) -> None:
     market = stage.network.market
     with record.step("Providers", f"{len(PROVIDERS)} of them bond {BOND // DOLLAR} dollars each"):
         for part in stage.providers:
@@ -108,7 +108,13 @@ def _bond(stage: Stage, record: Record) -> None:
 
 
 def _job(
-    stage: Stage, record: Record, dataset: Dataset, halves: tables.Halves, license_id: int, kind: str, rows: int | None
+    stage: Stage,
+    record: StoryRecord,
+    dataset: Dataset,
+    halves: tables.Halves,
+    license_id: int,
+    kind: str,
+    rows: int | None,
 ) -> dict[str, Any]:
     count = rows or dataset.record.rows
     trained = _train(stage, record, dataset, halves, kind)
@@ -131,7 +137,7 @@ def _job(
     return {"job": number, "model": kind, "rows": count, "micro_bits": told, **compared, "audit": report.to_dict()}
 
 
-def _train(stage: Stage, record: Record, dataset: Dataset, halves: tables.Halves, kind: str) -> Trained:
+def _train(stage: Stage, record: StoryRecord, dataset: Dataset, halves: tables.Halves, kind: str) -> Trained:
     sample = stage.buyer.actor.path("sample.csv")
     tables.write_csv(sample, halves.columns, halves.buyer, halves.labels)
     with record.step("Buyer", f"trains Concrete ML's {kind} on {len(halves.buyer)} rows of its own") as step:
@@ -145,7 +151,7 @@ def _train(stage: Stage, record: Record, dataset: Dataset, halves: tables.Halves
 
 
 def _order(
-    stage: Stage, record: Record, trained: Trained, license_id: int, kind: str, rows: int
+    stage: Stage, record: StoryRecord, trained: Trained, license_id: int, kind: str, rows: int
 ) -> tuple[int, SealingKey, int]:
     buyer, path = stage.buyer, stage.buyer.actor.path("sealing.key")
     passphrase = buyer.actor.passphrase()
@@ -158,12 +164,12 @@ def _order(
             f"  {price.cost.multiply_adds:,} multiply-adds, {price.cost.bootstraps:,} bootstraps:"
             f" {price.job_total / DOLLAR:.2f} dollars, all fees included"
         )
-        record.say(f"  the result says {facts_in_words(order.said.micro_bits)} about each person")
+        record.say(f"  the result says {describe_leakage(order.said.micro_bits)} about each person")
         sent = buyer.open_job(license_id, model, first_row=0, rows=rows, sealing_key=key)
     return record.paid(f"open ({kind})", sent), key, order.said.micro_bits
 
 
-def _compute(stage: Stage, record: Record, number: int, kind: str) -> None:
+def _compute(stage: Stage, record: StoryRecord, number: int, kind: str) -> None:
     agents = {
         part.account.address: ProviderAgent(
             stage.network.market, stage.network.store, part.account, part.actor.folder, threads=threads_available()
@@ -191,7 +197,7 @@ def _closing_gas(stage: Stage, number: int) -> int:
 
 
 def _compare(
-    opened: Opened, trained: Trained, dataset: Dataset, halves: tables.Halves, kind: str, rows: int
+    opened: OpenedResult, trained: Trained, dataset: Dataset, halves: tables.Halves, kind: str, rows: int
 ) -> dict[str, Any]:
     """What only the narrator can do: the same model on the owner's rows in the clear, and the owner's labels.
 
@@ -206,7 +212,7 @@ def _compare(
     return {"released": released, "equal_rows": int(same.sum()), "equal": bool(same.all()), "accuracy": accuracy}
 
 
-def _withdraw(stage: Stage, record: Record) -> None:
+def _withdraw(stage: Stage, record: StoryRecord) -> None:
     market = stage.network.market
     with record.step("Owner and providers", "withdraw what they earned"):
         for name, account in (

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.execution.facts import JobFacts, load_evaluation_key
+from app.execution.inputs import JobInputs, load_evaluation_key
 from app.execution.source import StoreSource
+from app.protocol.data.merkle import root as merkle_root
 from app.protocol.errors import BadReceipt
-from app.protocol.merkle import root as merkle_root
-from app.protocol.receipt import Receipt
-from app.protocol.seams import Progress, Store
+from app.protocol.market.receipt import Receipt
+from app.protocol.ports import Progress, Store
 from app.storage.content import file_cid
-from fhe.circuit import Lookup
+from fhe.circuit.circuit import Lookup
 from fhe.engine.core import BackendName
 from fhe.engine.evaluate import evaluate
 from fhe.profile import EVALUATOR
 
 
 @dataclass(frozen=True)
-class Execution:
+class Evaluation:
     """A receipt and the output bytes that it speaks of."""
 
     receipt: Receipt
@@ -26,13 +26,13 @@ class Execution:
 
 
 def execute(
-    facts: JobFacts,
+    facts: JobInputs,
     store: Store,
     *,
     threads: int,
     progress: Progress | None = None,
     backend: BackendName = "auto",
-) -> Execution:
+) -> Evaluation:
     """Evaluate the job's circuit on its rows; nothing is written. The result does not depend on threads or backend.
 
     Errors: what reading the dataset's files and keys can raise (NotFound, BadBlock, BadDocument, BadModel, BadKey);
@@ -69,7 +69,7 @@ def execute(
         output_bytes=len(data),
         output_root=merkle_root(data),
     )
-    return Execution(receipt, data)
+    return Evaluation(receipt, data)
 
 
 def check_receipt(receipt: Receipt, recomputed: Receipt) -> None:

@@ -11,19 +11,19 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from app.execution.facts import JobFacts, Records, gather, load_policy
+from app.execution.inputs import ChainRecords, JobInputs, load_job_inputs, load_policy
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import BadDocument, NotFound
-from app.protocol.leak import Leak, Released
-from app.protocol.market import ZERO, Job, JobState, License
-from app.protocol.receipt import Decision, OutputPolicy
-from app.protocol.release import entry_of, query_digest
-from app.protocol.seams import Store
+from app.protocol.market.entities import ZERO, Job, JobState, License
+from app.protocol.market.receipt import Decision, OutputPolicy
+from app.protocol.policy.leakage import Leakage, Released
+from app.protocol.policy.rules import entry_of, query_digest
+from app.protocol.ports import Store
 from app.storage.cid import digest_to_cid
-from fhe.leak import leak_of
+from fhe.leakage import leakage_of
 
 
-class PublicRecords(Records, Protocol):
+class PublicRecords(ChainRecords, Protocol):
     """The chain, as far as a dataset's history is read from it."""
 
     def license(self, license: int) -> License:
@@ -33,9 +33,9 @@ class PublicRecords(Records, Protocol):
         """Jobs of a dataset in some states, by number."""
 
 
-def released_of(facts: JobFacts, policy: OutputPolicy) -> Released:
-    """What the release of a job gives away, as `app.protocol.release` counts it. Errors: BadInput."""
-    return _entry(facts, policy, leak_of(facts.circuit, facts.table.codebook))
+def released_of(facts: JobInputs, policy: OutputPolicy) -> Released:
+    """What the release of a job gives away, as `app.protocol.policy.rules` counts it. Errors: BadInput."""
+    return _entry(facts, policy, leakage_of(facts.circuit, facts.table.codebook))
 
 
 @dataclass
@@ -44,7 +44,7 @@ class History:
 
     chain: PublicRecords
     store: Store
-    _leaks: dict[tuple[str, str], Leak] = field(default_factory=dict)
+    _leaks: dict[tuple[str, str], Leakage] = field(default_factory=dict)
 
     def released(self, job: Job) -> Released:
         """What a job's release gives, or would give, away, as if nothing had been released before.
@@ -54,13 +54,13 @@ class History:
         """
         license = self.chain.license(job.license)
         try:
-            facts = gather(self.chain, self.store, job.id)
+            facts = load_job_inputs(self.chain, self.store, job.id)
             policy = load_policy(self.store, facts.manifest, license.policy)
         except (NotFound, BadDocument):
             return unjudged(job, license.micro_bits)
         key = (job.circuit, facts.table.codebook.digest)
         if key not in self._leaks:
-            self._leaks[key] = leak_of(facts.circuit, facts.table.codebook)
+            self._leaks[key] = leakage_of(facts.circuit, facts.table.codebook)
         return _entry(facts, policy, self._leaks[key])
 
     def on(self, dataset: int, states: Collection[JobState] = (JobState.SETTLED,)) -> tuple[Released, ...]:
@@ -115,5 +115,5 @@ def settled_on(chain: PublicRecords, store: Store, dataset: int) -> tuple[Releas
     return History(chain, store).on(dataset)
 
 
-def _entry(facts: JobFacts, policy: OutputPolicy, leak: Leak) -> Released:
+def _entry(facts: JobInputs, policy: OutputPolicy, leak: Leakage) -> Released:
     return entry_of(policy, leak, facts.table, facts.job, query_digest(policy, facts.job, facts.dataset))

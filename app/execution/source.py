@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from app.protocol.dataset import EncodedFile, EncryptedTable, Shard
+from app.protocol.data.dataset import EncodedFile, EncryptedTable, Shard
 from app.protocol.errors import BadDocument, BadModel
-from app.protocol.seams import Store
-from fhe.circuit import Input
+from app.protocol.ports import Store
+from fhe.circuit.circuit import Input
 from fhe.mask import mask as expand_mask
 from fhe.profile import EncryptionProfile
 

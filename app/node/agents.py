@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from app.node import logs
 from app.node.keeper import keep
-from app.node.loop import Diary, Unchanged, run, stop_on_signals
+from app.node.run_loop import DedupLog, Unchanged, run, stop_on_signals
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from app.chain.account import Account
     from app.chain.market import Market
+    from app.chain.wallet.account import Account
     from app.custodian.agent import CustodianAgent
     from app.provider.agent import ProviderAgent
 
@@ -26,11 +26,11 @@ PULSE_SECONDS = 60.0
 def serve_provider(agent: ProviderAgent, market: Market, account: Account, every: float) -> None:
     """Work until a signal comes. Errors that do not pass by themselves leave as they are."""
     from app.provider.agent import Done
-    from app.provider.pulse import Pulse
+    from app.provider.heartbeat import Heartbeat
 
     log, stop = _begin("provider")
-    pulse, beaten = Pulse(market, account), float("-inf")
-    diary = Diary(log)
+    pulse, beaten = Heartbeat(market, account), float("-inf")
+    diary = DedupLog(log)
     unchanged = Unchanged(lambda: market.node.head().hash, time.monotonic, patience=PATIENCE)
 
     def step() -> None:
@@ -52,7 +52,7 @@ def serve_provider(agent: ProviderAgent, market: Market, account: Account, every
 def serve_custodian(agent: CustodianAgent, market: Market, every: float) -> None:
     """Work until a signal comes. Errors that do not pass by themselves leave as they are."""
     log, stop = _begin("custodian")
-    diary = Diary(log)
+    diary = DedupLog(log)
     unchanged = Unchanged(lambda: market.node.head().hash, time.monotonic, patience=PATIENCE)
 
     def end_the_step() -> None:
@@ -71,7 +71,7 @@ def serve_custodian(agent: CustodianAgent, market: Market, every: float) -> None
 def serve_keeper(market: Market, account: Account, file: Path, every: float) -> None:
     """Move overdue jobs on until a signal comes. `file` holds which jobs are live."""
     log, stop = _begin("keeper")
-    diary, live = Diary(log), market.live_jobs(file)
+    diary, live = DedupLog(log), market.live_jobs(file)
     run(lambda: diary.note(keep(market, account, live)), stop, every=every, log=log)
 
 

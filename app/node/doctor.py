@@ -15,9 +15,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from app.client.home import Home
-from app.client.index import Index
-from app.client.network import NODE_FILE, open_chain, open_store, read_config
+from app.client.index.client import IndexClient
+from app.home.home import Home
+from app.home.network import NODE_FILE, open_chain, open_store, read_config
 from app.node.settings import PORT, NodeSettings
 from app.protocol.errors import DarkroomError, NotFound
 
@@ -138,7 +138,7 @@ def check_chain(home: Home, settings: NodeSettings) -> Iterator[Finding]:
         yield Finding("clock", "warn", f"The newest block is {age:,} s old.", "See whether the chain node is in sync.")
     else:
         yield Finding("clock", "ok", f"The chain's clock is {skew:+} s beside this machine's.")
-    from app.chain.deployment import check, read
+    from app.chain.contracts.deployment import check, read
 
     deployment = read(home.root / config.deployment)
     check(node, deployment)
@@ -259,7 +259,7 @@ def _files(places: Sequence[Path]) -> Iterator[Path]:
 def _answers(url: str) -> bool:
     """Whether a Darkroom node is there."""
     try:
-        Index(url, patience=2.0).health()
+        IndexClient(url, patience=2.0).health()
     except DarkroomError:
         return False
     return True

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from app.chain.account import Account
 from app.chain.live import LiveJobs
 from app.chain.market import Market
+from app.chain.wallet.account import Account
 from app.protocol.errors import DarkroomError, Reverted
-from app.protocol.market import Job
+from app.protocol.market.entities import Job
 
 GRACE_SECONDS = 30  # after a deadline, for those who are concerned to do it themselves
 

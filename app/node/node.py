@@ -11,11 +11,11 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from app.client.home import Home, private_folder
-from app.client.network import Network, read_config, write_config
-from app.client.setup import OPERATOR, set_up
-from app.node import screen as screens
-from app.node.alone import only_node
+from app.home.home import Home, private_folder
+from app.home.network import Network, read_config, write_config
+from app.home.setup import OPERATOR, set_up
+from app.node import console_ui as screens
+from app.node.locks import only_node
 from app.node.sample import CUSTODIAN, FOLDER, PROVIDERS, ensure_accounts
 from app.node.serving import listen
 from app.node.settings import NodeSettings, default_settings

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 
 from app.client.custody import USUAL_BOND
 from app.client.dataset import Dataset
-from app.client.home import Home, private_folder
-from app.client.network import Network
 from app.client.owner import Owner
 from app.client.training import train
 from app.demo import table as tables
 from app.demo.stage import BOND, CAPACITY, PRICE, PROVIDERS, Stage, bonded, pocket_money, set_stage
+from app.home.home import Home, private_folder
+from app.home.network import Network
 from app.protocol.documents import sha256
 from app.protocol.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
-    from app.protocol.market import DatasetRecord
+    from app.protocol.market.entities import DatasetRecord
     from ingestion.recipe import Recipe
 
 LOG = logging.getLogger("darkroom.sample")
@@ -126,8 +126,8 @@ def _models(stage: Stage, dataset: int, halves: tables.Halves) -> None:
     missing = [kind for kind in MODELS if not model_file(folder, dataset, kind).is_file()]
     if not missing:
         return
-    from fhe.circuit_form import encode
-    from fhe.files import write_private
+    from app.files.private import write_private
+    from fhe.circuit.codec import encode
 
     sample = stage.buyer.actor.path("sample.csv")
     tables.write_csv(sample, halves.columns, halves.buyer, halves.labels)
@@ -141,8 +141,8 @@ def _models(stage: Stage, dataset: int, halves: tables.Halves) -> None:
 
 def _shelve(stage: Stage, dataset: int) -> None:
     """The same models published, and named on this node's shelf, so that a page offers them without any upload."""
-    from app.market.api.shelf import OfferedModel
-    from app.node.shelf import offer
+    from app.market.web.featured_models import OfferedModel
+    from app.node.featured_models import offer
 
     models = []
     for kind, (name, about) in MODELS.items():
@@ -157,8 +157,8 @@ def _account(stage: Stage) -> None:
 
     On the embedded chain alone: its money is worth nothing, and the account's passphrase lies in the same home.
     """
-    from app.chain.embedded import EmbeddedChain
-    from fhe.files import write_private
+    from app.chain.evm.embedded import EmbeddedChain
+    from app.files.private import write_private
 
     if not isinstance(stage.network.market.node, EmbeddedChain):
         return

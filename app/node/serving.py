@@ -9,11 +9,11 @@ import socket
 import threading
 from collections.abc import Iterator
 
-from app.client.home import Home
-from app.client.network import NODE_FILE, Network, threads_available
+from app.home.home import Home
+from app.home.network import NODE_FILE, Network, threads_available
 from app.market.db.database import Database
-from app.node.alone import only_web_server
-from app.node.loop import stop_on_signals
+from app.node.locks import only_web_server
+from app.node.run_loop import stop_on_signals
 from app.node.settings import PORT, NodeSettings
 from app.protocol.errors import BadInput, NotFound, Unavailable
 
@@ -77,12 +77,12 @@ def serve(home: Home, settings: NodeSettings, listener: socket.socket, origin: s
 def _serve(home: Home, settings: NodeSettings, listener: socket.socket, origin: str, stop: threading.Event) -> None:
     import uvicorn
 
-    from app.market.api import pages
-    from app.market.api.app import create_app
-    from app.market.api.parts import Parts
-    from app.market.api.settings import Settings
+    from app.market.web import pages
+    from app.market.web.app import create_app
+    from app.market.web.dependencies.state import Dependencies
+    from app.market.web.settings import WebServerSettings
+    from app.node.featured_models import shelf_of
     from app.node.metrics import Metrics
-    from app.node.shelf import shelf_of
 
     class Server(uvicorn.Server):
         """Without its own signal handlers, which end the process by the signal after an orderly end."""
@@ -95,8 +95,8 @@ def _serve(home: Home, settings: NodeSettings, listener: socket.socket, origin: 
     database = Database(settings.database(home))
     database.migrate()  # the index may not have begun yet
     threads = max(1, threads_available() // 2)
-    parts = Parts(network.market, network.store, database, threads=threads, shelf=shelf_of(home))
-    app = create_app(Settings(origin=origin, **dict(settings.web.limits)), parts, extensions=[pages.install])
+    parts = Dependencies(network.market, network.store, database, threads=threads, shelf=shelf_of(home))
+    app = create_app(WebServerSettings(origin=origin, **dict(settings.web.limits)), parts, extensions=[pages.install])
     server = Server(
         uvicorn.Config(
             Metrics(app),

@@ -33,11 +33,11 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress, field_validator, model_validator
 
-from app.client.home import Home
-from app.client.network import NodeConfig, from_environment
-from app.market.api.settings import Limits
+from app.files.toml_lines import read_toml
+from app.home.home import Home
+from app.home.network import NodeConfig, from_environment
+from app.market.web.settings import WebLimits
 from app.protocol.errors import BadInput, UsageError
-from ingestion.lines import read_toml
 
 MAX_SETTINGS_BYTES = 1 << 20
 PORT = 8080
@@ -47,13 +47,13 @@ Role = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
 Where = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
-class Part(BaseModel):
+class SettingsPart(BaseModel):
     """A table of the file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class Chain(Part):
+class ChainSettings(SettingsPart):
     """The chain and the market on it."""
 
     url: Where = "embedded:chain/chain.sqlite"
@@ -65,7 +65,7 @@ class Chain(Part):
         return _one_of(url, ("embedded:", "http://", "https://", "env:"))
 
 
-class Store(Part):
+class StoreSettings(SettingsPart):
     """Where the objects are."""
 
     url: Where = "folder:store"
@@ -76,7 +76,7 @@ class Store(Part):
         return _one_of(url, ("folder:", "kubo:http://", "kubo:https://", "env:"))
 
 
-class Index(Part):
+class IndexSettings(SettingsPart):
     """The database of the index; it can always be rebuilt from the chain."""
 
     url: Where = "sqlite:///index/index.sqlite"
@@ -88,7 +88,7 @@ class Index(Part):
         return _one_of(url, ("sqlite:///", "postgresql://", "postgres://", "env:"))
 
 
-class Web(Part):
+class WebSettings(SettingsPart):
     """The API and the pages. Without `port`: 8080, or another when that is taken."""
 
     run: bool = True
@@ -96,10 +96,10 @@ class Web(Part):
     port: Annotated[int, Field(ge=1, le=65_535)] | None = None
     origin: Where | None = None  # scheme://host[:port]
     proxies: tuple[IPvAnyAddress, ...] = Field(default=(), max_length=32)  # whose X-Forwarded-For is believed
-    limits: Limits = Limits()
+    limits: WebLimits = WebLimits()
 
     @model_validator(mode="after")
-    def _behind_something(self) -> Web:
+    def _behind_something(self) -> WebSettings:
         if self.host not in LOOPBACK and self.origin is None:
             raise ValueError("a node that others can reach needs an origin, the address that browsers see")
         parts = urlsplit(self.origin or "http://x")
@@ -108,7 +108,7 @@ class Web(Part):
         return self
 
 
-class Agents(Part):
+class AgentSettings(SettingsPart):
     """Roles of this home that work here."""
 
     providers: tuple[Role, ...] = Field(default=(), max_length=32)
@@ -122,21 +122,21 @@ class Agents(Part):
         return [*self.providers, *self.custodians, *self.keepers]
 
     @model_validator(mode="after")
-    def _apart(self) -> Agents:
+    def _apart(self) -> AgentSettings:
         named = self.roles
         if len(set(named)) != len(named):
             raise ValueError("a role is named once: an account that does two things gets in its own way")
         return self
 
 
-class NodeSettings(Part):
+class NodeSettings(SettingsPart):
     """All of it."""
 
-    chain: Chain = Chain()
-    store: Store = Store()
-    index: Index = Index()
-    web: Web = Web()
-    agents: Agents = Agents()
+    chain: ChainSettings = ChainSettings()
+    store: StoreSettings = StoreSettings()
+    index: IndexSettings = IndexSettings()
+    web: WebSettings = WebSettings()
+    agents: AgentSettings = AgentSettings()
     sample: bool = False  # a sample dataset, its custodian and providers; only on a chain with a faucet
 
     @property
@@ -154,7 +154,7 @@ class NodeSettings(Part):
 
 def default_settings(providers: tuple[str, ...], custodian: str, keeper: str) -> NodeSettings:
     """A node for a newcomer: everything embedded, with the sample's agents."""
-    agents = Agents(providers=providers, custodians=(custodian,), keepers=(keeper,), every=1.0)
+    agents = AgentSettings(providers=providers, custodians=(custodian,), keepers=(keeper,), every=1.0)
     return NodeSettings(agents=agents, sample=True)
 
 

@@ -19,8 +19,8 @@ from datetime import UTC, datetime
 from typing import IO, Any, Self
 
 from app.node.logs import MAX_TEXT, SERVICE_VARIABLE, STYLE_VARIABLE
-from app.node.loop import SUPERVISED_VARIABLE
-from app.node.restart import Life, State
+from app.node.restart_policy import ProcessLife, ProcessState
+from app.node.run_loop import SUPERVISED_VARIABLE
 
 GRACE_SECONDS = 10.0  # between SIGTERM and SIGKILL
 TICK = 0.1
@@ -60,7 +60,7 @@ class NodeEvent:
 @dataclass
 class _Part:
     service: Service
-    life: Life = field(default_factory=Life)
+    life: ProcessLife = field(default_factory=ProcessLife)
     process: subprocess.Popen[bytes] | None = None
     reader: threading.Thread | None = None
 
@@ -88,7 +88,7 @@ class Supervisor:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def lives(self) -> dict[str, Life]:
+    def lives(self) -> dict[str, ProcessLife]:
         """How each part is doing."""
         return {name: part.life for name, part in self._parts.items()}
 
@@ -108,7 +108,7 @@ class Supervisor:
         for part in self._parts.values():
             if part.process is not None and (code := part.process.poll()) is not None:
                 self._bury(part, code)
-            if part.process is None and part.life.state is State.WAITING and self._clock() >= part.life.due:
+            if part.process is None and part.life.state is ProcessState.WAITING and self._clock() >= part.life.due:
                 self._start(part)
 
     def stop(self, tick: Callable[[], None] = lambda: None) -> None:
@@ -171,9 +171,9 @@ class Supervisor:
                 pipe.close()
         part.process = None
         before, part.life = part.life, part.life.ended(code, self._clock(), once=part.service.once)
-        asked = before.state is State.STOPPING or part.life.state is State.DONE
+        asked = before.state is ProcessState.STOPPING or part.life.state is ProcessState.DONE
         told = {"code": code, "next": str(part.life.state)}
-        if part.life.state is State.WAITING:
+        if part.life.state is ProcessState.WAITING:
             told["again_in_s"] = f"{part.life.due - self._clock():.1f}"
         self._say(part.service, "info" if asked else "error", "part-ended", **told)
 

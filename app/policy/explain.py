@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from app.policy.judge import Kept, judge_of, samples_of
-from app.protocol.bits import in_words, person_limit, release_kind
-from app.protocol.dataset import EncryptedTable
+from app.protocol.data.dataset import EncryptedTable
 from app.protocol.errors import BadInput
-from app.protocol.leak import Leak, Released
-from app.protocol.market import ZERO, DatasetRecord, Job, JobState
-from app.protocol.reasons import WORDS, Reason
-from app.protocol.receipt import OutputPolicy
-from app.protocol.release import (
+from app.protocol.market.entities import ZERO, DatasetRecord, Job, JobState
+from app.protocol.market.receipt import OutputPolicy
+from app.protocol.policy.bits import describe_bits, person_limit, release_kind
+from app.protocol.policy.leakage import Leakage, Released
+from app.protocol.policy.reasons import MESSAGES, Reason
+from app.protocol.policy.rules import (
     check_bits,
     check_history,
     check_shape,
@@ -26,10 +26,10 @@ from app.protocol.release import (
     rank_limit,
     rank_of,
 )
-from fhe.circuit import Circuit
+from fhe.circuit.circuit import Circuit
+from fhe.circuit.cost import cost
 from fhe.compile.check import check
-from fhe.cost import cost
-from fhe.leak import leak_of, space_of
+from fhe.leakage import leakage_of, space_of
 from fhe.profile import EncryptionProfile
 
 
@@ -43,7 +43,7 @@ class Explanation:
 
     allowed: bool
     reason: Reason | None
-    leak: Leak | None  # None for a circuit that the dataset cannot run at all
+    leak: Leakage | None  # None for a circuit that the dataset cannot run at all
     released: str  # "label", "score" or "aggregate"; "" without a leak
     micro_bits: int
     spent_license: int
@@ -60,11 +60,11 @@ class Explanation:
         """The same for a person to read."""
         said = [f"The policy cannot be used: {problem}." for problem in self.policy_problems]
         if self.reason is not None:
-            said.append(f"It would be refused ({self.reason}): {WORDS[self.reason].message}")
-            said.append(f"What to do: {WORDS[self.reason].next_step}")
+            said.append(f"It would be refused ({self.reason}): {MESSAGES[self.reason].message}")
+            said.append(f"What to do: {MESSAGES[self.reason].next_step}")
         if self.leak is not None:
             said.append(f"It is a circuit of the class {self.leak.family} with {len(self.leak.outputs)} output(s).")
-            told = "nothing new" if self.again else facts_in_words(self.micro_bits)
+            told = "nothing new" if self.again else describe_leakage(self.micro_bits)
             said.append(f"A release says {told} about each person.")
             said += [
                 f"Column {column} explains {share:.0%} of the variance of {name}."
@@ -72,19 +72,21 @@ class Explanation:
             ]
         if self.allowed:
             left = self.limit_license - self.spent_license - self.micro_bits
-            said.append(f"After it the license has {in_words(left)} of its {in_words(self.limit_license)} bits left.")
+            said.append(
+                f"After it the license has {describe_bits(left)} of its {describe_bits(self.limit_license)} bits left."
+            )
             left = self.limit_person - self.spent_person - self.micro_bits
-            whole = in_words(self.limit_person)
-            said.append(f"The owner then sells {in_words(left)} more bits about these rows, of {whole} in all.")
+            whole = describe_bits(self.limit_person)
+            said.append(f"The owner then sells {describe_bits(left)} more bits about these rows, of {whole} in all.")
             said.append(f"It takes {self.rank} of the {self.rank_limit} linear forms that each row may give away.")
         return said
 
 
-def facts_in_words(micro: int) -> str:
+def describe_leakage(micro: int) -> str:
     """How much so many micro-bits are, for people."""
     if micro == 10**6:
         return "at most one yes-or-no fact (1 bit)"
-    return f"at most as much as {in_words(micro)} yes-or-no facts ({in_words(micro)} bits)"
+    return f"at most as much as {describe_bits(micro)} yes-or-no facts ({describe_bits(micro)} bits)"
 
 
 def explain(
@@ -102,7 +104,8 @@ def explain(
     history: Sequence[Released] = (),
     kept: Kept = lambda _: None,
 ) -> Explanation:
-    """Judge a circuit on `rows` rows from `first_row` by every rule of `app.protocol.release` that public facts decide.
+    """Judge a circuit on `rows` rows from `first_row` by every rule of `app.protocol.policy.rules` that public facts
+    decide.
 
     `history`: what was released on the dataset before, as far as the caller knows it, and `kept` the sampled outputs of
     its circuits with lookups; `version` is the table's, `guaranteed` the bits that the license reserved. With its
@@ -110,11 +113,11 @@ def explain(
     """
     codebook, problems = table.codebook, tuple(policy_problems(policy))
     space, work = space_of(codebook), 0
-    leak: Leak | None = None
+    leak: Leakage | None = None
     reason: Reason | None = Reason.CIRCUIT_UNSAFE
     with contextlib.suppress(BadInput):
         check(circuit, codebook, profile)
-        leak, work = leak_of(circuit, codebook), cost(circuit, profile, rows).bootstraps
+        leak, work = leakage_of(circuit, codebook), cost(circuit, profile, rows).bootstraps
     if leak is None:
         return Explanation(False, reason, None, "", 0, 0, 0, 0, 0, 0, rank_limit(policy, space.columns), work, problems)
     job = _job(leak.circuit, first_row, rows, license, version)

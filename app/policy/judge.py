@@ -7,16 +7,16 @@ from fractions import Fraction
 
 import numpy as np
 
-from app.protocol.dataset import Codebook
-from app.protocol.forms import basis, dominated_column
-from app.protocol.groups import Group, union
-from app.protocol.leak import Released
-from app.protocol.reasons import Reason
-from app.protocol.release import MAX_RANK, Facts, Grant, Judge, check_policy
-from fhe.circuit import Circuit
-from fhe.circuit_form import digest
+from app.protocol.data.dataset import Codebook
+from app.protocol.policy.groups import Group, union
+from app.protocol.policy.leakage import Released
+from app.protocol.policy.linear_forms import basis, dominated_column
+from app.protocol.policy.reasons import Reason
+from app.protocol.policy.rules import MAX_RANK, Grant, Judge, ReleaseCase, check_policy
+from fhe.circuit.circuit import Circuit
+from fhe.circuit.codec import digest
 from fhe.dominance import cleared
-from fhe.leak import SAMPLE, dominated_on_sample, sample_outputs, space_of
+from fhe.leakage import SAMPLE, dominated_on_sample, sample_outputs, space_of
 
 MAX_EXACT = 16  # groups that one decision judges exactly: some milliseconds each
 Kept = Callable[[str], bytes | None]
@@ -69,7 +69,7 @@ def judge_of(codebook: Codebook, own: Mapping[str, bytes], kept: Kept) -> Judge:
     return judge
 
 
-def decide(facts: Facts, own: Mapping[str, bytes], history: Sequence[Released], kept: Kept) -> Reason | Grant:
+def decide(facts: ReleaseCase, own: Mapping[str, bytes], history: Sequence[Released], kept: Kept) -> Reason | Grant:
     """What the policy says to a job after this history."""
     codebook = facts.table.codebook
     return check_policy(facts, space_of(codebook), history, judge_of(codebook, own, kept))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from app.protocol.fees import Draw, fee_bid
-from app.protocol.market import CAPACITY_SHARE, Offer, ProviderRecord
-from fhe.cost import Cost
+from app.protocol.market.entities import CAPACITY_SHARE, Offer, ProviderRecord
+from app.protocol.market.fees import Draw, fee_bid
+from fhe.circuit.cost import Cost
 
-UNIT_SECONDS = 5e-4  # of one core, for one unit of static cost (fhe.cost)
+UNIT_SECONDS = 5e-4  # of one core, for one unit of static cost (fhe.circuit.cost)
 
 
 @dataclass(frozen=True)

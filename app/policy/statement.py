@@ -6,12 +6,12 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.protocol.bits import person_limit
-from app.protocol.dataset import EncryptedTable
-from app.protocol.forms import Space
-from app.protocol.leak import Released, dimensions
-from app.protocol.receipt import OutputPolicy
-from app.protocol.release import rank_limit, spent_on
+from app.protocol.data.dataset import EncryptedTable
+from app.protocol.market.receipt import OutputPolicy
+from app.protocol.policy.bits import person_limit
+from app.protocol.policy.leakage import Released, dimensions
+from app.protocol.policy.linear_forms import Space
+from app.protocol.policy.rules import rank_limit, spent_on
 
 
 @dataclass(frozen=True)

@@ -19,22 +19,22 @@ from typing import TYPE_CHECKING, Any
 
 from app.chain.live import FILE
 from app.execution.execute import execute
-from app.execution.facts import gather
+from app.execution.inputs import load_job_inputs
 from app.protocol.errors import BadBlock, BadInput, DarkroomError, Reverted, TryAgain
-from app.protocol.market import ZERO, Execution, Job, JobState
+from app.protocol.market.entities import ZERO, Execution, Job, JobState
 from app.provider.attempts import Attempts
-from app.provider.journal import Entry, Journal
+from app.provider.journal import Journal, JournalEntry
 from app.provider.plan import too_late
-from fhe.cost import cost
+from fhe.circuit.cost import cost
 from fhe.engine.conformance import self_test
 from fhe.engine.core import BackendName
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from app.chain.account import Account
     from app.chain.market import Market, Sent
-    from app.protocol.seams import Progress, Store
+    from app.chain.wallet.account import Account
+    from app.protocol.ports import Progress, Store
 
 LOOK_SECONDS = 20.0  # between looks at the other jobs while one is computed
 MOST_FAULTS = 3  # of a kind nobody expects, in a row, before a job is declined
@@ -197,9 +197,9 @@ class ProviderAgent:
 
         return told
 
-    def _evaluate(self, job: Job, progress: Progress | None) -> Entry:
+    def _evaluate(self, job: Job, progress: Progress | None) -> JournalEntry:
         tested(self._threads, self._device)
-        facts = gather(self._market, self._store, job.id)
+        facts = load_job_inputs(self._market, self._store, job.id)
         needed = cost(facts.circuit, facts.profile, job.rows).units
         if needed > job.units:
             raise BadInput(f"Job {job.id} takes {needed} units of work and pays for {job.units}.", "Quote it again.")

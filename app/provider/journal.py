@@ -12,13 +12,13 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.files.private import write_private, write_private_once
 from app.protocol.errors import BadKey
-from app.protocol.receipt import Receipt
-from fhe.files import write_private, write_private_once
+from app.protocol.market.receipt import Receipt
 
 
 @dataclass(frozen=True)
-class Entry:
+class JournalEntry:
     """One job's receipt digest and salt, both 64 hex digits."""
 
     receipt: str
@@ -32,14 +32,14 @@ class Journal:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def get(self, job: int) -> Entry | None:
+    def get(self, job: int) -> JournalEntry | None:
         """What was remembered of a job. Errors: BadKey for a damaged entry."""
         path = self._folder / f"{job}.json"
         if not path.is_file():
             return None
         try:
             fields = json.loads(path.read_bytes())
-            return Entry(str(fields["receipt"]), str(fields["salt"]))
+            return JournalEntry(str(fields["receipt"]), str(fields["salt"]))
         except (ValueError, KeyError, TypeError):
             raise BadKey(f"The journal entry {path} is damaged.", "Delete it if the job is over.") from None
 
@@ -47,13 +47,13 @@ class Journal:
         """The output and the receipt of a remembered job, as they are to be published."""
         return (self._folder / f"{job}.output").read_bytes(), (self._folder / f"{job}.receipt").read_bytes()
 
-    def remember(self, job: int, receipt: Receipt, output: bytes) -> Entry:
+    def remember(self, job: int, receipt: Receipt, output: bytes) -> JournalEntry:
         """Draw a salt for a job's receipt and keep everything, durably; the entry to commit to.
 
         An entry is written once. Of two processes of one account the second gets the first one's: whatever salt is
         committed to can be revealed by both. Errors: BadKey for a damaged entry.
         """
-        entry = Entry(receipt.digest, secrets.token_hex(32))
+        entry = JournalEntry(receipt.digest, secrets.token_hex(32))
         write_private(self._folder / f"{job}.output", output)
         write_private(self._folder / f"{job}.receipt", receipt.to_bytes())
         fields = json.dumps({"receipt": entry.receipt, "salt": entry.salt}).encode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from app.protocol.market import Job
+from app.protocol.market.entities import Job
 
 SLACK = 60  # seconds before a deadline that fetching, sending and other people's clocks may take
 

@@ -3,7 +3,7 @@
 A provider declares a capacity on the chain: units of static cost that it takes at a time, over all its jobs. It has the
 commit window to compute them, so it promises what it computes in a quarter of that window: what was drawn last is ready
 in time even when all else comes first. Buyers read a provider's speed off the same convention
-(`app.protocol.market.CAPACITY_SHARE`).
+(`app.protocol.market.entities.CAPACITY_SHARE`).
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from typing import Literal
 
 import numpy as np
 
+from app.files.private import write_private
 from app.protocol.documents import Document
 from app.protocol.errors import BadDocument
-from app.protocol.market import CAPACITY_SHARE
-from fhe.cost import UNIT, bootstrap_work, keyswitch_work
+from app.protocol.market.entities import CAPACITY_SHARE
+from fhe.circuit.cost import UNIT, bootstrap_work, keyswitch_work
 from fhe.engine import vectors
 from fhe.engine.backends import prepare
 from fhe.engine.core import BackendName
-from fhe.engine.cuda import trusted
+from fhe.engine.cuda import selection
 from fhe.engine.gadget import table_polynomials
-from fhe.files import write_private
 from fhe.profile import EVALUATOR
 from fhe.profiles import REFERENCE
 
@@ -86,7 +86,9 @@ def measure(threads: int, device: BackendName = "auto") -> Speed:
 
 def _gpus(device: BackendName) -> tuple[str, ...]:
     """The GPUs that a core of this device uses on this machine now."""
-    return tuple(gpu.name for gpu in trusted.trusted()) if device in {"auto", "cuda"} and trusted.available() else ()
+    return (
+        tuple(gpu.name for gpu in selection.trusted()) if device in {"auto", "cuda"} and selection.available() else ()
+    )
 
 
 def kept(folder: Path, threads: int, device: BackendName = "auto") -> Speed | None:

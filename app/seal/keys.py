@@ -7,10 +7,10 @@ from pathlib import Path
 
 from Crypto.PublicKey import ECC
 
+from app.files.private import write_private
+from app.files.sealed import MAX_SEALED_BYTES, WORK, open_sealed, seal
 from app.protocol.errors import BadInput, BadKey, NotFound
-from app.protocol.sealed_file import MAX_SEALED_BYTES, WORK, open_sealed, seal
 from app.seal.hpke import private_key
-from fhe.files import write_private
 
 HOLDS = "darkroom/sealing-key"
 KEY_BYTES = 32

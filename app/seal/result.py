@@ -17,7 +17,7 @@ from pydantic import NonNegativeInt, PositiveInt
 
 from app.protocol.documents import Document
 from app.protocol.errors import BadDocument, BadSeal, TooLarge
-from app.protocol.receipt import SealContext, SealedResult
+from app.protocol.market.receipt import SealContext, SealedResult
 from app.seal import hpke
 
 INFO = b"darkroom/seal/1"

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from app.protocol.errors import BadBlock, TooLarge, Unavailable
 from app.storage.cid import RAW, Cid, parse
-from app.storage.unixfs import LEAF_BYTES, MAX_BLOCK_BYTES, FileBuilder, Node, decode_node, height
+from app.storage.unixfs import LEAF_BYTES, MAX_BLOCK_BYTES, DagNode, FileBuilder, decode_node, height
 
 _KEPT_NODES = 64  # about 60 KB each
 
@@ -37,11 +37,11 @@ class Blocks(Protocol):
 
 
 class ContentStore:
-    """The Store seam (`app.protocol.seams.Store`) over a source of blocks."""
+    """The Store seam (`app.protocol.ports.Store`) over a source of blocks."""
 
     def __init__(self, blocks: Blocks) -> None:
         self._blocks = blocks
-        self._nodes: OrderedDict[bytes, Node] = OrderedDict()  # only nodes that were checked
+        self._nodes: OrderedDict[bytes, DagNode] = OrderedDict()  # only nodes that were checked
 
     def put(self, data: bytes | bytearray | memoryview) -> str:
         """Keep `data`; its CID. Errors: Unavailable, TooLarge."""
@@ -110,7 +110,7 @@ class ContentStore:
         self._blocks.pin(cid)
         return cid.text
 
-    def _pieces(self, node: Node, start: int, stop: int) -> Iterator[bytes | memoryview]:
+    def _pieces(self, node: DagNode, start: int, stop: int) -> Iterator[bytes | memoryview]:
         """The leaves' parts of bytes [start, stop) below a node, in order."""
         step = node.child_bytes
         for index in range(start // step, -(-stop // step)):
@@ -124,19 +124,19 @@ class ContentStore:
                 raise BadBlock(f"A leaf has {len(leaf)} bytes where its file's node says {size}.")
             yield leaf if high - low == size else memoryview(leaf)[low:high]
 
-    def _root(self, cid: Cid) -> Node:
+    def _root(self, cid: Cid) -> DagNode:
         node = self._node(cid)
         if node.height != height(node.size):
             raise BadBlock(f"{cid.text} is the inner node of a file, not a whole one.")
         return node
 
-    def _child(self, parent: Node, index: int) -> Node:
+    def _child(self, parent: DagNode, index: int) -> DagNode:
         node = self._node(parent.child(index))
         if node.size != parent.child_size(index) or node.height != parent.height - 1:
             raise BadBlock("A node of a file has another size than its parent says.")
         return node
 
-    def _node(self, cid: Cid) -> Node:
+    def _node(self, cid: Cid) -> DagNode:
         node = self._nodes.pop(cid.digest, None) or decode_node(self._block(cid))
         self._nodes[cid.digest] = node
         while len(self._nodes) > _KEPT_NODES:

@@ -27,7 +27,7 @@ _LINK_HEAD = bytes((0x0A, BINARY_LENGTH))
 
 
 @dataclass(frozen=True)
-class Node:
+class DagNode:
     """An inner node that was checked: the file bytes below it and its children."""
 
     size: int
@@ -70,7 +70,7 @@ def encode_node(size: int, level: int, digests: tuple[bytes, ...] | list[bytes])
     return bytes(links + b"\x0a" + _varint(len(data)) + data)
 
 
-def decode_node(block: bytes | bytearray | memoryview) -> Node:
+def decode_node(block: bytes | bytearray | memoryview) -> DagNode:
     """The node that a dag-pb block holds. Errors: BadBlock for every form but the profile's own."""
     try:
         digests: list[bytes] = []
@@ -90,7 +90,7 @@ def decode_node(block: bytes | bytearray | memoryview) -> Node:
             "A block is not a file node of the profile unixfs-v1-2025.",
             "Ask the publisher to add the file with that profile.",
         ) from None
-    return Node(size, level, tuple(digests))
+    return DagNode(size, level, tuple(digests))
 
 
 class FileBuilder:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from app.protocol.dataset import Codebook
+from app.protocol.data.dataset import Codebook
 from app.protocol.errors import BadModel
 from fhe.compile.additive import AdditiveModel, additive_model
 from fhe.compile.check import Report, check
@@ -41,11 +41,11 @@ def from_model(
         return from_linear_model(model, codebook, profile, columns=columns, n_bits=n_bits)
     if isinstance(model, AdditiveModel):
         return additive_model(model, codebook, profile=profile, **({} if n_bits is None else {"n_bits": n_bits}))
-    from fhe.compile import trees  # last, since it is the larger part
+    from fhe.compile.trees import lowering
 
-    if trees.is_tree_model(model):
+    if lowering.is_tree_model(model):
         bits = {} if n_bits is None else {"n_bits": n_bits}
-        return trees.lower_tree_model(model, codebook, profile=profile, columns=columns, **bits)
+        return lowering.lower_tree_model(model, codebook, profile=profile, columns=columns, **bits)
     raise BadModel(
         f"Darkroom does not compile a {type(model).__name__}.",
         f"Use one of the linear family ({', '.join(FAMILY)}), a tree model or an AdditiveModel.",

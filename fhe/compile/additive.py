@@ -17,17 +17,17 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from app.protocol.dataset import Codebook, Name
+from app.protocol.data.dataset import Codebook, Name
 from app.protocol.documents import Document
 from app.protocol.errors import BadModel
-from fhe.circuit import Readout
-from fhe.circuit_form import digest
+from fhe.circuit.circuit import Readout
+from fhe.circuit.codec import digest
 from fhe.compile.check import check
 from fhe.compile.compiled import Compiled
 from fhe.compile.decoder import Decoder, Labels
-from fhe.compile.tree_edges import nearest
-from fhe.compile.tree_emit import emit
-from fhe.compile.wires import Affine, Bit, constant, total, wire
+from fhe.compile.ir import AffineExpr, Bit, constant, total, wire
+from fhe.compile.trees.edges import nearest
+from fhe.compile.trees.emit import emit
 from fhe.profile import EncryptionProfile
 from fhe.profiles import REFERENCE
 
@@ -143,7 +143,7 @@ def _bin(column: str, bins: Sequence[float], edge: float) -> int:
     return bins.index(edge)
 
 
-def _lower(model: AdditiveModel, places: list[tuple[int, tuple[int, ...]]], step: float) -> Affine:
+def _lower(model: AdditiveModel, places: list[tuple[int, tuple[int, ...]]], step: float) -> AffineExpr:
     """The score in units of step."""
     parts = [(constant(round(model.intercept / step)), 1)]
     for term, (column, bins) in zip(model.terms, places):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.protocol.dataset import Codebook
+from app.protocol.data.dataset import Codebook
 from app.protocol.errors import BadModel, MessageOverflow, NoiseOverflow
-from fhe.circuit import Circuit, Input, Linear
-from fhe.circuit_form import check_form
-from fhe.compatible import SMALLER, check_compatible, check_widths
+from fhe.circuit.circuit import Circuit, Input, Linear
+from fhe.circuit.codec import check_form
+from fhe.circuit.compatible import SMALLER, check_compatible, check_widths
 from fhe.compile.ranges import value_bounds
-from fhe.noise import linear_failures
+from fhe.noise.linear import linear_failures
 from fhe.profile import EncryptionProfile
 
 
@@ -91,6 +91,6 @@ def _failures(circuit: Circuit, profile: EncryptionProfile) -> list[tuple[int, i
     """(layer, value, log2 of the failure probability) of everything that is read."""
     if len(circuit.layers) == 1:
         return [(0, row, failure) for row, failure in enumerate(linear_failures(circuit, profile))]
-    from fhe.noise_lookup import check_lookups
+    from fhe.noise.lookup import check_lookups
 
     return [(layer, row, failure) for layer, row, failure in check_lookups(circuit, profile)]

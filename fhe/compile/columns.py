@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from app.protocol.dataset import Codebook, ColumnCode
+from app.protocol.data.dataset import Codebook, ColumnCode
 from app.protocol.errors import BadModel
 
 AGAIN = "Fit the model on this dataset's codes: dataset.encode(X)."

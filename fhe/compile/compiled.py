@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from fhe.circuit import Circuit
+from fhe.circuit.circuit import Circuit
 from fhe.compile.check import Report
 from fhe.compile.decoder import Decoder, Labels, Link
 

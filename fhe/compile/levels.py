@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.errors import BadModel
-from fhe.circuit import Readout
-from fhe.circuit_form import MAX_CUTS, digest
+from fhe.circuit.circuit import Readout
+from fhe.circuit.codec import MAX_CUTS, digest
 from fhe.compile.compiled import Compiled
 from fhe.compile.decoder import Decoder
 

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.protocol.dataset import Codebook
+from app.protocol.data.dataset import Codebook
 from app.protocol.errors import BadModel, MessageOverflow
-from fhe.circuit import Circuit, Input, Linear, Readout
-from fhe.circuit_form import digest
+from fhe.circuit.circuit import Circuit, Input, Linear, Readout
+from fhe.circuit.codec import digest
 from fhe.compile.check import check
 from fhe.compile.columns import affine_columns
 from fhe.compile.compiled import Compiled

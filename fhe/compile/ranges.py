@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 
-from fhe.circuit import Circuit, Input, Linear, Lookup
+from fhe.circuit.circuit import Circuit, Input, Linear, Lookup
 
 I64 = npt.NDArray[np.int64]
 Bounds = tuple[int, int]  # least and largest value, both inclusive

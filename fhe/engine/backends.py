@@ -23,12 +23,12 @@ def prepare(profile: EncryptionProfile, key: EvaluationKey, backend: BackendName
     if backend == "reference":
         return ReferenceCore(profile, key)
     if backend in {"auto", "cuda"}:
-        from fhe.engine.cuda import trusted
+        from fhe.engine.cuda import selection
 
         if backend == "cuda":
-            return trusted.prepare(profile, key, None)
-        if trusted.available():
-            return trusted.prepare(profile, key, lambda: _on_cpu(profile, key, threads))
+            return selection.prepare(profile, key, None)
+        if selection.available():
+            return selection.prepare(profile, key, lambda: _on_cpu(profile, key, threads))
     return _on_cpu(profile, key, threads, strict=backend == "native")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from app.protocol.errors import DarkroomError
 from fhe.engine.backends import prepare
 from fhe.engine.core import BackendName
-from fhe.engine.cuda.trusted import available
+from fhe.engine.cuda.selection import available
 from fhe.engine.vectors import check, check_roots, vectors
 
 QUICK = ("small-two-levels", "small-one-level", "short-reference")

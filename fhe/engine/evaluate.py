@@ -11,19 +11,19 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 
-from app.protocol.dataset import EncryptedTable
+from app.protocol.data.dataset import EncryptedTable
 from app.protocol.errors import BadKey
-from app.protocol.seams import Progress
-from fhe.circuit import Circuit, Linear, Lookup
-from fhe.circuit_form import check_form
+from app.protocol.ports import Progress
+from fhe.circuit.circuit import Circuit, Linear, Lookup
+from fhe.circuit.codec import check_form
 from fhe.engine.backends import prepare
 from fhe.engine.core import BackendName, Core, check_parameters
 from fhe.engine.gadget import table_polynomials
+from fhe.engine.layer_values import Wires
 from fhe.engine.linear import Combine, evaluate_bodies
-from fhe.engine.output import Output, choose_form
+from fhe.engine.output import OutputStage, choose_form
 from fhe.engine.results import LweResults, PackedResults, Results
 from fhe.engine.source import ChunkSource, check_runs_on, spans
-from fhe.engine.wires import Wires
 from fhe.evaluation_key import EvaluationKey
 from fhe.profile import EncryptionProfile
 
@@ -43,7 +43,7 @@ def evaluate(
     threads: int = 1,
     backend: BackendName = "auto",
     progress: Progress | None = None,
-) -> Output:
+) -> OutputStage:
     """The circuit's outputs on rows [first_row, first_row + rows) of the table.
 
     `key` is needed for circuits with lookups only. Progress counts lookups, or chunks for linear circuits.
@@ -58,7 +58,7 @@ def evaluate(
         words = evaluate_bodies(
             circuit, profile, table, source, first_row, rows, threads=threads, progress=progress, combine=combine
         )
-        return Output("bodies", rows, len(last.bias), last.width, profile.polynomial_size, 64, words)
+        return OutputStage("bodies", rows, len(last.bias), last.width, profile.polynomial_size, 64, words)
     check_runs_on(circuit, profile, table)
     core = core_for(profile, table, key, threads, backend)
     assert key is not None
@@ -90,7 +90,7 @@ def _combine(profile: EncryptionProfile, backend: BackendName) -> Combine | None
     if backend != "cuda":
         return None  # words come from a store and go back over the bus: a GPU gains nothing
     from fhe.engine.cuda.columns import Columns
-    from fhe.engine.cuda.trusted import trusted
+    from fhe.engine.cuda.selection import trusted
 
     return Columns(profile, trusted()[0]).combine  # one GPU: the bus is the limit
 

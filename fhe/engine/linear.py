@@ -17,11 +17,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import numpy.typing as npt
 
-from app.protocol.dataset import EncryptedTable
+from app.protocol.data.dataset import EncryptedTable
 from app.protocol.errors import BadModel
-from app.protocol.seams import Progress
-from fhe.circuit import Circuit, Linear
-from fhe.compatible import check_widths
+from app.protocol.ports import Progress
+from fhe.circuit.circuit import Circuit, Linear
+from fhe.circuit.compatible import check_widths
 from fhe.engine.source import BATCH, Batch, ChunkSource, batches, check_runs_on, spans
 from fhe.profile import EncryptionProfile
 

@@ -67,7 +67,7 @@ def round_words(words: U64, bits: int) -> U64:
 
 
 @dataclass(frozen=True, eq=False)
-class Output:
+class OutputStage:
     """A job's result. `words` is "bodies": (outputs, rows); "lwe": (values, N + 1); "packed": (polynomials, 2, N).
 
     The words of "lwe" and "packed" are rounded ones, below 2^bits (kept as u32).
@@ -102,7 +102,7 @@ class Output:
         return bytes(np.concatenate(parts).astype("<u4", copy=False).data)
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Output:
+    def from_bytes(cls, data: bytes) -> OutputStage:
         """Inverse of `to_bytes`: every byte string has at most one meaning and one form. Errors: BadDocument."""
         if len(data) < HEADER.size:
             raise _bad("too short")

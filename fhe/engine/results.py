@@ -7,9 +7,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from fhe.circuit import Linear
+from fhe.circuit.circuit import Linear
 from fhe.engine.core import Core
-from fhe.engine.output import PACKED_BITS, Output, lwe_bits, round_words
+from fhe.engine.output import PACKED_BITS, OutputStage, lwe_bits, round_words
 from fhe.profile import EncryptionProfile
 
 U64 = npt.NDArray[np.uint64]
@@ -22,7 +22,7 @@ class Results(Protocol):
     def add(self, ciphertexts: U64) -> None:
         """Take (rows, outputs, N + 1); of a single row, any number of its next outputs."""
 
-    def output(self, rows: int, last: Linear) -> Output:
+    def output(self, rows: int, last: Linear) -> OutputStage:
         """Everything taken, once all rows are."""
 
 
@@ -40,9 +40,9 @@ class LweResults:
         self._words[self._filled : self._filled + len(flat)] = round_words(flat, self._bits)
         self._filled += len(flat)
 
-    def output(self, rows: int, last: Linear) -> Output:
+    def output(self, rows: int, last: Linear) -> OutputStage:
         """Everything taken."""
-        return Output("lwe", rows, len(last.bias), last.width, self._size, self._bits, self._words)
+        return OutputStage("lwe", rows, len(last.bias), last.width, self._size, self._bits, self._words)
 
 
 class PackedResults:
@@ -66,7 +66,7 @@ class PackedResults:
                 self._packed.append(words.astype(np.uint32))
                 self._filled = 0
 
-    def output(self, rows: int, last: Linear) -> Output:
+    def output(self, rows: int, last: Linear) -> OutputStage:
         """Everything taken."""
         words = np.stack(self._packed)
-        return Output("packed", rows, len(last.bias), last.width, self._size, PACKED_BITS, words)
+        return OutputStage("packed", rows, len(last.bias), last.width, self._size, PACKED_BITS, words)

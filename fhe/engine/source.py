@@ -9,10 +9,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from app.protocol.dataset import EncryptedTable
+from app.protocol.data.dataset import EncryptedTable
 from app.protocol.errors import RowsOutsideDataset
-from fhe.circuit import Circuit, Input
-from fhe.compatible import check_compatible, check_widths
+from fhe.circuit.circuit import Circuit, Input
+from fhe.circuit.compatible import check_compatible, check_widths
 from fhe.profile import EncryptionProfile
 
 U64 = npt.NDArray[np.uint64]

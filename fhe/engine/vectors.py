@@ -20,7 +20,7 @@ from app.protocol.documents import Document, sha256
 from app.protocol.errors import VerificationFailed
 from fhe.engine.core import Core
 from fhe.engine.gadget import table_polynomials
-from fhe.engine.output import Output, lwe_bits, round_words
+from fhe.engine.output import OutputStage, lwe_bits, round_words
 from fhe.engine.roots import roots
 from fhe.engine.transform import key_points
 from fhe.evaluation_key import EvaluationKey, PackingKey, shapes
@@ -91,7 +91,7 @@ def results(case: Case, core: Core, key: EvaluationKey) -> Iterable[tuple[Stage,
     yield "bootstrap", big.astype("<u8").tobytes()
     bits = lwe_bits(profile)
     rounded = round_words(big, bits).astype(np.uint32)
-    yield "lwe", Output("lwe", case.batch, 1, WIDTH_OUT, size, bits, rounded).to_bytes()
+    yield "lwe", OutputStage("lwe", case.batch, 1, WIDTH_OUT, size, bits, rounded).to_bytes()
     if case.packing:
         yield "pack", core.pack(big).astype("<u8").tobytes()
 

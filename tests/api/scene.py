@@ -16,31 +16,31 @@ import httpx
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from app.chain.account import Account
-from app.chain.embedded import EmbeddedChain
+from app.chain.evm.embedded import EmbeddedChain
 from app.chain.market import Market
+from app.chain.wallet.account import Account
 from app.custodian.agent import CustodianAgent
 from app.custodian.market_chain import MarketChain
 from app.execution.execute import execute
-from app.execution.facts import gather
-from app.market.api.app import create_app
-from app.market.api.openapi import describe, operation
-from app.market.api.parts import Parts
-from app.market.api.routes import ROUTERS
-from app.market.api.settings import Settings
+from app.execution.inputs import load_job_inputs
 from app.market.db.database import Database
 from app.market.indexer.indexer import Indexer
+from app.market.web.api.openapi import describe, operation
+from app.market.web.api.routes import ROUTERS
+from app.market.web.app import create_app
+from app.market.web.dependencies.state import Dependencies
+from app.market.web.settings import WebServerSettings
 from app.protocol.documents import sha256
 from app.storage.folder import BlockStore
-from fhe.circuit import Circuit
-from fhe.circuit_form import encode
+from fhe.circuit.circuit import Circuit
+from fhe.circuit.codec import encode
 from tests.chain.scenario import BITS, DOLLAR, HOUR, Stage, open_market, person, set_stage
 from tests.custodian.world import BUYER_PUBLIC, World, linear_circuit
 from tests.support.policies import roomy
 
 SPREAD = [17, -4, 9, 30, 2, 8, -11, 5]
 ORIGIN = "http://testserver"
-SETTINGS = Settings(origin=ORIGIN, rate=None, heavy=None, poll=0.02, heartbeat=0.2)
+SETTINGS = WebServerSettings(origin=ORIGIN, rate=None, heavy=None, poll=0.02, heartbeat=0.2)
 
 
 @dataclass
@@ -71,9 +71,9 @@ class Scene:
         """The blocks."""
         return self.world.store
 
-    def app(self, settings: Settings = SETTINGS) -> FastAPI:
+    def app(self, settings: WebServerSettings = SETTINGS) -> FastAPI:
         """The API on these parts, by a clock that the test holds."""
-        return create_app(settings, Parts(self.market, self.store, self.database, lambda: self.time[0]))
+        return create_app(settings, Dependencies(self.market, self.store, self.database, lambda: self.time[0]))
 
     def keep(self, circuit: Circuit) -> str:
         """Put a circuit into the store; its digest."""
@@ -92,7 +92,7 @@ class Scene:
     def go_on(self, job: int) -> int:
         """Two providers are drawn for an open job, and compute it."""
         drawn = self.market.draw(self.stage.buyer, job).value
-        done = execute(gather(self.market, self.store, job), self.store, threads=1)
+        done = execute(load_job_inputs(self.market, self.store, job), self.store, threads=1)
         self.store.put(done.receipt.to_bytes())
         self.store.put(done.output)
         self.stage.answer(job, drawn, done.receipt.digest)
@@ -170,7 +170,9 @@ class Browser:
 
 
 @contextmanager
-def browse(scene: Scene, settings: Settings = SETTINGS, headers: Mapping[str, str] | None = None) -> Iterator[Browser]:
+def browse(
+    scene: Scene, settings: WebServerSettings = SETTINGS, headers: Mapping[str, str] | None = None
+) -> Iterator[Browser]:
     """A client of a fresh application."""
     with TestClient(scene.app(settings), base_url=settings.origin, headers=dict(headers or {})) as client:
         yield Browser(client, scene)

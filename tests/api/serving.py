@@ -10,7 +10,7 @@ from typing import Any
 
 import uvicorn
 
-from app.market.api.settings import Settings
+from app.market.web.settings import WebServerSettings
 from tests.api.scene import SETTINGS, Scene
 
 PATIENCE = 10.0
@@ -21,7 +21,7 @@ def serve(scene: Scene, **changes: Any) -> Iterator[tuple[str, uvicorn.Server, A
     """A server on 127.0.0.1; its address, itself, its application."""
     listener = socket.create_server(("127.0.0.1", 0))
     origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    app = scene.app(Settings.model_validate(SETTINGS.model_dump() | {"origin": origin} | changes))
+    app = scene.app(WebServerSettings.model_validate(SETTINGS.model_dump() | {"origin": origin} | changes))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none", timeout_graceful_shutdown=5))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from app.market.api import refusals
-from app.market.api.access import SCOPES
-from app.market.api.problems import status_of
-from app.market.api.settings import Settings
+from app.market.web.auth.sessions import SCOPES
+from app.market.web.errors import refusals
+from app.market.web.errors.problems import status_of
+from app.market.web.settings import WebServerSettings
 from tests.api.scene import Browser
 
 PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text("utf-8")
@@ -44,7 +44,7 @@ def test_every_refusal_is_on_the_page() -> None:
 def test_scopes_and_limits_on_the_page_are_the_defaults() -> None:
     """Numbers that are written down are those of the settings."""
     assert all(f"`{scope}`" in PAGE for scope in SCOPES)
-    settings = Settings()
+    settings = WebServerSettings()
     assert settings.rate is not None
     assert settings.heavy is not None
     for words in (

@@ -9,23 +9,23 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
-from app.chain.account import Account
-from app.market.api.buckets import Rate
-from app.market.api.settings import Settings
-from fhe.circuit_form import encode
+from app.chain.wallet.account import Account
+from app.market.web.middleware.rate_limits import Rate
+from app.market.web.settings import WebServerSettings
+from fhe.circuit.codec import encode
 from tests.api.scene import ORIGIN, SETTINGS, STRANGER, Browser, Scene
 from tests.custodian.world import linear_circuit
 
 NEVER = 0.001  # so slow that nothing comes back during a test
 
 
-def limited(**limits: Rate) -> Settings:
+def limited(**limits: Rate) -> WebServerSettings:
     """Settings with some limits."""
     return SETTINGS.model_copy(update=limits)
 
 
 @contextmanager
-def clients(scene: Scene, settings: Settings, *addresses: str) -> Iterator[list[Browser]]:
+def clients(scene: Scene, settings: WebServerSettings, *addresses: str) -> Iterator[list[Browser]]:
     """Clients of one application from these addresses."""
     app = scene.app(settings)
     with ExitStack() as opened:

@@ -8,13 +8,13 @@ import time
 
 import pytest
 
-from app.market.api.audits import Audits
-from app.market.api.refusals import Busy
+from app.market.web.background.audits import AuditQueue
+from app.market.web.errors.refusals import Busy
 from app.protocol.documents import sha256
 from app.protocol.errors import NotFound
-from app.protocol.receipt import OutputPolicy, SealedResult
+from app.protocol.market.receipt import OutputPolicy, SealedResult
 from app.storage.cid import digest_to_cid
-from fhe.circuit_form import encode
+from fhe.circuit.codec import encode
 from tests.api.scene import SETTINGS, Browser, Scene, browse
 from tests.custodian.world import linear_circuit
 
@@ -206,7 +206,7 @@ def test_the_queue_of_audits_is_short() -> None:
             raise NotFound("There is no job 1.")
         return {"job": job}
 
-    audits = Audits(audit, lambda: 5.0, waiting=2)
+    audits = AuditQueue(audit, lambda: 5.0, waiting=2)
     first = audits.ask(1, "a")
     end = time.monotonic() + 10
     while audits.get(first.id).state != "running":  # type: ignore[union-attr]

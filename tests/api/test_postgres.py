@@ -11,7 +11,7 @@ import pytest
 
 from app.market.db.database import Database
 from app.market.indexer.indexer import Indexer
-from app.protocol.manifest import write_manifest
+from app.protocol.data.manifest import write_manifest
 from tests.api import test_routes as routes
 from tests.api import test_sign_in as sign_in
 from tests.api import test_stream as stream

@@ -11,12 +11,12 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from starlette.responses import PlainTextResponse
 
-from app.market.api import refusals
-from app.market.api.app import create_app
-from app.market.api.buckets import Buckets, Rate
-from app.market.api.parts import Parts
-from app.market.api.problems import STATUS, status_of
-from app.market.api.shield import client_of
+from app.market.web.app import create_app
+from app.market.web.dependencies.state import Dependencies
+from app.market.web.errors import refusals
+from app.market.web.errors.problems import STATUS, status_of
+from app.market.web.middleware.rate_limits import Rate, RateLimiter
+from app.market.web.middleware.security import client_of
 from app.protocol import errors
 from app.protocol.errors import DarkroomError
 from tests.api.scene import SETTINGS, STRANGER, Browser, Scene, browse
@@ -102,7 +102,7 @@ def test_a_fault_tells_nothing(scene: Scene, caplog: pytest.LogCaptureFixture) -
         def broken() -> None:
             raise ZeroDivisionError("the secret is 42")
 
-    app = create_app(SETTINGS, Parts(scene.market, scene.store, scene.database), extensions=[extend])
+    app = create_app(SETTINGS, Dependencies(scene.market, scene.store, scene.database), extensions=[extend])
     with TestClient(app, base_url=SETTINGS.origin) as client, caplog.at_level(logging.INFO, "darkroom.api"):
         answer = client.get(
             "/v1/broken?key=hunter2", headers={"x-request-id": "number-7", "authorization": "Bearer hunter2"}
@@ -144,7 +144,7 @@ def test_pages_may_show_errors_as_pages(scene: Scene) -> None:
     def extend(app: FastAPI) -> None:
         app.state.error_page = lambda request, told: PlainTextResponse(f"page: {told.code}", told.status)
 
-    app = create_app(SETTINGS, Parts(scene.market, scene.store, scene.database), extensions=[extend])
+    app = create_app(SETTINGS, Dependencies(scene.market, scene.store, scene.database), extensions=[extend])
     with TestClient(app, base_url=SETTINGS.origin) as client:
         assert client.get("/nothing").text == "page: no-such-route"
         assert client.get("/nothing", headers={"host": "x"}).text == "page: unknown-host"
@@ -154,7 +154,7 @@ def test_pages_may_show_errors_as_pages(scene: Scene) -> None:
 def test_a_bucket_holds_what_it_says() -> None:
     """A burst, then so many a second; a refused request costs nothing; a broken clock gives nothing away."""
     time = [100.0]
-    buckets = Buckets(Rate(burst=3, per_second=0.5), lambda: time[0])
+    buckets = RateLimiter(Rate(burst=3, per_second=0.5), lambda: time[0])
     assert [buckets.take("a") for _ in range(4)] == [0, 0, 0, 2.0]
     assert buckets.take("b") == 0
     time[0] += 2
@@ -166,7 +166,7 @@ def test_a_bucket_holds_what_it_says() -> None:
 
 def test_only_the_clients_seen_last_are_remembered() -> None:
     """Many clients do not fill the memory."""
-    buckets = Buckets(Rate(1, 1), lambda: 0.0, clients=10)
+    buckets = RateLimiter(Rate(1, 1), lambda: 0.0, clients=10)
     assert all(buckets.take(str(number)) == 0 for number in range(100))
     assert len(buckets._buckets) == 10
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.chain.account import Account
+from app.chain.wallet.account import Account
 from tests.api.scene import SETTINGS, Browser, Scene, browse
 from tests.api.wallet import ETHER, deploy_wallet
 

@@ -9,16 +9,16 @@ from typing import Any, get_args, get_type_hints
 
 from eth_utils.crypto import keccak
 
-from app.chain.money import COIN, PAYERS, PERMIT_SECONDS, PERMIT_TYPES
-from app.market.api.access import SCOPE_WORDS, SCOPES
-from app.market.api.pages.assets import FRONTEND
-from app.market.api.preparing import ACTIONS
+from app.chain.contracts.token import COIN, PAYERS, PERMIT_SECONDS, PERMIT_TYPES
+from app.files import sealed
 from app.market.queries.audit import CLAIMS
-from app.protocol import sealed_file
-from app.protocol.receipt import Decision, Receipt, SealContext
+from app.market.web.auth.sessions import SCOPE_WORDS, SCOPES
+from app.market.web.pages.assets import FRONTEND
+from app.market.web.transactions.unsigned import ACTIONS
+from app.protocol.market.receipt import Decision, Receipt, SealContext
 from app.seal.result import INFO
 from contracts import NAMES, load
-from fhe.circuit import Readout
+from fhe.circuit.circuit import Readout
 
 ROOT = Path(__file__).parents[2]
 MODULES = {path.name: path.read_text("utf-8") for path in sorted((FRONTEND / "static").glob("*.js"))}
@@ -118,12 +118,10 @@ def test_kinds_of_documents_are_the_protocols() -> None:
 
 def test_sealed_files_have_the_same_limits() -> None:
     """Magic bytes and scrypt's work are those of the command line."""
-    assert [each.encode() for each in found("sealed-file.js", r'MAGIC = encoder\.encode\("(.*)"\)')] == [
-        sealed_file.MAGIC
-    ]
-    assert [1 << int(each) for each in found("sealed-file.js", r"WORK = 1 << (\d+)")] == [sealed_file.WORK]
+    assert [each.encode() for each in found("sealed-file.js", r'MAGIC = encoder\.encode\("(.*)"\)')] == [sealed.MAGIC]
+    assert [1 << int(each) for each in found("sealed-file.js", r"WORK = 1 << (\d+)")] == [sealed.WORK]
     ((least, most),) = found("sealed-file.js", r"\[LEAST, MOST\] = \[1 << (\d+), 1 << (\d+)\]")
-    assert (1 << int(least), 1 << int(most)) == (sealed_file.MIN_WORK, sealed_file.MAX_WORK)
+    assert (1 << int(least), 1 << int(most)) == (sealed.MIN_WORK, sealed.MAX_WORK)
 
 
 def test_permits_are_the_ones_that_python_makes() -> None:

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.chain.account import Account
-from app.chain.envelope import to_address
-from app.market.api import siwe
-from app.market.api.refusals import SignInRefused
+from app.chain.wallet.account import Account
+from app.chain.wallet.envelope import to_address
+from app.market.web.auth import siwe
+from app.market.web.errors.refusals import SignInRefused
 from app.protocol.errors import BadInput
 from tests.api.scene import ORIGIN, SETTINGS, STRANGER, Browser, Scene, browse
 from tests.api.wallet import deploy_wallet

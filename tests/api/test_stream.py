@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.market.api.refusals import Busy
+from app.market.web.errors.refusals import Busy
 from tests.api.scene import Browser, Scene
 from tests.api.serving import serve
 from tests.custodian.world import linear_circuit

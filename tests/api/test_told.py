@@ -9,12 +9,12 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.execution.history import settled_on
-from app.market.api import pages
-from app.market.api.app import create_app
-from app.market.api.parts import Parts
 from app.market.queries.releases import Releases
-from app.protocol.bits import micro_bits
-from app.protocol.receipt import RAW_WORDS, OutputPolicy
+from app.market.web import pages
+from app.market.web.app import create_app
+from app.market.web.dependencies.state import Dependencies
+from app.protocol.market.receipt import RAW_WORDS, OutputPolicy
+from app.protocol.policy.bits import micro_bits
 from app.storage.cid import digest_to_cid
 from tests.api.scene import SETTINGS, SPREAD, Browser, Scene
 from tests.chain.scenario import BITS, DOLLAR, HOUR
@@ -29,7 +29,7 @@ FRUGAL = OutputPolicy(max_rank=4, micro_bits_per_license=ONE, micro_bits_per_per
 @pytest.fixture
 def site(scene: Scene) -> Iterator[TestClient]:
     """The API with the pages over it, which has seen nothing yet."""
-    app = create_app(SETTINGS, Parts(scene.market, scene.store, scene.database), extensions=[pages.install])
+    app = create_app(SETTINGS, Dependencies(scene.market, scene.store, scene.database), extensions=[pages.install])
     with TestClient(app, base_url=SETTINGS.origin) as client:
         yield client
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from app.chain.account import Account
-from app.chain.entities import content_of
+from app.chain.contracts.entities import content_of
 from app.chain.node import Fees
-from app.protocol.bits import person_limit
-from app.protocol.fees import fee_bid
-from app.protocol.market import JobState
+from app.chain.wallet.account import Account
+from app.protocol.market.entities import JobState
+from app.protocol.market.fees import fee_bid
+from app.protocol.policy.bits import person_limit
 from tests.api.scene import Browser, Scene
 from tests.api.wallet import ETHER, deploy_wallet
 from tests.chain.scenario import DOLLAR, person

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from app.chain.account import Account
-from app.chain.desk import Desk
+from app.chain.contracts.client import ContractClient
 from app.chain.node import DevNode
+from app.chain.wallet.account import Account
 
 ETHER = 10**18
 # isValidSignature(bytes32 hash, bytes signature): ecrecover(hash, v, r, s) == owner, times the standard's magic word.
@@ -23,6 +23,8 @@ def deploy_wallet(node: DevNode, owner: Account) -> str:
     """The address of a new contract account that answers for what `owner` signed."""
     code = BEFORE + bytes.fromhex(owner.address[2:]) + AFTER
     node.fund(owner.address, ETHER)
-    receipt = Desk(node, []).transact(owner, None, bytes([0x60, len(code)]) + bytes.fromhex("8060093d393df3") + code)
+    receipt = ContractClient(node, []).transact(
+        owner, None, bytes([0x60, len(code)]) + bytes.fromhex("8060093d393df3") + code
+    )
     assert receipt.contract is not None
     return receipt.contract

@@ -13,7 +13,7 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
-from fhe.circuit import Circuit, Input, Linear, Lookup, Readout
+from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
 from tests.engine.worlds import World, sparse
 
 I64 = npt.NDArray[np.int64]

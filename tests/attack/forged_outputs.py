@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from app.protocol.reasons import Reason
+from app.protocol.policy.reasons import Reason
 from tests.attack.stage import ROWS, attack, forge, honest_output, simple, spread, with_words
 from tests.custodian.world import World, linear_circuit
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.protocol.reasons import Reason
-from app.protocol.receipt import OutputPolicy
+from app.protocol.market.receipt import OutputPolicy
+from app.protocol.policy.reasons import Reason
 from tests.attack.stage import PRIME, ROWS, attack, independent, simple, spread
 from tests.custodian.world import BUYER, OPEN_POLICY, OTHER, PROVIDERS, World, linear_circuit
 

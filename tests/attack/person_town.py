@@ -16,22 +16,22 @@ import numpy as np
 import polars as pl
 
 from app.chain.market import Market
-from app.client.cabinet import EpochRecord
-from app.client.home import Home
-from app.client.network import Network
+from app.client.keyring_store import EpochRecord
 from app.client.owner import Owner
 from app.client.person_records import HOLDS
 from app.execution.execute import execute
-from app.execution.facts import gather, load_manifest
-from app.protocol.dataset import EncryptedTable
+from app.execution.inputs import load_job_inputs, load_manifest
+from app.files.private import write_private
+from app.files.sealed import MIN_WORK, seal
+from app.home.home import Home
+from app.home.network import Network
+from app.protocol.data.dataset import EncryptedTable
 from app.protocol.documents import sha256
-from app.protocol.leak import Released
-from app.protocol.release import Grant
-from app.protocol.sealed_file import MIN_WORK, seal
+from app.protocol.policy.leakage import Released
+from app.protocol.policy.rules import Grant
 from app.storage.folder import BlockStore
-from fhe.circuit_form import encode
-from fhe.files import write_private
-from fhe.keyring import HOLDS as KEYRING_HOLDS
+from fhe.circuit.codec import encode
+from fhe.keys.keyring import HOLDS as KEYRING_HOLDS
 from fhe.profiles import REFERENCE
 from ingestion.recipe import Recipe, parse_recipe
 from tests.chain.scenario import Stage, open_market, set_stage
@@ -69,7 +69,7 @@ def sealed_keys() -> bytes:
 
 def chain_template(folder: Path) -> Path:
     """A chain with a market on it, people with dollars, bonded providers, and a stranger's dataset: to be copied."""
-    from app.chain.embedded import EmbeddedChain
+    from app.chain.evm.embedded import EmbeddedChain
 
     chain = EmbeddedChain(folder / "chain.sqlite")
     set_stage(open_market(chain, folder / "deployment.json"))
@@ -81,7 +81,7 @@ class Town:
     """One owner's home; `market` names which of the two markets its network is."""
 
     def __init__(self, template: Path, folder: Path) -> None:
-        from app.chain.embedded import EmbeddedChain
+        from app.chain.evm.embedded import EmbeddedChain
         from tests.chain.scenario import person, staged
 
         self.folder = folder
@@ -183,7 +183,7 @@ class Town:
     def serve(self, job: int) -> None:
         """Providers compute a job honestly, and the custodian does what it does."""
         drawn = self.market.draw(self.stage.buyer, job).value
-        done = execute(gather(self.market, self.store, job), self.store, threads=1)
+        done = execute(load_job_inputs(self.market, self.store, job), self.store, threads=1)
         self.store.put(done.receipt.to_bytes())
         self.store.put(done.output)
         self.stage.answer(job, drawn, done.receipt.digest)

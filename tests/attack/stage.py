@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from app.execution.execute import Execution
-from app.protocol.merkle import root as merkle_root
+from app.execution.execute import Evaluation
+from app.protocol.data.merkle import root as merkle_root
 from app.storage.content import file_cid
 from fhe.engine.output import HEADER
 from tests.custodian.world import World, linear_circuit
@@ -53,7 +53,7 @@ def forge(world: World, number: int, output: bytes, **said: object) -> None:
     world.agree(number, honest.model_copy(update=changes | said), output)
 
 
-def honest_output(world: World, number: int) -> Execution:
+def honest_output(world: World, number: int) -> Evaluation:
     """What honest executors compute for a job."""
     return world.execute(world.facts(number))
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from app.protocol.market import ZERO
-from app.protocol.market import Execution as Part
-from app.protocol.reasons import Reason
-from app.protocol.receipt import OutputPolicy
+from app.protocol.market.entities import ZERO
+from app.protocol.market.entities import Execution as Part
+from app.protocol.market.receipt import OutputPolicy
+from app.protocol.policy.reasons import Reason
 from tests.attack.stage import ROWS, attack, forge, honest_output, simple
 from tests.custodian.world import BUYER, OPEN_POLICY, OTHER, OWNER, PROVIDERS, World, linear_circuit
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.protocol.market import JobState
+from app.protocol.market.entities import JobState
 from tests.attack.attacks import ATTACKS
 from tests.custodian.world import OPEN_POLICY, World, linear_circuit
 

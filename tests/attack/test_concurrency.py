@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from app.custodian.attempts import FIRST_RETRY, LONGEST_RETRY
-from app.protocol.bits import noisy_micro_bits
 from app.protocol.errors import TryAgain
-from app.protocol.market import JobState
+from app.protocol.market.entities import JobState
+from app.protocol.policy.bits import noisy_micro_bits
 from tests.attack.stage import independent
 from tests.custodian.world import OPEN_POLICY, World, linear_circuit
 

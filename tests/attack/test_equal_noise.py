@@ -7,14 +7,14 @@ import numpy.typing as npt
 import pytest
 
 from app.protocol.errors import NoiseOverflow
-from fhe.circuit import Circuit, Linear
+from fhe.ciphertexts.decrypt_lookup import phases
+from fhe.circuit.circuit import Circuit, Linear
+from fhe.circuit.clear import evaluate_clear
 from fhe.compile.check import check
-from fhe.decrypt_lookup import phases
 from fhe.engine.evaluate import evaluate
-from fhe.insecure_keys import insecure_test_keys
-from fhe.interpret import interpret
-from fhe.noise import fresh_variance, linear_variance, log2_failure
-from fhe.noise_lookup import bootstrap_variance, layer_variances, result_variance, word_variance
+from fhe.keys.insecure_keys import insecure_test_keys
+from fhe.noise.linear import fresh_variance, linear_variance, log2_failure
+from fhe.noise.lookup import bootstrap_variance, layer_variances, result_variance, word_variance
 from fhe.profiles import insecure_test_profile
 from tests.attack.equal_noise import TRICKS, WIDTH, independent
 from tests.engine.worlds import World, make_world
@@ -35,7 +35,7 @@ def worlds() -> list[World]:
 def errors(circuit: Circuit, world: World) -> F64:
     """What the decrypted outputs are off by, as a fraction of a turn."""
     found = evaluate(circuit, PROFILE, world.table, world.source, 0, ROWS, world.key)
-    clear = interpret(circuit, world.inputs(circuit))[:, 0] << (63 - WIDTH)
+    clear = evaluate_clear(circuit, world.inputs(circuit))[:, 0] << (63 - WIDTH)
     return (phases(world.secret, PROFILE, found).view(np.int64) - clear) / 2.0**64
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from app.custodian.attempts import LONGEST_RETRY
-from app.custodian.evidence import Evidence, Limits, gather, verified_output
-from app.custodian.vault import keep, recall
+from app.custodian.evidence import Judgement, JudgementLimits, load_judgement, verified_output
+from app.custodian.unlocked_keys import keep, recall
 from app.protocol.documents import sha256
 from app.protocol.errors import BadBlock, BadKey, VerificationFailed
-from app.protocol.receipt import OutputPolicy
+from app.protocol.market.receipt import OutputPolicy
 from app.storage.cid import Cid, digest_to_cid, parse
 from app.storage.content import ContentStore
 from app.storage.folder import FolderBlocks
@@ -66,11 +66,11 @@ def envelopes(world: World) -> dict[str, str]:
 
 def verify(world: World, store: ContentStore) -> object:
     """Everything up to the decryption."""
-    found = gather(
+    found = load_judgement(
         world.chain, store, world.chain.job(1), find_profile=world.find, epochs=world.keys.epochs(),
-        decryptions=lambda epoch: 0, limits=Limits(),
+        decryptions=lambda epoch: 0, limits=JudgementLimits(),
     )  # fmt: skip
-    if not isinstance(found, Evidence):
+    if not isinstance(found, Judgement):
         return found
     return verified_output(found, store, world.execute, lambda done, total: None)
 

@@ -8,19 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.custodian.opening import open_output
-from app.execution.execute import Execution
-from app.execution.facts import JobFacts
+from app.custodian.decryption import decrypt_output
+from app.execution.execute import Evaluation
+from app.execution.inputs import JobInputs
+from app.protocol.data.merkle import root as merkle_root
 from app.protocol.documents import sha256
-from app.protocol.market import JobState
-from app.protocol.merkle import root as merkle_root
-from app.protocol.receipt import Receipt
-from app.protocol.seams import Progress
+from app.protocol.market.entities import JobState
+from app.protocol.market.receipt import Receipt
+from app.protocol.ports import Progress
 from app.storage.cid import digest_to_cid
 from app.storage.content import file_cid
-from fhe.circuit import Circuit, Lookup
-from fhe.circuit_form import encode
-from fhe.engine.output import Output, round_words
+from fhe.circuit.circuit import Circuit, Lookup
+from fhe.circuit.codec import encode
+from fhe.engine.output import OutputStage, round_words
 from fhe.profiles import insecure_test_profile
 from tests.custodian.world import OPEN_POLICY, World, tree_circuit
 
@@ -38,7 +38,7 @@ def world(tmp_path: Path, request: pytest.FixtureRequest) -> World:
     return World(tmp_path, seed, policy=RAW, insecure=PROFILE)
 
 
-def crafted(honest: Output) -> Output:
+def crafted(honest: OutputStage) -> OutputStage:
     """Ciphertexts whose masks pick key bits: value r reads bits [8 r, 8 r + 8) of the key as an integer.
 
     The phase of (mask, body) is body - sum mask_i s_i, so a mask of -2^(63 - width + j) at key bit i adds bit i, worth
@@ -49,13 +49,13 @@ def crafted(honest: Output) -> Output:
         for j in range(8):
             words[value, 8 * value + j] = np.uint64((1 << 64) - (1 << (63 - honest.width + j)))
     small = round_words(words, honest.bits).astype(np.uint32)
-    return Output(honest.form, honest.rows, honest.outputs, honest.width, honest.size, honest.bits, small)
+    return OutputStage(honest.form, honest.rows, honest.outputs, honest.width, honest.size, honest.bits, small)
 
 
 def forged(world: World, number: int) -> bytes:
     """Executors agree on crafted ciphertexts of exactly the right form and size."""
     honest = world.execute(world.facts(number))
-    output = crafted(Output.from_bytes(honest.output)).to_bytes()
+    output = crafted(OutputStage.from_bytes(honest.output)).to_bytes()
     assert len(output) == len(honest.output)
     changes = {"output": file_cid(output), "output_root": merkle_root(output)}
     world.agree(number, honest.receipt.model_copy(update=changes), output)
@@ -86,7 +86,7 @@ def test_crafted_masks_are_not_decrypted(world: World) -> None:
     output = forged(world, number)
     refused(world, number)
 
-    values = open_output(world.secret, world.facts(number), world.store, output, threads=1)
+    values = decrypt_output(world.secret, world.facts(number), world.store, output, threads=1)
     assert np.array_equal(recovered(values), world.secret.glwe)
 
 
@@ -96,8 +96,8 @@ def test_a_custodian_without_the_check_would_release_the_key(world: World) -> No
     output = forged(world, number)
     receipt = world.chain.job(number).receipt
 
-    def believing(facts: object, progress: object) -> Execution:
-        return Execution(Receipt.from_bytes(world.store.read(digest_to_cid(receipt), limit=1 << 20)), output)
+    def believing(facts: object, progress: object) -> Evaluation:
+        return Evaluation(Receipt.from_bytes(world.store.read(digest_to_cid(receipt), limit=1 << 20)), output)
 
     world.agent(execute=believing).process(number)
     assert np.array_equal(recovered(world.opened(number).values), world.secret.glwe)
@@ -125,12 +125,12 @@ def test_a_big_circuit_does_not_choose_the_weaker_check(tmp_path: Path, verify: 
     world.store.put(data := encode(big_circuit(lookups)))
     world.chain.jobs[number] = replace(world.chain.jobs[number], circuit=sha256(data))
     honest = Receipt.from_bytes(world.store.read(digest_to_cid(world.chain.job(number).receipt), limit=1 << 20))
-    output = crafted(Output.from_bytes(world.store.read(honest.output, limit=1 << 20))).to_bytes()
+    output = crafted(OutputStage.from_bytes(world.store.read(honest.output, limit=1 << 20))).to_bytes()
     said = {"circuit": sha256(data), "output": file_cid(output), "output_root": merkle_root(output)}
     world.agree(number, honest.model_copy(update=said), output)
     work: list[int] = []
 
-    def execute(facts: JobFacts, progress: Progress) -> Execution:
+    def execute(facts: JobInputs, progress: Progress) -> Evaluation:
         return world.execute(facts, lambda done, total: work.append(total))
 
     agent = world.agent(execute=execute)
@@ -138,7 +138,7 @@ def test_a_big_circuit_does_not_choose_the_weaker_check(tmp_path: Path, verify: 
     assert work[-1] == lookups * ROWS
     assert len(work) > 1  # in blocks
     assert world.ledger.decryptions(1, 1) == 0
-    values = open_output(world.secret, world.facts(number), world.store, output, threads=1)
+    values = decrypt_output(world.secret, world.facts(number), world.store, output, threads=1)
     assert np.array_equal(recovered(values), world.secret.glwe)  # what a custodian that believed it would give away
 
 
@@ -151,7 +151,7 @@ def test_more_work_than_the_owner_recomputes_is_refused_unseen(world: World) -> 
     )
     executed: list[int] = []
 
-    def execute(facts: JobFacts, progress: Progress) -> Execution:
+    def execute(facts: JobInputs, progress: Progress) -> Evaluation:
         executed.append(facts.job.id)
         return world.execute(facts)
 

@@ -12,10 +12,10 @@ import pytest
 from app.custodian.attempts import FIRST_RETRY
 from app.custodian.ledger import Ledger
 from app.custodian.ledger_file import put_aside
-from app.protocol.bits import noisy_micro_bits
 from app.protocol.documents import sha256
-from app.protocol.market import JobState
-from app.protocol.receipt import Decision, OutputPolicy
+from app.protocol.market.entities import JobState
+from app.protocol.market.receipt import Decision, OutputPolicy
+from app.protocol.policy.bits import noisy_micro_bits
 from app.storage.cid import digest_to_cid, parse
 from fhe.profiles import insecure_test_profile
 from tests.custodian.world import OPEN_POLICY, OTHER, World, linear_circuit, tree_circuit

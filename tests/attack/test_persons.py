@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from app.chain.embedded import EmbeddedChain
+from app.chain.evm.embedded import EmbeddedChain
 from app.protocol.errors import BadRecipe, BadTable, NotAllowed, NotFound, TryAgain
-from app.protocol.market import JobState
-from app.protocol.release import spent_on
+from app.protocol.market.entities import JobState
+from app.protocol.policy.rules import spent_on
 from tests.attack.person_town import (
     BIT,
     BY_CODES,

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from app.protocol.bits import MICRO, person_limit
-from app.protocol.reasons import Reason
-from app.protocol.receipt import OutputPolicy
+from app.protocol.market.receipt import OutputPolicy
+from app.protocol.policy.bits import MICRO, person_limit
+from app.protocol.policy.reasons import Reason
 from benchmarks.leakage import RAW, attempt
 from benchmarks.leakage_attacks import ATTACKS, Coalition, bisection, cut_points, mixed_radix
 from benchmarks.leakage_circuits import RADIX, gated, linear
@@ -19,7 +19,7 @@ from benchmarks.leakage_lattice import decode
 from benchmarks.leakage_market import Answer, Market
 from benchmarks.leakage_prior import Prior, blind, fit
 from benchmarks.leakage_tables import Table, load
-from fhe.leak import leak_of
+from fhe.leakage import leakage_of
 
 SAME_FIVE = [0, 2, 3, 20, 22]  # radius, perimeter, area and two worst values: each predicts the others
 THREE = [1, 4, 9]  # cells of a wine
@@ -106,7 +106,7 @@ def test_gated_tree_pays_for_what_it_copies(cancer: tuple[Table, Prior]) -> None
     table, _ = cancer
     column = 4
     bins = table.codes(table.rows)[table.columns[column], "bins"]
-    leak = leak_of(gated(table, column), table.codebook)
+    leak = leakage_of(gated(table, column), table.codebook)
     assert leak.shares[0][1] < 0.9, "the public sample shows the column"
     raw = Market(table, RAW).ask(gated(table, column), 0, len(bins), license=1)
     assert isinstance(raw, Answer)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fhe.circuit import Circuit
+from fhe.circuit.circuit import Circuit
 from tests.custodian.world import OPEN_POLICY, World, linear_circuit
 
 ROUNDS = 40

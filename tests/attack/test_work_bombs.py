@@ -8,12 +8,12 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from app.protocol.dataset import Affine, Codebook, ColumnCode
+from app.protocol.data.dataset import Affine, Codebook, ColumnCode
 from app.protocol.errors import TooLarge
-from fhe.circuit import Circuit, Input, Linear, Lookup, Readout
-from fhe.circuit_form import MAX_CIRCUIT_BYTES, encode
+from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
+from fhe.circuit.codec import MAX_CIRCUIT_BYTES, encode
 from fhe.compile.check import check
-from fhe.leak import MOST_WORK, leak_of, sample_outputs
+from fhe.leakage import MOST_WORK, leakage_of, sample_outputs
 from fhe.profiles import REFERENCE
 
 COLUMNS, EDGES = 12, 32
@@ -77,6 +77,6 @@ def test_outputs_without_end_are_refused_by_the_limit() -> None:
     circuit = forest(2000, 2000)
     began = time.process_time()
     with pytest.raises(TooLarge, match=f"limit of {MOST_WORK:,}"):
-        leak_of(circuit, BOOK)
+        leakage_of(circuit, BOOK)
     assert time.process_time() - began < 1
     check(circuit, BOOK, REFERENCE)  # nothing else is wrong with it

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from playwright.sync_api import Page
 
-from app.chain.account import Account
+from app.chain.wallet.account import Account
 from app.execution.execute import execute
-from app.execution.facts import gather
+from app.execution.inputs import load_job_inputs
 from tests.api.scene import Scene
 from tests.custodian.world import BUYER_PUBLIC
 
@@ -27,7 +27,7 @@ def newcomer(scene: Scene) -> Account:
 
 def compute(scene: Scene, job: int, drawn: Sequence[str]) -> None:
     """The drawn executors evaluate, commit and reveal."""
-    done = execute(gather(scene.market, scene.store, job), scene.store, threads=1)
+    done = execute(load_job_inputs(scene.market, scene.store, job), scene.store, threads=1)
     scene.store.put(done.receipt.to_bytes())
     scene.store.put(done.output)
     scene.stage.answer(job, drawn, done.receipt.digest)

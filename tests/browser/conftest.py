@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from app.chain.account import Account
+from app.chain.wallet.account import Account
 from tests.api.scene import Scene, build
 from tests.browser import states
 from tests.browser.chromium import Visitor, chromium

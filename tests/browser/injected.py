@@ -11,10 +11,10 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext
 
-from app.chain.account import Account
 from app.chain.market import Market
 from app.chain.node import Fees
 from app.chain.relay import Relay
+from app.chain.wallet.account import Account
 
 NAME = "Test wallet"
 REJECTED = 4001  # EIP-1193

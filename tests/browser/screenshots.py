@@ -12,7 +12,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
-from app.protocol.sealed_file import MIN_WORK, seal
+from app.files.sealed import MIN_WORK, seal
 from tests.api.scene import build
 from tests.browser import states
 from tests.browser.chromium import Visitor, chromium

@@ -13,13 +13,13 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.chain.market import Market
-from app.market.api import pages
-from app.market.api.app import create_app
-from app.market.api.parts import Parts
-from app.market.api.settings import Settings
 from app.market.db.database import Database
 from app.market.indexer.indexer import Indexer
-from app.protocol.seams import Store
+from app.market.web import pages
+from app.market.web.app import create_app
+from app.market.web.dependencies.state import Dependencies
+from app.market.web.settings import WebServerSettings
+from app.protocol.ports import Store
 
 
 class World(Protocol):
@@ -37,8 +37,8 @@ class World(Protocol):
 
 def application(world: World, origin: str) -> FastAPI:
     """The API and the pages on a world, by this machine's clock, without limits of rate."""
-    settings = Settings(origin=origin, rate=None, heavy=None, poll=0.05, heartbeat=1.0)
-    return create_app(settings, Parts(world.market, world.store, world.database), extensions=[pages.install])
+    settings = WebServerSettings(origin=origin, rate=None, heavy=None, poll=0.05, heartbeat=1.0)
+    return create_app(settings, Dependencies(world.market, world.store, world.database), extensions=[pages.install])
 
 
 class Site:

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from app.chain.embedded import EmbeddedChain
+from app.chain.evm.embedded import EmbeddedChain
 from app.chain.market import Market
 from app.market.db.database import Database
 from app.market.indexer.indexer import Indexer
+from app.protocol.data.manifest import Manifest, write_manifest
 from app.protocol.documents import sha256
-from app.protocol.manifest import Manifest, write_manifest
-from app.protocol.market import JobState
-from app.protocol.receipt import OutputPolicy
+from app.protocol.market.entities import JobState
+from app.protocol.market.receipt import OutputPolicy
 from app.storage.folder import BlockStore
 from tests.chain.scenario import BITS, DOLLAR, ETHER, HOUR, Stage, digest, open_market, person, set_stage
 from tests.market.documents import manifest, terms

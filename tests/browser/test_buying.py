@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from fhe.circuit import Readout
-from fhe.circuit_form import encode
+from fhe.circuit.circuit import Readout
+from fhe.circuit.codec import encode
 from tests.api.scene import Scene
 from tests.browser.acting import compute, follow, newcomer
 from tests.browser.chromium import Visitor

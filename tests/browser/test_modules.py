@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Page, expect
 
-from app.chain.account import Account
-from app.market.api.pages.assets import FRONTEND, Assets
+from app.chain.wallet.account import Account
+from app.files.sealed import MIN_WORK, open_sealed, seal
+from app.market.web.pages.assets import FRONTEND, Assets
 from app.protocol.documents import canonical
 from app.protocol.errors import WrongPassphrase
-from app.protocol.sealed_file import MIN_WORK, open_sealed, seal
 from app.storage.content import file_cid
 from app.storage.unixfs import LEAF_BYTES, FileBuilder
 from tests.api.scene import Scene
@@ -150,7 +150,7 @@ def test_histograms_count_every_value_once(page: Page) -> None:
 @pytest.mark.browser
 def test_the_demo_wallet_signs_what_others_verify(page: Page) -> None:
     """Its EIP-191 signature is one of its address."""
-    from app.chain.account import text_signer
+    from app.chain.wallet.account import text_signer
 
     signed = run(
         page,

@@ -11,13 +11,13 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from app.client.dataset import Dataset
-from app.client.home import Home
-from app.client.network import Network
 from app.demo import table as tables
+from app.home.home import Home
+from app.home.network import Network
 from app.node.sample import FOLDER, OWNER_FILE, model_file
 from app.seal.keys import SealingKey
-from fhe.circuit_form import decode
-from fhe.interpret import gather, interpret
+from fhe.circuit.clear import evaluate_clear, gather_inputs
+from fhe.circuit.codec import decode
 from ingestion.codes import affine_codes, find
 from tests.browser.chromium import Visitor
 from tests.browser.test_buying import make_key
@@ -115,4 +115,4 @@ def _in_the_clear(home: Path) -> np.ndarray:
         (name, "affine"): affine_codes(find(dataset.codebook, name), halves.owner[:, at].astype(np.float64))
         for at, name in enumerate(halves.columns)
     }
-    return np.asarray(circuit.readout.label(interpret(circuit, gather(circuit, codes)).T)[0])
+    return np.asarray(circuit.readout.label(evaluate_clear(circuit, gather_inputs(circuit, codes)).T)[0])

@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from app.chain.account import Account
-from app.protocol.market import Approval, JobState
+from app.chain.wallet.account import Account
+from app.protocol.market.entities import Approval, JobState
 from tests.api.scene import Scene
 from tests.browser.acting import compute, follow, newcomer, order
 from tests.browser.conftest import Arrive, Person

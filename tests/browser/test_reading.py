@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.market.api.pages.assets import FRONTEND
+from app.market.web.pages.assets import FRONTEND
 from tests.api.scene import Scene
 from tests.browser.conftest import Arrive, Person
 from tests.browser.tour import tour

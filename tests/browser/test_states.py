@@ -11,15 +11,15 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.chain.market import Market
-from app.chain.rpc import AnvilNode, connect
-from app.market.api.pages.freshness import trouble
-from app.market.api.pages.standing import purse
-from app.market.api.parts import Parts
+from app.chain.rpc.node import AnvilNode, connect
 from app.market.db.database import Database
-from app.market.db.tables import PlaceRow
+from app.market.db.tables import SyncStateRow
 from app.market.indexer.indexer import Indexer
 from app.market.queries.jobs import job
-from app.protocol.market import JobState
+from app.market.web.dependencies.state import Dependencies
+from app.market.web.pages.escrow import escrow_breakdown
+from app.market.web.pages.freshness import trouble
+from app.protocol.market.entities import JobState
 from app.storage.folder import BlockStore
 from tests.browser import states
 from tests.browser.acting import follow
@@ -144,7 +144,7 @@ def test_the_money_of_every_job_adds_up(world: States) -> None:
     with world.database.session() as session:
         for path in (world.at[state] for state in JOBS):
             number = int(path.rpartition("/")[2])
-            found, record = purse(job(session, number, now=0)), world.market.job(number)
+            found, record = escrow_breakdown(job(session, number, now=0)), world.market.job(number)
             had = found.held + found.owner + found.executors + found.buyer
             assert found.paid + found.penalty + found.stakes == had
             assert (found.held > 0) is (not record.state.terminal)
@@ -234,7 +234,7 @@ def test_a_node_whose_index_sleeps_says_since_when(tmp_path: Path, visit: Visit)
 
 def test_an_index_that_is_behind_is_told_by_how_much() -> None:
     """A few blocks are nothing; more are told; a healthy index says nothing."""
-    place = PlaceRow(chain_id=1, market="", addresses="", rules="", start=0, height=10, head=12, seen_at=1000)
+    place = SyncStateRow(chain_id=1, market="", addresses="", rules="", start=0, height=10, head=12, seen_at=1000)
     assert trouble(place, 1000) is None
     place.head = 20
     found = trouble(place, 1000)
@@ -253,7 +253,7 @@ def test_a_job_whose_blocks_were_taken_back_says_so(
     job, snapshot = stage.open("shaken"), node._rpc.call("evm_snapshot")
     stage.draw(job)
     database = Database(f"sqlite:///{tmp_path}/index.sqlite")
-    with serve(Parts(stage.market, BlockStore(tmp_path / "store"), database)) as site:
+    with serve(Dependencies(stage.market, BlockStore(tmp_path / "store"), database)) as site:
         page = visit(site)
         follow(page, f"/jobs/{job}")
         expect(page.get_by_text("Executors are computing")).to_be_visible()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.market.api.access import SCOPE_WORDS
+from app.market.web.auth.sessions import SCOPE_WORDS
 from tests.api.scene import Scene
 from tests.browser.conftest import Arrive, Person
 from tests.browser.injected import NAME

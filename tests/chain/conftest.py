@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from app.chain.embedded import EmbeddedChain
+from app.chain.evm.embedded import EmbeddedChain
 from app.chain.market import Market
 from app.chain.node import DevNode
-from app.chain.rpc import AnvilNode, connect
+from app.chain.rpc.node import AnvilNode, connect
 from app.protocol.errors import Unavailable
 from tests.chain.scenario import Stage, open_market, set_stage, staged
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from eth_account import Account as Keys
 
-from app.chain.account import Account
-from app.chain.deployment import Terms, deploy
+from app.chain.contracts.deployment import Terms, deploy
 from app.chain.market import Market, Sent
 from app.chain.node import DevNode
+from app.chain.wallet.account import Account
 
 ETHER = 10**18
 DOLLAR = 10**6

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from web3 import Web3
 from web3.exceptions import MismatchedABI
 
-from app.chain.abi import Interface, decode_revert
-from app.chain.embedded import EmbeddedChain
-from app.chain.reasons import WORDS, reverted
+from app.chain.contracts.abi import Interface, decode_revert
+from app.chain.contracts.messages import MESSAGES, reverted
+from app.chain.evm.embedded import EmbeddedChain
 from app.protocol.errors import BadInput, VerificationFailed
 from contracts import NAMES, load
 from tests.chain.scenario import Stage, digest, person
@@ -147,20 +147,20 @@ def test_garbage_is_never_an_exception(data: bytes) -> None:
 ERRORS = {s.name: s for interface in INTERFACES.values() for s in interface.errors.values()}
 
 
-@pytest.mark.parametrize("name", WORDS)
+@pytest.mark.parametrize("name", MESSAGES)
 def test_words_fit_their_error(name: str) -> None:
     """Each sentence belongs to an error that exists and names only arguments that it has."""
     values = {"uint8": 4, "address": "0x" + "11" * 20}
     error = ERRORS[name]
     args = {name: values.get(kind, 5) for name, kind in zip(error.inputs.names, error.inputs.kinds, strict=True)}
-    message, next_step = WORDS[name]
+    message, next_step = MESSAGES[name]
     assert message.format_map(args).endswith(".")
     assert next_step.endswith(".")
 
 
 def test_people_get_words_for_what_people_can_cause() -> None:
     """Only errors of programs, or of the token's inner workings, are left without a sentence of their own."""
-    silent = {name for name in ERRORS if name not in WORDS and not name.startswith(("ERC", "SafeERC", "SafeCast"))}
+    silent = {name for name in ERRORS if name not in MESSAGES and not name.startswith(("ERC", "SafeERC", "SafeCast"))}
     assert silent <= INTERNAL, f"no words for {sorted(silent - INTERNAL)}"
 
 

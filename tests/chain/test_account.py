@@ -12,7 +12,7 @@ import pytest
 from eth_account import Account as Keys
 from eth_account.messages import encode_defunct
 
-from app.chain.account import Account, digest_signer
+from app.chain.wallet.account import Account, digest_signer
 from app.protocol.errors import BadInput, BadKey, NotFound, WrongPassphrase
 from tests.chain.scenario import digest
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.chain.cursor import DEPTH, Cursor, Mark, Step, Trail, reconcile
-from app.chain.embedded import EmbeddedChain
+from app.chain.cursor import DEPTH, BlockRef, Checkpoint, Cursor, CursorStep, reconcile
 from app.chain.events import Event
+from app.chain.evm.embedded import EmbeddedChain
 from app.chain.node import Block
 from app.protocol.errors import BadDocument, NotFound, Unavailable
 from tests.chain.scenario import Stage
@@ -80,13 +80,13 @@ class Reader:
 
     def catch_up(self, limit: int = 40) -> None:
         while True:
-            trail = Trail.from_json(json.loads(self.stored)) if self.stored else Trail(self.start)
+            trail = Checkpoint.from_json(json.loads(self.stored)) if self.stored else Checkpoint(self.start)
             cursor = Cursor(self.chain, trail)  # type: ignore[arg-type]
             step = self._apply(cursor.poll(limit))
             if not step.behind and step.forget_after is None and not step.events:
                 return
 
-    def _apply(self, step: Step) -> Step:
+    def _apply(self, step: CursorStep) -> CursorStep:
         if step.forget_after is not None:
             self.seen = [event for event in self.seen if event.block <= step.forget_after]
         self.seen += step.events
@@ -160,7 +160,7 @@ def test_a_step_names_the_common_ancestor(depth: int) -> None:
     reader.chain.extend(600)
     reader.catch_up(1000)
     reader.chain.rewrite(depth, 3)
-    cursor = Cursor(reader.chain, Trail.from_json(json.loads(reader.stored)))  # type: ignore[arg-type]
+    cursor = Cursor(reader.chain, Checkpoint.from_json(json.loads(reader.stored)))  # type: ignore[arg-type]
     assert cursor.poll().forget_after == (600 - depth if depth < DEPTH else 0)
 
 
@@ -169,10 +169,10 @@ def test_a_chain_that_never_rests_is_unavailable() -> None:
     chain = Simulated()
     chain.extend(10)
     chain.interruptions = [(0, lambda: chain.rewrite(1000, 12))] * 1000
-    cursor = Cursor(chain, Trail(1))  # type: ignore[arg-type]
+    cursor = Cursor(chain, Checkpoint(1))  # type: ignore[arg-type]
     with pytest.raises(Unavailable):
         cursor.poll()
-    assert cursor.trail == Trail(1)
+    assert cursor.trail == Checkpoint(1)
 
 
 def test_two_nodes_behind_one_address_are_not_mixed() -> None:
@@ -187,7 +187,7 @@ def test_two_nodes_behind_one_address_are_not_mixed() -> None:
         return answers.pop(0)(first, last)
 
     chain.events = any_backend  # type: ignore[method-assign]
-    cursor = Cursor(chain, Trail(1))  # type: ignore[arg-type]
+    cursor = Cursor(chain, Checkpoint(1))  # type: ignore[arg-type]
     assert list(cursor.poll().events) == honest(1, 10)
     assert not answers
 
@@ -196,7 +196,7 @@ def test_confirmations_leave_the_newest_blocks_for_later() -> None:
     """With three confirmations the last three blocks are not read yet."""
     chain = Simulated()
     chain.extend(10)
-    cursor = Cursor(chain, Trail(1), confirmations=3)  # type: ignore[arg-type]
+    cursor = Cursor(chain, Checkpoint(1), confirmations=3)  # type: ignore[arg-type]
     assert [event.block for event in cursor.poll().events] == list(range(1, 8))
     assert cursor.poll().events == ()
 
@@ -205,7 +205,7 @@ def test_a_step_is_no_longer_than_asked() -> None:
     """A limit splits the way into steps, each with how much is left."""
     chain = Simulated()
     chain.extend(25)
-    cursor = Cursor(chain, Trail(1))  # type: ignore[arg-type]
+    cursor = Cursor(chain, Checkpoint(1))  # type: ignore[arg-type]
     assert [(len(step.events), step.behind) for step in (cursor.poll(10), cursor.poll(10), cursor.poll(10))] == [
         (10, 15),
         (10, 5),
@@ -221,8 +221,8 @@ def test_reconciling_asks_few_questions() -> None:
         asked.append(number)
         return f"{number}" if number <= 40 else "other"
 
-    trail = Trail(1, tuple(Mark(number, f"{number}") for number in range(1, DEPTH + 1)))
-    assert reconcile(trail, hash_at).marks[-1] == Mark(40, "40")
+    trail = Checkpoint(1, tuple(BlockRef(number, f"{number}") for number in range(1, DEPTH + 1)))
+    assert reconcile(trail, hash_at).marks[-1] == BlockRef(40, "40")
     assert len(asked) <= 9
 
 
@@ -239,7 +239,7 @@ def test_reconciling_asks_few_questions() -> None:
 def test_a_damaged_trail_is_a_bad_document(value: Any) -> None:
     """What is not a stored trail is refused."""
     with pytest.raises(BadDocument):
-        Trail.from_json(value)
+        Checkpoint.from_json(value)
 
 
 def test_the_cursor_reads_a_real_market(embedded_stage: Stage, staged_chain: EmbeddedChain) -> None:

@@ -8,21 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from app.chain.desk import Desk
-from app.chain.embedded import EmbeddedChain
-from app.chain.entities import content_of, next_head
+from app.chain.contracts.client import ContractClient
+from app.chain.contracts.entities import content_of, next_head
+from app.chain.evm.embedded import EmbeddedChain
 from app.chain.market import Market
-from app.chain.node import DevNode, Log, Node, Topics
+from app.chain.node import ChainNode, DevNode, Log, Topics
 from app.client.custody import ensure_custody
 from app.protocol.errors import NotFound, Reverted, VerificationFailed
-from app.protocol.market import ZERO, BitBudget, Custody, JobState
+from app.protocol.market.entities import ZERO, BitBudget, Custody, JobState
 from tests.chain.scenario import BITS, DOLLAR, HOUR, MICRO, Stage, crowd, digest, open_market, set_stage
 
 
 class Forgetful:
     """A node that keeps back the last event of one kind."""
 
-    def __init__(self, node: Node, topic: bytes) -> None:
+    def __init__(self, node: ChainNode, topic: bytes) -> None:
         self._node, self._topic = node, topic
 
     def __getattr__(self, name: str) -> object:
@@ -76,7 +76,9 @@ def test_no_node_can_leave_an_answer_out(embedded_stage: Stage) -> None:
         embedded_stage.release(embedded_stage.compute(label))
     one, _ = market.decisions(dataset)
     topic = market.desk.contracts["JobMarket"].interface.topic("JobReleased")
-    forgetful = Market(Desk(Forgetful(market.node, topic), list(market.desk.contracts.values())), market.deployment)  # type: ignore[arg-type]
+    forgetful = Market(
+        ContractClient(Forgetful(market.node, topic), list(market.desk.contracts.values())), market.deployment
+    )  # type: ignore[arg-type]
     for place in ({}, {"after": one.head}, {"after": one.head, "first": one.block}):
         with pytest.raises(VerificationFailed):
             forgetful.decisions(dataset, **place)  # type: ignore[arg-type]

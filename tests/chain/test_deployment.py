@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from app.chain import deployment as deployments
-from app.chain.deployment import ORDER, Deployed, Deployment, Terms, created_at, deploy, read
-from app.chain.desk import Desk
-from app.chain.embedded import CHAIN_ID, EmbeddedChain
+from app.chain.contracts import deployment as deployments
+from app.chain.contracts.client import ContractClient
+from app.chain.contracts.deployment import ORDER, Deployed, Deployment, Terms, created_at, deploy, read
+from app.chain.evm.embedded import CHAIN_ID, EmbeddedChain
 from app.chain.market import Market
 from app.chain.node import DevNode
 from app.protocol.errors import BadDocument, BadInput, DarkroomError, NotFound, Reverted, TooLarge, VerificationFailed
@@ -101,7 +101,7 @@ def test_a_disturbed_deployment_is_not_mixed(embedded: EmbeddedChain, path: Path
     embedded.fund(deployer.address, ETHER)
     with pytest.raises(PowerCut):
         deploy(embedded, deployer, path, TERMS, _stop_at(1))
-    Desk(embedded, []).transact(deployer, person("other").address, b"")
+    ContractClient(embedded, []).transact(deployer, person("other").address, b"")
     head = embedded.head()
     with pytest.raises(BadInput, match="other transactions"):
         deploy(embedded, deployer, path, TERMS)

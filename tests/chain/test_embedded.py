@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from app.chain import sqlite as sqlite_module
-from app.chain.desk import Desk
-from app.chain.embedded import CHAIN_ID, EmbeddedChain
+from app.chain.contracts.client import ContractClient
+from app.chain.evm import sqlite as sqlite_module
+from app.chain.evm.embedded import CHAIN_ID, EmbeddedChain
 from app.chain.node import DevNode, ExecutionReverted, Fees
 from app.chain.open import open_node
 from app.protocol.errors import BadInput, NotFound, Reverted, Unavailable, UsageError
@@ -132,11 +132,11 @@ class Overtaken:
 
 def test_a_taken_nonce_is_tried_again(chain: EmbeddedChain) -> None:
     """Who is overtaken by another process with the same account signs again, and gives up only after many times."""
-    assert Desk(Overtaken(chain, 3), []).transact(person("ann"), SINK, b"").ok  # type: ignore[arg-type]
+    assert ContractClient(Overtaken(chain, 3), []).transact(person("ann"), SINK, b"").ok  # type: ignore[arg-type]
     assert chain.nonce(person("ann").address) == 4
     pauses: list[float] = []
     with pytest.raises(Unavailable, match="keep sending"):
-        Desk(Overtaken(chain, 100), [], pauses.append).transact(person("ann"), SINK, b"")  # type: ignore[arg-type]
+        ContractClient(Overtaken(chain, 100), [], pauses.append).transact(person("ann"), SINK, b"")  # type: ignore[arg-type]
     assert len(set(pauses)) > 8  # drawn, so that two processes with one account do not meet again and again
     assert max(pauses) > 0.1
 
@@ -152,7 +152,7 @@ def test_the_same_bytes_are_mined_once(chain: EmbeddedChain) -> None:
 
 def test_threads_share_one_chain(chain: EmbeddedChain) -> None:
     """Threads of one process may send and read at the same time."""
-    desk, failures = Desk(chain, []), []
+    desk, failures = ContractClient(chain, []), []
 
     def work(name: str) -> None:
         try:
@@ -316,7 +316,7 @@ def test_deeply_nested_calls_end_by_a_rule(chain: EmbeddedChain) -> None:
     """A contract that calls itself ends by gas or the standard's depth, or is refused where Python's stack is less."""
     code = bytes.fromhex(CALLS_ITSELF)
     create = bytes.fromhex(f"60{len(code):02x}600a5f3960{len(code):02x}5ff3").ljust(10, b"\0") + code
-    desk = Desk(chain, [])
+    desk = ContractClient(chain, [])
     contract = desk.transact(person("ann"), None, create).contract
     assert contract
     assert chain.code(contract) == code
@@ -353,7 +353,7 @@ def test_a_hostile_document_does_not_kill_the_process(embedded: EmbeddedChain) -
     embedded.mine()
     assert sys.getrecursionlimit() <= 12 * 1024
     code = (
-        "import json, app.chain.embedded as e, app.chain.account as a; a.Account.generate()\n"
+        "import json, app.chain.evm.embedded as e, app.chain.wallet.account as a; a.Account.generate()\n"
         "try: json.loads('[' * 10**6)\n"
         "except RecursionError: print('refused')"
     )

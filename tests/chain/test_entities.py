@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.chain.desk import Desk
-from app.chain.embedded import EmbeddedChain
-from app.chain.entities import commitment, reason_to_word, word_to_reason
+from app.chain.contracts.client import ContractClient
+from app.chain.contracts.entities import commitment, reason_to_word, word_to_reason
+from app.chain.evm.embedded import EmbeddedChain
 from app.chain.market import Market
 from app.chain.node import DevNode, Log, Topics
 from app.protocol.errors import BadInput, VerificationFailed
@@ -39,7 +39,7 @@ def test_a_node_that_lies_about_a_dataset_is_found_out(
     """Digests from events are checked against the word in the registry's storage."""
     honest = embedded_stage.market.desk
     lying = LyingNode(staged_chain, digest(label), digest("something else"))
-    desk = Desk(lying, list(honest.contracts.values()))  # type: ignore[arg-type]
+    desk = ContractClient(lying, list(honest.contracts.values()))  # type: ignore[arg-type]
     with pytest.raises(VerificationFailed, match="not those that the registry holds"):
         Market(desk, embedded_stage.market.deployment).dataset(1)
 

@@ -13,16 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.chain.cursor import Cursor, Trail
-from app.chain.embedded import EmbeddedChain
+from app.chain.cursor import Checkpoint, Cursor
 from app.chain.events import Event
-from app.chain.live import OVER, Life, LiveJobs, follow
+from app.chain.evm.embedded import EmbeddedChain
+from app.chain.live import OVER, JobSpan, LiveJobs, follow
 from app.chain.market import Market
-from app.chain.node import Node
-from app.chain.rpc import AnvilNode
+from app.chain.node import ChainNode
+from app.chain.rpc.node import AnvilNode
 from app.custodian.market_chain import MarketChain
 from app.node.keeper import keep
-from app.protocol.market import LIVE, JobState
+from app.protocol.market.entities import LIVE, JobState
 from app.provider.agent import ProviderAgent
 from app.storage.folder import BlockStore
 from tests.chain.scenario import HOUR, Stage, digest, open_market, set_stage
@@ -70,7 +70,7 @@ OPERATIONS = st.one_of(
 @given(st.lists(OPERATIONS, max_size=25), st.booleans())
 def test_it_ends_on_what_the_chain_says(operations: list[tuple[str, int]], restart: bool) -> None:
     """Whatever is opened, ended, reorganised at any depth and stored in between, exactly the live jobs are there."""
-    chain, jobs, trail = Jobs(), dict[int, Life](), Trail(1)
+    chain, jobs, trail = Jobs(), dict[int, JobSpan](), Checkpoint(1)
 
     def read(limit: int) -> None:
         nonlocal jobs, trail
@@ -78,7 +78,7 @@ def test_it_ends_on_what_the_chain_says(operations: list[tuple[str, int]], resta
             step = Cursor(chain, trail, sparse=True).poll(limit)  # type: ignore[arg-type]
             jobs, trail = follow(jobs, step), step.trail
             if restart:
-                trail = Trail.from_json(json.loads(json.dumps(trail.to_json())))
+                trail = Checkpoint.from_json(json.loads(json.dumps(trail.to_json())))
             if not step.behind:
                 return
 
@@ -111,7 +111,7 @@ def test_all_of_history_is_read_in_few_questions() -> None:
     for name in ("head", "block", "events"):
         real = getattr(chain, name)
         setattr(chain, name, lambda *args, real=real, name=name: (asked.update([name]), real(*args))[1])
-    jobs, cursor = dict[int, Life](), Cursor(chain, Trail(1), sparse=True)  # type: ignore[arg-type]
+    jobs, cursor = dict[int, JobSpan](), Cursor(chain, Checkpoint(1), sparse=True)  # type: ignore[arg-type]
     while (step := cursor.poll()).behind:
         jobs = follow(jobs, step)
     jobs = follow(jobs, step)
@@ -126,7 +126,7 @@ def test_all_of_history_is_read_in_few_questions() -> None:
 class Counting:
     """A node that counts the questions it is asked."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: ChainNode) -> None:
         self._node, self.asked = node, 0
 
     def __getattr__(self, name: str) -> Any:

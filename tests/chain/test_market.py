@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from app.chain.embedded import EmbeddedChain
+from app.chain.evm.embedded import EmbeddedChain
 from app.chain.market import Market
 from app.chain.node import DevNode
-from app.chain.rpc import AnvilNode
+from app.chain.rpc.node import AnvilNode
 from app.protocol.errors import (
     AlreadyReleased,
     DarkroomError,
@@ -22,7 +22,7 @@ from app.protocol.errors import (
     Reverted,
     RowsOutsideDataset,
 )
-from app.protocol.market import ZERO, Approval, JobState, LicenseState
+from app.protocol.market.entities import ZERO, Approval, JobState, LicenseState
 from tests.chain.scenario import BITS, DOLLAR, ETHER, HOUR, Stage, digest, open_market, person, set_stage
 
 

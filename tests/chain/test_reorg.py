@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from app.chain.rpc import AnvilNode
-from app.protocol.market import JobState
+from app.chain.rpc.node import AnvilNode
+from app.protocol.market.entities import JobState
 from tests.chain.scenario import DOLLAR, Stage, digest, open_market, set_stage
 
 pytestmark = pytest.mark.anvil

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from app.chain import jsonrpc
-from app.chain.jsonrpc import JsonRpc
 from app.chain.node import ExecutionReverted, NonceTaken
-from app.chain.rpc import AnvilNode, RpcNode, connect
+from app.chain.rpc import jsonrpc
+from app.chain.rpc.jsonrpc import JsonRpc
+from app.chain.rpc.node import AnvilNode, RpcNode, connect
 from app.protocol.errors import BadInput, DarkroomError, NotFound, Reverted, TooLarge, Unavailable
 from tests.chain.scenario import person
 

@@ -7,11 +7,11 @@ import threading
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
-from app.chain.ledger import Ledger as ChainLedger
-from app.chain.sqlite import SqliteDB
+from app.chain.evm.blockchain import Blockchain as ChainLedger
+from app.chain.evm.sqlite import SqliteDB
 from app.custodian.ledger import Ledger
-from app.market.api.access import Access
 from app.market.db.database import Database
+from app.market.web.auth.sessions import SessionStore
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = 4
@@ -22,7 +22,7 @@ def index(path: Path) -> str:
     """Make or open an index's tables and the web server's beside them, write, and let go of them."""
     database = Database(f"sqlite:///{path}")
     database.migrate()
-    access = Access(database, lambda: 1.0)
+    access = SessionStore(database, lambda: 1.0)
     access.use_nonce(access.new_nonce()[0])
     current = database.is_current()
     database.close()
@@ -94,7 +94,7 @@ def test_a_ledger_of_many_threads_is_one_file(tmp_path: Path) -> None:
 
 
 def test_there_is_one_way_to_open_a_shared_file() -> None:
-    """Nothing in the product but `app.chain.wal` opens a SQLite file itself."""
+    """Nothing in the product but `app.files.shared_sqlite` opens a SQLite file itself."""
     files = (each for folder in ("app", "fhe", "ingestion") for each in sorted((ROOT / folder).rglob("*.py")))
     opening = [each.relative_to(ROOT).as_posix() for each in files if "sqlite3.connect(" in each.read_text("utf-8")]
-    assert opening == ["app/chain/wal.py"]
+    assert opening == ["app/files/shared_sqlite.py"]

@@ -7,9 +7,9 @@ import os
 import signal
 import sys
 
-from app.chain.desk import Desk
-from app.chain.embedded import EmbeddedChain
-from app.chain.sqlite import SqliteDB
+from app.chain.contracts.client import ContractClient
+from app.chain.evm.embedded import EmbeddedChain
+from app.chain.evm.sqlite import SqliteDB
 from tests.chain.scenario import person
 
 SINK = "0x" + "11" * 20
@@ -17,7 +17,7 @@ SINK = "0x" + "11" * 20
 
 def send(chain: EmbeddedChain, name: str, count: int) -> None:
     """Send `count` transactions of a person, and say after each which block holds it."""
-    desk, account = Desk(chain, []), person(name)
+    desk, account = ContractClient(chain, []), person(name)
     for _ in range(count):
         receipt = desk.transact(account, SINK, b"darkroom")
         print(json.dumps({"block": receipt.block, "hash": receipt.block_hash}), flush=True)

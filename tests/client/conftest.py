@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from app.cli.main import run
-from app.client.home import Home
-from app.client.network import NodeConfig, write_config
+from app.home.home import Home
+from app.home.network import NodeConfig, write_config
 from tests.api.conftest import scene
 from tests.api.scene import Scene
 from tests.api.serving import serve

@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx
 
-from app.client.home import Home
-from app.client.network import NODE_FILE
+from app.home.home import Home
+from app.home.network import NODE_FILE
 from tests.api.scene import Scene
 from tests.chain.scenario import DOLLAR
 from tests.client.conftest import Run

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from app.client.home import Home
-from app.client.network import Network
 from app.client.settling import used_by
-from app.protocol.market import BitBudget
-from app.protocol.receipt import Decision
+from app.home.home import Home
+from app.home.network import Network
+from app.protocol.market.entities import BitBudget
+from app.protocol.market.receipt import Decision
 from app.storage.cid import digest_to_cid
 from tests.api.scene import Scene
 from tests.chain.scenario import BITS, DOLLAR, HOUR, MICRO

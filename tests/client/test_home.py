@@ -12,7 +12,7 @@ from keyring.backend import KeyringBackend
 from keyring.backends.fail import Keyring as NoKeyring
 from keyring.errors import PasswordDeleteError
 
-from app.client.home import Actor, Home
+from app.home.home import Actor, Home
 from app.protocol.errors import NotFound, Unavailable, UsageError
 
 

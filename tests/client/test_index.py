@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from app.client import http
-from app.client.crosscheck import check_dataset, check_job
-from app.client.home import Home
-from app.client.index import Card, Index, find_node
-from app.client.network import NODE_FILE, read_config, write_config
+from app.client.index import http
+from app.client.index.client import IndexClient, IndexedDataset, find_node
+from app.client.index.crosscheck import check_dataset, check_job
+from app.home.home import Home
+from app.home.network import NODE_FILE, read_config, write_config
 from app.protocol.errors import (
     BadInput,
     DarkroomError,
@@ -26,15 +26,15 @@ from app.protocol.errors import (
     UsageError,
     VerificationFailed,
 )
-from app.protocol.market import JobState
+from app.protocol.market.entities import JobState
 from tests.api.scene import Scene
 
 
 @pytest.fixture
-def index(served: str, scene: Scene) -> Index:
+def index(served: str, scene: Scene) -> IndexClient:
     """The index of the scene's market, after whatever other tests did on its chain."""
     scene.indexer.sync()
-    return Index.of(served, scene.market)
+    return IndexClient.of(served, scene.market)
 
 
 @contextmanager
@@ -60,7 +60,7 @@ def answer(body: bytes, status: str = "200 OK") -> bytes:
     return f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n".encode() + body
 
 
-def test_the_catalogue_is_searched_with_facets(index: Index, scene: Scene) -> None:
+def test_the_catalogue_is_searched_with_facets(index: IndexClient, scene: Scene) -> None:
     """Words and filters find the dataset or nothing; the page counts what was found."""
     found = index.catalogue({"rows_min": 1, "classes": ["linear"], "offered": True})
     assert [entry.id for entry in found.items] == [scene.stage.dataset]
@@ -69,9 +69,9 @@ def test_the_catalogue_is_searched_with_facets(index: Index, scene: Scene) -> No
     assert index.catalogue({"rows_min": 10**6}).total == 0
 
 
-def test_jobs_come_page_by_page(index: Index, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jobs_come_page_by_page(index: IndexClient, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """The pages together are the buyer's jobs, newest first, and no more of them than were asked for."""
-    monkeypatch.setattr("app.client.index.PAGE", 2)
+    monkeypatch.setattr("app.client.index.client.PAGE", 2)
     mine = [each.id for each in index.jobs(buyer=scene.stage.buyer.address, most=100)]
     there = [job.id for job in scene.market.jobs(buyer=scene.stage.buyer.address)]
     assert len(there) >= 3
@@ -83,7 +83,7 @@ def test_jobs_come_page_by_page(index: Index, scene: Scene, monkeypatch: pytest.
     assert scene.refused in refused
 
 
-def test_a_job_is_followed(index: Index, scene: Scene) -> None:
+def test_a_job_is_followed(index: IndexClient, scene: Scene) -> None:
     """Its events come in order, and again from a cursor on."""
     events = [event for event in index.follow(scene.settled, seconds=0) if event]
     assert events[0].name == "JobOpened"
@@ -94,7 +94,7 @@ def test_a_job_is_followed(index: Index, scene: Scene) -> None:
         list(index.follow(10**6, seconds=0))
 
 
-def test_errors_keep_their_codes(index: Index) -> None:
+def test_errors_keep_their_codes(index: IndexClient) -> None:
     """What the node refuses is the same error here as there; what only servers say keeps its code too."""
     with pytest.raises(NotFound) as missing:
         index.card(10**6)
@@ -113,7 +113,7 @@ def test_errors_keep_their_codes(index: Index) -> None:
     assert (busy.code, busy.exit_code, isinstance(busy, TryAgain)) == ("too-many-requests", 5, True)
 
 
-def test_what_the_chain_confirms(index: Index, scene: Scene) -> None:
+def test_what_the_chain_confirms(index: IndexClient, scene: Scene) -> None:
     """An index that tells the truth differs in nothing, and the offer is the chain's."""
     checked = check_dataset(scene.market, index.card(scene.stage.dataset))
     assert checked.differences == ()
@@ -137,7 +137,7 @@ LIES = {
 
 
 @pytest.mark.parametrize("fact", LIES)
-def test_a_node_that_lies_is_told_apart(index: Index, scene: Scene, fact: str) -> None:
+def test_a_node_that_lies_is_told_apart(index: IndexClient, scene: Scene, fact: str) -> None:
     """Whatever money or trust depends on is compared, named, and taken from the chain."""
     where, name, lie = LIES[fact]
     told = index.http.get(f"/v1/datasets/{scene.stage.dataset}")
@@ -145,7 +145,7 @@ def test_a_node_that_lies_is_told_apart(index: Index, scene: Scene, fact: str) -
         told["offers"] = [told["offers"][0] | {name: lie}]
     else:
         told[where] = told[where] | {name: lie} if name else lie
-    checked = check_dataset(scene.market, Card.model_validate(told))
+    checked = check_dataset(scene.market, IndexedDataset.model_validate(told))
     assert [each.fact for each in checked.differences] == [fact]
     assert checked.record == scene.market.dataset(scene.stage.dataset)
     assert checked.offer is None or checked.offer == scene.market.offer(checked.offer.id)
@@ -156,7 +156,7 @@ def test_an_index_of_another_market_is_refused(scene: Scene) -> None:
     index = {"height": 1, "head": 1, "behind": 0, "error": ""}
     told = {"version": "1", "chain_id": 5, "head": 1, "market": scene.market.address, "index": index}
     with stranger(answer(json.dumps(told).encode())) as url, pytest.raises(VerificationFailed, match="another market"):
-        Index.of(url, scene.market)
+        IndexClient.of(url, scene.market)
 
 
 STRANGERS: dict[str, tuple[bytes, type[DarkroomError], str]] = {
@@ -180,7 +180,7 @@ def test_what_is_no_node_is_an_error_in_words(what: str) -> None:
     """Whatever answers at an address, the client ends with a sentence and a next step, and follows nothing."""
     said, kind, words = STRANGERS[what]
     with stranger(said) as url, pytest.raises(kind, match=words) as told:
-        Index(url).status()
+        IndexClient(url).status()
     assert told.value.next_step
 
 
@@ -188,13 +188,13 @@ def test_an_answer_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> No
     """A node cannot hold a client for ever by answering ever so slowly."""
     monkeypatch.setattr(http, "ANSWER_SECONDS", 0.0)
     with stranger(answer(b" " * 100)) as url, pytest.raises(Unavailable, match="takes too long"):
-        Index(url).status()
+        IndexClient(url).status()
 
 
 def test_a_line_without_an_end_is_given_up() -> None:
     """An event stream of one endless line is cut."""
     with stranger(answer(b"data: " + b"x" * (2 << 20))) as url, pytest.raises(TooLarge, match="a line over"):
-        list(Index(url).follow(1))
+        list(IndexClient(url).follow(1))
 
 
 def test_words_of_a_node_move_no_terminal() -> None:
@@ -202,7 +202,7 @@ def test_words_of_a_node_move_no_terminal() -> None:
     problem = {"code": "not-found", "detail": "\x1b[2Jgone\u202e", "next_step": "\x07"}
     said = answer(json.dumps(problem).encode(), "404 Not Found")
     with stranger(said) as url, pytest.raises(NotFound) as told:
-        Index(url).card(1)
+        IndexClient(url).card(1)
     assert told.value.message == " [2Jgone "
     assert told.value.message.isprintable()
 
@@ -213,7 +213,7 @@ def test_words_of_a_node_move_no_terminal() -> None:
 def test_addresses_that_are_none(url: str) -> None:
     """An address is scheme, host and perhaps a port."""
     with pytest.raises(UsageError, match="no node's address"):
-        Index(url)
+        IndexClient(url)
 
 
 def test_where_the_node_is_named(home: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from app.client.buyer import Buyer
-from app.client.home import Home
-from app.client.network import Network
+from app.home.home import Home
+from app.home.network import Network
 from app.protocol.errors import NotFound
-from app.protocol.receipt import SealedResult
+from app.protocol.market.receipt import SealedResult
 from app.seal.keys import SealingKey
 from app.storage.cid import digest_to_cid
 from app.storage.folder import BlockStore

@@ -9,10 +9,10 @@ from sklearn.linear_model import LinearRegression
 
 from app.client.buyer import Buyer
 from app.client.dataset import Dataset
-from app.client.home import Home
-from app.client.network import Network
+from app.home.home import Home
+from app.home.network import Network
 from app.protocol.errors import PolicyRefused
-from app.protocol.receipt import OutputPolicy
+from app.protocol.market.receipt import OutputPolicy
 from app.seal.keys import SealingKey
 from fhe.compile import Compiled
 from tests.api.scene import Scene

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.client.home import Home
-from app.client.network import Network
 from app.client.owner import Owner
-from app.protocol.market import Approval
+from app.home.home import Home
+from app.home.network import Network
+from app.protocol.market.entities import Approval
 from tests.api.scene import Scene
 from tests.client.conftest import Run
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from app.cli.main import run
-from app.client.network import NodeConfig, write_config
+from app.home.network import NodeConfig, write_config
 from tests.attack.person_town import COLUMNS, HEAD, PASSPHRASE, Town, chain_template, people
 
 

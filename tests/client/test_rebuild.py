@@ -7,10 +7,10 @@ from contextlib import closing
 from pathlib import Path
 
 from app.client.dataset import Dataset
-from app.client.home import Home
-from app.client.network import Network
+from app.home.home import Home
+from app.home.network import Network
 from app.policy.statement import statement
-from fhe.leak import space_of
+from fhe.leakage import space_of
 from tests.api.scene import Scene
 from tests.client.conftest import Run
 

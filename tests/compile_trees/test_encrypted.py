@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from benchmarks.bin_table import encrypt_bins
+from fhe.ciphertexts.decrypt_linear import decrypt_linear
+from fhe.ciphertexts.decrypt_lookup import decrypt_lookups
+from fhe.ciphertexts.packing_key import with_packing
 from fhe.compile.compiled import Compiled
-from fhe.compile.trees import lower_tree_model
-from fhe.decrypt import decrypt_linear
-from fhe.decrypt_lookup import decrypt_lookups
+from fhe.compile.trees.lowering import lower_tree_model
 from fhe.engine.evaluate import evaluate
 from fhe.evaluation_key import EvaluationKey
-from fhe.insecure_keys import insecure_test_keys
-from fhe.keys import SecretKeys, generate
-from fhe.packing_key import with_packing
+from fhe.keys.insecure_keys import insecure_test_keys
+from fhe.keys.secret_keys import SecretKeys, generate
 from fhe.profile import EncryptionProfile
 from fhe.profiles import REFERENCE, insecure_test_profile
 from tests.compile_trees.zoo import CASES, Case, bootstraps, in_the_clear, quietly, table

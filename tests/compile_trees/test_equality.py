@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from fhe.circuit_form import decode, encode
+from fhe.circuit.codec import decode, encode
 from fhe.compile.decoder import Decoder
-from fhe.compile.trees import import_tree_model, lower_tree_model
+from fhe.compile.trees.lowering import import_tree_model, lower_tree_model
 from tests.compile_trees.zoo import CASES, ROWS, Case, bootstraps, concrete, in_the_clear, quietly, table
 
 PARAMETERS = [pytest.param(which, id=which.name) for which in CASES]

@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fhe.circuit import Circuit, Input, Linear, Lookup, Readout
+from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
+from fhe.circuit.clear import evaluate_clear
 from fhe.compile import ranges
+from fhe.compile.ir import AffineExpr, Bit, TableExpr, constant, evaluate, interval, tables, tabulate, total, wire
 from fhe.compile.ranges import value_bounds
-from fhe.compile.tree_cover import NEVER, Cover
-from fhe.compile.tree_emit import emit, output_width
-from fhe.compile.tree_graph import Forest, Leaf, Node, Split, depth, leaves
-from fhe.compile.tree_merge import merge
-from fhe.compile.tree_passes import drop_decided, drop_equal, only, summed
-from fhe.compile.trees import lower_forest
-from fhe.compile.wires import Affine, Bit, Table, constant, evaluate, interval, tables, tabulate, total, wire
-from fhe.interpret import interpret
+from fhe.compile.trees.cover import NEVER, Cover
+from fhe.compile.trees.emit import emit, output_width
+from fhe.compile.trees.graph import Forest, Leaf, Node, Split, depth, leaves
+from fhe.compile.trees.lowering import lower_forest
+from fhe.compile.trees.merge import merge
+from fhe.compile.trees.passes import drop_decided, drop_equal, only, summed
 from fhe.profiles import REFERENCE
 
 LEVELS = (4, 3, 3, 2)
@@ -84,7 +84,7 @@ def test_a_forest_circuit_has_the_value_of_its_trees_and_says_its_ranges(forest:
     expected = sum(_values(tree) for tree in forest)
     circuit = _circuit(outputs, list(zip(expected.min(0).tolist(), expected.max(0).tolist())))
     inputs = np.stack([ALL[:, int(i.column[1:])] > i.index for i in circuit.inputs], 1).astype(np.int64)
-    np.testing.assert_array_equal(interpret(circuit, inputs), expected)
+    np.testing.assert_array_equal(evaluate_clear(circuit, inputs), expected)
     bounds = value_bounds(circuit, [(0, 1)] * len(circuit.inputs))
     for layer in bounds[:-1]:
         assert all(low >= 0 and high < 8 for low, high in layer)
@@ -92,7 +92,7 @@ def test_a_forest_circuit_has_the_value_of_its_trees_and_says_its_ranges(forest:
         assert low <= column.min() <= column.max() <= high
 
 
-def _circuit(outputs: list[Affine], bounds: list[tuple[int, int]]) -> Circuit:
+def _circuit(outputs: list[AffineExpr], bounds: list[tuple[int, int]]) -> Circuit:
     return emit(
         outputs,
         bounds,
@@ -156,7 +156,10 @@ def test_the_dearest_of_classes_that_add_up_is_not_looked_up() -> None:
 def test_a_table_that_says_no_more_than_its_message_is_no_lookup() -> None:
     """3 * message + 2 needs no bootstrap; a table with a bend does."""
     message = interval(0, 1, 4, 4) + interval(1, 1, 3, 3)
-    straight, bent = wire(Table(message, (2, 5, 8, 0, 0, 0, 0, 0))), wire(Table(message, (2, 5, 9, 0, 0, 0, 0, 0)))
+    straight, bent = (
+        wire(TableExpr(message, (2, 5, 8, 0, 0, 0, 0, 0))),
+        wire(TableExpr(message, (2, 5, 9, 0, 0, 0, 0, 0))),
+    )
     assert not tables(merge(straight))
     assert len(tables(merge(bent))) == 1
     for value in (straight, bent):
@@ -177,7 +180,7 @@ def test_outputs_are_as_narrow_as_their_range_allows() -> None:
     assert output_width([(0, 1)], []) == 1
     assert output_width([(-128, 127)], []) == 7
     assert output_width([(-129, 127)], []) == 8
-    assert output_width([(0, 1), (0, 3)], [Table(constant(0), (0, 0, 0, 0, 0, 0, 0, 900))]) == 10
+    assert output_width([(0, 1), (0, 3)], [TableExpr(constant(0), (0, 0, 0, 0, 0, 0, 0, 900))]) == 10
 
 
 def test_ranges_know_that_bits_of_a_column_are_ordered() -> None:

@@ -10,15 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from app.protocol.dataset import Codebook
+from app.protocol.data.dataset import Codebook
 from app.protocol.errors import BadInput, BadModel, MessageOverflow, NoiseOverflow, TooLarge
-from fhe.circuit import Circuit, Input, Linear, Lookup, Readout
-from fhe.circuit_form import decode, encode
+from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
+from fhe.circuit.clear import evaluate_clear, gather_inputs
+from fhe.circuit.codec import decode, encode
 from fhe.compile import from_model
-from fhe.compile import tree_graph as limits
 from fhe.compile.check import check
-from fhe.compile.trees import import_tree_model, lower_tree_model
-from fhe.interpret import gather, interpret
+from fhe.compile.trees import graph as limits
+from fhe.compile.trees.lowering import import_tree_model, lower_tree_model
 from fhe.profiles import ONE_LEVEL, REFERENCE
 from tests.compile_trees.zoo import CASES, Case, case, concrete, quietly, table
 
@@ -206,14 +206,14 @@ def test_interpreting_refuses_a_row_whose_values_leave_their_range() -> None:
     squares = [value * value % 16 for value in range(8)]
     circuit = _circuit([squares])
     codes = {("a", "affine"): np.array([0, 1, 2]), ("b", "bins"): np.array([3, 4, 9])}
-    inputs = gather(circuit, codes)
+    inputs = gather_inputs(circuit, codes)
     np.testing.assert_array_equal(inputs, [[0, 0], [1, 1], [2, 1]])
-    np.testing.assert_array_equal(interpret(circuit, inputs)[:, 0], [0, 4, 1])
+    np.testing.assert_array_equal(evaluate_clear(circuit, inputs)[:, 0], [0, 4, 1])
     with pytest.raises(MessageOverflow, match="Value 0 of layer 0 runs from 8 to 8"):
-        interpret(circuit, np.array([[3, 1]]))
+        evaluate_clear(circuit, np.array([[3, 1]]))
     with pytest.raises(MessageOverflow, match="layer 2"):
-        interpret(_circuit([[15] * 8, [15] * 8]), inputs)
+        evaluate_clear(_circuit([[15] * 8, [15] * 8]), inputs)
     with pytest.raises(BadInput, match="has 2 inputs"):
-        interpret(circuit, inputs[:, :1])
+        evaluate_clear(circuit, inputs[:, :1])
     with pytest.raises(BadInput, match="bins codes of column 'b'"):
-        gather(circuit, {("a", "affine"): np.array([0])})
+        gather_inputs(circuit, {("a", "affine"): np.array([0])})

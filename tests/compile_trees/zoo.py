@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.protocol.dataset import Codebook, ColumnCode
-from fhe.circuit import Circuit, Lookup
-from fhe.interpret import gather, interpret
+from app.protocol.data.dataset import Codebook, ColumnCode
+from fhe.circuit.circuit import Circuit, Lookup
+from fhe.circuit.clear import evaluate_clear, gather_inputs
 
 I64 = npt.NDArray[np.int64]
 ROWS, COLUMNS = 1_200, 12
@@ -122,7 +122,7 @@ def _fitted(which: Case) -> Any:
 def in_the_clear(circuit: Circuit, codes: I64, codebook: Codebook) -> I64:
     """The circuit's outputs (outputs, rows), as a job would release them."""
     by_column = {(column.name, "bins"): codes[:, i] for i, column in enumerate(codebook.columns)}
-    return interpret(circuit, gather(circuit, by_column)).T
+    return evaluate_clear(circuit, gather_inputs(circuit, by_column)).T
 
 
 def bootstraps(circuit: Circuit) -> int:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import contracts
-from app.protocol.market import JobState
+from app.protocol.market.entities import JobState
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from app.custodian.agent import CustodianAgent
 from app.custodian.ledger import Ledger
-from app.custodian.seams import Witness
-from app.execution.execute import Execution, execute
-from app.execution.facts import JobFacts
+from app.custodian.ports import StepHook
+from app.execution.execute import Evaluation, execute
+from app.execution.inputs import JobInputs
 from app.protocol.errors import Reverted
-from app.protocol.market import Approval, DatasetRecord, Job, JobState, License
-from app.protocol.market import Execution as Part
-from app.protocol.seams import Progress
+from app.protocol.market.entities import Approval, DatasetRecord, Job, JobState, License
+from app.protocol.market.entities import Execution as Part
+from app.protocol.ports import Progress
 from app.storage.folder import BlockStore
 from tests.custodian.world import PlainKeys, SimulatedChain, World, random_keys
 
@@ -73,11 +73,11 @@ class FileChain(SimulatedChain):
         return f"0x{number:064x}"
 
 
-def reopened_agent(folder: Path, seed: int, witness: Witness) -> CustodianAgent:
+def reopened_agent(folder: Path, seed: int, witness: StepHook) -> CustodianAgent:
     """A custodian in a process of its own, on what a world left in a folder; leases are over at once."""
     chain, store = FileChain(folder), BlockStore(folder / "store")
 
-    def run(facts: JobFacts, progress: Progress) -> Execution:
+    def run(facts: JobInputs, progress: Progress) -> Evaluation:
         return execute(facts, store, threads=1, progress=progress)
 
     ledger = Ledger(folder / "ledger.sqlite", f"{chain.chain_id}:{chain.address}", lambda: 1_000, lease=0)

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from app.chain.entities import next_head
+from app.chain.contracts.entities import next_head
 from app.protocol.errors import NotFound, Reverted
-from app.protocol.market import ZERO, Approval, DatasetRecord, Job, JobState, License
+from app.protocol.market.entities import ZERO, Approval, DatasetRecord, Job, JobState, License
 
 
 @dataclass

@@ -10,14 +10,14 @@ import pytest
 
 from app.custodian.agent import LAST_CHANCE, REORG_PATIENCE, Outcome
 from app.custodian.attempts import FIRST_RETRY, LONGEST_RETRY
-from app.custodian.ledger import State
-from app.execution.execute import Execution
-from app.execution.facts import JobFacts
-from app.protocol.bits import micro_bits
+from app.custodian.ledger import DecisionState
+from app.execution.execute import Evaluation
+from app.execution.inputs import JobInputs
 from app.protocol.documents import sha256
 from app.protocol.errors import Unavailable
-from app.protocol.receipt import Decision, OutputPolicy
-from app.protocol.seams import Progress
+from app.protocol.market.receipt import Decision, OutputPolicy
+from app.protocol.policy.bits import micro_bits
+from app.protocol.ports import Progress
 from app.storage.cid import digest_to_cid, parse
 from app.storage.content import file_cid
 from tests.custodian.world import OPEN_POLICY, World, linear_circuit
@@ -30,7 +30,7 @@ def test_honest_scores_reach_the_buyer(tmp_path: Path) -> None:
     world = World(tmp_path)
     number = world.job(linear_circuit([SPREAD], [100]), first=3, rows=41)
     outcome = world.agent().process(number)
-    assert outcome.what == State.DONE, outcome
+    assert outcome.what == DecisionState.DONE, outcome
     result = world.opened(number)
     assert np.array_equal(result.values, world.clear(number))
     assert (result.header.first_row, result.header.rows, result.header.released) == (3, 41, "score")
@@ -45,7 +45,7 @@ def test_second_pass_does_nothing(tmp_path: Path) -> None:
     number = world.job(linear_circuit([SPREAD]))
     agent = world.agent()
     agent.process(number)
-    assert agent.process(number).what == State.DONE
+    assert agent.process(number).what == DecisionState.DONE
     assert [entry[0] for entry in world.chain.of(number)] == ["release"]
     assert world.ledger.decryptions(1, 1) == 1
 
@@ -75,7 +75,7 @@ def test_a_circuit_without_a_label_is_released_in_levels(tmp_path: Path) -> None
     """Where labels are sold, a circuit that has none gives 16 levels, and the decision says so."""
     world = World(tmp_path)
     number = world.job(linear_circuit([SPREAD]), license=world.license(OutputPolicy(max_rank=4)))
-    assert world.agent().process(number).what == State.DONE
+    assert world.agent().process(number).what == DecisionState.DONE
     assert world.opened(number).header.released == "score"
     decision = Decision.from_bytes(world.store.read(digest_to_cid(world.chain.job(number).decision), limit=1 << 20))
     assert (decision.released, decision.micro_bits) == ("score", 4_000_000)
@@ -89,11 +89,11 @@ def test_every_way_to_verify_lets_honest_jobs_through(tmp_path: Path, verify: st
     number = world.job(linear_circuit([SPREAD], [9]), license=world.license(policy))
     executed: list[int] = []
 
-    def execute(facts: JobFacts, progress: object) -> Execution:
+    def execute(facts: JobInputs, progress: object) -> Evaluation:
         executed.append(facts.job.id)
         return world.execute(facts)
 
-    assert world.agent(execute=execute).process(number).what == State.DONE
+    assert world.agent(execute=execute).process(number).what == DecisionState.DONE
     assert np.array_equal(world.opened(number).values, world.clear(number))
     assert executed == [number]
 
@@ -111,7 +111,7 @@ def test_missing_object_is_waited_for(tmp_path: Path) -> None:
     assert [outcome.what for outcome in agent.step()] == ["waiting"]  # not before its next try
     hidden.rename(path)
     world.time += FIRST_RETRY
-    assert [outcome.what for outcome in agent.step()] == [State.DONE]
+    assert [outcome.what for outcome in agent.step()] == [DecisionState.DONE]
 
 
 def test_store_that_fails_while_sending(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_store_that_fails_while_sending(tmp_path: Path) -> None:
     assert sealed.document is not None
     world.store.put = put  # type: ignore[method-assign]
     world.time += FIRST_RETRY
-    assert [outcome.what for outcome in agent.step()] == [State.DONE]
+    assert [outcome.what for outcome in agent.step()] == [DecisionState.DONE]
     assert world.chain.job(number).sealed == sha256(sealed.document)
     assert world.ledger.decryptions(1, 1) == 1
 
@@ -169,13 +169,13 @@ def test_any_trouble_of_one_job_is_that_jobs_alone(tmp_path: Path, error: Except
     bad, good = (world.job(linear_circuit([SPREAD], [bias])) for bias in (0, 1))
     broken = True
 
-    def execute(facts: JobFacts, progress: object) -> Execution:
+    def execute(facts: JobInputs, progress: object) -> Evaluation:
         if facts.job.id == bad and broken:
             raise error
         return world.execute(facts)
 
     agent = world.agent(execute=execute)
-    assert [outcome.what for outcome in agent.step()] == ["failed", State.DONE]
+    assert [outcome.what for outcome in agent.step()] == ["failed", DecisionState.DONE]
     record = world.ledger.record(bad)
     assert record is not None
     assert (record.attempts, record.next_try) == (1, world.time + FIRST_RETRY)
@@ -184,7 +184,7 @@ def test_any_trouble_of_one_job_is_that_jobs_alone(tmp_path: Path, error: Except
     broken = False
     assert [outcome.what for outcome in agent.step()] == ["waiting"]
     world.time += FIRST_RETRY
-    assert [outcome.what for outcome in agent.step()] == [State.DONE]
+    assert [outcome.what for outcome in agent.step()] == [DecisionState.DONE]
     record = world.ledger.record(bad)
     assert record is not None
     assert (record.attempts, record.error) == (0, "")
@@ -196,7 +196,7 @@ def test_a_stopped_agent_leaves_re_execution_and_goes_on_later(tmp_path: Path) -
     world = World(tmp_path)
     numbers = [world.job(linear_circuit([SPREAD], [bias])) for bias in range(2)]
 
-    def execute(facts: JobFacts, progress: Progress) -> Execution:
+    def execute(facts: JobInputs, progress: Progress) -> Evaluation:
         agent.stop()
         progress(1, 2)
         raise AssertionError("it went on")
@@ -206,7 +206,7 @@ def test_a_stopped_agent_leaves_re_execution_and_goes_on_later(tmp_path: Path) -
     record = world.ledger.record(numbers[0])
     assert record is not None
     assert record.attempts == 0
-    assert [outcome.what for outcome in world.agent().step()] == [State.DONE] * 2
+    assert [outcome.what for outcome in world.agent().step()] == [DecisionState.DONE] * 2
 
 
 def test_long_work_keeps_its_claim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,14 +216,14 @@ def test_long_work_keeps_its_claim(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     number = world.job(linear_circuit([SPREAD]))
     ledger, seen = world.new_ledger(lease=30), []
 
-    def execute(facts: JobFacts, progress: Progress) -> Execution:
+    def execute(facts: JobInputs, progress: Progress) -> Evaluation:
         for minute in range(3):
             world.time += 20
             progress(minute, 3)
             seen.append(world.agent(ledger).process(number).detail)
         return world.execute(facts)
 
-    assert world.agent(ledger, execute=execute).process(number).what == State.DONE
+    assert world.agent(ledger, execute=execute).process(number).what == DecisionState.DONE
     assert seen == ["another process works on it, or it is over"] * 3
 
 
@@ -238,7 +238,7 @@ def test_nothing_leaves_before_the_chain_has_the_release(tmp_path: Path) -> None
         if record is not None and record.ciphertext is not None:
             kept[step] = world.store.has(file_cid(record.ciphertext))
 
-    assert world.agent(witness=look).process(number).what == State.DONE
+    assert world.agent(witness=look).process(number).what == DecisionState.DONE
     assert kept == {
         "decide": False, "send": False, "store document": False, "store decision": False, "release": False,
         "store result": False, "record": True,
@@ -251,13 +251,13 @@ def test_a_release_that_the_chain_lost_is_sent_again(tmp_path: Path) -> None:
     number = world.job(linear_circuit([SPREAD]))
     before = world.chain.jobs[number]
     agent = world.agent()
-    assert agent.process(number).what == State.DONE
+    assert agent.process(number).what == DecisionState.DONE
     sealed = world.chain.job(number).sealed
     world.chain.jobs[number], world.chain.decided = before, []
-    assert agent.process(number).what == State.DONE  # a node that lags behind, for all we know
+    assert agent.process(number).what == DecisionState.DONE  # a node that lags behind, for all we know
     assert world.chain.decided == []
     world.time += REORG_PATIENCE + 1
-    assert agent.process(number).what == State.DONE
+    assert agent.process(number).what == DecisionState.DONE
     assert world.chain.job(number).sealed == sealed
     assert len(world.ledger.history(1)) == 1
     assert world.ledger.decryptions(1, 1) == 1

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.protocol.bits import charge, default_person_limit, micro_bits, noisy_micro_bits
-from app.protocol.dataset import Carried
-from app.protocol.leak import Leak, Released
-from app.protocol.reasons import Reason
-from app.protocol.receipt import RAW_WORDS, OutputPolicy
-from app.protocol.release import Grant, check_bits, check_policy, entry_of, spent_on
+from app.protocol.data.dataset import Carried
+from app.protocol.market.receipt import RAW_WORDS, OutputPolicy
+from app.protocol.policy.bits import charge, default_person_limit, micro_bits, noisy_micro_bits
+from app.protocol.policy.leakage import Leakage, Released
+from app.protocol.policy.reasons import Reason
+from app.protocol.policy.rules import Grant, check_bits, check_policy, entry_of, spent_on
 from tests.custodian.verdicts import BIT, POLICY, SPACE, TABLE, A, B, C, aggregates, facts_of, leak, past, verdict
 from tests.custodian.world import codebook
 
@@ -42,7 +42,7 @@ from tests.custodian.world import codebook
         "noise is more",
     ],
 )
-def test_charges(changes: dict[str, object], report: Leak, bits: int) -> None:
+def test_charges(changes: dict[str, object], report: Leakage, bits: int) -> None:
     """A release costs log2 of its distinct answers about a row, or its epsilon where that is less."""
     granted = verdict(POLICY.model_copy(update=changes), report)
     assert isinstance(granted, Grant)

@@ -9,11 +9,11 @@ import numpy as np
 from app.custodian.readout import to_levels
 from app.policy.explain import explain
 from app.policy.statement import statement
-from app.protocol.bits import in_words, micro_bits, noisy_micro_bits
-from app.protocol.reasons import Reason
-from app.protocol.receipt import OutputPolicy
-from fhe.circuit import Circuit
-from fhe.leak import space_of
+from app.protocol.market.receipt import OutputPolicy
+from app.protocol.policy.bits import describe_bits, micro_bits, noisy_micro_bits
+from app.protocol.policy.reasons import Reason
+from fhe.circuit.circuit import Circuit
+from fhe.leakage import space_of
 from fhe.profiles import REFERENCE, insecure_test_profile
 from tests.custodian.world import (
     OPEN_POLICY,
@@ -79,7 +79,7 @@ def test_explain_counts_bits(tmp_path: Path) -> None:
     told = explain(circuit, table, REFERENCE, OutputPolicy(), 10)
     assert "A release says at most one yes-or-no fact (1 bit) about each person." in told.sentences()
     assert "After it the license has 7 of its 8 bits left." in told.sentences()
-    assert in_words(told.limit_person) == "16"
+    assert describe_bits(told.limit_person) == "16"
 
 
 def test_levels_divide_each_outputs_own_range() -> None:

@@ -9,7 +9,17 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from app.protocol.forms import AFFINE, Form, Space, basis, difference, dominated_column, form, semidefinite, shares_of
+from app.protocol.policy.linear_forms import (
+    AFFINE,
+    Form,
+    Space,
+    basis,
+    difference,
+    dominated_column,
+    form,
+    semidefinite,
+    shares_of,
+)
 
 NAMES = [f"c{i}" for i in range(12)]
 SPACE = Space(dict.fromkeys(NAMES, 256), dict.fromkeys(NAMES, 7))

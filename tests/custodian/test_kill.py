@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from app.custodian.ledger import State
-from app.protocol.bits import noisy_micro_bits
+from app.custodian.ledger import DecisionState
 from app.protocol.documents import sha256
-from app.protocol.market import JobState
+from app.protocol.market.entities import JobState
+from app.protocol.policy.bits import noisy_micro_bits
 from tests.custodian.filechain import FileChain, reopen
 from tests.custodian.world import OPEN_POLICY, World, linear_circuit
 
@@ -64,7 +64,7 @@ def test_killed_anywhere(tmp_path: Path) -> None:
     for job in (*plain.values(), *charged.values()):
         record = world.ledger.record(job)
         assert record is not None
-        assert record.state == State.DONE
+        assert record.state == DecisionState.DONE
         assert record.document is not None
         assert world.chain.job(job).sealed == sha256(record.document)
     assert all(world.chain.job(job).reason == "concentration" for job in refused.values())

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from app.custodian.ledger import Claim, Learned, Ledger, State
+from app.custodian.ledger import Claim, DecisionState, Learned, Ledger
 from app.custodian.ledger_file import put_aside
-from app.custodian.rows import AFTER_SEAL
+from app.custodian.records import AFTER_SEAL
 from app.protocol.errors import BadDocument, TryAgain
-from app.protocol.forms import AFFINE, form
-from app.protocol.leak import Released
-from app.protocol.reasons import Reason
-from app.protocol.release import Grant
+from app.protocol.policy.leakage import Released
+from app.protocol.policy.linear_forms import AFFINE, form
+from app.protocol.policy.reasons import Reason
+from app.protocol.policy.rules import Grant
 
 
 class Time:
@@ -68,13 +68,13 @@ def test_whole_life(ledger: Ledger) -> None:
     assert ledger.kept_answer("q" * 64) is None  # it has not left
     record = ledger.record(1)
     assert record is not None
-    assert (record.state, record.document, record.ciphertext) == (State.SEALED, b"document", b"cipher")
+    assert (record.state, record.document, record.ciphertext) == (DecisionState.SEALED, b"document", b"cipher")
     ledger.sending(claim, b"decision")
     assert ledger.history(5) == [ENTRY]
     ledger.done(claim, "0xtx")
     record = ledger.record(1)
     assert record is not None
-    assert (record.state, record.ciphertext, record.tx) == (State.DONE, b"cipher", "0xtx")
+    assert (record.state, record.ciphertext, record.tx) == (DecisionState.DONE, b"cipher", "0xtx")
     ledger.tidy(record.changed + 1)
     record = ledger.record(1)
     assert record is not None
@@ -116,7 +116,7 @@ def test_lease_and_fence(ledger: Ledger, clock: Time) -> None:
     ):
         with pytest.raises(TryAgain):
             late()
-    assert ledger.record(1).state == State.RESERVED  # type: ignore[union-attr]
+    assert ledger.record(1).state == DecisionState.RESERVED  # type: ignore[union-attr]
 
 
 def test_work_renews_the_lease(ledger: Ledger, clock: Time) -> None:
@@ -223,7 +223,7 @@ def test_a_held_job_is_noted_once_and_goes_on(ledger: Ledger) -> None:
         claim = ledger.claim(1, 5)
         assert claim is not None
         ledger.hold(claim)
-    assert [record.held for record in ledger.records(State.SEEN)] == [True]
+    assert [record.held for record in ledger.records(DecisionState.SEEN)] == [True]
     assert [what for _, what in ledger.events(1)] == ["seen", "held"]
     claim = ledger.claim(1, 5)
     assert claim is not None
@@ -242,7 +242,7 @@ def test_what_is_sealed_is_refused_for_public_reasons_only(ledger: Ledger) -> No
         with pytest.raises(TryAgain):
             ledger.refusing(claim, reason, b"refusal")
     ledger.refusing(claim, Reason.NOT_APPROVED, b"refusal")
-    assert [(each.state, each.decision) for each in ledger.records()] == [(State.REFUSING, b"refusal")]
+    assert [(each.state, each.decision) for each in ledger.records()] == [(DecisionState.REFUSING, b"refusal")]
     assert ledger.history(5) == []
 
 
@@ -283,7 +283,7 @@ def test_what_was_answered_meanwhile_begins_anew(ledger: Ledger) -> None:
     assert ledger.decide(second, 5, lambda history, _: replace(grant(2), again=True))[0] is None
     record = ledger.record(2)
     assert record is not None
-    assert (record.state, record.document, record.ciphertext) == (State.SEEN, None, None)
+    assert (record.state, record.document, record.ciphertext) == (DecisionState.SEEN, None, None)
     assert [entry.job for entry in ledger.history(5)] == [1]
     assert ledger.kept_answer("q" * 64) == b"answer"
 
@@ -299,7 +299,7 @@ def test_learning_charges_once_and_counts_decryptions(ledger: Ledger) -> None:
     assert ledger.knows(7, "d" * 64)
     assert not ledger.knows(8, "d" * 64)
     assert ledger.charged_to(3) == ledger.history(5)
-    assert [(each.job, each.state) for each in ledger.records()] == [(7, State.DONE)]
+    assert [(each.job, each.state) for each in ledger.records()] == [(7, DecisionState.DONE)]
 
 
 def test_a_job_that_failed_waits_for_its_next_try(ledger: Ledger, clock: Time) -> None:

@@ -9,28 +9,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.auditor.approval import owners_word
 from app.auditor.audit import Auditor
 from app.auditor.budget import audit_budget
 from app.auditor.charge import charge, place
-from app.auditor.report import Check, Status
-from app.auditor.word import owners_word
-from app.chain.account import digest_signer
-from app.chain.embedded import EmbeddedChain
+from app.auditor.report import AuditCheck, CheckStatus
 from app.chain.events import Event
+from app.chain.evm.embedded import EmbeddedChain
+from app.chain.wallet.account import digest_signer
 from app.custodian.agent import CustodianAgent
 from app.custodian.follow import Follower
 from app.custodian.ledger import Ledger
 from app.custodian.market_chain import LOOK_AGAIN, MarketChain
 from app.custodian.settling import settle_licenses
 from app.execution.execute import execute
-from app.execution.facts import gather
+from app.execution.inputs import load_job_inputs
 from app.protocol.documents import sha256
 from app.protocol.errors import AlreadyReleased, VerificationFailed
-from app.protocol.market import Approval, JobState
-from app.protocol.receipt import Decision, OutputPolicy
+from app.protocol.market.entities import Approval, JobState
+from app.protocol.market.receipt import Decision, OutputPolicy
 from app.storage.cid import digest_to_cid
-from fhe.circuit import Circuit
-from fhe.circuit_form import encode
+from fhe.circuit.circuit import Circuit
+from fhe.circuit.codec import encode
 from fhe.profiles import find
 from tests.chain.scenario import DOLLAR, HOUR, MICRO, Stage, open_market, set_stage
 from tests.custodian.world import BUYER_PUBLIC, OPEN_POLICY, World, linear_circuit
@@ -63,12 +63,12 @@ class Scene:
         )
         return self.stage.market.buy_license(self.stage.buyer, offer.value).value
 
-    def audited(self, job: int) -> Check | None:
+    def audited(self, job: int) -> AuditCheck | None:
         """What an auditor says of the owner's word."""
         report = Auditor(self.stage.market, self.world.store).audit(job)
         found = [check for check in report.checks if check.claim == "the release keeps to the owner's word"]
         assert len(found) < 2
-        assert not found or report.confirmed == (found[0].status is not Status.WRONG)
+        assert not found or report.confirmed == (found[0].status is not CheckStatus.WRONG)
         return found[0] if found else None
 
     def compute(self, circuit: Circuit, receipt: str | None = None) -> int:
@@ -85,7 +85,7 @@ class Scene:
         """Executors are drawn for a job and agree on its result, or on `receipt`."""
         market, world = self.stage.market, self.world
         drawn = market.draw(self.stage.buyer, job).value
-        done = execute(gather(market, world.store, job), world.store, threads=1)
+        done = execute(load_job_inputs(market, world.store, job), world.store, threads=1)
         world.store.put(done.receipt.to_bytes())
         world.store.put(done.output)
         self.stage.answer(job, drawn, receipt or done.receipt.digest)
@@ -223,13 +223,13 @@ def test_an_audit_shows_the_owners_word(scene: Scene) -> None:
     yes, no = scene.compute(linear_circuit([SPREAD])), scene.compute(linear_circuit([SPREAD], [1]))
     waiting = scene.audited(yes)
     assert waiting is not None
-    assert (waiting.status, waiting.source) == (Status.OPEN, "")
+    assert (waiting.status, waiting.source) == (CheckStatus.OPEN, "")
     sent = {yes: market.approve_job(owner, yes), no: market.deny_job(owner, no)}
     scene.agent.step()
     for job, words in ((yes, "released in block"), (no, "nothing was released")):
         line = scene.audited(job)
         assert line is not None
-        assert (line.status, line.source) == (Status.CONFIRMED, sent[job].tx)
+        assert (line.status, line.source) == (CheckStatus.CONFIRMED, sent[job].tx)
         assert owner.address in line.detail
         assert words in line.detail
     assert market.job(plain).state is JobState.SETTLED
@@ -243,7 +243,7 @@ def test_a_release_without_the_owners_yes_is_found(scene: Scene) -> None:
     scene.stage.market.release(scene.stage.owner, job, sealed="1" * 64, decision="2" * 64)
     report = Auditor(scene.stage.market, scene.world.store).audit(job)
     (line,) = [check for check in report.checks if check.claim == "the release keeps to the owner's word"]
-    assert (line.status, line.detail) == (Status.WRONG, "released without the owner's approval")
+    assert (line.status, line.detail) == (CheckStatus.WRONG, "released without the owner's approval")
     assert not report.confirmed
 
 
@@ -260,7 +260,7 @@ def test_an_audit_works_the_charge_out_again(scene: Scene) -> None:
         scene.agent.process(job)
     auditor = Auditor(scene.stage.market, scene.world.store)
     found = [{check.claim: check for check in auditor.audit(job).checks} for job in jobs]
-    assert {checks[claim].status for checks in found for claim in (CHARGE, PLACE)} == {Status.CONFIRMED}
+    assert {checks[claim].status for checks in found for claim in (CHARGE, PLACE)} == {CheckStatus.CONFIRMED}
     assert [checks[CHARGE].detail.split(";")[0] for checks in found] == [
         "a refusal gives nothing away", "an answer that was given before", "1 bits about each person, rank 1",
     ]  # fmt: skip
@@ -276,17 +276,17 @@ def test_an_audit_finds_a_decision_that_says_less_than_it_costs(scene: Scene) ->
     scene.license = scene.sell(OutputPolicy(max_rank=4))
     job = scene.compute(linear_circuit([SPREAD], at=0))
     scene.agent.process(job)
-    facts, policy = gather(market, store, job), OutputPolicy(max_rank=4)
+    facts, policy = load_job_inputs(market, store, job), OutputPolicy(max_rank=4)
     true = Decision.from_bytes(store.read(digest_to_cid(facts.job.decision), limit=1 << 20))
-    assert charge(market, store, facts, policy, true)[0] is Status.CONFIRMED
+    assert charge(market, store, facts, policy, true)[0] is CheckStatus.CONFIRMED
     lies: list[dict[str, object]] = [
         {"micro_bits": 0}, {"rank": 0}, {"query": "5" * 64}, {"released": "score"}, {"verified_by": "both"},
         {"again": True, "micro_bits": 0, "rank": 0},
     ]  # fmt: skip
     for lie in lies:
-        assert charge(market, store, facts, policy, true.model_copy(update=lie))[0] is Status.WRONG, lie
+        assert charge(market, store, facts, policy, true.model_copy(update=lie))[0] is CheckStatus.WRONG, lie
     elsewhere = replace(facts.job, decision="5" * 64)
-    assert place(market, elsewhere)[0] is Status.WRONG
+    assert place(market, elsewhere)[0] is CheckStatus.WRONG
 
 
 def event(name: str, block: int) -> Event:
@@ -305,7 +305,7 @@ def event(name: str, block: int) -> Event:
 def test_a_release_against_the_owners_word_is_wrong(scene: Scene, approval: Approval, told: list[Event]) -> None:
     """No contract of ours lets it pass, but an auditor does not have to believe that."""
     job = replace(scene.stage.market.job(scene.compute(linear_circuit([SPREAD]))), approval=approval)
-    assert owners_word(job, told, manual=True)[0] is Status.WRONG
+    assert owners_word(job, told, manual=True)[0] is CheckStatus.WRONG
     with pytest.raises(VerificationFailed):
         owners_word(job, told[:0], manual=True)
 

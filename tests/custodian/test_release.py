@@ -9,21 +9,21 @@ import numpy as np
 import pytest
 
 from app.custodian.agent import CHORES_EVERY
-from app.custodian.evidence import Limits
-from app.custodian.ledger import State
+from app.custodian.evidence import JudgementLimits
+from app.custodian.ledger import DecisionState
 from app.custodian.noise import discrete_laplace
 from app.custodian.readout import noise_scale_milli
 from app.custodian.rotation import Destroyed, retire
-from app.custodian.vault import Vault, harden
-from app.protocol.bits import noisy_micro_bits
+from app.custodian.unlocked_keys import UnlockedKeys, harden
 from app.protocol.errors import NotFound, TryAgain, WrongPassphrase
-from app.protocol.market import Approval, Job, JobState
-from app.protocol.reasons import Reason
-from app.protocol.receipt import OutputPolicy
+from app.protocol.market.entities import Approval, Job, JobState
+from app.protocol.market.receipt import OutputPolicy
+from app.protocol.policy.bits import noisy_micro_bits
+from app.protocol.policy.reasons import Reason
 from app.storage.cid import digest_to_cid
 from app.storage.content import file_cid
-from fhe.keyring import Keyring
-from fhe.leak import leak_of
+from fhe.keys.keyring import Keyring
+from fhe.leakage import leakage_of
 from fhe.profiles import REFERENCE
 from tests.custodian.world import (
     NAMES,
@@ -57,7 +57,7 @@ def test_noisy_release_keeps_the_epsilon(tmp_path: Path) -> None:
     assert result.header.noise_scale_milli == sensitivity * 1000 * 2
     errors = (result.values - world.clear(number)).astype(float)
     assert 0.3 < errors.std() / (np.sqrt(2) * sensitivity * 2) < 3
-    leak = leak_of(linear_circuit([SPREAD]), codebook())
+    leak = leakage_of(linear_circuit([SPREAD]), codebook())
     assert leak.ranges == (sensitivity,)
     odd = NOISY.model_copy(update={"epsilon_micro_per_job": 333_333})
     assert noise_scale_milli(leak, odd) * 333_333 >= sensitivity * 10**9
@@ -85,7 +85,7 @@ def test_exact_answers_are_kept_up_to_a_size(tmp_path: Path) -> None:
     """Without noise an equal query needs no second decryption, unless its answer is above the limit for keeping."""
     for limit, decryptions in ((320, 1), (319, 2)):
         world = World(tmp_path / str(limit))
-        agent = world.agent(limits=Limits(kept_answer_bytes=limit))
+        agent = world.agent(limits=JudgementLimits(kept_answer_bytes=limit))
         jobs = [world.job(linear_circuit([SPREAD])) for _ in range(2)]
         assert [outcome.what for outcome in agent.step()] == ["done", "done"]
         assert all(np.array_equal(world.opened(job).values, world.clear(job)) for job in jobs)
@@ -208,7 +208,7 @@ def test_chain_that_moved_on(tmp_path: Path) -> None:
         if step == "release":
             world.chain.jobs[number] = replace(world.chain.jobs[number], state=JobState.EXPIRED)
 
-    assert world.agent(witness=expire).process(number).what == State.DROPPED
+    assert world.agent(witness=expire).process(number).what == DecisionState.DROPPED
     assert world.ledger.history(1) == []
     assert world.chain.of(number) == []
 
@@ -225,7 +225,7 @@ def test_epoch_limit(tmp_path: Path) -> None:
     """An epoch serves as many decryptions as its limit says."""
     world = World(tmp_path)
     jobs = [world.job(linear_circuit([SPREAD], [bias])) for bias in range(3)]
-    outcomes = world.agent(limits=Limits(decryptions_per_epoch=2)).step()
+    outcomes = world.agent(limits=JudgementLimits(decryptions_per_epoch=2)).step()
     assert [outcome.what for outcome in outcomes] == ["done", "done", "refused"]
     assert world.chain.job(jobs[2]).reason == Reason.EPOCH_LIMIT
 
@@ -236,7 +236,7 @@ def test_old_jobs_finish_and_then_the_key_dies(tmp_path: Path) -> None:
     keyring = Keyring(tmp_path / "keys")
     keyring.add(world.secret, "correct horse", work=1 << 15)
     keyring.add(random_keys(9, epoch=2), "correct horse", work=1 << 15)
-    world.keys = Vault(keyring, lambda: "correct horse")  # type: ignore[assignment]
+    world.keys = UnlockedKeys(keyring, lambda: "correct horse")  # type: ignore[assignment]
     number = world.job(linear_circuit([SPREAD]))
     told: list[tuple[int, int, str]] = []
 
@@ -278,12 +278,12 @@ def test_vault_opens_and_forgets(tmp_path: Path) -> None:
         asked.append("asked")
         return "right"
 
-    vault = Vault(keyring, passphrase)
+    vault = UnlockedKeys(keyring, passphrase)
     assert vault.open(1) is vault.open(1)
     assert asked == ["asked"]
     assert repr(vault) == "Vault(epochs=[1])"
     with pytest.raises(WrongPassphrase):
-        Vault(keyring, lambda: "wrong").open(1)
+        UnlockedKeys(keyring, lambda: "wrong").open(1)
     keyring.destroy(1)
     with pytest.raises(NotFound):
         vault.open(1)
@@ -294,7 +294,7 @@ def test_no_core_dumps() -> None:
     import subprocess
     import sys
 
-    program = "import resource; from app.custodian.vault import harden; harden(); print(resource.getrlimit(4))"
+    program = "import resource; from app.custodian.unlocked_keys import harden; harden(); print(resource.getrlimit(4))"
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, cwd=root)
     assert done.stdout.strip() == "(0, 0)"

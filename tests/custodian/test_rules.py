@@ -7,21 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from app.custodian.evidence import Evidence, Limits, gather
-from app.protocol.bits import MAX_MICRO_BITS, noisy_micro_bits
-from app.protocol.leak import Leak, Released
-from app.protocol.market import ZERO, Execution
-from app.protocol.reasons import WORDS, Reason, refusal
-from app.protocol.receipt import RAW_WORDS, OutputPolicy, Receipt
-from app.protocol.release import (
+from app.custodian.evidence import Judgement, JudgementLimits, load_judgement
+from app.protocol.market.entities import ZERO, Execution
+from app.protocol.market.receipt import RAW_WORDS, OutputPolicy, Receipt
+from app.protocol.policy.bits import MAX_MICRO_BITS, noisy_micro_bits
+from app.protocol.policy.leakage import Leakage, Released
+from app.protocol.policy.reasons import MESSAGES, Reason, refusal
+from app.protocol.policy.rules import (
     MAX_BOOTSTRAPS,
     MAX_LEVELS,
     MAX_MICRO_EPSILON,
     MAX_RANK,
-    Facts,
     Grant,
+    ReleaseCase,
+    check_case,
     check_execution,
-    check_facts,
     check_shape,
     policy_problems,
 )
@@ -51,7 +51,7 @@ def test_rank_counts_exactly() -> None:
     assert third.rank == 1  # what it gives of a row by itself
 
 
-def _entry(report: Leak) -> Released:
+def _entry(report: Leakage) -> Released:
     grant = verdict(POLICY, report)
     assert isinstance(grant, Grant)
     return grant.entry
@@ -206,15 +206,15 @@ def test_policies_at_their_limits(change: dict[str, object]) -> None:
 
 
 @pytest.fixture(scope="module")
-def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
+def evidence(tmp_path_factory: pytest.TempPathFactory) -> Judgement:
     """Honest evidence of one job, gathered by the real code."""
     world = World(tmp_path_factory.mktemp("world"))
     number = world.job(linear_circuit([A]))
-    found = gather(
+    found = load_judgement(
         world.chain, world.store, world.chain.job(number), find_profile=find, epochs=frozenset({1}),
-        decryptions=lambda epoch: 0, limits=Limits(),
+        decryptions=lambda epoch: 0, limits=JudgementLimits(),
     )  # fmt: skip
-    assert isinstance(found, Evidence)
+    assert isinstance(found, Judgement)
     return found
 
 
@@ -239,19 +239,17 @@ FACT_TWINS = {
 
 
 @pytest.mark.parametrize("twin", FACT_TWINS)
-def test_facts(evidence: Evidence, twin: str) -> None:
+def test_facts(evidence: Judgement, twin: str) -> None:
     """Honest facts pass; each changed fact is refused for its own reason."""
     change, reason = FACT_TWINS[twin]
-    assert check_facts(evidence.facts) is None
+    assert check_case(evidence.facts) is None
     rows = evidence.facts.dataset.rows
     for first, count in ((0, rows), (rows - 1, 1)):
-        assert (
-            check_facts(replace(evidence.facts, job=replace(evidence.facts.job, first_row=first, rows=count))) is None
-        )
-    assert check_facts(replace(evidence.facts, **change(evidence.facts))) is reason
+        assert check_case(replace(evidence.facts, job=replace(evidence.facts.job, first_row=first, rows=count))) is None
+    assert check_case(replace(evidence.facts, **change(evidence.facts))) is reason
 
 
-def _receipt(facts: Facts, **changes: object) -> Receipt:
+def _receipt(facts: ReleaseCase, **changes: object) -> Receipt:
     said = {
         "chain_id": facts.chain_id, "market": facts.market, "job": facts.job.id, "manifest": facts.dataset.manifest,
         "data_root": facts.dataset.data_root, "circuit": facts.job.circuit, "profile": facts.dataset.profile,
@@ -262,7 +260,7 @@ def _receipt(facts: Facts, **changes: object) -> Receipt:
 
 
 @pytest.mark.parametrize("verify", ["self", "both"])
-def test_execution_rules(evidence: Evidence, verify: str) -> None:
+def test_execution_rules(evidence: Judgement, verify: str) -> None:
     """Both ways need the own digest, and `both` enough independent executors besides."""
     honest = _receipt(evidence.facts)
     policy = OutputPolicy(verify=verify, quorum=2)  # type: ignore[arg-type]
@@ -289,7 +287,7 @@ def test_execution_rules(evidence: Evidence, verify: str) -> None:
 
 
 @pytest.mark.parametrize("field", ["chain_id", "market", "job", "manifest", "data_root", "circuit", "profile", "rows"])
-def test_receipt_of_another_job(evidence: Evidence, field: str) -> None:
+def test_receipt_of_another_job(evidence: Judgement, field: str) -> None:
     """An agreed receipt that says anything else than this job is refused, whoever agreed on it."""
     value: object = 999 if field in ("chain_id", "job", "rows") else "8" * 64
     lie = _receipt(evidence.facts, **{field: value})
@@ -301,7 +299,7 @@ def test_receipt_of_another_job(evidence: Evidence, field: str) -> None:
 
 def test_every_reason_has_fixed_words() -> None:
     """Each reason has one sentence and one next step, short enough for the chain's 32 letters."""
-    assert set(WORDS) == set(Reason)
+    assert set(MESSAGES) == set(Reason)
     for reason in Reason:
         assert len(reason) <= 32
         assert refusal(reason).next_step

@@ -11,7 +11,7 @@ from Crypto.Protocol import HPKE
 from Crypto.Protocol.DH import import_x25519_private_key
 
 from app.protocol.errors import BadKey, BadSeal, TooLarge, VerificationFailed
-from app.protocol.receipt import SealContext, SealedResult
+from app.protocol.market.receipt import SealContext, SealedResult
 from app.seal import hpke
 from app.seal.result import Result, ResultHeader, open_result, seal_result
 from app.storage.content import file_cid

@@ -7,19 +7,19 @@ from dataclasses import replace
 import numpy as np
 
 from app.policy.judge import judge_of
-from app.protocol.bits import MAX_MICRO_BITS
-from app.protocol.dataset import EncryptedTable
-from app.protocol.forms import AFFINE, Space, form
-from app.protocol.leak import Leak, Released
-from app.protocol.market import ZERO, DatasetRecord, Job, JobState, License
-from app.protocol.reasons import Reason
-from app.protocol.receipt import OutputPolicy
-from app.protocol.release import (
-    Facts,
+from app.protocol.data.dataset import EncryptedTable
+from app.protocol.market.entities import ZERO, DatasetRecord, Job, JobState, License
+from app.protocol.market.receipt import OutputPolicy
+from app.protocol.policy.bits import MAX_MICRO_BITS
+from app.protocol.policy.leakage import Leakage, Released
+from app.protocol.policy.linear_forms import AFFINE, Space, form
+from app.protocol.policy.reasons import Reason
+from app.protocol.policy.rules import (
     Grant,
+    ReleaseCase,
     check_policy,
 )
-from fhe.leak import SAMPLE
+from fhe.leakage import SAMPLE
 from tests.custodian.world import BUYER, OWNER, codebook
 
 NAMES = [f"c{number}" for number in range(8)]
@@ -39,10 +39,10 @@ ROOMY = {"micro_bits_per_license": 1000 * BIT, "micro_bits_per_person": 1000 * B
 POLICY = OutputPolicy(max_rank=2, release="score", **ROOMY)  # type: ignore[arg-type]
 
 
-def leak(*rows: list[int], **changes: object) -> Leak:
+def leak(*rows: list[int], **changes: object) -> Leakage:
     """The report of a linear circuit with these weights."""
     forms = tuple(form({(name, AFFINE): w for name, w in zip(NAMES, row, strict=False)}) for row in rows)
-    report = Leak(
+    report = Leakage(
         circuit="4" * 64, profile="3" * 64, codebook="7" * 64, family="linear", labels=0,
         outputs=tuple(f"y{i}" for i in range(len(rows))), forms=forms, lows=(0,) * len(rows), highs=(1000,) * len(rows),
         shares=(("c0", 0.3),) * len(rows), rare=1.0,
@@ -50,7 +50,7 @@ def leak(*rows: list[int], **changes: object) -> Leak:
     return replace(report, **changes)  # type: ignore[arg-type]
 
 
-def trees(**changes: object) -> Leak:
+def trees(**changes: object) -> Leakage:
     """The report of a circuit with lookups and one output."""
     return leak([1], **({"forms": (), "family": "trees", "rare": 0.5} | changes))
 
@@ -65,16 +65,16 @@ A, B, C = [17, -4, 9, 30, 2, 8, -11, 5], [3, 14, -15, 9, 26, -5, 35, 8], [2, 7, 
 
 
 def facts_of(
-    policy: OutputPolicy, report: Leak, *, table: EncryptedTable = TABLE, work: int = 0, **job: object
-) -> Facts:
+    policy: OutputPolicy, report: Leakage, *, table: EncryptedTable = TABLE, work: int = 0, **job: object
+) -> ReleaseCase:
     """The facts of a job of this leak."""
-    return Facts(
+    return ReleaseCase(
         chain_id=1, market="0x", job=replace(JOB, **job), license=HELD, dataset=DATASET, table=table, policy=policy,  # type: ignore[arg-type]
         leak=report, usable_key=True, epochs=frozenset({1}), decryptions=0, max_decryptions=9, bootstraps=work,
     )  # fmt: skip
 
 
-def verdict(policy: OutputPolicy, report: Leak, *history: Released, **changes: object) -> Reason | Grant:
+def verdict(policy: OutputPolicy, report: Leakage, *history: Released, **changes: object) -> Reason | Grant:
     """What the policy says to a job of this leak after these releases; outputs with lookups look like noise."""
     rng = np.random.default_rng(7)
 

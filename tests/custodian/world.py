@@ -16,25 +16,25 @@ import numpy.typing as npt
 
 from app.custodian.agent import CustodianAgent
 from app.custodian.ledger import Ledger
-from app.execution.execute import Execution, execute
-from app.execution.facts import JobFacts, load_circuit
-from app.protocol import merkle
-from app.protocol.dataset import Affine, Codebook, ColumnCode, EncodedFile, EncryptedTable, Shard
-from app.protocol.description import Card, FileCheck
+from app.execution.execute import Evaluation, execute
+from app.execution.inputs import JobInputs, load_circuit
+from app.protocol.data import merkle
+from app.protocol.data.dataset import Affine, Codebook, ColumnCode, EncodedFile, EncryptedTable, Shard
+from app.protocol.data.description import DatasetCard, FileCheck
+from app.protocol.data.manifest import Manifest, write_manifest
 from app.protocol.documents import sha256
-from app.protocol.manifest import Manifest, write_manifest
-from app.protocol.market import ZERO, Approval, DatasetRecord, Job, JobState, License
-from app.protocol.market import Execution as Part
-from app.protocol.receipt import RAW_WORDS, OutputPolicy, Receipt, SealContext, SealedResult
-from app.protocol.seams import Progress, Store
+from app.protocol.market.entities import ZERO, Approval, DatasetRecord, Job, JobState, License
+from app.protocol.market.entities import Execution as Part
+from app.protocol.market.receipt import RAW_WORDS, OutputPolicy, Receipt, SealContext, SealedResult
+from app.protocol.ports import Progress, Store
 from app.seal.result import Result, open_result
 from app.storage.cid import digest_to_cid
 from app.storage.folder import BlockStore
-from fhe.circuit import Circuit, Encoding, Input, Linear, Lookup, Readout
-from fhe.circuit_form import decode, encode
-from fhe.insecure_keys import insecure_test_keys
-from fhe.keys import SecretKeys
-from fhe.packing import Encryptor
+from fhe.ciphertexts.packing import Encryptor
+from fhe.circuit.circuit import Circuit, Encoding, Input, Linear, Lookup, Readout
+from fhe.circuit.codec import decode, encode
+from fhe.keys.insecure_keys import insecure_test_keys
+from fhe.keys.secret_keys import SecretKeys
 from fhe.profile import EncryptionProfile
 from fhe.profiles import REFERENCE, find
 from tests.custodian.simchain import SimulatedChain
@@ -197,7 +197,7 @@ class World:
 
     def _publish(self, policy: OutputPolicy) -> Manifest:
         table, checks = encrypt(self.codes, self.secret, self.store, self.profile, self.bins, self.evaluation_key)
-        card = Card(
+        card = DatasetCard(
             title="test", description="test", license="CC0-1.0", creator="test", published="2026-01-01", keywords=()
         )
         manifest = Manifest(card=card, table=table, policy=policy, preview=None, checks=checks)
@@ -270,18 +270,18 @@ class World:
         """The owner's word, on the chain."""
         self.chain.jobs[number] = replace(self.chain.jobs[number], approval=word)
 
-    def compute(self, number: int) -> Execution:
+    def compute(self, number: int) -> Evaluation:
         """Let honest executors agree on a job and publish its output."""
         done = self.execute(self.facts(number))
         self.agree(number, done.receipt, done.output)
         return done
 
-    def facts(self, number: int) -> JobFacts:
+    def facts(self, number: int) -> JobInputs:
         """What an executor gathers about a job."""
         job = self.chain.job(number)
         circuit = load_circuit(self.store, job.circuit)
         dataset = self.chain.dataset_version(1, job.version)
-        return JobFacts(
+        return JobInputs(
             self.chain.chain_id, self.chain.address, job, dataset, self.manifests[job.version], circuit, self.profile
         )
 
@@ -294,7 +294,7 @@ class World:
             self.chain.jobs[number], receipt=receipt.digest, executions=parts, state=JobState.COMPUTED
         )
 
-    def execute(self, facts: JobFacts, progress: Progress | None = None) -> Execution:
+    def execute(self, facts: JobInputs, progress: Progress | None = None) -> Evaluation:
         """Re-execution on one thread."""
         return execute(facts, self.store, threads=1, progress=progress)
 

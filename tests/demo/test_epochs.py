@@ -8,7 +8,7 @@ import pytest
 
 from app.demo import table as tables
 from app.protocol.errors import NotAllowed, NotFound, TryAgain
-from app.protocol.market import JobState
+from app.protocol.market.entities import JobState
 from tests.demo.conftest import World, copy_home
 from tests.demo.test_rogues import Town
 

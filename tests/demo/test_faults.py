@@ -13,19 +13,19 @@ from pathlib import Path
 import pytest
 
 from app.auditor.audit import Auditor
-from app.chain.account import Account
+from app.chain.wallet.account import Account
 from app.client.buyer import Buyer
 from app.client.dataset import Dataset
-from app.client.home import Home
-from app.client.models import ModelShelf
-from app.client.network import Network
-from app.execution.facts import load_circuit, load_evaluation_key
+from app.client.models import ModelStore
+from app.execution.inputs import load_circuit, load_evaluation_key
 from app.execution.source import StoreSource
+from app.home.home import Home
+from app.home.network import Network
 from app.protocol.errors import BadBlock, BadDocument, BadKey, VerificationFailed
-from app.protocol.receipt import Receipt, SealedResult
+from app.protocol.market.receipt import Receipt, SealedResult
 from app.seal.keys import SealingKey
 from app.storage.cid import digest_to_cid
-from fhe.keyring import Keyring
+from fhe.keys.keyring import Keyring
 from tests.demo.conftest import World, copy_home
 
 JOB = 1
@@ -201,7 +201,7 @@ def test_a_faulty_account_is_refused(twin: Twin, spoil: Callable[[Path, bytes], 
 @pytest.mark.parametrize("kind", ["circuit", "decoder"])
 def test_a_faulty_model_is_refused(twin: Twin, spoil: Callable[[Path, bytes], None], fault: str, kind: str) -> None:
     """A damaged or swapped file of a buyer's compiled model is refused."""
-    shelf = ModelShelf(twin.home.actor("buyer").path("models"))
+    shelf = ModelStore(twin.home.actor("buyer").path("models"))
     first, second = (twin.network.market.job(number).circuit for number in (1, 2))
     path, other = (twin.home.actor("buyer").path(f"models/{digest}.{kind}") for digest in (first, second))
     shelf.find(first)

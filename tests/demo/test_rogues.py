@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from app.auditor.audit import Auditor
-from app.auditor.report import Status
-from app.chain.account import Account
-from app.chain.entities import content_of
+from app.auditor.report import CheckStatus
+from app.chain.contracts.entities import content_of
 from app.chain.node import DevNode
+from app.chain.wallet.account import Account
 from app.client.buyer import Buyer
-from app.client.home import Home
 from app.client.models import Model
-from app.client.network import Network
 from app.client.owner import Owner
 from app.execution.execute import execute
-from app.execution.facts import gather
+from app.execution.inputs import load_job_inputs
+from app.home.home import Home
+from app.home.network import Network
 from app.protocol.errors import (
     AlreadyReleased,
     BadModel,
@@ -29,8 +29,8 @@ from app.protocol.errors import (
     Reverted,
     RowsOutsideDataset,
 )
-from app.protocol.market import JobState
-from app.protocol.receipt import Receipt
+from app.protocol.market.entities import JobState
+from app.protocol.market.receipt import Receipt
 from app.provider.agent import ProviderAgent
 from app.seal.keys import SealingKey
 from tests.demo.conftest import World, copy_home
@@ -103,7 +103,7 @@ def town(world: World, tmp_path_factory: pytest.TempPathFactory) -> Town:
 def test_colluding_executors_get_nothing_decrypted(town: Town) -> None:
     """When all executors agree on a wrong output, the custodian refuses, and the auditor says which fact is wrong."""
     number = town.open()
-    honest = execute(gather(town.market, town.store, number), town.store, threads=1)
+    honest = execute(load_job_inputs(town.market, town.store, number), town.store, threads=1)
     forged = bytes([honest.output[-1] ^ 1]) + honest.output[1:]
     lie = honest.receipt.model_copy(update={"output": town.store.put(forged)})
     town.answer(number, lie)
@@ -118,7 +118,7 @@ def test_colluding_executors_get_nothing_decrypted(town: Town) -> None:
         town.buyer.open_result(number, town.key)
 
     report = Auditor(town.market, town.store).audit(number)
-    wrong = {check.claim for check in report.checks if check.status is Status.WRONG}
+    wrong = {check.claim for check in report.checks if check.status is CheckStatus.WRONG}
     assert "re-execution gives the agreed result" in wrong
     assert sum("the receipt of" in claim for claim in wrong) == 2
     assert not report.confirmed
@@ -127,7 +127,7 @@ def test_colluding_executors_get_nothing_decrypted(town: Town) -> None:
 def test_a_receipt_of_other_rows_is_refused(town: Town) -> None:
     """A true receipt for other rows is no receipt for this job."""
     number = town.open(first_row=10)
-    facts = gather(town.market, town.store, number)
+    facts = load_job_inputs(town.market, town.store, number)
     moved = replace(facts, job=replace(facts.job, first_row=40))
     town.answer(number, execute(moved, town.store, threads=1).receipt)
     town.contested(number)

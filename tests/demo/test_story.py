@@ -6,11 +6,11 @@ import json
 import stat
 from pathlib import Path
 
-from app.client.home import Home
-from app.client.network import Network
 from app.demo import table as tables
 from app.demo.stage import set_stage
-from app.node.alone import only_node
+from app.home.home import Home
+from app.home.network import Network
+from app.node.locks import only_node
 from app.protocol.errors import LicenseExhausted, NotYourLicense, RowsOutsideDataset
 from tests.demo.conftest import World, copy_home, darkroom
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fhe.insecure_keys import insecure_test_keys
-from fhe.packing_key import with_packing
+from fhe.ciphertexts.packing_key import with_packing
+from fhe.keys.insecure_keys import insecure_test_keys
 from fhe.profiles import insecure_test_profile
 from tests.engine.worlds import World, make_world
 

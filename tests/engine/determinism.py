@@ -11,9 +11,9 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from app.protocol.dataset import Codebook, EncryptedTable, Shard
+from app.protocol.data.dataset import Codebook, EncryptedTable, Shard
 from app.protocol.documents import sha256
-from fhe.circuit import Input
+from fhe.circuit.circuit import Input
 from fhe.engine.core import BackendName
 from fhe.engine.evaluate import evaluate
 from fhe.evaluation_key import EvaluationKey, PackingKey, shapes

@@ -14,23 +14,23 @@ import pytest
 
 from app.protocol.documents import sha256
 from app.protocol.errors import BadDocument, BadKey, BadModel, BadReceipt, RowsOutsideDataset
-from fhe.circuit import Circuit, Lookup
-from fhe.decrypt import decrypt_linear
-from fhe.decrypt_lookup import decrypt_lookups
+from fhe.ciphertexts.decrypt_linear import decrypt_linear
+from fhe.ciphertexts.decrypt_lookup import decrypt_lookups
+from fhe.circuit.circuit import Circuit, Lookup
+from fhe.circuit.clear import evaluate_clear
 from fhe.engine import evaluate as module
-from fhe.engine import wires
+from fhe.engine import layer_values
 from fhe.engine.evaluate import evaluate
 from fhe.engine.native.core import NativeCore
-from fhe.engine.output import Output
-from fhe.insecure_keys import insecure_test_keys
-from fhe.interpret import interpret
+from fhe.engine.output import OutputStage
+from fhe.keys.insecure_keys import insecure_test_keys
 from fhe.profiles import insecure_test_profile
 from tests.engine.worlds import World, make_world, sparse, tree_like
 
 ROOT = Path(__file__).parents[2]
 
 
-def run(world: World, circuit: Circuit, first: int, rows: int, **options: object) -> Output:
+def run(world: World, circuit: Circuit, first: int, rows: int, **options: object) -> OutputStage:
     key = options.pop("key", world.key)
     return evaluate(circuit, world.profile, world.table, world.source, first, rows, key, **options)  # type: ignore[arg-type]
 
@@ -53,9 +53,9 @@ def test_encrypted_results_are_the_circuit_in_the_clear(
 ) -> None:
     """Every row and output equals the circuit's integers, across shards and chunks, in both forms."""
     circuit = tree_like(world, stages=stages, outputs=outputs)
-    expected = interpret(circuit, world.inputs(circuit))[first : first + rows].T
+    expected = evaluate_clear(circuit, world.inputs(circuit))[first : first + rows].T
     for key in (world.key, replace(world.key, packing=None)):
-        output = Output.from_bytes(run(world, circuit, first, rows, key=key).to_bytes())
+        output = OutputStage.from_bytes(run(world, circuit, first, rows, key=key).to_bytes())
         assert np.array_equal(decrypt_lookups(world.secret, world.profile, circuit, rows, output), expected)
 
 
@@ -64,12 +64,12 @@ def test_a_linear_circuit_needs_no_key_and_gives_bodies(world: World) -> None:
     circuit = tree_like(world)
     first = circuit.layers[0]
     linear = replace(circuit, layers=(first,), outputs=("a", "b", "c"))
-    output = Output.from_bytes(run(world, linear, 10, 333, key=None).to_bytes())
+    output = OutputStage.from_bytes(run(world, linear, 10, 333, key=None).to_bytes())
     opened = decrypt_linear(
         world.secret, world.profile, linear, world.table, world.source, 10, 333, output.words.astype(np.uint64)
     )
     assert output.form == "bodies"
-    assert np.array_equal(opened, interpret(linear, world.inputs(linear))[10:343].T)
+    assert np.array_equal(opened, evaluate_clear(linear, world.inputs(linear))[10:343].T)
 
 
 def test_the_form_follows_from_the_size_of_the_job(world: World) -> None:
@@ -102,8 +102,8 @@ def test_memory_limits_change_no_byte(world: World, monkeypatch: pytest.MonkeyPa
     """Values summed one at a time, and inputs read again because only two are kept: the same bytes."""
     circuit = tree_like(world, stages=2, outputs=2)
     expected = run(world, circuit, 250, 60).to_bytes()
-    monkeypatch.setattr(wires, "BLOCK", 1)
-    monkeypatch.setattr(wires, "CACHED_INPUTS", 2)
+    monkeypatch.setattr(layer_values, "BLOCK", 1)
+    monkeypatch.setattr(layer_values, "CACHED_INPUTS", 2)
     assert run(world, circuit, 250, 60).to_bytes() == expected
 
 
@@ -230,7 +230,7 @@ def test_one_level_profiles_work_too() -> None:
     small = make_world(profile, secret, key, (30,))
     circuit = tree_like(small)
     output = run(small, circuit, 3, 20)
-    expected = interpret(circuit, small.inputs(circuit))[3:23].T
+    expected = evaluate_clear(circuit, small.inputs(circuit))[3:23].T
     assert output.bits == 24
     assert np.abs(decrypt_lookups(secret, profile, circuit, 20, output) - expected).max() <= 1  # 12 bits are its limit
     assert len(sha256(output.to_bytes())) == 64

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from app.protocol.errors import BadKey
+from fhe.ciphertexts.packing import Decryptor
 from fhe.evaluation_key import MAGIC, EvaluationKey
-from fhe.insecure_keys import insecure_test_keys
-from fhe.packing import Opener
+from fhe.keys.insecure_keys import insecure_test_keys
 from fhe.profiles import insecure_test_profile
 from tests.engine.worlds import World
 
@@ -99,7 +99,7 @@ def test_a_packing_key_encrypts_each_key_bit_at_each_level(world: World) -> None
     assert packing is not None
     levels, size = packing.bodies.shape[1], profile.polynomial_size
     masks, bodies = packing.masks(0, size).reshape(-1, size), packing.bodies.reshape(-1, size)
-    phases = Opener(world.secret, profile).phase(masks, bodies)
+    phases = Decryptor(world.secret, profile).phase(masks, bodies)
     expected = np.zeros((size, levels, size), np.uint64)
     for level in range(levels):
         shift = np.uint64(64 - profile.bootstrap.base_log * (levels - level))

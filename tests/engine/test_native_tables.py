@@ -7,7 +7,7 @@ import weakref
 
 from fhe.engine.native.core import NativeCore
 from fhe.engine.native.library import tables
-from fhe.insecure_keys import insecure_test_keys
+from fhe.keys.insecure_keys import insecure_test_keys
 from fhe.profiles import insecure_test_profile
 
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fhe.circuit import Linear, Lookup
-from fhe.circuit_form import MAX_CIRCUIT_BYTES, encode
-from fhe.noise_classes import row_variances
+from fhe.circuit.circuit import Linear, Lookup
+from fhe.circuit.codec import MAX_CIRCUIT_BYTES, encode
+from fhe.noise.classes import row_variances
 from fhe.profiles import insecure_test_profile
 from tests.attack.equal_noise import TABLE, Row, Stage, X, circuit
 from tests.engine.worlds import World, sparse

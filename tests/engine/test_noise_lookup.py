@@ -8,16 +8,18 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from fhe.circuit import Lookup
+from fhe.ciphertexts.packing import Decryptor
+from fhe.ciphertexts.packing_key import with_packing
+from fhe.circuit.circuit import Lookup
 from fhe.engine.backends import prepare
 from fhe.engine.core import Core
 from fhe.engine.gadget import switch_modulus, table_polynomials
 from fhe.engine.output import round_words
 from fhe.evaluation_key import EvaluationKey
-from fhe.insecure_keys import insecure_test_keys
-from fhe.keys import SecretKeys
-from fhe.noise import log2_failure
-from fhe.noise_lookup import (
+from fhe.keys.insecure_keys import insecure_test_keys
+from fhe.keys.secret_keys import SecretKeys
+from fhe.noise.linear import log2_failure
+from fhe.noise.lookup import (
     bootstrap_variance,
     check_lookups,
     keyswitch_variance,
@@ -25,8 +27,6 @@ from fhe.noise_lookup import (
     packing_variance,
     word_variance,
 )
-from fhe.packing import Opener
-from fhe.packing_key import with_packing
 from fhe.profile import EncryptionProfile, Gadget
 from fhe.profiles import ONE_LEVEL, REFERENCE, insecure_test_profile
 from tests.engine.worlds import World, sparse, tree_like
@@ -93,7 +93,7 @@ class Bench:
     def packing_errors(self, rng: np.random.Generator) -> F64:
         size = self.profile.polynomial_size
         packed = self.core.pack(self.encrypt(self.secret.glwe, np.zeros(size, np.uint64), rng))
-        phase = Opener(self.secret, self.profile).phase(packed[:1], packed[1:])
+        phase = Decryptor(self.secret, self.profile).phase(packed[:1], packed[1:])
         return phase[0].view(np.int64).astype(np.float64) / 2.0**64
 
 

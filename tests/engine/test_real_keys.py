@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from fhe.decrypt_lookup import decrypt_lookups, phases
+from fhe.ciphertexts.decrypt_lookup import decrypt_lookups, phases
+from fhe.ciphertexts.packing_key import with_packing
+from fhe.circuit.clear import evaluate_clear
 from fhe.engine.evaluate import evaluate
-from fhe.interpret import interpret
-from fhe.keys import generate
-from fhe.noise_lookup import bootstrap_variance, keyswitch_variance, result_variance
-from fhe.packing_key import with_packing
+from fhe.keys.secret_keys import generate
+from fhe.noise.lookup import bootstrap_variance, keyswitch_variance, result_variance
 from fhe.profile import EncryptionProfile
 from fhe.profiles import REFERENCE
 from tests.engine.test_noise_lookup import Bench
@@ -48,7 +48,7 @@ def test_trees_on_concrete_keys_give_the_clear_scores(real: Real) -> None:
     """Two stages of lookups, two scores of 12 bits, both forms: every value equals the circuit in the clear."""
     world = real.world
     circuit = tree_like(world, stages=2, outputs=2)
-    expected = interpret(circuit, world.inputs(circuit))[7:19]
+    expected = evaluate_clear(circuit, world.inputs(circuit))[7:19]
     for key in (world.key, replace(world.key, packing=None)):
         output = evaluate(circuit, REFERENCE, world.table, world.source, 7, 12, key, 2, "native")
         assert np.array_equal(decrypt_lookups(world.secret, REFERENCE, circuit, 12, output), expected.T)

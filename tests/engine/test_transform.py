@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fhe.ciphertexts.packing import extract as extract_rows
 from fhe.engine.gadget import digits, extract, rotate, switch_modulus, table_polynomials
 from fhe.engine.roots import roots
 from fhe.engine.transform import inverse, key_points, multiply, points, to_words
-from fhe.packing import extract as extract_rows
 from fhe.profile import Gadget
 
 U64 = npt.NDArray[np.uint64]

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from app.protocol.dataset import Affine, Codebook, ColumnCode, EncodedFile, EncryptedTable, Shard
-from fhe.circuit import Circuit, Input, Linear, Lookup, Readout
+from app.protocol.data.dataset import Affine, Codebook, ColumnCode, EncodedFile, EncryptedTable, Shard
+from fhe.ciphertexts.packing import Encryptor, mask
+from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
 from fhe.evaluation_key import EvaluationKey
-from fhe.keys import SecretKeys
-from fhe.packing import Encryptor, mask
+from fhe.keys.secret_keys import SecretKeys
 from fhe.profile import EncryptionProfile
 
 U64 = npt.NDArray[np.uint64]

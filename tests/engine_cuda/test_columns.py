@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from Crypto.Cipher import AES
 
-from fhe.circuit import Circuit
-from fhe.engine.cuda import columns, trusted
+from fhe.circuit.circuit import Circuit
+from fhe.engine.cuda import columns, selection
 from fhe.engine.cuda.columns import Columns, mixing, round_keys, substitution
 from fhe.engine.evaluate import evaluate
-from fhe.insecure_keys import insecure_test_keys
+from fhe.keys.insecure_keys import insecure_test_keys
 from fhe.mask import mask
 from fhe.profiles import insecure_test_profile
 from tests.engine.worlds import World, make_world, sparse, tree_like
@@ -51,7 +51,7 @@ def test_a_linear_job_on_a_gpu_has_the_bytes_of_the_host(
 ) -> None:
     """Several outputs, one of which reads nothing, over rows of several shards; columns in one part or several."""
     monkeypatch.setattr(columns, "INPUTS", inputs)
-    monkeypatch.setattr(trusted, "trusted", lambda: (EmulatedDevice(),))
+    monkeypatch.setattr(selection, "trusted", lambda: (EmulatedDevice(),))
     plain, rng = tree_like(world), np.random.default_rng(3)
     matrix = rng.integers(-(2**20), 2**20, (4, 5))
     matrix[2] = 0

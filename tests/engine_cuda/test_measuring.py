@@ -10,9 +10,9 @@ import pytest
 from benchmarks import gpu
 from benchmarks.__main__ import main
 from benchmarks.gpu_ceilings import SOURCE
-from fhe.engine.cuda import trusted
+from fhe.engine.cuda import selection
 from fhe.engine.evaluate import evaluate
-from fhe.insecure_keys import insecure_test_keys
+from fhe.keys.insecure_keys import insecure_test_keys
 from fhe.profiles import ONE_LEVEL, REFERENCE, insecure_test_profile
 from tests.engine_cuda.emulated import EmulatedDevice
 from tests.engine_cuda.nvrtc import compiled
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 def _no_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process in which CuPy cannot be imported."""
     monkeypatch.setitem(sys.modules, "cupy", None)
-    trusted._examined.cache_clear()
+    selection._examined.cache_clear()
 
 
 @pytest.mark.usefixtures("_no_cupy")
@@ -32,7 +32,7 @@ def test_the_benchmark_says_that_it_needs_a_gpu() -> None:
     """One sentence and code 1, no figure."""
     with pytest.raises(SystemExit, match="needs an NVIDIA GPU"):
         main(["gpu", "--json"])
-    trusted._examined.cache_clear()
+    selection._examined.cache_clear()
 
 
 def test_operations_are_counted_as_documented() -> None:
@@ -45,7 +45,7 @@ def test_operations_are_counted_as_documented() -> None:
 
 def test_the_measured_forest_is_a_job_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """The benchmark's circuit and table evaluate to the same bytes on the CPU and on an emulated GPU."""
-    monkeypatch.setattr(trusted, "trusted", lambda: (EmulatedDevice(),))
+    monkeypatch.setattr(selection, "trusted", lambda: (EmulatedDevice(),))
     profile = insecure_test_profile(64, 6)
     _, key = insecure_test_keys(profile)
     table = gpu.table_of(profile, 5)

@@ -9,7 +9,7 @@ import pytest
 
 from app.protocol.errors import Unavailable, VerificationFailed
 from fhe.engine.backends import prepare
-from fhe.engine.cuda import trusted
+from fhe.engine.cuda import selection
 from fhe.engine.cuda.device import Device
 from fhe.engine.native.core import NativeCore
 from tests.engine_cuda.faults import FailingDevice
@@ -23,15 +23,15 @@ Install = Callable[[list[FailingDevice]], list[FailingDevice]]
 @pytest.fixture
 def install(monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     """Makes devices this process's GPUs, each tested on the smallest case."""
-    monkeypatch.setattr(trusted, "CASES", ("small-two-levels",))
+    monkeypatch.setattr(selection, "CASES", ("small-two-levels",))
 
     def put(devices: list[FailingDevice]) -> list[FailingDevice]:
-        monkeypatch.setattr(trusted, "open_devices", lambda: list[Device](devices))
-        trusted._examined.cache_clear()
+        monkeypatch.setattr(selection, "open_devices", lambda: list[Device](devices))
+        selection._examined.cache_clear()
         return devices
 
     yield put
-    trusted._examined.cache_clear()
+    selection._examined.cache_clear()
 
 
 def launches(device: FailingDevice) -> int:
@@ -104,10 +104,10 @@ def test_each_gpu_has_its_own_self_test(install: Install) -> None:
     """One that computes a wrong bit is left out with a warning; if none is right, "cuda" refuses."""
     good, bad = install([FailingDevice(), FailingDevice("keyswitch")])
     with pytest.warns(RuntimeWarning, match=r"other bytes.*The other GPUs compute"):
-        assert trusted.trusted() == (good,)
+        assert selection.trusted() == (good,)
     assert prepare(PROFILE, random_key(PROFILE), "cuda").batch == 512
     assert good.launched
     assert bad.launched
     install([FailingDevice("keyswitch"), FailingDevice("bootstrap_any")])
     with pytest.raises(VerificationFailed, match="keyswitch"):
-        trusted.trusted()
+        selection.trusted()

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from app.policy.quote import quote
-from app.protocol.fees import Draw, DrawRules
-from app.protocol.market import CAPACITY_SHARE, Offer, ProviderRecord
+from app.protocol.market.entities import CAPACITY_SHARE, Offer, ProviderRecord
+from app.protocol.market.fees import Draw, DrawRules
 from app.provider import speed
 from app.provider.speed import Speed, known
-from fhe.cost import Cost
-from fhe.engine.cuda import trusted
+from fhe.circuit.cost import Cost
+from fhe.engine.cuda import selection
 from tests.engine_cuda.emulated import EmulatedDevice
 
 
@@ -37,8 +37,8 @@ def test_a_gpu_is_measured_in_its_own_batches(monkeypatch: pytest.MonkeyPatch) -
     """`computed` says which device it was, and the batch is the device's."""
     case = next(case for case in speed.vectors.vectors().cases if case.name == "small-one-level")
     monkeypatch.setattr(speed, "CASE", case.name)
-    monkeypatch.setattr(trusted, "available", lambda: True)
-    monkeypatch.setattr(trusted, "trusted", lambda: (EmulatedDevice(),))
+    monkeypatch.setattr(selection, "available", lambda: True)
+    monkeypatch.setattr(selection, "trusted", lambda: (EmulatedDevice(),))
     found = speed.measure(1, "auto")
     assert (found.computed, found.lookups, found.gpus) == ("cuda", 512, ("emulated GPU",))
 
@@ -46,8 +46,8 @@ def test_a_gpu_is_measured_in_its_own_batches(monkeypatch: pytest.MonkeyPatch) -
 def test_a_gpu_that_came_or_went_is_measured_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The speed of a GPU is not promised without it, nor the CPU's with it."""
     here = list[EmulatedDevice]()
-    monkeypatch.setattr(trusted, "available", lambda: bool(here))
-    monkeypatch.setattr(trusted, "trusted", lambda: tuple(here))
+    monkeypatch.setattr(selection, "available", lambda: bool(here))
+    monkeypatch.setattr(selection, "trusted", lambda: tuple(here))
     case = next(case for case in speed.vectors.vectors().cases if case.name == "small-one-level")
     monkeypatch.setattr(speed, "CASE", case.name)
     found = [known(tmp_path, 1)]

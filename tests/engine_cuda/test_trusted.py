@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 from app.protocol.errors import Unavailable, VerificationFailed
+from fhe.ciphertexts.packing_key import with_packing
 from fhe.engine import conformance
 from fhe.engine.backends import prepare
 from fhe.engine.core import BackendName
-from fhe.engine.cuda import trusted
+from fhe.engine.cuda import selection
 from fhe.engine.cuda.core import CudaCore
 from fhe.engine.cuda.device import cupy_devices
 from fhe.engine.evaluate import evaluate
-from fhe.engine.output import Output
-from fhe.insecure_keys import insecure_test_keys
-from fhe.packing_key import with_packing
+from fhe.engine.output import OutputStage
+from fhe.keys.insecure_keys import insecure_test_keys
 from fhe.profiles import insecure_test_profile
 from tests.engine.worlds import World, make_world, tree_like
 from tests.engine_cuda.faults import FailingDevice
@@ -38,18 +38,18 @@ def world() -> World:
 @pytest.fixture
 def install(monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     """Makes a device this process's GPU, tested as a real one is, on the two smallest cases."""
-    monkeypatch.setattr(trusted, "CASES", ("small-two-levels", "small-one-level"))
+    monkeypatch.setattr(selection, "CASES", ("small-two-levels", "small-one-level"))
 
     def put(device: FailingDevice) -> FailingDevice:
-        monkeypatch.setattr(trusted, "open_devices", lambda: [device])
-        trusted._examined.cache_clear()
+        monkeypatch.setattr(selection, "open_devices", lambda: [device])
+        selection._examined.cache_clear()
         return device
 
     yield put
-    trusted._examined.cache_clear()
+    selection._examined.cache_clear()
 
 
-def run(world: World, backend: BackendName) -> Output:
+def run(world: World, backend: BackendName) -> OutputStage:
     """The table's first rows through a small forest, with a core prepared anew."""
     circuit, key = tree_like(world, outputs=2), replace(world.key)
     return evaluate(circuit, world.profile, world.table, world.source, 0, 30, key, 1, backend)
@@ -91,7 +91,7 @@ def test_a_gpu_lost_anywhere_in_a_job_changes_no_byte(
         install(device)
         device.launched.clear()
         device.lost_after = None
-        trusted.trusted()
+        selection.trusted()
         device.lost_after = len(device.launched) + count
         with pytest.warns(RuntimeWarning, match="The CPU computes instead"):
             assert run(world, "auto").to_bytes() == expected
@@ -100,7 +100,7 @@ def test_a_gpu_lost_anywhere_in_a_job_changes_no_byte(
 def test_without_memory_auto_goes_on_and_cuda_declines(world: World, install: Install) -> None:
     """Out of memory after the self-test: the CPU's bytes with "auto", a typed error with "cuda"."""
     device = install(FailingDevice())
-    trusted.trusted()
+    selection.trusted()
     device.memory = False
     with pytest.warns(RuntimeWarning, match="out of memory"):
         result = run(world, "auto")
@@ -128,10 +128,10 @@ def test_a_gpu_that_failed_is_not_asked_again_for_that_key(world: World, install
 def test_the_self_test_runs_once_a_process(install: Install) -> None:
     """Later keys find a tested device."""
     device = install(FailingDevice())
-    trusted.trusted()
+    selection.trusted()
     count = len(device.launched)
     assert count > 0
-    assert trusted.trusted() == (device,)
+    assert selection.trusted() == (device,)
     assert len(device.launched) == count
 
 
@@ -140,8 +140,8 @@ def test_without_cupy_there_is_no_gpu_and_auto_says_nothing(
 ) -> None:
     """The CPU computes without a warning (warnings are errors here); "cuda" says what to install."""
     monkeypatch.setitem(sys.modules, "cupy", None)
-    monkeypatch.setattr(trusted, "open_devices", cupy_devices)
-    trusted._examined.cache_clear()
+    monkeypatch.setattr(selection, "open_devices", cupy_devices)
+    selection._examined.cache_clear()
     assert prepare(world.profile, world.key, "auto").name == "native"
     with pytest.raises(Unavailable, match="CuPy is not installed"):
         prepare(world.profile, world.key, "cuda")

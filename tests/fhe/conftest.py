@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from fhe.evaluation_key import EvaluationKey
-from fhe.insecure_keys import insecure_test_keys
-from fhe.keys import SecretKeys, client_keys, compile_program
+from fhe.keys.insecure_keys import insecure_test_keys
+from fhe.keys.secret_keys import SecretKeys, client_keys, compile_program
 from fhe.profile import EncryptionProfile
 from fhe.profiles import REFERENCE, insecure_test_profile
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from app.protocol.dataset import Affine, Codebook, ColumnCode, EncodedFile, EncryptedTable, Shard
-from fhe.circuit import Circuit, Input, Linear, Readout
-from fhe.keys import SecretKeys
-from fhe.packing import Encryptor, mask
+from app.protocol.data.dataset import Affine, Codebook, ColumnCode, EncodedFile, EncryptedTable, Shard
+from fhe.ciphertexts.packing import Encryptor, mask
+from fhe.circuit.circuit import Circuit, Input, Linear, Readout
+from fhe.keys.secret_keys import SecretKeys
 from fhe.profile import EncryptionProfile
 
 I64 = npt.NDArray[np.int64]

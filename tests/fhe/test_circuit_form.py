@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from app.protocol.documents import canonical
 from app.protocol.errors import BadDocument, TooLarge, VerificationFailed
-from fhe.circuit import Circuit, Input, Linear, Lookup, Readout
-from fhe.circuit_form import decode, digest, encode
+from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
+from fhe.circuit.codec import decode, digest, encode
 
 
 def ints(*values: int) -> Any:

@@ -16,12 +16,12 @@ import sklearn.svm
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.neighbors import KNeighborsClassifier
 
-from app.protocol.dataset import Codebook
+from app.protocol.data.dataset import Codebook
 from app.protocol.errors import BadDocument, BadModel, MessageOverflow, NoiseOverflow, UsageError
-from fhe.circuit import Circuit, Linear, Readout
-from fhe.circuit_form import decode, digest, encode
+from fhe.ciphertexts.decrypt_linear import decrypt_linear
+from fhe.circuit.circuit import Circuit, Linear, Readout
+from fhe.circuit.codec import decode, digest, encode
 from fhe.compile import Compiled, Decoder, check, from_model
-from fhe.decrypt import decrypt_linear
 from fhe.engine.linear import evaluate_bodies
 from fhe.profiles import REFERENCE
 from tests.fhe.conftest import RealKeys
@@ -362,7 +362,7 @@ def test_a_circuit_of_other_codes_is_refused() -> None:
         check(circuit, codebook(2), REFERENCE)
     from dataclasses import replace
 
-    from fhe.circuit import Input
+    from fhe.circuit.circuit import Input
 
     bins = replace(circuit, inputs=(Input("c0", "bins", 2), Input("c1", "affine")))
     assert check(bins, book, REFERENCE).bounds == ((0, 256),)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from fhe.circuit import Circuit, Input, Linear, Lookup, Readout
-from fhe.cost import UNIT, bootstrap_work, cost, keyswitch_work
+from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
+from fhe.circuit.cost import UNIT, bootstrap_work, cost, keyswitch_work
 from fhe.profiles import ONE_LEVEL, REFERENCE
 from tests.fhe.tables import codebook, linear_circuit
 

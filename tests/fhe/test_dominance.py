@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.protocol.forms import AFFINE, Form, Space, basis, dominated_column, form
+from app.protocol.policy.linear_forms import AFFINE, Form, Space, basis, dominated_column, form
 from fhe.dominance import cleared
 
 NAMES = [f"c{n}" for n in range(8)]

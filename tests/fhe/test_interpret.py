@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-import fhe.interpret
+import fhe.circuit.clear
 from app.protocol.errors import BadInput, MessageOverflow
-from fhe.circuit import Circuit, Input, Linear, Lookup, Readout
-from fhe.interpret import block_rows, interpret
+from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
+from fhe.circuit.clear import block_rows, evaluate_clear
 
 I64 = npt.NDArray[np.int64]
 
@@ -46,24 +46,24 @@ def test_blocks_of_rows_change_nothing(seed: int, monkeypatch: pytest.MonkeyPatc
     """Whole, in blocks that leave a rest and row by row, the outputs are those of dense matrices."""
     circuit, inputs, expected = drawn(np.random.default_rng(seed))
     for cells in (1 << 21, 16 * 21, 1):
-        monkeypatch.setattr(fhe.interpret, "CELLS", cells)
-        assert np.array_equal(interpret(circuit, inputs), expected)
+        monkeypatch.setattr(fhe.circuit.clear, "CELLS", cells)
+        assert np.array_equal(evaluate_clear(circuit, inputs), expected)
     assert block_rows(circuit) == 1
 
 
 def test_no_rows_give_no_outputs() -> None:
     """An empty table has an empty result of the right width."""
     circuit, inputs, _ = drawn(np.random.default_rng(0))
-    assert interpret(circuit, inputs[:0]).shape == (0, 3)
+    assert evaluate_clear(circuit, inputs[:0]).shape == (0, 3)
 
 
 def test_a_value_out_of_range_is_refused_in_any_block(monkeypatch: pytest.MonkeyPatch) -> None:
     """A row in a later block whose value does not fit is refused, as is a table of another width."""
     circuit, inputs, _ = drawn(np.random.default_rng(1))
-    monkeypatch.setattr(fhe.interpret, "CELLS", 16 * 5)
+    monkeypatch.setattr(fhe.circuit.clear, "CELLS", 16 * 5)
     wrong = inputs.copy()
     wrong[40] = 100
     with pytest.raises(MessageOverflow, match="layer 0"):
-        interpret(circuit, wrong)
+        evaluate_clear(circuit, wrong)
     with pytest.raises(BadInput, match="4 inputs"):
-        interpret(circuit, inputs[:, :3])
+        evaluate_clear(circuit, inputs[:, :3])

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.files.sealed import MIN_WORK, open_sealed, seal
 from app.protocol.errors import BadKey, NotFound, TooLarge, UsageError, WrongPassphrase
-from app.protocol.sealed_file import MIN_WORK, open_sealed, seal
-from fhe.insecure_keys import insecure_test_keys
-from fhe.keyring import HOLDS, Keyring
-from fhe.keys import SecretKeys
+from fhe.keys.insecure_keys import insecure_test_keys
+from fhe.keys.keyring import HOLDS, Keyring
+from fhe.keys.secret_keys import SecretKeys
 from fhe.profile import EncryptionProfile
 from fhe.profiles import insecure_test_profile
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from app.protocol.errors import BadKey, UsageError
-from fhe import wire
-from fhe.insecure_keys import insecure_test_keys
-from fhe.keys import SecretKeys, generate
+from fhe.keys import concrete_serialization
+from fhe.keys.insecure_keys import insecure_test_keys
+from fhe.keys.secret_keys import SecretKeys, generate
 from fhe.profile import EncryptionProfile, Gadget
 from fhe.profiles import ONE_LEVEL, REFERENCE
 from tests.fhe.conftest import RealKeys
@@ -17,7 +17,9 @@ from tests.fhe.conftest import RealKeys
 def test_concretes_ciphertexts_open_with_the_key_as_read(real_keys: RealKeys) -> None:
     """A value encrypted by Concrete's client has, under our reading of its key, the phase of that value."""
     values = np.array([0, 1, 2, 3, 4, 5, 6, 7])
-    words = wire.value_words(bytes(real_keys.concrete.encrypt(values).serialize()), REFERENCE.polynomial_size)
+    words = concrete_serialization.value_words(
+        bytes(real_keys.concrete.encrypt(values).serialize()), REFERENCE.polynomial_size
+    )
     secret = real_keys.secret.glwe.astype(np.uint64)
     phase = words[:, -1] - (words[:, :-1] * secret).sum(axis=1, dtype=np.uint64)
     assert np.array_equal((phase + (np.uint64(1) << np.uint64(59))) >> np.uint64(60), values.astype(np.uint64))
@@ -83,9 +85,9 @@ def test_records_of_other_parameters_are_refused(real_keys: RealKeys) -> None:
         ("glwe_variance", 1e-30),
     ):
         with pytest.raises(BadKey):
-            wire.evaluation_words(server, REFERENCE.model_copy(update={field: value}))
+            concrete_serialization.evaluation_words(server, REFERENCE.model_copy(update={field: value}))
     with pytest.raises(BadKey):
-        wire.secret_bits(keyset, REFERENCE.model_copy(update={"lwe_dimension": 762}))
+        concrete_serialization.secret_bits(keyset, REFERENCE.model_copy(update={"lwe_dimension": 762}))
 
 
 def test_broken_records_are_refused(real_keys: RealKeys) -> None:
@@ -93,9 +95,9 @@ def test_broken_records_are_refused(real_keys: RealKeys) -> None:
     server = bytes(real_keys.concrete.client.evaluation_keys.serialize())
     for wrong in (b"", b"\0" * 8, b"\xff" * 64, server[:1000], server[: len(server) // 2]):
         with pytest.raises(BadKey):
-            wire.evaluation_words(wrong, REFERENCE)
+            concrete_serialization.evaluation_words(wrong, REFERENCE)
         with pytest.raises(BadKey):
-            wire.secret_bits(wrong, REFERENCE)
+            concrete_serialization.secret_bits(wrong, REFERENCE)
 
 
 def test_test_keys_are_for_insecure_profiles_only(tiny_profile: EncryptionProfile) -> None:

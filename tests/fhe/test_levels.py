@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.protocol.errors import BadModel
-from fhe.circuit_form import decode, digest, encode
+from fhe.circuit.codec import decode, digest, encode
 from fhe.compile.compiled import Compiled
 from fhe.compile.decoder import Decoder
 from fhe.compile.levels import intervals, quantile_cuts, with_levels

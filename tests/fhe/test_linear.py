@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.protocol.errors import BadKey, BadModel, BadReceipt, MessageOverflow, RowsOutsideDataset
-from fhe.circuit import Circuit, Input, Linear, Lookup
-from fhe.decrypt import decrypt_linear
+from fhe.ciphertexts.decrypt_linear import decrypt_linear
+from fhe.circuit.circuit import Circuit, Input, Linear, Lookup
 from fhe.engine.linear import evaluate_bodies
 from fhe.engine.source import BATCH, batches, spans
-from fhe.insecure_keys import insecure_test_keys
+from fhe.keys.insecure_keys import insecure_test_keys
 from fhe.profiles import REFERENCE, insecure_test_profile
 from tests.fhe.conftest import RealKeys
 from tests.fhe.tables import MemoryTable, codebook, encrypt_codes, linear_circuit

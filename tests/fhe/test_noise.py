@@ -9,12 +9,12 @@ import numpy.typing as npt
 import pytest
 from scipy import stats
 
+from fhe.ciphertexts.packing import Decryptor, Encryptor, mask
 from fhe.engine.linear import evaluate_bodies, mask_batches, masks
 from fhe.gaussian import noise
-from fhe.noise import NEVER, fresh_variance, linear_failures, linear_variance, log2_failure
-from fhe.packing import Encryptor, Opener, mask
+from fhe.keys.concrete_serialization import value_words
+from fhe.noise.linear import NEVER, fresh_variance, linear_failures, linear_variance, log2_failure
 from fhe.profiles import REFERENCE
-from fhe.wire import value_words
 from tests.fhe.conftest import RealKeys
 from tests.fhe.tables import codebook, encrypt_codes, linear_circuit
 
@@ -28,7 +28,7 @@ def fresh_errors(real_keys: RealKeys, polys: int) -> tuple[F64, F64]:
         file = encryptor.file()
         bodies = file.encrypt(0, np.zeros((polys, 2048), np.int64))
     words = mask(file.seed, 0, polys, 2048)
-    phase = Opener(real_keys.secret, REFERENCE).phase(words, bodies)
+    phase = Decryptor(real_keys.secret, REFERENCE).phase(words, bodies)
     return phase.view(np.int64).ravel().astype(np.float64), words.view(np.int64).ravel() / 2.0**63
 
 
@@ -98,7 +98,7 @@ def test_noise_after_a_linear_layer_is_as_predicted(real_keys: RealKeys) -> None
     bodies = evaluate_bodies(circuit, REFERENCE, data.table, data, 0, len(codes))
     (batch,) = mask_batches(circuit, REFERENCE, data.table, 0, len(codes))
     polys = masks(circuit, REFERENCE, data, batch)
-    phase = Opener(real_keys.secret, REFERENCE).phase(polys.reshape(-1, 2048), bodies.reshape(-1, 2048))
+    phase = Decryptor(real_keys.secret, REFERENCE).phase(polys.reshape(-1, 2048), bodies.reshape(-1, 2048))
     message = (codes @ weights.T + [5, -9]).T.reshape(-1, 2048).view(np.uint64) << np.uint64(36)
     errors = (phase - message).view(np.int64).astype(np.float64).reshape(2, -1)
     predicted = linear_variance(circuit.layers[0], np.full(6, fresh_variance(REFERENCE)), np.full(6, 27))  # type: ignore[arg-type]

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.protocol.errors import BadKey, OutOfRange, UsageError
-from fhe.insecure_keys import insecure_test_keys
-from fhe.keys import SecretKeys
-from fhe.packing import Encryptor, Opener, extract, mask
+from fhe.ciphertexts.packing import Decryptor, Encryptor, extract, mask
+from fhe.keys.insecure_keys import insecure_test_keys
+from fhe.keys.secret_keys import SecretKeys
 from fhe.profile import EncryptionProfile
 from fhe.profiles import REFERENCE
 from tests.fhe.conftest import RealKeys
@@ -24,7 +24,7 @@ def test_what_was_encrypted_opens_again(real_keys: RealKeys) -> None:
     with Encryptor(real_keys.secret, profile, threads=2) as encryptor:
         file = encryptor.file()
         bodies = file.encrypt(5, values)
-    opened = Opener(real_keys.secret, profile).open(mask(file.seed, 5, 40, 2048), bodies, profile.message_width)
+    opened = Decryptor(real_keys.secret, profile).open(mask(file.seed, 5, 40, 2048), bodies, profile.message_width)
     assert np.array_equal(opened, values)
 
 
@@ -40,7 +40,7 @@ def test_polynomials_can_be_encrypted_in_any_parts(polys: int, first: int, threa
         late = file.encrypt(first + cut, values[cut:])
         bodies = np.concatenate([file.encrypt(first, values[:cut]), late])
     masks = mask(file.seed, first, polys, profile.polynomial_size)
-    assert np.array_equal(Opener(secret, profile).open(masks, bodies, profile.message_width), values)
+    assert np.array_equal(Decryptor(secret, profile).open(masks, bodies, profile.message_width), values)
 
 
 def _tiny() -> tuple[EncryptionProfile, SecretKeys]:
@@ -100,7 +100,7 @@ def test_a_key_of_another_profile_is_refused() -> None:
     with pytest.raises(BadKey):
         Encryptor(secret, REFERENCE)
     with pytest.raises(BadKey):
-        Opener(secret, REFERENCE)
+        Decryptor(secret, REFERENCE)
 
 
 def test_a_row_can_be_taken_out_without_a_key(real_keys: RealKeys) -> None:
@@ -114,4 +114,4 @@ def test_a_row_can_be_taken_out_without_a_key(real_keys: RealKeys) -> None:
     rows = np.array([0, 1, 77, 1024, 2047])
     single = extract(masks[0], bodies[0], rows)
     phase = single[:, -1] - (single[:, :-1] * secret.glwe.astype(np.uint64)).sum(axis=1, dtype=np.uint64)
-    assert np.array_equal(phase, Opener(secret, profile).phase(masks, bodies)[0, rows])
+    assert np.array_equal(phase, Decryptor(secret, profile).phase(masks, bodies)[0, rows])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.protocol.errors import BadDocument, BadKey
-from fhe.keys import chosen, compile_program
+from fhe.keys.secret_keys import chosen, compile_program
 from fhe.profile import EncryptionProfile
 from fhe.profiles import ONE_LEVEL, PROFILES, REFERENCE, find, insecure_test_profile
 

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from app.storage.folder import BlockStore
-from fhe.insecure_keys import insecure_test_keys
-from fhe.keys import SecretKeys
+from fhe.keys.insecure_keys import insecure_test_keys
+from fhe.keys.secret_keys import SecretKeys
 from fhe.profile import EncryptionProfile
 from fhe.profiles import insecure_test_profile
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.protocol.dataset import Affine, Codebook, ColumnCode
-from app.protocol.receipt import RAW_WORDS, OutputPolicy
+from app.protocol.data.dataset import Affine, Codebook, ColumnCode
+from app.protocol.market.receipt import RAW_WORDS, OutputPolicy
 from ingestion.card import policy_in_words
 
 CODEBOOK = Codebook(

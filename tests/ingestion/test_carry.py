@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.protocol.dataset import Carried
-from app.protocol.table import MAX_CARRIED
+from app.protocol.data.dataset import Carried
+from app.protocol.data.table import MAX_CARRIED
 from app.storage.folder import BlockStore
-from fhe.keys import SecretKeys
+from fhe.keys.secret_keys import SecretKeys
 from fhe.profile import EncryptionProfile
 from ingestion import carry as carrying
 from ingestion.carry import BLOCK_ROWS, NOBODY, Charge, Earlier, blocks, carry, crowded, most_charged, shared

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.protocol.dataset import Affine, Codebook, ColumnCode
+from app.protocol.data.dataset import Affine, Codebook, ColumnCode
 from app.protocol.errors import BadInput, BadTable, OutOfRange
 from ingestion.codes import affine_codes, bin_bits, bin_codes, decode, encode, encode_bins
 

@@ -10,14 +10,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from app.protocol import merkle
-from app.protocol.dataset import Codebook, EncodedFile, EncryptedTable
+from app.protocol.data import merkle
+from app.protocol.data.dataset import Codebook, EncodedFile, EncryptedTable
+from app.protocol.data.table import check_table
 from app.protocol.errors import BadInput, BadKey, BadTable, OutOfRange, Unavailable
-from app.protocol.table import check_table
 from app.storage.folder import BlockStore
-from fhe.keys import SecretKeys
+from fhe.ciphertexts.packing import Decryptor
+from fhe.keys.secret_keys import SecretKeys
 from fhe.mask import mask
-from fhe.packing import Opener
 from fhe.profile import EncryptionProfile
 from ingestion import encrypt
 from ingestion.codebook import build_codebook
@@ -41,7 +41,7 @@ def opened(file: EncodedFile, store: BlockStore, secret: SecretKeys, profile: En
     assert len(data) == file.polys * size * 8
     assert merkle.root(data) == file.root
     bodies = np.frombuffer(data, "<u8").reshape(file.polys, size)
-    return Opener(secret, profile).open(
+    return Decryptor(secret, profile).open(
         mask(bytes.fromhex(file.seed), 0, file.polys, size), bodies, profile.message_width
     )
 
@@ -213,7 +213,7 @@ def test_a_file_that_changes_is_refused(
     tmp_path: Path,
 ) -> None:
     """Rows that appear or vanish while the table is read stop the encryption."""
-    from fhe.packing import Encryptor
+    from fhe.ciphertexts.packing import Encryptor
     from ingestion.encrypt import Layout, _fill, _spool
     from ingestion.read import open_table
 

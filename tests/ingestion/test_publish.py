@@ -15,22 +15,22 @@ from typing import Any
 import polars as pl
 import pytest
 
-from app.protocol.croissant import POLICY_TERMS
-from app.protocol.dataset import Affine, Codebook, ColumnCode
-from app.protocol.description import FileCheck
+from app.protocol.data.croissant import POLICY_TERMS
+from app.protocol.data.dataset import Affine, Codebook, ColumnCode
+from app.protocol.data.description import FileCheck
+from app.protocol.data.manifest import Manifest, read_manifest, write_manifest
+from app.protocol.data.table import check_codebook, check_table, data_root
 from app.protocol.documents import MAX_DOCUMENT_BYTES, canonical, sha256
 from app.protocol.errors import BadDocument, OutOfRange, TooLarge
-from app.protocol.manifest import Manifest, read_manifest, write_manifest
-from app.protocol.receipt import OutputPolicy
-from app.protocol.table import check_codebook, check_table, data_root
+from app.protocol.market.receipt import OutputPolicy
 from app.storage.cid import digest_to_cid
 from app.storage.folder import BlockStore
-from fhe.keys import SecretKeys
+from fhe.keys.secret_keys import SecretKeys
 from fhe.profile import EncryptionProfile
 from ingestion.card import card_markdown
 from ingestion.codes import encode, encode_bins
 from ingestion.preview import preview, preview_csv
-from ingestion.publish import Prepared, prepare
+from ingestion.publish import PreparedTable, prepare
 from ingestion.recipe import parse_recipe
 from tests.ingestion.conftest import RECIPE
 
@@ -38,7 +38,7 @@ from tests.ingestion.conftest import RECIPE
 @pytest.fixture(scope="module")
 def published(
     tmp_path_factory: pytest.TempPathFactory, secret: SecretKeys, profile: EncryptionProfile
-) -> tuple[Prepared, BlockStore]:
+) -> tuple[PreparedTable, BlockStore]:
     """A small table, published in two shards."""
     folder = tmp_path_factory.mktemp("published")
     rng = random.Random(4)
@@ -60,12 +60,14 @@ def published(
 
 
 @pytest.fixture
-def manifest(published: tuple[Prepared, BlockStore]) -> Manifest:
+def manifest(published: tuple[PreparedTable, BlockStore]) -> Manifest:
     """Its manifest."""
     return published[0].manifest
 
 
-def test_the_store_holds_what_was_prepared(published: tuple[Prepared, BlockStore], profile: EncryptionProfile) -> None:
+def test_the_store_holds_what_was_prepared(
+    published: tuple[PreparedTable, BlockStore], profile: EncryptionProfile
+) -> None:
     """The manifest is found under its digest; files, preview and card are there with the lengths and hashes named."""
     prepared, store = published
     data = store.read(prepared.cid, limit=MAX_DOCUMENT_BYTES)
@@ -380,7 +382,7 @@ def test_what_was_published_under_old_rules_says_the_way(manifest: Manifest, rul
 def test_readers_need_no_polars() -> None:
     """The protocol's reading half, and the codes that buyers use, import neither polars nor Concrete."""
     code = (
-        "import sys; import app.protocol.manifest, app.protocol.merkle, app.storage.folder, ingestion.codes;"
+        "import sys; import app.protocol.data.manifest, app.protocol.data.merkle, app.storage.folder, ingestion.codes;"
         "sys.exit(any(name.split('.')[0] in ('polars', 'concrete', 'torch') for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
@@ -388,7 +390,7 @@ def test_readers_need_no_polars() -> None:
 
 def test_prepared_is_only_public_facts() -> None:
     """What publishing returns has no field for a key or a row."""
-    assert {field.name for field in fields(Prepared)} == {"manifest", "digest", "cid", "card_cid", "warnings"}
+    assert {field.name for field in fields(PreparedTable)} == {"manifest", "digest", "cid", "card_cid", "warnings"}
 
 
 def test_digests_are_of_the_bytes(manifest: Manifest) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from app.protocol.dataset import Affine
+from app.files.toml_lines import key_lines
+from app.protocol.data.dataset import Affine
 from app.protocol.errors import BadRecipe, OutOfRange
-from app.protocol.receipt import OutputPolicy
+from app.protocol.market.receipt import OutputPolicy
 from ingestion.codebook import build_codebook, check_fit
-from ingestion.lines import key_lines
 from ingestion.profile import profile_table
 from ingestion.recipe import (
     ColumnRecipe,

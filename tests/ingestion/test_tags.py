@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from app.protocol.dataset import Affine, Codebook, ColumnCode
+from app.protocol.data.dataset import Affine, Codebook, ColumnCode
 from app.protocol.errors import BadRecipe, BadTable
 from ingestion.carry import NOBODY, U64
 from ingestion.identity import Identity

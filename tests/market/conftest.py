@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.chain.embedded import EmbeddedChain
+from app.chain.evm.embedded import EmbeddedChain
 from app.market.db.database import Database
 from app.storage.folder import BlockStore
 from tests.chain.conftest import start_anvil

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.protocol.dataset import Affine, Codebook, ColumnCode, EncodedFile, EncryptedTable, Shard
-from app.protocol.description import Card, FileCheck
+from app.protocol.data.dataset import Affine, Codebook, ColumnCode, EncodedFile, EncryptedTable, Shard
+from app.protocol.data.description import DatasetCard, FileCheck
+from app.protocol.data.manifest import Manifest, write_manifest
+from app.protocol.data.table import data_root
 from app.protocol.documents import sha256
-from app.protocol.manifest import Manifest, write_manifest
-from app.protocol.receipt import OutputPolicy
-from app.protocol.table import data_root
+from app.protocol.market.receipt import OutputPolicy
 from app.storage.content import file_cid
 from tests.chain.scenario import digest
 
@@ -52,7 +52,7 @@ def manifest(
         evaluation_key=None,
         data_root=data_root(shards),
     )
-    card = Card(
+    card = DatasetCard(
         title=title,
         description=description,
         license="For tests.",

@@ -10,9 +10,9 @@ from app.chain.market import Market
 from app.market.db import tables
 from app.market.db.database import Database
 from app.market.db.tables import sql
-from app.market.indexer.sheet import ENTITIES
+from app.market.indexer.unit_of_work import ENTITIES
 from app.protocol.errors import NotFound
-from app.protocol.market import ZERO, JobState
+from app.protocol.market.entities import ZERO, JobState
 
 COMPARED = (*ENTITIES, tables.EventRow, tables.PaymentRow, tables.ListingRow, tables.TermRow)
 

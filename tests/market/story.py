@@ -6,11 +6,11 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-from app.chain.account import Account
 from app.chain.market import Market
 from app.chain.node import DevNode
+from app.chain.wallet.account import Account
 from app.protocol.errors import NotAllowed, Unavailable
-from app.protocol.market import Job, JobState
+from app.protocol.market.entities import Job, JobState
 from tests.chain.scenario import DOLLAR, HOUR, MICRO, Stage, digest, open_market, person, set_stage
 
 

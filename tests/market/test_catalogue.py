@@ -23,7 +23,7 @@ from app.market.queries.catalogue import (
 )
 from app.market.queries.choices import COLUMNS, FLAGS, ROWS, choices, totals
 from app.market.queries.dataset import dataset
-from app.market.queries.form import read_cursor, write_cursor
+from app.market.queries.view import read_cursor, write_cursor
 from app.market.text import clean, query_words, words
 from app.protocol.errors import BadInput, NotFound
 from benchmarks.api_fixture import fill

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from sqlalchemy import Boolean, Connection, Integer, MetaData, event, literal, select, text
 from sqlalchemy import Table as SqlTable
 
-from app.market.api.access import Access
 from app.market.db.columns import AmountText
 from app.market.db.database import Database
 from app.market.db.migrate import config, differences, newest
-from app.market.db.tables import AccountRow, Table
+from app.market.db.tables import AccountRow, IndexTable
+from app.market.web.auth.sessions import SessionStore
 from app.protocol.errors import Unavailable, UsageError
 
 AMOUNTS = st.integers(0, 2**256 - 1)
@@ -47,7 +47,7 @@ def test_every_migration_can_be_undone(new_database: Callable[[], Database]) -> 
     database = new_database()
     database.migrate()
     move(database, "base")
-    assert len(differences(database.engine)) >= len(Table.metadata.tables)
+    assert len(differences(database.engine)) >= len(IndexTable.metadata.tables)
     database.migrate()
     assert differences(database.engine) == []
 
@@ -58,12 +58,12 @@ def test_an_index_of_the_earlier_contracts_begins_anew(new_database: Callable[[]
     database.migrate()
     move(database, "0002")
     with database.engine.begin() as connection:
-        for table in Table.metadata.tables.values():
+        for table in IndexTable.metadata.tables.values():
             _fill(connection, table.name)
     move(database, "head")
     assert differences(database.engine) == []
     with database.engine.begin() as connection:
-        for table in Table.metadata.tables.values():
+        for table in IndexTable.metadata.tables.values():
             assert connection.execute(select(table)).all() == [], table.name
 
 
@@ -106,7 +106,7 @@ def test_tables_are_made_beside_a_writer(tmp_path: Path) -> None:
                 refused.append(str(error))
 
     event.listen(database.engine, "before_cursor_execute", write_between)
-    access = Access(database, lambda: 1.0)
+    access = SessionStore(database, lambda: 1.0)
     assert refused  # it is the other that would have to wait
     access.use_nonce(access.new_nonce()[0])
     database.close()
@@ -148,7 +148,7 @@ def test_a_database_holds_and_compares_the_greatest_numbers(database: Database) 
     with database.session() as session:
         row = session.get_one(AccountRow, "0x1")
         assert (row.claim_jobs, row.claim_licenses) == (2**256 - 1, 9)
-        column = Table.metadata.tables["accounts"].c
+        column = IndexTable.metadata.tables["accounts"].c
         below = select(column.address).where(column.claim_licenses < literal(10, AmountText()))
         assert session.connection().execute(below).scalars().all() == ["0x1"]
 

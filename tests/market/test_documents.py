@@ -17,10 +17,10 @@ from app.market.queries.catalogue import CatalogueEntry, CatalogueFilter, search
 from app.market.queries.dataset import dataset
 from app.market.queries.licensing import offer
 from app.market.queries.status import status
+from app.protocol.data.manifest import Manifest, write_manifest
 from app.protocol.documents import sha256
 from app.protocol.errors import Unavailable
-from app.protocol.manifest import Manifest, write_manifest
-from app.protocol.receipt import OutputPolicy
+from app.protocol.market.receipt import OutputPolicy
 from app.storage.folder import BlockStore
 from tests.chain.scenario import BITS, DOLLAR, HOUR, Stage
 from tests.market.documents import manifest, terms

@@ -7,7 +7,6 @@ from collections.abc import Callable
 import pytest
 
 from app.chain.node import DevNode
-from app.market.api.pages.standing import purse
 from app.market.db.database import Database
 from app.market.indexer.indexer import Indexer
 from app.market.queries import licensing, network, owner
@@ -15,9 +14,10 @@ from app.market.queries.audit import audit_facts
 from app.market.queries.dataset import dataset
 from app.market.queries.jobs import Feed, JobDetail, feed, job, jobs
 from app.market.queries.status import status
+from app.market.web.pages.escrow import escrow_breakdown
 from app.protocol.errors import BadInput, NotFound
-from app.protocol.market import JobState, LicenseState
-from app.protocol.receipt import OutputPolicy
+from app.protocol.market.entities import JobState, LicenseState
+from app.protocol.market.receipt import OutputPolicy
 from app.storage.folder import BlockStore
 from tests.chain.scenario import BITS, DOLLAR, HOUR, Stage, digest, person
 
@@ -288,7 +288,7 @@ def test_licenses_say_what_they_are_worth_now(stage: Stage, indexer: Indexer, sq
         assert (listed.id, listed.state) == (stage.license, LicenseState.PENDING)
         (terms,) = licensing.offers(session, dataset=stage.dataset, active=True).items
         assert (terms.licenses, terms.sellable, terms.policy.known) == (1, True, False)
-        assert terms.shares == (licensing.ShareCard(account=stage.owner.address, basis_points=10_000),)
+        assert terms.shares == (licensing.ShareView(account=stage.owner.address, basis_points=10_000),)
     stage.market.revoke_license(stage.owner, stage.license)
     stage.market.deactivate_offer(stage.owner, stage.offer)
     indexer.sync()
@@ -364,7 +364,7 @@ def test_a_contested_job_is_told_as_one(stage: Stage, read: Read, indexer: Index
     seen = read(number)
     assert [each.status for each in seen.executions] == ["agreed"] * 3
     assert (seen.penalty, seen.job.fees) == (6000, 9000)
-    money = purse(seen)
+    money = escrow_breakdown(seen)
     assert (money.penalty, money.stakes, money.held, money.owner) == (6000, 0, 0, seen.job.price)
     assert {"JobContested", "CustodianPenalized"} <= {entry.event for entry in seen.timeline}
     with sqlite.session() as session:

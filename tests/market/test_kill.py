@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from app.chain.embedded import EmbeddedChain
+from app.chain.evm.embedded import EmbeddedChain
 from app.market.db.database import Database
 from app.market.indexer.indexer import Indexer
 from app.storage.folder import BlockStore

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.chain.rpc import AnvilNode
+from app.chain.rpc.node import AnvilNode
 from app.market.db.database import Database
 from app.market.indexer.indexer import Indexer
 from app.market.queries.jobs import feed, job

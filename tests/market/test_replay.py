@@ -12,18 +12,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event
 
-from app.chain.embedded import EmbeddedChain
+from app.chain.evm.embedded import EmbeddedChain
 from app.chain.market import Market
 from app.market.db.database import Database
-from app.market.db.tables import ExecutionRow, JobRow, PlaceRow, ProviderRow
+from app.market.db.tables import ExecutionRow, JobRow, ProviderRow, SyncStateRow
 from app.market.indexer import listings
-from app.market.indexer.fold import RULES, fold
-from app.market.indexer.happened import Happened
+from app.market.indexer.indexed_event import IndexedEvent
 from app.market.indexer.indexer import Indexer
+from app.market.indexer.projections.project import RULES, fold
+from app.market.indexer.repository import loader, rollback_to, save_checkpoint
+from app.market.indexer.repository import store as keep
 from app.market.indexer.rules import Rules
-from app.market.indexer.sheet import Sheet
-from app.market.indexer.storing import forget, loader, remember
-from app.market.indexer.storing import store as keep
+from app.market.indexer.unit_of_work import UnitOfWork
 from app.protocol.errors import BadInput
 from app.storage.folder import BlockStore
 from tests.chain.scenario import Stage
@@ -52,9 +52,9 @@ def test_the_history_brings_about_every_event_that_has_a_rule(market: Market) ->
 
 def test_a_draw_told_in_two_events_is_one_draw(happened: Facts, market: Market) -> None:
     """Executors found by an earlier call stand where they would stand if one call had found all."""
-    whole, split = (Sheet(lambda _entity, _key: None, Rules.of(market)) for _ in range(2))
+    whole, split = (UnitOfWork(lambda _entity, _key: None, Rules.of(market)) for _ in range(2))
     fold(whole, happened)
-    told: list[Happened] = []
+    told: list[IndexedEvent] = []
     for each in happened:
         if each.name == "JobAssigned" and len(each.args["providers"]) > 1:
             first, rest = ({name: each.args[name][part] for name in ("providers", "fees")} for part in HALVES)
@@ -113,8 +113,8 @@ def test_a_crash_between_any_two_statements_loses_nothing(
             raise Crash
 
     with broken.writing() as session:
-        forget(session, -1)
-        place = session.get_one(PlaceRow, 1)
+        rollback_to(session, -1)
+        place = session.get_one(SyncStateRow, 1)
         place.height, place.hash = -1, ""
     event.listen(broken.engine, "before_cursor_execute", crash)
     statements, crashes = 0, 0
@@ -132,7 +132,7 @@ def test_a_crash_between_any_two_statements_loses_nothing(
     assert contents(broken) == expected
 
 
-class Facts(list[Happened]):
+class Facts(list[IndexedEvent]):
     """With a short text form: hypothesis shows what a test was called with."""
 
     def __repr__(self) -> str:
@@ -144,7 +144,7 @@ def happened(market: Market) -> Facts:
     """Everything that happened on it, with its blocks' times."""
     times: dict[int, int] = {}
     return Facts([
-        Happened(
+        IndexedEvent(
             e.contract, e.name, e.args, e.block, e.block_hash, e.tx, e.index,
             times.setdefault(e.block, market.node.block(e.block).time),
         )
@@ -161,25 +161,25 @@ def test_going_back_and_forth_ends_where_going_straight_does(
     """Any sequence of steps forward and rollbacks, deep or shallow, leaves the rows of the blocks that remain."""
     rules, last = Rules.of(market), market.block_number
     places = [part * last // 1000 for part in parts]
-    straight = Sheet(lambda _entity, _key: None, rules, journal_from=last)
+    straight = UnitOfWork(lambda _entity, _key: None, rules, journal_from=last)
     database = Database(f"sqlite:///{tmp_path_factory.mktemp('walk')}/index.sqlite")
     database.migrate()
-    here = kept = 0  # the last block, and the first that is remembered: as of `app.chain.cursor.Trail`
+    here = kept = 0  # the last block, and the first that is remembered: as of `app.chain.cursor.Checkpoint`
     for place in [*places, last // 2]:
         with database.writing() as session:
             if place < here:
-                touched, wiped = forget(session, place)
+                touched, wiped = rollback_to(session, place)
                 listings.refresh(session, touched, words=touched)
                 here, kept = (0, 0) if wiped else (place, kept)
             kept = max(place - 128, kept)
-            sheet = Sheet(loader(session), rules, journal_from=kept + 1)
+            sheet = UnitOfWork(loader(session), rules, journal_from=kept + 1)
             fold(sheet, [each for each in happened if here < each.block <= place])
             keep(session, sheet)
-            remember(session, [(number, "0x") for number in range(kept, place + 1)])
+            save_checkpoint(session, [(number, "0x") for number in range(kept, place + 1)])
             here = place
     fold(straight, [each for each in happened if each.block <= here])
     with database.session() as session:
-        reread = Sheet(loader(session), rules)
+        reread = UnitOfWork(loader(session), rules)
         for entity, rows in straight.changes()[0].items():
             for row in rows:
                 key = tuple(getattr(row, column.name) for column in entity.__table__.primary_key)  # type: ignore[attr-defined]

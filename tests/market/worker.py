@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from app.chain.embedded import EmbeddedChain
+from app.chain.evm.embedded import EmbeddedChain
 from app.chain.market import Market
 from app.market.db.database import Database
 from app.market.indexer.indexer import Indexer

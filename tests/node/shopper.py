@@ -9,16 +9,16 @@ import httpx
 import numpy as np
 import numpy.typing as npt
 
-from app.chain.account import Account
 from app.chain.node import Fees
+from app.chain.wallet.account import Account
 from app.client.dataset import Dataset
 from app.demo import table as tables
 from app.protocol.documents import sha256
-from app.protocol.receipt import SealContext, SealedResult
+from app.protocol.market.receipt import SealContext, SealedResult
 from app.seal.keys import SealingKey
 from app.seal.result import Result, open_result
-from fhe import circuit_form
-from fhe.interpret import gather, interpret
+from fhe.circuit import codec
+from fhe.circuit.clear import evaluate_clear, gather_inputs
 from ingestion.codes import affine_codes, bin_codes, find
 
 DOLLAR = 10**6
@@ -159,13 +159,13 @@ class Shopper:
 
 def in_the_clear(dataset: Dataset, circuit: bytes, rows: int) -> I64:
     """The labels (1, rows) that the sample sells of its secret rows, computed on their codes."""
-    decoded, halves = circuit_form.decode(circuit), tables.load()
+    decoded, halves = codec.decode(circuit), tables.load()
     codes = {}
     for wire in decoded.inputs:
         column = halves.owner[:rows, halves.columns.index(wire.column)]
         coded = affine_codes if wire.encoding == "affine" else bin_codes
         codes[wire.column, wire.encoding] = coded(find(dataset.codebook, wire.column), column)
-    return decoded.readout.label(interpret(decoded, gather(decoded, codes)).T)
+    return decoded.readout.label(evaluate_clear(decoded, gather_inputs(decoded, codes)).T)
 
 
 def _number(receipt: dict[str, Any], event: str, name: str) -> int:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from app.chain.embedded import EmbeddedChain
+from app.chain.evm.embedded import EmbeddedChain
 from app.node.keeper import GRACE_SECONDS, keep
 from app.protocol.errors import NotAllowed
-from app.protocol.market import JobState
-from app.provider.pulse import SHARE, Pulse
+from app.protocol.market.entities import JobState
+from app.provider.heartbeat import SHARE, Heartbeat
 from tests.chain.scenario import DOLLAR, ETHER, TERMS, Stage, open_market, person, set_stage
 
 
@@ -27,7 +27,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 def test_signs_of_life_come_when_they_are_due(stage: Stage) -> None:
     """Several in a window and no more: a provider that serves stays in the draw without paying for every look."""
     market, provider = stage.market, stage.providers[0]
-    pulse = Pulse(market, provider)
+    pulse = Heartbeat(market, provider)
     market.heartbeat(provider)
     assert not pulse.beat()
     market.node.advance(TERMS.heartbeat_window // SHARE + 1)  # type: ignore[attr-defined]
@@ -48,10 +48,10 @@ def test_a_seat_that_was_lost_is_taken_again(tmp_path: Path) -> None:
     chain.advance(TERMS.heartbeat_window + 1)
     for each in (provider, poor):
         market.evict(stage.buyer, each.address)
-    assert Pulse(market, provider).beat()
+    assert Heartbeat(market, provider).beat()
     assert market.provider(provider.address).seat
     with pytest.raises(NotAllowed, match="below the floor"):
-        Pulse(market, poor).beat()
+        Heartbeat(market, poor).beat()
     market.register_provider(poor, bond=DOLLAR, price=1, capacity=1)
     assert market.provider(poor.address).seat
     chain.close()
@@ -60,11 +60,11 @@ def test_a_seat_that_was_lost_is_taken_again(tmp_path: Path) -> None:
 def test_who_does_not_serve_gives_no_sign(stage: Stage) -> None:
     """Neither somebody who never bonded nor a provider that leaves pays for heartbeats that mean nothing."""
     market = stage.market
-    assert not Pulse(market, person("never bonded")).beat()
+    assert not Heartbeat(market, person("never bonded")).beat()
     leaving = stage.providers[1]
     market.unbond(leaving)
     market.node.advance(TERMS.heartbeat_window)  # type: ignore[attr-defined]
-    assert not Pulse(market, leaving).beat()
+    assert not Heartbeat(market, leaving).beat()
 
 
 def test_overdue_jobs_are_moved_on(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from app.client.home import Home
-from app.node import alone
-from app.node.alone import only_node, only_web_server
+from app.home.home import Home
+from app.node import locks
+from app.node.locks import only_node, only_web_server
 from app.protocol.errors import NotAllowed
 
 
@@ -37,11 +37,11 @@ def test_a_node_waits_for_the_parts_of_a_killed_one(
         part = subprocess.Popen(sleeper, pass_fds=(lease,), stdin=subprocess.PIPE)
         with pytest.raises(NotAllowed, match="runs in"), only_node(home):
             pass
-    monkeypatch.setattr(alone, "PATIENCE", 0.2)
+    monkeypatch.setattr(locks, "PATIENCE", 0.2)
     with pytest.raises(NotAllowed, match="Parts of an earlier node"), only_node(home):
         pass
     assert "Waiting for the parts" in capsys.readouterr().err
-    monkeypatch.setattr(alone, "PATIENCE", 30.0)
+    monkeypatch.setattr(locks, "PATIENCE", 30.0)
     assert part.stdin is not None
     part.stdin.close()  # as when the supervisor is gone
     with only_node(home):

@@ -12,13 +12,13 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli.main import app
-from app.client.home import Home
-from app.client.network import NODE_FILE, Network, NodeConfig, write_config
-from app.client.setup import set_up
+from app.home.home import Home
+from app.home.network import NODE_FILE, Network, NodeConfig, write_config
+from app.home.setup import set_up
 from app.market.db.database import Database
 from app.market.indexer.indexer import Indexer
 from app.node.doctor import Finding, examine
-from app.node.settings import NodeSettings, Web
+from app.node.settings import NodeSettings, WebSettings
 
 PARTS = {"home", "disk", "keys", "engine", "chain", "clock", "contracts", "store", "database", "index", "port"}
 
@@ -46,7 +46,7 @@ def settings() -> NodeSettings:
     """A node on a port that nobody has."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return NodeSettings(web=Web(port=probe.getsockname()[1]))
+        return NodeSettings(web=WebSettings(port=probe.getsockname()[1]))
 
 
 def found(home: Home, settings: NodeSettings, part: str) -> list[Finding]:
@@ -139,7 +139,7 @@ def test_a_port_that_is_taken(home: Home, settings: NodeSettings) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        taken = NodeSettings(web=Web(port=other.getsockname()[1]))
+        taken = NodeSettings(web=WebSettings(port=other.getsockname()[1]))
         (home.root / NODE_FILE).write_text("http://127.0.0.1:1\n")
         (finding,) = found(home, taken, "port")
         assert finding.level == "fail"

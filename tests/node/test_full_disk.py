@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.chain.embedded import EmbeddedChain
+from app.chain.evm.embedded import EmbeddedChain
 from app.node import node
 from app.node.supervisor import NodeEvent
 from app.protocol.errors import Unavailable

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from app.client.dataset import Dataset
-from app.client.home import Home
-from app.client.network import NODE_FILE, Network
+from app.home.home import Home
+from app.home.network import NODE_FILE, Network
 from app.node.sample import FOLDER, model_file
 from tests.node.conftest import RunningNode, free_port, running
 from tests.node.shopper import Shopper, in_the_clear

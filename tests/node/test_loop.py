@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from app.node.loop import Diary, Unchanged, run
-from app.node.restart import LONGEST_PAUSE, Life
+from app.node.restart_policy import LONGEST_PAUSE, ProcessLife
+from app.node.run_loop import DedupLog, Unchanged, run
 from app.protocol.backoff import growing
 from app.protocol.errors import Unavailable, VerificationFailed
 
@@ -73,7 +73,7 @@ def test_pauses_grow_while_nothing_works() -> None:
 
 def test_a_diary_repeats_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """A job that waits is told once, and again when something else happened to it in between."""
-    diary = Diary(LOG)
+    diary = DedupLog(LOG)
     with caplog.at_level(logging.INFO):
         for happening in (
             Happened(1, "waiting"), Happened(1, "waiting"), Happened(2, "waiting"), Happened(1, "failed", "x"),
@@ -106,5 +106,5 @@ def test_a_look_is_spared_while_the_chain_stands_still() -> None:
 def test_a_pause_never_overflows(failures: int) -> None:
     """An endpoint that is down for days does not end the agent, nor a part that never starts the supervisor."""
     assert 0 < growing(0.5, failures, 30.0) <= 30.0
-    life = Life(failures=failures).ended(1, 0.0, once=False)
+    life = ProcessLife(failures=failures).ended(1, 0.0, once=False)
     assert life.due <= LONGEST_PAUSE

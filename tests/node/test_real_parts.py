@@ -12,17 +12,17 @@ import ipfshttpclient
 import numpy as np
 import pytest
 
-from app.chain.rpc import AnvilNode
-from app.client.cabinet import KeyCabinet
+from app.chain.rpc.node import AnvilNode
 from app.client.dataset import Dataset
-from app.client.home import Home, private_folder
-from app.client.network import Network, open_store
-from app.client.setup import set_up
+from app.client.keyring_store import KeyringStore
+from app.home.home import Home, private_folder
+from app.home.network import Network, open_store
+from app.home.setup import set_up
 from app.market.db.database import Database
 from app.market.indexer.indexer import Indexer
 from app.node.sample import FOLDER, MODELS, STEM, model_file
 from app.node.settings import read_settings
-from app.protocol.seams import Store
+from app.protocol.ports import Store
 from app.storage.kubo import KuboStore
 from tests.chain.conftest import start_anvil
 from tests.market import postgres
@@ -76,7 +76,7 @@ def move_house(old: Home, new: Home, store: Store) -> None:
             shutil.copy(old.actor(name).path(part), new.actor(name).path(part))
     shutil.copytree(old.actor("owner").path("keys"), new.actor("owner").path("keys"))
     shutil.copytree(old.root / FOLDER, new.root / FOLDER)
-    record = KeyCabinet(new.actor("owner")).epoch(STEM)
+    record = KeyringStore(new.actor("owner")).epoch(STEM)
     assert record.evaluation_key is not None
     kept = open_store(old, "folder:store")
     key = kept.read(record.evaluation_key, limit=kept.size(record.evaluation_key))

@@ -8,8 +8,8 @@ import json
 import pytest
 from rich.console import Console
 
-from app.node.restart import Life, State
-from app.node.screen import JsonScreen, LiveScreen, PlainScreen, choose
+from app.node.console_ui import JsonScreen, LiveScreen, PlainScreen, choose
+from app.node.restart_policy import ProcessLife, ProcessState
 from app.node.supervisor import NodeEvent
 
 AT = "2026-01-02T03:04:05.678Z"
@@ -26,7 +26,7 @@ def test_programs_get_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> N
     """With --json each event is a JSON object on stdout, and nothing else is there."""
     with JsonScreen() as screen:
         screen.note(JOB)
-        screen.tick({"provider-1": Life()}, {})
+        screen.tick({"provider-1": ProcessLife()}, {})
         screen.note(FAILED)
     first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert first["job"] == 3
@@ -54,9 +54,9 @@ def test_a_terminal_shows_every_part_by_word_and_sign() -> None:
     """Each part has a line: its state in words beside a sign, how often it was restarted, its latest words."""
     terminal = console()
     lives = {
-        "index": Life(State.READY, since=0.0),
-        "provider-1": Life(State.WAITING, restarts=2),
-        "owner": Life(State.FAILED),
+        "index": ProcessLife(ProcessState.READY, since=0.0),
+        "provider-1": ProcessLife(ProcessState.WAITING, restarts=2),
+        "owner": ProcessLife(ProcessState.FAILED),
     }
     with LiveScreen(terminal, {"Darkroom": "http://127.0.0.1:8080"}) as screen:
         screen.note(JOB)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from app.client.home import Home
-from app.client.network import NodeConfig, from_environment
-from app.market.api.settings import Limits
+from app.home.home import Home
+from app.home.network import NodeConfig, from_environment
+from app.market.web.settings import WebLimits
 from app.node.node import newcomer
 from app.node.sample import CUSTODIAN, PROVIDERS
 from app.node.settings import NodeSettings, parse_settings, read_settings
@@ -138,7 +138,7 @@ def test_the_documented_limits_are_the_defaults() -> None:
     """Whoever copies the block of docs/operations.md changes no limit by it."""
     text = (ROOT / "docs" / "operations.md").read_text("utf-8")
     (block,) = re.findall(r"```toml\n(.*?\[web\.limits\].*?)```", text, re.DOTALL)
-    assert parse_settings(block).web.limits == Limits()
+    assert parse_settings(block).web.limits == WebLimits()
 
 
 def _keys(value: dict[str, object], above: str = "") -> list[str]:

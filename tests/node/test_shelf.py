@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from app.client.home import Home
-from app.market.api.shelf import OfferedModel
-from app.node.shelf import FILE, MAX_FILE_BYTES, offer, read, shelf_of
+from app.home.home import Home
+from app.market.web.featured_models import OfferedModel
+from app.node.featured_models import FILE, MAX_FILE_BYTES, offer, read, shelf_of
 from app.protocol.errors import BadInput
 
 LINEAR = OfferedModel(dataset=1, circuit="ab" * 32, name="Linear", about="Scores rows.")

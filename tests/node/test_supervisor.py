@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from app.node.restart import LONGEST_PAUSE, STEADY, Life, State
+from app.node.restart_policy import LONGEST_PAUSE, STEADY, ProcessLife, ProcessState
 from app.node.supervisor import NodeEvent, Service, Supervisor, parse_line
 
 ROOT = Path(__file__).parents[2]
@@ -54,9 +54,12 @@ def test_parts_become_ready_and_stop_orderly() -> None:
     """Each is started once, says that it is ready, and ends with exit code 0 when it is told to stop."""
     events: list[NodeEvent] = []
     with Supervisor([python("a", SERVE), python("b", SERVE)], events.append) as node:
-        until(node, lambda: all(life.state is State.READY for life in node.lives().values()))
+        until(node, lambda: all(life.state is ProcessState.READY for life in node.lives().values()))
         pids = list(node.pids().values())
-    assert {name: life.state for name, life in node.lives().items()} == {"a": State.STOPPED, "b": State.STOPPED}
+    assert {name: life.state for name, life in node.lives().items()} == {
+        "a": ProcessState.STOPPED,
+        "b": ProcessState.STOPPED,
+    }
     assert [event.fields["code"] for event in events if event.event == "part-ended"] == [0, 0]
     assert not any(alive(pid) for pid in pids)
 
@@ -64,10 +67,10 @@ def test_parts_become_ready_and_stop_orderly() -> None:
 def test_a_part_that_is_killed_comes_back() -> None:
     """It gets a new process, and the others keep theirs."""
     with Supervisor([python("a", SERVE), python("b", SERVE)], lambda event: None) as node:
-        until(node, lambda: all(life.state is State.READY for life in node.lives().values()))
+        until(node, lambda: all(life.state is ProcessState.READY for life in node.lives().values()))
         before = node.pids()
         os.kill(before["a"], signal.SIGKILL)
-        until(node, lambda: node.lives()["a"].restarts == 1 and node.lives()["a"].state is State.READY)
+        until(node, lambda: node.lives()["a"].restarts == 1 and node.lives()["a"].state is ProcessState.READY)
         assert node.pids()["a"] != before["a"]
         assert node.pids()["b"] == before["b"]
 
@@ -76,7 +79,7 @@ def test_what_can_never_work_is_not_tried_again() -> None:
     """A part that ends with the exit code of wrong usage has failed; a task that is done is done."""
     parts = [python("wrong", "raise SystemExit(2)"), python("task", "pass", once=True)]
     with Supervisor(parts, lambda event: None) as node:
-        until(node, lambda: {life.state for life in node.lives().values()} == {State.FAILED, State.DONE})
+        until(node, lambda: {life.state for life in node.lives().values()} == {ProcessState.FAILED, ProcessState.DONE})
         for _ in range(5):
             node.step()
         assert not node.pids()
@@ -87,22 +90,22 @@ def test_a_command_that_is_not_there_is_told() -> None:
     events: list[NodeEvent] = []
     with Supervisor([Service("x", ("/nowhere/at/all",))], events.append) as node:
         until(node, lambda: any(event.event == "part-not-started" for event in events))
-        assert node.lives()["x"].state is State.WAITING
+        assert node.lives()["x"].state is ProcessState.WAITING
 
 
 def test_a_part_that_does_not_listen_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     """After the grace it gets SIGKILL."""
     monkeypatch.setattr("app.node.supervisor.GRACE_SECONDS", 0.3)
     with Supervisor([python("deaf", STUBBORN)], lambda event: None) as node:
-        until(node, lambda: node.lives()["deaf"].state is State.READY)
+        until(node, lambda: node.lives()["deaf"].state is ProcessState.READY)
         (pid,) = node.pids().values()
     assert not alive(pid)
-    assert node.lives()["deaf"].state is State.STOPPED
+    assert node.lives()["deaf"].state is ProcessState.STOPPED
 
 
 def test_parts_end_when_their_supervisor_is_killed() -> None:
     """Nothing is left behind: a part sees its stdin close, and stops as if it had been asked to."""
-    part = "import threading\nfrom app.node.loop import stop_on_signals\nstop = threading.Event()\n"
+    part = "import threading\nfrom app.node.run_loop import stop_on_signals\nstop = threading.Event()\n"
     part += "stop_on_signals(stop)\n" + READY + "stop.wait()\n"
     program = f"""
 import sys, threading
@@ -160,7 +163,7 @@ def test_lines_that_are_no_events() -> None:
 
 def test_pauses_between_restarts_grow_and_are_forgotten() -> None:
     """Half a second at first, doubled with each failure up to a minute, from the start again after a steady run."""
-    life, now, pauses = Life(), 0.0, []
+    life, now, pauses = ProcessLife(), 0.0, []
     for _ in range(10):
         life = life.started(now).ended(1, now, once=False)
         pauses.append(life.due - now)

@@ -15,16 +15,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.chain.account import TEST_ACCOUNT
+from app.chain.wallet.account import TEST_ACCOUNT
 from app.client.dataset import Dataset
-from app.client.home import Home
-from app.client.network import Network
+from app.home.home import Home
+from app.home.network import Network
 from app.market.db.database import Database
 from app.market.indexer.indexer import Indexer
 from app.node.node import newcomer
 from app.node.sample import FOLDER, OWNER_FILE, model_file
 from app.node.serving import adopt, listen
-from app.node.settings import PORT, NodeSettings, Web
+from app.node.settings import PORT, NodeSettings, WebSettings
 from app.protocol.errors import BadInput
 from tests.market.state import assert_mirrors, contents
 from tests.node.conftest import call, running
@@ -137,7 +137,7 @@ def test_a_port_that_is_taken() -> None:
             with adopt(os.dup(listener.fileno())) as adopted:
                 assert adopted.getsockname() == listener.getsockname()
             with pytest.raises(BadInput, match="Nothing can listen"):
-                listen(NodeSettings(web=Web(port=port)))
+                listen(NodeSettings(web=WebSettings(port=port)))
     with socket.socket() as idle, pytest.raises(BadInput, match="no listening socket"):
         adopt(os.dup(idle.fileno()))
 

@@ -11,12 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.protocol.bits import (
+from app.protocol.data.dataset import Affine, Codebook, ColumnCode
+from app.protocol.market.receipt import RAW_WORDS, OutputPolicy
+from app.protocol.policy.bits import (
     LEAST_PERSON_BITS,
     MICRO,
     charge,
     default_person_limit,
-    in_words,
+    describe_bits,
     micro_bits,
     noisy_micro_bits,
     person_limit,
@@ -24,11 +26,9 @@ from app.protocol.bits import (
     row_charge,
     row_micro_bits,
 )
-from app.protocol.dataset import Affine, Codebook, ColumnCode
-from app.protocol.leak import Leak
-from app.protocol.receipt import RAW_WORDS, OutputPolicy
+from app.protocol.policy.leakage import Leakage
 
-SCORES = Leak("c" * 64, "p" * 64, "b" * 64, "linear", 0, ("a", "b"), (), (0, -50), (255, 49), (), 1.0)
+SCORES = Leakage("c" * 64, "p" * 64, "b" * 64, "linear", 0, ("a", "b"), (), (0, -50), (255, 49), (), 1.0)
 LABEL = replace(SCORES, labels=3)
 SCORE, RAW = OutputPolicy(release="score"), OutputPolicy(release="score", raw_scores=RAW_WORDS)
 
@@ -107,7 +107,7 @@ def test_the_default_limit_is_a_quarter_of_a_row() -> None:
 @pytest.mark.parametrize(("micro", "words"), [(MICRO, "1"), (8 * MICRO, "8"), (1_584_963, "1.6"), (14_427, "0.014")])
 def test_bits_in_words(micro: int, words: str) -> None:
     """Whole bits without a point, others short."""
-    assert in_words(micro) == words
+    assert describe_bits(micro) == words
 
 
 @given(st.integers(1, 6), st.integers(2, 5), st.integers(0, 2**32 - 1))

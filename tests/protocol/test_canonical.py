@@ -17,7 +17,7 @@ from app.protocol.documents import (
     words_to_text,
 )
 from app.protocol.errors import BadDocument, TooLarge
-from app.protocol.receipt import OutputPolicy
+from app.protocol.market.receipt import OutputPolicy
 
 PLAIN = st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text()
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.protocol.errors import Unavailable
-from app.protocol.fees import LIFT, Draw, DrawRules, fee_bid
-from app.protocol.market import ProviderRecord
+from app.protocol.market.entities import ProviderRecord
+from app.protocol.market.fees import LIFT, Draw, DrawRules, fee_bid
 
 NOW, WINDOW, RICH = 1_000_000, 3_600, 10**40
 DRAW = Draw(DrawRules(heartbeat_window=WINDOW, stake_floor=10**8, stake_multiple=10), NOW, ("owner", "buyer"))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.protocol.forms import AFFINE, Form, form
-from app.protocol.groups import MAX_BLOCKS, Group, groups, union
-from app.protocol.leak import Released
+from app.protocol.policy.groups import MAX_BLOCKS, Group, groups, union
+from app.protocol.policy.leakage import Released
+from app.protocol.policy.linear_forms import AFFINE, Form, form
 
 FORMS: list[Form] = [form({("a", AFFINE): weight, ("b", AFFINE): 1}) for weight in range(1, 6)]
 

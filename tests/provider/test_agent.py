@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from app.chain.account import Account
-from app.chain.embedded import EmbeddedChain
-from app.execution.execute import Execution
-from app.execution.facts import JobFacts
+from app.chain.evm.embedded import EmbeddedChain
+from app.chain.wallet.account import Account
+from app.execution.execute import Evaluation
+from app.execution.inputs import JobInputs
 from app.protocol.documents import sha256
 from app.protocol.errors import BadBlock
-from app.protocol.market import ZERO, JobState
+from app.protocol.market.entities import ZERO, JobState
 from app.provider import agent as agents
 from app.provider.agent import ProviderAgent
 from app.provider.attempts import Attempts
-from fhe.circuit_form import encode
+from fhe.circuit.codec import encode
 from tests.chain.scenario import BITS, DOLLAR, HOUR, Stage, crowd, open_market, set_stage
 from tests.custodian.world import BUYER_PUBLIC, World, linear_circuit
 
@@ -128,7 +128,7 @@ def test_a_fault_of_one_job_is_its_own(shop: Shop, monkeypatch: pytest.MonkeyPat
         market.draw(shop.stage.buyer, job)
     real = agents.execute
 
-    def faulty(facts: JobFacts, *args: Any, **settings: Any) -> Execution:
+    def faulty(facts: JobInputs, *args: Any, **settings: Any) -> Evaluation:
         if facts.job.id == bad:
             raise fault
         return real(facts, *args, **settings)
@@ -151,7 +151,7 @@ def test_a_wrong_block_is_waited_for(shop: Shop, monkeypatch: pytest.MonkeyPatch
     market.draw(shop.stage.buyer, job)
     real, wrong = agents.execute, iter([True] * 4)
 
-    def flaky(*args: Any, **settings: Any) -> Execution:
+    def flaky(*args: Any, **settings: Any) -> Evaluation:
         if next(wrong, False):
             raise BadBlock("These bytes are not the block's.")
         return real(*args, **settings)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from app.protocol.errors import BadKey
-from app.protocol.receipt import Receipt
-from app.provider.journal import Entry, Journal
+from app.protocol.market.receipt import Receipt
+from app.provider.journal import Journal, JournalEntry
 
 RECEIPT = Receipt(
     chain_id=1, market="0x" + "0" * 40, job=7, manifest="1" * 64, data_root="2" * 64, circuit="3" * 64,
@@ -64,7 +64,7 @@ def test_a_damaged_entry_is_named(tmp_path: Path) -> None:
 def test_what_is_over_can_be_forgotten(tmp_path: Path) -> None:
     """Nothing of a job is left."""
     journal = Journal(tmp_path)
-    assert isinstance(journal.remember(7, RECEIPT, b""), Entry)
+    assert isinstance(journal.remember(7, RECEIPT, b""), JournalEntry)
     journal.forget(7)
     assert journal.get(7) is None
     assert not list(tmp_path.iterdir())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.protocol.market import ZERO, Job, JobState
+from app.protocol.market.entities import ZERO, Job, JobState
 from app.provider.plan import SLACK, too_late
 
 WORK = st.lists(st.tuples(st.integers(1, 5_000), st.integers(0, 10_000)), max_size=8)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.protocol import merkle
+from app.protocol.data import merkle
 
 DATA = random.Random(5).randbytes((1 << 21) + 777)
 

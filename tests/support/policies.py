@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.protocol.receipt import OutputPolicy
-from app.protocol.release import MAX_LEVELS
+from app.protocol.market.receipt import OutputPolicy
+from app.protocol.policy.rules import MAX_LEVELS
 
 PLENTY = 1 << 30  # micro-bits: about a thousand bits
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError
 
-from app.chain.wal import open_shared
+from app.files.shared_sqlite import open_shared
 from app.protocol.errors import Unavailable, UsageError
 
 LOCK_SECONDS = 30.0

@@ -49,7 +49,7 @@ def differences(engine: Engine) -> list[object]:
     """What the tables of a migrated database lack, or have too much, beside the models; empty when they agree."""
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        return list(compare_metadata(context, tables.Table.metadata))
+        return list(compare_metadata(context, tables.IndexTable.metadata))
 
 
 def config() -> Config:

@@ -30,21 +30,21 @@ NAMES = {
 }
 
 
-class Table(SQLModel):
+class IndexTable(SQLModel):
     """Base of the index's tables; their metadata are their own."""
 
     metadata: ClassVar[MetaData] = MetaData(naming_convention=NAMES)
 
 
-def sql(entity: type[Table]) -> SqlTable:
+def sql(entity: type[IndexTable]) -> SqlTable:
     """A model's table, for statements that are about columns."""
-    return Table.metadata.tables[str(entity.__tablename__)]
+    return IndexTable.metadata.tables[str(entity.__tablename__)]
 
 
 # --- how far the index is -------------------------------------------------------------------------------------------
 
 
-class PlaceRow(Table, table=True):
+class SyncStateRow(IndexTable, table=True):
     """One row: whose index this is and how far it is. `revision` grows with every change of any row."""
 
     __tablename__ = "place"
@@ -64,7 +64,7 @@ class PlaceRow(Table, table=True):
     error: str = Field(default="", sa_type=Text)
 
 
-class MarkRow(Table, table=True):
+class MarkRow(IndexTable, table=True):
     """One of the last blocks in the index."""
 
     __tablename__ = "marks"
@@ -73,7 +73,7 @@ class MarkRow(Table, table=True):
     hash: str
 
 
-class JournalRow(Table, table=True):
+class JournalRow(IndexTable, table=True):
     """A row as it was before a block first changed it: JSON, or None when there was none."""
 
     __tablename__ = "journal"
@@ -87,7 +87,7 @@ class JournalRow(Table, table=True):
 # --- what happened --------------------------------------------------------------------------------------------------
 
 
-class EventRow(Table, table=True):
+class EventRow(IndexTable, table=True):
     """One event of the market's contracts. `args` is JSON, with integers above 2^53 as decimal text."""
 
     __tablename__ = "events"
@@ -110,7 +110,7 @@ class EventRow(Table, table=True):
     offer: int | None = None
 
 
-class PaymentRow(Table, table=True):
+class PaymentRow(IndexTable, table=True):
     """Money that an event moved; kinds are those of `queries.owner.PaymentKind`."""
 
     __tablename__ = "payments"
@@ -135,7 +135,7 @@ class PaymentRow(Table, table=True):
 # --- what it amounts to ---------------------------------------------------------------------------------------------
 
 
-class DatasetRow(Table, table=True):
+class DatasetRow(IndexTable, table=True):
     """A dataset in its present version."""
 
     __tablename__ = "datasets"
@@ -163,7 +163,7 @@ class DatasetRow(Table, table=True):
     updated_at: int
 
 
-class VersionRow(Table, table=True):
+class VersionRow(IndexTable, table=True):
     """One version of a dataset."""
 
     __tablename__ = "versions"
@@ -180,7 +180,7 @@ class VersionRow(Table, table=True):
     at: int
 
 
-class OfferRow(Table, table=True):
+class OfferRow(IndexTable, table=True):
     """Terms under which anyone may buy a license, and what they earned."""
 
     __tablename__ = "offers"
@@ -209,7 +209,7 @@ class OfferRow(Table, table=True):
     tx: str
 
 
-class LicenseRow(Table, table=True):
+class LicenseRow(IndexTable, table=True):
     """A buyer's right to run jobs."""
 
     __tablename__ = "licenses"
@@ -231,8 +231,8 @@ class LicenseRow(Table, table=True):
     tx: str
 
 
-class JobRow(Table, table=True):
-    """A job; `state` is a number of `app.protocol.market.JobState`."""
+class JobRow(IndexTable, table=True):
+    """A job; `state` is a number of `app.protocol.market.entities.JobState`."""
 
     __tablename__ = "jobs"
     __table_args__ = (
@@ -268,7 +268,9 @@ class JobRow(Table, table=True):
     sealed: str = ""
     decision: str = ""
     reason: str = ""
-    approval: int = 0  # the owner's word, a number of `app.protocol.market.Approval`; who said it, when and where
+    approval: int = (
+        0  # the owner's word, a number of `app.protocol.market.entities.Approval`; who said it, when and where
+    )
     approval_by: str = ""
     approval_at: int = 0
     approval_tx: str = ""
@@ -286,7 +288,7 @@ class JobRow(Table, table=True):
     changed_at: int
 
 
-class ExecutionRow(Table, table=True):
+class ExecutionRow(IndexTable, table=True):
     """One drawn executor's part in a job.
 
     `outcome`: "", agreed, disagreed, silent, declined, or unpaid (the job came to nothing, or did without it).
@@ -309,7 +311,7 @@ class ExecutionRow(Table, table=True):
     revealed_at: int = 0
 
 
-class ProviderRow(Table, table=True):
+class ProviderRow(IndexTable, table=True):
     """An account that ever bonded."""
 
     __tablename__ = "providers"
@@ -335,7 +337,7 @@ class ProviderRow(Table, table=True):
     since: int
 
 
-class AccountRow(Table, table=True):
+class AccountRow(IndexTable, table=True):
     """What the contracts owe an account."""
 
     __tablename__ = "accounts"
@@ -345,7 +347,7 @@ class AccountRow(Table, table=True):
     claim_jobs: int = Field(default=0, sa_type=AmountText)
 
 
-class RevenueRow(Table, table=True):
+class RevenueRow(IndexTable, table=True):
     """What an offer earned on one day (days since the epoch, UTC)."""
 
     __tablename__ = "revenue"
@@ -356,7 +358,7 @@ class RevenueRow(Table, table=True):
     jobs: int = Field(default=0, sa_type=AmountText)
 
 
-class TotalsRow(Table, table=True):
+class TotalsRow(IndexTable, table=True):
     """One row: the market in figures."""
 
     __tablename__ = "totals"
@@ -376,7 +378,7 @@ class TotalsRow(Table, table=True):
 # --- documents ------------------------------------------------------------------------------------------------------
 
 
-class ManifestRow(Table, table=True):
+class ManifestRow(IndexTable, table=True):
     """Facts of a manifest. `state`: present, unavailable (no store has it; tried again), or invalid (for good)."""
 
     __tablename__ = "manifests"
@@ -408,7 +410,7 @@ class ManifestRow(Table, table=True):
     words: str = Field(default="", sa_type=Text)  # search terms, one space between two
 
 
-class PolicyRow(Table, table=True):
+class PolicyRow(IndexTable, table=True):
     """An output policy; states as of manifests."""
 
     __tablename__ = "policies"
@@ -423,7 +425,7 @@ class PolicyRow(Table, table=True):
 # --- the catalogue --------------------------------------------------------------------------------------------------
 
 
-class ListingRow(Table, table=True):
+class ListingRow(IndexTable, table=True):
     """A dataset as the catalogue lists it."""
 
     __tablename__ = "listings"
@@ -473,7 +475,7 @@ class ListingRow(Table, table=True):
     updated_at: int
 
 
-class TermRow(Table, table=True):
+class TermRow(IndexTable, table=True):
     """A word that finds a dataset."""
 
     __tablename__ = "terms"
@@ -484,7 +486,7 @@ class TermRow(Table, table=True):
 
 
 # SQLModel's `int` would be too small in PostgreSQL; its `str` is a type that migrations need not know.
-for _table in Table.metadata.tables.values():
+for _table in IndexTable.metadata.tables.values():
     for _column in _table.columns:
         if type(_column.type) is Integer:
             _column.type = whole()

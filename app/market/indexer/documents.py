@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 
 from app.market.db.tables import ManifestRow, PolicyRow
 from app.market.text import clean, words
+from app.protocol.data.manifest import Manifest, read_manifest
 from app.protocol.errors import BadDocument, DarkroomError, TooLarge
-from app.protocol.manifest import Manifest, read_manifest
-from app.protocol.receipt import OutputPolicy
-from app.protocol.seams import Store
+from app.protocol.market.receipt import OutputPolicy
+from app.protocol.ports import Store
 from app.storage.cid import digest_to_cid
 
 MAX_BYTES = 1 << 20
@@ -27,28 +27,30 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundDocument:
     """What a look for a document gave: rows to write in place of those with the same digests."""
 
     manifest: ManifestRow | None = None
     policy: PolicyRow | None = None
 
 
-def look_for_manifest(store: Store, digest: str, tries: int, now: int) -> Found:
+def look_for_manifest(store: Store, digest: str, tries: int, now: int) -> FoundDocument:
     """Fetch a manifest and take its facts. Never raises: what goes wrong is this document's own trouble."""
     found, state = _read(store, digest, lambda data: read_manifest(data, digest))
     if found is None:
-        return Found(manifest=ManifestRow(digest=digest, state=state, tries=tries + 1, next_try=_later(now, tries)))
+        return FoundDocument(
+            manifest=ManifestRow(digest=digest, state=state, tries=tries + 1, next_try=_later(now, tries))
+        )
     policy = PolicyRow(digest=found.policy.digest, state="present", document=found.policy.to_bytes().decode())
-    return Found(facts(digest, found), policy)
+    return FoundDocument(facts(digest, found), policy)
 
 
-def look_for_policy(store: Store, digest: str, tries: int, now: int) -> Found:
+def look_for_policy(store: Store, digest: str, tries: int, now: int) -> FoundDocument:
     """Fetch a policy. Never raises."""
     found, state = _read(store, digest, OutputPolicy.from_bytes)
     if found is None:
-        return Found(policy=PolicyRow(digest=digest, state=state, tries=tries + 1, next_try=_later(now, tries)))
-    return Found(policy=PolicyRow(digest=digest, state="present", document=found.to_bytes().decode()))
+        return FoundDocument(policy=PolicyRow(digest=digest, state=state, tries=tries + 1, next_try=_later(now, tries)))
+    return FoundDocument(policy=PolicyRow(digest=digest, state="present", document=found.to_bytes().decode()))
 
 
 def facts(digest: str, manifest: Manifest) -> ManifestRow:

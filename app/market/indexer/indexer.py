@@ -16,22 +16,22 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Mapped
 from sqlmodel import Session, col, func, or_, select
 
-from app.chain.cursor import MAX_BLOCKS, Cursor, Mark, Step, Trail
-from app.chain.desk import Desk
+from app.chain.contracts.client import ContractClient
+from app.chain.contracts.token import COIN
+from app.chain.cursor import MAX_BLOCKS, BlockRef, Checkpoint, Cursor, CursorStep
 from app.chain.events import Event
 from app.chain.market import Market
-from app.chain.money import COIN
 from app.market.db.database import Database
-from app.market.db.tables import DatasetRow, ManifestRow, MarkRow, OfferRow, PlaceRow, PolicyRow, sql
+from app.market.db.tables import DatasetRow, ManifestRow, MarkRow, OfferRow, PolicyRow, SyncStateRow, sql
 from app.market.indexer import listings
-from app.market.indexer.documents import Found, look_for_manifest, look_for_policy
-from app.market.indexer.fold import fold
-from app.market.indexer.happened import Happened
+from app.market.indexer.documents import FoundDocument, look_for_manifest, look_for_policy
+from app.market.indexer.indexed_event import IndexedEvent
+from app.market.indexer.projections.project import fold
+from app.market.indexer.repository import add, loader, rollback_to, save_checkpoint, store
 from app.market.indexer.rules import Rules
-from app.market.indexer.sheet import Sheet
-from app.market.indexer.storing import add, forget, loader, remember, store
+from app.market.indexer.unit_of_work import UnitOfWork
 from app.protocol.errors import BadInput, DarkroomError, NotFound, Unavailable
-from app.protocol.seams import Clock, Store
+from app.protocol.ports import Clock, Store
 
 POLL_SECONDS = 0.5
 LONGEST_PAUSE = 30.0  # after failures
@@ -61,7 +61,7 @@ class Indexer:
         self._market, self._store, self._database = market, store, database
         self._clock: Clock = clock or (lambda: int(time.time()))
         # The token's own transfers and approvals are not the market's business, and of a real one there are millions.
-        self._desk = Desk(market.node, [each for name, each in market.desk.contracts.items() if name != COIN])
+        self._desk = ContractClient(market.node, [each for name, each in market.desk.contracts.items() if name != COIN])
         database.migrate()
         self._rules = self._claim()
 
@@ -105,9 +105,9 @@ class Indexer:
     def rebuild(self) -> Synced:
         """Throw away everything that follows from the chain, and read it again. Errors: as `sync`."""
         with self._database.writing() as session:
-            touched, _ = forget(session, -1)
+            touched, _ = rollback_to(session, -1)
             listings.refresh(session, touched, words=touched)
-            place = session.exec(select(PlaceRow).with_for_update()).one()
+            place = session.exec(select(SyncStateRow).with_for_update()).one()
             place.height, place.hash, place.revision = -1, "", place.revision + 1
             session.add(place)
         return self.sync()
@@ -128,13 +128,13 @@ class Indexer:
         """Make sure that the database is this market's index; the rules that it was begun with."""
         market = self._market
         with self._database.session() as session:
-            place = session.get(PlaceRow, 1)
+            place = session.get(SyncStateRow, 1)
         if place is None:
             rules = Rules.of(market)
             with self._database.writing() as session:
-                if session.get(PlaceRow, 1) is None:
+                if session.get(SyncStateRow, 1) is None:
                     session.add(
-                        PlaceRow(
+                        SyncStateRow(
                             chain_id=market.chain_id,
                             market=market.address,
                             addresses=json.dumps(market.addresses),
@@ -143,7 +143,7 @@ class Indexer:
                         )
                     )
             with self._database.session() as session:
-                place = session.exec(select(PlaceRow)).one()
+                place = session.exec(select(SyncStateRow)).one()
         if (place.chain_id, place.market, place.start) != (market.chain_id, market.address, market.first_block):
             raise BadInput(
                 f"This database is the index of market {place.market} on chain {place.chain_id}, not of"
@@ -152,21 +152,22 @@ class Indexer:
             )
         return Rules.from_text(place.rules)
 
-    def _step(self, limit: int) -> Step:
+    def _step(self, limit: int) -> CursorStep:
         for _ in range(TRIES):
             with self._database.session() as session:
-                place = session.exec(select(PlaceRow)).one()
+                place = session.exec(select(SyncStateRow)).one()
                 seen, start = (place.hash, place.height), place.start
                 marks = tuple(
-                    Mark(row.number, row.hash) for row in session.exec(select(MarkRow).order_by(col(MarkRow.number)))
+                    BlockRef(row.number, row.hash)
+                    for row in session.exec(select(MarkRow).order_by(col(MarkRow.number)))
                 )
-            step = Cursor(self._desk, Trail(start, marks)).poll(limit)
+            step = Cursor(self._desk, Checkpoint(start, marks)).poll(limit)
             happened = self._timed(step.events)
             if happened is not None and self._write(step, happened, seen):
                 return step
         raise Unavailable("The chain or the index keeps changing while a step is made.", "Try again.")
 
-    def _timed(self, events: Iterable[Event]) -> list[Happened] | None:
+    def _timed(self, events: Iterable[Event]) -> list[IndexedEvent] | None:
         """The events with their blocks' times; None when a block was replaced since."""
         times: dict[int, int] = {}
         happened = []
@@ -180,30 +181,32 @@ class Indexer:
                     return None
                 times[event.block] = block.time
             happened.append(
-                Happened(
+                IndexedEvent(
                     event.contract, event.name, event.args, event.block, event.block_hash, event.tx, event.index,
                     times[event.block],
                 )
             )  # fmt: skip
         return happened
 
-    def _write(self, step: Step, happened: Sequence[Happened], seen: tuple[str, int]) -> bool:
+    def _write(self, step: CursorStep, happened: Sequence[IndexedEvent], seen: tuple[str, int]) -> bool:
         """One step in one transaction; False when another indexer was faster."""
         trail = step.trail
-        last = trail.marks[-1] if trail.marks else Mark(-1, "")
+        last = trail.marks[-1] if trail.marks else BlockRef(-1, "")
         with self._database.writing() as session:
-            place = session.exec(select(PlaceRow).with_for_update()).one()
+            place = session.exec(select(SyncStateRow).with_for_update()).one()
             if (place.hash, place.height) != seen:
                 return False
             touched: set[int] = set()
             if step.forget_after is not None:
-                touched, _ = forget(session, step.forget_after)
+                touched, _ = rollback_to(session, step.forget_after)
                 place.reorganisations += 1
-            sheet = Sheet(loader(session), self._rules, journal_from=trail.marks[0].number + 1 if trail.marks else 0)
+            sheet = UnitOfWork(
+                loader(session), self._rules, journal_from=trail.marks[0].number + 1 if trail.marks else 0
+            )
             fold(sheet, happened)
             store(session, sheet)
             if (last.number, last.hash) != (place.height, place.hash):
-                remember(session, [(mark.number, mark.hash) for mark in trail.marks])
+                save_checkpoint(session, [(mark.number, mark.hash) for mark in trail.marks])
             listings.refresh(session, sheet.datasets | touched, words=sheet.renewed | touched)
             place.height, place.hash, place.head = last.number, last.hash, last.number + step.behind
             place.seen_at, place.error = self._clock(), ""
@@ -212,11 +215,11 @@ class Indexer:
             session.add(place)
         return True
 
-    def _keep(self, found: Sequence[Found]) -> None:
+    def _keep(self, found: Sequence[FoundDocument]) -> None:
         manifests = {each.manifest.digest: each.manifest for each in found if each.manifest}
         policies = {each.policy.digest: each.policy for each in found if each.policy}
         with self._database.writing() as session:
-            place = session.exec(select(PlaceRow).with_for_update()).one()
+            place = session.exec(select(SyncStateRow).with_for_update()).one()
             news = _replace(session, ManifestRow, manifests) | _replace(session, PolicyRow, policies)
             if not news:
                 return
@@ -242,7 +245,7 @@ class Indexer:
         """Write down why the index stands still; when even that fails, readers see it by `seen_at`."""
         try:
             with self._database.writing() as session:
-                place = session.exec(select(PlaceRow).with_for_update()).one()
+                place = session.exec(select(SyncStateRow).with_for_update()).one()
                 place.error = str(error)[:500]
                 session.add(place)
         except DarkroomError:

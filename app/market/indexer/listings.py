@@ -8,8 +8,8 @@ from sqlalchemy import delete, insert
 from sqlmodel import Session, col, select
 
 from app.market.db.tables import DatasetRow, ListingRow, ManifestRow, OfferRow, PolicyRow, TermRow, sql
-from app.market.indexer.storing import add
-from app.protocol.receipt import OutputPolicy
+from app.market.indexer.repository import add
+from app.protocol.market.receipt import OutputPolicy
 
 NO_PRICE = 10**77  # sorts after every price
 SUMMARY = 300

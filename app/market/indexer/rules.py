@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from app.protocol.fees import DrawRules
+from app.protocol.market.fees import DrawRules
 
 if TYPE_CHECKING:
     from app.chain.market import Market

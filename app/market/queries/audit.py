@@ -9,15 +9,15 @@ from typing import Literal
 from sqlmodel import Session, col, select
 
 from app.market.db.tables import DatasetRow, EventRow, JobRow, VersionRow
-from app.market.queries.form import Answer, check_id, missing
 from app.market.queries.jobs import state_name
 from app.market.queries.licensing import manual_offers
 from app.market.queries.status import read_place
-from app.protocol.market import Approval, JobState
+from app.market.queries.view import View, check_id, missing
+from app.protocol.market.entities import Approval, JobState
 from app.storage.cid import digest_to_cid
 
 
-class AuditFact(Answer):
+class AuditFact(View):
     """One claim. `digest` is its value (64 hex digits, or "" for facts that are no digest)."""
 
     claim: str
@@ -32,7 +32,7 @@ class AuditFact(Answer):
     status: Literal["recorded", "open"]  # open: not there yet
 
 
-class AuditFacts(Answer):
+class AuditFacts(View):
     """All facts of one job, in the order in which they came."""
 
     chain_id: int

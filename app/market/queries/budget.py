@@ -10,23 +10,23 @@ from pydantic import ValidationError
 from sqlmodel import Session, col, select
 
 from app.market.db.tables import DatasetRow, JobRow
-from app.market.queries.form import Answer
-from app.market.queries.releases import MOST, UNKNOWN, Told
-from app.protocol.bits import default_person_limit, micro_bits, person_limit
-from app.protocol.dataset import Affine, Codebook, ColumnCode
-from app.protocol.market import JobState
-from app.protocol.receipt import OutputPolicy
-from app.protocol.release import rank_limit, spent_on
+from app.market.queries.releases import MOST, UNKNOWN, KnownReleases
+from app.market.queries.view import View
+from app.protocol.data.dataset import Affine, Codebook, ColumnCode
+from app.protocol.market.entities import JobState
+from app.protocol.market.receipt import OutputPolicy
+from app.protocol.policy.bits import default_person_limit, micro_bits, person_limit
+from app.protocol.policy.rules import rank_limit, spent_on
 
-ReleasesOn = Callable[[Session, int], Told]  # of a dataset, by its number
+ReleasesOn = Callable[[Session, int], KnownReleases]  # of a dataset, by its number
 
 
-def nobody_knows(_: Session, __: int) -> Told:
+def nobody_knows(_: Session, __: int) -> KnownReleases:
     """For whoever does not ask what circuits said."""
     return UNKNOWN
 
 
-class BudgetCard(Answer):
+class BudgetView(View):
     """What was let out so far, as far as public records say; the custodian's own ledger has the last word.
 
     Micro-bits are millionths of a bit, and a bit is one yes-or-no fact about a person. `most_circuits` is how many
@@ -51,8 +51,8 @@ Span = tuple[int, int]  # first row, and the one after the last
 
 
 def budget(
-    session: Session, dataset: DatasetRow, codes: str, policy: OutputPolicy | None, told: Told = UNKNOWN
-) -> BudgetCard:
+    session: Session, dataset: DatasetRow, codes: str, policy: OutputPolicy | None, told: KnownReleases = UNKNOWN
+) -> BudgetView:
     """The budget of a dataset with these codes (`ManifestRow.codes`) under the manifest's `policy`.
 
     `told` is what its releases said, with the table of its present version.
@@ -70,7 +70,7 @@ def budget(
     codebook = codebook_of(codes)
     most = 0 if told.table is None else spent_on(told.table, told.entries, dataset.version, 0, dataset.rows)
     limit = 0 if policy is None or codebook is None else person_limit(policy, codebook)
-    return BudgetCard(
+    return BudgetView(
         max_rank=0 if policy is None or codebook is None else rank_limit(policy, len(codebook.columns)),
         released=dataset.jobs_settled,
         circuits=len(spans),
@@ -84,7 +84,7 @@ def budget(
     )
 
 
-def told_to(license: int, told: Told, version: int, rows: int) -> int:
+def told_to(license: int, told: KnownReleases, version: int, rows: int) -> int:
     """Micro-bits that a license was told about the person of a version of whom it was told most."""
     if told.table is None:
         return 0

@@ -15,8 +15,8 @@ from app.chain.address import eip55
 from app.market.db.columns import UINT256_DIGITS
 from app.market.db.tables import ListingRow, TermRow, sql
 from app.market.queries.counting import counted
-from app.market.queries.form import Amount, Answer, page_limit
-from app.market.queries.orders import Order
+from app.market.queries.sorting import SortOrder
+from app.market.queries.view import Amount, View, page_limit
 from app.market.text import query_words
 
 CircuitClass = Literal["linear", "trees", "additive", "lookup"]
@@ -34,7 +34,7 @@ LISTING = sql(ListingRow)
 Count = Annotated[int, Field(ge=0, lt=1 << 63)]
 
 
-class CatalogueFilter(Answer):
+class CatalogueFilter(View):
     """What a visitor looks for; None and () leave a fact open. All that is set must hold."""
 
     text: Annotated[str, Field(max_length=MAX_TEXT)] = (
@@ -67,7 +67,7 @@ class CatalogueSort(StrEnum):
     JOBS = "jobs"  # most settled jobs first
 
 
-class CatalogueEntry(Answer):
+class CatalogueEntry(View):
     """One dataset in a list."""
 
     id: int
@@ -98,7 +98,7 @@ class CatalogueEntry(Answer):
     updated_at: int  # of the present version
 
 
-class Facets(Answer):
+class FacetCounts(View):
     """How many of the found datasets have a property, and the extent of their numbers (None when nothing was found)."""
 
     classes: dict[CircuitClass, int]
@@ -112,13 +112,13 @@ class Facets(Answer):
     price: tuple[Amount, Amount] | None
 
 
-class CataloguePage(Answer):
+class CataloguePage(View):
     """A page of the catalogue. `total` counts everything found."""
 
     items: tuple[CatalogueEntry, ...]
     next: str | None
     total: int
-    facets: Facets
+    facets: FacetCounts
 
 
 def search(
@@ -188,8 +188,8 @@ def entry(row: RowMapping) -> CatalogueEntry:
     )
 
 
-ORDERS: Mapping[CatalogueSort, Order] = {
-    sort: Order(sort, LISTING.c.dataset, column, descending)
+ORDERS: Mapping[CatalogueSort, SortOrder] = {
+    sort: SortOrder(sort, LISTING.c.dataset, column, descending)
     for sort, column, descending in (
         (CatalogueSort.NEWEST, None, True),
         (CatalogueSort.TITLE, LISTING.c.title_key, False),
@@ -232,7 +232,7 @@ def conditions(wanted: CatalogueFilter) -> list[ColumnElement[bool]]:
     return fits
 
 
-def _facets(session: Session, fits: Sequence[ColumnElement[bool]]) -> tuple[int, Facets]:
+def _facets(session: Session, fits: Sequence[ColumnElement[bool]]) -> tuple[int, FacetCounts]:
     """Number and facets of everything that fits, in one pass."""
     columns = LISTING.c
     flags = [*CLASSES, *RELEASES, "available", "private", "automatic"]
@@ -260,7 +260,7 @@ def _facets(session: Session, fits: Sequence[ColumnElement[bool]]) -> tuple[int,
         least = counted[f"{name}_min"]
         return None if least is None else (least, counted[f"{name}_max"])
 
-    return counted["total"], Facets(
+    return counted["total"], FacetCounts(
         classes={name: counted[name] for name in CLASSES},
         releases={name: counted[name] for name in RELEASES},
         offered=counted["offered"],

@@ -18,14 +18,14 @@ from app.market.queries.catalogue import (
     conditions,
 )
 from app.market.queries.counting import counted
-from app.market.queries.form import Answer
+from app.market.queries.view import View
 
 ROWS = (1_000, 10_000, 100_000, 1_000_000)
 COLUMNS = (5, 10, 25, 100)
 FLAGS = ("offered", "automatic", "private")
 
 
-class Choices(Answer):
+class Choices(View):
     """Datasets found with an option chosen besides all else; a bound or a kind of release, in its group's place."""
 
     classes: dict[CircuitClass, int]

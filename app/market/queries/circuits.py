@@ -5,14 +5,14 @@ from __future__ import annotations
 from sqlmodel import Session, col, func, select
 
 from app.market.db.tables import JobRow
-from app.market.queries.form import Answer, check_id
-from app.protocol.market import JobState
+from app.market.queries.view import View, check_id
+from app.protocol.market.entities import JobState
 
 LOOKED_AT = 1_000  # of the newest settled jobs of a dataset
 MOST = 5
 
 
-class UsedCircuit(Answer):
+class UsedCircuit(View):
     """One circuit, and the settled jobs that ran it among the newest ones of its dataset."""
 
     circuit: str  # digest

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Connection, Engine, select
 from sqlmodel import Session
 
-from app.market.db.tables import PlaceRow, sql
+from app.market.db.tables import SyncStateRow, sql
 
 KEPT = 500  # counts, of a state of the index and a filter
 
@@ -22,7 +22,7 @@ _lock = Lock()
 
 def counted(session: Session, key: str, count: Callable[[], T]) -> T:
     """What `count` gives, once for each state of the index: it reads every row, and visitors ask the same."""
-    revision = session.execute(select(sql(PlaceRow).c.revision)).scalar()
+    revision = session.execute(select(sql(SyncStateRow).c.revision)).scalar()
     if revision is None:
         return count()
     with _lock:

@@ -9,16 +9,16 @@ from sqlmodel import Session, col, select
 
 from app.market.db.tables import DatasetRow, ManifestRow, OfferRow, VersionRow
 from app.market.indexer.listings import read_policies
-from app.market.queries.budget import BudgetCard, ReleasesOn, budget, nobody_knows
+from app.market.queries.budget import BudgetView, ReleasesOn, budget, nobody_knows
 from app.market.queries.catalogue import CatalogueEntry, entries
-from app.market.queries.form import Amount, Answer, check_id, missing
-from app.market.queries.licensing import OfferCard, PolicyCard, offer_cards, policy_card
+from app.market.queries.licensing import OfferView, PolicyView, offer_cards, policy_card
+from app.market.queries.view import Amount, View, check_id, missing
 from app.storage.cid import digest_to_cid
 
 MOST = 50  # offers and versions that are shown
 
 
-class ColumnCard(Answer):
+class ColumnView(View):
     """One column and how its values become codes."""
 
     name: str
@@ -34,7 +34,7 @@ class ColumnCard(Answer):
     encodings: tuple[Literal["affine", "bins"], ...]  # published ones
 
 
-class VersionCard(Answer):
+class VersionView(View):
     """One version of a dataset, as the chain has it."""
 
     version: int
@@ -48,7 +48,7 @@ class VersionCard(Answer):
     at: int
 
 
-class PreviewCard(Answer):
+class PreviewView(View):
     """Synthetic rows drawn from the codebook alone."""
 
     cid: str
@@ -58,21 +58,21 @@ class PreviewCard(Answer):
     seed: int
 
 
-class SoldCard(Answer):
+class SoldView(View):
     """What the chain holds the owner to: micro-bits about each person (10^6 are one yes-or-no fact)."""
 
     micro_bits: Amount  # for sale over all offers and for good
     reserved: Amount  # of them, for licenses that are on sale, or sold and not settled, and used by those that are
 
 
-class CustodyCard(Answer):
+class CustodyView(View):
     """What answers for the custodian's silence, in token units; a job opens only if enough of it is free."""
 
     bond: Amount
     held: Amount  # by open jobs
 
 
-class DatasetDetail(Answer):
+class DatasetDetail(View):
     """A dataset's card. Fields from the manifest are empty while `entry.availability` is not "available"."""
 
     entry: CatalogueEntry
@@ -89,14 +89,14 @@ class DatasetDetail(Answer):
     version: int
     evaluation_key: str | None  # CID
     codebook: str  # digest, "" while the manifest is not there
-    columns: tuple[ColumnCard, ...]
-    policy: PolicyCard | None  # the manifest's; each offer has its own
-    preview: PreviewCard | None
-    offers: tuple[OfferCard, ...]  # the active ones, cheapest license first, at most 50
-    versions: tuple[VersionCard, ...]  # newest first, at most 50
-    budget: BudgetCard
-    sold: SoldCard
-    custody: CustodyCard
+    columns: tuple[ColumnView, ...]
+    policy: PolicyView | None  # the manifest's; each offer has its own
+    preview: PreviewView | None
+    offers: tuple[OfferView, ...]  # the active ones, cheapest license first, at most 50
+    versions: tuple[VersionView, ...]  # newest first, at most 50
+    budget: BudgetView
+    sold: SoldView
+    custody: CustodyView
     head: str  # of the custodian's answers, "" before the first
     tx: str  # that published it
 
@@ -131,14 +131,14 @@ def dataset(session: Session, id: int, releases: ReleasesOn = nobody_knows) -> D
         version=row.version,
         evaluation_key=facts.evaluation_key,
         codebook=facts.codebook,
-        columns=tuple(ColumnCard.model_validate(column) for column in json.loads(facts.codes)),
+        columns=tuple(ColumnView.model_validate(column) for column in json.loads(facts.codes)),
         policy=policy_card(facts.policy, policy) if manifest else None,
-        preview=None if facts.preview is None else PreviewCard.model_validate_json(facts.preview),
+        preview=None if facts.preview is None else PreviewView.model_validate_json(facts.preview),
         offers=offer_cards(session, offers),
-        versions=tuple(VersionCard(**each.model_dump(exclude={"dataset"})) for each in versions),
+        versions=tuple(VersionView(**each.model_dump(exclude={"dataset"})) for each in versions),
         budget=budget(session, row, facts.codes, policy, releases(session, id)),
-        sold=SoldCard(micro_bits=row.micro_bits, reserved=row.reserved),
-        custody=CustodyCard(bond=row.custody_bond, held=row.custody_held),
+        sold=SoldView(micro_bits=row.micro_bits, reserved=row.reserved),
+        custody=CustodyView(bond=row.custody_bond, held=row.custody_held),
         head=row.head,
         tx=row.published_tx,
     )

@@ -8,13 +8,13 @@ from typing import Any
 from sqlmodel import Session, col, select, tuple_
 
 from app.market.db.tables import EventRow
-from app.market.queries.form import Answer, page_limit, read_cursor, write_cursor
+from app.market.queries.view import View, page_limit, read_cursor, write_cursor
 
 BEGINNING = (-1, -1, "")
 HASH = 18  # characters of a block's hash that a cursor holds
 
 
-class FeedEvent(Answer):
+class FeedEvent(View):
     """One event. Integers above 2^53 in `args` are decimal text."""
 
     cursor: str
@@ -30,7 +30,7 @@ class FeedEvent(Answer):
     job: int | None
 
 
-class Feed(Answer):
+class Feed(View):
     """Events of the market or of one job, for a live stream.
 
     `last` is the cursor to ask again with. `reorganised` says that the event which the old cursor named is no longer in

@@ -11,17 +11,28 @@ from app.chain.address import eip55
 from app.market.db.tables import DatasetRow, EventRow, ExecutionRow, JobRow, VersionRow
 from app.market.queries.catalogue import titles
 from app.market.queries.feed import Feed, FeedEvent, feed
-from app.market.queries.form import Amount, Answer, Page, check_id, missing
 from app.market.queries.licensing import manual_offers
+from app.market.queries.next_action import NextAction, Parties, next_step
 from app.market.queries.paging import newest_first
 from app.market.queries.timeline import TimelineEntry, timeline_entry
-from app.market.queries.waiting import Next, Parties, next_step
-from app.protocol.market import Approval, JobState
-from app.protocol.reasons import WORDS, Reason
+from app.market.queries.view import Amount, Page, View, check_id, missing
+from app.protocol.market.entities import Approval, JobState
+from app.protocol.policy.reasons import MESSAGES, Reason
 
 __all__ = [
-    "ExecutionCard", "Feed", "FeedEvent", "JobCard", "JobDetail", "Next", "TimelineEntry", "executions", "feed", "job",
-    "job_cards", "jobs", "state_name",
+    "ExecutionView",
+    "Feed",
+    "FeedEvent",
+    "JobDetail",
+    "JobView",
+    "NextAction",
+    "TimelineEntry",
+    "executions",
+    "feed",
+    "job",
+    "job_cards",
+    "jobs",
+    "state_name",
 ]  # fmt: skip
 
 JobStateName = Literal[
@@ -33,7 +44,7 @@ ApprovalName = Literal["none", "approved", "denied"]
 ExecutionStatus = Literal["drawn", "committed", "revealed", "agreed", "disagreed", "silent", "declined", "unpaid"]
 
 
-class ExecutionCard(Answer):
+class ExecutionView(View):
     """One drawn executor's part."""
 
     provider: str
@@ -48,7 +59,7 @@ class ExecutionCard(Answer):
     revealed_at: int
 
 
-class JobCard(Answer):
+class JobView(View):
     """One job in a list."""
 
     id: int
@@ -71,16 +82,16 @@ class JobCard(Answer):
     reason: str  # code of a refusal
     needs_approval: bool  # its offer's policy leaves each release to the owner; False while nobody has the policy
     approval: ApprovalName  # the owner's word
-    next: Next
+    next: NextAction
     opened_at: int
     changed_at: int  # of its latest event
     closed_at: int  # 0 while it runs
 
 
-class JobDetail(Answer):
+class JobDetail(View):
     """Everything that the chain says of a job."""
 
-    job: JobCard
+    job: JobView
     version: int  # of the dataset
     manifest: str  # digest, of that version
     sealing_key: str
@@ -93,7 +104,7 @@ class JobDetail(Answer):
     approval_at: int
     approval_tx: str
     reason_sentence: str  # why it was refused and what to do, "" otherwise
-    executions: tuple[ExecutionCard, ...]
+    executions: tuple[ExecutionView, ...]
     timeline: tuple[TimelineEntry, ...]  # oldest first
     open_tx: str
 
@@ -110,7 +121,7 @@ def jobs(
     states: Collection[JobState] = (),
     limit: int = 50,
     after: str | None = None,
-) -> Page[JobCard]:
+) -> Page[JobView]:
     """Jobs, newest first. Errors: BadInput."""
     query = select(JobRow)
     if buyer is not None:
@@ -157,7 +168,7 @@ def job(session: Session, id: int, *, now: int) -> JobDetail:
     )
 
 
-def job_cards(session: Session, rows: Sequence[JobRow], now: int) -> tuple[JobCard, ...]:
+def job_cards(session: Session, rows: Sequence[JobRow], now: int) -> tuple[JobView, ...]:
     """Jobs to show."""
     numbers = {row.dataset for row in rows}
     names = titles(session, numbers)
@@ -166,7 +177,7 @@ def job_cards(session: Session, rows: Sequence[JobRow], now: int) -> tuple[JobCa
     manual = manual_offers(session, {row.offer for row in rows})
     busy = executions(session, [row.id for row in rows if row.state == JobState.ASSIGNED])
     return tuple(
-        JobCard(
+        JobView(
             id=row.id,
             dataset=row.dataset,
             dataset_title=names[row.dataset],
@@ -211,9 +222,9 @@ def state_name(state: int) -> JobStateName:
     return cast(JobStateName, JobState(state).name.lower())
 
 
-def _execution(row: ExecutionRow) -> ExecutionCard:
+def _execution(row: ExecutionRow) -> ExecutionView:
     so_far = "revealed" if row.receipt else "committed" if row.commitment else "drawn"
-    return ExecutionCard(
+    return ExecutionView(
         provider=row.provider,
         round=row.round,
         fee=row.fee,
@@ -229,7 +240,7 @@ def _execution(row: ExecutionRow) -> ExecutionCard:
 
 def _reason(code: str) -> str:
     """What a refusal's code means; a code that we do not know is shown as it is."""
-    words = next((WORDS[reason] for reason in Reason if reason == code), None)
+    words = next((MESSAGES[reason] for reason in Reason if reason == code), None)
     if words is None:
         return f"The custodian gave the reason {code!r}." if code else ""
     return f"{words.message} {words.next_step}"

@@ -13,16 +13,16 @@ from app.chain.address import eip55
 from app.market.db.tables import DatasetRow, LicenseRow, OfferRow
 from app.market.indexer.listings import read_policies, sellable
 from app.market.queries.catalogue import titles
-from app.market.queries.form import Amount, Answer, Page, check_id, missing
 from app.market.queries.paging import newest_first
-from app.protocol.market import License, LicenseState
-from app.protocol.receipt import OutputPolicy
+from app.market.queries.view import Amount, Page, View, check_id, missing
+from app.protocol.market.entities import License, LicenseState
+from app.protocol.market.receipt import OutputPolicy
 
 WHOLE = 10_000  # basis points
 INTERNAL = ("revoked", "settled")  # of a license, which a card says in other words
 
 
-class PolicyCard(Answer):
+class PolicyView(View):
     """What an offer lets out. Where `known` is False no store had the policy yet, and the rest is empty."""
 
     digest: str
@@ -44,14 +44,14 @@ class PolicyCard(Answer):
     approval: Literal["automatic", "manual", ""] = ""
 
 
-class ShareCard(Answer):
+class ShareView(View):
     """One beneficiary of an offer."""
 
     account: str
     basis_points: int
 
 
-class OfferCard(Answer):
+class OfferView(View):
     """Terms under which anyone may buy a license."""
 
     id: int
@@ -64,8 +64,8 @@ class OfferCard(Answer):
     max_jobs: int
     max_rows: int
     duration: int  # seconds
-    policy: PolicyCard
-    shares: tuple[ShareCard, ...]
+    policy: PolicyView
+    shares: tuple[ShareView, ...]
     active: bool
     sellable: bool  # active, by the dataset's present owner, and the dataset is not tombstoned
     micro_bits: int  # about one person that each license is guaranteed; 10^6 are one yes-or-no fact
@@ -78,7 +78,7 @@ class OfferCard(Answer):
     tx: str
 
 
-class LicenseCard(Answer):
+class LicenseView(View):
     """A buyer's right to run jobs on a dataset."""
 
     id: int
@@ -106,7 +106,7 @@ class LicenseCard(Answer):
     tx: str
 
 
-def offer(session: Session, id: int) -> OfferCard:
+def offer(session: Session, id: int) -> OfferView:
     """One offer. Errors: NotFound."""
     row = session.get(OfferRow, check_id("offer", id))
     if row is None:
@@ -122,7 +122,7 @@ def offers(
     active: bool | None = None,
     limit: int = 50,
     after: str | None = None,
-) -> Page[OfferCard]:
+) -> Page[OfferView]:
     """Offers, newest first. Errors: BadInput."""
     query = select(OfferRow)
     if dataset is not None:
@@ -135,7 +135,7 @@ def offers(
     return Page(items=offer_cards(session, rows), next=follows)
 
 
-def license(session: Session, id: int, *, now: int) -> LicenseCard:
+def license(session: Session, id: int, *, now: int) -> LicenseView:
     """One license. Errors: NotFound."""
     row = session.get(LicenseRow, check_id("license", id))
     if row is None:
@@ -153,7 +153,7 @@ def licenses(
     owner: str | None = None,  # of the dataset, now
     limit: int = 50,
     after: str | None = None,
-) -> Page[LicenseCard]:
+) -> Page[LicenseView]:
     """Licenses, newest first. Errors: BadInput."""
     query = select(LicenseRow)
     if buyer is not None:
@@ -168,14 +168,14 @@ def licenses(
     return Page(items=_license_cards(session, rows, now), next=follows)
 
 
-def policy_card(digest: str, policy: OutputPolicy | None) -> PolicyCard:
+def policy_card(digest: str, policy: OutputPolicy | None) -> PolicyView:
     """A policy to show; None when no store had it."""
     if policy is None:
-        return PolicyCard(digest=digest, known=False)
-    return PolicyCard(digest=digest, known=True, **policy.model_dump(exclude={"kind"}))
+        return PolicyView(digest=digest, known=False)
+    return PolicyView(digest=digest, known=True, **policy.model_dump(exclude={"kind"}))
 
 
-def policy_of(card: PolicyCard) -> OutputPolicy:
+def policy_of(card: PolicyView) -> OutputPolicy:
     """The policy that a card shows; it is known."""
     return OutputPolicy.model_validate(card.model_dump(exclude={"digest", "known"}))
 
@@ -189,13 +189,13 @@ def manual_offers(session: Session, offers: Collection[int]) -> frozenset[int]:
     return frozenset(number for number, digest in named if digest in policies and policies[digest].approval == "manual")
 
 
-def offer_cards(session: Session, rows: Sequence[OfferRow]) -> tuple[OfferCard, ...]:
+def offer_cards(session: Session, rows: Sequence[OfferRow]) -> tuple[OfferView, ...]:
     """Offers to show."""
     numbers = {row.dataset for row in rows}
     datasets = {row.id: row for row in session.exec(select(DatasetRow).where(col(DatasetRow.id).in_(numbers)))}
     names, policies = titles(session, numbers), read_policies(session, {row.policy for row in rows})
     return tuple(
-        OfferCard(
+        OfferView(
             id=row.id,
             dataset=row.dataset,
             dataset_title=names[row.dataset],
@@ -208,7 +208,7 @@ def offer_cards(session: Session, rows: Sequence[OfferRow]) -> tuple[OfferCard, 
             duration=row.duration,
             policy=policy_card(row.policy, policies.get(row.policy)),
             shares=tuple(
-                ShareCard(account=account, basis_points=points)
+                ShareView(account=account, basis_points=points)
                 for account, points in json.loads(row.shares) or [(row.seller, WHOLE)]
             ),
             active=row.active,
@@ -226,14 +226,14 @@ def offer_cards(session: Session, rows: Sequence[OfferRow]) -> tuple[OfferCard, 
     )
 
 
-def _license_cards(session: Session, rows: Sequence[LicenseRow], now: int) -> tuple[LicenseCard, ...]:
+def _license_cards(session: Session, rows: Sequence[LicenseRow], now: int) -> tuple[LicenseView, ...]:
     names = titles(session, {row.dataset for row in rows})
     numbers = {row.offer for row in rows}
     terms = {row.id: row for row in session.exec(select(OfferRow).where(col(OfferRow.id).in_(numbers)))}
     return tuple(_license_card(row, terms[row.offer], names[row.dataset], now) for row in rows)
 
 
-def _license_card(row: LicenseRow, terms: OfferRow, title: str, now: int) -> LicenseCard:
+def _license_card(row: LicenseRow, terms: OfferRow, title: str, now: int) -> LicenseView:
     entity = License(
         id=row.id,
         offer=row.offer,
@@ -248,7 +248,7 @@ def _license_card(row: LicenseRow, terms: OfferRow, title: str, now: int) -> Lic
         micro_bits=row.micro_bits,
         settled=row.settled_at > 0,
     )
-    return LicenseCard(
+    return LicenseView(
         **asdict(entity, dict_factory=lambda pairs: {name: value for name, value in pairs if name not in INTERNAL}),
         state=entity.state(now),
         dataset_title=title,

@@ -10,15 +10,15 @@ from sqlmodel import Session, col, func, select
 from app.chain.address import eip55
 from app.market.db.tables import JobRow, OfferRow, ProviderRow, TotalsRow
 from app.market.indexer.rules import Rules
-from app.market.queries.form import Amount, Answer, Page, page_limit, read_cursor, write_cursor
 from app.market.queries.status import read_place
+from app.market.queries.view import Amount, Page, View, page_limit, read_cursor, write_cursor
 from app.protocol.errors import NotFound
-from app.protocol.market import JobState
+from app.protocol.market.entities import JobState
 
 ProviderState = Literal["serving", "silent", "suspended", "unbonding", "gone"]
 
 
-class ProviderCard(Answer):
+class ProviderView(View):
     """A bonded compute provider and its record."""
 
     address: str
@@ -43,7 +43,7 @@ class ProviderCard(Answer):
     since: int  # first bonded
 
 
-class NetworkOverview(Answer):
+class NetworkOverview(View):
     """Everything counted."""
 
     chain_id: int
@@ -63,7 +63,7 @@ class NetworkOverview(Answer):
     paused_until: int  # no new jobs before; 0 when there is no pause
 
 
-def provider(session: Session, address: str, *, now: int) -> ProviderCard:
+def provider(session: Session, address: str, *, now: int) -> ProviderView:
     """One provider. Errors: NotFound, BadInput for what is no address."""
     row = session.get(ProviderRow, eip55(address))
     if row is None:
@@ -71,7 +71,7 @@ def provider(session: Session, address: str, *, now: int) -> ProviderCard:
     return _card(row, now, _rules(session))
 
 
-def providers(session: Session, *, now: int, limit: int = 50, after: str | None = None) -> Page[ProviderCard]:
+def providers(session: Session, *, now: int, limit: int = 50, after: str | None = None) -> Page[ProviderView]:
     """All that ever bonded, those with a seat first, then by address. Errors: BadInput."""
     page_limit(limit)
     seated, address = col(ProviderRow.seated), col(ProviderRow.address)
@@ -129,8 +129,8 @@ def _state(row: ProviderRow, now: int, rules: Rules) -> ProviderState:
     return "serving" if row.seated and row.heartbeat + rules.heartbeat_window >= now else "silent"
 
 
-def _card(row: ProviderRow, now: int, rules: Rules) -> ProviderCard:
-    return ProviderCard(
+def _card(row: ProviderRow, now: int, rules: Rules) -> ProviderView:
+    return ProviderView(
         **row.model_dump(exclude={"seated", "unpaid"}),
         state=_state(row, now, rules),
         running=row.drawn - row.agreed - row.disagreed - row.silent - row.unpaid,

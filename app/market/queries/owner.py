@@ -11,12 +11,12 @@ from sqlmodel import Session, col, func, or_, select, tuple_
 from app.chain.address import eip55
 from app.market.db.tables import AccountRow, DatasetRow, JobRow, ManifestRow, OfferRow, PaymentRow, RevenueRow
 from app.market.indexer.listings import read_policies
-from app.market.queries.budget import BudgetCard, ReleasesOn, budget, nobody_knows
+from app.market.queries.budget import BudgetView, ReleasesOn, budget, nobody_knows
 from app.market.queries.catalogue import CatalogueEntry, entries
-from app.market.queries.form import Amount, Answer, Page, page_limit, read_cursor, write_cursor
-from app.market.queries.jobs import JobCard, job_cards
-from app.market.queries.licensing import OfferCard, PolicyCard, offer_cards, policy_card
-from app.protocol.market import Approval, JobState
+from app.market.queries.jobs import JobView, job_cards
+from app.market.queries.licensing import OfferView, PolicyView, offer_cards, policy_card
+from app.market.queries.view import Amount, Page, View, page_limit, read_cursor, write_cursor
+from app.protocol.market.entities import Approval, JobState
 
 DAY = 86_400
 DAYS = 90  # of revenue
@@ -42,7 +42,7 @@ PaymentKind = Literal[
 ]
 
 
-class PaymentCard(Answer):
+class PaymentView(View):
     """Money that moved, and the event that says so."""
 
     kind: PaymentKind
@@ -57,7 +57,7 @@ class PaymentCard(Answer):
     tx: str
 
 
-class RevenueDay(Answer):
+class RevenueDay(View):
     """What an owner's offers earned on one day (UTC)."""
 
     day: str  # 2026-01-31
@@ -65,7 +65,7 @@ class RevenueDay(Answer):
     jobs: Amount
 
 
-class OwnedDataset(Answer):
+class OwnedDataset(View):
     """One dataset in its owner's console."""
 
     entry: CatalogueEntry
@@ -75,25 +75,25 @@ class OwnedDataset(Answer):
     earned: Amount
     waiting: int  # jobs that wait for the custodian
     running: int  # jobs under way before that
-    budget: BudgetCard
+    budget: BudgetView
 
 
-class PendingJob(JobCard):
+class PendingJob(JobView):
     """A job that waits for the owner's word or for the custodian."""
 
     asks_owner: bool  # the owner's yes or no is wanted now, and has not been said
-    policy: PolicyCard  # what the job may reveal at most
+    policy: PolicyView  # what the job may reveal at most
 
 
-class OwnerConsole(Answer):
+class OwnerConsole(View):
     """An owner's business at a glance."""
 
     owner: str
     datasets: tuple[OwnedDataset, ...]  # newest first, at most 50
-    offers: tuple[OfferCard, ...]  # newest first, at most 50
+    offers: tuple[OfferView, ...]  # newest first, at most 50
     pending: tuple[PendingJob, ...]  # that wait for the owner's word, also before they are computed; then those that
     # wait for the custodian; each by deadline, and at most 50 in all
-    refused: tuple[JobCard, ...]  # the latest refusals, at most 10
+    refused: tuple[JobView, ...]  # the latest refusals, at most 10
     revenue: tuple[RevenueDay, ...]  # days with revenue among the last 90, oldest first
     earned: Amount  # by all offers, ever
     uncollected: Amount  # of these offers
@@ -140,7 +140,7 @@ def claims(session: Session, address: str) -> dict[str, int]:
 
 def payments(
     session: Session, *, account: str | None = None, offer: int | None = None, limit: int = 50, after: str | None = None
-) -> Page[PaymentCard]:
+) -> Page[PaymentView]:
     """Money that moved, newest first. Errors: BadInput."""
     page_limit(limit)
     block, index = col(PaymentRow.block), col(PaymentRow.log_index)
@@ -153,7 +153,7 @@ def payments(
         query = query.where(tuple_(block, index) < read_cursor(after, int, int))
     rows = list(session.exec(query))
     follows = write_cursor(rows[limit - 1].block, rows[limit - 1].log_index) if len(rows) > limit else None
-    items = tuple(PaymentCard.model_validate(row.model_dump(exclude={"log_index"})) for row in rows[:limit])
+    items = tuple(PaymentView.model_validate(row.model_dump(exclude={"log_index"})) for row in rows[:limit])
     return Page(items=items, next=follows)
 
 

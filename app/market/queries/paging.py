@@ -8,7 +8,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Mapped
 from sqlmodel import Session
 from sqlmodel.sql.expression import SelectOfScalar
 
-from app.market.queries.form import page_limit, read_cursor, write_cursor
+from app.market.queries.view import page_limit, read_cursor, write_cursor
 
 R = TypeVar("R")
 

@@ -13,15 +13,15 @@ from dataclasses import dataclass, field, replace
 
 from sqlmodel import Session, col, select
 
-from app.execution.facts import load_circuit, load_manifest
 from app.execution.history import History
+from app.execution.inputs import load_circuit, load_manifest
 from app.market.db.tables import DatasetRow, JobRow, LicenseRow, OfferRow, VersionRow
 from app.policy.judge import samples_of
-from app.protocol.dataset import Codebook, EncryptedTable
+from app.protocol.data.dataset import Codebook, EncryptedTable
 from app.protocol.errors import DarkroomError, NotFound
-from app.protocol.leak import Leak, Released
-from app.protocol.market import LIVE, ZERO, DatasetRecord, Job, JobState, License
-from app.protocol.seams import Store
+from app.protocol.market.entities import LIVE, ZERO, DatasetRecord, Job, JobState, License
+from app.protocol.policy.leakage import Leakage, Released
+from app.protocol.ports import Store
 
 MOST = 2_000  # newest releases of a dataset that are looked at
 KEPT_JOBS = 20_000
@@ -32,7 +32,7 @@ AGAIN_AFTER = 60.0  # seconds until what could not be judged is looked for again
 
 
 @dataclass(frozen=True)
-class Told:
+class KnownReleases:
     """What was released of a dataset. `complete`: no release is missing, and every circuit and policy was there."""
 
     entries: tuple[Released, ...] = ()
@@ -40,7 +40,7 @@ class Told:
     complete: bool = False
 
 
-UNKNOWN = Told()
+UNKNOWN = KnownReleases()
 
 
 class SmallObjects:
@@ -66,7 +66,7 @@ class SmallObjects:
 
 
 @dataclass(frozen=True)
-class Records:
+class IndexRecords:
     """The index as the chain's records, for the jobs at hand."""
 
     session: Session
@@ -158,11 +158,11 @@ class Releases:
 
     def __init__(self, store: Store) -> None:
         self.store: Store = SmallObjects(store)
-        self._leaks: dict[tuple[str, str], Leak] = {}
+        self._leaks: dict[tuple[str, str], Leakage] = {}
         self._entries = Entries()
         self._samples: OrderedDict[tuple[str, str], dict[str, bytes]] = OrderedDict()
 
-    def on(self, session: Session, dataset: int, *, license: int = 0, most_new: int | None = None) -> Told:
+    def on(self, session: Session, dataset: int, *, license: int = 0, most_new: int | None = None) -> KnownReleases:
         """Every settled release of a dataset, and those to come of a license's open jobs.
 
         Of jobs that were never looked at, at most `most_new` are, the newest: a page need not wait for all of them.
@@ -174,7 +174,7 @@ class Releases:
         fresh = [job for job in jobs if self._entries.get(job) is None]
         left_out = set(fresh[most_new:] if most_new is not None else ())
         chosen = {job.id: job for job in reversed(jobs) if job not in left_out}
-        records = Records(session, chosen)
+        records = IndexRecords(session, chosen)
         table = self._table(records, dataset)
         history = _Kept(records, self.store, _leaks=self._leaks, entries=self._entries)
         fit = {number: job for number, job in chosen.items() if history.judged(job) is not None}
@@ -183,7 +183,7 @@ class Releases:
         if len(self._leaks) > KEPT_LEAKS:
             self._leaks.clear()
         complete = len(fit) == len(rows) and table is not None and all(entry.query for entry in entries)
-        return Told(entries, table, complete)
+        return KnownReleases(entries, table, complete)
 
     def kept(self, codebook: Codebook) -> Callable[[str], bytes | None]:
         """The sampled outputs of released circuits with lookups, by name, for `app.policy.judge.judge_of`."""
@@ -202,7 +202,7 @@ class Releases:
 
         return find
 
-    def _table(self, records: Records, dataset: int) -> EncryptedTable | None:
+    def _table(self, records: IndexRecords, dataset: int) -> EncryptedTable | None:
         row = records.session.get(DatasetRow, dataset)
         if row is None:
             return None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from sqlmodel import Session, col, func, select
 
-from app.market.db.tables import DatasetRow, ManifestRow, PlaceRow, TotalsRow
-from app.market.queries.form import Answer
+from app.market.db.tables import DatasetRow, ManifestRow, SyncStateRow, TotalsRow
+from app.market.queries.view import View
 from app.protocol.errors import NotFound
 
 
-class IndexStatus(Answer):
+class IndexStatus(View):
     """Where the index stands. `height` and `head` are block numbers; -1 before the first block."""
 
     chain_id: int
@@ -49,9 +49,9 @@ def status(session: Session) -> IndexStatus:
     )
 
 
-def read_place(session: Session) -> PlaceRow:
+def read_place(session: Session) -> SyncStateRow:
     """How far the index is. Errors: NotFound before the indexer first ran."""
-    place = session.get(PlaceRow, 1)
+    place = session.get(SyncStateRow, 1)
     if place is None:
         raise NotFound("The index was not begun yet.", "Wait for the node to follow the chain.")
     return place

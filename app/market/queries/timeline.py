@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.market.db.tables import EventRow
-from app.market.queries.form import Answer
-from app.protocol.market import JobState
+from app.market.queries.view import View
+from app.protocol.market.entities import JobState
 
 Args = Mapping[str, Any]
 
 
-class TimelineEntry(Answer):
+class TimelineEntry(View):
     """Something that happened, as a person would say it, and the event that says so."""
 
     event: str  # its name in the contract

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.errors import Unavailable
-from fhe.circuit import Circuit, Linear
+from fhe.circuit.circuit import Circuit, Linear
 from fhe.engine.cuda.device import Array, Device
 from fhe.engine.source import Batch
 from fhe.profile import EncryptionProfile

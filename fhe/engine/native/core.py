@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from fhe.engine.native.library import Plan, aligned_doubles, aligned_words, lanes_for, load, tables
+from fhe.engine.native.library import KernelPlan, aligned_doubles, aligned_words, lanes_for, load, tables
 from fhe.evaluation_key import EvaluationKey, packing_gadget
 from fhe.profile import EncryptionProfile, Gadget
 
@@ -115,11 +115,11 @@ class NativeCore:
         with ThreadPoolExecutor(self._threads) as pool:
             list(pool.map(run, edges[:-1], edges[1:]))
 
-    def _plan(self, gadget: Gadget) -> Plan:
+    def _plan(self, gadget: Gadget) -> KernelPlan:
         profile = self._profile
         front, tail = tables(profile.polynomial_size, self.lanes)
         size, n = profile.polynomial_size, profile.lwe_dimension
-        plan = Plan(n, size, gadget.levels, gadget.base_log, front.ctypes.data, tail.ctypes.data)
+        plan = KernelPlan(n, size, gadget.levels, gadget.base_log, front.ctypes.data, tail.ctypes.data)
         plan.kept = front, tail  # threads that make the tables at once each get their own; the cache keeps one
         return plan
 

@@ -18,7 +18,7 @@ from fhe.engine.transform import F64, Level, levels
 BLOCK = 16  # points of a block, in transform.h
 
 
-class Plan(ctypes.Structure):
+class KernelPlan(ctypes.Structure):
     """`plan` of transform.h."""
 
     _fields_ = (
@@ -77,7 +77,7 @@ def _open(lanes: int) -> ctypes.CDLL:
 def load(lanes: int) -> ctypes.CDLL:
     """The library of this vector width, its functions typed. Errors: Unavailable."""
     library = _open(lanes)
-    plan, words, doubles = POINTER(Plan), c_void_p, c_void_p
+    plan, words, doubles = POINTER(KernelPlan), c_void_p, c_void_p
     library.darkroom_transform_key.argtypes = [plan, words, doubles, c_int64, c_int64]
     library.darkroom_bootstrap.argtypes = [plan, doubles, words, words, words, words, c_int64]
     library.darkroom_pack.argtypes = [plan, doubles, words, words, c_int64]

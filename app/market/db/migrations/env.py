@@ -30,7 +30,7 @@ def render(kind: str, item: Any, autogenerate: AutogenContext) -> str | Literal[
 connection = context.config.attributes["connection"]
 context.configure(
     connection=connection,
-    target_metadata=tables.Table.metadata,
+    target_metadata=tables.IndexTable.metadata,
     render_as_batch=connection.dialect.name == "sqlite",  # SQLite alters a table by copying it
     compare_type=True,
     render_item=render,

@@ -1,0 +1,177 @@
+"""Contracts on a node: decoded reads, signed transactions that wait for their block, and errors by name."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from app.chain.contracts.abi import Interface, decode_revert
+from app.chain.contracts.messages import reverted
+from app.chain.events import Event
+from app.chain.node import ChainNode, ExecutionReverted, Fees, Log, NonceTaken, Topics, TxReceipt
+from app.chain.wallet.account import Account
+from app.protocol.backoff import growing
+from app.protocol.errors import Reverted, Unavailable, VerificationFailed
+
+NONCE_TRIES = 32  # how often somebody else with the same key may be quicker before a transaction is given up
+FIRST_PAUSE, LONGEST_PAUSE = 0.01, 1.0  # seconds between two tries, each drawn at random up to a bound that grows
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+FEE_MARK = 1 << 24  # wei: a hundredth of a gwei, never paid
+
+
+def _own(fees: Fees) -> Fees:
+    """Fees whose bound nobody else chooses: two processes of one account never sign the same bytes, so that equal bytes
+    are always one transaction sent again.
+    """
+    return Fees(max_fee=fees.max_fee + secrets.randbelow(FEE_MARK), tip=fees.tip)
+
+
+@dataclass(frozen=True)
+class Sent(Generic[T]):
+    """A transaction in the chain: its hash, block number, gas used, what the action yields, and its events."""
+
+    tx: str
+    block: int
+    gas: int
+    value: T
+    events: tuple[Event, ...] = ()
+
+    def with_value(self, value: U) -> Sent[U]:
+        """The same transaction, yielding something else."""
+        return Sent(self.tx, self.block, self.gas, value, self.events)
+
+    def event(self, name: str) -> Event:
+        """The first event of this name. Errors: VerificationFailed when there is none."""
+        for event in self.events:
+            if event.name == name:
+                return event
+        raise VerificationFailed(f"Transaction {self.tx} did not emit {name}.", "Check the deployment's contracts.")
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A deployed contract."""
+
+    name: str
+    address: str
+    interface: Interface
+
+
+class ContractClient:
+    """The contracts of one deployment, by name, on one node."""
+
+    def __init__(
+        self, node: ChainNode, contracts: Sequence[Contract], pause: Callable[[float], None] = time.sleep
+    ) -> None:
+        self.node = node
+        self._pause = pause
+        self.contracts = {contract.name: contract for contract in contracts}
+        self._by_address = {contract.address: contract for contract in contracts}
+        self._interfaces = [contract.interface for contract in contracts]
+
+    def address(self, contract: str) -> str:
+        """Where a contract is."""
+        return self.contracts[contract].address
+
+    def read(self, contract: str, function: str, *args: Any) -> Any:
+        """A view function's value: the value itself when there is one, else a tuple. Errors: Reverted, Unavailable."""
+        there = self.contracts[contract]
+        data = there.interface.encode_call(function, args)
+        try:
+            answer = self.node.call(there.address, data)
+        except ExecutionReverted as error:
+            raise self.refusal(error) from None
+        values = there.interface.decode_result(function, args, answer)
+        return values[0] if len(values) == 1 else values
+
+    def send(self, account: Account, contract: str, function: str, *args: Any) -> Sent[None]:
+        """Call a function in a signed transaction and wait for its block. Errors: Reverted, Unavailable, BadInput."""
+        there = self.contracts[contract]
+        receipt = self.transact(account, there.address, there.interface.encode_call(function, args))
+        return Sent(receipt.tx, receipt.block, receipt.gas, None, tuple(self.decode(receipt.logs)))
+
+    def create(self, account: Account, interface: Interface, bytecode: bytes, args: Sequence[Any]) -> TxReceipt:
+        """Deploy a contract. Errors: Reverted, Unavailable, BadInput."""
+        return self.transact(account, None, bytecode + interface.constructor.inputs.encode(args, "constructor"))
+
+    def transact(self, account: Account, to: str | None, data: bytes) -> TxReceipt:
+        """Estimate, sign, send, wait; again with the next nonce when another process signed with the same account.
+
+        Tries are apart by random pauses, so that of processes with one account each gets its turn.
+        """
+        for failures in range(NONCE_TRIES):
+            if failures:
+                self._pause(random.uniform(0, growing(FIRST_PAUSE, failures, LONGEST_PAUSE)))  # noqa: S311 - no secret
+            try:
+                gas = self.node.estimate(account.address, to, data)
+            except ExecutionReverted as error:
+                raise self.refusal(error) from None
+            raw = account.sign_transaction(
+                chain_id=self.node.chain_id,
+                nonce=self.node.nonce(account.address),
+                to=to,
+                data=data,
+                gas=gas,
+                fees=_own(self.node.fees()),
+            )
+            try:
+                receipt = self.node.send(raw)
+            except NonceTaken:
+                continue
+            if not receipt.ok:
+                raise self._late_refusal(account, to, data, receipt)
+            return receipt
+        raise Unavailable(
+            f"Other processes keep sending transactions of {account.address}.",
+            "Stop them, or give each its own account.",
+        )
+
+    def _late_refusal(self, account: Account, to: str | None, data: bytes, receipt: TxReceipt) -> Reverted:
+        """Why a transaction passed the estimate and reverted in its block: ask again on the new state."""
+        try:
+            if to is not None:
+                self.node.call(to, data, account.address)
+        except ExecutionReverted as error:
+            return self.refusal(error)
+        return Reverted(
+            f"Transaction {receipt.tx} reverted: the chain changed while it waited.", "Try again.", reason=""
+        )
+
+    def refusal(self, error: ExecutionReverted) -> Reverted:
+        """A node's refusal in words."""
+        return reverted(decode_revert(error.data, self._interfaces), error.detail)
+
+    def decode(self, logs: Sequence[Log]) -> list[Event]:
+        """The events that these contracts declare; those of others are left out. Errors: VerificationFailed."""
+        events = []
+        for log in logs:
+            contract = self._by_address.get(log.address)
+            decoded = contract.interface.decode_event(log.topics, log.data) if contract else None
+            if contract and decoded:
+                name, args = decoded
+                events.append(Event(contract.name, name, args, log.block, log.block_hash, log.tx, log.index))
+        return events
+
+    def events(self, first: int, last: int) -> list[Event]:
+        """Decoded events of all contracts in blocks [first, last], in order."""
+        return self.decode(self.node.logs(first, last, list(self._by_address)))
+
+    def find(self, contract: str, event: str, first: int, last: int, *indexed: int | None) -> list[Event]:
+        """Events of one kind in blocks [first, last] whose leading indexed numbers are these, None for any."""
+        there = self.contracts[contract]
+        numbers = (None if number is None else number.to_bytes(32, "big") for number in indexed)
+        topics: Topics = [there.interface.topic(event), *numbers]
+        logs = self.node.logs(first, last, [there.address], topics)
+        return self.decode([log for log in logs if _match(log.topics, topics)])  # a node may give more than was asked
+
+
+def _match(topics: Sequence[bytes], wanted: Topics) -> bool:
+    return len(topics) >= len(wanted) and all(b is None or a == b for a, b in zip(topics, wanted, strict=False))

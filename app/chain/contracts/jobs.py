@@ -1,0 +1,170 @@
+"""Jobs: opening, the draw, commit and reveal, the owner's word, and the end of deadlines."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from app.chain.contracts.client import Sent
+from app.chain.contracts.custodians import JOBS, Custodians
+from app.chain.contracts.entities import as_job, commitment, content_of
+from app.chain.contracts.licensing import Licensing
+from app.chain.contracts.providers import Providers
+from app.chain.wallet.account import Account
+from app.protocol.errors import Unavailable, VerificationFailed
+from app.protocol.market.entities import ZERO, Approval, Job, JobState, check_use
+from app.protocol.market.fees import fee_bid
+
+DRAW_TRIES = 4  # blocks that may be armed anew before the chain is said to be too fast
+MOST_DRAWS = 64  # calls that go on with one draw: 2,048 seats
+
+
+class Jobs(Custodians, Licensing, Providers):
+    """Job actions and reads."""
+
+    def open_job(
+        self,
+        account: Account,
+        license: int,
+        *,
+        circuit: str,
+        first_row: int,
+        rows: int,
+        sealing_key: str,
+        units: int,
+        replicas: int,
+        max_fee: int,
+        version: int | None = None,
+        content: str | None = None,
+    ) -> Sent[int]:
+        """Open and fund a job in one transaction, by permit; the value is its id.
+
+        `units` is the circuit's static cost on these rows; `max_fee` bounds what all executors together cost.
+        `version` and `content` (app.chain.contracts.entities.content_of) say for which version of the dataset the job
+        was quoted; by default for the present one. Errors: those of `check_use`, NotFound; Reverted, as OrderOutdated
+        where the dataset has moved on and CustodianNotBonded where its custodian's bond cannot answer for one more job.
+        """
+        bought = self.license(license)
+        dataset, terms = self.dataset(bought.dataset), self.offer(bought.offer)
+        check_use(bought, dataset, account.address, first_row, rows, self.desk.node.now())
+        quoted = (version or dataset.version, content or content_of(dataset))
+        order = (license, circuit, first_row, rows, sealing_key, units, replicas, max_fee, *quoted)
+        cost = terms.price_job + terms.price_row * rows + max_fee
+        if cost <= self.allowance(account.address, JOBS):
+            sent = self.desk.send(account, JOBS, "open", order)
+        else:
+            sent = self.desk.send(account, JOBS, "openWithPermit", order, *self.permit(account, JOBS, cost))
+        return sent.with_value(int(sent.event("JobOpened").args["job"]))
+
+    def draw(self, account: Account, job: int) -> Sent[tuple[str, ...]]:
+        """Draw executors once the block with their randomness is there; the value is their addresses. Anyone may.
+
+        A draw that comes after the chain forgot that block's hash arms another block; then this draws again. In a table
+        of more seats than one call looks at, it goes on until all are found: the last transaction is returned.
+        Errors: Reverted, as NotEnoughProviders; Unavailable.
+        """
+        late, first = 0, self._answered(job)
+        for _ in range(MOST_DRAWS):
+            self.desk.node.wait_block(self._stored(job)["seedBlock"])
+            sent = self.desk.send(account, JOBS, "draw", job)
+            names = {event.name for event in sent.events}
+            if "JobAssigned" in names:
+                parts = self.desk.read(JOBS, "executionsOf", job)
+                return sent.with_value(tuple(each["provider"] for each in parts[first:]))
+            late += "DrawContinued" not in names
+            if late == DRAW_TRIES:
+                raise Unavailable(f"The draw of job {job} came too late {DRAW_TRIES} times.", "Try again.")
+        raise Unavailable(f"{MOST_DRAWS} calls did not find the executors of job {job}.", "Draw again: it goes on.")
+
+    def _answered(self, job: int) -> int:
+        """How many executors earlier rounds drew: each of them has committed, or is out."""
+        parts = self.desk.read(JOBS, "executionsOf", job)
+        said = (each["out"] or {each["commitment"], each["receipt"]} != {ZERO} for each in parts)
+        return max((place for place, each in enumerate(said, 1) if each), default=0)
+
+    def commit(self, account: Account, job: int, receipt: str, salt: str) -> Sent[str]:
+        """Commit to a receipt digest under a salt of 32 random bytes; the value is the commitment."""
+        word = self.commitment(job, account.address, receipt, salt)
+        return self.desk.send(account, JOBS, "commit", job, word).with_value(word)
+
+    def decline(self, account: Account, job: int) -> Sent[JobState]:
+        """Step back from a job before committing, keeping the stake; the value is the job's state afterwards."""
+        sent = self.desk.send(account, JOBS, "decline", job)
+        return sent.with_value(JobState(self._stored(job)["state"]))
+
+    def reveal(self, account: Account, job: int, receipt: str, salt: str) -> Sent[JobState]:
+        """Reveal the receipt digest; the value is the job's state afterwards."""
+        sent = self.desk.send(account, JOBS, "reveal", job, receipt, salt)
+        names = {event.name for event in sent.events}
+        outcomes = {"JobComputed": JobState.COMPUTED, "JobDisputed": JobState.DISPUTED, "JobFailed": JobState.FAILED}
+        return sent.with_value(next((s for name, s in outcomes.items() if name in names), JobState.ASSIGNED))
+
+    def approve_job(self, account: Account, job: int) -> Sent[Approval]:
+        """The owner's yes to a job's release, once and for good. Errors: Reverted."""
+        return self.desk.send(account, JOBS, "approve", job).with_value(Approval.APPROVED)
+
+    def deny_job(self, account: Account, job: int) -> Sent[Approval]:
+        """The owner's no: the contract takes no release of this job any more. Errors: Reverted."""
+        return self.desk.send(account, JOBS, "deny", job).with_value(Approval.DENIED)
+
+    def expire(self, account: Account, job: int) -> Sent[JobState]:
+        """Move on a job whose deadline has passed; the value is its state afterwards. Anyone may."""
+        sent = self.desk.send(account, JOBS, "expire", job)
+        return sent.with_value(JobState(self._stored(job)["state"]))
+
+    def pause(self, account: Account, duration: int) -> Sent[int]:
+        """Refuse new jobs for some seconds (the guardian, within its bounds); the value is the time until which."""
+        sent = self.desk.send(account, JOBS, "pause", duration)
+        return sent.with_value(int(sent.event("Paused").args["until"]))
+
+    def unpause(self, account: Account) -> Sent[None]:
+        """End a pause early (the guardian)."""
+        return self.desk.send(account, JOBS, "unpause")
+
+    def commitment(self, job: int, provider: str, receipt: str, salt: str) -> str:
+        """What `provider` commits to; see `entities.commitment`."""
+        return commitment(self.desk.node.chain_id, self.desk.address(JOBS), job, provider, receipt, salt)
+
+    def job(self, id: int) -> Job:
+        """A job with everything that its structs and events say. Errors: NotFound, VerificationFailed."""
+        stored = self._stored(id)
+        opened = self.desk.find(JOBS, "JobOpened", stored["openedBlock"], stored["openedBlock"], id)
+        if not opened:
+            raise VerificationFailed(f"The node has no event of job {id}'s opening.", "Use a node with full history.")
+        closed: dict[str, Mapping[str, Any]] = {}
+        if block := stored["closedBlock"]:
+            for name in ("JobReleased", "JobRefused"):
+                closed.update({event.name: event.args for event in self.desk.find(JOBS, name, block, block, id)})
+        return as_job(id, stored, self.desk.read(JOBS, "executionsOf", id), opened[-1].args, closed)
+
+    def jobs(
+        self,
+        *,
+        dataset: int | None = None,
+        buyer: str | None = None,
+        states: Collection[JobState] | None = None,
+        first: int = 1,
+    ) -> Iterator[Job]:
+        """Jobs from id `first` on, or those of a dataset, of a buyer, in some states; by id."""
+        for number in range(max(first, 1), self.job_count() + 1):
+            stored = self._stored(number)
+            if dataset not in (None, stored["dataset"]) or buyer not in (None, stored["buyer"]):
+                continue
+            if states is None or stored["state"] in states:
+                yield self.job(number)
+
+    def quote_fee(self, license: int, units: int, replicas: int, buyer: str) -> int:
+        """A `max_fee` for which there should be executors, by `fees.fee_bid`: token units for all of them together.
+
+        Errors: NotFound; Unavailable when too few providers can be drawn for a usual fee.
+        """
+        draw = self.draw_for(self.dataset(self.license(license).dataset), buyer)
+        return fee_bid(self.providers(), draw, units=units, replicas=replicas)
+
+    def job_count(self) -> int:
+        """Jobs ever opened; ids run from 1 to this."""
+        return int(self.desk.read(JOBS, "jobCount"))
+
+    def paused_until(self) -> int:
+        """The time until which no new job can be opened; past or 0 when there is no pause."""
+        return int(self.desk.read(JOBS, "pausedUntil"))

@@ -1,0 +1,1 @@
+"""The embedded chain: an EVM and its blocks in one SQLite file."""

@@ -1,0 +1,196 @@
+"""A whole EVM chain in one file: py-evm at the Prague rules, persisted in SQLite, shared by many processes.
+
+Every transaction is mined at once into its own block. Nobody owns an account here: roles sign with their own keys, and
+`fund` credits ether the way the beacon chain pays withdrawals, so there is no funded key to know. Block times follow
+the wall clock (plus what `advance` added) and always grow by at least a second, as the protocol demands. There are no
+reorganisations: the head is final.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from eth_bloom.bloom import BloomFilter
+from eth_utils.address import to_checksum_address
+
+from app.chain.evm.blockchain import CHAIN_ID, GAS_LIMIT, Blockchain, as_block, raw_address
+from app.chain.evm.pyevm import PragueVM, SignedTransactionAPI, Withdrawal
+from app.chain.evm.sqlite import SqliteDB
+from app.chain.node import Block, Fees, Log, NonceTaken, Topics, TxReceipt
+from app.protocol.errors import BadInput, NotFound, Reverted
+
+GWEI = 10**9
+
+__all__ = ["CHAIN_ID", "EmbeddedChain"]
+
+
+class EmbeddedChain:
+    """A `DevNode` on the file at `path`, created when missing; safe to share among threads and processes.
+
+    A process that forks opens the file after the fork: SQLite's locks do not survive one.
+    """
+
+    chain_id = CHAIN_ID
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Errors: Unavailable."""
+        self._thread = threading.RLock()
+        self._db = SqliteDB(Path(path))
+        self._ledger = Blockchain(self._db)
+
+    def close(self) -> None:
+        """Release the file."""
+        with self._thread:
+            self._db.close()
+
+    # Reading
+
+    def head(self) -> Block:
+        """The newest block."""
+        with self._thread:
+            return as_block(self._ledger.head())
+
+    finalized = head
+
+    def block(self, number: int) -> Block:
+        """A canonical block. Errors: NotFound."""
+        with self._thread:
+            return as_block(self._ledger.header(number))
+
+    def now(self) -> int:
+        """The time that the next block would carry."""
+        with self._thread:
+            return self._ledger.next_time(self._ledger.head())
+
+    def code(self, address: str) -> bytes:
+        """Runtime code of an account."""
+        with self._thread:
+            return bytes(self._ledger.state().get_code(raw_address(address)))
+
+    def balance(self, address: str) -> int:
+        """Ether in wei."""
+        with self._thread:
+            return int(self._ledger.state().get_balance(raw_address(address)))
+
+    def nonce(self, address: str) -> int:
+        """The nonce of the account's next transaction."""
+        with self._thread:
+            return int(self._ledger.state().get_nonce(raw_address(address)))
+
+    def fees(self) -> Fees:
+        """Twice the base fee: enough for the next six full blocks. There is nobody to tip."""
+        with self._thread:
+            return Fees(max_fee=2 * int(self._ledger.next_header().base_fee_per_gas or 0), tip=0)
+
+    def call(self, to: str, data: bytes, sender: str | None = None) -> bytes:
+        """Run a function as in the next block, without a transaction. Errors: ExecutionReverted."""
+        with self._thread:
+            return self._ledger.simulate(sender, to, data)[0]
+
+    def estimate(self, sender: str, to: str | None, data: bytes) -> int:
+        """Gas used in the next block plus a quarter, since inner calls get 63/64 and refunds come at the end.
+
+        Errors: ExecutionReverted.
+        """
+        with self._thread:
+            _, used = self._ledger.simulate(sender, to, data)
+        return min(used + used // 4 + 20_000, GAS_LIMIT)
+
+    def receipt(self, tx: str) -> TxReceipt:
+        """The receipt of a mined transaction. Errors: NotFound."""
+        with self._thread:
+            return self._ledger.receipt(self._ledger.find(tx))
+
+    def logs(self, first: int, last: int, addresses: Collection[str], topics: Topics = ()) -> Sequence[Log]:
+        """Events of these contracts in blocks [first, last]; only blocks whose bloom filter may match are opened."""
+        wanted = {raw_address(address) for address in addresses}
+        found: list[Log] = []
+        with self._thread:
+            for number in range(max(first, 1), min(last, self.head().number) + 1):
+                header = self._ledger.header(number)
+                bloom = BloomFilter(header.bloom)
+                if any(address in bloom for address in wanted) and all(t is None or t in bloom for t in topics):
+                    logs = self._ledger.receipt(header).logs
+                    found += [log for log in logs if _matches(log, addresses, topics)]
+        return found
+
+    # Writing
+
+    def send(self, raw: bytes) -> TxReceipt:
+        """Mine a signed transaction in a block of its own; one that was mined before is not mined again.
+
+        Errors: NonceTaken, BadInput, Reverted, Unavailable.
+        """
+        transaction = _signed(raw)
+        sender = str(to_checksum_address(transaction.sender))
+        with self._thread, self._db.exclusive():
+            if self.nonce(sender) != transaction.nonce:
+                try:
+                    return self.receipt("0x" + bytes(transaction.hash).hex())
+                except NotFound:
+                    raise NonceTaken from None
+            if self.balance(sender) < transaction.value + transaction.gas * transaction.max_fee_per_gas:
+                raise Reverted(
+                    f"Account {sender} has too little ether to pay for gas.",
+                    "Send it some; on the embedded chain: darkroom account faucet.",
+                    reason="InsufficientFunds",
+                )
+            return self._ledger.receipt(self._ledger.append([transaction]))
+
+    def submit(self, raw: bytes) -> str:
+        """The same, for callers that look for the receipt themselves."""
+        return self.send(raw).tx
+
+    def fund(self, address: str, wei: int) -> None:
+        """Credit ether, in whole gwei rounded up."""
+        gift = Withdrawal(0, 0, raw_address(address), -(-wei // GWEI))
+        with self._thread, self._db.exclusive():
+            self._ledger.append([], [gift])
+
+    def advance(self, seconds: int) -> Block:
+        """Move the clock of every process that uses this file forward, and mine an empty block. Errors: BadInput."""
+        if seconds < 0:
+            raise BadInput("A chain's clock only moves forward.")
+        with self._thread, self._db.exclusive():
+            self._ledger.skip(seconds)
+            return as_block(self._ledger.append([]))
+
+    def mine(self, blocks: int = 1) -> Block:
+        """Mine empty blocks."""
+        with self._thread:
+            for _ in range(blocks):
+                with self._db.exclusive():
+                    self._ledger.append([])
+            return self.head()
+
+    def wait_block(self, number: int, timeout: float = 60.0) -> Block:
+        """Mine up to `number`, at once: nobody else would."""
+        del timeout
+        with self._thread:
+            while (head := self.head()).number < number:
+                with self._db.exclusive():
+                    if self.head().number < number:
+                        self._ledger.append([])
+            return head
+
+
+def _signed(raw: bytes) -> SignedTransactionAPI:
+    """A transaction from its bytes, with a signature for this chain. Errors: BadInput."""
+    try:
+        transaction = PragueVM.get_transaction_builder().decode(raw)
+        _ = transaction.sender
+    except Exception as error:  # noqa: BLE001 - RLP, typed-transaction, signature and range errors have no common base
+        raise BadInput(f"These bytes are not a signed transaction: {error}.") from None
+    if transaction.chain_id != CHAIN_ID:
+        raise BadInput(f"This transaction was signed for chain {transaction.chain_id}, not for {CHAIN_ID}.")
+    return transaction
+
+
+def _matches(log: Log, addresses: Collection[str], topics: Topics) -> bool:
+    """As eth_getLogs: position by position, None for any."""
+    if log.address not in addresses or len(log.topics) < len(topics):
+        return False
+    return all(want is None or want == have for want, have in zip(topics, log.topics, strict=False))

@@ -1,0 +1,1 @@
+"""A chain behind a JSON-RPC address."""

@@ -1,0 +1,317 @@
+"""Any EVM chain behind a JSON-RPC URL, and the development node anvil with its clock and its ether."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, TypeVar
+
+from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
+
+from app.chain.node import Block, ExecutionReverted, Fees, Log, NonceTaken, Topics, TxReceipt
+from app.chain.rpc.jsonrpc import JsonRpc, RpcRefused
+from app.protocol.errors import BadInput, NotFound, Reverted, Unavailable
+
+RECEIPT_SECONDS = 180.0
+FIRST_POLL, LONGEST_POLL = 0.005, 1.0  # seconds; a local node answers in milliseconds, a public one is not hammered
+LOG_BLOCKS = 2_000  # blocks in one question, as public nodes allow
+USUAL_TIP = 10**9  # wei a gas, for nodes that give no advice
+FINALITY_BLOCKS = 64  # two epochs, for nodes that do not know the tag "finalized"
+
+# How nodes name a failure of the contract's own code that gives no reason; other refusals are about the node.
+MACHINE_WORDS = ("revert", "out of gas", "gas required exceeds", "opcode", "invalid jump", "stack", "vm execution")
+
+T = TypeVar("T")
+
+
+def connect(url: str) -> RpcNode:
+    """The node at `url`, with a development node's powers when it is one. Errors: Unavailable."""
+    rpc = JsonRpc(url)
+    try:
+        version = str(rpc.call("web3_clientVersion"))
+    except RpcRefused:
+        version = ""
+    return AnvilNode(rpc) if version.startswith("anvil/") else RpcNode(rpc)
+
+
+class RpcNode:
+    """A `Node` over JSON-RPC."""
+
+    def __init__(self, rpc: JsonRpc) -> None:
+        """Errors: Unavailable."""
+        self._rpc = rpc
+        self.chain_id = self._ask(_quantity, "eth_chainId")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._rpc.host!r}, chain_id={self.chain_id})"
+
+    def _ask(self, parse: Callable[[Any], T], method: str, *params: Any) -> T:
+        """A call whose refusal means that this node is of no use. Errors: ExecutionReverted, Unavailable."""
+        try:
+            return self._parsed(parse, method, self._rpc.call(method, *params))
+        except RpcRefused as refusal:
+            raise Unavailable(
+                f"The chain node at {self._rpc.host} refused {method}: {refusal.message}.",
+                "Use a node that offers the standard Ethereum methods.",
+            ) from None
+
+    def _try(self, parse: Callable[[Any], T], method: str, *params: Any) -> T | None:
+        """A call that some nodes do not offer; None from those."""
+        try:
+            answer = self._rpc.call(method, *params)
+        except (RpcRefused, ExecutionReverted):
+            return None
+        return None if answer is None else self._parsed(parse, method, answer)
+
+    def _parsed(self, parse: Callable[[Any], T], method: str, answer: Any) -> T:
+        try:
+            return parse(answer)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise Unavailable(
+                f"The chain node at {self._rpc.host} answered {method} in a form that is not Ethereum's.",
+                "Use another node.",
+            ) from None
+
+    def head(self) -> Block:
+        """The newest block."""
+        return self._block("latest")
+
+    def finalized(self) -> Block:
+        """The newest finalized block, or one that is two epochs old where the node knows no finality."""
+        known = self._try(_block, "eth_getBlockByNumber", "finalized", False)
+        return known or self.block(max(0, self.head().number - FINALITY_BLOCKS))
+
+    def block(self, number: int) -> Block:
+        """A canonical block. Errors: NotFound."""
+        return self._block(hex(number))
+
+    def _block(self, which: str) -> Block:
+        block = self._ask(_optional(_block), "eth_getBlockByNumber", which, False)
+        if block is None:
+            raise NotFound(f"The chain has no block {which} yet.", "Wait for it.")
+        return block
+
+    def now(self) -> int:
+        """The pending block's time; the newest block's where the node shows no pending one."""
+        pending = self._try(lambda answer: _quantity(answer["timestamp"]), "eth_getBlockByNumber", "pending", False)
+        return self.head().time if pending is None else pending
+
+    def code(self, address: str) -> bytes:
+        """Runtime code of an account."""
+        return self._ask(_bytes, "eth_getCode", address, "latest")
+
+    def balance(self, address: str) -> int:
+        """Ether in wei."""
+        return self._ask(_quantity, "eth_getBalance", address, "latest")
+
+    def nonce(self, address: str) -> int:
+        """The nonce of the account's next transaction, counting those that wait for a block."""
+        return self._ask(_quantity, "eth_getTransactionCount", address, "pending")
+
+    def fees(self) -> Fees:
+        """Twice the newest base fee and the node's own advice for the tip."""
+        base = self._ask(lambda answer: _quantity(answer["baseFeePerGas"]), "eth_getBlockByNumber", "latest", False)
+        tip = self._try(_quantity, "eth_maxPriorityFeePerGas")
+        tip = USUAL_TIP if tip is None else tip
+        return Fees(max_fee=2 * base + tip, tip=tip)
+
+    def call(self, to: str, data: bytes, sender: str | None = None) -> bytes:
+        """Run a function on the newest state. Errors: ExecutionReverted."""
+        request = {"to": to, "data": "0x" + data.hex()} | ({"from": sender} if sender else {})
+        return self._execute(_bytes, "eth_call", request, "latest")
+
+    def estimate(self, sender: str, to: str | None, data: bytes) -> int:
+        """The node's estimate for the pending block plus a quarter. Errors: ExecutionReverted, Reverted."""
+        request = {"from": sender, "data": "0x" + data.hex()} | ({"to": to} if to else {})
+        used = self._execute(_quantity, "eth_estimateGas", request, "pending")
+        return used + used // 4 + 20_000
+
+    def _execute(self, parse: Callable[[Any], T], method: str, *params: Any) -> T:
+        try:
+            return self._parsed(parse, method, self._rpc.call(method, *params))
+        except RpcRefused as refusal:
+            _raise_refusal(refusal)
+            if any(words in refusal.message.lower() for words in MACHINE_WORDS):
+                raise ExecutionReverted(b"", refusal.message) from None
+            raise Unavailable(
+                f"The chain node at {self._rpc.host} refused {method}: {refusal.message}.",
+                "Try again, or another node.",
+            ) from None
+
+    def send(self, raw: bytes) -> TxReceipt:
+        """Send a signed transaction and wait for its block. Errors: NonceTaken, BadInput, Reverted, Unavailable.
+
+        Its hash is known before it is sent, so that a lost answer is no lost transaction: until the time is over it is
+        handed over again, which changes nothing where it arrived, and its receipt is looked for.
+        """
+        tx, sent, lost = _hash(raw), False, None
+        pause, limit = FIRST_POLL, time.monotonic() + RECEIPT_SECONDS
+        while time.monotonic() < limit:
+            try:
+                if not sent:
+                    self.submit(raw)
+                    sent = True
+                if receipt := self._ask(_optional(_receipt), "eth_getTransactionReceipt", tx):
+                    return receipt
+                lost = None
+            except Unavailable as error:
+                lost, sent = error, False
+            time.sleep(pause)
+            pause = min(pause * 1.3, LONGEST_POLL)
+        why = f" (the last answer: {lost.message})" if lost else ""
+        raise Unavailable(
+            f"Transaction {tx} is in no block after {RECEIPT_SECONDS:.0f} s{why}.",
+            "Look for it before you send another.",
+        )
+
+    def submit(self, raw: bytes) -> str:
+        """Hand over a signed transaction, which may be there already; its hash.
+
+        Errors: NonceTaken for one whose nonce another transaction used, BadInput, Reverted, Unavailable.
+        """
+        tx = _hash(raw)
+        try:
+            return str(self._rpc.call("eth_sendRawTransaction", "0x" + raw.hex()))
+        except RpcRefused as refusal:
+            if any(words in refusal.message for words in ("already known", "already imported")):
+                return tx
+            if self._try(_optional(_receipt), "eth_getTransactionReceipt", tx):
+                return tx  # it was mined meanwhile: its own nonce is what is "too low"
+            _raise_refusal(refusal)
+            raise BadInput(f"The chain node does not accept this transaction: {refusal.message}.") from None
+
+    def receipt(self, tx: str) -> TxReceipt:
+        """The receipt of a mined transaction. Errors: NotFound."""
+        receipt = self._ask(_optional(_receipt), "eth_getTransactionReceipt", tx)
+        if receipt is None:
+            raise NotFound(f"This chain holds no transaction {tx}.", "Check the chain and the hash.")
+        return receipt
+
+    def logs(self, first: int, last: int, addresses: Collection[str], topics: Topics = ()) -> Sequence[Log]:
+        """Events of these contracts in blocks [first, last], asked for in ranges that shrink when a node minds."""
+        found: list[Log] = []
+        step = LOG_BLOCKS
+        while first <= last:
+            until = min(last, first + step - 1)
+            question: dict[str, Any] = {"fromBlock": hex(first), "toBlock": hex(until), "address": list(addresses)}
+            question["topics"] = [None if topic is None else "0x" + topic.hex() for topic in topics]
+            try:
+                answer = self._rpc.call("eth_getLogs", question)
+            except RpcRefused as refusal:
+                if step == 1:
+                    raise Unavailable(
+                        f"The chain node at {self._rpc.host} refused eth_getLogs: {refusal.message}.", "Try another."
+                    ) from None
+                step = max(1, step // 4)
+                continue
+            step = min(
+                LOG_BLOCKS, step + step // 4 + 1
+            )  # one crowded stretch of blocks does not make all later ones small
+            found += self._parsed(lambda entries: [_log(entry) for entry in entries], "eth_getLogs", answer)
+            first = until + 1
+        return found
+
+    def wait_block(self, number: int, timeout: float = 60.0) -> Block:
+        """The head once it is at least `number`. Errors: Unavailable."""
+        pause, limit = FIRST_POLL, time.monotonic() + timeout
+        while (head := self.head()).number < number:
+            if time.monotonic() > limit:
+                raise Unavailable(
+                    f"The chain is at block {head.number} and not at {number} after {timeout:.0f} s.", "Wait for it."
+                )
+            time.sleep(pause)
+            pause = min(pause * 1.3, LONGEST_POLL)
+        return head
+
+
+class AnvilNode(RpcNode):
+    """A `DevNode`: anvil mints ether, and moves its clock."""
+
+    def fund(self, address: str, wei: int) -> None:
+        """Add ether to an account."""
+        self._ask(_done, "anvil_setBalance", address, hex(self.balance(address) + wei))
+
+    def advance(self, seconds: int) -> Block:
+        """Move the clock forward and mine an empty block."""
+        if seconds < 0:
+            raise BadInput("A chain's clock only moves forward.")
+        self._ask(_done, "evm_increaseTime", hex(seconds))
+        return self.mine()
+
+    def mine(self, blocks: int = 1) -> Block:
+        """Mine empty blocks."""
+        self._ask(_done, "anvil_mine", hex(blocks))
+        return self.head()
+
+    def wait_block(self, number: int, timeout: float = 60.0) -> Block:
+        """Mine up to `number` where blocks come only with transactions; wait otherwise."""
+        missing = number - self.head().number
+        if missing > 0 and self._ask(bool, "anvil_getAutomine"):
+            return self.mine(missing)
+        return super().wait_block(number, timeout)
+
+
+def _raise_refusal(refusal: RpcRefused) -> None:
+    """Name the refusals that callers handle; the words are those of geth, which other nodes repeat."""
+    message = refusal.message.lower()
+    if "nonce too low" in message or "replacement transaction underpriced" in message:
+        raise NonceTaken from None
+    if "insufficient funds" in message:
+        raise Reverted(
+            "The account has too little ether to pay for gas.", "Send it some.", reason="InsufficientFunds"
+        ) from None
+
+
+def _hash(raw: bytes) -> str:
+    return "0x" + bytes(keccak(raw)).hex()
+
+
+def _quantity(text: str) -> int:
+    return int(text, 16)
+
+
+def _bytes(text: str) -> bytes:
+    return bytes.fromhex(text.removeprefix("0x"))
+
+
+def _done(answer: Any) -> None:
+    """Of commands that yield nothing worth reading."""
+
+
+def _optional(parse: Callable[[Any], T]) -> Callable[[Any], T | None]:
+    return lambda answer: None if answer is None else parse(answer)
+
+
+def _block(answer: dict[str, Any]) -> Block:
+    return Block(
+        number=_quantity(answer["number"]),
+        hash=str(answer["hash"]),
+        parent=str(answer["parentHash"]),
+        time=_quantity(answer["timestamp"]),
+    )
+
+
+def _receipt(answer: dict[str, Any]) -> TxReceipt:
+    created = answer.get("contractAddress")
+    return TxReceipt(
+        tx=str(answer["transactionHash"]),
+        block=_quantity(answer["blockNumber"]),
+        block_hash=str(answer["blockHash"]),
+        gas=_quantity(answer["gasUsed"]),
+        ok=_quantity(answer["status"]) == 1,
+        contract=str(to_checksum_address(created)) if created else None,
+        logs=tuple(_log(entry) for entry in answer["logs"]),
+    )
+
+
+def _log(entry: dict[str, Any]) -> Log:
+    return Log(
+        address=str(to_checksum_address(entry["address"])),
+        topics=tuple(_bytes(topic) for topic in entry["topics"]),
+        data=_bytes(entry["data"]),
+        block=_quantity(entry["blockNumber"]),
+        block_hash=str(entry["blockHash"]),
+        tx=str(entry["transactionHash"]),
+        index=_quantity(entry["logIndex"]),
+    )

@@ -1,0 +1,40 @@
+"""From verified output bytes to integers: the only call that uses the secret key on what others had in their hands.
+
+Call it with nothing but what `app.custodian.evidence.verified_output` returned.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from app.execution.inputs import JobInputs
+from app.execution.source import StoreSource
+from app.protocol.errors import BadDocument, BadReceipt
+from app.protocol.ports import Store
+from fhe.ciphertexts.decrypt_linear import decrypt_linear
+from fhe.ciphertexts.decrypt_lookup import decrypt_lookups
+from fhe.circuit.circuit import Linear
+from fhe.engine.output import OutputStage
+from fhe.keys.secret_keys import SecretKeys
+
+I64 = npt.NDArray[np.int64]
+
+
+def decrypt_output(secret: SecretKeys, facts: JobInputs, store: Store, output: bytes, *, threads: int) -> I64:
+    """The circuit's outputs int64 (outputs, rows). Errors: BadKey, BadReceipt for an output of another shape."""
+    last = facts.circuit.layers[-1]
+    assert isinstance(last, Linear)
+    linear, job, profile = len(facts.circuit.layers) == 1, facts.job, facts.profile
+    try:
+        result = OutputStage.from_bytes(output)
+    except BadDocument as error:
+        raise BadReceipt(error.message, error.next_step) from None
+    said = (result.form == "bodies", result.rows, result.outputs, result.width, result.size)
+    if said != (linear, job.rows, len(last.bias), last.width, profile.polynomial_size):
+        raise BadReceipt("The output is not of the shape that the circuit and the rows give.", "Do not decrypt it.")
+    if not linear:
+        return decrypt_lookups(secret, profile, facts.circuit, job.rows, result)
+    source, bodies = StoreSource(facts.table, profile, store), result.words.astype(np.uint64, copy=False)
+    place = (facts.circuit, facts.table, source, job.first_row, job.rows)
+    return decrypt_linear(secret, profile, *place, bodies, threads=threads)

@@ -1,0 +1,77 @@
+"""What the custodian needs from outside, as narrow protocols: the chain, its keys, and a witness of its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from app.execution.inputs import ChainRecords
+from app.protocol.market.entities import Job, License
+from fhe.keys.secret_keys import SecretKeys
+
+Sign = Callable[[str], str]  # EIP-191 signature of a digest (64 hex digits) by the custodian's account
+StepHook = Callable[[str], None]  # told the name of each step before it is taken: for progress, and for tests that kill
+
+
+class CustodianChain(ChainRecords, Protocol):
+    """The reads and the transactions of a custodian. Records of a job are those of the newest block."""
+
+    def license(self, license: int) -> License:
+        """Errors: NotFound."""
+
+    def own_datasets(self) -> Iterable[int]:
+        """Datasets of this custodian."""
+
+    def computed(self) -> Iterable[Job]:
+        """Jobs that wait for this custodian."""
+
+    def final(self, job: Job) -> bool:
+        """Whether the blocks in which the job became COMPUTED with this receipt, and in which the owner said this word
+        if there is one, can no longer be reorganised away.
+        """
+
+    def decision_head(self, dataset: int) -> str:
+        """What a dataset's newest decision made of the head before it; zeros before the first."""
+
+    def decisions(self, dataset: int, after: str) -> Iterable[tuple[int, str, bool]]:
+        """(job, decision's digest, whether it was released) in the chain's order, from the one that follows the head
+        `after` on; all of them where no decision has that head. Errors: VerificationFailed, Unavailable.
+        """
+
+    def release(self, job: int, sealed: str, decision: str, head: str) -> str:
+        """Release a job while `head` is its dataset's; the transaction's hash. Errors: Reverted, Unavailable."""
+
+    def refuse(self, job: int, reason: str, decision: str, head: str) -> str:
+        """Refuse a job with a reason's code while `head` is its dataset's; the transaction's hash.
+
+        Errors: Reverted, Unavailable.
+        """
+
+    def contest(self, job: int) -> str:
+        """Ask other executors for a result, once a job; the transaction's hash. Errors: Reverted, Unavailable."""
+
+    def over(self) -> Iterable[License]:
+        """Licenses on this custodian's datasets that are over and not settled yet, as far as a cheap look tells."""
+
+    def settle_license(self, license: int, used: int) -> str:
+        """Give the micro-bits of a license back that it did not use; the transaction's hash.
+
+        Errors: Reverted while jobs of it may still run, Unavailable.
+        """
+
+
+class KeySource(Protocol):
+    """The owner's secret keys by epoch."""
+
+    def epochs(self) -> frozenset[int]:
+        """Epochs that can be opened."""
+
+    def open(self, epoch: int) -> SecretKeys:
+        """The keys of an epoch. Errors: NotFound, WrongPassphrase, BadKey."""
+
+
+KeySourceOf = Callable[[str], KeySource]  # the keys of the dataset that the manifest of this digest describes
+
+
+def no_hook(step: str) -> None:
+    """A witness that does not look."""

@@ -1,0 +1,1 @@
+"""Files of this machine: private, sealed, shared by processes, read with line numbers."""

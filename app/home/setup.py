@@ -1,0 +1,59 @@
+"""Setting up a home: a chain with the contracts on it, a store, and roles."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+from app.files.private import write_private
+from app.home.home import Actor, Home
+from app.home.network import NodeConfig, open_chain, write_config
+
+if TYPE_CHECKING:
+    from app.chain.contracts.deployment import Deployed, Terms
+    from app.chain.wallet.account import Account
+
+OPERATOR = "operator"  # who deploys the contracts; it has no power over them afterwards
+
+
+def set_up(home: Home, config: NodeConfig | None = None, terms: Terms | None = None) -> list[Deployed]:
+    """Deploy the contracts from the operator's account and write the settings; what was deployed in this run.
+
+    A chain for demonstrations gives the operator its gas, and then its passphrase may lie beside its key. Going on
+    after an interruption deploys what is missing. Errors: BadInput for another chain's deployment file;
+    Reverted where the operator has no gas; Unavailable.
+    """
+    from app.chain.contracts.deployment import Terms, deploy
+    from app.chain.evm.embedded import EmbeddedChain
+    from app.chain.node import GAS_MONEY, DevNode
+
+    config = config or NodeConfig()
+    actor = home.actor(OPERATOR, create=True)
+    deployed: list[Deployed] = []
+    node = open_chain(home, config.chain)
+    try:
+        account = account_of(actor, light=isinstance(node, DevNode), written=isinstance(node, DevNode))
+        if isinstance(node, DevNode) and node.balance(account.address) < GAS_MONEY // 2:
+            node.fund(account.address, GAS_MONEY)
+        deploy(node, account, home.root / config.deployment, terms or Terms(), tell=deployed.append)
+    finally:
+        if isinstance(node, EmbeddedChain):
+            node.close()
+    write_config(home, config)
+    return deployed
+
+
+def account_of(actor: Actor, *, light: bool, written: bool) -> Account:
+    """The account of a role, made when there is none yet.
+
+    With `written`, a role without a passphrase gets a random one in a file of its own folder, so that demonstrations
+    run unattended: whoever can read that folder can act as the role.
+    """
+    from app.chain.wallet.account import Account
+
+    if written and not actor.path("passphrase").exists():
+        write_private(actor.path("passphrase"), secrets.token_urlsafe(24).encode())
+    path = actor.path("account.json")
+    if path.exists():
+        return Account.load(path, actor.passphrase())
+    return Account.create(path, actor.passphrase(), light=light)

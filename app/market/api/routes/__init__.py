@@ -1,9 +1,0 @@
-"""The routes, one module a subject. Each is thin: read the request, ask one function, answer."""
-
-from __future__ import annotations
-
-from app.market.api.routes import accounts, chain, datasets, jobs, licensing, network, objects, session, tokens
-
-ROUTERS = tuple(
-    module.router for module in (datasets, licensing, jobs, objects, accounts, chain, session, tokens, network)
-)

@@ -1,0 +1,85 @@
+"""Events to rows: the pure part of the index.
+
+Each event has one rule, in the module of its contract: a function that changes rows of a `UnitOfWork`. Events without a
+rule are kept as they are and change nothing. The same events give the same rows, in whatever batches they come.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from app.market.db import tables
+from app.market.db.tables import EventRow
+from app.market.indexer.indexed_event import IndexedEvent, Rule
+from app.market.indexer.projections import datasets, jobs, licensing, providers
+from app.market.indexer.unit_of_work import UnitOfWork
+
+EXACT = 1 << 53  # JSON readers hold integers exactly up to here
+RULES: Mapping[tuple[str, str], Rule] = {
+    **{("DatasetRegistry", name): rule for name, rule in datasets.RULES.items()},
+    **{("LicenseMarket", name): rule for name, rule in licensing.RULES.items()},
+    **{("ProviderRegistry", name): rule for name, rule in providers.RULES.items()},
+    **{("JobMarket", name): rule for name, rule in jobs.RULES.items()},
+    **{(payer, name): rule for payer in ("LicenseMarket", "JobMarket") for name, rule in licensing.MONEY.items()},
+}
+
+
+def fold(sheet: UnitOfWork, happened: Iterable[IndexedEvent]) -> None:
+    """Apply events, in the chain's order, to a sheet. Errors: VerificationFailed when earlier ones are missing."""
+    for each in happened:
+        sheet.begin(each.block)
+        totals = sheet.edit_or_add(tables.TotalsRow())
+        totals.events += 1
+        rule = RULES.get((each.contract, each.name))
+        if rule is not None:
+            rule(sheet, each)
+        job = each.args.get("job")
+        if job is not None:
+            sheet.edit(tables.JobRow, job).changed_at = each.at
+        sheet.events.append(_record(sheet, each))
+
+
+def _record(sheet: UnitOfWork, each: IndexedEvent) -> EventRow:
+    """The event's own row, with what it is about."""
+    dataset, job, license, offer = (each.args.get(name) for name in ("dataset", "job", "license", "offer"))
+    if each.contract == "DatasetRegistry" and dataset is None:
+        dataset = each.args.get("tokenId", each.args.get("_tokenId"))
+    if job is not None:
+        of_job = sheet.get(tables.JobRow, job)
+        dataset, license, offer = of_job.dataset, of_job.license, of_job.offer
+    elif license is not None:
+        of_license = sheet.get(tables.LicenseRow, license)
+        dataset, offer = of_license.dataset, of_license.offer
+    elif offer is not None:
+        dataset = sheet.get(tables.OfferRow, offer).dataset
+    if dataset is not None:
+        sheet.datasets.add(dataset)
+    return EventRow(
+        block=each.block,
+        log_index=each.index,
+        block_hash=each.block_hash,
+        tx=each.tx,
+        at=each.at,
+        contract=each.contract,
+        name=each.name,
+        args=json.dumps(_plain(each.args), separators=(",", ":")),
+        dataset=dataset,
+        job=job,
+        license=license,
+        offer=offer,
+    )
+
+
+def _plain(value: Any) -> Any:
+    """A value that JSON readers everywhere hold exactly."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(each) for each in value]
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > EXACT:
+        return str(value)
+    return value

@@ -1,0 +1,1 @@
+"""Who is signed in: sessions, tokens, sign-in with Ethereum."""

@@ -1,0 +1,1 @@
+"""What a route is handed: the application's state and the caller."""

@@ -1,0 +1,1 @@
+"""Refusals, and how they are told: problem+json."""

@@ -1,0 +1,38 @@
+"""The pages that people see: documents and forms over the index, readable without scripts.
+
+    app = create_app(settings, parts, extensions=[pages.install])
+
+Secrets never come here: keys are made, kept and used in the browser, wallets sign there, results open there.
+"""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+
+from app.market.web.dependencies.state import Coin
+from app.market.web.errors.problems import Problem
+from app.market.web.pages import catalogue, dataset, jobs, licensing, people, static
+from app.market.web.pages.freshness import STARTING, look
+from app.market.web.pages.site import Site
+
+ROUTERS = (static.router, catalogue.router, dataset.router, licensing.router, jobs.router, people.router)
+
+NO_COIN = Coin("", 0)  # an error's page names no amount, and the chain, which knows the coin, may be out of reach
+
+
+def install(app: FastAPI) -> None:
+    """Add the pages to an application of `create_app`."""
+    site = Site(app.state.backend)
+    app.state.site = site
+    for router in ROUTERS:
+        app.include_router(router, include_in_schema=False)
+
+    def error_page(request: Request, told: Problem) -> Response:
+        starting = told.code == "not-found" and look(site.backend) is STARTING
+        status = 503 if starting else told.status
+        return site.page(
+            request, "error.html", title=told.title, status=status, told=told, starting=starting, coin=NO_COIN
+        )
+
+    app.state.error_page = error_page

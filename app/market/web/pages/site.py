@@ -1,0 +1,131 @@
+"""Templates, static files and what every page shows: the one place where a page becomes a response."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from app.chain.contracts.token import COIN
+from app.chain.node import DevNode
+from app.market.web.dependencies.state import AppState, Coin, State
+from app.market.web.pages import formatting
+from app.market.web.pages.assets import FRONTEND, Assets
+from app.market.web.pages.freshness import look
+
+HTMX = "vendor/htmx-2.0.11.min.js"
+MENU = (("/", "Catalogue"), ("/jobs", "Jobs"), ("/network", "Network"), ("/owner", "Sell data"))
+
+
+class Site:
+    """The pages' shared parts; one for each application."""
+
+    def __init__(self, backend: AppState) -> None:
+        self.backend = backend
+        self.assets = Assets()
+        self.templates = Environment(
+            loader=FileSystemLoader(FRONTEND / "templates"),
+            autoescape=select_autoescape(["html"], default=True),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self.templates.filters.update(formatting.FILTERS)
+        self.templates.filters["money"] = self.money
+        self.templates.filters["plain_money"] = self.plain_money
+        self.templates.globals.update(
+            asset=self.assets.url,
+            integrity=self.assets.integrity,
+            modules=self.assets.modules,
+            htmx=HTMX,
+            menu=MENU,
+            MAX_FIELD=200,
+        )
+
+    def money(self, units: int) -> str:
+        """Token units as people write them, two digits at least: "25.00 tUSD"."""
+        whole, _, rest = f"{self._coins(units):,f}".partition(".")
+        return f"{whole}.{rest.rstrip('0').ljust(2, '0')} {self.backend.coin.symbol}"
+
+    def plain_money(self, units: int) -> str:
+        """The same for a form's field: no separators, no name of the coin."""
+        text = f"{self._coins(units):f}"
+        return text.rstrip("0").rstrip(".") if "." in text else text
+
+    def _coins(self, units: int) -> Decimal:
+        return Decimal(units).scaleb(-self.backend.coin.decimals)
+
+    def facts(self, coin: Coin) -> dict[str, Any]:
+        """What scripts check everything against: the chain, its contracts, the coin."""
+        market = self.backend.market
+        return {
+            "chainId": market.chain_id,
+            "contracts": market.addresses,
+            "coin": {"contract": COIN, "symbol": coin.symbol, "decimals": coin.decimals},
+            "demo": isinstance(market.node, DevNode) and self.backend.settings.relay,
+            "faucet": isinstance(market.node, DevNode) and self.backend.settings.faucet,
+            "relay": self.backend.settings.relay,
+            "now": self.backend.now(),
+        }
+
+    def page(
+        self,
+        request: Request,
+        template: str,
+        *,
+        title: str,
+        status: int = 200,
+        scripts: tuple[str, ...] = (),
+        coin: Coin | None = None,
+        **values: Any,
+    ) -> HTMLResponse:
+        """A whole page. `scripts` are the modules that it starts besides those of every page; `coin`, the payment token
+        unless it is given, as on a page without amounts that must work while the chain does not answer.
+        """
+        coin = coin or self.backend.coin
+        text = self.templates.get_template(template).render(
+            title=title,
+            path=request.url.path,
+            scripts=("page.js", *scripts),
+            facts=json.dumps(self.facts(coin), separators=(",", ":")),
+            now=self.backend.now(),
+            coin=coin.symbol,
+            trouble=look(self.backend),
+            **values,
+        )
+        headers = {"vary": "accept-encoding"}
+        if "gzip" in request.headers.get("accept-encoding", ""):  # a page holds no secret that its length could tell
+            return HTMLResponse(
+                gzip.compress(text.encode(), 5, mtime=0), status, headers | {"content-encoding": "gzip"}
+            )
+        return HTMLResponse(text, status, headers)
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One request for a page."""
+
+    request: Request
+    site: Site
+    backend: AppState
+
+    def page(self, template: str, **values: Any) -> HTMLResponse:
+        """See `Site.page`."""
+        return self.site.page(self.request, template, **values)
+
+
+def visit(request: Request, backend: State) -> Visit:
+    """The request with the site behind it."""
+    site: Any = request.app.state.site
+    assert isinstance(site, Site)
+    return Visit(request, site, backend)
+
+
+Visiting = Annotated[Visit, Depends(visit)]

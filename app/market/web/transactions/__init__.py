@@ -1,0 +1,1 @@
+"""Transactions that a wallet will sign: requests, checks, unsigned calls."""

@@ -1,0 +1,76 @@
+"""A dataset's manifest: one JSON-LD document (Croissant 1.1) that people, crawlers and evaluators all read.
+
+Under the key `darkroom` stands the strict part, which is all that Darkroom computes with; everything else follows from
+it (`app.protocol.data.croissant`). A reader builds the document again from the strict part and refuses other bytes, so
+what a crawler shows can never differ from what a license buys. The SHA-256 of the bytes is the digest on chain.
+"""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from app.protocol.data.croissant import croissant
+from app.protocol.data.description import StrictManifest
+from app.protocol.data.table import check_table
+from app.protocol.documents import MAX_DOCUMENT_BYTES, canonical, parse_canonical, sha256
+from app.protocol.errors import BadDocument, TooLarge
+from app.protocol.market.receipt import check_present
+
+
+class Manifest(StrictManifest):
+    """A manifest. Its canonical bytes are the whole JSON-LD document, and its digest is theirs."""
+
+    def to_bytes(self) -> bytes:
+        """The JSON-LD document's canonical bytes. Errors: TooLarge."""
+        data = canonical(croissant(self))
+        if len(data) > MAX_DOCUMENT_BYTES:
+            raise TooLarge(
+                f"The manifest of these columns takes {len(data)} bytes, over the limit of {MAX_DOCUMENT_BYTES}.",
+                "Publish fewer columns, or bins for fewer of them.",
+            )
+        return data
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Manifest:
+        """The manifest in a JSON-LD document. Errors: TooLarge, BadDocument."""
+        document = parse_canonical(data)
+        strict = document.get("darkroom") if isinstance(document, dict) else None
+        try:
+            manifest = cls.model_validate_json(canonical(strict))
+        except ValidationError as error:
+            check_present(strict.get("policy") if isinstance(strict, dict) else None)
+            first = error.errors(include_input=False, include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise BadDocument(f"Not a valid manifest: {where}: {first['msg']}.") from None
+        if manifest.to_bytes() != data:
+            raise BadDocument(
+                "The manifest's description says something else than its strict part.",
+                "Do not buy from it; ask its owner to publish it again.",
+            )
+        _check(manifest)
+        return manifest
+
+
+def write_manifest(manifest: Manifest) -> bytes:
+    """The bytes to publish. Errors: TooLarge; BadDocument for a table that contradicts itself."""
+    _check(manifest)
+    return manifest.to_bytes()
+
+
+def read_manifest(data: bytes, digest: str | None = None) -> Manifest:
+    """The manifest of these bytes, checked against the digest that the chain records. Errors: TooLarge, BadDocument."""
+    if digest is not None and sha256(data) != digest:
+        raise BadDocument(
+            "These bytes are not the manifest that was asked for.", "Fetch the manifest again from another source."
+        )
+    return Manifest.from_bytes(data)
+
+
+def _check(manifest: Manifest) -> None:
+    check_table(manifest.table)
+    files = [file for shard in manifest.table.shards for file in shard.files]
+    if len(files) != len(manifest.checks):
+        raise BadDocument("The manifest does not give the length and hash of each of its files.")
+    sizes = {check.bytes / (8 * file.polys) for file, check in zip(files, manifest.checks, strict=True)}
+    if len(sizes) != 1 or next(iter(sizes)) < 1:
+        raise BadDocument("The manifest's file lengths contradict their numbers of polynomials.")

@@ -1,0 +1,128 @@
+"""What must hold of a codebook and an encrypted table beyond the shape of their documents.
+
+Everyone who computes with a table checks it first: files that overlap, leave rows out or contradict the codebook would
+make two honest readers compute different things.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from math import isfinite
+
+from app.protocol.data import merkle
+from app.protocol.data.dataset import MAX_COLUMNS, MAX_EDGES, Codebook, ColumnCode, EncryptedTable, Shard
+from app.protocol.errors import BadDocument
+
+MAX_LEVELS = 1 << 16
+MAX_ROWS = 1 << 40
+MAX_SHARDS = 1 << 12
+MAX_CARRIED = 1 << 12  # stretches
+MAX_CARRIED_BITS = 1 << 50  # micro-bits; exact in JSON
+
+
+def check_codebook(codebook: Codebook) -> None:
+    """Errors: BadDocument for repeated names, empty or unordered codes, or policies without their value."""
+    names = [column.name for column in codebook.columns]
+    if not 1 <= len(names) <= MAX_COLUMNS:
+        raise BadDocument(f"A codebook has 1 to {MAX_COLUMNS} columns, not {len(names)}.")
+    if len(set(names)) != len(names):
+        raise BadDocument("Two columns of the codebook have the same name.")
+    for column in codebook.columns:
+        fault = code_fault(column)
+        if fault:
+            raise BadDocument(f"Column {column.name!r} of the codebook {fault}.")
+
+
+def code_fault(column: ColumnCode) -> str:
+    """What is wrong with a column's code, as the end of a sentence; "" when nothing is."""
+    affine, bins = column.affine, column.bins
+    if affine is None and bins is None:
+        return "has neither an affine code nor bins"
+    if affine is not None:
+        if not 2 <= affine.levels <= MAX_LEVELS:
+            return f"has {affine.levels} levels, which is not 2 to {MAX_LEVELS}"
+        if not (affine.step > 0 and isfinite(affine.low + affine.step * affine.levels)):
+            return "has a step that is not a positive finite number"
+    if bins is not None:
+        if not 1 <= len(bins) <= MAX_EDGES:
+            return f"has {len(bins)} bin edges, which is not 1 to {MAX_EDGES}"
+        if any(left >= right for left, right in pairwise(bins)):
+            return "has bin edges that do not increase"
+    if (column.missing == "impute") != (column.impute is not None):
+        return "imputes missing values without saying which value, or names a value that it does not impute"
+    if affine is not None and column.impute is not None:
+        code = (column.impute - affine.low) / affine.step
+        if not (isfinite(code) and 0 <= round(code) < affine.levels):
+            return "imputes a value that is outside its own range"
+    return ""
+
+
+def check_table(table: EncryptedTable, polynomial_size: int | None = None) -> None:
+    """Errors: BadDocument unless the shards hold every row once, in every encoding of the codebook, under the root.
+
+    With `polynomial_size` (the profile's N) each file's number of polynomials is checked against its shard's rows.
+    """
+    check_codebook(table.codebook)
+    if not 1 <= table.rows <= MAX_ROWS or table.epoch < 0 or not 1 <= len(table.shards) <= MAX_SHARDS:
+        raise BadDocument("The table's rows, shards or epoch are out of range.")
+    files = expected_files(table.codebook, table.shards[0])
+    if not files:
+        raise BadDocument("The table publishes no column.")
+    row = 0
+    for shard in table.shards:
+        if shard.first_row != row or shard.rows < 1:
+            raise BadDocument("The table's shards do not follow one another.")
+        row += shard.rows
+        if [(file.column, file.encoding) for file in shard.files] != files:
+            raise BadDocument(
+                "A shard does not hold the columns and encodings of the first one, in the codebook's order."
+            )
+        _check_polys(table.codebook, shard, polynomial_size)
+    if row != table.rows:
+        raise BadDocument(f"The table says {table.rows} rows, its shards hold {row}.")
+    if table.data_root != data_root(table.shards):
+        raise BadDocument("The data root is not that of the files' roots.")
+    _check_persons(table)
+
+
+def _check_persons(table: EncryptedTable) -> None:
+    """The statement of what earlier versions gave away: stretches in row order, inside the table."""
+    if not 1 <= table.rows_per_person <= table.rows:
+        raise BadDocument(f"One person cannot have {table.rows_per_person} of {table.rows} rows.")
+    if not 0 <= table.carried_jobs < 1 << 32 or len(table.carried) > MAX_CARRIED:
+        raise BadDocument("The table's statement of what was released before is out of range.")
+    row = 0
+    for stretch in table.carried:
+        if stretch.first_row < row or stretch.rows < 1 or not 0 <= stretch.micro_bits <= MAX_CARRIED_BITS:
+            raise BadDocument("The stretches that the table carries charges for are not in order.")
+        row = stretch.first_row + stretch.rows
+    if row > table.rows:
+        raise BadDocument("The table carries charges for rows that it does not have.")
+
+
+def expected_files(codebook: Codebook, shard: Shard) -> list[tuple[str, str]]:
+    """(column, encoding) in the one order that shards have: the codebook's, affine before bins, as `shard` publishes.
+
+    An owner may leave an encoding of the codebook out, so what is there is taken from the shard.
+    """
+    present = {(file.column, file.encoding) for file in shard.files}
+    ordered = [
+        (column.name, encoding)
+        for column in codebook.columns
+        for encoding, code in (("affine", column.affine), ("bins", column.bins))
+        if code is not None and (column.name, encoding) in present
+    ]
+    return ordered if len(present) == len(ordered) == len(shard.files) else []
+
+
+def data_root(shards: tuple[Shard, ...]) -> str:
+    """Merkle root over the files' roots, in manifest order."""
+    return merkle.data_root([file.root for shard in shards for file in shard.files])
+
+
+def _check_polys(codebook: Codebook, shard: Shard, polynomial_size: int | None) -> None:
+    edges = {column.name: len(column.bins or ()) for column in codebook.columns}
+    chunks = {file.polys / (1 if file.encoding == "affine" else edges[file.column]) for file in shard.files}
+    known = None if polynomial_size is None else {-(-shard.rows // polynomial_size)}
+    if len(chunks) != 1 or (known is not None and chunks != known) or not 1 <= next(iter(chunks)) <= shard.rows:
+        raise BadDocument("The files of a shard do not hold the same rows.")

@@ -1,0 +1,1 @@
+"""What the contracts keep, what is signed about it, and what work costs."""

@@ -1,0 +1,243 @@
+"""The market's entities as the chain records them: values only, no IO.
+
+Amounts are integers in the payment token's smallest unit. Times are seconds since the epoch, by the chain's clock.
+Digests are 32 bytes in lower-case hex. Addresses are EIP-55 text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+from app.protocol.errors import LicenseExhausted, LicenseExpired, LicenseRevoked, NotYourLicense, RowsOutsideDataset
+
+
+class JobState(IntEnum):
+    """Where a job stands; the numbers are the contract's."""
+
+    NONE = 0
+    OPEN = 1  # funded; waiting for the draw
+    ASSIGNED = 2  # executors drawn; they commit, then reveal
+    DISPUTED = 3  # digests differ, or executors fell silent; more are drawn
+    COMPUTED = 4  # enough equal digests; waiting for the custodian
+    RELEASED = 5  # sealed result is out; waiting for settlement
+    SETTLED = 6  # everyone's share can be withdrawn
+    REFUSED = 7  # the custodian's policy said no, with a reason; the buyer's price is refunded
+    EXPIRED = 8  # somebody missed a deadline; they pay
+    FAILED = 9  # no majority of executors could be found; the buyer is refunded
+
+    @property
+    def terminal(self) -> bool:
+        """Nothing can happen to the job any more."""
+        return self in (JobState.SETTLED, JobState.REFUSED, JobState.EXPIRED, JobState.FAILED)
+
+
+LIVE = frozenset(state for state in JobState if state is not JobState.NONE and not state.terminal)
+
+
+class Approval(IntEnum):
+    """What the dataset's owner said of a job, once and for good; the numbers are the contract's."""
+
+    NONE = 0
+    APPROVED = 1
+    DENIED = 2  # the contract takes no release of it any more
+
+
+APPROVAL_EVENTS = {
+    Approval.APPROVED: "JobApproved",
+    Approval.DENIED: "JobDenied",
+}  # what the contract emits with each word
+
+
+class LicenseState(StrEnum):
+    """Computed from a license's facts and the clock, never stored."""
+
+    ACTIVE = "active"
+    PENDING = "pending"
+    EXHAUSTED = "exhausted"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True)
+class DatasetRecord:
+    """A published dataset: an ERC-721 token and the digests it stands for."""
+
+    id: int
+    owner: str
+    custodian: str  # the account that may release and refuse jobs on it
+    manifest: str  # SHA-256 of the manifest document; its CID holds the same hash
+    data_root: str
+    profile: str
+    rows: int
+    version: int  # 1 at first; grows with each new manifest
+    epoch: int  # of the dataset's keys
+    tombstoned: bool
+
+
+@dataclass(frozen=True)
+class Offer:
+    """Terms under which anyone may buy a license."""
+
+    id: int
+    dataset: int
+    seller: str
+    price_license: int
+    price_job: int
+    price_row: int
+    max_jobs: int
+    max_rows: int
+    duration: int  # seconds of validity from the purchase
+    policy: str  # digest of the OutputPolicy
+    active: bool
+    micro_bits: int = 0  # about one person that each license is guaranteed (app.protocol.policy.bits)
+    licenses_left: int = 0  # that can still be bought
+
+
+@dataclass(frozen=True)
+class License:
+    """A buyer's right to run jobs on a dataset, under the offer it was bought from."""
+
+    id: int
+    offer: int
+    dataset: int
+    buyer: str
+    valid_from: int
+    valid_until: int
+    jobs_left: int
+    rows_left: int
+    policy: str
+    revoked: bool
+    micro_bits: int = 0  # about one person that it is guaranteed
+    settled: bool = False  # it is over, and what it did not use was given back to the dataset
+
+    def state(self, now: int) -> LicenseState:
+        """The license's state at `now`; what forbids most comes first."""
+        if self.revoked:
+            return LicenseState.REVOKED
+        if now < self.valid_from:
+            return LicenseState.PENDING
+        if now > self.valid_until:
+            return LicenseState.EXPIRED
+        if self.jobs_left == 0 or self.rows_left == 0:
+            return LicenseState.EXHAUSTED
+        return LicenseState.ACTIVE
+
+
+@dataclass(frozen=True)
+class BitBudget:
+    """What a dataset's owner sells about one person, in micro-bits, as the chain counts it."""
+
+    micro_bits: int  # in all
+    reserved: int  # by offers and licenses that are not settled, and used by those that are
+
+
+@dataclass(frozen=True)
+class Custody:
+    """What a dataset's custodian has put down against its own silence, in token units."""
+
+    bond: int
+    held: int  # by open jobs
+
+
+CAPACITY_SHARE = 4  # a provider's capacity is what it computes in one part of so many of the commit window
+
+
+@dataclass(frozen=True)
+class ProviderRecord:
+    """A bonded compute provider."""
+
+    address: str
+    bond: int
+    price: int  # per unit of static cost
+    capacity: int  # units it takes at a time, over all its jobs; see CAPACITY_SHARE
+    heartbeat: int  # time of its last sign of life
+    unbonding: int  # time from which the bond can be taken back; 0 while it serves
+    locked: int = 0  # the part of the bond that running jobs hold
+    seat: int = 0  # its place in the draw, from 1; 0 when it has none
+    in_use: int = 0  # units of the jobs that hold a stake of it
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One drawn executor's part in a job."""
+
+    provider: str
+    commitment: str  # 64 zeros until it commits, and again once it has revealed
+    receipt: str  # digest, 64 zeros until it reveals
+    fee: int = 0  # what it earns if its digest wins
+    out: bool = False  # it declined, or missed a deadline and was slashed
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of one circuit on one row range, as the chain knows it."""
+
+    id: int
+    license: int
+    dataset: int
+    buyer: str
+    state: JobState
+    circuit: str
+    first_row: int
+    rows: int
+    sealing_key: str  # the buyer's X25519 public key, 32 bytes hex
+    units: int  # static cost that the fee is counted in
+    replicas: int  # executors that must agree
+    executions: tuple[Execution, ...]
+    receipt: str  # the agreed digest, 64 zeros before
+    sealed: str  # digest of the sealed result, 64 zeros before release
+    decision: str  # digest of the custodian's decision, 64 zeros before
+    deadline: int  # of the present state; 0 in terminal ones
+    opened_block: int
+    version: int = 1  # of the dataset when the job was opened
+    price: int = 0  # what the owner earns when the job settles
+    max_fee: int = 0  # escrowed for all executors together
+    round: int = 0  # of the draw; grows with each dispute
+    revealing: bool = False  # every drawn executor has committed, so receipts may be revealed
+    seed_block: int = 0  # the block whose hash draws executors, while OPEN or DISPUTED
+    closed_block: int = 0  # the block that ended the job; 0 before
+    reason: str = ""  # the custodian's code for a refusal
+    approval: Approval = Approval.NONE  # the owner's word
+    contested_from: int = 0  # executors that had been drawn when the custodian contested their result; 0 if it did not
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A custodian's answer to a job, in its place in the chain of answers on one dataset."""
+
+    job: int
+    decision: str  # digest
+    sealed: str  # digest of the sealed result, 64 zeros for a refusal
+    reason: str  # of a refusal, "" for a release
+    head: str  # of the dataset's answers once this one was given
+    block: int
+    tx: str
+
+
+ZERO = "0" * 64
+
+
+def check_use(license: License, dataset: DatasetRecord, buyer: str, first_row: int, rows: int, now: int) -> None:
+    """Whether `buyer` may open a job on these rows now; the contract enforces the same and has the last word.
+
+    Errors: NotYourLicense, LicenseRevoked, LicenseExpired, LicenseExhausted, RowsOutsideDataset.
+    """
+    if license.buyer.lower() != buyer.lower():
+        raise NotYourLicense(f"License {license.id} belongs to another account.", "Buy one: darkroom license buy.")
+    state = license.state(now)
+    if state is LicenseState.REVOKED:
+        raise LicenseRevoked(f"License {license.id} was revoked by the owner.", "Buy another: darkroom license buy.")
+    if state in (LicenseState.EXPIRED, LicenseState.PENDING):
+        raise LicenseExpired(f"License {license.id} is not valid now ({state}).", "Buy another: darkroom license buy.")
+    if state is LicenseState.EXHAUSTED or rows > license.rows_left:
+        raise LicenseExhausted(
+            f"License {license.id} has {license.jobs_left} jobs and {license.rows_left} rows left; this job takes 1 and"
+            f" {rows}.",
+            "Ask for fewer rows or buy another license: darkroom license buy.",
+        )
+    if first_row < 0 or rows < 1 or first_row + rows > dataset.rows:
+        raise RowsOutsideDataset(
+            f"Rows {first_row} to {first_row + rows - 1} are not all in dataset {dataset.id} of {dataset.rows} rows.",
+            "Choose rows inside the dataset: darkroom dataset show.",
+        )

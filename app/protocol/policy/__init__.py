@@ -1,0 +1,1 @@
+"""What may leave: bits, linear forms, groups of persons, the rules of a release."""

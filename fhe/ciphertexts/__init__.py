@@ -1,0 +1,1 @@
+"""Encryption and decryption with a secret key."""

@@ -1,0 +1,140 @@
+"""Packed columns: one RLWE ciphertext holds N rows of one value, its mask a public seed, its body 8 bytes a value.
+
+body = mask * key + value * 2^(63 - message_width) + noise  in Z[X] / (X^N + 1) modulo 2^64.
+
+A mask word used twice under one key gives away the difference of two values, so a `FileEncryptor` draws its own seed
+and refuses to encrypt a polynomial twice.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from app.protocol.errors import OutOfRange, UsageError
+from fhe.gaussian import noise
+from fhe.keys.secret_keys import SecretKeys
+from fhe.mask import SEED_BYTES, mask
+from fhe.negacyclic import BLOCK, KeyProduct
+from fhe.profile import EncryptionProfile
+
+U64 = npt.NDArray[np.uint64]
+I64 = npt.NDArray[np.int64]
+
+__all__ = ["Decryptor", "Encryptor", "FileEncryptor", "extract", "mask"]
+
+
+class Encryptor:
+    """Encrypts files of packed polynomials under one secret key, on `threads` threads. Close it, or use `with`."""
+
+    def __init__(self, secret: SecretKeys, profile: EncryptionProfile, threads: int | None = None) -> None:
+        """`threads` defaults to the processors this process may use. Errors: BadKey for a key of another profile."""
+        secret.check(profile)
+        self._profile = profile
+        self._times_key = KeyProduct(secret.glwe)
+        self._pool = ThreadPoolExecutor(threads or processors())
+
+    def file(self) -> FileEncryptor:
+        """A new file with a seed of its own."""
+        return FileEncryptor(self._profile, self._times_key, self._pool)
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._pool.shutdown()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class FileEncryptor:
+    """One file: its public `seed`, and bodies of any of its polynomials, each once."""
+
+    def __init__(self, profile: EncryptionProfile, times_key: KeyProduct, pool: ThreadPoolExecutor) -> None:
+        self.seed = os.urandom(SEED_BYTES)
+        self._noise_seed = os.urandom(SEED_BYTES)  # secret; lives as long as this object
+        self._profile, self._times_key, self._pool = profile, times_key, pool
+        self._used: set[int] = set()
+
+    def __repr__(self) -> str:
+        return f"FileEncryptor(seed={self.seed.hex()}, polynomials={len(self._used)})"
+
+    def encrypt(self, first_poly: int, values: I64) -> U64:
+        """Bodies u64 (polys, N) of integer values (polys, N), as the polynomials from `first_poly`.
+
+        Values must lie in [-2^message_width, 2^message_width). Memory beyond the result is a few MB a thread.
+        Errors: OutOfRange; UsageError for a polynomial encrypted before.
+        """
+        polys, size = values.shape
+        if size != self._profile.polynomial_size or first_poly < 0:
+            raise UsageError(f"A polynomial has {self._profile.polynomial_size} values, not {size}.")
+        limit = 1 << self._profile.message_width
+        if polys and (values.min() < -limit or values.max() >= limit):
+            raise OutOfRange(f"A value to encrypt does not fit {self._profile.message_width} bits.")
+        numbers = range(first_poly, first_poly + polys)
+        if not self._used.isdisjoint(numbers):
+            raise UsageError(f"Polynomials from {first_poly} of this file were encrypted before.", "Start a new file.")
+        self._used.update(numbers)
+        bodies = np.empty(values.shape, np.uint64)
+        starts = range(0, polys, BLOCK)
+        list(self._pool.map(lambda start: self._block(first_poly, values, bodies, start), starts))
+        return bodies
+
+    def _block(self, first_poly: int, values: I64, bodies: U64, start: int) -> None:
+        part = values[start : start + BLOCK]
+        first, (polys, size) = first_poly + start, part.shape
+        body = self._times_key(mask(self.seed, first, polys, size))
+        body += part.astype(np.int64).view(np.uint64) << np.uint64(self._profile.packed_shift)
+        body += noise(self._noise_seed, first, polys, size, self._profile.glwe_variance).view(np.uint64)
+        bodies[start : start + BLOCK] = body
+
+
+class Decryptor:
+    """Reads packed ciphertexts with the secret key. What it is given must be known to be honestly computed."""
+
+    def __init__(self, secret: SecretKeys, profile: EncryptionProfile) -> None:
+        """Errors: BadKey for a key of another profile."""
+        secret.check(profile)
+        self._times_key = KeyProduct(secret.glwe)
+
+    def phase(self, masks: U64, bodies: U64) -> U64:
+        """The message and its noise, bodies - masks * key: u64 (polys, N)."""
+        return bodies - self._times_key(masks)
+
+    def open(self, masks: U64, bodies: U64, width: int) -> I64:
+        """The signed integers (polys, N) in [-2^width, 2^width) of messages `width` bits under the padding bit."""
+        return decode(self.phase(masks, bodies), width)
+
+
+def processors() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def decode(phase: U64, width: int) -> I64:
+    """The nearest message of each phase: signed integers in [-2^width, 2^width)."""
+    shift = 63 - width
+    return (phase + (np.uint64(1) << np.uint64(shift - 1))).view(np.int64) >> np.int64(shift)
+
+
+def extract(masks: U64, bodies: U64, rows: I64) -> U64:
+    """LWE ciphertexts u64 (len(rows), N + 1) of coefficients `rows` of one polynomial, mask (N,) and body (N,).
+
+    a'_i = a_{r-i} for i <= r and -a_{N+r-i} beyond; no key is needed. The last word is the body's coefficient r.
+    """
+    size = len(masks)
+    index = rows[:, None] - np.arange(size)[None]
+    words = masks[index % size]
+    out = np.empty((len(rows), size + 1), np.uint64)
+    out[:, :size] = np.where(index >= 0, words, np.uint64(0) - words)
+    out[:, size] = bodies[rows]
+    return out

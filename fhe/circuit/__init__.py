@@ -1,0 +1,1 @@
+"""Circuits: what they are, their canonical bytes, their cost, their evaluation in the clear."""

@@ -1,0 +1,105 @@
+"""What a circuit means: its integers in the clear.
+
+Used by tests (against Concrete ML, and against the encrypted run), by the rehearsal on a preview, and by the leak
+report. It computes exactly what the evaluator computes on ciphertexts, and refuses a row on which a value leaves its
+range, where the evaluator would give nonsense.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from app.protocol.errors import BadInput, MessageOverflow
+from fhe.circuit.circuit import Circuit, Encoding, Linear, Lookup
+
+I64 = npt.NDArray[np.int64]
+CELLS = 1 << 21  # integers in one array: 16 MiB, of which a run holds five or so
+
+
+def gather_inputs(circuit: Circuit, codes: Mapping[tuple[str, Encoding], I64]) -> I64:
+    """The circuit's inputs (rows, inputs) from codes (rows,) by column and encoding.
+
+    `("age", "affine")` holds a column's affine codes, `("age", "bins")` its bin codes (number of edges not above the
+    value); input bit i of a column is then "bin code > i". Errors: `BadInput` for a column that is missing.
+    """
+    missing = [i for i in circuit.inputs if (i.column, i.encoding) not in codes]
+    if missing:
+        raise BadInput(
+            f"The circuit reads the {missing[0].encoding} codes of column {missing[0].column!r}, which are not given.",
+            "Encode the table with the dataset's codebook.",
+        )
+    read = [codes[i.column, i.encoding] for i in circuit.inputs]
+    return np.stack(
+        [column if i.encoding == "affine" else column > i.index for i, column in zip(circuit.inputs, read)], axis=1
+    ).astype(np.int64)
+
+
+def evaluate_clear(circuit: Circuit, inputs: I64) -> I64:
+    """Outputs (rows, outputs) on inputs (rows, inputs), in blocks of rows: besides both, at most some `CELLS` integers.
+
+    Errors: `BadInput` for another shape; `MessageOverflow` where a value leaves its range, with the least and greatest
+    of the first block in which one does.
+    """
+    given = np.asarray(inputs, np.int64)
+    if given.ndim != 2 or given.shape[1] != len(circuit.inputs):
+        raise BadInput(
+            f"The circuit has {len(circuit.inputs)} inputs; these values have the shape {given.shape}.",
+            "Give one row of inputs for each row of the table.",
+        )
+    outputs, step = np.empty((len(given), len(circuit.outputs)), np.int64), block_rows(circuit)
+    for start in range(0, len(given), step):
+        outputs[start : start + step] = _run(circuit, given[start : start + step].T).T
+    return outputs
+
+
+def block_rows(circuit: Circuit) -> int:
+    """How many rows at a time keep every array of a run at `CELLS` integers."""
+    terms = [len(layer.columns) if isinstance(layer, Linear) else len(layer.source) for layer in circuit.layers]
+    lookups = sum(len(layer.source) for layer in circuit.layers if isinstance(layer, Lookup))
+    return max(1, CELLS // max(len(circuit.inputs) + lookups, *terms))
+
+
+def _run(circuit: Circuit, inputs: I64) -> I64:
+    """Outputs (outputs, rows) on inputs (inputs, rows). Wires are kept one after the other: each is read as a whole."""
+    filled, rows = inputs.shape
+    lookups = sum(len(layer.source) for layer in circuit.layers if isinstance(layer, Lookup))
+    wires = np.empty((filled + lookups, rows), np.int64)
+    wires[:filled], values, places = inputs, inputs[:0], np.arange(rows)
+    for number, layer in enumerate(circuit.layers):
+        if isinstance(layer, Linear):
+            values = _linear(layer, wires)
+            final = number == len(circuit.layers) - 1
+            _in_range(values, -(1 << layer.width) if final else 0, 1 << layer.width, number)
+        else:
+            count = len(layer.source)
+            which = np.arange(count)[:, None]
+            wires[filled : filled + count] = layer.tables[which, values[layer.source[:, None], places]]
+            filled += count
+    return values
+
+
+def _linear(layer: Linear, wires: I64) -> I64:
+    """W m + bias, (values, rows)."""
+    values = np.repeat(layer.bias[:, None], wires.shape[1], axis=1)
+    filled = np.flatnonzero(np.diff(layer.indptr))  # what has no terms has no part of its own to add up
+    if len(filled):
+        terms = wires[layer.columns]
+        terms *= layer.values[:, None]
+        values[filled] += np.add.reduceat(terms, layer.indptr[filled], axis=0)
+    return values
+
+
+def _in_range(values: I64, low: int, high: int, number: int) -> None:
+    if not values.size:
+        return
+    least, most = values.min(axis=1), values.max(axis=1)
+    wrong = np.flatnonzero((least < low) | (most >= high))
+    if len(wrong):
+        at = int(wrong[0])
+        raise MessageOverflow(
+            f"Value {at} of layer {number} runs from {least[at]} to {most[at]}, outside [{low}, {high}).",
+            "Compile the model again for this dataset.",
+        )

@@ -1,0 +1,44 @@
+"""Whether a circuit can run on a dataset: made for its codes and profile, and no wider than the profile's words.
+
+The one statement of both rules, for everybody who compiles, quotes, orders, evaluates, releases or audits.
+"""
+
+from __future__ import annotations
+
+from app.protocol.errors import BadModel, MessageOverflow
+from fhe.circuit.circuit import Circuit, Linear
+from fhe.profile import EncryptionProfile
+
+AGAIN = "Fit the model on this dataset's codes and compile it again: darkroom model compile."
+SMALLER = "Use smaller weights or fewer of them: fewer bits (n_bits), or fewer columns."
+
+
+def compatible(circuit: Circuit, profile: str, codebook: str) -> bool:
+    """Whether a circuit was made for a dataset with this profile and these codes (digests)."""
+    return (circuit.profile, circuit.codebook) == (profile, codebook)
+
+
+def check_compatible(circuit: Circuit, profile: str, codebook: str) -> None:
+    """The same. Errors: BadModel."""
+    if not compatible(circuit, profile, codebook):
+        what = "encryption profile" if circuit.profile != profile else "codes"
+        raise BadModel(f"This circuit was compiled for another dataset's {what}.", AGAIN)
+
+
+def check_widths(circuit: Circuit, profile: EncryptionProfile) -> None:
+    """Whether the profile's words hold what each layer reads, and its polynomials each table. Errors: MessageOverflow.
+
+    For a well-formed circuit (`circuit_form.check_form`).
+    """
+    before = 0
+    for number, layer in enumerate(circuit.layers):
+        if isinstance(layer, Linear):
+            before = layer.width
+            if layer.width > profile.message_width:
+                raise MessageOverflow(
+                    f"Layer {number} reads {layer.width} bits, and the profile has {profile.message_width}.", SMALLER
+                )
+        elif 2 << before > profile.polynomial_size:
+            raise MessageOverflow(
+                f"Layer {number} looks up {before} bits, which is more than the profile's polynomials hold.", SMALLER
+            )

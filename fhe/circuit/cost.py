@@ -1,0 +1,72 @@
+"""What a circuit costs, known before anyone runs it: exact integers from the circuit, the profile and the row count.
+
+`units` is what fees are counted in. One unit is 2^20 word operations (a multiplication and an addition modulo 2^64),
+about half a millisecond of one core; a job costs at least one. A keyswitch counts its N * levels * (n + 1) operations.
+A bootstrap counts, for each of its n steps, 2 (levels + 1) transforms of N/2 points at (N/2) log2(N/2) / 2 butterflies
+and 4 levels N/2 complex products; in vector code each of those takes about as long as one word operation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fhe.circuit.circuit import Circuit, Linear, Lookup
+from fhe.profile import EncryptionProfile
+
+UNIT = 1 << 20
+WORD_BYTES = 8
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Static cost of one job."""
+
+    multiply_adds: int  # word operations of the linear layers
+    bootstraps: int
+    keyswitches: int
+    bytes_in: int  # packed bodies fetched, for rows that begin at a chunk's first row
+    bytes_out: int  # of the uncompacted result: bodies, or (N + 1) words a value after lookups
+    units: int
+
+
+def cost(circuit: Circuit, profile: EncryptionProfile, rows: int) -> Cost:
+    """The cost of a circuit on `rows` rows. A range that begins inside a chunk reads up to one chunk more an input."""
+    size, inputs = profile.polynomial_size, len(circuit.inputs)
+    packed_row = extracted_row = lookups = 0
+    for layer in circuit.layers:
+        if isinstance(layer, Linear):
+            packed = int(np.count_nonzero(layer.columns < inputs))
+            packed_row += packed
+            extracted_row += (len(layer.columns) - packed) * (size + 1)
+        else:
+            assert isinstance(layer, Lookup)
+            lookups += len(layer.source)
+    outputs = len(circuit.outputs)
+    chunks = -(-rows // size)
+    if lookups:  # masks are needed as well as bodies, and every row becomes a ciphertext of its own
+        extracted_row += 2 * packed_row
+        packed_row = 0
+    multiply_adds = packed_row * rows + extracted_row * rows
+    total = multiply_adds + lookups * rows * (bootstrap_work(profile) + keyswitch_work(profile))
+    return Cost(
+        multiply_adds=multiply_adds,
+        bootstraps=lookups * rows,
+        keyswitches=lookups * rows,
+        bytes_in=inputs * chunks * size * WORD_BYTES,
+        bytes_out=outputs * rows * WORD_BYTES * (size + 1 if lookups else 1),
+        units=max(1, -(-total // UNIT)),
+    )
+
+
+def bootstrap_work(profile: EncryptionProfile) -> int:
+    """Word operations that one bootstrap counts as."""
+    half, levels = profile.polynomial_size // 2, profile.bootstrap.levels
+    butterflies = 2 * (levels + 1) * half * (half.bit_length() - 1) // 2
+    return profile.lwe_dimension * (butterflies + 4 * levels * half)
+
+
+def keyswitch_work(profile: EncryptionProfile) -> int:
+    """Word operations of one keyswitch."""
+    return profile.polynomial_size * profile.keyswitch.levels * (profile.lwe_dimension + 1)

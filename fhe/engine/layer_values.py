@@ -1,0 +1,89 @@
+"""The values of linear layers as LWE ciphertexts, for some rows of one chunk of a table.
+
+What a layer reads of published inputs is summed while packed, N rows at once, and only then extracted row by row; what
+it reads of lookups is summed as LWE ciphertexts. Sums modulo 2^64 do not depend on their order.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import numpy as np
+import numpy.typing as npt
+
+from fhe.circuit.circuit import Circuit, Linear, Lookup
+from fhe.engine.gadget import extract
+from fhe.engine.source import ChunkSource, Span
+from fhe.profile import EncryptionProfile
+
+U64 = npt.NDArray[np.uint64]
+I64 = npt.NDArray[np.int64]
+
+CACHED_INPUTS = 4096  # 128 MB of packed words at N = 2048
+BLOCK = 256  # values that are summed while packed at once: 8 MB
+
+
+class Wires:
+    """Reads the wires of a circuit for rows of the chunk of one span."""
+
+    def __init__(self, circuit: Circuit, profile: EncryptionProfile, source: ChunkSource, span: Span) -> None:
+        self.size = profile.polynomial_size
+        self._circuit, self._profile, self._source, self._span = circuit, profile, source, span
+        self._packed: OrderedDict[int, tuple[U64, U64]] = OrderedDict()
+        lookups = [layer for layer in circuit.layers if isinstance(layer, Lookup)]
+        sizes = [len(circuit.inputs)] + [len(layer.source) for layer in lookups]
+        self._firsts = np.cumsum([0, *sizes])  # wire numbers at which inputs, then each Lookup's outputs begin
+        self._widths = [profile.message_width] + [layer.width_out for layer in lookups]
+
+    def values(self, layer: Linear, which: I64, rows: range, looked_up: list[U64]) -> U64:
+        """Ciphertexts (len(which), len(rows), N + 1) of values `which` of a layer; `looked_up` as in `evaluate`."""
+        out = np.zeros((len(which), len(rows), self.size + 1), np.uint64)
+        for start in range(0, len(which), BLOCK):
+            block = which[start : start + BLOCK]
+            masks, bodies = self._packed_sums(layer, block)
+            for index, row in enumerate(rows):
+                out[start : start + BLOCK, index] = extract(masks, bodies, row)
+        product = np.empty(out.shape[1:], np.uint64)
+        for index, value in enumerate(which):
+            for wire, weight in self._terms(layer, int(value), self._firsts[1], self._firsts[-1]):
+                stage = int(np.searchsorted(self._firsts, wire, "right")) - 1
+                np.multiply(looked_up[stage - 1][wire - self._firsts[stage]], weight, out=product)
+                out[index] += product
+        return out
+
+    def _packed_sums(self, layer: Linear, which: I64) -> tuple[U64, U64]:
+        """Masks and bodies (len(which), N) of what values read of inputs, with their bias."""
+        masks = np.zeros((len(which), self.size), np.uint64)
+        bodies = np.zeros_like(masks)
+        bodies += (layer.bias[which].view(np.uint64) << np.uint64(63 - layer.width))[:, None]
+        by_input: dict[int, list[tuple[int, np.uint64]]] = {}
+        for index, value in enumerate(which):
+            for wire, weight in self._terms(layer, int(value), 0, self._firsts[1]):
+                by_input.setdefault(wire, []).append((index, weight))
+        for wire in sorted(by_input):
+            mask, body = self._words(wire)
+            for index, weight in by_input[wire]:
+                masks[index] += mask * weight
+                bodies[index] += body * weight
+        return masks, bodies
+
+    def _terms(self, layer: Linear, value: int, low: int, high: int) -> list[tuple[int, np.uint64]]:
+        """(wire, weight) of what one value reads of wires [low, high), weights times the shift to the layer's width."""
+        row = slice(layer.indptr[value], layer.indptr[value + 1])
+        terms = zip(layer.columns[row].tolist(), layer.values[row].tolist(), strict=True)
+        return [(wire, self._weight(layer, wire, weight)) for wire, weight in terms if low <= wire < high]
+
+    def _weight(self, layer: Linear, wire: int, weight: int) -> np.uint64:
+        stage = int(np.searchsorted(self._firsts, wire, "right")) - 1
+        return np.uint64((weight << (self._widths[stage] - layer.width)) % (1 << 64))
+
+    def _words(self, wire: int) -> tuple[U64, U64]:
+        """Mask and body (N,) of one input's chunk."""
+        if wire not in self._packed:
+            if len(self._packed) >= CACHED_INPUTS:
+                self._packed.popitem(last=False)
+            value, chunks = self._circuit.inputs[wire], range(self._span.chunk, self._span.chunk + 1)
+            mask = self._source.mask(value, self._span.shard, chunks)[0]
+            self._packed[wire] = mask, self._source.bodies(value, self._span.shard, chunks)[0]
+        self._packed.move_to_end(wire)
+        return self._packed[wire]

@@ -1,0 +1,1 @@
+"""Secret keys: made, kept, read from Concrete's records."""

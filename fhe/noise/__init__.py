@@ -1,0 +1,1 @@
+"""How much noise a circuit's values carry, and how likely one is read wrongly."""

@@ -1,0 +1,159 @@
+"""Which noises of a circuit are the same, or may be, and the variance of its sums that follows.
+
+Fresh noise. Every published value is a coefficient of a ciphertext of its own column, bit and chunk, so the noises of
+different inputs are independent. An input that enters a row several times is one noise: its weights add first.
+
+Lookups. A bootstrap removes its input's noise and gives that of its own: the errors of the bootstrap key weighted by
+the digits of the blind rotation, which follow from the input's mask (keyswitch and modulus switch are functions of
+it), its body and the table. From that:
+
+- Equal words in, equal words out: lookups whose sources have equal forms, widths and biases and whose tables are equal
+  words are *one ciphertext*, however often and in whatever layers a circuit states it. Its weights add with their sign.
+- One mask, other bodies or tables: the same rotations of another test polynomial. Tables that differ by less than the
+  gadget's last digit have the same digits, a table and its negative opposite ones, a shifted table and a bias the same
+  accumulator: any correlation from -1 to 1 occurs. Such lookups are one *class*; in it standard deviations add.
+  Sources that are multiples of one another are in one class too, since one mask decides the other.
+- Other masks are independent and uniform in the bits that a keyswitch reads (a weight that shifts a mask out of its
+  word makes a noise that is refused). Their digits are independent, with a mean of -1/2 beside a deviation of
+  B / sqrt(12), and the rotations scatter even that: such noises are uncorrelated, and independent of fresh ones.
+
+Masks are compared by what is known of them. Ciphertexts of one class may have equal or opposite masks, so a source
+that reads two of them may be without any trace of that class, and a table that rounds to no digit, or a source without
+a mask, gives no mask at all: a class is left out of the comparison when some source reads it so, and counts without
+its weight when it has several ciphertexts. Sources that then compare as equal make their lookups one class. It is
+repeated until nothing changes; where `PASSES` do not suffice (compiled models take two or three), all are one class.
+
+With W_c the sum of weights times 2^(shift to the row's width) with which a row reads ciphertext c, its variance is
+
+    V_fresh  sum over inputs c of W_c^2   +   V_bootstrap  sum over classes C of (sum over c in C of |W_c|)^2
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Hashable, Iterator
+
+from fhe.circuit.circuit import Circuit, Linear, Lookup
+from fhe.profile import EncryptionProfile
+
+Form = tuple[tuple[int, int], ...]  # (ciphertext, its weight in units of a word), by ciphertext, no zeros
+WORD = 1 << 64
+PASSES = 16  # over the sources; one of a circuit of 1 MiB takes about a tenth of a second
+_NONE: Hashable = ((), frozenset[int]())  # of a source that may have no mask, so that nothing is rotated
+
+
+def row_variances(circuit: Circuit, profile: EncryptionProfile, fresh: float, looked_up: float) -> list[list[float]]:
+    """Torus variance of every value of every Linear, in order, before what is done to it next.
+
+    `fresh` is the variance of an input, `looked_up` that of a bootstrap's output.
+    """
+    found = _Ciphertexts(circuit, profile)
+    classes = _classes(found)
+    return [[_variance(form, classes, found.inputs, fresh, looked_up) for form in layer] for layer in found.values]
+
+
+class _Ciphertexts:
+    """The distinct ciphertexts of a circuit: its inputs, numbered as they are, then its lookups'."""
+
+    def __init__(self, circuit: Circuit, profile: EncryptionProfile) -> None:
+        self.inputs = len(circuit.inputs)
+        self.sources: list[Form] = []  # of each lookup's ciphertext
+        self.maskless: list[bool] = []  # whether its table may round to no digit
+        self.values: list[list[Form]] = []  # of every Linear
+        self._digit = 1 << (64 - profile.bootstrap.base_log * profile.bootstrap.levels)
+        self._known: dict[Hashable, int] = {}
+        self._wires, self._widths = list(range(self.inputs)), [profile.message_width] * self.inputs
+        before: Linear | None = None
+        for layer in circuit.layers:
+            if isinstance(layer, Linear):
+                self.values.append([_form(terms) for terms in self._rows(layer)])
+                before = layer
+            else:
+                assert before is not None
+                self._look_up(before, layer)
+
+    def _rows(self, layer: Linear) -> Iterator[Counter[int]]:
+        ends, columns, values = layer.indptr.tolist(), layer.columns.tolist(), layer.values.tolist()
+        for start, stop in itertools.pairwise(ends):
+            terms: Counter[int] = Counter()
+            for column, value in zip(columns[start:stop], values[start:stop], strict=True):
+                terms[self._wires[column]] += value << (self._widths[column] - layer.width)
+            yield terms
+
+    def _look_up(self, before: Linear, layer: Lookup) -> None:
+        for source, table in zip(layer.source.tolist(), layer.tables.tolist(), strict=True):
+            body = (int(before.bias[source]) << (63 - before.width)) % WORD
+            words = tuple(entry << (63 - layer.width_out) for entry in table)
+            form = self.values[-1][source]
+            key = form, body, words
+            if key not in self._known:
+                self._known[key] = self.inputs + len(self.sources)
+                self.sources.append(form)
+                self.maskless.append(all(_small(2 * word, 2 * self._digit) for word in words))
+            self._wires.append(self._known[key])
+            self._widths.append(layer.width_out)
+
+
+def _classes(found: _Ciphertexts) -> list[int]:
+    """The class of every ciphertext; each input is its own."""
+    inputs = found.inputs
+    classes = list(range(inputs + len(found.sources)))
+    ignored = {inputs + number for number, none in enumerate(found.maskless) if none}
+    for _ in range(PASSES):
+        sizes, before = Counter(classes), set(ignored)
+        for source in found.sources:
+            read = Counter(classes[wire] for wire, _ in source)
+            ignored.update(kind for kind, count in read.items() if count > 1)
+        first: dict[Hashable, int] = {}
+        parent = list(range(len(classes)))
+        for number, source in enumerate(found.sources):
+            own, mask = classes[inputs + number], _mask(source, classes, sizes, ignored)
+            parent[_root(parent, own)] = _root(parent, first.setdefault(mask, own))
+            if mask == _NONE:
+                ignored.add(own)
+        merged = [_root(parent, kind) for kind in classes]
+        ignored = {_root(parent, kind) for kind in ignored}
+        if merged == classes and ignored == before:
+            return classes
+        classes = merged
+    return [*range(inputs), *[inputs] * len(found.sources)]
+
+
+def _root(parent: list[int], kind: int) -> int:
+    while parent[kind] != kind:
+        parent[kind] = kind = parent[parent[kind]]
+    return kind
+
+
+def _mask(source: Form, classes: list[int], sizes: Counter[int], ignored: set[int]) -> Hashable:
+    """What is known of a source's mask: equal for any two sources whose masks may be multiples of one another."""
+    kept = [(classes[wire], weight) for wire, weight in source if classes[wire] not in ignored]
+    exact = [(kind, weight) for kind, weight in kept if sizes[kind] == 1]
+    divisor = math.gcd(*(weight for _, weight in exact)) or 1
+    if exact and exact[0][1] < 0:
+        divisor = -divisor
+    vague = frozenset(kind for kind, _ in kept if sizes[kind] > 1)
+    return tuple((kind, weight // divisor) for kind, weight in exact), vague
+
+
+def _variance(form: Form, classes: list[int], inputs: int, fresh: float, looked_up: float) -> float:
+    """Of one value, by the formula above."""
+    total, deviations = 0.0, Counter[int]()
+    for wire, weight in form:
+        if wire < inputs:
+            total += float(weight) ** 2 * fresh
+        else:
+            deviations[classes[wire]] += abs(weight)
+    return total + sum(float(deviation) ** 2 for deviation in deviations.values()) * looked_up
+
+
+def _small(word: int, bound: int) -> bool:
+    """Whether a word, as a signed number, is at most `bound` from zero."""
+    word %= WORD
+    return min(word, WORD - word) <= bound
+
+
+def _form(terms: Counter[int]) -> Form:
+    return tuple(sorted((wire, weight) for wire, weight in terms.items() if weight))
