@@ -116,8 +116,8 @@ class Counting:
         found.everywhere += bits
         if bits:
             found.words.append(
-                f"The persons of version {version} are not known again, so every row starts with {describe_bits(bits)} bits,"
-                " the most of any of them."
+                f"The persons of version {version} are not known again, so every row starts with"
+                f" {describe_bits(bits)} bits, the most of any of them."
             )
 
     def count_others(self, dataset: DatasetRecord | None) -> None:

@@ -101,8 +101,8 @@ def left_to_sell(policy: OutputPolicy, limit: int, elsewhere: int) -> int:
     """
     if limit - elsewhere < policy.micro_bits_per_license:
         raise NotAllowed(
-            f"Other datasets told, or may yet tell, {describe_bits(elsewhere)} of the {describe_bits(limit)} bits that this"
-            " policy sells about some person, so not one license is left.",
+            f"Other datasets told, or may yet tell, {describe_bits(elsewhere)} of the {describe_bits(limit)} bits that"
+            " this policy sells about some person, so not one license is left.",
             "Retire those that still sell (darkroom dataset retire), or sell more: micro_bits_per_person under"
             " [policy].",
         )
@@ -288,8 +288,8 @@ class Owner:
         count = licenses(policy, budget - sold.reserved, terms)
         if count * policy.micro_bits_per_license > budget - sold.reserved:
             raise NotAllowed(
-                f"{count:,} licenses take {describe_bits(count * policy.micro_bits_per_license)} bits about each person, and"
-                f" {describe_bits(budget - sold.reserved)} are not reserved by other offers and licenses.",
+                f"{count:,} licenses take {describe_bits(count * policy.micro_bits_per_license)} bits about each"
+                f" person, and {describe_bits(budget - sold.reserved)} are not reserved by other offers and licenses.",
                 "Offer fewer (licenses under [offer]), end another offer, or settle licenses that are over.",
             )
         self.network.store.put(policy.to_bytes())

@@ -19,7 +19,7 @@ OURS = {"app", "benchmarks", "contracts", "fhe", "ingestion", "tests"}
 
 # A third party's import name: the only packages or modules that may import it.
 HOMES = {
-    "anyio": ("app.market.api",),
+    "anyio": ("app.market.web",),
     "alembic": ("app.market.db",),
     "capnp": ("fhe.keys.concrete_serialization",),
     "concrete": ("app.client.training", "fhe.compile", "fhe.keys.secret_keys"),
@@ -31,7 +31,7 @@ HOMES = {
     "eth_tester": ("app.chain",),
     "eth_typing": ("app.chain",),
     "eth_utils": ("app.chain",),
-    "fastapi": ("app.market.api",),
+    "fastapi": ("app.market.web",),
     "ipfshttpclient": ("app.storage",),
     "opendp": ("app.custodian",),
     "polars": ("app.cli", "app.client", "app.demo", "ingestion"),
@@ -40,7 +40,7 @@ HOMES = {
     "sklearn": ("app.client", "app.demo", "fhe.compile"),
     "sqlalchemy": ("app.market",),
     "sqlmodel": ("app.market",),
-    "starlette": ("app.market.api",),
+    "starlette": ("app.market.web",),
     "torch": ("fhe.keys.secret_keys", "fhe.compile"),
     "typer": ("app.cli",),
     "urllib3": ("app.chain", "app.client.index.http"),

@@ -53,7 +53,7 @@ def test_a_circuit_wider_than_the_profile_has_one_error(refuse: Callable[..., ob
 
 
 def test_nobody_else_compares_codes() -> None:
-    """The rule is written in `fhe.circuit.compatible`, and once more over public facts in the custodian's release rules."""
+    """The rule is written in `fhe.circuit.compatible`, and once more over public facts in the release rules."""
     files = [each for folder in ("app", "fhe", "ingestion") for each in sorted((ROOT / folder).rglob("*.py"))]
     found = {each.relative_to(ROOT).as_posix() for each in files if RULE.search(each.read_text("utf-8"))}
     assert found <= {"app/protocol/policy/rules.py"}

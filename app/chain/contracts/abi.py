@@ -25,8 +25,8 @@ WORD_BYTES = 32
 PANICS = {0x01: "assertion", 0x11: "overflow", 0x12: "division by zero", 0x21: "bad enum", 0x32: "index out of range"}
 
 
-class Values:
-    """What stands in call data, return data or an event, in order: `kinds` are the types, structs written out."""
+class Parameters:
+    """Those of a function, event or error, in order: `kinds` are their types, structs written out."""
 
     def __init__(self, params: Iterable[Entry]) -> None:
         self._params = tuple(params)
@@ -60,9 +60,9 @@ class Signature:
         self.text = str(abi_to_signature({"name": self.name, **entry}))  # type: ignore[arg-type, typeddict-item]
         self.digest = bytes(keccak(text=self.text))
         inputs = entry.get("inputs", ())
-        self.inputs, self.outputs = Values(inputs), Values(entry.get("outputs", ()))
-        self.indexed = Values(each for each in inputs if each.get("indexed"))
-        self.plain = Values(each for each in inputs if not each.get("indexed"))
+        self.inputs, self.outputs = Parameters(inputs), Parameters(entry.get("outputs", ()))
+        self.indexed = Parameters(each for each in inputs if each.get("indexed"))
+        self.plain = Parameters(each for each in inputs if not each.get("indexed"))
 
 
 ERROR_STRING = Signature({"type": "error", "name": "Error", "inputs": [{"name": "message", "type": "string"}]})

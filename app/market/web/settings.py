@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from app.market.web.middleware.rate_limits import Rate
-
 LOCAL = ("127.0.0.1", "localhost", "[::1]")
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A limit, in costs."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    burst: Annotated[float, Field(ge=1, le=1e9)]
+    per_second: Annotated[float, Field(ge=1e-3, le=1e9)]
 
 
 class WebLimits(BaseModel):

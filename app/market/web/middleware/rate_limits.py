@@ -7,21 +7,10 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
 
-from pydantic import ConfigDict, Field
+from app.market.web.settings import Rate
 
 MAX_CLIENTS = 20_000
-
-
-@dataclass(frozen=True)
-class Rate:
-    """A limit, in costs."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
-
-    burst: Annotated[float, Field(ge=1, le=1e9)]
-    per_second: Annotated[float, Field(ge=1e-3, le=1e9)]
 
 
 @dataclass

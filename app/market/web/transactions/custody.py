@@ -61,7 +61,7 @@ def settle_license(here: AppState, order: SettleLicense) -> UnsignedTransaction:
     held, used = here.market.license(order.license), int(order.used_micro_bits)
     said = (
         f"You settle license {held.id} of dataset {held.dataset}, which is over.",
-        f"You say that it was told {describe_bits(used)} of its {describe_bits(held.micro_bits)} bits about each person.",
+        f"It was told {describe_bits(used)} of its {describe_bits(held.micro_bits)} bits about each person, you say.",
         "Everybody can count them in your decisions. The rest is for sale again.",
     )
     return plain(here, order, "settle-license", said, LICENSES, "settleLicense", held.id, used)

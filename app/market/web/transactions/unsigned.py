@@ -145,7 +145,7 @@ def create_offer(here: AppState, order: CreateOffer) -> UnsignedTransaction:
         f"Each allows {order.max_jobs:,} jobs on {order.max_rows:,} rows in all, for {order.duration / 86_400:g} days.",
         f"Jobs may release: {policy.release}. The policy is {order.policy}.",
         f"At most {order.licenses:,} are sold. Each is guaranteed {describe_bits(bits)} bits about each person.",
-        f"The dataset sells {describe_bits(budget)} bits about each person over all offers; this can grow and never shrink.",
+        f"The dataset sells {describe_bits(budget)} bits about each person over all offers, a sum that never shrinks.",
         f"Offers and licenses have taken {describe_bits(reserved)} of them, and this one takes {describe_bits(taken)}.",
         *(f"{share.account} gets {share.basis_points / 100:g} % of the earnings." for share in order.beneficiaries),
     )
