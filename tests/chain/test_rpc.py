@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from app.chain.node import ExecutionReverted, NonceTaken
-from app.chain.rpc import jsonrpc
-from app.chain.rpc.jsonrpc import JsonRpc
+from app.chain.rpc import provider
 from app.chain.rpc.node import AnvilNode, RpcNode, connect
 from app.protocol.errors import BadInput, DarkroomError, NotFound, Reverted, TooLarge, Unavailable
 from tests.chain.scenario import person
@@ -147,7 +146,7 @@ def test_logs_of_another_form_are_a_typed_error(puppet: Puppet, node: RpcNode, a
 
 def test_an_endless_answer_is_cut(puppet: Puppet, node: RpcNode, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer above the limit is refused and not read to its end."""
-    monkeypatch.setattr(jsonrpc, "MAX_ANSWER_BYTES", 1000)
+    monkeypatch.setattr(provider, "MAX_ANSWER_BYTES", 1000)
     puppet.body = b" " * 2000
     with pytest.raises(TooLarge):
         node.head()
@@ -334,4 +333,4 @@ def test_errors_are_ours_alone() -> None:
     """A URL that no HTTP library takes is a typed error as well."""
     for url in ("http://", "http://127.0.0.1:notaport/", "http://[::1"):
         with pytest.raises(DarkroomError):
-            JsonRpc(url).call("eth_chainId")
+            connect(url)

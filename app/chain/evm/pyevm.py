@@ -6,7 +6,7 @@ from app.chain.recursion_limit import limit_kept
 
 with limit_kept():
     from eth._utils.address import generate_contract_address
-    from eth.abc import BlockHeaderAPI, ComputationAPI, SignedTransactionAPI
+    from eth.abc import BlockAPI, BlockHeaderAPI, ComputationAPI, ReceiptAPI, SignedTransactionAPI
     from eth.chains.base import MiningChain
     from eth.constants import BLANK_ROOT_HASH, POST_MERGE_DIFFICULTY, POST_MERGE_NONCE, ZERO_ADDRESS
     from eth.db.atomic import AtomicDB
@@ -23,12 +23,14 @@ __all__ = [
     "ZERO_ADDRESS",
     "AtomicDB",
     "BaseDB",
+    "BlockAPI",
     "BlockHeaderAPI",
     "CanonicalHeadNotFound",
     "ComputationAPI",
     "HeaderNotFound",
     "MiningChain",
     "PragueVM",
+    "ReceiptAPI",
     "Revert",
     "SignedTransactionAPI",
     "SpoofTransaction",
