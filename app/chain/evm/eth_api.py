@@ -38,7 +38,7 @@ class EthApi:
             "net_version": lambda: str(chain.chain_id),
             "eth_chainId": lambda: hex(chain.chain_id),
             "eth_syncing": lambda: False,
-            "eth_accounts": list,
+            "eth_accounts": lambda: [],  # noqa: PIE807 - list itself has no signature
             "eth_blockNumber": lambda: hex(chain.head().number),
             "eth_gasPrice": lambda: hex(chain.fees().max_fee),
             "eth_maxPriorityFeePerGas": lambda: hex(chain.fees().tip),
@@ -168,8 +168,8 @@ class EthApi:
         }
 
     def _logs(self, wanted: Any) -> list[Answer]:
-        if not isinstance(wanted, dict):
-            raise BadInput("A filter is an object.")
+        if not isinstance(wanted, dict) or not isinstance(wanted.get("topics") or [], list):
+            raise BadInput("A filter is an object, and its topics are a list.")
         if "blockHash" in wanted:
             first = last = int(self._blockchain.header_of(to_hash(wanted["blockHash"], "A block")).block_number)
         else:

@@ -56,8 +56,8 @@ class RpcNode:
         return f"{type(self).__name__}({self.host!r}, chain_id={self.chain_id})"
 
     def web3(self) -> Web3:
-        """A new `Web3` on this node."""
-        return Web3(self.provider)
+        """A new `Web3` on this node, with a provider of its own: web3 keeps a client's middleware in its provider."""
+        return Web3(BoundedProvider(str(self.provider.endpoint_uri)))
 
     def request(self, method: str, *params: Any) -> Any:
         """The result of a method, as it came. Errors: ExecutionReverted, Unavailable."""
