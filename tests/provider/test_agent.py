@@ -20,8 +20,8 @@ from app.provider import agent as agents
 from app.provider.agent import ProviderAgent
 from app.provider.attempts import Attempts
 from fhe.circuit.codec import encode
-from tests.chain.scenario import BITS, DOLLAR, HOUR, Stage, crowd, open_market, set_stage
-from tests.custodian.world import BUYER_PUBLIC, World, linear_circuit
+from tests.support.custody import BUYER_PUBLIC, World, linear_circuit
+from tests.support.market import BITS, DOLLAR, HOUR, Stage, crowd, open_market, set_stage
 
 CIRCUIT = encode(linear_circuit([[17, -4, 9, 30, 2, 8, -11, 5]]))
 
