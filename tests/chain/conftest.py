@@ -140,6 +140,6 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
         yield request.getfixturevalue("embedded_stage")
         return
     node, path = request.getfixturevalue("anvil_template")
-    snapshot = node._rpc.call("evm_snapshot")
+    snapshot = node.request("evm_snapshot")
     yield staged(Market.open(node, path))
-    assert node._rpc.call("evm_revert", snapshot) is True
+    assert node.request("evm_revert", snapshot) is True

@@ -152,7 +152,7 @@ def test_words_fit_their_error(name: str) -> None:
     """Each sentence belongs to an error that exists and names only arguments that it has."""
     values = {"uint8": 4, "address": "0x" + "11" * 20}
     error = ERRORS[name]
-    args = {param.name: values.get(param.kind, 5) for param in error.params}
+    args = {name: values.get(kind, 5) for name, kind in zip(error.inputs.names, error.inputs.kinds, strict=True)}
     message, next_step = MESSAGES[name]
     assert message.format_map(args).endswith(".")
     assert next_step.endswith(".")

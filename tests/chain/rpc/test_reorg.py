@@ -22,10 +22,10 @@ def stage(start_anvil: Callable[[], AnvilNode], tmp_path: Path) -> Stage:
 
 def undone(node: AnvilNode, action: Callable[[], object], depth: int) -> None:
     """Do something, bury it under blocks, and let a reorganisation of `depth` blocks take it all away."""
-    snapshot = node._rpc.call("evm_snapshot")
+    snapshot = node.request("evm_snapshot")
     action()
     node.mine(depth)
-    assert node._rpc.call("evm_revert", snapshot) is True
+    assert node.request("evm_revert", snapshot) is True
 
 
 @pytest.mark.parametrize("depth", [1, 64])

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from app.chain.node import ExecutionReverted, NonceTaken
-from app.chain.rpc import jsonrpc
-from app.chain.rpc.jsonrpc import JsonRpc
+from app.chain.rpc import provider
 from app.chain.rpc.node import AnvilNode, RpcNode, connect
 from app.protocol.errors import BadInput, DarkroomError, NotFound, Reverted, TooLarge, Unavailable
 from tests.support.market import person
@@ -28,6 +27,7 @@ class Puppet:
     def __init__(self) -> None:
         self.answers: dict[str, Any] = {"eth_chainId": "0x1", "web3_clientVersion": "Geth/v1"}
         self.body: bytes | None = None
+        self.redirect = ""
         self.asked: list[dict[str, Any]] = []
         puppet = self
 
@@ -36,7 +36,9 @@ class Puppet:
                 request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 puppet.asked.append(request)
                 data = puppet.body if puppet.body is not None else puppet.answer(request)
-                self.send_response(200)
+                self.send_response(307 if puppet.redirect else 200)
+                if puppet.redirect:
+                    self.send_header("Location", puppet.redirect)
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)
@@ -147,7 +149,7 @@ def test_logs_of_another_form_are_a_typed_error(puppet: Puppet, node: RpcNode, a
 
 def test_an_endless_answer_is_cut(puppet: Puppet, node: RpcNode, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer above the limit is refused and not read to its end."""
-    monkeypatch.setattr(jsonrpc, "MAX_ANSWER_BYTES", 1000)
+    monkeypatch.setattr(provider, "MAX_ANSWER_BYTES", 1000)
     puppet.body = b" " * 2000
     with pytest.raises(TooLarge):
         node.head()
@@ -237,9 +239,10 @@ def test_a_rate_limit_is_waited_out(puppet: Puppet, node: RpcNode, limit: Any) -
 
 def test_a_node_that_refuses_to_look_refuses_no_contract(puppet: Puppet, node: RpcNode) -> None:
     """What is the node's own trouble is never told as a contract's refusal."""
-    puppet.answers["eth_call"] = refusal("missing trie node")
-    with pytest.raises(Unavailable, match="missing trie node"):
-        node.call(WHO, b"")
+    for more in ({}, {"data": {"root": "0x11"}}):
+        puppet.answers["eth_call"] = refusal("missing trie node", **more)
+        with pytest.raises(Unavailable, match="missing trie node"):
+            node.call(WHO, b"")
 
 
 def test_a_lost_answer_is_no_lost_transaction(puppet: Puppet, node: RpcNode) -> None:
@@ -323,6 +326,42 @@ def test_a_missing_method_is_unavailable(node: RpcNode) -> None:
         node.code(WHO)
 
 
+def test_the_environment_and_other_servers_lead_nowhere(
+    puppet: Puppet, node: RpcNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No proxy of the environment stands between client and node, and no answer sends the question elsewhere."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    assert connect(puppet.url).chain_id == 1
+    asked = len(puppet.asked)
+    puppet.redirect, puppet.body = puppet.url, b""
+    with pytest.raises(Unavailable, match="HTTP 307"):
+        node.head()
+    assert len(puppet.asked) == asked + 1
+
+
+def test_plain_web3_meets_the_same_bounds(puppet: Puppet, node: RpcNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What web3 asks by itself is limited, tried again, and told without the access token, in batches too."""
+    web3 = node.web3()
+    assert TOKEN not in f"{web3.provider} {web3.provider!r} {node.provider}"
+    limit = refusal("Too Many Requests", 429)
+    calls = iter([limit, "0x2a"])
+    puppet.answers["eth_getBalance"] = lambda *_: next(calls)
+    assert web3.eth.get_balance(WHO) == 42  # type: ignore[arg-type]
+    for body in (b"[]", b"[{}]", b'[{"id":1,"result":"0x1"}]', b"{}", b"<html>"):
+        puppet.body = body
+        with web3.batch_requests() as batch:
+            batch.add(web3.eth.get_balance(WHO))  # type: ignore[arg-type]
+            batch.add(web3.eth.get_balance(WHO))  # type: ignore[arg-type]
+            with pytest.raises(Unavailable) as caught:
+                batch.execute()
+        assert TOKEN not in str(caught.value)
+    monkeypatch.setattr(provider, "MAX_ANSWER_BYTES", 1000)
+    puppet.body = b" " * 2000
+    with pytest.raises(TooLarge):
+        web3.eth.get_balance(WHO)  # type: ignore[arg-type]
+
+
 def test_only_a_development_node_mints(puppet: Puppet) -> None:
     """The powers of anvil are offered on anvil alone."""
     assert not hasattr(connect(puppet.url), "fund")
@@ -334,4 +373,4 @@ def test_errors_are_ours_alone() -> None:
     """A URL that no HTTP library takes is a typed error as well."""
     for url in ("http://", "http://127.0.0.1:notaport/", "http://[::1"):
         with pytest.raises(DarkroomError):
-            JsonRpc(url).call("eth_chainId")
+            connect(url)

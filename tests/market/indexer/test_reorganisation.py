@@ -57,7 +57,7 @@ def test_blocks_taken_back_leave_no_trace(
     indexer = Indexer(market, store, followed)
     indexer.sync()
     for count, depth in enumerate((1, 2, 5, 64, 140), start=1):
-        snapshot = node._rpc.call("evm_snapshot")
+        snapshot = node.request("evm_snapshot")
         height = market.block_number
         for action in actions(forked, "lost")[:depth]:
             action()
@@ -65,11 +65,11 @@ def test_blocks_taken_back_leave_no_trace(
                 indexer.sync()
         node.mine(max(depth - (market.block_number - height), 0) or 1)
         indexer.sync()
-        assert node._rpc.call("evm_revert", snapshot) is True
+        assert node.request("evm_revert", snapshot) is True
         if depth == 5:
             indexer.sync()  # the shorter chain, before the other branch grows
             assert_mirrors(followed, market)
-        snapshot = node._rpc.call("evm_snapshot")
+        snapshot = node.request("evm_snapshot")
         for action in actions(forked, "kept branch")[: max(depth, 3)]:
             action()
         indexer.sync()
@@ -80,7 +80,7 @@ def test_blocks_taken_back_leave_no_trace(
         with followed.session() as session:
             assert status(session).reorganisations >= count
             assert status(session).hash == node.head().hash
-        assert node._rpc.call("evm_revert", snapshot) is True
+        assert node.request("evm_revert", snapshot) is True
         indexer.sync()
 
 
@@ -90,7 +90,7 @@ def test_a_stream_learns_that_what_it_showed_is_gone(forked: Stage, database: Da
     assert isinstance(node, AnvilNode)
     indexer = Indexer(market, store, database)
     kept = forked.open("kept")
-    snapshot = node._rpc.call("evm_snapshot")
+    snapshot = node.request("evm_snapshot")
     forked.draw(kept)
     lost = forked.open("lost")
     indexer.sync()
@@ -99,7 +99,7 @@ def test_a_stream_learns_that_what_it_showed_is_gone(forked: Stage, database: Da
         assert [each.name for each in shown.items] == ["JobOpened", "JobAssigned"]
         everything = feed(session)
         assert job(session, lost, now=0).job.state == "open"
-    assert node._rpc.call("evm_revert", snapshot) is True
+    assert node.request("evm_revert", snapshot) is True
     node.mine(3)
     indexer.sync()
     with database.session() as session:

@@ -159,8 +159,10 @@ def test_a_quote_says_what_it_costs_and_what_would_be_refused(scene: Scene, brow
     alone = browser.client.post("/v1/datasets/1/quotes?replicas=5", content=encode(linear_circuit([[7]]))).json()
     assert (alone["price"], alone["price_problem"]) == (None, "No offer was named.")
     crowd = browser.client.get(f"/v1/datasets/1/quotes/{scene.circuit}?offer={scene.offer}&replicas=5").json()
-    assert crowd["price"] is None
+    assert int(crowd["price"]["max_fee"]) > int(price["max_fee"])  # what is asked is told, also when too few can
     assert crowd["price_problem"]
+    assert (crowd["ready"], crowd["problems"][0]["code"]) == (False, "unavailable")
+    assert (good["ready"], good["problems"]) == (True, [])
 
 
 def test_a_quote_under_another_datasets_offer_is_refused(scene: Scene, browser: Browser) -> None:
