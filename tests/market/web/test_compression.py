@@ -12,8 +12,8 @@ from app.market.web import pages
 from app.market.web.app import create_app
 from app.market.web.dependencies.state import Dependencies
 from app.market.web.pages.assets import Assets
-from tests.api.scene import SETTINGS, Browser, Scene
-from tests.api.serving import serve
+from tests.support.serving import serve
+from tests.support.web import SETTINGS, Browser, Scene
 
 GZIP = {"accept-encoding": "gzip"}
 PLAIN = {"accept-encoding": "identity"}
