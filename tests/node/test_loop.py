@@ -79,7 +79,7 @@ def test_a_diary_repeats_nothing(caplog: pytest.LogCaptureFixture) -> None:
             Happened(1, "waiting"), Happened(1, "waiting"), Happened(2, "waiting"), Happened(1, "failed", "x"),
             Happened(1, "failed", "x"), Happened(1, "waiting"),
         ):  # fmt: skip
-            diary.note([happening])
+            diary.note(happening)
     told = [(record.__dict__["job"], record.__dict__["what"], record.levelname) for record in caplog.records]
     assert told == [
         (1, "waiting", "INFO"), (2, "waiting", "INFO"), (1, "failed", "WARNING"), (1, "waiting", "INFO"),
