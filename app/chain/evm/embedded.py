@@ -112,17 +112,16 @@ class EmbeddedChain:
     def logs(self, first: int, last: int, addresses: Collection[str], topics: Topics = ()) -> Sequence[Log]:
         """Events of these contracts in blocks [first, last]."""
         wanted = [None if topic is None else [topic] for topic in topics]
-        return self.find_logs(first, last, addresses, wanted) if addresses else []
+        return self.find_logs(first, last, {raw_address(each) for each in addresses}, wanted) if addresses else []
 
     def find_logs(
-        self, first: int, last: int, addresses: Collection[str], topics: Sequence[Collection[bytes] | None]
+        self, first: int, last: int, who: Collection[Address], topics: Sequence[Collection[bytes] | None]
     ) -> Sequence[Log]:
-        """Events in blocks [first, last] of any of these contracts and, in each place, with any of these topics.
+        """Events in blocks [first, last] of any of `who` and, in each place, with any of these topics.
 
         No address, or None for a topic, is any. Only blocks whose bloom filter may match are opened.
         """
-        who = {raw_address(address) for address in addresses}
-        wanted = [who or None, *topics]
+        wanted: list[Collection[bytes] | None] = [who or None, *topics]
         found: list[Log] = []
         with self._thread:
             for number in range(max(first, 1), min(last, self.head().number) + 1):

@@ -15,7 +15,7 @@ import rlp  # type: ignore[import-untyped]
 
 from app.chain.contracts.abi import decode_revert
 from app.chain.evm.blockchain import Blockchain, gas_limit, raw_address
-from app.chain.evm.pyevm import BlockHeaderAPI, SignedTransactionAPI, Withdrawal
+from app.chain.evm.pyevm import BlockHeaderAPI, SignedTransactionAPI, WithdrawalAPI
 from app.chain.jsonrpc import Answer, Methods, answer, to_data, to_hash, to_quantity, to_text
 from app.chain.node import ExecutionReverted, Log
 from app.protocol.errors import BadInput, NotFound, Unavailable
@@ -89,7 +89,8 @@ class EthApi:
         data, value = to_data(call.get("input", call.get("data", "0x"))), to_quantity(call.get("value", "0x0"))
         return self._blockchain.simulate(sender, to, data, value, self._header(at))
 
-    def _block(self, header: BlockHeaderAPI, full: Any) -> Answer:
+    def _block(self, header: Any, full: Any) -> Answer:
+        """`header` is one of Prague's, whose fields py-evm's abstract class does not all name."""
         block = self._blockchain.block(header)
         transactions = [self._transaction(header) if full is True else _hex(each.hash) for each in block.transactions]
         return {
@@ -175,9 +176,7 @@ class EthApi:
         else:
             first, last = (self._bound(wanted.get(key, "latest")) for key in ("fromBlock", "toBlock"))
         addresses = [raw_address(each) for each in _listed(wanted.get("address") or [])]
-        topics = [
-            None if each is None else [to_data(one) for one in _listed(each)] for each in wanted.get("topics") or []
-        ]
+        topics = [[to_data(one) for one in _listed(each)] if each else None for each in wanted.get("topics") or []]
         return [_log(log) for log in self._chain.find_logs(first, last, addresses, topics)]
 
     def _bound(self, at: Any) -> int:
@@ -218,7 +217,7 @@ def _gas_price(header: BlockHeaderAPI, sent: SignedTransactionAPI) -> int:
     return base + min(int(sent.max_priority_fee_per_gas), int(sent.max_fee_per_gas) - base)
 
 
-def _withdrawal(gift: Withdrawal) -> Answer:
+def _withdrawal(gift: WithdrawalAPI) -> Answer:
     return {
         "index": hex(gift.index),
         "validatorIndex": hex(gift.validator_index),
