@@ -18,7 +18,7 @@ from app.protocol.errors import BadModel
 from fhe.circuit.circuit import Encoding
 from fhe.compile.faithful import accuracy_of
 from fhe.compile.foreign import asked, attribute, kind
-from fhe.compile.importers import thresholds
+from fhe.compile.importers.family import thresholds
 from fhe.compile.sample import OwnRows
 from fhe.compile.space import READINGS, FittedOn, Space, published
 
