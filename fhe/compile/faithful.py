@@ -163,6 +163,11 @@ def _off(wanted: npt.NDArray[Any], found: npt.NDArray[Any], spread: float | None
     if not wanted.size:
         return 0.0
     found = found.reshape(wanted.shape)
+    known = np.isfinite(wanted)  # one-vs-rest chances that are all zero divide by it: the model says nothing there
+    if not known.all():
+        wanted, found = wanted[known], found[known]
+    if not wanted.size:
+        return 0.0
     span = spread if spread is not None else float(np.ptp(wanted))
     difference = float(np.abs(wanted - found).max())
     if not np.isfinite(difference):

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.data.dataset import Codebook
-from app.protocol.errors import BadModel, MessageOverflow, NoiseOverflow
+from app.protocol.errors import BadModel, MessageOverflow
 from fhe.circuit.circuit import Circuit, Input, Linear, Readout
 from fhe.circuit.codec import digest
 from fhe.compile.check import Report, check
@@ -130,7 +130,8 @@ def compile_additive(
     largest = max((_largest(table, space.encodings[f]) for f, table in form.tables.items()), default=0.0)
     if not largest:
         raise BadModel(
-            f"This {kind(model)} gives the same result for every row.", "Fit it with less penalty, or on more rows."
+            f"Every weight of this {kind(model)} is zero: it gives the same result for every row.",
+            "Fit it with less penalty, or on more rows.",
         )
     reached = np.zeros((len(comparison.codes), 0), np.int64)
     chosen: tuple[Whole, Circuit, Report] | None = None
