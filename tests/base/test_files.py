@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import AREAS
+from tests.conftest import AREAS, area_of
 
 ROOT = Path(__file__).parents[2]
 CODE = ("app", "fhe", "ingestion", "contracts", "frontend", "benchmarks", "tests", "scripts")
@@ -131,7 +131,7 @@ def test_npm_locks_name_no_host() -> None:
 
 
 def test_every_area_of_tests_has_its_place_in_the_order() -> None:
-    """A folder with tests is named in the order in which they run, and nothing else is."""
-    folders = {path.parent.relative_to(ROOT / "tests").parts[0] for path in (ROOT / "tests").rglob("test_*.py")}
-    assert set(AREAS) == folders
-    assert len(AREAS) == len(folders)
+    """Each folder with tests belongs to an area, which has one place in the order; and every area has tests."""
+    folders = {path.parent.relative_to(ROOT / "tests") for path in (ROOT / "tests").rglob("test_*.py")}
+    assert {area_of(folder) for folder in folders} == set(AREAS)
+    assert len(set(AREAS)) == len(AREAS)

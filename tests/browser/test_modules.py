@@ -22,9 +22,9 @@ from app.protocol.documents import canonical
 from app.protocol.errors import WrongPassphrase
 from app.storage.content import file_cid
 from app.storage.unixfs import LEAF_BYTES, FileBuilder
-from tests.api.scene import Scene
 from tests.browser.acting import follow, order
 from tests.browser.conftest import Arrive
+from tests.support.web import Scene
 
 ROOT = Path(__file__).parents[2]
 ASSETS = Assets()
