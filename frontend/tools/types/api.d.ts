@@ -1,5 +1,5 @@
 // What this node's API answers and what its pages hand to their scripts. Each interface names the Python class whose
-// JSON it is; tests/api/test_shared_tables.py compares them.
+// JSON it is; tests/market/web/test_shared_tables.py compares them.
 
 /** Token units or another count that may be above 2^53, as decimal text. */
 type Amount = string;
