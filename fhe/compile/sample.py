@@ -21,7 +21,7 @@ EDGE_ROWS = 2_000  # at most
 
 
 def edge_codes(space: Space, seed: int = 1) -> I64:
-    """Codes (rows, features): all at one end, then each column at its ends (of bins: at every code) among random ones."""
+    """Codes (rows, features): all at one end, then each column at its ends (or in every bin) among random ones."""
     random = np.random.default_rng(seed)
     levels = np.array(space.levels)
     wanted = [np.zeros_like(levels), levels - 1]
@@ -69,7 +69,7 @@ class OwnRows:
                 )
             return cls({name: table[:, i] for i, name in enumerate(names)}, _labels(labels, len(table)), None)
         given = [str(name) for name in (data.columns if hasattr(data, "columns") else data)]
-        held = [name for name in given if name in set(names) and name != target]
+        held = [name for name in given if name in set(names) and not (isinstance(target, str) and name == target)]
         columns = {name: _numbers(data[name], name) for name in held}
         rows = len(next(iter(columns.values()), ()))
         if not rows:

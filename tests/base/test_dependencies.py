@@ -44,7 +44,7 @@ HOMES = {
     "starlette": ("app.market.web",),
     "torch": ("fhe.keys.secret_keys", "fhe.compile"),
     "typer": ("app.cli",),
-    "urllib3": ("app.client.index.http"),
+    "urllib3": ("app.client.index.http",),
     "uvicorn": ("app.node",),
     "web3": ("app.chain",),
     "xgboost": ("fhe.compile",),

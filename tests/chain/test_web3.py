@@ -73,6 +73,7 @@ def story(web3: Web3) -> dict[str, Any]:
         "to Ben": len(token.events.Transfer().get_logs(from_block=0, argument_filters={"to": BEN})),
         "to either": len(web3.eth.get_logs({"fromBlock": 0, "topics": [None, None, [_word(ANN), _word(BEN)]]})),
         "to nobody": len(web3.eth.get_logs({"fromBlock": 0, "topics": [None, None, _word(token.address)]})),
+        "any": len(web3.eth.get_logs({"fromBlock": 0, "topics": [None, [], _word(ANN)]})),  # type: ignore[list-item]
         "of one block": len(web3.eth.get_logs({"blockHash": receipt["blockHash"]})),
         "refused": refused.value.data,
         "gas": receipt["gasUsed"],

@@ -57,7 +57,7 @@ class Signature:
 
     def __init__(self, entry: Entry) -> None:
         self.name = str(entry.get("name", entry["type"]))
-        self.text = str(abi_to_signature({"name": self.name, **entry}))  # type: ignore[arg-type, typeddict-item]
+        self.text = str(abi_to_signature({"name": self.name, **entry}))  # type: ignore[arg-type]
         self.digest = bytes(keccak(text=self.text))
         inputs = entry.get("inputs", ())
         self.inputs, self.outputs = Parameters(inputs), Parameters(entry.get("outputs", ()))

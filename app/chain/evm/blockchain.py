@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
+from eth_bloom.bloom import BloomFilter
 from eth_typing import Address, BlockNumber, Hash32
 from eth_utils.address import to_canonical_address, to_checksum_address
 from eth_utils.exceptions import ValidationError
@@ -186,6 +187,22 @@ class Blockchain:
         succeeded = receipt.state_root == b"\x01"
         return TxReceipt(tx, number, block_hash, int(receipt.gas_used), succeeded, contract, logs)
 
+    def logs(
+        self, first: int, last: int, who: Collection[Address], topics: Sequence[Collection[bytes] | None]
+    ) -> list[Log]:
+        """Events in blocks [first, last] of any of `who` and, in each place, with any of these topics.
+
+        No address, or None for a topic, is any. Only blocks whose bloom filter may match are opened.
+        """
+        wanted: list[Collection[bytes] | None] = [who or None, *topics]
+        found: list[Log] = []
+        for number in range(max(first, 1), min(last, int(self.head().block_number)) + 1):
+            header = self.header(number)
+            bloom = BloomFilter(header.bloom)
+            if header.bloom and all(some is None or any(each in bloom for each in some) for some in wanted):
+                found += [log for log in self.receipt(header).logs if _matches(log, who, topics)]
+        return found
+
     def _offset(self) -> int:
         return int(self._db[OFFSET_KEY]) if OFFSET_KEY in self._db else 0
 
@@ -230,6 +247,13 @@ def as_block(header: BlockHeaderAPI) -> Block:
 def gas_limit(used: int) -> int:
     """Gas with which a call that used so much will succeed: inner calls get 63/64, and refunds come at the end."""
     return min(used + used // 4 + 20_000, GAS_LIMIT)
+
+
+def _matches(log: Log, who: Collection[Address], topics: Sequence[Collection[bytes] | None]) -> bool:
+    """As eth_getLogs: position by position, None for any."""
+    if (who and raw_address(log.address) not in who) or len(log.topics) < len(topics):
+        return False
+    return all(some is None or have in some for some, have in zip(topics, log.topics, strict=False))
 
 
 def raw_address(address: str) -> Address:

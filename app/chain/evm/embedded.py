@@ -14,8 +14,6 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eth_bloom.bloom import BloomFilter
-from eth_typing import Address
 from eth_utils.address import to_checksum_address
 
 from app.chain.evm.blockchain import CHAIN_ID, Blockchain, as_block, gas_limit, raw_address
@@ -112,25 +110,9 @@ class EmbeddedChain:
     def logs(self, first: int, last: int, addresses: Collection[str], topics: Topics = ()) -> Sequence[Log]:
         """Events of these contracts in blocks [first, last]."""
         wanted = [None if topic is None else [topic] for topic in topics]
-        return self.find_logs(first, last, addresses, wanted) if addresses else []
-
-    def find_logs(
-        self, first: int, last: int, addresses: Collection[str], topics: Sequence[Collection[bytes] | None]
-    ) -> Sequence[Log]:
-        """Events in blocks [first, last] of any of these contracts and, in each place, with any of these topics.
-
-        No address, or None for a topic, is any. Only blocks whose bloom filter may match are opened.
-        """
-        who = {raw_address(address) for address in addresses}
-        wanted = [who or None, *topics]
-        found: list[Log] = []
         with self._thread:
-            for number in range(max(first, 1), min(last, self.head().number) + 1):
-                header = self._blockchain.header(number)
-                bloom = BloomFilter(header.bloom)
-                if header.bloom and all(some is None or any(each in bloom for each in some) for some in wanted):
-                    found += [log for log in self._blockchain.receipt(header).logs if _matches(log, who, topics)]
-        return found
+            who = {raw_address(address) for address in addresses}
+            return self._blockchain.logs(first, last, who, wanted) if who else []
 
     # For web3, and for whoever speaks JSON-RPC
 
@@ -223,10 +205,3 @@ def _signed(raw: bytes) -> SignedTransactionAPI:
     if transaction.chain_id != CHAIN_ID:
         raise BadInput(f"This transaction was signed for chain {transaction.chain_id}, not for {CHAIN_ID}.")
     return transaction
-
-
-def _matches(log: Log, who: Collection[Address], topics: Sequence[Collection[bytes] | None]) -> bool:
-    """As eth_getLogs: position by position, None for any."""
-    if (who and raw_address(log.address) not in who) or len(log.topics) < len(topics):
-        return False
-    return all(some is None or have in some for some, have in zip(topics, log.topics, strict=False))

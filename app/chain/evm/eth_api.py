@@ -9,19 +9,16 @@ transactions come signed: from a wallet, or through web3's SignAndSendRawMiddlew
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import rlp  # type: ignore[import-untyped]
 
 from app.chain.contracts.abi import decode_revert
 from app.chain.evm.blockchain import Blockchain, gas_limit, raw_address
-from app.chain.evm.pyevm import BlockHeaderAPI, SignedTransactionAPI, Withdrawal
+from app.chain.evm.pyevm import BlockHeaderAPI, SignedTransactionAPI, WithdrawalAPI
 from app.chain.jsonrpc import Answer, Methods, answer, to_data, to_hash, to_quantity, to_text
-from app.chain.node import ExecutionReverted, Log
+from app.chain.node import ChainNode, ExecutionReverted, Log
 from app.protocol.errors import BadInput, NotFound, Unavailable
-
-if TYPE_CHECKING:
-    from app.chain.evm.embedded import EmbeddedChain
 
 HEAD = ("latest", "pending", "safe", "finalized")
 FIRST_TYPED = 1  # EIP-2718: older transactions have no type
@@ -30,8 +27,8 @@ FIRST_TYPED = 1  # EIP-2718: older transactions have no type
 class EthApi:
     """Methods by name. Each takes and gives JSON values."""
 
-    def __init__(self, chain: EmbeddedChain, blockchain: Blockchain) -> None:
-        """The caller holds the chain's lock whenever it asks."""
+    def __init__(self, chain: ChainNode, blockchain: Blockchain) -> None:
+        """`blockchain` is what `chain` stands on; the caller holds its lock whenever it asks."""
         self._chain, self._blockchain = chain, blockchain
         self.methods: Methods = {
             "web3_clientVersion": lambda: "darkroom",
@@ -89,7 +86,8 @@ class EthApi:
         data, value = to_data(call.get("input", call.get("data", "0x"))), to_quantity(call.get("value", "0x0"))
         return self._blockchain.simulate(sender, to, data, value, self._header(at))
 
-    def _block(self, header: BlockHeaderAPI, full: Any) -> Answer:
+    def _block(self, header: Any, full: Any) -> Answer:
+        """`header` is one of Prague's, whose fields py-evm's abstract class does not all name."""
         block = self._blockchain.block(header)
         transactions = [self._transaction(header) if full is True else _hex(each.hash) for each in block.transactions]
         return {
@@ -175,10 +173,8 @@ class EthApi:
         else:
             first, last = (self._bound(wanted.get(key, "latest")) for key in ("fromBlock", "toBlock"))
         addresses = [raw_address(each) for each in _listed(wanted.get("address") or [])]
-        topics = [
-            None if each is None else [to_data(one) for one in _listed(each)] for each in wanted.get("topics") or []
-        ]
-        return [_log(log) for log in self._chain.find_logs(first, last, addresses, topics)]
+        topics = [[to_data(one) for one in _listed(each)] if each else None for each in wanted.get("topics") or []]
+        return [_log(log) for log in self._blockchain.logs(first, last, addresses, topics)]
 
     def _bound(self, at: Any) -> int:
         """A block's number, which may be above the head."""
@@ -218,7 +214,7 @@ def _gas_price(header: BlockHeaderAPI, sent: SignedTransactionAPI) -> int:
     return base + min(int(sent.max_priority_fee_per_gas), int(sent.max_fee_per_gas) - base)
 
 
-def _withdrawal(gift: Withdrawal) -> Answer:
+def _withdrawal(gift: WithdrawalAPI) -> Answer:
     return {
         "index": hex(gift.index),
         "validatorIndex": hex(gift.validator_index),

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
+from app.chain.jsonrpc import Answer
 from app.chain.recursion_limit import limit_kept
 
 with limit_kept():
     from web3.providers.base import JSONBaseProvider
     from web3.types import RPCEndpoint, RPCResponse
 
-if TYPE_CHECKING:
-    from app.chain.evm.embedded import EmbeddedChain
+
+class Answering(Protocol):
+    """An embedded chain, as far as a provider needs it."""
+
+    def answer(self, request: Any) -> Answer:
+        """The response to one JSON-RPC request."""
 
 
 class EmbeddedProvider(JSONBaseProvider):
@@ -23,7 +28,7 @@ class EmbeddedProvider(JSONBaseProvider):
 
     global_ccip_read_enabled = False
 
-    def __init__(self, chain: EmbeddedChain) -> None:
+    def __init__(self, chain: Answering) -> None:
         super().__init__()
         self._chain = chain
 

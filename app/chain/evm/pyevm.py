@@ -41,7 +41,7 @@ if BLS not in sys.modules:
 
 with limit_kept():
     from eth._utils.address import generate_contract_address
-    from eth.abc import BlockAPI, BlockHeaderAPI, ComputationAPI, ReceiptAPI, SignedTransactionAPI
+    from eth.abc import BlockAPI, BlockHeaderAPI, ComputationAPI, ReceiptAPI, SignedTransactionAPI, WithdrawalAPI
     from eth.chains.base import MiningChain
     from eth.constants import BLANK_ROOT_HASH, POST_MERGE_DIFFICULTY, POST_MERGE_NONCE, ZERO_ADDRESS
     from eth.db.atomic import AtomicDB
@@ -71,5 +71,6 @@ __all__ = [
     "SpoofTransaction",
     "TransactionNotFound",
     "Withdrawal",
+    "WithdrawalAPI",
     "generate_contract_address",
 ]

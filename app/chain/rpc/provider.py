@@ -8,6 +8,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 import requests
+from eth_typing import URI
 
 from app.chain.recursion_limit import limit_kept
 from app.chain.rpc.refusal import RpcRefused, read_refusal
@@ -53,6 +54,7 @@ class BoundedProvider(HTTPProvider):
             raise UsageError(
                 "The chain's URL is not one.", "Write it as http://host:port or https://host/path."
             ) from None
+        self._url = URI(url)
         session = requests.Session()
         session.trust_env = False
         options = {"headers": HEADERS, "timeout": TIMEOUT, "allow_redirects": False, "stream": True}
@@ -95,6 +97,7 @@ class BoundedProvider(HTTPProvider):
             ) from None
         if len(data) > MAX_ANSWER_BYTES:
             raise TooLarge(f"The chain node at {self.host} answered {what} with more than {MAX_ANSWER_BYTES} bytes.")
+        answer: Any
         try:
             answer = self.decode_rpc_response(data)
         except (ValueError, RecursionError):
@@ -116,7 +119,7 @@ class BoundedProvider(HTTPProvider):
     def _post(self, body: bytes) -> tuple[int, bytes]:
         """Status and body, of which no more than the limit is read."""
         ask = self._request_session_manager.get_response_from_post_request
-        with ask(self.endpoint_uri, data=body, **self.get_request_kwargs()) as response:
+        with ask(self._url, data=body, **self.get_request_kwargs()) as response:
             data = bytearray()
             for chunk in response.iter_content(CHUNK_BYTES):
                 data += chunk
