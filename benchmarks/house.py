@@ -1,8 +1,8 @@
 """The house's order in figures: circles between packages, class names with two homes, long files, private words.
 
-`circles` counts the imports that import-linter's acyclic contract would have removed. A private word is one for which the
-field has a standard term; it is counted where the shipped code gives it to a module, a class, a function, a parameter or
-a field, and not where a text, a comment or a local variable uses it as the English word that it is.
+`circles` counts the imports that import-linter's acyclic contract would have removed. A private word is one for which
+the field has a standard term; it is counted where the shipped code gives it to a module, a class, a function, a
+parameter or a field, and not where a text, a comment or a local variable uses it as the English word that it is.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ MODULES = {
 DEFINITIONS = {
     "Access", "Backend", "Buckets", "Desk", "Diary", "Evidence", "Gate", "Happened", "Here", "KeyCabinet", "Mark",
     "ModelShelf", "ModelsAtHand", "Opened", "Opener", "PlaceRow", "Prepared", "Pulse", "Purse", "Reply", "RescuedCore",
-    "Sheet", "Shelf", "Shield", "Tell", "Told", "Trail", "Vault", "Who", "Witness", "circuit_form", "gather", "in_words",
-    "interpret", "leak_of", "open_output", "unwatched",
+    "Sheet", "Shelf", "Shield", "Tell", "Told", "Trail", "Vault", "Who", "Witness", "circuit_form", "gather",
+    "in_words", "interpret", "leak_of", "open_output", "unwatched",
 }  # fmt: skip
 # These name nothing at all: no module, class or function, no parameter, no field.
 ANYTHING = {
