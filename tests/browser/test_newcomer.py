@@ -23,7 +23,7 @@ from tests.browser.chromium import Visitor
 from tests.browser.test_buying import make_key
 from tests.node.conftest import RunningNode
 
-pytestmark = pytest.mark.browser
+pytestmark = pytest.mark.chromium
 RELEASE = 90_000  # milliseconds for two executors and the custodian on a busy machine
 
 

@@ -1,4 +1,4 @@
-"""Writing a work's changes, and taking blocks back. Runs inside one transaction of the caller."""
+"""Writing a unit of work's changes, and taking blocks back. Runs inside one transaction of the caller."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def loader(session: Session) -> Load:
 
 
 def store(session: Session, work: UnitOfWork) -> None:
-    """Write everything that a work holds."""
+    """Write everything that a unit of work holds."""
     new, old = work.changes()
     for entity, rows in new.items():
         add(session, entity, rows)

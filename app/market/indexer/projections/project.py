@@ -27,7 +27,7 @@ RULES: Mapping[tuple[str, str], Rule] = {
 
 
 def fold(work: UnitOfWork, happened: Iterable[IndexedEvent]) -> None:
-    """Apply events, in the chain's order, to a work. Errors: VerificationFailed when earlier ones are missing."""
+    """Apply events, in the chain's order, to a unit of work. Errors: VerificationFailed when earlier ones miss."""
     for each in happened:
         work.begin(each.block)
         totals = work.edit_or_add(tables.TotalsRow())
