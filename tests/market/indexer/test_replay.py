@@ -59,7 +59,7 @@ def test_a_draw_told_in_two_events_is_one_draw(happened: Facts, market: Market) 
         if each.name == "JobAssigned" and len(each.args["providers"]) > 1:
             first, rest = ({name: each.args[name][part] for name in ("providers", "fees")} for part in HALVES)
             told.append(replace(each, name="DrawContinued", args={"job": each.args["job"], **first}))
-            told.append(replace(each, args=each.args | rest))
+            told.append(replace(each, args={**each.args, **rest}))
         else:
             told.append(each)
     fold(split, told)
