@@ -9,6 +9,7 @@ from app.execution.market_state import read_market
 from app.policy.judge import samples_of
 from app.policy.preflight import REPLICAS, Preflight, Request, preflight
 from app.protocol.errors import DarkroomError
+from app.protocol.ids import Digest
 from app.protocol.market.entities import LIVE
 from app.protocol.policy.leakage import Released
 from fhe.circuit.circuit import Circuit
@@ -48,7 +49,7 @@ def verdict(
     def sample(name: str) -> bytes | None:
         if name not in outputs:
             try:
-                outputs.update(samples_of(load_circuit(store, name.partition(":")[0]), dataset.codebook))
+                outputs.update(samples_of(load_circuit(store, Digest(name.partition(":")[0])), dataset.codebook))
             except DarkroomError:
                 return None
         return outputs.get(name)
