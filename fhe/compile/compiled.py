@@ -8,8 +8,9 @@ from typing import Any
 from fhe.circuit.circuit import Circuit
 from fhe.compile.check import Report
 from fhe.compile.decoder import Decoder, Labels, Link
+from fhe.compile.faithful import Faithfulness
 
-__all__ = ["Compiled", "Decoder", "Labels", "Link", "Report"]
+__all__ = ["Compiled", "Decoder", "Faithfulness", "Labels", "Link", "Report"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,3 +26,4 @@ class Compiled:
     decoder: Decoder
     report: Report
     model: Any
+    faithfulness: Faithfulness | None = None

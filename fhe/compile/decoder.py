@@ -2,6 +2,9 @@
 
 A score is scale * (integer - zero point) + shift, which is Concrete ML's dequantization in the same floating-point
 steps; the link makes it a prediction or a probability. Concrete ML's own raw integers are the circuit's plus `centre`.
+
+Links of one score s: "share" is the probability s + 1/2; "table" interpolates `knots`, increasing pairs of a score and
+what it stands for (a calibrated probability, a target before its transformation), flat beyond their ends.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from app.protocol.errors import BadModel, UsageError
 I64 = npt.NDArray[np.int64]
 F64 = npt.NDArray[np.float64]
 
-Link = Literal["identity", "exp", "sigmoid", "softmax", "one-vs-rest", "modified-huber"]
+Link = Literal["identity", "exp", "sigmoid", "softmax", "one-vs-rest", "modified-huber", "share", "table"]
 
 TWO_CLASSES = 2
 LARGEST_EXPONENT = 700.0  # exp stays finite and above zero
@@ -65,6 +68,8 @@ class Decoder(Document):
     labels: Labels | None  # None: a regressor
     probabilities: bool = True  # whether the model's kind gives any
     shift: float = 0.0  # added to every score; Concrete ML's boosted regressors have one half
+    threshold: float = 0.0  # of two classes, the second where the one score is above it
+    knots: tuple[tuple[float, float], ...] = ()  # of the link "table"
 
     def raw(self, outputs: I64) -> I64:
         """Concrete ML's own quantized outputs (rows, outputs)."""
@@ -79,8 +84,8 @@ class Decoder(Document):
         """What the model's `predict` gives: labels or values."""
         scores = self.scores(outputs)
         if self.labels is None:
-            return np.exp(scores) if self.link == "exp" else scores
-        chosen = (scores > 0).astype(np.int64) if scores.ndim == 1 else scores.argmax(axis=1)
+            return predictions(scores, self.link, self.knots)
+        chosen = (scores > self.threshold).astype(np.int64) if scores.ndim == 1 else scores.argmax(axis=1)
         chosen_labels: npt.NDArray[Any] = self.labels.array()[chosen]
         return chosen_labels
 
@@ -88,27 +93,23 @@ class Decoder(Document):
         """What the classifier's `decision_function` gives. Errors: UsageError for a regressor."""
         if self.labels is None:
             raise UsageError("A regressor has no decision function.", "Ask for its predictions.")
-        return self.scores(outputs)
+        scores = self.scores(outputs)
+        return scores if self.probabilities else predictions(scores, self.link, self.knots)
+
+    def margin(self, outputs: I64) -> F64:
+        """How far (rows,) the score is from the next label: above the threshold, or the best class above the second."""
+        scores = self.scores(outputs)
+        if scores.ndim == 1:
+            return scores - self.threshold
+        best = np.partition(scores, -2, axis=1)
+        margin: F64 = best[:, -1] - best[:, -2]
+        return margin
 
     def predict_proba(self, outputs: I64) -> F64:
         """What the classifier's `predict_proba` gives, (rows, classes). Errors: UsageError where there is none."""
         if self.labels is None or not self.probabilities:
             raise UsageError(f"A {self.model} gives no probabilities.", "Ask for its predictions or scores.")
-        scores = self.scores(outputs)
-        match self.link:
-            case "softmax":
-                # Concrete ML's steps; where their exponentials would leave the range, the same shares kept inside it
-                within = np.abs(scores).max(initial=0.0) < LARGEST_EXPONENT
-                return _shares(np.exp(scores if within else scores - scores.max(axis=1, keepdims=True)))
-            case "modified-huber":
-                return _modified_huber(scores)
-            case "sigmoid" | "one-vs-rest":
-                chance = np.exp(-np.logaddexp(0, -scores))
-                if chance.ndim == 1:
-                    return np.stack([1 - chance, chance], axis=1)
-                return _shares(chance)
-            case _:
-                return scores
+        return chances(self.scores(outputs), self.link, self.knots)
 
     def _columns(self, outputs: I64) -> I64:
         if outputs.ndim != TWO_CLASSES or len(outputs) != len(self.zero_points):
@@ -118,12 +119,52 @@ class Decoder(Document):
         return outputs.T
 
 
+def predictions(scores: F64, link: Link, knots: tuple[tuple[float, float], ...] = ()) -> F64:
+    """What scores stand for without classes."""
+    match link:
+        case "exp":
+            return np.exp(scores)
+        case "sigmoid":
+            return np.exp(-np.logaddexp(0, -scores))
+        case "table":
+            return _interpolated(scores, knots)
+        case _:
+            return scores
+
+
+def chances(scores: F64, link: Link, knots: tuple[tuple[float, float], ...] = ()) -> F64:
+    """Probabilities (rows, classes) of scores (rows,) or (rows, classes)."""
+    match link:
+        case "softmax":
+            # Concrete ML's steps; where their exponentials would leave the range, the same shares kept inside it
+            within = np.abs(scores).max(initial=0.0) < LARGEST_EXPONENT
+            return _shares(np.exp(scores if within else scores - scores.max(axis=1, keepdims=True)))
+        case "modified-huber":
+            return _modified_huber(scores)
+        case "sigmoid" | "one-vs-rest":
+            chance = np.exp(-np.logaddexp(0, -scores))
+            return _both(chance) if chance.ndim == 1 else _shares(chance)
+        case "share":
+            return _both((scores + 0.5).clip(0, 1))
+        case "table":
+            return _both(_interpolated(scores, knots))
+        case _:
+            return scores
+
+
+def _both(chance: F64) -> F64:
+    return np.stack([1 - chance, chance], axis=1)
+
+
+def _interpolated(scores: F64, knots: tuple[tuple[float, float], ...]) -> F64:
+    points = np.array(knots, np.float64)
+    return np.interp(scores, points[:, 0], points[:, 1])
+
+
 def _modified_huber(scores: F64) -> F64:
     """Probabilities of the modified Huber loss (Zhang, 2002): (clip(score, -1, 1) + 1) / 2, then normalized."""
     chance = (np.clip(scores, -1, 1) + 1) / 2
-    if chance.ndim == 1:
-        return np.stack([1 - chance, chance], axis=1)
-    return _shares(chance)
+    return _both(chance) if chance.ndim == 1 else _shares(chance)
 
 
 def _shares(values: F64) -> F64:

@@ -34,6 +34,7 @@ HOMES = {
     "ipfshttpclient": ("app.storage",),
     "opendp": ("app.custodian",),
     "polars": ("app.cli", "app.client", "app.demo", "ingestion"),
+    "prometheus_client": ("app.node",),
     "psycopg": ("app.market.db",),
     "requests": ("app.chain",),
     "rlp": ("app.chain",),

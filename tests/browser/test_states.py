@@ -28,7 +28,7 @@ from tests.browser.serving import Site, serve
 from tests.browser.states import States
 from tests.browser.test_reading import NARROW, unusable, violations
 from tests.browser.tour import troubles
-from tests.chain.scenario import open_market, set_stage
+from tests.support.market import open_market, set_stage
 
 pytestmark = pytest.mark.browser
 

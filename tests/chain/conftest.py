@@ -18,7 +18,7 @@ from app.chain.market import Market
 from app.chain.node import DevNode
 from app.chain.rpc.node import AnvilNode, connect
 from app.protocol.errors import Unavailable
-from tests.chain.scenario import Stage, open_market, set_stage, staged
+from tests.support.market import Stage, open_market, set_stage, staged
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 15.0

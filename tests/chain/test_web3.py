@@ -20,7 +20,7 @@ from app.chain.node import DevNode
 from app.chain.rpc.node import AnvilNode, connect
 from app.protocol.errors import Unavailable
 from contracts import load
-from tests.chain.scenario import DOLLAR, ETHER, Stage, person
+from tests.support.market import DOLLAR, ETHER, Stage, person
 
 ROOT = Path(__file__).parents[2]
 USD = load("TestUSD")

@@ -16,7 +16,7 @@ from web3.middleware import SignAndSendRawMiddlewareBuilder
 
 import contracts
 from app.chain.evm.embedded import EmbeddedChain
-from tests.chain.scenario import ETHER, person
+from tests.support.market import ETHER, person
 
 DOLLAR = 10**6
 MICRO = 10**6  # micro-bits a bit

@@ -25,11 +25,10 @@ from app.node.settings import read_settings
 from app.protocol.ports import Store
 from app.storage.kubo import KuboStore
 from tests.chain.conftest import start_anvil
-from tests.market import postgres
-from tests.market.state import assert_mirrors, contents
 from tests.node.conftest import running
 from tests.node.shopper import Shopper, in_the_clear
-from tests.storage import daemon
+from tests.support import ipfs_daemon, postgres
+from tests.support.index_state import assert_mirrors, contents
 
 __all__ = ["start_anvil"]
 
@@ -99,7 +98,7 @@ def test_the_story_on_real_parts(
     address = f"http://{chain.host}"
     home, config = Home(tmp_path / "home"), tmp_path / "node.toml"
     database_url = server.new_database()
-    with daemon.running(tmp_path / "ipfs") as url:
+    with ipfs_daemon.running(tmp_path / "ipfs") as url:
         monkeypatch.setenv("DARKROOM_TEST_STORE", f"kubo:{url}")
         move_house(Home(sample_home), home, KuboStore(url))
         environment = {"DARKROOM_TEST_STORE": f"kubo:{url}"}

@@ -1,0 +1,162 @@
+"""Whether a circuit says what the buyer's own model says: compared on codes, and refused where it does not.
+
+The tolerance is one statement for all models. Values, scores and probabilities may be off by 1 % of their range on the
+compared rows (of a probability: of 1). Labels are equal, with two exceptions: where the model itself holds two labels
+for equal to the millionth part (the last bit of a float decides there), and, of forests alone, where noise leaves no
+finer leaves: up to one row in 200, each within the 1 % of the model's own margin. What was found is reported.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from app.protocol.errors import BadModel
+from fhe.circuit.circuit import Circuit
+from fhe.circuit.clear import evaluate_clear, gather_inputs
+from fhe.compile.decoder import Decoder
+from fhe.compile.foreign import asked, comparable, kind
+from fhe.compile.said import Said
+from fhe.compile.sample import OwnRows, compared_codes
+from fhe.compile.space import Space
+
+F64 = npt.NDArray[np.float64]
+I64 = npt.NDArray[np.int64]
+Route = Literal["concrete-ml", "direct"]
+
+SCORES = 0.01  # of the range
+LABELS = 0.005  # of the rows, of forests that noise limits
+TIED = 1e-6  # of the margins' range
+OWN_VALUES = 0.05  # of the buyer's rows, whose values the dataset's codes round
+
+
+@dataclass(frozen=True)
+class Faithfulness:
+    """What comparing decoder(circuit) with the given model's own predictions found."""
+
+    rows: int  # codes compared: random ones, edges, and the buyer's own rows
+    labels_differing: int  # of `rows`; 0 for a regressor
+    largest_difference: float  # of any score, probability or value, as a share of the model's own range of it
+    own_rows: int = 0  # how many of `rows` were the buyer's
+    own_labels_differing: int = 0  # from the model on those rows as they are, before the dataset's codes round them
+    accuracy: float | None = None  # of the circuit on the buyer's labelled rows; R^2 of a regressor
+    float_accuracy: float | None = None  # of the given model on the same rows as they are
+    route: Route = "direct"  # who quantized the model
+
+
+class Comparison:
+    """The given model's own words on the compared rows, asked once; circuits are held against them."""
+
+    def __init__(self, model: Any, space: Space, own: OwnRows | None, *, classifies: bool) -> None:
+        """Errors: BadModel."""
+        self.model, self.space, self.own, self.classifies = model, space, own, classifies
+        codes = compared_codes(space)
+        self.mine = own.codes(space) if own is not None else codes[:0]
+        self.codes = np.concatenate([codes, self.mine])
+        self.said = Said.by(model, space.table(self.codes), classifies=classifies)
+
+    def fits(self, decoder: Decoder, outputs: I64) -> bool:
+        """Whether outputs (outputs, rows) on the compared rows differ in no label, and nowhere beyond the tolerance."""
+        differing, largest, _ = compare(self.said, decoder, outputs)
+        return not len(differing) and largest <= SCORES
+
+    def judge(self, circuit: Circuit, decoder: Decoder, *, route: Route, forest: bool) -> Faithfulness:
+        """Compare the circuit itself. Errors: BadModel with the cause beyond the tolerance."""
+        inputs = gather_inputs(circuit, self.space.by_input(self.codes))
+        outputs = evaluate_clear(circuit, inputs).T
+        differing, largest, worst = compare(self.said, decoder, outputs)
+        _judge(self.model, differing, self.said.margin(), largest, worst, forest=forest)
+        accuracy = float_accuracy = None
+        off = 0
+        if self.own is not None:
+            float_said = asked(self.model, "predict", self.own.table(self.space))
+            found = decoder.predict(outputs[:, len(self.codes) - len(self.mine) :])
+            if self.classifies:
+                off = int(np.count_nonzero(comparable(found) != comparable(float_said)))
+                self._refuse_rounded(off)
+            if self.own.target is not None:
+                accuracy = accuracy_of(self.own.target, found, classifies=self.classifies)
+                float_accuracy = accuracy_of(self.own.target, float_said, classifies=self.classifies)
+        return Faithfulness(
+            rows=len(self.codes),
+            labels_differing=len(differing),
+            largest_difference=largest,
+            own_rows=len(self.mine),
+            own_labels_differing=off,
+            accuracy=accuracy,
+            float_accuracy=float_accuracy,
+            route=route,
+        )
+
+    def _refuse_rounded(self, off: int) -> None:
+        if self.space.reading == "values" and off > max(1, OWN_VALUES * len(self.mine)):
+            raise BadModel(
+                f"On {off} of your {len(self.mine)} rows the dataset's codes round this {kind(self.model)} to another"
+                " label.",
+                "Fit it on the dataset's codes: dataset.encode(X).",
+            )
+
+
+def compare(said: Said, decoder: Decoder, outputs: I64) -> tuple[I64, float, str]:
+    """(rows whose label differs, ties left out; the largest difference as a share of its range; of what it is)."""
+    predicted = decoder.predict(outputs)
+    if predicted.size != said.predicted.size:
+        return np.arange(len(said.predicted)), 1.0, f"shape {said.predicted.shape} became {predicted.shape}"
+    if decoder.labels is None:
+        return np.array([], np.int64), _off(said.predicted, predicted), "value"
+    wrong = np.flatnonzero(comparable(said.predicted) != comparable(predicted))
+    margin = said.margin()
+    if margin is not None:
+        wrong = wrong[margin[wrong] > TIED]
+    found = [(0.0, "score")]
+    if said.scores is not None:
+        found.append((_off(said.scores, decoder.decision_function(outputs)), "score"))
+    if said.chances is not None and decoder.probabilities:
+        found.append((_off(said.chances, decoder.predict_proba(outputs), 1.0), "probability"))
+    largest, what = max(found)
+    return wrong, largest, what
+
+
+def accuracy_of(truth: npt.NDArray[Any], predicted: npt.NDArray[Any], *, classifies: bool) -> float:
+    """Share of right labels, or R^2."""
+    if classifies:
+        return float(np.mean(comparable(truth) == comparable(predicted)))
+    truth, predicted = np.asarray(truth, np.float64).ravel(), np.asarray(predicted, np.float64).ravel()
+    spread = float(np.sum((truth - truth.mean()) ** 2))
+    return 1.0 - float(np.sum((truth - predicted) ** 2)) / spread if spread else 0.0
+
+
+def _judge(model: Any, differing: I64, margin: F64 | None, largest: float, worst: str, *, forest: bool) -> None:
+    rows = len(differing)
+    limit = 0
+    if forest and margin is not None:
+        limit = int(LABELS * len(margin)) if not rows or float(margin[differing].max()) <= SCORES else 0
+    if rows > limit:
+        raise BadModel(
+            f"The circuit gives other labels than this {kind(model)} on {rows} of the compared rows.",
+            "Say what it was fitted on (fitted_on), or fit a simpler model of this family.",
+        )
+    if not largest <= SCORES:
+        raise BadModel(
+            f"The circuit's {worst} differs from this {kind(model)}'s by {100 * largest:.2g} % of its range; "
+            f"{100 * SCORES:g} % is allowed.",
+            "Say what it was fitted on (fitted_on), or fit a simpler model of this family.",
+        )
+
+
+def _off(wanted: npt.NDArray[Any], found: npt.NDArray[Any], spread: float | None = None) -> float:
+    """The largest difference as a share of the range; infinite for other shapes and values that are not finite."""
+    wanted, found = np.asarray(wanted, np.float64), np.asarray(found, np.float64)
+    if wanted.size != found.size:
+        return float("inf")
+    if not wanted.size:
+        return 0.0
+    found = found.reshape(wanted.shape)
+    span = spread if spread is not None else float(np.ptp(wanted))
+    difference = float(np.abs(wanted - found).max())
+    if not np.isfinite(difference):
+        return float("inf")
+    return difference / span if span else (0.0 if difference == 0 else float("inf"))

@@ -1,0 +1,164 @@
+"""What a model's scores mean, found by comparing candidates with the model's own words on a sample.
+
+A library's name for its objective is not trusted: the link that reproduces `predict` and `predict_proba` is taken, and
+where none does, a table of the score against the model's own words, if that is one increasing function.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from app.protocol.errors import BadModel
+from fhe.compile.decoder import Labels, Link, chances, predictions
+from fhe.compile.foreign import attribute, comparable, has, kind
+from fhe.compile.said import Said
+
+F64 = npt.NDArray[np.float64]
+Knots = tuple[tuple[float, float], ...]
+
+CLOSE = 1e-4  # of the range, for a link
+TABLE_CLOSE = 2e-3  # of the range, for an interpolated table
+KNOTS = 257
+OUTLIER = (-1, 1)  # the labels of scikit-learn's outlier detectors
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """How scores (rows, outputs) become labels, probabilities and values."""
+
+    link: Link
+    labels: Labels | None
+    probabilities: bool
+    threshold: float = 0.0
+    knots: Knots = ()
+    sign: int = 1  # of the scores: -1 where a low one means the second class
+
+
+def classes_of(model: Any, core: Any) -> npt.NDArray[Any] | None:
+    """A classifier's labels in order; None for a regressor. Errors: BadModel for one class or several targets."""
+    found = attribute(model, "classes_")
+    if found is None and has(model, "predict_proba"):
+        found = attribute(core, "classes_")
+    if found is None:
+        return np.array(OUTLIER) if attribute(model, "_estimator_type") == "outlier_detector" else None
+    if isinstance(found, list) and found and isinstance(found[0], np.ndarray):
+        raise BadModel(f"This {kind(model)} predicts {len(found)} targets at once.", "Fit one model for each target.")
+    classes = np.asarray(found).ravel()
+    if classes.dtype.kind == "O" and not all(isinstance(label, str) for label in classes):
+        classes = np.array(classes.tolist())
+    if len(classes) < 2:
+        raise BadModel(f"This {kind(model)} knows one class only.", "Fit it on rows of at least two classes.")
+    return classes
+
+
+def meaning(model: Any, classes: npt.NDArray[Any] | None, scores: F64, said: Said) -> Meaning:
+    """Of scores (rows, outputs) on rows of which the model said this. Errors: BadModel where no reading gives that."""
+    if classes is None:
+        return _value(model, scores, said.predicted)
+    chance = said.chances
+    if scores.shape[1] == 1:
+        return _two(model, classes, scores[:, 0], said)
+    if scores.shape[1] != len(classes):
+        raise BadModel(
+            f"This {kind(model)} has {scores.shape[1]} scores for {len(classes)} classes.",
+            "Choose one score a class (one-vs-rest).",
+        )
+    if chance is not None and chance.shape == scores.shape:
+        for link in ("identity", "softmax", "one-vs-rest", "modified-huber"):
+            if _near(chances(scores, link), chance, 1.0, CLOSE):
+                return Meaning(link, Labels.of(classes), probabilities=True)
+    return Meaning("identity", Labels.of(classes), probabilities=False)
+
+
+def _value(model: Any, scores: F64, predicted: npt.NDArray[Any]) -> Meaning:
+    wanted = np.asarray(predicted, np.float64).reshape(len(scores), -1)
+    if wanted.shape != scores.shape:
+        raise BadModel(
+            f"This {kind(model)} predicts {wanted.shape[1]} values from {scores.shape[1]} scores.",
+            "Fit one model for each target.",
+        )
+    spread = float(np.ptp(wanted))
+    for link in ("identity", "exp", "sigmoid"):
+        with np.errstate(over="ignore"):
+            if _near(predictions(scores, link), wanted, spread, CLOSE):
+                return Meaning(link, None, probabilities=False)
+    if scores.shape[1] == 1:
+        knots = _table(scores[:, 0], wanted[:, 0], spread)
+        if knots is not None:
+            return Meaning("table", None, probabilities=False, knots=knots)
+    raise BadModel(
+        f"What this {kind(model)} predicts is no function of one score.",
+        "Use another objective, or a target without that transformation.",
+    )
+
+
+def _two(model: Any, classes: npt.NDArray[Any], scores: F64, said: Said) -> Meaning:
+    if len(classes) != 2:
+        raise BadModel(
+            f"This {kind(model)} has one score for {len(classes)} classes.", "Fit it on two classes, or as one-vs-rest."
+        )
+    chance = said.chances
+    second = comparable(said.predicted) == comparable(classes)[1]
+    sign, threshold = _threshold(model, scores, second)
+    scores = sign * scores
+    labels = Labels.of(classes)
+    if chance is not None and chance.shape == (len(scores), 2):
+        for link in ("sigmoid", "share", "modified-huber"):
+            if _near(chances(scores, link), chance, 1.0, CLOSE):
+                return Meaning(link, labels, probabilities=True, threshold=threshold, sign=sign)
+        knots = _table(scores, np.asarray(chance[:, 1], np.float64), 1.0)
+        if knots is not None:
+            return Meaning("table", labels, probabilities=True, threshold=threshold, knots=knots, sign=sign)
+    if said.scores is not None:
+        decided = said.scores.ravel()
+        if not _near(scores, decided, float(np.ptp(decided)), CLOSE):
+            knots = _table(scores, decided, float(np.ptp(decided)))
+            if knots is not None:
+                return Meaning("table", labels, probabilities=False, threshold=threshold, knots=knots, sign=sign)
+    return Meaning("identity", labels, probabilities=False, threshold=threshold, sign=sign)
+
+
+def _threshold(model: Any, scores: F64, second: npt.NDArray[np.bool_]) -> tuple[int, float]:
+    """(sign, threshold) such that sign * score > threshold says the second class."""
+    for sign in (1, -1):
+        signed = sign * scores
+        if np.array_equal(signed > 0, second):
+            return sign, 0.0
+    for sign in (1, -1):
+        signed = sign * scores
+        if second.any() and not second.all() and signed[second].min() > signed[~second].max():
+            low, high = float(signed[~second].max()), float(signed[second].min())
+            return sign, (low + high) / 2
+    wrong = (scores > 0) != second
+    if wrong.mean() < 0.01 and np.abs(scores[wrong]).max(initial=0) <= 1e-6 * np.ptp(scores):
+        return 1, 0.0  # ties
+    raise BadModel(
+        f"The label of this {kind(model)} does not follow from one score.", "Use a model whose label is a threshold."
+    )
+
+
+def _table(scores: F64, wanted: F64, spread: float) -> Knots | None:
+    """Knots of an increasing or decreasing function, if it is one; every second row is held out to see."""
+    order = np.argsort(scores, kind="stable")
+    x, first = np.unique(scores[order], return_index=True)
+    y = wanted[order][first]
+    if len(x) < 8 or not (np.isfinite(x).all() and np.isfinite(y).all()):
+        return None
+    steps = np.diff(y)
+    if not ((steps >= -TABLE_CLOSE * spread).all() or (steps <= TABLE_CLOSE * spread).all()):
+        return None
+    places = np.unique(np.rint(np.linspace(0, len(x) - 1, KNOTS)).astype(np.int64))
+    if not _near(np.interp(scores, x[places], y[places]), wanted, spread, TABLE_CLOSE):
+        return None
+    return tuple((float(a), float(b)) for a, b in zip(x[places], y[places]))
+
+
+def _near(found: F64, wanted: npt.NDArray[Any], spread: float, share: float) -> bool:
+    wanted = np.asarray(wanted, np.float64)
+    if found.shape != wanted.shape or not np.isfinite(found).all():
+        return False
+    return bool(np.abs(found - wanted).max() <= share * spread)
