@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.data.dataset import Codebook
-from app.protocol.errors import BadModel, MessageOverflow, NoiseOverflow
+from app.protocol.errors import BadModel, MessageOverflow
 from fhe.circuit.circuit import Circuit, Input, Linear, Readout
 from fhe.circuit.codec import digest
 from fhe.compile.check import Report, check
@@ -22,9 +22,9 @@ from fhe.compile.compiled import Compiled
 from fhe.compile.decoder import Decoder
 from fhe.compile.faithful import Comparison
 from fhe.compile.foreign import kind
-from fhe.compile.form import Form
+from fhe.compile.form import ScoreForm
 from fhe.compile.meaning import Meaning
-from fhe.compile.space import Space
+from fhe.compile.space import FeatureSpace
 from fhe.profile import EncryptionProfile
 
 F64 = npt.NDArray[np.float64]
@@ -38,7 +38,7 @@ PENDING = "0" * 64  # the digest of a circuit that is not there yet
 class Whole:
     """A form in integers: tables (levels, outputs) by feature, leaves (leaves, outputs), constant (outputs,)."""
 
-    form: Form
+    form: ScoreForm
     step: float
     constant: I64
     tables: dict[int, I64]
@@ -46,7 +46,7 @@ class Whole:
     shift: float
 
     @classmethod
-    def of(cls, form: Form, space: Space, step: float) -> Whole:
+    def of(cls, form: ScoreForm, space: FeatureSpace, step: float) -> Whole:
         """The form rounded to whole steps. A single output's constant stays a float, in the shift."""
         tables = {}
         for feature, table in form.tables.items():
@@ -118,7 +118,7 @@ def readout_of(decoder: Decoder) -> Readout:
 
 def compile_additive(
     model: Any,
-    form: Form,
+    form: ScoreForm,
     meaning: Meaning,
     comparison: Comparison,
     codebook: Codebook,
@@ -130,26 +130,21 @@ def compile_additive(
     largest = max((_largest(table, space.encodings[f]) for f, table in form.tables.items()), default=0.0)
     if not largest:
         raise BadModel(
-            f"This {kind(model)} gives the same result for every row.", "Fit it with less penalty, or on more rows."
+            f"Every weight of this {kind(model)} is zero: it gives the same result for every row.",
+            "Fit it with less penalty, or on more rows.",
         )
     reached = np.zeros((len(comparison.codes), 0), np.int64)
-    refused: BadModel | MessageOverflow | NoiseOverflow | None = None
     chosen: tuple[Whole, Circuit, Report] | None = None
     for bits in BITS if n_bits is None else (n_bits,):
         whole = Whole.of(form, space, largest / ((1 << (bits - 1)) - 1))
-        outputs = whole.outputs(comparison.codes, reached)
-        right = comparison.fits(decoder_of(model, meaning, whole), outputs)
-        if not right and n_bits is None and bits != BITS[-1]:
-            continue
-        circuit = _linear_circuit(whole, space, readout_of(decoder_of(model, meaning, whole)), codebook, profile)
-        try:
+        decoder = decoder_of(model, meaning, whole)
+        if comparison.fits(decoder, whole.outputs(comparison.codes, reached)):
+            circuit = _linear_circuit(whole, space, readout_of(decoder), codebook, profile)
             chosen = whole, circuit, check(circuit, codebook, profile)
-        except (MessageOverflow, NoiseOverflow) as error:
-            refused = error
-        break
-    if chosen is None:
-        assert refused is not None
-        raise refused
+            break
+        if bits == BITS[-1] or n_bits is not None:
+            comparison.refuse(decoder, whole.outputs(comparison.codes, reached), f"with weights of {bits} bits")
+    assert chosen is not None
     whole, circuit, report = chosen
     decoder = decoder_of(model, meaning, whole, digest(circuit))
     found = comparison.judge(circuit, decoder, route="direct", forest=False)
@@ -163,7 +158,7 @@ def _largest(table: F64, encoding: str) -> float:
 
 
 def _linear_circuit(
-    whole: Whole, space: Space, readout: Readout, codebook: Codebook, profile: EncryptionProfile
+    whole: Whole, space: FeatureSpace, readout: Readout, codebook: Codebook, profile: EncryptionProfile
 ) -> Circuit:
     inputs: list[Input] = []
     weights: list[I64] = []
@@ -197,7 +192,7 @@ def output_names(outputs: int, readout: Readout) -> tuple[str, ...]:
     return tuple(f"{what} {number}" for number in range(outputs))
 
 
-def signed(form: Form, sign: int) -> Form:
+def signed(form: ScoreForm, sign: int) -> ScoreForm:
     """The form, or its negative."""
     if sign > 0:
         return form

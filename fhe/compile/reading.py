@@ -18,9 +18,9 @@ from app.protocol.errors import BadModel
 from app.protocol.vocabulary import Encoding
 from fhe.compile.faithful import accuracy_of
 from fhe.compile.foreign import asked, attribute, kind
-from fhe.compile.importers import thresholds
+from fhe.compile.importers.family import thresholds
 from fhe.compile.sample import OwnRows
-from fhe.compile.space import READINGS, FittedOn, Space, published
+from fhe.compile.space import READINGS, FeatureSpace, FittedOn, published
 
 F64 = npt.NDArray[np.float64]
 
@@ -29,16 +29,18 @@ SCALES = ("scale_", "var_", "data_range_")
 SMALLEST_SCALE = 0.004  # of a column's span; a column that varies by less than 1 level of 256 tells nothing
 CLEARLY = 0.1  # of accuracy, of one reading over the next
 HALF = 1e-3
+FILLED = 0.3  # of the span of all columns, by the data that one quantizer saw
+MOSTLY = 0.5  # of the columns, whose bins the data filled to the last
 
 
-def spaces(columns: Sequence[ColumnCode], names: tuple[str, ...] | None) -> dict[FittedOn, Space]:
+def spaces(columns: Sequence[ColumnCode], names: tuple[str, ...] | None) -> dict[FittedOn, FeatureSpace]:
     """The readings that the dataset's codes allow, without those that read the same numbers as another."""
-    found: dict[FittedOn, Space] = {}
+    found: dict[FittedOn, FeatureSpace] = {}
     for reading in READINGS:
         encodings: list[Encoding] = [_first(column, reading) for column in columns]
         if not all(published(column, encoding) for column, encoding in zip(columns, encodings)):
             continue
-        space = Space(tuple(columns), reading, tuple(encodings), names)
+        space = FeatureSpace(tuple(columns), reading, tuple(encodings), names)
         if not any(_same(space, other) for other in found.values()):
             found[reading] = space
     return found
@@ -52,7 +54,7 @@ def _first(column: ColumnCode, reading: FittedOn) -> Encoding:
     return "affine" if published(column, "affine") else "bins"
 
 
-def _same(one: Space, other: Space) -> bool:
+def _same(one: FeatureSpace, other: FeatureSpace) -> bool:
     return one.encodings == other.encodings and all(
         np.array_equal(one.units(number), other.units(number)) for number in range(len(one.columns))
     )
@@ -64,7 +66,7 @@ def read_as(
     names: tuple[str, ...] | None,
     own: OwnRows | None,
     fitted_on: FittedOn | None,
-) -> Space:
+) -> FeatureSpace:
     """The space of a model. Errors: BadModel for a reading that is not possible, or that cannot be told."""
     if fitted_on is not None:
         return _stated(columns, names, fitted_on)
@@ -75,7 +77,7 @@ def read_as(
     left = {reading: space for reading, space in possible.items() if not contradicted(model, space)}
     if not left:
         raise BadModel(
-            f"This {kind(model)} was fitted on numbers that are neither this dataset's codes nor its values.",
+            f"This {kind(model)} was fitted on values that are neither this dataset's codes nor what they stand for.",
             "Fit it on this dataset's codes: dataset.encode(X).",
         )
     if len(left) == 1:
@@ -91,7 +93,7 @@ def read_as(
     )
 
 
-def _stated(columns: Sequence[ColumnCode], names: tuple[str, ...] | None, fitted_on: FittedOn) -> Space:
+def _stated(columns: Sequence[ColumnCode], names: tuple[str, ...] | None, fitted_on: FittedOn) -> FeatureSpace:
     if fitted_on not in READINGS:
         raise BadModel(f"fitted_on={fitted_on!r} is unknown.", 'Say "codes", "bins" or "values".')
     encodings = [_first(column, fitted_on) for column in columns]
@@ -102,10 +104,10 @@ def _stated(columns: Sequence[ColumnCode], names: tuple[str, ...] | None, fitted
                 f"The dataset publishes no {what} of column {column.name!r}.",
                 "Fit it on columns that have one: darkroom dataset show.",
             )
-    return Space(tuple(columns), fitted_on, tuple(encodings), names)
+    return FeatureSpace(tuple(columns), fitted_on, tuple(encodings), names)
 
 
-def contradicted(model: Any, space: Space) -> bool:
+def contradicted(model: Any, space: FeatureSpace) -> bool:
     """Whether what the model remembers of its data cannot be of this reading."""
     lows = np.array([space.units(number).min() for number in range(len(space.columns))])
     highs = np.array([space.units(number).max() for number in range(len(space.columns))])
@@ -120,23 +122,42 @@ def contradicted(model: Any, space: Space) -> bool:
                 scale = np.sqrt(row) if name == "var_" else row
                 if np.median(scale / span) < SMALLEST_SCALE or (scale > 1.5 * span).any():
                     return True
-    quantizers = attribute(model, "input_quantizers") or []
-    for number, quantizer in enumerate(quantizers):
-        low, high = attribute(quantizer, "rmin"), attribute(quantizer, "rmax")
-        own = slice(None) if len(quantizers) == 1 else slice(number, number + 1)
-        if low is not None and high is not None and not _covers(low, high, lows[own], highs[own]):
-            return True
+    if _quantized_elsewhere(model, space, lows, highs):
+        return True
     return _split_elsewhere(model, space)
 
 
-def _covers(low: float, high: float, lows: F64, highs: F64) -> bool:
-    """Whether data from low to high can be of columns with these ends; quantizers may reach one level further."""
-    bottom, top = float(lows.min()), float(highs.max())
-    slack = max(1.0, 0.02 * (top - bottom))
-    return bool(low >= bottom - slack and high <= top + slack and (high - low) >= 0.02 * (top - bottom))
+def _quantized_elsewhere(model: Any, space: FeatureSpace, lows: F64, highs: F64) -> bool:
+    """Whether a Concrete ML model's quantizers, one for all columns or one for each, saw other numbers."""
+    ranges = [
+        (float(quantizer.rmin), float(quantizer.rmax))
+        for quantizer in attribute(model, "input_quantizers") or []
+        if attribute(quantizer, "rmin") is not None and attribute(quantizer, "rmax") is not None
+    ]
+    if not ranges:
+        return False
+    if len(ranges) == 1:
+        low, high = ranges[0]
+        bottom, top = float(lows.min()), float(highs.max())
+        slack = max(1.0, 0.02 * (top - bottom))
+        if low < bottom - slack or high > top + slack or high - low < FILLED * (top - bottom):
+            return True
+    else:
+        found = np.array(ranges)
+        if len(found) != len(lows):
+            return False
+        slack = np.maximum(1.0, 0.02 * (highs - lows))
+        if (found[:, 0] < lows - slack).any() or (found[:, 1] > highs + slack).any():
+            return True
+        edges = np.array([len(column.bins or ()) for column in space.columns], np.float64)
+        bins = (found[:, 0] >= -1).all() and (found[:, 1] <= edges + 1).all() and edges.all()
+        if bins and np.mean(found[:, 1] == edges) > MOSTLY:
+            return space.reading != "bins"
+    whole = all(number == round(number) for pair in ranges for number in pair)
+    return whole and space.reading == "values" and not any(_has_halves(column) for column in space.columns)
 
 
-def _split_elsewhere(model: Any, space: Space) -> bool:
+def _split_elsewhere(model: Any, space: FeatureSpace) -> bool:
     """Whether some split is beyond a column's ends, or at places that whole numbers do not have."""
     places = thresholds(model)
     if places is None:
@@ -194,7 +215,7 @@ def _rows(values: Any, features: int) -> list[F64]:
     return [row for row in table if np.isfinite(row).all()] if table.shape[1] == features else []
 
 
-def _most_accurate(model: Any, left: dict[FittedOn, Space], own: OwnRows) -> Space | None:
+def _most_accurate(model: Any, left: dict[FittedOn, FeatureSpace], own: OwnRows) -> FeatureSpace | None:
     """The reading under which the model predicts the buyer's labels clearly better than under any other."""
     scores: dict[FittedOn, float] = {}
     assert own.target is not None

@@ -17,19 +17,19 @@ MOST_LAYERS = 16
 
 
 @dataclass(frozen=True, eq=False)
-class Core:
+class InnerEstimator:
     """The estimator that scores, and what it reads."""
 
     model: Any
     inputs: Inputs
 
 
-def core(model: Any, inputs: Inputs) -> Core:
+def core(model: Any, inputs: Inputs) -> InnerEstimator:
     """Errors: BadModel."""
     for _ in range(MOST_LAYERS):
         inner, read = _inside(model, inputs)
         if inner is model:
-            return Core(model, inputs)
+            return InnerEstimator(model, inputs)
         model, inputs = inner, read
     raise BadModel(f"This {kind(model)} is wrapped too deep.", "Hand in the estimator inside.")
 
@@ -58,7 +58,7 @@ def _inside(model: Any, inputs: Inputs) -> tuple[Any, Inputs]:
         inner = _fitted(model, "calibrated_classifiers_")
         if len(inner) > 1:
             raise BadModel(
-                f"This CalibratedClassifierCV averages the chances of {len(inner)} models, which no single score gives.",
+                f"This CalibratedClassifierCV averages the chances of {len(inner)} models: no single score gives it.",
                 "Calibrate one model: ensemble=False, or cv='prefit'.",
             )
         return inner[0].estimator, inputs

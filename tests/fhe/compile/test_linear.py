@@ -173,18 +173,27 @@ def test_a_quantizer_from_data_is_replaced_by_the_codebooks() -> None:
 
 
 @pytest.mark.parametrize("n_bits", [3, 6, 10])
-def test_weights_can_have_other_bits(n_bits: int) -> None:
-    """Fewer or more bits of weight, by the model or by argument, compile to the model of those bits."""
+def test_a_quantized_model_keeps_its_own_bits(n_bits: int) -> None:
+    """A Concrete ML model of few bits is that model, and compiles as it is."""
     data, book = sample("two"), codebook(30)
-    for compiled in (
-        from_model(fitted("LogisticRegression", data, "scikit-learn", max_iter=50), book, n_bits=n_bits),
-        from_model(
-            fitted("LogisticRegression", data, "concrete", max_iter=50, n_bits={"op_inputs": 8, "op_weights": n_bits}),
-            book,
-        ),
-    ):
-        agree(compiled, clear(compiled.circuit, data.codes, book), data.floats)
-        assert np.abs(compiled.circuit.layers[0].values).max() < 2**n_bits  # type: ignore[union-attr]
+    model = fitted("LogisticRegression", data, "concrete", max_iter=50, n_bits={"op_inputs": 8, "op_weights": n_bits})
+    compiled = from_model(model, book)
+    agree(compiled, clear(compiled.circuit, data.codes, book), data.floats)
+    assert np.abs(compiled.circuit.layers[0].values).max() < 2**n_bits  # type: ignore[union-attr]
+
+
+def test_a_plain_model_takes_as_many_bits_as_its_labels_need() -> None:
+    """With three bits it would be another model, and is refused; left alone it takes enough, and so does 16."""
+    data, book = sample("two"), codebook(30)
+    model = fitted("LogisticRegression", data, "scikit-learn", max_iter=50)
+    with pytest.raises(BadModel, match="3 bits gives other labels"):
+        from_model(model, book, n_bits=3)
+    compiled = from_model(model, book)
+    assert compiled.faithfulness is not None
+    assert (compiled.faithfulness.route, compiled.faithfulness.labels_differing) == ("concrete-ml", 0)
+    agree(compiled, clear(compiled.circuit, data.codes, book), data.floats)
+    finer = from_model(model, book, n_bits=16)
+    agree(finer, clear(finer.circuit, data.codes, book), data.floats)
 
 
 @pytest.mark.parametrize("levels", [2, 16, 100, 1000])
@@ -299,11 +308,6 @@ FAULTS: dict[str, tuple[Callable[[], Any], dict[str, Any], str]] = {
     "weights not finite": (_broken, {"book": codebook(10)}, "finite"),
     "another family": (lambda: KNeighborsClassifier().fit([[0], [1]], [0, 1]), {}, "KNeighborsClassifier"),
     "no model": (lambda: {"coef_": [1]}, {}, "dict"),
-    "unsupported loss": (
-        lambda: sklearn.linear_model.SGDClassifier(loss="hinge").fit(sample("two").floats, sample("two").target),
-        {},
-        "hinge",
-    ),
 }
 
 
@@ -339,7 +343,7 @@ def test_an_intercept_beyond_its_weights_is_refused() -> None:
     """A target so far from zero that its intercept has no exact integer is refused, not rounded."""
     data = sample("value")
     model = sklearn.linear_model.Ridge(alpha=1e12).fit(data.floats, data.target + 1e18)
-    with pytest.raises(MessageOverflow):
+    with pytest.raises((BadModel, MessageOverflow)):
         from_model(model, codebook(10))
 
 
