@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, cast
 
-from app.chain.jsonrpc import Answer, Methods, answer, to_data, to_hash, to_text
+from app.chain.json_rpc import Answer, Methods, answer, to_data, to_hash, to_text
 from app.chain.market import Market
 from app.chain.wallet.envelope import Envelope, read_envelope, to_address
 from app.protocol.errors import BadInput, NotAllowed

@@ -20,7 +20,7 @@ from app.chain.evm.blockchain import CHAIN_ID, Blockchain, as_block, gas_limit, 
 from app.chain.evm.eth_api import EthApi
 from app.chain.evm.pyevm import PragueVM, SignedTransactionAPI, Withdrawal
 from app.chain.evm.sqlite import SqliteDB
-from app.chain.jsonrpc import Answer
+from app.chain.json_rpc import Answer
 from app.chain.node import Block, Fees, Log, NonceTaken, Topics, TxReceipt
 from app.chain.recursion_limit import limit_kept
 from app.protocol.errors import BadInput, NotFound, Reverted

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Protocol, cast
 
-from app.chain.jsonrpc import Answer
+from app.chain.json_rpc import Answer
 from app.chain.recursion_limit import limit_kept
 
 with limit_kept():
