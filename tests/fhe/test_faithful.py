@@ -123,7 +123,7 @@ def test_a_scaler_remembers_what_it_was_fitted_on(reading: str) -> None:
     """Its means decide, and the pipeline is one circuit on codes."""
     rows, labels = values()
     table = rows if reading == "values" else encode(book(), rows).astype(np.float64)
-    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(table, labels)
+    model = quietly(lambda: make_pipeline(StandardScaler(), LogisticRegression()).fit(table, labels))
     compiled = from_model(model, book())
     assert np.mean(compiled.decoder.predict(outputs(compiled, rows)) == model.predict(table)) > 0.99
     assert {wire.encoding for wire in compiled.circuit.inputs} == {"affine"}
@@ -132,7 +132,7 @@ def test_a_scaler_remembers_what_it_was_fitted_on(reading: str) -> None:
 def test_named_columns_are_found_in_any_order() -> None:
     """A frame's own order, by the names that the model remembers."""
     order, labels = [4, 2, 0, 5, 1, 3], values()[1]
-    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(frame(order), labels)
+    model = quietly(lambda: make_pipeline(StandardScaler(), LogisticRegression()).fit(frame(order), labels))
     compiled = from_model(model, book())
     said = model.predict(frame(order))
     assert np.mean(compiled.decoder.predict(outputs(compiled, values()[0])) == said) > 0.99
@@ -141,7 +141,7 @@ def test_named_columns_are_found_in_any_order() -> None:
 def test_a_model_without_names_takes_the_order_of_the_rows_to_check_on() -> None:
     """Concrete ML drops a frame's names; the buyer's frame still has them."""
     order, labels = [4, 2, 0, 5, 1, 3], values()[1]
-    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(frame(order).to_numpy(), labels)
+    model = quietly(lambda: make_pipeline(StandardScaler(), LogisticRegression()).fit(frame(order).to_numpy(), labels))
     compiled = from_model(model, book(), check=frame(order), target=labels)
     said = model.predict(frame(order).to_numpy())
     assert np.mean(compiled.decoder.predict(outputs(compiled, values()[0])) == said) > 0.99
@@ -179,7 +179,7 @@ SILENT: dict[str, Callable[[np.ndarray, np.ndarray], Any]] = {
     "logarithm of the target": lambda x, y: TransformedTargetRegressor(
         Ridge(), func=np.log1p, inverse_func=np.expm1
     ).fit(x, y),
-    "outliers": lambda x, y: IsolationForest(10, max_samples=64, random_state=0).fit(x),
+    "outliers": lambda x, y: IsolationForest(n_estimators=10, max_samples=64, random_state=0).fit(x),
 }  # fmt: skip
 
 
@@ -187,9 +187,9 @@ SILENT: dict[str, Callable[[np.ndarray, np.ndarray], Any]] = {
 def test_a_model_that_once_became_another_says_what_it_says(name: str) -> None:
     """Predictions and probabilities of the circuit on 600 random codes, against the model itself."""
     codes = encode_bins(book("bins"), values()[0]).astype(np.float64)
-    target = codes[:, 0] + codes[:, 1] * (codes[:, 2] > 10)
+    target = 1 + codes[:, 0] + codes[:, 1] * (codes[:, 2] > 10)
     model = quietly(lambda: SILENT[name](codes, target))
-    compiled = quietly(lambda: from_model(model, book("bins")))
+    compiled = quietly(lambda: from_model(model, book("bins"), fitted_on="bins"))
     space = Space(book("bins").columns, "bins", ("bins",) * COLUMNS)
     rows = compared_codes(space, seed=99)[:600]
     found = evaluate_clear(compiled.circuit, gather_inputs(compiled.circuit, space.by_input(rows))).T
@@ -229,7 +229,7 @@ def test_what_cannot_be_said_rightly_is_refused(name: str) -> None:
     make, words = REFUSED[name]
     model = quietly(lambda: make(codes, codes[:, 0] + codes[:, 1] * (codes[:, 2] > 10)))
     with pytest.raises(BadModel, match=words) as refused:
-        quietly(lambda: from_model(model, book("bins")))
+        quietly(lambda: from_model(model, book("bins"), fitted_on="bins"))
     assert refused.value.next_step
 
 
