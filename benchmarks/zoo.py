@@ -4,9 +4,9 @@ Every animal (`zoo_linear`, `zoo_forests`, `zoo_regressors`) is fitted on the ta
 and handed to `from_model`. A circuit is then held against the model once more, apart from the compiler's own
 comparison, on 1,000 rows of codes of another seed. `compiled` counts the classes and settings that compile on every
 table they are tried on, `refused` those that are refused on one; `silent` the circuits that say something else,
-`foreign_exceptions` the errors that are not Darkroom's own. `accuracy_lost_median` is in points, over held-out rows: the
-accuracy (R^2) of the same estimator fitted on raw values, minus the circuit's. `bootstraps_per_row` is of XGBoost's 100
-trees of depth 6.
+`foreign_exceptions` the errors that are not Darkroom's own. `accuracy_lost_median` is in points, over held-out rows:
+the accuracy (R^2) of the same estimator fitted on raw values, minus the circuit's. `bootstraps_per_row` is of the 100
+trees of depth 6 of an XGBClassifier.
 """
 
 from __future__ import annotations
@@ -114,7 +114,10 @@ def _lost(animal: Animal, data: Table, labels: npt.NDArray[Any], compiled: Compi
     """Points, on held-out rows, against the same estimator on raw values; None for what has no labels of its own."""
     if animal.name == "IsolationForest":
         return None
-    plain = _fitted(animal, data.read("values", animal.named), labels)
+    try:
+        plain = _fitted(animal, data.read("values", animal.named), labels)
+    except ValueError:  # counts and categories are not fitted on measurements
+        return None
     plain = getattr(plain, "sklearn_model", plain)  # Concrete ML's own float model
     held = slice(ROWS, ROWS + HELD_OUT)
     space = data.space(compiled.circuit, animal.reading)

@@ -49,7 +49,7 @@ class Table:
     def space(self, circuit: Any, reading: FittedOn) -> Space:
         """What a model of this reading reads for the codes that a circuit reads."""
         wanted = {wire.column: wire.encoding for wire in circuit.inputs}
-        first = "bins" if reading == "bins" else "affine"
+        first = "bins" if reading == "bins" or "bins" in wanted.values() else "affine"
         chosen = tuple(wanted.get(column.name, first) for column in self.codebook.columns)
         assert all(published(column, encoding) for column, encoding in zip(self.codebook.columns, chosen))
         return Space(self.codebook.columns, reading, chosen)

@@ -20,7 +20,7 @@ from fhe.compile.faithful import accuracy_of
 from fhe.compile.foreign import asked, attribute, kind
 from fhe.compile.importers.family import thresholds
 from fhe.compile.sample import OwnRows
-from fhe.compile.space import READINGS, FittedOn, Space, published
+from fhe.compile.space import READINGS, FittedOn, Space, published, whole
 
 F64 = npt.NDArray[np.float64]
 
@@ -186,7 +186,7 @@ def _halves(values: F64) -> npt.NDArray[np.bool_]:
 
 def _has_halves(column: ColumnCode) -> bool:
     """Whether a column's own values may be whole numbers."""
-    if column.dtype.lower().startswith(("int", "uint", "bool")):
+    if whole(column):
         return True
     if column.bins and not _halves(np.array(column.bins)).all():
         return False
