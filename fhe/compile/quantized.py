@@ -7,7 +7,8 @@ of the summed lookups says how fine the step may be.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,10 @@ from app.protocol.data.dataset import Codebook
 from app.protocol.errors import BadModel, MessageOverflow
 from fhe.circuit.circuit import Circuit, Input, Linear, Readout
 from fhe.circuit.codec import digest
-from fhe.compile.check import Report, check
+from fhe.compile.check import check
 from fhe.compile.compiled import Compiled
 from fhe.compile.decoder import Decoder
-from fhe.compile.faithful import Comparison
+from fhe.compile.faithful import AIMED, SCORES, Comparison
 from fhe.compile.foreign import kind
 from fhe.compile.form import Form
 from fhe.compile.meaning import Meaning
@@ -134,21 +135,32 @@ def compile_additive(
             "Fit it with less penalty, or on more rows.",
         )
     reached = np.zeros((len(comparison.codes), 0), np.int64)
-    chosen: tuple[Whole, Circuit, Report] | None = None
-    for bits in BITS if n_bits is None else (n_bits,):
-        whole = Whole.of(form, space, largest / ((1 << (bits - 1)) - 1))
-        decoder = decoder_of(model, meaning, whole)
-        if comparison.fits(decoder, whole.outputs(comparison.codes, reached)):
-            circuit = _linear_circuit(whole, space, readout_of(decoder), codebook, profile)
-            chosen = whole, circuit, check(circuit, codebook, profile)
-            break
-        if bits == BITS[-1] or n_bits is not None:
-            comparison.refuse(decoder, whole.outputs(comparison.codes, reached), f"with weights of {bits} bits")
-    assert chosen is not None
-    whole, circuit, report = chosen
+    tried = [
+        Whole.of(form, space, largest / ((1 << (bits - 1)) - 1)) for bits in (BITS if n_bits is None else (n_bits,))
+    ]
+    found = _first(model, meaning, comparison, tried, reached, AIMED) or _first(
+        model, meaning, comparison, tried, reached, SCORES
+    )
+    if found is None:
+        last = tried[-1]
+        outputs, bits = last.outputs(comparison.codes, reached), n_bits or BITS[-1]
+        comparison.refuse(decoder_of(model, meaning, last), outputs, f"with weights of {bits} bits")
+        raise AssertionError("what fits nowhere is refused")
+    whole = found
+    circuit = _linear_circuit(whole, space, readout_of(decoder_of(model, meaning, whole)), codebook, profile)
+    report = check(circuit, codebook, profile)
     decoder = decoder_of(model, meaning, whole, digest(circuit))
-    found = comparison.judge(circuit, decoder, route="direct", forest=False)
-    return Compiled(circuit, decoder, report, model, found)
+    return Compiled(circuit, decoder, report, model, comparison.judge(circuit, decoder, route="direct", forest=False))
+
+
+def _first(
+    model: Any, meaning: Meaning, comparison: Comparison, tried: Sequence[Whole], reached: I64, share: float
+) -> Whole | None:
+    """The first that differs in no label, and in no score by more than a share of the range."""
+    for whole in tried:
+        if comparison.fits(decoder_of(model, meaning, whole), whole.outputs(comparison.codes, reached), share):
+            return whole
+    return None
 
 
 def _largest(table: F64, encoding: str) -> float:
@@ -190,15 +202,3 @@ def output_names(outputs: int, readout: Readout) -> tuple[str, ...]:
         return ("score",)
     what = "value" if readout.kind == "value" else "class"
     return tuple(f"{what} {number}" for number in range(outputs))
-
-
-def signed(form: Form, sign: int) -> Form:
-    """The form, or its negative."""
-    if sign > 0:
-        return form
-    return replace(
-        form,
-        constant=-form.constant,
-        tables={feature: -table for feature, table in form.tables.items()},
-        leaves=-form.leaves,
-    )

@@ -21,7 +21,7 @@ from fhe.circuit.codec import digest
 from fhe.compile.check import Report, check
 from fhe.compile.compiled import Compiled
 from fhe.compile.decoder import Decoder
-from fhe.compile.faithful import Comparison
+from fhe.compile.faithful import AIMED_OF_TREES, Comparison
 from fhe.compile.foreign import comparable, kind
 from fhe.compile.form import Form
 from fhe.compile.ir import AffineExpr, Bit, constant, total, wire
@@ -150,7 +150,8 @@ def _fewest(model: Any, form: Form, meaning: Meaning, comparison: Comparison, re
     """The smallest width at which no compared label differs, by the form's integers; the widest if none does."""
     for width in WIDTHS:
         whole = Whole.of(form, comparison.space, _step(form, width))
-        if comparison.fits(decoder_of(model, meaning, whole), whole.outputs(comparison.codes, reached)):
+        outputs = whole.outputs(comparison.codes, reached)
+        if comparison.fits(decoder_of(model, meaning, whole), outputs, AIMED_OF_TREES):
             return width
     return WIDTHS[-1]
 

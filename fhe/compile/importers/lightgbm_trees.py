@@ -26,19 +26,14 @@ class LightGBM:
         return "margin"
 
     def scores(self, model: Any, table: Any) -> F64:
-        """Raw scores (rows, outputs)."""
+        """Raw scores (rows, outputs), averaged where `predict` averages them."""
         found = np.asarray(asked(model, "predict", table, raw_score=True), np.float64)
-        return found.reshape(len(found), -1)
+        return found.reshape(len(found), -1) / _averaged(_used(model, _dump(model)))
 
     def form(self, model: Any, inputs: Inputs) -> Form:
         """The trees that `predict` uses."""
-        dump = _dump(model)
-        outputs = int(dump["num_tree_per_iteration"])
-        trees = dump["tree_info"]
-        best = attribute(model, "best_iteration_") or attribute(attribute(model, "booster_"), "best_iteration")
-        if isinstance(best, int) and best > 0:
-            trees = trees[: best * outputs]
-        average = len(trees) // outputs if dump.get("average_output") else 1
+        dump = _used(model, _dump(model))
+        outputs, trees, average = int(dump["num_tree_per_iteration"]), dump["tree_info"], _averaged(dump)
         nodes: list[Node] = []
         leaves: list[F64] = []
         for number, tree in enumerate(trees):
@@ -67,6 +62,20 @@ def _dump(model: Any) -> dict[str, Any]:
         booster = model.booster_ if hasattr(model, "booster_") else model
         found: dict[str, Any] = booster.dump_model()
         return found
+
+
+def _used(model: Any, dump: dict[str, Any]) -> dict[str, Any]:
+    """The dump with the trees that `predict` uses: those up to the best round, where training was stopped early."""
+    best = attribute(model, "best_iteration_") or attribute(attribute(model, "booster_"), "best_iteration")
+    if isinstance(best, int) and best > 0:
+        return {**dump, "tree_info": dump["tree_info"][: best * int(dump["num_tree_per_iteration"])]}
+    return dump
+
+
+def _averaged(dump: dict[str, Any]) -> int:
+    """How many rounds `predict` averages over; 1 where it adds them up."""
+    rounds = len(dump["tree_info"]) // int(dump["num_tree_per_iteration"])
+    return max(1, rounds) if dump.get("average_output") else 1
 
 
 class _Tree:
