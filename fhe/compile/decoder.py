@@ -123,7 +123,8 @@ def predictions(scores: F64, link: Link, knots: tuple[tuple[float, float], ...] 
     """What scores stand for without classes."""
     match link:
         case "exp":
-            return np.exp(scores)
+            values: F64 = np.exp(scores)
+            return values
         case "sigmoid":
             return np.exp(-np.logaddexp(0, -scores))
         case "table":

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.data.dataset import Codebook
-from app.protocol.errors import BadModel, MessageOverflow
+from app.protocol.errors import BadModel, MessageOverflow, NoiseOverflow
 from fhe.circuit.circuit import Circuit, Input, Linear, Readout
 from fhe.circuit.codec import digest
 from fhe.compile.check import check
@@ -134,30 +134,37 @@ def compile_additive(
             f"Every weight of this {kind(model)} is zero: it gives the same result for every row.",
             "Fit it with less penalty, or on more rows.",
         )
-    reached = np.zeros((len(comparison.codes), 0), np.int64)
-    tried = [
-        Whole.of(form, space, largest / ((1 << (bits - 1)) - 1)) for bits in (BITS if n_bits is None else (n_bits,))
-    ]
-    found = _first(model, meaning, comparison, tried, reached, AIMED) or _first(
-        model, meaning, comparison, tried, reached, SCORES
-    )
-    if found is None:
-        last = tried[-1]
-        outputs, bits = last.outputs(comparison.codes, reached), n_bits or BITS[-1]
-        comparison.refuse(decoder_of(model, meaning, last), outputs, f"with weights of {bits} bits")
-        raise AssertionError("what fits nowhere is refused")
-    whole = found
-    circuit = _linear_circuit(whole, space, readout_of(decoder_of(model, meaning, whole)), codebook, profile)
-    report = check(circuit, codebook, profile)
-    decoder = decoder_of(model, meaning, whole, digest(circuit))
-    return Compiled(circuit, decoder, report, model, comparison.judge(circuit, decoder, route="direct", forest=False))
+    choices = BITS if n_bits is None else (n_bits,)
+    steps = [largest / ((1 << (bits - 1)) - 1) for bits in choices]
+    refused: MessageOverflow | NoiseOverflow | None = None
+    for share in (AIMED, SCORES):
+        whole = _first(model, form, meaning, comparison, steps, share)
+        if whole is None:
+            continue
+        circuit = _linear_circuit(whole, space, readout_of(decoder_of(model, meaning, whole)), codebook, profile)
+        try:
+            report = check(circuit, codebook, profile)
+        except (MessageOverflow, NoiseOverflow) as error:
+            refused = error  # finer than the noise: the tolerance may allow what was not aimed at
+            continue
+        decoder = decoder_of(model, meaning, whole, digest(circuit))
+        found = comparison.judge(circuit, decoder, route="direct", forest=False)
+        return Compiled(circuit, decoder, report, model, found)
+    if refused is not None:
+        raise refused
+    last = Whole.of(form, space, steps[-1])
+    outputs = last.outputs(comparison.codes, np.zeros((len(comparison.codes), 0), np.int64))
+    comparison.refuse(decoder_of(model, meaning, last), outputs, f"with weights of {choices[-1]} bits")
+    raise AssertionError("what fits nowhere is refused")
 
 
 def _first(
-    model: Any, meaning: Meaning, comparison: Comparison, tried: Sequence[Whole], reached: I64, share: float
+    model: Any, form: Form, meaning: Meaning, comparison: Comparison, steps: Sequence[float], share: float
 ) -> Whole | None:
-    """The first that differs in no label, and in no score by more than a share of the range."""
-    for whole in tried:
+    """The coarsest that differs in no label, and in no score by more than a share of the range."""
+    reached = np.zeros((len(comparison.codes), 0), np.int64)
+    for step in steps:
+        whole = Whole.of(form, comparison.space, step)
         if comparison.fits(decoder_of(model, meaning, whole), whole.outputs(comparison.codes, reached), share):
             return whole
     return None

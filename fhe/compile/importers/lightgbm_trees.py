@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.errors import BadModel
-from fhe.compile.foreign import asked, attribute, guarded, kind
+from fhe.compile.foreign import asked, attribute, guarded, has, kind
 from fhe.compile.form import Form
 from fhe.compile.importers.inputs import Inputs
 from fhe.compile.importers.reader import Kind
@@ -34,6 +34,11 @@ class LightGBM:
         """The trees that `predict` uses."""
         dump = _used(model, _dump(model))
         outputs, trees, average = int(dump["num_tree_per_iteration"]), dump["tree_info"], _averaged(dump)
+        if average > 1 and has(model, "decision_function"):
+            raise BadModel(
+                f"This {kind(model)} averages its trees' log-odds (boosting_type='rf').",
+                "Use boosting_type='gbdt', or scikit-learn's RandomForestClassifier.",
+            )
         nodes: list[Node] = []
         leaves: list[F64] = []
         for number, tree in enumerate(trees):
