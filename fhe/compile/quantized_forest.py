@@ -9,6 +9,7 @@ of trees that would fit and what leaving out the others would cost.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from fhe.compile.form import Form
 from fhe.compile.ir import AffineExpr, Bit, constant, total, wire
 from fhe.compile.meaning import Meaning
 from fhe.compile.quantized import Whole, decoder_of, output_names, readout_of
+from fhe.compile.rounding import balanced_leaves
 from fhe.compile.space import Space
 from fhe.compile.trees.emit import emit
 from fhe.compile.trees.graph import MAX_CLASSES, MAX_DEPTH, MAX_TREES, Forest, Leaf, Node, depth, leaves, rebuild
@@ -69,6 +71,8 @@ def compile_forest(
         if width > widest:
             continue
         whole = Whole.of(form, space, _step(form, width))
+        if width < wanted:  # noise allows no finer leaves
+            whole = replace(whole, leaves=balanced_leaves(form, space, whole.step))
         try:
             circuit, decoder = _circuit(model, whole, meaning, space, codebook, profile)
         except TooLarge as error:
@@ -142,7 +146,7 @@ def _step(form: Form, width: int) -> float:
     if form.outputs > 1:  # outputs are compared with one another, so they share one zero
         low, high = low + form.constant, high + form.constant
     span = float(high.max() - low.min())
-    room = (2 << width) - 2 - len(parts) - 2  # each part's ends are rounded by themselves
+    room = (2 << width) - 2 - 2 * len(parts) - 2  # each part's ends are rounded down or up
     return (span or 1.0) / max(room, 2)
 
 
