@@ -21,7 +21,7 @@ I64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class Form:
+class ScoreForm:
     """One model's scores on a dataset's codes. Leaves of trees hold one number: their row in `leaves`."""
 
     constant: F64  # (outputs,)
@@ -60,9 +60,9 @@ def _walk(node: Node, codes: I64, rows: I64, found: I64) -> None:
     _walk(node.above, codes, rows[~below], found)
 
 
-def scaled(form: Form, factor: float, offset: float) -> Form:
+def scaled(form: ScoreForm, factor: float, offset: float) -> ScoreForm:
     """factor * score + offset."""
-    return Form(
+    return ScoreForm(
         form.constant * factor + offset,
         {feature: table * factor for feature, table in form.tables.items()},
         form.trees,
@@ -70,7 +70,7 @@ def scaled(form: Form, factor: float, offset: float) -> Form:
     )
 
 
-def stretched(form: Form, start: I64, levels: I64, count: int = 64) -> I64:
+def stretched(form: ScoreForm, start: I64, levels: I64, count: int = 64) -> I64:
     """Codes (rows, features) from about the least to about the greatest of a single score, by column after column."""
     random = np.random.default_rng(11)
     features = sorted({*form.tables, *(split.column for tree in form.trees for split in splits(tree))})
@@ -86,7 +86,7 @@ def stretched(form: Form, start: I64, levels: I64, count: int = 64) -> I64:
     return np.where(random.random((count, len(start))) < share, ends[0], ends[1])
 
 
-def added(parts: Iterable[tuple[Form, float]]) -> Form:
+def added(parts: Iterable[tuple[ScoreForm, float]]) -> ScoreForm:
     """The weighted sum of forms of equally many outputs."""
     parts = list(parts)
     constant = np.sum([form.constant * weight for form, weight in parts], axis=0)
@@ -101,7 +101,7 @@ def added(parts: Iterable[tuple[Form, float]]) -> Form:
         leaves.append(form.leaves * weight)
         count += len(form.leaves)
     stacked = np.concatenate(leaves) if count else np.zeros((0, len(constant)))
-    return Form(constant, tables, tuple(trees), stacked)
+    return ScoreForm(constant, tables, tuple(trees), stacked)
 
 
 def renumbered(tree: Node, by: int) -> Node:

@@ -23,9 +23,9 @@ from fhe.compile.compiled import Compiled
 from fhe.compile.decoder import Decoder
 from fhe.compile.faithful import AIMED, SCORES, Comparison
 from fhe.compile.foreign import kind
-from fhe.compile.form import Form
+from fhe.compile.form import ScoreForm
 from fhe.compile.meaning import Meaning
-from fhe.compile.space import Space
+from fhe.compile.space import FeatureSpace
 from fhe.profile import EncryptionProfile
 
 F64 = npt.NDArray[np.float64]
@@ -39,7 +39,7 @@ PENDING = "0" * 64  # the digest of a circuit that is not there yet
 class Whole:
     """A form in integers: tables (levels, outputs) by feature, leaves (leaves, outputs), constant (outputs,)."""
 
-    form: Form
+    form: ScoreForm
     step: float
     constant: I64
     tables: dict[int, I64]
@@ -47,7 +47,7 @@ class Whole:
     shift: float
 
     @classmethod
-    def of(cls, form: Form, space: Space, step: float) -> Whole:
+    def of(cls, form: ScoreForm, space: FeatureSpace, step: float) -> Whole:
         """The form rounded to whole steps. A single output's constant stays a float, in the shift."""
         tables = {}
         for feature, table in form.tables.items():
@@ -119,7 +119,7 @@ def readout_of(decoder: Decoder) -> Readout:
 
 def compile_additive(
     model: Any,
-    form: Form,
+    form: ScoreForm,
     meaning: Meaning,
     comparison: Comparison,
     codebook: Codebook,
@@ -159,7 +159,7 @@ def compile_additive(
 
 
 def _first(
-    model: Any, form: Form, meaning: Meaning, comparison: Comparison, steps: Sequence[float], share: float
+    model: Any, form: ScoreForm, meaning: Meaning, comparison: Comparison, steps: Sequence[float], share: float
 ) -> Whole | None:
     """The coarsest that differs in no label, and in no score by more than a share of the range."""
     reached = np.zeros((len(comparison.codes), 0), np.int64)
@@ -177,7 +177,7 @@ def _largest(table: F64, encoding: str) -> float:
 
 
 def _linear_circuit(
-    whole: Whole, space: Space, readout: Readout, codebook: Codebook, profile: EncryptionProfile
+    whole: Whole, space: FeatureSpace, readout: Readout, codebook: Codebook, profile: EncryptionProfile
 ) -> Circuit:
     inputs: list[Input] = []
     weights: list[I64] = []

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fhe.compile.form import Form
-from fhe.compile.space import Space
+from fhe.compile.form import ScoreForm
+from fhe.compile.space import FeatureSpace
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
@@ -21,7 +21,7 @@ SWEEPS = 5
 SHRUNK = 5  # rows that a leaf's mean error is held against: of few rows it says little
 
 
-def balanced_leaves(form: Form, space: Space, step: float) -> I64:
+def balanced_leaves(form: ScoreForm, space: FeatureSpace, step: float) -> I64:
     """Integers (leaves, outputs): each leaf's value in steps, rounded down or up."""
     codes = np.random.default_rng(23).integers(0, np.array(space.levels), (ROWS, len(space.levels)))
     reached = form.reached(codes)

@@ -8,7 +8,7 @@ from sklearn.ensemble import GradientBoostingRegressor
 from fhe.compile.importers.forests import READER
 from fhe.compile.importers.inputs import Inputs
 from fhe.compile.rounding import balanced_leaves
-from fhe.compile.space import Space
+from fhe.compile.space import FeatureSpace
 from tests.compile_trees.zoo import COLUMNS, table
 
 STEP = 0.05
@@ -18,7 +18,7 @@ def test_errors_of_rounded_leaves_cancel_where_trees_meet() -> None:
     """Sixty trees of depth five: root mean square on fresh codes, and no leaf is off by a step or more."""
     data = table(32)
     model = GradientBoostingRegressor(n_estimators=60, max_depth=5, random_state=0).fit(data.codes, data.target)
-    space = Space(data.codebook.columns, "bins", ("bins",) * COLUMNS)
+    space = FeatureSpace(data.codebook.columns, "bins", ("bins",) * COLUMNS)
     form = READER.form(model, Inputs.of(space))
     balanced = balanced_leaves(form, space, STEP)
     assert np.abs(balanced - form.leaves / STEP).max() < 1
