@@ -5,7 +5,7 @@ PY := .venv/bin/python
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help screenshots setup demo up test test-deep lint format types contracts ipfs bench docs lock clean
+.PHONY: help screenshots setup demo up quick check test test-deep lint format types contracts ipfs frontend bench docs lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -19,23 +19,40 @@ demo: setup ## the whole story, from a table to a paid, audited result
 up: setup ## a market of one's own in the browser, with a sample dataset; Ctrl-C stops it
 	@.venv/bin/darkroom up
 
-test: setup lint types contracts ipfs ## everything that must hold, in minutes
-	@$(PY) -m pytest -m "not deep and not gpu"
+# Tests run in a random order, the same for the same seed and tests: what failed can be repeated, here and in CI.
+SEED ?= 1
+PYTEST := $(PY) -m pytest --randomly-seed=$(SEED)
 
-test-deep: setup contracts ## the slow proofs: statistics, whole sweeps, real parameter sets
-	@$(PY) -m pytest -m deep
-
-lint: ## style, import rules
+quick: setup ## style of Python, import rules and the quick unit tests, in less than a minute
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check --quiet . || { echo "Not in the project's format: run make format."; exit 1; }
 	@.venv/bin/lint-imports --no-cache --no-logo
+	@$(PYTEST) -m "unit and not slow and not deep and not gpu"
 
-format: ## put every file in the project's format
+check: ## one file or folder of tests: make check T=tests/fhe/test_mask.py; some of them: K=WORD; deep ones: M=deep
+	@[ -n "$(T)" ] || { echo "Name a file or a folder: make check T=tests/fhe/test_mask.py" >&2; exit 2; }
+	@$(PYTEST) -m "$(or $(M),not deep and not gpu)" $(if $(K),-k "$(K)") "$(T)"
+
+test: setup lint types contracts ipfs ## everything that must hold, in minutes; in another order: make test SEED=2
+	@$(PYTEST) -m "not deep and not gpu"
+
+test-deep: setup contracts ## the slow proofs: statistics, whole sweeps, real parameter sets
+	@$(PYTEST) -m deep
+
+lint: frontend ## style of Python and JavaScript, import rules
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check --quiet . || { echo "Not in the project's format: run make format."; exit 1; }
+	@.venv/bin/lint-imports --no-cache --no-logo
+	@sh frontend/tools/run.sh biome check --log-level=warn || { echo "Most of it mends itself: make format." >&2; exit 1; }
+
+format: frontend ## put every file in the project's format
 	@.venv/bin/ruff check --quiet --fix-only --select I .
 	@.venv/bin/ruff format .
+	@sh frontend/tools/run.sh biome check --write --log-level=warn
 
-types: ## mypy, strict
+types: frontend ## mypy and TypeScript, both strict
 	@.venv/bin/mypy
+	@sh frontend/tools/run.sh tsc --project frontend/tools
 
 contracts: ## npm's part: solc, OpenZeppelin, forge and anvil, from contracts/package-lock.json
 	@cmp -s contracts/package-lock.json contracts/node_modules/.darkroom-lock \
@@ -47,6 +64,12 @@ ipfs: ## npm's other part: an IPFS daemon for tests, from tests/storage/jsipfs/p
 	|| { sh tests/storage/jsipfs/setup.sh \
 	&& cp tests/storage/jsipfs/package-lock.json tests/storage/jsipfs/node_modules/.darkroom-lock; } \
 	|| { [ "$$CI" != true ] && echo "The IPFS daemon could not be installed: tests that need it are skipped." >&2; }
+
+frontend: ## npm's third part: the formatter, linter and type checker of JavaScript, from frontend/tools/package-lock.json
+	@cmp -s frontend/tools/package-lock.json frontend/tools/node_modules/.darkroom-lock \
+	|| { sh frontend/tools/setup.sh \
+	&& cp frontend/tools/package-lock.json frontend/tools/node_modules/.darkroom-lock; } \
+	|| { [ "$$CI" != true ] && echo "JavaScript's tools could not be installed: it is not checked." >&2; }
 
 bench: setup ## every benchmark, side by side with Concrete ML and TenSEAL
 	@for name in $$($(PY) -m benchmarks --list); do $(PY) -m benchmarks $$name || [ $$name = gpu ] || exit 1; done

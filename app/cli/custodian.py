@@ -138,16 +138,17 @@ def explain(
 ) -> None:
     """What the custodian would say to a circuit, and what the circuit reveals, before anyone pays.
 
-    It counts what public records say was released on the dataset before.
+    It counts what public records say was released on the dataset before, and makes every check of a real order. The
+    exit code is that of the policy's answer.
     """
     from app.client.dataset import Dataset
     from app.client.verdict import verdict
 
     session = CommandContext("anyone", as_json)
     published = Dataset.open(session.network, dataset)
-    policy = published.policy(offer)
     count = published.record.rows - first_row if rows is None else rows
-    said = verdict(published, published.circuit(circuit), policy, count, first_row=first_row)
+    found = verdict(published, published.circuit(circuit), count, first_row=first_row, offer=offer)
+    said = found.said
     value = {
         "allowed": said.allowed,
         "reason": str(said.reason) if said.reason else None,
@@ -160,9 +161,11 @@ def explain(
         "rank": said.rank,
         "rank_limit": said.rank_limit,
         "bootstraps": said.bootstraps,
-        "sentences": said.sentences(),
+        "ready": found.ready,
+        "problems": found.listed(),
+        "sentences": found.sentences(),
     }
-    session.out.show(value, lambda out: out.print("\n".join(said.sentences())))
+    session.out.show(value, lambda out: out.print("\n".join(found.sentences()), markup=False))
     if not said.allowed:
         raise typer.Exit(PolicyRefused.exit_code)
 

@@ -70,8 +70,9 @@ def open_job(
     value: dict[str, Any] = {
         "rows": count,
         "replicas": replicas,
-        "units": price.cost.units,
-        "price": price.price_job + price.price_rows,
+        "model": chosen.digest,
+        "units": order.cost.units,
+        "price": (price.price_job or 0) + (price.price_rows or 0),
         "max_fee": price.max_fee,
         "released": order.said.released,
         "micro_bits": order.said.micro_bits,

@@ -11,10 +11,11 @@ import typer
 from app.cli.account import dollars
 from app.cli.context import AsBuyer, AsJson, CommandContext
 from app.console.output import facts_table, rows_table
+from app.protocol.errors import UsageError
 
 app = typer.Typer(no_args_is_help=True, help="Models: compile for a dataset, list, quote, rehearse.")
-Digest = Annotated[str, typer.Argument(help="The circuit's digest, or how it begins.")]
-Offer = Annotated[int, typer.Option("--offer", help="The offer to quote under.", min=1)]
+Digest = Annotated[str, typer.Argument(help="The model's digest, or how it begins.")]
+PRICES = ("price_license", "price_job", "max_fee", "total")
 
 
 @app.command("compile")
@@ -36,9 +37,10 @@ def compile_model(
 
     session = CommandContext(role, as_json)
     trained = train(Dataset.open(session.network, dataset), sample, target, kind, levels)
-    kept = session.buyer.models.keep(trained.compiled)
+    kept = session.buyer.models.keep(trained.compiled, target=target)
     value = {
-        "circuit": kept.digest,
+        "model": kept.digest,
+        "circuit": kept.circuit_digest,
         "kind": kind,
         "trained_on": trained.rows,
         "score": round(trained.score, 4),
@@ -54,57 +56,81 @@ def compile_model(
 def list_models(role: AsBuyer = "buyer", as_json: AsJson = False) -> None:
     """The models that this role has compiled."""
     session = CommandContext(role, as_json)
-    shelf = session.buyer.models
-    rows = []
-    for digest in shelf.digests():
-        model = shelf.find(digest)
-        rows.append({"circuit": digest, "model": model.decoder.model, "inputs": len(model.circuit.inputs)})
+    rows = [
+        {
+            "model": model.digest,
+            "class": model.decoder.model,
+            "target": model.card.target,
+            "features": len(model.card.features),
+            "circuit": model.circuit_digest,
+        }
+        for model in session.buyer.models.all()
+    ]
     session.out.show(rows, lambda out: out.print(rows_table(rows, empty="No model yet.")))
 
 
 @app.command("quote")
 def quote(
     digest: Digest,
-    offer: Offer,
-    rows: Annotated[int | None, typer.Option(help="Rows of the job; the whole dataset by default.", min=1)] = None,
+    offer: Annotated[int | None, typer.Option("--offer", help="The offer to quote under.", min=1)] = None,
+    license: Annotated[
+        int | None, typer.Option("--license", help="The license to use: what it was told counts.", min=1)
+    ] = None,
+    rows: Annotated[
+        int | None, typer.Option(help="Rows of the job; as many as a job may have by default.", min=1)
+    ] = None,
+    first_row: Annotated[int, typer.Option(help="The first row.", min=0)] = 0,
     replicas: Annotated[int, typer.Option(help="Executors that must agree.", min=1, max=5)] = 2,
     role: AsBuyer = "buyer",
     as_json: AsJson = False,
 ) -> None:
-    """What a job with this model costs and tells: work, bytes and price are exact, time is an estimate."""
-    from app.client.dataset import Dataset
-    from app.client.verdict import verdict
+    """What a job with this model costs and tells: work, bytes and price are exact, time is an estimate.
 
+    It makes every check of a real order, under a license or an offer, and says what keeps it from going through.
+    """
+    from app.client.dataset import Dataset
+
+    if offer is None and license is None:
+        raise UsageError("A quote needs terms.", "Name --offer NUMBER (darkroom dataset show) or --license NUMBER.")
     session = CommandContext(role, as_json)
-    terms = session.network.market.offer(offer)
-    dataset = Dataset.open(session.network, terms.dataset)
+    market = session.network.market
+    number = market.license(license).dataset if license else market.offer(offer or 0).dataset
     model = session.buyer.models.find(digest)
-    price = session.buyer.quote(dataset, model, offer, rows or dataset.record.rows, replicas)
-    said = verdict(dataset, model.circuit, dataset.policy(offer), price.rows)
+    found = session.buyer.check(
+        Dataset.open(session.network, number), model, rows, first_row=first_row, offer=offer, license=license or 0,
+        replicas=replicas,
+    )  # fmt: skip
+    price, said = found.price, found.said
     value: dict[str, Any] = {
+        "model": model.digest,
         "rows": price.rows,
         "replicas": replicas,
         "providers": price.providers,
-        "multiply_adds": price.cost.multiply_adds,
-        "bootstraps": price.cost.bootstraps,
-        "bytes_in": price.cost.bytes_in,
-        "bytes_out": price.cost.bytes_out,
-        "units": price.cost.units,
+        "providers_alive": price.alive,
+        "multiply_adds": found.cost.multiply_adds,
+        "bootstraps": found.cost.bootstraps,
+        "bytes_in": found.cost.bytes_in,
+        "bytes_out": found.cost.bytes_out,
+        "units": found.cost.units,
         "core_seconds": round(price.core_seconds, 4),
         "slowest_seconds": None if price.slowest_seconds is None else round(price.slowest_seconds, 4),
+        "rows_that_fit": price.rows if price.problem is None else price.rows_that_fit,
         "price_license": price.price_license,
-        "price_job": price.price_job + price.price_rows,
+        "price_job": None if price.price_job is None else price.price_job + (price.price_rows or 0),
         "max_fee": price.max_fee,
-        "total": price.total,
+        "total": price.job_total if license else price.total,
         "allowed": said.allowed,
         "reason": str(said.reason or ""),
         "micro_bits": said.micro_bits,
+        "ready": found.ready,
+        "problems": found.listed(),
     }
-    shown = value | {key: dollars(value[key]) for key in ("price_license", "price_job", "max_fee", "total")}
+    amounts = {key: "-" if value[key] is None else dollars(value[key]) for key in PRICES}
+    shown = {key: each for key, each in (value | amounts).items() if key != "problems"}
 
     def draw(out: Any) -> None:
         out.print(facts_table(shown))
-        out.print("\n".join(said.sentences()))
+        out.print("\n".join(found.sentences()), markup=False)
 
     session.out.show(value, draw)
 
@@ -119,22 +145,28 @@ def rehearse(
     role: AsBuyer = "buyer",
     as_json: AsJson = False,
 ) -> None:
-    """Run a model in the clear on the dataset's synthetic preview, and hear what the custodian would say to it."""
+    """Run a model in the clear on the dataset's synthetic preview, and hear what an order of it would meet."""
     from app.client.dataset import Dataset
-    from app.client.verdict import verdict
 
     session = CommandContext(role, as_json)
     published, model = Dataset.open(session.network, dataset), session.buyer.models.find(digest)
     predicted = session.buyer.rehearse(published, model)
-    policy = published.policy(offer)
-    said = verdict(published, model.circuit, policy, min(published.record.rows, policy.max_rows_per_job))
+    found = session.buyer.check(published, model, offer=offer)
     values, counts = np.unique(predicted, return_counts=True)
     most = np.argsort(-counts)[:10]
     rows = [{"prediction": values[i].item(), "rows": int(counts[i])} for i in most]
-    value = {"rows": len(predicted), "predictions": rows, "allowed": said.allowed, "verdict": said.sentences()}
+    value = {
+        "model": model.digest,
+        "rows": len(predicted),
+        "predictions": rows,
+        "allowed": found.said.allowed,
+        "ready": found.ready,
+        "problems": found.listed(),
+        "verdict": found.sentences(),
+    }
 
     def draw(out: Any) -> None:
         out.print(rows_table(rows, title=f"{len(predicted)} synthetic rows"))
-        out.print("\n".join(said.sentences()))
+        out.print("\n".join(found.sentences()), markup=False)
 
     session.out.show(value, draw)

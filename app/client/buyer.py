@@ -10,22 +10,20 @@ import numpy.typing as npt
 
 from app.client.dataset import Dataset
 from app.client.models import Model, ModelStore
+from app.client.ordered import KnownBy, Orders
 from app.client.verdict import verdict
 from app.execution.inputs import seal_context
 from app.home.home import Actor
 from app.home.network import Network
-from app.policy.quote import Quote, quote
+from app.policy.preflight import REPLICAS, Preflight
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import BadSeal, NotAllowed, NotYourLicense, TryAgain
 from app.protocol.market.entities import ZERO, Job, JobState
 from app.protocol.market.receipt import SealedResult
-from app.protocol.policy.reasons import refusal
 from app.seal.keys import SealingKey
 from app.seal.result import Result, open_result
 from app.storage.cid import digest_to_cid
 from fhe.circuit.clear import evaluate_clear
-from fhe.circuit.compatible import check_compatible
-from fhe.circuit.cost import cost
 from fhe.compile.levels import intervals
 
 if TYPE_CHECKING:
@@ -33,12 +31,10 @@ if TYPE_CHECKING:
 
     from app.chain.market import Sent
     from app.chain.wallet.account import Account
-    from app.policy.explain import Explanation
     from fhe.compile import Compiled
 
 I64 = npt.NDArray[np.int64]
 MAX_RESULT_BYTES = 1 << 31
-REPLICAS = 2
 
 
 @dataclass(frozen=True)
@@ -47,7 +43,8 @@ class OpenedResult:
 
     job: Job
     result: Result
-    model: Model | None
+    model: Model | None  # that it was ordered with
+    known_by: KnownBy | None = None  # why it is this model
 
     def labels(self) -> npt.NDArray[Any]:
         """One prediction a row; of a model with cut points the level's number, from 0 (`intervals` says what it means).
@@ -111,21 +108,13 @@ class OpenedResult:
         return pl.DataFrame(frame)
 
 
-@dataclass(frozen=True)
-class CheckedOrder:
-    """A job that could be opened now: what it costs, and what it would tell."""
-
-    dataset: Dataset
-    price: Quote
-    said: Explanation
-
-
 class Buyer:
     """One buyer on one machine."""
 
     def __init__(self, network: Network, actor: Actor, account: Account) -> None:
         self.network, self.actor, self.account = network, actor, account
         self.models = ModelStore(actor.path("models"))
+        self.orders = Orders(actor.path("orders"), network.market.chain_id, network.market.address)
 
     def rehearse(self, dataset: Dataset, compiled: Compiled | Model) -> npt.NDArray[Any]:
         """What the model would say of the dataset's synthetic preview: free, in the clear, on this machine.
@@ -135,16 +124,36 @@ class Buyer:
         circuit = compiled.circuit
         return compiled.decoder.predict(evaluate_clear(circuit, dataset.inputs(circuit, dataset.preview())).T)
 
-    def quote(
-        self, dataset: Dataset, circuit_of: Compiled | Model, offer: int, rows: int, replicas: int = REPLICAS
-    ) -> Quote:
-        """The price of a job. Errors: NotFound, Unavailable when too few providers can be drawn."""
-        market = self.network.market
-        static = cost(circuit_of.circuit, dataset.profile, rows)
-        window = int(market.desk.read("JobMarket", "commitWindow"))
-        draw = market.draw_for(dataset.record, self.account.address)
-        terms, providers = market.offer(offer), market.providers()
-        return quote(static, terms, providers, draw, rows=rows, replicas=replicas, commit_window=window)
+    def check(
+        self,
+        dataset: Dataset,
+        model: Compiled | Model,
+        rows: int | None = None,
+        *,
+        first_row: int = 0,
+        offer: int | None = None,
+        license: int = 0,
+        replicas: int = REPLICAS,
+        sealing_key: SealingKey | None = None,
+        max_fee: int | None = None,
+    ) -> Preflight:
+        """What a job would cost and be told, and every reason why it would not go through; nothing is sent or paid.
+
+        Under a license that the buyer has, else under an offer of which one would be bought, else by the manifest's
+        policy alone. Errors: those of `app.client.verdict.verdict`; what an order would be refused for is in it.
+        """
+        return verdict(
+            dataset,
+            model.circuit,
+            rows,
+            first_row=first_row,
+            offer=offer,
+            license=license,
+            buyer=self.account.address,
+            replicas=replicas,
+            sealing_key=None if sealing_key is None else sealing_key.public.hex(),
+            max_fee=max_fee,
+        )
 
     def buy_license(self, offer: int) -> Sent[int]:
         """Buy a license in one transaction; the value is its id. Errors: NotFound, Reverted."""
@@ -167,46 +176,67 @@ class Buyer:
         what is public. Errors: those of `order`; Reverted.
         """
         market = self.network.market
-        price = self.order(license, model, first_row=first_row, rows=rows, replicas=replicas).price
+        order = self.order(
+            license, model, first_row=first_row, rows=rows, replicas=replicas, sealing_key=sealing_key, max_fee=max_fee
+        )
+        fee = order.price.max_fee if max_fee is None else max_fee
+        assert fee is not None  # no problem was found, so there are providers who ask for something
         self.network.store.put(model.data)
-        return market.open_job(
+        self.orders.prepare()
+        sent = market.open_job(
             self.account,
             license,
-            circuit=model.digest,
+            circuit=model.circuit_digest,
             first_row=first_row,
             rows=rows,
             sealing_key=sealing_key.public.hex(),
-            units=price.cost.units,
+            units=order.cost.units,
             replicas=replicas,
-            max_fee=price.max_fee if max_fee is None else max_fee,
+            max_fee=fee,
+            version=order.version,
+            content=order.content,
         )
+        self.orders.note(sent.value, model)
+        return sent
 
-    def order(self, license: int, model: Model, *, first_row: int, rows: int, replicas: int = REPLICAS) -> CheckedOrder:
-        """What a job would cost and be told, after every check that contract and custodian make of public facts.
+    def order(
+        self,
+        license: int,
+        model: Model,
+        *,
+        first_row: int,
+        rows: int,
+        replicas: int = REPLICAS,
+        sealing_key: SealingKey | None = None,
+        max_fee: int | None = None,
+    ) -> Preflight:
+        """The same for an order that goes through. Nothing is sent or paid.
 
-        Errors: NotYourLicense, LicenseExpired, LicenseExhausted, LicenseRevoked, RowsOutsideDataset, BadModel,
-        Unavailable without enough providers, PolicyRefused with the reason's words.
+        Errors: what it would be refused for, as `app.policy.preflight` finds it: NotYourLicense, LicenseExpired,
+        LicenseExhausted, LicenseRevoked, RowsOutsideDataset, BadModel, MessageOverflow, NoiseOverflow, TooLarge,
+        BadKey, PolicyRefused with the reason's words, Unavailable without enough providers, Reverted with the
+        contract's words.
         """
-        from app.execution.inputs import load_policy
-        from app.protocol.market.entities import check_use
+        dataset = Dataset.open(self.network, self.network.market.license(license).dataset)
+        found = self.check(
+            dataset,
+            model,
+            rows,
+            first_row=first_row,
+            license=license,
+            replicas=replicas,
+            sealing_key=sealing_key,
+            max_fee=max_fee,
+        )
+        found.require()
+        return found
 
-        market = self.network.market
-        held = market.license(license)
-        dataset = Dataset.open(self.network, held.dataset)
-        check_use(held, dataset.record, self.account.address, first_row, rows, market.now())
-        check_compatible(model.circuit, dataset.table.profile, dataset.table.codebook.digest)
-        policy = load_policy(self.network.store, dataset.manifest, held.policy)
-        said = verdict(dataset, model.circuit, policy, rows, first_row=first_row, license=license)
-        if said.reason is not None:
-            raise refusal(said.reason)
-        return CheckedOrder(dataset, self.quote(dataset, model, held.offer, rows, replicas), said)
-
-    def open_result(self, number: int, key: SealingKey) -> OpenedResult:
-        """Fetch, check and open the result of a job.
+    def open_result(self, number: int, key: SealingKey, *, model: Model | None = None) -> OpenedResult:
+        """Fetch, check and open the result of a job, with the model that it was ordered with here (or a named `model`).
 
         Besides the chain it needs the sealed document and its ciphertext alone: no manifest and no circuit.
         Errors: TryAgain before the release; NotAllowed for a refused or failed job, with the reason; NotYourLicense;
-        BadSeal; BadDocument.
+        BadSeal; BadDocument; UsageError and BadModel where a model has to be named (`Orders.model_of`).
         """
         market, store = self.network.market, self.network.store
         job = market.job(number)
@@ -229,5 +259,5 @@ class Buyer:
         manifest = market.dataset_version(job.dataset, job.version).manifest
         context = seal_context(market.chain_id, market.address, job, manifest)
         result = open_result(sealed, ciphertext, key.private, context)
-        known = job.circuit in self.models.digests()
-        return OpenedResult(job, result, self.models.find(job.circuit) if known else None)
+        meant, known_by = self.orders.model_of(job, self.models, model) or (None, None)
+        return OpenedResult(job, result, meant, known_by)

@@ -1,16 +1,18 @@
-"""A buyer's compiled models: circuit and decoder side by side, named by the circuit's digest.
+"""A buyer's compiled models: each a card that says what it means, and the circuit that it runs as.
 
-Both are documents, so keeping and loading them runs nobody's code. The fitted model itself stays where it was trained.
+A model is named by the digest of its card. Circuits are named by their own digests, which is all that the market knows;
+two models of one circuit (other labels, another scale) live side by side. Both are documents, so keeping and loading
+them runs nobody's code. The fitted model itself stays where it was trained.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from app.files.private import write_private
-from app.protocol.documents import sha256
+from app.protocol.documents import Document, sha256
 from app.protocol.errors import BadDocument, NotFound
 from fhe.circuit import codec
 from fhe.circuit.circuit import Circuit
@@ -20,14 +22,33 @@ if TYPE_CHECKING:
     from fhe.compile import Compiled
 
 
+class ModelCard(Document):
+    """Everything that a model means; its digest is the model's name on the buyer's machine. Never published."""
+
+    kind: Literal["darkroom/model"] = "darkroom/model"
+    decoder: Decoder  # names the circuit
+    features: tuple[str, ...]  # columns of the dataset that it reads, in the circuit's order
+    target: str | None = None  # what it predicts, in the buyer's own word
+
+
 @dataclass(frozen=True)
 class Model:
     """What a buyer keeps of a compiled model."""
 
-    digest: str  # of the circuit
+    digest: str  # of the card
+    card: ModelCard
     circuit: Circuit
-    decoder: Decoder
     data: bytes  # the circuit's canonical bytes, as they are published
+
+    @property
+    def decoder(self) -> Decoder:
+        """What the circuit's outputs mean in this model."""
+        return self.card.decoder
+
+    @property
+    def circuit_digest(self) -> str:
+        """What chain, providers and custodians call it."""
+        return self.card.decoder.circuit
 
 
 class ModelStore:
@@ -36,38 +57,58 @@ class ModelStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def keep(self, compiled: Compiled) -> Model:
-        """Keep what a job and its result need of a compiled model."""
+    def keep(self, compiled: Compiled, *, target: str | None = None) -> Model:
+        """Keep what a job and its result need of a compiled model. Errors: BadDocument for another's decoder."""
         data = codec.encode(compiled.circuit)
-        digest = sha256(data)
-        if compiled.decoder.circuit != digest:
+        if compiled.decoder.circuit != sha256(data):
             raise BadDocument("The decoder belongs to another circuit.", "Compile the model again.")
+        features = tuple(dict.fromkeys(wire.column for wire in compiled.circuit.inputs))
+        card = ModelCard(decoder=compiled.decoder, features=features, target=target)
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_private(self._path(digest, "circuit"), data)
-        decoder = compiled.decoder.to_bytes()
-        write_private(self._path(digest, "decoder"), f"{sha256(decoder)}\n".encode() + decoder)
-        return Model(digest, compiled.circuit, compiled.decoder, data)
+        write_private(self._path(compiled.decoder.circuit, "circuit"), data)
+        write_private(self._path(card.digest, "model"), card.to_bytes())
+        return Model(card.digest, card, compiled.circuit, data)
 
     def find(self, digest: str) -> Model:
-        """The model whose circuit has this digest, or the only one that begins so. Errors: NotFound, BadDocument."""
+        """The only model whose digest begins so, or else whose circuit's does. Errors: NotFound, BadDocument."""
         matches = [name for name in self.digests() if name.startswith(digest)]
+        if not matches:
+            matches = [model.digest for model in self.all() if model.circuit_digest.startswith(digest)]
+        if not matches and any(path.stem.startswith(digest) for path in self._folder.glob("*.decoder")):
+            raise BadDocument(
+                f"Model {digest[:16]} was kept by an earlier edition, which mixed up models of one circuit.",
+                "Compile it again: darkroom model compile.",
+            )
         if len(matches) != 1:
             raise NotFound(
                 f"{len(matches)} of your models have a digest that begins with {digest[:16]!r}.",
                 "List them: darkroom model list.",
             )
-        data = self._path(matches[0], "circuit").read_bytes()
-        said, _, meaning = self._path(matches[0], "decoder").read_bytes().partition(b"\n")
-        if sha256(data) != matches[0] or sha256(meaning).encode() != said:
-            raise BadDocument(f"The files of model {matches[0][:16]} were changed.", "Compile the model again.")
-        decoder = Decoder.from_bytes(meaning)
-        if decoder.circuit != matches[0]:
-            raise BadDocument(f"The decoder of model {matches[0][:16]} is another's.", "Compile the model again.")
-        return Model(matches[0], codec.decode(data), decoder, data)
+        return self._load(matches[0])
+
+    def of_circuit(self, circuit: str) -> list[Model]:
+        """All models that run as the circuit of this digest. Errors: BadDocument."""
+        return [model for model in self.all() if model.circuit_digest == circuit]
+
+    def all(self) -> list[Model]:
+        """All models that are kept here. Errors: BadDocument."""
+        return [self._load(digest) for digest in self.digests()]
 
     def digests(self) -> list[str]:
-        """Digests of the circuits that are kept here."""
-        return sorted(path.stem for path in self._folder.glob("*.circuit"))
+        """Digests of the models that are kept here."""
+        return sorted(path.stem for path in self._folder.glob("*.model"))
+
+    def _load(self, digest: str) -> Model:
+        meaning = self._path(digest, "model").read_bytes()
+        changed = BadDocument(f"The files of model {digest[:16]} were changed.", "Compile the model again.")
+        if sha256(meaning) != digest:
+            raise changed
+        card = ModelCard.from_bytes(meaning)
+        path = self._path(card.decoder.circuit, "circuit")
+        data = path.read_bytes() if path.is_file() else b""
+        if sha256(data) != card.decoder.circuit:
+            raise changed
+        return Model(digest, card, codec.decode(data), data)
 
     def _path(self, digest: str, kind: str) -> Path:
         return self._folder / f"{digest}.{kind}"

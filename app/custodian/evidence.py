@@ -12,13 +12,13 @@ from app.custodian.ports import CustodianChain
 from app.execution.execute import Evaluation
 from app.execution.inputs import JobInputs, load_circuit, load_manifest, load_policy
 from app.protocol.documents import MAX_DOCUMENT_BYTES
-from app.protocol.errors import BadBlock, BadDocument, BadInput, BadKey, NotFound, RowsOutsideDataset
+from app.protocol.errors import BadBlock, BadDocument, BadInput, NotFound, RowsOutsideDataset
 from app.protocol.market.entities import Job
 from app.protocol.market.receipt import Receipt
 from app.protocol.policy.reasons import Reason
 from app.protocol.policy.rules import ReleaseCase, check_execution
 from app.protocol.ports import Progress, Store
-from app.seal.hpke import public_key
+from app.seal.hpke import usable
 from app.storage.cid import digest_to_cid
 from fhe.circuit.compatible import compatible
 from fhe.circuit.cost import cost
@@ -97,21 +97,13 @@ def load_judgement(
         table=manifest.table,
         policy=policy,
         leak=leak,
-        usable_key=_usable(job.sealing_key),
+        usable_key=usable(job.sealing_key),
         epochs=epochs,
         decryptions=decryptions(manifest.table.epoch),
         max_decryptions=limits.decryptions_per_epoch,
         bootstraps=cost(circuit, profile, job.rows).bootstraps,
     )
     return Judgement(facts, JobInputs(chain.chain_id, chain.address, job, dataset, manifest, circuit, profile))
-
-
-def _usable(sealing_key: str) -> bool:
-    try:
-        public_key(bytes.fromhex(sealing_key))
-    except (BadKey, ValueError):
-        return False
-    return True
 
 
 def verified_output(evidence: Judgement, store: Store, execute: Execute, progress: Progress) -> bytes | Reason:

@@ -142,7 +142,7 @@ def _train(stage: Stage, record: StoryRecord, dataset: Dataset, halves: tables.H
     tables.write_csv(sample, halves.columns, halves.buyer, halves.labels)
     with record.step("Buyer", f"trains Concrete ML's {kind} on {len(halves.buyer)} rows of its own") as step:
         trained = train(dataset, sample, tables.TARGET, kind)
-        step.bytes = len(stage.buyer.models.keep(trained.compiled).data)
+        step.bytes = len(stage.buyer.models.keep(trained.compiled, target=tables.TARGET).data)
         record.say(f"  accuracy on its own rows: {trained.score:.3f}")
     with record.step("Buyer", "rehearses on the synthetic preview, for free"):
         rehearsed = stage.buyer.rehearse(dataset, trained.compiled)
@@ -157,12 +157,12 @@ def _order(
     passphrase = buyer.actor.passphrase()
     with record.step("Buyer", f"reads the quote and opens a job on {rows} rows"):
         key = SealingKey.load(path, passphrase) if path.exists() else SealingKey.create(path, passphrase)
-        model = buyer.models.keep(trained.compiled)
+        model = buyer.models.keep(trained.compiled, target=tables.TARGET)
         order = buyer.order(license_id, model, first_row=0, rows=rows)
         price = order.price
         record.say(
             f"  {price.cost.multiply_adds:,} multiply-adds, {price.cost.bootstraps:,} bootstraps:"
-            f" {price.job_total / DOLLAR:.2f} dollars, all fees included"
+            f" {(price.job_total or 0) / DOLLAR:.2f} dollars, all fees included"
         )
         record.say(f"  the result says {describe_leakage(order.said.micro_bits)} about each person")
         sent = buyer.open_job(license_id, model, first_row=0, rows=rows, sealing_key=key)

@@ -134,7 +134,7 @@ def _models(stage: Stage, dataset: int, halves: tables.Halves) -> None:
     open_dataset = Dataset.open(stage.network, dataset)
     for kind in missing:
         trained = train(open_dataset, sample, tables.TARGET, kind)
-        stage.buyer.models.keep(trained.compiled)
+        stage.buyer.models.keep(trained.compiled, target=tables.TARGET)
         write_private(model_file(folder, dataset, kind), encode(trained.compiled.circuit))
         LOG.info("trained", extra={"model": kind, "accuracy": round(trained.score, 3)})
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -54,11 +53,15 @@ class Explanation:
     rank_limit: int
     bootstraps: int
     policy_problems: tuple[str, ...]
+    fault: BadInput | None = None  # what keeps the dataset from running the circuit at all
+    log2_failure: float | None = None  # of the output or lookup most likely to be read wrongly
     again: bool = False  # the same was asked and answered before: the custodian gives the same answer, at no charge
 
     def sentences(self) -> list[str]:
         """The same for a person to read."""
         said = [f"The policy cannot be used: {problem}." for problem in self.policy_problems]
+        if self.fault is not None:
+            said.append(f"This dataset cannot run it: {self.fault.message}")
         if self.reason is not None:
             said.append(f"It would be refused ({self.reason}): {MESSAGES[self.reason].message}")
             said.append(f"What to do: {MESSAGES[self.reason].next_step}")
@@ -115,11 +118,16 @@ def explain(
     space, work = space_of(codebook), 0
     leak: Leakage | None = None
     reason: Reason | None = Reason.CIRCUIT_UNSAFE
-    with contextlib.suppress(BadInput):
-        check(circuit, codebook, profile)
+    fault: BadInput | None = None
+    failure: float | None = None
+    try:
+        failure = check(circuit, codebook, profile).log2_failure
         leak, work = leakage_of(circuit, codebook), cost(circuit, profile, rows).bootstraps
+    except BadInput as error:
+        fault = error
     if leak is None:
-        return Explanation(False, reason, None, "", 0, 0, 0, 0, 0, 0, rank_limit(policy, space.columns), work, problems)
+        limit = rank_limit(policy, space.columns)
+        return Explanation(False, reason, None, "", 0, 0, 0, 0, 0, 0, limit, work, problems, fault, failure)
     job = _job(leak.circuit, first_row, rows, license, version)
     query = query_digest(policy, replace(job, dataset=dataset.id), dataset) if dataset else ""
     entry = entry_of(policy, leak, table, job, query)
@@ -147,6 +155,7 @@ def explain(
         rank_limit=rank_limit(policy, space.columns),
         bootstraps=work,
         policy_problems=problems,
+        log2_failure=failure,
         again=again,
     )
 

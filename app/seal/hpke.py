@@ -27,6 +27,15 @@ def public_key(raw: bytes) -> EccKey:
         raise BadKey("This is not a usable X25519 public key.", "Make one: darkroom keys sealing.") from None
 
 
+def usable(key: str) -> bool:
+    """Whether these hex digits are a public key that can be sealed to."""
+    try:
+        public_key(bytes.fromhex(key))
+    except (BadKey, ValueError):
+        return False
+    return True
+
+
 def private_key(raw: bytes) -> EccKey:
     """The X25519 private key of 32 bytes. Errors: `BadKey`."""
     if len(raw) != KEY_BYTES:

@@ -17,7 +17,7 @@ from app.protocol.market.receipt import OutputPolicy
 from app.storage.cid import Cid, digest_to_cid, parse
 from app.storage.content import ContentStore
 from app.storage.folder import FolderBlocks
-from tests.custodian.world import World, linear_circuit
+from tests.support.custody import World, linear_circuit
 
 SPREAD = [17, -4, 9, 30, 2, 8, -11, 5]
 ENVELOPE = 4096  # bytes
@@ -35,6 +35,9 @@ class LyingBlocks:
 
     def put(self, cid: Cid, block: bytes | bytearray | memoryview) -> None:
         self._inner.put(cid, block)
+
+    def pin(self, cid: Cid) -> None:
+        self._inner.pin(cid)
 
     def get(self, cid: Cid) -> bytes:
         block = bytearray(self._inner.get(cid))
@@ -95,7 +98,7 @@ def test_flipped_envelopes_stop_the_agent(world: World) -> None:
     """With any envelope flipped the whole agent fails, opens no key and sends nothing; unflipped it releases."""
     honest = world.store
     blocks = LyingBlocks(world.folder / "store")
-    world.store = ContentStore(blocks)  # type: ignore[assignment]
+    world.store = ContentStore(blocks)
     for cid in envelopes(world).values():
         blocks.victim, blocks.bit = cid, 100
         world.time += LONGEST_RETRY

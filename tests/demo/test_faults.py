@@ -198,13 +198,13 @@ def test_a_faulty_account_is_refused(twin: Twin, spoil: Callable[[Path, bytes], 
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("kind", ["circuit", "decoder"])
+@pytest.mark.parametrize("kind", ["circuit", "model"])
 def test_a_faulty_model_is_refused(twin: Twin, spoil: Callable[[Path, bytes], None], fault: str, kind: str) -> None:
     """A damaged or swapped file of a buyer's compiled model is refused."""
     shelf = ModelStore(twin.home.actor("buyer").path("models"))
-    first, second = (twin.network.market.job(number).circuit for number in (1, 2))
-    path, other = (twin.home.actor("buyer").path(f"models/{digest}.{kind}") for digest in (first, second))
-    shelf.find(first)
+    first, second = (shelf.find(twin.network.market.job(number).circuit) for number in (1, 2))
+    names = [each.circuit_digest if kind == "circuit" else each.digest for each in (first, second)]
+    path, other = (twin.home.actor("buyer").path(f"models/{digest}.{kind}") for digest in names)
     spoil(path, FAULTS[fault](path.read_bytes(), other.read_bytes()))
     with pytest.raises(BadDocument):
-        shelf.find(first)
+        shelf.find(first.digest)

@@ -26,9 +26,9 @@ from app.node.sample import FOLDER, OWNER_FILE, model_file
 from app.node.serving import adopt, listen
 from app.node.settings import PORT, NodeSettings, WebSettings
 from app.protocol.errors import BadInput
-from tests.market.state import assert_mirrors, contents
 from tests.node.conftest import call, running
 from tests.node.shopper import Shopper, in_the_clear
+from tests.support.index_state import assert_mirrors, contents
 
 PARTS = {"index", "web", "provider-1", "provider-2", "provider-3", "owner", "operator", "sample"}
 
@@ -83,7 +83,7 @@ def test_parts_that_die_come_back(sample_home: Path) -> None:
         os.kill(pid, signal.SIGKILL)
         node.said("web", "part-ended", code=-signal.SIGKILL)
         node.wait(lambda each: each["event"] == "part-started" and each["service"] == "web" and each["pid"] != pid)
-        limit = time.monotonic() + 60
+        limit, status = time.monotonic() + 60, 0
         while True:
             try:
                 status, _ = call(f"{url}/v1/health")

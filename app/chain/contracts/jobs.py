@@ -165,6 +165,10 @@ class Jobs(Custodians, Licensing, Providers):
         """Jobs ever opened; ids run from 1 to this."""
         return int(self.desk.read(JOBS, "jobCount"))
 
+    def commit_window(self) -> int:
+        """Seconds in which a drawn executor commits."""
+        return int(self.desk.read(JOBS, "commitWindow"))
+
     def paused_until(self) -> int:
         """The time until which no new job can be opened; past or 0 when there is no pause."""
         return int(self.desk.read(JOBS, "pausedUntil"))

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from app.chain.contracts.entities import content_of
-from app.execution.inputs import load_manifest
+from app.execution.market_state import MarketState, read_market
 from app.market.queries.view import Amount
 from app.market.web.dependencies.caller import Spend
 from app.market.web.dependencies.state import AppState
 from app.market.web.fields import ResponseModel
-from app.policy.explain import Explanation, explain
-from app.policy.quote import quote
-from app.protocol.data.manifest import Manifest
-from app.protocol.documents import MAX_DOCUMENT_BYTES, sha256
-from app.protocol.errors import BadInput, NotAllowed, NotFound, RowsOutsideDataset, Unavailable
-from app.protocol.market.entities import DatasetRecord, License, Offer
-from app.protocol.market.receipt import OutputPolicy
-from app.protocol.policy.reasons import MESSAGES, refusal
+from app.policy.preflight import Preflight, Request, preflight
+from app.policy.quote import Quote
+from app.protocol.documents import sha256
+from app.protocol.errors import RowsOutsideDataset
+from app.protocol.policy.reasons import MESSAGES
+from app.protocol.vocabulary import CircuitClass, ReadoutKind
 from app.storage.cid import digest_to_cid
 from fhe.circuit.circuit import Circuit, Lookup
 from fhe.circuit.codec import MAX_CIRCUIT_BYTES, decode
-from fhe.circuit.compatible import check_compatible
-from fhe.circuit.cost import cost
-from fhe.compile.check import check
-from fhe.leakage import check_sampling
-from fhe.profiles import find
 
 BYTES_OF_WORK = 1 << 14  # of a circuit: half a second's allowance, as checking the largest takes some seconds
 
@@ -38,7 +28,7 @@ class CircuitView(ResponseModel):
     inputs: int
     columns: tuple[str, ...]
     outputs: tuple[str, ...]
-    readout: Literal["value", "threshold", "argmax", "cuts"]
+    readout: ReadoutKind
     layers: int
     lookups: int  # per row
 
@@ -59,11 +49,9 @@ class PriceView(ResponseModel):
     price_license: Amount
     price_job: Amount
     price_rows: Amount
-    max_fee: Amount
-    job_total: Amount
-    total: Amount  # with a new license
-    providers: int  # that take jobs of this size
-    core_seconds: float  # for one executor, an estimate
+    max_fee: Amount | None  # an estimate where there is a `price_problem`; null where no provider is alive
+    job_total: Amount | None
+    total: Amount | None  # with a new license
 
 
 class OutputView(ResponseModel):
@@ -76,10 +64,18 @@ class OutputView(ResponseModel):
     share: float  # of its variance
 
 
+class ProblemCard(ResponseModel):
+    """A reason why an order would not go through, as the order would be refused for it."""
+
+    code: str
+    message: str
+    next_step: str
+
+
 class LeakageView(ResponseModel):
     """What a release would say about each row."""
 
-    family: Literal["linear", "trees", "additive", "lookup"]
+    family: CircuitClass
     outputs: tuple[OutputView, ...]
     released: str  # "label", "score" or "aggregate"
     levels: int  # that a score is rounded to; 0: it is not, or no score is released
@@ -110,13 +106,20 @@ class QuoteReport(ResponseModel):
     problem: str  # why not; "" when it runs
     log2_failure: float | None  # of the output most likely to be wrong
     price: PriceView | None
-    price_problem: str  # why there is no price: no offer named, too few providers
+    price_problem: str  # why nobody can be paid it now: no offer named, too few providers
+    providers: int  # that can take a job of this size now
+    providers_alive: int  # that take jobs of some size
+    core_seconds: float  # for one executor, an estimate
+    slowest_seconds: float | None  # of the slowest of them, as its capacity says; null where no provider is alive
+    rows_that_fit: int  # of those asked, in one job now; 0 where not even one does
     leak: LeakageView | None
     allowed: bool
     reason: str  # the code of the refusal to expect, "" when allowed
     reason_sentence: str
     reason_step: str  # what to do about it
     sentences: tuple[str, ...]  # the whole verdict in plain words
+    ready: bool  # whether an order would go through now: no `problems`
+    problems: tuple[ProblemCard, ...]  # everything that an order would be refused for, what comes first first
 
 
 def quote_circuit(
@@ -141,47 +144,19 @@ def quote_circuit(
     """
     spend(len(data) // BYTES_OF_WORK)
     circuit = decode(data)
-    record = here.market.dataset(dataset)
-    manifest = load_manifest(here.store, record)
-    check_compatible(circuit, manifest.table.profile, manifest.table.codebook.digest)
-    profile, codebook = find(manifest.table.profile), manifest.codebook
+    state = read_market(here.market, here.store, dataset, offer=offer, license=license)
+    record, policy = state.dataset, state.policy
     if first_row >= record.rows:
         raise RowsOutsideDataset(f"The dataset has rows 0 to {record.rows - 1}.", "Choose rows inside the dataset.")
     rows = record.rows - first_row if rows is None else rows
-    terms = _offer(here, offer, dataset)
-    policy = _policy(here, terms.policy) if terms else manifest.policy
-    problem, failure = "", None
-    with here.quoting.turn():
-        try:
-            failure = check(circuit, codebook, profile).log2_failure
-            check_sampling(circuit, codebook)
-        except BadInput as error:
-            problem = str(error)
-        said = _judge(here, record, manifest, circuit, policy, rows, first_row=first_row, license=license, job=job)
-    static = cost(circuit, profile, rows)
-    price, price_problem = None, "" if terms else "No offer was named."
-    if terms is not None:
-        draw, providers = here.market.draw_for(record), list(here.market.providers())
-        try:
-            found = quote(static, terms, providers, draw, rows=rows, replicas=replicas)
-            price = PriceView(
-                price_license=found.price_license,
-                price_job=found.price_job,
-                price_rows=found.price_rows,
-                max_fee=found.max_fee,
-                job_total=found.job_total,
-                total=found.total,
-                providers=found.providers,
-                core_seconds=found.core_seconds,
-            )
-        except Unavailable as error:
-            price_problem = str(error)
+    found = _judge(here, state, Request(circuit, rows, first_row, replicas), job=job)
+    static, said = found.cost, found.said
     leak = said.leak
     return QuoteReport(
         dataset=dataset,
         version=record.version,
-        content=content_of(record),
-        offer=offer,
+        content=state.content,
+        offer=state.offer.id if state.offer else None,
         policy=policy.digest,
         rows=rows,
         replicas=replicas,
@@ -193,11 +168,16 @@ def quote_circuit(
             bytes_in=static.bytes_in,
             bytes_out=static.bytes_out,
         ),
-        runs=not problem,
-        problem=problem,
-        log2_failure=failure,
-        price=price,
-        price_problem=price_problem,
+        runs=said.fault is None,
+        problem=str(said.fault or ""),
+        log2_failure=said.log2_failure,
+        price=_price(found.price),
+        price_problem=str(found.price.problem or "") if state.offer else "No offer was named.",
+        providers=found.price.providers,
+        providers_alive=found.price.alive,
+        core_seconds=found.price.core_seconds,
+        slowest_seconds=found.price.slowest_seconds,
+        rows_that_fit=rows if found.price.problem is None else found.price.rows_that_fit or 0,
         leak=None
         if leak is None
         else LeakageView(
@@ -224,76 +204,49 @@ def quote_circuit(
         reason=said.reason or "",
         reason_sentence=MESSAGES[said.reason].message if said.reason else "",
         reason_step=MESSAGES[said.reason].next_step if said.reason else "",
-        sentences=tuple(said.sentences()),
+        sentences=tuple(found.sentences()),
+        ready=found.ready,
+        problems=tuple(ProblemCard(**each) for each in found.listed()),
     )
 
 
-def check_order(
-    here: AppState, held: License, record: DatasetRecord, circuit: Circuit, *, first_row: int, rows: int
-) -> Explanation:
-    """What a job under a license would tell, if the custodian would release it by what is public.
+def check_order(here: AppState, license: int, buyer: str, request: Request) -> tuple[Preflight, MarketState]:
+    """What a job under a license would cost and tell, and the state that it was judged in.
 
-    Errors: PolicyRefused with the reason's words; NotFound, BadBlock, BadDocument, Busy.
+    Errors: what the order would be refused for (`app.policy.preflight`); NotFound, BadBlock, BadDocument, Busy.
     """
-    manifest, policy = load_manifest(here.store, record), _policy(here, held.policy)
+    dataset = here.market.license(license).dataset
+    state = read_market(here.market, here.store, dataset, license=license, buyer=buyer)
+    found = _judge(here, state, request)
+    found.require()
+    return found, state
+
+
+def _judge(here: AppState, state: MarketState, request: Request, *, job: int = 0) -> Preflight:
+    license = state.license.id if state.license else 0
     with here.quoting.turn():
-        said = _judge(here, record, manifest, circuit, policy, rows, first_row=first_row, license=held.id)
-    if said.reason is not None:
-        raise refusal(said.reason)
-    return said
+        with here.session() as session:
+            told = here.releases.on(session, state.dataset.id, license=license)
+        history = [entry for entry in told.entries if entry.job != job]
+        return preflight(request, state, history, here.releases.kept(state.manifest.codebook))
 
 
-def _judge(
-    here: AppState,
-    record: DatasetRecord,
-    manifest: Manifest,
-    circuit: Circuit,
-    policy: OutputPolicy,
-    rows: int,
-    *,
-    first_row: int,
-    license: int,
-    job: int = 0,
-) -> Explanation:
-    with here.session() as session:
-        told = here.releases.on(session, record.id, license=license)
-    return explain(
-        circuit,
-        manifest.table,
-        find(manifest.table.profile),
-        policy,
-        rows,
-        first_row=first_row,
-        license=license,
-        version=record.version,
-        dataset=record,
-        guaranteed=here.market.license(license).micro_bits if license else None,
-        history=[entry for entry in told.entries if entry.job != job],
-        kept=here.releases.kept(manifest.codebook),
+def _price(found: Quote) -> PriceView | None:
+    if found.price_license is None or found.price_job is None or found.price_rows is None:
+        return None
+    return PriceView(
+        price_license=found.price_license,
+        price_job=found.price_job,
+        price_rows=found.price_rows,
+        max_fee=found.max_fee,
+        job_total=found.job_total,
+        total=found.total,
     )
 
 
 def load_circuit_bytes(here: AppState, digest: str) -> bytes:
     """A published circuit's bytes. Errors: NotFound, BadBlock, TooLarge."""
     return here.store.read(digest_to_cid(digest), limit=MAX_CIRCUIT_BYTES)
-
-
-def _offer(here: AppState, number: int | None, dataset: int) -> Offer | None:
-    if number is None:
-        return None
-    terms = here.market.offer(number)
-    if terms.dataset != dataset:
-        raise NotAllowed(f"Offer {number} is for dataset {terms.dataset}.", "Name one of this dataset's offers.")
-    return terms
-
-
-def _policy(here: AppState, digest: str) -> OutputPolicy:
-    try:
-        return OutputPolicy.from_bytes(here.store.read(digest_to_cid(digest), limit=MAX_DOCUMENT_BYTES))
-    except NotFound:
-        raise NotFound(
-            "No store that this node reaches has this offer's policy.", "Ask the owner to publish it, or try another."
-        ) from None
 
 
 def _card(circuit: Circuit, data: bytes) -> CircuitView:

@@ -223,8 +223,7 @@ def check_use(license: License, dataset: DatasetRecord, buyer: str, first_row: i
 
     Errors: NotYourLicense, LicenseRevoked, LicenseExpired, LicenseExhausted, RowsOutsideDataset.
     """
-    if license.buyer.lower() != buyer.lower():
-        raise NotYourLicense(f"License {license.id} belongs to another account.", "Buy one: darkroom license buy.")
+    check_holder(license, buyer)
     state = license.state(now)
     if state is LicenseState.REVOKED:
         raise LicenseRevoked(f"License {license.id} was revoked by the owner.", "Buy another: darkroom license buy.")
@@ -236,6 +235,17 @@ def check_use(license: License, dataset: DatasetRecord, buyer: str, first_row: i
             f" {rows}.",
             "Ask for fewer rows or buy another license: darkroom license buy.",
         )
+    check_rows(dataset, first_row, rows)
+
+
+def check_holder(license: License, buyer: str) -> None:
+    """Whether a license is this account's. Errors: NotYourLicense."""
+    if license.buyer.lower() != buyer.lower():
+        raise NotYourLicense(f"License {license.id} belongs to another account.", "Buy one: darkroom license buy.")
+
+
+def check_rows(dataset: DatasetRecord, first_row: int, rows: int) -> None:
+    """Whether a dataset has these rows. Errors: RowsOutsideDataset."""
     if first_row < 0 or rows < 1 or first_row + rows > dataset.rows:
         raise RowsOutsideDataset(
             f"Rows {first_row} to {first_row + rows - 1} are not all in dataset {dataset.id} of {dataset.rows} rows.",

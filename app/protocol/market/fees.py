@@ -41,13 +41,20 @@ class Draw:
         """Those that could be drawn for a job of `units`: seated, alive, without a part in it, large enough, and with
         enough of their bond free for the stake of their own fee.
         """
-        alive = self.now - self.rules.heartbeat_window
+        return [
+            each
+            for each in self.alive(providers)
+            if each.capacity - each.in_use >= units
+            if each.bond - each.locked >= self.rules.stake(each.price * units)
+        ]
+
+    def alive(self, providers: Iterable[ProviderRecord]) -> list[ProviderRecord]:
+        """Those that could be drawn for some job: seated, alive, and without a part in it."""
+        since = self.now - self.rules.heartbeat_window
         return [
             each
             for each in providers
-            if each.seat and not each.unbonding and each.capacity - each.in_use >= units and each.heartbeat >= alive
-            if each.address not in self.parties
-            if each.bond - each.locked >= self.rules.stake(each.price * units)
+            if each.seat and not each.unbonding and each.heartbeat >= since and each.address not in self.parties
         ]
 
 
@@ -59,12 +66,18 @@ def fee_bid(providers: Iterable[ProviderRecord], draw: Draw, *, units: int, repl
     the (lower) median. So a minority of the able providers cannot move the bid by more than that factor.
     Errors: Unavailable when fewer than `replicas` able providers ask for a fee within that bound.
     """
-    fees = sorted(each.price * units for each in draw.able(providers, units))
+    fees = [each.price * units for each in draw.able(providers, units)]
     if len(fees) < replicas:
         raise Unavailable(
             f"{len(fees)} providers can take a job of {units} units and {replicas} are needed.",
             "Wait for more providers, or ask for fewer replicas or rows.",
         )
+    return bid(fees, replicas)
+
+
+def bid(asked: Iterable[int], replicas: int) -> int:
+    """The rule of `fee_bid` over what each provider asks for one execution. Errors: Unavailable."""
+    fees = sorted(asked)
     bound = LIFT * fees[(len(fees) - 1) // 2]
     reached = fees[: max(2 * replicas + 1, (len(fees) + 1) // 2)]
     usual = [fee for fee in reached if fee <= bound]

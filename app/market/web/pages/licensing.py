@@ -19,7 +19,7 @@ from app.market.web.dependencies.caller import Spend, Spending, rate_cost
 from app.market.web.fields import MAX_ID, Id
 from app.market.web.pages.site import Visit, Visiting
 from app.market.web.quotes import load_circuit_bytes, quote_circuit
-from app.market.web.transactions.requests import MAX_REPLICAS
+from app.policy.preflight import MAX_REPLICAS
 from app.protocol.errors import BadDocument, DarkroomError, NotAllowed
 from app.protocol.market.entities import LicenseState
 
@@ -137,7 +137,7 @@ def _quote(here: Visit, id: int, data: bytes, spend: Spend, first_row: int, rows
             wrong["circuit"] = "This file is not a circuit. Choose one that darkroom model compile made."
         except DarkroomError as problem:
             wrong["replicas" if isinstance(problem, NotAllowed) else "circuit"] = str(problem)
-    ready = report is not None and report.runs and report.allowed and report.price is not None
+    ready = report is not None and report.ready
     return here.page(
         "quote.html", title="Quote", it=held, report=report, wrong=wrong, error=error, ready=ready, first_row=first_row
     )

@@ -8,8 +8,8 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from app.market.queries.view import Amount
 from app.market.web.fields import MAX_ID, Address, Digest, Id, RequestModel, ResponseModel, Units
+from app.policy.preflight import MAX_REPLICAS
 
-MAX_REPLICAS = 5  # JobMarket.MAX_REPLICAS
 MAX_SHARES = 8  # LicenseMarket.MAX_SHARES
 CENTURY = 100 * 365 * 86_400
 

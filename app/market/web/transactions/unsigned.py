@@ -10,12 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from app.chain.contracts.abi import CustomError
 from app.chain.contracts.custodians import JOBS
 from app.chain.contracts.datasets import REGISTRY
-from app.chain.contracts.entities import RAW_CODEC, content_of
+from app.chain.contracts.entities import RAW_CODEC
 from app.chain.contracts.licensing import LICENSES
-from app.chain.contracts.messages import reverted
 from app.chain.contracts.token import COIN, PAYERS
 from app.chain.unsigned import UnsignedCall
 from app.execution.inputs import load_circuit, load_manifest
@@ -40,16 +38,14 @@ from app.market.web.transactions.requests import (
     Withdraw,
 )
 from app.policy.explain import describe_leakage
+from app.policy.preflight import Request
 from app.protocol.data.manifest import read_manifest
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import NotAllowed, NotFound
-from app.protocol.market.entities import Approval, DatasetRecord, Job, check_use
+from app.protocol.market.entities import Approval, Job
 from app.protocol.market.receipt import OutputPolicy
 from app.protocol.policy.bits import describe_bits, person_limit
 from app.storage.cid import digest_to_cid
-from fhe.circuit.compatible import check_compatible
-from fhe.circuit.cost import cost
-from fhe.profiles import find
 
 
 def buy_license(here: AppState, order: BuyLicense) -> UnsignedTransaction:
@@ -66,57 +62,41 @@ def buy_license(here: AppState, order: BuyLicense) -> UnsignedTransaction:
 
 
 def open_job(here: AppState, order: OpenJob) -> UnsignedTransaction:
-    """Errors: those of `check_use`, NotFound, BadDocument, BadModel, PolicyRefused, NotAllowed, Unavailable."""
-    market = here.market
-    held = market.license(order.license)
-    record, terms = market.dataset(held.dataset), market.offer(held.offer)
-    check_use(held, record, order.account, order.first_row, order.rows, market.now())
-    manifest = load_manifest(here.store, record)
-    circuit = load_circuit(here.store, order.circuit)
-    check_compatible(circuit, manifest.table.profile, manifest.table.codebook.digest)
-    verdict = check_order(here, held, record, circuit, first_row=order.first_row, rows=order.rows)
-    units = cost(circuit, find(manifest.table.profile), order.rows).units
-    fee = (
-        int(order.max_fee)
-        if order.max_fee is not None
-        else market.quote_fee(held.id, units, order.replicas, order.account)
-    )
-    quoted = (order.version or record.version, order.content or content_of(record))
-    _check_open(here, record, quoted, fee)
-    price = terms.price_job + terms.price_row * order.rows
+    """Errors: those of `app.policy.preflight`, NotFound, BadDocument."""
+    asked = Request(
+        load_circuit(here.store, order.circuit), order.rows, order.first_row, order.replicas, order.sealing_key,
+        None if order.max_fee is None else int(order.max_fee), order.version, order.content,
+    )  # fmt: skip
+    verdict, state = check_order(here, order.license, order.account, asked)
+    record, terms, price = state.dataset, state.offer, verdict.price
+    fee = price.max_fee if asked.max_fee is None else asked.max_fee
+    assert terms is not None  # a license has one
+    assert fee is not None  # no problem was found
+    held = (price.price_job or 0) + (price.price_rows or 0)
     text = here.coin.text
     said = (
         f"You open a job on rows {order.first_row:,} to {order.first_row + order.rows - 1:,} of dataset {record.id}.",
         f"It is for version {record.version} of it: if the owner publishes another before, nothing is paid.",
-        f"It runs under license {held.id}.",
-        f"{text(price + fee)} is held in escrow: {text(price)} for the owner when the result is released.",
+        f"It runs under license {order.license}.",
+        f"{text(held + fee)} is held in escrow: {text(held)} for the owner when the result is released.",
         f"The rest, {text(fee)}, is for {order.replicas} executors. What they do not earn comes back to you.",
         f"The result will be sealed to the key {order.sealing_key}; only its holder can open it.",
-        f"The result says {describe_leakage(verdict.micro_bits)} about each person.",
+        f"The result says {describe_leakage(verdict.said.micro_bits)} about each person.",
         f"The circuit {order.circuit} is public: providers and auditors see its weights.",
     )
     terms_of_job = (
-        held.id,
+        order.license,
         order.circuit,
         order.first_row,
         order.rows,
         order.sealing_key,
-        units,
+        verdict.cost.units,
         order.replicas,
         fee,
-        *quoted,
+        verdict.version,
+        verdict.content,
     )
-    return paying(here, order, "open-job", said, JOBS, price + fee, "open", terms_of_job)
-
-
-def _check_open(here: AppState, record: DatasetRecord, quoted: tuple[int, str], fee: int) -> None:
-    """What the contract would say before a permit is signed for nothing. Errors: Reverted."""
-    if quoted != (record.version, content_of(record)):
-        raise reverted(CustomError("OrderOutdated", {"dataset": record.id, "version": record.version}))
-    custody = here.market.custody(record.id)
-    if fee > custody.bond - custody.held:
-        free = {"dataset": record.id, "free": custody.bond - custody.held, "needed": fee}
-        raise reverted(CustomError("CustodianNotBonded", free))
+    return paying(here, order, "open-job", said, JOBS, held + fee, "open", terms_of_job)
 
 
 def usual_budget(here: AppState, dataset: int, policy: OutputPolicy) -> int:

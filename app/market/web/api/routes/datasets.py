@@ -21,7 +21,7 @@ from app.market.web.errors.problems import error_responses
 from app.market.web.featured_models import FeaturedModels
 from app.market.web.fields import MAX_ID, Address, Id
 from app.market.web.quotes import QuoteReport, load_circuit_bytes, quote_circuit
-from app.market.web.transactions.requests import MAX_REPLICAS
+from app.policy.preflight import MAX_REPLICAS
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import NotFound
 from app.storage.cid import digest_to_cid

@@ -1,0 +1,129 @@
+"""Every door tells the same of an order: what the real one is refused for, quote, dry run, API and page say before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from app.client.buyer import Buyer
+from app.client.dataset import Dataset
+from app.client.models import Model
+from app.protocol.errors import DarkroomError
+from app.protocol.market.receipt import OutputPolicy
+from app.seal.keys import SealingKey
+from fhe.circuit.codec import encode
+from tests.browser.serving import application
+from tests.client.conftest import Run
+from tests.client.test_ordering import POLICY, WEIGHTS, buyer, regressor
+from tests.support.market import BITS, DOLLAR, HOUR
+from tests.support.policies import roomy
+from tests.support.web import ORIGIN, Scene
+
+__all__ = ["buyer"]
+
+KEY = SealingKey.generate()
+
+
+@dataclass(frozen=True)
+class Case:
+    """An order: the policy it is sold under, how it differs from one that goes through, and the code to expect."""
+
+    code: str
+    policy: OutputPolicy = field(default_factory=roomy)
+    rows: int = 20
+    first_row: int = 0
+    replicas: int = 2
+    terms: dict[str, Any] = field(default_factory=dict)
+    before: Callable[[Scene, int], object] = lambda scene, license: None
+    key: str = KEY.public.hex()
+
+
+def revoke(scene: Scene, license: int) -> None:
+    """The owner ends the license."""
+    scene.market.revoke_license(scene.stage.owner, license)
+
+
+CASES = {
+    "it goes through": Case(""),
+    "more rows than the policy lets out": Case("policy-refused", roomy(max_rows_per_job=19)),
+    "a class that is not sold": Case("policy-refused", roomy(circuits=("trees",))),
+    "more bits than a license has": Case("policy-refused", POLICY),
+    "fewer executors than the quorum": Case("policy-refused", roomy(verify="both", quorum=3)),
+    "rows outside": Case("rows-outside-dataset", first_row=50),
+    "more rows than are left": Case("license-exhausted", terms={"max_rows": 19}),
+    "a license that is over": Case("license-revoked", before=revoke),
+    "more executors than there are": Case("unavailable", replicas=5),
+}
+DOORS = ("order", "open", "quote", "dry run", "command", "api quote", "api order", "page")
+
+
+def sold(scene: Scene, case: Case) -> int:
+    """A license under the case's policy and terms."""
+    scene.store.put(case.policy.to_bytes())
+    terms = {"price_license": DOLLAR, "price_job": DOLLAR, "price_row": 1, "max_jobs": 100, "max_rows": 10_000}
+    offer = scene.market.create_offer(
+        scene.stage.owner, 1, **(terms | case.terms), duration=24 * HOUR, policy=case.policy.digest, **BITS
+    ).value
+    license = scene.market.buy_license(scene.stage.buyer, offer).value
+    case.before(scene, license)
+    scene.indexer.sync()
+    return license
+
+
+def raised(call: Callable[[], object]) -> str:
+    """The code of the error that a call ends with; "" where it does not."""
+    try:
+        call()
+    except DarkroomError as error:
+        return error.code
+    return ""
+
+
+@pytest.fixture
+def model(buyer: Buyer) -> Model:
+    """A model of the buyer's that releases a score."""
+    return buyer.models.keep(regressor(Dataset.open(buyer.network, 1), WEIGHTS[::-1] + 0.375))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_all_doors_say_the_same(scene: Scene, buyer: Buyer, model: Model, darkroom: Run, name: str) -> None:
+    """The first problem is the same at each door, no door lets through what another refuses, and no money moves."""
+    case, dataset = CASES[name], Dataset.open(buyer.network, 1)
+    license = sold(scene, case)
+    place = {"first_row": case.first_row, "rows": case.rows, "replicas": case.replicas}
+    before = (scene.market.balance(buyer.account.address), scene.market.job_count())
+    words = [str(each) for pair in place.items() for each in (f"--{pair[0].replace('_', '-')}", pair[1])]
+    checked = buyer.check(dataset, model, license=license, sealing_key=KEY, **place)
+    said = {
+        "check": checked.problems[0].code if checked.problems else "",
+        "order": raised(lambda: buyer.order(license, model, sealing_key=KEY, **place)),
+    }
+    command = ("job", "open", "--license", str(license), "--model", model.digest, *words, "--json")
+    said["dry run"] = darkroom(*command, "--dry-run")[1].get("error", {"code": ""})["code"]
+    quoted = darkroom("model", "quote", model.digest, "--license", str(license), *words, "--json")[1]
+    said["quote"] = quoted["problems"][0]["code"] if quoted["problems"] else ""
+    assert quoted["units"] > 0
+    assert quoted["slowest_seconds"] > 0
+    assert quoted["total"] > quoted["price_job"] > DOLLAR
+    scene.store.put(model.data)
+    with TestClient(application(scene, ORIGIN), base_url=ORIGIN) as web:
+        query = f"license={license}&rows={case.rows}&first_row={case.first_row}&replicas={case.replicas}"
+        report = web.post(f"/v1/datasets/1/quotes?{query}", content=encode(model.circuit)).json()
+        said["api quote"] = report["problems"][0]["code"] if report["problems"] else ""
+        assert report["ready"] == (not case.code)
+        body = {"account": buyer.account.address, "license": license, "circuit": model.circuit_digest}
+        answer = web.post("/v1/transactions/open-job", json=body | place | {"sealing_key": case.key})
+        said["api order"] = "" if answer.is_success else answer.json()["code"]
+        page = web.post(f"/licenses/{license}/quote?{query}", content=encode(model.circuit))
+        ready = 'data-ready="1"' in page.text
+        said["page"] = case.code if page.is_success and ready == (not case.code) else page.text
+    if case.code:
+        said["open"] = raised(lambda: buyer.open_job(license, model, sealing_key=KEY, **place))
+        said["command"] = darkroom(*command)[1]["error"]["code"]
+    assert said == dict.fromkeys(said, case.code)
+    assert (scene.market.balance(buyer.account.address), scene.market.job_count()) == before
+    assert all(each in said for each in DOORS) or not case.code
