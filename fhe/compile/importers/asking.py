@@ -54,7 +54,8 @@ def _logarithms(model: Any, table: Any) -> F64:
 def _log_odds_of_values(model: Any, table: Any) -> F64:
     values = _values(model, table)
     with np.errstate(all="ignore"):
-        return np.log(values) - np.log1p(-values)
+        odds: F64 = np.log(values) - np.log1p(-values)
+        return odds
 
 
 def _decision(model: Any, table: Any) -> F64:
