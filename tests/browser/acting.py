@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from playwright.sync_api import Page
 
 from app.chain.wallet.account import Account
 from app.execution.execute import execute
 from app.execution.inputs import load_job_inputs
-from tests.support.custody import BUYER_PUBLIC
+from fhe.circuit.codec import encode
+from tests.support.custody import BUYER_PUBLIC, linear_circuit
 from tests.support.web import Scene
 
 DOLLAR = 10**6
@@ -48,3 +50,24 @@ def follow(page: Page, path: str) -> None:
     while answer is not None and answer.status == NOT_YET:
         page.wait_for_timeout(100)
         answer = page.goto(path)
+
+
+SPREAD = [3, 5, -7, 11, 13, -17, 19, 23]
+
+
+def circuit_file(folder: Path, weights: list[int]) -> Path:
+    """A circuit as a buyer has it."""
+    path = folder / "model.circuit"
+    path.write_bytes(encode(linear_circuit([weights])))
+    return path
+
+
+def make_key(page: Page) -> bytes:
+    """Make a sealing key in the dialog; its recovery file."""
+    page.get_by_label("Passphrase for the recovery file").fill("correct horse battery")
+    page.get_by_label("Again").fill("correct horse battery")
+    with page.expect_download() as handed:
+        page.get_by_role("button", name="Make the key").click()
+    data = Path(handed.value.path()).read_bytes()
+    page.get_by_role("button", name="I have saved it").click()
+    return data

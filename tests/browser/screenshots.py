@@ -15,9 +15,9 @@ from playwright.sync_api import Browser, Page
 from app.files.sealed import MIN_WORK, seal
 from tests.browser import states
 from tests.browser.chromium import Visitor, chromium
-from tests.browser.serving import serve
 from tests.browser.tour import tour, troubles
 from tests.support.custody import BUYER_KEY
+from tests.support.site import serve
 from tests.support.web import build
 
 WIDTHS = (360, 768, 1440)

@@ -13,9 +13,9 @@ from sqlmodel import col, select
 from app.market.db.tables import DatasetRow, EventRow
 from app.storage.cid import digest_to_cid
 from tests.browser.conftest import Arrive, Person, Visit
-from tests.browser.serving import Site
 from tests.browser.states import States
 from tests.support.market import digest
+from tests.support.site import Site
 from tests.support.web import Scene
 
 pytestmark = pytest.mark.chromium

@@ -10,36 +10,17 @@ from playwright.sync_api import Page, expect
 
 from fhe.circuit.circuit import Readout
 from fhe.circuit.codec import encode
-from tests.browser.acting import compute, follow, newcomer
+from tests.browser.accessibility import violations
+from tests.browser.acting import SPREAD, circuit_file, compute, follow, make_key, newcomer
 from tests.browser.chromium import Visitor
 from tests.browser.conftest import Arrive, Person
 from tests.browser.injected import Wallet
-from tests.browser.serving import Site
-from tests.browser.test_reading import violations
 from tests.support.custody import linear_circuit
 from tests.support.policies import roomy
+from tests.support.site import Site
 from tests.support.web import Scene
 
 pytestmark = pytest.mark.chromium
-SPREAD = [3, 5, -7, 11, 13, -17, 19, 23]
-
-
-def circuit_file(folder: Path, weights: list[int]) -> Path:
-    """A circuit as a buyer has it."""
-    path = folder / "model.circuit"
-    path.write_bytes(encode(linear_circuit([weights])))
-    return path
-
-
-def make_key(page: Page) -> bytes:
-    """Make a sealing key in the dialog; its recovery file."""
-    page.get_by_label("Passphrase for the recovery file").fill("correct horse battery")
-    page.get_by_label("Again").fill("correct horse battery")
-    with page.expect_download() as handed:
-        page.get_by_role("button", name="Make the key").click()
-    data = Path(handed.value.path()).read_bytes()
-    page.get_by_role("button", name="I have saved it").click()
-    return data
 
 
 def at_new_job(person: Person, scene: Scene) -> tuple[Page, Wallet]:

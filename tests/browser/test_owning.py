@@ -9,10 +9,10 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from app.chain.wallet.account import Account
 from app.protocol.market.entities import Approval, JobState
+from tests.browser.accessibility import violations
 from tests.browser.acting import compute, follow, newcomer, order
 from tests.browser.conftest import Arrive, Person
 from tests.browser.injected import Wallet
-from tests.browser.test_reading import violations
 from tests.support.market import BITS, DOLLAR, HOUR
 from tests.support.web import Scene
 

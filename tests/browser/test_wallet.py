@@ -9,10 +9,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.market.web.auth.sessions import SCOPE_WORDS
+from tests.browser.accessibility import violations
+from tests.browser.acting import SPREAD, circuit_file
 from tests.browser.conftest import Arrive, Person
 from tests.browser.injected import NAME
-from tests.browser.test_buying import SPREAD, circuit_file
-from tests.browser.test_reading import violations
 from tests.support.web import Scene
 
 pytestmark = pytest.mark.chromium

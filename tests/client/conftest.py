@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from app.cli.main import run
+from app.client.buyer import Buyer
 from app.home.home import Home
-from app.home.network import NodeConfig, write_config
-from tests.market.web.conftest import scene
+from app.home.network import Network, NodeConfig, write_config
 from tests.support.serving import serve
-from tests.support.web import Scene
+from tests.support.web import Scene, scene
 
 __all__ = ["scene"]
 
@@ -59,3 +59,9 @@ def darkroom(home: Home, scene: Scene, capsys: pytest.CaptureFixture[str], monke
         return code, json.loads(out) if "--json" in words and out else out, err
 
     return call
+
+
+@pytest.fixture
+def buyer(scene: Scene, home: Home) -> Buyer:
+    """The scene's buyer, on a machine of their own."""
+    return Buyer(Network.open(home), home.actor("buyer", create=True), scene.stage.buyer)

@@ -16,14 +16,12 @@ from app.protocol.errors import DarkroomError
 from app.protocol.market.receipt import OutputPolicy
 from app.seal.keys import SealingKey
 from fhe.circuit.codec import encode
-from tests.browser.serving import application
 from tests.client.conftest import Run
-from tests.client.test_ordering import POLICY, WEIGHTS, buyer, regressor
+from tests.client.regression import POLICY, WEIGHTS, regressor
 from tests.support.market import BITS, DOLLAR, HOUR
 from tests.support.policies import roomy
+from tests.support.site import application
 from tests.support.web import ORIGIN, Scene
-
-__all__ = ["buyer"]
 
 KEY = SealingKey.generate()
 

@@ -13,10 +13,8 @@ from app.files.sealed import MIN_WORK
 from app.protocol.errors import BadDocument, BadModel, NotFound, UsageError
 from app.seal.keys import SealingKey
 from tests.client.conftest import PASSPHRASE, Run
-from tests.client.test_ordering import WEIGHTS, buyer, license, regressor, sample, settle
+from tests.client.regression import WEIGHTS, license, regressor, sample, settle
 from tests.support.web import Scene
-
-__all__ = ["buyer"]
 
 
 def test_an_old_result_keeps_its_numbers(scene: Scene, buyer: Buyer, darkroom: Run) -> None:

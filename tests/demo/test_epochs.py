@@ -10,7 +10,7 @@ from app.demo import table as tables
 from app.protocol.errors import NotAllowed, NotFound, TryAgain
 from app.protocol.market.entities import JobState
 from tests.demo.conftest import World, copy_home
-from tests.demo.test_rogues import Town
+from tests.demo.parties import Town
 
 
 def _finish(town: Town) -> None:

@@ -10,9 +10,9 @@ import pytest
 from app.chain.evm.embedded import EmbeddedChain
 from app.market.db.database import Database
 from app.storage.folder import BlockStore
-from tests.chain.conftest import start_anvil
 from tests.market.story import told
 from tests.support import postgres
+from tests.support.anvil import start_anvil
 from tests.support.market import Stage, open_market, set_stage
 
 __all__ = ["start_anvil"]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
@@ -210,3 +211,12 @@ def operation_names() -> set[str]:
         bare.include_router(router, prefix="/v1")
     describe(bare)
     return {each["operationId"] for item in bare.openapi()["paths"].values() for each in item.values()}
+
+
+@pytest.fixture(scope="session")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """The node's parts, made once."""
+    made = build(tmp_path_factory.mktemp("node"))
+    yield made
+    made.database.close()
+    made.chain.close()

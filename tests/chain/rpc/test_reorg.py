@@ -10,6 +10,7 @@ import pytest
 from app.chain.events import Event
 from app.chain.rpc.node import AnvilNode
 from app.protocol.market.entities import JobState
+from tests.support.anvil import undone
 from tests.support.market import DOLLAR, Stage, digest, open_market, set_stage
 
 pytestmark = pytest.mark.anvil
@@ -19,14 +20,6 @@ pytestmark = pytest.mark.anvil
 def stage(start_anvil: Callable[[], AnvilNode], tmp_path: Path) -> Stage:
     """A market on anvil."""
     return set_stage(open_market(start_anvil(), tmp_path / "deployment.json"))
-
-
-def undone(node: AnvilNode, action: Callable[[], object], depth: int) -> None:
-    """Do something, bury it under blocks, and let a reorganisation of `depth` blocks take it all away."""
-    snapshot = node.request("evm_snapshot")
-    action()
-    node.mine(depth)
-    assert node.request("evm_revert", snapshot) is True
 
 
 @pytest.mark.parametrize("depth", [1, 64])

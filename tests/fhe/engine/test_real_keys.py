@@ -16,7 +16,7 @@ from fhe.keys.secret_keys import generate
 from fhe.noise.lookup import bootstrap_variance, keyswitch_variance, result_variance
 from fhe.profile import EncryptionProfile
 from fhe.profiles import REFERENCE
-from tests.fhe.noise.test_lookup import Bench
+from tests.fhe.noise_bench import Bench
 from tests.support.encrypted_tables import World, make_world, tree_like
 
 

@@ -6,16 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.web import Browser, Scene, browse, build
+from tests.support.web import Browser, Scene, browse, scene
 
-
-@pytest.fixture(scope="session")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    """The node's parts, made once."""
-    made = build(tmp_path_factory.mktemp("node"))
-    yield made
-    made.database.close()
-    made.chain.close()
+__all__ = ["scene"]
 
 
 @pytest.fixture
