@@ -12,14 +12,14 @@ from app.execution.execute import execute
 from app.execution.inputs import load_job_inputs
 from fhe.circuit.codec import encode
 from tests.support.custody import BUYER_PUBLIC, linear_circuit
-from tests.support.web import Scene
+from tests.support.web import MarketNode
 
 DOLLAR = 10**6
 ETHER = 10**18
 NOT_YET = 404
 
 
-def newcomer(scene: Scene) -> Account:
+def newcomer(scene: MarketNode) -> Account:
     """Somebody new, with gas and a hundred dollars, who never approved anything."""
     account = Account.generate()
     scene.chain.fund(account.address, ETHER)
@@ -27,7 +27,7 @@ def newcomer(scene: Scene) -> Account:
     return account
 
 
-def compute(scene: Scene, job: int, drawn: Sequence[str]) -> None:
+def compute(scene: MarketNode, job: int, drawn: Sequence[str]) -> None:
     """The drawn executors evaluate, commit and reveal."""
     done = execute(load_job_inputs(scene.market, scene.store, job), scene.store, threads=1)
     scene.store.put(done.receipt.to_bytes())
@@ -35,7 +35,7 @@ def compute(scene: Scene, job: int, drawn: Sequence[str]) -> None:
     scene.stage.answer(job, drawn, done.receipt.digest)
 
 
-def order(scene: Scene, buyer: Account, license: int) -> int:
+def order(scene: MarketNode, buyer: Account, license: int) -> int:
     """A job that a newcomer opens on the scene's circuit; its id."""
     sent = scene.market.open_job(
         buyer, license, circuit=scene.circuit, first_row=0, rows=40, sealing_key=BUYER_PUBLIC, units=1, replicas=2,

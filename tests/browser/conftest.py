@@ -14,7 +14,7 @@ from tests.browser.chromium import Visitor, chromium
 from tests.browser.injected import NAME, Wallet
 from tests.support.anvil import start_anvil
 from tests.support.site import Site, serve
-from tests.support.web import Scene, scene
+from tests.support.web import MarketNode, scene
 
 __all__ = ["scene", "start_anvil"]
 
@@ -38,7 +38,7 @@ def opened() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def site(scene: Scene) -> Iterator[Site]:
+def site(scene: MarketNode) -> Iterator[Site]:
     """The pages over it."""
     with serve(scene) as served:
         yield served
@@ -95,7 +95,7 @@ def arrive(opened: Browser, site: Site) -> Iterator[Arrive]:
 
 
 @pytest.fixture
-def person(arrive: Arrive, scene: Scene) -> Person:
+def person(arrive: Arrive, scene: MarketNode) -> Person:
     """Somebody with an account in an extension, connected to the site."""
 
     def come(account: Account) -> tuple[Visitor, Wallet]:

@@ -9,25 +9,21 @@ import pytest
 from playwright.sync_api import expect
 
 from app.market.web.pages.assets import FRONTEND
-from tests.browser.accessibility import (
-    NARROW,
-    unusable,
-    violations,
-)
+from tests.browser.accessibility import NARROW, unusable, violations
 from tests.browser.conftest import Arrive, Person
 from tests.browser.tour import tour
-from tests.support.web import Scene
+from tests.support.web import MarketNode
 
 pytestmark = pytest.mark.chromium
 
 
-def test_every_page_is_usable_by_everyone(arrive: Arrive, scene: Scene) -> None:
+def test_every_page_is_usable_by_everyone(arrive: Arrive, scene: MarketNode) -> None:
     """No page has a serious or critical finding of axe, in either theme; nothing is wider than its place or a phone."""
     page = arrive(viewport={"width": NARROW, "height": 800}).context.new_page()
     assert unusable(page, tour(scene), wait=100) == []
 
 
-def test_the_quote_and_the_dialogs_are_usable_by_everyone(person: Person, scene: Scene) -> None:
+def test_the_quote_and_the_dialogs_are_usable_by_everyone(person: Person, scene: MarketNode) -> None:
     """What scripts add to a page is as usable as the page."""
     visitor, _ = person(scene.stage.buyer)
     page = visitor.page("/wallet")
@@ -38,7 +34,7 @@ def test_the_quote_and_the_dialogs_are_usable_by_everyone(person: Person, scene:
     assert violations(page) == []
 
 
-def test_without_scripts_the_market_can_be_read(arrive: Arrive, scene: Scene) -> None:
+def test_without_scripts_the_market_can_be_read(arrive: Arrive, scene: MarketNode) -> None:
     """Catalogue, dataset and audit read in full with scripts off; search and filters work as a plain form."""
     page = arrive(java_script_enabled=False).page("/")
     page.get_by_role("searchbox").fill("nothing like this")
@@ -80,7 +76,7 @@ def test_search_follows_typing_and_the_address(arrive: Arrive) -> None:
     expect(page.get_by_role("link", name="test", exact=True)).to_be_visible()
 
 
-def test_the_keyboard_reaches_everything(arrive: Arrive, scene: Scene) -> None:
+def test_the_keyboard_reaches_everything(arrive: Arrive, scene: MarketNode) -> None:
     """The first stop skips the menu; a license is bought from the keyboard alone as far as the wallet's absence."""
     page = arrive().page(f"/offers/{scene.offer}")
     page.keyboard.press("Tab")
@@ -99,7 +95,7 @@ def test_the_theme_is_chosen_and_kept(arrive: Arrive) -> None:
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 14, 13)"
 
 
-def test_nothing_moves_while_a_page_loads(arrive: Arrive, scene: Scene) -> None:
+def test_nothing_moves_while_a_page_loads(arrive: Arrive, scene: MarketNode) -> None:
     """The layout shift of the pages that people open first stays below what anyone notices."""
     page = arrive().context.new_page()
     page.add_init_script(

@@ -13,7 +13,7 @@ from app.chain.market import Market
 from app.chain.node import DevNode
 from app.chain.rpc.node import AnvilNode
 from tests.support.anvil import anvils, start_anvil
-from tests.support.market import Stage, open_market, set_stage, staged
+from tests.support.market import MarketOnChain, open_market, set_stage, staged
 
 __all__ = ["start_anvil"]
 
@@ -73,13 +73,13 @@ def staged_chain(embedded_template: Path, tmp_path: Path) -> Iterator[EmbeddedCh
 
 
 @pytest.fixture
-def embedded_stage(staged_chain: EmbeddedChain, tmp_path: Path) -> Stage:
+def embedded_stage(staged_chain: EmbeddedChain, tmp_path: Path) -> MarketOnChain:
     """The market on it."""
     return staged(Market.open(staged_chain, tmp_path / "deployment.json"))
 
 
 @pytest.fixture(params=["embedded", pytest.param("anvil", marks=pytest.mark.anvil)])
-def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
+def stage(request: pytest.FixtureRequest) -> Iterator[MarketOnChain]:
     """The same, on both kinds of chain."""
     if request.param == "embedded":
         yield request.getfixturevalue("embedded_stage")

@@ -16,7 +16,7 @@ from app.chain.events import Event
 from app.chain.evm.embedded import EmbeddedChain
 from app.protocol.errors import BadDocument, Unavailable
 from tests.chain.rewritable import Simulated, _event
-from tests.support.market import Stage
+from tests.support.market import MarketOnChain
 
 
 @dataclass
@@ -192,7 +192,7 @@ def test_a_damaged_trail_is_a_bad_document(value: Any) -> None:
         Checkpoint.from_json(value)
 
 
-def test_the_cursor_reads_a_real_market(embedded_stage: Stage, staged_chain: EmbeddedChain) -> None:
+def test_the_cursor_reads_a_real_market(embedded_stage: MarketOnChain, staged_chain: EmbeddedChain) -> None:
     """On the embedded chain the cursor hands out each event once, in order, across restarts."""
     market = embedded_stage.market
     cursor = market.cursor()

@@ -15,7 +15,7 @@ from fhe.compile import Compiled
 from tests.support.custody import NAMES
 from tests.support.market import BITS, DOLLAR, HOUR
 from tests.support.policies import PLENTY
-from tests.support.web import Scene
+from tests.support.web import MarketNode
 
 POLICY = OutputPolicy(max_rank=4, micro_bits_per_license=3_000_000, micro_bits_per_person=PLENTY)  # labels, three bits
 WEIGHTS = np.array([0.5, -1.0, 2.0, 0.25, 1.5, -0.75, 1.0, 0.1])
@@ -34,7 +34,7 @@ def regressor(dataset: Dataset, weights: npt.NDArray[Any] = WEIGHTS) -> Compiled
     return dataset.compile(model)
 
 
-def license(scene: Scene) -> int:
+def license(scene: MarketNode) -> int:
     """A new license under POLICY."""
     scene.store.put(POLICY.to_bytes())
     terms: dict[str, Any] = {
@@ -49,7 +49,7 @@ def license(scene: Scene) -> int:
     return scene.market.buy_license(scene.stage.buyer, offer).value
 
 
-def settle(scene: Scene, job: int) -> None:
+def settle(scene: MarketNode, job: int) -> None:
     """Executors compute it, and the custodian releases it."""
     scene.go_on(job)
     scene.agent().process(job)

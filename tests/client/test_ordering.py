@@ -14,10 +14,10 @@ from app.seal.keys import SealingKey
 from tests.client.conftest import Run
 from tests.client.regression import POLICY, WEIGHTS, license, regressor, sample, settle
 from tests.support.market import BITS, DOLLAR, HOUR
-from tests.support.web import Scene
+from tests.support.web import MarketNode
 
 
-def test_levels_of_a_regressor_come_out_in_its_own_units(scene: Scene, buyer: Buyer, darkroom: Run) -> None:
+def test_levels_of_a_regressor_come_out_in_its_own_units(scene: MarketNode, buyer: Buyer, darkroom: Run) -> None:
     """A regressor with eight levels under labels alone: each row's level is the clear model's, with its interval."""
     dataset = Dataset.open(buyer.network, 1)
     compiled = dataset.with_levels(regressor(dataset), 8, sample())
@@ -36,7 +36,7 @@ def test_levels_of_a_regressor_come_out_in_its_own_units(scene: Scene, buyer: Bu
         buyer.open_job(held, buyer.models.keep(regressor(dataset)), first_row=0, rows=60, sealing_key=key)
 
 
-def test_a_refused_order_costs_nothing(scene: Scene, buyer: Buyer, darkroom: Run) -> None:
+def test_a_refused_order_costs_nothing(scene: MarketNode, buyer: Buyer, darkroom: Run) -> None:
     """An order above the license's bits is refused by SDK, dry run and command alike, and no money moves."""
     dataset = Dataset.open(buyer.network, 1)
     compiled = dataset.with_levels(regressor(dataset, WEIGHTS[::-1].copy()), 16, sample())
@@ -52,7 +52,7 @@ def test_a_refused_order_costs_nothing(scene: Scene, buyer: Buyer, darkroom: Run
     assert (scene.market.balance(scene.stage.buyer.address), scene.market.job_count()) == before
 
 
-def test_a_score_says_how_far_it_was_rounded(scene: Scene, buyer: Buyer, darkroom: Run) -> None:
+def test_a_score_says_how_far_it_was_rounded(scene: MarketNode, buyer: Buyer, darkroom: Run) -> None:
     """A regressor without levels gives its score in 16 levels of its range, within the half-width that is told."""
     dataset = Dataset.open(buyer.network, 1)
     compiled = regressor(dataset, WEIGHTS + 0.25)  # not another test's model: an equal question costs no bits again

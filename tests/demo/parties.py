@@ -21,7 +21,7 @@ from app.seal.keys import SealingKey
 ROWS = 30
 
 
-class Town:
+class DemoParties:
     """A copy of the demo's home with everyone in it, for trouble."""
 
     def __init__(self, root: Path) -> None:

@@ -26,19 +26,19 @@ from app.protocol.errors import (
 from app.protocol.market.entities import JobState
 from app.provider.agent import Done
 from app.seal.keys import SealingKey
-from tests.demo.conftest import World, copy_home
-from tests.demo.parties import ROWS, Town
+from tests.demo.conftest import DemoHome, copy_home
+from tests.demo.parties import ROWS, DemoParties
 
 DAY = 86_400
 
 
 @pytest.fixture(scope="module")
-def town(world: World, tmp_path_factory: pytest.TempPathFactory) -> Town:
+def town(world: DemoHome, tmp_path_factory: pytest.TempPathFactory) -> DemoParties:
     """One town for this module."""
-    return Town(copy_home(world.home, tmp_path_factory.mktemp("town") / "home"))
+    return DemoParties(copy_home(world.home, tmp_path_factory.mktemp("town") / "home"))
 
 
-def test_colluding_executors_get_nothing_decrypted(town: Town) -> None:
+def test_colluding_executors_get_nothing_decrypted(town: DemoParties) -> None:
     """When all executors agree on a wrong output, the custodian refuses, and the auditor says which fact is wrong."""
     number = town.open()
     honest = execute(load_job_inputs(town.market, town.store, number), town.store, threads=1)
@@ -62,7 +62,7 @@ def test_colluding_executors_get_nothing_decrypted(town: Town) -> None:
     assert not report.confirmed
 
 
-def test_a_receipt_of_other_rows_is_refused(town: Town) -> None:
+def test_a_receipt_of_other_rows_is_refused(town: DemoParties) -> None:
     """A true receipt for other rows is no receipt for this job."""
     number = town.open(first_row=10)
     facts = load_job_inputs(town.market, town.store, number)
@@ -73,7 +73,7 @@ def test_a_receipt_of_other_rows_is_refused(town: Town) -> None:
     assert town.market.job(number).state is JobState.REFUSED
 
 
-def test_no_second_release(town: Town) -> None:
+def test_no_second_release(town: DemoParties) -> None:
     """A job that was released is not released again: not by the agent, and not by a transaction of the custodian."""
     before = town.market.job(1)
     assert 1 not in {each.job for each in town.owner.custodian().step()}
@@ -82,7 +82,7 @@ def test_no_second_release(town: Town) -> None:
     assert town.market.job(1) == before
 
 
-def test_a_model_of_another_dataset_opens_no_job(town: Town) -> None:
+def test_a_model_of_another_dataset_opens_no_job(town: DemoParties) -> None:
     """A circuit for other codes is refused before anything is published or paid."""
     other = town.model()
     foreign = replace(other, circuit=replace(other.circuit, codebook="00" * 32))
@@ -92,7 +92,7 @@ def test_a_model_of_another_dataset_opens_no_job(town: Town) -> None:
     assert (town.market.job_count(), town.market.balance(town.buyer.account.address)) == (jobs, balance)
 
 
-def test_a_provider_killed_between_its_steps_goes_on(town: Town) -> None:
+def test_a_provider_killed_between_its_steps_goes_on(town: DemoParties) -> None:
     """A provider that dies after committing reveals the same receipt with the same salt when it comes back."""
     number = town.open(first_row=20)
     drawn = town.market.draw(town.buyer.account, number).value
@@ -107,7 +107,7 @@ def test_a_provider_killed_between_its_steps_goes_on(town: Town) -> None:
     assert town.buyer.open_result(number, town.key).result.values.shape == (1, ROWS)
 
 
-def test_a_stranger_cannot_use_a_license_or_open_a_result(town: Town) -> None:
+def test_a_stranger_cannot_use_a_license_or_open_a_result(town: DemoParties) -> None:
     """License and result belong to the buyer's account alone, whatever the client is told."""
     _, account = next(iter(town.accounts.values()))
     thief = Buyer(town.network, town.buyer.actor, account)
@@ -117,7 +117,7 @@ def test_a_stranger_cannot_use_a_license_or_open_a_result(town: Town) -> None:
         thief.open_result(1, town.key)
 
 
-def test_rows_outside_the_dataset(town: Town) -> None:
+def test_rows_outside_the_dataset(town: DemoParties) -> None:
     """A job for a row more than the dataset has is refused by the client, and by the contract without it."""
     with pytest.raises(RowsOutsideDataset):
         town.open(first_row=285 - ROWS + 1)
@@ -128,9 +128,9 @@ def test_rows_outside_the_dataset(town: Town) -> None:
     assert caught.value.reason == "RowsOutsideDataset"
 
 
-def test_an_expired_license_opens_no_job(world: World, tmp_path: Path) -> None:
+def test_an_expired_license_opens_no_job(world: DemoHome, tmp_path: Path) -> None:
     """When a license's time is over, it opens no job; the error names the next step."""
-    town = Town(copy_home(world.home, tmp_path / "late"))
+    town = DemoParties(copy_home(world.home, tmp_path / "late"))
     assert isinstance(town.network.node, DevNode)
     town.network.node.advance(31 * DAY)
     with pytest.raises(LicenseExpired) as caught:
@@ -138,9 +138,9 @@ def test_an_expired_license_opens_no_job(world: World, tmp_path: Path) -> None:
     assert "darkroom license buy" in caught.value.next_step
 
 
-def test_a_job_that_pays_for_too_little_work_is_declined(world: World, tmp_path: Path) -> None:
+def test_a_job_that_pays_for_too_little_work_is_declined(world: DemoHome, tmp_path: Path) -> None:
     """Executors decline a job whose units understate its circuit; it fails, and nobody loses a stake."""
-    town = Town(copy_home(world.home, tmp_path / "home"))
+    town = DemoParties(copy_home(world.home, tmp_path / "home"))
     market = town.market
     model = town.buyer.models.find(market.job(2).circuit)  # the demo's trees: far more than one unit
     town.store.put(model.data)

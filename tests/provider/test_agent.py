@@ -22,8 +22,8 @@ from app.provider.agent import Action, Done, ProviderAgent
 from app.provider.attempts import Attempts
 from app.provider.plan import turn
 from fhe.circuit.codec import encode
-from tests.support.custody import BUYER_PUBLIC, World, linear_circuit
-from tests.support.market import BITS, DOLLAR, HOUR, Stage, crowd, open_market, set_stage
+from tests.support.custody import BUYER_PUBLIC, MarketInMemory, linear_circuit
+from tests.support.market import BITS, DOLLAR, HOUR, MarketOnChain, crowd, open_market, set_stage
 
 CIRCUIT = encode(linear_circuit([[17, -4, 9, 30, 2, 8, -11, 5]]))
 
@@ -33,8 +33,8 @@ class Shop:
     """A real dataset under license, and two providers."""
 
     folder: Path
-    world: World
-    stage: Stage
+    world: MarketInMemory
+    stage: MarketOnChain
     license: int
 
     def open(self) -> int:
@@ -56,7 +56,7 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
     """Everything up to a license."""
     chain = EmbeddedChain(tmp_path / "chain.sqlite")
     stage = set_stage(open_market(chain, tmp_path / "deployment.json"))
-    market, world = stage.market, World(tmp_path)
+    market, world = stage.market, MarketInMemory(tmp_path)
     record = world.chain.datasets[1, 1]
     market.new_version(
         stage.owner, stage.dataset, manifest=record.manifest, data_root=record.data_root, profile=record.profile,

@@ -167,7 +167,7 @@ def linear_circuit(
     )
 
 
-class World:
+class MarketInMemory:
     """A dataset, licenses and jobs that honest executors have computed."""
 
     def __init__(

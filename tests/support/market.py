@@ -55,7 +55,7 @@ def open_market(node: DevNode, path: Path) -> Market:
 
 
 @dataclass
-class Stage:
+class MarketOnChain:
     """A market with an owner, a buyer, bonded providers, a dataset, an offer and a license."""
 
     market: Market
@@ -140,17 +140,17 @@ class Stage:
         return job
 
 
-def staged(market: Market, providers: int = 2) -> Stage:
+def staged(market: Market, providers: int = 2) -> MarketOnChain:
     """The people of a stage that was set before."""
     people = [person(f"provider {number}") for number in range(providers)]
-    return Stage(market, people, dataset=1, offer=1, license=1)
+    return MarketOnChain(market, people, dataset=1, offer=1, license=1)
 
 
-def set_stage(market: Market, providers: int = 2, *, rows: int = 1000, max_jobs: int = 50) -> Stage:
+def set_stage(market: Market, providers: int = 2, *, rows: int = 1000, max_jobs: int = 50) -> MarketOnChain:
     """Fund everybody, bond the providers, publish, offer, buy. Approvals replace permits, whose signatures vary."""
     node = market.node
     assert isinstance(node, DevNode)
-    stage = Stage(market, staged(market, providers).providers)
+    stage = MarketOnChain(market, staged(market, providers).providers)
     for each in stage.people():
         node.fund(each.address, ETHER)
         market.faucet(each, 10_000 * DOLLAR)
@@ -166,7 +166,7 @@ def set_stage(market: Market, providers: int = 2, *, rows: int = 1000, max_jobs:
     return stage
 
 
-def crowd(stage: Stage, count: int) -> None:
+def crowd(stage: MarketOnChain, count: int) -> None:
     """More bonded providers, too small for jobs of the usual shape."""
     market, node = stage.market, stage.market.node
     assert isinstance(node, DevNode)

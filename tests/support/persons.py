@@ -35,7 +35,7 @@ from fhe.keys.keyring import HOLDS as KEYRING_HOLDS
 from fhe.profiles import REFERENCE
 from ingestion.recipe import Recipe, parse_recipe
 from tests.support.custody import BUYER_PUBLIC, NAMES, linear_circuit, random_keys
-from tests.support.market import Stage, open_market, set_stage
+from tests.support.market import MarketOnChain, open_market, set_stage
 
 ROWS = 3 * 2048 + 40  # three blocks of the statement
 BIT = 1_000_000
@@ -77,7 +77,7 @@ def chain_template(folder: Path) -> Path:
     return folder
 
 
-class Town:
+class OwnersHome:
     """One owner's home; `market` names which of the two markets its network is."""
 
     def __init__(self, template: Path, folder: Path) -> None:
@@ -89,7 +89,7 @@ class Town:
         shutil.copytree(template, folder / "chain")
         chain = EmbeddedChain(folder / "chain" / "chain.sqlite")
         self.store = BlockStore(folder / "store")
-        self.stage: Stage = staged(Market.open(chain, folder / "chain" / "deployment.json"))
+        self.stage: MarketOnChain = staged(Market.open(chain, folder / "chain" / "deployment.json"))
         actor = self.home.actor("owner", create=True)
         actor.path("passphrase").write_text(PASSPHRASE)
         self.account = person("owner")

@@ -34,8 +34,8 @@ from app.protocol.documents import sha256
 from app.storage.content import ContentStore
 from fhe.circuit.circuit import Circuit
 from fhe.circuit.codec import encode
-from tests.support.custody import BUYER_PUBLIC, World, linear_circuit
-from tests.support.market import BITS, DOLLAR, HOUR, Stage, open_market, person, set_stage
+from tests.support.custody import BUYER_PUBLIC, MarketInMemory, linear_circuit
+from tests.support.market import BITS, DOLLAR, HOUR, MarketOnChain, open_market, person, set_stage
 from tests.support.policies import roomy
 
 SPREAD = [17, -4, 9, 30, 2, 8, -11, 5]
@@ -44,13 +44,13 @@ SETTINGS = WebServerSettings(origin=ORIGIN, rate=None, heavy=None, poll=0.02, he
 
 
 @dataclass
-class Scene:
+class MarketNode:
     """The parts, and what is in them."""
 
     folder: Path
     chain: EmbeddedChain
-    world: World
-    stage: Stage
+    world: MarketInMemory
+    stage: MarketOnChain
     database: Database
     indexer: Indexer
     offer: int = 0
@@ -106,18 +106,18 @@ class Scene:
         )  # fmt: skip
 
 
-def build(folder: Path) -> Scene:
+def build_node(folder: Path) -> MarketNode:
     """The whole world."""
     chain = EmbeddedChain(folder / "chain.sqlite")
     stage = set_stage(open_market(chain, folder / "deployment.json"))
-    world = World(folder, policy=roomy())
+    world = MarketInMemory(folder, policy=roomy())
     record = world.chain.datasets[1, 1]
     stage.market.new_version(
         stage.owner, stage.dataset, manifest=record.manifest, data_root=record.data_root, profile=record.profile,
         rows=record.rows,
     )  # fmt: skip
     database = Database(f"sqlite:///{folder}/index.sqlite")
-    scene = Scene(folder, chain, world, stage, database, Indexer(stage.market, world.store, database))
+    scene = MarketNode(folder, chain, world, stage, database, Indexer(stage.market, world.store, database))
     world.store.put(world.manifest.policy.to_bytes())
     scene.offer = stage.market.create_offer(
         stage.owner, stage.dataset, price_license=DOLLAR, price_job=DOLLAR, price_row=1, max_jobs=1000,
@@ -157,11 +157,11 @@ class Answer(Protocol):
 
 
 @dataclass
-class Browser:
+class ApiClient:
     """A client that can sign in."""
 
     client: TestClient
-    scene: Scene
+    scene: MarketNode
     csrf: str = ""
 
     def sign_in(self, account: Account) -> None:
@@ -193,12 +193,12 @@ class Browser:
 
 
 @contextmanager
-def browse(
-    scene: Scene, settings: WebServerSettings = SETTINGS, headers: Mapping[str, str] | None = None
-) -> Iterator[Browser]:
+def api_client(
+    scene: MarketNode, settings: WebServerSettings = SETTINGS, headers: Mapping[str, str] | None = None
+) -> Iterator[ApiClient]:
     """A client of a fresh application."""
     with TestClient(scene.app(settings), base_url=settings.origin, headers=dict(headers or {})) as client:
-        yield Browser(client, scene)
+        yield ApiClient(client, scene)
 
 
 STRANGER = person("stranger")
@@ -214,9 +214,9 @@ def operation_names() -> set[str]:
 
 
 @pytest.fixture(scope="session")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MarketNode]:
     """The node's parts, made once."""
-    made = build(tmp_path_factory.mktemp("node"))
+    made = build_node(tmp_path_factory.mktemp("node"))
     yield made
     made.database.close()
     made.chain.close()

@@ -24,7 +24,7 @@ from fhe.noise.lookup import (
 from fhe.profile import EncryptionProfile, Gadget
 from fhe.profiles import ONE_LEVEL, REFERENCE, insecure_test_profile
 from tests.fhe.noise_bench import Bench
-from tests.support.encrypted_tables import World, sparse, tree_like
+from tests.support.encrypted_tables import TableWithKeys, sparse, tree_like
 
 KEYS, BATCH = 48, 64
 
@@ -103,7 +103,7 @@ def test_lookups_fail_as_often_as_predicted() -> None:
     assert wrong / (8 * 512) == pytest.approx(predicted, rel=0.25)
 
 
-def test_every_reading_of_a_circuit_is_checked(world: World) -> None:
+def test_every_reading_of_a_circuit_is_checked(world: TableWithKeys) -> None:
     """Lookups' inputs once for each source, outputs once each, with the layer whose value it is."""
     circuit = tree_like(world, stages=2, outputs=2)
     found = check_lookups(circuit, world.profile)
@@ -111,7 +111,7 @@ def test_every_reading_of_a_circuit_is_checked(world: World) -> None:
     assert places == [(0, 0), (0, 1), (0, 2), (2, 0), (2, 1), (2, 2), (4, 0), (4, 1)]
 
 
-def test_the_reference_profiles_allow_what_they_are_for(world: World) -> None:
+def test_the_reference_profiles_allow_what_they_are_for(world: TableWithKeys) -> None:
     """40 lookups of weight 1 read at 12 bits: below 2^-128 with two levels, refused with one; one at 8 bits is fine."""
 
     def worst(profile: EncryptionProfile, lookups: int, width: int) -> float:

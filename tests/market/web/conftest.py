@@ -6,21 +6,21 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.web import Browser, Scene, browse, scene
+from tests.support.web import ApiClient, MarketNode, api_client, scene
 
 __all__ = ["scene"]
 
 
 @pytest.fixture
-def browser(scene: Scene) -> Iterator[Browser]:
+def browser(scene: MarketNode) -> Iterator[ApiClient]:
     """Somebody who is not signed in."""
-    with browse(scene) as opened:
+    with api_client(scene) as opened:
         yield opened
 
 
 @pytest.fixture
-def buyer(scene: Scene) -> Iterator[Browser]:
+def buyer(scene: MarketNode) -> Iterator[ApiClient]:
     """The signed-in buyer."""
-    with browse(scene) as opened:
+    with api_client(scene) as opened:
         opened.sign_in(scene.stage.buyer)
         yield opened
