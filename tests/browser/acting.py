@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from playwright.sync_api import Page
 
 from app.chain.wallet.account import Account
-from app.execution.execute import execute
-from app.execution.inputs import load_job_inputs
 from fhe.circuit.codec import encode
 from tests.support.custody import BUYER_PUBLIC, linear_circuit
 from tests.support.web import MarketNode
@@ -27,21 +24,11 @@ def newcomer(scene: MarketNode) -> Account:
     return account
 
 
-def compute(scene: MarketNode, job: int, drawn: Sequence[str]) -> None:
-    """The drawn executors evaluate, commit and reveal."""
-    done = execute(load_job_inputs(scene.market, scene.store, job), scene.store, threads=1)
-    scene.store.put(done.receipt.to_bytes())
-    scene.store.put(done.output)
-    scene.stage.answer(job, drawn, done.receipt.digest)
-
-
 def order(scene: MarketNode, buyer: Account, license: int) -> int:
     """A job that a newcomer opens on the scene's circuit; its id."""
-    sent = scene.market.open_job(
-        buyer, license, circuit=scene.circuit, first_row=0, rows=40, sealing_key=BUYER_PUBLIC, units=1, replicas=2,
-        max_fee=6000,
-    )  # fmt: skip
-    return sent.value
+    return scene.stage.open(
+        buyer=buyer, license=license, circuit=scene.circuit, rows=40, sealing_key=BUYER_PUBLIC, units=1
+    )
 
 
 def follow(page: Page, path: str) -> None:

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from fhe.circuit.circuit import Readout
 from fhe.circuit.codec import encode
 from tests.browser.accessibility import violations
-from tests.browser.acting import SPREAD, circuit_file, compute, follow, make_key, newcomer
+from tests.browser.acting import SPREAD, circuit_file, follow, make_key, newcomer
 from tests.browser.chromium import Visitor
 from tests.browser.conftest import Arrive, Person
 from tests.browser.injected import Wallet
@@ -123,7 +123,7 @@ def test_a_job_is_opened_and_followed_live_to_an_opened_result(
     expect(page.get_by_text("live", exact=True)).to_be_visible()
     drawn = scene.market.draw(scene.stage.buyer, number).value
     expect(page.get_by_text("2 executors drawn at random.")).to_be_visible()
-    compute(scene, number, drawn)
+    scene.stage.execute(scene.store, number, drawn)
     expect(page.get_by_text("Waiting for the custodian").first).to_be_visible()
     scene.agent().step()
     page.get_by_role("link", name="Open the result").click()
@@ -155,7 +155,7 @@ def test_levels_of_a_score_are_explained_where_they_open(person: Person, scene: 
     page.get_by_role("button", name="Sign and open the job").click()
     make_key(page)
     page.wait_for_url("**/jobs/*")
-    compute(scene, before + 1, scene.market.draw(scene.stage.buyer, before + 1).value)
+    scene.stage.execute(scene.store, before + 1, scene.market.draw(scene.stage.buyer, before + 1).value)
     scene.agent().process(before + 1)
     page.get_by_role("link", name="Open the result").click()
     expect(page.get_by_role("heading", name="What the levels mean")).to_be_visible()

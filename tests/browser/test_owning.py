@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 from app.chain.wallet.account import Account
 from app.protocol.market.entities import Approval, JobState
 from tests.browser.accessibility import violations
-from tests.browser.acting import compute, follow, newcomer, order
+from tests.browser.acting import follow, newcomer, order
 from tests.browser.conftest import Arrive, Person
 from tests.browser.injected import Wallet
 from tests.support.market import BITS, DOLLAR, HOUR
@@ -80,7 +80,7 @@ def asked(scene: MarketNode, offer: int) -> tuple[Account, int]:
     """A buyer and their computed job, which waits for the owner's word."""
     buyer = newcomer(scene)
     job = order(scene, buyer, scene.market.buy_license(buyer, offer).value)
-    compute(scene, job, scene.market.draw(buyer, job).value)
+    scene.stage.execute(scene.store, job, scene.market.draw(buyer, job).value)
     return buyer, job
 
 

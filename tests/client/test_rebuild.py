@@ -26,7 +26,7 @@ def test_a_ledger_is_made_anew_from_the_chain(darkroom: Run, home: Home, scene: 
     code, value, _ = darkroom("custodian", "rebuild", "--json")
     assert code == 0
     assert Path(value["old"]).exists()
-    entries = scene.world.ledger.history(scene.stage.dataset)  # of this test and of those before it on the same scene
+    entries = scene.ledger.history(scene.stage.dataset)  # of this test and of those before it on the same scene
     assert value["releases"] == {str(scene.stage.dataset): len(entries)}
     code, rows, _ = darkroom("custodian", "ledger", "--json")
     assert {each["state"] for each in rows} == {"done"}

@@ -74,23 +74,19 @@ class CustodianOnChain:
 
     def compute(self, circuit: Circuit, receipt: str | None = None) -> int:
         """A job that two drawn providers computed; with `receipt` they agree on that digest instead."""
-        market, world = self.stage.market, self.world
-        order = {"first_row": 0, "rows": 40, "sealing_key": BUYER_PUBLIC, "units": 1000, "replicas": 2}
         digest = sha256(data := encode(circuit))
-        world.store.put(data)
-        sent = market.open_job(self.stage.buyer, self.license, circuit=digest, max_fee=6000, **order)  # type: ignore[arg-type]
-        self.answer(sent.value, receipt)
-        return sent.value
+        self.world.store.put(data)
+        job = self.stage.open(circuit=digest, license=self.license, rows=40, sealing_key=BUYER_PUBLIC)
+        self.answer(job, receipt)
+        return job
 
     def answer(self, job: int, receipt: str | None = None) -> None:
         """Executors are drawn for a job and agree on its result, or on `receipt`."""
-        market, world = self.stage.market, self.world
-        drawn = market.draw(self.stage.buyer, job).value
-        done = execute(load_job_inputs(market, world.store, job), world.store, threads=1)
-        world.store.put(done.receipt.to_bytes())
-        world.store.put(done.output)
-        self.stage.answer(job, drawn, receipt or done.receipt.digest)
-        assert market.job(job).state is JobState.COMPUTED
+        if receipt is None:
+            self.stage.execute(self.world.store, job)
+        else:
+            self.stage.answer(job, self.stage.draw(job), receipt)
+        assert self.stage.market.job(job).state is JobState.COMPUTED
 
 
 @pytest.fixture
@@ -98,12 +94,8 @@ def scene(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[CustodianO
     """Everything up to a license on a real dataset, with two providers unless the test asks for more."""
     chain = EmbeddedChain(tmp_path / "chain.sqlite")
     stage = set_stage(open_market(chain, tmp_path / "deployment.json"), providers=getattr(request, "param", 2))
-    market, world = stage.market, MarketInMemory(tmp_path)
-    record = world.chain.datasets[1, 1]
-    market.new_version(
-        stage.owner, stage.dataset, manifest=record.manifest, data_root=record.data_root, profile=record.profile,
-        rows=record.rows,
-    )  # fmt: skip
+    world = MarketInMemory(tmp_path)
+    stage.publish(world.records[1])
     scene = CustodianOnChain(world, stage, 0, agent_of(stage, world, world.ledger))
     scene.license = scene.sell(world.manifest.policy)
     yield scene

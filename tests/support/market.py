@@ -1,4 +1,4 @@
-"""People, and one whole job told through the facade: what several tests of the chain share."""
+"""A market on a real chain, embedded or anvil: its people, an offer, a license, and jobs, driven as far as wanted."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from app.chain.contracts.deployment import Terms, deploy
 from app.chain.market import Market, Sent
 from app.chain.node import DevNode
 from app.chain.wallet.account import Account
+from app.protocol.market.entities import DatasetRecord
+from app.protocol.ports import Store
 
 ETHER = 10**18
 DOLLAR = 10**6
@@ -80,8 +82,17 @@ class MarketOnChain:
         """The provider behind an address."""
         return next(each for each in self.providers if each.address == address)
 
-    def open(self, label: str = "job", replicas: int = 2, rows: int = 100, **order: Any) -> int:
-        """Open a job of the usual shape; its id."""
+    def open(
+        self,
+        label: str = "job",
+        replicas: int = 2,
+        rows: int = 100,
+        *,
+        buyer: Account | None = None,
+        license: int = 0,
+        **order: Any,
+    ) -> int:
+        """Open a job of the usual shape, under the usual license unless another is named; its id."""
         terms: dict[str, Any] = {
             "circuit": digest(f"circuit of {label}"),
             "first_row": 0,
@@ -91,7 +102,9 @@ class MarketOnChain:
             "replicas": replicas,
             "max_fee": replicas * 3000,
         }
-        number: int = self.paid("open", self.market.open_job(self.buyer, self.license, **(terms | order)))
+        number: int = self.paid(
+            "open", self.market.open_job(buyer or self.buyer, license or self.license, **(terms | order))
+        )
         return number
 
     def sell(self, **terms: Any) -> int:
@@ -133,8 +146,27 @@ class MarketOnChain:
             salt = digest(f"salt of {address}")
             self.paid(f"reveal {place}", self.market.reveal(self.by_address(address), job, of(address), salt))
 
+    def publish(self, version: DatasetRecord) -> None:
+        """A new version of the dataset, as an encrypted table's record says it."""
+        self.market.new_version(
+            self.owner, self.dataset, manifest=version.manifest, data_root=version.data_root, profile=version.profile,
+            rows=version.rows,
+        )  # fmt: skip
+
+    def execute(self, store: Store, job: int, drawn: Sequence[str] | None = None) -> int:
+        """A real job up to COMPUTED: whoever is drawn (now, where nobody was) evaluates it honestly; the job's id."""
+        from app.execution.execute import execute
+        from app.execution.inputs import load_job_inputs
+
+        drawn = self.draw(job) if drawn is None else drawn
+        done = execute(load_job_inputs(self.market, store, job), store, threads=1)
+        store.put(done.receipt.to_bytes())
+        store.put(done.output)
+        self.answer(job, drawn, done.receipt.digest)
+        return job
+
     def compute(self, label: str = "job", **order: Any) -> int:
-        """A job up to COMPUTED."""
+        """A job up to COMPUTED, of whose circuit and receipt there are only digests."""
         job = self.open(label, **order)
         self.answer(job, self.draw(job), digest(f"receipt of {label}"))
         return job

@@ -19,8 +19,7 @@ from app.chain.market import Market
 from app.client.keyring_store import EpochRecord
 from app.client.owner import Owner
 from app.client.person_records import HOLDS
-from app.execution.execute import execute
-from app.execution.inputs import load_job_inputs, load_manifest
+from app.execution.inputs import load_manifest
 from app.files.private import write_private
 from app.files.sealed import MIN_WORK, seal
 from app.home.home import Home
@@ -182,9 +181,5 @@ class OwnersHome:
 
     def serve(self, job: int) -> None:
         """Providers compute a job honestly, and the custodian does what it does."""
-        drawn = self.market.draw(self.stage.buyer, job).value
-        done = execute(load_job_inputs(self.market, self.store, job), self.store, threads=1)
-        self.store.put(done.receipt.to_bytes())
-        self.store.put(done.output)
-        self.stage.answer(job, drawn, done.receipt.digest)
+        self.stage.execute(self.store, job)
         self.owner.custodian().step()
