@@ -21,7 +21,7 @@ from app.protocol.market.entities import JobState
 from app.protocol.market.receipt import OutputPolicy
 from app.storage.folder import BlockStore
 from tests.support.documents import manifest, terms
-from tests.support.market import BITS, DOLLAR, ETHER, HOUR, Stage, digest, open_market, person, set_stage
+from tests.support.market import BITS, DOLLAR, ETHER, HOUR, MarketOnChain, digest, open_market, person, set_stage
 from tests.support.policies import roomy
 
 POLICY = roomy()
@@ -77,7 +77,7 @@ class Troubles:
 
     def __init__(self, states: States) -> None:
         self.states, self.market, self.chain = states, states.market, states.chain
-        self.stage: Stage = set_stage(states.market, 1)
+        self.stage: MarketOnChain = set_stage(states.market, 1)
         states.store.put(POLICY.to_bytes())
         self.buyer, self.owner = self.stage.buyer, self.stage.owner
 

@@ -26,9 +26,9 @@ from app.protocol.ids import Digest, TxHash
 from app.protocol.market.entities import LIVE, JobState
 from app.provider.agent import ProviderAgent
 from app.storage.folder import BlockStore
-from tests.chain.rpc.test_reorg import undone
-from tests.chain.test_cursor import Simulated
-from tests.support.market import HOUR, Stage, digest, open_market, set_stage
+from tests.chain.rewritable import Simulated
+from tests.support.anvil import undone
+from tests.support.market import HOUR, MarketOnChain, digest, open_market, set_stage
 
 
 @dataclass
@@ -143,14 +143,14 @@ class Counting:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
+def stage(tmp_path: Path) -> Iterator[MarketOnChain]:
     """A market on an embedded chain."""
     chain = EmbeddedChain(tmp_path / "chain.sqlite")
     yield set_stage(open_market(chain, tmp_path / "deployment.json"))
     chain.close()
 
 
-def finish(stage: Stage, count: int) -> None:
+def finish(stage: MarketOnChain, count: int) -> None:
     """Jobs that nobody draws and somebody ends."""
     opened = [stage.open(f"finished {number}") for number in range(count)]
     stage.market.node.advance(2 * HOUR + 1)  # type: ignore[attr-defined]
@@ -159,7 +159,7 @@ def finish(stage: Stage, count: int) -> None:
         assert stage.market.job(job).state.terminal
 
 
-def test_an_idle_step_costs_the_same_however_many_jobs_are_finished(stage: Stage, tmp_path: Path) -> None:
+def test_an_idle_step_costs_the_same_however_many_jobs_are_finished(stage: MarketOnChain, tmp_path: Path) -> None:
     """Keeper, provider and custodian ask as much over ten finished jobs as over two, with a live one or none."""
     node = Counting(stage.market.node)
     market = Market.open(node, tmp_path / "deployment.json")
@@ -193,7 +193,7 @@ def test_an_idle_step_costs_the_same_however_many_jobs_are_finished(stage: Stage
     assert max(one.values()) <= 8
 
 
-def test_a_restart_goes_on_where_the_file_says(stage: Stage, tmp_path: Path) -> None:
+def test_a_restart_goes_on_where_the_file_says(stage: MarketOnChain, tmp_path: Path) -> None:
     """What was read is kept; a damaged file, or another market's, is read again from the chain."""
     file = tmp_path / "live-jobs.json"
     finish(stage, 2)
@@ -215,7 +215,7 @@ def test_a_restart_goes_on_where_the_file_says(stage: Stage, tmp_path: Path) -> 
     assert json.loads(file.read_text("utf-8"))["jobs"] == good["jobs"]
 
 
-def test_every_end_of_a_job_is_one(stage: Stage) -> None:
+def test_every_end_of_a_job_is_one(stage: MarketOnChain) -> None:
     """Settled, refused, expired before and after its draw: live are exactly those whose state says so."""
     market = stage.market
     live, chain = market.live_jobs(), market.node

@@ -19,7 +19,7 @@ from app.protocol.market.entities import Approval, DatasetRecord, Job, JobState,
 from app.protocol.market.entities import Execution as Part
 from app.protocol.ports import Progress
 from app.storage.folder import BlockStore
-from tests.support.custody import PlainKeys, World, random_keys
+from tests.support.custody import MarketInMemory, PlainKeys, random_keys
 from tests.support.memory_chain import SimulatedChain
 
 
@@ -92,7 +92,7 @@ def reopened_agent(folder: Path, seed: int, witness: StepHook) -> CustodianAgent
     )
 
 
-def reopen(world: World) -> World:
+def reopen(world: MarketInMemory) -> MarketInMemory:
     """The world, seen through its files."""
     world.chain = FileChain(world.folder)
     return world

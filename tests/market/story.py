@@ -12,13 +12,13 @@ from app.chain.wallet.account import Account
 from app.protocol.errors import NotAllowed, Unavailable
 from app.protocol.ids import Digest
 from app.protocol.market.entities import Job, JobState
-from tests.support.market import DOLLAR, HOUR, MICRO, Stage, digest, open_market, person, set_stage
+from tests.support.market import DOLLAR, HOUR, MICRO, MarketOnChain, digest, open_market, person, set_stage
 
 
-class Story:
+class MarketHistory:
     """One market and its people. Each step is one action; what the contracts refuse changes nothing."""
 
-    def __init__(self, stage: Stage, seed: int) -> None:
+    def __init__(self, stage: MarketOnChain, seed: int) -> None:
         self.stage, self.market, self.chance = stage, stage.market, random.Random(seed)
         self.salt = 0
 
@@ -314,7 +314,7 @@ class Story:
         return next(each for each in everyone if each.address == address)
 
 
-def begin(market: Market, seed: int, *, providers: int = 5) -> Story:
+def begin(market: Market, seed: int, *, providers: int = 5) -> MarketHistory:
     """A market at its beginning, with everybody funded."""
     stage = set_stage(market, providers)
     node = market.node
@@ -322,7 +322,7 @@ def begin(market: Market, seed: int, *, providers: int = 5) -> Story:
     for name in ("heir", "custodian", "guardian", "a"):
         node.fund(person(name).address, 10**18)
         market.faucet(person(name), 1000 * DOLLAR)
-    return Story(stage, seed)
+    return MarketHistory(stage, seed)
 
 
 def told(node: DevNode, folder: Path, *, seed: int = 7, steps: int = 110) -> Market:

@@ -168,8 +168,8 @@ def linear_circuit(
     )
 
 
-class World:
-    """A dataset, licenses and jobs that honest executors have computed."""
+class EncryptedDataset:
+    """A table that is encrypted, described and kept in a store, with its keys and its plain codes."""
 
     def __init__(
         self,
@@ -184,7 +184,7 @@ class World:
         """With `insecure`, a profile without security, the table has bits and an evaluation key as well."""
         rng = np.random.default_rng(seed)
         self.profile, self.bins = insecure or REFERENCE, insecure is not None
-        self.folder, self.chain = folder, SimulatedChain()
+        self.folder = folder
         self.store: ContentStore = BlockStore(folder / "store")
         self.codes: I64 = rng.integers(0, 256, (rows, len(NAMES))) if codes is None else codes
         self.evaluation_key: str | None = None
@@ -194,10 +194,9 @@ class World:
             self.evaluation_key = self.store.put(b"".join(key.stream()))
         self.keys = PlainKeys(self.secret)
         self.time = 1_000
-        self._numbers = itertools.count(1)
         self.manifests: dict[int, Manifest] = {}
+        self.records: dict[int, DatasetRecord] = {}  # by version, as the contracts would keep them
         self.manifest = self._publish(policy)
-        self.ledger = self.new_ledger()
 
     def _publish(self, policy: OutputPolicy) -> Manifest:
         table, checks = encrypt(self.codes, self.secret, self.store, self.profile, self.bins, self.evaluation_key)
@@ -212,9 +211,8 @@ class World:
         table, digest = manifest.table, sha256(data := write_manifest(manifest))
         self.store.put(data)
         self.manifests[version] = manifest
-        self.chain.datasets[1, version] = DatasetRecord(
-            id=1, owner=Address(OWNER), custodian=Address(OWNER), manifest=digest, data_root=table.data_root,
-            profile=table.profile,
+        self.records[version] = DatasetRecord(
+            id=1, owner=Address(OWNER), custodian=Address(OWNER), manifest=digest, data_root=table.data_root, profile=table.profile,
             rows=table.rows, version=version, epoch=table.epoch, tombstoned=False,
         )  # fmt: skip
 
@@ -229,10 +227,37 @@ class World:
         card = self.manifest.card.model_copy(update={"title": title})
         self._record(self.manifest.model_copy(update={"table": table, "card": card}), 2)
 
-    def new_ledger(self, name: str = "ledger.sqlite", lease: int = 0) -> Ledger:
+    def ledger_of(self, chain_id: int, address: str, name: str = "ledger.sqlite", lease: int = 0) -> Ledger:
         """A ledger file; leases are over at once, so that a restarted agent goes on immediately."""
-        scope = f"{self.chain.chain_id}:{self.chain.address}"
-        return Ledger(self.folder / name, scope, lambda: self.time, lease=lease)
+        return Ledger(self.folder / name, f"{chain_id}:{address}", lambda: self.time, lease=lease)
+
+
+class MarketInMemory(EncryptedDataset):
+    """The dataset on a chain of dictionaries, with licenses and jobs that honest executors have computed."""
+
+    def __init__(
+        self,
+        folder: Path,
+        seed: int = 0,
+        rows: int = 60,
+        policy: OutputPolicy = OPEN_POLICY,
+        *,
+        insecure: EncryptionProfile | None = None,
+        codes: I64 | None = None,
+    ) -> None:
+        """As an EncryptedDataset."""
+        self.chain = SimulatedChain()
+        self._numbers = itertools.count(1)
+        super().__init__(folder, seed, rows, policy, insecure=insecure, codes=codes)
+        self.ledger = self.new_ledger()
+
+    def _record(self, manifest: Manifest, version: int) -> None:
+        super()._record(manifest, version)
+        self.chain.datasets[1, version] = self.records[version]
+
+    def new_ledger(self, name: str = "ledger.sqlite", lease: int = 0) -> Ledger:
+        """Another ledger file of this market."""
+        return self.ledger_of(self.chain.chain_id, self.chain.address, name, lease)
 
     def license(self, policy: OutputPolicy | None = None, buyer: str = BUYER, **changes: object) -> int:
         """A new license under a policy."""

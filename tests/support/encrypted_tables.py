@@ -39,7 +39,7 @@ class MemorySource:
 
 
 @dataclass(frozen=True)
-class World:
+class TableWithKeys:
     """A table, its plain codes, and every key."""
 
     profile: EncryptionProfile
@@ -59,9 +59,9 @@ class World:
         return inputs
 
 
-def make_world(
+def make_table(
     profile: EncryptionProfile, secret: SecretKeys, key: EvaluationKey, shard_rows: tuple[int, ...], columns: int = 3
-) -> World:
+) -> TableWithKeys:
     """Encrypt random codes, in shards, as affine values and as bins."""
     rng, size = np.random.default_rng(5), profile.polynomial_size
     codes = rng.integers(0, EDGES + 1, (sum(shard_rows), columns))
@@ -107,7 +107,7 @@ def make_world(
         evaluation_key=None,
         data_root=Digest(""),
     )
-    return World(profile, secret, key, table, source, codes)
+    return TableWithKeys(profile, secret, key, table, source, codes)
 
 
 def sparse(width: int, matrix: I64, bias: I64) -> Linear:
@@ -117,7 +117,7 @@ def sparse(width: int, matrix: I64, bias: I64) -> Linear:
     return Linear(width, np.concatenate([[0], np.cumsum(counts)]), column, matrix[row, column], bias)
 
 
-def tree_like(world: World, trees: int = 3, *, stages: int = 1, outputs: int = 1) -> Circuit:
+def tree_like(world: TableWithKeys, trees: int = 3, *, stages: int = 1, outputs: int = 1) -> Circuit:
     """Random lookups on three bits each, one value shared by two lookups, summed into scores of 12 bits."""
     rng = np.random.default_rng(7)
     inputs = tuple(Input(f"c{c}", "bins", e) for c in range(world.codes.shape[1]) for e in range(EDGES))

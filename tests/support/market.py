@@ -1,4 +1,4 @@
-"""People, and one whole job told through the facade: what several tests of the chain share."""
+"""A market on a real chain, embedded or anvil: its people, an offer, a license, and jobs, driven as far as wanted."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from app.chain.market import Market, Sent
 from app.chain.node import DevNode
 from app.chain.wallet.account import Account
 from app.protocol.ids import Digest
+from app.protocol.market.entities import DatasetRecord
+from app.protocol.ports import Store
 
 ETHER = 10**18
 DOLLAR = 10**6
@@ -56,7 +58,7 @@ def open_market(node: DevNode, path: Path) -> Market:
 
 
 @dataclass
-class Stage:
+class MarketOnChain:
     """A market with an owner, a buyer, bonded providers, a dataset, an offer and a license."""
 
     market: Market
@@ -81,8 +83,17 @@ class Stage:
         """The provider behind an address."""
         return next(each for each in self.providers if each.address == address)
 
-    def open(self, label: str = "job", replicas: int = 2, rows: int = 100, **order: Any) -> int:
-        """Open a job of the usual shape; its id."""
+    def open(
+        self,
+        label: str = "job",
+        replicas: int = 2,
+        rows: int = 100,
+        *,
+        buyer: Account | None = None,
+        license: int = 0,
+        **order: Any,
+    ) -> int:
+        """Open a job of the usual shape, under the usual license unless another is named; its id."""
         terms: dict[str, Any] = {
             "circuit": digest(f"circuit of {label}"),
             "first_row": 0,
@@ -92,7 +103,9 @@ class Stage:
             "replicas": replicas,
             "max_fee": replicas * 3000,
         }
-        number: int = self.paid("open", self.market.open_job(self.buyer, self.license, **(terms | order)))
+        number: int = self.paid(
+            "open", self.market.open_job(buyer or self.buyer, license or self.license, **(terms | order))
+        )
         return number
 
     def sell(self, **terms: Any) -> int:
@@ -138,24 +151,43 @@ class Stage:
             salt = digest(f"salt of {address}")
             self.paid(f"reveal {place}", self.market.reveal(self.by_address(address), job, of(address), salt))
 
+    def publish(self, version: DatasetRecord) -> None:
+        """A new version of the dataset, as an encrypted table's record says it."""
+        self.market.new_version(
+            self.owner, self.dataset, manifest=version.manifest, data_root=version.data_root, profile=version.profile,
+            rows=version.rows,
+        )  # fmt: skip
+
+    def execute(self, store: Store, job: int, drawn: Sequence[str] | None = None) -> int:
+        """A real job up to COMPUTED: whoever is drawn (now, where nobody was) evaluates it honestly; the job's id."""
+        from app.execution.execute import execute
+        from app.execution.inputs import load_job_inputs
+
+        drawn = self.draw(job) if drawn is None else drawn
+        done = execute(load_job_inputs(self.market, store, job), store, threads=1)
+        store.put(done.receipt.to_bytes())
+        store.put(done.output)
+        self.answer(job, drawn, done.receipt.digest)
+        return job
+
     def compute(self, label: str = "job", **order: Any) -> int:
-        """A job up to COMPUTED."""
+        """A job up to COMPUTED, of whose circuit and receipt there are only digests."""
         job = self.open(label, **order)
         self.answer(job, self.draw(job), digest(f"receipt of {label}"))
         return job
 
 
-def staged(market: Market, providers: int = 2) -> Stage:
+def staged(market: Market, providers: int = 2) -> MarketOnChain:
     """The people of a stage that was set before."""
     people = [person(f"provider {number}") for number in range(providers)]
-    return Stage(market, people, dataset=1, offer=1, license=1)
+    return MarketOnChain(market, people, dataset=1, offer=1, license=1)
 
 
-def set_stage(market: Market, providers: int = 2, *, rows: int = 1000, max_jobs: int = 50) -> Stage:
+def set_stage(market: Market, providers: int = 2, *, rows: int = 1000, max_jobs: int = 50) -> MarketOnChain:
     """Fund everybody, bond the providers, publish, offer, buy. Approvals replace permits, whose signatures vary."""
     node = market.node
     assert isinstance(node, DevNode)
-    stage = Stage(market, staged(market, providers).providers)
+    stage = MarketOnChain(market, staged(market, providers).providers)
     for each in stage.people():
         node.fund(each.address, ETHER)
         market.faucet(each, 10_000 * DOLLAR)
@@ -171,7 +203,7 @@ def set_stage(market: Market, providers: int = 2, *, rows: int = 1000, max_jobs:
     return stage
 
 
-def crowd(stage: Stage, count: int) -> None:
+def crowd(stage: MarketOnChain, count: int) -> None:
     """More bonded providers, too small for jobs of the usual shape."""
     market, node = stage.market, stage.market.node
     assert isinstance(node, DevNode)

@@ -19,7 +19,7 @@ from app.chain.evm.embedded import EmbeddedChain
 from app.protocol.errors import BadInput, VerificationFailed
 from app.protocol.ids import Digest
 from contracts import NAMES, load
-from tests.support.market import Stage, digest, person
+from tests.support.market import MarketOnChain, digest, person
 
 INTERFACES = {name: Interface(load(name).abi) for name in NAMES}
 ORACLES: dict[str, Any] = {name: Web3().eth.contract(abi=load(name).abi) for name in NAMES}
@@ -57,7 +57,7 @@ def test_calls_are_encoded_as_web3_does() -> None:
 
 
 def test_every_event_of_a_whole_job_is_read_as_web3_reads_it(
-    embedded_stage: Stage, staged_chain: EmbeddedChain
+    embedded_stage: MarketOnChain, staged_chain: EmbeddedChain
 ) -> None:
     """Names and arguments agree, event by event, and no event of ours is left unread."""
     stage, market = embedded_stage, embedded_stage.market

@@ -16,7 +16,7 @@ from app.chain.market import Market
 from app.chain.node import DevNode, Log, Topics
 from app.protocol.errors import BadInput, VerificationFailed
 from app.protocol.ids import Address, Digest
-from tests.support.market import ETHER, Stage, digest, person
+from tests.support.market import ETHER, MarketOnChain, digest, person
 
 
 class LyingNode:
@@ -35,7 +35,7 @@ class LyingNode:
 
 @pytest.mark.parametrize("label", ["manifest", "root", "profile"])
 def test_a_node_that_lies_about_a_dataset_is_found_out(
-    embedded_stage: Stage, staged_chain: EmbeddedChain, label: str
+    embedded_stage: MarketOnChain, staged_chain: EmbeddedChain, label: str
 ) -> None:
     """Digests from events are checked against the word in the registry's storage."""
     honest = embedded_stage.market.desk
@@ -48,7 +48,7 @@ def test_a_node_that_lies_about_a_dataset_is_found_out(
 WORD = st.binary(min_size=32, max_size=32).map(bytes.hex)
 
 
-def test_the_commitment_is_the_contracts_own(embedded_stage: Stage) -> None:
+def test_the_commitment_is_the_contracts_own(embedded_stage: MarketOnChain) -> None:
     """Our formula and JobMarket.commitmentFor agree, and every input changes it."""
     market, who = embedded_stage.market, embedded_stage.buyer.address
 

@@ -7,11 +7,11 @@ from app.market.indexer.indexer import Indexer
 from app.market.queries.circuits import used_circuits
 from app.protocol.ids import Digest
 from app.storage.folder import BlockStore
-from tests.support.market import Stage, digest
+from tests.support.market import MarketOnChain, digest
 
 
 def test_circuits_of_settled_jobs_stand_with_the_latest_first(
-    stage: Stage, database: Database, store: BlockStore
+    stage: MarketOnChain, database: Database, store: BlockStore
 ) -> None:
     """Each circuit once, with how many jobs settled; jobs that did not end in a release do not count."""
     market = stage.market

@@ -30,18 +30,8 @@ from app.protocol.policy.rules import (
 )
 from app.storage.cid import digest_to_cid
 from fhe.profiles import find
-from tests.protocol.policy.verdicts import (
-    POLICY,
-    A,
-    B,
-    C,
-    aggregates,
-    leak,
-    past,
-    trees,
-    verdict,
-)
-from tests.support.custody import BUYER, OTHER, OWNER, PROVIDERS, World, linear_circuit
+from tests.protocol.policy.verdicts import POLICY, A, B, C, aggregates, leak, past, trees, verdict
+from tests.support.custody import BUYER, OTHER, OWNER, PROVIDERS, MarketInMemory, linear_circuit
 
 
 def test_rank_counts_exactly() -> None:
@@ -211,7 +201,7 @@ def test_policies_at_their_limits(change: dict[str, object]) -> None:
 @pytest.fixture(scope="module")
 def evidence(tmp_path_factory: pytest.TempPathFactory) -> Judgement:
     """Honest evidence of one job, gathered by the real code."""
-    world = World(tmp_path_factory.mktemp("world"))
+    world = MarketInMemory(tmp_path_factory.mktemp("world"))
     number = world.job(linear_circuit([A]))
     found = load_judgement(
         world.chain, world.store, world.chain.job(number), find_profile=find, epochs=frozenset({1}),
@@ -318,7 +308,7 @@ def test_every_reason_has_fixed_words() -> None:
 
 def test_store_holds_the_policy(tmp_path: Path) -> None:
     """A policy of an offer that the manifest does not carry is read from the store, by its digest."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     policy = OutputPolicy(max_rank=3)
     license = world.license(policy)
     assert world.store.read(digest_to_cid(world.chain.licenses[license].policy), limit=9999) == policy.to_bytes()
