@@ -212,7 +212,8 @@ class EncryptedDataset:
         self.store.put(data)
         self.manifests[version] = manifest
         self.records[version] = DatasetRecord(
-            id=1, owner=Address(OWNER), custodian=Address(OWNER), manifest=digest, data_root=table.data_root, profile=table.profile,
+            id=1, owner=Address(OWNER), custodian=Address(OWNER), manifest=digest, data_root=table.data_root,
+            profile=table.profile,
             rows=table.rows, version=version, epoch=table.epoch, tombstoned=False,
         )  # fmt: skip
 
