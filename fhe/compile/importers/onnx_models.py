@@ -74,7 +74,8 @@ class OnnxModel:
     def _linear(self, table: Any) -> F64:
         """Scores before the post-transform, in 64 bits; of two classes half the difference, as both are written."""
         weights = np.array(self.values["coefficients"], np.float64).reshape(-1, self.n_features_in_)
-        scores: F64 = np.asarray(table, np.float64) @ weights.T + np.array(self.values["intercepts"], np.float64)
+        scores: F64 = np.matmul(np.asarray(table, np.float64), weights.T)
+        scores = scores + np.array(self.values["intercepts"], np.float64)
         return (scores[:, 1] - scores[:, 0]) / 2 if scores.shape[1] == 2 else scores
 
     def _chances(self, table: Any) -> F64:
