@@ -70,7 +70,14 @@ def train(
     codes = dataset.encode(frame, recipe.encoding).astype(np.float32)
     model = recipe.make(**(settings or {}))
     _fit(model, codes[rows], labels[rows])
-    compiled = dataset.compile(model)
+    seen = rest if len(rest) else rows
+    compiled = dataset.compile(
+        model,
+        columns=dataset.columns,
+        check=frame[seen].select(dataset.columns),
+        target=labels[seen] if len(rest) else None,  # a training score is never told alone
+        fitted_on="codes" if recipe.encoding == "affine" else "bins",
+    )
     if classes is not None:
         named = compiled.decoder.model_copy(update={"labels": Labels.of(classes)})
         compiled = replace(compiled, decoder=named)
