@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Results: open.")
 SHOWN_ROWS = 10
+SHOWN_FACTS = ("target", "classes", "above_threshold", "threshold", "link", "noise_scale")
 
 
 @app.callback()
@@ -52,6 +53,7 @@ def open_result(
         "levels": header.levels,
         "half_widths": opened.half_widths().tolist(),
         "intervals": opened.intervals(),
+        "meaning": opened.meaning() or None,
         "rows": frame.to_dicts() if out is None else len(frame),
     }
     if out is not None:
@@ -60,6 +62,9 @@ def open_result(
     def draw(console: Any) -> None:
         facts: dict[str, Any] = {"job": number, "model": _named(opened), "released": header.released}
         facts["rows"] = len(frame)
+        for name, each in opened.meaning().items():
+            if name in SHOWN_FACTS and each is not None:
+                facts[name.replace("_", " ")] = ", ".join(map(str, each)) if isinstance(each, list) else each
         if header.levels:
             wide = ", ".join(f"{each:.4g}" for each in opened.half_widths())
             facts["rounded"] = f"to {header.levels} levels: at most {wide} off"
