@@ -1,7 +1,7 @@
 // Compiles src/*.sol with the pinned solc and writes artifacts/<Name>.json; --check compares and writes nothing.
 //
-// An artifact is what users need: the ABI, both bytecodes, and digests that tie them to the sources. Keys are sorted and
-// nothing in it depends on the machine or the time, so the same sources give the same bytes everywhere.
+// An artifact is what users need: the ABI, both bytecodes, and digests that tie them to the sources. Keys are sorted
+// and nothing in it depends on the machine or the time, so the same sources give the same bytes everywhere.
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -16,7 +16,11 @@ const SETTINGS = {
   evmVersion: "prague",
   metadata: { appendCBOR: false, bytecodeHash: "none" },
   optimizer: { enabled: true, runs: 200 },
-  outputSelection: { "*": { "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object", "evm.deployedBytecode.immutableReferences"] } },
+  outputSelection: {
+    "*": {
+      "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object", "evm.deployedBytecode.immutableReferences"],
+    },
+  },
   viaIR: true,
 };
 
@@ -30,20 +34,30 @@ function read(path) {
 
 function sources() {
   const walk = (folder) =>
-    readdirSync(join(HERE, folder), { withFileTypes: true })
-      .flatMap((entry) => (entry.isDirectory() ? walk(join(folder, entry.name)) : [join(folder, entry.name)]));
-  return walk("src").filter((path) => path.endsWith(".sol")).sort();
+    readdirSync(join(HERE, folder), { withFileTypes: true }).flatMap((entry) =>
+      entry.isDirectory() ? walk(join(folder, entry.name)) : [join(folder, entry.name)],
+    );
+  return walk("src")
+    .filter((path) => path.endsWith(".sol"))
+    .sort();
 }
 
 function sortKeys(value) {
   if (Array.isArray(value)) return value.map(sortKeys);
   if (value === null || typeof value !== "object") return value;
-  return Object.fromEntries(Object.keys(value).sort().map((key) => [key, sortKeys(value[key])]));
+  return Object.fromEntries(
+    Object.keys(value)
+      .sort()
+      .map((key) => [key, sortKeys(value[key])]),
+  );
 }
 
 /** Byte ranges of the runtime code that deployment fills with immutables; a code hash must leave them out. */
 function immutableRanges(references) {
-  return Object.values(references ?? {}).flat().map(({ start, length }) => [start, length]).sort((a, b) => a[0] - b[0]);
+  return Object.values(references ?? {})
+    .flat()
+    .map(({ start, length }) => [start, length])
+    .sort((a, b) => a[0] - b[0]);
 }
 
 function build() {
@@ -55,22 +69,26 @@ function build() {
     settings: SETTINGS,
     sources: Object.fromEntries(names.map((name) => [name, { content: read(name) }])),
   };
-  const output = JSON.parse(solc.compile(JSON.stringify(input), {
-    import: (path) => {
-      const contents = read(path);
-      return contents === null ? { error: `no such source: ${path}` } : { contents };
-    },
-  }));
-  const complaints = (output.errors ?? []).filter((error) => error.severity !== "info" && error.errorCode !== TRANSIENT_STORAGE);
+  const output = JSON.parse(
+    solc.compile(JSON.stringify(input), {
+      import: (path) => {
+        const contents = read(path);
+        return contents === null ? { error: `no such source: ${path}` } : { contents };
+      },
+    }),
+  );
+  const complaints = (output.errors ?? []).filter(
+    (error) => error.severity !== "info" && error.errorCode !== TRANSIENT_STORAGE,
+  );
   if (complaints.length > 0) throw new Error(complaints.map((error) => error.formattedMessage).join("\n"));
   return DEPLOYED.map((name) => {
     const contract = output.contracts[`src/${name}.sol`][name];
     const artifact = {
       abi: contract.abi,
-      bytecode: "0x" + contract.evm.bytecode.object,
+      bytecode: `0x${contract.evm.bytecode.object}`,
       compiler: solc.version(),
       contract: name,
-      deployedBytecode: "0x" + contract.evm.deployedBytecode.object,
+      deployedBytecode: `0x${contract.evm.deployedBytecode.object}`,
       immutables: immutableRanges(contract.evm.deployedBytecode.immutableReferences),
       sources: digest.copy().digest("hex"),
     };
@@ -81,10 +99,11 @@ function build() {
 /** One line for each ABI entry: small, and a change of one function is one line in a diff. */
 function render(artifact) {
   const fields = Object.entries(artifact).map(([key, value]) => {
-    const text = key === "abi" ? "[\n" + value.map((item) => "  " + JSON.stringify(item)).join(",\n") + "\n ]" : JSON.stringify(value);
+    const text =
+      key === "abi" ? `[\n${value.map((item) => `  ${JSON.stringify(item)}`).join(",\n")}\n ]` : JSON.stringify(value);
     return ` ${JSON.stringify(key)}: ${text}`;
   });
-  return "{\n" + fields.join(",\n") + "\n}\n";
+  return `{\n${fields.join(",\n")}\n}\n`;
 }
 
 const check = process.argv.includes("--check");
@@ -98,7 +117,8 @@ for (const [path, text, artifact] of artifacts) {
     writeFileSync(path, text);
   }
   const bytes = (artifact.deployedBytecode.length - 2) / 2;
-  console.log(`${artifact.contract.padEnd(17)} ${String(bytes).padStart(6)} bytes${same ? "" : check ? "  STALE" : "  written"}`);
+  const note = check ? "  STALE" : "  written";
+  console.log(`${artifact.contract.padEnd(17)} ${String(bytes).padStart(6)} bytes${same ? "" : note}`);
 }
 if (check && stale) {
   console.error("The committed artifacts are not what the sources compile to. Run: node contracts/build.mjs");

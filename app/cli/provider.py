@@ -87,8 +87,9 @@ def serve(
     speed = kept(folder, threads, device.value)
     rate = None if speed is None else speed.units_per_second
     agent = ProviderAgent(
-        market, store, session.account, folder, threads=threads, device=device.value, units_per_second=rate
-    )
+        market, store, session.account, folder, threads=threads, device=device.value, units_per_second=rate,
+        in_turn=not once,
+    )  # fmt: skip
     if once:
         with session.out.progress("evaluate") as progress:
             actions = agent.step(progress)

@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from app.client.dataset import Dataset
-from app.client.models import TrainingReport
+from app.client.models import Measure, TrainingReport
 from app.protocol.errors import BadModel, BadTable
+from app.protocol.vocabulary import Encoding
 from fhe.compile.decoder import Labels
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ HELD_OUT = 0.25  # of the rows, by default
 class ModelRecipe:
     """One sort of model: which codes it reads, and how it is made of hyperparameters."""
 
-    encoding: Literal["affine", "bins"]
+    encoding: Encoding
     classifies: bool
     make: Callable[..., Any]
 
@@ -83,7 +84,7 @@ def train(
         compiled = replace(compiled, decoder=named)
     predicted = _predicted(dataset, compiled, frame)
     truth = labels if classes is None else classes[labels]
-    measure: Literal["accuracy", "r2"] = "accuracy" if recipe.classifies else "r2"
+    measure: Measure = "accuracy" if recipe.classifies else "r2"
     report = TrainingReport(
         settings={name: str(value) for name, value in sorted((settings or {}).items())},
         rows=len(rows),
@@ -149,7 +150,7 @@ def _predicted(dataset: Dataset, compiled: Compiled, frame: pl.DataFrame, block:
     return np.concatenate(parts)
 
 
-def _score(truth: npt.NDArray[Any], predicted: npt.NDArray[Any], measure: Literal["accuracy", "r2"]) -> float | None:
+def _score(truth: npt.NDArray[Any], predicted: npt.NDArray[Any], measure: Measure) -> float | None:
     """Share of right labels, or R^2; None without rows, or for R^2 of equal values."""
     if not len(truth):
         return None

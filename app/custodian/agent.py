@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from app.custodian.attempts import Stopped, Watch, described, idle, is_stale, pause_after
-from app.custodian.decision import Verify, refuse, release, signed
+from app.custodian.attempts import Watch, described, idle, is_stale, pause_after
+from app.custodian.decision import refuse, release, signed
 from app.custodian.decryption import decrypt_output
 from app.custodian.evidence import Execute, FindProfile, Judgement, JudgementLimits, load_judgement, verified_output
 from app.custodian.follow import Follower
@@ -33,7 +33,8 @@ from app.protocol.errors import AlreadyReleased, BadDocument, DarkroomError, Rev
 from app.protocol.market.entities import Approval, Job, JobState
 from app.protocol.policy.reasons import Reason
 from app.protocol.policy.rules import check_case, check_shape
-from app.protocol.ports import Store
+from app.protocol.ports import Stopped, Store
+from app.protocol.vocabulary import Verification
 from app.seal.result import Result, seal_result
 from app.storage.content import file_cid
 from fhe.profiles import find
@@ -239,7 +240,7 @@ class CustodianAgent:
         self._ledger.contested(claim)
         return True
 
-    def _refuse(self, claim: Claim, job: Job, reason: Reason, verify: Verify = "self") -> Outcome:
+    def _refuse(self, claim: Claim, job: Job, reason: Reason, verify: Verification = "self") -> Outcome:
         self._step("refuse with reason")
         held = self._chain.license(job.license)
         said = refuse(self._chain.chain_id, self._chain.address, job, held.policy, verify, reason)
@@ -288,14 +289,19 @@ class CustodianAgent:
         self._ledger.drop(claim, job.state.name.lower())
         return Outcome(job.id, DecisionState.DROPPED, f"the chain says {job.state.name.lower()}")
 
-    def step(self) -> list[Outcome]:
-        """Every job that waits for this custodian, or that the ledger has not brought to an end, once."""
+    def step(self, report: Callable[[Outcome], None] | None = None) -> list[Outcome]:
+        """Every job that waits for this custodian, or that the ledger has not brought to an end, once.
+
+        `report` hears of each outcome when it is there; all of them are returned in the end.
+        """
         numbers = {job.id for job in self._chain.computed()} | {r.job for r in self._ledger.records(*OPEN)}
         outcomes = []
         for number in sorted(numbers):
             if self._stopping.is_set():
                 break
             outcomes.append(self._try(number))
+            if report:
+                report(outcomes[-1])
         self._chores()
         return outcomes
 

@@ -1,4 +1,4 @@
-"""Counters of a web server's life, for machines that watch it: GET /metrics from this machine, in Prometheus' format.
+"""What a web server's life is like, for machines that watch it: GET /metrics from this machine, in Prometheus' formats.
 
 Plain ASGI around the application. Labels are methods and status classes only: paths hold addresses and ids.
 """
@@ -6,11 +6,11 @@ Plain ASGI around the application. Labels are methods and status classes only: p
 from __future__ import annotations
 
 import ipaddress
-import threading
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, make_asgi_app
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -20,7 +20,6 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 PATH = "/metrics"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"})
-BUCKETS = (0.005, 0.02, 0.1, 0.5, 2.0, 10.0)  # seconds until an answer begins
 
 
 class Metrics:
@@ -28,12 +27,17 @@ class Metrics:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._lock = threading.Lock()
-        self._requests: Counter[tuple[str, str]] = Counter()
-        self._waits: Counter[float] = Counter()
-        self._waited = 0.0
-        self._open = 0
-        self._began = time.time()
+        registry = CollectorRegistry()  # of this server alone, not the process-wide one that any library may add to
+        ProcessCollector(registry=registry)  # start, CPU, memory, open files; where there is /proc
+        self._requests = Counter(
+            "darkroom_requests", "Requests answered; status none where the answer never began.", ("method", "status"),
+            registry=registry,
+        )  # fmt: skip
+        self._waits = Histogram(
+            "darkroom_response_start_seconds", "Seconds from a request to the start of its answer.", registry=registry
+        )
+        self._open = Gauge("darkroom_requests_in_progress", "Requests being answered, streams too.", registry=registry)
+        self._exposition: App = make_asgi_app(registry)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -41,7 +45,7 @@ class Metrics:
             await self._app(scope, receive, send)
             return
         if scope["path"] == PATH and scope["method"] == "GET" and _local(scope):
-            await _answer(send, self.text())
+            await self._exposition(scope, receive, send)
             return
         began, counted = time.perf_counter(), False
 
@@ -52,49 +56,17 @@ class Metrics:
                 self._count(scope["method"], int(message["status"]), time.perf_counter() - began)
             await send(message)
 
-        self._running(1)
-        try:
-            await self._app(scope, receive, answered)
-        finally:
-            self._running(-1)
-            if not counted:
-                self._count(scope["method"], 0, time.perf_counter() - began)
-
-    def text(self) -> str:
-        """All counters."""
-        with self._lock:
-            requests, waits, waited, running = dict(self._requests), dict(self._waits), self._waited, self._open
-        total = sum(requests.values())
-        below = [(edge, sum(count for bound, count in waits.items() if bound <= edge)) for edge in BUCKETS]
-        lines = [
-            "# TYPE darkroom_requests_total counter",
-            *(
-                f'darkroom_requests_total{{method="{method}",status="{status}"}} {count}'
-                for (method, status), count in sorted(requests.items())
-            ),
-            "# TYPE darkroom_response_start_seconds histogram",
-            *(f'darkroom_response_start_seconds_bucket{{le="{edge}"}} {count}' for edge, count in below),
-            f'darkroom_response_start_seconds_bucket{{le="+Inf"}} {total}',
-            f"darkroom_response_start_seconds_sum {waited:.6f}",
-            f"darkroom_response_start_seconds_count {total}",
-            "# TYPE darkroom_requests_open gauge",
-            f"darkroom_requests_open {running}",
-            "# TYPE darkroom_started_seconds gauge",
-            f"darkroom_started_seconds {self._began:.0f}",
-        ]
-        return "\n".join(lines) + "\n"
+        with self._open.track_inprogress():
+            try:
+                await self._app(scope, receive, answered)
+            finally:
+                if not counted:
+                    self._count(scope["method"], 0, time.perf_counter() - began)
 
     def _count(self, method: str, status: int, seconds: float) -> None:
         named = method if method in METHODS else "other"
-        kind = f"{status // 100}xx" if status else "none"
-        with self._lock:
-            self._requests[named, kind] += 1
-            self._waits[next((edge for edge in BUCKETS if seconds <= edge), float("inf"))] += 1
-            self._waited += seconds
-
-    def _running(self, change: int) -> None:
-        with self._lock:
-            self._open += change
+        self._requests.labels(named, f"{status // 100}xx" if status else "none").inc()
+        self._waits.observe(seconds)
 
 
 def _local(scope: Scope) -> bool:
@@ -105,15 +77,3 @@ def _local(scope: Scope) -> bool:
         return not forwarded and ipaddress.ip_address(client[0] if client else "").is_loopback
     except ValueError:
         return False
-
-
-async def _answer(send: Send, text: str) -> None:
-    body = text.encode()
-    headers = [
-        (b"content-type", b"text/plain; version=0.0.4; charset=utf-8"),
-        (b"content-length", str(len(body)).encode()),
-        (b"cache-control", b"no-store"),
-        (b"x-content-type-options", b"nosniff"),
-    ]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

@@ -14,6 +14,7 @@ function print(text) {
   }
 }
 
-if (process.argv.includes("--version")) print(`solc, the solidity compiler commandline interface\nVersion: ${solc.version()}\n`);
+if (process.argv.includes("--version"))
+  print(`solc, the solidity compiler commandline interface\nVersion: ${solc.version()}\n`);
 else if (process.argv.includes("--standard-json")) print(solc.compile(readFileSync(0, "utf8")));
 else process.exit(2);

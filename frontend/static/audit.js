@@ -1,99 +1,198 @@
+// @ts-check
 // Checking a job's facts in the browser: every digest from bytes, every claim from its transaction's receipt, every
 // document against the job. What a browser cannot do, running the circuit again, the printed command does.
 
 import { cidOf, fromHex, sha256 } from "./bytes.js";
-import { logsOf, names, receiptOf } from "./chain.js";
 import { canonicalBytes, parseCanonical } from "./canonical.js";
-import { h, say, status } from "./dom.js";
+import { logsOf, names, receiptOf } from "./chain.js";
+import { data, element, elements, h, showNotice, status } from "./dom.js";
 import { addressOf, messageHash } from "./ethereum.js";
-import { Problem, apiBytes, explain } from "./problems.js";
-import { recoverPublicKeyAsync, Point } from "./vendor/noble-secp256k1-3.2.0.js";
+import { apiBytes, Problem, toProblem } from "./problems.js";
+import { Point, recoverPublicKeyAsync } from "./vendor/noble-secp256k1-3.2.0.js";
 
-const root = document.querySelector("#audit");
-const expected = root && JSON.parse(root.dataset.expected);
+/** @typedef {Record<string, unknown>} Fields */
+
+const root = element("#audit", HTMLElement);
+/** @type {AuditExpectation} */
+const expected = JSON.parse(data(root, "expected"));
+/** @param {string} message */
 const wrong = (message) => new Problem(message, "", "wrong");
 
-const DOCUMENTS = {
-  "darkroom/receipt": (it) => same(it, { chain_id: expected.chainId, market: expected.market, job: expected.job, manifest: expected.manifest, circuit: expected.circuit, first_row: expected.firstRow, rows: expected.rows }),
-  "darkroom/sealed": (it) => same(it.context, { chain_id: expected.chainId, market: expected.market, job: expected.job, license: expected.license, buyer: expected.buyer, sealing_key: expected.sealingKey, manifest: expected.manifest, circuit: expected.circuit, receipt: expected.receipt }),
-  "darkroom/decision": (it) => same(it, { chain_id: expected.chainId, market: expected.market, job: expected.job, receipt: expected.receipt }),
+const JOB = { chain_id: expected.chainId, market: expected.market, job: expected.job };
+const CONTEXT = {
+  ...JOB,
+  license: expected.license,
+  buyer: expected.buyer,
+  sealing_key: expected.sealingKey,
+  manifest: expected.manifest,
+  circuit: expected.circuit,
+  receipt: expected.receipt,
 };
 
+/**
+ * What a document of each kind has to say about this job.
+ * @type {Record<string, (document: any) => void>}
+ */
+const DOCUMENTS = {
+  "darkroom/receipt": (it) =>
+    same(it, {
+      ...JOB,
+      manifest: expected.manifest,
+      circuit: expected.circuit,
+      first_row: expected.firstRow,
+      rows: expected.rows,
+    }),
+  "darkroom/sealed": (it) => same(it.context, CONTEXT),
+  "darkroom/decision": (it) => same(it, { ...JOB, receipt: expected.receipt }),
+};
+
+/**
+ * @param {Fields} document
+ * @param {Fields} fields
+ */
 function same(document, fields) {
   for (const [name, value] of Object.entries(fields)) {
     if (document[name] !== value) throw wrong(`it names another ${name.replaceAll("_", " ")}`);
   }
 }
 
-/** The account that signed a decision (EIP-191 over the digest of the decision without its signature). */
+/**
+ * The account that signed a decision (EIP-191 over the digest of the decision without its signature).
+ * @param {Decision} decision
+ */
 async function signerOf(decision) {
   const digest = fromHex(await sha256(canonicalBytes({ ...decision, signature: "" })));
   const signature = fromHex(decision.signature.replace(/^0x/, ""));
-  const parity = signature[64] >= 27 ? signature[64] - 27 : signature[64];
-  const recovered = Uint8Array.of(parity, ...signature.subarray(0, 64));
+  const [v = 0] = signature.subarray(64);
+  const recovered = Uint8Array.of(v >= 27 ? v - 27 : v, ...signature.subarray(0, 64));
   const point = await recoverPublicKeyAsync(recovered, messageHash(digest), { prehash: false });
   return addressOf(Point.fromBytes(point).toBytes(false));
 }
 
 // Whom these events name themselves; of a release only the signed decision tells.
-const NAMED = new Set(["JobOpened", "Declined", "Committed", "Revealed", "JobContested", "ExecutorSlashed", "JobApproved", "JobDenied"]);
+const NAMING = new Set([
+  "JobOpened",
+  "Declined",
+  "Committed",
+  "Revealed",
+  "JobContested",
+  "ExecutorSlashed",
+  "JobApproved",
+  "JobDenied",
+]);
 
-/** What was compared for one fact; throws what is wrong. */
+/**
+ * What was compared for one fact; throws what is wrong.
+ * @param {HTMLElement} row
+ */
 async function check(row) {
-  const { event, digest, cid, tx, blockHash } = row.dataset;
-  const by = row.querySelector("[data-by]")?.dataset.by.toLowerCase() ?? "";
-  const done = [];
-  const { logs, blockHash: found, source } = await receiptOf(tx);
-  if (blockHash && found !== blockHash) throw wrong("its transaction is in another block than this page says");
-  const about = logsOf(logs, event, event === "DatasetVersion" ? expected.dataset : expected.job);
-  if (!about.length) throw wrong("its transaction says nothing of the kind about this job");
-  const said = about.filter((log) => !digest || names(log, digest));
-  if (!said.length) throw wrong("its transaction does not name this digest");
-  if (NAMED.has(event) && !said.some((log) => names(log, by.slice(2).padStart(64, "0")))) throw wrong("its transaction names somebody else");
-  done.push(`${digest ? "named by its transaction" : "its transaction says so"}${NAMED.has(event) ? ", and by whom" : ""}`);
-  if (cid) {
-    if (cidOf(digest) !== cid) throw wrong("digest and identifier differ");
-    const bytes = await apiBytes(`/v1/blobs/${cid}`);
-    if ((await sha256(bytes)) !== digest) throw wrong("the bytes have another digest");
-    done.push(`${bytes.length.toLocaleString("en-US")} bytes hashed`);
-    const document = parseCanonical(bytes);
-    DOCUMENTS[document.kind]?.(document);
-    if (DOCUMENTS[document.kind]) done.push("names this job");
-    if (document.kind === "darkroom/decision") {
-      const signer = await signerOf(document);
-      if (signer.toLowerCase() !== by) throw wrong("somebody else signed it");
-      done.push("signature is the custodian's");
-    }
-  }
+  const digest = data(row, "digest");
+  const by = row.querySelector("[data-by]");
+  const claimant = by instanceof HTMLElement ? data(by, "by").toLowerCase() : "";
+  const { source, done } = await checkTransaction(row, digest, claimant);
+  const cid = data(row, "cid");
+  if (cid) done.push(...(await checkObject(digest, cid, claimant)));
   return { done, source };
 }
 
+/**
+ * Whether a fact's transaction says what the page says that it says.
+ * @param {HTMLElement} row
+ * @param {string} digest
+ * @param {string} claimant
+ */
+async function checkTransaction(row, digest, claimant) {
+  const [event, blockHash] = [data(row, "event"), data(row, "blockHash")];
+  const { logs, blockHash: found, source } = await receiptOf(data(row, "tx"));
+  if (blockHash && found !== blockHash) throw wrong("its transaction is in another block than this page says");
+  const about = logsOf(logs, event, event === "DatasetVersion" ? expected.dataset : expected.job);
+  if (about.length === 0) throw wrong("its transaction says nothing of the kind about this job");
+  const said = about.filter((log) => !digest || names(log, digest));
+  if (said.length === 0) throw wrong("its transaction does not name this digest");
+  const naming = NAMING.has(event);
+  if (naming && !said.some((log) => names(log, claimant.slice(2).padStart(64, "0")))) {
+    throw wrong("its transaction names somebody else");
+  }
+  const named = digest ? "named by its transaction" : "its transaction says so";
+  return { source, done: [naming ? `${named}, and by whom` : named] };
+}
+
+/**
+ * Whether the object of a fact is the one of its digest, and a document about this job.
+ * @param {string} digest
+ * @param {string} cid
+ * @param {string} claimant
+ */
+async function checkObject(digest, cid, claimant) {
+  if (cidOf(digest) !== cid) throw wrong("digest and identifier differ");
+  const bytes = await apiBytes(`/v1/blobs/${cid}`);
+  if ((await sha256(bytes)) !== digest) throw wrong("the bytes have another digest");
+  const done = [`${bytes.length.toLocaleString("en-US")} bytes hashed`];
+  const document = parseCanonical(bytes);
+  const compare = DOCUMENTS[document.kind];
+  if (compare) {
+    compare(document);
+    done.push("names this job");
+  }
+  if (document.kind === "darkroom/decision") {
+    const signer = await signerOf(document);
+    if (signer.toLowerCase() !== claimant) throw wrong("somebody else signed it");
+    done.push("signature is the custodian's");
+  }
+  return done;
+}
+
+/**
+ * @param {HTMLButtonElement} button
+ * @param {HTMLElement} summary
+ */
 async function checkAll(button, summary) {
   button.disabled = true;
-  const rows = [...document.querySelectorAll("#facts tbody tr")].filter((row) => row.dataset.tx);
+  const rows = elements("#facts tbody tr", HTMLElement).filter((row) => row.dataset.tx);
   const counts = { good: 0, bad: 0, open: 0 };
   let through = "";
   for (const [at, row] of rows.entries()) {
-    say(summary, "calm", `Checking ${at + 1} of ${rows.length}.`);
-    const place = row.querySelector("[data-verdict]");
+    showNotice(summary, "calm", `Checking ${at + 1} of ${rows.length}.`);
+    const place = element("[data-verdict]", HTMLElement, row);
     place.replaceChildren(status("calm", "clock", "Checking"));
     try {
       const { done, source } = await check(row);
       through = source;
       counts.good += 1;
-      place.replaceChildren(status("good", "check", "Confirmed"), h("p", { class: "small soft" }, `${done.join("; ")}.`));
+      place.replaceChildren(
+        status("good", "check", "Confirmed"),
+        h("p", { class: "small soft" }, `${done.join("; ")}.`),
+      );
     } catch (error) {
-      const problem = explain(error);
-      const unreachable = ["offline", "not-found", "unavailable"].includes(problem.code);
+      const { message, code } = toProblem(error);
+      const unreachable = ["offline", "not-found", "unavailable"].includes(code);
       counts[unreachable ? "open" : "bad"] += 1;
-      place.replaceChildren(unreachable ? status("wait", "clock", "Out of reach") : status("bad", "cross", "Wrong"), h("p", { class: "small soft" }, problem.message));
+      const verdict = unreachable ? status("wait", "clock", "Out of reach") : status("bad", "cross", "Wrong");
+      place.replaceChildren(verdict, h("p", { class: "small soft" }, message));
     }
   }
-  const words = `${counts.good} of ${rows.length} facts confirmed through ${through || "this node"}`;
-  if (counts.bad) say(summary, "bad", `${counts.bad} ${counts.bad === 1 ? "fact is" : "facts are"} wrong`, h("p", {}, `${words}. Run the command to see more.`));
-  else if (counts.open) say(summary, "wait", `${words}; ${counts.open} out of reach`, h("p", {}, "No store that this node reaches has those objects now."));
-  else say(summary, "good", words, h("p", {}, "A wallet with its own node makes this independent of this one; the command runs the computation again."));
+  summarize(summary, counts, `${counts.good} of ${rows.length} facts confirmed through ${through || "this node"}`);
   button.disabled = false;
 }
 
-root?.querySelector("[data-check]").addEventListener("click", (event) => checkAll(event.currentTarget, root.querySelector("[data-summary]")));
+/**
+ * @param {HTMLElement} place
+ * @param {{ bad: number, open: number }} counts
+ * @param {string} words
+ */
+function summarize(place, { bad, open }, words) {
+  if (bad) {
+    const title = `${bad} ${bad === 1 ? "fact is" : "facts are"} wrong`;
+    showNotice(place, "bad", title, h("p", {}, `${words}. Run the command to see more.`));
+  } else if (open) {
+    const why = "No store that this node reaches has those objects now.";
+    showNotice(place, "wait", `${words}; ${open} out of reach`, h("p", {}, why));
+  } else {
+    const more =
+      "A wallet with its own node makes this independent of this one; the command runs the computation again.";
+    showNotice(place, "good", words, h("p", {}, more));
+  }
+}
+
+const start = element("[data-check]", HTMLButtonElement, root);
+start.addEventListener("click", () => checkAll(start, element("[data-summary]", HTMLElement, root)));

@@ -1,6 +1,9 @@
+// @ts-check
 // The catalogue's form beside htmx: addresses without empty fields, and fields that say that they are wrong.
 
-const form = document.querySelector("#search");
+import { element, elements } from "./dom.js";
+
+const form = element("#search", HTMLFormElement);
 
 form.addEventListener("htmx:configRequest", (event) => {
   const { formData } = event.detail;
@@ -8,9 +11,9 @@ form.addEventListener("htmx:configRequest", (event) => {
 });
 
 document.body.addEventListener("htmx:afterSettle", () => {
-  for (const field of form.querySelectorAll("[aria-describedby]")) {
-    const wrong = document.getElementById(field.getAttribute("aria-describedby")).childElementCount > 0;
-    if (wrong) field.setAttribute("aria-invalid", "true");
+  for (const field of elements("[aria-describedby]", HTMLElement, form)) {
+    const described = document.getElementById(field.getAttribute("aria-describedby") ?? "");
+    if (described && described.childElementCount > 0) field.setAttribute("aria-invalid", "true");
     else field.removeAttribute("aria-invalid");
   }
 });

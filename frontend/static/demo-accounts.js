@@ -1,52 +1,107 @@
+// @ts-check
 // The demo wallet's accounts on the wallet page: which one signs, new ones, and files that hold one each.
 
 import * as demo from "./demo-wallet.js";
-import { ask, download, field, h, icon, say, status, wrong } from "./dom.js";
-import { explain } from "./problems.js";
+import { download, field, fieldError, h, icon, input, openDialog, showNotice, status } from "./dom.js";
+import { toProblem } from "./problems.js";
 
-const button = (words, click, kind = "quiet small") => h("button", { class: `button ${kind}`, type: "button", click }, words);
+/** @typedef {import("./demo-wallet.js").Account} Account */
+
+/**
+ * @param {Child[]} words
+ * @param {() => unknown} click
+ * @param {string} [kind]
+ */
+const button = (words, click, kind = "quiet small") =>
+  h("button", { class: `button ${kind}`, type: "button", click }, words);
+
+/** @param {string} address */
 const short = (address) => `${address.slice(0, 8)}…${address.slice(-4)}`;
 
-/** Show them in `place`; `attempt(work)` runs what a button asked for and says what went wrong. */
+/**
+ * Show them in `place`; `attempt(work)` runs what a button asked for and says what went wrong.
+ * @param {Element} place
+ * @param {(work: () => Promise<unknown>) => unknown} attempt
+ */
 export async function showAccounts(place, attempt) {
   const held = await demo.accounts();
-  const named = (each) => h("span", {}, h("span", { class: "mono small", title: each.address }, short(each.address)), each.label ? h("span", { class: "soft small" }, ` ${each.label}`) : null);
+  const exportFile = async () => {
+    const { name, bytes } = await demo.exportFile();
+    download(name, bytes, "application/json");
+  };
   place.replaceChildren(
     h("h3", {}, "Its accounts"),
-    h("ul", { class: "plain stack tight" }, held.map((each) => h("li", { class: "spread" }, h("span", { class: "row" }, icon("key"), named(each)),
-      each.current ? status("good", "check", "Signs now") : button(["Use", h("span", { class: "visually-hidden" }, ` ${short(each.address)} ${each.label}`)], () => demo.choose(each.address))))),
-    h("div", { class: "row" },
-      button("New account", () => attempt(demo.create)),
-      button("Save as a file", () => attempt(async () => {
-        const { name, bytes } = await demo.save();
-        download(name, bytes, "application/json");
-      })),
-      button("Import a file", bringInDialog)),
-    h("p", { class: "small soft" }, "For test money only: a file holds its account's key in the open. Never put an account in here that owns anything real."));
+    h("ul", { class: "plain stack tight" }, held.map(entry)),
+    h(
+      "div",
+      { class: "row" },
+      button(["New account"], () => attempt(demo.create)),
+      button(["Save as a file"], () => attempt(exportFile)),
+      button(["Import a file"], importInDialog),
+    ),
+    h(
+      "p",
+      { class: "small soft" },
+      "For test money only: a file holds its account's key in the open. ",
+      "Never put an account in here that owns anything real.",
+    ),
+  );
 }
 
-function bringInDialog() {
-  return ask("Import a test account", (done) => {
+/** @param {Account} account */
+function entry({ address, label, current }) {
+  const name = h(
+    "span",
+    {},
+    h("span", { class: "mono small", title: address }, short(address)),
+    label ? h("span", { class: "soft small" }, ` ${label}`) : null,
+  );
+  const hidden = h("span", { class: "visually-hidden" }, ` ${short(address)} ${label}`);
+  const use = () => button(["Use", hidden], () => demo.choose(address));
+  return h(
+    "li",
+    { class: "spread" },
+    h("span", { class: "row" }, icon("key"), name),
+    current ? status("good", "check", "Signs now") : use(),
+  );
+}
+
+function importInDialog() {
+  return openDialog("Import a test account", (/** @type {Done<string>} */ done) => {
     const place = h("div", { role: "status" });
-    const form = h("form", { class: "stack", novalidate: true },
-      field("account-file", "Account file", { type: "file", accept: ".json,application/json", autofocus: true },
-        "One that this page saved. A node with the sample dataset has its owner's account in its folder samples."),
+    const form = h(
+      "form",
+      { class: "stack", novalidate: true },
+      field(
+        "account-file",
+        "Account file",
+        { type: "file", accept: ".json,application/json", autofocus: true },
+        "One that this page saved. A node with the sample dataset has its owner's account in its folder samples.",
+      ),
       place,
-      h("div", { class: "row" }, h("button", { class: "button", type: "submit" }, "Import"), button("Cancel", () => done(null), "quiet")));
-    const input = form.elements["account-file"];
+      h(
+        "div",
+        { class: "row" },
+        h("button", { class: "button", type: "submit" }, "Import"),
+        button(["Cancel"], () => done(null), "quiet"),
+      ),
+    );
+    const chosen = input(form, "account-file");
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
-      const [file] = input.files;
-      if (!file) return wrong(input, "Choose the file of a test account.");
-      try {
-        done(await demo.bring(new Uint8Array(await file.slice(0, 1 << 16).arrayBuffer())));
-      } catch (error) {
-        const { message, next, code } = explain(error);
-        wrong(input);
-        if (code === "offline") say(place, "bad", message, h("p", {}, next));
-        else wrong(input, `${message} ${next}`);
+      const file = chosen.files?.[0];
+      if (!file) {
+        fieldError(chosen, "Choose the file of a test account.");
+        return;
       }
-      return undefined;
+      try {
+        done(await demo.importFile(new Uint8Array(await file.slice(0, 1 << 16).arrayBuffer())));
+      } catch (error) {
+        const { message, next, code } = toProblem(error);
+        fieldError(chosen);
+        if (code === "offline") showNotice(place, "bad", message, h("p", {}, next));
+        else fieldError(chosen, `${message} ${next}`);
+      }
     });
     return [form];
   });

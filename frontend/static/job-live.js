@@ -1,19 +1,25 @@
+// @ts-check
 // A job's page follows the chain: each event makes the page's part load again, and states are said aloud.
 
-import { h, say } from "./dom.js";
+import { data, element, elements, h, showNotice } from "./dom.js";
 import { announce } from "./page.js";
 import "./actions.js";
 
 const WAIT = 250; // milliseconds in which events count as one
 
-const part = () => document.querySelector("#live");
-const summaries = () => Array.from(part()?.querySelectorAll("details > summary") ?? []);
-let timer = 0;
+const part = () => element("#live", HTMLElement);
+const folds = () => elements("details", HTMLDetailsElement, part());
+/** @param {HTMLDetailsElement} fold */
+const titleOf = (fold) => fold.querySelector("summary")?.textContent ?? "";
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let timer;
+/** @type {EventSource | null} */
 let source = null;
-let state = part()?.dataset.state;
+let state = part().dataset.state;
 let connection = "";
 let undone = false;
 let pressed = false;
+/** @type {string[]} */
 let unfolded = []; // the details that are open while the part is swapped
 let late = false; // a part came while something was pressed
 
@@ -23,20 +29,21 @@ function refresh() {
 }
 
 function show() {
-  const place = part()?.querySelector("[data-live]");
-  if (!place) return;
+  const place = part().querySelector("[data-live]");
+  if (!(place instanceof HTMLElement)) return;
   place.dataset.state = connection === "live" ? "on" : "off";
   place.textContent = connection;
   if (undone && !document.querySelector("#undone")) {
     const notice = h("div", { id: "undone" });
-    say(notice, "wait", "The chain took back some blocks", h("p", {}, "A reorganisation undid what was shown before. What you see now is what the chain says now."));
+    const words = "A reorganisation undid what was shown before. What you see now is what the chain says now.";
+    showNotice(notice, "wait", "The chain took back some blocks", h("p", {}, words));
     part().prepend(notice);
   }
 }
 
 function follow() {
-  if (!part() || part().dataset.over) return;
-  source = new EventSource(`/v1/jobs/${part().dataset.job}/events`);
+  if (part().dataset.over) return;
+  source = new EventSource(`/v1/jobs/${data(part(), "job")}/events`);
   source.onopen = () => {
     connection = "live";
     show();
@@ -55,8 +62,12 @@ function follow() {
 }
 
 // A part that is swapped between press and release would swallow the click, so it waits until nothing is pressed.
-addEventListener("pointerdown", () => { pressed = true; });
-addEventListener("keydown", (event) => { pressed ||= event.key === " "; });
+addEventListener("pointerdown", () => {
+  pressed = true;
+});
+addEventListener("keydown", (event) => {
+  pressed ||= event.key === " ";
+});
 for (const name of ["pointerup", "pointercancel", "dragend", "keyup", "blur"]) {
   addEventListener(name, () => {
     pressed = false;
@@ -69,17 +80,19 @@ document.body.addEventListener("htmx:beforeSwap", (event) => {
     event.detail.shouldSwap = false;
     late = true;
   }
-  unfolded = summaries().filter((each) => each.parentElement.open).map((each) => each.textContent);
+  unfolded = folds()
+    .filter((each) => each.open)
+    .map(titleOf);
 });
 document.body.addEventListener("htmx:afterSwap", () => {
-  for (const each of summaries()) each.parentElement.open ||= unfolded.includes(each.textContent);
+  for (const each of folds()) each.open ||= unfolded.includes(titleOf(each));
 });
 
 document.body.addEventListener("htmx:afterSettle", () => {
-  const now = part()?.dataset.state;
-  if (now && now !== state) announce(`Job is now: ${part().querySelector(".status").textContent}`);
+  const now = part().dataset.state;
+  if (now && now !== state) announce(`Job is now: ${element(".status", HTMLElement, part()).textContent}`);
   state = now;
-  if (part()?.dataset.over) source?.close();
+  if (part().dataset.over) source?.close();
   show();
 });
 

@@ -1,68 +1,116 @@
+// @ts-check
 // Putting a dataset on sale: one transaction by its owner.
 
-import { encode } from "./calls.js";
-import { Steps, h, hush, say, wrong } from "./dom.js";
-import { money, units } from "./facts.js";
-import { explain } from "./problems.js";
+import { CREATE_OFFER, encode } from "./abi.js";
+import { money, units } from "./config.js";
+import { clearNotice, data, element, fieldError, h, input, Steps, showNotice, showProblem } from "./dom.js";
 import { eventOf, follow, perform } from "./transact.js";
 
 const DAY = 86_400;
-const MONEY = { price_license: 2n ** 80n - 1n, price_job: 2n ** 72n - 1n, price_row: 2n ** 64n - 1n }; // LicenseMarket's
-const COUNTS = { max_jobs: 2 ** 24 - 1, max_rows: 2 ** 40 - 1, days: 36_500, licenses: 2 ** 32 - 1 }; // LicenseMarket's, but for the days
-const SIGNATURE = "createOffer((uint256,uint256,uint256,uint256,uint32,uint64,uint40,bytes32,uint32,uint32,uint64),(address,uint16)[])";
-const form = document.querySelector("#new-offer");
+// The greatest that LicenseMarket takes of each price, and of each count but the days.
+const PRICES = { price_license: 2n ** 80n - 1n, price_job: 2n ** 72n - 1n, price_row: 2n ** 64n - 1n };
+const COUNTS = { max_jobs: 2 ** 24 - 1, max_rows: 2 ** 40 - 1, days: 36_500, licenses: 2 ** 32 - 1 };
+const SHARES_AT = 384; // byte of the arguments at which the list of shares follows
 
-const at = (name, message) => wrong(form.elements[name], message);
+/** @typedef {Record<keyof typeof PRICES, bigint> & Record<keyof typeof COUNTS, number>} Terms */
+
+const form = element("#new-offer", HTMLFormElement);
+
+/**
+ * Token units of a field, or null after saying what is wrong with it.
+ * @param {string} name
+ * @param {bigint} most
+ */
+function price(name, most) {
+  const value = units(input(form, name).value);
+  let message = "";
+  if (value === null) message = "Write an amount such as 25 or 12.50.";
+  else if (value > most) message = `Ask for ${money(most)} at most.`;
+  fieldError(input(form, name), message);
+  return message ? null : value;
+}
+
+/**
+ * The whole number of a field, or null after saying what is wrong with it.
+ * @param {string} name
+ * @param {number} most
+ */
+function count(name, most) {
+  const text = input(form, name).value.trim().replace(/[,\s]/g, "");
+  const value = /^\d{1,16}$/.test(text) ? Number(text) : 0;
+  const good = value >= 1 && value <= most;
+  fieldError(input(form, name), good ? "" : `Write a whole number from 1 to ${most.toLocaleString("en-US")}.`);
+  return good ? value : null;
+}
 
 /** The terms, or null after saying at each field what is wrong. */
 function terms() {
-  const read = {};
-  for (const [name, most] of Object.entries(MONEY)) {
-    const value = units(form.elements[name].value);
-    const dear = value !== null && value > most;
-    read[name] = dear ? null : value;
-    at(name, dear ? `Ask for ${money(most)} at most.` : value === null ? "Write an amount such as 25 or 12.50." : "");
-  }
-  for (const [name, most] of Object.entries(COUNTS)) {
-    const text = form.elements[name].value.trim().replace(/[,\s]/g, "");
-    const value = /^\d{1,16}$/.test(text) ? Number(text) : 0;
-    read[name] = value >= 1 && value <= most ? value : null;
-    at(name, read[name] === null ? `Write a whole number from 1 to ${most.toLocaleString("en-US")}.` : "");
-  }
-  const bad = Object.keys(read).find((name) => read[name] === null);
-  if (bad) form.elements[bad].focus();
-  return bad ? null : read;
+  const read = [
+    ...Object.entries(PRICES).map(([name, most]) => ({ name, value: price(name, most) })),
+    ...Object.entries(COUNTS).map(([name, most]) => ({ name, value: count(name, most) })),
+  ];
+  const bad = read.find(({ value }) => value === null);
+  if (bad) input(form, bad.name).focus();
+  if (bad) return null;
+  return /** @type {Terms} */ (Object.fromEntries(read.map(({ name, value }) => [name, value])));
 }
 
-form?.addEventListener("submit", async (event) => {
+form.addEventListener("submit", async (event) => {
   event.preventDefault();
-  const place = form.querySelector("[data-say]");
-  const button = form.querySelector('[type="submit"]');
+  const place = element("[data-say]", HTMLElement, form);
+  const button = element('[type="submit"]', HTMLButtonElement, form);
   const steps = new Steps(form);
   steps.clear();
-  hush(place);
+  clearNotice(place);
   const said = terms();
-  if (!said) return say(place, "bad", "Some fields need another look.");
+  if (!said) {
+    showNotice(place, "bad", "Some fields need another look.");
+    return;
+  }
   button.disabled = true;
-  const { dataset, owner } = form.dataset;
-  const policy = form.elements.policy.value;
-  const { microBits, budget } = form.querySelector('[name="policy"]:checked').dataset; // as the page shows them
-  const duration = said.days * DAY;
-  const order = {
-    dataset: Number(dataset), price_license: `${said.price_license}`, price_job: `${said.price_job}`, price_row: `${said.price_row}`,
-    max_jobs: said.max_jobs, max_rows: said.max_rows, duration, policy, licenses: said.licenses, micro_bits: Number(microBits), budget,
-  };
-  // A tuple of whole words stands in place; the list of shares follows at byte 384 and is empty: the seller takes all.
-  const data = encode(SIGNATURE, dataset, said.price_license, said.price_job, said.price_row, said.max_jobs, said.max_rows, duration, policy, microBits, said.licenses, budget, 384, 0);
   try {
-    const receipt = await steps.run("send", () => perform("create-offer", order, () => [["LicenseMarket", data]], owner));
+    const [dataset, owner] = [data(form, "dataset"), data(form, "owner")];
+    const policy = element('[name="policy"]:checked', HTMLInputElement, form);
+    const [microBits, budget] = [data(policy, "microBits"), data(policy, "budget")]; // as the page shows them
+    const duration = said.days * DAY;
+    const order = {
+      dataset: Number(dataset),
+      price_license: `${said.price_license}`,
+      price_job: `${said.price_job}`,
+      price_row: `${said.price_row}`,
+      max_jobs: said.max_jobs,
+      max_rows: said.max_rows,
+      duration,
+      policy: policy.value,
+      licenses: said.licenses,
+      micro_bits: Number(microBits),
+      budget,
+    };
+    const call = encode(
+      CREATE_OFFER,
+      dataset,
+      said.price_license,
+      said.price_job,
+      said.price_row,
+      said.max_jobs,
+      said.max_rows,
+      duration,
+      policy.value,
+      microBits,
+      said.licenses,
+      budget,
+      SHARES_AT,
+      0, // of them: the seller takes all
+    );
+    const receipt = await steps.run("send", () =>
+      perform("create-offer", order, () => [["LicenseMarket", call]], owner),
+    );
+    if (!receipt) return;
     const { offer } = await eventOf(receipt, "OfferCreated");
-    say(place, "good", `Offer ${offer} is open.`, h("p", {}, "Opening its page."));
+    showNotice(place, "good", `Offer ${offer} is open.`, h("p", {}, "Opening its page."));
     await follow(`/offers/${offer}`);
   } catch (error) {
-    const { message, next, code } = explain(error);
-    say(place, "bad", message, h("p", {}, next, code === "no-wallet" ? h("a", { href: "/wallet" }, " Connect a wallet.") : null));
+    showProblem(place, error);
     button.disabled = false;
   }
-  return undefined;
 });

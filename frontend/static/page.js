@@ -1,31 +1,45 @@
+// @ts-check
 // What every page does: theme, copying, the wallet's place in the header, and telling when the node is out of reach.
 
-import { h, say } from "./dom.js";
+import { data, element, elements, h, showNotice, target } from "./dom.js";
 import * as wallet from "./wallet.js";
 
-const announcer = document.querySelector("#announcer");
+const announcer = element("#announcer", HTMLElement);
 
+/**
+ * Say something to assistive technology alone.
+ * @param {string} text
+ */
 export function announce(text) {
   announcer.textContent = "";
-  setTimeout(() => { announcer.textContent = text; }, 50);
+  setTimeout(() => {
+    announcer.textContent = text;
+  }, 50);
 }
 
 function switchTheme() {
   const root = document.documentElement;
-  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  root.dataset.theme = dark ? "light" : "dark";
+  const { theme } = root.dataset;
+  const dark = theme ? theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  const chosen = dark ? "light" : "dark";
+  root.dataset.theme = chosen;
   try {
-    localStorage.setItem("darkroom.theme", root.dataset.theme);
-  } catch { /* it lasts for this page */ }
-  announce(`${root.dataset.theme} theme`);
+    localStorage.setItem("darkroom.theme", chosen);
+  } catch {
+    /* it lasts for this page */
+  }
+  announce(`${chosen} theme`);
 }
 
 document.addEventListener("click", async (event) => {
-  const button = event.target.closest("[data-copy], [data-theme-toggle]");
+  if (target(event, "[data-theme-toggle]")) {
+    switchTheme();
+    return;
+  }
+  const button = target(event, "[data-copy]");
   if (!button) return;
-  if (button.hasAttribute("data-theme-toggle")) return switchTheme();
   try {
-    await navigator.clipboard.writeText(button.dataset.copy);
+    await navigator.clipboard.writeText(data(button, "copy"));
     announce("Copied");
   } catch {
     announce("Copying is not allowed in this browser");
@@ -33,25 +47,26 @@ document.addEventListener("click", async (event) => {
 });
 
 wallet.onChange(() => {
-  const link = document.querySelector("[data-account]");
-  const name = document.querySelector("[data-account-name]");
+  const link = element("[data-account]", HTMLAnchorElement);
+  const name = element("[data-account-name]", HTMLElement);
   const address = wallet.account();
   name.textContent = address ? `${address.slice(0, 6)}…${address.slice(-4)}` : "Wallet";
   link.href = address ? `/accounts/${address}` : "/wallet";
   link.setAttribute("aria-label", address ? `Account ${name.textContent}` : "Connect a wallet");
-  for (const each of document.querySelectorAll("[data-own]")) {
-    each.href = address ? `${each.dataset.own}${address}` : "/wallet";
-    each.dataset.words ??= each.textContent;
-    each.textContent = address ? each.dataset.words : "Connect a wallet first";
+  for (const own of elements("[data-own]", HTMLAnchorElement)) {
+    own.href = address ? `${own.dataset.own}${address}` : "/wallet";
+    own.dataset.words ??= own.textContent;
+    own.textContent = address ? own.dataset.words : "Connect a wallet first";
   }
 });
 
 const lost = h("div", { class: "body", role: "alert", hidden: true });
-document.querySelector("#main").prepend(lost);
+element("#main", HTMLElement).prepend(lost);
 
 for (const name of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
   document.body.addEventListener(name, () => {
-    say(lost, "bad", "This node does not answer", h("p", {}, "What you see may be old. It is tried again when you change something."));
+    const words = "What you see may be old. It is tried again when you change something.";
+    showNotice(lost, "bad", "This node does not answer", h("p", {}, words));
     lost.hidden = false;
   });
 }

@@ -1,74 +1,118 @@
+// @ts-check
 // What went wrong, told as a sentence and a next step; and requests to this node's API.
 
+/** An error for people: a sentence, what to do next, and a stable code. */
 export class Problem extends Error {
+  /**
+   * @param {string} message
+   * @param {string} [next]
+   * @param {string} [code]
+   */
   constructor(message, next = "", code = "") {
     super(message);
     this.next = next;
     this.code = code;
+    /** @type {unknown} what a contract said, of a JSON-RPC error */
+    this.data = undefined;
   }
 }
 
-/** Any error as a Problem. Wallet errors carry numbers (EIP-1193); the network's say nothing that helps. */
-export function explain(error) {
+/**
+ * Any error as a Problem. Wallet errors carry numbers (EIP-1193); the network's say nothing that helps.
+ * @param {any} error
+ * @returns {Problem}
+ */
+export function toProblem(error) {
   if (error instanceof Problem) return error;
   const code = error?.code ?? error?.data?.originalError?.code;
   if (code === 4001 || code === "ACTION_REJECTED") {
     return new Problem("You declined to sign.", "Nothing was sent. Start again when you are ready.", "rejected");
   }
   if (code === 4900 || code === 4901) {
-    return new Problem("The wallet is not connected to the network.", "Open the wallet and connect it.", "disconnected");
+    return new Problem(
+      "The wallet is not connected to the network.",
+      "Open the wallet and connect it.",
+      "disconnected",
+    );
   }
-  if (error instanceof TypeError && /fetch|network|load failed/i.test(error.message)) {
-    return new Problem("The connection to this node was lost.", "Check that the node runs, then try again.", "offline");
-  }
+  if (error instanceof TypeError && /fetch|network|load failed/i.test(error.message)) return lostConnection();
   return new Problem(error?.message ? `${error.message}` : "Something failed.", "Try again.", "unknown");
 }
 
+const lostConnection = () =>
+  new Problem("The connection to this node was lost.", "Check that the node runs, then try again.", "offline");
+
 const session = { csrf: "" };
 
+/** @param {string} text */
 export function setCsrf(text) {
   session.csrf = text;
 }
 
-async function ask(path, options) {
+/**
+ * @param {string} path
+ * @param {RequestInit} options
+ */
+async function send(path, options) {
   try {
     return await fetch(path, options);
   } catch {
-    throw new Problem("The connection to this node was lost.", "Check that the node runs, then try again.", "offline");
+    throw lostConnection();
   }
 }
 
 /** Whether the session has another token than this page knows: a page that was just loaded knows none. */
 async function renewed() {
-  const { csrf = "" } = await (await ask("/v1/session", { headers: { accept: "application/json" } })).json().catch(() => ({}));
+  const answer = await send("/v1/session", { headers: { accept: "application/json" } });
+  /** @type {Partial<SessionCard>} */
+  const { csrf = "" } = await answer.json().catch(() => ({}));
   const other = Boolean(csrf) && csrf !== session.csrf;
   setCsrf(csrf);
   return other;
 }
 
-/** A request to the API; throws a Problem with the API's own words. */
-export async function api(path, { method = "GET", json, body, type } = {}) {
-  const headers = { accept: "application/json" };
-  if (json !== undefined) headers["content-type"] = "application/json";
-  else if (type) headers["content-type"] = type;
-  const send = () => {
-    if (method !== "GET" && session.csrf) headers["x-csrf-token"] = session.csrf;
-    return ask(path, { method, headers, body: json === undefined ? body : JSON.stringify(json) });
+/**
+ * A request to the API; throws a Problem with the API's own words.
+ * @param {string} path
+ * @param {{ method?: string, json?: unknown, body?: Bytes | null, type?: string }} [options]
+ */
+export async function api(path, { method = "GET", json, body = null, type } = {}) {
+  const headers = new Headers({ accept: "application/json" });
+  if (json !== undefined) headers.set("content-type", "application/json");
+  else if (type) headers.set("content-type", type);
+  const request = () => {
+    if (method !== "GET" && session.csrf) headers.set("x-csrf-token", session.csrf);
+    return send(path, { method, headers, body: json === undefined ? body : JSON.stringify(json) });
   };
-  let answer = await send();
-  if (answer.status === 403 && method !== "GET" && (await renewed())) answer = await send();
-  if (!answer.ok) {
-    const told = await answer.json().catch(() => ({}));
-    const fields = (told.errors ?? []).map((each) => `${each.field}: ${each.message}`).join("; ");
-    throw new Problem(told.detail ?? `The node answered ${answer.status}.`, fields || told.next_step || "Try again.", told.code ?? "");
-  }
+  let answer = await request();
+  if (answer.status === 403 && method !== "GET" && (await renewed())) answer = await request();
+  if (!answer.ok) throw await refusal(answer);
   return answer;
 }
 
+/** @param {Response} answer */
+async function refusal(answer) {
+  /** @type {Partial<ProblemDocument>} */
+  const problem = await answer.json().catch(() => ({}));
+  const fields = (problem.errors ?? []).map((each) => `${each.field}: ${each.message}`).join("; ");
+  return new Problem(
+    problem.detail ?? `The node answered ${answer.status}.`,
+    fields || problem.next_step || "Try again.",
+    problem.code,
+  );
+}
+
+/**
+ * The JSON of an answer; callers say its type.
+ * @param {string} path
+ * @param {{ method?: string, json?: unknown }} [options]
+ * @returns {Promise<any>}
+ */
 export async function apiJson(path, options) {
   return (await api(path, options)).json();
 }
 
+/** @param {string} path */
 export async function apiBytes(path) {
   return new Uint8Array(await (await api(path)).arrayBuffer());
 }

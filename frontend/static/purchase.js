@@ -1,36 +1,36 @@
+// @ts-check
 // Buying a license: a permit for exactly the price, then one transaction.
 
-import { Steps, h, hush, say } from "./dom.js";
-import { explain } from "./problems.js";
+import { BUY, BUY_WITH_PERMIT } from "./abi.js";
+import { clearNotice, data, element, h, Steps, showNotice, showProblem } from "./dom.js";
 import { eventOf, follow, pay } from "./transact.js";
 
-const form = document.querySelector("#purchase");
+const form = element("#purchase", HTMLFormElement);
 
-form?.addEventListener("submit", async (event) => {
+form.addEventListener("submit", async (event) => {
   event.preventDefault();
-  const place = form.querySelector("[data-say]");
-  const button = form.querySelector("button");
+  const place = element("[data-say]", HTMLElement, form);
+  const button = element("button", HTMLButtonElement, form);
   const steps = new Steps(form);
   steps.clear();
-  hush(place);
+  clearNotice(place);
   button.disabled = true;
-  const { offer, price } = form.dataset;
+  const offer = data(form, "offer");
   try {
     const receipt = await pay(steps, {
       action: "buy-license",
       order: { offer: Number(offer) },
       contract: "LicenseMarket",
-      amount: price,
-      plain: "buy(uint256)",
-      permitted: "buyWithPermit(uint256,uint256,uint8,bytes32,bytes32)",
-      words: [offer],
+      amount: data(form, "price"),
+      plain: BUY,
+      permitted: BUY_WITH_PERMIT,
+      args: [offer],
     });
     const { license } = await eventOf(receipt, "LicenseBought");
-    say(place, "good", `License ${license} is yours.`, h("p", {}, "Opening its page."));
+    showNotice(place, "good", `License ${license} is yours.`, h("p", {}, "Opening its page."));
     await follow(`/licenses/${license}`);
   } catch (error) {
-    const { message, next, code } = explain(error);
-    say(place, "bad", message, h("p", {}, next, code === "no-wallet" ? h("a", { href: "/wallet" }, " Connect a wallet.") : null));
+    showProblem(place, error);
     button.disabled = false;
   }
 });

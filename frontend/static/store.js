@@ -1,6 +1,9 @@
+// @ts-check
 // This browser's own store: sealing keys and the demo wallet's key. Nothing in it is ever sent.
 
 const NAME = "darkroom";
+
+/** @type {Promise<IDBDatabase> | null} */
 let opened = null;
 
 function open() {
@@ -16,6 +19,14 @@ function open() {
   return opened;
 }
 
+/**
+ * One request in a transaction of its own; resolves when that is complete.
+ * @template T
+ * @param {keyof Records} store
+ * @param {IDBTransactionMode} mode
+ * @param {(records: IDBObjectStore) => IDBRequest<T>} work
+ * @returns {Promise<T>}
+ */
 async function act(store, mode, work) {
   const database = await open();
   return new Promise((resolve, reject) => {
@@ -27,7 +38,30 @@ async function act(store, mode, work) {
   });
 }
 
-export const get = (store, key) => act(store, "readonly", (place) => place.get(key));
-export const all = (store) => act(store, "readonly", (place) => place.getAll());
-export const put = (store, value) => act(store, "readwrite", (place) => place.put(value));
-export const remove = (store, key) => act(store, "readwrite", (place) => place.delete(key));
+/**
+ * @template {keyof Records} S
+ * @param {S} store
+ * @param {string} key
+ * @returns {Promise<Records[S] | undefined>}
+ */
+export const get = (store, key) => act(store, "readonly", (records) => records.get(key));
+
+/**
+ * @template {keyof Records} S
+ * @param {S} store
+ * @returns {Promise<Records[S][]>}
+ */
+export const all = (store) => act(store, "readonly", (records) => records.getAll());
+
+/**
+ * @template {keyof Records} S
+ * @param {S} store
+ * @param {Records[S]} value
+ */
+export const put = (store, value) => act(store, "readwrite", (records) => records.put(value));
+
+/**
+ * @param {keyof Records} store
+ * @param {string} key
+ */
+export const remove = (store, key) => act(store, "readwrite", (records) => records.delete(key));

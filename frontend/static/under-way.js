@@ -1,19 +1,31 @@
+// @ts-check
 // Actions that are under way or have said something outlive a part of the page that loads again: their button keeps its
-// state and the focus, and the place where they speak stays the same element, also when the new part has no such button.
+// state and the focus, and the place where they speak stays the same element, also when the new part has no such
+// button.
 
-import { h } from "./dom.js";
+import { element, elements, h } from "./dom.js";
 
-const actions = new Map(); // what a button orders -> { place, state: "under way", "done" or "said" }
+/** @typedef {{ place: HTMLElement, state: "under way" | "done" | "said" }} Action */
+
+/** @type {Map<string, Action>} */
+const actions = new Map(); // by what a button orders
 let focused = ""; // what the button with the focus ordered, while a part is swapped
 
+/** @param {HTMLElement} button */
 const orderOf = (button) => `${button.dataset.act} ${button.dataset.body}`;
 
+/** @param {HTMLElement} button */
 function placeOf(button) {
-  const named = button.dataset.sayIn ? document.querySelector(button.dataset.sayIn) : null;
-  return named ?? (button.closest("[data-acts]") ?? button.parentElement).querySelector("[data-say]");
+  const { sayIn } = button.dataset;
+  const named = sayIn ? document.querySelector(sayIn) : null;
+  if (named instanceof HTMLElement) return named;
+  return element("[data-say]", HTMLElement, button.closest("[data-acts]") ?? button.parentElement ?? document);
 }
 
-/** Mark a button's action as under way; the element in which it speaks. */
+/**
+ * Mark a button's action as under way; the element in which it speaks.
+ * @param {HTMLButtonElement} button
+ */
 export function begin(button) {
   const place = placeOf(button);
   actions.set(orderOf(button), { place, state: "under way" });
@@ -21,18 +33,25 @@ export function begin(button) {
   return place;
 }
 
-/** The action that `button` began is over; whoever wants may begin it again. */
+/**
+ * The action that `button` began is over; whoever wants may begin it again.
+ * @param {HTMLButtonElement} button
+ */
 export function end(button) {
   const order = orderOf(button);
-  const { place } = actions.get(order);
-  if (place.hasChildNodes()) actions.set(order, { place, state: "said" });
+  const place = actions.get(order)?.place;
+  if (place?.hasChildNodes()) actions.set(order, { place, state: "said" });
   else actions.delete(order);
   for (const each of buttons(order)) each.disabled = false;
 }
 
-/** The action that `button` began has succeeded; the button stays as it is until the page loads again. */
+/**
+ * The action that `button` began has succeeded; the button stays as it is until the page loads again.
+ * @param {HTMLButtonElement} button
+ */
 export function done(button) {
-  actions.get(orderOf(button)).state = "done";
+  const action = actions.get(orderOf(button));
+  if (action) action.state = "done";
 }
 
 /** Whether any action is under way. */
@@ -40,9 +59,12 @@ export function anyUnderWay() {
   return Array.from(actions.values()).some((each) => each.state === "under way");
 }
 
-/** All buttons of the page for one order: a button that was pressed may have been swapped since. */
+/**
+ * All buttons of the page for one order: a button that was pressed may have been swapped since.
+ * @param {string} order
+ */
 function buttons(order) {
-  return Array.from(document.querySelectorAll("[data-act]")).filter((each) => orderOf(each) === order);
+  return elements("[data-act]", HTMLButtonElement).filter((each) => orderOf(each) === order);
 }
 
 /** Bring what is remembered of all actions into a part that has just been swapped in. */
@@ -55,12 +77,12 @@ export function restore() {
       if (now !== place) now.replaceWith(place);
       if (order === focused) button.focus({ preventScroll: true });
     } else if (!place.isConnected && place.hasChildNodes()) {
-      document.querySelector("#main > .top").after(h("div", { class: "body" }, place));
+      element("#main > .top", HTMLElement).after(h("div", { class: "body" }, place));
     }
   }
 }
 
 document.body.addEventListener("htmx:beforeSwap", () => {
   const button = document.activeElement?.closest("[data-act]");
-  focused = button ? orderOf(button) : "";
+  focused = button instanceof HTMLElement ? orderOf(button) : "";
 });

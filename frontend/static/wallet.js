@@ -1,39 +1,53 @@
+// @ts-check
 // Wallets: those that announce themselves (EIP-6963), the old injected one (EIP-1193), and the demo wallet.
 // One is chosen at a time; the choice is remembered, the connection never assumed.
 
-import { chainHex, facts } from "./facts.js";
-import { Problem, explain } from "./problems.js";
+import { chainHex, config } from "./config.js";
+import { Problem, toProblem } from "./problems.js";
+
+/** @typedef {Wallet & { provider: Eip1193Provider }} OpenWallet */
 
 const CHOICE = "darkroom.wallet";
 const DEMO = "demo.darkroom";
+/** @type {Map<string, Wallet>} */
 const announced = new Map();
+/** @type {Set<() => unknown>} */
 const listeners = new Set();
-let chosen = null; // {id, name, provider}
+/** @type {OpenWallet | null} */
+let chosen = null;
 let address = "";
 
 window.addEventListener("eip6963:announceProvider", (event) => {
   const { info, provider } = event.detail ?? {};
-  if (!info || !provider || announced.has(info.rdns ?? info.uuid)) return;
+  if (!info || !provider) return;
   const id = String(info.rdns ?? info.uuid);
-  const picture = /^data:image\//.test(info.icon ?? "") ? info.icon : "";
-  announced.set(id, { id, name: String(info.name).slice(0, 60), icon: picture, provider });
-  tell();
+  if (announced.has(id)) return;
+  const picture = String(info.icon ?? "");
+  const icon = picture.startsWith("data:image/") ? picture : "";
+  announced.set(id, { id, name: String(info.name).slice(0, 60), icon, provider });
+  notify();
 });
 
+/**
+ * Call `listener` now, and whenever wallet, account or chain may have changed.
+ * @param {() => unknown} listener
+ */
 export function onChange(listener) {
   listeners.add(listener);
   listener();
 }
 
-function tell() {
+function notify() {
   for (const listener of listeners) listener();
 }
 
 /** Wallets to choose from. */
 export function wallets() {
   const found = [...announced.values()];
-  if (window.ethereum && !found.length) found.push({ id: "injected", name: "Browser wallet", icon: "", provider: window.ethereum });
-  if (facts.demo) found.push({ id: DEMO, name: "Demo wallet", icon: "", provider: null });
+  if (window.ethereum && found.length === 0) {
+    found.push({ id: "injected", name: "Browser wallet", icon: "", provider: window.ethereum });
+  }
+  if (config.demo) found.push({ id: DEMO, name: "Demo wallet", icon: "", provider: null });
   return found;
 }
 
@@ -41,27 +55,42 @@ export const account = () => address;
 export const walletName = () => chosen?.name ?? "";
 export const isDemo = () => chosen?.id === DEMO;
 
+/** The chosen wallet; throws a Problem where there is none. */
+function current() {
+  if (chosen) return chosen;
+  throw new Problem("No wallet is connected.", "Connect one on the wallet page.", "no-wallet");
+}
+
+/**
+ * @param {string} id
+ * @returns {Promise<OpenWallet>}
+ */
 async function open(id) {
   const found = wallets().find((wallet) => wallet.id === id);
   if (!found) throw new Problem("That wallet is not in this browser any more.", "Choose another one.", "no-wallet");
-  if (found.provider) return found;
-  const demo = await import("./demo-wallet.js");
-  return { ...found, provider: demo.provider };
+  return { ...found, provider: found.provider ?? (await import("./demo-wallet.js")).provider };
 }
 
-/** Ask a wallet for its account. */
+/**
+ * Ask a wallet for its account.
+ * @param {string} id
+ */
 export async function connect(id) {
   const wallet = await open(id);
   try {
-    const accounts = await wallet.provider.request({ method: "eth_requestAccounts" });
-    if (!accounts?.length) throw new Problem("The wallet named no account.", "Unlock it and try again.", "locked");
-    use(wallet, accounts[0]);
+    const [first] = (await wallet.provider.request({ method: "eth_requestAccounts" })) ?? [];
+    if (!first) throw new Problem("The wallet named no account.", "Unlock it and try again.", "locked");
+    use(wallet, first);
     localStorage.setItem(CHOICE, id);
   } catch (error) {
-    throw explain(error);
+    throw toProblem(error);
   }
 }
 
+/**
+ * @param {OpenWallet} wallet
+ * @param {string} first its account
+ */
 function use(wallet, first) {
   chosen = wallet;
   address = first;
@@ -69,73 +98,99 @@ function use(wallet, first) {
     if (chosen?.id !== wallet.id) return;
     address = accounts[0] ?? "";
     if (!address) chosen = null;
-    tell();
+    notify();
   });
-  wallet.provider.on?.("chainChanged", tell);
-  tell();
+  wallet.provider.on?.("chainChanged", notify);
+  notify();
 }
 
 export function disconnect() {
   chosen = null;
   address = "";
   localStorage.removeItem(CHOICE);
-  tell();
+  notify();
 }
 
 /** Take up the wallet that was chosen before, if it still answers without asking anybody. */
-export async function resume() {
+async function resume() {
   window.dispatchEvent(new Event("eip6963:requestProvider"));
   const id = localStorage.getItem(CHOICE);
   if (!id || chosen) return;
   try {
     const wallet = await open(id);
-    const accounts = await wallet.provider.request({ method: "eth_accounts" });
-    if (accounts?.length) use(wallet, accounts[0]);
-  } catch { /* it can be connected again by hand */ }
+    const [first] = (await wallet.provider.request({ method: "eth_accounts" })) ?? [];
+    if (first) use(wallet, first);
+  } catch {
+    /* it can be connected again by hand */
+  }
 }
 
 /** The chain that the wallet is on, as 0x text. */
 export async function walletChain() {
-  return chosen.provider.request({ method: "eth_chainId" });
+  return current().provider.request({ method: "eth_chainId" });
 }
 
-/** The connected account on this market's chain; asks the wallet to switch when it is on another one. */
+/** @param {string} text an address */
+const short = (text) => `${text.slice(0, 8)}…${text.slice(-4)}`;
+
+/**
+ * The connected account on this market's chain; asks the wallet to switch when it is on another one.
+ * @param {string} [wanted] the account that it has to be, if any
+ */
 export async function ready(wanted = "") {
   await resumed;
-  if (!chosen) throw new Problem("No wallet is connected.", "Connect one on the wallet page.", "no-wallet");
+  const { provider } = current();
   if (wanted && wanted.toLowerCase() !== address.toLowerCase()) {
-    throw new Problem(`This needs the account ${wanted.slice(0, 8)}…${wanted.slice(-4)}, and the wallet is on ${address.slice(0, 8)}…${address.slice(-4)}.`, "Switch the account in the wallet.", "wrong-account");
+    const message = `This needs the account ${short(wanted)}, and the wallet is on ${short(address)}.`;
+    throw new Problem(message, "Switch the account in the wallet.", "wrong-account");
   }
   if ((await walletChain()) !== chainHex) {
     try {
-      await chosen.provider.request({ method: "wallet_switchEthereumChain", params: [{ chainId: chainHex }] });
-    } catch { /* told below, also when it only says that it did */ }
+      await provider.request({ method: "wallet_switchEthereumChain", params: [{ chainId: chainHex }] });
+    } catch {
+      /* told below, also when it only says that it did */
+    }
     if ((await walletChain()) !== chainHex) {
-      throw new Problem(`The wallet is on another network; this market is on chain ${facts.chainId}.`, "Switch the network in the wallet, then try again.", "wrong-network");
+      const message = `The wallet is on another network; this market is on chain ${config.chainId}.`;
+      throw new Problem(message, "Switch the network in the wallet, then try again.", "wrong-network");
     }
   }
   return address;
 }
 
-/** A request to the connected wallet; errors come as Problems. */
+/**
+ * A request to the connected wallet; errors come as Problems.
+ * @template {keyof Rpc} M
+ * @param {M} method
+ * @param {Rpc[M]["params"]} params
+ */
 export async function request(method, params) {
   try {
-    return await chosen.provider.request({ method, params });
+    return await current().provider.request({ method, params });
   } catch (error) {
-    throw explain(error);
+    throw toProblem(error);
   }
 }
 
-/** Read the chain: through the wallet where it is on the right one, else through this node's relay. */
+/**
+ * Read the chain: through the wallet where it is on the right one, else through this node's relay.
+ * @template {keyof Rpc} M
+ * @param {M} method
+ * @param {Rpc[M]["params"]} params
+ * @returns {Promise<{ answer: Rpc[M]["result"], source: string }>}
+ */
 export async function read(method, params) {
   await resumed;
   if (chosen && !isDemo()) {
     try {
       if ((await walletChain()) === chainHex) return { answer: await request(method, params), source: "your wallet" };
-    } catch { /* the relay below */ }
+    } catch {
+      /* the relay below */
+    }
   }
   const { relay } = await import("./relay.js");
   return { answer: await relay(method, params), source: "this node" };
 }
 
+/** Settles when the wallet that was chosen before has been taken up, or not. */
 export const resumed = resume();

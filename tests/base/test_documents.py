@@ -12,6 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
+ADR_FORMS = {"README.md", "0000-template.md"}
+
 
 def test_help_in_documents_is_todays_help() -> None:
     """README.md and docs/cli.md show the help of every command as it is; `make docs` writes them."""
@@ -27,6 +29,29 @@ def test_links_between_documents_lead_somewhere(document: Path) -> None:
     """Every relative link names a file that is there."""
     targets = re.findall(r"\]\((?!\w+:)([^)#\s]+)[^)]*\)", document.read_text("utf-8"))
     assert not [target for target in targets if not (document.parent / target).exists()]
+
+
+def test_every_decision_stands_in_the_index() -> None:
+    """docs/adr/README.md has one row for each page of a decision, by number, under its own title, with its date."""
+    pages = sorted(path for path in (ROOT / "docs" / "adr").glob("*.md") if path.name not in ADR_FORMS)
+    index = (ROOT / "docs" / "adr" / "README.md").read_text("utf-8")
+    rows = re.findall(r"^\| \[(\d{4})\]\((\S+)\) \| (.+) \| [^|]+ \| \d{4}-\d\d-\d\d \|$", index, re.MULTILINE)
+    titles = [path.read_text("utf-8").splitlines()[0].removeprefix("# ") for path in pages]
+    assert len(pages) > 20
+    assert rows == [(title[:4], path.name, title[5:]) for path, title in zip(pages, titles, strict=True)]
+
+
+@pytest.mark.parametrize(
+    "document", [path for path in DOCUMENTS if path.parent.name == "adr"], ids=lambda path: path.stem
+)
+def test_a_decision_says_why_and_what_follows(document: Path) -> None:
+    """Each page of a decision has a status, its context, what was decided, and the consequences or what is open."""
+    text = document.read_text("utf-8")
+    if document.name not in ADR_FORMS:
+        assert re.search(r"^Status: (proposed|accepted|replaced)", text, re.MULTILINE)
+        assert re.search(r"^## Context$", text, re.MULTILINE)
+        assert re.search(r"^## Decisions?$", text, re.MULTILINE)
+        assert re.search(r"^## (Consequences|Not done|Not decided)", text, re.MULTILINE)
 
 
 def test_the_readme_starts_with_the_two_commands() -> None:

@@ -19,11 +19,11 @@ from app.protocol.errors import LicenseExhausted, NotAllowed, TryAgain
 from app.protocol.market.receipt import OutputPolicy
 from app.seal.keys import SealingKey
 from fhe.circuit.clear import evaluate_clear
-from tests.api.scene import Scene
-from tests.chain.scenario import BITS, DOLLAR, HOUR
 from tests.client.conftest import PASSPHRASE
 from tests.client.conftest import Run as Command
 from tests.client.test_ordering import POLICY, WEIGHTS, buyer, regressor, sample, settle
+from tests.support.market import BITS, DOLLAR, HOUR
+from tests.support.web import Scene
 
 __all__ = ["buyer"]
 

@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.api.scene import Scene
 from tests.client.conftest import Run
-from tests.custodian.world import NAMES
+from tests.support.custody import NAMES
+from tests.support.web import Scene
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Concrete ML's imports, and of convergence
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import stat
 from pathlib import Path
@@ -14,6 +15,8 @@ from app.home.network import Network
 from app.node.locks import only_node
 from app.protocol.errors import LicenseExhausted, NotYourLicense, RowsOutsideDataset
 from tests.demo.conftest import World, copy_home, darkroom
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_one_object_on_stdout_and_nothing_else(world: World) -> None:
@@ -203,3 +206,29 @@ def test_one_demo_or_node_at_a_time(world: World) -> None:
         refused = world.run("demo", "--json")
     assert (refused.code, refused.json["error"]["code"]) == (3, "not-allowed")
     assert "runs in" in refused.json["error"]["message"]
+
+
+def test_the_documented_demo_is_this_one(world: World) -> None:
+    """docs/demo.md tells the steps, audited facts, results and transactions of today's demo; README.md, its results."""
+    shown = (ROOT / "docs" / "demo.md").read_text("utf-8")
+    story = world.story
+    steps = re.findall(r"^│([^│\n]+?) +│ [\d.]+ +│ [\d, ]+│$", shown, re.MULTILINE)
+    assert sorted(map(nameless, steps)) == sorted(nameless(f"{each['who']} {each['name']}") for each in story["steps"])
+    claims = re.findall(r"^  confirmed: (.+)$", shown, re.MULTILINE)
+    checks = [check["claim"] for job in story["jobs"] for check in job["audit"]["checks"]]
+    assert sorted(map(nameless, claims)) == sorted(map(nameless, checks))
+    paid = re.findall(r"^│([^│\n]+?) +│ [\d,]+ *│$", shown, re.MULTILINE)
+    assert sorted(filter(certain, paid)) == sorted(filter(certain, story["gas"]))
+    results = [(str(job["job"]), job["model"], str(job["rows"])) for job in story["jobs"]]
+    for text in (shown, (ROOT / "README.md").read_text("utf-8")):
+        assert re.findall(r"^│ +(\d+) │ (\S+) +│ +(\d+) │ [\d.]+ +│", text, re.MULTILINE) == results
+
+
+def certain(transaction: str) -> bool:
+    """Whether every telling has this transaction: who was never drawn has nothing to withdraw."""
+    return not transaction.startswith("withdraw provider")
+
+
+def nameless(text: str) -> str:
+    """A text without the addresses of accounts, which are new in each telling."""
+    return re.sub(r"0x[0-9A-Fa-f]+", "0x", text)

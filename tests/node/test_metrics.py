@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from app.node.metrics import Metrics
 
@@ -32,10 +35,22 @@ def ask(
     async def send(message: Any) -> None:
         sent.append(message)
 
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
     scope = {"type": "http", "path": path, "method": method, "client": client, "headers": headers or []}
     with ThreadPoolExecutor(1) as apart:  # a browser's test may have left a running loop in this thread
-        apart.submit(lambda: asyncio.run(metrics(scope, None, send))).result()  # type: ignore[arg-type]
+        apart.submit(lambda: asyncio.run(metrics(scope, receive, send))).result()
     return sent[0]["status"], sent[1]["body"].decode()
+
+
+def values(text: str) -> dict[str, float]:
+    """What Prometheus' own reader finds in an exposition: a sample's name and labels, and its value."""
+    return {
+        f"{sample.name}{sorted(sample.labels.items())}": sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
 
 
 def test_requests_are_counted_by_method_and_class() -> None:
@@ -48,15 +63,43 @@ def test_requests_are_counted_by_method_and_class() -> None:
         ask(metrics, "/fault")
     status, text = ask(metrics, "/metrics")
     assert status == 200
-    lines = text.splitlines()
-    assert 'darkroom_requests_total{method="GET",status="2xx"} 2' in lines
-    assert 'darkroom_requests_total{method="GET",status="4xx"} 1' in lines
-    assert 'darkroom_requests_total{method="GET",status="none"} 1' in lines
-    assert 'darkroom_requests_total{method="other",status="2xx"} 1' in lines
-    assert 'darkroom_response_start_seconds_bucket{le="+Inf"} 5' in lines
-    assert 'darkroom_response_start_seconds_bucket{le="10.0"} 5' in lines
-    assert "darkroom_requests_open 0" in lines
+    found = values(text)
+    requests = {name: value for name, value in found.items() if name.startswith("darkroom_requests_total")}
+    assert requests == {
+        "darkroom_requests_total[('method', 'GET'), ('status', '2xx')]": 2,
+        "darkroom_requests_total[('method', 'GET'), ('status', '4xx')]": 1,
+        "darkroom_requests_total[('method', 'GET'), ('status', 'none')]": 1,
+        "darkroom_requests_total[('method', 'other'), ('status', '2xx')]": 1,
+    }
+    assert found["darkroom_response_start_seconds_bucket[('le', '+Inf')]"] == 5
+    assert found["darkroom_response_start_seconds_bucket[('le', '10.0')]"] == 5
+    assert found["darkroom_response_start_seconds_count[]"] == 5
+    assert found["darkroom_requests_in_progress[]"] == 0
     assert "/a" not in text
+
+
+def test_a_request_is_in_progress_until_its_answer_ends() -> None:
+    """Who reads the counters while an answer is under way sees it, and each server counts its own."""
+    seen: list[str] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(ask(metrics, "/metrics")[1])
+        await _application(scope, receive, send)
+
+    metrics, other = Metrics(application), Metrics(_application)
+    ask(metrics, "/a")
+    assert values(seen[0])["darkroom_requests_in_progress[]"] == 1
+    assert values(ask(metrics, "/metrics")[1])["darkroom_requests_in_progress[]"] == 0
+    assert "darkroom_requests_total[('method', 'GET'), ('status', '2xx')]" not in values(ask(other, "/metrics")[1])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_the_process_is_told_by_its_standard_names() -> None:
+    """Start, CPU, memory and open files stand under the names that every dashboard knows."""
+    found = values(ask(Metrics(_application), "/metrics")[1])
+    assert 0 < found["process_start_time_seconds[]"] <= time.time()
+    assert found["process_resident_memory_bytes[]"] > 1 << 20
+    assert {"process_cpu_seconds_total[]", "process_open_fds[]"} <= found.keys()
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,23 @@ those that a prime or a rounding error hides.
 Inner product. Under the codebook's public distribution (columns independent, every code equally likely) the covariance
 of forms u and v is sum over columns of u_c' C_c v_c, with, for a column of L codes and n = edges + 1 bins,
     Var(code) = (L^2 - 1) / 12,    Cov(bit i, bit k) = (i + 1) (n - 1 - k) / n^2    for i <= k, counted from 0.
-The code and the bits of one column count as separate wires of that column.
+The first is the variance of a discrete uniform variable [1, chapter 6]. The second is P(both) - P(i) P(k): bit i is
+set in n - 1 - i of n bins, and where bit k is set bit i is. A column's code and its bits count as separate wires.
 
-Rank is the rank of the forms' Gram matrix G. The share of column c in the span is the largest part of any combination's
-variance that c alone explains: max over x of x' G_c x / x' G x. It is at most s exactly when s G - G_c is positive
-semidefinite. For one form it is the column's share of the variance; two forms that differ by one column have share 1.
+Rank is the rank of the forms' Gram matrix G, which is the dimension of their span [2, theorem 7.2.10]. The share of
+column c in the span is the largest part of any combination's variance that c alone explains: max over x of
+x' G_c x / x' G x, a generalized Rayleigh quotient [3, section 8.7]. Columns being independent, the parts add up to the
+variance: those of one form are its first-order sensitivity indices [4]. The share is at most s exactly when
+x' (s G - G_c) x >= 0 for all x, so when s G - G_c is positive semidefinite. Two forms that differ by one column have
+share 1.
+
+[1] Johnson, Kemp and Kotz, Univariate Discrete Distributions, 3rd ed., 2005.
+[2] Horn and Johnson, Matrix Analysis, 2nd ed., 2013.
+[3] Golub and Van Loan, Matrix Computations, 4th ed., 2013.
+[4] Sobol', Sensitivity Estimates for Nonlinear Mathematical Models, 1993.
+[5] Bareiss, Sylvester's Identity and Multistep Integer-Preserving Gaussian Elimination, Math. Comp. 22, 1968.
+
+How these limits and the bits of a release belong together: docs/leakage.md and `app.protocol.policy.rules`.
 """
 
 from __future__ import annotations
@@ -71,6 +83,7 @@ def difference(first: Form, second: Form) -> Form:
 def basis(forms: Sequence[Form], most: int | None = None) -> list[Form]:
     """The forms that are independent of those before them, in order; their number is the exact rank.
 
+    Elimination in integers, each row divided by its greatest common divisor, so that nothing is rounded.
     The bits of a column are independent functions of it, so independence of weights is independence of forms. With
     `most`, it stops after one more than that: enough to know that there are too many.
     """
@@ -116,8 +129,9 @@ def dominated_column(independent: Sequence[Form], space: Space, share: Fraction)
 def _suspects(parts: Mapping[str, Matrix], total: Matrix, share: float) -> list[tuple[str, Matrix]]:
     """The columns that floating point cannot clear, by name.
 
-    The greatest share of a column is at most trace(G^-1 G_c). Where the forms' correlations are well conditioned (all
-    pivots of their Cholesky factor above 1e-6) the trace is right to far better than the margin; else all are suspect.
+    The greatest share of a column is the largest eigenvalue of G^-1 G_c, so at most its trace, since none is negative.
+    Where the forms' correlations are well conditioned (all pivots of their Cholesky factor above 1e-6) the trace is
+    right to far better than the margin; else all are suspect.
     """
     size = range(len(total))
     lengths = [math.sqrt(total[i][i]) for i in size]
@@ -157,7 +171,11 @@ def shares_of(one: Form, space: Space) -> dict[str, Fraction]:
 
 
 def semidefinite(matrix: Matrix) -> bool:
-    """Whether a symmetric integer matrix is positive semidefinite: fraction-free elimination, all pivots >= 0."""
+    """Whether a symmetric integer matrix is positive semidefinite: fraction-free elimination [5], all pivots >= 0.
+
+    What is left after a pivot is a positive multiple of its Schur complement, which must be semidefinite as well. Where
+    a pivot is 0 its row must be 0: no semidefinite matrix has a zero on its diagonal beside others [2, section 7.1].
+    """
     rows = [list(row) for row in matrix]
     previous = 1
     for k in range(len(rows)):

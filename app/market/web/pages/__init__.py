@@ -12,6 +12,7 @@ from fastapi.responses import Response
 
 from app.market.web.dependencies.state import Coin
 from app.market.web.errors.problems import Problem
+from app.market.web.middleware.compression import PageCompression
 from app.market.web.pages import catalogue, dataset, jobs, licensing, people, static
 from app.market.web.pages.freshness import STARTING, look
 from app.market.web.pages.site import Site
@@ -27,6 +28,8 @@ def install(app: FastAPI) -> None:
     app.state.site = site
     for router in ROUTERS:
         app.include_router(router, include_in_schema=False)
+
+    app.add_middleware(PageCompression)
 
     def error_page(request: Request, told: Problem) -> Response:
         starting = told.code == "not-found" and look(site.backend) is STARTING

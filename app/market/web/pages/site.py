@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from dataclasses import dataclass
 from decimal import Decimal
@@ -62,7 +61,7 @@ class Site:
     def _coins(self, units: int) -> Decimal:
         return Decimal(units).scaleb(-self.backend.coin.decimals)
 
-    def facts(self, coin: Coin) -> dict[str, Any]:
+    def config(self, coin: Coin) -> dict[str, Any]:
         """What scripts check everything against: the chain, its contracts, the coin."""
         market = self.backend.market
         return {
@@ -94,18 +93,13 @@ class Site:
             title=title,
             path=request.url.path,
             scripts=("page.js", *scripts),
-            facts=json.dumps(self.facts(coin), separators=(",", ":")),
+            config=json.dumps(self.config(coin), separators=(",", ":")),
             now=self.backend.now(),
             coin=coin.symbol,
             trouble=look(self.backend),
             **values,
         )
-        headers = {"vary": "accept-encoding"}
-        if "gzip" in request.headers.get("accept-encoding", ""):  # a page holds no secret that its length could tell
-            return HTMLResponse(
-                gzip.compress(text.encode(), 5, mtime=0), status, headers | {"content-encoding": "gzip"}
-            )
-        return HTMLResponse(text, status, headers)
+        return HTMLResponse(text, status)
 
 
 @dataclass(frozen=True)

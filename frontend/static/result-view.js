@@ -1,0 +1,247 @@
+// @ts-check
+// An opened result as a person reads it: what it is, its distributions, its rows, and its files.
+
+import { chart } from "./chart.js";
+import { download, element, h, icon } from "./dom.js";
+
+const PAGE = 25; // rows in the table at a time
+const MOST_CHARTS = 6;
+
+/** @param {number | bigint} value */
+const digits = (value) => value.toLocaleString("en-US");
+
+/**
+ * Each row's class, as the circuit says to read it; null where a result has none.
+ * @param {OpenedResult} result
+ * @param {Readout | null} readout
+ * @returns {bigint[] | null}
+ */
+function classes({ header, values }, readout) {
+  const [first] = values;
+  if (!readout || !first || header.released === "aggregate") return null;
+  if (header.released === "label") return Array.from(first);
+  if (readout.kind === "threshold") {
+    const { at = 0 } = readout;
+    return Array.from(first, (value) => (value >= BigInt(at) ? 1n : 0n));
+  }
+  if (readout.kind !== "argmax") return null;
+  return Array.from(first, (_, at) => {
+    let best = first;
+    for (const output of values) if ((output[at] ?? 0n) > (best[at] ?? 0n)) best = output;
+    return BigInt(values.indexOf(best));
+  });
+}
+
+/**
+ * Which part of the score's integers each level of a circuit with cut points is; null for other results.
+ * @param {OpenedResult} result
+ * @param {Readout | null} readout
+ */
+function levels({ header }, readout) {
+  if (header.released !== "label" || readout?.kind !== "cuts") return null;
+  const cuts = readout.cuts ?? [];
+  return Array.from({ length: cuts.length + 1 }, (_, at) => {
+    const [from, below] = [cuts[at - 1], cuts[at]];
+    return [
+      ...(from === undefined ? [] : [`from ${digits(from)}`]),
+      ...(below === undefined ? [] : [`below ${digits(below)}`]),
+    ].join(", ");
+  });
+}
+
+/**
+ * How scores were rounded, in words; null where they were not.
+ * @param {ResultHeader} header
+ */
+function rounding({ levels: count, lows, highs }) {
+  if (!count) return null;
+  const errors = lows.map((low, at) => {
+    const span = BigInt(highs[at] ?? low) - BigInt(low);
+    return span + 1n > BigInt(count) ? (Number(span) + 1) / (2 * count) : 0;
+  });
+  const most = Math.max(0, ...errors);
+  if (!most) return "exact, since there are no more values than levels";
+  return `rounded to ${digits(count)} levels, so at most ${digits(Math.round(most))} off`;
+}
+
+/** @param {ResultHeader} header */
+function describe(header) {
+  const { released, rows, noise_scale_milli: noise } = header;
+  const what = `${released} of ${digits(rows)} ${released === "aggregate" ? "groups" : "rows"}`;
+  return [what, rounding(header), noise ? `with noise of scale ${noise / 1000}` : null]
+    .filter((each) => each !== null)
+    .join(", ");
+}
+
+/**
+ * @param {OpenedResult} result
+ * @param {Readout | null} readout
+ * @returns {Column[]}
+ */
+function columnsOf(result, readout) {
+  const { header, values } = result;
+  const leveled = levels(result, readout) !== null;
+  const outputs = values.map((output, at) => ({
+    name: leveled ? "level" : (header.outputs[at] ?? ""),
+    values: Array.from(output),
+  }));
+  const first = { name: "row", values: Array.from({ length: header.rows }, (_, at) => BigInt(header.first_row + at)) };
+  const predicted = header.released === "label" ? null : classes(result, readout);
+  return [
+    ...(header.released === "aggregate" ? [] : [first]),
+    ...outputs,
+    ...(predicted ? [{ name: "predicted class", values: predicted }] : []),
+  ];
+}
+
+/**
+ * Show a result in the place of its page.
+ * @param {HTMLElement} root
+ * @param {number} job
+ * @param {OpenedResult} result
+ * @param {Readout | null} readout
+ * @param {string} source through whom the chain was read
+ */
+export function showResult(root, job, result, readout, source) {
+  const columns = columnsOf(result, readout);
+  const bands = levels(result, readout);
+  const about = describe(result.header);
+  const sentence = `${about.charAt(0).toUpperCase()}${about.slice(1)}.`;
+  const notice = h(
+    "div",
+    { class: "notice good", tabindex: "-1" },
+    icon("check"),
+    h("p", { class: "strong" }, "Opened, and it is this job's result"),
+    h("p", {}, `Checked against the chain through ${source}. ${sentence}`),
+  );
+  const csv = () => saveCsv(job, columns);
+  const parquet = () => saveParquet(job, columns);
+  const files = h(
+    "div",
+    { class: "row" },
+    h("button", { class: "button", type: "button", click: csv }, icon("down"), "Download CSV"),
+    h("button", { class: "button quiet", type: "button", click: parquet }, icon("down"), "Download Parquet"),
+  );
+  const charted = columns.filter(({ name }) => name !== "row").slice(0, MOST_CHARTS);
+  element("[data-opening]", HTMLElement, root).hidden = true;
+  const opened = element("[data-opened]", HTMLElement, root);
+  opened.replaceChildren(
+    notice,
+    files,
+    ...(bands ? [legend(bands)] : []),
+    ...charted.map(distribution),
+    table(columns),
+  );
+  opened.hidden = false;
+  notice.focus();
+}
+
+/** @param {Column} column */
+function distribution({ name, values }) {
+  return h("section", { class: "panel stack" }, h("h2", {}, `Distribution of ${name}`), chart(name, values));
+}
+
+/** @param {string[]} bands what each level means */
+function legend(bands) {
+  const head = ["Level", "The model's score, in the circuit's integers"];
+  const rows = bands.map((words, at) => h("tr", {}, h("th", { scope: "row" }, digits(at)), h("td", {}, words)));
+  return h(
+    "section",
+    { class: "stack" },
+    h("h2", {}, "What the levels mean"),
+    h(
+      "div",
+      { class: "scroll tall fit", tabindex: "0", role: "region", "aria-label": "Levels" },
+      h(
+        "table",
+        {},
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            head.map((words) => h("th", { scope: "col" }, words)),
+          ),
+        ),
+        h("tbody", {}, rows),
+      ),
+    ),
+  );
+}
+
+/** @param {Column[]} columns */
+function table(columns) {
+  const rows = columns[0]?.values.length ?? 0;
+  const body = h("tbody");
+  const position = h("span", { class: "small soft", role: "status" });
+  let first = 0;
+  const draw = () => {
+    const last = Math.min(first + PAGE, rows);
+    body.replaceChildren(...Array.from({ length: last - first }, (_, at) => row(columns, first + at)));
+    position.textContent = `${digits(first + 1)} to ${digits(last)} of ${digits(rows)}`;
+    before.disabled = first === 0;
+    after.disabled = last === rows;
+  };
+  /** @param {number} by */
+  const step = (by) => () => {
+    first += by;
+    draw();
+  };
+  const before = h("button", { class: "button quiet small", type: "button", click: step(-PAGE) }, "Previous");
+  const after = h("button", { class: "button quiet small", type: "button", click: step(PAGE) }, "Next");
+  const names = columns.map(({ name }, at) => h("th", { scope: "col", class: at ? "number" : null }, name));
+  draw();
+  return h(
+    "section",
+    { class: "stack" },
+    h("h2", {}, "All rows"),
+    h(
+      "p",
+      { class: "small soft" },
+      "Integers as they were released. Your client, which has your model, turns scores into its own units.",
+    ),
+    h(
+      "div",
+      { class: columns.length < 4 ? "scroll fit" : "scroll", tabindex: "0", role: "region", "aria-label": "Result" },
+      h("table", {}, h("thead", {}, h("tr", {}, names)), body),
+    ),
+    h("div", { class: "row" }, before, after, position),
+  );
+}
+
+/**
+ * @param {Column[]} columns
+ * @param {number} at
+ */
+function row(columns, at) {
+  const texts = columns.map(({ values }) => digits(values[at] ?? 0n));
+  return h(
+    "tr",
+    {},
+    texts.map((text, column) => (column ? h("td", { class: "number" }, text) : h("th", { scope: "row" }, text))),
+  );
+}
+
+/**
+ * @param {number} job
+ * @param {Column[]} columns
+ */
+function saveCsv(job, columns) {
+  /** @param {string} name */
+  const quote = (name) => (/[",\n]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name);
+  const lines = [columns.map(({ name }) => quote(name)).join(",")];
+  for (let at = 0; at < (columns[0]?.values.length ?? 0); at += 1) {
+    lines.push(columns.map(({ values }) => values[at]).join(","));
+  }
+  download(`darkroom-job-${job}.csv`, `${lines.join("\n")}\n`, "text/csv");
+}
+
+/**
+ * @param {number} job
+ * @param {Column[]} columns
+ */
+async function saveParquet(job, columns) {
+  const { parquet } = await import("./parquet.js");
+  download(`darkroom-job-${job}.parquet`, parquet(columns), "application/vnd.apache.parquet");
+}

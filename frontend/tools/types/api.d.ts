@@ -1,0 +1,184 @@
+// What this node's API answers and what its pages hand to their scripts. Each interface names the Python class whose
+// JSON it is; tests/api/test_shared_tables.py compares them.
+
+/** Token units or another count that may be above 2^53, as decimal text. */
+type Amount = string;
+
+/** app.market.api.problems:Problem */
+interface ProblemDocument {
+  code: string;
+  detail: string;
+  next_step: string;
+  errors: FieldError[];
+}
+
+/** app.market.api.problems:FieldError */
+interface FieldError {
+  field: string;
+  message: string;
+}
+
+/** app.market.api.routes.accounts:Money */
+interface AccountMoney {
+  address: string;
+  tokens: Amount;
+  wei: Amount;
+  claims: Record<string, Amount>;
+}
+
+/** app.market.api.readiness:NodeStatus */
+interface NodeStatus {
+  index: IndexStatus;
+}
+
+/** app.market.api.readiness:IndexStatus */
+interface IndexStatus {
+  height: number;
+}
+
+/** app.market.api.routes.session:Message */
+interface SignInMessage {
+  message: string;
+}
+
+/** app.market.api.routes.session:SessionCard */
+interface SessionCard {
+  signed_in: boolean;
+  address: string;
+  csrf: string;
+}
+
+/** app.market.api.routes.tokens:TokenCard */
+interface TokenCard {
+  id: string;
+  name: string;
+  scopes: string[];
+  expires_at: number;
+  revoked_at: number;
+}
+
+/** app.market.api.routes.tokens:TokenList */
+interface TokenList {
+  items: TokenCard[];
+}
+
+/** app.market.api.routes.tokens:MadeToken */
+interface MadeToken {
+  token: string;
+}
+
+/** app.market.api.orders:Prepared */
+interface Prepared {
+  permit: TypedPermit | null;
+  transactions: PreparedTransaction[];
+}
+
+/** app.market.api.orders:TypedPermit */
+interface TypedPermit {
+  deadline: number;
+  typed_data: TypedData;
+}
+
+/** app.market.api.orders:Transaction */
+interface PreparedTransaction {
+  contract: string;
+  request: WalletRequest;
+}
+
+/** app.market.api.orders:WalletRequest */
+interface WalletRequest {
+  from: string;
+  to: string;
+  data: string;
+  value: string;
+  chainId: string;
+  nonce: string;
+  gas: string | null;
+  maxFeePerGas: string;
+  maxPriorityFeePerGas: string;
+}
+
+/** app.market.api.routes.chain:TransactionReceipt */
+interface DecodedReceipt {
+  events: DecodedEvent[];
+}
+
+/** app.market.api.routes.chain:EventCard */
+interface DecodedEvent {
+  name: string;
+  args: Record<string, string>;
+}
+
+/** app.protocol.receipt:SealedResult */
+interface SealedResult {
+  context: Record<string, unknown>;
+  enc: string;
+  ciphertext_cid: string;
+  ciphertext_bytes: number;
+}
+
+/** app.protocol.receipt:Decision */
+interface Decision {
+  kind: string;
+  signature: string;
+}
+
+/** app.seal.result:ResultHeader */
+interface ResultHeader {
+  released: "label" | "score" | "aggregate";
+  outputs: string[];
+  first_row: number;
+  rows: number;
+  levels: number;
+  lows: number[];
+  highs: number[];
+  noise_scale_milli: number;
+}
+
+/** fhe.circuit:Readout */
+interface Readout {
+  kind: "value" | "threshold" | "argmax" | "cuts";
+  at?: number;
+  cuts?: number[];
+}
+
+/** page: app/market/api/pages/site.py return */
+interface PageConfig {
+  readonly chainId: number;
+  readonly contracts: Readonly<Record<string, string>>;
+  readonly coin: { readonly contract: string; readonly symbol: string; readonly decimals: number };
+  readonly demo: boolean;
+  readonly faucet: boolean;
+  readonly relay: boolean;
+  readonly now: number;
+}
+
+/** page: app/market/api/pages/jobs.py order = */
+interface ResultOrder {
+  job: number;
+  license: number;
+  buyer: string;
+  sealingKey: string;
+  manifest: string;
+  circuit: string;
+  receipt: string;
+  sealed: string;
+  openTx: string;
+  releaseTx: string;
+}
+
+/** page: app/market/api/pages/jobs.py expected = */
+interface AuditExpectation {
+  job: number;
+  dataset: number;
+  market: string;
+  chainId: number;
+  manifest: string;
+  circuit: string;
+  receipt: string;
+  buyer: string;
+  license: number;
+  sealingKey: string;
+  firstRow: number;
+  rows: number;
+}
