@@ -8,9 +8,14 @@ import numpy as np
 import polars as pl
 import pytest
 
+from app.client.buyer import Buyer
+from app.client.dataset import Dataset
 from tests.client.conftest import Run
+from tests.client.test_ordering import buyer
 from tests.support.custody import NAMES
 from tests.support.web import Scene
+
+__all__ = ["buyer"]
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Concrete ML's imports, and of convergence
 
@@ -95,3 +100,39 @@ def test_a_target_that_cannot_be_learned(darkroom: Run, rows: Path, tmp_path: Pa
         code, told, _ = darkroom("model", "compile", "1", str(path), "--target", target, "--kind", kind, "--json")
         assert (code, told["error"]["code"]) == (1, "bad-table"), told
     assert darkroom("model", "compile", "1", str(rows), "--target", "score", "--kind", "ridge", "--json")[0] == 0
+
+
+def test_a_model_that_was_trained_elsewhere_is_imported(
+    scene: Scene, buyer: Buyer, darkroom: Run, rows: Path, tmp_path: Path
+) -> None:
+    """A file of ONNX is compiled and held against itself on the buyer's rows; a pickle is never opened."""
+    from skl2onnx import to_onnx
+    from sklearn.linear_model import LogisticRegression
+    from xgboost import XGBClassifier
+
+    frame, dataset = pl.read_csv(rows), Dataset.open(buyer.network, 1)
+    codes = dataset.encode(frame.select(NAMES))
+    labels = (frame["yes"] > 0).to_numpy().astype(int)
+    labelled = tmp_path / "labelled.csv"
+    frame.with_columns(pl.Series("yes", labels)).write_csv(labelled)
+    linear, trees = tmp_path / "linear.onnx", tmp_path / "trees.json"
+    table = codes.astype(np.float32)
+    fitted = LogisticRegression(max_iter=2000).fit(table, labels)
+    linear.write_bytes(
+        to_onnx(
+            fitted, table[:1], options={"zipmap": False}, target_opset={"": 15, "ai.onnx.ml": 3}
+        ).SerializeToString()
+    )
+    XGBClassifier(n_estimators=3, max_depth=2).fit(table, labels).save_model(trees)
+    more = ("--check", str(labelled), "--target", "yes", "--fitted-on", "codes", "--json")
+    code, told, _ = darkroom("model", "import", "1", str(linear), *more)
+    assert (code, told.get("target")) == (0, "yes"), told
+    assert (told["faithfulness"]["own_rows"], told["faithfulness"]["own_labels_differing"]) == (240, 0)
+    assert told["training"] is None
+    code, told, _ = darkroom("model", "import", "1", str(trees), *more)
+    assert (code, told["error"]["code"]) == (1, "bad-model")  # this dataset publishes no bins for trees
+    pickled = tmp_path / "model.pkl"
+    pickled.write_bytes(b"\x80\x04.")
+    code, told, _ = darkroom("model", "import", "1", str(pickled), "--json")
+    assert (code, told["error"]["code"]) == (1, "bad-model")
+    assert "never opened" in told["error"]["next_step"]
