@@ -64,15 +64,18 @@ class Comparison:
         differing, largest, _ = compare(self.said, decoder, outputs)
         return not len(differing) and largest <= SCORES
 
-    def refuse(self, decoder: Decoder, outputs: I64, how: str) -> None:
+    def outputs(self, circuit: Circuit) -> I64:
+        """A circuit's integers (outputs, rows) on the compared rows."""
+        return evaluate_clear(circuit, gather_inputs(circuit, self.space.by_input(self.codes))).T
+
+    def refuse(self, decoder: Decoder, outputs: I64, how: str, *, forest: bool = False) -> None:
         """Errors: BadModel, with what differs on the compared rows."""
         differing, largest, worst = compare(self.said, decoder, outputs)
-        _judge(self.model, differing, self.said.margin(), largest, worst, forest=False, how=f" {how}")
+        _judge(self.model, differing, self.said.margin(), largest, worst, forest=forest, how=f" {how}")
 
     def judge(self, circuit: Circuit, decoder: Decoder, *, route: Route, forest: bool) -> Faithfulness:
         """Compare the circuit itself. Errors: BadModel with the cause beyond the tolerance."""
-        inputs = gather_inputs(circuit, self.space.by_input(self.codes))
-        outputs = evaluate_clear(circuit, inputs).T
+        outputs = self.outputs(circuit)
         differing, largest, worst = compare(self.said, decoder, outputs)
         _judge(self.model, differing, self.said.margin(), largest, worst, forest=forest)
         accuracy = float_accuracy = None

@@ -15,7 +15,6 @@ import numpy as np
 
 from app.protocol.data.dataset import Codebook
 from app.protocol.errors import BadModel, MessageOverflow, NoiseOverflow, TooLarge
-from fhe.circuit.clear import evaluate_clear, gather_inputs
 from fhe.compile.compiled import Compiled
 from fhe.compile.faithful import Comparison
 from fhe.compile.foreign import attribute, guarded, origin
@@ -62,8 +61,7 @@ def compile_through(
         if comparison is None:
             given = _given(model, compiled)
             comparison = Comparison(given, space, own, classifies=attribute(given, "classes_") is not None)
-        outputs = evaluate_clear(compiled.circuit, gather_inputs(compiled.circuit, space.by_input(comparison.codes))).T
-        if fewest is not None and not comparison.fits(compiled.decoder, outputs):
+        if fewest is not None and not comparison.fits(compiled.decoder, comparison.outputs(compiled.circuit)):
             continue
         try:
             found = comparison.judge(compiled.circuit, compiled.decoder, route="concrete-ml", forest=False)

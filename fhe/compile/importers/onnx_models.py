@@ -35,7 +35,7 @@ class OnnxModel:
 
     def __init__(self, data: bytes) -> None:
         """Errors: BadModel for what is no such graph."""
-        with guarded(self, "Reading", "Convert it again, with zipmap=False."):
+        with guarded(self, "Reading", "Convert it again: an older target_opset, zipmap=False."):
             onnx = importlib.import_module("onnx")
             graph = onnx.load_model_from_string(data).graph
             runtime = importlib.import_module("onnxruntime")
