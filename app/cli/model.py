@@ -12,9 +12,12 @@ from app.cli.account import dollars
 from app.cli.context import AsBuyer, AsJson, CommandContext
 from app.cli.model_card import described, faithfulness_in_words, for_people
 from app.console.output import facts_table, rows_table
+from app.files.private import write_private
 from app.protocol.errors import UsageError
 
-app = typer.Typer(no_args_is_help=True, help="Models: compile for a dataset, import, list, show, quote, rehearse.")
+app = typer.Typer(
+    no_args_is_help=True, help="Models: compile for a dataset, import, list, show, export, quote, rehearse."
+)
 Digest = Annotated[str, typer.Argument(help="The model's digest, or how it begins.")]
 PRICES = ("price_license", "price_job", "max_fee", "total")
 
@@ -100,6 +103,21 @@ def import_model(
     kept = session.buyer.models.keep(compiled, target=target)
     value = described(kept) | {"log2_failure": round(compiled.report.log2_failure, 1)}
     session.out.show(value, lambda out: out.print(facts_table(for_people(value))))
+
+
+@app.command("export")
+def export(
+    digest: Digest,
+    out: Annotated[Path, typer.Option(help="The file to write, for the result's page.")],
+    role: AsBuyer = "buyer",
+    as_json: AsJson = False,
+) -> None:
+    """Write a model's card to a file: what its circuit's integers mean. It says nothing of any row."""
+    session = CommandContext(role, as_json)
+    model = session.buyer.models.find(digest)
+    write_private(out, model.card.to_bytes())
+    value = {"model": model.digest, "circuit": model.circuit_digest, "file": str(out)}
+    session.out.show(value, lambda console: console.print(facts_table(value)))
 
 
 @app.command("show")
