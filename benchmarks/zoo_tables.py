@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.data.dataset import Affine, Codebook, ColumnCode
-from fhe.compile.space import FittedOn, Space, published
+from fhe.compile.space import FeatureSpace, FittedOn, published
 from ingestion.codes import encode, encode_bins
 
 F64 = npt.NDArray[np.float64]
@@ -36,6 +36,7 @@ class Table:
 
     def read(self, reading: FittedOn, named: bool) -> Any:
         """All rows as a model of this reading takes them: an array, or a frame."""
+        table: F64
         if reading == "values":
             table = self.values
         else:
@@ -46,13 +47,13 @@ class Table:
 
         return pd.DataFrame(table, columns=[column.name for column in self.codebook.columns])
 
-    def space(self, circuit: Any, reading: FittedOn) -> Space:
+    def space(self, circuit: Any, reading: FittedOn) -> FeatureSpace:
         """What a model of this reading reads for the codes that a circuit reads."""
         wanted = {wire.column: wire.encoding for wire in circuit.inputs}
         first = "bins" if reading == "bins" or "bins" in wanted.values() else "affine"
         chosen = tuple(wanted.get(column.name, first) for column in self.codebook.columns)
         assert all(published(column, encoding) for column, encoding in zip(self.codebook.columns, chosen))
-        return Space(self.codebook.columns, reading, chosen)
+        return FeatureSpace(self.codebook.columns, reading, chosen)
 
 
 @cache
@@ -85,7 +86,8 @@ def _labels(hidden: F64, scaled: F64, target: Target) -> npt.NDArray[Any]:
         return np.where(hidden > np.quantile(hidden, 0.6), "yes", "no")
     if target == "three":
         return np.array([-3, 4, 11])[np.digitize(hidden, np.quantile(hidden, [0.4, 0.75]))]
-    return np.digitize(hidden + 0.3 * scaled[:, 3], np.quantile(hidden, np.linspace(0.1, 0.9, 9))).astype(np.int64)
+    tenths: I64 = np.digitize(hidden + 0.3 * scaled[:, 3], np.quantile(hidden, np.linspace(0.1, 0.9, 9)))
+    return tenths
 
 
 def _codebook(values: F64) -> Codebook:

@@ -123,9 +123,11 @@ def predictions(scores: F64, link: Link, knots: tuple[tuple[float, float], ...] 
     """What scores stand for without classes."""
     match link:
         case "exp":
-            return np.exp(scores)
+            values: F64 = np.exp(scores)
+            return values
         case "sigmoid":
-            return np.exp(-np.logaddexp(0, -scores))
+            chance: F64 = np.exp(-np.logaddexp(0, -scores))
+            return chance
         case "table":
             return _interpolated(scores, knots)
         case _:

@@ -28,7 +28,7 @@ I64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Space:
+class FeatureSpace:
     """Columns of a dataset as the features of one model."""
 
     columns: tuple[ColumnCode, ...]  # in the order of the model's features
@@ -73,7 +73,7 @@ class Space:
             for number, (column, encoding) in enumerate(zip(self.columns, self.encodings))
         }
 
-    def on(self, encodings: Sequence[Encoding]) -> Space:
+    def on(self, encodings: Sequence[Encoding]) -> FeatureSpace:
         """The same features read through other codes."""
         return replace(self, encodings=tuple(encodings))
 
@@ -106,7 +106,8 @@ def units(column: ColumnCode, encoding: Encoding, reading: FittedOn) -> F64:
     if reading == "values":
         return inside
     assert column.affine is not None
-    return np.rint((inside - column.affine.low) / column.affine.step).clip(0, column.affine.levels - 1)
+    nearest: F64 = np.rint((inside - column.affine.low) / column.affine.step)
+    return nearest.clip(0, column.affine.levels - 1)
 
 
 def representatives(column: ColumnCode) -> F64:
@@ -151,5 +152,5 @@ def codes_of(column: ColumnCode, encoding: Encoding, values: F64) -> I64:
     if encoding == "bins":
         return np.searchsorted(np.array(column.bins or ()), values, side="right").astype(np.int64)
     assert column.affine is not None
-    codes = np.rint((values - column.affine.low) / column.affine.step)
+    codes: F64 = np.rint((values - column.affine.low) / column.affine.step)
     return codes.clip(0, column.affine.levels - 1).astype(np.int64)

@@ -16,19 +16,19 @@ import numpy as np
 from app.protocol.data.dataset import Codebook
 from app.protocol.errors import BadModel, MessageOverflow, NoiseOverflow, TooLarge
 from fhe.compile.compiled import Compiled
-from fhe.compile.faithful import Comparison
+from fhe.compile.faithful import AIMED, Comparison
 from fhe.compile.foreign import attribute, guarded, origin
 from fhe.compile.linear import from_linear_model
 from fhe.compile.quantize import is_linear
 from fhe.compile.sample import OwnRows
-from fhe.compile.space import Space
+from fhe.compile.space import FeatureSpace
 from fhe.profile import EncryptionProfile
 
 MOST_BITS = 20  # of a weight, that are tried here
 MOST_LEAVES = 400  # of a plain forest that is imported: Concrete ML's matrices grow with their square
 
 
-def takes(model: Any, space: Space) -> bool:
+def takes(model: Any, space: FeatureSpace) -> bool:
     """Whether Concrete ML has such a model, fitted on codes that it can quantize as themselves."""
     if is_linear(model):
         return all(encoding == "affine" for encoding in space.encodings) and _identity(space)
@@ -41,7 +41,7 @@ def takes(model: Any, space: Space) -> bool:
 
 def compile_through(
     model: Any,
-    space: Space,
+    space: FeatureSpace,
     own: OwnRows | None,
     codebook: Codebook,
     profile: EncryptionProfile,
@@ -61,7 +61,7 @@ def compile_through(
         if comparison is None:
             given = _given(model, compiled)
             comparison = Comparison(given, space, own, classifies=attribute(given, "classes_") is not None)
-        if fewest is not None and not comparison.fits(compiled.decoder, comparison.outputs(compiled.circuit)):
+        if fewest is not None and not comparison.fits(compiled.decoder, comparison.outputs(compiled.circuit), AIMED):
             continue
         try:
             found = comparison.judge(compiled.circuit, compiled.decoder, route="concrete-ml", forest=False)
@@ -101,7 +101,7 @@ def _given(model: Any, compiled: Compiled) -> Any:
     return model.sklearn_model
 
 
-def _identity(space: Space) -> bool:
+def _identity(space: FeatureSpace) -> bool:
     return all(np.array_equal(space.units(n), np.arange(levels)) for n, levels in enumerate(space.levels))
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from app.protocol.errors import BadModel
 from fhe.compile.foreign import asked, attribute, kind
-from fhe.compile.form import Form
+from fhe.compile.form import ScoreForm
 from fhe.compile.importers.inputs import Inputs
 from fhe.compile.importers.reader import Kind
 from fhe.compile.trees.graph import Leaf, Node
@@ -28,7 +28,8 @@ def tree_node(tree: Any, inputs: Inputs, first: int) -> Node:
         cut = tree.threshold[node]
 
         def below(values: F64) -> npt.NDArray[np.bool_]:
-            return values.astype(np.float32).astype(np.float64) <= cut
+            side: npt.NDArray[np.bool_] = values.astype(np.float32).astype(np.float64) <= cut
+            return side
 
         return inputs.split(
             int(tree.feature[node]), below, grow(int(tree.children_left[node])), grow(int(tree.children_right[node]))
@@ -37,7 +38,7 @@ def tree_node(tree: Any, inputs: Inputs, first: int) -> Node:
     return grow(0)
 
 
-def forest_of(estimators: list[tuple[Any, Inputs]], vectors: Callable[[Any], F64], weight: float) -> Form:
+def forest_of(estimators: list[tuple[Any, Inputs]], vectors: Callable[[Any], F64], weight: float) -> ScoreForm:
     """The weighted sum of single trees' leaves; `vectors` gives a tree's (nodes, outputs)."""
     nodes, leaves, count = [], [], 0
     for estimator, inputs in estimators:
@@ -46,7 +47,7 @@ def forest_of(estimators: list[tuple[Any, Inputs]], vectors: Callable[[Any], F64
         leaves.append(own * weight)
         count += len(own)
     stacked = np.concatenate(leaves)
-    return Form(np.zeros(stacked.shape[1]), {}, tuple(nodes), stacked)
+    return ScoreForm(np.zeros(stacked.shape[1]), {}, tuple(nodes), stacked)
 
 
 def shares(estimator: Any) -> F64:
@@ -81,12 +82,13 @@ class Forests:
         name = kind(model)
         if name == "IsolationForest":
             # score_samples is -2^-(mean depth / normal depth), so its logarithm adds up over the trees
-            return -np.log2(-asked(model, "score_samples", table)).reshape(-1, 1)
+            depth: F64 = -np.log2(-asked(model, "score_samples", table))
+            return depth.reshape(-1, 1)
         method = {"share": "predict_proba", "margin": "decision_function", "value": "predict"}[self.kind(model)]
         found = asked(model, method, table)
         return np.asarray(found, np.float64).reshape(len(found), -1)
 
-    def form(self, model: Any, inputs: Inputs) -> Form:
+    def form(self, model: Any, inputs: Inputs) -> ScoreForm:
         """Its trees."""
         name = kind(model)
         if hasattr(model, "tree_"):
@@ -101,7 +103,7 @@ class Forests:
         own = shares if name.endswith("Classifier") else values_of
         return forest_of([(estimator, inputs) for estimator in estimators], own, 1 / len(estimators))
 
-    def _boosted(self, model: Any, inputs: Inputs) -> Form:
+    def _boosted(self, model: Any, inputs: Inputs) -> ScoreForm:
         rounds, outputs = model.estimators_.shape
         if attribute(model, "init") not in (None, "zero") and not kind(model.init_).startswith("Dummy"):
             raise BadModel(
@@ -116,9 +118,9 @@ class Forests:
                 nodes.append(tree_node(tree, inputs, count))
                 leaves.append(vectors)
                 count += tree.node_count
-        return Form(np.zeros(outputs), {}, tuple(nodes), np.concatenate(leaves))
+        return ScoreForm(np.zeros(outputs), {}, tuple(nodes), np.concatenate(leaves))
 
-    def _isolation(self, model: Any, inputs: Inputs) -> Form:
+    def _isolation(self, model: Any, inputs: Inputs) -> ScoreForm:
         """Path lengths (Liu, Ting and Zhou, 2008): a leaf's depth and what its rows would still take."""
         normal = float(_path_length(np.array([model.max_samples_]))[0])
         weight = 1 / (len(model.estimators_) * normal)
