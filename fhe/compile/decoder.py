@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from app.protocol.documents import Document, Hex32
+from app.protocol.documents import Document, Sha256
 from app.protocol.errors import BadModel, UsageError
 
 I64 = npt.NDArray[np.int64]
@@ -60,7 +60,7 @@ class Decoder(Document):
 
     kind: Literal["darkroom/decoder"] = "darkroom/decoder"
     model: str  # the class of the model, for people
-    circuit: Hex32
+    circuit: Sha256
     scale: float
     zero_points: tuple[int, ...]  # one for each output
     centre: tuple[int, ...]  # Concrete ML's raw integers minus the circuit's, one for each output

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from app.protocol.data.dataset import Codebook
 from app.protocol.errors import BadModel, MessageOverflow, NoiseOverflow
+from app.protocol.ids import Digest
 from fhe.circuit.circuit import Circuit, Input, Linear, Readout
 from fhe.circuit.codec import digest
 from fhe.compile.check import check
@@ -32,7 +33,7 @@ F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 
 BITS = range(2, 25)  # of a weight, its sign included
-PENDING = "0" * 64  # the digest of a circuit that is not there yet
+PENDING = Digest("0" * 64)  # the digest of a circuit that is not there yet
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +82,7 @@ def _rounded(values: F64) -> I64:
     return np.rint(values).astype(np.int64)
 
 
-def decoder_of(model: Any, meaning: Meaning, whole: Whole, circuit: str = PENDING, zero: int = 0) -> Decoder:
+def decoder_of(model: Any, meaning: Meaning, whole: Whole, circuit: Digest = PENDING, zero: int = 0) -> Decoder:
     """What the integers mean."""
     return Decoder(
         model=kind(model),

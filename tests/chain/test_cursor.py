@@ -17,6 +17,7 @@ from app.chain.events import Event
 from app.chain.evm.embedded import EmbeddedChain
 from app.chain.node import Block
 from app.protocol.errors import BadDocument, NotFound, Unavailable
+from app.protocol.ids import TxHash
 from tests.support.market import Stage
 
 
@@ -66,7 +67,7 @@ class Simulated:
 
 
 def _event(block: Block) -> Event:
-    return Event("Contract", "Happened", {}, block.number, block.hash, f"tx of {block.hash}", 0)
+    return Event("Contract", "Happened", {}, block.number, block.hash, TxHash(f"tx of {block.hash}"), 0)
 
 
 @dataclass

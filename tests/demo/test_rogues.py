@@ -30,6 +30,7 @@ from app.protocol.errors import (
     Reverted,
     RowsOutsideDataset,
 )
+from app.protocol.ids import Address, Digest
 from app.protocol.market.entities import JobState
 from app.protocol.market.receipt import Receipt
 from app.provider.agent import Done, ProviderAgent
@@ -69,7 +70,7 @@ class Town:
         order: dict[str, Any] = {"first_row": 0, "rows": ROWS, **changes}
         return self.buyer.open_job(1, self.model(), sealing_key=self.key, **order).value
 
-    def agent(self, address: str) -> ProviderAgent:
+    def agent(self, address: Address) -> ProviderAgent:
         """The honest agent of a provider."""
         name, account = self.accounts[address]
         return ProviderAgent(self.market, self.store, account, self.home.actor(name).folder, threads=1)
@@ -141,14 +142,14 @@ def test_no_second_release(town: Town) -> None:
     before = town.market.job(1)
     assert 1 not in {each.job for each in town.owner.custodian().step()}
     with pytest.raises(AlreadyReleased):
-        town.market.release(town.owner.account, 1, sealed="11" * 32, decision="22" * 32)
+        town.market.release(town.owner.account, 1, sealed=Digest("11" * 32), decision=Digest("22" * 32))
     assert town.market.job(1) == before
 
 
 def test_a_model_of_another_dataset_opens_no_job(town: Town) -> None:
     """A circuit for other codes is refused before anything is published or paid."""
     other = town.model()
-    foreign = replace(other, circuit=replace(other.circuit, codebook="00" * 32))
+    foreign = replace(other, circuit=replace(other.circuit, codebook=Digest("00" * 32)))
     jobs, balance = town.market.job_count(), town.market.balance(town.buyer.account.address)
     with pytest.raises(BadModel):
         town.buyer.open_job(1, foreign, first_row=0, rows=ROWS, sealing_key=town.key)

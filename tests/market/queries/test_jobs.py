@@ -16,6 +16,7 @@ from app.market.queries.jobs import Feed, JobDetail, feed, job, jobs
 from app.market.queries.status import status
 from app.market.web.pages.escrow import escrow_breakdown
 from app.protocol.errors import BadInput, NotFound
+from app.protocol.ids import Digest
 from app.protocol.market.entities import JobState, LicenseState
 from app.protocol.market.receipt import OutputPolicy
 from app.storage.folder import BlockStore
@@ -52,11 +53,11 @@ def test_a_job_says_who_must_act_next(stage: Stage, read: Read) -> None:
     drawn = stage.draw(number)
     assert read(number).job.next.actors == drawn
     receipt, salt = digest("receipt"), digest("salt")
-    stage.market.commit(stage.by_address(drawn[0]), number, receipt, salt)
+    stage.market.commit(stage.by_address(drawn[0]), number, Digest(receipt), salt)
     seen = read(number)
     assert (seen.job.next.action, seen.job.next.actors) == ("commit", drawn[1:])
     assert [each.status for each in seen.executions] == ["committed", "drawn"]
-    stage.market.commit(stage.by_address(drawn[1]), number, receipt, salt)
+    stage.market.commit(stage.by_address(drawn[1]), number, Digest(receipt), salt)
     stage.market.reveal(stage.by_address(drawn[1]), number, receipt, salt)
     seen = read(number)
     assert (seen.job.next.action, seen.job.next.actors) == ("reveal", drawn[:1])
@@ -64,7 +65,7 @@ def test_a_job_says_who_must_act_next(stage: Stage, read: Read) -> None:
     seen = read(number)
     assert (seen.job.next.action, seen.job.next.actors) == ("release", (stage.owner.address,))
     assert [each.status for each in seen.executions] == ["revealed", "revealed"]  # a contest may still follow
-    stage.market.release(stage.owner, number, sealed=digest("sealed"), decision=digest("decision"))
+    stage.market.release(stage.owner, number, sealed=Digest(digest("sealed")), decision=Digest(digest("decision")))
     seen = read(number)
     assert [each.status for each in seen.executions] == ["agreed", "agreed"]
     assert (seen.job.state, seen.job.next.action, seen.job.next.deadline) == ("settled", "none", 0)
@@ -95,12 +96,12 @@ def test_a_late_job_can_be_expired_by_anyone(stage: Stage, read: Read) -> None:
 def test_a_refusal_says_why(stage: Stage, read: Read, sqlite: Database) -> None:
     """In words, with what to do; a code that is not ours is shown as it is, and cannot break a page."""
     number = stage.compute("refused")
-    stage.market.refuse(stage.owner, number, reason="rank-budget", decision=digest("decision"))
+    stage.market.refuse(stage.owner, number, reason="rank-budget", decision=Digest(digest("decision")))
     seen = read(number)
     assert seen.job.reason == "rank-budget"
     assert "independent linear forms" in seen.reason_sentence
     other = stage.compute("odd")
-    stage.market.refuse(stage.owner, other, reason="a\x00b <script>", decision=digest("decision"))
+    stage.market.refuse(stage.owner, other, reason="a\x00b <script>", decision=Digest(digest("decision")))
     seen = read(other)
     assert seen.reason_sentence == "The custodian gave the reason 'a b <script>'."
     with sqlite.session() as session:
@@ -165,8 +166,8 @@ def test_the_owner_sees_the_business(stage: Stage, indexer: Indexer, sqlite: Dat
     """Revenue, claims, what waits for a release, what was refused; and the payments behind them."""
     market = stage.market
     settled, waiting, refused = stage.compute("one"), stage.compute("two"), stage.compute("three")
-    market.release(stage.owner, settled, sealed=digest("sealed"), decision=digest("decision"))
-    market.refuse(stage.owner, refused, reason="concentration", decision=digest("decision"))
+    market.release(stage.owner, settled, sealed=Digest(digest("sealed")), decision=Digest(digest("decision")))
+    market.refuse(stage.owner, refused, reason="concentration", decision=Digest(digest("decision")))
     price = DOLLAR + 100 * 100
     indexer.sync()
     with sqlite.session() as session:
