@@ -41,11 +41,11 @@ def reader(model: Any) -> Reader | None:
         found = "combined"
     elif library in ("xgboost", "lightgbm", "catboost"):
         found = f"{library}_trees"
-    elif library == "fhe" and name.startswith("Imported"):
+    elif library == __name__.partition(".")[0] and name.startswith("Imported"):
         found = "imported"
     if found is None:
         return None
-    return importlib.import_module(f"fhe.compile.importers.{found}").READER  # type: ignore[no-any-return]
+    return importlib.import_module(f"{__name__}.{found}").READER  # type: ignore[no-any-return]
 
 
 def thresholds(model: Any) -> dict[int, F64] | None:

@@ -1,0 +1,5 @@
+"""x."""
+
+from app import __version__
+
+__all__ = ["__version__"]
