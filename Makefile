@@ -5,7 +5,7 @@ PY := .venv/bin/python
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help screenshots setup demo up test test-deep lint format types contracts ipfs bench docs lock clean
+.PHONY: help screenshots setup demo up test test-deep lint format types contracts ipfs frontend bench docs lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -25,17 +25,20 @@ test: setup lint types contracts ipfs ## everything that must hold, in minutes
 test-deep: setup contracts ## the slow proofs: statistics, whole sweeps, real parameter sets
 	@$(PY) -m pytest -m deep
 
-lint: ## style, import rules
+lint: frontend ## style of Python and JavaScript, import rules
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check --quiet . || { echo "Not in the project's format: run make format."; exit 1; }
 	@.venv/bin/lint-imports --no-cache --no-logo
+	@sh frontend/tools/run.sh biome check --log-level=warn || { echo "Most of it mends itself: make format." >&2; exit 1; }
 
-format: ## put every file in the project's format
+format: frontend ## put every file in the project's format
 	@.venv/bin/ruff check --quiet --fix-only --select I .
 	@.venv/bin/ruff format .
+	@sh frontend/tools/run.sh biome check --write --log-level=warn
 
-types: ## mypy, strict
+types: frontend ## mypy and TypeScript, both strict
 	@.venv/bin/mypy
+	@sh frontend/tools/run.sh tsc --project frontend/tools
 
 contracts: ## npm's part: solc, OpenZeppelin, forge and anvil, from contracts/package-lock.json
 	@cmp -s contracts/package-lock.json contracts/node_modules/.darkroom-lock \
@@ -47,6 +50,12 @@ ipfs: ## npm's other part: an IPFS daemon for tests, from tests/storage/jsipfs/p
 	|| { sh tests/storage/jsipfs/setup.sh \
 	&& cp tests/storage/jsipfs/package-lock.json tests/storage/jsipfs/node_modules/.darkroom-lock; } \
 	|| { [ "$$CI" != true ] && echo "The IPFS daemon could not be installed: tests that need it are skipped." >&2; }
+
+frontend: ## npm's third part: the formatter, linter and type checker of JavaScript, from frontend/tools/package-lock.json
+	@cmp -s frontend/tools/package-lock.json frontend/tools/node_modules/.darkroom-lock \
+	|| { sh frontend/tools/setup.sh \
+	&& cp frontend/tools/package-lock.json frontend/tools/node_modules/.darkroom-lock; } \
+	|| { [ "$$CI" != true ] && echo "JavaScript's tools could not be installed: it is not checked." >&2; }
 
 bench: setup ## every benchmark, side by side with Concrete ML and TenSEAL
 	@for name in $$($(PY) -m benchmarks --list); do $(PY) -m benchmarks $$name || [ $$name = gpu ] || exit 1; done

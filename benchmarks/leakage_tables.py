@@ -19,7 +19,7 @@ import numpy.typing as npt
 from app.demo import table as demo
 from app.protocol.data.dataset import Codebook, EncryptedTable
 from app.protocol.documents import sha256
-from fhe.circuit.circuit import Encoding
+from app.protocol.vocabulary import Encoding
 from fhe.profiles import REFERENCE
 from ingestion.codebook import build_codebook, encode
 from ingestion.profile import profile_table

@@ -18,8 +18,9 @@ import numpy.typing as npt
 
 from app.protocol.data.dataset import Codebook
 from app.protocol.errors import TooLarge
-from app.protocol.policy.leakage import Family, Leakage
+from app.protocol.policy.leakage import Leakage
 from app.protocol.policy.linear_forms import AFFINE, Form, Space, Wire, form, shares_of
+from app.protocol.vocabulary import CircuitClass
 from fhe.circuit.circuit import Circuit, Input, Linear
 from fhe.circuit.clear import block_rows, evaluate_clear
 from fhe.circuit.codec import digest
@@ -46,7 +47,7 @@ def space_of(codebook: Codebook) -> Space:
     )
 
 
-def family_of(circuit: Circuit) -> Family:
+def family_of(circuit: Circuit) -> CircuitClass:
     """The class of a circuit that policies allow or not."""
     encodings = {source.encoding for source in circuit.inputs}
     if len(circuit.layers) == 1:

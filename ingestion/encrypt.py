@@ -18,12 +18,13 @@ from app.protocol.data.dataset import Codebook, ColumnCode, EncryptedTable, Shar
 from app.protocol.data.table import check_codebook, data_root
 from app.protocol.errors import BadInput, BadKey, BadTable, Unavailable
 from app.protocol.ports import Progress, Store
+from app.protocol.vocabulary import Encoding
 from fhe.ciphertexts.packing import Encryptor, FileEncryptor
 from fhe.keys.secret_keys import SecretKeys
 from fhe.profile import EncryptionProfile
 from ingestion.codes import F64, column_values
 from ingestion.read import Reading, SourceTable, open_table
-from ingestion.spool import WORD_BYTES, Encoding, SpooledFile, indices
+from ingestion.spool import WORD_BYTES, SpooledFile, indices
 
 SHARD_ROWS = 1 << 22  # a column's affine codes then take 32 MiB a shard, its bins up to 1 GiB
 BLOCK_VALUES = 1 << 22  # rows times columns in memory at once

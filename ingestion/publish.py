@@ -17,6 +17,7 @@ from app.protocol.data.manifest import Manifest, read_manifest, write_manifest
 from app.protocol.data.table import check_table, data_root
 from app.protocol.documents import sha256
 from app.protocol.ports import Progress, Store
+from app.protocol.vocabulary import Encoding
 from fhe.keys.secret_keys import SecretKeys
 from fhe.profile import EncryptionProfile
 from ingestion.card import card_markdown
@@ -25,7 +26,7 @@ from ingestion.encrypt import SHARD_ROWS, Layout, encrypt_table
 from ingestion.preview import preview_csv
 from ingestion.profile import TableProfile, profile_table
 from ingestion.recipe import Recipe
-from ingestion.spool import WORD_BYTES, Encoding, indices
+from ingestion.spool import WORD_BYTES, indices
 
 _READ_BYTES = 1 << 20
 

@@ -40,6 +40,7 @@ from app.protocol.data.table import MAX_LEVELS
 from app.protocol.documents import Document
 from app.protocol.errors import BadRecipe
 from app.protocol.market.receipt import RETIRED_RULES, OutputPolicy
+from app.protocol.vocabulary import Encoding
 from ingestion.read import Reading
 
 MAX_RECIPE_BYTES = 1 << 20
@@ -63,7 +64,7 @@ class ColumnRecipe(Document):
     step: Annotated[float, Field(gt=0)] | None = None
     levels: Annotated[int, Field(ge=2, le=MAX_LEVELS)] | None = None
     bins: Annotated[int, Field(ge=2, le=MAX_BINS)] | tuple[float, ...] | Quantiles | None = None
-    encodings: tuple[Literal["affine", "bins"], ...] | None = None
+    encodings: tuple[Encoding, ...] | None = None
     missing: Literal["reject", "impute"] | None = None
     impute: float | None = None
     outside: Literal["reject", "clip"] | None = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +12,10 @@ import numpy.typing as npt
 from app.protocol.data import merkle
 from app.protocol.data.dataset import ColumnCode, EncodedFile
 from app.protocol.ports import Store
+from app.protocol.vocabulary import Encoding
 from fhe.ciphertexts.packing import FileEncryptor
 from ingestion.codes import F64, affine_codes, bin_bits, bin_codes
 
-Encoding = Literal["affine", "bins"]
 I64 = npt.NDArray[np.int64]
 
 WORD_BYTES = 8

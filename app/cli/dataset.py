@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -13,6 +13,7 @@ from app.cli.account import dollars
 from app.cli.context import AsJson, AsOwner, CommandContext
 from app.console.output import facts_table, rows_table
 from app.protocol.errors import BadInput
+from app.protocol.vocabulary import Encoding
 
 if TYPE_CHECKING:
     from app.client.owner import PublishedDataset, PublishPlan
@@ -157,7 +158,7 @@ def retire(
     session.out.show(value, lambda out: out.print(facts_table(value)))
 
 
-def _encodings(bins: bool) -> tuple[Literal["affine", "bins"], ...]:
+def _encodings(bins: bool) -> tuple[Encoding, ...]:
     return ("affine", "bins") if bins else ("affine",)
 
 

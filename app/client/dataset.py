@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import BadDocument, BadInput, NotFound
 from app.protocol.market.entities import DatasetRecord
 from app.protocol.market.receipt import OutputPolicy
+from app.protocol.vocabulary import Encoding
 from app.storage.cid import digest_to_cid
 from fhe.circuit.circuit import Circuit
 from fhe.circuit.codec import MAX_CIRCUIT_BYTES, decode
@@ -72,7 +73,7 @@ class Dataset:
     def encode(
         self,
         data: Any,
-        encoding: Literal["affine", "bins"] = "affine",
+        encoding: Encoding = "affine",
         columns: Sequence[str] | None = None,
     ) -> I64:
         """Codes (rows, columns) of the buyer's own data, by this dataset's codebook, on the buyer's machine.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from app.client.custody import ensure_custody
 from app.client.keyring_store import EpochRecord, KeyringStore
@@ -22,6 +22,7 @@ from app.protocol.market.receipt import OutputPolicy
 from app.protocol.policy.bits import describe_bits, person_limit
 from app.protocol.policy.rules import policy_problems
 from app.protocol.ports import Progress
+from app.protocol.vocabulary import Encoding
 from fhe.profile import EncryptionProfile
 from fhe.profiles import REFERENCE, find
 
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from ingestion.publish import PreparedTable, Surveyed
     from ingestion.recipe import OfferHints, Recipe
 
-Encoding = Literal["affine", "bins"]
 DAY = 86_400
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from app.client.dataset import Dataset
 from app.protocol.errors import BadModel, BadTable
+from app.protocol.vocabulary import Encoding
 
 if TYPE_CHECKING:
     from fhe.compile import Compiled
@@ -27,7 +28,7 @@ N_BITS = 8
 class ModelRecipe:
     """One sort of model: which codes it reads, and how it is made."""
 
-    encoding: Literal["affine", "bins"]
+    encoding: Encoding
     classifies: bool
     make: Callable[[], Any]
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from app.custodian.attempts import Stopped, Watch, described, idle, is_stale, pause_after
-from app.custodian.decision import Verify, refuse, release, signed
+from app.custodian.decision import refuse, release, signed
 from app.custodian.decryption import decrypt_output
 from app.custodian.evidence import Execute, FindProfile, Judgement, JudgementLimits, load_judgement, verified_output
 from app.custodian.follow import Follower
@@ -34,6 +34,7 @@ from app.protocol.market.entities import Approval, Job, JobState
 from app.protocol.policy.reasons import Reason
 from app.protocol.policy.rules import check_case, check_shape
 from app.protocol.ports import Store
+from app.protocol.vocabulary import Verification
 from app.seal.result import Result, seal_result
 from app.storage.content import file_cid
 from fhe.profiles import find
@@ -239,7 +240,7 @@ class CustodianAgent:
         self._ledger.contested(claim)
         return True
 
-    def _refuse(self, claim: Claim, job: Job, reason: Reason, verify: Verify = "self") -> Outcome:
+    def _refuse(self, claim: Claim, job: Job, reason: Reason, verify: Verification = "self") -> Outcome:
         self._step("refuse with reason")
         held = self._chain.license(job.license)
         said = refuse(self._chain.chain_id, self._chain.address, job, held.policy, verify, reason)

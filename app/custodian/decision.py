@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from app.custodian.ports import Sign
 from app.protocol.market.entities import Job
 from app.protocol.market.receipt import Decision
 from app.protocol.policy.reasons import Reason
 from app.protocol.policy.rules import Grant, ReleaseCase
-
-Verify = Literal["self", "both"]
+from app.protocol.vocabulary import Verification
 
 
 def release(facts: ReleaseCase, grant: Grant) -> Decision:
@@ -32,7 +29,7 @@ def release(facts: ReleaseCase, grant: Grant) -> Decision:
     )
 
 
-def refuse(chain_id: int, market: str, job: Job, policy: str, verify: Verify, reason: Reason) -> Decision:
+def refuse(chain_id: int, market: str, job: Job, policy: str, verify: Verification, reason: Reason) -> Decision:
     """The decision to refuse, not yet signed; `policy` is the digest in the job's license."""
     return Decision(
         chain_id=chain_id,

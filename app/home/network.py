@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.files.private import write_private
 from app.home.home import Home
+from app.protocol.documents import first_fault
 from app.protocol.errors import BadDocument, NotFound, UsageError
 
 if TYPE_CHECKING:
@@ -104,9 +105,7 @@ def read_config(home: Home) -> NodeConfig:
     try:
         return NodeConfig.model_validate_json(path.read_bytes()[: MAX_CONFIG_BYTES + 1])
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise BadDocument(f"{path} is not a node setting: {where}: {first['msg']}.", "Correct it by hand.") from None
+        raise BadDocument(f"{path} is not a node setting: {first_fault(error)}.", "Correct it by hand.") from None
 
 
 def write_config(home: Home, config: NodeConfig) -> None:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from app.files.private import write_private
 from app.home.home import Home
 from app.market.web.featured_models import FeaturedModelsOf, OfferedModel
+from app.protocol.documents import first_fault
 from app.protocol.errors import BadInput
 
 FILE = "models.json"
@@ -58,9 +59,7 @@ def read(home: Home) -> tuple[OfferedModel, ...]:
     try:
         return _File.model_validate_json(data).models
     except ValidationError as error:
-        fault = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in fault["loc"]) or "the file"
-        raise BadInput(f"{path}: {where}: {fault['msg']}.", "docs/operations.md shows the form.") from None
+        raise BadInput(f"{path}: {first_fault(error)}.", "docs/operations.md shows the form.") from None
 
 
 def offer(home: Home, models: tuple[OfferedModel, ...]) -> None:

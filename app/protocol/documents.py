@@ -94,6 +94,13 @@ def text_to_words(text: str) -> bytes:
     return words
 
 
+def first_fault(error: ValidationError) -> str:
+    """Where a model's first fault is, and what it is; never the value, which may be private."""
+    fault = error.errors(include_input=False, include_url=False)[0]
+    where = ".".join(str(part) for part in fault["loc"]) or "the whole"
+    return f"{where}: {fault['msg']}"
+
+
 class Document(BaseModel):
     """Base of all documents: frozen, strict, with no unknown fields."""
 
@@ -124,9 +131,7 @@ class Document(BaseModel):
         try:
             document = cls.model_validate_json(data)
         except ValidationError as error:
-            first = error.errors(include_input=False, include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise BadDocument(f"Not a valid {cls.__name__}: {where}: {first['msg']}.") from None
+            raise BadDocument(f"Not a valid {cls.__name__}: {first_fault(error)}.") from None
         if document.to_bytes() != data:
             raise BadDocument(f"This {cls.__name__} leaves out fields or writes numbers in another way.")
         return document

@@ -18,6 +18,7 @@ from pydantic import NonNegativeInt, PositiveInt
 from app.protocol.documents import Document
 from app.protocol.errors import BadDocument, BadSeal, TooLarge
 from app.protocol.market.receipt import SealContext, SealedResult
+from app.protocol.vocabulary import ReleaseKind
 from app.seal import hpke
 
 INFO = b"darkroom/seal/1"
@@ -29,7 +30,7 @@ class ResultHeader(Document):
     """What the values of a result are. `rows` counts the values of each output: 1 for an aggregate."""
 
     kind: Literal["darkroom/result"] = "darkroom/result"
-    released: Literal["label", "score", "aggregate"]
+    released: ReleaseKind
     outputs: tuple[str, ...]
     first_row: NonNegativeInt
     rows: PositiveInt

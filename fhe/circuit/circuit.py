@@ -16,12 +16,12 @@ says nothing of floating point; what an output means to its buyer is `Readout` p
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-Encoding = Literal["affine", "bins"]
+from app.protocol.vocabulary import Encoding, ReadoutKind
+
 I64 = npt.NDArray[np.int64]
 
 
@@ -63,7 +63,7 @@ class Readout:
     where its buyer wants them.
     """
 
-    kind: Literal["value", "threshold", "argmax", "cuts"]
+    kind: ReadoutKind
     at: int = 0
     cuts: tuple[int, ...] = ()
 

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.errors import BadInput, MessageOverflow
-from fhe.circuit.circuit import Circuit, Encoding, Linear, Lookup
+from app.protocol.vocabulary import Encoding
+from fhe.circuit.circuit import Circuit, Linear, Lookup
 
 I64 = npt.NDArray[np.int64]
 CELLS = 1 << 21  # integers in one array: 16 MiB, of which a run holds five or so

@@ -22,8 +22,9 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from app.protocol.data.dataset import MAX_EDGES, Name
-from app.protocol.documents import MAX_DOCUMENT_BYTES, Document, Hex32, text_to_words, words_to_text
+from app.protocol.documents import MAX_DOCUMENT_BYTES, Document, Hex32, first_fault, text_to_words, words_to_text
 from app.protocol.errors import BadDocument
+from app.protocol.vocabulary import Encoding
 from fhe.circuit.circuit import I64, Circuit, Input, Linear, Lookup, Readout
 
 MAX_CIRCUIT_BYTES = MAX_DOCUMENT_BYTES
@@ -39,7 +40,7 @@ _Width = Annotated[int, Field(ge=1, le=MAX_WIDTH)]
 
 class _Input(Document):
     column: Name
-    encoding: Literal["affine", "bins"]
+    encoding: Encoding
     index: Annotated[int, Field(ge=0, lt=MAX_EDGES)]
 
 
@@ -99,9 +100,7 @@ def encode(circuit: Circuit) -> bytes:
             readout=_readout_form(circuit.readout),
         )
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise BadDocument(f"This circuit has no canonical form: {where}: {first['msg']}.") from None
+        raise BadDocument(f"This circuit has no canonical form: {first_fault(error)}.") from None
     return form.to_bytes()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from app.protocol.data.dataset import Codebook, ColumnCode
 from app.protocol.errors import BadModel
-from fhe.circuit.circuit import Encoding
+from app.protocol.vocabulary import Encoding
 from fhe.compile.columns import AGAIN, LISTED
 from fhe.compile.foreign import attribute, kind, origin
 from fhe.compile.space import published

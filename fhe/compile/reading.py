@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from app.protocol.data.dataset import ColumnCode
 from app.protocol.errors import BadModel
-from fhe.circuit.circuit import Encoding
+from app.protocol.vocabulary import Encoding
 from fhe.compile.faithful import accuracy_of
 from fhe.compile.foreign import asked, attribute, kind
 from fhe.compile.importers import thresholds

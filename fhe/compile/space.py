@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from app.protocol.data.dataset import ColumnCode
 from app.protocol.errors import BadModel
-from fhe.circuit.circuit import Encoding
+from app.protocol.vocabulary import Encoding
 from fhe.compile.foreign import frame
 
 FittedOn = Literal["codes", "bins", "values"]

@@ -29,6 +29,9 @@ export const SELECTORS = {
   "approve(uint256)": "b759f954",
   "deny(uint256)": "56f66282",
   "revoke(uint256)": "20c5429b",
+  "bondCustodian(uint256,uint256)": "6f69edee",
+  "unbondCustodian(uint256,uint256)": "325a0988",
+  "settleLicense(uint256,uint256)": "14141306",
   "approve(address,uint256)": "095ea7b3",
   "faucet(address,uint256)": "7b56c2b2",
 };

@@ -1,11 +1,13 @@
 // @ts-check
 // Buttons that each order one thing of the chain: withdraw, close an offer, revoke a license, approve or refuse a
-// release, draw, end a wait. A button with `data-confirm` names a template whose words are agreed to in a dialog first;
-// what stands in a `data-only` part is shown to the account it names alone.
+// release, draw, end a wait, put down or take back a custodian's bond, settle a license. A button with `data-confirm`
+// names a template whose words are agreed to in a dialog first, one with `data-amount-of` a field whose amount belongs to
+// its order; what stands in a `data-only` part is shown to the account it names alone.
 
 import { encode } from "./abi.js";
-import { addressOfContract, config, money } from "./config.js";
-import { clearNotice, data, element, elements, h, openDialog, showNotice, showProblem, target } from "./dom.js";
+import { addressOfContract, config, money, units } from "./config.js";
+import { clearNotice, data, element, elements, fieldError, h } from "./dom.js";
+import { openDialog, showNotice, showProblem, target } from "./dom.js";
 import { apiJson, Problem } from "./problems.js";
 import { indexed, perform } from "./transact.js";
 import { anyUnderWay, begin, done, end, restore } from "./under-way.js";
@@ -64,6 +66,22 @@ function revocation(license, price) {
 }
 
 /**
+ * Putting down a custodian's bond: leave to take exactly that where there is none yet, then the call.
+ * @param {number} dataset
+ * @param {string} amount
+ * @returns {Expected}
+ */
+function bond(dataset, amount) {
+  return (_, prepared) => {
+    /** @type {Call} */
+    const call = ["JobMarket", encode("bondCustodian(uint256,uint256)", dataset, amount)];
+    if (prepared.length === 1) return [call];
+    const approval = encode("approve(address,uint256)", addressOfContract("JobMarket"), amount);
+    return [[config.coin.contract, approval], call];
+  };
+}
+
+/**
  * What each action's transactions have to be, from its button's order and attributes.
  * @type {Record<string, (order: any, button: HTMLElement) => Expected>}
  */
@@ -85,7 +103,30 @@ const ACTIONS = {
   "expire-job":
     ({ job }) =>
     () => [["JobMarket", encode("expire(uint256)", job)]],
+  "bond-custodian": ({ dataset, amount }) => bond(dataset, amount),
+  "unbond-custodian":
+    ({ dataset, amount }) =>
+    () => [["JobMarket", encode("unbondCustodian(uint256,uint256)", dataset, amount)]],
+  "settle-license":
+    ({ license, used_micro_bits: used }) =>
+    () => [["LicenseMarket", encode("settleLicense(uint256,uint256)", license, used)]],
 };
+
+/**
+ * The order of a button, with the amount of its field; null after saying at the field what is wrong.
+ * @param {HTMLButtonElement} button
+ * @returns {any}
+ */
+function ordered(button) {
+  const order = JSON.parse(data(button, "body"));
+  const { amountOf } = button.dataset;
+  if (!amountOf) return order;
+  const field = element(amountOf, HTMLInputElement);
+  const amount = units(field.value);
+  fieldError(field, amount ? "" : "Write an amount such as 25 or 12.50.");
+  if (!amount) field.focus();
+  return amount ? { ...order, amount: `${amount}` } : null;
+}
 
 /**
  * Asks whether the visitor agrees to the words that a selector names; a `data-amount` in them is what will be signed.
@@ -122,7 +163,8 @@ document.addEventListener("click", async (event) => {
   const button = target(event, "[data-act]");
   if (!(button instanceof HTMLButtonElement) || button.disabled) return;
   const { confirm, by = "" } = button.dataset;
-  const [act, order] = [data(button, "act"), JSON.parse(data(button, "body"))];
+  const [act, order] = [data(button, "act"), ordered(button)];
+  if (order === null) return;
   const place = begin(button);
   showNotice(place, "calm", confirm ? "Preparing it." : WAITING);
   try {

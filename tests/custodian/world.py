@@ -27,11 +27,12 @@ from app.protocol.market.entities import ZERO, Approval, DatasetRecord, Job, Job
 from app.protocol.market.entities import Execution as Part
 from app.protocol.market.receipt import RAW_WORDS, OutputPolicy, Receipt, SealContext, SealedResult
 from app.protocol.ports import Progress, Store
+from app.protocol.vocabulary import Encoding
 from app.seal.result import Result, open_result
 from app.storage.cid import digest_to_cid
 from app.storage.folder import BlockStore
 from fhe.ciphertexts.packing import Encryptor
-from fhe.circuit.circuit import Circuit, Encoding, Input, Linear, Lookup, Readout
+from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
 from fhe.circuit.codec import decode, encode
 from fhe.keys.insecure_keys import insecure_test_keys
 from fhe.keys.secret_keys import SecretKeys

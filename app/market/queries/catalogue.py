@@ -18,15 +18,14 @@ from app.market.queries.counting import counted
 from app.market.queries.sorting import SortOrder
 from app.market.queries.view import Amount, View, page_limit
 from app.market.text import query_words
+from app.protocol.vocabulary import CircuitClass, Encoding, ReleaseKind
 
-CircuitClass = Literal["linear", "trees", "additive", "lookup"]
-ReleaseKind = Literal["label", "score", "aggregate"]
 Availability = Literal["pending", "available", "unavailable", "invalid"]
 # pending: its manifest was not looked for yet; unavailable: no store has it; invalid: it contradicts the chain.
 
 CLASSES: tuple[CircuitClass, ...] = get_args(CircuitClass)
 RELEASES: tuple[ReleaseKind, ...] = get_args(ReleaseKind)
-ENCODINGS: tuple[Literal["affine", "bins"], ...] = ("affine", "bins")
+ENCODINGS: tuple[Encoding, ...] = ("affine", "bins")
 MAX_TEXT = 200
 MAX_PRICE = 10**UINT256_DIGITS
 LAST_CHARACTER = "\U0010ffff"  # after everything that a word can go on with
@@ -81,7 +80,7 @@ class CatalogueEntry(View):
     rows: int
     columns: int
     bytes: int  # of ciphertext, all files together
-    encodings: tuple[Literal["affine", "bins"], ...]
+    encodings: tuple[Encoding, ...]
     lookups: bool  # an evaluation key is published, so trees and networks can run
     offers: int  # active ones
     price_license: Amount | None  # of the cheapest active offer

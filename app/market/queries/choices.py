@@ -8,17 +8,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, select
 from sqlmodel import Session
 
-from app.market.queries.catalogue import (
-    CLASSES,
-    LISTING,
-    RELEASES,
-    CatalogueFilter,
-    CircuitClass,
-    ReleaseKind,
-    conditions,
-)
+from app.market.queries.catalogue import CLASSES, LISTING, RELEASES, CatalogueFilter, conditions
 from app.market.queries.counting import counted
 from app.market.queries.view import View
+from app.protocol.vocabulary import CircuitClass, ReleaseKind
 
 ROWS = (1_000, 10_000, 100_000, 1_000_000)
 COLUMNS = (5, 10, 25, 100)

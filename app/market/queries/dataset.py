@@ -13,6 +13,7 @@ from app.market.queries.budget import BudgetView, ReleasesOn, budget, nobody_kno
 from app.market.queries.catalogue import CatalogueEntry, entries
 from app.market.queries.licensing import OfferView, PolicyView, offer_cards, policy_card
 from app.market.queries.view import Amount, View, check_id, missing
+from app.protocol.vocabulary import Encoding
 from app.storage.cid import digest_to_cid
 
 MOST = 50  # offers and versions that are shown
@@ -31,7 +32,7 @@ class ColumnView(View):
     impute: float | None
     outside: Literal["reject", "clip"]
     declared: bool  # the range was stated by the owner; False: measured on the data, which reveals it
-    encodings: tuple[Literal["affine", "bins"], ...]  # published ones
+    encodings: tuple[Encoding, ...]  # published ones
 
 
 class VersionView(View):

@@ -17,6 +17,7 @@ from app.market.queries.paging import newest_first
 from app.market.queries.view import Amount, Page, View, check_id, missing
 from app.protocol.market.entities import License, LicenseState
 from app.protocol.market.receipt import OutputPolicy
+from app.protocol.vocabulary import CircuitClass
 
 WHOLE = 10_000  # basis points
 INTERNAL = ("revoked", "settled")  # of a license, which a card says in other words
@@ -27,7 +28,7 @@ class PolicyView(View):
 
     digest: str
     known: bool
-    circuits: tuple[Literal["linear", "trees", "additive", "lookup"], ...] = ()
+    circuits: tuple[CircuitClass, ...] = ()
     release: Literal["label", "score", "aggregate", ""] = ""
     levels: int = 0
     raw_scores: str = ""  # not "": scores are not rounded

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from app.execution.market_state import MarketState, read_market
 from app.market.queries.view import Amount
 from app.market.web.dependencies.caller import Spend
@@ -14,6 +12,7 @@ from app.policy.quote import Quote
 from app.protocol.documents import sha256
 from app.protocol.errors import RowsOutsideDataset
 from app.protocol.policy.reasons import MESSAGES
+from app.protocol.vocabulary import CircuitClass, ReadoutKind
 from app.storage.cid import digest_to_cid
 from fhe.circuit.circuit import Circuit, Lookup
 from fhe.circuit.codec import MAX_CIRCUIT_BYTES, decode
@@ -29,7 +28,7 @@ class CircuitView(ResponseModel):
     inputs: int
     columns: tuple[str, ...]
     outputs: tuple[str, ...]
-    readout: Literal["value", "threshold", "argmax", "cuts"]
+    readout: ReadoutKind
     layers: int
     lookups: int  # per row
 
@@ -76,7 +75,7 @@ class ProblemCard(ResponseModel):
 class LeakageView(ResponseModel):
     """What a release would say about each row."""
 
-    family: Literal["linear", "trees", "additive", "lookup"]
+    family: CircuitClass
     outputs: tuple[OutputView, ...]
     released: str  # "label", "score" or "aggregate"
     levels: int  # that a score is rounded to; 0: it is not, or no score is released

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from app.protocol.documents import Document, Hex16, Hex32
+from app.protocol.vocabulary import Encoding
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 MAX_COLUMNS = 4096
@@ -52,7 +53,7 @@ class EncodedFile(Document):
     """One column of one shard in one encoding."""
 
     column: Name
-    encoding: Literal["affine", "bins"]
+    encoding: Encoding
     cid: str
     polys: int
     seed: Hex16

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from app.protocol.data.croissant import croissant
 from app.protocol.data.description import StrictManifest
 from app.protocol.data.table import check_table
-from app.protocol.documents import MAX_DOCUMENT_BYTES, canonical, parse_canonical, sha256
+from app.protocol.documents import MAX_DOCUMENT_BYTES, canonical, first_fault, parse_canonical, sha256
 from app.protocol.errors import BadDocument, TooLarge
 from app.protocol.market.receipt import check_present
 
@@ -39,9 +39,7 @@ class Manifest(StrictManifest):
             manifest = cls.model_validate_json(canonical(strict))
         except ValidationError as error:
             check_present(strict.get("policy") if isinstance(strict, dict) else None)
-            first = error.errors(include_input=False, include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise BadDocument(f"Not a valid manifest: {where}: {first['msg']}.") from None
+            raise BadDocument(f"Not a valid manifest: {first_fault(error)}.") from None
         if manifest.to_bytes() != data:
             raise BadDocument(
                 "The manifest's description says something else than its strict part.",

@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 
 from app.protocol.documents import Document, Hex32, parse_canonical
 from app.protocol.errors import BadDocument
+from app.protocol.vocabulary import CircuitClass, ReleaseKind, Verification
 
 
 class Receipt(Document):
@@ -68,7 +69,7 @@ class Decision(Document):
     job: int
     receipt: Hex32
     policy: Hex32
-    verified_by: Literal["self", "both"]
+    verified_by: Verification
     outcome: Literal["release", "refuse"]
     reason: str  # a stable code, empty on release
     released: Literal["label", "score", "aggregate", ""]
@@ -97,8 +98,8 @@ class OutputPolicy(Document):
     """
 
     kind: Literal["darkroom/policy"] = "darkroom/policy"
-    circuits: tuple[Literal["linear", "trees", "additive", "lookup"], ...] = ("linear", "trees", "additive")
-    release: Literal["label", "score", "aggregate"] = "label"  # label: scores of a circuit that has no label
+    circuits: tuple[CircuitClass, ...] = ("linear", "trees", "additive")
+    release: ReleaseKind = "label"  # label: scores of a circuit that has no label
     levels: int = 16  # scores are rounded to so many levels of each output's own public range
     raw_scores: str = ""  # RAW_WORDS, word for word: scores are not rounded at all
     min_group: int = 20  # rows in an aggregate, at least
@@ -109,7 +110,7 @@ class OutputPolicy(Document):
     epsilon_micro_per_job: int = 0  # 0: no noise; an aggregate needs some
     micro_bits_per_license: int = 8_000_000  # about one person, to one license
     micro_bits_per_person: int = 0  # about one person, over all buyers for ever; 0: a quarter of what a row holds
-    verify: Literal["self", "both"] = "self"  # recomputed by the owner; both: and agreed on by drawn executors
+    verify: Verification = "self"  # recomputed by the owner; both: and agreed on by drawn executors
     quorum: int = 2  # executors that must agree, with `both`
     approval: Literal["automatic", "manual"] = "automatic"
 

@@ -13,7 +13,8 @@ import math
 
 from app.protocol.data.dataset import Codebook
 from app.protocol.market.receipt import OutputPolicy
-from app.protocol.policy.leakage import Kind, Leakage
+from app.protocol.policy.leakage import Leakage
+from app.protocol.vocabulary import ReleaseKind
 
 MICRO = 10**6  # micro-bits in a bit
 MAX_MICRO_BITS = (1 << 32) - 1  # of a license, as the contract keeps it: some 4,295 bits, more than any row holds
@@ -31,7 +32,7 @@ def noisy_micro_bits(micro_epsilon: int) -> int:
     return -(-micro_epsilon * _LOG2_E[0] // _LOG2_E[1])
 
 
-def release_kind(policy: OutputPolicy, leak: Leakage) -> Kind:
+def release_kind(policy: OutputPolicy, leak: Leakage) -> ReleaseKind:
     """What this policy releases of this circuit: a circuit without a label gives scores where labels are sold."""
     return "score" if policy.release == "label" and not leak.labels else policy.release
 

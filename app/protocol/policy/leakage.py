@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from app.protocol.policy.linear_forms import Form, basis, difference
-
-Family = Literal["linear", "additive", "trees", "lookup"]
-Kind = Literal["label", "score", "aggregate"]
+from app.protocol.vocabulary import CircuitClass, ReleaseKind
 
 
 @dataclass(frozen=True)
@@ -24,7 +21,7 @@ class Leakage:
     circuit: str  # digest
     profile: str
     codebook: str
-    family: Family
+    family: CircuitClass
     labels: int  # classes of its label; 0 for a circuit without one
     outputs: tuple[str, ...]
     forms: tuple[Form, ...]
@@ -38,7 +35,7 @@ class Leakage:
         """How far each output can move when one row changes: its sensitivity."""
         return tuple(high - low for low, high in zip(self.lows, self.highs, strict=True))
 
-    def released_forms(self, kind: Kind) -> tuple[Form, ...]:
+    def released_forms(self, kind: ReleaseKind) -> tuple[Form, ...]:
         """The forms that a release of this kind depends on: the label of the greatest one only on differences."""
         if kind == "label" and len(self.forms) > 1:  # the greatest of several
             return tuple(difference(form, self.forms[0]) for form in self.forms[1:])
@@ -58,7 +55,7 @@ class Released:
     version: int
     first: int
     end: int
-    kind: Kind
+    kind: ReleaseKind
     forms: tuple[Form, ...]  # over the codes of that version's codebook
     opaque: tuple[str, ...]
     micro_bits: int  # charged to each person among the rows; 0 for an answer given again

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.errors import BadModel
-from fhe.circuit.circuit import Encoding
+from app.protocol.vocabulary import Encoding
 from fhe.compile.form import Form
 from fhe.compile.importers.inputs import MOST_NUMBERS
 from fhe.compile.space import Space, published

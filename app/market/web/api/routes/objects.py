@@ -18,7 +18,7 @@ from app.market.web.dependencies.state import AppState, State
 from app.market.web.errors.problems import error_responses
 from app.market.web.errors.refusals import RangeNotSatisfiable, TooManyRequests
 from app.market.web.fields import CidText, Digest, ResponseModel
-from app.protocol.documents import MAX_DOCUMENT_BYTES, parse_canonical, sha256
+from app.protocol.documents import MAX_DOCUMENT_BYTES, first_fault, parse_canonical, sha256
 from app.protocol.errors import BadInput, TooLarge
 from app.protocol.market.receipt import OutputPolicy
 from app.protocol.policy.rules import policy_problems
@@ -139,9 +139,8 @@ def publish_policy(data: Raw, here: State, who: WRITER) -> Response:
     try:
         policy = OutputPolicy.model_validate_json(data)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise BadInput(f"Not a policy: {where.encode('ascii', 'backslashreplace').decode()}: {first['msg']}.") from None
+        fault = first_fault(error).encode("ascii", "backslashreplace").decode()
+        raise BadInput(f"Not a policy: {fault}.") from None
     if problems := policy_problems(policy):
         raise BadInput(f"This policy cannot be used: {'; '.join(problems)}.", "Correct it.")
     return _published(here, policy.to_bytes())

@@ -1,0 +1,11 @@
+"""Words that documents, circuits and policies choose from. Each set is stated here alone."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Encoding = Literal["affine", "bins"]  # how a column is published: its code as a number, or a bit for each edge
+CircuitClass = Literal["linear", "trees", "additive", "lookup"]  # what policies allow; follows from a circuit's layers
+ReleaseKind = Literal["label", "score", "aggregate"]  # what a result says of a row, or of many together
+Verification = Literal["self", "both"]  # recomputed by the custodian; both: and agreed on by drawn executors
+ReadoutKind = Literal["value", "threshold", "argmax", "cuts"]  # how a row's integers become a label
