@@ -10,10 +10,11 @@ import typer
 
 from app.cli.account import dollars
 from app.cli.context import AsBuyer, AsJson, CommandContext
+from app.cli.model_card import described, for_people
 from app.console.output import facts_table, rows_table
 from app.protocol.errors import UsageError
 
-app = typer.Typer(no_args_is_help=True, help="Models: compile for a dataset, list, quote, rehearse.")
+app = typer.Typer(no_args_is_help=True, help="Models: compile for a dataset, list, show, quote, rehearse.")
 Digest = Annotated[str, typer.Argument(help="The model's digest, or how it begins.")]
 PRICES = ("price_license", "price_job", "max_fee", "total")
 
@@ -24,6 +25,16 @@ def compile_model(
     sample: Annotated[Path, typer.Argument(help="Your own labelled rows: CSV, Parquet or Arrow.", exists=True)],
     target: Annotated[str, typer.Option(help="The label's column in the sample.")],
     kind: Annotated[str, typer.Option(help="The sort of model; an unknown one lists them.")] = "logistic-regression",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="A hyperparameter; may be repeated. An unknown one lists all."
+        ),
+    ] = None,
+    held_out: Annotated[
+        float, typer.Option(help="The share of your rows to keep back, for the score.", min=0, max=0.9)
+    ] = 0.25,
+    seed: Annotated[int, typer.Option(help="Which rows are kept back.", min=0)] = 0,
     levels: Annotated[
         int | None,
         typer.Option(help="Tell which of so many levels the score is in, cut at the quantiles of your rows.", min=2),
@@ -31,25 +42,26 @@ def compile_model(
     role: AsBuyer = "buyer",
     as_json: AsJson = False,
 ) -> None:
-    """Train a model on your own rows with Concrete ML and compile it for a dataset."""
+    """Train a model on your own rows with Concrete ML, score it on those kept back, and compile it for a dataset."""
+    from app.cli import kinds
     from app.client.dataset import Dataset
     from app.client.training import train
 
+    session, recipe = CommandContext(role, as_json), kinds.kind(kind)
+    chosen = kinds.settings_of(recipe, settings or [])
+    published = Dataset.open(session.network, dataset)
+    trained = train(published, sample, target, recipe, chosen, levels=levels, held_out=held_out, seed=seed)
+    kept = session.buyer.models.keep(trained.compiled, target=target, training=trained.report)
+    value = {"kind": kind} | described(kept) | {"log2_failure": round(trained.compiled.report.log2_failure, 1)}
+    session.out.show(value, lambda out: out.print(facts_table(for_people(value))))
+
+
+@app.command("show")
+def show(digest: Digest, role: AsBuyer = "buyer", as_json: AsJson = False) -> None:
+    """One of your models: what it reads and predicts, how it was trained, how faithful its circuit is."""
     session = CommandContext(role, as_json)
-    trained = train(Dataset.open(session.network, dataset), sample, target, kind, levels)
-    kept = session.buyer.models.keep(trained.compiled, target=target)
-    value = {
-        "model": kept.digest,
-        "circuit": kept.circuit_digest,
-        "kind": kind,
-        "trained_on": trained.rows,
-        "score": round(trained.score, 4),
-        "outputs": list(kept.circuit.outputs),
-        "labels": kept.circuit.readout.labels(len(kept.circuit.outputs)),
-        "bytes": len(kept.data),
-        "log2_failure": round(trained.compiled.report.log2_failure, 1),
-    }
-    session.out.show(value, lambda out: out.print(facts_table(value)))
+    value = described(session.buyer.models.find(digest))
+    session.out.show(value, lambda out: out.print(facts_table(for_people(value))))
 
 
 @app.command("list")

@@ -1,6 +1,6 @@
-"""Fitted models -> circuits. `from_model` takes any supported model of Concrete ML or scikit-learn.
+"""Fitted models -> circuits. `from_model` takes what people bring, and gives the model's own circuit or a refusal.
 
-It imports neither Concrete ML nor scikit-learn before a model is given: whoever only checks circuits needs neither.
+It imports no other library before a model of it is given: whoever only checks circuits needs none.
 """
 
 from __future__ import annotations
@@ -14,13 +14,25 @@ from fhe.compile.additive import AdditiveModel, additive_model
 from fhe.compile.check import Report, check
 from fhe.compile.compiled import Compiled
 from fhe.compile.decoder import Decoder, Labels
+from fhe.compile.faithful import Faithfulness
+from fhe.compile.foreign import has, kind, origin
 from fhe.compile.levels import with_levels
-from fhe.compile.linear import from_linear_model
-from fhe.compile.quantize import FAMILY, is_linear
+from fhe.compile.space import FittedOn
 from fhe.profile import EncryptionProfile
 from fhe.profiles import REFERENCE
 
-__all__ = ["AdditiveModel", "Compiled", "Decoder", "Labels", "Report", "check", "from_model", "with_levels"]
+__all__ = [
+    "AdditiveModel",
+    "Compiled",
+    "Decoder",
+    "Faithfulness",
+    "FittedOn",
+    "Labels",
+    "Report",
+    "check",
+    "from_model",
+    "with_levels",
+]
 
 
 def from_model(
@@ -30,23 +42,25 @@ def from_model(
     *,
     columns: Sequence[str] | None = None,
     n_bits: int | None = None,
+    check: Any = None,
+    target: Any = None,
+    fitted_on: FittedOn | None = None,
 ) -> Compiled:
-    """Compile a model fitted on this codebook's codes by Concrete ML, scikit-learn or xgboost, or a scorecard.
+    """Compile a fitted model, or refuse it: the circuit says what the model says, within `fhe.compile.faithful`.
 
     `columns` names the dataset's columns in the order of the model's features; it may be left out when the model was
-    fitted on named columns or on all of them. `n_bits` is the number of bits of a weight (the model's own by default,
-    8 for scikit-learn's). Errors: BadModel, MessageOverflow, NoiseOverflow.
+    fitted on named columns or on all of them. `n_bits` is the number of bits of a weight, or of a forest's sum; by
+    default the fewest at which no label differs. `check` holds rows of the buyer's own, with their values (a frame, a
+    mapping, or an array with the dataset's columns), to compare on as well; `target` their labels, or the name of
+    that column. `fitted_on` says whether the model reads affine codes ("codes"), bin codes ("bins") or the columns'
+    own values ("values"); by default what the model remembers of its data decides, and where it does not, the model is
+    refused. Errors: BadModel, TooLarge, MessageOverflow, NoiseOverflow.
     """
-    if is_linear(model):
-        return from_linear_model(model, codebook, profile, columns=columns, n_bits=n_bits)
     if isinstance(model, AdditiveModel):
         return additive_model(model, codebook, profile=profile, **({} if n_bits is None else {"n_bits": n_bits}))
-    from fhe.compile.trees import lowering
+    # What follows needs the libraries that models are made with
+    from fhe.compile.given import compile_given
 
-    if lowering.is_tree_model(model):
-        bits = {} if n_bits is None else {"n_bits": n_bits}
-        return lowering.lower_tree_model(model, codebook, profile=profile, columns=columns, **bits)
-    raise BadModel(
-        f"Darkroom does not compile a {type(model).__name__}.",
-        f"Use one of the linear family ({', '.join(FAMILY)}), a tree model or an AdditiveModel.",
-    )
+    if not has(model, "predict") and origin(model) in ("builtins", "numpy"):
+        raise BadModel(f"A {kind(model)} is no model.", "Hand in a fitted estimator: docs/models.md lists them.")
+    return compile_given(model, codebook, profile, columns, n_bits, check, target, fitted_on)

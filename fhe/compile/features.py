@@ -10,7 +10,7 @@ from app.protocol.data.dataset import Codebook, ColumnCode
 from app.protocol.errors import BadModel
 from app.protocol.vocabulary import Encoding
 from fhe.compile.columns import AGAIN, LISTED
-from fhe.compile.foreign import attribute, kind, origin
+from fhe.compile.foreign import attribute, has, kind, origin
 from fhe.compile.space import published
 
 _AUTOMATIC = re.compile(r"(?:f|x|feature_|Column_|)0*(\d+)")  # names that libraries give to an array's columns
@@ -18,20 +18,23 @@ _AUTOMATIC = re.compile(r"(?:f|x|feature_|Column_|)0*(\d+)")  # names that libra
 
 def feature_names(model: Any) -> tuple[str, ...] | None:
     """The names that a model was fitted with, or None where it was an array."""
-    for source in (
-        lambda: attribute(model, "feature_names_in_"),
-        lambda: attribute(model, "feature_names_") if origin(model) == "catboost" else None,
-        lambda: attribute(model, "feature_names"),
-        lambda: attribute(model.get_booster(), "feature_names") if origin(model) == "xgboost" else None,
-        lambda: model.feature_name() if origin(model) == "lightgbm" else None,
-    ):
-        try:
-            found = source()
-        except Exception:  # noqa: BLE001 - another library's property; the next source may answer
-            continue
-        if found is not None and not callable(found) and len(found):
-            return tuple(str(name) for name in found)
-    return None
+    found = attribute(model, "feature_names_in_")
+    if found is None and origin(model) == "catboost":
+        found = attribute(model, "feature_names_")
+    if found is None and has(model, "get_booster"):
+        found = _booster_names(model)
+    if found is None or callable(found):
+        found = attribute(model, "feature_names")
+    if found is None or callable(found) or not len(found):
+        return None
+    return tuple(str(name) for name in found)
+
+
+def _booster_names(model: Any) -> Any:
+    try:
+        return attribute(model.get_booster(), "feature_names")
+    except Exception:  # noqa: BLE001 - xgboost's own, of a model that was not fitted
+        return None
 
 
 def automatic(names: Sequence[str]) -> bool:

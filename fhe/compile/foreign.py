@@ -38,8 +38,8 @@ def kind(model: Any) -> str:
 
 
 def origin(model: Any) -> str:
-    """The library that a model's class is of."""
-    return type(model).__module__.partition(".")[0]
+    """The library that a model's class is of, or that it stands for."""
+    return getattr(type(model), "stands_for", None) or type(model).__module__.partition(".")[0]
 
 
 def has(model: Any, method: str) -> bool:

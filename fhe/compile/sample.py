@@ -21,7 +21,7 @@ EDGE_ROWS = 2_000  # at most
 
 
 def edge_codes(space: Space, seed: int = 1) -> I64:
-    """Codes (rows, features): all at one end, then each column at its ends (of bins: at every code) among random ones."""
+    """Codes (rows, features): all at one end, then each column at its ends (or in every bin) among random ones."""
     random = np.random.default_rng(seed)
     levels = np.array(space.levels)
     wanted = [np.zeros_like(levels), levels - 1]

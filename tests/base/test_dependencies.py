@@ -22,7 +22,7 @@ HOMES = {
     "anyio": ("app.market.web",),
     "alembic": ("app.market.db",),
     "capnp": ("fhe.keys.concrete_serialization",),
-    "concrete": ("app.client.training", "fhe.compile", "fhe.keys.secret_keys"),
+    "concrete": ("app.cli.kinds", "app.demo.models", "fhe.compile", "fhe.keys.secret_keys"),
     "eth": ("app.chain",),
     "eth_abi": ("app.chain",),
     "eth_bloom": ("app.chain",),

@@ -41,8 +41,8 @@ def reader(model: Any) -> Reader | None:
         found = "combined"
     elif library in ("xgboost", "lightgbm", "catboost"):
         found = f"{library}_trees"
-    elif library == __name__.partition(".")[0] and name.startswith("Imported"):
-        found = "imported"
+        if library == "xgboost" and importlib.import_module(f"{__name__}.{found}").is_linear(model):
+            return None
     if found is None:
         return None
     return importlib.import_module(f"{__name__}.{found}").READER  # type: ignore[no-any-return]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fhe.compile.foreign import asked, has
+from fhe.compile.foreign import asked, has, origin
 
 F64 = npt.NDArray[np.float64]
 Ask = Callable[[Any, Any], F64]  # (model, table) -> (rows, outputs)
@@ -18,6 +18,8 @@ SMALLEST = 1e-300
 
 def ways(model: Any, *, classifies: bool) -> Iterator[Ask]:
     """Ways to ask, the likeliest first."""
+    if origin(model) == "xgboost":
+        yield _margins
     if not classifies:
         yield _values
         yield _logarithms
@@ -33,6 +35,10 @@ def ways(model: Any, *, classifies: bool) -> Iterator[Ask]:
 def _two_dimensional(values: npt.NDArray[Any]) -> F64:
     found = np.asarray(values, np.float64)
     return found.reshape(len(found), -1)
+
+
+def _margins(model: Any, table: Any) -> F64:
+    return _two_dimensional(asked(model, "predict", table, output_margin=True))
 
 
 def _values(model: Any, table: Any) -> F64:

@@ -58,7 +58,7 @@ def _inside(model: Any, inputs: Inputs) -> tuple[Any, Inputs]:
         inner = _fitted(model, "calibrated_classifiers_")
         if len(inner) > 1:
             raise BadModel(
-                f"This CalibratedClassifierCV averages the chances of {len(inner)} models, which no single score gives.",
+                f"This CalibratedClassifierCV averages the chances of {len(inner)} models: no single score gives it.",
                 "Calibrate one model: ensemble=False, or cv='prefit'.",
             )
         return inner[0].estimator, inputs

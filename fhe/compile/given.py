@@ -1,0 +1,73 @@
+"""A model as it was handed in: what its features are, what it reads, and which way it becomes a circuit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from app.protocol.data.dataset import Codebook
+from app.protocol.errors import BadModel
+from fhe.compile.compiled import Compiled
+from fhe.compile.direct import compile_directly
+from fhe.compile.features import feature_columns
+from fhe.compile.foreign import attribute, kind, origin
+from fhe.compile.importers.adapt import adapted
+from fhe.compile.reading import read_as
+from fhe.compile.sample import OwnRows
+from fhe.compile.space import FittedOn
+from fhe.compile.through_concrete import REFUSALS, compile_through, takes
+from fhe.profile import EncryptionProfile
+
+
+def compile_given(
+    model: Any,
+    codebook: Codebook,
+    profile: EncryptionProfile,
+    columns: Sequence[str] | None,
+    n_bits: int | None,
+    check: Any,
+    target: Any,
+    fitted_on: FittedOn | None,
+) -> Compiled:
+    """See `fhe.compile.from_model`."""
+    if n_bits is not None and not 2 <= n_bits <= 24:
+        raise BadModel(f"Weights of {n_bits} bits are not possible.", "Use 2 to 24.")
+    model = adapted(model)
+    inside = _float_model(model)
+    own = OwnRows.of(check, target, [column.name for column in codebook.columns])
+    features, names = feature_columns(codebook, inside, columns, own.order if own is not None else None)
+    space = read_as(model, features, names if inside is model else None, own, fitted_on)
+    if takes(model, space):
+        try:
+            return compile_through(model, space, own, codebook, profile, n_bits)
+        except REFUSALS:
+            if origin(model) == "concrete":
+                raise
+    return compile_directly(inside, space, own, codebook, profile, n_bits)
+
+
+def _float_model(model: Any) -> Any:
+    """The model itself, or the float model that a Concrete ML one was quantized from. Errors: BadModel."""
+    if origin(model) == "concrete":
+        inside = attribute(model, "sklearn_model")
+        if inside is None or not hasattr(inside, "predict"):
+            raise BadModel(f"This {kind(model)} was not fitted, or is no model that Darkroom compiles.", "Fit it.")
+        _check_finite(model, inside)
+        return inside
+    if not hasattr(model, "predict"):
+        raise BadModel(f"A {kind(model)} predicts nothing.", "Hand in a fitted estimator: docs/models.md lists them.")
+    _check_finite(model, model)
+    return model
+
+
+def _check_finite(model: Any, inside: Any) -> None:
+    for name in ("coef_", "intercept_"):
+        found = attribute(inside, name)
+        try:
+            finite = found is None or bool(np.isfinite(np.asarray(found, np.float64)).all())
+        except (TypeError, ValueError):
+            continue
+        if not finite:
+            raise BadModel(f"This {kind(model)} has weights that are not finite.", "Fit it again.")

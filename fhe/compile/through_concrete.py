@@ -1,0 +1,112 @@
+"""Models that Concrete ML has: quantized by Concrete ML, lowered from its integers.
+
+A Concrete ML model keeps its own quantization where the dataset's codes allow; then the circuit equals its quantized
+inference on every row. A plain model of a kind that Concrete ML imports gets the fewest weight bits at which it still
+says the same. What comes out is held against the model that was handed in, as everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from app.protocol.data.dataset import Codebook
+from app.protocol.errors import BadModel, MessageOverflow, NoiseOverflow, TooLarge
+from fhe.circuit.clear import evaluate_clear, gather_inputs
+from fhe.compile.compiled import Compiled
+from fhe.compile.faithful import Comparison
+from fhe.compile.foreign import attribute, guarded, origin
+from fhe.compile.linear import from_linear_model
+from fhe.compile.quantize import WEIGHT_BITS, is_linear
+from fhe.compile.sample import OwnRows
+from fhe.compile.space import Space
+from fhe.profile import EncryptionProfile
+
+MOST_BITS = 20  # of a weight, that are tried here
+MOST_LEAVES = 400  # of a plain forest that is imported: Concrete ML's matrices grow with their square
+
+
+def takes(model: Any, space: Space) -> bool:
+    """Whether Concrete ML has such a model, fitted on codes that it can quantize as themselves."""
+    if is_linear(model):
+        return all(encoding == "affine" for encoding in space.encodings) and _identity(space)
+    from fhe.compile.trees import lowering  # last, since it is the larger part
+
+    if not lowering.is_tree_model(model) or space.reading != "bins":
+        return False
+    return origin(model) == "concrete" or _leaves(model) <= MOST_LEAVES
+
+
+def compile_through(
+    model: Any, space: Space, own: OwnRows | None, codebook: Codebook, profile: EncryptionProfile, n_bits: int | None
+) -> Compiled:
+    """Errors: BadModel, TooLarge, MessageOverflow, NoiseOverflow."""
+    comparison: Comparison | None = None
+    names = [column.name for column in space.columns]
+    refused: Exception | None = None
+    for bits in _bits(model, n_bits):
+        with guarded(model, "Importing"):
+            compiled = _lowered(model, names, codebook, profile, bits)
+        if comparison is None:
+            given = _given(model, compiled)
+            comparison = Comparison(given, space, own, classifies=attribute(given, "classes_") is not None)
+        outputs = evaluate_clear(compiled.circuit, gather_inputs(compiled.circuit, space.by_input(comparison.codes))).T
+        if bits is not None and n_bits is None and not comparison.fits(compiled.decoder, outputs):
+            continue
+        try:
+            found = comparison.judge(compiled.circuit, compiled.decoder, route="concrete-ml", forest=False)
+        except BadModel as error:
+            refused = error
+            continue
+        return replace(compiled, faithfulness=found)
+    raise refused or BadModel("Concrete ML's quantization of this model says something else.", "Report this model.")
+
+
+def _lowered(
+    model: Any, names: list[str], codebook: Codebook, profile: EncryptionProfile, bits: int | None
+) -> Compiled:
+    if is_linear(model):
+        return from_linear_model(model, codebook, profile, columns=names, n_bits=bits)
+    from fhe.compile.trees import lowering
+
+    chosen = {} if bits is None else {"n_bits": bits}
+    return lowering.lower_tree_model(model, codebook, profile=profile, columns=names, **chosen)
+
+
+def _bits(model: Any, n_bits: int | None) -> Iterator[int | None]:
+    """Bits of a weight to try; None: the model's own."""
+    if n_bits is not None or origin(model) == "concrete":
+        yield n_bits
+    if not is_linear(model) and origin(model) != "concrete":
+        yield None
+    if n_bits is None and is_linear(model):
+        yield from range(4 if origin(model) != "concrete" else WEIGHT_BITS, MOST_BITS + 1, 2)
+
+
+def _given(model: Any, compiled: Compiled) -> Any:
+    """Whose words count: the model's, or those of the float model inside where its own quantization cannot be kept."""
+    if origin(model) != "concrete" or compiled.model is model:
+        return model
+    return model.sklearn_model
+
+
+def _identity(space: Space) -> bool:
+    return all(np.array_equal(space.units(n), np.arange(levels)) for n, levels in enumerate(space.levels))
+
+
+def _leaves(model: Any) -> int:
+    trees = attribute(model, "estimators_")
+    if trees is not None:
+        return sum(int(tree.tree_.n_leaves) for tree in np.ravel(trees))
+    if attribute(model, "tree_") is not None:
+        return int(model.tree_.n_leaves)
+    if origin(model) == "xgboost":
+        with guarded(model, "Reading the booster of"):
+            return sum(text.count("leaf=") for text in model.get_booster().get_dump())
+    return MOST_LEAVES + 1
+
+
+REFUSALS = (BadModel, TooLarge, MessageOverflow, NoiseOverflow)

@@ -1,0 +1,91 @@
+"""Training from the command line: typed settings, a score on rows held out, labels as people write them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tests.client.conftest import Run
+from tests.custodian.world import NAMES
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of Concrete ML's imports, and of convergence
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    """The buyer's own rows, with a label in words, in numbers, and as a value."""
+    rng = np.random.default_rng(5)
+    frame = pl.DataFrame({name: rng.integers(0, 256, 240).astype(float) for name in NAMES})
+    score = frame.to_numpy() @ np.linspace(-1, 1, len(NAMES)) + rng.normal(0, 40, 240)
+    words = np.array(["low", "middle", "high"])[np.digitize(score, [-60, 60])]
+    label = pl.Series("grade", words), pl.Series("yes", np.where(score > 0, 7, -3)), pl.Series("score", score)
+    path = tmp_path / "mine.csv"
+    frame.with_columns(*label).write_csv(path)
+    return path
+
+
+def test_a_score_is_of_rows_that_were_kept_back(darkroom: Run, rows: Path) -> None:
+    """A quarter of each class is held out by a seed; the same seed gives the same model, another one another."""
+    words = ("model", "compile", "1", str(rows), "--target", "yes", "--json")
+    code, told, _ = darkroom(*words)
+    assert code == 0, told
+    training = told["training"]
+    assert training["rows"] + training["held_out"] == 240
+    assert 58 <= training["held_out"] <= 60
+    assert 0.7 < training["score"] < 1
+    assert told["classes"] == [-3, 7]
+    assert darkroom(*words)[1]["model"] == told["model"]
+    assert darkroom(*words, "--seed", "1")[1]["model"] != told["model"]
+    shown = darkroom("model", "show", told["model"][:12], "--json")[1]
+    assert shown["training"] == training
+    assert shown["features"] == list(NAMES)
+    kept_back = darkroom("model", "show", told["model"])[1]
+    assert "rows kept back" in kept_back
+    whole = darkroom(*words, "--held-out", "0")[1]["training"]
+    assert (whole["held_out"], whole["score"]) == (0, None)
+    alone = darkroom(*words[:-1], "--held-out", "0")[1]
+    assert "no rows were kept back" in alone
+    assert f"{whole['training_score']:.4f}" not in alone  # never shown without the other
+
+
+def test_labels_may_be_words(darkroom: Run, rows: Path) -> None:
+    """Three classes in words are the model's classes, in every report and result."""
+    code, told, _ = darkroom("model", "compile", "1", str(rows), "--target", "grade", "--json")
+    assert code == 0, told
+    assert told["classes"] == ["high", "low", "middle"]
+    assert told["training"]["score"] > 0.5
+
+
+def test_settings_are_typed_and_known(darkroom: Run, rows: Path) -> None:
+    """A setting reaches the model; an unknown one is refused with the list, another type with the default."""
+    words = ("model", "compile", "1", str(rows), "--target", "yes", "--json")
+    plain = darkroom(*words)[1]
+    code, told, _ = darkroom(*words, "--set", "C=0.0001", "--set", "n_bits=6")
+    assert (code, told["training"]["settings"]) == (0, {"C": "0.0001", "n_bits": "6"})
+    assert told["circuit"] != plain["circuit"]
+    for word, part in (("depth=3", "max_iter"), ("max_iter=many", "2000"), ("C", "NAME=VALUE"), ("penalty=l7", "")):
+        code, told, _ = darkroom(*words, "--set", word)
+        assert told["error"]["code"] == ("bad-model" if word == "penalty=l7" else "usage-error"), told
+        assert part in told["error"]["next_step"]
+    assert darkroom(*words, "--kind", "nothing")[1]["error"]["code"] == "bad-model"
+
+
+def test_a_target_that_cannot_be_learned(darkroom: Run, rows: Path, tmp_path: Path) -> None:
+    """Missing labels, one class, fractions for a classifier and words for a regressor are told as such."""
+    frame = pl.read_csv(rows)
+    holes, same = tmp_path / "holes.csv", tmp_path / "same.csv"
+    frame.with_columns(pl.when(pl.col("yes") > 0).then("yes")).write_csv(holes)
+    frame.with_columns(pl.lit(1).alias("yes")).write_csv(same)
+    for path, target, kind in (
+        (holes, "yes", "logistic-regression"),
+        (same, "yes", "logistic-regression"),
+        (rows, "score", "logistic-regression"),
+        (rows, "grade", "ridge"),
+        (rows, "nothing", "ridge"),
+    ):
+        code, told, _ = darkroom("model", "compile", "1", str(path), "--target", target, "--kind", kind, "--json")
+        assert (code, told["error"]["code"]) == (1, "bad-table"), told
+    assert darkroom("model", "compile", "1", str(rows), "--target", "score", "--kind", "ridge", "--json")[0] == 0
