@@ -37,7 +37,7 @@ def open_result(
     session = CommandContext(role, as_json)
     buyer = session.buyer
     named = None if model is None else buyer.models.find(model)
-    opened = buyer.open_result(number, session.sealing_key(), model=named)
+    opened = buyer.open_result(number, session.buyer.sealing_key(), model=named)
     frame = opened.to_polars()
     if out is not None:
         if out.suffix not in (".csv", ".parquet"):

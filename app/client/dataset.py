@@ -30,7 +30,7 @@ from fhe.profiles import find
 if TYPE_CHECKING:
     import polars as pl
 
-    from fhe.compile import Compiled
+    from fhe.compile import Compiled, FittedOn
 
 I64 = npt.NDArray[np.int64]
 MAX_PREVIEW_BYTES = 16 << 20
@@ -145,8 +145,23 @@ class Dataset:
             raise BadInput(f"{name!r} is neither a file nor a digest of 64 hex digits.", "Name one of the two.")
         return load_circuit(self.network.store, name)
 
-    def compile(self, model: Any, *, columns: Sequence[str] | None = None, n_bits: int | None = None) -> Compiled:
-        """A model fitted on this dataset's codes, as a circuit. Errors: BadModel, MessageOverflow, NoiseOverflow."""
+    def compile(
+        self,
+        model: Any,
+        *,
+        columns: Sequence[str] | None = None,
+        n_bits: int | None = None,
+        check: Any = None,
+        target: Any = None,
+        fitted_on: FittedOn | None = None,
+    ) -> Compiled:
+        """A fitted model as a circuit of this dataset; `fhe.compile.from_model` says what the options mean.
+
+        Errors: BadModel, TooLarge, MessageOverflow, NoiseOverflow.
+        """
         from fhe.compile import from_model
 
-        return from_model(model, self.codebook, self.profile, columns=columns, n_bits=n_bits)
+        return from_model(
+            model, self.codebook, self.profile, columns=columns, n_bits=n_bits, check=check, target=target,
+            fitted_on=fitted_on,
+        )  # fmt: skip

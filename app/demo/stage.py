@@ -9,7 +9,7 @@ from app.client.buyer import Buyer
 from app.client.owner import Owner
 from app.home.home import Actor, Home
 from app.home.network import Network, NodeConfig
-from app.home.setup import account_of, set_up
+from app.home.setup import join, set_up
 from app.protocol.errors import NotFound
 
 if TYPE_CHECKING:
@@ -59,10 +59,7 @@ def set_stage(home: Home, config: NodeConfig | None = None) -> Stage:
 
 
 def _part(home: Home, network: Network, name: str) -> StagePart:
-    actor = home.actor(name, create=True)
-    account = account_of(actor, light=True, written=True)
-    network.fund(account.address)
-    return StagePart(actor, account)
+    return StagePart(*join(home, network, name))
 
 
 def pocket_money(network: Network, account: Account, amount: int) -> None:
