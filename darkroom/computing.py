@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from app.client.provider import PRICE
+from app.protocol.errors import NotFound
 from app.protocol.market.money import amount, token_units
-from darkroom.display import Listing, Served, Shown, bar
-from darkroom.session import Session
+from darkroom.display import Listing, Served, bar
+from darkroom.session import Party, Session
 
 if TYPE_CHECKING:
     from app.provider.agent import ProviderAgent
     from fhe.engine.core import BackendName
 
 
-class Provider(Shown):
+class Provider(Party):
     """A compute provider on its own machine. It holds no key but its account's, and sees ciphertext alone."""
 
     def __init__(self, session: Session) -> None:
         """Made by `Market.provider`."""
-        self._session = session
+        super().__init__(session)
         self._agents: dict[tuple[int | None, BackendName], ProviderAgent] = {}
 
     @property
-    def address(self) -> str:
-        """The address of the provider's account. Errors: NotFound without the role; WrongPassphrase, UsageError."""
-        return self._session.account.address
+    def bonded(self) -> Decimal:
+        """Test dollars that it has put down; 0 before `bond`. Errors as for `address`."""
+        try:
+            return amount(self._session.network.market.provider(self.address).bond)
+        except NotFound:
+            return Decimal(0)
 
     def bond(
         self,
@@ -59,10 +62,3 @@ class Provider(Shown):
         with bar("evaluate", progress) as report:
             done = self._agents[wanted].step(report)
         return Listing(Served(each.job, str(each.what), each.detail) for each in done)
-
-    def withdraw(self) -> Decimal:
-        """Take out what was earned; the amount in test dollars. Errors: Reverted."""
-        return self._session.withdraw()
-
-    def _facts(self) -> Mapping[str, Any]:
-        return {"role": self._session.role, "contract": self._session.network.market.address}

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from app.home.home import Home
 from app.home.network import Network
 from app.protocol.errors import NotFound
-from app.protocol.market.money import amount, token_units
+from app.protocol.market.money import token_units
 from app.protocol.vocabulary import CircuitClass, ReleaseKind
 from darkroom.dataset import Dataset, open_dataset
-from darkroom.display import Listing, Shown
+from darkroom.display import Listing
 from darkroom.model import Model
 from darkroom.orders import Job
-from darkroom.session import Session
+from darkroom.session import Party, Session
 from darkroom.terms import License
 
 if TYPE_CHECKING:
@@ -52,28 +52,13 @@ def owner(home: str | Path | None = None, *, role: str = "owner", create: bool =
     return Owner(connect(home, role=role, create=create)._session)
 
 
-class Market(Shown):
+class Market(Party):
     """One market, as one role sees it. Reading needs no account; what signs or pays opens it when it is needed."""
 
     def __init__(self, session: Session, *, node: str | None = None) -> None:
         """Made by `connect`."""
-        self._session, self._node = session, node
-        self._chain = session.network.market
-
-    @property
-    def address(self) -> str:
-        """The address of the role's account. Errors: NotFound without the role; WrongPassphrase, UsageError."""
-        return self._session.account.address
-
-    @property
-    def balance(self) -> Decimal:
-        """Test dollars in the role's account. Errors as for `address`."""
-        return amount(self._chain.balance(self.address))
-
-    def faucet(self, dollars: Decimal | float | str = 1000) -> Decimal:
-        """Take test dollars from the test token's faucet; the new balance. Errors: Reverted where there is none."""
-        self._chain.faucet(self._session.account, token_units(dollars))
-        return self.balance
+        super().__init__(session)
+        self._node, self._chain = node, session.network.market
 
     def dataset(self, number: int) -> Dataset:
         """A dataset by its number, read from chain and store. Errors: NotFound, BadBlock, BadDocument."""
@@ -156,10 +141,6 @@ class Market(Shown):
         from darkroom.computing import Provider
 
         return Provider(self._session.as_role(role))
-
-    def withdraw(self) -> Decimal:
-        """Take out everything that the contracts owe the role: refunds, fees, revenue; the amount. Errors: Reverted."""
-        return self._session.withdraw()
 
     def _confirmed(self, numbers: Iterator[int]) -> Iterator[Dataset]:
         for number in numbers:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from app.protocol.market.money import amount
 from darkroom.dataset import Dataset, open_dataset
 from darkroom.display import Listing, Served, Shown, bar
-from darkroom.session import Session
+from darkroom.session import Party, Session
 from darkroom.terms import Offer
 
 if TYPE_CHECKING:
@@ -75,17 +75,8 @@ class Revenue(Shown):
         return {"total": self.total, "claimable": self.claimable, **earned}
 
 
-class Owner(Shown):
+class Owner(Party):
     """An owner on its own machine, the only one where its tables and secret keys are."""
-
-    def __init__(self, session: Session) -> None:
-        """Made by `darkroom.owner` and `Market.owner`."""
-        self._session = session
-
-    @property
-    def address(self) -> str:
-        """The address of the owner's account. Errors: NotFound without the role; WrongPassphrase, UsageError."""
-        return self._session.account.address
 
     def datasets(self) -> Listing[Dataset]:
         """This owner's datasets that still answer. Errors: as `Market.dataset`'s."""
@@ -143,10 +134,6 @@ class Owner(Shown):
         offers = {number: amount(market.earnings(number)) for number in market.offers_of(address)}
         return Revenue(offers, amount(market.claim(address)))
 
-    def withdraw(self) -> Decimal:
-        """Take it out; the amount in test dollars. Errors: Reverted."""
-        return self._session.withdraw()
-
     def serve_once(self) -> Listing[Served]:
         """Verify, decrypt, seal and release what can be released of this owner's jobs now, or refuse it with a reason.
 
@@ -156,14 +143,11 @@ class Owner(Shown):
         from app.custodian.unlocked_keys import harden
 
         harden()
-        return Listing(Served(each.job, each.what, each.detail) for each in self._owner.custodian().step())
+        return Listing(Served(each.job, str(each.what), each.detail) for each in self._owner.custodian().step())
 
     @property
     def _owner(self) -> owner.Owner:
         return self._session.owner
-
-    def _facts(self) -> Mapping[str, Any]:
-        return {"role": self._session.role, "contract": self._session.network.market.address}
 
 
 def _read(recipe: str | Path | Recipe) -> Recipe:

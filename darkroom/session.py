@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app.client.models import ModelStore
 from app.home.home import Actor, Home
 from app.home.network import Network
 from app.home.setup import join
-from app.protocol.market.money import amount
+from app.protocol.market.money import amount, token_units
+from darkroom.display import Shown
 
 if TYPE_CHECKING:
     from app.chain.wallet.account import Account
@@ -75,8 +77,34 @@ class Session:
 
         return Provider(self.network, self.actor, self.account)
 
+
+class Party(Shown):
+    """One role's account: what buyers, owners and providers have alike. Amounts are test dollars."""
+
+    def __init__(self, session: Session) -> None:
+        """Made by `darkroom.connect`, `darkroom.owner` and `Market.provider`."""
+        self._session = session
+
+    @property
+    def address(self) -> str:
+        """The address of the role's account. Errors: NotFound without the role; WrongPassphrase, UsageError."""
+        return self._session.account.address
+
+    @property
+    def balance(self) -> Decimal:
+        """What is in the role's account. Errors as for `address`."""
+        return amount(self._session.network.market.balance(self.address))
+
+    def faucet(self, dollars: Decimal | float | str = 1000) -> Decimal:
+        """Take test dollars from the test token's faucet; the new balance. Errors: Reverted where there is none."""
+        self._session.network.market.faucet(self._session.account, token_units(dollars))
+        return self.balance
+
     def withdraw(self) -> Decimal:
-        """Take out everything that the contracts owe the role; the amount in test dollars. Errors: Reverted."""
-        market = self.network.market
-        sent = market.withdraw(self.account, market.offers_of(self.account.address))
+        """Take out everything that the contracts owe the role: refunds, fees, revenue; the amount. Errors: Reverted."""
+        market = self._session.network.market
+        sent = market.withdraw(self._session.account, market.offers_of(self.address))
         return amount(sum(each.value for each in sent))
+
+    def _facts(self) -> Mapping[str, Any]:
+        return {"role": self._session.role, "contract": self._session.network.market.address}

@@ -24,6 +24,7 @@ AREAS = (
     "storage",
     "cli",
     "client",
+    "darkroom",
     "ingestion",
     "engine",
     "engine_cuda",

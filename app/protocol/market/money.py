@@ -16,7 +16,8 @@ def dollars(units: int) -> str:
 
 def amount(units: int) -> Decimal:
     """Token units as test dollars, exactly."""
-    return Decimal(units).scaleb(-DECIMALS)
+    whole, part = divmod(units, 10**DECIMALS)
+    return Decimal(f"{whole}.{part:0{DECIMALS}d}".rstrip("0").rstrip("."))
 
 
 def token_units(dollars: Decimal | float | str) -> int:
