@@ -2,7 +2,7 @@
 
 Every question is a `Circuit` that must pass `fhe.compile.check`, its leak report is the custodian's, `check_policy`
 decides on the real history, and `read_out` coarsens what `fhe.circuit.clear` computes, which is what decryption gives
-(tests/compile compare the two). Only ciphertext and chain are left out.
+(tests/fhe compare the two). Only ciphertext and chain are left out.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Writes the locks from pyproject.toml. Versions move only where pyproject.toml forces them, or with: make lock UPGRADE=1
+# Writes the locks from pyproject.toml. Versions move only where pyproject.toml forces them, or with:
+# make lock UPGRADE=1
 set -eu
 cd "$(dirname "$0")/.."
 compile() {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Generator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TypeVar
 
 import pytest
@@ -17,25 +17,30 @@ settings.load_profile("darkroom")
 
 TESTS = Path(__file__).parent
 
-# Quick areas first, so that a mistake shows early; inside an area the order is random.
+# Quick areas first, so that a mistake shows early; inside an area the order is random. A folder belongs to the longest
+# path here that leads to it.
 AREAS = (
     "base",
+    "benchmarks",
     "protocol",
+    "files",
+    "seal",
+    "home",
+    "policy",
     "storage",
     "cli",
     "client",
     "darkroom",
     "ingestion",
-    "engine",
-    "engine_cuda",
+    "fhe/engine",
     "provider",
     "custodian",
     "fhe",
     "chain",
     "attack",
     "market",
-    "api",
-    "compile_trees",
+    "market/web",
+    "fhe/compile/trees",
     "contracts",
     "browser",
     "demo",
@@ -43,10 +48,15 @@ AREAS = (
 )
 
 
+def area_of(folder: PurePath) -> str:
+    """The area of a folder below tests/; nothing where no area holds it."""
+    return max((area for area in AREAS if folder.is_relative_to(area)), key=len, default="")
+
+
 def _rank(item: pytest.Item) -> int:
-    """The place of a test's area in the order; an area that is not named comes before the slowest."""
-    area = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
-    return AREAS.index(area) if area in AREAS else AREAS.index("compile_trees")
+    """The place of a test's area in the order; a test without one comes last."""
+    area = area_of(item.path.parent.relative_to(TESTS)) if item.path.is_relative_to(TESTS) else ""
+    return AREAS.index(area) if area else len(AREAS)
 
 
 # A marker, and what on this machine says that its part is there.

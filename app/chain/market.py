@@ -20,6 +20,7 @@ The actions and reads are grouped by contract: `app.chain.contracts.datasets`, `
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from eth_utils.crypto import keccak
 
@@ -35,6 +36,9 @@ from app.chain.live import LiveJobs
 from app.chain.node import ChainNode
 from app.chain.wallet.account import digest_signer, text_signer
 from app.protocol.errors import DarkroomError, Unavailable
+
+if TYPE_CHECKING:
+    from web3 import Web3
 
 ERC1271 = Interface(
     [
@@ -98,6 +102,13 @@ class Market(Jobs):
     def finalized_block(self) -> int:
         """Height of the newest block that no reorganisation can remove."""
         return self.node.finalized().number
+
+    def web3(self) -> Web3:
+        """A new web3.py client of the chain, embedded or remote, for whatever this class has no method for.
+
+        `market.web3().eth.contract(market.addresses[name], abi=contracts.load(name).abi)` is one of the contracts.
+        """
+        return self.node.web3()
 
     def now(self) -> int:
         """The time that the next block would carry."""

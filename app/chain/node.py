@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from web3 import Web3
 
 
 class ExecutionReverted(Exception):
@@ -123,6 +126,14 @@ class ChainNode(Protocol):
 
     def wait_block(self, number: int, timeout: float = 60.0) -> Block:
         """The head once it is at least `number`; an auto-mining chain mines up to there. Errors: Unavailable."""
+
+    def request(self, method: str, *params: Any) -> Any:
+        """The result of a JSON-RPC method, as JSON has it. Errors: ExecutionReverted, BadInput, Unavailable."""
+
+    def web3(self) -> Web3:
+        """A new web3.py client of this chain, for what this seam does not have. web3 is imported here and no earlier:
+        it takes most of a second.
+        """
 
 
 GAS_MONEY = 10**19  # wei that a development chain's faucet gives an account that has less than half of it

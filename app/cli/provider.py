@@ -66,7 +66,7 @@ def serve(
     It logs on stderr until Ctrl-C or SIGTERM; jobs go on where they were when it serves again.
     """
     session = CommandContext(role, as_json)
-    agent = session.provider.agent(threads, device.value)
+    agent = session.provider.agent(threads, device.value, in_turn=not once)
     if once:
         with session.out.progress("evaluate") as progress:
             actions = agent.step(progress)

@@ -48,8 +48,10 @@ class Provider:
         units = capacity or self.speed(device=device).capacity(self.commit_window)
         return self.network.market.register_provider(self.account, bond=bond, price=price, capacity=units)
 
-    def agent(self, threads: int | None = None, device: BackendName = "auto") -> ProviderAgent:
-        """Who evaluates the jobs that this provider is drawn for."""
+    def agent(
+        self, threads: int | None = None, device: BackendName = "auto", *, in_turn: bool = False
+    ) -> ProviderAgent:
+        """Who evaluates the jobs that this provider is drawn for; `in_turn` where it looks again and again."""
         from app.provider.agent import ProviderAgent
         from app.provider.speed import kept
 

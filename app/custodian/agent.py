@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from app.custodian.attempts import Stopped, Watch, described, idle, is_stale, pause_after
+from app.custodian.attempts import Watch, described, idle, is_stale, pause_after
 from app.custodian.decision import refuse, release, signed
 from app.custodian.decryption import decrypt_output
 from app.custodian.evidence import Execute, FindProfile, Judgement, JudgementLimits, load_judgement, verified_output
@@ -33,7 +33,7 @@ from app.protocol.errors import AlreadyReleased, BadDocument, DarkroomError, Rev
 from app.protocol.market.entities import Approval, Job, JobState
 from app.protocol.policy.reasons import Reason
 from app.protocol.policy.rules import check_case, check_shape
-from app.protocol.ports import Store
+from app.protocol.ports import Stopped, Store
 from app.protocol.vocabulary import Verification
 from app.seal.result import Result, seal_result
 from app.storage.content import file_cid
@@ -289,14 +289,19 @@ class CustodianAgent:
         self._ledger.drop(claim, job.state.name.lower())
         return Outcome(job.id, DecisionState.DROPPED, f"the chain says {job.state.name.lower()}")
 
-    def step(self) -> list[Outcome]:
-        """Every job that waits for this custodian, or that the ledger has not brought to an end, once."""
+    def step(self, report: Callable[[Outcome], None] | None = None) -> list[Outcome]:
+        """Every job that waits for this custodian, or that the ledger has not brought to an end, once.
+
+        `report` hears of each outcome when it is there; all of them are returned in the end.
+        """
         numbers = {job.id for job in self._chain.computed()} | {r.job for r in self._ledger.records(*OPEN)}
         outcomes = []
         for number in sorted(numbers):
             if self._stopping.is_set():
                 break
             outcomes.append(self._try(number))
+            if report:
+                report(outcomes[-1])
         self._chores()
         return outcomes
 

@@ -11,13 +11,10 @@ from pathlib import Path
 from app.custodian.ledger import OPEN, Claim, Ledger, LedgerRecord
 from app.protocol.errors import DarkroomError, Reverted, TryAgain
 from app.protocol.market.entities import Job
+from app.protocol.ports import Stopped
 
 FIRST_RETRY, LONGEST_RETRY = 5, 600  # seconds between attempts at a job that fails
 RENEW_EVERY = 5.0  # seconds, during re-execution
-
-
-class Stopped(Exception):
-    """The agent was told to stop while it worked on a job."""
 
 
 @dataclass

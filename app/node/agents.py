@@ -12,6 +12,7 @@ from app.node.keeper import keep
 from app.node.run_loop import DedupLog, Unchanged, run, stop_on_signals
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from app.chain.market import Market
@@ -32,6 +33,7 @@ def serve_provider(agent: ProviderAgent, market: Market, account: Account, every
     pulse, beaten = Heartbeat(market, account), float("-inf")
     diary = DedupLog(log)
     unchanged = Unchanged(lambda: market.node.head().hash, time.monotonic, patience=PATIENCE)
+    _end_the_step(stop, agent.stop)
 
     def step() -> None:
         nonlocal beaten
@@ -41,8 +43,7 @@ def serve_provider(agent: ProviderAgent, market: Market, account: Account, every
                 log.info("heartbeat")
         if unchanged():
             return
-        actions = agent.step()
-        diary.note(actions)
+        actions = agent.step(report=diary.note)
         if any(action.what is not Done.FAILED for action in actions):
             unchanged.forget()
 
@@ -54,16 +55,11 @@ def serve_custodian(agent: CustodianAgent, market: Market, every: float) -> None
     log, stop = _begin("custodian")
     diary = DedupLog(log)
     unchanged = Unchanged(lambda: market.node.head().hash, time.monotonic, patience=PATIENCE)
-
-    def end_the_step() -> None:
-        stop.wait()
-        agent.stop()
-
-    threading.Thread(target=end_the_step, name="stop", daemon=True).start()
+    _end_the_step(stop, agent.stop)
 
     def step() -> None:
         if not unchanged():
-            diary.note(agent.step())
+            agent.step(report=diary.note)
 
     run(step, stop, every=every, log=log)
 
@@ -72,7 +68,17 @@ def serve_keeper(market: Market, account: Account, file: Path, every: float) -> 
     """Move overdue jobs on until a signal comes. `file` holds which jobs are live."""
     log, stop = _begin("keeper")
     diary, live = DedupLog(log), market.live_jobs(file)
-    run(lambda: diary.note(keep(market, account, live)), stop, every=every, log=log)
+    run(lambda: keep(market, account, live, diary.note), stop, every=every, log=log)
+
+
+def _end_the_step(stop: threading.Event, end: Callable[[], None]) -> None:
+    """Call `end` as soon as `stop` is set, though a step is under way that may take hours."""
+
+    def watch() -> None:
+        stop.wait()
+        end()
+
+    threading.Thread(target=watch, name="stop", daemon=True).start()
 
 
 def _begin(name: str) -> tuple[logging.Logger, threading.Event]:

@@ -5,7 +5,7 @@ Anyone may do it; it costs gas and earns nothing. Whoever is late pays as the co
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from app.chain.live import LiveJobs
@@ -31,9 +31,16 @@ def overdue(job: Job, now: int) -> bool:
     return not job.state.terminal and 0 < job.deadline < now - GRACE_SECONDS
 
 
-def keep(market: Market, account: Account, live: LiveJobs) -> list[Moved]:
-    """Move every overdue job on, once. Errors: Unavailable."""
-    return list(_moves(market, account, live))
+def keep(
+    market: Market, account: Account, live: LiveJobs, report: Callable[[Moved], None] | None = None
+) -> list[Moved]:
+    """Move every overdue job on, once. `report` hears of each when it is done. Errors: Unavailable."""
+    done = []
+    for moved in _moves(market, account, live):
+        done.append(moved)
+        if report:
+            report(moved)
+    return done
 
 
 def _moves(market: Market, account: Account, live: LiveJobs) -> Iterator[Moved]:

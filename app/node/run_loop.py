@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
 from typing import Protocol
@@ -73,17 +73,17 @@ class DedupLog:
     def __post_init__(self) -> None:
         self._last: dict[int, tuple[str, str]] = {}
 
-    def note(self, happenings: Sequence[Happening]) -> None:
-        """One line each."""
-        for each in happenings:
-            if self._last.get(each.job) == (str(each.what), each.detail):
-                continue
-            self._last.pop(each.job, None)
-            self._last[each.job] = (str(each.what), each.detail)
-            while len(self._last) > REMEMBERED:
-                self._last.pop(next(iter(self._last)))
-            level = logging.WARNING if each.what == "failed" else logging.INFO
-            self.log.log(level, "job", extra={"job": each.job, "what": str(each.what), "detail": each.detail})
+    def note(self, happening: Happening) -> None:
+        """One line, when it happens."""
+        job, said = happening.job, (str(happening.what), happening.detail)
+        if self._last.get(job) == said:
+            return
+        self._last.pop(job, None)
+        self._last[job] = said
+        while len(self._last) > REMEMBERED:
+            self._last.pop(next(iter(self._last)))
+        level = logging.WARNING if happening.what == "failed" else logging.INFO
+        self.log.log(level, "job", extra={"job": job, "what": said[0], "detail": said[1]})
 
 
 def run(step: Callable[[], object], stop: threading.Event, *, every: float, log: logging.Logger) -> None:

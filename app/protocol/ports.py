@@ -25,4 +25,8 @@ class Store(Protocol):
 
 Clock = Callable[[], int]  # seconds since the epoch
 
-Progress = Callable[[int, int], None]  # done, total, in the caller's units
+Progress = Callable[[int, int], None]  # done, total, in the caller's units; may raise Stopped to end the work
+
+
+class Stopped(Exception):
+    """Whoever works was told to stop. Nothing is lost: the work begins again, or goes on, at the next start."""

@@ -4,12 +4,13 @@ For every job: evaluate, remember receipt, salt and output on disk, commit; when
 output and receipt in the store, reveal. Nothing is published before the reveal, so that no other executor can copy the
 answer. A job that cannot be evaluated, or that pays for less work than it takes, is declined before the commitment,
 which keeps the stake. So is one that would not be ready by its deadline, by the measured speed and what else is in
-progress. While a long job is computed, what the others wait for is sent. `step` may be repeated and may be killed
-anywhere: each effect is on the chain, or done again.
+progress. While a long job is computed, what the others wait for is sent. `step` may be repeated, may be killed
+anywhere, and ends soon after `stop`: each effect is on the chain, or done again.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,15 +23,16 @@ from app.execution.execute import execute
 from app.execution.inputs import load_job_inputs
 from app.protocol.errors import BadBlock, BadInput, DarkroomError, Reverted, TryAgain
 from app.protocol.market.entities import ZERO, Execution, Job, JobState
+from app.protocol.ports import Stopped
 from app.provider.attempts import Attempts
 from app.provider.journal import Journal, JournalEntry
-from app.provider.plan import too_late
+from app.provider.plan import too_late, turn
 from fhe.circuit.cost import cost
 from fhe.engine.conformance import self_test
 from fhe.engine.core import BackendName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from app.chain.market import Market, Sent
     from app.chain.wallet.account import Account
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 20.0  # between looks at the other jobs while one is computed
 MOST_FAULTS = 3  # of a kind nobody expects, in a row, before a job is declined
+TURN_SECONDS = 3.0  # between the providers that may draw a job, so that one of them pays the gas and not all
 LAST_MOMENT = 900  # seconds before a deadline at which waiting for what is missing ends
 
 
@@ -75,20 +78,37 @@ class ProviderAgent:
         keep_drawing: bool = True,
         device: BackendName = "auto",
         units_per_second: float | None = None,
+        in_turn: bool = False,
     ) -> None:
         """`device`: "cpu", "cuda", or "auto" for a GPU that passes its self-test, with the CPU behind it.
 
         `units_per_second` is the measured speed (app.provider.speed); without one no job is declined for lack of time.
+        With `in_turn` a draw waits for those whose turn comes first (app.provider.plan).
         """
         self._market, self._store, self._account = market, store, account
         self._threads, self._keep_drawing, self._device = threads, keep_drawing, device
-        self._rate = units_per_second
+        self._rate, self._in_turn = units_per_second, in_turn
+        self._drawable: dict[int, tuple[JobState, float]] = {}  # since when, by the monotonic clock, in which state
+        self._stopping = threading.Event()
+        self._report: Callable[[Action], None] | None = None
         self._journal = Journal(folder / "jobs")
         self._live, self._attempts = market.live_jobs(folder / FILE), Attempts()
 
-    def step(self, progress: Progress | None = None) -> list[Action]:
-        """Move every job of this provider as far as it goes now; what was done."""
-        return list(self._steps(progress))
+    def stop(self) -> None:
+        """End the step that is under way before its next block of rows; from any thread, and for good."""
+        self._stopping.set()
+
+    def step(self, progress: Progress | None = None, report: Callable[[Action], None] | None = None) -> list[Action]:
+        """Move every job of this provider as far as it goes now; what was done.
+
+        `report` hears of each action when it is done; all of them are returned in the end.
+        """
+        self._report, done = report, []
+        for action in self._steps(progress):
+            done.append(action)
+            if report:
+                report(action)
+        return done
 
     def _steps(self, progress: Progress | None) -> Iterator[Action]:
         running: list[Job] = []
@@ -102,7 +122,10 @@ class ProviderAgent:
                 running.append(job)
         yield from self._give_back(running)
         # What takes long comes last, and of that first what has to be ready first.
+        self._drawable = {job.id: self._drawable[job.id] for job in running if job.id in self._drawable}
         for job in sorted(running, key=lambda job: (self._to_compute(job), job.deadline)):
+            if self._stopping.is_set():
+                return
             if self._attempts.due(job.id):
                 yield from self._try(job.id, progress)
 
@@ -111,6 +134,8 @@ class ProviderAgent:
         try:
             yield from self._advance(self._market.job(number), progress)
             self._attempts.forget(number)
+        except Stopped:
+            return
         except DarkroomError as error:
             self._attempts.failed(number)
             yield Action(number, Done.FAILED, str(error))
@@ -150,6 +175,8 @@ class ProviderAgent:
             meanwhile: list[Action] = []
             try:
                 entry = self._journal.get(job.id) or self._evaluate(job, self._between(progress, job, meanwhile))
+            except Stopped:
+                raise
             except Exception as error:
                 yield from meanwhile
                 if self._may_pass(job, error) and self._market.now() < job.deadline - LAST_MOMENT:
@@ -161,7 +188,7 @@ class ProviderAgent:
             yield Action(job.id, Done.COMMITTED, entry.receipt, promised)
             job = self._market.job(job.id)
         if job.revealing:
-            entry = self._journal.get(job.id) or self._evaluate(job, progress)
+            entry = self._journal.get(job.id) or self._evaluate(job, self._between(progress, job, []))
             for data in self._journal.outputs(job.id):
                 self._store.put(data)
             shown = self._market.reveal(self._account, job.id, entry.receipt, entry.salt)
@@ -186,6 +213,8 @@ class ProviderAgent:
 
         def told(part: int, whole: int) -> None:
             nonlocal looked
+            if self._stopping.is_set():
+                raise Stopped
             if progress is not None:
                 progress(part, whole)
             if time.monotonic() - looked < LOOK_SECONDS:
@@ -207,6 +236,8 @@ class ProviderAgent:
         return self._journal.remember(job.id, execution.receipt, execution.output)
 
     def _draw(self, job: Job) -> Iterator[Action]:
+        if self._in_turn and not self._its_turn(job):
+            return
         try:
             yield Action(job.id, Done.DREW, sent=self._market.draw(self._account, job.id))
         except TryAgain:
@@ -214,6 +245,15 @@ class ProviderAgent:
         except Reverted:
             if self._market.job(job.id).state is job.state:
                 raise  # else another one was faster
+
+    def _its_turn(self, job: Job) -> bool:
+        """Whether those before this provider have had their time to draw this job in this state."""
+        state, since = self._drawable.get(job.id, (job.state, time.monotonic()))
+        if state is not job.state:
+            since = time.monotonic()
+        self._drawable[job.id] = job.state, since
+        place = turn(job.id, self._account.address, self._market.providers())
+        return time.monotonic() - since >= place * TURN_SECONDS
 
 
 def _why(error: Exception) -> str:

@@ -1,11 +1,13 @@
-"""Which of the jobs that wait for a provider it can still compute in time. Pure."""
+"""Which of the jobs that wait for a provider it can still compute in time, and whose turn it is to draw. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from app.protocol.market.entities import Job
+from app.protocol.documents import sha256
+from app.protocol.market.entities import Job, ProviderRecord
 
+LAST_TURN = 8  # of those who wait; all after them draw together, however many there are
 SLACK = 60  # seconds before a deadline that fetching, sending and other people's clocks may take
 
 
@@ -22,3 +24,14 @@ def too_late(waiting: Iterable[Job], units_per_second: float, now: int) -> list[
         else:
             ready = done
     return late
+
+
+def turn(job: int, address: str, providers: Iterable[ProviderRecord]) -> int:
+    """How many providers draw this job before `address` does, at most `LAST_TURN`.
+
+    Anyone may draw, one transaction is enough, and all others would pay gas for nothing. The order differs from job to
+    job, so that the gas falls on all alike; a provider that is away is waited for no longer than its turn.
+    """
+    serving = {each.address for each in providers if each.seat and not each.unbonding} | {address}
+    order = sorted(serving, key=lambda each: sha256(f"{job}:{each}".encode()))
+    return min(order.index(address), LAST_TURN)

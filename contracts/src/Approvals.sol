@@ -4,12 +4,13 @@ pragma solidity 0.8.37;
 import {JobStore} from "./JobStore.sol";
 
 /// @title The owner's word on a job
-/// @notice An offer's policy may leave each release to the dataset's owner. The owner then says yes or no here, once, for
-///         everybody to see: the custodian waits for it and the auditor checks it. The contract does not read policies,
-///         so a word is taken on any job, but it alone decides nothing except that a denied job is never released.
+/// @notice An offer's policy may leave each release to the dataset's owner. The owner then says yes or no here, once,
+///         for everybody to see: the custodian waits for it and the auditor checks it. The contract does not read
+///         policies, so a word is taken on any job, but it alone decides nothing except that a denied job is never
+///         released.
 abstract contract Approvals is JobStore {
-    /// @notice Let the custodian release a job's result. Only the holder of the dataset's token: a custodian acts for the
-    ///         owner, and must not be able to do so in the one matter that the owner kept.
+    /// @notice Let the custodian release a job's result. Only the holder of the dataset's token: a custodian acts for
+    ///         the owner, and must not be able to do so in the one matter that the owner kept.
     function approve(uint256 job) external {
         _say(job, Approval.APPROVED);
         emit JobApproved(job, msg.sender);
@@ -22,8 +23,8 @@ abstract contract Approvals is JobStore {
         emit JobDenied(job, msg.sender);
     }
 
-    /// @dev From the opening on, since the circuit and the rows never change; and for good, or a word could be taken back
-    ///      between the custodian's look and its release.
+    /// @dev From the opening on, since the circuit and the rows never change; and for good, or a word could be taken
+    ///      back between the custodian's look and its release.
     function _say(uint256 job, Approval word) private {
         Stored storage stored = _jobs[job];
         State state = stored.state;

@@ -5,8 +5,9 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Wired} from "./Wired.sol";
 
 /// @title What a custodian answers with: a bond for each dataset, and one chain of decisions
-/// @notice The bond holds, for every open job, the fees that its buyer would lose by the custodian's silence. Each answer
-///         names the one before it, so that of two ledgers, or of one restored from yesterday, only one can answer.
+/// @notice The bond holds, for every open job, the fees that its buyer would lose by the custodian's silence. Each
+///         answer names the one before it, so that of two ledgers, or of one restored from yesterday, only one can
+///         answer.
 abstract contract Custody is Wired {
     using SafeCast for uint256;
 

@@ -2,8 +2,9 @@
 pragma solidity 0.8.37;
 
 /// @title A guardian that can pause new jobs for a while, and nothing else
-/// @notice Meant for the hours after a flaw is found. It stops money from coming in; it cannot stop any job under way, any
-///         refund or any withdrawal, and after each pause it must leave the market open for longer than it can pause it.
+/// @notice Meant for the hours after a flaw is found. It stops money from coming in; it cannot stop any job under way,
+///         any refund or any withdrawal, and after each pause it must leave the market open for longer than it can
+///         pause it.
 abstract contract Guarded {
     /// @notice Longest pause, in seconds.
     uint256 public constant MAX_PAUSE = 7 days;

@@ -12,13 +12,15 @@ import {ProviderRegistry} from "./ProviderRegistry.sol";
 import {Wired} from "./Wired.sol";
 
 /// @title Jobs from escrow to settlement
-/// @notice A buyer funds a job; chance picks the executors; they commit to a digest before any of them shows one; as many
-///         equal digests as the buyer asked for make a result; the dataset's custodian releases it, refuses, or asks
-///         others. Every state has a deadline after which anyone may call `expire`, and every way out pays everybody off.
-/// @dev The seed of a draw is the hash of the block after the one that armed it. Whoever does not build that block has no
-///      influence on it; whoever builds it can try T variants, and gets all r executors from a fraction f of the bonded
-///      seats with probability at most 1 - (1 - f^r)^T instead of f^r. Every party of a dispute is drawn the same way.
-///      What a job goes through is in `Rounds`, who is paid in `Settlement`, what the custodian puts up in `Custody`.
+/// @notice A buyer funds a job; chance picks the executors; they commit to a digest before any of them shows one; as
+///         many equal digests as the buyer asked for make a result; the dataset's custodian releases it, refuses, or
+///         asks others. Every state has a deadline after which anyone may call `expire`, and every way out pays
+///         everybody off.
+/// @dev The seed of a draw is the hash of the block after the one that armed it. Whoever does not build that block has
+///      no influence on it; whoever builds it can try T variants, and gets all r executors from a fraction f of the
+///      bonded seats with probability at most 1 - (1 - f^r)^T instead of f^r. Every party of a dispute is drawn the
+///      same way. What a job goes through is in `Rounds`, who is paid in `Settlement`, what the custodian puts up in
+///      `Custody`.
 contract JobMarket is Approvals, Contest {
     using SafeCast for uint256;
 
@@ -66,9 +68,9 @@ contract JobMarket is Approvals, Contest {
         _refund(job, stored.buyer, stored.maxFee - fees);
     }
 
-    /// @notice The custodian refuses: under the output policy, or because the buyer's circuit is not to be had. The buyer has
-    ///         the price back; the executors did their work and have their fees; the license's use stays used, or probing
-    ///         a policy would be free.
+    /// @notice The custodian refuses: under the output policy, or because the buyer's circuit is not to be had. The
+    ///         buyer has the price back; the executors did their work and have their fees; the license's use stays
+    ///         used, or probing a policy would be free.
     function refuse(uint256 job, bytes32 reason, bytes32 decision, bytes32 head) external {
         Stored storage stored = _answered(job, decision, head);
         if (reason == bytes32(0)) revert ZeroDigest();

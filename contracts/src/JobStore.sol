@@ -100,7 +100,8 @@ abstract contract JobStore is Guarded, IJobMarket {
         return keccak256(abi.encode(block.chainid, address(this), job, provider, receipt, salt));
     }
 
-    /// @dev Of the first `end` executors: the digest that most revealed, and how many did. The first of equally frequent ones.
+    /// @dev Of the first `end` executors: the digest that most revealed, and how many did. The first of equally
+    ///      frequent ones.
     function _leading(uint256 job, Stored storage stored, uint256 end)
         internal
         view
@@ -129,15 +130,15 @@ abstract contract JobStore is Guarded, IJobMarket {
         }
     }
 
-    /// @dev How many equal digests decide: those that the buyer asked for; in a contest the majority of these and as many
-    ///      others and one.
+    /// @dev How many equal digests decide: those that the buyer asked for; in a contest the majority of these and as
+    ///      many others and one.
     function _quorum(Stored storage stored) internal view returns (uint256) {
         return stored.contestedFrom == 0 ? stored.replicas : stored.replicas + 1;
     }
 
-    /// @dev Executors still needed if all who have not revealed agree with the leading digest: without a contest, drawing
-    ///      no more than these keeps the number of winners at `replicas`, and so the fees within the escrow. A contest
-    ///      hears at least `replicas + 1` others, whoever of them leaves.
+    /// @dev Executors still needed if all who have not revealed agree with the leading digest: without a contest,
+    ///      drawing no more than these keeps the number of winners at `replicas`, and so the fees within the escrow. A
+    ///      contest hears at least `replicas + 1` others, whoever of them leaves.
     function _missing(uint256 job, Stored storage stored) internal view returns (uint256 missing) {
         uint256 drawn = stored.drawn;
         (, uint256 have) = _leading(job, stored, drawn);
@@ -151,8 +152,9 @@ abstract contract JobStore is Guarded, IJobMarket {
         if (others + missing < quorum) missing = quorum - others;
     }
 
-    /// @dev How the executors' work is judged in the end: who gets a fee, and whether others overturned the first result.
-    ///      A contest that ended undecided leaves the first result, and the others with nothing to blame them for.
+    /// @dev How the executors' work is judged in the end: who gets a fee, and whether others overturned the first
+    ///      result. A contest that ended undecided leaves the first result, and the others with nothing to blame them
+    ///      for.
     function _outcome(uint256 job, Stored storage stored)
         internal
         view

@@ -10,11 +10,10 @@ import {Payments} from "./Payments.sol";
 import {Permits} from "./Permits.sol";
 
 /// @title Offers on datasets and the licenses bought from them
-/// @notice An offer never changes, so what a buyer reads is what a buyer gets; a seller who wants other terms makes another
-///         offer. A license belongs to its buyer and cannot be passed on, since the owner's release policy counts what one
-///         buyer has seen.
-///
-///         Bits are what a dataset has to sell: each offer reserves, of the dataset's budget, what its licenses guarantee, so
+/// @notice An offer never changes, so what a buyer reads is what a buyer gets; a seller who wants other terms makes
+///         another offer. A license belongs to its buyer and cannot be passed on, since the owner's release policy
+///         counts what one buyer has seen.
+/// Bits are what a dataset has to sell: each offer reserves, of the dataset's budget, what its licenses guarantee, so
 ///         that nobody buys what another can use up. What was not sold, or not used, returns.
 /// @dev An offer is three words and a part of its earnings' word, a license one, and its use another that is written by
 ///      its first job.
@@ -107,8 +106,8 @@ contract LicenseMarket is Payments, ILicenseMarket {
     }
 
     /// @inheritdoc ILicenseMarket
-    /// @notice Stop sales; licenses already bought stay valid, and the bits of the others return to the dataset. Also for the
-    ///         dataset's present holder, whom a former holder's offers must not keep from selling.
+    /// @notice Stop sales; licenses already bought stay valid, and the bits of the others return to the dataset. Also
+    ///         for the dataset's present holder, whom a former holder's offers must not keep from selling.
     function deactivate(uint256 offer) external {
         StoredOffer storage stored = _offers[offer];
         uint256 dataset = stored.dataset;
@@ -142,8 +141,8 @@ contract LicenseMarket is Payments, ILicenseMarket {
     }
 
     /// @inheritdoc ILicenseMarket
-    /// @notice The dataset's owner takes a license back and pays for the part not used. Jobs that are already open run to
-    ///         their end on the terms they were opened on; only new ones are refused.
+    /// @notice The dataset's owner takes a license back and pays for the part not used. Jobs that are already open run
+    ///         to their end on the terms they were opened on; only new ones are refused.
     function revoke(uint256 license) external nonReentrant returns (uint256 refund) {
         StoredLicense storage stored = _existing(license);
         uint256 dataset = _offers[stored.offer].dataset;
@@ -158,9 +157,10 @@ contract LicenseMarket is Payments, ILicenseMarket {
     }
 
     /// @inheritdoc ILicenseMarket
-    /// @dev A license is over when it can open no job any more, and its use is final when none can still be given back or
-    ///      released: no job lives longer than `longestLife`. What was used is the owner's word, for which its public
-    ///      decisions are the proof: a lie sells more bits of the owner's own data than it said, for everybody to see.
+    /// @dev A license is over when it can open no job any more, and its use is final when none can still be given back
+    ///      or released: no job lives longer than `longestLife`. What was used is the owner's word, for which its
+    ///      public decisions are the proof: a lie sells more bits of the owner's own data than it said, for everybody
+    ///      to see.
     function settleLicense(uint256 license, uint256 usedMicroBits) external {
         StoredLicense storage stored = _existing(license);
         StoredOffer storage terms = _offers[stored.offer];
@@ -376,8 +376,8 @@ contract LicenseMarket is Payments, ILicenseMarket {
         if (block.timestamp > until) revert LicenseExpired(license, until);
     }
 
-    /// @dev The price times the smallest of the three parts left (time, jobs, rows): a buyer who has used up any of them
-    ///      has had the whole license.
+    /// @dev The price times the smallest of the three parts left (time, jobs, rows): a buyer who has used up any of
+    ///      them has had the whole license.
     function _refund(uint256 license, StoredLicense storage stored) private view returns (uint256) {
         StoredOffer storage terms = _offers[stored.offer];
         Use storage use = _uses[license];

@@ -9,15 +9,15 @@ import {ILicenseMarket} from "./interfaces/ILicenseMarket.sol";
 import {Permits} from "./Permits.sol";
 
 /// @title Pull payments, and earnings of offers that are split among beneficiaries
-/// @notice Money leaves only by `withdraw`, to the caller and for the caller's own claim: nobody's refusal to receive can
-///         hold up anyone else.
+/// @notice Money leaves only by `withdraw`, to the caller and for the caller's own claim: nobody's refusal to receive
+///         can hold up anyone else.
 /// @dev A sale adds to one counter of its offer; who gets which part is worked out in `collect`, whenever somebody
 ///      wants it. So a sale costs the same with one beneficiary and with eight.
 abstract contract Payments is IPayments, Permits, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
 
-    /// @dev What an offer earned and what of that was split. Of an offer's sales the same word counts the licenses left and
-    ///      what each guarantees, so that a sale writes one word for both.
+    /// @dev What an offer earned and what of that was split. Of an offer's sales the same word counts the licenses left
+    ///      and what each guarantees, so that a sale writes one word for both.
     struct Account {
         uint96 received;
         uint96 distributed;

@@ -5,8 +5,8 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 
 /// @title The payment token, and approval by signature (EIP-2612)
-/// @notice A token that takes a fee on transfer, or changes balances by itself, must not be used: the books count what was
-///         sent.
+/// @notice A token that takes a fee on transfer, or changes balances by itself, must not be used: the books count what
+///         was sent.
 abstract contract Permits {
     /// @notice The token that everything is paid in.
     IERC20 public immutable token;
@@ -17,7 +17,8 @@ abstract contract Permits {
         token = token_;
     }
 
-    /// @dev A permit is public once sent and anyone can use it up first, so its failure says nothing: the allowance does.
+    /// @dev A permit is public once sent and anyone can use it up first, so its failure says nothing: the allowance
+    ///      does.
     function _permit(uint256 value, uint256 deadline, uint8 v, bytes32 r, bytes32 s) internal {
         try IERC20Permit(address(token)).permit(msg.sender, address(this), value, deadline, v, r, s) {}
         catch {

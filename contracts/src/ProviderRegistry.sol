@@ -12,8 +12,8 @@ import {Shuffle} from "./Shuffle.sol";
 
 /// @title Compute providers: bonds, terms, signs of life, and the draw
 /// @notice A provider puts a bond down and takes a seat. A job draws seats at random and holds a stake of each drawn
-///         provider's bond until its part is over, so that one bond never answers for two lies. What a slash takes goes to
-///         those who were harmed, up to their harm, and otherwise to nobody: no one may wish for another's mistake.
+///         provider's bond until its part is over, so that one bond never answers for two lies. What a slash takes goes
+///         to those who were harmed, up to their harm, and otherwise to nobody: no one may wish for another's mistake.
 contract ProviderRegistry is Seats, Permits, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
     using Shuffle for Shuffle.Deck;

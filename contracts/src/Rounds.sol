@@ -7,10 +7,11 @@ import {Settlement} from "./Settlement.sol";
 
 /// @title A job's rounds: draw, commit, reveal; and again, among others, until enough digests agree
 abstract contract Rounds is Settlement {
-    /// @notice Draw the executors that are needed. Anyone may call; a keeper's call costs it only gas, and whatever dead
-    ///         seats it meets pay for that. A table too large for one call takes several, which see other seats each.
-    /// @dev A block hash can be read for 256 blocks. When it is gone a new seed block is armed: nobody can re-roll a draw
-    ///      without keeping everybody else from drawing for that long.
+    /// @notice Draw the executors that are needed. Anyone may call; a keeper's call costs it only gas, and whatever
+    ///         dead seats it meets pay for that. A table too large for one call takes several, which see other seats
+    ///         each.
+    /// @dev A block hash can be read for 256 blocks. When it is gone a new seed block is armed: nobody can re-roll a
+    ///      draw without keeping everybody else from drawing for that long.
     function draw(uint256 job) external nonReentrant {
         Stored storage stored = _jobs[job];
         if (stored.state != State.OPEN && stored.state != State.DISPUTED) revert WrongState(job, stored.state);
@@ -56,8 +57,8 @@ abstract contract Rounds is Settlement {
         _afterCommitment(job, stored);
     }
 
-    /// @notice Leave a job instead of committing, at no loss: whoever cannot fetch a circuit, or finds that it costs more than
-    ///         the order says, must not have to choose between a loss and a stake. Another executor is drawn.
+    /// @notice Leave a job instead of committing, at no loss: whoever cannot fetch a circuit, or finds that it costs
+    ///         more than the order says, must not have to choose between a loss and a stake. Another executor is drawn.
     function decline(uint256 job) external {
         Stored storage stored = _inState(job, State.ASSIGNED);
         _checkOpen(job, stored);
@@ -107,8 +108,9 @@ abstract contract Rounds is Settlement {
         _conclude(job, stored);
     }
 
-    /// @dev No agreement within the bounds. Nobody can tell the honest from the others, so nobody is paid, no bond but that
-    ///      of the silent is lost, and the buyer has everything back. A contest leaves the result that it could not refute.
+    /// @dev No agreement within the bounds. Nobody can tell the honest from the others, so nobody is paid, no bond but
+    ///      that of the silent is lost, and the buyer has everything back. A contest leaves the result that it could
+    ///      not refute.
     function _giveUp(uint256 job, Stored storage stored) internal {
         if (stored.contestedFrom != 0) {
             (bytes32 first,) = _leading(job, stored, stored.contestedFrom);
@@ -145,8 +147,8 @@ abstract contract Rounds is Settlement {
         emit EvictionPaid(job, msg.sender, bounty);
     }
 
-    /// @dev Most that one executor may earn: its part of the escrow, and in a contest of the stakes that pay for it if the
-    ///      result falls.
+    /// @dev Most that one executor may earn: its part of the escrow, and in a contest of the stakes that pay for it if
+    ///      the result falls.
     function _feeCap(uint256 job, Stored storage stored) private view returns (uint256 cap) {
         cap = stored.maxFee / stored.replicas;
         uint256 from = stored.contestedFrom;

@@ -4,11 +4,12 @@ pragma solidity 0.8.37;
 import {IProviderRegistry} from "./interfaces/IProviderRegistry.sol";
 
 /// @title The table of seats that draws choose from
-/// @notice A draw's seed is the hash of its block `before`, and what it is applied to is the table as it stood when that
-///         block began: whoever sees the seed can only leave the table, which helps those alone whom chance put behind.
-/// @dev A seat that somebody takes in block `before` or later does not count. A gap is closed by the provider in the last
-///      seat, which counts in its new seat for later draws only; for the earlier ones its old seat stays behind as a
-///      ghost. A ghost is needed for as long as the hash of any block before the move can be read, and until then no
+/// @notice A draw's seed is the hash of its block `before`, and what it is applied to is the table as it stood when
+///         that block began: whoever sees the seed can only leave the table, which helps those alone whom chance put
+///         behind.
+/// @dev A seat that somebody takes in block `before` or later does not count. A gap is closed by the provider in the
+///      last seat, which counts in its new seat for later draws only; for the earlier ones its old seat stays behind as
+///      a ghost. A ghost is needed for as long as the hash of any block before the move can be read, and until then no
 ///      second one may take its place: the gap stays, for a newcomer or for `_compact` to close.
 abstract contract Seats is IProviderRegistry {
     struct Seat {

@@ -4,10 +4,10 @@ pragma solidity 0.8.37;
 import {Custody} from "./Custody.sol";
 
 /// @title Who is paid for a job that was computed, and by whom
-/// @notice Fees and stakes wait for the job's end, so that a contest can still find the agreed result wrong. The buyer pays
-///         the first `replicas` executors of the result, as it would have without any contest. Those whom a contest called
-///         are paid by whom it proves wrong: the liars' stakes if the result fell, the custodian's bond if it stood. The
-///         rest of a liar's stake is burned.
+/// @notice Fees and stakes wait for the job's end, so that a contest can still find the agreed result wrong. The buyer
+///         pays the first `replicas` executors of the result, as it would have without any contest. Those whom a
+///         contest called are paid by whom it proves wrong: the liars' stakes if the result fell, the custodian's bond
+///         if it stood. The rest of a liar's stake is burned.
 abstract contract Settlement is Custody {
     /// @dev Pays or slashes every executor; what of it the buyer's escrow and the custodian's bond have to bear.
     function _payExecutors(uint256 job, Stored storage stored) internal returns (uint256 fees, uint256 owed) {
@@ -25,8 +25,8 @@ abstract contract Settlement is Custody {
         }
     }
 
-    /// @dev Fees of `winners`, the first `replicas` apart from at most as many others and one; ends the holds on all bonds
-    ///      but the liars'. More than that many others there are only when a contest found no majority.
+    /// @dev Fees of `winners`, the first `replicas` apart from at most as many others and one; ends the holds on all
+    ///      bonds but the liars'. More than that many others there are only when a contest found no majority.
     function _payWinners(uint256 job, Stored storage stored, uint256 winners)
         private
         returns (uint256 fees, uint256 extra)
@@ -56,8 +56,8 @@ abstract contract Settlement is Custody {
         }
     }
 
-    /// @dev Ends all holds of a job but those of the executors in `out`: on whom, for which fees, and which of these are
-    ///      in `winners`, by their place in the list.
+    /// @dev Ends all holds of a job but those of the executors in `out`: on whom, for which fees, and which of these
+    ///      are in `winners`, by their place in the list.
     function _unlock(uint256 job, Stored storage stored, uint256 out, uint256 winners)
         internal
         returns (address[] memory list, uint256[] memory fees, uint256 due)

@@ -2,8 +2,8 @@
 pragma solidity 0.8.37;
 
 /// @title A random order of the numbers below n, worked out only as far as it is looked at
-/// @dev Fisher and Yates' shuffle, with the array it would need replaced by a list of the places that differ from their own
-///      number. Every order is as likely as any other, up to a bias of n / 2^256 in each step.
+/// @dev Fisher and Yates' shuffle, with the array it would need replaced by a list of the places that differ from their
+///      own number. Every order is as likely as any other, up to a bias of n / 2^256 in each step.
 library Shuffle {
     struct Deck {
         bytes32 seed;

@@ -29,8 +29,8 @@ abstract contract Wired is Payments, JobStore {
     IDatasetRegistry public immutable datasets;
     ILicenseMarket public immutable licenses;
     ProviderRegistry public immutable providers;
-    /// @notice Seconds from opening or dispute to the draw, from the draw to the commitments, from the last commitment to the
-    ///         receipts, from the agreed receipt to the custodian's answer.
+    /// @notice Seconds from opening or dispute to the draw, from the draw to the commitments, from the last commitment
+    ///         to the receipts, from the agreed receipt to the custodian's answer.
     uint32 public immutable drawWindow;
     uint32 public immutable commitWindow;
     uint32 public immutable revealWindow;

@@ -299,7 +299,8 @@ contract DatasetRegistryTest is World {
         vm.assertEq(
             datasets.tokenURI(id),
             _uri(
-                '{"name":"Darkroom dataset 1","description":"An encrypted table: models may run on it, nobody reads it.",'
+                '{"name":"Darkroom dataset 1",'
+                '"description":"An encrypted table: models may run on it, nobody reads it.",\'
                 '"attributes":[{"trait_type":"rows","value":285},{"trait_type":"version","value":1},'
                 '{"trait_type":"epoch","value":1}]}'
             )
@@ -309,7 +310,8 @@ contract DatasetRegistryTest is World {
         vm.assertEq(
             datasets.tokenURI(id),
             _uri(
-                '{"name":"Darkroom dataset 1","description":"An encrypted table: models may run on it, nobody reads it.",'
+                '{"name":"Darkroom dataset 1",'
+                '"description":"An encrypted table: models may run on it, nobody reads it.",\'
                 '"attributes":[{"trait_type":"rows","value":285},{"trait_type":"version","value":1},'
                 '{"trait_type":"epoch","value":1},{"value":"tombstoned"}]}'
             )

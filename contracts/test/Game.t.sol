@@ -5,12 +5,11 @@ import {IJobMarket} from "../src/interfaces/IJobMarket.sol";
 import {World} from "./World.sol";
 
 /// @title The market as a game: a coalition that does whatever chance tells it, against people who follow the rules
-/// @dev A coalition has up to as many of the bonded providers as a result needs, and may have the buyer, or the owner with
-///      the custodian. Honest executors reveal what they computed; an honest custodian releases a right result and
+/// @dev A coalition has up to as many of the bonded providers as a result needs, and may have the buyer, or the owner
+///      with the custodian. Honest executors reveal what they computed; an honest custodian releases a right result and
 ///      contests a wrong one; a keeper draws and expires for a reward of nothing.
-///
-///      Two things that the contracts cannot see are not held against them: a custodian may refuse, or release nonsense,
-///      at its own loss of the price or of its name, and that costs an honest buyer the fees or the price.
+/// Two things that the contracts cannot see are not held against them: a custodian may refuse, or release nonsense, at
+///      its own loss of the price or of its name, and that costs an honest buyer the fees or the price.
 contract GameTest is World {
     uint256 private constant CROWD = 8;
     uint256 private constant JOBS = 3;

@@ -5,9 +5,9 @@ import {IJobMarket} from "../src/interfaces/IJobMarket.sol";
 import {Crowd} from "./Crowd.sol";
 
 /// @title A market in random use: each step takes one kind of action in turn, on a target that chance picks
-/// @dev An action that finds no target brings one about first, so that no action is ever skipped: a run of `KINDS` steps
-///      or more has seen each of them succeed, and `done` proves it. Nothing may revert.
-///      Long because every action may have to bring about the states of every other.
+/// @dev An action that finds no target brings one about first, so that no action is ever skipped: a run of `KINDS`
+///      steps or more has seen each of them succeed, and `done` proves it. Nothing may revert. Long because every
+///      action may have to bring about the states of every other.
 contract Handler is Crowd {
     enum Kind {
         Open,

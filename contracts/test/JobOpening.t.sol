@@ -235,7 +235,8 @@ contract JobOpeningTest is World {
         uint256 license = _license();
         _bondFirst(2);
         uint256 job = _open(license, 2);
-        // Through the IR the compiler may read the block's number once for a whole function: heights are told, not asked.
+        // Through the IR the compiler may read the block's number once for a whole function: heights are told, not
+        // asked.
         uint256 seedBlock = jobs.get(job).seedBlock;
         for (uint256 height = seedBlock - 1; height <= seedBlock; ++height) {
             vm.roll(height);

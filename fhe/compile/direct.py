@@ -13,10 +13,10 @@ from fhe.compile.compiled import Compiled
 from fhe.compile.faithful import Comparison
 from fhe.compile.foreign import kind
 from fhe.compile.form import Form
-from fhe.compile.importers import reader
 from fhe.compile.importers.additive import additive_form, read_by_bins
 from fhe.compile.importers.asking import ways
 from fhe.compile.importers.core import Core, core
+from fhe.compile.importers.family import combines, reader
 from fhe.compile.importers.inputs import Inputs
 from fhe.compile.importers.reader import Reader
 from fhe.compile.meaning import classes_of, meaning
@@ -29,6 +29,15 @@ from fhe.profile import EncryptionProfile
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 
+OTHERS = "Use a linear model, naive Bayes, a tree or a forest, or teach one of them what this model predicts."
+ALTERNATIVES = {
+    "SVC": "Use kernel='linear' with two classes, or LinearSVC or OneVsRestClassifier with more.",
+    "NuSVC": "Use kernel='linear' with two classes, or LinearSVC with more.",
+    "QuadraticDiscriminantAnalysis": "Use LinearDiscriminantAnalysis or GaussianNB, or a forest.",
+    "AdaBoostRegressor": "Use GradientBoostingRegressor: a weighted median is no sum of trees.",
+    "StackingClassifier": "Use VotingClassifier of forests, or one of its members.",
+}
+
 SAME = 2e-5  # of the scores' range, between a forest read and its own words: libraries add 32-bit floats
 
 
@@ -39,7 +48,19 @@ def compile_directly(
     inner = core(model, Inputs.of(space))
     classes = classes_of(model, inner.model)
     read = reader(inner.model)
-    space, form = _read(model, space, read) if read is not None else _asked(model, space, classes is not None)
+    made = None
+    if read is None or combines(inner.model):  # of linear members, an ensemble is a sum over columns as a whole
+        made = _asked(model, space, classes is not None)
+    if made is None and read is None:
+        raise BadModel(
+            f"The score of this {kind(inner.model)} is no sum over its columns, and it is no forest that Darkroom"
+            " reads.",
+            ALTERNATIVES.get(kind(inner.model), OTHERS),
+        )
+    if made is None:
+        assert read is not None
+        made = _read(model, space, read)
+    space, form = made
     comparison = Comparison(model, space, own, classifies=classes is not None)
     means = meaning(model, classes, form.scores(comparison.codes), comparison.said)
     form = signed(form, means.sign)
@@ -83,7 +104,7 @@ def _measured(inner: Core, read: Reader, form: Form, space: Space) -> Form:
     return Form(form.constant + constant, form.tables, form.trees, form.leaves)
 
 
-def _asked(model: Any, space: Space, classifies: bool) -> tuple[Space, Form]:
+def _asked(model: Any, space: Space, classifies: bool) -> tuple[Space, Form] | None:
     cores: dict[int, Core] = {}
 
     def inner(of: Space) -> Core:
@@ -99,7 +120,4 @@ def _asked(model: Any, space: Space, classifies: bool) -> tuple[Space, Form]:
         made = additive_form(scores, space)
         if made is not None:
             return made
-    raise BadModel(
-        f"The score of this {kind(estimator)} is no sum over its columns, and it is no forest that Darkroom reads.",
-        "Use a linear model, naive Bayes, a tree or a forest; fit kernels, neighbours and networks into one of those.",
-    )
+    return None

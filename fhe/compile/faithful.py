@@ -30,6 +30,7 @@ Route = Literal["concrete-ml", "direct"]
 SCORES = 0.01  # of the range
 LABELS = 0.005  # of the rows, of forests that noise limits
 TIED = 1e-6  # of the margins' range
+CHANGE = "Use more bits (n_bits) if you chose them, say what it was fitted on (fitted_on), or fit a simpler model."
 OWN_VALUES = 0.05  # of the buyer's rows, whose values the dataset's codes round
 
 
@@ -62,6 +63,11 @@ class Comparison:
         """Whether outputs (outputs, rows) on the compared rows differ in no label, and nowhere beyond the tolerance."""
         differing, largest, _ = compare(self.said, decoder, outputs)
         return not len(differing) and largest <= SCORES
+
+    def refuse(self, decoder: Decoder, outputs: I64, how: str) -> None:
+        """Errors: BadModel, with what differs on the compared rows."""
+        differing, largest, worst = compare(self.said, decoder, outputs)
+        _judge(self.model, differing, self.said.margin(), largest, worst, forest=False, how=f" {how}")
 
     def judge(self, circuit: Circuit, decoder: Decoder, *, route: Route, forest: bool) -> Faithfulness:
         """Compare the circuit itself. Errors: BadModel with the cause beyond the tolerance."""
@@ -129,21 +135,23 @@ def accuracy_of(truth: npt.NDArray[Any], predicted: npt.NDArray[Any], *, classif
     return 1.0 - float(np.sum((truth - predicted) ** 2)) / spread if spread else 0.0
 
 
-def _judge(model: Any, differing: I64, margin: F64 | None, largest: float, worst: str, *, forest: bool) -> None:
+def _judge(
+    model: Any, differing: I64, margin: F64 | None, largest: float, worst: str, *, forest: bool, how: str = ""
+) -> None:
     rows = len(differing)
     limit = 0
     if forest and margin is not None:
         limit = int(LABELS * len(margin)) if not rows or float(margin[differing].max()) <= SCORES else 0
     if rows > limit:
         raise BadModel(
-            f"The circuit gives other labels than this {kind(model)} on {rows} of the compared rows.",
-            "Say what it was fitted on (fitted_on), or fit a simpler model of this family.",
+            f"The circuit{how} gives other labels than this {kind(model)} on {rows} of the compared rows.",
+            CHANGE,
         )
     if not largest <= SCORES:
         raise BadModel(
-            f"The circuit's {worst} differs from this {kind(model)}'s by {100 * largest:.2g} % of its range; "
+            f"The circuit's {worst}{how} differs from this {kind(model)}'s by {100 * largest:.2g} % of its range; "
             f"{100 * SCORES:g} % is allowed.",
-            "Say what it was fitted on (fitted_on), or fit a simpler model of this family.",
+            CHANGE,
         )
 
 
@@ -155,6 +163,11 @@ def _off(wanted: npt.NDArray[Any], found: npt.NDArray[Any], spread: float | None
     if not wanted.size:
         return 0.0
     found = found.reshape(wanted.shape)
+    known = np.isfinite(wanted)  # one-vs-rest chances that are all zero divide by it: the model says nothing there
+    if not known.all():
+        wanted, found = wanted[known], found[known]
+    if not wanted.size:
+        return 0.0
     span = spread if spread is not None else float(np.ptp(wanted))
     difference = float(np.abs(wanted - found).max())
     if not np.isfinite(difference):

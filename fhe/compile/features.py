@@ -80,7 +80,7 @@ def feature_columns(
     if names is None and order is not None and len(order) == features:
         names = order
     if names is None:
-        names = _all(codebook, features, needs)
+        names = _all(codebook, kind(model), features, needs)
     if len(names) != features:
         raise BadModel(f"The model has {features} features, not the {len(names)} that were named.", AGAIN)
     if len(set(names)) != len(names):
@@ -95,13 +95,13 @@ def feature_columns(
     return tuple(by_name[name] for name in names), wanted
 
 
-def _all(codebook: Codebook, features: int, needs: Sequence[Encoding]) -> list[str]:
+def _all(codebook: Codebook, model: str, features: int, needs: Sequence[Encoding]) -> list[str]:
     coded = [column.name for column in codebook.columns if any(published(column, need) for need in needs)]
     everything = [column.name for column in codebook.columns]
     chosen = coded if len(coded) == features else everything
     if len(chosen) != features:
         raise BadModel(
-            f"The model has {features} features; the dataset publishes {len(coded)} columns.",
+            f"This {model} has {features} features; the dataset publishes {len(coded)} columns.",
             AGAIN if features > len(coded) else "Name the columns it was fitted on, in order.",
         )
     return chosen

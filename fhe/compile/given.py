@@ -9,11 +9,13 @@ import numpy as np
 
 from app.protocol.data.dataset import Codebook
 from app.protocol.errors import BadModel
+from fhe.circuit.circuit import Linear
 from fhe.compile.compiled import Compiled
 from fhe.compile.direct import compile_directly
 from fhe.compile.features import feature_columns
 from fhe.compile.foreign import attribute, kind, origin
 from fhe.compile.importers.adapt import adapted
+from fhe.compile.quantize import is_linear
 from fhe.compile.reading import read_as
 from fhe.compile.sample import OwnRows
 from fhe.compile.space import FittedOn
@@ -39,13 +41,27 @@ def compile_given(
     own = OwnRows.of(check, target, [column.name for column in codebook.columns])
     features, names = feature_columns(codebook, inside, columns, own.order if own is not None else None)
     space = read_as(model, features, names if inside is model else None, own, fitted_on)
-    if takes(model, space):
+    if not takes(model, space):
+        return compile_directly(inside, space, own, codebook, profile, n_bits)
+    if origin(model) == "concrete" or not is_linear(model):
         try:
             return compile_through(model, space, own, codebook, profile, n_bits)
         except REFUSALS:
             if origin(model) == "concrete":
                 raise
-    return compile_directly(inside, space, own, codebook, profile, n_bits)
+        return compile_directly(inside, space, own, codebook, profile, n_bits)
+    direct = compile_directly(inside, space, own, codebook, profile, n_bits)
+    try:
+        return compile_through(model, space, own, codebook, profile, n_bits, _weight_bits(direct))
+    except REFUSALS:
+        return direct
+
+
+def _weight_bits(compiled: Compiled) -> int:
+    """Bits of the largest weight, its sign included."""
+    first = compiled.circuit.layers[0]
+    assert isinstance(first, Linear)
+    return 1 + int(np.abs(first.values).max()).bit_length()
 
 
 def _float_model(model: Any) -> Any:

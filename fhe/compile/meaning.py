@@ -22,7 +22,9 @@ Knots = tuple[tuple[float, float], ...]
 
 CLOSE = 1e-4  # of the range, for a link
 TABLE_CLOSE = 2e-3  # of the range, for an interpolated table
-KNOTS = 257
+KNOTS = 129  # by rank, and as many evenly over the scores and over what they stand for
+STEPS = 512  # of a step function, all of whose steps are kept
+TIED = 1e-6
 OUTLIER = (-1, 1)  # the labels of scikit-learn's outlier detectors
 
 
@@ -43,7 +45,7 @@ def classes_of(model: Any, core: Any) -> npt.NDArray[Any] | None:
     found = attribute(model, "classes_")
     if found is None and has(model, "predict_proba"):
         found = attribute(core, "classes_")
-    if found is None:
+    if found is None or (not len(found) and not has(model, "predict_proba")):
         return np.array(OUTLIER) if attribute(model, "_estimator_type") == "outlier_detector" else None
     if isinstance(found, list) and found and isinstance(found[0], np.ndarray):
         raise BadModel(f"This {kind(model)} predicts {len(found)} targets at once.", "Fit one model for each target.")
@@ -67,11 +69,25 @@ def meaning(model: Any, classes: npt.NDArray[Any] | None, scores: F64, said: Sai
             f"This {kind(model)} has {scores.shape[1]} scores for {len(classes)} classes.",
             "Choose one score a class (one-vs-rest).",
         )
+    _check_greatest(model, classes, scores, said)
     if chance is not None and chance.shape == scores.shape:
         for link in ("identity", "softmax", "one-vs-rest", "modified-huber"):
             if _near(chances(scores, link), chance, 1.0, CLOSE):
                 return Meaning(link, Labels.of(classes), probabilities=True)
     return Meaning("identity", Labels.of(classes), probabilities=False)
+
+
+def _check_greatest(model: Any, classes: npt.NDArray[Any], scores: F64, said: Said) -> None:
+    """Errors: BadModel where the label is not the class of the greatest score."""
+    best = np.partition(scores, -2, axis=1)
+    clear = best[:, -1] - best[:, -2] > TIED * float(np.ptp(scores))
+    wrong = clear & (comparable(classes)[scores.argmax(axis=1)] != comparable(said.predicted))
+    if wrong.any():
+        raise BadModel(
+            f"The label of this {kind(model)} is not the class of its greatest score (on {int(wrong.sum())} of"
+            f" {len(wrong)} rows).",
+            "Hand in the estimator without calibration, or one whose label is the greatest score.",
+        )
 
 
 def _value(model: Any, scores: F64, predicted: npt.NDArray[Any]) -> Meaning:
@@ -151,7 +167,13 @@ def _table(scores: F64, wanted: F64, spread: float) -> Knots | None:
     steps = np.diff(y)
     if not ((steps >= -TABLE_CLOSE * spread).all() or (steps <= TABLE_CLOSE * spread).all()):
         return None
-    places = np.unique(np.rint(np.linspace(0, len(x) - 1, KNOTS)).astype(np.int64))
+    even = [np.rint(np.linspace(0, len(x) - 1, KNOTS))]
+    even.append(np.searchsorted(x, np.linspace(x[0], x[-1], KNOTS)))
+    rising = y if y[-1] >= y[0] else -y
+    even.append(np.searchsorted(np.maximum.accumulate(rising), np.linspace(rising[0], rising[-1], KNOTS)))
+    jumps = np.flatnonzero(np.abs(steps) > TABLE_CLOSE * spread)
+    even += [jumps, jumps + 1] if len(jumps) <= STEPS else []
+    places = np.unique(np.concatenate(even).astype(np.int64).clip(0, len(x) - 1))
     if not _near(np.interp(scores, x[places], y[places]), wanted, spread, TABLE_CLOSE):
         return None
     return tuple((float(a), float(b)) for a, b in zip(x[places], y[places]))

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.data.dataset import Codebook
-from app.protocol.errors import BadModel, MessageOverflow, NoiseOverflow
+from app.protocol.errors import BadModel, MessageOverflow
 from fhe.circuit.circuit import Circuit, Input, Linear, Readout
 from fhe.circuit.codec import digest
 from fhe.compile.check import Report, check
@@ -130,26 +130,21 @@ def compile_additive(
     largest = max((_largest(table, space.encodings[f]) for f, table in form.tables.items()), default=0.0)
     if not largest:
         raise BadModel(
-            f"This {kind(model)} gives the same result for every row.", "Fit it with less penalty, or on more rows."
+            f"Every weight of this {kind(model)} is zero: it gives the same result for every row.",
+            "Fit it with less penalty, or on more rows.",
         )
     reached = np.zeros((len(comparison.codes), 0), np.int64)
-    refused: BadModel | MessageOverflow | NoiseOverflow | None = None
     chosen: tuple[Whole, Circuit, Report] | None = None
     for bits in BITS if n_bits is None else (n_bits,):
         whole = Whole.of(form, space, largest / ((1 << (bits - 1)) - 1))
-        outputs = whole.outputs(comparison.codes, reached)
-        right = comparison.fits(decoder_of(model, meaning, whole), outputs)
-        if not right and n_bits is None and bits != BITS[-1]:
-            continue
-        circuit = _linear_circuit(whole, space, readout_of(decoder_of(model, meaning, whole)), codebook, profile)
-        try:
+        decoder = decoder_of(model, meaning, whole)
+        if comparison.fits(decoder, whole.outputs(comparison.codes, reached)):
+            circuit = _linear_circuit(whole, space, readout_of(decoder), codebook, profile)
             chosen = whole, circuit, check(circuit, codebook, profile)
-        except (MessageOverflow, NoiseOverflow) as error:
-            refused = error
-        break
-    if chosen is None:
-        assert refused is not None
-        raise refused
+            break
+        if bits == BITS[-1] or n_bits is not None:
+            comparison.refuse(decoder, whole.outputs(comparison.codes, reached), f"with weights of {bits} bits")
+    assert chosen is not None
     whole, circuit, report = chosen
     decoder = decoder_of(model, meaning, whole, digest(circuit))
     found = comparison.judge(circuit, decoder, route="direct", forest=False)

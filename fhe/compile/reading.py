@@ -18,7 +18,7 @@ from app.protocol.errors import BadModel
 from app.protocol.vocabulary import Encoding
 from fhe.compile.faithful import accuracy_of
 from fhe.compile.foreign import asked, attribute, kind
-from fhe.compile.importers import thresholds
+from fhe.compile.importers.family import thresholds
 from fhe.compile.sample import OwnRows
 from fhe.compile.space import READINGS, FittedOn, Space, published
 
@@ -29,6 +29,8 @@ SCALES = ("scale_", "var_", "data_range_")
 SMALLEST_SCALE = 0.004  # of a column's span; a column that varies by less than 1 level of 256 tells nothing
 CLEARLY = 0.1  # of accuracy, of one reading over the next
 HALF = 1e-3
+FILLED = 0.3  # of the span of all columns, by the data that one quantizer saw
+MOSTLY = 0.5  # of the columns, whose bins the data filled to the last
 
 
 def spaces(columns: Sequence[ColumnCode], names: tuple[str, ...] | None) -> dict[FittedOn, Space]:
@@ -75,7 +77,7 @@ def read_as(
     left = {reading: space for reading, space in possible.items() if not contradicted(model, space)}
     if not left:
         raise BadModel(
-            f"This {kind(model)} was fitted on numbers that are neither this dataset's codes nor its values.",
+            f"This {kind(model)} was fitted on values that are neither this dataset's codes nor what they stand for.",
             "Fit it on this dataset's codes: dataset.encode(X).",
         )
     if len(left) == 1:
@@ -120,20 +122,39 @@ def contradicted(model: Any, space: Space) -> bool:
                 scale = np.sqrt(row) if name == "var_" else row
                 if np.median(scale / span) < SMALLEST_SCALE or (scale > 1.5 * span).any():
                     return True
-    quantizers = attribute(model, "input_quantizers") or []
-    for number, quantizer in enumerate(quantizers):
-        low, high = attribute(quantizer, "rmin"), attribute(quantizer, "rmax")
-        own = slice(None) if len(quantizers) == 1 else slice(number, number + 1)
-        if low is not None and high is not None and not _covers(low, high, lows[own], highs[own]):
-            return True
+    if _quantized_elsewhere(model, space, lows, highs):
+        return True
     return _split_elsewhere(model, space)
 
 
-def _covers(low: float, high: float, lows: F64, highs: F64) -> bool:
-    """Whether data from low to high can be of columns with these ends; quantizers may reach one level further."""
-    bottom, top = float(lows.min()), float(highs.max())
-    slack = max(1.0, 0.02 * (top - bottom))
-    return bool(low >= bottom - slack and high <= top + slack and (high - low) >= 0.02 * (top - bottom))
+def _quantized_elsewhere(model: Any, space: Space, lows: F64, highs: F64) -> bool:
+    """Whether a Concrete ML model's quantizers, one for all columns or one for each, saw other numbers."""
+    ranges = [
+        (float(quantizer.rmin), float(quantizer.rmax))
+        for quantizer in attribute(model, "input_quantizers") or []
+        if attribute(quantizer, "rmin") is not None and attribute(quantizer, "rmax") is not None
+    ]
+    if not ranges:
+        return False
+    if len(ranges) == 1:
+        low, high = ranges[0]
+        bottom, top = float(lows.min()), float(highs.max())
+        slack = max(1.0, 0.02 * (top - bottom))
+        if low < bottom - slack or high > top + slack or high - low < FILLED * (top - bottom):
+            return True
+    else:
+        found = np.array(ranges)
+        if len(found) != len(lows):
+            return False
+        slack = np.maximum(1.0, 0.02 * (highs - lows))
+        if (found[:, 0] < lows - slack).any() or (found[:, 1] > highs + slack).any():
+            return True
+        edges = np.array([len(column.bins or ()) for column in space.columns], np.float64)
+        bins = (found[:, 0] >= -1).all() and (found[:, 1] <= edges + 1).all() and edges.all()
+        if bins and np.mean(found[:, 1] == edges) > MOSTLY:
+            return space.reading != "bins"
+    whole = all(number == round(number) for pair in ranges for number in pair)
+    return whole and space.reading == "values" and not any(_has_halves(column) for column in space.columns)
 
 
 def _split_elsewhere(model: Any, space: Space) -> bool:

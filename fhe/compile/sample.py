@@ -69,7 +69,7 @@ class OwnRows:
                 )
             return cls({name: table[:, i] for i, name in enumerate(names)}, _labels(labels, len(table)), None)
         given = [str(name) for name in (data.columns if hasattr(data, "columns") else data)]
-        held = [name for name in given if name in set(names) and name != target]
+        held = [name for name in given if name in set(names) and not (isinstance(target, str) and name == target)]
         columns = {name: _numbers(data[name], name) for name in held}
         rows = len(next(iter(columns.values()), ()))
         if not rows:

@@ -41,13 +41,22 @@ def takes(model: Any, space: Space) -> bool:
 
 
 def compile_through(
-    model: Any, space: Space, own: OwnRows | None, codebook: Codebook, profile: EncryptionProfile, n_bits: int | None
+    model: Any,
+    space: Space,
+    own: OwnRows | None,
+    codebook: Codebook,
+    profile: EncryptionProfile,
+    n_bits: int | None,
+    fewest: int | None = None,
 ) -> Compiled:
-    """Errors: BadModel, TooLarge, MessageOverflow, NoiseOverflow."""
+    """With weights of `fewest` bits our own quantization is faithful, where that was found already.
+
+    Errors: BadModel, TooLarge, MessageOverflow, NoiseOverflow.
+    """
     comparison: Comparison | None = None
     names = [column.name for column in space.columns]
     refused: Exception | None = None
-    for bits in _bits(model, n_bits):
+    for bits in _bits(model, n_bits, fewest):
         with guarded(model, "Importing"):
             compiled = _lowered(model, names, codebook, profile, bits)
         if comparison is None:
@@ -76,14 +85,15 @@ def _lowered(
     return lowering.lower_tree_model(model, codebook, profile=profile, columns=names, **chosen)
 
 
-def _bits(model: Any, n_bits: int | None) -> Iterator[int | None]:
+def _bits(model: Any, n_bits: int | None, fewest: int | None) -> Iterator[int | None]:
     """Bits of a weight to try; None: the model's own."""
-    if n_bits is not None or origin(model) == "concrete":
+    if n_bits is not None or not is_linear(model):
         yield n_bits
-    if not is_linear(model) and origin(model) != "concrete":
+        return
+    if origin(model) == "concrete":
         yield None
-    if n_bits is None and is_linear(model):
-        yield from range(4 if origin(model) != "concrete" else WEIGHT_BITS, MOST_BITS + 1, 2)
+    first = fewest or WEIGHT_BITS
+    yield from (bits for bits in (first, first + 1, first + 2, first + 4) if bits <= MOST_BITS)
 
 
 def _given(model: Any, compiled: Compiled) -> Any:

@@ -1,13 +1,23 @@
 // @ts-check
 // Buttons that each order one thing of the chain: withdraw, close an offer, revoke a license, approve or refuse a
 // release, draw, end a wait, put down or take back a custodian's bond, settle a license. A button with `data-confirm`
-// names a template whose words are agreed to in a dialog first, one with `data-amount-of` a field whose amount belongs to
-// its order; what stands in a `data-only` part is shown to the account it names alone.
+// names a template whose words are agreed to in a dialog first, one with `data-amount-of` a field whose amount belongs
+// to its order; what stands in a `data-only` part is shown to the account it names alone.
 
 import { encode } from "./abi.js";
 import { addressOfContract, config, money, units } from "./config.js";
-import { clearNotice, data, element, elements, fieldError, h } from "./dom.js";
-import { openDialog, showNotice, showProblem, target } from "./dom.js";
+import {
+  clearNotice,
+  data,
+  element,
+  elements,
+  fieldError,
+  h,
+  openDialog,
+  showNotice,
+  showProblem,
+  target,
+} from "./dom.js";
 import { apiJson, Problem } from "./problems.js";
 import { indexed, perform } from "./transact.js";
 import { anyUnderWay, begin, done, end, restore } from "./under-way.js";

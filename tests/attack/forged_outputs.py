@@ -8,7 +8,7 @@ import numpy as np
 
 from app.protocol.policy.reasons import Reason
 from tests.attack.stage import ROWS, attack, forge, honest_output, simple, spread, with_words
-from tests.custodian.world import World, linear_circuit
+from tests.support.custody import World, linear_circuit
 
 
 @attack("random words as output", Reason.OUTPUT_MISMATCH)

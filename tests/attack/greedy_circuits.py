@@ -7,7 +7,7 @@ import numpy as np
 from app.protocol.market.receipt import OutputPolicy
 from app.protocol.policy.reasons import Reason
 from tests.attack.stage import PRIME, ROWS, attack, independent, simple, spread
-from tests.custodian.world import BUYER, OPEN_POLICY, OTHER, PROVIDERS, World, linear_circuit
+from tests.support.custody import BUYER, OPEN_POLICY, OTHER, PROVIDERS, World, linear_circuit
 
 BIT = 1_000_000
 

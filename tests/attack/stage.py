@@ -14,7 +14,7 @@ from app.execution.execute import Evaluation
 from app.protocol.data.merkle import root as merkle_root
 from app.storage.content import file_cid
 from fhe.engine.output import HEADER
-from tests.custodian.world import World, linear_circuit
+from tests.support.custody import World, linear_circuit
 
 Attack = Callable[[World, np.random.Generator], list[int]]
 ATTACKS: dict[str, tuple[Attack, str]] = {}  # the setup, and the reason or outcome that each job must meet

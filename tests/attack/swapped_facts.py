@@ -11,7 +11,7 @@ from app.protocol.market.entities import Execution as Part
 from app.protocol.market.receipt import OutputPolicy
 from app.protocol.policy.reasons import Reason
 from tests.attack.stage import ROWS, attack, forge, honest_output, simple
-from tests.custodian.world import BUYER, OPEN_POLICY, OTHER, OWNER, PROVIDERS, World, linear_circuit
+from tests.support.custody import BUYER, OPEN_POLICY, OTHER, OWNER, PROVIDERS, World, linear_circuit
 
 
 def _lax(**changes: object) -> OutputPolicy:

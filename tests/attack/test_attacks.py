@@ -10,7 +10,7 @@ import pytest
 
 from app.protocol.market.entities import JobState
 from tests.attack.attacks import ATTACKS
-from tests.custodian.world import OPEN_POLICY, World, linear_circuit
+from tests.support.custody import OPEN_POLICY, World, linear_circuit
 
 HONEST = [9, 12, -11, 8, 15, -9, 10, 13]
 

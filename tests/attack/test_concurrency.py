@@ -13,7 +13,7 @@ from app.protocol.errors import TryAgain
 from app.protocol.market.entities import JobState
 from app.protocol.policy.bits import noisy_micro_bits
 from tests.attack.stage import independent
-from tests.custodian.world import OPEN_POLICY, World, linear_circuit
+from tests.support.custody import OPEN_POLICY, World, linear_circuit
 
 
 def test_fifty_releases_at_once_never_overdraw(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from fhe.keys.insecure_keys import insecure_test_keys
 from fhe.noise.linear import fresh_variance, linear_variance, log2_failure
 from fhe.noise.lookup import bootstrap_variance, layer_variances, result_variance, word_variance
 from fhe.profiles import insecure_test_profile
-from tests.attack.equal_noise import TRICKS, WIDTH, independent
-from tests.engine.worlds import World, make_world
+from tests.support.encrypted_tables import World, make_world
+from tests.support.equal_noise import TRICKS, WIDTH, independent
 
 F64 = npt.NDArray[np.float64]
 PROFILE = insecure_test_profile(256, 32).model_copy(update={"glwe_variance": 2.0**-75.7})

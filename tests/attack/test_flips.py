@@ -17,7 +17,7 @@ from app.protocol.market.receipt import OutputPolicy
 from app.storage.cid import Cid, digest_to_cid, parse
 from app.storage.content import ContentStore
 from app.storage.folder import FolderBlocks
-from tests.custodian.world import World, linear_circuit
+from tests.support.custody import World, linear_circuit
 
 SPREAD = [17, -4, 9, 30, 2, 8, -11, 5]
 ENVELOPE = 4096  # bytes

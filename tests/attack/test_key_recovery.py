@@ -22,7 +22,7 @@ from fhe.circuit.circuit import Circuit, Lookup
 from fhe.circuit.codec import encode
 from fhe.engine.output import OutputStage, round_words
 from fhe.profiles import insecure_test_profile
-from tests.custodian.world import OPEN_POLICY, World, tree_circuit
+from tests.support.custody import OPEN_POLICY, World, tree_circuit
 
 PROFILE = insecure_test_profile()
 TABLE = [0, 900, 130, 720, 410, 40, 655, 1010]

@@ -18,7 +18,7 @@ from app.protocol.market.receipt import Decision, OutputPolicy
 from app.protocol.policy.bits import noisy_micro_bits
 from app.storage.cid import digest_to_cid, parse
 from fhe.profiles import insecure_test_profile
-from tests.custodian.world import OPEN_POLICY, OTHER, World, linear_circuit, tree_circuit
+from tests.support.custody import OPEN_POLICY, OTHER, World, linear_circuit, tree_circuit
 
 BIT = 1_000_000
 FOUR_BITS = OutputPolicy(max_rank=8, micro_bits_per_license=4 * BIT, micro_bits_per_person=4 * BIT)

@@ -12,7 +12,7 @@ from app.chain.evm.embedded import EmbeddedChain
 from app.protocol.errors import BadRecipe, BadTable, NotAllowed, NotFound, TryAgain
 from app.protocol.market.entities import JobState
 from app.protocol.policy.rules import spent_on
-from tests.attack.person_town import (
+from tests.support.persons import (
     BIT,
     BY_CODES,
     BY_KEY,

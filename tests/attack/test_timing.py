@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fhe.circuit.circuit import Circuit
-from tests.custodian.world import OPEN_POLICY, World, linear_circuit
+from tests.support.custody import OPEN_POLICY, World, linear_circuit
 
 ROUNDS = 40
 SIGNIFICANT = 5.5  # standard deviations: one false alarm in twenty million, were times independent

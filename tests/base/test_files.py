@@ -5,18 +5,20 @@ from __future__ import annotations
 import ast
 import json
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import AREAS
+from tests.conftest import AREAS, area_of
 
 ROOT = Path(__file__).parents[2]
-CODE = ("app", "darkroom", "fhe", "ingestion", "contracts", "benchmarks", "examples", "tests", "scripts")
+CODE = ("app", "darkroom", "fhe", "ingestion", "contracts", "frontend", "benchmarks", "examples", "tests", "scripts")
 SKIPPED = {"node_modules", "__pycache__", "out", "cache", "artifacts", "vendor"}
 MAX_LINES = 600
 ARGUED_LINES = 400
+OTHERS = (".js", ".mjs", ".ts", ".css", ".html", ".sol", ".sh")  # ruff sees to Python
 
 
 def files(*suffixes: str) -> Iterator[Path]:
@@ -62,6 +64,33 @@ def test_files_stay_short() -> None:
     assert not long
 
 
+def test_lines_stay_short() -> None:
+    """No line is longer than ruff lets Python's be, in any other language that people read here."""
+    limit = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["ruff"]["line-length"]
+    seen = {path.suffix for path in files(*OTHERS)}
+    assert seen == set(OTHERS)
+    long = [
+        f"{name(path)}:{number}"
+        for path in files(*OTHERS)
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if len(line) > limit
+    ]
+    assert not long
+
+
+def test_every_script_of_a_page_is_checked_for_types() -> None:
+    """Each module begins by asking TypeScript to check it, which is strict; vendored ones are not ours to change."""
+    scripts = sorted((ROOT / "frontend" / "static").glob("*.js"))
+    assert len(scripts) > 30
+    assert not [path.name for path in scripts if not path.read_text("utf-8").startswith("// @ts-check\n")]
+    assert not [
+        path.name for path in scripts if re.search(r"@ts-(?:ignore|nocheck|expect-error)", path.read_text("utf-8"))
+    ]
+    settings = json.loads((ROOT / "frontend" / "tools" / "tsconfig.json").read_text("utf-8"))
+    assert settings["compilerOptions"]["strict"] is True
+    assert settings["include"] == ["../static/*.js", "types/**/*.d.ts"]
+
+
 def test_modules_are_named_by_domain() -> None:
     """No module is a drawer for everything."""
     drawers = {"utils.py", "util.py", "helpers.py", "common.py", "misc.py"}
@@ -102,7 +131,7 @@ def test_npm_locks_name_no_host() -> None:
 
 
 def test_every_area_of_tests_has_its_place_in_the_order() -> None:
-    """A folder with tests is named in the order in which they run, and nothing else is."""
-    folders = {path.parent.relative_to(ROOT / "tests").parts[0] for path in (ROOT / "tests").rglob("test_*.py")}
-    assert set(AREAS) == folders
-    assert len(AREAS) == len(folders)
+    """Each folder with tests belongs to an area, which has one place in the order; and every area has tests."""
+    folders = {path.parent.relative_to(ROOT / "tests") for path in (ROOT / "tests").rglob("test_*.py")}
+    assert {area_of(folder) for folder in folders} == set(AREAS)
+    assert len(set(AREAS)) == len(AREAS)

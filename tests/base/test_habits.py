@@ -69,6 +69,10 @@ def test_hooks_run_the_projects_own_tools() -> None:
     assert len(entries) == len(hooks) == len(re.findall(r"language: system", text)) >= 4
     lock = (ROOT / "locks" / "dev.txt").read_text("utf-8")
     tools = {"ruff": "ruff", "lint-imports": "import-linter"}
-    for program, _ in entries:
-        if program != "git":
+    for program, arguments in entries:
+        if program == "sh":
+            script, tool = arguments.split()[:2]
+            assert (ROOT / script).is_file()
+            assert f'"@{tool}js/{tool}"' in (ROOT / script).with_name("package.json").read_text("utf-8")
+        elif program != "git":
             assert re.search(rf"^{tools[program.removeprefix('.venv/bin/')]}==", lock, re.MULTILINE), program

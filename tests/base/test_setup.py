@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-NPM_SCRIPTS = ("contracts/setup.sh", "tests/storage/jsipfs/setup.sh")
+NPM_SCRIPTS = ("contracts/setup.sh", "tests/storage/jsipfs/setup.sh", "frontend/tools/setup.sh")
 
 
 @pytest.fixture
@@ -125,3 +125,19 @@ def test_npm_parts_come_from_the_checkouts_environment(tmp_path: Path, script: s
         encoding="utf-8", timeout=60, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (0, "ran\n"), done.stderr
+
+
+@pytest.mark.parametrize(("ci", "code"), [("true", 1), ("", 0)])
+def test_javascript_without_its_tools_is_said_to_be_unchecked(tmp_path: Path, ci: str, code: int) -> None:
+    """Where npm's part is not installed, or is of another lock, lint and types say so; in CI that is a failure."""
+    folder = tmp_path / "frontend" / "tools"
+    (folder / "node_modules").mkdir(parents=True)
+    for name in ("run.sh", "package-lock.json"):
+        shutil.copy(ROOT / "frontend" / "tools" / name, folder)
+    (folder / "node_modules" / ".darkroom-lock").write_text("another")
+    done = subprocess.run(
+        ["/bin/sh", str(folder / "run.sh"), "biome", "check"], env={**os.environ, "CI": ci}, capture_output=True,
+        encoding="utf-8", timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == code
+    assert "biome is not installed. Run: make frontend" in done.stderr

@@ -9,8 +9,8 @@ from playwright.sync_api import Page
 from app.chain.wallet.account import Account
 from app.execution.execute import execute
 from app.execution.inputs import load_job_inputs
-from tests.api.scene import Scene
-from tests.custodian.world import BUYER_PUBLIC
+from tests.support.custody import BUYER_PUBLIC
+from tests.support.web import Scene
 
 DOLLAR = 10**6
 ETHER = 10**18

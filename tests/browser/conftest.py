@@ -9,12 +9,12 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from app.chain.wallet.account import Account
-from tests.api.scene import Scene, build
 from tests.browser import states
 from tests.browser.chromium import Visitor, chromium
 from tests.browser.injected import NAME, Wallet
 from tests.browser.serving import Site, serve
 from tests.chain.conftest import start_anvil
+from tests.support.web import Scene, build
 
 __all__ = ["start_anvil"]
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page
 
 from app.files.sealed import MIN_WORK, seal
-from tests.api.scene import build
 from tests.browser import states
 from tests.browser.chromium import Visitor, chromium
 from tests.browser.serving import serve
 from tests.browser.tour import tour, troubles
-from tests.custodian.world import BUYER_KEY
+from tests.support.custody import BUYER_KEY
+from tests.support.web import build
 
 WIDTHS = (360, 768, 1440)
 THEMES = ("light", "dark")

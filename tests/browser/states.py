@@ -19,8 +19,8 @@ from app.protocol.documents import sha256
 from app.protocol.market.entities import JobState
 from app.protocol.market.receipt import OutputPolicy
 from app.storage.folder import BlockStore
-from tests.chain.scenario import BITS, DOLLAR, ETHER, HOUR, Stage, digest, open_market, person, set_stage
-from tests.market.documents import manifest, terms
+from tests.support.documents import manifest, terms
+from tests.support.market import BITS, DOLLAR, ETHER, HOUR, Stage, digest, open_market, person, set_stage
 from tests.support.policies import roomy
 
 POLICY = roomy()

@@ -12,11 +12,11 @@ from sqlmodel import col, select
 
 from app.market.db.tables import DatasetRow, EventRow
 from app.storage.cid import digest_to_cid
-from tests.api.scene import Scene
 from tests.browser.conftest import Arrive, Person, Visit
 from tests.browser.serving import Site
 from tests.browser.states import States
-from tests.chain.scenario import digest
+from tests.support.market import digest
+from tests.support.web import Scene
 
 pytestmark = pytest.mark.browser
 

@@ -10,15 +10,15 @@ from playwright.sync_api import Page, expect
 
 from fhe.circuit.circuit import Readout
 from fhe.circuit.codec import encode
-from tests.api.scene import Scene
 from tests.browser.acting import compute, follow, newcomer
 from tests.browser.chromium import Visitor
 from tests.browser.conftest import Arrive, Person
 from tests.browser.injected import Wallet
 from tests.browser.serving import Site
 from tests.browser.test_reading import violations
-from tests.custodian.world import linear_circuit
+from tests.support.custody import linear_circuit
 from tests.support.policies import roomy
+from tests.support.web import Scene
 
 pytestmark = pytest.mark.browser
 SPREAD = [3, 5, -7, 11, 13, -17, 19, 23]

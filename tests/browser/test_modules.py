@@ -22,9 +22,9 @@ from app.protocol.documents import canonical
 from app.protocol.errors import WrongPassphrase
 from app.storage.content import file_cid
 from app.storage.unixfs import LEAF_BYTES, FileBuilder
-from tests.api.scene import Scene
 from tests.browser.acting import follow, order
 from tests.browser.conftest import Arrive
+from tests.support.web import Scene
 
 ROOT = Path(__file__).parents[2]
 ASSETS = Assets()
@@ -149,7 +149,7 @@ def test_histograms_count_every_value_once(page: Page) -> None:
 
 @pytest.mark.browser
 def test_the_demo_wallet_signs_what_others_verify(page: Page) -> None:
-    """Its EIP-191 signature is one of its address."""
+    """Its EIP-191 signature is one of its address, of bytes in hexadecimal as of plain text."""
     from app.chain.wallet.account import text_signer
 
     signed = run(
@@ -157,10 +157,11 @@ def test_the_demo_wallet_signs_what_others_verify(page: Page) -> None:
         "demo-wallet.js",
         """async it => {
         const [account] = await it.provider.request({ method: 'eth_requestAccounts' });
-        const params = ['0x68656c6c6f', account];
-        return [account, await it.provider.request({ method: 'personal_sign', params })]; }""",
+        const sign = text => it.provider.request({ method: 'personal_sign', params: [text, account] });
+        return [account, await sign('0x68656c6c6f'), await sign('hello')]; }""",
     )
     assert text_signer("hello", signed[1]) == signed[0]
+    assert signed[2] == signed[1]
     assert Account.generate().address != signed[0]
 
 

@@ -9,12 +9,12 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from app.chain.wallet.account import Account
 from app.protocol.market.entities import Approval, JobState
-from tests.api.scene import Scene
 from tests.browser.acting import compute, follow, newcomer, order
 from tests.browser.conftest import Arrive, Person
 from tests.browser.injected import Wallet
 from tests.browser.test_reading import violations
-from tests.chain.scenario import BITS, DOLLAR, HOUR
+from tests.support.market import BITS, DOLLAR, HOUR
+from tests.support.web import Scene
 
 pytestmark = pytest.mark.browser
 SLOWDOWN = 8  # times, of a throttled processor

@@ -11,9 +11,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.market.web.pages.assets import FRONTEND
-from tests.api.scene import Scene
 from tests.browser.conftest import Arrive, Person
 from tests.browser.tour import tour
+from tests.support.web import Scene
 
 pytestmark = pytest.mark.browser
 AXE = (Path(__file__).parent / "vendor" / "axe-4.14.1.min.js").read_text("utf-8")

@@ -28,7 +28,7 @@ from tests.browser.serving import Site, serve
 from tests.browser.states import States
 from tests.browser.test_reading import NARROW, unusable, violations
 from tests.browser.tour import troubles
-from tests.chain.scenario import open_market, set_stage
+from tests.support.market import open_market, set_stage
 
 pytestmark = pytest.mark.browser
 
@@ -250,7 +250,7 @@ def test_a_job_whose_blocks_were_taken_back_says_so(
     """When the chain takes blocks back, an open page says that, and shows what the chain says now."""
     node = start_anvil()
     stage = set_stage(open_market(node, tmp_path / "deployment.json"))
-    job, snapshot = stage.open("shaken"), node._rpc.call("evm_snapshot")
+    job, snapshot = stage.open("shaken"), node.request("evm_snapshot")
     stage.draw(job)
     database = Database(f"sqlite:///{tmp_path}/index.sqlite")
     with serve(Dependencies(stage.market, BlockStore(tmp_path / "store"), database)) as site:
@@ -258,7 +258,7 @@ def test_a_job_whose_blocks_were_taken_back_says_so(
         follow(page, f"/jobs/{job}")
         expect(page.get_by_text("Executors are computing")).to_be_visible()
         expect(page.get_by_text("live", exact=True)).to_be_visible()
-        assert node._rpc.call("evm_revert", snapshot) is True
+        assert node.request("evm_revert", snapshot) is True
         node.mine(4)
         expect(page.get_by_text("The chain took back some blocks").first).to_be_visible()
         expect(page.locator("#live").get_by_text("Anyone may draw executors")).to_be_visible()

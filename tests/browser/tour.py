@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.api.scene import Scene
 from tests.browser.states import States
+from tests.support.web import Scene
 
 NOBODY = "0x00000000000000000000000000000000000000AA"
 

@@ -18,7 +18,7 @@ from app.chain.market import Market
 from app.chain.node import DevNode
 from app.chain.rpc.node import AnvilNode, connect
 from app.protocol.errors import Unavailable
-from tests.chain.scenario import Stage, open_market, set_stage, staged
+from tests.support.market import Stage, open_market, set_stage, staged
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 15.0
@@ -140,6 +140,6 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
         yield request.getfixturevalue("embedded_stage")
         return
     node, path = request.getfixturevalue("anvil_template")
-    snapshot = node._rpc.call("evm_snapshot")
+    snapshot = node.request("evm_snapshot")
     yield staged(Market.open(node, path))
-    assert node._rpc.call("evm_revert", snapshot) is True
+    assert node.request("evm_revert", snapshot) is True

@@ -17,7 +17,7 @@ from app.chain.events import Event
 from app.chain.evm.embedded import EmbeddedChain
 from app.chain.node import Block
 from app.protocol.errors import BadDocument, NotFound, Unavailable
-from tests.chain.scenario import Stage
+from tests.support.market import Stage
 
 
 @dataclass

@@ -25,9 +25,9 @@ from app.node.keeper import keep
 from app.protocol.market.entities import LIVE, JobState
 from app.provider.agent import ProviderAgent
 from app.storage.folder import BlockStore
-from tests.chain.scenario import HOUR, Stage, digest, open_market, set_stage
+from tests.chain.rpc.test_reorg import undone
 from tests.chain.test_cursor import Simulated
-from tests.chain.test_reorg import undone
+from tests.support.market import HOUR, Stage, digest, open_market, set_stage
 
 
 @dataclass

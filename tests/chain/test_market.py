@@ -23,7 +23,7 @@ from app.protocol.errors import (
     RowsOutsideDataset,
 )
 from app.protocol.market.entities import ZERO, Approval, JobState, LicenseState
-from tests.chain.scenario import BITS, DOLLAR, ETHER, HOUR, Stage, digest, open_market, person, set_stage
+from tests.support.market import BITS, DOLLAR, ETHER, HOUR, Stage, digest, open_market, person, set_stage
 
 
 def test_a_whole_job_pays_everybody_what_was_agreed(stage: Stage) -> None:

@@ -7,7 +7,7 @@ import pytest
 from app.chain.market import Market
 from app.chain.node import DevNode
 from app.protocol.errors import Unavailable
-from tests.chain.scenario import BITS, DOLLAR, ETHER, HOUR, Stage, digest, person
+from tests.support.market import BITS, DOLLAR, ETHER, HOUR, Stage, digest, person
 
 
 def test_a_quote_needs_enough_willing_providers(stage: Stage) -> None:

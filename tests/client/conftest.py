@@ -12,9 +12,9 @@ import pytest
 from app.cli.main import run
 from app.home.home import Home
 from app.home.network import NodeConfig, write_config
-from tests.api.conftest import scene
-from tests.api.scene import Scene
-from tests.api.serving import serve
+from tests.market.web.conftest import scene
+from tests.support.serving import serve
+from tests.support.web import Scene
 
 __all__ = ["scene"]
 

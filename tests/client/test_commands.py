@@ -13,9 +13,9 @@ import httpx
 
 from app.home.home import Home
 from app.home.network import NODE_FILE
-from tests.api.scene import Scene
-from tests.chain.scenario import DOLLAR
 from tests.client.conftest import Run
+from tests.support.market import DOLLAR
+from tests.support.web import Scene
 
 
 @contextmanager

@@ -8,9 +8,9 @@ from app.home.network import Network
 from app.protocol.market.entities import BitBudget
 from app.protocol.market.receipt import Decision
 from app.storage.cid import digest_to_cid
-from tests.api.scene import Scene
-from tests.chain.scenario import BITS, DOLLAR, HOUR, MICRO
 from tests.client.conftest import Run
+from tests.support.market import BITS, DOLLAR, HOUR, MICRO
+from tests.support.web import Scene
 
 
 def test_a_bond_is_put_down_and_taken_back(darkroom: Run, scene: Scene) -> None:

@@ -16,12 +16,12 @@ from app.protocol.errors import DarkroomError
 from app.protocol.market.receipt import OutputPolicy
 from app.seal.keys import SealingKey
 from fhe.circuit.codec import encode
-from tests.api.scene import ORIGIN, Scene
 from tests.browser.serving import application
-from tests.chain.scenario import BITS, DOLLAR, HOUR
 from tests.client.conftest import Run
 from tests.client.test_ordering import POLICY, WEIGHTS, buyer, regressor
+from tests.support.market import BITS, DOLLAR, HOUR
 from tests.support.policies import roomy
+from tests.support.web import ORIGIN, Scene
 
 __all__ = ["buyer"]
 

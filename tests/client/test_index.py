@@ -27,7 +27,7 @@ from app.protocol.errors import (
     VerificationFailed,
 )
 from app.protocol.market.entities import JobState
-from tests.api.scene import Scene
+from tests.support.web import Scene
 
 
 @pytest.fixture

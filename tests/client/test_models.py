@@ -12,9 +12,9 @@ from app.files.private import write_private
 from app.files.sealed import MIN_WORK
 from app.protocol.errors import BadDocument, BadModel, NotFound, UsageError
 from app.seal.keys import SealingKey
-from tests.api.scene import Scene
 from tests.client.conftest import PASSPHRASE, Run
 from tests.client.test_ordering import WEIGHTS, buyer, license, regressor, sample, settle
+from tests.support.web import Scene
 
 __all__ = ["buyer"]
 

@@ -15,8 +15,8 @@ from app.protocol.market.receipt import SealedResult
 from app.seal.keys import SealingKey
 from app.storage.cid import digest_to_cid
 from app.storage.folder import BlockStore
-from tests.api.scene import Scene
-from tests.custodian.world import BUYER_KEY
+from tests.support.custody import BUYER_KEY
+from tests.support.web import Scene
 
 
 def poor(scene: Scene, home: Home, folder: Path) -> Buyer:

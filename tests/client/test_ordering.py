@@ -15,11 +15,11 @@ from app.protocol.errors import PolicyRefused
 from app.protocol.market.receipt import OutputPolicy
 from app.seal.keys import SealingKey
 from fhe.compile import Compiled
-from tests.api.scene import Scene
-from tests.chain.scenario import BITS, DOLLAR, HOUR
 from tests.client.conftest import Run
-from tests.custodian.world import NAMES
+from tests.support.custody import NAMES
+from tests.support.market import BITS, DOLLAR, HOUR
 from tests.support.policies import PLENTY
+from tests.support.web import Scene
 
 POLICY = OutputPolicy(max_rank=4, micro_bits_per_license=3_000_000, micro_bits_per_person=PLENTY)  # labels, three bits
 WEIGHTS = np.array([0.5, -1.0, 2.0, 0.25, 1.5, -0.75, 1.0, 0.1])

@@ -11,7 +11,7 @@ import pytest
 
 from app.cli.main import run
 from app.home.network import NodeConfig, write_config
-from tests.attack.person_town import COLUMNS, HEAD, PASSPHRASE, Town, chain_template, people
+from tests.support.persons import COLUMNS, HEAD, PASSPHRASE, Town, chain_template, people
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from app.home.home import Home
 from app.home.network import Network
 from app.policy.statement import statement
 from fhe.leakage import space_of
-from tests.api.scene import Scene
 from tests.client.conftest import Run
+from tests.support.web import Scene
 
 
 def test_a_ledger_is_made_anew_from_the_chain(darkroom: Run, home: Home, scene: Scene) -> None:

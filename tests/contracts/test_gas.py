@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 import rlp
 from eth_abi import abi
-from eth_tester import EthereumTester
 from eth_utils import keccak, to_checksum_address
-from web3 import EthereumTesterProvider, Web3
+from web3 import Web3
+from web3.middleware import SignAndSendRawMiddlewareBuilder
 
 import contracts
+from app.chain.evm.embedded import EmbeddedChain
+from tests.support.market import ETHER, person
 
 DOLLAR = 10**6
 MICRO = 10**6  # micro-bits a bit
@@ -29,15 +32,16 @@ CONTENT = keccak(abi.encode(["bytes32", "uint8", "bytes32", "bytes32"], [MANIFES
 class World:
     """A deployed market and the gas of every step taken in it."""
 
-    chain: EthereumTester
+    chain: EmbeddedChain
     web3: Web3
+    deployer: str
     at: dict[str, Any] = field(default_factory=dict)
     gas: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
 
     def deploy(self, name: str, *arguments: object) -> None:
         artifact = contracts.load(name)
         factory = self.web3.eth.contract(abi=list(artifact.abi), bytecode=artifact.bytecode)
-        sent = factory.constructor(*arguments).transact({"from": self.web3.eth.accounts[0]})
+        sent = factory.constructor(*arguments).transact({"from": self.deployer})
         address = self.web3.eth.wait_for_transaction_receipt(sent)["contractAddress"]
         self.at[name] = self.web3.eth.contract(address=address, abi=list(artifact.abi))
         assert artifact.matches(bytes(self.web3.eth.get_code(address)))
@@ -50,11 +54,17 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world() -> World:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Three rounds of everything; the first pays for storage that the later ones find in use."""
-    chain = EthereumTester()
-    world = World(chain, Web3(EthereumTesterProvider(chain)))
-    deployer, owner, buyer, one, two = world.web3.eth.accounts[:5]
+    chain = EmbeddedChain(tmp_path_factory.mktemp("gas") / "chain.sqlite")
+    people = [person(name) for name in ("deployer", "owner", "buyer", "one", "two")]
+    world = World(chain, chain.web3(), people[0].address)
+    world.web3.middleware_onion.inject(
+        SignAndSendRawMiddlewareBuilder.build([each._signer for each in people]), layer=0
+    )
+    for each in people:
+        chain.fund(each.address, ETHER)
+    deployer, owner, buyer, one, two = (each.address for each in people)
     world.deploy("TestUSD")
     world.deploy("DatasetRegistry")
     nonce = world.web3.eth.get_transaction_count(deployer)
@@ -80,7 +90,8 @@ def world() -> World:
     world.do("bond_custodian", owner, "JobMarket", "bondCustodian", 1, 100 * DOLLAR)
     for job in (1, 2, 3):
         run_job(world, job, owner, buyer)
-    return world
+    yield world
+    chain.close()
 
 
 def run_job(world: World, job: int, owner: str, buyer: str) -> None:
@@ -90,7 +101,7 @@ def run_job(world: World, job: int, owner: str, buyer: str) -> None:
     world.do(
         "open", buyer, "JobMarket", "open", (1, b"\5" * 32, 0, 285, b"\6" * 32, UNITS, 2, 2 * PRICE * UNITS, 1, CONTENT)
     )
-    world.chain.mine_blocks(1)
+    world.chain.mine()
     world.do("draw", buyer, "JobMarket", "draw", job)
     executors = [each[0] for each in jobs.executionsOf(job).call()]
     for each in executors:

@@ -18,7 +18,7 @@ from app.protocol.market.entities import Approval, DatasetRecord, Job, JobState,
 from app.protocol.market.entities import Execution as Part
 from app.protocol.ports import Progress
 from app.storage.folder import BlockStore
-from tests.custodian.world import PlainKeys, SimulatedChain, World, random_keys
+from tests.support.custody import PlainKeys, SimulatedChain, World, random_keys
 
 
 class FileChain(SimulatedChain):

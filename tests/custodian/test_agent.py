@@ -20,7 +20,7 @@ from app.protocol.policy.bits import micro_bits
 from app.protocol.ports import Progress
 from app.storage.cid import digest_to_cid, parse
 from app.storage.content import file_cid
-from tests.custodian.world import OPEN_POLICY, World, linear_circuit
+from tests.support.custody import OPEN_POLICY, World, linear_circuit
 
 SPREAD = [17, -4, 9, 30, 2, 8, -11, 5]
 

@@ -15,7 +15,7 @@ from app.protocol.documents import sha256
 from app.protocol.market.entities import JobState
 from app.protocol.policy.bits import noisy_micro_bits
 from tests.custodian.filechain import FileChain, reopen
-from tests.custodian.world import OPEN_POLICY, World, linear_circuit
+from tests.support.custody import OPEN_POLICY, World, linear_circuit
 
 RELEASE = (
     "claim", "gather", "follow", "reserve", "verify", "count", "decrypt", "seal", "keep", "decide", "send",

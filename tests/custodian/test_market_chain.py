@@ -32,8 +32,8 @@ from app.storage.cid import digest_to_cid
 from fhe.circuit.circuit import Circuit
 from fhe.circuit.codec import encode
 from fhe.profiles import find
-from tests.chain.scenario import DOLLAR, HOUR, MICRO, Stage, open_market, set_stage
-from tests.custodian.world import BUYER_PUBLIC, OPEN_POLICY, World, linear_circuit
+from tests.support.custody import BUYER_PUBLIC, OPEN_POLICY, World, linear_circuit
+from tests.support.market import DOLLAR, HOUR, MICRO, Stage, open_market, set_stage
 
 SPREAD = [17, -4, 9, 30, 2, 8, -11, 5]
 

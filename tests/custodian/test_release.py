@@ -25,7 +25,7 @@ from app.storage.content import file_cid
 from fhe.keys.keyring import Keyring
 from fhe.leakage import leakage_of
 from fhe.profiles import REFERENCE
-from tests.custodian.world import (
+from tests.support.custody import (
     NAMES,
     OPEN_POLICY,
     PlainKeys,

@@ -212,17 +212,21 @@ def test_the_documented_demo_is_this_one(world: World) -> None:
     """docs/demo.md tells the steps, audited facts, results and transactions of today's demo; README.md, its results."""
     shown = (ROOT / "docs" / "demo.md").read_text("utf-8")
     story = world.story
-    steps = sorted(nameless(f"{step['who']} {step['name']}") for step in story["steps"])
-    assert (
-        sorted(nameless(step) for step in re.findall(r"^│([^│\n]+?) +│ [\d.]+ +│ [\d, ]+│$", shown, re.MULTILINE))
-        == steps
-    )
-    claims = sorted(nameless(check["claim"]) for job in story["jobs"] for check in job["audit"]["checks"])
-    assert sorted(nameless(claim) for claim in re.findall(r"^  confirmed: (.+)$", shown, re.MULTILINE)) == claims
-    assert sorted(re.findall(r"^│([^│\n]+?) +│ [\d,]+ *│$", shown, re.MULTILINE)) == sorted(story["gas"])
+    steps = re.findall(r"^│([^│\n]+?) +│ [\d.]+ +│ [\d, ]+│$", shown, re.MULTILINE)
+    assert sorted(map(nameless, steps)) == sorted(nameless(f"{each['who']} {each['name']}") for each in story["steps"])
+    claims = re.findall(r"^  confirmed: (.+)$", shown, re.MULTILINE)
+    checks = [check["claim"] for job in story["jobs"] for check in job["audit"]["checks"]]
+    assert sorted(map(nameless, claims)) == sorted(map(nameless, checks))
+    paid = re.findall(r"^│([^│\n]+?) +│ [\d,]+ *│$", shown, re.MULTILINE)
+    assert sorted(filter(certain, paid)) == sorted(filter(certain, story["gas"]))
     results = [(str(job["job"]), job["model"], str(job["rows"])) for job in story["jobs"]]
     for text in (shown, (ROOT / "README.md").read_text("utf-8")):
         assert re.findall(r"^│ +(\d+) │ (\S+) +│ +(\d+) │ [\d.]+ +│", text, re.MULTILINE) == results
+
+
+def certain(transaction: str) -> bool:
+    """Whether every telling has this transaction: who was never drawn has nothing to withdraw."""
+    return not transaction.startswith("withdraw provider")
 
 
 def nameless(text: str) -> str:

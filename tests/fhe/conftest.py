@@ -1,4 +1,4 @@
-"""Keys that the tests of encryption share: tiny insecure ones, and one real set made by Concrete for the session."""
+"""What the tests of encryption share: tiny insecure keys and a table under them, and one real set made by Concrete."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from fhe.ciphertexts.packing_key import with_packing
 from fhe.evaluation_key import EvaluationKey
 from fhe.keys.insecure_keys import insecure_test_keys
 from fhe.keys.secret_keys import SecretKeys, client_keys, compile_program
 from fhe.profile import EncryptionProfile
 from fhe.profiles import REFERENCE, insecure_test_profile
+from tests.support.encrypted_tables import World, make_world
 
 
 @dataclass(frozen=True)
@@ -45,3 +47,11 @@ def tiny_profile() -> EncryptionProfile:
 def tiny_secret(tiny_profile: EncryptionProfile) -> SecretKeys:
     """A secret key of the tiny profile."""
     return insecure_test_keys(tiny_profile)[0]
+
+
+@pytest.fixture(scope="session")
+def world() -> World:
+    """Three shards under a small profile of two levels, with a packing key."""
+    profile = insecure_test_profile()
+    secret, key = insecure_test_keys(profile)
+    return make_world(profile, secret, with_packing(key, secret, profile, 1), (300, 40, 260))

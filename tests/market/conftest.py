@@ -11,9 +11,9 @@ from app.chain.evm.embedded import EmbeddedChain
 from app.market.db.database import Database
 from app.storage.folder import BlockStore
 from tests.chain.conftest import start_anvil
-from tests.chain.scenario import Stage, open_market, set_stage
-from tests.market import postgres
 from tests.market.story import told
+from tests.support import postgres
+from tests.support.market import Stage, open_market, set_stage
 
 __all__ = ["start_anvil"]
 

@@ -11,7 +11,7 @@ from app.chain.node import DevNode
 from app.chain.wallet.account import Account
 from app.protocol.errors import NotAllowed, Unavailable
 from app.protocol.market.entities import Job, JobState
-from tests.chain.scenario import DOLLAR, HOUR, MICRO, Stage, digest, open_market, person, set_stage
+from tests.support.market import DOLLAR, HOUR, MICRO, Stage, digest, open_market, person, set_stage
 
 
 class Story:

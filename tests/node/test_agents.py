@@ -12,7 +12,7 @@ from app.node.keeper import GRACE_SECONDS, keep
 from app.protocol.errors import NotAllowed
 from app.protocol.market.entities import JobState
 from app.provider.heartbeat import SHARE, Heartbeat
-from tests.chain.scenario import DOLLAR, ETHER, TERMS, Stage, open_market, person, set_stage
+from tests.support.market import DOLLAR, ETHER, TERMS, Stage, open_market, person, set_stage
 
 
 @pytest.fixture(scope="module")

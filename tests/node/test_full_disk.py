@@ -11,7 +11,7 @@ from app.chain.evm.embedded import EmbeddedChain
 from app.node import node
 from app.node.supervisor import NodeEvent
 from app.protocol.errors import Unavailable
-from tests.chain.scenario import ETHER, person
+from tests.support.market import ETHER, person
 
 
 def spend(chain: EmbeddedChain, who: str) -> None:

@@ -25,11 +25,10 @@ from app.node.settings import read_settings
 from app.protocol.ports import Store
 from app.storage.kubo import KuboStore
 from tests.chain.conftest import start_anvil
-from tests.market import postgres
-from tests.market.state import assert_mirrors, contents
 from tests.node.conftest import running
 from tests.node.shopper import Shopper, in_the_clear
-from tests.storage import daemon
+from tests.support import ipfs_daemon, postgres
+from tests.support.index_state import assert_mirrors, contents
 
 __all__ = ["start_anvil"]
 
@@ -96,10 +95,10 @@ def test_the_story_on_real_parts(
     that is built anew from the first block in SQLite; every object is in the IPFS node, pinned.
     """
     chain = start_anvil(*LIVELY)
-    address = f"http://{chain._rpc.host}"
+    address = f"http://{chain.host}"
     home, config = Home(tmp_path / "home"), tmp_path / "node.toml"
     database_url = server.new_database()
-    with daemon.running(tmp_path / "ipfs") as url:
+    with ipfs_daemon.running(tmp_path / "ipfs") as url:
         monkeypatch.setenv("DARKROOM_TEST_STORE", f"kubo:{url}")
         move_house(Home(sample_home), home, KuboStore(url))
         environment = {"DARKROOM_TEST_STORE": f"kubo:{url}"}
@@ -133,7 +132,7 @@ def test_the_story_on_real_parts(
                     assert report["complete"], report
             assert node.get("/v1/ready")[0] == 200
             assert node.stop() == 0
-        chain._rpc.call("evm_setIntervalMining", 0)  # it stands still while the two are compared
+        chain.request("evm_setIntervalMining", 0)  # it stands still while the two are compared
         _same_index(network, database_url, tmp_path)
         _pinned(url, network, dataset)
 
@@ -163,7 +162,7 @@ def test_a_market_is_put_on_a_chain_by_its_settings(start_anvil: Callable[..., A
     """`init --config` deploys; another home joins the same market with nothing but its deployment file."""
     chain = start_anvil()
     config = tmp_path / "node.toml"
-    config.write_text(f'[chain]\nurl = "http://{chain._rpc.host}"\ndeployment = "deployment.json"\n')
+    config.write_text(f'[chain]\nurl = "http://{chain.host}"\ndeployment = "deployment.json"\n')
     first, second = Home(tmp_path / "first"), Home(tmp_path / "second")
     set_up(first, read_settings(config).network)
     second.root.mkdir()

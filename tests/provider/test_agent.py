@@ -16,12 +16,14 @@ from app.execution.inputs import JobInputs
 from app.protocol.documents import sha256
 from app.protocol.errors import BadBlock
 from app.protocol.market.entities import ZERO, JobState
+from app.protocol.ports import Progress
 from app.provider import agent as agents
-from app.provider.agent import ProviderAgent
+from app.provider.agent import Action, ProviderAgent
 from app.provider.attempts import Attempts
+from app.provider.plan import turn
 from fhe.circuit.codec import encode
-from tests.chain.scenario import BITS, DOLLAR, HOUR, Stage, crowd, open_market, set_stage
-from tests.custodian.world import BUYER_PUBLIC, World, linear_circuit
+from tests.support.custody import BUYER_PUBLIC, World, linear_circuit
+from tests.support.market import BITS, DOLLAR, HOUR, Stage, crowd, open_market, set_stage
 
 CIRCUIT = encode(linear_circuit([[17, -4, 9, 30, 2, 8, -11, 5]]))
 
@@ -168,6 +170,50 @@ def test_a_wrong_block_is_waited_for(shop: Shop, monkeypatch: pytest.MonkeyPatch
         seen += [each.what for each in done]
     assert seen == ["failed"] * 4 + ["committed"]
     assert waited == [0, 0, 1, 2, 4]  # seconds: longer after each failure
+
+
+def test_a_step_ends_soon_after_it_is_told_to(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told to stop while it computes, an agent ends before the next block of rows, and the next one does the job."""
+    account, market = shop.stage.providers[0], shop.stage.market
+    first, second = shop.open(), shop.open()
+    for job in (first, second):
+        market.draw(shop.stage.buyer, job)
+    agent, real, begun = shop.agent(account, keep_drawing=False), agents.execute, []
+
+    def stopped(facts: JobInputs, *args: Any, progress: Progress, **settings: Any) -> Evaluation:
+        begun.append(facts.job.id)
+        agent.stop()
+        progress(1, 2)
+        return real(facts, *args, progress=progress, **settings)
+
+    monkeypatch.setattr(agents, "execute", stopped)
+    assert (agent.step(), len(begun)) == ([], 1)
+    assert (agent.step(), len(begun)) == ([], 1)  # it does not begin again
+    monkeypatch.setattr(agents, "execute", real)
+    heard: list[Action] = []
+    done = shop.agent(account, keep_drawing=False).step(report=heard.append)
+    assert {(each.job, each.what) for each in done} == {(first, "committed"), (second, "committed")}
+    assert heard == done
+    assert market.provider(account.address).bond == market.provider(shop.stage.providers[1].address).bond
+
+
+def test_one_provider_draws_and_not_all(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of those who might draw a job one does at once; the next waits for its turn, then draws instead."""
+    market, job = shop.stage.market, shop.open()
+    market.node.wait_block(market.job(job).seed_block + 1)
+    order = sorted(shop.stage.providers, key=lambda each: turn(job, each.address, market.providers()))
+    assert [turn(job, each.address, market.providers()) for each in order] == list(range(len(order)))
+    later = shop.agent(order[1], in_turn=True, units_per_second=1e-9)
+    assert later.step() == []
+    assert market.job(job).state is JobState.OPEN
+    monkeypatch.setattr(agents, "TURN_SECONDS", 0.0)  # the first one is away, and its turn has passed
+    assert (job, "drew") in [(each.job, each.what) for each in later.step()]
+    another = shop.open()
+    market.node.wait_block(market.job(another).seed_block + 1)
+    monkeypatch.setattr(agents, "TURN_SECONDS", 3600.0)
+    soonest = min(shop.stage.providers, key=lambda each: turn(another, each.address, market.providers()))
+    drawn = shop.agent(soonest, in_turn=True, units_per_second=1e-9).step()
+    assert (another, "drew") in [(each.job, each.what) for each in drawn]
 
 
 @dataclass

@@ -25,7 +25,7 @@ from app.storage.cid import DAG_PB, RAW, digest_to_cid, of_block, parse
 from app.storage.content import file_cid
 from app.storage.kubo import KuboStore
 from app.storage.unixfs import LEAF_BYTES, MAX_BLOCK_BYTES
-from tests.storage import daemon
+from tests.support import ipfs_daemon
 
 pytestmark = pytest.mark.filterwarnings("ignore:The 'strict' parameter:FutureWarning")  # ipfshttpclient on urllib3
 
@@ -211,7 +211,7 @@ def test_a_real_daemon(tmp_path: Path) -> None:
     """On js-ipfs: files come back, its own UnixFS reader sees the same bytes, pins are recursive, absence is told."""
     import ipfshttpclient
 
-    with daemon.running(tmp_path / "repository") as url:
+    with ipfs_daemon.running(tmp_path / "repository") as url:
         store = KuboStore(url, timeout_s=2.0)
         data = LONG * 10
         cid = store.put(data)

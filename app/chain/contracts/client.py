@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from app.chain.contracts.abi import Interface, decode_revert, encode_args
+from app.chain.contracts.abi import Interface, decode_revert
 from app.chain.contracts.messages import reverted
 from app.chain.events import Event
 from app.chain.node import ChainNode, ExecutionReverted, Fees, Log, NonceTaken, Topics, TxReceipt
@@ -100,7 +100,7 @@ class ContractClient:
 
     def create(self, account: Account, interface: Interface, bytecode: bytes, args: Sequence[Any]) -> TxReceipt:
         """Deploy a contract. Errors: Reverted, Unavailable, BadInput."""
-        return self.transact(account, None, bytecode + encode_args(interface.constructor, args))
+        return self.transact(account, None, bytecode + interface.constructor.inputs.encode(args, "constructor"))
 
     def transact(self, account: Account, to: str | None, data: bytes) -> TxReceipt:
         """Estimate, sign, send, wait; again with the next nonce when another process signed with the same account.

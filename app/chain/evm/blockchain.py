@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
+from eth_bloom.bloom import BloomFilter
 from eth_typing import Address, BlockNumber, Hash32
 from eth_utils.address import to_canonical_address, to_checksum_address
 from eth_utils.exceptions import ValidationError
@@ -17,12 +18,14 @@ from app.chain.evm.pyevm import (
     POST_MERGE_NONCE,
     ZERO_ADDRESS,
     AtomicDB,
+    BlockAPI,
     BlockHeaderAPI,
     CanonicalHeadNotFound,
     ComputationAPI,
     HeaderNotFound,
     MiningChain,
     PragueVM,
+    ReceiptAPI,
     Revert,
     SignedTransactionAPI,
     SpoofTransaction,
@@ -75,9 +78,22 @@ class Blockchain:
         except (HeaderNotFound, ValidationError):
             raise NotFound(f"This chain has no block {number} yet.", "Wait for it.") from None
 
-    def next_header(self) -> BlockHeaderAPI:
-        """The header that the next block begins with; its randomness is the operating system's."""
-        parent = self.head()
+    def header_of(self, block_hash: str) -> BlockHeaderAPI:
+        """The header with this hash. Errors: NotFound."""
+        try:
+            return self._chain.get_block_header_by_hash(Hash32(bytes.fromhex(block_hash.removeprefix("0x"))))
+        except (HeaderNotFound, ValidationError, ValueError):
+            raise NotFound(f"This chain has no block {block_hash}.", "Check the chain and the hash.") from None
+
+    def block(self, header: BlockHeaderAPI) -> BlockAPI:
+        """The whole block of a canonical header."""
+        return self._chain.get_block_by_header(header)
+
+    def next_header(self, parent: BlockHeaderAPI | None = None) -> BlockHeaderAPI:
+        """The header that the block after `parent`, by default the head, begins with; its randomness is the operating
+        system's.
+        """
+        parent = parent or self.head()
         return self._chain.create_header_from_parent(
             parent, timestamp=self.next_time(parent), mix_hash=Hash32(os.urandom(32))
         )
@@ -91,9 +107,9 @@ class Blockchain:
         target = self.next_time(self.head()) + seconds
         self._db[OFFSET_KEY] = str(target - int(time.time())).encode()
 
-    def state(self) -> Any:
-        """The accounts as the next block finds them (py-evm's StateAPI)."""
-        return self._vm().state
+    def state(self, parent: BlockHeaderAPI | None = None) -> Any:
+        """The accounts as the block after `parent`, by default the head, finds them (py-evm's StateAPI)."""
+        return self._vm(parent).state
 
     def append(
         self, transactions: list[SignedTransactionAPI], withdrawals: Sequence[Withdrawal] = ()
@@ -108,24 +124,29 @@ class Blockchain:
             raise BadInput(f"The chain does not accept this transaction: {what}.") from None
         return result.imported_block.header
 
-    def simulate(self, sender: str | None, to: str | None, data: bytes) -> tuple[bytes, int]:
-        """Execute as in the next block and keep nothing: the output, and the gas taken before refunds.
+    def simulate(
+        self, sender: str | None, to: str | None, data: bytes, value: int = 0, parent: BlockHeaderAPI | None = None
+    ) -> tuple[bytes, int]:
+        """Execute as in the block after `parent`, by default the head, and keep nothing: the output, and the gas taken
+        before refunds.
 
-        Errors: ExecutionReverted.
+        Errors: ExecutionReverted; BadInput for a sender that has not `value` wei.
         """
-        vm = self._vm()
+        vm = self._vm(parent)
         origin = raw_address(sender) if sender else ZERO_ADDRESS
         unsigned = vm.create_unsigned_transaction(
             nonce=vm.state.get_nonce(origin),
             gas_price=0,
             gas=GAS_LIMIT,
             to=raw_address(to) if to else Address(b""),
-            value=0,
+            value=value,
             data=data,
         )
         try:
             with evm_depth():
                 computation = vm.state.apply_transaction(SpoofTransaction(unsigned, from_=origin))
+        except ValidationError as error:
+            raise BadInput(f"The chain does not accept this call: {error}.") from None
         except RecursionError:
             raise ExecutionReverted(b"", TOO_DEEP) from None
         _raise_for(computation)
@@ -140,10 +161,14 @@ class Blockchain:
             raise NotFound(f"This chain holds no transaction {tx}.", "Check the chain and the hash.") from None
         return self.header(number)
 
+    def executed(self, header: BlockHeaderAPI) -> tuple[SignedTransactionAPI, ReceiptAPI]:
+        """The only transaction of a block that has one, and its receipt."""
+        (receipt,) = self._chain.chaindb.get_receipts(header, PragueVM.get_receipt_builder())
+        return self._chain.get_canonical_transaction_by_index(header.block_number, 0), receipt
+
     def receipt(self, header: BlockHeaderAPI) -> TxReceipt:
         """The receipt of the only transaction of a block that has one."""
-        (receipt,) = self._chain.chaindb.get_receipts(header, PragueVM.get_receipt_builder())
-        transaction = self._chain.get_canonical_transaction_by_index(header.block_number, 0)
+        transaction, receipt = self.executed(header)
         tx, block_hash, number = _hex(transaction.hash), _hex(header.hash), int(header.block_number)
         created = None if transaction.to else generate_contract_address(transaction.sender, transaction.nonce)
         logs = tuple(
@@ -162,12 +187,28 @@ class Blockchain:
         succeeded = receipt.state_root == b"\x01"
         return TxReceipt(tx, number, block_hash, int(receipt.gas_used), succeeded, contract, logs)
 
+    def logs(
+        self, first: int, last: int, who: Collection[Address], topics: Sequence[Collection[bytes] | None]
+    ) -> list[Log]:
+        """Events in blocks [first, last] of any of `who` and, in each place, with any of these topics.
+
+        No address, or None for a topic, is any. Only blocks whose bloom filter may match are opened.
+        """
+        wanted: list[Collection[bytes] | None] = [who or None, *topics]
+        found: list[Log] = []
+        for number in range(max(first, 1), min(last, int(self.head().block_number)) + 1):
+            header = self.header(number)
+            bloom = BloomFilter(header.bloom)
+            if header.bloom and all(some is None or any(each in bloom for each in some) for some in wanted):
+                found += [log for log in self.receipt(header).logs if _matches(log, who, topics)]
+        return found
+
     def _offset(self) -> int:
         return int(self._db[OFFSET_KEY]) if OFFSET_KEY in self._db else 0
 
-    def _vm(self) -> Any:
-        """A machine on the state after the newest block, where gas is free."""
-        return self._chain.get_vm(self.next_header().copy(base_fee_per_gas=0))
+    def _vm(self, parent: BlockHeaderAPI | None) -> Any:
+        """A machine on the state after a block, where gas is free."""
+        return self._chain.get_vm(self.next_header(parent).copy(base_fee_per_gas=0))
 
 
 def _begin(base: AtomicDB) -> _PragueChain:
@@ -203,11 +244,23 @@ def as_block(header: BlockHeaderAPI) -> Block:
     return Block(int(header.block_number), _hex(header.hash), _hex(header.parent_hash), int(header.timestamp))
 
 
+def gas_limit(used: int) -> int:
+    """Gas with which a call that used so much will succeed: inner calls get 63/64, and refunds come at the end."""
+    return min(used + used // 4 + 20_000, GAS_LIMIT)
+
+
+def _matches(log: Log, who: Collection[Address], topics: Sequence[Collection[bytes] | None]) -> bool:
+    """As eth_getLogs: position by position, None for any."""
+    if (who and raw_address(log.address) not in who) or len(log.topics) < len(topics):
+        return False
+    return all(some is None or have in some for some, have in zip(topics, log.topics, strict=False))
+
+
 def raw_address(address: str) -> Address:
     """The 20 bytes of an address. Errors: BadInput."""
     try:
         return to_canonical_address(address)
-    except ValueError:
+    except (ValueError, TypeError):
         raise BadInput(f"{address!r} is not an address.", "Write 0x and 40 hex digits.") from None
 
 

@@ -12,15 +12,21 @@ import os
 import threading
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from eth_bloom.bloom import BloomFilter
 from eth_utils.address import to_checksum_address
 
-from app.chain.evm.blockchain import CHAIN_ID, GAS_LIMIT, Blockchain, as_block, raw_address
+from app.chain.evm.blockchain import CHAIN_ID, Blockchain, as_block, gas_limit, raw_address
+from app.chain.evm.eth_api import EthApi
 from app.chain.evm.pyevm import PragueVM, SignedTransactionAPI, Withdrawal
 from app.chain.evm.sqlite import SqliteDB
+from app.chain.jsonrpc import Answer
 from app.chain.node import Block, Fees, Log, NonceTaken, Topics, TxReceipt
+from app.chain.recursion_limit import limit_kept
 from app.protocol.errors import BadInput, NotFound, Reverted
+
+if TYPE_CHECKING:
+    from web3 import Web3
 
 GWEI = 10**9
 
@@ -39,7 +45,8 @@ class EmbeddedChain:
         """Errors: Unavailable."""
         self._thread = threading.RLock()
         self._db = SqliteDB(Path(path))
-        self._ledger = Blockchain(self._db)
+        self._blockchain = Blockchain(self._db)
+        self._api = EthApi(self, self._blockchain)
 
     def close(self) -> None:
         """Release the file."""
@@ -51,71 +58,82 @@ class EmbeddedChain:
     def head(self) -> Block:
         """The newest block."""
         with self._thread:
-            return as_block(self._ledger.head())
+            return as_block(self._blockchain.head())
 
     finalized = head
 
     def block(self, number: int) -> Block:
         """A canonical block. Errors: NotFound."""
         with self._thread:
-            return as_block(self._ledger.header(number))
+            return as_block(self._blockchain.header(number))
 
     def now(self) -> int:
         """The time that the next block would carry."""
         with self._thread:
-            return self._ledger.next_time(self._ledger.head())
+            return self._blockchain.next_time(self._blockchain.head())
 
     def code(self, address: str) -> bytes:
         """Runtime code of an account."""
         with self._thread:
-            return bytes(self._ledger.state().get_code(raw_address(address)))
+            return bytes(self._blockchain.state().get_code(raw_address(address)))
 
     def balance(self, address: str) -> int:
         """Ether in wei."""
         with self._thread:
-            return int(self._ledger.state().get_balance(raw_address(address)))
+            return int(self._blockchain.state().get_balance(raw_address(address)))
 
     def nonce(self, address: str) -> int:
         """The nonce of the account's next transaction."""
         with self._thread:
-            return int(self._ledger.state().get_nonce(raw_address(address)))
+            return int(self._blockchain.state().get_nonce(raw_address(address)))
 
     def fees(self) -> Fees:
         """Twice the base fee: enough for the next six full blocks. There is nobody to tip."""
         with self._thread:
-            return Fees(max_fee=2 * int(self._ledger.next_header().base_fee_per_gas or 0), tip=0)
+            return Fees(max_fee=2 * int(self._blockchain.next_header().base_fee_per_gas or 0), tip=0)
 
     def call(self, to: str, data: bytes, sender: str | None = None) -> bytes:
         """Run a function as in the next block, without a transaction. Errors: ExecutionReverted."""
         with self._thread:
-            return self._ledger.simulate(sender, to, data)[0]
+            return self._blockchain.simulate(sender, to, data)[0]
 
     def estimate(self, sender: str, to: str | None, data: bytes) -> int:
-        """Gas used in the next block plus a quarter, since inner calls get 63/64 and refunds come at the end.
-
-        Errors: ExecutionReverted.
-        """
+        """The gas limit for what it uses in the next block. Errors: ExecutionReverted."""
         with self._thread:
-            _, used = self._ledger.simulate(sender, to, data)
-        return min(used + used // 4 + 20_000, GAS_LIMIT)
+            return gas_limit(self._blockchain.simulate(sender, to, data)[1])
 
     def receipt(self, tx: str) -> TxReceipt:
         """The receipt of a mined transaction. Errors: NotFound."""
         with self._thread:
-            return self._ledger.receipt(self._ledger.find(tx))
+            return self._blockchain.receipt(self._blockchain.find(tx))
 
     def logs(self, first: int, last: int, addresses: Collection[str], topics: Topics = ()) -> Sequence[Log]:
-        """Events of these contracts in blocks [first, last]; only blocks whose bloom filter may match are opened."""
-        wanted = {raw_address(address) for address in addresses}
-        found: list[Log] = []
+        """Events of these contracts in blocks [first, last]."""
+        wanted = [None if topic is None else [topic] for topic in topics]
         with self._thread:
-            for number in range(max(first, 1), min(last, self.head().number) + 1):
-                header = self._ledger.header(number)
-                bloom = BloomFilter(header.bloom)
-                if any(address in bloom for address in wanted) and all(t is None or t in bloom for t in topics):
-                    logs = self._ledger.receipt(header).logs
-                    found += [log for log in logs if _matches(log, addresses, topics)]
-        return found
+            who = {raw_address(address) for address in addresses}
+            return self._blockchain.logs(first, last, who, wanted) if who else []
+
+    # For web3, and for whoever speaks JSON-RPC
+
+    def answer(self, request: Any) -> Answer:
+        """The response to one JSON-RPC request (`app.chain.evm.eth_api`)."""
+        with self._thread:
+            return self._api.answer(request)
+
+    def request(self, method: str, *params: Any) -> Any:
+        """The result of a standard JSON-RPC method. Errors: ExecutionReverted, NonceTaken; BadInput; Unavailable."""
+        with self._thread:
+            return self._api.request(method, *params)
+
+    def web3(self) -> Web3:
+        """A new `Web3` on this chain; it takes most of a second to import."""
+        with limit_kept():
+            from web3 import Web3
+
+        from app.chain.evm.provider import EmbeddedProvider
+
+        return Web3(EmbeddedProvider(self))
 
     # Writing
 
@@ -138,7 +156,7 @@ class EmbeddedChain:
                     "Send it some; on the embedded chain: darkroom account faucet.",
                     reason="InsufficientFunds",
                 )
-            return self._ledger.receipt(self._ledger.append([transaction]))
+            return self._blockchain.receipt(self._blockchain.append([transaction]))
 
     def submit(self, raw: bytes) -> str:
         """The same, for callers that look for the receipt themselves."""
@@ -148,22 +166,22 @@ class EmbeddedChain:
         """Credit ether, in whole gwei rounded up."""
         gift = Withdrawal(0, 0, raw_address(address), -(-wei // GWEI))
         with self._thread, self._db.exclusive():
-            self._ledger.append([], [gift])
+            self._blockchain.append([], [gift])
 
     def advance(self, seconds: int) -> Block:
         """Move the clock of every process that uses this file forward, and mine an empty block. Errors: BadInput."""
         if seconds < 0:
             raise BadInput("A chain's clock only moves forward.")
         with self._thread, self._db.exclusive():
-            self._ledger.skip(seconds)
-            return as_block(self._ledger.append([]))
+            self._blockchain.skip(seconds)
+            return as_block(self._blockchain.append([]))
 
     def mine(self, blocks: int = 1) -> Block:
         """Mine empty blocks."""
         with self._thread:
             for _ in range(blocks):
                 with self._db.exclusive():
-                    self._ledger.append([])
+                    self._blockchain.append([])
             return self.head()
 
     def wait_block(self, number: int, timeout: float = 60.0) -> Block:
@@ -173,7 +191,7 @@ class EmbeddedChain:
             while (head := self.head()).number < number:
                 with self._db.exclusive():
                     if self.head().number < number:
-                        self._ledger.append([])
+                        self._blockchain.append([])
             return head
 
 
@@ -187,10 +205,3 @@ def _signed(raw: bytes) -> SignedTransactionAPI:
     if transaction.chain_id != CHAIN_ID:
         raise BadInput(f"This transaction was signed for chain {transaction.chain_id}, not for {CHAIN_ID}.")
     return transaction
-
-
-def _matches(log: Log, addresses: Collection[str], topics: Topics) -> bool:
-    """As eth_getLogs: position by position, None for any."""
-    if log.address not in addresses or len(log.topics) < len(topics):
-        return False
-    return all(want is None or want == have for want, have in zip(topics, log.topics, strict=False))

@@ -10,8 +10,14 @@ from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from app.chain.node import Block, ExecutionReverted, Fees, Log, NonceTaken, Topics, TxReceipt
-from app.chain.rpc.jsonrpc import JsonRpc, RpcRefused
+from app.chain.recursion_limit import limit_kept
+from app.chain.rpc.provider import BoundedProvider
+from app.chain.rpc.refusal import RpcRefused, read_refusal
 from app.protocol.errors import BadInput, NotFound, Reverted, Unavailable
+
+with limit_kept():
+    from web3 import Web3
+    from web3.types import RPCEndpoint
 
 RECEIPT_SECONDS = 180.0
 FIRST_POLL, LONGEST_POLL = 0.005, 1.0  # seconds; a local node answers in milliseconds, a public one is not hammered
@@ -27,39 +33,57 @@ T = TypeVar("T")
 
 def connect(url: str) -> RpcNode:
     """The node at `url`, with a development node's powers when it is one. Errors: Unavailable."""
-    rpc = JsonRpc(url)
-    try:
-        version = str(rpc.call("web3_clientVersion"))
-    except RpcRefused:
-        version = ""
-    return AnvilNode(rpc) if version.startswith("anvil/") else RpcNode(rpc)
+    provider = BoundedProvider(url)
+    answer = provider.make_request(RPCEndpoint("web3_clientVersion"), [])
+    anvil = str(answer.get("result", "")).startswith("anvil/")
+    return AnvilNode(provider) if anvil else RpcNode(provider)
 
 
 class RpcNode:
-    """A `Node` over JSON-RPC."""
+    """A `ChainNode` over JSON-RPC.
 
-    def __init__(self, rpc: JsonRpc) -> None:
+    What it reads is taken from the answers as they came: web3's formatters would also read `7`, `true` or `[]` as a
+    balance, at twice the time.
+    """
+
+    def __init__(self, provider: BoundedProvider) -> None:
         """Errors: Unavailable."""
-        self._rpc = rpc
+        self.provider = provider
+        self.host = provider.host
         self.chain_id = self._ask(_quantity, "eth_chainId")
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._rpc.host!r}, chain_id={self.chain_id})"
+        return f"{type(self).__name__}({self.host!r}, chain_id={self.chain_id})"
+
+    def web3(self) -> Web3:
+        """A new `Web3` on this node, with a provider of its own: web3 keeps a client's middleware in its provider."""
+        return Web3(BoundedProvider(str(self.provider.endpoint_uri)))
+
+    def request(self, method: str, *params: Any) -> Any:
+        """The result of a method, as it came. Errors: ExecutionReverted, Unavailable."""
+        return self._ask(lambda answer: answer, method, *params)
+
+    def _result(self, method: str, *params: Any) -> Any:
+        """Errors: ExecutionReverted, RpcRefused, TooLarge, Unavailable."""
+        answer = self.provider.make_request(RPCEndpoint(method), params)
+        if "error" in answer:
+            raise read_refusal(answer["error"])
+        return answer["result"]
 
     def _ask(self, parse: Callable[[Any], T], method: str, *params: Any) -> T:
         """A call whose refusal means that this node is of no use. Errors: ExecutionReverted, Unavailable."""
         try:
-            return self._parsed(parse, method, self._rpc.call(method, *params))
+            return self._parsed(parse, method, self._result(method, *params))
         except RpcRefused as refusal:
             raise Unavailable(
-                f"The chain node at {self._rpc.host} refused {method}: {refusal.message}.",
+                f"The chain node at {self.host} refused {method}: {refusal.message}.",
                 "Use a node that offers the standard Ethereum methods.",
             ) from None
 
     def _try(self, parse: Callable[[Any], T], method: str, *params: Any) -> T | None:
         """A call that some nodes do not offer; None from those."""
         try:
-            answer = self._rpc.call(method, *params)
+            answer = self._result(method, *params)
         except (RpcRefused, ExecutionReverted):
             return None
         return None if answer is None else self._parsed(parse, method, answer)
@@ -69,7 +93,7 @@ class RpcNode:
             return parse(answer)
         except (KeyError, TypeError, ValueError, AttributeError):
             raise Unavailable(
-                f"The chain node at {self._rpc.host} answered {method} in a form that is not Ethereum's.",
+                f"The chain node at {self.host} answered {method} in a form that is not Ethereum's.",
                 "Use another node.",
             ) from None
 
@@ -129,13 +153,13 @@ class RpcNode:
 
     def _execute(self, parse: Callable[[Any], T], method: str, *params: Any) -> T:
         try:
-            return self._parsed(parse, method, self._rpc.call(method, *params))
+            return self._parsed(parse, method, self._result(method, *params))
         except RpcRefused as refusal:
             _raise_refusal(refusal)
             if any(words in refusal.message.lower() for words in MACHINE_WORDS):
                 raise ExecutionReverted(b"", refusal.message) from None
             raise Unavailable(
-                f"The chain node at {self._rpc.host} refused {method}: {refusal.message}.",
+                f"The chain node at {self.host} refused {method}: {refusal.message}.",
                 "Try again, or another node.",
             ) from None
 
@@ -172,7 +196,7 @@ class RpcNode:
         """
         tx = _hash(raw)
         try:
-            return str(self._rpc.call("eth_sendRawTransaction", "0x" + raw.hex()))
+            return str(self._result("eth_sendRawTransaction", "0x" + raw.hex()))
         except RpcRefused as refusal:
             if any(words in refusal.message for words in ("already known", "already imported")):
                 return tx
@@ -197,11 +221,11 @@ class RpcNode:
             question: dict[str, Any] = {"fromBlock": hex(first), "toBlock": hex(until), "address": list(addresses)}
             question["topics"] = [None if topic is None else "0x" + topic.hex() for topic in topics]
             try:
-                answer = self._rpc.call("eth_getLogs", question)
+                answer = self._result("eth_getLogs", question)
             except RpcRefused as refusal:
                 if step == 1:
                     raise Unavailable(
-                        f"The chain node at {self._rpc.host} refused eth_getLogs: {refusal.message}.", "Try another."
+                        f"The chain node at {self.host} refused eth_getLogs: {refusal.message}.", "Try another."
                     ) from None
                 step = max(1, step // 4)
                 continue

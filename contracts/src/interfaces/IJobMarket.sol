@@ -47,7 +47,8 @@ interface IJobMarket {
     /// @param closedBlock block that holds the terminal state's event; 0 before
     /// @param revealing every drawn executor has committed, so receipts may be revealed
     /// @param receipt the agreed digest; zero before COMPUTED
-    /// @param contestedFrom how many executors had been drawn when the custodian contested their result; 0 if it did not
+    /// @param contestedFrom how many executors had been drawn when the custodian contested their result; 0 if it did
+    ///        not
     /// @param approval the owner's word, once it is said
     struct Job {
         uint256 license;
@@ -184,7 +185,10 @@ interface IJobMarket {
 
     function executionsOf(uint256 job) external view returns (Execution[] memory);
 
-    function commitmentFor(uint256 job, address provider, bytes32 receipt, bytes32 salt) external view returns (bytes32);
+    function commitmentFor(uint256 job, address provider, bytes32 receipt, bytes32 salt)
+        external
+        view
+        returns (bytes32);
 
     function jobCount() external view returns (uint64);
 

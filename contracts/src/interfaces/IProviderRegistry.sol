@@ -81,21 +81,22 @@ interface IProviderRegistry {
 
     function withdrawBond() external returns (uint256 amount);
 
-    /// @notice Free the seat of a provider that has shown no sign of life, for a small part of its bond. Anyone may call.
+    /// @notice Free the seat of a provider that has shown no sign of life, for a small part of its bond. Anyone may
+    ///         call.
     function evict(address provider) external returns (uint256 bounty);
 
     /// @notice Close gaps in the table, at most `steps` of them. Anyone may call.
     function compact(uint256 steps) external;
 
-    /// @dev Only the job market: draws and locks. May find fewer than needed in a table larger than its probes: the caller
-    ///      goes on with another seed. `bounty` is what the dead seats that it met lost, sent to the job market.
+    /// @dev Only the job market: draws and locks. May find fewer than needed in a table larger than its probes: the
+    ///      caller goes on with another seed. `bounty` is what the dead seats that it met lost, sent to the job market.
     function draw(Call calldata call) external returns (address[] memory drawn, uint256[] memory fees, uint256 bounty);
 
     /// @dev Only the job market: ends the holds that a job of these fees and units has on providers.
     function unlock(address[] calldata list, uint256[] calldata fees, uint64 units) external;
 
-    /// @dev Only the job market: takes the held stake from a provider. Up to `owed` of it goes to the job market, for those
-    ///      who were harmed; the rest is burned.
+    /// @dev Only the job market: takes the held stake from a provider. Up to `owed` of it goes to the job market, for
+    ///      those who were harmed; the rest is burned.
     function slash(address provider, uint256 fee, uint64 units, bool suspend, uint256 owed)
         external
         returns (uint256 amount, uint256 paid);

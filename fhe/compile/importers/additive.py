@@ -27,14 +27,14 @@ EXACT = 1e-5  # of the scores' range: scores may be of 32-bit floats
 STRAIGHT = 1e-6  # of a column's own effect
 
 
-def additive_form(scores: Scores, space: Space) -> tuple[Space, Form] | None:
+def additive_form(scores: Scores, space: Space, *, as_it_is: bool = False) -> tuple[Space, Form] | None:
     """(the space whose codes the form reads, the form); None where the scores do not add up.
 
     A column is read by its affine code where its effect is straight in it, else by its bins. Errors: BadModel for a
-    column with neither.
+    column with neither. With `as_it_is` the space's codes are kept.
     """
     chosen = list(space.encodings)
-    if space.reading != "bins":
+    if space.reading != "bins" and not as_it_is:
         for number, column in enumerate(space.columns):
             chosen[number] = "affine" if published(column, "affine") else "bins"
         bent = _bent(scores, space.on(chosen))

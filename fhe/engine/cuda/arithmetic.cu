@@ -3,7 +3,7 @@
 // One translation unit for one profile: fhe/engine/cuda/source.py joins the files and sets the parameters
 //   SIZE (N), DIMENSION (n), LEVELS, BASE (bootstrap and packing gadget), SWITCH_LEVELS, SWITCH_BASE (keyswitch).
 // Every sum and product of doubles below is an intrinsic that rounds once and that no compiler may fuse. The same text
-// compiles as plain C++ against the small runtime of tests/engine_cuda, which is how it is tested without a GPU; so it
+// compiles as plain C++ against the small runtime of tests/fhe/engine/cuda, which is how it is tested without a GPU; so it
 // includes nothing, and every kernel parameter has 8 bytes.
 
 typedef unsigned long long u64;

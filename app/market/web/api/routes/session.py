@@ -27,7 +27,7 @@ class Challenge(RequestModel):
     address: Address
 
 
-class Message(ResponseModel):
+class SignInMessage(ResponseModel):
     """Sign `message` as it is (personal_sign) before `expires_at`, then POST /v1/session."""
 
     message: str
@@ -53,7 +53,10 @@ class SessionView(ResponseModel):
 
 
 @router.post(
-    "/session/challenge", response_model=Message, responses=error_responses(409), dependencies=[Depends(rate_cost(1))]
+    "/session/challenge",
+    response_model=SignInMessage,
+    responses=error_responses(409),
+    dependencies=[Depends(rate_cost(1))],
 )
 def begin_session(asked: Challenge, here: State) -> Response:
     """A message to sign, with a nonce that is good for five minutes and for one sign-in."""
@@ -61,7 +64,7 @@ def begin_session(asked: Challenge, here: State) -> Response:
     message = siwe.compose(
         here.settings.origin, asked.address, here.market.chain_id, nonce, expires_at - NONCE_SECONDS, expires_at
     )
-    return reply(Message(message=message, nonce=nonce, expires_at=expires_at))
+    return reply(SignInMessage(message=message, nonce=nonce, expires_at=expires_at))
 
 
 @router.post("/session", response_model=SessionView, status_code=201, responses=error_responses())

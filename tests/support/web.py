@@ -1,0 +1,190 @@
+"""A node on real parts: an embedded chain with a real dataset on it, a folder of blocks, a SQLite index, the API.
+
+One job is settled, one refused, one computed; every actor is a real agent of the project. Tests only read this world,
+or add to it what others do not look at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from app.chain.evm.embedded import EmbeddedChain
+from app.chain.market import Market
+from app.chain.wallet.account import Account
+from app.custodian.agent import CustodianAgent
+from app.custodian.market_chain import MarketChain
+from app.execution.execute import execute
+from app.execution.inputs import load_job_inputs
+from app.market.db.database import Database
+from app.market.indexer.indexer import Indexer
+from app.market.web.api.openapi import describe, operation
+from app.market.web.api.routes import ROUTERS
+from app.market.web.app import create_app
+from app.market.web.dependencies.state import Dependencies
+from app.market.web.settings import WebServerSettings
+from app.protocol.documents import sha256
+from app.storage.folder import BlockStore
+from fhe.circuit.circuit import Circuit
+from fhe.circuit.codec import encode
+from tests.support.custody import BUYER_PUBLIC, World, linear_circuit
+from tests.support.market import BITS, DOLLAR, HOUR, Stage, open_market, person, set_stage
+from tests.support.policies import roomy
+
+SPREAD = [17, -4, 9, 30, 2, 8, -11, 5]
+ORIGIN = "http://testserver"
+SETTINGS = WebServerSettings(origin=ORIGIN, rate=None, heavy=None, poll=0.02, heartbeat=0.2)
+
+
+@dataclass
+class Scene:
+    """The parts, and what is in them."""
+
+    folder: Path
+    chain: EmbeddedChain
+    world: World
+    stage: Stage
+    database: Database
+    indexer: Indexer
+    offer: int = 0
+    license: int = 0
+    settled: int = 0
+    refused: int = 0
+    computed: int = 0
+    circuit: str = ""
+    time: list[float] = field(default_factory=lambda: [1_800_000_000.0])
+
+    @property
+    def market(self) -> Market:
+        """The contracts."""
+        return self.stage.market
+
+    @property
+    def store(self) -> BlockStore:
+        """The blocks."""
+        return self.world.store
+
+    def app(self, settings: WebServerSettings = SETTINGS) -> FastAPI:
+        """The API on these parts, by a clock that the test holds."""
+        return create_app(settings, Dependencies(self.market, self.store, self.database, lambda: self.time[0]))
+
+    def keep(self, circuit: Circuit) -> str:
+        """Put a circuit into the store; its digest."""
+        self.store.put(data := encode(circuit))
+        return sha256(data)
+
+    def open(self, circuit: str) -> int:
+        """A new job of the buyer's."""
+        order: dict[str, Any] = {"first_row": 0, "rows": 40, "sealing_key": BUYER_PUBLIC, "units": 1, "replicas": 2}
+        return self.market.open_job(self.stage.buyer, self.license, circuit=circuit, max_fee=6000, **order).value
+
+    def compute(self, circuit: str) -> int:
+        """A job that two drawn providers computed."""
+        return self.go_on(self.open(circuit))
+
+    def go_on(self, job: int) -> int:
+        """Two providers are drawn for an open job, and compute it."""
+        drawn = self.market.draw(self.stage.buyer, job).value
+        done = execute(load_job_inputs(self.market, self.store, job), self.store, threads=1)
+        self.store.put(done.receipt.to_bytes())
+        self.store.put(done.output)
+        self.stage.answer(job, drawn, done.receipt.digest)
+        return job
+
+    def agent(self) -> CustodianAgent:
+        """The custodian of the dataset."""
+        return CustodianAgent(
+            MarketChain(self.market, self.stage.owner), self.store, lambda _: self.world.keys, self.world.ledger,
+            self.stage.owner.sign_digest, execute=lambda facts, _: execute(facts, self.store, threads=1), threads=1,
+        )  # fmt: skip
+
+
+def build(folder: Path) -> Scene:
+    """The whole world."""
+    chain = EmbeddedChain(folder / "chain.sqlite")
+    stage = set_stage(open_market(chain, folder / "deployment.json"))
+    world = World(folder, policy=roomy())
+    record = world.chain.datasets[1, 1]
+    stage.market.new_version(
+        stage.owner, stage.dataset, manifest=record.manifest, data_root=record.data_root, profile=record.profile,
+        rows=record.rows,
+    )  # fmt: skip
+    database = Database(f"sqlite:///{folder}/index.sqlite")
+    scene = Scene(folder, chain, world, stage, database, Indexer(stage.market, world.store, database))
+    world.store.put(world.manifest.policy.to_bytes())
+    scene.offer = stage.market.create_offer(
+        stage.owner, stage.dataset, price_license=DOLLAR, price_job=DOLLAR, price_row=1, max_jobs=1000,
+        max_rows=1_000_000, duration=24 * 30 * HOUR, policy=world.manifest.policy.digest, **BITS,
+    ).value  # fmt: skip
+    scene.license = stage.market.buy_license(stage.buyer, scene.offer).value
+    scene.circuit = scene.keep(linear_circuit([SPREAD]))
+    scene.settled = scene.compute(scene.circuit)
+    scene.refused = scene.compute(scene.keep(linear_circuit([[7]])))
+    scene.agent().step()
+    scene.computed = scene.compute(scene.keep(linear_circuit([[1, 2, 3, 4, 5, 6, 7, 8]])))
+    scene.indexer.sync()
+    return scene
+
+
+@dataclass
+class Browser:
+    """A client that can sign in."""
+
+    client: TestClient
+    scene: Scene
+    csrf: str = ""
+
+    def sign_in(self, account: Account) -> None:
+        """As a wallet would; writes carry the CSRF token from then on."""
+        asked = self.client.post("/v1/session/challenge", json={"address": account.address}).json()
+        signed = {"message": asked["message"], "signature": "0x" + account.sign_text(asked["message"])}
+        answer = self.client.post("/v1/session", json=signed)
+        assert answer.status_code == 201, answer.text
+        self.csrf = answer.json()["csrf"]
+        self.client.headers["x-csrf-token"] = self.csrf
+
+    def revoke_tokens(self) -> None:
+        """End every token of the signed-in account."""
+        for old in self.client.get("/v1/tokens").json()["items"]:
+            self.client.delete(f"/v1/tokens/{old['id']}")
+
+    def token(self, *scopes: str) -> str:
+        """A new token of the signed-in account."""
+
+        def make() -> httpx.Response:
+            return self.client.post("/v1/tokens", json={"name": "a program", "scopes": scopes})
+
+        answer = make()
+        if answer.status_code == 409:  # other tests have made as many as there can be
+            self.revoke_tokens()
+            answer = make()
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["token"])
+
+
+@contextmanager
+def browse(
+    scene: Scene, settings: WebServerSettings = SETTINGS, headers: Mapping[str, str] | None = None
+) -> Iterator[Browser]:
+    """A client of a fresh application."""
+    with TestClient(scene.app(settings), base_url=settings.origin, headers=dict(headers or {})) as client:
+        yield Browser(client, scene)
+
+
+STRANGER = person("stranger")
+
+
+def operation_names() -> set[str]:
+    """The API's operations, without a node."""
+    bare = FastAPI(generate_unique_id_function=operation)
+    for router in ROUTERS:
+        bare.include_router(router, prefix="/v1")
+    describe(bare)
+    return {each["operationId"] for item in bare.openapi()["paths"].values() for each in item.values()}
