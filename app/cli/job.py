@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from app.client.index.client import IndexClient
     from app.client.index.crosscheck import Difference
 
-app = typer.Typer(no_args_is_help=True, help="Jobs: open, list, show, watch, expire.")
+app = typer.Typer(no_args_is_help=True, help="Jobs: open, run, list, show, watch, expire.")
 Number = Annotated[int, typer.Argument(help="The job's number.", min=1)]
 
 
@@ -84,6 +85,59 @@ def open_job(
     shown = {**value, "price": dollars(value["price"]), "max_fee": dollars(value["max_fee"])}
     shown |= {"micro_bits": f"{describe_bits(order.said.micro_bits)} bits about each person"}
     session.out.show(value, lambda out: out.print(facts_table(shown)))
+
+
+@app.command("run")
+def run(
+    license: Annotated[int, typer.Option("--license", help="The license to use.", min=1)],
+    model: Annotated[str, typer.Option("--model", help="Digest of a compiled model, or how it begins.")],
+    first_row: Annotated[int, typer.Option(help="The first row.", min=0)] = 0,
+    rows: Annotated[int | None, typer.Option(help="How many rows; all from the first by default.", min=1)] = None,
+    replicas: Annotated[int, typer.Option(help="Executors that must agree.", min=1, max=5)] = 2,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the jobs and their price, and stop.")] = False,
+    anew: Annotated[bool, typer.Option("--anew", help="Order all again, also what was opened before.")] = False,
+    timeout: Annotated[int, typer.Option(help="Seconds to wait at most.", min=1, max=604_800)] = 86_400,
+    out: Annotated[Path | None, typer.Option(help="Write the rows to a .csv or .parquet file.")] = None,
+    role: AsBuyer = "buyer",
+    as_json: AsJson = False,
+) -> None:
+    """Order any number of rows, wait, and open the result: split into jobs where one would be too large.
+
+    All checks of all jobs come first, and one price. The same command goes on with a run that was stopped or killed.
+    """
+    from app.cli.result import check_file, show_result
+    from app.client.run import Run
+
+    check_file(out)
+    session = CommandContext(role, as_json)
+    buyer, market = session.buyer, session.network.market
+    count = rows or market.dataset(market.license(license).dataset).rows - first_row
+    ordered = Run(
+        buyer, license, buyer.models.find(model), session.buyer.sealing_key(), first_row=first_row, rows=count,
+        replicas=replicas, anew=anew,
+    )  # fmt: skip
+    plan = ordered.plan() if dry_run else ordered.begin()
+    value: dict[str, Any] = {
+        "rows": plan.rows,
+        "jobs": plan.jobs,
+        "to_open": len(plan.parts),
+        "price": plan.price,
+        "max_fee": plan.max_fee,
+        "micro_bits": plan.micro_bits,
+        "problems": [{"code": e.code, "message": e.message, "next_step": e.next_step} for e in plan.problems],
+    }
+    if dry_run:
+        shown = {**value, "price": dollars(plan.price), "max_fee": dollars(plan.max_fee)}
+        shown |= {"problems": "\n".join(map(str, plan.problems)) or "-"}
+        session.out.show(value, lambda console: console.print(facts_table(shown)))
+        return
+    session.out.say(
+        f"{plan.rows} rows in {plan.jobs} jobs, {len(plan.parts)} to open: {dollars(plan.price)} and at most"
+        f" {dollars(plan.max_fee)} in fees."
+    )
+    with session.out.progress("rows released") as progress:
+        opened = ordered.follow(timeout, progress)
+    show_result(session, opened, {"jobs": ordered.jobs}, out)
 
 
 @app.command("list")

@@ -9,7 +9,7 @@ import numpy as np
 import typer
 
 from app.cli.context import AsBuyer, AsJson, CommandContext
-from app.cli.model_card import described, for_people
+from app.cli.model_card import described, faithfulness_in_words, for_people
 from app.console.output import facts_table, rows_table
 from app.protocol.errors import UsageError
 from app.protocol.market.money import dollars
@@ -115,6 +115,7 @@ def quote(
     price, said = found.price, found.said
     value: dict[str, Any] = {
         "model": model.digest,
+        "faithfulness": described(model)["faithfulness"],
         "rows": price.rows,
         "replicas": replicas,
         "providers": price.providers,
@@ -138,7 +139,9 @@ def quote(
         "problems": found.listed(),
     }
     amounts = {key: "-" if value[key] is None else dollars(value[key]) for key in PRICES}
-    shown = {key: each for key, each in (value | amounts).items() if key != "problems"}
+    shown = {key: each for key, each in (value | amounts).items() if key not in ("problems", "faithfulness")}
+    if value["faithfulness"] is not None:
+        shown["as the model says"] = faithfulness_in_words(value["faithfulness"])
 
     def draw(out: Any) -> None:
         out.print(facts_table(shown))

@@ -155,8 +155,9 @@ class Dataset:
         target: Any = None,
         fitted_on: FittedOn | None = None,
     ) -> Compiled:
-        """A fitted model as a circuit of this dataset; `fhe.compile.from_model` says what the options mean.
+        """A fitted model as a circuit of this dataset, held against the model itself (`fhe.compile.from_model`).
 
+        `check`: rows of the buyer's own to compare on as well, and `target` their labels, or the name of that column.
         Errors: BadModel, TooLarge, MessageOverflow, NoiseOverflow.
         """
         from fhe.compile import from_model

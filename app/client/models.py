@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from fhe.compile import Compiled
 
 
+Measure = Literal["accuracy", "r2"]
+
+
 class TrainingReport(Document):
     """How a model was trained here, and how well its circuit does: on rows held out, and on those it was trained on."""
 
@@ -30,7 +33,7 @@ class TrainingReport(Document):
     rows: int  # trained on
     held_out: int
     seed: int  # of the choice of rows to hold out
-    measure: Literal["accuracy", "r2"]
+    measure: Measure
     score: float | None  # on the rows held out; None where there were none
     training_score: float | None
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from app.client.dataset import Dataset
-from app.client.models import TrainingReport
+from app.client.models import Measure, TrainingReport
 from app.protocol.errors import BadModel, BadTable
 from app.protocol.vocabulary import Encoding
 from fhe.compile.decoder import Labels
@@ -71,13 +71,20 @@ def train(
     codes = dataset.encode(frame, recipe.encoding).astype(np.float32)
     model = recipe.make(**(settings or {}))
     _fit(model, codes[rows], labels[rows])
-    compiled = dataset.compile(model)
+    seen = rest if len(rest) else rows
+    compiled = dataset.compile(
+        model,
+        columns=dataset.columns,
+        check=frame[seen].select(dataset.columns),
+        target=labels[seen] if len(rest) else None,  # a training score is never told alone
+        fitted_on="codes" if recipe.encoding == "affine" else "bins",
+    )
     if classes is not None:
         named = compiled.decoder.model_copy(update={"labels": Labels.of(classes)})
         compiled = replace(compiled, decoder=named)
     predicted = _predicted(dataset, compiled, frame)
     truth = labels if classes is None else classes[labels]
-    measure: Literal["accuracy", "r2"] = "accuracy" if recipe.classifies else "r2"
+    measure: Measure = "accuracy" if recipe.classifies else "r2"
     report = TrainingReport(
         settings={name: str(value) for name, value in sorted((settings or {}).items())},
         rows=len(rows),
@@ -143,7 +150,7 @@ def _predicted(dataset: Dataset, compiled: Compiled, frame: pl.DataFrame, block:
     return np.concatenate(parts)
 
 
-def _score(truth: npt.NDArray[Any], predicted: npt.NDArray[Any], measure: Literal["accuracy", "r2"]) -> float | None:
+def _score(truth: npt.NDArray[Any], predicted: npt.NDArray[Any], measure: Measure) -> float | None:
     """Share of right labels, or R^2; None without rows, or for R^2 of equal values."""
     if not len(truth):
         return None

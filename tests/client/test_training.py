@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from tests.client.conftest import Run
-from tests.custodian.world import NAMES
+from tests.support.custody import NAMES
+from tests.support.web import Scene
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Concrete ML's imports, and of convergence
 
@@ -27,7 +28,7 @@ def rows(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_score_is_of_rows_that_were_kept_back(darkroom: Run, rows: Path) -> None:
+def test_a_score_is_of_rows_that_were_kept_back(scene: Scene, darkroom: Run, rows: Path) -> None:
     """A quarter of each class is held out by a seed; the same seed gives the same model, another one another."""
     words = ("model", "compile", "1", str(rows), "--target", "yes", "--json")
     code, told, _ = darkroom(*words)
@@ -42,8 +43,13 @@ def test_a_score_is_of_rows_that_were_kept_back(darkroom: Run, rows: Path) -> No
     shown = darkroom("model", "show", told["model"][:12], "--json")[1]
     assert shown["training"] == training
     assert shown["features"] == list(NAMES)
-    kept_back = darkroom("model", "show", told["model"])[1]
-    assert "rows kept back" in kept_back
+    assert "rows kept back" in darkroom("model", "show", told["model"])[1]
+    report = shown["faithfulness"]
+    assert report["rows"] > 1000
+    assert (report["labels_differing"], report["own_rows"]) == (0, training["held_out"])
+    assert report["accuracy"] == pytest.approx(training["score"])
+    quoted = darkroom("model", "quote", told["model"], "--offer", str(scene.offer), "--json")[1]
+    assert quoted["faithfulness"] == report
     whole = darkroom(*words, "--held-out", "0")[1]["training"]
     assert (whole["held_out"], whole["score"]) == (0, None)
     alone = darkroom(*words[:-1], "--held-out", "0")[1]
