@@ -13,7 +13,7 @@ import time
 import darkroom
 
 
-def main(role: str = "provider-1", seconds: float = 0) -> None:
+def main(role: str, seconds: float = 0) -> None:
     """Take a seat in the draw, and serve for so long."""
     provider = darkroom.connect(create=True).provider(role)
     if not provider.bonded:
@@ -29,4 +29,4 @@ def main(role: str = "provider-1", seconds: float = 0) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2], *map(float, sys.argv[2:]))
+    main(sys.argv[1], *map(float, sys.argv[2:]))

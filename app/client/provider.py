@@ -59,4 +59,13 @@ class Provider:
         count = threads or threads_available()
         speed = kept(folder, count, device)
         rate = None if speed is None else speed.units_per_second
-        return ProviderAgent(market, store, self.account, folder, threads=count, device=device, units_per_second=rate)
+        return ProviderAgent(
+            market,
+            store,
+            self.account,
+            folder,
+            threads=count,
+            device=device,
+            units_per_second=rate,
+            in_turn=in_turn,
+        )
