@@ -10,7 +10,7 @@ from app.client.buyer import Buyer
 from app.client.dataset import Dataset
 from app.client.models import Model
 from app.policy.preflight import REPLICAS, Preflight
-from app.protocol.errors import DarkroomError, NotAllowed, UsageError
+from app.protocol.errors import BadBlock, BadDocument, DarkroomError, NotAllowed, NotFound, UsageError
 from app.protocol.market.entities import LicenseState
 from app.protocol.market.money import dollars
 
@@ -54,21 +54,27 @@ def find_terms(
     """The terms that are named; else a license of the buyer's under which the job goes through; else the offer under
     which it is cheapest. Where it goes through nowhere, the first of these, with what keeps it from going through.
 
-    Errors: NotAllowed where nothing is offered and no license is there; those of `Buyer.check`.
+    Terms whose policy cannot be read are passed over where others can. Errors: NotAllowed where nothing is offered and
+    no license is there; those of `Buyer.check`.
     """
     first: OrderTerms | None = None
+    unread: DarkroomError | None = None
     ready: list[OrderTerms] = []
     for held, sold in [(license or 0, offer)] if license or offer else _candidates(buyer, dataset):
-        found = buyer.check(
-            dataset, model, rows, first_row=first_row, replicas=replicas, license=held, offer=None if held else sold
-        )
+        try:
+            found = buyer.check(
+                dataset, model, rows, first_row=first_row, replicas=replicas, license=held, offer=None if held else sold
+            )
+        except (NotFound, BadBlock, BadDocument) as error:
+            unread = unread or error
+            continue
         terms = OrderTerms(held, None if held else sold, found)
         first = first or terms
         if found.ready and held:
             return terms
         ready += [terms] if found.ready else []
     if first is None:
-        raise NotAllowed(
+        raise unread or NotAllowed(
             f"Nothing is offered on dataset {dataset.record.id} now, and this account has no license of it.",
             "Look at other datasets: darkroom dataset list.",
         )

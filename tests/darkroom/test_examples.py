@@ -22,6 +22,7 @@ def program(name: str) -> dict[str, Any]:
     return runpy.run_path(str(EXAMPLES / f"{name}.py"))
 
 
+@pytest.mark.filterwarnings("ignore:scipy.optimize:DeprecationWarning")  # what scikit-learn's solver asks of it
 def test_the_examples_tell_one_story(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
