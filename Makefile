@@ -5,7 +5,7 @@ PY := .venv/bin/python
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help screenshots setup demo up test test-deep lint format types contracts ipfs frontend bench docs lock clean
+.PHONY: help screenshots setup demo up quick check test test-deep lint format types contracts ipfs frontend bench docs lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -19,11 +19,25 @@ demo: setup ## the whole story, from a table to a paid, audited result
 up: setup ## a market of one's own in the browser, with a sample dataset; Ctrl-C stops it
 	@.venv/bin/darkroom up
 
-test: setup lint types contracts ipfs ## everything that must hold, in minutes
-	@$(PY) -m pytest -m "not deep and not gpu"
+# Tests run in a random order, the same for the same seed and tests: what failed can be repeated, here and in CI.
+SEED ?= 1
+PYTEST := $(PY) -m pytest --randomly-seed=$(SEED)
+
+quick: setup ## style of Python, import rules and the quick unit tests, in less than a minute
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check --quiet . || { echo "Not in the project's format: run make format."; exit 1; }
+	@.venv/bin/lint-imports --no-cache --no-logo
+	@$(PYTEST) -m "unit and not slow and not deep and not gpu"
+
+check: ## one file or folder of tests: make check T=tests/fhe/test_mask.py; some of them: K=WORD; deep ones: M=deep
+	@[ -n "$(T)" ] || { echo "Name a file or a folder: make check T=tests/fhe/test_mask.py" >&2; exit 2; }
+	@$(PYTEST) -m "$(or $(M),not deep and not gpu)" $(if $(K),-k "$(K)") "$(T)"
+
+test: setup lint types contracts ipfs ## everything that must hold, in minutes; in another order: make test SEED=2
+	@$(PYTEST) -m "not deep and not gpu"
 
 test-deep: setup contracts ## the slow proofs: statistics, whole sweeps, real parameter sets
-	@$(PY) -m pytest -m deep
+	@$(PYTEST) -m deep
 
 lint: frontend ## style of Python and JavaScript, import rules
 	@.venv/bin/ruff check .

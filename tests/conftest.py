@@ -17,46 +17,56 @@ settings.load_profile("darkroom")
 
 TESTS = Path(__file__).parent
 
-# Quick areas first, so that a mistake shows early; inside an area the order is random. A folder belongs to the longest
-# path here that leads to it.
-AREAS = (
-    "base",
-    "benchmarks",
-    "protocol",
-    "files",
-    "seal",
-    "home",
-    "policy",
-    "storage",
-    "cli",
-    "client",
-    "darkroom",
-    "ingestion",
-    "fhe/engine",
-    "provider",
-    "custodian",
-    "fhe",
-    "chain",
-    "attack",
-    "market",
-    "market/web",
-    "fhe/compile/trees",
-    "contracts",
-    "browser",
-    "demo",
-    "node",
-)
+# What a test is; each test has one of these as its marker.
+KINDS = {
+    "unit": "one room's code in this process, with what it stands on; `make quick` runs those that take no time",
+    "real": "several parts together, as users run them: chains, stores, databases, servers, processes, Concrete's keys",
+    "browser": "pages in a real browser",
+    "attack": "what somebody tries who must not get through",
+}
+# The areas of tests and what the tests in them are. Quick areas come first, so that a mistake shows early; inside one
+# the order is random. A folder belongs to the longest path here that leads to it.
+AREAS = {
+    "base": "unit",
+    "benchmarks": "unit",
+    "protocol": "unit",
+    "seal": "unit",
+    "home": "unit",
+    "policy": "unit",
+    "storage": "unit",
+    "cli": "unit",
+    "files": "real",
+    "client": "real",
+    "darkroom": "real",
+    "ingestion": "unit",
+    "fhe/engine": "unit",
+    "provider": "real",
+    "custodian": "real",
+    "fhe": "unit",
+    "chain": "real",
+    "attack": "attack",
+    "market": "real",
+    "market/web": "real",
+    "fhe/compile/trees": "real",
+    "contracts": "real",
+    "browser": "browser",
+    "demo": "real",
+    "node": "real",
+}
 
 
-def area_of(folder: PurePath) -> str:
-    """The area of a folder below tests/; nothing where no area holds it."""
-    return max((area for area in AREAS if folder.is_relative_to(area)), key=len, default="")
+def area_of(path: Path) -> str:
+    """The area of a file or folder below tests/; nothing where no area holds it."""
+    below = path.relative_to(TESTS) if path.is_relative_to(TESTS) else PurePath()
+    return max((area for area in AREAS if below.is_relative_to(area)), key=len, default="")
 
 
-def _rank(item: pytest.Item) -> int:
-    """The place of a test's area in the order; a test without one comes last."""
-    area = area_of(item.path.parent.relative_to(TESTS)) if item.path.is_relative_to(TESTS) else ""
-    return AREAS.index(area) if area else len(AREAS)
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Where -m begins with a kind (`-m "unit and not deep"`), modules of other kinds are not even imported."""
+    wanted, *_ = config.option.markexpr.split(" and ")
+    if wanted not in KINDS or " or " in config.option.markexpr or not collection_path.name.startswith("test_"):
+        return None
+    return AREAS.get(area_of(collection_path), wanted) != wanted or None
 
 
 # A marker, and what on this machine says that its part is there.
@@ -66,16 +76,19 @@ PARTS: dict[str, Callable[[], bool]] = {
     "node": (NPM / "solc").is_dir,
     "postgres": lambda: bool(shutil.which("initdb") or [*Path("/usr/lib/postgresql").glob("*/bin/initdb")]),
     "ipfs": (TESTS / "storage" / "jsipfs" / "node_modules" / "ipfs").is_dir,
-    "browser": lambda: bool(shutil.which("chromium") or shutil.which("google-chrome")),
+    "chromium": lambda: bool(shutil.which("chromium") or shutil.which("google-chrome")),
 }
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order areas by speed, after pytest-randomly has shuffled; skip what needs a part that is not here."""
-    items.sort(key=_rank)
+    """Order areas by speed, after pytest-randomly has shuffled; mark kinds; skip what needs a part that is not here."""
+    places = {area: place for place, area in enumerate(AREAS)}
+    items.sort(key=lambda item: places.get(area_of(item.path), len(places)))
     absent = [marker for marker, present in PARTS.items() if not present()]
     for item in items:
+        if area := area_of(item.path):
+            item.add_marker(AREAS[area])
         for marker in absent:
             if item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=f"{marker} is not installed: make contracts ipfs, or .ci/run"))

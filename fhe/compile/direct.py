@@ -12,10 +12,10 @@ from app.protocol.errors import BadModel
 from fhe.compile.compiled import Compiled
 from fhe.compile.faithful import Comparison
 from fhe.compile.foreign import kind
-from fhe.compile.form import Form
+from fhe.compile.form import ScoreForm
 from fhe.compile.importers.additive import additive_form, read_by_bins
 from fhe.compile.importers.asking import ways
-from fhe.compile.importers.core import Core, core
+from fhe.compile.importers.core import InnerEstimator, core
 from fhe.compile.importers.family import combines, reader
 from fhe.compile.importers.inputs import Inputs
 from fhe.compile.importers.reader import Reader
@@ -23,7 +23,7 @@ from fhe.compile.meaning import classes_of, meaning
 from fhe.compile.quantized import compile_additive, signed
 from fhe.compile.quantized_forest import compile_forest
 from fhe.compile.sample import OwnRows, compared_codes
-from fhe.compile.space import Space
+from fhe.compile.space import FeatureSpace
 from fhe.profile import EncryptionProfile
 
 F64 = npt.NDArray[np.float64]
@@ -42,7 +42,12 @@ SAME = 2e-5  # of the scores' range, between a forest read and its own words: li
 
 
 def compile_directly(
-    model: Any, space: Space, own: OwnRows | None, codebook: Codebook, profile: EncryptionProfile, n_bits: int | None
+    model: Any,
+    space: FeatureSpace,
+    own: OwnRows | None,
+    codebook: Codebook,
+    profile: EncryptionProfile,
+    n_bits: int | None,
 ) -> Compiled:
     """Errors: BadModel, TooLarge, MessageOverflow, NoiseOverflow."""
     inner = core(model, Inputs.of(space))
@@ -68,13 +73,13 @@ def compile_directly(
     return make(model, form, means, comparison, codebook, profile, n_bits)
 
 
-def _read(model: Any, space: Space, read: Reader) -> tuple[Space, Form]:
+def _read(model: Any, space: FeatureSpace, read: Reader) -> tuple[FeatureSpace, ScoreForm]:
     space = read_by_bins(space)
     inner = core(model, Inputs.of(space))
     form = read.form(inner.model, inner.inputs)
     form = _measured(inner, read, form, space)
     if read.kind(inner.model) == "share" and form.outputs == 2:
-        form = Form(
+        form = ScoreForm(
             (form.constant[1:] - form.constant[:1]) / 2,
             {feature: (table[:, 1:] - table[:, :1]) / 2 for feature, table in form.tables.items()},
             form.trees,
@@ -83,7 +88,7 @@ def _read(model: Any, space: Space, read: Reader) -> tuple[Space, Form]:
     return space, form
 
 
-def _measured(inner: Core, read: Reader, form: Form, space: Space) -> Form:
+def _measured(inner: InnerEstimator, read: Reader, form: ScoreForm, space: FeatureSpace) -> ScoreForm:
     """With the constant that the estimator's own scores have. Errors: BadModel where the trees are not all of them."""
     codes = compared_codes(space, seed=7)
     truth = read.scores(inner.model, inner.inputs.evaluate(codes))
@@ -101,19 +106,19 @@ def _measured(inner: Core, read: Reader, form: Form, space: Space) -> Form:
             f"The trees of this {kind(inner.model)} do not add up to what it says.",
             "Use the library's plain settings (no linear leaves, no monotone or custom objective), and report it.",
         )
-    return Form(form.constant + constant, form.tables, form.trees, form.leaves)
+    return ScoreForm(form.constant + constant, form.tables, form.trees, form.leaves)
 
 
-def _asked(model: Any, space: Space, classifies: bool) -> tuple[Space, Form] | None:
-    cores: dict[int, Core] = {}
+def _asked(model: Any, space: FeatureSpace, classifies: bool) -> tuple[FeatureSpace, ScoreForm] | None:
+    cores: dict[int, InnerEstimator] = {}
 
-    def inner(of: Space) -> Core:
+    def inner(of: FeatureSpace) -> InnerEstimator:
         return cores.setdefault(hash(of), core(model, Inputs.of(of)))
 
     estimator = inner(space).model
     for way in ways(estimator, classifies=classifies):
 
-        def scores(of: Space, codes: I64) -> F64:
+        def scores(of: FeatureSpace, codes: I64) -> F64:
             found = inner(of)
             return way(found.model, found.inputs.evaluate(codes))  # noqa: B023 - used before the next way
 

@@ -21,7 +21,7 @@ from fhe.compile.decoder import Decoder
 from fhe.compile.foreign import asked, comparable, kind
 from fhe.compile.said import Said
 from fhe.compile.sample import OwnRows, compared_codes
-from fhe.compile.space import Space
+from fhe.compile.space import FeatureSpace
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
@@ -51,7 +51,7 @@ class Faithfulness:
 class Comparison:
     """The given model's own words on the compared rows, asked once; circuits are held against them."""
 
-    def __init__(self, model: Any, space: Space, own: OwnRows | None, *, classifies: bool) -> None:
+    def __init__(self, model: Any, space: FeatureSpace, own: OwnRows | None, *, classifies: bool) -> None:
         """Errors: BadModel."""
         self.model, self.space, self.own, self.classifies = model, space, own, classifies
         codes = compared_codes(space)

@@ -21,7 +21,7 @@ I64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class Form:
+class ScoreForm:
     """One model's scores on a dataset's codes. Leaves of trees hold one number: their row in `leaves`."""
 
     constant: F64  # (outputs,)
@@ -60,7 +60,7 @@ def _walk(node: Node, codes: I64, rows: I64, found: I64) -> None:
     _walk(node.above, codes, rows[~below], found)
 
 
-def added(parts: Iterable[tuple[Form, float]]) -> Form:
+def added(parts: Iterable[tuple[ScoreForm, float]]) -> ScoreForm:
     """The weighted sum of forms of equally many outputs."""
     parts = list(parts)
     constant = np.sum([form.constant * weight for form, weight in parts], axis=0)
@@ -75,7 +75,7 @@ def added(parts: Iterable[tuple[Form, float]]) -> Form:
         leaves.append(form.leaves * weight)
         count += len(form.leaves)
     stacked = np.concatenate(leaves) if count else np.zeros((0, len(constant)))
-    return Form(constant, tables, tuple(trees), stacked)
+    return ScoreForm(constant, tables, tuple(trees), stacked)
 
 
 def renumbered(tree: Node, by: int) -> Node:

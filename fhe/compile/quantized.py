@@ -22,9 +22,9 @@ from fhe.compile.compiled import Compiled
 from fhe.compile.decoder import Decoder
 from fhe.compile.faithful import Comparison
 from fhe.compile.foreign import kind
-from fhe.compile.form import Form
+from fhe.compile.form import ScoreForm
 from fhe.compile.meaning import Meaning
-from fhe.compile.space import Space
+from fhe.compile.space import FeatureSpace
 from fhe.profile import EncryptionProfile
 
 F64 = npt.NDArray[np.float64]
@@ -38,7 +38,7 @@ PENDING = "0" * 64  # the digest of a circuit that is not there yet
 class Whole:
     """A form in integers: tables (levels, outputs) by feature, leaves (leaves, outputs), constant (outputs,)."""
 
-    form: Form
+    form: ScoreForm
     step: float
     constant: I64
     tables: dict[int, I64]
@@ -46,7 +46,7 @@ class Whole:
     shift: float
 
     @classmethod
-    def of(cls, form: Form, space: Space, step: float) -> Whole:
+    def of(cls, form: ScoreForm, space: FeatureSpace, step: float) -> Whole:
         """The form rounded to whole steps. A single output's constant stays a float, in the shift."""
         tables = {}
         for feature, table in form.tables.items():
@@ -118,7 +118,7 @@ def readout_of(decoder: Decoder) -> Readout:
 
 def compile_additive(
     model: Any,
-    form: Form,
+    form: ScoreForm,
     meaning: Meaning,
     comparison: Comparison,
     codebook: Codebook,
@@ -158,7 +158,7 @@ def _largest(table: F64, encoding: str) -> float:
 
 
 def _linear_circuit(
-    whole: Whole, space: Space, readout: Readout, codebook: Codebook, profile: EncryptionProfile
+    whole: Whole, space: FeatureSpace, readout: Readout, codebook: Codebook, profile: EncryptionProfile
 ) -> Circuit:
     inputs: list[Input] = []
     weights: list[I64] = []
@@ -192,7 +192,7 @@ def output_names(outputs: int, readout: Readout) -> tuple[str, ...]:
     return tuple(f"{what} {number}" for number in range(outputs))
 
 
-def signed(form: Form, sign: int) -> Form:
+def signed(form: ScoreForm, sign: int) -> ScoreForm:
     """The form, or its negative."""
     if sign > 0:
         return form

@@ -23,11 +23,11 @@ from fhe.compile.compiled import Compiled
 from fhe.compile.decoder import Decoder
 from fhe.compile.faithful import Comparison
 from fhe.compile.foreign import comparable, kind
-from fhe.compile.form import Form
+from fhe.compile.form import ScoreForm
 from fhe.compile.ir import AffineExpr, Bit, constant, total, wire
 from fhe.compile.meaning import Meaning
 from fhe.compile.quantized import Whole, decoder_of, output_names, readout_of
-from fhe.compile.space import Space
+from fhe.compile.space import FeatureSpace
 from fhe.compile.trees.emit import emit
 from fhe.compile.trees.graph import MAX_CLASSES, MAX_DEPTH, MAX_TREES, Forest, Leaf, Node, depth, leaves, rebuild
 from fhe.compile.trees.lowering import lower_forest
@@ -46,7 +46,7 @@ MARGIN = 4.0  # log2 of failure that a width foreseen keeps from the limit
 
 def compile_forest(
     model: Any,
-    form: Form,
+    form: ScoreForm,
     meaning: Meaning,
     comparison: Comparison,
     codebook: Codebook,
@@ -90,7 +90,7 @@ def _judged(
     circuit: Circuit,
     decoder: Decoder,
     report: Report,
-    form: Form,
+    form: ScoreForm,
     reached: I64,
     meaning: Meaning,
 ) -> Compiled:
@@ -106,7 +106,7 @@ def _judged(
     return Compiled(circuit, decoder, report, model, found)
 
 
-def _check_size(model: Any, form: Form) -> None:
+def _check_size(model: Any, form: ScoreForm) -> None:
     if len(form.trees) > MAX_TREES:
         raise TooLarge(f"This {kind(model)} has {len(form.trees)} trees; the limit is {MAX_TREES}.", "Fit fewer.")
     if form.outputs > MAX_CLASSES:
@@ -122,7 +122,7 @@ def _check_size(model: Any, form: Form) -> None:
             )
 
 
-def _ranges(form: Form) -> list[tuple[F64, F64]]:
+def _ranges(form: ScoreForm) -> list[tuple[F64, F64]]:
     """(least, greatest) (outputs,) of everything that is added up."""
     found = []
     for tree in form.trees:
@@ -132,7 +132,7 @@ def _ranges(form: Form) -> list[tuple[F64, F64]]:
     return found
 
 
-def _step(form: Form, width: int) -> float:
+def _step(form: ScoreForm, width: int) -> float:
     """The step at which the sum takes `width` bits and a sign, whatever row comes."""
     parts = _ranges(form)
     low = np.sum([part[0] for part in parts], axis=0)
@@ -144,7 +144,7 @@ def _step(form: Form, width: int) -> float:
     return (span or 1.0) / max(room, 2)
 
 
-def _fewest(model: Any, form: Form, meaning: Meaning, comparison: Comparison, reached: I64) -> int:
+def _fewest(model: Any, form: ScoreForm, meaning: Meaning, comparison: Comparison, reached: I64) -> int:
     """The smallest width at which no compared label differs, by the form's integers; the widest if none does."""
     for width in WIDTHS:
         whole = Whole.of(form, comparison.space, _step(form, width))
@@ -158,7 +158,7 @@ def _downwards(width: int) -> Iterator[int]:
 
 
 def _circuit(
-    model: Any, whole: Whole, meaning: Meaning, space: Space, codebook: Codebook, profile: EncryptionProfile
+    model: Any, whole: Whole, meaning: Meaning, space: FeatureSpace, codebook: Codebook, profile: EncryptionProfile
 ) -> tuple[Circuit, Decoder]:
     trees = tuple(
         drop_equal(drop_decided(rebuild(tree, whole_leaf(whole), lambda split: (split.column, split.cut))))
@@ -229,7 +229,7 @@ def lookups(circuit: Circuit) -> int:
     return sum(len(layer.source) for layer in circuit.layers if isinstance(layer, Lookup))
 
 
-def _too_noisy(model: Any, form: Form, circuit: Circuit, error: DarkroomError) -> NoiseOverflow:
+def _too_noisy(model: Any, form: ScoreForm, circuit: Circuit, error: DarkroomError) -> NoiseOverflow:
     return NoiseOverflow(
         f"The {lookups(circuit)} lookups a row of this {kind(model)} add up to more noise than can be read:"
         f" {error.message}",
@@ -238,7 +238,7 @@ def _too_noisy(model: Any, form: Form, circuit: Circuit, error: DarkroomError) -
 
 
 def _too_large(
-    model: Any, form: Form, comparison: Comparison, reached: I64, meaning: Meaning, error: TooLarge
+    model: Any, form: ScoreForm, comparison: Comparison, reached: I64, meaning: Meaning, error: TooLarge
 ) -> TooLarge:
     sizes = [sum(1 for _ in leaves(tree)) for tree in form.trees]
     fit = max(1, int(len(sizes) * 6_000 / max(1, sum(sizes))))
@@ -248,7 +248,7 @@ def _too_large(
     )
 
 
-def _fewer(form: Form, comparison: Comparison, reached: I64, meaning: Meaning, trees: int) -> str:
+def _fewer(form: ScoreForm, comparison: Comparison, reached: I64, meaning: Meaning, trees: int) -> str:
     """What its first trees alone would say."""
     trees = max(1, trees)
     if meaning.labels is None or len(form.trees) < 2:

@@ -20,7 +20,7 @@ from fhe.compile.faithful import accuracy_of
 from fhe.compile.foreign import asked, attribute, kind
 from fhe.compile.importers.family import thresholds
 from fhe.compile.sample import OwnRows
-from fhe.compile.space import READINGS, FittedOn, Space, published
+from fhe.compile.space import READINGS, FeatureSpace, FittedOn, published
 
 F64 = npt.NDArray[np.float64]
 
@@ -33,14 +33,14 @@ FILLED = 0.3  # of the span of all columns, by the data that one quantizer saw
 MOSTLY = 0.5  # of the columns, whose bins the data filled to the last
 
 
-def spaces(columns: Sequence[ColumnCode], names: tuple[str, ...] | None) -> dict[FittedOn, Space]:
+def spaces(columns: Sequence[ColumnCode], names: tuple[str, ...] | None) -> dict[FittedOn, FeatureSpace]:
     """The readings that the dataset's codes allow, without those that read the same numbers as another."""
-    found: dict[FittedOn, Space] = {}
+    found: dict[FittedOn, FeatureSpace] = {}
     for reading in READINGS:
         encodings: list[Encoding] = [_first(column, reading) for column in columns]
         if not all(published(column, encoding) for column, encoding in zip(columns, encodings)):
             continue
-        space = Space(tuple(columns), reading, tuple(encodings), names)
+        space = FeatureSpace(tuple(columns), reading, tuple(encodings), names)
         if not any(_same(space, other) for other in found.values()):
             found[reading] = space
     return found
@@ -54,7 +54,7 @@ def _first(column: ColumnCode, reading: FittedOn) -> Encoding:
     return "affine" if published(column, "affine") else "bins"
 
 
-def _same(one: Space, other: Space) -> bool:
+def _same(one: FeatureSpace, other: FeatureSpace) -> bool:
     return one.encodings == other.encodings and all(
         np.array_equal(one.units(number), other.units(number)) for number in range(len(one.columns))
     )
@@ -66,7 +66,7 @@ def read_as(
     names: tuple[str, ...] | None,
     own: OwnRows | None,
     fitted_on: FittedOn | None,
-) -> Space:
+) -> FeatureSpace:
     """The space of a model. Errors: BadModel for a reading that is not possible, or that cannot be told."""
     if fitted_on is not None:
         return _stated(columns, names, fitted_on)
@@ -93,7 +93,7 @@ def read_as(
     )
 
 
-def _stated(columns: Sequence[ColumnCode], names: tuple[str, ...] | None, fitted_on: FittedOn) -> Space:
+def _stated(columns: Sequence[ColumnCode], names: tuple[str, ...] | None, fitted_on: FittedOn) -> FeatureSpace:
     if fitted_on not in READINGS:
         raise BadModel(f"fitted_on={fitted_on!r} is unknown.", 'Say "codes", "bins" or "values".')
     encodings = [_first(column, fitted_on) for column in columns]
@@ -104,10 +104,10 @@ def _stated(columns: Sequence[ColumnCode], names: tuple[str, ...] | None, fitted
                 f"The dataset publishes no {what} of column {column.name!r}.",
                 "Fit it on columns that have one: darkroom dataset show.",
             )
-    return Space(tuple(columns), fitted_on, tuple(encodings), names)
+    return FeatureSpace(tuple(columns), fitted_on, tuple(encodings), names)
 
 
-def contradicted(model: Any, space: Space) -> bool:
+def contradicted(model: Any, space: FeatureSpace) -> bool:
     """Whether what the model remembers of its data cannot be of this reading."""
     lows = np.array([space.units(number).min() for number in range(len(space.columns))])
     highs = np.array([space.units(number).max() for number in range(len(space.columns))])
@@ -127,7 +127,7 @@ def contradicted(model: Any, space: Space) -> bool:
     return _split_elsewhere(model, space)
 
 
-def _quantized_elsewhere(model: Any, space: Space, lows: F64, highs: F64) -> bool:
+def _quantized_elsewhere(model: Any, space: FeatureSpace, lows: F64, highs: F64) -> bool:
     """Whether a Concrete ML model's quantizers, one for all columns or one for each, saw other numbers."""
     ranges = [
         (float(quantizer.rmin), float(quantizer.rmax))
@@ -157,7 +157,7 @@ def _quantized_elsewhere(model: Any, space: Space, lows: F64, highs: F64) -> boo
     return whole and space.reading == "values" and not any(_has_halves(column) for column in space.columns)
 
 
-def _split_elsewhere(model: Any, space: Space) -> bool:
+def _split_elsewhere(model: Any, space: FeatureSpace) -> bool:
     """Whether some split is beyond a column's ends, or at places that whole numbers do not have."""
     places = thresholds(model)
     if places is None:
@@ -215,7 +215,7 @@ def _rows(values: Any, features: int) -> list[F64]:
     return [row for row in table if np.isfinite(row).all()] if table.shape[1] == features else []
 
 
-def _most_accurate(model: Any, left: dict[FittedOn, Space], own: OwnRows) -> Space | None:
+def _most_accurate(model: Any, left: dict[FittedOn, FeatureSpace], own: OwnRows) -> FeatureSpace | None:
     """The reading under which the model predicts the buyer's labels clearly better than under any other."""
     scores: dict[FittedOn, float] = {}
     assert own.target is not None

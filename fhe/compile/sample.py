@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from app.protocol.errors import BadModel
 from fhe.compile.foreign import frame
-from fhe.compile.space import Space, codes_of
+from fhe.compile.space import FeatureSpace, codes_of
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
@@ -20,7 +20,7 @@ RANDOM_ROWS = 1_000
 EDGE_ROWS = 2_000  # at most
 
 
-def edge_codes(space: Space, seed: int = 1) -> I64:
+def edge_codes(space: FeatureSpace, seed: int = 1) -> I64:
     """Codes (rows, features): all at one end, then each column at its ends (or in every bin) among random ones."""
     random = np.random.default_rng(seed)
     levels = np.array(space.levels)
@@ -38,7 +38,7 @@ def edge_codes(space: Space, seed: int = 1) -> I64:
     return np.concatenate([np.array(wanted, np.int64), rows])
 
 
-def compared_codes(space: Space, seed: int = 0) -> I64:
+def compared_codes(space: FeatureSpace, seed: int = 0) -> I64:
     """Random codes and those at every edge, (rows, features)."""
     random = np.random.default_rng(seed).integers(0, np.array(space.levels), (RANDOM_ROWS, len(space.levels)))
     return np.concatenate([random, edge_codes(space, seed + 1)])
@@ -76,11 +76,11 @@ class OwnRows:
             raise BadModel("The rows to check on hold none of the dataset's columns.", "Give a frame that does.")
         return cls(columns, _labels(labels, rows), tuple(held))
 
-    def codes(self, space: Space) -> I64:
+    def codes(self, space: FeatureSpace) -> I64:
         """The rows' codes (rows, features). Errors: BadModel for a column that they do not hold."""
         return np.stack([codes_of(c, e, self._of(c.name)) for c, e in zip(space.columns, space.encodings)], axis=1)
 
-    def table(self, space: Space) -> Any:
+    def table(self, space: FeatureSpace) -> Any:
         """What the float model reads of them: their own values under "values", else their codes."""
         if space.reading != "values":
             return space.table(self.codes(space))

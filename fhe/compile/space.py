@@ -28,7 +28,7 @@ I64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Space:
+class FeatureSpace:
     """Columns of a dataset as the features of one model."""
 
     columns: tuple[ColumnCode, ...]  # in the order of the model's features
@@ -63,7 +63,7 @@ class Space:
             for number, (column, encoding) in enumerate(zip(self.columns, self.encodings))
         }
 
-    def on(self, encodings: Sequence[Encoding]) -> Space:
+    def on(self, encodings: Sequence[Encoding]) -> FeatureSpace:
         """The same features read through other codes."""
         return replace(self, encodings=tuple(encodings))
 

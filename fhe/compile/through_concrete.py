@@ -22,14 +22,14 @@ from fhe.compile.foreign import attribute, guarded, origin
 from fhe.compile.linear import from_linear_model
 from fhe.compile.quantize import WEIGHT_BITS, is_linear
 from fhe.compile.sample import OwnRows
-from fhe.compile.space import Space
+from fhe.compile.space import FeatureSpace
 from fhe.profile import EncryptionProfile
 
 MOST_BITS = 20  # of a weight, that are tried here
 MOST_LEAVES = 400  # of a plain forest that is imported: Concrete ML's matrices grow with their square
 
 
-def takes(model: Any, space: Space) -> bool:
+def takes(model: Any, space: FeatureSpace) -> bool:
     """Whether Concrete ML has such a model, fitted on codes that it can quantize as themselves."""
     if is_linear(model):
         return all(encoding == "affine" for encoding in space.encodings) and _identity(space)
@@ -42,7 +42,7 @@ def takes(model: Any, space: Space) -> bool:
 
 def compile_through(
     model: Any,
-    space: Space,
+    space: FeatureSpace,
     own: OwnRows | None,
     codebook: Codebook,
     profile: EncryptionProfile,
@@ -103,7 +103,7 @@ def _given(model: Any, compiled: Compiled) -> Any:
     return model.sklearn_model
 
 
-def _identity(space: Space) -> bool:
+def _identity(space: FeatureSpace) -> bool:
     return all(np.array_equal(space.units(n), np.arange(levels)) for n, levels in enumerate(space.levels))
 
 

@@ -64,7 +64,7 @@ function revocation(license, price) {
     const refund = allowance(prepared);
     if (refund === null) return calls;
     if (refund > BigInt(price)) throw anotherCall();
-    /** @type {AccountMoney} */
+    /** @type {MoneyView} */
     const { tokens } = await apiJson(`/v1/accounts/${account}`);
     if (BigInt(tokens) < refund) {
       const message = `The refund is ${money(refund)}, and the account has ${money(tokens)}.`;

@@ -64,7 +64,7 @@ async function send(path, options) {
 /** Whether the session has another token than this page knows: a page that was just loaded knows none. */
 async function renewed() {
   const answer = await send("/v1/session", { headers: { accept: "application/json" } });
-  /** @type {Partial<SessionCard>} */
+  /** @type {Partial<SessionView>} */
   const { csrf = "" } = await answer.json().catch(() => ({}));
   const other = Boolean(csrf) && csrf !== session.csrf;
   setCsrf(csrf);

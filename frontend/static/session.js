@@ -5,7 +5,7 @@ import { encoder, toHex } from "./bytes.js";
 import { api, apiJson, Problem, setCsrf } from "./problems.js";
 import { ready, request } from "./wallet.js";
 
-/** @returns {Promise<SessionCard>} */
+/** @returns {Promise<SessionView>} */
 export async function session() {
   const card = await apiJson("/v1/session");
   setCsrf(card.csrf);
@@ -14,7 +14,7 @@ export async function session() {
 
 /**
  * A session of the connected account; signs a message when there is none.
- * @returns {Promise<SessionCard>}
+ * @returns {Promise<SessionView>}
  */
 export async function signIn() {
   const account = await ready();
@@ -27,7 +27,7 @@ export async function signIn() {
     throw new Problem("This node asks to sign in to another site.", "Nothing was signed.", "tampered");
   }
   const signature = await request("personal_sign", [`0x${toHex(encoder.encode(message))}`, account]);
-  /** @type {SessionCard} */
+  /** @type {SessionView} */
   const card = await apiJson("/v1/session", { method: "POST", json: { message, signature } });
   setCsrf(card.csrf);
   return card;

@@ -16,7 +16,7 @@ const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
 /**
  * @param {string} action
  * @param {Order} order
- * @returns {Promise<Prepared>}
+ * @returns {Promise<UnsignedTransaction>}
  */
 const prepare = (action, order) => apiJson(`/v1/transactions/${action}`, { method: "POST", json: order });
 
@@ -138,7 +138,7 @@ export async function indexed(receipt) {
   const block = Number(BigInt(receipt.blockNumber));
   const until = Date.now() + PATIENCE;
   while (Date.now() < until) {
-    /** @type {NodeStatus | null} */
+    /** @type {NodeStatusView | null} */
     const node = await apiJson("/v1/status").catch(() => null);
     if (node && node.index.height >= block) break;
     await pause(300);

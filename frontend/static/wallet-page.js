@@ -107,7 +107,7 @@ function choice({ id, name, icon: picture }) {
 /** @param {string} account */
 async function showConnected(account) {
   const right = (await wallet.walletChain().catch(() => "")) === chainHex;
-  /** @type {AccountMoney | null} */
+  /** @type {MoneyView | null} */
   const balance = await apiJson(`/v1/accounts/${account}`).catch(() => null);
   if (account !== wallet.account()) return; // another one was chosen meanwhile
   const state = right ? status("good", "check", "Connected") : status("bad", "warn", "Wrong network");
@@ -209,7 +209,7 @@ async function showTokens() {
   );
 }
 
-/** @param {TokenCard} token */
+/** @param {TokenView} token */
 function tokenRow(token) {
   const revoke = async () => {
     await apiJson(`/v1/tokens/${token.id}`, { method: "DELETE" });

@@ -7,8 +7,10 @@ from 45 on belong to the honest job that runs beside each attack.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from app.execution.execute import Evaluation
 from app.protocol.data.merkle import root as merkle_root
@@ -58,7 +60,7 @@ def honest_output(world: World, number: int) -> Evaluation:
     return world.execute(world.facts(number))
 
 
-def with_words(output: bytes, change: Callable[[np.ndarray], np.ndarray]) -> bytes:
+def with_words(output: bytes, change: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]) -> bytes:
     """The output with its words changed."""
     words = np.frombuffer(output[HEADER.size :], "<u8").astype(np.uint64)
     return output[: HEADER.size] + change(words).astype("<u8").tobytes()

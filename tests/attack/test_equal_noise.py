@@ -60,6 +60,7 @@ def test_one_noise_that_passes_for_many_is_refused(trick: str, worlds: list[Worl
         with pytest.raises(NoiseOverflow, match="value 0"):
             check(circuit, world.table.codebook, PROFILE)
         found.append(errors(circuit, world))
+    circuit = TRICKS[trick](worlds[-1], LOOKUPS)
     promised, predicted = as_independent(circuit), layer_variances(circuit, PROFILE)[-1][0]
     measured = float(np.mean(np.square(found))) - word_variance(PROFILE, 28)
     assert log2_failure(promised + result_variance(PROFILE), WIDTH) < -130

@@ -36,6 +36,9 @@ class LyingBlocks:
     def put(self, cid: Cid, block: bytes | bytearray | memoryview) -> None:
         self._inner.put(cid, block)
 
+    def pin(self, cid: Cid) -> None:
+        self._inner.pin(cid)
+
     def get(self, cid: Cid) -> bytes:
         block = bytearray(self._inner.get(cid))
         if cid.text == self.victim:
@@ -95,7 +98,7 @@ def test_flipped_envelopes_stop_the_agent(world: World) -> None:
     """With any envelope flipped the whole agent fails, opens no key and sends nothing; unflipped it releases."""
     honest = world.store
     blocks = LyingBlocks(world.folder / "store")
-    world.store = ContentStore(blocks)  # type: ignore[assignment]
+    world.store = ContentStore(blocks)
     for cid in envelopes(world).values():
         blocks.victim, blocks.bit = cid, 100
         world.time += LONGEST_RETRY

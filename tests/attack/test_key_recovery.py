@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from app.custodian.decryption import decrypt_output
@@ -62,10 +64,10 @@ def forged(world: World, number: int) -> bytes:
     return output
 
 
-def recovered(values: np.ndarray) -> np.ndarray:
+def recovered(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The key's bits, from the decrypted values of the crafted ciphertexts."""
     numbers = values.reshape(-1)[: PROFILE.polynomial_size // 8] & 0xFF
-    bits: np.ndarray = (numbers[:, None] >> np.arange(8) & 1).reshape(-1).astype(np.uint8)
+    bits: npt.NDArray[Any] = (numbers[:, None] >> np.arange(8) & 1).reshape(-1).astype(np.uint8)
     return bits
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pytest
 
@@ -12,12 +14,12 @@ from app.chain.evm.embedded import EmbeddedChain
 from app.protocol.errors import BadRecipe, BadTable, NotAllowed, NotFound, TryAgain
 from app.protocol.market.entities import JobState
 from app.protocol.policy.rules import spent_on
+from tests.support.custody import NAMES
 from tests.support.persons import (
     BIT,
     BY_CODES,
     BY_KEY,
     LIMIT,
-    NAMES,
     ROWS,
     Town,
     chain_template,
@@ -48,7 +50,7 @@ def told(town: Town, frame: pl.DataFrame, how: str = BY_KEY) -> int:
     return number
 
 
-def at(frame: pl.DataFrame, persons: pl.DataFrame) -> np.ndarray:
+def at(frame: pl.DataFrame, persons: pl.DataFrame) -> npt.NDArray[Any]:
     """Where the rows of these persons stand in a table."""
     places = {key: row for row, key in enumerate(frame["id"])}
     return np.array([places[key] for key in persons["id"]])

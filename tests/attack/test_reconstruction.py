@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from app.protocol.market.receipt import OutputPolicy
@@ -47,7 +49,7 @@ def log2_chance(wine: tuple[Table, Prior]) -> float:
     return blind(table.known[:, THREE], table.levels[THREE], 100_000, np.random.default_rng(7))[1]
 
 
-def _radix(columns: int) -> np.ndarray:
+def _radix(columns: int) -> npt.NDArray[Any]:
     weights = np.zeros((columns // 3, columns), np.int64)
     for output in range(columns // 3):
         weights[output, 3 * output : 3 * output + 3] = RADIX
@@ -81,6 +83,7 @@ def test_one_score_gave_five_columns(cancer: tuple[Table, Prior]) -> None:
         assert isinstance(answer, Answer)
         known = learn(table, policy, [answer], prior)
         read = by_lattice(known, prior, np.arange(len(table.rows)), SAME_FIVE, table.levels)
+        assert read is not None
         exact[policy.digest] = float((read == table.rows[:, SAME_FIVE]).all(axis=1).mean())
     assert exact[RAW.digest] > 0.6
     assert exact[DEFAULT.digest] == 0.0

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from fhe.circuit.circuit import Circuit
@@ -24,7 +26,7 @@ PROBES = {
 class Twin:
     """A world whose refusals are watched."""
 
-    def __init__(self, folder: Path, codes: np.ndarray) -> None:
+    def __init__(self, folder: Path, codes: npt.NDArray[Any]) -> None:
         folder.mkdir()
         self.world = World(folder, 1, policy=OPEN_POLICY.model_copy(update={"max_concentration": 0.999}), codes=codes)
         self.trace: list[str] = []

@@ -51,7 +51,7 @@ def test_a_decision_says_why_and_what_follows(document: Path) -> None:
         assert re.search(r"^Status: (proposed|accepted|replaced)", text, re.MULTILINE)
         assert re.search(r"^## Context$", text, re.MULTILINE)
         assert re.search(r"^## Decisions?$", text, re.MULTILINE)
-        assert re.search(r"^## (Consequences|Not done|Not decided)", text, re.MULTILINE)
+        assert re.search(r"^## (Consequences|Not done|Not decided|Look again)", text, re.MULTILINE)
 
 
 def test_the_readme_starts_with_the_two_commands() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import AREAS, area_of
+from tests.conftest import AREAS, KINDS, area_of
 
 ROOT = Path(__file__).parents[2]
 CODE = ("app", "darkroom", "fhe", "ingestion", "contracts", "frontend", "benchmarks", "examples", "tests", "scripts")
@@ -131,7 +131,12 @@ def test_npm_locks_name_no_host() -> None:
 
 
 def test_every_area_of_tests_has_its_place_in_the_order() -> None:
-    """Each folder with tests belongs to an area, which has one place in the order; and every area has tests."""
-    folders = {path.parent.relative_to(ROOT / "tests") for path in (ROOT / "tests").rglob("test_*.py")}
-    assert {area_of(folder) for folder in folders} == set(AREAS)
-    assert len(set(AREAS)) == len(AREAS)
+    """Each file with tests belongs to an area, which has a place in the order and a kind; and every area has tests."""
+    assert {area_of(path) for path in (ROOT / "tests").rglob("test_*.py")} == set(AREAS)
+    assert set(AREAS.values()) == set(KINDS)
+
+
+def test_every_test_has_one_kind(request: pytest.FixtureRequest) -> None:
+    """Each test that is run together with this one has exactly one of the markers that say what a test is."""
+    for item in request.session.items:
+        assert [marker.name for marker in item.iter_markers() if marker.name in KINDS] == [AREAS[area_of(item.path)]]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks import gas
+from benchmarks.anvil import program
 from benchmarks.gas_peers import PEERS
 
 
@@ -57,7 +58,7 @@ def test_without_anvil_equality_is_unknown(figures: dict[str, Any]) -> None:
 @pytest.mark.anvil
 def test_anvil_charges_the_same() -> None:
     """With anvil both chains tell the story, and no step differs."""
-    if gas.program() is None:
+    if program() is None:
         pytest.skip("anvil is not installed: run contracts/setup.sh")
     figures = gas.run(unheard, rounds=4)
     assert figures["gas_equal"] is not False
@@ -67,7 +68,9 @@ def test_anvil_charges_the_same() -> None:
 
 def test_one_unit_of_gas_is_a_difference() -> None:
     """Equal stories are equal; one more unit in a step, or in a job drawn alike, is not; unlike draws say nothing."""
-    jobs = [((seats, 3 - seats), {"open": [100 + seats], "commit": [5, 6]}) for seats in (1, 1, 2, 1)]
+    jobs: list[tuple[tuple[int, ...], dict[str, list[int]]]] = [
+        ((seats, 3 - seats), {"open": [100 + seats], "commit": [5, 6]}) for seats in (1, 1, 2, 1)
+    ]
     here = gas.Costs({"publish": [9, 8], "open_by_permit": [7]}, jobs)
     there = copy.deepcopy(here)
     there.steps["open_by_permit"] = [8]  # a signature's bytes, which differ by chance

@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything here that opens a browser carries its marker."""
     for item in items:
         if "opened" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.chromium)
 
 
 @pytest.fixture(scope="session")

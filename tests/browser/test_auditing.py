@@ -18,7 +18,7 @@ from tests.browser.states import States
 from tests.support.market import digest
 from tests.support.web import Scene
 
-pytestmark = pytest.mark.browser
+pytestmark = pytest.mark.chromium
 
 
 def test_an_auditor_confirms_every_fact_through_their_own_wallet(person: Person, scene: Scene) -> None:

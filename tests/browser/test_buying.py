@@ -20,7 +20,7 @@ from tests.support.custody import linear_circuit
 from tests.support.policies import roomy
 from tests.support.web import Scene
 
-pytestmark = pytest.mark.browser
+pytestmark = pytest.mark.chromium
 SPREAD = [3, 5, -7, 11, 13, -17, 19, 23]
 
 

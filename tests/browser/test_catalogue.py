@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Visit
 from tests.browser.serving import Site
 
-pytestmark = pytest.mark.browser
+pytestmark = pytest.mark.chromium
 
 
 def total(page: Page) -> str:

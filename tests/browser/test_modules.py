@@ -49,7 +49,7 @@ def run(page: Page, module: str, program: str, given: Any = None) -> Any:
     return page.evaluate(f"async given => ({program})(await import('{folder}/{module}'), given)", given)
 
 
-@pytest.mark.browser
+@pytest.mark.chromium
 def test_canonical_json_is_the_protocols(page: Page) -> None:
     """Any JSON value has the same canonical bytes in the page and in Python."""
 
@@ -63,7 +63,7 @@ def test_canonical_json_is_the_protocols(page: Page) -> None:
     same()
 
 
-@pytest.mark.browser
+@pytest.mark.chromium
 def test_identifiers_are_the_stores(page: Page) -> None:
     """A digest's CID is the one that the store gives its bytes."""
     for data in (b"", b"x", bytes(1000)):
@@ -71,7 +71,7 @@ def test_identifiers_are_the_stores(page: Page) -> None:
         assert run(page, "bytes.js", "(it, digest) => it.cidOf(digest)", digest) == file_cid(data)
 
 
-@pytest.mark.browser
+@pytest.mark.chromium
 def test_identifiers_of_long_files_are_the_stores(page: Page) -> None:
     """A file's CID is that of every store, whatever its length: one leaf, or a node of leaves."""
     program = """async (it, size) => {
@@ -85,7 +85,7 @@ def test_identifiers_of_long_files_are_the_stores(page: Page) -> None:
         assert run(page, "unixfs.js", program, size) == file_cid(data), size
 
 
-@pytest.mark.browser
+@pytest.mark.chromium
 def test_identifiers_of_very_long_files_are_the_stores(page: Page) -> None:
     """More leaves than one node names make a node of nodes, as in the store."""
     builder, leaf = FileBuilder(lambda _cid, _block: None), bytes(LEAF_BYTES)
@@ -98,14 +98,14 @@ def test_identifiers_of_very_long_files_are_the_stores(page: Page) -> None:
     assert run(page, "unixfs.js", program, leaves) == builder.finish().text
 
 
-@pytest.mark.browser
+@pytest.mark.chromium
 def test_numbers_of_events_are_hexadecimal(page: Page) -> None:
     """A word of an event's data is the number that the contract put there, whatever digits it has."""
     for number in (0, 9, 13, 16, 2**256 - 1):
         assert int(run(page, "chain.js", "(it, word) => String(it.uint(word))", f"{number:064x}")) == number
 
 
-@pytest.mark.browser
+@pytest.mark.chromium
 def test_recovery_files_pass_both_ways(page: Page) -> None:
     """What the page seals the command opens, and the other way round; a wrong passphrase opens nothing."""
     sealed = run(
@@ -122,7 +122,7 @@ def test_recovery_files_pass_both_ways(page: Page) -> None:
     assert run(page, "sealed-file.js", refused, [[*ours[:80], ours[80] ^ 1, *ours[81:]], "pass"]) == "bad-key"
 
 
-@pytest.mark.browser
+@pytest.mark.chromium
 def test_parquet_is_read_by_polars(page: Page) -> None:
     """Any number of 64-bit columns comes back as it was."""
     made = run(
@@ -136,7 +136,7 @@ def test_parquet_is_read_by_polars(page: Page) -> None:
     assert frame["c7 ü"].to_list() == [0, -1, 2**62, -(2**63), 7]
 
 
-@pytest.mark.browser
+@pytest.mark.chromium
 def test_histograms_count_every_value_once(page: Page) -> None:
     """Bars cover all values, in order, however large they are."""
     values = [-(2**62), -5, -5, 0, 3, 2**62]
@@ -147,7 +147,7 @@ def test_histograms_count_every_value_once(page: Page) -> None:
     assert [int(start) for start, _ in bars] == sorted(int(start) for start, _ in bars)
 
 
-@pytest.mark.browser
+@pytest.mark.chromium
 def test_the_demo_wallet_signs_what_others_verify(page: Page) -> None:
     """Its EIP-191 signature is one of its address, of bytes in hexadecimal as of plain text."""
     from app.chain.wallet.account import text_signer
@@ -165,7 +165,7 @@ def test_the_demo_wallet_signs_what_others_verify(page: Page) -> None:
     assert Account.generate().address != signed[0]
 
 
-@pytest.mark.browser
+@pytest.mark.chromium
 def test_a_job_page_says_when_the_chain_took_blocks_back(arrive: Arrive, scene: Scene) -> None:
     """A reorganisation is told, and what is shown is loaded again."""
     page = arrive().context.new_page()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -15,6 +17,7 @@ from app.demo import table as tables
 from app.home.home import Home
 from app.home.network import Network
 from app.node.sample import FOLDER, OWNER_FILE, model_file
+from app.protocol.vocabulary import Encoding
 from app.seal.keys import SealingKey
 from fhe.circuit.clear import evaluate_clear, gather_inputs
 from fhe.circuit.codec import decode
@@ -23,7 +26,7 @@ from tests.browser.chromium import Visitor
 from tests.browser.test_buying import make_key
 from tests.node.conftest import RunningNode
 
-pytestmark = pytest.mark.browser
+pytestmark = pytest.mark.chromium
 RELEASE = 90_000  # milliseconds for two executors and the custodian on a busy machine
 
 
@@ -106,12 +109,12 @@ def _saved(page: Page, form: str) -> bytes:
     return Path(handed.value.path()).read_bytes()
 
 
-def _in_the_clear(home: Path) -> np.ndarray:
+def _in_the_clear(home: Path) -> npt.NDArray[Any]:
     """The model on the owner's rows, which only this test can see."""
     file = model_file(home / FOLDER, 1, "logistic-regression")
     circuit, dataset = decode(file.read_bytes()), Dataset.open(Network.open(Home(home)), 1)
     halves = tables.load()
-    codes = {
+    codes: dict[tuple[str, Encoding], npt.NDArray[np.int64]] = {
         (name, "affine"): affine_codes(find(dataset.codebook, name), halves.owner[:, at].astype(np.float64))
         for at, name in enumerate(halves.columns)
     }

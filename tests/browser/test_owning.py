@@ -16,7 +16,7 @@ from tests.browser.test_reading import violations
 from tests.support.market import BITS, DOLLAR, HOUR
 from tests.support.web import Scene
 
-pytestmark = pytest.mark.browser
+pytestmark = pytest.mark.chromium
 SLOWDOWN = 8  # times, of a throttled processor
 
 

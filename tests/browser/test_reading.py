@@ -15,7 +15,7 @@ from tests.browser.conftest import Arrive, Person
 from tests.browser.tour import tour
 from tests.support.web import Scene
 
-pytestmark = pytest.mark.browser
+pytestmark = pytest.mark.chromium
 AXE = (Path(__file__).parent / "vendor" / "axe-4.14.1.min.js").read_text("utf-8")
 EVERYTHING = {
     "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],

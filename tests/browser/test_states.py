@@ -30,7 +30,7 @@ from tests.browser.test_reading import NARROW, unusable, violations
 from tests.browser.tour import troubles
 from tests.support.market import open_market, set_stage
 
-pytestmark = pytest.mark.browser
+pytestmark = pytest.mark.chromium
 
 # state: what its page says
 JOBS = {

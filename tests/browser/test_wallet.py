@@ -15,7 +15,7 @@ from tests.browser.test_buying import SPREAD, circuit_file
 from tests.browser.test_reading import violations
 from tests.support.web import Scene
 
-pytestmark = pytest.mark.browser
+pytestmark = pytest.mark.chromium
 
 
 def test_a_keys_dialogs_tell_what_is_wrong_at_the_field(arrive: Arrive, tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ def finish(stage: Stage, count: int) -> None:
 def test_an_idle_step_costs_the_same_however_many_jobs_are_finished(stage: Stage, tmp_path: Path) -> None:
     """Keeper, provider and custodian ask as much over ten finished jobs as over two, with a live one or none."""
     node = Counting(stage.market.node)
-    market = Market.open(node, tmp_path / "deployment.json")  # type: ignore[arg-type]
+    market = Market.open(node, tmp_path / "deployment.json")
     store, live = BlockStore(tmp_path / "store"), market.live_jobs()
     agent = ProviderAgent(market, store, stage.owner, tmp_path, threads=1, keep_drawing=False)
     seam = MarketChain(market, stage.owner, tmp_path)
@@ -200,7 +200,7 @@ def test_a_restart_goes_on_where_the_file_says(stage: Stage, tmp_path: Path) -> 
     assert stage.market.live_jobs(file).ids() == [job]
     stage.market.node.mine(5)  # type: ignore[attr-defined]
     node = Counting(stage.market.node)
-    market = Market.open(node, tmp_path / "deployment.json")  # type: ignore[arg-type]
+    market = Market.open(node, tmp_path / "deployment.json")
     again, anew = market.live_jobs(file), market.live_jobs()
     node.asked = 0
     assert again.ids() == [job]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -109,14 +110,14 @@ def test_one_permit_buys_bonds_and_opens(market: Market, node: DevNode) -> None:
     market.register_provider(provider, bond=200 * DOLLAR, price=1, capacity=10)
     publication = {"manifest": digest("m"), "data_root": digest("r"), "profile": digest("p")}
     dataset = market.publish_dataset(seller, rows=10, **publication).value
-    prices = {"price_license": 7, "price_job": 2, "price_row": 1}
+    prices: dict[str, Any] = {"price_license": 7, "price_job": 2, "price_row": 1}
     offer = market.create_offer(
         seller, dataset, max_jobs=2, max_rows=20, duration=HOUR, policy=digest("policy"), **prices, **BITS
     ).value
     market.bond_custodian(seller, dataset, 100)
     nonce = node.nonce(buyer.address)
     bought = market.buy_license(buyer, offer).value
-    order = {"circuit": digest("c"), "sealing_key": digest("k"), "units": 10, "replicas": 1}
+    order: dict[str, Any] = {"circuit": digest("c"), "sealing_key": digest("k"), "units": 10, "replicas": 1}
     fee = market.quote_fee(bought, 10, 1, buyer.address)
     market.open_job(buyer, bought, first_row=0, rows=10, max_fee=fee, **order)
     assert node.nonce(buyer.address) == nonce + 2
@@ -202,7 +203,13 @@ def test_an_account_without_ether_is_told_so(market: Market) -> None:
 def test_license_rules_have_typed_errors(embedded_stage: Stage, staged_chain: EmbeddedChain) -> None:
     """Someone else's, an exhausted, a revoked and an expired license, and rows outside, each raise their own error."""
     stage, market = embedded_stage, embedded_stage.market
-    theirs = {"circuit": digest("c"), "sealing_key": digest("k"), "units": 1, "replicas": 1, "max_fee": 3000}
+    theirs: dict[str, Any] = {
+        "circuit": digest("c"),
+        "sealing_key": digest("k"),
+        "units": 1,
+        "replicas": 1,
+        "max_fee": 3000,
+    }
     with pytest.raises(NotYourLicense):
         market.open_job(stage.owner, stage.license, first_row=0, rows=1, **theirs)
     with pytest.raises(RowsOutsideDataset):
@@ -327,7 +334,8 @@ def test_gas_is_equal_on_the_embedded_chain_and_on_anvil(
     """The same story costs the same gas, step by step, on both chains."""
     gas = []
     anvil = start_anvil("--chain-id", str(embedded.chain_id))  # commitments hold the chain id; zero bytes are cheaper
-    for place, chain in enumerate((embedded, anvil)):
+    chains: tuple[DevNode, ...] = (embedded, anvil)
+    for place, chain in enumerate(chains):
         stage = set_stage(open_market(chain, tmp_path / f"{place}.json"))
         warm = {name: stage.gas.pop(name) for name in list(stage.gas)}
         by_order: dict[tuple[int, ...], dict[str, int]] = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from app.chain.market import Market
@@ -30,7 +32,7 @@ def test_a_provider_with_an_absurd_price_lifts_no_quote(market: Market, node: De
         seller, rows=10, manifest=digest("m"), data_root=digest("r"), profile=digest("p")
     ).value
     draw = market.draw_for(market.dataset(dataset), buyer.address)
-    prices = {"price_license": 7, "price_job": 2, "price_row": 1}
+    prices: dict[str, Any] = {"price_license": 7, "price_job": 2, "price_row": 1}
     offer = market.create_offer(
         seller, dataset, max_jobs=2, max_rows=20, duration=HOUR, policy=digest("policy"), **prices, **BITS
     ).value

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pytest
 from sklearn.linear_model import LinearRegression
@@ -37,7 +40,7 @@ def sample(rows: int = 300, seed: int = 0) -> pl.DataFrame:
     return pl.DataFrame({name: rng.integers(0, 256, rows).astype(float) for name in NAMES})
 
 
-def regressor(dataset: Dataset, weights: np.ndarray = WEIGHTS) -> Compiled:
+def regressor(dataset: Dataset, weights: npt.NDArray[Any] = WEIGHTS) -> Compiled:
     """A linear regression of the buyer's."""
     rows = sample()
     model = LinearRegression().fit(dataset.encode(rows), rows.to_numpy() @ weights)
@@ -47,7 +50,13 @@ def regressor(dataset: Dataset, weights: np.ndarray = WEIGHTS) -> Compiled:
 def license(scene: Scene) -> int:
     """A new license under POLICY."""
     scene.store.put(POLICY.to_bytes())
-    terms = {"price_license": DOLLAR, "price_job": DOLLAR, "price_row": 1, "max_jobs": 100, "max_rows": 10_000}
+    terms: dict[str, Any] = {
+        "price_license": DOLLAR,
+        "price_job": DOLLAR,
+        "price_row": 1,
+        "max_jobs": 100,
+        "max_rows": 10_000,
+    }
     owner, dataset = scene.stage.owner, scene.stage.dataset
     offer = scene.market.create_offer(owner, dataset, **terms, duration=24 * HOUR, policy=POLICY.digest, **BITS).value
     return scene.market.buy_license(scene.stage.buyer, offer).value
@@ -101,7 +110,13 @@ def test_a_score_says_how_far_it_was_rounded(scene: Scene, buyer: Buyer, darkroo
     model, key = buyer.models.keep(compiled), SealingKey.generate()
     policy = POLICY.model_copy(update={"micro_bits_per_license": 4_000_000})
     scene.store.put(policy.to_bytes())
-    terms = {"price_license": DOLLAR, "price_job": DOLLAR, "price_row": 1, "max_jobs": 100, "max_rows": 10_000}
+    terms: dict[str, Any] = {
+        "price_license": DOLLAR,
+        "price_job": DOLLAR,
+        "price_row": 1,
+        "max_jobs": 100,
+        "max_rows": 10_000,
+    }
     offer = scene.market.create_offer(
         scene.stage.owner, 1, **terms, duration=24 * HOUR, policy=policy.digest, **BITS
     ).value

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-import rlp
+import rlp  # type: ignore[import-untyped]
 from eth_abi import abi
-from eth_utils import keccak, to_checksum_address
+from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
 from web3 import Web3
 from web3.middleware import SignAndSendRawMiddlewareBuilder
 
@@ -43,6 +44,7 @@ class World:
         factory = self.web3.eth.contract(abi=list(artifact.abi), bytecode=artifact.bytecode)
         sent = factory.constructor(*arguments).transact({"from": self.deployer})
         address = self.web3.eth.wait_for_transaction_receipt(sent)["contractAddress"]
+        assert address is not None
         self.at[name] = self.web3.eth.contract(address=address, abi=list(artifact.abi))
         assert artifact.matches(bytes(self.web3.eth.get_code(address)))
 
@@ -67,7 +69,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     deployer, owner, buyer, one, two = (each.address for each in people)
     world.deploy("TestUSD")
     world.deploy("DatasetRegistry")
-    nonce = world.web3.eth.get_transaction_count(deployer)
+    nonce = world.web3.eth.get_transaction_count(to_checksum_address(deployer))
     market = to_checksum_address(keccak(rlp.encode([bytes.fromhex(deployer[2:]), nonce + 2]))[12:])
     usd, datasets = world.at["TestUSD"].address, world.at["DatasetRegistry"].address
     world.deploy("LicenseMarket", usd, datasets, market)

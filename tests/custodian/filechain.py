@@ -18,7 +18,8 @@ from app.protocol.market.entities import Approval, DatasetRecord, Job, JobState,
 from app.protocol.market.entities import Execution as Part
 from app.protocol.ports import Progress
 from app.storage.folder import BlockStore
-from tests.support.custody import PlainKeys, SimulatedChain, World, random_keys
+from tests.support.custody import PlainKeys, World, random_keys
+from tests.support.memory_chain import SimulatedChain
 
 
 class FileChain(SimulatedChain):
@@ -38,8 +39,11 @@ class FileChain(SimulatedChain):
     @staticmethod
     def save(chain: SimulatedChain, folder: Path) -> None:
         """Write the entities down."""
-        groups = {"licenses": chain.licenses, "datasets": chain.datasets, "jobs": chain.jobs}
-        said = {name: [asdict(each) for each in group.values()] for name, group in groups.items()}
+        said = {
+            "licenses": [asdict(each) for each in chain.licenses.values()],
+            "datasets": [asdict(each) for each in chain.datasets.values()],
+            "jobs": [asdict(each) for each in chain.jobs.values()],
+        }
         (folder / "chain.json").write_text(json.dumps(said))
         (folder / "transactions").touch()
 

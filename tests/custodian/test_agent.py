@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,7 +54,7 @@ def test_second_pass_does_nothing(tmp_path: Path) -> None:
 def test_labels_and_levels(tmp_path: Path) -> None:
     """A label policy releases labels only, and scores are rounded to the levels of the output's own range."""
     world = World(tmp_path)
-    wide = {"max_rank": 4, "micro_bits_per_person": 100_000_000}
+    wide: dict[str, Any] = {"max_rank": 4, "micro_bits_per_person": 100_000_000}
     labelled = world.job(linear_circuit([SPREAD], at=6000), license=world.license(OutputPolicy(**wide)))
     rounded = world.job(linear_circuit([SPREAD]), license=world.license(OutputPolicy(release="score", **wide)))
     classes = world.job(
@@ -120,7 +121,7 @@ def test_store_that_fails_while_sending(tmp_path: Path) -> None:
     number = world.job(linear_circuit([SPREAD]))
     agent, put = world.agent(), world.store.put
 
-    def unreachable(data: bytes) -> str:
+    def unreachable(data: bytes | bytearray | memoryview) -> str:
         raise Unavailable("The store does not answer.")
 
     world.store.put = unreachable  # type: ignore[method-assign]

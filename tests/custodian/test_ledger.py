@@ -108,12 +108,13 @@ def test_lease_and_fence(ledger: Ledger, clock: Time) -> None:
         ledger.reserve(old, 5, lambda history, _: grant())
     assert ledger.history(5) == []
     ledger.reserve(new, 5, lambda history, _: grant())
-    for late in (
+    writes: tuple[Callable[[], object], ...] = (
         lambda: ledger.verified(old, 5, 1, 10),
         lambda: ledger.refusing(old, Reason.RANK_BUDGET, b""),
         lambda: ledger.drop(old, "late"),
         lambda: ledger.give_up(old),
-    ):
+    )
+    for late in writes:
         with pytest.raises(TryAgain):
             late()
     assert ledger.record(1).state == DecisionState.RESERVED  # type: ignore[union-attr]
@@ -135,13 +136,14 @@ def test_states_cannot_be_skipped(ledger: Ledger) -> None:
     """Nothing can be sealed before it was verified, sent before sealed, or done before sent."""
     claim = ledger.claim(1, 5)
     assert claim is not None
-    for early in (
+    writes: tuple[Callable[[], object], ...] = (
         lambda: ledger.sealed(claim, **SEALED, answer=None, repeatable=True),
         lambda: ledger.sending(claim, b""),
         lambda: ledger.done(claim, ""),
         lambda: ledger.refused(claim, ""),
         lambda: ledger.verified(claim, 5, 1, 1),
-    ):
+    )
+    for early in writes:
         with pytest.raises(TryAgain):
             early()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,7 +55,7 @@ class Scene:
     def sell(self, policy: OutputPolicy, **terms: int) -> int:
         """Offer licenses under a policy and buy one; its number."""
         self.world.store.put(policy.to_bytes())
-        usual = {
+        usual: dict[str, Any] = {
             "price_license": DOLLAR, "price_job": DOLLAR, "price_row": 1, "max_jobs": 9, "max_rows": 1000,
             "duration": 24 * HOUR, "micro_bits": min(policy.micro_bits_per_license, 100 * MICRO), "licenses": 1,
         }  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ from app.protocol.errors import (
 )
 from app.protocol.market.entities import JobState
 from app.protocol.market.receipt import Receipt
-from app.provider.agent import ProviderAgent
+from app.provider.agent import Done, ProviderAgent
 from app.seal.keys import SealingKey
 from tests.demo.conftest import World, copy_home
 
@@ -65,8 +66,8 @@ class Town:
 
     def open(self, **changes: int) -> int:
         """A job of the buyer's first license; its number."""
-        order = {"first_row": 0, "rows": ROWS} | changes
-        return self.buyer.open_job(1, self.model(), sealing_key=self.key, **order).value  # type: ignore[arg-type]
+        order: dict[str, Any] = {"first_row": 0, "rows": ROWS, **changes}
+        return self.buyer.open_job(1, self.model(), sealing_key=self.key, **order).value
 
     def agent(self, address: str) -> ProviderAgent:
         """The honest agent of a provider."""
@@ -210,7 +211,7 @@ def test_a_job_that_pays_for_too_little_work_is_declined(world: World, tmp_path:
     order = {"circuit": model.circuit_digest, "first_row": 0, "rows": 8, "units": 1, "replicas": 2, "max_fee": 1000}
     number = market.open_job(town.buyer.account, 1, sealing_key=town.key.public.hex(), **order).value  # type: ignore[arg-type]
     done = [each for address in list(town.accounts) * 2 for each in town.agent(address).step() if each.job == number]
-    assert [each.what for each in done].count("declined") == 2
+    assert [each.what for each in done].count(Done.DECLINED) == 2
     assert market.job(number).state is JobState.DISPUTED
 
     assert isinstance(town.network.node, DevNode)

@@ -19,10 +19,10 @@ from app.protocol.errors import NotFound, Unavailable, UsageError
 class MemoryKeyring(KeyringBackend):
     """A keyring as desktops have one, kept in memory."""
 
-    priority = 1  # type: ignore[assignment]
+    priority = 1
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.kept: dict[tuple[str, str], str] = {}
 
     def get_password(self, service: str, username: str) -> str | None:
@@ -58,7 +58,7 @@ def desktop() -> Iterator[MemoryKeyring]:
 def headless() -> Iterator[None]:
     """A machine without a keyring."""
     before = keyring.get_keyring()
-    keyring.set_keyring(NoKeyring())
+    keyring.set_keyring(NoKeyring())  # type: ignore[no-untyped-call]
     yield
     keyring.set_keyring(before)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import stat
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pytest
 
@@ -34,7 +36,7 @@ def codebook(table_file: Path) -> Codebook:
     return build_codebook(profile_table(table_file), parse_recipe(RECIPE)).codebook
 
 
-def opened(file: EncodedFile, store: BlockStore, secret: SecretKeys, profile: EncryptionProfile) -> np.ndarray:
+def opened(file: EncodedFile, store: BlockStore, secret: SecretKeys, profile: EncryptionProfile) -> npt.NDArray[Any]:
     """The plaintext polynomials (polys, N) of a published file."""
     size = profile.polynomial_size
     data = store.read(file.cid, limit=1 << 30)
@@ -46,7 +48,7 @@ def opened(file: EncodedFile, store: BlockStore, secret: SecretKeys, profile: En
     )
 
 
-def expected(frame: pl.DataFrame, codebook: Codebook, file: EncodedFile, size: int) -> np.ndarray:
+def expected(frame: pl.DataFrame, codebook: Codebook, file: EncodedFile, size: int) -> npt.NDArray[Any]:
     """The codes of a frame as the layout says: (index * chunks + chunk, row in the chunk), zeros after the last row."""
     chunks = -(-frame.height // size)
     if file.encoding == "affine":

@@ -83,7 +83,7 @@ def test_parts_that_die_come_back(sample_home: Path) -> None:
         os.kill(pid, signal.SIGKILL)
         node.said("web", "part-ended", code=-signal.SIGKILL)
         node.wait(lambda each: each["event"] == "part-started" and each["service"] == "web" and each["pid"] != pid)
-        limit = time.monotonic() + 60
+        limit, status = time.monotonic() + 60, 0
         while True:
             try:
                 status, _ = call(f"{url}/v1/health")

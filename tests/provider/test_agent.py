@@ -11,14 +11,14 @@ import pytest
 
 from app.chain.evm.embedded import EmbeddedChain
 from app.chain.wallet.account import Account
-from app.execution.execute import Evaluation
+from app.execution.execute import Evaluation, execute
 from app.execution.inputs import JobInputs
 from app.protocol.documents import sha256
 from app.protocol.errors import BadBlock
 from app.protocol.market.entities import ZERO, JobState
 from app.protocol.ports import Progress
 from app.provider import agent as agents
-from app.provider.agent import Action, ProviderAgent
+from app.provider.agent import Action, Done, ProviderAgent
 from app.provider.attempts import Attempts
 from app.provider.plan import turn
 from fhe.circuit.codec import encode
@@ -97,7 +97,7 @@ def test_reveals_do_not_wait_for_the_next_job(shop: Shop, monkeypatch: pytest.Mo
     market.draw(shop.stage.buyer, second)
     assert [(each.job, each.what) for each in other.step()][:2] == [(first, "committed"), (first, "revealed")]
     done = [(each.job, each.what) for each in one.step()]
-    assert done.index((first, "revealed")) < done.index((second, "committed"))
+    assert done.index((first, Done.REVEALED)) < done.index((second, Done.COMMITTED))
     assert market.job(first).state is JobState.COMPUTED
 
 
@@ -105,6 +105,7 @@ def test_a_provider_goes_on_with_a_draw_that_found_it(shop: Shop) -> None:
     """In a table too large for one call, an executor that was found already draws the rest."""
     crowd(shop.stage, 70)
     market, (one, other) = shop.stage.market, shop.stage.providers[:2]
+    job, begun = 0, None
     for _ in range(8):  # one call finds both in one of five draws; each job stays on its executors
         job = shop.open()
         market.node.wait_block(market.job(job).seed_block + 1)
@@ -112,6 +113,7 @@ def test_a_provider_goes_on_with_a_draw_that_found_it(shop: Shop) -> None:
         begun = market.job(job)
         if begun.state is JobState.OPEN and begun.executions:
             break
+    assert begun is not None
     found = begun.executions[0].provider
     account = one if found == one.address else other
     assert [(each.job, each.what) for each in shop.agent(account, units_per_second=1e-9).step() if each.job == job] == [
@@ -128,7 +130,7 @@ def test_a_fault_of_one_job_is_its_own(shop: Shop, monkeypatch: pytest.MonkeyPat
     market, bad, good = shop.stage.market, shop.open(), shop.open()
     for job in (bad, good):
         market.draw(shop.stage.buyer, job)
-    real = agents.execute
+    real = execute
 
     def faulty(facts: JobInputs, *args: Any, **settings: Any) -> Evaluation:
         if facts.job.id == bad:
@@ -151,7 +153,7 @@ def test_a_wrong_block_is_waited_for(shop: Shop, monkeypatch: pytest.MonkeyPatch
     """A bad gateway is no reason to give a drawn job up: it is tried again, ever later, and goes well in the end."""
     market, job = shop.stage.market, shop.open()
     market.draw(shop.stage.buyer, job)
-    real, wrong = agents.execute, iter([True] * 4)
+    real, wrong = execute, iter([True] * 4)
 
     def flaky(*args: Any, **settings: Any) -> Evaluation:
         if next(wrong, False):
@@ -178,7 +180,7 @@ def test_a_step_ends_soon_after_it_is_told_to(shop: Shop, monkeypatch: pytest.Mo
     first, second = shop.open(), shop.open()
     for job in (first, second):
         market.draw(shop.stage.buyer, job)
-    agent, real, begun = shop.agent(account, keep_drawing=False), agents.execute, []
+    agent, real, begun = shop.agent(account, keep_drawing=False), execute, []
 
     def stopped(facts: JobInputs, *args: Any, progress: Progress, **settings: Any) -> Evaluation:
         begun.append(facts.job.id)

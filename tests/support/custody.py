@@ -30,6 +30,7 @@ from app.protocol.ports import Progress, Store
 from app.protocol.vocabulary import Encoding
 from app.seal.result import Result, open_result
 from app.storage.cid import digest_to_cid
+from app.storage.content import ContentStore
 from app.storage.folder import BlockStore
 from fhe.ciphertexts.packing import Encryptor
 from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
@@ -182,7 +183,8 @@ class World:
         """With `insecure`, a profile without security, the table has bits and an evaluation key as well."""
         rng = np.random.default_rng(seed)
         self.profile, self.bins = insecure or REFERENCE, insecure is not None
-        self.folder, self.store, self.chain = folder, BlockStore(folder / "store"), SimulatedChain()
+        self.folder, self.chain = folder, SimulatedChain()
+        self.store: ContentStore = BlockStore(folder / "store")
         self.codes: I64 = rng.integers(0, 256, (rows, len(NAMES))) if codes is None else codes
         self.evaluation_key: str | None = None
         self.secret = random_keys(seed)

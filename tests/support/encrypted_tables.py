@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.data.dataset import Affine, Codebook, ColumnCode, EncodedFile, EncryptedTable, Shard
+from app.protocol.vocabulary import Encoding
 from fhe.ciphertexts.packing import Encryptor, mask
 from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
 from fhe.evaluation_key import EvaluationKey
@@ -53,7 +54,8 @@ class World:
         for wire in circuit.inputs:
             code = self.codes[:, int(wire.column[1:])]
             found.append(code if wire.encoding == "affine" else code > wire.index)
-        return np.stack(found, 1).astype(np.int64)
+        inputs: I64 = np.stack(found, 1).astype(np.int64)
+        return inputs
 
 
 def make_world(
@@ -67,10 +69,11 @@ def make_world(
         for number, rows in enumerate(shard_rows):
             part, chunks, files = codes[first : first + rows], -(-rows // size), []
             for column in range(columns):
-                for encoding, values in (
-                    ("affine", part[:, column][None]),
-                    ("bins", (part[:, column][None] > np.arange(EDGES)[:, None]).astype(np.int64)),
-                ):
+                encodings: dict[Encoding, I64] = {
+                    "affine": part[:, column][None],
+                    "bins": (part[:, column][None] > np.arange(EDGES)[:, None]).astype(np.int64),
+                }
+                for encoding, values in encodings.items():
                     padded = np.zeros((len(values), chunks * size), np.int64)
                     padded[:, :rows] = values
                     file = encryptor.file()
@@ -78,7 +81,12 @@ def make_world(
                     source.files[number, f"c{column}", encoding] = file.seed, chunks, bodies
                     files.append(
                         EncodedFile.model_construct(
-                            column=f"c{column}", encoding=encoding, cid="", polys=len(bodies), seed=file.seed.hex()
+                            column=f"c{column}",
+                            encoding=encoding,
+                            cid="",
+                            polys=len(bodies),
+                            seed=file.seed.hex(),
+                            root="",
                         )
                     )
             shards.append(Shard.model_construct(first_row=first, rows=rows, files=tuple(files)))
@@ -90,7 +98,13 @@ def make_world(
         columns=tuple(ColumnCode(name=name, dtype="int", affine=code, bins=edges, declared=True) for name in names)
     )
     table = EncryptedTable.model_construct(
-        profile=profile.digest, codebook=codebook, epoch=key.epoch, rows=first, shards=tuple(shards)
+        profile=profile.digest,
+        codebook=codebook,
+        epoch=key.epoch,
+        rows=first,
+        shards=tuple(shards),
+        evaluation_key=None,
+        data_root="",
     )
     return World(profile, secret, key, table, source, codes)
 

@@ -29,7 +29,7 @@ class Stage:
     """A Linear and the lookups of its values: (row, table) each."""
 
     rows: list[Row]
-    lookups: list[tuple[int, Sequence[int]]]
+    lookups: Sequence[tuple[int, Sequence[int]]]
     biases: list[int] = field(default_factory=list)
 
 
@@ -102,9 +102,9 @@ def hidden_differences(world: World, count: int) -> Circuit:
     later = []
     for choice in list(product(range(5), repeat=3))[:count]:
         row = dict(X)
-        for family, shift in enumerate(choice):
+        for number, shift in enumerate(choice):
             if shift:
-                row[3 + 5 * family + shift], row[3 + 5 * family] = 1, -1
+                row[3 + 5 * number + shift], row[3 + 5 * number] = 1, -1
         later.append(row)
     last = Stage(later, [(row, TABLE) for row in range(len(later))])
     return circuit(world, [Stage(rows, lookups, biases), last], [1] * len(later))

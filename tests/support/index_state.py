@@ -9,12 +9,18 @@ from sqlmodel import Session, select
 from app.chain.market import Market
 from app.market.db import tables
 from app.market.db.database import Database
-from app.market.db.tables import sql
+from app.market.db.tables import IndexTable, sql
 from app.market.indexer.unit_of_work import ENTITIES
 from app.protocol.errors import NotFound
 from app.protocol.market.entities import ZERO, JobState
 
-COMPARED = (*ENTITIES, tables.EventRow, tables.PaymentRow, tables.ListingRow, tables.TermRow)
+COMPARED: tuple[type[IndexTable], ...] = (
+    *ENTITIES,
+    tables.EventRow,
+    tables.PaymentRow,
+    tables.ListingRow,
+    tables.TermRow,
+)
 
 
 def contents(database: Database) -> dict[str, list[tuple[Any, ...]]]:
@@ -91,7 +97,7 @@ def _assert_jobs(session: Session, market: Market) -> None:
             assert row.receipt == job.receipt
         assert (row.sealed or ZERO, row.decision or ZERO) == (job.sealed, job.decision)
         parts = session.exec(
-            select(tables.ExecutionRow).where(tables.ExecutionRow.job == job.id).order_by("position")  # type: ignore[arg-type]
+            select(tables.ExecutionRow).where(tables.ExecutionRow.job == job.id).order_by("position")
         ).all()
         assert [(p.provider, p.fee, p.receipt or ZERO, p.outcome in {"silent", "declined"}) for p in parts] == [
             (e.provider, e.fee, e.receipt, e.out) for e in job.executions

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,8 @@ class Stage:
             "replicas": replicas,
             "max_fee": replicas * 3000,
         }
-        return self.paid("open", self.market.open_job(self.buyer, self.license, **(terms | order)))
+        number: int = self.paid("open", self.market.open_job(self.buyer, self.license, **(terms | order)))
+        return number
 
     def sell(self, **terms: Any) -> int:
         """Offer licenses of the usual shape; the offer's id."""
@@ -105,7 +106,8 @@ class Stage:
             "policy": digest("policy"),
             **BITS,
         }
-        return self.paid("offer", self.market.create_offer(self.owner, self.dataset, **(usual | terms)))
+        number: int = self.paid("offer", self.market.create_offer(self.owner, self.dataset, **(usual | terms)))
+        return number
 
     def release(self, job: int, **answer: Any) -> None:
         """The owner's custodian releases a job."""
@@ -118,9 +120,10 @@ class Stage:
 
     def draw(self, job: int) -> tuple[str, ...]:
         """The executors of a job."""
-        return self.paid("draw", self.market.draw(self.buyer, job))
+        drawn: tuple[str, ...] = self.paid("draw", self.market.draw(self.buyer, job))
+        return drawn
 
-    def answer(self, job: int, drawn: tuple[str, ...], receipt: Callable[[str], str] | str) -> None:
+    def answer(self, job: int, drawn: Sequence[str], receipt: Callable[[str], str] | str) -> None:
         """Everybody drawn commits, then reveals, in the order of the draw."""
         of = receipt if callable(receipt) else lambda address: receipt
         for place, address in enumerate(drawn):

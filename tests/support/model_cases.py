@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.data.dataset import Codebook, ColumnCode
+from app.protocol.vocabulary import Encoding
 from fhe.circuit.circuit import Circuit, Lookup
 from fhe.circuit.clear import evaluate_clear, gather_inputs
 
@@ -43,7 +44,8 @@ def codebook_of(values: npt.NDArray[np.float64], bins: int) -> Codebook:
 def codes_of(codebook: Codebook, values: npt.NDArray[np.float64]) -> I64:
     """Bin codes (rows, columns): how many of a column's edges are not above the value."""
     columns = zip(codebook.columns, values.T, strict=True)
-    return np.stack([np.searchsorted(c.bins or (), v, side="right") for c, v in columns], axis=1).astype(np.int64)
+    codes: I64 = np.stack([np.searchsorted(c.bins or (), v, side="right") for c, v in columns], axis=1).astype(np.int64)
+    return codes
 
 
 @lru_cache
@@ -121,7 +123,9 @@ def _fitted(which: Case) -> Any:
 
 def in_the_clear(circuit: Circuit, codes: I64, codebook: Codebook) -> I64:
     """The circuit's outputs (outputs, rows), as a job would release them."""
-    by_column = {(column.name, "bins"): codes[:, i] for i, column in enumerate(codebook.columns)}
+    by_column: dict[tuple[str, Encoding], I64] = {
+        (column.name, "bins"): codes[:, i] for i, column in enumerate(codebook.columns)
+    }
     return evaluate_clear(circuit, gather_inputs(circuit, by_column)).T
 
 

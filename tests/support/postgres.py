@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -50,17 +51,17 @@ def started() -> Iterator[Server]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    options = {"user": user, "cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
+    options: dict[str, Any] = {"user": user, "cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
     data = folder / "data"
     subprocess.run(
-        [_program("initdb"), "-D", data, "-U", "darkroom", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N"],
+        [_program("initdb"), "-D", str(data), "-U", "darkroom", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N"],
         check=True, timeout=60, **options,
     )  # fmt: skip
     settings = {
         "listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": folder, "fsync": "off",
         "max_connections": 50,
     }  # fmt: skip
-    command = [_program("postgres"), "-D", data, *(f"--{name}={value}" for name, value in settings.items())]
+    command = [_program("postgres"), "-D", str(data), *(f"--{name}={value}" for name, value in settings.items())]
     process = subprocess.Popen(command, **options)
     try:
         server = Server(port)

@@ -10,9 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import httpx
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
@@ -31,7 +30,7 @@ from app.market.web.app import create_app
 from app.market.web.dependencies.state import Dependencies
 from app.market.web.settings import WebServerSettings
 from app.protocol.documents import sha256
-from app.storage.folder import BlockStore
+from app.storage.content import ContentStore
 from fhe.circuit.circuit import Circuit
 from fhe.circuit.codec import encode
 from tests.support.custody import BUYER_PUBLIC, World, linear_circuit
@@ -67,7 +66,7 @@ class Scene:
         return self.stage.market
 
     @property
-    def store(self) -> BlockStore:
+    def store(self) -> ContentStore:
         """The blocks."""
         return self.world.store
 
@@ -133,6 +132,29 @@ def build(folder: Path) -> Scene:
     return scene
 
 
+class Answer(Protocol):
+    """What a test looks at of an answer, whichever HTTP library the test client is made of."""
+
+    @property
+    def status_code(self) -> int:
+        """The status."""
+
+    @property
+    def content(self) -> bytes:
+        """The body."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """By name, in lower case."""
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+
+    def json(self) -> Any:
+        """The body as JSON."""
+
+
 @dataclass
 class Browser:
     """A client that can sign in."""
@@ -158,7 +180,7 @@ class Browser:
     def token(self, *scopes: str) -> str:
         """A new token of the signed-in account."""
 
-        def make() -> httpx.Response:
+        def make() -> Answer:
             return self.client.post("/v1/tokens", json={"name": "a program", "scopes": scopes})
 
         answer = make()

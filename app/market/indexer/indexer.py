@@ -200,14 +200,14 @@ class Indexer:
             if step.forget_after is not None:
                 touched, _ = rollback_to(session, step.forget_after)
                 place.reorganisations += 1
-            sheet = UnitOfWork(
+            work = UnitOfWork(
                 loader(session), self._rules, journal_from=trail.marks[0].number + 1 if trail.marks else 0
             )
-            fold(sheet, happened)
-            store(session, sheet)
+            fold(work, happened)
+            store(session, work)
             if (last.number, last.hash) != (place.height, place.hash):
                 save_checkpoint(session, [(mark.number, mark.hash) for mark in trail.marks])
-            listings.refresh(session, sheet.datasets | touched, words=sheet.renewed | touched)
+            listings.refresh(session, work.datasets | touched, words=work.renewed | touched)
             place.height, place.hash, place.head = last.number, last.hash, last.number + step.behind
             place.seen_at, place.error = self._clock(), ""
             if happened or step.forget_after is not None:

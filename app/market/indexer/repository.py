@@ -1,4 +1,4 @@
-"""Writing a sheet's changes, and taking blocks back. Runs inside one transaction of the caller."""
+"""Writing a unit of work's changes, and taking blocks back. Runs inside one transaction of the caller."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def loader(session: Session) -> Load:
     return load
 
 
-def store(session: Session, sheet: UnitOfWork) -> None:
-    """Write everything that a sheet holds."""
-    new, old = sheet.changes()
+def store(session: Session, work: UnitOfWork) -> None:
+    """Write everything that a unit of work holds."""
+    new, old = work.changes()
     for entity, rows in new.items():
         add(session, entity, rows)
     for entity, rows in old.items():
@@ -35,9 +35,9 @@ def store(session: Session, sheet: UnitOfWork) -> None:
             update(table).where(and_(*(table.c[name] == bindparam(f"key_{name}") for name in key))),
             [_for_update(row.model_dump(), key) for row in rows],
         )
-    add(session, EventRow, sheet.events)
-    add(session, PaymentRow, sheet.payments)
-    add(session, JournalRow, sheet.journal)
+    add(session, EventRow, work.events)
+    add(session, PaymentRow, work.payments)
+    add(session, JournalRow, work.journal)
 
 
 def rollback_to(session: Session, after: int) -> tuple[set[int], bool]:

@@ -14,20 +14,22 @@ import numpy.typing as npt
 
 from app.protocol.errors import BadModel
 from app.protocol.vocabulary import Encoding
-from fhe.compile.form import Form
+from fhe.compile.form import ScoreForm
 from fhe.compile.importers.inputs import MOST_NUMBERS
-from fhe.compile.space import Space, published
+from fhe.compile.space import FeatureSpace, published
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
-Scores = Callable[[Space, I64], F64]  # (rows, outputs) on codes (rows, columns)
+Scores = Callable[[FeatureSpace, I64], F64]  # (rows, outputs) on codes (rows, columns)
 
 CHECKED_ROWS = 400
 EXACT = 1e-5  # of the scores' range: scores may be of 32-bit floats
 STRAIGHT = 1e-6  # of a column's own effect
 
 
-def additive_form(scores: Scores, space: Space, *, as_it_is: bool = False) -> tuple[Space, Form] | None:
+def additive_form(
+    scores: Scores, space: FeatureSpace, *, as_it_is: bool = False
+) -> tuple[FeatureSpace, ScoreForm] | None:
     """(the space whose codes the form reads, the form); None where the scores do not add up.
 
     A column is read by its affine code where its effect is straight in it, else by its bins. Errors: BadModel for a
@@ -57,7 +59,7 @@ def additive_form(scores: Scores, space: Space, *, as_it_is: bool = False) -> tu
     return (space, form) if off <= EXACT * spread else None
 
 
-def _bent(scores: Scores, space: Space) -> list[int]:
+def _bent(scores: Scores, space: FeatureSpace) -> list[int]:
     """Columns in whose affine code the scores are not straight."""
     base = space.middle()
     shares = (0.0, 0.21, 0.5, 0.83, 1.0)
@@ -85,7 +87,7 @@ def _bent(scores: Scores, space: Space) -> list[int]:
     return bent
 
 
-def _asked(scores: Scores, space: Space) -> Form:
+def _asked(scores: Scores, space: FeatureSpace) -> ScoreForm:
     """The form that the changes from one row make."""
     base = space.middle()
     start = scores(space, base[None])[0]
@@ -113,15 +115,15 @@ def _asked(scores: Scores, space: Space) -> Form:
         if np.abs(table).max() > 0:
             tables[number] = table
             constant = constant - table[base[number]]
-    return Form(constant, tables)
+    return ScoreForm(constant, tables)
 
 
-def _blocks(scores: Scores, space: Space, rows: I64) -> F64:
+def _blocks(scores: Scores, space: FeatureSpace, rows: I64) -> F64:
     step = max(1, MOST_NUMBERS // max(1, rows.shape[1]))
     return np.concatenate([scores(space, rows[first : first + step]) for first in range(0, len(rows), step)])
 
 
-def read_by_bins(space: Space) -> Space:
+def read_by_bins(space: FeatureSpace) -> FeatureSpace:
     """The same features through bins wherever they are published: what trees need."""
     chosen: list[Encoding] = ["bins" if published(column, "bins") else "affine" for column in space.columns]
     return space.on(chosen)

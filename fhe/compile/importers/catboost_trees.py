@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from app.protocol.errors import BadModel
 from fhe.compile.foreign import asked, guarded, kind
-from fhe.compile.form import Form
+from fhe.compile.form import ScoreForm
 from fhe.compile.importers.inputs import Inputs
 from fhe.compile.importers.reader import Kind
 from fhe.compile.trees.graph import Leaf, Node
@@ -32,7 +32,7 @@ class CatBoost:
         found = np.asarray(asked(model, "predict", table, prediction_type="RawFormulaVal"), np.float64)
         return found.reshape(len(found), -1)
 
-    def form(self, model: Any, inputs: Inputs) -> Form:
+    def form(self, model: Any, inputs: Inputs) -> ScoreForm:
         """All trees; scale and bias follow from the measured constant and the leaves."""
         found = _json(model)
         scale = float(found.get("scale_and_bias", [1.0])[0])
@@ -51,7 +51,7 @@ class CatBoost:
             leaves.append(vectors)
             count += len(vectors)
         stacked = np.concatenate(leaves)
-        return Form(np.zeros(stacked.shape[1]), {}, tuple(nodes), stacked)
+        return ScoreForm(np.zeros(stacked.shape[1]), {}, tuple(nodes), stacked)
 
     def thresholds(self, model: Any) -> dict[int, F64] | None:
         """Of all trees."""

@@ -9,15 +9,15 @@ import numpy.typing as npt
 
 from app.protocol.errors import BadModel
 from fhe.compile.foreign import asked, attribute, kind
-from fhe.compile.form import Form, added
+from fhe.compile.form import ScoreForm, added
 from fhe.compile.importers import family
 from fhe.compile.importers.additive import additive_form
 from fhe.compile.importers.asking import ways
-from fhe.compile.importers.core import Core, core
+from fhe.compile.importers.core import InnerEstimator, core
 from fhe.compile.importers.forests import forest_of, shares
 from fhe.compile.importers.inputs import Inputs
 from fhe.compile.importers.reader import Kind
-from fhe.compile.space import Space
+from fhe.compile.space import FeatureSpace
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
@@ -47,7 +47,7 @@ class Combined:
         found = np.asarray(asked(model, method, table), np.float64)
         return found.reshape(len(found), -1)
 
-    def form(self, model: Any, inputs: Inputs) -> Form:
+    def form(self, model: Any, inputs: Inputs) -> ScoreForm:
         """The weighted sum of the members' forms. Errors: BadModel."""
         name = kind(model)
         if not attribute(model, "estimators_"):
@@ -95,10 +95,10 @@ def _margins(member: Any, table: Any) -> F64:
     return next(ways(member, classifies=True))(member, table)
 
 
-_NOWHERE = Space((), "values", ())
+_NOWHERE = FeatureSpace((), "values", ())
 
 
-def _member(member: Any, inputs: Inputs, model: Any, wanted: Kind) -> Form:
+def _member(member: Any, inputs: Inputs, model: Any, wanted: Kind) -> ScoreForm:
     """The form of one member, whose scores are of the kind that the ensemble averages."""
     inner = core(member, inputs)
     read = family.reader(inner.model)
@@ -118,7 +118,7 @@ def _member(member: Any, inputs: Inputs, model: Any, wanted: Kind) -> Form:
     )
 
 
-def _alone(member: Any, inputs: Inputs) -> Form:
+def _alone(member: Any, inputs: Inputs) -> ScoreForm:
     """One member's own score: of one class, or of one target."""
     inner = core(member, inputs)
     read = family.reader(inner.model)
@@ -126,24 +126,24 @@ def _alone(member: Any, inputs: Inputs) -> Form:
         return _asked(inner, classifies=attribute(inner.model, "classes_") is not None)
     form = _with_constant(inner, read, inner.inputs)
     if read.kind(inner.model) == "share":
-        return Form((form.constant[1:] - form.constant[:1]) / 2, {}, form.trees,
+        return ScoreForm((form.constant[1:] - form.constant[:1]) / 2, {}, form.trees,
                     (form.leaves[:, 1:] - form.leaves[:, :1]) / 2)  # fmt: skip
     return form
 
 
-def _with_constant(inner: Core, read: Any, inputs: Inputs) -> Form:
-    form: Form = read.form(inner.model, inner.inputs)
+def _with_constant(inner: InnerEstimator, read: Any, inputs: Inputs) -> ScoreForm:
+    form: ScoreForm = read.form(inner.model, inner.inputs)
     codes = np.repeat(inputs.space.middle()[None], 1, axis=0)
     gap = read.scores(inner.model, inner.inputs.evaluate(codes)) - form.scores(codes)
-    return Form(form.constant + gap[0], form.tables, form.trees, form.leaves)
+    return ScoreForm(form.constant + gap[0], form.tables, form.trees, form.leaves)
 
 
-def _asked(inner: Core, *, classifies: bool) -> Form:
+def _asked(inner: InnerEstimator, *, classifies: bool) -> ScoreForm:
     """An additive member, read through the codes that the space has."""
     way = next(ways(inner.model, classifies=classifies))
     space = inner.inputs.space
 
-    def scores(of: Space, codes: I64) -> F64:
+    def scores(of: FeatureSpace, codes: I64) -> F64:
         if of.encodings != space.encodings:
             raise BadModel(
                 "A linear member is added to trees, and some of its columns have no bins.", "Fit it on binned columns."
@@ -159,7 +159,7 @@ def _asked(inner: Core, *, classifies: bool) -> Form:
     return made[1]
 
 
-def _beside(forms: list[Form]) -> Form:
+def _beside(forms: list[ScoreForm]) -> ScoreForm:
     """Forms of one output each as one form of several."""
     outputs = len(forms)
     wide = []
@@ -173,11 +173,11 @@ def _beside(forms: list[Form]) -> Form:
             return placed
 
         tables = {feature: spread(table) for feature, table in form.tables.items()}
-        wide.append((Form(spread(form.constant[None])[0], tables, form.trees, spread(form.leaves)), 1.0))
+        wide.append((ScoreForm(spread(form.constant[None])[0], tables, form.trees, spread(form.leaves)), 1.0))
     return added(wide)
 
 
-def _boosted(model: Any, inputs: Inputs) -> Form:
+def _boosted(model: Any, inputs: Inputs) -> ScoreForm:
     """AdaBoost of trees: weighted votes (SAMME), or log-chances around their mean (SAMME.R); Zhu et al., 2009."""
     if not all(attribute(each, "tree_") is not None for each in model.estimators_):
         raise BadModel(f"This AdaBoostClassifier boosts {kind(model.estimators_[0])} members.", "Boost decision trees.")
@@ -202,7 +202,7 @@ def _boosted(model: Any, inputs: Inputs) -> Form:
     return added(parts)
 
 
-def _votes(member: Any, inputs: Inputs, model: Any) -> Form:
+def _votes(member: Any, inputs: Inputs, model: Any) -> ScoreForm:
     """One tree's label as a vote."""
     inner = core(member, inputs)
     if attribute(inner.model, "tree_") is None:

@@ -17,19 +17,19 @@ MOST_LAYERS = 16
 
 
 @dataclass(frozen=True, eq=False)
-class Core:
+class InnerEstimator:
     """The estimator that scores, and what it reads."""
 
     model: Any
     inputs: Inputs
 
 
-def core(model: Any, inputs: Inputs) -> Core:
+def core(model: Any, inputs: Inputs) -> InnerEstimator:
     """Errors: BadModel."""
     for _ in range(MOST_LAYERS):
         inner, read = _inside(model, inputs)
         if inner is model:
-            return Core(model, inputs)
+            return InnerEstimator(model, inputs)
         model, inputs = inner, read
     raise BadModel(f"This {kind(model)} is wrapped too deep.", "Hand in the estimator inside.")
 

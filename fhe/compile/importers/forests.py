@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from app.protocol.errors import BadModel
 from fhe.compile.foreign import asked, attribute, kind
-from fhe.compile.form import Form
+from fhe.compile.form import ScoreForm
 from fhe.compile.importers.inputs import Inputs
 from fhe.compile.importers.reader import Kind
 from fhe.compile.trees.graph import Leaf, Node
@@ -37,7 +37,7 @@ def tree_node(tree: Any, inputs: Inputs, first: int) -> Node:
     return grow(0)
 
 
-def forest_of(estimators: list[tuple[Any, Inputs]], vectors: Callable[[Any], F64], weight: float) -> Form:
+def forest_of(estimators: list[tuple[Any, Inputs]], vectors: Callable[[Any], F64], weight: float) -> ScoreForm:
     """The weighted sum of single trees' leaves; `vectors` gives a tree's (nodes, outputs)."""
     nodes, leaves, count = [], [], 0
     for estimator, inputs in estimators:
@@ -46,7 +46,7 @@ def forest_of(estimators: list[tuple[Any, Inputs]], vectors: Callable[[Any], F64
         leaves.append(own * weight)
         count += len(own)
     stacked = np.concatenate(leaves)
-    return Form(np.zeros(stacked.shape[1]), {}, tuple(nodes), stacked)
+    return ScoreForm(np.zeros(stacked.shape[1]), {}, tuple(nodes), stacked)
 
 
 def shares(estimator: Any) -> F64:
@@ -86,7 +86,7 @@ class Forests:
         found = asked(model, method, table)
         return np.asarray(found, np.float64).reshape(len(found), -1)
 
-    def form(self, model: Any, inputs: Inputs) -> Form:
+    def form(self, model: Any, inputs: Inputs) -> ScoreForm:
         """Its trees."""
         name = kind(model)
         if hasattr(model, "tree_"):
@@ -101,7 +101,7 @@ class Forests:
         own = shares if name.endswith("Classifier") else values_of
         return forest_of([(estimator, inputs) for estimator in estimators], own, 1 / len(estimators))
 
-    def _boosted(self, model: Any, inputs: Inputs) -> Form:
+    def _boosted(self, model: Any, inputs: Inputs) -> ScoreForm:
         rounds, outputs = model.estimators_.shape
         if attribute(model, "init") not in (None, "zero") and not kind(model.init_).startswith("Dummy"):
             raise BadModel(
@@ -116,9 +116,9 @@ class Forests:
                 nodes.append(tree_node(tree, inputs, count))
                 leaves.append(vectors)
                 count += tree.node_count
-        return Form(np.zeros(outputs), {}, tuple(nodes), np.concatenate(leaves))
+        return ScoreForm(np.zeros(outputs), {}, tuple(nodes), np.concatenate(leaves))
 
-    def _isolation(self, model: Any, inputs: Inputs) -> Form:
+    def _isolation(self, model: Any, inputs: Inputs) -> ScoreForm:
         """Path lengths (Liu, Ting and Zhou, 2008): a leaf's depth and what its rows would still take."""
         normal = float(_path_length(np.array([model.max_samples_]))[0])
         weight = 1 / (len(model.estimators_) * normal)

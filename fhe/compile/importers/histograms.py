@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from app.protocol.errors import BadModel
 from fhe.compile.foreign import asked, attribute, kind
-from fhe.compile.form import Form
+from fhe.compile.form import ScoreForm
 from fhe.compile.importers.inputs import Inputs
 from fhe.compile.importers.reader import Kind
 from fhe.compile.trees.graph import Leaf, Node
@@ -35,7 +35,7 @@ class Histograms:
                 found = np.asarray(loss.link.link(found), np.float64)
         return found.reshape(len(found), -1)
 
-    def form(self, model: Any, inputs: Inputs) -> Form:
+    def form(self, model: Any, inputs: Inputs) -> ScoreForm:
         """All rounds' trees."""
         rounds = attribute(model, "_predictors")
         if not rounds:
@@ -53,7 +53,7 @@ class Histograms:
                 nodes.append(_node(tree.nodes, inputs, count))
                 leaves.append(vectors)
                 count += len(tree.nodes)
-        return Form(np.zeros(outputs), {}, tuple(nodes), np.concatenate(leaves))
+        return ScoreForm(np.zeros(outputs), {}, tuple(nodes), np.concatenate(leaves))
 
     def thresholds(self, model: Any) -> dict[int, F64] | None:
         """Of all trees."""

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from app.protocol.errors import BadModel, TooLarge
 from fhe.compile.foreign import guarded
-from fhe.compile.space import Space
+from fhe.compile.space import FeatureSpace
 from fhe.compile.trees.graph import Node, Split
 
 F64 = npt.NDArray[np.float64]
@@ -41,11 +41,11 @@ class Column:
 class Inputs:
     """The features of an estimator: `evaluate` gives them for codes (rows, columns), as the estimator takes them."""
 
-    space: Space
+    space: FeatureSpace
     evaluate: Callable[[I64], Any]
 
     @classmethod
-    def of(cls, space: Space) -> Inputs:
+    def of(cls, space: FeatureSpace) -> Inputs:
         """The columns themselves."""
         return cls(space, space.table)
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from app.protocol.errors import BadModel
 from fhe.compile.foreign import asked, attribute, guarded, kind
-from fhe.compile.form import Form
+from fhe.compile.form import ScoreForm
 from fhe.compile.importers.inputs import Inputs
 from fhe.compile.importers.reader import Kind
 from fhe.compile.trees.graph import Leaf, Node
@@ -30,7 +30,7 @@ class LightGBM:
         found = np.asarray(asked(model, "predict", table, raw_score=True), np.float64)
         return found.reshape(len(found), -1)
 
-    def form(self, model: Any, inputs: Inputs) -> Form:
+    def form(self, model: Any, inputs: Inputs) -> ScoreForm:
         """The trees that `predict` uses."""
         dump = _dump(model)
         outputs = int(dump["num_tree_per_iteration"])
@@ -47,7 +47,7 @@ class LightGBM:
             leaves += grown.leaves
         if not nodes:
             raise BadModel(f"This {kind(model)} has no tree.", "Fit it with at least one estimator.")
-        return Form(np.zeros(outputs), {}, tuple(nodes), np.array(leaves))
+        return ScoreForm(np.zeros(outputs), {}, tuple(nodes), np.array(leaves))
 
     def thresholds(self, model: Any) -> dict[int, F64] | None:
         """Of all numerical splits."""

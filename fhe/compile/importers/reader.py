@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from fhe.compile.form import Form
+from fhe.compile.form import ScoreForm
 from fhe.compile.importers.inputs import Inputs
 
 F64 = npt.NDArray[np.float64]
@@ -23,7 +23,7 @@ class Reader(Protocol):
     def scores(self, model: Any, table: Any) -> F64:
         """The estimator's own scores (rows, outputs)."""
 
-    def form(self, model: Any, inputs: Inputs) -> Form:
+    def form(self, model: Any, inputs: Inputs) -> ScoreForm:
         """Its trees; the constant may be left at zero, since it is measured. Errors: BadModel."""
 
     def thresholds(self, model: Any) -> dict[int, F64] | None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from app.protocol.errors import BadModel
 from fhe.compile.foreign import asked, attribute, guarded, kind
-from fhe.compile.form import Form
+from fhe.compile.form import ScoreForm
 from fhe.compile.importers.inputs import Inputs
 from fhe.compile.importers.reader import Kind
 from fhe.compile.trees.graph import Leaf, Node
@@ -30,7 +30,7 @@ class XGBoost:
         found = np.asarray(asked(model, "predict", table, output_margin=True), np.float64)
         return found.reshape(len(found), -1)
 
-    def form(self, model: Any, inputs: Inputs) -> Form:
+    def form(self, model: Any, inputs: Inputs) -> ScoreForm:
         """The trees that `predict` uses, DART's weights included."""
         learner = _learner(model)
         booster, weights = learner["gradient_booster"], None
@@ -50,7 +50,7 @@ class XGBoost:
             count += len(values)
         if not nodes:
             raise BadModel(f"This {kind(model)} has no tree.", "Fit it with at least one estimator.")
-        return Form(np.zeros(outputs), {}, tuple(nodes), np.concatenate(leaves))
+        return ScoreForm(np.zeros(outputs), {}, tuple(nodes), np.concatenate(leaves))
 
     def thresholds(self, model: Any) -> dict[int, F64] | None:
         """Of all trees."""

@@ -1,10 +1,10 @@
 // What this node's API answers and what its pages hand to their scripts. Each interface names the Python class whose
-// JSON it is; tests/api/test_shared_tables.py compares them.
+// JSON it is; tests/market/web/test_shared_tables.py compares them.
 
 /** Token units or another count that may be above 2^53, as decimal text. */
 type Amount = string;
 
-/** app.market.api.problems:Problem */
+/** app.market.web.errors.problems:Problem */
 interface ProblemDocument {
   code: string;
   detail: string;
@@ -12,44 +12,44 @@ interface ProblemDocument {
   errors: FieldError[];
 }
 
-/** app.market.api.problems:FieldError */
+/** app.market.web.errors.problems:FieldError */
 interface FieldError {
   field: string;
   message: string;
 }
 
-/** app.market.api.routes.accounts:Money */
-interface AccountMoney {
+/** app.market.web.api.routes.accounts:MoneyView */
+interface MoneyView {
   address: string;
   tokens: Amount;
   wei: Amount;
   claims: Record<string, Amount>;
 }
 
-/** app.market.api.readiness:NodeStatus */
-interface NodeStatus {
+/** app.market.web.api.readiness:NodeStatusView */
+interface NodeStatusView {
   index: IndexStatus;
 }
 
-/** app.market.api.readiness:IndexStatus */
+/** app.market.web.api.readiness:IndexStatus */
 interface IndexStatus {
   height: number;
 }
 
-/** app.market.api.routes.session:Message */
+/** app.market.web.api.routes.session:SignInMessage */
 interface SignInMessage {
   message: string;
 }
 
-/** app.market.api.routes.session:SessionCard */
-interface SessionCard {
+/** app.market.web.api.routes.session:SessionView */
+interface SessionView {
   signed_in: boolean;
   address: string;
   csrf: string;
 }
 
-/** app.market.api.routes.tokens:TokenCard */
-interface TokenCard {
+/** app.market.web.api.routes.tokens:TokenView */
+interface TokenView {
   id: string;
   name: string;
   scopes: string[];
@@ -57,35 +57,35 @@ interface TokenCard {
   revoked_at: number;
 }
 
-/** app.market.api.routes.tokens:TokenList */
+/** app.market.web.api.routes.tokens:TokenList */
 interface TokenList {
-  items: TokenCard[];
+  items: TokenView[];
 }
 
-/** app.market.api.routes.tokens:MadeToken */
+/** app.market.web.api.routes.tokens:MadeToken */
 interface MadeToken {
   token: string;
 }
 
-/** app.market.api.orders:Prepared */
-interface Prepared {
+/** app.market.web.transactions.requests:UnsignedTransaction */
+interface UnsignedTransaction {
   permit: TypedPermit | null;
   transactions: PreparedTransaction[];
 }
 
-/** app.market.api.orders:TypedPermit */
+/** app.market.web.transactions.requests:TypedPermit */
 interface TypedPermit {
   deadline: number;
   typed_data: TypedData;
 }
 
-/** app.market.api.orders:Transaction */
+/** app.market.web.transactions.requests:Transaction */
 interface PreparedTransaction {
   contract: string;
   request: WalletRequest;
 }
 
-/** app.market.api.orders:WalletRequest */
+/** app.market.web.transactions.requests:WalletRequest */
 interface WalletRequest {
   from: string;
   to: string;
@@ -98,18 +98,18 @@ interface WalletRequest {
   maxPriorityFeePerGas: string;
 }
 
-/** app.market.api.routes.chain:TransactionReceipt */
+/** app.market.web.api.routes.chain:TransactionReceipt */
 interface DecodedReceipt {
-  events: DecodedEvent[];
+  events: EventView[];
 }
 
-/** app.market.api.routes.chain:EventCard */
-interface DecodedEvent {
+/** app.market.web.api.routes.chain:EventView */
+interface EventView {
   name: string;
   args: Record<string, string>;
 }
 
-/** app.protocol.receipt:SealedResult */
+/** app.protocol.market.receipt:SealedResult */
 interface SealedResult {
   context: Record<string, unknown>;
   enc: string;
@@ -117,7 +117,7 @@ interface SealedResult {
   ciphertext_bytes: number;
 }
 
-/** app.protocol.receipt:Decision */
+/** app.protocol.market.receipt:Decision */
 interface Decision {
   kind: string;
   signature: string;
@@ -135,14 +135,14 @@ interface ResultHeader {
   noise_scale_milli: number;
 }
 
-/** fhe.circuit:Readout */
+/** fhe.circuit.circuit:Readout */
 interface Readout {
   kind: "value" | "threshold" | "argmax" | "cuts";
   at?: number;
   cuts?: number[];
 }
 
-/** page: app/market/api/pages/site.py return */
+/** page: app/market/web/pages/site.py return */
 interface PageConfig {
   readonly chainId: number;
   readonly contracts: Readonly<Record<string, string>>;
@@ -153,7 +153,7 @@ interface PageConfig {
   readonly now: number;
 }
 
-/** page: app/market/api/pages/jobs.py order = */
+/** page: app/market/web/pages/jobs.py order = */
 interface ResultOrder {
   job: number;
   license: number;
@@ -167,7 +167,7 @@ interface ResultOrder {
   releaseTx: string;
 }
 
-/** page: app/market/api/pages/jobs.py expected = */
+/** page: app/market/web/pages/jobs.py expected = */
 interface AuditExpectation {
   job: number;
   dataset: number;

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from eth_abi.abi import encode
+from eth_typing import ABIElement
 from eth_utils.abi import abi_to_signature
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,7 +28,7 @@ TRANSFER = INTERFACES["TestUSD"].topic("Transfer")
 @pytest.mark.parametrize("name", NAMES)
 def test_selectors_and_topics_are_those_of_eth_utils(name: str) -> None:
     """Every function, event and error of every contract is known under the selector or topic of the standard."""
-    ours, entries = INTERFACES[name], [dict(entry) for entry in load(name).abi]
+    ours, entries = INTERFACES[name], cast(list[ABIElement], list(load(name).abi))
     kinds: dict[str, set[bytes]] = {kind: set() for kind in ("function", "event", "error", "constructor")}
     for entry in entries:
         text = abi_to_signature(entry) if entry["type"] != "constructor" else ""

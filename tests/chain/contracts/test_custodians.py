@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,15 +77,19 @@ def test_no_node_can_leave_an_answer_out(embedded_stage: Stage) -> None:
         embedded_stage.release(embedded_stage.compute(label))
     one, _ = market.decisions(dataset)
     topic = market.desk.contracts["JobMarket"].interface.topic("JobReleased")
-    forgetful = Market(
-        ContractClient(Forgetful(market.node, topic), list(market.desk.contracts.values())), market.deployment
-    )  # type: ignore[arg-type]
-    for place in ({}, {"after": one.head}, {"after": one.head, "first": one.block}):
+    node: Any = Forgetful(market.node, topic)
+    forgetful = Market(ContractClient(node, list(market.desk.contracts.values())), market.deployment)
+    known: tuple[dict[str, Any], ...] = ({}, {"after": one.head}, {"after": one.head, "first": one.block})
+    for place in known:
         with pytest.raises(VerificationFailed):
-            forgetful.decisions(dataset, **place)  # type: ignore[arg-type]
-    for place in ({"after": digest("another's")}, {"after": digest("another's"), "first": one.block}):
+            forgetful.decisions(dataset, **place)
+    foreign: tuple[dict[str, Any], ...] = (
+        {"after": digest("another's")},
+        {"after": digest("another's"), "first": one.block},
+    )
+    for place in foreign:
         with pytest.raises(VerificationFailed):
-            market.decisions(dataset, **place)  # type: ignore[arg-type]
+            market.decisions(dataset, **place)
 
 
 def test_the_bond_holds_what_open_jobs_may_cost(stage: Stage) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app.chain.events import Event
 from app.chain.rpc.node import AnvilNode
 from app.protocol.market.entities import JobState
 from tests.support.market import DOLLAR, Stage, digest, open_market, set_stage
@@ -34,10 +35,14 @@ def test_every_step_of_a_job_can_be_repeated_after_a_reorganisation(stage: Stage
     market, node = stage.market, stage.market.node
     assert isinstance(node, AnvilNode)
     receipt, salt = digest("receipt"), digest("salt")
-    cursor, story = market.cursor(), []
+    cursor, story = market.cursor(), list[Event]()
 
     def twice(action: Callable[[], object]) -> None:
-        undone(node, lambda: (action(), follow()), depth)
+        def followed() -> None:
+            action()
+            follow()
+
+        undone(node, followed, depth)
         action()
         follow()
 

@@ -108,7 +108,7 @@ def test_a_body_that_is_no_answer_is_unavailable(puppet: Puppet, node: RpcNode, 
     assert TOKEN not in repr(node)
 
 
-STRANGE = [
+STRANGE: list[Any] = [
     None,
     7,
     "zz",
@@ -196,7 +196,7 @@ def test_refused_transactions_are_told_apart(puppet: Puppet, node: RpcNode) -> N
             node.send(b"\x02")
 
 
-RECEIPT = {
+RECEIPT: dict[str, Any] = {
     "transactionHash": "0x" + "11" * 32,
     "blockNumber": "0x5",
     "blockHash": "0x" + "22" * 32,
@@ -239,7 +239,8 @@ def test_a_rate_limit_is_waited_out(puppet: Puppet, node: RpcNode, limit: Any) -
 
 def test_a_node_that_refuses_to_look_refuses_no_contract(puppet: Puppet, node: RpcNode) -> None:
     """What is the node's own trouble is never told as a contract's refusal."""
-    for more in ({}, {"data": {"root": "0x11"}}):
+    extras: tuple[dict[str, Any], ...] = ({}, {"data": {"root": "0x11"}})
+    for more in extras:
         puppet.answers["eth_call"] = refusal("missing trie node", **more)
         with pytest.raises(Unavailable, match="missing trie node"):
             node.call(WHO, b"")

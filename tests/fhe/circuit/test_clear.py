@@ -22,8 +22,8 @@ def drawn(rng: np.random.Generator, width: int = 5) -> tuple[Circuit, I64, I64]:
     for _ in range(2):
         dense = rng.integers(0, 2, (4, wires.shape[1])) * (rng.random((4, 1)) < 0.7)
         dense = np.minimum(dense, (dense.cumsum(axis=1) <= 3).astype(np.int64))
-        layers.append(linear(3, dense, rng.integers(0, 4, 4)))
-        values = wires @ dense.T + layers[-1].bias
+        layers.append(mapped := linear(3, dense, rng.integers(0, 4, 4)))
+        values = wires @ dense.T + mapped.bias
         source, tables = rng.integers(0, 4, 6), rng.integers(0, 2, (6, 8))
         layers.append(Lookup(width, source, tables))
         wires = np.concatenate([wires, tables[np.arange(6), values[:, source]]], axis=1)

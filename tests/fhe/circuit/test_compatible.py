@@ -6,10 +6,12 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.protocol.errors import BadModel, DarkroomError, MessageOverflow
+from fhe.circuit.circuit import Linear
 from fhe.circuit.compatible import check_compatible, check_widths
 from fhe.compile.check import check
 from fhe.engine.linear import evaluate_bodies, mask_batches
@@ -35,14 +37,17 @@ def test_a_circuit_of_another_dataset_has_one_error(way: Callable[..., object], 
     """Whoever meets it says BadModel, and the same sentence."""
     way(CIRCUIT)
     what = {"codebook": "codes", "profile": "encryption profile"}[field]
+    other: dict[str, Any] = {field: "0" * 64}
     with pytest.raises(BadModel, match=f"compiled for another dataset's {what}"):
-        way(replace(CIRCUIT, **{field: "0" * 64}))
+        way(replace(CIRCUIT, **other))
 
 
 @pytest.mark.parametrize("refuse", [check_widths, lambda circuit, profile: check(circuit, TABLE.codebook, profile)])
 def test_a_circuit_wider_than_the_profile_has_one_error(refuse: Callable[..., object]) -> None:
     """Compiling and evaluating say alike which layer reads more bits than a word has."""
-    wide = replace(CIRCUIT, layers=(replace(CIRCUIT.layers[0], width=PROFILE.message_width + 1),))
+    layer = CIRCUIT.layers[0]
+    assert isinstance(layer, Linear)
+    wide = replace(CIRCUIT, layers=(replace(layer, width=PROFILE.message_width + 1),))
     errors: list[DarkroomError] = []
     with pytest.raises(MessageOverflow, match="Layer 0 reads") as caught:
         refuse(wide, PROFILE)

@@ -45,6 +45,8 @@ def digest(backend: str, threads: int) -> str:
         epoch=1,
         rows=300,
         shards=(Shard.model_construct(first_row=0, rows=300, files=()),),
+        evaluation_key=None,
+        data_root="",
     )
     world = cast(Any, SimpleNamespace(codes=np.zeros((1, 3)), profile=profile, table=table))
     circuit = tree_like(world, stages=2, outputs=2)

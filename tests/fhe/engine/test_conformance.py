@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from app.protocol.documents import sha256
@@ -15,6 +17,7 @@ from fhe.engine.core import BackendName
 from fhe.engine.native.build import variants
 from fhe.engine.native.core import NativeCore
 from fhe.engine.native.library import widest
+from fhe.engine.roots import roots
 
 RAW = Path(__file__).parents[2] / "vectors" / "canonical"
 CASES = {case.name: case for case in vectors.vectors().cases}
@@ -50,7 +53,7 @@ def test_a_machine_with_other_bytes_fails_the_self_test(monkeypatch: pytest.Monk
     """One wrong bit in one bootstrap, and the worker stops with an error that names the stage."""
     plain = NativeCore.bootstrap
 
-    def faulty(self: NativeCore, *arguments: np.ndarray) -> np.ndarray:
+    def faulty(self: NativeCore, *arguments: npt.NDArray[Any]) -> npt.NDArray[Any]:
         out = plain(self, *arguments)
         out[-1, 3] ^= np.uint64(1)
         return out
@@ -62,7 +65,7 @@ def test_a_machine_with_other_bytes_fails_the_self_test(monkeypatch: pytest.Monk
 
 def test_another_table_of_roots_fails_the_self_test(monkeypatch: pytest.MonkeyPatch) -> None:
     """Roots that differ in a last bit are noticed before anything is computed."""
-    cosine, sine = vectors.roots(4096)
+    cosine, sine = roots(4096)
     wrong = cosine.copy()
     wrong[7] = np.nextafter(wrong[7], 2.0)
     monkeypatch.setattr(vectors, "roots", lambda order: (wrong, sine))

@@ -8,15 +8,17 @@ import sys
 import weakref
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from app.protocol.documents import sha256
 from app.protocol.errors import BadDocument, BadKey, BadModel, BadReceipt, RowsOutsideDataset
 from fhe.ciphertexts.decrypt_linear import decrypt_linear
 from fhe.ciphertexts.decrypt_lookup import decrypt_lookups
-from fhe.circuit.circuit import Circuit, Lookup
+from fhe.circuit.circuit import Circuit, Linear, Lookup
 from fhe.circuit.clear import evaluate_clear
 from fhe.engine import evaluate as module
 from fhe.engine import layer_values
@@ -27,6 +29,7 @@ from fhe.keys.insecure_keys import insecure_test_keys
 from fhe.profiles import insecure_test_profile
 from tests.support.encrypted_tables import World, make_world, sparse, tree_like
 
+U64 = npt.NDArray[np.uint64]
 ROOT = Path(__file__).parents[3]
 
 
@@ -110,9 +113,14 @@ def test_memory_limits_change_no_byte(world: World, monkeypatch: pytest.MonkeyPa
 def test_batches_stay_as_small_as_promised(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """No more ciphertexts than a core's `batch` are computed together, whatever the number of rows."""
     core = module.core_for(world.profile, world.table, world.key, 1, "native")
-    plain, counts = type(core).bootstrap, []
+    plain, counts = type(core).bootstrap, list[int]()
+
+    def counted(self: Any, lwe: U64, *rest: Any) -> U64:
+        counts.append(len(lwe))
+        return plain(self, lwe, *rest)
+
     monkeypatch.setattr(type(core), "batch", 50)
-    monkeypatch.setattr(type(core), "bootstrap", lambda self, *a: counts.append(len(a[0])) or plain(self, *a))
+    monkeypatch.setattr(type(core), "bootstrap", counted)
     run(world, tree_like(world), 0, 600, backend="native")
     assert sum(counts) == 600 * 4
     assert max(counts) <= 50
@@ -144,9 +152,13 @@ def test_progress_counts_every_lookup_once(world: World) -> None:
 def test_equal_sources_share_their_keyswitch(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Four lookups on three values take three keyswitches a row."""
     core = module.core_for(world.profile, world.table, world.key, 1, "native")
-    counts = []
-    plain = type(core).keyswitch
-    monkeypatch.setattr(type(core), "keyswitch", lambda self, lwe: counts.append(len(lwe)) or plain(self, lwe))
+    plain, counts = type(core).keyswitch, list[int]()
+
+    def counted(self: Any, lwe: U64) -> U64:
+        counts.append(len(lwe))
+        return plain(self, lwe)
+
+    monkeypatch.setattr(type(core), "keyswitch", counted)
     run(world, tree_like(world), 0, 10, backend="native")
     assert sum(counts) == 30
 
@@ -190,6 +202,7 @@ def test_circuits_that_do_not_fit_are_refused(world: World) -> None:
     circuit = tree_like(world)
     first, lookup, last = circuit.layers
     assert isinstance(lookup, Lookup)
+    assert isinstance(last, Linear)
     wide = replace(lookup, tables=np.tile(lookup.tables, (1, 2)))
     beyond = replace(lookup, source=lookup.source + 3)
     large = replace(lookup, tables=np.full_like(lookup.tables, 1 << 12))

@@ -173,4 +173,4 @@ def test_parameters_without_a_definition_are_refused() -> None:
     profile = profile_of(64, 1, 23)
     for backend in ("reference", "native"):
         with pytest.raises(BadKey):
-            prepare(REFERENCE, random_key(profile), backend)  # type: ignore[arg-type]
+            prepare(REFERENCE, random_key(profile), backend)

@@ -94,7 +94,8 @@ class Bench:
         size = self.profile.polynomial_size
         packed = self.core.pack(self.encrypt(self.secret.glwe, np.zeros(size, np.uint64), rng))
         phase = Decryptor(self.secret, self.profile).phase(packed[:1], packed[1:])
-        return phase[0].view(np.int64).astype(np.float64) / 2.0**64
+        errors: F64 = phase[0].view(np.int64).astype(np.float64) / 2.0**64
+        return errors
 
 
 def benches(profile: EncryptionProfile) -> list[Bench]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,12 @@ def actions(stage: Stage, branch: str) -> list[Callable[[], object]]:
     """One block each; the two branches change the same rows in other ways."""
     market, other = stage.market, person(branch)
     stage.market.approve(stage.owner, "JobMarket", 100 * DOLLAR)
-    publication = {"manifest": digest(branch), "data_root": digest("root"), "profile": digest("profile"), "rows": 700}
+    publication: dict[str, Any] = {
+        "manifest": digest(branch),
+        "data_root": digest("root"),
+        "profile": digest("profile"),
+        "rows": 700,
+    }
     return [
         lambda: market.set_custodian(stage.owner, stage.dataset, other.address),
         lambda: stage.open(f"job of {branch}"),

@@ -59,13 +59,13 @@ def test_a_draw_told_in_two_events_is_one_draw(happened: Facts, market: Market) 
         if each.name == "JobAssigned" and len(each.args["providers"]) > 1:
             first, rest = ({name: each.args[name][part] for name in ("providers", "fees")} for part in HALVES)
             told.append(replace(each, name="DrawContinued", args={"job": each.args["job"], **first}))
-            told.append(replace(each, args=each.args | rest))
+            told.append(replace(each, args={**each.args, **rest}))
         else:
             told.append(each)
     fold(split, told)
     assert len(told) > len(happened)
     for entity in (JobRow, ExecutionRow, ProviderRow):
-        rows = [[row.model_dump() for row in sheet.rows(entity)] for sheet in (whole, split)]
+        rows = [[row.model_dump() for row in work.rows(entity)] for work in (whole, split)]
         assert rows[0] == rows[1]
 
 
@@ -172,9 +172,9 @@ def test_going_back_and_forth_ends_where_going_straight_does(
                 listings.refresh(session, touched, words=touched)
                 here, kept = (0, 0) if wiped else (place, kept)
             kept = max(place - 128, kept)
-            sheet = UnitOfWork(loader(session), rules, journal_from=kept + 1)
-            fold(sheet, [each for each in happened if here < each.block <= place])
-            keep(session, sheet)
+            work = UnitOfWork(loader(session), rules, journal_from=kept + 1)
+            fold(work, [each for each in happened if here < each.block <= place])
+            keep(session, work)
             save_checkpoint(session, [(number, "0x") for number in range(kept, place + 1)])
             here = place
     fold(straight, [each for each in happened if each.block <= here])

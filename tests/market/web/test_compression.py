@@ -13,7 +13,7 @@ from app.market.web.app import create_app
 from app.market.web.dependencies.state import Dependencies
 from app.market.web.pages.assets import Assets
 from tests.support.serving import serve
-from tests.support.web import SETTINGS, Browser, Scene
+from tests.support.web import SETTINGS, Answer, Browser, Scene
 
 GZIP = {"accept-encoding": "gzip"}
 PLAIN = {"accept-encoding": "identity"}
@@ -27,7 +27,7 @@ def site(scene: Scene) -> Iterator[TestClient]:
         yield client
 
 
-def compressed(answer: httpx.Response) -> bool:
+def compressed(answer: Answer) -> bool:
     """Whether this answer came compressed."""
     if answer.headers.get("content-encoding") is None:
         return False

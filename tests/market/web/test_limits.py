@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
-import httpx
 import pytest
 from fastapi.testclient import TestClient
 
 from app.chain.wallet.account import Account
-from app.market.web.middleware.rate_limits import Rate
-from app.market.web.settings import WebServerSettings
+from app.market.web.settings import Rate, WebServerSettings
 from fhe.circuit.codec import encode
 from tests.support.custody import linear_circuit
-from tests.support.web import ORIGIN, SETTINGS, STRANGER, Browser, Scene
+from tests.support.web import ORIGIN, SETTINGS, STRANGER, Answer, Browser, Scene
 
 NEVER = 0.001  # so slow that nothing comes back during a test
 
@@ -38,7 +37,7 @@ def circuit(number: int) -> bytes:
     return encode(linear_circuit([[number, 7, 1, 8, 2, 8, 1, 8]]))
 
 
-def refused(answer: httpx.Response) -> bool:
+def refused(answer: Answer) -> bool:
     """Whether a limit was met; then the answer says when to come back."""
     if answer.status_code == 429:
         assert answer.json()["code"] == "too-many-requests"
@@ -47,7 +46,7 @@ def refused(answer: httpx.Response) -> bool:
     return answer.status_code == 429
 
 
-def quoted(scene: Scene, browser: Browser) -> httpx.Response:
+def quoted(scene: Scene, browser: Browser) -> Answer:
     """A quote, which costs 2."""
     return browser.client.get(f"/v1/datasets/1/quotes/{scene.circuit}")
 
@@ -105,7 +104,7 @@ def test_a_quote_costs_what_its_circuit_weighs(scene: Scene) -> None:
 
 def test_an_audit_costs_what_its_job_weighs(scene: Scene) -> None:
     """A job of twenty thousand units takes more than a small one's 20; an audit that is known costs no work again."""
-    order = {"first_row": 0, "rows": 40, "sealing_key": "ab" * 32, "replicas": 2, "max_fee": 3_000_000}
+    order: dict[str, Any] = {"first_row": 0, "rows": 40, "sealing_key": "ab" * 32, "replicas": 2, "max_fee": 3_000_000}
     large = scene.market.open_job(
         scene.stage.buyer, scene.license, circuit=scene.circuit, units=20_480, **order
     ).value  # fmt: skip

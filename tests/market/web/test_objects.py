@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -137,7 +138,8 @@ def test_publishing_a_circuit_and_a_policy(scene: Scene, buyer: Browser) -> None
     made = buyer.client.post("/v1/policies", json={"release": "label", "circuits": ["linear"]})
     policy = OutputPolicy(release="label", circuits=("linear",))
     assert made.json()["digest"] == policy.digest
-    for bad in ({"release": "everything"}, {"colour": 1}, {"score_step": 0}, []):
+    wrong: tuple[Any, ...] = ({"release": "everything"}, {"colour": 1}, {"score_step": 0}, [])
+    for bad in wrong:
         assert buyer.client.post("/v1/policies", json=bad).status_code == 422, bad
     assert buyer.client.post("/v1/policies", content=b'{"max_concentration": 1e400}').status_code == 422
 

@@ -15,8 +15,9 @@ from app.market.web.app import create_app
 from app.market.web.dependencies.state import Dependencies
 from app.market.web.errors import refusals
 from app.market.web.errors.problems import STATUS, status_of
-from app.market.web.middleware.rate_limits import Rate, RateLimiter
+from app.market.web.middleware.rate_limits import RateLimiter
 from app.market.web.middleware.security import client_of
+from app.market.web.settings import Rate
 from app.protocol import errors
 from app.protocol.errors import DarkroomError
 from tests.support.web import SETTINGS, STRANGER, Browser, Scene, browse

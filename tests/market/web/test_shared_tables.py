@@ -22,6 +22,7 @@ from app.market.queries.audit import CLAIMS
 from app.market.web.auth.sessions import SCOPE_WORDS, SCOPES
 from app.market.web.pages.assets import FRONTEND
 from app.market.web.transactions.unsigned import ACTIONS
+from app.protocol.documents import Document
 from app.protocol.market.receipt import Decision, Receipt, SealContext
 from app.seal.result import INFO
 from contracts import NAMES, load
@@ -139,8 +140,9 @@ def test_kinds_of_documents_are_the_protocols() -> None:
     assert {"kind", *re.findall(r"(\w+):", context)} == set(SealContext.model_fields)
     (job,) = found("audit.js", r"const JOB = \{(.*)\};")
     (sealed,) = found("audit.js", r"const CONTEXT = \{([^}]*)\};")
-    compared = {"sealed": (SealContext, sealed)}
-    for kind, of in (("receipt", Receipt), ("decision", Decision)):
+    compared: dict[str, tuple[type[Document], str]] = {"sealed": (SealContext, sealed)}
+    written: tuple[tuple[str, type[Document]], ...] = (("receipt", Receipt), ("decision", Decision))
+    for kind, of in written:
         (fields,) = found("audit.js", rf'"darkroom/{kind}": \(it\) =>\s*same\(it, \{{\s*\.\.\.JOB,([^}}]*)\}}\)')
         compared[kind] = (of, fields)
     for kind, (of, fields) in compared.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,7 +19,7 @@ from tests.market.web.wallet import deploy_wallet
 from tests.support.web import ORIGIN, SETTINGS, STRANGER, Browser, Scene, browse
 
 NOW = 1_800_000_000
-HERE = {"origin": ORIGIN, "chain_id": 0xDA2C00, "now": float(NOW)}
+HERE: dict[str, Any] = {"origin": ORIGIN, "chain_id": 0xDA2C00, "now": float(NOW)}
 
 
 def message(**changes: str) -> str:

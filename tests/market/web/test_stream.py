@@ -87,8 +87,13 @@ def test_a_broken_stream_goes_on_where_it_was(scene: Scene, browser: Browser) ->
     path = f"/v1/jobs/{scene.settled}/events?seconds=0"
     whole = [line for line in browser.client.get(path).text.split("\n") if line.startswith("id: ")]
     assert len(whole) > 5
-    for request in ({"headers": {"last-event-id": whole[2][4:]}}, {"params": {"after": whole[2][4:], "seconds": 0}}):
-        text = browser.client.get(path, **request).text  # type: ignore[arg-type]
+    after = whole[2][4:]
+    requests: tuple[dict[str, Any], ...] = (
+        {"headers": {"last-event-id": after}},
+        {"params": {"after": after, "seconds": 0}},
+    )
+    for request in requests:
+        text = browser.client.get(path, **request).text
         assert [line for line in text.split("\n") if line.startswith("id: ")] == whole[3:]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -80,7 +81,8 @@ def test_bits_of_a_license_and_of_a_person() -> None:
     """A license may be told its own bits, and all licenses together those of a person; the last bit of each fits."""
 
     def told(license: int, bits: int, **changes: object) -> Released:
-        return past(A, **{"license": license, "micro_bits": bits * BIT, "kind": "label"} | changes)
+        usual: dict[str, Any] = {"license": license, "micro_bits": bits * BIT, "kind": "label"}
+        return past(A, **(usual | changes))
 
     assert isinstance(verdict(LABEL, YES_NO, told(1, 2)), Grant)
     assert verdict(LABEL, YES_NO, told(1, 3)) is Reason.BITS_LICENSE

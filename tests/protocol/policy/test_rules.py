@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -218,7 +220,7 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Judgement:
     return found
 
 
-FACT_TWINS = {
+FACT_TWINS: dict[str, tuple[Callable[[ReleaseCase], dict[str, Any]], Reason]] = {
     "another buyer": (lambda f: {"license": replace(f.license, buyer=OTHER)}, Reason.WRONG_LICENSE),
     "another license": (lambda f: {"license": replace(f.license, id=9)}, Reason.WRONG_LICENSE),
     "license of another dataset": (lambda f: {"license": replace(f.license, dataset=2)}, Reason.WRONG_LICENSE),

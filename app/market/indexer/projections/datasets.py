@@ -11,7 +11,7 @@ from app.market.indexer.unit_of_work import UnitOfWork
 TOTALS = 1  # the key of the one row of totals
 
 
-def version(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def version(work: UnitOfWork, each: IndexedEvent) -> None:
     """A first or a new version. Owner and custodian of a first one are named by events of the same transaction."""
     said = each.args
     facts = {
@@ -22,34 +22,34 @@ def version(sheet: UnitOfWork, each: IndexedEvent) -> None:
         "data_root": said["dataRoot"],
         "profile": said["profile"],
     }
-    sheet.renewed.add(said["dataset"])
-    sheet.add(VersionRow(dataset=said["dataset"], block=each.block, tx=each.tx, at=each.at, **facts))
+    work.renewed.add(said["dataset"])
+    work.add(VersionRow(dataset=said["dataset"], block=each.block, tx=each.tx, at=each.at, **facts))
     if said["version"] == 1:
-        sheet.edit(TotalsRow, TOTALS).datasets += 1
-        sheet.add(
+        work.edit(TotalsRow, TOTALS).datasets += 1
+        work.add(
             DatasetRow(id=said["dataset"], published_at=each.at, published_tx=each.tx, updated_at=each.at, **facts)
         )
         return
-    row = sheet.edit(DatasetRow, said["dataset"])
+    row = work.edit(DatasetRow, said["dataset"])
     for name, value in facts.items():
         setattr(row, name, value)
     row.tombstoned = False
     row.updated_at = each.at
 
 
-def transfer(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def transfer(work: UnitOfWork, each: IndexedEvent) -> None:
     """Another owner."""
-    sheet.edit(DatasetRow, each.args["tokenId"]).owner = each.args["to"]
+    work.edit(DatasetRow, each.args["tokenId"]).owner = each.args["to"]
 
 
-def custodian(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def custodian(work: UnitOfWork, each: IndexedEvent) -> None:
     """Another account may release and refuse."""
-    sheet.edit(DatasetRow, each.args["dataset"]).custodian = each.args["custodian"]
+    work.edit(DatasetRow, each.args["dataset"]).custodian = each.args["custodian"]
 
 
-def tombstone(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def tombstone(work: UnitOfWork, each: IndexedEvent) -> None:
     """An epoch's key was destroyed; that of the present one closes the dataset until it is encrypted anew."""
-    row = sheet.edit(DatasetRow, each.args["dataset"])
+    row = work.edit(DatasetRow, each.args["dataset"])
     row.tombstoned = row.tombstoned or each.args["epoch"] == row.epoch
 
 

@@ -14,29 +14,29 @@ from app.market.text import clean
 from app.protocol.market.entities import ZERO, Approval, JobState
 
 
-def _job(sheet: UnitOfWork, each: IndexedEvent) -> JobRow:
-    return sheet.edit(JobRow, each.args["job"])
+def _job(work: UnitOfWork, each: IndexedEvent) -> JobRow:
+    return work.edit(JobRow, each.args["job"])
 
 
-def _execution(sheet: UnitOfWork, each: IndexedEvent) -> ExecutionRow:
+def _execution(work: UnitOfWork, each: IndexedEvent) -> ExecutionRow:
     """The part of the provider that the event names; it has one part in a job at most."""
-    job, provider = sheet.get(JobRow, each.args["job"]), each.args["provider"]
-    place = next(p for p in range(job.executors) if sheet.get(ExecutionRow, job.id, p).provider == provider)
-    return sheet.edit(ExecutionRow, job.id, place)
+    job, provider = work.get(JobRow, each.args["job"]), each.args["provider"]
+    place = next(p for p in range(job.executors) if work.get(ExecutionRow, job.id, p).provider == provider)
+    return work.edit(ExecutionRow, job.id, place)
 
 
-def opened(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def opened(work: UnitOfWork, each: IndexedEvent) -> None:
     """A job was funded; executors can be drawn from the block after the next on."""
     said = each.args
-    dataset = sheet.edit(DatasetRow, said["dataset"])
+    dataset = work.edit(DatasetRow, said["dataset"])
     dataset.jobs += 1
     dataset.custody_held += said["maxFee"]
-    sheet.edit(TotalsRow, TOTALS).jobs += 1
-    sheet.add(
+    work.edit(TotalsRow, TOTALS).jobs += 1
+    work.add(
         JobRow(
             id=said["job"],
             license=said["license"],
-            offer=sheet.get(LicenseRow, said["license"]).offer,
+            offer=work.get(LicenseRow, said["license"]).offer,
             dataset=said["dataset"],
             version=said["version"],
             buyer=said["buyer"],
@@ -50,7 +50,7 @@ def opened(sheet: UnitOfWork, each: IndexedEvent) -> None:
             price=said["price"],
             max_fee=said["maxFee"],
             seed_block=each.block + 1,
-            deadline=each.at + sheet.rules.draw_window,
+            deadline=each.at + work.rules.draw_window,
             opened_block=each.block,
             opened_tx=each.tx,
             opened_at=each.at,
@@ -59,70 +59,70 @@ def opened(sheet: UnitOfWork, each: IndexedEvent) -> None:
     )
 
 
-def armed(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def armed(work: UnitOfWork, each: IndexedEvent) -> None:
     """The draw came too late for its block's hash; another block was named, and the deadline stays."""
-    _job(sheet, each).seed_block = each.args["seedBlock"]
+    _job(work, each).seed_block = each.args["seedBlock"]
 
 
-def assigned(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def assigned(work: UnitOfWork, each: IndexedEvent) -> None:
     """All executors were drawn."""
-    continued(sheet, each)
-    job = _job(sheet, each)
+    continued(work, each)
+    job = _job(work, each)
     job.state, job.revealing, job.deadline, job.assigned_at = JobState.ASSIGNED, False, each.args["commitBy"], each.at
 
 
-def continued(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def continued(work: UnitOfWork, each: IndexedEvent) -> None:
     """Executors were drawn, and hold a stake each; more are to be found by another call."""
-    job = _job(sheet, each)
+    job = _job(work, each)
     for position, (address, fee) in enumerate(
         zip(each.args["providers"], each.args["fees"], strict=True), job.executors
     ):
-        sheet.add(ExecutionRow(job=job.id, provider=address, position=position, round=job.round, fee=fee))
-        provider = sheet.edit(ProviderRow, address)
+        work.add(ExecutionRow(job=job.id, provider=address, position=position, round=job.round, fee=fee))
+        provider = work.edit(ProviderRow, address)
         provider.drawn += 1
-        provider.locked += sheet.rules.stake(fee)
+        provider.locked += work.rules.stake(fee)
         provider.in_use += job.units
     job.executors += len(each.args["providers"])
 
 
-def bounty(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def bounty(work: UnitOfWork, each: IndexedEvent) -> None:
     """Who drew met seats without a sign of life, which pay for the gas."""
-    job, caller, amount = _job(sheet, each), each.args["caller"], each.args["amount"]
-    credit(sheet, each, caller, amount)
-    paid(sheet, each, "bounty", caller, amount, offer=job.offer, job=job.id)
+    job, caller, amount = _job(work, each), each.args["caller"], each.args["amount"]
+    credit(work, each, caller, amount)
+    paid(work, each, "bounty", caller, amount, offer=job.offer, job=job.id)
 
 
-def committed(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def committed(work: UnitOfWork, each: IndexedEvent) -> None:
     """An executor put its digest on record, unseen."""
-    execution = _execution(sheet, each)
+    execution = _execution(work, each)
     execution.commitment, execution.committed_at = each.args["commitment"], each.at
 
 
-def reveals_open(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def reveals_open(work: UnitOfWork, each: IndexedEvent) -> None:
     """All have committed."""
-    job = _job(sheet, each)
+    job = _job(work, each)
     job.revealing, job.deadline = True, each.args["revealBy"]
 
 
-def revealed(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def revealed(work: UnitOfWork, each: IndexedEvent) -> None:
     """An executor showed its digest."""
-    execution = _execution(sheet, each)
+    execution = _execution(work, each)
     execution.receipt, execution.revealed_at = each.args["receipt"], each.at
 
 
-def declined(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def declined(work: UnitOfWork, each: IndexedEvent) -> None:
     """It stepped back before committing; its stake is free."""
-    execution = _execution(sheet, each)
+    execution = _execution(work, each)
     execution.outcome = "declined"
-    sheet.edit(ProviderRow, execution.provider).unpaid += 1
-    _let_go(sheet, execution)
+    work.edit(ProviderRow, execution.provider).unpaid += 1
+    _let_go(work, execution)
 
 
-def executor_slashed(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def executor_slashed(work: UnitOfWork, each: IndexedEvent) -> None:
     """It was silent, or showed another digest than the agreed one. Its bond is `fold_providers.slashed`'s business."""
-    execution = _execution(sheet, each)
-    provider = sheet.edit(ProviderRow, execution.provider)
-    provider.in_use -= sheet.get(JobRow, execution.job).units
+    execution = _execution(work, each)
+    provider = work.edit(ProviderRow, execution.provider)
+    provider.in_use -= work.get(JobRow, execution.job).units
     execution.slashed = each.args["amount"]
     if each.args["silent"]:
         execution.outcome = "silent"
@@ -133,147 +133,147 @@ def executor_slashed(sheet: UnitOfWork, each: IndexedEvent) -> None:
         provider.disagreed += 1
 
 
-def executor_paid(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def executor_paid(work: UnitOfWork, each: IndexedEvent) -> None:
     """Its digest is the job's result; its stake is free."""
-    execution, amount = _execution(sheet, each), each.args["amount"]
+    execution, amount = _execution(work, each), each.args["amount"]
     execution.outcome, execution.paid = "agreed", amount
-    job = _job(sheet, each)
+    job = _job(work, each)
     job.fees += amount
-    provider = sheet.edit(ProviderRow, execution.provider)
+    provider = work.edit(ProviderRow, execution.provider)
     provider.agreed += 1
     provider.earned += amount
-    _let_go(sheet, execution)
-    sheet.edit(TotalsRow, TOTALS).fees += amount
-    credit(sheet, each, provider.address, amount)
-    paid(sheet, each, "fee", provider.address, amount, offer=job.offer, job=job.id)
+    _let_go(work, execution)
+    work.edit(TotalsRow, TOTALS).fees += amount
+    credit(work, each, provider.address, amount)
+    paid(work, each, "fee", provider.address, amount, offer=job.offer, job=job.id)
 
 
-def disputed(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def disputed(work: UnitOfWork, each: IndexedEvent) -> None:
     """Digests differ, or executors were silent: more are drawn."""
-    job = _job(sheet, each)
+    job = _job(work, each)
     job.state, job.revealing, job.round = JobState.DISPUTED, False, each.args["round"]
-    job.seed_block, job.deadline = each.args["seedBlock"], each.at + sheet.rules.draw_window
+    job.seed_block, job.deadline = each.args["seedBlock"], each.at + work.rules.draw_window
 
 
-def contested(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def contested(work: UnitOfWork, each: IndexedEvent) -> None:
     """The custodian found another result than the agreed one: others are drawn, and decide."""
-    job = _job(sheet, each)
+    job = _job(work, each)
     job.state, job.revealing, job.round, job.receipt = JobState.DISPUTED, False, 0, ""
-    job.seed_block, job.deadline = each.args["seedBlock"], each.at + sheet.rules.draw_window
+    job.seed_block, job.deadline = each.args["seedBlock"], each.at + work.rules.draw_window
     job.contested_from = job.executors
-    sheet.edit(DatasetRow, job.dataset).custody_held += _contest_hold(job)
+    work.edit(DatasetRow, job.dataset).custody_held += _contest_hold(job)
 
 
-def computed(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def computed(work: UnitOfWork, each: IndexedEvent) -> None:
     """Enough digests agree; the custodian's turn."""
-    job = _job(sheet, each)
+    job = _job(work, each)
     job.state, job.revealing, job.computed_at = JobState.COMPUTED, False, each.at
     job.receipt, job.deadline = each.args["receipt"], each.args["releaseBy"]
 
 
-def approved(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def approved(work: UnitOfWork, each: IndexedEvent) -> None:
     """The owner's yes."""
-    _answered(sheet, each, Approval.APPROVED)
+    _answered(work, each, Approval.APPROVED)
 
 
-def denied(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def denied(work: UnitOfWork, each: IndexedEvent) -> None:
     """The owner's no."""
-    _answered(sheet, each, Approval.DENIED)
+    _answered(work, each, Approval.DENIED)
 
 
-def released(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def released(work: UnitOfWork, each: IndexedEvent) -> None:
     """The sealed result is out."""
-    job = _job(sheet, each)
+    job = _job(work, each)
     job.state, job.released_at = JobState.RELEASED, each.at
     job.sealed = each.args["sealedDigest"]
-    _decided(sheet, each, job)
+    _decided(work, each, job)
 
 
-def settled(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def settled(work: UnitOfWork, each: IndexedEvent) -> None:
     """Everyone's share can be withdrawn. The executors' fees and stakes were named before."""
-    job = _closed(sheet, each, JobState.SETTLED)
-    _unpaid(sheet, _waiting(sheet, job))
-    sheet.edit(DatasetRow, job.dataset).jobs_settled += 1
+    job = _closed(work, each, JobState.SETTLED)
+    _unpaid(work, _waiting(work, job))
+    work.edit(DatasetRow, job.dataset).jobs_settled += 1
 
 
-def refused(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def refused(work: UnitOfWork, each: IndexedEvent) -> None:
     """The owner's policy said no. The executors' fees and stakes are named after."""
-    job = _closed(sheet, each, JobState.REFUSED)
+    job = _closed(work, each, JobState.REFUSED)
     job.reason = clean(word_to_reason(each.args["reason"]), 32)
-    _decided(sheet, each, job)
-    _unpaid(sheet, without_fee(job, _waiting(sheet, job)))
+    _decided(work, each, job)
+    _unpaid(work, without_fee(job, _waiting(work, job)))
 
 
-def expired(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def expired(work: UnitOfWork, each: IndexedEvent) -> None:
     """The draw found nobody in time, or the custodian was silent. Fees and stakes were named before."""
-    _unpaid(sheet, _waiting(sheet, _closed(sheet, each, JobState.EXPIRED)))
+    _unpaid(work, _waiting(work, _closed(work, each, JobState.EXPIRED)))
 
 
-def failed(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def failed(work: UnitOfWork, each: IndexedEvent) -> None:
     """No majority could be found: nobody is paid, and the stakes of all who were not silent are free."""
-    _unpaid(sheet, _waiting(sheet, _closed(sheet, each, JobState.FAILED)))
+    _unpaid(work, _waiting(work, _closed(work, each, JobState.FAILED)))
 
 
-def penalized(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def penalized(work: UnitOfWork, each: IndexedEvent) -> None:
     """The custodian's bond paid for its silence, or for a contest that did not overturn the result."""
-    dataset, amount = sheet.edit(DatasetRow, each.args["dataset"]), each.args["amount"]
+    dataset, amount = work.edit(DatasetRow, each.args["dataset"]), each.args["amount"]
     dataset.custody_bond -= amount
-    _job(sheet, each).penalty += amount
-    paid(sheet, each, "penalty", dataset.custodian, amount, job=each.args["job"], dataset=dataset.id)
+    _job(work, each).penalty += amount
+    paid(work, each, "penalty", dataset.custodian, amount, job=each.args["job"], dataset=dataset.id)
 
 
-def custodian_bonded(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def custodian_bonded(work: UnitOfWork, each: IndexedEvent) -> None:
     """More answers for a custodian's silence."""
-    dataset, amount = sheet.edit(DatasetRow, each.args["dataset"]), each.args["amount"]
+    dataset, amount = work.edit(DatasetRow, each.args["dataset"]), each.args["amount"]
     dataset.custody_bond += amount
-    paid(sheet, each, "custody", each.args["by"], amount, dataset=dataset.id)
+    paid(work, each, "custody", each.args["by"], amount, dataset=dataset.id)
 
 
-def custodian_unbonded(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def custodian_unbonded(work: UnitOfWork, each: IndexedEvent) -> None:
     """A part of a custodian's bond that no job held became a claim."""
-    dataset, amount = sheet.edit(DatasetRow, each.args["dataset"]), each.args["amount"]
+    dataset, amount = work.edit(DatasetRow, each.args["dataset"]), each.args["amount"]
     dataset.custody_bond -= amount
-    credit(sheet, each, each.args["by"], amount)
-    paid(sheet, each, "custody-back", each.args["by"], amount, dataset=dataset.id)
+    credit(work, each, each.args["by"], amount)
+    paid(work, each, "custody-back", each.args["by"], amount, dataset=dataset.id)
 
 
-def refunded(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def refunded(work: UnitOfWork, each: IndexedEvent) -> None:
     """The buyer has something back."""
-    job = _job(sheet, each)
+    job = _job(work, each)
     job.refunded += each.args["amount"]
-    credit(sheet, each, each.args["buyer"], each.args["amount"])
-    paid(sheet, each, "refund", each.args["buyer"], each.args["amount"], offer=job.offer, job=job.id)
+    credit(work, each, each.args["buyer"], each.args["amount"])
+    paid(work, each, "refund", each.args["buyer"], each.args["amount"], offer=job.offer, job=job.id)
 
 
-def paused(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def paused(work: UnitOfWork, each: IndexedEvent) -> None:
     """No new jobs for a while."""
-    sheet.edit(TotalsRow, TOTALS).paused_until = each.args["until"]
+    work.edit(TotalsRow, TOTALS).paused_until = each.args["until"]
 
 
-def unpaused(sheet: UnitOfWork, _each: IndexedEvent) -> None:
+def unpaused(work: UnitOfWork, _each: IndexedEvent) -> None:
     """New jobs again."""
-    sheet.edit(TotalsRow, TOTALS).paused_until = 0
+    work.edit(TotalsRow, TOTALS).paused_until = 0
 
 
-def _answered(sheet: UnitOfWork, each: IndexedEvent, word: Approval) -> None:
-    job = _job(sheet, each)
+def _answered(work: UnitOfWork, each: IndexedEvent, word: Approval) -> None:
+    job = _job(work, each)
     job.approval, job.approval_by = word, each.args["owner"]
     job.approval_at, job.approval_tx = each.at, each.tx
 
 
-def _closed(sheet: UnitOfWork, each: IndexedEvent, state: JobState) -> JobRow:
-    job = _job(sheet, each)
+def _closed(work: UnitOfWork, each: IndexedEvent, state: JobState) -> JobRow:
+    job = _job(work, each)
     job.state, job.revealing, job.deadline = state, False, 0
     job.closed_at, job.closed_block = each.at, each.block
     held = job.max_fee + (_contest_hold(job) if job.contested_from else 0)
-    sheet.edit(DatasetRow, job.dataset).custody_held -= held
+    work.edit(DatasetRow, job.dataset).custody_held -= held
     return job
 
 
-def _decided(sheet: UnitOfWork, each: IndexedEvent, job: JobRow) -> None:
+def _decided(work: UnitOfWork, each: IndexedEvent, job: JobRow) -> None:
     """One more answer in the dataset's chain of them."""
     job.decision = each.args["decision"]
-    dataset = sheet.edit(DatasetRow, job.dataset)
+    dataset = work.edit(DatasetRow, job.dataset)
     dataset.head = next_head(dataset.head or ZERO, job.id, job.decision)
 
 
@@ -282,26 +282,26 @@ def _contest_hold(job: JobRow) -> int:
     return (job.replicas + 1) * (job.max_fee // job.replicas)
 
 
-def _let_go(sheet: UnitOfWork, execution: ExecutionRow) -> None:
+def _let_go(work: UnitOfWork, execution: ExecutionRow) -> None:
     """End the job's hold on an executor."""
-    provider = sheet.edit(ProviderRow, execution.provider)
-    provider.locked -= sheet.rules.stake(execution.fee)
-    provider.in_use -= sheet.get(JobRow, execution.job).units
+    provider = work.edit(ProviderRow, execution.provider)
+    provider.locked -= work.rules.stake(execution.fee)
+    provider.in_use -= work.get(JobRow, execution.job).units
 
 
-def _waiting(sheet: UnitOfWork, job: JobRow) -> list[ExecutionRow]:
+def _waiting(work: UnitOfWork, job: JobRow) -> list[ExecutionRow]:
     """The executors of whom nothing was said yet, in the order of the draws."""
-    parts = (sheet.get(ExecutionRow, job.id, place) for place in range(job.executors))
+    parts = (work.get(ExecutionRow, job.id, place) for place in range(job.executors))
     return [part for part in parts if not part.outcome]
 
 
-def _unpaid(sheet: UnitOfWork, parts: list[ExecutionRow]) -> None:
+def _unpaid(work: UnitOfWork, parts: list[ExecutionRow]) -> None:
     """Their stakes are free, without an event that says so."""
     for part in parts:
-        execution = sheet.edit(ExecutionRow, part.job, part.position)
+        execution = work.edit(ExecutionRow, part.job, part.position)
         execution.outcome = "unpaid"
-        sheet.edit(ProviderRow, execution.provider).unpaid += 1
-        _let_go(sheet, execution)
+        work.edit(ProviderRow, execution.provider).unpaid += 1
+        _let_go(work, execution)
 
 
 def without_fee(job: JobRow, parts: list[ExecutionRow]) -> list[ExecutionRow]:

@@ -21,10 +21,10 @@ from app.market.indexer.unit_of_work import UnitOfWork
 DAY = 86_400
 
 
-def created(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def created(work: UnitOfWork, each: IndexedEvent) -> None:
     """A new offer."""
     terms = each.args["terms"]
-    sheet.add(
+    work.add(
         OfferRow(
             id=each.args["offer"],
             dataset=each.args["dataset"],
@@ -45,21 +45,21 @@ def created(sheet: UnitOfWork, each: IndexedEvent) -> None:
     )
 
 
-def deactivated(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def deactivated(work: UnitOfWork, each: IndexedEvent) -> None:
     """An offer sells no more: it was closed, or its last license is being sold."""
-    offer = sheet.edit(OfferRow, each.args["offer"])
+    offer = work.edit(OfferRow, each.args["offer"])
     offer.active, offer.licenses_left = False, 0
 
 
-def bought(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def bought(work: UnitOfWork, each: IndexedEvent) -> None:
     """A license was sold. That an offer is sold out is said before."""
-    offer = sheet.edit(OfferRow, each.args["offer"])
+    offer = work.edit(OfferRow, each.args["offer"])
     offer.licenses += 1
     offer.licenses_left -= offer.active
     offer.sold_out = not offer.active
-    sheet.edit(DatasetRow, offer.dataset).licenses += 1
-    sheet.edit(TotalsRow, TOTALS).licenses += 1
-    sheet.add(
+    work.edit(DatasetRow, offer.dataset).licenses += 1
+    work.edit(TotalsRow, TOTALS).licenses += 1
+    work.add(
         LicenseRow(
             id=each.args["license"],
             offer=offer.id,
@@ -76,69 +76,69 @@ def bought(sheet: UnitOfWork, each: IndexedEvent) -> None:
     )
 
 
-def used(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def used(work: UnitOfWork, each: IndexedEvent) -> None:
     """What is left of a license, after a job was opened, or ended without a result."""
-    license = sheet.edit(LicenseRow, each.args["license"])
+    license = work.edit(LicenseRow, each.args["license"])
     license.jobs_left, license.rows_left = each.args["jobsLeft"], each.args["rowsLeft"]
 
 
-def revoked(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def revoked(work: UnitOfWork, each: IndexedEvent) -> None:
     """The owner took a license back and paid for what was unused."""
-    license = sheet.edit(LicenseRow, each.args["license"])
+    license = work.edit(LicenseRow, each.args["license"])
     license.revoked_at, license.refund = each.at, each.args["refund"]
-    credit(sheet, each, license.buyer, license.refund)
-    paid(sheet, each, "refund", license.buyer, license.refund, offer=license.offer, license=license.id)
+    credit(work, each, license.buyer, license.refund)
+    paid(work, each, "refund", license.buyer, license.refund, offer=license.offer, license=license.id)
 
 
-def settled(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def settled(work: UnitOfWork, each: IndexedEvent) -> None:
     """What a license did not use returned to the dataset's budget."""
-    license = sheet.edit(LicenseRow, each.args["license"])
+    license = work.edit(LicenseRow, each.args["license"])
     license.settled_at, license.used_micro_bits = each.at, each.args["used"]
 
 
-def budgeted(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def budgeted(work: UnitOfWork, each: IndexedEvent) -> None:
     """A dataset sells more bits about each person than before."""
-    sheet.edit(DatasetRow, each.args["dataset"]).micro_bits = each.args["budget"]
+    work.edit(DatasetRow, each.args["dataset"]).micro_bits = each.args["budget"]
 
 
-def reserved(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def reserved(work: UnitOfWork, each: IndexedEvent) -> None:
     """What offers and licenses have taken of a dataset's budget."""
-    sheet.edit(DatasetRow, each.args["dataset"]).reserved = each.args["reserved"]
+    work.edit(DatasetRow, each.args["dataset"]).reserved = each.args["reserved"]
 
 
-def earned(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def earned(work: UnitOfWork, each: IndexedEvent) -> None:
     """An offer earned by a license (the license market says so) or by a job (the job market)."""
     amount = each.args["amount"]
-    offer = sheet.edit(OfferRow, each.args["offer"])
-    day = sheet.edit_or_add(RevenueRow(offer=offer.id, day=each.at // DAY))
-    sheet.edit(TotalsRow, TOTALS).volume += amount
+    offer = work.edit(OfferRow, each.args["offer"])
+    day = work.edit_or_add(RevenueRow(offer=offer.id, day=each.at // DAY))
+    work.edit(TotalsRow, TOTALS).volume += amount
     if each.contract == "LicenseMarket":
         offer.earned_licenses += amount
         day.licenses += amount
-        paid(sheet, each, "license", "", amount, offer=offer.id)
+        paid(work, each, "license", "", amount, offer=offer.id)
     else:
         offer.earned_jobs += amount
         day.jobs += amount
-        paid(sheet, each, "job", "", amount, offer=offer.id)
+        paid(work, each, "job", "", amount, offer=offer.id)
 
 
-def collected(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def collected(work: UnitOfWork, each: IndexedEvent) -> None:
     """A beneficiary's part of an offer's earnings became its claim."""
-    offer, account, amount = sheet.edit(OfferRow, each.args["offer"]), each.args["account"], each.args["amount"]
+    offer, account, amount = work.edit(OfferRow, each.args["offer"]), each.args["account"], each.args["amount"]
     offer.collected += amount
-    credit(sheet, each, account, amount)
-    paid(sheet, each, "collected", account, amount, offer=offer.id)
+    credit(work, each, account, amount)
+    paid(work, each, "collected", account, amount, offer=offer.id)
 
 
-def withdrawn(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def withdrawn(work: UnitOfWork, each: IndexedEvent) -> None:
     """A claim was paid out."""
-    credit(sheet, each, each.args["account"], -each.args["amount"])
-    paid(sheet, each, "withdrawn", each.args["account"], each.args["amount"])
+    credit(work, each, each.args["account"], -each.args["amount"])
+    paid(work, each, "withdrawn", each.args["account"], each.args["amount"])
 
 
-def credit(sheet: UnitOfWork, each: IndexedEvent, address: str, amount: int) -> None:
+def credit(work: UnitOfWork, each: IndexedEvent, address: str, amount: int) -> None:
     """Change what the event's contract owes an account."""
-    account = sheet.edit_or_add(AccountRow(address=address))
+    account = work.edit_or_add(AccountRow(address=address))
     if each.contract == "LicenseMarket":
         account.claim_licenses += amount
     else:
@@ -146,7 +146,7 @@ def credit(sheet: UnitOfWork, each: IndexedEvent, address: str, amount: int) -> 
 
 
 def paid(
-    sheet: UnitOfWork,
+    work: UnitOfWork,
     each: IndexedEvent,
     kind: str,
     account: str,
@@ -161,8 +161,8 @@ def paid(
     if not amount:
         return
     if dataset is None and offer is not None:
-        dataset = sheet.get(OfferRow, offer).dataset
-    sheet.payments.append(
+        dataset = work.get(OfferRow, offer).dataset
+    work.payments.append(
         PaymentRow(
             block=each.block,
             log_index=each.index,

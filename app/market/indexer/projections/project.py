@@ -26,36 +26,36 @@ RULES: Mapping[tuple[str, str], Rule] = {
 }
 
 
-def fold(sheet: UnitOfWork, happened: Iterable[IndexedEvent]) -> None:
-    """Apply events, in the chain's order, to a sheet. Errors: VerificationFailed when earlier ones are missing."""
+def fold(work: UnitOfWork, happened: Iterable[IndexedEvent]) -> None:
+    """Apply events, in the chain's order, to a unit of work. Errors: VerificationFailed when earlier ones miss."""
     for each in happened:
-        sheet.begin(each.block)
-        totals = sheet.edit_or_add(tables.TotalsRow())
+        work.begin(each.block)
+        totals = work.edit_or_add(tables.TotalsRow())
         totals.events += 1
         rule = RULES.get((each.contract, each.name))
         if rule is not None:
-            rule(sheet, each)
+            rule(work, each)
         job = each.args.get("job")
         if job is not None:
-            sheet.edit(tables.JobRow, job).changed_at = each.at
-        sheet.events.append(_record(sheet, each))
+            work.edit(tables.JobRow, job).changed_at = each.at
+        work.events.append(_record(work, each))
 
 
-def _record(sheet: UnitOfWork, each: IndexedEvent) -> EventRow:
+def _record(work: UnitOfWork, each: IndexedEvent) -> EventRow:
     """The event's own row, with what it is about."""
     dataset, job, license, offer = (each.args.get(name) for name in ("dataset", "job", "license", "offer"))
     if each.contract == "DatasetRegistry" and dataset is None:
         dataset = each.args.get("tokenId", each.args.get("_tokenId"))
     if job is not None:
-        of_job = sheet.get(tables.JobRow, job)
+        of_job = work.get(tables.JobRow, job)
         dataset, license, offer = of_job.dataset, of_job.license, of_job.offer
     elif license is not None:
-        of_license = sheet.get(tables.LicenseRow, license)
+        of_license = work.get(tables.LicenseRow, license)
         dataset, offer = of_license.dataset, of_license.offer
     elif offer is not None:
-        dataset = sheet.get(tables.OfferRow, offer).dataset
+        dataset = work.get(tables.OfferRow, offer).dataset
     if dataset is not None:
-        sheet.datasets.add(dataset)
+        work.datasets.add(dataset)
     return EventRow(
         block=each.block,
         log_index=each.index,

@@ -11,76 +11,76 @@ from app.market.indexer.projections.licensing import paid
 from app.market.indexer.unit_of_work import UnitOfWork
 
 
-def _of(sheet: UnitOfWork, each: IndexedEvent) -> ProviderRow:
+def _of(work: UnitOfWork, each: IndexedEvent) -> ProviderRow:
     """The provider; a first bond is announced by its terms and its seat."""
-    return sheet.edit_or_add(ProviderRow(address=each.args["provider"], since=each.at))
+    return work.edit_or_add(ProviderRow(address=each.args["provider"], since=each.at))
 
 
-def bonded(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def bonded(work: UnitOfWork, each: IndexedEvent) -> None:
     """More bond; also a sign of life, and the end of an unbonding."""
-    provider = _of(sheet, each)
+    provider = _of(work, each)
     provider.bond, provider.heartbeat, provider.unbonding = each.args["bond"], each.at, 0
-    paid(sheet, each, "bond", provider.address, each.args["amount"])
+    paid(work, each, "bond", provider.address, each.args["amount"])
 
 
-def terms(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def terms(work: UnitOfWork, each: IndexedEvent) -> None:
     """Price and capacity."""
-    provider = _of(sheet, each)
+    provider = _of(work, each)
     provider.price, provider.capacity = each.args["price"], each.args["capacity"]
 
 
-def seated(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def seated(work: UnitOfWork, each: IndexedEvent) -> None:
     """A place in the draw."""
-    provider = _of(sheet, each)
+    provider = _of(work, each)
     provider.seat, provider.seated = each.args["seat"], True
 
 
-def unseated(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def unseated(work: UnitOfWork, each: IndexedEvent) -> None:
     """No place in the draw any more."""
-    provider = _of(sheet, each)
+    provider = _of(work, each)
     provider.seat, provider.seated = 0, False
 
 
-def moved(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def moved(work: UnitOfWork, each: IndexedEvent) -> None:
     """Another place in the draw: a gap was closed."""
-    _of(sheet, each).seat = each.args["to"]
+    _of(work, each).seat = each.args["to"]
 
 
-def evicted(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def evicted(work: UnitOfWork, each: IndexedEvent) -> None:
     """It showed no sign of life; whoever found that gets a small part of the bond. `unseated` follows."""
-    provider = _of(sheet, each)
+    provider = _of(work, each)
     provider.bond -= each.args["bounty"]
-    paid(sheet, each, "evicted", provider.address, each.args["bounty"])
+    paid(work, each, "evicted", provider.address, each.args["bounty"])
 
 
-def heartbeat(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def heartbeat(work: UnitOfWork, each: IndexedEvent) -> None:
     """A sign of life."""
-    _of(sheet, each).heartbeat = each.at
+    _of(work, each).heartbeat = each.at
 
 
-def unbonding(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def unbonding(work: UnitOfWork, each: IndexedEvent) -> None:
     """On its way out."""
-    _of(sheet, each).unbonding = each.args["until"]
+    _of(work, each).unbonding = each.args["until"]
 
 
-def withdrawn(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def withdrawn(work: UnitOfWork, each: IndexedEvent) -> None:
     """Gone; the registry forgets everything, we keep what it did."""
-    provider = _of(sheet, each)
+    provider = _of(work, each)
     provider.bond = provider.locked = provider.price = provider.capacity = provider.in_use = 0
     provider.heartbeat = provider.unbonding = 0
-    paid(sheet, each, "unbond", provider.address, each.args["amount"])
+    paid(work, each, "unbond", provider.address, each.args["amount"])
 
 
-def slashed(sheet: UnitOfWork, each: IndexedEvent) -> None:
+def slashed(work: UnitOfWork, each: IndexedEvent) -> None:
     """A stake was lost: what the job held of the bond."""
-    provider, amount = _of(sheet, each), each.args["amount"]
+    provider, amount = _of(work, each), each.args["amount"]
     provider.bond = each.args["bond"]
     provider.locked -= amount
     provider.slashed += amount
-    totals = sheet.edit(TotalsRow, TOTALS)
+    totals = work.edit(TotalsRow, TOTALS)
     totals.slashed += amount
     totals.burned += each.args["burned"]
-    paid(sheet, each, "slashed", provider.address, amount)
+    paid(work, each, "slashed", provider.address, amount)
 
 
 RULES: Mapping[str, Rule] = {

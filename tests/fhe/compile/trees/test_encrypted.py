@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from benchmarks.bin_table import encrypt_bins
@@ -51,7 +53,7 @@ def real() -> Keys:
         return Keys(REFERENCE, *generate(REFERENCE, 1))
 
 
-def _run(compiled: Compiled, keys: Keys, rows: int) -> np.ndarray:
+def _run(compiled: Compiled, keys: Keys, rows: int) -> npt.NDArray[Any]:
     """Outputs (outputs, rows) by way of ciphertexts."""
     data = table()
     encrypted = encrypt_bins(data.codes[:rows], data.codebook, keys.secret, keys.profile)
@@ -64,7 +66,7 @@ def _run(compiled: Compiled, keys: Keys, rows: int) -> np.ndarray:
 
 def _expect_equal(which: Case, keys: Keys, rows: int) -> Compiled:
     data, model = table(), which.fit()
-    compiled = quietly(lambda: lower_tree_model(model, data.codebook, profile=keys.profile))
+    compiled: Compiled = quietly(lambda: lower_tree_model(model, data.codebook, profile=keys.profile))
     found = _run(compiled, keys, rows)
     codes = data.codes[:rows].astype(np.float32)
     expected = model._inference(model.quantize_input(codes)).sum(axis=-1).reshape(rows, -1).T

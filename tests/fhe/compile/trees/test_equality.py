@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -14,10 +16,11 @@ from tests.support.model_cases import CASES, ROWS, Case, bootstraps, concrete, i
 PARAMETERS = [pytest.param(which, id=which.name) for which in CASES]
 
 
-def _sums(model: object, codes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def _sums(model: Any, codes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Concrete ML's quantized result, summed over trees, (outputs, rows)."""
-    quantized = model.quantize_input(codes.astype(np.float32))  # type: ignore[attr-defined]
-    return model._inference(quantized).sum(axis=-1).reshape(len(codes), -1).T  # type: ignore[attr-defined]
+    quantized = model.quantize_input(codes.astype(np.float32))
+    sums: npt.NDArray[np.int64] = model._inference(quantized).sum(axis=-1).reshape(len(codes), -1).T
+    return sums
 
 
 @pytest.mark.parametrize("which", PARAMETERS)
@@ -25,7 +28,7 @@ def test_the_circuit_gives_concrete_mls_integers_on_every_row(which: Case) -> No
     """1,200 rows of the table and 1,000 of codes that no training row had."""
     data, model = table(), which.fit()
     compiled = quietly(lambda: lower_tree_model(model, data.codebook))
-    levels = [len(column.bins) + 1 for column in data.codebook.columns]
+    levels = [len(column.bins or ()) + 1 for column in data.codebook.columns]
     random = np.random.default_rng(4).integers(0, levels, (1_000, len(levels)))
     for codes in (data.codes, random):
         np.testing.assert_array_equal(in_the_clear(compiled.circuit, codes, data.codebook), _sums(model, codes))
@@ -90,7 +93,7 @@ def test_a_model_of_scikit_learn_or_xgboost_is_imported_with_its_own_thresholds(
 
     data = table()
     where = xgboost if kind.startswith("XGB") else sklearn.tree if kind.startswith("Decision") else sklearn.ensemble
-    settings = {"n_estimators": 5} if kind != "DecisionTreeClassifier" else {}
+    settings: dict[str, float] = {"n_estimators": 5} if kind != "DecisionTreeClassifier" else {}
     if kind.startswith("XGB"):
         settings["base_score"] = 0.5
     plain = getattr(where, kind)(max_depth=4, random_state=1, **settings)

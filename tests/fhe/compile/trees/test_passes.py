@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,13 +30,13 @@ ALL = np.array(list(itertools.product(*(range(levels) for levels in LEVELS))))
 CODES = {column: ALL[:, column] for column in range(len(LEVELS))}
 
 
-def _value(tree: Node, codes: np.ndarray) -> tuple[int, ...]:
+def _value(tree: Node, codes: npt.NDArray[Any]) -> tuple[int, ...]:
     while isinstance(tree, Split):
         tree = tree.below if codes[tree.column] < tree.cut else tree.above
     return tree.values
 
 
-def _values(tree: Node) -> np.ndarray:
+def _values(tree: Node) -> npt.NDArray[Any]:
     return np.array([_value(tree, codes) for codes in ALL])
 
 
@@ -81,7 +83,7 @@ def test_a_forest_circuit_has_the_value_of_its_trees_and_says_its_ranges(forest:
     outputs = lower_forest(Forest(tuple(forest), len(LEVELS), 3), LEVELS)
     if not any(output.terms for output in outputs):
         return
-    expected = sum(_values(tree) for tree in forest)
+    expected = np.sum([_values(tree) for tree in forest], axis=0)
     circuit = _circuit(outputs, list(zip(expected.min(0).tolist(), expected.max(0).tolist())))
     inputs = np.stack([ALL[:, int(i.column[1:])] > i.index for i in circuit.inputs], 1).astype(np.int64)
     np.testing.assert_array_equal(evaluate_clear(circuit, inputs), expected)
@@ -221,7 +223,7 @@ def test_the_work_for_a_hostile_circuit_is_bounded(monkeypatch: pytest.MonkeyPat
     counted = 0
     real = ranges._Enumeration._values
 
-    def counting(self: object, *arguments: object) -> np.ndarray:
+    def counting(self: object, *arguments: object) -> npt.NDArray[Any]:
         nonlocal counted
         counted += 1
         return real(self, *arguments)  # type: ignore[arg-type]
@@ -231,7 +233,7 @@ def test_the_work_for_a_hostile_circuit_is_bounded(monkeypatch: pytest.MonkeyPat
     assert counted <= (1 << 22) // ranges.PER_TERM
 
 
-def _sparse(rows: list[list[int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _sparse(rows: list[list[int]]) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
     dense = np.array(rows, np.int64)
     where = np.nonzero(dense)
     return np.cumsum([0, *(dense != 0).sum(1)]), where[1].astype(np.int64), dense[where]

@@ -12,6 +12,7 @@ import pytest
 
 from app.protocol.data.dataset import Codebook
 from app.protocol.errors import BadInput, BadModel, MessageOverflow, NoiseOverflow, TooLarge
+from app.protocol.vocabulary import Encoding
 from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
 from fhe.circuit.clear import evaluate_clear, gather_inputs
 from fhe.circuit.codec import decode, encode
@@ -205,7 +206,10 @@ def test_interpreting_refuses_a_row_whose_values_leave_their_range() -> None:
     """A lookup's message of 8, an output of 2^4: the evaluator would give nonsense there."""
     squares = [value * value % 16 for value in range(8)]
     circuit = _circuit([squares])
-    codes = {("a", "affine"): np.array([0, 1, 2]), ("b", "bins"): np.array([3, 4, 9])}
+    codes: dict[tuple[str, Encoding], npt.NDArray[np.int64]] = {
+        ("a", "affine"): np.array([0, 1, 2]),
+        ("b", "bins"): np.array([3, 4, 9]),
+    }
     inputs = gather_inputs(circuit, codes)
     np.testing.assert_array_equal(inputs, [[0, 0], [1, 1], [2, 1]])
     np.testing.assert_array_equal(evaluate_clear(circuit, inputs)[:, 0], [0, 4, 1])

@@ -60,4 +60,5 @@ class FailingKernels:
         self._kernels.launch(name, grid, threads, shared, arguments)
         if name == self._device.flip:
             result = arguments[RESULTS[name]]
+            assert not isinstance(result, int)
             result.reshape(-1).view("u8")[-1] ^= np.uint64(1 << 60)

@@ -84,9 +84,9 @@ def test_the_kernel_for_real_sizes_equals_the_general_one() -> None:
     profile = profile_of(2048, 2, 15, 5)
     _, small, tables, which = inputs(profile, 4)
     both = [EmulatedDevice(), EmulatedDevice(shared=100_000)]
-    words = [CudaCore(profile, random_key(profile), device).bootstrap(small, tables, which) for device in both]
+    one, other = (CudaCore(profile, random_key(profile), device).bootstrap(small, tables, which) for device in both)
     assert [device.launched[-1] for device in both] == ["bootstrap_2048", "bootstrap_any"]
-    assert np.array_equal(*words)
+    assert np.array_equal(one, other)
 
 
 @pytest.mark.parametrize("count", [1, 33, 64])

@@ -24,7 +24,7 @@ def test_the_machine_code_fuses_nothing_and_has_the_operations_that_were_counted
     """Disassembled: no fused operation, no spill, no branch where words are made, and the operations of docs/gpu.md."""
     code = tmp_path / "kernels.cubin"
     code.write_bytes(compile_for(profile, "sm_90")[2])
-    command = [disassembler(), "-sass", "-fun", "bootstrap_2048", code]
+    command = [str(disassembler()), "-sass", "-fun", "bootstrap_2048", str(code)]
     text = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=60, check=True).stdout
     counts = Counter(re.findall(r"^\s+/\*[0-9a-f]+\*/\s+(?:@\S+\s+)?([A-Z0-9]+)", text, re.MULTILINE))
     steps = text.partition("BAR.SYNC")[2].rpartition("BAR.SYNC")[0]

@@ -10,6 +10,7 @@ import pytest
 from benchmarks import gpu
 from benchmarks.__main__ import main
 from benchmarks.gpu_ceilings import SOURCE
+from benchmarks.gpu_forest import RandomWords, forest, table_of
 from fhe.engine.cuda import selection
 from fhe.engine.evaluate import evaluate
 from fhe.keys.insecure_keys import insecure_test_keys
@@ -48,11 +49,9 @@ def test_the_measured_forest_is_a_job_like_any_other(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(selection, "trusted", lambda: (EmulatedDevice(),))
     profile = insecure_test_profile(64, 6)
     _, key = insecure_test_keys(profile)
-    table = gpu.table_of(profile, 5)
-    circuit = gpu.forest(7, table)
-    results = [
-        evaluate(circuit, profile, table, gpu.RandomWords(64), 0, 5, key, 1, backend) for backend in ("cpu", "cuda")
-    ]
+    table = table_of(profile, 5)
+    circuit = forest(7, table)
+    results = [evaluate(circuit, profile, table, RandomWords(64), 0, 5, key, 1, backend) for backend in ("cpu", "cuda")]
     assert results[0].to_bytes() == results[1].to_bytes()
 
 

@@ -12,6 +12,7 @@ from app.protocol.market.fees import Draw, DrawRules
 from app.provider import speed
 from app.provider.speed import Speed, known
 from fhe.circuit.cost import Cost
+from fhe.engine import vectors
 from fhe.engine.cuda import selection
 from tests.fhe.engine.cuda.emulated import EmulatedDevice
 
@@ -22,8 +23,13 @@ def test_a_measurement_is_of_this_machine_and_is_kept(tmp_path: Path, monkeypatc
     assert (first.asked, first.computed, first.threads, first.lookups) == ("cpu", "native", 1, 16)
     assert 100 < first.units_per_second < 10**6  # a core does some two thousand
     assert Speed.from_bytes((tmp_path / speed.FILE).read_bytes()) == first
-    made = []
-    monkeypatch.setattr(speed, "measure", lambda threads, device: made.append((threads, device)) or first)
+    made: list[tuple[int, str]] = []
+
+    def measured(threads: int, device: str) -> Speed:
+        made.append((threads, device))
+        return first
+
+    monkeypatch.setattr(speed, "measure", measured)
     assert known(tmp_path, 1, "cpu") == first
     assert not made
     known(tmp_path, 2, "cpu")
@@ -35,7 +41,7 @@ def test_a_measurement_is_of_this_machine_and_is_kept(tmp_path: Path, monkeypatc
 
 def test_a_gpu_is_measured_in_its_own_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """`computed` says which device it was, and the batch is the device's."""
-    case = next(case for case in speed.vectors.vectors().cases if case.name == "small-one-level")
+    case = next(case for case in vectors.vectors().cases if case.name == "small-one-level")
     monkeypatch.setattr(speed, "CASE", case.name)
     monkeypatch.setattr(selection, "available", lambda: True)
     monkeypatch.setattr(selection, "trusted", lambda: (EmulatedDevice(),))
@@ -48,7 +54,7 @@ def test_a_gpu_that_came_or_went_is_measured_anew(tmp_path: Path, monkeypatch: p
     here = list[EmulatedDevice]()
     monkeypatch.setattr(selection, "available", lambda: bool(here))
     monkeypatch.setattr(selection, "trusted", lambda: tuple(here))
-    case = next(case for case in speed.vectors.vectors().cases if case.name == "small-one-level")
+    case = next(case for case in vectors.vectors().cases if case.name == "small-one-level")
     monkeypatch.setattr(speed, "CASE", case.name)
     found = [known(tmp_path, 1)]
     here.append(EmulatedDevice())
