@@ -67,7 +67,7 @@ def bar(what: str, wanted: bool) -> Iterator[Progress]:
         yield report
 
 
-def say(text: str) -> None:
+def remark(text: str) -> None:
     """A line in a notebook, where a bar on a terminal would be no use; nothing elsewhere."""
     from rich.console import Console
 

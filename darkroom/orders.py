@@ -20,7 +20,7 @@ from app.protocol.market.entities import ZERO, JobState
 from app.protocol.market.entities import Job as JobRecord
 from app.protocol.market.money import amount
 from app.protocol.policy.bits import MICRO
-from darkroom.display import Shown, bar, say
+from darkroom.display import Shown, bar, remark
 from darkroom.session import Session
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ class Job(Shown):
             for job in follow_job(self._session.network.market, self.number, timeout):
                 report(STEPS.get(job.state, LAST), LAST)
                 if wanted:
-                    say(f"job {self.number}: {job.state.name.lower()}")
+                    remark(f"job {self.number}: {job.state.name.lower()}")
                 if job.sealed != ZERO:
                     return
 
