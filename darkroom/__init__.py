@@ -79,19 +79,21 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """A public name, loaded when it is first asked for."""
-    if name == "errors":
-        return importlib.import_module(f"{__name__}.errors")
-    if name == "__version__":
-        from app import __version__
+if not TYPE_CHECKING:  # a checker knows the names from above, and that there are no others
 
-        return __version__
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> Any:
+        """A public name, loaded when it is first asked for."""
+        if name == "errors":
+            return importlib.import_module(f"{__name__}.errors")
+        if name == "__version__":
+            from app import __version__
+
+            return __version__
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,22 +32,31 @@ def _section(name: str) -> str:
     lines = [f"\n### darkroom.{name}\n", inspect.getdoc(value) or "", ""]
     for member, each in members(value).items():
         if isinstance(each, property):
-            kind = _plain(inspect.signature(each.fget).return_annotation) if each.fget else ""
-            lines.append(f"- **{member}**: `{kind}`. {_flat(each)}")
+            kind = inspect.signature(each.fget).return_annotation if each.fget else ""
+            lines.append(f"- `{member}: {kind}`. {_flat(each)}")
         else:
-            lines.append(f"- **{_signature(member, each)}** {_flat(each)}")
+            lines.append(f"- `{_signature(member, each)}`. {_flat(each)}")
     return "\n".join(lines) + "\n"
+
+
+class _Words(str):
+    """An annotation that shows itself without quotes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
 def _signature(name: str, function: Any) -> str:
     """The call as one writes it: no `self`, defaults shown, types as in the source."""
     signature = inspect.signature(function)
-    shown = [each for each in signature.parameters.values() if each.name != "self"]
-    return _plain(f"{name}{signature.replace(parameters=shown)}")
-
-
-def _plain(text: object) -> str:
-    return re.sub(r"'([\w.\[\], |]+)'(?=[,)\]]| =|$)", r"\1", str(text))
+    shown = [
+        each.replace(annotation=_Words(each.annotation))
+        for each in signature.parameters.values()
+        if each.name != "self"
+    ]
+    return f"{name}{signature.replace(parameters=shown, return_annotation=_Words(signature.return_annotation))}"
 
 
 def _flat(value: Any) -> str:

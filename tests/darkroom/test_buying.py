@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,9 +23,11 @@ from tests.support.web import Scene
 def offered(scene: Scene, price: int = DOLLAR) -> int:
     """A new offer under a policy of three bits a license."""
     scene.store.put(POLICY.to_bytes())
-    terms = {"price_license": price, "price_job": DOLLAR, "price_row": 1, "max_jobs": 100, "max_rows": 10_000}
-    owner, dataset = scene.stage.owner, scene.stage.dataset
-    return scene.market.create_offer(owner, dataset, **terms, duration=24 * HOUR, policy=POLICY.digest, **BITS).value
+    sent = scene.market.create_offer(
+        scene.stage.owner, scene.stage.dataset, price_license=price, price_job=DOLLAR, price_row=1, max_jobs=100,
+        max_rows=10_000, duration=24 * HOUR, policy=POLICY.digest, **BITS,
+    )  # fmt: skip
+    return sent.value
 
 
 def compiled(dataset: darkroom.Dataset, seed: int) -> darkroom.Model:
@@ -140,7 +143,7 @@ def test_what_is_shown_is_short_and_public(scene: Scene, market: darkroom.Market
     """Lines and tables of every object hold facts, escape what others wrote, and hold no secret of the role."""
     dataset, owner = market.dataset(1), market.owner
     model = compiled(dataset, 5)
-    shown = [
+    shown: list[Any] = [
         market, dataset, dataset.codebook, dataset.offers(), model, market.models(), dataset.quote(model, 20),
         market.job(scene.settled), market.jobs(), market.licenses(), owner, owner.revenue(), market.provider("owner"),
     ]  # fmt: skip
