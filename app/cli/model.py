@@ -11,10 +11,13 @@ import typer
 from app.cli.context import AsBuyer, AsJson, CommandContext
 from app.cli.model_card import described, faithfulness_in_words, for_people
 from app.console.output import facts_table, rows_table
+from app.files.private import write_private
 from app.protocol.errors import UsageError
 from app.protocol.market.money import dollars
 
-app = typer.Typer(no_args_is_help=True, help="Models: compile for a dataset, list, show, quote, rehearse.")
+app = typer.Typer(
+    no_args_is_help=True, help="Models: compile for a dataset, import, list, show, export, quote, rehearse."
+)
 Digest = Annotated[str, typer.Argument(help="The model's digest, or how it begins.")]
 PRICES = ("price_license", "price_job", "max_fee", "total")
 
@@ -54,6 +57,67 @@ def compile_model(
     kept = session.buyer.models.keep(trained.compiled, target=target, training=trained.report)
     value = {"kind": kind} | described(kept) | {"log2_failure": round(trained.compiled.report.log2_failure, 1)}
     session.out.show(value, lambda out: out.print(facts_table(for_people(value))))
+
+
+@app.command("import")
+def import_model(
+    dataset: Annotated[int, typer.Argument(help="The dataset's number.", min=1)],
+    file: Annotated[Path, typer.Argument(help="An ONNX file, XGBoost's JSON or LightGBM's text; never a pickle.")],
+    fitted_on: Annotated[
+        str | None, typer.Option(help="What it was fitted on: codes, bins or values; asked for where nothing tells.")
+    ] = None,
+    columns: Annotated[
+        list[str] | None, typer.Option("--column", help="The dataset's column of each feature, in order; repeatable.")
+    ] = None,
+    rows: Annotated[
+        Path | None, typer.Option("--check", help="Rows of your own to compare on as well: CSV, Parquet or Arrow.")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(help="What it predicts; with --check, the label's column there.")
+    ] = None,
+    n_bits: Annotated[int | None, typer.Option(help="Bits of a weight; the fewest that do by default.", min=2)] = None,
+    role: AsBuyer = "buyer",
+    as_json: AsJson = False,
+) -> None:
+    """Compile a model that was trained elsewhere, from a file that holds numbers and no program.
+
+    The circuit is held against the model itself, and refused where they differ.
+    """
+    from app.client.dataset import Dataset
+    from app.client.training import read_sample
+    from fhe.compile.importers.files import read_model
+
+    if fitted_on not in (None, "codes", "bins", "values"):
+        raise UsageError(f"A model is not fitted on {fitted_on!r}.", "Say codes, bins or values.")
+    session = CommandContext(role, as_json)
+    published = Dataset.open(session.network, dataset)
+    sample = None if rows is None else read_sample(published, rows, target)
+    compiled = published.compile(
+        read_model(file),
+        columns=columns,
+        n_bits=n_bits,
+        check=None if sample is None else sample.select(published.columns),
+        target=None if sample is None or target is None else sample[target].to_numpy(),
+        fitted_on=fitted_on,  # type: ignore[arg-type]  # compared above
+    )
+    kept = session.buyer.models.keep(compiled, target=target)
+    value = described(kept) | {"log2_failure": round(compiled.report.log2_failure, 1)}
+    session.out.show(value, lambda out: out.print(facts_table(for_people(value))))
+
+
+@app.command("export")
+def export(
+    digest: Digest,
+    out: Annotated[Path, typer.Option(help="The file to write, for the result's page.")],
+    role: AsBuyer = "buyer",
+    as_json: AsJson = False,
+) -> None:
+    """Write a model's card to a file: what its circuit's integers mean. It says nothing of any row."""
+    session = CommandContext(role, as_json)
+    model = session.buyer.models.find(digest)
+    write_private(out, model.card.to_bytes())
+    value = {"model": model.digest, "circuit": model.circuit_digest, "file": str(out)}
+    session.out.show(value, lambda console: console.print(facts_table(value)))
 
 
 @app.command("show")

@@ -64,7 +64,7 @@ def train(
     of all these rows. Errors: BadTable for a sample without these columns or with missing labels; OutOfRange; BadModel,
     also for settings that the model refuses; MessageOverflow, NoiseOverflow.
     """
-    frame = _read(sample, [*dataset.columns, target])
+    frame = read_sample(dataset, sample, target)
     labels, classes = _labels(frame[target], recipe)
     rest = _held_out(labels if recipe.classifies else np.zeros(len(labels), np.int64), held_out, seed)
     rows = np.setdiff1d(np.arange(len(labels)), rest)
@@ -160,16 +160,21 @@ def _score(truth: npt.NDArray[Any], predicted: npt.NDArray[Any], measure: Measur
     return round(1.0 - float(np.sum((truth - predicted.ravel()) ** 2)) / spread, 6) if spread else None
 
 
-def _read(path: Path, columns: list[str]) -> pl.DataFrame:
+def read_sample(dataset: Dataset, path: Path, target: str | None) -> pl.DataFrame:
+    """The buyer's own rows in a file: a dataset's columns as floats and, if one is named, the target as it is written.
+
+    Errors: BadTable.
+    """
     from ingestion.read import open_table, typed_errors
 
     table = open_table(path)
-    missing = [name for name in columns if name not in table.kinds]
+    missing = [name for name in (*dataset.columns, *([] if target is None else [target])) if name not in table.kinds]
     if missing:
         raise BadTable(
             f"{path.name} has no column {missing[0]!r}.", "A sample has the dataset's columns and the target."
         )
-    features, target = columns[:-1], columns[-1]
     with typed_errors(path):
-        numbers = table.scan(features).collect()
+        numbers = table.scan(dataset.columns).collect()
+        if target is None:
+            return numbers
         return numbers.with_columns(table.raw().select(target).collect()[target])

@@ -47,8 +47,9 @@ def compile_given(
         try:
             return compile_through(model, space, own, codebook, profile, n_bits)
         except REFUSALS:
-            if origin(model) == "concrete":
+            if origin(model) == "concrete" and not is_linear(model):
                 raise
+    if not is_linear(model):
         return compile_directly(inside, space, own, codebook, profile, n_bits)
     direct = compile_directly(inside, space, own, codebook, profile, n_bits)
     try:

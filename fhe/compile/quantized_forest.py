@@ -94,15 +94,17 @@ def _judged(
     reached: I64,
     meaning: Meaning,
 ) -> Compiled:
+    last = circuit.layers[-1]
+    assert isinstance(last, Linear)
+    whole = comparison.outputs(circuit)
     try:
-        found = comparison.judge(circuit, decoder, route="direct", forest=True)
+        comparison.refuse(decoder, whole, f"with leaves rounded to a sum of {last.width} bits", forest=True)
     except BadModel as error:
-        last = circuit.layers[-1]
-        assert isinstance(last, Linear)
         raise BadModel(
-            f"{error.message} Its leaves are rounded to what {last.width} bits of the sum hold, which noise limits.",
+            f"{error.message} Noise leaves no finer ones.",
             _fewer(form, comparison, reached, meaning, len(form.trees) // 2),
         ) from None
+    found = comparison.judge(circuit, decoder, route="direct", forest=True)
     return Compiled(circuit, decoder, report, model, found)
 
 

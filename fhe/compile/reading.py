@@ -20,7 +20,7 @@ from fhe.compile.faithful import accuracy_of
 from fhe.compile.foreign import asked, attribute, kind
 from fhe.compile.importers.family import thresholds
 from fhe.compile.sample import OwnRows
-from fhe.compile.space import READINGS, FeatureSpace, FittedOn, published
+from fhe.compile.space import READINGS, FeatureSpace, FittedOn, published, whole
 
 F64 = npt.NDArray[np.float64]
 
@@ -29,6 +29,7 @@ SCALES = ("scale_", "var_", "data_range_")
 SMALLEST_SCALE = 0.004  # of a column's span; a column that varies by less than 1 level of 256 tells nothing
 CLEARLY = 0.1  # of accuracy, of one reading over the next
 HALF = 1e-3
+FEW = 4  # splits, from which on their places tell something
 FILLED = 0.3  # of the span of all columns, by the data that one quantizer saw
 MOSTLY = 0.5  # of the columns, whose bins the data filled to the last
 
@@ -162,32 +163,34 @@ def _split_elsewhere(model: Any, space: FeatureSpace) -> bool:
     places = thresholds(model)
     if places is None:
         return False
-    whole = True
-    count = 0
+    measured: list[F64] = []  # splits of columns whose own values are not whole
     for feature, values in places.items():
         if feature >= len(space.columns) or not len(values):
             continue
         read = space.units(feature)
         if (values < read.min() - 1e-6).any() or (values > read.max() + 1e-6).any():
             return True
-        count += len(values)
-        whole = whole and bool((np.abs(2 * values - np.rint(2 * values)) < HALF).all())
-        if space.reading != "values" and (np.abs(2 * values - np.rint(2 * values)) >= HALF).any():
+        if space.reading != "values" and not _halves(values).all():
             return True
-        if space.reading == "values" and not _has_halves(space.columns[feature]):
-            own = np.abs(2 * values - np.rint(2 * values)) < HALF
-            if len(values) >= 4 and own.all():
-                return True  # codes: values of a measured column are not all midway between whole numbers
-    return False
+        if not _has_halves(space.columns[feature]):
+            measured.append(_halves(values))
+    # codes: measured values are not all midway between whole numbers
+    found = np.concatenate(measured) if measured else np.zeros(0, np.bool_)
+    return space.reading == "values" and len(found) >= FEW and bool(found.all())
+
+
+def _halves(values: F64) -> npt.NDArray[np.bool_]:
+    near: npt.NDArray[np.bool_] = np.abs(2 * values - np.rint(2 * values)) < HALF
+    return near
 
 
 def _has_halves(column: ColumnCode) -> bool:
     """Whether a column's own values may be whole numbers."""
-    return (
-        column.dtype.lower().startswith(("int", "uint", "bool"))
-        or column.affine is None
-        or float(column.affine.step).is_integer()
-    )
+    if whole(column):
+        return True
+    if column.bins and not _halves(np.array(column.bins)).all():
+        return False
+    return column.affine is None or float(column.affine.step).is_integer()
 
 
 def _holders(model: Any) -> list[Any]:

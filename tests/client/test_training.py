@@ -8,9 +8,14 @@ import numpy as np
 import polars as pl
 import pytest
 
+from app.client.buyer import Buyer
+from app.client.dataset import Dataset
 from tests.client.conftest import Run
+from tests.client.test_ordering import buyer
 from tests.support.custody import NAMES
 from tests.support.web import Scene
+
+__all__ = ["buyer"]
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Concrete ML's imports, and of convergence
 
@@ -95,3 +100,36 @@ def test_a_target_that_cannot_be_learned(darkroom: Run, rows: Path, tmp_path: Pa
         code, told, _ = darkroom("model", "compile", "1", str(path), "--target", target, "--kind", kind, "--json")
         assert (code, told["error"]["code"]) == (1, "bad-table"), told
     assert darkroom("model", "compile", "1", str(rows), "--target", "score", "--kind", "ridge", "--json")[0] == 0
+
+
+def test_a_model_that_was_trained_elsewhere_is_imported(
+    scene: Scene, buyer: Buyer, darkroom: Run, rows: Path, tmp_path: Path
+) -> None:
+    """A file of ONNX is compiled and held against itself on the buyer's rows; a pickle is never opened."""
+    from skl2onnx import to_onnx
+    from sklearn.linear_model import Ridge
+    from xgboost import XGBClassifier
+
+    frame, dataset = pl.read_csv(rows), Dataset.open(buyer.network, 1)
+    codes = dataset.encode(frame.select(NAMES))
+    labels = (frame["yes"] > 0).to_numpy().astype(int)
+    labelled = tmp_path / "labelled.csv"
+    frame.with_columns(pl.Series("yes", labels)).write_csv(labelled)
+    linear, trees = tmp_path / "linear.onnx", tmp_path / "trees.json"
+    table = codes.astype(np.float32)
+    graph = to_onnx(Ridge().fit(table, frame["score"]), table[:1], target_opset={"": 15, "ai.onnx.ml": 3})
+    linear.write_bytes(graph.SerializeToString())
+    XGBClassifier(n_estimators=3, max_depth=2).fit(table, labels).save_model(trees)
+    more = ("--check", str(labelled), "--fitted-on", "codes", "--json")
+    code, told, _ = darkroom("model", "import", "1", str(linear), "--target", "score", *more)
+    assert (code, told.get("target")) == (0, "score"), told
+    assert told["faithfulness"]["own_rows"] == 240
+    assert told["faithfulness"]["accuracy"] == pytest.approx(told["faithfulness"]["float_accuracy"], abs=0.01)
+    assert (told["training"], told["faithfulness"]["largest_difference"] < 0.01) == (None, True)
+    code, told, _ = darkroom("model", "import", "1", str(trees), "--target", "yes", *more)
+    assert (code, told["error"]["code"]) == (1, "bad-model")  # this dataset publishes no bins for trees
+    pickled = tmp_path / "model.pkl"
+    pickled.write_bytes(b"\x80\x04.")
+    code, told, _ = darkroom("model", "import", "1", str(pickled), "--json")
+    assert (code, told["error"]["code"]) == (1, "bad-model")
+    assert "never opened" in told["error"]["next_step"]
