@@ -133,7 +133,10 @@ def forest_animals() -> list[Animal]:
             "bins",
         ),
         Animal(
-            "IsolationForest", lambda: ensemble.IsolationForest(n_estimators=10, max_samples=64, random_state=0), ("two",), "bins"
+            "IsolationForest",
+            lambda: ensemble.IsolationForest(n_estimators=10, max_samples=64, random_state=0),
+            ("two",),
+            "bins",
         ),
         Animal(
             "XGBClassifier", lambda: xgb("XGBClassifier", n_estimators=8, max_depth=3), CLASSES, "bins", numbered=True

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.data.dataset import Affine, Codebook, ColumnCode
-from fhe.compile.space import FittedOn, Space, published
+from fhe.compile.space import FeatureSpace, FittedOn, published
 from ingestion.codes import encode, encode_bins
 
 F64 = npt.NDArray[np.float64]
@@ -46,13 +46,13 @@ class Table:
 
         return pd.DataFrame(table, columns=[column.name for column in self.codebook.columns])
 
-    def space(self, circuit: Any, reading: FittedOn) -> Space:
+    def space(self, circuit: Any, reading: FittedOn) -> FeatureSpace:
         """What a model of this reading reads for the codes that a circuit reads."""
         wanted = {wire.column: wire.encoding for wire in circuit.inputs}
         first = "bins" if reading == "bins" or "bins" in wanted.values() else "affine"
         chosen = tuple(wanted.get(column.name, first) for column in self.codebook.columns)
         assert all(published(column, encoding) for column, encoding in zip(self.codebook.columns, chosen))
-        return Space(self.codebook.columns, reading, chosen)
+        return FeatureSpace(self.codebook.columns, reading, chosen)
 
 
 @cache

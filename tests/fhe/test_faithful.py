@@ -23,7 +23,7 @@ from app.protocol.errors import BadModel
 from fhe.circuit.clear import evaluate_clear, gather_inputs
 from fhe.compile import Compiled, from_model
 from fhe.compile.sample import compared_codes
-from fhe.compile.space import Space, codes_of
+from fhe.compile.space import FeatureSpace, codes_of
 from ingestion.codes import affine_codes, bin_codes, encode, encode_bins
 
 COLUMNS = 6
@@ -190,7 +190,7 @@ def test_a_model_that_once_became_another_says_what_it_says(name: str) -> None:
     target = 1 + codes[:, 0] + codes[:, 1] * (codes[:, 2] > 10)
     model = quietly(lambda: SILENT[name](codes, target))
     compiled = quietly(lambda: from_model(model, book("bins"), fitted_on="bins"))
-    space = Space(book("bins").columns, "bins", ("bins",) * COLUMNS)
+    space = FeatureSpace(book("bins").columns, "bins", ("bins",) * COLUMNS)
     rows = compared_codes(space, seed=99)[:600]
     found = evaluate_clear(compiled.circuit, gather_inputs(compiled.circuit, space.by_input(rows))).T
     said = quietly(lambda: model.predict(rows.astype(np.float64)))

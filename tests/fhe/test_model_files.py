@@ -18,7 +18,7 @@ from fhe.circuit.clear import evaluate_clear, gather_inputs
 from fhe.compile import from_model
 from fhe.compile.importers.files import read_model
 from fhe.compile.sample import compared_codes
-from fhe.compile.space import Space
+from fhe.compile.space import FeatureSpace
 from tests.fhe.test_faithful import COLUMNS, book, encode_bins, quietly, values
 
 OPSETS = {"": 15, "ai.onnx.ml": 3}
@@ -40,7 +40,7 @@ def codes() -> np.ndarray:
 def agrees(model: Any, read: Any) -> None:
     """The circuit of what was read predicts what the fitted model predicts, on codes of another seed."""
     compiled = quietly(lambda: from_model(read, book("bins"), fitted_on="bins"))
-    space = Space(book("bins").columns, "bins", ("bins",) * COLUMNS)
+    space = FeatureSpace(book("bins").columns, "bins", ("bins",) * COLUMNS)
     rows = compared_codes(space, seed=31)[:500]
     found = compiled.decoder.predict(
         evaluate_clear(compiled.circuit, gather_inputs(compiled.circuit, space.by_input(rows))).T

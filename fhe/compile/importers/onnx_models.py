@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from app.protocol.errors import BadModel
 from fhe.compile.foreign import asked, guarded, kind
-from fhe.compile.form import Form
+from fhe.compile.form import ScoreForm
 from fhe.compile.importers.inputs import Inputs
 from fhe.compile.importers.reader import Kind
 from fhe.compile.trees.graph import Leaf, Node
@@ -107,7 +107,7 @@ class OnnxTrees:
         logs = np.log(chances.clip(1e-12))
         return logs[:, 1:] - logs[:, :1] if logs.shape[1] == 2 else logs - logs.mean(axis=1, keepdims=True)
 
-    def form(self, model: Any, inputs: Inputs) -> Form:
+    def form(self, model: Any, inputs: Inputs) -> ScoreForm:
         """Its trees. Errors: BadModel for aggregates and comparisons that are no sums of intervals."""
         values = model.values
         if values.get("aggregate_function", b"SUM") not in (b"SUM", b"AVERAGE") or not model.exact:
@@ -131,7 +131,7 @@ class OnnxTrees:
             leaves = leaves - leaves.mean(axis=1, keepdims=True)
         roots = [next(n for t, n in number if t == tree) for tree in trees]
         nodes = tuple(_grow(values, number, tree, root, inputs) for tree, root in zip(trees, roots))
-        return Form(np.zeros(leaves.shape[1]), {}, nodes, leaves)
+        return ScoreForm(np.zeros(leaves.shape[1]), {}, nodes, leaves)
 
     def thresholds(self, model: Any) -> dict[int, F64] | None:
         """Of all nodes with a comparison."""
