@@ -94,6 +94,16 @@ class Quote(Shown):
         return _dollars(self._terms.total)
 
     @property
+    def multiply_adds(self) -> int:
+        """Of one executor's work on ciphertext."""
+        return self._terms.found.cost.multiply_adds
+
+    @property
+    def bootstraps(self) -> int:
+        """Lookups in encrypted tables, the dear part of one executor's work."""
+        return self._terms.found.cost.bootstraps
+
+    @property
     def seconds(self) -> float | None:
         """How long the slowest executor needs, by what it declared; None where none is alive."""
         return self._terms.found.price.slowest_seconds
@@ -157,6 +167,13 @@ class Job(Shown):
     def license(self) -> int:
         """The license that it runs under."""
         return self._record.license
+
+    @property
+    def gas(self) -> int | None:
+        """Gas of the transactions that ordered it, a license's included; None where another program ordered it."""
+        if self._bought is None:
+            return None
+        return self._bought.job.gas + (self._bought.license.gas if self._bought.license else 0)
 
     def wait(self, timeout: float | None = None, *, progress: bool = True) -> Job:
         """Return when its result is out, or when it has ended without one; `progress` shows a bar on a terminal.
@@ -290,6 +307,10 @@ class Audit(Shown):
     def complete(self) -> bool:
         """Every fact is confirmed."""
         return self._report.complete
+
+    def to_dict(self) -> dict[str, Any]:
+        """The whole report as plain values: chain, market, job, state, every fact, `confirmed`, `complete`."""
+        return self._report.to_dict()
 
     def to_dicts(self) -> list[dict[str, str]]:
         """The facts: claim, source (transaction, block or CID), digest (hex), status and detail of each."""

@@ -11,6 +11,8 @@ from app.home.home import Actor, Home
 from app.home.network import Network, NodeConfig
 from app.home.setup import join, set_up
 from app.protocol.errors import NotFound
+from darkroom.market import Market
+from darkroom.session import Session
 
 if TYPE_CHECKING:
     from app.chain.contracts.deployment import Deployed
@@ -41,6 +43,11 @@ class Stage:
     owner: Owner
     buyer: Buyer
     providers: list[StagePart]
+
+    @property
+    def market(self) -> Market:
+        """The market as the buyer meets it."""
+        return Market(Session(self.home, self.network, self.buyer.actor.name))
 
 
 def set_stage(home: Home, config: NodeConfig | None = None) -> Stage:
