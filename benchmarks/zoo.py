@@ -36,6 +36,7 @@ Verdict = Literal["compiled", "refused", "silent", "foreign"]
 
 COMPARED = 1_000
 OFF_LABELS, OFF_SCORES = 0.005, 0.011  # of the rows; of the range
+TIED = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +73,9 @@ def tried(animal: Animal, target: Target) -> Outcome:
             return Outcome(animal.name, target, "refused", f"{type(error).__name__}: {error}")
         except Exception as error:  # noqa: BLE001 - what the zoo counts
             return Outcome(animal.name, target, "foreign", f"{type(error).__name__}: {error}")
-        wrong = differing(model, compiled, data, animal)
+        # of a Concrete ML model whose quantizer the codes do not allow, the float model inside is compiled
+        given = model if compiled.model is model else getattr(model, "sklearn_model", model)
+        wrong = differing(given, compiled, data, animal)
         if wrong:
             return Outcome(animal.name, target, "silent", wrong)
         lost = _lost(animal, data, labels, compiled)
@@ -102,6 +105,9 @@ def differing(model: Any, compiled: Compiled, data: Table, animal: Animal) -> st
         off = float(np.abs(said - found).max() / np.ptp(said))
         return f"values off by {off:.3f} of their range" if not off <= OFF_SCORES else ""
     wrong = said.astype(str) != found.astype(str)
+    if wrong.any() and hasattr(model, "predict_proba"):  # where two classes are equal, the last bit of a float decides
+        top = np.sort(np.asarray(model.predict_proba(given)), axis=1)
+        wrong &= top[:, -1] - top[:, -2] > TIED
     if wrong.mean() > OFF_LABELS:
         return f"{int(wrong.sum())} of {COMPARED} labels"
     if decoder.probabilities and hasattr(model, "predict_proba"):
@@ -112,13 +118,12 @@ def differing(model: Any, compiled: Compiled, data: Table, animal: Animal) -> st
 
 def _lost(animal: Animal, data: Table, labels: npt.NDArray[Any], compiled: Compiled) -> float | None:
     """Points, on held-out rows, against the same estimator on raw values; None for what has no labels of its own."""
-    if animal.name == "IsolationForest":
-        return None
+    if animal.name == "IsolationForest" or animal.name.startswith("Concrete"):
+        return None  # Concrete ML's float models read numbers of its own quantizers
     try:
         plain = _fitted(animal, data.read("values", animal.named), labels)
     except ValueError:  # counts and categories are not fitted on measurements
         return None
-    plain = getattr(plain, "sklearn_model", plain)  # Concrete ML's own float model
     held = slice(ROWS, ROWS + HELD_OUT)
     space = data.space(compiled.circuit, animal.reading)
     codes = np.stack(

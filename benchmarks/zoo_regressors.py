@@ -159,8 +159,11 @@ def concrete_animals() -> list[Animal]:
             CLASSES,
             "codes",
             False,
+            numbered=True,
         ),
-        Animal("Concrete ML's LinearSVC", lambda: concrete("LinearSVC", n_bits=8), CLASSES, "codes", False),
+        Animal(
+            "Concrete ML's LinearSVC", lambda: concrete("LinearSVC", n_bits=8), CLASSES, "codes", False, numbered=True
+        ),
         Animal("Concrete ML's Ridge", lambda: concrete("Ridge", n_bits=8), VALUE, "codes", False),
         Animal(
             "Concrete ML's XGBClassifier",

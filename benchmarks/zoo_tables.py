@@ -36,6 +36,7 @@ class Table:
 
     def read(self, reading: FittedOn, named: bool) -> Any:
         """All rows as a model of this reading takes them: an array, or a frame."""
+        table: F64
         if reading == "values":
             table = self.values
         else:
@@ -85,7 +86,8 @@ def _labels(hidden: F64, scaled: F64, target: Target) -> npt.NDArray[Any]:
         return np.where(hidden > np.quantile(hidden, 0.6), "yes", "no")
     if target == "three":
         return np.array([-3, 4, 11])[np.digitize(hidden, np.quantile(hidden, [0.4, 0.75]))]
-    return np.digitize(hidden + 0.3 * scaled[:, 3], np.quantile(hidden, np.linspace(0.1, 0.9, 9))).astype(np.int64)
+    tenths: I64 = np.digitize(hidden + 0.3 * scaled[:, 3], np.quantile(hidden, np.linspace(0.1, 0.9, 9)))
+    return tenths
 
 
 def _codebook(values: F64) -> Codebook:

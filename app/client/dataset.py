@@ -18,6 +18,7 @@ from app.protocol.data.dataset import Codebook, EncryptedTable
 from app.protocol.data.manifest import Manifest
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import BadDocument, BadInput, NotFound
+from app.protocol.ids import Digest
 from app.protocol.market.entities import DatasetRecord
 from app.protocol.market.receipt import OutputPolicy
 from app.protocol.vocabulary import Encoding
@@ -143,7 +144,7 @@ class Dataset:
                 return decode(file.read(MAX_CIRCUIT_BYTES + 1))
         if not re.fullmatch(r"[0-9a-f]{64}", name):
             raise BadInput(f"{name!r} is neither a file nor a digest of 64 hex digits.", "Name one of the two.")
-        return load_circuit(self.network.store, name)
+        return load_circuit(self.network.store, Digest(name))
 
     def compile(
         self,

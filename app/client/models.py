@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from app.files.private import write_private
 from app.protocol.documents import Document, sha256
 from app.protocol.errors import BadDocument, NotFound
+from app.protocol.ids import Digest
 from fhe.circuit import codec
 from fhe.circuit.circuit import Circuit
 from fhe.compile.decoder import Decoder
@@ -53,7 +54,7 @@ class ModelCard(Document):
 class Model:
     """What a buyer keeps of a compiled model."""
 
-    digest: str  # of the card
+    digest: Digest  # of the card
     card: ModelCard
     circuit: Circuit
     data: bytes  # the circuit's canonical bytes, as they are published
@@ -118,11 +119,11 @@ class ModelStore:
         """All models that are kept here. Errors: BadDocument."""
         return [self._load(digest) for digest in self.digests()]
 
-    def digests(self) -> list[str]:
+    def digests(self) -> list[Digest]:
         """Digests of the models that are kept here."""
-        return sorted(path.stem for path in self._folder.glob("*.model"))
+        return sorted(Digest(path.stem) for path in self._folder.glob("*.model"))
 
-    def _load(self, digest: str) -> Model:
+    def _load(self, digest: Digest) -> Model:
         meaning = self._path(digest, "model").read_bytes()
         changed = BadDocument(f"The files of model {digest[:16]} were changed.", "Compile the model again.")
         if sha256(meaning) != digest:

@@ -9,6 +9,7 @@ from app.execution.market_state import MarketState, read_market
 from app.policy.judge import samples_of
 from app.policy.preflight import REPLICAS, Preflight, Request, preflight
 from app.protocol.errors import DarkroomError
+from app.protocol.ids import Digest
 from app.protocol.market.entities import LIVE
 from app.protocol.policy.leakage import Released
 from fhe.circuit.circuit import Circuit
@@ -44,7 +45,7 @@ class Judge:
         if name not in self._outputs:
             dataset = self._dataset
             try:
-                circuit = load_circuit(dataset.network.store, name.partition(":")[0])
+                circuit = load_circuit(dataset.network.store, Digest(name.partition(":")[0]))
                 self._outputs.update(samples_of(circuit, dataset.codebook))
             except DarkroomError:
                 return None

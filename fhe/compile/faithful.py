@@ -28,6 +28,7 @@ I64 = npt.NDArray[np.int64]
 Route = Literal["concrete-ml", "direct"]
 
 SCORES = 0.01  # of the range
+AIMED, AIMED_OF_TREES = 0.001, 0.005  # what the number of bits is chosen for: other rows have other ranges
 LABELS = 0.005  # of the rows, of forests that noise limits
 TIED = 1e-6  # of the margins' range
 CHANGE = "Use more bits (n_bits) if you chose them, say what it was fitted on (fitted_on), or fit a simpler model."
@@ -51,18 +52,22 @@ class Faithfulness:
 class Comparison:
     """The given model's own words on the compared rows, asked once; circuits are held against them."""
 
-    def __init__(self, model: Any, space: FeatureSpace, own: OwnRows | None, *, classifies: bool) -> None:
-        """Errors: BadModel."""
+    def __init__(
+        self, model: Any, space: FeatureSpace, own: OwnRows | None, *, classifies: bool, more: I64 | None = None
+    ) -> None:
+        """`more` are further codes to compare on. Errors: BadModel."""
         self.model, self.space, self.own, self.classifies = model, space, own, classifies
         codes = compared_codes(space)
+        if more is not None:
+            codes = np.concatenate([codes, more])
         self.mine = own.codes(space) if own is not None else codes[:0]
         self.codes = np.concatenate([codes, self.mine])
         self.said = Said.by(model, space.table(self.codes), classifies=classifies)
 
-    def fits(self, decoder: Decoder, outputs: I64) -> bool:
-        """Whether outputs (outputs, rows) on the compared rows differ in no label, and nowhere beyond the tolerance."""
+    def fits(self, decoder: Decoder, outputs: I64, share: float) -> bool:
+        """Whether outputs (outputs, rows) on the compared rows differ in no label, in no score by a larger share."""
         differing, largest, _ = compare(self.said, decoder, outputs)
-        return not len(differing) and largest <= SCORES
+        return not len(differing) and largest <= share
 
     def outputs(self, circuit: Circuit) -> I64:
         """A circuit's integers (outputs, rows) on the compared rows."""

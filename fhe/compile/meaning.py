@@ -37,7 +37,8 @@ class Meaning:
     probabilities: bool
     threshold: float = 0.0
     knots: Knots = ()
-    sign: int = 1  # of the scores: -1 where a low one means the second class
+    factor: float = 1.0  # that the scores take first: -1 where a low one means the second class
+    offset: float = 0.0  # then added: of targets that were scaled
 
 
 def classes_of(model: Any, core: Any) -> npt.NDArray[Any] | None:
@@ -103,6 +104,9 @@ def _value(model: Any, scores: F64, predicted: npt.NDArray[Any]) -> Meaning:
             if _near(predictions(scores, link), wanted, spread, CLOSE):
                 return Meaning(link, None, probabilities=False)
     if scores.shape[1] == 1:
+        factor, offset = np.polyfit(scores[:, 0], wanted[:, 0], 1)
+        if _near(factor * scores + offset, wanted, spread, CLOSE):
+            return Meaning("identity", None, probabilities=False, factor=float(factor), offset=float(offset))
         knots = _table(scores[:, 0], wanted[:, 0], spread)
         if knots is not None:
             return Meaning("table", None, probabilities=False, knots=knots)
@@ -125,33 +129,33 @@ def _two(model: Any, classes: npt.NDArray[Any], scores: F64, said: Said) -> Mean
     if chance is not None and chance.shape == (len(scores), 2):
         for link in ("sigmoid", "share", "modified-huber"):
             if _near(chances(scores, link), chance, 1.0, CLOSE):
-                return Meaning(link, labels, probabilities=True, threshold=threshold, sign=sign)
+                return Meaning(link, labels, probabilities=True, threshold=threshold, factor=sign)
         knots = _table(scores, np.asarray(chance[:, 1], np.float64), 1.0)
         if knots is not None:
-            return Meaning("table", labels, probabilities=True, threshold=threshold, knots=knots, sign=sign)
+            return Meaning("table", labels, probabilities=True, threshold=threshold, knots=knots, factor=sign)
     if said.scores is not None:
         decided = said.scores.ravel()
         if not _near(scores, decided, float(np.ptp(decided)), CLOSE):
             knots = _table(scores, decided, float(np.ptp(decided)))
             if knots is not None:
-                return Meaning("table", labels, probabilities=False, threshold=threshold, knots=knots, sign=sign)
-    return Meaning("identity", labels, probabilities=False, threshold=threshold, sign=sign)
+                return Meaning("table", labels, probabilities=False, threshold=threshold, knots=knots, factor=sign)
+    return Meaning("identity", labels, probabilities=False, threshold=threshold, factor=sign)
 
 
-def _threshold(model: Any, scores: F64, second: npt.NDArray[np.bool_]) -> tuple[int, float]:
+def _threshold(model: Any, scores: F64, second: npt.NDArray[np.bool_]) -> tuple[float, float]:
     """(sign, threshold) such that sign * score > threshold says the second class."""
-    for sign in (1, -1):
+    for sign in (1.0, -1.0):
         signed = sign * scores
         if np.array_equal(signed > 0, second):
             return sign, 0.0
-    for sign in (1, -1):
+    for sign in (1.0, -1.0):
         signed = sign * scores
         if second.any() and not second.all() and signed[second].min() > signed[~second].max():
             low, high = float(signed[~second].max()), float(signed[second].min())
             return sign, (low + high) / 2
     wrong = (scores > 0) != second
     if wrong.mean() < 0.01 and np.abs(scores[wrong]).max(initial=0) <= 1e-6 * np.ptp(scores):
-        return 1, 0.0  # ties
+        return 1.0, 0.0  # ties
     raise BadModel(
         f"The label of this {kind(model)} does not follow from one score.", "Use a model whose label is a threshold."
     )

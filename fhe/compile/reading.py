@@ -144,18 +144,18 @@ def _quantized_elsewhere(model: Any, space: FeatureSpace, lows: F64, highs: F64)
         if low < bottom - slack or high > top + slack or high - low < FILLED * (top - bottom):
             return True
     else:
-        found = np.array(ranges)
+        found: F64 = np.array(ranges)
         if len(found) != len(lows):
             return False
-        slack = np.maximum(1.0, 0.02 * (highs - lows))
-        if (found[:, 0] < lows - slack).any() or (found[:, 1] > highs + slack).any():
+        room = np.maximum(1.0, 0.02 * (highs - lows))
+        if (found[:, 0] < lows - room).any() or (found[:, 1] > highs + room).any():
             return True
         edges = np.array([len(column.bins or ()) for column in space.columns], np.float64)
         bins = (found[:, 0] >= -1).all() and (found[:, 1] <= edges + 1).all() and edges.all()
         if bins and np.mean(found[:, 1] == edges) > MOSTLY:
             return space.reading != "bins"
-    whole = all(number == round(number) for pair in ranges for number in pair)
-    return whole and space.reading == "values" and not any(_has_halves(column) for column in space.columns)
+    counted = all(number == round(number) for pair in ranges for number in pair)
+    return counted and space.reading == "values" and not any(_has_halves(column) for column in space.columns)
 
 
 def _split_elsewhere(model: Any, space: FeatureSpace) -> bool:
@@ -163,7 +163,7 @@ def _split_elsewhere(model: Any, space: FeatureSpace) -> bool:
     places = thresholds(model)
     if places is None:
         return False
-    measured: list[F64] = []  # splits of columns whose own values are not whole
+    measured: list[npt.NDArray[np.bool_]] = []  # splits of columns whose own values are not whole
     for feature, values in places.items():
         if feature >= len(space.columns) or not len(values):
             continue

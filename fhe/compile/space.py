@@ -106,7 +106,8 @@ def units(column: ColumnCode, encoding: Encoding, reading: FittedOn) -> F64:
     if reading == "values":
         return inside
     assert column.affine is not None
-    return np.rint((inside - column.affine.low) / column.affine.step).clip(0, column.affine.levels - 1)
+    nearest: F64 = np.rint((inside - column.affine.low) / column.affine.step)
+    return nearest.clip(0, column.affine.levels - 1)
 
 
 def representatives(column: ColumnCode) -> F64:
@@ -151,5 +152,5 @@ def codes_of(column: ColumnCode, encoding: Encoding, values: F64) -> I64:
     if encoding == "bins":
         return np.searchsorted(np.array(column.bins or ()), values, side="right").astype(np.int64)
     assert column.affine is not None
-    codes = np.rint((values - column.affine.low) / column.affine.step)
+    codes: F64 = np.rint((values - column.affine.low) / column.affine.step)
     return codes.clip(0, column.affine.levels - 1).astype(np.int64)

@@ -16,9 +16,9 @@ from app.execution.execute import Evaluation
 from app.protocol.data.merkle import root as merkle_root
 from app.storage.content import file_cid
 from fhe.engine.output import HEADER
-from tests.support.custody import World, linear_circuit
+from tests.support.custody import MarketInMemory, linear_circuit
 
-Attack = Callable[[World, np.random.Generator], list[int]]
+Attack = Callable[[MarketInMemory, np.random.Generator], list[int]]
 ATTACKS: dict[str, tuple[Attack, str]] = {}  # the setup, and the reason or outcome that each job must meet
 ROWS = 45  # attacked ones: [0, 45)
 PRIME = (1 << 13) - 1
@@ -48,14 +48,14 @@ def independent(rng: np.random.Generator) -> list[list[int]]:
     return [[int(w) for w in row] for row in mixed]
 
 
-def forge(world: World, number: int, output: bytes, **said: object) -> None:
+def forge(world: MarketInMemory, number: int, output: bytes, **said: object) -> None:
     """Let the executors agree on another output, or on another receipt."""
     honest = world.execute(world.facts(number)).receipt
     changes = {"output": file_cid(output), "output_bytes": len(output), "output_root": merkle_root(output)}
     world.agree(number, honest.model_copy(update=changes | said), output)
 
 
-def honest_output(world: World, number: int) -> Evaluation:
+def honest_output(world: MarketInMemory, number: int) -> Evaluation:
     """What honest executors compute for a job."""
     return world.execute(world.facts(number))
 
@@ -66,6 +66,6 @@ def with_words(output: bytes, change: Callable[[npt.NDArray[Any]], npt.NDArray[A
     return output[: HEADER.size] + change(words).astype("<u8").tobytes()
 
 
-def simple(world: World, rng: np.random.Generator, rows: int = ROWS, **changes: object) -> int:
+def simple(world: MarketInMemory, rng: np.random.Generator, rows: int = ROWS, **changes: object) -> int:
     """A job that would be released if nothing were wrong with it."""
     return world.job(linear_circuit([spread(rng)]), rows=rows, **changes)  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ import pytest
 
 from app.protocol.market.entities import JobState
 from tests.attack.attacks import ATTACKS
-from tests.support.custody import OPEN_POLICY, World, linear_circuit
+from tests.support.custody import OPEN_POLICY, MarketInMemory, linear_circuit
 
 HONEST = [9, 12, -11, 8, 15, -9, 10, 13]
 
@@ -19,7 +19,7 @@ HONEST = [9, 12, -11, 8, 15, -9, 10, 13]
 @pytest.mark.parametrize("name", ATTACKS)
 def test_attack_is_not_released(name: str, seed: int, tmp_path: Path) -> None:
     """The attacked jobs end without a release or wait, nothing of theirs was decrypted, the honest job is released."""
-    world = World(tmp_path, seed, policy=OPEN_POLICY.model_copy(update={"min_group": 10}))
+    world = MarketInMemory(tmp_path, seed, policy=OPEN_POLICY.model_copy(update={"min_group": 10}))
     rng = np.random.default_rng(1000 + seed)
     setup, expected = ATTACKS[name]
     attacked = setup(world, rng)

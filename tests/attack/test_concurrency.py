@@ -13,12 +13,12 @@ from app.protocol.errors import TryAgain
 from app.protocol.market.entities import JobState
 from app.protocol.policy.bits import noisy_micro_bits
 from tests.attack.stage import independent
-from tests.support.custody import OPEN_POLICY, World, linear_circuit
+from tests.support.custody import OPEN_POLICY, MarketInMemory, linear_circuit
 
 
 def test_fifty_releases_at_once_never_overdraw(tmp_path: Path) -> None:
     """Fifty noisy jobs on bits for five, all at once: five are released, and five are charged."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     cost = noisy_micro_bits(200_000)
     bits = {"epsilon_micro_per_job": 200_000, "micro_bits_per_license": 5 * cost, "micro_bits_per_person": 5 * cost}
     policy = OPEN_POLICY.model_copy(update=bits)
@@ -43,7 +43,7 @@ def test_fifty_releases_at_once_never_overdraw(tmp_path: Path) -> None:
 
 def test_two_agents_release_each_job_once(tmp_path: Path) -> None:
     """Two custodians on one ledger file, whose leases are always over, fight for ten jobs: one release each."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     weights = independent(np.random.default_rng(2))[0]
     jobs = [world.job(linear_circuit([weights], [bias])) for bias in range(10)]
     agents = [world.agent(world.new_ledger()) for _ in range(2)]

@@ -16,7 +16,7 @@ from fhe.keys.insecure_keys import insecure_test_keys
 from fhe.noise.linear import fresh_variance, linear_variance, log2_failure
 from fhe.noise.lookup import bootstrap_variance, layer_variances, result_variance, word_variance
 from fhe.profiles import insecure_test_profile
-from tests.support.encrypted_tables import World, make_world
+from tests.support.encrypted_tables import TableWithKeys, make_table
 from tests.support.equal_noise import TRICKS, WIDTH, independent
 
 F64 = npt.NDArray[np.float64]
@@ -26,13 +26,13 @@ HALF_STEP = 2.0 ** -(WIDTH + 2)
 
 
 @pytest.fixture(scope="module")
-def worlds() -> list[World]:
+def worlds() -> list[TableWithKeys]:
     """Two keys: a bootstrap key's own errors decide how large its noise really is."""
     keys = [insecure_test_keys(PROFILE, seed=seed) for seed in range(2)]
-    return [make_world(PROFILE, secret, key, (ROWS,)) for secret, key in keys]
+    return [make_table(PROFILE, secret, key, (ROWS,)) for secret, key in keys]
 
 
-def errors(circuit: Circuit, world: World) -> F64:
+def errors(circuit: Circuit, world: TableWithKeys) -> F64:
     """What the decrypted outputs are off by, as a fraction of a turn."""
     found = evaluate(circuit, PROFILE, world.table, world.source, 0, ROWS, world.key)
     clear = evaluate_clear(circuit, world.inputs(circuit))[:, 0] << (63 - WIDTH)
@@ -52,7 +52,7 @@ def as_independent(circuit: Circuit) -> float:
 
 
 @pytest.mark.parametrize("trick", sorted(TRICKS))
-def test_one_noise_that_passes_for_many_is_refused(trick: str, worlds: list[World]) -> None:
+def test_one_noise_that_passes_for_many_is_refused(trick: str, worlds: list[TableWithKeys]) -> None:
     """Independent noises would make 2^-130; in truth a tenth of the results are wrong, as is now predicted."""
     found = []
     for world in worlds:
@@ -69,7 +69,7 @@ def test_one_noise_that_passes_for_many_is_refused(trick: str, worlds: list[Worl
     assert 0.5 < measured / predicted < 1.7
 
 
-def test_as_many_lookups_of_different_values_are_taken(worlds: list[World]) -> None:
+def test_as_many_lookups_of_different_values_are_taken(worlds: list[TableWithKeys]) -> None:
     """The honest circuit beside: as many lookups, the predicted noise, and every result right."""
     circuit = independent(worlds[0], LOOKUPS)
     assert check(circuit, worlds[0].table.codebook, PROFILE).log2_failure < -130

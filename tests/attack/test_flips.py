@@ -17,7 +17,7 @@ from app.protocol.market.receipt import OutputPolicy
 from app.storage.cid import Cid, digest_to_cid, parse
 from app.storage.content import ContentStore
 from app.storage.folder import FolderBlocks
-from tests.support.custody import World, linear_circuit
+from tests.support.custody import MarketInMemory, linear_circuit
 
 SPREAD = [17, -4, 9, 30, 2, 8, -11, 5]
 ENVELOPE = 4096  # bytes
@@ -47,15 +47,15 @@ class LyingBlocks:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
+def world(tmp_path: Path) -> MarketInMemory:
     """A job that is verified both ways, so that every envelope is read."""
     policy = OutputPolicy(max_rank=4, verify="both", levels=3)
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     world.job(linear_circuit([SPREAD]), license=world.license(policy))
     return world
 
 
-def envelopes(world: World) -> dict[str, str]:
+def envelopes(world: MarketInMemory) -> dict[str, str]:
     """CID of every document that a release depends on."""
     job, held = world.chain.job(1), world.chain.license(1)
     digests = {
@@ -67,7 +67,7 @@ def envelopes(world: World) -> dict[str, str]:
     return {name: digest_to_cid(digest) for name, digest in digests.items()}
 
 
-def verify(world: World, store: ContentStore) -> object:
+def verify(world: MarketInMemory, store: ContentStore) -> object:
     """Everything up to the decryption."""
     found = load_judgement(
         world.chain, store, world.chain.job(1), find_profile=world.find, epochs=world.keys.epochs(),
@@ -79,7 +79,7 @@ def verify(world: World, store: ContentStore) -> object:
 
 
 @pytest.mark.parametrize("name", ["manifest", "policy", "circuit", "receipt"])
-def test_every_byte_of_every_envelope(world: World, name: str) -> None:
+def test_every_byte_of_every_envelope(world: MarketInMemory, name: str) -> None:
     """Each byte of each envelope flipped (every one up to 4 KiB, then 500 at random) ends before the decryption."""
     blocks = LyingBlocks(world.folder / "store")
     store, cid = ContentStore(blocks), envelopes(world)[name]
@@ -94,7 +94,7 @@ def test_every_byte_of_every_envelope(world: World, name: str) -> None:
             verify(world, store)
 
 
-def test_flipped_envelopes_stop_the_agent(world: World) -> None:
+def test_flipped_envelopes_stop_the_agent(world: MarketInMemory) -> None:
     """With any envelope flipped the whole agent fails, opens no key and sends nothing; unflipped it releases."""
     honest = world.store
     blocks = LyingBlocks(world.folder / "store")
@@ -110,7 +110,7 @@ def test_flipped_envelopes_stop_the_agent(world: World) -> None:
     assert [outcome.what for outcome in world.agent().step()] == ["done"]
 
 
-def test_ten_thousand_flips_of_larger_artefacts(world: World) -> None:
+def test_ten_thousand_flips_of_larger_artefacts(world: MarketInMemory) -> None:
     """Any flipped bit of columns' ciphertext or of an output is refused on reading."""
     blocks = LyingBlocks(world.folder / "store")
     store = ContentStore(blocks)
@@ -124,13 +124,13 @@ def test_ten_thousand_flips_of_larger_artefacts(world: World) -> None:
             store.read(cid, limit=1 << 20)
 
 
-def store_size(world: World, cid: str) -> int:
+def store_size(world: MarketInMemory, cid: str) -> int:
     """Length of an object, by an honest store."""
     return len(FolderBlocks(world.folder / "store").get(parse(cid)))
 
 
-def _swap(a: str, b: str) -> Callable[[World], None]:
-    def change(world: World) -> None:
+def _swap(a: str, b: str) -> Callable[[MarketInMemory], None]:
+    def change(world: MarketInMemory) -> None:
         cids = envelopes(world)
         source, target = parse(cids[a]), parse(cids[b])
         path = FolderBlocks(world.folder / "store")._file(target)
@@ -141,14 +141,14 @@ def _swap(a: str, b: str) -> Callable[[World], None]:
 
 
 @pytest.mark.parametrize("pair", [("manifest", "circuit"), ("policy", "receipt"), ("receipt", "policy")], ids=str)
-def test_swapped_envelopes(world: World, pair: tuple[str, str]) -> None:
+def test_swapped_envelopes(world: MarketInMemory, pair: tuple[str, str]) -> None:
     """An envelope with another one's honest bytes is refused."""
     _swap(*pair)(world)
     with pytest.raises(VerificationFailed):
         verify(world, world.store)
 
 
-def test_kept_answers_are_bound(world: World) -> None:
+def test_kept_answers_are_bound(world: MarketInMemory) -> None:
     """A kept answer opens for its own query and key only, and with no byte flipped."""
     query = sha256(b"query")
     kept = keep(world.secret, query, b"answer" * 20)

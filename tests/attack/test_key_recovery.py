@@ -24,7 +24,7 @@ from fhe.circuit.circuit import Circuit, Lookup
 from fhe.circuit.codec import encode
 from fhe.engine.output import OutputStage, round_words
 from fhe.profiles import insecure_test_profile
-from tests.support.custody import OPEN_POLICY, World, tree_circuit
+from tests.support.custody import OPEN_POLICY, MarketInMemory, tree_circuit
 
 PROFILE = insecure_test_profile()
 TABLE = [0, 900, 130, 720, 410, 40, 655, 1010]
@@ -34,10 +34,10 @@ RAW = OPEN_POLICY.model_copy(update={"min_group": 2})
 
 
 @pytest.fixture
-def world(tmp_path: Path, request: pytest.FixtureRequest) -> World:
+def world(tmp_path: Path, request: pytest.FixtureRequest) -> MarketInMemory:
     """A table with bits and an evaluation key, in a tiny profile: the attack is the same in every one."""
     seed = getattr(request, "param", 0)
-    return World(tmp_path, seed, policy=RAW, insecure=PROFILE)
+    return MarketInMemory(tmp_path, seed, policy=RAW, insecure=PROFILE)
 
 
 def crafted(honest: OutputStage) -> OutputStage:
@@ -54,7 +54,7 @@ def crafted(honest: OutputStage) -> OutputStage:
     return OutputStage(honest.form, honest.rows, honest.outputs, honest.width, honest.size, honest.bits, small)
 
 
-def forged(world: World, number: int) -> bytes:
+def forged(world: MarketInMemory, number: int) -> bytes:
     """Executors agree on crafted ciphertexts of exactly the right form and size."""
     honest = world.execute(world.facts(number))
     output = crafted(OutputStage.from_bytes(honest.output)).to_bytes()
@@ -71,7 +71,7 @@ def recovered(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return bits
 
 
-def refused(world: World, number: int) -> None:
+def refused(world: MarketInMemory, number: int) -> None:
     """The custodian contests the result; when others agree on it too, it is refused, and no key is used."""
     agent = world.agent()
     assert agent.process(number).what == "contested"
@@ -82,7 +82,7 @@ def refused(world: World, number: int) -> None:
 
 
 @pytest.mark.parametrize("world", range(5), indirect=True)
-def test_crafted_masks_are_not_decrypted(world: World) -> None:
+def test_crafted_masks_are_not_decrypted(world: MarketInMemory) -> None:
     """The custodian refuses crafted ciphertexts; decrypted without its check, the same bytes give the whole key."""
     number = world.job(tree_circuit(BITS, TABLE, PROFILE), rows=ROWS)
     output = forged(world, number)
@@ -92,7 +92,7 @@ def test_crafted_masks_are_not_decrypted(world: World) -> None:
     assert np.array_equal(recovered(values), world.secret.glwe)
 
 
-def test_a_custodian_without_the_check_would_release_the_key(world: World) -> None:
+def test_a_custodian_without_the_check_would_release_the_key(world: MarketInMemory) -> None:
     """With re-execution bypassed, the whole agent hands the key to the buyer: the check is what stands between."""
     number = world.job(tree_circuit(BITS, TABLE, PROFILE), rows=ROWS)
     output = forged(world, number)
@@ -120,7 +120,7 @@ def big_circuit(lookups: int) -> Circuit:
 @pytest.mark.parametrize("verify", ["self", "both"])
 def test_a_big_circuit_does_not_choose_the_weaker_check(tmp_path: Path, verify: str) -> None:
     """Ordering more work than was once recomputed, 100,000 bootstraps, gives 0 of 256 key bits: it is recomputed."""
-    world = World(tmp_path, policy=RAW, insecure=FAST)
+    world = MarketInMemory(tmp_path, policy=RAW, insecure=FAST)
     lookups = 2501 if verify == "self" else 50  # the size decides nothing any more, so once is enough
     license = world.license(RAW.model_copy(update={"verify": verify}))
     number = world.job(tree_circuit(BITS, TABLE, FAST), rows=ROWS, license=license)
@@ -144,7 +144,7 @@ def test_a_big_circuit_does_not_choose_the_weaker_check(tmp_path: Path, verify: 
     assert np.array_equal(recovered(values), world.secret.glwe)  # what a custodian that believed it would give away
 
 
-def test_more_work_than_the_owner_recomputes_is_refused_unseen(world: World) -> None:
+def test_more_work_than_the_owner_recomputes_is_refused_unseen(world: MarketInMemory) -> None:
     """One bootstrap above the policy's bound is refused before anything is recomputed; the bound itself is served."""
     circuit = tree_circuit(BITS, TABLE, PROFILE)
     least, enough = (
@@ -163,7 +163,7 @@ def test_more_work_than_the_owner_recomputes_is_refused_unseen(world: World) -> 
     assert world.chain.job(least).reason == "too-much-work"
 
 
-def test_honest_lookups_go_through(world: World) -> None:
+def test_honest_lookups_go_through(world: MarketInMemory) -> None:
     """An honest job with lookups is re-executed, decrypted and released exactly."""
     number = world.job(tree_circuit(BITS, TABLE, PROFILE), rows=ROWS)
     assert world.agent().process(number).what == "done"
@@ -174,7 +174,7 @@ def test_honest_lookups_go_through(world: World) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_tree_that_singles_out_rows(world: World, seed: int) -> None:
+def test_tree_that_singles_out_rows(world: MarketInMemory, seed: int) -> None:
     """Lookups that answer alike for nearly every row, or that rest on one column, are refused."""
     rng = np.random.default_rng(seed)
     rare = [0, 0, 0, 0, 0, 0, 0, int(rng.integers(1, 1000))]
@@ -191,7 +191,7 @@ def test_tree_that_singles_out_rows(world: World, seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_trees_that_differ_by_a_column(world: World, seed: int) -> None:
+def test_trees_that_differ_by_a_column(world: MarketInMemory, seed: int) -> None:
     """Two circuits with lookups whose difference is a function of one column do not both leave."""
     rng = np.random.default_rng(seed)
     bits = [(int(column), 3) for column in rng.permutation(8)[:3]]

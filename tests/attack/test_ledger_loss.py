@@ -13,12 +13,13 @@ from app.custodian.attempts import FIRST_RETRY
 from app.custodian.ledger import Ledger
 from app.custodian.ledger_file import put_aside
 from app.protocol.documents import sha256
+from app.protocol.ids import Digest
 from app.protocol.market.entities import JobState
 from app.protocol.market.receipt import Decision, OutputPolicy
 from app.protocol.policy.bits import noisy_micro_bits
 from app.storage.cid import digest_to_cid, parse
 from fhe.profiles import insecure_test_profile
-from tests.support.custody import OPEN_POLICY, OTHER, World, linear_circuit, tree_circuit
+from tests.support.custody import OPEN_POLICY, OTHER, MarketInMemory, linear_circuit, tree_circuit
 
 BIT = 1_000_000
 FOUR_BITS = OutputPolicy(max_rank=8, micro_bits_per_license=4 * BIT, micro_bits_per_person=4 * BIT)
@@ -26,34 +27,34 @@ SPREAD = [9, 12, -11, 8, 15, -9, 10, 13]
 NAME = "ledger.sqlite"
 
 
-def ask(world: World, at: int, license: int, first: int = 0, rows: int = 40) -> int:
+def ask(world: MarketInMemory, at: int, license: int, first: int = 0, rows: int = 40) -> int:
     """One yes-or-no question about each row."""
     return world.job(linear_circuit([SPREAD], at=at), first, rows, license=license)
 
 
-def copied(world: World, name: str, *, log: bool = True) -> None:
+def copied(world: MarketInMemory, name: str, *, log: bool = True) -> None:
     """A copy of the ledger as it is now, with its log or without."""
     for suffix in ("", "-wal") if log else ("",):
         shutil.copy(world.folder / (NAME + suffix), world.folder / (name + suffix))
 
 
-def restored(world: World) -> Ledger:
+def restored(world: MarketInMemory) -> Ledger:
     """The copy that was made after the first release."""
     return world.new_ledger("copy")
 
 
-def lost(world: World) -> Ledger:
+def lost(world: MarketInMemory) -> Ledger:
     """Nothing is left of the ledger."""
     put_aside(world.folder / NAME, "lost")
     return world.new_ledger()
 
 
-def second(world: World) -> Ledger:
+def second(world: MarketInMemory) -> Ledger:
     """Another machine with the same keys and a ledger of its own."""
     return world.new_ledger("second")
 
 
-def without_log(world: World) -> Ledger:
+def without_log(world: MarketInMemory) -> Ledger:
     """The file alone was copied, and everything was in its log: an empty database that opens without complaint."""
     return world.new_ledger("bare")
 
@@ -64,7 +65,7 @@ FORGETFUL = {"restored": restored, "lost": lost, "second": second, "without its 
 @pytest.mark.parametrize("how", FORGETFUL)
 def test_no_ledger_grants_bits_again(tmp_path: Path, how: str) -> None:
     """Of four bits three are spent; whatever ledger goes on, one more leaves and not two, and other rows are served."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     license = world.license(FOUR_BITS)
     agent = world.agent()
     assert agent.process(ask(world, 0, license)).what == "done"
@@ -87,7 +88,7 @@ def test_no_ledger_grants_bits_again(tmp_path: Path, how: str) -> None:
 
 def test_two_ledgers_at_once_release_no_bit_too_many(tmp_path: Path) -> None:
     """Two custodians decide on the same head, each for itself; the chain takes one, and the other decides again."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     policy = OutputPolicy(max_rank=8, micro_bits_per_license=BIT, micro_bits_per_person=BIT)
     first, late = (ask(world, at, world.license(policy)) for at in (0, 100))
     beside = ask(world, 100, world.license(policy), first=40, rows=20)
@@ -105,14 +106,14 @@ def test_two_ledgers_at_once_release_no_bit_too_many(tmp_path: Path) -> None:
     agent = world.agent(witness=meanwhile)
     outcome = agent.process(late)
     assert (outcome.what, outcome.detail) == ("refused", "bits-person")
-    assert not world.store.has(digest_to_cid(sealed[0]))  # what was sealed for it never left
+    assert not world.store.has(digest_to_cid(Digest(sealed[0])))  # what was sealed for it never left
     assert agent.process(beside).what == "done"
     assert [entry[0] for entry in world.chain.of(first)] == ["release"]
 
 
 def test_a_stale_head_is_sent_again(tmp_path: Path) -> None:
     """A release that another decision overtook, and that is still allowed, follows it: once, with the same bytes."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     first, late = (ask(world, at, world.license(FOUR_BITS)) for at in (0, 100))
     other = world.agent(world.new_ledger("other"))
     done: list[str] = []
@@ -133,7 +134,7 @@ def test_a_stale_head_is_sent_again(tmp_path: Path) -> None:
 
 def test_noise_is_not_drawn_again_for_nothing(tmp_path: Path) -> None:
     """Who lost the answer to a noisy query charges its next asker; who has it serves the same answer for nothing."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     cost = noisy_micro_bits(500_000)
     noisy = {"epsilon_micro_per_job": 500_000, "micro_bits_per_license": 3 * cost, "micro_bits_per_person": 3 * cost}
     policy = OPEN_POLICY.model_copy(update=noisy)
@@ -154,7 +155,7 @@ def test_noise_is_not_drawn_again_for_nothing(tmp_path: Path) -> None:
 
 def test_exact_answers_are_still_free_after_a_loss(tmp_path: Path) -> None:
     """Without noise an equal query has an equal answer, whatever was lost: it is decrypted again and costs no bits."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     jobs = [ask(world, 0, world.license(FOUR_BITS)) for _ in range(2)]
     assert world.agent().process(jobs[0]).what == "done"
     agent = world.agent(lost(world))
@@ -164,16 +165,16 @@ def test_exact_answers_are_still_free_after_a_loss(tmp_path: Path) -> None:
     assert Decision.from_bytes(decision).again
 
 
-def gone(world: World, digest: str) -> Callable[[], None]:
+def gone(world: MarketInMemory, digest: str) -> Callable[[], None]:
     """Take an object out of the store; what brings it back."""
-    path = world.store._blocks._file(parse(digest_to_cid(digest)))  # type: ignore[attr-defined]
+    path = world.store._blocks._file(parse(digest_to_cid(Digest(digest))))  # type: ignore[attr-defined]
     away = path.rename(path.with_suffix(".away"))
     return lambda: away.rename(path) and None
 
 
 def test_a_dataset_is_not_served_while_its_past_cannot_be_told(tmp_path: Path) -> None:
     """Without the circuit of a release that it does not know the custodian decides nothing, and says what it lacks."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     license = world.license(FOUR_BITS)
     old = ask(world, 0, license)
     assert world.agent().process(old).what == "done"
@@ -192,7 +193,7 @@ def test_a_dataset_is_not_served_while_its_past_cannot_be_told(tmp_path: Path) -
 
 def test_a_circuit_that_is_gone_for_good_costs_all_that_its_license_had(tmp_path: Path) -> None:
     """An owner who says so goes on: its rows are charged the license's whole guarantee, other rows are served."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     license = world.license(FOUR_BITS)
     old = ask(world, 0, license)
     assert world.agent().process(old).what == "done"
@@ -208,7 +209,7 @@ def test_a_circuit_that_is_gone_for_good_costs_all_that_its_license_had(tmp_path
 def test_lookups_are_judged_together_with_what_a_lost_ledger_released(tmp_path: Path) -> None:
     """Two circuits with lookups whose difference copies a column do not both leave, also across a loss."""
     profile = insecure_test_profile()
-    world = World(tmp_path, policy=OPEN_POLICY.model_copy(update={"min_group": 2}), insecure=profile)
+    world = MarketInMemory(tmp_path, policy=OPEN_POLICY.model_copy(update={"min_group": 2}), insecure=profile)
     bits = [(0, 3), (1, 3), (2, 3)]
     rest = [100, 400, 650, 200]
     first = tree_circuit(bits, [rest[i // 2] for i in range(8)], profile)
@@ -221,7 +222,7 @@ def test_lookups_are_judged_together_with_what_a_lost_ledger_released(tmp_path: 
 
 def test_a_dropped_column_stops_nobody(tmp_path: Path) -> None:
     """A new version without a column that was released on is served; what was said of the old one is not looked up."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     wide = OPEN_POLICY.model_copy(update={"max_concentration": 0.99})
     assert world.agent().process(ask(world, 0, world.license(wide))).what == "done"
     world.new_version(columns=7)

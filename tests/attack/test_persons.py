@@ -15,17 +15,7 @@ from app.protocol.errors import BadRecipe, BadTable, NotAllowed, NotFound, TryAg
 from app.protocol.market.entities import JobState
 from app.protocol.policy.rules import spent_on
 from tests.support.custody import NAMES
-from tests.support.persons import (
-    BIT,
-    BY_CODES,
-    BY_KEY,
-    LIMIT,
-    ROWS,
-    Town,
-    chain_template,
-    people,
-    recipe,
-)
+from tests.support.persons import BIT, BY_CODES, BY_KEY, LIMIT, ROWS, OwnersHome, chain_template, people, recipe
 
 SPENT = 5 * BIT
 KNOWN = slice(0, 100)  # rows about whose persons SPENT was released
@@ -38,12 +28,12 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def town(template: Path, tmp_path: Path) -> Town:
+def town(template: Path, tmp_path: Path) -> OwnersHome:
     """An owner's home on a chain of its own."""
-    return Town(template, tmp_path)
+    return OwnersHome(template, tmp_path)
 
 
-def told(town: Town, frame: pl.DataFrame, how: str = BY_KEY) -> int:
+def told(town: OwnersHome, frame: pl.DataFrame, how: str = BY_KEY) -> int:
     """A dataset, of whose first hundred rows' persons something was released."""
     number = town.publish(frame, recipe(how))
     town.released(number, 0, 100, SPENT, job=number)
@@ -58,7 +48,7 @@ def at(frame: pl.DataFrame, persons: pl.DataFrame) -> npt.NDArray[Any]:
 
 @pytest.mark.parametrize("how", [BY_KEY, BY_CODES], ids=["key", "codes"])
 @pytest.mark.parametrize("change", ["front", "shuffled"])
-def test_other_places_are_no_other_persons(town: Town, how: str, change: str) -> None:
+def test_other_places_are_no_other_persons(town: OwnersHome, how: str, change: str) -> None:
     """Thirty rows in front, or another order, and each person still starts with what was released about them."""
     frame = people()
     number = told(town, frame, how)
@@ -69,7 +59,7 @@ def test_other_places_are_no_other_persons(town: Town, how: str, change: str) ->
     assert (town.starts(number)[at(moved, frame[KNOWN])] == SPENT).all()
 
 
-def test_persons_are_told_apart_by_key(town: Town) -> None:
+def test_persons_are_told_apart_by_key(town: OwnersHome) -> None:
     """With a key only the block of those who were told about starts with a charge; without one, every row does."""
     frame = people()
     number = told(town, frame)
@@ -81,7 +71,7 @@ def test_persons_are_told_apart_by_key(town: Town) -> None:
     assert (town.starts(number) == SPENT).all()
 
 
-def test_a_dropped_column_is_no_fresh_budget(town: Town) -> None:
+def test_a_dropped_column_is_no_fresh_budget(town: OwnersHome) -> None:
     """Neither as a new version nor as a dataset of its own does a table with fewer columns start fresh."""
     frame = people()
     number = told(town, frame, BY_CODES)
@@ -91,7 +81,7 @@ def test_a_dropped_column_is_no_fresh_budget(town: Town) -> None:
     assert (town.starts(again)[KNOWN] >= SPENT).all()
 
 
-def test_a_person_who_left_comes_back_with_the_charges(town: Town) -> None:
+def test_a_person_who_left_comes_back_with_the_charges(town: OwnersHome) -> None:
     """Erased in one version and back in the next, a person starts with what the first one gave away."""
     frame = people()
     number = told(town, frame)
@@ -104,7 +94,7 @@ def test_a_person_who_left_comes_back_with_the_charges(town: Town) -> None:
     assert (town.starts(number)[at(back, rest[:50])] == SPENT + BIT).all()  # charges of two versions add
 
 
-def test_keys_given_anew_are_no_fresh_budget(town: Town) -> None:
+def test_keys_given_anew_are_no_fresh_budget(town: OwnersHome) -> None:
     """Where not one key is found again, every row starts with the most; and a recipe may not stop to name persons."""
     frame = people()
     number = told(town, frame)
@@ -115,7 +105,7 @@ def test_keys_given_anew_are_no_fresh_budget(town: Town) -> None:
         town.update(number, frame, recipe(BY_CODES))
 
 
-def test_new_keys_of_a_dataset_are_no_fresh_budget(town: Town) -> None:
+def test_new_keys_of_a_dataset_are_no_fresh_budget(town: OwnersHome) -> None:
     """Under a new epoch persons start with what was released under the old one, whose keys are then destroyed."""
     frame = people()
     number = told(town, frame)
@@ -127,7 +117,7 @@ def test_new_keys_of_a_dataset_are_no_fresh_budget(town: Town) -> None:
     assert town.starts(number)[0] == SPENT
 
 
-def test_rows_that_turn_out_to_be_one_person_add_up(town: Town) -> None:
+def test_rows_that_turn_out_to_be_one_person_add_up(town: OwnersHome) -> None:
     """Where a version told rows apart and the next one names persons of two rows, these may have been told both."""
     frame = people()
     number = told(town, frame, BY_CODES)
@@ -142,7 +132,7 @@ def test_rows_that_turn_out_to_be_one_person_add_up(town: Town) -> None:
 @pytest.mark.parametrize(
     ("how", "second"), [(BY_KEY, "here"), (BY_CODES, "here"), (BY_KEY, "market")], ids=["key", "codes", "market"]
 )
-def test_publishing_twice_sells_nobody_twice(town: Town, how: str, second: str) -> None:
+def test_publishing_twice_sells_nobody_twice(town: OwnersHome, how: str, second: str) -> None:
     """The second dataset starts with all that the first may ever sell, on another market of this home too; once the
     first one's keys are destroyed, with what it released.
     """
@@ -163,7 +153,7 @@ def test_publishing_twice_sells_nobody_twice(town: Town, how: str, second: str) 
     assert (starts[KNOWN] == SPENT).all()
 
 
-def test_an_owner_sells_more_by_their_own_word_only(town: Town) -> None:
+def test_an_owner_sells_more_by_their_own_word_only(town: OwnersHome) -> None:
     """A second dataset with a larger limit sells the difference, and then the first cannot be offered at more."""
     frame = people()
     number = town.publish(frame)
@@ -178,7 +168,7 @@ def test_an_owner_sells_more_by_their_own_word_only(town: Town) -> None:
         town.owner.offer(again, recipe().policy, more.offer)
 
 
-def test_other_numberings_are_other_persons(town: Town) -> None:
+def test_other_numberings_are_other_persons(town: OwnersHome) -> None:
     """Equal keys of another numbering, and other persons of the same columns, start fresh."""
     frame = people()
     told(town, frame)
@@ -187,7 +177,7 @@ def test_other_numberings_are_other_persons(town: Town) -> None:
     assert (town.starts(town.publish(people(seed=7))) == 0).all()
 
 
-def test_a_job_between_statement_and_transaction_counts_on_every_row(town: Town) -> None:
+def test_a_job_between_statement_and_transaction_counts_on_every_row(town: OwnersHome) -> None:
     """Opened after the count and before the new version, a job is charged to all persons of the new version."""
     frame = people()
     how = recipe()
@@ -208,7 +198,7 @@ def test_a_job_between_statement_and_transaction_counts_on_every_row(town: Town)
     assert spent_on(table, history, 2, ROWS - 1, ROWS) == BIT  # the late one, on a row that it did not touch
 
 
-def test_a_job_that_is_not_final_counts_on_every_row(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_that_is_not_final_counts_on_every_row(town: OwnersHome, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reorganisation may give its number to another job, so the statement does not claim to have counted it."""
     frame, how = people(), recipe()
     number = town.publish(frame, how)
@@ -221,7 +211,7 @@ def test_a_job_that_is_not_final_counts_on_every_row(town: Town, monkeypatch: py
     assert (town.table(number).carried_jobs, town.starts(number).max()) == (sure, BIT)
 
 
-def test_a_lost_ledger_forgets_nobody(town: Town) -> None:
+def test_a_lost_ledger_forgets_nobody(town: OwnersHome) -> None:
     """What the chain says was released, and jobs whose circuit is nowhere, count in full without the ledger."""
     frame, how = people(), recipe()
     number = town.publish(frame, how)
@@ -234,7 +224,7 @@ def test_a_lost_ledger_forgets_nobody(town: Town) -> None:
     assert (starts[0], starts[3000], starts[-1]) == (BIT, how.policy.micro_bits_per_license, 0)
 
 
-def test_two_publications_at_once_do_not_miss_each_other(town: Town) -> None:
+def test_two_publications_at_once_do_not_miss_each_other(town: OwnersHome) -> None:
     """A table that was published between another's count and its transaction makes that one be counted again."""
     frame = people()
     keys = town.keys()
@@ -247,7 +237,7 @@ def test_two_publications_at_once_do_not_miss_each_other(town: Town) -> None:
     assert (town.starts(again) == LIMIT).all()
 
 
-def test_a_table_that_changes_after_the_count_is_not_published(town: Town) -> None:
+def test_a_table_that_changes_after_the_count_is_not_published(town: OwnersHome) -> None:
     """Persons who come into the file between the count and the transaction are not published uncounted."""
     keys = town.keys()
     with town.owner.plan(town.file(people()), recipe()) as plan:
@@ -257,7 +247,7 @@ def test_a_table_that_changes_after_the_count_is_not_published(town: Town) -> No
     assert town.market.dataset_count() == 1  # the stranger's
 
 
-def test_without_tags_nothing_more_is_published(town: Town) -> None:
+def test_without_tags_nothing_more_is_published(town: OwnersHome) -> None:
     """Lost tags, or a lost secret of the tags, are no fresh start: publishing waits for them, or for the keys' end."""
     frame = people()
     number = town.publish(frame)
@@ -274,7 +264,7 @@ def test_without_tags_nothing_more_is_published(town: Town) -> None:
     assert (town.starts(town.publish(people(seed=2))) == 0).all()
 
 
-def test_tags_and_keys_stay_at_home(town: Town) -> None:
+def test_tags_and_keys_stay_at_home(town: OwnersHome) -> None:
     """No published byte holds a tag, the secret of the tags or a person's key; the files are the owner's alone."""
     number = town.publish(people())
     record = town.market.dataset(number)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 
 from fhe.circuit.circuit import Circuit
-from tests.support.custody import OPEN_POLICY, World, linear_circuit
+from tests.support.custody import OPEN_POLICY, MarketInMemory, linear_circuit
 
 ROUNDS = 40
 SIGNIFICANT = 5.5  # standard deviations: one false alarm in twenty million, were times independent
@@ -28,7 +28,9 @@ class Twin:
 
     def __init__(self, folder: Path, codes: npt.NDArray[Any]) -> None:
         folder.mkdir()
-        self.world = World(folder, 1, policy=OPEN_POLICY.model_copy(update={"max_concentration": 0.999}), codes=codes)
+        self.world = MarketInMemory(
+            folder, 1, policy=OPEN_POLICY.model_copy(update={"max_concentration": 0.999}), codes=codes
+        )
         self.trace: list[str] = []
         self.opened = 0
         read = self.world.store.read

@@ -140,3 +140,22 @@ def test_every_test_has_one_kind(request: pytest.FixtureRequest) -> None:
     """Each test that is run together with this one has exactly one of the markers that say what a test is."""
     for item in request.session.items:
         assert [marker.name for marker in item.iter_markers() if marker.name in KINDS] == [AREAS[area_of(item.path)]]
+
+
+# It lets the tests of three other modules run a second time, on PostgreSQL.
+RUN_AGAIN = "tests/market/web/test_postgres.py"
+
+
+def test_tests_share_by_support_alone() -> None:
+    """A test's module takes helpers from its own area or tests/support, and nothing from another test's module."""
+    wrong = []
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        area = path.relative_to(ROOT / "tests").parts[0]
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tests."):
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+                for words in (each.split(".")[1:] for each in names):
+                    foreign = words[0] not in {area, "support"} and (area, words[0]) != ("base", "conftest")
+                    if foreign or (any(word.startswith("test_") for word in words[:-1]) and name(path) != RUN_AGAIN):
+                        wrong.append(f"{name(path)}: {'.'.join(words)}")
+    assert wrong == []

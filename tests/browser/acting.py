@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from pathlib import Path
 
 from playwright.sync_api import Page
 
 from app.chain.wallet.account import Account
-from app.execution.execute import execute
-from app.execution.inputs import load_job_inputs
-from tests.support.custody import BUYER_PUBLIC
-from tests.support.web import Scene
+from fhe.circuit.codec import encode
+from tests.support.custody import BUYER_PUBLIC, linear_circuit
+from tests.support.web import MarketNode
 
 DOLLAR = 10**6
 ETHER = 10**18
 NOT_YET = 404
 
 
-def newcomer(scene: Scene) -> Account:
+def newcomer(scene: MarketNode) -> Account:
     """Somebody new, with gas and a hundred dollars, who never approved anything."""
     account = Account.generate()
     scene.chain.fund(account.address, ETHER)
@@ -25,21 +24,11 @@ def newcomer(scene: Scene) -> Account:
     return account
 
 
-def compute(scene: Scene, job: int, drawn: Sequence[str]) -> None:
-    """The drawn executors evaluate, commit and reveal."""
-    done = execute(load_job_inputs(scene.market, scene.store, job), scene.store, threads=1)
-    scene.store.put(done.receipt.to_bytes())
-    scene.store.put(done.output)
-    scene.stage.answer(job, drawn, done.receipt.digest)
-
-
-def order(scene: Scene, buyer: Account, license: int) -> int:
+def order(scene: MarketNode, buyer: Account, license: int) -> int:
     """A job that a newcomer opens on the scene's circuit; its id."""
-    sent = scene.market.open_job(
-        buyer, license, circuit=scene.circuit, first_row=0, rows=40, sealing_key=BUYER_PUBLIC, units=1, replicas=2,
-        max_fee=6000,
-    )  # fmt: skip
-    return sent.value
+    return scene.stage.open(
+        buyer=buyer, license=license, circuit=scene.circuit, rows=40, sealing_key=BUYER_PUBLIC, units=1
+    )
 
 
 def follow(page: Page, path: str) -> None:
@@ -48,3 +37,24 @@ def follow(page: Page, path: str) -> None:
     while answer is not None and answer.status == NOT_YET:
         page.wait_for_timeout(100)
         answer = page.goto(path)
+
+
+SPREAD = [3, 5, -7, 11, 13, -17, 19, 23]
+
+
+def circuit_file(folder: Path, weights: list[int]) -> Path:
+    """A circuit as a buyer has it."""
+    path = folder / "model.circuit"
+    path.write_bytes(encode(linear_circuit([weights])))
+    return path
+
+
+def make_key(page: Page) -> bytes:
+    """Make a sealing key in the dialog; its recovery file."""
+    page.get_by_label("Passphrase for the recovery file").fill("correct horse battery")
+    page.get_by_label("Again").fill("correct horse battery")
+    with page.expect_download() as handed:
+        page.get_by_role("button", name="Make the key").click()
+    data = Path(handed.value.path()).read_bytes()
+    page.get_by_role("button", name="I have saved it").click()
+    return data

@@ -12,11 +12,11 @@ from app.chain.wallet.account import Account
 from tests.browser import states
 from tests.browser.chromium import Visitor, chromium
 from tests.browser.injected import NAME, Wallet
-from tests.browser.serving import Site, serve
-from tests.chain.conftest import start_anvil
-from tests.support.web import Scene, build
+from tests.support.anvil import start_anvil
+from tests.support.site import Site, serve
+from tests.support.web import MarketNode, scene
 
-__all__ = ["start_anvil"]
+__all__ = ["scene", "start_anvil"]
 
 Arrive = Callable[..., Visitor]
 Visit = Callable[..., Page]
@@ -38,16 +38,7 @@ def opened() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    """A market with a settled, a refused and a computed job."""
-    made = build(tmp_path_factory.mktemp("market"))
-    yield made
-    made.database.close()
-    made.chain.close()
-
-
-@pytest.fixture(scope="session")
-def site(scene: Scene) -> Iterator[Site]:
+def site(scene: MarketNode) -> Iterator[Site]:
     """The pages over it."""
     with serve(scene) as served:
         yield served
@@ -104,7 +95,7 @@ def arrive(opened: Browser, site: Site) -> Iterator[Arrive]:
 
 
 @pytest.fixture
-def person(arrive: Arrive, scene: Scene) -> Person:
+def person(arrive: Arrive, scene: MarketNode) -> Person:
     """Somebody with an account in an extension, connected to the site."""
 
     def come(account: Account) -> tuple[Visitor, Wallet]:

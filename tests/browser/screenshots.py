@@ -15,10 +15,10 @@ from playwright.sync_api import Browser, Page
 from app.files.sealed import MIN_WORK, seal
 from tests.browser import states
 from tests.browser.chromium import Visitor, chromium
-from tests.browser.serving import serve
 from tests.browser.tour import tour, troubles
 from tests.support.custody import BUYER_KEY
-from tests.support.web import build
+from tests.support.site import serve
+from tests.support.web import build_node
 
 WIDTHS = (360, 768, 1440)
 THEMES = ("light", "dark")
@@ -72,7 +72,7 @@ def main(wanted: list[str]) -> None:
     taken = 0
     with tempfile.TemporaryDirectory() as folder, chromium() as browser:
         (ordinary := Path(folder) / "scene").mkdir()
-        scene = build(ordinary)
+        scene = build_node(ordinary)
         with serve(scene) as site:
             shots = {named(path): path for path in tour(scene)}
             taken += take(browser, site.origin, shots, wanted, f"/jobs/{scene.settled}/result")

@@ -16,11 +16,12 @@ from app.market.db.database import Database
 from app.market.indexer.indexer import Indexer
 from app.protocol.data.manifest import Manifest, write_manifest
 from app.protocol.documents import sha256
+from app.protocol.ids import Digest
 from app.protocol.market.entities import JobState
 from app.protocol.market.receipt import OutputPolicy
 from app.storage.folder import BlockStore
 from tests.support.documents import manifest, terms
-from tests.support.market import BITS, DOLLAR, ETHER, HOUR, Stage, digest, open_market, person, set_stage
+from tests.support.market import BITS, DOLLAR, ETHER, HOUR, MarketOnChain, digest, open_market, person, set_stage
 from tests.support.policies import roomy
 
 POLICY = roomy()
@@ -76,7 +77,7 @@ class Troubles:
 
     def __init__(self, states: States) -> None:
         self.states, self.market, self.chain = states, states.market, states.chain
-        self.stage: Stage = set_stage(states.market, 1)
+        self.stage: MarketOnChain = set_stage(states.market, 1)
         states.store.put(POLICY.to_bytes())
         self.buyer, self.owner = self.stage.buyer, self.stage.owner
 
@@ -149,7 +150,9 @@ class Troubles:
 
     def settle(self, job: int) -> int:
         """Released, though no store ever got the sealed document."""
-        self.market.release(self.owner, job, sealed=digest(f"sealed {job}"), decision=digest(f"decision {job}"))
+        self.market.release(
+            self.owner, job, sealed=Digest(digest(f"sealed {job}")), decision=Digest(digest(f"decision {job}"))
+        )
         return job
 
     def missed_deadlines(self) -> None:
@@ -158,7 +161,7 @@ class Troubles:
         diligent, silent = self.stage.providers
         deserted = self.stage.open("deserted")
         self.stage.draw(deserted)
-        self.market.commit(diligent, deserted, digest("receipt"), digest("salt"))
+        self.market.commit(diligent, deserted, Digest(digest("receipt")), digest("salt"))
         for number in range(2, 2 + COMPANIONS):
             self.enter(number, 1000 * DOLLAR)
         steady = [each for each in self.stage.providers if each is not silent]
@@ -172,7 +175,7 @@ class Troubles:
         for job in (undrawn, unanswered, deserted):
             self.market.expire(self.buyer, job)
         (judge,) = self.stage.draw(deserted)
-        self.market.commit(self.stage.by_address(judge), deserted, digest("receipt"), digest("salt"))
+        self.market.commit(self.stage.by_address(judge), deserted, Digest(digest("receipt")), digest("salt"))
         for each in (diligent, self.stage.by_address(judge)):
             self.market.reveal(each, deserted, digest("receipt"), digest("salt"))
         self.job("expired by the draw", undrawn)
@@ -231,11 +234,11 @@ class Troubles:
             drawn = self.stage.draw(hopeless)
             for address in drawn:
                 own = digest(f"hopeless of {address}")
-                self.market.commit(self.stage.by_address(address), hopeless, own, digest("salt"))
+                self.market.commit(self.stage.by_address(address), hopeless, Digest(own), digest("salt"))
                 self.market.reveal(self.stage.by_address(address), hopeless, own, digest("salt"))
         self.job("failed", hopeless)
         refused = self.stage.compute("refused")
-        self.market.refuse(self.owner, refused, reason="rank-budget", decision=digest("refusal"))
+        self.market.refuse(self.owner, refused, reason="rank-budget", decision=Digest(digest("refusal")))
         self.job("refused", refused)
         lie = self.stage.compute("lie")
         self.market.contest(self.owner, lie)
@@ -267,7 +270,7 @@ class Troubles:
             job = self.stage.open(words)
             drawn = [self.stage.by_address(address) for address in self.stage.draw(job)]
             for each in drawn if reveal else drawn[:1]:
-                self.market.commit(each, job, digest("receipt"), digest("salt"))
+                self.market.commit(each, job, Digest(digest("receipt")), digest("salt"))
             if reveal:
                 self.market.reveal(drawn[0], job, digest("receipt"), digest("salt"))
             self.job(words, job)

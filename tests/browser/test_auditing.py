@@ -11,17 +11,18 @@ from playwright.sync_api import Page, Route, expect
 from sqlmodel import col, select
 
 from app.market.db.tables import DatasetRow, EventRow
+from app.protocol.ids import Digest
 from app.storage.cid import digest_to_cid
 from tests.browser.conftest import Arrive, Person, Visit
-from tests.browser.serving import Site
 from tests.browser.states import States
 from tests.support.market import digest
-from tests.support.web import Scene
+from tests.support.site import Site
+from tests.support.web import MarketNode
 
 pytestmark = pytest.mark.chromium
 
 
-def test_an_auditor_confirms_every_fact_through_their_own_wallet(person: Person, scene: Scene) -> None:
+def test_an_auditor_confirms_every_fact_through_their_own_wallet(person: Person, scene: MarketNode) -> None:
     """Digests, transactions, documents and the custodian's signature are all re-checked, and all hold."""
     visitor, _ = person(scene.stage.buyer)
     page = visitor.page(f"/jobs/{scene.settled}/audit")
@@ -33,7 +34,7 @@ def test_an_auditor_confirms_every_fact_through_their_own_wallet(person: Person,
     expect(page.get_by_text(f"darkroom audit {scene.settled}")).to_be_visible()
 
 
-def test_an_auditor_sees_a_lie(arrive: Arrive, scene: Scene) -> None:
+def test_an_auditor_sees_a_lie(arrive: Arrive, scene: MarketNode) -> None:
     """Bytes that are not those that the chain names are marked wrong, and the page says how many."""
     page = arrive().page(f"/jobs/{scene.settled}/audit")
 
@@ -47,7 +48,7 @@ def test_an_auditor_sees_a_lie(arrive: Arrive, scene: Scene) -> None:
     expect(page.get_by_text("the bytes have another digest").first).to_be_visible()
 
 
-def test_an_auditor_sees_a_node_that_invents_a_transaction(arrive: Arrive, scene: Scene) -> None:
+def test_an_auditor_sees_a_node_that_invents_a_transaction(arrive: Arrive, scene: MarketNode) -> None:
     """A receipt without the digest that the page claims is not believed."""
     page = arrive().page(f"/jobs/{scene.settled}/audit")
 
@@ -63,7 +64,7 @@ def test_an_auditor_sees_a_node_that_invents_a_transaction(arrive: Arrive, scene
     expect(page.get_by_text("its transaction says nothing of the kind about this job").first).to_be_visible()
 
 
-def test_a_result_whose_bytes_were_changed_is_refused(arrive: Arrive, scene: Scene) -> None:
+def test_a_result_whose_bytes_were_changed_is_refused(arrive: Arrive, scene: MarketNode) -> None:
     """A sealed result with one other byte is not the one that its document names, before any key is asked for."""
     page = arrive().context.new_page()
 
@@ -77,7 +78,7 @@ def test_a_result_whose_bytes_were_changed_is_refused(arrive: Arrive, scene: Sce
     expect(page.get_by_text("its bytes are not those that it names")).to_be_visible()
 
 
-def test_what_is_out_of_reach_is_not_called_wrong(arrive: Arrive, scene: Scene) -> None:
+def test_what_is_out_of_reach_is_not_called_wrong(arrive: Arrive, scene: MarketNode) -> None:
     """An object that no store gives is out of reach: neither confirmed nor wrong."""
     page = arrive().page(f"/jobs/{scene.settled}/audit")
     page.route("**/v1/blobs/**", lambda route: route.abort())
@@ -102,7 +103,7 @@ def checked(page: Page, path: str) -> None:
 def test_a_damaged_block_in_the_store_fails_its_fact(visit: Visit, here: Site, world: States) -> None:
     """A block whose bytes are no longer those of its name is shown as wrong, and only that fact."""
     with world.database.session() as session:
-        cid = digest_to_cid(session.get_one(DatasetRow, 1).manifest)
+        cid = digest_to_cid(Digest(session.get_one(DatasetRow, 1).manifest))
     block: Path = world.folder / "store" / cid[-2:] / cid
     right = block.read_bytes()
     page = visit(here)

@@ -10,39 +10,20 @@ from playwright.sync_api import Page, expect
 
 from fhe.circuit.circuit import Readout
 from fhe.circuit.codec import encode
-from tests.browser.acting import compute, follow, newcomer
+from tests.browser.accessibility import violations
+from tests.browser.acting import SPREAD, circuit_file, follow, make_key, newcomer
 from tests.browser.chromium import Visitor
 from tests.browser.conftest import Arrive, Person
 from tests.browser.injected import Wallet
-from tests.browser.serving import Site
-from tests.browser.test_reading import violations
 from tests.support.custody import linear_circuit
 from tests.support.policies import roomy
-from tests.support.web import Scene
+from tests.support.site import Site
+from tests.support.web import MarketNode
 
 pytestmark = pytest.mark.chromium
-SPREAD = [3, 5, -7, 11, 13, -17, 19, 23]
 
 
-def circuit_file(folder: Path, weights: list[int]) -> Path:
-    """A circuit as a buyer has it."""
-    path = folder / "model.circuit"
-    path.write_bytes(encode(linear_circuit([weights])))
-    return path
-
-
-def make_key(page: Page) -> bytes:
-    """Make a sealing key in the dialog; its recovery file."""
-    page.get_by_label("Passphrase for the recovery file").fill("correct horse battery")
-    page.get_by_label("Again").fill("correct horse battery")
-    with page.expect_download() as handed:
-        page.get_by_role("button", name="Make the key").click()
-    data = Path(handed.value.path()).read_bytes()
-    page.get_by_role("button", name="I have saved it").click()
-    return data
-
-
-def at_new_job(person: Person, scene: Scene) -> tuple[Page, Wallet]:
+def at_new_job(person: Person, scene: MarketNode) -> tuple[Page, Wallet]:
     """Somebody who has just bought a license, before the form of their first job, with their wallet."""
     buyer = newcomer(scene)
     license = scene.market.buy_license(buyer, scene.offer).value
@@ -52,7 +33,7 @@ def at_new_job(person: Person, scene: Scene) -> tuple[Page, Wallet]:
     return page, wallet
 
 
-def test_a_license_is_bought_with_a_permit_and_one_transaction(person: Person, scene: Scene) -> None:
+def test_a_license_is_bought_with_a_permit_and_one_transaction(person: Person, scene: MarketNode) -> None:
     """The buyer signs a permit and sends one transaction, and lands on the license's page."""
     buyer = newcomer(scene)
     visitor, wallet = person(buyer)
@@ -68,7 +49,7 @@ def test_a_license_is_bought_with_a_permit_and_one_transaction(person: Person, s
 
 
 @pytest.mark.parametrize("declined", ["eth_signTypedData_v4", "eth_sendTransaction"])
-def test_a_rejected_signature_sends_nothing(person: Person, scene: Scene, declined: str) -> None:
+def test_a_rejected_signature_sends_nothing(person: Person, scene: MarketNode, declined: str) -> None:
     """Whoever declines to sign is told that nothing happened, and can go on."""
     visitor, wallet = person(newcomer(scene))
     before = scene.market.license_count()
@@ -82,7 +63,7 @@ def test_a_rejected_signature_sends_nothing(person: Person, scene: Scene, declin
     page.wait_for_url("**/licenses/*")
 
 
-def test_a_wallet_on_another_network_signs_nothing(person: Person, scene: Scene) -> None:
+def test_a_wallet_on_another_network_signs_nothing(person: Person, scene: MarketNode) -> None:
     """On a wrong network nothing is asked to be signed, and the page says which chain is right."""
     visitor, wallet = person(scene.stage.buyer)
     wallet.chain_id = 1
@@ -94,7 +75,7 @@ def test_a_wallet_on_another_network_signs_nothing(person: Person, scene: Scene)
     expect(page.get_by_text("Wrong network")).to_be_visible()
 
 
-def test_a_visitor_without_a_wallet_is_led_to_one(arrive: Arrive, scene: Scene) -> None:
+def test_a_visitor_without_a_wallet_is_led_to_one(arrive: Arrive, scene: MarketNode) -> None:
     """Buying without a wallet says what is missing and links to it."""
     page = arrive().page(f"/offers/{scene.offer}")
     page.get_by_role("button", name="Buy for").click()
@@ -103,7 +84,7 @@ def test_a_visitor_without_a_wallet_is_led_to_one(arrive: Arrive, scene: Scene) 
     expect(page.get_by_role("button", name="Demo wallet")).to_be_visible()
 
 
-def test_a_tampered_preparation_is_never_signed(person: Person, scene: Scene) -> None:
+def test_a_tampered_preparation_is_never_signed(person: Person, scene: MarketNode) -> None:
     """A node that prepares another call than the page shows is caught before the wallet is asked."""
     visitor, wallet = person(newcomer(scene))
     page = visitor.page(f"/offers/{scene.offer}")
@@ -121,7 +102,9 @@ def test_a_tampered_preparation_is_never_signed(person: Person, scene: Scene) ->
     assert not {"eth_signTypedData_v4", "eth_sendTransaction"} & set(wallet.asked)
 
 
-def test_a_job_is_opened_and_followed_live_to_an_opened_result(person: Person, scene: Scene, tmp_path: Path) -> None:
+def test_a_job_is_opened_and_followed_live_to_an_opened_result(
+    person: Person, scene: MarketNode, tmp_path: Path
+) -> None:
     """Circuit, quote, key, signatures; then the page follows the chain by itself, and the result opens in it."""
     buyer = newcomer(scene)
     while (license := scene.market.buy_license(buyer, scene.offer).value) <= 16:
@@ -140,7 +123,7 @@ def test_a_job_is_opened_and_followed_live_to_an_opened_result(person: Person, s
     expect(page.get_by_text("live", exact=True)).to_be_visible()
     drawn = scene.market.draw(scene.stage.buyer, number).value
     expect(page.get_by_text("2 executors drawn at random.")).to_be_visible()
-    compute(scene, number, drawn)
+    scene.stage.execute(scene.store, number, drawn)
     expect(page.get_by_text("Waiting for the custodian").first).to_be_visible()
     scene.agent().step()
     page.get_by_role("link", name="Open the result").click()
@@ -149,7 +132,7 @@ def test_a_job_is_opened_and_followed_live_to_an_opened_result(person: Person, s
     _lost_and_found(visitor, number, recovery, tmp_path)
 
 
-def test_levels_of_a_score_are_explained_where_they_open(person: Person, scene: Scene, tmp_path: Path) -> None:
+def test_levels_of_a_score_are_explained_where_they_open(person: Person, scene: MarketNode, tmp_path: Path) -> None:
     """Under labels alone a model with cut points costs two bits, and its levels open with what each of them means."""
     policy = roomy(release="label", micro_bits_per_license=2_000_000)
     scene.store.put(policy.to_bytes())
@@ -172,7 +155,7 @@ def test_levels_of_a_score_are_explained_where_they_open(person: Person, scene: 
     page.get_by_role("button", name="Sign and open the job").click()
     make_key(page)
     page.wait_for_url("**/jobs/*")
-    compute(scene, before + 1, scene.market.draw(scene.stage.buyer, before + 1).value)
+    scene.stage.execute(scene.store, before + 1, scene.market.draw(scene.stage.buyer, before + 1).value)
     scene.agent().process(before + 1)
     page.get_by_role("link", name="Open the result").click()
     expect(page.get_by_role("heading", name="What the levels mean")).to_be_visible()
@@ -183,7 +166,7 @@ def test_levels_of_a_score_are_explained_where_they_open(person: Person, scene: 
     assert violations(page) == []
 
 
-def test_typing_and_choosing_asks_for_one_quote(person: Person, scene: Scene, tmp_path: Path) -> None:
+def test_typing_and_choosing_asks_for_one_quote(person: Person, scene: MarketNode, tmp_path: Path) -> None:
     """A file chosen right after typing asks once for both, so that no second answer dims the first."""
     page, _ = at_new_job(person, scene)
     quotes: list[str] = []
@@ -195,7 +178,9 @@ def test_typing_and_choosing_asks_for_one_quote(person: Person, scene: Scene, tm
     assert [url.rpartition("rows=")[2][:2] for url in quotes] == ["40"]
 
 
-def test_a_model_that_was_used_before_is_taken_with_one_click(person: Person, scene: Scene, tmp_path: Path) -> None:
+def test_a_model_that_was_used_before_is_taken_with_one_click(
+    person: Person, scene: MarketNode, tmp_path: Path
+) -> None:
     """A circuit of a settled job needs no file, no sign-in and no upload; choosing a file afterwards puts it aside."""
     page, wallet = at_new_job(person, scene)
     used = page.get_by_role("button", name=f"Circuit {scene.circuit[:6]}")
@@ -235,7 +220,7 @@ def _lost_and_found(visitor: Visitor, job: int, recovery: bytes, folder: Path) -
     expect(page.get_by_text("Opened, and it is this job's result")).to_be_visible()
 
 
-def test_a_click_is_not_lost_to_a_change_on_the_chain(arrive: Arrive, scene: Scene) -> None:
+def test_a_click_is_not_lost_to_a_change_on_the_chain(arrive: Arrive, scene: MarketNode) -> None:
     """A job's page that would load its part again between press and release of a link waits, and the click arrives."""
     job = scene.open(scene.circuit)
     page = arrive().page("/jobs")
@@ -249,7 +234,7 @@ def test_a_click_is_not_lost_to_a_change_on_the_chain(arrive: Arrive, scene: Sce
     page.wait_for_url("**/audit")
 
 
-def test_a_circuit_that_the_policy_refuses_cannot_be_signed(person: Person, scene: Scene, tmp_path: Path) -> None:
+def test_a_circuit_that_the_policy_refuses_cannot_be_signed(person: Person, scene: MarketNode, tmp_path: Path) -> None:
     """A circuit that copies a column is told so before anything is paid, and the button stays shut."""
     visitor, _ = person(scene.stage.buyer)
     page = visitor.page(f"/licenses/{scene.license}/job")
@@ -259,7 +244,7 @@ def test_a_circuit_that_the_policy_refuses_cannot_be_signed(person: Person, scen
     expect(page.get_by_role("button", name="Sign and open the job")).to_be_disabled()
 
 
-def test_bad_input_is_told_at_its_field_and_nothing_is_lost(person: Person, scene: Scene, tmp_path: Path) -> None:
+def test_bad_input_is_told_at_its_field_and_nothing_is_lost(person: Person, scene: MarketNode, tmp_path: Path) -> None:
     """Wrong rows and a file that is no circuit are named where they were entered; what was typed stays."""
     visitor, _ = person(scene.stage.buyer)
     page = visitor.page(f"/licenses/{scene.license}/job")
@@ -291,7 +276,7 @@ def test_bad_input_is_told_at_its_field_and_nothing_is_lost(person: Person, scen
     expect(rows).to_have_value("60")
 
 
-def test_a_lost_connection_is_told_and_survived(person: Person, scene: Scene, site: Site) -> None:
+def test_a_lost_connection_is_told_and_survived(person: Person, scene: MarketNode, site: Site) -> None:
     """While the node is away a job's page says so; when it comes back the page goes on by itself."""
     visitor, _ = person(scene.stage.buyer)
     page = visitor.page("/jobs")

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
-from tests.browser.serving import Site
+from tests.support.site import Site
 
 pytestmark = pytest.mark.chromium
 

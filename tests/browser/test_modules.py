@@ -32,7 +32,7 @@ from fhe.circuit.circuit import Readout
 from fhe.compile.decoder import Decoder, Labels
 from tests.browser.acting import follow, order
 from tests.browser.conftest import Arrive
-from tests.support.web import Scene
+from tests.support.web import MarketNode
 
 ROOT = Path(__file__).parents[2]
 ASSETS = Assets()
@@ -174,7 +174,7 @@ def test_the_demo_wallet_signs_what_others_verify(page: Page) -> None:
 
 
 @pytest.mark.chromium
-def test_a_job_page_says_when_the_chain_took_blocks_back(arrive: Arrive, scene: Scene) -> None:
+def test_a_job_page_says_when_the_chain_took_blocks_back(arrive: Arrive, scene: MarketNode) -> None:
     """A reorganisation is told, and what is shown is loaded again."""
     page = arrive().context.new_page()
     stream = "retry: 60000\n\nevent: reorganised\ndata: {}\n\n"

@@ -22,9 +22,9 @@ from app.seal.keys import SealingKey
 from fhe.circuit.clear import evaluate_clear, gather_inputs
 from fhe.circuit.codec import decode
 from ingestion.codes import affine_codes, find
+from tests.browser.acting import make_key
 from tests.browser.chromium import Visitor
-from tests.browser.test_buying import make_key
-from tests.node.conftest import RunningNode
+from tests.support.running_node import RunningNode
 
 pytestmark = pytest.mark.chromium
 RELEASE = 90_000  # milliseconds for two executors and the custodian on a busy machine

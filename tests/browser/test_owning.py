@@ -9,18 +9,18 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from app.chain.wallet.account import Account
 from app.protocol.market.entities import Approval, JobState
-from tests.browser.acting import compute, follow, newcomer, order
+from tests.browser.accessibility import violations
+from tests.browser.acting import follow, newcomer, order
 from tests.browser.conftest import Arrive, Person
 from tests.browser.injected import Wallet
-from tests.browser.test_reading import violations
 from tests.support.market import BITS, DOLLAR, HOUR
-from tests.support.web import Scene
+from tests.support.web import MarketNode
 
 pytestmark = pytest.mark.chromium
 SLOWDOWN = 8  # times, of a throttled processor
 
 
-def test_an_owner_puts_a_dataset_on_sale_and_closes_it(person: Person, scene: Scene) -> None:
+def test_an_owner_puts_a_dataset_on_sale_and_closes_it(person: Person, scene: MarketNode) -> None:
     """Terms are checked at their fields, one transaction makes the offer as typed, another closes it."""
     visitor, wallet = person(scene.stage.owner)
     page = visitor.page("/owner")
@@ -56,7 +56,7 @@ def test_an_owner_puts_a_dataset_on_sale_and_closes_it(person: Person, scene: Sc
     assert not scene.market.offer(number).active
 
 
-def test_somebody_else_cannot_put_it_on_sale(person: Person, scene: Scene) -> None:
+def test_somebody_else_cannot_put_it_on_sale(person: Person, scene: MarketNode) -> None:
     """A wallet with another account is told which account this needs."""
     visitor, wallet = person(scene.stage.buyer)
     page = visitor.page(f"/datasets/{scene.stage.dataset}/offer")
@@ -66,7 +66,7 @@ def test_somebody_else_cannot_put_it_on_sale(person: Person, scene: Scene) -> No
 
 
 @pytest.fixture(scope="module")
-def by_hand(scene: Scene) -> int:
+def by_hand(scene: MarketNode) -> int:
     """An offer whose jobs wait for the owner's word."""
     policy = scene.world.manifest.policy.model_copy(update={"approval": "manual"})
     scene.store.put(policy.to_bytes())
@@ -76,11 +76,11 @@ def by_hand(scene: Scene) -> int:
     ).value  # fmt: skip
 
 
-def asked(scene: Scene, offer: int) -> tuple[Account, int]:
+def asked(scene: MarketNode, offer: int) -> tuple[Account, int]:
     """A buyer and their computed job, which waits for the owner's word."""
     buyer = newcomer(scene)
     job = order(scene, buyer, scene.market.buy_license(buyer, offer).value)
-    compute(scene, job, scene.market.draw(buyer, job).value)
+    scene.stage.execute(scene.store, job, scene.market.draw(buyer, job).value)
     return buyer, job
 
 
@@ -94,7 +94,7 @@ def at_console(person: Person, account: Account, owner: str, job: int) -> tuple[
     return page, wallet, page.get_by_role("article").filter(has_text=f"Job {job} on")
 
 
-def test_an_owner_approves_a_release_and_the_buyer_has_it(person: Person, scene: Scene, by_hand: int) -> None:
+def test_an_owner_approves_a_release_and_the_buyer_has_it(person: Person, scene: MarketNode, by_hand: int) -> None:
     """The console says what it would reveal and what each word means; one transaction; the custodian then releases."""
     buyer, job = asked(scene, by_hand)
     scene.agent().step()
@@ -140,7 +140,7 @@ def held_back(page: Page, pattern: str) -> list[Route]:
     return held
 
 
-def test_what_an_action_said_and_its_button_outlive_a_refresh(person: Person, scene: Scene, by_hand: int) -> None:
+def test_what_an_action_said_and_its_button_outlive_a_refresh(person: Person, scene: MarketNode, by_hand: int) -> None:
     """While it is under way its button stays off and its words stay; so does what it said at its end, and the focus."""
     _, job = asked(scene, by_hand)
     page, wallet, _ = at_console(person, scene.stage.owner, scene.stage.owner.address, job)
@@ -165,7 +165,7 @@ def test_what_an_action_said_and_its_button_outlive_a_refresh(person: Person, sc
     assert scene.market.job(job).approval is Approval.NONE
 
 
-def test_why_an_action_failed_outlives_its_button(person: Person, scene: Scene) -> None:
+def test_why_an_action_failed_outlives_its_button(person: Person, scene: MarketNode) -> None:
     """Whoever was slower with a draw is told so, though the part that came meanwhile has no such button any more."""
     buyer = newcomer(scene)
     job = order(scene, buyer, scene.market.buy_license(buyer, scene.offer).value)
@@ -184,7 +184,7 @@ def test_why_an_action_failed_outlives_its_button(person: Person, scene: Scene) 
     assert violations(page) == []
 
 
-def test_an_owner_refuses_a_release_and_the_buyer_sees_why(person: Person, scene: Scene, by_hand: int) -> None:
+def test_an_owner_refuses_a_release_and_the_buyer_sees_why(person: Person, scene: MarketNode, by_hand: int) -> None:
     """On the job's own page, after a signature that was declined and lost nothing; the price is the buyer's again.
 
     The processor is slow, so that the page loads its live part again while the owner acts.
@@ -212,7 +212,7 @@ def test_an_owner_refuses_a_release_and_the_buyer_sees_why(person: Person, scene
     assert scene.market.claims(buyer.address)["JobMarket"] >= scene.market.job(job).price
 
 
-def test_nobody_else_says_the_owners_word(person: Person, scene: Scene, by_hand: int) -> None:
+def test_nobody_else_says_the_owners_word(person: Person, scene: MarketNode, by_hand: int) -> None:
     """The job's page offers it to the owner alone; at the console another account is told whose word it is."""
     buyer, job = asked(scene, by_hand)
     page, wallet, waiting = at_console(person, buyer, scene.stage.owner.address, job)
@@ -225,7 +225,7 @@ def test_nobody_else_says_the_owners_word(person: Person, scene: Scene, by_hand:
     assert scene.market.job(job).approval is Approval.NONE
 
 
-def test_an_owner_withdraws_what_was_earned(person: Person, scene: Scene) -> None:
+def test_an_owner_withdraws_what_was_earned(person: Person, scene: MarketNode) -> None:
     """Sales are shared out and paid to the owner's account."""
     scene.market.buy_license(newcomer(scene), scene.offer)
     visitor, _ = person(scene.stage.owner)
@@ -238,7 +238,7 @@ def test_an_owner_withdraws_what_was_earned(person: Person, scene: Scene) -> Non
     assert scene.market.balance(scene.stage.owner.address) > before
 
 
-def _revoking(person: Person, scene: Scene, license: int) -> tuple[Page, Wallet]:
+def _revoking(person: Person, scene: MarketNode, license: int) -> tuple[Page, Wallet]:
     """The owner, come from the console to a license's page, with the dialog about taking it back open."""
     visitor, wallet = person(scene.stage.owner)
     page = visitor.page("/jobs")
@@ -249,7 +249,7 @@ def _revoking(person: Person, scene: Scene, license: int) -> tuple[Page, Wallet]
     return page, wallet
 
 
-def test_an_owner_takes_a_license_back_and_pays_the_refund(person: Person, scene: Scene) -> None:
+def test_an_owner_takes_a_license_back_and_pays_the_refund(person: Person, scene: MarketNode) -> None:
     """The dialog names the refund that is then signed: leave for exactly that, and the revocation; the page says so."""
     buyer, market = newcomer(scene), scene.market
     license = market.buy_license(buyer, scene.offer).value
@@ -275,7 +275,7 @@ def test_an_owner_takes_a_license_back_and_pays_the_refund(person: Person, scene
     expect(page.get_by_text("It was never used.")).to_be_visible()
 
 
-def test_only_the_owner_is_offered_to_take_a_license_back(person: Person, scene: Scene) -> None:
+def test_only_the_owner_is_offered_to_take_a_license_back(person: Person, scene: MarketNode) -> None:
     """Its buyer sees no such button; a declined signature takes nothing back, and the owner can start again."""
     license = scene.market.buy_license(newcomer(scene), scene.offer).value
     scene.market.approve(scene.stage.owner, "LicenseMarket", 100 * DOLLAR)
@@ -291,7 +291,7 @@ def test_only_the_owner_is_offered_to_take_a_license_back(person: Person, scene:
     expect(page.get_by_role("button", name="Take the license back")).to_have_count(0)
 
 
-def test_a_refusal_says_why_and_where_the_money_is(arrive: Arrive, scene: Scene) -> None:
+def test_a_refusal_says_why_and_where_the_money_is(arrive: Arrive, scene: MarketNode) -> None:
     """A refused job gives the reason in words, and its result page says that there is none."""
     page = arrive().page(f"/jobs/{scene.refused}")
     expect(page.get_by_text("The owner's policy refused this release")).to_be_visible()
@@ -300,7 +300,7 @@ def test_a_refusal_says_why_and_where_the_money_is(arrive: Arrive, scene: Scene)
     expect(page.get_by_text("the job ended without one")).to_be_visible()
 
 
-def test_anyone_draws_the_executors_of_a_job(person: Person, scene: Scene) -> None:
+def test_anyone_draws_the_executors_of_a_job(person: Person, scene: MarketNode) -> None:
     """A job that waits for its draw offers it; somebody who is no party to it sends the transaction, and it goes on."""
     buyer = newcomer(scene)
     job = order(scene, buyer, scene.market.buy_license(buyer, scene.offer).value)
@@ -313,7 +313,7 @@ def test_anyone_draws_the_executors_of_a_job(person: Person, scene: Scene) -> No
     assert scene.market.job(job).state is JobState.ASSIGNED
 
 
-def test_an_overdue_job_is_ended_by_the_buyer_who_withdraws(person: Person, scene: Scene) -> None:
+def test_an_overdue_job_is_ended_by_the_buyer_who_withdraws(person: Person, scene: MarketNode) -> None:
     """When nobody draws in time, the page says so, ends the wait by a transaction, and the refund is withdrawn."""
     buyer = newcomer(scene)
     license = scene.market.buy_license(buyer, scene.offer).value
@@ -334,7 +334,7 @@ def test_an_overdue_job_is_ended_by_the_buyer_who_withdraws(person: Person, scen
     assert scene.market.balance(buyer.address) > before
 
 
-def test_an_owner_puts_down_and_takes_back_the_custodians_bond(person: Person, scene: Scene) -> None:
+def test_an_owner_puts_down_and_takes_back_the_custodians_bond(person: Person, scene: MarketNode) -> None:
     """A console says what answers for the custodian; amounts are checked at their field and signed as typed."""
     visitor, wallet = person(scene.stage.owner)
     page, before = visitor.page(f"/owners/{scene.stage.owner.address}"), scene.market.custody(1)
@@ -358,7 +358,7 @@ def test_an_owner_puts_down_and_takes_back_the_custodians_bond(person: Person, s
     assert scene.market.custody(1).bond == before.bond
 
 
-def test_an_owner_settles_a_license_that_is_over(person: Person, scene: Scene) -> None:
+def test_an_owner_settles_a_license_that_is_over(person: Person, scene: MarketNode) -> None:
     """What a license was not told is for sale again once its seller says on the chain what it was told."""
     stage = scene.stage
     held = scene.market.buy_license(stage.buyer, scene.offer).value

@@ -4,77 +4,26 @@ from __future__ import annotations
 
 import gzip
 import json
-from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from app.market.web.pages.assets import FRONTEND
+from tests.browser.accessibility import NARROW, unusable, violations
 from tests.browser.conftest import Arrive, Person
 from tests.browser.tour import tour
-from tests.support.web import Scene
+from tests.support.web import MarketNode
 
 pytestmark = pytest.mark.chromium
-AXE = (Path(__file__).parent / "vendor" / "axe-4.14.1.min.js").read_text("utf-8")
-EVERYTHING = {
-    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-    "resultTypes": ["violations"],
-}
-COLOURS = {  # all that a theme changes
-    "runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]},
-    "resultTypes": ["violations"],
-}
-TWO_FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
-NARROW, WIDE = 360, 1280
-STICKING_OUT = """() => [...document.querySelectorAll("main :not(svg *)")]
-    .filter((each) => each.clientWidth && each.scrollWidth > each.clientWidth + 1)
-    .filter((each) => getComputedStyle(each).overflowX === "visible" && !each.closest(".stacks thead"))
-    .map((each) => `<${each.localName} class="${each.className}">: ${each.textContent.trim().slice(0, 60)}`)"""
 
 
-def violations(page: Page, rules: dict[str, Any] = EVERYTHING) -> list[str]:
-    """Serious and critical findings of axe."""
-    if not page.evaluate("'axe' in window"):
-        page.evaluate(AXE)
-    found: dict[str, Any] = page.evaluate("rules => axe.run(document, rules)", rules)
-    return [
-        f"{page.url}: {each['id']}: {each['nodes'][0]['html'][:200]} {each['nodes'][0]['failureSummary'][:300]}"
-        for each in found["violations"]
-        if each["impact"] in ("serious", "critical")
-    ]
-
-
-def unusable(page: Page, paths: list[str], wait: int = 0) -> list[str]:
-    """What is wrong with pages for somebody: axe's findings in either theme; what is wider than its place.
-
-    The page's window is left 360 px wide.
-    """
-    found: list[str] = []
-    for path in paths:
-        page.emulate_media(color_scheme="light")
-        page.goto(path)
-        page.wait_for_timeout(wait)
-        found += violations(page)
-        page.emulate_media(color_scheme="dark")
-        page.evaluate(TWO_FRAMES)  # styles follow with the next frame
-        found += [f"dark: {each}" for each in violations(page, COLOURS)]
-        for width in (WIDE, NARROW):
-            page.set_viewport_size({"width": width, "height": 800})
-            found += [f"{path} at {width} px: {each}" for each in page.evaluate(STICKING_OUT)]
-        wide = page.evaluate("document.documentElement.scrollWidth")
-        if wide > NARROW:
-            found.append(f"{path} is {wide} px wide")
-    return found
-
-
-def test_every_page_is_usable_by_everyone(arrive: Arrive, scene: Scene) -> None:
+def test_every_page_is_usable_by_everyone(arrive: Arrive, scene: MarketNode) -> None:
     """No page has a serious or critical finding of axe, in either theme; nothing is wider than its place or a phone."""
     page = arrive(viewport={"width": NARROW, "height": 800}).context.new_page()
     assert unusable(page, tour(scene), wait=100) == []
 
 
-def test_the_quote_and_the_dialogs_are_usable_by_everyone(person: Person, scene: Scene) -> None:
+def test_the_quote_and_the_dialogs_are_usable_by_everyone(person: Person, scene: MarketNode) -> None:
     """What scripts add to a page is as usable as the page."""
     visitor, _ = person(scene.stage.buyer)
     page = visitor.page("/wallet")
@@ -85,7 +34,7 @@ def test_the_quote_and_the_dialogs_are_usable_by_everyone(person: Person, scene:
     assert violations(page) == []
 
 
-def test_without_scripts_the_market_can_be_read(arrive: Arrive, scene: Scene) -> None:
+def test_without_scripts_the_market_can_be_read(arrive: Arrive, scene: MarketNode) -> None:
     """Catalogue, dataset and audit read in full with scripts off; search and filters work as a plain form."""
     page = arrive(java_script_enabled=False).page("/")
     page.get_by_role("searchbox").fill("nothing like this")
@@ -127,7 +76,7 @@ def test_search_follows_typing_and_the_address(arrive: Arrive) -> None:
     expect(page.get_by_role("link", name="test", exact=True)).to_be_visible()
 
 
-def test_the_keyboard_reaches_everything(arrive: Arrive, scene: Scene) -> None:
+def test_the_keyboard_reaches_everything(arrive: Arrive, scene: MarketNode) -> None:
     """The first stop skips the menu; a license is bought from the keyboard alone as far as the wallet's absence."""
     page = arrive().page(f"/offers/{scene.offer}")
     page.keyboard.press("Tab")
@@ -146,7 +95,7 @@ def test_the_theme_is_chosen_and_kept(arrive: Arrive) -> None:
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 14, 13)"
 
 
-def test_nothing_moves_while_a_page_loads(arrive: Arrive, scene: Scene) -> None:
+def test_nothing_moves_while_a_page_loads(arrive: Arrive, scene: MarketNode) -> None:
     """The layout shift of the pages that people open first stays below what anyone notices."""
     page = arrive().context.new_page()
     page.add_init_script(

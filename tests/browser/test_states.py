@@ -22,13 +22,13 @@ from app.market.web.pages.freshness import trouble
 from app.protocol.market.entities import JobState
 from app.storage.folder import BlockStore
 from tests.browser import states
+from tests.browser.accessibility import NARROW, unusable, violations
 from tests.browser.acting import follow
 from tests.browser.conftest import Visit
-from tests.browser.serving import Site, serve
 from tests.browser.states import States
-from tests.browser.test_reading import NARROW, unusable, violations
 from tests.browser.tour import troubles
 from tests.support.market import open_market, set_stage
+from tests.support.site import Site, serve
 
 pytestmark = pytest.mark.chromium
 

@@ -9,11 +9,11 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.market.web.auth.sessions import SCOPE_WORDS
+from tests.browser.accessibility import violations
+from tests.browser.acting import SPREAD, circuit_file
 from tests.browser.conftest import Arrive, Person
 from tests.browser.injected import NAME
-from tests.browser.test_buying import SPREAD, circuit_file
-from tests.browser.test_reading import violations
-from tests.support.web import Scene
+from tests.support.web import MarketNode
 
 pytestmark = pytest.mark.chromium
 
@@ -47,7 +47,7 @@ def test_a_keys_dialogs_tell_what_is_wrong_at_the_field(arrive: Arrive, tmp_path
     expect(page.get_by_label("Its passphrase")).to_have_value("correct horse battery")
 
 
-def test_the_demo_wallet_buys_with_play_money(arrive: Arrive, scene: Scene) -> None:
+def test_the_demo_wallet_buys_with_play_money(arrive: Arrive, scene: MarketNode) -> None:
     """A visitor with no extension makes a wallet in the page, gets test money and buys."""
     page = arrive().page("/wallet")
     page.get_by_role("button", name="Demo wallet").click()
@@ -60,7 +60,7 @@ def test_the_demo_wallet_buys_with_play_money(arrive: Arrive, scene: Scene) -> N
     expect(page.locator("[data-account]")).to_have_attribute("href", f"/accounts/{bought.buyer}")
 
 
-def test_signing_in_makes_and_revokes_tokens(person: Person, scene: Scene, tmp_path: Path) -> None:
+def test_signing_in_makes_and_revokes_tokens(person: Person, scene: MarketNode, tmp_path: Path) -> None:
     """The wallet signs a message, and the page then makes an API token, shows it once, and revokes it."""
     visitor, _ = person(scene.stage.buyer)
     page = visitor.page("/wallet")
@@ -91,7 +91,7 @@ def test_signing_in_makes_and_revokes_tokens(person: Person, scene: Scene, tmp_p
     assert NAME in page.locator("#wallet-page").inner_text()
 
 
-def test_test_accounts_travel_as_files(arrive: Arrive, scene: Scene, tmp_path: Path) -> None:
+def test_test_accounts_travel_as_files(arrive: Arrive, scene: MarketNode, tmp_path: Path) -> None:
     """The demo wallet signs with one of several accounts; a file that it or a node wrote brings one elsewhere."""
     page = arrive().page("/wallet")
     page.get_by_role("button", name="Demo wallet").click()
@@ -118,7 +118,9 @@ def test_test_accounts_travel_as_files(arrive: Arrive, scene: Scene, tmp_path: P
     assert violations(page) == []
 
 
-def test_a_file_that_is_no_test_account_is_refused_at_its_field(arrive: Arrive, scene: Scene, tmp_path: Path) -> None:
+def test_a_file_that_is_no_test_account_is_refused_at_its_field(
+    arrive: Arrive, scene: MarketNode, tmp_path: Path
+) -> None:
     """No file, another file, another chain's, another address's key: each is told, and the wallet keeps its account."""
     page = arrive().page("/wallet")
     page.get_by_role("button", name="Demo wallet").click()

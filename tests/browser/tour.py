@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from tests.browser.states import States
-from tests.support.web import Scene
+from tests.support.web import MarketNode
 
 NOBODY = "0x00000000000000000000000000000000000000AA"
 
 
-def tour(scene: Scene) -> list[str]:
+def tour(scene: MarketNode) -> list[str]:
     """Paths of all pages, as people see them on a good day."""
     stage = scene.stage
     return [

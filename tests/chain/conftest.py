@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
-import subprocess
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,61 +11,11 @@ import pytest
 from app.chain.evm.embedded import EmbeddedChain
 from app.chain.market import Market
 from app.chain.node import DevNode
-from app.chain.rpc.node import AnvilNode, connect
-from app.protocol.errors import Unavailable
-from tests.support.market import Stage, open_market, set_stage, staged
+from app.chain.rpc.node import AnvilNode
+from tests.support.anvil import anvils, start_anvil
+from tests.support.market import MarketOnChain, open_market, set_stage, staged
 
-ROOT = Path(__file__).parents[2]
-START_SECONDS = 15.0
-
-
-def _anvil() -> Path:
-    """The binary inside npm's platform package; its wrapper script would be one more process."""
-    found = sorted((ROOT / "contracts" / "node_modules" / "@foundry-rs").glob("anvil-*/bin/anvil"))
-    named = os.environ.get("DARKROOM_ANVIL")
-    if named:
-        found.insert(0, Path(named))
-    if not found:
-        pytest.skip("anvil is not installed: run contracts/setup.sh")
-    return found[0]
-
-
-@contextmanager
-def _anvils() -> Iterator[Callable[..., AnvilNode]]:
-    """A function that starts anvil; what it started ends with the context."""
-    started: list[subprocess.Popen[bytes]] = []
-
-    def start(*arguments: str) -> AnvilNode:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        command = [str(_anvil()), "--host", "127.0.0.1", "--port", str(port), "--silent", "--hardfork", "prague"]
-        started.append(subprocess.Popen([*command, *arguments]))
-        limit = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                node = connect(f"http://127.0.0.1:{port}")
-            except Unavailable:
-                if time.monotonic() > limit or started[-1].poll() is not None:
-                    raise
-                time.sleep(0.02)
-                continue
-            assert isinstance(node, AnvilNode)
-            return node
-
-    try:
-        yield start
-    finally:
-        for process in started:
-            process.kill()
-            process.wait()
-
-
-@pytest.fixture
-def start_anvil() -> Iterator[Callable[..., AnvilNode]]:
-    """Start anvil with more arguments; all end with the test."""
-    with _anvils() as start:
-        yield start
+__all__ = ["start_anvil"]
 
 
 @pytest.fixture(scope="session")
@@ -87,7 +32,7 @@ def embedded_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def anvil_template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[AnvilNode, Path]]:
     """The same on an anvil that tests share, each undoing what it did."""
     path = tmp_path_factory.mktemp("stage") / "deployment.json"
-    with _anvils() as start:
+    with anvils() as start:
         node = start()
         set_stage(open_market(node, path))
         yield node, path
@@ -128,13 +73,13 @@ def staged_chain(embedded_template: Path, tmp_path: Path) -> Iterator[EmbeddedCh
 
 
 @pytest.fixture
-def embedded_stage(staged_chain: EmbeddedChain, tmp_path: Path) -> Stage:
+def embedded_stage(staged_chain: EmbeddedChain, tmp_path: Path) -> MarketOnChain:
     """The market on it."""
     return staged(Market.open(staged_chain, tmp_path / "deployment.json"))
 
 
 @pytest.fixture(params=["embedded", pytest.param("anvil", marks=pytest.mark.anvil)])
-def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
+def stage(request: pytest.FixtureRequest) -> Iterator[MarketOnChain]:
     """The same, on both kinds of chain."""
     if request.param == "embedded":
         yield request.getfixturevalue("embedded_stage")

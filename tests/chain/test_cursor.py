@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,58 +14,9 @@ from hypothesis import strategies as st
 from app.chain.cursor import DEPTH, BlockRef, Checkpoint, Cursor, CursorStep, reconcile
 from app.chain.events import Event
 from app.chain.evm.embedded import EmbeddedChain
-from app.chain.node import Block
-from app.protocol.errors import BadDocument, NotFound, Unavailable
-from tests.support.market import Stage
-
-
-@dataclass
-class Simulated:
-    """A chain that can be rewritten, also between two questions; stands for both the desk and its node."""
-
-    blocks: list[Block] = field(default_factory=lambda: [Block(0, "genesis", "", 0)])
-    interruptions: list[tuple[int, Callable[[], None]]] = field(default_factory=list)  # after so many questions
-    made: int = 0
-
-    @property
-    def node(self) -> Simulated:
-        return self
-
-    def extend(self, count: int) -> None:
-        for _ in range(count):
-            self.made += 1
-            head = self.blocks[-1]
-            self.blocks.append(Block(head.number + 1, f"block {self.made}", head.hash, self.made))
-
-    def rewrite(self, depth: int, count: int) -> None:
-        del self.blocks[max(1, len(self.blocks) - depth) :]
-        self.extend(count)
-
-    def _asked(self) -> None:
-        if self.interruptions:
-            patience, action = self.interruptions.pop()
-            if patience:
-                self.interruptions.append((patience - 1, action))
-            else:
-                action()
-
-    def head(self) -> Block:
-        self._asked()
-        return self.blocks[-1]
-
-    def block(self, number: int) -> Block:
-        self._asked()
-        if not 0 <= number < len(self.blocks):
-            raise NotFound(f"no block {number}")
-        return self.blocks[number]
-
-    def events(self, first: int, last: int) -> list[Event]:
-        self._asked()
-        return [_event(block) for block in self.blocks[first : last + 1]]
-
-
-def _event(block: Block) -> Event:
-    return Event("Contract", "Happened", {}, block.number, block.hash, f"tx of {block.hash}", 0)
+from app.protocol.errors import BadDocument, Unavailable
+from tests.chain.rewritable import Simulated, _event
+from tests.support.market import MarketOnChain
 
 
 @dataclass
@@ -242,7 +192,7 @@ def test_a_damaged_trail_is_a_bad_document(value: Any) -> None:
         Checkpoint.from_json(value)
 
 
-def test_the_cursor_reads_a_real_market(embedded_stage: Stage, staged_chain: EmbeddedChain) -> None:
+def test_the_cursor_reads_a_real_market(embedded_stage: MarketOnChain, staged_chain: EmbeddedChain) -> None:
     """On the embedded chain the cursor hands out each event once, in order, across restarts."""
     market = embedded_stage.market
     cursor = market.cursor()

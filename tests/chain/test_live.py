@@ -22,12 +22,13 @@ from app.chain.node import ChainNode
 from app.chain.rpc.node import AnvilNode
 from app.custodian.market_chain import MarketChain
 from app.node.keeper import keep
+from app.protocol.ids import Digest, TxHash
 from app.protocol.market.entities import LIVE, JobState
 from app.provider.agent import ProviderAgent
 from app.storage.folder import BlockStore
-from tests.chain.rpc.test_reorg import undone
-from tests.chain.test_cursor import Simulated
-from tests.support.market import HOUR, Stage, digest, open_market, set_stage
+from tests.chain.rewritable import Simulated
+from tests.support.anvil import undone
+from tests.support.market import HOUR, MarketOnChain, digest, open_market, set_stage
 
 
 @dataclass
@@ -44,7 +45,7 @@ class Jobs(Simulated):
     def events(self, first: int, last: int) -> list[Event]:
         self._asked()
         return [
-            Event("JobMarket", name, {"job": job}, block.number, block.hash, "tx", index)
+            Event("JobMarket", name, {"job": job}, block.number, block.hash, TxHash("tx"), index)
             for block in self.blocks[first : last + 1]
             for index, (name, job) in enumerate(self.held.get(block.hash, ()))
         ]
@@ -142,14 +143,14 @@ class Counting:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
+def stage(tmp_path: Path) -> Iterator[MarketOnChain]:
     """A market on an embedded chain."""
     chain = EmbeddedChain(tmp_path / "chain.sqlite")
     yield set_stage(open_market(chain, tmp_path / "deployment.json"))
     chain.close()
 
 
-def finish(stage: Stage, count: int) -> None:
+def finish(stage: MarketOnChain, count: int) -> None:
     """Jobs that nobody draws and somebody ends."""
     opened = [stage.open(f"finished {number}") for number in range(count)]
     stage.market.node.advance(2 * HOUR + 1)  # type: ignore[attr-defined]
@@ -158,7 +159,7 @@ def finish(stage: Stage, count: int) -> None:
         assert stage.market.job(job).state.terminal
 
 
-def test_an_idle_step_costs_the_same_however_many_jobs_are_finished(stage: Stage, tmp_path: Path) -> None:
+def test_an_idle_step_costs_the_same_however_many_jobs_are_finished(stage: MarketOnChain, tmp_path: Path) -> None:
     """Keeper, provider and custodian ask as much over ten finished jobs as over two, with a live one or none."""
     node = Counting(stage.market.node)
     market = Market.open(node, tmp_path / "deployment.json")
@@ -192,7 +193,7 @@ def test_an_idle_step_costs_the_same_however_many_jobs_are_finished(stage: Stage
     assert max(one.values()) <= 8
 
 
-def test_a_restart_goes_on_where_the_file_says(stage: Stage, tmp_path: Path) -> None:
+def test_a_restart_goes_on_where_the_file_says(stage: MarketOnChain, tmp_path: Path) -> None:
     """What was read is kept; a damaged file, or another market's, is read again from the chain."""
     file = tmp_path / "live-jobs.json"
     finish(stage, 2)
@@ -214,14 +215,14 @@ def test_a_restart_goes_on_where_the_file_says(stage: Stage, tmp_path: Path) -> 
     assert json.loads(file.read_text("utf-8"))["jobs"] == good["jobs"]
 
 
-def test_every_end_of_a_job_is_one(stage: Stage) -> None:
+def test_every_end_of_a_job_is_one(stage: MarketOnChain) -> None:
     """Settled, refused, expired before and after its draw: live are exactly those whose state says so."""
     market = stage.market
     live, chain = market.live_jobs(), market.node
     stage.open("open"), stage.compute("computed")
     settled, refused, late = stage.compute("settled"), stage.compute("refused"), stage.compute("late")
-    market.release(stage.owner, settled, sealed=digest("sealed"), decision=digest("decision"))
-    market.refuse(stage.owner, refused, reason="concentration", decision=digest("decision"))
+    market.release(stage.owner, settled, sealed=Digest(digest("sealed")), decision=Digest(digest("decision")))
+    market.refuse(stage.owner, refused, reason="concentration", decision=Digest(digest("decision")))
     silent = stage.open("silent")
     stage.draw(silent)
 
@@ -258,7 +259,7 @@ def test_a_reorganisation_takes_back_what_was_opened_and_ended(
     seen: list[list[int]] = []
 
     def end() -> None:
-        market.release(stage.owner, job, sealed=digest("sealed"), decision=digest("decision"))
+        market.release(stage.owner, job, sealed=Digest(digest("sealed")), decision=Digest(digest("decision")))
         stage.open("second")
         node.mine(depth)
         seen.append(live.ids())

@@ -23,11 +23,12 @@ from app.protocol.errors import (
     Reverted,
     RowsOutsideDataset,
 )
+from app.protocol.ids import Address, Digest
 from app.protocol.market.entities import ZERO, Approval, JobState, LicenseState
-from tests.support.market import BITS, DOLLAR, ETHER, HOUR, Stage, digest, open_market, person, set_stage
+from tests.support.market import BITS, DOLLAR, ETHER, HOUR, MarketOnChain, digest, open_market, person, set_stage
 
 
-def test_a_whole_job_pays_everybody_what_was_agreed(stage: Stage) -> None:
+def test_a_whole_job_pays_everybody_what_was_agreed(stage: MarketOnChain) -> None:
     """Open, draw, commit, reveal, release, withdraw: every entity and every balance is as the terms say."""
     market = stage.market
     job = stage.open(rows=200)
@@ -40,14 +41,14 @@ def test_a_whole_job_pays_everybody_what_was_agreed(stage: Stage) -> None:
     assert set(drawn) == {each.address for each in stage.providers}
     receipt, salts = digest("receipt"), {address: digest(address) for address in drawn}
     for address in drawn:
-        sent = market.commit(stage.by_address(address), job, receipt, salts[address])
-        assert sent.value == market.commitment(job, address, receipt, salts[address])
+        sent = market.commit(stage.by_address(address), job, Digest(receipt), salts[address])
+        assert sent.value == market.commitment(job, Address(address), Digest(receipt), salts[address])
     assert market.job(job).revealing
     outcomes = [market.reveal(stage.by_address(address), job, receipt, salts[address]).value for address in drawn]
     assert outcomes == [JobState.ASSIGNED, JobState.COMPUTED]
     assert market.job(job).receipt == receipt
 
-    market.release(stage.owner, job, sealed=digest("sealed"), decision=digest("decision"))
+    market.release(stage.owner, job, sealed=Digest(digest("sealed")), decision=Digest(digest("decision")))
     done = market.job(job)
     assert done.state is JobState.SETTLED
     assert done.state.terminal
@@ -64,7 +65,7 @@ def test_a_whole_job_pays_everybody_what_was_agreed(stage: Stage) -> None:
     assert market.claim(stage.buyer.address) == 0
 
 
-def test_reads_say_what_was_written(stage: Stage) -> None:
+def test_reads_say_what_was_written(stage: MarketOnChain) -> None:
     """Dataset, offer, license and provider come back as they were made, alone and in lists."""
     market = stage.market
     dataset = market.dataset(stage.dataset)
@@ -126,7 +127,7 @@ def test_one_permit_buys_bonds_and_opens(market: Market, node: DevNode) -> None:
     assert market.allowance(buyer.address, "JobMarket") == 0
 
 
-def contested_twice(stage: Stage) -> None:
+def contested_twice(stage: MarketOnChain) -> None:
     """Two doubts about one job."""
     stage.market.contest(stage.owner, job := stage.compute("doubtful"))
     stage.market.node.advance(2 * HOUR + 60)  # type: ignore[attr-defined]
@@ -134,13 +135,13 @@ def contested_twice(stage: Stage) -> None:
     stage.market.contest(stage.owner, job)
 
 
-def _release_against_the_owners_word(stage: Stage) -> None:
+def _release_against_the_owners_word(stage: MarketOnChain) -> None:
     job = stage.compute("denied")
     stage.market.deny_job(stage.owner, job)
-    stage.market.release(stage.owner, job, sealed=digest("a"), decision=digest("b"))
+    stage.market.release(stage.owner, job, sealed=Digest(digest("a")), decision=Digest(digest("b")))
 
 
-REFUSALS: list[tuple[str, Callable[[Stage], object]]] = [
+REFUSALS: list[tuple[str, Callable[[MarketOnChain], object]]] = [
     ("NotDatasetOwner", lambda s: s.market.set_custodian(s.buyer, s.dataset, s.buyer.address)),
     ("NotSeller", lambda s: s.market.deactivate_offer(s.buyer, s.offer)),
     ("BudgetExceeded", lambda s: s.sell(licenses=10**6)),
@@ -158,11 +159,14 @@ REFUSALS: list[tuple[str, Callable[[Stage], object]]] = [
     ("NothingToWithdraw", lambda s: s.market.desk.send(s.buyer, "LicenseMarket", "withdraw")),
     ("NotBonded", lambda s: s.market.heartbeat(s.buyer)),
     ("BondTooSmall", lambda s: s.market.register_provider(s.buyer, bond=5, price=1, capacity=1)),
-    ("WrongState", lambda s: s.market.commit(s.buyer, s.open(), digest("r"), digest("s"))),
+    ("WrongState", lambda s: s.market.commit(s.buyer, s.open(), Digest(digest("r")), digest("s"))),
     ("DeadlineNotReached", lambda s: s.market.expire(s.buyer, s.open())),
     ("DrawTooEarly", lambda s: s.market.desk.send(s.buyer, "JobMarket", "draw", s.open())),
     ("BadReplicas", lambda s: s.open(replicas=0, max_fee=0)),
-    ("NotCustodian", lambda s: s.market.release(s.buyer, s.compute(), sealed=digest("a"), decision=digest("b"))),
+    (
+        "NotCustodian",
+        lambda s: s.market.release(s.buyer, s.compute(), sealed=Digest(digest("a")), decision=Digest(digest("b"))),
+    ),
     ("NotOwner", lambda s: s.market.approve_job(s.buyer, s.open())),
     ("AlreadyAnswered", lambda s: [s.market.deny_job(s.owner, job) for job in [s.open()] * 2]),
     ("DeniedByOwner", _release_against_the_owners_word),
@@ -173,7 +177,7 @@ REFUSALS: list[tuple[str, Callable[[Stage], object]]] = [
 ]
 
 
-def test_a_refusal_has_the_same_name_and_words_on_every_chain(stage: Stage) -> None:
+def test_a_refusal_has_the_same_name_and_words_on_every_chain(stage: MarketOnChain) -> None:
     """Each custom error arrives as Reverted with its name, in a sentence that holds no undecoded data."""
     for reason, action in REFUSALS:
         with pytest.raises(Reverted) as caught:
@@ -184,7 +188,7 @@ def test_a_refusal_has_the_same_name_and_words_on_every_chain(stage: Stage) -> N
         assert "b'" not in caught.value.message
 
 
-def test_a_refused_action_changes_nothing(stage: Stage) -> None:
+def test_a_refused_action_changes_nothing(stage: MarketOnChain) -> None:
     """A refusal is found before anything is sent: no block, no nonce, no gas."""
     node = stage.market.node
     before = (node.nonce(stage.buyer.address), node.balance(stage.buyer.address))
@@ -200,7 +204,7 @@ def test_an_account_without_ether_is_told_so(market: Market) -> None:
     assert caught.value.reason == "InsufficientFunds"
 
 
-def test_license_rules_have_typed_errors(embedded_stage: Stage, staged_chain: EmbeddedChain) -> None:
+def test_license_rules_have_typed_errors(embedded_stage: MarketOnChain, staged_chain: EmbeddedChain) -> None:
     """Someone else's, an exhausted, a revoked and an expired license, and rows outside, each raise their own error."""
     stage, market = embedded_stage, embedded_stage.market
     theirs: dict[str, Any] = {
@@ -227,29 +231,29 @@ def test_license_rules_have_typed_errors(embedded_stage: Stage, staged_chain: Em
         stage.open()
 
 
-def test_a_second_release_is_named(embedded_stage: Stage) -> None:
+def test_a_second_release_is_named(embedded_stage: MarketOnChain) -> None:
     """Releasing or refusing a released job raises AlreadyReleased and leaves the first answer in place."""
     stage, market = embedded_stage, embedded_stage.market
     job = stage.compute()
-    market.release(stage.owner, job, sealed=digest("first"), decision=digest("decision"))
+    market.release(stage.owner, job, sealed=Digest(digest("first")), decision=Digest(digest("decision")))
     with pytest.raises(AlreadyReleased):
-        market.release(stage.owner, job, sealed=digest("second"), decision=digest("decision"))
+        market.release(stage.owner, job, sealed=Digest(digest("second")), decision=Digest(digest("decision")))
     with pytest.raises(AlreadyReleased):
-        market.refuse(stage.owner, job, reason="rank", decision=digest("decision"))
+        market.refuse(stage.owner, job, reason="rank", decision=Digest(digest("decision")))
     assert market.job(job).sealed == digest("first")
 
 
-def test_a_refused_job_keeps_its_reason_and_returns_the_price(stage: Stage) -> None:
+def test_a_refused_job_keeps_its_reason_and_returns_the_price(stage: MarketOnChain) -> None:
     """The custodian's code and decision are read back, and the buyer can withdraw the price but not the fees."""
     market, job = stage.market, stage.compute()
-    market.refuse(stage.owner, job, reason="rank-budget", decision=digest("decision"))
+    market.refuse(stage.owner, job, reason="rank-budget", decision=Digest(digest("decision")))
     refused = market.job(job)
     assert (refused.state, refused.reason, refused.decision) == (JobState.REFUSED, "rank-budget", digest("decision"))
     assert refused.sealed == ZERO
     assert market.claim(stage.buyer.address) == DOLLAR + 100 * 100
 
 
-def test_the_owners_word_is_read_back(stage: Stage) -> None:
+def test_the_owners_word_is_read_back(stage: MarketOnChain) -> None:
     """A yes or a no stands in the job from any stage on, names its owner in an event, and survives the job's end."""
     market, early, late = stage.market, stage.open("early"), stage.compute("late")
     assert market.job(early).approval is market.job(late).approval is Approval.NONE
@@ -258,7 +262,7 @@ def test_the_owners_word_is_read_back(stage: Stage) -> None:
     approved = market.approve_job(stage.owner, late)
     assert (approved.value, approved.event("JobApproved").args["job"]) == (Approval.APPROVED, late)
     assert (market.job(early).approval, market.job(late).approval) == (Approval.DENIED, Approval.APPROVED)
-    market.release(stage.owner, late, sealed=digest("sealed"), decision=digest("decision"))
+    market.release(stage.owner, late, sealed=Digest(digest("sealed")), decision=Digest(digest("decision")))
     assert (market.job(late).state, market.job(late).approval) == (JobState.SETTLED, Approval.APPROVED)
     with pytest.raises(Reverted, match="SETTLED"):
         market.deny_job(stage.owner, late)
@@ -276,9 +280,9 @@ def test_a_liar_is_outvoted_and_slashed(market: Market) -> None:
     stage.answer(job, stage.draw(job), honest)
     decided = market.job(job)
     assert (decided.state, decided.receipt, decided.round) == (JobState.COMPUTED, honest, 1)
-    assert market.provider(liar).bond == 1000 * DOLLAR
-    market.release(stage.owner, job, sealed=digest("sealed"), decision=digest("decision"))
-    assert (market.provider(liar).bond, market.provider(liar).in_use) == (900 * DOLLAR, 0)
+    assert market.provider(Address(liar)).bond == 1000 * DOLLAR
+    market.release(stage.owner, job, sealed=Digest(digest("sealed")), decision=Digest(digest("decision")))
+    assert (market.provider(Address(liar)).bond, market.provider(Address(liar)).in_use) == (900 * DOLLAR, 0)
     assert sum(market.claim(each.address) for each in stage.providers) == 2 * 3000
     assert market.desk.read("ProviderRegistry", "burned") == 100 * DOLLAR
 
@@ -289,14 +293,14 @@ def test_a_draw_names_those_that_it_found(market: Market) -> None:
     assert isinstance(market.node, DevNode)
     job = stage.open()
     diligent, silent = stage.draw(job)
-    market.commit(stage.by_address(diligent), job, digest("receipt"), digest("salt"))
+    market.commit(stage.by_address(diligent), job, Digest(digest("receipt")), digest("salt"))
     market.node.advance(HOUR + 60)
     market.expire(stage.buyer, job)
     (judge,) = stage.draw(job)
     assert judge not in (diligent, silent)
 
 
-def test_silence_ends_in_refunds_by_the_clock(stage: Stage) -> None:
+def test_silence_ends_in_refunds_by_the_clock(stage: MarketOnChain) -> None:
     """An undrawn job expires after its deadline, by anyone's call, and the buyer has everything back."""
     market, job = stage.market, stage.open()
     assert isinstance(market.node, DevNode)
@@ -305,7 +309,7 @@ def test_silence_ends_in_refunds_by_the_clock(stage: Stage) -> None:
     assert market.claim(stage.buyer.address) == DOLLAR + 100 * 100 + 2 * 3000
 
 
-def test_a_guardian_pauses_new_jobs_only(stage: Stage) -> None:
+def test_a_guardian_pauses_new_jobs_only(stage: MarketOnChain) -> None:
     """During a pause no job opens, one that is under way goes on, and the end of the pause is known."""
     market, guardian, job = stage.market, person("guardian"), stage.open()
     assert isinstance(market.node, DevNode)
@@ -319,7 +323,7 @@ def test_a_guardian_pauses_new_jobs_only(stage: Stage) -> None:
     assert stage.open() == job + 1
 
 
-def test_a_late_draw_arms_itself_again(stage: Stage) -> None:
+def test_a_late_draw_arms_itself_again(stage: MarketOnChain) -> None:
     """After 256 blocks the seed is gone; the same call still ends with executors."""
     market, job = stage.market, stage.open()
     assert isinstance(market.node, DevNode)
@@ -343,8 +347,11 @@ def test_gas_is_equal_on_the_embedded_chain_and_on_anvil(
             job = stage.open()
             drawn = stage.draw(job)
             stage.answer(job, drawn, digest("receipt"))
-            stage.paid("release", stage.market.release(stage.owner, job, sealed=digest("s"), decision=digest("d")))
-            seats = tuple(stage.market.provider(address).seat for address in drawn)
+            stage.paid(
+                "release",
+                stage.market.release(stage.owner, job, sealed=Digest(digest("s")), decision=Digest(digest("d"))),
+            )
+            seats = tuple(stage.market.provider(Address(address)).seat for address in drawn)
             if number:  # the first job finds empty accounts
                 by_order[seats] = dict(stage.gas)
         gas.append((warm, by_order))
@@ -357,7 +364,7 @@ def test_gas_is_equal_on_the_embedded_chain_and_on_anvil(
         assert set(here[order]) == {"open", "draw", "commit 0", "commit 1", "reveal 0", "reveal 1", "release"}
 
 
-def test_a_job_keeps_the_version_it_was_opened_on(embedded_stage: Stage) -> None:
+def test_a_job_keeps_the_version_it_was_opened_on(embedded_stage: MarketOnChain) -> None:
     """After a new version is published, a running job and an auditor still find the old digests."""
     stage, market = embedded_stage, embedded_stage.market
     job = stage.open()
@@ -375,7 +382,7 @@ def test_a_job_keeps_the_version_it_was_opened_on(embedded_stage: Stage) -> None
     assert market.dataset(stage.dataset).tombstoned
 
 
-def test_jobs_are_listed_by_what_they_are(embedded_stage: Stage) -> None:
+def test_jobs_are_listed_by_what_they_are(embedded_stage: MarketOnChain) -> None:
     """Filters by dataset, buyer, state and first id select exactly the jobs that fit."""
     stage, market = embedded_stage, embedded_stage.market
     computed, waiting = stage.compute(), stage.open("waiting")
@@ -387,7 +394,7 @@ def test_jobs_are_listed_by_what_they_are(embedded_stage: Stage) -> None:
     assert not list(market.jobs(dataset=9))
 
 
-def test_every_error_leaves_as_one_of_ours(embedded_stage: Stage) -> None:
+def test_every_error_leaves_as_one_of_ours(embedded_stage: MarketOnChain) -> None:
     """Arguments that no ABI type can hold are BadInput, not an exception of a library."""
     for action in (
         lambda: embedded_stage.market.approve(embedded_stage.buyer, "JobMarket", -1),

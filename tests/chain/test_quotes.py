@@ -9,10 +9,10 @@ import pytest
 from app.chain.market import Market
 from app.chain.node import DevNode
 from app.protocol.errors import Unavailable
-from tests.support.market import BITS, DOLLAR, ETHER, HOUR, Stage, digest, person
+from tests.support.market import BITS, DOLLAR, ETHER, HOUR, MarketOnChain, digest, person
 
 
-def test_a_quote_needs_enough_willing_providers(stage: Stage) -> None:
+def test_a_quote_needs_enough_willing_providers(stage: MarketOnChain) -> None:
     """More replicas, or more units, than the bonded providers can take is said before any money moves."""
     market = stage.market
     assert market.quote_fee(stage.license, 1000, 2, stage.buyer.address) == 2 * 3000

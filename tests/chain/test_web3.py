@@ -21,7 +21,7 @@ from app.chain.node import DevNode
 from app.chain.rpc.node import AnvilNode, connect
 from app.protocol.errors import Unavailable
 from contracts import load
-from tests.support.market import DOLLAR, ETHER, Stage, person
+from tests.support.market import DOLLAR, ETHER, MarketOnChain, person
 
 ROOT = Path(__file__).parents[2]
 USD = load("TestUSD")
@@ -213,7 +213,7 @@ def test_older_transactions_are_shown_as_they_are(node: DevNode) -> None:
     assert seen[0]["v"] in {35 + 2 * node.chain_id, 36 + 2 * node.chain_id}
 
 
-def test_a_market_gives_its_web3(stage: Stage) -> None:
+def test_a_market_gives_its_web3(stage: MarketOnChain) -> None:
     """The market's contracts are read through web3 as through the market, whichever chain it is on."""
     market, web3 = stage.market, stage.market.web3()
     licenses = web3.eth.contract(to_checksum_address(market.addresses["LicenseMarket"]), abi=load("LicenseMarket").abi)
@@ -248,7 +248,7 @@ print(sys.getrecursionlimit())
 """
 
 
-def test_reading_an_embedded_market_starts_without_web3(embedded_stage: Stage, tmp_path: Path) -> None:
+def test_reading_an_embedded_market_starts_without_web3(embedded_stage: MarketOnChain, tmp_path: Path) -> None:
     """Commands that read end before web3 would be there; once it is, Python's recursion limit is as before."""
     done = subprocess.run(
         [sys.executable, "-c", STARTED, str(tmp_path)],

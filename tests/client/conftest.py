@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from app.cli.main import run
+from app.client.buyer import Buyer
 from app.home.home import Home
-from app.home.network import NodeConfig, write_config
-from tests.market.web.conftest import scene
+from app.home.network import Network, NodeConfig, write_config
 from tests.support.serving import serve
-from tests.support.web import Scene
+from tests.support.web import MarketNode, scene
 
 __all__ = ["scene"]
 
@@ -23,14 +23,14 @@ PASSPHRASE = "correct horse 41"
 
 
 @pytest.fixture(scope="module")
-def served(scene: Scene) -> Iterator[str]:
+def served(scene: MarketNode) -> Iterator[str]:
     """The address of a node over the scene."""
     with serve(scene) as (origin, _, _):
         yield origin
 
 
 @pytest.fixture
-def home(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+def home(scene: MarketNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """A home on the scene's network, and no node in sight."""
     made = Home(tmp_path / "home")
     write_config(
@@ -47,7 +47,7 @@ def home(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
 
 
 @pytest.fixture
-def darkroom(home: Home, scene: Scene, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+def darkroom(home: Home, scene: MarketNode, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command in a home that holds the scene's buyer and owner: exit code, stdout as JSON or text, stderr."""
     monkeypatch.setenv("DARKROOM_PASSPHRASE", PASSPHRASE)
     for name, account in (("buyer", scene.stage.buyer), ("owner", scene.stage.owner)):
@@ -59,3 +59,9 @@ def darkroom(home: Home, scene: Scene, capsys: pytest.CaptureFixture[str], monke
         return code, json.loads(out) if "--json" in words and out else out, err
 
     return call
+
+
+@pytest.fixture
+def buyer(scene: MarketNode, home: Home) -> Buyer:
+    """The scene's buyer, on a machine of their own."""
+    return Buyer(Network.open(home), home.actor("buyer", create=True), scene.stage.buyer)

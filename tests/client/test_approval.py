@@ -11,11 +11,11 @@ from app.home.home import Home
 from app.home.network import Network
 from app.protocol.market.entities import Approval
 from tests.client.conftest import Run
-from tests.support.web import Scene
+from tests.support.web import MarketNode
 
 
 @pytest.fixture(autouse=True)
-def _indexed(scene: Scene) -> Iterator[None]:
+def _indexed(scene: MarketNode) -> Iterator[None]:
     """Leave the scene's index knowing the jobs that these tests open."""
     yield
     scene.indexer.sync()
@@ -24,7 +24,7 @@ def _indexed(scene: Scene) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("command", "word"), [("approve", Approval.APPROVED), ("refuse", Approval.DENIED)], ids=["yes", "no"]
 )
-def test_the_owner_says_it_once(darkroom: Run, scene: Scene, command: str, word: Approval) -> None:
+def test_the_owner_says_it_once(darkroom: Run, scene: MarketNode, command: str, word: Approval) -> None:
     """It stands on the chain; a second word, and one on a job that is over, are refused in plain words."""
     number = scene.open(scene.circuit)
     code, value, _ = darkroom("custodian", command, str(number), "--json")
@@ -42,7 +42,7 @@ def test_the_owner_says_it_once(darkroom: Run, scene: Scene, command: str, word:
     assert "SETTLED" in value["error"]["message"]
 
 
-def test_nobody_else_has_the_word(darkroom: Run, scene: Scene) -> None:
+def test_nobody_else_has_the_word(darkroom: Run, scene: MarketNode) -> None:
     """The buyer's account is told whose the dataset is; a job that is not there is not found."""
     number = scene.open(scene.circuit)
     code, value, _ = darkroom("custodian", "approve", str(number), "--as", "buyer", "--json")
@@ -52,7 +52,7 @@ def test_nobody_else_has_the_word(darkroom: Run, scene: Scene) -> None:
     assert darkroom("custodian", "approve", "999", "--json")[1]["error"]["code"] == "not-found"
 
 
-def test_what_waits_for_the_owner_is_listed(darkroom: Run, home: Home, scene: Scene) -> None:
+def test_what_waits_for_the_owner_is_listed(darkroom: Run, home: Home, scene: MarketNode) -> None:
     """A job that the custodian holds says so until the chain has the owner's word."""
     owner = Owner(Network.open(home), home.actor("owner"), scene.stage.owner)
     number = scene.open(scene.circuit)

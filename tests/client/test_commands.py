@@ -15,7 +15,7 @@ from app.home.home import Home
 from app.home.network import NODE_FILE
 from tests.client.conftest import Run
 from tests.support.market import DOLLAR
-from tests.support.web import Scene
+from tests.support.web import MarketNode
 
 
 @contextmanager
@@ -44,7 +44,7 @@ def liar(origin: str, lie: Callable[[str, Any], Any]) -> Iterator[str]:
             thread.join()
 
 
-def test_a_search_finds_and_the_chain_confirms(darkroom: Run, served: str, scene: Scene) -> None:
+def test_a_search_finds_and_the_chain_confirms(darkroom: Run, served: str, scene: MarketNode) -> None:
     """`dataset search` shows the index's finds with the chain's own prices, owner and policy."""
     code, value, err = darkroom("dataset", "search", "--offered", "--price-max", "1", "--node", served, "--json")
     assert (code, err) == (0, "")
@@ -62,7 +62,7 @@ def test_a_search_finds_and_the_chain_confirms(darkroom: Run, served: str, scene
     assert str(record.rows) in out
 
 
-def test_a_searched_price_that_is_a_lie_is_told(darkroom: Run, served: str, scene: Scene) -> None:
+def test_a_searched_price_that_is_a_lie_is_told(darkroom: Run, served: str, scene: MarketNode) -> None:
     """The chain's price is shown, and the node's word is told beside it on stderr and in the JSON."""
 
     def lie(path: str, told: Any) -> Any:
@@ -108,7 +108,7 @@ def test_words_of_a_search_that_cannot_be(darkroom: Run, served: str) -> None:
     assert (code, value["error"]["code"]) == (5, "unavailable")
 
 
-def test_jobs_are_the_same_by_index_and_by_chain(darkroom: Run, served: str, scene: Scene) -> None:
+def test_jobs_are_the_same_by_index_and_by_chain(darkroom: Run, served: str, scene: MarketNode) -> None:
     """`job list` finds the same jobs in a node's index as by looking at every job of the chain."""
     scene.indexer.sync()
     code, found, err = darkroom("job", "list", "--node", served, "--most", "10000", "--json")
@@ -123,7 +123,7 @@ def test_jobs_are_the_same_by_index_and_by_chain(darkroom: Run, served: str, sce
     assert darkroom("job", "list", "--state", "lost", "--node", served, "--json")[0] == 2
 
 
-def test_jobs_without_a_node(darkroom: Run, home: Home, scene: Scene) -> None:
+def test_jobs_without_a_node(darkroom: Run, home: Home, scene: MarketNode) -> None:
     """Without a node, or with one that is gone, the chain is read; a node that was asked for must answer."""
     code, found, err = darkroom("job", "list", "--json")
     assert (code, err) == (0, "")
@@ -135,7 +135,7 @@ def test_jobs_without_a_node(darkroom: Run, home: Home, scene: Scene) -> None:
     assert darkroom("job", "list", "--node", "http://127.0.0.1:1", "--json")[0] == 5
 
 
-def test_a_job_state_that_is_a_lie_is_told(darkroom: Run, served: str, scene: Scene) -> None:
+def test_a_job_state_that_is_a_lie_is_told(darkroom: Run, served: str, scene: MarketNode) -> None:
     """Each job's state is the chain's."""
     scene.indexer.sync()
 
@@ -151,7 +151,7 @@ def test_a_job_state_that_is_a_lie_is_told(darkroom: Run, served: str, scene: Sc
     assert f"job {scene.refused}: state is refused on the chain, and settled for the node." in " ".join(err.split())
 
 
-def test_a_job_is_watched_by_a_nodes_events(darkroom: Run, served: str, scene: Scene) -> None:
+def test_a_job_is_watched_by_a_nodes_events(darkroom: Run, served: str, scene: MarketNode) -> None:
     """`job watch --node` looks at the chain when the node tells of something, and ends with the job."""
     code, value, err = darkroom("job", "watch", str(scene.settled), "--node", served, "--json")
     assert (code, value["state"]) == (0, "settled")
@@ -171,7 +171,7 @@ def test_a_job_is_watched_by_a_nodes_events(darkroom: Run, served: str, scene: S
     assert f"job {job}: open\njob {job}: assigned" in err
 
 
-def test_a_node_tells_how_it_does(darkroom: Run, served: str, home: Home, scene: Scene) -> None:
+def test_a_node_tells_how_it_does(darkroom: Run, served: str, home: Home, scene: MarketNode) -> None:
     """`node status` needs a node's address and nothing else."""
     code, value, _ = darkroom("node", "status", "--node", served, "--json")
     assert (code, value["market"], value["chain"]) == (0, scene.market.address, scene.market.chain_id)

@@ -10,10 +10,10 @@ from app.protocol.market.receipt import Decision
 from app.storage.cid import digest_to_cid
 from tests.client.conftest import Run
 from tests.support.market import BITS, DOLLAR, HOUR, MICRO
-from tests.support.web import Scene
+from tests.support.web import MarketNode
 
 
-def test_a_bond_is_put_down_and_taken_back(darkroom: Run, scene: Scene) -> None:
+def test_a_bond_is_put_down_and_taken_back(darkroom: Run, scene: MarketNode) -> None:
     """The command says what the bond is and what jobs hold of it; what they hold stays."""
     before = scene.market.custody(1)
     code, value, _ = darkroom("custodian", "bond", "1", "7", "--json")
@@ -29,7 +29,7 @@ def test_a_bond_is_put_down_and_taken_back(darkroom: Run, scene: Scene) -> None:
     assert scene.market.custody(1) == before
 
 
-def test_a_license_that_is_over_is_settled(darkroom: Run, scene: Scene) -> None:
+def test_a_license_that_is_over_is_settled(darkroom: Run, scene: MarketNode) -> None:
     """One that told nothing gives everything back, once; one that can still be used gives nothing."""
     market, stage = scene.market, scene.stage
     offer = market.create_offer(
@@ -49,7 +49,7 @@ def test_a_license_that_is_over_is_settled(darkroom: Run, scene: Scene) -> None:
     assert "settled before" in darkroom("license", "settle", str(held), "--json")[1]["error"]["message"]
 
 
-def test_what_a_license_was_told_is_counted_from_public_records(home: Home, scene: Scene) -> None:
+def test_what_a_license_was_told_is_counted_from_public_records(home: Home, scene: MarketNode) -> None:
     """It is at least what the decision on its settled job charged, and never more than what it is guaranteed."""
     network = Network.open(home)
     decision = Decision.from_bytes(

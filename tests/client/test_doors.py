@@ -16,14 +16,12 @@ from app.protocol.errors import DarkroomError
 from app.protocol.market.receipt import OutputPolicy
 from app.seal.keys import SealingKey
 from fhe.circuit.codec import encode
-from tests.browser.serving import application
 from tests.client.conftest import Run
-from tests.client.test_ordering import POLICY, WEIGHTS, buyer, regressor
+from tests.client.regression import POLICY, WEIGHTS, regressor
 from tests.support.market import BITS, DOLLAR, HOUR
 from tests.support.policies import roomy
-from tests.support.web import ORIGIN, Scene
-
-__all__ = ["buyer"]
+from tests.support.site import application
+from tests.support.web import ORIGIN, MarketNode
 
 KEY = SealingKey.generate()
 
@@ -38,11 +36,11 @@ class Case:
     first_row: int = 0
     replicas: int = 2
     terms: dict[str, Any] = field(default_factory=dict)
-    before: Callable[[Scene, int], object] = lambda scene, license: None
+    before: Callable[[MarketNode, int], object] = lambda scene, license: None
     key: str = KEY.public.hex()
 
 
-def revoke(scene: Scene, license: int) -> None:
+def revoke(scene: MarketNode, license: int) -> None:
     """The owner ends the license."""
     scene.market.revoke_license(scene.stage.owner, license)
 
@@ -61,7 +59,7 @@ CASES = {
 DOORS = ("order", "open", "quote", "dry run", "command", "api quote", "api order", "page")
 
 
-def sold(scene: Scene, case: Case) -> int:
+def sold(scene: MarketNode, case: Case) -> int:
     """A license under the case's policy and terms."""
     scene.store.put(case.policy.to_bytes())
     terms = {"price_license": DOLLAR, "price_job": DOLLAR, "price_row": 1, "max_jobs": 100, "max_rows": 10_000}
@@ -90,7 +88,7 @@ def model(buyer: Buyer) -> Model:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_all_doors_say_the_same(scene: Scene, buyer: Buyer, model: Model, darkroom: Run, name: str) -> None:
+def test_all_doors_say_the_same(scene: MarketNode, buyer: Buyer, model: Model, darkroom: Run, name: str) -> None:
     """The first problem is the same at each door, no door lets through what another refuses, and no money moves."""
     case, dataset = CASES[name], Dataset.open(buyer.network, 1)
     license = sold(scene, case)

@@ -27,11 +27,11 @@ from app.protocol.errors import (
     VerificationFailed,
 )
 from app.protocol.market.entities import JobState
-from tests.support.web import Scene
+from tests.support.web import MarketNode
 
 
 @pytest.fixture
-def index(served: str, scene: Scene) -> IndexClient:
+def index(served: str, scene: MarketNode) -> IndexClient:
     """The index of the scene's market, after whatever other tests did on its chain."""
     scene.indexer.sync()
     return IndexClient.of(served, scene.market)
@@ -60,7 +60,7 @@ def answer(body: bytes, status: str = "200 OK") -> bytes:
     return f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n".encode() + body
 
 
-def test_the_catalogue_is_searched_with_facets(index: IndexClient, scene: Scene) -> None:
+def test_the_catalogue_is_searched_with_facets(index: IndexClient, scene: MarketNode) -> None:
     """Words and filters find the dataset or nothing; the page counts what was found."""
     found = index.catalogue({"rows_min": 1, "classes": ["linear"], "offered": True})
     assert [entry.id for entry in found.items] == [scene.stage.dataset]
@@ -69,7 +69,7 @@ def test_the_catalogue_is_searched_with_facets(index: IndexClient, scene: Scene)
     assert index.catalogue({"rows_min": 10**6}).total == 0
 
 
-def test_jobs_come_page_by_page(index: IndexClient, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jobs_come_page_by_page(index: IndexClient, scene: MarketNode, monkeypatch: pytest.MonkeyPatch) -> None:
     """The pages together are the buyer's jobs, newest first, and no more of them than were asked for."""
     monkeypatch.setattr("app.client.index.client.PAGE", 2)
     mine = [each.id for each in index.jobs(buyer=scene.stage.buyer.address, most=100)]
@@ -83,7 +83,7 @@ def test_jobs_come_page_by_page(index: IndexClient, scene: Scene, monkeypatch: p
     assert scene.refused in refused
 
 
-def test_a_job_is_followed(index: IndexClient, scene: Scene) -> None:
+def test_a_job_is_followed(index: IndexClient, scene: MarketNode) -> None:
     """Its events come in order, and again from a cursor on."""
     events = [event for event in index.follow(scene.settled, seconds=0) if event]
     assert events[0].name == "JobOpened"
@@ -113,7 +113,7 @@ def test_errors_keep_their_codes(index: IndexClient) -> None:
     assert (busy.code, busy.exit_code, isinstance(busy, TryAgain)) == ("too-many-requests", 5, True)
 
 
-def test_what_the_chain_confirms(index: IndexClient, scene: Scene) -> None:
+def test_what_the_chain_confirms(index: IndexClient, scene: MarketNode) -> None:
     """An index that tells the truth differs in nothing, and the offer is the chain's."""
     checked = check_dataset(scene.market, index.card(scene.stage.dataset))
     assert checked.differences == ()
@@ -137,7 +137,7 @@ LIES = {
 
 
 @pytest.mark.parametrize("fact", LIES)
-def test_a_node_that_lies_is_told_apart(index: IndexClient, scene: Scene, fact: str) -> None:
+def test_a_node_that_lies_is_told_apart(index: IndexClient, scene: MarketNode, fact: str) -> None:
     """Whatever money or trust depends on is compared, named, and taken from the chain."""
     where, name, lie = LIES[fact]
     told = index.http.get(f"/v1/datasets/{scene.stage.dataset}")
@@ -151,7 +151,7 @@ def test_a_node_that_lies_is_told_apart(index: IndexClient, scene: Scene, fact: 
     assert checked.offer is None or checked.offer == scene.market.offer(checked.offer.id)
 
 
-def test_an_index_of_another_market_is_refused(scene: Scene) -> None:
+def test_an_index_of_another_market_is_refused(scene: MarketNode) -> None:
     """The node's market and chain must be this machine's."""
     index = {"height": 1, "head": 1, "behind": 0, "error": ""}
     told = {"version": "1", "chain_id": 5, "head": 1, "market": scene.market.address, "index": index}

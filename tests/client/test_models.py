@@ -13,13 +13,11 @@ from app.files.sealed import MIN_WORK
 from app.protocol.errors import BadDocument, BadModel, NotFound, UsageError
 from app.seal.keys import SealingKey
 from tests.client.conftest import PASSPHRASE, Run
-from tests.client.test_ordering import WEIGHTS, buyer, license, regressor, sample, settle
-from tests.support.web import Scene
-
-__all__ = ["buyer"]
+from tests.client.regression import WEIGHTS, license, regressor, sample, settle
+from tests.support.web import MarketNode
 
 
-def test_an_old_result_keeps_its_numbers(scene: Scene, buyer: Buyer, darkroom: Run) -> None:
+def test_an_old_result_keeps_its_numbers(scene: MarketNode, buyer: Buyer, darkroom: Run) -> None:
     """A second model with the same circuit and another scale changes no result of the first, here or by command."""
     dataset = Dataset.open(buyer.network, 1)
     key = SealingKey.create(buyer.actor.path("sealing.key"), PASSPHRASE, work=MIN_WORK)
@@ -46,7 +44,7 @@ def test_an_old_result_keeps_its_numbers(scene: Scene, buyer: Buyer, darkroom: R
     assert told["intervals"] == [list(pair) for pair in before.intervals()]
 
 
-def test_a_job_that_this_machine_did_not_order(scene: Scene, buyer: Buyer) -> None:
+def test_a_job_that_this_machine_did_not_order(scene: MarketNode, buyer: Buyer) -> None:
     """Without a note of the order one model of the circuit is taken, of several the buyer names one, and no other."""
     dataset, key = Dataset.open(buyer.network, 1), SealingKey.generate()
     first, second = (dataset.with_levels(regressor(dataset, WEIGHTS * times), 8, sample()) for times in (3, 6))
@@ -67,7 +65,7 @@ def test_a_job_that_this_machine_did_not_order(scene: Scene, buyer: Buyer) -> No
         buyer.open_result(job, key, model=buyer.models.keep(stranger))
 
 
-def test_a_kept_model_is_found_and_checked(scene: Scene, buyer: Buyer) -> None:
+def test_a_kept_model_is_found_and_checked(scene: MarketNode, buyer: Buyer) -> None:
     """By its digest or how it begins; by its circuit where that is one model's; a changed file is refused."""
     dataset = Dataset.open(buyer.network, 1)
     kept = buyer.models.keep(regressor(dataset, WEIGHTS * 3), target="price")
@@ -84,7 +82,7 @@ def test_a_kept_model_is_found_and_checked(scene: Scene, buyer: Buyer) -> None:
         buyer.models.find(other.digest)
 
 
-def test_a_shelf_of_an_earlier_edition(scene: Scene, buyer: Buyer) -> None:
+def test_a_shelf_of_an_earlier_edition(scene: MarketNode, buyer: Buyer) -> None:
     """Files that were named by their circuits are told from a model that is not there, with what to do."""
     folder = buyer.actor.path("earlier")
     folder.mkdir()

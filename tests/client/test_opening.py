@@ -16,10 +16,10 @@ from app.seal.keys import SealingKey
 from app.storage.cid import digest_to_cid
 from app.storage.folder import BlockStore
 from tests.support.custody import BUYER_KEY
-from tests.support.web import Scene
+from tests.support.web import MarketNode
 
 
-def poor(scene: Scene, home: Home, folder: Path) -> Buyer:
+def poor(scene: MarketNode, home: Home, folder: Path) -> Buyer:
     """The buyer, with a store that holds the settled job's sealed document and ciphertext alone."""
     store, job = BlockStore(folder), scene.market.job(scene.settled)
     sealed = scene.store.read(digest_to_cid(job.sealed), limit=1 << 20)
@@ -29,7 +29,7 @@ def poor(scene: Scene, home: Home, folder: Path) -> Buyer:
     return Buyer(network, home.actor("buyer", create=True), scene.stage.buyer)
 
 
-def test_a_paid_result_opens_without_circuit_or_manifest(scene: Scene, home: Home, tmp_path: Path) -> None:
+def test_a_paid_result_opens_without_circuit_or_manifest(scene: MarketNode, home: Home, tmp_path: Path) -> None:
     """Nobody can hold a result back by taking manifest or circuit out of the stores after the release."""
     buyer, job = poor(scene, home, tmp_path / "poor"), scene.market.job(scene.settled)
     for digest in (job.circuit, scene.market.dataset_version(job.dataset, job.version).manifest):

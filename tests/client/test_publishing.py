@@ -11,7 +11,7 @@ import pytest
 
 from app.cli.main import run
 from app.home.network import NodeConfig, write_config
-from tests.support.persons import COLUMNS, HEAD, PASSPHRASE, Town, chain_template, people
+from tests.support.persons import COLUMNS, HEAD, PASSPHRASE, OwnersHome, chain_template, people
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +21,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def town(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Town:
+def town(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OwnersHome:
     """An owner's home that commands work in."""
-    made = Town(template, tmp_path)
+    made = OwnersHome(template, tmp_path)
     chain, store = tmp_path / "chain", tmp_path / "store"
     write_config(
         made.home,
@@ -38,7 +38,7 @@ def town(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tow
 
 
 def publish(
-    town: Town, capsys: pytest.CaptureFixture[str], frame: pl.DataFrame, rules: str, *words: str
+    town: OwnersHome, capsys: pytest.CaptureFixture[str], frame: pl.DataFrame, rules: str, *words: str
 ) -> tuple[int, Any, str]:
     """Run the command on these rows: exit code, what it printed as JSON, and what it said."""
     recipe = town.folder / "recipe.toml"
@@ -48,7 +48,7 @@ def publish(
     return code, json.loads(out), err
 
 
-def test_what_is_sold_is_said_first(town: Town, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_sold_is_said_first(town: OwnersHome, capsys: pytest.CaptureFixture[str]) -> None:
     """Bits of a license and of a person, who is a person, and how many licenses, in words, before the transaction."""
     code, value, err = publish(town, capsys, people(50), "[offer]\nlicenses = 3\n", "--keys", town.keys())
     assert code == 0
@@ -66,7 +66,7 @@ def test_what_is_sold_is_said_first(town: Town, capsys: pytest.CaptureFixture[st
     assert any("50 of the rows are of persons of dataset 2; 16 bits about each" in words for words in value["sells"])
 
 
-def test_too_many_rows_of_a_person_leave_nothing_behind(town: Town, capsys: pytest.CaptureFixture[str]) -> None:
+def test_too_many_rows_of_a_person_leave_nothing_behind(town: OwnersHome, capsys: pytest.CaptureFixture[str]) -> None:
     """The refusal comes before keys, ciphertext and transaction, and says a count, never a person."""
     before = town.market.dataset_count()
     twice = pl.concat([people(50), people(50)[:4]])
@@ -80,7 +80,7 @@ def test_too_many_rows_of_a_person_leave_nothing_behind(town: Town, capsys: pyte
     assert town.market.dataset_count() == before
 
 
-def test_raw_scores_are_said_in_the_owners_words(town: Town, capsys: pytest.CaptureFixture[str]) -> None:
+def test_raw_scores_are_said_in_the_owners_words(town: OwnersHome, capsys: pytest.CaptureFixture[str]) -> None:
     """Without the sentence a policy of raw scores is refused; with it, the number of columns given away is said."""
     rules = '[policy]\nrelease = "score"\nraw_scores = "{}"\n'
     code, value, _ = publish(town, capsys, people(50), rules.format("yes"), "--keys", town.keys())

@@ -12,10 +12,10 @@ from app.home.network import Network
 from app.policy.statement import statement
 from fhe.leakage import space_of
 from tests.client.conftest import Run
-from tests.support.web import Scene
+from tests.support.web import MarketNode
 
 
-def test_a_ledger_is_made_anew_from_the_chain(darkroom: Run, home: Home, scene: Scene) -> None:
+def test_a_ledger_is_made_anew_from_the_chain(darkroom: Run, home: Home, scene: MarketNode) -> None:
     """The one of an earlier version is refused with this command as the next step; it is put aside, nothing is lost."""
     path = home.actor("owner").path("ledger.sqlite")
     with closing(sqlite3.connect(path)) as db:
@@ -26,7 +26,7 @@ def test_a_ledger_is_made_anew_from_the_chain(darkroom: Run, home: Home, scene: 
     code, value, _ = darkroom("custodian", "rebuild", "--json")
     assert code == 0
     assert Path(value["old"]).exists()
-    entries = scene.world.ledger.history(scene.stage.dataset)  # of this test and of those before it on the same scene
+    entries = scene.ledger.history(scene.stage.dataset)  # of this test and of those before it on the same scene
     assert value["releases"] == {str(scene.stage.dataset): len(entries)}
     code, rows, _ = darkroom("custodian", "ledger", "--json")
     assert {each["state"] for each in rows} == {"done"}

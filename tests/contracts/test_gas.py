@@ -30,7 +30,7 @@ CONTENT = keccak(abi.encode(["bytes32", "uint8", "bytes32", "bytes32"], [MANIFES
 
 
 @dataclass
-class World:
+class GasMeter:
     """A deployed market and the gas of every step taken in it."""
 
     chain: EmbeddedChain
@@ -56,11 +56,11 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GasMeter]:
     """Three rounds of everything; the first pays for storage that the later ones find in use."""
     chain = EmbeddedChain(tmp_path_factory.mktemp("gas") / "chain.sqlite")
     people = [person(name) for name in ("deployer", "owner", "buyer", "one", "two")]
-    world = World(chain, chain.web3(), people[0].address)
+    world = GasMeter(chain, chain.web3(), people[0].address)
     world.web3.middleware_onion.inject(
         SignAndSendRawMiddlewareBuilder.build([each._signer for each in people]), layer=0
     )
@@ -96,7 +96,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     chain.close()
 
 
-def run_job(world: World, job: int, owner: str, buyer: str) -> None:
+def run_job(world: GasMeter, job: int, owner: str, buyer: str) -> None:
     """From the opening to the settlement, with two executors, and the sum as `job_total`."""
     before = {step: len(each) for step, each in world.gas.items()}
     jobs = world.at["JobMarket"].functions
@@ -120,14 +120,14 @@ def run_job(world: World, job: int, owner: str, buyer: str) -> None:
 
 
 @pytest.mark.parametrize(("step", "limit"), [("publish", 110_000), ("buy", 110_000), ("job_total", 600_000)])
-def test_a_market_in_use_stays_below_its_gas_limits(world: World, step: str, limit: int) -> None:
+def test_a_market_in_use_stays_below_its_gas_limits(world: GasMeter, step: str, limit: int) -> None:
     """Publishing, buying a license and a whole job cost less than promised, from the second time on."""
     first, second, third = world.gas[step]
     assert max(second, third) < limit
     assert second < first < limit * 1.3
 
 
-def test_a_job_s_parts_are_its_total(world: World) -> None:
+def test_a_job_s_parts_are_its_total(world: GasMeter) -> None:
     """The total counts one opening, one draw, two commitments, two receipts and one release."""
     parts = sum(sum(world.gas[step]) for step in ("open", "draw", "commit", "reveal", "release"))
     assert parts == sum(world.gas["job_total"])

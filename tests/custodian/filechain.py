@@ -14,11 +14,12 @@ from app.custodian.ports import StepHook
 from app.execution.execute import Evaluation, execute
 from app.execution.inputs import JobInputs
 from app.protocol.errors import Reverted
+from app.protocol.ids import Digest
 from app.protocol.market.entities import Approval, DatasetRecord, Job, JobState, License
 from app.protocol.market.entities import Execution as Part
 from app.protocol.ports import Progress
 from app.storage.folder import BlockStore
-from tests.support.custody import PlainKeys, World, random_keys
+from tests.support.custody import MarketInMemory, PlainKeys, random_keys
 from tests.support.memory_chain import SimulatedChain
 
 
@@ -60,7 +61,7 @@ class FileChain(SimulatedChain):
                 job = replace(job, **changes | {"state": JobState(changes["state"])})
         return job
 
-    def _decided(self, dataset: int) -> list[tuple[int, int, str, bool]]:
+    def _decided(self, dataset: int) -> list[tuple[int, int, Digest, bool]]:
         found = [(entry["job"], entry["changes"], entry["what"] == "release") for entry in self.entries()]
         return [(dataset, job, changes["decision"], released) for job, changes, released in found]  # type: ignore[index,misc]
 
@@ -91,7 +92,7 @@ def reopened_agent(folder: Path, seed: int, witness: StepHook) -> CustodianAgent
     )
 
 
-def reopen(world: World) -> World:
+def reopen(world: MarketInMemory) -> MarketInMemory:
     """The world, seen through its files."""
     world.chain = FileChain(world.folder)
     return world

@@ -16,19 +16,20 @@ from app.execution.execute import Evaluation
 from app.execution.inputs import JobInputs
 from app.protocol.documents import sha256
 from app.protocol.errors import Unavailable
+from app.protocol.ids import CidText, Digest
 from app.protocol.market.receipt import Decision, OutputPolicy
 from app.protocol.policy.bits import micro_bits
 from app.protocol.ports import Progress
 from app.storage.cid import digest_to_cid, parse
 from app.storage.content import file_cid
-from tests.support.custody import OPEN_POLICY, World, linear_circuit
+from tests.support.custody import OPEN_POLICY, MarketInMemory, linear_circuit
 
 SPREAD = [17, -4, 9, 30, 2, 8, -11, 5]
 
 
 def test_honest_scores_reach_the_buyer(tmp_path: Path) -> None:
     """An honest job is released, and the buyer opens exactly the circuit's outputs."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     number = world.job(linear_circuit([SPREAD], [100]), first=3, rows=41)
     outcome = world.agent().process(number)
     assert outcome.what == DecisionState.DONE, outcome
@@ -42,7 +43,7 @@ def test_honest_scores_reach_the_buyer(tmp_path: Path) -> None:
 
 def test_second_pass_does_nothing(tmp_path: Path) -> None:
     """Processing a released job again sends nothing and opens nothing."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     number = world.job(linear_circuit([SPREAD]))
     agent = world.agent()
     agent.process(number)
@@ -53,7 +54,7 @@ def test_second_pass_does_nothing(tmp_path: Path) -> None:
 
 def test_labels_and_levels(tmp_path: Path) -> None:
     """A label policy releases labels only, and scores are rounded to the levels of the output's own range."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     wide: dict[str, Any] = {"max_rank": 4, "micro_bits_per_person": 100_000_000}
     labelled = world.job(linear_circuit([SPREAD], at=6000), license=world.license(OutputPolicy(**wide)))
     rounded = world.job(linear_circuit([SPREAD]), license=world.license(OutputPolicy(release="score", **wide)))
@@ -74,7 +75,7 @@ def test_labels_and_levels(tmp_path: Path) -> None:
 
 def test_a_circuit_without_a_label_is_released_in_levels(tmp_path: Path) -> None:
     """Where labels are sold, a circuit that has none gives 16 levels, and the decision says so."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     number = world.job(linear_circuit([SPREAD]), license=world.license(OutputPolicy(max_rank=4)))
     assert world.agent().process(number).what == DecisionState.DONE
     assert world.opened(number).header.released == "score"
@@ -85,7 +86,7 @@ def test_a_circuit_without_a_label_is_released_in_levels(tmp_path: Path) -> None
 @pytest.mark.parametrize("verify", ["self", "both"])
 def test_every_way_to_verify_lets_honest_jobs_through(tmp_path: Path, verify: str) -> None:
     """Honest executors are believed after re-execution only, whatever the policy asks for besides."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     policy = OPEN_POLICY.model_copy(update={"verify": verify})
     number = world.job(linear_circuit([SPREAD], [9]), license=world.license(policy))
     executed: list[int] = []
@@ -101,7 +102,7 @@ def test_every_way_to_verify_lets_honest_jobs_through(tmp_path: Path, verify: st
 
 def test_missing_object_is_waited_for(tmp_path: Path) -> None:
     """A circuit that no store has yet is nobody's fault: the job is not refused, and goes through once it is there."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     number = world.job(linear_circuit([SPREAD]))
     path = world.store._blocks._file(parse(digest_to_cid(world.chain.job(number).circuit)))  # type: ignore[attr-defined]
     hidden = path.with_suffix(".away")
@@ -117,11 +118,11 @@ def test_missing_object_is_waited_for(tmp_path: Path) -> None:
 
 def test_store_that_fails_while_sending(tmp_path: Path) -> None:
     """A store that is out of reach after the seal delays the release; the same sealed bytes leave later."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     number = world.job(linear_circuit([SPREAD]))
     agent, put = world.agent(), world.store.put
 
-    def unreachable(data: bytes | bytearray | memoryview) -> str:
+    def unreachable(data: bytes | bytearray | memoryview) -> CidText:
         raise Unavailable("The store does not answer.")
 
     world.store.put = unreachable  # type: ignore[method-assign]
@@ -136,14 +137,14 @@ def test_store_that_fails_while_sending(tmp_path: Path) -> None:
     assert world.ledger.decryptions(1, 1) == 1
 
 
-def hide(world: World, digest: str) -> None:
+def hide(world: MarketInMemory, digest: str) -> None:
     """Take an object out of the store."""
-    world.store._blocks._file(parse(digest_to_cid(digest))).unlink()  # type: ignore[attr-defined]
+    world.store._blocks._file(parse(digest_to_cid(Digest(digest)))).unlink()  # type: ignore[attr-defined]
 
 
 def test_a_withheld_circuit_is_refused_shortly_before_the_deadline(tmp_path: Path) -> None:
     """It is asked for again and again until then, at growing intervals; the refusal names it, and costs no keys."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     deadline = world.time + 5 * LAST_CHANCE
     number = world.job(linear_circuit([SPREAD]), deadline=deadline)
     hide(world, world.chain.job(number).circuit)
@@ -166,7 +167,7 @@ def test_a_withheld_circuit_is_refused_shortly_before_the_deadline(tmp_path: Pat
 @pytest.mark.parametrize("error", [MemoryError(), OSError(28, "No space left on device"), KeyError("c3"), ValueError()])
 def test_any_trouble_of_one_job_is_that_jobs_alone(tmp_path: Path, error: Exception) -> None:
     """Whatever re-execution raises, later jobs are served, the attempt is kept with its time, and succeeds later."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     bad, good = (world.job(linear_circuit([SPREAD], [bias])) for bias in (0, 1))
     broken = True
 
@@ -194,7 +195,7 @@ def test_any_trouble_of_one_job_is_that_jobs_alone(tmp_path: Path, error: Except
 
 def test_a_stopped_agent_leaves_re_execution_and_goes_on_later(tmp_path: Path) -> None:
     """Being told to stop ends the work on a job in the middle, is no failed attempt, and loses nothing."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     numbers = [world.job(linear_circuit([SPREAD], [bias])) for bias in range(2)]
 
     def execute(facts: JobInputs, progress: Progress) -> Evaluation:
@@ -213,7 +214,7 @@ def test_a_stopped_agent_leaves_re_execution_and_goes_on_later(tmp_path: Path) -
 def test_long_work_keeps_its_claim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Re-execution that takes longer than a lease is not taken over by another process while it goes on."""
     monkeypatch.setattr("app.custodian.attempts.RENEW_EVERY", 0.0)  # this clock does not move here
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     number = world.job(linear_circuit([SPREAD]))
     ledger, seen = world.new_ledger(lease=30), []
 
@@ -230,7 +231,7 @@ def test_long_work_keeps_its_claim(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_nothing_leaves_before_the_chain_has_the_release(tmp_path: Path) -> None:
     """Until the chain took the release the store holds no ciphertext of the result; then it does."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     number = world.job(linear_circuit([SPREAD]))
     kept: dict[str, bool] = {}
 
@@ -248,7 +249,7 @@ def test_nothing_leaves_before_the_chain_has_the_release(tmp_path: Path) -> None
 
 def test_a_release_that_the_chain_lost_is_sent_again(tmp_path: Path) -> None:
     """After a reorganisation the same sealed bytes are released once more, and nothing is charged twice."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     number = world.job(linear_circuit([SPREAD]))
     before = world.chain.jobs[number]
     agent = world.agent()

@@ -15,7 +15,7 @@ from app.protocol.documents import sha256
 from app.protocol.market.entities import JobState
 from app.protocol.policy.bits import noisy_micro_bits
 from tests.custodian.filechain import FileChain, reopen
-from tests.support.custody import OPEN_POLICY, World, linear_circuit
+from tests.support.custody import OPEN_POLICY, MarketInMemory, linear_circuit
 
 RELEASE = (
     "claim", "gather", "follow", "reserve", "verify", "count", "decrypt", "seal", "keep", "decide", "send",
@@ -39,7 +39,7 @@ def follow(folder: Path, plan: list[tuple[int, str]]) -> list[list[int]]:
 
 def test_killed_anywhere(tmp_path: Path) -> None:
     """A custodian killed at each of twenty points goes on to exactly one release or refusal of each job."""
-    world = World(tmp_path, SEED)
+    world = MarketInMemory(tmp_path, SEED)
     scores, cost = OPEN_POLICY.model_copy(update={"max_rank": 2}), noisy_micro_bits(1_000_000)
     noisy = scores.model_copy(
         update={"epsilon_micro_per_job": 1_000_000, "micro_bits_per_license": cost * len(RELEASE[2:])}

@@ -27,24 +27,25 @@ from app.execution.execute import execute
 from app.execution.inputs import load_job_inputs
 from app.protocol.documents import sha256
 from app.protocol.errors import AlreadyReleased, VerificationFailed
+from app.protocol.ids import Digest, TxHash
 from app.protocol.market.entities import Approval, JobState
 from app.protocol.market.receipt import Decision, OutputPolicy
 from app.storage.cid import digest_to_cid
 from fhe.circuit.circuit import Circuit
 from fhe.circuit.codec import encode
 from fhe.profiles import find
-from tests.support.custody import BUYER_PUBLIC, OPEN_POLICY, World, linear_circuit
-from tests.support.market import DOLLAR, HOUR, MICRO, Stage, open_market, set_stage
+from tests.support.custody import BUYER_PUBLIC, OPEN_POLICY, MarketInMemory, linear_circuit
+from tests.support.market import DOLLAR, HOUR, MICRO, MarketOnChain, open_market, set_stage
 
 SPREAD = [17, -4, 9, 30, 2, 8, -11, 5]
 
 
 @dataclass
-class Scene:
+class CustodianOnChain:
     """A world whose dataset is published, offered and licensed on the embedded chain."""
 
-    world: World
-    stage: Stage
+    world: MarketInMemory
+    stage: MarketOnChain
     license: int
     agent: CustodianAgent
 
@@ -74,43 +75,35 @@ class Scene:
 
     def compute(self, circuit: Circuit, receipt: str | None = None) -> int:
         """A job that two drawn providers computed; with `receipt` they agree on that digest instead."""
-        market, world = self.stage.market, self.world
-        order = {"first_row": 0, "rows": 40, "sealing_key": BUYER_PUBLIC, "units": 1000, "replicas": 2}
         digest = sha256(data := encode(circuit))
-        world.store.put(data)
-        sent = market.open_job(self.stage.buyer, self.license, circuit=digest, max_fee=6000, **order)  # type: ignore[arg-type]
-        self.answer(sent.value, receipt)
-        return sent.value
+        self.world.store.put(data)
+        job = self.stage.open(circuit=digest, license=self.license, rows=40, sealing_key=BUYER_PUBLIC)
+        self.answer(job, receipt)
+        return job
 
     def answer(self, job: int, receipt: str | None = None) -> None:
         """Executors are drawn for a job and agree on its result, or on `receipt`."""
-        market, world = self.stage.market, self.world
-        drawn = market.draw(self.stage.buyer, job).value
-        done = execute(load_job_inputs(market, world.store, job), world.store, threads=1)
-        world.store.put(done.receipt.to_bytes())
-        world.store.put(done.output)
-        self.stage.answer(job, drawn, receipt or done.receipt.digest)
-        assert market.job(job).state is JobState.COMPUTED
+        if receipt is None:
+            self.stage.execute(self.world.store, job)
+        else:
+            self.stage.answer(job, self.stage.draw(job), receipt)
+        assert self.stage.market.job(job).state is JobState.COMPUTED
 
 
 @pytest.fixture
-def scene(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Scene]:
+def scene(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[CustodianOnChain]:
     """Everything up to a license on a real dataset, with two providers unless the test asks for more."""
     chain = EmbeddedChain(tmp_path / "chain.sqlite")
     stage = set_stage(open_market(chain, tmp_path / "deployment.json"), providers=getattr(request, "param", 2))
-    market, world = stage.market, World(tmp_path)
-    record = world.chain.datasets[1, 1]
-    market.new_version(
-        stage.owner, stage.dataset, manifest=record.manifest, data_root=record.data_root, profile=record.profile,
-        rows=record.rows,
-    )  # fmt: skip
-    scene = Scene(world, stage, 0, agent_of(stage, world, world.ledger))
+    world = MarketInMemory(tmp_path)
+    stage.publish(world.records[1])
+    scene = CustodianOnChain(world, stage, 0, agent_of(stage, world, world.ledger))
     scene.license = scene.sell(world.manifest.policy)
     yield scene
     chain.close()
 
 
-def agent_of(stage: Stage, world: World, ledger: Ledger) -> CustodianAgent:
+def agent_of(stage: MarketOnChain, world: MarketInMemory, ledger: Ledger) -> CustodianAgent:
     """The custodian of the stage's dataset, on some ledger."""
     return CustodianAgent(
         MarketChain(stage.market, stage.owner), world.store, lambda _: world.keys, ledger, stage.owner.sign_digest,
@@ -118,7 +111,7 @@ def agent_of(stage: Stage, world: World, ledger: Ledger) -> CustodianAgent:
     )  # fmt: skip
 
 
-def test_release_on_the_contracts(scene: Scene) -> None:
+def test_release_on_the_contracts(scene: CustodianOnChain) -> None:
     """An honest job is settled with the digests of seal and decision, and the decision's signer is the custodian."""
     job = scene.compute(linear_circuit([SPREAD]))
     outcomes = {outcome.job: outcome for outcome in scene.agent.step()}
@@ -129,7 +122,7 @@ def test_release_on_the_contracts(scene: Scene) -> None:
     unsigned = decision.model_copy(update={"signature": ""})
     assert digest_signer(unsigned.digest, decision.signature) == scene.stage.owner.address
     with pytest.raises(AlreadyReleased):
-        scene.stage.market.release(scene.stage.owner, job, sealed="1" * 64, decision="2" * 64)
+        scene.stage.market.release(scene.stage.owner, job, sealed=Digest("1" * 64), decision=Digest("2" * 64))
 
     scene.world.chain.jobs[job] = record
     scene.world.chain.address, scene.world.chain.chain_id = scene.stage.market.address, scene.stage.market.chain_id
@@ -138,7 +131,7 @@ def test_release_on_the_contracts(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("scene", [5], indirect=True)
-def test_refusals_on_the_contracts(scene: Scene) -> None:
+def test_refusals_on_the_contracts(scene: CustodianOnChain) -> None:
     """A forbidden circuit and a forged receipt end as REFUSED with the reason that the buyer reads on chain.
 
     The forged one is contested first: it is refused when three others agree on it as well.
@@ -157,7 +150,7 @@ def test_refusals_on_the_contracts(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("scene", [5], indirect=True)
-def test_a_contested_result_that_falls_is_released_on_the_contracts(scene: Scene) -> None:
+def test_a_contested_result_that_falls_is_released_on_the_contracts(scene: CustodianOnChain) -> None:
     """Three others find the true result, the custodian releases it, and the two liars lose their stakes for it."""
     market = scene.stage.market
     job = scene.compute(linear_circuit([SPREAD]), receipt="ab" * 32)
@@ -169,7 +162,7 @@ def test_a_contested_result_that_falls_is_released_on_the_contracts(scene: Scene
     assert all(market.provider(liar).bond < bond for liar, bond in liars.items())
 
 
-def test_a_second_ledger_charges_what_the_first_released_on_the_contracts(scene: Scene) -> None:
+def test_a_second_ledger_charges_what_the_first_released_on_the_contracts(scene: CustodianOnChain) -> None:
     """Each follows the other's decisions before it decides; what the bits of the license do not allow is refused."""
     market = scene.stage.market
     scene.license = scene.sell(OutputPolicy(max_rank=4, micro_bits_per_license=2 * MICRO), licenses=1)
@@ -184,7 +177,7 @@ def test_a_second_ledger_charges_what_the_first_released_on_the_contracts(scene:
     assert [agent.ledger.head(scene.stage.dataset) for agent in agents] == [heads[2]] * 2
 
 
-def test_licenses_are_settled_on_the_contracts(scene: Scene) -> None:
+def test_licenses_are_settled_on_the_contracts(scene: CustodianOnChain) -> None:
     """A revoked license gives back what it did not use, when no job of it can run any more; others stay."""
     market, dataset = scene.stage.market, scene.stage.dataset
     scene.license = scene.sell(OutputPolicy(max_rank=4))
@@ -204,7 +197,7 @@ def test_licenses_are_settled_on_the_contracts(scene: Scene) -> None:
     assert reserved - market.budget(dataset).reserved >= 7 * MICRO
 
 
-def test_the_owners_word_decides_on_the_contracts(scene: Scene) -> None:
+def test_the_owners_word_decides_on_the_contracts(scene: CustodianOnChain) -> None:
     """Under a manual policy the agent waits, goes on after the chain's yes, and refuses after its no."""
     market, owner = scene.stage.market, scene.stage.owner
     scene.ask_the_owner()
@@ -216,7 +209,7 @@ def test_the_owners_word_decides_on_the_contracts(scene: Scene) -> None:
     assert (market.job(no).state, market.job(no).reason) == (JobState.REFUSED, "not-approved")
 
 
-def test_an_audit_shows_the_owners_word(scene: Scene) -> None:
+def test_an_audit_shows_the_owners_word(scene: CustodianOnChain) -> None:
     """Open until it is said, then confirmed with its transaction, released or not; no line where nobody asked."""
     market, owner = scene.stage.market, scene.stage.owner
     plain = scene.compute(linear_circuit([SPREAD], [2]))
@@ -237,11 +230,11 @@ def test_an_audit_shows_the_owners_word(scene: Scene) -> None:
     assert scene.audited(plain) is None
 
 
-def test_a_release_without_the_owners_yes_is_found(scene: Scene) -> None:
+def test_a_release_without_the_owners_yes_is_found(scene: CustodianOnChain) -> None:
     """The contract takes it from the custodian; every auditor sees it."""
     scene.ask_the_owner()
     job = scene.compute(linear_circuit([SPREAD]))
-    scene.stage.market.release(scene.stage.owner, job, sealed="1" * 64, decision="2" * 64)
+    scene.stage.market.release(scene.stage.owner, job, sealed=Digest("1" * 64), decision=Digest("2" * 64))
     report = Auditor(scene.stage.market, scene.world.store).audit(job)
     (line,) = [check for check in report.checks if check.claim == "the release keeps to the owner's word"]
     assert (line.status, line.detail) == (CheckStatus.WRONG, "released without the owner's approval")
@@ -252,7 +245,7 @@ CHARGE = "what it says that it costs follows from public records"
 PLACE = "the decision stands in the chain of its dataset's decisions"
 
 
-def test_an_audit_works_the_charge_out_again(scene: Scene) -> None:
+def test_an_audit_works_the_charge_out_again(scene: CustodianOnChain) -> None:
     """Bits, rank, query and repetition of each decision are confirmed, and its place among the dataset's decisions."""
     scene.license = scene.sell(OutputPolicy(max_rank=4))
     circuits = [linear_circuit([SPREAD], at=0), linear_circuit([SPREAD], at=0), linear_circuit([[7]])]
@@ -271,7 +264,7 @@ def test_an_audit_works_the_charge_out_again(scene: Scene) -> None:
     assert report.spent == MICRO
 
 
-def test_an_audit_finds_a_decision_that_says_less_than_it_costs(scene: Scene) -> None:
+def test_an_audit_finds_a_decision_that_says_less_than_it_costs(scene: CustodianOnChain) -> None:
     """Each field that follows from public records is compared; a custodian's signature does not help it."""
     market, store = scene.stage.market, scene.world.store
     scene.license = scene.sell(OutputPolicy(max_rank=4))
@@ -286,13 +279,13 @@ def test_an_audit_finds_a_decision_that_says_less_than_it_costs(scene: Scene) ->
     ]  # fmt: skip
     for lie in lies:
         assert charge(market, store, facts, policy, true.model_copy(update=lie))[0] is CheckStatus.WRONG, lie
-    elsewhere = replace(facts.job, decision="5" * 64)
+    elsewhere = replace(facts.job, decision=Digest("5" * 64))
     assert place(market, elsewhere)[0] is CheckStatus.WRONG
 
 
 def event(name: str, block: int) -> Event:
     """An event of job 1, as a node tells it."""
-    return Event("JobMarket", name, {"job": 1, "owner": "0xA1"}, block, "", f"0x{block}", 0)
+    return Event("JobMarket", name, {"job": 1, "owner": "0xA1"}, block, "", TxHash(f"0x{block}"), 0)
 
 
 @pytest.mark.parametrize(
@@ -303,7 +296,9 @@ def event(name: str, block: int) -> Event:
     ],
     ids=["denied", "approved too late"],
 )
-def test_a_release_against_the_owners_word_is_wrong(scene: Scene, approval: Approval, told: list[Event]) -> None:
+def test_a_release_against_the_owners_word_is_wrong(
+    scene: CustodianOnChain, approval: Approval, told: list[Event]
+) -> None:
     """No contract of ours lets it pass, but an auditor does not have to believe that."""
     job = replace(scene.stage.market.job(scene.compute(linear_circuit([SPREAD]))), approval=approval)
     assert owners_word(job, told, manual=True)[0] is CheckStatus.WRONG
@@ -313,7 +308,7 @@ def test_a_release_against_the_owners_word_is_wrong(scene: Scene, approval: Appr
 
 @pytest.mark.parametrize("word", [Approval.APPROVED, Approval.DENIED])
 def test_a_word_that_is_not_final_is_not_acted_on(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch, word: Approval
+    scene: CustodianOnChain, monkeypatch: pytest.MonkeyPatch, word: Approval
 ) -> None:
     """A yes or a no in a block that could still be taken back releases and refuses nothing."""
     market = scene.stage.market
@@ -327,7 +322,7 @@ def test_a_word_that_is_not_final_is_not_acted_on(
     assert scene.agent.process(number).what == {Approval.APPROVED: "done", Approval.DENIED: "refused"}[word]
 
 
-def test_finality_is_read_from_events(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_finality_is_read_from_events(scene: CustodianOnChain, monkeypatch: pytest.MonkeyPatch) -> None:
     """A job counts as final only when a finalized block holds the event with its receipt."""
     job = scene.stage.market.job(scene.compute(linear_circuit([SPREAD])))
     seam = MarketChain(scene.stage.market, scene.stage.owner)

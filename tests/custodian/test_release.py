@@ -16,6 +16,7 @@ from app.custodian.readout import noise_scale_milli
 from app.custodian.rotation import Destroyed, retire
 from app.custodian.unlocked_keys import UnlockedKeys, harden
 from app.protocol.errors import NotFound, TryAgain, WrongPassphrase
+from app.protocol.ids import Digest
 from app.protocol.market.entities import Approval, Job, JobState
 from app.protocol.market.receipt import OutputPolicy
 from app.protocol.policy.bits import noisy_micro_bits
@@ -25,15 +26,7 @@ from app.storage.content import file_cid
 from fhe.keys.keyring import Keyring
 from fhe.leakage import leakage_of
 from fhe.profiles import REFERENCE
-from tests.support.custody import (
-    NAMES,
-    OPEN_POLICY,
-    PlainKeys,
-    World,
-    codebook,
-    linear_circuit,
-    random_keys,
-)
+from tests.support.custody import NAMES, OPEN_POLICY, MarketInMemory, PlainKeys, codebook, linear_circuit, random_keys
 
 SPREAD = [17, -4, 9, 30, 2, 8, -11, 5]
 NOISY = OPEN_POLICY.model_copy(update={"epsilon_micro_per_job": 500_000})
@@ -49,7 +42,7 @@ def test_noise_has_the_stated_scale(tmp_path: Path) -> None:
 
 def test_noisy_release_keeps_the_epsilon(tmp_path: Path) -> None:
     """The scale is sensitivity over epsilon, rounded up; the values are the outputs with that noise."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     number = world.job(linear_circuit([SPREAD]), license=world.license(NOISY))
     assert world.agent().process(number).what == "done"
     result = world.opened(number)
@@ -65,7 +58,7 @@ def test_noisy_release_keeps_the_epsilon(tmp_path: Path) -> None:
 
 def test_equal_query_gets_the_equal_answer(tmp_path: Path) -> None:
     """Another buyer's equal query is served the same noisy values, for no bits and no decryption."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     circuit = linear_circuit([SPREAD])
     first = world.job(circuit, license=world.license(NOISY))
     second = world.job(circuit, license=world.license(NOISY, buyer="0x" + "7" * 40))
@@ -84,7 +77,7 @@ def test_equal_query_gets_the_equal_answer(tmp_path: Path) -> None:
 def test_exact_answers_are_kept_up_to_a_size(tmp_path: Path) -> None:
     """Without noise an equal query needs no second decryption, unless its answer is above the limit for keeping."""
     for limit, decryptions in ((320, 1), (319, 2)):
-        world = World(tmp_path / str(limit))
+        world = MarketInMemory(tmp_path / str(limit))
         agent = world.agent(limits=JudgementLimits(kept_answer_bytes=limit))
         jobs = [world.job(linear_circuit([SPREAD])) for _ in range(2)]
         assert [outcome.what for outcome in agent.step()] == ["done", "done"]
@@ -96,7 +89,7 @@ def test_exact_answers_are_kept_up_to_a_size(tmp_path: Path) -> None:
 
 def test_bits_are_given_back_on_failure(tmp_path: Path) -> None:
     """A job whose output is wrong gives its bits back, so that an honest one can take them."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     policy = NOISY.model_copy(update={"micro_bits_per_license": COST, "micro_bits_per_person": COST})
     bad = world.job(linear_circuit([SPREAD]), license=world.license(policy), receipt="a" * 64)
     agent = world.agent()
@@ -112,7 +105,7 @@ def test_bits_are_given_back_on_failure(tmp_path: Path) -> None:
 
 def test_a_wrong_result_is_contested_once(tmp_path: Path) -> None:
     """Others are asked before anything is refused; their right result is released, and nobody is asked twice."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     first, second = (world.job(linear_circuit([SPREAD], [bias]), receipt="a" * 64) for bias in range(2))
     agent = world.agent()
     assert [outcome.what for outcome in agent.step()] == ["contested", "contested"]
@@ -131,7 +124,7 @@ def test_a_wrong_result_is_contested_once(tmp_path: Path) -> None:
 
 def test_aggregates_are_sums_of_the_group(tmp_path: Path) -> None:
     """An aggregate policy releases one noisy sum an output, and its group; noise that hardly shows is dear."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     epsilon = 1_000_000_000
     policy = OutputPolicy(
         release="aggregate", min_group=20, max_rank=4, epsilon_micro_per_job=epsilon, micro_bits_per_license=2 * 10**9,
@@ -149,7 +142,7 @@ def test_aggregates_are_sums_of_the_group(tmp_path: Path) -> None:
 
 def test_manual_approval(tmp_path: Path) -> None:
     """Under manual approval a job waits, then goes on after a yes and is refused after a no."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     license = world.license(OPEN_POLICY.model_copy(update={"approval": "manual"}))
     yes, no = (world.job(linear_circuit([SPREAD], [bias]), license=license) for bias in (0, 1))
     agent = world.agent()
@@ -165,7 +158,7 @@ def test_manual_approval(tmp_path: Path) -> None:
 
 def test_a_denied_job_is_refused_under_every_policy(tmp_path: Path) -> None:
     """The contract takes no release of it, so the buyer has the price back at once; nothing is decrypted."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     number = world.job(linear_circuit([SPREAD]), approval=Approval.DENIED)
     assert world.agent().process(number).detail == "not-approved"
     assert (world.ledger.decryptions(1, 1), world.ledger.history(1)) == (0, [])
@@ -174,10 +167,10 @@ def test_a_denied_job_is_refused_under_every_policy(tmp_path: Path) -> None:
 def test_a_denial_that_comes_after_the_seal_is_heeded(tmp_path: Path) -> None:
     """A job that is sealed, or half sent, is refused; nothing of it has left, so nothing is charged."""
     for step in ("keep", "release"):
-        world = World(tmp_path / step)
+        world = MarketInMemory(tmp_path / step)
         number = world.job(linear_circuit([SPREAD]))
 
-        def deny(name: str, world: World = world, number: int = number, step: str = step) -> None:
+        def deny(name: str, world: MarketInMemory = world, number: int = number, step: str = step) -> None:
             if name == step:
                 world.say(number, Approval.DENIED)
 
@@ -194,14 +187,14 @@ def test_a_denial_that_comes_after_the_seal_is_heeded(tmp_path: Path) -> None:
 
 def test_hopeless_jobs_do_not_ask_the_owner(tmp_path: Path) -> None:
     """What no approval could save is refused at once."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     license = world.license(OutputPolicy(approval="manual", max_rank=4))
     assert world.agent().process(world.job(linear_circuit([[1]]), license=license)).detail == "concentration"
 
 
 def test_chain_that_moved_on(tmp_path: Path) -> None:
     """A job that expired between sealing and sending is dropped; nothing of it has left, so nothing is charged."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     number = world.job(linear_circuit([SPREAD]))
 
     def expire(step: str) -> None:
@@ -215,7 +208,7 @@ def test_chain_that_moved_on(tmp_path: Path) -> None:
 
 def test_open_job_is_left_alone(tmp_path: Path) -> None:
     """A job that executors still work on is not touched, and leaves no trace in the ledger."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     number = world.job(linear_circuit([SPREAD]), state=JobState.ASSIGNED)
     assert world.agent().process(number).what == "waiting"
     assert world.ledger.records() == []
@@ -223,7 +216,7 @@ def test_open_job_is_left_alone(tmp_path: Path) -> None:
 
 def test_epoch_limit(tmp_path: Path) -> None:
     """An epoch serves as many decryptions as its limit says."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     jobs = [world.job(linear_circuit([SPREAD], [bias])) for bias in range(3)]
     outcomes = world.agent(limits=JudgementLimits(decryptions_per_epoch=2)).step()
     assert [outcome.what for outcome in outcomes] == ["done", "done", "refused"]
@@ -232,7 +225,7 @@ def test_epoch_limit(tmp_path: Path) -> None:
 
 def test_old_jobs_finish_and_then_the_key_dies(tmp_path: Path) -> None:
     """An epoch's key is kept while a job on it is open; then it is destroyed, the chain told, and nothing served."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     keyring = Keyring(tmp_path / "keys")
     keyring.add(world.secret, "correct horse", work=1 << 15)
     keyring.add(random_keys(9, epoch=2), "correct horse", work=1 << 15)
@@ -260,7 +253,7 @@ def test_old_jobs_finish_and_then_the_key_dies(tmp_path: Path) -> None:
     assert keyring.epochs() == [2]
     assert end() == "0xtx"  # a crash before the transaction: the key is gone, the chain is told again
     assert [entry[:2] for entry in told] == [(1, 1)] * 2
-    said = Destroyed.from_bytes(world.store.read(digest_to_cid(told[0][2]), limit=9999))
+    said = Destroyed.from_bytes(world.store.read(digest_to_cid(Digest(told[0][2])), limit=9999))
     assert (said.dataset, said.epoch) == (1, 1)
     late = world.job(linear_circuit([SPREAD], [1]))
     assert world.agent().process(late).detail == "epoch-closed"
@@ -303,9 +296,9 @@ def test_no_core_dumps() -> None:
 
 def test_secrets_stay_out_of_errors(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Outcomes, errors, decisions, the ledger's rows and logs hold no key bit string and no decrypted value."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     jobs = [world.job(linear_circuit([SPREAD])), world.job(linear_circuit([[1]])), world.job(linear_circuit([SPREAD]))]
-    world.chain.licenses[world.chain.jobs[jobs[2]].license] = replace(world.chain.licenses[3], policy="0" * 64)
+    world.chain.licenses[world.chain.jobs[jobs[2]].license] = replace(world.chain.licenses[3], policy=Digest("0" * 64))
     outcomes = world.agent().step()
     key = world.secret.glwe.tobytes()
     ledger = (tmp_path / "ledger.sqlite").read_bytes() + (tmp_path / "ledger.sqlite-wal").read_bytes()
@@ -318,7 +311,7 @@ def test_secrets_stay_out_of_errors(tmp_path: Path, caplog: pytest.LogCaptureFix
 
 def test_licenses_that_are_over_give_back_what_they_did_not_use(tmp_path: Path) -> None:
     """The agent tells the chain the most bits that a license was told of one person, once its jobs are over."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     policy = OutputPolicy(max_rank=4)
     used, unused, running = (world.license(policy) for _ in range(3))
     for first, rows in ((0, 20), (10, 20), (40, 10)):  # two of them on rows 10 to 19

@@ -32,7 +32,7 @@ class Ran:
 
 
 @dataclass(frozen=True)
-class World:
+class DemoHome:
     """A home in which the demo ran."""
 
     home: Path
@@ -78,9 +78,9 @@ def copy_home(home: Path, target: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+def world(tmp_path_factory: pytest.TempPathFactory) -> DemoHome:
     """The demo, told once."""
     home = tmp_path_factory.mktemp("demo") / "home"
     told = darkroom(home, "demo", "--json")
     assert told.code == 0, told.err[-2000:]
-    return World(home, told)
+    return DemoHome(home, told)

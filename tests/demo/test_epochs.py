@@ -9,11 +9,11 @@ import pytest
 from app.demo import table as tables
 from app.protocol.errors import NotAllowed, NotFound, TryAgain
 from app.protocol.market.entities import JobState
-from tests.demo.conftest import World, copy_home
-from tests.demo.test_rogues import Town
+from tests.demo.conftest import DemoHome, copy_home
+from tests.demo.parties import DemoParties
 
 
-def _finish(town: Town) -> None:
+def _finish(town: DemoParties) -> None:
     """Everybody works until nothing is left to do: providers draw, commit and reveal; the custodian releases."""
     for _ in range(3):
         for address in town.accounts:
@@ -21,9 +21,9 @@ def _finish(town: Town) -> None:
     town.owner.custodian().step()
 
 
-def test_a_dataset_changes_its_keys_and_old_jobs_finish(world: World, tmp_path: Path) -> None:
+def test_a_dataset_changes_its_keys_and_old_jobs_finish(world: DemoHome, tmp_path: Path) -> None:
     """A job opened before a rotation is served with the old key; then that key can be destroyed, and not before."""
-    town = Town(copy_home(world.home, tmp_path / "home"))
+    town = DemoParties(copy_home(world.home, tmp_path / "home"))
     owner, market = town.owner, town.market
     file = owner.actor.path("measurements.csv")
     before = town.open()

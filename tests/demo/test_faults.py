@@ -26,7 +26,7 @@ from app.protocol.market.receipt import Receipt, SealedResult
 from app.seal.keys import SealingKey
 from app.storage.cid import digest_to_cid
 from fhe.keys.keyring import Keyring
-from tests.demo.conftest import World, copy_home
+from tests.demo.conftest import DemoHome, copy_home
 
 JOB = 1
 FAULTS: dict[str, Callable[[bytes, bytes], bytes]] = {
@@ -71,7 +71,7 @@ class Twin:
 
 
 @pytest.fixture(scope="module")
-def twin(world: World, tmp_path_factory: pytest.TempPathFactory) -> Twin:
+def twin(world: DemoHome, tmp_path_factory: pytest.TempPathFactory) -> Twin:
     """A copy of the demo's home."""
     home = Home(copy_home(world.home, tmp_path_factory.mktemp("twin") / "home"))
     return Twin(home, Network.open(home))

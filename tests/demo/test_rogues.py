@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,14 +11,9 @@ from app.auditor.audit import Auditor
 from app.auditor.report import CheckStatus
 from app.chain.contracts.entities import content_of
 from app.chain.node import DevNode
-from app.chain.wallet.account import Account
 from app.client.buyer import Buyer
-from app.client.models import Model
-from app.client.owner import Owner
 from app.execution.execute import execute
 from app.execution.inputs import load_job_inputs
-from app.home.home import Home
-from app.home.network import Network
 from app.protocol.errors import (
     AlreadyReleased,
     BadModel,
@@ -30,78 +23,23 @@ from app.protocol.errors import (
     Reverted,
     RowsOutsideDataset,
 )
+from app.protocol.ids import Digest
 from app.protocol.market.entities import JobState
-from app.protocol.market.receipt import Receipt
-from app.provider.agent import Done, ProviderAgent
+from app.provider.agent import Done
 from app.seal.keys import SealingKey
-from tests.demo.conftest import World, copy_home
+from tests.demo.conftest import DemoHome, copy_home
+from tests.demo.parties import ROWS, DemoParties
 
-ROWS = 30
 DAY = 86_400
 
 
-class Town:
-    """A copy of the demo's home with everyone in it, for trouble."""
-
-    def __init__(self, root: Path) -> None:
-        self.home = Home(root)
-        self.network = Network.open(self.home)
-        self.market, self.store = self.network.market, self.network.store
-        self.owner = Owner(self.network, self.home.actor("owner"), self._account("owner"))
-        self.buyer = Buyer(self.network, self.home.actor("buyer"), self._account("buyer"))
-        self.key = SealingKey.load(self.home.actor("buyer").path("sealing.key"), self.home.actor("buyer").passphrase())
-        self.accounts = {
-            account.address: (name, account)
-            for name in ("provider-1", "provider-2", "provider-3")
-            for account in [self._account(name)]
-        }
-
-    def _account(self, name: str) -> Account:
-        actor = self.home.actor(name)
-        return Account.load(actor.path("account.json"), actor.passphrase())
-
-    def model(self) -> Model:
-        """The demo's linear model."""
-        return self.buyer.models.find(self.market.job(1).circuit)
-
-    def open(self, **changes: int) -> int:
-        """A job of the buyer's first license; its number."""
-        order: dict[str, Any] = {"first_row": 0, "rows": ROWS, **changes}
-        return self.buyer.open_job(1, self.model(), sealing_key=self.key, **order).value
-
-    def agent(self, address: str) -> ProviderAgent:
-        """The honest agent of a provider."""
-        name, account = self.accounts[address]
-        return ProviderAgent(self.market, self.store, account, self.home.actor(name).folder, threads=1)
-
-    def answer(self, number: int, receipt: Receipt) -> None:
-        """All drawn executors commit to a receipt and reveal it, whatever it says."""
-        drawn = self.market.draw(self.buyer.account, number).value
-        salts = {address: secrets.token_hex(32) for address in drawn}
-        for address in drawn:
-            self.market.commit(self.accounts[address][1], number, receipt.digest, salts[address])
-        self.store.put(receipt.to_bytes())
-        for address in drawn:
-            self.market.reveal(self.accounts[address][1], number, receipt.digest, salts[address])
-
-    def contested(self, number: int) -> None:
-        """The custodian asks for others, of whom too few are left: so the result stands after the draw."""
-        outcomes = {each.job: each.what for each in self.owner.custodian().step()}
-        assert outcomes[number] == "contested"
-        node = self.market.node
-        assert isinstance(node, DevNode)
-        node.advance(self.market.job(number).deadline - node.now() + 1)
-        self.market.expire(self.buyer.account, number)
-        assert self.market.job(number).state is JobState.COMPUTED
-
-
 @pytest.fixture(scope="module")
-def town(world: World, tmp_path_factory: pytest.TempPathFactory) -> Town:
+def town(world: DemoHome, tmp_path_factory: pytest.TempPathFactory) -> DemoParties:
     """One town for this module."""
-    return Town(copy_home(world.home, tmp_path_factory.mktemp("town") / "home"))
+    return DemoParties(copy_home(world.home, tmp_path_factory.mktemp("town") / "home"))
 
 
-def test_colluding_executors_get_nothing_decrypted(town: Town) -> None:
+def test_colluding_executors_get_nothing_decrypted(town: DemoParties) -> None:
     """When all executors agree on a wrong output, the custodian refuses, and the auditor says which fact is wrong."""
     number = town.open()
     honest = execute(load_job_inputs(town.market, town.store, number), town.store, threads=1)
@@ -125,7 +63,7 @@ def test_colluding_executors_get_nothing_decrypted(town: Town) -> None:
     assert not report.confirmed
 
 
-def test_a_receipt_of_other_rows_is_refused(town: Town) -> None:
+def test_a_receipt_of_other_rows_is_refused(town: DemoParties) -> None:
     """A true receipt for other rows is no receipt for this job."""
     number = town.open(first_row=10)
     facts = load_job_inputs(town.market, town.store, number)
@@ -136,26 +74,26 @@ def test_a_receipt_of_other_rows_is_refused(town: Town) -> None:
     assert town.market.job(number).state is JobState.REFUSED
 
 
-def test_no_second_release(town: Town) -> None:
+def test_no_second_release(town: DemoParties) -> None:
     """A job that was released is not released again: not by the agent, and not by a transaction of the custodian."""
     before = town.market.job(1)
     assert 1 not in {each.job for each in town.owner.custodian().step()}
     with pytest.raises(AlreadyReleased):
-        town.market.release(town.owner.account, 1, sealed="11" * 32, decision="22" * 32)
+        town.market.release(town.owner.account, 1, sealed=Digest("11" * 32), decision=Digest("22" * 32))
     assert town.market.job(1) == before
 
 
-def test_a_model_of_another_dataset_opens_no_job(town: Town) -> None:
+def test_a_model_of_another_dataset_opens_no_job(town: DemoParties) -> None:
     """A circuit for other codes is refused before anything is published or paid."""
     other = town.model()
-    foreign = replace(other, circuit=replace(other.circuit, codebook="00" * 32))
+    foreign = replace(other, circuit=replace(other.circuit, codebook=Digest("00" * 32)))
     jobs, balance = town.market.job_count(), town.market.balance(town.buyer.account.address)
     with pytest.raises(BadModel):
         town.buyer.open_job(1, foreign, first_row=0, rows=ROWS, sealing_key=town.key)
     assert (town.market.job_count(), town.market.balance(town.buyer.account.address)) == (jobs, balance)
 
 
-def test_a_provider_killed_between_its_steps_goes_on(town: Town) -> None:
+def test_a_provider_killed_between_its_steps_goes_on(town: DemoParties) -> None:
     """A provider that dies after committing reveals the same receipt with the same salt when it comes back."""
     number = town.open(first_row=20)
     drawn = town.market.draw(town.buyer.account, number).value
@@ -170,7 +108,7 @@ def test_a_provider_killed_between_its_steps_goes_on(town: Town) -> None:
     assert town.buyer.open_result(number, town.key).result.values.shape == (1, ROWS)
 
 
-def test_a_stranger_cannot_use_a_license_or_open_a_result(town: Town) -> None:
+def test_a_stranger_cannot_use_a_license_or_open_a_result(town: DemoParties) -> None:
     """License and result belong to the buyer's account alone, whatever the client is told."""
     _, account = next(iter(town.accounts.values()))
     thief = Buyer(town.network, town.buyer.actor, account)
@@ -180,7 +118,7 @@ def test_a_stranger_cannot_use_a_license_or_open_a_result(town: Town) -> None:
         thief.open_result(1, town.key)
 
 
-def test_rows_outside_the_dataset(town: Town) -> None:
+def test_rows_outside_the_dataset(town: DemoParties) -> None:
     """A job for a row more than the dataset has is refused by the client, and by the contract without it."""
     with pytest.raises(RowsOutsideDataset):
         town.open(first_row=285 - ROWS + 1)
@@ -191,9 +129,9 @@ def test_rows_outside_the_dataset(town: Town) -> None:
     assert caught.value.reason == "RowsOutsideDataset"
 
 
-def test_an_expired_license_opens_no_job(world: World, tmp_path: Path) -> None:
+def test_an_expired_license_opens_no_job(world: DemoHome, tmp_path: Path) -> None:
     """When a license's time is over, it opens no job; the error names the next step."""
-    town = Town(copy_home(world.home, tmp_path / "late"))
+    town = DemoParties(copy_home(world.home, tmp_path / "late"))
     assert isinstance(town.network.node, DevNode)
     town.network.node.advance(31 * DAY)
     with pytest.raises(LicenseExpired) as caught:
@@ -201,9 +139,9 @@ def test_an_expired_license_opens_no_job(world: World, tmp_path: Path) -> None:
     assert "darkroom license buy" in caught.value.next_step
 
 
-def test_a_job_that_pays_for_too_little_work_is_declined(world: World, tmp_path: Path) -> None:
+def test_a_job_that_pays_for_too_little_work_is_declined(world: DemoHome, tmp_path: Path) -> None:
     """Executors decline a job whose units understate its circuit; it fails, and nobody loses a stake."""
-    town = Town(copy_home(world.home, tmp_path / "home"))
+    town = DemoParties(copy_home(world.home, tmp_path / "home"))
     market = town.market
     model = town.buyer.models.find(market.job(2).circuit)  # the demo's trees: far more than one unit
     town.store.put(model.data)

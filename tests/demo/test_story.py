@@ -14,18 +14,18 @@ from app.home.home import Home
 from app.home.network import Network
 from app.node.locks import only_node
 from app.protocol.errors import LicenseExhausted, NotYourLicense, RowsOutsideDataset
-from tests.demo.conftest import World, copy_home, darkroom
+from tests.demo.conftest import DemoHome, copy_home, darkroom
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_one_object_on_stdout_and_nothing_else(world: World) -> None:
+def test_one_object_on_stdout_and_nothing_else(world: DemoHome) -> None:
     """`demo --json` prints one JSON object on stdout and nothing beside it."""
     assert isinstance(json.loads(world.told.out), dict)
     assert world.told.out.count("\n") == 1
 
 
-def test_every_label_is_the_clear_quantized_models(world: World) -> None:
+def test_every_label_is_the_clear_quantized_models(world: DemoHome) -> None:
     """Under the default policy both jobs release labels alone: those of Concrete ML's clear model, on every row."""
     linear, trees = world.story["jobs"]
     assert (linear["model"], linear["rows"], linear["equal_rows"]) == ("logistic-regression", 285, 285)
@@ -35,19 +35,19 @@ def test_every_label_is_the_clear_quantized_models(world: World) -> None:
     assert world.story["equal"]
 
 
-def test_the_budget_is_public(world: World) -> None:
+def test_the_budget_is_public(world: DemoHome) -> None:
     """Anyone recounts what was told: two jobs of one bit each, of the 60 that the owner sells of a person."""
     report = world.run("audit", "--budget", str(world.story["dataset"]), "--json")
     assert report.code == 0, report.err
     assert (report.json["spent"], report.json["limit"], report.json["confirmed"]) == (2_000_000, 60_000_000, True)
 
 
-def test_the_result_is_worth_buying(world: World) -> None:
+def test_the_result_is_worth_buying(world: DemoHome) -> None:
     """The buyer's model is right on more than nine of ten rows that it never saw."""
     assert 0.9 < world.story["accuracy"] <= 1.0
 
 
-def test_the_auditor_confirms_every_fact(world: World) -> None:
+def test_the_auditor_confirms_every_fact(world: DemoHome) -> None:
     """The auditor, without a key, confirms every fact of both jobs."""
     for job in world.story["jobs"]:
         assert job["audit"]["complete"]
@@ -55,7 +55,7 @@ def test_the_auditor_confirms_every_fact(world: World) -> None:
         assert {check["status"] for check in job["audit"]["checks"]} == {"confirmed"}
 
 
-def test_every_step_and_transaction_is_measured(world: World) -> None:
+def test_every_step_and_transaction_is_measured(world: DemoHome) -> None:
     """The object gives time for every step and gas for every transaction of the market."""
     assert all(step["seconds"] >= 0 for step in world.story["steps"])
     gas = world.story["gas"]
@@ -66,7 +66,7 @@ def test_every_step_and_transaction_is_measured(world: World) -> None:
             assert 21_000 < gas[f"{name} ({kind})"] < 1_000_000
 
 
-def test_plaintext_stays_with_its_owner(world: World) -> None:
+def test_plaintext_stays_with_its_owner(world: DemoHome) -> None:
     """No value of the owner's table, and no secret key, is anywhere outside the owner's own folder."""
     secret = (world.home / "actors/owner/measurements.csv").read_text("utf-8").splitlines()[1:4]
     for path in world.home.rglob("*"):
@@ -76,7 +76,7 @@ def test_plaintext_stays_with_its_owner(world: World) -> None:
             assert b"darkroom/secret-keys" not in data, path
 
 
-def test_folders_of_roles_are_private(world: World) -> None:
+def test_folders_of_roles_are_private(world: DemoHome) -> None:
     """Each role's folder, and every key in it, can be read by its user alone."""
     for folder in (world.home / "actors").iterdir():
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -84,9 +84,9 @@ def test_folders_of_roles_are_private(world: World) -> None:
         assert stat.S_IMODE((world.home / "actors/owner" / name).stat().st_mode) == 0o600
 
 
-def test_every_role_can_be_driven_by_hand(world: World, tmp_path: Path) -> None:
+def test_every_role_can_be_driven_by_hand(world: DemoHome, tmp_path: Path) -> None:
     """After the demo, a license, a job, its execution, release, opening and audit work command by command."""
-    world = World(copy_home(world.home, tmp_path / "home"), world.told)  # what it tells counts in the other's budget
+    world = DemoHome(copy_home(world.home, tmp_path / "home"), world.told)  # what it tells counts in the other's budget
     offer = world.run("dataset", "show", "1", "--json").json["offers"][0]["offer"]
     license = world.run("license", "buy", str(offer), "--json").json["license"]
     model = world.story["jobs"][0]["audit"]["checks"][2]["digest"]
@@ -121,7 +121,7 @@ def test_every_role_can_be_driven_by_hand(world: World, tmp_path: Path) -> None:
     assert again.json == []
 
 
-def test_an_audit_runs_on_the_device_that_was_asked_for(world: World, tmp_path: Path) -> None:
+def test_an_audit_runs_on_the_device_that_was_asked_for(world: DemoHome, tmp_path: Path) -> None:
     """On the CPU it confirms; on a GPU that is not there it ends with the reason, and accuses nobody."""
     (tmp_path / "cupy.py").write_text("raise ImportError\n", "utf-8")
     report = world.run("audit", "1", "--device", "cpu", "--json")
@@ -131,7 +131,7 @@ def test_an_audit_runs_on_the_device_that_was_asked_for(world: World, tmp_path: 
     assert "CuPy is not installed" in refused.json["error"]["message"]
 
 
-def test_what_a_license_does_not_allow(world: World) -> None:
+def test_what_a_license_does_not_allow(world: DemoHome) -> None:
     """Someone else's license, rows outside the dataset, and more rows than are left are refused, and change nothing."""
     model = world.story["jobs"][0]["audit"]["checks"][2]["digest"]
     jobs = world.run("job", "list", "--json").out
@@ -151,14 +151,14 @@ def test_what_a_license_does_not_allow(world: World) -> None:
     assert world.run("job", "list", "--json").out == jobs
 
 
-def test_a_wrong_passphrase_opens_nothing(world: World) -> None:
+def test_a_wrong_passphrase_opens_nothing(world: DemoHome) -> None:
     """A wrong passphrase is told from damage, with exit code 4 and without naming the passphrase."""
     ran = world.run("result", "open", "1", "--json", env={"DARKROOM_PASSPHRASE": "open sesame 77"})
     assert (ran.code, ran.json["error"]["code"]) == (4, "wrong-passphrase")
     assert "sesame" not in ran.out + ran.err
 
 
-def test_the_demo_can_be_told_again_in_the_same_home(world: World, tmp_path: Path) -> None:
+def test_the_demo_can_be_told_again_in_the_same_home(world: DemoHome, tmp_path: Path) -> None:
     """A second telling publishes another dataset and ends as well as the first; a node's sample then adopts it.
 
     The persons are the same. So the first dataset is retired, and what it told of them counts in the second.
@@ -181,7 +181,7 @@ def test_the_demo_can_be_told_again_in_the_same_home(world: World, tmp_path: Pat
     assert (market.dataset_count(), len(list(market.offers(second)))) == (2, 2)
 
 
-def test_the_demo_spares_what_others_published(world: World, tmp_path: Path) -> None:
+def test_the_demo_spares_what_others_published(world: DemoHome, tmp_path: Path) -> None:
     """Of the owner's datasets a telling retires only the demo's; where others took all the bits, it ends in words."""
     home = Home(copy_home(world.home, tmp_path / "home"))
     owner = set_stage(home).owner
@@ -200,7 +200,7 @@ def test_the_demo_spares_what_others_published(world: World, tmp_path: Path) -> 
     assert owner.cabinet.names() == ["measurements", "mine"]
 
 
-def test_one_demo_or_node_at_a_time(world: World) -> None:
+def test_one_demo_or_node_at_a_time(world: DemoHome) -> None:
     """Where a node runs, its agents would act in the demo's place: the demo refuses and changes nothing."""
     with only_node(Home(world.home)):
         refused = world.run("demo", "--json")
@@ -208,7 +208,7 @@ def test_one_demo_or_node_at_a_time(world: World) -> None:
     assert "runs in" in refused.json["error"]["message"]
 
 
-def test_the_documented_demo_is_this_one(world: World) -> None:
+def test_the_documented_demo_is_this_one(world: DemoHome) -> None:
     """docs/demo.md tells the steps, audited facts, results and transactions of today's demo; README.md, its results."""
     shown = (ROOT / "docs" / "demo.md").read_text("utf-8")
     story = world.story

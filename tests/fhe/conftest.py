@@ -14,7 +14,7 @@ from fhe.keys.insecure_keys import insecure_test_keys
 from fhe.keys.secret_keys import SecretKeys, client_keys, compile_program
 from fhe.profile import EncryptionProfile
 from fhe.profiles import REFERENCE, insecure_test_profile
-from tests.support.encrypted_tables import World, make_world
+from tests.support.encrypted_tables import TableWithKeys, make_table
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ def tiny_secret(tiny_profile: EncryptionProfile) -> SecretKeys:
 
 
 @pytest.fixture(scope="session")
-def world() -> World:
+def world() -> TableWithKeys:
     """Three shards under a small profile of two levels, with a packing key."""
     profile = insecure_test_profile()
     secret, key = insecure_test_keys(profile)
-    return make_world(profile, secret, with_packing(key, secret, profile, 1), (300, 40, 260))
+    return make_table(profile, secret, with_packing(key, secret, profile, 1), (300, 40, 260))

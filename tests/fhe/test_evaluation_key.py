@@ -13,7 +13,7 @@ from fhe.ciphertexts.packing import Decryptor
 from fhe.evaluation_key import MAGIC, EvaluationKey
 from fhe.keys.insecure_keys import insecure_test_keys
 from fhe.profiles import insecure_test_profile
-from tests.support.encrypted_tables import World
+from tests.support.encrypted_tables import TableWithKeys
 
 
 def same(a: EvaluationKey, b: EvaluationKey) -> bool:
@@ -26,7 +26,7 @@ def same(a: EvaluationKey, b: EvaluationKey) -> bool:
 
 
 @pytest.mark.parametrize("packing", [True, False])
-def test_a_file_gives_the_key_back(world: World, tmp_path: Path, packing: bool) -> None:
+def test_a_file_gives_the_key_back(world: TableWithKeys, tmp_path: Path, packing: bool) -> None:
     """File and stream are the same bytes, and reading them gives the same words."""
     key = world.key if packing else replace(world.key, packing=None)
     path = tmp_path / "key"
@@ -36,7 +36,7 @@ def test_a_file_gives_the_key_back(world: World, tmp_path: Path, packing: bool) 
     assert [file.name for file in tmp_path.iterdir()] == ["key"]
 
 
-def test_a_store_gives_the_key_back_in_blocks(world: World) -> None:
+def test_a_store_gives_the_key_back_in_blocks(world: TableWithKeys) -> None:
     """Reading through a store never asks for more than its block."""
     data, asked = b"".join(world.key.stream()), []
 
@@ -60,7 +60,7 @@ def test_a_store_gives_the_key_back_in_blocks(world: World) -> None:
     assert sum(asked) == len(data)
 
 
-def test_every_kind_of_damage_is_refused(world: World, tmp_path: Path) -> None:
+def test_every_kind_of_damage_is_refused(world: TableWithKeys, tmp_path: Path) -> None:
     """Flipped bits anywhere, lost or added bytes, other magic: BadKey."""
     data, path = b"".join(world.key.stream()), tmp_path / "key"
     header = 12 + int.from_bytes(data[8:12], "little")
@@ -79,7 +79,7 @@ def test_every_kind_of_damage_is_refused(world: World, tmp_path: Path) -> None:
         EvaluationKey.from_file(tmp_path / "missing", world.profile, world.key.epoch)
 
 
-def test_a_key_of_another_profile_or_epoch_is_named_as_such(world: World, tmp_path: Path) -> None:
+def test_a_key_of_another_profile_or_epoch_is_named_as_such(world: TableWithKeys, tmp_path: Path) -> None:
     """The error says which: another profile, another epoch."""
     path = tmp_path / "key"
     world.key.to_file(path)
@@ -93,7 +93,7 @@ def test_a_key_of_another_profile_or_epoch_is_named_as_such(world: World, tmp_pa
         EvaluationKey.from_file(path, world.profile, other.epoch)
 
 
-def test_a_packing_key_encrypts_each_key_bit_at_each_level(world: World) -> None:
+def test_a_packing_key_encrypts_each_key_bit_at_each_level(world: TableWithKeys) -> None:
     """Opened with the secret key, coefficient 0 holds the bit at its level and the others zero, within the noise."""
     packing, profile = world.key.packing, world.profile
     assert packing is not None
@@ -108,6 +108,6 @@ def test_a_packing_key_encrypts_each_key_bit_at_each_level(world: World) -> None
     assert errors.std() == pytest.approx(profile.glwe_variance**0.5 * 2.0**64, rel=0.05)
 
 
-def test_a_key_shows_no_words(world: World) -> None:
+def test_a_key_shows_no_words(world: TableWithKeys) -> None:
     """Its repr names profile and epoch only."""
     assert repr(world.key) == f"EvaluationKey(profile={world.profile.digest[:12]}, epoch=1, packing=True)"

@@ -10,10 +10,10 @@ import pytest
 from app.chain.evm.embedded import EmbeddedChain
 from app.market.db.database import Database
 from app.storage.folder import BlockStore
-from tests.chain.conftest import start_anvil
 from tests.market.story import told
 from tests.support import postgres
-from tests.support.market import Stage, open_market, set_stage
+from tests.support.anvil import start_anvil
+from tests.support.market import MarketOnChain, open_market, set_stage
 
 __all__ = ["start_anvil"]
 
@@ -77,7 +77,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedChain]
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
+def stage(tmp_path: Path) -> Iterator[MarketOnChain]:
     """A market of one dataset, offer and license on a new embedded chain."""
     chain = EmbeddedChain(tmp_path / "chain.sqlite")
     yield set_stage(open_market(chain, tmp_path / "deployment.json"), 3)

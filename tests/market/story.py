@@ -10,14 +10,15 @@ from app.chain.market import Market
 from app.chain.node import DevNode
 from app.chain.wallet.account import Account
 from app.protocol.errors import NotAllowed, Unavailable
+from app.protocol.ids import Digest
 from app.protocol.market.entities import Job, JobState
-from tests.support.market import DOLLAR, HOUR, MICRO, Stage, digest, open_market, person, set_stage
+from tests.support.market import DOLLAR, HOUR, MICRO, MarketOnChain, digest, open_market, person, set_stage
 
 
-class Story:
+class MarketHistory:
     """One market and its people. Each step is one action; what the contracts refuse changes nothing."""
 
-    def __init__(self, stage: Stage, seed: int) -> None:
+    def __init__(self, stage: MarketOnChain, seed: int) -> None:
         self.stage, self.market, self.chance = stage, stage.market, random.Random(seed)
         self.salt = 0
 
@@ -84,7 +85,7 @@ class Story:
             for _ in range(2):  # four different receipts: one more than an undecided contest pays for
                 stage.answer(job, stage.draw(job), lambda address: digest(f"alone {address}"))
             self.let_pass(job)
-            market.refuse(stage.owner, job, reason="rank-budget", decision=digest("an undecided contest"))
+            market.refuse(stage.owner, job, reason="rank-budget", decision=Digest(digest("an undecided contest")))
         backed_out = stage.open("backed out")
         market.decline(stage.by_address(stage.draw(backed_out)[0]), backed_out)
         market.unbond_custodian(stage.owner, stage.dataset, DOLLAR)
@@ -108,18 +109,20 @@ class Story:
     def trouble(self) -> None:
         """Executors that disagree, a custodian and executors that stay silent, and what it costs them."""
         market, stage = self.market, self.stage
-        market.release(stage.owner, stage.compute("good"), sealed=digest("sealed"), decision=digest("decision"))
+        market.release(
+            stage.owner, stage.compute("good"), sealed=Digest(digest("sealed")), decision=Digest(digest("decision"))
+        )
         market.approve_job(stage.owner, stage.open("foreseen"))
         market.deny_job(stage.owner, unwanted := stage.compute("unwanted"))
-        market.refuse(stage.owner, unwanted, reason="not-approved", decision=digest("against it"))
+        market.refuse(stage.owner, unwanted, reason="not-approved", decision=Digest(digest("against it")))
         refusal = digest("refusal")
-        market.refuse(stage.owner, stage.compute("bad"), reason="rank-budget", decision=refusal)
+        market.refuse(stage.owner, stage.compute("bad"), reason="rank-budget", decision=Digest(refusal))
         quarrel = stage.open("quarrel")
         stage.answer(quarrel, stage.draw(quarrel), lambda address: digest(f"alone {address}"))
         (judge,) = stage.draw(quarrel)
         first = market.job(quarrel).executions[0].provider
         receipt, salt = digest(f"alone {first}"), digest("salt of the judge")
-        market.commit(stage.by_address(judge), quarrel, receipt, salt)
+        market.commit(stage.by_address(judge), quarrel, Digest(receipt), salt)
         market.reveal(stage.by_address(judge), quarrel, receipt, salt)
         self.let_pass(quarrel)  # the custodian's deadline
         silent = stage.open("silent")
@@ -155,10 +158,10 @@ class Story:
             self.market.contest(self.custodian(job.dataset), job.id)
         elif self.chance.random() < 0.3:
             decision = digest(f"refusal {job.id}")
-            self.market.refuse(self.custodian(job.dataset), job.id, reason="rank-budget", decision=decision)
+            self.market.refuse(self.custodian(job.dataset), job.id, reason="rank-budget", decision=Digest(decision))
         else:
             sealed, decision = digest(f"sealed {job.id}"), digest(f"decision {job.id}")
-            self.market.release(self.custodian(job.dataset), job.id, sealed=sealed, decision=decision)
+            self.market.release(self.custodian(job.dataset), job.id, sealed=Digest(sealed), decision=Digest(decision))
 
     def compute(self, job: Job) -> None:
         """The executors commit, or reveal, now and then one alone, and now and then another digest than the others."""
@@ -173,7 +176,7 @@ class Story:
                 if self.chance.random() < 0.05:
                     self.market.decline(provider, job.id)
                     continue
-                self.market.commit(provider, job.id, receipt, salt)
+                self.market.commit(provider, job.id, Digest(receipt), salt)
             if job.revealing:
                 self.market.reveal(provider, job.id, receipt, salt)
 
@@ -311,7 +314,7 @@ class Story:
         return next(each for each in everyone if each.address == address)
 
 
-def begin(market: Market, seed: int, *, providers: int = 5) -> Story:
+def begin(market: Market, seed: int, *, providers: int = 5) -> MarketHistory:
     """A market at its beginning, with everybody funded."""
     stage = set_stage(market, providers)
     node = market.node
@@ -319,7 +322,7 @@ def begin(market: Market, seed: int, *, providers: int = 5) -> Story:
     for name in ("heir", "custodian", "guardian", "a"):
         node.fund(person(name).address, 10**18)
         market.faucet(person(name), 1000 * DOLLAR)
-    return Story(stage, seed)
+    return MarketHistory(stage, seed)
 
 
 def told(node: DevNode, folder: Path, *, seed: int = 7, steps: int = 110) -> Market:

@@ -12,11 +12,11 @@ from app.node.keeper import GRACE_SECONDS, keep
 from app.protocol.errors import NotAllowed
 from app.protocol.market.entities import JobState
 from app.provider.heartbeat import SHARE, Heartbeat
-from tests.support.market import DOLLAR, ETHER, TERMS, Stage, open_market, person, set_stage
+from tests.support.market import DOLLAR, ETHER, TERMS, MarketOnChain, open_market, person, set_stage
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MarketOnChain]:
     """A market with bonded providers and a license, on an embedded chain."""
     folder = tmp_path_factory.mktemp("agents")
     chain = EmbeddedChain(folder / "chain.sqlite")
@@ -24,7 +24,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     chain.close()
 
 
-def test_signs_of_life_come_when_they_are_due(stage: Stage) -> None:
+def test_signs_of_life_come_when_they_are_due(stage: MarketOnChain) -> None:
     """Several in a window and no more: a provider that serves stays in the draw without paying for every look."""
     market, provider = stage.market, stage.providers[0]
     pulse = Heartbeat(market, provider)
@@ -57,7 +57,7 @@ def test_a_seat_that_was_lost_is_taken_again(tmp_path: Path) -> None:
     chain.close()
 
 
-def test_who_does_not_serve_gives_no_sign(stage: Stage) -> None:
+def test_who_does_not_serve_gives_no_sign(stage: MarketOnChain) -> None:
     """Neither somebody who never bonded nor a provider that leaves pays for heartbeats that mean nothing."""
     market = stage.market
     assert not Heartbeat(market, person("never bonded")).beat()

@@ -13,8 +13,8 @@ from app.client.dataset import Dataset
 from app.home.home import Home
 from app.home.network import NODE_FILE, Network
 from app.node.sample import FOLDER, model_file
-from tests.node.conftest import RunningNode, free_port, running
 from tests.node.shopper import Shopper, in_the_clear
+from tests.support.running_node import RunningNode, free_port, running
 
 SETTINGS = """
 [web]

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import httpx
 import pytest
 
-from tests.node.conftest import RunningNode, free_port, running
+from tests.support.running_node import RunningNode, free_port, running
 
 PATIENCE = 30.0
 SETTINGS = """

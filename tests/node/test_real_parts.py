@@ -24,11 +24,11 @@ from app.node.sample import FOLDER, MODELS, STEM, model_file
 from app.node.settings import read_settings
 from app.protocol.ports import Store
 from app.storage.kubo import KuboStore
-from tests.chain.conftest import start_anvil
-from tests.node.conftest import running
 from tests.node.shopper import Shopper, in_the_clear
 from tests.support import ipfs_daemon, postgres
+from tests.support.anvil import start_anvil
 from tests.support.index_state import assert_mirrors, contents
+from tests.support.running_node import running
 
 __all__ = ["start_anvil"]
 

@@ -26,9 +26,9 @@ from app.node.sample import FOLDER, OWNER_FILE, model_file
 from app.node.serving import adopt, listen
 from app.node.settings import PORT, NodeSettings, WebSettings
 from app.protocol.errors import BadInput
-from tests.node.conftest import call, running
 from tests.node.shopper import Shopper, in_the_clear
 from tests.support.index_state import assert_mirrors, contents
+from tests.support.running_node import call, running
 
 PARTS = {"index", "web", "provider-1", "provider-2", "provider-3", "owner", "operator", "sample"}
 

@@ -15,13 +15,7 @@ from app.protocol.policy.reasons import Reason
 from fhe.circuit.circuit import Circuit
 from fhe.leakage import space_of
 from fhe.profiles import REFERENCE, insecure_test_profile
-from tests.support.custody import (
-    OPEN_POLICY,
-    World,
-    codebook,
-    linear_circuit,
-    tree_circuit,
-)
+from tests.support.custody import OPEN_POLICY, MarketInMemory, codebook, linear_circuit, tree_circuit
 
 SPREAD = [17, -4, 9, 30, 2, 8, -11, 5]
 NOISY = OPEN_POLICY.model_copy(update={"epsilon_micro_per_job": 500_000})
@@ -31,7 +25,7 @@ COST = noisy_micro_bits(500_000)
 def test_explain_agrees_with_the_agent(tmp_path: Path) -> None:
     """For circuits of every kind explain foretells exactly what the agent then decides on untouched rows."""
     policy = OPEN_POLICY.model_copy(update={"max_rank": 2, "min_group": 20})
-    world = World(tmp_path, insecure=insecure_test_profile(), policy=policy)
+    world = MarketInMemory(tmp_path, insecure=insecure_test_profile(), policy=policy)
     profile = world.profile
 
     def linear(rows: list[list[int]]) -> Circuit:
@@ -67,7 +61,7 @@ def test_explain_agrees_with_the_agent(tmp_path: Path) -> None:
 
 def test_explain_counts_bits(tmp_path: Path) -> None:
     """A label says a yes or no, a score as much as its levels, a raw one its range; what is left is told beforehand."""
-    table = World(tmp_path).manifest.table
+    table = MarketInMemory(tmp_path).manifest.table
     circuit = linear_circuit([[1] * 8], at=900)
 
     def cost(policy: OutputPolicy) -> int:
@@ -99,7 +93,7 @@ def test_levels_divide_each_outputs_own_range() -> None:
 
 def test_statement_of_budgets(tmp_path: Path) -> None:
     """The owner sees, for each stretch of rows, which jobs took what and what is left."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     policy = NOISY.model_copy(update={"micro_bits_per_license": 2 * COST, "micro_bits_per_person": 2 * COST})
     first = world.job(linear_circuit([SPREAD]), 0, 30, license=world.license(policy))
     second = world.job(linear_circuit([SPREAD[::-1]]), 20, 30, license=world.license(policy))

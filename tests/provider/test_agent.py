@@ -22,8 +22,8 @@ from app.provider.agent import Action, Done, ProviderAgent
 from app.provider.attempts import Attempts
 from app.provider.plan import turn
 from fhe.circuit.codec import encode
-from tests.support.custody import BUYER_PUBLIC, World, linear_circuit
-from tests.support.market import BITS, DOLLAR, HOUR, Stage, crowd, open_market, set_stage
+from tests.support.custody import BUYER_PUBLIC, EncryptedDataset, linear_circuit
+from tests.support.market import BITS, DOLLAR, HOUR, MarketOnChain, crowd, open_market, set_stage
 
 CIRCUIT = encode(linear_circuit([[17, -4, 9, 30, 2, 8, -11, 5]]))
 
@@ -33,17 +33,13 @@ class Shop:
     """A real dataset under license, and two providers."""
 
     folder: Path
-    world: World
-    stage: Stage
+    world: EncryptedDataset
+    stage: MarketOnChain
     license: int
 
     def open(self) -> int:
         """A job for both providers."""
-        order = {"first_row": 0, "rows": 40, "sealing_key": BUYER_PUBLIC, "units": 1000, "replicas": 2}
-        sent = self.stage.market.open_job(
-            self.stage.buyer, self.license, circuit=sha256(CIRCUIT), max_fee=6000, **order  # type: ignore[arg-type]
-        )  # fmt: skip
-        return sent.value
+        return self.stage.open(circuit=sha256(CIRCUIT), license=self.license, rows=40, sealing_key=BUYER_PUBLIC)
 
     def agent(self, account: Account, **settings: float | bool) -> ProviderAgent:
         """A provider's agent, with a journal of its own."""
@@ -56,12 +52,8 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
     """Everything up to a license."""
     chain = EmbeddedChain(tmp_path / "chain.sqlite")
     stage = set_stage(open_market(chain, tmp_path / "deployment.json"))
-    market, world = stage.market, World(tmp_path)
-    record = world.chain.datasets[1, 1]
-    market.new_version(
-        stage.owner, stage.dataset, manifest=record.manifest, data_root=record.data_root, profile=record.profile,
-        rows=record.rows,
-    )  # fmt: skip
+    market, world = stage.market, EncryptedDataset(tmp_path)
+    stage.publish(world.records[1])
     world.store.put(CIRCUIT)
     offer = market.create_offer(
         stage.owner, stage.dataset, price_license=DOLLAR, price_job=DOLLAR, price_row=1, max_jobs=99, max_rows=10_000,

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 from Crypto.Hash import SHA256
@@ -12,12 +9,12 @@ from Crypto.Protocol import HPKE
 from Crypto.Protocol.DH import import_x25519_private_key
 
 from app.protocol.errors import BadKey, BadSeal, TooLarge, VerificationFailed
-from app.protocol.market.receipt import SealContext, SealedResult
+from app.protocol.market.receipt import SealedResult
 from app.seal import hpke
-from app.seal.result import Result, ResultHeader, open_result, seal_result
+from app.seal.result import Result, open_result, seal_result
 from app.storage.content import file_cid
+from tests.seal.rfc9180 import PRIVATE, PUBLIC, RFC, context, result
 
-RFC = json.loads((Path(__file__).parent / "vectors" / "rfc9180.json").read_text("utf-8"))["vector"]
 SMALL_ORDER = [  # RFC 7748, section 6.1: points whose shared secret is all zero
     "00" * 32,
     "01" + "00" * 31,
@@ -27,40 +24,6 @@ SMALL_ORDER = [  # RFC 7748, section 6.1: points whose shared secret is all zero
     "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
     "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
 ]
-PRIVATE = bytes.fromhex(RFC["skRm"])
-PUBLIC = bytes.fromhex(RFC["pkRm"])
-
-
-def context(**changes: object) -> SealContext:
-    """The facts of one job, some of them changed."""
-    facts = {
-        "chain_id": 31337,
-        "market": "0x5FbDB2315678afecb367f032d93F642f64180aa3",
-        "job": 7,
-        "license": 3,
-        "buyer": "0x70997970C51812dc3A010C7d01b50e0d17dc79C8",
-        "sealing_key": PUBLIC.hex(),
-        "manifest": "11" * 32,
-        "circuit": "22" * 32,
-        "receipt": "33" * 32,
-    }
-    return SealContext.model_validate(facts | changes)
-
-
-def result(rows: int = 5) -> Result:
-    """Two outputs of small integers."""
-    header = ResultHeader(
-        released="score",
-        outputs=("a", "b"),
-        first_row=10,
-        rows=rows,
-        group=1,
-        levels=16,
-        lows=(0, -5),
-        highs=(99, 5),
-        noise_scale_milli=0,
-    )
-    return Result(header, np.arange(2 * rows, dtype=np.int64).reshape(2, rows) - rows)
 
 
 def test_official_vector_opens() -> None:

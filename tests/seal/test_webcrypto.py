@@ -12,7 +12,7 @@ import pytest
 
 from app.seal.result import seal_result
 from app.storage.content import file_cid
-from tests.seal.test_seal import PRIVATE, PUBLIC, RFC, context, result
+from tests.seal.rfc9180 import PRIVATE, PUBLIC, RFC, context, result
 
 MODULE = Path(__file__).parents[2] / "frontend" / "static" / "unseal.js"
 PROGRAM = """

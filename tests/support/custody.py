@@ -23,6 +23,7 @@ from app.protocol.data.dataset import Affine, Codebook, ColumnCode, EncodedFile,
 from app.protocol.data.description import DatasetCard, FileCheck
 from app.protocol.data.manifest import Manifest, write_manifest
 from app.protocol.documents import sha256
+from app.protocol.ids import Address, Seconds
 from app.protocol.market.entities import ZERO, Approval, DatasetRecord, Job, JobState, License
 from app.protocol.market.entities import Execution as Part
 from app.protocol.market.receipt import RAW_WORDS, OutputPolicy, Receipt, SealContext, SealedResult
@@ -167,8 +168,8 @@ def linear_circuit(
     )
 
 
-class World:
-    """A dataset, licenses and jobs that honest executors have computed."""
+class EncryptedDataset:
+    """A table that is encrypted, described and kept in a store, with its keys and its plain codes."""
 
     def __init__(
         self,
@@ -183,7 +184,7 @@ class World:
         """With `insecure`, a profile without security, the table has bits and an evaluation key as well."""
         rng = np.random.default_rng(seed)
         self.profile, self.bins = insecure or REFERENCE, insecure is not None
-        self.folder, self.chain = folder, SimulatedChain()
+        self.folder = folder
         self.store: ContentStore = BlockStore(folder / "store")
         self.codes: I64 = rng.integers(0, 256, (rows, len(NAMES))) if codes is None else codes
         self.evaluation_key: str | None = None
@@ -193,10 +194,9 @@ class World:
             self.evaluation_key = self.store.put(b"".join(key.stream()))
         self.keys = PlainKeys(self.secret)
         self.time = 1_000
-        self._numbers = itertools.count(1)
         self.manifests: dict[int, Manifest] = {}
+        self.records: dict[int, DatasetRecord] = {}  # by version, as the contracts would keep them
         self.manifest = self._publish(policy)
-        self.ledger = self.new_ledger()
 
     def _publish(self, policy: OutputPolicy) -> Manifest:
         table, checks = encrypt(self.codes, self.secret, self.store, self.profile, self.bins, self.evaluation_key)
@@ -211,8 +211,9 @@ class World:
         table, digest = manifest.table, sha256(data := write_manifest(manifest))
         self.store.put(data)
         self.manifests[version] = manifest
-        self.chain.datasets[1, version] = DatasetRecord(
-            id=1, owner=OWNER, custodian=OWNER, manifest=digest, data_root=table.data_root, profile=table.profile,
+        self.records[version] = DatasetRecord(
+            id=1, owner=Address(OWNER), custodian=Address(OWNER), manifest=digest, data_root=table.data_root,
+            profile=table.profile,
             rows=table.rows, version=version, epoch=table.epoch, tombstoned=False,
         )  # fmt: skip
 
@@ -227,10 +228,37 @@ class World:
         card = self.manifest.card.model_copy(update={"title": title})
         self._record(self.manifest.model_copy(update={"table": table, "card": card}), 2)
 
-    def new_ledger(self, name: str = "ledger.sqlite", lease: int = 0) -> Ledger:
+    def ledger_of(self, chain_id: int, address: str, name: str = "ledger.sqlite", lease: int = 0) -> Ledger:
         """A ledger file; leases are over at once, so that a restarted agent goes on immediately."""
-        scope = f"{self.chain.chain_id}:{self.chain.address}"
-        return Ledger(self.folder / name, scope, lambda: self.time, lease=lease)
+        return Ledger(self.folder / name, f"{chain_id}:{address}", lambda: self.time, lease=lease)
+
+
+class MarketInMemory(EncryptedDataset):
+    """The dataset on a chain of dictionaries, with licenses and jobs that honest executors have computed."""
+
+    def __init__(
+        self,
+        folder: Path,
+        seed: int = 0,
+        rows: int = 60,
+        policy: OutputPolicy = OPEN_POLICY,
+        *,
+        insecure: EncryptionProfile | None = None,
+        codes: I64 | None = None,
+    ) -> None:
+        """As an EncryptedDataset."""
+        self.chain = SimulatedChain()
+        self._numbers = itertools.count(1)
+        super().__init__(folder, seed, rows, policy, insecure=insecure, codes=codes)
+        self.ledger = self.new_ledger()
+
+    def _record(self, manifest: Manifest, version: int) -> None:
+        super()._record(manifest, version)
+        self.chain.datasets[1, version] = self.records[version]
+
+    def new_ledger(self, name: str = "ledger.sqlite", lease: int = 0) -> Ledger:
+        """Another ledger file of this market."""
+        return self.ledger_of(self.chain.chain_id, self.chain.address, name, lease)
 
     def license(self, policy: OutputPolicy | None = None, buyer: str = BUYER, **changes: object) -> int:
         """A new license under a policy."""
@@ -238,7 +266,8 @@ class World:
         self.store.put(policy.to_bytes())
         number = len(self.chain.licenses) + 1
         held = License(
-            id=number, offer=1, dataset=1, buyer=buyer, valid_from=0, valid_until=10**9, jobs_left=100,
+            id=number, offer=1, dataset=1, buyer=Address(buyer), valid_from=Seconds(0), valid_until=Seconds(10**9),
+            jobs_left=100,
             rows_left=10**6, policy=policy.digest, revoked=False, micro_bits=policy.micro_bits_per_license,
         )  # fmt: skip
         self.chain.licenses[number] = replace(held, **changes)  # type: ignore[arg-type]
@@ -263,7 +292,7 @@ class World:
         self.chain.jobs[number] = Job(
             id=number, license=held, dataset=1, buyer=buyer, state=JobState.ASSIGNED, circuit=digest,
             first_row=first, rows=rows, sealing_key=BUYER_PUBLIC, units=1, replicas=2, executions=(), receipt=ZERO,
-            sealed=ZERO, decision=ZERO, deadline=0, opened_block=1, version=version,
+            sealed=ZERO, decision=ZERO, deadline=Seconds(0), opened_block=1, version=version,
         )  # fmt: skip
         self.compute(number)
         self.chain.jobs[number] = replace(self.chain.jobs[number], **changes)  # type: ignore[arg-type]
@@ -292,7 +321,7 @@ class World:
         """Make the chain say that executors agreed on this receipt (honest or not)."""
         self.store.put(output)
         self.store.put(receipt.to_bytes())
-        parts = tuple(Part(provider=p, commitment=ZERO, receipt=receipt.digest) for p in PROVIDERS[:2])
+        parts = tuple(Part(provider=Address(p), commitment=ZERO, receipt=receipt.digest) for p in PROVIDERS[:2])
         self.chain.jobs[number] = replace(
             self.chain.jobs[number], receipt=receipt.digest, executions=parts, state=JobState.COMPUTED
         )

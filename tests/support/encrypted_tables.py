@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.data.dataset import Affine, Codebook, ColumnCode, EncodedFile, EncryptedTable, Shard
+from app.protocol.ids import Digest
 from app.protocol.vocabulary import Encoding
 from fhe.ciphertexts.packing import Encryptor, mask
 from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
@@ -38,7 +39,7 @@ class MemorySource:
 
 
 @dataclass(frozen=True)
-class World:
+class TableWithKeys:
     """A table, its plain codes, and every key."""
 
     profile: EncryptionProfile
@@ -58,9 +59,9 @@ class World:
         return inputs
 
 
-def make_world(
+def make_table(
     profile: EncryptionProfile, secret: SecretKeys, key: EvaluationKey, shard_rows: tuple[int, ...], columns: int = 3
-) -> World:
+) -> TableWithKeys:
     """Encrypt random codes, in shards, as affine values and as bins."""
     rng, size = np.random.default_rng(5), profile.polynomial_size
     codes = rng.integers(0, EDGES + 1, (sum(shard_rows), columns))
@@ -86,7 +87,7 @@ def make_world(
                             cid="",
                             polys=len(bodies),
                             seed=file.seed.hex(),
-                            root="",
+                            root=Digest(""),
                         )
                     )
             shards.append(Shard.model_construct(first_row=first, rows=rows, files=tuple(files)))
@@ -104,9 +105,9 @@ def make_world(
         rows=first,
         shards=tuple(shards),
         evaluation_key=None,
-        data_root="",
+        data_root=Digest(""),
     )
-    return World(profile, secret, key, table, source, codes)
+    return TableWithKeys(profile, secret, key, table, source, codes)
 
 
 def sparse(width: int, matrix: I64, bias: I64) -> Linear:
@@ -116,7 +117,7 @@ def sparse(width: int, matrix: I64, bias: I64) -> Linear:
     return Linear(width, np.concatenate([[0], np.cumsum(counts)]), column, matrix[row, column], bias)
 
 
-def tree_like(world: World, trees: int = 3, *, stages: int = 1, outputs: int = 1) -> Circuit:
+def tree_like(world: TableWithKeys, trees: int = 3, *, stages: int = 1, outputs: int = 1) -> Circuit:
     """Random lookups on three bits each, one value shared by two lookups, summed into scores of 12 bits."""
     rng = np.random.default_rng(7)
     inputs = tuple(Input(f"c{c}", "bins", e) for c in range(world.codes.shape[1]) for e in range(EDGES))

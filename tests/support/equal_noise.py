@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
-from tests.support.encrypted_tables import World, sparse
+from tests.support.encrypted_tables import TableWithKeys, sparse
 
 I64 = npt.NDArray[np.int64]
 Row = dict[int, int]  # weight by wire
@@ -25,7 +25,7 @@ X: Row = {0: 4, 1: 2, 2: 1}
 
 
 @dataclass
-class Stage:
+class LookupStage:
     """A Linear and the lookups of its values: (row, table) each."""
 
     rows: list[Row]
@@ -33,7 +33,7 @@ class Stage:
     biases: list[int] = field(default_factory=list)
 
 
-def circuit(world: World, stages: Sequence[Stage], weights: Sequence[int], bits: int = 3) -> Circuit:
+def circuit(world: TableWithKeys, stages: Sequence[LookupStage], weights: Sequence[int], bits: int = 3) -> Circuit:
     """The sum of the last stage's lookups with these weights, over the first `bits` bits of the table."""
     inputs = tuple(Input(f"c{bit % 3}", "bins", (2 + bit // 3) % 8) for bit in range(bits))
     layers: list[Linear | Lookup] = []
@@ -60,14 +60,14 @@ def _dense(rows: Sequence[Row], wires: int) -> I64:
     return matrix
 
 
-def one_lookup_often(world: World, count: int) -> Circuit:
+def one_lookup_often(world: TableWithKeys, count: int) -> Circuit:
     """The same source and table, `count` times."""
-    return circuit(world, [Stage([X], [(0, TABLE)] * count)], [1] * count)
+    return circuit(world, [LookupStage([X], [(0, TABLE)] * count)], [1] * count)
 
 
-def equal_rows(world: World, count: int) -> Circuit:
+def equal_rows(world: TableWithKeys, count: int) -> Circuit:
     """`count` equal rows with a lookup each."""
-    return circuit(world, [Stage([X] * count, [(row, TABLE) for row in range(count)])], [1] * count)
+    return circuit(world, [LookupStage([X] * count, [(row, TABLE) for row in range(count)])], [1] * count)
 
 
 def _shifts(shift: int, table: Sequence[int]) -> tuple[int, ...]:
@@ -78,20 +78,22 @@ def _shifts(shift: int, table: Sequence[int]) -> tuple[int, ...]:
 HIGH: Row = {1: 2, 2: 1}  # x < 4, so that x + shift is in range for shifts up to 4
 
 
-def shifted_tables(world: World, count: int) -> Circuit:
+def shifted_tables(world: TableWithKeys, count: int) -> Circuit:
     """Lookups of x + 0 ... x + 4 in tables shifted by as much, each as often as the others."""
-    stage = Stage([HIGH, *[HIGH] * 4, X], [(k % 5, _shifts(k % 5, TABLE)) for k in range(count)], [0, 1, 2, 3, 4, 0])
+    stage = LookupStage(
+        [HIGH, *[HIGH] * 4, X], [(k % 5, _shifts(k % 5, TABLE)) for k in range(count)], [0, 1, 2, 3, 4, 0]
+    )
     return circuit(world, [stage], [1] * count)
 
 
-def opposite_tables(world: World, count: int) -> Circuit:
+def opposite_tables(world: TableWithKeys, count: int) -> Circuit:
     """T with weight 1 and -T with weight -1, at equal rows."""
     signs = [1 - 2 * (k % 2) for k in range(count)]
     lookups = [(0, tuple(sign * entry for entry in TABLE)) for sign in signs]
-    return circuit(world, [Stage([X], lookups)], signs)
+    return circuit(world, [LookupStage([X], lookups)], signs)
 
 
-def hidden_differences(world: World, count: int) -> Circuit:
+def hidden_differences(world: TableWithKeys, count: int) -> Circuit:
     """x plus differences of hidden lookups that are one ciphertext stated twice: `count` rows that are all x."""
     families = [{0: 2, 1: 1}, {1: 2, 2: 1}, {0: 2, 2: 1}]
     rows, lookups, biases = [X], [], [0]
@@ -106,27 +108,27 @@ def hidden_differences(world: World, count: int) -> Circuit:
             if shift:
                 row[3 + 5 * number + shift], row[3 + 5 * number] = 1, -1
         later.append(row)
-    last = Stage(later, [(row, TABLE) for row in range(len(later))])
-    return circuit(world, [Stage(rows, lookups, biases), last], [1] * len(later))
+    last = LookupStage(later, [(row, TABLE) for row in range(len(later))])
+    return circuit(world, [LookupStage(rows, lookups, biases), last], [1] * len(later))
 
 
-def empty_tables(world: World, count: int) -> Circuit:
+def empty_tables(world: TableWithKeys, count: int) -> Circuit:
     """x plus a hidden lookup that is nothing, another one in each row."""
     sources = [{3 + bit: 1} for bit in range(21)] + [{3 + a: 1, 3 + b: 1} for a in range(21) for b in range(a)]
-    hidden = Stage([X, *sources[: count - 1]], [(row, (0,) * 8) for row in range(1, count)])
+    hidden = LookupStage([X, *sources[: count - 1]], [(row, (0,) * 8) for row in range(1, count)])
     later = [X, *({**X, 24 + number: 1} for number in range(count - 1))]
-    last = Stage(later, [(row, TABLE) for row in range(count)])
+    last = LookupStage(later, [(row, TABLE) for row in range(count)])
     return circuit(world, [hidden, last], [1] * count, bits=24)
 
 
-def independent(world: World, count: int) -> Circuit:
+def independent(world: TableWithKeys, count: int) -> Circuit:
     """Honest: `count` lookups of different values."""
     rows: list[Row] = [{a: 4, b: 2, c: 1} for a in range(2, 24) for b in range(1, a) for c in range(b)]
     rows = [{0: 4, 1: 2, 2: 1}, *rows[:: len(rows) // count]][:count] + [{bit: 1} for bit in range(24)]
-    return circuit(world, [Stage(rows, [(row, TABLE) for row in range(count)])], [1] * count, bits=24)
+    return circuit(world, [LookupStage(rows, [(row, TABLE) for row in range(count)])], [1] * count, bits=24)
 
 
-TRICKS: dict[str, Callable[[World, int], Circuit]] = {
+TRICKS: dict[str, Callable[[TableWithKeys, int], Circuit]] = {
     "one lookup stated often": one_lookup_often,
     "equal rows": equal_rows,
     "shifted tables of shifted values": shifted_tables,

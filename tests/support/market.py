@@ -1,4 +1,4 @@
-"""People, and one whole job told through the facade: what several tests of the chain share."""
+"""A market on a real chain, embedded or anvil: its people, an offer, a license, and jobs, driven as far as wanted."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from app.chain.contracts.deployment import Terms, deploy
 from app.chain.market import Market, Sent
 from app.chain.node import DevNode
 from app.chain.wallet.account import Account
+from app.protocol.ids import Digest
+from app.protocol.market.entities import DatasetRecord
+from app.protocol.ports import Store
 
 ETHER = 10**18
 DOLLAR = 10**6
@@ -41,9 +44,9 @@ def person(name: str) -> Account:
     return Account(Keys.from_key(hashlib.sha256(name.encode()).digest()))
 
 
-def digest(label: str) -> str:
+def digest(label: str) -> Digest:
     """32 bytes without a zero byte, hex: call data of random digests would cost a little more or less gas."""
-    return bytes(byte or 1 for byte in hashlib.sha256(label.encode()).digest()).hex()
+    return Digest(bytes(byte or 1 for byte in hashlib.sha256(label.encode()).digest()).hex())
 
 
 def open_market(node: DevNode, path: Path) -> Market:
@@ -55,7 +58,7 @@ def open_market(node: DevNode, path: Path) -> Market:
 
 
 @dataclass
-class Stage:
+class MarketOnChain:
     """A market with an owner, a buyer, bonded providers, a dataset, an offer and a license."""
 
     market: Market
@@ -80,8 +83,17 @@ class Stage:
         """The provider behind an address."""
         return next(each for each in self.providers if each.address == address)
 
-    def open(self, label: str = "job", replicas: int = 2, rows: int = 100, **order: Any) -> int:
-        """Open a job of the usual shape; its id."""
+    def open(
+        self,
+        label: str = "job",
+        replicas: int = 2,
+        rows: int = 100,
+        *,
+        buyer: Account | None = None,
+        license: int = 0,
+        **order: Any,
+    ) -> int:
+        """Open a job of the usual shape, under the usual license unless another is named; its id."""
         terms: dict[str, Any] = {
             "circuit": digest(f"circuit of {label}"),
             "first_row": 0,
@@ -91,7 +103,9 @@ class Stage:
             "replicas": replicas,
             "max_fee": replicas * 3000,
         }
-        number: int = self.paid("open", self.market.open_job(self.buyer, self.license, **(terms | order)))
+        number: int = self.paid(
+            "open", self.market.open_job(buyer or self.buyer, license or self.license, **(terms | order))
+        )
         return number
 
     def sell(self, **terms: Any) -> int:
@@ -114,7 +128,11 @@ class Stage:
         self.paid(
             "release",
             self.market.release(
-                self.owner, job, sealed=digest(f"sealed {job}"), decision=digest(f"decision {job}"), **answer
+                self.owner,
+                job,
+                sealed=Digest(digest(f"sealed {job}")),
+                decision=Digest(digest(f"decision {job}")),
+                **answer,
             ),
         )
 
@@ -128,29 +146,48 @@ class Stage:
         of = receipt if callable(receipt) else lambda address: receipt
         for place, address in enumerate(drawn):
             salt = digest(f"salt of {address}")
-            self.paid(f"commit {place}", self.market.commit(self.by_address(address), job, of(address), salt))
+            self.paid(f"commit {place}", self.market.commit(self.by_address(address), job, Digest(of(address)), salt))
         for place, address in enumerate(drawn):
             salt = digest(f"salt of {address}")
             self.paid(f"reveal {place}", self.market.reveal(self.by_address(address), job, of(address), salt))
 
+    def publish(self, version: DatasetRecord) -> None:
+        """A new version of the dataset, as an encrypted table's record says it."""
+        self.market.new_version(
+            self.owner, self.dataset, manifest=version.manifest, data_root=version.data_root, profile=version.profile,
+            rows=version.rows,
+        )  # fmt: skip
+
+    def execute(self, store: Store, job: int, drawn: Sequence[str] | None = None) -> int:
+        """A real job up to COMPUTED: whoever is drawn (now, where nobody was) evaluates it honestly; the job's id."""
+        from app.execution.execute import execute
+        from app.execution.inputs import load_job_inputs
+
+        drawn = self.draw(job) if drawn is None else drawn
+        done = execute(load_job_inputs(self.market, store, job), store, threads=1)
+        store.put(done.receipt.to_bytes())
+        store.put(done.output)
+        self.answer(job, drawn, done.receipt.digest)
+        return job
+
     def compute(self, label: str = "job", **order: Any) -> int:
-        """A job up to COMPUTED."""
+        """A job up to COMPUTED, of whose circuit and receipt there are only digests."""
         job = self.open(label, **order)
         self.answer(job, self.draw(job), digest(f"receipt of {label}"))
         return job
 
 
-def staged(market: Market, providers: int = 2) -> Stage:
+def staged(market: Market, providers: int = 2) -> MarketOnChain:
     """The people of a stage that was set before."""
     people = [person(f"provider {number}") for number in range(providers)]
-    return Stage(market, people, dataset=1, offer=1, license=1)
+    return MarketOnChain(market, people, dataset=1, offer=1, license=1)
 
 
-def set_stage(market: Market, providers: int = 2, *, rows: int = 1000, max_jobs: int = 50) -> Stage:
+def set_stage(market: Market, providers: int = 2, *, rows: int = 1000, max_jobs: int = 50) -> MarketOnChain:
     """Fund everybody, bond the providers, publish, offer, buy. Approvals replace permits, whose signatures vary."""
     node = market.node
     assert isinstance(node, DevNode)
-    stage = Stage(market, staged(market, providers).providers)
+    stage = MarketOnChain(market, staged(market, providers).providers)
     for each in stage.people():
         node.fund(each.address, ETHER)
         market.faucet(each, 10_000 * DOLLAR)
@@ -166,7 +203,7 @@ def set_stage(market: Market, providers: int = 2, *, rows: int = 1000, max_jobs:
     return stage
 
 
-def crowd(stage: Stage, count: int) -> None:
+def crowd(stage: MarketOnChain, count: int) -> None:
     """More bonded providers, too small for jobs of the usual shape."""
     market, node = stage.market, stage.market.node
     assert isinstance(node, DevNode)

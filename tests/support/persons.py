@@ -19,8 +19,7 @@ from app.chain.market import Market
 from app.client.keyring_store import EpochRecord
 from app.client.owner import Owner
 from app.client.person_records import HOLDS
-from app.execution.execute import execute
-from app.execution.inputs import load_job_inputs, load_manifest
+from app.execution.inputs import load_manifest
 from app.files.private import write_private
 from app.files.sealed import MIN_WORK, seal
 from app.home.home import Home
@@ -35,7 +34,7 @@ from fhe.keys.keyring import HOLDS as KEYRING_HOLDS
 from fhe.profiles import REFERENCE
 from ingestion.recipe import Recipe, parse_recipe
 from tests.support.custody import BUYER_PUBLIC, NAMES, linear_circuit, random_keys
-from tests.support.market import Stage, open_market, set_stage
+from tests.support.market import MarketOnChain, open_market, set_stage
 
 ROWS = 3 * 2048 + 40  # three blocks of the statement
 BIT = 1_000_000
@@ -77,7 +76,7 @@ def chain_template(folder: Path) -> Path:
     return folder
 
 
-class Town:
+class OwnersHome:
     """One owner's home; `market` names which of the two markets its network is."""
 
     def __init__(self, template: Path, folder: Path) -> None:
@@ -89,7 +88,7 @@ class Town:
         shutil.copytree(template, folder / "chain")
         chain = EmbeddedChain(folder / "chain" / "chain.sqlite")
         self.store = BlockStore(folder / "store")
-        self.stage: Stage = staged(Market.open(chain, folder / "chain" / "deployment.json"))
+        self.stage: MarketOnChain = staged(Market.open(chain, folder / "chain" / "deployment.json"))
         actor = self.home.actor("owner", create=True)
         actor.path("passphrase").write_text(PASSPHRASE)
         self.account = person("owner")
@@ -182,9 +181,5 @@ class Town:
 
     def serve(self, job: int) -> None:
         """Providers compute a job honestly, and the custodian does what it does."""
-        drawn = self.market.draw(self.stage.buyer, job).value
-        done = execute(load_job_inputs(self.market, self.store, job), self.store, threads=1)
-        self.store.put(done.receipt.to_bytes())
-        self.store.put(done.output)
-        self.stage.answer(job, drawn, done.receipt.digest)
+        self.stage.execute(self.store, job)
         self.owner.custodian().step()

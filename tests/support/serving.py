@@ -11,13 +11,13 @@ from typing import Any
 import uvicorn
 
 from app.market.web.settings import WebServerSettings
-from tests.support.web import SETTINGS, Scene
+from tests.support.web import SETTINGS, MarketNode
 
 PATIENCE = 10.0
 
 
 @contextmanager
-def serve(scene: Scene, **changes: Any) -> Iterator[tuple[str, uvicorn.Server, Any]]:
+def serve(scene: MarketNode, **changes: Any) -> Iterator[tuple[str, uvicorn.Server, Any]]:
     """A server on 127.0.0.1; its address, itself, its application."""
     listener = socket.create_server(("127.0.0.1", 0))
     origin = f"http://127.0.0.1:{listener.getsockname()[1]}"

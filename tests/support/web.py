@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
@@ -19,9 +20,9 @@ from app.chain.evm.embedded import EmbeddedChain
 from app.chain.market import Market
 from app.chain.wallet.account import Account
 from app.custodian.agent import CustodianAgent
+from app.custodian.ledger import Ledger
 from app.custodian.market_chain import MarketChain
 from app.execution.execute import execute
-from app.execution.inputs import load_job_inputs
 from app.market.db.database import Database
 from app.market.indexer.indexer import Indexer
 from app.market.web.api.openapi import describe, operation
@@ -33,8 +34,8 @@ from app.protocol.documents import sha256
 from app.storage.content import ContentStore
 from fhe.circuit.circuit import Circuit
 from fhe.circuit.codec import encode
-from tests.support.custody import BUYER_PUBLIC, World, linear_circuit
-from tests.support.market import BITS, DOLLAR, HOUR, Stage, open_market, person, set_stage
+from tests.support.custody import BUYER_PUBLIC, EncryptedDataset, linear_circuit
+from tests.support.market import BITS, DOLLAR, HOUR, MarketOnChain, open_market, person, set_stage
 from tests.support.policies import roomy
 
 SPREAD = [17, -4, 9, 30, 2, 8, -11, 5]
@@ -43,15 +44,16 @@ SETTINGS = WebServerSettings(origin=ORIGIN, rate=None, heavy=None, poll=0.02, he
 
 
 @dataclass
-class Scene:
+class MarketNode:
     """The parts, and what is in them."""
 
     folder: Path
     chain: EmbeddedChain
-    world: World
-    stage: Stage
+    world: EncryptedDataset
+    stage: MarketOnChain
     database: Database
     indexer: Indexer
+    ledger: Ledger
     offer: int = 0
     license: int = 0
     settled: int = 0
@@ -81,8 +83,7 @@ class Scene:
 
     def open(self, circuit: str) -> int:
         """A new job of the buyer's."""
-        order: dict[str, Any] = {"first_row": 0, "rows": 40, "sealing_key": BUYER_PUBLIC, "units": 1, "replicas": 2}
-        return self.market.open_job(self.stage.buyer, self.license, circuit=circuit, max_fee=6000, **order).value
+        return self.stage.open(circuit=circuit, license=self.license, rows=40, sealing_key=BUYER_PUBLIC, units=1)
 
     def compute(self, circuit: str) -> int:
         """A job that two drawn providers computed."""
@@ -90,33 +91,25 @@ class Scene:
 
     def go_on(self, job: int) -> int:
         """Two providers are drawn for an open job, and compute it."""
-        drawn = self.market.draw(self.stage.buyer, job).value
-        done = execute(load_job_inputs(self.market, self.store, job), self.store, threads=1)
-        self.store.put(done.receipt.to_bytes())
-        self.store.put(done.output)
-        self.stage.answer(job, drawn, done.receipt.digest)
-        return job
+        return self.stage.execute(self.store, job)
 
     def agent(self) -> CustodianAgent:
         """The custodian of the dataset."""
         return CustodianAgent(
-            MarketChain(self.market, self.stage.owner), self.store, lambda _: self.world.keys, self.world.ledger,
+            MarketChain(self.market, self.stage.owner), self.store, lambda _: self.world.keys, self.ledger,
             self.stage.owner.sign_digest, execute=lambda facts, _: execute(facts, self.store, threads=1), threads=1,
         )  # fmt: skip
 
 
-def build(folder: Path) -> Scene:
+def build_node(folder: Path) -> MarketNode:
     """The whole world."""
     chain = EmbeddedChain(folder / "chain.sqlite")
     stage = set_stage(open_market(chain, folder / "deployment.json"))
-    world = World(folder, policy=roomy())
-    record = world.chain.datasets[1, 1]
-    stage.market.new_version(
-        stage.owner, stage.dataset, manifest=record.manifest, data_root=record.data_root, profile=record.profile,
-        rows=record.rows,
-    )  # fmt: skip
+    world = EncryptedDataset(folder, policy=roomy())
+    stage.publish(world.records[1])
     database = Database(f"sqlite:///{folder}/index.sqlite")
-    scene = Scene(folder, chain, world, stage, database, Indexer(stage.market, world.store, database))
+    ledger = world.ledger_of(stage.market.chain_id, stage.market.address)
+    scene = MarketNode(folder, chain, world, stage, database, Indexer(stage.market, world.store, database), ledger)
     world.store.put(world.manifest.policy.to_bytes())
     scene.offer = stage.market.create_offer(
         stage.owner, stage.dataset, price_license=DOLLAR, price_job=DOLLAR, price_row=1, max_jobs=1000,
@@ -156,11 +149,11 @@ class Answer(Protocol):
 
 
 @dataclass
-class Browser:
+class ApiClient:
     """A client that can sign in."""
 
     client: TestClient
-    scene: Scene
+    scene: MarketNode
     csrf: str = ""
 
     def sign_in(self, account: Account) -> None:
@@ -192,12 +185,12 @@ class Browser:
 
 
 @contextmanager
-def browse(
-    scene: Scene, settings: WebServerSettings = SETTINGS, headers: Mapping[str, str] | None = None
-) -> Iterator[Browser]:
+def api_client(
+    scene: MarketNode, settings: WebServerSettings = SETTINGS, headers: Mapping[str, str] | None = None
+) -> Iterator[ApiClient]:
     """A client of a fresh application."""
     with TestClient(scene.app(settings), base_url=settings.origin, headers=dict(headers or {})) as client:
-        yield Browser(client, scene)
+        yield ApiClient(client, scene)
 
 
 STRANGER = person("stranger")
@@ -210,3 +203,12 @@ def operation_names() -> set[str]:
         bare.include_router(router, prefix="/v1")
     describe(bare)
     return {each["operationId"] for item in bare.openapi()["paths"].values() for each in item.values()}
+
+
+@pytest.fixture(scope="session")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MarketNode]:
+    """The node's parts, made once."""
+    made = build_node(tmp_path_factory.mktemp("node"))
+    yield made
+    made.database.close()
+    made.chain.close()

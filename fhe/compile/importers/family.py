@@ -60,7 +60,7 @@ def thresholds(model: Any) -> dict[int, F64] | None:
     layer = model
     for _ in range(8):
         inner = None
-        for name in ("best_estimator_", "regressor_", "estimator_", "sklearn_model"):
+        for name in ("best_estimator_", "regressor_", "estimator_"):
             inner = inner or attribute(layer, name)
         if inner is None or kind(layer) in _COMBINED | _SKLEARN_TREES:
             break

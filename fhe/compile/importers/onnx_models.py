@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,7 +21,7 @@ F64 = npt.NDArray[np.float64]
 TREES = ("TreeEnsembleClassifier", "TreeEnsembleRegressor")
 LINEAR = ("LinearClassifier", "LinearRegressor")
 AROUND = ("Cast", "ZipMap", "Normalizer", "Identity", "Reshape", "Scaler", "Imputer")  # that keep one score a class
-COMPARISONS = {
+COMPARISONS: dict[bytes, Callable[[Any, Any], Any]] = {
     b"BRANCH_LEQ": np.less_equal,
     b"BRANCH_LT": np.less,
     b"BRANCH_GT": np.greater,
@@ -104,8 +105,9 @@ class OnnxTrees:
         chances = np.asarray(asked(model, "predict_proba", table), np.float64)
         if self.kind(model) == "share":
             return chances
-        logs = np.log(chances.clip(1e-12))
-        return logs[:, 1:] - logs[:, :1] if logs.shape[1] == 2 else logs - logs.mean(axis=1, keepdims=True)
+        logs: F64 = np.log(chances.clip(1e-12))
+        odds: F64 = logs[:, 1:] - logs[:, :1] if logs.shape[1] == 2 else logs - logs.mean(axis=1, keepdims=True)
+        return odds
 
     def form(self, model: Any, inputs: Inputs) -> ScoreForm:
         """Its trees. Errors: BadModel for aggregates and comparisons that are no sums of intervals."""

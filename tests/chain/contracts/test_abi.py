@@ -17,8 +17,9 @@ from app.chain.contracts.abi import Interface, decode_revert
 from app.chain.contracts.messages import MESSAGES, reverted
 from app.chain.evm.embedded import EmbeddedChain
 from app.protocol.errors import BadInput, VerificationFailed
+from app.protocol.ids import Digest
 from contracts import NAMES, load
-from tests.support.market import Stage, digest, person
+from tests.support.market import MarketOnChain, digest, person
 
 INTERFACES = {name: Interface(load(name).abi) for name in NAMES}
 ORACLES: dict[str, Any] = {name: Web3().eth.contract(abi=load(name).abi) for name in NAMES}
@@ -28,7 +29,7 @@ TRANSFER = INTERFACES["TestUSD"].topic("Transfer")
 @pytest.mark.parametrize("name", NAMES)
 def test_selectors_and_topics_are_those_of_eth_utils(name: str) -> None:
     """Every function, event and error of every contract is known under the selector or topic of the standard."""
-    ours, entries = INTERFACES[name], cast(list[ABIElement], list(load(name).abi))
+    ours, entries = INTERFACES[name], cast("list[ABIElement]", list(load(name).abi))
     kinds: dict[str, set[bytes]] = {kind: set() for kind in ("function", "event", "error", "constructor")}
     for entry in entries:
         text = abi_to_signature(entry) if entry["type"] != "constructor" else ""
@@ -56,12 +57,12 @@ def test_calls_are_encoded_as_web3_does() -> None:
 
 
 def test_every_event_of_a_whole_job_is_read_as_web3_reads_it(
-    embedded_stage: Stage, staged_chain: EmbeddedChain
+    embedded_stage: MarketOnChain, staged_chain: EmbeddedChain
 ) -> None:
     """Names and arguments agree, event by event, and no event of ours is left unread."""
     stage, market = embedded_stage, embedded_stage.market
     job = stage.compute()
-    market.release(stage.owner, job, sealed=digest("sealed"), decision=digest("decision"))
+    market.release(stage.owner, job, sealed=Digest(digest("sealed")), decision=Digest(digest("decision")))
     market.withdraw(stage.owner, [stage.offer])
     addresses = {address: name for name, address in market.addresses.items()}
     logs = staged_chain.logs(1, market.block_number, list(addresses))

@@ -16,8 +16,9 @@ from app.chain.market import Market
 from app.chain.node import ChainNode, DevNode, Log, Topics
 from app.client.custody import ensure_custody
 from app.protocol.errors import NotFound, Reverted, VerificationFailed
+from app.protocol.ids import Address, Digest, Seconds, Units
 from app.protocol.market.entities import ZERO, BitBudget, Custody, JobState
-from tests.support.market import BITS, DOLLAR, HOUR, MICRO, Stage, crowd, digest, open_market, set_stage
+from tests.support.market import BITS, DOLLAR, HOUR, MICRO, MarketOnChain, crowd, digest, open_market, set_stage
 
 
 class Forgetful:
@@ -35,18 +36,22 @@ class Forgetful:
         return found[:-1] if topics and topics[0] == self._topic else found
 
 
-def test_answers_form_one_chain_on_each_dataset(stage: Stage) -> None:
+def test_answers_form_one_chain_on_each_dataset(stage: MarketOnChain) -> None:
     """Each answer goes on from the one before, wherever they are read from; another dataset's do not count."""
     market = stage.market
     assert (market.decision_head(stage.dataset), market.decisions(stage.dataset)) == (ZERO, [])
     first, second = stage.compute("first"), stage.compute("second")
     stage.release(second)
-    market.refuse(stage.owner, first, reason="rank-budget", decision=digest("refusal"))
+    market.refuse(stage.owner, first, reason="rank-budget", decision=Digest(digest("refusal")))
     released, refused = market.decisions(stage.dataset)
     assert (released.job, released.sealed, released.reason) == (second, digest(f"sealed {second}"), "")
     assert (refused.job, refused.sealed, refused.reason) == (first, ZERO, "rank-budget")
-    assert released.head == next_head(ZERO, second, digest(f"decision {second}"))
-    assert refused.head == next_head(released.head, first, digest("refusal")) == market.decision_head(stage.dataset)
+    assert released.head == next_head(ZERO, second, Digest(digest(f"decision {second}")))
+    assert (
+        refused.head
+        == next_head(released.head, first, Digest(digest("refusal")))
+        == market.decision_head(stage.dataset)
+    )
     assert released.block < refused.block
     assert market.decisions(stage.dataset, after=released.head) == [refused]
     assert market.decisions(stage.dataset, after=released.head, first=released.block) == [refused]
@@ -58,7 +63,7 @@ def test_answers_form_one_chain_on_each_dataset(stage: Stage) -> None:
     assert market.decision_head(other) == ZERO
 
 
-def test_a_second_ledger_cannot_answer(stage: Stage) -> None:
+def test_a_second_ledger_cannot_answer(stage: MarketOnChain) -> None:
     """Who goes on from a head that is not the present one is refused, in words that name the present one."""
     first, second = stage.compute("first"), stage.compute("second")
     restored = stage.market.decision_head(stage.dataset)
@@ -70,7 +75,7 @@ def test_a_second_ledger_cannot_answer(stage: Stage) -> None:
     stage.release(second)
 
 
-def test_no_node_can_leave_an_answer_out(embedded_stage: Stage) -> None:
+def test_no_node_can_leave_an_answer_out(embedded_stage: MarketOnChain) -> None:
     """A missing event, and a head that this dataset never had, are VerificationFailed, read from the start or later."""
     market, dataset = embedded_stage.market, embedded_stage.dataset
     for label in ("one", "two"):
@@ -92,25 +97,25 @@ def test_no_node_can_leave_an_answer_out(embedded_stage: Stage) -> None:
             market.decisions(dataset, **place)
 
 
-def test_the_bond_holds_what_open_jobs_may_cost(stage: Stage) -> None:
+def test_the_bond_holds_what_open_jobs_may_cost(stage: MarketOnChain) -> None:
     """Each open job holds its fees of the bond; what is free can be taken back, and the job's end frees the rest."""
     market, dataset = stage.market, stage.dataset
-    assert market.custody(dataset) == Custody(100 * DOLLAR, 0)
+    assert market.custody(dataset) == Custody(Units(100 * DOLLAR), Units(0))
     assert ensure_custody(market, stage.owner, dataset, 100 * DOLLAR) is None
     job = stage.compute()
-    assert market.custody(dataset) == Custody(100 * DOLLAR, 6000)
+    assert market.custody(dataset) == Custody(Units(100 * DOLLAR), Units(6000))
     with pytest.raises(Reverted, match="99994000 token units free"):
         market.unbond_custodian(stage.owner, dataset, 100 * DOLLAR)
     assert market.unbond_custodian(stage.owner, dataset, 100 * DOLLAR - 6000).value == 6000
     assert market.claims(stage.owner.address)["JobMarket"] == 100 * DOLLAR - 6000
     stage.release(job)
-    assert market.custody(dataset) == Custody(6000, 0)
+    assert market.custody(dataset) == Custody(Units(6000), Units(0))
     topped = ensure_custody(market, stage.owner, dataset, 7000)
     assert topped is not None
     assert topped.value == 7000
 
 
-def test_a_silent_custodian_pays_the_buyers_lost_fees(stage: Stage) -> None:
+def test_a_silent_custodian_pays_the_buyers_lost_fees(stage: MarketOnChain) -> None:
     """The executors keep their fees, the buyer has price and fees back, and the bond bears it."""
     market, job = stage.market, stage.compute()
     assert isinstance(market.node, DevNode)
@@ -118,7 +123,7 @@ def test_a_silent_custodian_pays_the_buyers_lost_fees(stage: Stage) -> None:
     assert market.expire(stage.buyer, job).value is JobState.EXPIRED
     assert market.claim(stage.buyer.address) == DOLLAR + 100 * 100 + 2 * 3000
     assert sum(market.claim(each.address) for each in stage.providers) == 2 * 3000
-    assert market.custody(stage.dataset) == Custody(100 * DOLLAR - 6000, 0)
+    assert market.custody(stage.dataset) == Custody(Units(100 * DOLLAR - 6000), Units(0))
 
 
 @pytest.mark.parametrize("honest", [True, False])
@@ -140,11 +145,11 @@ def test_a_contest_is_decided_by_others(embedded: EmbeddedChain, tmp_path: Path,
     stage.release(job)
     assert [market.claim(each) for each in others] == [3000] * 3
     assert [market.claim(each) for each in drawn] == [3000 if honest else 0] * 2
-    assert [market.provider(each).bond for each in drawn] == [(1000 if honest else 900) * DOLLAR] * 2
-    assert market.custody(stage.dataset) == Custody(100 * DOLLAR - (3 * 3000 if honest else 0), 0)
+    assert [market.provider(Address(each)).bond for each in drawn] == [(1000 if honest else 900) * DOLLAR] * 2
+    assert market.custody(stage.dataset) == Custody(Units(100 * DOLLAR - (3 * 3000 if honest else 0)), Units(0))
 
 
-def test_an_order_is_for_the_version_it_was_quoted_for(stage: Stage) -> None:
+def test_an_order_is_for_the_version_it_was_quoted_for(stage: MarketOnChain) -> None:
     """A dataset that moved on refuses an order quoted before, and takes the same order for what is there now."""
     market = stage.market
     quoted = market.dataset(stage.dataset)
@@ -158,7 +163,7 @@ def test_an_order_is_for_the_version_it_was_quoted_for(stage: Stage) -> None:
     assert market.job(stage.open()).version == 2
 
 
-def test_bits_are_sold_once_and_what_is_unused_returns(stage: Stage) -> None:
+def test_bits_are_sold_once_and_what_is_unused_returns(stage: MarketOnChain) -> None:
     """Offers reserve what their licenses guarantee; closing one, and settling a license that is over, give back."""
     market, dataset = stage.market, stage.dataset
     sold = BITS["micro_bits"] * BITS["licenses"]
@@ -181,14 +186,16 @@ def test_bits_are_sold_once_and_what_is_unused_returns(stage: Stage) -> None:
         market.settle_license(stage.owner, 99, 0)
 
 
-def test_the_last_license_closes_the_offer(embedded_stage: Stage) -> None:
+def test_the_last_license_closes_the_offer(embedded_stage: MarketOnChain) -> None:
     """An offer of one license is sold out by one sale."""
     offer = embedded_stage.sell(licenses=1)
     embedded_stage.market.buy_license(embedded_stage.buyer, offer)
     assert (embedded_stage.market.offer(offer).active, embedded_stage.market.offer(offer).licenses_left) == (False, 0)
 
 
-def test_a_used_license_is_settled_when_no_job_can_run(embedded_stage: Stage, staged_chain: EmbeddedChain) -> None:
+def test_a_used_license_is_settled_when_no_job_can_run(
+    embedded_stage: MarketOnChain, staged_chain: EmbeddedChain
+) -> None:
     """A revoked license whose job may still be released keeps its bits until the longest life of a job is over."""
     market = embedded_stage.market
     embedded_stage.open()
@@ -200,7 +207,7 @@ def test_a_used_license_is_settled_when_no_job_can_run(embedded_stage: Stage, st
     market.settle_license(embedded_stage.owner, embedded_stage.license, 0)
 
 
-def test_a_draw_goes_on_in_a_large_table(embedded_stage: Stage) -> None:
+def test_a_draw_goes_on_in_a_large_table(embedded_stage: MarketOnChain) -> None:
     """Among more seats than one call looks at, drawing finds the two that can take the job, in one call or more."""
     crowd(embedded_stage, 70)
     market = embedded_stage.market
@@ -216,7 +223,7 @@ def test_a_draw_goes_on_in_a_large_table(embedded_stage: Stage) -> None:
     pytest.fail("no draw needed a second call")
 
 
-def test_a_dead_seat_is_evicted_for_a_bounty(embedded_stage: Stage, staged_chain: EmbeddedChain) -> None:
+def test_a_dead_seat_is_evicted_for_a_bounty(embedded_stage: MarketOnChain, staged_chain: EmbeddedChain) -> None:
     """Who shows no sign of life loses seat and bounty, and sits again once it gives a sign."""
     market, quiet = embedded_stage.market, embedded_stage.providers[0]
     before = market.balance(embedded_stage.buyer.address)
@@ -229,4 +236,4 @@ def test_a_dead_seat_is_evicted_for_a_bounty(embedded_stage: Stage, staged_chain
     market.heartbeat(quiet)
     assert market.provider(quiet.address).seat > 0
     market.compact(embedded_stage.buyer, 4)
-    assert dataclasses.replace(market.provider(quiet.address), heartbeat=0).bond == record.bond
+    assert dataclasses.replace(market.provider(quiet.address), heartbeat=Seconds(0)).bond == record.bond

@@ -15,7 +15,7 @@ from app.chain.evm.embedded import CHAIN_ID, EmbeddedChain
 from app.chain.market import Market
 from app.chain.node import DevNode
 from app.protocol.errors import BadDocument, BadInput, DarkroomError, NotFound, Reverted, TooLarge, VerificationFailed
-from tests.support.market import DOLLAR, ETHER, TERMS, Stage, digest, open_market, person, set_stage
+from tests.support.market import DOLLAR, ETHER, TERMS, MarketOnChain, digest, open_market, person, set_stage
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ def _moved(path: Path, name: str, **fields: Any) -> None:
 
 
 @pytest.fixture
-def deployed(embedded_stage: Stage, path: Path) -> Path:
+def deployed(embedded_stage: MarketOnChain, path: Path) -> Path:
     """The file of a good deployment."""
     assert embedded_stage.license
     return path

@@ -15,7 +15,8 @@ from app.chain.evm.embedded import EmbeddedChain
 from app.chain.market import Market
 from app.chain.node import DevNode, Log, Topics
 from app.protocol.errors import BadInput, VerificationFailed
-from tests.support.market import ETHER, Stage, digest, person
+from app.protocol.ids import Address, Digest
+from tests.support.market import ETHER, MarketOnChain, digest, person
 
 
 class LyingNode:
@@ -34,7 +35,7 @@ class LyingNode:
 
 @pytest.mark.parametrize("label", ["manifest", "root", "profile"])
 def test_a_node_that_lies_about_a_dataset_is_found_out(
-    embedded_stage: Stage, staged_chain: EmbeddedChain, label: str
+    embedded_stage: MarketOnChain, staged_chain: EmbeddedChain, label: str
 ) -> None:
     """Digests from events are checked against the word in the registry's storage."""
     honest = embedded_stage.market.desk
@@ -47,13 +48,13 @@ def test_a_node_that_lies_about_a_dataset_is_found_out(
 WORD = st.binary(min_size=32, max_size=32).map(bytes.hex)
 
 
-def test_the_commitment_is_the_contracts_own(embedded_stage: Stage) -> None:
+def test_the_commitment_is_the_contracts_own(embedded_stage: MarketOnChain) -> None:
     """Our formula and JobMarket.commitmentFor agree, and every input changes it."""
     market, who = embedded_stage.market, embedded_stage.buyer.address
 
     @given(job=st.integers(0, 2**256 - 1), receipt=WORD, salt=WORD)
     def agree(job: int, receipt: str, salt: str) -> None:
-        ours = commitment(market.chain_id, market.address, job, who, receipt, salt)
+        ours = commitment(market.chain_id, Address(market.address), job, who, Digest(receipt), salt)
         assert ours == market.desk.read("JobMarket", "commitmentFor", job, who, receipt, salt)
 
     agree()

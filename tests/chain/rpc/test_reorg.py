@@ -9,28 +9,22 @@ import pytest
 
 from app.chain.events import Event
 from app.chain.rpc.node import AnvilNode
+from app.protocol.ids import Digest
 from app.protocol.market.entities import JobState
-from tests.support.market import DOLLAR, Stage, digest, open_market, set_stage
+from tests.support.anvil import undone
+from tests.support.market import DOLLAR, MarketOnChain, digest, open_market, set_stage
 
 pytestmark = pytest.mark.anvil
 
 
 @pytest.fixture
-def stage(start_anvil: Callable[[], AnvilNode], tmp_path: Path) -> Stage:
+def stage(start_anvil: Callable[[], AnvilNode], tmp_path: Path) -> MarketOnChain:
     """A market on anvil."""
     return set_stage(open_market(start_anvil(), tmp_path / "deployment.json"))
 
 
-def undone(node: AnvilNode, action: Callable[[], object], depth: int) -> None:
-    """Do something, bury it under blocks, and let a reorganisation of `depth` blocks take it all away."""
-    snapshot = node.request("evm_snapshot")
-    action()
-    node.mine(depth)
-    assert node.request("evm_revert", snapshot) is True
-
-
 @pytest.mark.parametrize("depth", [1, 64])
-def test_every_step_of_a_job_can_be_repeated_after_a_reorganisation(stage: Stage, depth: int) -> None:
+def test_every_step_of_a_job_can_be_repeated_after_a_reorganisation(stage: MarketOnChain, depth: int) -> None:
     """Each actor sees its transaction vanish once, sends it again, and the job still ends as agreed."""
     market, node = stage.market, stage.market.node
     assert isinstance(node, AnvilNode)
@@ -57,10 +51,10 @@ def test_every_step_of_a_job_can_be_repeated_after_a_reorganisation(stage: Stage
     executors = [stage.by_address(each.provider) for each in market.job(1).executions]
     assert len(executors) == 2
     for each in executors:
-        twice(lambda each=each: market.commit(each, 1, receipt, salt))  # type: ignore[misc]
+        twice(lambda each=each: market.commit(each, 1, Digest(receipt), salt))  # type: ignore[misc]
     for each in executors:
         twice(lambda each=each: market.reveal(each, 1, receipt, salt))  # type: ignore[misc]
-    twice(lambda: market.release(stage.owner, 1, sealed=digest("sealed"), decision=digest("decision")))
+    twice(lambda: market.release(stage.owner, 1, sealed=Digest(digest("sealed")), decision=Digest(digest("decision"))))
     assert market.job(1).state is JobState.SETTLED
     twice(lambda: market.withdraw(stage.owner, [stage.offer]))
     assert market.claim(stage.owner.address) == 0

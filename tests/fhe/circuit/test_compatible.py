@@ -15,7 +15,7 @@ from fhe.circuit.circuit import Linear
 from fhe.circuit.compatible import check_compatible, check_widths
 from fhe.compile.check import check
 from fhe.engine.linear import evaluate_bodies, mask_batches
-from tests.fhe.engine.test_linear import CIRCUIT, DATA, PROFILE
+from tests.fhe.linear_case import CIRCUIT, DATA, PROFILE
 
 ROOT = Path(__file__).parents[3]
 TABLE = DATA.table

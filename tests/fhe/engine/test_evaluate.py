@@ -16,6 +16,7 @@ import pytest
 
 from app.protocol.documents import sha256
 from app.protocol.errors import BadDocument, BadKey, BadModel, BadReceipt, RowsOutsideDataset
+from app.protocol.ids import Digest
 from fhe.ciphertexts.decrypt_linear import decrypt_linear
 from fhe.ciphertexts.decrypt_lookup import decrypt_lookups
 from fhe.circuit.circuit import Circuit, Linear, Lookup
@@ -27,13 +28,13 @@ from fhe.engine.native.core import NativeCore
 from fhe.engine.output import OutputStage
 from fhe.keys.insecure_keys import insecure_test_keys
 from fhe.profiles import insecure_test_profile
-from tests.support.encrypted_tables import World, make_world, sparse, tree_like
+from tests.support.encrypted_tables import TableWithKeys, make_table, sparse, tree_like
 
 U64 = npt.NDArray[np.uint64]
 ROOT = Path(__file__).parents[3]
 
 
-def run(world: World, circuit: Circuit, first: int, rows: int, **options: object) -> OutputStage:
+def run(world: TableWithKeys, circuit: Circuit, first: int, rows: int, **options: object) -> OutputStage:
     key = options.pop("key", world.key)
     return evaluate(circuit, world.profile, world.table, world.source, first, rows, key, **options)  # type: ignore[arg-type]
 
@@ -52,7 +53,7 @@ def _digest_in_a_new_process(backend: str, threads: str) -> str:
 @pytest.mark.parametrize(("stages", "outputs"), [(1, 1), (1, 3), (2, 2)])
 @pytest.mark.parametrize(("first", "rows"), [(0, 600), (299, 2), (41, 1), (290, 100)])
 def test_encrypted_results_are_the_circuit_in_the_clear(
-    world: World, stages: int, outputs: int, first: int, rows: int
+    world: TableWithKeys, stages: int, outputs: int, first: int, rows: int
 ) -> None:
     """Every row and output equals the circuit's integers, across shards and chunks, in both forms."""
     circuit = tree_like(world, stages=stages, outputs=outputs)
@@ -62,7 +63,7 @@ def test_encrypted_results_are_the_circuit_in_the_clear(
         assert np.array_equal(decrypt_lookups(world.secret, world.profile, circuit, rows, output), expected)
 
 
-def test_a_linear_circuit_needs_no_key_and_gives_bodies(world: World) -> None:
+def test_a_linear_circuit_needs_no_key_and_gives_bodies(world: TableWithKeys) -> None:
     """One Linear layer gives the form "bodies", which opens to the circuit's integers."""
     circuit = tree_like(world)
     first = circuit.layers[0]
@@ -75,7 +76,7 @@ def test_a_linear_circuit_needs_no_key_and_gives_bodies(world: World) -> None:
     assert np.array_equal(opened, evaluate_clear(linear, world.inputs(linear))[10:343].T)
 
 
-def test_the_form_follows_from_the_size_of_the_job(world: World) -> None:
+def test_the_form_follows_from_the_size_of_the_job(world: TableWithKeys) -> None:
     """One value is smaller as a rounded LWE ciphertext, several are smaller packed; no packing key, no packing."""
     circuit = tree_like(world)
     forms = [run(world, circuit, 0, rows).form for rows in (1, 2, 300)]
@@ -83,7 +84,7 @@ def test_the_form_follows_from_the_size_of_the_job(world: World) -> None:
     assert run(world, circuit, 0, 5, key=replace(world.key, packing=None)).form == "lwe"
 
 
-def test_reference_and_native_give_the_same_bytes(world: World) -> None:
+def test_reference_and_native_give_the_same_bytes(world: TableWithKeys) -> None:
     """The whole path, with both backends, for both forms."""
     circuit = tree_like(world, stages=2, outputs=2)
     for key in (world.key, replace(world.key, packing=None)):
@@ -91,7 +92,7 @@ def test_reference_and_native_give_the_same_bytes(world: World) -> None:
         assert results[0] == results[1]
 
 
-def test_threads_and_batches_change_no_byte(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_and_batches_change_no_byte(world: TableWithKeys, monkeypatch: pytest.MonkeyPatch) -> None:
     """1 or 2 threads, and batches of one row, a few rows or a whole chunk."""
     circuit = tree_like(world, outputs=5)
     results = set()
@@ -101,7 +102,7 @@ def test_threads_and_batches_change_no_byte(world: World, monkeypatch: pytest.Mo
     assert len(results) == 1
 
 
-def test_memory_limits_change_no_byte(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_limits_change_no_byte(world: TableWithKeys, monkeypatch: pytest.MonkeyPatch) -> None:
     """Values summed one at a time, and inputs read again because only two are kept: the same bytes."""
     circuit = tree_like(world, stages=2, outputs=2)
     expected = run(world, circuit, 250, 60).to_bytes()
@@ -110,7 +111,7 @@ def test_memory_limits_change_no_byte(world: World, monkeypatch: pytest.MonkeyPa
     assert run(world, circuit, 250, 60).to_bytes() == expected
 
 
-def test_batches_stay_as_small_as_promised(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_stay_as_small_as_promised(world: TableWithKeys, monkeypatch: pytest.MonkeyPatch) -> None:
     """No more ciphertexts than a core's `batch` are computed together, whatever the number of rows."""
     core = module.core_for(world.profile, world.table, world.key, 1, "native")
     plain, counts = type(core).bootstrap, list[int]()
@@ -132,7 +133,7 @@ def test_ten_fresh_processes_give_the_same_digest() -> None:
     assert len(set(runs)) == 1
 
 
-def test_row_ranges_agree_where_they_overlap(world: World) -> None:
+def test_row_ranges_agree_where_they_overlap(world: TableWithKeys) -> None:
     """As LWE results, rows computed alone have the bytes they have in a larger job."""
     circuit, key = tree_like(world), replace(world.key, packing=None)
     whole = run(world, circuit, 295, 50, key=key).words
@@ -140,7 +141,7 @@ def test_row_ranges_agree_where_they_overlap(world: World) -> None:
         assert np.array_equal(run(world, circuit, first, rows, key=key).words, whole[first - 295 : first - 295 + rows])
 
 
-def test_progress_counts_every_lookup_once(world: World) -> None:
+def test_progress_counts_every_lookup_once(world: TableWithKeys) -> None:
     """Progress rises to the number of lookups of the job."""
     seen: list[tuple[int, int]] = []
     run(world, tree_like(world), 0, 320, progress=lambda done, total: seen.append((done, total)))
@@ -149,7 +150,7 @@ def test_progress_counts_every_lookup_once(world: World) -> None:
     assert len(seen) > 2
 
 
-def test_equal_sources_share_their_keyswitch(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_equal_sources_share_their_keyswitch(world: TableWithKeys, monkeypatch: pytest.MonkeyPatch) -> None:
     """Four lookups on three values take three keyswitches a row."""
     core = module.core_for(world.profile, world.table, world.key, 1, "native")
     plain, counts = type(core).keyswitch, list[int]()
@@ -163,7 +164,7 @@ def test_equal_sources_share_their_keyswitch(world: World, monkeypatch: pytest.M
     assert sum(counts) == 30
 
 
-def test_prepared_keys_are_kept_as_long_as_their_key(world: World) -> None:
+def test_prepared_keys_are_kept_as_long_as_their_key(world: TableWithKeys) -> None:
     """Two jobs with one key prepare it once; when the key goes, so does what was prepared."""
     for backend in ("native", "reference"):
         key = replace(world.key)
@@ -175,7 +176,7 @@ def test_prepared_keys_are_kept_as_long_as_their_key(world: World) -> None:
         assert gone() is None
 
 
-def test_a_job_without_its_evaluation_key_is_refused(world: World) -> None:
+def test_a_job_without_its_evaluation_key_is_refused(world: TableWithKeys) -> None:
     """No key, a key of another profile, of another epoch, or of wrong shapes: BadKey before any work."""
     circuit = tree_like(world)
     other = insecure_test_keys(insecure_test_profile(128, 24))[1]
@@ -190,14 +191,14 @@ def test_a_job_without_its_evaluation_key_is_refused(world: World) -> None:
             run(world, circuit, 0, 5, key=key)
 
 
-def test_rows_outside_the_table_are_refused(world: World) -> None:
+def test_rows_outside_the_table_are_refused(world: TableWithKeys) -> None:
     """A range beyond the table raises RowsOutsideDataset."""
     for first, rows in ((0, 601), (600, 1), (-1, 2), (5, 0)):
         with pytest.raises(RowsOutsideDataset):
             run(world, tree_like(world), first, rows)
 
 
-def test_circuits_that_do_not_fit_are_refused(world: World) -> None:
+def test_circuits_that_do_not_fit_are_refused(world: TableWithKeys) -> None:
     """Other codes or profile: BadModel. Lookups whose input does not fit, wires that do not exist: BadDocument."""
     circuit = tree_like(world)
     first, lookup, last = circuit.layers
@@ -218,12 +219,12 @@ def test_circuits_that_do_not_fit_are_refused(world: World) -> None:
     ):
         with pytest.raises(BadDocument):
             run(world, wrong, 0, 5)
-    for other in (replace(circuit, codebook="0" * 64), replace(circuit, profile="0" * 64)):
+    for other in (replace(circuit, codebook=Digest("0" * 64)), replace(circuit, profile=Digest("0" * 64))):
         with pytest.raises(BadModel):
             run(world, other, 0, 5)
 
 
-def test_a_result_of_another_job_is_not_opened(world: World) -> None:
+def test_a_result_of_another_job_is_not_opened(world: TableWithKeys) -> None:
     """Results of another row count, circuit or key do not decrypt to something."""
     circuit = tree_like(world)
     output = run(world, circuit, 0, 5)
@@ -240,7 +241,7 @@ def test_one_level_profiles_work_too() -> None:
     """The other gadget, with 24-bit words in results."""
     profile = insecure_test_profile(levels=1)
     secret, key = insecure_test_keys(profile)
-    small = make_world(profile, secret, key, (30,))
+    small = make_table(profile, secret, key, (30,))
     circuit = tree_like(small)
     output = run(small, circuit, 3, 20)
     expected = evaluate_clear(circuit, small.inputs(circuit))[3:23].T

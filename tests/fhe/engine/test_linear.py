@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.protocol.errors import BadKey, BadModel, BadReceipt, MessageOverflow, RowsOutsideDataset
+from app.protocol.ids import Digest
 from fhe.ciphertexts.decrypt_linear import decrypt_linear
 from fhe.circuit.circuit import Circuit, Input, Linear, Lookup
 from fhe.engine.linear import evaluate_bodies
@@ -19,19 +20,10 @@ from fhe.engine.source import BATCH, batches, spans
 from fhe.keys.insecure_keys import insecure_test_keys
 from fhe.profiles import REFERENCE, insecure_test_profile
 from tests.fhe.conftest import RealKeys
-from tests.support.tables import MemoryTable, codebook, encrypt_codes, linear_circuit
+from tests.fhe.linear_case import BIAS, BOOK, CIRCUIT, CODES, DATA, PROFILE, RNG, SECRET, WEIGHTS
+from tests.support.tables import MemoryTable, encrypt_codes, linear_circuit
 
 I64 = npt.NDArray[np.int64]
-
-PROFILE = insecure_test_profile(polynomial_size=64)
-SECRET = insecure_test_keys(PROFILE)[0]
-RNG = np.random.default_rng(11)
-BOOK = codebook(5)
-CODES: I64 = RNG.integers(0, 256, (9000, 5))
-DATA = encrypt_codes(CODES, BOOK, SECRET, PROFILE, shards=[1, 63, 64, 65, 4800, 4007])
-WEIGHTS: I64 = np.array([[3, -127, 0, 1, 255], [-1, 0, 0, 500, 2]])
-BIAS: I64 = np.array([-12345, 678])
-CIRCUIT = linear_circuit(WEIGHTS, BIAS, BOOK, PROFILE)
 
 
 def opened(first: int, rows: int, threads: int = 1, data: MemoryTable = DATA, circuit: Circuit = CIRCUIT) -> I64:
@@ -137,8 +129,8 @@ def test_a_circuit_of_another_dataset_is_refused() -> None:
     assert isinstance(layer, Linear)
     lookup = Lookup(8, np.array([0]), np.zeros((1, 8), np.int64))
     for wrong in (
-        replace(CIRCUIT, codebook="0" * 64),
-        replace(CIRCUIT, profile="0" * 64),
+        replace(CIRCUIT, codebook=Digest("0" * 64)),
+        replace(CIRCUIT, profile=Digest("0" * 64)),
         replace(CIRCUIT, layers=(layer, lookup, layer)),
     ):
         with pytest.raises(BadModel):

@@ -16,15 +16,15 @@ from fhe.keys.secret_keys import generate
 from fhe.noise.lookup import bootstrap_variance, keyswitch_variance, result_variance
 from fhe.profile import EncryptionProfile
 from fhe.profiles import REFERENCE
-from tests.fhe.noise.test_lookup import Bench
-from tests.support.encrypted_tables import World, make_world, tree_like
+from tests.fhe.noise_bench import Bench
+from tests.support.encrypted_tables import TableWithKeys, make_table, tree_like
 
 
 @dataclass(frozen=True)
 class Real:
     """A world under Concrete's keys, and its bench for noise."""
 
-    world: World
+    world: TableWithKeys
     bench: Bench
 
     @property
@@ -41,7 +41,7 @@ def real() -> Real:
         warnings.simplefilter("ignore")  # of Concrete's imports
         secret, key = generate(REFERENCE, 1)
     key = with_packing(key, secret, REFERENCE, 2)
-    return Real(make_world(REFERENCE, secret, key, (60,)), Bench.of(REFERENCE, secret, key))
+    return Real(make_table(REFERENCE, secret, key, (60,)), Bench.of(REFERENCE, secret, key))
 
 
 def test_trees_on_concrete_keys_give_the_clear_scores(real: Real) -> None:

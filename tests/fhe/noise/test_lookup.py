@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
-from fhe.ciphertexts.packing import Decryptor
 from fhe.ciphertexts.packing_key import with_packing
 from fhe.circuit.circuit import Lookup
-from fhe.engine.backends import prepare
-from fhe.engine.core import Core
 from fhe.engine.gadget import switch_modulus, table_polynomials
 from fhe.engine.output import round_words
-from fhe.evaluation_key import EvaluationKey
 from fhe.keys.insecure_keys import insecure_test_keys
-from fhe.keys.secret_keys import SecretKeys
 from fhe.noise.linear import log2_failure
 from fhe.noise.lookup import (
     bootstrap_variance,
@@ -29,10 +23,9 @@ from fhe.noise.lookup import (
 )
 from fhe.profile import EncryptionProfile, Gadget
 from fhe.profiles import ONE_LEVEL, REFERENCE, insecure_test_profile
-from tests.support.encrypted_tables import World, sparse, tree_like
+from tests.fhe.noise_bench import Bench
+from tests.support.encrypted_tables import TableWithKeys, sparse, tree_like
 
-U64 = npt.NDArray[np.uint64]
-F64 = npt.NDArray[np.float64]
 KEYS, BATCH = 48, 64
 
 
@@ -53,49 +46,6 @@ PROFILES = {
     "transforms": noisy(256, 2, 23, 2.0**-110),
     "keyswitch": noisy(128, 2, 8, 2.0**-70, 2.0**-24),
 }
-
-
-@dataclass(frozen=True)
-class Bench:
-    """One key set, and encryptions under it without noise."""
-
-    profile: EncryptionProfile
-    secret: SecretKeys
-    core: Core
-
-    @classmethod
-    def of(cls, profile: EncryptionProfile, secret: SecretKeys, key: EvaluationKey) -> Bench:
-        return cls(profile, secret, prepare(profile, key, "native", 2))
-
-    def encrypt(self, bits: npt.NDArray[np.uint8], messages: U64, rng: np.random.Generator) -> U64:
-        """LWE ciphertexts of `messages` (words) under key `bits`, with a uniform mask and no noise."""
-        lwe = rng.integers(0, 2**64, (len(messages), len(bits) + 1), np.uint64)
-        lwe[:, -1] = lwe[:, :-1] @ bits.astype(np.uint64) + messages
-        return lwe
-
-    def errors(self, lwe: U64, bits: npt.NDArray[np.uint8], messages: U64) -> F64:
-        """Phase minus message, as a fraction of a turn."""
-        phase = lwe[:, -1] - lwe[:, :-1] @ bits.astype(np.uint64)
-        return (phase - messages).view(np.int64).astype(np.float64) / 2.0**64
-
-    def keyswitch_errors(self, count: int, rng: np.random.Generator) -> F64:
-        messages = rng.integers(0, 8, count).astype(np.uint64) << np.uint64(60)
-        small = self.core.keyswitch(self.encrypt(self.secret.glwe, messages, rng))
-        return self.errors(small, self.secret.lwe, messages)
-
-    def bootstrap_errors(self, count: int, rng: np.random.Generator) -> F64:
-        values, table = rng.integers(0, 8, count), rng.integers(-100, 100, (1, 8))
-        small = self.encrypt(self.secret.lwe, values.astype(np.uint64) << np.uint64(60), rng)
-        polynomials = table_polynomials(table, 8, self.profile.polynomial_size)
-        out = self.core.bootstrap(small, polynomials, np.zeros(count, np.int64))
-        return self.errors(out, self.secret.glwe, table[0][values].view(np.uint64) << np.uint64(55))
-
-    def packing_errors(self, rng: np.random.Generator) -> F64:
-        size = self.profile.polynomial_size
-        packed = self.core.pack(self.encrypt(self.secret.glwe, np.zeros(size, np.uint64), rng))
-        phase = Decryptor(self.secret, self.profile).phase(packed[:1], packed[1:])
-        errors: F64 = phase[0].view(np.int64).astype(np.float64) / 2.0**64
-        return errors
 
 
 def benches(profile: EncryptionProfile) -> list[Bench]:
@@ -153,7 +103,7 @@ def test_lookups_fail_as_often_as_predicted() -> None:
     assert wrong / (8 * 512) == pytest.approx(predicted, rel=0.25)
 
 
-def test_every_reading_of_a_circuit_is_checked(world: World) -> None:
+def test_every_reading_of_a_circuit_is_checked(world: TableWithKeys) -> None:
     """Lookups' inputs once for each source, outputs once each, with the layer whose value it is."""
     circuit = tree_like(world, stages=2, outputs=2)
     found = check_lookups(circuit, world.profile)
@@ -161,7 +111,7 @@ def test_every_reading_of_a_circuit_is_checked(world: World) -> None:
     assert places == [(0, 0), (0, 1), (0, 2), (2, 0), (2, 1), (2, 2), (4, 0), (4, 1)]
 
 
-def test_the_reference_profiles_allow_what_they_are_for(world: World) -> None:
+def test_the_reference_profiles_allow_what_they_are_for(world: TableWithKeys) -> None:
     """40 lookups of weight 1 read at 12 bits: below 2^-128 with two levels, refused with one; one at 8 bits is fine."""
 
     def worst(profile: EncryptionProfile, lookups: int, width: int) -> float:

@@ -23,10 +23,10 @@ from app.protocol.errors import Unavailable
 from app.protocol.market.receipt import OutputPolicy
 from app.storage.folder import BlockStore
 from tests.support.documents import manifest, terms
-from tests.support.market import BITS, DOLLAR, HOUR, Stage
+from tests.support.market import BITS, DOLLAR, HOUR, MarketOnChain
 
 
-def publish(stage: Stage, made: Manifest, **changed: Any) -> int:
+def publish(stage: MarketOnChain, made: Manifest, **changed: Any) -> int:
     """Record a manifest on chain; the dataset's id."""
     return stage.market.publish_dataset(stage.owner, **(terms(made) | changed)).value
 
@@ -46,7 +46,7 @@ class Clock:
         return self.now
 
 
-def test_a_manifest_is_shown_once_it_is_read(stage: Stage, database: Database, store: BlockStore) -> None:
+def test_a_manifest_is_shown_once_it_is_read(stage: MarketOnChain, database: Database, store: BlockStore) -> None:
     """Title, size, columns, policy and words of a dataset come from its manifest."""
     made = manifest("Credit of the coast", columns=("age", "income"), keywords=("bank",), rows=3000)
     number = publish(stage, made)
@@ -68,7 +68,7 @@ def test_a_manifest_is_shown_once_it_is_read(stage: Stage, database: Database, s
         assert not search(session, CatalogueFilter(text="credit valley")).items
 
 
-def test_a_missing_manifest_stops_nothing(stage: Stage, sqlite: Database, store: BlockStore) -> None:
+def test_a_missing_manifest_stops_nothing(stage: MarketOnChain, sqlite: Database, store: BlockStore) -> None:
     """Its dataset is unavailable, the others are not; when it comes, it is found, though it is looked for ever less."""
     late, there, clock = manifest("Late"), manifest("There"), Clock()
     first, second = publish(stage, late), publish(stage, there)
@@ -98,7 +98,7 @@ def test_a_missing_manifest_stops_nothing(stage: Stage, sqlite: Database, store:
 
 @pytest.mark.parametrize("changed", [{"rows": 999}, {"data_root": "ab" * 32}, {"profile": "cd" * 32}])
 def test_a_manifest_that_contradicts_the_chain_is_invalid(
-    stage: Stage, sqlite: Database, store: BlockStore, changed: dict[str, Any]
+    stage: MarketOnChain, sqlite: Database, store: BlockStore, changed: dict[str, Any]
 ) -> None:
     """What the chain records counts; a manifest that says otherwise is not shown."""
     made = manifest("Contradiction")
@@ -114,7 +114,7 @@ def test_a_manifest_that_contradicts_the_chain_is_invalid(
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"[" * 100_000, b'{"darkroom":' + b"1" * 5000 + b"}", b"\x00\xff"])
 def test_bytes_that_are_no_manifest_are_invalid_for_good(
-    stage: Stage, sqlite: Database, store: BlockStore, data: bytes
+    stage: MarketOnChain, sqlite: Database, store: BlockStore, data: bytes
 ) -> None:
     """They are read once, never again, and harm nobody else."""
     number = publish(stage, manifest("Nothing"), manifest=sha256(data))
@@ -127,7 +127,7 @@ def test_bytes_that_are_no_manifest_are_invalid_for_good(
     assert indexer.sync().documents == 2  # the stage's own manifest and policy, which nobody has
 
 
-def test_a_text_that_a_database_refuses_is_cleaned(stage: Stage, database: Database, store: BlockStore) -> None:
+def test_a_text_that_a_database_refuses_is_cleaned(stage: MarketOnChain, database: Database, store: BlockStore) -> None:
     """Zero bytes and characters that turn writing around come out as spaces."""
     made = manifest("Zero \x00 and \u202eturned", columns=("a\x00b",), keywords=("k\x00y",), description="\x00 d \x07.")
     number = publish(stage, made)
@@ -139,7 +139,7 @@ def test_a_text_that_a_database_refuses_is_cleaned(stage: Stage, database: Datab
         assert dataset(session, number).columns[0].name == "a b"
 
 
-def test_a_new_version_replaces_what_is_shown(stage: Stage, sqlite: Database, store: BlockStore) -> None:
+def test_a_new_version_replaces_what_is_shown(stage: MarketOnChain, sqlite: Database, store: BlockStore) -> None:
     """Words of the old manifest find the dataset no more."""
     old, new = manifest("Old harbour"), manifest("New valley", rows=1500)
     number = publish(stage, old)
@@ -156,7 +156,7 @@ def test_a_new_version_replaces_what_is_shown(stage: Stage, sqlite: Database, st
 
 
 def test_an_offers_own_policy_decides_what_the_catalogue_says(
-    stage: Stage, sqlite: Database, store: BlockStore
+    stage: MarketOnChain, sqlite: Database, store: BlockStore
 ) -> None:
     """An offer under another policy than the manifest's shows its classes and release; nobody's policy shows none."""
     made = manifest("Offered")
@@ -183,7 +183,7 @@ def test_an_offers_own_policy_decides_what_the_catalogue_says(
         assert (shown.policy.release, shown.sellable, shown.price_license) == ("label", True, DOLLAR)
 
 
-def test_a_node_follows_until_it_is_stopped(stage: Stage, sqlite: Database, store: BlockStore) -> None:
+def test_a_node_follows_until_it_is_stopped(stage: MarketOnChain, sqlite: Database, store: BlockStore) -> None:
     """A running indexer shows what happens within moments, and a failing chain in its status, then goes on."""
     indexer, stop = Indexer(stage.market, store, sqlite), threading.Event()
     thread = threading.Thread(target=indexer.run, args=(stop,), kwargs={"every": 0.02})
@@ -213,7 +213,7 @@ def _status(database: Database) -> str:
         return status(session).error
 
 
-def _failing(stage: Stage) -> Callable[[], None]:
+def _failing(stage: MarketOnChain) -> Callable[[], None]:
     """Cut the chain off; what is returned connects it again."""
     node: Any = stage.market.node
 

@@ -16,18 +16,18 @@ from app.market.queries.status import status
 from app.protocol.errors import NotFound
 from app.storage.folder import BlockStore
 from tests.support.index_state import assert_mirrors, contents
-from tests.support.market import DOLLAR, Stage, digest, open_market, person, set_stage
+from tests.support.market import DOLLAR, MarketOnChain, digest, open_market, person, set_stage
 
 pytestmark = pytest.mark.anvil
 
 
 @pytest.fixture
-def forked(start_anvil: Callable[[], AnvilNode], tmp_path: Path) -> Stage:
+def forked(start_anvil: Callable[[], AnvilNode], tmp_path: Path) -> MarketOnChain:
     """A market on anvil, whose blocks can be taken back."""
     return set_stage(open_market(start_anvil(), tmp_path / "deployment.json"), 3)
 
 
-def actions(stage: Stage, branch: str) -> list[Callable[[], object]]:
+def actions(stage: MarketOnChain, branch: str) -> list[Callable[[], object]]:
     """One block each; the two branches change the same rows in other ways."""
     market, other = stage.market, person(branch)
     stage.market.approve(stage.owner, "JobMarket", 100 * DOLLAR)
@@ -54,7 +54,7 @@ def actions(stage: Stage, branch: str) -> list[Callable[[], object]]:
 
 
 def test_blocks_taken_back_leave_no_trace(
-    forked: Stage, new_database: Callable[[], Database], store: BlockStore
+    forked: MarketOnChain, new_database: Callable[[], Database], store: BlockStore
 ) -> None:
     """After reorganisations of depth 1, 2, 5, 64 and deeper than memory, the index equals one built from genesis."""
     market, node = forked.market, forked.market.node
@@ -90,7 +90,9 @@ def test_blocks_taken_back_leave_no_trace(
         indexer.sync()
 
 
-def test_a_stream_learns_that_what_it_showed_is_gone(forked: Stage, database: Database, store: BlockStore) -> None:
+def test_a_stream_learns_that_what_it_showed_is_gone(
+    forked: MarketOnChain, database: Database, store: BlockStore
+) -> None:
     """A cursor into a removed block says so: a job's stream begins again, and a job that never was is not found."""
     market, node = forked.market, forked.market.node
     assert isinstance(node, AnvilNode)

@@ -28,7 +28,7 @@ from app.protocol.errors import BadInput
 from app.storage.folder import BlockStore
 from tests.market.story import told
 from tests.support.index_state import assert_mirrors, contents
-from tests.support.market import Stage
+from tests.support.market import MarketOnChain
 
 HALVES = (slice(0, 1), slice(1, None))
 
@@ -206,7 +206,7 @@ def test_two_indexers_on_one_database_do_each_step_once(
 
 
 def test_a_database_of_another_market_is_refused(
-    market: Market, stage: Stage, database: Database, store: BlockStore
+    market: Market, stage: MarketOnChain, database: Database, store: BlockStore
 ) -> None:
     """An index never mixes two markets."""
     Indexer(market, store, database)
@@ -222,7 +222,7 @@ def test_a_database_of_another_market_is_refused(
 
 
 def test_numbers_above_what_a_database_holds_do_not_stop_the_index(
-    stage: Stage, database: Database, store: BlockStore
+    stage: MarketOnChain, database: Database, store: BlockStore
 ) -> None:
     """Whoever offers at the greatest price, or asks for the greatest cost, is indexed like everybody else."""
     market = stage.market

@@ -16,22 +16,23 @@ from app.market.queries.jobs import Feed, JobDetail, feed, job, jobs
 from app.market.queries.status import status
 from app.market.web.pages.escrow import escrow_breakdown
 from app.protocol.errors import BadInput, NotFound
+from app.protocol.ids import Digest
 from app.protocol.market.entities import JobState, LicenseState
 from app.protocol.market.receipt import OutputPolicy
 from app.storage.folder import BlockStore
-from tests.support.market import BITS, DOLLAR, HOUR, Stage, digest, person
+from tests.support.market import BITS, DOLLAR, HOUR, MarketOnChain, digest, person
 
 Read = Callable[[int], JobDetail]
 
 
 @pytest.fixture
-def indexer(stage: Stage, sqlite: Database, store: BlockStore) -> Indexer:
+def indexer(stage: MarketOnChain, sqlite: Database, store: BlockStore) -> Indexer:
     """Follows the stage."""
     return Indexer(stage.market, store, sqlite)
 
 
 @pytest.fixture
-def read(stage: Stage, indexer: Indexer, sqlite: Database) -> Read:
+def read(stage: MarketOnChain, indexer: Indexer, sqlite: Database) -> Read:
     """A job as it is now."""
 
     def read_now(number: int) -> JobDetail:
@@ -42,7 +43,7 @@ def read(stage: Stage, indexer: Indexer, sqlite: Database) -> Read:
     return read_now
 
 
-def test_a_job_says_who_must_act_next(stage: Stage, read: Read) -> None:
+def test_a_job_says_who_must_act_next(stage: MarketOnChain, read: Read) -> None:
     """From the draw to the release each step names its actors and its deadline."""
     number = stage.open("job")
     seen = read(number)
@@ -52,11 +53,11 @@ def test_a_job_says_who_must_act_next(stage: Stage, read: Read) -> None:
     drawn = stage.draw(number)
     assert read(number).job.next.actors == drawn
     receipt, salt = digest("receipt"), digest("salt")
-    stage.market.commit(stage.by_address(drawn[0]), number, receipt, salt)
+    stage.market.commit(stage.by_address(drawn[0]), number, Digest(receipt), salt)
     seen = read(number)
     assert (seen.job.next.action, seen.job.next.actors) == ("commit", drawn[1:])
     assert [each.status for each in seen.executions] == ["committed", "drawn"]
-    stage.market.commit(stage.by_address(drawn[1]), number, receipt, salt)
+    stage.market.commit(stage.by_address(drawn[1]), number, Digest(receipt), salt)
     stage.market.reveal(stage.by_address(drawn[1]), number, receipt, salt)
     seen = read(number)
     assert (seen.job.next.action, seen.job.next.actors) == ("reveal", drawn[:1])
@@ -64,7 +65,7 @@ def test_a_job_says_who_must_act_next(stage: Stage, read: Read) -> None:
     seen = read(number)
     assert (seen.job.next.action, seen.job.next.actors) == ("release", (stage.owner.address,))
     assert [each.status for each in seen.executions] == ["revealed", "revealed"]  # a contest may still follow
-    stage.market.release(stage.owner, number, sealed=digest("sealed"), decision=digest("decision"))
+    stage.market.release(stage.owner, number, sealed=Digest(digest("sealed")), decision=Digest(digest("decision")))
     seen = read(number)
     assert [each.status for each in seen.executions] == ["agreed", "agreed"]
     assert (seen.job.state, seen.job.next.action, seen.job.next.deadline) == ("settled", "none", 0)
@@ -77,7 +78,7 @@ def test_a_job_says_who_must_act_next(stage: Stage, read: Read) -> None:
     assert all(entry.sentence.endswith(".") and entry.tx.startswith("0x") for entry in seen.timeline)
 
 
-def test_a_late_job_can_be_expired_by_anyone(stage: Stage, read: Read) -> None:
+def test_a_late_job_can_be_expired_by_anyone(stage: MarketOnChain, read: Read) -> None:
     """When a deadline has passed the page says so, and afterwards what became of it."""
     number = stage.open("late")
     node = stage.market.node
@@ -92,22 +93,22 @@ def test_a_late_job_can_be_expired_by_anyone(stage: Stage, read: Read) -> None:
     assert seen.job.closed_at > 0
 
 
-def test_a_refusal_says_why(stage: Stage, read: Read, sqlite: Database) -> None:
+def test_a_refusal_says_why(stage: MarketOnChain, read: Read, sqlite: Database) -> None:
     """In words, with what to do; a code that is not ours is shown as it is, and cannot break a page."""
     number = stage.compute("refused")
-    stage.market.refuse(stage.owner, number, reason="rank-budget", decision=digest("decision"))
+    stage.market.refuse(stage.owner, number, reason="rank-budget", decision=Digest(digest("decision")))
     seen = read(number)
     assert seen.job.reason == "rank-budget"
     assert "independent linear forms" in seen.reason_sentence
     other = stage.compute("odd")
-    stage.market.refuse(stage.owner, other, reason="a\x00b <script>", decision=digest("decision"))
+    stage.market.refuse(stage.owner, other, reason="a\x00b <script>", decision=Digest(digest("decision")))
     seen = read(other)
     assert seen.reason_sentence == "The custodian gave the reason 'a b <script>'."
     with sqlite.session() as session:
         assert [each.id for each in jobs(session, now=0, states=[JobState.REFUSED]).items] == [other, number]
 
 
-def test_jobs_are_listed_by_every_party(stage: Stage, indexer: Indexer, sqlite: Database) -> None:
+def test_jobs_are_listed_by_every_party(stage: MarketOnChain, indexer: Indexer, sqlite: Database) -> None:
     """Buyer, owner, provider, dataset, license and state each find their jobs, newest first, page by page."""
     numbers = [stage.open(f"job {place}") for place in range(5)]
     drawn = stage.draw(numbers[0])
@@ -132,7 +133,7 @@ def test_jobs_are_listed_by_every_party(stage: Stage, indexer: Indexer, sqlite: 
             job(session, 99, now=0)
 
 
-def test_a_stream_goes_on_where_it_stopped(stage: Stage, indexer: Indexer, sqlite: Database) -> None:
+def test_a_stream_goes_on_where_it_stopped(stage: MarketOnChain, indexer: Indexer, sqlite: Database) -> None:
     """Each event comes once, in order, to whoever asks with the last cursor; others' jobs are left out."""
     number = stage.open("streamed")
     indexer.sync()
@@ -161,12 +162,12 @@ def test_a_stream_goes_on_where_it_stopped(stage: Stage, indexer: Indexer, sqlit
     assert {"LicenseUsed", "JobOpened", "JobComputed"} <= {each.name for each in everything.items}
 
 
-def test_the_owner_sees_the_business(stage: Stage, indexer: Indexer, sqlite: Database) -> None:
+def test_the_owner_sees_the_business(stage: MarketOnChain, indexer: Indexer, sqlite: Database) -> None:
     """Revenue, claims, what waits for a release, what was refused; and the payments behind them."""
     market = stage.market
     settled, waiting, refused = stage.compute("one"), stage.compute("two"), stage.compute("three")
-    market.release(stage.owner, settled, sealed=digest("sealed"), decision=digest("decision"))
-    market.refuse(stage.owner, refused, reason="concentration", decision=digest("decision"))
+    market.release(stage.owner, settled, sealed=Digest(digest("sealed")), decision=Digest(digest("decision")))
+    market.refuse(stage.owner, refused, reason="concentration", decision=Digest(digest("decision")))
     price = DOLLAR + 100 * 100
     indexer.sync()
     with sqlite.session() as session:
@@ -197,7 +198,7 @@ def test_the_owner_sees_the_business(stage: Stage, indexer: Indexer, sqlite: Dat
 
 
 @pytest.fixture
-def manual(stage: Stage, store: BlockStore) -> Stage:
+def manual(stage: MarketOnChain, store: BlockStore) -> MarketOnChain:
     """The stage with a license under a policy that leaves each release to the owner."""
     policy = OutputPolicy(approval="manual", release="score", max_rank=2)
     store.put(policy.to_bytes())
@@ -209,7 +210,7 @@ def manual(stage: Stage, store: BlockStore) -> Stage:
     return stage
 
 
-def test_a_job_under_a_manual_policy_waits_for_the_owners_word(manual: Stage, read: Read) -> None:
+def test_a_job_under_a_manual_policy_waits_for_the_owners_word(manual: MarketOnChain, read: Read) -> None:
     """The card says that it needs one, who has to say it, and what was said, when and where."""
     number = manual.open("asked")
     seen = read(number)
@@ -228,7 +229,7 @@ def test_a_job_under_a_manual_policy_waits_for_the_owners_word(manual: Stage, re
     assert "owner approved" in seen.timeline[-1].sentence
 
 
-def test_a_denied_job_waits_for_its_refusal(stage: Stage, read: Read) -> None:
+def test_a_denied_job_waits_for_its_refusal(stage: MarketOnChain, read: Read) -> None:
     """Also where no word was asked for: it cannot be released, so the custodian has to refuse it."""
     number = stage.compute("unwanted")
     stage.market.deny_job(stage.owner, number)
@@ -238,7 +239,7 @@ def test_a_denied_job_waits_for_its_refusal(stage: Stage, read: Read) -> None:
     assert seen.timeline[-1].event == "JobDenied"
 
 
-def test_the_console_asks_the_owner_first(manual: Stage, indexer: Indexer, sqlite: Database) -> None:
+def test_the_console_asks_the_owner_first(manual: MarketOnChain, indexer: Indexer, sqlite: Database) -> None:
     """Computed jobs that need a word, then those on their way, then what only the custodian has to answer."""
     computed, early, late = manual.compute("computed"), manual.open("early"), manual.open("late")
     answered = manual.compute("answered")
@@ -260,7 +261,7 @@ def test_the_console_asks_the_owner_first(manual: Stage, indexer: Indexer, sqlit
         ]
 
 
-def test_the_facts_of_an_audit_hold_the_owners_word(manual: Stage, indexer: Indexer, sqlite: Database) -> None:
+def test_the_facts_of_an_audit_hold_the_owners_word(manual: MarketOnChain, indexer: Indexer, sqlite: Database) -> None:
     """Awaited under a manual policy; once said, with the account that said it and the transaction."""
     number = manual.compute("asked")
     claim = "The dataset's owner approves the release"
@@ -276,7 +277,7 @@ def test_the_facts_of_an_audit_hold_the_owners_word(manual: Stage, indexer: Inde
     assert (said.by, said.source, said.status) == (manual.owner.address, sent.tx, "recorded")
 
 
-def test_licenses_say_what_they_are_worth_now(stage: Stage, indexer: Indexer, sqlite: Database) -> None:
+def test_licenses_say_what_they_are_worth_now(stage: MarketOnChain, indexer: Indexer, sqlite: Database) -> None:
     """Active, expired with time, revoked by the owner; with what is left and where it came from."""
     stage.open("job", rows=100)
     indexer.sync()
@@ -300,7 +301,7 @@ def test_licenses_say_what_they_are_worth_now(stage: Stage, indexer: Indexer, sq
         assert dataset(session, stage.dataset).offers == ()
 
 
-def test_providers_are_shown_as_the_draw_sees_them(stage: Stage, indexer: Indexer, sqlite: Database) -> None:
+def test_providers_are_shown_as_the_draw_sees_them(stage: MarketOnChain, indexer: Indexer, sqlite: Database) -> None:
     """Serving, silent after a day, unbonding, gone; with their record."""
     market, (first, second, third) = stage.market, stage.providers
     node = market.node
@@ -335,7 +336,9 @@ def test_providers_are_shown_as_the_draw_sees_them(stage: Stage, indexer: Indexe
         assert network.provider(session, third.address, now=market.now()).state == "gone"
 
 
-def test_the_facts_of_an_audit_name_their_transactions(stage: Stage, indexer: Indexer, sqlite: Database) -> None:
+def test_the_facts_of_an_audit_name_their_transactions(
+    stage: MarketOnChain, indexer: Indexer, sqlite: Database
+) -> None:
     """Each claim with who made it, where, and the object's name; what has not happened yet is open."""
     number = stage.compute("audited")
     indexer.sync()
@@ -351,7 +354,7 @@ def test_the_facts_of_an_audit_name_their_transactions(stage: Stage, indexer: In
         assert status(session).events > 10
 
 
-def test_a_contested_job_is_told_as_one(stage: Stage, read: Read, indexer: Indexer, sqlite: Database) -> None:
+def test_a_contested_job_is_told_as_one(stage: MarketOnChain, read: Read, indexer: Indexer, sqlite: Database) -> None:
     """While others compute again nothing counts as agreed; in the end the page says who was paid and by whom."""
     number = stage.compute("doubtful", replicas=1)
     (first,) = stage.market.job(number).executions
@@ -379,7 +382,7 @@ def test_a_contested_job_is_told_as_one(stage: Stage, read: Read, indexer: Index
         assert first.provider in {each.account for each in owner.payments(session).items if each.kind == "fee"}
 
 
-def test_a_sold_out_offer_is_not_one_that_was_closed(stage: Stage, indexer: Indexer, sqlite: Database) -> None:
+def test_a_sold_out_offer_is_not_one_that_was_closed(stage: MarketOnChain, indexer: Indexer, sqlite: Database) -> None:
     """Both sell nothing more; the index says why."""
     sold, closed = stage.sell(licenses=1), stage.sell(licenses=1)
     stage.market.buy_license(stage.buyer, sold)

@@ -6,28 +6,21 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.web import Browser, Scene, browse, build
+from tests.support.web import ApiClient, MarketNode, api_client, scene
 
-
-@pytest.fixture(scope="session")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    """The node's parts, made once."""
-    made = build(tmp_path_factory.mktemp("node"))
-    yield made
-    made.database.close()
-    made.chain.close()
+__all__ = ["scene"]
 
 
 @pytest.fixture
-def browser(scene: Scene) -> Iterator[Browser]:
+def browser(scene: MarketNode) -> Iterator[ApiClient]:
     """Somebody who is not signed in."""
-    with browse(scene) as opened:
+    with api_client(scene) as opened:
         yield opened
 
 
 @pytest.fixture
-def buyer(scene: Scene) -> Iterator[Browser]:
+def buyer(scene: MarketNode) -> Iterator[ApiClient]:
     """The signed-in buyer."""
-    with browse(scene) as opened:
+    with api_client(scene) as opened:
         opened.sign_in(scene.stage.buyer)
         yield opened

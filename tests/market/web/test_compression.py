@@ -13,14 +13,14 @@ from app.market.web.app import create_app
 from app.market.web.dependencies.state import Dependencies
 from app.market.web.pages.assets import Assets
 from tests.support.serving import serve
-from tests.support.web import SETTINGS, Answer, Browser, Scene
+from tests.support.web import SETTINGS, Answer, ApiClient, MarketNode
 
 GZIP = {"accept-encoding": "gzip"}
 PLAIN = {"accept-encoding": "identity"}
 
 
 @pytest.fixture
-def site(scene: Scene) -> Iterator[TestClient]:
+def site(scene: MarketNode) -> Iterator[TestClient]:
     """The API with the pages over it."""
     app = create_app(SETTINGS, Dependencies(scene.market, scene.store, scene.database), extensions=[pages.install])
     with TestClient(app, base_url=SETTINGS.origin) as client:
@@ -60,9 +60,9 @@ def test_static_files_are_compressed_and_keep_their_integrity(site: TestClient) 
     assert answer.content == asset.data
 
 
-def test_answers_of_the_api_are_never_compressed(site: TestClient, scene: Scene) -> None:
+def test_answers_of_the_api_are_never_compressed(site: TestClient, scene: MarketNode) -> None:
     """Secrets stand in them beside what the asker chose, so that their compressed length would tell (BREACH)."""
-    browser = Browser(site, scene)
+    browser = ApiClient(site, scene)
     browser.sign_in(scene.stage.buyer)
     for path in ("/v1/session", "/v1/openapi.json", "/v1/datasets", "/v1/no-such-thing"):
         answer = site.get(path, headers=GZIP)
@@ -70,7 +70,7 @@ def test_answers_of_the_api_are_never_compressed(site: TestClient, scene: Scene)
     assert len(site.get("/v1/openapi.json").content) > 10_000
 
 
-def test_streams_pass_as_they_are(scene: Scene) -> None:
+def test_streams_pass_as_they_are(scene: MarketNode) -> None:
     """An event reaches its reader at once, in the clear, also through a site that compresses its pages."""
     with serve(scene) as (origin, _, app):
         pages.install(app)

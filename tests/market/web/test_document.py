@@ -13,13 +13,13 @@ from app.market.web.errors import refusals
 from app.market.web.errors.problems import status_of
 from app.market.web.settings import WebServerSettings
 from app.protocol.errors import DarkroomError
-from tests.support.web import Browser
+from tests.support.web import ApiClient
 
 PAGE = (Path(__file__).parents[3] / "docs" / "api.md").read_text("utf-8")
 
 
 @pytest.fixture
-def document(browser: Browser) -> Any:
+def document(browser: ApiClient) -> Any:
     """The OpenAPI document as it is served."""
     return browser.client.get("/v1/openapi.json").json()
 

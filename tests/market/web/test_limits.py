@@ -13,7 +13,7 @@ from app.chain.wallet.account import Account
 from app.market.web.settings import Rate, WebServerSettings
 from fhe.circuit.codec import encode
 from tests.support.custody import linear_circuit
-from tests.support.web import ORIGIN, SETTINGS, STRANGER, Answer, Browser, Scene
+from tests.support.web import ORIGIN, SETTINGS, STRANGER, Answer, ApiClient, MarketNode
 
 NEVER = 0.001  # so slow that nothing comes back during a test
 
@@ -24,12 +24,12 @@ def limited(**limits: Rate) -> WebServerSettings:
 
 
 @contextmanager
-def clients(scene: Scene, settings: WebServerSettings, *addresses: str) -> Iterator[list[Browser]]:
+def clients(scene: MarketNode, settings: WebServerSettings, *addresses: str) -> Iterator[list[ApiClient]]:
     """Clients of one application from these addresses."""
     app = scene.app(settings)
     with ExitStack() as opened:
         made = [TestClient(app, base_url=ORIGIN, client=(address, 1)) for address in addresses]
-        yield [Browser(opened.enter_context(client), scene) for client in made]
+        yield [ApiClient(opened.enter_context(client), scene) for client in made]
 
 
 def circuit(number: int) -> bytes:
@@ -46,12 +46,12 @@ def refused(answer: Answer) -> bool:
     return answer.status_code == 429
 
 
-def quoted(scene: Scene, browser: Browser) -> Answer:
+def quoted(scene: MarketNode, browser: ApiClient) -> Answer:
     """A quote, which costs 2."""
     return browser.client.get(f"/v1/datasets/1/quotes/{scene.circuit}")
 
 
-def test_another_account_is_no_second_allowance(scene: Scene) -> None:
+def test_another_account_is_no_second_allowance(scene: MarketNode) -> None:
     """Who used up an address's work signs in as somebody else there in vain; at another address they have theirs."""
     with clients(scene, limited(heavy=Rate(8, NEVER)), "10.0.0.1", "10.0.0.1", "10.0.0.2") as (one, two, far):
         one.sign_in(scene.stage.buyer)
@@ -62,7 +62,7 @@ def test_another_account_is_no_second_allowance(scene: Scene) -> None:
         assert not refused(quoted(scene, far))
 
 
-def test_another_address_or_token_is_no_second_allowance(scene: Scene) -> None:
+def test_another_address_or_token_is_no_second_allowance(scene: MarketNode) -> None:
     """An account's work counts wherever it is and whatever token it shows; nobody else's counts for it."""
     with clients(scene, limited(heavy=Rate(6, NEVER)), "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4") as places:
         one, two, program, other = places
@@ -76,7 +76,7 @@ def test_another_address_or_token_is_no_second_allowance(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("together", ["address", "account"])
-def test_uploads_have_a_quota_of_bytes(scene: Scene, together: str) -> None:
+def test_uploads_have_a_quota_of_bytes(scene: MarketNode, together: str) -> None:
     """Bytes of one address by two accounts, and of one account from two addresses, come out of one quota."""
     addresses = ("10.0.0.1", "10.0.0.1") if together == "address" else ("10.0.0.1", "10.0.0.2")
     people: tuple[Account, Account] = (scene.stage.buyer, STRANGER if together == "address" else scene.stage.buyer)
@@ -93,7 +93,7 @@ def test_uploads_have_a_quota_of_bytes(scene: Scene, together: str) -> None:
         assert fresh.client.post("/v1/circuits", content=circuit(20)).status_code == 201
 
 
-def test_a_quote_costs_what_its_circuit_weighs(scene: Scene) -> None:
+def test_a_quote_costs_what_its_circuit_weighs(scene: MarketNode) -> None:
     """A megabyte takes an address's burst, though nobody signed in and it is no circuit; small ones go on long."""
     with clients(scene, limited(heavy=Rate(100, NEVER)), "10.0.0.1", "10.0.0.2") as (bomber, buyer):
         path, large = "/v1/datasets/1/quotes", b"[" * 1_000_000
@@ -102,7 +102,7 @@ def test_a_quote_costs_what_its_circuit_weighs(scene: Scene) -> None:
         assert not any(refused(buyer.client.post(path, content=circuit(1))) for _ in range(5))
 
 
-def test_an_audit_costs_what_its_job_weighs(scene: Scene) -> None:
+def test_an_audit_costs_what_its_job_weighs(scene: MarketNode) -> None:
     """A job of twenty thousand units takes more than a small one's 20; an audit that is known costs no work again."""
     order: dict[str, Any] = {"first_row": 0, "rows": 40, "sealing_key": "ab" * 32, "replicas": 2, "max_fee": 3_000_000}
     large = scene.market.open_job(

@@ -13,23 +13,24 @@ from app.market.web.background.audits import AuditQueue
 from app.market.web.errors.refusals import Busy
 from app.protocol.documents import sha256
 from app.protocol.errors import NotFound
+from app.protocol.ids import Digest
 from app.protocol.market.receipt import OutputPolicy, SealedResult
 from app.storage.cid import digest_to_cid
 from fhe.circuit.codec import encode
 from tests.support.custody import linear_circuit
-from tests.support.web import SETTINGS, Browser, Scene, browse
+from tests.support.web import SETTINGS, ApiClient, MarketNode, api_client
 
 FOREVER = "public, max-age=31536000, immutable"
 
 
 @pytest.fixture(scope="module")
-def large(scene: Scene) -> tuple[str, bytes]:
+def large(scene: MarketNode) -> tuple[str, bytes]:
     """An object of several blocks."""
     data = bytes(range(256)) * 10_000
     return scene.store.put(data), data
 
 
-def test_a_manifest_comes_as_it_was_published(scene: Scene, browser: Browser) -> None:
+def test_a_manifest_comes_as_it_was_published(scene: MarketNode, browser: ApiClient) -> None:
     """Its bytes hash to the digest on chain; an older version stays readable under its number."""
     digest = scene.market.dataset(1).manifest
     answer = browser.client.get("/v1/datasets/1/croissant")
@@ -42,7 +43,7 @@ def test_a_manifest_comes_as_it_was_published(scene: Scene, browser: Browser) ->
     assert browser.client.get("/v1/datasets/1/croissant?version=9").status_code == 404
 
 
-def test_documents_of_a_job(scene: Scene, browser: Browser) -> None:
+def test_documents_of_a_job(scene: MarketNode, browser: ApiClient) -> None:
     """Decision, result and receipts are the very bytes that the chain names; before they exist they are 404."""
     job = scene.market.job(scene.settled)
     for name, digest in (("decision", job.decision), ("result", job.sealed)):
@@ -58,7 +59,7 @@ def test_documents_of_a_job(scene: Scene, browser: Browser) -> None:
     assert receipts[0]["receipt"]["manifest"] == scene.market.dataset(1).manifest
 
 
-def test_a_receipt_that_no_store_has_is_said_to_be_missing(scene: Scene, browser: Browser) -> None:
+def test_a_receipt_that_no_store_has_is_said_to_be_missing(scene: MarketNode, browser: ApiClient) -> None:
     """The list is whole even where documents are not."""
     job = scene.open(scene.circuit)
     scene.stage.answer(job, scene.market.draw(scene.stage.buyer, job).value, "ab" * 32)
@@ -67,7 +68,7 @@ def test_a_receipt_that_no_store_has_is_said_to_be_missing(scene: Scene, browser
     assert [(each["receipt"], bool(each["problem"])) for each in receipts] == [(None, True)] * 2
 
 
-def test_a_blob_of_many_blocks(browser: Browser, large: tuple[str, bytes]) -> None:
+def test_a_blob_of_many_blocks(browser: ApiClient, large: tuple[str, bytes]) -> None:
     """It comes whole, named by its CID, never to change, and never as something a browser would run."""
     cid, data = large
     answer = browser.client.get(f"/v1/blobs/{cid}")
@@ -88,7 +89,7 @@ def test_a_blob_of_many_blocks(browser: Browser, large: tuple[str, bytes]) -> No
         ("bytes=2559999-9999999", 2_559_999, 2_560_000),
     ],
 )
-def test_a_part_of_a_blob(browser: Browser, large: tuple[str, bytes], asked: str, start: int, stop: int) -> None:
+def test_a_part_of_a_blob(browser: ApiClient, large: tuple[str, bytes], asked: str, start: int, stop: int) -> None:
     """One range of bytes, as RFC 9110 says."""
     cid, data = large
     answer = browser.client.get(f"/v1/blobs/{cid}", headers={"range": asked})
@@ -96,7 +97,7 @@ def test_a_part_of_a_blob(browser: Browser, large: tuple[str, bytes], asked: str
     assert answer.headers["content-range"] == f"bytes {start}-{stop - 1}/{len(data)}"
 
 
-def test_ranges_that_are_none(browser: Browser, large: tuple[str, bytes]) -> None:
+def test_ranges_that_are_none(browser: ApiClient, large: tuple[str, bytes]) -> None:
     """Outside is 416; what is not understood is ignored."""
     cid, data = large
     for asked in ("bytes=2560000-", "bytes=5-4", "bytes=-0"):
@@ -105,7 +106,7 @@ def test_ranges_that_are_none(browser: Browser, large: tuple[str, bytes]) -> Non
         assert browser.client.get(f"/v1/blobs/{cid}", headers={"range": asked}).content == data
 
 
-def test_a_damaged_block_is_never_served(scene: Scene, browser: Browser) -> None:
+def test_a_damaged_block_is_never_served(scene: MarketNode, browser: ApiClient) -> None:
     """What does not hash to its name is a bad gateway's answer, not content."""
     cid = scene.store.put(b"right")
     file = scene.folder / "store" / cid[-2:] / cid
@@ -114,21 +115,21 @@ def test_a_damaged_block_is_never_served(scene: Scene, browser: Browser) -> None
     assert (answer.status_code, answer.json()["code"]) == (502, "bad-block")
 
 
-def test_names_that_name_nothing(scene: Scene, browser: Browser, large: tuple[str, bytes]) -> None:
+def test_names_that_name_nothing(scene: MarketNode, browser: ApiClient, large: tuple[str, bytes]) -> None:
     """Unknown, malformed and oversized."""
-    unknown = digest_to_cid("ab" * 32)
+    unknown = digest_to_cid(Digest("ab" * 32))
     assert browser.client.get(f"/v1/blobs/{unknown}").status_code == 404
     assert browser.client.get(f"/v1/blobs/{unknown.upper()}").status_code == 422
     assert browser.client.get("/v1/blobs/b" + "7" * 58).status_code == 422
     assert browser.client.get(f"/v1/documents/{'ab' * 32}").status_code == 404
     scene.store.put(b"no json")
     assert browser.client.get(f"/v1/documents/{sha256(b'no json')}").json()["code"] == "bad-document"
-    with browse(scene, SETTINGS.model_copy(update={"max_blob": 1000})) as small:
+    with api_client(scene, SETTINGS.model_copy(update={"max_blob": 1000})) as small:
         assert small.client.get(f"/v1/blobs/{large[0]}").status_code == 413
         assert small.client.get(f"/v1/blobs/{large[0]}", headers={"range": "bytes=0-999"}).status_code == 206
 
 
-def test_publishing_a_circuit_and_a_policy(scene: Scene, buyer: Browser) -> None:
+def test_publishing_a_circuit_and_a_policy(scene: MarketNode, buyer: ApiClient) -> None:
     """What is published is checked, canonical, and readable by its digest from then on."""
     data = encode(linear_circuit([[2, 7, 1, 8, 2, 8, 1, 8]]))
     made = buyer.client.post("/v1/circuits", content=data)
@@ -144,7 +145,7 @@ def test_publishing_a_circuit_and_a_policy(scene: Scene, buyer: Browser) -> None
     assert buyer.client.post("/v1/policies", content=b'{"max_concentration": 1e400}').status_code == 422
 
 
-def test_a_quote_says_what_it_costs_and_what_would_be_refused(scene: Scene, browser: Browser) -> None:
+def test_a_quote_says_what_it_costs_and_what_would_be_refused(scene: MarketNode, browser: ApiClient) -> None:
     """Work, price and the custodian's verdict are those that come true on chain."""
     path = f"/v1/datasets/1/quotes?offer={scene.offer}&rows=40"
     good = browser.client.post(path, content=encode(linear_circuit([[17, -4, 9, 30, 2, 8, -11, 5]]))).json()
@@ -167,7 +168,7 @@ def test_a_quote_says_what_it_costs_and_what_would_be_refused(scene: Scene, brow
     assert (good["ready"], good["problems"]) == (True, [])
 
 
-def test_a_quote_under_another_datasets_offer_is_refused(scene: Scene, browser: Browser) -> None:
+def test_a_quote_under_another_datasets_offer_is_refused(scene: MarketNode, browser: ApiClient) -> None:
     """Offer, dataset and circuit belong together."""
     assert browser.client.get(f"/v1/datasets/99/quotes/{scene.circuit}").status_code == 404
     unknown = browser.client.get(f"/v1/datasets/1/quotes/{scene.circuit}?offer=1")  # its policy is in no store
@@ -176,7 +177,7 @@ def test_a_quote_under_another_datasets_offer_is_refused(scene: Scene, browser: 
     assert browser.client.post("/v1/datasets/1/quotes", content=other).json()["code"] == "bad-model"
 
 
-def test_an_audit_is_run_once_and_told(scene: Scene, buyer: Browser) -> None:
+def test_an_audit_is_run_once_and_told(scene: MarketNode, buyer: ApiClient) -> None:
     """The node recomputes a job in its own time; asking again for a job that is over gives the same run."""
     asked = buyer.client.post(f"/v1/jobs/{scene.settled}/audits")
     assert asked.status_code == 202
@@ -191,9 +192,9 @@ def test_an_audit_is_run_once_and_told(scene: Scene, buyer: Browser) -> None:
     assert buyer.client.post(f"/v1/jobs/{scene.settled}/audits").json()["id"] == told["id"]
 
 
-def test_a_job_above_the_limit_is_not_audited_here(scene: Scene) -> None:
+def test_a_job_above_the_limit_is_not_audited_here(scene: MarketNode) -> None:
     """Whoever wants it runs it themselves, and is told how."""
-    with browse(scene, SETTINGS.model_copy(update={"audit_units": 0})) as browser:
+    with api_client(scene, SETTINGS.model_copy(update={"audit_units": 0})) as browser:
         browser.sign_in(scene.stage.buyer)
         answer = browser.client.post(f"/v1/jobs/{scene.settled}/audits")
         assert (answer.status_code, answer.json()["code"]) == (409, "not-allowed")

@@ -18,7 +18,7 @@ from tests.market.web import test_stream as stream
 from tests.support import postgres
 from tests.support.documents import manifest, terms
 from tests.support.market import BITS, HOUR, digest
-from tests.support.web import Browser, Scene, browse, build
+from tests.support.web import ApiClient, MarketNode, api_client, build_node
 
 pytestmark = pytest.mark.postgres
 
@@ -72,14 +72,14 @@ ONE = (
 class Twins:
     """One market, and its index in both databases."""
 
-    postgres: Scene
-    sqlite: Scene
+    postgres: MarketNode
+    sqlite: MarketNode
 
 
 @pytest.fixture(scope="module")
 def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twins]:
     """A market of its own, with more datasets than one page holds."""
-    sqlite = build(tmp_path_factory.mktemp("twins"))
+    sqlite = build_node(tmp_path_factory.mktemp("twins"))
     owner = sqlite.stage.owner
     for number, title in enumerate(TITLES):
         made = manifest(
@@ -107,12 +107,12 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twins]:
 
 
 @pytest.fixture(scope="module")
-def scene(twins: Twins) -> Scene:
+def scene(twins: Twins) -> MarketNode:
     """The node on PostgreSQL."""
     return twins.postgres
 
 
-def pages(browser: Browser, path: str, query: dict[str, Any]) -> list[Any]:
+def pages(browser: ApiClient, path: str, query: dict[str, Any]) -> list[Any]:
     """All pages of a list, two entries each, as they came."""
     found: list[Any] = []
     after: str | None = None
@@ -132,7 +132,7 @@ def test_it_answers_as_on_sqlite(twins: Twins) -> None:
     providers = kept.market.job(kept.settled).executions
     who = {"owner": kept.stage.owner.address, "buyer": kept.stage.buyer.address, "provider": providers[0].provider}
     names = who | {"settled": kept.settled, "refused": kept.refused, "computed": kept.computed}
-    with browse(kept) as sqlite, browse(there) as server:
+    with api_client(kept) as sqlite, api_client(there) as server:
         several = 0
         for path, queries in LISTS.items():
             for query in queries:

@@ -20,7 +20,7 @@ from app.market.web.middleware.security import client_of
 from app.market.web.settings import Rate
 from app.protocol import errors
 from app.protocol.errors import DarkroomError
-from tests.support.web import SETTINGS, STRANGER, Browser, Scene, browse
+from tests.support.web import SETTINGS, STRANGER, ApiClient, MarketNode, api_client
 
 FIELDS = {"type", "title", "status", "code", "detail", "next_step", "instance", "reason", "errors"}
 CLASSES = [
@@ -65,7 +65,7 @@ BAD: dict[str, tuple[int, str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_every_error_has_one_form(browser: Browser, what: str) -> None:
+def test_every_error_has_one_form(browser: ApiClient, what: str) -> None:
     """Problem+json with a stable code, a sentence for people, and the request's number; never a trace."""
     status, code, request = BAD[what]
     answer = browser.client.request(**{"method": "GET"} | request)
@@ -95,7 +95,7 @@ def test_codes_are_unique() -> None:
     assert len({each.code for each in CLASSES}) == len(set(CLASSES))
 
 
-def test_a_fault_tells_nothing(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_fault_tells_nothing(scene: MarketNode, caplog: pytest.LogCaptureFixture) -> None:
     """A bug is a problem with a number; the number finds the trace in the log, which has no secrets of the request."""
 
     def extend(app: FastAPI) -> None:
@@ -120,13 +120,13 @@ def test_a_fault_tells_nothing(scene: Scene, caplog: pytest.LogCaptureFixture) -
     assert "hunter2" not in caplog.text
 
 
-def test_a_strange_request_number_is_not_taken_over(browser: Browser) -> None:
+def test_a_strange_request_number_is_not_taken_over(browser: ApiClient) -> None:
     """What goes into the log is letters and digits."""
     answer = browser.client.get("/v1/health", headers={"x-request-id": "a b<script>"})
     assert len(answer.headers["x-request-id"]) == 16
 
 
-def test_every_answer_is_dressed(browser: Browser) -> None:
+def test_every_answer_is_dressed(browser: ApiClient) -> None:
     """Security headers are on every answer, and the API's answers may run nothing at all."""
     for path in ("/v1/datasets", "/v1/nothing", "/nothing"):
         headers = browser.client.get(path).headers
@@ -139,7 +139,7 @@ def test_every_answer_is_dressed(browser: Browser) -> None:
         assert ("sandbox" in policy) is path.startswith("/v1/")
 
 
-def test_pages_may_show_errors_as_pages(scene: Scene) -> None:
+def test_pages_may_show_errors_as_pages(scene: MarketNode) -> None:
     """Outside of /v1/ an extension decides what an error looks like."""
 
     def extend(app: FastAPI) -> None:
@@ -172,16 +172,16 @@ def test_only_the_clients_seen_last_are_remembered() -> None:
     assert len(buckets._buckets) == 10
 
 
-def test_who_asks_too_often_waits(scene: Scene) -> None:
+def test_who_asks_too_often_waits(scene: MarketNode) -> None:
     """429 with Retry-After, for each address; dear routes count by account."""
     settings = SETTINGS.model_copy(update={"rate": Rate(5, 0.001)})
-    with browse(scene, settings) as browser:
+    with api_client(scene, settings) as browser:
         answers = [browser.client.get("/v1/health") for _ in range(6)]
         assert [answer.status_code for answer in answers] == [200] * 5 + [429]
         assert answers[-1].json()["code"] == "too-many-requests"
         assert int(answers[-1].headers["retry-after"]) >= 900
     settings = SETTINGS.model_copy(update={"heavy": Rate(4, 0.001)})
-    with browse(scene, settings) as browser:
+    with api_client(scene, settings) as browser:
         path = f"/v1/datasets/1/quotes/{scene.circuit}"
         assert [browser.client.get(path).status_code for _ in range(3)] == [200, 200, 429]
         assert browser.client.get("/v1/datasets").status_code == 200

@@ -8,10 +8,10 @@ import pytest
 
 from app.chain.wallet.account import Account
 from tests.market.web.wallet import ETHER, deploy_wallet
-from tests.support.web import SETTINGS, Browser, Scene, browse
+from tests.support.web import SETTINGS, ApiClient, MarketNode, api_client
 
 
-def rpc(browser: Browser, method: Any, *params: Any) -> Any:
+def rpc(browser: ApiClient, method: Any, *params: Any) -> Any:
     """The whole response."""
     body = {"jsonrpc": "2.0", "id": 7, "method": method, "params": list(params)}
     answer = browser.client.post("/v1/rpc", json=body)
@@ -20,7 +20,7 @@ def rpc(browser: Browser, method: Any, *params: Any) -> Any:
     return answer.json()
 
 
-def test_a_wallet_finds_its_way(scene: Scene, browser: Browser) -> None:
+def test_a_wallet_finds_its_way(scene: MarketNode, browser: ApiClient) -> None:
     """Everything that a wallet asks on the way to a mined transaction."""
     account = Account.generate()
     scene.chain.fund(account.address, ETHER)
@@ -55,7 +55,7 @@ def test_a_wallet_finds_its_way(scene: Scene, browser: Browser) -> None:
     assert int(rpc(browser, "eth_blockNumber")["result"], 16) == scene.chain.head().number
 
 
-def test_a_revert_keeps_its_data(scene: Scene, browser: Browser) -> None:
+def test_a_revert_keeps_its_data(scene: MarketNode, browser: ApiClient) -> None:
     """Wallets decode the error themselves: code 3 with the contract's own bytes."""
     licenses = scene.market.desk.contracts["LicenseMarket"]
     data = licenses.interface.encode_call("deactivate", [scene.offer])
@@ -83,19 +83,19 @@ def test_a_revert_keeps_its_data(scene: Scene, browser: Browser) -> None:
         ("eth_sendRawTransaction", ["0x02" + "ff" * 100], -32602),
     ],
 )
-def test_other_wishes_are_errors(browser: Browser, method: Any, params: list[Any], code: int) -> None:
+def test_other_wishes_are_errors(browser: ApiClient, method: Any, params: list[Any], code: int) -> None:
     """Methods that are not offered, and parameters that are none, end as JSON-RPC errors and not as faults."""
     assert rpc(browser, method, *params)["error"]["code"] == code
 
 
-def test_strangers_code_is_not_run(scene: Scene, browser: Browser) -> None:
+def test_strangers_code_is_not_run(scene: MarketNode, browser: ApiClient) -> None:
     """Calls go to the market's contracts, or to accounts without code."""
     wallet = deploy_wallet(scene.chain, Account.generate())
     for method in ("eth_call", "eth_estimateGas"):
         assert rpc(browser, method, {"to": wallet, "data": "0x"})["error"]["code"] == -32000
 
 
-def test_batches(browser: Browser) -> None:
+def test_batches(browser: ApiClient) -> None:
     """Several requests in one, each with its own answer; not too many, and nothing that is none."""
     good = {"jsonrpc": "2.0", "id": "a", "method": "eth_chainId"}
     answers = browser.client.post("/v1/rpc", json=[good, {"id": 1}, 5]).json()
@@ -107,8 +107,8 @@ def test_batches(browser: Browser) -> None:
     assert by_name["error"]["code"] == -32602
 
 
-def test_a_node_may_relay_nothing_and_give_nothing(scene: Scene) -> None:
+def test_a_node_may_relay_nothing_and_give_nothing(scene: MarketNode) -> None:
     """Both the relay and the faucet can be switched off."""
-    with browse(scene, SETTINGS.model_copy(update={"relay": False, "faucet": False})) as browser:
+    with api_client(scene, SETTINGS.model_copy(update={"relay": False, "faucet": False})) as browser:
         assert browser.client.post("/v1/rpc", json={}).status_code == 404
         assert browser.client.post("/v1/faucet", json={"account": "0x" + "11" * 20}).status_code == 404

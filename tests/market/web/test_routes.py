@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from app.protocol.ids import Digest
 from app.storage.cid import digest_to_cid
-from tests.support.web import STRANGER, Browser, Scene, browse
+from tests.support.web import STRANGER, ApiClient, MarketNode, api_client
 
 READ = (200, 200, 200, 200)
 ROLES = ("anybody", "a person", "a token", "a bare token")  # the last one has no scope but account:read
@@ -24,7 +25,7 @@ class Case:
     body: Any = None
 
 
-def table(scene: Scene) -> dict[str, Case]:
+def table(scene: MarketNode) -> dict[str, Case]:
     """Operation -> case. The transactions are ones that the contracts accept, so that a 200 means something."""
     owner, buyer = scene.stage.owner.address, scene.stage.buyer.address
     policy = scene.world.manifest.policy.digest
@@ -37,7 +38,7 @@ def table(scene: Scene) -> dict[str, Case]:
         "max_fee": "6000",
     }  # fmt: skip
     manifest = scene.market.dataset(1).manifest
-    circuit = scene.store.read(digest_to_cid(scene.circuit), limit=1 << 20)
+    circuit = scene.store.read(digest_to_cid(Digest(scene.circuit)), limit=1 << 20)
     settled = f"/v1/jobs/{scene.settled}"
     buy = {"account": buyer, "offer": scene.offer}
     tx = scene.market.events(scene.market.first_block, scene.market.block_number)[-1].tx
@@ -122,41 +123,41 @@ def table(scene: Scene) -> dict[str, Case]:
     }
 
 
-def operations(browser: Browser) -> dict[str, str]:
+def operations(browser: ApiClient) -> dict[str, str]:
     """Every operation of the API with its method."""
     paths = browser.client.get("/v1/openapi.json").json()["paths"]
     return {each["operationId"]: method.upper() for item in paths.values() for method, each in item.items()}
 
 
 @pytest.fixture(scope="module")
-def people(scene: Scene) -> Iterator[dict[str, Browser]]:
+def people(scene: MarketNode) -> Iterator[dict[str, ApiClient]]:
     """One client a role."""
-    with browse(scene) as anybody, browse(scene) as person, browse(scene) as other:
+    with api_client(scene) as anybody, api_client(scene) as person, api_client(scene) as other:
         other.sign_in(scene.stage.buyer)
         other.revoke_tokens()
         full, bare = other.token("account:read", "documents:write", "audits:run"), other.token("account:read")
         person.sign_in(scene.stage.buyer)
         with (
-            browse(scene, headers={"authorization": f"Bearer {full}"}) as token,
-            browse(scene, headers={"authorization": f"Bearer {bare}"}) as small,
+            api_client(scene, headers={"authorization": f"Bearer {full}"}) as token,
+            api_client(scene, headers={"authorization": f"Bearer {bare}"}) as small,
         ):
             yield dict(zip(ROLES, (anybody, person, token, small), strict=True))
 
 
-def ask(browser: Browser, method: str, case: Case, **more: Any) -> Any:
+def ask(browser: ApiClient, method: str, case: Case, **more: Any) -> Any:
     """Send a case's request."""
     kind = "content" if isinstance(case.body, bytes) else "json"
     body = {} if case.body is None else {kind: case.body}
     return browser.client.request(method, case.path, **body, **more)
 
 
-def test_every_route_is_in_the_table(scene: Scene, browser: Browser) -> None:
+def test_every_route_is_in_the_table(scene: MarketNode, browser: ApiClient) -> None:
     """A new route has to say here who may use it."""
     assert set(operations(browser)) == set(table(scene))
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_each_role_gets_what_it_may(scene: Scene, people: dict[str, Browser], role: str) -> None:
+def test_each_role_gets_what_it_may(scene: MarketNode, people: dict[str, ApiClient], role: str) -> None:
     """Every route answers every role with the status that the table states."""
     methods, client = operations(people["anybody"]), people[role]
     if role == "a person":
@@ -167,7 +168,7 @@ def test_each_role_gets_what_it_may(scene: Scene, people: dict[str, Browser], ro
     assert got == {name: case.expected[place] for name, case in cases}
 
 
-def test_a_token_that_is_none_opens_nothing(scene: Scene, browser: Browser) -> None:
+def test_a_token_that_is_none_opens_nothing(scene: MarketNode, browser: ApiClient) -> None:
     """Routes that look at who asks refuse a wrong token, rather than serve it as anybody; others never look."""
     methods = operations(browser)
     for name, case in table(scene).items():
@@ -177,9 +178,9 @@ def test_a_token_that_is_none_opens_nothing(scene: Scene, browser: Browser) -> N
             assert answer.status_code == 401, name
 
 
-def test_a_session_writes_only_with_its_csrf_token(scene: Scene) -> None:
+def test_a_session_writes_only_with_its_csrf_token(scene: MarketNode) -> None:
     """What a session may do, another site cannot make its browser do."""
-    with browse(scene) as person:
+    with api_client(scene) as person:
         person.sign_in(scene.stage.buyer)
         methods = operations(person)
         del person.client.headers["x-csrf-token"]
@@ -190,7 +191,7 @@ def test_a_session_writes_only_with_its_csrf_token(scene: Scene) -> None:
                 assert answer.json()["code"] == "forged-request", name
 
 
-def test_another_site_cannot_write(scene: Scene, browser: Browser) -> None:
+def test_another_site_cannot_write(scene: MarketNode, browser: ApiClient) -> None:
     """A write whose Origin is another site is refused, whoever asks; the relay reads no cookie and is open."""
     methods = operations(browser)
     for name, case in table(scene).items():

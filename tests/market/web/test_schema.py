@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.support.web import Scene, browse, operation_names
+from tests.support.web import MarketNode, api_client, operation_names
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 LIGHT = settings(
@@ -38,15 +38,15 @@ pytestmark = pytest.mark.filterwarnings("ignore:The recursion limit will not be 
 
 
 @pytest.fixture(scope="module")
-def headers(scene: Scene) -> dict[str, str]:
+def headers(scene: MarketNode) -> dict[str, str]:
     """Those of a signed-in browser."""
-    with browse(scene) as person:
+    with api_client(scene) as person:
         person.sign_in(scene.stage.buyer)
         return {"cookie": f"darkroom={person.client.cookies['darkroom']}", "x-csrf-token": person.csrf}
 
 
 @pytest.fixture(scope="module")
-def document(scene: Scene) -> Any:
+def document(scene: MarketNode) -> Any:
     """The API's own document, and the application that it speaks of."""
     return schemathesis.openapi.from_asgi("/v1/openapi.json", scene.app())
 

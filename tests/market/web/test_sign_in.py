@@ -16,7 +16,7 @@ from app.market.web.auth import siwe
 from app.market.web.errors.refusals import SignInRefused
 from app.protocol.errors import BadInput
 from tests.market.web.wallet import deploy_wallet
-from tests.support.web import ORIGIN, SETTINGS, STRANGER, Browser, Scene, browse
+from tests.support.web import ORIGIN, SETTINGS, STRANGER, ApiClient, MarketNode, api_client
 
 NOW = 1_800_000_000
 HERE: dict[str, Any] = {"origin": ORIGIN, "chain_id": 0xDA2C00, "now": float(NOW)}
@@ -31,13 +31,13 @@ def message(**changes: str) -> str:
     return "\n".join(lines)
 
 
-def challenge(browser: Browser, account: Account = STRANGER) -> str:
+def challenge(browser: ApiClient, account: Account = STRANGER) -> str:
     """A fresh message from the node."""
     answer = browser.client.post("/v1/session/challenge", json={"address": account.address})
     return str(answer.json()["message"])
 
 
-def sign_in(browser: Browser, text: str, signer: Account = STRANGER, signature: str = "") -> tuple[int, str]:
+def sign_in(browser: ApiClient, text: str, signer: Account = STRANGER, signature: str = "") -> tuple[int, str]:
     """Status and code of a sign-in."""
     signature = signature or "0x" + signer.sign_text(text)
     answer = browser.client.post("/v1/session", json={"message": text, "signature": signature})
@@ -131,7 +131,7 @@ def test_no_text_breaks_the_parser(noise: str, at: int, cut: int) -> None:
         assert said.nonce.isalnum()
 
 
-def test_signing_in_and_out(scene: Scene, browser: Browser) -> None:
+def test_signing_in_and_out(scene: MarketNode, browser: ApiClient) -> None:
     """The cookie is for this site's own pages alone, and is nothing after signing out."""
     browser.sign_in(STRANGER)
     assert browser.client.get("/v1/session").json()["address"] == STRANGER.address
@@ -143,10 +143,10 @@ def test_signing_in_and_out(scene: Scene, browser: Browser) -> None:
 
 
 @pytest.mark.parametrize("origin", ["http://testserver", "https://node.example"])
-def test_the_cookie_is_guarded(scene: Scene, origin: str) -> None:
+def test_the_cookie_is_guarded(scene: MarketNode, origin: str) -> None:
     """HttpOnly and SameSite=Strict always; over TLS also Secure and bound to the host."""
     settings = SETTINGS.model_copy(update={"origin": origin})
-    with browse(scene, settings) as browser:
+    with api_client(scene, settings) as browser:
         text = challenge(browser)
         answer = browser.client.post(
             "/v1/session", json={"message": text, "signature": "0x" + STRANGER.sign_text(text)}
@@ -159,37 +159,37 @@ def test_the_cookie_is_guarded(scene: Scene, origin: str) -> None:
         assert answer.headers["cache-control"] == "no-store"
 
 
-def test_a_sign_in_works_once(browser: Browser) -> None:
+def test_a_sign_in_works_once(browser: ApiClient) -> None:
     """The same message and signature a second time are a replay."""
     text = challenge(browser)
     assert sign_in(browser, text)[0] == 201
     assert sign_in(browser, text) == (403, "sign-in-refused")
 
 
-def test_a_nonce_must_be_the_nodes_own(browser: Browser) -> None:
+def test_a_nonce_must_be_the_nodes_own(browser: ApiClient) -> None:
     """A message that is right in every word but its nonce is refused."""
     assert sign_in(browser, message()) == (403, "sign-in-refused")
 
 
-def test_a_failed_signature_uses_the_nonce_up(browser: Browser) -> None:
+def test_a_failed_signature_uses_the_nonce_up(browser: ApiClient) -> None:
     """Nobody gets a second try at the same message."""
     text = challenge(browser)
     assert sign_in(browser, text, signature="0x" + "11" * 65) == (403, "sign-in-refused")
     assert sign_in(browser, text) == (403, "sign-in-refused")
 
 
-def test_another_accounts_signature_is_refused(scene: Scene, browser: Browser) -> None:
+def test_another_accounts_signature_is_refused(scene: MarketNode, browser: ApiClient) -> None:
     """One signs in as oneself."""
     assert sign_in(browser, challenge(browser), scene.stage.buyer) == (403, "sign-in-refused")
 
 
-def test_a_wrong_checksum_is_refused(browser: Browser) -> None:
+def test_a_wrong_checksum_is_refused(browser: ApiClient) -> None:
     """An address whose mixed case is no EIP-55 checksum was mistyped."""
     text = challenge(browser).replace(STRANGER.address, STRANGER.address.swapcase().replace("0X", "0x"))
     assert sign_in(browser, text)[0] == 422
 
 
-def test_five_minutes_are_all(scene: Scene, browser: Browser) -> None:
+def test_five_minutes_are_all(scene: MarketNode, browser: ApiClient) -> None:
     """A message that waited too long for its signature is refused, and so is a session after its time."""
     text = challenge(browser)
     began = scene.time[0]
@@ -204,12 +204,12 @@ def test_five_minutes_are_all(scene: Scene, browser: Browser) -> None:
 
 
 @pytest.fixture(scope="module")
-def wallet(scene: Scene) -> str:
+def wallet(scene: MarketNode) -> str:
     """A contract account that calls everything its own that the stranger signed."""
     return deploy_wallet(scene.chain, STRANGER)
 
 
-def test_a_contract_account_signs_in(scene: Scene, browser: Browser, wallet: str) -> None:
+def test_a_contract_account_signs_in(scene: MarketNode, browser: ApiClient, wallet: str) -> None:
     """ERC-1271: the contract's word counts, for what its owner signed and for nothing else."""
     text = str(browser.client.post("/v1/session/challenge", json={"address": wallet}).json()["message"])
     assert sign_in(browser, text, scene.stage.buyer) == (403, "sign-in-refused")
@@ -218,7 +218,7 @@ def test_a_contract_account_signs_in(scene: Scene, browser: Browser, wallet: str
     assert browser.client.get("/v1/session").json()["address"] == wallet
 
 
-def test_a_contract_that_does_not_answer_is_no_account(scene: Scene, browser: Browser) -> None:
+def test_a_contract_that_does_not_answer_is_no_account(scene: MarketNode, browser: ApiClient) -> None:
     """A contract without isValidSignature vouches for nothing."""
     token = scene.market.addresses["TestUSD"]
     text = str(browser.client.post("/v1/session/challenge", json={"address": token}).json()["message"])

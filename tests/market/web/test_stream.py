@@ -13,7 +13,7 @@ import pytest
 from app.market.web.errors.refusals import Busy
 from tests.support.custody import linear_circuit
 from tests.support.serving import serve
-from tests.support.web import Browser, Scene
+from tests.support.web import ApiClient, MarketNode
 
 PATIENCE = 10.0
 
@@ -65,7 +65,7 @@ class Follower:
         assert not self._thread.is_alive()
 
 
-def test_a_job_is_followed_as_it_happens(scene: Scene) -> None:
+def test_a_job_is_followed_as_it_happens(scene: MarketNode) -> None:
     """What happened before comes at once, what happens later comes when the index has it, and silence has a pulse."""
     job = scene.open(scene.circuit)
     scene.indexer.sync()
@@ -82,7 +82,7 @@ def test_a_job_is_followed_as_it_happens(scene: Scene) -> None:
     assert [data["job"] for _, _, data in follower.events] == [job] * len(follower.events)
 
 
-def test_a_broken_stream_goes_on_where_it_was(scene: Scene, browser: Browser) -> None:
+def test_a_broken_stream_goes_on_where_it_was(scene: MarketNode, browser: ApiClient) -> None:
     """With Last-Event-ID only what follows comes; as a query for clients that cannot set headers."""
     path = f"/v1/jobs/{scene.settled}/events?seconds=0"
     whole = [line for line in browser.client.get(path).text.split("\n") if line.startswith("id: ")]
@@ -97,7 +97,7 @@ def test_a_broken_stream_goes_on_where_it_was(scene: Scene, browser: Browser) ->
         assert [line for line in text.split("\n") if line.startswith("id: ")] == whole[3:]
 
 
-def test_the_whole_market_is_followed_from_now_on(scene: Scene) -> None:
+def test_the_whole_market_is_followed_from_now_on(scene: MarketNode) -> None:
     """Without a place to go on from, old events do not come."""
     scene.indexer.sync()
     with serve(scene) as (origin, _, _app):
@@ -114,14 +114,14 @@ def test_the_whole_market_is_followed_from_now_on(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/jobs/999/events", "/v1/jobs/1/events?after=x", "/v1/events?after=x"])
-def test_what_cannot_be_followed_is_refused_at_once(browser: Browser, path: str) -> None:
+def test_what_cannot_be_followed_is_refused_at_once(browser: ApiClient, path: str) -> None:
     """Unknown jobs and made-up places are problems, not empty streams."""
     answer = browser.client.get(path)
     assert answer.status_code in (404, 422)
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_streams_are_bounded(scene: Scene) -> None:
+def test_streams_are_bounded(scene: MarketNode) -> None:
     """A client has so many streams and the node so many; a stream that ends makes room."""
     with serve(scene, max_streams_of_client=2, max_streams=3) as (origin, _, app):
         url = f"{origin}/v1/events"
@@ -141,7 +141,7 @@ def test_streams_are_bounded(scene: Scene) -> None:
     assert streams.count == 0
 
 
-def test_a_client_that_goes_leaves_no_stream(scene: Scene) -> None:
+def test_a_client_that_goes_leaves_no_stream(scene: MarketNode) -> None:
     """A connection that the client cuts is noticed."""
     with serve(scene) as (origin, _, app):
         with httpx.stream("GET", f"{origin}/v1/events", timeout=PATIENCE) as response:

@@ -13,13 +13,14 @@ from app.market.queries.releases import Releases
 from app.market.web import pages
 from app.market.web.app import create_app
 from app.market.web.dependencies.state import Dependencies
+from app.protocol.ids import Digest
 from app.protocol.market.receipt import RAW_WORDS, OutputPolicy
 from app.protocol.policy.bits import micro_bits
 from app.storage.cid import digest_to_cid
 from tests.support.custody import linear_circuit
 from tests.support.market import BITS, DOLLAR, HOUR
 from tests.support.policies import PLENTY, roomy
-from tests.support.web import SETTINGS, SPREAD, Browser, Scene
+from tests.support.web import SETTINGS, SPREAD, ApiClient, MarketNode
 
 ONE = 1_000_000  # micro-bits
 OTHER = [2, 3, 5, 7, 11, 13, 17, 19]
@@ -27,14 +28,14 @@ FRUGAL = OutputPolicy(max_rank=4, micro_bits_per_license=ONE, micro_bits_per_per
 
 
 @pytest.fixture
-def site(scene: Scene) -> Iterator[TestClient]:
+def site(scene: MarketNode) -> Iterator[TestClient]:
     """The API with the pages over it, which has seen nothing yet."""
     app = create_app(SETTINGS, Dependencies(scene.market, scene.store, scene.database), extensions=[pages.install])
     with TestClient(app, base_url=SETTINGS.origin) as client:
         yield client
 
 
-def offer(scene: Scene, policy: OutputPolicy) -> int:
+def offer(scene: MarketNode, policy: OutputPolicy) -> int:
     """One more offer of the scene's owner."""
     scene.store.put(policy.to_bytes())
     return scene.market.create_offer(
@@ -44,7 +45,7 @@ def offer(scene: Scene, policy: OutputPolicy) -> int:
 
 
 @pytest.fixture(scope="module")
-def frugal(scene: Scene) -> tuple[int, str]:
+def frugal(scene: MarketNode) -> tuple[int, str]:
     """A license for one bit, and the circuit of the job on rows 0 to 39 that took it."""
     usual = scene.license
     scene.license = scene.market.buy_license(scene.stage.buyer, offer(scene, FRUGAL)).value
@@ -57,14 +58,14 @@ def frugal(scene: Scene) -> tuple[int, str]:
     return held, circuit
 
 
-def order(scene: Scene, license: int, circuit: str, **changes: Any) -> dict[str, Any]:
+def order(scene: MarketNode, license: int, circuit: str, **changes: Any) -> dict[str, Any]:
     """The body of an order."""
     body = {"account": scene.stage.buyer.address, "license": license, "circuit": circuit, "rows": 40}
     return body | {"sealing_key": "ab" * 32, "max_fee": "6000"} | changes
 
 
 def test_an_order_that_would_be_refused_is_refused_before_payment(
-    browser: Browser, scene: Scene, frugal: tuple[int, str]
+    browser: ApiClient, scene: MarketNode, frugal: tuple[int, str]
 ) -> None:
     """A license of one bit orders one label of a person, the same again, and others' labels; no second one."""
     license, circuit = frugal
@@ -80,7 +81,7 @@ def test_an_order_that_would_be_refused_is_refused_before_payment(
     assert any("at most one yes-or-no fact (1 bit)" in line for line in other_rows.json()["summary"])
 
 
-def test_a_quote_counts_what_was_told_before(browser: Browser, scene: Scene, frugal: tuple[int, str]) -> None:
+def test_a_quote_counts_what_was_told_before(browser: ApiClient, scene: MarketNode, frugal: tuple[int, str]) -> None:
     """A quote says what a job tells, its limits and what public records say was told; the same again tells nothing."""
     license, circuit = frugal
     number = scene.market.license(license).offer
@@ -104,7 +105,7 @@ def test_a_quote_counts_what_was_told_before(browser: Browser, scene: Scene, fru
 SPREAD_RANGE = [255 * abs(weight) for weight in SPREAD]
 
 
-def test_the_card_counts_each_question_once(browser: Browser, scene: Scene, frugal: tuple[int, str]) -> None:
+def test_the_card_counts_each_question_once(browser: ApiClient, scene: MarketNode, frugal: tuple[int, str]) -> None:
     """A dataset's card says what was told of the person told of most, and an equal question adds nothing to it."""
     license, circuit = frugal
     before = browser.client.get("/v1/datasets/1").json()["budget"]
@@ -121,7 +122,7 @@ def test_the_card_counts_each_question_once(browser: Browser, scene: Scene, frug
     assert after["most_micro_bits"] == before["most_micro_bits"]
 
 
-def test_the_index_counts_what_the_chain_says(scene: Scene, frugal: tuple[int, str]) -> None:
+def test_the_index_counts_what_the_chain_says(scene: MarketNode, frugal: tuple[int, str]) -> None:
     """Worked out from the index, releases are the chain's own; a page works out no more than it may wait for."""
     scene.indexer.sync()
     releases = Releases(scene.store)
@@ -135,10 +136,10 @@ def test_the_index_counts_what_the_chain_says(scene: Scene, frugal: tuple[int, s
     assert known == everything
 
 
-def test_a_circuit_out_of_reach_makes_the_count_a_lower_bound(site: TestClient, scene: Scene) -> None:
+def test_a_circuit_out_of_reach_makes_the_count_a_lower_bound(site: TestClient, scene: MarketNode) -> None:
     """Where no store has a released circuit, the card says that its count is not complete, and the page "at least"."""
     block = scene.folder / "store"
-    cid = digest_to_cid(scene.circuit)
+    cid = digest_to_cid(Digest(scene.circuit))
     (path,) = block.rglob(cid)
     kept = path.read_bytes()
     path.unlink()
@@ -151,7 +152,7 @@ def test_a_circuit_out_of_reach_makes_the_count_a_lower_bound(site: TestClient, 
     assert "At least told so far" in text
 
 
-def test_the_pages_say_bits_in_words(site: TestClient, scene: Scene, frugal: tuple[int, str]) -> None:
+def test_the_pages_say_bits_in_words(site: TestClient, scene: MarketNode, frugal: tuple[int, str]) -> None:
     """Dataset, offer, license and quote say what one bit is, what a license is told at most, and what is left."""
     license, circuit = frugal
     number = scene.market.license(license).offer
@@ -161,7 +162,7 @@ def test_the_pages_say_bits_in_words(site: TestClient, scene: Scene, frugal: tup
     assert "about a person</strong> at most" in site.get(f"/offers/{number}").text
     held = site.get(f"/licenses/{license}").text
     assert "1 bit <small>of 1 bit at most</small>" in held
-    data = scene.store.read(digest_to_cid(circuit), limit=1 << 20)
+    data = scene.store.read(digest_to_cid(Digest(circuit)), limit=1 << 20)
     asked = f"/licenses/{license}/quote?rows=20&replicas=2"
     said = site.post(asked, content=data, headers={"origin": SETTINGS.origin}).text
     assert "The policy would refuse this job" in said
@@ -169,7 +170,7 @@ def test_the_pages_say_bits_in_words(site: TestClient, scene: Scene, frugal: tup
     assert "This page does not let you sign" in said
 
 
-def test_raw_scores_are_told_in_red(site: TestClient, scene: Scene) -> None:
+def test_raw_scores_are_told_in_red(site: TestClient, scene: MarketNode) -> None:
     """An offer of raw scores shows a red notice with the number of columns that it gives away; no other one does."""
     raw = offer(scene, roomy(raw_scores=RAW_WORDS))
     scene.indexer.sync()

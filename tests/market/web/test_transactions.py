@@ -14,17 +14,17 @@ from app.protocol.market.fees import fee_bid
 from app.protocol.policy.bits import person_limit
 from tests.market.web.wallet import ETHER, deploy_wallet
 from tests.support.market import DOLLAR, person
-from tests.support.web import Browser, Scene
+from tests.support.web import ApiClient, MarketNode
 
 
-def prepare(browser: Browser, action: str, account: Account, **order: Any) -> Any:
+def prepare(browser: ApiClient, action: str, account: Account, **order: Any) -> Any:
     """A prepared action."""
     answer = browser.client.post(f"/v1/transactions/{action}", json={"account": account.address} | order)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
-def refused(browser: Browser, action: str, signer: Account, **order: Any) -> tuple[int, str, str]:
+def refused(browser: ApiClient, action: str, signer: Account, **order: Any) -> tuple[int, str, str]:
     """Status, code and reason of an action that cannot be."""
     answer = browser.client.post(f"/v1/transactions/{action}", json={"account": signer.address} | order)
     body = answer.json()
@@ -47,7 +47,7 @@ def sign(account: Account, transaction: Any, gas: int = 0) -> str:
     return "0x" + raw.hex()
 
 
-def send(browser: Browser, raw: str) -> Any:
+def send(browser: ApiClient, raw: str) -> Any:
     """Send and look up a transaction that succeeds."""
     answer = browser.client.post("/v1/transactions", json={"raw": raw})
     assert answer.status_code == 202, answer.text
@@ -56,7 +56,7 @@ def send(browser: Browser, raw: str) -> Any:
     return found
 
 
-def carry_out(browser: Browser, account: Account, prepared: Any) -> list[str]:
+def carry_out(browser: ApiClient, account: Account, prepared: Any) -> list[str]:
     """Sign and send everything that was prepared; the names of the events."""
     assert prepared["transactions"]
     return [e["name"] for tx in prepared["transactions"] for e in send(browser, sign(account, tx))["events"]]
@@ -72,7 +72,7 @@ def signed_permit(account: Account, permit: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def newcomer(scene: Scene, browser: Browser) -> Account:
+def newcomer(scene: MarketNode, browser: ApiClient) -> Account:
     """Somebody who gets gas and test money through the API."""
     account = Account.generate()
     assert browser.client.post("/v1/faucet", json={"account": account.address}).json()["wei"] == str(10 * ETHER)
@@ -80,7 +80,7 @@ def newcomer(scene: Scene, browser: Browser) -> Account:
     return account
 
 
-def test_from_nothing_to_a_job(scene: Scene, browser: Browser, newcomer: Account) -> None:
+def test_from_nothing_to_a_job(scene: MarketNode, browser: ApiClient, newcomer: Account) -> None:
     """Faucet, permit, license, circuit, permit, job: each in one transaction, and the index has them."""
     asked = prepare(browser, "buy-license", newcomer, offer=scene.offer)
     assert asked["transactions"] == []
@@ -109,7 +109,7 @@ def test_from_nothing_to_a_job(scene: Scene, browser: Browser, newcomer: Account
     assert scene.market.job(job["id"]).state is JobState.ASSIGNED
 
 
-def test_a_contract_account_approves_instead(scene: Scene, browser: Browser) -> None:
+def test_a_contract_account_approves_instead(scene: MarketNode, browser: ApiClient) -> None:
     """With `approval`, an approval comes first, for those who cannot sign permits; the second call's gas stays open."""
     wallet = Account.generate()
     address = deploy_wallet(scene.chain, wallet)
@@ -124,7 +124,7 @@ def test_a_contract_account_approves_instead(scene: Scene, browser: Browser) -> 
     assert nonces == [nonces[0], nonces[0] + 1]
 
 
-def test_an_owners_work(scene: Scene, browser: Browser, newcomer: Account) -> None:
+def test_an_owners_work(scene: MarketNode, browser: ApiClient, newcomer: Account) -> None:
     """Publishing, a version, an offer, a sale, closing it, revoking the license, collecting: all by prepared drafts."""
     manifest = scene.market.dataset(1).manifest
     assert "DatasetVersion" in carry_out(browser, newcomer, prepare(browser, "publish", newcomer, manifest=manifest))
@@ -161,7 +161,7 @@ def test_an_owners_work(scene: Scene, browser: Browser, newcomer: Account) -> No
     assert refused(browser, "withdraw", newcomer)[:2] == (409, "not-allowed")
 
 
-def test_an_owners_word(scene: Scene, browser: Browser) -> None:
+def test_an_owners_word(scene: MarketNode, browser: ApiClient) -> None:
     """A yes and a no are prepared for the owner alone, once, while the job runs; the index shows what was said."""
     owner, stranger, said = scene.stage.owner, person("stranger"), {}
     for action, event in (("approve-job", "JobApproved"), ("deny-job", "JobDenied")):
@@ -185,7 +185,7 @@ def test_an_owners_word(scene: Scene, browser: Browser) -> None:
     assert refused(browser, "deny-job", owner, job=999) == (404, "not-found", "")
 
 
-def test_what_a_custodian_puts_down(scene: Scene, browser: Browser, newcomer: Account) -> None:
+def test_what_a_custodian_puts_down(scene: MarketNode, browser: ApiClient, newcomer: Account) -> None:
     """A bond by approval and call, by allowance alone, taken back; and a contest: all by prepared drafts."""
     bond = prepare(browser, "bond-custodian", newcomer, dataset=1, amount=str(3 * DOLLAR))
     assert [each["function"] for each in bond["transactions"]] == ["approve", "bondCustodian"]
@@ -207,7 +207,7 @@ def test_what_a_custodian_puts_down(scene: Scene, browser: Browser, newcomer: Ac
     assert (detail["job"]["state"], detail["job"]["contested"], detail["receipt"]) == ("disputed", True, "")
 
 
-def test_an_order_is_refused_before_a_permit_is_signed(scene: Scene, browser: Browser) -> None:
+def test_an_order_is_refused_before_a_permit_is_signed(scene: MarketNode, browser: ApiClient) -> None:
     """A dataset that moved on, and a custodian whose bond does not cover the fees, are said in the first call."""
     stage, record = scene.stage, scene.market.dataset(1)
     held = scene.market.buy_license(stage.buyer, scene.offer).value  # of its own: others' jobs use up the scene's bits
@@ -244,7 +244,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], tuple[int, str, str]]] = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_what_the_chain_would_refuse_is_not_prepared(scene: Scene, browser: Browser, what: str) -> None:
+def test_what_the_chain_would_refuse_is_not_prepared(scene: MarketNode, browser: ApiClient, what: str) -> None:
     """A draft that would fail is a problem with the contract's reason, before anyone signs."""
     action, order, expected = REFUSED[what]
     usual: dict[str, dict[str, Any]] = {
@@ -257,7 +257,7 @@ def test_what_the_chain_would_refuse_is_not_prepared(scene: Scene, browser: Brow
     assert refused(browser, action, person("stranger"), **usual.get(action, {}) | order) == expected
 
 
-def test_a_permit_of_another_amount_is_refused(scene: Scene, browser: Browser, newcomer: Account) -> None:
+def test_a_permit_of_another_amount_is_refused(scene: MarketNode, browser: ApiClient, newcomer: Account) -> None:
     """A permit that does not fit is found by the estimate."""
     asked = prepare(browser, "buy-license", newcomer, offer=scene.offer)
     asked["permit"]["typed_data"]["message"]["value"] = "5"
@@ -269,7 +269,7 @@ def test_a_permit_of_another_amount_is_refused(scene: Scene, browser: Browser, n
     )
 
 
-def test_what_is_sent_is_for_this_market(scene: Scene, browser: Browser, newcomer: Account) -> None:
+def test_what_is_sent_is_for_this_market(scene: MarketNode, browser: ApiClient, newcomer: Account) -> None:
     """Other chains, other contracts, new contracts, used nonces and huge gas limits are refused."""
     usual: dict[str, Any] = {
         "chain_id": scene.chain.chain_id, "nonce": scene.chain.nonce(newcomer.address), "data": b"", "gas": 100_000,
@@ -289,6 +289,6 @@ def test_what_is_sent_is_for_this_market(scene: Scene, browser: Browser, newcome
     assert sent() == (409, "not-allowed")  # the nonce is used
 
 
-def test_a_receipt_that_is_not_there_yet(browser: Browser) -> None:
+def test_a_receipt_that_is_not_there_yet(browser: ApiClient) -> None:
     """Unknown transactions are 404."""
     assert browser.client.get("/v1/transactions/0x" + "0" * 64).json()["code"] == "not-found"

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from app.custodian.evidence import Judgement, JudgementLimits, load_judgement
+from app.protocol.ids import Address, Digest
 from app.protocol.market.entities import ZERO, Execution
 from app.protocol.market.receipt import RAW_WORDS, OutputPolicy, Receipt
 from app.protocol.policy.bits import MAX_MICRO_BITS, noisy_micro_bits
@@ -29,18 +30,8 @@ from app.protocol.policy.rules import (
 )
 from app.storage.cid import digest_to_cid
 from fhe.profiles import find
-from tests.protocol.policy.verdicts import (
-    POLICY,
-    A,
-    B,
-    C,
-    aggregates,
-    leak,
-    past,
-    trees,
-    verdict,
-)
-from tests.support.custody import BUYER, OTHER, OWNER, PROVIDERS, World, linear_circuit
+from tests.protocol.policy.verdicts import POLICY, A, B, C, aggregates, leak, past, trees, verdict
+from tests.support.custody import BUYER, OTHER, OWNER, PROVIDERS, MarketInMemory, linear_circuit
 
 
 def test_rank_counts_exactly() -> None:
@@ -210,7 +201,7 @@ def test_policies_at_their_limits(change: dict[str, object]) -> None:
 @pytest.fixture(scope="module")
 def evidence(tmp_path_factory: pytest.TempPathFactory) -> Judgement:
     """Honest evidence of one job, gathered by the real code."""
-    world = World(tmp_path_factory.mktemp("world"))
+    world = MarketInMemory(tmp_path_factory.mktemp("world"))
     number = world.job(linear_circuit([A]))
     found = load_judgement(
         world.chain, world.store, world.chain.job(number), find_profile=find, epochs=frozenset({1}),
@@ -221,15 +212,15 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Judgement:
 
 
 FACT_TWINS: dict[str, tuple[Callable[[ReleaseCase], dict[str, Any]], Reason]] = {
-    "another buyer": (lambda f: {"license": replace(f.license, buyer=OTHER)}, Reason.WRONG_LICENSE),
+    "another buyer": (lambda f: {"license": replace(f.license, buyer=Address(OTHER))}, Reason.WRONG_LICENSE),
     "another license": (lambda f: {"license": replace(f.license, id=9)}, Reason.WRONG_LICENSE),
     "license of another dataset": (lambda f: {"license": replace(f.license, dataset=2)}, Reason.WRONG_LICENSE),
     "another dataset": (lambda f: {"dataset": replace(f.dataset, id=2)}, Reason.WRONG_DATASET),
-    "another data root": (lambda f: {"dataset": replace(f.dataset, data_root="0" * 64)}, Reason.WRONG_DATASET),
-    "another profile": (lambda f: {"dataset": replace(f.dataset, profile="0" * 64)}, Reason.WRONG_DATASET),
+    "another data root": (lambda f: {"dataset": replace(f.dataset, data_root=Digest("0" * 64))}, Reason.WRONG_DATASET),
+    "another profile": (lambda f: {"dataset": replace(f.dataset, profile=Digest("0" * 64))}, Reason.WRONG_DATASET),
     "policy swap": (lambda f: {"policy": OutputPolicy(max_rank=9)}, Reason.WRONG_POLICY),
-    "another circuit": (lambda f: {"leak": replace(f.leak, circuit="0" * 64)}, Reason.WRONG_CIRCUIT),
-    "foreign codebook": (lambda f: {"leak": replace(f.leak, codebook="0" * 64)}, Reason.WRONG_CIRCUIT),
+    "another circuit": (lambda f: {"leak": replace(f.leak, circuit=Digest("0" * 64))}, Reason.WRONG_CIRCUIT),
+    "foreign codebook": (lambda f: {"leak": replace(f.leak, codebook=Digest("0" * 64))}, Reason.WRONG_CIRCUIT),
     "rows before": (lambda f: {"job": replace(f.job, first_row=-1)}, Reason.ROWS_OUTSIDE),
     "no rows": (lambda f: {"job": replace(f.job, rows=0)}, Reason.ROWS_OUTSIDE),
     "rows after": (lambda f: {"job": replace(f.job, rows=f.dataset.rows + 1)}, Reason.ROWS_OUTSIDE),
@@ -268,7 +259,7 @@ def test_execution_rules(evidence: Judgement, verify: str) -> None:
     policy = OutputPolicy(verify=verify, quorum=2)  # type: ignore[arg-type]
 
     def judge(own: str = honest.digest, receipt: Receipt | None = honest, **job: object) -> Reason | None:
-        parts = tuple(Execution(p, ZERO, honest.digest) for p in PROVIDERS[:2])
+        parts = tuple(Execution(Address(p), ZERO, honest.digest) for p in PROVIDERS[:2])
         changed = replace(evidence.facts.job, **({"receipt": honest.digest, "executions": parts} | job))  # type: ignore[arg-type]
         return check_execution(replace(evidence.facts, job=changed, policy=policy), own, receipt)
 
@@ -278,11 +269,18 @@ def test_execution_rules(evidence: Judgement, verify: str) -> None:
     assert judge(receipt=_receipt(evidence.facts, job=77)) is (None if verify == "self" else Reason.WRONG_RECEIPT)
     agreed = honest.digest
     alone = [
-        (Execution(PROVIDERS[0], ZERO, agreed),),
-        (Execution(PROVIDERS[0], ZERO, agreed), Execution(PROVIDERS[0].upper().replace("0X", "0x"), ZERO, agreed)),
-        (Execution(PROVIDERS[0], ZERO, agreed), Execution(BUYER, ZERO, agreed), Execution(OWNER, ZERO, agreed)),
-        (Execution(PROVIDERS[0], ZERO, agreed), Execution(PROVIDERS[1], ZERO, ZERO)),
-        (Execution(PROVIDERS[0], ZERO, agreed), Execution(PROVIDERS[1], ZERO, agreed, out=True)),
+        (Execution(Address(PROVIDERS[0]), ZERO, agreed),),
+        (
+            Execution(Address(PROVIDERS[0]), ZERO, agreed),
+            Execution(Address(PROVIDERS[0].upper().replace("0X", "0x")), ZERO, agreed),
+        ),
+        (
+            Execution(Address(PROVIDERS[0]), ZERO, agreed),
+            Execution(Address(BUYER), ZERO, agreed),
+            Execution(Address(OWNER), ZERO, agreed),
+        ),
+        (Execution(Address(PROVIDERS[0]), ZERO, agreed), Execution(Address(PROVIDERS[1]), ZERO, ZERO)),
+        (Execution(Address(PROVIDERS[0]), ZERO, agreed), Execution(Address(PROVIDERS[1]), ZERO, agreed, out=True)),
     ]
     for executions in alone:
         assert judge(executions=executions) is (None if verify == "self" else Reason.NO_QUORUM)
@@ -293,7 +291,7 @@ def test_receipt_of_another_job(evidence: Judgement, field: str) -> None:
     """An agreed receipt that says anything else than this job is refused, whoever agreed on it."""
     value: object = 999 if field in ("chain_id", "job", "rows") else "8" * 64
     lie = _receipt(evidence.facts, **{field: value})
-    parts = tuple(Execution(p, ZERO, lie.digest) for p in PROVIDERS[:2])
+    parts = tuple(Execution(Address(p), ZERO, lie.digest) for p in PROVIDERS[:2])
     job = replace(evidence.facts.job, receipt=lie.digest, executions=parts)
     facts = replace(evidence.facts, job=job, policy=OutputPolicy(verify="both"))
     assert check_execution(facts, lie.digest, lie) is Reason.WRONG_RECEIPT
@@ -310,7 +308,7 @@ def test_every_reason_has_fixed_words() -> None:
 
 def test_store_holds_the_policy(tmp_path: Path) -> None:
     """A policy of an offer that the manifest does not carry is read from the store, by its digest."""
-    world = World(tmp_path)
+    world = MarketInMemory(tmp_path)
     policy = OutputPolicy(max_rank=3)
     license = world.license(policy)
     assert world.store.read(digest_to_cid(world.chain.licenses[license].policy), limit=9999) == policy.to_bytes()

@@ -8,6 +8,9 @@ from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_void_p
 from functools import cache
 from pathlib import Path
 
+from fhe.engine.cuda.source import OPTIONS, cuda_source
+from fhe.profile import EncryptionProfile
+
 
 @cache
 def library() -> ctypes.CDLL:
@@ -42,3 +45,11 @@ def _get(program: c_void_p, what: str) -> bytes:
     buffer = ctypes.create_string_buffer(size.value)
     assert getattr(nvrtc, f"nvrtcGet{what}")(program, buffer) == 0
     return buffer.raw
+
+
+CUPY = ("-ftz=true", "--device-as-default-execution-space")  # what CuPy 14 adds to a module's own options
+
+
+def compile_for(profile: EncryptionProfile, architecture: str) -> tuple[str, str, bytes]:
+    """The log, PTX and machine code of all kernels, as CuPy has them compiled."""
+    return compiled(cuda_source(profile), (*OPTIONS, *CUPY, f"-arch={architecture}", "--ptxas-options=-v"))

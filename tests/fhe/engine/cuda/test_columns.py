@@ -16,14 +16,14 @@ from fhe.keys.insecure_keys import insecure_test_keys
 from fhe.mask import mask
 from fhe.profiles import insecure_test_profile
 from tests.fhe.engine.cuda.emulated import ROUND, EmulatedDevice
-from tests.support.encrypted_tables import World, make_world, sparse, tree_like
+from tests.support.encrypted_tables import TableWithKeys, make_table, sparse, tree_like
 
 
 @pytest.fixture(scope="module")
-def world() -> World:
+def world() -> TableWithKeys:
     """A table of three shards under a small profile."""
     profile = insecure_test_profile(64, 12)
-    return make_world(profile, *insecure_test_keys(profile), (200, 64, 33))
+    return make_table(profile, *insecure_test_keys(profile), (200, 64, 33))
 
 
 def test_the_tables_of_aes_are_those_of_the_standard() -> None:
@@ -47,7 +47,7 @@ def test_masks_equal_the_host_s(first: int, polys: int) -> None:
 
 @pytest.mark.parametrize("inputs", [64, 2])
 def test_a_linear_job_on_a_gpu_has_the_bytes_of_the_host(
-    world: World, monkeypatch: pytest.MonkeyPatch, inputs: int
+    world: TableWithKeys, monkeypatch: pytest.MonkeyPatch, inputs: int
 ) -> None:
     """Several outputs, one of which reads nothing, over rows of several shards; columns in one part or several."""
     monkeypatch.setattr(columns, "INPUTS", inputs)

@@ -9,17 +9,11 @@ import pytest
 from fhe.engine.cuda.source import FAST_THREADS, OPTIONS, cuda_source, fast_shared_bytes
 from fhe.profile import EncryptionProfile
 from fhe.profiles import ONE_LEVEL, REFERENCE, insecure_test_profile
-from tests.fhe.engine.cuda.nvrtc import compiled
+from tests.fhe.engine.cuda.nvrtc import compile_for, compiled
 
 ARCHITECTURES = ("sm_80", "sm_89", "sm_90")
-CUPY = ("-ftz=true", "--device-as-default-execution-space")  # what CuPy 14 adds to a module's own options
 # registers and shared memory of a multiprocessor, with what the system keeps of each block
 REGISTERS, SHARED_SM90, KEPT_A_BLOCK = 65536, 228 << 10, 1 << 10
-
-
-def compile_for(profile: EncryptionProfile, architecture: str) -> tuple[str, str, bytes]:
-    """The log, PTX and machine code of all kernels, as CuPy has them compiled."""
-    return compiled(cuda_source(profile), (*OPTIONS, *CUPY, f"-arch={architecture}", "--ptxas-options=-v"))
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

@@ -14,7 +14,7 @@ from benchmarks.gpu import operations
 from fhe.engine.cuda.source import FAST_THREADS
 from fhe.profile import EncryptionProfile
 from fhe.profiles import ONE_LEVEL, REFERENCE
-from tests.fhe.engine.cuda.test_compile import compile_for
+from tests.fhe.engine.cuda.nvrtc import compile_for
 
 
 @pytest.mark.parametrize("profile", [ONE_LEVEL, REFERENCE], ids=["one level", "two levels"])

@@ -13,7 +13,7 @@ from fhe.engine.cuda import selection
 from fhe.engine.cuda.device import Device
 from fhe.engine.native.core import NativeCore
 from tests.fhe.engine.cuda.faults import FailingDevice
-from tests.fhe.engine.cuda.test_emulated import inputs, profile_of, random_key
+from tests.fhe.engine.cuda.random_words import inputs, profile_of, random_key
 
 PROFILE = profile_of(64, 2, 15, 5)
 LWE, SMALL, TABLES, WHICH = inputs(PROFILE, 11)

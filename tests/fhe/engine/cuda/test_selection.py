@@ -22,17 +22,17 @@ from fhe.engine.output import OutputStage
 from fhe.keys.insecure_keys import insecure_test_keys
 from fhe.profiles import insecure_test_profile
 from tests.fhe.engine.cuda.faults import FailingDevice
-from tests.support.encrypted_tables import World, make_world, tree_like
+from tests.support.encrypted_tables import TableWithKeys, make_table, tree_like
 
 Install = Callable[[FailingDevice], FailingDevice]
 
 
 @pytest.fixture(scope="module")
-def world() -> World:
+def world() -> TableWithKeys:
     """A table under a small profile, with a packing key."""
     profile = insecure_test_profile(64, 12)
     secret, key = insecure_test_keys(profile)
-    return make_world(profile, secret, with_packing(key, secret, profile, 1), (70,))
+    return make_table(profile, secret, with_packing(key, secret, profile, 1), (70,))
 
 
 @pytest.fixture
@@ -49,13 +49,15 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     selection._examined.cache_clear()
 
 
-def run(world: World, backend: BackendName) -> OutputStage:
+def run(world: TableWithKeys, backend: BackendName) -> OutputStage:
     """The table's first rows through a small forest, with a core prepared anew."""
     circuit, key = tree_like(world, outputs=2), replace(world.key)
     return evaluate(circuit, world.profile, world.table, world.source, 0, 30, key, 1, backend)
 
 
-def test_auto_takes_a_gpu_that_passes_its_test_and_gives_the_same_result(world: World, install: Install) -> None:
+def test_auto_takes_a_gpu_that_passes_its_test_and_gives_the_same_result(
+    world: TableWithKeys, install: Install
+) -> None:
     """The whole path of a job, packed results included."""
     device = install(FailingDevice())
     result = run(world, "auto")
@@ -65,7 +67,9 @@ def test_auto_takes_a_gpu_that_passes_its_test_and_gives_the_same_result(world: 
 
 
 @pytest.mark.parametrize("flip", ["transform_key", "keyswitch", "bootstrap_any", "pack_finish"])
-def test_a_wrong_bit_in_the_self_test_keeps_a_gpu_from_computing(world: World, install: Install, flip: str) -> None:
+def test_a_wrong_bit_in_the_self_test_keeps_a_gpu_from_computing(
+    world: TableWithKeys, install: Install, flip: str
+) -> None:
     """Whichever stage is wrong: "auto" warns and the CPU computes; "cuda" refuses with the stage's name."""
     install(FailingDevice(flip))
     with pytest.warns(RuntimeWarning, match=r"other bytes.*The CPU computes"):
@@ -76,7 +80,7 @@ def test_a_wrong_bit_in_the_self_test_keeps_a_gpu_from_computing(world: World, i
 
 
 def test_a_gpu_lost_anywhere_in_a_job_changes_no_byte(
-    world: World, install: Install, monkeypatch: pytest.MonkeyPatch
+    world: TableWithKeys, install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The driver fails after each possible number of launches; the CPU goes on, and the result is the same."""
     monkeypatch.setattr(CudaCore, "batch", 40)  # several batches a job
@@ -97,7 +101,7 @@ def test_a_gpu_lost_anywhere_in_a_job_changes_no_byte(
             assert run(world, "auto").to_bytes() == expected
 
 
-def test_without_memory_auto_goes_on_and_cuda_declines(world: World, install: Install) -> None:
+def test_without_memory_auto_goes_on_and_cuda_declines(world: TableWithKeys, install: Install) -> None:
     """Out of memory after the self-test: the CPU's bytes with "auto", a typed error with "cuda"."""
     device = install(FailingDevice())
     selection.trusted()
@@ -109,7 +113,7 @@ def test_without_memory_auto_goes_on_and_cuda_declines(world: World, install: In
         run(world, "cuda")
 
 
-def test_a_gpu_that_failed_is_not_asked_again_for_that_key(world: World, install: Install) -> None:
+def test_a_gpu_that_failed_is_not_asked_again_for_that_key(world: TableWithKeys, install: Install) -> None:
     """The core that took over stays, so that a job does not fail once a batch."""
     device = install(FailingDevice())
     core = prepare(world.profile, world.key, "auto")
@@ -136,7 +140,7 @@ def test_the_self_test_runs_once_a_process(install: Install) -> None:
 
 
 def test_without_cupy_there_is_no_gpu_and_auto_says_nothing(
-    world: World, install: Install, monkeypatch: pytest.MonkeyPatch
+    world: TableWithKeys, install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The CPU computes without a warning (warnings are errors here); "cuda" says what to install."""
     monkeypatch.setitem(sys.modules, "cupy", None)

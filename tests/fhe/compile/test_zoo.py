@@ -20,7 +20,7 @@ from fhe.engine.evaluate import evaluate
 from fhe.keys.insecure_keys import insecure_test_keys
 from fhe.profiles import REFERENCE, insecure_test_profile
 from tests.fhe.conftest import RealKeys
-from tests.fhe.tables import encrypt_codes
+from tests.support.tables import encrypt_codes
 
 ROWS = 16
 CROSS_SECTION: list[tuple[str, Target]] = [

@@ -19,7 +19,7 @@ from fhe.compile import from_model
 from fhe.compile.importers.files import read_model
 from fhe.compile.sample import compared_codes
 from fhe.compile.space import FeatureSpace
-from tests.fhe.test_faithful import COLUMNS, book, encode_bins, quietly, values
+from tests.fhe.compile.test_faithful import COLUMNS, book, encode_bins, quietly, values
 
 OPSETS = {"": 15, "ai.onnx.ml": 3}
 ESTIMATORS: dict[str, Callable[[], Any]] = {

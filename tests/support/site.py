@@ -22,7 +22,7 @@ from app.market.web.settings import WebServerSettings
 from app.protocol.ports import Store
 
 
-class World(Protocol):
+class SiteParts(Protocol):
     """What a site stands on."""
 
     @property
@@ -35,7 +35,7 @@ class World(Protocol):
     def database(self) -> Database: ...
 
 
-def application(world: World, origin: str) -> FastAPI:
+def application(world: SiteParts, origin: str) -> FastAPI:
     """The API and the pages on a world, by this machine's clock, without limits of rate."""
     settings = WebServerSettings(origin=origin, rate=None, heavy=None, poll=0.05, heartbeat=1.0)
     return create_app(settings, Dependencies(world.market, world.store, world.database), extensions=[pages.install])
@@ -44,7 +44,7 @@ def application(world: World, origin: str) -> FastAPI:
 class Site:
     """A server that can be stopped and started again at the same address."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: SiteParts) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = int(free.getsockname()[1])
@@ -73,7 +73,7 @@ class Site:
 
 
 @contextmanager
-def serve(world: World, *, follow: bool = True) -> Iterator[Site]:
+def serve(world: SiteParts, *, follow: bool = True) -> Iterator[Site]:
     """A world on a free port, its index following the chain unless it is left where it stands."""
     stop = threading.Event()
     threads: list[threading.Thread] = []

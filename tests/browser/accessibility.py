@@ -1,0 +1,59 @@
+"""What is wrong with a page for somebody: axe's findings, and what is wider than its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page
+
+AXE = (Path(__file__).parent / "vendor" / "axe-4.14.1.min.js").read_text("utf-8")
+EVERYTHING = {
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    "resultTypes": ["violations"],
+}
+COLOURS = {  # all that a theme changes
+    "runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]},
+    "resultTypes": ["violations"],
+}
+TWO_FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+NARROW, WIDE = 360, 1280
+STICKING_OUT = """() => [...document.querySelectorAll("main :not(svg *)")]
+    .filter((each) => each.clientWidth && each.scrollWidth > each.clientWidth + 1)
+    .filter((each) => getComputedStyle(each).overflowX === "visible" && !each.closest(".stacks thead"))
+    .map((each) => `<${each.localName} class="${each.className}">: ${each.textContent.trim().slice(0, 60)}`)"""
+
+
+def violations(page: Page, rules: dict[str, Any] = EVERYTHING) -> list[str]:
+    """Serious and critical findings of axe."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE)
+    found: dict[str, Any] = page.evaluate("rules => axe.run(document, rules)", rules)
+    return [
+        f"{page.url}: {each['id']}: {each['nodes'][0]['html'][:200]} {each['nodes'][0]['failureSummary'][:300]}"
+        for each in found["violations"]
+        if each["impact"] in ("serious", "critical")
+    ]
+
+
+def unusable(page: Page, paths: list[str], wait: int = 0) -> list[str]:
+    """What is wrong with pages for somebody: axe's findings in either theme; what is wider than its place.
+
+    The page's window is left 360 px wide.
+    """
+    found: list[str] = []
+    for path in paths:
+        page.emulate_media(color_scheme="light")
+        page.goto(path)
+        page.wait_for_timeout(wait)
+        found += violations(page)
+        page.emulate_media(color_scheme="dark")
+        page.evaluate(TWO_FRAMES)  # styles follow with the next frame
+        found += [f"dark: {each}" for each in violations(page, COLOURS)]
+        for width in (WIDE, NARROW):
+            page.set_viewport_size({"width": width, "height": 800})
+            found += [f"{path} at {width} px: {each}" for each in page.evaluate(STICKING_OUT)]
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        if wide > NARROW:
+            found.append(f"{path} is {wide} px wide")
+    return found
