@@ -128,6 +128,8 @@ export function unitsPanel(job, circuit, result, readout) {
       shown.replaceChildren(table(rows), saveButton(job, rows));
       showNotice(said, "good", target ? `${target}, by a ${decoder.model}` : `By a ${decoder.model}`);
     } catch (error) {
+      input(form, "card").value = ""; // so that the same name, mended, can be chosen again
+      shown.replaceChildren();
       showProblem(said, error);
     }
   };

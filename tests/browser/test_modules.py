@@ -250,10 +250,11 @@ def test_a_page_reads_a_result_in_the_units_that_the_client_does(page: Page, at:
     values = random.integers(-200, 200, (outputs, 1 if kind == "aggregate" else 30))
     if kind == "label":
         values %= readout.labels(1)
-    header = ResultHeader(
-        released=kind, outputs=tuple(f"y{n}" for n in range(outputs)), first_row=7, rows=values.shape[1], group=group,
-        levels=0, lows=(), highs=(), noise_scale_milli=0,
-    )  # fmt: skip
+    fields = {
+        "released": kind, "outputs": tuple(f"y{n}" for n in range(outputs)), "first_row": 7, "rows": values.shape[1],
+        "group": group, "levels": 0, "lows": (), "highs": (), "noise_scale_milli": 0,
+    }  # fmt: skip
+    header = ResultHeader.model_validate(fields)
     circuit = SimpleNamespace(readout=readout, outputs=header.outputs)
     model = Model("0" * 64, ModelCard(decoder=decoder, features=()), circuit, b"")  # type: ignore[arg-type]
     wanted = columns_in_units(Result(header, values), model)

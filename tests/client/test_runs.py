@@ -35,10 +35,11 @@ LEVELS = {
 SHORT = POLICY.model_copy(update={"max_rows_per_job": 25})
 
 
-def sold(scene: Scene, policy: OutputPolicy = SHORT, **changes: int) -> int:
+def sold(scene: Scene, policy: OutputPolicy = SHORT, **changes: Any) -> int:
     """A license whose jobs take 25 rows at most."""
     scene.store.put(policy.to_bytes())
-    terms = {"price_license": DOLLAR, "price_job": DOLLAR, "price_row": 1, "max_jobs": 100, "max_rows": 10_000}
+    terms: dict[str, Any] = {"price_license": DOLLAR, "price_job": DOLLAR, "price_row": 1} | {"max_jobs": 100}
+    terms |= {"max_rows": 10_000}
     offer = scene.market.create_offer(
         scene.stage.owner, 1, **(terms | changes), duration=24 * HOUR, policy=policy.digest, **BITS
     ).value
@@ -144,8 +145,8 @@ def test_a_part_that_failed_is_ordered_anew(scene: Scene, buyer: Buyer, model: M
 def test_everything_is_checked_before_the_first_job(scene: Scene, buyer: Buyer, model: Model, key: SealingKey) -> None:
     """Too few jobs or rows left for all parts, and an aggregate that does not fit: refused whole, nothing is paid."""
     before = scene.market.job_count()
-    for terms, words in (({"max_jobs": 2}, "2 jobs"), ({"max_rows": 59}, "59 rows left")):
-        run = ordered(buyer, sold(scene, **terms), model, key)
+    for name, most, words in (("max_jobs", 2, "2 jobs"), ("max_rows", 59, "59 rows left")):
+        run = ordered(buyer, sold(scene, SHORT, **{name: most}), model, key)
         with pytest.raises(LicenseExhausted, match=words):
             run.begin()
     policy = SHORT.model_copy(update={"release": "aggregate", "epsilon_micro_per_job": 1_000_000})

@@ -106,7 +106,7 @@ def test_a_model_that_was_trained_elsewhere_is_imported(
     scene: Scene, buyer: Buyer, darkroom: Run, rows: Path, tmp_path: Path
 ) -> None:
     """A file of ONNX is compiled and held against itself on the buyer's rows; a pickle is never opened."""
-    from skl2onnx import to_onnx
+    from skl2onnx import to_onnx  # type: ignore[import-untyped]
     from sklearn.linear_model import Ridge
     from xgboost import XGBClassifier
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
@@ -18,10 +19,11 @@ from tests.client.test_ordering import WEIGHTS, buyer, sample
 
 __all__ = ["buyer"]
 
+I64 = npt.NDArray[np.int64]
 pytestmark = pytest.mark.filterwarnings("ignore")  # of scikit-learn's calls of SciPy, and of Concrete ML's imports
 
 
-def released(model: Model, values: np.ndarray, kind: str = "score", **changes: Any) -> OpenedResult:
+def released(model: Model, values: npt.NDArray[np.int64], kind: str = "score", **changes: Any) -> OpenedResult:
     """These values as a job on `model` would release them."""
     usual = {"lows": (), "highs": (), "levels": 0, "group": 1, "noise_scale_milli": 0, "first_row": 5}
     outputs = model.circuit.outputs if kind != "label" else ("label",)
@@ -31,7 +33,7 @@ def released(model: Model, values: np.ndarray, kind: str = "score", **changes: A
     return OpenedResult(None, Result(header, values), model, "order")  # type: ignore[arg-type]
 
 
-def kept(buyer: Buyer, estimator: Any, labels: np.ndarray) -> tuple[Model, Any, np.ndarray, np.ndarray]:
+def kept(buyer: Buyer, estimator: Any, labels: npt.NDArray[Any]) -> tuple[Model, Any, I64, I64]:
     """(kept model, fitted estimator, codes it read, its circuit's integers) on the buyer's rows."""
     dataset = Dataset.open(buyer.network, 1)
     codes = dataset.encode(sample())
@@ -40,10 +42,11 @@ def kept(buyer: Buyer, estimator: Any, labels: np.ndarray) -> tuple[Model, Any, 
     return model, fitted, codes, evaluate_clear(model.circuit, dataset.inputs(model.circuit, sample())).T
 
 
-def score(shift: float = 0.0) -> np.ndarray:
+def score(shift: float = 0.0) -> npt.NDArray[np.float64]:
     """What the labels follow from."""
-    table: np.ndarray = sample().to_numpy() @ WEIGHTS
-    return table - np.median(table) + shift
+    table: npt.NDArray[np.float64] = sample().to_numpy() @ WEIGHTS
+    moved: npt.NDArray[np.float64] = table - np.median(table) + shift
+    return moved
 
 
 @pytest.mark.parametrize("classes", [("no", "yes"), ("high", "low", "middle")])
@@ -97,7 +100,7 @@ def test_labels_and_sums_have_units_too(buyer: Buyer) -> None:
     opened = released(regressor, total, "aggregate", group=values.shape[1], noise_scale_milli=2000)
     mean = opened.to_polars()["mean_score"].item()
     wanted = float(fitted.predict(codes).mean())
-    assert mean == pytest.approx(wanted, abs=0.01 * np.ptp(score()))
+    assert mean == pytest.approx(wanted, abs=0.01 * float(np.ptp(score())))
     assert opened.meaning()["noise_scale"] == pytest.approx(2 * regressor.decoder.scale / values.shape[1])
 
 
