@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from app.cli.account import dollars
 from app.cli.context import AsBuyer, AsJson, AsNode, CommandContext
 from app.cli.search import tell_differences
 from app.console.output import facts_table, rows_table
-from app.protocol.errors import NotFound, TryAgain, Unavailable, UsageError
+from app.protocol.errors import NotFound, Unavailable, UsageError
 from app.protocol.market.entities import Job, JobState
+from app.protocol.market.money import dollars
 from app.protocol.policy.bits import describe_bits
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Jobs: open, run, list, show, watch, expire.")
 Number = Annotated[int, typer.Argument(help="The job's number.", min=1)]
-POLL_SECONDS = 1.0
 
 
 def facts(job: Job) -> dict[str, Any]:
@@ -80,7 +79,7 @@ def open_job(
     }
     if not dry_run:
         sent = buyer.open_job(
-            license, chosen, first_row=first_row, rows=count, sealing_key=session.sealing_key(), replicas=replicas
+            license, chosen, first_row=first_row, rows=count, sealing_key=session.buyer.sealing_key(), replicas=replicas
         )
         value |= {"job": sent.value, "transaction": sent.tx, "gas": sent.gas}
     shown = {**value, "price": dollars(value["price"]), "max_fee": dollars(value["max_fee"])}
@@ -114,7 +113,7 @@ def run(
     buyer, market = session.buyer, session.network.market
     count = rows or market.dataset(market.license(license).dataset).rows - first_row
     ordered = Run(
-        buyer, license, buyer.models.find(model), session.sealing_key(), first_row=first_row, rows=count,
+        buyer, license, buyer.models.find(model), session.buyer.sealing_key(), first_row=first_row, rows=count,
         replicas=replicas, anew=anew,
     )  # fmt: skip
     plan = ordered.plan() if dry_run else ordered.begin()
@@ -223,27 +222,14 @@ def watch(
 
     What is told is read from the chain, also when a node says that it is time to look.
     """
+    from app.client.following import follow_job
+
     session = CommandContext("anyone", as_json)
-    end, seen = time.monotonic() + timeout, None
-    looks = _every_second() if node is None else _at_events(session.index(node), number, end)
-    while True:
-        job = session.network.market.job(number)
-        if job.state is not seen:
-            session.out.say(f"job {number}: {job.state.name.lower()}")
-            seen = job.state
-        if job.state.terminal:
-            break
-        if time.monotonic() > end:
-            raise TryAgain(f"Job {number} is still {job.state.name.lower()}.", "Watch it again.")
-        next(looks)
+    looks = None if node is None else _at_events(session.index(node), number, time.monotonic() + timeout)
+    for job in follow_job(session.network.market, number, timeout, None if looks is None else looks.__next__):
+        session.out.say(f"job {number}: {job.state.name.lower()}")
     value = facts(job)
     session.out.show(value, lambda out: out.print(facts_table(value)))
-
-
-def _every_second() -> Iterator[None]:
-    while True:
-        time.sleep(POLL_SECONDS)
-        yield
 
 
 def _at_events(index: IndexClient, number: int, end: float) -> Iterator[None]:

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from app.cli.account import dollars
 from app.cli.context import AsBuyer, AsJson, CommandContext
 from app.cli.model_card import described, faithfulness_in_words, for_people
 from app.console.output import facts_table, rows_table
 from app.files.private import write_private
 from app.protocol.errors import UsageError
+from app.protocol.market.money import dollars
 
 app = typer.Typer(
     no_args_is_help=True, help="Models: compile for a dataset, import, list, show, export, quote, rehearse."

@@ -39,7 +39,7 @@ def open_result(
     session = CommandContext(role, as_json)
     buyer = session.buyer
     named = None if model is None else buyer.models.find(model)
-    opened = buyer.open_result(number, session.sealing_key(), model=named)
+    opened = buyer.open_result(number, buyer.sealing_key(), model=named)
     show_result(session, opened, {"job": number}, out)
 
 

@@ -111,8 +111,18 @@ class Buyer:
 
     def __init__(self, network: Network, actor: Actor, account: Account) -> None:
         self.network, self.actor, self.account = network, actor, account
+        self._sealing_key: SealingKey | None = None
         self.models = ModelStore(actor.path("models"))
         self.orders = Orders(actor.path("orders"), network.market.chain_id, network.market.address)
+
+    def sealing_key(self) -> SealingKey:
+        """The key that results are sealed to, made when there is none yet. Errors: WrongPassphrase, UsageError."""
+        if self._sealing_key is None:
+            path, passphrase = self.actor.path("sealing.key"), self.actor.passphrase()
+            self._sealing_key = (
+                SealingKey.load(path, passphrase) if path.exists() else SealingKey.create(path, passphrase)
+            )
+        return self._sealing_key
 
     def rehearse(self, dataset: Dataset, compiled: Compiled | Model) -> npt.NDArray[Any]:
         """What the model would say of the dataset's synthetic preview: free, in the clear, on this machine.

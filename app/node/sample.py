@@ -54,7 +54,7 @@ def ensure_sample(home: Home) -> int:
     if missing:
         raise UsageError(
             f"The sample needs the owner's part of Darkroom ({missing[0]} is missing).",
-            "Install it: pip install 'darkroom[owner]'; or set sample = false in the settings.",
+            "Install it: pip install 'darkroom-market[owner]'; or set sample = false in the settings.",
         )
     stage = set_stage(home)
     ensure_bonds(stage)
