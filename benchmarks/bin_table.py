@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from app.protocol.data.dataset import Codebook, EncodedFile, EncryptedTable, Shard
 from app.protocol.errors import BadModel
+from app.protocol.ids import Digest
 from fhe.ciphertexts.packing import Encryptor, mask
 from fhe.circuit.circuit import Input
 from fhe.keys.secret_keys import SecretKeys
@@ -58,7 +59,7 @@ def encrypt_bins(
             files[column.name] = file.seed, file.encrypt(0, bits.reshape(-1, size))
     nowhere = "0" * 64  # in memory there is nothing to fetch, so nothing to check
     encoded = tuple(
-        EncodedFile(column=name, encoding="bins", cid="memory", polys=len(words), seed=seed.hex(), root=nowhere)
+        EncodedFile(column=name, encoding="bins", cid="memory", polys=len(words), seed=seed.hex(), root=Digest(nowhere))
         for name, (seed, words) in files.items()
     )
     table = EncryptedTable(
@@ -68,6 +69,6 @@ def encrypt_bins(
         rows=rows,
         shards=(Shard(first_row=0, rows=rows, files=encoded),),
         evaluation_key=None,
-        data_root=nowhere,
+        data_root=Digest(nowhere),
     )
     return BinTable(table, size, chunks, files)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.data.dataset import Affine, Codebook, ColumnCode, EncodedFile, EncryptedTable, Shard
+from app.protocol.ids import Digest
 from app.protocol.ports import Progress, Store
 from fhe.ciphertexts.packing import Encryptor
 from fhe.compile import Compiled, from_model
@@ -90,7 +91,7 @@ def publish(
                     cid=store.put_file(path),
                     polys=polys,
                     seed=file.seed.hex(),
-                    root="0" * 64,  # Merkle roots play no part in what is measured
+                    root=Digest("0" * 64),  # Merkle roots play no part in what is measured
                 )
             )
             progress(index + 1, len(book.columns))
@@ -101,6 +102,6 @@ def publish(
         rows=rows,
         shards=(Shard(first_row=0, rows=rows, files=tuple(files)),),
         evaluation_key=None,
-        data_root="0" * 64,
+        data_root=Digest("0" * 64),
     )
     return table, (total + len(table.to_bytes())) / (rows * len(book.columns))

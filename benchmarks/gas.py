@@ -32,6 +32,7 @@ from app.chain.evm.embedded import EmbeddedChain
 from app.chain.market import Market, Sent
 from app.chain.node import DevNode
 from app.chain.wallet.account import Account
+from app.protocol.ids import Address, Digest
 from app.protocol.market.entities import JobState
 from app.protocol.ports import Progress
 from benchmarks import gas_peers
@@ -195,13 +196,16 @@ class _Story:
         drawn: tuple[str, ...] = paid("draw", market.draw(self.buyer, job))
         accounts = [next(each for each in self.providers if each.address == address) for address in drawn]
         for each in accounts:
-            paid("commit", market.commit(each, job, receipt, _digest(each.address)))
+            paid("commit", market.commit(each, job, Digest(receipt), _digest(each.address)))
         for each in accounts:
             paid("reveal", market.reveal(each, job, receipt, _digest(each.address)))
-        paid("release", market.release(self.owner, job, sealed=_digest("sealed"), decision=_digest("decision")))
+        paid(
+            "release",
+            market.release(self.owner, job, sealed=Digest(_digest("sealed")), decision=Digest(_digest("decision"))),
+        )
         if market.job(job).state is not JobState.SETTLED or len(drawn) != REPLICAS:
             raise AssertionError("the job was not settled by two executors")
-        self.costs.jobs.append((tuple(market.provider(address).seat for address in drawn), parts))
+        self.costs.jobs.append((tuple(market.provider(Address(address)).seat for address in drawn), parts))
 
     def open(self) -> Sent[int]:
         """A job of the usual shape."""

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.data.dataset import Affine, Codebook, ColumnCode, EncryptedTable, Shard
+from app.protocol.ids import Digest
 from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
 from fhe.mask import mask
 from fhe.profile import EncryptionProfile
@@ -56,5 +57,5 @@ def table_of(profile: EncryptionProfile, rows: int) -> EncryptedTable:
         rows=rows,
         shards=(shard,),  # without files: `RandomWords` stands for them
         evaluation_key=None,
-        data_root="",
+        data_root=Digest(""),
     )

@@ -14,6 +14,7 @@ import numpy as np
 
 from app.policy.judge import decide
 from app.protocol.data.dataset import EncryptedTable
+from app.protocol.ids import Address, Digest, Seconds
 from app.protocol.market.entities import ZERO, DatasetRecord, Job, JobState, License
 from app.protocol.market.receipt import OutputPolicy
 from app.protocol.policy.bits import MICRO
@@ -46,13 +47,18 @@ def budget_check_ms(earlier: int = EARLIER) -> float:
     table = EncryptedTable(
         profile=REFERENCE.digest, codebook=book, epoch=1, rows=ROWS, shards=(), evaluation_key=None, data_root=ZERO
     )
-    dataset = DatasetRecord(1, NOBODY, NOBODY, "1" * 64, ZERO, table.profile, ROWS, 1, 1, False)
+    dataset = DatasetRecord(
+        1, Address(NOBODY), Address(NOBODY), Digest("1" * 64), ZERO, table.profile, ROWS, 1, 1, False
+    )
     job = Job(
-        id=1, license=1, dataset=1, buyer=NOBODY, state=JobState.COMPUTED, circuit=leaks[-1].circuit, first_row=0,
+        id=1, license=1, dataset=1, buyer=Address(NOBODY), state=JobState.COMPUTED, circuit=leaks[-1].circuit,
+        first_row=0,
         rows=ROWS, sealing_key=ZERO, units=1, replicas=2, executions=(), receipt=ZERO, sealed=ZERO, decision=ZERO,
-        deadline=0, opened_block=1,
+        deadline=Seconds(0), opened_block=1,
     )  # fmt: skip
-    license = License(1, 1, 1, NOBODY, 0, 1, 1, ROWS, policy.digest, False, policy.micro_bits_per_license)
+    license = License(
+        1, 1, 1, Address(NOBODY), Seconds(0), Seconds(1), 1, ROWS, policy.digest, False, policy.micro_bits_per_license
+    )
     facts = ReleaseCase(1, NOBODY, job, license, dataset, table, policy, leaks[-1], True, frozenset((1,)), 0, 1)
     times: list[float] = []
     while len(times) < REPEATS and sum(times) < PATIENCE:

@@ -16,6 +16,7 @@ from app.custodian.readout import read_out
 from app.policy.judge import decide, samples_of
 from app.protocol.data.dataset import Carried, EncryptedTable
 from app.protocol.errors import BadInput
+from app.protocol.ids import Address, Digest, Seconds
 from app.protocol.market.entities import ZERO, DatasetRecord, Job, JobState, License
 from app.protocol.market.receipt import OutputPolicy
 from app.protocol.policy.leakage import Leakage, Released
@@ -106,15 +107,24 @@ class Market:
     def _facts(self, job: Job, leak: Leakage, bootstraps: int) -> ReleaseCase:
         table, manifest = self.encrypted, f"{self.version:064x}"
         dataset = DatasetRecord(
-            1, NOBODY, NOBODY, manifest, table.data_root, table.profile, table.rows, self.version, 1, False
+            1,
+            Address(NOBODY),
+            Address(NOBODY),
+            Digest(manifest),
+            table.data_root,
+            table.profile,
+            table.rows,
+            self.version,
+            1,
+            False,
         )
         license = License(
             job.license,
             1,
             1,
-            NOBODY,
-            0,
-            1000,
+            Address(NOBODY),
+            Seconds(0),
+            Seconds(1000),
             1000,
             10**9,
             self.policy.digest,
@@ -140,7 +150,8 @@ def released(circuit: Circuit, leak: Leakage, policy: OutputPolicy, table: Table
 
 def _job(number: int, license: int, circuit: str, first: int, rows: int, version: int) -> Job:
     return Job(
-        id=number, license=license, dataset=1, buyer=NOBODY, state=JobState.COMPUTED, circuit=circuit, first_row=first,
+        id=number, license=license, dataset=1, buyer=Address(NOBODY), state=JobState.COMPUTED,
+        circuit=Digest(circuit), first_row=first,
         rows=rows, sealing_key=ZERO, units=1, replicas=2, executions=(), receipt=ZERO, sealed=ZERO, decision=ZERO,
-        deadline=0, opened_block=1, version=version,
+        deadline=Seconds(0), opened_block=1, version=version,
     )  # fmt: skip

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from app.demo import table as demo
 from app.protocol.data.dataset import Codebook, EncryptedTable
 from app.protocol.documents import sha256
+from app.protocol.ids import Digest
 from app.protocol.vocabulary import Encoding
 from fhe.profiles import REFERENCE
 from ingestion.codebook import build_codebook, encode
@@ -44,7 +45,7 @@ class _Codebook(Codebook):
     """Its digest is asked for at every question, and computed once."""
 
     @cached_property
-    def digest(self) -> str:
+    def digest(self) -> Digest:
         return sha256(self.to_bytes())
 
 
@@ -93,7 +94,7 @@ def published(table: Table) -> EncryptedTable:
         rows=len(table.rows),
         shards=(),
         evaluation_key=None,
-        data_root="0" * 64,
+        data_root=Digest("0" * 64),
     )
 
 

@@ -25,6 +25,7 @@ from app.execution.inputs import JobInputs
 from app.policy.judge import decide
 from app.protocol.data.description import DatasetCard
 from app.protocol.data.manifest import Manifest
+from app.protocol.ids import Address, Digest, Seconds
 from app.protocol.market.entities import ZERO, DatasetRecord, Job, JobState, License
 from app.protocol.market.receipt import OutputPolicy
 from app.protocol.policy.bits import MICRO
@@ -110,12 +111,15 @@ def _facts(circuit: Circuit, secret: SecretKeys, store: BlockStore, progress: Pr
     table, _ = columns.publish(ROWS, columns.codebook(), secret, store, progress)
     card = DatasetCard(title="benchmark", description="benchmark", license="-", creator="-", published="2026-01-01")
     manifest = Manifest(card=card, table=table, policy=OutputPolicy(), preview=None, checks=())
-    dataset = DatasetRecord(1, NOBODY, NOBODY, "1" * 64, table.data_root, table.profile, ROWS, 1, 1, False)
+    dataset = DatasetRecord(
+        1, Address(NOBODY), Address(NOBODY), Digest("1" * 64), table.data_root, table.profile, ROWS, 1, 1, False
+    )
     public = private_key(PRIVATE).public_key().export_key(format="raw")
     job = Job(
-        id=1, license=1, dataset=1, buyer=NOBODY, state=JobState.COMPUTED, circuit=digest(circuit), first_row=0,
+        id=1, license=1, dataset=1, buyer=Address(NOBODY), state=JobState.COMPUTED, circuit=digest(circuit),
+        first_row=0,
         rows=ROWS, sealing_key=public.hex(), units=1, replicas=2, executions=(), receipt=ZERO, sealed=ZERO,
-        decision=ZERO, deadline=0, opened_block=1,
+        decision=ZERO, deadline=Seconds(0), opened_block=1,
     )  # fmt: skip
     return JobInputs(1, NOBODY, job, dataset, manifest, circuit, REFERENCE)
 
@@ -127,7 +131,9 @@ def _decide(circuit: Circuit, facts: JobInputs, policy: OutputPolicy, rng: np.ra
     history = [
         Released(n, 1, 1, 0, ROWS, "score", forms, (), MICRO, str(n)) for n, forms in enumerate(earlier, start=2)
     ]
-    license = License(1, 1, 1, NOBODY, 0, 1, 1, ROWS, policy.digest, False, policy.micro_bits_per_license)
+    license = License(
+        1, 1, 1, Address(NOBODY), Seconds(0), Seconds(1), 1, ROWS, policy.digest, False, policy.micro_bits_per_license
+    )
     judged = ReleaseCase(
         1, NOBODY, facts.job, license, facts.dataset, facts.table, policy, leak, True, frozenset((1,)), 0, 1
     )

@@ -22,8 +22,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from app.protocol.documents import Document, Hex16, Hex32
+from app.protocol.documents import Document, Hex16, Sha256
 from app.protocol.errors import BadKey, DarkroomError
+from app.protocol.ids import Digest
 from app.protocol.ports import Store
 from fhe.mask import mask
 from fhe.profile import EncryptionProfile, Gadget
@@ -60,13 +61,13 @@ class Header(Document):
     """What an evaluation key file says of itself."""
 
     kind: Literal["darkroom/evaluation-key"] = "darkroom/evaluation-key"
-    profile: Hex32
+    profile: Sha256
     epoch: int
     bootstrap: tuple[int, ...]
     keyswitch: tuple[int, ...]
     packing: tuple[int, ...] | None
     packing_seed: Hex16 | None
-    digest_of_words: Hex32  # SHA-256 of the packing seed, if any, and all words
+    digest_of_words: Sha256  # SHA-256 of the packing seed, if any, and all words
 
 
 def shapes(profile: EncryptionProfile) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
@@ -83,7 +84,7 @@ def shapes(profile: EncryptionProfile) -> tuple[tuple[int, ...], tuple[int, ...]
 class EvaluationKey:
     """Bootstrap key (n, levels, 2, 2, N): [.., level, row, column, ..]; keyswitch key (N, levels, n + 1)."""
 
-    profile: str
+    profile: Digest
     epoch: int
     bootstrap: U64
     keyswitch: U64
@@ -117,7 +118,7 @@ class EvaluationKey:
             keyswitch=self.keyswitch.shape,
             packing=self.packing.bodies.shape if self.packing else None,
             packing_seed=self.packing.seed.hex() if self.packing else None,
-            digest_of_words=digest.hexdigest(),
+            digest_of_words=Digest(digest.hexdigest()),
         ).to_bytes()
         yield MAGIC + len(header).to_bytes(4, "little") + header
         for part in parts:

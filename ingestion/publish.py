@@ -16,6 +16,7 @@ from app.protocol.data.description import DatasetCard, FileCheck, Preview
 from app.protocol.data.manifest import Manifest, read_manifest, write_manifest
 from app.protocol.data.table import check_table, data_root
 from app.protocol.documents import sha256
+from app.protocol.ids import Digest
 from app.protocol.ports import Progress, Store
 from app.protocol.vocabulary import Encoding
 from fhe.keys.secret_keys import SecretKeys
@@ -36,7 +37,7 @@ class PreparedTable:
     """A dataset that lies in the store and waits for its transaction."""
 
     manifest: Manifest
-    digest: str  # what the chain records
+    digest: Digest  # what the chain records
     cid: str  # of the manifest
     card_cid: str  # of the card (Markdown)
     warnings: tuple[str, ...]  # what publishing reveals beyond what was declared
@@ -146,7 +147,7 @@ def _file_check(file: EncodedFile, store: Store) -> FileCheck:
     digest, size = hashlib.sha256(), store.size(file.cid)
     for start in range(0, size, _READ_BYTES):
         digest.update(store.read(file.cid, start, min(_READ_BYTES, size - start), limit=_READ_BYTES))
-    return FileCheck(bytes=size, sha256=digest.hexdigest())
+    return FileCheck(bytes=size, sha256=Digest(digest.hexdigest()))
 
 
 def _manifest(
@@ -158,7 +159,7 @@ def _manifest(
 ) -> Manifest:
     if checks is None:
         files = [file for shard in table.shards for file in shard.files]
-        checks = tuple(FileCheck(bytes=file.polys * WORD_BYTES, sha256="0" * 64) for file in files)
+        checks = tuple(FileCheck(bytes=file.polys * WORD_BYTES, sha256=Digest("0" * 64)) for file in files)
     return Manifest(card=card, table=table, policy=recipe.policy, preview=preview, checks=checks)
 
 
@@ -175,7 +176,7 @@ def _blank(codebook: Codebook, layout: Layout, profile: EncryptionProfile, epoch
                     cid="0" * 59,
                     polys=count * -(-rows // layout.size),
                     seed="0" * 32,
-                    root="0" * 64,
+                    root=Digest("0" * 64),
                 )
                 for column in codebook.columns
                 for encoding, count in indices(column).items()

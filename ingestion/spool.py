@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from app.protocol.data import merkle
 from app.protocol.data.dataset import ColumnCode, EncodedFile
+from app.protocol.ids import Digest
 from app.protocol.ports import Store
 from app.protocol.vocabulary import Encoding
 from fhe.ciphertexts.packing import FileEncryptor
@@ -84,7 +85,7 @@ class SpooledFile:
             os.close(descriptor)
 
 
-def merkle_root(path: Path) -> str:
+def merkle_root(path: Path) -> Digest:
     """The Merkle root of a file's bytes."""
     builder, buffer = merkle.Builder(), memoryview(bytearray(_READ_BYTES))
     with path.open("rb") as file:

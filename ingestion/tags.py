@@ -50,7 +50,7 @@ def write_tags(path: Path | str, reading: Reading | None, identities: Mapping[Pa
                 raise BadTable("The table grew while it was read.", "Try again when nobody writes to it.")
             tags[done : done + len(part)] = part
             done += len(part)
-        cast(np.memmap[tuple[int], np.dtype[np.uint64]], tags).flush()
+        cast("np.memmap[tuple[int], np.dtype[np.uint64]]", tags).flush()
         if done != rows:
             raise BadTable("The table shrank while it was read.", "Try again when nobody writes to it.")
     return rows
@@ -64,7 +64,7 @@ def read_tags(file: Path) -> U64:
         raise BadTable(f"The tags in {file} are missing or damaged.", "Restore the file from a backup.") from None
     if tags.dtype != np.dtype("<u8") or tags.ndim != 1:
         raise BadTable(f"The tags in {file} are damaged.", "Restore the file from a backup.")
-    return cast(U64, tags)
+    return cast("U64", tags)
 
 
 def check_persons(tags: U64, column: str, rows_per_person: int) -> None:
@@ -85,7 +85,7 @@ def check_persons(tags: U64, column: str, rows_per_person: int) -> None:
 def _blank(file: Path, rows: int) -> U64:
     """A NumPy file of zeros, mapped, that this user alone can read."""
     os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
-    return cast(U64, np.lib.format.open_memmap(file, "w+", "<u8", (rows,)))  # type: ignore[no-untyped-call]
+    return cast("U64", np.lib.format.open_memmap(file, "w+", "<u8", (rows,)))  # type: ignore[no-untyped-call]
 
 
 def _tags(table: SourceTable, reading: Reading | None, identity: Identity, key: bytes) -> Iterator[U64]:

@@ -1,4 +1,4 @@
-"""Writes the command line's help into README.md and docs/cli.md, so that documents never lag behind: `make docs`.
+"""Writes the command line's help and the Python reference into documents, so that they never lag: `make docs`.
 
 With `--check` nothing is written; the exit code says whether anything would change.
 """
@@ -15,10 +15,12 @@ import typer
 from typer.testing import CliRunner
 
 from app.cli.main import app
+from scripts.python_reference import reference
 
 ROOT = Path(__file__).parents[1]
 WIDTH = 100  # columns of the rendered help
 BLOCK = re.compile(r"(?<=<!-- help: darkroom -->\n).*?(?=<!-- /help -->)", re.DOTALL)
+REFERENCE = re.compile(r"(?<=<!-- reference: darkroom -->\n).*?(?=<!-- /reference -->)", re.DOTALL)
 HEAD = """# The command line
 
 Written by `make docs` from the commands themselves. Data goes to stdout, progress and remarks to stderr; `--json`
@@ -58,8 +60,8 @@ def rendered(words: tuple[str, ...]) -> str:
 
 
 def documents() -> dict[Path, str]:
-    """Each document that shows help, as it should read."""
-    readme = ROOT / "README.md"
+    """Each document that shows help or the reference, as it should read."""
+    readme, python = ROOT / "README.md", ROOT / "docs" / "python.md"
     text = readme.read_text(encoding="utf-8")
     sections = [
         f"\n## darkroom {' '.join(words)}\n\n{rendered(words)}" for words in commands(typer.main.get_command(app))
@@ -67,6 +69,7 @@ def documents() -> dict[Path, str]:
     return {
         readme: BLOCK.sub(lambda _: rendered(()), text),
         ROOT / "docs" / "cli.md": HEAD + "".join(sections),
+        python: REFERENCE.sub(lambda _: reference(), python.read_text(encoding="utf-8")),
     }
 
 

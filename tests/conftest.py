@@ -37,6 +37,7 @@ AREAS = {
     "cli": "unit",
     "files": "real",
     "client": "real",
+    "darkroom": "real",
     "ingestion": "unit",
     "fhe/engine": "unit",
     "provider": "real",

@@ -22,6 +22,7 @@ from app.execution.inputs import JobInputs, load_circuit, load_manifest, load_po
 from app.protocol.data.merkle import Builder
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import BadReceipt, DarkroomError, TryAgain
+from app.protocol.ids import Digest, TxHash
 from app.protocol.market.entities import ZERO, Job
 from app.protocol.market.receipt import Decision, Receipt, SealedResult
 from app.storage.cid import digest_to_cid
@@ -162,7 +163,7 @@ class Auditor:
                 continue
             who, digest = event.args["provider"], event.args["receipt"]
 
-            def the_receipt(digest: str = digest) -> Finding:
+            def the_receipt(digest: Digest = digest) -> Finding:
                 data = self.store.read(digest_to_cid(digest), limit=MAX_DOCUMENT_BYTES)
                 check_receipt(Receipt.from_bytes(data), execution.receipt)
                 kept = self.store.read(execution.receipt.output, limit=execution.receipt.output_bytes)
@@ -188,7 +189,7 @@ class Auditor:
             claim = "the release keeps to the owner's word"
             yield self._check(claim, word.tx if word else "", lambda: owners_word(facts.job, events, manual=manual))
 
-    def _release(self, facts: JobInputs, source: dict[str, str]) -> Iterator[AuditCheck]:
+    def _release(self, facts: JobInputs, source: dict[str, TxHash]) -> Iterator[AuditCheck]:
         job = facts.job
         tx = source.get("JobReleased") or source.get("JobRefused") or ""
         yield self._check(

@@ -15,6 +15,7 @@ from app.execution.history import History
 from app.execution.inputs import load_manifest, load_policy
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import DarkroomError, TryAgain
+from app.protocol.ids import Digest
 from app.protocol.market.receipt import Decision
 from app.protocol.policy.bits import describe_bits, person_limit
 from app.protocol.policy.leakage import Released
@@ -71,7 +72,7 @@ def _checks(market: Market, store: Store, entries: Sequence[Released]) -> Iterat
             status, digest, detail = CheckStatus.OPEN, "", str(error)
         except DarkroomError as error:
             status, digest, detail = CheckStatus.WRONG, "", str(error)
-        yield AuditCheck(claim, digest_to_cid(digest) if digest else "", digest, status, detail)
+        yield AuditCheck(claim, digest_to_cid(Digest(digest)) if digest else "", digest, status, detail)
 
 
 def _judge(market: Market, store: Store, entry: Released, before: Sequence[Released]) -> tuple[CheckStatus, str, str]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from app.protocol.ids import TxHash
+
 
 @dataclass(frozen=True)
 class Event:
@@ -16,5 +18,5 @@ class Event:
     args: Mapping[str, Any]
     block: int
     block_hash: str
-    tx: str
+    tx: TxHash
     index: int

@@ -36,6 +36,7 @@ from app.chain.live import LiveJobs
 from app.chain.node import ChainNode
 from app.chain.wallet.account import digest_signer, text_signer
 from app.protocol.errors import DarkroomError, Unavailable
+from app.protocol.ids import Address
 
 if TYPE_CHECKING:
     from web3 import Web3
@@ -79,9 +80,9 @@ class Market(Jobs):
         return self.node.chain_id
 
     @property
-    def address(self) -> str:
+    def address(self) -> Address:
         """The job market's address: what receipts, seals and decisions call the market."""
-        return self.desk.address(JOBS)
+        return Address(self.desk.address(JOBS))
 
     @property
     def addresses(self) -> dict[str, str]:

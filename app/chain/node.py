@@ -11,6 +11,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from app.protocol.ids import TxHash
+
 if TYPE_CHECKING:
     from web3 import Web3
 
@@ -47,7 +49,7 @@ class Log:
     data: bytes
     block: int
     block_hash: str
-    tx: str
+    tx: TxHash
     index: int  # within the block
 
 
@@ -55,7 +57,7 @@ class Log:
 class TxReceipt:
     """What became of a transaction. `gas` is the gas it used."""
 
-    tx: str
+    tx: TxHash
     block: int
     block_hash: str
     gas: int
@@ -115,10 +117,10 @@ class ChainNode(Protocol):
     def send(self, raw: bytes) -> TxReceipt:
         """Send a signed transaction and wait until a block holds it. Errors: NonceTaken, NotAllowed, Unavailable."""
 
-    def submit(self, raw: bytes) -> str:
+    def submit(self, raw: bytes) -> TxHash:
         """Hand over a signed transaction without waiting; its hash. Errors: NonceTaken, NotAllowed, Unavailable."""
 
-    def receipt(self, tx: str) -> TxReceipt:
+    def receipt(self, tx: TxHash) -> TxReceipt:
         """The receipt of a transaction in the canonical chain. Errors: NotFound."""
 
     def logs(self, first: int, last: int, addresses: Collection[str], topics: Topics = ()) -> Sequence[Log]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, cast
 
-from app.chain.jsonrpc import Answer, Methods, answer, to_data, to_hash, to_text
+from app.chain.json_rpc import Answer, Methods, answer, to_data, to_hash, to_text
 from app.chain.market import Market
 from app.chain.wallet.envelope import Envelope, read_envelope, to_address
 from app.protocol.errors import BadInput, NotAllowed
@@ -90,4 +90,4 @@ class Relay:
     def _block(self, which: Any, _full: Any = False) -> Answer | None:
         if which not in TAGS and not (isinstance(which, str) and re.fullmatch(r"0x[0-9a-f]{1,12}", which)):
             raise BadInput("A block is named by a number or a tag.")
-        return cast(Answer | None, self._node.request("eth_getBlockByNumber", which, False))
+        return cast("Answer | None", self._node.request("eth_getBlockByNumber", which, False))

@@ -11,14 +11,9 @@ from app.cli.context import AsJson, AsOwner, CommandContext
 from app.console.output import facts_table, rows_table
 from app.home.home import Home
 from app.protocol.errors import BadInput
+from app.protocol.market.money import DECIMALS, dollars
 
 app = typer.Typer(no_args_is_help=True, help="Roles on this machine: accounts, balances, withdrawals.")
-DECIMALS = 6
-
-
-def dollars(amount: int) -> str:
-    """Token units as test dollars."""
-    return f"{amount / 10**DECIMALS:,.6f}".rstrip("0").rstrip(".")
 
 
 def init(

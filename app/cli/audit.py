@@ -36,16 +36,11 @@ def audit(
 
 
 def _job(job: int, threads: int | None, device: DeviceChoice, as_json: bool) -> None:
-    from app.auditor.audit import Auditor
-    from app.home.network import threads_available
-    from fhe.engine.conformance import self_test
+    from app.client.auditing import audit_job
 
-    session, threads = CommandContext("anyone", as_json), threads or threads_available()
-    self_test(device.value, threads)  # a machine that computes wrongly accuses nobody
+    session = CommandContext("anyone", as_json)
     with session.out.progress("re-execute") as progress:
-        market, store = session.network.market, session.network.store
-        auditor = Auditor(market, store, threads, progress, backend=device.value)
-        report = auditor.audit(job)
+        report = audit_job(session.network, job, threads=threads, device=device.value, progress=progress)
     rows = [
         {"fact": each.claim, "status": MARKS[each.status], "digest": each.digest[:16], "detail": each.detail}
         for each in report.checks

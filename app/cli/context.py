@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from app.client.buyer import Buyer
     from app.client.index.client import IndexClient
     from app.client.owner import Owner
+    from app.client.provider import Provider
     from app.home.network import Network
-    from app.seal.keys import SealingKey
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
 AsOwner = Annotated[str, typer.Option("--as", metavar="ROLE", help="The role whose folder and account to use.")]
@@ -83,15 +83,15 @@ class CommandContext:
 
         return Buyer(self.network, self.actor, self.account)
 
+    @cached_property
+    def provider(self) -> Provider:
+        """The role as a provider."""
+        from app.client.provider import Provider
+
+        return Provider(self.network, self.actor, self.account)
+
     def index(self, node: str | None) -> IndexClient:
         """A node's index of this home's market. Errors: NotFound, Unavailable; VerificationFailed for another's."""
         from app.client.index.client import IndexClient, find_node
 
         return IndexClient.of(find_node(self.home, node), self.network.market)
-
-    def sealing_key(self) -> SealingKey:
-        """The buyer's sealing key, made when there is none yet."""
-        from app.seal.keys import SealingKey
-
-        path, passphrase = self.actor.path("sealing.key"), self.actor.passphrase()
-        return SealingKey.load(path, passphrase) if path.exists() else SealingKey.create(path, passphrase)

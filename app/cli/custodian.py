@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.account import DECIMALS, dollars
 from app.cli.context import AsDevice, AsJson, AsOwner, CommandContext, DeviceChoice
 from app.console.output import facts_table, rows_table
 from app.protocol.errors import PolicyRefused
 from app.protocol.market.entities import Approval
+from app.protocol.market.money import DECIMALS, dollars
 
 if TYPE_CHECKING:
     from app.chain.contracts.client import Sent

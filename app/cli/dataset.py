@@ -9,10 +9,10 @@ import typer
 from rich.markup import escape
 
 from app.cli import search
-from app.cli.account import dollars
 from app.cli.context import AsJson, AsOwner, CommandContext
 from app.console.output import facts_table, rows_table
 from app.protocol.errors import BadInput
+from app.protocol.market.money import dollars
 from app.protocol.vocabulary import Encoding
 
 if TYPE_CHECKING:
@@ -96,20 +96,20 @@ def publish(
 
     What that sells of a person is said before any key, ciphertext or transaction is made.
     """
+    from app.client.publishing import publish_plan
     from ingestion.recipe import read_recipe
 
     session = CommandContext(role, as_json)
-    read, cabinet = read_recipe(recipe), session.owner.cabinet
-    name = keys or cabinet.free_name(file.stem)
+    read = read_recipe(recipe)
+
+    def making(name: str) -> None:
+        session.out.say(f"Making the keys {name} through Concrete; this takes some ten seconds.")
+
     with session.owner.plan(file, read) as plan:
         _say(session, plan)
-        if not cabinet.keyring(name).epochs():
-            session.out.say(f"Making the keys {name} through Concrete; this takes some ten seconds.")
-            session.owner.new_epoch(name)
         with session.out.progress("encrypt rows") as progress:
-            published = session.owner.publish(
-                file, read, keys=name, plan=plan, encodings=_encodings(bins), progress=progress
-            )
+            published = publish_plan(session.owner, plan, keys=keys, bins=bins, making=making, progress=progress)
+        name = session.owner.cabinet.name_of(published.prepared.digest)
         value = _told(plan, published) | {"dataset": published.sent.value, "keys": name}
     if offer:
         made = session.owner.offer(published.sent.value, read.policy, read.offer)

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
-from app.cli.account import dollars
 from app.cli.context import AsBuyer, AsJson, AsNode, CommandContext
 from app.cli.search import tell_differences
 from app.console.output import facts_table, rows_table
-from app.protocol.errors import NotFound, TryAgain, Unavailable, UsageError
+from app.protocol.errors import NotFound, Unavailable, UsageError
 from app.protocol.market.entities import Job, JobState
+from app.protocol.market.money import dollars
 from app.protocol.policy.bits import describe_bits
 
 if TYPE_CHECKING:
     from app.client.index.client import IndexClient
     from app.client.index.crosscheck import Difference
 
-app = typer.Typer(no_args_is_help=True, help="Jobs: open, list, show, watch, expire.")
+app = typer.Typer(no_args_is_help=True, help="Jobs: open, run, list, show, watch, expire.")
 Number = Annotated[int, typer.Argument(help="The job's number.", min=1)]
-POLL_SECONDS = 1.0
 
 
 def facts(job: Job) -> dict[str, Any]:
@@ -79,12 +79,65 @@ def open_job(
     }
     if not dry_run:
         sent = buyer.open_job(
-            license, chosen, first_row=first_row, rows=count, sealing_key=session.sealing_key(), replicas=replicas
+            license, chosen, first_row=first_row, rows=count, sealing_key=session.buyer.sealing_key(), replicas=replicas
         )
         value |= {"job": sent.value, "transaction": sent.tx, "gas": sent.gas}
     shown = {**value, "price": dollars(value["price"]), "max_fee": dollars(value["max_fee"])}
     shown |= {"micro_bits": f"{describe_bits(order.said.micro_bits)} bits about each person"}
     session.out.show(value, lambda out: out.print(facts_table(shown)))
+
+
+@app.command("run")
+def run(
+    license: Annotated[int, typer.Option("--license", help="The license to use.", min=1)],
+    model: Annotated[str, typer.Option("--model", help="Digest of a compiled model, or how it begins.")],
+    first_row: Annotated[int, typer.Option(help="The first row.", min=0)] = 0,
+    rows: Annotated[int | None, typer.Option(help="How many rows; all from the first by default.", min=1)] = None,
+    replicas: Annotated[int, typer.Option(help="Executors that must agree.", min=1, max=5)] = 2,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the jobs and their price, and stop.")] = False,
+    anew: Annotated[bool, typer.Option("--anew", help="Order all again, also what was opened before.")] = False,
+    timeout: Annotated[int, typer.Option(help="Seconds to wait at most.", min=1, max=604_800)] = 86_400,
+    out: Annotated[Path | None, typer.Option(help="Write the rows to a .csv or .parquet file.")] = None,
+    role: AsBuyer = "buyer",
+    as_json: AsJson = False,
+) -> None:
+    """Order any number of rows, wait, and open the result: split into jobs where one would be too large.
+
+    All checks of all jobs come first, and one price. The same command goes on with a run that was stopped or killed.
+    """
+    from app.cli.result import check_file, show_result
+    from app.client.run import Run
+
+    check_file(out)
+    session = CommandContext(role, as_json)
+    buyer, market = session.buyer, session.network.market
+    count = rows or market.dataset(market.license(license).dataset).rows - first_row
+    ordered = Run(
+        buyer, license, buyer.models.find(model), session.buyer.sealing_key(), first_row=first_row, rows=count,
+        replicas=replicas, anew=anew,
+    )  # fmt: skip
+    plan = ordered.plan() if dry_run else ordered.begin()
+    value: dict[str, Any] = {
+        "rows": plan.rows,
+        "jobs": plan.jobs,
+        "to_open": len(plan.parts),
+        "price": plan.price,
+        "max_fee": plan.max_fee,
+        "micro_bits": plan.micro_bits,
+        "problems": [{"code": e.code, "message": e.message, "next_step": e.next_step} for e in plan.problems],
+    }
+    if dry_run:
+        shown = {**value, "price": dollars(plan.price), "max_fee": dollars(plan.max_fee)}
+        shown |= {"problems": "\n".join(map(str, plan.problems)) or "-"}
+        session.out.show(value, lambda console: console.print(facts_table(shown)))
+        return
+    session.out.say(
+        f"{plan.rows} rows in {plan.jobs} jobs, {len(plan.parts)} to open: {dollars(plan.price)} and at most"
+        f" {dollars(plan.max_fee)} in fees."
+    )
+    with session.out.progress("rows released") as progress:
+        opened = ordered.follow(timeout, progress)
+    show_result(session, opened, {"jobs": ordered.jobs}, out)
 
 
 @app.command("list")
@@ -169,27 +222,14 @@ def watch(
 
     What is told is read from the chain, also when a node says that it is time to look.
     """
+    from app.client.following import follow_job
+
     session = CommandContext("anyone", as_json)
-    end, seen = time.monotonic() + timeout, None
-    looks = _every_second() if node is None else _at_events(session.index(node), number, end)
-    while True:
-        job = session.network.market.job(number)
-        if job.state is not seen:
-            session.out.say(f"job {number}: {job.state.name.lower()}")
-            seen = job.state
-        if job.state.terminal:
-            break
-        if time.monotonic() > end:
-            raise TryAgain(f"Job {number} is still {job.state.name.lower()}.", "Watch it again.")
-        next(looks)
+    looks = None if node is None else _at_events(session.index(node), number, time.monotonic() + timeout)
+    for job in follow_job(session.network.market, number, timeout, None if looks is None else looks.__next__):
+        session.out.say(f"job {number}: {job.state.name.lower()}")
     value = facts(job)
     session.out.show(value, lambda out: out.print(facts_table(value)))
-
-
-def _every_second() -> Iterator[None]:
-    while True:
-        time.sleep(POLL_SECONDS)
-        yield
 
 
 def _at_events(index: IndexClient, number: int, end: float) -> Iterator[None]:

@@ -62,5 +62,5 @@ def forget(role: AsOwner, as_json: AsJson = False) -> None:
 def sealing(role: AsBuyer = "buyer", as_json: AsJson = False) -> None:
     """Show a buyer's public sealing key, made when there is none yet."""
     session = CommandContext(role, as_json)
-    value = {"role": role, "sealing_key": session.sealing_key().public.hex()}
+    value = {"role": role, "sealing_key": session.buyer.sealing_key().public.hex()}
     session.out.show(value, lambda out: out.print(facts_table(value)))

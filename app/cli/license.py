@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.account import dollars
 from app.cli.context import AsBuyer, AsJson, AsOwner, CommandContext
 from app.console.output import facts_table, rows_table
 from app.protocol.errors import NotAllowed
 from app.protocol.market.entities import License
+from app.protocol.market.money import dollars
 from app.protocol.policy.bits import MICRO
 
 app = typer.Typer(no_args_is_help=True, help="Licenses: buy, list, show, revoke, settle.")

@@ -8,11 +8,11 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
+from app import __version__
 from app.cli import account, audit, custodian, dataset, doctor, job, keys, license, model, node, provider, result
 from app.console.output import Terminal
 from app.node import logs
@@ -32,7 +32,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(version("darkroom"))
+        print(__version__)
         raise typer.Exit
 
 

@@ -8,12 +8,16 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from app.cli.account import dollars
 from app.cli.context import AsBuyer, AsJson, CommandContext
+from app.cli.model_card import described, faithfulness_in_words, for_people
 from app.console.output import facts_table, rows_table
+from app.files.private import write_private
 from app.protocol.errors import UsageError
+from app.protocol.market.money import dollars
 
-app = typer.Typer(no_args_is_help=True, help="Models: compile for a dataset, list, quote, rehearse.")
+app = typer.Typer(
+    no_args_is_help=True, help="Models: compile for a dataset, import, list, show, export, quote, rehearse."
+)
 Digest = Annotated[str, typer.Argument(help="The model's digest, or how it begins.")]
 PRICES = ("price_license", "price_job", "max_fee", "total")
 
@@ -24,6 +28,16 @@ def compile_model(
     sample: Annotated[Path, typer.Argument(help="Your own labelled rows: CSV, Parquet or Arrow.", exists=True)],
     target: Annotated[str, typer.Option(help="The label's column in the sample.")],
     kind: Annotated[str, typer.Option(help="The sort of model; an unknown one lists them.")] = "logistic-regression",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="A hyperparameter; may be repeated. An unknown one lists all."
+        ),
+    ] = None,
+    held_out: Annotated[
+        float, typer.Option(help="The share of your rows to keep back, for the score.", min=0, max=0.9)
+    ] = 0.25,
+    seed: Annotated[int, typer.Option(help="Which rows are kept back.", min=0)] = 0,
     levels: Annotated[
         int | None,
         typer.Option(help="Tell which of so many levels the score is in, cut at the quantiles of your rows.", min=2),
@@ -31,25 +45,87 @@ def compile_model(
     role: AsBuyer = "buyer",
     as_json: AsJson = False,
 ) -> None:
-    """Train a model on your own rows with Concrete ML and compile it for a dataset."""
+    """Train a model on your own rows with Concrete ML, score it on those kept back, and compile it for a dataset."""
+    from app.cli import kinds
     from app.client.dataset import Dataset
     from app.client.training import train
 
+    session, recipe = CommandContext(role, as_json), kinds.kind(kind)
+    chosen = kinds.settings_of(recipe, settings or [])
+    published = Dataset.open(session.network, dataset)
+    trained = train(published, sample, target, recipe, chosen, levels=levels, held_out=held_out, seed=seed)
+    kept = session.buyer.models.keep(trained.compiled, target=target, training=trained.report)
+    value = {"kind": kind} | described(kept) | {"log2_failure": round(trained.compiled.report.log2_failure, 1)}
+    session.out.show(value, lambda out: out.print(facts_table(for_people(value))))
+
+
+@app.command("import")
+def import_model(
+    dataset: Annotated[int, typer.Argument(help="The dataset's number.", min=1)],
+    file: Annotated[Path, typer.Argument(help="An ONNX file, XGBoost's JSON or LightGBM's text; never a pickle.")],
+    fitted_on: Annotated[
+        str | None, typer.Option(help="What it was fitted on: codes, bins or values; asked for where nothing tells.")
+    ] = None,
+    columns: Annotated[
+        list[str] | None, typer.Option("--column", help="The dataset's column of each feature, in order; repeatable.")
+    ] = None,
+    rows: Annotated[
+        Path | None, typer.Option("--check", help="Rows of your own to compare on as well: CSV, Parquet or Arrow.")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(help="What it predicts; with --check, the label's column there.")
+    ] = None,
+    n_bits: Annotated[int | None, typer.Option(help="Bits of a weight; the fewest that do by default.", min=2)] = None,
+    role: AsBuyer = "buyer",
+    as_json: AsJson = False,
+) -> None:
+    """Compile a model that was trained elsewhere, from a file that holds numbers and no program.
+
+    The circuit is held against the model itself, and refused where they differ.
+    """
+    from app.client.dataset import Dataset
+    from app.client.training import read_sample
+    from fhe.compile.importers.files import read_model
+
+    if fitted_on not in (None, "codes", "bins", "values"):
+        raise UsageError(f"A model is not fitted on {fitted_on!r}.", "Say codes, bins or values.")
     session = CommandContext(role, as_json)
-    trained = train(Dataset.open(session.network, dataset), sample, target, kind, levels)
-    kept = session.buyer.models.keep(trained.compiled, target=target)
-    value = {
-        "model": kept.digest,
-        "circuit": kept.circuit_digest,
-        "kind": kind,
-        "trained_on": trained.rows,
-        "score": round(trained.score, 4),
-        "outputs": list(kept.circuit.outputs),
-        "labels": kept.circuit.readout.labels(len(kept.circuit.outputs)),
-        "bytes": len(kept.data),
-        "log2_failure": round(trained.compiled.report.log2_failure, 1),
-    }
-    session.out.show(value, lambda out: out.print(facts_table(value)))
+    published = Dataset.open(session.network, dataset)
+    sample = None if rows is None else read_sample(published, rows, target)
+    compiled = published.compile(
+        read_model(file),
+        columns=columns,
+        n_bits=n_bits,
+        check=None if sample is None else sample.select(published.columns),
+        target=None if sample is None or target is None else sample[target].to_numpy(),
+        fitted_on=fitted_on,  # type: ignore[arg-type]  # compared above
+    )
+    kept = session.buyer.models.keep(compiled, target=target)
+    value = described(kept) | {"log2_failure": round(compiled.report.log2_failure, 1)}
+    session.out.show(value, lambda out: out.print(facts_table(for_people(value))))
+
+
+@app.command("export")
+def export(
+    digest: Digest,
+    out: Annotated[Path, typer.Option(help="The file to write, for the result's page.")],
+    role: AsBuyer = "buyer",
+    as_json: AsJson = False,
+) -> None:
+    """Write a model's card to a file: what its circuit's integers mean. It says nothing of any row."""
+    session = CommandContext(role, as_json)
+    model = session.buyer.models.find(digest)
+    write_private(out, model.card.to_bytes())
+    value = {"model": model.digest, "circuit": model.circuit_digest, "file": str(out)}
+    session.out.show(value, lambda console: console.print(facts_table(value)))
+
+
+@app.command("show")
+def show(digest: Digest, role: AsBuyer = "buyer", as_json: AsJson = False) -> None:
+    """One of your models: what it reads and predicts, how it was trained, how faithful its circuit is."""
+    session = CommandContext(role, as_json)
+    value = described(session.buyer.models.find(digest))
+    session.out.show(value, lambda out: out.print(facts_table(for_people(value))))
 
 
 @app.command("list")
@@ -103,6 +179,7 @@ def quote(
     price, said = found.price, found.said
     value: dict[str, Any] = {
         "model": model.digest,
+        "faithfulness": described(model)["faithfulness"],
         "rows": price.rows,
         "replicas": replicas,
         "providers": price.providers,
@@ -126,7 +203,9 @@ def quote(
         "problems": found.listed(),
     }
     amounts = {key: "-" if value[key] is None else dollars(value[key]) for key in PRICES}
-    shown = {key: each for key, each in (value | amounts).items() if key != "problems"}
+    shown = {key: each for key, each in (value | amounts).items() if key not in ("problems", "faithfulness")}
+    if value["faithfulness"] is not None:
+        shown["as the model says"] = faithfulness_in_words(value["faithfulness"])
 
     def draw(out: Any) -> None:
         out.print(facts_table(shown))

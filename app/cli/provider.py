@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from app.cli.account import DECIMALS, dollars
 from app.cli.context import AsDevice, AsJson, AsProvider, CommandContext, DeviceChoice
 from app.console.output import facts_table, rows_table
+from app.protocol.market.money import DECIMALS, dollars
 
 app = typer.Typer(no_args_is_help=True, help="Compute providers: bond, measure, serve, status, unbond, withdraw-bond.")
 
@@ -27,11 +27,7 @@ def bond(
 ) -> None:
     """Bond, and take a seat in the draw."""
     session = CommandContext(role, as_json)
-    if capacity is None:
-        capacity = _measured(session, None, device, again=False)["capacity"]
-    sent = session.network.market.register_provider(
-        session.account, bond=amount * 10**DECIMALS, price=price, capacity=capacity
-    )
+    sent = session.provider.bond(amount * 10**DECIMALS, price=price, capacity=capacity, device=device.value)
     value = {"provider": session.account.address, "bond": sent.value, "transaction": sent.tx}
     session.out.show(value, lambda out: out.print(facts_table({**value, "bond": dollars(sent.value)})))
 
@@ -45,23 +41,15 @@ def measure(
 ) -> None:
     """Time this machine's device, keep the result, and show the capacity that it can promise."""
     session = CommandContext(role, as_json)
-    value = _measured(session, threads, device, again=True)
-    session.out.show(value, lambda out: out.print(facts_table(value)))
-
-
-def _measured(session: CommandContext, threads: int | None, device: DeviceChoice, *, again: bool) -> dict[str, Any]:
-    from app.home.network import threads_available
-    from app.provider.speed import known
-
-    speed = known(session.actor.folder, threads or threads_available(), device.value, again=again)
-    window = int(session.network.market.desk.read("JobMarket", "commitWindow"))
-    return {
+    speed, window = session.provider.speed(threads, device.value, again=True), session.provider.commit_window
+    value = {
         "device": speed.computed,
         "threads": speed.threads,
         "units_per_second": speed.units_per_second,
         "commit_window": window,
         "capacity": speed.capacity(window),
     }
+    session.out.show(value, lambda out: out.print(facts_table(value)))
 
 
 @app.command("serve")
@@ -77,19 +65,8 @@ def serve(
 
     It logs on stderr until Ctrl-C or SIGTERM; jobs go on where they were when it serves again.
     """
-    from app.home.network import threads_available
-    from app.provider.agent import ProviderAgent
-    from app.provider.speed import kept
-
     session = CommandContext(role, as_json)
-    market, folder = session.network.market, session.actor.folder
-    store, threads = session.network.store, threads or threads_available()
-    speed = kept(folder, threads, device.value)
-    rate = None if speed is None else speed.units_per_second
-    agent = ProviderAgent(
-        market, store, session.account, folder, threads=threads, device=device.value, units_per_second=rate,
-        in_turn=not once,
-    )  # fmt: skip
+    agent = session.provider.agent(threads, device.value, in_turn=not once)
     if once:
         with session.out.progress("evaluate") as progress:
             actions = agent.step(progress)
@@ -100,7 +77,7 @@ def serve(
         return
     from app.node.agents import serve_provider
 
-    serve_provider(agent, market, session.account, every)
+    serve_provider(agent, session.network.market, session.account, every)
 
 
 @app.command("status")

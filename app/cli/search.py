@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,10 +10,10 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from app.cli.account import DECIMALS, dollars
 from app.cli.context import AsJson, AsNode, CommandContext
 from app.console.output import rows_table
-from app.protocol.errors import NotFound, UsageError
+from app.protocol.errors import NotFound
+from app.protocol.market.money import dollars, token_units
 
 if TYPE_CHECKING:
     from app.client.index.client import CatalogueFacets, CatalogueItem, IndexClient
@@ -77,7 +76,7 @@ def search(
         "rows_max": rows_max,
         "columns_min": columns_min,
         "columns_max": columns_max,
-        "price_max": None if price_max is None else _units(price_max),
+        "price_max": None if price_max is None else token_units(price_max),
         "classes": model,
         "releases": release,
         "owner": owner,
@@ -154,17 +153,6 @@ def _confirmed(
             }
         )
     return rows, wrong
-
-
-def _units(text: str) -> int:
-    """Test dollars as token units."""
-    try:
-        units = Decimal(text) * 10**DECIMALS
-        if units < 0 or units != units.to_integral_value() or units >= 1 << 128:
-            raise InvalidOperation
-    except (InvalidOperation, ValueError):
-        raise UsageError(f"{text!r} is no amount of test dollars.", f"Write it as 12.5; {DECIMALS} decimals.") from None
-    return int(units)
 
 
 def _price(units: int | None) -> str | None:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from app.client.dataset import Dataset
 from app.client.models import Model, ModelStore
 from app.client.ordered import KnownBy, Orders
+from app.client.units import columns_in_units, half_widths, meaning
 from app.client.verdict import verdict
 from app.execution.inputs import seal_context
 from app.home.home import Actor
@@ -79,18 +80,19 @@ class OpenedResult:
 
         In the circuit's integers where the model is elsewhere; zeros for what was not rounded.
         """
-        header = self.result.header
-        counts = np.array(header.highs, np.float64) - np.array(header.lows, np.float64) + 1
-        if not header.levels or not len(counts):
-            return np.zeros(len(header.outputs))
-        scale = 1.0 if self.model is None else self.model.decoder.scale
-        widths: npt.NDArray[np.float64] = np.where(counts > header.levels, counts / (2 * header.levels), 0.0) * scale
-        return widths
+        return half_widths(self.result.header, 1.0 if self.model is None else self.model.decoder.scale)
+
+    def meaning(self) -> dict[str, Any]:
+        """How the columns of `to_polars` are to be read, in plain values; empty where the model is elsewhere."""
+        return {} if self.model is None else meaning(self.result, self.model)
 
     def to_polars(self) -> pl.DataFrame:
-        """A frame with the row number, each released value and, where there is one, the prediction.
+        """A frame with the row number, each released value, and what they say in the model's own units.
 
-        Of a model with cut points: the row number, the level, and its interval in the model's own units.
+        Of a score: `prediction`; of a classifier also the probability of each class (of two classes, the second's),
+        the score, its `margin` over the threshold or the next class and, where it was rounded, whether the prediction
+        is `certain`. Of a label its class; of a model with cut points the level and its interval [from, to). Of an
+        aggregate the mean score of a row.
         """
         import polars as pl
 
@@ -98,14 +100,10 @@ class OpenedResult:
         frame: dict[str, Any] = {"row": np.arange(header.first_row, header.first_row + header.rows)}
         if header.released == "aggregate":
             frame = {}
-        frame |= {name: values[number] for number, name in enumerate(header.outputs)}
-        if bounds := self.intervals():
-            levels, lows, highs = values[0], *(np.array(each, np.float64) for each in zip(*bounds, strict=True))
-            named = {"row": frame["row"], "level": levels}
-            return pl.DataFrame(named | {"from": lows[levels], "to": highs[levels]}).fill_nan(None)
-        if self.model is not None and header.released != "aggregate":
-            frame["prediction"] = self.labels()
-        return pl.DataFrame(frame)
+        units = {} if self.model is None else columns_in_units(self.result, self.model)
+        if "level" not in units:
+            frame |= {name: values[number] for number, name in enumerate(header.outputs)}
+        return pl.DataFrame(frame | units).fill_nan(None)
 
 
 class Buyer:
@@ -113,8 +111,18 @@ class Buyer:
 
     def __init__(self, network: Network, actor: Actor, account: Account) -> None:
         self.network, self.actor, self.account = network, actor, account
+        self._sealing_key: SealingKey | None = None
         self.models = ModelStore(actor.path("models"))
         self.orders = Orders(actor.path("orders"), network.market.chain_id, network.market.address)
+
+    def sealing_key(self) -> SealingKey:
+        """The key that results are sealed to, made when there is none yet. Errors: WrongPassphrase, UsageError."""
+        if self._sealing_key is None:
+            path, passphrase = self.actor.path("sealing.key"), self.actor.passphrase()
+            self._sealing_key = (
+                SealingKey.load(path, passphrase) if path.exists() else SealingKey.create(path, passphrase)
+            )
+        return self._sealing_key
 
     def rehearse(self, dataset: Dataset, compiled: Compiled | Model) -> npt.NDArray[Any]:
         """What the model would say of the dataset's synthetic preview: free, in the clear, on this machine.

@@ -15,6 +15,7 @@ from app.client.person_records import PersonRecords, PersonsRecord
 from app.home.network import Network
 from app.protocol.data.table import MAX_ROWS
 from app.protocol.errors import BadRecipe, NotFound
+from app.protocol.ids import Digest
 from app.protocol.market.entities import DatasetRecord
 from app.protocol.policy.bits import describe_bits
 from ingestion.carry import U64, Charge, Earlier, most_charged, shared
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from ingestion.read import Reading
 
 LedgerOf = Callable[[str], "Ledger"]  # the custodian's ledger of a market (chain id and contract)
-KeysHere = Callable[[str, int], bool]  # whether the keys of an epoch, for the ciphertexts of a manifest, are here
+KeysHere = Callable[[Digest, int], bool]  # whether the keys of an epoch, for the ciphertexts of a manifest, are here
 
 
 @dataclass
@@ -178,7 +179,7 @@ class Counting:
             number = found[manifest].id
             if dataset is not None and number == dataset.id:
                 continue
-            if self._live(manifest, found[manifest].epoch):
+            if self._live(Digest(manifest), found[manifest].epoch):
                 raise NotFound(
                     f"Dataset {number} is served from here, but the tags of its persons are missing.",
                     f"Restore the folder {self._files.folder.name} from a backup, or: darkroom dataset retire.",

@@ -18,6 +18,7 @@ from app.protocol.data.dataset import Codebook, EncryptedTable
 from app.protocol.data.manifest import Manifest
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import BadDocument, BadInput, NotFound
+from app.protocol.ids import Digest
 from app.protocol.market.entities import DatasetRecord
 from app.protocol.market.receipt import OutputPolicy
 from app.protocol.vocabulary import Encoding
@@ -30,7 +31,7 @@ from fhe.profiles import find
 if TYPE_CHECKING:
     import polars as pl
 
-    from fhe.compile import Compiled
+    from fhe.compile import Compiled, FittedOn
 
 I64 = npt.NDArray[np.int64]
 MAX_PREVIEW_BYTES = 16 << 20
@@ -143,10 +144,26 @@ class Dataset:
                 return decode(file.read(MAX_CIRCUIT_BYTES + 1))
         if not re.fullmatch(r"[0-9a-f]{64}", name):
             raise BadInput(f"{name!r} is neither a file nor a digest of 64 hex digits.", "Name one of the two.")
-        return load_circuit(self.network.store, name)
+        return load_circuit(self.network.store, Digest(name))
 
-    def compile(self, model: Any, *, columns: Sequence[str] | None = None, n_bits: int | None = None) -> Compiled:
-        """A model fitted on this dataset's codes, as a circuit. Errors: BadModel, MessageOverflow, NoiseOverflow."""
+    def compile(
+        self,
+        model: Any,
+        *,
+        columns: Sequence[str] | None = None,
+        n_bits: int | None = None,
+        check: Any = None,
+        target: Any = None,
+        fitted_on: FittedOn | None = None,
+    ) -> Compiled:
+        """A fitted model as a circuit of this dataset, held against the model itself (`fhe.compile.from_model`).
+
+        `check`: rows of the buyer's own to compare on as well, and `target` their labels, or the name of that column.
+        Errors: BadModel, TooLarge, MessageOverflow, NoiseOverflow.
+        """
         from fhe.compile import from_model
 
-        return from_model(model, self.codebook, self.profile, columns=columns, n_bits=n_bits)
+        return from_model(
+            model, self.codebook, self.profile, columns=columns, n_bits=n_bits, check=check, target=target,
+            fitted_on=fitted_on,
+        )  # fmt: skip

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Literal
 
 from app.files.private import write_private
 from app.home.home import Actor
-from app.protocol.documents import Document, Hex32
+from app.protocol.documents import Document, Sha256
 from app.protocol.errors import NotFound, UsageError
+from app.protocol.ids import Digest
 from fhe.keys.keyring import Keyring
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class KeyedManifest(Document):
     """Which keyring a manifest's ciphertexts are under; written before the manifest reaches the chain."""
 
     kind: Literal["darkroom/keyed-manifest"] = "darkroom/keyed-manifest"
-    manifest: Hex32
+    manifest: Sha256
     keys: str
 
 
@@ -74,7 +75,7 @@ class KeyringStore:
         numbered = (f"{base}-{number}" for number in itertools.count(2))
         return next(name for name in itertools.chain([base], numbered) if name not in taken)
 
-    def bind(self, manifest: str, name: str) -> None:
+    def bind(self, manifest: Digest, name: str) -> None:
         """Remember which keyring a manifest's ciphertexts are under."""
         folder = self._actor.path("manifests")
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -91,7 +92,7 @@ class KeyringStore:
         def vault(name: str) -> UnlockedKeys:
             return UnlockedKeys(self.keyring(name), passphrase)
 
-        def of(manifest: str) -> UnlockedKeys:
+        def of(manifest: Digest) -> UnlockedKeys:
             name = self.name_of(manifest)
             if name is None:
                 raise NotFound("No keyring here belongs to this dataset.", "Serve it where it was published.")
@@ -99,12 +100,12 @@ class KeyringStore:
 
         return of
 
-    def name_of(self, manifest: str) -> str | None:
+    def name_of(self, manifest: Digest) -> str | None:
         """The keyring of a manifest that was published here; None for another's."""
         path = self._actor.path("manifests") / f"{manifest}.json"
         return KeyedManifest.from_bytes(path.read_bytes()).keys if path.is_file() else None
 
-    def serves(self, manifest: str, epoch: int) -> bool:
+    def serves(self, manifest: Digest, epoch: int) -> bool:
         """Whether the keys of an epoch that a manifest's ciphertexts are under are here, and not destroyed."""
         name = self.name_of(manifest)
         return name is not None and epoch in self.keyring(name).epochs()

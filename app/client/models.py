@@ -14,12 +14,29 @@ from typing import TYPE_CHECKING, Literal
 from app.files.private import write_private
 from app.protocol.documents import Document, sha256
 from app.protocol.errors import BadDocument, NotFound
+from app.protocol.ids import Digest
 from fhe.circuit import codec
 from fhe.circuit.circuit import Circuit
 from fhe.compile.decoder import Decoder
+from fhe.compile.faithful import Faithfulness
 
 if TYPE_CHECKING:
     from fhe.compile import Compiled
+
+
+Measure = Literal["accuracy", "r2"]
+
+
+class TrainingReport(Document):
+    """How a model was trained here, and how well its circuit does: on rows held out, and on those it was trained on."""
+
+    settings: dict[str, str]  # hyperparameters that were set
+    rows: int  # trained on
+    held_out: int
+    seed: int  # of the choice of rows to hold out
+    measure: Measure
+    score: float | None  # on the rows held out; None where there were none
+    training_score: float | None
 
 
 class ModelCard(Document):
@@ -29,13 +46,15 @@ class ModelCard(Document):
     decoder: Decoder  # names the circuit
     features: tuple[str, ...]  # columns of the dataset that it reads, in the circuit's order
     target: str | None = None  # what it predicts, in the buyer's own word
+    faithfulness: Faithfulness | None = None  # what comparing the circuit with the given model found
+    training: TrainingReport | None = None  # None for a model that was brought
 
 
 @dataclass(frozen=True)
 class Model:
     """What a buyer keeps of a compiled model."""
 
-    digest: str  # of the card
+    digest: Digest  # of the card
     card: ModelCard
     circuit: Circuit
     data: bytes  # the circuit's canonical bytes, as they are published
@@ -57,13 +76,19 @@ class ModelStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def keep(self, compiled: Compiled, *, target: str | None = None) -> Model:
+    def keep(self, compiled: Compiled, *, target: str | None = None, training: TrainingReport | None = None) -> Model:
         """Keep what a job and its result need of a compiled model. Errors: BadDocument for another's decoder."""
         data = codec.encode(compiled.circuit)
         if compiled.decoder.circuit != sha256(data):
             raise BadDocument("The decoder belongs to another circuit.", "Compile the model again.")
         features = tuple(dict.fromkeys(wire.column for wire in compiled.circuit.inputs))
-        card = ModelCard(decoder=compiled.decoder, features=features, target=target)
+        card = ModelCard(
+            decoder=compiled.decoder,
+            features=features,
+            target=target,
+            faithfulness=compiled.faithfulness,
+            training=training,
+        )
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_private(self._path(compiled.decoder.circuit, "circuit"), data)
         write_private(self._path(card.digest, "model"), card.to_bytes())
@@ -94,11 +119,11 @@ class ModelStore:
         """All models that are kept here. Errors: BadDocument."""
         return [self._load(digest) for digest in self.digests()]
 
-    def digests(self) -> list[str]:
+    def digests(self) -> list[Digest]:
         """Digests of the models that are kept here."""
-        return sorted(path.stem for path in self._folder.glob("*.model"))
+        return sorted(Digest(path.stem) for path in self._folder.glob("*.model"))
 
-    def _load(self, digest: str) -> Model:
+    def _load(self, digest: Digest) -> Model:
         meaning = self._path(digest, "model").read_bytes()
         changed = BadDocument(f"The files of model {digest[:16]} were changed.", "Compile the model again.")
         if sha256(meaning) != digest:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from app.client.models import Model, ModelStore
 from app.files.private import write_private
-from app.protocol.documents import Document, Hex32
+from app.protocol.documents import Document, Sha256
 from app.protocol.errors import BadDocument, BadModel, UsageError
 from app.protocol.market.entities import Job
 
@@ -21,7 +21,7 @@ class OrderNote(Document):
     chain_id: int
     market: str  # the job contract's address
     job: int
-    model: Hex32
+    model: Sha256
 
 
 class Orders:

@@ -17,7 +17,7 @@ from app.files.private import write_private
 from app.files.sealed import MAX_SEALED_BYTES, open_sealed, seal
 from app.home.home import Actor, private_folder
 from app.protocol.data.dataset import Carried
-from app.protocol.documents import Document, Hex32
+from app.protocol.documents import Document, Sha256
 from app.protocol.errors import NotFound
 from ingestion.carry import U64
 from ingestion.identity import Identity
@@ -37,7 +37,7 @@ class PersonsRecord(Document):
     """What an owner remembers of the persons of one version; its tags lie beside it."""
 
     kind: Literal["darkroom/persons"] = "darkroom/persons"
-    manifest: Hex32
+    manifest: Sha256
     market: str  # chain id and address of the job market
     dataset: int  # 0 until its transaction is known
     version: int

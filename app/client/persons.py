@@ -24,6 +24,7 @@ from app.home.home import Actor
 from app.home.network import Network
 from app.protocol.data.dataset import Carried
 from app.protocol.errors import NotAllowed, TryAgain
+from app.protocol.ids import Digest
 from app.protocol.market.entities import DatasetRecord
 from app.protocol.policy.bits import describe_bits
 from ingestion.carry import carry
@@ -105,7 +106,7 @@ class Persons:
                 words=tuple(found.words),
             )
 
-    def keep(self, survey: Survey, manifest: str, epoch: int, limit: int) -> None:
+    def keep(self, survey: Survey, manifest: Digest, epoch: int, limit: int) -> None:
         """Remember a surveyed version before its transaction is sent.
 
         Errors: TryAgain when another table was published from here since the survey, which did not count it.
@@ -128,7 +129,7 @@ class Persons:
             self._files.remove(manifest)
             raise TryAgain("Another table was published from here meanwhile.", "Publish again: it will be counted.")
 
-    def settle(self, manifest: str, dataset: int, version: int) -> None:
+    def settle(self, manifest: Digest, dataset: int, version: int) -> None:
         """Note what the chain calls a version that was kept."""
         self._files.write(self._files.all()[manifest].model_copy(update={"dataset": dataset, "version": version}))
 

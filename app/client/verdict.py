@@ -5,13 +5,51 @@ from __future__ import annotations
 from app.client.dataset import Dataset
 from app.execution.history import History
 from app.execution.inputs import load_circuit
-from app.execution.market_state import read_market
+from app.execution.market_state import MarketState, read_market
 from app.policy.judge import samples_of
 from app.policy.preflight import REPLICAS, Preflight, Request, preflight
 from app.protocol.errors import DarkroomError
+from app.protocol.ids import Digest
 from app.protocol.market.entities import LIVE
 from app.protocol.policy.leakage import Released
 from fhe.circuit.circuit import Circuit
+
+
+class Judge:
+    """The market's state and what was released on a dataset, read once; judges any number of orders by it."""
+
+    def __init__(
+        self, dataset: Dataset, *, offer: int | None = None, license: int = 0, buyer: str | None = None
+    ) -> None:
+        """Under a license, else under an offer of which one would be bought, else by the manifest's policy.
+
+        It counts everything that was released on the dataset, and what the license's open jobs will be told. `buyer`
+        None is the license's holder. Errors: NotFound, BadBlock and BadDocument for objects of the dataset or of
+        earlier jobs; NotYourLicense; NotAllowed for another dataset's offer or license.
+        """
+        chain, store, number = dataset.network.market, dataset.network.store, dataset.record.id
+        self._dataset = dataset
+        self.state: MarketState = read_market(chain, store, number, offer=offer, license=license, buyer=buyer)
+        history = History(chain, store)
+        self._told: list[Released] = list(history.on(number))
+        if license:
+            self._told += [entry for entry in history.on(number, LIVE) if entry.license == license]
+        self._outputs: dict[str, bytes] = {}
+
+    def judge(self, request: Request) -> Preflight:
+        """What would become of an order. Errors: BadModel for another dataset's circuit."""
+        return preflight(request, self.state, self._told, self._sample)
+
+    def _sample(self, name: str) -> bytes | None:
+        """The sampled output of a released circuit with lookups; None where it is out of reach."""
+        if name not in self._outputs:
+            dataset = self._dataset
+            try:
+                circuit = load_circuit(dataset.network.store, Digest(name.partition(":")[0]))
+                self._outputs.update(samples_of(circuit, dataset.codebook))
+            except DarkroomError:
+                return None
+        return self._outputs.get(name)
 
 
 def verdict(
@@ -27,30 +65,11 @@ def verdict(
     sealing_key: str | None = None,
     max_fee: int | None = None,
 ) -> Preflight:
-    """Judge an order under a license, else under an offer of which one would be bought, else by the manifest's policy.
+    """Judge one order. `rows` None takes all from `first_row` on, as far as the policy allows in one job.
 
-    It counts everything that was released on the dataset, and what the license's open jobs will be told. `rows` None
-    takes all from `first_row` on, as far as the policy allows in one job. `buyer` None is the license's holder.
-    Errors: NotFound, BadBlock and BadDocument for objects of the dataset or of earlier jobs; NotAllowed for another
-    dataset's offer or license; BadModel for another dataset's circuit.
+    Errors: those of `Judge`; BadModel for another dataset's circuit.
     """
-    network, number = dataset.network, dataset.record.id
-    chain, store = network.market, network.store
-    state = read_market(chain, store, number, offer=offer, license=license, buyer=buyer)
+    judge = Judge(dataset, offer=offer, license=license, buyer=buyer)
+    state = judge.state
     count = min(state.dataset.rows - first_row, state.policy.max_rows_per_job) if rows is None else rows
-    request = Request(circuit, count, first_row, replicas, sealing_key, max_fee)
-    history = History(chain, store)
-    told: list[Released] = list(history.on(number))
-    if license:
-        told += [entry for entry in history.on(number, LIVE) if entry.license == license]
-    outputs: dict[str, bytes] = {}
-
-    def sample(name: str) -> bytes | None:
-        if name not in outputs:
-            try:
-                outputs.update(samples_of(load_circuit(store, name.partition(":")[0]), dataset.codebook))
-            except DarkroomError:
-                return None
-        return outputs.get(name)
-
-    return preflight(request, state, told, sample)
+    return judge.judge(Request(circuit, count, first_row, replicas, sealing_key, max_fee))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.custodian.ports import Sign
+from app.protocol.ids import Digest
 from app.protocol.market.entities import Job
 from app.protocol.market.receipt import Decision
 from app.protocol.policy.reasons import Reason
@@ -29,7 +30,7 @@ def release(facts: ReleaseCase, grant: Grant) -> Decision:
     )
 
 
-def refuse(chain_id: int, market: str, job: Job, policy: str, verify: Verification, reason: Reason) -> Decision:
+def refuse(chain_id: int, market: str, job: Job, policy: Digest, verify: Verification, reason: Reason) -> Decision:
     """The decision to refuse, not yet signed; `policy` is the digest in the job's license."""
     return Decision(
         chain_id=chain_id,

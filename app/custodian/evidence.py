@@ -13,6 +13,7 @@ from app.execution.execute import Evaluation
 from app.execution.inputs import JobInputs, load_circuit, load_manifest, load_policy
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import BadBlock, BadDocument, BadInput, NotFound, RowsOutsideDataset
+from app.protocol.ids import Digest
 from app.protocol.market.entities import Job
 from app.protocol.market.receipt import Receipt
 from app.protocol.policy.reasons import Reason
@@ -122,7 +123,7 @@ def verified_output(evidence: Judgement, store: Store, execute: Execute, progres
     return execution.output if reason is None else reason
 
 
-def _receipt(store: Store, digest: str) -> Receipt | None:
+def _receipt(store: Store, digest: Digest) -> Receipt | None:
     """The receipt of this digest; None when these bytes are no receipt. Errors: NotFound, BadBlock."""
     data = store.read(digest_to_cid(digest), limit=MAX_DOCUMENT_BYTES)
     try:

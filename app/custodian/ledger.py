@@ -44,6 +44,7 @@ from app.custodian.records import (
     entry_row,
     released_of,
 )
+from app.protocol.ids import Digest
 from app.protocol.policy.leakage import Released
 from app.protocol.policy.reasons import Reason
 from app.protocol.policy.rules import Grant
@@ -172,7 +173,7 @@ class Ledger(LedgerView):
             if answer is not None:
                 db.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", (*key, *answer))
 
-    def decide(self, claim: Claim, dataset: int, decide: Decide) -> tuple[Reason | Grant | None, str]:
+    def decide(self, claim: Claim, dataset: int, decide: Decide) -> tuple[Reason | Grant | None, Digest]:
         """Decide again, on what the chain has, right before sending: the verdict, and the head that it holds for.
 
         None: what was sealed no longer costs what it did (its query was answered meanwhile, or no longer was), so that

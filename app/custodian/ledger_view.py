@@ -7,6 +7,7 @@ import sqlite3
 from app.custodian.ledger_file import LedgerFile
 from app.custodian.records import DecisionState, LedgerRecord, record_of, released_of
 from app.protocol.documents import sha256
+from app.protocol.ids import Digest
 from app.protocol.market.entities import ZERO
 from app.protocol.policy.leakage import Released
 
@@ -14,7 +15,7 @@ from app.protocol.policy.leakage import Released
 class LedgerView(LedgerFile):
     """What a ledger knows; nothing here writes."""
 
-    def head(self, dataset: int) -> str:
+    def head(self, dataset: int) -> Digest:
         """The dataset's decision on chain up to which everything is known here; zeros at first."""
         with self._transaction(write=False) as db:
             return self._head(db, dataset)
@@ -90,10 +91,10 @@ class LedgerView(LedgerFile):
         ).fetchone()
         return row
 
-    def _head(self, db: sqlite3.Connection, dataset: int) -> str:
+    def _head(self, db: sqlite3.Connection, dataset: int) -> Digest:
         key = (self._scope, dataset)
         row = db.execute("SELECT head FROM heads WHERE scope = ? AND dataset = ?", key).fetchone()
-        return ZERO if row is None else str(row["head"])
+        return ZERO if row is None else Digest(row["head"])
 
     def _history(self, db: sqlite3.Connection, dataset: int, *, chain_only: bool = False) -> list[Released]:
         query = "SELECT * FROM entries WHERE scope = ? AND dataset = ? AND charged >= ? ORDER BY job"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from app.chain.live import FILE
 from app.protocol.errors import VerificationFailed
+from app.protocol.ids import Digest
 from app.protocol.market.entities import (
     APPROVAL_EVENTS,
     LIVE,
@@ -91,11 +92,11 @@ class MarketChain:
     def _found(self, job: Job, event: str, last: int) -> list[Event]:
         return self._market.desk.find("JobMarket", event, job.opened_block, last, job.id)
 
-    def decision_head(self, dataset: int) -> str:
+    def decision_head(self, dataset: int) -> Digest:
         """The contract's word for all decisions on a dataset."""
         return self._market.decision_head(dataset)
 
-    def decisions(self, dataset: int, after: str) -> Iterable[tuple[int, str, bool]]:
+    def decisions(self, dataset: int, after: Digest) -> Iterable[tuple[int, Digest, bool]]:
         """Errors: VerificationFailed, Unavailable."""
         try:
             made = self._market.decisions(dataset, after=after, first=self._blocks.get(after))
@@ -106,11 +107,11 @@ class MarketChain:
             self._blocks[made[-1].head] = made[-1].block
         return [(each.job, each.decision, not each.reason) for each in made]
 
-    def release(self, job: int, sealed: str, decision: str, head: str) -> str:
+    def release(self, job: int, sealed: Digest, decision: Digest, head: Digest) -> str:
         """Errors: AlreadyReleased, Reverted, Unavailable."""
         return self._market.release(self._account, job, sealed=sealed, decision=decision, head=head).tx
 
-    def refuse(self, job: int, reason: str, decision: str, head: str) -> str:
+    def refuse(self, job: int, reason: str, decision: Digest, head: Digest) -> str:
         """Errors: AlreadyReleased, Reverted, Unavailable."""
         return self._market.refuse(self._account, job, reason=reason, decision=decision, head=head).tx
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from app.execution.inputs import ChainRecords
+from app.protocol.ids import Digest
 from app.protocol.market.entities import Job, License
 from fhe.keys.secret_keys import SecretKeys
 
@@ -30,18 +31,18 @@ class CustodianChain(ChainRecords, Protocol):
         if there is one, can no longer be reorganised away.
         """
 
-    def decision_head(self, dataset: int) -> str:
+    def decision_head(self, dataset: int) -> Digest:
         """What a dataset's newest decision made of the head before it; zeros before the first."""
 
-    def decisions(self, dataset: int, after: str) -> Iterable[tuple[int, str, bool]]:
+    def decisions(self, dataset: int, after: Digest) -> Iterable[tuple[int, Digest, bool]]:
         """(job, decision's digest, whether it was released) in the chain's order, from the one that follows the head
         `after` on; all of them where no decision has that head. Errors: VerificationFailed, Unavailable.
         """
 
-    def release(self, job: int, sealed: str, decision: str, head: str) -> str:
+    def release(self, job: int, sealed: Digest, decision: Digest, head: Digest) -> str:
         """Release a job while `head` is its dataset's; the transaction's hash. Errors: Reverted, Unavailable."""
 
-    def refuse(self, job: int, reason: str, decision: str, head: str) -> str:
+    def refuse(self, job: int, reason: str, decision: Digest, head: Digest) -> str:
         """Refuse a job with a reason's code while `head` is its dataset's; the transaction's hash.
 
         Errors: Reverted, Unavailable.
@@ -70,7 +71,7 @@ class KeySource(Protocol):
         """The keys of an epoch. Errors: NotFound, WrongPassphrase, BadKey."""
 
 
-KeySourceOf = Callable[[str], KeySource]  # the keys of the dataset that the manifest of this digest describes
+KeySourceOf = Callable[[Digest], KeySource]  # the keys of the dataset that the manifest of this digest describes
 
 
 def no_hook(step: str) -> None:

@@ -9,8 +9,10 @@ from app.client.buyer import Buyer
 from app.client.owner import Owner
 from app.home.home import Actor, Home
 from app.home.network import Network, NodeConfig
-from app.home.setup import account_of, set_up
+from app.home.setup import join, set_up
 from app.protocol.errors import NotFound
+from darkroom.market import Market
+from darkroom.session import Session
 
 if TYPE_CHECKING:
     from app.chain.contracts.deployment import Deployed
@@ -42,6 +44,11 @@ class Stage:
     buyer: Buyer
     providers: list[StagePart]
 
+    @property
+    def market(self) -> Market:
+        """The market as the buyer meets it."""
+        return Market(Session(self.home, self.network, self.buyer.actor.name))
+
 
 def set_stage(home: Home, config: NodeConfig | None = None) -> Stage:
     """Set up the home if it is new, and give every actor an account and gas. Errors: UsageError without a faucet."""
@@ -59,10 +66,7 @@ def set_stage(home: Home, config: NodeConfig | None = None) -> Stage:
 
 
 def _part(home: Home, network: Network, name: str) -> StagePart:
-    actor = home.actor(name, create=True)
-    account = account_of(actor, light=True, written=True)
-    network.fund(account.address)
-    return StagePart(actor, account)
+    return StagePart(*join(home, network, name))
 
 
 def pocket_money(network: Network, account: Account, amount: int) -> None:

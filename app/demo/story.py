@@ -10,23 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from app.auditor.audit import Auditor
 from app.client.custody import USUAL_BOND
 from app.client.dataset import Dataset
-from app.client.training import KINDS, Trained, train
+from app.client.training import Trained, train
 from app.demo import table as tables
 from app.demo.again import check_room, retire_earlier
 from app.demo.closing import closing
+from app.demo.models import MODELS
 from app.demo.record import StoryRecord
 from app.demo.stage import BOND, CAPACITY, DOLLAR, PRICE, PROVIDERS, Stage, bonded, pocket_money, set_stage
 from app.home.network import threads_available
 from app.policy.explain import describe_leakage
 from app.protocol.errors import VerificationFailed
+from app.protocol.policy.bits import MICRO
 from app.provider.agent import Done, ProviderAgent
-from app.seal.keys import SealingKey
+from darkroom.model import Model
+from darkroom.orders import Job, Result
 
 if TYPE_CHECKING:
-    from app.client.buyer import OpenedResult
     from app.console.output import Terminal
     from app.home.home import Home
 
@@ -117,56 +118,57 @@ def _job(
     rows: int | None,
 ) -> dict[str, Any]:
     count = rows or dataset.record.rows
-    trained = _train(stage, record, dataset, halves, kind)
-    number, key, told = _order(stage, record, trained, license_id, kind, count)
+    trained, model = _train(stage, record, dataset, halves, kind)
+    job, told = _order(stage, record, model, license_id, kind, count)
+    number = job.number
     _compute(stage, record, number, kind)
     with record.step("Custodian", f"recomputes job {number}, checks the policy, decrypts, seals to the buyer's key"):
         outcomes = [each for each in stage.owner.custodian().step() if each.job == number]
         for outcome in outcomes:
             record.say(f"  job {outcome.job}: {outcome.what}")
     with record.step("Buyer", f"opens the result of job {number}") as step:
-        opened = stage.buyer.open_result(number, key)
-        step.bytes = opened.result.values.nbytes
+        result = job.result(timeout=0, progress=False)
+        step.bytes = result.values.nbytes
     with record.step("Auditor", f"re-executes job {number} with no key at all"):
-        report = Auditor(stage.network.market, stage.network.store, threads_available()).audit(number)
-    for check in report.checks:
-        record.say(f"  {check.status}: {check.claim}")
+        audit = job.audit(progress=False)
+    for fact in audit.to_dicts():
+        record.say(f"  {fact['status']}: {fact['claim']}")
     record.gas[f"release ({kind})"] = _closing_gas(stage, number)
-    compared = _compare(opened, trained, dataset, halves, kind, count)
+    compared = _compare(result, trained, dataset, halves, kind, count)
     record.say(f"  the labels are those of Concrete ML in the clear on {compared['equal_rows']} of {count} rows")
-    return {"job": number, "model": kind, "rows": count, "micro_bits": told, **compared, "audit": report.to_dict()}
+    return {"job": number, "model": kind, "rows": count, "micro_bits": told, **compared, "audit": audit.to_dict()}
 
 
-def _train(stage: Stage, record: StoryRecord, dataset: Dataset, halves: tables.Halves, kind: str) -> Trained:
+def _train(
+    stage: Stage, record: StoryRecord, dataset: Dataset, halves: tables.Halves, kind: str
+) -> tuple[Trained, Model]:
     sample = stage.buyer.actor.path("sample.csv")
     tables.write_csv(sample, halves.columns, halves.buyer, halves.labels)
     with record.step("Buyer", f"trains Concrete ML's {kind} on {len(halves.buyer)} rows of its own") as step:
-        trained = train(dataset, sample, tables.TARGET, kind)
-        step.bytes = len(stage.buyer.models.keep(trained.compiled, target=tables.TARGET).data)
-        record.say(f"  accuracy on its own rows: {trained.score:.3f}")
+        trained = train(dataset, sample, tables.TARGET, MODELS[kind], held_out=0)
+        kept = stage.buyer.models.keep(trained.compiled, target=tables.TARGET)
+        step.bytes = len(kept.data)
+    model = stage.market.model(kept.digest)
     with record.step("Buyer", "rehearses on the synthetic preview, for free"):
-        rehearsed = stage.buyer.rehearse(dataset, trained.compiled)
+        rehearsed = stage.market.dataset(dataset.record.id).rehearse(model)
         record.say(f"  {len(rehearsed)} synthetic rows, {int(np.sum(rehearsed == 1))} of them class 1")
-    return trained
+    return trained, model
 
 
-def _order(
-    stage: Stage, record: StoryRecord, trained: Trained, license_id: int, kind: str, rows: int
-) -> tuple[int, SealingKey, int]:
-    buyer, path = stage.buyer, stage.buyer.actor.path("sealing.key")
-    passphrase = buyer.actor.passphrase()
+def _order(stage: Stage, record: StoryRecord, model: Model, license_id: int, kind: str, rows: int) -> tuple[Job, int]:
+    market = stage.market
     with record.step("Buyer", f"reads the quote and opens a job on {rows} rows"):
-        key = SealingKey.load(path, passphrase) if path.exists() else SealingKey.create(path, passphrase)
-        model = buyer.models.keep(trained.compiled, target=tables.TARGET)
-        order = buyer.order(license_id, model, first_row=0, rows=rows)
-        price = order.price
+        dataset = market.dataset(stage.network.market.license(license_id).dataset)
+        quote = dataset.quote(model, rows, license=license_id)
         record.say(
-            f"  {price.cost.multiply_adds:,} multiply-adds, {price.cost.bootstraps:,} bootstraps:"
-            f" {(price.job_total or 0) / DOLLAR:.2f} dollars, all fees included"
+            f"  {quote.multiply_adds:,} multiply-adds, {quote.bootstraps:,} bootstraps:"
+            f" {quote.total or 0:.2f} dollars, all fees included"
         )
-        record.say(f"  the result says {describe_leakage(order.said.micro_bits)} about each person")
-        sent = buyer.open_job(license_id, model, first_row=0, rows=rows, sealing_key=key)
-    return record.paid(f"open ({kind})", sent), key, order.said.micro_bits
+        told = round(quote.bits * MICRO)
+        record.say(f"  the result says {describe_leakage(told)} about each person")
+        job = dataset.run(model, rows, license=license_id, max_price=quote.total)
+    record.gas[f"open ({kind})"] = job.gas or 0
+    return job, told
 
 
 def _compute(stage: Stage, record: StoryRecord, number: int, kind: str) -> None:
@@ -197,19 +199,18 @@ def _closing_gas(stage: Stage, number: int) -> int:
 
 
 def _compare(
-    opened: OpenedResult, trained: Trained, dataset: Dataset, halves: tables.Halves, kind: str, rows: int
+    result: Result, trained: Trained, dataset: Dataset, halves: tables.Halves, kind: str, rows: int
 ) -> dict[str, Any]:
     """What only the narrator can do: the same model on the owner's rows in the clear, and the owner's labels.
 
     Under the default policy nothing but labels is released. A row is equal when the label that came out of the
     encrypted run is the one that Concrete ML's clear quantized inference predicts.
     """
-    codes = dataset.encode(halves.owner[:rows], KINDS[kind].encoding).astype(np.float32)
-    labels = opened.labels()
+    codes = dataset.encode(halves.owner[:rows], MODELS[kind].encoding).astype(np.float32)
+    labels = result.labels()
     same = np.asarray(trained.compiled.model.predict(codes)) == labels
     accuracy = float(np.mean(labels == halves.truth[:rows]))
-    released = opened.result.header.released
-    return {"released": released, "equal_rows": int(same.sum()), "equal": bool(same.all()), "accuracy": accuracy}
+    return {"released": result.released, "equal_rows": int(same.sum()), "equal": bool(same.all()), "accuracy": accuracy}
 
 
 def _withdraw(stage: Stage, record: StoryRecord) -> None:

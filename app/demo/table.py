@@ -58,4 +58,4 @@ def recipe() -> Recipe:
     """What the owner publishes, and on which terms."""
     from ingestion.recipe import parse_recipe
 
-    return parse_recipe(files("app.demo").joinpath("breast_cancer.toml").read_text("utf-8"), "breast_cancer.toml")
+    return parse_recipe(files(__package__).joinpath("breast_cancer.toml").read_text("utf-8"), "breast_cancer.toml")

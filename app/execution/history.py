@@ -14,6 +14,7 @@ from typing import Protocol
 from app.execution.inputs import ChainRecords, JobInputs, load_job_inputs, load_policy
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import BadDocument, NotFound
+from app.protocol.ids import Digest
 from app.protocol.market.entities import ZERO, Job, JobState, License
 from app.protocol.market.receipt import Decision, OutputPolicy
 from app.protocol.policy.leakage import Leakage, Released
@@ -83,7 +84,7 @@ class History:
         )
 
 
-def served_again(store: Store, decision: str, query: str) -> bool:
+def served_again(store: Store, decision: Digest, query: str) -> bool:
     """Whether a decision (digest) says that the answer to a query was served again; one out of reach does not."""
     if not query or decision == ZERO:
         return False

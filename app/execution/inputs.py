@@ -9,6 +9,7 @@ from app.protocol.data.dataset import EncryptedTable
 from app.protocol.data.manifest import Manifest, read_manifest
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import BadDocument, BadKey
+from app.protocol.ids import Digest
 from app.protocol.market.entities import DatasetRecord, Job
 from app.protocol.market.receipt import OutputPolicy, SealContext
 from app.protocol.ports import Store
@@ -78,14 +79,14 @@ def load_manifest(store: Store, record: DatasetRecord) -> Manifest:
     return manifest
 
 
-def load_policy(store: Store, manifest: Manifest, digest: str) -> OutputPolicy:
+def load_policy(store: Store, manifest: Manifest, digest: Digest) -> OutputPolicy:
     """The policy of this digest: the manifest's own, or an offer's. Errors: NotFound, BadBlock, BadDocument."""
     if manifest.policy.digest == digest:
         return manifest.policy
     return OutputPolicy.from_bytes(store.read(digest_to_cid(digest), limit=MAX_DOCUMENT_BYTES))
 
 
-def load_circuit(store: Store, digest: str) -> Circuit:
+def load_circuit(store: Store, digest: Digest) -> Circuit:
     """The circuit of this digest. Errors: NotFound, BadBlock, BadDocument, TooLarge."""
     return decode(store.read(digest_to_cid(digest), limit=MAX_CIRCUIT_BYTES))
 
@@ -111,7 +112,7 @@ def load_evaluation_key(store: Store, table: EncryptedTable, profile: Encryption
     return EvaluationKey.fetch(store, table.evaluation_key, profile, table.epoch)
 
 
-def seal_context(chain_id: int, market: str, job: Job, manifest: str) -> SealContext:
+def seal_context(chain_id: int, market: str, job: Job, manifest: Digest) -> SealContext:
     """What a sealed result of this job must say it is, from what the chain says alone.
 
     `market` is the job contract's address, `manifest` the manifest's digest in the dataset version of the job.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.files.private import write_private
 from app.home.home import Actor, Home
-from app.home.network import NodeConfig, open_chain, write_config
+from app.home.network import Network, NodeConfig, open_chain, write_config
 
 if TYPE_CHECKING:
     from app.chain.contracts.deployment import Deployed, Terms
@@ -57,3 +57,16 @@ def account_of(actor: Actor, *, light: bool, written: bool) -> Account:
     if path.exists():
         return Account.load(path, actor.passphrase())
     return Account.create(path, actor.passphrase(), light=light)
+
+
+def join(home: Home, network: Network, role: str) -> tuple[Actor, Account]:
+    """A role's folder and account, made when there are none yet; with gas on a chain for demonstrations.
+
+    There the passphrase may lie beside the key (`account_of`); elsewhere it comes as for every command. Errors:
+    UsageError where no passphrase can be had; WrongPassphrase.
+    """
+    actor = home.actor(role, create=True)
+    account = account_of(actor, light=network.embedded, written=network.embedded)
+    if network.embedded:
+        network.fund(account.address)
+    return actor, account

@@ -60,7 +60,7 @@ def prepare(home: Home, settings: NodeSettings) -> Network:
 
 def services(settings: NodeSettings, config: Path | None, *, listener: int | None, origin: str) -> list[Service]:
     """The node's parts as commands, each of which also runs alone."""
-    command = (sys.executable, "-m", "app.cli")
+    command = (sys.executable, "-m", "darkroom")
     named = ("--config", str(config)) if config is not None else ()
     every = ("--every", str(settings.agents.every))
     found = []

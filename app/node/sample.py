@@ -16,6 +16,7 @@ from app.client.dataset import Dataset
 from app.client.owner import Owner
 from app.client.training import train
 from app.demo import table as tables
+from app.demo.models import MODELS as RECIPES
 from app.demo.stage import BOND, CAPACITY, PRICE, PROVIDERS, Stage, bonded, pocket_money, set_stage
 from app.home.home import Home, private_folder
 from app.home.network import Network
@@ -53,7 +54,7 @@ def ensure_sample(home: Home) -> int:
     if missing:
         raise UsageError(
             f"The sample needs the owner's part of Darkroom ({missing[0]} is missing).",
-            "Install it: pip install 'darkroom[owner]'; or set sample = false in the settings.",
+            "Install it: pip install 'darkroom-market[owner]'; or set sample = false in the settings.",
         )
     stage = set_stage(home)
     ensure_bonds(stage)
@@ -133,10 +134,10 @@ def _models(stage: Stage, dataset: int, halves: tables.Halves) -> None:
     tables.write_csv(sample, halves.columns, halves.buyer, halves.labels)
     open_dataset = Dataset.open(stage.network, dataset)
     for kind in missing:
-        trained = train(open_dataset, sample, tables.TARGET, kind)
+        trained = train(open_dataset, sample, tables.TARGET, RECIPES[kind], held_out=0)
         stage.buyer.models.keep(trained.compiled, target=tables.TARGET)
         write_private(model_file(folder, dataset, kind), encode(trained.compiled.circuit))
-        LOG.info("trained", extra={"model": kind, "accuracy": round(trained.score, 3)})
+        LOG.info("trained", extra={"model": kind})
 
 
 def _shelve(stage: Stage, dataset: int) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from app.policy.judge import Kept, judge_of, samples_of
 from app.protocol.data.dataset import EncryptedTable
 from app.protocol.errors import BadInput
+from app.protocol.ids import Address, Digest, Seconds
 from app.protocol.market.entities import ZERO, DatasetRecord, Job, JobState
 from app.protocol.market.receipt import OutputPolicy
 from app.protocol.policy.bits import describe_bits, person_limit, release_kind
@@ -160,13 +161,13 @@ def explain(
     )
 
 
-def _job(circuit: str, first_row: int, rows: int, license: int, version: int) -> Job:
+def _job(circuit: Digest, first_row: int, rows: int, license: int, version: int) -> Job:
     """The job that would be opened, before it has a number."""
     return Job(
         id=0,
         license=license,
         dataset=0,
-        buyer="",
+        buyer=Address(""),
         state=JobState.NONE,
         circuit=circuit,
         first_row=first_row,
@@ -178,7 +179,7 @@ def _job(circuit: str, first_row: int, rows: int, license: int, version: int) ->
         receipt=ZERO,
         sealed=ZERO,
         decision=ZERO,
-        deadline=0,
+        deadline=Seconds(0),
         opened_block=0,
         version=version,
     )

@@ -124,4 +124,4 @@ def _too_large(error: Unavailable, alive: list[ProviderRecord], fitting: int | N
         if len(alive) >= replicas:
             return Unavailable(error.message, "Use a smaller model, or wait for larger providers.")
         return error
-    return Unavailable(error.message, f"Ask for at most {fitting} rows in one job.")
+    return Unavailable(error.message, f"Ask for at most {fitting} rows in one job, or: darkroom job run.")

@@ -22,18 +22,20 @@ import rfc8785
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from app.protocol.errors import BadDocument, TooLarge
+from app.protocol.ids import Digest
 
 MAX_DOCUMENT_BYTES = 1 << 20  # one IPFS block, so that a document's CID is its digest
 MAX_DEPTH = 64
 _MARKS = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\Z)|[\[{\]}]', re.DOTALL)  # whole strings, or one bracket
 
 Hex32 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Sha256 = Annotated[Digest, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Hex16 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 
 
-def sha256(data: bytes | bytearray | memoryview) -> str:
+def sha256(data: bytes | bytearray | memoryview) -> Digest:
     """SHA-256 in lower-case hex."""
-    return hashlib.sha256(data).hexdigest()
+    return Digest(hashlib.sha256(data).hexdigest())
 
 
 def canonical(value: Any) -> bytes:
@@ -114,7 +116,7 @@ class Document(BaseModel):
         return data
 
     @cached_property
-    def digest(self) -> str:
+    def digest(self) -> Digest:
         """SHA-256 of the canonical bytes, hex; worked out once, since a document never changes."""
         return sha256(self.to_bytes())
 

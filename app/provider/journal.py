@@ -14,6 +14,7 @@ from pathlib import Path
 
 from app.files.private import write_private, write_private_once
 from app.protocol.errors import BadKey
+from app.protocol.ids import Digest
 from app.protocol.market.receipt import Receipt
 
 
@@ -21,7 +22,7 @@ from app.protocol.market.receipt import Receipt
 class JournalEntry:
     """One job's receipt digest and salt, both 64 hex digits."""
 
-    receipt: str
+    receipt: Digest
     salt: str
 
 
@@ -39,7 +40,7 @@ class Journal:
             return None
         try:
             fields = json.loads(path.read_bytes())
-            return JournalEntry(str(fields["receipt"]), str(fields["salt"]))
+            return JournalEntry(Digest(fields["receipt"]), str(fields["salt"]))
         except (ValueError, KeyError, TypeError):
             raise BadKey(f"The journal entry {path} is damaged.", "Delete it if the job is over.") from None
 

@@ -12,6 +12,7 @@ import hashlib
 from typing import Literal, NamedTuple
 
 from app.protocol.errors import BadDocument
+from app.protocol.ids import CidText, Digest
 
 RAW: Literal[0x55] = 0x55
 DAG_PB: Literal[0x70] = 0x70
@@ -59,7 +60,7 @@ def parse(text: str) -> Cid:
     return cid
 
 
-def digest_to_cid(digest: str) -> str:
+def digest_to_cid(digest: Digest) -> CidText:
     """The text CID of the raw block with this SHA-256 (64 hex digits): a document's digest, as the chain records it."""
     try:
         raw = bytes.fromhex(digest)
@@ -67,12 +68,12 @@ def digest_to_cid(digest: str) -> str:
             raise ValueError
     except ValueError:
         raise BadDocument("A digest must be 64 lower-case hexadecimal digits.") from None
-    return Cid(RAW, raw).text
+    return CidText(Cid(RAW, raw).text)
 
 
-def cid_to_digest(text: str) -> str:
+def cid_to_digest(text: str) -> Digest:
     """The SHA-256 (64 hex digits) of the raw block with this CID. BadDocument also for a file of several blocks."""
     cid = parse(text)
     if cid.codec != RAW:
         raise BadDocument(f"{text} names a file of several blocks, which has no digest of its own.")
-    return cid.digest.hex()
+    return Digest(cid.digest.hex())

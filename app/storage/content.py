@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from app.protocol.errors import BadBlock, TooLarge, Unavailable
+from app.protocol.ids import CidText
 from app.storage.cid import RAW, Cid, parse
 from app.storage.unixfs import LEAF_BYTES, MAX_BLOCK_BYTES, DagNode, FileBuilder, decode_node, height
 
@@ -43,7 +44,7 @@ class ContentStore:
         self._blocks = blocks
         self._nodes: OrderedDict[bytes, DagNode] = OrderedDict()  # only nodes that were checked
 
-    def put(self, data: bytes | bytearray | memoryview) -> str:
+    def put(self, data: bytes | bytearray | memoryview) -> CidText:
         """Keep `data`; its CID. Errors: Unavailable, TooLarge."""
         builder = FileBuilder(self._blocks.put)
         view = memoryview(data).cast("B")
@@ -51,7 +52,7 @@ class ContentStore:
             builder.leaf(view[start : start + LEAF_BYTES])
         return self._pinned(builder)
 
-    def put_file(self, path: Path) -> str:
+    def put_file(self, path: Path) -> CidText:
         """Keep a file's bytes, one leaf in memory at a time; their CID. Errors: Unavailable, TooLarge."""
         builder = FileBuilder(self._blocks.put)
         leaf = memoryview(bytearray(LEAF_BYTES))
@@ -105,10 +106,10 @@ class ContentStore:
         root = self._root(name)
         return sum(len(piece) for piece in self._pieces(root, 0, root.size))
 
-    def _pinned(self, builder: FileBuilder) -> str:
+    def _pinned(self, builder: FileBuilder) -> CidText:
         cid = builder.finish()
         self._blocks.pin(cid)
-        return cid.text
+        return CidText(cid.text)
 
     def _pieces(self, node: DagNode, start: int, stop: int) -> Iterator[bytes | memoryview]:
         """The leaves' parts of bytes [start, stop) below a node, in order."""
@@ -153,13 +154,13 @@ class ContentStore:
         return block
 
 
-def file_cid(data: bytes | bytearray | memoryview) -> str:
+def file_cid(data: bytes | bytearray | memoryview) -> CidText:
     """The CID that `data` has in every store of this profile, without keeping it."""
     builder = FileBuilder(lambda _cid, _block: None)
     view = memoryview(data).cast("B")
     for start in range(0, len(view), LEAF_BYTES):
         builder.leaf(view[start : start + LEAF_BYTES])
-    return builder.finish().text
+    return CidText(builder.finish().text)
 
 
 def _range(cid: str, size: int, offset: int, length: int | None, limit: int) -> tuple[int, int]:

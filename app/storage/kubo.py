@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from app.protocol.errors import NotFound, Unavailable, UsageError
+from app.protocol.ids import CidText
 from app.storage.cid import RAW, Cid
 from app.storage.content import ContentStore
 from app.storage.unixfs import MAX_BLOCK_BYTES, FileBuilder
@@ -109,7 +110,7 @@ class KuboStore(ContentStore):
     def __init__(self, url: str, *, auth: tuple[str, str] | None = None, timeout_s: float = BLOCK_TIMEOUT_S) -> None:
         super().__init__(KuboBlocks(url, auth=auth, timeout_s=timeout_s))
 
-    def _pinned(self, builder: FileBuilder) -> str:
+    def _pinned(self, builder: FileBuilder) -> CidText:
         cid = super()._pinned(builder)
         self.verify(cid)
         return cid

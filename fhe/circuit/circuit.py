@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from app.protocol.ids import Digest
 from app.protocol.vocabulary import Encoding, ReadoutKind
 
 I64 = npt.NDArray[np.int64]
@@ -89,8 +90,8 @@ class Readout:
 class Circuit:
     """What a provider evaluates. `profile` is a profile's digest; `codebook` that of the dataset's codes."""
 
-    profile: str
-    codebook: str
+    profile: Digest
+    codebook: Digest
     inputs: tuple[Input, ...]
     layers: tuple[Linear | Lookup, ...]
     outputs: tuple[str, ...]  # a name for each value of the last Linear

@@ -22,8 +22,9 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from app.protocol.data.dataset import MAX_EDGES, Name
-from app.protocol.documents import MAX_DOCUMENT_BYTES, Document, Hex32, first_fault, text_to_words, words_to_text
+from app.protocol.documents import MAX_DOCUMENT_BYTES, Document, Sha256, first_fault, text_to_words, words_to_text
 from app.protocol.errors import BadDocument
+from app.protocol.ids import Digest
 from app.protocol.vocabulary import Encoding
 from fhe.circuit.circuit import I64, Circuit, Input, Linear, Lookup, Readout
 
@@ -77,8 +78,8 @@ class _Cuts(Document):
 
 class _Form(Document):
     kind: Literal["darkroom/circuit"] = "darkroom/circuit"
-    profile: Hex32
-    codebook: Hex32
+    profile: Sha256
+    codebook: Sha256
     inputs: Annotated[tuple[_Input, ...], Field(min_length=1)]
     layers: Annotated[
         tuple[Annotated[_Linear | _Lookup, Field(discriminator="op")], ...], Field(min_length=1, max_length=MAX_LAYERS)
@@ -119,9 +120,9 @@ def decode(data: bytes) -> Circuit:
     return circuit
 
 
-def digest(circuit: Circuit) -> str:
+def digest(circuit: Circuit) -> Digest:
     """SHA-256 of the canonical bytes, hex: the circuit's name everywhere."""
-    return hashlib.sha256(encode(circuit)).hexdigest()
+    return Digest(hashlib.sha256(encode(circuit)).hexdigest())
 
 
 def check_form(circuit: Circuit) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from app.protocol.documents import Document, Hex32
+from app.protocol.documents import Document, Sha256
 from app.protocol.errors import BadModel, UsageError
 
 I64 = npt.NDArray[np.int64]
@@ -60,7 +60,7 @@ class Decoder(Document):
 
     kind: Literal["darkroom/decoder"] = "darkroom/decoder"
     model: str  # the class of the model, for people
-    circuit: Hex32
+    circuit: Sha256
     scale: float
     zero_points: tuple[int, ...]  # one for each output
     centre: tuple[int, ...]  # Concrete ML's raw integers minus the circuit's, one for each output
@@ -123,9 +123,11 @@ def predictions(scores: F64, link: Link, knots: tuple[tuple[float, float], ...] 
     """What scores stand for without classes."""
     match link:
         case "exp":
-            return np.exp(scores)
+            values: F64 = np.exp(scores)
+            return values
         case "sigmoid":
-            return np.exp(-np.logaddexp(0, -scores))
+            chance: F64 = np.exp(-np.logaddexp(0, -scores))
+            return chance
         case "table":
             return _interpolated(scores, knots)
         case _:

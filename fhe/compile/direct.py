@@ -12,7 +12,7 @@ from app.protocol.errors import BadModel
 from fhe.compile.compiled import Compiled
 from fhe.compile.faithful import Comparison
 from fhe.compile.foreign import kind
-from fhe.compile.form import ScoreForm
+from fhe.compile.form import ScoreForm, scaled, stretched
 from fhe.compile.importers.additive import additive_form, read_by_bins
 from fhe.compile.importers.asking import ways
 from fhe.compile.importers.core import InnerEstimator, core
@@ -20,7 +20,7 @@ from fhe.compile.importers.family import combines, reader
 from fhe.compile.importers.inputs import Inputs
 from fhe.compile.importers.reader import Reader
 from fhe.compile.meaning import classes_of, meaning
-from fhe.compile.quantized import compile_additive, signed
+from fhe.compile.quantized import compile_additive
 from fhe.compile.quantized_forest import compile_forest
 from fhe.compile.sample import OwnRows, compared_codes
 from fhe.compile.space import FeatureSpace
@@ -66,9 +66,10 @@ def compile_directly(
         assert read is not None
         made = _read(model, space, read)
     space, form = made
-    comparison = Comparison(model, space, own, classifies=classes is not None)
+    ends = stretched(form, space.middle(), np.array(space.levels)) if form.outputs == 1 else None
+    comparison = Comparison(model, space, own, classifies=classes is not None, more=ends)
     means = meaning(model, classes, form.scores(comparison.codes), comparison.said)
-    form = signed(form, means.sign)
+    form = scaled(form, means.factor, means.offset)
     make = compile_forest if form.trees else compile_additive
     return make(model, form, means, comparison, codebook, profile, n_bits)
 

@@ -18,7 +18,7 @@ from app.protocol.errors import BadModel
 from fhe.circuit.circuit import Circuit
 from fhe.circuit.clear import evaluate_clear, gather_inputs
 from fhe.compile.decoder import Decoder
-from fhe.compile.foreign import asked, comparable, kind
+from fhe.compile.foreign import asked, comparable, frame, kind
 from fhe.compile.said import Said
 from fhe.compile.sample import OwnRows, compared_codes
 from fhe.compile.space import FeatureSpace
@@ -28,6 +28,7 @@ I64 = npt.NDArray[np.int64]
 Route = Literal["concrete-ml", "direct"]
 
 SCORES = 0.01  # of the range
+AIMED, AIMED_OF_TREES = 0.001, 0.005  # what the number of bits is chosen for: other rows have other ranges
 LABELS = 0.005  # of the rows, of forests that noise limits
 TIED = 1e-6  # of the margins' range
 CHANGE = "Use more bits (n_bits) if you chose them, say what it was fitted on (fitted_on), or fit a simpler model."
@@ -51,32 +52,41 @@ class Faithfulness:
 class Comparison:
     """The given model's own words on the compared rows, asked once; circuits are held against them."""
 
-    def __init__(self, model: Any, space: FeatureSpace, own: OwnRows | None, *, classifies: bool) -> None:
-        """Errors: BadModel."""
+    def __init__(
+        self, model: Any, space: FeatureSpace, own: OwnRows | None, *, classifies: bool, more: I64 | None = None
+    ) -> None:
+        """`more` are further codes to compare on. Errors: BadModel."""
         self.model, self.space, self.own, self.classifies = model, space, own, classifies
         codes = compared_codes(space)
+        if more is not None:
+            codes = np.concatenate([codes, more])
         self.mine = own.codes(space) if own is not None else codes[:0]
         self.codes = np.concatenate([codes, self.mine])
         self.said = Said.by(model, space.table(self.codes), classifies=classifies)
 
-    def fits(self, decoder: Decoder, outputs: I64) -> bool:
-        """Whether outputs (outputs, rows) on the compared rows differ in no label, and nowhere beyond the tolerance."""
+    def fits(self, decoder: Decoder, outputs: I64, share: float) -> bool:
+        """Whether outputs (outputs, rows) on the compared rows differ in no label, in no score by a larger share."""
         differing, largest, _ = compare(self.said, decoder, outputs)
-        return not len(differing) and largest <= SCORES
+        return not len(differing) and largest <= share
 
-    def refuse(self, decoder: Decoder, outputs: I64, how: str) -> None:
+    def outputs(self, circuit: Circuit) -> I64:
+        """A circuit's integers (outputs, rows) on the compared rows."""
+        return evaluate_clear(circuit, gather_inputs(circuit, self.space.by_input(self.codes))).T
+
+    def refuse(self, decoder: Decoder, outputs: I64, how: str, *, forest: bool = False) -> None:
         """Errors: BadModel, with what differs on the compared rows."""
         differing, largest, worst = compare(self.said, decoder, outputs)
-        _judge(self.model, differing, self.said.margin(), largest, worst, forest=False, how=f" {how}")
+        _judge(self.model, differing, self.said.margin(), largest, worst, forest=forest, how=f" {how}")
 
     def judge(self, circuit: Circuit, decoder: Decoder, *, route: Route, forest: bool) -> Faithfulness:
         """Compare the circuit itself. Errors: BadModel with the cause beyond the tolerance."""
-        inputs = gather_inputs(circuit, self.space.by_input(self.codes))
-        outputs = evaluate_clear(circuit, inputs).T
+        outputs = self.outputs(circuit)
         differing, largest, worst = compare(self.said, decoder, outputs)
         _judge(self.model, differing, self.said.margin(), largest, worst, forest=forest)
         accuracy = float_accuracy = None
         off = 0
+        if self.own is None and self.space.reading == "values" and "bins" in self.space.encodings:
+            self._refuse_coarse(circuit, decoder)
         if self.own is not None:
             float_said = asked(self.model, "predict", self.own.table(self.space))
             found = decoder.predict(outputs[:, len(self.codes) - len(self.mine) :])
@@ -96,6 +106,25 @@ class Comparison:
             float_accuracy=float_accuracy,
             route=route,
         )
+
+    def _refuse_coarse(self, circuit: Circuit, decoder: Decoder) -> None:
+        """Errors: BadModel where values inside the bins, not only what stands for them, get other answers."""
+        codes = compared_codes(self.space, seed=3)
+        values = self.space.spread(codes, np.random.default_rng(4))
+        said = comparable(asked(self.model, "predict", frame(values, self.space.names)))
+        inputs = gather_inputs(circuit, self.space.by_input(codes))
+        found = comparable(decoder.predict(evaluate_clear(circuit, inputs).T))
+        if self.classifies:
+            off = float(np.mean(said != found))
+        else:
+            off = float(np.mean(np.abs(said - found)) / (np.ptp(said) or 1.0))
+        if off > OWN_VALUES:
+            raise BadModel(
+                f"Values inside the dataset's bins get other answers of this {kind(self.model)} than the bins:"
+                f" {100 * off:.0f} % {'of labels' if self.classifies else 'of the range'}.",
+                "Fit it on bin codes, dataset.encode(X, 'bins'), or show on rows of your own how much it matters"
+                " (check).",
+            )
 
     def _refuse_rounded(self, off: int) -> None:
         if self.space.reading == "values" and off > max(1, OWN_VALUES * len(self.mine)):

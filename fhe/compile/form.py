@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from fhe.compile.trees.graph import Leaf, Node, Split
+from fhe.compile.trees.graph import Leaf, Node, Split, splits
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
@@ -58,6 +58,32 @@ def _walk(node: Node, codes: I64, rows: I64, found: I64) -> None:
     below = codes[rows, node.column] < node.cut
     _walk(node.below, codes, rows[below], found)
     _walk(node.above, codes, rows[~below], found)
+
+
+def scaled(form: ScoreForm, factor: float, offset: float) -> ScoreForm:
+    """factor * score + offset."""
+    return ScoreForm(
+        form.constant * factor + offset,
+        {feature: table * factor for feature, table in form.tables.items()},
+        form.trees,
+        form.leaves * factor,
+    )
+
+
+def stretched(form: ScoreForm, start: I64, levels: I64, count: int = 256) -> I64:
+    """Codes (rows, features) from about the least to about the greatest of a single score, by column after column."""
+    random = np.random.default_rng(11)
+    features = sorted({*form.tables, *(split.column for tree in form.trees for split in splits(tree))})
+    ends = []
+    for sign in (1.0, -1.0):
+        row = start.copy()
+        for feature in [*features, *features]:
+            tries = np.repeat(row[None], levels[feature], axis=0)
+            tries[:, feature] = np.arange(levels[feature])
+            row = tries[int(np.argmax(sign * form.scores(tries)[:, 0]))]
+        ends.append(row)
+    share = np.linspace(0, 1, count)[:, None]
+    return np.where(random.random((count, len(start))) < share, ends[0], ends[1])
 
 
 def added(parts: Iterable[tuple[ScoreForm, float]]) -> ScoreForm:

@@ -42,13 +42,19 @@ def compile_given(
     features, names = feature_columns(codebook, inside, columns, own.order if own is not None else None)
     space = read_as(model, features, names if inside is model else None, own, fitted_on)
     if not takes(model, space):
+        if origin(model) == "concrete" and not is_linear(model):
+            raise BadModel(
+                f"A {kind(model)} of Concrete ML is compiled from bin codes, and what it was fitted on is not that.",
+                "Fit it on dataset.encode(X, 'bins'), or hand in the plain model of its library.",
+            )
         return compile_directly(inside, space, own, codebook, profile, n_bits)
     if origin(model) == "concrete" or not is_linear(model):
         try:
             return compile_through(model, space, own, codebook, profile, n_bits)
         except REFUSALS:
-            if origin(model) == "concrete":
+            if origin(model) == "concrete" and not is_linear(model):
                 raise
+    if not is_linear(model):
         return compile_directly(inside, space, own, codebook, profile, n_bits)
     direct = compile_directly(inside, space, own, codebook, profile, n_bits)
     try:

@@ -23,7 +23,7 @@ Knots = tuple[tuple[float, float], ...]
 CLOSE = 1e-4  # of the range, for a link
 TABLE_CLOSE = 2e-3  # of the range, for an interpolated table
 KNOTS = 129  # by rank, and as many evenly over the scores and over what they stand for
-STEPS = 512  # of a step function, all of whose steps are kept
+JUMP = 0.01  # of the range, between neighbouring scores
 TIED = 1e-6
 OUTLIER = (-1, 1)  # the labels of scikit-learn's outlier detectors
 
@@ -37,7 +37,8 @@ class Meaning:
     probabilities: bool
     threshold: float = 0.0
     knots: Knots = ()
-    sign: int = 1  # of the scores: -1 where a low one means the second class
+    factor: float = 1.0  # that the scores take first: -1 where a low one means the second class
+    offset: float = 0.0  # then added: of targets that were scaled
 
 
 def classes_of(model: Any, core: Any) -> npt.NDArray[Any] | None:
@@ -103,6 +104,9 @@ def _value(model: Any, scores: F64, predicted: npt.NDArray[Any]) -> Meaning:
             if _near(predictions(scores, link), wanted, spread, CLOSE):
                 return Meaning(link, None, probabilities=False)
     if scores.shape[1] == 1:
+        factor, offset = np.polyfit(scores[:, 0], wanted[:, 0], 1)
+        if _near(factor * scores + offset, wanted, spread, CLOSE):
+            return Meaning("identity", None, probabilities=False, factor=float(factor), offset=float(offset))
         knots = _table(scores[:, 0], wanted[:, 0], spread)
         if knots is not None:
             return Meaning("table", None, probabilities=False, knots=knots)
@@ -125,33 +129,33 @@ def _two(model: Any, classes: npt.NDArray[Any], scores: F64, said: Said) -> Mean
     if chance is not None and chance.shape == (len(scores), 2):
         for link in ("sigmoid", "share", "modified-huber"):
             if _near(chances(scores, link), chance, 1.0, CLOSE):
-                return Meaning(link, labels, probabilities=True, threshold=threshold, sign=sign)
+                return Meaning(link, labels, probabilities=True, threshold=threshold, factor=sign)
         knots = _table(scores, np.asarray(chance[:, 1], np.float64), 1.0)
         if knots is not None:
-            return Meaning("table", labels, probabilities=True, threshold=threshold, knots=knots, sign=sign)
+            return Meaning("table", labels, probabilities=True, threshold=threshold, knots=knots, factor=sign)
     if said.scores is not None:
         decided = said.scores.ravel()
         if not _near(scores, decided, float(np.ptp(decided)), CLOSE):
             knots = _table(scores, decided, float(np.ptp(decided)))
             if knots is not None:
-                return Meaning("table", labels, probabilities=False, threshold=threshold, knots=knots, sign=sign)
-    return Meaning("identity", labels, probabilities=False, threshold=threshold, sign=sign)
+                return Meaning("table", labels, probabilities=False, threshold=threshold, knots=knots, factor=sign)
+    return Meaning("identity", labels, probabilities=False, threshold=threshold, factor=sign)
 
 
-def _threshold(model: Any, scores: F64, second: npt.NDArray[np.bool_]) -> tuple[int, float]:
+def _threshold(model: Any, scores: F64, second: npt.NDArray[np.bool_]) -> tuple[float, float]:
     """(sign, threshold) such that sign * score > threshold says the second class."""
-    for sign in (1, -1):
+    for sign in (1.0, -1.0):
         signed = sign * scores
         if np.array_equal(signed > 0, second):
             return sign, 0.0
-    for sign in (1, -1):
+    for sign in (1.0, -1.0):
         signed = sign * scores
         if second.any() and not second.all() and signed[second].min() > signed[~second].max():
             low, high = float(signed[~second].max()), float(signed[second].min())
             return sign, (low + high) / 2
     wrong = (scores > 0) != second
     if wrong.mean() < 0.01 and np.abs(scores[wrong]).max(initial=0) <= 1e-6 * np.ptp(scores):
-        return 1, 0.0  # ties
+        return 1.0, 0.0  # ties
     raise BadModel(
         f"The label of this {kind(model)} does not follow from one score.", "Use a model whose label is a threshold."
     )
@@ -172,11 +176,21 @@ def _table(scores: F64, wanted: F64, spread: float) -> Knots | None:
     rising = y if y[-1] >= y[0] else -y
     even.append(np.searchsorted(np.maximum.accumulate(rising), np.linspace(rising[0], rising[-1], KNOTS)))
     jumps = np.flatnonzero(np.abs(steps) > TABLE_CLOSE * spread)
-    even += [jumps, jumps + 1] if len(jumps) <= STEPS else []
+    even += [jumps, jumps + 1]
+    if _leaps(x, y, spread):
+        return None  # a step somewhere between two rows: nobody knows where
     places = np.unique(np.concatenate(even).astype(np.int64).clip(0, len(x) - 1))
     if not _near(np.interp(scores, x[places], y[places]), wanted, spread, TABLE_CLOSE):
         return None
     return tuple((float(a), float(b)) for a, b in zip(x[places], y[places]))
+
+
+def _leaps(x: F64, y: F64, spread: float) -> bool:
+    """Whether a function steps between neighbours: it changes much there, and the rows beside do not announce it."""
+    share = (x[1:-1] - x[:-2]) / (x[2:] - x[:-2])
+    surprise = np.concatenate([[0.0], np.abs(y[:-2] + share * (y[2:] - y[:-2]) - y[1:-1]), [0.0]])
+    wide = np.flatnonzero(np.abs(np.diff(y)) > JUMP * spread)
+    return bool((np.maximum(surprise[wide], surprise[wide + 1]) > 2 * TABLE_CLOSE * spread).any())
 
 
 def _near(found: F64, wanted: npt.NDArray[Any], spread: float, share: float) -> bool:

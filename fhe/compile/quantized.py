@@ -7,20 +7,22 @@ of the summed lookups says how fine the step may be.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from app.protocol.data.dataset import Codebook
-from app.protocol.errors import BadModel, MessageOverflow
+from app.protocol.errors import BadModel, MessageOverflow, NoiseOverflow
+from app.protocol.ids import Digest
 from fhe.circuit.circuit import Circuit, Input, Linear, Readout
 from fhe.circuit.codec import digest
-from fhe.compile.check import Report, check
+from fhe.compile.check import check
 from fhe.compile.compiled import Compiled
 from fhe.compile.decoder import Decoder
-from fhe.compile.faithful import Comparison
+from fhe.compile.faithful import AIMED, SCORES, Comparison
 from fhe.compile.foreign import kind
 from fhe.compile.form import ScoreForm
 from fhe.compile.meaning import Meaning
@@ -31,7 +33,7 @@ F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 
 BITS = range(2, 25)  # of a weight, its sign included
-PENDING = "0" * 64  # the digest of a circuit that is not there yet
+PENDING = Digest("0" * 64)  # the digest of a circuit that is not there yet
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +82,7 @@ def _rounded(values: F64) -> I64:
     return np.rint(values).astype(np.int64)
 
 
-def decoder_of(model: Any, meaning: Meaning, whole: Whole, circuit: str = PENDING, zero: int = 0) -> Decoder:
+def decoder_of(model: Any, meaning: Meaning, whole: Whole, circuit: Digest = PENDING, zero: int = 0) -> Decoder:
     """What the integers mean."""
     return Decoder(
         model=kind(model),
@@ -133,22 +135,40 @@ def compile_additive(
             f"Every weight of this {kind(model)} is zero: it gives the same result for every row.",
             "Fit it with less penalty, or on more rows.",
         )
+    choices = BITS if n_bits is None else (n_bits,)
+    steps = [largest / ((1 << (bits - 1)) - 1) for bits in choices]
+    refused: MessageOverflow | NoiseOverflow | None = None
+    for share in (AIMED, SCORES):
+        whole = _first(model, form, meaning, comparison, steps, share)
+        if whole is None:
+            continue
+        circuit = _linear_circuit(whole, space, readout_of(decoder_of(model, meaning, whole)), codebook, profile)
+        try:
+            report = check(circuit, codebook, profile)
+        except (MessageOverflow, NoiseOverflow) as error:
+            refused = error  # finer than the noise: the tolerance may allow what was not aimed at
+            continue
+        decoder = decoder_of(model, meaning, whole, digest(circuit))
+        found = comparison.judge(circuit, decoder, route="direct", forest=False)
+        return Compiled(circuit, decoder, report, model, found)
+    if refused is not None:
+        raise refused
+    last = Whole.of(form, space, steps[-1])
+    outputs = last.outputs(comparison.codes, np.zeros((len(comparison.codes), 0), np.int64))
+    comparison.refuse(decoder_of(model, meaning, last), outputs, f"with weights of {choices[-1]} bits")
+    raise AssertionError("what fits nowhere is refused")
+
+
+def _first(
+    model: Any, form: ScoreForm, meaning: Meaning, comparison: Comparison, steps: Sequence[float], share: float
+) -> Whole | None:
+    """The coarsest that differs in no label, and in no score by more than a share of the range."""
     reached = np.zeros((len(comparison.codes), 0), np.int64)
-    chosen: tuple[Whole, Circuit, Report] | None = None
-    for bits in BITS if n_bits is None else (n_bits,):
-        whole = Whole.of(form, space, largest / ((1 << (bits - 1)) - 1))
-        decoder = decoder_of(model, meaning, whole)
-        if comparison.fits(decoder, whole.outputs(comparison.codes, reached)):
-            circuit = _linear_circuit(whole, space, readout_of(decoder), codebook, profile)
-            chosen = whole, circuit, check(circuit, codebook, profile)
-            break
-        if bits == BITS[-1] or n_bits is not None:
-            comparison.refuse(decoder, whole.outputs(comparison.codes, reached), f"with weights of {bits} bits")
-    assert chosen is not None
-    whole, circuit, report = chosen
-    decoder = decoder_of(model, meaning, whole, digest(circuit))
-    found = comparison.judge(circuit, decoder, route="direct", forest=False)
-    return Compiled(circuit, decoder, report, model, found)
+    for step in steps:
+        whole = Whole.of(form, comparison.space, step)
+        if comparison.fits(decoder_of(model, meaning, whole), whole.outputs(comparison.codes, reached), share):
+            return whole
+    return None
 
 
 def _largest(table: F64, encoding: str) -> float:
@@ -190,15 +210,3 @@ def output_names(outputs: int, readout: Readout) -> tuple[str, ...]:
         return ("score",)
     what = "value" if readout.kind == "value" else "class"
     return tuple(f"{what} {number}" for number in range(outputs))
-
-
-def signed(form: ScoreForm, sign: int) -> ScoreForm:
-    """The form, or its negative."""
-    if sign > 0:
-        return form
-    return replace(
-        form,
-        constant=-form.constant,
-        tables={feature: -table for feature, table in form.tables.items()},
-        leaves=-form.leaves,
-    )

@@ -9,6 +9,7 @@ of trees that would fit and what leaving out the others would cost.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,13 @@ from fhe.circuit.codec import digest
 from fhe.compile.check import Report, check
 from fhe.compile.compiled import Compiled
 from fhe.compile.decoder import Decoder
-from fhe.compile.faithful import Comparison
+from fhe.compile.faithful import AIMED_OF_TREES, Comparison
 from fhe.compile.foreign import comparable, kind
 from fhe.compile.form import ScoreForm
 from fhe.compile.ir import AffineExpr, Bit, constant, total, wire
 from fhe.compile.meaning import Meaning
 from fhe.compile.quantized import Whole, decoder_of, output_names, readout_of
+from fhe.compile.rounding import balanced_leaves
 from fhe.compile.space import FeatureSpace
 from fhe.compile.trees.emit import emit
 from fhe.compile.trees.graph import MAX_CLASSES, MAX_DEPTH, MAX_TREES, Forest, Leaf, Node, depth, leaves, rebuild
@@ -69,6 +71,8 @@ def compile_forest(
         if width > widest:
             continue
         whole = Whole.of(form, space, _step(form, width))
+        if width < wanted:  # noise allows no finer leaves
+            whole = replace(whole, leaves=balanced_leaves(form, space, whole.step))
         try:
             circuit, decoder = _circuit(model, whole, meaning, space, codebook, profile)
         except TooLarge as error:
@@ -94,15 +98,17 @@ def _judged(
     reached: I64,
     meaning: Meaning,
 ) -> Compiled:
+    last = circuit.layers[-1]
+    assert isinstance(last, Linear)
+    whole = comparison.outputs(circuit)
     try:
-        found = comparison.judge(circuit, decoder, route="direct", forest=True)
+        comparison.refuse(decoder, whole, f"with leaves rounded to a sum of {last.width} bits", forest=True)
     except BadModel as error:
-        last = circuit.layers[-1]
-        assert isinstance(last, Linear)
         raise BadModel(
-            f"{error.message} Its leaves are rounded to what {last.width} bits of the sum hold, which noise limits.",
+            f"{error.message} Noise leaves no finer ones.",
             _fewer(form, comparison, reached, meaning, len(form.trees) // 2),
         ) from None
+    found = comparison.judge(circuit, decoder, route="direct", forest=True)
     return Compiled(circuit, decoder, report, model, found)
 
 
@@ -140,7 +146,7 @@ def _step(form: ScoreForm, width: int) -> float:
     if form.outputs > 1:  # outputs are compared with one another, so they share one zero
         low, high = low + form.constant, high + form.constant
     span = float(high.max() - low.min())
-    room = (2 << width) - 2 - len(parts) - 2  # each part's ends are rounded by themselves
+    room = (2 << width) - 2 - 2 * len(parts) - 2  # each part's ends are rounded down or up
     return (span or 1.0) / max(room, 2)
 
 
@@ -148,7 +154,8 @@ def _fewest(model: Any, form: ScoreForm, meaning: Meaning, comparison: Compariso
     """The smallest width at which no compared label differs, by the form's integers; the widest if none does."""
     for width in WIDTHS:
         whole = Whole.of(form, comparison.space, _step(form, width))
-        if comparison.fits(decoder_of(model, meaning, whole), whole.outputs(comparison.codes, reached)):
+        outputs = whole.outputs(comparison.codes, reached)
+        if comparison.fits(decoder_of(model, meaning, whole), outputs, AIMED_OF_TREES):
             return width
     return WIDTHS[-1]
 

@@ -20,15 +20,16 @@ from fhe.compile.faithful import accuracy_of
 from fhe.compile.foreign import asked, attribute, kind
 from fhe.compile.importers.family import thresholds
 from fhe.compile.sample import OwnRows
-from fhe.compile.space import READINGS, FeatureSpace, FittedOn, published
+from fhe.compile.space import READINGS, FeatureSpace, FittedOn, published, whole
 
 F64 = npt.NDArray[np.float64]
 
 LOCATIONS = ("mean_", "center_", "data_min_", "data_max_", "statistics_", "theta_", "xbar_", "means_")
-SCALES = ("scale_", "var_", "data_range_")
+SCALES = ("scale_", "var_")
 SMALLEST_SCALE = 0.004  # of a column's span; a column that varies by less than 1 level of 256 tells nothing
 CLEARLY = 0.1  # of accuracy, of one reading over the next
 HALF = 1e-3
+FEW = 4  # splits, from which on their places tell something
 FILLED = 0.3  # of the span of all columns, by the data that one quantizer saw
 MOSTLY = 0.5  # of the columns, whose bins the data filled to the last
 
@@ -117,7 +118,9 @@ def contradicted(model: Any, space: FeatureSpace) -> bool:
             for row in _rows(attribute(holder, name), len(lows)):
                 if (row < lows - 0.05 * span).any() or (row > highs + 0.05 * span).any():
                     return True
-        for name in SCALES:
+        # other steps call other things a scale
+        spreads = attribute(holder, "mean_") is not None or attribute(holder, "theta_") is not None
+        for name in SCALES if spreads else ():
             for row in _rows(attribute(holder, name), len(lows)):
                 scale = np.sqrt(row) if name == "var_" else row
                 if np.median(scale / span) < SMALLEST_SCALE or (scale > 1.5 * span).any():
@@ -143,18 +146,18 @@ def _quantized_elsewhere(model: Any, space: FeatureSpace, lows: F64, highs: F64)
         if low < bottom - slack or high > top + slack or high - low < FILLED * (top - bottom):
             return True
     else:
-        found = np.array(ranges)
+        found: F64 = np.array(ranges)
         if len(found) != len(lows):
             return False
-        slack = np.maximum(1.0, 0.02 * (highs - lows))
-        if (found[:, 0] < lows - slack).any() or (found[:, 1] > highs + slack).any():
+        room = np.maximum(1.0, 0.02 * (highs - lows))
+        if (found[:, 0] < lows - room).any() or (found[:, 1] > highs + room).any():
             return True
         edges = np.array([len(column.bins or ()) for column in space.columns], np.float64)
         bins = (found[:, 0] >= -1).all() and (found[:, 1] <= edges + 1).all() and edges.all()
         if bins and np.mean(found[:, 1] == edges) > MOSTLY:
             return space.reading != "bins"
-    whole = all(number == round(number) for pair in ranges for number in pair)
-    return whole and space.reading == "values" and not any(_has_halves(column) for column in space.columns)
+    counted = all(number == round(number) for pair in ranges for number in pair)
+    return counted and space.reading == "values" and not any(_has_halves(column) for column in space.columns)
 
 
 def _split_elsewhere(model: Any, space: FeatureSpace) -> bool:
@@ -162,32 +165,34 @@ def _split_elsewhere(model: Any, space: FeatureSpace) -> bool:
     places = thresholds(model)
     if places is None:
         return False
-    whole = True
-    count = 0
+    measured: list[npt.NDArray[np.bool_]] = []  # splits of columns whose own values are not whole
     for feature, values in places.items():
         if feature >= len(space.columns) or not len(values):
             continue
         read = space.units(feature)
         if (values < read.min() - 1e-6).any() or (values > read.max() + 1e-6).any():
             return True
-        count += len(values)
-        whole = whole and bool((np.abs(2 * values - np.rint(2 * values)) < HALF).all())
-        if space.reading != "values" and (np.abs(2 * values - np.rint(2 * values)) >= HALF).any():
+        if space.reading != "values" and not _halves(values).all():
             return True
-        if space.reading == "values" and not _has_halves(space.columns[feature]):
-            own = np.abs(2 * values - np.rint(2 * values)) < HALF
-            if len(values) >= 4 and own.all():
-                return True  # codes: values of a measured column are not all midway between whole numbers
-    return False
+        if not _has_halves(space.columns[feature]):
+            measured.append(_halves(values))
+    # codes: measured values are not all midway between whole numbers
+    found = np.concatenate(measured) if measured else np.zeros(0, np.bool_)
+    return space.reading == "values" and len(found) >= FEW and bool(found.all())
+
+
+def _halves(values: F64) -> npt.NDArray[np.bool_]:
+    near: npt.NDArray[np.bool_] = np.abs(2 * values - np.rint(2 * values)) < HALF
+    return near
 
 
 def _has_halves(column: ColumnCode) -> bool:
     """Whether a column's own values may be whole numbers."""
-    return (
-        column.dtype.lower().startswith(("int", "uint", "bool"))
-        or column.affine is None
-        or float(column.affine.step).is_integer()
-    )
+    if whole(column):
+        return True
+    if column.bins and not _halves(np.array(column.bins)).all():
+        return False
+    return column.affine is None or float(column.affine.step).is_integer()
 
 
 def _holders(model: Any) -> list[Any]:

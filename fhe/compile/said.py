@@ -39,4 +39,5 @@ class Said:
             top = np.partition(said, -2, axis=1)[:, -2:]
             flat = top[:, 1] - top[:, 0]
         spread = float(np.ptp(said))
-        return flat / spread if spread else flat
+        share: F64 = flat / spread if spread else flat
+        return share

@@ -52,6 +52,16 @@ class FeatureSpace:
             table[:, number] = self.units(number)[codes[:, number]]
         return table
 
+    def spread(self, codes: I64, random: np.random.Generator) -> F64:
+        """Values (rows, features) anywhere inside the bins of codes (rows, features); affine codes as they are."""
+        table = self.values(codes)
+        for number, (column, encoding) in enumerate(zip(self.columns, self.encodings)):
+            if encoding == "bins" and not whole(column):
+                bounds = bin_bounds(column)
+                low, high = bounds[:-1][codes[:, number]], bounds[1:][codes[:, number]]
+                table[:, number] = low + random.random(len(codes)) * (high - low)
+        return table
+
     def table(self, codes: I64) -> Any:
         """The same as the model takes it: a frame, if it was fitted on named columns."""
         return frame(self.values(codes), self.names)
@@ -96,26 +106,38 @@ def units(column: ColumnCode, encoding: Encoding, reading: FittedOn) -> F64:
     if reading == "values":
         return inside
     assert column.affine is not None
-    return np.rint((inside - column.affine.low) / column.affine.step).clip(0, column.affine.levels - 1)
+    nearest: F64 = np.rint((inside - column.affine.low) / column.affine.step)
+    return nearest.clip(0, column.affine.levels - 1)
 
 
 def representatives(column: ColumnCode) -> F64:
     """One value (bins,) inside each bin [edge, next edge): its middle, whole where the column's values are."""
+    bounds = bin_bounds(column)
+    middles: F64 = (bounds[:-1] + bounds[1:]) / 2
+    if whole(column):
+        below = np.floor(middles)
+        middles = np.where(below >= bounds[:-1], below, np.ceil(bounds[:-1]))
+    return middles
+
+
+def bin_bounds(column: ColumnCode) -> F64:
+    """The ends (bins + 1,) of a column's bins; the outer ones by its affine code's range, else one bin further."""
     edges = np.array(column.bins or (), np.float64)
     if not len(edges):
-        return np.zeros(1)
+        return np.zeros(2)
     gap = float(np.diff(edges).min()) if len(edges) > 1 else max(abs(float(edges[0])), 1.0)
     low, high = edges[0] - gap, edges[-1] + gap
     if column.affine is not None:
         lowest = column.affine.low
         highest = column.affine.low + column.affine.step * (column.affine.levels - 1)
         low, high = (lowest if lowest < edges[0] else low), (highest if highest > edges[-1] else high)
-    bounds = np.concatenate([[low], edges, [high]])
-    middles: F64 = (bounds[:-1] + bounds[1:]) / 2
-    if column.dtype.lower().startswith(("int", "uint", "bool")):
-        whole = np.floor(middles)
-        middles = np.where(whole >= bounds[:-1], whole, np.ceil(bounds[:-1]))
-    return middles
+    bounds: F64 = np.concatenate([[low], edges, [high]])
+    return bounds
+
+
+def whole(column: ColumnCode) -> bool:
+    """Whether a column's own values are whole numbers."""
+    return column.dtype.lower().startswith(("int", "uint", "bool"))
 
 
 def codes_of(column: ColumnCode, encoding: Encoding, values: F64) -> I64:
@@ -130,5 +152,5 @@ def codes_of(column: ColumnCode, encoding: Encoding, values: F64) -> I64:
     if encoding == "bins":
         return np.searchsorted(np.array(column.bins or ()), values, side="right").astype(np.int64)
     assert column.affine is not None
-    codes = np.rint((values - column.affine.low) / column.affine.step)
+    codes: F64 = np.rint((values - column.affine.low) / column.affine.step)
     return codes.clip(0, column.affine.levels - 1).astype(np.int64)

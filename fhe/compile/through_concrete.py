@@ -15,12 +15,11 @@ import numpy as np
 
 from app.protocol.data.dataset import Codebook
 from app.protocol.errors import BadModel, MessageOverflow, NoiseOverflow, TooLarge
-from fhe.circuit.clear import evaluate_clear, gather_inputs
 from fhe.compile.compiled import Compiled
-from fhe.compile.faithful import Comparison
+from fhe.compile.faithful import AIMED, Comparison
 from fhe.compile.foreign import attribute, guarded, origin
 from fhe.compile.linear import from_linear_model
-from fhe.compile.quantize import WEIGHT_BITS, is_linear
+from fhe.compile.quantize import is_linear
 from fhe.compile.sample import OwnRows
 from fhe.compile.space import FeatureSpace
 from fhe.profile import EncryptionProfile
@@ -62,8 +61,7 @@ def compile_through(
         if comparison is None:
             given = _given(model, compiled)
             comparison = Comparison(given, space, own, classifies=attribute(given, "classes_") is not None)
-        outputs = evaluate_clear(compiled.circuit, gather_inputs(compiled.circuit, space.by_input(comparison.codes))).T
-        if bits is not None and n_bits is None and not comparison.fits(compiled.decoder, outputs):
+        if fewest is not None and not comparison.fits(compiled.decoder, comparison.outputs(compiled.circuit), AIMED):
             continue
         try:
             found = comparison.judge(compiled.circuit, compiled.decoder, route="concrete-ml", forest=False)
@@ -90,10 +88,10 @@ def _bits(model: Any, n_bits: int | None, fewest: int | None) -> Iterator[int | 
     if n_bits is not None or not is_linear(model):
         yield n_bits
         return
-    if origin(model) == "concrete":
+    if fewest is None:
         yield None
-    first = fewest or WEIGHT_BITS
-    yield from (bits for bits in (first, first + 1, first + 2, first + 4) if bits <= MOST_BITS)
+        return
+    yield from (bits for bits in (fewest, fewest + 1, fewest + 2, fewest + 4) if bits <= MOST_BITS)
 
 
 def _given(model: Any, compiled: Compiled) -> Any:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from app.protocol.documents import Document, Hex32
+from app.protocol.documents import Document, Sha256
 from app.protocol.errors import BadKey, DarkroomError
+from app.protocol.ids import Digest
 from fhe.evaluation_key import EvaluationKey
 from fhe.profile import EncryptionProfile, Gadget
 from fhe.profiles import PROGRAMS
@@ -30,7 +31,7 @@ WRONG = "Use the key of this dataset's epoch: darkroom keys list."
 
 class _Header(Document):
     kind: Literal["darkroom/secret-keys"] = "darkroom/secret-keys"
-    profile: Hex32
+    profile: Sha256
     epoch: int
     glwe: int
     lwe: int
@@ -40,7 +41,7 @@ class _Header(Document):
 class SecretKeys:
     """The owner's keys of one epoch: bits of the GLWE key (N,) and of the LWE key (n,). Never printed or logged."""
 
-    profile: str
+    profile: Digest
     epoch: int
     glwe: U8
     lwe: U8

@@ -199,7 +199,7 @@ function table(columns) {
     h(
       "p",
       { class: "small soft" },
-      "Integers as they were released. Your client, which has your model, turns scores into its own units.",
+      "Integers as they were released. Your model's card, read below, turns them into its own units.",
     ),
     h(
       "div",

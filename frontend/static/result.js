@@ -10,6 +10,7 @@ import { clearNotice, data, element, h, Steps, showNotice, showProblem } from ".
 import * as keystore from "./keystore.js";
 import { apiBytes, Problem } from "./problems.js";
 import { showResult } from "./result-view.js";
+import { unitsPanel } from "./units.js";
 import { fileCid } from "./unixfs.js";
 import { fromHex, openResult } from "./unseal.js";
 
@@ -164,7 +165,9 @@ async function open(root) {
       return;
     }
     const result = await steps.run("open", () => openSealed(key, sealed));
-    showResult(root, order.job, result, await fetchReadout(order.circuit), source);
+    const readout = await fetchReadout(order.circuit);
+    showResult(root, order.job, result, readout, source);
+    element("[data-opened]", HTMLElement, root).append(unitsPanel(order.job, order.circuit, result, readout));
   } catch (error) {
     const again = h("button", { class: "button quiet small", type: "button", click: retry }, "Try again");
     showProblem(place, error, h("p", { class: "row" }, again));

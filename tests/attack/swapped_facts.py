@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from app.protocol.ids import Address, Digest
 from app.protocol.market.entities import ZERO
 from app.protocol.market.entities import Execution as Part
 from app.protocol.market.receipt import OutputPolicy
@@ -58,7 +59,9 @@ def _policy_swap(world: MarketInMemory, rng: np.random.Generator) -> list[int]:
 def _absent_policy(world: MarketInMemory, rng: np.random.Generator) -> list[int]:
     number = simple(world, rng)
     license = world.chain.jobs[number].license
-    world.chain.licenses[license] = replace(world.chain.licenses[license], policy=f"{int(rng.integers(9))}" * 64)
+    world.chain.licenses[license] = replace(
+        world.chain.licenses[license], policy=Digest(f"{int(rng.integers(9))}" * 64)
+    )
     return [number]
 
 
@@ -105,7 +108,7 @@ def _false_quorum(world: MarketInMemory, rng: np.random.Generator) -> list[int]:
     number = simple(world, rng, license=license)
     agreed = world.chain.jobs[number].receipt
     names = [PROVIDERS[0], PROVIDERS[0].upper().replace("0X", "0x"), BUYER, OWNER]
-    parts = tuple(Part(provider=name, commitment=ZERO, receipt=agreed) for name in names)
+    parts = tuple(Part(provider=Address(name), commitment=ZERO, receipt=agreed) for name in names)
     world.chain.jobs[number] = replace(world.chain.jobs[number], executions=parts)
     return [number]
 

@@ -13,6 +13,7 @@ from app.custodian.attempts import FIRST_RETRY
 from app.custodian.ledger import Ledger
 from app.custodian.ledger_file import put_aside
 from app.protocol.documents import sha256
+from app.protocol.ids import Digest
 from app.protocol.market.entities import JobState
 from app.protocol.market.receipt import Decision, OutputPolicy
 from app.protocol.policy.bits import noisy_micro_bits
@@ -105,7 +106,7 @@ def test_two_ledgers_at_once_release_no_bit_too_many(tmp_path: Path) -> None:
     agent = world.agent(witness=meanwhile)
     outcome = agent.process(late)
     assert (outcome.what, outcome.detail) == ("refused", "bits-person")
-    assert not world.store.has(digest_to_cid(sealed[0]))  # what was sealed for it never left
+    assert not world.store.has(digest_to_cid(Digest(sealed[0])))  # what was sealed for it never left
     assert agent.process(beside).what == "done"
     assert [entry[0] for entry in world.chain.of(first)] == ["release"]
 
@@ -166,7 +167,7 @@ def test_exact_answers_are_still_free_after_a_loss(tmp_path: Path) -> None:
 
 def gone(world: MarketInMemory, digest: str) -> Callable[[], None]:
     """Take an object out of the store; what brings it back."""
-    path = world.store._blocks._file(parse(digest_to_cid(digest)))  # type: ignore[attr-defined]
+    path = world.store._blocks._file(parse(digest_to_cid(Digest(digest))))  # type: ignore[attr-defined]
     away = path.rename(path.with_suffix(".away"))
     return lambda: away.rename(path) and None
 

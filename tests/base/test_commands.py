@@ -13,10 +13,10 @@ from app.cli.main import app
 from scripts.write_help import commands
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("app", "fhe", "ingestion", "contracts", "frontend", "scripts", "docs", "deploy")
+FOLDERS = ("app", "darkroom", "examples", "fhe", "ingestion", "contracts", "frontend", "scripts", "docs", "deploy")
 SKIPPED = {"node_modules", "__pycache__", "out", "cache", "artifacts", "vendor"}
 TEXTS = {".md", ".html", ".js", ".mjs", ".sol", ".toml", ".json", ".sh", ".yml", ".yaml", ".service", ""}
-NAMED = re.compile(r"(?<![\w./-])darkroom\s+([a-z][a-z-]*)(?![\w/-])(?:\s+([a-z][a-z-]*)(?![\w/-]))?")
+NAMED = re.compile(r"(?<![\w./-])(?<!import )darkroom\s+([a-z][a-z-]*)(?![\w/-])(?:\s+([a-z][a-z-]*)(?![\w/-]))?")
 TREE = typer.main.get_command(app)
 KNOWN = set(commands(TREE))
 GROUPS = {words[0] for words in KNOWN if len(words) > 1}

@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-OURS = {"app", "benchmarks", "contracts", "fhe", "ingestion", "tests"}
+OURS = {"app", "benchmarks", "contracts", "darkroom", "fhe", "ingestion", "tests"}
 
 # A third party's import name: the only packages or modules that may import it.
 HOMES = {
     "anyio": ("app.market.web",),
     "alembic": ("app.market.db",),
     "capnp": ("fhe.keys.concrete_serialization",),
-    "concrete": ("app.client.training", "fhe.compile", "fhe.keys.secret_keys"),
+    "concrete": ("app.cli.kinds", "app.demo.models", "fhe.compile", "fhe.keys.secret_keys"),
     "eth": ("app.chain",),
     "eth_abi": ("app.chain",),
     "eth_bloom": ("app.chain",),
@@ -33,7 +33,7 @@ HOMES = {
     "fastapi": ("app.market.web",),
     "ipfshttpclient": ("app.storage",),
     "opendp": ("app.custodian",),
-    "polars": ("app.cli", "app.client", "app.demo", "ingestion"),
+    "polars": ("app.cli", "app.client", "app.demo", "darkroom", "ingestion"),
     "prometheus_client": ("app.node",),
     "psycopg": ("app.market.db",),
     "requests": ("app.chain",),
@@ -70,7 +70,7 @@ def declared(*, development: bool) -> set[str]:
 def imports() -> tuple[tuple[str, str], ...]:
     """Every (module of ours, third party's import name) of the shipped packages, at any depth of a function."""
     found = set()
-    for package in ("app", "contracts", "fhe", "ingestion"):
+    for package in ("app", "contracts", "darkroom", "fhe", "ingestion"):
         for path in (ROOT / package).rglob("*.py"):
             if "node_modules" not in path.parts:
                 module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
@@ -140,7 +140,7 @@ def test_the_dependency_rule_holds() -> None:
     assert run.returncode == 0, run.stdout
 
 
-@pytest.mark.parametrize("package", ["app", "contracts", "fhe", "ingestion"])
+@pytest.mark.parametrize("package", ["app", "contracts", "darkroom", "fhe", "ingestion"])
 def test_every_package_is_shipped(package: str) -> None:
     """The wheel's list of packages names each one that code imports."""
     assert package in PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]

@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import AREAS, KINDS, SLOW, area_of
 
 ROOT = Path(__file__).parents[2]
-CODE = ("app", "fhe", "ingestion", "contracts", "frontend", "benchmarks", "tests", "scripts")
+CODE = ("app", "darkroom", "fhe", "ingestion", "contracts", "frontend", "benchmarks", "examples", "tests", "scripts")
 SKIPPED = {"node_modules", "__pycache__", "out", "cache", "artifacts", "vendor"}
 MAX_LINES = 600
 ARGUED_LINES = 400

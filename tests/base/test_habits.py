@@ -7,7 +7,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("app", "benchmarks", "contracts", "docs", "fhe", "frontend", "ingestion", "scripts", "tests")
+FOLDERS = (
+    "app",
+    "benchmarks",
+    "contracts",
+    "darkroom",
+    "docs",
+    "examples",
+    "fhe",
+    "frontend",
+    "ingestion",
+    "scripts",
+    "tests",
+)
 SKIPPED = {"node_modules", "__pycache__", "out", "cache", "artifacts", "vendor", "vectors", "images"}
 TEXTS = {
     ".py",

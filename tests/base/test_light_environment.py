@@ -17,6 +17,7 @@ HEAVY = (
     "sklearn", "skorch", "tenseal", "torch", "xgboost",
 )  # fmt: skip
 LIGHT = (
+    "darkroom",
     "app.protocol",
     "app.chain",
     "app.storage",
@@ -96,7 +97,8 @@ def test_a_wheel_serves_a_provider_in_a_bare_environment(tmp_path: Path) -> None
     assert locked.returncode == 0, locked.stderr
     installed = run(python, *pip, "--no-deps", str(wheel), cwd=tmp_path)
     assert installed.returncode == 0, installed.stderr
-    imported = run(python, "-c", PROGRAM, ",".join(HEAVY), ",".join(LIGHT), cwd=tmp_path)
+    inside = ",".join(f"darkroom.{package}" for package in LIGHT if package != "darkroom")
+    imported = run(python, "-c", PROGRAM, ",".join(HEAVY), inside, cwd=tmp_path)
     assert imported.returncode == 0, imported.stderr
     helped = run(python.with_name("darkroom"), "--help", cwd=tmp_path)
     assert helped.returncode == 0, helped.stderr

@@ -16,6 +16,7 @@ from app.market.db.database import Database
 from app.market.indexer.indexer import Indexer
 from app.protocol.data.manifest import Manifest, write_manifest
 from app.protocol.documents import sha256
+from app.protocol.ids import Digest
 from app.protocol.market.entities import JobState
 from app.protocol.market.receipt import OutputPolicy
 from app.storage.folder import BlockStore
@@ -231,7 +232,7 @@ class Troubles:
             drawn = self.stage.draw(hopeless)
             for address in drawn:
                 own = digest(f"hopeless of {address}")
-                self.market.commit(self.stage.by_address(address), hopeless, own, digest("salt"))
+                self.market.commit(self.stage.by_address(address), hopeless, Digest(own), digest("salt"))
                 self.market.reveal(self.stage.by_address(address), hopeless, own, digest("salt"))
         self.job("failed", hopeless)
         refused = self.stage.compute("refused")

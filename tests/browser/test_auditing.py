@@ -11,6 +11,7 @@ from playwright.sync_api import Page, Route, expect
 from sqlmodel import col, select
 
 from app.market.db.tables import DatasetRow, EventRow
+from app.protocol.ids import Digest
 from app.storage.cid import digest_to_cid
 from tests.browser.conftest import Arrive, Person, Visit
 from tests.browser.states import States
@@ -102,7 +103,7 @@ def checked(page: Page, path: str) -> None:
 def test_a_damaged_block_in_the_store_fails_its_fact(visit: Visit, here: Site, world: States) -> None:
     """A block whose bytes are no longer those of its name is shown as wrong, and only that fact."""
     with world.database.session() as session:
-        cid = digest_to_cid(session.get_one(DatasetRow, 1).manifest)
+        cid = digest_to_cid(Digest(session.get_one(DatasetRow, 1).manifest))
     block: Path = world.folder / "store" / cid[-2:] / cid
     right = block.read_bytes()
     page = visit(here)

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from app.client.models import ModelCard
 from fhe.circuit.circuit import Readout
-from fhe.circuit.codec import encode
+from fhe.circuit.codec import digest, encode
+from fhe.compile.decoder import Decoder
 from tests.browser.accessibility import violations
 from tests.browser.acting import SPREAD, circuit_file, follow, make_key, newcomer
 from tests.browser.chromium import Visitor
@@ -163,6 +165,21 @@ def test_levels_of_a_score_are_explained_where_they_open(person: Person, scene: 
     assert [row.split("\t")[1] for row in rows] == [
         "below 5,000", "from 5,000, below 6,000", "from 6,000, below 7,000", "from 7,000",
     ]  # fmt: skip
+    (card := tmp_path / "card.json").write_bytes(b"{}")
+    page.get_by_label("The model's card").set_input_files(card)
+    expect(page.get_by_text("This is no model's card.")).to_be_visible()
+    decoder = Decoder(
+        model="LinearRegression", circuit=digest(cut), scale=0.01, zero_points=(0,), centre=(0,), link="identity",
+        labels=None,
+    )  # fmt: skip
+    card.write_bytes(ModelCard(decoder=decoder, features=("c0",), target="rent").to_bytes())
+    page.get_by_label("The model's card").set_input_files(card)
+    expect(page.get_by_text("rent, by a LinearRegression")).to_be_visible()
+    shown = page.get_by_role("region", name="In units").get_by_role("row").all_inner_texts()
+    assert shown[0].split("\t") == ["row", "level", "from", "to"]
+    assert {tuple(each.split("\t")[2:]) for each in shown[1:]} <= {
+        ("-", "50.0000"), ("50.0000", "60.0000"), ("60.0000", "70.0000"), ("70.0000", "-"),
+    }  # fmt: skip
     assert violations(page) == []
 
 

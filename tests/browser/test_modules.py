@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -16,12 +19,17 @@ from hypothesis import strategies as st
 from playwright.sync_api import Page, expect
 
 from app.chain.wallet.account import Account
+from app.client.models import Model, ModelCard
+from app.client.units import columns_in_units
 from app.files.sealed import MIN_WORK, open_sealed, seal
 from app.market.web.pages.assets import FRONTEND, Assets
 from app.protocol.documents import canonical
 from app.protocol.errors import WrongPassphrase
+from app.seal.result import Result, ResultHeader
 from app.storage.content import file_cid
 from app.storage.unixfs import LEAF_BYTES, FileBuilder
+from fhe.circuit.circuit import Readout
+from fhe.compile.decoder import Decoder, Labels
 from tests.browser.acting import follow, order
 from tests.browser.conftest import Arrive
 from tests.support.web import MarketNode
@@ -206,3 +214,63 @@ def test_every_import_is_known_beforehand() -> None:
     reached = ASSETS.modules(["result.js", "wallet-page.js", "new-job.js"])
     assert {"unseal.js", "parquet.js", "demo-wallet.js", "vendor/noble-hashes-2.4.0/scrypt.js"} <= set(reached)
     assert all((FRONTEND / "static" / name).is_file() for name in reached)
+
+
+def cards() -> list[tuple[Decoder, Readout, str, int]]:
+    """(what the integers mean, how they are read, what is released, rows that a value stands for)."""
+    base: dict[str, Any] = {"model": "Model", "circuit": "0" * 64, "scale": 0.0125, "centre": (0,), "shift": 0.5}
+    two = Labels(type="str", values=("no", "yes"))
+    three = Labels(type="int", values=("1", "2", "30"))
+    one, value = base | {"zero_points": (3,)}, Readout("value")
+    several = base | {"zero_points": (3, -7, 0), "centre": (0, 0, 0)}
+    knots = ((-1.0, 0.0), (0.0, 2.0), (1.0, 3.0))
+    return [
+        (Decoder(**one, link="identity", labels=None), value, "score", 1),
+        (Decoder(**one, link="exp", labels=None), value, "score", 1),
+        (Decoder(**one, link="table", labels=None, knots=knots), value, "score", 1),
+        (Decoder(**one, link="sigmoid", labels=two, threshold=0.25), value, "score", 1),
+        (Decoder(**one, link="share", labels=two), value, "score", 1),
+        (Decoder(**several, link="softmax", labels=three), value, "score", 1),
+        (Decoder(**several, link="one-vs-rest", labels=three), value, "score", 1),
+        (Decoder(**several, link="identity", labels=three, probabilities=False), value, "score", 1),
+        (Decoder(**one, link="identity", labels=None), value, "aggregate", 40),
+        (Decoder(**one, link="sigmoid", labels=two), Readout("threshold", at=3), "label", 1),
+        (Decoder(**one, link="sigmoid", labels=two), Readout("cuts", cuts=(-60, 4, 90)), "label", 1),
+        (Decoder(**one, link="exp", labels=None), Readout("cuts", cuts=(-60, 4, 90)), "label", 1),
+    ]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("at", range(12))
+def test_a_page_reads_a_result_in_the_units_that_the_client_does(page: Page, at: int) -> None:
+    """Predictions, probabilities, scores, margins, means and levels of a model's card are the same in both."""
+    decoder, readout, kind, group = cards()[at]
+    outputs = 1 if kind == "label" else len(decoder.zero_points)
+    random = np.random.default_rng(at)
+    values = random.integers(-200, 200, (outputs, 1 if kind == "aggregate" else 30))
+    if kind == "label":
+        values %= readout.labels(1)
+    fields = {
+        "released": kind, "outputs": tuple(f"y{n}" for n in range(outputs)), "first_row": 7, "rows": values.shape[1],
+        "group": group, "levels": 0, "lows": (), "highs": (), "noise_scale_milli": 0,
+    }  # fmt: skip
+    header = ResultHeader.model_validate(fields)
+    circuit = SimpleNamespace(readout=readout, outputs=header.outputs)
+    model = Model("0" * 64, ModelCard(decoder=decoder, features=()), circuit, b"")  # type: ignore[arg-type]
+    wanted = columns_in_units(Result(header, values), model)
+    given = {
+        "header": header.model_dump(mode="json"), "values": values.tolist(),
+        "decoder": json.loads(decoder.to_bytes()), "readout": {"kind": readout.kind, "cuts": list(readout.cuts)},
+    }  # fmt: skip
+    program = """(it, { header, values, decoder, readout }) =>
+        it.inUnits({ header, values: values.map(each => BigInt64Array.from(each.map(BigInt))) }, decoder, readout)"""
+    rows = run(page, "units.js", program, given)
+    assert len(rows) == header.rows
+    for name, column in wanted.items():
+        shown = name + "_0" if name == "mean_score" else name
+        for row, value in zip(rows, column.tolist(), strict=True):
+            if isinstance(value, float) and not math.isnan(value):
+                assert row[shown] == pytest.approx(value, rel=1e-9, abs=1e-12), name
+            else:
+                assert (row[shown] is None) == (isinstance(value, float)), name
+                assert row[shown] is None or str(row[shown]) == str(value), name

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from app.chain.events import Event
 from app.chain.node import Block
 from app.protocol.errors import NotFound
+from app.protocol.ids import TxHash
 
 
 @dataclass
@@ -56,4 +57,4 @@ class Simulated:
 
 
 def _event(block: Block) -> Event:
-    return Event("Contract", "Happened", {}, block.number, block.hash, f"tx of {block.hash}", 0)
+    return Event("Contract", "Happened", {}, block.number, block.hash, TxHash(f"tx of {block.hash}"), 0)

@@ -22,6 +22,7 @@ from app.chain.node import ChainNode
 from app.chain.rpc.node import AnvilNode
 from app.custodian.market_chain import MarketChain
 from app.node.keeper import keep
+from app.protocol.ids import TxHash
 from app.protocol.market.entities import LIVE, JobState
 from app.provider.agent import ProviderAgent
 from app.storage.folder import BlockStore
@@ -44,7 +45,7 @@ class Jobs(Simulated):
     def events(self, first: int, last: int) -> list[Event]:
         self._asked()
         return [
-            Event("JobMarket", name, {"job": job}, block.number, block.hash, "tx", index)
+            Event("JobMarket", name, {"job": job}, block.number, block.hash, TxHash("tx"), index)
             for block in self.blocks[first : last + 1]
             for index, (name, job) in enumerate(self.held.get(block.hash, ()))
         ]

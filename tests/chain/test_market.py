@@ -14,7 +14,6 @@ from app.chain.node import DevNode
 from app.chain.rpc.node import AnvilNode
 from app.protocol.errors import (
     AlreadyReleased,
-    DarkroomError,
     LicenseExhausted,
     LicenseExpired,
     LicenseRevoked,
@@ -23,6 +22,7 @@ from app.protocol.errors import (
     Reverted,
     RowsOutsideDataset,
 )
+from app.protocol.ids import Address
 from app.protocol.market.entities import ZERO, Approval, JobState, LicenseState
 from tests.support.market import BITS, DOLLAR, ETHER, HOUR, MarketOnChain, digest, open_market, person, set_stage
 
@@ -162,7 +162,10 @@ REFUSALS: list[tuple[str, Callable[[MarketOnChain], object]]] = [
     ("DeadlineNotReached", lambda s: s.market.expire(s.buyer, s.open())),
     ("DrawTooEarly", lambda s: s.market.desk.send(s.buyer, "JobMarket", "draw", s.open())),
     ("BadReplicas", lambda s: s.open(replicas=0, max_fee=0)),
-    ("NotCustodian", lambda s: s.market.release(s.buyer, s.compute(), sealed=digest("a"), decision=digest("b"))),
+    (
+        "NotCustodian",
+        lambda s: s.market.release(s.buyer, s.compute(), sealed=digest("a"), decision=digest("b")),
+    ),
     ("NotOwner", lambda s: s.market.approve_job(s.buyer, s.open())),
     ("AlreadyAnswered", lambda s: [s.market.deny_job(s.owner, job) for job in [s.open()] * 2]),
     ("DeniedByOwner", _release_against_the_owners_word),
@@ -276,9 +279,9 @@ def test_a_liar_is_outvoted_and_slashed(market: Market) -> None:
     stage.answer(job, stage.draw(job), honest)
     decided = market.job(job)
     assert (decided.state, decided.receipt, decided.round) == (JobState.COMPUTED, honest, 1)
-    assert market.provider(liar).bond == 1000 * DOLLAR
+    assert market.provider(Address(liar)).bond == 1000 * DOLLAR
     market.release(stage.owner, job, sealed=digest("sealed"), decision=digest("decision"))
-    assert (market.provider(liar).bond, market.provider(liar).in_use) == (900 * DOLLAR, 0)
+    assert (market.provider(Address(liar)).bond, market.provider(Address(liar)).in_use) == (900 * DOLLAR, 0)
     assert sum(market.claim(each.address) for each in stage.providers) == 2 * 3000
     assert market.desk.read("ProviderRegistry", "burned") == 100 * DOLLAR
 
@@ -343,7 +346,10 @@ def test_gas_is_equal_on_the_embedded_chain_and_on_anvil(
             job = stage.open()
             drawn = stage.draw(job)
             stage.answer(job, drawn, digest("receipt"))
-            stage.paid("release", stage.market.release(stage.owner, job, sealed=digest("s"), decision=digest("d")))
+            stage.paid(
+                "release",
+                stage.market.release(stage.owner, job, sealed=digest("s"), decision=digest("d")),
+            )
             seats = tuple(stage.market.provider(address).seat for address in drawn)
             if number:  # the first job finds empty accounts
                 by_order[seats] = dict(stage.gas)
@@ -373,28 +379,3 @@ def test_a_job_keeps_the_version_it_was_opened_on(embedded_stage: MarketOnChain)
     assert market.new_epoch(stage.owner, stage.dataset, rows=2000, **publication).value == 2
     market.tombstone(stage.owner, stage.dataset, 2, digest("statement"))
     assert market.dataset(stage.dataset).tombstoned
-
-
-def test_jobs_are_listed_by_what_they_are(embedded_stage: MarketOnChain) -> None:
-    """Filters by dataset, buyer, state and first id select exactly the jobs that fit."""
-    stage, market = embedded_stage, embedded_stage.market
-    computed, waiting = stage.compute(), stage.open("waiting")
-    assert [job.id for job in market.jobs()] == [computed, waiting]
-    assert [job.id for job in market.jobs(states={JobState.OPEN})] == [waiting]
-    assert [job.id for job in market.jobs(dataset=stage.dataset, buyer=stage.buyer.address)] == [computed, waiting]
-    assert [job.id for job in market.jobs(first=waiting)] == [waiting]
-    assert not list(market.jobs(buyer=stage.owner.address))
-    assert not list(market.jobs(dataset=9))
-
-
-def test_every_error_leaves_as_one_of_ours(embedded_stage: MarketOnChain) -> None:
-    """Arguments that no ABI type can hold are BadInput, not an exception of a library."""
-    for action in (
-        lambda: embedded_stage.market.approve(embedded_stage.buyer, "JobMarket", -1),
-        lambda: embedded_stage.market.approve(embedded_stage.buyer, "NoSuchContract", 1),
-        lambda: embedded_stage.market.approve(embedded_stage.buyer, "0x12", 1),
-        lambda: embedded_stage.open(circuit="zz"),
-        lambda: embedded_stage.open(units=2**64),
-    ):
-        with pytest.raises(DarkroomError):
-            action()

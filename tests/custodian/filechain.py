@@ -14,6 +14,7 @@ from app.custodian.ports import StepHook
 from app.execution.execute import Evaluation, execute
 from app.execution.inputs import JobInputs
 from app.protocol.errors import Reverted
+from app.protocol.ids import Digest
 from app.protocol.market.entities import Approval, DatasetRecord, Job, JobState, License
 from app.protocol.market.entities import Execution as Part
 from app.protocol.ports import Progress
@@ -60,7 +61,7 @@ class FileChain(SimulatedChain):
                 job = replace(job, **changes | {"state": JobState(changes["state"])})
         return job
 
-    def _decided(self, dataset: int) -> list[tuple[int, int, str, bool]]:
+    def _decided(self, dataset: int) -> list[tuple[int, int, Digest, bool]]:
         found = [(entry["job"], entry["changes"], entry["what"] == "release") for entry in self.entries()]
         return [(dataset, job, changes["decision"], released) for job, changes, released in found]  # type: ignore[index,misc]
 

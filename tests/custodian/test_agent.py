@@ -16,6 +16,7 @@ from app.execution.execute import Evaluation
 from app.execution.inputs import JobInputs
 from app.protocol.documents import sha256
 from app.protocol.errors import Unavailable
+from app.protocol.ids import CidText, Digest
 from app.protocol.market.receipt import Decision, OutputPolicy
 from app.protocol.policy.bits import micro_bits
 from app.protocol.ports import Progress
@@ -121,7 +122,7 @@ def test_store_that_fails_while_sending(tmp_path: Path) -> None:
     number = world.job(linear_circuit([SPREAD]))
     agent, put = world.agent(), world.store.put
 
-    def unreachable(data: bytes | bytearray | memoryview) -> str:
+    def unreachable(data: bytes | bytearray | memoryview) -> CidText:
         raise Unavailable("The store does not answer.")
 
     world.store.put = unreachable  # type: ignore[method-assign]
@@ -138,7 +139,7 @@ def test_store_that_fails_while_sending(tmp_path: Path) -> None:
 
 def hide(world: MarketInMemory, digest: str) -> None:
     """Take an object out of the store."""
-    world.store._blocks._file(parse(digest_to_cid(digest))).unlink()  # type: ignore[attr-defined]
+    world.store._blocks._file(parse(digest_to_cid(Digest(digest)))).unlink()  # type: ignore[attr-defined]
 
 
 def test_a_withheld_circuit_is_refused_shortly_before_the_deadline(tmp_path: Path) -> None:

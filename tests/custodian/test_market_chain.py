@@ -27,6 +27,7 @@ from app.execution.execute import execute
 from app.execution.inputs import load_job_inputs
 from app.protocol.documents import sha256
 from app.protocol.errors import AlreadyReleased, VerificationFailed
+from app.protocol.ids import Digest, TxHash
 from app.protocol.market.entities import Approval, JobState
 from app.protocol.market.receipt import Decision, OutputPolicy
 from app.storage.cid import digest_to_cid
@@ -121,7 +122,7 @@ def test_release_on_the_contracts(scene: CustodianOnChain) -> None:
     unsigned = decision.model_copy(update={"signature": ""})
     assert digest_signer(unsigned.digest, decision.signature) == scene.stage.owner.address
     with pytest.raises(AlreadyReleased):
-        scene.stage.market.release(scene.stage.owner, job, sealed="1" * 64, decision="2" * 64)
+        scene.stage.market.release(scene.stage.owner, job, sealed=Digest("1" * 64), decision=Digest("2" * 64))
 
     scene.world.chain.jobs[job] = record
     scene.world.chain.address, scene.world.chain.chain_id = scene.stage.market.address, scene.stage.market.chain_id
@@ -233,7 +234,7 @@ def test_a_release_without_the_owners_yes_is_found(scene: CustodianOnChain) -> N
     """The contract takes it from the custodian; every auditor sees it."""
     scene.ask_the_owner()
     job = scene.compute(linear_circuit([SPREAD]))
-    scene.stage.market.release(scene.stage.owner, job, sealed="1" * 64, decision="2" * 64)
+    scene.stage.market.release(scene.stage.owner, job, sealed=Digest("1" * 64), decision=Digest("2" * 64))
     report = Auditor(scene.stage.market, scene.world.store).audit(job)
     (line,) = [check for check in report.checks if check.claim == "the release keeps to the owner's word"]
     assert (line.status, line.detail) == (CheckStatus.WRONG, "released without the owner's approval")
@@ -278,13 +279,13 @@ def test_an_audit_finds_a_decision_that_says_less_than_it_costs(scene: Custodian
     ]  # fmt: skip
     for lie in lies:
         assert charge(market, store, facts, policy, true.model_copy(update=lie))[0] is CheckStatus.WRONG, lie
-    elsewhere = replace(facts.job, decision="5" * 64)
+    elsewhere = replace(facts.job, decision=Digest("5" * 64))
     assert place(market, elsewhere)[0] is CheckStatus.WRONG
 
 
 def event(name: str, block: int) -> Event:
     """An event of job 1, as a node tells it."""
-    return Event("JobMarket", name, {"job": 1, "owner": "0xA1"}, block, "", f"0x{block}", 0)
+    return Event("JobMarket", name, {"job": 1, "owner": "0xA1"}, block, "", TxHash(f"0x{block}"), 0)
 
 
 @pytest.mark.parametrize(

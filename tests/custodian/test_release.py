@@ -16,6 +16,7 @@ from app.custodian.readout import noise_scale_milli
 from app.custodian.rotation import Destroyed, retire
 from app.custodian.unlocked_keys import UnlockedKeys, harden
 from app.protocol.errors import NotFound, TryAgain, WrongPassphrase
+from app.protocol.ids import Digest
 from app.protocol.market.entities import Approval, Job, JobState
 from app.protocol.market.receipt import OutputPolicy
 from app.protocol.policy.bits import noisy_micro_bits
@@ -252,7 +253,7 @@ def test_old_jobs_finish_and_then_the_key_dies(tmp_path: Path) -> None:
     assert keyring.epochs() == [2]
     assert end() == "0xtx"  # a crash before the transaction: the key is gone, the chain is told again
     assert [entry[:2] for entry in told] == [(1, 1)] * 2
-    said = Destroyed.from_bytes(world.store.read(digest_to_cid(told[0][2]), limit=9999))
+    said = Destroyed.from_bytes(world.store.read(digest_to_cid(Digest(told[0][2])), limit=9999))
     assert (said.dataset, said.epoch) == (1, 1)
     late = world.job(linear_circuit([SPREAD], [1]))
     assert world.agent().process(late).detail == "epoch-closed"
@@ -297,7 +298,7 @@ def test_secrets_stay_out_of_errors(tmp_path: Path, caplog: pytest.LogCaptureFix
     """Outcomes, errors, decisions, the ledger's rows and logs hold no key bit string and no decrypted value."""
     world = MarketInMemory(tmp_path)
     jobs = [world.job(linear_circuit([SPREAD])), world.job(linear_circuit([[1]])), world.job(linear_circuit([SPREAD]))]
-    world.chain.licenses[world.chain.jobs[jobs[2]].license] = replace(world.chain.licenses[3], policy="0" * 64)
+    world.chain.licenses[world.chain.jobs[jobs[2]].license] = replace(world.chain.licenses[3], policy=Digest("0" * 64))
     outcomes = world.agent().step()
     key = world.secret.glwe.tobytes()
     ledger = (tmp_path / "ledger.sqlite").read_bytes() + (tmp_path / "ledger.sqlite-wal").read_bytes()

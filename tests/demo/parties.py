@@ -13,6 +13,7 @@ from app.client.models import Model
 from app.client.owner import Owner
 from app.home.home import Home
 from app.home.network import Network
+from app.protocol.ids import Address
 from app.protocol.market.entities import JobState
 from app.protocol.market.receipt import Receipt
 from app.provider.agent import ProviderAgent
@@ -50,7 +51,7 @@ class DemoParties:
         order: dict[str, Any] = {"first_row": 0, "rows": ROWS, **changes}
         return self.buyer.open_job(1, self.model(), sealing_key=self.key, **order).value
 
-    def agent(self, address: str) -> ProviderAgent:
+    def agent(self, address: Address) -> ProviderAgent:
         """The honest agent of a provider."""
         name, account = self.accounts[address]
         return ProviderAgent(self.market, self.store, account, self.home.actor(name).folder, threads=1)

@@ -23,6 +23,7 @@ from app.protocol.errors import (
     Reverted,
     RowsOutsideDataset,
 )
+from app.protocol.ids import Digest
 from app.protocol.market.entities import JobState
 from app.provider.agent import Done
 from app.seal.keys import SealingKey
@@ -78,14 +79,14 @@ def test_no_second_release(town: DemoParties) -> None:
     before = town.market.job(1)
     assert 1 not in {each.job for each in town.owner.custodian().step()}
     with pytest.raises(AlreadyReleased):
-        town.market.release(town.owner.account, 1, sealed="11" * 32, decision="22" * 32)
+        town.market.release(town.owner.account, 1, sealed=Digest("11" * 32), decision=Digest("22" * 32))
     assert town.market.job(1) == before
 
 
 def test_a_model_of_another_dataset_opens_no_job(town: DemoParties) -> None:
     """A circuit for other codes is refused before anything is published or paid."""
     other = town.model()
-    foreign = replace(other, circuit=replace(other.circuit, codebook="00" * 32))
+    foreign = replace(other, circuit=replace(other.circuit, codebook=Digest("00" * 32)))
     jobs, balance = town.market.job_count(), town.market.balance(town.buyer.account.address)
     with pytest.raises(BadModel):
         town.buyer.open_job(1, foreign, first_row=0, rows=ROWS, sealing_key=town.key)

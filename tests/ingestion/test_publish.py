@@ -22,6 +22,7 @@ from app.protocol.data.manifest import Manifest, read_manifest, write_manifest
 from app.protocol.data.table import check_codebook, check_table, data_root
 from app.protocol.documents import MAX_DOCUMENT_BYTES, canonical, sha256
 from app.protocol.errors import BadDocument, OutOfRange, TooLarge
+from app.protocol.ids import Digest
 from app.protocol.market.receipt import OutputPolicy
 from app.storage.cid import digest_to_cid
 from app.storage.folder import BlockStore
@@ -79,7 +80,7 @@ def test_the_store_holds_what_was_prepared(
     files = [file for shard in manifest.table.shards for file in shard.files]
     for file, check in zip(files, manifest.checks, strict=True):
         content = store.read(file.cid, limit=1 << 30)
-        assert check == FileCheck(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+        assert check == FileCheck(bytes=len(content), sha256=Digest(hashlib.sha256(content).hexdigest()))
     assert manifest.preview is not None
     sample = store.read(manifest.preview.cid, limit=1 << 20)
     assert sample == preview_csv(manifest.codebook, 50, 0)

@@ -10,6 +10,7 @@ from app.chain.market import Market
 from app.chain.node import DevNode
 from app.chain.wallet.account import Account
 from app.protocol.errors import NotAllowed, Unavailable
+from app.protocol.ids import Digest
 from app.protocol.market.entities import Job, JobState
 from tests.support.market import DOLLAR, HOUR, MICRO, MarketOnChain, digest, open_market, person, set_stage
 
@@ -113,13 +114,13 @@ class MarketHistory:
         market.deny_job(stage.owner, unwanted := stage.compute("unwanted"))
         market.refuse(stage.owner, unwanted, reason="not-approved", decision=digest("against it"))
         refusal = digest("refusal")
-        market.refuse(stage.owner, stage.compute("bad"), reason="rank-budget", decision=refusal)
+        market.refuse(stage.owner, stage.compute("bad"), reason="rank-budget", decision=Digest(refusal))
         quarrel = stage.open("quarrel")
         stage.answer(quarrel, stage.draw(quarrel), lambda address: digest(f"alone {address}"))
         (judge,) = stage.draw(quarrel)
         first = market.job(quarrel).executions[0].provider
         receipt, salt = digest(f"alone {first}"), digest("salt of the judge")
-        market.commit(stage.by_address(judge), quarrel, receipt, salt)
+        market.commit(stage.by_address(judge), quarrel, Digest(receipt), salt)
         market.reveal(stage.by_address(judge), quarrel, receipt, salt)
         self.let_pass(quarrel)  # the custodian's deadline
         silent = stage.open("silent")
@@ -155,10 +156,10 @@ class MarketHistory:
             self.market.contest(self.custodian(job.dataset), job.id)
         elif self.chance.random() < 0.3:
             decision = digest(f"refusal {job.id}")
-            self.market.refuse(self.custodian(job.dataset), job.id, reason="rank-budget", decision=decision)
+            self.market.refuse(self.custodian(job.dataset), job.id, reason="rank-budget", decision=Digest(decision))
         else:
             sealed, decision = digest(f"sealed {job.id}"), digest(f"decision {job.id}")
-            self.market.release(self.custodian(job.dataset), job.id, sealed=sealed, decision=decision)
+            self.market.release(self.custodian(job.dataset), job.id, sealed=Digest(sealed), decision=Digest(decision))
 
     def compute(self, job: Job) -> None:
         """The executors commit, or reveal, now and then one alone, and now and then another digest than the others."""
@@ -173,7 +174,7 @@ class MarketHistory:
                 if self.chance.random() < 0.05:
                     self.market.decline(provider, job.id)
                     continue
-                self.market.commit(provider, job.id, receipt, salt)
+                self.market.commit(provider, job.id, Digest(receipt), salt)
             if job.revealing:
                 self.market.reveal(provider, job.id, receipt, salt)
 

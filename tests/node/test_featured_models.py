@@ -11,9 +11,10 @@ from app.home.home import Home
 from app.market.web.featured_models import OfferedModel
 from app.node.featured_models import FILE, MAX_FILE_BYTES, offer, read, shelf_of
 from app.protocol.errors import BadInput
+from app.protocol.ids import Digest
 
-LINEAR = OfferedModel(dataset=1, circuit="ab" * 32, name="Linear", about="Scores rows.")
-TREES = OfferedModel(dataset=2, circuit="cd" * 32, name="Trees")
+LINEAR = OfferedModel(dataset=1, circuit=Digest("ab" * 32), name="Linear", about="Scores rows.")
+TREES = OfferedModel(dataset=2, circuit=Digest("cd" * 32), name="Trees")
 
 
 def test_models_are_offered_for_their_dataset(tmp_path: Path) -> None:

@@ -165,7 +165,7 @@ def test_a_home_belongs_to_one_network(sample_home: Path, tmp_path: Path) -> Non
 def _up(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """A node that is expected to end by itself."""
     return subprocess.run(
-        [sys.executable, "-m", "app.cli", "up", *words], env=os.environ | {"DARKROOM_HOME": str(home)},
+        [sys.executable, "-m", "darkroom", "up", *words], env=os.environ | {"DARKROOM_HOME": str(home)},
         cwd=Path(__file__).parents[2], capture_output=True, text=True, encoding="utf-8", timeout=60, check=False,
         stdin=subprocess.DEVNULL,
     )  # fmt: skip

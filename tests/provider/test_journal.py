@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from app.protocol.errors import BadKey
+from app.protocol.ids import Digest
 from app.protocol.market.receipt import Receipt
 from app.provider.journal import Journal, JournalEntry
 
 RECEIPT = Receipt(
-    chain_id=1, market="0x" + "0" * 40, job=7, manifest="1" * 64, data_root="2" * 64, circuit="3" * 64,
-    profile="4" * 64, evaluator="darkroom-canonical-1", first_row=0, rows=4, form="bodies", output="bafk",
-    output_bytes=32, output_root="5" * 64,
+    chain_id=1, market="0x" + "0" * 40, job=7, manifest=Digest("1" * 64), data_root=Digest("2" * 64),
+    circuit=Digest("3" * 64),
+    profile=Digest("4" * 64), evaluator="darkroom-canonical-1", first_row=0, rows=4, form="bodies", output="bafk",
+    output_bytes=32, output_root=Digest("5" * 64),
 )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.protocol.ids import Address, Seconds
 from app.protocol.market.entities import ZERO, Job, JobState
 from app.provider.plan import SLACK, too_late
 
@@ -14,9 +15,10 @@ WORK = st.lists(st.tuples(st.integers(1, 5_000), st.integers(0, 10_000)), max_si
 def job(number: int, units: int, deadline: int) -> Job:
     """A job that waits for one provider."""
     return Job(
-        id=number, license=1, dataset=1, buyer="0xb", state=JobState.ASSIGNED, circuit=ZERO, first_row=0, rows=1,
+        id=number, license=1, dataset=1, buyer=Address("0xb"), state=JobState.ASSIGNED, circuit=ZERO, first_row=0,
+        rows=1,
         sealing_key=ZERO, units=units, replicas=1, executions=(), receipt=ZERO, sealed=ZERO, decision=ZERO,
-        deadline=deadline, opened_block=1,
+        deadline=Seconds(deadline), opened_block=1,
     )  # fmt: skip
 
 

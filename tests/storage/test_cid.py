@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.protocol.errors import BadDocument
+from app.protocol.ids import Digest
 from app.storage.cid import DAG_PB, RAW, Cid, cid_to_digest, digest_to_cid, of_block, parse
 
 HELLO = "bafkreicouv3sksjuzxb3rbb6rziy6duakk2aikegsmtqtz5rsuppjorxsa"  # "hello IPFS\n", from the Kubo README
@@ -32,7 +33,7 @@ def test_text_and_binary_agree(digest: bytes, codec: int) -> None:
 @given(st.binary(min_size=32, max_size=32))
 def test_a_digest_and_its_cid_are_one_fact(digest: bytes) -> None:
     """A document's digest gives its raw CID, and the CID gives the digest back."""
-    assert cid_to_digest(digest_to_cid(digest.hex())) == digest.hex()
+    assert cid_to_digest(digest_to_cid(Digest(digest.hex()))) == digest.hex()
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ def test_every_other_spelling_is_refused(text: str) -> None:
 def test_a_malformed_digest_is_refused(digest: str) -> None:
     """A digest is 64 lower-case hexadecimal digits and nothing else."""
     with pytest.raises(BadDocument, match="64 lower-case"):
-        digest_to_cid(digest)
+        digest_to_cid(Digest(digest))
 
 
 def test_a_long_file_has_no_digest() -> None:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.protocol.errors import BadBlock, BadDocument, NotFound, TooLarge, Unavailable
+from app.protocol.ids import Digest
 from app.storage.cid import DAG_PB, RAW, Cid, digest_to_cid, of_block
 from app.storage.content import ContentStore, file_cid
 from app.storage.folder import BlockStore
@@ -184,12 +185,12 @@ def test_swapped_blocks_are_refused(store: BlockStore, folder: Path) -> None:
 def test_a_missing_block_is_not_found(store: BlockStore, folder: Path) -> None:
     """A block that is not there says so, for a whole file as for one of its leaves."""
     with pytest.raises(NotFound, match="not in this store"):
-        store.read(digest_to_cid("ab" * 32), limit=1)
+        store.read(digest_to_cid(Digest("ab" * 32)), limit=1)
     cid = store.put(LONG)
     next(file for file in block_files(folder) if file.name.startswith("bafk")).unlink()
     with pytest.raises(NotFound, match="not in this store"):
         store.read(cid, limit=GIB)
-    assert not store.has(digest_to_cid("ab" * 32))
+    assert not store.has(digest_to_cid(Digest("ab" * 32)))
 
 
 @pytest.mark.parametrize("text", ["../../etc/passwd", "", "b" + "a" * 58, "/etc/passwd", "bafk/../" + "a" * 51])

@@ -21,6 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from app.protocol.errors import BadBlock, NotFound, Unavailable, UsageError
+from app.protocol.ids import Digest
 from app.storage.cid import DAG_PB, RAW, digest_to_cid, of_block, parse
 from app.storage.content import file_cid
 from app.storage.kubo import KuboStore
@@ -31,7 +32,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:The 'strict' parameter:FutureWar
 
 LONG = random.Random(8).randbytes(2 * LEAF_BYTES + 99)
 AS_KUBO = {"cid-version": "1", "raw-leaves": "true", "chunker": "size-1048576", "cid-base": "base32"}
-ABSENT = digest_to_cid("ab" * 32)
+ABSENT = digest_to_cid(Digest("ab" * 32))
 
 
 class Node(ThreadingHTTPServer):

@@ -23,6 +23,7 @@ from app.protocol.data.dataset import Affine, Codebook, ColumnCode, EncodedFile,
 from app.protocol.data.description import DatasetCard, FileCheck
 from app.protocol.data.manifest import Manifest, write_manifest
 from app.protocol.documents import sha256
+from app.protocol.ids import Address, Seconds
 from app.protocol.market.entities import ZERO, Approval, DatasetRecord, Job, JobState, License
 from app.protocol.market.entities import Execution as Part
 from app.protocol.market.receipt import RAW_WORDS, OutputPolicy, Receipt, SealContext, SealedResult
@@ -211,7 +212,8 @@ class EncryptedDataset:
         self.store.put(data)
         self.manifests[version] = manifest
         self.records[version] = DatasetRecord(
-            id=1, owner=OWNER, custodian=OWNER, manifest=digest, data_root=table.data_root, profile=table.profile,
+            id=1, owner=Address(OWNER), custodian=Address(OWNER), manifest=digest, data_root=table.data_root,
+            profile=table.profile,
             rows=table.rows, version=version, epoch=table.epoch, tombstoned=False,
         )  # fmt: skip
 
@@ -264,7 +266,8 @@ class MarketInMemory(EncryptedDataset):
         self.store.put(policy.to_bytes())
         number = len(self.chain.licenses) + 1
         held = License(
-            id=number, offer=1, dataset=1, buyer=buyer, valid_from=0, valid_until=10**9, jobs_left=100,
+            id=number, offer=1, dataset=1, buyer=Address(buyer), valid_from=Seconds(0), valid_until=Seconds(10**9),
+            jobs_left=100,
             rows_left=10**6, policy=policy.digest, revoked=False, micro_bits=policy.micro_bits_per_license,
         )  # fmt: skip
         self.chain.licenses[number] = replace(held, **changes)  # type: ignore[arg-type]
@@ -289,7 +292,7 @@ class MarketInMemory(EncryptedDataset):
         self.chain.jobs[number] = Job(
             id=number, license=held, dataset=1, buyer=buyer, state=JobState.ASSIGNED, circuit=digest,
             first_row=first, rows=rows, sealing_key=BUYER_PUBLIC, units=1, replicas=2, executions=(), receipt=ZERO,
-            sealed=ZERO, decision=ZERO, deadline=0, opened_block=1, version=version,
+            sealed=ZERO, decision=ZERO, deadline=Seconds(0), opened_block=1, version=version,
         )  # fmt: skip
         self.compute(number)
         self.chain.jobs[number] = replace(self.chain.jobs[number], **changes)  # type: ignore[arg-type]
@@ -318,7 +321,7 @@ class MarketInMemory(EncryptedDataset):
         """Make the chain say that executors agreed on this receipt (honest or not)."""
         self.store.put(output)
         self.store.put(receipt.to_bytes())
-        parts = tuple(Part(provider=p, commitment=ZERO, receipt=receipt.digest) for p in PROVIDERS[:2])
+        parts = tuple(Part(provider=Address(p), commitment=ZERO, receipt=receipt.digest) for p in PROVIDERS[:2])
         self.chain.jobs[number] = replace(
             self.chain.jobs[number], receipt=receipt.digest, executions=parts, state=JobState.COMPUTED
         )

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.data.dataset import Affine, Codebook, ColumnCode, EncodedFile, EncryptedTable, Shard
+from app.protocol.ids import Digest
 from app.protocol.vocabulary import Encoding
 from fhe.ciphertexts.packing import Encryptor, mask
 from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
@@ -86,7 +87,7 @@ def make_table(
                             cid="",
                             polys=len(bodies),
                             seed=file.seed.hex(),
-                            root="",
+                            root=Digest(""),
                         )
                     )
             shards.append(Shard.model_construct(first_row=first, rows=rows, files=tuple(files)))
@@ -104,7 +105,7 @@ def make_table(
         rows=first,
         shards=tuple(shards),
         evaluation_key=None,
-        data_root="",
+        data_root=Digest(""),
     )
     return TableWithKeys(profile, secret, key, table, source, codes)
 

@@ -12,6 +12,7 @@ from app.market.db.database import Database
 from app.market.db.tables import IndexTable, sql
 from app.market.indexer.unit_of_work import ENTITIES
 from app.protocol.errors import NotFound
+from app.protocol.ids import Address
 from app.protocol.market.entities import ZERO, JobState
 
 COMPARED: tuple[type[IndexTable], ...] = (
@@ -112,7 +113,7 @@ def _assert_accounts(session: Session, market: Market) -> None:
         assert (row.claim_licenses, row.claim_jobs) == (claims["LicenseMarket"], claims["JobMarket"]), row.address
     for provider in session.exec(select(tables.ProviderRow)):
         try:
-            record = market.provider(provider.address)
+            record = market.provider(Address(provider.address))
         except NotFound:
             assert provider.bond == 0
             continue

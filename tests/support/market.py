@@ -14,6 +14,7 @@ from app.chain.contracts.deployment import Terms, deploy
 from app.chain.market import Market, Sent
 from app.chain.node import DevNode
 from app.chain.wallet.account import Account
+from app.protocol.ids import Address, Digest
 from app.protocol.market.entities import DatasetRecord
 from app.protocol.ports import Store
 
@@ -43,9 +44,9 @@ def person(name: str) -> Account:
     return Account(Keys.from_key(hashlib.sha256(name.encode()).digest()))
 
 
-def digest(label: str) -> str:
+def digest(label: str) -> Digest:
     """32 bytes without a zero byte, hex: call data of random digests would cost a little more or less gas."""
-    return bytes(byte or 1 for byte in hashlib.sha256(label.encode()).digest()).hex()
+    return Digest(bytes(byte or 1 for byte in hashlib.sha256(label.encode()).digest()).hex())
 
 
 def open_market(node: DevNode, path: Path) -> Market:
@@ -127,13 +128,17 @@ class MarketOnChain:
         self.paid(
             "release",
             self.market.release(
-                self.owner, job, sealed=digest(f"sealed {job}"), decision=digest(f"decision {job}"), **answer
+                self.owner,
+                job,
+                sealed=digest(f"sealed {job}"),
+                decision=digest(f"decision {job}"),
+                **answer,
             ),
         )
 
-    def draw(self, job: int) -> tuple[str, ...]:
+    def draw(self, job: int) -> tuple[Address, ...]:
         """The executors of a job."""
-        drawn: tuple[str, ...] = self.paid("draw", self.market.draw(self.buyer, job))
+        drawn: tuple[Address, ...] = self.paid("draw", self.market.draw(self.buyer, job))
         return drawn
 
     def answer(self, job: int, drawn: Sequence[str], receipt: Callable[[str], str] | str) -> None:
@@ -141,7 +146,7 @@ class MarketOnChain:
         of = receipt if callable(receipt) else lambda address: receipt
         for place, address in enumerate(drawn):
             salt = digest(f"salt of {address}")
-            self.paid(f"commit {place}", self.market.commit(self.by_address(address), job, of(address), salt))
+            self.paid(f"commit {place}", self.market.commit(self.by_address(address), job, Digest(of(address)), salt))
         for place, address in enumerate(drawn):
             salt = digest(f"salt of {address}")
             self.paid(f"reveal {place}", self.market.reveal(self.by_address(address), job, of(address), salt))

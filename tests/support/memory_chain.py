@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from app.chain.contracts.entities import next_head
 from app.protocol.errors import NotFound, Reverted
+from app.protocol.ids import Digest
 from app.protocol.market.entities import ZERO, Approval, DatasetRecord, Job, JobState, License
 
 
@@ -22,7 +23,7 @@ class SimulatedChain:
     datasets: dict[tuple[int, int], DatasetRecord] = field(default_factory=dict)
     licenses: dict[int, License] = field(default_factory=dict)
     unfinal: set[int] = field(default_factory=set)
-    decided: list[tuple[int, int, str, bool]] = field(default_factory=list)  # (dataset, job, decision, released)
+    decided: list[tuple[int, int, Digest, bool]] = field(default_factory=list)  # (dataset, job, decision, released)
     contested: list[int] = field(default_factory=list)
     settled: dict[int, int] = field(default_factory=dict)  # license: micro-bits that it used
     transactions: list[tuple[str, int, str, str]] = field(default_factory=list)
@@ -54,20 +55,20 @@ class SimulatedChain:
         """Whether the job's block is final."""
         return job.id not in self.unfinal
 
-    def decision_head(self, dataset: int) -> str:
+    def decision_head(self, dataset: int) -> Digest:
         """All decisions on a dataset in one word."""
         return self._heads(dataset)[-1]
 
-    def decisions(self, dataset: int, after: str) -> Iterable[tuple[int, str, bool]]:
+    def decisions(self, dataset: int, after: Digest) -> Iterable[tuple[int, Digest, bool]]:
         """Decisions in order, from the one after a head on."""
         heads = self._heads(dataset)
         start = heads.index(after) if after in heads else 0
         return [each[1:] for each in self._decided(dataset)[start:]]
 
-    def _decided(self, dataset: int) -> list[tuple[int, int, str, bool]]:
+    def _decided(self, dataset: int) -> list[tuple[int, int, Digest, bool]]:
         return [each for each in self.decided if each[0] == dataset]
 
-    def _heads(self, dataset: int) -> list[str]:
+    def _heads(self, dataset: int) -> list[Digest]:
         steps = ((job, decision) for _, job, decision, _ in self._decided(dataset))
         return list(itertools.accumulate(steps, lambda head, step: next_head(head, *step), initial=ZERO))
 
@@ -108,7 +109,7 @@ class SimulatedChain:
             if what == "release" and self.jobs[number].approval is Approval.DENIED:
                 raise Reverted(f"Job {number} was denied.", reason="DeniedByOwner")
             self.jobs[number] = replace(self.jobs[number], **changes)  # type: ignore[arg-type]
-            self.decided.append((dataset, number, str(changes["decision"]), what == "release"))
+            self.decided.append((dataset, number, Digest(str(changes["decision"])), what == "release"))
             first = str(changes.get("sealed", changes.get("reason")))
             self.transactions.append((what, number, first, str(changes["decision"])))
             return f"0x{len(self.transactions):064x}"

@@ -28,7 +28,7 @@ class RunningNode:
         self.home = home
         self.events: list[dict[str, Any]] = []
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "up", "--json", *words],
+            [sys.executable, "-m", "darkroom", "up", "--json", *words],
             env=clean | {"DARKROOM_HOME": str(home)} | (env or {}),
             cwd=Path(__file__).parents[2],
             stdin=subprocess.DEVNULL,

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.data.dataset import Affine, Codebook, ColumnCode, EncodedFile, EncryptedTable, Shard
+from app.protocol.ids import Digest
 from fhe.ciphertexts.packing import Encryptor, mask
 from fhe.circuit.circuit import Circuit, Input, Linear, Readout
 from fhe.keys.secret_keys import SecretKeys
@@ -76,7 +77,7 @@ def encrypt_codes(
                         cid="none",
                         polys=polys,
                         seed=file.seed.hex(),
-                        root="0" * 64,
+                        root=Digest("0" * 64),
                     )
                 )
             made.append(Shard(first_row=first, rows=count, files=tuple(files)))
@@ -88,7 +89,7 @@ def encrypt_codes(
         rows=rows,
         shards=tuple(made),
         evaluation_key=None,
-        data_root="0" * 64,
+        data_root=Digest("0" * 64),
     )
     return MemoryTable(table, seeds, words, size)
 

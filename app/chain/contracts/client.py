@@ -16,6 +16,7 @@ from app.chain.node import ChainNode, ExecutionReverted, Fees, Log, NonceTaken, 
 from app.chain.wallet.account import Account
 from app.protocol.backoff import growing
 from app.protocol.errors import Reverted, Unavailable, VerificationFailed
+from app.protocol.ids import TxHash
 
 NONCE_TRIES = 32  # how often somebody else with the same key may be quicker before a transaction is given up
 FIRST_PAUSE, LONGEST_PAUSE = 0.01, 1.0  # seconds between two tries, each drawn at random up to a bound that grows
@@ -38,7 +39,7 @@ def _own(fees: Fees) -> Fees:
 class Sent(Generic[T]):
     """A transaction in the chain: its hash, block number, gas used, what the action yields, and its events."""
 
-    tx: str
+    tx: TxHash
     block: int
     gas: int
     value: T

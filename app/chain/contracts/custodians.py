@@ -16,6 +16,7 @@ from app.chain.contracts.token import PaymentToken
 from app.chain.events import Event
 from app.chain.wallet.account import Account
 from app.protocol.errors import AlreadyReleased, NotFound, Reverted, VerificationFailed
+from app.protocol.ids import Digest, Units
 from app.protocol.market.entities import ZERO, Answered, Custody, JobState
 
 JOBS = "JobMarket"
@@ -45,9 +46,11 @@ class Custodians(Datasets, PaymentToken):
     def custody(self, dataset: int) -> Custody:
         """A dataset's custodian bond, and the part that open jobs hold."""
         bond, held = self.desk.read(JOBS, "custodyOf", dataset)
-        return Custody(int(bond), int(held))
+        return Custody(Units(bond), Units(held))
 
-    def release(self, account: Account, job: int, *, sealed: str, decision: str, head: str | None = None) -> Sent[None]:
+    def release(
+        self, account: Account, job: int, *, sealed: Digest, decision: Digest, head: Digest | None = None
+    ) -> Sent[None]:
         """Publish the sealed result's digest, which also settles the job.
 
         `head` is what the decision goes on from, by default the present head. Errors: AlreadyReleased; Reverted, as
@@ -55,7 +58,9 @@ class Custodians(Datasets, PaymentToken):
         """
         return self._answer(account, job, "release", sealed, decision, head)
 
-    def refuse(self, account: Account, job: int, *, reason: str, decision: str, head: str | None = None) -> Sent[None]:
+    def refuse(
+        self, account: Account, job: int, *, reason: str, decision: Digest, head: Digest | None = None
+    ) -> Sent[None]:
         """Refuse a release for a reason (a code of at most 32 letters). Errors: as `release`; BadInput."""
         return self._answer(account, job, "refuse", reason_to_word(reason), decision, head)
 
@@ -67,11 +72,11 @@ class Custodians(Datasets, PaymentToken):
         """
         return self.desk.send(account, JOBS, "contest", job).with_value(JobState.DISPUTED)
 
-    def decision_head(self, dataset: int) -> str:
+    def decision_head(self, dataset: int) -> Digest:
         """The head of a dataset's answers, 64 zeros before the first."""
-        return str(self.desk.read(JOBS, "decisionHead", dataset))
+        return Digest(self.desk.read(JOBS, "decisionHead", dataset))
 
-    def decisions(self, dataset: int, *, after: str = ZERO, first: int | None = None) -> list[Answered]:
+    def decisions(self, dataset: int, *, after: Digest = ZERO, first: int | None = None) -> list[Answered]:
         """The answers on a dataset that follow the head `after`, in the chain's order; all of them by default.
 
         `first` is a block to read from, in which `after` was given or before: it spares reading all of the chain.

@@ -9,6 +9,7 @@ from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
 from app.protocol.errors import BadInput, VerificationFailed
+from app.protocol.ids import Address, Digest, TxHash
 from app.protocol.market.entities import (
     ZERO,
     Answered,
@@ -30,31 +31,31 @@ RAW_CODEC = 0x55  # multicodec of a CID over bytes as they are: manifests are si
 REASON_BYTES = 32
 
 
-def commitment(chain_id: int, market: str, job: int, provider: str, receipt: str, salt: str) -> str:
+def commitment(chain_id: int, market: Address, job: int, provider: Address, receipt: Digest, salt: str) -> Digest:
     """What an executor commits to before it sees anybody's receipt, as JobMarket.commitmentFor computes it.
 
     keccak256(abi.encode(chain id, job market, job, provider, receipt digest, salt)), hex. The salt is 32 random bytes.
     """
     types = ("uint256", "address", "uint256", "address", "bytes32", "bytes32")
     values = (chain_id, market, job, provider, bytes.fromhex(receipt), bytes.fromhex(salt))
-    return bytes(keccak(encode(types, values))).hex()
+    return Digest(bytes(keccak(encode(types, values))).hex())
 
 
-def content(manifest: str, codec: int, data_root: str, profile: str) -> str:
+def content(manifest: Digest, codec: int, data_root: Digest, profile: Digest) -> Digest:
     """The word that binds a dataset version's digests in the registry's storage."""
     values = (bytes.fromhex(manifest), codec, bytes.fromhex(data_root), bytes.fromhex(profile))
-    return bytes(keccak(encode(("bytes32", "uint8", "bytes32", "bytes32"), values))).hex()
+    return Digest(bytes(keccak(encode(("bytes32", "uint8", "bytes32", "bytes32"), values))).hex())
 
 
-def content_of(dataset: DatasetRecord) -> str:
+def content_of(dataset: DatasetRecord) -> Digest:
     """The word that binds the digests of this version of a dataset; an order names it."""
     return content(dataset.manifest, RAW_CODEC, dataset.data_root, dataset.profile)
 
 
-def next_head(head: str, job: int, decision: str) -> str:
+def next_head(head: Digest, job: int, decision: Digest) -> Digest:
     """The head of a dataset's answers after one more: keccak256(abi.encode(head before, job, decision)), hex."""
     values = (bytes.fromhex(head), job, bytes.fromhex(decision))
-    return bytes(keccak(encode(("bytes32", "uint256", "bytes32"), values))).hex()
+    return Digest(bytes(keccak(encode(("bytes32", "uint256", "bytes32"), values))).hex())
 
 
 def reason_to_word(reason: str) -> str:
@@ -137,7 +138,7 @@ def as_license(id: int, stored: Struct) -> License:
     )
 
 
-def as_provider(address: str, stored: Struct) -> ProviderRecord:
+def as_provider(address: Address, stored: Struct) -> ProviderRecord:
     """From the provider registry's struct."""
     return ProviderRecord(
         address=address,
@@ -189,7 +190,7 @@ def as_job(id: int, stored: Struct, executions: Sequence[Struct], opened: Struct
     )
 
 
-def as_answered(events: Iterable[Event], head: str) -> Iterator[Answered]:
+def as_answered(events: Iterable[Event], head: Digest) -> Iterator[Answered]:
     """From the events JobReleased and JobRefused of one dataset, in order; `head` is what the first goes on from."""
     for event in events:
         said = event.args
@@ -201,5 +202,5 @@ def as_answered(events: Iterable[Event], head: str) -> Iterator[Answered]:
             reason=word_to_reason(said["reason"]) if "reason" in said else "",
             head=head,
             block=event.block,
-            tx=event.tx,
+            tx=TxHash(event.tx),
         )

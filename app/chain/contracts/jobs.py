@@ -12,6 +12,7 @@ from app.chain.contracts.licensing import Licensing
 from app.chain.contracts.providers import Providers
 from app.chain.wallet.account import Account
 from app.protocol.errors import Unavailable, VerificationFailed
+from app.protocol.ids import Address, Digest
 from app.protocol.market.entities import ZERO, Approval, Job, JobState, check_use
 from app.protocol.market.fees import fee_bid
 
@@ -56,7 +57,7 @@ class Jobs(Custodians, Licensing, Providers):
             sent = self.desk.send(account, JOBS, "openWithPermit", order, *self.permit(account, JOBS, cost))
         return sent.with_value(int(sent.event("JobOpened").args["job"]))
 
-    def draw(self, account: Account, job: int) -> Sent[tuple[str, ...]]:
+    def draw(self, account: Account, job: int) -> Sent[tuple[Address, ...]]:
         """Draw executors once the block with their randomness is there; the value is their addresses. Anyone may.
 
         A draw that comes after the chain forgot that block's hash arms another block; then this draws again. In a table
@@ -82,7 +83,7 @@ class Jobs(Custodians, Licensing, Providers):
         said = (each["out"] or {each["commitment"], each["receipt"]} != {ZERO} for each in parts)
         return max((place for place, each in enumerate(said, 1) if each), default=0)
 
-    def commit(self, account: Account, job: int, receipt: str, salt: str) -> Sent[str]:
+    def commit(self, account: Account, job: int, receipt: Digest, salt: str) -> Sent[Digest]:
         """Commit to a receipt digest under a salt of 32 random bytes; the value is the commitment."""
         word = self.commitment(job, account.address, receipt, salt)
         return self.desk.send(account, JOBS, "commit", job, word).with_value(word)
@@ -121,9 +122,9 @@ class Jobs(Custodians, Licensing, Providers):
         """End a pause early (the guardian)."""
         return self.desk.send(account, JOBS, "unpause")
 
-    def commitment(self, job: int, provider: str, receipt: str, salt: str) -> str:
+    def commitment(self, job: int, provider: Address, receipt: Digest, salt: str) -> Digest:
         """What `provider` commits to; see `entities.commitment`."""
-        return commitment(self.desk.node.chain_id, self.desk.address(JOBS), job, provider, receipt, salt)
+        return commitment(self.desk.node.chain_id, Address(self.desk.address(JOBS)), job, provider, receipt, salt)
 
     def job(self, id: int) -> Job:
         """A job with everything that its structs and events say. Errors: NotFound, VerificationFailed."""

@@ -9,6 +9,7 @@ from app.chain.contracts.entities import as_provider
 from app.chain.contracts.token import PaymentToken
 from app.chain.wallet.account import Account
 from app.protocol.errors import NotFound
+from app.protocol.ids import Address
 from app.protocol.market.entities import DatasetRecord, ProviderRecord
 from app.protocol.market.fees import Draw, DrawRules
 
@@ -61,7 +62,7 @@ class Providers(PaymentToken):
         """The least bond that has a seat."""
         return int(self.desk.read(PROVIDERS, "stakeFloor"))
 
-    def provider(self, address: str) -> ProviderRecord:
+    def provider(self, address: Address) -> ProviderRecord:
         """Errors: NotFound for an account that never bonded."""
         stored = self.desk.read(PROVIDERS, "get", address)
         if not any(stored.values()):

@@ -37,6 +37,7 @@ from app.chain.evm.sqlite import SqliteDB
 from app.chain.node import Block, ExecutionReverted, Log, TxReceipt
 from app.chain.recursion_limit import evm_depth
 from app.protocol.errors import BadInput, NotFound
+from app.protocol.ids import TxHash
 
 CHAIN_ID = 0xDA2C00  # ours alone: signatures made here are worth nothing elsewhere
 GAS_LIMIT = 30_000_000  # of a block, as on public networks; fits the largest deployment
@@ -169,7 +170,7 @@ class Blockchain:
     def receipt(self, header: BlockHeaderAPI) -> TxReceipt:
         """The receipt of the only transaction of a block that has one."""
         transaction, receipt = self.executed(header)
-        tx, block_hash, number = _hex(transaction.hash), _hex(header.hash), int(header.block_number)
+        tx, block_hash, number = TxHash(_hex(transaction.hash)), _hex(header.hash), int(header.block_number)
         created = None if transaction.to else generate_contract_address(transaction.sender, transaction.nonce)
         logs = tuple(
             Log(

@@ -20,10 +20,11 @@ from app.chain.evm.blockchain import CHAIN_ID, Blockchain, as_block, gas_limit, 
 from app.chain.evm.eth_api import EthApi
 from app.chain.evm.pyevm import PragueVM, SignedTransactionAPI, Withdrawal
 from app.chain.evm.sqlite import SqliteDB
-from app.chain.jsonrpc import Answer
+from app.chain.json_rpc import Answer
 from app.chain.node import Block, Fees, Log, NonceTaken, Topics, TxReceipt
 from app.chain.recursion_limit import limit_kept
 from app.protocol.errors import BadInput, NotFound, Reverted
+from app.protocol.ids import TxHash
 
 if TYPE_CHECKING:
     from web3 import Web3
@@ -102,7 +103,7 @@ class EmbeddedChain:
         with self._thread:
             return gas_limit(self._blockchain.simulate(sender, to, data)[1])
 
-    def receipt(self, tx: str) -> TxReceipt:
+    def receipt(self, tx: TxHash) -> TxReceipt:
         """The receipt of a mined transaction. Errors: NotFound."""
         with self._thread:
             return self._blockchain.receipt(self._blockchain.find(tx))
@@ -147,7 +148,7 @@ class EmbeddedChain:
         with self._thread, self._db.exclusive():
             if self.nonce(sender) != transaction.nonce:
                 try:
-                    return self.receipt("0x" + bytes(transaction.hash).hex())
+                    return self.receipt(TxHash("0x" + bytes(transaction.hash).hex()))
                 except NotFound:
                     raise NonceTaken from None
             if self.balance(sender) < transaction.value + transaction.gas * transaction.max_fee_per_gas:
@@ -158,7 +159,7 @@ class EmbeddedChain:
                 )
             return self._blockchain.receipt(self._blockchain.append([transaction]))
 
-    def submit(self, raw: bytes) -> str:
+    def submit(self, raw: bytes) -> TxHash:
         """The same, for callers that look for the receipt themselves."""
         return self.send(raw).tx
 

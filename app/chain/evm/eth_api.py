@@ -16,7 +16,7 @@ import rlp  # type: ignore[import-untyped]
 from app.chain.contracts.abi import decode_revert
 from app.chain.evm.blockchain import Blockchain, gas_limit, raw_address
 from app.chain.evm.pyevm import BlockHeaderAPI, SignedTransactionAPI, WithdrawalAPI
-from app.chain.jsonrpc import Answer, Methods, answer, to_data, to_hash, to_quantity, to_text
+from app.chain.json_rpc import Answer, Methods, answer, to_data, to_hash, to_quantity, to_text
 from app.chain.node import ChainNode, ExecutionReverted, Log
 from app.protocol.errors import BadInput, NotFound, Unavailable
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Protocol, cast
 
-from app.chain.jsonrpc import Answer
+from app.chain.json_rpc import Answer
 from app.chain.recursion_limit import limit_kept
 
 with limit_kept():
@@ -34,7 +34,7 @@ class EmbeddedProvider(JSONBaseProvider):
 
     def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         """The response of `app.chain.evm.eth_api`."""
-        return cast(RPCResponse, self._chain.answer(json.loads(self.encode_rpc_request(method, params))))
+        return cast("RPCResponse", self._chain.answer(json.loads(self.encode_rpc_request(method, params))))
 
     def make_batch_request(self, requests: list[tuple[RPCEndpoint, Any]]) -> list[RPCResponse]:
         """The same one after the other."""

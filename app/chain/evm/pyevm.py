@@ -20,7 +20,7 @@ class _OnCall(ModuleType):
     """
 
     def __getattr__(self, name: str) -> Callable[[Any], Any]:
-        if name.startswith("__"):
+        if not name.startswith("bls12_"):
             raise AttributeError(name)
 
         def precompile(computation: Any) -> Any:

@@ -14,6 +14,7 @@ from app.chain.recursion_limit import limit_kept
 from app.chain.rpc.provider import BoundedProvider
 from app.chain.rpc.refusal import RpcRefused, read_refusal
 from app.protocol.errors import BadInput, NotFound, Reverted, Unavailable
+from app.protocol.ids import TxHash
 
 with limit_kept():
     from web3 import Web3
@@ -189,14 +190,14 @@ class RpcNode:
             "Look for it before you send another.",
         )
 
-    def submit(self, raw: bytes) -> str:
+    def submit(self, raw: bytes) -> TxHash:
         """Hand over a signed transaction, which may be there already; its hash.
 
         Errors: NonceTaken for one whose nonce another transaction used, BadInput, Reverted, Unavailable.
         """
         tx = _hash(raw)
         try:
-            return str(self._result("eth_sendRawTransaction", "0x" + raw.hex()))
+            return TxHash(str(self._result("eth_sendRawTransaction", "0x" + raw.hex())))
         except RpcRefused as refusal:
             if any(words in refusal.message for words in ("already known", "already imported")):
                 return tx
@@ -205,7 +206,7 @@ class RpcNode:
             _raise_refusal(refusal)
             raise BadInput(f"The chain node does not accept this transaction: {refusal.message}.") from None
 
-    def receipt(self, tx: str) -> TxReceipt:
+    def receipt(self, tx: TxHash) -> TxReceipt:
         """The receipt of a mined transaction. Errors: NotFound."""
         receipt = self._ask(_optional(_receipt), "eth_getTransactionReceipt", tx)
         if receipt is None:
@@ -287,8 +288,8 @@ def _raise_refusal(refusal: RpcRefused) -> None:
         ) from None
 
 
-def _hash(raw: bytes) -> str:
-    return "0x" + bytes(keccak(raw)).hex()
+def _hash(raw: bytes) -> TxHash:
+    return TxHash("0x" + bytes(keccak(raw)).hex())
 
 
 def _quantity(text: str) -> int:
@@ -319,7 +320,7 @@ def _block(answer: dict[str, Any]) -> Block:
 def _receipt(answer: dict[str, Any]) -> TxReceipt:
     created = answer.get("contractAddress")
     return TxReceipt(
-        tx=str(answer["transactionHash"]),
+        tx=TxHash(answer["transactionHash"]),
         block=_quantity(answer["blockNumber"]),
         block_hash=str(answer["blockHash"]),
         gas=_quantity(answer["gasUsed"]),
@@ -336,6 +337,6 @@ def _log(entry: dict[str, Any]) -> Log:
         data=_bytes(entry["data"]),
         block=_quantity(entry["blockNumber"]),
         block_hash=str(entry["blockHash"]),
-        tx=str(entry["transactionHash"]),
+        tx=TxHash(entry["transactionHash"]),
         index=_quantity(entry["logIndex"]),
     )

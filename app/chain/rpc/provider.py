@@ -69,12 +69,12 @@ class BoundedProvider(HTTPProvider):
         """The response, an error of the node's included. What passes (no answer, a busy server, a rate limit) is tried
         again, also a transaction: equal bytes are one transaction. Errors: TooLarge, Unavailable.
         """
-        return cast(RPCResponse, self._patiently(method, self.encode_rpc_request(method, params)))
+        return cast("RPCResponse", self._patiently(method, self.encode_rpc_request(method, params)))
 
     def make_batch_request(self, batch_requests: list[tuple[RPCEndpoint, Any]]) -> list[RPCResponse]:
         """The responses in the order of the requests; as `make_request`."""
         answers = self._patiently("a batch", self.encode_batch_rpc_request(batch_requests), len(batch_requests))
-        return sorted(cast(list[RPCResponse], answers), key=lambda answer: str(answer.get("id")).zfill(20))
+        return sorted(cast("list[RPCResponse]", answers), key=lambda answer: str(answer.get("id")).zfill(20))
 
     def _patiently(self, what: str, body: bytes, batch: int | None = None) -> Any:
         for attempt in range(TRIES - 1):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from app.chain.node import Fees
 from app.chain.recursion_limit import limit_kept
 from app.protocol.errors import BadInput, BadKey, NotFound, WrongPassphrase
+from app.protocol.ids import Address
 
 if TYPE_CHECKING:
     from eth_account import Account as Keys
@@ -34,7 +35,7 @@ class Account:
 
     def __init__(self, signer: LocalAccount) -> None:
         self._signer = signer
-        self.address: str = str(signer.address)
+        self.address = Address(signer.address)
 
     def __repr__(self) -> str:
         return f"Account({self.address})"

@@ -15,6 +15,7 @@ from app.market.db.tables import ManifestRow, PolicyRow
 from app.market.text import clean, words
 from app.protocol.data.manifest import Manifest, read_manifest
 from app.protocol.errors import BadDocument, DarkroomError, TooLarge
+from app.protocol.ids import Digest
 from app.protocol.market.receipt import OutputPolicy
 from app.protocol.ports import Store
 from app.storage.cid import digest_to_cid
@@ -115,7 +116,7 @@ def _column(column: dict[str, Any], encodings: set[str]) -> dict[str, Any]:
 def _read(store: Store, digest: str, parse: Callable[[bytes], T]) -> tuple[T | None, str]:
     """The document, or None and a state: unavailable, or invalid when these very bytes can never be one."""
     try:
-        data = store.read(digest_to_cid(digest), limit=MAX_BYTES)
+        data = store.read(digest_to_cid(Digest(digest)), limit=MAX_BYTES)
     except TooLarge:
         return None, "invalid"
     except DarkroomError:

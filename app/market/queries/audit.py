@@ -13,6 +13,7 @@ from app.market.queries.jobs import state_name
 from app.market.queries.licensing import manual_offers
 from app.market.queries.status import read_place
 from app.market.queries.view import View, check_id, missing
+from app.protocol.ids import Digest
 from app.protocol.market.entities import Approval, JobState
 from app.storage.cid import digest_to_cid
 
@@ -97,7 +98,7 @@ def audit_facts(session: Session, job: int) -> AuditFacts:
                     event=event.name,
                     by=dataset.custodian if by == "custodian" else args[by] if by else "",
                     digest=word,
-                    cid=digest_to_cid(word) if stored else "",
+                    cid=digest_to_cid(Digest(word)) if stored else "",
                     source=event.tx,
                     block=event.block,
                     block_hash=event.block_hash,
@@ -139,7 +140,7 @@ def _version_facts(session: Session, job: JobRow, dataset: DatasetRow) -> Iterat
             event="DatasetVersion",
             by=dataset.owner,
             digest=digest,
-            cid=digest_to_cid(digest) if stored else "",
+            cid=digest_to_cid(Digest(digest)) if stored else "",
             source=version.tx,
             block=version.block,
             block_hash=event.block_hash if event else "",

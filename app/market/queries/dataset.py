@@ -13,6 +13,7 @@ from app.market.queries.budget import BudgetView, ReleasesOn, budget, nobody_kno
 from app.market.queries.catalogue import CatalogueEntry, entries
 from app.market.queries.licensing import OfferView, PolicyView, offer_cards, policy_card
 from app.market.queries.view import Amount, View, check_id, missing
+from app.protocol.ids import Digest
 from app.protocol.vocabulary import Encoding
 from app.storage.cid import digest_to_cid
 
@@ -125,7 +126,7 @@ def dataset(session: Session, id: int, releases: ReleasesOn = nobody_knows) -> D
         published=facts.published,
         custodian=row.custodian,
         manifest=row.manifest,
-        manifest_cid=digest_to_cid(row.manifest),
+        manifest_cid=digest_to_cid(Digest(row.manifest)),
         data_root=row.data_root,
         profile=row.profile,
         epoch=row.epoch,

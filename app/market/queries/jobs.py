@@ -197,7 +197,7 @@ def job_cards(session: Session, rows: Sequence[JobRow], now: int) -> tuple[JobVi
             refunded=row.refunded,
             reason=row.reason,
             needs_approval=row.offer in manual,
-            approval=cast(ApprovalName, Approval(row.approval).name.lower()),
+            approval=cast("ApprovalName", Approval(row.approval).name.lower()),
             next=next_step(row, busy.get(row.id, ()), parties[row.dataset], row.offer in manual, now),
             opened_at=row.opened_at,
             changed_at=row.changed_at,
@@ -219,7 +219,7 @@ def executions(session: Session, jobs: Collection[int]) -> dict[int, list[Execut
 
 def state_name(state: int) -> JobStateName:
     """A state's name."""
-    return cast(JobStateName, JobState(state).name.lower())
+    return cast("JobStateName", JobState(state).name.lower())
 
 
 def _execution(row: ExecutionRow) -> ExecutionView:
@@ -230,7 +230,7 @@ def _execution(row: ExecutionRow) -> ExecutionView:
         fee=row.fee,
         commitment=row.commitment,
         receipt=row.receipt,
-        status=cast(ExecutionStatus, row.outcome or so_far),
+        status=cast("ExecutionStatus", row.outcome or so_far),
         paid=row.paid,
         slashed=row.slashed,
         committed_at=row.committed_at,

@@ -15,6 +15,7 @@ from app.market.indexer.listings import read_policies, sellable
 from app.market.queries.catalogue import titles
 from app.market.queries.paging import newest_first
 from app.market.queries.view import Amount, Page, View, check_id, missing
+from app.protocol.ids import Address, Digest, Seconds
 from app.protocol.market.entities import License, LicenseState
 from app.protocol.market.receipt import OutputPolicy
 from app.protocol.vocabulary import CircuitClass
@@ -239,12 +240,12 @@ def _license_card(row: LicenseRow, terms: OfferRow, title: str, now: int) -> Lic
         id=row.id,
         offer=row.offer,
         dataset=row.dataset,
-        buyer=row.buyer,
-        valid_from=row.valid_from,
-        valid_until=row.valid_until,
+        buyer=Address(row.buyer),
+        valid_from=Seconds(row.valid_from),
+        valid_until=Seconds(row.valid_until),
         jobs_left=row.jobs_left,
         rows_left=row.rows_left,
-        policy=terms.policy,
+        policy=Digest(terms.policy),
         revoked=row.revoked_at > 0,
         micro_bits=row.micro_bits,
         settled=row.settled_at > 0,

@@ -19,6 +19,7 @@ from app.market.db.tables import DatasetRow, JobRow, LicenseRow, OfferRow, Versi
 from app.policy.judge import samples_of
 from app.protocol.data.dataset import Codebook, EncryptedTable
 from app.protocol.errors import DarkroomError, NotFound
+from app.protocol.ids import Address, Digest, Seconds
 from app.protocol.market.entities import LIVE, ZERO, DatasetRecord, Job, JobState, License
 from app.protocol.policy.leakage import Leakage, Released
 from app.protocol.ports import Store
@@ -91,8 +92,9 @@ class IndexRecords:
         if row is None or now is None:
             raise NotFound(f"There is no version {version} of dataset {id} in the index.")
         return DatasetRecord(
-            id=id, owner=now.owner, custodian=now.custodian, manifest=row.manifest, data_root=row.data_root,
-            profile=row.profile, rows=row.rows, version=version, epoch=row.epoch, tombstoned=now.tombstoned,
+            id=id, owner=Address(now.owner), custodian=Address(now.custodian), manifest=Digest(row.manifest),
+            data_root=Digest(row.data_root), profile=Digest(row.profile), rows=row.rows, version=version,
+            epoch=row.epoch, tombstoned=now.tombstoned,
         )  # fmt: skip
 
     def license(self, license: int) -> License:
@@ -102,9 +104,10 @@ class IndexRecords:
         if row is None or terms is None:
             raise NotFound(f"There is no license {license} in the index.")
         return License(
-            id=row.id, offer=row.offer, dataset=row.dataset, buyer=row.buyer, valid_from=row.valid_from,
-            valid_until=row.valid_until, jobs_left=row.jobs_left, rows_left=row.rows_left, policy=terms.policy,
-            revoked=row.revoked_at > 0, micro_bits=row.micro_bits, settled=row.settled_at > 0,
+            id=row.id, offer=row.offer, dataset=row.dataset, buyer=Address(row.buyer),
+            valid_from=Seconds(row.valid_from), valid_until=Seconds(row.valid_until), jobs_left=row.jobs_left,
+            rows_left=row.rows_left, policy=Digest(terms.policy), revoked=row.revoked_at > 0,
+            micro_bits=row.micro_bits, settled=row.settled_at > 0,
         )  # fmt: skip
 
 
@@ -193,7 +196,7 @@ class Releases:
             key = (circuit, codebook.digest)
             if key not in self._samples:
                 try:
-                    self._samples[key] = samples_of(load_circuit(self.store, circuit), codebook)
+                    self._samples[key] = samples_of(load_circuit(self.store, Digest(circuit)), codebook)
                 except DarkroomError:
                     return None
                 while len(self._samples) > KEPT_LEAKS // 10:
@@ -225,9 +228,10 @@ def _open(session: Session, license: int) -> list[JobRow]:
 def _job(row: JobRow) -> Job:
     """A job as the chain has it, as far as releases are worked out from it."""
     return Job(
-        id=row.id, license=row.license, dataset=row.dataset, buyer=row.buyer, state=JobState(row.state),
-        circuit=row.circuit, first_row=row.first_row, rows=row.rows, sealing_key=row.sealing_key, units=row.units,
-        replicas=row.replicas, executions=(), receipt=row.receipt or ZERO, sealed=row.sealed or ZERO,
-        decision=row.decision or ZERO, deadline=0, opened_block=row.opened_block, version=row.version,
+        id=row.id, license=row.license, dataset=row.dataset, buyer=Address(row.buyer), state=JobState(row.state),
+        circuit=Digest(row.circuit), first_row=row.first_row, rows=row.rows, sealing_key=row.sealing_key,
+        units=row.units, replicas=row.replicas, executions=(), receipt=Digest(row.receipt or ZERO),
+        sealed=Digest(row.sealed or ZERO),
+        decision=Digest(row.decision or ZERO), deadline=Seconds(0), opened_block=row.opened_block, version=row.version,
         closed_block=row.closed_block,
     )  # fmt: skip

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from app.chain.wallet.envelope import to_address
 from app.market.queries.view import MAX_CURSOR, MAX_PAGE
+from app.protocol import ids
 from app.protocol.errors import DarkroomError
 from app.storage.cid import TEXT_LENGTH
 
@@ -25,19 +26,19 @@ def _address(text: str) -> str:
 
 Id = Annotated[int, Field(ge=1, le=MAX_ID, examples=[1])]
 Address = Annotated[
-    str,
+    ids.Address,
     StringConstraints(pattern=r"^0x[0-9a-fA-F]{40}$"),
     AfterValidator(_address),
     Field(description="EIP-55 text.", examples=["0xFf0000000000000000000000000000000000Ff00"]),
 ]
 Digest = Annotated[
-    str,
+    ids.Digest,
     StringConstraints(pattern=r"^[0-9a-f]{64}$"),
     Field(description="SHA-256, hex.", examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"]),
 ]
-Tx = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{64}$"), Field(examples=["0x" + "5c" * 32])]
+Tx = Annotated[ids.TxHash, StringConstraints(pattern=r"^0x[0-9a-f]{64}$"), Field(examples=["0x" + "5c" * 32])]
 CidText = Annotated[
-    str,
+    ids.CidText,
     StringConstraints(pattern=rf"^b[a-z2-7]{{{TEXT_LENGTH - 1}}}$"),
     Field(
         description="CIDv1, SHA-256, raw or dag-pb.",

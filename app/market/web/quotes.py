@@ -11,6 +11,7 @@ from app.policy.preflight import Preflight, Request, preflight
 from app.policy.quote import Quote
 from app.protocol.documents import sha256
 from app.protocol.errors import RowsOutsideDataset
+from app.protocol.ids import Digest
 from app.protocol.policy.reasons import MESSAGES
 from app.protocol.vocabulary import CircuitClass, ReadoutKind
 from app.storage.cid import digest_to_cid
@@ -244,7 +245,7 @@ def _price(found: Quote) -> PriceView | None:
     )
 
 
-def load_circuit_bytes(here: AppState, digest: str) -> bytes:
+def load_circuit_bytes(here: AppState, digest: Digest) -> bytes:
     """A published circuit's bytes. Errors: NotFound, BadBlock, TooLarge."""
     return here.store.read(digest_to_cid(digest), limit=MAX_CIRCUIT_BYTES)
 

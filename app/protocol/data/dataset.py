@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from app.protocol.documents import Document, Hex16, Hex32
+from app.protocol.documents import Document, Hex16, Sha256
 from app.protocol.vocabulary import Encoding
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -57,7 +57,7 @@ class EncodedFile(Document):
     cid: str
     polys: int
     seed: Hex16
-    root: Hex32  # Merkle root over its bytes
+    root: Sha256  # Merkle root over its bytes
 
 
 class Shard(Document):
@@ -80,13 +80,13 @@ class EncryptedTable(Document):
     """The part of a manifest that Darkroom computes with; the Croissant record around it is for people and crawlers."""
 
     kind: Literal["darkroom/table"] = "darkroom/table"
-    profile: Hex32
+    profile: Sha256
     codebook: Codebook
     epoch: int
     rows: int
     shards: tuple[Shard, ...]
     evaluation_key: str | None  # CID of the public evaluation key, when the dataset serves lookups
-    data_root: Hex32  # Merkle root over the files' roots, in manifest order
+    data_root: Sha256  # Merkle root over the files' roots, in manifest order
     rows_per_person: int = 1  # the most rows that speak of one person
     carried: tuple[Carried, ...] = ()  # the owner's statement, in row order; rows outside of it start fresh
     carried_jobs: int = 0  # jobs up to this number are in it; a later one on an earlier version counts on every row

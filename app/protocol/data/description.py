@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from app.protocol.data.dataset import Codebook, EncryptedTable, Name
-from app.protocol.documents import Document, Hex32
+from app.protocol.documents import Document, Sha256
 from app.protocol.market.receipt import OutputPolicy
 
 Text = Annotated[str, Field(min_length=1, max_length=20_000)]
@@ -35,7 +35,7 @@ class FileCheck(Document):
     """Length and SHA-256 of a whole file, for readers that know neither CIDs nor packed columns."""
 
     bytes: int
-    sha256: Hex32
+    sha256: Sha256
 
 
 class Preview(Document):

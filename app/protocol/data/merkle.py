@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import sha256
 
+from app.protocol.ids import Digest
+
 LEAF_BYTES = 128
 _BATCH_LEAVES = 1 << 13  # 1 MiB of bytes: a perfect subtree is hashed level by level, then only its root is kept
 _BATCH_BYTES = _BATCH_LEAVES * LEAF_BYTES
@@ -42,7 +44,7 @@ class Builder:
             self._push(_fold(_leaves(view[start : start + _BATCH_BYTES])))
         self._pending += view[whole:]
 
-    def root(self) -> str:
+    def root(self) -> Digest:
         """The root of what came so far."""
         peaks = [peak for _, peak in self._peaks]
         if self._pending or not peaks:
@@ -50,7 +52,7 @@ class Builder:
         right = peaks.pop()
         while peaks:
             right = _node(peaks.pop(), right)
-        return right.hex()
+        return Digest(right.hex())
 
     def _push(self, digest: bytes) -> None:
         batches = 1
@@ -60,7 +62,7 @@ class Builder:
         self._peaks.append((batches, digest))
 
 
-def root(data: bytes | bytearray | memoryview) -> str:
+def root(data: bytes | bytearray | memoryview) -> Digest:
     """The Merkle root of `data`."""
     builder = Builder()
     builder.update(data)
@@ -84,9 +86,9 @@ def verify(root: str, leaf_bytes: bytes, leaf: int, length: int, siblings: Seque
     return _climb(_leaf(leaf_bytes), leaf, leaves(length), siblings) == root
 
 
-def data_root(roots: Sequence[str]) -> str:
+def data_root(roots: Sequence[str]) -> Digest:
     """The root over files' roots, in manifest order. ValueError without files or for what is no digest."""
-    return _fold(_file_leaves(roots)).hex()
+    return Digest(_fold(_file_leaves(roots)).hex())
 
 
 def file_proof(roots: Sequence[str], file: int) -> tuple[str, ...]:
@@ -143,7 +145,7 @@ def _path(level: list[bytes], index: int) -> tuple[str, ...]:
     return tuple(siblings)
 
 
-def _climb(digest: bytes, index: int, count: int, siblings: Sequence[str]) -> str:
+def _climb(digest: bytes, index: int, count: int, siblings: Sequence[str]) -> Digest:
     """The root that these siblings lead to, or "" if there are too many, too few or malformed ones."""
     rest = list(reversed(siblings))
     try:
@@ -151,9 +153,9 @@ def _climb(digest: bytes, index: int, count: int, siblings: Sequence[str]) -> st
             if index ^ 1 < count:
                 sibling = bytes.fromhex(rest.pop())
                 if len(sibling) != 32:
-                    return ""
+                    return Digest("")
                 digest = _node(sibling, digest) if index % 2 else _node(digest, sibling)
             index, count = index // 2, (count + 1) // 2
     except (IndexError, ValueError):
-        return ""
-    return "" if rest else digest.hex()
+        return Digest("")
+    return Digest("" if rest else digest.hex())

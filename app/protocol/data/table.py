@@ -12,6 +12,7 @@ from math import isfinite
 from app.protocol.data import merkle
 from app.protocol.data.dataset import MAX_COLUMNS, MAX_EDGES, Codebook, ColumnCode, EncryptedTable, Shard
 from app.protocol.errors import BadDocument
+from app.protocol.ids import Digest
 
 MAX_LEVELS = 1 << 16
 MAX_ROWS = 1 << 40
@@ -115,7 +116,7 @@ def expected_files(codebook: Codebook, shard: Shard) -> list[tuple[str, str]]:
     return ordered if len(present) == len(ordered) == len(shard.files) else []
 
 
-def data_root(shards: tuple[Shard, ...]) -> str:
+def data_root(shards: tuple[Shard, ...]) -> Digest:
     """Merkle root over the files' roots, in manifest order."""
     return merkle.data_root([file.root for shard in shards for file in shard.files])
 

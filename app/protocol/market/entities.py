@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
 from app.protocol.errors import LicenseExhausted, LicenseExpired, LicenseRevoked, NotYourLicense, RowsOutsideDataset
+from app.protocol.ids import Address, Digest, Seconds, TxHash, Units
+
+NOTHING = Units(0)
+NEVER = Seconds(0)
 
 
 class JobState(IntEnum):
@@ -64,11 +68,11 @@ class DatasetRecord:
     """A published dataset: an ERC-721 token and the digests it stands for."""
 
     id: int
-    owner: str
-    custodian: str  # the account that may release and refuse jobs on it
-    manifest: str  # SHA-256 of the manifest document; its CID holds the same hash
-    data_root: str
-    profile: str
+    owner: Address
+    custodian: Address  # the account that may release and refuse jobs on it
+    manifest: Digest  # SHA-256 of the manifest document; its CID holds the same hash
+    data_root: Digest
+    profile: Digest
     rows: int
     version: int  # 1 at first; grows with each new manifest
     epoch: int  # of the dataset's keys
@@ -81,14 +85,14 @@ class Offer:
 
     id: int
     dataset: int
-    seller: str
-    price_license: int
-    price_job: int
-    price_row: int
+    seller: Address
+    price_license: Units
+    price_job: Units
+    price_row: Units
     max_jobs: int
     max_rows: int
-    duration: int  # seconds of validity from the purchase
-    policy: str  # digest of the OutputPolicy
+    duration: Seconds  # seconds of validity from the purchase
+    policy: Digest  # digest of the OutputPolicy
     active: bool
     micro_bits: int = 0  # about one person that each license is guaranteed (app.protocol.policy.bits)
     licenses_left: int = 0  # that can still be bought
@@ -101,12 +105,12 @@ class License:
     id: int
     offer: int
     dataset: int
-    buyer: str
-    valid_from: int
-    valid_until: int
+    buyer: Address
+    valid_from: Seconds
+    valid_until: Seconds
     jobs_left: int
     rows_left: int
-    policy: str
+    policy: Digest
     revoked: bool
     micro_bits: int = 0  # about one person that it is guaranteed
     settled: bool = False  # it is over, and what it did not use was given back to the dataset
@@ -136,8 +140,8 @@ class BitBudget:
 class Custody:
     """What a dataset's custodian has put down against its own silence, in token units."""
 
-    bond: int
-    held: int  # by open jobs
+    bond: Units
+    held: Units  # by open jobs
 
 
 CAPACITY_SHARE = 4  # a provider's capacity is what it computes in one part of so many of the commit window
@@ -147,13 +151,13 @@ CAPACITY_SHARE = 4  # a provider's capacity is what it computes in one part of s
 class ProviderRecord:
     """A bonded compute provider."""
 
-    address: str
-    bond: int
-    price: int  # per unit of static cost
+    address: Address
+    bond: Units
+    price: Units  # per unit of static cost
     capacity: int  # units it takes at a time, over all its jobs; see CAPACITY_SHARE
-    heartbeat: int  # time of its last sign of life
-    unbonding: int  # time from which the bond can be taken back; 0 while it serves
-    locked: int = 0  # the part of the bond that running jobs hold
+    heartbeat: Seconds  # time of its last sign of life
+    unbonding: Seconds  # time from which the bond can be taken back; 0 while it serves
+    locked: Units = NOTHING  # the part of the bond that running jobs hold
     seat: int = 0  # its place in the draw, from 1; 0 when it has none
     in_use: int = 0  # units of the jobs that hold a stake of it
 
@@ -162,10 +166,10 @@ class ProviderRecord:
 class Execution:
     """One drawn executor's part in a job."""
 
-    provider: str
-    commitment: str  # 64 zeros until it commits, and again once it has revealed
-    receipt: str  # digest, 64 zeros until it reveals
-    fee: int = 0  # what it earns if its digest wins
+    provider: Address
+    commitment: Digest  # 64 zeros until it commits, and again once it has revealed
+    receipt: Digest  # digest, 64 zeros until it reveals
+    fee: Units = NOTHING  # what it earns if its digest wins
     out: bool = False  # it declined, or missed a deadline and was slashed
 
 
@@ -176,23 +180,23 @@ class Job:
     id: int
     license: int
     dataset: int
-    buyer: str
+    buyer: Address
     state: JobState
-    circuit: str
+    circuit: Digest
     first_row: int
     rows: int
     sealing_key: str  # the buyer's X25519 public key, 32 bytes hex
     units: int  # static cost that the fee is counted in
     replicas: int  # executors that must agree
     executions: tuple[Execution, ...]
-    receipt: str  # the agreed digest, 64 zeros before
-    sealed: str  # digest of the sealed result, 64 zeros before release
-    decision: str  # digest of the custodian's decision, 64 zeros before
-    deadline: int  # of the present state; 0 in terminal ones
+    receipt: Digest  # the agreed digest, 64 zeros before
+    sealed: Digest  # digest of the sealed result, 64 zeros before release
+    decision: Digest  # digest of the custodian's decision, 64 zeros before
+    deadline: Seconds  # of the present state; 0 in terminal ones
     opened_block: int
     version: int = 1  # of the dataset when the job was opened
-    price: int = 0  # what the owner earns when the job settles
-    max_fee: int = 0  # escrowed for all executors together
+    price: Units = NOTHING  # what the owner earns when the job settles
+    max_fee: Units = NOTHING  # escrowed for all executors together
     round: int = 0  # of the draw; grows with each dispute
     revealing: bool = False  # every drawn executor has committed, so receipts may be revealed
     seed_block: int = 0  # the block whose hash draws executors, while OPEN or DISPUTED
@@ -207,15 +211,15 @@ class Answered:
     """A custodian's answer to a job, in its place in the chain of answers on one dataset."""
 
     job: int
-    decision: str  # digest
-    sealed: str  # digest of the sealed result, 64 zeros for a refusal
+    decision: Digest  # digest
+    sealed: Digest  # digest of the sealed result, 64 zeros for a refusal
     reason: str  # of a refusal, "" for a release
-    head: str  # of the dataset's answers once this one was given
+    head: Digest  # of the dataset's answers once this one was given
     block: int
-    tx: str
+    tx: TxHash
 
 
-ZERO = "0" * 64
+ZERO = Digest("0" * 64)
 
 
 def check_use(license: License, dataset: DatasetRecord, buyer: str, first_row: int, rows: int, now: int) -> None:

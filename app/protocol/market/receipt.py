@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, Self
 
-from app.protocol.documents import Document, Hex32, parse_canonical
+from app.protocol.documents import Document, Hex32, Sha256, parse_canonical
 from app.protocol.errors import BadDocument
 from app.protocol.vocabulary import CircuitClass, ReleaseKind, Verification
 
@@ -19,17 +19,17 @@ class Receipt(Document):
     chain_id: int
     market: str  # address of the job contract, EIP-55
     job: int
-    manifest: Hex32
-    data_root: Hex32
-    circuit: Hex32
-    profile: Hex32
+    manifest: Sha256
+    data_root: Sha256
+    circuit: Sha256
+    profile: Sha256
     evaluator: str
     first_row: int
     rows: int
     form: Literal["bodies", "lwe", "packed"]  # what the output's words are: docs/canonical-evaluator.md
     output: str  # CID of the output file
     output_bytes: int
-    output_root: Hex32  # Merkle root over the output's bytes
+    output_root: Sha256  # Merkle root over the output's bytes
 
 
 class SealContext(Document):
@@ -42,9 +42,9 @@ class SealContext(Document):
     license: int
     buyer: str
     sealing_key: Hex32
-    manifest: Hex32
-    circuit: Hex32
-    receipt: Hex32
+    manifest: Sha256
+    circuit: Sha256
+    receipt: Sha256
 
 
 class SealedResult(Document):
@@ -67,8 +67,8 @@ class Decision(Document):
     chain_id: int
     market: str
     job: int
-    receipt: Hex32
-    policy: Hex32
+    receipt: Sha256
+    policy: Sha256
     verified_by: Verification
     outcome: Literal["release", "refuse"]
     reason: str  # a stable code, empty on release

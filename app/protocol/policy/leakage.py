@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.protocol.ids import Digest
 from app.protocol.policy.linear_forms import Form, basis, difference
 from app.protocol.vocabulary import CircuitClass, ReleaseKind
 
@@ -18,9 +19,9 @@ class Leakage:
     part of rows, uniform over the codes, that do not get the commonest answer.
     """
 
-    circuit: str  # digest
+    circuit: Digest
     profile: str
-    codebook: str
+    codebook: Digest
     family: CircuitClass
     labels: int  # classes of its label; 0 for a circuit without one
     outputs: tuple[str, ...]

@@ -47,13 +47,15 @@ def _values(model: Any, table: Any) -> F64:
 
 def _logarithms(model: Any, table: Any) -> F64:
     with np.errstate(all="ignore"):
-        return np.log(_values(model, table))
+        logarithms: F64 = np.log(_values(model, table))
+        return logarithms
 
 
 def _log_odds_of_values(model: Any, table: Any) -> F64:
     values = _values(model, table)
     with np.errstate(all="ignore"):
-        return np.log(values) - np.log1p(-values)
+        odds: F64 = np.log(values) - np.log1p(-values)
+        return odds
 
 
 def _decision(model: Any, table: Any) -> F64:
@@ -72,7 +74,8 @@ def _log_odds(model: Any, table: Any) -> F64:
     if chances.shape[1] == 2:
         return chances[:, 1:] - chances[:, :1]
     with np.errstate(all="ignore"):
-        return chances - chances.mean(axis=1, keepdims=True)
+        around: F64 = chances - chances.mean(axis=1, keepdims=True)
+        return around
 
 
 def _shares(model: Any, table: Any) -> F64:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -39,12 +40,12 @@ class Combined:
         if name == "VotingClassifier" and model.voting == "hard":
             votes = asked(model, "transform", table)
             weights = _weights(model)
-            found = [(weights * (votes == number)).sum(axis=1) for number in range(len(model.classes_))]
-            return np.stack(found, axis=1)
+            counted = [(weights * (votes == number)).sum(axis=1) for number in range(len(model.classes_))]
+            return np.stack(counted, axis=1)
         if name == "OneVsRestClassifier":
             return np.concatenate([_margins(member, table) for member in model.estimators_], axis=1)
         method = {"share": "predict_proba", "margin": "decision_function", "value": "predict"}[self.kind(model)]
-        found = np.asarray(asked(model, method, table), np.float64)
+        found: F64 = np.asarray(asked(model, method, table), np.float64)
         return found.reshape(len(found), -1)
 
     def form(self, model: Any, inputs: Inputs) -> ScoreForm:
@@ -198,8 +199,12 @@ def _boosted(model: Any, inputs: Inputs) -> ScoreForm:
             factor = float(weight) / total
         if classes == 2:
             vectors = vectors[:, 1:] - vectors[:, :1]
-        parts.append((forest_of([(each, inputs)], lambda _, own=vectors: own, 1.0), factor))
+        parts.append((forest_of([(each, inputs)], _always(vectors), 1.0), factor))
     return added(parts)
+
+
+def _always(vectors: F64) -> Callable[[Any], F64]:
+    return lambda _: vectors
 
 
 def _votes(member: Any, inputs: Inputs, model: Any) -> ScoreForm:
@@ -212,7 +217,7 @@ def _votes(member: Any, inputs: Inputs, model: Any) -> ScoreForm:
     own = shares(inner.model)
     vectors = np.zeros_like(own)
     vectors[np.arange(len(own)), own.argmax(axis=1)] = 1.0
-    return forest_of([(inner.model, inner.inputs)], lambda _: vectors, 1.0)
+    return forest_of([(inner.model, inner.inputs)], _always(vectors), 1.0)
 
 
 READER = Combined()

@@ -41,11 +41,13 @@ def reader(model: Any) -> Reader | None:
         found = "combined"
     elif library in ("xgboost", "lightgbm", "catboost"):
         found = f"{library}_trees"
-        if library == "xgboost" and importlib.import_module(f"fhe.compile.importers.{found}").is_linear(model):
+        if library == "xgboost" and importlib.import_module(f"{__package__}.{found}").is_linear(model):
             return None
+    elif library == "onnx" and attribute(model, "trees"):
+        found = "onnx_models"
     if found is None:
         return None
-    return importlib.import_module(f"fhe.compile.importers.{found}").READER  # type: ignore[no-any-return]
+    return importlib.import_module(f"{__package__}.{found}").READER  # type: ignore[no-any-return]
 
 
 def combines(model: Any) -> bool:
@@ -58,7 +60,7 @@ def thresholds(model: Any) -> dict[int, F64] | None:
     layer = model
     for _ in range(8):
         inner = None
-        for name in ("best_estimator_", "regressor_", "estimator_", "sklearn_model"):
+        for name in ("best_estimator_", "regressor_", "estimator_"):
             inner = inner or attribute(layer, name)
         if inner is None or kind(layer) in _COMBINED | _SKLEARN_TREES:
             break

@@ -28,7 +28,8 @@ def tree_node(tree: Any, inputs: Inputs, first: int) -> Node:
         cut = tree.threshold[node]
 
         def below(values: F64) -> npt.NDArray[np.bool_]:
-            return values.astype(np.float32).astype(np.float64) <= cut
+            side: npt.NDArray[np.bool_] = values.astype(np.float32).astype(np.float64) <= cut
+            return side
 
         return inputs.split(
             int(tree.feature[node]), below, grow(int(tree.children_left[node])), grow(int(tree.children_right[node]))
@@ -81,7 +82,8 @@ class Forests:
         name = kind(model)
         if name == "IsolationForest":
             # score_samples is -2^-(mean depth / normal depth), so its logarithm adds up over the trees
-            return -np.log2(-asked(model, "score_samples", table)).reshape(-1, 1)
+            depth: F64 = -np.log2(-asked(model, "score_samples", table))
+            return depth.reshape(-1, 1)
         method = {"share": "predict_proba", "margin": "decision_function", "value": "predict"}[self.kind(model)]
         found = asked(model, method, table)
         return np.asarray(found, np.float64).reshape(len(found), -1)

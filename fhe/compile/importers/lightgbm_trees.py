@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.errors import BadModel
-from fhe.compile.foreign import asked, attribute, guarded, kind
+from fhe.compile.foreign import asked, attribute, guarded, has, kind
 from fhe.compile.form import ScoreForm
 from fhe.compile.importers.inputs import Inputs
 from fhe.compile.importers.reader import Kind
@@ -26,19 +26,19 @@ class LightGBM:
         return "margin"
 
     def scores(self, model: Any, table: Any) -> F64:
-        """Raw scores (rows, outputs)."""
+        """Raw scores (rows, outputs), averaged where `predict` averages them."""
         found = np.asarray(asked(model, "predict", table, raw_score=True), np.float64)
-        return found.reshape(len(found), -1)
+        return found.reshape(len(found), -1) / _averaged(_used(model, _dump(model)))
 
     def form(self, model: Any, inputs: Inputs) -> ScoreForm:
         """The trees that `predict` uses."""
-        dump = _dump(model)
-        outputs = int(dump["num_tree_per_iteration"])
-        trees = dump["tree_info"]
-        best = attribute(model, "best_iteration_") or attribute(attribute(model, "booster_"), "best_iteration")
-        if isinstance(best, int) and best > 0:
-            trees = trees[: best * outputs]
-        average = len(trees) // outputs if dump.get("average_output") else 1
+        dump = _used(model, _dump(model))
+        outputs, trees, average = int(dump["num_tree_per_iteration"]), dump["tree_info"], _averaged(dump)
+        if average > 1 and has(model, "decision_function"):
+            raise BadModel(
+                f"This {kind(model)} averages its trees' log-odds (boosting_type='rf').",
+                "Use boosting_type='gbdt', or scikit-learn's RandomForestClassifier.",
+            )
         nodes: list[Node] = []
         leaves: list[F64] = []
         for number, tree in enumerate(trees):
@@ -67,6 +67,20 @@ def _dump(model: Any) -> dict[str, Any]:
         booster = model.booster_ if hasattr(model, "booster_") else model
         found: dict[str, Any] = booster.dump_model()
         return found
+
+
+def _used(model: Any, dump: dict[str, Any]) -> dict[str, Any]:
+    """The dump with the trees that `predict` uses: those up to the best round, where training was stopped early."""
+    best = attribute(model, "best_iteration_") or attribute(attribute(model, "booster_"), "best_iteration")
+    if isinstance(best, int) and best > 0:
+        return {**dump, "tree_info": dump["tree_info"][: best * int(dump["num_tree_per_iteration"])]}
+    return dump
+
+
+def _averaged(dump: dict[str, Any]) -> int:
+    """How many rounds `predict` averages over; 1 where it adds them up."""
+    rounds = len(dump["tree_info"]) // int(dump["num_tree_per_iteration"])
+    return max(1, rounds) if dump.get("average_output") else 1
 
 
 class _Tree:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.errors import BadModel
+from app.protocol.ids import Digest
 from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
 from fhe.compile.ir import AffineExpr, Bit, TableExpr, Wire, tables
 from fhe.profile import EncryptionProfile
@@ -22,7 +23,7 @@ def emit(
     columns: Sequence[str],
     names: Sequence[str],
     readout: Readout,
-    codebook: str,
+    codebook: Digest,
     profile: EncryptionProfile,
 ) -> Circuit:
     """The circuit of some outputs whose values lie in `bounds` (each both inclusive) on every row.

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from app.protocol.data.dataset import Codebook
 from app.protocol.errors import BadModel, TooLarge
+from app.protocol.ids import Digest
 from fhe.circuit.circuit import Circuit, Lookup, Readout
 from fhe.circuit.clear import evaluate_clear, gather_inputs
 from fhe.circuit.codec import digest
@@ -140,7 +141,7 @@ def _outputs(model: Any, outputs: int) -> tuple[list[str], Readout]:
     return [f"class {number}" for number in range(outputs)], Readout("argmax")
 
 
-def _decoder(model: Any, circuit: str, outputs: int) -> Decoder:
+def _decoder(model: Any, circuit: Digest, outputs: int) -> Decoder:
     """Concrete ML's own dequantization and post-processing of this model."""
     quantizer, classifies = model.output_quantizers[0], hasattr(model, "classes_")
     boosted = type(model).__name__.startswith("XGB")
@@ -160,7 +161,7 @@ def _decoder(model: Any, circuit: str, outputs: int) -> Decoder:
     )
 
 
-def _name(circuit: Circuit) -> str:
+def _name(circuit: Circuit) -> Digest:
     """The circuit's digest. Errors: `TooLarge` in the buyer's words."""
     try:
         return digest(circuit)

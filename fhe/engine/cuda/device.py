@@ -161,7 +161,7 @@ def _cupy() -> Any:
     try:
         import cupy
     except ImportError:
-        raise Unavailable("CuPy is not installed.", "Install it: pip install 'darkroom[gpu]'.") from None
+        raise Unavailable("CuPy is not installed.", "Install it: pip install 'darkroom-market[gpu]'.") from None
     return cupy
 
 

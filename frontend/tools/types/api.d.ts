@@ -129,6 +129,7 @@ interface ResultHeader {
   outputs: string[];
   first_row: number;
   rows: number;
+  group: number;
   levels: number;
   lows: number[];
   highs: number[];
@@ -140,6 +141,20 @@ interface Readout {
   kind: "value" | "threshold" | "argmax" | "cuts";
   at?: number;
   cuts?: number[];
+}
+
+/** fhe.compile.decoder:Decoder */
+interface Decoder {
+  model: string;
+  circuit: string;
+  scale: number;
+  zero_points: number[];
+  link: string;
+  labels: { type: string; values: string[] } | null;
+  probabilities: boolean;
+  shift: number;
+  threshold: number;
+  knots: [number, number][];
 }
 
 /** page: app/market/web/pages/site.py return */

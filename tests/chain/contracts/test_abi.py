@@ -28,7 +28,7 @@ TRANSFER = INTERFACES["TestUSD"].topic("Transfer")
 @pytest.mark.parametrize("name", NAMES)
 def test_selectors_and_topics_are_those_of_eth_utils(name: str) -> None:
     """Every function, event and error of every contract is known under the selector or topic of the standard."""
-    ours, entries = INTERFACES[name], cast(list[ABIElement], list(load(name).abi))
+    ours, entries = INTERFACES[name], cast("list[ABIElement]", list(load(name).abi))
     kinds: dict[str, set[bytes]] = {kind: set() for kind in ("function", "event", "error", "constructor")}
     for entry in entries:
         text = abi_to_signature(entry) if entry["type"] != "constructor" else ""

@@ -16,6 +16,7 @@ from app.chain.market import Market
 from app.chain.node import ChainNode, DevNode, Log, Topics
 from app.client.custody import ensure_custody
 from app.protocol.errors import NotFound, Reverted, VerificationFailed
+from app.protocol.ids import Address, Seconds, Units
 from app.protocol.market.entities import ZERO, BitBudget, Custody, JobState
 from tests.support.market import BITS, DOLLAR, HOUR, MICRO, MarketOnChain, crowd, digest, open_market, set_stage
 
@@ -95,16 +96,16 @@ def test_no_node_can_leave_an_answer_out(embedded_stage: MarketOnChain) -> None:
 def test_the_bond_holds_what_open_jobs_may_cost(stage: MarketOnChain) -> None:
     """Each open job holds its fees of the bond; what is free can be taken back, and the job's end frees the rest."""
     market, dataset = stage.market, stage.dataset
-    assert market.custody(dataset) == Custody(100 * DOLLAR, 0)
+    assert market.custody(dataset) == Custody(Units(100 * DOLLAR), Units(0))
     assert ensure_custody(market, stage.owner, dataset, 100 * DOLLAR) is None
     job = stage.compute()
-    assert market.custody(dataset) == Custody(100 * DOLLAR, 6000)
+    assert market.custody(dataset) == Custody(Units(100 * DOLLAR), Units(6000))
     with pytest.raises(Reverted, match="99994000 token units free"):
         market.unbond_custodian(stage.owner, dataset, 100 * DOLLAR)
     assert market.unbond_custodian(stage.owner, dataset, 100 * DOLLAR - 6000).value == 6000
     assert market.claims(stage.owner.address)["JobMarket"] == 100 * DOLLAR - 6000
     stage.release(job)
-    assert market.custody(dataset) == Custody(6000, 0)
+    assert market.custody(dataset) == Custody(Units(6000), Units(0))
     topped = ensure_custody(market, stage.owner, dataset, 7000)
     assert topped is not None
     assert topped.value == 7000
@@ -118,7 +119,7 @@ def test_a_silent_custodian_pays_the_buyers_lost_fees(stage: MarketOnChain) -> N
     assert market.expire(stage.buyer, job).value is JobState.EXPIRED
     assert market.claim(stage.buyer.address) == DOLLAR + 100 * 100 + 2 * 3000
     assert sum(market.claim(each.address) for each in stage.providers) == 2 * 3000
-    assert market.custody(stage.dataset) == Custody(100 * DOLLAR - 6000, 0)
+    assert market.custody(stage.dataset) == Custody(Units(100 * DOLLAR - 6000), Units(0))
 
 
 @pytest.mark.parametrize("honest", [True, False])
@@ -140,8 +141,8 @@ def test_a_contest_is_decided_by_others(embedded: EmbeddedChain, tmp_path: Path,
     stage.release(job)
     assert [market.claim(each) for each in others] == [3000] * 3
     assert [market.claim(each) for each in drawn] == [3000 if honest else 0] * 2
-    assert [market.provider(each).bond for each in drawn] == [(1000 if honest else 900) * DOLLAR] * 2
-    assert market.custody(stage.dataset) == Custody(100 * DOLLAR - (3 * 3000 if honest else 0), 0)
+    assert [market.provider(Address(each)).bond for each in drawn] == [(1000 if honest else 900) * DOLLAR] * 2
+    assert market.custody(stage.dataset) == Custody(Units(100 * DOLLAR - (3 * 3000 if honest else 0)), Units(0))
 
 
 def test_an_order_is_for_the_version_it_was_quoted_for(stage: MarketOnChain) -> None:
@@ -231,4 +232,4 @@ def test_a_dead_seat_is_evicted_for_a_bounty(embedded_stage: MarketOnChain, stag
     market.heartbeat(quiet)
     assert market.provider(quiet.address).seat > 0
     market.compact(embedded_stage.buyer, 4)
-    assert dataclasses.replace(market.provider(quiet.address), heartbeat=0).bond == record.bond
+    assert dataclasses.replace(market.provider(quiet.address), heartbeat=Seconds(0)).bond == record.bond

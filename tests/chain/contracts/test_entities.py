@@ -15,6 +15,7 @@ from app.chain.evm.embedded import EmbeddedChain
 from app.chain.market import Market
 from app.chain.node import DevNode, Log, Topics
 from app.protocol.errors import BadInput, VerificationFailed
+from app.protocol.ids import Address, Digest
 from tests.support.market import ETHER, MarketOnChain, digest, person
 
 
@@ -53,7 +54,7 @@ def test_the_commitment_is_the_contracts_own(embedded_stage: MarketOnChain) -> N
 
     @given(job=st.integers(0, 2**256 - 1), receipt=WORD, salt=WORD)
     def agree(job: int, receipt: str, salt: str) -> None:
-        ours = commitment(market.chain_id, market.address, job, who, receipt, salt)
+        ours = commitment(market.chain_id, Address(market.address), job, who, Digest(receipt), salt)
         assert ours == market.desk.read("JobMarket", "commitmentFor", job, who, receipt, salt)
 
     agree()

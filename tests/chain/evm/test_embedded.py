@@ -22,6 +22,7 @@ from app.chain.evm.embedded import CHAIN_ID, EmbeddedChain
 from app.chain.node import DevNode, ExecutionReverted, Fees
 from app.chain.open import open_node
 from app.protocol.errors import BadInput, NotFound, Reverted, Unavailable, UsageError
+from app.protocol.ids import TxHash
 from tests.support.market import ETHER, person
 
 ROOT = Path(__file__).parents[3]
@@ -277,7 +278,7 @@ def test_what_is_not_there_is_not_found(chain: EmbeddedChain) -> None:
     with pytest.raises(NotFound):
         chain.block(-1)
     with pytest.raises(NotFound):
-        chain.receipt("0x" + "22" * 32)
+        chain.receipt(TxHash("0x" + "22" * 32))
 
 
 def test_a_call_without_a_contract_tells_its_fault(chain: EmbeddedChain) -> None:

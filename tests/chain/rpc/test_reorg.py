@@ -9,6 +9,7 @@ import pytest
 
 from app.chain.events import Event
 from app.chain.rpc.node import AnvilNode
+from app.protocol.ids import Digest
 from app.protocol.market.entities import JobState
 from tests.support.anvil import undone
 from tests.support.market import DOLLAR, MarketOnChain, digest, open_market, set_stage
@@ -50,7 +51,7 @@ def test_every_step_of_a_job_can_be_repeated_after_a_reorganisation(stage: Marke
     executors = [stage.by_address(each.provider) for each in market.job(1).executions]
     assert len(executors) == 2
     for each in executors:
-        twice(lambda each=each: market.commit(each, 1, receipt, salt))  # type: ignore[misc]
+        twice(lambda each=each: market.commit(each, 1, Digest(receipt), salt))  # type: ignore[misc]
     for each in executors:
         twice(lambda each=each: market.reveal(each, 1, receipt, salt))  # type: ignore[misc]
     twice(lambda: market.release(stage.owner, 1, sealed=digest("sealed"), decision=digest("decision")))

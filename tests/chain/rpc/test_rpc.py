@@ -15,6 +15,7 @@ from app.chain.node import ExecutionReverted, NonceTaken
 from app.chain.rpc import provider
 from app.chain.rpc.node import AnvilNode, RpcNode, connect
 from app.protocol.errors import BadInput, DarkroomError, NotFound, Reverted, TooLarge, Unavailable
+from app.protocol.ids import TxHash
 from tests.support.market import person
 
 TOKEN = "secret-access-token"
@@ -125,7 +126,7 @@ READS: dict[str, Callable[[RpcNode], object]] = {
     "eth_getTransactionCount": lambda node: node.nonce(WHO),
     "eth_call": lambda node: node.call(WHO, b""),
     "eth_estimateGas": lambda node: node.estimate(WHO, WHO, b""),
-    "eth_getTransactionReceipt": lambda node: node.receipt("0x" + "11" * 32),
+    "eth_getTransactionReceipt": lambda node: node.receipt(TxHash("0x" + "11" * 32)),
     "eth_getLogs": lambda node: node.logs(1, 2, [WHO]) or pytest.skip("an empty list is a good answer"),
 }
 

@@ -8,6 +8,7 @@ import pytest
 
 import fhe.circuit.clear
 from app.protocol.errors import BadInput, MessageOverflow
+from app.protocol.ids import Digest
 from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
 from fhe.circuit.clear import block_rows, evaluate_clear
 
@@ -30,7 +31,7 @@ def drawn(rng: np.random.Generator, width: int = 5) -> tuple[Circuit, I64, I64]:
     dense = rng.integers(-1, 2, (3, wires.shape[1]))
     layers.append(linear(width, dense, np.array([0, 1, -1])))
     columns = tuple(Input(f"c{number}", "bins", 0) for number in range(4))
-    circuit = Circuit("00" * 32, "11" * 32, columns, tuple(layers), ("a", "b", "c"), Readout("argmax"))
+    circuit = Circuit(Digest("00" * 32), Digest("11" * 32), columns, tuple(layers), ("a", "b", "c"), Readout("argmax"))
     return circuit, inputs, wires @ dense.T + [0, 1, -1]
 
 

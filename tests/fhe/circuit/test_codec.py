@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from app.protocol.documents import canonical
 from app.protocol.errors import BadDocument, TooLarge, VerificationFailed
+from app.protocol.ids import Digest
 from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
 from fhe.circuit.codec import decode, digest, encode
 
@@ -27,8 +28,8 @@ def ints(*values: int) -> Any:
 def deep() -> Circuit:
     """Two inputs, two sums, three lookups, one score."""
     return Circuit(
-        "1" * 64,
-        "2" * 64,
+        Digest("1" * 64),
+        Digest("2" * 64),
         (Input("age", "affine"), Input("dose", "bins", 3)),
         (
             Linear(3, ints(0, 2, 3), ints(0, 1, 1), ints(1, 2, -5), ints(0, 1)),
@@ -79,8 +80,8 @@ def test_any_linear_circuit_survives_its_bytes(data: st.DataObject, outputs: int
         st.lists(st.text("aäß 1", min_size=1, max_size=9), min_size=columns, max_size=columns, unique=True)
     )
     circuit = Circuit(
-        "a" * 64,
-        "b" * 64,
+        Digest("a" * 64),
+        Digest("b" * 64),
         tuple(Input(name, "affine") for name in names),
         (Linear(27, indptr.astype(np.int64), ints(*(c for c, _ in pairs)), ints(*(v for _, v in pairs)), ints(*bias)),),
         tuple(f"o{i}" for i in range(outputs)),
@@ -111,7 +112,7 @@ MALFORMED: dict[str, Callable[[], Circuit]] = {
     "output missing": lambda: replace(deep(), outputs=()),
     "threshold value missing": lambda: replace(deep(), readout=Readout("value", 4)),
     "argmax of one": lambda: replace(deep(), readout=Readout("argmax")),
-    "profile no digest": lambda: replace(deep(), profile="1" * 63),
+    "profile no digest": lambda: replace(deep(), profile=Digest("1" * 63)),
     "zero weight": lambda: changed(0, values=ints(1, 0, -5)),
     "columns falling": lambda: changed(0, columns=ints(1, 0, 1)),
     "columns equal": lambda: changed(0, columns=ints(1, 1, 1)),
@@ -197,8 +198,8 @@ def test_a_circuit_beyond_a_block_is_refused() -> None:
     """A circuit of more than 1 MiB is neither written nor read."""
     rows = 40_000
     large = Circuit(
-        "1" * 64,
-        "2" * 64,
+        Digest("1" * 64),
+        Digest("2" * 64),
         (Input("age", "affine"),),
         (Linear(27, np.arange(rows + 1), np.zeros(rows, np.int64), np.ones(rows, np.int64), np.zeros(rows, np.int64)),),
         tuple(f"o{i}" for i in range(rows)),

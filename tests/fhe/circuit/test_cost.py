@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from app.protocol.ids import Digest
 from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
 from fhe.circuit.cost import UNIT, bootstrap_work, cost, keyswitch_work
 from fhe.profiles import ONE_LEVEL, REFERENCE
@@ -37,7 +38,12 @@ def test_lookups_cost_a_keyswitch_and_a_bootstrap_each() -> None:
     lookup = Lookup(8, np.array([0, 1]), np.zeros((2, 8), np.int64))
     last = Linear(8, np.array([0, 2]), np.array([2, 3]), np.array([1, 1]), np.array([0]))
     circuit = Circuit(
-        "0" * 64, "0" * 64, (Input("a", "bins"), Input("b", "bins")), (layer, lookup, last), ("y",), Readout("value")
+        Digest("0" * 64),
+        Digest("0" * 64),
+        (Input("a", "bins"), Input("b", "bins")),
+        (layer, lookup, last),
+        ("y",),
+        Readout("value"),
     )
     found = cost(circuit, REFERENCE, 10)
     assert (found.bootstraps, found.keyswitches) == (20, 20)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from app.protocol.data.dataset import Codebook, EncryptedTable, Shard
 from app.protocol.documents import sha256
+from app.protocol.ids import Digest
 from fhe.circuit.circuit import Input
 from fhe.engine.core import BackendName
 from fhe.engine.evaluate import evaluate
@@ -46,9 +47,9 @@ def digest(backend: str, threads: int) -> str:
         rows=300,
         shards=(Shard.model_construct(first_row=0, rows=300, files=()),),
         evaluation_key=None,
-        data_root="",
+        data_root=Digest(""),
     )
-    world = cast(Any, SimpleNamespace(codes=np.zeros((1, 3)), profile=profile, table=table))
+    world = cast("Any", SimpleNamespace(codes=np.zeros((1, 3)), profile=profile, table=table))
     circuit = tree_like(world, stages=2, outputs=2)
-    output = evaluate(circuit, profile, table, Words(), 250, 12, key, threads, cast(BackendName, backend))
+    output = evaluate(circuit, profile, table, Words(), 250, 12, key, threads, cast("BackendName", backend))
     return sha256(output.to_bytes())

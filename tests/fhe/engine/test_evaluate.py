@@ -16,6 +16,7 @@ import pytest
 
 from app.protocol.documents import sha256
 from app.protocol.errors import BadDocument, BadKey, BadModel, BadReceipt, RowsOutsideDataset
+from app.protocol.ids import Digest
 from fhe.ciphertexts.decrypt_linear import decrypt_linear
 from fhe.ciphertexts.decrypt_lookup import decrypt_lookups
 from fhe.circuit.circuit import Circuit, Linear, Lookup
@@ -218,7 +219,7 @@ def test_circuits_that_do_not_fit_are_refused(world: TableWithKeys) -> None:
     ):
         with pytest.raises(BadDocument):
             run(world, wrong, 0, 5)
-    for other in (replace(circuit, codebook="0" * 64), replace(circuit, profile="0" * 64)):
+    for other in (replace(circuit, codebook=Digest("0" * 64)), replace(circuit, profile=Digest("0" * 64))):
         with pytest.raises(BadModel):
             run(world, other, 0, 5)
 

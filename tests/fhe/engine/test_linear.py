@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.protocol.errors import BadKey, BadModel, BadReceipt, MessageOverflow, RowsOutsideDataset
+from app.protocol.ids import Digest
 from fhe.ciphertexts.decrypt_linear import decrypt_linear
 from fhe.circuit.circuit import Circuit, Input, Linear, Lookup
 from fhe.engine.linear import evaluate_bodies
@@ -128,8 +129,8 @@ def test_a_circuit_of_another_dataset_is_refused() -> None:
     assert isinstance(layer, Linear)
     lookup = Lookup(8, np.array([0]), np.zeros((1, 8), np.int64))
     for wrong in (
-        replace(CIRCUIT, codebook="0" * 64),
-        replace(CIRCUIT, profile="0" * 64),
+        replace(CIRCUIT, codebook=Digest("0" * 64)),
+        replace(CIRCUIT, profile=Digest("0" * 64)),
         replace(CIRCUIT, layers=(layer, lookup, layer)),
     ):
         with pytest.raises(BadModel):

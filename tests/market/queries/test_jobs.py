@@ -16,6 +16,7 @@ from app.market.queries.jobs import Feed, JobDetail, feed, job, jobs
 from app.market.queries.status import status
 from app.market.web.pages.escrow import escrow_breakdown
 from app.protocol.errors import BadInput, NotFound
+from app.protocol.ids import Digest
 from app.protocol.market.entities import JobState, LicenseState
 from app.protocol.market.receipt import OutputPolicy
 from app.storage.folder import BlockStore
@@ -52,11 +53,11 @@ def test_a_job_says_who_must_act_next(stage: MarketOnChain, read: Read) -> None:
     drawn = stage.draw(number)
     assert read(number).job.next.actors == drawn
     receipt, salt = digest("receipt"), digest("salt")
-    stage.market.commit(stage.by_address(drawn[0]), number, receipt, salt)
+    stage.market.commit(stage.by_address(drawn[0]), number, Digest(receipt), salt)
     seen = read(number)
     assert (seen.job.next.action, seen.job.next.actors) == ("commit", drawn[1:])
     assert [each.status for each in seen.executions] == ["committed", "drawn"]
-    stage.market.commit(stage.by_address(drawn[1]), number, receipt, salt)
+    stage.market.commit(stage.by_address(drawn[1]), number, Digest(receipt), salt)
     stage.market.reveal(stage.by_address(drawn[1]), number, receipt, salt)
     seen = read(number)
     assert (seen.job.next.action, seen.job.next.actors) == ("reveal", drawn[:1])

@@ -13,6 +13,7 @@ from app.market.web.background.audits import AuditQueue
 from app.market.web.errors.refusals import Busy
 from app.protocol.documents import sha256
 from app.protocol.errors import NotFound
+from app.protocol.ids import Digest
 from app.protocol.market.receipt import OutputPolicy, SealedResult
 from app.storage.cid import digest_to_cid
 from fhe.circuit.codec import encode
@@ -116,7 +117,7 @@ def test_a_damaged_block_is_never_served(scene: MarketNode, browser: ApiClient) 
 
 def test_names_that_name_nothing(scene: MarketNode, browser: ApiClient, large: tuple[str, bytes]) -> None:
     """Unknown, malformed and oversized."""
-    unknown = digest_to_cid("ab" * 32)
+    unknown = digest_to_cid(Digest("ab" * 32))
     assert browser.client.get(f"/v1/blobs/{unknown}").status_code == 404
     assert browser.client.get(f"/v1/blobs/{unknown.upper()}").status_code == 422
     assert browser.client.get("/v1/blobs/b" + "7" * 58).status_code == 422

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.protocol.ids import Digest
 from app.storage.cid import digest_to_cid
 from tests.support.web import STRANGER, ApiClient, MarketNode, api_client
 
@@ -37,7 +38,7 @@ def table(scene: MarketNode) -> dict[str, Case]:
         "max_fee": "6000",
     }  # fmt: skip
     manifest = scene.market.dataset(1).manifest
-    circuit = scene.store.read(digest_to_cid(scene.circuit), limit=1 << 20)
+    circuit = scene.store.read(digest_to_cid(Digest(scene.circuit)), limit=1 << 20)
     settled = f"/v1/jobs/{scene.settled}"
     buy = {"account": buyer, "offer": scene.offer}
     tx = scene.market.events(scene.market.first_block, scene.market.block_number)[-1].tx

@@ -13,6 +13,7 @@ from app.market.queries.releases import Releases
 from app.market.web import pages
 from app.market.web.app import create_app
 from app.market.web.dependencies.state import Dependencies
+from app.protocol.ids import Digest
 from app.protocol.market.receipt import RAW_WORDS, OutputPolicy
 from app.protocol.policy.bits import micro_bits
 from app.storage.cid import digest_to_cid
@@ -138,7 +139,7 @@ def test_the_index_counts_what_the_chain_says(scene: MarketNode, frugal: tuple[i
 def test_a_circuit_out_of_reach_makes_the_count_a_lower_bound(site: TestClient, scene: MarketNode) -> None:
     """Where no store has a released circuit, the card says that its count is not complete, and the page "at least"."""
     block = scene.folder / "store"
-    cid = digest_to_cid(scene.circuit)
+    cid = digest_to_cid(Digest(scene.circuit))
     (path,) = block.rglob(cid)
     kept = path.read_bytes()
     path.unlink()
@@ -161,7 +162,7 @@ def test_the_pages_say_bits_in_words(site: TestClient, scene: MarketNode, frugal
     assert "about a person</strong> at most" in site.get(f"/offers/{number}").text
     held = " ".join(site.get(f"/licenses/{license}").text.split())  # a template's line may end anywhere
     assert "1 bit <small>of 1 bit at most</small>" in held
-    data = scene.store.read(digest_to_cid(circuit), limit=1 << 20)
+    data = scene.store.read(digest_to_cid(Digest(circuit)), limit=1 << 20)
     asked = f"/licenses/{license}/quote?rows=20&replicas=2"
     said = site.post(asked, content=data, headers={"origin": SETTINGS.origin}).text
     assert "The policy would refuse this job" in said

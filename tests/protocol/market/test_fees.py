@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.protocol.errors import Unavailable
+from app.protocol.ids import Address, Seconds, Units
 from app.protocol.market.entities import ProviderRecord
 from app.protocol.market.fees import LIFT, Draw, DrawRules, fee_bid
 
@@ -20,7 +21,15 @@ PRICES = st.lists(st.integers(1, 10**6), min_size=1, max_size=30)
 
 def provider(price: int, number: int = 1) -> ProviderRecord:
     """One that can be drawn for anything up to a million units."""
-    return ProviderRecord(f"p{number}", RICH, price, 10**6, heartbeat=NOW, unbonding=0, seat=number)
+    return ProviderRecord(
+        Address(f"p{number}"),
+        Units(RICH),
+        Units(price),
+        10**6,
+        heartbeat=Seconds(NOW),
+        unbonding=Seconds(0),
+        seat=number,
+    )
 
 
 def providers(prices: list[int]) -> list[ProviderRecord]:
@@ -33,7 +42,7 @@ def providers(prices: list[int]) -> list[ProviderRecord]:
 def test_one_absurd_price_lifts_nobodys_default(bond: int, honest: int) -> None:
     """Neither a provider with the least bond nor a rich one changes what two executors are bid."""
     others = providers([1] * honest)
-    joker = replace(provider(ABSURD, 99), bond=bond)
+    joker = replace(provider(ABSURD, 99), bond=Units(bond))
     assert fee_bid(others, DRAW, units=1, replicas=2) == 2
     assert fee_bid([joker, *others], DRAW, units=1, replicas=2) == 2
 
@@ -84,7 +93,7 @@ def test_who_could_not_be_drawn_does_not_count(change: dict[str, object]) -> Non
 
 def test_the_edges_of_who_can_be_drawn_count() -> None:
     """A heartbeat of the window's age, a capacity of exactly the units and a bond of exactly the stake are enough."""
-    edge = replace(provider(10**6), heartbeat=NOW - WINDOW, capacity=10, bond=10**8)
+    edge = replace(provider(10**6), heartbeat=Seconds(NOW - WINDOW), capacity=10, bond=Units(10**8))
     assert fee_bid([edge], DRAW, units=10, replicas=1) == 10**7
 
 

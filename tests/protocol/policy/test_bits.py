@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.protocol.data.dataset import Affine, Codebook, ColumnCode
+from app.protocol.ids import Digest
 from app.protocol.market.receipt import RAW_WORDS, OutputPolicy
 from app.protocol.policy.bits import (
     LEAST_PERSON_BITS,
@@ -28,7 +29,9 @@ from app.protocol.policy.bits import (
 )
 from app.protocol.policy.leakage import Leakage
 
-SCORES = Leakage("c" * 64, "p" * 64, "b" * 64, "linear", 0, ("a", "b"), (), (0, -50), (255, 49), (), 1.0)
+SCORES = Leakage(
+    Digest("c" * 64), "p" * 64, Digest("b" * 64), "linear", 0, ("a", "b"), (), (0, -50), (255, 49), (), 1.0
+)
 LABEL = replace(SCORES, labels=3)
 SCORE, RAW = OutputPolicy(release="score"), OutputPolicy(release="score", raw_scores=RAW_WORDS)
 

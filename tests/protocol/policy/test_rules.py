@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from app.custodian.evidence import Judgement, JudgementLimits, load_judgement
+from app.protocol.ids import Address, Digest
 from app.protocol.market.entities import ZERO, Execution
 from app.protocol.market.receipt import RAW_WORDS, OutputPolicy, Receipt
 from app.protocol.policy.bits import MAX_MICRO_BITS, noisy_micro_bits
@@ -211,15 +212,15 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Judgement:
 
 
 FACT_TWINS: dict[str, tuple[Callable[[ReleaseCase], dict[str, Any]], Reason]] = {
-    "another buyer": (lambda f: {"license": replace(f.license, buyer=OTHER)}, Reason.WRONG_LICENSE),
+    "another buyer": (lambda f: {"license": replace(f.license, buyer=Address(OTHER))}, Reason.WRONG_LICENSE),
     "another license": (lambda f: {"license": replace(f.license, id=9)}, Reason.WRONG_LICENSE),
     "license of another dataset": (lambda f: {"license": replace(f.license, dataset=2)}, Reason.WRONG_LICENSE),
     "another dataset": (lambda f: {"dataset": replace(f.dataset, id=2)}, Reason.WRONG_DATASET),
-    "another data root": (lambda f: {"dataset": replace(f.dataset, data_root="0" * 64)}, Reason.WRONG_DATASET),
-    "another profile": (lambda f: {"dataset": replace(f.dataset, profile="0" * 64)}, Reason.WRONG_DATASET),
+    "another data root": (lambda f: {"dataset": replace(f.dataset, data_root=Digest("0" * 64))}, Reason.WRONG_DATASET),
+    "another profile": (lambda f: {"dataset": replace(f.dataset, profile=Digest("0" * 64))}, Reason.WRONG_DATASET),
     "policy swap": (lambda f: {"policy": OutputPolicy(max_rank=9)}, Reason.WRONG_POLICY),
-    "another circuit": (lambda f: {"leak": replace(f.leak, circuit="0" * 64)}, Reason.WRONG_CIRCUIT),
-    "foreign codebook": (lambda f: {"leak": replace(f.leak, codebook="0" * 64)}, Reason.WRONG_CIRCUIT),
+    "another circuit": (lambda f: {"leak": replace(f.leak, circuit=Digest("0" * 64))}, Reason.WRONG_CIRCUIT),
+    "foreign codebook": (lambda f: {"leak": replace(f.leak, codebook=Digest("0" * 64))}, Reason.WRONG_CIRCUIT),
     "rows before": (lambda f: {"job": replace(f.job, first_row=-1)}, Reason.ROWS_OUTSIDE),
     "no rows": (lambda f: {"job": replace(f.job, rows=0)}, Reason.ROWS_OUTSIDE),
     "rows after": (lambda f: {"job": replace(f.job, rows=f.dataset.rows + 1)}, Reason.ROWS_OUTSIDE),
@@ -258,7 +259,7 @@ def test_execution_rules(evidence: Judgement, verify: str) -> None:
     policy = OutputPolicy(verify=verify, quorum=2)  # type: ignore[arg-type]
 
     def judge(own: str = honest.digest, receipt: Receipt | None = honest, **job: object) -> Reason | None:
-        parts = tuple(Execution(p, ZERO, honest.digest) for p in PROVIDERS[:2])
+        parts = tuple(Execution(Address(p), ZERO, honest.digest) for p in PROVIDERS[:2])
         changed = replace(evidence.facts.job, **({"receipt": honest.digest, "executions": parts} | job))  # type: ignore[arg-type]
         return check_execution(replace(evidence.facts, job=changed, policy=policy), own, receipt)
 
@@ -268,11 +269,18 @@ def test_execution_rules(evidence: Judgement, verify: str) -> None:
     assert judge(receipt=_receipt(evidence.facts, job=77)) is (None if verify == "self" else Reason.WRONG_RECEIPT)
     agreed = honest.digest
     alone = [
-        (Execution(PROVIDERS[0], ZERO, agreed),),
-        (Execution(PROVIDERS[0], ZERO, agreed), Execution(PROVIDERS[0].upper().replace("0X", "0x"), ZERO, agreed)),
-        (Execution(PROVIDERS[0], ZERO, agreed), Execution(BUYER, ZERO, agreed), Execution(OWNER, ZERO, agreed)),
-        (Execution(PROVIDERS[0], ZERO, agreed), Execution(PROVIDERS[1], ZERO, ZERO)),
-        (Execution(PROVIDERS[0], ZERO, agreed), Execution(PROVIDERS[1], ZERO, agreed, out=True)),
+        (Execution(Address(PROVIDERS[0]), ZERO, agreed),),
+        (
+            Execution(Address(PROVIDERS[0]), ZERO, agreed),
+            Execution(Address(PROVIDERS[0].upper().replace("0X", "0x")), ZERO, agreed),
+        ),
+        (
+            Execution(Address(PROVIDERS[0]), ZERO, agreed),
+            Execution(Address(BUYER), ZERO, agreed),
+            Execution(Address(OWNER), ZERO, agreed),
+        ),
+        (Execution(Address(PROVIDERS[0]), ZERO, agreed), Execution(Address(PROVIDERS[1]), ZERO, ZERO)),
+        (Execution(Address(PROVIDERS[0]), ZERO, agreed), Execution(Address(PROVIDERS[1]), ZERO, agreed, out=True)),
     ]
     for executions in alone:
         assert judge(executions=executions) is (None if verify == "self" else Reason.NO_QUORUM)
@@ -283,7 +291,7 @@ def test_receipt_of_another_job(evidence: Judgement, field: str) -> None:
     """An agreed receipt that says anything else than this job is refused, whoever agreed on it."""
     value: object = 999 if field in ("chain_id", "job", "rows") else "8" * 64
     lie = _receipt(evidence.facts, **{field: value})
-    parts = tuple(Execution(p, ZERO, lie.digest) for p in PROVIDERS[:2])
+    parts = tuple(Execution(Address(p), ZERO, lie.digest) for p in PROVIDERS[:2])
     job = replace(evidence.facts.job, receipt=lie.digest, executions=parts)
     facts = replace(evidence.facts, job=job, policy=OutputPolicy(verify="both"))
     assert check_execution(facts, lie.digest, lie) is Reason.WRONG_RECEIPT

@@ -8,6 +8,7 @@ import numpy as np
 
 from app.policy.judge import judge_of
 from app.protocol.data.dataset import EncryptedTable
+from app.protocol.ids import Address, Digest, Seconds
 from app.protocol.market.entities import ZERO, DatasetRecord, Job, JobState, License
 from app.protocol.market.receipt import OutputPolicy
 from app.protocol.policy.bits import MAX_MICRO_BITS
@@ -24,16 +25,26 @@ from tests.support.custody import BUYER, OWNER, codebook
 
 NAMES = [f"c{number}" for number in range(8)]
 SPACE = Space(dict.fromkeys(NAMES, 256), {})
-DATASET = DatasetRecord(1, OWNER, OWNER, "1" * 64, "2" * 64, "3" * 64, 1000, 1, 1, False)
+DATASET = DatasetRecord(
+    1, Address(OWNER), Address(OWNER), Digest("1" * 64), Digest("2" * 64), Digest("3" * 64), 1000, 1, 1, False
+)
 JOB = Job(
-    id=1, license=1, dataset=1, buyer=BUYER, state=JobState.COMPUTED, circuit="4" * 64, first_row=0, rows=100,
-    sealing_key="5" * 64, units=1, replicas=2, executions=(), receipt="6" * 64, sealed=ZERO, decision=ZERO, deadline=0,
+    id=1, license=1, dataset=1, buyer=Address(BUYER), state=JobState.COMPUTED, circuit=Digest("4" * 64), first_row=0,
+    rows=100,
+    sealing_key="5" * 64, units=1, replicas=2, executions=(), receipt=Digest("6" * 64), sealed=ZERO, decision=ZERO,
+    deadline=Seconds(0),
     opened_block=1,
 )  # fmt: skip
 TABLE = EncryptedTable(
-    profile="3" * 64, codebook=codebook(), epoch=1, rows=1000, shards=(), evaluation_key=None, data_root="2" * 64
+    profile=Digest("3" * 64),
+    codebook=codebook(),
+    epoch=1,
+    rows=1000,
+    shards=(),
+    evaluation_key=None,
+    data_root=Digest("2" * 64),
 )
-HELD = License(1, 1, 1, BUYER, 0, 10**9, 99, 10**6, "0" * 64, False, MAX_MICRO_BITS)
+HELD = License(1, 1, 1, Address(BUYER), Seconds(0), Seconds(10**9), 99, 10**6, Digest("0" * 64), False, MAX_MICRO_BITS)
 BIT = 1_000_000
 ROOMY = {"micro_bits_per_license": 1000 * BIT, "micro_bits_per_person": 1000 * BIT}  # bits are not what is looked at
 POLICY = OutputPolicy(max_rank=2, release="score", **ROOMY)  # type: ignore[arg-type]
@@ -43,7 +54,7 @@ def leak(*rows: list[int], **changes: object) -> Leakage:
     """The report of a linear circuit with these weights."""
     forms = tuple(form({(name, AFFINE): w for name, w in zip(NAMES, row, strict=False)}) for row in rows)
     report = Leakage(
-        circuit="4" * 64, profile="3" * 64, codebook="7" * 64, family="linear", labels=0,
+        circuit=Digest("4" * 64), profile="3" * 64, codebook=Digest("7" * 64), family="linear", labels=0,
         outputs=tuple(f"y{i}" for i in range(len(rows))), forms=forms, lows=(0,) * len(rows), highs=(1000,) * len(rows),
         shares=(("c0", 0.3),) * len(rows), rare=1.0,
     )  # fmt: skip

@@ -22,7 +22,7 @@ def render(kind: str, item: Any, autogenerate: AutogenContext) -> str | Literal[
     if isinstance(item, String) and "postgresql" in item._variant_mapping:
         text = f"binary_text({item.length})"
     if text is not None:
-        autogenerate.imports.add(f"from app.market.db.columns import {text.partition('(')[0]}")
+        autogenerate.imports.add(f"from {AmountText.__module__} import {text.partition('(')[0]}")
         return text
     return False
 

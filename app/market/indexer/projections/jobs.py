@@ -11,6 +11,7 @@ from app.market.indexer.projections.datasets import TOTALS
 from app.market.indexer.projections.licensing import credit, paid
 from app.market.indexer.unit_of_work import UnitOfWork
 from app.market.text import clean
+from app.protocol.ids import Digest
 from app.protocol.market.entities import ZERO, Approval, JobState
 
 
@@ -274,7 +275,7 @@ def _decided(work: UnitOfWork, each: IndexedEvent, job: JobRow) -> None:
     """One more answer in the dataset's chain of them."""
     job.decision = each.args["decision"]
     dataset = work.edit(DatasetRow, job.dataset)
-    dataset.head = next_head(dataset.head or ZERO, job.id, job.decision)
+    dataset.head = next_head(Digest(dataset.head or ZERO), job.id, Digest(job.decision))
 
 
 def _contest_hold(job: JobRow) -> int:

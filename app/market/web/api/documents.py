@@ -6,6 +6,7 @@ from app.market.queries.jobs import JobDetail
 from app.market.web.fields import ResponseModel
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import DarkroomError
+from app.protocol.ids import Digest
 from app.protocol.market.receipt import Receipt
 from app.protocol.ports import Store
 from app.storage.cid import digest_to_cid
@@ -45,7 +46,7 @@ def receipts_of(store: Store, detail: JobDetail) -> JobReceipts:
             ReceiptView(
                 provider=execution.provider,
                 digest=digest,
-                cid=digest_to_cid(digest),
+                cid=digest_to_cid(Digest(digest)),
                 agreed=digest == detail.receipt,
                 receipt=receipt,
                 problem=problem,
@@ -56,6 +57,6 @@ def receipts_of(store: Store, detail: JobDetail) -> JobReceipts:
 
 def _read(store: Store, digest: str) -> tuple[Receipt | None, str]:
     try:
-        return Receipt.from_bytes(store.read(digest_to_cid(digest), limit=MAX_DOCUMENT_BYTES)), ""
+        return Receipt.from_bytes(store.read(digest_to_cid(Digest(digest)), limit=MAX_DOCUMENT_BYTES)), ""
     except DarkroomError as error:
         return None, str(error)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import version
 
+from app import __version__
 from app.chain.contracts.token import COIN
 from app.chain.node import DevNode
 from app.market.queries.status import IndexStatus, status
@@ -68,7 +68,7 @@ def node_status(here: AppState) -> NodeStatusView:
     with here.session() as session:
         index = status(session)
     return NodeStatusView(
-        version=version("darkroom"),
+        version=__version__,
         chain_id=market.chain_id,
         head=market.block_number,
         time=here.now(),

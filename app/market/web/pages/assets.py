@@ -15,9 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-import app
-
-FRONTEND = Path(app.__file__).parents[1] / "frontend"
+FRONTEND = Path(__file__).parents[4] / "frontend"  # beside `app`, wherever that is installed
 IMPORT = re.compile(
     r"""^\s*(?:import|export)\b[^"';]*?["'](\.{1,2}/[^"']+)["']|\bimport\(\s*["'](\.{1,2}/[^"']+)["']""", re.MULTILINE
 )

@@ -21,6 +21,7 @@ from app.market.web.pages.site import Visit, Visiting
 from app.market.web.quotes import load_circuit_bytes, quote_circuit
 from app.policy.preflight import MAX_REPLICAS
 from app.protocol.errors import BadDocument, DarkroomError, NotAllowed
+from app.protocol.ids import Digest
 from app.protocol.market.entities import LicenseState
 
 router = APIRouter()
@@ -109,7 +110,7 @@ def reveals_page(here: Visiting, id: Id, spend: Spending) -> HTMLResponse:
         detail = job(session, id, now=here.backend.now())
     asked, report, trouble = detail.job, None, ""
     try:
-        circuit = load_circuit_bytes(here.backend, asked.circuit)
+        circuit = load_circuit_bytes(here.backend, Digest(asked.circuit))
         report = quote_circuit(
             here.backend, asked.dataset, circuit, spend, offer=asked.offer, rows=asked.rows, replicas=asked.replicas,
             first_row=asked.first_row, license=asked.license, job=id,

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.protocol.ids import Digest
 from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
 from fhe.circuit.clear import evaluate_clear
 from fhe.compile import ranges
@@ -101,7 +102,7 @@ def _circuit(outputs: list[AffineExpr], bounds: list[tuple[int, int]]) -> Circui
         columns=[f"c{column}" for column in range(len(LEVELS))],
         names=[f"y{number}" for number in range(len(outputs))],
         readout=Readout("value"),
-        codebook="1" * 64,
+        codebook=Digest("1" * 64),
         profile=REFERENCE,
     )
 
@@ -192,7 +193,7 @@ def test_ranges_know_that_bits_of_a_column_are_ordered() -> None:
     table = np.arange(8, dtype=np.int64)[None].repeat(2, 0)
     last = Linear(6, *_sparse([[0, 0, 0, 1, 0], [0, 0, 1, 1, -3]]), np.array([0, -1]))
     layers = (message, Lookup(6, np.array([0, 1]), table), last)
-    circuit = Circuit("0" * 64, "1" * 64, inputs, layers, ("a", "b"), Readout("value"))
+    circuit = Circuit(Digest("0" * 64), Digest("1" * 64), inputs, layers, ("a", "b"), Readout("value"))
     assert value_bounds(circuit, [(0, 1)] * 3) == [[(0, 3), (0, 2)], [(0, 3), (-6, 2)]]
 
 
@@ -200,7 +201,7 @@ def test_ranges_of_hostile_circuits_are_wide_but_never_too_narrow(monkeypatch: p
     """Weights that would wrap 64-bit sums, and work beyond the limit, fall back to intervals."""
     inputs = (Input("c0", "bins", 0), Input("c0", "bins", 1), Input("c0", "bins", 2))
     huge = Linear(27, *_sparse([[1 << 62, 1 << 62, 1 << 62], [5, -5, 0]]), np.array([0, 0]))
-    circuit = Circuit("0" * 64, "1" * 64, inputs, (huge,), ("a", "b"), Readout("value"))
+    circuit = Circuit(Digest("0" * 64), Digest("1" * 64), inputs, (huge,), ("a", "b"), Readout("value"))
     assert value_bounds(circuit, [(0, 1)] * 3) == [[(0, 3 << 62), (0, 5)]]
     monkeypatch.setattr(ranges, "MOST_WORK", 1_000)
     assert value_bounds(circuit, [(0, 1)] * 3) == [[(0, 3 << 62), (0, 5)]], "bounds are kept with their circuit"
@@ -218,7 +219,7 @@ def test_the_work_for_a_hostile_circuit_is_bounded(monkeypatch: pytest.MonkeyPat
         layers.append(Lookup(3, np.arange(most), np.zeros((most, 8), np.int64)))
         wires += most
     layers.append(Linear(3, *_sparse([[0] * (wires - 1) + [1]]), np.array([0])))
-    circuit = Circuit("0" * 64, "1" * 64, inputs, tuple(layers), ("y",), Readout("value"))
+    circuit = Circuit(Digest("0" * 64), Digest("1" * 64), inputs, tuple(layers), ("y",), Readout("value"))
     monkeypatch.setattr(ranges, "MOST_WORK", 1 << 22)
     counted = 0
     real = ranges._Enumeration._values

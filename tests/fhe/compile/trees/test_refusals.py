@@ -12,6 +12,7 @@ import pytest
 
 from app.protocol.data.dataset import Codebook
 from app.protocol.errors import BadInput, BadModel, MessageOverflow, NoiseOverflow, TooLarge
+from app.protocol.ids import Digest
 from app.protocol.vocabulary import Encoding
 from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
 from fhe.circuit.clear import evaluate_clear, gather_inputs
@@ -199,7 +200,7 @@ def _circuit(tables: list[list[int]]) -> Circuit:
     lookup = Lookup(4, np.zeros(len(tables), np.int64), np.array(tables, np.int64))
     last = Linear(4, np.array([0, len(tables)]), 2 + np.arange(len(tables)), np.repeat(one, len(tables)), np.array([0]))
     inputs = (Input("a", "affine"), Input("b", "bins", 3))
-    return Circuit("0" * 64, "1" * 64, inputs, (message, lookup, last), ("y",), Readout("value"))
+    return Circuit(Digest("0" * 64), Digest("1" * 64), inputs, (message, lookup, last), ("y",), Readout("value"))
 
 
 def test_interpreting_refuses_a_row_whose_values_leave_their_range() -> None:

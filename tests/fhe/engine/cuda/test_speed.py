@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.policy.quote import quote
+from app.protocol.ids import Address, Seconds, Units
 from app.protocol.market.entities import CAPACITY_SHARE, Offer, ProviderRecord
 from app.protocol.market.fees import Draw, DrawRules
 from app.provider import speed
@@ -81,7 +82,15 @@ def test_a_quote_gives_the_time_that_declared_capacities_speak_of() -> None:
     for name in ("price_license", "price_job", "price_row"):
         object.__setattr__(offer, name, 1)
     able = [
-        ProviderRecord("a", bond=10**9, price=1, capacity=each, heartbeat=0, unbonding=0, seat=number)
+        ProviderRecord(
+            Address("a"),
+            bond=Units(10**9),
+            price=Units(1),
+            capacity=each,
+            heartbeat=Seconds(0),
+            unbonding=Seconds(0),
+            seat=number,
+        )
         for number, each in enumerate((capacity, 2 * capacity), 1)
     ]
     draw = Draw(DrawRules(heartbeat_window=3600, stake_floor=1, stake_multiple=10), now=0, parties=())

@@ -24,6 +24,7 @@ from app.market.web.quotes import QuoteReport, load_circuit_bytes, quote_circuit
 from app.policy.preflight import MAX_REPLICAS
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import NotFound
+from app.protocol.ids import Digest
 from app.storage.cid import digest_to_cid
 
 router = APIRouter(tags=["datasets"])
@@ -87,7 +88,7 @@ def get_croissant(
     if version not in digests:
         raise NotFound(f"Dataset {id} has no version {version} that this index lists.", "See the dataset's versions.")
     digest = digests[version]
-    data = here.store.read(digest_to_cid(digest), limit=MAX_DOCUMENT_BYTES)
+    data = here.store.read(digest_to_cid(Digest(digest)), limit=MAX_DOCUMENT_BYTES)
     answer = frozen(data, digest, "application/ld+json", if_none_match)
     if version is None:
         answer.headers["cache-control"] = "no-cache"  # the next version has other bytes
@@ -149,5 +150,5 @@ def quote_published(
     license: LicenseId = 0,
 ) -> Response:
     """The same for a circuit that is published, by its digest."""
-    data, place = load_circuit_bytes(here, circuit), {"first_row": first_row, "license": license}
+    data, place = load_circuit_bytes(here, Digest(circuit)), {"first_row": first_row, "license": license}
     return reply(quote_circuit(here, id, data, spend, offer=offer, rows=rows, replicas=replicas, **place))

@@ -22,6 +22,7 @@ from app.market.web.errors.problems import error_responses
 from app.market.web.fields import MAX_ID, Address, After, Id, Limit
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import NotFound
+from app.protocol.ids import Digest
 from app.protocol.market.entities import JobState
 from app.storage.cid import digest_to_cid
 
@@ -147,7 +148,9 @@ def get_result(id: Id, here: State, if_none_match: IfNoneMatch = None) -> Respon
 def _document(here: AppState, digest: str, missing: str, asked: str | None) -> Response:
     if not digest:
         raise NotFound(missing, "Wait for it: GET /v1/jobs/{id}/events.")
-    return frozen(here.store.read(digest_to_cid(digest), limit=MAX_DOCUMENT_BYTES), digest, "application/json", asked)
+    return frozen(
+        here.store.read(digest_to_cid(Digest(digest)), limit=MAX_DOCUMENT_BYTES), digest, "application/json", asked
+    )
 
 
 @router.get("/jobs/{id}/facts", response_model=AuditFacts, responses=error_responses(404), tags=["audit"])

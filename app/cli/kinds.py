@@ -1,0 +1,94 @@
+"""The models that `darkroom model compile` trains, all Concrete ML's, and how their hyperparameters are typed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from app.client.training import ModelRecipe
+from app.protocol.errors import BadModel, UsageError
+
+
+def _recipe(encoding: Literal["affine", "bins"], name: str, *, classifies: bool, **usual: Any) -> ModelRecipe:
+    def make(**settings: Any) -> Any:
+        from concrete.ml import sklearn as models
+
+        return getattr(models, name)(**{**usual, **settings})
+
+    return ModelRecipe(encoding, classifies, make)
+
+
+_LINEAR: dict[str, Any] = {"n_bits": 8}
+_TREES: dict[str, Any] = {"n_bits": 6}
+_BOOSTED: dict[str, Any] = {"n_bits": 6, "n_estimators": 10, "max_depth": 3}
+KINDS: dict[str, ModelRecipe] = {
+    "logistic-regression": _recipe("affine", "LogisticRegression", classifies=True, max_iter=2000, **_LINEAR),
+    "linear-svc": _recipe("affine", "LinearSVC", classifies=True, max_iter=20_000, **_LINEAR),
+    "linear-regression": _recipe("affine", "LinearRegression", classifies=False, **_LINEAR),
+    "ridge": _recipe("affine", "Ridge", classifies=False, **_LINEAR),
+    "lasso": _recipe("affine", "Lasso", classifies=False, **_LINEAR),
+    "elastic-net": _recipe("affine", "ElasticNet", classifies=False, **_LINEAR),
+    "xgb-classifier": _recipe("bins", "XGBClassifier", classifies=True, **_BOOSTED),
+    "xgb-regressor": _recipe("bins", "XGBRegressor", classifies=False, **_BOOSTED),
+    "random-forest": _recipe("bins", "RandomForestClassifier", classifies=True, n_estimators=10, max_depth=4, **_TREES),
+    "random-forest-regressor": _recipe(
+        "bins", "RandomForestRegressor", classifies=False, n_estimators=10, max_depth=4, **_TREES
+    ),
+    "decision-tree": _recipe("bins", "DecisionTreeClassifier", classifies=True, max_depth=4, **_TREES),
+    "decision-tree-regressor": _recipe("bins", "DecisionTreeRegressor", classifies=False, max_depth=4, **_TREES),
+}
+
+
+def kind(name: str) -> ModelRecipe:
+    """The recipe of this name. Errors: BadModel with the list."""
+    if name not in KINDS:
+        raise BadModel(f"There is no kind of model {name!r}.", f"Choose one of: {', '.join(sorted(KINDS))}.")
+    return KINDS[name]
+
+
+def settings_of(recipe: ModelRecipe, words: Iterable[str]) -> dict[str, Any]:
+    """Hyperparameters of NAME=VALUE words, each of the type of the recipe's own default.
+
+    Where that is None any value goes: a number, true or false, none, or text. Errors: UsageError for a word without a
+    name, one given twice, an unknown one (with the list) or a value of another type.
+    """
+    words = list(words)
+    if not words:
+        return {}
+    defaults: Mapping[str, Any] = recipe.make().get_params()
+    found: dict[str, Any] = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not (name and equals):
+            raise UsageError(f"{word!r} sets nothing.", "Write a setting as NAME=VALUE, as in --set max_depth=5.")
+        if name not in defaults:
+            raise UsageError(f"This model has no setting {name!r}.", f"It has: {', '.join(sorted(defaults))}.")
+        if name in found:
+            raise UsageError(f"{name} is set twice.", "Set it once.")
+        found[name] = _typed(name, text, defaults[name])
+    return found
+
+
+def _typed(name: str, text: str, default: Any) -> Any:
+    value = _value(text)
+    if default is None or value is None:
+        return value
+    kind_ = type(default)
+    if kind_ is float and type(value) is int:
+        return float(value)
+    if kind_ in (bool, int, float) and type(value) is not kind_:
+        words = {bool: "true or false", int: "a whole number", float: "a number"}
+        raise UsageError(f"{name} is {words[kind_]}, not {text!r}.", f"Its value by default is {default}.")
+    return text if kind_ is str else value
+
+
+def _value(text: str) -> Any:
+    words = {"true": True, "false": False, "none": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return text

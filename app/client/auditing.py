@@ -1,0 +1,33 @@
+"""Auditing a job from this machine, which first shows that it computes as the canonical evaluator says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.home.network import Network, threads_available
+
+if TYPE_CHECKING:
+    from app.auditor.report import AuditReport
+    from app.protocol.ports import Progress
+    from fhe.engine.core import BackendName
+
+
+def audit_job(
+    network: Network,
+    number: int,
+    *,
+    threads: int | None = None,
+    device: BackendName = "auto",
+    progress: Progress | None = None,
+) -> AuditReport:
+    """Re-check every fact of a job, re-execution included, with no key and nobody's permission.
+
+    `threads` None takes all processors. Errors: NotFound without such a job; Unavailable where this machine computes
+    wrongly or the device is not there, so that it accuses nobody.
+    """
+    from app.auditor.audit import Auditor
+    from fhe.engine.conformance import self_test
+
+    count = threads or threads_available()
+    self_test(device, count)
+    return Auditor(network.market, network.store, count, progress, backend=device).audit(number)

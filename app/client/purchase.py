@@ -1,0 +1,130 @@
+"""Running a model for at most a stated price: the license to use or to buy is found, then the job is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from app.client.buyer import Buyer
+from app.client.dataset import Dataset
+from app.client.models import Model
+from app.policy.preflight import REPLICAS, Preflight
+from app.protocol.errors import BadBlock, BadDocument, DarkroomError, NotAllowed, NotFound, UsageError
+from app.protocol.market.entities import LicenseState
+from app.protocol.market.money import dollars
+
+if TYPE_CHECKING:
+    from app.chain.market import Sent
+
+
+@dataclass(frozen=True)
+class OrderTerms:
+    """What a job would be run under, and everything that is known of it before."""
+
+    license: int  # that the buyer has; 0 where one of `offer` would be bought
+    offer: int | None
+    found: Preflight
+
+    @property
+    def total(self) -> int | None:
+        """Token units that leave the account, a new license and the escrowed fee included; None without a price."""
+        return self.found.price.job_total if self.license else self.found.price.total
+
+
+@dataclass(frozen=True)
+class Purchase:
+    """What was bought: `license` is None where one was there. The values are the license's and the job's ids."""
+
+    license: Sent[int] | None
+    job: Sent[int]
+
+
+def find_terms(
+    buyer: Buyer,
+    dataset: Dataset,
+    model: Model,
+    rows: int | None = None,
+    *,
+    first_row: int = 0,
+    replicas: int = REPLICAS,
+    license: int | None = None,
+    offer: int | None = None,
+) -> OrderTerms:
+    """The terms that are named; else a license of the buyer's under which the job goes through; else the offer under
+    which it is cheapest. Where it goes through nowhere, the first of these, with what keeps it from going through.
+
+    Terms whose policy cannot be read are passed over where others can. Errors: NotAllowed where nothing is offered and
+    no license is there; those of `Buyer.check`.
+    """
+    first: OrderTerms | None = None
+    unread: DarkroomError | None = None
+    ready: list[OrderTerms] = []
+    for held, sold in [(license or 0, offer)] if license or offer else _candidates(buyer, dataset):
+        try:
+            found = buyer.check(
+                dataset, model, rows, first_row=first_row, replicas=replicas, license=held, offer=None if held else sold
+            )
+        except (NotFound, BadBlock, BadDocument) as error:
+            unread = unread or error
+            continue
+        terms = OrderTerms(held, None if held else sold, found)
+        first = first or terms
+        if found.ready and held:
+            return terms
+        ready += [terms] if found.ready else []
+    if first is None:
+        raise unread or NotAllowed(
+            f"Nothing is offered on dataset {dataset.record.id} now, and this account has no license of it.",
+            "Look at other datasets: darkroom dataset list.",
+        )
+    return min(ready, key=lambda each: each.total or 0, default=first)
+
+
+def purchase(buyer: Buyer, model: Model, terms: OrderTerms, *, most: int | None) -> Purchase:
+    """Buy the license that is missing and open the job, where both together cost at most `most` token units.
+
+    Nothing is published or paid otherwise. Where the job then fails to open, a license that was bought stays, and is
+    used the next time. Errors: UsageError without a bound; NotAllowed above it; those of `Buyer.order`; Reverted.
+    """
+    terms.found.require()
+    total = terms.total
+    assert total is not None  # an order that goes through has a price
+    if most is None:
+        raise UsageError(
+            f"This job costs {dollars(total)} test dollars, and no bound was given.", "Say the most that it may cost."
+        )
+    if total > most:
+        raise NotAllowed(
+            f"This job costs {dollars(total)} test dollars, and {dollars(most)} is the bound.",
+            "Raise the bound, or ask for fewer rows.",
+        )
+    request = terms.found.request
+    bought = None if terms.license or terms.offer is None else buyer.buy_license(terms.offer)
+    try:
+        job = buyer.open_job(
+            terms.license if bought is None else bought.value,
+            model,
+            first_row=request.first_row,
+            rows=request.rows,
+            sealing_key=buyer.sealing_key(),
+            replicas=request.replicas,
+            max_fee=terms.found.price.max_fee,
+        )
+    except DarkroomError as error:
+        if bought is not None:
+            error.add_note(f"License {bought.value} was bought and is this account's: the next job uses it.")
+        raise
+    return Purchase(bought, job)
+
+
+def _candidates(buyer: Buyer, dataset: Dataset) -> Iterator[tuple[int, int | None]]:
+    """(license, None) of each license that is active, then (0, offer) of each offer that sells, by price."""
+    market, number = buyer.network.market, dataset.record.id
+    now = market.now()
+    for held in market.licenses(buyer=buyer.account.address):
+        if held.dataset == number and held.state(now) is LicenseState.ACTIVE:
+            yield held.id, None
+    selling = [each for each in market.offers(number) if each.active and each.licenses_left]
+    for each in sorted(selling, key=lambda each: (each.price_license, each.id)):
+        yield 0, each.id

@@ -1,0 +1,25 @@
+"""The demo's two models, by Concrete ML: one linear, one of trees."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.client.training import ModelRecipe
+
+
+def _logistic_regression(**settings: Any) -> Any:
+    from concrete.ml.sklearn import LogisticRegression
+
+    return LogisticRegression(**{"n_bits": 8, "max_iter": 2000} | settings)
+
+
+def _boosted_trees(**settings: Any) -> Any:
+    from concrete.ml.sklearn import XGBClassifier
+
+    return XGBClassifier(**{"n_bits": 6, "n_estimators": 10, "max_depth": 3} | settings)
+
+
+MODELS = {
+    "logistic-regression": ModelRecipe("affine", True, _logistic_regression),
+    "xgb-classifier": ModelRecipe("bins", True, _boosted_trees),
+}

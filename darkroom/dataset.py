@@ -1,0 +1,250 @@
+"""A published dataset, as whoever wants to learn from it sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from app.client import dataset
+from app.client.purchase import find_terms, purchase
+from app.policy.preflight import REPLICAS
+from app.protocol.data.dataset import ColumnCode
+from app.protocol.market.money import token_units
+from app.protocol.vocabulary import Encoding
+from darkroom.display import Listing, Shown
+from darkroom.model import Model
+from darkroom.orders import Job, Quote
+from darkroom.session import Session
+from darkroom.terms import Offer
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from fhe.compile import FittedOn
+
+I64 = npt.NDArray[np.int64]
+
+
+class Codebook(Shown):
+    """The columns of a dataset and how their values become integers; iterating gives the columns' names."""
+
+    def __init__(self, columns: Sequence[ColumnCode], digest: str) -> None:
+        """Made by `Dataset.codebook`."""
+        self._columns, self.digest = {column.name: column for column in columns}, digest
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+    def __getitem__(self, name: str) -> ColumnCode:
+        """One column: `affine` has low, step and levels, `bins` the ordered edges, either may be None."""
+        return self._columns[name]
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """A row for each column: its name, the least and greatest value that have a code, step, levels, bins."""
+        return [
+            {
+                "column": each.name,
+                "low": each.affine.low if each.affine else None,
+                "high": each.affine.low + each.affine.step * (each.affine.levels - 1) if each.affine else None,
+                "step": each.affine.step if each.affine else None,
+                "levels": each.affine.levels if each.affine else None,
+                "bins": len(each.bins) + 1 if each.bins else None,
+            }
+            for each in self._columns.values()
+        ]
+
+    def to_polars(self) -> pl.DataFrame:
+        """The same as a frame."""
+        import polars as pl
+
+        return pl.DataFrame(self.to_dicts(), infer_schema_length=None)
+
+    def _facts(self) -> Mapping[str, Any]:
+        return {"columns": len(self), "digest": self.digest[:16]}
+
+    def _repr_html_(self) -> str:
+        return Listing([_Line(each) for each in self.to_dicts()])._repr_html_()
+
+
+class _Line(Shown):
+    def __init__(self, facts: Mapping[str, Any]) -> None:
+        self._line = facts
+
+    def _facts(self) -> Mapping[str, Any]:
+        return self._line
+
+
+class Dataset(Shown):
+    """One dataset in its present version. Everything here but `run` is free, and sends nothing of yours anywhere."""
+
+    def __init__(self, session: Session, opened: dataset.Dataset) -> None:
+        """Made by `Market.dataset`."""
+        self._session, self._opened = session, opened
+
+    @property
+    def number(self) -> int:
+        """Its number in the market."""
+        return self._opened.record.id
+
+    @property
+    def title(self) -> str:
+        """What its owner calls it."""
+        return self._opened.manifest.card.title
+
+    @property
+    def rows(self) -> int:
+        """How many rows it has."""
+        return self._opened.record.rows
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of its columns, in order."""
+        return self._opened.columns
+
+    @property
+    def version(self) -> int:
+        """Its version, from 1."""
+        return self._opened.record.version
+
+    @property
+    def owner(self) -> str:
+        """The owner's address."""
+        return self._opened.record.owner
+
+    @property
+    def codebook(self) -> Codebook:
+        """Its columns and their codes."""
+        return Codebook(self._opened.codebook.columns, self._opened.codebook.digest)
+
+    @property
+    def card(self) -> str:
+        """Its description as Markdown: origin, columns, terms, and what jobs may tell of a person."""
+        from ingestion.card import card_markdown
+
+        return card_markdown(self._opened.manifest)
+
+    def offers(self) -> Listing[Offer]:
+        """The terms under which licenses are sold now."""
+        return Listing(Offer(each) for each in self._session.network.market.offers(self.number) if each.active)
+
+    def preview(self) -> pl.DataFrame:
+        """Synthetic rows (rows, columns) in its form, drawn from the codebook alone: for rehearsals.
+
+        Errors: NotFound where none was published; BadDocument where it is not the codebook's.
+        """
+        return self._opened.preview()
+
+    def encode(self, frame: Any, encoding: Encoding = "affine", columns: Sequence[str] | None = None) -> I64:
+        """Codes int64 (rows, columns) of your own rows: what models are trained on here, on your machine.
+
+        `frame`: a polars or pandas frame or a mapping with these columns, or an array (rows, columns) in their order.
+        `encoding`: "affine" for linear models and forests, "bins" for trees on published bins. Errors: OutOfRange,
+        BadTable, BadInput.
+        """
+        return self._opened.encode(frame, encoding, columns)
+
+    def compile(
+        self,
+        fitted: Any,
+        *,
+        columns: Sequence[str] | None = None,
+        n_bits: int | None = None,
+        check: Any = None,
+        target: Any = None,
+        fitted_on: FittedOn | None = None,
+        levels: int | None = None,
+        sample: Any = None,
+        predicts: str | None = None,
+    ) -> Model:
+        """A fitted estimator as a circuit of this dataset, kept in your role's folder. Nothing is published.
+
+        `columns` names the dataset's columns in the order of the model's features, where it does not know them.
+        `n_bits` is the bits of a weight; `check` rows of yours to compare circuit and model on as well, `target` their
+        labels or that column's name; `fitted_on` says whether the model reads "codes", "bins" or "values", where it
+        does not remember. With `levels` and a `sample` frame of your rows the circuit tells in which of so many levels
+        the score is, cut at the sample's quantiles. `predicts` is a word of your own for what it predicts. Errors:
+        BadModel for what cannot be compiled faithfully; TooLarge, MessageOverflow, NoiseOverflow, OutOfRange.
+        """
+        compiled = self._opened.compile(
+            fitted, columns=columns, n_bits=n_bits, check=check, target=target, fitted_on=fitted_on
+        )
+        if levels is not None:
+            compiled = self._opened.with_levels(compiled, levels, sample)
+        return Model(self._session.models.keep(compiled, target=predicts))
+
+    def rehearse(self, model: Model) -> npt.NDArray[Any]:
+        """What a model says of each row of the preview, in the clear: predictions (rows,).
+
+        Errors: NotFound without a preview.
+        """
+        return self._session.buyer.rehearse(self._opened, model._kept)
+
+    def quote(
+        self,
+        model: Model,
+        rows: int | None = None,
+        *,
+        first_row: int = 0,
+        license: int | None = None,
+        offer: int | None = None,
+        replicas: int = REPLICAS,
+    ) -> Quote:
+        """What a job would cost and tell, and everything that would keep it from going through. Nothing is sent.
+
+        `rows` None takes all from `first_row` on, as far as the policy allows in one job. Without `license` or `offer`
+        a license of yours is used under which it goes through, else the offer under which it is cheapest. `replicas`
+        executors, 1 to 5, must agree. Errors: NotAllowed where nothing is offered; BadModel for another dataset's.
+        """
+        return Quote(
+            find_terms(
+                self._session.buyer, self._opened, model._kept, rows,
+                first_row=first_row, replicas=replicas, license=license, offer=offer,
+            )
+        )  # fmt: skip
+
+    def run(
+        self,
+        model: Model,
+        rows: int | None = None,
+        *,
+        max_price: Decimal | float | str | None = None,
+        first_row: int = 0,
+        license: int | None = None,
+        offer: int | None = None,
+        replicas: int = REPLICAS,
+    ) -> Job:
+        """Open a job with a model, for at most `max_price` test dollars, a new license included where one is needed.
+
+        Terms are chosen as `quote` does. Nothing is published or paid without a bound, above it, or where the custodian
+        would refuse the job by what is public. The job can be taken up again by its number: `market.job(number)`.
+        Errors: UsageError without a bound; NotAllowed above it; what `quote` lists as problems; Reverted, Unavailable.
+        """
+        terms = find_terms(
+            self._session.buyer, self._opened, model._kept, rows,
+            first_row=first_row, replicas=replicas, license=license, offer=offer,
+        )  # fmt: skip
+        most = None if max_price is None else token_units(max_price)
+        bought = purchase(self._session.buyer, model._kept, terms, most=most)
+        return Job(self._session, bought.job.value, bought)
+
+    def _facts(self) -> Mapping[str, Any]:
+        return {
+            "number": self.number,
+            "title": self.title,
+            "rows": self.rows,
+            "columns": len(self.columns),
+            "version": self.version,
+            "owner": self.owner,
+        }
+
+
+def open_dataset(session: Session, number: int) -> Dataset:
+    """A dataset as one role sees it, read from chain and store. Errors: NotFound, BadBlock, BadDocument."""
+    return Dataset(session, dataset.Dataset.open(session.network, number))

@@ -1,0 +1,71 @@
+"""Everything that Darkroom raises on purpose. One tree: `except darkroom.errors.DarkroomError` catches all of it.
+
+An error's text says what is wrong and what to do; `message` and `next_step` are its two sentences, `code` is the
+class's name in kebab case and stays the same between versions. None of them ever holds a secret.
+"""
+
+from __future__ import annotations
+
+from app.protocol.errors import (
+    AlreadyReleased,
+    BadBlock,
+    BadDocument,
+    BadInput,
+    BadKey,
+    BadModel,
+    BadReceipt,
+    BadRecipe,
+    BadSeal,
+    BadTable,
+    DarkroomError,
+    LicenseExhausted,
+    LicenseExpired,
+    LicenseRevoked,
+    MessageOverflow,
+    NoiseOverflow,
+    NotAllowed,
+    NotFound,
+    NotYourLicense,
+    OutOfRange,
+    PolicyRefused,
+    Reverted,
+    RowsOutsideDataset,
+    TooLarge,
+    TryAgain,
+    Unavailable,
+    UsageError,
+    VerificationFailed,
+    WrongPassphrase,
+)
+
+__all__ = [
+    "AlreadyReleased",
+    "BadBlock",
+    "BadDocument",
+    "BadInput",
+    "BadKey",
+    "BadModel",
+    "BadReceipt",
+    "BadRecipe",
+    "BadSeal",
+    "BadTable",
+    "DarkroomError",
+    "LicenseExhausted",
+    "LicenseExpired",
+    "LicenseRevoked",
+    "MessageOverflow",
+    "NoiseOverflow",
+    "NotAllowed",
+    "NotFound",
+    "NotYourLicense",
+    "OutOfRange",
+    "PolicyRefused",
+    "Reverted",
+    "RowsOutsideDataset",
+    "TooLarge",
+    "TryAgain",
+    "Unavailable",
+    "UsageError",
+    "VerificationFailed",
+    "WrongPassphrase",
+]

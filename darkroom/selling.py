@@ -1,0 +1,156 @@
+"""The data owner's side: publish a table encrypted, offer licenses on it, release results, earn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.protocol.market.money import amount
+from darkroom.dataset import Dataset, open_dataset
+from darkroom.display import Listing, Served, Shown, bar
+from darkroom.session import Party, Session
+from darkroom.terms import Offer
+
+if TYPE_CHECKING:
+    from app.client import owner
+    from ingestion.recipe import Recipe
+
+
+class Publication(Shown):
+    """What was published: a dataset and, where licenses are sold, its offer."""
+
+    def __init__(
+        self, session: Session, published: owner.PublishedDataset, plan: owner.PublishPlan, offer: Offer | None
+    ) -> None:
+        """Made by `Owner.publish`."""
+        self._session, self._published, self.offer = session, published, offer
+        self.sells, self.warnings = list(plan.sells), list(plan.warnings)
+
+    @property
+    def number(self) -> int:
+        """The dataset's number in the market."""
+        return self._published.sent.value
+
+    @property
+    def dataset(self) -> Dataset:
+        """The dataset, as everybody sees it."""
+        return open_dataset(self._session, self.number)
+
+    @property
+    def manifest(self) -> str:
+        """The manifest's CID, under which the whole dataset is found."""
+        return self._published.prepared.cid
+
+    @property
+    def transaction(self) -> str:
+        """The transaction that recorded it."""
+        return self._published.sent.tx
+
+    def _facts(self) -> Mapping[str, Any]:
+        return {
+            "number": self.number,
+            "manifest": self.manifest,
+            "offer": None if self.offer is None else self.offer.number,
+            "sells": self.sells,
+            "warnings": self.warnings,
+        }
+
+
+class Revenue(Shown):
+    """What an owner has earned and not taken out yet, in test dollars."""
+
+    def __init__(self, offers: Mapping[int, Decimal], claimable: Decimal) -> None:
+        """Made by `Owner.revenue`."""
+        self.offers, self.claimable = dict(offers), claimable
+
+    @property
+    def total(self) -> Decimal:
+        """All of it: what `Owner.withdraw` would pay, where the offers have no other beneficiaries."""
+        return self.claimable + sum(self.offers.values(), Decimal(0))
+
+    def _facts(self) -> Mapping[str, Any]:
+        earned = {f"offer_{number}": each for number, each in self.offers.items()}
+        return {"total": self.total, "claimable": self.claimable, **earned}
+
+
+class Owner(Party):
+    """An owner on its own machine, the only one where its tables and secret keys are."""
+
+    def datasets(self) -> Listing[Dataset]:
+        """This owner's datasets that still answer. Errors: as `Market.dataset`'s."""
+        return Listing(open_dataset(self._session, each.id) for each in self._owner.own() if not each.tombstoned)
+
+    def preview(self, path: str | Path, recipe: str | Path | Recipe) -> list[str]:
+        """What publishing a table would sell and reveal, one sentence each; nothing is made or sent.
+
+        `path` is a CSV, Parquet or Arrow file, `recipe` a TOML file (docs/recipe.md) or one that was read. Errors:
+        BadTable, BadRecipe, OutOfRange, TooLarge.
+        """
+        with self._owner.plan(Path(path), _read(recipe)) as plan:
+            return [*plan.sells, *plan.warnings]
+
+    def publish(
+        self,
+        path: str | Path,
+        recipe: str | Path | Recipe,
+        *,
+        keys: str | None = None,
+        offer: bool = True,
+        bins: bool = True,
+        lookups: bool = True,
+        progress: bool = True,
+    ) -> Publication:
+        """Encrypt a table on this machine, publish ciphertext, manifest and preview, and offer it by the recipe.
+
+        `keys` names the keyring, by default a new one after the file; its keys are made through Concrete in some ten
+        seconds. Without `bins` no comparison bits are published, without `lookups` no evaluation key (220 MB): then
+        only linear and additive models can run. Errors: as `preview`'s, before anything is made; NotAllowed where the
+        table's persons have nothing left to sell; TryAgain, Reverted.
+        """
+        from app.client.publishing import publish_plan
+
+        table, read = Path(path), _read(recipe)
+        with self._owner.plan(table, read) as plan, bar("encrypt rows", progress) as report:
+            published = publish_plan(self._owner, plan, keys=keys, bins=bins, lookups=lookups, progress=report)
+        made = self.offer(published.sent.value, read) if offer else None
+        return Publication(self._session, published, plan, made)
+
+    def offer(self, dataset: int | Dataset, recipe: str | Path | Recipe) -> Offer:
+        """Offer licenses on a published dataset, by the policy and the terms of a recipe.
+
+        The custodian's bond that jobs need is put down where there is none. Errors: BadRecipe; NotAllowed where too
+        few bits are left; Reverted.
+        """
+        read = _read(recipe)
+        number = dataset if isinstance(dataset, int) else dataset.number
+        sent = self._owner.offer(number, read.policy, read.offer)
+        return Offer(self._session.network.market.offer(sent.value))
+
+    def revenue(self) -> Revenue:
+        """What was earned and not taken out yet, by offer."""
+        market, address = self._session.network.market, self.address
+        offers = {number: amount(market.earnings(number)) for number in market.offers_of(address)}
+        return Revenue(offers, amount(market.claim(address)))
+
+    def serve_once(self) -> Listing[Served]:
+        """Verify, decrypt, seal and release what can be released of this owner's jobs now, or refuse it with a reason.
+
+        `darkroom custodian serve` does this for as long as it runs. From here on this process leaves no core dumps,
+        since the secret key was in its memory. Errors: WrongPassphrase, BadKey, Unavailable.
+        """
+        from app.custodian.unlocked_keys import harden
+
+        harden()
+        return Listing(Served(each.job, str(each.what), each.detail) for each in self._owner.custodian().step())
+
+    @property
+    def _owner(self) -> owner.Owner:
+        return self._session.owner
+
+
+def _read(recipe: str | Path | Recipe) -> Recipe:
+    from ingestion.recipe import read_recipe
+
+    return read_recipe(recipe) if isinstance(recipe, str | Path) else recipe
