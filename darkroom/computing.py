@@ -28,7 +28,7 @@ class Provider(Party):
     def bonded(self) -> Decimal:
         """Test dollars that it has put down; 0 before `bond`. Errors as for `address`."""
         try:
-            return amount(self._session.network.market.provider(self.address).bond)
+            return amount(self._session.network.market.provider(self._session.account.address).bond)
         except NotFound:
             return Decimal(0)
 

@@ -15,12 +15,12 @@ import darkroom
 from app.home.home import Home
 from app.protocol.errors import NotAllowed, NotFound, TryAgain, UsageError
 from tests.client.conftest import PASSPHRASE
-from tests.client.test_ordering import POLICY, WEIGHTS, sample, settle
+from tests.client.regression import POLICY, WEIGHTS, sample, settle
 from tests.support.market import BITS, DOLLAR, HOUR
-from tests.support.web import Scene
+from tests.support.web import MarketNode
 
 
-def offered(scene: Scene, price: int = DOLLAR) -> int:
+def offered(scene: MarketNode, price: int = DOLLAR) -> int:
     """A new offer under a policy of three bits a license."""
     scene.store.put(POLICY.to_bytes())
     sent = scene.market.create_offer(
@@ -40,7 +40,7 @@ def compiled(dataset: darkroom.Dataset, seed: int) -> darkroom.Model:
     )
 
 
-def test_nothing_is_paid_without_a_bound_or_above_it(scene: Scene, market: darkroom.Market) -> None:
+def test_nothing_is_paid_without_a_bound_or_above_it(scene: MarketNode, market: darkroom.Market) -> None:
     """Without `max_price`, and with one below the price, no license is bought, no job opened, and the price is told."""
     dataset = market.dataset(1)
     model, offer = compiled(dataset, 1), offered(scene)
@@ -59,7 +59,7 @@ def test_nothing_is_paid_without_a_bound_or_above_it(scene: Scene, market: darkr
     assert (market.balance, len(market.licenses()), scene.market.job_count()) == before
 
 
-def test_a_run_buys_once_and_is_taken_up_again(scene: Scene, market: darkroom.Market, home: Home) -> None:
+def test_a_run_buys_once_and_is_taken_up_again(scene: MarketNode, market: darkroom.Market, home: Home) -> None:
     """A run buys the license it needs and costs what the quote said; a second uses it; another program reads on."""
     dataset = market.dataset(1)
     model, offer = compiled(dataset, 2), offered(scene)
@@ -90,7 +90,7 @@ def test_a_run_buys_once_and_is_taken_up_again(scene: Scene, market: darkroom.Ma
     assert (other.license, other.number) == (job.license, job.number + 1)
 
 
-def test_terms_are_chosen_for_the_buyer(scene: Scene, market: darkroom.Market) -> None:
+def test_terms_are_chosen_for_the_buyer(scene: MarketNode, market: darkroom.Market) -> None:
     """A license under which it goes through comes first, then the cheapest offer; else the reasons are told."""
     dataset = market.dataset(1)
     model = compiled(dataset, 3)
@@ -139,7 +139,7 @@ def test_a_home_that_is_not_set_up_says_so(tmp_path: Path, market: darkroom.Mark
         market.job(10_000)
 
 
-def test_what_is_shown_is_short_and_public(scene: Scene, market: darkroom.Market) -> None:
+def test_what_is_shown_is_short_and_public(scene: MarketNode, market: darkroom.Market) -> None:
     """Lines and tables of every object hold facts, escape what others wrote, and hold no secret of the role."""
     dataset, owner = market.dataset(1), market.owner
     model = compiled(dataset, 5)
