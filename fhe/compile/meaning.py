@@ -23,7 +23,7 @@ Knots = tuple[tuple[float, float], ...]
 CLOSE = 1e-4  # of the range, for a link
 TABLE_CLOSE = 2e-3  # of the range, for an interpolated table
 KNOTS = 129  # by rank, and as many evenly over the scores and over what they stand for
-STEPS = 512  # of a step function, all of whose steps are kept
+JUMP = 0.01  # of the range, between neighbouring scores
 TIED = 1e-6
 OUTLIER = (-1, 1)  # the labels of scikit-learn's outlier detectors
 
@@ -176,11 +176,21 @@ def _table(scores: F64, wanted: F64, spread: float) -> Knots | None:
     rising = y if y[-1] >= y[0] else -y
     even.append(np.searchsorted(np.maximum.accumulate(rising), np.linspace(rising[0], rising[-1], KNOTS)))
     jumps = np.flatnonzero(np.abs(steps) > TABLE_CLOSE * spread)
-    even += [jumps, jumps + 1] if len(jumps) <= STEPS else []
+    even += [jumps, jumps + 1]
+    if _leaps(x, y, spread):
+        return None  # a step somewhere between two rows: nobody knows where
     places = np.unique(np.concatenate(even).astype(np.int64).clip(0, len(x) - 1))
     if not _near(np.interp(scores, x[places], y[places]), wanted, spread, TABLE_CLOSE):
         return None
     return tuple((float(a), float(b)) for a, b in zip(x[places], y[places]))
+
+
+def _leaps(x: F64, y: F64, spread: float) -> bool:
+    """Whether a function steps between neighbours: it changes much there, and the rows beside do not announce it."""
+    share = (x[1:-1] - x[:-2]) / (x[2:] - x[:-2])
+    surprise = np.concatenate([[0.0], np.abs(y[:-2] + share * (y[2:] - y[:-2]) - y[1:-1]), [0.0]])
+    wide = np.flatnonzero(np.abs(np.diff(y)) > JUMP * spread)
+    return bool((np.maximum(surprise[wide], surprise[wide + 1]) > 2 * TABLE_CLOSE * spread).any())
 
 
 def _near(found: F64, wanted: npt.NDArray[Any], spread: float, share: float) -> bool:

@@ -25,7 +25,7 @@ from fhe.compile.space import READINGS, FeatureSpace, FittedOn, published, whole
 F64 = npt.NDArray[np.float64]
 
 LOCATIONS = ("mean_", "center_", "data_min_", "data_max_", "statistics_", "theta_", "xbar_", "means_")
-SCALES = ("scale_", "var_", "data_range_")
+SCALES = ("scale_", "var_")
 SMALLEST_SCALE = 0.004  # of a column's span; a column that varies by less than 1 level of 256 tells nothing
 CLEARLY = 0.1  # of accuracy, of one reading over the next
 HALF = 1e-3
@@ -118,7 +118,9 @@ def contradicted(model: Any, space: FeatureSpace) -> bool:
             for row in _rows(attribute(holder, name), len(lows)):
                 if (row < lows - 0.05 * span).any() or (row > highs + 0.05 * span).any():
                     return True
-        for name in SCALES:
+        # other steps call other things a scale
+        spreads = attribute(holder, "mean_") is not None or attribute(holder, "theta_") is not None
+        for name in SCALES if spreads else ():
             for row in _rows(attribute(holder, name), len(lows)):
                 scale = np.sqrt(row) if name == "var_" else row
                 if np.median(scale / span) < SMALLEST_SCALE or (scale > 1.5 * span).any():

@@ -150,9 +150,7 @@ class Troubles:
 
     def settle(self, job: int) -> int:
         """Released, though no store ever got the sealed document."""
-        self.market.release(
-            self.owner, job, sealed=Digest(digest(f"sealed {job}")), decision=Digest(digest(f"decision {job}"))
-        )
+        self.market.release(self.owner, job, sealed=digest(f"sealed {job}"), decision=digest(f"decision {job}"))
         return job
 
     def missed_deadlines(self) -> None:
@@ -161,7 +159,7 @@ class Troubles:
         diligent, silent = self.stage.providers
         deserted = self.stage.open("deserted")
         self.stage.draw(deserted)
-        self.market.commit(diligent, deserted, Digest(digest("receipt")), digest("salt"))
+        self.market.commit(diligent, deserted, digest("receipt"), digest("salt"))
         for number in range(2, 2 + COMPANIONS):
             self.enter(number, 1000 * DOLLAR)
         steady = [each for each in self.stage.providers if each is not silent]
@@ -175,7 +173,7 @@ class Troubles:
         for job in (undrawn, unanswered, deserted):
             self.market.expire(self.buyer, job)
         (judge,) = self.stage.draw(deserted)
-        self.market.commit(self.stage.by_address(judge), deserted, Digest(digest("receipt")), digest("salt"))
+        self.market.commit(self.stage.by_address(judge), deserted, digest("receipt"), digest("salt"))
         for each in (diligent, self.stage.by_address(judge)):
             self.market.reveal(each, deserted, digest("receipt"), digest("salt"))
         self.job("expired by the draw", undrawn)
@@ -238,7 +236,7 @@ class Troubles:
                 self.market.reveal(self.stage.by_address(address), hopeless, own, digest("salt"))
         self.job("failed", hopeless)
         refused = self.stage.compute("refused")
-        self.market.refuse(self.owner, refused, reason="rank-budget", decision=Digest(digest("refusal")))
+        self.market.refuse(self.owner, refused, reason="rank-budget", decision=digest("refusal"))
         self.job("refused", refused)
         lie = self.stage.compute("lie")
         self.market.contest(self.owner, lie)
@@ -270,7 +268,7 @@ class Troubles:
             job = self.stage.open(words)
             drawn = [self.stage.by_address(address) for address in self.stage.draw(job)]
             for each in drawn if reveal else drawn[:1]:
-                self.market.commit(each, job, Digest(digest("receipt")), digest("salt"))
+                self.market.commit(each, job, digest("receipt"), digest("salt"))
             if reveal:
                 self.market.reveal(drawn[0], job, digest("receipt"), digest("salt"))
             self.job(words, job)

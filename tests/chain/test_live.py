@@ -22,7 +22,7 @@ from app.chain.node import ChainNode
 from app.chain.rpc.node import AnvilNode
 from app.custodian.market_chain import MarketChain
 from app.node.keeper import keep
-from app.protocol.ids import Digest, TxHash
+from app.protocol.ids import TxHash
 from app.protocol.market.entities import LIVE, JobState
 from app.provider.agent import ProviderAgent
 from app.storage.folder import BlockStore
@@ -221,8 +221,8 @@ def test_every_end_of_a_job_is_one(stage: MarketOnChain) -> None:
     live, chain = market.live_jobs(), market.node
     stage.open("open"), stage.compute("computed")
     settled, refused, late = stage.compute("settled"), stage.compute("refused"), stage.compute("late")
-    market.release(stage.owner, settled, sealed=Digest(digest("sealed")), decision=Digest(digest("decision")))
-    market.refuse(stage.owner, refused, reason="concentration", decision=Digest(digest("decision")))
+    market.release(stage.owner, settled, sealed=digest("sealed"), decision=digest("decision"))
+    market.refuse(stage.owner, refused, reason="concentration", decision=digest("decision"))
     silent = stage.open("silent")
     stage.draw(silent)
 
@@ -259,7 +259,7 @@ def test_a_reorganisation_takes_back_what_was_opened_and_ended(
     seen: list[list[int]] = []
 
     def end() -> None:
-        market.release(stage.owner, job, sealed=Digest(digest("sealed")), decision=Digest(digest("decision")))
+        market.release(stage.owner, job, sealed=digest("sealed"), decision=digest("decision"))
         stage.open("second")
         node.mine(depth)
         seen.append(live.ids())

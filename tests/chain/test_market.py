@@ -14,7 +14,6 @@ from app.chain.node import DevNode
 from app.chain.rpc.node import AnvilNode
 from app.protocol.errors import (
     AlreadyReleased,
-    DarkroomError,
     LicenseExhausted,
     LicenseExpired,
     LicenseRevoked,
@@ -23,7 +22,7 @@ from app.protocol.errors import (
     Reverted,
     RowsOutsideDataset,
 )
-from app.protocol.ids import Address, Digest
+from app.protocol.ids import Address
 from app.protocol.market.entities import ZERO, Approval, JobState, LicenseState
 from tests.support.market import BITS, DOLLAR, ETHER, HOUR, MarketOnChain, digest, open_market, person, set_stage
 
@@ -41,14 +40,14 @@ def test_a_whole_job_pays_everybody_what_was_agreed(stage: MarketOnChain) -> Non
     assert set(drawn) == {each.address for each in stage.providers}
     receipt, salts = digest("receipt"), {address: digest(address) for address in drawn}
     for address in drawn:
-        sent = market.commit(stage.by_address(address), job, Digest(receipt), salts[address])
-        assert sent.value == market.commitment(job, Address(address), Digest(receipt), salts[address])
+        sent = market.commit(stage.by_address(address), job, receipt, salts[address])
+        assert sent.value == market.commitment(job, address, receipt, salts[address])
     assert market.job(job).revealing
     outcomes = [market.reveal(stage.by_address(address), job, receipt, salts[address]).value for address in drawn]
     assert outcomes == [JobState.ASSIGNED, JobState.COMPUTED]
     assert market.job(job).receipt == receipt
 
-    market.release(stage.owner, job, sealed=Digest(digest("sealed")), decision=Digest(digest("decision")))
+    market.release(stage.owner, job, sealed=digest("sealed"), decision=digest("decision"))
     done = market.job(job)
     assert done.state is JobState.SETTLED
     assert done.state.terminal
@@ -138,7 +137,7 @@ def contested_twice(stage: MarketOnChain) -> None:
 def _release_against_the_owners_word(stage: MarketOnChain) -> None:
     job = stage.compute("denied")
     stage.market.deny_job(stage.owner, job)
-    stage.market.release(stage.owner, job, sealed=Digest(digest("a")), decision=Digest(digest("b")))
+    stage.market.release(stage.owner, job, sealed=digest("a"), decision=digest("b"))
 
 
 REFUSALS: list[tuple[str, Callable[[MarketOnChain], object]]] = [
@@ -159,13 +158,13 @@ REFUSALS: list[tuple[str, Callable[[MarketOnChain], object]]] = [
     ("NothingToWithdraw", lambda s: s.market.desk.send(s.buyer, "LicenseMarket", "withdraw")),
     ("NotBonded", lambda s: s.market.heartbeat(s.buyer)),
     ("BondTooSmall", lambda s: s.market.register_provider(s.buyer, bond=5, price=1, capacity=1)),
-    ("WrongState", lambda s: s.market.commit(s.buyer, s.open(), Digest(digest("r")), digest("s"))),
+    ("WrongState", lambda s: s.market.commit(s.buyer, s.open(), digest("r"), digest("s"))),
     ("DeadlineNotReached", lambda s: s.market.expire(s.buyer, s.open())),
     ("DrawTooEarly", lambda s: s.market.desk.send(s.buyer, "JobMarket", "draw", s.open())),
     ("BadReplicas", lambda s: s.open(replicas=0, max_fee=0)),
     (
         "NotCustodian",
-        lambda s: s.market.release(s.buyer, s.compute(), sealed=Digest(digest("a")), decision=Digest(digest("b"))),
+        lambda s: s.market.release(s.buyer, s.compute(), sealed=digest("a"), decision=digest("b")),
     ),
     ("NotOwner", lambda s: s.market.approve_job(s.buyer, s.open())),
     ("AlreadyAnswered", lambda s: [s.market.deny_job(s.owner, job) for job in [s.open()] * 2]),
@@ -235,18 +234,18 @@ def test_a_second_release_is_named(embedded_stage: MarketOnChain) -> None:
     """Releasing or refusing a released job raises AlreadyReleased and leaves the first answer in place."""
     stage, market = embedded_stage, embedded_stage.market
     job = stage.compute()
-    market.release(stage.owner, job, sealed=Digest(digest("first")), decision=Digest(digest("decision")))
+    market.release(stage.owner, job, sealed=digest("first"), decision=digest("decision"))
     with pytest.raises(AlreadyReleased):
-        market.release(stage.owner, job, sealed=Digest(digest("second")), decision=Digest(digest("decision")))
+        market.release(stage.owner, job, sealed=digest("second"), decision=digest("decision"))
     with pytest.raises(AlreadyReleased):
-        market.refuse(stage.owner, job, reason="rank", decision=Digest(digest("decision")))
+        market.refuse(stage.owner, job, reason="rank", decision=digest("decision"))
     assert market.job(job).sealed == digest("first")
 
 
 def test_a_refused_job_keeps_its_reason_and_returns_the_price(stage: MarketOnChain) -> None:
     """The custodian's code and decision are read back, and the buyer can withdraw the price but not the fees."""
     market, job = stage.market, stage.compute()
-    market.refuse(stage.owner, job, reason="rank-budget", decision=Digest(digest("decision")))
+    market.refuse(stage.owner, job, reason="rank-budget", decision=digest("decision"))
     refused = market.job(job)
     assert (refused.state, refused.reason, refused.decision) == (JobState.REFUSED, "rank-budget", digest("decision"))
     assert refused.sealed == ZERO
@@ -262,7 +261,7 @@ def test_the_owners_word_is_read_back(stage: MarketOnChain) -> None:
     approved = market.approve_job(stage.owner, late)
     assert (approved.value, approved.event("JobApproved").args["job"]) == (Approval.APPROVED, late)
     assert (market.job(early).approval, market.job(late).approval) == (Approval.DENIED, Approval.APPROVED)
-    market.release(stage.owner, late, sealed=Digest(digest("sealed")), decision=Digest(digest("decision")))
+    market.release(stage.owner, late, sealed=digest("sealed"), decision=digest("decision"))
     assert (market.job(late).state, market.job(late).approval) == (JobState.SETTLED, Approval.APPROVED)
     with pytest.raises(Reverted, match="SETTLED"):
         market.deny_job(stage.owner, late)
@@ -281,7 +280,7 @@ def test_a_liar_is_outvoted_and_slashed(market: Market) -> None:
     decided = market.job(job)
     assert (decided.state, decided.receipt, decided.round) == (JobState.COMPUTED, honest, 1)
     assert market.provider(Address(liar)).bond == 1000 * DOLLAR
-    market.release(stage.owner, job, sealed=Digest(digest("sealed")), decision=Digest(digest("decision")))
+    market.release(stage.owner, job, sealed=digest("sealed"), decision=digest("decision"))
     assert (market.provider(Address(liar)).bond, market.provider(Address(liar)).in_use) == (900 * DOLLAR, 0)
     assert sum(market.claim(each.address) for each in stage.providers) == 2 * 3000
     assert market.desk.read("ProviderRegistry", "burned") == 100 * DOLLAR
@@ -293,7 +292,7 @@ def test_a_draw_names_those_that_it_found(market: Market) -> None:
     assert isinstance(market.node, DevNode)
     job = stage.open()
     diligent, silent = stage.draw(job)
-    market.commit(stage.by_address(diligent), job, Digest(digest("receipt")), digest("salt"))
+    market.commit(stage.by_address(diligent), job, digest("receipt"), digest("salt"))
     market.node.advance(HOUR + 60)
     market.expire(stage.buyer, job)
     (judge,) = stage.draw(job)
@@ -349,9 +348,9 @@ def test_gas_is_equal_on_the_embedded_chain_and_on_anvil(
             stage.answer(job, drawn, digest("receipt"))
             stage.paid(
                 "release",
-                stage.market.release(stage.owner, job, sealed=Digest(digest("s")), decision=Digest(digest("d"))),
+                stage.market.release(stage.owner, job, sealed=digest("s"), decision=digest("d")),
             )
-            seats = tuple(stage.market.provider(Address(address)).seat for address in drawn)
+            seats = tuple(stage.market.provider(address).seat for address in drawn)
             if number:  # the first job finds empty accounts
                 by_order[seats] = dict(stage.gas)
         gas.append((warm, by_order))
@@ -380,28 +379,3 @@ def test_a_job_keeps_the_version_it_was_opened_on(embedded_stage: MarketOnChain)
     assert market.new_epoch(stage.owner, stage.dataset, rows=2000, **publication).value == 2
     market.tombstone(stage.owner, stage.dataset, 2, digest("statement"))
     assert market.dataset(stage.dataset).tombstoned
-
-
-def test_jobs_are_listed_by_what_they_are(embedded_stage: MarketOnChain) -> None:
-    """Filters by dataset, buyer, state and first id select exactly the jobs that fit."""
-    stage, market = embedded_stage, embedded_stage.market
-    computed, waiting = stage.compute(), stage.open("waiting")
-    assert [job.id for job in market.jobs()] == [computed, waiting]
-    assert [job.id for job in market.jobs(states={JobState.OPEN})] == [waiting]
-    assert [job.id for job in market.jobs(dataset=stage.dataset, buyer=stage.buyer.address)] == [computed, waiting]
-    assert [job.id for job in market.jobs(first=waiting)] == [waiting]
-    assert not list(market.jobs(buyer=stage.owner.address))
-    assert not list(market.jobs(dataset=9))
-
-
-def test_every_error_leaves_as_one_of_ours(embedded_stage: MarketOnChain) -> None:
-    """Arguments that no ABI type can hold are BadInput, not an exception of a library."""
-    for action in (
-        lambda: embedded_stage.market.approve(embedded_stage.buyer, "JobMarket", -1),
-        lambda: embedded_stage.market.approve(embedded_stage.buyer, "NoSuchContract", 1),
-        lambda: embedded_stage.market.approve(embedded_stage.buyer, "0x12", 1),
-        lambda: embedded_stage.open(circuit="zz"),
-        lambda: embedded_stage.open(units=2**64),
-    ):
-        with pytest.raises(DarkroomError):
-            action()

@@ -17,9 +17,9 @@ from app.protocol.market.receipt import OutputPolicy
 from app.seal.keys import SealingKey
 from fhe.circuit.codec import encode
 from tests.client.conftest import Run
-from tests.client.regression import POLICY, WEIGHTS, regressor
 from tests.support.market import BITS, DOLLAR, HOUR
 from tests.support.policies import roomy
+from tests.support.regression import POLICY, WEIGHTS, regressor
 from tests.support.site import application
 from tests.support.web import ORIGIN, MarketNode
 

@@ -19,10 +19,10 @@ from app.protocol.errors import LicenseExhausted, NotAllowed, TryAgain
 from app.protocol.market.receipt import OutputPolicy
 from app.seal.keys import SealingKey
 from fhe.circuit.clear import evaluate_clear
-from tests.client.conftest import PASSPHRASE
 from tests.client.conftest import Run as Command
-from tests.client.regression import POLICY, WEIGHTS, regressor, sample, settle
+from tests.support.homes import PASSPHRASE
 from tests.support.market import BITS, DOLLAR, HOUR
+from tests.support.regression import POLICY, WEIGHTS, regressor, sample, settle
 from tests.support.web import MarketNode
 
 LEVELS = {

@@ -6,8 +6,8 @@ import pytest
 
 import darkroom
 from app.home.home import Home
-from tests.client.conftest import PASSPHRASE, home, scene, served
-from tests.support.web import MarketNode
+from tests.support.homes import PASSPHRASE, home, served
+from tests.support.web import MarketNode, scene
 
 __all__ = ["home", "scene", "served"]
 

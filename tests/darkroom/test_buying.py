@@ -13,9 +13,9 @@ from sklearn.linear_model import LinearRegression
 import darkroom
 from app.home.home import Home
 from app.protocol.errors import NotAllowed, NotFound, TryAgain, UsageError
-from tests.client.conftest import PASSPHRASE
-from tests.client.regression import POLICY, WEIGHTS, sample, settle
+from tests.support.homes import PASSPHRASE
 from tests.support.market import BITS, DOLLAR, HOUR
+from tests.support.regression import POLICY, WEIGHTS, sample, settle
 from tests.support.web import MarketNode
 
 

@@ -85,7 +85,7 @@ class MarketHistory:
             for _ in range(2):  # four different receipts: one more than an undecided contest pays for
                 stage.answer(job, stage.draw(job), lambda address: digest(f"alone {address}"))
             self.let_pass(job)
-            market.refuse(stage.owner, job, reason="rank-budget", decision=Digest(digest("an undecided contest")))
+            market.refuse(stage.owner, job, reason="rank-budget", decision=digest("an undecided contest"))
         backed_out = stage.open("backed out")
         market.decline(stage.by_address(stage.draw(backed_out)[0]), backed_out)
         market.unbond_custodian(stage.owner, stage.dataset, DOLLAR)
@@ -109,12 +109,10 @@ class MarketHistory:
     def trouble(self) -> None:
         """Executors that disagree, a custodian and executors that stay silent, and what it costs them."""
         market, stage = self.market, self.stage
-        market.release(
-            stage.owner, stage.compute("good"), sealed=Digest(digest("sealed")), decision=Digest(digest("decision"))
-        )
+        market.release(stage.owner, stage.compute("good"), sealed=digest("sealed"), decision=digest("decision"))
         market.approve_job(stage.owner, stage.open("foreseen"))
         market.deny_job(stage.owner, unwanted := stage.compute("unwanted"))
-        market.refuse(stage.owner, unwanted, reason="not-approved", decision=Digest(digest("against it")))
+        market.refuse(stage.owner, unwanted, reason="not-approved", decision=digest("against it"))
         refusal = digest("refusal")
         market.refuse(stage.owner, stage.compute("bad"), reason="rank-budget", decision=Digest(refusal))
         quarrel = stage.open("quarrel")

@@ -9,7 +9,6 @@ from app.protocol.data.description import DatasetCard, FileCheck
 from app.protocol.data.manifest import Manifest, write_manifest
 from app.protocol.data.table import data_root
 from app.protocol.documents import sha256
-from app.protocol.ids import Digest
 from app.protocol.market.receipt import OutputPolicy
 from app.storage.content import file_cid
 from tests.support.market import digest
@@ -35,7 +34,7 @@ def manifest(
             cid=file_cid(f"{title} {name}".encode()),
             polys=polys,
             seed=digest(name)[:32],
-            root=Digest(digest(f"{title} {name}")),
+            root=digest(f"{title} {name}"),
         )
         for name in columns
     )
@@ -45,7 +44,7 @@ def manifest(
         for name in columns
     )
     table = EncryptedTable(
-        profile=Digest(digest("profile")),
+        profile=digest("profile"),
         codebook=Codebook(columns=codes),
         epoch=1,
         rows=rows,
@@ -61,7 +60,7 @@ def manifest(
         published="2026-01-31",
         keywords=keywords,
     )
-    checks = tuple(FileCheck(bytes=8 * SIZE * polys, sha256=Digest(digest(f"file {name}"))) for name in columns)
+    checks = tuple(FileCheck(bytes=8 * SIZE * polys, sha256=digest(f"file {name}")) for name in columns)
     return Manifest(card=card, table=table, policy=policy or OutputPolicy(), preview=None, checks=checks)
 
 

@@ -14,7 +14,7 @@ from app.chain.contracts.deployment import Terms, deploy
 from app.chain.market import Market, Sent
 from app.chain.node import DevNode
 from app.chain.wallet.account import Account
-from app.protocol.ids import Digest
+from app.protocol.ids import Address, Digest
 from app.protocol.market.entities import DatasetRecord
 from app.protocol.ports import Store
 
@@ -130,15 +130,15 @@ class MarketOnChain:
             self.market.release(
                 self.owner,
                 job,
-                sealed=Digest(digest(f"sealed {job}")),
-                decision=Digest(digest(f"decision {job}")),
+                sealed=digest(f"sealed {job}"),
+                decision=digest(f"decision {job}"),
                 **answer,
             ),
         )
 
-    def draw(self, job: int) -> tuple[str, ...]:
+    def draw(self, job: int) -> tuple[Address, ...]:
         """The executors of a job."""
-        drawn: tuple[str, ...] = self.paid("draw", self.market.draw(self.buyer, job))
+        drawn: tuple[Address, ...] = self.paid("draw", self.market.draw(self.buyer, job))
         return drawn
 
     def answer(self, job: int, drawn: Sequence[str], receipt: Callable[[str], str] | str) -> None:

@@ -43,11 +43,12 @@ class Inputs:
 
     space: FeatureSpace
     evaluate: Callable[[I64], Any]
+    plain: bool = False  # the columns themselves, with no step before
 
     @classmethod
     def of(cls, space: FeatureSpace) -> Inputs:
         """The columns themselves."""
-        return cls(space, space.table)
+        return cls(space, space.table, plain=True)
 
     def through(self, step: Any) -> Inputs:
         """What comes out of a fitted transformer."""
@@ -67,6 +68,8 @@ class Inputs:
     def features(self) -> tuple[Column | None, ...]:
         """Each feature's column and table; None for one that follows from several columns."""
         levels = self.space.levels
+        if self.plain:
+            return tuple(Column(number, self.space.units(number)) for number in range(len(levels)))
         base = self.space.middle()
         block = max(1, MOST_NUMBERS // max(1, len(levels)))
         if sum(levels) > block:

@@ -63,11 +63,20 @@ class OnnxModel:
             numbers = numbers or self.values.get("classlabels_ints")
             self.classes_ = np.array([text.decode() for text in texts]) if texts else np.array(numbers)
             self.predict_proba = self._chances
+            if not self.trees and not {"Scaler", "Imputer"} & {node.op_type for node in graph.node}:
+                self.decision_function = self._linear
 
     def predict(self, table: Any) -> npt.NDArray[Any]:
         """The first output: labels or values."""
         found = np.asarray(self._run(table)[0])
         return found.ravel() if found.ndim == 2 and found.shape[1] == 1 else found
+
+    def _linear(self, table: Any) -> F64:
+        """Scores before the post-transform, in 64 bits; of two classes half the difference, as both are written."""
+        weights = np.array(self.values["coefficients"], np.float64).reshape(-1, self.n_features_in_)
+        scores: F64 = np.matmul(np.asarray(table, np.float64), weights.T)
+        scores = scores + np.array(self.values["intercepts"], np.float64)
+        return (scores[:, 1] - scores[:, 0]) / 2 if scores.shape[1] == 2 else scores
 
     def _chances(self, table: Any) -> F64:
         found = self._run(table)[1]

@@ -17,7 +17,6 @@ from app.chain.contracts.abi import Interface, decode_revert
 from app.chain.contracts.messages import MESSAGES, reverted
 from app.chain.evm.embedded import EmbeddedChain
 from app.protocol.errors import BadInput, VerificationFailed
-from app.protocol.ids import Digest
 from contracts import NAMES, load
 from tests.support.market import MarketOnChain, digest, person
 
@@ -62,7 +61,7 @@ def test_every_event_of_a_whole_job_is_read_as_web3_reads_it(
     """Names and arguments agree, event by event, and no event of ours is left unread."""
     stage, market = embedded_stage, embedded_stage.market
     job = stage.compute()
-    market.release(stage.owner, job, sealed=Digest(digest("sealed")), decision=Digest(digest("decision")))
+    market.release(stage.owner, job, sealed=digest("sealed"), decision=digest("decision"))
     market.withdraw(stage.owner, [stage.offer])
     addresses = {address: name for name, address in market.addresses.items()}
     logs = staged_chain.logs(1, market.block_number, list(addresses))

@@ -16,7 +16,7 @@ from app.chain.market import Market
 from app.chain.node import ChainNode, DevNode, Log, Topics
 from app.client.custody import ensure_custody
 from app.protocol.errors import NotFound, Reverted, VerificationFailed
-from app.protocol.ids import Address, Digest, Seconds, Units
+from app.protocol.ids import Address, Seconds, Units
 from app.protocol.market.entities import ZERO, BitBudget, Custody, JobState
 from tests.support.market import BITS, DOLLAR, HOUR, MICRO, MarketOnChain, crowd, digest, open_market, set_stage
 
@@ -42,16 +42,12 @@ def test_answers_form_one_chain_on_each_dataset(stage: MarketOnChain) -> None:
     assert (market.decision_head(stage.dataset), market.decisions(stage.dataset)) == (ZERO, [])
     first, second = stage.compute("first"), stage.compute("second")
     stage.release(second)
-    market.refuse(stage.owner, first, reason="rank-budget", decision=Digest(digest("refusal")))
+    market.refuse(stage.owner, first, reason="rank-budget", decision=digest("refusal"))
     released, refused = market.decisions(stage.dataset)
     assert (released.job, released.sealed, released.reason) == (second, digest(f"sealed {second}"), "")
     assert (refused.job, refused.sealed, refused.reason) == (first, ZERO, "rank-budget")
-    assert released.head == next_head(ZERO, second, Digest(digest(f"decision {second}")))
-    assert (
-        refused.head
-        == next_head(released.head, first, Digest(digest("refusal")))
-        == market.decision_head(stage.dataset)
-    )
+    assert released.head == next_head(ZERO, second, digest(f"decision {second}"))
+    assert refused.head == next_head(released.head, first, digest("refusal")) == market.decision_head(stage.dataset)
     assert released.block < refused.block
     assert market.decisions(stage.dataset, after=released.head) == [refused]
     assert market.decisions(stage.dataset, after=released.head, first=released.block) == [refused]

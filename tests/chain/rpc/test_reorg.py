@@ -54,7 +54,7 @@ def test_every_step_of_a_job_can_be_repeated_after_a_reorganisation(stage: Marke
         twice(lambda each=each: market.commit(each, 1, Digest(receipt), salt))  # type: ignore[misc]
     for each in executors:
         twice(lambda each=each: market.reveal(each, 1, receipt, salt))  # type: ignore[misc]
-    twice(lambda: market.release(stage.owner, 1, sealed=Digest(digest("sealed")), decision=Digest(digest("decision"))))
+    twice(lambda: market.release(stage.owner, 1, sealed=digest("sealed"), decision=digest("decision")))
     assert market.job(1).state is JobState.SETTLED
     twice(lambda: market.withdraw(stage.owner, [stage.offer]))
     assert market.claim(stage.owner.address) == 0

@@ -239,3 +239,19 @@ def test_a_column_without_a_fitting_code_is_named() -> None:
     tree = DecisionTreeClassifier(max_depth=3).fit(rows, labels)
     with pytest.raises(BadModel, match=r"splits on column 'm\d', of which the dataset publishes no bins"):
         from_model(tree, book("affine"), fitted_on="values")
+
+
+@pytest.mark.parametrize("scaler", ["MinMaxScaler", "RobustScaler", "MaxAbsScaler"])
+def test_every_scaler_around_a_model_is_taken(scaler: str) -> None:
+    """What one of them calls a scale is not what another does: said or told, the pipeline compiles."""
+    from sklearn import preprocessing
+
+    rows, labels = values()
+    made = make_pipeline(getattr(preprocessing, scaler)(), LogisticRegression())
+    model = quietly(lambda: made.fit(rows, labels))
+    compiled = from_model(model, book(), fitted_on="values")
+    assert np.mean(compiled.decoder.predict(outputs(compiled, rows)) == model.predict(rows)) > 0.99
+    if scaler != "MaxAbsScaler":  # it remembers neither means nor ends
+        told = from_model(model, book(), check=rows, target=labels)
+        assert told.faithfulness is not None
+        assert told.faithfulness.own_rows == len(rows)

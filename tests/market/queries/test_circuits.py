@@ -5,7 +5,6 @@ from __future__ import annotations
 from app.market.db.database import Database
 from app.market.indexer.indexer import Indexer
 from app.market.queries.circuits import used_circuits
-from app.protocol.ids import Digest
 from app.storage.folder import BlockStore
 from tests.support.market import MarketOnChain, digest
 
@@ -18,13 +17,13 @@ def test_circuits_of_settled_jobs_stand_with_the_latest_first(
 
     def released(label: str) -> int:
         job = stage.compute(label)
-        market.release(stage.owner, job, sealed=Digest(digest("sealed")), decision=Digest(digest("decision")))
+        market.release(stage.owner, job, sealed=digest("sealed"), decision=digest("decision"))
         return job
 
     released("one")
     two = released("two")
     last = released("one")
-    market.refuse(stage.owner, stage.compute("three"), reason="concentration", decision=Digest(digest("decision")))
+    market.refuse(stage.owner, stage.compute("three"), reason="concentration", decision=digest("decision"))
     Indexer(market, store, database).sync()
     with database.session() as session:
         found = used_circuits(session, stage.dataset)

@@ -65,7 +65,7 @@ def test_a_job_says_who_must_act_next(stage: MarketOnChain, read: Read) -> None:
     seen = read(number)
     assert (seen.job.next.action, seen.job.next.actors) == ("release", (stage.owner.address,))
     assert [each.status for each in seen.executions] == ["revealed", "revealed"]  # a contest may still follow
-    stage.market.release(stage.owner, number, sealed=Digest(digest("sealed")), decision=Digest(digest("decision")))
+    stage.market.release(stage.owner, number, sealed=digest("sealed"), decision=digest("decision"))
     seen = read(number)
     assert [each.status for each in seen.executions] == ["agreed", "agreed"]
     assert (seen.job.state, seen.job.next.action, seen.job.next.deadline) == ("settled", "none", 0)
@@ -96,12 +96,12 @@ def test_a_late_job_can_be_expired_by_anyone(stage: MarketOnChain, read: Read) -
 def test_a_refusal_says_why(stage: MarketOnChain, read: Read, sqlite: Database) -> None:
     """In words, with what to do; a code that is not ours is shown as it is, and cannot break a page."""
     number = stage.compute("refused")
-    stage.market.refuse(stage.owner, number, reason="rank-budget", decision=Digest(digest("decision")))
+    stage.market.refuse(stage.owner, number, reason="rank-budget", decision=digest("decision"))
     seen = read(number)
     assert seen.job.reason == "rank-budget"
     assert "independent linear forms" in seen.reason_sentence
     other = stage.compute("odd")
-    stage.market.refuse(stage.owner, other, reason="a\x00b <script>", decision=Digest(digest("decision")))
+    stage.market.refuse(stage.owner, other, reason="a\x00b <script>", decision=digest("decision"))
     seen = read(other)
     assert seen.reason_sentence == "The custodian gave the reason 'a b <script>'."
     with sqlite.session() as session:
@@ -166,8 +166,8 @@ def test_the_owner_sees_the_business(stage: MarketOnChain, indexer: Indexer, sql
     """Revenue, claims, what waits for a release, what was refused; and the payments behind them."""
     market = stage.market
     settled, waiting, refused = stage.compute("one"), stage.compute("two"), stage.compute("three")
-    market.release(stage.owner, settled, sealed=Digest(digest("sealed")), decision=Digest(digest("decision")))
-    market.refuse(stage.owner, refused, reason="concentration", decision=Digest(digest("decision")))
+    market.release(stage.owner, settled, sealed=digest("sealed"), decision=digest("decision"))
+    market.refuse(stage.owner, refused, reason="concentration", decision=digest("decision"))
     price = DOLLAR + 100 * 100
     indexer.sync()
     with sqlite.session() as session:
