@@ -21,7 +21,9 @@ from tests.support.market import BITS, DOLLAR, HOUR
 from tests.support.policies import roomy
 from tests.support.regression import POLICY, WEIGHTS, regressor
 from tests.support.site import application
-from tests.support.web import ORIGIN, MarketNode
+from tests.support.web import ORIGIN, MarketNode, fresh_scene
+
+__all__ = ["fresh_scene"]
 
 KEY = SealingKey.generate()
 

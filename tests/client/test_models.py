@@ -15,7 +15,9 @@ from app.seal.keys import SealingKey
 from tests.client.conftest import Run
 from tests.support.homes import PASSPHRASE
 from tests.support.regression import WEIGHTS, license, regressor, sample, settle
-from tests.support.web import MarketNode
+from tests.support.web import MarketNode, fresh_scene
+
+__all__ = ["fresh_scene"]
 
 
 def test_an_old_result_keeps_its_numbers(scene: MarketNode, buyer: Buyer, darkroom: Run) -> None:

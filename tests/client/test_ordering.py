@@ -14,7 +14,9 @@ from app.seal.keys import SealingKey
 from tests.client.conftest import Run
 from tests.support.market import BITS, DOLLAR, HOUR
 from tests.support.regression import POLICY, WEIGHTS, license, regressor, sample, settle
-from tests.support.web import MarketNode
+from tests.support.web import MarketNode, fresh_scene
+
+__all__ = ["fresh_scene"]
 
 
 def test_levels_of_a_regressor_come_out_in_its_own_units(scene: MarketNode, buyer: Buyer, darkroom: Run) -> None:

@@ -23,7 +23,9 @@ from tests.client.conftest import Run as Command
 from tests.support.homes import PASSPHRASE
 from tests.support.market import BITS, DOLLAR, HOUR
 from tests.support.regression import POLICY, WEIGHTS, regressor, sample, settle
-from tests.support.web import MarketNode
+from tests.support.web import MarketNode, fresh_scene
+
+__all__ = ["fresh_scene"]
 
 LEVELS = {
     "test_a_killed_run_goes_on_and_pays_once": 6,
