@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from app.home.home import Home
+from app.home.network import Network
 from app.home.setup import set_up
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -37,6 +39,9 @@ def test_the_examples_tell_one_story(
         provider(role)
     with ThreadPoolExecutor(1) as pool:
         bought = pool.submit(buyer)
+        market = Network.open(home).market
+        while not market.job_count() and not bought.done():
+            time.sleep(0.2)  # it compiles its model
         for _ in range(ROUNDS):
             for role in PROVIDERS:
                 provider(role)
