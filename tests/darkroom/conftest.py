@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 import darkroom
 from app.home.home import Home
 from tests.support.homes import PASSPHRASE, home, served
-from tests.support.web import MarketNode, scene
+from tests.support.web import MarketNode, opened_node
 
-__all__ = ["home", "scene", "served"]
+__all__ = ["home", "served"]
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MarketNode]:
+    """A market for these tests alone, since what is told of its persons can be told once."""
+    yield from opened_node(tmp_path_factory)
 
 
 @pytest.fixture

@@ -208,16 +208,17 @@ def operation_names() -> set[str]:
 @pytest.fixture(scope="session")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MarketNode]:
     """The node's parts, made once. What a test has told of its persons, no other test can tell again."""
-    yield from _node(tmp_path_factory)
+    yield from opened_node(tmp_path_factory)
 
 
 @pytest.fixture(name="scene")
 def fresh_scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MarketNode]:
     """A node of the test's own, in place of `scene`, for tests that use up what may be told."""
-    yield from _node(tmp_path_factory)
+    yield from opened_node(tmp_path_factory)
 
 
-def _node(folders: pytest.TempPathFactory) -> Iterator[MarketNode]:
+def opened_node(folders: pytest.TempPathFactory) -> Iterator[MarketNode]:
+    """A node, closed in the end."""
     made = build_node(folders.mktemp("node"))
     yield made
     made.database.close()
