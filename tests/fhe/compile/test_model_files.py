@@ -20,7 +20,8 @@ from fhe.compile import from_model
 from fhe.compile.importers.files import read_model
 from fhe.compile.sample import compared_codes
 from fhe.compile.space import FeatureSpace
-from tests.fhe.compile.test_faithful import COLUMNS, book, encode_bins, quietly, values
+from ingestion.codes import encode_bins
+from tests.fhe.compile.measured import COLUMNS, book, quietly, values
 
 OPSETS = {"": 15, "ai.onnx.ml": 3}
 ESTIMATORS: dict[str, Callable[[], Any]] = {
