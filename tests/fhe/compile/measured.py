@@ -8,15 +8,18 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.datasets import load_breast_cancer
 
 from app.protocol.data.dataset import Affine, Codebook, ColumnCode
+from app.protocol.vocabulary import Encoding
 
 COLUMNS = 6
+BINS = tuple[Encoding, ...](["bins"] * COLUMNS)
 
 
 @cache
-def values() -> tuple[np.ndarray, np.ndarray]:
+def values() -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """Six measured columns, each in units of its own, and a label."""
     table, labels = load_breast_cancer(return_X_y=True)
     return table[:, :COLUMNS], labels
