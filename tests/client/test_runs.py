@@ -39,7 +39,12 @@ def sold(scene: MarketNode, policy: OutputPolicy = SHORT, **changes: Any) -> int
     terms: dict[str, Any] = {"price_license": DOLLAR, "price_job": DOLLAR, "price_row": 1} | {"max_jobs": 100}
     terms |= {"max_rows": 10_000}
     offer = scene.market.create_offer(
-        scene.stage.owner, 1, **(terms | changes), duration=24 * HOUR, policy=policy.digest, **BITS
+        scene.stage.owner,
+        1,
+        **(terms | changes),
+        duration=24 * HOUR,
+        policy=policy.digest,
+        **(BITS | {"micro_bits": 3_000_000, "licenses": 1}),
     ).value
     return scene.market.buy_license(scene.stage.buyer, offer).value
 
