@@ -80,7 +80,7 @@ def table(target: Target) -> Table:
 
 def _labels(hidden: F64, scaled: F64, target: Target) -> npt.NDArray[Any]:
     if target == "value":
-        found: F64 = 40_000 + 9_000 * np.minimum(np.maximum(hidden, -4.0), 4.0)
+        found: F64 = 40_000.0 + 9_000.0 * hidden.clip(-4, 4)
         return found
     if target == "two":
         return np.where(hidden > np.quantile(hidden, 0.6), "yes", "no")
