@@ -61,7 +61,7 @@ def table(target: Target) -> Table:
     """One of the four."""
     random = np.random.default_rng(17)
     rows = ROWS + HELD_OUT
-    values = np.stack(
+    values: F64 = np.stack(
         [
             random.normal(52, 9, rows).clip(20, 90),
             random.gamma(2.0, 700.0, rows).clip(0, 6_000),
@@ -73,14 +73,14 @@ def table(target: Target) -> Table:
         axis=1,
     )
     scaled = (values - values.mean(axis=0)) / values.std(axis=0)
-    hidden = scaled[:, 0] + scaled[:, 1] * (scaled[:, 5] > 0) - 0.8 * scaled[:, 2] + 0.7 * np.abs(scaled[:, 3])
+    hidden: F64 = scaled[:, 0] + scaled[:, 1] * (scaled[:, 5] > 0) - 0.8 * scaled[:, 2] + 0.7 * np.abs(scaled[:, 3])
     hidden += 0.5 * scaled[:, 4] + 0.4 * random.normal(size=rows)
     return Table(_codebook(values), values, _labels(hidden, scaled, target))
 
 
 def _labels(hidden: F64, scaled: F64, target: Target) -> npt.NDArray[Any]:
     if target == "value":
-        found: F64 = 40_000 + 9_000 * hidden.clip(-4, 4)
+        found: F64 = 40_000.0 + 9_000.0 * hidden.clip(-4, 4)
         return found
     if target == "two":
         return np.where(hidden > np.quantile(hidden, 0.6), "yes", "no")

@@ -18,6 +18,7 @@ from fhe.circuit.clear import evaluate_clear, gather_inputs
 
 I64 = npt.NDArray[np.int64]
 ROWS, COLUMNS = 1_200, 12
+BINS = tuple[Encoding, ...](["bins"] * COLUMNS)
 
 
 @dataclass(frozen=True, eq=False)

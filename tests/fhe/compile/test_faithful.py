@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from sklearn.compose import TransformedTargetRegressor
-from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import IsolationForest, RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.multiclass import OneVsRestClassifier
@@ -18,53 +16,19 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from app.protocol.data.dataset import Affine, Codebook, ColumnCode
 from app.protocol.errors import BadModel
+from app.protocol.vocabulary import Encoding
 from fhe.circuit.clear import evaluate_clear, gather_inputs
 from fhe.compile import Compiled, from_model
 from fhe.compile.sample import compared_codes
-from fhe.compile.space import FeatureSpace, codes_of
+from fhe.compile.space import FeatureSpace, FittedOn, codes_of
 from ingestion.codes import affine_codes, bin_codes, encode, encode_bins
-
-COLUMNS = 6
-
-
-@cache
-def values() -> tuple[np.ndarray, np.ndarray]:
-    """Six measured columns, each in units of its own, and a label."""
-    table, labels = load_breast_cancer(return_X_y=True)
-    return table[:, :COLUMNS], labels
+from tests.fhe.compile.measured import BINS, COLUMNS, book, quietly, values
 
 
-@cache
-def book(encodings: str = "affine bins") -> Codebook:
-    """Affine codes of 256 levels and 32 bins of every column, or one of both."""
-    columns = []
-    for number, column in enumerate(values()[0].T):
-        low, high = float(column.min()), float(column.max())
-        edges = tuple(float(edge) for edge in np.unique(np.quantile(column, np.linspace(0, 1, 33)[1:-1])))
-        columns.append(
-            ColumnCode(
-                name=f"m{number}",
-                dtype="float64",
-                affine=Affine(low=low, step=(high - low) / 255, levels=256) if "affine" in encodings else None,
-                bins=edges if "bins" in encodings else None,
-                declared=True,
-            )
-        )
-    return Codebook(columns=tuple(columns))
-
-
-def quietly(action: Callable[[], Any]) -> Any:
-    """The action's result, without other libraries' warnings."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return action()
-
-
-def outputs(compiled: Compiled, rows: np.ndarray) -> np.ndarray:
+def outputs(compiled: Compiled, rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The circuit in the clear on raw rows of all columns."""
-    codes = {}
+    codes: dict[tuple[str, Encoding], npt.NDArray[np.int64]] = {}
     for number, column in enumerate(book().columns):
         codes[column.name, "affine"] = affine_codes(column, rows[:, number])
         codes[column.name, "bins"] = bin_codes(column, rows[:, number])
@@ -88,7 +52,7 @@ def test_codes_of_a_buyers_rows_are_those_that_the_owner_encrypts() -> None:
 
 
 @pytest.mark.parametrize("reading", ["codes", "bins", "values"])
-def test_a_linear_model_reads_what_it_was_fitted_on(reading: str) -> None:
+def test_a_linear_model_reads_what_it_was_fitted_on(reading: FittedOn) -> None:
     """The same estimator on affine codes, bin codes and raw values: three circuits, each with its model's labels."""
     rows, labels = values()
     table = {"codes": encode(book(), rows), "bins": encode_bins(book(), rows), "values": rows}[reading]
@@ -113,6 +77,8 @@ def test_what_a_plain_model_was_fitted_on_is_not_guessed() -> None:
     found = compiled.faithfulness
     assert found is not None
     assert found.own_rows == len(rows)
+    assert found.accuracy is not None
+    assert found.float_accuracy is not None
     assert found.float_accuracy == pytest.approx(model.score(rows, labels))
     assert found.accuracy == pytest.approx(np.mean(compiled.decoder.predict(outputs(compiled, rows)) == labels))
     assert abs(found.accuracy - found.float_accuracy) < 0.01
@@ -153,7 +119,7 @@ def _objective(**settings: Any) -> Any:
     return xgboost.XGBRegressor(n_estimators=6, max_depth=3, **settings)
 
 
-def _stopped(codes: np.ndarray, target: np.ndarray) -> Any:
+def _stopped(codes: npt.NDArray[Any], target: npt.NDArray[Any]) -> Any:
     import xgboost
 
     labels = (target + np.random.default_rng(0).normal(size=len(target)) > target.mean()).astype(int)
@@ -161,7 +127,7 @@ def _stopped(codes: np.ndarray, target: np.ndarray) -> Any:
     return model.fit(codes, labels, eval_set=[(codes[:150], 1 - labels[:150])], verbose=False)
 
 
-SILENT: dict[str, Callable[[np.ndarray, np.ndarray], Any]] = {
+SILENT: dict[str, Callable[[npt.NDArray[Any], npt.NDArray[Any]], Any]] = {
     "gamma": lambda x, y: _objective(objective="reg:gamma").fit(x, y),
     "tweedie": lambda x, y: _objective(objective="reg:tweedie").fit(x, y),
     "poisson": lambda x, y: _objective(objective="count:poisson").fit(x, y),
@@ -190,7 +156,7 @@ def test_a_model_that_once_became_another_says_what_it_says(name: str) -> None:
     target = 1 + codes[:, 0] + codes[:, 1] * (codes[:, 2] > 10)
     model = quietly(lambda: SILENT[name](codes, target))
     compiled = quietly(lambda: from_model(model, book("bins"), fitted_on="bins"))
-    space = FeatureSpace(book("bins").columns, "bins", ("bins",) * COLUMNS)
+    space = FeatureSpace(book("bins").columns, "bins", BINS)
     rows = compared_codes(space, seed=99)[:600]
     found = evaluate_clear(compiled.circuit, gather_inputs(compiled.circuit, space.by_input(rows))).T
     said = quietly(lambda: model.predict(rows.astype(np.float64)))
@@ -204,7 +170,7 @@ def test_a_model_that_once_became_another_says_what_it_says(name: str) -> None:
         assert np.abs(compiled.decoder.predict_proba(found) - chances).max() <= 0.011
 
 
-REFUSED: dict[str, tuple[Callable[[np.ndarray, np.ndarray], Any], str]] = {
+REFUSED: dict[str, tuple[Callable[[npt.NDArray[Any], npt.NDArray[Any]], Any], str]] = {
     "interactions": (
         lambda x, y: make_pipeline(PolynomialFeatures(2), LinearRegression()).fit(x, y), "no sum over its columns",
     ),
