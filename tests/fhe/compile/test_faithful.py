@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_breast_cancer
@@ -20,17 +21,19 @@ from sklearn.tree import DecisionTreeClassifier
 
 from app.protocol.data.dataset import Affine, Codebook, ColumnCode
 from app.protocol.errors import BadModel
+from app.protocol.vocabulary import Encoding
 from fhe.circuit.clear import evaluate_clear, gather_inputs
-from fhe.compile import Compiled, from_model
+from fhe.compile import Compiled, FittedOn, from_model
 from fhe.compile.sample import compared_codes
 from fhe.compile.space import FeatureSpace, codes_of
 from ingestion.codes import affine_codes, bin_codes, encode, encode_bins
 
 COLUMNS = 6
+Array = npt.NDArray[Any]
 
 
 @cache
-def values() -> tuple[np.ndarray, np.ndarray]:
+def values() -> tuple[Array, Array]:
     """Six measured columns, each in units of its own, and a label."""
     table, labels = load_breast_cancer(return_X_y=True)
     return table[:, :COLUMNS], labels
@@ -55,6 +58,11 @@ def book(encodings: str = "affine bins") -> Codebook:
     return Codebook(columns=tuple(columns))
 
 
+def binned() -> tuple[Encoding, ...]:
+    """Every column through its bins."""
+    return tuple("bins" for _ in range(COLUMNS))
+
+
 def quietly(action: Callable[[], Any]) -> Any:
     """The action's result, without other libraries' warnings."""
     with warnings.catch_warnings():
@@ -62,9 +70,9 @@ def quietly(action: Callable[[], Any]) -> Any:
         return action()
 
 
-def outputs(compiled: Compiled, rows: np.ndarray) -> np.ndarray:
+def outputs(compiled: Compiled, rows: Array) -> Array:
     """The circuit in the clear on raw rows of all columns."""
-    codes = {}
+    codes: dict[tuple[str, Encoding], Array] = {}
     for number, column in enumerate(book().columns):
         codes[column.name, "affine"] = affine_codes(column, rows[:, number])
         codes[column.name, "bins"] = bin_codes(column, rows[:, number])
@@ -88,7 +96,7 @@ def test_codes_of_a_buyers_rows_are_those_that_the_owner_encrypts() -> None:
 
 
 @pytest.mark.parametrize("reading", ["codes", "bins", "values"])
-def test_a_linear_model_reads_what_it_was_fitted_on(reading: str) -> None:
+def test_a_linear_model_reads_what_it_was_fitted_on(reading: FittedOn) -> None:
     """The same estimator on affine codes, bin codes and raw values: three circuits, each with its model's labels."""
     rows, labels = values()
     table = {"codes": encode(book(), rows), "bins": encode_bins(book(), rows), "values": rows}[reading]
@@ -115,6 +123,8 @@ def test_what_a_plain_model_was_fitted_on_is_not_guessed() -> None:
     assert found.own_rows == len(rows)
     assert found.float_accuracy == pytest.approx(model.score(rows, labels))
     assert found.accuracy == pytest.approx(np.mean(compiled.decoder.predict(outputs(compiled, rows)) == labels))
+    assert found.accuracy is not None
+    assert found.float_accuracy is not None
     assert abs(found.accuracy - found.float_accuracy) < 0.01
 
 
@@ -153,7 +163,7 @@ def _objective(**settings: Any) -> Any:
     return xgboost.XGBRegressor(n_estimators=6, max_depth=3, **settings)
 
 
-def _stopped(codes: np.ndarray, target: np.ndarray) -> Any:
+def _stopped(codes: Array, target: Array) -> Any:
     import xgboost
 
     labels = (target + np.random.default_rng(0).normal(size=len(target)) > target.mean()).astype(int)
@@ -161,7 +171,7 @@ def _stopped(codes: np.ndarray, target: np.ndarray) -> Any:
     return model.fit(codes, labels, eval_set=[(codes[:150], 1 - labels[:150])], verbose=False)
 
 
-SILENT: dict[str, Callable[[np.ndarray, np.ndarray], Any]] = {
+SILENT: dict[str, Callable[[Array, Array], Any]] = {
     "gamma": lambda x, y: _objective(objective="reg:gamma").fit(x, y),
     "tweedie": lambda x, y: _objective(objective="reg:tweedie").fit(x, y),
     "poisson": lambda x, y: _objective(objective="count:poisson").fit(x, y),
@@ -190,7 +200,7 @@ def test_a_model_that_once_became_another_says_what_it_says(name: str) -> None:
     target = 1 + codes[:, 0] + codes[:, 1] * (codes[:, 2] > 10)
     model = quietly(lambda: SILENT[name](codes, target))
     compiled = quietly(lambda: from_model(model, book("bins"), fitted_on="bins"))
-    space = FeatureSpace(book("bins").columns, "bins", ("bins",) * COLUMNS)
+    space = FeatureSpace(book("bins").columns, "bins", binned())
     rows = compared_codes(space, seed=99)[:600]
     found = evaluate_clear(compiled.circuit, gather_inputs(compiled.circuit, space.by_input(rows))).T
     said = quietly(lambda: model.predict(rows.astype(np.float64)))
@@ -204,7 +214,7 @@ def test_a_model_that_once_became_another_says_what_it_says(name: str) -> None:
         assert np.abs(compiled.decoder.predict_proba(found) - chances).max() <= 0.011
 
 
-REFUSED: dict[str, tuple[Callable[[np.ndarray, np.ndarray], Any], str]] = {
+REFUSED: dict[str, tuple[Callable[[Array, Array], Any], str]] = {
     "interactions": (
         lambda x, y: make_pipeline(PolynomialFeatures(2), LinearRegression()).fit(x, y), "no sum over its columns",
     ),

@@ -20,7 +20,8 @@ from fhe.compile import from_model
 from fhe.compile.importers.files import read_model
 from fhe.compile.sample import compared_codes
 from fhe.compile.space import FeatureSpace
-from tests.fhe.compile.test_faithful import COLUMNS, book, encode_bins, quietly, values
+from ingestion.codes import encode_bins
+from tests.fhe.compile.test_faithful import Array, binned, book, quietly, values
 
 OPSETS = {"": 15, "ai.onnx.ml": 3}
 ESTIMATORS: dict[str, Callable[[], Any]] = {
@@ -33,7 +34,7 @@ ESTIMATORS: dict[str, Callable[[], Any]] = {
 }
 
 
-def codes() -> np.ndarray:
+def codes() -> Array:
     """The table's bin codes."""
     return encode_bins(book("bins"), values()[0]).astype(np.float64)
 
@@ -41,7 +42,7 @@ def codes() -> np.ndarray:
 def agrees(model: Any, read: Any) -> None:
     """The circuit of what was read predicts what the fitted model predicts, on codes of another seed."""
     compiled = quietly(lambda: from_model(read, book("bins"), fitted_on="bins"))
-    space = FeatureSpace(book("bins").columns, "bins", ("bins",) * COLUMNS)
+    space = FeatureSpace(book("bins").columns, "bins", binned())
     rows = compared_codes(space, seed=31)[:500]
     found = compiled.decoder.predict(
         evaluate_clear(compiled.circuit, gather_inputs(compiled.circuit, space.by_input(rows))).T
@@ -76,7 +77,7 @@ def test_a_json_file_of_xgboost_is_its_booster(tmp_path: Path) -> None:
 
 def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
     """Whatever it is called: its author's program would run."""
-    opened = []
+    opened: list[str] = []
 
     class Trap:
         def __reduce__(self) -> Any:
@@ -85,7 +86,7 @@ def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
     for name in ("model.pkl", "model.joblib", "model.json", "model.onnx", "model.txt"):
         (tmp_path / name).write_bytes(pickle.dumps(Trap()))
         with pytest.raises(BadModel) as refused:
-            quietly(lambda file=tmp_path / name: read_model(file))
+            read_model(tmp_path / name)
         assert refused.value.next_step
     assert not opened
     with pytest.raises(BadModel, match="no file"):
