@@ -27,7 +27,7 @@ quick: setup ## style of Python, import rules and the quick unit tests, in less 
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check --quiet . || { echo "Not in the project's format: run make format."; exit 1; }
 	@.venv/bin/lint-imports --no-cache --no-logo
-	@$(PYTEST) -m "unit and not slow and not deep and not gpu"
+	@$(PYTEST) -m "unit and not slow and not deep and not gpu and not node and not anvil and not ipfs and not postgres"
 
 check: ## one file or folder of tests: make check T=tests/fhe/test_mask.py; some of them: K=WORD; deep ones: M=deep
 	@[ -n "$(T)" ] || { echo "Name a file or a folder: make check T=tests/fhe/test_mask.py" >&2; exit 2; }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.client.provider import PRICE
 from app.protocol.errors import NotFound
+from app.protocol.ids import Address
 from app.protocol.market.money import amount, token_units
 from darkroom.display import Listing, Served, bar
 from darkroom.session import Party, Session
@@ -28,7 +29,7 @@ class Provider(Party):
     def bonded(self) -> Decimal:
         """Test dollars that it has put down; 0 before `bond`. Errors as for `address`."""
         try:
-            return amount(self._session.network.market.provider(self.address).bond)
+            return amount(self._session.network.market.provider(Address(self.address)).bond)
         except NotFound:
             return Decimal(0)
 

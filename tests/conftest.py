@@ -55,18 +55,41 @@ AREAS = {
 }
 
 
+# What takes longer than a person likes to wait; `make quick` leaves it out.
+SLOW = (
+    "base/test_light_environment.py",
+    "base/test_setup.py",
+    "benchmarks/test_gas.py",
+    "fhe/compile",
+    "fhe/engine",
+    "fhe/keys/test_secret_keys.py",
+    "fhe/noise/test_linear.py",
+    "fhe/noise/test_lookup.py",
+)
+
+
+def _below(path: Path) -> PurePath:
+    """The path of a file or folder below tests/; nothing for one that is elsewhere."""
+    return path.relative_to(TESTS) if path.is_relative_to(TESTS) else PurePath()
+
+
 def area_of(path: Path) -> str:
     """The area of a file or folder below tests/; nothing where no area holds it."""
-    below = path.relative_to(TESTS) if path.is_relative_to(TESTS) else PurePath()
-    return max((area for area in AREAS if below.is_relative_to(area)), key=len, default="")
+    return max((area for area in AREAS if _below(path).is_relative_to(area)), key=len, default="")
+
+
+def is_slow(path: Path) -> bool:
+    """Whether all tests of a file are slow."""
+    return any(_below(path).is_relative_to(each) for each in SLOW)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Where -m begins with a kind (`-m "unit and not deep"`), modules of other kinds are not even imported."""
-    wanted, *_ = config.option.markexpr.split(" and ")
-    if wanted not in KINDS or " or " in config.option.markexpr or not collection_path.name.startswith("test_"):
+    """With -m "unit and not ...", modules of other kinds are not even imported, nor with "not slow" the slow ones."""
+    terms = config.option.markexpr.split(" and ")
+    if terms[0] not in KINDS or " or " in config.option.markexpr or not collection_path.name.startswith("test_"):
         return None
-    return AREAS.get(area_of(collection_path), wanted) != wanted or None
+    other = AREAS.get(area_of(collection_path), terms[0]) != terms[0]
+    return other or ("not slow" in terms and is_slow(collection_path)) or None
 
 
 # A marker, and what on this machine says that its part is there.
@@ -80,15 +103,21 @@ PARTS: dict[str, Callable[[], bool]] = {
 }
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark a test with its kind, before -m chooses."""
+    if area := area_of(item.path):
+        item.add_marker(AREAS[area])
+    if is_slow(item.path) or "real_keys" in getattr(item, "fixturenames", ()):
+        item.add_marker("slow")
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order areas by speed, after pytest-randomly has shuffled; mark kinds; skip what needs a part that is not here."""
+    """Order areas by speed, after pytest-randomly has shuffled; skip what needs a part that is not here."""
     places = {area: place for place, area in enumerate(AREAS)}
     items.sort(key=lambda item: places.get(area_of(item.path), len(places)))
     absent = [marker for marker, present in PARTS.items() if not present()]
     for item in items:
-        if area := area_of(item.path):
-            item.add_marker(AREAS[area])
         for marker in absent:
             if item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=f"{marker} is not installed: make contracts ipfs, or .ci/run"))

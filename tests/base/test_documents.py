@@ -15,6 +15,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 ADR_FORMS = {"README.md", "0000-template.md"}
 
 
+@pytest.mark.slow
 def test_help_in_documents_is_todays_help() -> None:
     """README.md and docs/cli.md show the help of every command as it is; `make docs` writes them."""
     done = subprocess.run(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import AREAS, KINDS, area_of
+from tests.conftest import AREAS, KINDS, SLOW, area_of
 
 ROOT = Path(__file__).parents[2]
 CODE = ("app", "darkroom", "fhe", "ingestion", "contracts", "frontend", "benchmarks", "examples", "tests", "scripts")
@@ -134,6 +134,7 @@ def test_every_area_of_tests_has_its_place_in_the_order() -> None:
     """Each file with tests belongs to an area, which has a place in the order and a kind; and every area has tests."""
     assert {area_of(path) for path in (ROOT / "tests").rglob("test_*.py")} == set(AREAS)
     assert set(AREAS.values()) == set(KINDS)
+    assert [each for each in SLOW if not (ROOT / "tests" / each).exists()] == []
 
 
 def test_every_test_has_one_kind(request: pytest.FixtureRequest) -> None:

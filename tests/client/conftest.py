@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,38 +11,13 @@ import pytest
 from app.cli.main import run
 from app.client.buyer import Buyer
 from app.home.home import Home
-from app.home.network import Network, NodeConfig, write_config
-from tests.support.serving import serve
+from app.home.network import Network
+from tests.support.homes import PASSPHRASE, home, served
 from tests.support.web import MarketNode, scene
 
-__all__ = ["scene"]
+__all__ = ["home", "scene", "served"]
 
 Run = Callable[..., tuple[int, Any, str]]
-PASSPHRASE = "correct horse 41"
-
-
-@pytest.fixture(scope="module")
-def served(scene: MarketNode) -> Iterator[str]:
-    """The address of a node over the scene."""
-    with serve(scene) as (origin, _, _):
-        yield origin
-
-
-@pytest.fixture
-def home(scene: MarketNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    """A home on the scene's network, and no node in sight."""
-    made = Home(tmp_path / "home")
-    write_config(
-        made,
-        NodeConfig(
-            chain=f"embedded:{scene.folder}/chain.sqlite",
-            deployment=f"{scene.folder}/deployment.json",
-            store=f"folder:{scene.folder}/store",
-        ),
-    )
-    monkeypatch.setenv("DARKROOM_HOME", str(made.root))
-    monkeypatch.delenv("DARKROOM_NODE", raising=False)
-    return made
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from app.protocol.market.receipt import OutputPolicy
 from app.seal.keys import SealingKey
 from fhe.circuit.codec import encode
 from tests.client.conftest import Run
-from tests.client.regression import POLICY, WEIGHTS, regressor
 from tests.support.market import BITS, DOLLAR, HOUR
 from tests.support.policies import roomy
+from tests.support.regression import POLICY, WEIGHTS, regressor
 from tests.support.site import application
 from tests.support.web import ORIGIN, MarketNode
 
@@ -64,7 +64,12 @@ def sold(scene: MarketNode, case: Case) -> int:
     scene.store.put(case.policy.to_bytes())
     terms = {"price_license": DOLLAR, "price_job": DOLLAR, "price_row": 1, "max_jobs": 100, "max_rows": 10_000}
     offer = scene.market.create_offer(
-        scene.stage.owner, 1, **(terms | case.terms), duration=24 * HOUR, policy=case.policy.digest, **BITS
+        scene.stage.owner,
+        1,
+        **(terms | case.terms),
+        duration=24 * HOUR,
+        policy=case.policy.digest,
+        **(BITS | {"micro_bits": 30_000_000, "licenses": 1}),
     ).value
     license = scene.market.buy_license(scene.stage.buyer, offer).value
     case.before(scene, license)

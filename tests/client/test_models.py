@@ -12,8 +12,9 @@ from app.files.private import write_private
 from app.files.sealed import MIN_WORK
 from app.protocol.errors import BadDocument, BadModel, NotFound, UsageError
 from app.seal.keys import SealingKey
-from tests.client.conftest import PASSPHRASE, Run
-from tests.client.regression import WEIGHTS, license, regressor, sample, settle
+from tests.client.conftest import Run
+from tests.support.homes import PASSPHRASE
+from tests.support.regression import WEIGHTS, license, regressor, sample, settle
 from tests.support.web import MarketNode
 
 

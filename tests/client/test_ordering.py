@@ -12,8 +12,8 @@ from app.client.dataset import Dataset
 from app.protocol.errors import PolicyRefused
 from app.seal.keys import SealingKey
 from tests.client.conftest import Run
-from tests.client.regression import POLICY, WEIGHTS, license, regressor, sample, settle
 from tests.support.market import BITS, DOLLAR, HOUR
+from tests.support.regression import POLICY, WEIGHTS, license, regressor, sample, settle
 from tests.support.web import MarketNode
 
 

@@ -19,13 +19,11 @@ from app.protocol.errors import LicenseExhausted, NotAllowed, TryAgain
 from app.protocol.market.receipt import OutputPolicy
 from app.seal.keys import SealingKey
 from fhe.circuit.clear import evaluate_clear
-from tests.client.conftest import PASSPHRASE
 from tests.client.conftest import Run as Command
-from tests.client.test_ordering import POLICY, WEIGHTS, buyer, regressor, sample, settle
+from tests.support.homes import PASSPHRASE
 from tests.support.market import BITS, DOLLAR, HOUR
-from tests.support.web import Scene
-
-__all__ = ["buyer"]
+from tests.support.regression import POLICY, WEIGHTS, regressor, sample, settle
+from tests.support.web import MarketNode
 
 LEVELS = {
     "test_a_killed_run_goes_on_and_pays_once": 6,
@@ -35,13 +33,18 @@ LEVELS = {
 SHORT = POLICY.model_copy(update={"max_rows_per_job": 25})
 
 
-def sold(scene: Scene, policy: OutputPolicy = SHORT, **changes: Any) -> int:
+def sold(scene: MarketNode, policy: OutputPolicy = SHORT, **changes: Any) -> int:
     """A license whose jobs take 25 rows at most."""
     scene.store.put(policy.to_bytes())
     terms: dict[str, Any] = {"price_license": DOLLAR, "price_job": DOLLAR, "price_row": 1} | {"max_jobs": 100}
     terms |= {"max_rows": 10_000}
     offer = scene.market.create_offer(
-        scene.stage.owner, 1, **(terms | changes), duration=24 * HOUR, policy=policy.digest, **BITS
+        scene.stage.owner,
+        1,
+        **(terms | changes),
+        duration=24 * HOUR,
+        policy=policy.digest,
+        **(BITS | {"micro_bits": 3_000_000, "licenses": 1}),
     ).value
     return scene.market.buy_license(scene.stage.buyer, offer).value
 
@@ -64,7 +67,7 @@ def ordered(buyer: Buyer, license: int, model: Model, key: SealingKey, **changes
     return Run(buyer, license, model, key, **({"first_row": 0, "rows": 60, "replicas": 2, "at_once": 2} | changes))
 
 
-def served(scene: Scene, run: Run) -> Iterator[int]:
+def served(scene: MarketNode, run: Run) -> Iterator[int]:
     """Step, and serve what is open, until all is released; the rows released each time."""
     done = 0
     while done < 60:
@@ -76,7 +79,7 @@ def served(scene: Scene, run: Run) -> Iterator[int]:
 
 
 def test_a_long_table_is_one_order(
-    scene: Scene, buyer: Buyer, model: Model, key: SealingKey, darkroom: Command
+    scene: MarketNode, buyer: Buyer, model: Model, key: SealingKey, darkroom: Command
 ) -> None:
     """60 rows of which a job takes 25: three jobs at the plan's price, and one result that equals the clear model's."""
     license, paid = sold(scene), scene.market.balance(buyer.account.address)
@@ -102,7 +105,7 @@ def test_a_long_table_is_one_order(
 
 
 def test_a_killed_run_goes_on_and_pays_once(
-    scene: Scene, buyer: Buyer, model: Model, key: SealingKey, monkeypatch: pytest.MonkeyPatch
+    scene: MarketNode, buyer: Buyer, model: Model, key: SealingKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed between the chain and the journal, a run finds its job again; no row is ordered twice."""
     license, before = sold(scene), scene.market.job_count()
@@ -122,7 +125,7 @@ def test_a_killed_run_goes_on_and_pays_once(
     assert ordered(buyer, license, model, key).step() == 60
 
 
-def test_a_part_that_failed_is_ordered_anew(scene: Scene, buyer: Buyer, model: Model, key: SealingKey) -> None:
+def test_a_part_that_failed_is_ordered_anew(scene: MarketNode, buyer: Buyer, model: Model, key: SealingKey) -> None:
     """A job that nobody drew in time is refunded; the run says so, and orders that part again when it goes on."""
     run = ordered(buyer, sold(scene), model, key, rows=30)
     run.begin()
@@ -142,7 +145,9 @@ def test_a_part_that_failed_is_ordered_anew(scene: Scene, buyer: Buyer, model: M
     assert len(run.result().to_polars()) == 30
 
 
-def test_everything_is_checked_before_the_first_job(scene: Scene, buyer: Buyer, model: Model, key: SealingKey) -> None:
+def test_everything_is_checked_before_the_first_job(
+    scene: MarketNode, buyer: Buyer, model: Model, key: SealingKey
+) -> None:
     """Too few jobs or rows left for all parts, and an aggregate that does not fit: refused whole, nothing is paid."""
     before = scene.market.job_count()
     for name, most, words in (("max_jobs", 2, "2 jobs"), ("max_rows", 59, "59 rows left")):
@@ -157,7 +162,7 @@ def test_everything_is_checked_before_the_first_job(scene: Scene, buyer: Buyer, 
 
 
 def test_a_dry_run_shows_one_price(
-    scene: Scene, buyer: Buyer, model: Model, key: SealingKey, darkroom: Command, tmp_path: Path
+    scene: MarketNode, buyer: Buyer, model: Model, key: SealingKey, darkroom: Command, tmp_path: Path
 ) -> None:
     """`job run --dry-run` tells jobs, price and bits together and opens nothing; a wrong file is refused before."""
     license, before = sold(scene), scene.market.job_count()

@@ -11,11 +11,8 @@ import pytest
 from app.client.buyer import Buyer
 from app.client.dataset import Dataset
 from tests.client.conftest import Run
-from tests.client.test_ordering import buyer
 from tests.support.custody import NAMES
-from tests.support.web import Scene
-
-__all__ = ["buyer"]
+from tests.support.web import MarketNode
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Concrete ML's imports, and of convergence
 
@@ -33,7 +30,7 @@ def rows(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_score_is_of_rows_that_were_kept_back(scene: Scene, darkroom: Run, rows: Path) -> None:
+def test_a_score_is_of_rows_that_were_kept_back(scene: MarketNode, darkroom: Run, rows: Path) -> None:
     """A quarter of each class is held out by a seed; the same seed gives the same model, another one another."""
     words = ("model", "compile", "1", str(rows), "--target", "yes", "--json")
     code, told, _ = darkroom(*words)
@@ -103,7 +100,7 @@ def test_a_target_that_cannot_be_learned(darkroom: Run, rows: Path, tmp_path: Pa
 
 
 def test_a_model_that_was_trained_elsewhere_is_imported(
-    scene: Scene, buyer: Buyer, darkroom: Run, rows: Path, tmp_path: Path
+    scene: MarketNode, buyer: Buyer, darkroom: Run, rows: Path, tmp_path: Path
 ) -> None:
     """A file of ONNX is compiled and held against itself on the buyer's rows; a pickle is never opened."""
     from skl2onnx import to_onnx  # type: ignore[import-untyped]

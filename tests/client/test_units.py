@@ -15,9 +15,7 @@ from app.client.models import Model
 from app.custodian.readout import to_levels
 from app.seal.result import Result, ResultHeader
 from fhe.circuit.clear import evaluate_clear
-from tests.client.test_ordering import WEIGHTS, buyer, sample
-
-__all__ = ["buyer"]
+from tests.support.regression import WEIGHTS, sample
 
 I64 = npt.NDArray[np.int64]
 pytestmark = pytest.mark.filterwarnings("ignore")  # of scikit-learn's calls of SciPy, and of Concrete ML's imports

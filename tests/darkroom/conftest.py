@@ -6,14 +6,14 @@ import pytest
 
 import darkroom
 from app.home.home import Home
-from tests.client.conftest import PASSPHRASE, home, scene, served
-from tests.support.web import Scene
+from tests.support.homes import PASSPHRASE, home, served
+from tests.support.web import MarketNode, scene
 
 __all__ = ["home", "scene", "served"]
 
 
 @pytest.fixture
-def market(scene: Scene, home: Home, monkeypatch: pytest.MonkeyPatch) -> darkroom.Market:
+def market(scene: MarketNode, home: Home, monkeypatch: pytest.MonkeyPatch) -> darkroom.Market:
     """The scene's market as its buyer sees it, on a machine that also has its owner."""
     monkeypatch.setenv("DARKROOM_PASSPHRASE", PASSPHRASE)
     for name, account in (("buyer", scene.stage.buyer), ("owner", scene.stage.owner)):

@@ -208,6 +208,7 @@ def test_addresses_that_are_none(url: str) -> None:
 
 
 @pytest.mark.ipfs
+@pytest.mark.slow
 def test_a_real_daemon(tmp_path: Path) -> None:
     """On js-ipfs: files come back, its own UnixFS reader sees the same bytes, pins are recursive, absence is told."""
     import ipfshttpclient

@@ -133,6 +133,7 @@ def test_floating_clearance_never_hides_a_column(seed: int) -> None:
         assert (dominated_column(forms, SPACE, limit) is None) == (gap > 0)
 
 
+@pytest.mark.slow
 def test_wide_tables_stay_within_seconds() -> None:
     """Thirty-two forms over a thousand columns are judged in seconds, and a thousand forms are not all reduced."""
     rng = np.random.default_rng(1)
