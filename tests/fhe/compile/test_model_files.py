@@ -21,7 +21,7 @@ from fhe.compile.importers.files import read_model
 from fhe.compile.sample import compared_codes
 from fhe.compile.space import FeatureSpace
 from ingestion.codes import encode_bins
-from tests.fhe.compile.test_faithful import Array, binned, book, quietly, values
+from tests.support.measured_table import Array, binned, book, quietly, values
 
 OPSETS = {"": 15, "ai.onnx.ml": 3}
 ESTIMATORS: dict[str, Callable[[], Any]] = {
