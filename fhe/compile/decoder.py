@@ -20,7 +20,9 @@ from app.protocol.errors import BadModel, UsageError
 I64 = npt.NDArray[np.int64]
 F64 = npt.NDArray[np.float64]
 
-Link = Literal["identity", "exp", "sigmoid", "softmax", "one-vs-rest", "modified-huber", "share", "table"]
+Link = Literal[
+    "identity", "exp", "expm1", "sigmoid", "softmax", "one-vs-rest", "modified-huber", "share", "table"
+]  # fmt: skip
 
 TWO_CLASSES = 2
 LARGEST_EXPONENT = 700.0  # exp stays finite and above zero
@@ -125,6 +127,9 @@ def predictions(scores: F64, link: Link, knots: tuple[tuple[float, float], ...] 
         case "exp":
             values: F64 = np.exp(scores)
             return values
+        case "expm1":
+            grown: F64 = np.expm1(scores)
+            return grown
         case "sigmoid":
             chance: F64 = np.exp(-np.logaddexp(0, -scores))
             return chance

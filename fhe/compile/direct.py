@@ -117,13 +117,20 @@ def _asked(model: Any, space: FeatureSpace, classifies: bool) -> tuple[FeatureSp
         return cores.setdefault(hash(of), core(model, Inputs.of(of)))
 
     estimator = inner(space).model
+    refused: BadModel | None = None
     for way in ways(estimator, classifies=classifies):
 
         def scores(of: FeatureSpace, codes: I64) -> F64:
             found = inner(of)
             return way(found.model, found.inputs.evaluate(codes))  # noqa: B023 - used before the next way
 
-        made = additive_form(scores, space)
+        try:
+            made = additive_form(scores, space)
+        except BadModel as error:  # not straight in this form of its score; another may be
+            refused = error
+            continue
         if made is not None:
             return made
+    if refused is not None and reader(estimator) is None:
+        raise refused
     return None

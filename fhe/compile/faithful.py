@@ -28,7 +28,7 @@ I64 = npt.NDArray[np.int64]
 Route = Literal["concrete-ml", "direct"]
 
 SCORES = 0.01  # of the range
-AIMED, AIMED_OF_TREES = 0.001, 0.005  # what the number of bits is chosen for: other rows have other ranges
+AIMED, AIMED_OF_TREES = 0.001, 0.005  # what bits are chosen for: other rows have other ranges
 LABELS = 0.005  # of the rows, of forests that noise limits
 TIED = 1e-6  # of the margins' range
 CHANGE = "Use more bits (n_bits) if you chose them, say what it was fitted on (fitted_on), or fit a simpler model."

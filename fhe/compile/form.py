@@ -70,7 +70,7 @@ def scaled(form: ScoreForm, factor: float, offset: float) -> ScoreForm:
     )
 
 
-def stretched(form: ScoreForm, start: I64, levels: I64, count: int = 256) -> I64:
+def stretched(form: ScoreForm, start: I64, levels: I64, count: int = 1_000) -> I64:
     """Codes (rows, features) from about the least to about the greatest of a single score, by column after column."""
     random = np.random.default_rng(11)
     features = sorted({*form.tables, *(split.column for tree in form.trees for split in splits(tree))})

@@ -99,7 +99,7 @@ def _value(model: Any, scores: F64, predicted: npt.NDArray[Any]) -> Meaning:
             "Fit one model for each target.",
         )
     spread = float(np.ptp(wanted))
-    for link in ("identity", "exp", "sigmoid"):
+    for link in ("identity", "exp", "expm1", "sigmoid"):
         with np.errstate(over="ignore"):
             if _near(predictions(scores, link), wanted, spread, CLOSE):
                 return Meaning(link, None, probabilities=False)

@@ -16,7 +16,7 @@ import numpy as np
 from app.protocol.data.dataset import Codebook
 from app.protocol.errors import BadModel, MessageOverflow, NoiseOverflow, TooLarge
 from fhe.compile.compiled import Compiled
-from fhe.compile.faithful import AIMED, Comparison
+from fhe.compile.faithful import SCORES, Comparison
 from fhe.compile.foreign import attribute, guarded, origin
 from fhe.compile.linear import from_linear_model
 from fhe.compile.quantize import is_linear
@@ -61,7 +61,7 @@ def compile_through(
         if comparison is None:
             given = _given(model, compiled)
             comparison = Comparison(given, space, own, classifies=attribute(given, "classes_") is not None)
-        if fewest is not None and not comparison.fits(compiled.decoder, comparison.outputs(compiled.circuit), AIMED):
+        if fewest is not None and not comparison.fits(compiled.decoder, comparison.outputs(compiled.circuit), SCORES):
             continue
         try:
             found = comparison.judge(compiled.circuit, compiled.decoder, route="concrete-ml", forest=False)
@@ -91,7 +91,7 @@ def _bits(model: Any, n_bits: int | None, fewest: int | None) -> Iterator[int | 
     if fewest is None:
         yield None
         return
-    yield from (bits for bits in (fewest, fewest + 1, fewest + 2, fewest + 4) if bits <= MOST_BITS)
+    yield from (bits for bits in (fewest - 3, fewest - 1, fewest + 1, fewest + 3) if 2 <= bits <= MOST_BITS)
 
 
 def _given(model: Any, compiled: Compiled) -> Any:

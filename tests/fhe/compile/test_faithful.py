@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import IsolationForest, RandomForestClassifier, RandomForestRegressor
@@ -19,16 +18,16 @@ from sklearn.tree import DecisionTreeClassifier
 from app.protocol.errors import BadModel
 from app.protocol.vocabulary import Encoding
 from fhe.circuit.clear import evaluate_clear, gather_inputs
-from fhe.compile import Compiled, from_model
+from fhe.compile import Compiled, FittedOn, from_model
 from fhe.compile.sample import compared_codes
-from fhe.compile.space import FeatureSpace, FittedOn, codes_of
+from fhe.compile.space import FeatureSpace, codes_of
 from ingestion.codes import affine_codes, bin_codes, encode, encode_bins
-from tests.fhe.compile.measured import BINS, COLUMNS, book, quietly, values
+from tests.support.measured_table import COLUMNS, Array, binned, book, quietly, values
 
 
-def outputs(compiled: Compiled, rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def outputs(compiled: Compiled, rows: Array) -> Array:
     """The circuit in the clear on raw rows of all columns."""
-    codes: dict[tuple[str, Encoding], npt.NDArray[np.int64]] = {}
+    codes: dict[tuple[str, Encoding], Array] = {}
     for number, column in enumerate(book().columns):
         codes[column.name, "affine"] = affine_codes(column, rows[:, number])
         codes[column.name, "bins"] = bin_codes(column, rows[:, number])
@@ -77,10 +76,10 @@ def test_what_a_plain_model_was_fitted_on_is_not_guessed() -> None:
     found = compiled.faithfulness
     assert found is not None
     assert found.own_rows == len(rows)
-    assert found.accuracy is not None
-    assert found.float_accuracy is not None
     assert found.float_accuracy == pytest.approx(model.score(rows, labels))
     assert found.accuracy == pytest.approx(np.mean(compiled.decoder.predict(outputs(compiled, rows)) == labels))
+    assert found.accuracy is not None
+    assert found.float_accuracy is not None
     assert abs(found.accuracy - found.float_accuracy) < 0.01
 
 
@@ -119,7 +118,7 @@ def _objective(**settings: Any) -> Any:
     return xgboost.XGBRegressor(n_estimators=6, max_depth=3, **settings)
 
 
-def _stopped(codes: npt.NDArray[Any], target: npt.NDArray[Any]) -> Any:
+def _stopped(codes: Array, target: Array) -> Any:
     import xgboost
 
     labels = (target + np.random.default_rng(0).normal(size=len(target)) > target.mean()).astype(int)
@@ -127,7 +126,7 @@ def _stopped(codes: npt.NDArray[Any], target: npt.NDArray[Any]) -> Any:
     return model.fit(codes, labels, eval_set=[(codes[:150], 1 - labels[:150])], verbose=False)
 
 
-SILENT: dict[str, Callable[[npt.NDArray[Any], npt.NDArray[Any]], Any]] = {
+SILENT: dict[str, Callable[[Array, Array], Any]] = {
     "gamma": lambda x, y: _objective(objective="reg:gamma").fit(x, y),
     "tweedie": lambda x, y: _objective(objective="reg:tweedie").fit(x, y),
     "poisson": lambda x, y: _objective(objective="count:poisson").fit(x, y),
@@ -156,7 +155,7 @@ def test_a_model_that_once_became_another_says_what_it_says(name: str) -> None:
     target = 1 + codes[:, 0] + codes[:, 1] * (codes[:, 2] > 10)
     model = quietly(lambda: SILENT[name](codes, target))
     compiled = quietly(lambda: from_model(model, book("bins"), fitted_on="bins"))
-    space = FeatureSpace(book("bins").columns, "bins", BINS)
+    space = FeatureSpace(book("bins").columns, "bins", binned())
     rows = compared_codes(space, seed=99)[:600]
     found = evaluate_clear(compiled.circuit, gather_inputs(compiled.circuit, space.by_input(rows))).T
     said = quietly(lambda: model.predict(rows.astype(np.float64)))
@@ -170,7 +169,7 @@ def test_a_model_that_once_became_another_says_what_it_says(name: str) -> None:
         assert np.abs(compiled.decoder.predict_proba(found) - chances).max() <= 0.011
 
 
-REFUSED: dict[str, tuple[Callable[[npt.NDArray[Any], npt.NDArray[Any]], Any], str]] = {
+REFUSED: dict[str, tuple[Callable[[Array, Array], Any], str]] = {
     "interactions": (
         lambda x, y: make_pipeline(PolynomialFeatures(2), LinearRegression()).fit(x, y), "no sum over its columns",
     ),

@@ -5,12 +5,10 @@ from __future__ import annotations
 import importlib
 import pickle
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -23,7 +21,7 @@ from fhe.compile.importers.files import read_model
 from fhe.compile.sample import compared_codes
 from fhe.compile.space import FeatureSpace
 from ingestion.codes import encode_bins
-from tests.fhe.compile.measured import BINS, book, quietly, values
+from tests.support.measured_table import Array, binned, book, quietly, values
 
 OPSETS = {"": 15, "ai.onnx.ml": 3}
 ESTIMATORS: dict[str, Callable[[], Any]] = {
@@ -36,7 +34,7 @@ ESTIMATORS: dict[str, Callable[[], Any]] = {
 }
 
 
-def codes() -> npt.NDArray[Any]:
+def codes() -> Array:
     """The table's bin codes."""
     return encode_bins(book("bins"), values()[0]).astype(np.float64)
 
@@ -44,7 +42,7 @@ def codes() -> npt.NDArray[Any]:
 def agrees(model: Any, read: Any) -> None:
     """The circuit of what was read predicts what the fitted model predicts, on codes of another seed."""
     compiled = quietly(lambda: from_model(read, book("bins"), fitted_on="bins"))
-    space = FeatureSpace(book("bins").columns, "bins", BINS)
+    space = FeatureSpace(book("bins").columns, "bins", binned())
     rows = compared_codes(space, seed=31)[:500]
     found = compiled.decoder.predict(
         evaluate_clear(compiled.circuit, gather_inputs(compiled.circuit, space.by_input(rows))).T
@@ -88,7 +86,7 @@ def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
     for name in ("model.pkl", "model.joblib", "model.json", "model.onnx", "model.txt"):
         (tmp_path / name).write_bytes(pickle.dumps(Trap()))
         with pytest.raises(BadModel) as refused:
-            quietly(partial(read_model, tmp_path / name))
+            read_model(tmp_path / name)
         assert refused.value.next_step
     assert not opened
     with pytest.raises(BadModel, match="no file"):
