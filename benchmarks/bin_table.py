@@ -5,18 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from app.protocol.data.dataset import Codebook, EncodedFile, EncryptedTable, Shard
 from app.protocol.errors import BadModel
 from app.protocol.ids import Digest
+from fhe.arrays import I64, U64
 from fhe.ciphertexts.packing import Encryptor, mask
 from fhe.circuit.circuit import Input
 from fhe.keys.secret_keys import SecretKeys
 from fhe.profile import EncryptionProfile
-
-I64 = npt.NDArray[np.int64]
-U64 = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from app.protocol.ports import Progress
 from benchmarks.machine import cores
+from fhe.arrays import I64, U64
 from fhe.ciphertexts.packing import decode
 from fhe.ciphertexts.packing_key import with_packing
 from fhe.engine.gadget import table_polynomials
@@ -30,9 +31,6 @@ from fhe.engine.reference import ReferenceCore
 from fhe.keys.secret_keys import chosen, client_keys
 from fhe.profile import EncryptionProfile
 from fhe.profiles import ONE_LEVEL, PROGRAMS, REFERENCE
-
-U64 = npt.NDArray[np.uint64]
-I64 = npt.NDArray[np.int64]
 
 LOOKUPS, REPEATS = 64, 5
 WIDTH_IN = 3

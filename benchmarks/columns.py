@@ -14,12 +14,11 @@ import numpy.typing as npt
 from app.protocol.data.dataset import Affine, Codebook, ColumnCode, EncodedFile, EncryptedTable, Shard
 from app.protocol.ids import Digest
 from app.protocol.ports import Progress, Store
+from fhe.arrays import I64
 from fhe.ciphertexts.packing import Encryptor
 from fhe.compile import Compiled, from_model
 from fhe.keys.secret_keys import SecretKeys
 from fhe.profiles import REFERENCE
-
-I64 = npt.NDArray[np.int64]
 
 COLUMNS = 30
 SEED = 20_24

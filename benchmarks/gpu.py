@@ -15,12 +15,12 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from app.protocol.errors import DarkroomError, Unavailable
 from app.protocol.ports import Progress
 from benchmarks.gpu_ceilings import copy_gb_per_s, double_operations_per_s, fastest
 from benchmarks.gpu_forest import RandomWords, forest, table_of
+from fhe.arrays import I64, U64
 from fhe.circuit.circuit import Linear
 from fhe.engine import vectors
 from fhe.engine.backends import prepare
@@ -36,9 +36,6 @@ from fhe.evaluation_key import EvaluationKey
 from fhe.mask import mask
 from fhe.profile import EncryptionProfile
 from fhe.profiles import ONE_LEVEL, REFERENCE
-
-U64 = npt.NDArray[np.uint64]
-I64 = npt.NDArray[np.int64]
 
 ONE, TWO = "", "two_level_"  # how the names of the two profiles' figures begin
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from app.protocol.data.dataset import Affine, Codebook, ColumnCode, EncryptedTable, Shard
 from app.protocol.ids import Digest
+from fhe.arrays import U64
 from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
 from fhe.mask import mask
 from fhe.profile import EncryptionProfile
-
-U64 = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True)

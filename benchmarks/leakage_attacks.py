@@ -11,16 +11,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from app.protocol.policy.reasons import Reason
 from benchmarks.leakage_circuits import RADIX, cuts, gated, linear, quantiles
 from benchmarks.leakage_market import Answer, Market
 from benchmarks.leakage_prior import Prior
 from benchmarks.leakage_weights import alone, groups_of, weights_on
+from fhe.arrays import I64
 from fhe.circuit.circuit import Circuit, Readout
 
-I64 = npt.NDArray[np.int64]
 VICTIMS = 16
 PATIENCE = 3  # refusals in a row after which an attack gives up
 MAX_CUTS = 255  # of an 8-bit label

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from benchmarks.leakage_tables import Table
+from fhe.arrays import F64, I64
 from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
 from fhe.profiles import REFERENCE
 
-I64 = npt.NDArray[np.int64]
-F64 = npt.NDArray[np.float64]
 WIDTH = REFERENCE.message_width
 RADIX = (65536, 65537, 65792)  # 2^16, 2^16 + 1, 2^16 + 2^8: the sum carries three codes of up to 8 bits side by side
 SCORE = Readout("value")

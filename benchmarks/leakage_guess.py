@@ -19,10 +19,9 @@ from benchmarks.leakage_lattice import decode
 from benchmarks.leakage_market import Answer, released
 from benchmarks.leakage_prior import FEW, Prior, mode
 from benchmarks.leakage_tables import Table
+from fhe.arrays import I64
 from fhe.circuit.circuit import Linear
 
-I64 = npt.NDArray[np.int64]
-F64 = npt.NDArray[np.float64]
 Bool = npt.NDArray[np.bool_]
 EXACT = 0.05  # standard deviation of a form's value that is known
 

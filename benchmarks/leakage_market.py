@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from app.custodian.readout import read_out
 from app.policy.judge import decide, samples_of
@@ -23,6 +22,7 @@ from app.protocol.policy.leakage import Leakage, Released
 from app.protocol.policy.reasons import Reason
 from app.protocol.policy.rules import Grant, ReleaseCase, check_case
 from benchmarks.leakage_tables import Table, published
+from fhe.arrays import I64
 from fhe.circuit.circuit import Circuit
 from fhe.circuit.clear import evaluate_clear, gather_inputs
 from fhe.circuit.cost import cost
@@ -30,7 +30,6 @@ from fhe.compile.check import check
 from fhe.leakage import leakage_of
 from fhe.profiles import REFERENCE
 
-I64 = npt.NDArray[np.int64]
 NOBODY = "0x" + "0" * 40
 BLOCK = 16_384  # rows at a time
 

@@ -17,10 +17,9 @@ from itertools import product
 from statistics import NormalDist
 
 import numpy as np
-import numpy.typing as npt
 
-I64 = npt.NDArray[np.int64]
-F64 = npt.NDArray[np.float64]
+from fhe.arrays import F64, I64
+
 WIDTHS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 SHRINK = (0.001, 0.003, 0.01, 0.03, 0.1)  # of the correlations towards none
 SMOOTH = (0.1, 0.3, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)  # codes

@@ -14,20 +14,18 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from app.demo import table as demo
 from app.protocol.data.dataset import Codebook, EncryptedTable
 from app.protocol.documents import sha256
 from app.protocol.ids import Digest
 from app.protocol.vocabulary import Encoding
+from fhe.arrays import F64, I64
 from fhe.profiles import REFERENCE
 from ingestion.codebook import build_codebook, encode
 from ingestion.profile import profile_table
 from ingestion.recipe import Recipe, parse_recipe
 
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
 MEASURED = """
 title = "{name}"
 description = "A table of scikit-learn."

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from benchmarks.leakage_prior import Prior
-
-I64 = npt.NDArray[np.int64]
+from fhe.arrays import I64
 
 
 def groups_of(cells: Sequence[int], prior: Prior, size: int) -> list[list[int]]:

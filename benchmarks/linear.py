@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from app.execution.source import StoreSource
 from app.protocol.data.dataset import EncryptedTable
@@ -29,14 +28,13 @@ from app.protocol.ports import Progress
 from app.storage.folder import BlockStore
 from benchmarks import columns, rivals
 from benchmarks.machine import cores
+from fhe.arrays import U64
 from fhe.ciphertexts.decrypt_linear import decrypt_linear
 from fhe.circuit.circuit import Circuit, Input
 from fhe.circuit.codec import encode
 from fhe.engine.linear import evaluate_bodies
 from fhe.keys.secret_keys import SecretKeys, generate
 from fhe.profiles import REFERENCE
-
-U64 = npt.NDArray[np.uint64]
 
 SMALL, LARGE = 8_192, 1_000_000
 STEPS = columns.COLUMNS + 6

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-I64 = npt.NDArray[np.int64]
+from fhe.arrays import I64
 
 CONCRETE_ROWS = 128  # rows in one call of Concrete's circuit
 TENSEAL_ROWS = 4096  # slots of a CKKS vector at degree 8192

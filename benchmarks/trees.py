@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from app.protocol.data.dataset import Codebook, ColumnCode
 from app.protocol.ports import Progress
 from benchmarks.bin_table import BinTable, encrypt_bins
 from benchmarks.machine import cores
 from benchmarks.rivals import fastest
+from fhe.arrays import I64
 from fhe.ciphertexts.decrypt_lookup import decrypt_lookups
 from fhe.ciphertexts.packing_key import with_packing
 from fhe.circuit.circuit import Circuit, Lookup
@@ -30,8 +30,6 @@ from fhe.engine.output import OutputStage
 from fhe.evaluation_key import EvaluationKey
 from fhe.keys.secret_keys import SecretKeys, generate
 from fhe.profiles import REFERENCE
-
-I64 = npt.NDArray[np.int64]
 
 BINS, TREES, DEPTH = 32, 10, 3
 SAME_ROWS, BATCH_ROWS, PACKED_ROWS = 4, 64, 2_048

@@ -26,12 +26,11 @@ from benchmarks.zoo_forests import forest_animals
 from benchmarks.zoo_linear import linear_animals
 from benchmarks.zoo_regressors import concrete_animals, regressor_animals
 from benchmarks.zoo_tables import HELD_OUT, ROWS, Table, Target, table
+from fhe.arrays import I64
 from fhe.circuit.circuit import Circuit, Lookup
 from fhe.circuit.clear import evaluate_clear, gather_inputs
 from fhe.compile import Compiled, from_model
 
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
 Verdict = Literal["compiled", "refused", "silent", "foreign"]
 
 COMPARED = 1_000

@@ -14,11 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.data.dataset import Affine, Codebook, ColumnCode
+from fhe.arrays import F64, I64
 from fhe.compile.space import FeatureSpace, FittedOn, published
 from ingestion.codes import encode, encode_bins
 
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
 Target = Literal["two", "three", "ten", "value"]
 
 TARGETS: tuple[Target, ...] = ("two", "three", "ten", "value")

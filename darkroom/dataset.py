@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import numpy.typing as npt
 
 from app.client import dataset
@@ -20,13 +19,12 @@ from darkroom.model import Model
 from darkroom.orders import Job, Quote
 from darkroom.session import Session
 from darkroom.terms import Offer
+from fhe.arrays import I64
 
 if TYPE_CHECKING:
     import polars as pl
 
     from fhe.compile import FittedOn
-
-I64 = npt.NDArray[np.int64]
 
 
 class Codebook(Shown):

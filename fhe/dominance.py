@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.policy.linear_forms import MARGIN, Form, Space, Wire
+from fhe.arrays import F64
 
-F64 = npt.NDArray[np.float64]
 LARGEST_INVERSE = 1e6  # of a correlation matrix: what is worse conditioned is not cleared
 RESIDUAL = 1e-6
 AT_ONCE = 64  # groups

@@ -20,16 +20,15 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from app.protocol.documents import Document, Hex16, Sha256
 from app.protocol.errors import BadKey, DarkroomError
 from app.protocol.ids import Digest
 from app.protocol.ports import Store
+from fhe.arrays import U64
 from fhe.mask import mask
 from fhe.profile import EncryptionProfile, Gadget
 
-U64 = npt.NDArray[np.uint64]
 Read = Callable[[int, int], bytes]  # (offset, length) -> exactly those bytes
 
 MAGIC = b"DRKEVAL1"

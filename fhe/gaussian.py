@@ -14,11 +14,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
+from fhe.arrays import I64
 from fhe.mask import mask
-
-I64 = npt.NDArray[np.int64]
 
 
 def noise(seed: bytes, first_poly: int, polys: int, size: int, variance: float) -> I64:

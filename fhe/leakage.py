@@ -14,21 +14,19 @@ from collections.abc import Sequence
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import numpy.typing as npt
 
 from app.protocol.data.dataset import Codebook
 from app.protocol.errors import TooLarge
 from app.protocol.policy.leakage import Leakage
 from app.protocol.policy.linear_forms import AFFINE, Form, Space, Wire, form, shares_of
 from app.protocol.vocabulary import CircuitClass
+from fhe.arrays import F64, I64
 from fhe.circuit.circuit import Circuit, Input, Linear
 from fhe.circuit.clear import block_rows, evaluate_clear
 from fhe.circuit.codec import digest
 from fhe.compile.check import input_ranges
 from fhe.compile.ranges import value_bounds
 
-I64 = npt.NDArray[np.int64]
-F64 = npt.NDArray[np.float64]
 SAMPLE = 4096  # rows
 BUCKETS = 16  # groups of affine codes when shares are sampled
 MOST_WORK = 1 << 28  # multiply-adds over all sample rows: a few seconds

@@ -8,10 +8,9 @@ pycryptodome, and any polynomial can be had without those before it.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from Crypto.Cipher import AES
 
-U64 = npt.NDArray[np.uint64]
+from fhe.arrays import U64
 
 SEED_BYTES = 16
 

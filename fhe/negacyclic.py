@@ -15,8 +15,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-U64 = npt.NDArray[np.uint64]
-C128 = npt.NDArray[np.complex128]
+from fhe.arrays import C128, U64
 
 BLOCK = 16  # polynomials at a time, so that the work stays in the second-level cache
 MAX_SIZE = 2048  # the largest N that the bound above was worked out for

@@ -22,9 +22,7 @@ import numpy.typing as npt
 
 from app.protocol.data.dataset import Carried
 from app.protocol.data.table import MAX_CARRIED, MAX_CARRIED_BITS
-
-U64 = npt.NDArray[np.uint64]
-I64 = npt.NDArray[np.int64]
+from fhe.arrays import I64, U64
 
 BLOCK_ROWS = 2048  # at least so many rows are stated as one, so that the statement hardly tells who is who
 NOBODY = 0  # the tag of a row that cannot be compared

@@ -14,13 +14,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from app.protocol.data.dataset import Codebook, ColumnCode
 from app.protocol.errors import BadInput, BadTable, OutOfRange
-
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
+from fhe.arrays import F64, I64
 
 
 def encode(codebook: Codebook, data: Any, columns: Sequence[str] | None = None) -> I64:

@@ -19,10 +19,11 @@ from app.protocol.data.table import check_codebook, data_root
 from app.protocol.errors import BadInput, BadKey, BadTable, Unavailable
 from app.protocol.ports import Progress, Store
 from app.protocol.vocabulary import Encoding
+from fhe.arrays import F64
 from fhe.ciphertexts.packing import Encryptor, FileEncryptor
 from fhe.keys.secret_keys import SecretKeys
 from fhe.profile import EncryptionProfile
-from ingestion.codes import F64, column_values
+from ingestion.codes import column_values
 from ingestion.read import Reading, SourceTable, open_table
 from ingestion.spool import WORD_BYTES, SpooledFile, indices
 

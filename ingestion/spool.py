@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from app.protocol.data import merkle
 from app.protocol.data.dataset import ColumnCode, EncodedFile
 from app.protocol.ids import Digest
 from app.protocol.ports import Store
 from app.protocol.vocabulary import Encoding
+from fhe.arrays import F64, I64
 from fhe.ciphertexts.packing import FileEncryptor
-from ingestion.codes import F64, affine_codes, bin_bits, bin_codes
-
-I64 = npt.NDArray[np.int64]
+from ingestion.codes import affine_codes, bin_bits, bin_codes
 
 WORD_BYTES = 8
 _READ_BYTES = 1 << 20

@@ -19,8 +19,9 @@ import numpy.typing as npt
 
 from app.protocol.data.dataset import ColumnCode
 from app.protocol.errors import BadRecipe, BadTable
-from ingestion.carry import NOBODY, U64, crowded
-from ingestion.codes import F64, I64, column_values
+from fhe.arrays import F64, I64, U64
+from ingestion.carry import NOBODY, crowded
+from ingestion.codes import column_values
 from ingestion.identity import Identity
 from ingestion.read import Reading, SourceTable, open_table, texts
 

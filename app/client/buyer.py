@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from app.chain.wallet.account import Account
     from fhe.compile import Compiled
 
-I64 = npt.NDArray[np.int64]
 MAX_RESULT_BYTES = 1 << 31
 
 

@@ -18,7 +18,8 @@ from app.protocol.errors import BadRecipe, NotFound
 from app.protocol.ids import Digest
 from app.protocol.market.entities import DatasetRecord
 from app.protocol.policy.bits import describe_bits
-from ingestion.carry import U64, Charge, Earlier, most_charged, shared
+from fhe.arrays import U64
+from ingestion.carry import Charge, Earlier, most_charged, shared
 from ingestion.identity import Identity
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from app.execution.inputs import load_circuit, load_manifest
 from app.home.network import Network
@@ -23,6 +22,7 @@ from app.protocol.market.entities import DatasetRecord
 from app.protocol.market.receipt import OutputPolicy
 from app.protocol.vocabulary import Encoding
 from app.storage.cid import digest_to_cid
+from fhe.arrays import I64
 from fhe.circuit.circuit import Circuit
 from fhe.circuit.codec import MAX_CIRCUIT_BYTES, decode
 from fhe.profile import EncryptionProfile
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from fhe.compile import Compiled, FittedOn
 
-I64 = npt.NDArray[np.int64]
 MAX_PREVIEW_BYTES = 16 << 20
 
 

@@ -19,7 +19,7 @@ from app.home.home import Actor, private_folder
 from app.protocol.data.dataset import Carried
 from app.protocol.documents import Document, Sha256
 from app.protocol.errors import NotFound
-from ingestion.carry import U64
+from fhe.arrays import U64
 from ingestion.identity import Identity
 
 HOLDS = "darkroom/persons-key"

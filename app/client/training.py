@@ -18,6 +18,7 @@ from app.client.dataset import Dataset
 from app.client.models import Measure, TrainingReport
 from app.protocol.errors import BadModel, BadTable
 from app.protocol.vocabulary import Encoding
+from fhe.arrays import I64
 from fhe.compile.decoder import Labels
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from fhe.compile import Compiled
 
-I64 = npt.NDArray[np.int64]
 HELD_OUT = 0.25  # of the rows, by default
 
 

@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from app.client.models import Model
 from app.seal.result import Result, ResultHeader
+from fhe.arrays import F64
 from fhe.compile.decoder import Decoder
 from fhe.compile.levels import intervals
 
-F64 = npt.NDArray[np.float64]
 Columns = dict[str, npt.NDArray[Any]]
 
 

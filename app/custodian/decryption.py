@@ -6,19 +6,17 @@ Call it with nothing but what `app.custodian.evidence.verified_output` returned.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from app.execution.inputs import JobInputs
 from app.execution.source import StoreSource
 from app.protocol.errors import BadDocument, BadReceipt
 from app.protocol.ports import Store
+from fhe.arrays import I64
 from fhe.ciphertexts.decrypt_linear import decrypt_linear
 from fhe.ciphertexts.decrypt_lookup import decrypt_lookups
 from fhe.circuit.circuit import Linear
 from fhe.engine.output import OutputStage
 from fhe.keys.secret_keys import SecretKeys
-
-I64 = npt.NDArray[np.int64]
 
 
 def decrypt_output(secret: SecretKeys, facts: JobInputs, store: Store, output: bytes, *, threads: int) -> I64:

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
 from app.protocol.errors import Unavailable
+from fhe.arrays import I64
 
-I64 = npt.NDArray[np.int64]
 Noise = Callable[[I64, int], I64]  # (values, thousandths of the scale) -> noisy values of the same shape
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from app.custodian.noise import Noise
 from app.protocol.market.entities import Job
@@ -13,9 +12,8 @@ from app.protocol.market.receipt import OutputPolicy
 from app.protocol.policy.bits import release_kind
 from app.protocol.policy.leakage import Leakage
 from app.seal.result import Result, ResultHeader
+from fhe.arrays import I64
 from fhe.circuit.circuit import Readout
-
-I64 = npt.NDArray[np.int64]
 
 
 def read_out(

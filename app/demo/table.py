@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
+
+from fhe.arrays import F64, I64
 
 if TYPE_CHECKING:
     from ingestion.recipe import Recipe
 
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
 TARGET = "diagnosis"
 
 

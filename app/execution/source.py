@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from app.protocol.data.dataset import EncodedFile, EncryptedTable, Shard
 from app.protocol.errors import BadDocument, BadModel
 from app.protocol.ports import Store
+from fhe.arrays import U64
 from fhe.circuit.circuit import Input
 from fhe.mask import mask as expand_mask
 from fhe.profile import EncryptionProfile
-
-U64 = npt.NDArray[np.uint64]
 
 
 class StoreSource:

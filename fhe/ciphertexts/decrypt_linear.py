@@ -10,19 +10,16 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import numpy.typing as npt
 
 from app.protocol.data.dataset import EncryptedTable
 from app.protocol.errors import BadReceipt
+from fhe.arrays import I64, U64
 from fhe.ciphertexts.packing import Decryptor
 from fhe.circuit.circuit import Circuit
 from fhe.engine.linear import mask_batches, masks, only_linear
 from fhe.engine.source import Batch, ChunkSource
 from fhe.keys.secret_keys import SecretKeys
 from fhe.profile import EncryptionProfile
-
-U64 = npt.NDArray[np.uint64]
-I64 = npt.NDArray[np.int64]
 
 
 def decrypt_linear(

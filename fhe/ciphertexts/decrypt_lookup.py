@@ -7,17 +7,14 @@ and a crafted mask handed to a decryptor gives away the key.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from app.protocol.errors import BadReceipt
+from fhe.arrays import I64, U64
 from fhe.ciphertexts.packing import Decryptor, decode
 from fhe.circuit.circuit import Circuit
 from fhe.engine.output import OutputStage
 from fhe.keys.secret_keys import SecretKeys
 from fhe.profile import EncryptionProfile
-
-U64 = npt.NDArray[np.uint64]
-I64 = npt.NDArray[np.int64]
 
 BLOCK = 1 << 21  # words opened at once
 

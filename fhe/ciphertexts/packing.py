@@ -14,17 +14,14 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
 from app.protocol.errors import OutOfRange, UsageError
+from fhe.arrays import I64, U64
 from fhe.gaussian import noise
 from fhe.keys.secret_keys import SecretKeys
 from fhe.mask import SEED_BYTES, mask
 from fhe.negacyclic import BLOCK, KeyProduct
 from fhe.profile import EncryptionProfile
-
-U64 = npt.NDArray[np.uint64]
-I64 = npt.NDArray[np.int64]
 
 __all__ = ["Decryptor", "Encryptor", "FileEncryptor", "extract", "mask"]
 

@@ -18,12 +18,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from app.protocol.ids import Digest
 from app.protocol.vocabulary import Encoding, ReadoutKind
-
-I64 = npt.NDArray[np.int64]
+from fhe.arrays import I64
 
 
 @dataclass(frozen=True)

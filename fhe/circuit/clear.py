@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 
 from app.protocol.errors import BadInput, MessageOverflow
 from app.protocol.vocabulary import Encoding
+from fhe.arrays import I64
 from fhe.circuit.circuit import Circuit, Linear, Lookup
 
-I64 = npt.NDArray[np.int64]
 CELLS = 1 << 21  # integers in one array: 16 MiB, of which a run holds five or so
 
 

@@ -26,7 +26,8 @@ from app.protocol.documents import MAX_DOCUMENT_BYTES, Document, Sha256, first_f
 from app.protocol.errors import BadDocument
 from app.protocol.ids import Digest
 from app.protocol.vocabulary import Encoding
-from fhe.circuit.circuit import I64, Circuit, Input, Linear, Lookup, Readout
+from fhe.arrays import I64
+from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
 
 MAX_CIRCUIT_BYTES = MAX_DOCUMENT_BYTES
 MAX_LAYERS = 33  # sixteen lookup stages

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from app.protocol.data.dataset import Codebook, Name
 from app.protocol.documents import Document
 from app.protocol.errors import BadModel
+from fhe.arrays import F64
 from fhe.circuit.circuit import Readout
 from fhe.circuit.codec import digest
 from fhe.compile.check import check
@@ -30,9 +31,6 @@ from fhe.compile.trees.edges import nearest
 from fhe.compile.trees.emit import emit
 from fhe.profile import EncryptionProfile
 from fhe.profiles import REFERENCE
-
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
 
 WEIGHT_BITS = 12  # of the largest weight, sign included: 1,000 edges of such weights stay within the noise
 MOST_BITS = 24

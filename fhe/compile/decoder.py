@@ -16,9 +16,7 @@ import numpy.typing as npt
 
 from app.protocol.documents import Document, Sha256
 from app.protocol.errors import BadModel, UsageError
-
-I64 = npt.NDArray[np.int64]
-F64 = npt.NDArray[np.float64]
+from fhe.arrays import F64, I64
 
 Link = Literal[
     "identity", "exp", "expm1", "sigmoid", "softmax", "one-vs-rest", "modified-huber", "share", "table"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from app.protocol.data.dataset import Codebook
 from app.protocol.errors import BadModel
+from fhe.arrays import F64, I64
 from fhe.compile.compiled import Compiled
 from fhe.compile.faithful import Comparison
 from fhe.compile.foreign import kind
@@ -25,9 +25,6 @@ from fhe.compile.quantized_forest import compile_forest
 from fhe.compile.sample import OwnRows, compared_codes
 from fhe.compile.space import FeatureSpace
 from fhe.profile import EncryptionProfile
-
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
 
 OTHERS = "Use a linear model, naive Bayes, a tree or a forest, or teach one of them what this model predicts."
 ALTERNATIVES = {

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.errors import BadModel
+from fhe.arrays import F64, I64
 from fhe.circuit.circuit import Circuit
 from fhe.circuit.clear import evaluate_clear, gather_inputs
 from fhe.compile.decoder import Decoder
@@ -23,8 +24,6 @@ from fhe.compile.said import Said
 from fhe.compile.sample import OwnRows, compared_codes
 from fhe.compile.space import FeatureSpace
 
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
 Route = Literal["concrete-ml", "direct"]
 
 SCORES = 0.01  # of the range

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
-I64 = npt.NDArray[np.int64]
+from fhe.arrays import I64
+
 ENTRIES = 8  # of a table: lookups take 3-bit messages
 
 

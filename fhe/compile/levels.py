@@ -13,12 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.errors import BadModel
+from fhe.arrays import I64
 from fhe.circuit.circuit import Readout
 from fhe.circuit.codec import MAX_CUTS, digest
 from fhe.compile.compiled import Compiled
 from fhe.compile.decoder import Decoder
-
-I64 = npt.NDArray[np.int64]
 
 
 def with_levels(compiled: Compiled, levels: int, outputs: I64) -> Compiled:

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from app.protocol.data.dataset import Codebook
 from app.protocol.errors import BadModel, MessageOverflow
+from fhe.arrays import I64
 from fhe.circuit.circuit import Circuit, Input, Linear, Readout
 from fhe.circuit.codec import digest
 from fhe.compile.check import check
@@ -25,8 +25,6 @@ from fhe.compile.compiled import Compiled
 from fhe.compile.decoder import Decoder, Labels, Link
 from fhe.compile.quantize import code_zero_point, fitted_part, with_identity
 from fhe.profile import EncryptionProfile
-
-I64 = npt.NDArray[np.int64]
 
 CHECKED_ROWS = 64
 LARGEST = 2.0**53  # beyond it, Concrete ML's own arithmetic is not exact

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.errors import BadModel
+from fhe.arrays import F64
 from fhe.compile.decoder import Labels, Link, chances, predictions
 from fhe.compile.foreign import attribute, comparable, has, kind
 from fhe.compile.said import Said
 
-F64 = npt.NDArray[np.float64]
 Knots = tuple[tuple[float, float], ...]
 
 CLOSE = 1e-4  # of the range, for a link

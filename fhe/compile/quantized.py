@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from app.protocol.data.dataset import Codebook
 from app.protocol.errors import BadModel, MessageOverflow, NoiseOverflow
 from app.protocol.ids import Digest
+from fhe.arrays import F64, I64
 from fhe.circuit.circuit import Circuit, Input, Linear, Readout
 from fhe.circuit.codec import digest
 from fhe.compile.check import check
@@ -28,9 +28,6 @@ from fhe.compile.form import ScoreForm
 from fhe.compile.meaning import Meaning
 from fhe.compile.space import FeatureSpace
 from fhe.profile import EncryptionProfile
-
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
 
 BITS = range(2, 25)  # of a weight, its sign included
 PENDING = Digest("0" * 64)  # the digest of a circuit that is not there yet

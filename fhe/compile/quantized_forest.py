@@ -13,10 +13,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from app.protocol.data.dataset import Codebook
 from app.protocol.errors import BadModel, DarkroomError, MessageOverflow, NoiseOverflow, TooLarge
+from fhe.arrays import F64, I64
 from fhe.circuit.circuit import Circuit, Linear, Lookup
 from fhe.circuit.codec import digest
 from fhe.compile.check import Report, check
@@ -38,9 +38,6 @@ from fhe.noise.classes import row_variances
 from fhe.noise.linear import fresh_variance, log2_failure
 from fhe.noise.lookup import bootstrap_variance, result_variance
 from fhe.profile import EncryptionProfile
-
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
 
 WIDTHS = range(3, 21)  # of the sum
 MARGIN = 4.0  # log2 of failure that a width foreseen keeps from the limit

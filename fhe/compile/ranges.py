@@ -16,11 +16,10 @@ from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import numpy.typing as npt
 
+from fhe.arrays import I64
 from fhe.circuit.circuit import Circuit, Input, Linear, Lookup
 
-I64 = npt.NDArray[np.int64]
 Bounds = tuple[int, int]  # least and largest value, both inclusive
 Cone = Mapping[str, frozenset[int]]  # the bits that a wire depends on: bin numbers by column
 MOST_CELLS = 4_096  # that one enumeration may have

@@ -16,13 +16,12 @@ import numpy.typing as npt
 from app.protocol.data.dataset import ColumnCode
 from app.protocol.errors import BadModel
 from app.protocol.vocabulary import Encoding
+from fhe.arrays import F64
 from fhe.compile.faithful import accuracy_of
 from fhe.compile.foreign import asked, attribute, kind
 from fhe.compile.importers.family import thresholds
 from fhe.compile.sample import OwnRows
 from fhe.compile.space import READINGS, FeatureSpace, FittedOn, published, whole
-
-F64 = npt.NDArray[np.float64]
 
 LOCATIONS = ("mean_", "center_", "data_min_", "data_max_", "statistics_", "theta_", "xbar_", "means_")
 SCALES = ("scale_", "var_")

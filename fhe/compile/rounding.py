@@ -8,13 +8,10 @@ rounded up or down against it. Going over all leaves a few times halves the erro
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from fhe.arrays import F64, I64
 from fhe.compile.form import ScoreForm
 from fhe.compile.space import FeatureSpace
-
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
 
 ROWS = 4_000
 SWEEPS = 5

@@ -10,11 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.errors import BadModel
+from fhe.arrays import F64, I64
 from fhe.compile.foreign import frame
 from fhe.compile.space import FeatureSpace, codes_of
-
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
 
 RANDOM_ROWS = 1_000
 EDGE_ROWS = 2_000  # at most

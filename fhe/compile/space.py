@@ -13,18 +13,15 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from app.protocol.data.dataset import ColumnCode
 from app.protocol.errors import BadModel
 from app.protocol.vocabulary import Encoding
+from fhe.arrays import F64, I64
 from fhe.compile.foreign import frame
 
 FittedOn = Literal["codes", "bins", "values"]
 READINGS: tuple[FittedOn, ...] = ("codes", "bins", "values")
-
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import Literal, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
 from app.protocol.errors import BadInput
+from fhe.arrays import I64, U64
 from fhe.engine.transform import MAX_SIZE, MIN_SIZE
 from fhe.profile import EncryptionProfile, Gadget
 
-U64 = npt.NDArray[np.uint64]
-I64 = npt.NDArray[np.int64]
 BackendName = Literal["auto", "cpu", "reference", "native", "cuda"]
 
 MAX_DIGIT_BITS = 31

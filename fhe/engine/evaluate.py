@@ -14,6 +14,7 @@ import numpy.typing as npt
 from app.protocol.data.dataset import EncryptedTable
 from app.protocol.errors import BadKey
 from app.protocol.ports import Progress
+from fhe.arrays import U64
 from fhe.circuit.circuit import Circuit, Linear, Lookup
 from fhe.circuit.codec import check_form
 from fhe.engine.backends import prepare
@@ -26,8 +27,6 @@ from fhe.engine.results import LweResults, PackedResults, Results
 from fhe.engine.source import ChunkSource, check_runs_on, spans
 from fhe.evaluation_key import EvaluationKey
 from fhe.profile import EncryptionProfile
-
-U64 = npt.NDArray[np.uint64]
 
 _prepared: WeakKeyDictionary[EvaluationKey, dict[tuple[BackendName, int], Core]] = WeakKeyDictionary()
 

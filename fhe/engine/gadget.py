@@ -6,12 +6,9 @@ All words are u64 modulo 2^64; an LWE ciphertext is [mask..., body] with phase b
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from fhe.arrays import I64, U64
 from fhe.profile import Gadget
-
-U64 = npt.NDArray[np.uint64]
-I64 = npt.NDArray[np.int64]
 
 
 def digit_offset(gadget: Gadget) -> int:

@@ -9,15 +9,12 @@ from __future__ import annotations
 from collections import OrderedDict
 
 import numpy as np
-import numpy.typing as npt
 
+from fhe.arrays import I64, U64
 from fhe.circuit.circuit import Circuit, Linear, Lookup
 from fhe.engine.gadget import extract
 from fhe.engine.source import ChunkSource, Span
 from fhe.profile import EncryptionProfile
-
-U64 = npt.NDArray[np.uint64]
-I64 = npt.NDArray[np.int64]
 
 CACHED_INPUTS = 4096  # 128 MB of packed words at N = 2048
 BLOCK = 256  # values that are summed while packed at once: 8 MB

@@ -15,17 +15,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import numpy.typing as npt
 
 from app.protocol.data.dataset import EncryptedTable
 from app.protocol.errors import BadModel
 from app.protocol.ports import Progress
+from fhe.arrays import U64
 from fhe.circuit.circuit import Circuit, Linear
 from fhe.circuit.compatible import check_widths
 from fhe.engine.source import BATCH, Batch, ChunkSource, batches, check_runs_on, spans
 from fhe.profile import EncryptionProfile
-
-U64 = npt.NDArray[np.uint64]
 
 TILE = 16384  # words: a tile, its products and its sums fill half of a 1 MiB second-level cache
 Read = Callable[..., U64]

@@ -19,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.errors import BadDocument
+from fhe.arrays import U64
 from fhe.profile import EncryptionProfile
 
-U64 = npt.NDArray[np.uint64]
 Form = Literal["bodies", "lwe", "packed"]
 
 MAGIC = b"DRKOUT01"

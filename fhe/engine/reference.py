@@ -7,15 +7,12 @@ batch it was computed in.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from fhe.arrays import I64, U64
 from fhe.engine.gadget import digits, rotate, switch_modulus
 from fhe.engine.transform import Complex, add, inverse, key_points, multiply, points, to_words
 from fhe.evaluation_key import EvaluationKey, packing_gadget
 from fhe.profile import EncryptionProfile
-
-U64 = npt.NDArray[np.uint64]
-I64 = npt.NDArray[np.int64]
 
 KEY_ROWS = 256  # coefficients of the keyswitch key in one matrix product
 SUBTOTAL = 32  # bits of the packing key in one subtotal

@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from fhe.arrays import U32, U64
 from fhe.circuit.circuit import Linear
 from fhe.engine.core import Core
 from fhe.engine.output import PACKED_BITS, OutputStage, lwe_bits, round_words
 from fhe.profile import EncryptionProfile
-
-U64 = npt.NDArray[np.uint64]
-U32 = npt.NDArray[np.uint32]
 
 
 class Results(Protocol):

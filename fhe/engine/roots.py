@@ -10,9 +10,8 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-import numpy.typing as npt
 
-F64 = npt.NDArray[np.float64]
+from fhe.arrays import F64
 
 PRECISION = 192
 _ONE = 1 << PRECISION

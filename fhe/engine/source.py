@@ -6,16 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
 from app.protocol.data.dataset import EncryptedTable
 from app.protocol.errors import RowsOutsideDataset
+from fhe.arrays import U64
 from fhe.circuit.circuit import Circuit, Input
 from fhe.circuit.compatible import check_compatible, check_widths
 from fhe.profile import EncryptionProfile
-
-U64 = npt.NDArray[np.uint64]
 
 BATCH = 64  # chunks read at once: 1 MiB at N = 2048, one block of a store
 

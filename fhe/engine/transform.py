@@ -19,10 +19,9 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from fhe.arrays import F64, I64
 from fhe.engine.roots import roots
 
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
 Complex = tuple[F64, F64]
 
 MIN_SIZE, MAX_SIZE = 32, 8192  # polynomial sizes that have a transform

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from app.protocol.documents import Document, sha256
 from app.protocol.errors import VerificationFailed
+from fhe.arrays import U64
 from fhe.engine.core import Core
 from fhe.engine.gadget import table_polynomials
 from fhe.engine.output import OutputStage, lwe_bits, round_words
@@ -27,7 +27,6 @@ from fhe.evaluation_key import EvaluationKey, PackingKey, shapes
 from fhe.mask import mask
 from fhe.profile import EncryptionProfile
 
-U64 = npt.NDArray[np.uint64]
 Stage = Literal["points", "keyswitch", "bootstrap", "lwe", "pack"]
 Prepare = Callable[[EncryptionProfile, EvaluationKey], Core]
 

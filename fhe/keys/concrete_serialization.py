@@ -16,9 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.errors import BadKey
+from fhe.arrays import U64
 from fhe.profile import EncryptionProfile, Gadget
-
-U64 = npt.NDArray[np.uint64]
 
 SCHEMA = Path(__file__).with_name("concrete_wire.capnp")
 MAX_RECORD_BYTES = 1 << 31

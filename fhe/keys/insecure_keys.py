@@ -12,12 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.errors import UsageError
+from fhe.arrays import U64
 from fhe.evaluation_key import EvaluationKey, shapes
 from fhe.keys.secret_keys import SecretKeys
 from fhe.negacyclic import KeyProduct
 from fhe.profile import EncryptionProfile
-
-U64 = npt.NDArray[np.uint64]
 
 
 def insecure_test_keys(profile: EncryptionProfile, epoch: int = 1, seed: int = 0) -> tuple[SecretKeys, EvaluationKey]:

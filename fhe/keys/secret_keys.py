@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from app.protocol.documents import Document, Sha256
 from app.protocol.errors import BadKey, DarkroomError
 from app.protocol.ids import Digest
+from fhe.arrays import U8
 from fhe.evaluation_key import EvaluationKey
 from fhe.profile import EncryptionProfile, Gadget
 from fhe.profiles import PROGRAMS
@@ -23,7 +23,6 @@ from fhe.profiles import PROGRAMS
 if TYPE_CHECKING:
     from concrete.fhe import Circuit as ConcreteCircuit
 
-U8 = npt.NDArray[np.uint8]
 
 MAX_KEY_BYTES = 1 << 20
 WRONG = "Use the key of this dataset's epoch: darkroom keys list."

@@ -10,13 +10,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
+from fhe.arrays import F64, I64
 from fhe.circuit.circuit import Circuit, Linear
 from fhe.profile import EncryptionProfile
-
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
 
 NEVER = -1e6  # log2 of a probability that is zero or too small to name
 _ERFC_LIMIT = 25.0  # math.erfc is accurate to here and underflows soon after

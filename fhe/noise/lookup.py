@@ -25,8 +25,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
+from fhe.arrays import F64
 from fhe.circuit.circuit import Circuit, Linear, Lookup
 from fhe.engine.output import PACKED_BITS, lwe_bits
 from fhe.engine.reference import SUBTOTAL
@@ -34,8 +34,6 @@ from fhe.evaluation_key import packing_gadget
 from fhe.noise.classes import row_variances
 from fhe.noise.linear import fresh_variance, log2_failure
 from fhe.profile import EncryptionProfile, Gadget
-
-F64 = npt.NDArray[np.float64]
 
 ROUNDING = 0.154  # (1/3) / (3 / (2 ln 2)): of rounding a value spread evenly over its binade, in (2^-53 value)^2
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from app.protocol.errors import NoiseOverflow
+from fhe.arrays import F64
 from fhe.ciphertexts.decrypt_lookup import phases
 from fhe.circuit.circuit import Circuit, Linear
 from fhe.circuit.clear import evaluate_clear
@@ -19,7 +19,6 @@ from fhe.profiles import insecure_test_profile
 from tests.support.encrypted_tables import TableWithKeys, make_table
 from tests.support.equal_noise import TRICKS, WIDTH, independent
 
-F64 = npt.NDArray[np.float64]
 PROFILE = insecure_test_profile(256, 32).model_copy(update={"glwe_variance": 2.0**-75.7})
 LOOKUPS, ROWS = 100, 32
 HALF_STEP = 2.0 ** -(WIDTH + 2)

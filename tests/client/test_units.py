@@ -14,10 +14,10 @@ from app.client.dataset import Dataset
 from app.client.models import Model
 from app.custodian.readout import to_levels
 from app.seal.result import Result, ResultHeader
+from fhe.arrays import I64
 from fhe.circuit.clear import evaluate_clear
 from tests.support.regression import WEIGHTS, sample
 
-I64 = npt.NDArray[np.int64]
 pytestmark = pytest.mark.filterwarnings("ignore")  # of scikit-learn's calls of SciPy, and of Concrete ML's imports
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from fhe.arrays import I64
 from fhe.keys.insecure_keys import insecure_test_keys
 from fhe.profiles import insecure_test_profile
 from tests.support.tables import codebook, encrypt_codes, linear_circuit
-
-I64 = npt.NDArray[np.int64]
 
 PROFILE = insecure_test_profile(polynomial_size=64)
 SECRET = insecure_test_keys(PROFILE)[0]

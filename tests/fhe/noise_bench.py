@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fhe.arrays import F64, U64
 from fhe.ciphertexts.packing import Decryptor
 from fhe.engine.backends import prepare
 from fhe.engine.core import Core
@@ -14,9 +15,6 @@ from fhe.engine.gadget import table_polynomials
 from fhe.evaluation_key import EvaluationKey
 from fhe.keys.secret_keys import SecretKeys
 from fhe.profile import EncryptionProfile
-
-U64 = npt.NDArray[np.uint64]
-F64 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
+from fhe.arrays import U64
 from fhe.negacyclic import KeyProduct
 
-U64 = npt.NDArray[np.uint64]
 FIELD = 80  # bits between coefficients, enough for 2,048 sums of 64-bit words
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from app.protocol.data.dataset import Affine, Codebook, ColumnCode
 from app.protocol.errors import BadRecipe, BadTable
-from ingestion.carry import NOBODY, U64
+from fhe.arrays import U64
+from ingestion.carry import NOBODY
 from ingestion.identity import Identity
 from ingestion.read import Reading
 from ingestion.tags import check_persons, read_tags, taggable, write_tags

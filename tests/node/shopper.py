@@ -6,8 +6,6 @@ import time
 from typing import Any
 
 import httpx
-import numpy as np
-import numpy.typing as npt
 
 from app.chain.node import Fees
 from app.chain.wallet.account import Account
@@ -17,12 +15,12 @@ from app.protocol.documents import sha256
 from app.protocol.market.receipt import SealContext, SealedResult
 from app.seal.keys import SealingKey
 from app.seal.result import Result, open_result
+from fhe.arrays import I64
 from fhe.circuit import codec
 from fhe.circuit.clear import evaluate_clear, gather_inputs
 from ingestion.codes import affine_codes, bin_codes, find
 
 DOLLAR = 10**6
-I64 = npt.NDArray[np.int64]
 
 
 class Shopper:

@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from app.custodian.agent import CustodianAgent
 from app.custodian.ledger import Ledger
@@ -33,6 +32,7 @@ from app.seal.result import Result, open_result
 from app.storage.cid import digest_to_cid
 from app.storage.content import ContentStore
 from app.storage.folder import BlockStore
+from fhe.arrays import I64
 from fhe.ciphertexts.packing import Encryptor
 from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
 from fhe.circuit.codec import decode, encode
@@ -42,7 +42,6 @@ from fhe.profile import EncryptionProfile
 from fhe.profiles import REFERENCE, find
 from tests.support.memory_chain import SimulatedChain
 
-I64 = npt.NDArray[np.int64]
 OWNER, BUYER, OTHER = (f"0x{digit * 40}" for digit in "123")
 PROVIDERS = tuple(f"0x{digit * 40}" for digit in "abc")
 BUYER_KEY = bytes.fromhex("497b4502664cfea5d5af0b39934dac72242a74f8480451e1aee7d6a53320333d")  # RFC 9180's example

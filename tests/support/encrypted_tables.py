@@ -5,19 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from app.protocol.data.dataset import Affine, Codebook, ColumnCode, EncodedFile, EncryptedTable, Shard
 from app.protocol.ids import Digest
 from app.protocol.vocabulary import Encoding
+from fhe.arrays import I64, U64
 from fhe.ciphertexts.packing import Encryptor, mask
 from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
 from fhe.evaluation_key import EvaluationKey
 from fhe.keys.secret_keys import SecretKeys
 from fhe.profile import EncryptionProfile
 
-U64 = npt.NDArray[np.uint64]
-I64 = npt.NDArray[np.int64]
 EDGES = 8
 
 

@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from itertools import product
 
 import numpy as np
-import numpy.typing as npt
 
+from fhe.arrays import I64
 from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
 from tests.support.encrypted_tables import TableWithKeys, sparse
 
-I64 = npt.NDArray[np.int64]
 Row = dict[int, int]  # weight by wire
 WIDTH = 8  # of the outputs
 TABLE = (0, 1, 0, 1, 1, 0, 1, 0)

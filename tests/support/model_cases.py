@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from app.protocol.data.dataset import Codebook, ColumnCode
 from app.protocol.vocabulary import Encoding
+from fhe.arrays import I64
 from fhe.circuit.circuit import Circuit, Lookup
 from fhe.circuit.clear import evaluate_clear, gather_inputs
 
-I64 = npt.NDArray[np.int64]
 ROWS, COLUMNS = 1_200, 12
 BINS = tuple[Encoding, ...](["bins"] * COLUMNS)
 

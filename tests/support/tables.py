@@ -6,17 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from app.protocol.data.dataset import Affine, Codebook, ColumnCode, EncodedFile, EncryptedTable, Shard
 from app.protocol.ids import Digest
+from fhe.arrays import I64, U64
 from fhe.ciphertexts.packing import Encryptor, mask
 from fhe.circuit.circuit import Circuit, Input, Linear, Readout
 from fhe.keys.secret_keys import SecretKeys
 from fhe.profile import EncryptionProfile
-
-I64 = npt.NDArray[np.int64]
-U64 = npt.NDArray[np.uint64]
 
 
 def codebook(columns: int, levels: int = 256, bins: int = 0) -> Codebook:

@@ -10,16 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
 from app.protocol.errors import BadModel
 from app.protocol.vocabulary import Encoding
+from fhe.arrays import F64, I64
 from fhe.compile.form import ScoreForm
 from fhe.compile.importers.inputs import MOST_NUMBERS
 from fhe.compile.space import FeatureSpace, published
 
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
 Scores = Callable[[FeatureSpace, I64], F64]  # (rows, outputs) on codes (rows, columns)
 
 CHECKED_ROWS = 400

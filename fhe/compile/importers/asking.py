@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fhe.arrays import F64
 from fhe.compile.foreign import asked, has, origin
 
-F64 = npt.NDArray[np.float64]
 Ask = Callable[[Any, Any], F64]  # (model, table) -> (rows, outputs)
 
 SMALLEST = 1e-300

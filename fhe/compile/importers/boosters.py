@@ -7,9 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from fhe.arrays import F64
 from fhe.compile.foreign import guarded
-
-F64 = npt.NDArray[np.float64]
 
 
 class _Booster:

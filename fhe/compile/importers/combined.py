@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from app.protocol.errors import BadModel
+from fhe.arrays import F64, I64
 from fhe.compile.foreign import asked, attribute, kind
 from fhe.compile.form import ScoreForm, added
 from fhe.compile.importers import family
@@ -19,9 +19,6 @@ from fhe.compile.importers.forests import forest_of, shares
 from fhe.compile.importers.inputs import Inputs
 from fhe.compile.importers.reader import Kind
 from fhe.compile.space import FeatureSpace
-
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
 
 
 class Combined:

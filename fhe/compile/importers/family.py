@@ -9,13 +9,9 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from fhe.arrays import F64
 from fhe.compile.foreign import attribute, kind, origin
 from fhe.compile.importers.reader import Reader
-
-F64 = npt.NDArray[np.float64]
 
 _SKLEARN_TREES = {
     "DecisionTreeClassifier", "DecisionTreeRegressor", "ExtraTreeClassifier", "ExtraTreeRegressor",

@@ -15,12 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.errors import BadModel, TooLarge
+from fhe.arrays import F64, I64
 from fhe.compile.foreign import guarded
 from fhe.compile.space import FeatureSpace
 from fhe.compile.trees.graph import Node, Split
 
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 MOST_NUMBERS = 1 << 23  # in one table that a foreign step is asked about

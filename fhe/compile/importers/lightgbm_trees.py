@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.errors import BadModel
+from fhe.arrays import F64
 from fhe.compile.foreign import asked, attribute, guarded, has, kind
 from fhe.compile.form import ScoreForm
 from fhe.compile.importers.inputs import Inputs
 from fhe.compile.importers.reader import Kind
 from fhe.compile.trees.graph import Leaf, Node
 
-F64 = npt.NDArray[np.float64]
 ZERO = 1e-35  # LightGBM takes what is at most this far from zero for zero
 
 

@@ -10,13 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.errors import BadModel
+from fhe.arrays import F64
 from fhe.compile.foreign import asked, guarded, kind
 from fhe.compile.form import ScoreForm
 from fhe.compile.importers.inputs import Inputs
 from fhe.compile.importers.reader import Kind
 from fhe.compile.trees.graph import Leaf, Node
-
-F64 = npt.NDArray[np.float64]
 
 TREES = ("TreeEnsembleClassifier", "TreeEnsembleRegressor")
 LINEAR = ("LinearClassifier", "LinearRegressor")

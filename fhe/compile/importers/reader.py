@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
+from fhe.arrays import F64
 from fhe.compile.form import ScoreForm
 from fhe.compile.importers.inputs import Inputs
 
-F64 = npt.NDArray[np.float64]
 Kind = Literal["share", "margin", "value"]  # of scores: class probabilities, log-odds or votes, a regressor's values
 
 

@@ -27,12 +27,11 @@ from itertools import combinations
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from fhe.arrays import I64
 from fhe.compile.ir import ENTRIES, AffineExpr, Bit, constant, interval, tabulate, total, wire
 from fhe.compile.trees.graph import Leaf, Node
 
-I64 = npt.NDArray[np.int64]
 Box = dict[int, tuple[int, int]]  # column: low <= code < high; columns without an entry are free
 NEVER = 1 << 30  # the cost of what no lookup can do
 MOST_CONDITIONS = ENTRIES - 1  # that one message can count

@@ -13,13 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from app.protocol.data.dataset import Codebook, ColumnCode
 from app.protocol.errors import BadModel
+from fhe.arrays import I64
 from fhe.compile.trees.graph import Forest, Node, Split, rebuild, splits
-
-I64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)

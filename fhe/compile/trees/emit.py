@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from app.protocol.errors import BadModel
 from app.protocol.ids import Digest
 from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
 from fhe.compile.ir import AffineExpr, Bit, TableExpr, Wire, tables
 from fhe.profile import EncryptionProfile
-
-I64 = npt.NDArray[np.int64]
 
 
 def emit(

@@ -14,15 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from app.protocol.errors import BadModel, TooLarge
+from fhe.arrays import I64
 
 MAX_TREES = 1_000
 MAX_DEPTH = 10  # splits on a path; more would need a third lookup stage
 MAX_CLASSES = 32
-
-I64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)

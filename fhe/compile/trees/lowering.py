@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from app.protocol.data.dataset import Codebook
 from app.protocol.errors import BadModel, TooLarge
@@ -32,8 +31,6 @@ from fhe.compile.trees.merge import merge
 from fhe.compile.trees.passes import drop_decided, drop_equal, only, summed
 from fhe.profile import EncryptionProfile
 from fhe.profiles import REFERENCE
-
-I64 = npt.NDArray[np.int64]
 
 FAMILIES = ("DecisionTree", "RandomForest", "XGB")
 KINDS = tuple(family + kind for family in FAMILIES for kind in ("Classifier", "Regressor"))

@@ -11,9 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-import numpy as np
-import numpy.typing as npt
-
+from fhe.arrays import I64
 from fhe.compile.ir import (
     ENTRIES,
     AffineExpr,
@@ -28,8 +26,6 @@ from fhe.compile.ir import (
     total,
     wire,
 )
-
-I64 = npt.NDArray[np.int64]
 
 
 def merge(output: AffineExpr) -> AffineExpr:

@@ -13,13 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.errors import Unavailable
+from fhe.arrays import U32, U64
 from fhe.circuit.circuit import Circuit, Linear
 from fhe.engine.cuda.device import Array, Device
 from fhe.engine.source import Batch
 from fhe.profile import EncryptionProfile
-
-U64 = npt.NDArray[np.uint64]
-U32 = npt.NDArray[np.uint32]
 
 THREADS = 256
 STREAMS = 8  # blocks of a multiprocessor that expand masks

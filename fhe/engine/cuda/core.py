@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
 from app.protocol.errors import Unavailable
+from fhe.arrays import I64, U64
 from fhe.engine.cuda import source
 from fhe.engine.cuda.device import Array, Device
 from fhe.evaluation_key import EvaluationKey
 from fhe.profile import EncryptionProfile
-
-U64 = npt.NDArray[np.uint64]
-I64 = npt.NDArray[np.int64]
 
 THREADS = 128
 RESIDENT = 3  # accumulators of a multiprocessor at most; bootstrap.cu

@@ -12,13 +12,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
 from app.protocol.errors import Unavailable
+from fhe.arrays import I64, U64
 from fhe.engine.core import Core
 
-U64 = npt.NDArray[np.uint64]
-I64 = npt.NDArray[np.int64]
 Part = Callable[[Core, slice], U64]
 
 

@@ -11,10 +11,8 @@ import warnings
 from collections.abc import Callable
 from functools import cache, partial
 
-import numpy as np
-import numpy.typing as npt
-
 from app.protocol.errors import DarkroomError, Unavailable, VerificationFailed
+from fhe.arrays import I64, U64
 from fhe.engine.core import Core
 from fhe.engine.cuda.core import CudaCore
 from fhe.engine.cuda.device import Device, cupy_devices
@@ -22,9 +20,6 @@ from fhe.engine.cuda.multi_gpu import SharedCore
 from fhe.engine.vectors import check, check_roots, vectors
 from fhe.evaluation_key import EvaluationKey
 from fhe.profile import EncryptionProfile
-
-U64 = npt.NDArray[np.uint64]
-I64 = npt.NDArray[np.int64]
 
 CASES: tuple[str, ...] = ("small-two-levels", "small-one-level", "short-reference", "reference-1", "reference-2")
 

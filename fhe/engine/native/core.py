@@ -9,13 +9,10 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from fhe.arrays import F64, I64, U64
 from fhe.engine.native.library import KernelPlan, aligned_doubles, aligned_words, lanes_for, load, tables
 from fhe.evaluation_key import EvaluationKey, packing_gadget
 from fhe.profile import EncryptionProfile, Gadget
-
-U64 = npt.NDArray[np.uint64]
-I64 = npt.NDArray[np.int64]
-F64 = npt.NDArray[np.float64]
 
 GROUP = 16  # accumulators that share one pass over the key: half a MiB, in a core's own cache with the key of a step
 SWITCHED = 256  # ciphertexts that share one pass over the keyswitch key

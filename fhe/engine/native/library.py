@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.errors import Unavailable
+from fhe.arrays import F64
 from fhe.engine.native import build
-from fhe.engine.transform import F64, Level, levels
+from fhe.engine.transform import Level, levels
 
 BLOCK = 16  # points of a block, in transform.h
 

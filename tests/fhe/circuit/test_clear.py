@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 import fhe.circuit.clear
 from app.protocol.errors import BadInput, MessageOverflow
 from app.protocol.ids import Digest
+from fhe.arrays import I64
 from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
 from fhe.circuit.clear import block_rows, evaluate_clear
-
-I64 = npt.NDArray[np.int64]
 
 
 def drawn(rng: np.random.Generator, width: int = 5) -> tuple[Circuit, I64, I64]:

@@ -18,6 +18,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from app.protocol.data.dataset import Codebook
 from app.protocol.errors import BadDocument, BadModel, MessageOverflow, NoiseOverflow, UsageError
+from fhe.arrays import I64
 from fhe.ciphertexts.decrypt_linear import decrypt_linear
 from fhe.circuit.circuit import Circuit, Linear, Readout
 from fhe.circuit.codec import decode, digest, encode
@@ -27,7 +28,6 @@ from fhe.profiles import REFERENCE
 from tests.fhe.conftest import RealKeys
 from tests.support.tables import codebook, encrypt_codes, linear_circuit
 
-I64 = npt.NDArray[np.int64]
 Array = npt.NDArray[Any]
 
 

@@ -9,11 +9,11 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from app.protocol.data.dataset import Codebook, EncryptedTable, Shard
 from app.protocol.documents import sha256
 from app.protocol.ids import Digest
+from fhe.arrays import U64
 from fhe.circuit.circuit import Input
 from fhe.engine.core import BackendName
 from fhe.engine.evaluate import evaluate
@@ -21,8 +21,6 @@ from fhe.evaluation_key import EvaluationKey, PackingKey, shapes
 from fhe.mask import mask
 from fhe.profiles import insecure_test_profile
 from tests.support.encrypted_tables import tree_like
-
-U64 = npt.NDArray[np.uint64]
 
 
 class Words:

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from app.protocol.documents import sha256
 from app.protocol.errors import BadDocument, BadKey, BadModel, BadReceipt, RowsOutsideDataset
 from app.protocol.ids import Digest
+from fhe.arrays import U64
 from fhe.ciphertexts.decrypt_linear import decrypt_linear
 from fhe.ciphertexts.decrypt_lookup import decrypt_lookups
 from fhe.circuit.circuit import Circuit, Linear, Lookup
@@ -30,7 +30,6 @@ from fhe.keys.insecure_keys import insecure_test_keys
 from fhe.profiles import insecure_test_profile
 from tests.support.encrypted_tables import TableWithKeys, make_table, sparse, tree_like
 
-U64 = npt.NDArray[np.uint64]
 ROOT = Path(__file__).parents[3]
 
 

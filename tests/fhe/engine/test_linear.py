@@ -6,13 +6,13 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.protocol.errors import BadKey, BadModel, BadReceipt, MessageOverflow, RowsOutsideDataset
 from app.protocol.ids import Digest
+from fhe.arrays import I64
 from fhe.ciphertexts.decrypt_linear import decrypt_linear
 from fhe.circuit.circuit import Circuit, Input, Linear, Lookup
 from fhe.engine.linear import evaluate_bodies
@@ -22,8 +22,6 @@ from fhe.profiles import REFERENCE, insecure_test_profile
 from tests.fhe.conftest import RealKeys
 from tests.fhe.linear_case import BIAS, BOOK, CIRCUIT, CODES, DATA, PROFILE, RNG, SECRET, WEIGHTS
 from tests.support.tables import MemoryTable, encrypt_codes, linear_circuit
-
-I64 = npt.NDArray[np.int64]
 
 
 def opened(first: int, rows: int, threads: int = 1, data: MemoryTable = DATA, circuit: Circuit = CIRCUIT) -> I64:

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from app.protocol.errors import BadInput, BadKey, Unavailable
@@ -22,7 +21,6 @@ from fhe.evaluation_key import EvaluationKey, PackingKey, shapes
 from fhe.profile import EncryptionProfile, Gadget
 from fhe.profiles import REFERENCE, insecure_test_profile
 
-U64 = npt.NDArray[np.uint64]
 EDGE_WORDS = np.array([0, 1, (1 << 63) - 1, 1 << 63, (1 << 63) + 1, (1 << 64) - 1], np.uint64)
 
 

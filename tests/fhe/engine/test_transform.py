@@ -6,18 +6,17 @@ import math
 from fractions import Fraction
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fhe.arrays import U64
 from fhe.ciphertexts.packing import extract as extract_rows
 from fhe.engine.gadget import digits, extract, rotate, switch_modulus, table_polynomials
 from fhe.engine.roots import roots
 from fhe.engine.transform import inverse, key_points, multiply, points, to_words
 from fhe.profile import Gadget
 
-U64 = npt.NDArray[np.uint64]
 SIZES = (32, 64, 128, 256, 512, 1024, 2048, 4096)
 words = st.integers(0, 2**64 - 1)
 

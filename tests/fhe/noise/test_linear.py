@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from scipy import stats
 
+from fhe.arrays import F64
 from fhe.ciphertexts.packing import Decryptor, Encryptor, mask
 from fhe.engine.linear import evaluate_bodies, mask_batches, masks
 from fhe.gaussian import noise
@@ -18,7 +18,6 @@ from fhe.profiles import REFERENCE
 from tests.fhe.conftest import RealKeys
 from tests.support.tables import codebook, encrypt_codes, linear_circuit
 
-F64 = npt.NDArray[np.float64]
 STD = math.sqrt(REFERENCE.glwe_variance) * 2.0**64
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from fhe.arrays import U64
 from fhe.engine.gadget import table_polynomials
 from fhe.evaluation_key import EvaluationKey, PackingKey, shapes
 from fhe.profile import EncryptionProfile, Gadget
 from fhe.profiles import insecure_test_profile
 
-U64 = npt.NDArray[np.uint64]
 EDGES = np.array([0, 1, (1 << 63) - 1, 1 << 63, (1 << 63) + 1, (1 << 64) - 1, 1 << 40, (1 << 48) - 1], np.uint64)
 
 
