@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,11 +21,15 @@ from tests.support.market import BITS, DOLLAR, HOUR
 from tests.support.policies import roomy
 from tests.support.regression import POLICY, WEIGHTS, regressor
 from tests.support.site import application
-from tests.support.web import ORIGIN, MarketNode, fresh_scene
-
-__all__ = ["fresh_scene"]
+from tests.support.web import ORIGIN, MarketNode, opened_node
 
 KEY = SealingKey.generate()
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MarketNode]:
+    """One market for all doors, on which nobody asked anything before."""
+    yield from opened_node(tmp_path_factory)
 
 
 @dataclass(frozen=True)
