@@ -72,8 +72,8 @@ class Codebook(Shown):
 
 
 class _Line(Shown):
-    def __init__(self, facts: Mapping[str, Any]) -> None:
-        self._line = facts
+    def __init__(self, details: Mapping[str, Any]) -> None:
+        self._line = details
 
     def _facts(self) -> Mapping[str, Any]:
         return self._line

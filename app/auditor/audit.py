@@ -127,19 +127,19 @@ class Auditor:
         same = (held.buyer, held.dataset) == (job.buyer, job.dataset)
         return CheckStatus.CONFIRMED if same else CheckStatus.WRONG, "", f"license {held.id} of {held.buyer}"
 
-    def _bounds(self, facts: JobInputs) -> Finding:
-        report = check_circuit_statically(facts.circuit, facts.table.codebook, facts.profile)
+    def _bounds(self, inputs: JobInputs) -> Finding:
+        report = check_circuit_statically(inputs.circuit, inputs.table.codebook, inputs.profile)
         return CheckStatus.CONFIRMED, "", f"failure probability 2^{report.log2_failure:.0f} for each output"
 
-    def _files(self, facts: JobInputs) -> Iterator[AuditCheck]:
-        used = {(wire.column, wire.encoding) for wire in facts.circuit.inputs}
-        for number, shard in enumerate(facts.table.shards):
+    def _files(self, inputs: JobInputs) -> Iterator[AuditCheck]:
+        used = {(wire.column, wire.encoding) for wire in inputs.circuit.inputs}
+        for number, shard in enumerate(inputs.table.shards):
             files = [file for file in shard.files if (file.column, file.encoding) in used]
             wrong = [file.column for file in files if self._root(file.cid) != file.root]
             status = CheckStatus.WRONG if wrong else CheckStatus.CONFIRMED
             detail = f"wrong: {', '.join(wrong)}" if wrong else f"{len(files)} files"
             claim = f"the encrypted columns of shard {number} are under the data root"
-            yield AuditCheck(claim, digest_to_cid(facts.dataset.manifest), facts.dataset.data_root, status, detail)
+            yield AuditCheck(claim, digest_to_cid(inputs.dataset.manifest), inputs.dataset.data_root, status, detail)
 
     def _root(self, cid: str) -> str:
         builder, size = Builder(), self.store.size(cid)
@@ -173,13 +173,13 @@ class Auditor:
 
             yield self._check(f"the receipt of {who} is true", event.tx, the_receipt)
 
-    def _word(self, facts: JobInputs, events: list[Event]) -> Iterator[AuditCheck]:
+    def _word(self, inputs: JobInputs, events: list[Event]) -> Iterator[AuditCheck]:
         """Only of jobs whose policy asks for the owner's word, and of those on which it was said all the same."""
-        digest, word, manual = self.market.license(facts.job.license).policy, said(events), None
+        digest, word, manual = self.market.license(inputs.job.license).policy, said(events), None
 
         def the_policy() -> Finding:
             nonlocal manual
-            manual = load_policy(self.store, facts.manifest, digest).approval == "manual"
+            manual = load_policy(self.store, inputs.manifest, digest).approval == "manual"
             return CheckStatus.CONFIRMED, digest, "manual approval" if manual else "automatic approval"
 
         found = self._check("the policy is the one that the license was sold under", digest_to_cid(digest), the_policy)
@@ -187,26 +187,28 @@ class Auditor:
             yield found
         elif manual or word:
             claim = "the release keeps to the owner's word"
-            yield self._check(claim, word.tx if word else "", lambda: owners_word(facts.job, events, manual=manual))
+            yield self._check(claim, word.tx if word else "", lambda: owners_word(inputs.job, events, manual=manual))
 
-    def _release(self, facts: JobInputs, source: dict[str, TxHash]) -> Iterator[AuditCheck]:
-        job = facts.job
+    def _release(self, inputs: JobInputs, source: dict[str, TxHash]) -> Iterator[AuditCheck]:
+        job = inputs.job
         tx = source.get("JobReleased") or source.get("JobRefused") or ""
         yield self._check(
-            "the decision is the custodian's, under the offer's policy", tx, lambda: self._decision(facts)
+            "the decision is the custodian's, under the offer's policy", tx, lambda: self._decision(inputs)
         )
         if job.decision != ZERO:
-            yield self._check("what it says that it costs follows from public records", tx, lambda: self._charge(facts))
+            yield self._check(
+                "what it says that it costs follows from public records", tx, lambda: self._charge(inputs)
+            )
             yield self._check(
                 "the decision stands in the chain of its dataset's decisions", tx, lambda: place(self.market, job)
             )
         if job.sealed != ZERO or not job.state.terminal:
-            yield self._check("the sealed result is this job's, for this buyer", tx, lambda: self._sealed(facts))
+            yield self._check("the sealed result is this job's, for this buyer", tx, lambda: self._sealed(inputs))
 
-    def _decision(self, facts: JobInputs) -> Finding:
+    def _decision(self, inputs: JobInputs) -> Finding:
         from app.chain.wallet.account import digest_signer
 
-        job = facts.job
+        job = inputs.job
         if job.decision == ZERO:
             return CheckStatus.OPEN, "", "not decided yet"
         decision = self._said(job)
@@ -214,23 +216,23 @@ class Auditor:
         signer = digest_signer(unsigned.digest, decision.signature)
         policy = self.market.license(job.license).policy
         said = (decision.chain_id, decision.market, decision.job, decision.receipt, decision.policy)
-        known = (facts.chain_id, facts.market, job.id, job.receipt, policy)
-        holds = signer == facts.dataset.custodian and said == known
+        known = (inputs.chain_id, inputs.market, job.id, job.receipt, policy)
+        holds = signer == inputs.dataset.custodian and said == known
         detail = f"{decision.outcome} {decision.released or decision.reason}".strip()
         return CheckStatus.CONFIRMED if holds else CheckStatus.WRONG, job.decision, detail
 
     def _said(self, job: Job) -> Decision:
         return Decision.from_bytes(self.store.read(digest_to_cid(job.decision), limit=MAX_DOCUMENT_BYTES))
 
-    def _charge(self, facts: JobInputs) -> Finding:
-        policy = load_policy(self.store, facts.manifest, self.market.license(facts.job.license).policy)
-        return charge(self.market, self.store, facts, policy, self._said(facts.job))
+    def _charge(self, inputs: JobInputs) -> Finding:
+        policy = load_policy(self.store, inputs.manifest, self.market.license(inputs.job.license).policy)
+        return charge(self.market, self.store, inputs, policy, self._said(inputs.job))
 
-    def _sealed(self, facts: JobInputs) -> Finding:
-        job = facts.job
+    def _sealed(self, inputs: JobInputs) -> Finding:
+        job = inputs.job
         if job.sealed == ZERO:
             return CheckStatus.OPEN, "", "not released yet"
         sealed = SealedResult.from_bytes(self.store.read(digest_to_cid(job.sealed), limit=MAX_DOCUMENT_BYTES))
         size = self.store.size(sealed.ciphertext_cid)
-        right = sealed.context == facts.seal_context and size == sealed.ciphertext_bytes
+        right = sealed.context == inputs.seal_context and size == sealed.ciphertext_bytes
         return CheckStatus.CONFIRMED if right else CheckStatus.WRONG, job.sealed, f"{size} bytes of ciphertext"

@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from app.protocol.ports import Store
 
 
-def charge(market: Market, store: Store, facts: JobInputs, policy: OutputPolicy, decision: Decision) -> Finding:
+def charge(market: Market, store: Store, inputs: JobInputs, policy: OutputPolicy, decision: Decision) -> Finding:
     """Whether the micro-bits, the rank, the query and its repetition are those that circuit, rows and policy give.
 
     Errors: BadInput for a circuit that says nothing countable; NotFound, BadBlock, VerificationFailed.
     """
-    digest = facts.job.decision
+    digest = inputs.job.decision
     if decision.outcome == "refuse":
         free = (decision.micro_bits, decision.rank, decision.query, decision.again) == (0, 0, "", False)
         return CheckStatus.CONFIRMED if free else CheckStatus.WRONG, digest, "a refusal gives nothing away"
-    entry = released_of(facts, policy)
+    entry = released_of(inputs, policy)
     if decision.again:
         expected = (0, 0, entry.query)
         detail = "an answer that was given before"
-        if not _answered_before(market, store, facts.job, entry):
+        if not _answered_before(market, store, inputs.job, entry):
             return CheckStatus.WRONG, digest, "no earlier release answers this query"
     else:
         expected = (entry.micro_bits, rank_of(entry), entry.query)

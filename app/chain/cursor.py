@@ -76,19 +76,19 @@ class CursorStep:
 
     forget_after: int | None
     events: tuple[Event, ...]
-    trail: Checkpoint
+    checkpoint: Checkpoint
     behind: int
 
 
-def reconcile(trail: Checkpoint, hash_at: Callable[[int], str | None]) -> Checkpoint:
+def reconcile(checkpoint: Checkpoint, hash_at: Callable[[int], str | None]) -> Checkpoint:
     """The trail up to the newest mark that the chain still has; unchanged when its last block is still there.
 
     `hash_at` gives the canonical hash at a height, None above the head. Marks are searched by halves: once a block
     is in the chain, all before it are.
     """
-    marks = trail.marks
+    marks = checkpoint.marks
     if not marks or hash_at(marks[-1].number) == marks[-1].hash:
-        return trail
+        return checkpoint
     low, high = 0, len(marks) - 1  # marks[:low] are in the chain, marks[high:] are not
     while low < high:
         middle = (low + high) // 2
@@ -96,14 +96,14 @@ def reconcile(trail: Checkpoint, hash_at: Callable[[int], str | None]) -> Checkp
             low = middle + 1
         else:
             high = middle
-    return trail.cut(marks[low - 1] if low else None)
+    return checkpoint.cut(marks[low - 1] if low else None)
 
 
 class Cursor:
     """Reads a deployment's events from a stored trail on."""
 
     def __init__(
-        self, desk: ContractClient, trail: Checkpoint, *, confirmations: int = 0, sparse: bool = False
+        self, client: ContractClient, checkpoint: Checkpoint, *, confirmations: int = 0, sparse: bool = False
     ) -> None:
         """`confirmations` blocks at the head are left for later; 0 reads all and relies on `CursorStep.forget_after`.
 
@@ -111,10 +111,10 @@ class Cursor:
         asking for the hashes of `DEPTH` blocks that no reorganisation reaches: reading all of history costs a few
         questions a step. Should one reach them nevertheless, everything is read again.
         """
-        self._desk = desk
+        self._client = client
         self._confirmations = confirmations
         self._sparse = sparse
-        self.trail = trail
+        self.checkpoint = checkpoint
 
     def poll(self, limit: int = MAX_BLOCKS) -> CursorStep:
         """The next step; the cursor moves on with it. Without news it has no events and forgets nothing.
@@ -124,15 +124,15 @@ class Cursor:
         for _ in range(TRIES):
             step = self._step(limit)
             if step is not None:
-                self.trail = step.trail
+                self.checkpoint = step.checkpoint
                 return step
         raise Unavailable("The chain keeps reorganising while it is being read.", "Try again.")
 
     def _step(self, limit: int) -> CursorStep | None:
         """One try; None when the blocks changed between two of its questions."""
-        node = self._desk.node
-        trail = reconcile(self.trail, self._hash_at)
-        forget = None if trail is self.trail else trail.next - 1
+        node = self._client.node
+        trail = reconcile(self.checkpoint, self._hash_at)
+        forget = None if trail is self.checkpoint else trail.next - 1
         head = node.head().number - self._confirmations
         last = min(head, trail.next + limit - 1)
         if last < trail.next:
@@ -140,7 +140,7 @@ class Cursor:
         settled = self._sparse and head - last > 2 * DEPTH
         try:
             blocks = [node.block(n) for n in range(last if settled else max(trail.next, last - DEPTH + 1), last + 1)]
-            events = tuple(self._desk.events(trail.next, last))
+            events = tuple(self._client.events(trail.next, last))
         except NotFound:
             return None
         # What changes after the blocks were read is found by the next step. What must not pass: events of other blocks
@@ -156,6 +156,6 @@ class Cursor:
 
     def _hash_at(self, number: int) -> str | None:
         try:
-            return self._desk.node.block(number).hash
+            return self._client.node.block(number).hash
         except NotFound:
             return None

@@ -46,23 +46,25 @@ def follow(jobs: Mapping[int, JobSpan], step: CursorStep) -> dict[int, JobSpan]:
             known[event.args["job"]] = JobSpan(event.block)
         elif event.name in OVER and event.args["job"] in known:
             known[event.args["job"]] = JobSpan(known[event.args["job"]].opened, event.block)
-    oldest = step.trail.marks[0].number if step.trail.marks else -1  # no step goes back behind it, but to the start
+    oldest = (
+        step.checkpoint.marks[0].number if step.checkpoint.marks else -1
+    )  # no step goes back behind it, but to the start
     return {number: life for number, life in known.items() if life.over is None or life.over > oldest}
 
 
 class LiveJobs:
     """The live jobs of one market. Not thread-safe: its agent serialises the calls."""
 
-    def __init__(self, desk: ContractClient, first_block: int, file: Path | None = None) -> None:
+    def __init__(self, client: ContractClient, first_block: int, file: Path | None = None) -> None:
         """Go on from `file` where there is one of this market; without it, each process reads all events once.
 
         `first_block`: the one before which the market has no events.
         """
-        self._identity, self._file = [desk.node.chain_id, desk.address(CONTRACT), first_block], file
+        self._identity, self._file = [client.node.chain_id, client.address(CONTRACT), first_block], file
         self._jobs: dict[int, JobSpan] = {}
         self._saved = -1  # the height at which the file was written last
         trail = self._read() or Checkpoint(first_block)
-        self._cursor = Cursor(ContractClient(desk.node, [desk.contracts[CONTRACT]]), trail, sparse=True)
+        self._cursor = Cursor(ContractClient(client.node, [client.contracts[CONTRACT]]), trail, sparse=True)
 
     def ids(self) -> list[int]:
         """The jobs that are live at the newest block, by number. Without news it takes two questions to the node.
@@ -76,8 +78,8 @@ class LiveJobs:
             changed, self._jobs = changed or jobs != self._jobs, jobs
             if not step.behind:
                 break
-        if changed or step.trail.next - self._saved > SAVE_BLOCKS:
-            self._save(step.trail)
+        if changed or step.checkpoint.next - self._saved > SAVE_BLOCKS:
+            self._save(step.checkpoint)
         return sorted(number for number, life in self._jobs.items() if life.over is None)
 
     def _read(self) -> Checkpoint | None:
@@ -94,9 +96,9 @@ class LiveJobs:
         self._jobs, self._saved = jobs, trail.next
         return trail
 
-    def _save(self, trail: Checkpoint) -> None:
-        self._saved = trail.next
+    def _save(self, checkpoint: Checkpoint) -> None:
+        self._saved = checkpoint.next
         if self._file is not None:
             jobs = [[number, life.opened, life.over] for number, life in sorted(self._jobs.items())]
-            kept = {"market": self._identity, "trail": trail.to_json(), "jobs": jobs}
+            kept = {"market": self._identity, "trail": checkpoint.to_json(), "jobs": jobs}
             write_private(self._file, json.dumps(kept).encode())

@@ -58,9 +58,9 @@ __all__ = ["Event", "Market", "Sent", "commitment"]
 class Market(Jobs):
     """One deployment on one node."""
 
-    def __init__(self, desk: ContractClient, deployment: deployments.Deployment) -> None:
+    def __init__(self, client: ContractClient, deployment: deployments.Deployment) -> None:
         """Use `open`, which checks the contracts."""
-        self.desk = desk
+        self.client = client
         self.deployment = deployment
 
     @classmethod
@@ -72,7 +72,7 @@ class Market(Jobs):
     @property
     def node(self) -> ChainNode:
         """The chain it is on."""
-        return self.desk.node
+        return self.client.node
 
     @property
     def chain_id(self) -> int:
@@ -82,12 +82,12 @@ class Market(Jobs):
     @property
     def address(self) -> Address:
         """The job market's address: what receipts, seals and decisions call the market."""
-        return Address(self.desk.address(JOBS))
+        return Address(self.client.address(JOBS))
 
     @property
     def addresses(self) -> dict[str, str]:
         """Every contract's address by name."""
-        return {name: contract.address for name, contract in self.desk.contracts.items()}
+        return {name: contract.address for name, contract in self.client.contracts.items()}
 
     @property
     def first_block(self) -> int:
@@ -139,12 +139,12 @@ class Market(Jobs):
 
     def events(self, first: int, last: int) -> list[Event]:
         """Decoded events of the market's contracts in blocks [first, last], in order."""
-        return self.desk.events(first, last)
+        return self.client.events(first, last)
 
-    def cursor(self, trail: Checkpoint | None = None, *, confirmations: int = 0) -> Cursor:
+    def cursor(self, checkpoint: Checkpoint | None = None, *, confirmations: int = 0) -> Cursor:
         """Events from a stored place on, or from the deployment on; see `app.chain.cursor`."""
-        return Cursor(self.desk, trail or Checkpoint(self.first_block), confirmations=confirmations)
+        return Cursor(self.client, checkpoint or Checkpoint(self.first_block), confirmations=confirmations)
 
     def live_jobs(self, file: Path | None = None) -> LiveJobs:
         """The jobs that are not over, kept from events and in `file`; see `app.chain.live`."""
-        return LiveJobs(self.desk, self.first_block, file)
+        return LiveJobs(self.client, self.first_block, file)

@@ -44,7 +44,7 @@ class Relay:
 
     def answer(self, request: Any) -> Answer:
         """The response to one request; never raises for what a client or the chain did."""
-        return answer(request, self.methods, lambda error: self._market.desk.refusal(error).message)
+        return answer(request, self.methods, lambda error: self._market.client.refusal(error).message)
 
     def send(self, raw: bytes) -> str:
         """Pass a signed transaction on; its hash. Errors: BadInput, NotAllowed, NonceTaken, Reverted, Unavailable."""

@@ -63,13 +63,13 @@ class UnsignedCalls:
 
         Errors: Reverted when it would fail now, with the contract's reason; BadInput; Unavailable.
         """
-        desk, node = self._market.desk, self._market.node
-        there = desk.contracts[contract]
+        client, node = self._market.client, self._market.node
+        there = client.contracts[contract]
         data = there.interface.encode_call(function, args)
         try:
             gas = None if after else node.estimate(account, there.address, data)
         except ExecutionReverted as error:
-            raise desk.refusal(error) from None
+            raise client.refusal(error) from None
         fees, nonce = node.fees(), node.nonce(account) + after
         name = there.interface.function(function, len(args)).name
         return UnsignedCall(
@@ -78,10 +78,10 @@ class UnsignedCalls:
 
     def permit(self, account: str, spender: str, amount: int, deadline: int = 0) -> PermitRequest:
         """The permit that lets a contract take `amount` from an account, good for an hour or until `deadline`."""
-        read = self._market.desk.read
+        read = self._market.client.read
         domain = read(COIN, "eip712Domain")  # ERC-5267
         deadline = deadline or self._market.now() + PERMIT_SECONDS
-        address = self._market.desk.address(spender)
+        address = self._market.client.address(spender)
         typed = {
             "types": {"EIP712Domain": DOMAIN_TYPE, **PERMIT_TYPES},
             "primaryType": "Permit",

@@ -340,13 +340,13 @@ class Owner:
 
         store, threads = self.network.store, threads_available()
 
-        def run(facts: JobInputs, watch: Progress) -> Evaluation:
+        def run(inputs: JobInputs, watch: Progress) -> Evaluation:
             def told(done: int, total: int) -> None:
                 watch(done, total)
                 if progress is not None:
                     progress(done, total)
 
-            return execute(facts, store, threads=threads, progress=told, backend=device)
+            return execute(inputs, store, threads=threads, progress=told, backend=device)
 
         return CustodianAgent(
             MarketChain(self.network.market, self.account, self.actor.folder),

@@ -29,7 +29,7 @@ class Provider:
     @property
     def commit_window(self) -> int:
         """Seconds that the market gives its executors to compute."""
-        return int(self.network.market.desk.read("JobMarket", "commitWindow"))
+        return int(self.network.market.client.read("JobMarket", "commitWindow"))
 
     def speed(self, threads: int | None = None, device: BackendName = "auto", *, again: bool = False) -> Speed:
         """What this machine was measured to do, measured now where it was not, or with `again`. Errors: Unavailable."""

@@ -61,12 +61,12 @@ class Terminal:
             yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def facts_table(facts: Mapping[str, Any], title: str = "") -> Table:
+def facts_table(details: Mapping[str, Any], title: str = "") -> Table:
     """Two columns: a fact's name and its value."""
     table = Table(title=title or None, show_header=False, box=None, pad_edge=False, title_justify="left")
     table.add_column(style="bold")
     table.add_column(overflow="fold")
-    for name, value in facts.items():
+    for name, value in details.items():
         table.add_row(name.replace("_", " "), str(value))
     return table
 

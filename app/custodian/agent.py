@@ -71,12 +71,12 @@ class CustodianAgent:
         threads: int = 2,
         noise: Noise = discrete_laplace,
         find_profile: FindProfile = find,
-        witness: StepHook = no_hook,
+        hook: StepHook = no_hook,
         charge_missing: bool = False,
     ) -> None:
         self._chain, self._store, self._keys, self._ledger, self._sign = chain, store, keys, ledger, sign
         self._execute, self._limits, self._threads, self._noise = execute, limits or JudgementLimits(), threads, noise
-        self._find_profile, self._step = find_profile, witness
+        self._find_profile, self._step = find_profile, hook
         self._follower = Follower(chain, store, ledger, find_profile, charge_missing)
         self._stopping, self._chores_at = threading.Event(), 0
 

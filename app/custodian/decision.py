@@ -11,15 +11,15 @@ from app.protocol.policy.rules import Grant, ReleaseCase
 from app.protocol.vocabulary import Verification
 
 
-def release(facts: ReleaseCase, grant: Grant) -> Decision:
+def release(case: ReleaseCase, grant: Grant) -> Decision:
     """The decision to release what was granted, not yet signed."""
     return Decision(
-        chain_id=facts.chain_id,
-        market=facts.market,
-        job=facts.job.id,
-        receipt=facts.job.receipt,
-        policy=facts.license.policy,
-        verified_by=facts.policy.verify,
+        chain_id=case.chain_id,
+        market=case.market,
+        job=case.job.id,
+        receipt=case.job.receipt,
+        policy=case.license.policy,
+        verified_by=case.policy.verify,
         outcome="release",
         reason="",
         released=grant.entry.kind,

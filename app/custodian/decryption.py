@@ -19,11 +19,11 @@ from fhe.engine.output import OutputStage
 from fhe.keys.secret_keys import SecretKeys
 
 
-def decrypt_output(secret: SecretKeys, facts: JobInputs, store: Store, output: bytes, *, threads: int) -> I64:
+def decrypt_output(secret: SecretKeys, inputs: JobInputs, store: Store, output: bytes, *, threads: int) -> I64:
     """The circuit's outputs int64 (outputs, rows). Errors: BadKey, BadReceipt for an output of another shape."""
-    last = facts.circuit.layers[-1]
+    last = inputs.circuit.layers[-1]
     assert isinstance(last, Linear)
-    linear, job, profile = len(facts.circuit.layers) == 1, facts.job, facts.profile
+    linear, job, profile = len(inputs.circuit.layers) == 1, inputs.job, inputs.profile
     try:
         result = OutputStage.from_bytes(output)
     except BadDocument as error:
@@ -32,7 +32,7 @@ def decrypt_output(secret: SecretKeys, facts: JobInputs, store: Store, output: b
     if said != (linear, job.rows, len(last.bias), last.width, profile.polynomial_size):
         raise BadReceipt("The output is not of the shape that the circuit and the rows give.", "Do not decrypt it.")
     if not linear:
-        return decrypt_lookups(secret, profile, facts.circuit, job.rows, result)
-    source, bodies = StoreSource(facts.table, profile, store), result.words.astype(np.uint64, copy=False)
-    place = (facts.circuit, facts.table, source, job.first_row, job.rows)
+        return decrypt_lookups(secret, profile, inputs.circuit, job.rows, result)
+    source, bodies = StoreSource(inputs.table, profile, store), result.words.astype(np.uint64, copy=False)
+    place = (inputs.circuit, inputs.table, source, job.first_row, job.rows)
     return decrypt_linear(secret, profile, *place, bodies, threads=threads)

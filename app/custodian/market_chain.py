@@ -90,7 +90,7 @@ class MarketChain:
         return job.approval is Approval.NONE or bool(self._found(job, APPROVAL_EVENTS[job.approval], last))
 
     def _found(self, job: Job, event: str, last: int) -> list[Event]:
-        return self._market.desk.find("JobMarket", event, job.opened_block, last, job.id)
+        return self._market.client.find("JobMarket", event, job.opened_block, last, job.id)
 
     def decision_head(self, dataset: int) -> Digest:
         """The contract's word for all decisions on a dataset."""

@@ -17,7 +17,13 @@ from fhe.circuit.circuit import Readout
 
 
 def read_out(
-    values: I64, readout: Readout, leak: Leakage, policy: OutputPolicy, job: Job, noise: Noise, rows_per_person: int = 1
+    values: I64,
+    readout: Readout,
+    leakage: Leakage,
+    policy: OutputPolicy,
+    job: Job,
+    noise: Noise,
+    rows_per_person: int = 1,
 ) -> Result:
     """The result to seal, from outputs (outputs, rows).
 
@@ -25,19 +31,19 @@ def read_out(
     it, so that they add nothing to what the noise protects. One person changes the outputs by at most the sum of their
     ranges, times the person's rows in an aggregate, which is the sensitivity that the noise is scaled to.
     """
-    kind, group, scale_milli = release_kind(policy, leak), 1, 0
+    kind, group, scale_milli = release_kind(policy, leakage), 1, 0
     if kind == "aggregate":
         group = values.shape[1]
         values = values.sum(axis=1, keepdims=True)
     if policy.epsilon_micro_per_job:
-        scale_milli = noise_scale_milli(leak, policy, rows_per_person if kind == "aggregate" else 1)
+        scale_milli = noise_scale_milli(leakage, policy, rows_per_person if kind == "aggregate" else 1)
         values = noise(values, scale_milli)
-    outputs, levels = leak.outputs, 0
+    outputs, levels = leakage.outputs, 0
     if kind == "label":
         values, outputs = readout.label(values), ("label",)
     elif kind == "score" and not policy.raw_scores:
         levels = policy.levels
-        values = to_levels(values, leak.lows, leak.highs, levels)
+        values = to_levels(values, leakage.lows, leakage.highs, levels)
     header = ResultHeader(
         released=kind,
         outputs=outputs,
@@ -45,16 +51,16 @@ def read_out(
         rows=values.shape[1],
         group=group,
         levels=levels,
-        lows=leak.lows if levels else (),
-        highs=leak.highs if levels else (),
+        lows=leakage.lows if levels else (),
+        highs=leakage.highs if levels else (),
         noise_scale_milli=scale_milli,
     )
     return Result(header, values)
 
 
-def noise_scale_milli(leak: Leakage, policy: OutputPolicy, rows_per_person: int = 1) -> int:
+def noise_scale_milli(leakage: Leakage, policy: OutputPolicy, rows_per_person: int = 1) -> int:
     """Thousandths of the discrete Laplace scale: sensitivity / epsilon, rounded up so that epsilon is kept."""
-    sensitivity = max(1, sum(leak.ranges)) * rows_per_person
+    sensitivity = max(1, sum(leakage.ranges)) * rows_per_person
     return -(-sensitivity * 10**9 // policy.epsilon_micro_per_job)
 
 

@@ -26,7 +26,7 @@ class Evaluation:
 
 
 def execute(
-    facts: JobInputs,
+    inputs: JobInputs,
     store: Store,
     *,
     threads: int,
@@ -38,29 +38,29 @@ def execute(
     Errors: what reading the dataset's files and keys can raise (NotFound, BadBlock, BadDocument, BadModel, BadKey);
     Unavailable, VerificationFailed when `backend` is "cuda" and the GPU fails.
     """
-    job, table, circuit = facts.job, facts.table, facts.circuit
+    job, table, circuit = inputs.job, inputs.table, inputs.circuit
     needs_key = any(isinstance(layer, Lookup) for layer in circuit.layers)
     output = evaluate(
         circuit,
-        facts.profile,
+        inputs.profile,
         table,
-        StoreSource(table, facts.profile, store),
+        StoreSource(table, inputs.profile, store),
         job.first_row,
         job.rows,
-        load_evaluation_key(store, table, facts.profile) if needs_key else None,
+        load_evaluation_key(store, table, inputs.profile) if needs_key else None,
         threads=threads,
         backend=backend,
         progress=progress,
     )
     data = output.to_bytes()
     receipt = Receipt(
-        chain_id=facts.chain_id,
-        market=facts.market,
+        chain_id=inputs.chain_id,
+        market=inputs.market,
         job=job.id,
-        manifest=facts.dataset.manifest,
-        data_root=facts.dataset.data_root,
+        manifest=inputs.dataset.manifest,
+        data_root=inputs.dataset.data_root,
         circuit=job.circuit,
-        profile=facts.dataset.profile,
+        profile=inputs.dataset.profile,
         evaluator=EVALUATOR,
         first_row=job.first_row,
         rows=job.rows,

@@ -34,9 +34,9 @@ class PublicRecords(ChainRecords, Protocol):
         """Jobs of a dataset in some states, by number."""
 
 
-def released_of(facts: JobInputs, policy: OutputPolicy) -> Released:
+def released_of(inputs: JobInputs, policy: OutputPolicy) -> Released:
     """What the release of a job gives away, as `app.protocol.policy.rules` counts it. Errors: BadInput."""
-    return _entry(facts, policy, leakage_of(facts.circuit, facts.table.codebook))
+    return _entry(inputs, policy, leakage_of(inputs.circuit, inputs.table.codebook))
 
 
 @dataclass
@@ -116,5 +116,5 @@ def settled_on(chain: PublicRecords, store: Store, dataset: int) -> tuple[Releas
     return History(chain, store).on(dataset)
 
 
-def _entry(facts: JobInputs, policy: OutputPolicy, leak: Leakage) -> Released:
-    return entry_of(policy, leak, facts.table, facts.job, query_digest(policy, facts.job, facts.dataset))
+def _entry(inputs: JobInputs, policy: OutputPolicy, leakage: Leakage) -> Released:
+    return entry_of(policy, leakage, inputs.table, inputs.job, query_digest(policy, inputs.job, inputs.dataset))

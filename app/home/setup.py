@@ -35,7 +35,7 @@ def set_up(home: Home, config: NodeConfig | None = None, terms: Terms | None = N
         account = account_of(actor, light=isinstance(node, DevNode), written=isinstance(node, DevNode))
         if isinstance(node, DevNode) and node.balance(account.address) < GAS_MONEY // 2:
             node.fund(account.address, GAS_MONEY)
-        deploy(node, account, home.root / config.deployment, terms or Terms(), tell=deployed.append)
+        deploy(node, account, home.root / config.deployment, terms or Terms(), report=deployed.append)
     finally:
         if isinstance(node, EmbeddedChain):
             node.close()

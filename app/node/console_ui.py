@@ -84,8 +84,8 @@ class PlainScreen:
 class LiveScreen:
     """A table of the parts and the latest events, drawn in place."""
 
-    def __init__(self, console: Console, facts: Mapping[str, str]) -> None:
-        self._facts = dict(facts)
+    def __init__(self, console: Console, details: Mapping[str, str]) -> None:
+        self._facts = dict(details)
         self._recent: deque[NodeEvent] = deque(maxlen=RECENT)
         self._latest: dict[str, NodeEvent] = {}
         self._drawn = 0.0
@@ -131,14 +131,14 @@ class LiveScreen:
         return Group(head, Text(), parts, Text(), *lines, Text(end, style="dim"))
 
 
-def choose(*, as_json: bool, facts: Mapping[str, str]) -> AbstractContextManager[Screen]:
+def choose(*, as_json: bool, details: Mapping[str, str]) -> AbstractContextManager[Screen]:
     """The screen for this stdout."""
     if as_json:
         return JsonScreen()
     console = Console(highlight=False)
     if console.is_terminal:
-        return LiveScreen(console, facts)
-    for name, value in facts.items():
+        return LiveScreen(console, details)
+    for name, value in details.items():
         console.print(f"{name}: {value}", soft_wrap=True, markup=False)
     return PlainScreen(console)
 

@@ -96,7 +96,7 @@ def up(home: Home, settings: NodeSettings, config: Path | None, stop: threading.
         with (
             contextlib.closing(listener) if listener else contextlib.nullcontext(),
             _log_file(private_folder(home.root / "logs")) as log,
-            screens.choose(as_json=as_json, facts=facts) as screen,
+            screens.choose(as_json=as_json, details=facts) as screen,
         ):
 
             def sink(event: NodeEvent) -> None:

@@ -69,7 +69,7 @@ def judge_of(codebook: Codebook, own: Mapping[str, bytes], kept: Kept) -> Judge:
     return judge
 
 
-def decide(facts: ReleaseCase, own: Mapping[str, bytes], history: Sequence[Released], kept: Kept) -> Reason | Grant:
+def decide(case: ReleaseCase, own: Mapping[str, bytes], history: Sequence[Released], kept: Kept) -> Reason | Grant:
     """What the policy says to a job after this history."""
-    codebook = facts.table.codebook
-    return check_policy(facts, space_of(codebook), history, judge_of(codebook, own, kept))
+    codebook = case.table.codebook
+    return check_policy(case, space_of(codebook), history, judge_of(codebook, own, kept))

@@ -148,12 +148,12 @@ def _market(request: Request, state: MarketState) -> Iterator[DarkroomError]:
         )
 
 
-def _rules(request: Request, state: MarketState, said: Explanation, work: Cost) -> Iterator[DarkroomError]:
+def _rules(request: Request, state: MarketState, explained: Explanation, work: Cost) -> Iterator[DarkroomError]:
     """What executors and custodian say of circuit, policy and key."""
-    if said.fault is not None:
-        yield said.fault
-    elif said.reason is not None:
-        yield refusal(said.reason)
+    if explained.fault is not None:
+        yield explained.fault
+    elif explained.reason is not None:
+        yield refusal(explained.reason)
     if state.policy.verify != "self" and request.replicas < state.policy.quorum:
         yield refusal(Reason.NO_QUORUM)
     if request.sealing_key is not None and not usable(request.sealing_key):

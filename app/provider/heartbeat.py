@@ -19,7 +19,7 @@ class Heartbeat:
     def __init__(self, market: Market, account: Account) -> None:
         """Errors: Unavailable."""
         self._market, self._account = market, account
-        self._window = int(market.desk.read("ProviderRegistry", "heartbeatWindow"))
+        self._window = int(market.client.read("ProviderRegistry", "heartbeatWindow"))
 
     def beat(self) -> bool:
         """Give a sign of life when one is due, at once where the seat was lost; whether one was given.

@@ -134,22 +134,26 @@ class Comparison:
             )
 
 
-def compare(said: Said, decoder: Decoder, outputs: I64) -> tuple[I64, float, str]:
+def compare(predictions: Said, decoder: Decoder, outputs: I64) -> tuple[I64, float, str]:
     """(rows whose label differs, ties left out; the largest difference as a share of its range; of what it is)."""
     predicted = decoder.predict(outputs)
-    if predicted.size != said.predicted.size:
-        return np.arange(len(said.predicted)), 1.0, f"shape {said.predicted.shape} became {predicted.shape}"
+    if predicted.size != predictions.predicted.size:
+        return (
+            np.arange(len(predictions.predicted)),
+            1.0,
+            f"shape {predictions.predicted.shape} became {predicted.shape}",
+        )
     if decoder.labels is None:
-        return np.array([], np.int64), _off(said.predicted, predicted), "value"
-    wrong = np.flatnonzero(comparable(said.predicted) != comparable(predicted))
-    margin = said.margin()
+        return np.array([], np.int64), _off(predictions.predicted, predicted), "value"
+    wrong = np.flatnonzero(comparable(predictions.predicted) != comparable(predicted))
+    margin = predictions.margin()
     if margin is not None:
         wrong = wrong[margin[wrong] > TIED]
     found = [(0.0, "score")]
-    if said.scores is not None:
-        found.append((_off(said.scores, decoder.decision_function(outputs)), "score"))
-    if said.chances is not None and decoder.probabilities:
-        found.append((_off(said.chances, decoder.predict_proba(outputs), 1.0), "probability"))
+    if predictions.scores is not None:
+        found.append((_off(predictions.scores, decoder.decision_function(outputs)), "score"))
+    if predictions.chances is not None and decoder.probabilities:
+        found.append((_off(predictions.chances, decoder.predict_proba(outputs), 1.0), "probability"))
     largest, what = max(found)
     return wrong, largest, what
 

@@ -58,19 +58,19 @@ def classes_of(model: Any, core: Any) -> npt.NDArray[Any] | None:
     return classes
 
 
-def meaning(model: Any, classes: npt.NDArray[Any] | None, scores: F64, said: Said) -> Meaning:
+def meaning(model: Any, classes: npt.NDArray[Any] | None, scores: F64, predictions: Said) -> Meaning:
     """Of scores (rows, outputs) on rows of which the model said this. Errors: BadModel where no reading gives that."""
     if classes is None:
-        return _value(model, scores, said.predicted)
-    chance = said.chances
+        return _value(model, scores, predictions.predicted)
+    chance = predictions.chances
     if scores.shape[1] == 1:
-        return _two(model, classes, scores[:, 0], said)
+        return _two(model, classes, scores[:, 0], predictions)
     if scores.shape[1] != len(classes):
         raise BadModel(
             f"This {kind(model)} has {scores.shape[1]} scores for {len(classes)} classes.",
             "Choose one score a class (one-vs-rest).",
         )
-    _check_greatest(model, classes, scores, said)
+    _check_greatest(model, classes, scores, predictions)
     if chance is not None and chance.shape == scores.shape:
         for link in ("identity", "softmax", "one-vs-rest", "modified-huber"):
             if _near(chances(scores, link), chance, 1.0, CLOSE):
@@ -78,11 +78,11 @@ def meaning(model: Any, classes: npt.NDArray[Any] | None, scores: F64, said: Sai
     return Meaning("identity", Labels.of(classes), probabilities=False)
 
 
-def _check_greatest(model: Any, classes: npt.NDArray[Any], scores: F64, said: Said) -> None:
+def _check_greatest(model: Any, classes: npt.NDArray[Any], scores: F64, predictions: Said) -> None:
     """Errors: BadModel where the label is not the class of the greatest score."""
     best = np.partition(scores, -2, axis=1)
     clear = best[:, -1] - best[:, -2] > TIED * float(np.ptp(scores))
-    wrong = clear & (comparable(classes)[scores.argmax(axis=1)] != comparable(said.predicted))
+    wrong = clear & (comparable(classes)[scores.argmax(axis=1)] != comparable(predictions.predicted))
     if wrong.any():
         raise BadModel(
             f"The label of this {kind(model)} is not the class of its greatest score (on {int(wrong.sum())} of"
@@ -116,13 +116,13 @@ def _value(model: Any, scores: F64, predicted: npt.NDArray[Any]) -> Meaning:
     )
 
 
-def _two(model: Any, classes: npt.NDArray[Any], scores: F64, said: Said) -> Meaning:
+def _two(model: Any, classes: npt.NDArray[Any], scores: F64, predictions: Said) -> Meaning:
     if len(classes) != 2:
         raise BadModel(
             f"This {kind(model)} has one score for {len(classes)} classes.", "Fit it on two classes, or as one-vs-rest."
         )
-    chance = said.chances
-    second = comparable(said.predicted) == comparable(classes)[1]
+    chance = predictions.chances
+    second = comparable(predictions.predicted) == comparable(classes)[1]
     sign, threshold = _threshold(model, scores, second)
     scores = sign * scores
     labels = Labels.of(classes)
@@ -133,8 +133,8 @@ def _two(model: Any, classes: npt.NDArray[Any], scores: F64, said: Said) -> Mean
         knots = _table(scores, np.asarray(chance[:, 1], np.float64), 1.0)
         if knots is not None:
             return Meaning("table", labels, probabilities=True, threshold=threshold, knots=knots, factor=sign)
-    if said.scores is not None:
-        decided = said.scores.ravel()
+    if predictions.scores is not None:
+        decided = predictions.scores.ravel()
         if not _near(scores, decided, float(np.ptp(decided)), CLOSE):
             knots = _table(scores, decided, float(np.ptp(decided)))
             if knots is not None:

@@ -103,7 +103,7 @@ def test_two_ledgers_at_once_release_no_bit_too_many(tmp_path: Path) -> None:
             sealed.append(sha256(record.ciphertext))
             assert other.process(first).what == "done"
 
-    agent = world.agent(witness=meanwhile)
+    agent = world.agent(hook=meanwhile)
     outcome = agent.process(late)
     assert (outcome.what, outcome.detail) == ("refused", "bits-person")
     assert not world.store.has(digest_to_cid(Digest(sealed[0])))  # what was sealed for it never left
@@ -122,7 +122,7 @@ def test_a_stale_head_is_sent_again(tmp_path: Path) -> None:
         if step == "release" and not done:
             done.append(other.process(first).what)
 
-    assert world.agent(witness=meanwhile).process(late).what == "done"
+    assert world.agent(hook=meanwhile).process(late).what == "done"
     assert done == ["done"]
     record = world.ledger.record(late)
     assert record is not None

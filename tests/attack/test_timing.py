@@ -40,7 +40,7 @@ class Twin:
             return read(cid, offset, length, limit=limit)
 
         self.world.store.read = watched  # type: ignore[method-assign]
-        self.agent = self.world.agent(witness=self.trace.append)
+        self.agent = self.world.agent(hook=self.trace.append)
         open_key = self.world.keys.open
 
         def counted(epoch: int) -> object:

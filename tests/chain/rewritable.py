@@ -13,7 +13,7 @@ from app.protocol.ids import TxHash
 
 @dataclass
 class Simulated:
-    """A chain that can be rewritten, also between two questions; stands for both the desk and its node."""
+    """A chain that can be rewritten, also between two questions; stands for both the client and its node."""
 
     blocks: list[Block] = field(default_factory=lambda: [Block(0, "genesis", "", 0)])
     interruptions: list[tuple[int, Callable[[], None]]] = field(default_factory=list)  # after so many questions

@@ -40,7 +40,7 @@ class Reader:
         if step.forget_after is not None:
             self.seen = [event for event in self.seen if event.block <= step.forget_after]
         self.seen += step.events
-        self.stored = json.dumps(step.trail.to_json())
+        self.stored = json.dumps(step.checkpoint.to_json())
         return step
 
     def check(self) -> None:
@@ -122,7 +122,7 @@ def test_a_chain_that_never_rests_is_unavailable() -> None:
     cursor = Cursor(chain, Checkpoint(1))  # type: ignore[arg-type]
     with pytest.raises(Unavailable):
         cursor.poll()
-    assert cursor.trail == Checkpoint(1)
+    assert cursor.checkpoint == Checkpoint(1)
 
 
 def test_two_nodes_behind_one_address_are_not_mixed() -> None:
@@ -198,7 +198,7 @@ def test_the_cursor_reads_a_real_market(embedded_stage: MarketOnChain, staged_ch
     cursor = market.cursor()
     first = cursor.poll()
     embedded_stage.open()
-    second = market.cursor(cursor.trail).poll()
+    second = market.cursor(cursor.checkpoint).poll()
     assert "JobOpened" in [event.name for event in second.events]
     assert second.forget_after is None
     everything = market.events(market.first_block, staged_chain.head().number)

@@ -77,7 +77,7 @@ def test_it_ends_on_what_the_chain_says(operations: list[tuple[str, int]], resta
         nonlocal jobs, trail
         while True:
             step = Cursor(chain, trail, sparse=True).poll(limit)  # type: ignore[arg-type]
-            jobs, trail = follow(jobs, step), step.trail
+            jobs, trail = follow(jobs, step), step.checkpoint
             if restart:
                 trail = Checkpoint.from_json(json.loads(json.dumps(trail.to_json())))
             if not step.behind:
@@ -211,7 +211,7 @@ def test_a_restart_goes_on_where_the_file_says(stage: MarketOnChain, tmp_path: P
     good = json.loads(file.read_text("utf-8"))
     for bad in ("", "[]", json.dumps(good | {"trail": 7}), json.dumps(good | {"market": [1, "0x0", 0], "jobs": []})):
         file.write_text(bad, "utf-8")
-        assert LiveJobs(market.desk, market.first_block, file).ids() == [job]
+        assert LiveJobs(market.client, market.first_block, file).ids() == [job]
     assert json.loads(file.read_text("utf-8"))["jobs"] == good["jobs"]
 
 

@@ -155,12 +155,12 @@ REFUSALS: list[tuple[str, Callable[[MarketOnChain], object]]] = [
     ("CustodianNotBonded", lambda s: s.market.unbond_custodian(s.owner, s.dataset, 101 * DOLLAR)),
     ("StaleHead", lambda s: s.release(s.compute(), head=digest("a head of another ledger"))),
     ("AlreadyContested", contested_twice),
-    ("NothingToWithdraw", lambda s: s.market.desk.send(s.buyer, "LicenseMarket", "withdraw")),
+    ("NothingToWithdraw", lambda s: s.market.client.send(s.buyer, "LicenseMarket", "withdraw")),
     ("NotBonded", lambda s: s.market.heartbeat(s.buyer)),
     ("BondTooSmall", lambda s: s.market.register_provider(s.buyer, bond=5, price=1, capacity=1)),
     ("WrongState", lambda s: s.market.commit(s.buyer, s.open(), digest("r"), digest("s"))),
     ("DeadlineNotReached", lambda s: s.market.expire(s.buyer, s.open())),
-    ("DrawTooEarly", lambda s: s.market.desk.send(s.buyer, "JobMarket", "draw", s.open())),
+    ("DrawTooEarly", lambda s: s.market.client.send(s.buyer, "JobMarket", "draw", s.open())),
     ("BadReplicas", lambda s: s.open(replicas=0, max_fee=0)),
     (
         "NotCustodian",
@@ -171,8 +171,8 @@ REFUSALS: list[tuple[str, Callable[[MarketOnChain], object]]] = [
     ("DeniedByOwner", _release_against_the_owners_word),
     ("FaucetCap", lambda s: s.market.faucet(s.buyer, 10**13)),
     ("ERC20InsufficientBalance", lambda s: s.market.transfer(s.buyer, s.owner.address, 10**15)),
-    ("ERC721NonexistentToken", lambda s: s.market.desk.read("DatasetRegistry", "get", 77)),
-    ("NotGuardian", lambda s: s.market.desk.send(s.buyer, "JobMarket", "pause", 60)),
+    ("ERC721NonexistentToken", lambda s: s.market.client.read("DatasetRegistry", "get", 77)),
+    ("NotGuardian", lambda s: s.market.client.send(s.buyer, "JobMarket", "pause", 60)),
 ]
 
 
@@ -283,7 +283,7 @@ def test_a_liar_is_outvoted_and_slashed(market: Market) -> None:
     market.release(stage.owner, job, sealed=digest("sealed"), decision=digest("decision"))
     assert (market.provider(Address(liar)).bond, market.provider(Address(liar)).in_use) == (900 * DOLLAR, 0)
     assert sum(market.claim(each.address) for each in stage.providers) == 2 * 3000
-    assert market.desk.read("ProviderRegistry", "burned") == 100 * DOLLAR
+    assert market.client.read("ProviderRegistry", "burned") == 100 * DOLLAR
 
 
 def test_a_draw_names_those_that_it_found(market: Market) -> None:

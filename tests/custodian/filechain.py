@@ -88,7 +88,7 @@ def reopened_agent(folder: Path, seed: int, witness: StepHook) -> CustodianAgent
     ledger = Ledger(folder / "ledger.sqlite", f"{chain.chain_id}:{chain.address}", lambda: 1_000, lease=0)
     keys = PlainKeys(random_keys(seed))
     return CustodianAgent(
-        chain, store, lambda _: keys, ledger, lambda text: f"signed:{text}", execute=run, witness=witness
+        chain, store, lambda _: keys, ledger, lambda text: f"signed:{text}", execute=run, hook=witness
     )
 
 

@@ -240,7 +240,7 @@ def test_nothing_leaves_before_the_chain_has_the_release(tmp_path: Path) -> None
         if record is not None and record.ciphertext is not None:
             kept[step] = world.store.has(file_cid(record.ciphertext))
 
-    assert world.agent(witness=look).process(number).what == DecisionState.DONE
+    assert world.agent(hook=look).process(number).what == DecisionState.DONE
     assert kept == {
         "decide": False, "send": False, "store document": False, "store decision": False, "release": False,
         "store result": False, "record": True,

@@ -174,7 +174,7 @@ def test_a_denial_that_comes_after_the_seal_is_heeded(tmp_path: Path) -> None:
             if name == step:
                 world.say(number, Approval.DENIED)
 
-        assert world.agent(witness=deny).process(number).what == "waiting"
+        assert world.agent(hook=deny).process(number).what == "waiting"
         record = world.ledger.record(number)
         assert record is not None
         assert record.ciphertext is not None
@@ -201,7 +201,7 @@ def test_chain_that_moved_on(tmp_path: Path) -> None:
         if step == "release":
             world.chain.jobs[number] = replace(world.chain.jobs[number], state=JobState.EXPIRED)
 
-    assert world.agent(witness=expire).process(number).what == DecisionState.DROPPED
+    assert world.agent(hook=expire).process(number).what == DecisionState.DROPPED
     assert world.ledger.history(1) == []
     assert world.chain.of(number) == []
 

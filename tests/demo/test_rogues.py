@@ -125,7 +125,7 @@ def test_rows_outside_the_dataset(town: DemoParties) -> None:
     quoted = (1, content_of(town.market.dataset(1)))
     order = (1, "11" * 32, 285, 1, "22" * 32, 1, 2, 0, *quoted)
     with pytest.raises(Reverted) as caught:
-        town.market.desk.send(town.buyer.account, "JobMarket", "open", order)
+        town.market.client.send(town.buyer.account, "JobMarket", "open", order)
     assert caught.value.reason == "RowsOutsideDataset"
 
 

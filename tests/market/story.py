@@ -48,8 +48,8 @@ class MarketHistory:
         node.advance(25 * HOUR)
         market.withdraw_bond(passer_by)
         guardian = person("guardian")
-        market.desk.send(guardian, "JobMarket", "pause", HOUR)
-        market.desk.send(guardian, "JobMarket", "unpause")
+        market.client.send(guardian, "JobMarket", "pause", HOUR)
+        market.client.send(guardian, "JobMarket", "unpause")
         for each in stage.providers:
             market.heartbeat(each)
         late = stage.open("late", replicas=1)
@@ -221,7 +221,7 @@ class MarketHistory:
         dataset = self.dataset()
         to = self.chance.choice([self.stage.owner, person("heir")]).address
         owner = self.owner(dataset)
-        self.market.desk.send(owner, "DatasetRegistry", "transferFrom", owner.address, to, dataset)
+        self.market.client.send(owner, "DatasetRegistry", "transferFrom", owner.address, to, dataset)
 
     def name_custodian(self) -> None:
         dataset = self.dataset()

@@ -38,7 +38,7 @@ def test_programs_get_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_a_pipe_gets_one_line_an_event(capsys: pytest.CaptureFixture[str]) -> None:
     """Off a terminal the facts come first, then a line for each event but answered requests: time, part, words."""
-    with choose(as_json=False, facts={"home": "/srv/[darkroom]"}) as screen:
+    with choose(as_json=False, details={"home": "/srv/[darkroom]"}) as screen:
         assert isinstance(screen, PlainScreen)
         screen.note(JOB)
         screen.note(NodeEvent(AT, "info", "web", "request", {"status": 404, "ms": 1.5}))

@@ -101,7 +101,7 @@ def test_a_provider_goes_on_with_a_draw_that_found_it(shop: Shop) -> None:
     for _ in range(8):  # one call finds both in one of five draws; each job stays on its executors
         job = shop.open()
         market.node.wait_block(market.job(job).seed_block + 1)
-        market.desk.send(shop.stage.buyer, "JobMarket", "draw", job)
+        market.client.send(shop.stage.buyer, "JobMarket", "draw", job)
         begun = market.job(job)
         if begun.state is JobState.OPEN and begun.executions:
             break

@@ -122,5 +122,5 @@ def _assert_accounts(session: Session, market: Market) -> None:
     totals = session.get(tables.TotalsRow, 1)
     assert totals is not None
     assert totals.jobs == market.job_count()
-    assert totals.burned == market.desk.read("ProviderRegistry", "burned")
+    assert totals.burned == market.client.read("ProviderRegistry", "burned")
     assert totals.paused_until == market.paused_until()

@@ -32,7 +32,7 @@ class Custodians(Datasets, PaymentToken):
         """
         if amount > self.allowance(account.address, JOBS):
             self.approve(account, JOBS, amount)
-        sent = self.desk.send(account, JOBS, "bondCustodian", dataset, amount)
+        sent = self.client.send(account, JOBS, "bondCustodian", dataset, amount)
         return sent.with_value(self.custody(dataset).bond)
 
     def unbond_custodian(self, account: Account, dataset: int, amount: int) -> Sent[int]:
@@ -40,12 +40,12 @@ class Custodians(Datasets, PaymentToken):
 
         It becomes a claim of the account, to be withdrawn. Errors: Reverted, as CustodianNotBonded.
         """
-        sent = self.desk.send(account, JOBS, "unbondCustodian", dataset, amount)
+        sent = self.client.send(account, JOBS, "unbondCustodian", dataset, amount)
         return sent.with_value(self.custody(dataset).bond)
 
     def custody(self, dataset: int) -> Custody:
         """A dataset's custodian bond, and the part that open jobs hold."""
-        bond, held = self.desk.read(JOBS, "custodyOf", dataset)
+        bond, held = self.client.read(JOBS, "custodyOf", dataset)
         return Custody(Units(bond), Units(held))
 
     def release(
@@ -70,11 +70,11 @@ class Custodians(Datasets, PaymentToken):
         The custodian's bond pays them when the old result stands, and liars' stakes when it falls. The value is the
         job's state afterwards, DISPUTED. Errors: Reverted, as AlreadyContested or CustodianNotBonded.
         """
-        return self.desk.send(account, JOBS, "contest", job).with_value(JobState.DISPUTED)
+        return self.client.send(account, JOBS, "contest", job).with_value(JobState.DISPUTED)
 
     def decision_head(self, dataset: int) -> Digest:
         """The head of a dataset's answers, 64 zeros before the first."""
-        return Digest(self.desk.read(JOBS, "decisionHead", dataset))
+        return Digest(self.client.read(JOBS, "decisionHead", dataset))
 
     def decisions(self, dataset: int, *, after: Digest = ZERO, first: int | None = None) -> list[Answered]:
         """The answers on a dataset that follow the head `after`, in the chain's order; all of them by default.
@@ -107,14 +107,14 @@ class Custodians(Datasets, PaymentToken):
 
     def longest_life(self) -> int:
         """Most seconds from a job's opening to its end, whoever stays silent."""
-        return int(self.desk.read(JOBS, "longestLife"))
+        return int(self.client.read(JOBS, "longestLife"))
 
     def _answers(self, dataset: int, first: int) -> Sequence[Event]:
         """The events of a dataset's releases and refusals from a block on, in order."""
-        last = self.desk.node.head().number
-        opened = self.desk.find(JOBS, "JobOpened", self.first_block, last, None, dataset)
+        last = self.client.node.head().number
+        opened = self.client.find(JOBS, "JobOpened", self.first_block, last, None, dataset)
         jobs = {event.args["job"] for event in opened}
-        found = [each for name in ("JobReleased", "JobRefused") for each in self.desk.find(JOBS, name, first, last)]
+        found = [each for name in ("JobReleased", "JobRefused") for each in self.client.find(JOBS, name, first, last)]
         return sorted((each for each in found if each.args["job"] in jobs), key=lambda each: (each.block, each.index))
 
     def _answer(
@@ -122,7 +122,7 @@ class Custodians(Datasets, PaymentToken):
     ) -> Sent[None]:
         try:
             known = self.decision_head(self._stored(job)["dataset"]) if head is None else head
-            return self.desk.send(account, JOBS, function, job, word, decision, known)
+            return self.client.send(account, JOBS, function, job, word, decision, known)
         except Reverted as error:
             if error.reason == "WrongState" and self._stored(job)["state"] in (JobState.RELEASED, JobState.SETTLED):
                 raise AlreadyReleased(f"Job {job} was released before.", "Serve the same result again.") from None
@@ -131,7 +131,7 @@ class Custodians(Datasets, PaymentToken):
     def _stored(self, id: int) -> Mapping[str, Any]:
         """A job's struct. Errors: NotFound."""
         try:
-            stored: Mapping[str, Any] = self.desk.read(JOBS, "get", id)
+            stored: Mapping[str, Any] = self.client.read(JOBS, "get", id)
         except Reverted as error:
             if error.reason != "NoSuchJob":
                 raise

@@ -16,50 +16,50 @@ REGISTRY = "DatasetRegistry"
 class Datasets:
     """Dataset actions and reads. Manifests, roots and profiles are digests, 64 hex digits."""
 
-    desk: ContractClient
+    client: ContractClient
 
     def publish_dataset(
         self, account: Account, *, manifest: str, data_root: str, profile: str, rows: int, custodian: str | None = None
     ) -> Sent[int]:
         """Publish a dataset; the value is its id. The custodian is the owner's account unless another is named."""
         who = custodian or account.address
-        sent = self.desk.send(account, REGISTRY, "publish", manifest, RAW_CODEC, data_root, profile, rows, who)
+        sent = self.client.send(account, REGISTRY, "publish", manifest, RAW_CODEC, data_root, profile, rows, who)
         return sent.with_value(int(sent.event("DatasetVersion").args["dataset"]))
 
     def new_version(
         self, account: Account, dataset: int, *, manifest: str, data_root: str, profile: str, rows: int
     ) -> Sent[int]:
         """Replace a dataset's manifest under the same keys; the value is the new version."""
-        sent = self.desk.send(account, REGISTRY, "newVersion", dataset, manifest, RAW_CODEC, data_root, profile, rows)
+        sent = self.client.send(account, REGISTRY, "newVersion", dataset, manifest, RAW_CODEC, data_root, profile, rows)
         return sent.with_value(int(sent.event("DatasetVersion").args["version"]))
 
     def new_epoch(
         self, account: Account, dataset: int, *, manifest: str, data_root: str, profile: str, rows: int
     ) -> Sent[int]:
         """Replace a dataset's manifest and its keys; the value is the new epoch."""
-        sent = self.desk.send(account, REGISTRY, "newEpoch", dataset, manifest, RAW_CODEC, data_root, profile, rows)
+        sent = self.client.send(account, REGISTRY, "newEpoch", dataset, manifest, RAW_CODEC, data_root, profile, rows)
         return sent.with_value(int(sent.event("DatasetVersion").args["epoch"]))
 
     def set_custodian(self, account: Account, dataset: int, custodian: str) -> Sent[None]:
         """Name the account that may release and refuse jobs on a dataset."""
-        return self.desk.send(account, REGISTRY, "setCustodian", dataset, custodian)
+        return self.client.send(account, REGISTRY, "setCustodian", dataset, custodian)
 
     def tombstone(self, account: Account, dataset: int, epoch: int, digest: str) -> Sent[None]:
         """State that an epoch's key was destroyed; `digest` is that of the statement."""
-        return self.desk.send(account, REGISTRY, "tombstone", dataset, epoch, digest)
+        return self.client.send(account, REGISTRY, "tombstone", dataset, epoch, digest)
 
     def set_royalty(self, account: Account, dataset: int, receiver: str, basis_points: int) -> Sent[None]:
         """State an ERC-2981 royalty, once."""
-        return self.desk.send(account, REGISTRY, "setRoyalty", dataset, receiver, basis_points)
+        return self.client.send(account, REGISTRY, "setRoyalty", dataset, receiver, basis_points)
 
     def dataset(self, id: int) -> DatasetRecord:
         """A dataset's current version. Errors: NotFound, VerificationFailed."""
         if not 1 <= id <= self.dataset_count():
             raise NotFound(f"There is no dataset {id}.", "List them: darkroom dataset list.")
-        stored = self.desk.read(REGISTRY, "get", id)
+        stored = self.client.read(REGISTRY, "get", id)
         block = stored["versionBlock"]
         # A block can hold several versions of one dataset; the storage word tells which one counts.
-        versions = self.desk.find(REGISTRY, "DatasetVersion", block, block, id)
+        versions = self.client.find(REGISTRY, "DatasetVersion", block, block, id)
         for event in reversed(versions):
             if event.args["version"] == stored["version"]:
                 return as_dataset(id, stored, event.args)
@@ -70,8 +70,8 @@ class Datasets:
         current = self.dataset(id)
         if version == current.version:
             return current
-        stored = self.desk.read(REGISTRY, "get", id)
-        events = self.desk.find(REGISTRY, "DatasetVersion", self.first_block, stored["versionBlock"], id, version)
+        stored = self.client.read(REGISTRY, "get", id)
+        events = self.client.find(REGISTRY, "DatasetVersion", self.first_block, stored["versionBlock"], id, version)
         if not events:
             raise NotFound(f"Dataset {id} has no version {version}.", "List them: darkroom dataset show.")
         return as_dataset_version(id, stored, events[-1].args)
@@ -82,7 +82,7 @@ class Datasets:
 
     def dataset_count(self) -> int:
         """How many datasets were ever published; ids run from 1 to this."""
-        return int(self.desk.read(REGISTRY, "count"))
+        return int(self.client.read(REGISTRY, "count"))
 
     @property
     def first_block(self) -> int:

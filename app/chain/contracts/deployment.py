@@ -87,14 +87,14 @@ def deploy(
     account: Account,
     path: Path,
     terms: Terms | None = None,
-    tell: Callable[[Deployed], None] = lambda deployed: None,
+    report: Callable[[Deployed], None] = lambda deployed: None,
 ) -> Deployment:
     """Create what `path` does not yet name, and check the whole. Running it again changes nothing.
 
     Errors: VerificationFailed, Reverted, Unavailable, BadDocument; BadInput when `path` is for another chain or terms.
     """
     plan = _resume(node, account, path, terms)
-    desk = ContractClient(node, [])
+    client = ContractClient(node, [])
     for name in ORDER:
         placed = plan.contracts[name]
         if placed.code_hash:
@@ -104,11 +104,11 @@ def deploy(
             artifact = load(name)
             if created_at(account.address, node.nonce(account.address)) != placed.address:
                 raise _disturbed(account, path)
-            receipt = desk.create(account, Interface(artifact.abi), artifact.bytecode, _arguments(name, plan))
+            receipt = client.create(account, Interface(artifact.abi), artifact.bytecode, _arguments(name, plan))
             if receipt.contract != placed.address:
                 raise _disturbed(account, path)
             block = receipt.block
-            tell(Deployed(name, placed.address, receipt.tx, receipt.gas))
+            report(Deployed(name, placed.address, receipt.tx, receipt.gas))
         code = node.code(placed.address)
         done = placed.model_copy(update={"block": block, "code_hash": bytes(keccak(code)).hex()})
         plan = plan.model_copy(update={"contracts": plan.contracts | {name: done}})
@@ -137,7 +137,7 @@ def read(path: Path) -> Deployment:
 def bind(node: ChainNode, deployment: Deployment) -> ContractClient:
     """The deployment's contracts on this node, after `check`. Errors: VerificationFailed, Unavailable."""
     check(node, deployment)
-    return _desk(node, deployment)
+    return _client(node, deployment)
 
 
 def check(node: ChainNode, deployment: Deployment) -> None:
@@ -162,12 +162,12 @@ def check(node: ChainNode, deployment: Deployment) -> None:
                 f"The code at {placed.address} is not the {name} that this version knows.",
                 "Use the Darkroom version that deployed it, or set up a new home: DARKROOM_HOME.",
             )
-    _check_wiring(_desk(node, deployment))
+    _check_wiring(_client(node, deployment))
 
 
-def _check_wiring(desk: ContractClient) -> None:
+def _check_wiring(client: ContractClient) -> None:
     """Runtime code says what a contract does, not with whom: that is in its immutables."""
-    token, datasets, licenses, providers, jobs = (desk.address(name) for name in ORDER)
+    token, datasets, licenses, providers, jobs = (client.address(name) for name in ORDER)
     wires = {
         ("LicenseMarket", "token"): token,
         ("LicenseMarket", "datasets"): datasets,
@@ -180,11 +180,11 @@ def _check_wiring(desk: ContractClient) -> None:
         ("JobMarket", "providers"): providers,
     }
     for (contract, function), expected in wires.items():
-        if desk.read(contract, function) != expected:
+        if client.read(contract, function) != expected:
             raise VerificationFailed(f"{contract} is wired to another {function}.", "Deploy again.")
 
 
-def _desk(node: ChainNode, deployment: Deployment) -> ContractClient:
+def _client(node: ChainNode, deployment: Deployment) -> ContractClient:
     placed = deployment.contracts
     return ContractClient(node, [Contract(name, placed[name].address, Interface(load(name).abi)) for name in ORDER])
 

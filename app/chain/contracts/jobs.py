@@ -47,14 +47,14 @@ class Jobs(Custodians, Licensing, Providers):
         """
         bought = self.license(license)
         dataset, terms = self.dataset(bought.dataset), self.offer(bought.offer)
-        check_use(bought, dataset, account.address, first_row, rows, self.desk.node.now())
+        check_use(bought, dataset, account.address, first_row, rows, self.client.node.now())
         quoted = (version or dataset.version, content or content_of(dataset))
         order = (license, circuit, first_row, rows, sealing_key, units, replicas, max_fee, *quoted)
         cost = terms.price_job + terms.price_row * rows + max_fee
         if cost <= self.allowance(account.address, JOBS):
-            sent = self.desk.send(account, JOBS, "open", order)
+            sent = self.client.send(account, JOBS, "open", order)
         else:
-            sent = self.desk.send(account, JOBS, "openWithPermit", order, *self.permit(account, JOBS, cost))
+            sent = self.client.send(account, JOBS, "openWithPermit", order, *self.permit(account, JOBS, cost))
         return sent.with_value(int(sent.event("JobOpened").args["job"]))
 
     def draw(self, account: Account, job: int) -> Sent[tuple[Address, ...]]:
@@ -66,11 +66,11 @@ class Jobs(Custodians, Licensing, Providers):
         """
         late, first = 0, self._answered(job)
         for _ in range(MOST_DRAWS):
-            self.desk.node.wait_block(self._stored(job)["seedBlock"])
-            sent = self.desk.send(account, JOBS, "draw", job)
+            self.client.node.wait_block(self._stored(job)["seedBlock"])
+            sent = self.client.send(account, JOBS, "draw", job)
             names = {event.name for event in sent.events}
             if "JobAssigned" in names:
-                parts = self.desk.read(JOBS, "executionsOf", job)
+                parts = self.client.read(JOBS, "executionsOf", job)
                 return sent.with_value(tuple(each["provider"] for each in parts[first:]))
             late += "DrawContinued" not in names
             if late == DRAW_TRIES:
@@ -79,64 +79,64 @@ class Jobs(Custodians, Licensing, Providers):
 
     def _answered(self, job: int) -> int:
         """How many executors earlier rounds drew: each of them has committed, or is out."""
-        parts = self.desk.read(JOBS, "executionsOf", job)
+        parts = self.client.read(JOBS, "executionsOf", job)
         said = (each["out"] or {each["commitment"], each["receipt"]} != {ZERO} for each in parts)
         return max((place for place, each in enumerate(said, 1) if each), default=0)
 
     def commit(self, account: Account, job: int, receipt: Digest, salt: str) -> Sent[Digest]:
         """Commit to a receipt digest under a salt of 32 random bytes; the value is the commitment."""
         word = self.commitment(job, account.address, receipt, salt)
-        return self.desk.send(account, JOBS, "commit", job, word).with_value(word)
+        return self.client.send(account, JOBS, "commit", job, word).with_value(word)
 
     def decline(self, account: Account, job: int) -> Sent[JobState]:
         """Step back from a job before committing, keeping the stake; the value is the job's state afterwards."""
-        sent = self.desk.send(account, JOBS, "decline", job)
+        sent = self.client.send(account, JOBS, "decline", job)
         return sent.with_value(JobState(self._stored(job)["state"]))
 
     def reveal(self, account: Account, job: int, receipt: str, salt: str) -> Sent[JobState]:
         """Reveal the receipt digest; the value is the job's state afterwards."""
-        sent = self.desk.send(account, JOBS, "reveal", job, receipt, salt)
+        sent = self.client.send(account, JOBS, "reveal", job, receipt, salt)
         names = {event.name for event in sent.events}
         outcomes = {"JobComputed": JobState.COMPUTED, "JobDisputed": JobState.DISPUTED, "JobFailed": JobState.FAILED}
         return sent.with_value(next((s for name, s in outcomes.items() if name in names), JobState.ASSIGNED))
 
     def approve_job(self, account: Account, job: int) -> Sent[Approval]:
         """The owner's yes to a job's release, once and for good. Errors: Reverted."""
-        return self.desk.send(account, JOBS, "approve", job).with_value(Approval.APPROVED)
+        return self.client.send(account, JOBS, "approve", job).with_value(Approval.APPROVED)
 
     def deny_job(self, account: Account, job: int) -> Sent[Approval]:
         """The owner's no: the contract takes no release of this job any more. Errors: Reverted."""
-        return self.desk.send(account, JOBS, "deny", job).with_value(Approval.DENIED)
+        return self.client.send(account, JOBS, "deny", job).with_value(Approval.DENIED)
 
     def expire(self, account: Account, job: int) -> Sent[JobState]:
         """Move on a job whose deadline has passed; the value is its state afterwards. Anyone may."""
-        sent = self.desk.send(account, JOBS, "expire", job)
+        sent = self.client.send(account, JOBS, "expire", job)
         return sent.with_value(JobState(self._stored(job)["state"]))
 
     def pause(self, account: Account, duration: int) -> Sent[int]:
         """Refuse new jobs for some seconds (the guardian, within its bounds); the value is the time until which."""
-        sent = self.desk.send(account, JOBS, "pause", duration)
+        sent = self.client.send(account, JOBS, "pause", duration)
         return sent.with_value(int(sent.event("Paused").args["until"]))
 
     def unpause(self, account: Account) -> Sent[None]:
         """End a pause early (the guardian)."""
-        return self.desk.send(account, JOBS, "unpause")
+        return self.client.send(account, JOBS, "unpause")
 
     def commitment(self, job: int, provider: Address, receipt: Digest, salt: str) -> Digest:
         """What `provider` commits to; see `entities.commitment`."""
-        return commitment(self.desk.node.chain_id, Address(self.desk.address(JOBS)), job, provider, receipt, salt)
+        return commitment(self.client.node.chain_id, Address(self.client.address(JOBS)), job, provider, receipt, salt)
 
     def job(self, id: int) -> Job:
         """A job with everything that its structs and events say. Errors: NotFound, VerificationFailed."""
         stored = self._stored(id)
-        opened = self.desk.find(JOBS, "JobOpened", stored["openedBlock"], stored["openedBlock"], id)
+        opened = self.client.find(JOBS, "JobOpened", stored["openedBlock"], stored["openedBlock"], id)
         if not opened:
             raise VerificationFailed(f"The node has no event of job {id}'s opening.", "Use a node with full history.")
         closed: dict[str, Mapping[str, Any]] = {}
         if block := stored["closedBlock"]:
             for name in ("JobReleased", "JobRefused"):
-                closed.update({event.name: event.args for event in self.desk.find(JOBS, name, block, block, id)})
-        return as_job(id, stored, self.desk.read(JOBS, "executionsOf", id), opened[-1].args, closed)
+                closed.update({event.name: event.args for event in self.client.find(JOBS, name, block, block, id)})
+        return as_job(id, stored, self.client.read(JOBS, "executionsOf", id), opened[-1].args, closed)
 
     def jobs(
         self,
@@ -164,12 +164,12 @@ class Jobs(Custodians, Licensing, Providers):
 
     def job_count(self) -> int:
         """Jobs ever opened; ids run from 1 to this."""
-        return int(self.desk.read(JOBS, "jobCount"))
+        return int(self.client.read(JOBS, "jobCount"))
 
     def commit_window(self) -> int:
         """Seconds in which a drawn executor commits."""
-        return int(self.desk.read(JOBS, "commitWindow"))
+        return int(self.client.read(JOBS, "commitWindow"))
 
     def paused_until(self) -> int:
         """The time until which no new job can be opened; past or 0 when there is no pause."""
-        return int(self.desk.read(JOBS, "pausedUntil"))
+        return int(self.client.read(JOBS, "pausedUntil"))

@@ -17,7 +17,7 @@ LICENSES = "LicenseMarket"
 class Licensing(PaymentToken):
     """Offer and license actions and reads. Prices are token units."""
 
-    desk: ContractClient
+    client: ContractClient
 
     def create_offer(
         self,
@@ -47,22 +47,22 @@ class Licensing(PaymentToken):
         whole = self.budget(dataset).micro_bits if budget is None else budget
         prices, limits = (price_license, price_job, price_row), (max_jobs, max_rows, duration)
         terms = (dataset, *prices, *limits, policy, micro_bits, licenses, whole)
-        sent = self.desk.send(account, LICENSES, "createOffer", terms, [tuple(share) for share in beneficiaries])
+        sent = self.client.send(account, LICENSES, "createOffer", terms, [tuple(share) for share in beneficiaries])
         return sent.with_value(int(sent.event("OfferCreated").args["offer"]))
 
     def deactivate_offer(self, account: Account, offer: int) -> Sent[None]:
         """Sell no more licenses from an offer (its seller or the dataset's owner): those sold stay, the bits of the
         others return to the dataset.
         """
-        return self.desk.send(account, LICENSES, "deactivate", offer)
+        return self.client.send(account, LICENSES, "deactivate", offer)
 
     def buy_license(self, account: Account, offer: int) -> Sent[int]:
         """Buy a license in one transaction; the value is its id. Errors: NotFound, Reverted."""
         price = self.offer(offer).price_license
         if price <= self.allowance(account.address, LICENSES):
-            sent = self.desk.send(account, LICENSES, "buy", offer)
+            sent = self.client.send(account, LICENSES, "buy", offer)
         else:
-            sent = self.desk.send(account, LICENSES, "buyWithPermit", offer, *self.permit(account, LICENSES, price))
+            sent = self.client.send(account, LICENSES, "buyWithPermit", offer, *self.permit(account, LICENSES, price))
         return sent.with_value(int(sent.event("LicenseBought").args["license"]))
 
     def revoke_license(self, account: Account, license: int) -> Sent[int]:
@@ -70,10 +70,10 @@ class Licensing(PaymentToken):
 
         The refund comes from the owner: when no allowance covers it, an approval of exactly that amount goes first.
         """
-        refund = int(self.desk.read(LICENSES, "refundOf", license))
+        refund = int(self.client.read(LICENSES, "refundOf", license))
         if refund > self.allowance(account.address, LICENSES):
             self.approve(account, LICENSES, refund)
-        sent = self.desk.send(account, LICENSES, "revoke", license)
+        sent = self.client.send(account, LICENSES, "revoke", license)
         return sent.with_value(int(sent.event("LicenseRevoked").args["refund"]))
 
     def settle_license(self, account: Account, license: int, used: int) -> Sent[int]:
@@ -83,18 +83,18 @@ class Licensing(PaymentToken):
         Errors: NotFound; Reverted, as LicenseNotOver, JobsMayRun or AlreadySettled.
         """
         guaranteed = self.license(license).micro_bits
-        return self.desk.send(account, LICENSES, "settleLicense", license, used).with_value(guaranteed - used)
+        return self.client.send(account, LICENSES, "settleLicense", license, used).with_value(guaranteed - used)
 
     def budget(self, dataset: int) -> BitBudget:
         """What a dataset sells about each person over all its offers, and how much of it is taken."""
-        micro_bits, reserved = self.desk.read(LICENSES, "budgetOf", dataset)
+        micro_bits, reserved = self.client.read(LICENSES, "budgetOf", dataset)
         return BitBudget(int(micro_bits), int(reserved))
 
     def offer(self, id: int) -> Offer:
         """Errors: NotFound."""
         if not 1 <= id <= self.offer_count():
             raise NotFound(f"There is no offer {id}.", "List them: darkroom dataset show.")
-        return as_offer(id, self.desk.read(LICENSES, "offerOf", id))
+        return as_offer(id, self.client.read(LICENSES, "offerOf", id))
 
     def offers(self, dataset: int | None = None) -> Iterator[Offer]:
         """All offers, or a dataset's, by id."""
@@ -107,14 +107,14 @@ class Licensing(PaymentToken):
 
     def shares(self, offer: Offer) -> list[tuple[str, int]]:
         """An offer's beneficiaries with their basis points."""
-        listed = [(s["account"], int(s["basisPoints"])) for s in self.desk.read(LICENSES, "sharesOf", offer.id)]
+        listed = [(s["account"], int(s["basisPoints"])) for s in self.client.read(LICENSES, "sharesOf", offer.id)]
         return listed or [(offer.seller, 10_000)]
 
     def license(self, id: int) -> License:
         """Errors: NotFound."""
         if not 1 <= id <= self.license_count():
             raise NotFound(f"There is no license {id}.", "List yours: darkroom license list.")
-        return as_license(id, self.desk.read(LICENSES, "licenseOf", id))
+        return as_license(id, self.client.read(LICENSES, "licenseOf", id))
 
     def licenses(self, buyer: str | None = None, dataset: int | None = None) -> Iterator[License]:
         """All licenses, or those of a buyer or of a dataset, by id."""
@@ -123,8 +123,8 @@ class Licensing(PaymentToken):
 
     def offer_count(self) -> int:
         """Offers ever made; ids run from 1 to this."""
-        return int(self.desk.read(LICENSES, "offerCount"))
+        return int(self.client.read(LICENSES, "offerCount"))
 
     def license_count(self) -> int:
         """Licenses ever sold; ids run from 1 to this."""
-        return int(self.desk.read(LICENSES, "licenseCount"))
+        return int(self.client.read(LICENSES, "licenseCount"))

@@ -22,66 +22,66 @@ class Providers(PaymentToken):
     def register_provider(self, account: Account, *, bond: int, price: int, capacity: int) -> Sent[int]:
         """Add `bond` to the account's bond, by permit, and take a seat in the draw; the value is the whole bond."""
         if bond <= self.allowance(account.address, PROVIDERS):
-            sent = self.desk.send(account, PROVIDERS, "bond", bond, price, capacity)
+            sent = self.client.send(account, PROVIDERS, "bond", bond, price, capacity)
         else:
             permit = self.permit(account, PROVIDERS, bond)
-            sent = self.desk.send(account, PROVIDERS, "bondWithPermit", bond, price, capacity, *permit)
+            sent = self.client.send(account, PROVIDERS, "bondWithPermit", bond, price, capacity, *permit)
         return sent.with_value(int(sent.event("Bonded").args["bond"]))
 
     def set_terms(self, account: Account, *, price: int, capacity: int) -> Sent[None]:
         """Change the price per unit and the units taken at a time."""
-        return self.desk.send(account, PROVIDERS, "setTerms", price, capacity)
+        return self.client.send(account, PROVIDERS, "setTerms", price, capacity)
 
     def heartbeat(self, account: Account) -> Sent[None]:
         """A sign of life: without one for the registry's window, a provider loses its seat. It takes one again.
 
         Errors: Reverted, as BondTooSmall where an eviction took the bond below the floor.
         """
-        return self.desk.send(account, PROVIDERS, "heartbeat")
+        return self.client.send(account, PROVIDERS, "heartbeat")
 
     def unbond(self, account: Account) -> Sent[int]:
         """Leave the draw; the value is the time from which the bond can be taken back."""
-        sent = self.desk.send(account, PROVIDERS, "unbond")
+        sent = self.client.send(account, PROVIDERS, "unbond")
         return sent.with_value(int(sent.event("Unbonding").args["until"]))
 
     def withdraw_bond(self, account: Account) -> Sent[int]:
         """Take the bond back after the delay; the value is the amount paid."""
-        sent = self.desk.send(account, PROVIDERS, "withdrawBond")
+        sent = self.client.send(account, PROVIDERS, "withdrawBond")
         return sent.with_value(int(sent.event("BondWithdrawn").args["amount"]))
 
     def evict(self, account: Account, provider: str) -> Sent[int]:
         """Free the seat of a provider that shows no sign of life; anyone may. The value is the bounty, paid at once."""
-        sent = self.desk.send(account, PROVIDERS, "evict", provider)
+        sent = self.client.send(account, PROVIDERS, "evict", provider)
         return sent.with_value(int(sent.event("Evicted").args["bounty"]))
 
     def compact(self, account: Account, steps: int) -> Sent[None]:
         """Close gaps in the table of seats, at most `steps`, so that draws meet fewer of them; anyone may."""
-        return self.desk.send(account, PROVIDERS, "compact", steps)
+        return self.client.send(account, PROVIDERS, "compact", steps)
 
     def stake_floor(self) -> int:
         """The least bond that has a seat."""
-        return int(self.desk.read(PROVIDERS, "stakeFloor"))
+        return int(self.client.read(PROVIDERS, "stakeFloor"))
 
     def provider(self, address: Address) -> ProviderRecord:
         """Errors: NotFound for an account that never bonded."""
-        stored = self.desk.read(PROVIDERS, "get", address)
+        stored = self.client.read(PROVIDERS, "get", address)
         if not any(stored.values()):
             raise NotFound(f"{address} is not a provider.", "Bond first: darkroom provider bond.")
         return as_provider(address, stored)
 
     def providers(self) -> Iterator[ProviderRecord]:
         """Those with a seat in the draw, by seat."""
-        return (self.provider(address) for address in self.desk.read(PROVIDERS, "providers"))
+        return (self.provider(address) for address in self.client.read(PROVIDERS, "providers"))
 
     def draw_rules(self) -> DrawRules:
         """What the contracts ask of executors."""
         return DrawRules(
-            heartbeat_window=int(self.desk.read(PROVIDERS, "heartbeatWindow")),
-            stake_floor=int(self.desk.read(PROVIDERS, "stakeFloor")),
-            stake_multiple=int(self.desk.read(PROVIDERS, "STAKE_MULTIPLE")),
+            heartbeat_window=int(self.client.read(PROVIDERS, "heartbeatWindow")),
+            stake_floor=int(self.client.read(PROVIDERS, "stakeFloor")),
+            stake_multiple=int(self.client.read(PROVIDERS, "STAKE_MULTIPLE")),
         )
 
     def draw_for(self, dataset: DatasetRecord, buyer: str = "") -> Draw:
         """A draw that would be made now for a job of `buyer` ("": nobody yet) on a dataset."""
         parties = tuple(each for each in (buyer, dataset.owner, dataset.custodian) if each)
-        return Draw(self.draw_rules(), self.desk.node.now(), parties)
+        return Draw(self.draw_rules(), self.client.node.now(), parties)

@@ -27,37 +27,37 @@ Permit = tuple[int, int, bytes, bytes]  # deadline, v, r, s
 class PaymentToken:
     """Token actions. Amounts are the token's smallest units."""
 
-    desk: ContractClient
+    client: ContractClient
 
     def faucet(self, account: Account, amount: int) -> Sent[int]:
         """Mint test tokens to the account; only the test token can. Errors: Reverted."""
-        return self.desk.send(account, COIN, "faucet", account.address, amount).with_value(amount)
+        return self.client.send(account, COIN, "faucet", account.address, amount).with_value(amount)
 
     def approve(self, account: Account, spender: str, amount: int) -> Sent[None]:
         """Let a contract take up to `amount` from the account. `spender` is an address or a contract's name."""
-        return self.desk.send(account, COIN, "approve", self._spender(spender), amount)
+        return self.client.send(account, COIN, "approve", self._spender(spender), amount)
 
     def transfer(self, account: Account, to: str, amount: int) -> Sent[None]:
         """Pay tokens to an address. Errors: Reverted."""
-        return self.desk.send(account, COIN, "transfer", to, amount)
+        return self.client.send(account, COIN, "transfer", to, amount)
 
     def balance(self, address: str) -> int:
         """Tokens that an account holds."""
-        return int(self.desk.read(COIN, "balanceOf", address))
+        return int(self.client.read(COIN, "balanceOf", address))
 
     def allowance(self, owner: str, spender: str) -> int:
         """Tokens that `spender` (an address or a contract's name) may take from `owner`."""
-        return int(self.desk.read(COIN, "allowance", owner, self._spender(spender)))
+        return int(self.client.read(COIN, "allowance", owner, self._spender(spender)))
 
     def permit(self, account: Account, spender: str, amount: int) -> Permit:
         """A signed EIP-2612 permit for a contract, good for an hour, to be used in the same transaction."""
-        domain = self.desk.read(COIN, "eip712Domain")  # ERC-5267
-        deadline = self.desk.node.now() + PERMIT_SECONDS
+        domain = self.client.read(COIN, "eip712Domain")  # ERC-5267
+        deadline = self.client.node.now() + PERMIT_SECONDS
         message = {
             "owner": account.address,
             "spender": self._spender(spender),
             "value": amount,
-            "nonce": self.desk.read(COIN, "nonces", account.address),
+            "nonce": self.client.read(COIN, "nonces", account.address),
             "deadline": deadline,
         }
         fields = {"name": domain[1], "version": domain[2], "chainId": domain[3], "verifyingContract": domain[4]}
@@ -66,7 +66,7 @@ class PaymentToken:
 
     def claims(self, address: str) -> dict[str, int]:
         """What each contract owes an account, ready to withdraw."""
-        return {payer: int(self.desk.read(payer, "claimable", address)) for payer in PAYERS}
+        return {payer: int(self.client.read(payer, "claimable", address)) for payer in PAYERS}
 
     def claim(self, address: str) -> int:
         """What all contracts together owe an account."""
@@ -82,7 +82,7 @@ class PaymentToken:
         One transaction per contract with new earnings; the value is the amount that it split.
         """
         due = [payer for payer in PAYERS if self._uncollected(payer, offer)]
-        return [_amount(self.desk.send(account, payer, "collect", offer), "Collected") for payer in due]
+        return [_amount(self.client.send(account, payer, "collect", offer), "Collected") for payer in due]
 
     def withdraw(self, account: Account, offers: Iterable[int] = ()) -> list[Sent[int]]:
         """Pay out everything that is owed to the account, after collecting these offers (see `offers_of`).
@@ -92,18 +92,18 @@ class PaymentToken:
         """
         sent = [each.with_value(0) for offer in offers for each in self.collect(account, offer)]
         due = [payer for payer, amount in self.claims(account.address).items() if amount]
-        return sent + [_amount(self.desk.send(account, payer, "withdraw"), "Withdrawn") for payer in due]
+        return sent + [_amount(self.client.send(account, payer, "withdraw"), "Withdrawn") for payer in due]
 
     def _uncollected(self, payer: str, offer: int) -> int:
-        received, distributed = self.desk.read(payer, "earnings", offer)
+        received, distributed = self.client.read(payer, "earnings", offer)
         return int(received) - int(distributed)
 
     def _spender(self, spender: str) -> str:
         if spender.startswith("0x"):
             return spender
-        if spender not in self.desk.contracts:
-            raise BadInput(f"There is no contract {spender}.", f"Choose one of {', '.join(self.desk.contracts)}.")
-        return self.desk.address(spender)
+        if spender not in self.client.contracts:
+            raise BadInput(f"There is no contract {spender}.", f"Choose one of {', '.join(self.client.contracts)}.")
+        return self.client.address(spender)
 
 
 def _amount(sent: Sent[None], event: str) -> Sent[int]:

@@ -61,28 +61,28 @@ def check_dataset(market: Market, card: IndexedDataset) -> CheckedDataset:
     return CheckedDataset(record, None, tuple(found))
 
 
-def check_job(market: Market, told: IndexedJob) -> tuple[Job, tuple[Difference, ...]]:
+def check_job(market: Market, indexed: IndexedJob) -> tuple[Job, tuple[Difference, ...]]:
     """The job as the chain has it, and what the node got wrong. Errors: NotFound, Unavailable, VerificationFailed."""
-    job = market.job(told.id)
-    facts = {"dataset": told.dataset, "license": told.license, "buyer": told.buyer, "rows": told.rows}
-    state = Difference(f"job {job.id}", "state", told.state, job.state.name.lower())
+    job = market.job(indexed.id)
+    facts = {"dataset": indexed.dataset, "license": indexed.license, "buyer": indexed.buyer, "rows": indexed.rows}
+    state = Difference(f"job {job.id}", "state", indexed.state, job.state.name.lower())
     late = () if state.node == state.chain else (state,)
     return job, (*_differences(f"job {job.id}", facts, job), *late)
 
 
-def _offer(told: IndexedOffer, offer: Offer, record: DatasetRecord) -> Iterator[Difference]:
+def _offer(indexed: IndexedOffer, offer: Offer, record: DatasetRecord) -> Iterator[Difference]:
     facts = {
         "dataset": record.id,
-        "price_license": told.price_license,
-        "price_job": told.price_job,
-        "price_row": told.price_row,
-        "policy": told.policy.digest,
-        "active": told.active,
+        "price_license": indexed.price_license,
+        "price_job": indexed.price_job,
+        "price_row": indexed.price_row,
+        "policy": indexed.policy.digest,
+        "active": indexed.active,
     }
     return _differences(f"offer {offer.id}", facts, offer)
 
 
-def _differences(what: str, told: dict[str, Any], true: object) -> Iterator[Difference]:
-    for fact, value in told.items():
+def _differences(what: str, indexed: dict[str, Any], true: object) -> Iterator[Difference]:
+    for fact, value in indexed.items():
         if value != (there := getattr(true, fact)):
             yield Difference(what, fact, value, there)

@@ -61,7 +61,9 @@ class Indexer:
         self._market, self._store, self._database = market, store, database
         self._clock: Clock = clock or (lambda: int(time.time()))
         # The token's own transfers and approvals are not the market's business, and of a real one there are millions.
-        self._desk = ContractClient(market.node, [each for name, each in market.desk.contracts.items() if name != COIN])
+        self._client = ContractClient(
+            market.node, [each for name, each in market.client.contracts.items() if name != COIN]
+        )
         database.migrate()
         self._rules = self._claim()
 
@@ -78,7 +80,7 @@ class Indexer:
             if step.behind == 0:
                 break
         looked = self.fetch_documents() if documents else 0
-        height = step.trail.marks[-1].number if step.trail.marks else -1
+        height = step.checkpoint.marks[-1].number if step.checkpoint.marks else -1
         return Synced(height, step.behind, events, lost, looked)
 
     def run(self, stop: threading.Event, *, every: float = POLL_SECONDS) -> None:
@@ -161,7 +163,7 @@ class Indexer:
                     BlockRef(row.number, row.hash)
                     for row in session.exec(select(MarkRow).order_by(col(MarkRow.number)))
                 )
-            step = Cursor(self._desk, Checkpoint(start, marks)).poll(limit)
+            step = Cursor(self._client, Checkpoint(start, marks)).poll(limit)
             happened = self._timed(step.events)
             if happened is not None and self._write(step, happened, seen):
                 return step
@@ -190,7 +192,7 @@ class Indexer:
 
     def _write(self, step: CursorStep, happened: Sequence[IndexedEvent], seen: tuple[str, int]) -> bool:
         """One step in one transaction; False when another indexer was faster."""
-        trail = step.trail
+        trail = step.checkpoint
         last = trail.marks[-1] if trail.marks else BlockRef(-1, "")
         with self._database.writing() as session:
             place = session.exec(select(SyncStateRow).with_for_update()).one()

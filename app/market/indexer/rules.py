@@ -21,7 +21,7 @@ class Rules(DrawRules):
     @classmethod
     def of(cls, market: Market) -> Rules:
         """As the contracts say. Errors: Unavailable."""
-        return cls(draw_window=int(market.desk.read("JobMarket", "drawWindow")), **asdict(market.draw_rules()))
+        return cls(draw_window=int(market.client.read("JobMarket", "drawWindow")), **asdict(market.draw_rules()))
 
     def to_text(self) -> str:
         """JSON to store."""

@@ -51,7 +51,7 @@ Span = tuple[int, int]  # first row, and the one after the last
 
 
 def budget(
-    session: Session, dataset: DatasetRow, codes: str, policy: OutputPolicy | None, told: KnownReleases = UNKNOWN
+    session: Session, dataset: DatasetRow, codes: str, policy: OutputPolicy | None, known: KnownReleases = UNKNOWN
 ) -> BudgetView:
     """The budget of a dataset with these codes (`ManifestRow.codes`) under the manifest's `policy`.
 
@@ -68,7 +68,7 @@ def budget(
         spans.setdefault(circuit, []).append((first, first + rows))
     covered = [(span, 1) for each in spans.values() for span in union(each)]
     codebook = codebook_of(codes)
-    most = 0 if told.table is None else spent_on(told.table, told.entries, dataset.version, 0, dataset.rows)
+    most = 0 if known.table is None else spent_on(known.table, known.entries, dataset.version, 0, dataset.rows)
     limit = 0 if policy is None or codebook is None else person_limit(policy, codebook)
     return BudgetView(
         max_rank=0 if policy is None or codebook is None else rank_limit(policy, len(codebook.columns)),
@@ -80,16 +80,16 @@ def budget(
         default_micro_bits_per_person=0 if codebook is None else default_person_limit(codebook),
         micro_bits_left=max(0, limit - most),
         recoverable=0 if codebook is None else recoverable(codebook, limit),
-        complete=told.complete,
+        complete=known.complete,
     )
 
 
-def told_to(license: int, told: KnownReleases, version: int, rows: int) -> int:
+def told_to(license: int, known: KnownReleases, version: int, rows: int) -> int:
     """Micro-bits that a license was told about the person of a version of whom it was told most."""
-    if told.table is None:
+    if known.table is None:
         return 0
-    fresh = told.table.model_copy(update={"carried": (), "carried_jobs": 0})  # of others, or before it was bought
-    return spent_on(fresh, [entry for entry in told.entries if entry.license == license], version, 0, rows)
+    fresh = known.table.model_copy(update={"carried": (), "carried_jobs": 0})  # of others, or before it was bought
+    return spent_on(fresh, [entry for entry in known.entries if entry.license == license], version, 0, rows)
 
 
 def codebook_of(codes: str) -> Codebook | None:

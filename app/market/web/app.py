@@ -64,10 +64,10 @@ def create_app(settings: WebServerSettings, parts: Dependencies, *, extensions: 
 def assemble(settings: WebServerSettings, parts: Dependencies) -> AppState:
     """The parts at work, without the web around them."""
 
-    def audit(job: int, tell: AuditProgress) -> dict[str, Any]:
+    def audit(job: int, progress: AuditProgress) -> dict[str, Any]:
         from app.auditor.audit import Auditor
 
-        return Auditor(parts.market, parts.store, threads=parts.threads, progress=tell).audit(job).to_dict()
+        return Auditor(parts.market, parts.store, threads=parts.threads, progress=progress).audit(job).to_dict()
 
     def beat() -> object:
         with parts.database.session() as session:

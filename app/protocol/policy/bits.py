@@ -32,40 +32,40 @@ def noisy_micro_bits(micro_epsilon: int) -> int:
     return -(-micro_epsilon * _LOG2_E[0] // _LOG2_E[1])
 
 
-def release_kind(policy: OutputPolicy, leak: Leakage) -> ReleaseKind:
+def release_kind(policy: OutputPolicy, leakage: Leakage) -> ReleaseKind:
     """What this policy releases of this circuit: a circuit without a label gives scores where labels are sold."""
-    return "score" if policy.release == "label" and not leak.labels else policy.release
+    return "score" if policy.release == "label" and not leakage.labels else policy.release
 
 
-def answers(policy: OutputPolicy, leak: Leakage) -> tuple[int, ...]:
+def answers(policy: OutputPolicy, leakage: Leakage) -> tuple[int, ...]:
     """How many distinct values each released number of a row can take; of an aggregate, without its noise."""
-    match release_kind(policy, leak):
+    match release_kind(policy, leakage):
         case "label":
-            return (leak.labels,)
+            return (leakage.labels,)
         case "score" if not policy.raw_scores:
-            return tuple(min(policy.levels, spread + 1) for spread in leak.ranges)
+            return tuple(min(policy.levels, spread + 1) for spread in leakage.ranges)
         case _:
-            return tuple(spread + 1 for spread in leak.ranges)
+            return tuple(spread + 1 for spread in leakage.ranges)
 
 
-def row_charge(policy: OutputPolicy, leak: Leakage) -> int:
+def row_charge(policy: OutputPolicy, leakage: Leakage) -> int:
     """Micro-bits that a release says of each of its rows, or of the group's rows each, for an aggregate."""
-    exact = sum(micro_bits(each) for each in answers(policy, leak))
+    exact = sum(micro_bits(each) for each in answers(policy, leakage))
     noisy = noisy_micro_bits(policy.epsilon_micro_per_job)
-    if release_kind(policy, leak) == "aggregate":
+    if release_kind(policy, leakage) == "aggregate":
         return noisy
     return min(exact, noisy) if policy.epsilon_micro_per_job else exact
 
 
-def charge(policy: OutputPolicy, leak: Leakage, rows_per_person: int) -> int:
+def charge(policy: OutputPolicy, leakage: Leakage, rows_per_person: int) -> int:
     """Micro-bits that a release costs each of its rows, where a person has up to `rows_per_person` rows.
 
     Limits are kept row by row, and a person's rows may be asked about in different jobs. So each row pays for all of
     them: what is truly told of a row is then at most the limit's part for it, and of the person at most the limit. The
     noise of an aggregate is scaled to all of a person's rows, so that a row's part of the epsilon is there already.
     """
-    once = row_charge(policy, leak)
-    return once if release_kind(policy, leak) == "aggregate" else once * rows_per_person
+    once = row_charge(policy, leakage)
+    return once if release_kind(policy, leakage) == "aggregate" else once * rows_per_person
 
 
 def row_micro_bits(codebook: Codebook) -> int:

@@ -74,40 +74,40 @@ class ReleaseCase:
     bootstraps: int = 0  # that re-execution of the job takes
 
 
-def check_case(facts: ReleaseCase) -> Reason | None:
+def check_case(case: ReleaseCase) -> Reason | None:
     """Rules 1 to 4; None when all hold."""
-    job, held, dataset, table, leak = facts.job, facts.license, facts.dataset, facts.table, facts.leak
+    job, held, dataset, table, leak = case.job, case.license, case.dataset, case.table, case.leak
     if (held.id, held.buyer, held.dataset) != (job.license, job.buyer, job.dataset):
         return Reason.WRONG_LICENSE
     said = (table.data_root, table.profile, table.rows, table.epoch)
     if dataset.id != job.dataset or said != (dataset.data_root, dataset.profile, dataset.rows, dataset.epoch):
         return Reason.WRONG_DATASET
-    if facts.policy.digest != held.policy:
+    if case.policy.digest != held.policy:
         return Reason.WRONG_POLICY
     if (leak.circuit, leak.profile, leak.codebook) != (job.circuit, table.profile, table.codebook.digest):
         return Reason.WRONG_CIRCUIT
     if job.first_row < 0 or job.rows < 1 or job.first_row + job.rows > dataset.rows:
         return Reason.ROWS_OUTSIDE
-    if not facts.usable_key:
+    if not case.usable_key:
         return Reason.WRONG_KEY
-    if dataset.tombstoned or table.epoch not in facts.epochs:
+    if dataset.tombstoned or table.epoch not in case.epochs:
         return Reason.EPOCH_CLOSED
-    if facts.decryptions >= facts.max_decryptions:
+    if case.decryptions >= case.max_decryptions:
         return Reason.EPOCH_LIMIT
     return None
 
 
-def check_execution(facts: ReleaseCase, recomputed: str, receipt: Receipt | None) -> Reason | None:
+def check_execution(case: ReleaseCase, recomputed: str, receipt: Receipt | None) -> Reason | None:
     """Rules 5 and 6. `recomputed`: digest of the custodian's own receipt; `receipt`: the agreed one as the store has
     it, if the policy asks for a quorum too.
     """
-    job, dataset, policy = facts.job, facts.dataset, facts.policy
+    job, dataset, policy = case.job, case.dataset, case.policy
     if job.receipt == ZERO:
         return Reason.WRONG_RECEIPT
     if recomputed != job.receipt:
         return Reason.OUTPUT_MISMATCH
     if policy.verify == "both":
-        if receipt is None or receipt.digest != job.receipt or not describes(receipt, facts):
+        if receipt is None or receipt.digest != job.receipt or not describes(receipt, case):
             return Reason.WRONG_RECEIPT
         parties = {job.buyer.lower(), dataset.owner.lower(), dataset.custodian.lower()}
         agreed = {e.provider.lower() for e in job.executions if e.receipt == job.receipt and not e.out}
@@ -116,11 +116,11 @@ def check_execution(facts: ReleaseCase, recomputed: str, receipt: Receipt | None
     return None
 
 
-def describes(receipt: Receipt, facts: ReleaseCase) -> bool:
+def describes(receipt: Receipt, case: ReleaseCase) -> bool:
     """Whether a receipt is one of this job on this version of its dataset."""
-    job, dataset, linear = facts.job, facts.dataset, bool(facts.leak.forms)
+    job, dataset, linear = case.job, case.dataset, bool(case.leak.forms)
     said = (receipt.chain_id, receipt.market, receipt.job, receipt.manifest, receipt.data_root)
-    known = (facts.chain_id, facts.market, job.id, dataset.manifest, dataset.data_root)
+    known = (case.chain_id, case.market, job.id, dataset.manifest, dataset.data_root)
     work = (receipt.circuit, receipt.profile, receipt.first_row, receipt.rows, receipt.form == "bodies")
     return said == known and work == (job.circuit, dataset.profile, job.first_row, job.rows, linear)
 
@@ -139,25 +139,25 @@ class Grant:
 Judge = Callable[[Sequence[Group], float], Reason | None]
 
 
-def check_policy(facts: ReleaseCase, space: Space, history: Sequence[Released], judge: Judge) -> Reason | Grant:
+def check_policy(case: ReleaseCase, space: Space, history: Sequence[Released], judge: Judge) -> Reason | Grant:
     """Rules 7 to 12. `history`: what was released, or is reserved, on this dataset for all other jobs of anyone."""
-    policy, leak, job = facts.policy, facts.leak, facts.job
-    refused = check_shape(policy, leak, job.rows, facts.dataset.rows, facts.bootstraps)
+    policy, leak, job = case.policy, case.leak, case.job
+    refused = check_shape(policy, leak, job.rows, case.dataset.rows, case.bootstraps)
     if refused:
         return refused
-    entry = entry_of(policy, leak, facts.table, job, query_digest(policy, job, facts.dataset))
+    entry = entry_of(policy, leak, case.table, job, query_digest(policy, job, case.dataset))
     if any(earlier.query == entry.query and earlier.answered for earlier in history):
         return Grant(replace(entry, micro_bits=0), rank=0, again=True)
-    refused = check_bits(policy, facts.table, entry, history, facts.license.micro_bits)
+    refused = check_bits(policy, case.table, entry, history, case.license.micro_bits)
     if refused:
         return refused
-    refused = check_history(policy, entry, space, facts.dataset.rows, history, judge)
+    refused = check_history(policy, entry, space, case.dataset.rows, history, judge)
     return refused or Grant(entry, rank=rank_of(entry), again=False)
 
 
-def entry_of(policy: OutputPolicy, leak: Leakage, table: EncryptedTable, job: Job, query: str = "") -> Released:
+def entry_of(policy: OutputPolicy, leakage: Leakage, table: EncryptedTable, job: Job, query: str = "") -> Released:
     """What a release of this circuit under this policy would give away."""
-    kind = release_kind(policy, leak)
+    kind = release_kind(policy, leakage)
     return Released(
         job=job.id,
         license=job.license,
@@ -165,9 +165,9 @@ def entry_of(policy: OutputPolicy, leak: Leakage, table: EncryptedTable, job: Jo
         first=job.first_row,
         end=job.first_row + job.rows,
         kind=kind,
-        forms=leak.released_forms(kind),
-        opaque=leak.opaque(),
-        micro_bits=charge(policy, leak, table.rows_per_person),
+        forms=leakage.released_forms(kind),
+        opaque=leakage.opaque(),
+        micro_bits=charge(policy, leakage, table.rows_per_person),
         query=query,
     )
 
@@ -278,11 +278,11 @@ def _rank(group: Group) -> int:
     return len(basis(group.forms, most=2 * MAX_RANK)) + len(group.opaque)
 
 
-def check_shape(policy: OutputPolicy, leak: Leakage, rows: int, dataset_rows: int, bootstraps: int) -> Reason | None:
+def check_shape(policy: OutputPolicy, leakage: Leakage, rows: int, dataset_rows: int, bootstraps: int) -> Reason | None:
     """The rules that need no history: what `explain` can promise before a job is paid."""
     if policy_problems(policy):
         return Reason.POLICY_INVALID
-    if leak.family not in policy.circuits:
+    if leakage.family not in policy.circuits:
         return Reason.CIRCUIT_CLASS
     if rows > policy.max_rows_per_job:
         return Reason.ROWS_PER_JOB
@@ -291,9 +291,9 @@ def check_shape(policy: OutputPolicy, leak: Leakage, rows: int, dataset_rows: in
     if policy.release == "aggregate":
         if rows < policy.min_group:
             return Reason.GROUP_TOO_SMALL
-    elif any(share > policy.max_concentration for _, share in leak.shares):
+    elif any(share > policy.max_concentration for _, share in leakage.shares):
         return Reason.CONCENTRATION
-    if not leak.forms and leak.rare * dataset_rows < policy.min_group:
+    if not leakage.forms and leakage.rare * dataset_rows < policy.min_group:
         return Reason.SINGLES_OUT
     return None
 

@@ -77,9 +77,9 @@ def test_no_node_can_leave_an_answer_out(embedded_stage: MarketOnChain) -> None:
     for label in ("one", "two"):
         embedded_stage.release(embedded_stage.compute(label))
     one, _ = market.decisions(dataset)
-    topic = market.desk.contracts["JobMarket"].interface.topic("JobReleased")
+    topic = market.client.contracts["JobMarket"].interface.topic("JobReleased")
     node: Any = Forgetful(market.node, topic)
-    forgetful = Market(ContractClient(node, list(market.desk.contracts.values())), market.deployment)
+    forgetful = Market(ContractClient(node, list(market.client.contracts.values())), market.deployment)
     known: tuple[dict[str, Any], ...] = ({}, {"after": one.head}, {"after": one.head, "first": one.block})
     for place in known:
         with pytest.raises(VerificationFailed):
@@ -214,7 +214,7 @@ def test_a_draw_goes_on_in_a_large_table(embedded_stage: MarketOnChain) -> None:
         assert set(drawn) == able
         assert [each.provider for each in market.job(job).executions] == list(drawn)
         assert market.job(job).state is JobState.ASSIGNED
-        if market.desk.find("JobMarket", "DrawContinued", market.first_block, market.block_number, job):
+        if market.client.find("JobMarket", "DrawContinued", market.first_block, market.block_number, job):
             return
     pytest.fail("no draw needed a second call")
 

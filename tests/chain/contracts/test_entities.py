@@ -38,11 +38,11 @@ def test_a_node_that_lies_about_a_dataset_is_found_out(
     embedded_stage: MarketOnChain, staged_chain: EmbeddedChain, label: str
 ) -> None:
     """Digests from events are checked against the word in the registry's storage."""
-    honest = embedded_stage.market.desk
+    honest = embedded_stage.market.client
     lying = LyingNode(staged_chain, digest(label), digest("something else"))
-    desk = ContractClient(lying, list(honest.contracts.values()))  # type: ignore[arg-type]
+    client = ContractClient(lying, list(honest.contracts.values()))  # type: ignore[arg-type]
     with pytest.raises(VerificationFailed, match="not those that the registry holds"):
-        Market(desk, embedded_stage.market.deployment).dataset(1)
+        Market(client, embedded_stage.market.deployment).dataset(1)
 
 
 WORD = st.binary(min_size=32, max_size=32).map(bytes.hex)
@@ -55,7 +55,7 @@ def test_the_commitment_is_the_contracts_own(embedded_stage: MarketOnChain) -> N
     @given(job=st.integers(0, 2**256 - 1), receipt=WORD, salt=WORD)
     def agree(job: int, receipt: str, salt: str) -> None:
         ours = commitment(market.chain_id, Address(market.address), job, who, Digest(receipt), salt)
-        assert ours == market.desk.read("JobMarket", "commitmentFor", job, who, receipt, salt)
+        assert ours == market.client.read("JobMarket", "commitmentFor", job, who, receipt, salt)
 
     agree()
     base = (1, market.address, 1, who, digest("r"), digest("s"))
@@ -93,7 +93,7 @@ def test_signatures_of_keys_and_of_contract_wallets(market: Market, node: DevNod
     wallets = []
     for code in (ANY_SIGNATURE_WALLET, NO_SIGNATURE_WALLET):
         create = f"60{len(code) // 2:02x}600a5f3960{len(code) // 2:02x}5ff3"
-        receipt = market.desk.transact(signer, None, bytes.fromhex(f"{create:0<20}"[:20] + code))
+        receipt = market.client.transact(signer, None, bytes.fromhex(f"{create:0<20}"[:20] + code))
         wallets.append(receipt.contract)
     willing, unwilling = wallets
     assert willing

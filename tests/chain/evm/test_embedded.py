@@ -153,12 +153,12 @@ def test_the_same_bytes_are_mined_once(chain: EmbeddedChain) -> None:
 
 def test_threads_share_one_chain(chain: EmbeddedChain) -> None:
     """Threads of one process may send and read at the same time."""
-    desk, failures = ContractClient(chain, []), []
+    client, failures = ContractClient(chain, []), []
 
     def work(name: str) -> None:
         try:
             for _ in range(8):
-                desk.transact(person(name), SINK, b"")
+                client.transact(person(name), SINK, b"")
                 chain.now()
         except Exception as error:  # noqa: BLE001 - whatever it is fails the test below
             failures.append(error)
@@ -317,8 +317,8 @@ def test_deeply_nested_calls_end_by_a_rule(chain: EmbeddedChain) -> None:
     """A contract that calls itself ends by gas or the standard's depth, or is refused where Python's stack is less."""
     code = bytes.fromhex(CALLS_ITSELF)
     create = bytes.fromhex(f"60{len(code):02x}600a5f3960{len(code):02x}5ff3").ljust(10, b"\0") + code
-    desk = ContractClient(chain, [])
-    contract = desk.transact(person("ann"), None, create).contract
+    client = ContractClient(chain, [])
+    contract = client.transact(person("ann"), None, create).contract
     assert contract
     assert chain.code(contract) == code
     head = chain.head()
@@ -330,7 +330,7 @@ def test_deeply_nested_calls_end_by_a_rule(chain: EmbeddedChain) -> None:
         assert chain.send(transaction).ok
     else:
         with pytest.raises(Reverted, match="nest deeper"):
-            desk.transact(person("ann"), contract, b"")
+            client.transact(person("ann"), contract, b"")
         with pytest.raises(BadInput, match="nest deeper"):
             chain.send(transaction)
         assert chain.head() == head

@@ -17,9 +17,9 @@ SINK = "0x" + "11" * 20
 
 def send(chain: EmbeddedChain, name: str, count: int) -> None:
     """Send `count` transactions of a person, and say after each which block holds it."""
-    desk, account = ContractClient(chain, []), person(name)
+    client, account = ContractClient(chain, []), person(name)
     for _ in range(count):
-        receipt = desk.transact(account, SINK, b"darkroom")
+        receipt = client.transact(account, SINK, b"darkroom")
         print(json.dumps({"block": receipt.block, "hash": receipt.block_hash}), flush=True)
 
 

@@ -49,7 +49,9 @@ def actions(stage: MarketOnChain, branch: str) -> list[Callable[[], object]]:
         lambda: market.publish_dataset(stage.owner, **publication, custodian=other.address),
         lambda: market.register_provider(stage.providers[0], bond=DOLLAR, price=len(branch), capacity=10**6),
         lambda: market.buy_license(stage.buyer, stage.offer),
-        lambda: market.desk.send(stage.owner, "DatasetRegistry", "transferFrom", stage.owner.address, other.address, 1),
+        lambda: market.client.send(
+            stage.owner, "DatasetRegistry", "transferFrom", stage.owner.address, other.address, 1
+        ),
     ]
 
 

@@ -57,7 +57,7 @@ def test_a_wallet_finds_its_way(scene: MarketNode, browser: ApiClient) -> None:
 
 def test_a_revert_keeps_its_data(scene: MarketNode, browser: ApiClient) -> None:
     """Wallets decode the error themselves: code 3 with the contract's own bytes."""
-    licenses = scene.market.desk.contracts["LicenseMarket"]
+    licenses = scene.market.client.contracts["LicenseMarket"]
     data = licenses.interface.encode_call("deactivate", [scene.offer])
     error = rpc(browser, "eth_call", {"to": licenses.address, "input": "0x" + data.hex()})["error"]
     assert error["code"] == 3

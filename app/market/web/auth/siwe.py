@@ -122,20 +122,20 @@ def parse(message: str) -> SignIn:
     )
 
 
-def check(said: SignIn, *, origin: str, chain_id: int, now: float) -> None:
+def check(message: SignIn, *, origin: str, chain_id: int, now: float) -> None:
     """Whether a message is for this site, this chain and this moment. Errors: SignInRefused."""
-    here, there = urlsplit(origin), _split(said.uri)
-    if said.domain != here.netloc or said.scheme not in ("", here.scheme):
-        raise _refused(f"is for {said.domain[:100]}, and this is {here.netloc}")
+    here, there = urlsplit(origin), _split(message.uri)
+    if message.domain != here.netloc or message.scheme not in ("", here.scheme):
+        raise _refused(f"is for {message.domain[:100]}, and this is {here.netloc}")
     if there != (here.scheme, here.netloc):
         raise _refused("names a URI of another site")
-    if said.chain_id != chain_id:
-        raise _refused(f"is for chain {said.chain_id}, and this market is on chain {chain_id}")
-    if said.expires_at is None or said.expires_at > said.issued_at + MAX_VALIDITY:
+    if message.chain_id != chain_id:
+        raise _refused(f"is for chain {message.chain_id}, and this market is on chain {chain_id}")
+    if message.expires_at is None or message.expires_at > message.issued_at + MAX_VALIDITY:
         raise _refused("says no expiration, or a late one")
-    if not now - MAX_AGE <= said.issued_at <= now + CLOCK_SKEW:
+    if not now - MAX_AGE <= message.issued_at <= now + CLOCK_SKEW:
         raise _refused("was written too long ago, or in the future")
-    if now >= said.expires_at or (said.not_before is not None and now < said.not_before):
+    if now >= message.expires_at or (message.not_before is not None and now < message.not_before):
         raise _refused("is expired, or not valid yet")
 
 

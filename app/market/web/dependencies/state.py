@@ -119,7 +119,7 @@ class AppState:
         """The payment token. Errors: Unavailable."""
         if self._coin is None:
             try:
-                read = self.market.desk.read
+                read = self.market.client.read
                 self._coin = Coin(str(read(COIN, "symbol"))[:20], int(read(COIN, "decimals")))
             except Reverted:  # ERC-20 leaves both optional
                 self._coin = Coin("token units", 0)

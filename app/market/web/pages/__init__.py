@@ -31,11 +31,11 @@ def install(app: FastAPI) -> None:
 
     app.add_middleware(PageCompression)
 
-    def error_page(request: Request, told: Problem) -> Response:
-        starting = told.code == "not-found" and look(site.backend) is STARTING
-        status = 503 if starting else told.status
+    def error_page(request: Request, problem: Problem) -> Response:
+        starting = problem.code == "not-found" and look(site.backend) is STARTING
+        status = 503 if starting else problem.status
         return site.page(
-            request, "error.html", title=told.title, status=status, told=told, starting=starting, coin=NO_COIN
+            request, "error.html", title=problem.title, status=status, told=problem, starting=starting, coin=NO_COIN
         )
 
     app.state.error_page = error_page

@@ -156,7 +156,7 @@ def _refund(here: Visit, held: LicenseView) -> int | None:
     if held.state is not LicenseState.ACTIVE:
         return None
     try:
-        return int(here.backend.market.desk.read(LICENSES, "refundOf", held.id))
+        return int(here.backend.market.client.read(LICENSES, "refundOf", held.id))
     except DarkroomError:
         return None
 

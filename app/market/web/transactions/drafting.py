@@ -22,7 +22,7 @@ def paying(
     here: AppState,
     order: Permitted,
     action: str,
-    said: tuple[str, ...],
+    summary: tuple[str, ...],
     contract: str,
     amount: int,
     function: str,
@@ -30,29 +30,35 @@ def paying(
 ) -> UnsignedTransaction:
     """A call that takes `amount` from the account: by an allowance that is there, an approval, or a permit."""
     if amount <= here.market.allowance(order.account, contract):
-        return plain(here, order, action, said, contract, function, *args)
+        return plain(here, order, action, summary, contract, function, *args)
     if order.approval:
-        return after(here, order, action, said, (approve(here, order, contract, amount),), contract, function, *args)
+        return after(here, order, action, summary, (approve(here, order, contract, amount),), contract, function, *args)
     leave = f"You let the {contract} contract take {here.coin.text(amount)} of your tokens, and no more."
     if order.permit is None:
         request = here.drafter.permit(order.account, contract, amount)
-        return prepared(action, order.account, (*said, leave), (), request)
+        return prepared(action, order.account, (*summary, leave), (), request)
     permit = _split(order.permit)
-    return plain(here, order, action, (*said, leave), contract, f"{function}WithPermit", *args, *permit)
+    return plain(here, order, action, (*summary, leave), contract, f"{function}WithPermit", *args, *permit)
 
 
 def plain(
-    here: AppState, order: SignerRequest, action: str, said: tuple[str, ...], contract: str, function: str, *args: Any
+    here: AppState,
+    order: SignerRequest,
+    action: str,
+    summary: tuple[str, ...],
+    contract: str,
+    function: str,
+    *args: Any,
 ) -> UnsignedTransaction:
     """One call. Errors: Reverted where it would fail; BadInput; Unavailable."""
-    return prepared(action, order.account, said, [here.drafter.draft(order.account, contract, function, *args)])
+    return prepared(action, order.account, summary, [here.drafter.draft(order.account, contract, function, *args)])
 
 
 def after(
     here: AppState,
     order: SignerRequest,
     action: str,
-    said: tuple[str, ...],
+    summary: tuple[str, ...],
     first: tuple[UnsignedCall, ...],
     contract: str,
     function: str,
@@ -60,12 +66,12 @@ def after(
 ) -> UnsignedTransaction:
     """A call after others, whose gas stays open. Errors: as `plain`."""
     last = here.drafter.draft(order.account, contract, function, *args, after=len(first))
-    return prepared(action, order.account, said, (*first, last))
+    return prepared(action, order.account, summary, (*first, last))
 
 
 def approve(here: AppState, order: SignerRequest, contract: str, amount: int) -> UnsignedCall:
     """Leave for a contract to take `amount` of the account's tokens."""
-    return here.drafter.draft(order.account, COIN, "approve", here.market.desk.address(contract), amount)
+    return here.drafter.draft(order.account, COIN, "approve", here.market.client.address(contract), amount)
 
 
 def _split(permit: Permit) -> tuple[Any, ...]:
@@ -73,13 +79,13 @@ def _split(permit: Permit) -> tuple[Any, ...]:
 
 
 def prepared(
-    action: str, account: str, said: tuple[str, ...], drafts: Any, permit: PermitRequest | None = None
+    action: str, account: str, summary: tuple[str, ...], drafts: Any, permit: PermitRequest | None = None
 ) -> UnsignedTransaction:
     """Drafts, or the permit that is to be signed before them, with what they mean."""
     return UnsignedTransaction(
         action=action,
         account=account,
-        summary=said,
+        summary=summary,
         permit=None
         if permit is None
         else TypedPermit(

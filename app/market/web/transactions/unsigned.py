@@ -155,7 +155,7 @@ def deactivate_offer(here: AppState, order: OnOffer) -> UnsignedTransaction:
 def revoke_license(here: AppState, order: RevokeLicense) -> UnsignedTransaction:
     """The refund comes from the owner, by an approval where none covers it. Errors: NotFound, Reverted."""
     held = here.market.license(order.license)
-    refund = int(here.market.desk.read(LICENSES, "refundOf", held.id))
+    refund = int(here.market.client.read(LICENSES, "refundOf", held.id))
     said = (
         f"You take license {held.id} of {held.buyer} back for good.",
         f"You pay {here.coin.text(refund)} to its holder for what is unused.",
@@ -176,7 +176,7 @@ def withdraw(here: AppState, order: Withdraw) -> UnsignedTransaction:
         if account not in (who for who, _ in market.shares(market.offer(number))):
             raise NotAllowed(f"This account has no share in offer {number}.", "Name your own offers.")
         for payer in PAYERS:
-            received, distributed = market.desk.read(payer, "earnings", number)
+            received, distributed = market.client.read(payer, "earnings", number)
             if due := int(received) - int(distributed):
                 drafts.append(here.drafter.draft(account, payer, "collect", number, after=len(drafts)))
                 said.append(f"You split {here.coin.text(due)} that offer {number} has earned among its beneficiaries.")

@@ -119,7 +119,7 @@ def get_transaction(tx: Tx, here: State) -> Response:
     found = here.market.node.receipt(tx)
     events = tuple(
         EventView(contract=event.contract, name=event.name, args={key: _plain(v) for key, v in event.args.items()})
-        for event in here.market.desk.decode(found.logs)
+        for event in here.market.client.decode(found.logs)
     )
     return reply(
         TransactionReceipt(
