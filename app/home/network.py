@@ -105,7 +105,9 @@ def read_config(home: Home) -> NodeConfig:
     try:
         return NodeConfig.model_validate_json(path.read_bytes()[: MAX_CONFIG_BYTES + 1])
     except ValidationError as error:
-        raise BadDocument(f"{path} is not a node setting: {first_fault(error)}.", "Correct it by hand.") from None
+        raise BadDocument(
+            f"{path} is not a node setting: {first_fault(error, 'the file')}.", "Correct it by hand."
+        ) from None
 
 
 def write_config(home: Home, config: NodeConfig) -> None:

@@ -59,7 +59,7 @@ def read(home: Home) -> tuple[OfferedModel, ...]:
     try:
         return _File.model_validate_json(data).models
     except ValidationError as error:
-        raise BadInput(f"{path}: {first_fault(error)}.", "docs/operations.md shows the form.") from None
+        raise BadInput(f"{path}: {first_fault(error, 'the file')}.", "docs/operations.md shows the form.") from None
 
 
 def offer(home: Home, models: tuple[OfferedModel, ...]) -> None:

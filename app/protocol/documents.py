@@ -96,10 +96,10 @@ def text_to_words(text: str) -> bytes:
     return words
 
 
-def first_fault(error: ValidationError) -> str:
-    """Where a model's first fault is, and what it is; never the value, which may be private."""
+def first_fault(error: ValidationError, whole: str = "the document") -> str:
+    """Where a model's first fault is, and what: never the value, which may be private. `whole` stands for all of it."""
     fault = error.errors(include_input=False, include_url=False)[0]
-    where = ".".join(str(part) for part in fault["loc"]) or "the whole"
+    where = ".".join(str(part) for part in fault["loc"]) or whole
     return f"{where}: {fault['msg']}"
 
 

@@ -300,7 +300,7 @@ contract DatasetRegistryTest is World {
             datasets.tokenURI(id),
             _uri(
                 '{"name":"Darkroom dataset 1",'
-                '"description":"An encrypted table: models may run on it, nobody reads it.",\'
+                '"description":"An encrypted table: models may run on it, nobody reads it.",'
                 '"attributes":[{"trait_type":"rows","value":285},{"trait_type":"version","value":1},'
                 '{"trait_type":"epoch","value":1}]}'
             )
@@ -311,7 +311,7 @@ contract DatasetRegistryTest is World {
             datasets.tokenURI(id),
             _uri(
                 '{"name":"Darkroom dataset 1",'
-                '"description":"An encrypted table: models may run on it, nobody reads it.",\'
+                '"description":"An encrypted table: models may run on it, nobody reads it.",'
                 '"attributes":[{"trait_type":"rows","value":285},{"trait_type":"version","value":1},'
                 '{"trait_type":"epoch","value":1},{"value":"tombstoned"}]}'
             )

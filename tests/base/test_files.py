@@ -18,7 +18,7 @@ CODE = ("app", "darkroom", "fhe", "ingestion", "contracts", "frontend", "benchma
 SKIPPED = {"node_modules", "__pycache__", "out", "cache", "artifacts", "vendor"}
 MAX_LINES = 600
 ARGUED_LINES = 400
-OTHERS = (".js", ".mjs", ".ts", ".css", ".html", ".sol", ".sh")  # ruff sees to Python
+OTHERS = (".js", ".mjs", ".ts", ".css", ".html", ".sh")  # ruff sees to Python, forge to Solidity
 
 
 def files(*suffixes: str) -> Iterator[Path]:

@@ -240,7 +240,7 @@ def cards() -> list[tuple[Decoder, Readout, str, int]]:
     ]
 
 
-@pytest.mark.browser
+@pytest.mark.chromium
 @pytest.mark.parametrize("at", range(12))
 def test_a_page_reads_a_result_in_the_units_that_the_client_does(page: Page, at: int) -> None:
     """Predictions, probabilities, scores, margins, means and levels of a model's card are the same in both."""

@@ -185,10 +185,7 @@ interface IJobMarket {
 
     function executionsOf(uint256 job) external view returns (Execution[] memory);
 
-    function commitmentFor(uint256 job, address provider, bytes32 receipt, bytes32 salt)
-        external
-        view
-        returns (bytes32);
+    function commitmentFor(uint256 job, address provider, bytes32 receipt, bytes32 salt) external view returns (bytes32);
 
     function jobCount() external view returns (uint64);
 

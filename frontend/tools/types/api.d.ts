@@ -143,6 +143,12 @@ interface Readout {
   cuts?: number[];
 }
 
+/** fhe.compile.decoder:Labels */
+interface Labels {
+  type: string;
+  values: string[];
+}
+
 /** fhe.compile.decoder:Decoder */
 interface Decoder {
   model: string;
@@ -150,7 +156,7 @@ interface Decoder {
   scale: number;
   zero_points: number[];
   link: string;
-  labels: { type: string; values: string[] } | null;
+  labels: Labels | null;
   probabilities: boolean;
   shift: number;
   threshold: number;

@@ -216,7 +216,8 @@ def _types(said: dict[str, Any], schema: dict[str, Any]) -> set[str]:
         return {"string", " | ".join(f'"{each}"' for each in said.get("enum", ()))}
     if said.get("type") == "array":
         return {f"{each}[]" for each in _types(said.get("items", {}), schema)}
-    plain = {"string": {"string", "Amount"}, "integer": {"number"}, "boolean": {"boolean"}, "null": {"null"}}
+    plain = {"string": {"string", "Amount"}, "boolean": {"boolean"}, "null": {"null"}}
+    plain |= {"integer": {"number"}, "number": {"number"}}
     return plain.get(
         said.get("type", ""),
         {"Record<string, string>", "Record<string, Amount>", "Record<string, unknown>", "TypedData"},
