@@ -44,8 +44,9 @@ def default_recipe(path: Path | str, reading: Reading | None = None) -> str:
 
 def draft(profile: TableProfile, reading: Reading | None = None) -> str:
     """The same from a profile that was taken already."""
-    drop = ", ".join(_quoted(column.name) for column in profile.columns if not column.usable)
+    drop = ", ".join(_quoted(column.name) for column in profile.columns if not column.usable and not column.fault)
     head = _HEAD.format(file=profile.path.name, title=_quoted(profile.path.stem), drop=drop, reading=_reading(reading))
+    head += "".join(f"\n# {' '.join(column.fault)}\n" for column in profile.columns if column.fault)
     return head + "".join(_column(column) for column in profile.columns if column.usable) + _TAIL
 
 
@@ -72,8 +73,18 @@ def _reading(reading: Reading | None) -> str:
     if reading is None:
         return ""
     separator = f"separator = {_quoted(reading.separator)}\n" if reading.separator else ""
-    words = ", ".join(_quoted(word) for word in reading.missing_values)
-    return separator + (f"missing_values = [{words}]\n" if words else "")
+    lines = [
+        f"{key} = [{', '.join(map(_quoted, words))}]\n"
+        for key, words in (("missing_values", reading.missing_values), ("names", reading.names))
+        if words
+    ]
+    if reading.header is not None:
+        lines.append(f"header = {str(reading.header).lower()}\n")
+    if reading.decimal != ".":
+        lines.append(f"decimal = {_quoted(reading.decimal)}\n")
+    if reading.empty_rows != "refuse":
+        lines.append(f"empty_rows = {_quoted(reading.empty_rows)}\n")
+    return separator + "".join(lines)
 
 
 def _quoted(text: str) -> str:

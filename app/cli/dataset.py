@@ -69,11 +69,19 @@ def profile(file: File, recipe: Recipe = None, as_json: AsJson = False) -> None:
 def recipe(
     file: File,
     out: Annotated[Path | None, typer.Option(help="Where to write it; stdout by default.")] = None,
+    header: Annotated[bool | None, typer.Option(help="Whether the first line names the columns.")] = None,
+    names: Annotated[str, typer.Option(help="Names of all columns, with commas between them.")] = "",
+    separator: Annotated[str, typer.Option(help="Of a CSV file.")] = "",
+    missing: Annotated[list[str] | None, typer.Option(help="A word that means missing; may be repeated.")] = None,
+    decimal_comma: Annotated[bool, typer.Option("--decimal-comma", help="Numbers have a decimal comma.")] = False,
 ) -> None:
     """Draft a recipe for a file, to be completed by its owner: measured ranges are marked as such."""
     from ingestion.draft import default_recipe
+    from ingestion.read import Reading
 
-    text = default_recipe(file)
+    given = tuple(name.strip() for name in names.split(",")) if names else ()
+    reading = Reading(separator, tuple(missing or ()), header, given, "," if decimal_comma else ".")
+    text = default_recipe(file, reading)
     if out is None:
         print(text, end="")
     elif out.exists():
