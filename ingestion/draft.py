@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from ingestion.completeness import PLACEHOLDERS
 from ingestion.profile import ColumnProfile, TableProfile, profile_table
 from ingestion.read import Reading
 
 _HEAD = """\
 # What Darkroom publishes of {file}, and how. Nothing is published until you run: darkroom dataset publish
 title = {title}
-description = "Say what the rows are, how they were collected, and what they are good for."
-license = "Say what buyers may do, or give the URL of your terms."
-creator = "Your name or organisation"
+description = {description}
+license = {license}
+creator = {creator}
 keywords = []
 
 [table]
@@ -23,6 +24,9 @@ rest = "refuse"
 # person = "patient"
 # rows_per_person = 1
 
+[defaults]
+bins = 16  # comparison bits, which trees need: 8 bytes a row for each edge. Delete the line for linear models alone
+
 # The ranges below were measured on your data and rounded outward. Publishing reveals them. Where a range is public
 # knowledge (an age is 0 to 120), write that one and delete the line "measured".
 """
@@ -30,10 +34,11 @@ _TAIL = """
 [policy]
 release = "label"
 
+# In millionths of a dollar; 0 gives it away. Nothing is offered before a price is said.
 [offer]
-price_license = 0
-price_job = 0
-price_row = 0
+# price_license = 5_000_000
+# price_job = 1_000_000
+# price_row = 0
 """
 
 
@@ -45,7 +50,9 @@ def default_recipe(path: Path | str, reading: Reading | None = None) -> str:
 def draft(profile: TableProfile, reading: Reading | None = None) -> str:
     """The same from a profile that was taken already."""
     drop = ", ".join(_quoted(column.name) for column in profile.columns if not column.usable and not column.fault)
-    head = _HEAD.format(file=profile.path.name, title=_quoted(profile.path.stem), drop=drop, reading=_reading(reading))
+    words = {key: _quoted(text) for key, text in PLACEHOLDERS.items()}
+    title = _quoted(profile.path.stem)
+    head = _HEAD.format(file=profile.path.name, title=title, drop=drop, reading=_reading(reading), **words)
     head += "".join(f"\n# {' '.join(column.fault)}\n" for column in profile.columns if column.fault)
     return head + "".join(_column(column) for column in profile.columns if column.usable) + _TAIL
 

@@ -31,9 +31,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
-from app.files.toml_lines import read_toml
+from app.files.toml_lines import key_lines, read_toml
 from app.protocol.data.dataset import MAX_EDGES, Name
 from app.protocol.data.description import Line, Text
 from app.protocol.data.table import MAX_LEVELS
@@ -150,6 +150,11 @@ class Recipe(Document):
     columns: Annotated[dict[Name, ColumnRecipe], Field(default_factory=dict)]
     policy: OutputPolicy = OutputPolicy()
     offer: OfferHints = OfferHints()
+    _lines: dict[tuple[str, ...], int] = PrivateAttr(default_factory=dict)  # of the text that it was read from
+
+    def line(self, *key: str) -> int:
+        """The line of the text at which a key stands; 0 for one that is not there, or without a text."""
+        return self._lines.get(key, 0)
 
     @property
     def reading(self) -> Reading:
@@ -178,7 +183,9 @@ def read_recipe(path: Path | str) -> Recipe:
 
 def parse_recipe(text: str, name: str = "recipe") -> Recipe:
     """The recipe in TOML text. Errors: BadRecipe, with the line."""
-    return read_toml(text, Recipe, name=name, guide="docs/recipe.md", refusal=BadRecipe, explain=_in_words)
+    recipe = read_toml(text, Recipe, name=name, guide="docs/recipe.md", refusal=BadRecipe, explain=_in_words)
+    recipe._lines.update(key_lines(text))
+    return recipe
 
 
 def _in_words(place: tuple[str, ...]) -> str:
