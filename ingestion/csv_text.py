@@ -78,12 +78,11 @@ def opening(path: Path, separator: str, header: bool | None) -> Opening:
 
 def check_header(path: Path, names: Sequence[str], rows: Sequence[Sequence[str]] = ()) -> None:
     """Errors: BadTable if names look like values of the rows, which publishing would put before everybody."""
-    numbered = list(names) in ([str(n + first) for n in range(len(names))] for first in (0, 1))
     values = [n for n, name in enumerate(names) if _is_value(name)]
     if not values and rows and not any(_is_value(cell) for row in rows for cell in row):  # no column tells them apart
         below = [{row[n].strip() for row in rows if n < len(row)} for n in range(len(names))]
         values = [n for n, name in enumerate(names) if name and name in below[n]]
-    if values and not numbered:
+    if values:
         raise BadTable(
             f"The first line of {path.name} seems to be a record, not the names of columns: column {values[0] + 1} has"
             " a value there. Column names are published.",
@@ -125,7 +124,7 @@ def odd_word(path: Path, made: Opening, number: int, is_number: Callable[[str], 
         cell = row[number] if number < len(row) else ""
         if cell and not is_number(cell):
             return line, *_described(cell)
-    return 0, "text", "Drop the column: list it under drop."
+    return 0, "text", "Check the quotes, or drop the column: list it under drop."
 
 
 def records(path: Path, made: Opening) -> Iterator[tuple[int, list[str]]]:

@@ -202,7 +202,8 @@ def open_table(path: Path | str, reading: Reading | None = None, *, text: str = 
         _check_magic(path, kind)
         frame = pl.scan_parquet(path, glob=False) if kind == "parquet" else pl.scan_ipc(path, glob=False)
         schema = frame.collect_schema()
-    if reading.header is None and not reading.names:
+    positions = [str(number) for number in range(len(schema))]  # what a data frame without names writes
+    if reading.header is None and not reading.names and schema.names() != positions:
         csv_text.check_header(path, schema.names())
     if reading.names:
         _check_count(path, reading.names, len(schema))
@@ -282,6 +283,8 @@ def _spelled_kinds(frame: pl.LazyFrame, names: Sequence[str], reading: Reading) 
         words = head.lazy().select(_plain(pl.col(name), reading)).collect()[name].drop_nulls()
         plain = words.str.contains(NUMBER)
         odd = words.filter(~plain).to_list()
+        if reading.decimal == ",":  # a number with a point is none here, but looks like one
+            odd = [word.replace(".", ",").replace("?", ".") for word in odd]
         like = len(words) - len(odd) + sum(csv_text.looks_like_number(word) for word in odd)
         known = sum(word in csv_text.MISSING_WORDS for word in odd)
         if len(words) and not odd:

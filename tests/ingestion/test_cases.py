@@ -58,12 +58,13 @@ def test_signs_of_numbers(write: Write) -> None:
 
 
 def test_names_may_be_numbers_where_the_owner_says_so(write: Write) -> None:
-    """Years as names, and the positions that data frames give, are names; the first only when it is said."""
+    """Years are names when that is said, the positions that a data frame writes into Parquet always."""
     path = write("years.csv", "2019,2020\n1,2\n")
     with pytest.raises(BadTable, match="record"):
         open_table(path)
     assert list(open_table(path, Reading(header=True)).kinds) == ["2019", "2020"]
-    assert list(open_table(write("positions.csv", "0,1\n7,8\n")).kinds) == ["0", "1"]
+    pl.DataFrame({"0": [7], "1": [8]}).write_parquet(positions := write("positions.parquet", ""))
+    assert list(open_table(positions).kinds) == ["0", "1"]
     assert list(open_table(write("words.csv", "name,town\nAnn,Rome\n")).kinds) == ["name", "town"]
     assert list(open_table(write("yes.csv", "yes,n\ntrue,1\n")).kinds) == ["yes", "n"]
 
@@ -71,6 +72,8 @@ def test_names_may_be_numbers_where_the_owner_says_so(write: Write) -> None:
 NUMBERS = "".join(f"{n},{n}.5\n" for n in range(20_000))
 REFUSED: dict[str, tuple[str | bytes, str, str]] = {
     "no header": ("40,1.5\n50,2.5\n", "first line .* record", "header = false"),
+    "no header, one column": ("1\n2\n", "first line .* record", "header = false"),
+    "no header, ids from 0": ("0,1\n1,1\n", "first line .* record", "header = false"),
     "no header, dates": ("Ann,2020-01-31\nBob,2020-02-01\n", "first line .* record", "header = false"),
     "no header, text alone": ("Ann,Rome\nBob,Rome\n", "column 2 has a value", "header = false"),
     "no header, missing word": ("Ann,NA\nBob,7\n", "column 2 has a value", "header = false"),
@@ -126,6 +129,13 @@ def test_one_odd_word_does_not_unmake_a_column(write: Write, case: str) -> None:
         assert "secret" not in str(caught.value)
     made = survey(path, parse_recipe(HEAD + '[table]\nrest = "measure"\ndrop = ["bmi"]\n'))
     assert [column.name for column in made.built.codebook.columns] == ["age"]
+
+
+def test_a_point_is_not_guessed_where_the_comma_is_decimal(write: Write) -> None:
+    """1.234 is a thousand in one office and one in another: where the comma is decimal it is refused by its line."""
+    path = write("t.csv", "age;bmi\n1;1,5\n2;1.234\n3;5.5\n")
+    with pytest.raises(BadTable, match=r"'bmi' .* at line 3 a number with other signs"):
+        survey(path, parse_recipe(HEAD + '[table]\ndecimal = ","\nrest = "measure"\n'))
 
 
 def test_a_dropped_column_may_hold_anything(write: Write) -> None:
