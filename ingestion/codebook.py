@@ -94,13 +94,13 @@ def _choose(
         if not column.usable:
             if column.fault is not None and recipe is not None:
                 raise BadTable(*column.fault)
+            what = f"holds no numbers but {column.held}" if column.held else "holds no numbers"
             if column.name in rules:
-                what = f"holds no numbers but {column.held}" if column.held else "holds no numbers"
                 raise BadRecipe(
                     f"Column {column.name!r} {what}, so it has no code yet.",
                     f"Drop it: list {column.name!r} under drop in [table], and take its section out.",
                 )
-            left_out = f"Column {column.name!r} holds no numbers and is left out."
+            left_out = f"Column {column.name!r} {what}, and is left out."
             warnings.append(" ".join(column.fault) if column.fault else left_out)
             continue
         chosen.append((column, rules.get(column.name, ColumnRecipe())))

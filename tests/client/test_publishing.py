@@ -17,6 +17,7 @@ from app.client.publishing import publish_plan
 from app.home.network import NodeConfig, write_config
 from app.protocol.errors import NotAllowed, Unavailable
 from ingestion.draft import default_recipe
+from ingestion.recipe import parse_recipe
 from tests.support.persons import COLUMNS, HEAD, PASSPHRASE, OwnersHome, chain_template, people
 from tests.support.persons import recipe as recipe_of
 
@@ -213,3 +214,31 @@ def test_a_publication_that_may_be_recorded_keeps_its_keys(town: OwnersHome, mon
     record = town.market.dataset(before + 1)
     assert town.owner.cabinet.name_of(record.manifest) == keys
     assert town.table(before + 1).rows == 50
+
+
+def test_a_file_without_names_is_drafted_when_they_are_given(
+    town: OwnersHome, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No command takes a first record for names; with names and `--no-header` the draft keeps both."""
+    file = town.folder / "raw.csv"
+    file.write_text("41,1.5\n52,2.5\n63,NA\n")
+    assert run(["dataset", "recipe", str(file)]) == 1
+    out, err = capsys.readouterr()
+    assert (out, "--no-header --names" in err) == ("", True)
+    assert not [value for value in ("41", "1.5") if value in err]
+    words = ["--no-header", "--names", "age, bmi", "--missing", "NA"]
+    assert run(["dataset", "recipe", str(file), *words]) == 0
+    drafted = parse_recipe(capsys.readouterr().out)
+    assert list(drafted.columns) == ["age", "bmi"]
+    assert (drafted.table.header, drafted.table.names) == (False, ("age", "bmi"))
+
+
+def test_a_new_version_is_asked_for_too(town: OwnersHome, capsys: pytest.CaptureFixture[str]) -> None:
+    """`dataset update` shows what becomes public and needs a yes as `dataset publish` does."""
+    number = town.publish(people(50))
+    words = ["dataset", "update", str(number), *words_of_publish(town)[2:], "--json"]
+    assert run(words) == 2
+    assert "Becomes public" in capsys.readouterr().err
+    assert town.market.dataset(number).version == 1
+    assert run([*words, "--yes"]) == 0
+    assert town.market.dataset(number).version == 2
