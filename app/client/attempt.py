@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from types import TracebackType
 
 from app.client.keyring_store import KeyringStore
@@ -22,8 +22,11 @@ class Attempt:
 
     def __init__(self, store: Store, cabinet: KeyringStore, forget: Callable[[str], None]) -> None:
         """`forget` lets the tags of a manifest's rows go."""
-        self._store, self._cabinet, self._forget, self._stack = store, cabinet, forget, ExitStack()
+        self._cabinet, self._forget = cabinet, forget
+        self.store: Store = store  # puts what it is given, and remembers that it did
         self._recording: Recording | None = None
+        if isinstance(store, ContentStore):
+            self.store, self._recording = store.recorded()
         self._keys = self._manifest = ""
         self._sending = False
 
@@ -41,18 +44,13 @@ class Attempt:
         self._sending = True
 
     def __enter__(self) -> Attempt:
-        if isinstance(self._store, ContentStore):
-            self._recording = self._stack.enter_context(self._store.recorded())
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if error is not None and (not self._sending or isinstance(error, NotAllowed)):
-                self._take_back()
-        finally:
-            self._stack.close()
+        if error is not None and (not self._sending or isinstance(error, NotAllowed)):
+            self._take_back()
 
     def _take_back(self) -> None:
         if self._manifest:

@@ -23,7 +23,7 @@ from app.protocol.market.entities import DatasetRecord
 from app.protocol.market.receipt import OutputPolicy
 from app.protocol.policy.bits import describe_bits, person_limit
 from app.protocol.policy.rules import policy_problems
-from app.protocol.ports import Progress
+from app.protocol.ports import Progress, Store
 from app.protocol.vocabulary import Encoding
 from fhe.profile import EncryptionProfile
 from fhe.profiles import REFERENCE, find
@@ -98,10 +98,13 @@ class Owner:
         self.network, self.actor, self.account = network, actor, account
         self.cabinet = KeyringStore(actor)
 
-    def new_epoch(self, keys: str, profile: EncryptionProfile = REFERENCE, *, lookups: bool = True) -> EpochRecord:
+    def new_epoch(
+        self, keys: str, profile: EncryptionProfile = REFERENCE, *, lookups: bool = True, store: Store | None = None
+    ) -> EpochRecord:
         """Make a keyring's next epoch through Concrete, seal the secret keys, publish the evaluation key.
 
-        Without `lookups` only linear and additive circuits can run, and no evaluation key (about 220 MB) is published.
+        Without `lookups` only linear and additive circuits can run, and no evaluation key (about 220 MB) is put into
+        `store`, by default the network's.
         Errors: BadKey where Concrete's optimizer no longer agrees with the profile.
         """
         from fhe.ciphertexts.packing_key import with_packing
@@ -111,7 +114,7 @@ class Owner:
         epoch = keyring.next_epoch()
         secret, evaluation = generate(profile, epoch)
         keyring.add(secret, passphrase)
-        cid = self._keep(with_packing(evaluation, secret, profile)) if lookups else None
+        cid = self._keep(with_packing(evaluation, secret, profile), store or self.network.store) if lookups else None
         record = EpochRecord(keys=keys, epoch=epoch, profile=profile.digest, evaluation_key=cid)
         self.cabinet.note(record)
         return record
@@ -250,7 +253,7 @@ class Owner:
             plan.recipe,
             self.cabinet.keyring(record.keys).open(record.epoch, self.actor.passphrase()),
             find(record.profile),
-            self.network.store,
+            attempt.store,
             epoch=record.epoch,
             published=datetime.fromtimestamp(self.network.market.now(), UTC).date().isoformat(),
             surveyed=plan.surveyed,
@@ -352,11 +355,11 @@ class Owner:
             charge_missing=charge_missing,
         )
 
-    def _keep(self, key: EvaluationKey) -> str:
+    def _keep(self, key: EvaluationKey, store: Store) -> str:
         scratch = self.actor.path("evaluation.key")
         try:
             key.to_file(scratch)
-            return self.network.store.put_file(scratch)
+            return store.put_file(scratch)
         finally:
             scratch.unlink(missing_ok=True)
 

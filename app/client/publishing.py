@@ -65,7 +65,7 @@ def publish_plan(
         if not owner.cabinet.keyring(name).epochs():
             making(name)
             attempt.makes_keys(name)
-            owner.new_epoch(name, lookups=lookups)
+            owner.new_epoch(name, lookups=lookups, store=attempt.store)
         return owner.publish(
             plan.path, plan.recipe, keys=name, plan=plan, encodings=("affine", "bins") if bins else ("affine",),
             progress=progress, attempt=attempt,

@@ -6,13 +6,13 @@ agree with its parent's, before a byte is passed on. A range costs the leaves it
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import io
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 from app.protocol.errors import BadBlock, TooLarge, Unavailable
 from app.protocol.ids import CidText
@@ -78,18 +78,14 @@ class ContentStore:
         self._nodes: OrderedDict[bytes, DagNode] = OrderedDict()  # only nodes that were checked
         self._recording: Recording | None = None
 
-    @contextmanager
-    def recorded(self) -> Iterator[Recording]:
-        """Record what this store (not others over the same blocks) puts meanwhile; an inner one records to the outer.
+    def recorded(self) -> tuple[Self, Recording]:
+        """Another door to the same blocks, and the record of what is put through it alone.
 
-        A block that somebody else puts at the same time, and that is new here, counts as this one's.
+        A block that somebody else puts at the same time, and that is new here, counts as this door's.
         """
-        outer, self._recording = self._recording, self._recording or Recording(self._blocks)
-        try:
-            yield self._recording
-        finally:
-            self._recording = outer
-            self._nodes.clear()
+        door = copy.copy(self)
+        door._nodes, door._recording = OrderedDict(), Recording(self._blocks)
+        return door, door._recording
 
     def put(self, data: bytes | bytearray | memoryview) -> CidText:
         """Keep `data`; its CID. Errors: Unavailable, TooLarge."""
