@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.protocol.errors import NotAllowed
 from app.protocol.market.money import amount
 from darkroom.dataset import Dataset, open_dataset
 from darkroom.display import Listing, Served, Shown, bar
@@ -83,19 +84,23 @@ class Owner(Party):
         return Listing(open_dataset(self._session, each.id) for each in self._owner.own() if not each.tombstoned)
 
     def preview(self, path: str | Path, recipe: str | Path | Recipe) -> list[str]:
-        """What publishing a table would sell and reveal, one sentence each; nothing is made or sent.
+        """What publishing a table would make public, sell and reveal, one sentence each; nothing is made or sent.
 
         `path` is a CSV, Parquet or Arrow file, `recipe` a TOML file (docs/recipe.md) or one that was read. Errors:
         BadTable, BadRecipe, OutOfRange, TooLarge.
         """
+        from app.client.publishing import reveals
+
         with self._owner.plan(Path(path), _read(recipe)) as plan:
-            return [*plan.sells, *plan.warnings]
+            public = [f"Public: {row['name']}: {row['public']} ({row['from']})." for row in reveals(plan)]
+            return [*public, *plan.sells, *plan.warnings]
 
     def publish(
         self,
         path: str | Path,
         recipe: str | Path | Recipe,
         *,
+        consent: bool = False,
         keys: str | None = None,
         offer: bool = True,
         bins: bool = True,
@@ -104,15 +109,26 @@ class Owner(Party):
     ) -> Publication:
         """Encrypt a table on this machine, publish ciphertext, manifest and preview, and offer it by the recipe.
 
-        `keys` names the keyring, by default a new one after the file; its keys are made through Concrete in some ten
-        seconds. Without `bins` no comparison bits are published, without `lookups` no evaluation key (220 MB): then
-        only linear and additive models can run. Errors: as `preview`'s, before anything is made; NotAllowed where the
-        table's persons have nothing left to sell; TryAgain, Reverted.
+        `consent=True` says that you have read what `preview` lists and that it may become public: without it nothing is
+        made. `keys` names the keyring, by default a new one after the file; its keys are made through Concrete in some
+        ten seconds. Without `bins` no comparison bits are published, without `lookups` no evaluation key (220 MB): then
+        only linear and additive models can run. Where publishing fails, nothing of it stays, keys included. Errors: as
+        `preview`'s, before anything is made; NotAllowed without consent, and where the table's persons have nothing
+        left to sell; TryAgain, Reverted.
         """
-        from app.client.publishing import publish_plan
+        from app.client.publishing import check_offer, publish_plan
+        from ingestion.completeness import check_filled
 
         table, read = Path(path), _read(recipe)
+        check_filled(read, offered=offer)
+        if not consent:
+            raise NotAllowed(
+                "Publishing cannot be undone, and nobody has consented to what it makes public.",
+                "Read what owner.preview(path, recipe) lists, then publish with consent=True.",
+            )
         with self._owner.plan(table, read) as plan, bar("encrypt rows", progress) as report:
+            if offer:
+                check_offer(self._owner, plan)
             published = publish_plan(self._owner, plan, keys=keys, bins=bins, lookups=lookups, progress=report)
         made = self.offer(published.sent.value, read) if offer else None
         return Publication(self._session, published, plan, made)

@@ -10,10 +10,10 @@ import polars as pl
 
 from app.protocol.data.dataset import Affine, Codebook, ColumnCode
 from app.protocol.data.table import check_codebook, code_fault
-from app.protocol.errors import BadDocument, BadRecipe, OutOfRange
+from app.protocol.errors import BadDocument, BadRecipe, BadTable, OutOfRange
 from ingestion.codes import encode, encode_bins
 from ingestion.profile import DEFAULT_LEVELS, ColumnProfile, TableProfile
-from ingestion.read import open_table, typed_errors
+from ingestion.read import open_table
 from ingestion.recipe import ColumnRecipe, Quantiles, Recipe
 
 __all__ = ["Built", "build_codebook", "check_fit", "encode", "encode_bins"]
@@ -92,9 +92,16 @@ def _choose(
                 'Describe it, list it under drop, or set rest = "measure" or "drop" under [table].',
             )
         if not column.usable:
+            if column.fault is not None and recipe is not None:
+                raise BadTable(*column.fault)
+            what = f"holds no numbers but {column.held}" if column.held else "holds no numbers"
             if column.name in rules:
-                raise BadRecipe(f"Column {column.name!r} holds no numbers, so it has no code yet.", "Drop it.")
-            warnings.append(f"Column {column.name!r} holds no numbers and is left out.")
+                raise BadRecipe(
+                    f"Column {column.name!r} {what}, so it has no code yet.",
+                    f"Drop it: list {column.name!r} under drop in [table], and take its section out.",
+                )
+            left_out = f"Column {column.name!r} {what}, and is left out."
+            warnings.append(" ".join(column.fault) if column.fault else left_out)
             continue
         chosen.append((column, rules.get(column.name, ColumnRecipe())))
     return chosen
@@ -174,7 +181,7 @@ def _quantile_edges(
     table = open_table(profile.path, recipe.reading if recipe else None)
     finite = pl.col(column.name).filter(pl.col(column.name).is_finite())
     wanted = [finite.quantile(edge / bins, "linear").alias(str(edge)) for edge in range(1, bins)]
-    with typed_errors(profile.path):
+    with table.errors():
         measured = table.scan([column.name]).select(wanted).collect(engine="streaming").row(0)
     low, high = column.range_outward()
     unit = 10.0 ** (math.floor(math.log10(high - low)) - 2)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from ingestion.completeness import PLACEHOLDERS
 from ingestion.profile import ColumnProfile, TableProfile, profile_table
 from ingestion.read import Reading
 
 _HEAD = """\
 # What Darkroom publishes of {file}, and how. Nothing is published until you run: darkroom dataset publish
 title = {title}
-description = "Say what the rows are, how they were collected, and what they are good for."
-license = "Say what buyers may do, or give the URL of your terms."
-creator = "Your name or organisation"
+description = {description}
+license = {license}
+creator = {creator}
 keywords = []
 
 [table]
@@ -23,6 +24,9 @@ rest = "refuse"
 # person = "patient"
 # rows_per_person = 1
 
+[defaults]
+bins = 16  # comparison bits, which trees need: 8 bytes a row for each edge. Delete the line for linear models alone
+
 # The ranges below were measured on your data and rounded outward. Publishing reveals them. Where a range is public
 # knowledge (an age is 0 to 120), write that one and delete the line "measured".
 """
@@ -30,10 +34,11 @@ _TAIL = """
 [policy]
 release = "label"
 
+# In millionths of a dollar; 0 gives it away. Nothing is offered before a price is said.
 [offer]
-price_license = 0
-price_job = 0
-price_row = 0
+# price_license = 5_000_000
+# price_job = 1_000_000
+# price_row = 0
 """
 
 
@@ -44,8 +49,11 @@ def default_recipe(path: Path | str, reading: Reading | None = None) -> str:
 
 def draft(profile: TableProfile, reading: Reading | None = None) -> str:
     """The same from a profile that was taken already."""
-    drop = ", ".join(_quoted(column.name) for column in profile.columns if not column.usable)
-    head = _HEAD.format(file=profile.path.name, title=_quoted(profile.path.stem), drop=drop, reading=_reading(reading))
+    drop = ", ".join(_quoted(column.name) for column in profile.columns if not column.usable and not column.fault)
+    words = {key: _quoted(text) for key, text in PLACEHOLDERS.items()}
+    title = _quoted(profile.path.stem)
+    head = _HEAD.format(file=profile.path.name, title=title, drop=drop, reading=_reading(reading), **words)
+    head += "".join(f"\n# {' '.join(column.fault)}\n" for column in profile.columns if column.fault)
     return head + "".join(_column(column) for column in profile.columns if column.usable) + _TAIL
 
 
@@ -72,8 +80,18 @@ def _reading(reading: Reading | None) -> str:
     if reading is None:
         return ""
     separator = f"separator = {_quoted(reading.separator)}\n" if reading.separator else ""
-    words = ", ".join(_quoted(word) for word in reading.missing_values)
-    return separator + (f"missing_values = [{words}]\n" if words else "")
+    lines = [
+        f"{key} = [{', '.join(map(_quoted, words))}]\n"
+        for key, words in (("missing_values", reading.missing_values), ("names", reading.names))
+        if words
+    ]
+    if reading.header is not None:
+        lines.append(f"header = {str(reading.header).lower()}\n")
+    if reading.decimal != ".":
+        lines.append(f"decimal = {_quoted(reading.decimal)}\n")
+    if reading.empty_rows != "refuse":
+        lines.append(f"empty_rows = {_quoted(reading.empty_rows)}\n")
+    return separator + "".join(lines)
 
 
 def _quoted(text: str) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import polars as pl
 
 from app.protocol.data.dataset import Affine
 from app.protocol.errors import BadTable
-from ingestion.read import Kind, Reading, SourceTable, open_table, typed_errors
+from ingestion.read import Kind, Reading, SourceTable, open_table
 
 DEFAULT_LEVELS = 256
 
@@ -32,6 +33,8 @@ class ColumnProfile:
     missing: int = 0  # empty, null or NaN
     infinite: int = 0
     distinct: int = 0  # estimated, within a few percent
+    held: str = field(default="", compare=False)  # in words, where it is no number
+    fault: tuple[str, str] | None = field(default=None, compare=False)  # of a mixed one: what is wrong, how to mend it
 
     @property
     def usable(self) -> bool:
@@ -77,18 +80,23 @@ class TableProfile:
         raise BadTable(f"{self.path.name} has no column {name!r}.", "See its columns: darkroom dataset profile.")
 
 
-def profile_table(path: Path | str, reading: Reading | None = None) -> TableProfile:
-    """Each column's kind, range, missing values and proposal. Errors: BadTable (also without rows), TooLarge."""
+def profile_table(path: Path | str, reading: Reading | None = None, skip: Collection[str] = ()) -> TableProfile:
+    """Each column's kind, range, missing values and proposal; the columns to `skip` stay at home and are not measured.
+
+    Errors: BadTable (also without rows, and for a row that is blank or short), TooLarge.
+    """
     table = open_table(path, reading)
-    numeric = table.numeric()
-    with typed_errors(table.path):
+    table.check_rows()
+    numeric = [name for name in table.numeric() if name not in skip]
+    with table.errors():
         measured = _measure(table, numeric) if numeric else {}
     rows = measured.get("rows", None)
     rows = table.rows() if rows is None else int(rows)
     if rows == 0:
         raise BadTable(f"{table.path.name} has no rows.", "Give a table with a header and rows.")
     columns = tuple(
-        _column(name, kind, rows, number, measured) for number, (name, kind) in enumerate(table.kinds.items())
+        _column(table, name, "other" if name in skip else kind, rows, number, measured)
+        for number, (name, kind) in enumerate(table.kinds.items())
     )
     return TableProfile(table.path, rows, columns)
 
@@ -111,9 +119,13 @@ def _measure(table: SourceTable, columns: list[str]) -> dict[str, Any]:
     return table.scan(columns).select(wanted).collect(engine="streaming").row(0, named=True)
 
 
-def _column(name: str, kind: Kind, rows: int, number: int, measured: dict[str, Any]) -> ColumnProfile:
+def _column(
+    table: SourceTable, name: str, kind: Kind, rows: int, number: int, measured: dict[str, Any]
+) -> ColumnProfile:
+    if kind == "mixed":
+        return ColumnProfile(name, kind, fault=table.odd(name))
     if kind == "other":
-        return ColumnProfile(name, kind)
+        return ColumnProfile(name, kind, held=table.held.get(name, ""))
     if kind != "boolean":
         kind = "integer" if measured[f"whole {number}"] else "real"
     missing = rows if measured[f"missing {number}"] is None else int(measured[f"missing {number}"])

@@ -6,8 +6,8 @@ value is null or NaN. Messages name columns and rows, never values: the table is
 
 from __future__ import annotations
 
-import csv
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,8 +18,10 @@ import polars as pl
 
 from app.protocol.data.dataset import MAX_COLUMNS
 from app.protocol.errors import BadTable, TooLarge
+from ingestion import csv_text
+from ingestion.csv_text import NUMBER, Opening
+from ingestion.read_errors import NotANumber, TooManyFields, typed_errors
 
-MAX_HEADER_BYTES = 1 << 20
 MAX_NAME_LENGTH = 200
 INFERENCE_ROWS = 10_000
 FORMATS = {
@@ -32,15 +34,22 @@ FORMATS = {
     ".ipc": "arrow",
 }
 
-Kind = Literal["integer", "real", "boolean", "other"]
+Kind = Literal["integer", "real", "boolean", "mixed", "other"]  # mixed: about half numbers or more, and words
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How the text of a CSV file is meant. `separator` "" means a tab in .tsv files and a comma elsewhere."""
+    """How a file is meant; all but `header` and `names` are about CSV text.
+
+    `separator` "" means what the lines agree on: a comma (a tab in .tsv files), or a semicolon, tab or bar.
+    """
 
     separator: str = ""
     missing_values: tuple[str, ...] = ()  # words that mean "missing", besides an empty field
+    header: bool | None = None  # whether the first line names the columns; None: yes, unless it looks like a record
+    names: tuple[str, ...] = ()  # of all columns, instead of the first line's
+    decimal: Literal[".", ","] = "."
+    empty_rows: Literal["refuse", "drop"] = "refuse"  # blank lines, and rows without any value
 
 
 @dataclass(frozen=True)
@@ -50,19 +59,29 @@ class SourceTable:
     path: Path
     kinds: dict[str, Kind]
     _frame: pl.LazyFrame = field(repr=False)
+    reading: Reading = Reading()
+    spelled: frozenset[str] = frozenset()  # columns of numbers that are read as text
+    opening: Opening | None = None  # of a CSV file
+    _ends: pl.LazyFrame | None = field(default=None, repr=False)  # its last column as text, which a short row lacks
+    held: dict[str, str] = field(default_factory=dict)  # what a column that is not numeric holds, in words
 
     def numeric(self) -> list[str]:
         """The columns that hold numbers or booleans."""
-        return [name for name, kind in self.kinds.items() if kind != "other"]
+        return [name for name, kind in self.kinds.items() if kind not in ("other", "mixed")]
 
     def scan(self, columns: Sequence[str]) -> pl.LazyFrame:
         """These columns as 64-bit floats. Errors: BadTable for a column that is not there or not numeric."""
         for name in columns:
-            if self.kinds.get(name, "other") == "other":
+            kind = self.kinds.get(name, "other")
+            if kind == "mixed":
+                raise BadTable(*self.odd(name))
+            if kind == "other":
                 raise BadTable(
                     f"{self.path.name} has no numeric column {name!r}.", "See its columns: darkroom dataset profile."
                 )
-        return self._frame.select(pl.col(name).cast(pl.Float64) for name in columns)
+        return self._frame.select(
+            (self._number(name) if name in self.spelled else pl.col(name)).cast(pl.Float64) for name in columns
+        )
 
     def raw(self) -> pl.LazyFrame:
         """All columns as the file has them."""
@@ -70,12 +89,63 @@ class SourceTable:
 
     def rows(self) -> int:
         """How many rows the table has. Errors: BadTable."""
-        with typed_errors(self.path):
+        with self.errors():
             return int(self._frame.select(pl.len()).collect(engine="streaming").item())
 
     def batches(self, columns: Sequence[str], rows: int) -> Iterator[pl.DataFrame]:
         """The rows in order, `rows` at a time (the last batch may be shorter), as 64-bit floats. Errors: BadTable."""
-        return _batches(self.path, self.scan(columns), rows)
+        with self.errors():
+            yield from _batches(self.path, self.scan(columns), rows)
+
+    def check_rows(self) -> None:
+        """Errors: BadTable for a row of a CSV file that is blank or short: polars takes what it lacks for missing."""
+        if self.opening is None or self._ends is None:
+            return
+        with self.errors():
+            lacks = self._ends.select(pl.all().is_null().any()).collect(engine="streaming").item()
+        if lacks:
+            csv_text.check_records(self.path, self.opening, empty_rows=self.reading.empty_rows == "drop")
+
+    def odd(self, name: str) -> tuple[str, str]:
+        """What is wrong with a column of numbers in which words stand, and how to mend it; the line is looked up."""
+        if self.opening is None or name not in self.opening.names:
+            return f"Column {name!r} of {self.path.name} holds text.", "Drop the column: list it under drop."
+
+        as_text = name in self.spelled or self.kinds.get(name) == "mixed"  # else polars reads it, and takes no blanks
+
+        def fits(cell: str) -> bool:
+            plain = _plain_text(cell, self.reading) if as_text else cell
+            return not plain or cell.strip() in self.reading.missing_values or bool(re.match(NUMBER, plain))
+
+        line, what, mend = csv_text.odd_word(self.path, self.opening, self.opening.names.index(name), fits)
+        where = f" at line {line}" if line else ""
+        return (
+            f"Column {name!r} of {self.path.name} holds numbers, and{where} {what}, which is none as it stands.",
+            mend,
+        )
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """As `typed_errors`, with the line and what mends it, where a CSV file can tell them."""
+        try:
+            with typed_errors(self.path):
+                yield
+        except NotANumber as fault:
+            if self.opening is None:
+                raise
+            name = fault.column or next((each for each in self.spelled if self._fails(each)), "")
+            raise BadTable(*self.odd(name)) from None
+        except TooManyFields:
+            if self.opening is not None:
+                csv_text.check_records(self.path, self.opening, empty_rows=True)
+            raise
+
+    def _number(self, name: str) -> pl.Expr:
+        return _plain(pl.col(name), self.reading)
+
+    def _fails(self, name: str) -> bool:
+        odd = self._number(name).cast(pl.Float64, strict=False).is_null() & self._number(name).is_not_null()
+        return bool(self._frame.select(odd.any()).collect(engine="streaming").item())
 
 
 def texts(path: Path | str, column: str, rows: int, reading: Reading | None = None) -> Iterator[list[str | None]]:
@@ -91,8 +161,9 @@ def texts(path: Path | str, column: str, rows: int, reading: Reading | None = No
     for pattern, kept in ((r"^([+-]?\d+)\.0*$", "${1}"), (r"^[+]?(-?)0+(\d)", "${1}${2}")):
         spelled = spelled.str.replace(pattern, kept)
     frame = table.raw().select(pl.when(spelled != "").then(spelled).alias(column))
-    for part in _batches(table.path, frame, rows):
-        yield part[column].to_list()
+    with table.errors():
+        for part in _batches(table.path, frame, rows):
+            yield part[column].to_list()
 
 
 def _batches(path: Path, frame: pl.LazyFrame, rows: int) -> Iterator[pl.DataFrame]:
@@ -115,7 +186,7 @@ def _batches(path: Path, frame: pl.LazyFrame, rows: int) -> Iterator[pl.DataFram
 def open_table(path: Path | str, reading: Reading | None = None, *, text: str = "") -> SourceTable:
     """The table in a file, by its suffix; the column `text` of a CSV file is not read as numbers.
 
-    Errors: BadTable, TooLarge; nothing but the header and some rows is read.
+    Errors: BadTable, TooLarge; nothing but the first lines and some rows is read.
     """
     path, reading = Path(path), reading or Reading()
     kind = FORMATS.get(path.suffix.lower())
@@ -125,87 +196,162 @@ def open_table(path: Path | str, reading: Reading | None = None, *, text: str = 
         )
     if not path.is_file():
         raise BadTable(f"There is no file {path}.", "Check the path.")
+    if kind == "csv":
+        return _open_csv(path, reading, text)
     with typed_errors(path):
-        if kind == "csv":
-            frame, schema = _scan_csv(path, reading, text)
-        else:
-            frame = pl.scan_parquet(path, glob=False) if kind == "parquet" else pl.scan_ipc(path, glob=False)
-            schema = frame.collect_schema()
+        _check_magic(path, kind)
+        frame = pl.scan_parquet(path, glob=False) if kind == "parquet" else pl.scan_ipc(path, glob=False)
+        schema = frame.collect_schema()
+    positions = [str(number) for number in range(len(schema))]  # what a data frame without names writes
+    if reading.header is None and not reading.names and schema.names() != positions:
+        csv_text.check_header(path, schema.names())
+    if reading.names:
+        _check_count(path, reading.names, len(schema))
+        frame = frame.rename(dict(zip(schema.names(), reading.names, strict=True)))
+        schema = pl.Schema(zip(reading.names, schema.values(), strict=True))
     _check_names(path, schema.names())
-    return SourceTable(path, {name: _kind(dtype) for name, dtype in schema.items()}, frame)
+    if reading.empty_rows == "drop":
+        frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
+    kinds = {name: _kind(dtype) for name, dtype in schema.items()}
+    held = {name: _held(dtype) for name, dtype in schema.items() if kinds[name] == "other"}
+    return SourceTable(path, kinds, frame, reading, held=held)
 
 
-@contextmanager
-def typed_errors(path: Path) -> Iterator[None]:
-    """Turns what polars and the system say of an unreadable file into BadTable, without any value from the file."""
-    try:
-        yield
-    except pl.exceptions.PolarsError as error:
-        raise BadTable(*_in_words(path, str(error))) from None
-    except pl.exceptions.PanicException:
-        raise BadTable(f"{path.name} is damaged.", "Write the file again from its source.") from None
-    except OSError as error:
+def _open_csv(path: Path, reading: Reading, text: str) -> SourceTable:
+    with typed_errors(path):
+        made = csv_text.opening(path, reading.separator, reading.header)
+    if reading.names:
+        _check_count(path, reading.names, len(made.names))
+    elif reading.header is False:
         raise BadTable(
-            f"{path.name} cannot be read: {error.strerror or 'it is damaged or of another kind'}.",
-            "Check its permissions, or write it again from its source.",
-        ) from None
+            f"{path.name} has no header, so its {len(made.names)} columns have no names.",
+            'Give names = ["...", ...] under [table] of the recipe (dataset recipe --names).',
+        )
+    made = Opening(
+        made.separator, made.line_end, list(reading.names) or made.names, made.rows, reading.header is not False
+    )
+    _check_names(path, made.names)
 
-
-def _scan_csv(path: Path, reading: Reading, text: str) -> tuple[pl.LazyFrame, pl.Schema]:
-    separator = reading.separator or ("\t" if path.suffix.lower() == ".tsv" else ",")
-    _check_header(path, separator)
-    missing = list(reading.missing_values) or None
-
-    def scan(overrides: dict[str, pl.DataType] | None) -> pl.LazyFrame:
+    def scan(types: dict[str, pl.DataType] | None) -> pl.LazyFrame:
         return pl.scan_csv(
             path,
             glob=False,
-            separator=separator,
-            null_values=missing,
+            has_header=False,
+            skip_rows=1 if made.header else 0,
+            new_columns=made.names,
+            separator=made.separator,
+            eol_char=made.line_end,
+            null_values=list(reading.missing_values) or None,
             infer_schema_length=INFERENCE_ROWS,
-            schema_overrides=overrides,
+            schema_overrides=types,
+            raise_if_empty=False,
         )
 
-    inferred = scan(None).collect_schema()
-    # A column of whole numbers so far may still hold a fraction further down.
-    whole: dict[str, pl.DataType] = {name: pl.Float64() for name, dtype in inferred.items() if dtype.is_integer()}
-    if text in inferred:
-        whole[text] = pl.String()
-    return scan(whole or None), inferred
+    table = SourceTable(path, {}, pl.LazyFrame(), reading, opening=made)
+    with table.errors():
+        inferred = scan(None).collect_schema()
+        if not len(inferred):
+            raise BadTable(f"{path.name} has no rows.", "Give a table with a header and rows.")
+        # A column of whole numbers so far may still hold a fraction further down.
+        types: dict[str, pl.DataType] = {name: pl.Float64() for name, dtype in inferred.items() if dtype.is_integer()}
+        as_text = reading.decimal == "," or reading.empty_rows == "drop"  # the latter looks at dropped columns too
+        if as_text:
+            types = {name: pl.String() for name, dtype in inferred.items() if dtype != pl.Boolean}
+        if text in inferred:
+            types[text] = pl.String()
+        frame = scan(types or None)
+        kinds = {name: _kind(types.get(name, dtype) if as_text else dtype) for name, dtype in inferred.items()}
+        words = [name for name, kind in kinds.items() if kind == "other"]
+        kinds |= _spelled_kinds(frame, words, reading)
+    if reading.empty_rows == "drop":
+        frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
+    spelled = frozenset(name for name in words if kinds[name] == "real")
+    held = {name: "text" for name in words if kinds[name] == "other"}
+    last = made.names[-1]
+    ends = scan(types | {last: pl.String()}).select(last)
+    return SourceTable(path, kinds, frame, reading, spelled, made, ends, held)
 
 
-def _check_header(path: Path, separator: str) -> None:
+def _spelled_kinds(frame: pl.LazyFrame, names: Sequence[str], reading: Reading) -> dict[str, Kind]:
+    """What columns of text hold by their first rows: numbers with blanks or signs of their own, mostly such, or words.
+
+    Where under half of the words are numbers in any spelling, a column is text.
+    """
+    head = frame.select(names).head(INFERENCE_ROWS).collect() if names else pl.DataFrame()
+    kinds: dict[str, Kind] = {}
+    for name in names:
+        words = head.lazy().select(_plain(pl.col(name), reading)).collect()[name].drop_nulls()
+        plain = words.str.contains(NUMBER)
+        odd = words.filter(~plain).to_list()
+        if reading.decimal == ",":  # a number with a point is none here, but looks like one
+            odd = [word.replace(".", ",").replace("?", ".") for word in odd]
+        like = len(words) - len(odd) + sum(csv_text.looks_like_number(word) for word in odd)
+        known = sum(word in csv_text.MISSING_WORDS for word in odd)
+        if len(words) and not odd:
+            kinds[name] = "real"
+        elif like and 2 * like >= len(words) - known:
+            kinds[name] = "mixed"
+        else:
+            kinds[name] = "other"
+    return kinds
+
+
+def _plain(column: pl.Expr, reading: Reading) -> pl.Expr:
+    """Text as `_plain_text` makes it; null where nothing is left or the word means missing."""
+    text = column.cast(pl.String).str.strip_chars().str.replace("\u2212", "-", literal=True)
+    if reading.decimal == ",":
+        text = text.str.replace(".", "?", literal=True).str.replace(",", ".", literal=True)
+    if reading.missing_values:
+        text = pl.when(~column.cast(pl.String).str.strip_chars().is_in(list(reading.missing_values))).then(text)
+    return pl.when(text != "").then(text)
+
+
+def _plain_text(cell: str, reading: Reading) -> str:
+    """A number as Python spells it: without blanks around, with a hyphen for a minus, a point for a decimal comma.
+
+    Where the comma is decimal a point is none: what it would group is not guessed.
+    """
+    cell = cell.strip().replace("\u2212", "-", 1)
+    return cell.replace(".", "?", 1).replace(",", ".", 1) if reading.decimal == "," else cell
+
+
+def _check_magic(path: Path, kind: str) -> None:
     with path.open("rb") as file:
-        head = file.read(MAX_HEADER_BYTES + 1)
-    line, end, _ = head.partition(b"\n")
-    if not end and len(head) > MAX_HEADER_BYTES:
-        raise TooLarge(
-            f"The first line of {path.name} is over {MAX_HEADER_BYTES} bytes, so it is no header.",
-            "Give a table whose first line names its columns.",
+        start = file.read(8)
+    if kind == "arrow" and start[:4] == b"\xff\xff\xff\xff":
+        raise BadTable(
+            f"{path.name} is an Arrow stream, not an Arrow file.", "Write it as an Arrow file (IPC) or as Parquet."
         )
-    try:
-        names = next(csv.reader([line.decode("utf-8-sig").rstrip("\r")], delimiter=separator, strict=True), [])
-    except (UnicodeDecodeError, csv.Error):
-        raise BadTable(f"The first line of {path.name} is not a CSV header in UTF-8.", "Save it as UTF-8.") from None
-    _check_names(path, names)
 
 
-def _check_names(path: Path, names: list[str]) -> None:
-    if not names:
+def _check_count(path: Path, names: Sequence[str], columns: int) -> None:
+    if len(names) != columns:
+        raise BadTable(
+            f"The recipe gives {len(names)} names, and {path.name} has {columns} columns.",
+            "Correct names under [table]: one for each column, also for those that are dropped.",
+        )
+
+
+def _check_names(path: Path, names: Sequence[str]) -> None:
+    if not any(names):
         raise BadTable(f"{path.name} has no columns.", "Give a table with a header and rows.")
     if len(names) > MAX_COLUMNS:
         raise TooLarge(
             f"{path.name} has {len(names)} columns, over the limit of {MAX_COLUMNS}.", "Publish it in several tables."
         )
-    for name in names:
+    mend = 'Rename it in the file, or name all columns: names = ["...", ...] under [table] of the recipe.'
+    for number, name in enumerate(names, 1):
         if not 1 <= len(name) <= MAX_NAME_LENGTH or not name.isprintable():
             raise BadTable(
-                f"A column of {path.name} has no name, or one that cannot be printed.",
-                f"Give each column a name of 1 to {MAX_NAME_LENGTH} printable characters in the first line.",
+                f"Column {number} of {path.name} has no name, or one of over {MAX_NAME_LENGTH} characters, or one that"
+                " cannot be printed.",
+                mend,
             )
-    twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice is not None:
-        raise BadTable(f"{path.name} has two columns called {twice!r}.", "Rename one of them.")
+        first = names.index(twice)
+        second = names.index(twice, first + 1)
+        raise BadTable(f"Columns {first + 1} and {second + 1} of {path.name} have the same name.", mend)
 
 
 def _kind(dtype: pl.DataType) -> Kind:
@@ -216,19 +362,10 @@ def _kind(dtype: pl.DataType) -> Kind:
     return "real" if dtype.is_float() or dtype.is_decimal() else "other"
 
 
-def _in_words(path: Path, message: str) -> tuple[str, str]:
-    column = re.search(r"at column '(.{1,200}?)' \(column number", message)
-    if column and "could not parse" in message:
-        return (
-            f"Column {column[1]!r} of {path.name} holds text that is not a number, below rows that hold numbers.",
-            "Drop the column in the recipe, or list the word under missing_values if it means that.",
-        )
-    if FORMATS[path.suffix.lower()] != "csv":
-        return f"{path.name} is damaged, or not what its suffix says.", "Write the file again from its source."
-    if "more fields" in message:
-        return f"A row of {path.name} has more fields than the header.", "Check the separator and the quotes."
-    if "empty" in message.lower():
-        return f"{path.name} is empty.", "Give a table with a header and rows."
-    if "utf" in message.lower():
-        return f"{path.name} is not in UTF-8.", "Save it as UTF-8."
-    return f"{path.name} cannot be read as CSV.", "Check its separator, its quotes and the words for missing values."
+def _held(dtype: pl.DataType) -> str:
+    """What a column of a type that has no code holds, in words."""
+    if dtype.is_temporal():
+        return "dates or times"
+    if dtype.is_nested():
+        return "lists or records"
+    return "categories" if dtype in (pl.Categorical, pl.Enum) else "text"

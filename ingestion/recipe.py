@@ -31,9 +31,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
-from app.files.toml_lines import read_toml
+from app.files.toml_lines import key_lines, read_toml
 from app.protocol.data.dataset import MAX_EDGES, Name
 from app.protocol.data.description import Line, Text
 from app.protocol.data.table import MAX_LEVELS
@@ -96,6 +96,10 @@ class TableRecipe(Document):
 
     separator: Annotated[str, Field(max_length=1)] = ""
     missing_values: tuple[Annotated[str, Field(max_length=100)], ...] = ()
+    header: bool | None = None  # whether the first line names the columns; without it, unless it looks like a record
+    names: tuple[Name, ...] = ()  # of all columns, instead of the first line's
+    decimal: Literal[".", ","] = "."
+    empty_rows: Literal["refuse", "drop"] = "refuse"
     drop: tuple[Name, ...] = ()
     rest: Literal["refuse", "measure", "drop"] = "refuse"
     person: Annotated[str, Field(max_length=200)] = ""  # the column that names the person of a row; "" for none
@@ -104,6 +108,8 @@ class TableRecipe(Document):
 
     @model_validator(mode="after")
     def _consistent(self) -> TableRecipe:
+        if self.header is False and not self.names:
+            raise ValueError("header = false needs names, one for each column")
         if not self.person and (self.numbering or self.rows_per_person > 1):
             raise ValueError("rows_per_person and numbering need person, the column that names the person of a row")
         return self
@@ -144,11 +150,19 @@ class Recipe(Document):
     columns: Annotated[dict[Name, ColumnRecipe], Field(default_factory=dict)]
     policy: OutputPolicy = OutputPolicy()
     offer: OfferHints = OfferHints()
+    _lines: dict[tuple[str, ...], int] = PrivateAttr(default_factory=dict)  # of the text that it was read from
+
+    def line(self, *key: str) -> int:
+        """The line of the text at which a key stands; 0 for one that is not there, or without a text."""
+        return self._lines.get(key, 0)
 
     @property
     def reading(self) -> Reading:
         """How the file is read."""
-        return Reading(self.table.separator, self.table.missing_values)
+        rules = self.table
+        return Reading(
+            rules.separator, rules.missing_values, rules.header, rules.names, rules.decimal, rules.empty_rows
+        )
 
 
 def read_recipe(path: Path | str) -> Recipe:
@@ -157,7 +171,7 @@ def read_recipe(path: Path | str) -> Recipe:
     try:
         with path.open("rb") as file:
             data = file.read(MAX_RECIPE_BYTES + 1)
-        text = data.decode()
+        text = data.decode("utf-8-sig")  # editors on Windows put a mark first
     except (OSError, UnicodeDecodeError):
         raise BadRecipe(
             f"The recipe {path} cannot be read as text.", "Check the path; write one: dataset profile."
@@ -169,7 +183,9 @@ def read_recipe(path: Path | str) -> Recipe:
 
 def parse_recipe(text: str, name: str = "recipe") -> Recipe:
     """The recipe in TOML text. Errors: BadRecipe, with the line."""
-    return read_toml(text, Recipe, name=name, guide="docs/recipe.md", refusal=BadRecipe, explain=_in_words)
+    recipe = read_toml(text, Recipe, name=name, guide="docs/recipe.md", refusal=BadRecipe, explain=_in_words)
+    recipe._lines.update(key_lines(text))
+    return recipe
 
 
 def _in_words(place: tuple[str, ...]) -> str:

@@ -25,6 +25,7 @@ FullRecipe = Annotated[
     Path, typer.Option("--recipe", help="TOML recipe; draft one with: darkroom dataset recipe.", exists=True)
 ]
 Bins = Annotated[bool, typer.Option(help="Publish comparison bits too, where the recipe has bins.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Publish what is shown without asking; scripts and --json need it.")]
 Number = Annotated[int, typer.Argument(help="The dataset's number.", min=1)]
 
 
@@ -69,11 +70,19 @@ def profile(file: File, recipe: Recipe = None, as_json: AsJson = False) -> None:
 def recipe(
     file: File,
     out: Annotated[Path | None, typer.Option(help="Where to write it; stdout by default.")] = None,
+    header: Annotated[bool | None, typer.Option(help="Whether the first line names the columns.")] = None,
+    names: Annotated[str, typer.Option(help="Names of all columns, with commas between them.")] = "",
+    separator: Annotated[str, typer.Option(help="Of a CSV file.")] = "",
+    missing: Annotated[list[str] | None, typer.Option(help="A word that means missing; may be repeated.")] = None,
+    decimal_comma: Annotated[bool, typer.Option("--decimal-comma", help="Numbers have a decimal comma.")] = False,
 ) -> None:
     """Draft a recipe for a file, to be completed by its owner: measured ranges are marked as such."""
     from ingestion.draft import default_recipe
+    from ingestion.read import Reading
 
-    text = default_recipe(file)
+    given = tuple(name.strip() for name in names.split(",")) if names else ()
+    reading = Reading(separator, tuple(missing or ()), header, given, "," if decimal_comma else ".")
+    text = default_recipe(file, reading)
     if out is None:
         print(text, end="")
     elif out.exists():
@@ -89,28 +98,35 @@ def publish(
     offer: Annotated[bool, typer.Option(help="Also offer licenses on the recipe's terms.")] = True,
     bins: Bins = True,
     keys: Annotated[str | None, typer.Option(help="A new keyring's name; by default after the file.")] = None,
+    yes: Yes = False,
     role: AsOwner = "owner",
     as_json: AsJson = False,
 ) -> None:
     """Encrypt a table on this machine and publish ciphertext, manifest and preview, with a record on chain.
 
-    What that sells of a person is said before any key, ciphertext or transaction is made.
+    Everything is checked, and what becomes public and what is sold of a person is shown and asked for, before any key,
+    ciphertext or transaction is made. Where it fails, nothing of it stays, keys included.
     """
-    from app.client.publishing import publish_plan
+    from app.client.publishing import check_offer, publish_plan
+    from ingestion.completeness import check_filled
     from ingestion.recipe import read_recipe
 
     session = CommandContext(role, as_json)
     read = read_recipe(recipe)
+    check_filled(read, offered=offer)
 
     def making(name: str) -> None:
         session.out.say(f"Making the keys {name} through Concrete; this takes some ten seconds.")
 
     with session.owner.plan(file, read) as plan:
-        _say(session, plan)
+        shown = _say(session, plan, bins)
+        if offer:
+            check_offer(session.owner, plan)
+        session.out.ask("Publish this?", yes=yes)
         with session.out.progress("encrypt rows") as progress:
             published = publish_plan(session.owner, plan, keys=keys, bins=bins, making=making, progress=progress)
         name = session.owner.cabinet.name_of(published.prepared.digest)
-        value = _told(plan, published) | {"dataset": published.sent.value, "keys": name}
+        value = _told(plan, published) | {"reveals": shown, "dataset": published.sent.value, "keys": name}
     if offer:
         made = session.owner.offer(published.sent.value, read.policy, read.offer)
         value |= {"offer": made.value, "offer_transaction": made.tx, "offer_gas": made.gas}
@@ -124,21 +140,27 @@ def update(
     recipe: FullRecipe,
     rotate: Annotated[bool, typer.Option("--rotate", help="Under a new epoch of the dataset's keys.")] = False,
     bins: Bins = True,
+    yes: Yes = False,
     role: AsOwner = "owner",
     as_json: AsJson = False,
 ) -> None:
-    """Publish a new version of a dataset; jobs that are open go on with the version they name."""
+    """Publish a new version of a dataset, shown and asked for first; open jobs go on with the version they name."""
     from ingestion.recipe import read_recipe
 
     session = CommandContext(role, as_json)
     read = read_recipe(recipe)
     with session.owner.plan(file, read, number) as plan:
-        _say(session, plan)
+        shown = _say(session, plan, bins)
+        session.out.ask("Publish this version?", yes=yes)
         with session.out.progress("encrypt rows") as progress:
             published = session.owner.update(
                 number, file, read, rotate=rotate, plan=plan, encodings=_encodings(bins), progress=progress
             )
-        value = _told(plan, published) | {"dataset": number, "epoch" if rotate else "version": published.sent.value}
+        value = _told(plan, published) | {
+            "reveals": shown,
+            "dataset": number,
+            "epoch" if rotate else "version": published.sent.value,
+        }
     _show(session, value)
 
 
@@ -162,12 +184,18 @@ def _encodings(bins: bool) -> tuple[Encoding, ...]:
     return ("affine", "bins") if bins else ("affine",)
 
 
-def _say(session: CommandContext, plan: PublishPlan) -> None:
-    """What a publication will sell, before anything of it is done."""
+def _say(session: CommandContext, plan: PublishPlan, bins: bool) -> list[dict[str, str]]:
+    """What a publication will make public and sell, before anything of it is done."""
+    from app.client.publishing import reveals
+
+    shown = reveals(plan, bins=bins)
+    table = rows_table([{key: escape(text) for key, text in row.items()} for row in shown], title="Becomes public")
+    session.out.err.print(table)
     for words in plan.sells:
         session.out.say(f"[red]{escape(words)}[/]" if words.startswith("Raw scores") else escape(words))
     for warning in plan.warnings:
         session.out.say(f"[yellow]note[/]: {escape(warning)}")
+    return shown
 
 
 def _show(session: CommandContext, value: dict[str, Any]) -> None:
@@ -192,10 +220,12 @@ def _told(plan: PublishPlan, published: PublishedDataset) -> dict[str, Any]:
 @app.command("offer")
 def offer(number: Number, recipe: FullRecipe, role: AsOwner = "owner", as_json: AsJson = False) -> None:
     """Offer licenses on a published dataset, on the terms and under the policy of a recipe."""
+    from ingestion.completeness import check_filled
     from ingestion.recipe import read_recipe
 
     session = CommandContext(role, as_json)
     read = read_recipe(recipe)
+    check_filled(read, offered=True)
     sent = session.owner.offer(number, read.policy, read.offer)
     value = {"offer": sent.value, "transaction": sent.tx, "gas": sent.gas}
     session.out.show(value, lambda out: out.print(facts_table(value)))

@@ -81,6 +81,10 @@ class KeyringStore:
         folder.mkdir(mode=0o700, exist_ok=True)
         write_private(folder / f"{manifest}.json", KeyedManifest(manifest=manifest, keys=name).to_bytes())
 
+    def unbind(self, manifest: str) -> None:
+        """Forget a manifest that will not be published after all."""
+        (self._actor.path("manifests") / f"{manifest}.json").unlink(missing_ok=True)
+
     def vaults(self, passphrase: Callable[[], str]) -> KeySourceOf:
         """The keys of each manifest's dataset, for a custodian that runs; opened when they are first needed.
 

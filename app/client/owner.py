@@ -10,8 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.client.attempt import Attempt
 from app.client.custody import ensure_custody
 from app.client.keyring_store import EpochRecord, KeyringStore
+from app.client.licenses import check_licenses, left_to_sell, licenses
 from app.client.persons import Persons, Survey
 from app.execution.inputs import load_manifest
 from app.home.home import Actor
@@ -21,7 +23,7 @@ from app.protocol.market.entities import DatasetRecord
 from app.protocol.market.receipt import OutputPolicy
 from app.protocol.policy.bits import describe_bits, person_limit
 from app.protocol.policy.rules import policy_problems
-from app.protocol.ports import Progress
+from app.protocol.ports import Progress, Store
 from app.protocol.vocabulary import Encoding
 from fhe.profile import EncryptionProfile
 from fhe.profiles import REFERENCE, find
@@ -89,26 +91,6 @@ class PublishPlan:
         ]
 
 
-def licenses(policy: OutputPolicy, budget: int, terms: OfferHints) -> int:
-    """How many licenses an offer sells at once: as stated, else half of what the persons' micro-bits are for."""
-    return terms.licenses or max(1, budget // policy.micro_bits_per_license // 2)  # as many again in another offer
-
-
-def left_to_sell(policy: OutputPolicy, limit: int, elsewhere: int) -> int:
-    """Micro-bits about each person that a dataset can sell of `limit`, where others account for `elsewhere`.
-
-    Errors: NotAllowed where they are not enough for one license.
-    """
-    if limit - elsewhere < policy.micro_bits_per_license:
-        raise NotAllowed(
-            f"Other datasets told, or may yet tell, {describe_bits(elsewhere)} of the {describe_bits(limit)} bits that"
-            " this policy sells about some person, so not one license is left.",
-            "Retire those that still sell (darkroom dataset retire), or sell more: micro_bits_per_person under"
-            " [policy].",
-        )
-    return limit - elsewhere
-
-
 class Owner:
     """One owner on one machine."""
 
@@ -116,10 +98,13 @@ class Owner:
         self.network, self.actor, self.account = network, actor, account
         self.cabinet = KeyringStore(actor)
 
-    def new_epoch(self, keys: str, profile: EncryptionProfile = REFERENCE, *, lookups: bool = True) -> EpochRecord:
+    def new_epoch(
+        self, keys: str, profile: EncryptionProfile = REFERENCE, *, lookups: bool = True, store: Store | None = None
+    ) -> EpochRecord:
         """Make a keyring's next epoch through Concrete, seal the secret keys, publish the evaluation key.
 
-        Without `lookups` only linear and additive circuits can run, and no evaluation key (about 220 MB) is published.
+        Without `lookups` only linear and additive circuits can run, and no evaluation key (about 220 MB) is put into
+        `store`, by default the network's.
         Errors: BadKey where Concrete's optimizer no longer agrees with the profile.
         """
         from fhe.ciphertexts.packing_key import with_packing
@@ -129,7 +114,7 @@ class Owner:
         epoch = keyring.next_epoch()
         secret, evaluation = generate(profile, epoch)
         keyring.add(secret, passphrase)
-        cid = self._keep(with_packing(evaluation, secret, profile)) if lookups else None
+        cid = self._keep(with_packing(evaluation, secret, profile), store or self.network.store) if lookups else None
         record = EpochRecord(keys=keys, epoch=epoch, profile=profile.digest, evaluation_key=cid)
         self.cabinet.note(record)
         return record
@@ -139,15 +124,21 @@ class Owner:
         """The memory of whose rows were published from here."""
         return Persons(self.actor, self.network, self._ledger_of, self.cabinet.serves, self.actor.passphrase)
 
+    def attempt(self) -> Attempt:
+        """A try at publishing, which takes back what it made where it fails."""
+        return Attempt(self.network.store, self.cabinet, self.persons.forget)
+
     @contextmanager
     def plan(self, path: Path, recipe: Recipe, dataset: int | None = None) -> Iterator[PublishPlan]:
         """Look at a table before anything is made of it; `dataset`: whose next version it would be.
 
-        Errors: BadTable, BadRecipe (also where a person has more rows than stated), OutOfRange, TooLarge; NotFound
+        Errors: BadTable, BadRecipe (also for a draft, or a person with too many rows), OutOfRange, TooLarge; NotFound
         where tags of what was published before are missing; WrongPassphrase.
         """
+        from ingestion.completeness import check_filled
         from ingestion.publish import survey
 
+        check_filled(recipe)
         _check_policy(recipe.policy)
         stamp = _stamp(path)
         surveyed = survey(path, recipe)
@@ -166,8 +157,11 @@ class Owner:
         plan: PublishPlan | None = None,
         encodings: Sequence[Encoding] = ("affine", "bins"),
         progress: Progress | None = None,
+        attempt: Attempt | None = None,
     ) -> PublishedDataset:
         """Encrypt a table under a keyring's first epoch and record it on chain; the value is the dataset's id.
+
+        Where it fails, what it made goes again; with an `attempt`, that one sees to it, and to the keys.
 
         Errors: those of `plan` before anything is kept; NotAllowed for a keyring that another dataset uses; TryAgain
         when another table was published meanwhile; Reverted.
@@ -177,10 +171,12 @@ class Owner:
             raise NotAllowed(
                 f"The keyring {keys!r} belongs to another dataset.", "Publish under a new one: --keys NAME."
             )
-        with nullcontext(plan) if plan else self.plan(path, recipe) as looked:
-            prepared = self._prepare(looked, record, encodings, progress)
+        owned = nullcontext(attempt) if attempt else self.attempt()
+        with nullcontext(plan) if plan else self.plan(path, recipe) as looked, owned as current:
+            prepared = self._prepare(looked, record, encodings, progress, current)
+            current.sends()
             sent = self.network.market.publish_dataset(self.account, **_digests(prepared))
-            self.persons.settle(prepared.digest, sent.value, 1)
+        self.persons.settle(prepared.digest, sent.value, 1)
         return PublishedDataset(sent, prepared)
 
     def update(
@@ -204,15 +200,15 @@ class Owner:
         if name is None:
             raise NotFound(f"The keys of dataset {dataset} are not here.", "Update it where it was published.")
         with nullcontext(plan) if plan else self.plan(path, recipe, dataset) as looked:
-            if not rotate:
-                prepared = self._prepare(looked, self.cabinet.epoch(name, present.epoch), encodings, progress)
-                sent = market.new_version(self.account, dataset, **_digests(prepared))
-            else:
-                if self.cabinet.keyring(name).next_epoch() == present.epoch + 1:  # else an earlier try made it already
-                    lookups = self.cabinet.epoch(name, present.epoch).evaluation_key is not None
-                    self.new_epoch(name, lookups=lookups)
-                prepared = self._prepare(looked, self.cabinet.epoch(name, present.epoch + 1), encodings, progress)
-                sent = market.new_epoch(self.account, dataset, **_digests(prepared))
+            # An earlier try may have made the new epoch's keys already.
+            if rotate and self.cabinet.keyring(name).next_epoch() == present.epoch + 1:
+                self.new_epoch(name, lookups=self.cabinet.epoch(name, present.epoch).evaluation_key is not None)
+            record = self.cabinet.epoch(name, present.epoch + rotate)
+            with self.attempt() as attempt:
+                prepared = self._prepare(looked, record, encodings, progress, attempt)
+                attempt.sends()
+                send = market.new_epoch if rotate else market.new_version
+                sent = send(self.account, dataset, **_digests(prepared))
             self.persons.settle(prepared.digest, dataset, present.version + 1)
         return PublishedDataset(sent, prepared)
 
@@ -243,7 +239,12 @@ class Owner:
         return [each for each in self.network.market.datasets() if each.owner == self.account.address]
 
     def _prepare(
-        self, plan: PublishPlan, record: EpochRecord, encodings: Sequence[Encoding], progress: Progress | None
+        self,
+        plan: PublishPlan,
+        record: EpochRecord,
+        encodings: Sequence[Encoding],
+        progress: Progress | None,
+        attempt: Attempt,
     ) -> PreparedTable:
         from ingestion.publish import prepare
 
@@ -252,7 +253,7 @@ class Owner:
             plan.recipe,
             self.cabinet.keyring(record.keys).open(record.epoch, self.actor.passphrase()),
             find(record.profile),
-            self.network.store,
+            attempt.store,
             epoch=record.epoch,
             published=datetime.fromtimestamp(self.network.market.now(), UTC).date().isoformat(),
             surveyed=plan.surveyed,
@@ -267,6 +268,7 @@ class Owner:
             raise BadTable(
                 f"{plan.path.name} changed while it was published.", "Publish again when nobody writes to it."
             )
+        attempt.makes(prepared.digest)
         self.cabinet.bind(prepared.digest, record.keys)
         self.persons.keep(plan.persons, prepared.digest, record.epoch, plan.limit)
         return prepared
@@ -285,13 +287,7 @@ class Owner:
         self.persons.allow(present, limit)
         sold = market.budget(dataset)
         budget = max(budget, sold.micro_bits)  # what was once sold stays sold
-        count = licenses(policy, budget - sold.reserved, terms)
-        if count * policy.micro_bits_per_license > budget - sold.reserved:
-            raise NotAllowed(
-                f"{count:,} licenses take {describe_bits(count * policy.micro_bits_per_license)} bits about each"
-                f" person, and {describe_bits(budget - sold.reserved)} are not reserved by other offers and licenses.",
-                "Offer fewer (licenses under [offer]), end another offer, or settle licenses that are over.",
-            )
+        count = check_licenses(policy, budget - sold.reserved, terms)
         self.network.store.put(policy.to_bytes())
         ensure_custody(market, self.account, dataset)
         return market.create_offer(
@@ -359,11 +355,11 @@ class Owner:
             charge_missing=charge_missing,
         )
 
-    def _keep(self, key: EvaluationKey) -> str:
+    def _keep(self, key: EvaluationKey, store: Store) -> str:
         scratch = self.actor.path("evaluation.key")
         try:
             key.to_file(scratch)
-            return self.network.store.put_file(scratch)
+            return store.put_file(scratch)
         finally:
             scratch.unlink(missing_ok=True)
 

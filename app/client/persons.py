@@ -129,6 +129,10 @@ class Persons:
             self._files.remove(manifest)
             raise TryAgain("Another table was published from here meanwhile.", "Publish again: it will be counted.")
 
+    def forget(self, manifest: str) -> None:
+        """Forget a version whose transaction was not sent, or was refused."""
+        self._files.remove(manifest)
+
     def settle(self, manifest: Digest, dataset: int, version: int) -> None:
         """Note what the chain calls a version that was kept."""
         self._files.write(self._files.all()[manifest].model_copy(update={"dataset": dataset, "version": version}))

@@ -165,16 +165,20 @@ def read_sample(dataset: Dataset, path: Path, target: str | None) -> pl.DataFram
 
     Errors: BadTable.
     """
-    from ingestion.read import open_table, typed_errors
+    from ingestion.read import open_table
 
     table = open_table(path)
+    table.check_rows()
     missing = [name for name in (*dataset.columns, *([] if target is None else [target])) if name not in table.kinds]
     if missing:
         raise BadTable(
             f"{path.name} has no column {missing[0]!r}.", "A sample has the dataset's columns and the target."
         )
-    with typed_errors(path):
+    with table.errors():
         numbers = table.scan(dataset.columns).collect()
         if target is None:
             return numbers
-        return numbers.with_columns(table.raw().select(target).collect()[target])
+        if table.kinds[target] == "mixed":  # else a word for "missing" would be a class
+            raise BadTable(*table.odd(target))
+        plain = table.scan([target]) if target in table.spelled else table.raw().select(target)
+        return numbers.with_columns(plain.collect()[target])

@@ -6,15 +6,17 @@ A command makes one value of JSON's types and hands it to `Terminal.show` with a
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.prompt import Confirm
 from rich.table import Table
 
-from app.protocol.errors import DarkroomError
+from app.protocol.errors import DarkroomError, NotAllowed, UsageError
 from app.protocol.ports import Progress as ProgressSeam
 
 
@@ -36,6 +38,20 @@ class Terminal:
     def say(self, text: str) -> None:
         """A remark beside the result; never on stdout."""
         self.err.print(text)
+
+    def ask(self, question: str, *, yes: bool) -> None:
+        """Go on only if a person says so now, or said `--yes`.
+
+        Errors: UsageError where nobody can be asked; NotAllowed for a no.
+        """
+        if yes:
+            return
+        if self.as_json or not sys.stdin.isatty():
+            raise UsageError(
+                "This asks before it goes on, and nobody can answer here.", "Say so in advance: add --yes."
+            )
+        if not Confirm.ask(question, console=self.err, default=False):
+            raise NotAllowed("Nothing was done: you said no.", "Run it again when it is as you want it.")
 
     def fail(self, error: DarkroomError) -> int:
         """Report an error; the exit code to leave with."""

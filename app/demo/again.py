@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.client.owner import left_to_sell
+from app.client.licenses import left_to_sell
 from app.execution.inputs import load_manifest
 from app.protocol.errors import NotAllowed
 

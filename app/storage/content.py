@@ -6,12 +6,13 @@ agree with its parent's, before a byte is passed on. A range costs the leaves it
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import io
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 from app.protocol.errors import BadBlock, TooLarge, Unavailable
 from app.protocol.ids import CidText
@@ -36,6 +37,38 @@ class Blocks(Protocol):
     def pin(self, cid: Cid) -> None:
         """Keep the file of this top block for good, now that all its blocks are there. Errors: Unavailable."""
 
+    def unpin(self, cid: Cid) -> None:
+        """Keep the file of this top block no longer. Errors: Unavailable."""
+
+    def remove(self, cid: Cid) -> None:
+        """Let a block go that no file needs, at once or whenever the source clears up. Errors: Unavailable."""
+
+
+class Recording:
+    """What was put into a store for the first time while it was recorded, so that it can be taken back."""
+
+    def __init__(self, blocks: Blocks) -> None:
+        self._source = blocks
+        self._files: list[Cid] = []
+        self._new: dict[Cid, None] = {}
+
+    def block(self, cid: Cid) -> None:
+        """A block is about to be put."""
+        if cid not in self._new and not self._source.has(cid):
+            self._new[cid] = None
+
+    def file(self, cid: Cid) -> None:
+        """A file is about to be pinned."""
+        if cid in self._new:
+            self._files.append(cid)
+
+    def undo(self) -> None:
+        """Take back what was new; what was there before stays. Errors: Unavailable."""
+        for cid in self._files:
+            self._source.unpin(cid)
+        for cid in self._new:
+            self._source.remove(cid)
+
 
 class ContentStore:
     """The Store seam (`app.protocol.ports.Store`) over a source of blocks."""
@@ -43,10 +76,20 @@ class ContentStore:
     def __init__(self, blocks: Blocks) -> None:
         self._blocks = blocks
         self._nodes: OrderedDict[bytes, DagNode] = OrderedDict()  # only nodes that were checked
+        self._recording: Recording | None = None
+
+    def recorded(self) -> tuple[Self, Recording]:
+        """Another door to the same blocks, and the record of what is put through it alone.
+
+        A block that somebody else puts at the same time, and that is new here, counts as this door's.
+        """
+        door = copy.copy(self)
+        door._nodes, door._recording = OrderedDict(), Recording(self._blocks)
+        return door, door._recording
 
     def put(self, data: bytes | bytearray | memoryview) -> CidText:
         """Keep `data`; its CID. Errors: Unavailable, TooLarge."""
-        builder = FileBuilder(self._blocks.put)
+        builder = FileBuilder(self._keep)
         view = memoryview(data).cast("B")
         for start in range(0, len(view), LEAF_BYTES):
             builder.leaf(view[start : start + LEAF_BYTES])
@@ -54,7 +97,7 @@ class ContentStore:
 
     def put_file(self, path: Path) -> CidText:
         """Keep a file's bytes, one leaf in memory at a time; their CID. Errors: Unavailable, TooLarge."""
-        builder = FileBuilder(self._blocks.put)
+        builder = FileBuilder(self._keep)
         leaf = memoryview(bytearray(LEAF_BYTES))
         try:
             with path.open("rb") as file:
@@ -106,8 +149,15 @@ class ContentStore:
         root = self._root(name)
         return sum(len(piece) for piece in self._pieces(root, 0, root.size))
 
+    def _keep(self, cid: Cid, block: bytes | bytearray | memoryview) -> None:
+        if self._recording is not None:
+            self._recording.block(cid)
+        self._blocks.put(cid, block)
+
     def _pinned(self, builder: FileBuilder) -> CidText:
         cid = builder.finish()
+        if self._recording is not None:
+            self._recording.file(cid)
         self._blocks.pin(cid)
         return CidText(cid.text)
 

@@ -73,7 +73,17 @@ class FolderBlocks:
             ) from None
 
     def pin(self, cid: Cid) -> None:
-        """Nothing is ever removed from the folder."""
+        """Blocks stay in the folder until they are removed one by one."""
+
+    def unpin(self, cid: Cid) -> None:
+        """There is nothing to undo."""
+
+    def remove(self, cid: Cid) -> None:
+        """Delete the block's file. Errors: Unavailable."""
+        try:
+            self._file(cid).unlink(missing_ok=True)
+        except OSError as error:
+            raise Unavailable(f"The block {cid.text} cannot be removed: {error.strerror}.") from None
 
     def __iter__(self) -> Iterator[Cid]:
         for folder in sorted(self._path.iterdir()):

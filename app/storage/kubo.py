@@ -73,6 +73,13 @@ class KuboBlocks:
         """Have the node keep the file for good."""
         self._call(lambda client: client.pin.add(cid.text, timeout=PIN_TIMEOUT_S), cid)
 
+    def unpin(self, cid: Cid) -> None:
+        """Have the node keep the file no longer than its other pins do."""
+        self._call(lambda client: client.pin.rm(cid.text, timeout=PIN_TIMEOUT_S), cid)
+
+    def remove(self, cid: Cid) -> None:
+        """The node's own collection takes blocks that no pin holds."""
+
     def _call(self, action: Callable[[Any], T], cid: Cid) -> T:
         import ipfshttpclient.exceptions as fault
 

@@ -39,6 +39,12 @@ class LyingBlocks:
     def pin(self, cid: Cid) -> None:
         self._inner.pin(cid)
 
+    def unpin(self, cid: Cid) -> None:
+        self._inner.unpin(cid)
+
+    def remove(self, cid: Cid) -> None:
+        self._inner.remove(cid)
+
     def get(self, cid: Cid) -> bytes:
         block = bytearray(self._inner.get(cid))
         if cid.text == self.victim:

@@ -130,3 +130,25 @@ def test_a_model_that_was_trained_elsewhere_is_imported(
     code, told, _ = darkroom("model", "import", "1", str(pickled), "--json")
     assert (code, told["error"]["code"]) == (1, "bad-model")
     assert "never opened" in told["error"]["next_step"]
+
+
+def test_a_sample_is_read_as_tables_are(scene: MarketNode, darkroom: Run, rows: Path) -> None:
+    """Semicolons and blanks make no other model; a word among numbers, or in a label's, is named by line and column."""
+    words = ("--target", "yes", "--json")
+    plain = darkroom("model", "compile", "1", str(rows), *words)[1]["model"]
+    text = rows.read_text()
+    (other := rows.with_name("other.csv")).write_text("\ufeff" + text.replace(",", "; "))
+    assert darkroom("model", "compile", "1", str(other), *words)[1]["model"] == plain
+    lines = text.splitlines()
+    for column in (NAMES[0], "yes"):
+        cells = lines[5].split(",")
+        cells[lines[0].split(",").index(column)] = "NA"
+        other.write_text("\n".join([*lines[:5], ",".join(cells), *lines[6:]]) + "\n")
+        code, told, _ = darkroom("model", "compile", "1", str(other), *words)
+        assert (code, told["error"]["code"]) == (1, "bad-table")
+        assert f"Column '{column}'" in told["error"]["message"]
+        assert 'at line 6 the word "NA"' in told["error"]["message"]
+    other.write_text("\n".join([*lines[:5], "1", *lines[5:]]))
+    assert (
+        "Line 6 of other.csv has 1 of" in darkroom("model", "compile", "1", str(other), *words)[1]["error"]["message"]
+    )

@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 
 from app.protocol.errors import BadTable, TooLarge
+from ingestion.csv_text import MAX_HEADER_BYTES
 from ingestion.profile import profile_table
-from ingestion.read import MAX_HEADER_BYTES, Reading, open_table
+from ingestion.read import Reading, open_table
 from tests.ingestion.conftest import Write
 
 FRAME = pl.DataFrame(
@@ -52,12 +53,12 @@ def test_a_late_fraction_is_a_number(write: Write) -> None:
 
 
 def test_words_for_missing_values(write: Write) -> None:
-    """Words that the owner lists, and empty fields, are missing; without the list the column is text."""
+    """Words that the owner lists, and empty fields, are missing; without the list they are words among numbers."""
     path = write("missing.csv", "n;m\n1;NA\nNA;2\n;3\n")
     table = open_table(path, Reading(";", ("NA",)))
     (batch,) = table.batches(["n", "m"], 10)
     assert batch.to_dict(as_series=False) == {"n": [1.0, None, None], "m": [None, 2.0, 3.0]}
-    assert open_table(path, Reading(";")).kinds["n"] == "other"
+    assert open_table(path, Reading(";")).kinds["n"] == "mixed"
 
 
 def test_a_byte_order_mark_and_windows_lines(write: Write) -> None:
@@ -71,12 +72,12 @@ def test_a_byte_order_mark_and_windows_lines(write: Write) -> None:
     [
         (b"", "no columns"),
         (b"\n1,2\n", "no columns"),
-        (b"a,a\n1,2\n", "two columns called 'a'"),
+        (b"a,a\n1,2\n", "Columns 1 and 2 .* same name"),
         (b"a,\n1,2\n", "no name"),
         (b"a,b\x07\n1,2\n", "cannot be printed"),
         (b"a," + b"x" * 201 + b"\n1,2\n", "no name, or one"),
         (b"a,b\n1,2,3\n", "more fields than the header"),
-        (b"a,b\n" + b"1,2\n" * 20_000 + b"x,3\n", "Column 'a' .* holds text"),
+        (b"a,b\n" + b"1,2\n" * 20_000 + b"x,3\n", "Column 'a' .* at line 20002 text"),
         (b"a,b\n1,\xe9\n", "not in UTF-8"),
         (b"a,\xe9\n1,2\n", "not a CSV header in UTF-8"),
         (b'"a,b\n1,2\n', "not a CSV header"),

@@ -44,6 +44,12 @@ class Memory:
     def pin(self, cid: Cid) -> None:
         assert cid in self.held
 
+    def unpin(self, cid: Cid) -> None:
+        assert cid in self.held
+
+    def remove(self, cid: Cid) -> None:
+        del self.held[cid]
+
 
 @pytest.mark.parametrize("size", [0, 1, 127, LEAF_BYTES - 1, LEAF_BYTES, LEAF_BYTES + 1, 2 * LEAF_BYTES])
 def test_bytes_come_back(store: BlockStore, size: int) -> None:
@@ -54,6 +60,19 @@ def test_bytes_come_back(store: BlockStore, size: int) -> None:
     assert store.has(cid)
     assert store.size(cid) == size
     assert store.read(cid, limit=GIB) == data
+
+
+def test_what_was_put_can_be_taken_back(store: BlockStore) -> None:
+    """What one door put goes again, large or small; what was there before or came by another door stays."""
+    old = store.put(LONG[:10])
+    door, recording = store.recorded()
+    new = door.put(LONG[: 2 * LEAF_BYTES + 1])
+    assert door.put(LONG[:10]) == old
+    other = store.put(LONG[:20])
+    assert store.size(new) == 2 * LEAF_BYTES + 1
+    recording.undo()
+    assert sorted(store.blocks()) == sorted([old, other])
+    assert not store.has(new)
 
 
 def test_a_file_on_disk_has_the_cid_of_its_bytes(store: BlockStore, tmp_path: Path) -> None:

@@ -210,7 +210,7 @@ def test_addresses_that_are_none(url: str) -> None:
 @pytest.mark.ipfs
 @pytest.mark.slow
 def test_a_real_daemon(tmp_path: Path) -> None:
-    """On js-ipfs: files come back, its own UnixFS reader sees the same bytes, pins are recursive, absence is told."""
+    """On js-ipfs: files come back, its reader sees the same bytes, pins are recursive and undone, absence is told."""
     import ipfshttpclient
 
     with ipfs_daemon.running(tmp_path / "repository") as url:
@@ -230,3 +230,10 @@ def test_a_real_daemon(tmp_path: Path) -> None:
             assert added == cid
             assert len(client.pin.ls(type="recursive")["Keys"]) == 1
             assert len(client.pin.ls(type="indirect")["Keys"]) == -(-len(data) // LEAF_BYTES)
+            pinned = set(client.pin.ls(type="recursive")["Keys"])
+            door, recording = store.recorded()
+            door.put(LONG)
+            door.put(data)
+            assert len(client.pin.ls(type="recursive")["Keys"]) == 2
+            recording.undo()
+            assert set(client.pin.ls(type="recursive")["Keys"]) == pinned

@@ -53,7 +53,7 @@ def reading(result: darkroom.Result) -> pl.DataFrame:
 def owning() -> Decimal:
     """An owner's way."""
     owner = darkroom.owner(role="owner")
-    published = owner.publish("table.csv", "recipe.toml", lookups=False)
+    published = owner.publish("table.csv", "recipe.toml", consent=True, lookups=False)
     assert_type(published, darkroom.Publication)
     assert_type(published.dataset, darkroom.Dataset)
     assert_type(owner.offer(published.number, "recipe.toml"), darkroom.Offer)
