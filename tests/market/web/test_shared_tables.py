@@ -214,6 +214,9 @@ def _types(said: dict[str, Any], schema: dict[str, Any]) -> set[str]:
         return {"Record<string, unknown>", *(name for name, *_ in interfaces())}
     if "enum" in said or "const" in said:
         return {"string", " | ".join(f'"{each}"' for each in said.get("enum", ()))}
+    if "prefixItems" in said:
+        kinds = [_types(each, schema) for each in said["prefixItems"]]
+        return {f"[{', '.join(each)}]" for each in product(*kinds)}
     if said.get("type") == "array":
         return {f"{each}[]" for each in _types(said.get("items", {}), schema)}
     plain = {"string": {"string", "Amount"}, "boolean": {"boolean"}, "null": {"null"}}
