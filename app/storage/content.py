@@ -37,11 +37,18 @@ class Blocks(Protocol):
     def pin(self, cid: Cid) -> None:
         """Keep the file of this top block for good, now that all its blocks are there. Errors: Unavailable."""
 
+    def pinned(self, cid: Cid) -> bool:
+        """Whether the file of this top block is kept for good already. Errors: Unavailable."""
+
     def unpin(self, cid: Cid) -> None:
         """Keep the file of this top block no longer. Errors: Unavailable."""
 
+    @property
+    def removes(self) -> bool:
+        """Whether single blocks can be let go; if not, the source clears up what no pin holds by itself."""
+
     def remove(self, cid: Cid) -> None:
-        """Let a block go that no file needs, at once or whenever the source clears up. Errors: Unavailable."""
+        """Let a block go that no file needs, where the source `removes`. Errors: Unavailable."""
 
 
 class Recording:
@@ -53,13 +60,13 @@ class Recording:
         self._new: dict[Cid, None] = {}
 
     def block(self, cid: Cid) -> None:
-        """A block is about to be put."""
-        if cid not in self._new and not self._source.has(cid):
+        """A block is about to be put; nobody is asked for it where it could not be taken back alone."""
+        if self._source.removes and cid not in self._new and not self._source.has(cid):
             self._new[cid] = None
 
     def file(self, cid: Cid) -> None:
         """A file is about to be pinned."""
-        if cid in self._new:
+        if cid in self._new if self._source.removes else not self._source.pinned(cid):
             self._files.append(cid)
 
     def undo(self) -> None:

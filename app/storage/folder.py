@@ -75,8 +75,17 @@ class FolderBlocks:
     def pin(self, cid: Cid) -> None:
         """Blocks stay in the folder until they are removed one by one."""
 
+    def pinned(self, cid: Cid) -> bool:  # noqa: ARG002
+        """Nothing is kept but by its blocks."""
+        return False
+
     def unpin(self, cid: Cid) -> None:
         """There is nothing to undo."""
+
+    @property
+    def removes(self) -> bool:
+        """Each block is a file."""
+        return True
 
     def remove(self, cid: Cid) -> None:
         """Delete the block's file. Errors: Unavailable."""

@@ -73,9 +73,28 @@ class KuboBlocks:
         """Have the node keep the file for good."""
         self._call(lambda client: client.pin.add(cid.text, timeout=PIN_TIMEOUT_S), cid)
 
+    def pinned(self, cid: Cid) -> bool:
+        """Whether the node has this file's own pin."""
+        import ipfshttpclient.exceptions as fault
+
+        def ask(client: Any) -> bool:
+            try:
+                return bool(client.pin.ls(cid.text, type="recursive", timeout=self._timeout_s)["Keys"])
+            except fault.ErrorResponse as error:
+                if "not pinned" in str(error).lower():
+                    return False
+                raise
+
+        return self._call(ask, cid)
+
     def unpin(self, cid: Cid) -> None:
         """Have the node keep the file no longer than its other pins do."""
         self._call(lambda client: client.pin.rm(cid.text, timeout=PIN_TIMEOUT_S), cid)
+
+    @property
+    def removes(self) -> bool:
+        """The node clears up by itself."""
+        return False
 
     def remove(self, cid: Cid) -> None:
         """The node's own collection takes blocks that no pin holds."""

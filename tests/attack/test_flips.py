@@ -39,6 +39,15 @@ class LyingBlocks:
     def pin(self, cid: Cid) -> None:
         self._inner.pin(cid)
 
+    def pinned(self, cid: Cid) -> bool:
+        """Whether a file is kept."""
+        return False
+
+    @property
+    def removes(self) -> bool:
+        """Each block goes alone."""
+        return True
+
     def unpin(self, cid: Cid) -> None:
         self._inner.unpin(cid)
 

@@ -44,6 +44,15 @@ class Memory:
     def pin(self, cid: Cid) -> None:
         assert cid in self.held
 
+    def pinned(self, cid: Cid) -> bool:
+        """Whether a file is kept."""
+        return False
+
+    @property
+    def removes(self) -> bool:
+        """Each block goes alone."""
+        return True
+
     def unpin(self, cid: Cid) -> None:
         assert cid in self.held
 
