@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.context import AsDevice, AsJson, AsOwner, CommandContext, DeviceChoice
+from app.cli.context import AsDevice, AsJson, AsOwner, CommandContext, DeviceChoice, FirstRow
 from app.console.output import facts_table, rows_table
 from app.protocol.errors import PolicyRefused
 from app.protocol.market.entities import Approval
@@ -132,7 +132,7 @@ def explain(
     dataset: Annotated[int, typer.Argument(help="The dataset's number.", min=1)],
     circuit: Annotated[str, typer.Argument(help="A file with a circuit, or a digest of one in the store.")],
     rows: Annotated[int | None, typer.Option(help="Rows of the job; all from the first by default.", min=1)] = None,
-    first_row: Annotated[int, typer.Option(help="The first row.", min=0)] = 0,
+    first_row: FirstRow = 0,
     offer: Annotated[int | None, typer.Option(help="Under this offer's policy instead of the manifest's.")] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from app.cli.context import AsBuyer, AsJson, AsNode, CommandContext
+from app.cli.context import AsBuyer, AsJson, AsNode, CommandContext, FirstRow, Replicas
 from app.cli.search import tell_differences
 from app.console.output import facts_table, rows_table
 from app.protocol.errors import NotFound, Unavailable, UsageError
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Jobs: open, run, list, show, watch, expire.")
 Number = Annotated[int, typer.Argument(help="The job's number.", min=1)]
+Used = Annotated[int, typer.Option("--license", help="The license to use.", min=1)]
+Digest = Annotated[str, typer.Option("--model", help="Digest of a compiled model, or how it begins.")]
 
 
 def facts(job: Job) -> dict[str, Any]:
@@ -44,11 +46,11 @@ def facts(job: Job) -> dict[str, Any]:
 
 @app.command("open")
 def open_job(
-    license: Annotated[int, typer.Option("--license", help="The license to use.", min=1)],
-    model: Annotated[str, typer.Option("--model", help="Digest of a compiled model, or how it begins.")],
-    first_row: Annotated[int, typer.Option(help="The first row.", min=0)] = 0,
+    license: Used,
+    model: Digest,
+    first_row: FirstRow = 0,
     rows: Annotated[int | None, typer.Option(help="How many rows; all from the first by default.", min=1)] = None,
-    replicas: Annotated[int, typer.Option(help="Executors that must agree.", min=1, max=5)] = 2,
+    replicas: Replicas = 2,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the quote and stop.")] = False,
     role: AsBuyer = "buyer",
     as_json: AsJson = False,
@@ -89,11 +91,11 @@ def open_job(
 
 @app.command("run")
 def run(
-    license: Annotated[int, typer.Option("--license", help="The license to use.", min=1)],
-    model: Annotated[str, typer.Option("--model", help="Digest of a compiled model, or how it begins.")],
-    first_row: Annotated[int, typer.Option(help="The first row.", min=0)] = 0,
+    license: Used,
+    model: Digest,
+    first_row: FirstRow = 0,
     rows: Annotated[int | None, typer.Option(help="How many rows; all from the first by default.", min=1)] = None,
-    replicas: Annotated[int, typer.Option(help="Executors that must agree.", min=1, max=5)] = 2,
+    replicas: Replicas = 2,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the jobs and their price, and stop.")] = False,
     anew: Annotated[bool, typer.Option("--anew", help="Order all again, also what was opened before.")] = False,
     timeout: Annotated[int, typer.Option(help="Seconds to wait at most.", min=1, max=604_800)] = 86_400,

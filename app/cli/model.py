@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from app.cli.context import AsBuyer, AsJson, CommandContext
+from app.cli.context import AsBuyer, AsJson, CommandContext, FirstRow, Replicas
 from app.cli.model_card import described, faithfulness_in_words, for_people
 from app.console.output import facts_table, rows_table
 from app.files.private import write_private
@@ -155,8 +155,8 @@ def quote(
     rows: Annotated[
         int | None, typer.Option(help="Rows of the job; as many as a job may have by default.", min=1)
     ] = None,
-    first_row: Annotated[int, typer.Option(help="The first row.", min=0)] = 0,
-    replicas: Annotated[int, typer.Option(help="Executors that must agree.", min=1, max=5)] = 2,
+    first_row: FirstRow = 0,
+    replicas: Replicas = 2,
     role: AsBuyer = "buyer",
     as_json: AsJson = False,
 ) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -27,6 +27,7 @@ from app.custodian.ports import CustodianChain, KeySourceOf, Sign, StepHook, no_
 from app.custodian.readout import read_out
 from app.custodian.settling import settle_licenses
 from app.custodian.unlocked_keys import keep, recall
+from app.execution.reporting import reported
 from app.policy import judge
 from app.protocol.documents import sha256
 from app.protocol.errors import AlreadyReleased, BadDocument, DarkroomError, Reverted, TryAgain
@@ -294,16 +295,16 @@ class CustodianAgent:
 
         `report` hears of each outcome when it is there; all of them are returned in the end.
         """
-        numbers = {job.id for job in self._chain.computed()} | {r.job for r in self._ledger.records(*OPEN)}
-        outcomes = []
-        for number in sorted(numbers):
-            if self._stopping.is_set():
-                break
-            outcomes.append(self._try(number))
-            if report:
-                report(outcomes[-1])
+        outcomes = reported(self._outcomes(), report)
         self._chores()
         return outcomes
+
+    def _outcomes(self) -> Iterator[Outcome]:
+        numbers = {job.id for job in self._chain.computed()} | {r.job for r in self._ledger.records(*OPEN)}
+        for number in sorted(numbers):
+            if self._stopping.is_set():
+                return
+            yield self._try(number)
 
     def _try(self, number: int) -> Outcome:
         try:

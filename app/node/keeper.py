@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from app.chain.live import LiveJobs
 from app.chain.market import Market
 from app.chain.wallet.account import Account
+from app.execution.reporting import reported
 from app.protocol.errors import DarkroomError, Reverted
 from app.protocol.market.entities import Job
 
@@ -35,12 +36,7 @@ def keep(
     market: Market, account: Account, live: LiveJobs, report: Callable[[Moved], None] | None = None
 ) -> list[Moved]:
     """Move every overdue job on, once. `report` hears of each when it is done. Errors: Unavailable."""
-    done = []
-    for moved in _moves(market, account, live):
-        done.append(moved)
-        if report:
-            report(moved)
-    return done
+    return reported(_moves(market, account, live), report)
 
 
 def _moves(market: Market, account: Account, live: LiveJobs) -> Iterator[Moved]:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from app.chain.live import FILE
 from app.execution.execute import execute
 from app.execution.inputs import load_job_inputs
+from app.execution.reporting import reported
 from app.protocol.errors import BadBlock, BadInput, DarkroomError, Reverted, TryAgain
 from app.protocol.market.entities import ZERO, Execution, Job, JobState
 from app.protocol.ports import Stopped
@@ -90,7 +91,6 @@ class ProviderAgent:
         self._rate, self._in_turn = units_per_second, in_turn
         self._drawable: dict[int, tuple[JobState, float]] = {}  # since when, by the monotonic clock, in which state
         self._stopping = threading.Event()
-        self._report: Callable[[Action], None] | None = None
         self._journal = Journal(folder / "jobs")
         self._live, self._attempts = market.live_jobs(folder / FILE), Attempts()
 
@@ -103,12 +103,7 @@ class ProviderAgent:
 
         `report` hears of each action when it is done; all of them are returned in the end.
         """
-        self._report, done = report, []
-        for action in self._steps(progress):
-            done.append(action)
-            if report:
-                report(action)
-        return done
+        return reported(self._steps(progress), report)
 
     def _steps(self, progress: Progress | None) -> Iterator[Action]:
         running: list[Job] = []

@@ -74,6 +74,11 @@ class CustodyView(View):
     held: Amount  # by open jobs
 
 
+def custody_view(row: DatasetRow) -> CustodyView:
+    """What the index has of a dataset's custodian bond."""
+    return CustodyView(bond=row.custody_bond, held=row.custody_held)
+
+
 class DatasetDetail(View):
     """A dataset's card. Fields from the manifest are empty while `entry.availability` is not "available"."""
 
@@ -140,7 +145,7 @@ def dataset(session: Session, id: int, releases: ReleasesOn = nobody_knows) -> D
         versions=tuple(VersionView(**each.model_dump(exclude={"dataset"})) for each in versions),
         budget=budget(session, row, facts.codes, policy, releases(session, id)),
         sold=SoldView(micro_bits=row.micro_bits, reserved=row.reserved),
-        custody=CustodyView(bond=row.custody_bond, held=row.custody_held),
+        custody=custody_view(row),
         head=row.head,
         tx=row.published_tx,
     )

@@ -13,7 +13,7 @@ from app.market.db.tables import AccountRow, DatasetRow, JobRow, ManifestRow, Of
 from app.market.indexer.listings import read_policies
 from app.market.queries.budget import BudgetView, ReleasesOn, budget, nobody_knows
 from app.market.queries.catalogue import CatalogueEntry, entries
-from app.market.queries.dataset import CustodyView
+from app.market.queries.dataset import CustodyView, custody_view
 from app.market.queries.jobs import JobView, job_cards
 from app.market.queries.licensing import OfferView, PolicyView, offer_cards, policy_card
 from app.market.queries.view import Amount, Page, View, page_limit, read_cursor, write_cursor
@@ -227,7 +227,7 @@ def _owned(session: Session, rows: Sequence[DatasetRow], releases: ReleasesOn) -
                 waiting=counted.get((row.id, JobState.COMPUTED), 0),
                 running=sum(counted.get((row.id, state), 0) for state in UNDER_WAY if state != JobState.COMPUTED),
                 budget=budget(session, row, facts.codes, policies.get(facts.policy), releases(session, row.id)),
-                custody=CustodyView(bond=row.custody_bond, held=row.custody_held),
+                custody=custody_view(row),
             )
         )
     return tuple(owned)
