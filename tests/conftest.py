@@ -59,7 +59,9 @@ AREAS = {
 SLOW = (
     "base/test_light_environment.py",
     "base/test_setup.py",
+    "base/test_wheel.py",
     "benchmarks/test_gas.py",
+    "benchmarks/test_house.py",
     "fhe/compile",
     "fhe/engine",
     "fhe/keys/test_secret_keys.py",
