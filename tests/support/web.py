@@ -6,7 +6,7 @@ or add to it what others do not look at.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +27,7 @@ from app.market.db.database import Database
 from app.market.indexer.indexer import Indexer
 from app.market.web.api.openapi import describe, operation
 from app.market.web.api.routes import ROUTERS
-from app.market.web.app import create_app
+from app.market.web.app import Extension, create_app
 from app.market.web.dependencies.state import Dependencies
 from app.market.web.settings import WebServerSettings
 from app.protocol.documents import sha256
@@ -72,9 +72,10 @@ class MarketNode:
         """The blocks."""
         return self.world.store
 
-    def app(self, settings: WebServerSettings = SETTINGS) -> FastAPI:
-        """The API on these parts, by a clock that the test holds."""
-        return create_app(settings, Dependencies(self.market, self.store, self.database, lambda: self.time[0]))
+    def app(self, settings: WebServerSettings = SETTINGS, extensions: Sequence[Extension] = ()) -> FastAPI:
+        """The API on these parts and what is over it, by a clock that the test holds."""
+        parts = Dependencies(self.market, self.store, self.database, lambda: self.time[0])
+        return create_app(settings, parts, extensions=extensions)
 
     def keep(self, circuit: Circuit) -> str:
         """Put a circuit into the store; its digest."""

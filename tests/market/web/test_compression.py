@@ -72,9 +72,10 @@ def test_answers_of_the_api_are_never_compressed(site: TestClient, scene: Market
 
 def test_streams_pass_as_they_are(scene: MarketNode) -> None:
     """An event reaches its reader at once, in the clear, also through a site that compresses its pages."""
-    with serve(scene) as (origin, _, app):
-        pages.install(app)
-        with httpx.stream("GET", f"{origin}/v1/events", headers=GZIP, timeout=10.0) as answer:
-            assert answer.status_code == 200
-            assert "content-encoding" not in answer.headers
-            assert next(answer.iter_raw())
+    with (
+        serve(scene, extensions=[pages.install]) as (origin, _, _app),
+        httpx.stream("GET", f"{origin}/v1/events", headers=GZIP, timeout=10.0) as answer,
+    ):
+        assert answer.status_code == 200
+        assert "content-encoding" not in answer.headers
+        assert next(answer.iter_raw())
