@@ -85,6 +85,11 @@ class ContentStore:
         self._nodes: OrderedDict[bytes, DagNode] = OrderedDict()  # only nodes that were checked
         self._recording: Recording | None = None
 
+    @property
+    def source(self) -> Blocks:
+        """Where the blocks are kept."""
+        return self._blocks
+
     def recorded(self) -> tuple[Self, Recording]:
         """Another door to the same blocks, and the record of what is put through it alone.
 
