@@ -10,7 +10,7 @@ import copy
 import hashlib
 import io
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -160,6 +160,29 @@ class ContentStore:
             return len(self._block(name))
         root = self._root(name)
         return sum(len(piece) for piece in self._pieces(root, 0, root.size))
+
+    def blocks_of(self, cid: str) -> set[str]:
+        """The CIDs of a file's blocks, its top one included; leaves are not read. Errors: NotFound, BadBlock."""
+        name = parse(cid)
+        found = {name.text}
+        if name.codec != RAW:
+            level = [self._root(name)]
+            while level:
+                children = [(node, index) for node in level for index in range(len(node.digests))]
+                found |= {node.child(index).text for node, index in children}
+                level = [self._child(node, index) for node, index in children if node.height > 1]
+        return found
+
+    def drop(self, cid: str, kept: Collection[str] = ()) -> None:
+        """Keep a file no longer: its pin goes, and where single blocks can be let go, those that are not in `kept`.
+
+        Errors: NotFound where its nodes are not here, BadBlock, Unavailable.
+        """
+        blocks = self.blocks_of(cid) if self._blocks.removes else set()
+        if cid not in kept:
+            self._blocks.unpin(parse(cid))
+        for block in blocks.difference(kept):
+            self._blocks.remove(parse(block))
 
     def _keep(self, cid: Cid, block: bytes | bytearray | memoryview) -> None:
         if self._recording is not None:
