@@ -67,7 +67,7 @@ class AgentStatus(BaseModel):
 
 
 @dataclass(frozen=True)
-class Trouble:
+class AgentTrouble:
     """One thing that is wrong with an agent, and what to do."""
 
     role: str
@@ -98,12 +98,12 @@ def read_statuses(home: Home) -> Iterator[AgentStatus]:
                 continue
 
 
-def troubles(status: AgentStatus, now: float | None = None) -> list[Trouble]:
+def troubles(status: AgentStatus, now: float | None = None) -> list[AgentTrouble]:
     """What is wrong with an agent by its own words, the gravest first."""
-    found: list[Trouble] = []
+    found: list[AgentTrouble] = []
 
     def say(kind: str, level: Level, what: str, fix: str) -> None:
-        found.append(Trouble(status.role, kind, level, what, fix))
+        found.append(AgentTrouble(status.role, kind, level, what, fix))
 
     name, silent = f"The {status.kind} {status.role}", (time.time() if now is None else now) - status.at
     if status.stopped:

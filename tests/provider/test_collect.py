@@ -69,7 +69,7 @@ def test_only_what_is_over_for_days_may_go(stage: MarketOnChain, tmp_path: Path)
     assert (journal.get(old), journal.size(old)) == (None, 0)
     assert journal.receipt(old) is not None  # small, and says what was published
     assert journal.get(live) is not None
-    assert store.read(file_cid(OUTPUTS["one"]), limit=1 << 20) == OUTPUTS["one"]
+    assert store.read(file_cid(OUTPUTS["one"]), limit=1 << 22) == OUTPUTS["one"]
     assert leftovers(stage.market, journals) == []
 
 
@@ -86,8 +86,8 @@ def test_a_published_output_goes_without_the_blocks_of_others(stage: MarketOnCha
     assert [(each.job, each.what) for each in found] == [(old, "journal"), (old, "output")]
     assert list(remove(found, journals, store)) == found
     with pytest.raises(NotFound):
-        store.read(file_cid(OUTPUTS["one"]), limit=1 << 20)
-    assert store.read(file_cid(OUTPUTS["two"]), limit=1 << 20) == OUTPUTS["two"]
+        store.read(file_cid(OUTPUTS["one"]), limit=1 << 22)
+    assert store.read(file_cid(OUTPUTS["two"]), limit=1 << 22) == OUTPUTS["two"]
     assert journals["b"].get(live) is not None
     assert leftovers(stage.market, journals, output_days=90) == []
 
