@@ -30,9 +30,9 @@ def stage(tmp_path: Path) -> Iterator[MarketOnChain]:
     chain.close()
 
 
-def worked(stage: MarketOnChain, journal: Journal, store: BlockStore, label: str) -> int:
+def worked(stage: MarketOnChain, journal: Journal, store: BlockStore, label: str, license: int = 0) -> int:
     """A job with an entry in the journal, whose output and receipt are published."""
-    job, output = stage.open(label), OUTPUTS[label]
+    job, output = stage.open(label, license=license), OUTPUTS[label]
     names = {name: digest(name) for name in ("manifest", "data_root", "circuit", "profile")}
     claim = {"first_row": 0, "rows": 100, "form": "lwe", "evaluator": "darkroom-canonical-1"}
     result = {"output": file_cid(output), "output_bytes": len(output), "output_root": sha256(output)}
@@ -80,7 +80,8 @@ def test_a_published_output_goes_without_the_blocks_of_others(stage: MarketOnCha
     old = worked(stage, journals["a"], store, "one")
     end(stage, old)
     stage.market.node.advance(91 * DAY)  # type: ignore[attr-defined]
-    live = worked(stage, journals["b"], store, "two")
+    fresh = stage.market.buy_license(stage.buyer, stage.offer).value
+    live = worked(stage, journals["b"], store, "two", fresh)
     assert [each.what for each in leftovers(stage.market, journals)] == ["journal"]
     found = leftovers(stage.market, journals, output_days=90)
     assert [(each.job, each.what) for each in found] == [(old, "journal"), (old, "output")]
