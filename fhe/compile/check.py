@@ -41,6 +41,8 @@ def check(circuit: Circuit, codebook: Codebook, profile: EncryptionProfile) -> R
     for number, (layer, bounds) in enumerate(zip(circuit.layers[::2], layers, strict=True)):
         assert isinstance(layer, Linear)
         _check_width(layer, bounds, 2 * number, last=layer is last)
+    if circuit.block:
+        _check_sums(last, layers[-1], circuit.block)
     worst = max(_failures(circuit, profile), key=lambda found: found[2])
     if worst[2] > profile.p_error_log2:
         raise NoiseOverflow(
@@ -84,6 +86,18 @@ def _check_width(layer: Linear, bounds: Sequence[tuple[int, int]], number: int, 
                 f"Layer {number}, value {row}: it can reach {low} to {high}, and {layer.width} bits hold {lowest} to"
                 f" {highest}.",
                 SMALLER,
+            )
+
+
+def _check_sums(last: Linear, bounds: Sequence[tuple[int, int]], block: int) -> None:
+    """Whether the last layer's width holds every sum over a block. Errors: MessageOverflow."""
+    lowest, highest = -(1 << last.width), (1 << last.width) - 1
+    for row, (low, high) in enumerate(bounds):
+        if block * low < lowest or block * high > highest:
+            raise MessageOverflow(
+                f"Output {row}: a sum over {block} rows can reach {block * low} to {block * high}, and {last.width}"
+                f" bits hold {lowest} to {highest}.",
+                "Sum over fewer rows at a time.",
             )
 
 
