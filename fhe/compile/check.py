@@ -43,7 +43,7 @@ def check(circuit: Circuit, codebook: Codebook, profile: EncryptionProfile) -> R
         _check_width(layer, bounds, 2 * number, last=layer is last)
     if circuit.block:
         _check_sums(last, layers[-1], circuit.block)
-    worst = max(_failures(circuit, profile), key=lambda found: found[2])
+    worst = worst_failure(circuit, profile)
     if worst[2] > profile.p_error_log2:
         raise NoiseOverflow(
             f"Layer {worst[0]}, value {worst[1]}: it would be read wrongly with probability 2^{worst[2]:.1f}, and the"
@@ -51,6 +51,11 @@ def check(circuit: Circuit, codebook: Codebook, profile: EncryptionProfile) -> R
             SMALLER,
         )
     return Report(tuple(layers[-1]), worst[2])
+
+
+def worst_failure(circuit: Circuit, profile: EncryptionProfile) -> tuple[int, int, float]:
+    """(layer, value, log2 of its failure probability) of the output or lookup most likely to be read wrongly."""
+    return max(_failures(circuit, profile), key=lambda found: found[2])
 
 
 def input_ranges(inputs: Sequence[Input], codebook: Codebook) -> list[tuple[int, int]]:

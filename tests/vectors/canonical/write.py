@@ -1,6 +1,6 @@
 """Writes the conformance vectors from the NumPy reference: `python tests/vectors/canonical/write.py`.
 
-To be run only together with a new evaluator name (`app.protocol.vocabulary.EvaluatorName`): a changed byte is another evaluator. It
+To be run only together with a new name (`app.protocol.vocabulary.EvaluatorName`): a changed byte is another one. It
 writes fhe/engine/vectors.json (digests of every case) and, beside itself, the raw little-endian words of the small
 cases, which someone who writes a second implementation can compare stage by stage.
 """
