@@ -22,7 +22,7 @@ from app.protocol.vocabulary import Encoding
 from fhe.arrays import F64
 from fhe.ciphertexts.packing import Encryptor, FileEncryptor
 from fhe.keys.secret_keys import SecretKeys
-from fhe.profile import EncryptionProfile
+from fhe.profile import EVALUATOR, EncryptionProfile
 from ingestion.codes import column_values
 from ingestion.read import Reading, SourceTable, open_table
 from ingestion.spool import WORD_BYTES, SpooledFile, indices
@@ -111,6 +111,7 @@ def encrypt_table(
         shards=shards,
         evaluation_key=evaluation_key_cid,
         data_root=data_root(shards),
+        evaluator=EVALUATOR,
     )
 
 

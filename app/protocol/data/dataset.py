@@ -9,12 +9,12 @@ poly = index * chunks + chunk, where index is 0 for affine and the edge number f
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from app.protocol.documents import Document, Hex16, Sha256
-from app.protocol.vocabulary import Encoding
+from app.protocol.vocabulary import Encoding, EvaluatorName
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 MAX_COLUMNS = 4096
@@ -90,3 +90,11 @@ class EncryptedTable(Document):
     rows_per_person: int = 1  # the most rows that speak of one person
     carried: tuple[Carried, ...] = ()  # the owner's statement, in row order; rows outside of it start fresh
     carried_jobs: int = 0  # jobs up to this number are in it; a later one on an earlier version counts on every row
+    evaluator: EvaluatorName = "darkroom-canonical-1"  # that its jobs run under; the first is left out of the bytes
+
+    @model_serializer(mode="wrap")
+    def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found: dict[str, Any] = dump(self)
+        if self.evaluator == "darkroom-canonical-1":  # tables of before there was another one keep their bytes
+            del found["evaluator"]
+        return found
