@@ -1,4 +1,4 @@
-"""Where a row or a word of a CSV file is not what it should be: its line, found after polars refused or filled it up."""
+"""The line of a CSV file where a row or a word is not what it should be, found after polars refused or filled it up."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from fhe.arrays import F64
 from fhe.ciphertexts.packing import Encryptor, FileEncryptor
 from fhe.keys.secret_keys import SecretKeys
 from fhe.profile import EncryptionProfile
-from ingestion.codes import column_values
+from ingestion.derive import derived, words_of
 from ingestion.read import Reading, SourceTable, open_table
 from ingestion.spool import WORD_BYTES, SpooledFile, indices
 
@@ -141,13 +141,11 @@ def _fill(
     table: SourceTable, codebook: Codebook, layout: Layout, spooled: list[list[SpooledFile]], progress: Progress | None
 ) -> None:
     """Encrypt all rows into their places. Errors: OutOfRange; BadTable if the file changes meanwhile."""
-    names = [column.name for column in codebook.columns]
     done = 0
-    for frame in table.batches(names, layout.block(len(names))):
+    for frame in table.batches(codebook.source_names, layout.block(len(codebook.columns)), words_of(codebook)):
         if done + frame.height > layout.rows:
             raise BadTable("The table grew while it was read.", "Try again when nobody writes to it.")
-        values = {name: column_values(frame, name, 0) for name in names}
-        _add(values, frame.height, done, layout, spooled)
+        _add(derived(codebook, frame, first_row=done), frame.height, done, layout, spooled)
         done += frame.height
         if progress:
             progress(done, layout.rows)

@@ -82,7 +82,7 @@ def format_of(path: Path) -> Format:
 
 def _fixed(path: Path) -> Path:
     """The part of a pattern before its first wildcard."""
-    plain = [number for number, part in enumerate(path.parts) if re.search(r"[*?\[]", part)][0]
+    plain = next(number for number, part in enumerate(path.parts) if re.search(r"[*?\[]", part))
     return Path(*path.parts[:plain]) if plain else Path()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import polars as pl
@@ -26,7 +25,7 @@ def scan_lines(path: Path, reading: Reading) -> pl.LazyFrame:
     check_kind(path, head)
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
         raise BadTable(f"{path.name} is one JSON array.", "Write one object a line (NDJSON): jq -c '.[]'.")
-    state = os.stat(path)
+    state = path.stat()
     try:
         schema = _schema(file, (path, state.st_mtime_ns, state.st_size, reading.encoding))
     except pl.exceptions.PolarsError:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import pairwise
 
 import polars as pl
 
@@ -36,7 +37,8 @@ _NAMES: dict[str, str] = {  # what it tells, and words of headers in several lan
 _KEYS = {"id", "uuid", "guid", "key", "index", "rowid", "recordid", "nr", "no", "number", "nummer", "numero", "serial"}
 _VALUES: dict[str, str] = {
     "e-mail addresses": r"^[^@\s]+@[^@\s]+\.[A-Za-z]{2,}$",
-    "telephone numbers": r"^(\+|00)\d[\d ()/.-]{6,18}\d$|^\(?0\d{1,4}\)?[ /-]\d[\d -]{4,12}$|^\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}$",
+    "telephone numbers": r"^(\+|00)\d[\d ()/.-]{6,18}\d$|^\(?0\d{1,4}\)?[ /-]\d[\d -]{4,12}$"
+    r"|^\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}$",
     "bank accounts and cards": r"^[A-Z]{2}\d{2}[ ]?([A-Z0-9]{4}[ ]?){2,7}[A-Z0-9]{0,4}$|^\d{4}([ -]\d{4}){3}$",
     "national numbers": r"^\d{3}-\d{2}-\d{4}$|^\d{8}[A-HJ-NP-TV-Z]$|^[A-Z]{6}\d{2}[A-Z]\d{2}[A-Z]\d{3}[A-Z]$"
     r"|^[A-Z]{2} ?\d{2} ?\d{2} ?\d{2} ?[A-D]$|^\d{3}\.\d{3}\.\d{3}-\d{2}$",
@@ -75,7 +77,7 @@ def words_of(name: str) -> set[str]:
     plain = "".join(mark for mark in plain if not unicodedata.combining(mark))
     parts = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", plain)
     low = [part.lower() for part in parts]
-    return {*low, "".join(low), *(one + other for one, other in zip(low, low[1:], strict=False))}
+    return {*low, "".join(low), *(one + other for one, other in pairwise(low))}
 
 
 def _by_name(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Tables on the owner's disk, read by polars' streaming engine in bounded memory: one file, or all of a pattern or folder.
+"""Tables on the owner's disk, read by polars' streaming engine in bounded memory: one file, or many.
 
 Every number comes out as a 64-bit float, so that a column of whole numbers may hold 1.5 in its millionth row; a missing
 value is null or NaN. Columns that are asked for as they are (categories, dates, text) come out as the file has
@@ -31,7 +31,7 @@ class SourceTable:
     path: Path  # as it was given: a file, a pattern, a folder
     kinds: dict[str, Kind]
     sources: tuple[SourceFile, ...]
-    reading: Reading = Reading()
+    reading: Reading = field(default_factory=Reading)
     schema: pl.Schema = field(default_factory=pl.Schema, repr=False)  # of the columns as they are
     held: dict[str, str] = field(default_factory=dict)  # what a column that is no number holds, in words
 
@@ -96,11 +96,8 @@ class SourceTable:
             column = source.opening.names.index(name)
             line, what, mend = csv_lines.odd_word(source.text, source.opening, column, fits, self.reading)
             if line:
-                return (
-                    f"Column {name!r} of {source.path.name} holds numbers, and at line {line} {what}, which is none as"
-                    " it stands.",
-                    mend,
-                )
+                told = f"Column {name!r} of {source.path.name} holds numbers, and at line {line} {what}"
+                return f"{told}, which is none as it stands.", mend
         return f"Column {name!r} of {self.path.name} holds text.", "Drop the column: list it under drop."
 
     @contextmanager

@@ -127,7 +127,7 @@ _KINDS: tuple[tuple[str, Kind], ...] = ((_TRUTH, "boolean"), (_DATE, "date"), (_
 
 
 def date_form(words: pl.Series, reading: Reading) -> tuple[str, ...]:
-    """The strftime forms, other than ISO 8601, by which all these words may be dates; two where a day may be a month."""
+    """The strftime forms, besides ISO 8601, by which all these words may be dates; two where a day may be a month."""
     words = stripped(known(words, reading)).drop_nulls()
     for pattern, form in DATE_FORMS.items() if len(words) else ():
         if words.str.contains(pattern).all():

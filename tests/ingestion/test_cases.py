@@ -90,7 +90,8 @@ def test_groups_of_three_digits(write: Write, case: str) -> None:
     assert (column.fault, abs(column.high if column.low == 7 else column.low or 0)) == (None, 1234567.5)
     path = write("u.csv", f"age,sum\n1,{word.replace('234', '23')}\n2,7\n3,8\n")
     fault = profile_table(path, reading).column("sum").fault
-    assert fault is not None and "at line 2" in fault[0]
+    assert fault is not None
+    assert "at line 2" in fault[0]
 
 
 def test_a_missing_word_that_is_a_number(tmp_path: Path) -> None:
