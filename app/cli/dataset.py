@@ -33,7 +33,7 @@ Number = Annotated[int, typer.Argument(help="The dataset's number.", min=1)]
 def profile(file: File, recipe: Recipe = None, as_json: AsJson = False) -> None:
     """Show each column's type, range, missing values, proposed code, and what publishing it costs in bytes."""
     from ingestion.codebook import build_codebook
-    from ingestion.encrypt import encoding_bytes
+    from ingestion.layout import encoding_bytes
     from ingestion.profile import profile_table
     from ingestion.recipe import read_recipe
 

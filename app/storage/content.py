@@ -10,7 +10,7 @@ import copy
 import hashlib
 import io
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -96,10 +96,30 @@ class ContentStore:
 
     def put(self, data: bytes | bytearray | memoryview) -> CidText:
         """Keep `data`; its CID. Errors: Unavailable, TooLarge."""
-        builder = FileBuilder(self._keep)
-        view = memoryview(data).cast("B")
-        for start in range(0, len(view), LEAF_BYTES):
-            builder.leaf(view[start : start + LEAF_BYTES])
+        return self.put_pieces([memoryview(data).cast("B")])
+
+    def put_pieces(self, pieces: Iterable[bytes | memoryview]) -> CidText:
+        """Keep a file that comes in pieces of any length, one leaf in memory at a time; its CID.
+
+        Errors: Unavailable, TooLarge; what the pieces raise, and then no file is kept, though some of its blocks are.
+        """
+        builder, waiting = FileBuilder(self._keep), bytearray()
+        for piece in pieces:
+            view = memoryview(piece).cast("B")
+            if waiting:
+                missing = LEAF_BYTES - len(waiting)
+                waiting += view[:missing]
+                view = view[missing:]
+                if len(waiting) < LEAF_BYTES:
+                    continue
+                builder.leaf(waiting)
+                waiting = bytearray()
+            whole = len(view) // LEAF_BYTES * LEAF_BYTES
+            for start in range(0, whole, LEAF_BYTES):
+                builder.leaf(view[start : start + LEAF_BYTES])
+            waiting += view[whole:]
+        if waiting:
+            builder.leaf(waiting)
         return self._pinned(builder)
 
     def put_file(self, path: Path) -> CidText:
