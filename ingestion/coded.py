@@ -7,7 +7,7 @@ by piece as they are made, so nothing waits on a disk.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -65,11 +65,16 @@ class CodedFile:
         self._codes.reshape(-1)[start : start + len(values)] = code(self.column, values, self.cut.first + start)
 
     def finish(
-        self, store: Store, encryptor: Encryptor, derive: SeedDerivation, known: Mapping[str, FinishedFile]
+        self,
+        store: Store,
+        encryptor: Encryptor,
+        derive: SeedDerivation,
+        known: Mapping[str, FinishedFile],
+        finished: Callable[[FinishedFile], None],
     ) -> tuple[FinishedFile, bool]:
         """Encrypt the file into the store, unless one of its seed is `known`: (the file, whether it is new).
 
-        Errors: Unavailable.
+        `finished` is told of a new one as soon as the store has it. Errors: Unavailable.
         """
         name, rows = self.column.name, self.cut.rows
         seeds = derive.seeds(name, self.encoding, self.count, self.cut.first, [self._codes.reshape(-1)[:rows]], rows)
@@ -89,7 +94,9 @@ class CodedFile:
         file = EncodedFile(
             column=name, encoding=self.encoding, cid=cid, polys=polys, seed=seeds.mask.hex(), root=root.root()
         )
-        return FinishedFile(file, FileCheck(bytes=self.bytes, sha256=Digest(digest.hexdigest()))), True
+        done = FinishedFile(file, FileCheck(bytes=self.bytes, sha256=Digest(digest.hexdigest())))
+        finished(done)
+        return done, True
 
     def _pieces(self, file: FileEncryptor) -> Iterator[memoryview]:
         """The file's bodies in order, little-endian, about PIECE_BYTES at a time."""

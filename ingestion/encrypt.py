@@ -31,7 +31,7 @@ from ingestion.codes import column_values
 from ingestion.layout import BOTH, Cut, cuts, files, indices, shard_rows
 from ingestion.read import Reading, SourceTable, open_table
 
-BLOCK_VALUES = 1 << 22  # rows times columns that are read at once
+BLOCK_VALUES = 1 << 21  # rows times columns that are read at once
 
 Blocks = Iterator[tuple[int, dict[str, F64]]]  # (rows, each published column's values), in order
 
@@ -66,7 +66,8 @@ def encrypt_table(
     """Encrypt a table's columns by its codebook and keep the ciphertext in `store`.
 
     `encodings` may leave one out. `most_rows` limits a shard's rows; rows are cut as in `earlier` shards where there
-    are any. `known` files, by seed, are taken as they are; `finished` is told of each new one, once the store has it.
+    are any. `known` files, by seed, are taken as they are; `finished` is told of each new one, once the
+    store has it, by whichever thread made it.
     `progress` counts rows. Errors: OutOfRange by the codebook's policies, BadTable, BadInput, BadKey, Unavailable. A
     file is in the store whole or not at all; what an error leaves there is the caller's to take back.
     """
@@ -88,10 +89,15 @@ def encrypt_table(
     with Encryptor(secret, profile, 1) as encryptor, ThreadPoolExecutor(threads) as pool:
         for cut, coded in _shards(_blocks(table, names), codebook, encodings, places, profile.polynomial_size, pool):
             found: list[FinishedFile] = []
-            finish = partial(CodedFile.finish, store=store, encryptor=encryptor, derive=derive, known=known or {})
+            finish = partial(
+                CodedFile.finish,
+                store=store,
+                encryptor=encryptor,
+                derive=derive,
+                known=known or {},
+                finished=finished,
+            )
             for file, new in pool.map(finish, coded):
-                if new:
-                    finished(file)
                 kept += not new
                 found.append(file)
                 if progress:

@@ -10,7 +10,7 @@ from app.protocol.data.table import MAX_SHARDS
 from app.protocol.vocabulary import Encoding
 
 WORD_BYTES = 8
-SHARD_CODES = 1 << 25  # codes of a shard that are in memory at once, three bytes each: 96 MiB
+SHARD_CODES = 1 << 24  # codes of a shard that are in memory at once, three bytes each at most: 48 MiB
 SHARD_ROWS = 1 << 20  # most rows of a shard, if that many shards are allowed: 8 MiB for a column's affine codes
 BOTH: tuple[Encoding, ...] = ("affine", "bins")
 

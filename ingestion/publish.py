@@ -6,7 +6,7 @@ the table: ciphertext, a preview drawn from the codebook, the card and the manif
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +39,14 @@ class PreparedTable:
     cid: str  # of the manifest
     card_cid: str  # of the card (Markdown)
     warnings: tuple[str, ...]  # what publishing reveals beyond what was declared
+
+    @property
+    def objects(self) -> Iterator[str]:
+        """The CIDs of everything that the manifest names, and of itself."""
+        table, preview = self.manifest.table, self.manifest.preview
+        yield from (self.cid, self.card_cid)
+        yield from (each for each in (table.evaluation_key, preview and preview.cid) if each)
+        yield from (file.cid for shard in table.shards for file in shard.files)
 
 
 @dataclass(frozen=True)
@@ -123,6 +131,12 @@ def prepare(
     digest = sha256(data)
     read_manifest(store.read(cid, limit=len(data)), digest)
     return PreparedTable(manifest, digest, cid, store.put(card_markdown(manifest).encode()), built.warnings)
+
+
+def by_seed(manifest: Manifest) -> dict[str, FinishedFile]:
+    """The files of an earlier version, by seed: those that a new one leaves alone are not made again."""
+    files = (file for shard in manifest.table.shards for file in shard.files)
+    return {file.seed: FinishedFile(file, check) for file, check in zip(files, manifest.checks, strict=True)}
 
 
 def card_of(recipe: Recipe, published: str) -> DatasetCard:
