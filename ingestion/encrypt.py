@@ -27,7 +27,7 @@ from fhe.ciphertexts.seeds import SeedDerivation
 from fhe.keys.secret_keys import SecretKeys
 from fhe.profile import EncryptionProfile
 from ingestion.coded import CodedFile, FinishedFile
-from ingestion.codes import column_values
+from ingestion.derive import derived, words_of
 from ingestion.layout import BOTH, Cut, cuts, files, indices, shard_rows
 from ingestion.read import Reading, SourceTable, open_table
 
@@ -76,18 +76,18 @@ def encrypt_table(
         raise BadKey(f"This secret key is of epoch {secret.epoch}, not {epoch}.", "Choose its key: darkroom keys list.")
     if not any(indices(column, encodings) for column in codebook.columns):
         raise BadInput("Nothing of this codebook is to be published.", "Choose an encoding that it has.")
-    table = open_table(path, reading)
-    rows, names = table.rows(), [column.name for column in codebook.columns]
+    table = open_table(path, reading, text=words_of(codebook))
+    rows = table.rows()
     if rows == 0:
         raise BadTable(f"{table.path.name} has no rows.", "Give a table with a header and rows.")
-    length = shard_rows(len(names), rows, profile.polynomial_size, most_rows)
+    length = shard_rows(len(codebook.columns), rows, profile.polynomial_size, most_rows)
     places = cuts(rows, length, earlier)
     derive, threads = SeedDerivation(secret, profile), threads or processors()
     shards: list[Shard] = []
     checks: list[FileCheck] = []
     kept = 0
     with Encryptor(secret, profile, 1) as encryptor, ThreadPoolExecutor(threads) as pool:
-        for cut, coded in _shards(_blocks(table, names), codebook, encodings, places, profile.polynomial_size, pool):
+        for cut, coded in _shards(_blocks(table, codebook), codebook, encodings, places, profile.polynomial_size, pool):
             found: list[FinishedFile] = []
             finish = partial(
                 CodedFile.finish,
@@ -116,10 +116,12 @@ def encrypt_table(
     return Encrypted(whole, tuple(checks), kept)
 
 
-def _blocks(table: SourceTable, names: list[str]) -> Blocks:
-    """The table's rows in order, so many at a time that they fit into memory. Errors: BadTable."""
-    for frame in table.batches(names, max(1, BLOCK_VALUES // len(names))):
-        yield frame.height, {name: column_values(frame, name, 0) for name in names}
+def _blocks(table: SourceTable, codebook: Codebook) -> Blocks:
+    """The table's rows in order, so many at a time that they fit into memory. Errors: BadTable, OutOfRange."""
+    first, most = 0, max(1, BLOCK_VALUES // len(codebook.columns))
+    for frame in table.batches(codebook.source_names, most, words_of(codebook)):
+        yield frame.height, derived(codebook, frame, first_row=first)
+        first += frame.height
 
 
 def _shards(

@@ -61,7 +61,7 @@ def survey(path: Path | str, recipe: Recipe) -> Surveyed:
     """Measure a table and code it by its recipe. Errors: BadTable, BadRecipe, OutOfRange, TooLarge."""
     measured = profile_table(path, recipe.reading, skip=recipe.table.drop)
     built = build_codebook(measured, recipe)
-    check_fit(measured, built.codebook)
+    check_fit(measured, built)
     return Surveyed(measured, built)
 
 

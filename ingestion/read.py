@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,9 +69,14 @@ class SourceTable:
         """The columns that hold numbers or booleans."""
         return [name for name, kind in self.kinds.items() if kind not in ("other", "mixed")]
 
-    def scan(self, columns: Sequence[str]) -> pl.LazyFrame:
-        """These columns as 64-bit floats. Errors: BadTable for a column that is not there or not numeric."""
+    def scan(self, columns: Sequence[str], raw: Collection[str] = ()) -> pl.LazyFrame:
+        """These columns as 64-bit floats, those in `raw` as the file has them.
+
+        Errors: BadTable for a column that is not there, or is to be a number and is none.
+        """
         for name in columns:
+            if name in raw and name in self.kinds:
+                continue
             kind = self.kinds.get(name, "other")
             if kind == "mixed":
                 raise BadTable(*self.odd(name))
@@ -80,7 +85,10 @@ class SourceTable:
                     f"{self.path.name} has no numeric column {name!r}.", "See its columns: darkroom dataset profile."
                 )
         return self._frame.select(
-            (self._number(name) if name in self.spelled else pl.col(name)).cast(pl.Float64) for name in columns
+            pl.col(name)
+            if name in raw
+            else (self._number(name) if name in self.spelled else pl.col(name)).cast(pl.Float64)
+            for name in columns
         )
 
     def raw(self) -> pl.LazyFrame:
@@ -92,10 +100,10 @@ class SourceTable:
         with self.errors():
             return int(self._frame.select(pl.len()).collect(engine="streaming").item())
 
-    def batches(self, columns: Sequence[str], rows: int) -> Iterator[pl.DataFrame]:
-        """The rows in order, `rows` at a time (the last batch may be shorter), as 64-bit floats. Errors: BadTable."""
+    def batches(self, columns: Sequence[str], rows: int, raw: Collection[str] = ()) -> Iterator[pl.DataFrame]:
+        """The rows in order, `rows` at a time (the last batch may be shorter), as `scan` has them. Errors: BadTable."""
         with self.errors():
-            yield from _batches(self.path, self.scan(columns), rows)
+            yield from _batches(self.path, self.scan(columns, raw), rows)
 
     def check_rows(self) -> None:
         """Errors: BadTable for a row of a CSV file that is blank or short: polars takes what it lacks for missing."""
@@ -154,7 +162,7 @@ def texts(path: Path | str, column: str, rows: int, reading: Reading | None = No
     Whole numbers are spelled without zeros in front or behind a point, so that one key is one text in every kind of
     file. Errors: BadTable, TooLarge.
     """
-    table = open_table(path, reading, text=column)
+    table = open_table(path, reading, text=(column,))
     if column not in table.kinds:
         raise BadTable(f"{table.path.name} has no column {column!r}.", "See its columns: darkroom dataset profile.")
     spelled = pl.col(column).cast(pl.String).str.strip_chars()
@@ -183,8 +191,8 @@ def _batches(path: Path, frame: pl.LazyFrame, rows: int) -> Iterator[pl.DataFram
             yield pl.concat(held)
 
 
-def open_table(path: Path | str, reading: Reading | None = None, *, text: str = "") -> SourceTable:
-    """The table in a file, by its suffix; the column `text` of a CSV file is not read as numbers.
+def open_table(path: Path | str, reading: Reading | None = None, *, text: Collection[str] = ()) -> SourceTable:
+    """The table in a file, by its suffix; the columns in `text` of a CSV file are not read as numbers.
 
     Errors: BadTable, TooLarge; nothing but the first lines and some rows is read.
     """
@@ -217,7 +225,7 @@ def open_table(path: Path | str, reading: Reading | None = None, *, text: str = 
     return SourceTable(path, kinds, frame, reading, held=held)
 
 
-def _open_csv(path: Path, reading: Reading, text: str) -> SourceTable:
+def _open_csv(path: Path, reading: Reading, text: Collection[str]) -> SourceTable:
     with typed_errors(path):
         made = csv_text.opening(path, reading.separator, reading.header)
     if reading.names:
@@ -257,8 +265,7 @@ def _open_csv(path: Path, reading: Reading, text: str) -> SourceTable:
         as_text = reading.decimal == "," or reading.empty_rows == "drop"  # the latter looks at dropped columns too
         if as_text:
             types = {name: pl.String() for name, dtype in inferred.items() if dtype != pl.Boolean}
-        if text in inferred:
-            types[text] = pl.String()
+        types |= {name: pl.String() for name in inferred if name in text}
         frame = scan(types or None)
         kinds = {name: _kind(types.get(name, dtype) if as_text else dtype) for name, dtype in inferred.items()}
         words = [name for name, kind in kinds.items() if kind == "other"]

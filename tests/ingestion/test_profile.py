@@ -78,7 +78,7 @@ def test_a_drafted_recipe_publishes_the_table(write: Write) -> None:
     recipe = parse_recipe(default_recipe(path))
     profile = profile_table(path, recipe.reading)
     built = build_codebook(profile, recipe)
-    check_fit(profile, built.codebook)
+    check_fit(profile, built)
     assert [column.name for column in built.codebook.columns] == ["n", "x", "flag", "odd"]
     assert not any(column.declared for column in built.codebook.columns)
     assert len(built.warnings) == 4
