@@ -76,7 +76,7 @@ def encrypt_table(
         raise BadKey(f"This secret key is of epoch {secret.epoch}, not {epoch}.", "Choose its key: darkroom keys list.")
     if not any(indices(column, encodings) for column in codebook.columns):
         raise BadInput("Nothing of this codebook is to be published.", "Choose an encoding that it has.")
-    table = open_table(path, reading, text=words_of(codebook))
+    table = open_table(path, reading)
     rows = table.rows()
     if rows == 0:
         raise BadTable(f"{table.path.name} has no rows.", "Give a table with a header and rows.")

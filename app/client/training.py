@@ -180,5 +180,5 @@ def read_sample(dataset: Dataset, path: Path, target: str | None) -> pl.DataFram
             return numbers
         if table.kinds[target] == "mixed":  # else a word for "missing" would be a class
             raise BadTable(*table.odd(target))
-        plain = table.scan([target]) if target in table.spelled else table.raw().select(target)
+        plain = table.scan([target]) if table.spelled(target) else table.raw().select(target)
         return numbers.with_columns(plain.collect()[target])
