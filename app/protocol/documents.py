@@ -16,10 +16,17 @@ import json
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import rfc8785
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    ValidationError,
+    model_serializer,
+)
 
 from app.protocol.errors import BadDocument, TooLarge
 from app.protocol.ids import Digest
@@ -137,3 +144,19 @@ class Document(BaseModel):
         if document.to_bytes() != data:
             raise BadDocument(f"This {cls.__name__} leaves out fields or writes numbers in another way.")
         return document
+
+
+class GrownDocument(Document):
+    """A document that was given fields after its first ones were published: those in `later` are left out of its bytes
+    while they have their defaults, so that what was published before keeps its bytes and its digest.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        value: dict[str, Any] = dump(self)
+        for name in self.later:
+            if getattr(self, name) == type(self).model_fields[name].default:
+                value.pop(name, None)
+        return value

@@ -95,7 +95,7 @@ def _kept(journals: Mapping[str, Journal], going: set[tuple[str, int]], store: C
             receipt = journal.receipt(number)
             if receipt is not None and (role, number) not in going:
                 with suppress(NotFound):
-                    blocks |= store.blocks_of(receipt.output)
+                    blocks |= {each.text for each in store.tree(receipt.output)}
     return frozenset(blocks)
 
 

@@ -32,7 +32,7 @@ def test_what_a_profile_says(write: Write) -> None:
         ColumnProfile("n", "integer", 1.0, 9.0, 0, 0, 3),
         ColumnProfile("x", "real", -3.5, 7.75, 1, 0, 4),
         ColumnProfile("flag", "boolean", 0.0, 1.0, 0, 0, 2),
-        ColumnProfile("text", "other"),
+        ColumnProfile("text", "text", distinct=4),
         ColumnProfile("empty", "other"),
         ColumnProfile("odd", "integer", 1.0, 2.0, 1, 1, 4),
     )
@@ -78,7 +78,7 @@ def test_a_drafted_recipe_publishes_the_table(write: Write) -> None:
     recipe = parse_recipe(default_recipe(path))
     profile = profile_table(path, recipe.reading)
     built = build_codebook(profile, recipe)
-    check_fit(profile, built.codebook)
+    check_fit(profile, built)
     assert [column.name for column in built.codebook.columns] == ["n", "x", "flag", "odd"]
     assert not any(column.declared for column in built.codebook.columns)
     assert len(built.warnings) == 4

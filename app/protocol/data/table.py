@@ -11,6 +11,7 @@ from math import isfinite
 
 from app.protocol.data import merkle
 from app.protocol.data.dataset import MAX_COLUMNS, MAX_EDGES, Codebook, ColumnCode, EncryptedTable, Shard
+from app.protocol.data.derivation import CategorySource, derivation_fault
 from app.protocol.errors import BadDocument
 from app.protocol.ids import Digest
 
@@ -28,10 +29,25 @@ def check_codebook(codebook: Codebook) -> None:
         raise BadDocument(f"A codebook has 1 to {MAX_COLUMNS} columns, not {len(names)}.")
     if len(set(names)) != len(names):
         raise BadDocument("Two columns of the codebook have the same name.")
+    _check_sources(codebook)
     for column in codebook.columns:
-        fault = code_fault(column)
+        fault = code_fault(column) or derivation_fault(column.derivation, codebook.source(column.reads))
         if fault:
             raise BadDocument(f"Column {column.name!r} of the codebook {fault}.")
+
+
+def _check_sources(codebook: Codebook) -> None:
+    names, read = [source.name for source in codebook.sources], set(codebook.source_names)
+    if len(set(names)) != len(names) or not set(names) <= read:
+        raise BadDocument("The codebook states a column of the table twice, or one that nothing is published of.")
+    for source in codebook.sources:
+        if isinstance(source, CategorySource) and len(set(source.words)) != len(source.words):
+            raise BadDocument(f"The codebook lists a category of {source.name!r} twice.")
+    derived = [(column.reads, column.derivation) for column in codebook.columns]
+    if len(set(derived)) != len(derived):
+        raise BadDocument("The codebook publishes the same of one column twice.")
+    if any(column.derivation is None and column.reads != column.name for column in codebook.columns):
+        raise BadDocument("A column of the codebook that is a number of the table has another name than there.")
 
 
 def code_fault(column: ColumnCode) -> str:
