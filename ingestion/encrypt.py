@@ -25,7 +25,7 @@ from fhe.arrays import F64
 from fhe.ciphertexts.packing import Encryptor, processors
 from fhe.ciphertexts.seeds import SeedDerivation
 from fhe.keys.secret_keys import SecretKeys
-from fhe.profile import EncryptionProfile
+from fhe.profile import EVALUATOR, EncryptionProfile
 from ingestion.coded import CodedFile, FinishedFile
 from ingestion.derive import derived, words_of
 from ingestion.layout import BOTH, Cut, cuts, files, indices, shard_rows
@@ -112,6 +112,7 @@ def encrypt_table(
         shards=tuple(shards),
         evaluation_key=evaluation_key_cid,
         data_root=data_root(tuple(shards)),
+        evaluator=EVALUATOR,
     )
     return Encrypted(whole, tuple(checks), kept)
 

@@ -19,7 +19,7 @@ from app.protocol.ids import Digest
 from app.protocol.ports import Progress, Store
 from app.protocol.vocabulary import Encoding
 from fhe.keys.secret_keys import SecretKeys
-from fhe.profile import EncryptionProfile
+from fhe.profile import EVALUATOR, EncryptionProfile
 from ingestion.card import card_markdown
 from ingestion.codebook import Built, build_codebook, check_fit
 from ingestion.coded import FinishedFile
@@ -196,4 +196,5 @@ def _blank(
         shards=shards,
         evaluation_key=None,
         data_root=data_root(shards),
+        evaluator=EVALUATOR,
     )

@@ -14,7 +14,6 @@ from fhe.circuit.circuit import Lookup
 from fhe.engine.core import BackendName
 from fhe.engine.evaluate import evaluate
 from fhe.merkle import root_of
-from fhe.profile import EVALUATOR
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def execute(
         data_root=inputs.dataset.data_root,
         circuit=job.circuit,
         profile=inputs.dataset.profile,
-        evaluator=EVALUATOR,
+        evaluator=table.evaluator,
         first_row=job.first_row,
         rows=job.rows,
         form=output.form,
