@@ -67,4 +67,4 @@ def cpu() -> float:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(*sys.argv[1:])))  # noqa: T201
+    print(json.dumps(main(*sys.argv[1:])))
