@@ -202,8 +202,9 @@ def _seen(column: ColumnProfile, sample: pl.Series, rows: int, reading: Reading)
     padded = False
     if column.kind == "integer" and sample.dtype == pl.String:
         padded = bool(sample.str.strip_chars().str.contains(r"^0\d+$").any())
-    found = identifies(column.name, column.kind, sample, distinct=column.distinct, rows=rows - column.missing,
-                       width=None if column.low is None or column.high is None else column.high - column.low)  # fmt: skip
+    width = None if column.low is None or column.high is None else column.high - column.low
+    known = rows - column.missing
+    found = identifies(column.name, column.kind, sample, distinct=column.distinct, rows=known, width=width)
     return replace(column, identifies=found, padded=padded)
 
 
