@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import sys
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,18 @@ import polars as pl
 
 from app.protocol.data.dataset import Affine
 from app.protocol.errors import BadTable
+from app.protocol.market.receipt import OutputPolicy
 from ingestion import spelling
 from ingestion.personal import identifies
 from ingestion.read import Kind, Reading, SourceTable, open_table
 from ingestion.read_errors import WordFault
 from ingestion.reading import NUMBERS
+from ingestion.sources import FALSE_WORDS, TRUE_WORDS
 
 DEFAULT_LEVELS = 256
 SAMPLE_ROWS = 10_000
+MOST_COUNTED = 1024  # words of a column that are counted one by one
+USUAL_GROUP = OutputPolicy().min_group  # persons that a word must have to be named
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ class ColumnProfile:
     identifies: str = ""  # what it seems to tell of a person, in words; then it stays at home unless it is named
     same_as: str = ""  # an earlier column with the same values
     padded: bool = False  # whole numbers are written with zeros in front, as codes are
+    common: int = 0  # how many of its first words at least USUAL_GROUP rows have
 
     @property
     def usable(self) -> bool:
@@ -88,6 +93,9 @@ class TableProfile:
     path: Path
     rows: int
     columns: tuple[ColumnProfile, ...]
+    quantiles: Mapping[str, tuple[float, ...]] = field(
+        default_factory=dict
+    )  # measured of columns, where they are asked
 
     def column(self, name: str) -> ColumnProfile:
         """The column of this name. Errors: BadTable."""
@@ -199,12 +207,23 @@ def _seen(column: ColumnProfile, sample: pl.Series, rows: int, reading: Reading)
     forms = spelling.date_form(sample, reading) if column.kind == "text" and sample.dtype == pl.String else ()
     if forms:
         column = replace(column, kind="date", forms=forms, held="dates or times")
+    if column.kind == "text" and sample.dtype == pl.String and column.distinct <= 2 and _is_truth(sample):
+        column = replace(column, kind="boolean", held="truth values")
     padded = False
     if column.kind == "integer" and sample.dtype == pl.String:
         padded = bool(sample.str.strip_chars().str.contains(r"^0\d+$").any())
-    found = identifies(column.name, column.kind, sample, distinct=column.distinct, rows=rows - column.missing,
-                       width=None if column.low is None or column.high is None else column.high - column.low)  # fmt: skip
-    return replace(column, identifies=found, padded=padded)
+    width = None if column.low is None or column.high is None else column.high - column.low
+    present = rows - column.missing
+    found = identifies(column.name, column.kind, sample, distinct=column.distinct, rows=present, width=width)
+    common = 0
+    if sample.dtype == pl.String and column.distinct <= MOST_COUNTED:
+        common = int((sample.drop_nulls().alias("").value_counts(name="rows")["rows"] >= USUAL_GROUP).sum())
+    return replace(column, identifies=found, padded=padded, common=common)
+
+
+def _is_truth(sample: pl.Series) -> bool:
+    words = set(sample.str.strip_chars().str.to_lowercase().drop_nulls().unique()) - {""}
+    return bool(words) and words <= TRUE_WORDS | FALSE_WORDS
 
 
 def _twins(table: SourceTable, columns: list[ColumnProfile], measured: dict[str, Any]) -> dict[str, str]:
