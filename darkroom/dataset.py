@@ -177,6 +177,15 @@ class Dataset(Shown):
             compiled = self._opened.with_levels(compiled, levels, sample)
         return Model(self._session.models.keep(compiled, target=predicts))
 
+    def summed(self, model: Model) -> Model:
+        """The sum of a model's scores over the rows, as a model of its own: what offers of aggregates release.
+
+        It is added up on ciphertext, so that nobody decrypts a row. Errors: BadModel, MessageOverflow, NoiseOverflow.
+        """
+        kept = model._kept
+        compiled = self._opened.summed(kept)
+        return Model(self._session.models.keep(compiled, target=kept.card.target, training=kept.card.training))
+
     def rehearse(self, model: Model) -> npt.NDArray[Any]:
         """What a model says of each row of the preview, in the clear: predictions (rows,).
 
