@@ -185,6 +185,11 @@ class TableRecipe(Document):
             raise ValueError("rows_per_person and numbering need person, the column that names the person of a row")
         return self
 
+    @property
+    def reading(self) -> Reading:
+        """How the file is read."""
+        return Reading(**{each.name: getattr(self, each.name) for each in fields(Reading)})
+
 
 class Defaults(Document):
     """What holds for columns that do not say otherwise."""
@@ -230,8 +235,7 @@ class Recipe(Document):
     @property
     def reading(self) -> Reading:
         """How the file is read."""
-        rules = self.table
-        return Reading(**{each.name: getattr(rules, each.name) for each in fields(Reading)})
+        return self.table.reading
 
 
 def read_recipe(path: Path | str) -> Recipe:

@@ -30,11 +30,11 @@ def test_what_a_profile_says(write: Write) -> None:
     assert profile.rows == 4
     assert profile.columns == (
         ColumnProfile("n", "integer", 1.0, 9.0, 0, 0, 3),
-        ColumnProfile("x", "real", -3.5, 7.75, 1, 0, 4),
+        ColumnProfile("x", "real", -3.5, 7.75, 1, 0, 3),
         ColumnProfile("flag", "boolean", 0.0, 1.0, 0, 0, 2),
         ColumnProfile("text", "text", distinct=4),
         ColumnProfile("empty", "other"),
-        ColumnProfile("odd", "integer", 1.0, 2.0, 1, 1, 4),
+        ColumnProfile("odd", "integer", 1.0, 2.0, 1, 1, 3),
     )
     assert [column.usable for column in profile.columns] == [True, True, True, False, False, True]
     with pytest.raises(BadTable, match="no column 'y'"):
