@@ -106,3 +106,26 @@ def test_long_quoted_texts_are_cut_nowhere(tmp_path: Path, separator: str) -> No
     table = open_table(path, Reading(separator=separator))
     assert table.raw().collect(engine="streaming").rows() == [tuple(row) for row in rows]
     assert [batch["c1"][0] for batch in table.batches(["c1"], 10_000)] == [0, 10_000, 20_000]
+
+
+@settings(FUZZ, max_examples=300)
+@given(body=st.text(st.sampled_from('ab1,"\n '), max_size=24), names=st.integers(2, 3))
+@example(body='a"b"c,1\n', names=2)
+@example(body='"a" ,1\n', names=2)
+@example(body=' "a",1\n', names=2)
+@example(body='"a"b,1\n1,2\n', names=2)
+@example(body='"a,1\n1,2\n', names=2)
+def test_what_is_no_csv_is_not_guessed(tmp_path: Path, body: str, names: int) -> None:
+    """Of any text at all, what is read is what Python's reader reads, or it is refused."""
+    path = tmp_path / "t.csv"
+    path.write_bytes((",".join(f"c{number}" for number in range(names)) + "\n" + body).encode())
+    try:
+        table = open_table(path, Reading(separator=",", header=True))
+        table.check_rows()
+        with table.errors():
+            found = table.raw().collect().rows()
+    except BadTable:
+        return
+    with path.open(newline="") as file:
+        expected = list(csv.reader(file))[1:]
+    assert [[cell or "" for cell in row] for row in found] == expected
