@@ -93,6 +93,11 @@ class ContentStore:
         self._nodes: OrderedDict[bytes, DagNode] = OrderedDict()  # only nodes that were checked
         self._recording: Recording | None = None
 
+    @property
+    def source(self) -> Blocks:
+        """Where the blocks are kept."""
+        return self._blocks
+
     def recorded(
         self, note: Callable[[str], None] = lambda _line: None, earlier: Iterable[str] = ()
     ) -> tuple[Self, Recording]:

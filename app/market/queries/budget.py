@@ -109,7 +109,7 @@ def codebook_of(codes: str) -> Codebook | None:
                 ColumnCode(
                     name=name,
                     dtype=each["dtype"],
-                    affine=None if each["levels"] is None else Affine(**code),
+                    affine=affine,
                     bins=each["bins"],
                     declared=each["declared"],
                     source="" if source == name else source,

@@ -152,9 +152,7 @@ def _preview(manifest: StrictManifest) -> dict[str, Any]:
         "@id": "preview",
         "name": "preview",
         "description": "Synthetic rows drawn from the codebook alone; they say nothing of the encrypted rows.",
-        "field": [
-            _field(number, name, manifest.codebook) for number, name in enumerate(manifest.codebook.source_names)
-        ],
+        "field": [_field(number, name, codebook) for number, name in enumerate(codebook.source_names)],
     }
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field
 
 from app.protocol.data.derivation import Derivation, Source
 from app.protocol.documents import Document, GrownDocument, Hex16, Sha256

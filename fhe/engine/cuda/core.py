@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
@@ -94,12 +94,14 @@ class CudaCore:
         for part in self._tiles(len(small)):
             words = self.device.upload(np.ascontiguousarray(small[part]))
             chosen = self.device.upload(np.ascontiguousarray(which[part], np.int64))
-            count, finish = part.stop - part.start, None
+            count = part.stop - part.start
+            finish: Callable[[], None] | None = None
             for start in range(0, count, self._wave):  # one wave is copied to the host while the next is computed
                 stop = min(start + self._wave, count)
                 result = self.device.empty((stop - start, size + 1), np.uint64)
                 self.start_bootstrap(words[start:stop], tables, chosen[start:stop], result, stop - start)
-                before, finish = finish, partial(self.device.start_download(result), out[part][start:stop])
+                before = finish
+                finish = partial(self.device.start_download(result), out[part][start:stop])
                 if before:
                     before()
             if finish:
