@@ -28,6 +28,7 @@ from ingestion.text_files import TextFile, open_text
 MAX_NAME_LENGTH = 200
 MAX_DEPTH = 8  # of records in records
 INFERENCE_ROWS = 10_000
+LATE_WORDS = 1000  # of a column that has none in the first rows
 _MEND_NAME = 'Rename it in the file, or name all columns: names = ["...", ...] under [table] of the recipe.'
 
 
@@ -155,17 +156,32 @@ def _described(
         ]
         frame = frame.filter(~pl.all_horizontal(empty))
     with SourceFile(path, frame, schema, {}, {}, text, opening).errors():
-        head = frame.select(words).head(INFERENCE_ROWS).collect(engine="streaming") if words else pl.DataFrame()
+        first = _first_words(frame, words)
     kinds = {
-        name: spelling.word_kind(head[name], reading) if name in words else _kind(dtype)
+        name: spelling.word_kind(first[name], reading) if name in first else _kind(dtype)
         for name, dtype in schema.items()
     }
     held = {name: _held(schema[name], kind) for name, kind in kinds.items() if kind not in (*NUMBERS, "mixed")}
     return SourceFile(path, frame, schema, kinds, held, text, opening)
 
 
+def _first_words(frame: pl.LazyFrame, names: Sequence[str]) -> dict[str, pl.Series]:
+    """Some of the first words of columns of text; where the first rows have none, from further down."""
+    if not names:
+        return {}
+    head = frame.select(names).head(INFERENCE_ROWS).collect(engine="streaming")
+    found = dict(zip(head.columns, head.get_columns(), strict=True))
+    empty = [name for name, words in found.items() if (words.fill_null("").str.strip_chars() == "").all()]
+    if empty and head.height == INFERENCE_ROWS:
+        there = [pl.col(name).filter(pl.col(name).str.strip_chars() != "").head(LATE_WORDS).implode() for name in empty]
+        late = frame.select(there).collect(engine="streaming")
+        found |= {name: late[name].explode() for name in empty}
+    return found
+
+
 def _with_folders(source: SourceFile, folders: dict[str, str | None], reading: Reading) -> SourceFile:
-    """A file with the columns that its folders name."""
+    """A file with the columns that its folders name; where it has one itself, as some writers do, that one counts."""
+    folders = {name: word for name, word in folders.items() if name not in source.schema}
     if not folders:
         return source
     check_names(source.path, [*source.schema, *folders])

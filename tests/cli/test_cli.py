@@ -113,7 +113,7 @@ def test_files_that_are_no_tables(darkroom: Run, tmp_path: Path) -> None:
 
 
 def test_a_profile_is_a_page_and_a_recipe_for_its_owner_alone(darkroom: Run, tmp_path: Path) -> None:
-    """`dataset profile --html --draft` writes both for nobody else to read, over no file, and tells who is in a table."""
+    """`dataset profile --html --draft` writes both for nobody else to read, over no file, and tells who is in it."""
     rows = "".join(f"a{n}@example.org;{n % 60 + 18};1,{n % 7}\n" for n in range(80))
     (table := tmp_path / "wide <i>.csv").write_text("Export of May\nE-Mail;age;bmi <b>\n" + rows)
     page, recipe = tmp_path / "page.html", tmp_path / "draft.toml"
