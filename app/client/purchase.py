@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from app.client.buyer import Buyer
 from app.client.dataset import Dataset
-from app.client.models import Model
+from app.client.ordered import Orderable, Runnable
 from app.policy.preflight import REPLICAS, Preflight
 from app.protocol.errors import BadBlock, BadDocument, DarkroomError, NotAllowed, NotFound, UsageError
 from app.protocol.market.entities import LicenseState
@@ -43,7 +43,7 @@ class Purchase:
 def find_terms(
     buyer: Buyer,
     dataset: Dataset,
-    model: Model,
+    model: Runnable,
     rows: int | None = None,
     *,
     first_row: int = 0,
@@ -81,7 +81,7 @@ def find_terms(
     return min(ready, key=lambda each: each.total or 0, default=first)
 
 
-def purchase(buyer: Buyer, model: Model, terms: OrderTerms, *, most: int | None) -> Purchase:
+def purchase(buyer: Buyer, model: Orderable, terms: OrderTerms, *, most: int | None) -> Purchase:
     """Buy the license that is missing and open the job, where both together cost at most `most` token units.
 
     Nothing is published or paid otherwise. Where the job then fails to open, a license that was bought stays, and is

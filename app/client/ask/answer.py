@@ -19,18 +19,6 @@ SPREAD = math.log(20) / math.sqrt(2)  # deviations
 
 
 @dataclass(frozen=True)
-class Noise:
-    """Discrete Laplace noise on a figure, of this scale in the figure's unit."""
-
-    scale: float
-
-    @property
-    def half_width(self) -> float:
-        """Of the interval in which it lies with 95 %."""
-        return SPREAD * math.sqrt(2) * self.scale
-
-
-@dataclass(frozen=True)
 class Figure:
     """One number of an answer; `value` is None where noise leaves nothing to say."""
 

@@ -12,12 +12,13 @@ Everything that can be counted is returned, empty or not: which groups are there
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from app.client.ask.answer import Answer, AnswerRow, Figure, Noise, average, quantile, total
+from app.client.ask.answer import SPREAD, Answer, AnswerRow, Figure, average, quantile, total
 from app.client.ask.cells import AskedTable, Cell
 from app.client.ask.counting import CountingCircuit
 from app.client.ask.formula import Formula, both, formula_of, in_cells
@@ -86,9 +87,9 @@ class Plan:
     ) -> list[Figure]:
         if aggregate.column in self._totals and aggregate.kind in ("sum", "avg"):
             output, low, step = self._totals[aggregate.column]
-            value, noise = float(sums[output]) * step + low * rows, Noise(step * scale)
             per = rows if aggregate.kind == "avg" else 1
-            return [Figure.of(value / per, noise.half_width / per)]
+            value = float(sums[output]) * step + low * rows
+            return [Figure.of(value / per, SPREAD * math.sqrt(2) * step * scale / per)]
         if aggregate.kind == "count":
             counts = (count,) if count is not None else next(iter(histograms.values()))
             return [total([self._read(one, sums, rows) for one in counts], [1.0] * len(counts), _noisy(counts), scale)]
