@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from app.client.ask.query import Comparison, Operator, Value
+from app.client.ask.query import Compared, Operator, Value
 from app.protocol.data.dataset import Codebook, ColumnCode
 from app.protocol.errors import BadQuery
 from fhe.circuit.circuit import Input
@@ -81,7 +81,7 @@ class AskedColumn:
         steps = {Input(self.name, "bins", at): inside[at + 1] - inside[at] for at in range(count - 1)}
         return Indicator({wire: step for wire, step in steps.items() if step}, inside[0])
 
-    def meeting(self, comparison: Comparison) -> frozenset[int]:
+    def meeting(self, comparison: Compared) -> frozenset[int]:
         """The cells whose values all meet a comparison. Errors: BadQuery where a cell lies on both sides."""
         value = comparison.value
         number = float(value) if isinstance(value, bool) else value
@@ -107,13 +107,13 @@ class AskedColumn:
         same = frozenset(range(first, after))
         return same if comparison.operator == "=" else everything - same
 
-    def _after(self, value: float, comparison: Comparison) -> float:
+    def _after(self, value: float, comparison: Compared) -> float:
         """The next value after this one, of a column of whole numbers."""
         if not self.whole:
             raise self._refusal(value, comparison)
         return math.floor(value) + 1
 
-    def _edge(self, value: float, comparison: Comparison) -> int:
+    def _edge(self, value: float, comparison: Compared) -> int:
         """The number of the cell that begins at this edge."""
         edges = self.code.bins or ()
         if self.whole:
@@ -122,7 +122,7 @@ class AskedColumn:
             raise self._refusal(value, comparison)
         return edges.index(value) + 1
 
-    def _refusal(self, value: float, comparison: Comparison) -> BadQuery:
+    def _refusal(self, value: float, comparison: Compared) -> BadQuery:
         edges = self.code.bins or ()
         near = sorted(edges, key=lambda edge: abs(edge - value))[:2]
         said = " or ".join(f"{self.name} >= {text(edge)}" for edge in sorted(near))

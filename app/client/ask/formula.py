@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from app.client.ask.cells import AskedTable
-from app.client.ask.query import Comparison, Condition
+from app.client.ask.query import Compared, Condition
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def formula_of(condition: Condition | None, table: AskedTable) -> Formula:
 
 
 def _formula(condition: Condition, table: AskedTable, negated: bool) -> Formula:
-    if isinstance(condition, Comparison):
+    if isinstance(condition, Compared):
         column = table[condition.column]
         cells = column.meeting(condition)
         return in_cells(table, column.name, frozenset(range(len(column.cells))) - cells if negated else cells)

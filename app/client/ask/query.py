@@ -28,7 +28,7 @@ _FLIPPED: dict[Operator, Operator] = {"=": "=", "<>": "<>", "<": ">", "<=": ">="
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Compared:
     """A column compared with a value."""
 
     column: str
@@ -44,7 +44,7 @@ class Junction:
     parts: tuple[Condition, ...]
 
 
-Condition = Comparison | Junction
+Condition = Compared | Junction
 
 
 @dataclass(frozen=True)
@@ -183,13 +183,11 @@ class _Reader:
             return Junction(word, tuple(self._condition(each, depth + 1) for each in (tree.left, tree.right)))
         if isinstance(tree, exp.Between) and isinstance(tree.this, exp.Column):
             low, high = self._value(tree.args["low"]), self._value(tree.args["high"])
-            return Junction("and", (Comparison(tree.this.name, ">=", low), Comparison(tree.this.name, "<=", high)))
+            return Junction("and", (Compared(tree.this.name, ">=", low), Compared(tree.this.name, "<=", high)))
         if isinstance(tree, exp.In) and isinstance(tree.this, exp.Column) and tree.expressions:
-            return Junction(
-                "or", tuple(Comparison(tree.this.name, "=", self._value(each)) for each in tree.expressions)
-            )
+            return Junction("or", tuple(Compared(tree.this.name, "=", self._value(each)) for each in tree.expressions))
         if isinstance(tree, exp.Column):
-            return Comparison(tree.name, "=", True)
+            return Compared(tree.name, "=", True)
         operators: dict[Any, Operator] = {
             exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=",
         }  # fmt: skip
@@ -199,7 +197,7 @@ class _Reader:
             if isinstance(right, exp.Column) and not isinstance(left, exp.Column):
                 left, right, operator = right, left, _FLIPPED[operator]
             if isinstance(left, exp.Column) and not isinstance(right, exp.Column):
-                return Comparison(left.name, operator, self._value(right))
+                return Compared(left.name, operator, self._value(right))
         raise BadQuery(
             f"The condition {tree.sql(dialect='duckdb')[:80]} cannot be asked.",
             "Compare a column with a number or a word: x >= 1, x = 'a', x BETWEEN 1 AND 2, x IN (1, 2).",
