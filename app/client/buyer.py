@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from app.client.dataset import Dataset
 from app.client.models import Model, ModelStore
-from app.client.ordered import AGAIN, KnownBy, Orders, purpose_of
+from app.client.ordered import AGAIN, KnownBy, Orderable, Orders, Runnable, purpose_of
 from app.client.units import columns_in_units, half_widths, meaning
 from app.client.verdict import verdict
 from app.execution.inputs import seal_context
@@ -134,7 +134,7 @@ class Buyer:
     def check(
         self,
         dataset: Dataset,
-        model: Compiled | Model,
+        model: Runnable,
         rows: int | None = None,
         *,
         first_row: int = 0,
@@ -212,7 +212,7 @@ class Buyer:
     def open_job(
         self,
         license: int,
-        model: Model,
+        model: Orderable,
         *,
         first_row: int,
         rows: int,
@@ -263,7 +263,7 @@ class Buyer:
     def order(
         self,
         license: int,
-        model: Model,
+        model: Runnable,
         *,
         first_row: int,
         rows: int,
