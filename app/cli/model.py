@@ -96,7 +96,7 @@ def import_model(
         read_model(file),
         columns=columns,
         n_bits=n_bits,
-        check=None if sample is None else sample.select(published.columns),
+        check=None if sample is None else sample.select(published.sources),
         target=None if sample is None or target is None else sample[target].to_numpy(),
         fitted_on=fitted_on,  # type: ignore[arg-type]  # compared above
     )

@@ -74,8 +74,8 @@ def train(
     seen = rest if len(rest) else rows
     compiled = dataset.compile(
         model,
-        columns=dataset.columns,
-        check=frame[seen].select(dataset.columns),
+        columns=dataset.features,
+        check=frame[seen].select(dataset.sources),
         target=labels[seen] if len(rest) else None,  # a training score is never told alone
         fitted_on="codes" if recipe.encoding == "affine" else "bins",
     )
@@ -161,24 +161,27 @@ def _score(truth: npt.NDArray[Any], predicted: npt.NDArray[Any], measure: Measur
 
 
 def read_sample(dataset: Dataset, path: Path, target: str | None) -> pl.DataFrame:
-    """The buyer's own rows in a file: a dataset's columns as floats and, if one is named, the target as it is written.
+    """The buyer's own rows in a file: the columns that a dataset's features are made of, numbers as floats and others
+    as they stand, and, if one is named, the target as it is written.
 
     Errors: BadTable.
     """
+    from ingestion.derive import words_of
     from ingestion.read import open_table
 
-    table = open_table(path)
+    words = words_of(dataset.codebook)
+    table = open_table(path, text=words)
     table.check_rows()
-    missing = [name for name in (*dataset.columns, *([] if target is None else [target])) if name not in table.kinds]
+    missing = [name for name in (*dataset.sources, *([] if target is None else [target])) if name not in table.kinds]
     if missing:
         raise BadTable(
             f"{path.name} has no column {missing[0]!r}.", "A sample has the dataset's columns and the target."
         )
     with table.errors():
-        numbers = table.scan(dataset.columns).collect()
+        rows = table.scan(dataset.sources, words).collect()
         if target is None:
-            return numbers
+            return rows
         if table.kinds[target] == "mixed":  # else a word for "missing" would be a class
             raise BadTable(*table.odd(target))
         plain = table.scan([target]) if target in table.spelled else table.raw().select(target)
-        return numbers.with_columns(plain.collect()[target])
+        return rows.with_columns(plain.collect()[target])

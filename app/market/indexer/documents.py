@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 from app.market.db.tables import ManifestRow, PolicyRow
 from app.market.text import clean, words
+from app.protocol.data.dataset import Codebook, ColumnCode
+from app.protocol.data.derivation import TimeSource, derivation_in_words, places
 from app.protocol.data.manifest import Manifest, read_manifest
 from app.protocol.errors import BadDocument, DarkroomError, TooLarge
 from app.protocol.ids import Digest
@@ -62,9 +64,7 @@ def facts(digest: str, manifest: Manifest) -> ManifestRow:
     for file in files:
         encodings.setdefault(file.column, set()).add(file.encoding)
     every = {encoding for each in encodings.values() for encoding in each}
-    columns = [
-        _column(column.model_dump(mode="json"), encodings.get(column.name, set())) for column in table.codebook.columns
-    ]
+    columns = [_column(table.codebook, column, encodings.get(column.name, set())) for column in table.codebook.columns]
     preview = manifest.preview
     title, description = clean(card.title, 200), clean(card.description, 20_000)
     keywords = [word for keyword in card.keywords if (word := clean(keyword, 60))]
@@ -106,11 +106,20 @@ def facts(digest: str, manifest: Manifest) -> ManifestRow:
     )
 
 
-def _column(column: dict[str, Any], encodings: set[str]) -> dict[str, Any]:
-    """`queries.dataset.ColumnCard`."""
-    affine = column.pop("affine") or {"low": None, "step": None, "levels": None}
-    column["name"], column["dtype"] = clean(column["name"], 200), clean(column["dtype"], 100)
-    return {**column, **affine, "encodings": sorted(encodings)}
+def _column(codebook: Codebook, column: ColumnCode, encodings: set[str]) -> dict[str, Any]:
+    """`queries.dataset.ColumnView`, as JSON."""
+    value = column.model_dump(mode="json")
+    affine = value.pop("affine") or {"low": None, "step": None, "levels": None}
+    value["name"], value["dtype"] = clean(column.name, 200), clean(column.dtype, 100)
+    source = codebook.source(column.reads)
+    derived = {
+        "source": clean(column.reads, 200),
+        "derivation": None if column.derivation is None else column.derivation.kind,
+        "rule": clean(derivation_in_words(column.derivation, column.reads, source), 300),
+        "places": None if source is None or isinstance(source, TimeSource) else places(source),
+        "label": column.label,
+    }
+    return {**value, **affine, **derived, "encodings": sorted(encodings)}
 
 
 def _read(store: Store, digest: str, parse: Callable[[bytes], T]) -> tuple[T | None, str]:

@@ -129,3 +129,28 @@ def derivation_fault(derivation: Derivation | None, source: Source | None) -> st
     if isinstance(derivation, Member) and derivation.place >= places(source):
         return f"is about place {derivation.place} of {places(source)}"
     return ""
+
+
+def derivation_in_words(derivation: Derivation | None, source_name: str, source: Source | None) -> str:
+    """What a published column is of its source, for people; "" for the number itself."""
+    match derivation:
+        case IsMissing():
+            return f"1 where {source_name} has no value"
+        case Elapsed():
+            assert isinstance(source, TimeSource)
+            return f"{source.unit}s from {source.origin}"
+        case Part():
+            return f"{derivation.part} of {source_name}"
+        case Member() if isinstance(source, CategorySource):
+            if derivation.place == len(source.words):
+                return f"1 where {source_name} is none of its {len(source.words)} categories"
+            return f"1 where {source_name} is {source.words[derivation.place]}"
+        case Member():
+            return f"1 where the place of {source_name} is {derivation.place}"
+        case Place() if isinstance(source, CategorySource):
+            return f"place among {', '.join(source.words)}{' and others' if source.other else ''}"
+        case Place() if isinstance(source, TextSource):
+            return f"one of {source.buckets} buckets of its SHA-256"
+        case Place():
+            return "1 where true"
+    return ""
