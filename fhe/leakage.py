@@ -26,6 +26,7 @@ from fhe.circuit.clear import block_rows, evaluate_clear
 from fhe.circuit.codec import digest
 from fhe.compile.check import input_ranges
 from fhe.compile.ranges import value_bounds
+from fhe.sensitivity import l1_sensitivity
 from fhe.states import joint_sources
 
 SAMPLE = 4096  # rows
@@ -89,6 +90,8 @@ def leakage_of(circuit: Circuit, codebook: Codebook) -> Leakage:
         highs=highs,
         shares=shares,
         rare=rare,
+        block=circuit.block,
+        moves=l1_sensitivity(circuit, codebook, sum(high - low for low, high in zip(lows, highs, strict=True))),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 
 from ingestion.completeness import PLACEHOLDERS
@@ -77,21 +78,17 @@ def _middle(low: float, high: float) -> float:
 
 
 def _reading(reading: Reading | None) -> str:
-    if reading is None:
-        return ""
-    separator = f"separator = {_quoted(reading.separator)}\n" if reading.separator else ""
-    lines = [
-        f"{key} = [{', '.join(map(_quoted, words))}]\n"
-        for key, words in (("missing_values", reading.missing_values), ("names", reading.names))
-        if words
-    ]
-    if reading.header is not None:
-        lines.append(f"header = {str(reading.header).lower()}\n")
-    if reading.decimal != ".":
-        lines.append(f"decimal = {_quoted(reading.decimal)}\n")
-    if reading.empty_rows != "refuse":
-        lines.append(f"empty_rows = {_quoted(reading.empty_rows)}\n")
-    return separator + "".join(lines)
+    """What was said of how the file is read, as lines of [table]."""
+    said = (
+        [] if reading is None else [(each.name, getattr(reading, each.name), each.default) for each in fields(Reading)]
+    )
+    return "".join(f"{name} = {_toml(value)}\n" for name, value, usual in said if value != usual)
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    return str(value).lower() if isinstance(value, bool | int) else _quoted(str(value))
 
 
 def _quoted(text: str) -> str:

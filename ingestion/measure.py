@@ -40,7 +40,7 @@ def measure_sources(
     `person` names the column that tells persons apart; without one every row is a person. Errors: BadTable for a
     column that is not there or of another kind; OutOfRange for a word that a source does not know.
     """
-    table = open_table(path, reading, text={*sources, *([person] if person else [])})
+    table = open_table(path, reading)
     for name in sources:
         if name not in table.kinds:
             raise BadTable(f"{table.path.name} has no column {name!r}.", "See its columns: darkroom dataset profile.")

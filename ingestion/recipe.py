@@ -34,6 +34,7 @@ Every error says at which line.
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -48,12 +49,14 @@ from app.protocol.documents import Document
 from app.protocol.errors import BadRecipe
 from app.protocol.market.receipt import RETIRED_RULES, OutputPolicy
 from app.protocol.vocabulary import Encoding
-from ingestion.read import Reading
+from ingestion.reading import Reading, TextEncoding, Thousands
 
 MAX_RECIPE_BYTES = 1 << 20
 MAX_BINS = MAX_EDGES + 1
 MAX_PERSON_ROWS = 1 << 20
+MAX_SKIPPED_LINES = 10_000
 
+Sign = Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[^\s\d.,+-]+$")]
 Kind = Literal["number", "boolean", "category", "date", "datetime", "time", "text"]
 Shape = Literal["ordinal", "one-hot"]
 _TIMES = ("date", "datetime", "time")
@@ -161,7 +164,11 @@ class TableRecipe(Document):
     header: bool | None = None  # whether the first line names the columns; without it, unless it looks like a record
     names: tuple[Name, ...] = ()  # of all columns, instead of the first line's
     decimal: Literal[".", ","] = "."
+    thousands: Thousands = ""  # between groups of three digits
+    units: Annotated[tuple[Sign, ...], Field(max_length=20)] = ()  # beside numbers, left out
     empty_rows: Literal["refuse", "drop"] = "refuse"
+    encoding: TextEncoding = ""
+    skip_lines: Annotated[int, Field(ge=0, le=MAX_SKIPPED_LINES)] = 0  # above the header
     drop: tuple[Name, ...] = ()
     rest: Literal["refuse", "measure", "drop"] = "refuse"
     person: Annotated[str, Field(max_length=200)] = ""  # the column that names the person of a row; "" for none
@@ -172,6 +179,8 @@ class TableRecipe(Document):
     def _consistent(self) -> TableRecipe:
         if self.header is False and not self.names:
             raise ValueError("header = false needs names, one for each column")
+        if self.thousands == self.decimal:
+            raise ValueError("thousands and decimal are the same sign")
         if not self.person and (self.numbering or self.rows_per_person > 1):
             raise ValueError("rows_per_person and numbering need person, the column that names the person of a row")
         return self
@@ -222,9 +231,7 @@ class Recipe(Document):
     def reading(self) -> Reading:
         """How the file is read."""
         rules = self.table
-        return Reading(
-            rules.separator, rules.missing_values, rules.header, rules.names, rules.decimal, rules.empty_rows
-        )
+        return Reading(**{each.name: getattr(rules, each.name) for each in fields(Reading)})
 
 
 def read_recipe(path: Path | str) -> Recipe:

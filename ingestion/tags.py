@@ -47,8 +47,7 @@ def write_tags(path: Path | str, reading: Reading | None, identities: Mapping[Pa
     rows = table.rows()
     for file, identity in identities.items():
         tags, done = _blank(file, rows), 0
-        words = () if identity.codebook is None else words_of(identity.codebook)
-        for part in _tags(open_table(path, reading, text=words), reading, identity, key):
+        for part in _tags(table, reading, identity, key):
             if done + len(part) > rows:
                 raise BadTable("The table grew while it was read.", "Try again when nobody writes to it.")
             tags[done : done + len(part)] = part

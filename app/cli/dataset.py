@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,7 +34,7 @@ Number = Annotated[int, typer.Argument(help="The dataset's number.", min=1)]
 def profile(file: File, recipe: Recipe = None, as_json: AsJson = False) -> None:
     """Show each column's type, range, missing values, proposed code, and what publishing it costs in bytes."""
     from ingestion.codebook import build_codebook
-    from ingestion.encrypt import encoding_bytes
+    from ingestion.layout import encoding_bytes
     from ingestion.profile import profile_table
     from ingestion.recipe import read_recipe
 
@@ -162,6 +163,22 @@ def update(
             "epoch" if rotate else "version": published.sent.value,
         }
     _show(session, value)
+
+
+@app.command("unfinished")
+def unfinished(
+    sweep: Annotated[str, typer.Option(help="Take back what the publication under this keyring made.")] = "",
+    yes: Yes = False,
+    role: AsOwner = "owner",
+    as_json: AsJson = False,
+) -> None:
+    """Publications that were killed or stopped: publishing the same file again goes on with its keys and ciphertext."""
+    session = CommandContext(role, as_json)
+    if sweep:
+        session.out.ask(f"Take back the keys and ciphertext made under {sweep}?", yes=yes)
+        session.owner.unfinished.sweep(sweep)
+    rows = [asdict(each) for each in session.owner.unfinished.list()]
+    session.out.show(rows, lambda out: out.print(rows_table(rows, empty="No publication was cut short.")))
 
 
 @app.command("retire")

@@ -16,7 +16,7 @@ from app.protocol.errors import UsageError
 from app.protocol.market.money import dollars
 
 app = typer.Typer(
-    no_args_is_help=True, help="Models: compile for a dataset, import, list, show, export, quote, rehearse."
+    no_args_is_help=True, help="Models: compile for a dataset, import, sum, list, show, export, quote, rehearse."
 )
 Digest = Annotated[str, typer.Argument(help="The model's digest, or how it begins.")]
 PRICES = ("price_license", "price_job", "max_fee", "total")
@@ -102,6 +102,27 @@ def import_model(
     )
     kept = session.buyer.models.keep(compiled, target=target)
     value = described(kept) | {"log2_failure": round(compiled.report.log2_failure, 1)}
+    session.out.show(value, lambda out: out.print(facts_table(for_people(value))))
+
+
+@app.command("sum")
+def sum_model(
+    dataset: Annotated[int, typer.Argument(help="The dataset's number.", min=1)],
+    digest: Digest,
+    role: AsBuyer = "buyer",
+    as_json: AsJson = False,
+) -> None:
+    """The sum of a model's scores over the rows, as a model of its own: what offers of aggregates release, with noise.
+
+    It is added up on ciphertext, in blocks as long as the published values allow, so that nobody decrypts a row.
+    """
+    from app.client.dataset import Dataset
+
+    session = CommandContext(role, as_json)
+    model = session.buyer.models.find(digest)
+    compiled = Dataset.open(session.network, dataset).summed(model)
+    kept = session.buyer.models.keep(compiled, target=model.card.target, training=model.card.training)
+    value = described(kept) | {"block": kept.circuit.block}
     session.out.show(value, lambda out: out.print(facts_table(for_people(value))))
 
 

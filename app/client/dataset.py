@@ -25,12 +25,15 @@ from app.storage.cid import digest_to_cid
 from fhe.arrays import I64
 from fhe.circuit.circuit import Circuit
 from fhe.circuit.codec import MAX_CIRCUIT_BYTES, decode
+from fhe.circuit.compatible import check_compatible
+from fhe.compile.check import check
 from fhe.profile import EncryptionProfile
 from fhe.profiles import find
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from app.client.models import Model
     from fhe.compile import Compiled, FittedOn, MissingAs
 
 MAX_PREVIEW_BYTES = 16 << 20
@@ -124,6 +127,20 @@ class Dataset:
         from fhe.compile import with_levels
 
         return with_levels(compiled, levels, evaluate_clear(compiled.circuit, self.inputs(compiled.circuit, sample)))
+
+    def summed(self, model: Compiled | Model) -> Compiled:
+        """The model whose job releases the sum of this one's scores over the rows, in place of each row's.
+
+        Errors: BadModel for another dataset's; MessageOverflow, NoiseOverflow where not even one row fits.
+        """
+        from fhe.compile.compiled import Compiled
+        from fhe.compile.sums import summed
+
+        if not isinstance(model, Compiled):
+            check_compatible(model.circuit, self.profile.digest, self.codebook.digest)
+            report = check(model.circuit, self.codebook, self.profile)
+            model = Compiled(model.circuit, model.decoder, report, None, model.card.faithfulness)
+        return summed(model, self.codebook, self.profile)
 
     def preview(self) -> pl.DataFrame:
         """Synthetic rows in the dataset's form, checked to be what its codebook and seed give.

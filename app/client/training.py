@@ -170,7 +170,7 @@ def read_sample(dataset: Dataset, path: Path, target: str | None) -> pl.DataFram
     from ingestion.read import open_table
 
     words = words_of(dataset.codebook)
-    table = open_table(path, text=words)
+    table = open_table(path)
     table.check_rows()
     missing = [name for name in (*dataset.sources, *([] if target is None else [target])) if name not in table.kinds]
     if missing:
@@ -183,5 +183,5 @@ def read_sample(dataset: Dataset, path: Path, target: str | None) -> pl.DataFram
             return rows
         if table.kinds[target] == "mixed":  # else a word for "missing" would be a class
             raise BadTable(*table.odd(target))
-        plain = table.scan([target]) if target in table.spelled else table.raw().select(target)
+        plain = table.scan([target]) if table.spelled(target) else table.raw().select(target)
         return rows.with_columns(plain.collect()[target])

@@ -25,15 +25,15 @@ def read_out(
     noise: Noise,
     rows_per_person: int = 1,
 ) -> Result:
-    """The result to seal, from outputs (outputs, rows).
+    """The result to seal, from outputs (outputs, rows), or (outputs, blocks) of a circuit that sums.
 
-    Noise comes first, on the sum of the group for an aggregate and on each row otherwise; labels and rounding follow
-    it, so that they add nothing to what the noise protects. One person changes the outputs by at most the sum of their
-    ranges, times the person's rows in an aggregate, which is the sensitivity that the noise is scaled to.
+    Noise comes first, on the sum of all blocks for an aggregate and on each row otherwise; labels and rounding follow
+    it, so that they add nothing to what the noise protects. One row changes the outputs by at most the report's
+    sensitivity, and a person by that times the person's rows in an aggregate: what the noise is scaled to.
     """
     kind, group, scale_milli = release_kind(policy, leakage), 1, 0
     if kind == "aggregate":
-        group = values.shape[1]
+        group = job.rows
         values = values.sum(axis=1, keepdims=True)
     if policy.epsilon_micro_per_job:
         scale_milli = noise_scale_milli(leakage, policy, rows_per_person if kind == "aggregate" else 1)
@@ -60,7 +60,7 @@ def read_out(
 
 def noise_scale_milli(leakage: Leakage, policy: OutputPolicy, rows_per_person: int = 1) -> int:
     """Thousandths of the discrete Laplace scale: sensitivity / epsilon, rounded up so that epsilon is kept."""
-    sensitivity = max(1, sum(leakage.ranges)) * rows_per_person
+    sensitivity = max(1, leakage.sensitivity) * rows_per_person
     return -(-sensitivity * 10**9 // policy.epsilon_micro_per_job)
 
 

@@ -126,7 +126,7 @@ def check_chain(home: Home, settings: NodeSettings) -> Iterator[Finding]:
     if config.chain.startswith("embedded:") and not (home.root / config.chain.removeprefix("embedded:")).exists():
         yield Finding("chain", "warn", "The embedded chain is not there yet.", "Start it: darkroom up.")
         return
-    node = open_chain(home, config.chain)
+    node = open_chain(home, config.chain, config.chain_fallbacks)
     head, now = node.head(), time.time()
     yield Finding("chain", "ok", f"Chain {node.chain_id} is at block {head.number}.")
     skew = round(node.now() - now)

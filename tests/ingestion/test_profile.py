@@ -32,7 +32,7 @@ def test_what_a_profile_says(write: Write) -> None:
         ColumnProfile("n", "integer", 1.0, 9.0, 0, 0, 3),
         ColumnProfile("x", "real", -3.5, 7.75, 1, 0, 4),
         ColumnProfile("flag", "boolean", 0.0, 1.0, 0, 0, 2),
-        ColumnProfile("text", "other"),
+        ColumnProfile("text", "text", distinct=4),
         ColumnProfile("empty", "other"),
         ColumnProfile("odd", "integer", 1.0, 2.0, 1, 1, 4),
     )

@@ -55,7 +55,7 @@ def published(
         epoch=1,
         published="2026-01-31",
         preview_rows=50,
-        shard_rows=512,
+        most_rows=512,
     )
     return prepared, store
 

@@ -37,25 +37,36 @@ class Jobs(Custodians, Licensing, Providers):
         max_fee: int,
         version: int | None = None,
         content: str | None = None,
+        purpose: str = "",
+        again: bool = False,
     ) -> Sent[int]:
         """Open and fund a job in one transaction, by permit; the value is its id.
 
         `units` is the circuit's static cost on these rows; `max_fee` bounds what all executors together cost.
         `version` and `content` (app.chain.contracts.entities.content_of) say for which version of the dataset the job
-        was quoted; by default for the present one. Errors: those of `check_use`, NotFound; Reverted, as OrderOutdated
-        where the dataset has moved on and CustodianNotBonded where its custodian's bond cannot answer for one more job.
+        was quoted; by default for the present one. With a `purpose` under which this machine opened a job before, and
+        not `again`, that one is the answer and nothing is paid. Errors: those of `check_use`, NotFound; Reverted, as
+        OrderOutdated where the dataset has moved on and CustodianNotBonded where its custodian's bond cannot answer for
+        one more job; those of `ContractClient.send`.
         """
+        if not again and (earlier := self.ordered_job(account, purpose)):
+            return earlier
         bought = self.license(license)
         dataset, terms = self.dataset(bought.dataset), self.offer(bought.offer)
         check_use(bought, dataset, account.address, first_row, rows, self.client.node.now())
         quoted = (version or dataset.version, content or content_of(dataset))
         order = (license, circuit, first_row, rows, sealing_key, units, replicas, max_fee, *quoted)
-        cost = terms.price_job + terms.price_row * rows + max_fee
+        cost, permit = terms.price_job + terms.price_row * rows + max_fee, tuple[Any, ...]()
         if cost <= self.allowance(account.address, JOBS):
-            sent = self.client.send(account, JOBS, "open", order)
+            function = "open"
         else:
-            sent = self.client.send(account, JOBS, "openWithPermit", order, *self.permit(account, JOBS, cost))
-        return sent.with_value(int(sent.event("JobOpened").args["job"]))
+            function, permit = "openWithPermit", self.permit(account, JOBS, cost)
+        return _opened(self.client.send(account, JOBS, function, order, *permit, purpose=purpose, again=again))
+
+    def ordered_job(self, account: Account, purpose: str) -> Sent[int] | None:
+        """The job that this machine opened for a purpose, waited for; None where it did not. Errors: as `send`."""
+        sent = self.client.ordered(account, purpose)
+        return None if sent is None else _opened(sent)
 
     def draw(self, account: Account, job: int) -> Sent[tuple[Address, ...]]:
         """Draw executors once the block with their randomness is there; the value is their addresses. Anyone may.
@@ -173,3 +184,7 @@ class Jobs(Custodians, Licensing, Providers):
     def paused_until(self) -> int:
         """The time until which no new job can be opened; past or 0 when there is no pause."""
         return int(self.client.read(JOBS, "pausedUntil"))
+
+
+def _opened(sent: Sent[None]) -> Sent[int]:
+    return sent.with_value(int(sent.event("JobOpened").args["job"]))

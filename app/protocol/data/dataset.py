@@ -15,7 +15,7 @@ from pydantic import Field
 
 from app.protocol.data.derivation import Derivation, Source
 from app.protocol.documents import Document, GrownDocument, Hex16, Sha256
-from app.protocol.vocabulary import Encoding
+from app.protocol.vocabulary import Encoding, EvaluatorName
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 MAX_COLUMNS = 4096
@@ -103,8 +103,10 @@ class Carried(Document):
     micro_bits: int
 
 
-class EncryptedTable(Document):
+class EncryptedTable(GrownDocument):
     """The part of a manifest that Darkroom computes with; the Croissant record around it is for people and crawlers."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"evaluator"})
 
     kind: Literal["darkroom/table"] = "darkroom/table"
     profile: Sha256
@@ -117,3 +119,4 @@ class EncryptedTable(Document):
     rows_per_person: int = 1  # the most rows that speak of one person
     carried: tuple[Carried, ...] = ()  # the owner's statement, in row order; rows outside of it start fresh
     carried_jobs: int = 0  # jobs up to this number are in it; a later one on an earlier version counts on every row
+    evaluator: EvaluatorName = "darkroom-canonical-1"  # that its jobs run under
