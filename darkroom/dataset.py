@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from app.client import dataset
-from app.client.purchase import find_terms, purchase
+from app.client.purchase import bought_before, find_terms, purchase, run_purpose
 from app.policy.preflight import REPLICAS
 from app.protocol.data.dataset import ColumnCode
 from app.protocol.market.money import token_units
@@ -227,19 +227,24 @@ class Dataset(Shown):
         license: int | None = None,
         offer: int | None = None,
         replicas: int = REPLICAS,
+        anew: bool = False,
     ) -> Job:
         """Open a job with a model, for at most `max_price` test dollars, a new license included where one is needed.
 
-        Terms are chosen as `quote` does. Nothing is published or paid without a bound, above it, or where the custodian
-        would refuse the job by what is public. The job can be taken up again by its number: `market.job(number)`.
-        Errors: UsageError without a bound; NotAllowed above it; what `quote` lists as problems; Reverted, Unavailable.
+        The same run ordered before on this machine is answered with its job and nothing is paid, also where the first
+        answer was lost; `anew` orders another. Terms are chosen as `quote` does. Nothing is published or paid without a
+        bound, above it, or where the custodian would refuse the job by what is public. The job can be taken up again by
+        its number: `market.job(number)`.
+        Errors: UsageError without a bound; NotAllowed above it; what `quote` lists as problems; TransactionPending for
+        a job that was ordered and may still open; Reverted, Unavailable.
         """
-        terms = find_terms(
-            self._session.buyer, self._opened, model._kept, rows,
-            first_row=first_row, replicas=replicas, license=license, offer=offer,
-        )  # fmt: skip
-        most = None if max_price is None else token_units(max_price)
-        bought = purchase(self._session.buyer, model._kept, terms, most=most)
+        buyer, most = self._session.buyer, None if max_price is None else token_units(max_price)
+        place: dict[str, Any] = {"first_row": first_row, "replicas": replicas, "license": license, "offer": offer}
+        purpose = run_purpose(buyer, self._opened, model._kept, rows, **place)
+        bought = None if anew or most is None else bought_before(buyer, model._kept, purpose)
+        if bought is None:
+            terms = find_terms(buyer, self._opened, model._kept, rows, **place)
+            bought = purchase(buyer, model._kept, terms, most=most, purpose=purpose, anew=anew)
         return Job(self._session, bought.job.value, bought)
 
     def explain(

@@ -34,6 +34,7 @@ from app.chain.cursor import Checkpoint, Cursor
 from app.chain.events import Event
 from app.chain.live import LiveJobs
 from app.chain.node import ChainNode
+from app.chain.sender import Sender
 from app.chain.wallet.account import digest_signer, text_signer
 from app.protocol.errors import DarkroomError, Unavailable
 from app.protocol.ids import Address
@@ -60,14 +61,17 @@ class Market(Jobs):
 
     def __init__(self, client: ContractClient, deployment: deployments.Deployment) -> None:
         """Use `open`, which checks the contracts."""
-        self.client = client
+        super().__init__(client)
         self.deployment = deployment
 
     @classmethod
-    def open(cls, node: ChainNode, path: Path) -> Market:
-        """The market that a deployment file names. Errors: NotFound, BadDocument, VerificationFailed, Unavailable."""
+    def open(cls, node: ChainNode, path: Path, sender: Sender | None = None) -> Market:
+        """The market that a deployment file names. Without a `sender`, what is sent is remembered by this object alone.
+
+        Errors: NotFound, BadDocument, VerificationFailed, Unavailable.
+        """
         deployment = deployments.read(path)
-        return cls(deployments.bind(node, deployment), deployment)
+        return cls(deployments.bind(node, deployment, sender), deployment)
 
     @property
     def node(self) -> ChainNode:

@@ -7,13 +7,19 @@ from typing import Literal, Protocol
 
 from app.client.models import Model, ModelStore
 from app.files.private import write_private
-from app.protocol.documents import Document, Sha256
+from app.protocol.documents import Document, Sha256, canonical, sha256
 from app.protocol.errors import BadDocument, BadModel, UsageError
 from app.protocol.ids import Digest
-from app.protocol.market.entities import Job
+from app.protocol.market.entities import Job, JobState
 from fhe.circuit.circuit import Circuit
 
+AGAIN = (JobState.EXPIRED, JobState.FAILED)  # refunded, the license's use too: the order may be given again
 KnownBy = Literal["order", "circuit", "name"]  # why a result was opened with a model: ordered here, the only one, named
+
+
+def purpose_of(kind: str, *facts: str | int) -> str:
+    """The name by which this machine knows an order again: 64 hex digits over what is asked for."""
+    return sha256(canonical([kind, *facts]))
 
 
 class Runnable(Protocol):

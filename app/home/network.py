@@ -7,18 +7,21 @@
 `chain` may be an http(s) URL of any EVM node, `store` a Kubo RPC endpoint (`kubo:http://127.0.0.1:5001`). Relative
 paths are relative to the home folder. Either may be `env:NAME`: then the environment variable NAME holds it, which
 keeps a URL with an access token out of files. DARKROOM_KUBO_AUTH holds `user:password` where a Kubo endpoint wants
-them. `node` may hold the address of a marketplace node whose index this machine asks (`app.client.index.client`).
+them. `node` may hold the address of a marketplace node whose index this machine asks (`app.client.index.client`). At
+`chain_fallbacks` and `store_fallbacks` list further endpoints of the same kinds, for when one fails. At
+most `max_gas_gwei` are paid for a unit of gas. What was sent is kept in `outbox.sqlite` (`app.chain.outbox`).
 """
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.files.private import write_private
 from app.home.home import Home
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from app.chain.market import Market
     from app.chain.node import ChainNode
     from app.protocol.ports import Store
+    from app.storage.content import ContentStore
 
 MAX_CONFIG_BYTES = 1 << 16
 NODE_FILE = "node.url"  # in the home, while a node runs there: where this machine reaches its API
@@ -43,11 +47,14 @@ class NodeConfig(BaseModel):
     chain: str = "embedded:chain/chain.sqlite"
     deployment: str = "chain/deployment.json"
     store: str = "folder:store"
+    chain_fallbacks: tuple[str, ...] = ()  # further endpoints of the same chain, which take over when one fails
+    store_fallbacks: tuple[str, ...] = ()  # further stores: read where one before has not the right bytes, written too
     node: str = ""  # http://host:port
+    max_gas_gwei: Annotated[float, Field(gt=0, le=1_000_000)] = 500  # paid for a unit of gas at most
 
     def same_network(self, other: NodeConfig) -> bool:
-        """Whether both speak of one chain, market and store."""
-        return self.model_copy(update={"node": other.node}) == other
+        """Whether both speak of one chain, market and store, whatever takes over when one of them fails."""
+        return (self.chain, self.deployment, self.store) == (other.chain, other.deployment, other.store)
 
 
 def from_environment(text: str) -> str:
@@ -72,11 +79,14 @@ class Network:
     def open(cls, home: Home) -> Network:
         """The network that this home is set up for. Errors: NotFound before `darkroom init` or a demo; Unavailable."""
         from app.chain.market import Market
+        from app.chain.outbox import FILE, Outbox
+        from app.chain.sender import GWEI, Sender
 
         config = read_config(home)
-        node = open_chain(home, config.chain)
-        market = Market.open(node, _path(home, config.deployment))
-        return cls(node, market, open_store(home, config.store))
+        node = open_chain(home, config.chain, config.chain_fallbacks)
+        sender = Sender(node, Outbox(home.root / FILE), most=round(config.max_gas_gwei * GWEI))
+        market = Market.open(node, _path(home, config.deployment), sender)
+        return cls(node, market, open_stores(home, (config.store, *config.store_fallbacks)))
 
     @property
     def embedded(self) -> bool:
@@ -116,19 +126,30 @@ def write_config(home: Home, config: NodeConfig) -> None:
     write_private(home.root / "node.json", json.dumps(config.model_dump(), indent=2).encode())
 
 
-def open_chain(home: Home, where: str) -> ChainNode:
-    """The chain that `where` names. Errors: UsageError, Unavailable."""
+def open_chain(home: Home, where: str, fallbacks: Sequence[str] = ()) -> ChainNode:
+    """The chain that `where` names; of several endpoints the first that answers. Errors: UsageError, Unavailable."""
     from app.chain.open import open_node
 
     scheme, _, rest = from_environment(where).partition(":")
     if scheme != "embedded":
-        return open_node(f"{scheme}:{rest}")
+        return open_node(f"{scheme}:{rest}", *(from_environment(each) for each in fallbacks))
+    if fallbacks:
+        raise UsageError("The embedded chain is one file, and nothing takes over for it.", "Remove the fallbacks.")
     path = _path(home, rest)
     path.parent.mkdir(parents=True, exist_ok=True)
     return open_node(f"embedded:{path}")
 
 
-def open_store(home: Home, where: str) -> Store:
+def open_stores(home: Home, places: Sequence[str]) -> Store:
+    """The store in one place, or in several as one. Errors: UsageError; Unavailable for a single one out of reach."""
+    if len(places) == 1:
+        return open_store(home, places[0])
+    from app.storage.several import SeveralStores
+
+    return SeveralStores([open_store(home, where) for where in places])
+
+
+def open_store(home: Home, where: str) -> ContentStore:
     """The store that `where` names. Errors: UsageError, Unavailable."""
     scheme, _, rest = from_environment(where).partition(":")
     if scheme == "folder" and rest:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from app.files.locks import take
 from app.home.home import Home, private_folder
 from app.protocol.errors import NotAllowed
 
@@ -23,7 +23,7 @@ def only_node(home: Home) -> Iterator[int]:
     """
     private_folder(home.root)
     with _locked(home, "node.lock") as own:
-        if not _take(own):
+        if not take(own):
             told = f"A node or the demo runs in {home.root} already."
             raise NotAllowed(told, "Use it, or name another DARKROOM_HOME.")
         with _locked(home, "parts.lock") as shared:
@@ -35,7 +35,7 @@ def only_node(home: Home) -> Iterator[int]:
 def only_web_server(home: Home) -> Iterator[None]:
     """Hold the right to serve a home: rates, streams and audits are counted in one process. Errors: NotAllowed."""
     with _locked(home, "web.lock") as own:
-        if not _take(own):
+        if not take(own):
             raise NotAllowed(
                 f"A web server runs for {home.root} already.",
                 "Use that one: its limits are counted in one process; another home can have its own.",
@@ -45,7 +45,7 @@ def only_web_server(home: Home) -> Iterator[None]:
 
 def _await_parts(home: Home, lock: int) -> None:
     limit, told = time.monotonic() + PATIENCE, False
-    while not _take(lock):
+    while not take(lock):
         if time.monotonic() > limit:
             raise NotAllowed(
                 f"Parts of an earlier node still run in {home.root}.", "End them (ps ax | grep app.cli) and try again."
@@ -63,11 +63,3 @@ def _locked(home: Home, name: str) -> Iterator[int]:
         yield file
     finally:
         os.close(file)
-
-
-def _take(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

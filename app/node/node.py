@@ -35,11 +35,14 @@ def prepare(home: Home, settings: NodeSettings) -> Network:
     """Set the home up for these settings, or check that it is. Errors: BadInput, NotFound, Unavailable."""
     path = home.root / "node.json"
     if path.exists():
-        if settings != newcomer() and not read_config(home).same_network(settings.network):
+        kept, wanted = read_config(home), settings.network
+        if settings != newcomer() and not kept.same_network(wanted):
             raise BadInput(
                 f"{home.root} is set up for another chain or store than the settings name.",
                 "Use another DARKROOM_HOME for this network, or correct the settings.",
             )
+        if settings != newcomer():
+            write_config(home, wanted.model_copy(update={"node": kept.node}))
     elif settings.sample or settings.chain.url.startswith("embedded:"):
         set_up(home, settings.network)
     elif (home.root / settings.chain.deployment).is_file():

@@ -27,6 +27,8 @@
     +-- TryAgain                   exit 5   not there yet, or a part is out of reach: the same call may work later
         +-- NotFound               an object that no reachable store or chain has
         +-- Unavailable            a service that does not answer
+        +-- TransactionPending     a transaction that was sent, is in no block yet, and may still come
+        +-- GasPriceTooHigh        a chain that asks for more a unit of gas than the settings pay
 
 A class is one stable `code` (its name in kebab case) and one exit code. The message is one sentence that says what is
 wrong; `next_step` is one sentence that says what to do. Neither ever holds a secret.
@@ -182,3 +184,11 @@ class NotFound(TryAgain):
 
 class Unavailable(TryAgain):
     """A service that does not answer."""
+
+
+class TransactionPending(TryAgain):
+    """A transaction that was sent and is in no block yet: it is kept, and nobody should pay for it again."""
+
+
+class GasPriceTooHigh(TryAgain):
+    """The chain asks for more a unit of gas than the settings pay; nothing was sent."""

@@ -23,6 +23,7 @@ from eth_utils.crypto import keccak
 from app.chain.contracts.abi import Interface
 from app.chain.contracts.client import Contract, ContractClient
 from app.chain.node import ChainNode
+from app.chain.sender import Sender
 from app.chain.wallet.account import Account
 from app.protocol.documents import MAX_DOCUMENT_BYTES, Document
 from app.protocol.errors import BadInput, NotFound, VerificationFailed
@@ -134,10 +135,10 @@ def read(path: Path) -> Deployment:
     return Deployment.from_bytes(data)
 
 
-def bind(node: ChainNode, deployment: Deployment) -> ContractClient:
+def bind(node: ChainNode, deployment: Deployment, sender: Sender | None = None) -> ContractClient:
     """The deployment's contracts on this node, after `check`. Errors: VerificationFailed, Unavailable."""
     check(node, deployment)
-    return _client(node, deployment)
+    return _client(node, deployment, sender)
 
 
 def check(node: ChainNode, deployment: Deployment) -> None:
@@ -184,9 +185,10 @@ def _check_wiring(client: ContractClient) -> None:
             raise VerificationFailed(f"{contract} is wired to another {function}.", "Deploy again.")
 
 
-def _client(node: ChainNode, deployment: Deployment) -> ContractClient:
+def _client(node: ChainNode, deployment: Deployment, sender: Sender | None = None) -> ContractClient:
     placed = deployment.contracts
-    return ContractClient(node, [Contract(name, placed[name].address, Interface(load(name).abi)) for name in ORDER])
+    contracts = [Contract(name, placed[name].address, Interface(load(name).abi)) for name in ORDER]
+    return ContractClient(node, contracts, sender)
 
 
 def _resume(node: ChainNode, account: Account, path: Path, terms: Terms | None) -> Deployment:
