@@ -17,7 +17,7 @@ from app.protocol.market.money import dollars
 from app.protocol.vocabulary import Encoding
 
 if TYPE_CHECKING:
-    from app.client.owner import PublishedDataset, PublishPlan
+    from app.client.publish_plan import PublishedDataset, PublishPlan
 
 app = typer.Typer(no_args_is_help=True, help="Tables: look at one, publish it encrypted, offer it, search.")
 FullRecipe = Annotated[
