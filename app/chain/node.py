@@ -70,8 +70,13 @@ class TxReceipt:
 class Fees:
     """EIP-1559 bids in wei per unit of gas."""
 
-    max_fee: int
+    max_fee: int  # the reserve: twice the newest base fee, and the tip
     tip: int
+
+    @property
+    def price(self) -> int:
+        """What a unit of gas costs in the newest block."""
+        return (self.max_fee + self.tip) // 2
 
 
 Topics = Sequence[bytes | None]

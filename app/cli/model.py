@@ -19,7 +19,7 @@ app = typer.Typer(
     no_args_is_help=True, help="Models: compile for a dataset, import, list, show, export, quote, rehearse."
 )
 Digest = Annotated[str, typer.Argument(help="The model's digest, or how it begins.")]
-PRICES = ("price_license", "price_job", "max_fee", "total")
+PRICES = ("price_license", "price_job", "fixed_fees", "max_fee", "total")
 
 
 @app.command("compile")
@@ -194,6 +194,7 @@ def quote(
         "rows_that_fit": price.rows if price.problem is None else price.rows_that_fit,
         "price_license": price.price_license,
         "price_job": None if price.price_job is None else price.price_job + (price.price_rows or 0),
+        "fixed_fees": price.fixed_fees,
         "max_fee": price.max_fee,
         "total": price.job_total if license else price.total,
         "allowed": said.allowed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from app.node import logs
 from app.node.keeper import keep
 from app.node.run_loop import DedupLog, Unchanged, run, stop_on_signals
+from app.protocol.errors import NotAllowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,13 +21,20 @@ if TYPE_CHECKING:
     from app.chain.wallet.account import Account
     from app.custodian.agent import CustodianAgent
     from app.provider.agent import ProviderAgent
+    from app.provider.handover import WorkFolder
+    from app.provider.standing_terms import StandingTerms
 
 PATIENCE = 15.0  # seconds; agents wait for blocks, and for deadlines and stores that make none
 PULSE_SECONDS = 60.0
+SPARE_SECONDS = 1.0  # between looks of a process that waits for another one's end
 
 
-def serve_provider(agent: ProviderAgent, market: Market, account: Account, every: float) -> None:
-    """Work until a signal comes. Errors that do not pass by themselves leave as they are."""
+def serve_provider(
+    agent: ProviderAgent, market: Market, account: Account, terms: StandingTerms, work: WorkFolder, every: float
+) -> None:
+    """Work until a signal comes, while no other process of this machine does. Errors that do not pass by themselves
+    leave as they are.
+    """
     from app.provider.agent import Done
     from app.provider.heartbeat import Heartbeat
 
@@ -41,13 +50,35 @@ def serve_provider(agent: ProviderAgent, market: Market, account: Account, every
             beaten = time.monotonic()
             if pulse.beat():
                 log.info("heartbeat")
+            if (fixed := terms.follow()) is not None:
+                log.info("fixed fee follows gas", extra={"fixed_fee": fixed})
         if unchanged():
             return
         actions = agent.step(report=diary.note)
         if any(action.what is not Done.FAILED for action in actions):
             unchanged.forget()
 
-    run(step, stop, every=every, log=log)
+    with contextlib.ExitStack() as held:
+        if _in_turn(work, stop, held, log):
+            run(step, stop, every=every, log=log)
+
+
+def _in_turn(work: WorkFolder, stop: threading.Event, held: contextlib.ExitStack, log: logging.Logger) -> bool:
+    """Wait for the account's lease: a second process is a spare, which goes on when the first one ends. False when
+    `stop` was set before. Errors: BadDocument.
+    """
+    said = ""
+    while not stop.is_set():
+        try:
+            held.enter_context(work.serving())
+        except NotAllowed as error:
+            if str(error) != said:
+                said = str(error)
+                log.info("waiting", extra={"detail": said})
+            stop.wait(SPARE_SECONDS)
+        else:
+            return True
+    return False
 
 
 def serve_custodian(agent: CustodianAgent, market: Market, every: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -15,7 +15,7 @@ from app.chain.events import Event
 from app.chain.node import ChainNode, ExecutionReverted, Fees, Log, NonceTaken, Topics, TxReceipt
 from app.chain.wallet.account import Account
 from app.protocol.backoff import growing
-from app.protocol.errors import Reverted, Unavailable, VerificationFailed
+from app.protocol.errors import NotAllowed, Reverted, Unavailable, VerificationFailed
 from app.protocol.ids import TxHash
 
 NONCE_TRIES = 32  # how often somebody else with the same key may be quicker before a transaction is given up
@@ -70,8 +70,14 @@ class ContractClient:
     """The contracts of one deployment, by name, on one node."""
 
     def __init__(
-        self, node: ChainNode, contracts: Sequence[Contract], pause: Callable[[float], None] = time.sleep
+        self,
+        node: ChainNode,
+        contracts: Sequence[Contract],
+        pause: Callable[[float], None] = time.sleep,
+        closed: Collection[tuple[str, str]] = (),
     ) -> None:
+        """`closed`: functions, as contract and name, that are not sent any more."""
+        self._closed = frozenset(closed)
         self.node = node
         self._pause = pause
         self.contracts = {contract.name: contract for contract in contracts}
@@ -93,8 +99,26 @@ class ContractClient:
         values = there.interface.decode_result(function, args, answer)
         return values[0] if len(values) == 1 else values
 
+    @property
+    def drained(self) -> bool:
+        """Whether this market takes nothing new, because a later edition stands in its place."""
+        return bool(self._closed)
+
+    def check_open(self, contract: str, function: str) -> None:
+        """Errors: NotAllowed for what is not sent to a drained market any more."""
+        if (contract, function) in self._closed:
+            raise NotAllowed(
+                f"This market is drained: it takes no new datasets, offers or licenses ({function}), and what is open"
+                " runs to its end.",
+                "Do it in the present edition: leave --edition and DARKROOM_EDITION out.",
+            )
+
     def send(self, account: Account, contract: str, function: str, *args: Any) -> Sent[None]:
-        """Call a function in a signed transaction and wait for its block. Errors: Reverted, Unavailable, BadInput."""
+        """Call a function in a signed transaction and wait for its block.
+
+        Errors: NotAllowed in a drained market, Reverted, Unavailable, BadInput.
+        """
+        self.check_open(contract, function)
         there = self.contracts[contract]
         receipt = self.transact(account, there.address, there.interface.encode_call(function, args))
         return Sent(receipt.tx, receipt.block, receipt.gas, None, tuple(self.decode(receipt.logs)))
