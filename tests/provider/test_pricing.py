@@ -16,6 +16,7 @@ from app.client.provider import Provider
 from app.home.home import Actor
 from app.home.network import Network
 from app.protocol.errors import BadDocument
+from app.protocol.ids import Units
 from app.protocol.market.entities import PRICED_UNITS
 from app.protocol.market.money import dollars
 from app.provider.pricing import ANSWER_GAS, JOB_GAS, MOST, Pricing, keep, kept
@@ -105,7 +106,7 @@ def test_the_fixed_fee_follows_the_chain(stage: MarketOnChain, tmp_path: Path, m
     fixed = terms.follow()
     assert fixed == Pricing().gas(JOB_GAS, 7 * GWEI)
     after = market.provider(account.address)
-    assert after == replace(before, fixed_fee=fixed)
+    assert after == replace(before, fixed_fee=Units(fixed or 0))
     assert terms.follow() is None
     assert after.fee(1) >= Pricing().gas(JOB_GAS, dear.price)
     assert terms.pays(after.fee(1))
