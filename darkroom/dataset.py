@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from app.client import dataset
-from app.client.purchase import find_terms, purchase
+from app.client.purchase import bought_before, find_terms, purchase, run_purpose
 from app.policy.preflight import REPLICAS
 from app.protocol.data.dataset import ColumnCode
 from app.protocol.market.money import token_units
 from app.protocol.vocabulary import Encoding
+from darkroom.answers import Reply
 from darkroom.display import Listing, Shown
 from darkroom.model import Model
 from darkroom.orders import Job, Quote
@@ -177,6 +178,15 @@ class Dataset(Shown):
             compiled = self._opened.with_levels(compiled, levels, sample)
         return Model(self._session.models.keep(compiled, target=predicts))
 
+    def summed(self, model: Model) -> Model:
+        """The sum of a model's scores over the rows, as a model of its own: what offers of aggregates release.
+
+        It is added up on ciphertext, so that nobody decrypts a row. Errors: BadModel, MessageOverflow, NoiseOverflow.
+        """
+        kept = model._kept
+        compiled = self._opened.summed(kept)
+        return Model(self._session.models.keep(compiled, target=kept.card.target, training=kept.card.training))
+
     def rehearse(self, model: Model) -> npt.NDArray[Any]:
         """What a model says of each row of the preview, in the clear: predictions (rows,).
 
@@ -217,20 +227,73 @@ class Dataset(Shown):
         license: int | None = None,
         offer: int | None = None,
         replicas: int = REPLICAS,
+        anew: bool = False,
     ) -> Job:
         """Open a job with a model, for at most `max_price` test dollars, a new license included where one is needed.
 
-        Terms are chosen as `quote` does. Nothing is published or paid without a bound, above it, or where the custodian
-        would refuse the job by what is public. The job can be taken up again by its number: `market.job(number)`.
-        Errors: UsageError without a bound; NotAllowed above it; what `quote` lists as problems; Reverted, Unavailable.
+        The same run ordered before on this machine is answered with its job and nothing is paid, also where the first
+        answer was lost; `anew` orders another. Terms are chosen as `quote` does. Nothing is published or paid without a
+        bound, above it, or where the custodian would refuse the job by what is public. The job can be taken up again by
+        its number: `market.job(number)`.
+        Errors: UsageError without a bound; NotAllowed above it; what `quote` lists as problems; TransactionPending for
+        a job that was ordered and may still open; Reverted, Unavailable.
         """
-        terms = find_terms(
-            self._session.buyer, self._opened, model._kept, rows,
-            first_row=first_row, replicas=replicas, license=license, offer=offer,
-        )  # fmt: skip
-        most = None if max_price is None else token_units(max_price)
-        bought = purchase(self._session.buyer, model._kept, terms, most=most)
+        buyer, most = self._session.buyer, None if max_price is None else token_units(max_price)
+        place: dict[str, Any] = {"first_row": first_row, "replicas": replicas, "license": license, "offer": offer}
+        purpose = run_purpose(buyer, self._opened, model._kept, rows, **place)
+        bought = None if anew or most is None else bought_before(buyer, model._kept, purpose)
+        if bought is None:
+            terms = find_terms(buyer, self._opened, model._kept, rows, **place)
+            bought = purchase(buyer, model._kept, terms, most=most, purpose=purpose, anew=anew)
         return Job(self._session, bought.job.value, bought)
+
+    def explain(
+        self,
+        sql: str,
+        rows: int | None = None,
+        *,
+        first_row: int = 0,
+        license: int | None = None,
+        offer: int | None = None,
+        replicas: int = REPLICAS,
+    ) -> dict[str, Any]:
+        """What a question in SQL would cost and how well it could be answered, for free: price in token units,
+        bootstraps, epsilon, bits about a person, the noise's scale, half widths of 95 % intervals, problems.
+
+        Errors: BadQuery with the nearest question that can be asked; NotAllowed where nothing is offered.
+        """
+        from app.client.ask import order
+
+        place: dict[str, Any] = {"first_row": first_row, "replicas": replicas, "license": license, "offer": offer}
+        return order.explain(self._session.buyer, self._opened, sql, rows, **place).to_dict()
+
+    def ask(
+        self,
+        sql: str,
+        rows: int | None = None,
+        *,
+        max_price: Decimal | float | str | None = None,
+        first_row: int = 0,
+        license: int | None = None,
+        offer: int | None = None,
+        replicas: int = REPLICAS,
+        timeout: float | None = None,
+    ) -> Reply:
+        """Ask a question in SQL about groups of rows, for at most `max_price` test dollars, and wait for the answer.
+
+        Rows are summed on ciphertext, and noise protects every person among them; each figure has the interval in
+        which the truth lies with 95 %. `timeout` is in seconds; None waits as long as it takes. docs/ask.md says what
+        can be asked. Errors: BadQuery with the nearest question that can be asked; UsageError without a bound,
+        NotAllowed above it; PolicyRefused; TryAgain where the answer is not there in time.
+        """
+        from app.client.ask import order
+
+        place: dict[str, Any] = {"first_row": first_row, "replicas": replicas, "license": license, "offer": offer}
+        most = None if max_price is None else token_units(max_price)
+        asked = order.ask(self._session.buyer, self._opened, sql, rows, most=most, **place)
+        if isinstance(asked, order.Reply):
+            return Reply(asked)
+        return Reply(order.reply(self._session.buyer, asked, timeout=timeout))
 
     def _facts(self) -> Mapping[str, Any]:
         return {

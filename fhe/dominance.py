@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from app.protocol.policy.linear_forms import MARGIN, Form, Space, Wire
+from app.protocol.policy.linear_forms import MARGIN, STATES, Form, Space, Wire
 from fhe.arrays import F64
 
 LARGEST_INVERSE = 1e6  # of a correlation matrix: what is worse conditioned is not cleared
@@ -42,28 +42,35 @@ def cleared(groups: Sequence[Sequence[Form]], space: Space, share: float) -> lis
 
 
 def _images(forms: Sequence[Form], space: Space) -> tuple[F64, npt.NDArray[np.int64]]:
-    """(forms as vectors whose products are correlations (forms, wires), the number of each wire's column)."""
-    wires: list[Wire] = sorted({wire for form in forms for wire, _ in form})
-    place = {wire: n for n, wire in enumerate(wires)}
-    weights = np.zeros((len(forms), len(wires)))
+    """(forms as vectors whose products are correlations (forms, parts), the number of each part's column)."""
+    place: dict[Wire, int] = {wire: n for n, wire in enumerate(sorted({wire for form in forms for wire, _ in form}))}
+    weights = np.zeros((len(forms), len(place)))
     for n, form in enumerate(forms):
         largest = max((abs(weight) for _, weight in form), default=1)
         for wire, weight in form:
             weights[n, place[wire]] = weight / largest  # of integers of any size
-    names = sorted({column for column, _ in wires})
-    columns = np.array([names.index(column) for column, _ in wires])
-    scale = space.scale
-    root = np.zeros((len(wires), len(wires)))
-    for number, name in enumerate(names):
-        inside = np.flatnonzero(columns == number)
-        covariance = np.array(
-            [[space.covariance(name, wires[i][1], wires[k][1], scale) / scale for k in inside] for i in inside]
-        )
-        root[np.ix_(inside, inside)] = np.linalg.cholesky(covariance)
+    names = sorted({space.source(column) for column, _ in place})
+    parts = [
+        _image(weights, {w: n for w, n in place.items() if space.source(w[0]) == name}, name, space) for name in names
+    ]
+    columns = np.repeat(np.arange(len(names)), [part.shape[1] for part in parts])
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        images = weights @ root
+        images = np.concatenate(parts, axis=1)
         lengths = np.linalg.norm(images, axis=1, keepdims=True)
         return images / lengths, columns
+
+
+def _image(weights: F64, place: dict[Wire, int], name: str, space: Space) -> F64:
+    """The part of forms' weights (forms, wires) on some wires of one column, as vectors with its covariances."""
+    chosen, wires = weights[:, list(place.values())], list(place)
+    if (joint := space.joint.get(name)) is not None:
+        chance = np.array(joint.counts) / STATES
+        moves = np.array([joint.wire(wire) for wire in wires], np.float64)  # (wires, states)
+        moves -= (moves @ chance)[:, None]
+        return np.asarray(chosen @ moves * np.sqrt(chance), np.float64)
+    scale = space.scale
+    covariance = np.array([[space.covariance(name, i[1], k[1], scale) / scale for k in wires] for i in wires])
+    return np.asarray(chosen @ np.linalg.cholesky(covariance), np.float64)
 
 
 def _clear(chosen: F64, columns: npt.NDArray[np.int64], share: float) -> npt.NDArray[np.bool_]:

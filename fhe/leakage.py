@@ -18,7 +18,7 @@ import numpy as np
 from app.protocol.data.dataset import Codebook
 from app.protocol.errors import TooLarge
 from app.protocol.policy.leakage import Leakage
-from app.protocol.policy.linear_forms import AFFINE, Form, Space, Wire, form, shares_of
+from app.protocol.policy.linear_forms import AFFINE, Form, Joint, Space, Wire, form, shares_of
 from app.protocol.vocabulary import CircuitClass
 from fhe.arrays import F64, I64
 from fhe.circuit.circuit import Circuit, Input, Linear
@@ -26,9 +26,12 @@ from fhe.circuit.clear import block_rows, evaluate_clear
 from fhe.circuit.codec import digest
 from fhe.compile.check import input_ranges
 from fhe.compile.ranges import value_bounds
+from fhe.sensitivity import l1_sensitivity
+from fhe.states import joint_sources
 
 SAMPLE = 4096  # rows
 BUCKETS = 16  # groups of affine codes when shares are sampled
+DRAWN = 64  # states of a number or time that columns are derived from, when shares are sampled
 MOST_WORK = 1 << 28  # multiply-adds over all sample rows: a few seconds
 PER_OUTPUT = 16  # what an output takes besides its share for each column, in multiply-adds a row
 EVERY = slice(None)
@@ -42,6 +45,8 @@ def space_of(codebook: Codebook) -> Space:
     return Space(
         {column.name: column.affine.levels for column in codebook.columns if column.affine},
         {column.name: len(column.bins) for column in codebook.columns if column.bins},
+        {column.name: column.reads for column in codebook.columns if column.reads != column.name},
+        joint_sources(codebook),
     )
 
 
@@ -85,6 +90,8 @@ def leakage_of(circuit: Circuit, codebook: Codebook) -> Leakage:
         highs=highs,
         shares=shares,
         rare=rare,
+        block=circuit.block,
+        moves=l1_sensitivity(circuit, codebook, sum(high - low for low, high in zip(lows, highs, strict=True))),
     )
 
 
@@ -103,11 +110,17 @@ def _wire(input: Input) -> Wire:
 
 
 def _form_bounds(one: Form, space: Space) -> tuple[int, int]:
-    """Least and greatest value over all codes: a code reaches every level, bits are ones up to some edge."""
+    """Least and greatest value over all codes: a code reaches every level, bits are ones up to some edge, and of what
+    is derived from a source with few places one place is taken at a time.
+    """
     low = high = 0
     bits: dict[str, dict[int, int]] = {}
+    placed: dict[str, dict[Wire, int]] = {}
     for (column, index), weight in one:
-        if index == AFFINE:
+        source = space.source(column)
+        if source in space.joint and space.joint[source].whole:
+            placed.setdefault(source, {})[column, index] = weight
+        elif index == AFFINE:
             reach = weight * (space.levels[column] - 1)
             low, high = low + min(0, reach), high + max(0, reach)
         else:
@@ -115,6 +128,9 @@ def _form_bounds(one: Form, space: Space) -> tuple[int, int]:
     for column, weights in bits.items():
         steps = np.cumsum([0, *(weights.get(edge, 0) for edge in range(space.edges[column]))], dtype=object)
         low, high = low + int(min(steps)), high + int(max(steps))
+    for source, own in placed.items():
+        values = space.joint[source].values(own)
+        low, high = low + min(values), high + max(values)
     return low, high
 
 
@@ -139,7 +155,8 @@ def _sampled(circuit: Circuit, codebook: Codebook) -> tuple[tuple[tuple[str, flo
 class Sample:
     """Rows drawn uniformly from the codes, from a seed that follows from the codebook: the same for everyone.
 
-    A column's code and its bin are drawn apart, so that each is uniform.
+    A column's code and its bin are drawn apart, so that each is uniform. What is derived from a source is drawn
+    together, as one of the source's states: of all where they are its places, else of `DRAWN`.
     """
 
     def __init__(self, codebook: Codebook) -> None:
@@ -150,7 +167,17 @@ class Sample:
             (name, encoding): rng.integers(0, count + extra, SAMPLE)
             for encoding, counts, extra in draw
             for name, count in sorted(counts.items())
+            if self._space.source(name) not in self._space.joint
         }
+        self._groups = [
+            (column, codes if encoding == "bins" else codes * BUCKETS // self._space.levels[column])
+            for (column, encoding), codes in sorted(self._codes.items(), key=lambda item: item[0])
+        ]
+        for source, joint in sorted(self._space.joint.items()):
+            states = self._states(joint, rng)
+            self._groups.append((source, np.unique(states, return_inverse=True)[1]))
+            for encoding, codes in (("affine", joint.codes), ("bins", joint.bins)):
+                self._codes |= {(name, encoding): np.array(own)[states] for name, own in codes.items()}
 
     def wire(self, column: str, index: int, rows: slice = EVERY) -> I64:
         """A column's affine code (index AFFINE), or its bit "value >= edge index", on some rows of the sample."""
@@ -159,11 +186,17 @@ class Sample:
         return (self._codes[column, "bins"][rows] > index).astype(np.int64)
 
     def groups(self) -> list[tuple[str, I64]]:
-        """(column, group of each row): bins as they are, affine codes in `BUCKETS`."""
-        return [
-            (column, codes if encoding == "bins" else codes * BUCKETS // self._space.levels[column])
-            for (column, encoding), codes in sorted(self._codes.items(), key=lambda item: item[0])
-        ]
+        """(column, group of each row): bins as they are, affine codes in `BUCKETS`, a source by its drawn states."""
+        return self._groups
+
+    @staticmethod
+    def _states(joint: Joint, rng: np.random.Generator) -> I64:
+        """The state of a source on each row (SAMPLE,)."""
+        every = np.repeat(np.arange(len(joint.counts)), joint.counts)
+        if joint.whole:
+            return every[rng.integers(0, len(every), SAMPLE)]
+        drawn = every[(np.arange(DRAWN) * len(every) + rng.integers(0, len(every), DRAWN)) // DRAWN]
+        return drawn[rng.integers(0, DRAWN, SAMPLE)]
 
     def of_form(self, one: Form) -> F64:
         """A linear form on the rows, in floating point."""

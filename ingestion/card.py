@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.protocol.data.dataset import Codebook, ColumnCode
+from app.protocol.data.derivation import derivation_in_words
 from app.protocol.data.manifest import Manifest
 from app.protocol.market.receipt import OutputPolicy
 from app.protocol.policy.bits import describe_bits, person_limit
@@ -23,7 +24,7 @@ def card_markdown(manifest: Manifest) -> str:
         "## What a licensed job may reveal",
         "\n".join(f"- {rule}" for rule in policy_in_words(manifest.policy, manifest.codebook)),
         "## Columns",
-        _columns(manifest.codebook.columns),
+        _columns(manifest.codebook),
     ]
     if manifest.preview is not None:
         rows, seed = manifest.preview.rows, manifest.preview.seed
@@ -45,7 +46,7 @@ def policy_in_words(policy: OutputPolicy, codebook: Codebook) -> list[str]:
         "aggregate": f"Only sums over groups of at least {policy.min_group} rows are released, with noise.",
     }[policy.release]
     one, all_buyers = describe_bits(policy.micro_bits_per_license), describe_bits(person_limit(policy, codebook))
-    rank = rank_limit(policy, len(codebook.columns))
+    rank = rank_limit(policy, len(codebook.source_names))
     rules = [
         released,
         f"A license is told at most {one} bits (yes-or-no facts) about a person, all buyers for ever {all_buyers}.",
@@ -72,16 +73,17 @@ def code_in_words(column: ColumnCode) -> tuple[str, str]:
     return affine or "", bins or ""
 
 
-def _columns(columns: tuple[ColumnCode, ...]) -> str:
-    rows = [
-        "| column | type | code | bins | missing | outside | range |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for column in columns:
+def _columns(codebook: Codebook) -> str:
+    derived = any(column.derivation is not None for column in codebook.columns)
+    heads = ("column", *(["is"] if derived else []), "type", "code", "bins", "missing", "outside", "range")
+    rows = [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
+    for column in codebook.columns:
         affine, bins = code_in_words(column)
         missing = column.missing if column.impute is None else f"{column.impute:.6g} instead"
-        source = "declared" if column.declared else "measured"
-        cells = (column.name, column.dtype, affine, bins, missing, column.outside, source)
+        range_ = "declared" if column.declared else "measured"
+        rule = derivation_in_words(column.derivation, column.reads, codebook.source(column.reads))
+        kind = f"{column.dtype}, to predict" if column.label else column.dtype
+        cells = (column.name, *([rule] if derived else []), kind, affine, bins, missing, column.outside, range_)
         rows.append("| " + " | ".join(_line(cell) for cell in cells) + " |")
     return "\n".join(rows)
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-import polars as pl
 
-from app.protocol.data.dataset import Affine, Codebook, ColumnCode
-from app.protocol.data.table import check_codebook, code_fault
+from app.protocol.data.dataset import Codebook, ColumnCode
+from app.protocol.data.derivation import CategorySource, Elapsed, IsMissing, Source
+from app.protocol.data.table import check_codebook
 from app.protocol.errors import BadDocument, BadRecipe, BadTable, OutOfRange
 from ingestion.codes import encode, encode_bins
-from ingestion.profile import DEFAULT_LEVELS, ColumnProfile, TableProfile
-from ingestion.read import open_table
+from ingestion.column_codes import codes_of_numbers, derived_codes, listed
+from ingestion.kinds import source_of
+from ingestion.measure import MeasuredSource, measure_sources
+from ingestion.profile import ColumnProfile, TableProfile
+from ingestion.quantiles import equal_shares, measure_quantiles
 from ingestion.recipe import ColumnRecipe, Quantiles, Recipe
 
 __all__ = ["Built", "build_codebook", "check_fit", "encode", "encode_bins"]
@@ -25,6 +28,7 @@ class Built:
 
     codebook: Codebook
     warnings: tuple[str, ...]
+    measured: Mapping[str, MeasuredSource] = field(default_factory=dict)  # of columns that are no numbers
 
 
 def build_codebook(profile: TableProfile, recipe: Recipe | None = None) -> Built:
@@ -36,34 +40,78 @@ def build_codebook(profile: TableProfile, recipe: Recipe | None = None) -> Built
     chosen = _choose(profile, recipe, warnings)
     if not chosen:
         raise BadRecipe("No column is left to publish.", "Name at least one numeric column in the recipe.")
-    columns = tuple(_column(profile, recipe, column, rule, warnings) for column, rule in chosen)
-    codebook = Codebook(columns=columns)
+    stated = {column.name: source_of(column.name, rule) for column, rule in chosen if rule.kind != "number"}
+    profile = _with_quantiles(profile, recipe, chosen)
+    measured = measure_sources(profile.path, stated, recipe.reading, recipe.table.person) if recipe and stated else {}
+    columns: list[ColumnCode] = []
+    sources: list[Source] = []
+    for column, rule in chosen:
+        if rule.kind == "number":
+            columns += codes_of_numbers(profile, recipe, column, rule, warnings)
+        else:
+            assert recipe is not None
+            source = listed(stated[column.name], measured[column.name], recipe, rule, warnings)
+            sources.append(source)
+            columns += derived_codes(profile, recipe, source, rule, measured[column.name], warnings)
+    codebook = Codebook(columns=tuple(columns), sources=tuple(sources))
     try:
         check_codebook(codebook)
     except BadDocument as error:
         raise BadRecipe(error.message, "Correct the recipe.") from None
-    return Built(codebook, tuple(warnings))
+    return Built(codebook, tuple(warnings), measured)
 
 
-def check_fit(profile: TableProfile, codebook: Codebook) -> None:
+def check_fit(profile: TableProfile, built: Built) -> None:
     """Errors: OutOfRange if the measured table breaks a policy of the codebook, before anything is encrypted."""
-    for code in codebook.columns:
-        measured = profile.column(code.name)
-        if code.missing == "reject" and measured.missing:
+    for code in built.codebook.columns:
+        stated = built.measured.get(code.reads)
+        number = None if stated else profile.column(code.reads)
+        missing = stated.missing if stated else number.missing if number else 0
+        if code.missing == "reject" and missing and not isinstance(code.derivation, IsMissing):
             raise OutOfRange(
-                f"Column {code.name!r} has {measured.missing} missing values, which the recipe rejects.",
-                f'Set missing = "impute" and a value under [columns."{code.name}"], or drop the column.',
+                f"Column {code.reads!r} has {missing} missing values, which the recipe rejects.",
+                f'Set missing = "bit", or "impute" and a value, under [columns."{code.reads}"], or drop the column.',
             )
-        affine = code.affine
-        if affine is None or code.outside == "clip":
-            continue
-        ends = np.array([edge for edge in (measured.low, measured.high) if edge is not None])
-        levels = np.rint((ends - affine.low) / affine.step)
-        if measured.infinite or (levels < 0).any() or (levels >= affine.levels).any():
-            raise OutOfRange(
-                f"Column {code.name!r} has values outside the range of its code, which the recipe rejects.",
-                f'Widen its range under [columns."{code.name}"], or set outside = "clip" there.',
-            )
+        if number is not None and code.derivation is None:
+            _check_range(code, number.low, number.high, bool(number.infinite))
+        elif stated is not None and isinstance(code.derivation, Elapsed):
+            _check_range(code, stated.low, stated.high)
+    for source in built.codebook.sources:
+        if isinstance(source, CategorySource) and not source.other:
+            unlisted = set(built.measured[source.name].words) - set(source.words)
+            if unlisted:
+                raise OutOfRange(
+                    f"Column {source.name!r} has {len(unlisted)} words that are not in its list.",
+                    f'Add them to categories under [columns."{source.name}"], or set other = "bin" there.',
+                )
+
+
+def _check_range(code: ColumnCode, low: float | None, high: float | None, infinite: bool = False) -> None:
+    affine = code.affine
+    if affine is None or code.outside == "clip":
+        return
+    ends = np.array([edge for edge in (low, high) if edge is not None])
+    levels = np.rint((ends - affine.low) / affine.step)
+    if infinite or (levels < 0).any() or (levels >= affine.levels).any():
+        raise OutOfRange(
+            f"Column {code.name!r} has values outside the range of its code, which the recipe rejects.",
+            f'Widen its range under [columns."{code.name}"], or set outside = "clip" there.',
+        )
+
+
+def _with_quantiles(
+    profile: TableProfile, recipe: Recipe | None, chosen: list[tuple[ColumnProfile, ColumnRecipe]]
+) -> TableProfile:
+    """The profile with the quantiles at which the recipe puts edges. Errors: BadTable."""
+    shares = {}
+    for column, rule in chosen:
+        bins = rule.bins if rule.bins is not None or recipe is None else recipe.defaults.bins
+        if rule.kind == "number" and isinstance(bins, Quantiles):
+            shares[column.name] = equal_shares(bins.quantiles)
+    if not shares:
+        return profile
+    reading = recipe.reading if recipe else None
+    return replace(profile, quantiles=measure_quantiles(profile.path, profile.rows, shares, reading))
 
 
 def _choose(
@@ -91,98 +139,26 @@ def _choose(
                 f"The recipe does not say what to do with column {column.name!r}.",
                 'Describe it, list it under drop, or set rest = "measure" or "drop" under [table].',
             )
-        if not column.usable:
+        if column.identifies and column.name not in rules:
+            warnings.append(
+                f"Column {column.name!r} seems to hold {column.identifies}, and is left out; name it under [columns] to"
+                " publish it."
+            )
+            continue
+        if column.identifies:
+            warnings.append(f"Column {column.name!r} seems to hold {column.identifies}, and is published.")
+        rule = rules.get(column.name, ColumnRecipe())
+        if not column.usable and rule.kind == "number":
             if column.fault is not None and recipe is not None:
                 raise BadTable(*column.fault)
             what = f"holds no numbers but {column.held}" if column.held else "holds no numbers"
             if column.name in rules:
                 raise BadRecipe(
-                    f"Column {column.name!r} {what}, so it has no code yet.",
-                    f"Drop it: list {column.name!r} under drop in [table], and take its section out.",
+                    f"Column {column.name!r} {what}, so it is not published as a number.",
+                    'Say what it is: kind = "category", "boolean", "date", "datetime", "time" or "text"; or drop it.',
                 )
             left_out = f"Column {column.name!r} {what}, and is left out."
             warnings.append(" ".join(column.fault) if column.fault else left_out)
             continue
-        chosen.append((column, rules.get(column.name, ColumnRecipe())))
+        chosen.append((column, rule))
     return chosen
-
-
-def _column(
-    profile: TableProfile, recipe: Recipe | None, column: ColumnProfile, rule: ColumnRecipe, warnings: list[str]
-) -> ColumnCode:
-    bins = rule.bins if rule.bins is not None or recipe is None else recipe.defaults.bins
-    encodings = rule.encodings or (("affine", "bins") if bins is not None else ("affine",))
-    measured_range = rule.low is None and ("affine" in encodings or isinstance(bins, int))
-    affine = column.proposal() if rule.low is None else _declared(column, rule)
-    if measured_range or rule.measured:
-        low, high = _ends(affine)
-        warnings.append(
-            f"Column {column.name!r}: its range {low:g} to {high:g} was measured on the data; publishing reveals it."
-        )
-    if isinstance(bins, Quantiles):
-        warnings.append(
-            f"Column {column.name!r}: quantile bins reveal how its values are spread; declared edges reveal nothing."
-        )
-    edges = _edges(profile, recipe, column, affine, bins) if "bins" in encodings else None
-    code = ColumnCode(
-        name=column.name,
-        dtype=column.kind,
-        affine=affine if "affine" in encodings else None,
-        bins=edges,
-        missing=rule.missing or "reject",
-        impute=rule.impute,
-        outside=rule.outside or (recipe.defaults.outside if recipe else "reject"),
-        declared=not (measured_range or rule.measured or isinstance(bins, Quantiles)),
-    )
-    fault = code_fault(code)
-    if fault:
-        raise BadRecipe(f"Column {column.name!r} {fault}.", "Correct the recipe.")
-    return code
-
-
-def _declared(column: ColumnProfile, rule: ColumnRecipe) -> Affine:
-    low = rule.low if rule.low is not None else 0.0
-    if rule.high is None:
-        return Affine(low=low, step=rule.step or 1.0, levels=rule.levels or DEFAULT_LEVELS)
-    if rule.step is not None:
-        return Affine(low=low, step=rule.step, levels=math.ceil((rule.high - low) / rule.step - 1e-9) + 1)
-    whole = column.kind != "real" and low.is_integer() and rule.high.is_integer()
-    if rule.levels is None and whole and rule.high - low < DEFAULT_LEVELS:
-        return Affine(low=low, step=1.0, levels=int(rule.high - low) + 1)
-    levels = rule.levels or DEFAULT_LEVELS
-    return Affine(low=low, step=(rule.high - low) / (levels - 1), levels=levels)
-
-
-def _ends(affine: Affine) -> tuple[float, float]:
-    return affine.low, affine.low + affine.step * (affine.levels - 1)
-
-
-def _edges(
-    profile: TableProfile,
-    recipe: Recipe | None,
-    column: ColumnProfile,
-    affine: Affine,
-    bins: int | tuple[float, ...] | Quantiles | None,
-) -> tuple[float, ...] | None:
-    if bins is None or isinstance(bins, tuple):
-        return bins
-    low, high = _ends(affine)
-    if isinstance(bins, Quantiles):
-        return _quantile_edges(profile, recipe, column, bins.quantiles)
-    if column.kind != "real" and affine.step == 1.0 and affine.levels <= bins:  # an edge between any two whole numbers
-        return tuple(low + level - 0.5 for level in range(1, affine.levels))
-    return tuple(float(f"{low + (high - low) * edge / bins:.12g}") for edge in range(1, bins))
-
-
-def _quantile_edges(
-    profile: TableProfile, recipe: Recipe | None, column: ColumnProfile, bins: int
-) -> tuple[float, ...]:
-    """Edges at the quantiles of the finite values, rounded to three digits of the range: seldom a row's own value."""
-    table = open_table(profile.path, recipe.reading if recipe else None)
-    finite = pl.col(column.name).filter(pl.col(column.name).is_finite())
-    wanted = [finite.quantile(edge / bins, "linear").alias(str(edge)) for edge in range(1, bins)]
-    with table.errors():
-        measured = table.scan([column.name]).select(wanted).collect(engine="streaming").row(0)
-    low, high = column.range_outward()
-    unit = 10.0 ** (math.floor(math.log10(high - low)) - 2)
-    return tuple(sorted({float(f"{round(value / unit) * unit:.12g}") for value in measured}))

@@ -16,15 +16,17 @@ from typing import Any
 import numpy as np
 
 from app.protocol.data.dataset import Codebook, ColumnCode
-from app.protocol.errors import BadInput, BadTable, OutOfRange
+from app.protocol.errors import BadInput, OutOfRange
 from fhe.arrays import F64, I64
+from ingestion.derive import derived
 
 
 def encode(codebook: Codebook, data: Any, columns: Sequence[str] | None = None) -> I64:
-    """Affine codes int64 (rows, columns) of a table: a polars or pandas frame, a mapping, or an array (rows, columns).
+    """Affine codes int64 (rows, columns) of a table: a polars or pandas frame, a mapping, or an array (rows, sources).
 
-    `columns` defaults to all of the codebook's, in its order; an array must hold exactly those. Errors: OutOfRange by
-    the declared policy; BadTable for a column that is not there; BadInput for one that has no affine code.
+    `columns` defaults to all of the codebook's, in its order. The table holds their sources, which have the columns'
+    names where nothing is derived; an array holds exactly those, in the order in which the columns name them. Errors:
+    OutOfRange by the declared policy; BadTable for a column that is not there; BadInput for one without affine code.
     """
     return _table(codebook, data, columns, affine_codes)
 
@@ -73,25 +75,6 @@ def decode(column: ColumnCode, codes: I64) -> F64:
     return codes * column.affine.step + column.affine.low
 
 
-def column_values(data: Any, name: str, position: int) -> F64:
-    """One column of a frame, mapping or array as float64 (rows,), nulls as NaN. Errors: BadTable."""
-    try:
-        raw = data[:, position] if isinstance(data, np.ndarray) else data[name]
-        raw = raw.to_numpy() if hasattr(raw, "to_numpy") else raw
-        values = np.asarray(raw, dtype=np.float64)
-    except (KeyError, IndexError):
-        raise BadTable(f"The table has no column {name!r}.", "Give all columns of the codebook.") from None
-    except (TypeError, ValueError):
-        raise BadTable(f"Column {name!r} holds something that is not a number.") from None
-    except Exception as error:  # a frame library's own "no such column"
-        if type(error).__name__ != "ColumnNotFoundError":
-            raise
-        raise BadTable(f"The table has no column {name!r}.", "Give all columns of the codebook.") from None
-    if values.ndim != 1:
-        raise BadTable(f"Column {name!r} is not one-dimensional.")
-    return values
-
-
 def find(codebook: Codebook, name: str) -> ColumnCode:
     """The code of a column. Errors: BadInput."""
     for column in codebook.columns:
@@ -102,14 +85,8 @@ def find(codebook: Codebook, name: str) -> ColumnCode:
 
 def _table(codebook: Codebook, data: Any, columns: Sequence[str] | None, code: Any) -> I64:
     wanted = list(codebook.columns) if columns is None else [find(codebook, name) for name in columns]
-    if isinstance(data, list | tuple):
-        data = np.asarray(data, dtype=np.float64)
-    if isinstance(data, np.ndarray) and (data.ndim != 2 or data.shape[1] != len(wanted)):
-        raise BadTable(f"An array of shape {data.shape} does not hold {len(wanted)} columns.")
-    coded = [code(column, column_values(data, column.name, place)) for place, column in enumerate(wanted)]
-    if len({len(part) for part in coded}) > 1:
-        raise BadTable("The columns have different lengths.")
-    return np.stack(coded, axis=1)
+    values = derived(codebook, data, wanted)
+    return np.stack([code(column, values[column.name]) for column in wanted], axis=1)
 
 
 def _without_missing(column: ColumnCode, values: F64, first_row: int) -> F64:

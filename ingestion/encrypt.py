@@ -1,65 +1,48 @@
-"""A table to packed ciphertext: the rows once from disk, the bodies to a spool of ciphertext, the files to a store.
+"""A table to packed ciphertext: the rows once from disk, the bodies straight into a store, shard after shard.
 
-A file holds one column in one encoding, polynomial index * chunks + chunk (`app.protocol.data.dataset`), so the bits of
-one block of rows lie far apart in it: bodies go to their places in a spool file first. Files enter the store after the
-last row was encrypted, so a bad row changes nothing. Memory is one block of rows, whatever the table's size. The
-table's shape (rows, columns, edges) is public; its values are only ever in memory.
+A file holds one column in one encoding, polynomial index * chunks + chunk (`app.protocol.data.dataset`). The codes of
+one shard are in memory (`ingestion.layout`), whatever the table's size; its files are then encrypted side by side, each
+from first to last, so no ciphertext waits on a disk and memory is bounded. A file whose seed is known already, from an
+interrupted run or an earlier version, is not encrypted again (`fhe.ciphertexts.seeds`). The table's shape (rows,
+columns, edges) is public; its values are only ever in memory.
 """
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from app.protocol.data.dataset import Codebook, ColumnCode, EncryptedTable, Shard
+from app.protocol.data.dataset import Codebook, EncryptedTable, Shard
+from app.protocol.data.description import FileCheck
 from app.protocol.data.table import check_codebook, data_root
-from app.protocol.errors import BadInput, BadKey, BadTable, Unavailable
+from app.protocol.errors import BadInput, BadKey, BadTable
 from app.protocol.ports import Progress, Store
 from app.protocol.vocabulary import Encoding
 from fhe.arrays import F64
-from fhe.ciphertexts.packing import Encryptor, FileEncryptor
+from fhe.ciphertexts.packing import Encryptor, processors
+from fhe.ciphertexts.seeds import SeedDerivation
 from fhe.keys.secret_keys import SecretKeys
-from fhe.profile import EncryptionProfile
-from ingestion.codes import column_values
+from fhe.profile import EVALUATOR, EncryptionProfile
+from ingestion.coded import CodedFile, FinishedFile
+from ingestion.derive import derived, words_of
+from ingestion.layout import BOTH, Cut, cuts, files, indices, shard_rows
 from ingestion.read import Reading, SourceTable, open_table
-from ingestion.spool import WORD_BYTES, SpooledFile, indices
 
-SHARD_ROWS = 1 << 22  # a column's affine codes then take 32 MiB a shard, its bins up to 1 GiB
-BLOCK_VALUES = 1 << 22  # rows times columns in memory at once
+BLOCK_VALUES = 1 << 21  # rows times columns that are read at once
 
-
-def encoding_bytes(codebook: Codebook, rows: int, polynomial_size: int = 2048) -> dict[str, dict[Encoding, int]]:
-    """What each column costs, in bytes of ciphertext for each encoding of its code: {column: {encoding: bytes}}."""
-    chunk_bytes = -(-rows // polynomial_size) * polynomial_size * WORD_BYTES
-    return {
-        column.name: {encoding: count * chunk_bytes for encoding, count in indices(column).items()}
-        for column in codebook.columns
-    }
+Blocks = Iterator[tuple[int, dict[str, F64]]]  # (rows, each published column's values), in order
 
 
 @dataclass(frozen=True)
-class Layout:
-    """How a table of `rows` rows is cut: shards of `shard_rows`, all but the last; chunks of `size` rows in each."""
+class Encrypted:
+    """A table whose files lie in the store."""
 
-    rows: int
-    size: int
-    shard_rows: int = SHARD_ROWS
-    encodings: tuple[Encoding, ...] = ("affine", "bins")
-
-    def __post_init__(self) -> None:
-        whole = max(self.size, self.shard_rows // self.size * self.size)
-        object.__setattr__(self, "shard_rows", whole)
-
-    def shards(self) -> list[tuple[int, int]]:
-        """(first row, rows) of each shard."""
-        return [(first, min(self.shard_rows, self.rows - first)) for first in range(0, self.rows, self.shard_rows)]
-
-    def block(self, columns: int) -> int:
-        """Rows to hold in memory at once: whole chunks."""
-        return max(self.size, BLOCK_VALUES // columns // self.size * self.size)
+    table: EncryptedTable
+    checks: tuple[FileCheck, ...]  # of its files, in manifest order
+    kept: int  # files that were there already
 
 
 def encrypt_table(
@@ -71,107 +54,101 @@ def encrypt_table(
     *,
     epoch: int,
     evaluation_key_cid: str | None = None,
-    encodings: tuple[Encoding, ...] = ("affine", "bins"),
+    encodings: Sequence[Encoding] = BOTH,
     reading: Reading | None = None,
-    shard_rows: int = SHARD_ROWS,
-    spool: Path | None = None,
+    most_rows: int | None = None,
+    earlier: Sequence[Shard] = (),
+    known: Mapping[str, FinishedFile] | None = None,
+    finished: Callable[[FinishedFile], None] = lambda _file: None,
     threads: int | None = None,
     progress: Progress | None = None,
-) -> EncryptedTable:
+) -> Encrypted:
     """Encrypt a table's columns by its codebook and keep the ciphertext in `store`.
 
-    `encodings` may leave one out. `spool` is a folder with room for the ciphertext (default: the system's). `progress`
-    counts rows. Errors: OutOfRange by the codebook's policies, BadTable, BadInput, BadKey, Unavailable; none of them
-    leaves anything in the store unless the store itself fails.
+    `encodings` may leave one out. `most_rows` limits a shard's rows; rows are cut as in `earlier` shards where there
+    are any. `known` files, by seed, are taken as they are; `finished` is told of each new one, once the
+    store has it, by whichever thread made it.
+    `progress` counts rows. Errors: OutOfRange by the codebook's policies, BadTable, BadInput, BadKey, Unavailable. A
+    file is in the store whole or not at all; what an error leaves there is the caller's to take back.
     """
     check_codebook(codebook)
     if secret.epoch != epoch:
         raise BadKey(f"This secret key is of epoch {secret.epoch}, not {epoch}.", "Choose its key: darkroom keys list.")
-    if not any(encoding in indices(column) for column in codebook.columns for encoding in encodings):
+    if not any(indices(column, encodings) for column in codebook.columns):
         raise BadInput("Nothing of this codebook is to be published.", "Choose an encoding that it has.")
     table = open_table(path, reading)
-    layout = Layout(table.rows(), profile.polynomial_size, shard_rows, encodings)
-    if layout.rows == 0:
+    rows = table.rows()
+    if rows == 0:
         raise BadTable(f"{table.path.name} has no rows.", "Give a table with a header and rows.")
-    try:
-        with (
-            tempfile.TemporaryDirectory(prefix="darkroom-", dir=spool) as folder,
-            Encryptor(secret, profile, threads) as encryptor,
-        ):
-            spooled = _spool(codebook, layout, Path(folder), encryptor.file)
-            _fill(table, codebook, layout, spooled, progress)
-            shards = _keep(layout, spooled, store)
-    except OSError as error:
-        raise Unavailable(f"The ciphertext cannot be spooled: {error.strerror}.", "Free some disk space.") from None
-    return EncryptedTable(
+    length = shard_rows(len(codebook.columns), rows, profile.polynomial_size, most_rows)
+    places = cuts(rows, length, earlier)
+    derive, threads = SeedDerivation(secret, profile), threads or processors()
+    shards: list[Shard] = []
+    checks: list[FileCheck] = []
+    kept = 0
+    with Encryptor(secret, profile, 1) as encryptor, ThreadPoolExecutor(threads) as pool:
+        for cut, coded in _shards(_blocks(table, codebook), codebook, encodings, places, profile.polynomial_size, pool):
+            found: list[FinishedFile] = []
+            finish = partial(
+                CodedFile.finish,
+                store=store,
+                encryptor=encryptor,
+                derive=derive,
+                known=known or {},
+                finished=finished,
+            )
+            for file, new in pool.map(finish, coded):
+                kept += not new
+                found.append(file)
+                if progress:
+                    progress(cut.first + cut.rows * len(found) // len(coded), rows)
+            shards.append(Shard(first_row=cut.first, rows=cut.rows, files=tuple(each.file for each in found)))
+            checks += [each.check for each in found]
+    whole = EncryptedTable(
         profile=profile.digest,
         codebook=codebook,
         epoch=epoch,
-        rows=layout.rows,
-        shards=shards,
+        rows=rows,
+        shards=tuple(shards),
         evaluation_key=evaluation_key_cid,
-        data_root=data_root(shards),
+        data_root=data_root(tuple(shards)),
+        evaluator=EVALUATOR,
     )
+    return Encrypted(whole, tuple(checks), kept)
 
 
-def _spool(
-    codebook: Codebook, layout: Layout, folder: Path, new_file: Callable[[], FileEncryptor]
-) -> list[list[SpooledFile]]:
-    """The files of each shard, in manifest order, each with a seed of its own."""
-    return [
-        [
-            _spooled_file(
-                column, encoding, -(-rows // layout.size), new_file(), folder / f"{first}-{number}-{encoding}"
-            )
-            for number, column in enumerate(codebook.columns)
-            for encoding in indices(column)
-            if encoding in layout.encodings
+def _blocks(table: SourceTable, codebook: Codebook) -> Blocks:
+    """The table's rows in order, so many at a time that they fit into memory. Errors: BadTable, OutOfRange."""
+    first, most = 0, max(1, BLOCK_VALUES // len(codebook.columns))
+    for frame in table.batches(codebook.source_names, most, words_of(codebook)):
+        yield frame.height, derived(codebook, frame, first_row=first)
+        first += frame.height
+
+
+def _shards(
+    blocks: Blocks,
+    codebook: Codebook,
+    encodings: Sequence[Encoding],
+    places: Sequence[Cut],
+    size: int,
+    pool: ThreadPoolExecutor,
+) -> Iterator[tuple[Cut, list[CodedFile]]]:
+    """Each shard with the codes of its files, one shard at a time. Errors: OutOfRange; BadTable if rows come or go."""
+    rows, values, used = 0, dict[str, F64](), 0
+    for cut in places:
+        coded = [
+            CodedFile(column, encoding, count, cut, size) for column, encoding, count in files(codebook, encodings)
         ]
-        for first, rows in layout.shards()
-    ]
-
-
-def _spooled_file(
-    column: ColumnCode, encoding: Encoding, chunks: int, encryptor: FileEncryptor, path: Path
-) -> SpooledFile:
-    return SpooledFile(column, encoding, chunks, encryptor, path, encryptor.seed.hex())
-
-
-def _fill(
-    table: SourceTable, codebook: Codebook, layout: Layout, spooled: list[list[SpooledFile]], progress: Progress | None
-) -> None:
-    """Encrypt all rows into their places. Errors: OutOfRange; BadTable if the file changes meanwhile."""
-    names = [column.name for column in codebook.columns]
-    done = 0
-    for frame in table.batches(names, layout.block(len(names))):
-        if done + frame.height > layout.rows:
-            raise BadTable("The table grew while it was read.", "Try again when nobody writes to it.")
-        values = {name: column_values(frame, name, 0) for name in names}
-        _add(values, frame.height, done, layout, spooled)
-        done += frame.height
-        if progress:
-            progress(done, layout.rows)
-    if done != layout.rows:
-        raise BadTable("The table shrank while it was read.", "Try again when nobody writes to it.")
-
-
-def _add(values: dict[str, F64], rows: int, done: int, layout: Layout, spooled: list[list[SpooledFile]]) -> None:
-    """Encrypt one block: row `done` of the table on, whole chunks unless it is the last block."""
-    start = 0
-    while start < rows:
-        shard, inside = divmod(done + start, layout.shard_rows)
-        stop = min(rows, start + layout.shard_rows - inside)
-        for file in spooled[shard]:
-            file.add(inside // layout.size, values[file.column.name][start:stop], layout.size, done + start)
-            if inside + stop - start == layout.shard_rows:
-                file.close()
-        start = stop
-
-
-def _keep(layout: Layout, spooled: list[list[SpooledFile]], store: Store) -> tuple[Shard, ...]:
-    # Two threads: one file's blocks are hashed outside the interpreter's lock while another's leaves are inside it.
-    with ThreadPoolExecutor(2) as pool:
-        return tuple(
-            Shard(first_row=first, rows=rows, files=tuple(pool.map(lambda file: file.keep(store), files)))
-            for (first, rows), files in zip(layout.shards(), spooled, strict=True)
-        )
+        done = 0
+        while done < cut.rows:
+            if used == rows:
+                rows, values, used = *next(blocks, (0, {})), 0
+                if not rows:
+                    raise BadTable("The table shrank while it was read.", "Try again when nobody writes to it.")
+            take = min(rows - used, cut.rows - done)
+            part = slice(used, used + take)
+            list(pool.map(lambda file: file.add(done, values[file.column.name][part]), coded))  # noqa: B023
+            used, done = used + take, done + take
+        yield cut, coded
+    if used < rows or next(blocks, (0, {}))[0]:
+        raise BadTable("The table grew while it was read.", "Try again when nobody writes to it.")

@@ -19,4 +19,4 @@ class Identity(Document):
     @property
     def columns(self) -> tuple[str, ...]:
         """What a table must have to be tagged so."""
-        return (self.person,) if self.codebook is None else tuple(each.name for each in self.codebook.columns)
+        return (self.person,) if self.codebook is None else self.codebook.source_names

@@ -21,7 +21,7 @@ from app.protocol.data.dataset import ColumnCode
 from app.protocol.errors import BadRecipe, BadTable
 from fhe.arrays import F64, I64, U64
 from ingestion.carry import NOBODY, crowded
-from ingestion.codes import column_values
+from ingestion.derive import derived, words_of
 from ingestion.identity import Identity
 from ingestion.read import Reading, SourceTable, open_table, texts
 
@@ -33,8 +33,9 @@ BATCH_ROWS = 1 << 16
 def taggable(identity: Identity, path: Path | str, reading: Reading | None = None) -> bool:
     """Whether a table has what tags under this identity are made of. Errors: BadTable."""
     table = open_table(path, reading)
-    there = table.kinds if identity.codebook is None else table.numeric()
-    return set(identity.columns) <= set(there)
+    if identity.codebook is None:
+        return identity.person in table.kinds
+    return set(identity.columns) <= {*table.numeric(), *words_of(identity.codebook)} & set(table.kinds)
 
 
 def write_tags(path: Path | str, reading: Reading | None, identities: Mapping[Path, Identity], key: bytes) -> int:
@@ -96,10 +97,11 @@ def _tags(table: SourceTable, reading: Reading | None, identity: Identity, key: 
             named = [None if each is None else mark + unicodedata.normalize("NFC", each).encode() for each in part]
             yield _hashed(named, key)
         return
-    columns = identity.codebook.columns
-    names = [column.name for column in columns]
-    for frame in table.batches(names, max(1, min(BATCH_ROWS, (1 << 22) // len(names)))):
-        coded = [_codes(column, column_values(frame, column.name, 0)) for column in columns]
+    book, columns = identity.codebook, identity.codebook.columns
+    most = max(1, min(BATCH_ROWS, (1 << 22) // len(columns)))
+    for frame in table.batches(book.source_names, most, words_of(book)):
+        values = derived(book, frame, refuse=False)
+        coded = [_codes(column, values[column.name]) for column in columns]
         codes = np.stack([each for each, _ in coded], axis=1).astype("<i8")
         whole = np.logical_and.reduce([known for _, known in coded])
         yield _hashed([b"row\0" + row.tobytes() if kept else None for row, kept in zip(codes, whole, strict=True)], key)

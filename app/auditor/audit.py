@@ -19,7 +19,6 @@ from app.auditor.charge import charge, place
 from app.auditor.report import AuditCheck, AuditReport, CheckStatus, Finding
 from app.execution.execute import Evaluation, check_receipt, execute
 from app.execution.inputs import JobInputs, load_circuit, load_manifest, load_policy
-from app.protocol.data.merkle import Builder
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import BadReceipt, DarkroomError, TryAgain
 from app.protocol.ids import Digest, TxHash
@@ -27,6 +26,7 @@ from app.protocol.market.entities import ZERO, Job
 from app.protocol.market.receipt import Decision, Receipt, SealedResult
 from app.storage.cid import digest_to_cid
 from fhe.compile.check import check as check_circuit_statically
+from fhe.merkle import builder
 from fhe.profiles import find
 
 if TYPE_CHECKING:
@@ -142,10 +142,10 @@ class Auditor:
             yield AuditCheck(claim, digest_to_cid(inputs.dataset.manifest), inputs.dataset.data_root, status, detail)
 
     def _root(self, cid: str) -> str:
-        builder, size = Builder(), self.store.size(cid)
+        root, size = builder(), self.store.size(cid)
         for start in range(0, size, BLOCK):
-            builder.update(self.store.read(cid, start, min(BLOCK, size - start), limit=BLOCK))
-        return builder.root()
+            root.update(self.store.read(cid, start, min(BLOCK, size - start), limit=BLOCK))
+        return root.root()
 
     def _commitments(self, events: list[Event]) -> Iterator[AuditCheck]:
         promised = {event.args["provider"]: event.args["commitment"] for event in events if event.name == "Committed"}

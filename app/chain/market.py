@@ -34,6 +34,7 @@ from app.chain.cursor import Checkpoint, Cursor
 from app.chain.events import Event
 from app.chain.live import LiveJobs
 from app.chain.node import ChainNode
+from app.chain.sender import Sender
 from app.chain.wallet.account import digest_signer, text_signer
 from app.protocol.errors import DarkroomError, Unavailable
 from app.protocol.ids import Address
@@ -62,17 +63,18 @@ class Market(Jobs):
 
     def __init__(self, client: ContractClient, deployment: deployments.Deployment) -> None:
         """Use `open`, which checks the contracts."""
-        self.client = client
+        super().__init__(client)
         self.deployment = deployment
 
     @classmethod
-    def open(cls, node: ChainNode, path: Path, *, drained: bool = False) -> Market:
-        """The market that a deployment file names; a `drained` one takes nothing new.
+    def open(cls, node: ChainNode, path: Path, sender: Sender | None = None, *, drained: bool = False) -> Market:
+        """The market that a deployment file names; a `drained` one takes nothing new. Without a `sender`, what is sent
+        is remembered by this object alone.
 
         Errors: NotFound, BadDocument, VerificationFailed, Unavailable.
         """
         deployment = deployments.read(path)
-        return cls(deployments.bind(node, deployment, drained=drained), deployment)
+        return cls(deployments.bind(node, deployment, sender, drained=drained), deployment)
 
     @property
     def edition(self) -> str:

@@ -7,7 +7,7 @@ inside `app.chain`. Everything else leaves as an error of `app.protocol.errors`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -72,11 +72,22 @@ class Fees:
 
     max_fee: int  # the reserve: twice the newest base fee, and the tip
     tip: int
+    base: int = 0  # what the newest block asks for, where a node told these fees
 
     @property
-    def price(self) -> int:
-        """What a unit of gas costs in the newest block."""
-        return (self.max_fee + self.tip) // 2
+    def present(self) -> int:
+        """What a transaction of the next block would pay."""
+        return self.base + self.tip
+
+
+@dataclass(frozen=True)
+class Fates:
+    """What became of an account's transactions, in one view of the chain: those in a block, and how many nonces the
+    chain has used of the account.
+    """
+
+    used: int
+    receipts: Mapping[TxHash, TxReceipt]
 
 
 Topics = Sequence[bytes | None]
@@ -116,17 +127,20 @@ class ChainNode(Protocol):
     def call(self, to: str, data: bytes, sender: str | None = None) -> bytes:
         """Run a function without a transaction. Errors: ExecutionReverted."""
 
+    def calls(self, calls: Sequence[tuple[str, bytes]]) -> list[bytes | ExecutionReverted]:
+        """The same for many functions (address, data), in as few questions as the node takes. Errors: Unavailable."""
+
     def estimate(self, sender: str, to: str | None, data: bytes) -> int:
         """A gas limit with which the transaction would succeed in the next block. Errors: ExecutionReverted."""
-
-    def send(self, raw: bytes) -> TxReceipt:
-        """Send a signed transaction and wait until a block holds it. Errors: NonceTaken, NotAllowed, Unavailable."""
 
     def submit(self, raw: bytes) -> TxHash:
         """Hand over a signed transaction without waiting; its hash. Errors: NonceTaken, NotAllowed, Unavailable."""
 
     def receipt(self, tx: TxHash) -> TxReceipt:
         """The receipt of a transaction in the canonical chain. Errors: NotFound."""
+
+    def fates(self, account: str, txs: Sequence[TxHash]) -> Fates:
+        """What became of transactions of an account, asked in one go. Errors: Unavailable."""
 
     def logs(self, first: int, last: int, addresses: Collection[str], topics: Topics = ()) -> Sequence[Log]:
         """Events of these contracts in blocks [first, last], in order; a None topic matches any."""

@@ -52,12 +52,16 @@ def open_job(
     rows: Annotated[int | None, typer.Option(help="How many rows; all from the first by default.", min=1)] = None,
     replicas: Replicas = 2,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the quote and stop.")] = False,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Open another one, also where the same was ordered before.")
+    ] = False,
     role: AsBuyer = "buyer",
     as_json: AsJson = False,
 ) -> None:
     """Publish a compiled model's circuit and open a job: one transaction, escrow included.
 
-    A job that the custodian would refuse, by what is public, is refused before anything is published or paid.
+    A job that the custodian would refuse, by what is public, is refused before anything is published or paid. The same
+    order given again on this machine is answered with the first one's job; nothing is paid twice.
     """
     from app.client.dataset import Dataset
 
@@ -67,7 +71,14 @@ def open_job(
     dataset = Dataset.open(session.network, held.dataset)
     chosen = buyer.models.find(model)
     count = dataset.record.rows - first_row if rows is None else rows
-    order = buyer.order(license, chosen, first_row=first_row, rows=count, replicas=replicas)
+    place: dict[str, Any] = {"first_row": first_row, "rows": count, "replicas": replicas}
+    if not (dry_run or anew) and (before := buyer.ordered(license, chosen, sealing_key=buyer.sealing_key(), **place)):
+        known = {"rows": count, "replicas": replicas, "model": chosen.digest, "job": before.value}
+        known |= {"transaction": before.tx, "gas": before.gas, "ordered_before": True}
+        session.out.say(f"The same was ordered before, as job {before.value}. For another one: --anew.")
+        session.out.show(known, lambda out: out.print(facts_table(known)))
+        return
+    order = buyer.order(license, chosen, **place)
     price = order.price
     value: dict[str, Any] = {
         "rows": count,
@@ -80,10 +91,8 @@ def open_job(
         "micro_bits": order.said.micro_bits,
     }
     if not dry_run:
-        sent = buyer.open_job(
-            license, chosen, first_row=first_row, rows=count, sealing_key=session.buyer.sealing_key(), replicas=replicas
-        )
-        value |= {"job": sent.value, "transaction": sent.tx, "gas": sent.gas}
+        sent = buyer.open_job(license, chosen, sealing_key=session.buyer.sealing_key(), anew=anew, **place)
+        value |= {"job": sent.value, "transaction": sent.tx, "gas": sent.gas, "ordered_before": False}
     shown = {**value, "price": dollars(value["price"]), "max_fee": dollars(value["max_fee"])}
     shown |= {"micro_bits": f"{describe_bits(order.said.micro_bits)} bits about each person"}
     session.out.show(value, lambda out: out.print(facts_table(shown)))

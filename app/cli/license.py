@@ -38,10 +38,13 @@ def _facts(held: License, now: int) -> dict[str, Any]:
 def buy(
     offer: Annotated[int, typer.Argument(help="The offer's number: darkroom dataset show.", min=1)],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be paid and signed, and stop.")] = False,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Buy another one, also where one of the offer is there.")
+    ] = False,
     role: AsBuyer = "buyer",
     as_json: AsJson = False,
 ) -> None:
-    """Buy a license in one transaction."""
+    """Buy a license in one transaction, unless one of the offer that this machine bought still allows jobs."""
     session = CommandContext(role, as_json)
     market = session.network.market
     terms = market.offer(offer)
@@ -63,7 +66,7 @@ def buy(
             "Get some: darkroom account faucet.",
         )
     if not dry_run:
-        sent = session.buyer.buy_license(offer)
+        sent = session.buyer.buy_license(offer, anew=anew)
         value |= {"license": sent.value, "transaction": sent.tx, "gas": sent.gas}
     session.out.show(value, lambda out: out.print(facts_table({**value, "price": dollars(terms.price_license)})))
 

@@ -106,7 +106,7 @@ def measure(
         "core_hour": dollars(pricing.core_hour),
         "gpu_hour": dollars(pricing.gpu_hour),
         "ether": dollars(pricing.ether),
-        "gas_price_wei": fees.price,
+        "gas_price_wei": fees.present,
     }
     session.out.show(value, lambda out: out.print(facts_table(value)))
 
@@ -153,8 +153,7 @@ def serve(
         return
     from app.node.agents import serve_provider
 
-    provider = session.provider
-    serve_provider(agent, session.network.market, session.account, provider.standing_terms(), provider.work(), every)
+    serve_provider(agent, session.provider, every)
 
 
 Carried = Annotated[Path, typer.Argument(metavar="FOLDER", help="What is carried from one machine to the other.")]

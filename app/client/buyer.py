@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from app.client.dataset import Dataset
 from app.client.models import Model, ModelStore
-from app.client.ordered import KnownBy, Orders
+from app.client.ordered import AGAIN, KnownBy, Orderable, Orders, Runnable, purpose_of
 from app.client.units import columns_in_units, half_widths, meaning
 from app.client.verdict import verdict
 from app.execution.inputs import seal_context
@@ -19,7 +19,7 @@ from app.home.network import Network
 from app.policy.preflight import REPLICAS, Preflight
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import BadSeal, NotAllowed, NotYourLicense, TryAgain
-from app.protocol.market.entities import ZERO, Job, JobState
+from app.protocol.market.entities import ZERO, Job, JobState, LicenseState
 from app.protocol.market.receipt import SealedResult
 from app.seal.keys import SealingKey
 from app.seal.result import Result, open_result
@@ -134,7 +134,7 @@ class Buyer:
     def check(
         self,
         dataset: Dataset,
-        model: Compiled | Model,
+        model: Runnable,
         rows: int | None = None,
         *,
         first_row: int = 0,
@@ -162,11 +162,20 @@ class Buyer:
             max_fee=max_fee,
         )
 
-    def buy_license(self, offer: int) -> Sent[int]:
-        """Buy a license in one transaction; the value is its id. Errors: NotFound, Reverted."""
-        return self.network.market.buy_license(self.account, offer)
+    def buy_license(self, offer: int, *, anew: bool = False, purpose: str = "") -> Sent[int]:
+        """Buy a license in one transaction; the value is its id.
 
-    def open_job(
+        Where this machine bought one of the offer (or for a `purpose` of the caller's) before and it still allows jobs,
+        that one is the answer and nothing is paid, unless `anew`. Errors: NotFound, Reverted, TransactionPending.
+        """
+        market = self.network.market
+        purpose = purpose or purpose_of("license", market.address, offer)
+        earlier = None if anew else market.ordered_license(self.account, purpose)
+        if earlier is not None and market.license(earlier.value).state(market.now()) is LicenseState.ACTIVE:
+            return earlier
+        return market.buy_license(self.account, offer, purpose=purpose, again=anew or earlier is not None)
+
+    def ordered(
         self,
         license: int,
         model: Model,
@@ -175,14 +184,57 @@ class Buyer:
         rows: int,
         sealing_key: SealingKey,
         replicas: int = REPLICAS,
+    ) -> Sent[int] | None:
+        """The job that this machine opened by the same order before, waited for; None where it has to be opened.
+
+        Errors: TransactionPending, Unavailable.
+        """
+        purpose = self.job_purpose(license, model, first_row=first_row, rows=rows, replicas=replicas)
+        earlier = self.network.market.ordered_job(self.account, purpose)
+        if earlier is None or not self.stands(earlier, sealing_key):
+            return None
+        self.orders.note(earlier.value, model)
+        return earlier
+
+    def stands(self, sent: Sent[int], sealing_key: SealingKey) -> bool:
+        """Whether a job that was ordered before answers the same order today: it is sealed to this key, and did not end
+        without an answer and a refund.
+        """
+        job = self.network.market.job(sent.value)
+        return job.state not in AGAIN and job.sealing_key == sealing_key.public.hex()
+
+    def job_purpose(self, license: int, model: Model, *, first_row: int, rows: int, replicas: int = REPLICAS) -> str:
+        """What makes two orders of a job the same one: what `open_job` knows its own by."""
+        market = self.network.market
+        version = market.dataset(market.license(license).dataset).version
+        return purpose_of("job", market.address, license, version, model.digest, first_row, rows, replicas)
+
+    def open_job(
+        self,
+        license: int,
+        model: Orderable,
+        *,
+        first_row: int,
+        rows: int,
+        sealing_key: SealingKey,
+        replicas: int = REPLICAS,
         max_fee: int | None = None,
+        anew: bool = False,
+        purpose: str = "",
     ) -> Sent[int]:
         """Publish the circuit and open a job on rows [first_row, first_row + rows); the value is the job's id.
 
+        The same order given before on this machine is answered with its job and nothing is paid, unless `anew`; also
+        where its first answer was lost or its process killed. `purpose` is what the order is known by (`job_purpose`).
         Nothing is published or paid when the license does not allow it, or when the custodian would refuse the job by
-        what is public. Errors: those of `order`; Reverted.
+        what is public. Errors: those of `order`; Reverted; TransactionPending for a job that may still open.
         """
         market = self.network.market
+        purpose = purpose or self.job_purpose(license, model, first_row=first_row, rows=rows, replicas=replicas)
+        earlier = None if anew else market.ordered_job(self.account, purpose)
+        if earlier is not None and self.stands(earlier, sealing_key):
+            self.orders.note(earlier.value, model)
+            return earlier
         order = self.order(
             license, model, first_row=first_row, rows=rows, replicas=replicas, sealing_key=sealing_key, max_fee=max_fee
         )
@@ -202,6 +254,8 @@ class Buyer:
             max_fee=fee,
             version=order.version,
             content=order.content,
+            purpose=purpose,
+            again=anew or earlier is not None,
         )
         self.orders.note(sent.value, model)
         return sent
@@ -209,7 +263,7 @@ class Buyer:
     def order(
         self,
         license: int,
-        model: Model,
+        model: Runnable,
         *,
         first_row: int,
         rows: int,

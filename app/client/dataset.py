@@ -25,12 +25,15 @@ from app.storage.cid import digest_to_cid
 from fhe.arrays import I64
 from fhe.circuit.circuit import Circuit
 from fhe.circuit.codec import MAX_CIRCUIT_BYTES, decode
+from fhe.circuit.compatible import check_compatible
+from fhe.compile.check import check
 from fhe.profile import EncryptionProfile
 from fhe.profiles import find
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from app.client.models import Model
     from fhe.compile import Compiled, FittedOn
 
 MAX_PREVIEW_BYTES = 16 << 20
@@ -67,8 +70,19 @@ class Dataset:
 
     @property
     def columns(self) -> list[str]:
-        """Names of its columns, in order."""
+        """Names of its published columns, in order."""
         return [column.name for column in self.codebook.columns]
+
+    @property
+    def features(self) -> list[str]:
+        """Those that models read where nobody names any: all but labels."""
+        return [column.name for column in self.codebook.columns if not column.label]
+
+    @property
+    def sources(self) -> list[str]:
+        """The columns of a table that features are made of, by the codebook, in order."""
+        wanted = (column.reads for column in self.codebook.columns if not column.label)
+        return list(dict.fromkeys(wanted))
 
     def encode(
         self,
@@ -78,25 +92,28 @@ class Dataset:
     ) -> I64:
         """Codes (rows, columns) of the buyer's own data, by this dataset's codebook, on the buyer's machine.
 
-        `data` is a polars frame with these columns, or an array with one column each. Errors: OutOfRange, BadTable.
+        `data` is a polars or pandas frame or a mapping with the columns' sources, or an array with one column for each
+        of these. `columns` defaults to all features. Errors: OutOfRange, BadTable, BadInput.
         """
         from ingestion.codes import encode, encode_bins
 
-        return (encode if encoding == "affine" else encode_bins)(self.codebook, data, columns)
+        wanted = self.features if columns is None else columns
+        return (encode if encoding == "affine" else encode_bins)(self.codebook, data, wanted)
 
     def inputs(self, circuit: Circuit, data: Any) -> I64:
-        """What a circuit reads (rows, inputs) of the buyer's own data, a polars frame with the columns that it names.
+        """What a circuit reads (rows, inputs) of the buyer's own data, a frame with the sources of its columns.
 
-        Errors: OutOfRange, BadInput for a column that the dataset does not have or has no such code of.
+        Errors: OutOfRange, BadTable, BadInput for a column that the dataset does not have or has no such code of.
         """
         from fhe.circuit.clear import gather_inputs
         from ingestion.codes import affine_codes, bin_codes, find
+        from ingestion.derive import derived
 
-        wanted = {(wire.column, wire.encoding) for wire in circuit.inputs}
+        wanted = sorted({(wire.column, wire.encoding) for wire in circuit.inputs})
+        columns = {name: find(self.codebook, name) for name, _ in wanted}
+        values = derived(self.codebook, data, list(columns.values()))
         codes = {
-            (name, encoding): (affine_codes if encoding == "affine" else bin_codes)(
-                find(self.codebook, name), np.asarray(data[name], np.float64)
-            )
+            (name, encoding): (affine_codes if encoding == "affine" else bin_codes)(columns[name], values[name])
             for name, encoding in wanted
         }
         return gather_inputs(circuit, codes)
@@ -110,6 +127,20 @@ class Dataset:
         from fhe.compile import with_levels
 
         return with_levels(compiled, levels, evaluate_clear(compiled.circuit, self.inputs(compiled.circuit, sample)))
+
+    def summed(self, model: Compiled | Model) -> Compiled:
+        """The model whose job releases the sum of this one's scores over the rows, in place of each row's.
+
+        Errors: BadModel for another dataset's; MessageOverflow, NoiseOverflow where not even one row fits.
+        """
+        from fhe.compile.compiled import Compiled
+        from fhe.compile.sums import summed
+
+        if not isinstance(model, Compiled):
+            check_compatible(model.circuit, self.profile.digest, self.codebook.digest)
+            report = check(model.circuit, self.codebook, self.profile)
+            model = Compiled(model.circuit, model.decoder, report, None, model.card.faithfulness)
+        return summed(model, self.codebook, self.profile)
 
     def preview(self) -> pl.DataFrame:
         """Synthetic rows in the dataset's form, checked to be what its codebook and seed give.
@@ -126,7 +157,8 @@ class Dataset:
         data = self.network.store.read(said.cid, limit=MAX_PREVIEW_BYTES)
         if data != preview_csv(self.codebook, said.rows, said.seed):
             raise BadDocument("The preview is not drawn from the codebook alone.", "Tell the dataset's owner.")
-        return pl.read_csv(io.BytesIO(data))
+        words = {source.name: pl.String() for source in self.codebook.sources}
+        return pl.read_csv(io.BytesIO(data), schema_overrides=words)
 
     def policy(self, offer: int | None = None) -> OutputPolicy:
         """What jobs may release: the manifest's policy, or an offer's. Errors: NotFound, BadBlock, BadDocument."""
@@ -162,7 +194,18 @@ class Dataset:
         """
         from fhe.compile import from_model
 
+        if check is not None and any(column.derivation is not None for column in self.codebook.columns):
+            check = self._own_values(check, target)
         return from_model(
             model, self.codebook, self.profile, columns=columns, n_bits=n_bits, check=check, target=target,
             fitted_on=fitted_on,
         )  # fmt: skip
+
+    def _own_values(self, frame: Any, target: Any) -> dict[str, Any]:
+        """The values of all columns whose sources a frame holds, and of a target that it names."""
+        from ingestion.derive import derived
+
+        held = set(frame.columns if hasattr(frame, "columns") else frame)
+        columns = [column for column in self.codebook.columns if column.reads in held]
+        values: dict[str, Any] = dict(derived(self.codebook, frame, columns))
+        return values | {target: np.asarray(frame[target])} if isinstance(target, str) else values

@@ -85,6 +85,17 @@ class KeyringStore:
         """Forget a manifest that will not be published after all."""
         (self._actor.path("manifests") / f"{manifest}.json").unlink(missing_ok=True)
 
+    def complete(self, name: str) -> bool:
+        """Whether the keyring's newest epoch was made to its end."""
+        epochs = self.keyring(name).epochs()
+        return bool(epochs) and (self.keyring(name).folder / f"epoch-{epochs[-1]:04d}.json").is_file()
+
+    def bound(self, name: str) -> bool:
+        """Whether a manifest's ciphertexts are under this keyring."""
+        folder = self._actor.path("manifests")
+        files = folder.glob("*.json") if folder.is_dir() else ()
+        return any(KeyedManifest.from_bytes(file.read_bytes()).keys == name for file in files)
+
     def vaults(self, passphrase: Callable[[], str]) -> KeySourceOf:
         """The keys of each manifest's dataset, for a custodian that runs; opened when they are first needed.
 

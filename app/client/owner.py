@@ -15,6 +15,8 @@ from app.client.custody import ensure_custody
 from app.client.keyring_store import EpochRecord, KeyringStore
 from app.client.licenses import check_licenses, left_to_sell, licenses
 from app.client.persons import Persons, Survey
+from app.client.publication import Publications, PublicationState
+from app.client.unfinished import Unfinished
 from app.execution.inputs import load_manifest
 from app.home.home import Actor
 from app.home.network import Network, threads_available
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
     from app.execution.execute import Evaluation
     from app.execution.inputs import JobInputs
     from fhe.engine.core import BackendName
-    from fhe.evaluation_key import EvaluationKey
     from ingestion.publish import PreparedTable, Surveyed
     from ingestion.recipe import OfferHints, Recipe
 
@@ -61,7 +62,7 @@ class PublishPlan:
     surveyed: Surveyed
     persons: Survey
     limit: int  # micro-bits about each person, over all buyers for ever
-    stamp: tuple[int, int, int]  # of the file, to see that it is the same later
+    stamp: tuple[int, ...]  # of the file, to see that it is the same later
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -97,6 +98,7 @@ class Owner:
     def __init__(self, network: Network, actor: Actor, account: Account) -> None:
         self.network, self.actor, self.account = network, actor, account
         self.cabinet = KeyringStore(actor)
+        self._publications = Publications(actor)
 
     def new_epoch(
         self, keys: str, profile: EncryptionProfile = REFERENCE, *, lookups: bool = True, store: Store | None = None
@@ -114,7 +116,9 @@ class Owner:
         epoch = keyring.next_epoch()
         secret, evaluation = generate(profile, epoch)
         keyring.add(secret, passphrase)
-        cid = self._keep(with_packing(evaluation, secret, profile), store or self.network.store) if lookups else None
+        cid = None
+        if lookups:
+            cid = (store or self.network.store).put_pieces(with_packing(evaluation, secret, profile).stream())
         record = EpochRecord(keys=keys, epoch=epoch, profile=profile.digest, evaluation_key=cid)
         self.cabinet.note(record)
         return record
@@ -124,9 +128,20 @@ class Owner:
         """The memory of whose rows were published from here."""
         return Persons(self.actor, self.network, self._ledger_of, self.cabinet.serves, self.actor.passphrase)
 
-    def attempt(self) -> Attempt:
-        """A try at publishing, which takes back what it made where it fails."""
-        return Attempt(self.network.store, self.cabinet, self.persons.forget)
+    @cached_property
+    def unfinished(self) -> Unfinished:
+        """Publications from here that were cut short."""
+        return Unfinished(self._publications, self.network, self.account.address, self.cabinet, self.persons)
+
+    def attempt(self, keys: str, path: Path, dataset: int = 0) -> Attempt:
+        """A try at publishing a table under a keyring, which takes back what it made where it fails."""
+        state = PublicationState(keys=keys, market=self.unfinished.market, source=str(path.absolute()), dataset=dataset)
+        journal = self._publications.of(keys)
+        return Attempt(self.network.store, self.cabinet, self.persons.forget, journal, state)
+
+    def keys_for(self, path: Path) -> str:
+        """The keyring for a new dataset of this table: that of a publication that was cut short, else a new one's."""
+        return self._publications.keys_for(self.unfinished.market, path) or self.cabinet.free_name(path.stem)
 
     @contextmanager
     def plan(self, path: Path, recipe: Recipe, dataset: int | None = None) -> Iterator[PublishPlan]:
@@ -140,6 +155,7 @@ class Owner:
 
         check_filled(recipe)
         _check_policy(recipe.policy)
+        self.unfinished.settle()
         stamp = _stamp(path)
         surveyed = survey(path, recipe)
         codebook, present = surveyed.built.codebook, None
@@ -171,12 +187,13 @@ class Owner:
             raise NotAllowed(
                 f"The keyring {keys!r} belongs to another dataset.", "Publish under a new one: --keys NAME."
             )
-        owned = nullcontext(attempt) if attempt else self.attempt()
+        owned = nullcontext(attempt) if attempt else self.attempt(keys, path)
         with nullcontext(plan) if plan else self.plan(path, recipe) as looked, owned as current:
             prepared = self._prepare(looked, record, encodings, progress, current)
             current.sends()
             sent = self.network.market.publish_dataset(self.account, **_digests(prepared))
-        self.persons.settle(prepared.digest, sent.value, 1)
+            self.persons.settle(prepared.digest, sent.value, 1)
+            current.recorded(prepared.objects)
         return PublishedDataset(sent, prepared)
 
     def update(
@@ -204,12 +221,13 @@ class Owner:
             if rotate and self.cabinet.keyring(name).next_epoch() == present.epoch + 1:
                 self.new_epoch(name, lookups=self.cabinet.epoch(name, present.epoch).evaluation_key is not None)
             record = self.cabinet.epoch(name, present.epoch + rotate)
-            with self.attempt() as attempt:
+            with self.attempt(name, path, dataset) as attempt:
                 prepared = self._prepare(looked, record, encodings, progress, attempt)
                 attempt.sends()
                 send = market.new_epoch if rotate else market.new_version
                 sent = send(self.account, dataset, **_digests(prepared))
-            self.persons.settle(prepared.digest, dataset, present.version + 1)
+                self.persons.settle(prepared.digest, dataset, present.version + 1)
+                attempt.recorded(prepared.objects)
         return PublishedDataset(sent, prepared)
 
     def retire(self, dataset: int, epoch: int) -> str:
@@ -246,8 +264,11 @@ class Owner:
         progress: Progress | None,
         attempt: Attempt,
     ) -> PreparedTable:
-        from ingestion.publish import prepare
+        from ingestion.publish import by_seed, prepare
 
+        present = plan.dataset
+        same_keys = present is not None and present.epoch == record.epoch
+        before = load_manifest(self.network.store, present) if present and same_keys else None
         prepared = prepare(
             plan.path,
             plan.recipe,
@@ -260,7 +281,10 @@ class Owner:
             carried=plan.persons.carried,
             carried_jobs=plan.persons.carried_jobs,
             evaluation_key_cid=record.evaluation_key,
-            encodings=tuple(encodings),
+            encodings=encodings,
+            earlier=before.table.shards if before else (),
+            known={**(by_seed(before) if before else {}), **attempt.known},
+            finished=attempt.finished,
             threads=threads_available(),
             progress=progress,
         )
@@ -355,27 +379,21 @@ class Owner:
             charge_missing=charge_missing,
         )
 
-    def _keep(self, key: EvaluationKey, store: Store) -> str:
-        scratch = self.actor.path("evaluation.key")
-        try:
-            key.to_file(scratch)
-            return store.put_file(scratch)
-        finally:
-            scratch.unlink(missing_ok=True)
-
 
 def _check_policy(policy: OutputPolicy) -> None:
     if problems := policy_problems(policy):
         raise BadRecipe(f"The policy cannot be used: {'; '.join(problems)}.", "Correct it under [policy].")
 
 
-def _stamp(path: Path) -> tuple[int, int, int]:
-    """What changes when a file does. Errors: BadTable."""
+def _stamp(path: Path) -> tuple[int, ...]:
+    """What changes when a table's files do. Errors: BadTable."""
+    from ingestion.files import table_files
+
     try:
-        found = path.stat()
+        found = [each.path.stat() for each in table_files(path)]
     except OSError:
         raise BadTable(f"There is no file {path}.", "Check the path.") from None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    return tuple(fact for each in found for fact in (each.st_ino, each.st_size, each.st_mtime_ns))
 
 
 def _digests(prepared: PreparedTable) -> dict[str, Any]:

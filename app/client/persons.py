@@ -11,7 +11,9 @@ charge in stretches of at least 2,048 rows (`ingestion.carry`). A person's charg
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from app.client.counting import Counting, KeysHere, LedgerOf, Tagging, tag_file
 from app.client.person_records import Counted, PersonRecords, PersonsRecord
+from app.files.locks import held
 from app.home.home import Actor
 from app.home.network import Network
 from app.protocol.data.dataset import Carried
@@ -33,6 +36,8 @@ from ingestion.identity import Identity
 if TYPE_CHECKING:
     from app.protocol.data.dataset import Codebook
     from ingestion.recipe import Recipe
+
+_SCRATCH_S = 10  # seconds that a new folder has to be locked in
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,7 @@ class Persons:
         rules = recipe.table
         named = Identity(person=rules.person, numbering=rules.numbering)
         identity = named if rules.person else Identity(codebook=codebook)
-        with tempfile.TemporaryDirectory(prefix=".survey-", dir=self._files.folder) as scratch:
+        with self._scratch() as scratch:
             tagging = Tagging(path, recipe.reading, identity, rules.rows_per_person, self._files.key, Path(scratch))
             tags = tagging.tags(identity)
             if rules.person:
@@ -105,6 +110,20 @@ class Persons:
                 seen=seen,
                 words=tuple(found.words),
             )
+
+    @contextmanager
+    def _scratch(self) -> Iterator[str]:
+        """A folder for tags that are not kept yet; those that killed processes left are removed first."""
+        for left in self._files.folder.glob(".survey-*"):
+            if time.time() - left.stat().st_mtime > _SCRATCH_S:
+                with held(left / "lock") as mine:
+                    if mine:
+                        shutil.rmtree(left, ignore_errors=True)
+        with (
+            tempfile.TemporaryDirectory(prefix=".survey-", dir=self._files.folder) as scratch,
+            held(Path(scratch) / "lock"),
+        ):
+            yield scratch
 
     def keep(self, survey: Survey, manifest: Digest, epoch: int, limit: int) -> None:
         """Remember a surveyed version before its transaction is sent.

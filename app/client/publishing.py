@@ -57,14 +57,14 @@ def publish_plan(
     """Publish what was planned under the keyring `keys`, by default a new one named after the file.
 
     Where the keyring has no keys yet they are made, after `making` was told its name; `lookups` says whether with an
-    evaluation key. Without `bins` no comparison bits are published. Where it fails, nothing of it stays, keys included.
+    evaluation key. Without `bins` no comparison bits are published. Where it fails, nothing of it stays, keys included;
+    where it is stopped or killed, the next run for the same file goes on.
     Errors: those of `Owner.publish`.
     """
-    name = keys or owner.cabinet.free_name(plan.path.stem)
-    with owner.attempt() as attempt:
-        if not owner.cabinet.keyring(name).epochs():
+    name = keys or owner.keys_for(plan.path)
+    with owner.attempt(name, plan.path) as attempt:
+        if attempt.needs_keys(name):
             making(name)
-            attempt.makes_keys(name)
             owner.new_epoch(name, lookups=lookups, store=attempt.store)
         return owner.publish(
             plan.path, plan.recipe, keys=name, plan=plan, encodings=("affine", "bins") if bins else ("affine",),

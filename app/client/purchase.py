@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from app.client.buyer import Buyer
 from app.client.dataset import Dataset
-from app.client.models import Model
+from app.client.ordered import Orderable, Runnable, purpose_of
 from app.policy.preflight import REPLICAS, Preflight
 from app.protocol.errors import BadBlock, BadDocument, DarkroomError, NotAllowed, NotFound, UsageError
 from app.protocol.market.entities import LicenseState
@@ -43,7 +43,7 @@ class Purchase:
 def find_terms(
     buyer: Buyer,
     dataset: Dataset,
-    model: Model,
+    model: Runnable,
     rows: int | None = None,
     *,
     first_row: int = 0,
@@ -81,9 +81,35 @@ def find_terms(
     return min(ready, key=lambda each: each.total or 0, default=first)
 
 
-def purchase(buyer: Buyer, model: Model, terms: OrderTerms, *, most: int | None) -> Purchase:
+def run_purpose(
+    buyer: Buyer, dataset: Dataset, model: Orderable, rows: int | None, *, first_row: int, replicas: int,
+    license: int | None, offer: int | None,
+) -> str:  # fmt: skip
+    """What makes two runs of a model the same one, whatever license they would use today."""
+    market, record = buyer.network.market.address, dataset.record
+    place = (record.id, record.version, model.digest, rows or 0, first_row, replicas)
+    return purpose_of("run", market, *place, license or 0, offer or 0)
+
+
+def bought_before(buyer: Buyer, model: Orderable, purpose: str) -> Purchase | None:
+    """What this machine bought for a purpose before, waited for where it is under way; None where it has to be bought.
+
+    Errors: TransactionPending, Unavailable.
+    """
+    market = buyer.network.market
+    job = market.ordered_job(buyer.account, purpose)
+    if job is None or not buyer.stands(job, buyer.sealing_key()):
+        return None
+    buyer.orders.note(job.value, model)
+    return Purchase(market.ordered_license(buyer.account, purpose_of("license of", purpose)), job)
+
+
+def purchase(
+    buyer: Buyer, model: Orderable, terms: OrderTerms, *, most: int | None, purpose: str = "", anew: bool = False
+) -> Purchase:
     """Buy the license that is missing and open the job, where both together cost at most `most` token units.
 
+    With a `purpose` what was bought for it before is taken, unless `anew`: see `Buyer.buy_license` and `open_job`.
     Nothing is published or paid otherwise. Where the job then fails to open, a license that was bought stays, and is
     used the next time. Errors: UsageError without a bound; NotAllowed above it; those of `Buyer.order`; Reverted.
     """
@@ -100,7 +126,9 @@ def purchase(buyer: Buyer, model: Model, terms: OrderTerms, *, most: int | None)
             "Raise the bound, or ask for fewer rows.",
         )
     request = terms.found.request
-    bought = None if terms.license or terms.offer is None else buyer.buy_license(terms.offer)
+    bought = None
+    if not terms.license and terms.offer is not None:
+        bought = buyer.buy_license(terms.offer, purpose=purpose and purpose_of("license of", purpose), anew=anew)
     try:
         job = buyer.open_job(
             terms.license if bought is None else bought.value,
@@ -110,6 +138,8 @@ def purchase(buyer: Buyer, model: Model, terms: OrderTerms, *, most: int | None)
             sealing_key=buyer.sealing_key(),
             replicas=request.replicas,
             max_fee=terms.found.price.max_fee,
+            purpose=purpose,
+            anew=anew,
         )
     except DarkroomError as error:
         if bought is not None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from app.client.dataset import Dataset
 from app.client.models import Model
+from app.client.ordered import AGAIN, purpose_of
 from app.client.verdict import Judge
 from app.files.private import write_private
 from app.policy.preflight import Preflight, Request
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from app.client.buyer import Buyer, OpenedResult
     from app.seal.keys import SealingKey
 
-AGAIN = (JobState.EXPIRED, JobState.FAILED)  # refunded, the license's use too: the part is ordered anew
 POLL_SECONDS = 1.0
 AT_ONCE = 4  # jobs of one run that are open together
 
@@ -262,6 +262,7 @@ class Run:
             max_fee=part.max_fee,
             version=journal.version,
             content=journal.content,
+            purpose=purpose_of("part", self._path.stem, journal.after_job, part.first_row, len(part.failed)),
         )
         self._note(at, sent.value)
         return True

@@ -9,7 +9,7 @@ import numpy as np
 from app.custodian.noise import Noise
 from app.protocol.market.entities import Job
 from app.protocol.market.receipt import OutputPolicy
-from app.protocol.policy.bits import release_kind
+from app.protocol.policy.bits import noise_scale_milli, release_kind
 from app.protocol.policy.leakage import Leakage
 from app.seal.result import Result, ResultHeader
 from fhe.arrays import I64
@@ -25,15 +25,15 @@ def read_out(
     noise: Noise,
     rows_per_person: int = 1,
 ) -> Result:
-    """The result to seal, from outputs (outputs, rows).
+    """The result to seal, from outputs (outputs, rows), or (outputs, blocks) of a circuit that sums.
 
-    Noise comes first, on the sum of the group for an aggregate and on each row otherwise; labels and rounding follow
-    it, so that they add nothing to what the noise protects. One person changes the outputs by at most the sum of their
-    ranges, times the person's rows in an aggregate, which is the sensitivity that the noise is scaled to.
+    Noise comes first, on the sum of all blocks for an aggregate and on each row otherwise; labels and rounding follow
+    it, so that they add nothing to what the noise protects. One row changes the outputs by at most the report's
+    sensitivity, and a person by that times the person's rows in an aggregate: what the noise is scaled to.
     """
     kind, group, scale_milli = release_kind(policy, leakage), 1, 0
     if kind == "aggregate":
-        group = values.shape[1]
+        group = job.rows
         values = values.sum(axis=1, keepdims=True)
     if policy.epsilon_micro_per_job:
         scale_milli = noise_scale_milli(leakage, policy, rows_per_person if kind == "aggregate" else 1)
@@ -56,12 +56,6 @@ def read_out(
         noise_scale_milli=scale_milli,
     )
     return Result(header, values)
-
-
-def noise_scale_milli(leakage: Leakage, policy: OutputPolicy, rows_per_person: int = 1) -> int:
-    """Thousandths of the discrete Laplace scale: sensitivity / epsilon, rounded up so that epsilon is kept."""
-    sensitivity = max(1, sum(leakage.ranges)) * rows_per_person
-    return -(-sensitivity * 10**9 // policy.epsilon_micro_per_job)
 
 
 def to_levels(values: I64, lows: Sequence[int], highs: Sequence[int], levels: int) -> I64:

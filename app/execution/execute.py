@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from app.execution.inputs import JobInputs, load_evaluation_key
 from app.execution.source import StoreSource
-from app.protocol.data.merkle import root as merkle_root
 from app.protocol.errors import BadReceipt
 from app.protocol.market.receipt import Receipt
 from app.protocol.ports import Progress, Store
@@ -14,7 +13,7 @@ from app.storage.content import file_cid
 from fhe.circuit.circuit import Lookup
 from fhe.engine.core import BackendName
 from fhe.engine.evaluate import evaluate
-from fhe.profile import EVALUATOR
+from fhe.merkle import root_of
 
 
 @dataclass(frozen=True)
@@ -61,13 +60,13 @@ def execute(
         data_root=inputs.dataset.data_root,
         circuit=job.circuit,
         profile=inputs.dataset.profile,
-        evaluator=EVALUATOR,
+        evaluator=table.evaluator,
         first_row=job.first_row,
         rows=job.rows,
         form=output.form,
         output=file_cid(data),
         output_bytes=len(data),
-        output_root=merkle_root(data),
+        output_root=root_of(data),
     )
     return Evaluation(receipt, data)
 

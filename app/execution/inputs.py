@@ -16,7 +16,7 @@ from app.protocol.ports import Store
 from app.storage.cid import digest_to_cid
 from fhe.circuit.circuit import Circuit
 from fhe.circuit.codec import MAX_CIRCUIT_BYTES, decode
-from fhe.circuit.compatible import check_compatible
+from fhe.circuit.compatible import check_compatible, check_evaluator
 from fhe.evaluation_key import EvaluationKey
 from fhe.profile import EncryptionProfile
 from fhe.profiles import find
@@ -68,7 +68,7 @@ class JobInputs:
 def load_manifest(store: Store, record: DatasetRecord) -> Manifest:
     """The manifest that the chain names. Errors: NotFound, BadBlock, BadDocument."""
     data = store.read(digest_to_cid(record.manifest), limit=MAX_MANIFEST_BYTES)
-    manifest = read_manifest(data)
+    manifest = read_manifest(data, store=store)
     table = manifest.table
     said = (table.data_root, table.profile, table.rows, table.epoch)
     if said != (record.data_root, record.profile, record.rows, record.epoch):
@@ -98,6 +98,7 @@ def load_job_inputs(records: ChainRecords, store: Store, number: int) -> JobInpu
     manifest = load_manifest(store, dataset)
     circuit = load_circuit(store, job.circuit)
     check_compatible(circuit, manifest.table.profile, manifest.table.codebook.digest)
+    check_evaluator(circuit, manifest.table.evaluator)
     profile = find(manifest.table.profile)
     return JobInputs(records.chain_id, records.address, job, dataset, manifest, circuit, profile)
 

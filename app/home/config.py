@@ -6,6 +6,8 @@
 paths are relative to the home folder. Either may be `env:NAME`: then the environment variable NAME holds it, which
 keeps a URL with an access token out of files. DARKROOM_KUBO_AUTH holds `user:password` where a Kubo endpoint wants
 them. `node` may hold the address of a marketplace node whose index this machine asks (`app.client.index.client`).
+`chain_fallbacks` and `store_fallbacks` list further endpoints of the same kinds, for when one fails. At most
+`max_gas_gwei` are paid for a unit of gas. What was sent is kept in `outbox.sqlite` (`app.chain.outbox`).
 
 `earlier` names the deployments of earlier editions of the contracts, the newest first, which are drained here: each is
 opened where `Home.edition` names it. `layout` says how the home's folders are, `version` which Darkroom wrote them last
@@ -17,9 +19,9 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app import __version__
 from app.files.private import write_private
@@ -41,13 +43,18 @@ class NodeConfig(BaseModel):
     chain: str = "embedded:chain/chain.sqlite"
     deployment: str = "chain/deployment.json"
     store: str = "folder:store"
+    chain_fallbacks: tuple[str, ...] = ()  # further endpoints of the same chain, which take over when one fails
+    store_fallbacks: tuple[str, ...] = ()  # further stores: read where one before has not the right bytes, written too
     node: str = ""  # http://host:port
+    max_gas_gwei: Annotated[float, Field(gt=0, le=1_000_000)] = 500  # paid for a unit of gas at most
     earlier: tuple[str, ...] = ()
     layout: int = 1  # a file of before layouts were counted
     version: str = ""
 
     def same_network(self, other: NodeConfig) -> bool:
-        """Whether both speak of one chain and store, and the other's market is one of these."""
+        """Whether both speak of one chain and store, whatever takes over when one of them fails, and the other's market
+        is one of these.
+        """
         return (self.chain, self.store) == (other.chain, other.store) and other.deployment in self.deployments
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from app.chain.market import Market
     from app.chain.node import ChainNode
     from app.protocol.ports import Store
+    from app.storage.content import ContentStore
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,15 @@ class Network:
         Errors: NotFound before `darkroom init` or a demo, or for an edition that is not here; Unavailable.
         """
         from app.chain.market import Market
+        from app.chain.outbox import FILE, Outbox
+        from app.chain.sender import GWEI, Sender
 
         config = bring_forward(home)
-        node = open_chain(home, config.chain)
+        node = open_chain(home, config.chain, config.chain_fallbacks)
+        sender = Sender(node, Outbox(home.root / FILE), most=round(config.max_gas_gwei * GWEI))
         path, drained = deployment_of(home, config)
-        return cls(node, Market.open(node, path, drained=drained), open_store(home, config.store))
+        market = Market.open(node, path, sender, drained=drained)
+        return cls(node, market, open_stores(home, (config.store, *config.store_fallbacks)))
 
     @property
     def embedded(self) -> bool:
@@ -56,19 +62,30 @@ class Network:
             self.node.fund(address, GAS_MONEY)
 
 
-def open_chain(home: Home, where: str) -> ChainNode:
-    """The chain that `where` names. Errors: UsageError, Unavailable."""
+def open_chain(home: Home, where: str, fallbacks: Sequence[str] = ()) -> ChainNode:
+    """The chain that `where` names; of several endpoints the first that answers. Errors: UsageError, Unavailable."""
     from app.chain.open import open_node
 
     scheme, _, rest = from_environment(where).partition(":")
     if scheme != "embedded":
-        return open_node(f"{scheme}:{rest}")
+        return open_node(f"{scheme}:{rest}", *(from_environment(each) for each in fallbacks))
+    if fallbacks:
+        raise UsageError("The embedded chain is one file, and nothing takes over for it.", "Remove the fallbacks.")
     path = _path(home, rest)
     path.parent.mkdir(parents=True, exist_ok=True)
     return open_node(f"embedded:{path}")
 
 
-def open_store(home: Home, where: str) -> Store:
+def open_stores(home: Home, places: Sequence[str]) -> Store:
+    """The store in one place, or in several as one. Errors: UsageError; Unavailable for a single one out of reach."""
+    if len(places) == 1:
+        return open_store(home, places[0])
+    from app.storage.several import SeveralStores
+
+    return SeveralStores([open_store(home, where) for where in places])
+
+
+def open_store(home: Home, where: str) -> ContentStore:
     """The store that `where` names. Errors: UsageError, Unavailable."""
     scheme, _, rest = from_environment(where).partition(":")
     if scheme == "folder" and rest:

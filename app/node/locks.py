@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sys
 import time
@@ -10,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from app.files.locks import take
 from app.home.home import Home, private_folder
 from app.protocol.errors import NotAllowed
 
@@ -24,7 +24,7 @@ def only_node(home: Home) -> Iterator[int]:
     """
     private_folder(home.root)
     with _locked(home.root, "node.lock") as own:
-        if not _take(own):
+        if not take(own):
             told = f"A node or the demo runs in {home.root} already."
             raise NotAllowed(told, "Use it, or name another DARKROOM_HOME.")
         with _locked(home.root, "parts.lock") as shared:
@@ -36,7 +36,7 @@ def only_node(home: Home) -> Iterator[int]:
 def only_web_server(home: Home) -> Iterator[None]:
     """Hold the right to serve a home: rates, streams and audits are counted in one process. Errors: NotAllowed."""
     with _locked(home.place, "web.lock") as own:
-        if not _take(own):
+        if not take(own):
             raise NotAllowed(
                 f"A web server runs for {home.place} already.",
                 "Use that one: its limits are counted in one process; another home can have its own.",
@@ -46,7 +46,7 @@ def only_web_server(home: Home) -> Iterator[None]:
 
 def _await_parts(home: Home, lock: int) -> None:
     limit, told = time.monotonic() + PATIENCE, False
-    while not _take(lock):
+    while not take(lock):
         if time.monotonic() > limit:
             raise NotAllowed(
                 f"Parts of an earlier node still run in {home.root}.", "End them (ps ax | grep app.cli) and try again."
@@ -64,11 +64,3 @@ def _locked(folder: Path, name: str) -> Iterator[int]:
         yield file
     finally:
         os.close(file)
-
-
-def _take(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -73,6 +73,9 @@ def _keep_up(home: Home, settings: NodeSettings) -> None:
         upgrade(home, wanted.deployment, told)
     elif config.chain.startswith("embedded:") and (home.root / config.deployment).is_file():
         upgrade(home, None, told)
+    if settings != newcomer():
+        said = ("chain_fallbacks", "store_fallbacks", "max_gas_gwei")
+        write_config(home, read_config(home).model_copy(update={each: getattr(wanted, each) for each in said}))
 
 
 def told(words: str) -> None:

@@ -46,7 +46,7 @@ def told(home: Home) -> Iterator[tuple[bool, str, str]]:
 
 def _judged(folder: Path, record: ProviderRecord, fees: Fees) -> tuple[bool, str, str]:
     costs = prices.kept(folder) or Pricing()
-    gas = costs.gas(JOB_GAS, fees.price)
+    gas = costs.gas(JOB_GAS, fees.present)
     asks = (
         f"{folder.name} asks {dollars(record.fixed_fee)} for a job and {dollars(record.price)} for a million units;"
         f" the gas of one costs {dollars(gas)} now, an ether being {dollars(costs.ether)}"

@@ -2,10 +2,13 @@
 
     [chain]
     url = "https://rpc.example.org"        # or embedded:PATH; "env:NAME" takes it from the environment
+    fallbacks = ["https://two.example.org"]    # further endpoints of the same chain
     deployment = "deployment.json"         # where the market's contracts are
+    max_gas_gwei = 200                     # paid for a unit of gas at most
 
     [store]
     url = "kubo:http://127.0.0.1:5001"     # or folder:PATH
+    fallbacks = ["folder:copies"]          # further stores: read where the first fails, written too
 
     [index]
     url = "postgresql://node@127.0.0.1/darkroom"   # or sqlite:///PATH; the password from PGPASSWORD or ~/.pgpass
@@ -46,6 +49,7 @@ from app.market.web.settings import WebLimits
 from app.protocol.errors import BadInput, UsageError
 
 MAX_SETTINGS_BYTES = 1 << 20
+MOST_FALLBACKS = 8
 PORT = 8080
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -63,23 +67,42 @@ class ChainSettings(SettingsPart):
     """The chain and the market on it."""
 
     url: Where = "embedded:chain/chain.sqlite"
+    fallbacks: Annotated[tuple[Where, ...], Field(max_length=MOST_FALLBACKS)] = ()
     deployment: Where = "chain/deployment.json"
+    max_gas_gwei: Annotated[float, Field(gt=0, le=1_000_000)] = 500  # paid for a unit of gas at most
 
     @field_validator("url")
     @classmethod
     def _known(cls, url: str) -> str:
         return _one_of(url, ("embedded:", "http://", "https://", "env:"))
 
+    @field_validator("fallbacks")
+    @classmethod
+    def _known_too(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_one_of(url, ("http://", "https://", "env:")) for url in urls)
+
+    @model_validator(mode="after")
+    def _one_file(self) -> ChainSettings:
+        if self.fallbacks and self.url.startswith("embedded:"):
+            raise ValueError("the embedded chain is one file, and nothing takes over for it")
+        return self
+
 
 class StoreSettings(SettingsPart):
     """Where the objects are."""
 
     url: Where = "folder:store"
+    fallbacks: Annotated[tuple[Where, ...], Field(max_length=MOST_FALLBACKS)] = ()
 
     @field_validator("url")
     @classmethod
     def _known(cls, url: str) -> str:
         return _one_of(url, ("folder:", "kubo:http://", "kubo:https://", "env:"))
+
+    @field_validator("fallbacks")
+    @classmethod
+    def _known_too(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(cls._known(url) for url in urls)
 
 
 class IndexSettings(SettingsPart):
@@ -156,7 +179,14 @@ class NodeSettings(SettingsPart):
     @property
     def network(self) -> NodeConfig:
         """The part that every command of this home needs."""
-        return NodeConfig(chain=self.chain.url, deployment=self.chain.deployment, store=self.store.url)
+        return NodeConfig(
+            chain=self.chain.url,
+            deployment=self.chain.deployment,
+            store=self.store.url,
+            chain_fallbacks=self.chain.fallbacks,
+            store_fallbacks=self.store.fallbacks,
+            max_gas_gwei=self.chain.max_gas_gwei,
+        )
 
     def of_edition(self, edition: str) -> NodeSettings:
         """These settings for the market of an earlier edition; "" is the present one. Both never share a port."""

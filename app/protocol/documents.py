@@ -16,10 +16,17 @@ import json
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import rfc8785
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    ValidationError,
+    model_serializer,
+)
 
 from app.protocol.errors import BadDocument, TooLarge
 from app.protocol.ids import Digest
@@ -107,12 +114,13 @@ class Document(BaseModel):
     """Base of all documents: frozen, strict, with no unknown fields."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+    limit: ClassVar[int] = MAX_DOCUMENT_BYTES  # bytes; more only for what never travels as one block
 
     def to_bytes(self) -> bytes:
         """Canonical bytes. Errors: `TooLarge`."""
         data = canonical(self.model_dump(mode="json", by_alias=True))
-        if len(data) > MAX_DOCUMENT_BYTES:
-            raise TooLarge(f"A {type(self).__name__} of {len(data)} bytes is over the limit of {MAX_DOCUMENT_BYTES}.")
+        if len(data) > self.limit:
+            raise TooLarge(f"A {type(self).__name__} of {len(data)} bytes is over the limit of {self.limit}.")
         return data
 
     @cached_property
@@ -129,7 +137,7 @@ class Document(BaseModel):
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         """The document of canonical bytes. Errors: `TooLarge`, `BadDocument`."""
-        parse_canonical(data)
+        parse_canonical(data, cls.limit)
         try:
             document = cls.model_validate_json(data)
         except ValidationError as error:
@@ -137,3 +145,19 @@ class Document(BaseModel):
         if document.to_bytes() != data:
             raise BadDocument(f"This {cls.__name__} leaves out fields or writes numbers in another way.")
         return document
+
+
+class GrownDocument(Document):
+    """A document that was given fields after its first ones were published: those in `later` are left out of its bytes
+    while they have their defaults, so that what was published before keeps its bytes and its digest.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        value: dict[str, Any] = dump(self)
+        for name in self.later:
+            if getattr(self, name) == type(self).model_fields[name].default:
+                value.pop(name, None)
+        return value

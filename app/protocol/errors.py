@@ -7,6 +7,7 @@
     |   +-- BadRecipe              a recipe that contradicts itself or the table
     |   +-- OutOfRange             a value outside the codebook, NaN or infinite, where the policy is to reject
     |   +-- BadModel               a model that cannot become a circuit of this dataset
+    |   +-- BadQuery               a question that cannot be asked of a dataset, with the nearest that can
     |   +-- MessageOverflow        a circuit whose values could leave the message space
     |   +-- NoiseOverflow          a circuit whose failure probability is above the profile's
     |   +-- TooLarge               a size beyond a stated limit
@@ -26,6 +27,8 @@
     +-- TryAgain                   exit 5   not there yet, or a part is out of reach: the same call may work later
         +-- NotFound               an object that no reachable store or chain has
         +-- Unavailable            a service that does not answer
+        +-- TransactionPending     a transaction that was sent, is in no block yet, and may still come
+        +-- GasPriceTooHigh        a chain that asks for more a unit of gas than the settings pay
 
 A class is one stable `code` (its name in kebab case) and one exit code. The message is one sentence that says what is
 wrong; `next_step` is one sentence that says what to do. Neither ever holds a secret.
@@ -79,6 +82,10 @@ class OutOfRange(BadInput):
 
 class BadModel(BadInput):
     """A model that cannot become a circuit of this dataset."""
+
+
+class BadQuery(BadInput):
+    """A question that cannot be asked of a dataset; the next step is the nearest that can."""
 
 
 class MessageOverflow(BadInput):
@@ -177,3 +184,11 @@ class NotFound(TryAgain):
 
 class Unavailable(TryAgain):
     """A service that does not answer."""
+
+
+class TransactionPending(TryAgain):
+    """A transaction that was sent and is in no block yet: it is kept, and nobody should pay for it again."""
+
+
+class GasPriceTooHigh(TryAgain):
+    """The chain asks for more a unit of gas than the settings pay; nothing was sent."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +15,9 @@ class Store(Protocol):
 
     def put_file(self, path: Path) -> str:
         """Keep a file's bytes, read in bounded memory; their CID."""
+
+    def put_pieces(self, pieces: Iterable[bytes | memoryview]) -> str:
+        """Keep a file that comes in pieces of any length, one block in memory at a time; its CID."""
 
     def size(self, cid: str) -> int:
         """Length in bytes. Errors: NotFound, BadBlock."""

@@ -8,4 +8,5 @@ Encoding = Literal["affine", "bins"]  # how a column is published: its code as a
 CircuitClass = Literal["linear", "trees", "additive", "lookup"]  # what policies allow; follows from a circuit's layers
 ReleaseKind = Literal["label", "score", "aggregate"]  # what a result says of a row, or of many together
 Verification = Literal["self", "both"]  # recomputed by the custodian; both: and agreed on by drawn executors
+EvaluatorName = Literal["darkroom-canonical-1", "darkroom-canonical-2"]  # docs/canonical-evaluator.md; 2 has all of 1
 ReadoutKind = Literal["value", "threshold", "argmax", "cuts"]  # how a row's integers become a label

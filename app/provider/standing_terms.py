@@ -33,7 +33,7 @@ class StandingTerms:
         except NotFound:
             return None  # never bonded
         fees = self._market.node.fees()
-        if not record.seat or not pricing.stale(record.fixed_fee, fees.price, fees.max_fee):
+        if not record.seat or not pricing.stale(record.fixed_fee, fees.present, fees.max_fee):
             return None
         fixed = pricing.fixed_fee(fees.max_fee)
         self._market.set_terms(self._account, fixed_fee=fixed, price=record.price, capacity=record.capacity)
@@ -42,4 +42,4 @@ class StandingTerms:
     def pays(self, fee: int) -> bool:
         """Whether a drawn job's fee still covers the gas that answering takes. Errors: BadDocument, Unavailable."""
         pricing = kept(self._folder)
-        return pricing is None or pricing.pays(fee, self._market.node.fees().price)
+        return pricing is None or pricing.pays(fee, self._market.node.fees().present)

@@ -10,7 +10,7 @@ import copy
 import hashlib
 import io
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -54,27 +54,35 @@ class Blocks(Protocol):
 class Recording:
     """What was put into a store for the first time while it was recorded, so that it can be taken back."""
 
-    def __init__(self, blocks: Blocks) -> None:
-        self._source = blocks
-        self._files: list[Cid] = []
+    def __init__(self, blocks: Blocks, note: Callable[[str], None], earlier: Iterable[str] = ()) -> None:
+        """`note` is told a line of what is about to be put; `earlier`: the lines of a run that did not end."""
+        self._source, self._note = blocks, note
+        self._files: dict[Cid, None] = {}
         self._new: dict[Cid, None] = {}
+        for line in earlier:
+            kind, _, text = line.partition(" ")
+            (self._files if kind == "file" else self._new)[parse(text)] = None
 
     def block(self, cid: Cid) -> None:
         """A block is about to be put; nobody is asked for it where it could not be taken back alone."""
         if self._source.removes and cid not in self._new and not self._source.has(cid):
+            self._note(f"block {cid.text}")
             self._new[cid] = None
 
     def file(self, cid: Cid) -> None:
         """A file is about to be pinned."""
-        if cid in self._new if self._source.removes else not self._source.pinned(cid):
-            self._files.append(cid)
+        if cid not in self._files and (cid in self._new if self._source.removes else not self._source.pinned(cid)):
+            self._note(f"file {cid.text}")
+            self._files[cid] = None
 
-    def undo(self) -> None:
-        """Take back what was new; what was there before stays. Errors: Unavailable."""
+    def undo(self, keep: Container[Cid] = ()) -> None:
+        """Take back what was new, but for what is to be kept; what was there before stays. Errors: Unavailable."""
         for cid in self._files:
-            self._source.unpin(cid)
+            if cid not in keep:
+                self._source.unpin(cid)
         for cid in self._new:
-            self._source.remove(cid)
+            if cid not in keep:
+                self._source.remove(cid)
 
 
 class ContentStore:
@@ -85,21 +93,48 @@ class ContentStore:
         self._nodes: OrderedDict[bytes, DagNode] = OrderedDict()  # only nodes that were checked
         self._recording: Recording | None = None
 
-    def recorded(self) -> tuple[Self, Recording]:
-        """Another door to the same blocks, and the record of what is put through it alone.
+    @property
+    def source(self) -> Blocks:
+        """Where the blocks are kept."""
+        return self._blocks
+
+    def recorded(
+        self, note: Callable[[str], None] = lambda _line: None, earlier: Iterable[str] = ()
+    ) -> tuple[Self, Recording]:
+        """Another door to the same blocks, and the record of what is put through it alone (see `Recording`).
 
         A block that somebody else puts at the same time, and that is new here, counts as this door's.
         """
         door = copy.copy(self)
-        door._nodes, door._recording = OrderedDict(), Recording(self._blocks)
+        door._nodes, door._recording = OrderedDict(), Recording(self._blocks, note, earlier)
         return door, door._recording
 
     def put(self, data: bytes | bytearray | memoryview) -> CidText:
         """Keep `data`; its CID. Errors: Unavailable, TooLarge."""
-        builder = FileBuilder(self._keep)
-        view = memoryview(data).cast("B")
-        for start in range(0, len(view), LEAF_BYTES):
-            builder.leaf(view[start : start + LEAF_BYTES])
+        return self.put_pieces([memoryview(data).cast("B")])
+
+    def put_pieces(self, pieces: Iterable[bytes | memoryview]) -> CidText:
+        """Keep a file that comes in pieces of any length, one leaf in memory at a time; its CID.
+
+        Errors: Unavailable, TooLarge; what the pieces raise, and then no file is kept, though some of its blocks are.
+        """
+        builder, waiting = FileBuilder(self._keep), bytearray()
+        for piece in pieces:
+            view = memoryview(piece).cast("B")
+            if waiting:
+                missing = LEAF_BYTES - len(waiting)
+                waiting += view[:missing]
+                view = view[missing:]
+                if len(waiting) < LEAF_BYTES:
+                    continue
+                builder.leaf(waiting)
+                waiting = bytearray()
+            whole = len(view) // LEAF_BYTES * LEAF_BYTES
+            for start in range(0, whole, LEAF_BYTES):
+                builder.leaf(view[start : start + LEAF_BYTES])
+            waiting += view[whole:]
+        if waiting:
+            builder.leaf(waiting)
         return self._pinned(builder)
 
     def put_file(self, path: Path) -> CidText:
@@ -155,6 +190,34 @@ class ContentStore:
             return len(self._block(name))
         root = self._root(name)
         return sum(len(piece) for piece in self._pieces(root, 0, root.size))
+
+    def tree(self, cid: str) -> Iterator[Cid]:
+        """The CIDs of all blocks of a file, its top first; leaves are named by their nodes, and not read.
+
+        Errors: NotFound, BadBlock, BadDocument, Unavailable.
+        """
+        name = parse(cid)
+        yield name
+        if name.codec != RAW:
+            yield from self._below(self._root(name))
+
+    def _below(self, node: DagNode) -> Iterator[Cid]:
+        for index in range(len(node.digests)):
+            yield node.child(index)
+            if node.height > 1:
+                yield from self._below(self._child(node, index))
+
+    def drop(self, cid: str, kept: Container[str] = ()) -> None:
+        """Keep a file no longer: its pin goes, and where single blocks can be let go, those that are not in `kept`.
+
+        Errors: NotFound where its nodes are not here, BadBlock, Unavailable.
+        """
+        blocks = list(self.tree(cid)) if self._blocks.removes else []
+        if cid not in kept:
+            self._blocks.unpin(parse(cid))
+        for block in blocks:
+            if block.text not in kept:
+                self._blocks.remove(block)
 
     def _keep(self, cid: Cid, block: bytes | bytearray | memoryview) -> None:
         if self._recording is not None:

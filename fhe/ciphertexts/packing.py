@@ -2,8 +2,8 @@
 
 body = mask * key + value * 2^(63 - message_width) + noise  in Z[X] / (X^N + 1) modulo 2^64.
 
-A mask word used twice under one key gives away the difference of two values, so a `FileEncryptor` draws its own seed
-and refuses to encrypt a polynomial twice.
+A mask word used twice under one key gives away the difference of two values, so a `FileEncryptor` draws its own seed,
+or has one that follows from what it will encrypt (`fhe.ciphertexts.seeds`), and refuses to encrypt a polynomial twice.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import numpy as np
 
 from app.protocol.errors import OutOfRange, UsageError
 from fhe.arrays import I64, U64
-from fhe.gaussian import noise
+from fhe.ciphertexts.seeds import FileSeeds
+from fhe.gaussian import add_noise
 from fhe.keys.secret_keys import SecretKeys
 from fhe.mask import SEED_BYTES, mask
 from fhe.negacyclic import BLOCK, KeyProduct
@@ -36,9 +37,15 @@ class Encryptor:
         self._times_key = KeyProduct(secret.glwe)
         self._pool = ThreadPoolExecutor(threads or processors())
 
-    def file(self) -> FileEncryptor:
-        """A new file with a seed of its own."""
-        return FileEncryptor(self._profile, self._times_key, self._pool)
+    def file(self, seeds: FileSeeds | None = None) -> FileEncryptor:
+        """A new file with a random seed of its own.
+
+        With `seeds`, which must follow from all that the file will encrypt, it works on the calling thread alone, so
+        that many files can be encrypted at once.
+        """
+        if seeds is not None:
+            return FileEncryptor(self._profile, self._times_key, None, seeds)
+        return FileEncryptor(self._profile, self._times_key, self._pool, _random_seeds())
 
     def close(self) -> None:
         """Let the threads go."""
@@ -56,9 +63,11 @@ class Encryptor:
 class FileEncryptor:
     """One file: its public `seed`, and bodies of any of its polynomials, each once."""
 
-    def __init__(self, profile: EncryptionProfile, times_key: KeyProduct, pool: ThreadPoolExecutor) -> None:
-        self.seed = os.urandom(SEED_BYTES)
-        self._noise_seed = os.urandom(SEED_BYTES)  # secret; lives as long as this object
+    def __init__(
+        self, profile: EncryptionProfile, times_key: KeyProduct, pool: ThreadPoolExecutor | None, seeds: FileSeeds
+    ) -> None:
+        self.seed = seeds.mask
+        self._noise_seed = seeds.noise  # secret; lives as long as this object
         self._profile, self._times_key, self._pool = profile, times_key, pool
         self._used: set[int] = set()
 
@@ -83,7 +92,8 @@ class FileEncryptor:
         self._used.update(numbers)
         bodies = np.empty(values.shape, np.uint64)
         starts = range(0, polys, BLOCK)
-        list(self._pool.map(lambda start: self._block(first_poly, values, bodies, start), starts))
+        spread = self._pool.map if self._pool else map
+        list(spread(lambda start: self._block(first_poly, values, bodies, start), starts))
         return bodies
 
     def _block(self, first_poly: int, values: I64, bodies: U64, start: int) -> None:
@@ -91,7 +101,7 @@ class FileEncryptor:
         first, (polys, size) = first_poly + start, part.shape
         body = self._times_key(mask(self.seed, first, polys, size))
         body += part.astype(np.int64).view(np.uint64) << np.uint64(self._profile.packed_shift)
-        body += noise(self._noise_seed, first, polys, size, self._profile.glwe_variance).view(np.uint64)
+        add_noise(body, self._noise_seed, first, self._profile.glwe_variance)
         bodies[start : start + BLOCK] = body
 
 
@@ -115,6 +125,10 @@ class Decryptor:
 def processors() -> int:
     """Processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _random_seeds() -> FileSeeds:
+    return FileSeeds(os.urandom(SEED_BYTES), os.urandom(SEED_BYTES))
 
 
 def decode(phase: U64, width: int) -> I64:

@@ -9,6 +9,9 @@ A wire carries an integer m as the word m * 2^(63 - width), `width` bits under o
 - `Lookup` reads the values of the `Linear` right before it: output i is table i at the value number `source[i]`.
   The values must lie in [0, 2^width) of that Linear.
 
+A circuit may end with a **sum over rows**: the job's rows are taken in consecutive blocks of `block` rows (the last may
+be shorter), and each block and output is one value, the sum of the last layer's values over the block's rows.
+
 Everything is public and static: cost, bounds, noise and the circuit's class follow from these numbers alone. The form
 says nothing of floating point; what an output means to its buyer is `Readout` plus the buyer's own scale.
 """
@@ -94,3 +97,8 @@ class Circuit:
     layers: tuple[Linear | Lookup, ...]
     outputs: tuple[str, ...]  # a name for each value of the last Linear
     readout: Readout
+    block: int = 0  # rows that one value sums over; 0: a value for each row
+
+    def result_rows(self, rows: int) -> int:
+        """How many values each output has in a job on so many rows: its blocks, or the rows themselves."""
+        return -(-rows // self.block) if self.block else rows

@@ -55,6 +55,18 @@ def evaluate_clear(circuit: Circuit, inputs: I64) -> I64:
     return outputs
 
 
+def sum_blocks(circuit: Circuit, outputs: I64) -> I64:
+    """The sums (blocks, outputs) over blocks of rows of a circuit that sums, from its outputs (rows, outputs).
+
+    Errors: MessageOverflow where a sum leaves the last layer's width.
+    """
+    starts = np.arange(0, len(outputs), circuit.block)
+    sums: I64 = np.add.reduceat(outputs, starts, axis=0)
+    last = circuit.layers[-1]
+    _in_range(sums.T, -(1 << last.width), 1 << last.width, len(circuit.layers) - 1)  # type: ignore[union-attr]
+    return sums
+
+
 def block_rows(circuit: Circuit) -> int:
     """How many rows at a time keep every array of a run at `CELLS` integers."""
     terms = [len(layer.columns) if isinstance(layer, Linear) else len(layer.source) for layer in circuit.layers]

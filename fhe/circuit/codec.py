@@ -8,6 +8,8 @@ names it. Both refuse what is not well-formed:
    circuit is read by some Linear; a wire is never read at a width above its own.
 3. A Lookup's sources are rows of the Linear before it, its tables have 2^width entries in [-2^out, 2^out).
 4. Inputs and output names are distinct; the readout fits the number of outputs.
+5. A circuit that sums over rows has blocks of 1 to `MAX_BLOCK` rows and the readout `value`. It is a document of a kind
+   of its own, `darkroom/circuit-2`, so that the bytes of other circuits are what they always were.
 
 Whether values stay in range and noise stays small depends on the dataset's codes and profile: `fhe.compile.check`.
 """
@@ -35,6 +37,7 @@ MAX_WIDTH = 62  # bits under the padding bit
 MAX_LOOKUP_WIDTH = 12  # 4,096 entries a table
 MAX_CUTS = 4095  # of a score: 12 bits
 MAX_AT = 1 << 52  # JSON numbers are exact up to 2^53
+MAX_BLOCK = 1 << 40  # rows: as many as a table has at most
 
 _Small = Annotated[int, Field(ge=0, le=1 << 20)]
 _Width = Annotated[int, Field(ge=1, le=MAX_WIDTH)]
@@ -77,8 +80,7 @@ class _Cuts(Document):
     cuts: Annotated[tuple[_At, ...], Field(min_length=1, max_length=MAX_CUTS)]
 
 
-class _Form(Document):
-    kind: Literal["darkroom/circuit"] = "darkroom/circuit"
+class _Body(Document):
     profile: Sha256
     codebook: Sha256
     inputs: Annotated[tuple[_Input, ...], Field(min_length=1)]
@@ -89,18 +91,28 @@ class _Form(Document):
     readout: Annotated[_Readout | _Cuts, Field(discriminator="kind")]
 
 
+class _Form(_Body):
+    kind: Literal["darkroom/circuit"] = "darkroom/circuit"
+
+
+class _SummingForm(_Body):
+    kind: Literal["darkroom/circuit-2"] = "darkroom/circuit-2"
+    block: Annotated[int, Field(ge=1, le=MAX_BLOCK)]
+
+
 def encode(circuit: Circuit) -> bytes:
     """Canonical bytes of a well-formed circuit. Errors: BadDocument, TooLarge."""
     check_form(circuit)
     try:
-        form = _Form(
-            profile=circuit.profile,
-            codebook=circuit.codebook,
-            inputs=tuple(_Input(column=i.column, encoding=i.encoding, index=i.index) for i in circuit.inputs),
-            layers=tuple(_layer_form(layer) for layer in circuit.layers),
-            outputs=circuit.outputs,
-            readout=_readout_form(circuit.readout),
-        )
+        body = {
+            "profile": circuit.profile,
+            "codebook": circuit.codebook,
+            "inputs": tuple(_Input(column=i.column, encoding=i.encoding, index=i.index) for i in circuit.inputs),
+            "layers": tuple(_layer_form(layer) for layer in circuit.layers),
+            "outputs": circuit.outputs,
+            "readout": _readout_form(circuit.readout),
+        }
+        form = _SummingForm(**body, block=circuit.block) if circuit.block else _Form(**body)
     except ValidationError as error:
         raise BadDocument(f"This circuit has no canonical form: {first_fault(error)}.") from None
     return form.to_bytes()
@@ -108,7 +120,8 @@ def encode(circuit: Circuit) -> bytes:
 
 def decode(data: bytes) -> Circuit:
     """The circuit of canonical bytes. Errors: TooLarge, BadDocument."""
-    form = _Form.from_bytes(data)
+    sums = data.startswith(b'{"block":')  # canonical JSON is in the order of its keys
+    form: _Form | _SummingForm = _SummingForm.from_bytes(data) if sums else _Form.from_bytes(data)
     circuit = Circuit(
         form.profile,
         form.codebook,
@@ -116,6 +129,7 @@ def decode(data: bytes) -> Circuit:
         tuple(_layer(layer) for layer in form.layers),
         form.outputs,
         _readout(form.readout),
+        form.block if isinstance(form, _SummingForm) else 0,
     )
     check_form(circuit)
     return circuit
@@ -159,6 +173,8 @@ def check_form(circuit: Circuit) -> None:
     _require(readout.kind != "cuts" or rows == 1, "has cut points for more than one output")
     _require((readout.kind == "cuts") == bool(readout.cuts), "has a readout without its cut points, or cuts in another")
     _require(all(low < high for low, high in pairwise(readout.cuts)), "has cut points that do not increase")
+    _require(0 <= circuit.block <= MAX_BLOCK, f"sums over {circuit.block} rows")
+    _require(not circuit.block or readout.kind == "value", "sums over rows and reads a label of each")
 
 
 def _check_linear(layer: Linear, wire_widths: I64, where: str) -> None:

@@ -1,11 +1,13 @@
 """Whether a circuit can run on a dataset: made for its codes and profile, and no wider than the profile's words.
 
-The one statement of both rules, for everybody who compiles, quotes, orders, evaluates, releases or audits.
+And only under an evaluator that knows what the circuit asks for. The one statement of these rules, for everybody who
+compiles, quotes, orders, evaluates, releases or audits.
 """
 
 from __future__ import annotations
 
 from app.protocol.errors import BadModel, MessageOverflow
+from app.protocol.vocabulary import EvaluatorName
 from fhe.circuit.circuit import Circuit, Linear
 from fhe.profile import EncryptionProfile
 
@@ -23,6 +25,15 @@ def check_compatible(circuit: Circuit, profile: str, codebook: str) -> None:
     if not compatible(circuit, profile, codebook):
         what = "encryption profile" if circuit.profile != profile else "codes"
         raise BadModel(f"This circuit was compiled for another dataset's {what}.", AGAIN)
+
+
+def check_evaluator(circuit: Circuit, evaluator: EvaluatorName) -> None:
+    """Whether a dataset's evaluator has all that the circuit asks for: sums came with the second. Errors: BadModel."""
+    if circuit.block and evaluator == "darkroom-canonical-1":
+        raise BadModel(
+            f"This circuit sums over rows, and the dataset runs under {evaluator}, which has no sums.",
+            "Ask its owner to publish a new version: darkroom dataset update.",
+        )
 
 
 def check_widths(circuit: Circuit, profile: EncryptionProfile) -> None:

@@ -43,19 +43,21 @@ def cost(circuit: Circuit, profile: EncryptionProfile, rows: int) -> Cost:
         else:
             assert isinstance(layer, Lookup)
             lookups += len(layer.source)
-    outputs = len(circuit.outputs)
+    outputs, values = len(circuit.outputs), circuit.result_rows(rows)
     chunks = -(-rows // size)
     if lookups:  # masks are needed as well as bodies, and every row becomes a ciphertext of its own
         extracted_row += 2 * packed_row
         packed_row = 0
     multiply_adds = packed_row * rows + extracted_row * rows
+    if circuit.block:  # each input's words are added up once, and weighted as sums; ciphertexts are added as they come
+        multiply_adds += outputs * rows * (size + 1) if lookups else inputs * rows + packed_row * (values - rows)
     total = multiply_adds + lookups * rows * (bootstrap_work(profile) + keyswitch_work(profile))
     return Cost(
         multiply_adds=multiply_adds,
         bootstraps=lookups * rows,
         keyswitches=lookups * rows,
         bytes_in=inputs * chunks * size * WORD_BYTES,
-        bytes_out=outputs * rows * WORD_BYTES * (size + 1 if lookups else 1),
+        bytes_out=outputs * values * WORD_BYTES * (size + 1 if lookups else 1),
         units=max(1, -(-total // UNIT)),
     )
 

@@ -41,7 +41,9 @@ def check(circuit: Circuit, codebook: Codebook, profile: EncryptionProfile) -> R
     for number, (layer, bounds) in enumerate(zip(circuit.layers[::2], layers, strict=True)):
         assert isinstance(layer, Linear)
         _check_width(layer, bounds, 2 * number, last=layer is last)
-    worst = max(_failures(circuit, profile), key=lambda found: found[2])
+    if circuit.block:
+        _check_sums(last, layers[-1], circuit.block)
+    worst = worst_failure(circuit, profile)
     if worst[2] > profile.p_error_log2:
         raise NoiseOverflow(
             f"Layer {worst[0]}, value {worst[1]}: it would be read wrongly with probability 2^{worst[2]:.1f}, and the"
@@ -49,6 +51,11 @@ def check(circuit: Circuit, codebook: Codebook, profile: EncryptionProfile) -> R
             SMALLER,
         )
     return Report(tuple(layers[-1]), worst[2])
+
+
+def worst_failure(circuit: Circuit, profile: EncryptionProfile) -> tuple[int, int, float]:
+    """(layer, value, log2 of its failure probability) of the output or lookup most likely to be read wrongly."""
+    return max(_failures(circuit, profile), key=lambda found: found[2])
 
 
 def input_ranges(inputs: Sequence[Input], codebook: Codebook) -> list[tuple[int, int]]:
@@ -84,6 +91,18 @@ def _check_width(layer: Linear, bounds: Sequence[tuple[int, int]], number: int, 
                 f"Layer {number}, value {row}: it can reach {low} to {high}, and {layer.width} bits hold {lowest} to"
                 f" {highest}.",
                 SMALLER,
+            )
+
+
+def _check_sums(last: Linear, bounds: Sequence[tuple[int, int]], block: int) -> None:
+    """Whether the last layer's width holds every sum over a block. Errors: MessageOverflow."""
+    lowest, highest = -(1 << last.width), (1 << last.width) - 1
+    for row, (low, high) in enumerate(bounds):
+        if block * low < lowest or block * high > highest:
+            raise MessageOverflow(
+                f"Output {row}: a sum over {block} rows can reach {block * low} to {block * high}, and {last.width}"
+                f" bits hold {lowest} to {highest}.",
+                "Sum over fewer rows at a time.",
             )
 
 

@@ -21,11 +21,12 @@ def affine_columns(codebook: Codebook, model: Any, features: int, names: Sequenc
     published = [column for column in codebook.columns if column.affine is not None]
     if names is None:
         fitted = getattr(model, "feature_names_in_", None)
-        names = [str(name) for name in fitted] if fitted is not None else [column.name for column in published]
-        if fitted is None and features != len(published):
+        unnamed = [column.name for column in published if not column.label]
+        names = [str(name) for name in fitted] if fitted is not None else unnamed
+        if fitted is None and features != len(unnamed):
             raise BadModel(
-                f"The model has {features} features; the dataset publishes {len(published)} columns of affine codes.",
-                AGAIN if features > len(published) else "Name the columns it was fitted on, in order.",
+                f"The model has {features} features; the dataset publishes {len(unnamed)} columns of affine codes.",
+                AGAIN if features > len(unnamed) else "Name the columns it was fitted on, in order.",
             )
     if len(names) != features:
         raise BadModel(f"The model has {features} features, not the {len(names)} that were named.", AGAIN)

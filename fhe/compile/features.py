@@ -95,13 +95,14 @@ def feature_columns(
     return tuple(by_name[name] for name in names), wanted
 
 
-def _all(codebook: Codebook, model: str, features: int, needs: Sequence[Encoding]) -> list[str]:
-    coded = [column.name for column in codebook.columns if any(published(column, need) for need in needs)]
-    everything = [column.name for column in codebook.columns]
-    chosen = coded if len(coded) == features else everything
-    if len(chosen) != features:
+def _all(codebook: Codebook, model: str, count: int, needs: Sequence[Encoding]) -> list[str]:
+    features = [column for column in codebook.columns if not column.label]
+    coded = [column.name for column in features if any(published(column, need) for need in needs)]
+    everything = [column.name for column in features]
+    chosen = coded if len(coded) == count else everything
+    if len(chosen) != count:
         raise BadModel(
-            f"This {model} has {features} features; the dataset publishes {len(coded)} columns.",
-            AGAIN if features > len(coded) else "Name the columns it was fitted on, in order.",
+            f"This {model} has {count} features; the dataset publishes {len(coded)} columns.",
+            AGAIN if count > len(coded) else "Name the columns it was fitted on, in order.",
         )
     return chosen

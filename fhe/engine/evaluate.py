@@ -25,6 +25,7 @@ from fhe.engine.linear import Combine, evaluate_bodies
 from fhe.engine.output import OutputStage, choose_form
 from fhe.engine.results import LweResults, PackedResults, Results
 from fhe.engine.source import ChunkSource, check_runs_on, spans
+from fhe.engine.sums import BlockSums, evaluate_sums
 from fhe.evaluation_key import EvaluationKey
 from fhe.profile import EncryptionProfile
 
@@ -43,7 +44,7 @@ def evaluate(
     backend: BackendName = "auto",
     progress: Progress | None = None,
 ) -> OutputStage:
-    """The circuit's outputs on rows [first_row, first_row + rows) of the table.
+    """The circuit's outputs on rows [first_row, first_row + rows) of the table, or their sums over its blocks.
 
     `key` is needed for circuits with lookups only. Progress counts lookups, or chunks for linear circuits.
     Errors: BadDocument (not well-formed), BadModel, MessageOverflow, BadKey (missing, foreign, another epoch),
@@ -53,6 +54,9 @@ def evaluate(
     last = circuit.layers[-1]
     assert isinstance(last, Linear)
     if len(circuit.layers) == 1:
+        if circuit.block:
+            words = evaluate_sums(circuit, profile, table, source, first_row, rows, threads=threads, progress=progress)
+            return OutputStage("bodies", words.shape[1], len(last.bias), last.width, profile.polynomial_size, 64, words)
         combine = _combine(profile, backend)
         words = evaluate_bodies(
             circuit, profile, table, source, first_row, rows, threads=threads, progress=progress, combine=combine
@@ -62,10 +66,13 @@ def evaluate(
     core = core_for(profile, table, key, threads, backend)
     assert key is not None
     found = spans(table, profile.polynomial_size, first_row, rows)
-    values = rows * len(last.bias)
+    result_rows = circuit.result_rows(rows)
+    values = result_rows * len(last.bias)
     results: Results = PackedResults(core, profile, values)
     if choose_form(profile, values, key.packing is not None) == "lwe":
         results = LweResults(profile, values)
+    if circuit.block:
+        results = BlockSums(circuit, profile.polynomial_size, rows, results)
     lookups = sum(len(layer.source) for layer in circuit.layers if isinstance(layer, Lookup))
     tables = [_tables(layer, profile) if isinstance(layer, Lookup) else None for layer in circuit.layers]
     outputs, done = np.arange(len(last.bias)), 0
@@ -81,7 +88,7 @@ def evaluate(
             done += len(part) * lookups
             if progress is not None:
                 progress(done, rows * lookups)
-    return results.output(rows, last)
+    return results.output(result_rows, last)
 
 
 def _combine(profile: EncryptionProfile, backend: BackendName) -> Combine | None:

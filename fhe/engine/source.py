@@ -10,7 +10,7 @@ from app.protocol.data.dataset import EncryptedTable
 from app.protocol.errors import RowsOutsideDataset
 from fhe.arrays import U64
 from fhe.circuit.circuit import Circuit, Input
-from fhe.circuit.compatible import check_compatible, check_widths
+from fhe.circuit.compatible import check_compatible, check_evaluator, check_widths
 from fhe.profile import EncryptionProfile
 
 BATCH = 64  # chunks read at once: 1 MiB at N = 2048, one block of a store
@@ -90,10 +90,11 @@ def batches(found: list[Span], most: int = BATCH) -> Iterator[Batch]:
 
 
 def check_runs_on(circuit: Circuit, profile: EncryptionProfile, table: EncryptedTable) -> None:
-    """Whether a well-formed circuit and the table are of this profile, and of each other's codes.
+    """Whether a well-formed circuit and the table are of this profile, of each other's codes, and of one evaluator.
 
     Errors: BadModel, MessageOverflow.
     """
     for digest in (table.profile, profile.digest):
         check_compatible(circuit, digest, table.codebook.digest)
+    check_evaluator(circuit, table.evaluator)
     check_widths(circuit, profile)

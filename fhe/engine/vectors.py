@@ -22,12 +22,13 @@ from fhe.engine.core import Core
 from fhe.engine.gadget import table_polynomials
 from fhe.engine.output import OutputStage, lwe_bits, round_words
 from fhe.engine.roots import roots
+from fhe.engine.sums import sum_mask
 from fhe.engine.transform import key_points
 from fhe.evaluation_key import EvaluationKey, PackingKey, shapes
 from fhe.mask import mask
 from fhe.profile import EncryptionProfile
 
-Stage = Literal["points", "keyswitch", "bootstrap", "lwe", "pack"]
+Stage = Literal["points", "keyswitch", "bootstrap", "sum", "sum-mask", "lwe", "pack"]
 Prepare = Callable[[EncryptionProfile, EvaluationKey], Core]
 
 VECTORS = Path(__file__).with_name("vectors.json")
@@ -88,6 +89,12 @@ def results(case: Case, core: Core, key: EvaluationKey) -> Iterable[tuple[Stage,
     which = np.arange(case.batch) % case.tables
     big = core.bootstrap(small, table_polynomials(tables, WIDTH_OUT, size), which)
     yield "bootstrap", big.astype("<u8").tobytes()
+    yield "sum", big.sum(axis=0, dtype=np.uint64).astype("<u8").tobytes()
+    mask_words = words(case.name, "inputs", (case.batch, size + 2))[:, :size]
+    yield (
+        "sum-mask",
+        np.stack([sum_mask(mask_words, 0, size), sum_mask(mask_words, 1, size - 2)]).astype("<u8").tobytes(),
+    )
     bits = lwe_bits(profile)
     rounded = round_words(big, bits).astype(np.uint32)
     yield "lwe", OutputStage("lwe", case.batch, 1, WIDTH_OUT, size, bits, rounded).to_bytes()

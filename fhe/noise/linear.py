@@ -46,10 +46,14 @@ def log2_failure(variance: float, width: int) -> float:
 
 
 def linear_failures(circuit: Circuit, profile: EncryptionProfile) -> list[float]:
-    """log2 of the failure probability of each value of the first layer, from packed inputs."""
+    """log2 of the failure probability of each value of the first layer, from packed inputs.
+
+    The noises of different rows are independent, so a sum over rows has that many times a row's variance.
+    """
     layer = circuit.layers[0]
     assert isinstance(layer, Linear)
     inputs = len(circuit.inputs)
     variances = np.full(inputs, fresh_variance(profile))
     widths = np.full(inputs, profile.message_width, np.int64)
-    return [log2_failure(float(v), layer.width) for v in linear_variance(layer, variances, widths)]
+    rows = max(1, circuit.block)
+    return [log2_failure(float(v) * rows, layer.width) for v in linear_variance(layer, variances, widths)]

@@ -10,6 +10,8 @@ J. Cryptology 2023). How noises of several lookups add up is in `fhe.noise.class
     keyswitch      N l E[d^2] V_lwe + N/2 q^2/12
     modulus switch (1 + n/2) q^2/12                     q = 1 / 2N
     blind rotation n (2 l N E[d^2] V_glwe + (1 + N/2) q^2/24 + (1 + N/2) F)
+    sum of R rows  R V + R^2 V 3 / B^2 of the bootstrap's gadget: digits have a mean of -1/2 beside their deviation of
+                   B / sqrt(12), and the key's errors are the same in every row, so a part may add up as R does
     packing        N l M E[d^2] V_glwe + N/2 q^2/12 + (1 + N/2) F'     M values in the ciphertext
     words of `bits` bits  (1 + N/2) q^2/12
 
@@ -96,6 +98,11 @@ def result_variance(profile: EncryptionProfile) -> float:
     return max(packed, word_variance(profile, lwe_bits(profile)))
 
 
+def sum_factor(profile: EncryptionProfile, block: int) -> float:
+    """How many times a row's variance a sum over `block` rows has; 1 where there is no sum (0)."""
+    return block + block**2 * 3 * 4.0**-profile.bootstrap.base_log if block else 1.0
+
+
 def layer_variances(circuit: Circuit, profile: EncryptionProfile) -> list[F64]:
     """Variance (rows,) of the values of every Linear, in order, before what is done to them next.
 
@@ -121,7 +128,10 @@ def check_lookups(circuit: Circuit, profile: EncryptionProfile) -> list[tuple[in
             read, extra = np.unique(after[0].source), switched
         else:
             read, extra = np.arange(len(layer.bias)), result_variance(profile)
-        failures += [(place, int(row), log2_failure(float(variances[row]) + extra, layer.width)) for row in read]
+        factor = sum_factor(profile, circuit.block) if layer is circuit.layers[-1] else 1.0
+        failures += [
+            (place, int(row), log2_failure(float(variances[row]) * factor + extra, layer.width)) for row in read
+        ]
     return failures
 
 

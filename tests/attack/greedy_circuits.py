@@ -106,10 +106,12 @@ def _aggregates() -> OutputPolicy:
 @attack("differencing of row ranges", Reason.RANGES_TOO_CLOSE)
 def _differencing(world: MarketInMemory, rng: np.random.Generator) -> list[int]:
     license, weights = world.license(_aggregates()), spread(rng)
-    assert world.agent().process(world.job(linear_circuit([weights]), rows=30, license=license)).what == "done"
+    assert (
+        world.agent().process(world.job(linear_circuit([weights], block=2048), rows=30, license=license)).what == "done"
+    )
     step = int(rng.integers(1, 10))
     ranges = [(0, 30 - step), (step, 30 - step), (step, 30), (30 - step, 15)]
-    return [world.job(linear_circuit([weights]), first=f, rows=r, license=license) for f, r in ranges]
+    return [world.job(linear_circuit([weights], block=2048), first=f, rows=r, license=license) for f, r in ranges]
 
 
 @attack("differencing by three ranges and two buyers", Reason.RANGES_TOO_CLOSE)
@@ -117,13 +119,31 @@ def _differencing_together(world: MarketInMemory, rng: np.random.Generator) -> l
     mine, theirs = world.license(_aggregates()), world.license(_aggregates(), buyer=OTHER)
     weights = spread(rng)
     for first, rows, license in [(0, 20, mine), (20, 20, theirs)]:
-        assert world.agent().process(world.job(linear_circuit([weights]), first, rows, license=license)).what == "done"
-    return [world.job(linear_circuit([weights]), 0, 39, license=mine)]
+        assert (
+            world.agent().process(world.job(linear_circuit([weights], block=2048), first, rows, license=license)).what
+            == "done"
+        )
+    return [world.job(linear_circuit([weights], block=2048), 0, 39, license=mine)]
 
 
 @attack("aggregate of a group too small", Reason.GROUP_TOO_SMALL)
 def _small_group(world: MarketInMemory, rng: np.random.Generator) -> list[int]:
-    return [simple(world, rng, rows=int(rng.integers(1, 10)), license=world.license(_aggregates()))]
+    few = linear_circuit([spread(rng)], block=int(rng.integers(1, 10)))  # blocks of which the owner would see the sums
+    license = world.license(_aggregates())
+    return [
+        world.job(linear_circuit([spread(rng)], block=2048), 0, int(rng.integers(1, 10)), license=license),
+        world.job(few, 0, 30, license=license),
+    ]
+
+
+@attack("values of rows where sums are sold", Reason.NOT_SUMMED)
+def _not_summed(world: MarketInMemory, rng: np.random.Generator) -> list[int]:
+    return [simple(world, rng, rows=30, license=world.license(_aggregates()))]
+
+
+@attack("sums where values of rows are sold", Reason.SUMS_NOT_SOLD)
+def _sums_not_sold(world: MarketInMemory, rng: np.random.Generator) -> list[int]:
+    return [world.job(linear_circuit([spread(rng)], block=2048), 0, 30)]
 
 
 @attack("circuit class that is not allowed", Reason.CIRCUIT_CLASS)

@@ -148,7 +148,7 @@ RUN_AGAIN = "tests/market/web/test_postgres.py"
 
 
 def test_tests_share_by_support_alone() -> None:
-    """A test's module takes helpers from its own area or tests/support, and nothing from another test's module."""
+    """A test takes helpers from its own area, tests/support or tests/vectors, and none from another test's module."""
     wrong = []
     for path in sorted((ROOT / "tests").rglob("*.py")):
         area = path.relative_to(ROOT / "tests").parts[0]
@@ -156,7 +156,7 @@ def test_tests_share_by_support_alone() -> None:
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tests."):
                 names = [f"{node.module}.{alias.name}" for alias in node.names]
                 for words in (each.split(".")[1:] for each in names):
-                    foreign = words[0] not in {area, "support"} and (area, words[0]) != ("base", "conftest")
+                    foreign = words[0] not in {area, "support", "vectors"} and (area, words[0]) != ("base", "conftest")
                     if foreign or (any(word.startswith("test_") for word in words[:-1]) and name(path) != RUN_AGAIN):
                         wrong.append(f"{name(path)}: {'.'.join(words)}")
     assert wrong == []

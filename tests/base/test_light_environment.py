@@ -88,8 +88,8 @@ def test_a_wheel_serves_a_provider_in_a_bare_environment(tmp_path: Path) -> None
     assert run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)).returncode == 0
     (wheel,) = tmp_path.glob("*.whl")
     packed = zipfile.ZipFile(wheel).namelist()
-    assert "frontend/static/boot.js" in packed
-    assert not [name for name in packed if "node_modules" in name or name.startswith("frontend/tools/")]
+    assert "darkroom/frontend/static/boot.js" in packed
+    assert not [name for name in packed if "node_modules" in name or name.startswith("darkroom/frontend/tools/")]
     venv.create(tmp_path / "bare", with_pip=True)
     python = tmp_path / "bare" / "bin" / "python"
     pip = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")

@@ -268,4 +268,4 @@ def test_an_embedded_chain_offers_no_powers_by_request(embedded: EmbeddedChain, 
     assert anvil.request("evm_snapshot") == "0x0"
     with pytest.raises(Unavailable, match="evm_snapshot"):
         embedded.request("evm_snapshot")
-    assert connect(str(anvil.provider.endpoint_uri)).chain_id == anvil.chain_id
+    assert connect(f"http://{anvil.host}").chain_id == anvil.chain_id

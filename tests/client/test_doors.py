@@ -103,7 +103,7 @@ def test_all_doors_say_the_same(scene: MarketNode, buyer: Buyer, model: Model, d
     """The first problem is the same at each door, no door lets through what another refuses, and no money moves."""
     case, dataset = CASES[name], Dataset.open(buyer.network, 1)
     license = sold(scene, case)
-    place = {"first_row": case.first_row, "rows": case.rows, "replicas": case.replicas}
+    place: dict[str, Any] = {"first_row": case.first_row, "rows": case.rows, "replicas": case.replicas}
     before = (scene.market.balance(buyer.account.address), scene.market.job_count())
     words = [str(each) for pair in place.items() for each in (f"--{pair[0].replace('_', '-')}", pair[1])]
     checked = buyer.check(dataset, model, license=license, sealing_key=KEY, **place)

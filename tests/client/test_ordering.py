@@ -9,7 +9,7 @@ import pytest
 
 from app.client.buyer import Buyer
 from app.client.dataset import Dataset
-from app.protocol.errors import PolicyRefused
+from app.protocol.errors import PolicyRefused, TransactionPending, Unavailable
 from app.seal.keys import SealingKey
 from tests.client.conftest import Run
 from tests.support.market import BITS, DOLLAR, HOUR
@@ -37,6 +37,54 @@ def test_levels_of_a_regressor_come_out_in_its_own_units(scene: MarketNode, buye
     assert len(set(opened.labels().tolist())) > 4  # quantiles of rows like these, so that no level is wasted
     with pytest.raises(PolicyRefused, match="bits-license"):
         buyer.open_job(held, buyer.models.keep(regressor(dataset)), first_row=0, rows=60, sealing_key=key)
+
+
+def test_an_order_given_twice_is_paid_once(scene: MarketNode, buyer: Buyer, darkroom: Run) -> None:
+    """The same commands again are answered with the first license and job; another one has to be asked for."""
+    dataset = Dataset.open(buyer.network, 1)
+    model = buyer.models.keep(dataset.with_levels(regressor(dataset, WEIGHTS + 0.125), 2, sample()))
+    offer = scene.market.license(license(scene)).offer
+    buy = ("license", "buy", str(offer), "--json")
+    held = darkroom(*buy)[1]["license"]
+    order = ("job", "open", "--license", str(held), "--model", model.digest, "--rows", "20", "--json")
+    first = darkroom(*order)[1]
+    before = (scene.market.balance(scene.stage.buyer.address), scene.market.job_count(), scene.market.license_count())
+    assert darkroom(*buy)[1]["license"] == held
+    code, again, told = darkroom(*order)
+    assert (code, again["job"], again["transaction"]) == (0, first["job"], first["transaction"])
+    assert (first["ordered_before"], again["ordered_before"]) == (False, True)
+    assert "--anew" in told
+    after = (scene.market.balance(scene.stage.buyer.address), scene.market.job_count(), scene.market.license_count())
+    assert after == before
+    other = darkroom(*order, "--anew")[1]
+    assert other["job"] == first["job"] + 1
+    assert darkroom(*order)[1]["job"] == other["job"]
+    assert darkroom(*buy, "--anew")[1]["license"] > held
+
+
+def test_an_order_whose_answer_was_lost_is_found_again(
+    scene: MarketNode, buyer: Buyer, darkroom: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While nobody can tell what became of it, it is told as sent; the same order later is that job, paid once."""
+    dataset = Dataset.open(buyer.network, 1)
+    model = buyer.models.keep(dataset.with_levels(regressor(dataset, WEIGHTS + 0.375), 2, sample()))
+    key, held = SealingKey.generate(), license(scene)
+    place: dict[str, Any] = {"first_row": 0, "rows": 20, "sealing_key": key}
+    before = scene.market.job_count()
+
+    def lost(*_: object) -> None:
+        raise Unavailable("The answer was lost.")
+
+    with monkeypatch.context() as silence:
+        silence.setattr(buyer.network.node, "fates", lost)
+        silence.setattr("app.chain.sender.RECEIPT_SECONDS", 0.0)
+        with pytest.raises(TransactionPending, match="was sent"):
+            buyer.open_job(held, model, **place)
+    assert buyer.open_job(held, model, **place).value == before + 1
+    assert scene.market.job_count() == before + 1
+    noted = buyer.orders.model_of(scene.market.job(before + 1), buyer.models)
+    assert noted is not None
+    assert (noted[0].digest, noted[1]) == (model.digest, "order")
 
 
 def test_a_refused_order_costs_nothing(scene: MarketNode, buyer: Buyer, darkroom: Run) -> None:

@@ -15,7 +15,7 @@ from app.cli.main import run
 from app.client.owner import Owner
 from app.client.publishing import publish_plan
 from app.home.config import NodeConfig, write_config
-from app.protocol.errors import NotAllowed, Unavailable
+from app.protocol.errors import NotAllowed, TransactionPending, Unavailable
 from ingestion.draft import default_recipe
 from ingestion.recipe import parse_recipe
 from tests.support.persons import COLUMNS, HEAD, PASSPHRASE, OwnersHome, chain_template, people
@@ -199,16 +199,15 @@ def test_a_refused_publication_leaves_nothing(town: OwnersHome) -> None:
 
 
 def test_a_publication_that_may_be_recorded_keeps_its_keys(town: OwnersHome, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the answer to the transaction is lost, the keys stay, since the dataset may stand on the chain."""
+    """While nobody can tell what became of the transaction the keys stay: the dataset may stand on the chain."""
     network, keys, before = town.owner.network, town.keys(), town.market.dataset_count()
-    send = network.node.send
 
-    def lost(raw: bytes) -> None:
-        send(raw)
+    def lost(*_: object) -> None:
         raise Unavailable("The answer was lost.")
 
-    monkeypatch.setattr(network.node, "send", lost)
-    with town.owner.plan(town.file(people(50)), recipe_of()) as plan, pytest.raises(Unavailable):
+    monkeypatch.setattr(network.node, "fates", lost)
+    monkeypatch.setattr("app.chain.sender.RECEIPT_SECONDS", 0.0)
+    with town.owner.plan(town.file(people(50)), recipe_of()) as plan, pytest.raises(TransactionPending):
         publish_plan(town.owner, plan, keys=keys)
     assert town.market.dataset_count() == before + 1
     record = town.market.dataset(before + 1)

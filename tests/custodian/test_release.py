@@ -12,14 +12,13 @@ from app.custodian.agent import CHORES_EVERY
 from app.custodian.evidence import JudgementLimits
 from app.custodian.ledger import DecisionState
 from app.custodian.noise import discrete_laplace
-from app.custodian.readout import noise_scale_milli
 from app.custodian.rotation import Destroyed, retire
 from app.custodian.unlocked_keys import UnlockedKeys, harden
 from app.protocol.errors import NotFound, TryAgain, WrongPassphrase
 from app.protocol.ids import Digest
 from app.protocol.market.entities import Approval, Job, JobState
-from app.protocol.market.receipt import OutputPolicy
-from app.protocol.policy.bits import noisy_micro_bits
+from app.protocol.market.receipt import OutputPolicy, Receipt
+from app.protocol.policy.bits import noise_scale_milli, noisy_micro_bits
 from app.protocol.policy.reasons import Reason
 from app.storage.cid import digest_to_cid
 from app.storage.content import file_cid
@@ -130,13 +129,15 @@ def test_aggregates_are_sums_of_the_group(tmp_path: Path) -> None:
         release="aggregate", min_group=20, max_rank=4, epsilon_micro_per_job=epsilon, micro_bits_per_license=2 * 10**9,
         micro_bits_per_person=2 * 10**9,
     )  # fmt: skip
-    number = world.job(linear_circuit([SPREAD, SPREAD[::-1]]), license=world.license(policy))
+    number = world.job(linear_circuit([SPREAD, SPREAD[::-1]], block=25), license=world.license(policy))
     assert world.agent().process(number).what == "done"
     result = world.opened(number)
     assert (result.header.rows, result.header.group) == (1, 40)
     scale = result.header.noise_scale_milli / 1000
     assert scale == pytest.approx(2 * 255 * sum(abs(weight) for weight in SPREAD) / 1000)
     assert np.abs(result.values[:, 0] - world.clear(number).sum(axis=1)).max() < 40 * scale
+    receipt = Receipt.from_bytes(world.store.read(digest_to_cid(world.chain.job(number).receipt), limit=1 << 20))
+    assert (receipt.evaluator, receipt.form, receipt.output_bytes) == ("darkroom-canonical-2", "bodies", 24 + 2 * 2 * 8)
     assert world.ledger.history(1)[0].micro_bits == noisy_micro_bits(epsilon)
 
 

@@ -64,6 +64,8 @@ def test_a_run_buys_once_and_is_taken_up_again(scene: MarketNode, market: darkro
     quote, before = dataset.quote(model, 30, offer=offer), market.balance
     job = dataset.run(model, 30, offer=offer, max_price=quote.total)
     assert before - market.balance == quote.total
+    same = dataset.run(model, 30, offer=offer, max_price=quote.total)  # a cell run twice, or a lost answer
+    assert (same.number, same.gas, before - market.balance) == (job.number, job.gas, quote.total)
     assert (job.state, job.done) == ("open", False)
     assert [each.number for each in market.licenses()].count(job.license) == 1
     with pytest.raises(TryAgain, match="still open"):

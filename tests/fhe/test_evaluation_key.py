@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,6 +46,9 @@ def test_a_store_gives_the_key_back_in_blocks(world: TableWithKeys) -> None:
             raise NotImplementedError
 
         def put_file(self, path: Path) -> str:
+            raise NotImplementedError
+
+        def put_pieces(self, pieces: Iterable[bytes | memoryview]) -> str:
             raise NotImplementedError
 
         def size(self, cid: str) -> int:

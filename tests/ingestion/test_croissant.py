@@ -32,7 +32,7 @@ def prepared(table_file: Path, secret: SecretKeys, profile: EncryptionProfile, s
     """A small published table in two shards, with a synthetic preview."""
     return prepare(
         table_file, parse_recipe(RECIPE), secret, profile, store, epoch=1, published="2026-01-31",
-        preview_rows=PREVIEW_ROWS, shard_rows=512,
+        preview_rows=PREVIEW_ROWS, most_rows=512,
     )  # fmt: skip
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 import threading
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import pytest
 from app.protocol.data import merkle
 from app.protocol.data.dataset import Codebook, EncodedFile, EncryptedTable
 from app.protocol.data.table import check_table
-from app.protocol.errors import BadInput, BadKey, BadTable, OutOfRange, Unavailable
+from app.protocol.errors import BadInput, BadKey, BadTable, OutOfRange
 from app.storage.folder import BlockStore
 from fhe.ciphertexts.packing import Decryptor
 from fhe.keys.secret_keys import SecretKeys
@@ -24,8 +23,10 @@ from fhe.profile import EncryptionProfile
 from ingestion import encrypt
 from ingestion.codebook import build_codebook
 from ingestion.codes import bin_bits, encode, encode_bins
-from ingestion.encrypt import encoding_bytes, encrypt_table
+from ingestion.encrypt import encrypt_table
+from ingestion.layout import encoding_bytes
 from ingestion.profile import profile_table
+from ingestion.read import SourceTable
 from ingestion.recipe import parse_recipe
 from tests.ingestion.conftest import RECIPE
 
@@ -81,7 +82,7 @@ def test_ciphertext_opens_to_the_codes(
     seen: list[tuple[int, int]] = []
     table = encrypt_table(
         path, codebook, secret, profile, store, epoch=1, progress=lambda done, total: seen.append((done, total))
-    )
+    ).table
     check_table(table, profile.polynomial_size)
     assert EncryptedTable.from_bytes(table.to_bytes()) == table
     (shard,) = table.shards
@@ -109,7 +110,7 @@ def test_shards_cut_the_rows(
     shard_rows: int,
 ) -> None:
     """A limit on a shard's rows gives consecutive shards of whole chunks, each with its own files and seeds."""
-    table = encrypt_table(table_file, codebook, secret, profile, store, epoch=1, shard_rows=shard_rows)
+    table = encrypt_table(table_file, codebook, secret, profile, store, epoch=1, most_rows=shard_rows).table
     check_table(table, profile.polynomial_size)
     whole = max(256, shard_rows // 256 * 256)
     assert [shard.rows for shard in table.shards] == [min(whole, 1000 - first) for first in range(0, 1000, whole)]
@@ -123,7 +124,7 @@ def test_encodings_can_be_left_out(
     table_file: Path, codebook: Codebook, secret: SecretKeys, profile: EncryptionProfile, store: BlockStore
 ) -> None:
     """An owner may publish affine codes alone; then trees cannot run, and the table says so by its files."""
-    table = encrypt_table(table_file, codebook, secret, profile, store, epoch=1, encodings=("affine",))
+    table = encrypt_table(table_file, codebook, secret, profile, store, epoch=1, encodings=("affine",)).table
     check_table(table, profile.polynomial_size)
     assert {file.encoding for file in table.shards[0].files} == {"affine"}
     only_bins = Codebook(columns=tuple(column for column in codebook.columns if column.affine is None))
@@ -131,14 +132,14 @@ def test_encodings_can_be_left_out(
         encrypt_table(table_file, only_bins, secret, profile, store, epoch=1, encodings=("affine",))
 
 
-def test_two_runs_share_nothing(
+def test_the_same_table_is_the_same_files(
     table_file: Path, codebook: Codebook, secret: SecretKeys, profile: EncryptionProfile, store: BlockStore
 ) -> None:
-    """Encrypting the same table again gives new seeds, new ciphertext and a new root."""
-    first, second = (encrypt_table(table_file, codebook, secret, profile, store, epoch=1) for _ in range(2))
-    seeds = [file.seed for table in (first, second) for file in table.shards[0].files]
-    assert len(set(seeds)) == len(seeds)
-    assert first.data_root != second.data_root
+    """Encrypting a table again gives the same bytes, on any number of threads, and nothing new in the store."""
+    first = encrypt_table(table_file, codebook, secret, profile, store, epoch=1, threads=1)
+    blocks = set(store.blocks())
+    assert encrypt_table(table_file, codebook, secret, profile, store, epoch=1, threads=3) == first
+    assert set(store.blocks()) == blocks
 
 
 @pytest.mark.parametrize(
@@ -160,72 +161,30 @@ def test_a_bad_row_changes_nothing(
     value: float | None,
     complaint: str,
 ) -> None:
-    """A value that the policy rejects stops everything: nothing enters the store, and the spool is gone."""
+    """A value that the policy rejects stops everything: nothing enters the store."""
     values = frame["size"].to_list()
     values[row] = value
     frame.with_columns(pl.Series("size", values)).write_csv(path := tmp_path / "t.csv")
-    spool = tmp_path / "spool"
-    spool.mkdir()
     with pytest.raises(OutOfRange, match=complaint):
-        encrypt_table(path, codebook, secret, profile, store, epoch=1, spool=spool)
+        encrypt_table(path, codebook, secret, profile, store, epoch=1)
     assert not list(store.blocks())
-    assert not list(spool.iterdir())
 
 
-def test_the_spool_is_private_and_cleaned(
-    table_file: Path,
-    codebook: Codebook,
-    secret: SecretKeys,
-    profile: EncryptionProfile,
-    store: BlockStore,
-    tmp_path: Path,
-) -> None:
-    """While rows are encrypted the spool's folder and files are for the owner alone; afterwards nothing is left."""
-    modes: set[int] = set()
-    spool = tmp_path / "spool"
-    spool.mkdir()
-
-    def look(done: int, total: int) -> None:
-        modes.update(stat.S_IMODE(path.stat().st_mode) for path in spool.rglob("*"))
-
-    encrypt_table(table_file, codebook, secret, profile, store, epoch=1, spool=spool, progress=look)
-    assert modes == {0o700, 0o600}
-    assert not list(spool.iterdir())
-
-
-def test_a_full_disk_is_told(
-    table_file: Path,
-    codebook: Codebook,
-    secret: SecretKeys,
-    profile: EncryptionProfile,
-    store: BlockStore,
-    tmp_path: Path,
-) -> None:
-    """A spool folder that cannot be used is named as such."""
-    with pytest.raises(Unavailable, match="cannot be spooled"):
-        encrypt_table(table_file, codebook, secret, profile, store, epoch=1, spool=tmp_path / "nowhere")
-
-
+@pytest.mark.parametrize(("rows", "complaint"), [(999, "grew"), (1001, "shrank")])
 def test_a_file_that_changes_is_refused(
-    frame: pl.DataFrame,
+    table_file: Path,
     codebook: Codebook,
     secret: SecretKeys,
     profile: EncryptionProfile,
     store: BlockStore,
-    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    rows: int,
+    complaint: str,
 ) -> None:
     """Rows that appear or vanish while the table is read stop the encryption."""
-    from fhe.ciphertexts.packing import Encryptor
-    from ingestion.encrypt import Layout, _fill, _spool
-    from ingestion.read import open_table
-
-    frame.write_parquet(path := tmp_path / "t.parquet")
-    with Encryptor(secret, profile) as encryptor:
-        for rows, complaint in ((999, "grew"), (1001, "shrank")):
-            layout = Layout(rows, profile.polynomial_size)
-            spooled = _spool(codebook, layout, tmp_path, encryptor.file)
-            with pytest.raises(BadTable, match=complaint):
-                _fill(open_table(path), codebook, layout, spooled, None)
+    monkeypatch.setattr(SourceTable, "rows", lambda _table: rows)
+    with pytest.raises(BadTable, match=complaint):
+        encrypt_table(table_file, codebook, secret, profile, store, epoch=1)
 
 
 def test_the_wrong_epoch_is_refused(
@@ -273,7 +232,7 @@ def test_two_million_rows_in_bounded_memory(
     watcher.start()
     try:
         codebook = build_codebook(profile_table(path)).codebook
-        table = encrypt_table(path, codebook, secret, profile, store, epoch=1, spool=tmp_path)
+        table = encrypt_table(path, codebook, secret, profile, store, epoch=1).table
     finally:
         done.set()
         watcher.join()

@@ -30,7 +30,7 @@ def test_every_format_says_the_same(tmp_path: Path, suffix: str) -> None:
         "arrow": lambda: FRAME.write_ipc(path),
     }[suffix]()
     table = open_table(path)
-    assert table.kinds == {"whole": "integer", "part": "real", "yes": "boolean", "text": "other"}
+    assert table.kinds == {"whole": "integer", "part": "real", "yes": "boolean", "text": "text"}
     assert table.rows() == 3
     (batch,) = table.batches(["yes", "whole"], 100)
     assert batch.to_dict(as_series=False) == {"yes": [1.0, 0.0, None], "whole": [3.0, None, -2.0]}
@@ -77,7 +77,6 @@ def test_a_byte_order_mark_and_windows_lines(write: Write) -> None:
         (b"a,b\x07\n1,2\n", "cannot be printed"),
         (b"a," + b"x" * 201 + b"\n1,2\n", "no name, or one"),
         (b"a,b\n1,2,3\n", "more fields than the header"),
-        (b"a,b\n" + b"1,2\n" * 20_000 + b"x,3\n", "Column 'a' .* at line 20002 text"),
         (b"a,b\n1,\xe9\n", "not in UTF-8"),
         (b"a,\xe9\n1,2\n", "not a CSV header in UTF-8"),
         (b'"a,b\n1,2\n', "not a CSV header"),
@@ -89,7 +88,7 @@ def test_unreadable_csv_is_refused(write: Write, content: bytes, complaint: str)
     path = write("bad.csv", content)
     with pytest.raises(BadTable, match=complaint) as caught:
         profile_table(path)
-    assert "x,3" not in str(caught.value)
+    assert "1,2" not in str(caught.value)
 
 
 def test_a_huge_header_is_refused(write: Write) -> None:
@@ -112,10 +111,11 @@ def test_other_files_are_refused(write: Write, name: str) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    """A path without a file says so; a pattern is no path."""
-    (tmp_path / "a.csv").write_text("x\n1\n")
-    for name in ("none.csv", "*.csv"):
-        with pytest.raises(BadTable, match="There is no file"):
+    """A path without a file says so, and so does a pattern or a folder without a table."""
+    with pytest.raises(BadTable, match="There is no file"):
+        open_table(tmp_path / "none.csv")
+    for name in ("*.csv", ""):
+        with pytest.raises(BadTable, match="There is no table in"):
             open_table(tmp_path / name)
 
 

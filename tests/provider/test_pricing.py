@@ -60,15 +60,15 @@ def test_a_gpu_s_hour_counts_where_it_computes() -> None:
 @given(COSTS, st.integers(0, 10**13), st.integers(0, 10**12))
 def test_a_fresh_fixed_fee_covers_a_job_and_is_not_stale(costs: Pricing, base: int, tip: int) -> None:
     """At the price that it was stated for it pays for every transaction, and for a base fee of twice that."""
-    fees = Fees(max_fee=2 * base + tip, tip=tip)
+    fees = Fees(max_fee=2 * base + tip, tip=tip, base=base)
     fixed = costs.fixed_fee(fees.max_fee)
-    assert fees.price == base + tip
+    assert fees.present == base + tip
     if fixed == MOST:
         return
     assert fixed >= costs.gas(JOB_GAS, 2 * base + tip)
-    assert not costs.stale(fixed, fees.price, fees.max_fee)
-    assert costs.pays(fixed, fees.price)
-    assert fixed == 0 or costs.stale(costs.gas(JOB_GAS, fees.price) - 1, fees.price, fees.max_fee)
+    assert not costs.stale(fixed, fees.present, fees.max_fee)
+    assert costs.pays(fixed, fees.present)
+    assert fixed == 0 or costs.stale(costs.gas(JOB_GAS, fees.present) - 1, fees.present, fees.max_fee)
 
 
 def test_a_job_is_worth_answering_while_its_gas_is_paid() -> None:
@@ -100,7 +100,7 @@ def test_the_fixed_fee_follows_the_chain(stage: MarketOnChain, tmp_path: Path, m
     assert terms.follow() is None  # nothing said: its terms were stated by hand
     assert terms.pays(0)
     keep(tmp_path, Pricing())
-    dear = Fees(max_fee=7 * GWEI, tip=GWEI)
+    dear = Fees(max_fee=7 * GWEI, tip=GWEI, base=3 * GWEI)
     monkeypatch.setattr(type(market.node), "fees", lambda self: dear)
     assert not terms.pays(before.fixed_fee)
     fixed = terms.follow()
@@ -108,11 +108,11 @@ def test_the_fixed_fee_follows_the_chain(stage: MarketOnChain, tmp_path: Path, m
     after = market.provider(account.address)
     assert after == replace(before, fixed_fee=Units(fixed or 0))
     assert terms.follow() is None
-    assert after.fee(1) >= Pricing().gas(JOB_GAS, dear.price)
+    assert after.fee(1) >= Pricing().gas(JOB_GAS, dear.present)
     assert terms.pays(after.fee(1))
-    monkeypatch.setattr(type(market.node), "fees", lambda self: Fees(max_fee=2 * GWEI, tip=0))
+    monkeypatch.setattr(type(market.node), "fees", lambda self: Fees(max_fee=2 * GWEI, tip=0, base=GWEI))
     assert terms.follow() is None  # 3.5 times too much is not worth a transaction
-    monkeypatch.setattr(type(market.node), "fees", lambda self: Fees(max_fee=GWEI, tip=0))
+    monkeypatch.setattr(type(market.node), "fees", lambda self: Fees(max_fee=GWEI, tip=0, base=GWEI // 2))
     assert terms.follow() == Pricing().gas(JOB_GAS, GWEI)
 
 
@@ -121,7 +121,7 @@ def test_a_provider_that_says_nothing_asks_by_speed_and_gas(
 ) -> None:
     """Stated parts stay as they are said; the others follow, and only a fixed fee that was not said is followed."""
     market, account = stage.market, stage.providers[1]
-    monkeypatch.setattr(type(market.node), "fees", lambda self: Fees(max_fee=3 * GWEI, tip=GWEI))
+    monkeypatch.setattr(type(market.node), "fees", lambda self: Fees(max_fee=3 * GWEI, tip=GWEI, base=GWEI))
     provider = Provider(Network(market.node, market, None), Actor("p", tmp_path), account)  # type: ignore[arg-type]
     costs = Pricing(core_hour=3_600)
     provider.restate(costs, capacity=5)

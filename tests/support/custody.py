@@ -38,7 +38,7 @@ from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
 from fhe.circuit.codec import decode, encode
 from fhe.keys.insecure_keys import insecure_test_keys
 from fhe.keys.secret_keys import SecretKeys
-from fhe.profile import EncryptionProfile
+from fhe.profile import EVALUATOR, EncryptionProfile
 from fhe.profiles import REFERENCE, find
 from tests.support.memory_chain import SimulatedChain
 
@@ -111,6 +111,7 @@ def encrypt(
         shards=(shard,),
         evaluation_key=key,
         data_root=merkle.data_root([file.root for file in files]),
+        evaluator=EVALUATOR,
     )
     return table, tuple(checks)
 
@@ -143,6 +144,7 @@ def linear_circuit(
     profile: EncryptionProfile = REFERENCE,
     bins: bool = False,
     width: int = len(NAMES),
+    block: int = 0,
 ) -> Circuit:
     """One Linear of these rows of weights over the affine codes; columns that no row reads are left out."""
     matrix = np.array(weights, np.int64)
@@ -156,7 +158,7 @@ def linear_circuit(
         values=matrix[rows, columns],
         bias=np.array(bias or [0] * len(matrix), np.int64),
     )
-    kind = "threshold" if at is not None else "argmax" if len(matrix) > 1 else "value"
+    kind = "threshold" if at is not None else "argmax" if len(matrix) > 1 and not block else "value"
     return Circuit(
         profile=profile.digest,
         codebook=codebook(bins, width).digest,
@@ -164,6 +166,7 @@ def linear_circuit(
         layers=(layer,),
         outputs=tuple(f"y{number}" for number in range(len(matrix))),
         readout=Readout(kind, at or 0),  # type: ignore[arg-type]
+        block=block,
     )
 
 

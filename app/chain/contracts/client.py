@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-import random
-import secrets
-import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from app.chain.contracts.abi import Interface, decode_revert
 from app.chain.contracts.messages import reverted
 from app.chain.events import Event
-from app.chain.node import ChainNode, ExecutionReverted, Fees, Log, NonceTaken, Topics, TxReceipt
+from app.chain.node import ChainNode, ExecutionReverted, Log, Topics, TxReceipt
+from app.chain.sender import Sender
 from app.chain.wallet.account import Account
-from app.protocol.backoff import growing
-from app.protocol.errors import NotAllowed, Reverted, Unavailable, VerificationFailed
+from app.protocol.errors import NotAllowed, Reverted, VerificationFailed
 from app.protocol.ids import TxHash
 
-NONCE_TRIES = 32  # how often somebody else with the same key may be quicker before a transaction is given up
-FIRST_PAUSE, LONGEST_PAUSE = 0.01, 1.0  # seconds between two tries, each drawn at random up to a bound that grows
+# What a contract takes once, so that an equal call that is under way is the same one, sent before a crash.
+TAKEN_ONCE = frozenset(
+    {"commit", "reveal", "release", "refuse", "decline", "contest", "draw", "expire", "heartbeat", "settleLicense"}
+)
 
 T = TypeVar("T")
 U = TypeVar("U")
-
-
-FEE_MARK = 1 << 24  # wei: a hundredth of a gwei, never paid
-
-
-def _own(fees: Fees) -> Fees:
-    """Fees whose bound nobody else chooses: two processes of one account never sign the same bytes, so that equal bytes
-    are always one transaction sent again.
-    """
-    return Fees(max_fee=fees.max_fee + secrets.randbelow(FEE_MARK), tip=fees.tip)
 
 
 @dataclass(frozen=True)
@@ -73,13 +62,15 @@ class ContractClient:
         self,
         node: ChainNode,
         contracts: Sequence[Contract],
-        pause: Callable[[float], None] = time.sleep,
+        sender: Sender | None = None,
         closed: Collection[tuple[str, str]] = (),
     ) -> None:
-        """`closed`: functions, as contract and name, that are not sent any more."""
+        """Without a `sender`, one that remembers what it sent as long as it lives. `closed`: functions, as contract and
+        name, that are not sent any more.
+        """
         self._closed = frozenset(closed)
         self.node = node
-        self._pause = pause
+        self.sender = sender or Sender(node)
         self.contracts = {contract.name: contract for contract in contracts}
         self._by_address = {contract.address: contract for contract in contracts}
         self._interfaces = [contract.interface for contract in contracts]
@@ -113,51 +104,66 @@ class ContractClient:
                 "Do it in the present edition: leave --edition and DARKROOM_EDITION out.",
             )
 
-    def send(self, account: Account, contract: str, function: str, *args: Any) -> Sent[None]:
-        """Call a function in a signed transaction and wait for its block.
+    def read_many(self, asked: Sequence[tuple[str, str, tuple[Any, ...]]]) -> list[Any]:
+        """The values of many view functions (contract, function, arguments), in few questions; a Reverted where one
+        refused. Errors: Unavailable.
+        """
+        calls = [
+            (self.contracts[name].address, self.contracts[name].interface.encode_call(function, args))
+            for name, function, args in asked
+        ]
+        values: list[Any] = []
+        for (name, function, args), answer in zip(asked, self.node.calls(calls), strict=True):
+            if isinstance(answer, ExecutionReverted):
+                values.append(self.refusal(answer))
+                continue
+            found = self.contracts[name].interface.decode_result(function, args, answer)
+            values.append(found[0] if len(found) == 1 else found)
+        return values
 
-        Errors: NotAllowed in a drained market, Reverted, Unavailable, BadInput.
+    def send(
+        self, account: Account, contract: str, function: str, *args: Any, purpose: str = "", again: bool = False
+    ) -> Sent[None]:
+        """Call a function in a signed transaction and wait for its block. `purpose` and `again`: `app.chain.sender`.
+
+        Errors: NotAllowed in a drained market; Reverted, BadInput, GasPriceTooHigh; TransactionPending for one that was
+        sent and may still come; Unavailable for one that was not.
         """
         self.check_open(contract, function)
-        there = self.contracts[contract]
-        receipt = self.transact(account, there.address, there.interface.encode_call(function, args))
+        there, once = self.contracts[contract], function in TAKEN_ONCE
+        data = there.interface.encode_call(function, args)
+        return self._sent(self.transact(account, there.address, data, purpose=purpose, again=again, join=once))
+
+    def ordered(self, account: Account, purpose: str) -> Sent[None] | None:
+        """What an order became that this machine sent before, waited for; None for one that it never carried out."""
+        receipt = self.sender.earlier(account, purpose) if purpose else None
+        return None if receipt is None else self._sent(receipt)
+
+    def _sent(self, receipt: TxReceipt) -> Sent[None]:
         return Sent(receipt.tx, receipt.block, receipt.gas, None, tuple(self.decode(receipt.logs)))
 
     def create(self, account: Account, interface: Interface, bytecode: bytes, args: Sequence[Any]) -> TxReceipt:
         """Deploy a contract. Errors: Reverted, Unavailable, BadInput."""
         return self.transact(account, None, bytecode + interface.constructor.inputs.encode(args, "constructor"))
 
-    def transact(self, account: Account, to: str | None, data: bytes) -> TxReceipt:
-        """Estimate, sign, send, wait; again with the next nonce when another process signed with the same account.
-
-        Tries are apart by random pauses, so that of processes with one account each gets its turn.
-        """
-        for failures in range(NONCE_TRIES):
-            if failures:
-                self._pause(random.uniform(0, growing(FIRST_PAUSE, failures, LONGEST_PAUSE)))  # noqa: S311 - no secret
-            try:
-                gas = self.node.estimate(account.address, to, data)
-            except ExecutionReverted as error:
-                raise self.refusal(error) from None
-            raw = account.sign_transaction(
-                chain_id=self.node.chain_id,
-                nonce=self.node.nonce(account.address),
-                to=to,
-                data=data,
-                gas=gas,
-                fees=_own(self.node.fees()),
-            )
-            try:
-                receipt = self.node.send(raw)
-            except NonceTaken:
-                continue
-            if not receipt.ok:
-                raise self._late_refusal(account, to, data, receipt)
-            return receipt
-        raise Unavailable(
-            f"Other processes keep sending transactions of {account.address}.",
-            "Stop them, or give each its own account.",
-        )
+    def transact(
+        self,
+        account: Account,
+        to: str | None,
+        data: bytes,
+        *,
+        purpose: str = "",
+        again: bool = False,
+        join: bool = False,
+    ) -> TxReceipt:
+        """Send a transaction as `app.chain.sender` does; its receipt. Errors: those of `send`."""
+        try:
+            receipt = self.sender.send(account, to, data, purpose=purpose, again=again, join=join)
+        except ExecutionReverted as error:
+            raise self.refusal(error) from None
+        if not receipt.ok:
+            raise self._late_refusal(account, to, data, receipt)
+        return receipt
 
     def _late_refusal(self, account: Account, to: str | None, data: bytes, receipt: TxReceipt) -> Reverted:
         """Why a transaction passed the estimate and reverted in its block: ask again on the new state."""

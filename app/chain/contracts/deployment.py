@@ -25,6 +25,7 @@ from app.chain.contracts.abi import Interface
 from app.chain.contracts.client import Contract, ContractClient
 from app.chain.contracts.editions import CLOSED_BY_A_LATER
 from app.chain.node import ChainNode
+from app.chain.sender import Sender
 from app.chain.wallet.account import Account
 from app.protocol.documents import MAX_DOCUMENT_BYTES, Document, canonical, parse_canonical
 from app.protocol.errors import BadInput, NotFound, VerificationFailed
@@ -150,13 +151,15 @@ def read(path: Path) -> Deployment:
     return Deployment.from_bytes(data)
 
 
-def bind(node: ChainNode, deployment: Deployment, *, drained: bool = False) -> ContractClient:
+def bind(
+    node: ChainNode, deployment: Deployment, sender: Sender | None = None, *, drained: bool = False
+) -> ContractClient:
     """The deployment's contracts on this node, after `check`; a `drained` one takes nothing new.
 
     Errors: VerificationFailed, Unavailable.
     """
     check(node, deployment)
-    return _client(node, deployment, drained=drained)
+    return _client(node, deployment, sender, drained=drained)
 
 
 def check(node: ChainNode, deployment: Deployment) -> None:
@@ -215,11 +218,13 @@ def _check_wiring(client: ContractClient) -> None:
             raise VerificationFailed(f"{contract} is wired to another {function}.", "Deploy again.")
 
 
-def _client(node: ChainNode, deployment: Deployment, *, drained: bool = False) -> ContractClient:
+def _client(
+    node: ChainNode, deployment: Deployment, sender: Sender | None = None, *, drained: bool = False
+) -> ContractClient:
     placed = deployment.contracts
     abis = {name: Interface(load(name, deployment.edition).abi) for name in ORDER}
     contracts = [Contract(name, placed[name].address, abis[name]) for name in ORDER]
-    return ContractClient(node, contracts, closed=CLOSED_BY_A_LATER if drained else frozenset())
+    return ContractClient(node, contracts, sender, closed=CLOSED_BY_A_LATER if drained else frozenset())
 
 
 def _resume(node: ChainNode, account: Account, path: Path, terms: Terms | None, edition: str) -> Deployment:

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from app.chain.contracts.client import Sent
+from app.chain.contracts.client import ContractClient, Sent
 from app.chain.contracts.custodians import JOBS, Custodians
 from app.chain.contracts.entities import as_job, commitment, content_of
 from app.chain.contracts.licensing import Licensing
 from app.chain.contracts.providers import Providers
 from app.chain.wallet.account import Account
-from app.protocol.errors import Unavailable, VerificationFailed
+from app.protocol.errors import DarkroomError, Reverted, Unavailable, VerificationFailed
 from app.protocol.ids import Address, Digest
 from app.protocol.market.entities import ZERO, Approval, Job, JobState, check_use
 from app.protocol.market.fees import fee_bid
 
 DRAW_TRIES = 4  # blocks that may be armed anew before the chain is said to be too fast
+KEPT_OPENINGS = 10_000  # events of jobs' openings that are final
 MOST_DRAWS = 64  # calls that go on with one draw: 2,048 seats
 
 
 class Jobs(Custodians, Licensing, Providers):
     """Job actions and reads."""
+
+    def __init__(self, client: ContractClient) -> None:
+        self.client = client
+        self._openings: dict[int, tuple[int, Mapping[str, Any]]] = {}  # block and arguments, by job
+        self._final = -1  # the highest block known to be final
 
     def open_job(
         self,
@@ -37,25 +43,36 @@ class Jobs(Custodians, Licensing, Providers):
         max_fee: int,
         version: int | None = None,
         content: str | None = None,
+        purpose: str = "",
+        again: bool = False,
     ) -> Sent[int]:
         """Open and fund a job in one transaction, by permit; the value is its id.
 
         `units` is the circuit's static cost on these rows; `max_fee` bounds what all executors together cost.
         `version` and `content` (app.chain.contracts.entities.content_of) say for which version of the dataset the job
-        was quoted; by default for the present one. Errors: those of `check_use`, NotFound; Reverted, as OrderOutdated
-        where the dataset has moved on and CustodianNotBonded where its custodian's bond cannot answer for one more job.
+        was quoted; by default for the present one. With a `purpose` under which this machine opened a job before, and
+        not `again`, that one is the answer and nothing is paid. Errors: those of `check_use`, NotFound; Reverted, as
+        OrderOutdated where the dataset has moved on and CustodianNotBonded where its custodian's bond cannot answer for
+        one more job; those of `ContractClient.send`.
         """
+        if not again and (earlier := self.ordered_job(account, purpose)):
+            return earlier
         bought = self.license(license)
         dataset, terms = self.dataset(bought.dataset), self.offer(bought.offer)
         check_use(bought, dataset, account.address, first_row, rows, self.client.node.now())
         quoted = (version or dataset.version, content or content_of(dataset))
         order = (license, circuit, first_row, rows, sealing_key, units, replicas, max_fee, *quoted)
-        cost = terms.price_job + terms.price_row * rows + max_fee
+        cost, permit = terms.price_job + terms.price_row * rows + max_fee, tuple[Any, ...]()
         if cost <= self.allowance(account.address, JOBS):
-            sent = self.client.send(account, JOBS, "open", order)
+            function = "open"
         else:
-            sent = self.client.send(account, JOBS, "openWithPermit", order, *self.permit(account, JOBS, cost))
-        return sent.with_value(int(sent.event("JobOpened").args["job"]))
+            function, permit = "openWithPermit", self.permit(account, JOBS, cost)
+        return _opened(self.client.send(account, JOBS, function, order, *permit, purpose=purpose, again=again))
+
+    def ordered_job(self, account: Account, purpose: str) -> Sent[int] | None:
+        """The job that this machine opened for a purpose, waited for; None where it did not. Errors: as `send`."""
+        sent = self.client.ordered(account, purpose)
+        return None if sent is None else _opened(sent)
 
     def draw(self, account: Account, job: int) -> Sent[tuple[Address, ...]]:
         """Draw executors once the block with their randomness is there; the value is their addresses. Anyone may.
@@ -128,15 +145,53 @@ class Jobs(Custodians, Licensing, Providers):
 
     def job(self, id: int) -> Job:
         """A job with everything that its structs and events say. Errors: NotFound, VerificationFailed."""
-        stored = self._stored(id)
-        opened = self.client.find(JOBS, "JobOpened", stored["openedBlock"], stored["openedBlock"], id)
-        if not opened:
-            raise VerificationFailed(f"The node has no event of job {id}'s opening.", "Use a node with full history.")
+        return self._job(id, self._stored(id), self.client.read(JOBS, "executionsOf", id))
+
+    def live(self, ids: Sequence[int], troubled: Callable[[int, DarkroomError], None] | None = None) -> list[Job]:
+        """The jobs with these numbers that are not over, in few questions to the node, however many there are.
+
+        One that a reorganisation took meanwhile is left out. `troubled` is told of one that cannot be read, which ends
+        nothing then. Errors: VerificationFailed, Unavailable.
+        """
+        asked = [(JOBS, function, (number,)) for number in ids for function in ("get", "executionsOf")]
+        values = self.client.read_many(asked) if ids else []
+        found = []
+        for number, stored, executions in zip(ids, values[::2], values[1::2], strict=True):
+            if isinstance(stored, Reverted) or isinstance(executions, Reverted):
+                continue
+            if stored["state"] == JobState.NONE or JobState(stored["state"]).terminal:
+                continue
+            try:
+                found.append(self._job(number, stored, executions))
+            except DarkroomError as error:
+                if troubled is None:
+                    raise
+                troubled(number, error)
+        return found
+
+    def _job(self, id: int, stored: Mapping[str, Any], executions: Sequence[Mapping[str, Any]]) -> Job:
+        opened = self._opening(id, stored["openedBlock"])
         closed: dict[str, Mapping[str, Any]] = {}
         if block := stored["closedBlock"]:
             for name in ("JobReleased", "JobRefused"):
                 closed.update({event.name: event.args for event in self.client.find(JOBS, name, block, block, id)})
-        return as_job(id, stored, self.client.read(JOBS, "executionsOf", id), opened[-1].args, closed)
+        return as_job(id, stored, executions, opened, closed)
+
+    def _opening(self, id: int, block: int) -> Mapping[str, Any]:
+        """What a job's JobOpened event says; what is final is asked for once. Errors: VerificationFailed."""
+        known = self._openings.get(id)
+        if known is not None and known[0] == block:
+            return known[1]
+        opened = self.client.find(JOBS, "JobOpened", block, block, id)
+        if not opened:
+            raise VerificationFailed(f"The node has no event of job {id}'s opening.", "Use a node with full history.")
+        if block > self._final:
+            self._final = self.client.node.finalized().number
+        if block <= self._final:
+            self._openings[id] = block, opened[-1].args
+            while len(self._openings) > KEPT_OPENINGS:
+                self._openings.pop(next(iter(self._openings)))
+        return opened[-1].args
 
     def jobs(
         self,
@@ -173,3 +228,7 @@ class Jobs(Custodians, Licensing, Providers):
     def paused_until(self) -> int:
         """The time until which no new job can be opened; past or 0 when there is no pause."""
         return int(self.client.read(JOBS, "pausedUntil"))
+
+
+def _opened(sent: Sent[None]) -> Sent[int]:
+    return sent.with_value(int(sent.event("JobOpened").args["job"]))

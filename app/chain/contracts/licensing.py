@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from app.chain.contracts.client import ContractClient, Sent
 from app.chain.contracts.entities import as_license, as_offer
@@ -56,14 +57,25 @@ class Licensing(PaymentToken):
         """
         return self.client.send(account, LICENSES, "deactivate", offer)
 
-    def buy_license(self, account: Account, offer: int) -> Sent[int]:
-        """Buy a license in one transaction; the value is its id. Errors: NotFound, Reverted."""
-        price = self.offer(offer).price_license
+    def buy_license(self, account: Account, offer: int, *, purpose: str = "", again: bool = False) -> Sent[int]:
+        """Buy a license in one transaction; the value is its id.
+
+        With a `purpose` for which this machine bought one before, and not `again`, that one is the answer and nothing
+        is paid. Errors: NotFound, Reverted; those of `ContractClient.send`.
+        """
+        if not again and (earlier := self.ordered_license(account, purpose)):
+            return earlier
+        price, permit = self.offer(offer).price_license, tuple[Any, ...]()
         if price <= self.allowance(account.address, LICENSES):
-            sent = self.client.send(account, LICENSES, "buy", offer)
+            function = "buy"
         else:
-            sent = self.client.send(account, LICENSES, "buyWithPermit", offer, *self.permit(account, LICENSES, price))
-        return sent.with_value(int(sent.event("LicenseBought").args["license"]))
+            function, permit = "buyWithPermit", self.permit(account, LICENSES, price)
+        return _bought(self.client.send(account, LICENSES, function, offer, *permit, purpose=purpose, again=again))
+
+    def ordered_license(self, account: Account, purpose: str) -> Sent[int] | None:
+        """The license that this machine bought for a purpose, waited for; None where it did not."""
+        sent = self.client.ordered(account, purpose)
+        return None if sent is None else _bought(sent)
 
     def revoke_license(self, account: Account, license: int) -> Sent[int]:
         """Take a license back (the dataset's owner) and pay for what is unused; the value is the refund.
@@ -128,3 +140,7 @@ class Licensing(PaymentToken):
     def license_count(self) -> int:
         """Licenses ever sold; ids run from 1 to this."""
         return int(self.client.read(LICENSES, "licenseCount"))
+
+
+def _bought(sent: Sent[None]) -> Sent[int]:
+    return sent.with_value(int(sent.event("LicenseBought").args["license"]))

@@ -8,6 +8,7 @@ reorganisations: the head is final.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Collection, Sequence
@@ -21,7 +22,7 @@ from app.chain.evm.eth_api import EthApi
 from app.chain.evm.pyevm import PragueVM, SignedTransactionAPI, Withdrawal
 from app.chain.evm.sqlite import SqliteDB
 from app.chain.json_rpc import Answer
-from app.chain.node import Block, Fees, Log, NonceTaken, Topics, TxReceipt
+from app.chain.node import Block, ExecutionReverted, Fates, Fees, Log, NonceTaken, Topics, TxReceipt
 from app.chain.recursion_limit import limit_kept
 from app.protocol.errors import BadInput, NotFound, Reverted
 from app.protocol.ids import TxHash
@@ -91,12 +92,24 @@ class EmbeddedChain:
     def fees(self) -> Fees:
         """Twice the base fee: enough for the next six full blocks. There is nobody to tip."""
         with self._thread:
-            return Fees(max_fee=2 * int(self._blockchain.next_header().base_fee_per_gas or 0), tip=0)
+            base = int(self._blockchain.next_header().base_fee_per_gas or 0)
+            return Fees(max_fee=2 * base, tip=0, base=base)
 
     def call(self, to: str, data: bytes, sender: str | None = None) -> bytes:
         """Run a function as in the next block, without a transaction. Errors: ExecutionReverted."""
         with self._thread:
             return self._blockchain.simulate(sender, to, data)[0]
+
+    def calls(self, calls: Sequence[tuple[str, bytes]]) -> list[bytes | ExecutionReverted]:
+        """Run functions as in the next block; what each returns, or its refusal."""
+        found: list[bytes | ExecutionReverted] = []
+        with self._thread:
+            for to, data in calls:
+                try:
+                    found.append(self.call(to, data))
+                except ExecutionReverted as error:
+                    found.append(error)
+        return found
 
     def estimate(self, sender: str, to: str | None, data: bytes) -> int:
         """The gas limit for what it uses in the next block. Errors: ExecutionReverted."""
@@ -107,6 +120,15 @@ class EmbeddedChain:
         """The receipt of a mined transaction. Errors: NotFound."""
         with self._thread:
             return self._blockchain.receipt(self._blockchain.find(tx))
+
+    def fates(self, account: str, txs: Sequence[TxHash]) -> Fates:
+        """What became of transactions of an account."""
+        found: dict[TxHash, TxReceipt] = {}
+        with self._thread:
+            for tx in txs:
+                with contextlib.suppress(NotFound):
+                    found[tx] = self.receipt(tx)
+            return Fates(self.nonce(account), found)
 
     def logs(self, first: int, last: int, addresses: Collection[str], topics: Topics = ()) -> Sequence[Log]:
         """Events of these contracts in blocks [first, last]."""

@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
-from app.chain.node import Block, ExecutionReverted, Fees, Log, NonceTaken, Topics, TxReceipt
+from app.chain.node import Block, ExecutionReverted, Fates, Fees, Log, NonceTaken, Topics, TxReceipt
 from app.chain.recursion_limit import limit_kept
+from app.chain.rpc.pool import PooledProvider
 from app.chain.rpc.provider import BoundedProvider
 from app.chain.rpc.refusal import RpcRefused, read_refusal
 from app.protocol.errors import BadInput, NotFound, Reverted, Unavailable
@@ -20,8 +21,9 @@ with limit_kept():
     from web3 import Web3
     from web3.types import RPCEndpoint
 
-RECEIPT_SECONDS = 180.0
 FIRST_POLL, LONGEST_POLL = 0.005, 1.0  # seconds; a local node answers in milliseconds, a public one is not hammered
+BATCH = 50  # questions in one request
+BATCHES_AGAIN = 600.0  # seconds after which a node that took no batch is offered one again
 LOG_BLOCKS = 2_000  # blocks in one question, as public nodes allow
 USUAL_TIP = 10**9  # wei a gas, for nodes that give no advice
 FINALITY_BLOCKS = 64  # two epochs, for nodes that do not know the tag "finalized"
@@ -32,9 +34,12 @@ MACHINE_WORDS = ("revert", "out of gas", "gas required exceeds", "opcode", "inva
 T = TypeVar("T")
 
 
-def connect(url: str) -> RpcNode:
-    """The node at `url`, with a development node's powers when it is one. Errors: Unavailable."""
-    provider = BoundedProvider(url)
+def connect(*urls: str) -> RpcNode:
+    """The node at a URL, or the first one of several that answers, with a development node's powers when it is one.
+
+    Errors: UsageError, Unavailable.
+    """
+    provider = BoundedProvider(*urls) if len(urls) == 1 else PooledProvider(urls)
     answer = provider.make_request(RPCEndpoint("web3_clientVersion"), [])
     anvil = str(answer.get("result", "")).startswith("anvil/")
     return AnvilNode(provider) if anvil else RpcNode(provider)
@@ -47,18 +52,23 @@ class RpcNode:
     balance, at twice the time.
     """
 
-    def __init__(self, provider: BoundedProvider) -> None:
+    def __init__(self, provider: BoundedProvider | PooledProvider) -> None:
         """Errors: Unavailable."""
         self.provider = provider
-        self.host = provider.host
+        self._batches_from = float("-inf")  # when batches are tried, again where the node did not take one
         self.chain_id = self._ask(_quantity, "eth_chainId")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.host!r}, chain_id={self.chain_id})"
 
+    @property
+    def host(self) -> str:
+        """The host that is asked."""
+        return self.provider.host
+
     def web3(self) -> Web3:
         """A new `Web3` on this node, with a provider of its own: web3 keeps a client's middleware in its provider."""
-        return Web3(BoundedProvider(str(self.provider.endpoint_uri)))
+        return Web3(self.provider.again())
 
     def request(self, method: str, *params: Any) -> Any:
         """The result of a method, as it came. Errors: ExecutionReverted, Unavailable."""
@@ -89,6 +99,27 @@ class RpcNode:
             return None
         return None if answer is None else self._parsed(parse, method, answer)
 
+    def _many(self, questions: Sequence[tuple[str, tuple[Any, ...]]]) -> list[Any]:
+        """The results of several calls in their order, or the error of each, in as few requests as the node takes.
+
+        Errors: TooLarge, Unavailable.
+        """
+        answers: list[Any] = []
+        for start in range(0, len(questions), BATCH):
+            asked = [(RPCEndpoint(method), params) for method, params in questions[start : start + BATCH]]
+            part: list[Any] | None = None
+            if len(asked) > 1 and time.monotonic() >= self._batches_from:
+                try:
+                    part = list(self.provider.make_batch_request(asked))
+                except Unavailable:
+                    part = None  # a node without batches, or one that is away: the single questions tell
+            if part is None:
+                part = [self.provider.make_request(method, params) for method, params in asked]
+                if len(asked) > 1:
+                    self._batches_from = time.monotonic() + BATCHES_AGAIN
+            answers += [read_refusal(each["error"]) if "error" in each else each["result"] for each in part]
+        return answers
+
     def _parsed(self, parse: Callable[[Any], T], method: str, answer: Any) -> T:
         try:
             return parse(answer)
@@ -100,12 +131,16 @@ class RpcNode:
 
     def head(self) -> Block:
         """The newest block."""
-        return self._block("latest")
+        block = self._block("latest")
+        self.provider.saw_head(block.number)
+        return block
 
     def finalized(self) -> Block:
         """The newest finalized block, or one that is two epochs old where the node knows no finality."""
         known = self._try(_block, "eth_getBlockByNumber", "finalized", False)
-        return known or self.block(max(0, self.head().number - FINALITY_BLOCKS))
+        block = known or self.block(max(0, self.head().number - FINALITY_BLOCKS))
+        self.provider.saw_final(block.number, block.hash)
+        return block
 
     def block(self, number: int) -> Block:
         """A canonical block. Errors: NotFound."""
@@ -139,12 +174,26 @@ class RpcNode:
         base = self._ask(lambda answer: _quantity(answer["baseFeePerGas"]), "eth_getBlockByNumber", "latest", False)
         tip = self._try(_quantity, "eth_maxPriorityFeePerGas")
         tip = USUAL_TIP if tip is None else tip
-        return Fees(max_fee=2 * base + tip, tip=tip)
+        return Fees(max_fee=2 * base + tip, tip=tip, base=base)
 
     def call(self, to: str, data: bytes, sender: str | None = None) -> bytes:
         """Run a function on the newest state. Errors: ExecutionReverted."""
         request = {"to": to, "data": "0x" + data.hex()} | ({"from": sender} if sender else {})
         return self._execute(_bytes, "eth_call", request, "latest")
+
+    def calls(self, calls: Sequence[tuple[str, bytes]]) -> list[bytes | ExecutionReverted]:
+        """Run functions on the newest state, a batch in one request. Errors: Unavailable."""
+        asked = [("eth_call", ({"to": to, "data": "0x" + data.hex()}, "latest")) for to, data in calls]
+        return [self._called(answer) for answer in self._many(asked)]
+
+    def _called(self, answer: Any) -> bytes | ExecutionReverted:
+        """What a call returned, or the contract's refusal of it. Errors: Unavailable for trouble of the node."""
+        if isinstance(answer, RpcRefused):
+            try:
+                raise self._read_refused("eth_call", answer)
+            except ExecutionReverted as error:
+                return error
+        return answer if isinstance(answer, ExecutionReverted) else self._parsed(_bytes, "eth_call", answer)
 
     def estimate(self, sender: str, to: str | None, data: bytes) -> int:
         """The node's estimate for the pending block plus a quarter. Errors: ExecutionReverted, Reverted."""
@@ -157,37 +206,14 @@ class RpcNode:
             return self._parsed(parse, method, self._result(method, *params))
         except RpcRefused as refusal:
             _raise_refusal(refusal)
-            if any(words in refusal.message.lower() for words in MACHINE_WORDS):
-                raise ExecutionReverted(b"", refusal.message) from None
-            raise Unavailable(
-                f"The chain node at {self.host} refused {method}: {refusal.message}.",
-                "Try again, or another node.",
-            ) from None
+            raise self._read_refused(method, refusal) from None
 
-    def send(self, raw: bytes) -> TxReceipt:
-        """Send a signed transaction and wait for its block. Errors: NonceTaken, BadInput, Reverted, Unavailable.
-
-        Its hash is known before it is sent, so that a lost answer is no lost transaction: until the time is over it is
-        handed over again, which changes nothing where it arrived, and its receipt is looked for.
-        """
-        tx, sent, lost = _hash(raw), False, None
-        pause, limit = FIRST_POLL, time.monotonic() + RECEIPT_SECONDS
-        while time.monotonic() < limit:
-            try:
-                if not sent:
-                    self.submit(raw)
-                    sent = True
-                if receipt := self._ask(_optional(_receipt), "eth_getTransactionReceipt", tx):
-                    return receipt
-                lost = None
-            except Unavailable as error:
-                lost, sent = error, False
-            time.sleep(pause)
-            pause = min(pause * 1.3, LONGEST_POLL)
-        why = f" (the last answer: {lost.message})" if lost else ""
-        raise Unavailable(
-            f"Transaction {tx} is in no block after {RECEIPT_SECONDS:.0f} s{why}.",
-            "Look for it before you send another.",
+    def _read_refused(self, method: str, refusal: RpcRefused) -> ExecutionReverted | Unavailable:
+        """What a refusal of an execution means: the contract's own, or trouble of the node."""
+        if any(words in refusal.message.lower() for words in MACHINE_WORDS):
+            return ExecutionReverted(b"", refusal.message)
+        return Unavailable(
+            f"The chain node at {self.host} refused {method}: {refusal.message}.", "Try again, or another node."
         )
 
     def submit(self, raw: bytes) -> TxHash:
@@ -198,13 +224,29 @@ class RpcNode:
         tx = _hash(raw)
         try:
             return TxHash(str(self._result("eth_sendRawTransaction", "0x" + raw.hex())))
+        except ExecutionReverted as error:  # some nodes try it first
+            raise BadInput(f"The chain node does not accept this transaction: {error.detail}.") from None
         except RpcRefused as refusal:
             if any(words in refusal.message for words in ("already known", "already imported")):
                 return tx
-            if self._try(_optional(_receipt), "eth_getTransactionReceipt", tx):
-                return tx  # it was mined meanwhile: its own nonce is what is "too low"
+            asked = [("eth_getTransactionReceipt", (tx,)), ("eth_getTransactionByHash", (tx,))]
+            if any(isinstance(answer, dict) for answer in self._many(asked)):
+                return tx  # it arrived before: its own nonce is what is "too low"
             _raise_refusal(refusal)
             raise BadInput(f"The chain node does not accept this transaction: {refusal.message}.") from None
+
+    def fates(self, account: str, txs: Sequence[TxHash]) -> Fates:
+        """What became of transactions of an account; the first of the questions is which nonces are used."""
+        asked = [("eth_getTransactionCount", (account, "latest"))]
+        answers = self._many([*asked, *(("eth_getTransactionReceipt", (tx,)) for tx in txs)])
+        for answer in answers:
+            if isinstance(answer, RpcRefused | ExecutionReverted):
+                raise Unavailable(f"The chain node at {self.host} refused a question: {answer}.", "Use another node.")
+        used = self._parsed(_quantity, asked[0][0], answers[0])
+        receipts = [
+            self._parsed(_receipt, "eth_getTransactionReceipt", each) for each in answers[1:] if each is not None
+        ]
+        return Fates(used, {each.tx: each for each in receipts})
 
     def receipt(self, tx: TxHash) -> TxReceipt:
         """The receipt of a mined transaction. Errors: NotFound."""
@@ -282,6 +324,10 @@ def _raise_refusal(refusal: RpcRefused) -> None:
     message = refusal.message.lower()
     if "nonce too low" in message or "replacement transaction underpriced" in message:
         raise NonceTaken from None
+    if "less than block base fee" in message or "transaction underpriced" in message:
+        raise Unavailable(
+            f"The chain has become dearer than this transaction pays: {refusal.message}.", "Send it with higher fees."
+        ) from None
     if "insufficient funds" in message:
         raise Reverted(
             "The account has too little ether to pay for gas.", "Send it some.", reason="InsufficientFunds"

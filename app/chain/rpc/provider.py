@@ -25,6 +25,7 @@ TIMEOUT = (5.0, 60.0)  # seconds to connect, and between two bytes
 TRIES = 4  # of one question
 FIRST_PAUSE = 0.05  # seconds before the second try
 BUSY = (408, 429, 500, 502, 503, 504)
+LIMITS = (429, 503)  # whatever error such an answer holds, it is about how often the node is asked
 HEADERS = {"Content-Type": "application/json", "User-Agent": "darkroom"}
 
 
@@ -45,8 +46,9 @@ class BoundedProvider(HTTPProvider):
 
     global_ccip_read_enabled = False
 
-    def __init__(self, url: str) -> None:
-        """Errors: UsageError."""
+    def __init__(self, url: str, *, tries: int = TRIES, timeout: tuple[float, float] = TIMEOUT) -> None:
+        """Each question has so many tries; `timeout`: seconds to connect, and between two bytes. Errors: UsageError."""
+        self._tries, self._timeout = tries, timeout
         try:
             parts = urlsplit(url)
             self.host = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
@@ -57,13 +59,23 @@ class BoundedProvider(HTTPProvider):
         self._url = URI(url)
         session = requests.Session()
         session.trust_env = False
-        options = {"headers": HEADERS, "timeout": TIMEOUT, "allow_redirects": False, "stream": True}
+        options = {"headers": HEADERS, "timeout": timeout, "allow_redirects": False, "stream": True}
         super().__init__(url, options, session, exception_retry_configuration=None)
 
     def __str__(self) -> str:
         return f"{type(self).__name__}({self.host!r})"
 
     __repr__ = __str__
+
+    def again(self) -> BoundedProvider:
+        """Another provider of the same endpoint, for a client of its own."""
+        return BoundedProvider(str(self._url), tries=self._tries, timeout=self._timeout)
+
+    def saw_head(self, number: int) -> None:
+        """A newest block was read. One endpoint needs not be compared with others (`app.chain.rpc.pool`)."""
+
+    def saw_final(self, number: int, digest: str) -> None:
+        """A block was taken for final."""
 
     def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         """The response, an error of the node's included. What passes (no answer, a busy server, a rate limit) is tried
@@ -77,7 +89,7 @@ class BoundedProvider(HTTPProvider):
         return sorted(cast("list[RPCResponse]", answers), key=lambda answer: str(answer.get("id")).zfill(20))
 
     def _patiently(self, what: str, body: bytes, batch: int | None = None) -> Any:
-        for attempt in range(TRIES - 1):
+        for attempt in range(self._tries - 1):
             try:
                 return self._once(what, body, batch)
             except _Passing:
@@ -109,7 +121,7 @@ class BoundedProvider(HTTPProvider):
             step = "Check that the URL is an Ethereum JSON-RPC endpoint."
             raise _Passing(said, step) if status in BUSY else Unavailable(said, step)
         for refusal in (read_refusal(each["error"]) for each in answers if "error" in each):
-            if isinstance(refusal, RpcRefused) and refusal.limited:
+            if isinstance(refusal, RpcRefused) and (refusal.limited or status in LIMITS):
                 raise _Passing(
                     f"The chain node at {self.host} limits how often it is asked: {refusal.message}.",
                     "Ask it less often (the settings' every), or use another node.",

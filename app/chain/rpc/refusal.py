@@ -11,7 +11,10 @@ from typing import Any
 from app.chain.node import ExecutionReverted
 
 RATE_CODES = (429, -32029)
-RATE_WORDS = ("rate limit", "too many requests", "per second", "compute units", "request limit", "throttle")
+RATE_WORDS = (
+    "rate limit", "rate-limit", "ratelimit", "too many requests", "per second", "compute units", "request limit",
+    "requests limit", "request count", "throttle", "quota", "slow down",
+)  # fmt: skip
 
 
 class RpcRefused(Exception):

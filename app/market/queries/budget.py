@@ -13,9 +13,10 @@ from app.market.db.tables import DatasetRow, JobRow
 from app.market.queries.releases import MOST, UNKNOWN, KnownReleases
 from app.market.queries.view import View
 from app.protocol.data.dataset import Affine, Codebook, ColumnCode
+from app.protocol.data.derivation import CategorySource, Member, Place, Source, TextSource
 from app.protocol.market.entities import JobState
 from app.protocol.market.receipt import OutputPolicy
-from app.protocol.policy.bits import default_person_limit, micro_bits, person_limit
+from app.protocol.policy.bits import default_person_limit, person_limit, source_micro_bits
 from app.protocol.policy.rules import rank_limit, spent_on
 
 ReleasesOn = Callable[[Session, int], KnownReleases]  # of a dataset, by its number
@@ -71,7 +72,7 @@ def budget(
     most = 0 if known.table is None else spent_on(known.table, known.entries, dataset.version, 0, dataset.rows)
     limit = 0 if policy is None or codebook is None else person_limit(policy, codebook)
     return BudgetView(
-        max_rank=0 if policy is None or codebook is None else rank_limit(policy, len(codebook.columns)),
+        max_rank=0 if policy is None or codebook is None else rank_limit(policy, len(codebook.source_names)),
         released=dataset.jobs_settled,
         circuits=len(spans),
         most_circuits=heaviest(covered),
@@ -95,30 +96,39 @@ def told_to(license: int, known: KnownReleases, version: int, rows: int) -> int:
 def codebook_of(codes: str) -> Codebook | None:
     """The codebook, as far as limits follow from it, of the columns that the index keeps; None without any."""
     try:
-        columns = tuple(
-            ColumnCode(
-                name=each["name"] or "?",
-                dtype=each["dtype"],
-                affine=None
-                if each["levels"] is None
-                else Affine(low=each["low"], step=each["step"], levels=each["levels"]),
-                bins=each["bins"],
-                declared=each["declared"],
+        columns, states = [], {}
+        for each in json.loads(codes):
+            name, kind, places = each["name"] or "?", each.get("derivation"), each.get("places")
+            source = each.get("source") or name
+            if places is not None:
+                states[source] = _places(source, places)
+            affine = (
+                None if each["levels"] is None else Affine(low=each["low"], step=each["step"], levels=each["levels"])
             )
-            for each in json.loads(codes)
-        )
+            columns.append(
+                ColumnCode(
+                    name=name,
+                    dtype=each["dtype"],
+                    affine=affine,
+                    bins=each["bins"],
+                    declared=each["declared"],
+                    source="" if source == name else source,
+                    derivation=None if kind is None else Member(place=0) if kind == "member" else Place(),
+                )
+            )
     except ValidationError:
         return None
-    return Codebook(columns=columns) if columns else None
+    return Codebook(columns=tuple(columns), sources=tuple(states.values())) if columns else None
+
+
+def _places(name: str, places: int) -> Source:
+    """Any source of so many places."""
+    return TextSource(name=name, buckets=places) if places > 1 else CategorySource(name=name, words=("?",))
 
 
 def recoverable(codebook: Codebook, micro: int) -> int:
-    """The most columns whose codes so many micro-bits can say exactly."""
-    widths = sorted(
-        micro_bits(max(column.affine.levels if column.affine else 1, len(column.bins or ()) + 1))
-        for column in codebook.columns
-    )
-    return sum(whole <= micro for whole in accumulate(widths))
+    """The most columns of the owner's table whose codes so many micro-bits can say exactly."""
+    return sum(whole <= micro for whole in accumulate(sorted(source_micro_bits(codebook).values())))
 
 
 def union(spans: Iterable[Span]) -> list[Span]:

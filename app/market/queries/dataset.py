@@ -34,6 +34,11 @@ class ColumnView(View):
     outside: Literal["reject", "clip"]
     declared: bool  # the range was stated by the owner; False: measured on the data, which reveals it
     encodings: tuple[Encoding, ...]  # published ones
+    source: str = ""  # the column of the owner's table that it is read from; limits count these
+    derivation: Literal["place", "member", "missing", "elapsed", "part"] | None = None  # None: the number itself
+    rule: str = ""  # the derivation in words; "" for the number itself
+    places: int | None = None  # how many a category, truth value or text has
+    label: bool = False  # whether it is what models are to predict
 
 
 class VersionView(View):

@@ -49,7 +49,7 @@ class SmallObjects:
 
     def __init__(self, store: Store) -> None:
         self._store, self._kept, self._bytes = store, OrderedDict[str, bytes](), 0
-        self.put, self.put_file, self.size = store.put, store.put_file, store.size
+        self.put, self.put_file, self.put_pieces, self.size = store.put, store.put_file, store.put_pieces, store.size
 
     def read(self, cid: str, offset: int = 0, length: int | None = None, *, limit: int) -> bytes:
         """As the store's. Errors: NotFound, BadBlock, TooLarge."""

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.protocol.data.dataset import ColumnCode
+from app.protocol.data.dataset import Codebook, ColumnCode
+from app.protocol.data.derivation import Source, derivation_in_words
 from app.protocol.data.description import FileCheck, StrictManifest
+from app.protocol.data.listing import RECORD_BYTES
 from app.protocol.market.receipt import OutputPolicy
 
 CONFORMS_TO = "http://mlcommons.org/croissant/1.1"
@@ -21,6 +23,7 @@ _CROISSANT_TERMS = (  # noqa: SIM905 - thirty quoted words are harder to read
     "readLines repeated replace samplingRate sdVersion separator source subField transform unArchive value"
 ).split()
 _DATA_TYPES = {"integer": "sc:Integer", "boolean": "sc:Boolean"}
+_SOURCE_TYPES = {"category": "sc:Text", "boolean": "sc:Boolean", "text": "sc:Text", "time": "sc:DateTime"}
 # Every rule of the output policy, as the operand and operator of an ODRL constraint.
 POLICY_TERMS = {
     "circuits": ("dr:circuitClass", "odrl:isAnyOf"),
@@ -62,7 +65,7 @@ def croissant(manifest: StrictManifest) -> dict[str, Any]:
         "distribution": _distribution(manifest),
         "darkroom": manifest.model_dump(mode="json"),
     }
-    if manifest.preview is not None:
+    if manifest.preview is not None and table.listed is None:
         document["recordSet"] = [_preview(manifest)]
     return document
 
@@ -126,6 +129,11 @@ def _distribution(manifest: StrictManifest) -> list[dict[str, Any]]:
         _file(name, cid, "application/octet-stream", check)
         for (name, cid), check in zip(named, manifest.checks, strict=False)
     ]
+    if (listed := manifest.table.listed) is not None:
+        book = FileCheck(bytes=listed.codebook_bytes, sha256=listed.codebook_digest)
+        records = FileCheck(bytes=listed.files * RECORD_BYTES, sha256=listed.sha256)
+        files.append(_file("codebook.json", listed.codebook, "application/json", book))
+        files.append(_file("files.bin", listed.cid, "application/octet-stream", records))
     if manifest.preview is not None:
         files.append(_file("preview.csv", manifest.preview.cid, "text/csv", manifest.preview.file))
     return files
@@ -144,28 +152,34 @@ def _file(name: str, cid: str, media_type: str, check: FileCheck) -> dict[str, A
 
 
 def _preview(manifest: StrictManifest) -> dict[str, Any]:
+    codebook = manifest.codebook
     return {
         "@type": "cr:RecordSet",
         "@id": "preview",
         "name": "preview",
         "description": "Synthetic rows drawn from the codebook alone; they say nothing of the encrypted rows.",
-        "field": [_field(number, column) for number, column in enumerate(manifest.codebook.columns)],
+        "field": [_field(number, name, codebook) for number, name in enumerate(codebook.source_names)],
     }
 
 
-def _field(number: int, column: ColumnCode) -> dict[str, Any]:
+def _field(number: int, name: str, codebook: Codebook) -> dict[str, Any]:
+    """A column of the owner's table, as the preview has it, and what is published of it."""
+    source, columns = codebook.source(name), [column for column in codebook.columns if column.reads == name]
+    kind = _SOURCE_TYPES[source.kind] if source else _DATA_TYPES.get(columns[0].dtype, "sc:Float")
     return {
         "@type": "cr:Field",
         "@id": f"preview/{number}",
-        "name": column.name,
-        "description": _code_in_words(column),
-        "dataType": _DATA_TYPES.get(column.dtype, "sc:Float"),
-        "source": {"fileObject": {"@id": "preview.csv"}, "extract": {"column": column.name}},
+        "name": name,
+        "description": " ".join(_code_in_words(column, source) for column in columns),
+        "dataType": kind,
+        "source": {"fileObject": {"@id": "preview.csv"}, "extract": {"column": name}},
     }
 
 
-def _code_in_words(column: ColumnCode) -> str:
+def _code_in_words(column: ColumnCode, source: Source | None) -> str:
     parts = []
+    if column.derivation is not None:
+        parts.append(f"{column.name}: {derivation_in_words(column.derivation, column.reads, source)}")
     if column.affine is not None:
         parts.append(f"{column.affine.levels} levels of {column.affine.step:.6g} from {column.affine.low:.6g}")
     if column.bins is not None:

@@ -9,16 +9,18 @@ poly = index * chunks + chunk, where index is 0 for affine and the edge number f
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from app.protocol.documents import Document, Hex16, Sha256
-from app.protocol.vocabulary import Encoding
+from app.protocol.data.derivation import Derivation, Source
+from app.protocol.documents import Document, GrownDocument, Hex16, Sha256
+from app.protocol.vocabulary import Encoding, EvaluatorName
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 MAX_COLUMNS = 4096
 MAX_EDGES = 32
+MAX_CODEBOOK_BYTES = 1 << 24  # over 1 MiB it is linked from its manifest
 
 
 class Affine(Document):
@@ -29,8 +31,14 @@ class Affine(Document):
     levels: int = 256
 
 
-class ColumnCode(Document):
-    """How a value of one column becomes integers. `bins` are ordered edges: bit i is "value >= bins[i]"."""
+class ColumnCode(GrownDocument):
+    """How a value of one published column becomes integers. `bins` are ordered edges: bit i is "value >= bins[i]".
+
+    The value is the number in the column of the owner's table that has its name, or is derived from the column `source`
+    of that table. Columns of one source are one column to every limit.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset({"source", "derivation", "label"})
 
     name: Name
     dtype: str
@@ -40,13 +48,34 @@ class ColumnCode(Document):
     impute: float | None = None
     outside: Literal["reject", "clip"] = "reject"
     declared: bool  # True: range stated by the owner; False: measured on the data, which reveals it
+    source: Annotated[str, Field(max_length=200)] = ""  # "" for its own name
+    derivation: Derivation | None = None  # None: the number itself
+    label: bool = False  # whether it is what models are to predict; then they read it only where it is named
+
+    @property
+    def reads(self) -> str:
+        """The column of the owner's table that it is read from."""
+        return self.source or self.name
 
 
-class Codebook(Document):
+class Codebook(GrownDocument):
     """The columns of a dataset and their codes; its digest binds circuits to the dataset's codes."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"sources"})
+    limit: ClassVar[int] = MAX_CODEBOOK_BYTES
 
     kind: Literal["darkroom/codebook"] = "darkroom/codebook"
     columns: tuple[ColumnCode, ...]
+    sources: tuple[Source, ...] = ()  # of the table's columns that are read, those that are no numbers
+
+    @property
+    def source_names(self) -> tuple[str, ...]:
+        """The columns of the owner's table that are read, in the order of what is published of them."""
+        return tuple(dict.fromkeys(column.reads for column in self.columns))
+
+    def source(self, name: str) -> Source | None:
+        """What a column of the owner's table is; None for numbers."""
+        return next((source for source in self.sources if source.name == name), None)
 
 
 class EncodedFile(Document):
@@ -68,6 +97,19 @@ class Shard(Document):
     files: tuple[EncodedFile, ...]
 
 
+class FileList(Document):
+    """Where a table is described that is too large for its manifest: see `app.protocol.data.listing`."""
+
+    cid: str  # of the list of files
+    sha256: Sha256  # of its bytes, for readers that know no CIDs
+    files: int
+    encodings: tuple[Encoding, ...]  # that every column's code is published in, where it has it
+    size: int  # rows of a chunk: the profile's polynomial size
+    codebook: str  # CID of the codebook's canonical bytes
+    codebook_digest: Sha256  # SHA-256 of them
+    codebook_bytes: int
+
+
 class Carried(Document):
     """What was released about the persons of a stretch of rows before this version: at most so much about each."""
 
@@ -76,8 +118,10 @@ class Carried(Document):
     micro_bits: int
 
 
-class EncryptedTable(Document):
+class EncryptedTable(GrownDocument):
     """The part of a manifest that Darkroom computes with; the Croissant record around it is for people and crawlers."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"evaluator", "listed"})
 
     kind: Literal["darkroom/table"] = "darkroom/table"
     profile: Sha256
@@ -90,3 +134,5 @@ class EncryptedTable(Document):
     rows_per_person: int = 1  # the most rows that speak of one person
     carried: tuple[Carried, ...] = ()  # the owner's statement, in row order; rows outside of it start fresh
     carried_jobs: int = 0  # jobs up to this number are in it; a later one on an earlier version counts on every row
+    evaluator: EvaluatorName = "darkroom-canonical-1"  # that its jobs run under
+    listed: FileList | None = None  # where codebook and files are, if not in the manifest

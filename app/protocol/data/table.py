@@ -11,6 +11,7 @@ from math import isfinite
 
 from app.protocol.data import merkle
 from app.protocol.data.dataset import MAX_COLUMNS, MAX_EDGES, Codebook, ColumnCode, EncryptedTable, Shard
+from app.protocol.data.derivation import CategorySource, derivation_fault
 from app.protocol.errors import BadDocument
 from app.protocol.ids import Digest
 
@@ -28,10 +29,25 @@ def check_codebook(codebook: Codebook) -> None:
         raise BadDocument(f"A codebook has 1 to {MAX_COLUMNS} columns, not {len(names)}.")
     if len(set(names)) != len(names):
         raise BadDocument("Two columns of the codebook have the same name.")
+    _check_sources(codebook)
     for column in codebook.columns:
-        fault = code_fault(column)
+        fault = code_fault(column) or derivation_fault(column.derivation, codebook.source(column.reads))
         if fault:
             raise BadDocument(f"Column {column.name!r} of the codebook {fault}.")
+
+
+def _check_sources(codebook: Codebook) -> None:
+    names, read = [source.name for source in codebook.sources], set(codebook.source_names)
+    if len(set(names)) != len(names) or not set(names) <= read:
+        raise BadDocument("The codebook states a column of the table twice, or one that nothing is published of.")
+    for source in codebook.sources:
+        if isinstance(source, CategorySource) and len(set(source.words)) != len(source.words):
+            raise BadDocument(f"The codebook lists a category of {source.name!r} twice.")
+    derived = [(column.reads, column.derivation) for column in codebook.columns]
+    if len(set(derived)) != len(derived):
+        raise BadDocument("The codebook publishes the same of one column twice.")
+    if any(column.derivation is None and column.reads != column.name for column in codebook.columns):
+        raise BadDocument("A column of the codebook that is a number of the table has another name than there.")
 
 
 def code_fault(column: ColumnCode) -> str:
@@ -58,22 +74,27 @@ def code_fault(column: ColumnCode) -> str:
     return ""
 
 
-def check_table(table: EncryptedTable, polynomial_size: int | None = None) -> None:
+def check_table(table: EncryptedTable, polynomial_size: int | None = None, *, root: bool = True) -> None:
     """Errors: BadDocument unless the shards hold every row once, in every encoding of the codebook, under the root.
 
     With `polynomial_size` (the profile's N) each file's number of polynomials is checked against its shard's rows.
+    Without `root` the files' roots, which are known to be under the data root already, are not read.
     """
     check_codebook(table.codebook)
+    if table.listed is not None and polynomial_size not in {None, table.listed.size}:
+        raise BadDocument("The files of a shard do not hold the same rows.")
     if not 1 <= table.rows <= MAX_ROWS or table.epoch < 0 or not 1 <= len(table.shards) <= MAX_SHARDS:
         raise BadDocument("The table's rows, shards or epoch are out of range.")
-    files = expected_files(table.codebook, table.shards[0])
-    if not files:
+    files = [] if table.listed else expected_files(table.codebook, table.shards[0])
+    if not (files or len(table.shards[0].files)):
         raise BadDocument("The table publishes no column.")
     row = 0
     for shard in table.shards:
         if shard.first_row != row or shard.rows < 1:
             raise BadDocument("The table's shards do not follow one another.")
         row += shard.rows
+        if table.listed is not None:
+            continue  # columns, encodings and lengths of a list follow from codebook and shards
         if [(file.column, file.encoding) for file in shard.files] != files:
             raise BadDocument(
                 "A shard does not hold the columns and encodings of the first one, in the codebook's order."
@@ -81,7 +102,7 @@ def check_table(table: EncryptedTable, polynomial_size: int | None = None) -> No
         _check_polys(table.codebook, shard, polynomial_size)
     if row != table.rows:
         raise BadDocument(f"The table says {table.rows} rows, its shards hold {row}.")
-    if table.data_root != data_root(table.shards):
+    if root and table.data_root != data_root(table.shards):
         raise BadDocument("The data root is not that of the files' roots.")
     _check_persons(table)
 
@@ -118,7 +139,7 @@ def expected_files(codebook: Codebook, shard: Shard) -> list[tuple[str, str]]:
 
 def data_root(shards: tuple[Shard, ...]) -> Digest:
     """Merkle root over the files' roots, in manifest order."""
-    return merkle.data_root([file.root for shard in shards for file in shard.files])
+    return merkle.data_root(file.root for shard in shards for file in shard.files)
 
 
 def _check_polys(codebook: Codebook, shard: Shard, polynomial_size: int | None) -> None:

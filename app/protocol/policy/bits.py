@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 
 from app.protocol.data.dataset import Codebook
+from app.protocol.data.derivation import Member, TimeSource, places
 from app.protocol.market.receipt import OutputPolicy
 from app.protocol.policy.leakage import Leakage
 from app.protocol.vocabulary import ReleaseKind
@@ -57,6 +58,12 @@ def row_charge(policy: OutputPolicy, leakage: Leakage) -> int:
     return min(exact, noisy) if policy.epsilon_micro_per_job else exact
 
 
+def noise_scale_milli(leakage: Leakage, policy: OutputPolicy, rows_per_person: int = 1) -> int:
+    """Thousandths of the discrete Laplace scale: sensitivity / epsilon, rounded up so that epsilon is kept."""
+    sensitivity = max(1, leakage.sensitivity) * rows_per_person
+    return -(-sensitivity * 10**9 // policy.epsilon_micro_per_job)
+
+
 def charge(policy: OutputPolicy, leakage: Leakage, rows_per_person: int) -> int:
     """Micro-bits that a release costs each of its rows, where a person has up to `rows_per_person` rows.
 
@@ -68,12 +75,30 @@ def charge(policy: OutputPolicy, leakage: Leakage, rows_per_person: int) -> int:
     return once if release_kind(policy, leakage) == "aggregate" else once * rows_per_person
 
 
+def source_micro_bits(codebook: Codebook) -> dict[str, int]:
+    """What a row holds at most of each column of the owner's table: log2 of its number of different codes.
+
+    However many columns are derived from it, a source holds what the largest of them holds, and its one-hot columns
+    together as many values as they tell apart.
+    """
+    codes: dict[str, int] = {}
+    members: dict[str, int] = {}
+    for column in codebook.columns:
+        if isinstance(column.derivation, Member):
+            members[column.reads] = members.get(column.reads, 0) + 1
+        own = max(column.affine.levels if column.affine else 1, len(column.bins or ()) + 1)
+        codes[column.reads] = max(codes.get(column.reads, 1), own)
+    for name, count in members.items():
+        source = codebook.source(name)
+        assert source is not None
+        assert not isinstance(source, TimeSource)
+        codes[name] = max(codes[name], min(count + 1, places(source)))
+    return {name: micro_bits(count) for name, count in codes.items()}
+
+
 def row_micro_bits(codebook: Codebook) -> int:
     """What a row of a table holds at most: log2 of the number of its different codes."""
-    codes = (
-        max(column.affine.levels if column.affine else 1, len(column.bins or ()) + 1) for column in codebook.columns
-    )
-    return sum(micro_bits(count) for count in codes)
+    return sum(source_micro_bits(codebook).values())
 
 
 def person_limit(policy: OutputPolicy, codebook: Codebook) -> int:

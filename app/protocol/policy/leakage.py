@@ -30,6 +30,13 @@ class Leakage:
     highs: tuple[int, ...]
     shares: tuple[tuple[str, float], ...]
     rare: float
+    block: int = 0  # rows that one value sums over; 0: a value for each row
+    moves: int | None = None  # how far all outputs together can move when one row changes; None: as far as `ranges` do
+
+    @property
+    def sensitivity(self) -> int:
+        """The L1 distance of the outputs of any two rows, at most: what noise is scaled to."""
+        return sum(self.ranges) if self.moves is None else self.moves
 
     @property
     def ranges(self) -> tuple[int, ...]:

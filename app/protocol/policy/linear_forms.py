@@ -30,15 +30,41 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
+from operator import mul
 
 Wire = tuple[str, int]  # column name, and -1 for its affine code or the number of an edge
 Form = tuple[tuple[Wire, int], ...]  # sorted by wire, weights not zero
 Matrix = list[list[int]]
 AFFINE = -1
+STATES = 1 << 12  # of a source that columns are derived from, equally likely
 MARGIN = 1e-4  # shares that floating point clears are at least this far below the limit
 SMALLEST_PIVOT = 1e-6
+
+
+@dataclass(frozen=True)
+class Joint:
+    """What the columns of one source are together: their codes in each of its different states (states,)."""
+
+    counts: tuple[int, ...]  # how many of the `STATES` equally likely ones are this one
+    codes: Mapping[str, Sequence[int]]  # affine codes by column
+    bins: Mapping[str, Sequence[int]]  # bin codes by column
+    whole: bool = False  # whether the source has no other state than these
+
+    def wire(self, wire: Wire) -> list[int]:
+        """A wire's value in each state."""
+        column, index = wire
+        return list(self.codes[column]) if index == AFFINE else [int(code > index) for code in self.bins[column]]
+
+    def values(self, weights: Mapping[Wire, int]) -> list[int]:
+        """What weights on its wires add up to in each state."""
+        total = [0] * len(self.counts)
+        for wire, weight in weights.items():
+            for state, value in enumerate(self.wire(wire)):
+                if value:
+                    total[state] += weight * value
+        return total
 
 
 @dataclass(frozen=True)
@@ -47,16 +73,23 @@ class Space:
 
     levels: Mapping[str, int]
     edges: Mapping[str, int]
+    sources: Mapping[str, str] = field(default_factory=dict)  # of columns that have another one than themselves
+    joint: Mapping[str, Joint] = field(default_factory=dict)  # of sources that columns are derived from
+
+    def source(self, column: str) -> str:
+        """What a column is derived from: all columns of one source are one to every limit."""
+        return self.sources.get(column, column)
 
     @property
     def columns(self) -> int:
-        """Columns of the dataset."""
-        return len(self.levels.keys() | self.edges.keys())
+        """Columns of the dataset that are no other one's: its sources."""
+        return len({self.source(column) for column in self.levels.keys() | self.edges.keys()})
 
     @property
     def scale(self) -> int:
         """A common multiple of all denominators of the covariances."""
-        return math.lcm(12, *((edges + 1) ** 2 for edges in self.edges.values()))
+        plain = ((edges + 1) ** 2 for column, edges in self.edges.items() if self.source(column) not in self.joint)
+        return math.lcm(12, *plain, *([STATES**2] if self.joint else []))
 
     def covariance(self, column: str, first: int, second: int, scale: int) -> int:
         """`scale` times the covariance of two wires of one column (AFFINE or edge numbers)."""
@@ -116,10 +149,12 @@ def dominated_column(independent: Sequence[Form], space: Space, share: Fraction)
     if share >= 1 or not independent:
         return None
     scale = space.scale
-    parts = {column: _gram(independent, column, space, scale) for column in _columns(independent)}
+    parts = {column: _gram(independent, column, space, scale) for column in _columns(independent, space)}
     size = range(len(independent))
     total = [[sum(part[i][k] for part in parts.values()) for k in size] for i in size]
     top, bottom = share.numerator, share.denominator
+    if not space.joint.keys().isdisjoint(parts) and not definite(total):
+        return min(parts.keys() & space.joint.keys())  # some combination never moves: nothing else hides what is in it
     for column, part in _suspects(parts, total, float(share)):
         if not semidefinite([[top * total[i][k] - bottom * part[i][k] for k in size] for i in size]):
             return column
@@ -163,10 +198,15 @@ def _inverse(matrix: list[list[float]]) -> list[list[float]] | None:
 
 
 def shares_of(one: Form, space: Space) -> dict[str, Fraction]:
-    """The part of one form's variance that each of its columns explains; empty for a constant."""
+    """The part of one form's variance that each of its columns explains; empty for a form without weights.
+
+    Of a form that never moves over the states of a derived column's source, that source explains all.
+    """
     scale = space.scale
-    parts = {name: _gram([one], name, space, scale)[0][0] for name in _columns([one])}
+    parts = {name: _gram([one], name, space, scale)[0][0] for name in _columns([one], space)}
     total = sum(parts.values())
+    if parts and not total:
+        return {name: Fraction(1) for name in parts}
     return {name: Fraction(part, total) for name, part in parts.items()} if total else {}
 
 
@@ -191,14 +231,42 @@ def semidefinite(matrix: Matrix) -> bool:
     return True
 
 
-def _columns(forms: Sequence[Form]) -> set[str]:
-    return {column for one in forms for (column, _), _ in one}
+def definite(matrix: Matrix) -> bool:
+    """Whether a symmetric integer matrix is positive definite: all pivots of fraction-free elimination [5] above 0."""
+    rows = [list(row) for row in matrix]
+    previous = 1
+    for k in range(len(rows)):
+        pivot = rows[k][k]
+        if pivot <= 0:
+            return False
+        for i in range(k + 1, len(rows)):
+            for j in range(k + 1, len(rows)):
+                rows[i][j] = (rows[i][j] * pivot - rows[i][k] * rows[k][j]) // previous
+        previous = pivot
+    return True
+
+
+def _columns(forms: Sequence[Form], space: Space) -> set[str]:
+    return {space.source(column) for one in forms for (column, _), _ in one}
 
 
 def _gram(forms: Sequence[Form], column: str, space: Space, scale: int) -> Matrix:
-    """`scale` times the forms' covariances through one column."""
-    weights = [{index: weight for (name, index), weight in one if name == column} for one in forms]
-    indices = sorted({index for row in weights for index in row})
-    cov = {(i, k): space.covariance(column, i, k, scale) for i in indices for k in indices}
-    images = [{i: sum(cov[i, k] * weight for k, weight in row.items()) for i in indices} for row in weights]
+    """`scale` times the forms' covariances through one column, with everything that is derived from it."""
+    weights = [{wire: weight for wire, weight in one if space.source(wire[0]) == column} for one in forms]
+    if (joint := space.joint.get(column)) is not None:
+        return _joint_gram([joint.values(row) for row in weights], joint.counts, scale)
+    wires = sorted({wire for row in weights for wire in row})
+    cov = {(i, k): space.covariance(column, i[1], k[1], scale) for i in wires for k in wires}
+    images = [{i: sum(cov[i, k] * weight for k, weight in row.items()) for i in wires} for row in weights]
     return [[sum(weight * image[i] for i, weight in row.items()) for image in images] for row in weights]
+
+
+def _joint_gram(values: Sequence[Sequence[int]], counts: Sequence[int], scale: int) -> Matrix:
+    """`scale` times the covariances of values (forms, states), states being as likely as their counts."""
+    unit = scale // STATES**2
+    weighted = [[count * value for count, value in zip(counts, own, strict=True)] for own in values]
+    sums = [sum(own) for own in weighted]
+    return [
+        [unit * (STATES * sum(map(mul, weighted[i], values[k])) - sums[i] * sums[k]) for k in range(len(values))]
+        for i in range(len(values))
+    ]

@@ -32,6 +32,8 @@ class Reason(StrEnum):
     ROWS_PER_JOB = "rows-per-job"
     GROUP_TOO_SMALL = "group-too-small"
     RANGES_TOO_CLOSE = "ranges-too-close"
+    NOT_SUMMED = "not-summed"
+    SUMS_NOT_SOLD = "sums-not-sold"
     TOO_MUCH_WORK = "too-much-work"
     CONCENTRATION = "concentration"
     SINGLES_OUT = "singles-out"
@@ -86,6 +88,14 @@ MESSAGES = {
     Reason.RANGES_TOO_CLOSE: Message(
         "The difference to an aggregate that was released before would be too small a group.",
         "Use the row ranges of earlier aggregates, or ranges apart from them.",
+    ),
+    Reason.NOT_SUMMED: Message(
+        "The policy releases sums over rows, and the circuit gives a value for each row.",
+        "Order the sum of its scores: darkroom model sum.",
+    ),
+    Reason.SUMS_NOT_SOLD: Message(
+        "The circuit sums over rows, and the policy releases values of rows.",
+        "Choose an offer that releases aggregates: darkroom dataset show.",
     ),
     Reason.TOO_MUCH_WORK: Message(
         "The job has more bootstraps than the owner's machines recompute for one job.", "Ask for fewer rows."

@@ -17,13 +17,15 @@ Policy (`check_policy`), the same for all buyers together, on public facts alone
     most `micro_bits_per_license` and what the license reserved on the chain, and with what was said before to anyone
     at most the person's limit (`app.protocol.policy.bits`). Rows of other versions are not matched with these: what
     they gave away counts on every row, except what the table's `carried` states row by row.
- 9. An aggregate has noise and covers at least `min_group` rows, and so does every stretch of rows that the aggregates
-    released so far, and this one, can be subtracted down to.
+ 9. An aggregate is a sum over rows that the circuit itself takes, so that nobody decrypts a row, and no other policy
+    releases such a circuit. It has noise and covers at least `min_group` rows, in blocks of at least so many, and so
+    does every stretch of rows that the aggregates released so far, and this one, can be subtracted down to. These are
+    rules on the job's rows, which are public, never on how many of them meet a condition: that is private.
 Further limits on how the bits may be spent, within a version:
 10. Concentration: no combination of what is released on a row, this job included, has more than `max_concentration`
     of its variance in one column: exactly for linear forms, on a public sample where outputs with lookups take part.
-11. Singling out: under the public distribution of codes, at least `min_group` rows of the dataset do not get the
-    commonest answer of a circuit with lookups.
+11. Singling out: unless noise protects a sum, under the public distribution of codes, at least `min_group` rows of the
+    dataset do not get the commonest answer of a circuit with lookups.
 12. Rank: on every row, the exact rank of all linear forms released, plus the distinct outputs with lookups, stays
     within `max_rank` (0: half of the columns); a job that adds nothing to what its rows gave away is allowed.
     Rules 10 and 12 take rows in blocks (`app.protocol.policy.groups`) and bound their own work: a job that would need
@@ -289,9 +291,14 @@ def check_shape(policy: OutputPolicy, leakage: Leakage, rows: int, dataset_rows:
     if bootstraps > policy.max_bootstraps:
         return Reason.TOO_MUCH_WORK
     if policy.release == "aggregate":
-        if rows < policy.min_group:
+        if not leakage.block:
+            return Reason.NOT_SUMMED
+        if min(rows, leakage.block) < policy.min_group:
             return Reason.GROUP_TOO_SMALL
-    elif any(share > policy.max_concentration for _, share in leakage.shares):
+        return None
+    if leakage.block:
+        return Reason.SUMS_NOT_SOLD
+    if any(share > policy.max_concentration for _, share in leakage.shares):
         return Reason.CONCENTRATION
     if not leakage.forms and leakage.rare * dataset_rows < policy.min_group:
         return Reason.SINGLES_OUT

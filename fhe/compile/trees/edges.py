@@ -40,16 +40,17 @@ def bin_columns(codebook: Codebook, model: Any, features: int, names: Sequence[s
     columns reads all of them in order, and one with as many as there are binned columns reads those.
     Errors: `BadModel`.
     """
-    binned = tuple(column for column in codebook.columns if column.bins)
+    unnamed = tuple(column for column in codebook.columns if not column.label)
+    binned = tuple(column for column in unnamed if column.bins)
     if names is None and getattr(model, "feature_names_in_", None) is not None:
         names = [str(name) for name in model.feature_names_in_]
     if names is not None:
         chosen = _named(codebook, names, features)
-    elif features in (len(codebook.columns), len(binned)):
-        chosen = codebook.columns if features == len(codebook.columns) else binned
+    elif features in (len(unnamed), len(binned)):
+        chosen = unnamed if features == len(unnamed) else binned
     else:
         raise BadModel(
-            f"The model has {features} features; the dataset has {len(codebook.columns)} columns, "
+            f"The model has {features} features; the dataset has {len(unnamed)} columns, "
             f"{len(binned)} of them with bins.",
             "Fit it on this dataset's bin codes, or name the columns that it reads.",
         )

@@ -30,15 +30,16 @@ INLINE cx sub_i(cx a, cx b) { return {add(a.r, b.i), sub(a.i, b.r)}; } // a - i 
 INLINE cx mul(cx a, cx t) { return {sub(mul(a.r, t.r), mul(a.i, t.i)), add(mul(a.r, t.i), mul(a.i, t.r))}; }
 INLINE cx mul_conj(cx a, cx t) { return {add(mul(a.r, t.r), mul(a.i, t.i)), sub(mul(a.i, t.r), mul(a.r, t.i))}; }
 
-// one node of the tree, split into four (section 3), and its inverse; t: three twiddles
-INLINE void split(cx &x0, cx &x1, cx &x2, cx &x3, const cx *t) {
-  cx u1 = mul(x1, t[0]), u2 = mul(x2, t[1]), u3 = mul(x3, t[2]);
+// one node of the tree, split into four (section 3), and its inverse; t: three twiddles, `apart` from one another
+INLINE void split(cx &x0, cx &x1, cx &x2, cx &x3, const cx *t, int apart = 1) {
+  cx u1 = mul(x1, t[0]), u2 = mul(x2, t[apart]), u3 = mul(x3, t[2 * apart]);
   cx s = add(x0, u2), d = sub(x0, u2), p = add(u1, u3), q = sub(u1, u3);
   x0 = add(s, p), x1 = add_i(d, q), x2 = sub(s, p), x3 = sub_i(d, q);
 }
-INLINE void join(cx &x0, cx &x1, cx &x2, cx &x3, const cx *t) {
+INLINE void join(cx &x0, cx &x1, cx &x2, cx &x3, const cx *t, int apart = 1) {
   cx s = add(x0, x2), d = sub(x0, x2), p = add(x1, x3), q = sub(x1, x3);
-  x0 = add(s, p), x1 = mul_conj(sub_i(d, q), t[0]), x2 = mul_conj(sub(s, p), t[1]), x3 = mul_conj(add_i(d, q), t[2]);
+  x0 = add(s, p), x1 = mul_conj(sub_i(d, q), t[0]);
+  x2 = mul_conj(sub(s, p), t[apart]), x3 = mul_conj(add_i(d, q), t[2 * apart]);
 }
 
 CONSTANT u64 digit_offset(int base, int levels) {

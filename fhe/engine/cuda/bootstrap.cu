@@ -31,26 +31,27 @@ INLINE const cx *twiddles_at(const cx *twiddles, int at) {
   return twiddles + at;
 }
 
-// the twiddles of levels 2, 3 and 4 begin behind those of 1, 5 and 21 nodes
+// Twiddles in the order of registers: 3 of level 0 and 12 of level 1, which all threads share; then number i of three of
+// level 2 (i, hi), of level 3 (k, i, hi) and of level 4 (k, i, t): a warp reads each as one or a few lines of the cache.
 INLINE void last_levels(cx *x, const cx *tw, int t) {
-  int hi = t >> 2, lane = t & 3;
-  const cx *two = twiddles_at(tw, 15 + 3 * hi);
-  UNROLL for (int k = 0; k < 4; k++) split(x[k], x[4 + k], x[8 + k], x[12 + k], two);
-  const cx *three = twiddles_at(tw, 63 + 12 * hi);
-  UNROLL for (int k = 0; k < 4; k++) split(x[4 * k], x[4 * k + 1], x[4 * k + 2], x[4 * k + 3], three + 3 * k);
-  swap_digits(x, lane);
-  const cx *four = twiddles_at(tw, 255 + 48 * hi + 3 * lane);
-  UNROLL for (int k = 0; k < 4; k++) split(x[4 * k], x[4 * k + 1], x[4 * k + 2], x[4 * k + 3], four + 12 * k);
+  int hi = t >> 2;
+  const cx *two = twiddles_at(tw, 15 + hi);
+  UNROLL for (int k = 0; k < 4; k++) split(x[k], x[4 + k], x[8 + k], x[12 + k], two, 16);
+  const cx *three = twiddles_at(tw, 63 + hi);
+  UNROLL for (int k = 0; k < 4; k++) split(x[4 * k], x[4 * k + 1], x[4 * k + 2], x[4 * k + 3], three + 48 * k, 16);
+  swap_digits(x, t & 3);
+  const cx *four = twiddles_at(tw, 255 + t);
+  UNROLL for (int k = 0; k < 4; k++) split(x[4 * k], x[4 * k + 1], x[4 * k + 2], x[4 * k + 3], four + 192 * k, 64);
 }
 INLINE void undo_last_levels(cx *x, const cx *tw, int t) {
-  int hi = t >> 2, lane = t & 3;
-  const cx *four = twiddles_at(tw, 255 + 48 * hi + 3 * lane);
-  UNROLL for (int k = 0; k < 4; k++) join(x[4 * k], x[4 * k + 1], x[4 * k + 2], x[4 * k + 3], four + 12 * k);
-  swap_digits(x, lane);
-  const cx *three = twiddles_at(tw, 63 + 12 * hi);
-  UNROLL for (int k = 0; k < 4; k++) join(x[4 * k], x[4 * k + 1], x[4 * k + 2], x[4 * k + 3], three + 3 * k);
-  const cx *two = twiddles_at(tw, 15 + 3 * hi);
-  UNROLL for (int k = 0; k < 4; k++) join(x[k], x[4 + k], x[8 + k], x[12 + k], two);
+  int hi = t >> 2;
+  const cx *four = twiddles_at(tw, 255 + t);
+  UNROLL for (int k = 0; k < 4; k++) join(x[4 * k], x[4 * k + 1], x[4 * k + 2], x[4 * k + 3], four + 192 * k, 64);
+  swap_digits(x, t & 3);
+  const cx *three = twiddles_at(tw, 63 + hi);
+  UNROLL for (int k = 0; k < 4; k++) join(x[4 * k], x[4 * k + 1], x[4 * k + 2], x[4 * k + 3], three + 48 * k, 16);
+  const cx *two = twiddles_at(tw, 15 + hi);
+  UNROLL for (int k = 0; k < 4; k++) join(x[k], x[4 + k], x[8 + k], x[12 + k], two, 16);
 }
 
 // Key points in register order, (step, level, row, column, 16, 64). Shared memory: words of both polynomials; a padded

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
@@ -49,9 +50,15 @@ class CudaCore:
         self._words, self._switch_words, self._packing_words = key.bootstrap, key.keyswitch, key.packing
         self.kernels = device.compile(profile)
         self.twiddles = device.upload(source.twiddles(size))
+        self.bootstrap_twiddles = device.upload(source.register_twiddles()) if self._fast else self.twiddles
         self._bootstrap_key: Array = None
         self._packing_key: Array = None
         self._keyswitch_key: tuple[Array, Array] | None = None
+
+    @property
+    def _wave(self) -> int:
+        """Ciphertexts of one launch: twice what the device computes at once."""
+        return 2 * self.device.multiprocessors() * RESIDENT
 
     @property
     def batch(self) -> int:
@@ -88,14 +95,22 @@ class CudaCore:
             words = self.device.upload(np.ascontiguousarray(small[part]))
             chosen = self.device.upload(np.ascontiguousarray(which[part], np.int64))
             count = part.stop - part.start
-            result = self.device.empty((count, size + 1), np.uint64)
-            self.start_bootstrap(words, tables, chosen, result, count)
-            out[part] = self.device.download(result)
+            finish: Callable[[], None] | None = None
+            for start in range(0, count, self._wave):  # one wave is copied to the host while the next is computed
+                stop = min(start + self._wave, count)
+                result = self.device.empty((stop - start, size + 1), np.uint64)
+                self.start_bootstrap(words[start:stop], tables, chosen[start:stop], result, stop - start)
+                before = finish
+                finish = partial(self.device.start_download(result), out[part][start:stop])
+                if before:
+                    before()
+            if finish:
+                finish()
         return out
 
     def start_bootstrap(self, small: Array, tables: Array, which: Array, result: Array, count: int) -> None:
         """Bootstrap `count` ciphertexts, arrays as in `bootstrap` but on the device."""
-        arguments = (self.bootstrap_key(), self.twiddles, small, tables, which, result)
+        arguments = (self.bootstrap_key(), self.bootstrap_twiddles, small, tables, which, result)
         self.kernels.launch(self.bootstrap_kernel, (count, 1), self.bootstrap_threads, self.bootstrap_shared, arguments)
 
     def pack(self, lwe: U64) -> U64:

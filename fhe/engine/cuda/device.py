@@ -6,7 +6,7 @@ Arrays on a device are opaque here, so that the same host code runs on a GPU and
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -50,6 +50,9 @@ class Device(Protocol):
 
     def download(self, array: Array) -> npt.NDArray[Any]:
         """A copy on the host; waits for the work before it."""
+
+    def start_download(self, array: Array) -> Callable[[npt.NDArray[Any]], None]:
+        """Begin to copy to the host, beside work that is started later; what it returns waits and fills an array."""
 
     def free_bytes(self) -> int:
         """Memory that can still be allocated."""
@@ -95,6 +98,7 @@ class CupyDevice:
             self.name = str(facts["name"].decode())
             self._processors = int(facts["multiProcessorCount"])
             self._shared = int(self._cupy.cuda.Device(number).attributes["MaxSharedMemoryPerBlockOptin"])
+            self._copies = self._cupy.cuda.Stream(non_blocking=True)
 
     @contextmanager
     def guard(self) -> Iterator[None]:
@@ -124,6 +128,23 @@ class CupyDevice:
         with self.guard():
             host: npt.NDArray[Any] = self._cupy.asnumpy(array)
         return host
+
+    def start_download(self, array: Array) -> Callable[[npt.NDArray[Any]], None]:
+        """Through pinned memory of CuPy's pool, on a stream of its own."""
+        cuda = self._cupy.cuda
+        with self.guard():
+            pinned = cuda.alloc_pinned_memory(array.nbytes)
+            there = np.frombuffer(pinned, array.dtype, array.size).reshape(array.shape)
+            self._copies.wait_event(cuda.get_current_stream().record())
+            array.get(stream=self._copies, out=there, blocking=False)
+            done = self._copies.record()
+
+        def finish(out: npt.NDArray[Any], _kept: Array = array) -> None:
+            with self.guard():
+                done.synchronize()
+            out[...] = there
+
+        return finish
 
     def free_bytes(self) -> int:
         """What the driver says is free, and what CuPy's pool keeps."""

@@ -17,24 +17,24 @@ PARTS = ("arithmetic", "transform", "bootstrap", "keyswitch", "packing", "linear
 # No fused operations: the sources use rounding intrinsics, so this says it twice. CuPy adds its own --ftz, which
 # concerns single precision only and may not be given twice.
 OPTIONS = ("--std=c++17", "--fmad=false")
-# STREAMED reads 16 bytes of the key past the first cache, which is left to the twiddles: beside three blocks' shared
-# memory it has 28 KiB, the twiddles take 16, and a step of one level reads 64 KiB of key. The kernel does not write
-# what it reads so, and the compiler may begin it before a barrier.
+# STREAMED reads 16 bytes of the key, which no kernel writes that reads it so: the compiler may begin it before a
+# barrier. Blocks of one multiprocessor find one another's key points in L1.
 MACROS = """
 #define SHARED(type, name) \\
   extern __shared__ __align__(16) unsigned char shared_bytes[]; \\
   type *name = (type *)shared_bytes
 #define UNKNOWN(number) asm volatile("" : "+r"(number))
-#ifdef KEY_THROUGH_L1
-#define STREAMED(at) (*(at))
+#ifdef KEY_PAST_L1
+#define STREAM "ld.global.nc.L1::no_allocate.v2.f64"
 #else
-#define STREAMED(at) streamed(at)
+#define STREAM "ld.global.nc.v2.f64"
+#endif
 template <class T> static __device__ __forceinline__ T streamed(const T *at) {
   double x, y;
-  asm("ld.global.nc.L1::no_allocate.v2.f64 {%0, %1}, [%2];" : "=d"(x), "=d"(y) : "l"(at));
+  asm(STREAM " {%0, %1}, [%2];" : "=d"(x), "=d"(y) : "l"(at));
   return {x, y};
 }
-#endif
+#define STREAMED(at) streamed(at)
 """
 
 FAST_SIZE = 2048  # the polynomial size that bootstrap.cu is written for
@@ -74,6 +74,23 @@ def twiddles(size: int) -> npt.NDArray[np.float64]:
         parts = [np.stack([re[:, 0], im[:, 0]], axis=-1) for re, im in level.twiddles]
         found.append(np.stack(parts, axis=1).reshape(-1, 2))
     return np.concatenate(found)
+
+
+@cache
+def register_twiddles() -> npt.NDArray[np.float64]:
+    """The same of N = 2048 in the order in which bootstrap.cu's threads read them, (1023, 2)."""
+    tree = twiddles(FAST_SIZE)
+    two, three, four = tree[15:63], tree[63:255], tree[255:]
+    return np.concatenate(
+        [
+            tree[:15],
+            two.reshape(16, 3, 2).transpose(1, 0, 2).reshape(-1, 2),  # (hi, i) -> (i, hi)
+            three.reshape(16, 4, 3, 2).transpose(1, 2, 0, 3).reshape(-1, 2),  # (hi, k, i) -> (k, i, hi)
+            four.reshape(16, 4, 4, 3, 2)
+            .transpose(1, 3, 0, 2, 4)
+            .reshape(-1, 2),  # (hi, k, lane, i) -> (k, i, hi, lane)
+        ]
+    )
 
 
 def fast_shared_bytes(levels: int) -> int:

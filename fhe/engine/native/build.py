@@ -22,6 +22,8 @@ SOURCES = Path(__file__).parent
 EXACT = ("-ffp-contract=off", "-fno-sanitize=undefined")
 COMMON = ("-O3", "-std=gnu11", *EXACT, "-fvisibility=hidden", "-shared", "-fPIC")
 SECONDS = 300
+PROBES = ("cpu.c", "merkle.c")  # built without flags: they look at the processor before they use it
+KERNELS = ("core.c", "keyswitch.c", "pack.c")  # built once for each vector width
 
 # lanes -> flags of gcc and clang, and zig's name of the processor (zig targets the building machine unless told)
 Flags = dict[int, tuple[tuple[str, ...], str]]
@@ -112,7 +114,7 @@ def _compile_all(command: list[str], folder: Path) -> None:
     zig = "ziglang" in command or Path(command[0]).name.startswith("zig")
     with tempfile.TemporaryDirectory(dir=folder, prefix=".build-") as scratch:
         for lanes, name in names().items():
-            sources = ["cpu.c"] if lanes == 0 else ["core.c", "keyswitch.c"]
+            sources = PROBES if lanes == 0 else KERNELS
             flags, processor = variants()[lanes or 2]
             march = [f"-mcpu={processor}"] if zig else [*flags, "-Wno-psabi"]
             output = Path(scratch) / name

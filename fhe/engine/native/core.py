@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fhe.arrays import F64, I64, U64
-from fhe.engine.native.library import KernelPlan, aligned_doubles, aligned_words, lanes_for, load, tables
+from fhe.engine.native.library import KernelPlan, aligned_doubles, aligned_words, lanes_for, load, plan_of
 from fhe.evaluation_key import EvaluationKey, packing_gadget
 from fhe.profile import EncryptionProfile, Gadget
 
@@ -113,12 +113,8 @@ class NativeCore:
             list(pool.map(run, edges[:-1], edges[1:]))
 
     def _plan(self, gadget: Gadget) -> KernelPlan:
-        profile = self._profile
-        front, tail = tables(profile.polynomial_size, self.lanes)
-        size, n = profile.polynomial_size, profile.lwe_dimension
-        plan = KernelPlan(n, size, gadget.levels, gadget.base_log, front.ctypes.data, tail.ctypes.data)
-        plan.kept = front, tail  # threads that make the tables at once each get their own; the cache keeps one
-        return plan
+        size, n = self._profile.polynomial_size, self._profile.lwe_dimension
+        return plan_of(size, self.lanes, n=n, levels=gadget.levels, base=gadget.base_log)
 
     def _transform(self, gadget: Gadget, words: Callable[[int, int], U64], steps: int, rows: int) -> F64:
         """Transformed key of words(start, stop), (steps, levels, rows, 2, N) in all, made in blocks."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
-from ctypes import POINTER, c_int, c_int64, c_void_p
+from ctypes import POINTER, c_double, c_int, c_int64, c_void_p
 from functools import cache
 from pathlib import Path
 
@@ -84,6 +84,10 @@ def load(lanes: int) -> ctypes.CDLL:
     library.darkroom_pack.argtypes = [plan, doubles, words, words, c_int64]
     library.darkroom_keyswitch.argtypes = [words, words, words, *[c_int64] * 5]
     library.darkroom_keyswitch.restype = None
+    library.darkroom_binary_key.argtypes = [plan, words, doubles]
+    library.darkroom_times_key.argtypes = [plan, doubles, words, words, c_int64]
+    library.darkroom_add_noise.argtypes = [words, words, c_int64, c_int64, c_double]
+    library.darkroom_add_noise.restype = None
     library.darkroom_tile.restype = c_int64
     return library
 
@@ -97,6 +101,27 @@ def lanes_for(size: int) -> int:
     if not fitting:
         raise Unavailable(f"The native core has no transform of {size} coefficients.", "Use the reference backend.")
     return max(fitting)
+
+
+@cache
+def merkle() -> ctypes.CDLL | None:
+    """The library whose `darkroom_merkle` this processor can run; None without SHA-256 instructions.
+
+    Errors: Unavailable.
+    """
+    library = _open(0)
+    library.darkroom_has_sha.restype = c_int
+    library.darkroom_merkle.argtypes = [c_void_p, c_int64, c_void_p, c_void_p]
+    library.darkroom_merkle.restype = None
+    return library if library.darkroom_has_sha() else None
+
+
+def plan_of(size: int, lanes: int, *, n: int = 0, levels: int = 1, base: int = 1) -> KernelPlan:
+    """A plan for polynomials of `size` coefficients; n, levels and base are those of a bootstrap."""
+    front, tail = tables(size, lanes)
+    plan = KernelPlan(n, size, levels, base, front.ctypes.data, tail.ctypes.data)
+    plan.kept = front, tail  # threads that make the tables at once each get their own; the cache keeps one
+    return plan
 
 
 def _twiddles(level: Level) -> F64:

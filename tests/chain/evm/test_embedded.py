@@ -21,6 +21,7 @@ from app.chain.evm import sqlite as sqlite_module
 from app.chain.evm.embedded import CHAIN_ID, EmbeddedChain
 from app.chain.node import DevNode, ExecutionReverted, Fees
 from app.chain.open import open_node
+from app.chain.sender import Sender
 from app.protocol.errors import BadInput, NotFound, Reverted, Unavailable, UsageError
 from app.protocol.ids import TxHash
 from tests.support.market import ETHER, person
@@ -137,7 +138,7 @@ def test_a_taken_nonce_is_tried_again(chain: EmbeddedChain) -> None:
     assert chain.nonce(person("ann").address) == 4
     pauses: list[float] = []
     with pytest.raises(Unavailable, match="keep sending"):
-        ContractClient(Overtaken(chain, 100), [], pauses.append).transact(person("ann"), SINK, b"")  # type: ignore[arg-type]
+        Sender(Overtaken(chain, 100), pause=pauses.append).send(person("ann"), SINK, b"")  # type: ignore[arg-type]
     assert len(set(pauses)) > 8  # drawn, so that two processes with one account do not meet again and again
     assert max(pauses) > 0.1
 

@@ -2,61 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
+from eth_utils.crypto import keccak
 
 from app.chain.node import ExecutionReverted, NonceTaken
 from app.chain.rpc import provider
 from app.chain.rpc.node import AnvilNode, RpcNode, connect
 from app.protocol.errors import BadInput, DarkroomError, NotFound, Reverted, TooLarge, Unavailable
 from app.protocol.ids import TxHash
+from tests.chain.rpc.puppet import TOKEN, Puppet, refusal
 from tests.support.market import person
 
-TOKEN = "secret-access-token"
 WHO = person("somebody").address
-
-
-class Puppet:
-    """A server that answers each method with a prepared result, error or raw body."""
-
-    def __init__(self) -> None:
-        self.answers: dict[str, Any] = {"eth_chainId": "0x1", "web3_clientVersion": "Geth/v1"}
-        self.body: bytes | None = None
-        self.redirect = ""
-        self.asked: list[dict[str, Any]] = []
-        puppet = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                puppet.asked.append(request)
-                data = puppet.body if puppet.body is not None else puppet.answer(request)
-                self.send_response(307 if puppet.redirect else 200)
-                if puppet.redirect:
-                    self.send_header("Location", puppet.redirect)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            def log_message(self, *args: object) -> None:
-                """Quiet."""
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/{TOKEN}"
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02})
-        self.thread.start()
-
-    def answer(self, request: dict[str, Any]) -> bytes:
-        known = self.answers.get(request["method"], {"error": {"code": -32601, "message": "method not found"}})
-        known = known(*request["params"]) if callable(known) else known
-        part = known if isinstance(known, dict) and "error" in known else {"result": known}
-        return json.dumps({"jsonrpc": "2.0", "id": request["id"]} | part).encode()
 
 
 @pytest.fixture
@@ -64,20 +25,13 @@ def puppet() -> Iterator[Puppet]:
     """The server."""
     server = Puppet()
     yield server
-    server.server.shutdown()
-    server.thread.join()
-    server.server.server_close()
+    server.stop()
 
 
 @pytest.fixture
 def node(puppet: Puppet) -> RpcNode:
     """Our client of it."""
     return connect(puppet.url)
-
-
-def refusal(message: str, code: int = -32000, **more: Any) -> dict[str, Any]:
-    """An error answer."""
-    return {"error": {"code": code, "message": message} | more}
 
 
 def test_a_node_that_is_away_is_unavailable(caplog: pytest.LogCaptureFixture) -> None:
@@ -189,12 +143,14 @@ def test_refused_transactions_are_told_apart(puppet: Puppet, node: RpcNode) -> N
         ("nonce too low: next nonce 5, tx nonce 4", NonceTaken),
         ("replacement transaction underpriced", NonceTaken),
         ("insufficient funds for gas * price + value", Reverted),
+        ("max fee per gas less than block base fee", Unavailable),
+        ("transaction underpriced: gas tip cap 1", Unavailable),
         ("transaction type not supported", BadInput),
     ]
     for message, kind in cases:
         puppet.answers["eth_sendRawTransaction"] = refusal(message)
         with pytest.raises(kind):
-            node.send(b"\x02")
+            node.submit(b"\x02")
 
 
 RECEIPT: dict[str, Any] = {
@@ -208,13 +164,10 @@ RECEIPT: dict[str, Any] = {
 }
 
 
-def test_a_transaction_that_is_known_already_is_waited_for(puppet: Puppet, node: RpcNode) -> None:
-    """Sending the same bytes again, after a lost answer, ends with the receipt of the first time."""
-    waits = iter([None, None, RECEIPT])
+def test_a_transaction_that_is_known_already_is_taken_as_sent(puppet: Puppet, node: RpcNode) -> None:
+    """Sending the same bytes again, after a lost answer, is told with their hash."""
     puppet.answers["eth_sendRawTransaction"] = refusal("already known")
-    puppet.answers["eth_getTransactionReceipt"] = lambda tx: next(waits)
-    receipt = node.send(b"\x02\x03")
-    assert (receipt.block, receipt.gas, receipt.ok, receipt.contract) == (5, 21_000, True, None)
+    assert node.submit(b"\x02\x03") == "0x" + keccak(b"\x02\x03").hex()
 
 
 @pytest.mark.parametrize(
@@ -247,22 +200,25 @@ def test_a_node_that_refuses_to_look_refuses_no_contract(puppet: Puppet, node: R
             node.call(WHO, b"")
 
 
-def test_a_lost_answer_is_no_lost_transaction(puppet: Puppet, node: RpcNode) -> None:
-    """Lost polls and lost answers to the sending end with the receipt, not with an invitation to pay again."""
-    busy = {"error": {"code": 429, "message": "too many requests"}}
-    sends = iter([busy] * 4 + [busy] * 4 + ["0x11"] + ["0x11"] * 9)
-    polls = iter([busy] * 4 + [None, RECEIPT])
-    puppet.answers["eth_sendRawTransaction"] = lambda raw: next(sends)
-    puppet.answers["eth_getTransactionReceipt"] = lambda tx: next(polls)
-    assert node.send(b"\x02\x03").block == 5
+@pytest.mark.parametrize("seen", ["eth_getTransactionReceipt", "eth_getTransactionByHash"])
+def test_the_same_bytes_after_they_arrived_are_the_same_transaction(puppet: Puppet, node: RpcNode, seen: str) -> None:
+    """What is "too low" is the transaction's own nonce where the node has it: nobody is told to sign another."""
+    puppet.answers |= {"eth_getTransactionReceipt": None, "eth_getTransactionByHash": None}
+    puppet.answers |= {"eth_sendRawTransaction": refusal("nonce too low"), seen: RECEIPT}
+    assert node.submit(b"\x02\x03") == "0x" + keccak(b"\x02\x03").hex()
 
 
-def test_the_same_bytes_after_they_were_mined_are_the_same_transaction(puppet: Puppet, node: RpcNode) -> None:
-    """What is "too low" is the transaction's own nonce where its receipt is there: nobody is told to sign another."""
-    puppet.answers["eth_sendRawTransaction"] = refusal("nonce too low")
-    puppet.answers["eth_getTransactionReceipt"] = RECEIPT
-    assert node.submit(b"\x02\x03").startswith("0x")
-    assert node.send(b"\x02\x03").block == 5
+@pytest.mark.parametrize("batches", [True, False])
+def test_fates_are_asked_in_one_go_where_the_node_takes_it(puppet: Puppet, node: RpcNode, batches: bool) -> None:
+    """Used nonces and receipts come from one request, or one after the other from a node that takes no batch."""
+    puppet.batches = batches
+    puppet.answers["eth_getTransactionCount"] = "0x7"
+    puppet.answers["eth_getTransactionReceipt"] = lambda tx: RECEIPT if tx == RECEIPT["transactionHash"] else None
+    puppet.requests = 0
+    for _ in range(2):
+        fates = node.fates(WHO, [TxHash("0x" + "11" * 32), TxHash("0x" + "33" * 32)])
+        assert (fates.used, list(fates.receipts)) == (7, ["0x" + "11" * 32])
+    assert puppet.requests == (2 if batches else 1 + 3 + 3)
 
 
 def test_one_crowded_stretch_does_not_make_all_ranges_small(puppet: Puppet, node: RpcNode) -> None:

@@ -197,6 +197,13 @@ def digest(rows: list[list[int]]) -> str:
     return hashlib.sha256(b"".join(struct.pack(f"<{len(row)}Q", *row) for row in rows)).hexdigest()
 
 
+def sum_mask(words: list[int], first: int, stop: int) -> list[int]:
+    size = len(words)
+    return [
+        sum(words[r - j] if j <= r else -words[size + r - j] for r in range(first, stop)) % WORD for j in range(size)
+    ]
+
+
 @pytest.mark.parametrize("name", ["small-two-levels", "small-one-level"])
 def test_the_page_alone_is_enough_for_a_second_implementation(name: str) -> None:
     """Plain Python numbers, by docs/canonical-evaluator.md, give the committed digests at every stage."""
@@ -215,6 +222,9 @@ def test_the_page_alone_is_enough_for_a_second_implementation(name: str) -> None
     big = [case.bootstrap(row, tables[i % case.tables], keys) for i, row in enumerate(small)]
     assert digest(big) == expected["bootstrap"]
     assert digest(case.pack(big)) == expected["pack"]
+    assert digest([[sum(words) % WORD for words in zip(*big)]]) == expected["sum"]
+    ranges = [(0, case.size), (1, case.size - 2)]
+    assert digest([sum_mask(row[: case.size], *part) for part in ranges for row in inputs]) == expected["sum-mask"]
 
     bits = 24 if case.levels == 1 else 28
     data = b"DRKOUT01" + struct.pack("<BBBBIQ", 1, bits, 8, case.size.bit_length() - 1, 1, case.batch)

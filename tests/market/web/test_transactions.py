@@ -289,6 +289,20 @@ def test_what_is_sent_is_for_this_market(scene: MarketNode, browser: ApiClient, 
     assert sent() == (409, "not-allowed")  # the nonce is used
 
 
+def test_the_same_bytes_sent_again_are_the_same_purchase(
+    scene: MarketNode, browser: ApiClient, newcomer: Account
+) -> None:
+    """The same signed bytes are answered with their hash, also once they are mined: no second license."""
+    permit = signed_permit(newcomer, prepare(browser, "buy-license", newcomer, offer=scene.offer)["permit"])
+    ready = prepare(browser, "buy-license", newcomer, offer=scene.offer, permit=permit)
+    raw = sign(newcomer, ready["transactions"][0])
+    before = scene.market.license_count()
+    answers = [browser.client.post("/v1/transactions", json={"raw": raw}) for _ in range(3)]
+    assert [each.status_code for each in answers] == [202] * 3
+    assert len({each.json()["tx"] for each in answers}) == 1
+    assert scene.market.license_count() == before + 1
+
+
 def test_a_receipt_that_is_not_there_yet(browser: ApiClient) -> None:
     """Unknown transactions are 404."""
     assert browser.client.get("/v1/transactions/0x" + "0" * 64).json()["code"] == "not-found"

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from shutil import which
@@ -129,6 +129,12 @@ class EmulatedDevice:
 
     def download(self, array: Array) -> npt.NDArray[Any]:
         return np.array(array)
+
+    def start_download(self, array: Array) -> Callable[[npt.NDArray[Any]], None]:
+        def finish(out: npt.NDArray[Any]) -> None:
+            out[...] = self.download(array)
+
+        return finish
 
     def free_bytes(self) -> int:
         return self._free

@@ -27,6 +27,8 @@ class Broken:
             compiler=SimpleNamespace(CompileException=ValueError),
             runtime=SimpleNamespace(getDeviceCount=self.count, getDeviceProperties=lambda number: facts),
             Device=self.device,
+            Stream=lambda **_: None,
+            alloc_pinned_memory=lambda size: self.step("alloc", MemoryError),
         )
 
     def step(self, name: str, error: type[Exception] = RuntimeError) -> Any:
@@ -80,6 +82,8 @@ def test_a_driver_that_is_lost_later_ends_in_a_typed_error(monkeypatch: pytest.M
         device.upload(np.zeros(3))
     with pytest.raises(Unavailable, match=f"cudaError at {fails}"):
         device.empty((3,), np.uint64)
+    with pytest.raises(Unavailable, match=f"cudaError at {fails}"):
+        device.start_download(np.zeros(3))
 
 
 def test_every_visible_gpu_is_one_device(monkeypatch: pytest.MonkeyPatch) -> None:

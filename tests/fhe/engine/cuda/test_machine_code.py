@@ -30,7 +30,7 @@ def test_the_machine_code_fuses_nothing_and_has_the_operations_that_were_counted
     steps = text.partition("BAR.SYNC")[2].rpartition("BAR.SYNC")[0]
     branches = 1 + (profile.bootstrap.levels > 1)  # an empty step, the loop over levels; none where words are made
     assert len(re.findall(r"\bBRA\b", steps)) == branches
-    key_loads = [part.count("LDG.E.NA.128") for part in text.split("BAR.SYNC")]  # past the twiddles' cache
+    key_loads = [part.count("LDG.E.128.CONSTANT") for part in text.split("BAR.SYNC")]  # twiddles are not read-only
     assert sum(key_loads) == 32 * profile.bootstrap.levels
     *early, product = [count for count in key_loads if count]
     assert sum(early) > product / 4  # some are under way before the barrier that the product waits for

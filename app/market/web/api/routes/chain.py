@@ -108,7 +108,9 @@ def send_transaction(signed: SignedTransaction, here: State) -> Response:
         tx = here.relay.send(raw)
     except NonceTaken:
         nonce = read_envelope(raw).nonce
-        raise NotAllowed(f"Another transaction used the nonce {nonce}.", "Prepare and sign again.") from None
+        raise NotAllowed(
+            f"Another transaction used the nonce {nonce}.", "See what that one did before you sign another."
+        ) from None
     where = f"/v1/transactions/{tx}"
     return reply(SentTransaction(tx=tx, location=where), 202, {"location": where})
 

@@ -35,6 +35,12 @@ class Array(np.ndarray[Any, Any]):
 
         return SimpleNamespace(array=self, copy_from_device_async=copy)
 
+    def get(self, *, stream: _Stream, out: Any, blocking: bool) -> None:
+        """A copy to the host."""
+        assert stream.non_blocking
+        assert not blocking
+        out[...] = self
+
 
 def _there(array: Any) -> Array:
     return np.asarray(array).view(Array)
@@ -133,6 +139,21 @@ class _Event:
         """It has been."""
 
 
+class _Stream:
+    """Work that is done at once."""
+
+    def __init__(self, *, non_blocking: bool = False) -> None:
+        self.non_blocking = non_blocking
+
+    def record(self) -> _Event:
+        """A point in time, at which all before it is done."""
+        (event := _Event()).record()
+        return event
+
+    def wait_event(self, event: _Event) -> None:
+        """It has been."""
+
+
 def _elapsed(start: _Event, stop: _Event) -> float:
     return max(1e-6, 1000 * (stop.when - start.when))
 
@@ -150,5 +171,8 @@ cuda = SimpleNamespace(
     driver=SimpleNamespace(occupancyMaxActiveBlocksPerMultiprocessor=lambda *_: 1),
     Device=_Device,
     Event=_Event,
+    Stream=_Stream,
+    get_current_stream=_Stream,
+    alloc_pinned_memory=bytearray,
     get_elapsed_time=_elapsed,
 )
