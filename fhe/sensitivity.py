@@ -6,7 +6,8 @@ groups of a table) move by one down and one up, whatever their number, where add
 count every cell.
 
 - One linear layer: a row's outputs are a sum of parts, one a column and encoding, each a function of one code. The
-  greatest distance of a part is found over all its codes, and the parts' add up.
+  greatest distance of a part is found over all its codes, and the parts' add up. What is derived from a source with
+  places (a one-hot code, buckets) is one part: a value has one place.
 - Lookups: where what the circuit reads tells few combinations apart, its outputs on all of them.
 - Else: the sum of the outputs' ranges.
 
@@ -20,9 +21,11 @@ import math
 import numpy as np
 
 from app.protocol.data.dataset import Codebook
+from app.protocol.policy.linear_forms import AFFINE
 from fhe.arrays import I64
 from fhe.circuit.circuit import Circuit, Input, Linear
 from fhe.circuit.clear import evaluate_clear
+from fhe.states import joint_sources
 
 MOST_CELLS = 4_096  # combinations of what is read that are run through
 MOST_VALUES = 1 << 22  # cells times outputs
@@ -56,10 +59,14 @@ def _linear(circuit: Circuit, codebook: Codebook) -> int:
     weights = np.zeros((len(circuit.inputs), len(layer.bias)), np.int64)
     weights[layer.columns, np.repeat(np.arange(len(layer.bias)), np.diff(layer.indptr))] = layer.values
     columns = {column.name: column for column in codebook.columns}
+    joint = {name: own for name, own in joint_sources(codebook).items() if own.whole}
+    placed: dict[str, list[int]] = {}
     total, bits = 0, dict[str, list[int]]()
     for number, wire in enumerate(circuit.inputs):
-        affine = columns[wire.column].affine
-        if wire.encoding == "bins":
+        affine, source = columns[wire.column].affine, columns[wire.column].reads
+        if source in joint:
+            placed.setdefault(source, []).append(number)
+        elif wire.encoding == "bins":
             bits.setdefault(wire.column, []).append(number)
         elif affine is not None:
             total += (affine.levels - 1) * int(np.abs(weights[number]).sum())
@@ -68,6 +75,11 @@ def _linear(circuit: Circuit, codebook: Codebook) -> int:
         steps = np.zeros((len(ordered) + 1, len(layer.bias)), np.int64)
         np.cumsum(weights[ordered], axis=0, out=steps[1:])
         total += diameter(steps)
+    for source, numbers in placed.items():  # one place at a time, whatever is derived of it
+        wires = [circuit.inputs[number] for number in numbers]
+        index = (AFFINE if wire.encoding == "affine" else wire.index for wire in wires)
+        states = np.array([joint[source].wire((w.column, i)) for w, i in zip(wires, index, strict=True)], np.int64)
+        total += diameter(states.T @ weights[numbers])
     return total
 
 
