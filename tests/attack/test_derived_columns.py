@@ -29,7 +29,7 @@ from app.protocol.data.table import check_codebook
 from app.protocol.market.receipt import OutputPolicy
 from app.protocol.policy.bits import default_person_limit, micro_bits, row_micro_bits
 from app.protocol.policy.leakage import Leakage
-from app.protocol.policy.linear_forms import AFFINE, Form, dominated_column, form, shares_of
+from app.protocol.policy.linear_forms import AFFINE, Form, Space, dominated_column, form, shares_of
 from app.protocol.policy.rules import check_shape, rank_limit
 from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
 from fhe.dominance import cleared
@@ -113,6 +113,9 @@ def test_members_that_add_up_to_one_hide_nothing(names: list[str], weight: int) 
     """Equal weights on all members of a one-hot code are a constant: what else is in the form is all that it tells."""
     hidden = on(names, [weight] * len(names), a=1)
     assert shares_of(hidden, space_of(BOOK))["a"] == 1
+    if weight > 1:  # taken as columns of their own, they would hide it
+        space = space_of(BOOK)
+        assert dominated_column([hidden], Space(space.levels, space.edges), Fraction(str(LIMIT))) is None
     assert dominated(hidden) == "a"
     assert dominated(on(names, [weight] * (len(names) - 1) + [weight + 1], a=1)) in ("a", names[0].partition("=")[0])
 
