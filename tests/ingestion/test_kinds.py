@@ -293,7 +293,7 @@ def test_a_recipe_that_does_not_fit_is_refused(write: Write, text: str, rule: st
 
 
 def test_a_preview_holds_the_owners_columns_and_codes_like_a_table(write: Write) -> None:
-    """Synthetic words, dates and gaps that every encoding takes, drawn from the codebook alone, the same for everyone."""
+    """Synthetic words, dates and gaps that every encoding takes, drawn from the codebook alone: the same for all."""
     book = built(
         write,
         "n,s,d,y,t,b\n1.5,f,2020-01-31,1999-01-01,some,yes\n,m,2021-12-01,1998-01-01,text,no\n",
