@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from app import __version__
     from darkroom import errors
+    from darkroom.answers import Reply
     from darkroom.computing import Provider
     from darkroom.dataset import Codebook, Dataset
     from darkroom.display import Listing, Served
@@ -50,6 +51,7 @@ _HOMES = {
     "Provider": "computing",
     "Publication": "selling",
     "Quote": "orders",
+    "Reply": "answers",
     "Result": "orders",
     "Revenue": "selling",
     "Served": "display",
@@ -72,6 +74,7 @@ __all__ = [
     "Provider",
     "Publication",
     "Quote",
+    "Reply",
     "Result",
     "Revenue",
     "Served",

@@ -16,6 +16,7 @@ from app.protocol.data.dataset import ColumnCode
 from app.protocol.data.derivation import derivation_in_words
 from app.protocol.market.money import token_units
 from app.protocol.vocabulary import Encoding
+from darkroom.answers import Reply
 from darkroom.display import Listing, Shown
 from darkroom.model import Model
 from darkroom.orders import Job, Quote
@@ -286,6 +287,54 @@ class Dataset(Shown):
             terms = find_terms(buyer, self._opened, model._kept, rows, **place)
             bought = purchase(buyer, model._kept, terms, most=most, purpose=purpose, anew=anew)
         return Job(self._session, bought.job.value, bought)
+
+    def explain(
+        self,
+        sql: str,
+        rows: int | None = None,
+        *,
+        first_row: int = 0,
+        license: int | None = None,
+        offer: int | None = None,
+        replicas: int = REPLICAS,
+    ) -> dict[str, Any]:
+        """What a question in SQL would cost and how well it could be answered, for free: price in token units,
+        bootstraps, epsilon, bits about a person, the noise's scale, half widths of 95 % intervals, problems.
+
+        Errors: BadQuery with the nearest question that can be asked; NotAllowed where nothing is offered.
+        """
+        from app.client.ask import order
+
+        place: dict[str, Any] = {"first_row": first_row, "replicas": replicas, "license": license, "offer": offer}
+        return order.explain(self._session.buyer, self._opened, sql, rows, **place).to_dict()
+
+    def ask(
+        self,
+        sql: str,
+        rows: int | None = None,
+        *,
+        max_price: Decimal | float | str | None = None,
+        first_row: int = 0,
+        license: int | None = None,
+        offer: int | None = None,
+        replicas: int = REPLICAS,
+        timeout: float | None = None,
+    ) -> Reply:
+        """Ask a question in SQL about groups of rows, for at most `max_price` test dollars, and wait for the answer.
+
+        Rows are summed on ciphertext, and noise protects every person among them; each figure has the interval in
+        which the truth lies with 95 %. `timeout` is in seconds; None waits as long as it takes. docs/ask.md says what
+        can be asked. Errors: BadQuery with the nearest question that can be asked; UsageError without a bound,
+        NotAllowed above it; PolicyRefused; TryAgain where the answer is not there in time.
+        """
+        from app.client.ask import order
+
+        place: dict[str, Any] = {"first_row": first_row, "replicas": replicas, "license": license, "offer": offer}
+        most = None if max_price is None else token_units(max_price)
+        asked = order.ask(self._session.buyer, self._opened, sql, rows, most=most, **place)
+        if isinstance(asked, order.Reply):
+            return Reply(asked)
+        return Reply(order.reply(self._session.buyer, asked, timeout=timeout))
 
     def _facts(self) -> Mapping[str, Any]:
         return {

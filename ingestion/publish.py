@@ -10,21 +10,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.protocol.data.dataset import Carried, Codebook, EncodedFile, EncryptedTable, Shard
+from app.protocol.data.dataset import Carried, Shard
 from app.protocol.data.description import DatasetCard, FileCheck, Preview
-from app.protocol.data.manifest import Manifest, read_manifest, write_manifest
-from app.protocol.data.table import check_table, data_root
+from app.protocol.data.listing import link
+from app.protocol.data.manifest import Manifest, fits, read_manifest, write_manifest
+from app.protocol.data.table import check_table
 from app.protocol.documents import sha256
 from app.protocol.ids import Digest
 from app.protocol.ports import Progress, Store
 from app.protocol.vocabulary import Encoding
 from fhe.keys.secret_keys import SecretKeys
-from fhe.profile import EVALUATOR, EncryptionProfile
+from fhe.profile import EncryptionProfile
 from ingestion.card import card_markdown
 from ingestion.codebook import Built, build_codebook, check_fit
 from ingestion.coded import FinishedFile
 from ingestion.encrypt import encrypt_table
-from ingestion.layout import BOTH, WORD_BYTES, Cut, cuts, files, shard_rows
+from ingestion.layout import BOTH
 from ingestion.preview import preview_csv
 from ingestion.profile import TableProfile, profile_table
 from ingestion.recipe import Recipe
@@ -46,6 +47,7 @@ class PreparedTable:
         table, preview = self.manifest.table, self.manifest.preview
         yield from (self.cid, self.card_cid)
         yield from (each for each in (table.evaluation_key, preview and preview.cid) if each)
+        yield from (table.listed.cid, table.listed.codebook) if table.listed else ()
         yield from (file.cid for shard in table.shards for file in shard.files)
 
 
@@ -94,15 +96,11 @@ def prepare(
     Errors: BadTable, BadRecipe, OutOfRange, TooLarge, BadKey before anything is kept; Unavailable; BadBlock if the
     store does not give back what it was given.
     """
-    surveyed = surveyed or survey(path, recipe)
-    measured, built = surveyed.measured, surveyed.built
+    built = (surveyed or survey(path, recipe)).built
     persons = {"rows_per_person": recipe.table.rows_per_person, "carried": carried, "carried_jobs": carried_jobs}
     card = card_of(recipe, published)
     sample = preview_csv(built.codebook, preview_rows, preview_seed)
-    size = profile.polynomial_size
-    places = cuts(measured.rows, shard_rows(len(built.codebook.columns), measured.rows, size, most_rows), earlier)
-    blank = _blank(built.codebook, places, encodings, profile, epoch).model_copy(update=persons)
-    write_manifest(_manifest(card, recipe, blank, None))  # is it too large?
+    built.codebook.to_bytes()  # is it too large?
 
     encrypted = encrypt_table(
         path,
@@ -125,11 +123,14 @@ def prepare(
     check_table(table, profile.polynomial_size)
     check = FileCheck(bytes=len(sample), sha256=sha256(sample))
     preview = Preview(cid=store.put(sample), file=check, rows=preview_rows, seed=preview_seed)
-    manifest = _manifest(card, recipe, table, preview, encrypted.checks)
+    manifest = Manifest(card=card, table=table, policy=recipe.policy, preview=preview, checks=encrypted.checks)
+    if not fits(manifest):
+        listed = link(store, table, encrypted.checks, encodings, profile.polynomial_size)
+        manifest = manifest.model_copy(update={"table": table.model_copy(update={"listed": listed})})
     data = write_manifest(manifest)
     cid = store.put(data)
     digest = sha256(data)
-    read_manifest(store.read(cid, limit=len(data)), digest)
+    manifest = read_manifest(store.read(cid, limit=len(data)), digest, store)
     return PreparedTable(manifest, digest, cid, store.put(card_markdown(manifest).encode()), built.warnings)
 
 
@@ -150,51 +151,4 @@ def card_of(recipe: Recipe, published: str) -> DatasetCard:
         version=recipe.version,
         keywords=recipe.keywords,
         url=recipe.url,
-    )
-
-
-def _manifest(
-    card: DatasetCard,
-    recipe: Recipe,
-    table: EncryptedTable,
-    preview: Preview | None,
-    checks: tuple[FileCheck, ...] | None = None,
-) -> Manifest:
-    if checks is None:
-        files = [file for shard in table.shards for file in shard.files]
-        checks = tuple(FileCheck(bytes=file.polys * WORD_BYTES, sha256=Digest("0" * 64)) for file in files)
-    return Manifest(card=card, table=table, policy=recipe.policy, preview=preview, checks=checks)
-
-
-def _blank(
-    codebook: Codebook, places: Sequence[Cut], encodings: Sequence[Encoding], profile: EncryptionProfile, epoch: int
-) -> EncryptedTable:
-    """A table of the right shape, with zeros for what is not known before encryption: its manifest has the size."""
-    shards = tuple(
-        Shard(
-            first_row=cut.first,
-            rows=cut.rows,
-            files=tuple(
-                EncodedFile(
-                    column=column.name,
-                    encoding=encoding,
-                    cid="0" * 59,
-                    polys=count * cut.chunks(profile.polynomial_size),
-                    seed="0" * 32,
-                    root=Digest("0" * 64),
-                )
-                for column, encoding, count in files(codebook, encodings)
-            ),
-        )
-        for cut in places
-    )
-    return EncryptedTable(
-        profile=profile.digest,
-        codebook=codebook,
-        epoch=epoch,
-        rows=places[-1].first + places[-1].rows,
-        shards=shards,
-        evaluation_key=None,
-        data_root=data_root(shards),
-        evaluator=EVALUATOR,
     )

@@ -61,7 +61,7 @@ class Market(Jobs):
 
     def __init__(self, client: ContractClient, deployment: deployments.Deployment) -> None:
         """Use `open`, which checks the contracts."""
-        self.client = client
+        super().__init__(client)
         self.deployment = deployment
 
     @classmethod

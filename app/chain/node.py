@@ -127,6 +127,9 @@ class ChainNode(Protocol):
     def call(self, to: str, data: bytes, sender: str | None = None) -> bytes:
         """Run a function without a transaction. Errors: ExecutionReverted."""
 
+    def calls(self, calls: Sequence[tuple[str, bytes]]) -> list[bytes | ExecutionReverted]:
+        """The same for many functions (address, data), in as few questions as the node takes. Errors: Unavailable."""
+
     def estimate(self, sender: str, to: str | None, data: bytes) -> int:
         """A gas limit with which the transaction would succeed in the next block. Errors: ExecutionReverted."""
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from app.cli import search
+from app.cli import search, table_profile
 from app.cli.context import AsJson, AsOwner, CommandContext
+from app.cli.table_profile import File
 from app.console.output import facts_table, rows_table
-from app.protocol.errors import BadInput
 from app.protocol.market.money import dollars
 from app.protocol.vocabulary import Encoding
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from app.client.owner import PublishedDataset, PublishPlan
 
 app = typer.Typer(no_args_is_help=True, help="Tables: look at one, publish it encrypted, offer it, search.")
-File = Annotated[Path, typer.Argument(help="CSV, Parquet or Arrow file.", exists=True, dir_okay=False)]
-Recipe = Annotated[Path | None, typer.Option(help="TOML recipe: ranges, bins, policy, terms.", exists=True)]
 FullRecipe = Annotated[
     Path, typer.Option("--recipe", help="TOML recipe; draft one with: darkroom dataset recipe.", exists=True)
 ]
@@ -30,66 +28,8 @@ Yes = Annotated[bool, typer.Option("--yes", help="Publish what is shown without 
 Number = Annotated[int, typer.Argument(help="The dataset's number.", min=1)]
 
 
-@app.command("profile")
-def profile(file: File, recipe: Recipe = None, as_json: AsJson = False) -> None:
-    """Show each column's type, range, missing values, proposed code, and what publishing it costs in bytes."""
-    from ingestion.codebook import build_codebook
-    from ingestion.layout import encoding_bytes
-    from ingestion.profile import profile_table
-    from ingestion.recipe import read_recipe
-
-    session = CommandContext("owner", as_json)
-    read = read_recipe(recipe) if recipe else None
-    measured = profile_table(file, read.reading if read else None)
-    built = build_codebook(measured, read)
-    costs = encoding_bytes(built.codebook, measured.rows)
-    codes = {column.name: column for column in built.codebook.columns}
-    rows: list[dict[str, Any]] = []
-    for column in measured.columns:
-        code = codes.get(column.name)
-        affine = code.affine if code else None
-        rows.append(
-            {
-                "column": column.name,
-                "kind": column.kind,
-                "low": column.low,
-                "high": column.high,
-                "missing": column.missing,
-                "infinite": column.infinite,
-                "code": f"{affine.low:g} + {affine.step:.4g} x 0..{affine.levels - 1}" if affine else "-",
-                "bins": len(code.bins) + 1 if code and code.bins else 0,
-                "bytes": sum(costs.get(column.name, {}).values()),
-            }
-        )
-    value = {"file": str(file), "rows": measured.rows, "columns": rows, "warnings": list(built.warnings)}
-    session.out.show(value, lambda out: out.print(rows_table(rows, title=f"{file.name}: {measured.rows:,} rows")))
-    for warning in built.warnings:
-        session.out.say(f"[yellow]note[/]: {warning}")
-
-
-@app.command("recipe")
-def recipe(
-    file: File,
-    out: Annotated[Path | None, typer.Option(help="Where to write it; stdout by default.")] = None,
-    header: Annotated[bool | None, typer.Option(help="Whether the first line names the columns.")] = None,
-    names: Annotated[str, typer.Option(help="Names of all columns, with commas between them.")] = "",
-    separator: Annotated[str, typer.Option(help="Of a CSV file.")] = "",
-    missing: Annotated[list[str] | None, typer.Option(help="A word that means missing; may be repeated.")] = None,
-    decimal_comma: Annotated[bool, typer.Option("--decimal-comma", help="Numbers have a decimal comma.")] = False,
-) -> None:
-    """Draft a recipe for a file, to be completed by its owner: measured ranges are marked as such."""
-    from ingestion.draft import default_recipe
-    from ingestion.read import Reading
-
-    given = tuple(name.strip() for name in names.split(",")) if names else ()
-    reading = Reading(separator, tuple(missing or ()), header, given, "," if decimal_comma else ".")
-    text = default_recipe(file, reading)
-    if out is None:
-        print(text, end="")
-    elif out.exists():
-        raise BadInput(f"There is already a file {out}.", "Name another with --out.")
-    else:
-        out.write_text(text, encoding="utf-8")
+app.command("profile")(table_profile.profile)
+app.command("recipe")(table_profile.recipe)
 
 
 @app.command("publish")

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from app import __version__
-from app.cli import account, audit, custodian, dataset, doctor, job, keys, license, model, node, provider, result
+from app.cli import account, ask, audit, custodian, dataset, doctor, job, keys, license, model, node, provider, result
 from app.console.output import Terminal
 from app.node import logs
 from app.node.run_loop import SUPERVISED_VARIABLE
@@ -53,6 +53,7 @@ app.add_typer(dataset.app, name="dataset")
 app.add_typer(license.app, name="license")
 app.add_typer(model.app, name="model")
 app.add_typer(job.app, name="job")
+app.command("ask")(ask.ask)
 app.add_typer(result.app, name="result")
 app.add_typer(custodian.app, name="custodian")
 app.add_typer(provider.app, name="provider")

@@ -105,11 +105,40 @@ def keeper(
     every: Annotated[float, typer.Option(help="Seconds between looks at the chain.", min=0.1)] = 15.0,
 ) -> None:
     """Move on jobs whose deadline has passed, so that refunds come by themselves; log on stderr."""
-    from app.chain.live import FILE
     from app.node.agents import serve_keeper
 
     session = CommandContext(role, False)
-    serve_keeper(session.network.market, session.account, session.actor.path(f"keeper-{FILE}"), every)
+    serve_keeper(session.network.market, session.account, every, session.actor)
+
+
+@app.command("gc")
+def gc(
+    apply: Annotated[bool, typer.Option("--apply", help="Remove it; without this it is only listed.")] = False,
+    outputs: Annotated[
+        bool, typer.Option("--outputs", help="Also what was published of jobs long over; audits cannot read it then.")
+    ] = False,
+    journal_days: Annotated[int, typer.Option(help="Days after a job's end for its journal.", min=1)] = 7,
+    output_days: Annotated[int, typer.Option(help="Days after a job's end for what was published.", min=30)] = 90,
+    as_json: AsJson = False,
+) -> None:
+    """What this home's providers keep of jobs that are over and final, and need no more; by default only a list."""
+    from dataclasses import asdict
+
+    from app.console.output import rows_table
+    from app.provider.collect import leftovers, remove
+    from app.provider.journal import Journal
+    from app.storage.content import ContentStore
+
+    session = CommandContext("anyone", as_json)
+    folders = {name: session.home.actor(name).path("jobs") for name in session.home.actors()}
+    journals = {name: Journal(folder) for name, folder in folders.items() if folder.is_dir()}
+    market, store = session.network.market, session.network.store
+    days = output_days if outputs else None
+    found = leftovers(market, journals, journal_days=journal_days, output_days=days)
+    gone = list(remove(found, journals, store if isinstance(store, ContentStore) else None)) if apply else []
+    rows = [asdict(each) | {"removed": each in gone} for each in found]
+    title = f"{sum(each.size for each in found):,} bytes, {'removed' if apply else 'nothing removed: --apply does'}"
+    session.out.show(rows, lambda out: out.print(rows_table(rows, title=title, empty="Nothing is left over.")))
 
 
 @app.command("sample")

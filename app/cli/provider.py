@@ -77,7 +77,7 @@ def serve(
         return
     from app.node.agents import serve_provider
 
-    serve_provider(agent, session.network.market, session.account, every)
+    serve_provider(agent, session.network.market, session.account, every, session.actor)
 
 
 @app.command("status")

@@ -62,7 +62,7 @@ class PublishPlan:
     surveyed: Surveyed
     persons: Survey
     limit: int  # micro-bits about each person, over all buyers for ever
-    stamp: tuple[int, int, int]  # of the file, to see that it is the same later
+    stamp: tuple[int, ...]  # of the file, to see that it is the same later
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -385,13 +385,15 @@ def _check_policy(policy: OutputPolicy) -> None:
         raise BadRecipe(f"The policy cannot be used: {'; '.join(problems)}.", "Correct it under [policy].")
 
 
-def _stamp(path: Path) -> tuple[int, int, int]:
-    """What changes when a file does. Errors: BadTable."""
+def _stamp(path: Path) -> tuple[int, ...]:
+    """What changes when a table's files do. Errors: BadTable."""
+    from ingestion.files import table_files
+
     try:
-        found = path.stat()
+        found = [each.path.stat() for each in table_files(path)]
     except OSError:
         raise BadTable(f"There is no file {path}.", "Check the path.") from None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    return tuple(fact for each in found for fact in (each.st_ino, each.st_size, each.st_mtime_ns))
 
 
 def _digests(prepared: PreparedTable) -> dict[str, Any]:

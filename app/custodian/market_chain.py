@@ -68,8 +68,7 @@ class MarketChain:
 
     def computed(self) -> Iterable[Job]:
         """Jobs on datasets of this custodian that wait for it."""
-        for number in self._live.ids():
-            job = self._market.job(number)
+        for job in self._market.live(self._live.ids()):
             if job.state is JobState.COMPUTED and self._market.dataset(job.dataset).custodian == self._account.address:
                 yield job
 

@@ -26,6 +26,7 @@ from app.protocol.errors import BadBlock, BadInput, DarkroomError, Reverted, Try
 from app.protocol.market.entities import ZERO, Execution, Job, JobState
 from app.protocol.ports import Stopped
 from app.provider.attempts import Attempts
+from app.provider.collect import leftovers, remove
 from app.provider.journal import Journal, JournalEntry
 from app.provider.plan import too_late, turn
 from fhe.circuit.cost import cost
@@ -91,12 +92,18 @@ class ProviderAgent:
         self._rate, self._in_turn = units_per_second, in_turn
         self._drawable: dict[int, tuple[JobState, float]] = {}  # since when, by the monotonic clock, in which state
         self._stopping = threading.Event()
+        self.running: list[Job] = []  # the market's jobs that were not over at the last look
         self._journal = Journal(folder / "jobs")
         self._live, self._attempts = market.live_jobs(folder / FILE), Attempts()
 
     def stop(self) -> None:
         """End the step that is under way before its next block of rows; from any thread, and for good."""
         self._stopping.set()
+
+    def sweep(self) -> int:
+        """Forget the salts and outputs of jobs that are over and final for days; of how many. Errors: Unavailable."""
+        own = {"": self._journal}
+        return sum(1 for _ in remove(leftovers(self._market, own), own))
 
     def step(self, progress: Progress | None = None, report: Callable[[Action], None] | None = None) -> list[Action]:
         """Move every job of this provider as far as it goes now; what was done.
@@ -106,15 +113,12 @@ class ProviderAgent:
         return reported(self._steps(progress), report)
 
     def _steps(self, progress: Progress | None) -> Iterator[Action]:
-        running: list[Job] = []
-        for number in self._live.ids():
-            try:
-                job = self._market.job(number)
-            except DarkroomError as error:
-                yield Action(number, Done.FAILED, str(error))
-                continue
-            if not job.state.terminal:
-                running.append(job)
+        unread: list[Action] = []
+        running = self._market.live(
+            self._live.ids(), lambda job, error: unread.append(Action(job, Done.FAILED, str(error)))
+        )
+        yield from unread
+        self.running = running
         yield from self._give_back(running)
         # What takes long comes last, and of that first what has to be ready first.
         self._drawable = {job.id: self._drawable[job.id] for job in running if job.id in self._drawable}
@@ -152,6 +156,13 @@ class ProviderAgent:
     def _mine(self, job: Job) -> Execution | None:
         """This provider's part in a job that it is not out of."""
         return next((part for part in job.executions if part.provider == self._account.address and not part.out), None)
+
+    def waits_for_me(self, job: Job) -> bool:
+        """Whether this provider has to commit or reveal before the job's deadline, and has not."""
+        mine = self._mine(job)
+        if mine is None or job.state is not JobState.ASSIGNED or mine.receipt != ZERO:
+            return False
+        return job.revealing or mine.commitment == ZERO
 
     def _to_compute(self, job: Job) -> bool:
         """Whether this provider still has to compute it."""

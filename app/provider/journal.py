@@ -14,8 +14,11 @@ from pathlib import Path
 
 from app.files.private import write_private, write_private_once
 from app.protocol.errors import BadKey
-from app.protocol.ids import Digest
+from app.protocol.ids import CidText, Digest
 from app.protocol.market.receipt import Receipt
+from app.storage.content import file_cid
+
+FORGOTTEN = ("json", "output")  # of a job that is over
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,30 @@ class Journal:
         assert kept is not None
         return kept
 
+    def jobs(self) -> list[int]:
+        """Numbers of the jobs of which something is here."""
+        names = {each.name.partition(".")[0] for each in self._folder.iterdir()}
+        return sorted(int(name) for name in names if name.isdecimal())
+
+    def size(self, job: int) -> int:
+        """Bytes of a job's entry and output; 0 once it is forgotten."""
+        files = [self._folder / f"{job}.{suffix}" for suffix in FORGOTTEN]
+        return sum(each.stat().st_size for each in files if each.is_file())
+
+    def receipt(self, job: int) -> Receipt | None:
+        """The receipt of a remembered job; None where there is none. Errors: BadDocument."""
+        path = self._folder / f"{job}.receipt"
+        return Receipt.from_bytes(path.read_bytes()) if path.is_file() else None
+
+    def receipt_cid(self, job: int) -> CidText:
+        """What the store calls a job's receipt."""
+        return file_cid((self._folder / f"{job}.receipt").read_bytes())
+
     def forget(self, job: int) -> None:
-        """Drop a job that is over."""
-        for suffix in ("json", "receipt", "output"):
+        """Drop the salt and the output of a job that is over; the receipt, which is small, says what was published."""
+        for suffix in FORGOTTEN:
             (self._folder / f"{job}.{suffix}").unlink(missing_ok=True)
+
+    def forget_receipt(self, job: int) -> None:
+        """Drop the receipt too, once what was published is gone."""
+        (self._folder / f"{job}.receipt").unlink(missing_ok=True)

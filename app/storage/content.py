@@ -207,6 +207,18 @@ class ContentStore:
             if node.height > 1:
                 yield from self._below(self._child(node, index))
 
+    def drop(self, cid: str, kept: Container[str] = ()) -> None:
+        """Keep a file no longer: its pin goes, and where single blocks can be let go, those that are not in `kept`.
+
+        Errors: NotFound where its nodes are not here, BadBlock, Unavailable.
+        """
+        blocks = list(self.tree(cid)) if self._blocks.removes else []
+        if cid not in kept:
+            self._blocks.unpin(parse(cid))
+        for block in blocks:
+            if block.text not in kept:
+                self._blocks.remove(block)
+
     def _keep(self, cid: Cid, block: bytes | bytearray | memoryview) -> None:
         if self._recording is not None:
             self._recording.block(cid)

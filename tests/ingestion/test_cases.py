@@ -23,7 +23,7 @@ VALUES = {"age": [40.0, 50.0], "bmi": [1.5, 2.5]}
 HEAD = 'title = "T"\ndescription = "D"\nlicense = "L"\ncreator = "C"\n'
 
 EURO = GOOD.replace(",", ";").replace(".", ",")
-NUMBERS = "".join(f"{n},{n}.5\n" for n in range(20_000))
+NUMBERS = "".join(f"{n % 90},{n}.5\n" for n in range(20_000))
 READ_RIGHT: dict[str, tuple[str | bytes, Reading]] = {
     "plain": (GOOD, Reading()),
     "byte order mark": ("\ufeff" + GOOD, Reading()),
@@ -206,7 +206,7 @@ def test_a_late_word_is_found(write: Write, word: str) -> None:
     what, mend = LATE[word]
     path = write("t.csv", f"age,bmi\n{NUMBERS}1,{word}\n{NUMBERS}")
     profile = profile_table(path)
-    assert (profile.column("age").high, profile.column("bmi").kind) == (19_999, "mixed")
+    assert (profile.column("age").high, profile.column("bmi").kind) == (89, "mixed")
     with pytest.raises(BadTable, match=rf"'bmi' .* at line 20002 {what}") as caught:
         survey(path, parse_recipe(HEAD + '[table]\nrest = "measure"\n'))
     assert mend in caught.value.next_step

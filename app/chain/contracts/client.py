@@ -81,6 +81,23 @@ class ContractClient:
         values = there.interface.decode_result(function, args, answer)
         return values[0] if len(values) == 1 else values
 
+    def read_many(self, asked: Sequence[tuple[str, str, tuple[Any, ...]]]) -> list[Any]:
+        """The values of many view functions (contract, function, arguments), in few questions; a Reverted where one
+        refused. Errors: Unavailable.
+        """
+        calls = [
+            (self.contracts[name].address, self.contracts[name].interface.encode_call(function, args))
+            for name, function, args in asked
+        ]
+        values: list[Any] = []
+        for (name, function, args), answer in zip(asked, self.node.calls(calls), strict=True):
+            if isinstance(answer, ExecutionReverted):
+                values.append(self.refusal(answer))
+                continue
+            found = self.contracts[name].interface.decode_result(function, args, answer)
+            values.append(found[0] if len(found) == 1 else found)
+        return values
+
     def send(
         self, account: Account, contract: str, function: str, *args: Any, purpose: str = "", again: bool = False
     ) -> Sent[None]:
