@@ -85,8 +85,8 @@ def _code(
     )
     code = number_code(profile, recipe, own, plain, warnings)
     measured = _measured(rule, column.derivation) or not code.declared
-    own = "" if source == column.name else source
-    return code.model_copy(update={"source": own, "derivation": column.derivation, "declared": not measured})
+    other = "" if source == column.name else source
+    return code.model_copy(update={"source": other, "derivation": column.derivation, "declared": not measured})
 
 
 def _measured(rule: ColumnRecipe, derivation: Derivation) -> bool:
