@@ -56,10 +56,11 @@ class FeatureSpace:
         for number, column in enumerate(self.columns):
             if column.reads in bits and not isinstance(column.derivation, Member):
                 gaps.setdefault(column.reads, []).append(number)
+        binned: tuple[Encoding, ...] = ("bins",) * len(gaps)
         return replace(
             self,
             columns=self.columns + tuple(bits[source] for source in gaps),
-            encodings=self.encodings + ("bins",) * len(gaps),
+            encodings=self.encodings + binned,
             gaps=tuple(map(tuple, gaps.values())),
         )
 
