@@ -29,7 +29,7 @@ from fhe.states import joint_sources
 
 MOST_CELLS = 4_096  # combinations of what is read that are run through
 MOST_VALUES = 1 << 22  # cells times outputs
-MOST_PAIRS = 1 << 27  # pairs of distinct cells times outputs: under a second
+MOST_PAIRS = 1 << 26  # pairs of distinct cells times outputs: under half a second
 
 
 def l1_sensitivity(circuit: Circuit, codebook: Codebook, ranges: int) -> int:
