@@ -91,7 +91,9 @@ def leakage_of(circuit: Circuit, codebook: Codebook) -> Leakage:
         shares=shares,
         rare=rare,
         block=circuit.block,
-        moves=l1_sensitivity(circuit, codebook, sum(high - low for low, high in zip(lows, highs, strict=True))),
+        moves=l1_sensitivity(circuit, codebook, sum(high - low for low, high in zip(lows, highs, strict=True)))
+        if circuit.block
+        else None,
     )
 
 
