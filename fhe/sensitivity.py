@@ -5,14 +5,8 @@ is scaled to it, and nothing else about the data is used. Cells that exclude one
 groups of a table) move by one down and one up, whatever their number, where adding up each output's own range would
 count every cell.
 
-<<<<<<< HEAD
-- One linear layer: a row's outputs are a sum of parts, one a column and encoding, each a function of one code. The
-  greatest distance of a part is found over all its codes, and the parts' add up. What is derived from a source with
-  places (a one-hot code, buckets) is one part: a value has one place.
-=======
 - One linear layer: a row's outputs are a sum of parts, one a column and encoding (or a source of which several columns
   are derived), each a function of one code. A part's greatest distance is found over its codes, and the parts' add up.
->>>>>>> sums
 - Lookups: where what the circuit reads tells few combinations apart, its outputs on all of them.
 - Else: the sum of the outputs' ranges.
 
@@ -64,34 +58,8 @@ def _linear(circuit: Circuit, codebook: Codebook) -> int:
     assert isinstance(layer, Linear)
     weights = np.zeros((len(circuit.inputs), len(layer.bias)), np.int64)
     weights[layer.columns, np.repeat(np.arange(len(layer.bias)), np.diff(layer.indptr))] = layer.values
-<<<<<<< HEAD
-    columns = {column.name: column for column in codebook.columns}
-    joint = {name: own for name, own in joint_sources(codebook).items() if own.whole}
-    placed: dict[str, list[int]] = {}
-    total, bits = 0, dict[str, list[int]]()
-    for number, wire in enumerate(circuit.inputs):
-        affine, source = columns[wire.column].affine, columns[wire.column].reads
-        if source in joint:
-            placed.setdefault(source, []).append(number)
-        elif wire.encoding == "bins":
-            bits.setdefault(wire.column, []).append(number)
-        elif affine is not None:
-            total += (affine.levels - 1) * int(np.abs(weights[number]).sum())
-    for numbers in bits.values():  # bit i is there from edge i on: a code reaches the bits up to some edge
-        ordered = sorted(numbers, key=lambda number: circuit.inputs[number].index)
-        steps = np.zeros((len(ordered) + 1, len(layer.bias)), np.int64)
-        np.cumsum(weights[ordered], axis=0, out=steps[1:])
-        total += diameter(steps)
-    for source, numbers in placed.items():  # one place at a time, whatever is derived of it
-        wires = [circuit.inputs[number] for number in numbers]
-        index = (AFFINE if wire.encoding == "affine" else wire.index for wire in wires)
-        states = np.array([joint[source].wire((w.column, i)) for w, i in zip(wires, index, strict=True)], np.int64)
-        total += diameter(states.T @ weights[numbers])
-    return total
-=======
     # a linear part is farthest from itself at the ends of its codes
     return sum(diameter(values @ weights[wires]) for wires, values in _parts(circuit, codebook, ends=True))
->>>>>>> sums
 
 
 def _cells(circuit: Circuit, codebook: Codebook) -> I64 | None:
