@@ -203,7 +203,9 @@ class Buyer:
         job = self.network.market.job(sent.value)
         return job.state not in AGAIN and job.sealing_key == sealing_key.public.hex()
 
-    def job_purpose(self, license: int, model: Model, *, first_row: int, rows: int, replicas: int = REPLICAS) -> str:
+    def job_purpose(
+        self, license: int, model: Orderable, *, first_row: int, rows: int, replicas: int = REPLICAS
+    ) -> str:
         """What makes two orders of a job the same one: what `open_job` knows its own by."""
         market = self.network.market
         version = market.dataset(market.license(license).dataset).version
