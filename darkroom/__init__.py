@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from darkroom.computing import Provider
     from darkroom.dataset import Codebook, Dataset
     from darkroom.display import Listing, Served
+    from darkroom.encoding import CodebookEncoder
     from darkroom.market import Market, connect, owner
     from darkroom.model import Model
     from darkroom.orders import Audit, Job, Quote, Result
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Audit": "orders",
     "Codebook": "dataset",
+    "CodebookEncoder": "encoding",
     "Dataset": "dataset",
     "Job": "orders",
     "License": "terms",
@@ -60,6 +62,7 @@ _HOMES = {
 __all__ = [
     "Audit",
     "Codebook",
+    "CodebookEncoder",
     "Dataset",
     "Job",
     "License",

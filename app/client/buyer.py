@@ -178,7 +178,7 @@ class Buyer:
     def ordered(
         self,
         license: int,
-        model: Model,
+        model: Orderable,
         *,
         first_row: int,
         rows: int,
