@@ -27,11 +27,11 @@ from app.protocol.market.receipt import OutputPolicy
 from app.storage.cid import digest_to_cid
 from app.storage.folder import BlockStore
 from fhe.keys.secret_keys import SecretKeys
-from fhe.profile import EVALUATOR, EncryptionProfile
+from fhe.profile import EncryptionProfile
 from ingestion.card import card_markdown
 from ingestion.codes import encode, encode_bins
 from ingestion.preview import preview, preview_csv
-from ingestion.publish import PreparedTable, by_seed, prepare
+from ingestion.publish import PreparedTable, prepare
 from ingestion.recipe import parse_recipe
 from tests.ingestion.conftest import RECIPE
 
@@ -58,27 +58,6 @@ def published(
         most_rows=512,
     )
     return prepared, store
-
-
-def test_a_dataset_moves_to_the_present_evaluator_by_its_manifest_alone(
-    tmp_path: Path, secret: SecretKeys, profile: EncryptionProfile
-) -> None:
-    """The next version of an unchanged table has the same files, keys, codes and data root: only the name is new."""
-    rows = [{"size": 0.5 * row, "count": row % 10, "load": 0.0} for row in range(100)]
-    pl.DataFrame(rows).write_parquet(tmp_path / "t.parquet")
-    store, recipe = BlockStore(tmp_path / "blocks"), parse_recipe(RECIPE)
-
-    def version(**before: Any) -> Manifest:
-        place = tmp_path / "t.parquet"
-        return prepare(place, recipe, secret, profile, store, epoch=1, published="2026-01-31", **before).manifest
-
-    present = version()
-    old_table = present.table.model_copy(update={"evaluator": "darkroom-canonical-1"})
-    old = read_manifest(write_manifest(present.model_copy(update={"table": old_table})))
-    assert b"evaluator" not in canonical(old.model_dump(mode="json"))
-    moved = version(earlier=old.table.shards, known=by_seed(old))
-    assert moved.table == old.table.model_copy(update={"evaluator": EVALUATOR})
-    assert (moved.checks, moved.policy, moved.card) == (old.checks, old.policy, old.card)
 
 
 @pytest.fixture
