@@ -6,8 +6,9 @@ groups of a table) move by one down and one up, whatever their number, where add
 count every cell.
 
 - One linear layer: a row's outputs are a sum of parts, one a column and encoding, each a function of one code. The
-  greatest distance of a part is found over all its codes, and the parts' add up.
-- Lookups on bits: where the bits that the circuit reads tell few combinations apart, its outputs on all of them.
+  greatest distance of a part is found over all its codes, and the parts' add up. What is derived from a source with
+  places (a one-hot code, buckets) is one part: a value has one place.
+- Lookups: where what the circuit reads tells few combinations apart, its outputs on all of them.
 - Else: the sum of the outputs' ranges.
 
 None of these is less than the truth, and the least of what is known is taken.
@@ -20,11 +21,13 @@ import math
 import numpy as np
 
 from app.protocol.data.dataset import Codebook
+from app.protocol.policy.linear_forms import AFFINE
 from fhe.arrays import I64
 from fhe.circuit.circuit import Circuit, Input, Linear
 from fhe.circuit.clear import evaluate_clear
+from fhe.states import joint_sources
 
-MOST_CELLS = 4_096  # combinations of intervals of codes that are run through
+MOST_CELLS = 4_096  # combinations of what is read that are run through
 MOST_VALUES = 1 << 22  # cells times outputs
 MOST_PAIRS = 1 << 27  # pairs of distinct cells times outputs: under a second
 
@@ -33,7 +36,7 @@ def l1_sensitivity(circuit: Circuit, codebook: Codebook, ranges: int) -> int:
     """The greatest L1 distance of the outputs of two rows, or more. `ranges`: the sum of the outputs' ranges."""
     if len(circuit.layers) == 1:
         return min(ranges, _linear(circuit, codebook))
-    cells = _cells(circuit)
+    cells = _cells(circuit, codebook)
     if cells is None or len(cells) * len(circuit.outputs) > MOST_VALUES:
         return ranges
     return min(ranges, diameter(evaluate_clear(circuit, cells)))
@@ -56,10 +59,14 @@ def _linear(circuit: Circuit, codebook: Codebook) -> int:
     weights = np.zeros((len(circuit.inputs), len(layer.bias)), np.int64)
     weights[layer.columns, np.repeat(np.arange(len(layer.bias)), np.diff(layer.indptr))] = layer.values
     columns = {column.name: column for column in codebook.columns}
+    joint = {name: own for name, own in joint_sources(codebook).items() if own.whole}
+    placed: dict[str, list[int]] = {}
     total, bits = 0, dict[str, list[int]]()
     for number, wire in enumerate(circuit.inputs):
-        affine = columns[wire.column].affine
-        if wire.encoding == "bins":
+        affine, source = columns[wire.column].affine, columns[wire.column].reads
+        if source in joint:
+            placed.setdefault(source, []).append(number)
+        elif wire.encoding == "bins":
             bits.setdefault(wire.column, []).append(number)
         elif affine is not None:
             total += (affine.levels - 1) * int(np.abs(weights[number]).sum())
@@ -68,23 +75,34 @@ def _linear(circuit: Circuit, codebook: Codebook) -> int:
         steps = np.zeros((len(ordered) + 1, len(layer.bias)), np.int64)
         np.cumsum(weights[ordered], axis=0, out=steps[1:])
         total += diameter(steps)
+    for source, numbers in placed.items():  # one place at a time, whatever is derived of it
+        wires = [circuit.inputs[number] for number in numbers]
+        index = (AFFINE if wire.encoding == "affine" else wire.index for wire in wires)
+        states = np.array([joint[source].wire((w.column, i)) for w, i in zip(wires, index, strict=True)], np.int64)
+        total += diameter(states.T @ weights[numbers])
     return total
 
 
-def _cells(circuit: Circuit) -> I64 | None:
-    """The inputs (cells, inputs) on every combination of intervals that they tell apart; None for codes or too many."""
-    if any(wire.encoding != "bins" for wire in circuit.inputs):
-        return None
-    read: dict[str, list[int]] = {}
+def _cells(circuit: Circuit, codebook: Codebook) -> I64 | None:
+    """The inputs (cells, inputs) on every combination of what they tell apart; None where that is too many.
+
+    A column's code and its bits are taken as if they were free of each other, which is never fewer combinations.
+    """
+    levels = {column.name: column.affine.levels for column in codebook.columns if column.affine}
+    bits: dict[str, list[int]] = {}
     for wire in circuit.inputs:
-        read.setdefault(wire.column, []).append(wire.index)
-    edges = {column: sorted(indices) for column, indices in read.items()}
-    if math.prod(len(indices) + 1 for indices in edges.values()) > MOST_CELLS:
+        if wire.encoding == "bins":
+            bits.setdefault(wire.column, []).append(wire.index)
+    edges = {column: sorted(indices) for column, indices in bits.items()}
+    sizes = {(column, "bins"): len(indices) + 1 for column, indices in edges.items()}
+    sizes |= {(wire.column, "affine"): levels[wire.column] for wire in circuit.inputs if wire.encoding == "affine"}
+    if math.prod(sizes.values()) > MOST_CELLS:
         return None
-    grids = np.meshgrid(*(np.arange(len(edges[column]) + 1) for column in edges), indexing="ij")
-    place = {column: grid.ravel() for column, grid in zip(edges, grids, strict=True)}
+    grids = np.meshgrid(*(np.arange(size) for size in sizes.values()), indexing="ij")
+    place = {key: grid.ravel() for key, grid in zip(sizes, grids, strict=True)}
 
-    def bit(wire: Input) -> I64:
-        return (place[wire.column] > edges[wire.column].index(wire.index)).astype(np.int64)
+    def value(wire: Input) -> I64:
+        at = place[wire.column, wire.encoding]
+        return at if wire.encoding == "affine" else (at > edges[wire.column].index(wire.index)).astype(np.int64)
 
-    return np.stack([bit(wire) for wire in circuit.inputs], axis=1)
+    return np.stack([value(wire) for wire in circuit.inputs], axis=1)

@@ -70,7 +70,7 @@ class TxReceipt:
 class Fees:
     """EIP-1559 bids in wei per unit of gas."""
 
-    max_fee: int
+    max_fee: int  # the reserve: twice the newest base fee, and the tip
     tip: int
     base: int = 0  # what the newest block asks for, where a node told these fees
 
@@ -126,6 +126,9 @@ class ChainNode(Protocol):
 
     def call(self, to: str, data: bytes, sender: str | None = None) -> bytes:
         """Run a function without a transaction. Errors: ExecutionReverted."""
+
+    def calls(self, calls: Sequence[tuple[str, bytes]]) -> list[bytes | ExecutionReverted]:
+        """The same for many functions (address, data), in as few questions as the node takes. Errors: Unavailable."""
 
     def estimate(self, sender: str, to: str | None, data: bytes) -> int:
         """A gas limit with which the transaction would succeed in the next block. Errors: ExecutionReverted."""

@@ -139,9 +139,15 @@ class Sender:
             if found.state is SentState.MINED and self._there(account, found):
                 return None  # it is done, and the contract decides whether it can be done again
             if found.state is SentState.MINED:
-                self.outbox.reopened(found)  # a reorganisation took it
-                found = self.outbox.entry(found.id)
+                found = self._reopened(found)
         return found
+
+    def _reopened(self, entry: OutboxEntry) -> OutboxEntry:
+        """A reorganisation took its block: it is handed over again at once."""
+        for copy in entry.copies:
+            self._submitted.pop(copy.tx, None)
+        self.outbox.reopened(entry)
+        return self.outbox.entry(entry.id)
 
     def _there(self, account: Account, entry: OutboxEntry) -> TxReceipt | None:
         return self.node.fates(account.address, [entry.tx]).receipts.get(entry.tx)
@@ -181,8 +187,7 @@ class Sender:
                     self.outbox.mined(entry, receipt)
                     return receipt
                 if entry.state is SentState.MINED:
-                    self.outbox.reopened(entry)  # a reorganisation took it
-                    entry = self.outbox.entry(entry.id)
+                    entry = self._reopened(entry)
                 looks = looks + 1 if fates.used > entry.nonce else 0
                 if looks >= LOST_LOOKS:
                     self.outbox.lost(entry)
@@ -220,7 +225,7 @@ class Sender:
             if receipt is not None:
                 self.outbox.mined(entry, receipt)
             elif entry.state is SentState.MINED:
-                self.outbox.reopened(entry)  # a reorganisation took it; it goes on its way with the next look
+                self._reopened(entry)  # it goes on its way with the next look
             elif self._rested(entry):
                 self._push(account, entry, used=fates.used > entry.nonce)
         if review:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,7 +22,8 @@ if TYPE_CHECKING:
     from app.chain.wallet.account import Account
 
 app = typer.Typer(
-    no_args_is_help=True, help="The custodian: bond, unbond, serve, pending, approve, refuse, explain, ledger, rebuild."
+    no_args_is_help=True,
+    help="The custodian: bond, serve, pending, approve, refuse, explain, ledger, backup, restore, rebuild.",
 )
 Number = Annotated[int, typer.Argument(help="The job's number.", min=1)]
 
@@ -40,6 +44,11 @@ def serve(
 
     harden()  # from here on the secret key may be in this process's memory
     session = CommandContext(role, as_json)
+    with _at_work(session, alone=False):
+        _serve(session, device, every, once)
+
+
+def _serve(session: CommandContext, device: DeviceChoice, every: float, once: bool) -> None:
     agent = session.owner.custodian(device=device.value)
     if once:
         outcomes = agent.step()
@@ -50,7 +59,7 @@ def serve(
         return
     from app.node.agents import serve_custodian
 
-    serve_custodian(agent, session.network.market, every)
+    serve_custodian(agent, session.network.market, session.account, every, session.actor)
 
 
 @app.command("pending")
@@ -178,8 +187,6 @@ def budget(
     as_json: AsJson = False,
 ) -> None:
     """How much of each stretch of rows was given away, and what is left."""
-    from dataclasses import asdict
-
     from app.client.dataset import Dataset
     from app.policy.statement import statement
     from fhe.leakage import space_of
@@ -206,11 +213,69 @@ def rebuild(
     Stop the custodian first. Without --charge-missing it ends with an error where a released circuit cannot be read.
     """
     session = CommandContext(role, as_json)
-    aside, learned = session.owner.rebuild_ledger(charge_missing=charge_missing)
+    with _at_work(session, alone=True):
+        aside, learned = session.owner.rebuild_ledger(charge_missing=charge_missing)
     value = {"old": str(aside) if aside else None, "releases": {str(each): count for each, count in learned.items()}}
     rows = [{"dataset": each, "releases": count} for each, count in learned.items()]
     session.out.say(f"The old ledger is {aside}." if aside else "There was no ledger.")
     session.out.show(value, lambda out: out.print(rows_table(rows, empty="No dataset yet.")))
+
+
+@app.command("backup")
+def backup(
+    file: Annotated[Path, typer.Argument(help="A file that is not there yet.")],
+    role: AsOwner = "owner",
+    as_json: AsJson = False,
+) -> None:
+    """Copy the ledger into one file, while the custodian works; keep it as private as the ledger.
+
+    Whatever is released after it is charged from the chain when it is restored.
+    """
+    from app.custodian.backup import back_up
+
+    session = CommandContext(role, as_json)
+    facts = back_up(session.actor.path("ledger.sqlite"), file)
+    _show_copy(session, {"backup": str(file), **asdict(facts)})
+
+
+@app.command("restore")
+def restore(
+    file: Annotated[Path, typer.Argument(help="A backup.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Look the backup through, and stop.")] = False,
+    older: Annotated[bool, typer.Option("--older", help="Also in place of a newer ledger.")] = False,
+    role: AsOwner = "owner",
+    as_json: AsJson = False,
+) -> None:
+    """Put a backup in the ledger's place, the present one aside, and charge what the chain released since.
+
+    Stop the custodian first. An older ledger than the present one is put in place with --older alone.
+    """
+    from app.custodian.backup import look_through
+    from app.custodian.backup import restore as put_in_place
+
+    session = CommandContext(role, as_json)
+    if dry_run:
+        _show_copy(session, {"backup": str(file), **asdict(look_through(file))})
+        return
+    with _at_work(session, alone=True):
+        mark = f"until-{session.network.market.now()}"
+        aside, facts = put_in_place(file, session.actor.path("ledger.sqlite"), mark, older=older)
+        learned = session.owner.custodian().follow_all()
+    releases = {str(each): count for each, count in learned.items()}
+    _show_copy(session, {"old": str(aside) if aside else None, **asdict(facts), "releases": releases})
+
+
+def _show_copy(session: CommandContext, value: dict[str, Any]) -> None:
+    newest = value["newest"] and datetime.fromtimestamp(value["newest"], UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    session.out.show(value, lambda out: out.print(facts_table({**value, "newest": newest or "-"})))
+
+
+def _at_work(session: CommandContext, *, alone: bool) -> AbstractContextManager[None]:
+    """Hold the ledger: together with other custodians of it, or alone to replace it. Errors: NotAllowed."""
+    from app.files.held import held
+
+    told = "A custodian works with this ledger." if alone else "This ledger is being replaced."
+    return held(session.actor.path("ledger.lock"), alone=alone, told=told, next_step="Stop it first, or wait for it.")
 
 
 @app.command("ledger")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -15,11 +17,19 @@ from app.home.home import Home
 SIGNS = {"ok": ("✓ ok", "green"), "warn": ("! warn", "yellow"), "fail": ("✗ fail", "red")}
 
 
-def doctor(config: Config = None, as_json: AsJson = False) -> None:
-    """Check chain, contracts, store, database, index, engine, keys, disk and port; exit code 1 when one fails."""
+def doctor(
+    config: Config = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="First put right what cannot lose anything: modes, leftovers.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check chain, contracts, store, database, index, engine, keys, disk, port, agents; exit code 1 when one fails."""
     from app.node.doctor import examine
+    from app.node.repair import repair as put_right
 
-    findings = examine(Home.default(), settings_of(config))
+    repaired = list(put_right(Home.default())) if repair else []
+    findings = repaired + examine(Home.default(), settings_of(config))
     failed = any(finding.level == "fail" for finding in findings)
 
     def draw(out: Console) -> None:

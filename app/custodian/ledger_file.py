@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -10,14 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.custodian.records import SCHEMA, VERSION, DecisionState
+from app.custodian.ledger_witness import REBUILD, SEEN, Witness, check_version, create, mark
+from app.custodian.records import DecisionState
 from app.files.shared_sqlite import open_shared
 from app.protocol.errors import BadDocument, TryAgain, Unavailable
 from app.protocol.ports import Clock
 
 BUSY_SECONDS = 60.0
 LEASE_SECONDS = 30
-REBUILD = "Make a new one from the chain: darkroom custodian rebuild."
 
 
 @dataclass(frozen=True)
@@ -38,16 +37,14 @@ class LedgerFile:
         """
         self._path, self._scope, self._clock, self._lease = path, scope, clock, lease
         self._threads = threading.local()
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        with self._transaction() as db:
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version > VERSION:
-                raise BadDocument(f"This ledger has version {version}.", "Use the version of Darkroom that wrote it.")
-            if 0 < version < VERSION:
-                raise BadDocument(f"This ledger has version {version}, which did not count bits.", REBUILD)
-            for statement in SCHEMA.strip().split(";\n") if version == 0 else ():
-                db.execute(statement)
-            db.execute(f"PRAGMA user_version = {VERSION}")
+        self._witness = Witness(path)
+        if not path.exists() or not path.stat().st_size:
+            create(path, self._witness)
+        with self._transaction(write=False) as db:
+            check_version(db)
+            self._witness.check(db)
+        if self._witness.begin():
+            mark(self._connection())
 
     def now(self) -> int:
         """The time by the ledger's clock, which is the chain's."""
@@ -74,6 +71,8 @@ class LedgerFile:
             db.execute("BEGIN IMMEDIATE" if write else "BEGIN")
             yield db
             db.execute("COMMIT")
+            if write:
+                self._witness.saw(db)
         except sqlite3.OperationalError as error:
             raise Unavailable(f"The ledger is busy or out of reach: {error}.", "Try again.") from None
         except sqlite3.DatabaseError as error:
@@ -106,7 +105,7 @@ class LedgerFile:
 def put_aside(path: Path, mark: str) -> Path | None:
     """Rename a ledger and its log, so that a new one can begin in its place; where it is now, None without one."""
     moved = None
-    for suffix in ("", "-wal", "-shm"):
+    for suffix in ("", "-wal", "-shm", SEEN):
         old = path.with_name(path.name + suffix)
         if old.exists():
             new = path.with_name(f"{path.name}.{mark}{suffix}")

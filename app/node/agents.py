@@ -2,55 +2,141 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+from app.chain.live import FILE
 from app.node import logs
 from app.node.keeper import keep
 from app.node.run_loop import DedupLog, Unchanged, run, stop_on_signals
+from app.node.status_reporter import StatusReporter
+from app.protocol.errors import NotAllowed, NotFound
+from app.protocol.market.entities import JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
     from app.chain.market import Market
     from app.chain.wallet.account import Account
+    from app.client.provider import Provider
     from app.custodian.agent import CustodianAgent
+    from app.home.home import Actor
+    from app.protocol.market.entities import Job
     from app.provider.agent import ProviderAgent
+    from app.provider.handover import WorkFolder
+    from app.provider.heartbeat import Heartbeat
+    from app.provider.standing_terms import StandingTerms
 
 PATIENCE = 15.0  # seconds; agents wait for blocks, and for deadlines and stores that make none
 PULSE_SECONDS = 60.0
+SWEEP_SECONDS = 6 * 3600.0  # between looks for journals of jobs that are long over
+SPARE_SECONDS = 1.0  # between looks of a process that waits for another one's end
 
 
-def serve_provider(agent: ProviderAgent, market: Market, account: Account, every: float) -> None:
-    """Work until a signal comes. Errors that do not pass by themselves leave as they are."""
+def serve_provider(agent: ProviderAgent, provider: Provider, every: float) -> None:
+    """Work until a signal comes, while no other process of this machine does. Errors that do not pass by themselves
+    leave as they are.
+    """
     from app.provider.agent import Done
     from app.provider.heartbeat import Heartbeat
 
     log, stop = _begin("provider")
-    pulse, beaten = Heartbeat(market, account), float("-inf")
+    market, account = provider.network.market, provider.account
+    pulse, beaten, swept = Heartbeat(market, account), float("-inf"), float("-inf")
     diary = DedupLog(log)
     unchanged = Unchanged(lambda: market.node.head().hash, time.monotonic, patience=PATIENCE)
     _end_the_step(stop, agent.stop)
 
     def step() -> None:
-        nonlocal beaten
+        nonlocal beaten, swept
         if time.monotonic() - beaten >= PULSE_SECONDS:
             beaten = time.monotonic()
-            if pulse.beat():
-                log.info("heartbeat")
+            _beat(pulse, provider.standing_terms(), log)
+        if time.monotonic() - swept >= SWEEP_SECONDS:
+            swept = time.monotonic()
+            if gone := agent.sweep():
+                log.info("swept", extra={"jobs": gone})
         if unchanged():
             return
         actions = agent.step(report=diary.note)
+        for action in actions:
+            if action.what is Done.FAILED:
+                status.job_failed()
         if any(action.what is not Done.FAILED for action in actions):
             unchanged.forget()
 
-    run(step, stop, every=every, log=log)
+    def facts() -> dict[str, Any]:
+        return _provider_facts(agent, market, account, pulse.window)
+
+    status = StatusReporter("provider", _place(provider.actor, market), market, account, log, facts)
+    with contextlib.ExitStack() as held:
+        if _in_turn(provider.work(), stop, held, log):
+            held.enter_context(status)
+            run(status.watched(step), stop, every=every, log=log)
 
 
-def serve_custodian(agent: CustodianAgent, market: Market, every: float) -> None:
+def _beat(pulse: Heartbeat, terms: StandingTerms, log: logging.Logger) -> None:
+    """Give a sign of life when one is due, and state the fixed fee again when gas moved away from it."""
+    if pulse.beat():
+        log.info("heartbeat")
+    if (fixed := terms.follow()) is not None:
+        log.info("fixed fee follows gas", extra={"fixed_fee": fixed})
+
+
+def _place(actor: Actor, market: Market) -> Actor:
+    """Where an agent says how it does: the role's folder is for its present market."""
+    return replace(actor, folder=market.folder(actor.folder)) if market.drained else actor
+
+
+def _in_turn(work: WorkFolder, stop: threading.Event, held: contextlib.ExitStack, log: logging.Logger) -> bool:
+    """Wait for the account's lease: a second process is a spare, which goes on when the first one ends. False when
+    `stop` was set before. Errors: BadDocument.
+    """
+    said = ""
+    while not stop.is_set():
+        try:
+            held.enter_context(work.serving())
+        except NotAllowed as error:
+            if str(error) != said:
+                said = str(error)
+                log.info("waiting", extra={"detail": said})
+            stop.wait(SPARE_SECONDS)
+        else:
+            return True
+    return False
+
+
+def _provider_facts(agent: ProviderAgent, market: Market, account: Account, window: int) -> dict[str, Any]:
+    now, facts = market.now(), _jobs(agent.running, market.now(), agent.waits_for_me)
+    try:
+        record = market.provider(account.address)
+    except NotFound:
+        return facts  # never bonded
+    beat = {"heartbeat_seconds": max(0, now - record.heartbeat), "heartbeat_window": window}
+    return {**facts, **beat, "bond": record.bond, "seat": bool(record.seat)}
+
+
+def _custodian_facts(agent: CustodianAgent, market: Market) -> dict[str, Any]:
+    from app.custodian.ledger import OPEN
+
+    waiting = agent.ledger.records(*OPEN)
+    jobs = market.live([each.job for each in waiting])
+    return {**_jobs(jobs, market.now(), lambda job: job.state is JobState.COMPUTED), "ledger_waiting": len(waiting)}
+
+
+def _jobs(jobs: Sequence[Job], now: int, mine: Callable[[Job], bool]) -> dict[str, Any]:
+    """How many there are of each state, and how long until the nearest deadline that this agent has to meet."""
+    slacks = [job.deadline - now for job in jobs if job.deadline and mine(job)]
+    counts = Counter(job.state.name.lower() for job in jobs)
+    return {"jobs": dict(counts), "slack_seconds": min(slacks, default=None)}
+
+
+def serve_custodian(agent: CustodianAgent, market: Market, account: Account, every: float, actor: Actor) -> None:
     """Work until a signal comes. Errors that do not pass by themselves leave as they are."""
     log, stop = _begin("custodian")
     diary = DedupLog(log)
@@ -58,17 +144,23 @@ def serve_custodian(agent: CustodianAgent, market: Market, every: float) -> None
     _end_the_step(stop, agent.stop)
 
     def step() -> None:
-        if not unchanged():
-            agent.step(report=diary.note)
+        if unchanged():
+            return
+        for outcome in agent.step(report=diary.note):
+            if outcome.what == "failed":
+                status.job_failed()
 
-    run(step, stop, every=every, log=log)
+    where = _place(actor, market)
+    with StatusReporter("custodian", where, market, account, log, lambda: _custodian_facts(agent, market)) as status:
+        run(status.watched(step), stop, every=every, log=log)
 
 
-def serve_keeper(market: Market, account: Account, file: Path, every: float) -> None:
-    """Move overdue jobs on until a signal comes. `file` holds which jobs are live."""
+def serve_keeper(market: Market, account: Account, every: float, actor: Actor) -> None:
+    """Move overdue jobs on until a signal comes. The actor's folder holds which jobs are live."""
     log, stop = _begin("keeper")
-    diary, live = DedupLog(log), market.live_jobs(file)
-    run(lambda: keep(market, account, live, diary.note), stop, every=every, log=log)
+    diary, live = DedupLog(log), market.live_jobs(market.folder(actor.folder) / f"keeper-{FILE}")
+    with StatusReporter("keeper", _place(actor, market), market, account, log) as status:
+        run(status.watched(lambda: keep(market, account, live, diary.note)), stop, every=every, log=log)
 
 
 def _end_the_step(stop: threading.Event, end: Callable[[], None]) -> None:

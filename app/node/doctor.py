@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from app.client.index.client import IndexClient
+from app.home.agent_status import read_statuses, troubles
+from app.home.config import NODE_FILE, read_config
 from app.home.home import Home
-from app.home.network import NODE_FILE, open_chain, open_store, read_config
+from app.home.network import open_chain, open_store
 from app.node.settings import PORT, NodeSettings
 from app.protocol.errors import DarkroomError, NotFound
 
@@ -29,7 +31,15 @@ STALE_SECONDS = 600  # since the newest block of a chain that makes blocks by it
 LAG_BLOCKS = 20
 SILENT_SECONDS = 60  # since the indexer last looked
 DISK_FAIL, DISK_WARN = 1 << 30, 5 << 30  # bytes that are free
-SECRETS = ("account.json", "passphrase", "sealing.key", "ledger.sqlite", "keys", "jobs")  # in an actor's folder
+SECRETS = (
+    "account.json",
+    "passphrase",
+    "sealing.key",
+    "ledger.sqlite",
+    "keys",
+    "jobs",
+    "markets",
+)  # in an actor's folder
 MAX_FILES = 100_000
 
 
@@ -86,23 +96,26 @@ def check_disk(home: Home, _settings: NodeSettings) -> Iterator[Finding]:
 
 def check_keys(home: Home, _settings: NodeSettings) -> Iterator[Finding]:
     """Files with secrets that others can read."""
-    seen, open_ones = 0, []
+    open_ones = [each for each in secret_files(home) if each[0] != home.root]
+    for path, mode in open_ones[:10]:
+        yield Finding("keys", "fail", f"Others can read {path}.", f"chmod {mode:o} {path}")
+    if not open_ones:
+        roles = home.actors()
+        told = f"The files of {len(roles)} roles are private." if roles else "No role lives here yet."
+        yield Finding("keys", "ok", told)
+
+
+def secret_files(home: Home) -> Iterator[tuple[Path, int]]:
+    """Files and folders with secrets that others can read, each with the mode that it should have."""
+    if home.root.is_dir() and home.root.stat().st_mode & 0o077:
+        yield home.root, 0o700
     for name in home.actors():
         folder = home.root / "actors" / name
-        for path in _files([folder / each for each in SECRETS]):
-            seen += 1
-            if path.stat().st_mode & 0o077:
-                open_ones.append(path)
         if folder.stat().st_mode & 0o077:
-            open_ones.append(folder)
-    for path in open_ones[:10]:
-        mode = "700" if path.is_dir() else "600"
-        yield Finding("keys", "fail", f"Others can read {path}.", f"chmod {mode} {path}")
-    if not open_ones:
-        told = (
-            f"{seen} files of {len(home.actors())} roles are private." if home.actors() else "No role lives here yet."
-        )
-        yield Finding("keys", "ok", told)
+            yield folder, 0o700
+        for path in _files([folder / each for each in SECRETS]):
+            if path.stat().st_mode & 0o077:
+                yield path, 0o600
 
 
 def check_core(_home: Home, _settings: NodeSettings) -> Iterator[Finding]:
@@ -206,7 +219,7 @@ def check_port(home: Home, settings: NodeSettings) -> Iterator[Finding]:
         yield Finding("port", "ok", "No web server is wanted here.")
         return
     with contextlib.suppress(OSError, UnicodeDecodeError):
-        if _answers(url := (home.root / NODE_FILE).read_text("utf-8").strip()):
+        if answers(url := (home.place / NODE_FILE).read_text("utf-8").strip()):
             yield Finding("port", "ok", f"This home's node answers at {url}.")
             return
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
@@ -219,7 +232,7 @@ def check_port(home: Home, settings: NodeSettings) -> Iterator[Finding]:
             yield Finding("port", "ok", f"{host} port {port} is free.")
             return
     name = f"[{host}]" if ":" in host else host
-    who = "another home's node" if _answers(f"http://{name}:{port}") else "another program"
+    who = "another home's node" if answers(f"http://{name}:{port}") else "another program"
     if settings.web.port is None:
         told = f"{who.capitalize()} has {host} port {port}."
         yield Finding("port", "warn", told, "Nothing need be done: this node will choose another and print it.")
@@ -228,15 +241,42 @@ def check_port(home: Home, settings: NodeSettings) -> Iterator[Finding]:
         yield Finding("port", "fail", told, "Set another port in [web], or end what has it.")
 
 
+def check_providers(home: Home, _settings: NodeSettings) -> Iterator[Finding]:
+    """That what this home's providers ask covers the gas that their jobs take."""
+    from app.node.provider_terms import told
+
+    if (home.root / "node.json").exists():
+        for well, what, fix in told(home):
+            yield Finding("providers", "ok" if well else "warn", what, fix)
+
+
+def check_agents(home: Home, settings: NodeSettings) -> Iterator[Finding]:
+    """What the agents of this home say of themselves, and those that the settings name and that say nothing."""
+    said = {each.role: each for each in read_statuses(home)}
+    for role in settings.agents.roles:
+        if role not in said and (home.root / NODE_FILE).exists():
+            yield Finding("agents", "warn", f"The agent {role} has never spoken.", "See the log of its part.")
+    for each in said.values():
+        wrong = troubles(each)
+        for trouble in wrong:
+            yield Finding("agents", trouble.level, trouble.what, trouble.fix)
+        if not wrong:
+            jobs = sum(each.jobs.values())
+            told = "was stopped" if each.stopped else f"works, with {jobs} jobs that are not over"
+            yield Finding("agents", "ok", f"The {each.kind} {each.role} {told}.")
+
+
 CHECKS: dict[str, Check] = {
     "home": check_home,
     "disk": check_disk,
     "keys": check_keys,
     "engine": check_core,
     "chain": check_chain,
+    "providers": check_providers,
     "store": check_store,
     "database": check_index,
     "port": check_port,
+    "agents": check_agents,
 }
 
 
@@ -256,7 +296,7 @@ def _files(places: Sequence[Path]) -> Iterator[Path]:
                 yield path
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
     """Whether a Darkroom node is there."""
     try:
         IndexClient(url, patience=2.0).health()

@@ -41,10 +41,12 @@ def keep(
 
 def _moves(market: Market, account: Account, live: LiveJobs) -> Iterator[Moved]:
     now = market.now()
-    for number in live.ids():
+    unread: list[Moved] = []
+    running = market.live(live.ids(), lambda job, error: unread.append(Moved(job, "failed", str(error))))
+    yield from unread
+    for number in [job.id for job in running if overdue(job, now)]:
         try:
-            if overdue(market.job(number), now):
-                yield Moved(number, "expired", market.expire(account, number).value.name.lower())
+            yield Moved(number, "expired", market.expire(account, number).value.name.lower())
         except Reverted as error:  # somebody was faster, or has to act first
             yield Moved(number, "waiting", str(error))
         except DarkroomError as error:

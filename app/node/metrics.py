@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, make_asgi_app
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from app.home.agent_status import SILENT_SECONDS, AgentStatus, read_statuses, troubles
+from app.home.home import Home
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -22,10 +27,57 @@ PATH = "/metrics"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"})
 
 
+GAUGES: dict[str, tuple[str, Callable[[AgentStatus, float], float | None]]] = {
+    "up": ("1 while the agent speaks.", lambda each, now: float(not each.stopped and now - each.at <= SILENT_SECONDS)),
+    "silence_seconds": ("Seconds since the agent last spoke.", lambda each, now: now - each.at),
+    "deadline_slack_seconds": ("Until the nearest deadline that it has to meet.", lambda each, _: each.slack_seconds),
+    "failing_steps": ("Steps in a row that failed.", lambda each, _: each.failing),
+    "step_seconds": ("Seconds that the last step took.", lambda each, _: each.step_seconds),
+    "gas_balance_wei": ("Ether of the account.", lambda each, _: each.balance_wei),
+    "gas_price_wei": ("What the chain asks for a unit of gas.", lambda each, _: each.gas_price_wei),
+    "jobs_paid_for": ("Jobs for which that ether pays at that price.", lambda each, _: each.jobs_paid_for),
+    "bond_units": ("Bond of a provider, in token units.", lambda each, _: each.bond),
+    "seat": ("1 while a provider can be drawn.", lambda each, _: each.seat),
+    "heartbeat_seconds": ("Seconds since a provider's last sign of life.", lambda each, _: each.heartbeat_seconds),
+    "ledger_waiting": ("Jobs that a ledger has not brought to an end.", lambda each, _: each.ledger_waiting),
+    "open_transactions": ("Sent transactions that are in no block.", lambda each, _: each.open_transactions),
+}
+
+
+class AgentCollector(Collector):
+    """The agents of a home, as they speak of themselves, read at each scrape. Labels are kinds and roles."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    def collect(self) -> Iterable[Metric]:
+        """One family a figure; a figure that an agent does not know is left out."""
+        statuses, now = list(read_statuses(self._home)), time.time()
+        for name, (words, figure) in GAUGES.items():
+            family = GaugeMetricFamily(f"darkroom_agent_{name}", words, labels=("kind", "role"))
+            for each in statuses:
+                if (value := figure(each, now)) is not None:
+                    family.add_metric((each.kind, each.role), float(value))
+            yield family
+        jobs = GaugeMetricFamily("darkroom_agent_jobs", "Jobs that are not over.", labels=("kind", "role", "state"))
+        failures = CounterMetricFamily("darkroom_agent_failures", "Failures.", labels=("kind", "role", "code"))
+        labels = ("kind", "role", "what", "level")
+        wrong = GaugeMetricFamily("darkroom_agent_trouble", "1 for what is wrong.", labels=labels)
+        for each in statuses:
+            for state, count in each.jobs.items():
+                jobs.add_metric((each.kind, each.role, state), count)
+            for code, count in each.failures.items():
+                failures.add_metric((each.kind, each.role, code), count)
+            for trouble in troubles(each, now):
+                wrong.add_metric((each.kind, each.role, trouble.kind, trouble.level), 1)
+        yield from (jobs, failures, wrong)
+
+
 class Metrics:
     """Counts requests, and answers one path itself."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, home: Home | None = None) -> None:
+        """With a `home`, also how its agents do."""
         self._app = app
         registry = CollectorRegistry()  # of this server alone, not the process-wide one that any library may add to
         ProcessCollector(registry=registry)  # start, CPU, memory, open files; where there is /proc
@@ -37,6 +89,8 @@ class Metrics:
             "darkroom_response_start_seconds", "Seconds from a request to the start of its answer.", registry=registry
         )
         self._open = Gauge("darkroom_requests_in_progress", "Requests being answered, streams too.", registry=registry)
+        if home is not None:
+            registry.register(AgentCollector(home))
         self._exposition: App = make_asgi_app(registry)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -9,8 +9,10 @@ import socket
 import threading
 from collections.abc import Iterator
 
+from app.home.agent_status import read_statuses
+from app.home.config import NODE_FILE
 from app.home.home import Home
-from app.home.network import NODE_FILE, Network, threads_available
+from app.home.network import Network, threads_available
 from app.market.db.database import Database
 from app.node.locks import only_web_server
 from app.node.run_loop import stop_on_signals
@@ -91,15 +93,18 @@ def _serve(home: Home, settings: NodeSettings, listener: socket.socket, origin: 
         def capture_signals(self) -> Iterator[None]:
             yield
 
-    network, address = Network.open(home), home.root / NODE_FILE
+    network, address = Network.open(home), home.place / NODE_FILE
     database = Database(settings.database(home))
     database.migrate()  # the index may not have begun yet
     threads = max(1, threads_available() // 2)
-    parts = Dependencies(network.market, network.store, database, threads=threads, shelf=shelf_of(home))
+    parts = Dependencies(
+        network.market, network.store, database, threads=threads, shelf=shelf_of(home),
+        agents=lambda: list(read_statuses(home)),
+    )  # fmt: skip
     app = create_app(WebServerSettings(origin=origin, **dict(settings.web.limits)), parts, extensions=[pages.install])
     server = Server(
         uvicorn.Config(
-            Metrics(app),
+            Metrics(app, home),
             log_config=None,
             access_log=False,  # the API logs each request itself, without what may be private
             server_header=False,

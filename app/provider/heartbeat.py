@@ -17,9 +17,9 @@ class Heartbeat:
     """One provider's signs of life."""
 
     def __init__(self, market: Market, account: Account) -> None:
-        """Errors: Unavailable."""
+        """`window`: seconds after whose silence the seat may be taken. Errors: Unavailable."""
         self._market, self._account = market, account
-        self._window = int(market.client.read("ProviderRegistry", "heartbeatWindow"))
+        self.window = int(market.client.read("ProviderRegistry", "heartbeatWindow"))
 
     def beat(self) -> bool:
         """Give a sign of life when one is due, at once where the seat was lost; whether one was given.
@@ -30,7 +30,7 @@ class Heartbeat:
             record = self._market.provider(self._account.address)
         except NotFound:
             return False  # never bonded
-        due = not record.seat or record.heartbeat + self._window // SHARE <= self._market.now()
+        due = not record.seat or record.heartbeat + self.window // SHARE <= self._market.now()
         if not record.bond or record.unbonding or not due:
             return False
         if not record.seat and record.bond < (floor := self._market.stake_floor()):

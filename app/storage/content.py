@@ -201,11 +201,38 @@ class ContentStore:
         if name.codec != RAW:
             yield from self._below(self._root(name))
 
+    def blocks_of(self, cid: str) -> Iterator[tuple[Cid, bytes]]:
+        """All blocks of a file, its top first, each checked. Errors: NotFound, BadBlock, BadDocument, Unavailable."""
+        return ((each, self._block(each)) for each in self.tree(cid))
+
+    def put_block(self, cid: Cid, block: bytes) -> None:
+        """Keep one block that was checked; its file is kept for good by `keep`. Errors: Unavailable."""
+        self._keep(cid, block)
+
+    def keep(self, cid: str) -> None:
+        """Keep a file for good, all of whose blocks are here. Errors: Unavailable."""
+        name = parse(cid)
+        if self._recording is not None:
+            self._recording.file(name)
+        self._blocks.pin(name)
+
     def _below(self, node: DagNode) -> Iterator[Cid]:
         for index in range(len(node.digests)):
             yield node.child(index)
             if node.height > 1:
                 yield from self._below(self._child(node, index))
+
+    def drop(self, cid: str, kept: Container[str] = ()) -> None:
+        """Keep a file no longer: its pin goes, and where single blocks can be let go, those that are not in `kept`.
+
+        Errors: NotFound where its nodes are not here, BadBlock, Unavailable.
+        """
+        blocks = list(self.tree(cid)) if self._blocks.removes else []
+        if cid not in kept:
+            self._blocks.unpin(parse(cid))
+        for block in blocks:
+            if block.text not in kept:
+                self._blocks.remove(block)
 
     def _keep(self, cid: Cid, block: bytes | bytearray | memoryview) -> None:
         if self._recording is not None:

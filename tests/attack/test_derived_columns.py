@@ -216,8 +216,9 @@ def test_one_row_moves_a_score_by_one_place() -> None:
     """The range, and with it levels and noise, is that of a row that can be: one member at a time."""
     report = linear(dict(zip(MEMBERS, [9, -4, 30, 7], strict=True)) | {"a": 1})
     assert (report.lows, report.highs) == ((-4,), (30 + 255,))
+    assert report.moves == 34 + 255
     both = linear({"sex": 10, "sex=3": -30})
-    assert (both.lows, both.highs) == ((0,), (20,))
+    assert (both.lows, both.highs, both.moves) == ((0,), (20,), 20)
 
 
 def test_the_history_is_judged_on_sources() -> None:

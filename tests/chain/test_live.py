@@ -22,6 +22,7 @@ from app.chain.node import ChainNode
 from app.chain.rpc.node import AnvilNode
 from app.custodian.market_chain import MarketChain
 from app.node.keeper import keep
+from app.protocol.errors import VerificationFailed
 from app.protocol.ids import TxHash
 from app.protocol.market.entities import LIVE, JobState
 from app.provider.agent import ProviderAgent
@@ -191,6 +192,38 @@ def test_an_idle_step_costs_the_same_however_many_jobs_are_finished(stage: Marke
     finish(stage, 3)
     assert costs() == one
     assert max(one.values()) <= 8
+
+
+def test_a_look_at_many_live_jobs_takes_few_questions(stage: MarketOnChain, tmp_path: Path) -> None:
+    """The live jobs are read in one go, equal to one by one; what is final of them is asked for once."""
+    node = Counting(stage.market.node)
+    market = Market.open(node, tmp_path / "deployment.json")
+    jobs = [stage.open(f"live {number}") for number in range(5)]
+    finish(stage, 1)
+    over = stage.market.job_count()
+    told: list[object] = []
+    assert market.live([*jobs, over, over + 7], lambda *trouble: told.append(trouble)) == [market.job(n) for n in jobs]
+    node.asked = 0
+    market.live(jobs[:1])
+    one, node.asked = node.asked, 0
+    market.live(jobs)
+    assert (node.asked, told) == (one, [])
+
+
+def test_a_job_that_cannot_be_read_ends_no_look(stage: MarketOnChain, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that lacks one job's event is told about that job; the others are looked at."""
+    jobs = [stage.open(f"live {number}") for number in range(2)]
+    find = stage.market.client.find
+    monkeypatch.setattr(
+        stage.market.client,
+        "find",
+        lambda *words: [] if words[1:] == ("JobOpened", *words[2:4], jobs[0]) else find(*words),
+    )
+    told: list[int] = []
+    assert [each.id for each in stage.market.live(jobs, lambda job, _: told.append(job))] == jobs[1:]
+    assert told == jobs[:1]
+    with pytest.raises(VerificationFailed):
+        stage.market.live(jobs)
 
 
 def test_a_restart_goes_on_where_the_file_says(stage: MarketOnChain, tmp_path: Path) -> None:

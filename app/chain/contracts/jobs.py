@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from app.chain.contracts.client import Sent
+from app.chain.contracts.client import ContractClient, Sent
 from app.chain.contracts.custodians import JOBS, Custodians
 from app.chain.contracts.entities import as_job, commitment, content_of
 from app.chain.contracts.licensing import Licensing
 from app.chain.contracts.providers import Providers
 from app.chain.wallet.account import Account
-from app.protocol.errors import Unavailable, VerificationFailed
+from app.protocol.errors import DarkroomError, Reverted, Unavailable, VerificationFailed
 from app.protocol.ids import Address, Digest
 from app.protocol.market.entities import ZERO, Approval, Job, JobState, check_use
 from app.protocol.market.fees import fee_bid
 
 DRAW_TRIES = 4  # blocks that may be armed anew before the chain is said to be too fast
+KEPT_OPENINGS = 10_000  # events of jobs' openings that are final
 MOST_DRAWS = 64  # calls that go on with one draw: 2,048 seats
 
 
 class Jobs(Custodians, Licensing, Providers):
     """Job actions and reads."""
+
+    def __init__(self, client: ContractClient) -> None:
+        self.client = client
+        self._openings: dict[int, tuple[int, Mapping[str, Any]]] = {}  # block and arguments, by job
+        self._final = -1  # the highest block known to be final
 
     def open_job(
         self,
@@ -139,15 +145,53 @@ class Jobs(Custodians, Licensing, Providers):
 
     def job(self, id: int) -> Job:
         """A job with everything that its structs and events say. Errors: NotFound, VerificationFailed."""
-        stored = self._stored(id)
-        opened = self.client.find(JOBS, "JobOpened", stored["openedBlock"], stored["openedBlock"], id)
-        if not opened:
-            raise VerificationFailed(f"The node has no event of job {id}'s opening.", "Use a node with full history.")
+        return self._job(id, self._stored(id), self.client.read(JOBS, "executionsOf", id))
+
+    def live(self, ids: Sequence[int], troubled: Callable[[int, DarkroomError], None] | None = None) -> list[Job]:
+        """The jobs with these numbers that are not over, in few questions to the node, however many there are.
+
+        One that a reorganisation took meanwhile is left out. `troubled` is told of one that cannot be read, which ends
+        nothing then. Errors: VerificationFailed, Unavailable.
+        """
+        asked = [(JOBS, function, (number,)) for number in ids for function in ("get", "executionsOf")]
+        values = self.client.read_many(asked) if ids else []
+        found = []
+        for number, stored, executions in zip(ids, values[::2], values[1::2], strict=True):
+            if isinstance(stored, Reverted) or isinstance(executions, Reverted):
+                continue
+            if stored["state"] == JobState.NONE or JobState(stored["state"]).terminal:
+                continue
+            try:
+                found.append(self._job(number, stored, executions))
+            except DarkroomError as error:
+                if troubled is None:
+                    raise
+                troubled(number, error)
+        return found
+
+    def _job(self, id: int, stored: Mapping[str, Any], executions: Sequence[Mapping[str, Any]]) -> Job:
+        opened = self._opening(id, stored["openedBlock"])
         closed: dict[str, Mapping[str, Any]] = {}
         if block := stored["closedBlock"]:
             for name in ("JobReleased", "JobRefused"):
                 closed.update({event.name: event.args for event in self.client.find(JOBS, name, block, block, id)})
-        return as_job(id, stored, self.client.read(JOBS, "executionsOf", id), opened[-1].args, closed)
+        return as_job(id, stored, executions, opened, closed)
+
+    def _opening(self, id: int, block: int) -> Mapping[str, Any]:
+        """What a job's JobOpened event says; what is final is asked for once. Errors: VerificationFailed."""
+        known = self._openings.get(id)
+        if known is not None and known[0] == block:
+            return known[1]
+        opened = self.client.find(JOBS, "JobOpened", block, block, id)
+        if not opened:
+            raise VerificationFailed(f"The node has no event of job {id}'s opening.", "Use a node with full history.")
+        if block > self._final:
+            self._final = self.client.node.finalized().number
+        if block <= self._final:
+            self._openings[id] = block, opened[-1].args
+            while len(self._openings) > KEPT_OPENINGS:
+                self._openings.pop(next(iter(self._openings)))
+        return opened[-1].args
 
     def jobs(
         self,

@@ -22,7 +22,7 @@ from app.chain.evm.eth_api import EthApi
 from app.chain.evm.pyevm import PragueVM, SignedTransactionAPI, Withdrawal
 from app.chain.evm.sqlite import SqliteDB
 from app.chain.json_rpc import Answer
-from app.chain.node import Block, Fates, Fees, Log, NonceTaken, Topics, TxReceipt
+from app.chain.node import Block, ExecutionReverted, Fates, Fees, Log, NonceTaken, Topics, TxReceipt
 from app.chain.recursion_limit import limit_kept
 from app.protocol.errors import BadInput, NotFound, Reverted
 from app.protocol.ids import TxHash
@@ -99,6 +99,17 @@ class EmbeddedChain:
         """Run a function as in the next block, without a transaction. Errors: ExecutionReverted."""
         with self._thread:
             return self._blockchain.simulate(sender, to, data)[0]
+
+    def calls(self, calls: Sequence[tuple[str, bytes]]) -> list[bytes | ExecutionReverted]:
+        """Run functions as in the next block; what each returns, or its refusal."""
+        found: list[bytes | ExecutionReverted] = []
+        with self._thread:
+            for to, data in calls:
+                try:
+                    found.append(self.call(to, data))
+                except ExecutionReverted as error:
+                    found.append(error)
+        return found
 
     def estimate(self, sender: str, to: str | None, data: bytes) -> int:
         """The gas limit for what it uses in the next block. Errors: ExecutionReverted."""

@@ -181,6 +181,20 @@ class RpcNode:
         request = {"to": to, "data": "0x" + data.hex()} | ({"from": sender} if sender else {})
         return self._execute(_bytes, "eth_call", request, "latest")
 
+    def calls(self, calls: Sequence[tuple[str, bytes]]) -> list[bytes | ExecutionReverted]:
+        """Run functions on the newest state, a batch in one request. Errors: Unavailable."""
+        asked = [("eth_call", ({"to": to, "data": "0x" + data.hex()}, "latest")) for to, data in calls]
+        return [self._called(answer) for answer in self._many(asked)]
+
+    def _called(self, answer: Any) -> bytes | ExecutionReverted:
+        """What a call returned, or the contract's refusal of it. Errors: Unavailable for trouble of the node."""
+        if isinstance(answer, RpcRefused):
+            try:
+                raise self._read_refused("eth_call", answer)
+            except ExecutionReverted as error:
+                return error
+        return answer if isinstance(answer, ExecutionReverted) else self._parsed(_bytes, "eth_call", answer)
+
     def estimate(self, sender: str, to: str | None, data: bytes) -> int:
         """The node's estimate for the pending block plus a quarter. Errors: ExecutionReverted, Reverted."""
         request = {"from": sender, "data": "0x" + data.hex()} | ({"to": to} if to else {})
@@ -192,12 +206,15 @@ class RpcNode:
             return self._parsed(parse, method, self._result(method, *params))
         except RpcRefused as refusal:
             _raise_refusal(refusal)
-            if any(words in refusal.message.lower() for words in MACHINE_WORDS):
-                raise ExecutionReverted(b"", refusal.message) from None
-            raise Unavailable(
-                f"The chain node at {self.host} refused {method}: {refusal.message}.",
-                "Try again, or another node.",
-            ) from None
+            raise self._read_refused(method, refusal) from None
+
+    def _read_refused(self, method: str, refusal: RpcRefused) -> ExecutionReverted | Unavailable:
+        """What a refusal of an execution means: the contract's own, or trouble of the node."""
+        if any(words in refusal.message.lower() for words in MACHINE_WORDS):
+            return ExecutionReverted(b"", refusal.message)
+        return Unavailable(
+            f"The chain node at {self.host} refused {method}: {refusal.message}.", "Try again, or another node."
+        )
 
     def submit(self, raw: bytes) -> TxHash:
         """Hand over a signed transaction, which may be there already; its hash.

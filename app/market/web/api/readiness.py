@@ -7,6 +7,7 @@ from collections.abc import Callable
 from app import __version__
 from app.chain.contracts.token import COIN
 from app.chain.node import DevNode
+from app.home.agent_status import troubles
 from app.market.queries.status import IndexStatus, status
 from app.market.web.dependencies.state import AppState
 from app.market.web.fields import ResponseModel
@@ -22,7 +23,7 @@ class ReadinessCheck(ResponseModel):
 
 
 class Readiness(ResponseModel):
-    """All parts; `ready` when every one is."""
+    """All parts; `ready` when every one is but the agents, without which pages and API work."""
 
     ready: bool
     checks: tuple[ReadinessCheck, ...]
@@ -40,6 +41,8 @@ class NodeStatusView(ResponseModel):
     """This node. `contracts` are the addresses that a wallet should compare with its own source."""
 
     version: str
+    edition: str  # of the market's contracts
+    drained: bool  # a later edition stands in its place: nothing new is taken
     chain_id: int
     head: int
     time: int  # of the chain's clock
@@ -59,7 +62,8 @@ def look(here: AppState) -> Readiness:
         _check("database", lambda: _database(here)),
         _check("index", lambda: _index(here)),
     )
-    return Readiness(ready=all(each.ok for each in checks), checks=checks)
+    agents = _check("agents", lambda: _agents(here))
+    return Readiness(ready=all(each.ok for each in checks), checks=(*checks, agents))
 
 
 def node_status(here: AppState) -> NodeStatusView:
@@ -69,6 +73,8 @@ def node_status(here: AppState) -> NodeStatusView:
         index = status(session)
     return NodeStatusView(
         version=__version__,
+        edition=market.edition,
+        drained=market.drained,
         chain_id=market.chain_id,
         head=market.block_number,
         time=here.now(),
@@ -97,6 +103,15 @@ def _database(here: AppState) -> str:
     if not here.parts.database.is_current():
         raise _NotOk("its tables are not of this version")
     return "tables are current"
+
+
+def _agents(here: AppState) -> str:
+    """Counts alone: whose node it is can see more by `darkroom doctor`."""
+    statuses = here.parts.agents()
+    troubled = [each for each in statuses if any(found.level == "fail" for found in troubles(each))]
+    if troubled:
+        raise _NotOk(f"{len(troubled)} of {len(statuses)} in trouble")
+    return f"{sum(not each.stopped for each in statuses)} at work"
 
 
 def _index(here: AppState) -> str:

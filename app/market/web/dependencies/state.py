@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,6 +17,7 @@ from app.chain.contracts.token import COIN
 from app.chain.market import Market
 from app.chain.relay import Relay
 from app.chain.unsigned import UnsignedCalls
+from app.home.agent_status import AgentStatus
 from app.market.db.database import Database
 from app.market.queries.budget import ReleasesOn
 from app.market.queries.releases import Releases
@@ -44,6 +45,7 @@ class Dependencies:
     clock: Callable[[], float] = time.time
     threads: int = 1  # that an audit may use
     shelf: FeaturedModelsOf = empty  # models that this node offers
+    agents: Callable[[], Sequence[AgentStatus]] = tuple  # of this home, as they speak of themselves
 
 
 @dataclass(frozen=True)
