@@ -62,7 +62,7 @@ def told(people: Path) -> TableReport:
 
 
 def test_who_a_person_is_stays_at_home(people: Path, told: TableReport) -> None:
-    """Addresses and running numbers are named, left out of the draft and of measured columns, and published if named."""
+    """Addresses and running numbers are told, left out of drafts and of measured columns, and published if named."""
     columns = {column.profile.name: column for column in told.columns}
     assert columns["E-Mail"].profile.identifies == "e-mail addresses"
     assert columns["row"].profile.identifies == "a number of its own in nearly every row"
