@@ -83,7 +83,7 @@ def test_a_question_is_explained_paid_and_answered(scene: MarketNode, buyer: Buy
 def test_an_equal_question_is_answered_again_for_nothing(scene: MarketNode, buyer: Buyer) -> None:
     """The same words are the same job; other words for it have the same answer, noise included, for no more bits."""
     license, dataset = sold(scene), Dataset.open(buyer.network, 1)
-    answers = []
+    answers: list[order.Reply] = []
     for sql in ("SELECT avg(c3) FROM data", "SELECT avg(c3) FROM data", "SELECT AVG(c3) AS mean FROM data"):
         job = order.ask(buyer, dataset, sql, most=100 * DOLLAR, license=license)
         assert isinstance(job, int)
