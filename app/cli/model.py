@@ -26,7 +26,7 @@ ReadingFile = Annotated[
     Path | None,
     typer.Option("--reading", help="TOML whose [table] says how your rows are read, as a recipe's does.", exists=True),
 ]
-PRICES = ("price_license", "price_job", "max_fee", "total")
+PRICES = ("price_license", "price_job", "fixed_fees", "max_fee", "total")
 
 
 @app.command("compile")
@@ -234,6 +234,7 @@ def quote(
         "rows_that_fit": price.rows if price.problem is None else price.rows_that_fit,
         "price_license": price.price_license,
         "price_job": None if price.price_job is None else price.price_job + (price.price_rows or 0),
+        "fixed_fees": price.fixed_fees,
         "max_fee": price.max_fee,
         "total": price.job_total if license else price.total,
         "allowed": said.allowed,
