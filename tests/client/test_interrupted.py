@@ -202,7 +202,7 @@ def test_another_table_under_the_same_keys_leaves_nothing_of_the_first(town: Own
 
 
 def test_a_kill_around_the_transaction_is_told_by_the_chain(town: OwnersHome, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Killed after the transaction the dataset is there, with its tags; killed before, the next run publishes once."""
+    """Killed after the transaction the dataset is there, with its tags; killed before, it is handed over, once."""
     network: Any = town.owner.network  # the embedded chain, whose `send` takes what was signed
     send = network.node.send
 
@@ -229,7 +229,11 @@ def test_a_kill_around_the_transaction_is_told_by_the_chain(town: OwnersHome, mo
     with pytest.raises(Killed):
         publish(town, people(50), keys)
     monkeypatch.setattr(network.node, "send", send)
-    assert publish(town, people(50), keys) == before + 2 == town.market.dataset_count()
+    with pytest.raises(NotAllowed, match="belongs to another dataset"):  # what was signed was handed over again
+        publish(town, people(50), keys)
+    assert town.restarted().unfinished.list() == []
+    record = town.market.dataset(before + 2)
+    assert town.restarted().persons._files.all()[record.manifest].dataset == before + 2 == town.market.dataset_count()
 
 
 def test_two_processes_do_not_publish_under_one_keyring(town: OwnersHome) -> None:
