@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from app.client.attempt import Attempt
 from app.client.keyring_store import KeyringStore
 from app.client.persons import Persons
-from app.client.publication import Journal, Publications, PublicationState
+from app.client.publication import PublicationJournal, Publications, PublicationState
 from app.home.network import Network
 from app.protocol.errors import NotFound, TryAgain
 from app.protocol.ids import Digest
@@ -95,7 +95,7 @@ class Unfinished:
         with Attempt(self._network.store, self._cabinet, self._persons.forget, journal, state) as attempt:
             attempt.take_back()
 
-    def _ours(self) -> Iterator[tuple[Journal, PublicationState]]:
+    def _ours(self) -> Iterator[tuple[PublicationJournal, PublicationState]]:
         """Those of this market that no process works on; each is held while it is looked at."""
         for journal in self._publications.all():
             try:

@@ -24,7 +24,7 @@ class Datasets:
         """Publish a dataset; the value is its id. The custodian is the owner's account unless another is named."""
         who = custodian or account.address
         said = (manifest, RAW_CODEC, data_root, profile, rows, who)
-        sent = self.client.send(account, REGISTRY, "publish", *said, purpose=_purpose(manifest))
+        sent = self.client.send(account, REGISTRY, "publish", *said, purpose=_purpose(manifest), again=True)
         return sent.with_value(int(sent.event("DatasetVersion").args["dataset"]))
 
     def new_version(
@@ -32,7 +32,7 @@ class Datasets:
     ) -> Sent[int]:
         """Replace a dataset's manifest under the same keys; the value is the new version."""
         said = (dataset, manifest, RAW_CODEC, data_root, profile, rows)
-        sent = self.client.send(account, REGISTRY, "newVersion", *said, purpose=_purpose(manifest))
+        sent = self.client.send(account, REGISTRY, "newVersion", *said, purpose=_purpose(manifest), again=True)
         return sent.with_value(int(sent.event("DatasetVersion").args["version"]))
 
     def new_epoch(
@@ -40,7 +40,7 @@ class Datasets:
     ) -> Sent[int]:
         """Replace a dataset's manifest and its keys; the value is the new epoch."""
         said = (dataset, manifest, RAW_CODEC, data_root, profile, rows)
-        sent = self.client.send(account, REGISTRY, "newEpoch", *said, purpose=_purpose(manifest))
+        sent = self.client.send(account, REGISTRY, "newEpoch", *said, purpose=_purpose(manifest), again=True)
         return sent.with_value(int(sent.event("DatasetVersion").args["epoch"]))
 
     def recorded(self, account: Account, manifest: str) -> bool:
@@ -101,5 +101,5 @@ class Datasets:
 
 
 def _purpose(manifest: str) -> str:
-    """What a transaction that records a manifest is for: given again, it is answered with the first one."""
+    """What a transaction that records a manifest is for, by which it is found again."""
     return f"record {manifest}"
