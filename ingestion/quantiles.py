@@ -135,8 +135,8 @@ def _narrow(stretch: _Stretches, counts: I64, places: I64) -> tuple[_Stretches, 
     ends = stretch.below[:, None] + np.cumsum(counts, axis=1)
     holds = np.zeros(counts.shape, np.bool_)
     for place in places:
-        one = int(np.searchsorted(stretch.below, place, side="right")) - 1
-        holds[one, np.searchsorted(ends[one], place, side="right")] = True
+        within = int(np.searchsorted(stretch.below, place, side="right")) - 1
+        holds[within, np.searchsorted(ends[within], place, side="right")] = True
     one, digit = np.nonzero(holds)
     prefixes = stretch.prefixes[one] << np.uint64(_DIGIT_BITS) | digit.astype(np.uint64)
     return _Stretches(prefixes, stretch.depth + 1, ends[holds] - counts[holds]), int(counts[holds].sum())

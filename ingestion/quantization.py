@@ -52,8 +52,9 @@ def measure_loss(
     return found
 
 
-def _encodings(column: ColumnCode) -> tuple[Encoding, ...]:
-    return (*(["affine"] if column.affine is not None else []), *(["bins"] if column.bins is not None else []))  # type: ignore[return-value]
+def _encodings(column: ColumnCode) -> list[Encoding]:
+    held: dict[Encoding, bool] = {"affine": column.affine is not None, "bins": column.bins is not None}
+    return [encoding for encoding, there in held.items() if there]
 
 
 class _Sums:

@@ -95,7 +95,7 @@ def _published(column: ColumnReport) -> str:
 
 
 def _first(row: dict[str, Any]) -> str:
-    return next(iter(row["encodings"]))
+    return str(next(iter(row["encodings"])))
 
 
 def _value(value: object) -> str:

@@ -101,9 +101,9 @@ def open_text(path: Path, encoding: TextEncoding = "") -> TextFile:
     if encoding in ("", "utf-8") and packing in ("", "gzip"):
         return TextFile(path, path, packing)
     copy = _copied(path, packing, encoding or "utf-8")
-    file = TextFile(path, copy)
-    weakref.finalize(file, copy.close)
-    return file
+    made = TextFile(path, copy)
+    weakref.finalize(made, copy.close)
+    return made
 
 
 def packing_of(path: Path) -> Packing:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,7 @@ from rich.markup import escape
 
 from app.cli.context import AsJson, CommandContext
 from app.console.output import rows_table
+from app.files.private import write_private_once
 from app.protocol.errors import BadInput
 
 if TYPE_CHECKING:
@@ -174,8 +174,6 @@ def _check_free(path: Path | None) -> None:
 
 
 def _write(path: Path | None, text: str) -> None:
-    """Write a file that this user alone can read: it holds ranges of private data."""
-    if path is None:
-        return
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
+    """Write a file that this user alone can read: it holds ranges of private data. Errors: BadInput."""
+    if path is not None and not write_private_once(path, text.encode()):
+        raise BadInput(f"There is already a file {path}.", "Name another.")

@@ -114,13 +114,13 @@ class Document(BaseModel):
     """Base of all documents: frozen, strict, with no unknown fields."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
-    most_bytes: ClassVar[int] = MAX_DOCUMENT_BYTES  # more only for what never travels as one block
+    max_bytes: ClassVar[int] = MAX_DOCUMENT_BYTES  # bytes; more only for what never travels as one block
 
     def to_bytes(self) -> bytes:
         """Canonical bytes. Errors: `TooLarge`."""
         data = canonical(self.model_dump(mode="json", by_alias=True))
-        if len(data) > self.most_bytes:
-            raise TooLarge(f"A {type(self).__name__} of {len(data)} bytes is over the limit of {self.most_bytes}.")
+        if len(data) > self.max_bytes:
+            raise TooLarge(f"A {type(self).__name__} of {len(data)} bytes is over the limit of {self.max_bytes}.")
         return data
 
     @cached_property
@@ -137,7 +137,7 @@ class Document(BaseModel):
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         """The document of canonical bytes. Errors: `TooLarge`, `BadDocument`."""
-        parse_canonical(data, cls.most_bytes)
+        parse_canonical(data, cls.max_bytes)
         try:
             document = cls.model_validate_json(data)
         except ValidationError as error:

@@ -87,7 +87,8 @@ def test_groups_of_three_digits(write: Write, case: str) -> None:
     word, reading = GROUPED[case]
     path = write("t.csv", f"age,sum\n1,{word}\n2,7\n")
     column = profile_table(path, reading).column("sum")
-    assert (column.fault, abs(column.high if column.low == 7 else column.low or 0)) == (None, 1234567.5)
+    assert column.fault is None
+    assert 1234567.5 in (column.high, -(column.low or 0))
     path = write("u.csv", f"age,sum\n1,{word.replace('234', '23')}\n2,7\n3,8\n")
     fault = profile_table(path, reading).column("sum").fault
     assert fault is not None

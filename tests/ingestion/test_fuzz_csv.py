@@ -84,7 +84,7 @@ def _there(number: float | None) -> bool:
 
 def _grouped(number: float, group: str, point: str) -> str:
     text = f"{number:,.25f}" if abs(number) < 1e15 and float(f"{number:.25f}") == number else repr(number)
-    return text.translate(str.maketrans({",": group, ".": point}))
+    return text.replace(",", "\0").replace(".", point).replace("\0", group)
 
 
 DRESSES = {

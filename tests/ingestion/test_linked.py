@@ -204,7 +204,7 @@ def test_the_widest_codebook_fits() -> None:
         for n in range(4096)
     )
     data = Codebook(columns=columns).to_bytes()
-    assert MAX_DOCUMENT_BYTES < len(data) < Codebook.most_bytes
+    assert MAX_DOCUMENT_BYTES < len(data) < Codebook.max_bytes
     assert Codebook.from_bytes(data).columns == columns
     with pytest.raises(DarkroomError):
         Codebook(columns=columns * 8).to_bytes()

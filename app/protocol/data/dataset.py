@@ -62,7 +62,7 @@ class Codebook(GrownDocument):
     """The columns of a dataset and their codes; its digest binds circuits to the dataset's codes."""
 
     later: ClassVar[frozenset[str]] = frozenset({"sources"})
-    most_bytes: ClassVar[int] = MAX_CODEBOOK_BYTES
+    max_bytes: ClassVar[int] = MAX_CODEBOOK_BYTES
 
     kind: Literal["darkroom/codebook"] = "darkroom/codebook"
     columns: tuple[ColumnCode, ...]

@@ -176,7 +176,7 @@ def opened(store: Store, table: EncryptedTable) -> tuple[EncryptedTable, Sequenc
     listed = table.listed
     if listed is None or table.codebook.columns or any(shard.files for shard in table.shards):
         raise BadDocument("A table names its files in its manifest or in a list, not in both.")
-    data = store.read(listed.codebook, limit=Codebook.most_bytes)
+    data = store.read(listed.codebook, limit=Codebook.max_bytes)
     codebook = Codebook.from_bytes(data)
     if (sha256(data), len(data)) != (listed.codebook_digest, listed.codebook_bytes):
         raise BadDocument("The codebook that the manifest links has another digest or length than it says.")

@@ -7,6 +7,8 @@ what a crawler shows can never differ from what a license buys. The SHA-256 of t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pydantic import ValidationError
 
 from app.protocol.data.croissant import croissant
@@ -27,6 +29,15 @@ _checked: dict[tuple[str, str], None] = {}  # lists that this process found unde
 
 class Manifest(StrictManifest):
     """A manifest. Its canonical bytes are the whole JSON-LD document, and its digest is theirs."""
+
+    @property
+    def objects(self) -> Iterator[str]:
+        """The CIDs of all that the manifest names: lists, evaluation key, preview and files."""
+        table = self.table
+        if table.listed is not None:
+            yield from (table.listed.cid, table.listed.codebook)
+        yield from (cid for cid in (table.evaluation_key, self.preview and self.preview.cid) if cid)
+        yield from (file.cid for shard in table.shards for file in shard.files)
 
     def to_bytes(self) -> bytes:
         """The JSON-LD document's canonical bytes. Errors: TooLarge."""
@@ -92,9 +103,9 @@ def read_manifest(data: bytes, digest: str | None = None, store: Store | None = 
         raise BadDocument("This manifest links its files.", "Read it from a store that has them.")
     if manifest.checks:
         raise BadDocument("A table names its files in its manifest or in a list, not in both.")
+    place = (manifest.table.listed.cid, manifest.table.data_root)
     table, checks = opened(store, manifest.table)
     manifest = manifest.model_copy(update={"table": table, "checks": checks})
-    place = (manifest.table.listed.cid, manifest.table.data_root)
     check_table(table, root=place not in _checked)
     _checked[place] = None
     while len(_checked) > MAX_CHECKED:
