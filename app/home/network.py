@@ -4,12 +4,12 @@
 
     {"chain": "embedded:chain/chain.sqlite", "deployment": "chain/deployment.json", "store": "folder:store"}
 
-`chain` may be an http(s) URL of any EVM node, `store` a Kubo RPC endpoint (`kubo:http://127.0.0.1:5001`). Relative
-paths are relative to the home folder. Either may be `env:NAME`: then the environment variable NAME holds it, which
-keeps a URL with an access token out of files. DARKROOM_KUBO_AUTH holds `user:password` where a Kubo endpoint wants
-them. `node` may hold the address of a marketplace node whose index this machine asks (`app.client.index.client`). At
-`chain_fallbacks` and `store_fallbacks` list further endpoints of the same kinds, for when one fails. At
-most `max_gas_gwei` are paid for a unit of gas. What was sent is kept in `outbox.sqlite` (`app.chain.outbox`).
+`chain` may be an http(s) URL of any EVM node, `store` a Kubo RPC endpoint (`kubo:http://127.0.0.1:5001`) or a bucket
+(`s3:https://HOST/BUCKET`). Relative paths are relative to the home folder. Either may be `env:NAME`: then the variable
+NAME holds it, which keeps a URL with an access token out of files. DARKROOM_KUBO_AUTH holds `user:password` where a
+Kubo endpoint wants them. `chain_fallbacks` and `store_fallbacks` list further endpoints, for when one fails. `node` may
+hold the address of a marketplace node whose index this machine asks (`app.client.index.client`). At most `max_gas_gwei`
+are paid for a unit of gas. What was sent is kept in `outbox.sqlite` (`app.chain.outbox`).
 """
 
 from __future__ import annotations
@@ -161,8 +161,12 @@ def open_store(home: Home, where: str) -> ContentStore:
 
         user, _, password = os.environ.get("DARKROOM_KUBO_AUTH", "").partition(":")
         return KuboStore(rest, auth=(user, password) if user else None)
+    if scheme == "s3" and rest:
+        from app.storage.bucket import BucketStore
+
+        return BucketStore(rest)
     raise UsageError(
-        f"A store is named by folder:PATH or kubo:URL, not by something that begins with {scheme!r}.",
+        f"A store is named by folder:PATH, kubo:URL or s3:URL, not by something that begins with {scheme!r}.",
         "Correct the store in the node settings.",
     )
 
