@@ -174,7 +174,8 @@ def _provider(number: int) -> ProviderRow:
     return ProviderRow(
         address=address("provider", number),
         bond=10**9,
-        price=3 + number,
+        fixed_fee=1000,
+        price=(3 + number) * 10**6,
         capacity=10**7,
         heartbeat=START,
         seat=number + 1,

@@ -18,6 +18,7 @@ from fhe.arrays import I64
 from fhe.ciphertexts.packing import Encryptor
 from fhe.compile import Compiled, from_model
 from fhe.keys.secret_keys import SecretKeys
+from fhe.profile import EVALUATOR
 from fhe.profiles import REFERENCE
 
 COLUMNS = 30
@@ -70,15 +71,16 @@ def work() -> Work:
 
 
 def publish(
-    rows: int, book: Codebook, secret: SecretKeys, store: Store, progress: Progress
+    rows: int, book: Codebook, secret: SecretKeys, store: Store, progress: Progress, data: I64 | None = None
 ) -> tuple[EncryptedTable, float]:
-    """Encrypt `rows` random rows into files of a store, a column at a time; the table and bytes for each value."""
+    """Encrypt `rows` random rows (or `data`) into files of a store, a column at a time; the table, bytes a value."""
     size = REFERENCE.polynomial_size
-    polys, data, files, total = -(-rows // size), codes(rows), [], 0
+    polys, files, total = -(-rows // size), [], 0
+    values = codes(rows) if data is None else data
     with Encryptor(secret, REFERENCE) as encryptor, tempfile.TemporaryDirectory() as folder:
         for index, column in enumerate(book.columns):
             packed = np.zeros(polys * size, np.int64)
-            packed[:rows] = data[:, index]
+            packed[:rows] = values[:, index]
             file = encryptor.file()
             path = Path(folder) / "column"
             path.write_bytes(file.encrypt(0, packed.reshape(polys, size)).tobytes())
@@ -102,5 +104,6 @@ def publish(
         shards=(Shard(first_row=0, rows=rows, files=tuple(files)),),
         evaluation_key=None,
         data_root=Digest("0" * 64),
+        evaluator=EVALUATOR,
     )
     return table, (total + len(table.to_bytes())) / (rows * len(book.columns))

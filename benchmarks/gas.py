@@ -33,7 +33,7 @@ from app.chain.market import Market, Sent
 from app.chain.node import DevNode
 from app.chain.wallet.account import Account
 from app.protocol.ids import Address, Digest
-from app.protocol.market.entities import JobState
+from app.protocol.market.entities import PRICED_UNITS, JobState
 from app.protocol.ports import Progress
 from benchmarks import gas_peers
 from benchmarks.anvil import anvil, program
@@ -44,7 +44,8 @@ DAY = 24 * 3600
 ROUNDS = 8
 ROWS = 100
 UNITS = 1000
-PRICE = 3  # token units per unit of work
+FIXED_FEE = 2_000  # token units for a job
+PRICE = 1_000_000  # and for a million units of work
 REPLICAS = 2
 BITS: dict[str, Any] = {"micro_bits": 8_000_000, "licenses": 10, "budget": 80_000_000}  # about one person, as sold
 BOND = 10 * DOLLAR  # of a dataset's custodian
@@ -155,7 +156,7 @@ class _Story:
             for contract in ("LicenseMarket", "ProviderRegistry", "JobMarket"):
                 self.market.approve(each, contract, 10_000 * DOLLAR)
         for each in self.providers:
-            self.market.register_provider(each, bond=1000 * DOLLAR, price=PRICE, capacity=10**6)
+            self.market.register_provider(each, bond=1000 * DOLLAR, fixed_fee=FIXED_FEE, price=PRICE, capacity=10**6)
         self.license = 0
 
     def trade(self) -> None:
@@ -218,7 +219,7 @@ class _Story:
             sealing_key=_digest("sealing key"),
             units=UNITS,
             replicas=REPLICAS,
-            max_fee=REPLICAS * PRICE * UNITS,
+            max_fee=REPLICAS * (FIXED_FEE + PRICE * UNITS // PRICED_UNITS),
         )
 
     def withdraw(self) -> None:

@@ -1,4 +1,8 @@
-"""The compiled contracts: what a client needs to deploy, recognise and call them. No chain library is imported here."""
+"""The compiled contracts: what a client needs to deploy, recognise and call them. No chain library is imported here.
+
+A deployed market never changes, so each change of the contracts is another edition of them. `artifacts/` is the present
+one; `editions/NAME/` keeps of an earlier one what the next changed, as bytes that never change again.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+EDITIONS = ("1", "2")  # that this version knows, the oldest first
+EDITION = EDITIONS[-1]
 NAMES = ("TestUSD", "DatasetRegistry", "LicenseMarket", "ProviderRegistry", "JobMarket")
 
 
@@ -40,11 +46,14 @@ class Artifact:
 
 
 @cache
-def load(name: str) -> Artifact:
-    """The artifact of a contract in NAMES. Errors: KeyError for another name."""
-    if name not in NAMES:
-        raise KeyError(f"There is no contract {name!r}; there are {', '.join(NAMES)}.")
-    raw = json.loads(resources.files(__name__).joinpath("artifacts", f"{name}.json").read_text(encoding="utf-8"))
+def load(name: str, edition: str = EDITION) -> Artifact:
+    """The artifact of a contract in NAMES, in an edition of EDITIONS. Errors: KeyError for another name or edition."""
+    if name not in NAMES or edition not in EDITIONS:
+        raise KeyError(f"There is no contract {name!r} of edition {edition!r}; there are {', '.join(NAMES)}.")
+    here = resources.files(__name__)
+    kept = [here.joinpath("editions", each, f"{name}.json") for each in EDITIONS[EDITIONS.index(edition) : -1]]
+    file = next((each for each in kept if each.is_file()), here.joinpath("artifacts", f"{name}.json"))
+    raw = json.loads(file.read_text(encoding="utf-8"))
     return Artifact(
         name=name,
         abi=tuple(raw["abi"]),

@@ -25,9 +25,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from app import __version__
     from darkroom import errors
+    from darkroom.answers import Reply
     from darkroom.computing import Provider
     from darkroom.dataset import Codebook, Dataset
     from darkroom.display import Listing, Served
+    from darkroom.encoding import CodebookEncoder
     from darkroom.market import Market, connect, owner
     from darkroom.model import Model
     from darkroom.orders import Audit, Job, Quote, Result
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Audit": "orders",
     "Codebook": "dataset",
+    "CodebookEncoder": "encoding",
     "Dataset": "dataset",
     "Job": "orders",
     "License": "terms",
@@ -48,6 +51,7 @@ _HOMES = {
     "Provider": "computing",
     "Publication": "selling",
     "Quote": "orders",
+    "Reply": "answers",
     "Result": "orders",
     "Revenue": "selling",
     "Served": "display",
@@ -58,6 +62,7 @@ _HOMES = {
 __all__ = [
     "Audit",
     "Codebook",
+    "CodebookEncoder",
     "Dataset",
     "Job",
     "License",
@@ -69,6 +74,7 @@ __all__ = [
     "Provider",
     "Publication",
     "Quote",
+    "Reply",
     "Result",
     "Revenue",
     "Served",

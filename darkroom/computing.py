@@ -5,7 +5,6 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from app.client.provider import PRICE
 from app.protocol.errors import NotFound
 from app.protocol.ids import Address
 from app.protocol.market.money import amount, token_units
@@ -37,16 +36,21 @@ class Provider(Party):
         self,
         dollars: Decimal | float | str = 1000,
         *,
-        price: int = PRICE,
+        fixed_fee: int | None = None,
+        price: int | None = None,
         capacity: int | None = None,
         device: BackendName = "auto",
     ) -> Decimal:
         """Put test dollars down and take a seat in the draw; the whole bond.
 
-        `price` is millionths of a test dollar for one unit of a circuit's static cost; `capacity` units are taken at a
-        time, by default what this machine is measured to do now. `device` is "auto", "cpu" or "cuda". Errors: Reverted.
+        `fixed_fee` is millionths of a test dollar for a job of any size; by default it covers the gas of one, and
+        follows it. `price` is the same for a million units of a circuit's static cost, by default what the measured
+        machine costs meanwhile; `capacity` units are taken at a time, by default what it does in a quarter of the time
+        that a job has. `device` is "auto", "cpu" or "cuda". Errors: Reverted, Unavailable.
         """
-        sent = self._session.provider.bond(token_units(dollars), price=price, capacity=capacity, device=device)
+        sent = self._session.provider.bond(
+            token_units(dollars), fixed_fee=fixed_fee, price=price, capacity=capacity, device=device
+        )
         return amount(sent.value)
 
     def serve_once(

@@ -11,9 +11,12 @@ import numpy.typing as npt
 from app.client import dataset
 from app.client.purchase import bought_before, find_terms, purchase, run_purpose
 from app.policy.preflight import REPLICAS
+from app.protocol.data.dataset import Codebook as CodebookDocument
 from app.protocol.data.dataset import ColumnCode
+from app.protocol.data.derivation import derivation_in_words
 from app.protocol.market.money import token_units
 from app.protocol.vocabulary import Encoding
+from darkroom.answers import Reply
 from darkroom.display import Listing, Shown
 from darkroom.model import Model
 from darkroom.orders import Job, Quote
@@ -24,15 +27,16 @@ from fhe.arrays import I64
 if TYPE_CHECKING:
     import polars as pl
 
-    from fhe.compile import FittedOn
+    from fhe.compile import FittedOn, MissingAs
 
 
 class Codebook(Shown):
     """The columns of a dataset and how their values become integers; iterating gives the columns' names."""
 
-    def __init__(self, columns: Sequence[ColumnCode], digest: str) -> None:
+    def __init__(self, document: CodebookDocument) -> None:
         """Made by `Dataset.codebook`."""
-        self._columns, self.digest = {column.name: column for column in columns}, digest
+        self._columns = {column.name: column for column in document.columns}
+        self.document, self.digest = document, document.digest
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._columns)
@@ -41,19 +45,28 @@ class Codebook(Shown):
         return len(self._columns)
 
     def __getitem__(self, name: str) -> ColumnCode:
-        """One column: `affine` has low, step and levels, `bins` the ordered edges, either may be None."""
+        """One column: `affine` has low, step and levels, `bins` the ordered edges, either may be None; `source` and
+        `derivation` say what it is of which column of the owner's table.
+        """
         return self._columns[name]
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """A row for each column: its name, the least and greatest value that have a code, step, levels, bins."""
+        """A row for each column: its name, what it is, the least and greatest value that have a code, step, levels,
+        bins, the step as a part of the range (0 where nothing is lost), and whether it is a label.
+        """
+        from ingestion.loss import step_share
+
         return [
             {
                 "column": each.name,
+                "is": derivation_in_words(each.derivation, each.reads, self.document.source(each.reads)),
                 "low": each.affine.low if each.affine else None,
                 "high": each.affine.low + each.affine.step * (each.affine.levels - 1) if each.affine else None,
                 "step": each.affine.step if each.affine else None,
                 "levels": each.affine.levels if each.affine else None,
                 "bins": len(each.bins) + 1 if each.bins else None,
+                "step_share": step_share(each),
+                "label": each.label,
             }
             for each in self._columns.values()
         ]
@@ -103,8 +116,18 @@ class Dataset(Shown):
 
     @property
     def columns(self) -> list[str]:
-        """Names of its columns, in order."""
+        """Names of its published columns, in order."""
         return self._opened.columns
+
+    @property
+    def features(self) -> list[str]:
+        """The published columns that models read where none are named: all but labels."""
+        return self._opened.features
+
+    @property
+    def sources(self) -> list[str]:
+        """The columns of a table that features are made of: what `encode` reads of yours."""
+        return self._opened.sources
 
     @property
     def version(self) -> int:
@@ -119,7 +142,7 @@ class Dataset(Shown):
     @property
     def codebook(self) -> Codebook:
         """Its columns and their codes."""
-        return Codebook(self._opened.codebook.columns, self._opened.codebook.digest)
+        return Codebook(self._opened.codebook)
 
     @property
     def card(self) -> str:
@@ -139,11 +162,26 @@ class Dataset(Shown):
         """
         return self._opened.preview()
 
+    def coding_loss(self, frame: Any, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """What the codes lose of your own rows, before anything is bought: a row for each column and encoding with
+        `lost`, the part of the values' variance (1 - R^2), `furthest`, the largest error of a value in range, and how
+        many rows are `outside` the range or `missing`. `columns` are published ones, by default all features.
+
+        Errors: OutOfRange, BadTable, BadInput.
+        """
+        import polars as pl
+
+        from ingestion.loss import coding_loss
+
+        wanted = self.features if columns is None else columns
+        return pl.DataFrame(coding_loss(self._opened.codebook, frame, wanted), infer_schema_length=None)
+
     def encode(self, frame: Any, encoding: Encoding = "affine", columns: Sequence[str] | None = None) -> I64:
         """Codes int64 (rows, columns) of your own rows: what models are trained on here, on your machine.
 
-        `frame`: a polars or pandas frame or a mapping with these columns, or an array (rows, columns) in their order.
-        `encoding`: "affine" for linear models and forests, "bins" for trees on published bins. Errors: OutOfRange,
+        `frame`: a polars or pandas frame or a mapping with the columns of `sources`, as they stand in a table (words,
+        dates, gaps), or an array (rows, sources) in their order. `encoding`: "affine" for linear models and forests,
+        "bins" for trees on published bins. `columns` are published ones, by default all features. Errors: OutOfRange,
         BadTable, BadInput.
         """
         return self._opened.encode(frame, encoding, columns)
@@ -157,6 +195,7 @@ class Dataset(Shown):
         check: Any = None,
         target: Any = None,
         fitted_on: FittedOn | None = None,
+        missing: MissingAs | None = None,
         levels: int | None = None,
         sample: Any = None,
         predicts: str | None = None,
@@ -166,13 +205,16 @@ class Dataset(Shown):
         `columns` names the dataset's columns in the order of the model's features, where it does not know them.
         `n_bits` is the bits of a weight; `check` rows of yours to compare circuit and model on as well, `target` their
         labels or that column's name; `fitted_on` says whether the model reads "codes", "bins" or "values", where it
-        does not remember. With `levels` and a `sample` frame of your rows the circuit tells in which of so many levels
-        the score is, cut at the sample's quantiles. `predicts` is a word of your own for what it predicts. Errors:
-        BadModel for what cannot be compiled faithfully; TooLarge, MessageOverflow, NoiseOverflow, OutOfRange.
+        does not remember; `missing` whether it reads NaN ("nan") or the imputed value ("impute") where a value is
+        published as missing. A pipeline that begins with a `CodebookEncoder` needs none of this. With `levels` and a
+        `sample` frame of your rows the circuit tells in which of so many levels the score is, cut at the sample's
+        quantiles. `predicts` is a word of your own for what it predicts. Errors: BadModel for what cannot be compiled
+        faithfully; TooLarge, MessageOverflow, NoiseOverflow, OutOfRange.
         """
         compiled = self._opened.compile(
-            fitted, columns=columns, n_bits=n_bits, check=check, target=target, fitted_on=fitted_on
-        )
+            fitted, columns=columns, n_bits=n_bits, check=check, target=target, fitted_on=fitted_on,
+            missing=missing,
+        )  # fmt: skip
         if levels is not None:
             compiled = self._opened.with_levels(compiled, levels, sample)
         return Model(self._session.models.keep(compiled, target=predicts))
@@ -245,6 +287,54 @@ class Dataset(Shown):
             terms = find_terms(buyer, self._opened, model._kept, rows, **place)
             bought = purchase(buyer, model._kept, terms, most=most, purpose=purpose, anew=anew)
         return Job(self._session, bought.job.value, bought)
+
+    def explain(
+        self,
+        sql: str,
+        rows: int | None = None,
+        *,
+        first_row: int = 0,
+        license: int | None = None,
+        offer: int | None = None,
+        replicas: int = REPLICAS,
+    ) -> dict[str, Any]:
+        """What a question in SQL would cost and how well it could be answered, for free: price in token units,
+        bootstraps, epsilon, bits about a person, the noise's scale, half widths of 95 % intervals, problems.
+
+        Errors: BadQuery with the nearest question that can be asked; NotAllowed where nothing is offered.
+        """
+        from app.client.ask import order
+
+        place: dict[str, Any] = {"first_row": first_row, "replicas": replicas, "license": license, "offer": offer}
+        return order.explain(self._session.buyer, self._opened, sql, rows, **place).to_dict()
+
+    def ask(
+        self,
+        sql: str,
+        rows: int | None = None,
+        *,
+        max_price: Decimal | float | str | None = None,
+        first_row: int = 0,
+        license: int | None = None,
+        offer: int | None = None,
+        replicas: int = REPLICAS,
+        timeout: float | None = None,
+    ) -> Reply:
+        """Ask a question in SQL about groups of rows, for at most `max_price` test dollars, and wait for the answer.
+
+        Rows are summed on ciphertext, and noise protects every person among them; each figure has the interval in
+        which the truth lies with 95 %. `timeout` is in seconds; None waits as long as it takes. docs/ask.md says what
+        can be asked. Errors: BadQuery with the nearest question that can be asked; UsageError without a bound,
+        NotAllowed above it; PolicyRefused; TryAgain where the answer is not there in time.
+        """
+        from app.client.ask import order
+
+        place: dict[str, Any] = {"first_row": first_row, "replicas": replicas, "license": license, "offer": offer}
+        most = None if max_price is None else token_units(max_price)
+        asked = order.ask(self._session.buyer, self._opened, sql, rows, most=most, **place)
+        if isinstance(asked, order.Reply):
+            return Reply(asked)
+        return Reply(order.reply(self._session.buyer, asked, timeout=timeout))
 
     def _facts(self) -> Mapping[str, Any]:
         return {

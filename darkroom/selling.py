@@ -86,8 +86,8 @@ class Owner(Party):
     def preview(self, path: str | Path, recipe: str | Path | Recipe) -> list[str]:
         """What publishing a table would make public, sell and reveal, one sentence each; nothing is made or sent.
 
-        `path` is a CSV, Parquet or Arrow file, `recipe` a TOML file (docs/recipe.md) or one that was read. Errors:
-        BadTable, BadRecipe, OutOfRange, TooLarge.
+        `path` is a table (docs/recipe.md): a file, a pattern, a folder; `recipe` a TOML file or one that was read.
+        Errors: BadTable, BadRecipe, OutOfRange, TooLarge.
         """
         from app.client.publishing import reveals
 

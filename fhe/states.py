@@ -23,7 +23,7 @@ from app.protocol.data.derivation import (
 )
 from app.protocol.policy.linear_forms import STATES, Joint
 from fhe.arrays import F64, I64
-from fhe.derivation import MICROSECONDS, SourceArray, derive_column, moments_of
+from fhe.derivation import SourceArray, derive_column, elapsed, moments_of
 
 MISSING = 16  # one of so many states
 NUMBERS, TIMES = 256, 1024  # different states of a number, of a time
@@ -118,8 +118,8 @@ def _time_states(source: TimeSource, columns: list[ColumnCode]) -> SourceArray:
     low, high = time_range(source, columns)
     spread = (np.arange(TIMES) + (np.arange(TIMES) * GOLDEN) % 1.0) / TIMES
     units = low + (high - low) * spread
-    elapsed = [column for column in columns if isinstance(column.derivation, Elapsed) and column.bins is not None]
-    return moments_of(np.concatenate([units, *(_spread(column, 2) for column in elapsed)]), source)
+    binned = [column for column in columns if isinstance(column.derivation, Elapsed) and column.bins is not None]
+    return moments_of(np.concatenate([units, *(_spread(column, 2) for column in binned)]), source)
 
 
 def time_range(source: TimeSource, columns: list[ColumnCode]) -> tuple[float, float]:
@@ -134,9 +134,8 @@ def time_range(source: TimeSource, columns: list[ColumnCode]) -> tuple[float, fl
     year = by_kind.get("year")
     first, last = (1970, 1970 + YEARS) if year is None else _years(year)
     ends = np.array([f"{first:04d}-01-01", f"{last:04d}-12-31"], "datetime64[us]")
-    since = (ends - np.datetime64(source.origin, "us")).astype(np.int64).astype(np.float64)
-    scale = float(moments_of(np.array([1.0]), source)[0] - np.datetime64(source.origin, "us")) / MICROSECONDS
-    return float(since[0]) / MICROSECONDS / scale, float(since[1]) / MICROSECONDS / scale
+    low, high = elapsed(ends, source)
+    return float(low), float(high)
 
 
 def _years(column: ColumnCode) -> tuple[int, int]:

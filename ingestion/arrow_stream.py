@@ -71,7 +71,7 @@ def _plain(dtype: pl.DataType) -> pl.DataType:
 
 def _parts(path: Path) -> Iterator[bytes]:
     """Each record batch of a stream as a stream of its own."""
-    schema, dictionaries = b"", {}
+    schema, dictionaries = b"", dict[int, bytes]()
     with path.open("rb") as file:
         while (found := _message(path, file)) is not None:
             kind, (number, delta), data = found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -16,7 +16,8 @@ from ingestion.column_codes import codes_of_numbers, derived_codes, listed
 from ingestion.kinds import source_of
 from ingestion.measure import MeasuredSource, measure_sources
 from ingestion.profile import ColumnProfile, TableProfile
-from ingestion.recipe import ColumnRecipe, Recipe
+from ingestion.quantiles import equal_shares, measure_quantiles
+from ingestion.recipe import ColumnRecipe, Quantiles, Recipe
 
 __all__ = ["Built", "build_codebook", "check_fit", "encode", "encode_bins"]
 
@@ -40,6 +41,7 @@ def build_codebook(profile: TableProfile, recipe: Recipe | None = None) -> Built
     if not chosen:
         raise BadRecipe("No column is left to publish.", "Name at least one numeric column in the recipe.")
     stated = {column.name: source_of(column.name, rule) for column, rule in chosen if rule.kind != "number"}
+    profile = _with_quantiles(profile, recipe, chosen)
     measured = measure_sources(profile.path, stated, recipe.reading, recipe.table.person) if recipe and stated else {}
     columns: list[ColumnCode] = []
     sources: list[Source] = []
@@ -97,6 +99,21 @@ def _check_range(code: ColumnCode, low: float | None, high: float | None, infini
         )
 
 
+def _with_quantiles(
+    profile: TableProfile, recipe: Recipe | None, chosen: list[tuple[ColumnProfile, ColumnRecipe]]
+) -> TableProfile:
+    """The profile with the quantiles at which the recipe puts edges. Errors: BadTable."""
+    shares = {}
+    for column, rule in chosen:
+        bins = rule.bins if rule.bins is not None or recipe is None else recipe.defaults.bins
+        if rule.kind == "number" and isinstance(bins, Quantiles):
+            shares[column.name] = equal_shares(bins.quantiles)
+    if not shares:
+        return profile
+    reading = recipe.reading if recipe else None
+    return replace(profile, quantiles=measure_quantiles(profile.path, profile.rows, shares, reading))
+
+
 def _choose(
     profile: TableProfile, recipe: Recipe | None, warnings: list[str]
 ) -> list[tuple[ColumnProfile, ColumnRecipe]]:
@@ -122,6 +139,14 @@ def _choose(
                 f"The recipe does not say what to do with column {column.name!r}.",
                 'Describe it, list it under drop, or set rest = "measure" or "drop" under [table].',
             )
+        if column.identifies and column.name not in rules:
+            warnings.append(
+                f"Column {column.name!r} seems to hold {column.identifies}, and is left out; name it under [columns] to"
+                " publish it."
+            )
+            continue
+        if column.identifies:
+            warnings.append(f"Column {column.name!r} seems to hold {column.identifies}, and is published.")
         rule = rules.get(column.name, ColumnRecipe())
         if not column.usable and rule.kind == "number":
             if column.fault is not None and recipe is not None:

@@ -79,7 +79,7 @@ def records(file: TextFile, made: Opening) -> Iterator[tuple[int, list[str]]]:
             yield made.above + reader.line_num, row
     except csv.Error:
         raise BadTable(
-            f"Line {made.above + reader.line_num + 1} of {file.path.name} cannot be read as CSV.",
+            f"Line {made.above + reader.line_num} of {file.path.name} cannot be read as CSV.",
             "Check its quotes; a field has at most 131,072 characters.",
         ) from None
 

@@ -57,6 +57,7 @@ def encrypt_table(
     encodings: Sequence[Encoding] = BOTH,
     reading: Reading | None = None,
     most_rows: int | None = None,
+    first_row: int = 0,
     earlier: Sequence[Shard] = (),
     known: Mapping[str, FinishedFile] | None = None,
     finished: Callable[[FinishedFile], None] = lambda _file: None,
@@ -66,8 +67,8 @@ def encrypt_table(
     """Encrypt a table's columns by its codebook and keep the ciphertext in `store`.
 
     `encodings` may leave one out. `most_rows` limits a shard's rows; rows are cut as in `earlier` shards where there
-    are any. `known` files, by seed, are taken as they are; `finished` is told of each new one, once the
-    store has it, by whichever thread made it.
+    are any. `first_row`: how many rows of a longer table come before these; its shards begin there. `known` files, by
+    seed, are taken as they are; `finished` is told of each new one, once the store has it, by whichever thread made it.
     `progress` counts rows. Errors: OutOfRange by the codebook's policies, BadTable, BadInput, BadKey, Unavailable. A
     file is in the store whole or not at all; what an error leaves there is the caller's to take back.
     """
@@ -81,7 +82,7 @@ def encrypt_table(
     if rows == 0:
         raise BadTable(f"{table.path.name} has no rows.", "Give a table with a header and rows.")
     length = shard_rows(len(codebook.columns), rows, profile.polynomial_size, most_rows)
-    places = cuts(rows, length, earlier)
+    places = [Cut(first_row + cut.first, cut.rows) for cut in cuts(rows, length, earlier)]
     derive, threads = SeedDerivation(secret, profile), threads or processors()
     shards: list[Shard] = []
     checks: list[FileCheck] = []
@@ -101,7 +102,7 @@ def encrypt_table(
                 kept += not new
                 found.append(file)
                 if progress:
-                    progress(cut.first + cut.rows * len(found) // len(coded), rows)
+                    progress(cut.first - first_row + cut.rows * len(found) // len(coded), rows)
             shards.append(Shard(first_row=cut.first, rows=cut.rows, files=tuple(each.file for each in found)))
             checks += [each.check for each in found]
     whole = EncryptedTable(

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import polars as pl
 
 from app.protocol.errors import BadTable
 from ingestion.csv_text import check_kind, not_utf8
-from ingestion.reading import Reading
-from ingestion.text_files import TextFile, open_text
+from ingestion.text_files import TextFile
 
 MAX_LINE_CHARACTERS = 1 << 24
 
 
-def scan_lines(path: Path, reading: Reading) -> pl.LazyFrame:
+def scan_lines(file: TextFile) -> pl.LazyFrame:
     """A file's rows; its columns are the keys of any line, in the order of their first appearance.
 
     Errors: BadTable with the line of what is no JSON object.
     """
-    file = open_text(path, reading.encoding)
-    head = file.head(1 << 16)
+    path, head = file.path, file.head(1 << 16)
     check_kind(path, head)
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
         raise BadTable(f"{path.name} is one JSON array.", "Write one object a line (NDJSON): jq -c '.[]'.")
-    state = path.stat()
     try:
-        schema = _schema(file, (path, state.st_mtime_ns, state.st_size, reading.encoding))
+        schema = _schema(file)
     except pl.exceptions.PolarsError:
         check_lines(file)
         raise
@@ -54,11 +50,13 @@ def check_lines(file: TextFile) -> None:
             )
 
 
-_KNOWN: dict[tuple[object, ...], pl.Schema] = {}
+_KNOWN: dict[tuple[object, ...], pl.Schema] = {}  # of files that were read whole for it
 
 
-def _schema(file: TextFile, key: tuple[object, ...]) -> pl.Schema:
+def _schema(file: TextFile) -> pl.Schema:
     """Of all lines: a key that appears late is a column too, and a late fraction makes its column one of fractions."""
+    state = file.path.stat()
+    key = (file.path, file.packing, state.st_ino, state.st_mtime_ns, state.st_size)
     if key not in _KNOWN:
         if len(_KNOWN) > 64:
             _KNOWN.clear()

@@ -12,6 +12,7 @@ from app.protocol.vocabulary import Encoding
 WORD_BYTES = 8
 SHARD_CODES = 1 << 24  # codes of a shard that are in memory at once, three bytes each at most: 48 MiB
 SHARD_ROWS = 1 << 20  # most rows of a shard, if that many shards are allowed: 8 MiB for a column's affine codes
+LEAST_CHUNKS = 8  # of a shard of very many columns, so that a table does not fall into millions of files
 BOTH: tuple[Encoding, ...] = ("affine", "bins")
 
 
@@ -51,7 +52,7 @@ def shard_rows(columns: int, rows: int, size: int, most: int | None = None) -> i
 
     `most` is a limit of the caller's. A table of more rows than MAX_SHARDS such shards hold gets longer ones.
     """
-    wanted = min(SHARD_ROWS, SHARD_CODES // columns) if most is None else most
+    wanted = max(LEAST_CHUNKS * size, min(SHARD_ROWS, SHARD_CODES // columns)) if most is None else most
     least = -(-rows // MAX_SHARDS)
     return max(-(-least // size), wanted // size, 1) * size
 

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import math
 
-import polars as pl
-
 from app.protocol.data.dataset import Affine, ColumnCode
 from app.protocol.data.table import code_fault
 from app.protocol.errors import BadRecipe
 from ingestion.profile import DEFAULT_LEVELS, ColumnProfile, TableProfile
-from ingestion.read import open_table
 from ingestion.recipe import ColumnRecipe, Quantiles, Recipe
 
 
 def number_code(
     profile: TableProfile, recipe: Recipe | None, column: ColumnProfile, rule: ColumnRecipe, warnings: list[str]
 ) -> ColumnCode:
-    """The code of a column of numbers; what it reveals is added to the warnings. Errors: BadRecipe, BadTable."""
+    """The code of a column of numbers; what it reveals is added to the warnings. Errors: BadRecipe."""
     bins = rule.bins if rule.bins is not None or recipe is None else recipe.defaults.bins
     encodings = rule.encodings or (("affine", "bins") if bins is not None else ("affine",))
     measured_range = rule.low is None and ("affine" in encodings or isinstance(bins, int))
@@ -31,7 +28,7 @@ def number_code(
         warnings.append(
             f"Column {column.name!r}: quantile bins reveal how its values are spread; declared edges reveal nothing."
         )
-    edges = _edges(profile, recipe, column, affine, bins) if "bins" in encodings else None
+    edges = _edges(profile, column, affine, bins) if "bins" in encodings else None
     impute = affine.low if rule.missing == "bit" and rule.impute is None else rule.impute
     assert impute is None or not isinstance(impute, str)
     code = ColumnCode(
@@ -70,7 +67,6 @@ def _ends(affine: Affine) -> tuple[float, float]:
 
 def _edges(
     profile: TableProfile,
-    recipe: Recipe | None,
     column: ColumnProfile,
     affine: Affine,
     bins: int | tuple[float, ...] | Quantiles | None,
@@ -79,21 +75,14 @@ def _edges(
         return bins
     low, high = _ends(affine)
     if isinstance(bins, Quantiles):
-        return _quantile_edges(profile, recipe, column, bins.quantiles)
+        return _quantile_edges(profile, column)
     if column.kind != "real" and affine.step == 1.0 and affine.levels <= bins:  # an edge between any two whole numbers
         return tuple(low + level - 0.5 for level in range(1, affine.levels))
     return tuple(float(f"{low + (high - low) * edge / bins:.12g}") for edge in range(1, bins))
 
 
-def _quantile_edges(
-    profile: TableProfile, recipe: Recipe | None, column: ColumnProfile, bins: int
-) -> tuple[float, ...]:
+def _quantile_edges(profile: TableProfile, column: ColumnProfile) -> tuple[float, ...]:
     """Edges at the quantiles of the finite values, rounded to three digits of the range: seldom a row's own value."""
-    table = open_table(profile.path, recipe.reading if recipe else None)
-    finite = pl.col(column.name).filter(pl.col(column.name).is_finite())
-    wanted = [finite.quantile(edge / bins, "linear").alias(str(edge)) for edge in range(1, bins)]
-    with table.errors():
-        measured = table.scan([column.name]).select(wanted).collect(engine="streaming").row(0)
     low, high = column.range_outward()
     unit = 10.0 ** (math.floor(math.log10(high - low)) - 2)
-    return tuple(sorted({float(f"{round(value / unit) * unit:.12g}") for value in measured}))
+    return tuple(sorted({float(f"{round(value / unit) * unit:.12g}") for value in profile.quantiles[column.name]}))

@@ -14,7 +14,8 @@ import polars as pl
 from ingestion.reading import Kind
 
 ENOUGH = 0.5  # of the words of a column, that look like it
-UNIQUE = 0.97  # of the rows, that have a value of their own; what is counted is estimated within a few percent
+UNIQUE = 0.97  # of the rows, that have a value of their own
+LONG_NUMBERS = 100_000  # a column of numbers that spreads less is no telephone's or document's
 FEW_ROWS = 50  # under these, all values may differ by chance
 
 _NAMES: dict[str, str] = {  # what it tells, and words of headers in several languages
@@ -24,7 +25,8 @@ _NAMES: dict[str, str] = {  # what it tells, and words of headers in several lan
     "e-mail addresses": "email mail emailaddress mailadresse courriel correo",
     "telephone numbers": "phone telephone mobile cell fax tel telefon handy mobil telefono celular telefoon",
     "postal addresses": "address street addressline adresse strasse hausnummer rue direccion calle indirizzo straat",
-    "dates of birth": "birthdate dateofbirth dob birthday geburtsdatum geburtstag datenaissance fechanacimiento",
+    "dates of birth": "birthdate dateofbirth birth born geboren dob birthday geburtsdatum geburtstag datenaissance"
+    " fechanacimiento",
     "national numbers": "ssn socialsecurity socialsecuritynumber nationalid nationalinsurance nino taxid tin steuerid"
     " sozialversicherungsnummer ahv nir dni nie cpf curp rfc pesel bsn personnummer codicefiscale aadhaar nhsnumber",
     "numbers of documents": "passport passportnumber drivinglicense driverslicense licenseplate reisepass ausweis"
@@ -45,6 +47,12 @@ _VALUES: dict[str, str] = {
     "identifiers": r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
     "addresses of machines": r"^(\d{1,3}\.){3}\d{1,3}$|^([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}$",
 }
+# These count wherever they stand in a header, all other words only as a whole, or two together.
+_SURE = {
+    "email", "phone", "telephone", "telefon", "telefono", "surname", "vorname", "nachname", "apellido", "apellidos",
+    "cognome", "achternaam", "iban", "ssn", "passport", "birthdate", "birthday", "dob", "geburtsdatum", "geburtstag",
+    "imei", "nino", "codicefiscale", "personnummer", "pesel",
+}  # fmt: skip
 _BY_WORD = {word: told for told, words in _NAMES.items() for word in words.split()}
 
 
@@ -57,7 +65,8 @@ def identifies(
     largest.
     """
     told = _by_name(name)
-    if told and (kind not in ("real", "boolean") or told not in ("names of persons", "accounts")):
+    spread = width is None or width >= LONG_NUMBERS
+    if told and kind not in ("real", "boolean") and (spread or told == "accounts"):
         return told
     told = _by_value(sample)
     if told:
@@ -66,27 +75,22 @@ def identifies(
     if unique and kind == "text":
         return "a value of its own in nearly every row"
     running = width is not None and width < 1.1 * rows
-    if unique and kind == "integer" and (running or words_of(name) & _KEYS):
+    if unique and kind == "integer" and (running or _KEYS & set(_split(name))):
         return "a number of its own in nearly every row"
     return ""
 
 
-def words_of(name: str) -> set[str]:
-    """A header's words, in small letters without accents: of "Patient-ID" patient, id and patientid."""
+def _split(name: str) -> list[str]:
+    """A header's words, in small letters without accents: of "Patient-ID" patient and id."""
     plain = unicodedata.normalize("NFKD", name.replace("ß", "ss"))
     plain = "".join(mark for mark in plain if not unicodedata.combining(mark))
-    parts = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", plain)
-    low = [part.lower() for part in parts]
-    return {*low, "".join(low), *(one + other for one, other in pairwise(low))}
+    return [part.lower() for part in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", plain)]
 
 
 def _by_name(name: str) -> str:
-    words = words_of(name)
-    whole = max(words, key=len, default="")
-    if whole in _BY_WORD:
-        return _BY_WORD[whole]
-    found = next((_BY_WORD[word] for word in sorted(words, key=len, reverse=True) if word in _BY_WORD), "")
-    return "" if found == "names of persons" and not words & {"first", "last", "full", "person", "patient"} else found
+    low = _split(name)
+    joined = ["".join(low), *(one + other for one, other in pairwise(low)), *(word for word in low if word in _SURE)]
+    return next((_BY_WORD[word] for word in joined if word in _BY_WORD), "")
 
 
 def _by_value(sample: pl.Series) -> str:

@@ -1,100 +1,34 @@
 """What a table holds, column by column, from one streaming pass: shown to the owner before anything is published.
 
-The ranges are measured on private data. Publishing a code built from them reveals them, so a proposal is rounded
-outward to two digits, which reveals less and reads better.
+A second pass is made only over columns that may be identifiers, or copies of each other.
 """
 
 from __future__ import annotations
 
-import math
-import sys
 from collections import defaultdict
 from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from app.protocol.data.dataset import Affine
 from app.protocol.errors import BadTable
+from app.protocol.market.receipt import OutputPolicy
 from ingestion import spelling
+from ingestion.column_profile import DEFAULT_LEVELS, ColumnProfile, TableProfile
 from ingestion.personal import identifies
 from ingestion.read import Kind, Reading, SourceTable, open_table
 from ingestion.read_errors import WordFault
 from ingestion.reading import NUMBERS
+from ingestion.sources import FALSE_WORDS, TRUE_WORDS
 
-DEFAULT_LEVELS = 256
+__all__ = ["DEFAULT_LEVELS", "ColumnProfile", "TableProfile", "profile_table"]
+
 SAMPLE_ROWS = 10_000
-
-
-@dataclass(frozen=True)
-class ColumnProfile:
-    """One column: `low` and `high` are its smallest and largest finite values, None if it has none or is no number."""
-
-    name: str
-    kind: Kind
-    low: float | None = None
-    high: float | None = None
-    missing: int = 0  # empty, null or NaN
-    infinite: int = 0
-    distinct: int = 0  # estimated, within a few percent
-    held: str = field(default="", compare=False)  # in words, where it is no number
-    fault: tuple[str, str] | None = field(default=None, compare=False)  # of a mixed one: what is wrong, how to mend it
-    first: str = ""  # of dates and times, as ISO 8601 has them
-    last: str = ""
-    forms: tuple[str, ...] = ()  # of dates that are not ISO 8601, as strftime has it; two where a day may be a month
-    identifies: str = ""  # what it seems to tell of a person, in words; then it stays at home unless it is named
-    same_as: str = ""  # an earlier column with the same values
-    padded: bool = False  # whole numbers are written with zeros in front, as codes are
-
-    @property
-    def usable(self) -> bool:
-        """Whether an affine code or bins can be made for it: numbers, and at least one of them finite."""
-        return self.low is not None
-
-    @property
-    def constant(self) -> bool:
-        """Whether all rows have the same value."""
-        return not self.missing and (self.low == self.high if self.low is not None else self.distinct == 1)
-
-    def range_outward(self) -> tuple[float, float]:
-        """[low, high] rounded outward to two digits of its width. Only for usable columns."""
-        if self.low is None or self.high is None:
-            raise ValueError("the column has no finite value")
-        if self.kind == "boolean":
-            return 0.0, 1.0
-        width = min(self.high - self.low or abs(self.high) or 1.0, sys.float_info.max)
-        unit = 10.0 ** max(math.floor(math.log10(width)) - 1, -300)
-        if self.kind == "integer":
-            unit = max(unit, 1.0)
-        low, high = math.floor(self.low / unit) * unit, math.ceil(self.high / unit) * unit
-        low, high = (float(f"{edge:.12g}") for edge in (low, high))  # 0.1 * 3 reads 0.3 again
-        low, high = min(low, self.low), max(high, self.high)  # where twelve digits are too few
-        return low, high if high > low else low + max(unit, abs(low) * 1e-9)
-
-    def proposal(self) -> Affine:
-        """An affine code for the measured range: each whole number its own level where they fit, else 256 levels."""
-        low, high = self.range_outward()
-        if self.kind != "real" and high - low < DEFAULT_LEVELS:
-            return Affine(low=low, step=1.0, levels=max(2, int(high - low) + 1))
-        return Affine(low=low, step=high / (DEFAULT_LEVELS - 1) - low / (DEFAULT_LEVELS - 1), levels=DEFAULT_LEVELS)
-
-
-@dataclass(frozen=True)
-class TableProfile:
-    """A whole table."""
-
-    path: Path
-    rows: int
-    columns: tuple[ColumnProfile, ...]
-
-    def column(self, name: str) -> ColumnProfile:
-        """The column of this name. Errors: BadTable."""
-        for column in self.columns:
-            if column.name == name:
-                return column
-        raise BadTable(f"{self.path.name} has no column {name!r}.", "See its columns: darkroom dataset profile.")
+MOST_EXACT = 1 << 22  # rows of a table in which different values are counted exactly
+MOST_COUNTED = 1024  # words of a column that are counted one by one
+USUAL_GROUP = OutputPolicy().min_group  # persons that a word must have to be named
 
 
 def profile_table(path: Path | str, reading: Reading | None = None, skip: Collection[str] = ()) -> TableProfile:
@@ -120,7 +54,9 @@ def profile_table(path: Path | str, reading: Reading | None = None, skip: Collec
         if name in skip:
             found[name] = ColumnProfile(name, "other")
             continue
-        found[name] = _seen(_column(table, name, kinds[name], facts[number]), sample[name], rows, table.reading)
+        found[name] = _seen(_column(table, name, kinds[name], facts[number]), sample[name], table.reading)
+    for name, distinct in _counted(table, found, rows).items():
+        found[name] = _named(replace(found[name], distinct=distinct), sample[name], rows)
     for name, same in _twins(table, list(found.values()), measured).items():
         found[name] = replace(found[name], same_as=same)
     return TableProfile(table.path, rows, tuple(found.values()))
@@ -189,23 +125,57 @@ def _column(table: SourceTable, name: str, kind: Kind, facts: dict[str, Any]) ->
         )  # fmt: skip
     if kind != "boolean":
         kind = "integer" if facts["whole"] else "real"
-    return ColumnProfile(name, kind, facts["low"], facts["high"], missing, int(facts["infinite"] or 0), distinct)
+    return ColumnProfile(
+        name, kind, facts["low"], facts["high"], missing, int(facts["infinite"] or 0), distinct - bool(missing)
+    )
 
 
-def _seen(column: ColumnProfile, sample: pl.Series, rows: int, reading: Reading) -> ColumnProfile:
+def _seen(column: ColumnProfile, sample: pl.Series, reading: Reading) -> ColumnProfile:
     """The same with what its first values tell besides."""
     if column.kind == "other":
         return column
     forms = spelling.date_form(sample, reading) if column.kind == "text" and sample.dtype == pl.String else ()
     if forms:
         column = replace(column, kind="date", forms=forms, held="dates or times")
+    if column.kind == "text" and sample.dtype == pl.String and column.distinct <= 2 and _is_truth(sample):
+        column = replace(column, kind="boolean", held="truth values")
     padded = False
     if column.kind == "integer" and sample.dtype == pl.String:
         padded = bool(sample.str.strip_chars().str.contains(r"^0\d+$").any())
+    common = 0
+    if sample.dtype == pl.String and column.distinct <= MOST_COUNTED:
+        common = int((sample.drop_nulls().alias("").value_counts(name="rows")["rows"] >= USUAL_GROUP).sum())
+    return replace(column, padded=padded, common=common)
+
+
+def _named(column: ColumnProfile, sample: pl.Series, rows: int) -> ColumnProfile:
+    """The same with what it seems to tell of a person."""
     width = None if column.low is None or column.high is None else column.high - column.low
-    known = rows - column.missing
-    found = identifies(column.name, column.kind, sample, distinct=column.distinct, rows=known, width=width)
-    return replace(column, identifies=found, padded=padded)
+    present = rows - column.missing
+    told = identifies(column.name, column.kind, sample, distinct=column.distinct, rows=present, width=width)
+    return replace(column, identifies=told)
+
+
+def _counted(table: SourceTable, columns: dict[str, ColumnProfile], rows: int) -> dict[str, int]:
+    """How many values differ in each column: exactly where each may, since estimates are some percent off."""
+    found = {name: column.distinct for name, column in columns.items() if column.kind not in ("other", "mixed")}
+    near = [
+        name
+        for name, distinct in found.items()
+        if columns[name].kind in ("text", "integer") and distinct > 0.85 * (rows - columns[name].missing)
+    ]
+    if near and rows <= MOST_EXACT:
+        words = [name for name in near if columns[name].kind not in NUMBERS]
+        wanted = [pl.col(name).hash().n_unique().alias(str(number)) for number, name in enumerate(near)]
+        with table.errors():
+            exact = table.scan(near, words).select(wanted).collect(engine="streaming").row(0)
+        found |= {name: count - bool(columns[name].missing) for name, count in zip(near, exact, strict=True)}
+    return found
+
+
+def _is_truth(sample: pl.Series) -> bool:
+    words = set(sample.str.strip_chars().str.to_lowercase().drop_nulls().unique()) - {""}
+    return bool(words) and words <= TRUE_WORDS | FALSE_WORDS
 
 
 def _twins(table: SourceTable, columns: list[ColumnProfile], measured: dict[str, Any]) -> dict[str, str]:

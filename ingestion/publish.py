@@ -7,24 +7,25 @@ the table: ciphertext, a preview drawn from the codebook, the card and the manif
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from app.protocol.data.dataset import Carried, Codebook, EncodedFile, EncryptedTable, Shard
+from app.protocol.data.dataset import Carried, Codebook, Shard
 from app.protocol.data.description import DatasetCard, FileCheck, Preview
-from app.protocol.data.manifest import Manifest, read_manifest, write_manifest
+from app.protocol.data.listing import link
+from app.protocol.data.manifest import Manifest, fits, read_manifest, write_manifest
 from app.protocol.data.table import check_table, data_root
 from app.protocol.documents import sha256
 from app.protocol.ids import Digest
 from app.protocol.ports import Progress, Store
 from app.protocol.vocabulary import Encoding
 from fhe.keys.secret_keys import SecretKeys
-from fhe.profile import EVALUATOR, EncryptionProfile
+from fhe.profile import EncryptionProfile
 from ingestion.card import card_markdown
 from ingestion.codebook import Built, build_codebook, check_fit
 from ingestion.coded import FinishedFile
 from ingestion.encrypt import encrypt_table
-from ingestion.layout import BOTH, WORD_BYTES, Cut, cuts, files, shard_rows
+from ingestion.layout import BOTH
 from ingestion.preview import preview_csv
 from ingestion.profile import TableProfile, profile_table
 from ingestion.recipe import Recipe
@@ -39,14 +40,13 @@ class PreparedTable:
     cid: str  # of the manifest
     card_cid: str  # of the card (Markdown)
     warnings: tuple[str, ...]  # what publishing reveals beyond what was declared
+    kept: int = 0  # files that an interrupted run or an earlier version had made already
 
     @property
     def objects(self) -> Iterator[str]:
-        """The CIDs of everything that the manifest names, and of itself."""
-        table, preview = self.manifest.table, self.manifest.preview
+        """The CIDs of everything that the manifest names, of itself and of the card."""
         yield from (self.cid, self.card_cid)
-        yield from (each for each in (table.evaluation_key, preview and preview.cid) if each)
-        yield from (file.cid for shard in table.shards for file in shard.files)
+        yield from self.manifest.objects
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,14 @@ def survey(path: Path | str, recipe: Recipe) -> Surveyed:
     """Measure a table and code it by its recipe. Errors: BadTable, BadRecipe, OutOfRange, TooLarge."""
     measured = profile_table(path, recipe.reading, skip=recipe.table.drop)
     built = build_codebook(measured, recipe)
+    check_fit(measured, built)
+    return Surveyed(measured, built)
+
+
+def survey_more(path: Path | str, recipe: Recipe, codebook: Codebook) -> Surveyed:
+    """Measure rows that are to be appended to a table of this codebook. Errors: as `survey`."""
+    measured = profile_table(path, recipe.reading, skip=recipe.table.drop)
+    built = replace(build_codebook(measured, recipe), codebook=codebook, warnings=())
     check_fit(measured, built)
     return Surveyed(measured, built)
 
@@ -82,7 +90,8 @@ def prepare(
     preview_rows: int = 200,
     preview_seed: int = 0,
     most_rows: int | None = None,
-    earlier: Sequence[Shard] = (),
+    before: Manifest | None = None,
+    append: bool = False,
     known: Mapping[str, FinishedFile] | None = None,
     finished: Callable[[FinishedFile], None] = lambda _file: None,
     threads: int | None = None,
@@ -90,19 +99,21 @@ def prepare(
 ) -> PreparedTable:
     """Encrypt and describe a table by its recipe. `published` is today as YYYY-MM-DD; `progress` counts rows.
 
+    `before` is the version that this one follows under the same keys: rows are cut as there, and files that stay the
+    same are kept. With `append` the rows of `path` come after all of its rows, which stay as they are.
     `carried` and `carried_jobs` state what was released about the table's persons before (`ingestion.carry`).
     Errors: BadTable, BadRecipe, OutOfRange, TooLarge, BadKey before anything is kept; Unavailable; BadBlock if the
     store does not give back what it was given.
     """
-    surveyed = surveyed or survey(path, recipe)
-    measured, built = surveyed.measured, surveyed.built
+    built = (surveyed or survey(path, recipe)).built
     persons = {"rows_per_person": recipe.table.rows_per_person, "carried": carried, "carried_jobs": carried_jobs}
     card = card_of(recipe, published)
     sample = preview_csv(built.codebook, preview_rows, preview_seed)
-    size = profile.polynomial_size
-    places = cuts(measured.rows, shard_rows(len(built.codebook.columns), measured.rows, size, most_rows), earlier)
-    blank = _blank(built.codebook, places, encodings, profile, epoch).model_copy(update=persons)
-    write_manifest(_manifest(card, recipe, blank, None))  # is it too large?
+    built.codebook.to_bytes()  # is it too large?
+    old = before.table.shards if before else ()
+    if append and before:
+        encodings = sorted({file.encoding for file in old[0].files})
+        old = tuple(Shard(first_row=each.first_row, rows=each.rows, files=tuple(each.files)) for each in old)
 
     encrypted = encrypt_table(
         path,
@@ -115,22 +126,32 @@ def prepare(
         encodings=encodings,
         reading=recipe.reading,
         most_rows=most_rows,
-        earlier=earlier,
-        known=known,
+        first_row=before.table.rows if append and before else 0,
+        earlier=() if append else old,
+        known={**(by_seed(before) if before and not append else {}), **(known or {})},
         finished=finished,
         threads=threads,
         progress=progress,
     )
-    table = encrypted.table.model_copy(update=persons)
+    table, checks = encrypted.table.model_copy(update=persons), encrypted.checks
+    if append and before:
+        shards = (*old, *table.shards)
+        rows = before.table.rows + table.rows
+        table = table.model_copy(update={"shards": shards, "rows": rows, "data_root": data_root(shards)})
+        checks = (*before.checks, *checks)
     check_table(table, profile.polynomial_size)
     check = FileCheck(bytes=len(sample), sha256=sha256(sample))
     preview = Preview(cid=store.put(sample), file=check, rows=preview_rows, seed=preview_seed)
-    manifest = _manifest(card, recipe, table, preview, encrypted.checks)
+    manifest = Manifest(card=card, table=table, policy=recipe.policy, preview=preview, checks=checks)
+    if not fits(manifest):
+        listed = link(store, table, checks, encodings, profile.polynomial_size)
+        manifest = manifest.model_copy(update={"table": table.model_copy(update={"listed": listed})})
     data = write_manifest(manifest)
     cid = store.put(data)
     digest = sha256(data)
-    read_manifest(store.read(cid, limit=len(data)), digest)
-    return PreparedTable(manifest, digest, cid, store.put(card_markdown(manifest).encode()), built.warnings)
+    manifest = read_manifest(store.read(cid, limit=len(data)), digest, store)
+    card_cid = store.put(card_markdown(manifest).encode())
+    return PreparedTable(manifest, digest, cid, card_cid, built.warnings, encrypted.kept)
 
 
 def by_seed(manifest: Manifest) -> dict[str, FinishedFile]:
@@ -150,51 +171,4 @@ def card_of(recipe: Recipe, published: str) -> DatasetCard:
         version=recipe.version,
         keywords=recipe.keywords,
         url=recipe.url,
-    )
-
-
-def _manifest(
-    card: DatasetCard,
-    recipe: Recipe,
-    table: EncryptedTable,
-    preview: Preview | None,
-    checks: tuple[FileCheck, ...] | None = None,
-) -> Manifest:
-    if checks is None:
-        files = [file for shard in table.shards for file in shard.files]
-        checks = tuple(FileCheck(bytes=file.polys * WORD_BYTES, sha256=Digest("0" * 64)) for file in files)
-    return Manifest(card=card, table=table, policy=recipe.policy, preview=preview, checks=checks)
-
-
-def _blank(
-    codebook: Codebook, places: Sequence[Cut], encodings: Sequence[Encoding], profile: EncryptionProfile, epoch: int
-) -> EncryptedTable:
-    """A table of the right shape, with zeros for what is not known before encryption: its manifest has the size."""
-    shards = tuple(
-        Shard(
-            first_row=cut.first,
-            rows=cut.rows,
-            files=tuple(
-                EncodedFile(
-                    column=column.name,
-                    encoding=encoding,
-                    cid="0" * 59,
-                    polys=count * cut.chunks(profile.polynomial_size),
-                    seed="0" * 32,
-                    root=Digest("0" * 64),
-                )
-                for column, encoding, count in files(codebook, encodings)
-            ),
-        )
-        for cut in places
-    )
-    return EncryptedTable(
-        profile=profile.digest,
-        codebook=codebook,
-        epoch=epoch,
-        rows=places[-1].first + places[-1].rows,
-        shards=shards,
-        evaluation_key=None,
-        data_root=data_root(shards),
-        evaluator=EVALUATOR,
     )

@@ -107,16 +107,15 @@ class SourceTable:
         With `named`, a word that is none of its column's kind is left a WordFault, which names the column.
         """
         try:
-            if len(self.sources) == 1:
-                with self.sources[0].errors():
-                    yield
-            else:
-                with typed_errors(self.path):
-                    yield
+            with typed_errors(self.path):
+                yield
         except WordFault as fault:
             if named:
                 raise
             raise BadTable(*self.odd(fault.column)) from None
+        except BadTable as fault:
+            found = (source.located(fault) for source in self.sources)
+            raise next((each for each in found if each is not fault), fault) from None
 
     def _number(self, name: str) -> pl.Expr:
         kind = self.kinds.get(name)

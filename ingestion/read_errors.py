@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import re
 import zlib
 from collections.abc import Iterator
@@ -51,8 +52,10 @@ def typed_errors(path: Path) -> Iterator[None]:
         raise _in_words(path, str(error)) from None
     except pl.exceptions.PanicException:
         raise BadTable(f"{path.name} is damaged.", "Write the file again from its source.") from None
-    except (EOFError, zlib.error):
-        raise BadTable(f"{path.name} is damaged: its compressed data ends early.", "Get the file again.") from None
+    except (EOFError, lzma.LZMAError, zlib.error):
+        raise BadTable(
+            f"{path.name} is damaged: its compressed data ends early or is another's.", "Get the file again."
+        ) from None
     except OSError as error:
         raise BadTable(
             f"{path.name} cannot be read: {error.strerror or 'it is damaged or of another kind'}.",

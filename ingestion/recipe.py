@@ -59,7 +59,7 @@ MAX_SKIPPED_LINES = 10_000
 Sign = Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[^\s\d.,+-]+$")]
 Kind = Literal["number", "boolean", "category", "date", "datetime", "time", "text"]
 Shape = Literal["ordinal", "one-hot"]
-_TIMES = ("date", "datetime", "time")
+_TIMES: tuple[Kind, ...] = ("date", "datetime", "time")
 _EVERY_KIND = {"kind", "label", "bins", "encodings", "missing", "impute"}
 _NUMBERS = {"low", "high", "step", "levels", "outside", "measured"}
 _KEYS: dict[Kind, set[str]] = {
@@ -185,6 +185,11 @@ class TableRecipe(Document):
             raise ValueError("rows_per_person and numbering need person, the column that names the person of a row")
         return self
 
+    @property
+    def reading(self) -> Reading:
+        """How the file is read."""
+        return Reading(**{each.name: getattr(self, each.name) for each in fields(Reading)})
+
 
 class Defaults(Document):
     """What holds for columns that do not say otherwise."""
@@ -230,12 +235,27 @@ class Recipe(Document):
     @property
     def reading(self) -> Reading:
         """How the file is read."""
-        rules = self.table
-        return Reading(**{each.name: getattr(rules, each.name) for each in fields(Reading)})
+        return self.table.reading
+
+
+class TableRules(Document):
+    """A file that says of a table how it is read, and nothing else: what a buyer has instead of a recipe."""
+
+    table: TableRecipe
 
 
 def read_recipe(path: Path | str) -> Recipe:
     """The recipe in a file. Errors: BadRecipe, with the line."""
+    return parse_recipe(_read(path), Path(path).name)
+
+
+def read_table_rules(path: Path | str) -> TableRecipe:
+    """The `[table]` of a file that has nothing else. Errors: BadRecipe, with the line."""
+    name = Path(path).name
+    return read_toml(_read(path), TableRules, name=name, guide="docs/recipe.md", refusal=BadRecipe).table
+
+
+def _read(path: Path | str) -> str:
     path = Path(path)
     try:
         with path.open("rb") as file:
@@ -247,7 +267,7 @@ def read_recipe(path: Path | str) -> Recipe:
         ) from None
     if len(data) > MAX_RECIPE_BYTES:
         raise BadRecipe(f"The recipe {path.name} is over {MAX_RECIPE_BYTES} bytes.")
-    return parse_recipe(text, path.name)
+    return text
 
 
 def parse_recipe(text: str, name: str = "recipe") -> Recipe:

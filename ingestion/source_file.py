@@ -20,7 +20,7 @@ from ingestion import csv_lines, csv_text, spelling
 from ingestion.arrow_stream import scan_stream
 from ingestion.csv_text import Opening, not_utf8
 from ingestion.files import TableFile, format_of
-from ingestion.json_lines import scan_lines
+from ingestion.json_lines import check_lines, scan_lines
 from ingestion.read_errors import EncodingFault, QuoteFault, RowFault, typed_errors
 from ingestion.reading import NUMBERS, Kind, Reading
 from ingestion.text_files import TextFile, open_text
@@ -28,6 +28,7 @@ from ingestion.text_files import TextFile, open_text
 MAX_NAME_LENGTH = 200
 MAX_DEPTH = 8  # of records in records
 INFERENCE_ROWS = 10_000
+LATE_WORDS = 1000  # of a column that has none in the first rows
 _MEND_NAME = 'Rename it in the file, or name all columns: names = ["...", ...] under [table] of the recipe.'
 
 
@@ -40,23 +41,31 @@ class SourceFile:
     schema: pl.Schema
     kinds: dict[str, Kind]
     held: dict[str, str]  # what a column that is no number holds, in words
-    text: TextFile | None = None  # of a CSV file
-    opening: Opening | None = None
+    text: TextFile | None = None  # of CSV and NDJSON
+    opening: Opening | None = None  # of CSV
 
     @contextmanager
     def errors(self) -> Iterator[None]:
-        """As `typed_errors`, with the line where a CSV file can tell it."""
+        """As `typed_errors`, with the line where a file of text can tell it."""
         try:
             with typed_errors(self.path):
                 yield
-        except (RowFault, QuoteFault, EncodingFault) as fault:
-            if self.text is None or self.opening is None:
-                raise
-            if isinstance(fault, EncodingFault) and (line := self.text.odd_line()):
-                raise not_utf8(self.path, line) from None
-            csv_lines.check_quotes(self.text, self.opening)
-            csv_lines.check_records(self.text, self.opening, empty_rows=True)
-            raise
+        except BadTable as fault:
+            raise self.located(fault) from None
+
+    def located(self, fault: BadTable) -> BadTable:
+        """The same fault with its line, where it is found in this file of text."""
+        try:
+            if self.text is not None and self.opening is None and type(fault) is BadTable:
+                check_lines(self.text)
+            elif self.text is not None and isinstance(fault, EncodingFault) and (line := self.text.odd_line()):
+                return not_utf8(self.path, line)
+            elif self.text is not None and self.opening is not None and isinstance(fault, RowFault | QuoteFault):
+                csv_lines.check_quotes(self.text, self.opening)
+                csv_lines.check_records(self.text, self.opening, empty_rows=True)
+        except BadTable as found:
+            return found
+        return fault
 
     def check_rows(self, reading: Reading) -> None:
         """Errors: BadTable for a row of a CSV file that is blank or short: polars takes what it lacks for missing."""
@@ -76,12 +85,16 @@ def open_file(file: TableFile, reading: Reading) -> SourceFile:
         kind = format_of(path)
         if kind == "csv":
             return _with_folders(_open_csv(path, reading), file.folders, reading)
-        frame = {
-            "parquet": lambda: pl.scan_parquet(path, glob=False, hive_partitioning=False),
-            "arrow": lambda: pl.scan_ipc(path, glob=False, hive_partitioning=False),
-            "stream": lambda: scan_stream(path),
-            "json": lambda: scan_lines(path, reading),
-        }[kind]()
+        text = open_text(path, reading.encoding) if kind == "json" else None
+        frame = (
+            scan_lines(text)
+            if text is not None
+            else {
+                "parquet": lambda: pl.scan_parquet(path, glob=False, hive_partitioning=False),
+                "arrow": lambda: pl.scan_ipc(path, glob=False, hive_partitioning=False),
+                "stream": lambda: scan_stream(path),
+            }[kind]()
+        )
         schema = frame.collect_schema()
     frame, schema = _flat(path, frame, schema)
     positions = [str(number) for number in range(len(schema))]  # what a data frame without names writes
@@ -92,7 +105,7 @@ def open_file(file: TableFile, reading: Reading) -> SourceFile:
         frame = frame.rename(dict(zip(schema.names(), reading.names, strict=True)))
         schema = pl.Schema(zip(reading.names, schema.values(), strict=True))
     check_names(path, schema.names())
-    return _with_folders(_described(path, frame, schema, reading), file.folders, reading)
+    return _with_folders(_described(path, frame, schema, reading, text), file.folders, reading)
 
 
 def _open_csv(path: Path, reading: Reading) -> SourceFile:
@@ -142,18 +155,33 @@ def _described(
             for name in schema
         ]
         frame = frame.filter(~pl.all_horizontal(empty))
-    with typed_errors(path):
-        head = frame.select(words).head(INFERENCE_ROWS).collect(engine="streaming") if words else pl.DataFrame()
+    with SourceFile(path, frame, schema, {}, {}, text, opening).errors():
+        first = _first_words(frame, words)
     kinds = {
-        name: spelling.word_kind(head[name], reading) if name in words else _kind(dtype)
+        name: spelling.word_kind(first[name], reading) if name in first else _kind(dtype)
         for name, dtype in schema.items()
     }
     held = {name: _held(schema[name], kind) for name, kind in kinds.items() if kind not in (*NUMBERS, "mixed")}
     return SourceFile(path, frame, schema, kinds, held, text, opening)
 
 
+def _first_words(frame: pl.LazyFrame, names: Sequence[str]) -> dict[str, pl.Series]:
+    """Some of the first words of columns of text; where the first rows have none, from further down."""
+    if not names:
+        return {}
+    head = frame.select(names).head(INFERENCE_ROWS).collect(engine="streaming")
+    found = dict(zip(head.columns, head.get_columns(), strict=True))
+    empty = [name for name, words in found.items() if (words.fill_null("").str.strip_chars() == "").all()]
+    if empty and head.height == INFERENCE_ROWS:
+        there = [pl.col(name).filter(pl.col(name).str.strip_chars() != "").head(LATE_WORDS).implode() for name in empty]
+        late = frame.select(there).collect(engine="streaming")
+        found |= {name: late[name].explode() for name in empty}
+    return found
+
+
 def _with_folders(source: SourceFile, folders: dict[str, str | None], reading: Reading) -> SourceFile:
-    """A file with the columns that its folders name."""
+    """A file with the columns that its folders name; where it has one itself, as some writers do, that one counts."""
+    folders = {name: word for name, word in folders.items() if name not in source.schema}
     if not folders:
         return source
     check_names(source.path, [*source.schema, *folders])

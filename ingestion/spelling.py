@@ -139,6 +139,8 @@ def date_form(words: pl.Series, reading: Reading) -> tuple[str, ...]:
 
 def looks_like_number(word: str) -> bool:
     """Whether a text is a number in some spelling, with signs of currency or percent too."""
+    if any(re.match(pattern, word) for pattern in DATE_FORMS):
+        return False
     return bool(_LOOSE.match(word.replace(MINUS, "-")) or re.match(NUMBER, word))
 
 

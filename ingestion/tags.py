@@ -69,6 +69,15 @@ def read_tags(file: Path) -> U64:
     return cast("U64", tags)
 
 
+def join_tags(file: Path, parts: Sequence[U64]) -> None:
+    """Write the tags of one stretch of rows after another to a file, readable by this user alone."""
+    tags, done = _blank(file, sum(len(part) for part in parts)), 0
+    for part in parts:
+        tags[done : done + len(part)] = part
+        done += len(part)
+    cast("np.memmap[tuple[int], np.dtype[np.uint64]]", tags).flush()
+
+
 def check_persons(tags: U64, column: str, rows_per_person: int) -> None:
     """Errors: BadRecipe with counts, never a value, when a row names no person, or a person has too many rows."""
     nameless = sum(int((tags[start : start + BATCH_ROWS] == NOBODY).sum()) for start in range(0, len(tags), BATCH_ROWS))

@@ -101,9 +101,9 @@ def open_text(path: Path, encoding: TextEncoding = "") -> TextFile:
     if encoding in ("", "utf-8") and packing in ("", "gzip"):
         return TextFile(path, path, packing)
     copy = _copied(path, packing, encoding or "utf-8")
-    file = TextFile(path, copy)
-    weakref.finalize(file, copy.close)
-    return file
+    made = TextFile(path, copy)
+    weakref.finalize(made, copy.close)
+    return made
 
 
 def packing_of(path: Path) -> Packing:
@@ -125,8 +125,9 @@ def _unpacked(path: Path, packing: Packing) -> IO[bytes]:
 def _copied(path: Path, packing: Packing, encoding: TextEncoding) -> IO[bytes]:
     """A nameless copy in UTF-8."""
     decoder, size, line = codecs.getincrementaldecoder(encoding)(), 0, 1
+    copy = tempfile.TemporaryFile()  # noqa: SIM115 - the table keeps it open
+    done = False
     try:
-        copy = tempfile.TemporaryFile()  # noqa: SIM115 - the table keeps it open
         with _unpacked(path, packing) as file:
             while piece := file.read(_PIECE):
                 text = decoder.decode(piece)
@@ -137,13 +138,12 @@ def _copied(path: Path, packing: Packing, encoding: TextEncoding) -> IO[bytes]:
             copy.write(decoder.decode(b"", True).encode())
         copy.flush()
         copy.seek(0)
+        done = True
     except (UnicodeDecodeError, UnicodeEncodeError):
         raise BadTable(
             f"{path.name} is not in {encoding}: see line {line} or after it.",
             "Set encoding under [table] of the recipe to what it is in, or save it as UTF-8.",
         ) from None
-    except (EOFError, lzma.LZMAError):
-        raise BadTable(f"{path.name} is damaged.", "Write the file again from its source.") from None
     except OSError as error:
         if error.errno is None:  # bzip2's complaint about its own data
             raise BadTable(f"{path.name} is damaged.", "Write the file again from its source.") from None
@@ -151,6 +151,9 @@ def _copied(path: Path, packing: Packing, encoding: TextEncoding) -> IO[bytes]:
             f"{path.name} cannot be unpacked to a temporary copy: {error.strerror}.",
             "Free some disk space, or unpack it to UTF-8 yourself.",
         ) from None
+    finally:
+        if not done:
+            copy.close()
     return cast("IO[bytes]", copy)
 
 

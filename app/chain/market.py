@@ -53,6 +53,8 @@ ERC1271 = Interface(
     ]
 )
 
+MARKETS = "markets"  # in an actor's folder: a folder for each market that it works in
+
 __all__ = ["Event", "Market", "Sent", "commitment"]
 
 
@@ -65,13 +67,28 @@ class Market(Jobs):
         self.deployment = deployment
 
     @classmethod
-    def open(cls, node: ChainNode, path: Path, sender: Sender | None = None) -> Market:
-        """The market that a deployment file names. Without a `sender`, what is sent is remembered by this object alone.
+    def open(cls, node: ChainNode, path: Path, sender: Sender | None = None, *, drained: bool = False) -> Market:
+        """The market that a deployment file names; a `drained` one takes nothing new. Without a `sender`, what is sent
+        is remembered by this object alone.
 
         Errors: NotFound, BadDocument, VerificationFailed, Unavailable.
         """
         deployment = deployments.read(path)
-        return cls(deployments.bind(node, deployment, sender), deployment)
+        return cls(deployments.bind(node, deployment, sender, drained=drained), deployment)
+
+    @property
+    def edition(self) -> str:
+        """Of its contracts."""
+        return self.deployment.edition
+
+    @property
+    def drained(self) -> bool:
+        """Whether it takes nothing new, because a later edition stands in its place."""
+        return self.client.drained
+
+    def folder(self, actor: Path) -> Path:
+        """Where in an actor's folder its files of this market alone are."""
+        return actor / MARKETS / self.deployment.market
 
     @property
     def node(self) -> ChainNode:
@@ -151,4 +168,6 @@ class Market(Jobs):
 
     def live_jobs(self, file: Path | None = None) -> LiveJobs:
         """The jobs that are not over, kept from events and in `file`; see `app.chain.live`."""
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         return LiveJobs(self.client, self.first_block, file)

@@ -70,7 +70,7 @@ class TxReceipt:
 class Fees:
     """EIP-1559 bids in wei per unit of gas."""
 
-    max_fee: int
+    max_fee: int  # the reserve: twice the newest base fee, and the tip
     tip: int
     base: int = 0  # what the newest block asks for, where a node told these fees
 

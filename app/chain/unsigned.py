@@ -61,9 +61,11 @@ class UnsignedCalls:
     def draft(self, account: str, contract: str, function: str, *args: Any, after: int = 0) -> UnsignedCall:
         """A call by `account`. With `after`, that many drafts of this account go before it and its gas stays open.
 
-        Errors: Reverted when it would fail now, with the contract's reason; BadInput; Unavailable.
+        Errors: Reverted when it would fail now, with the contract's reason; NotAllowed in a drained market; BadInput;
+        Unavailable.
         """
         client, node = self._market.client, self._market.node
+        client.check_open(contract, function)
         there = client.contracts[contract]
         data = there.interface.encode_call(function, args)
         try:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from app.cli import search
+from app.cli import search, table_profile
 from app.cli.context import AsJson, AsOwner, CommandContext
+from app.cli.table_profile import File
 from app.console.output import facts_table, rows_table
-from app.protocol.errors import BadInput
 from app.protocol.market.money import dollars
 from app.protocol.vocabulary import Encoding
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from app.client.owner import PublishedDataset, PublishPlan
 
 app = typer.Typer(no_args_is_help=True, help="Tables: look at one, publish it encrypted, offer it, search.")
-File = Annotated[Path, typer.Argument(help="CSV, Parquet or Arrow file.", exists=True, dir_okay=False)]
-Recipe = Annotated[Path | None, typer.Option(help="TOML recipe: ranges, bins, policy, terms.", exists=True)]
 FullRecipe = Annotated[
     Path, typer.Option("--recipe", help="TOML recipe; draft one with: darkroom dataset recipe.", exists=True)
 ]
@@ -30,66 +28,8 @@ Yes = Annotated[bool, typer.Option("--yes", help="Publish what is shown without 
 Number = Annotated[int, typer.Argument(help="The dataset's number.", min=1)]
 
 
-@app.command("profile")
-def profile(file: File, recipe: Recipe = None, as_json: AsJson = False) -> None:
-    """Show each column's type, range, missing values, proposed code, and what publishing it costs in bytes."""
-    from ingestion.codebook import build_codebook
-    from ingestion.layout import encoding_bytes
-    from ingestion.profile import profile_table
-    from ingestion.recipe import read_recipe
-
-    session = CommandContext("owner", as_json)
-    read = read_recipe(recipe) if recipe else None
-    measured = profile_table(file, read.reading if read else None)
-    built = build_codebook(measured, read)
-    costs = encoding_bytes(built.codebook, measured.rows)
-    codes = {column.name: column for column in built.codebook.columns}
-    rows: list[dict[str, Any]] = []
-    for column in measured.columns:
-        code = codes.get(column.name)
-        affine = code.affine if code else None
-        rows.append(
-            {
-                "column": column.name,
-                "kind": column.kind,
-                "low": column.low,
-                "high": column.high,
-                "missing": column.missing,
-                "infinite": column.infinite,
-                "code": f"{affine.low:g} + {affine.step:.4g} x 0..{affine.levels - 1}" if affine else "-",
-                "bins": len(code.bins) + 1 if code and code.bins else 0,
-                "bytes": sum(costs.get(column.name, {}).values()),
-            }
-        )
-    value = {"file": str(file), "rows": measured.rows, "columns": rows, "warnings": list(built.warnings)}
-    session.out.show(value, lambda out: out.print(rows_table(rows, title=f"{file.name}: {measured.rows:,} rows")))
-    for warning in built.warnings:
-        session.out.say(f"[yellow]note[/]: {warning}")
-
-
-@app.command("recipe")
-def recipe(
-    file: File,
-    out: Annotated[Path | None, typer.Option(help="Where to write it; stdout by default.")] = None,
-    header: Annotated[bool | None, typer.Option(help="Whether the first line names the columns.")] = None,
-    names: Annotated[str, typer.Option(help="Names of all columns, with commas between them.")] = "",
-    separator: Annotated[str, typer.Option(help="Of a CSV file.")] = "",
-    missing: Annotated[list[str] | None, typer.Option(help="A word that means missing; may be repeated.")] = None,
-    decimal_comma: Annotated[bool, typer.Option("--decimal-comma", help="Numbers have a decimal comma.")] = False,
-) -> None:
-    """Draft a recipe for a file, to be completed by its owner: measured ranges are marked as such."""
-    from ingestion.draft import default_recipe
-    from ingestion.read import Reading
-
-    given = tuple(name.strip() for name in names.split(",")) if names else ()
-    reading = Reading(separator, tuple(missing or ()), header, given, "," if decimal_comma else ".")
-    text = default_recipe(file, reading)
-    if out is None:
-        print(text, end="")
-    elif out.exists():
-        raise BadInput(f"There is already a file {out}.", "Name another with --out.")
-    else:
-        out.write_text(text, encoding="utf-8")
+app.command("profile")(table_profile.profile)
+app.command("recipe")(table_profile.recipe)
 
 
 @app.command("publish")
@@ -145,22 +85,54 @@ def update(
     role: AsOwner = "owner",
     as_json: AsJson = False,
 ) -> None:
-    """Publish a new version of a dataset, shown and asked for first; open jobs go on with the version they name."""
+    """Publish a new version of a dataset, shown and asked for first; open jobs go on with the version they name.
+
+    The file is the whole table, with rows corrected or columns added or replaced; what stays the same is kept.
+    """
+    _new_version(CommandContext(role, as_json), number, file, recipe, rotate=rotate, bins=bins, yes=yes)
+
+
+@app.command("append")
+def append(
+    number: Number, file: File, recipe: FullRecipe, yes: Yes = False, role: AsOwner = "owner", as_json: AsJson = False
+) -> None:
+    """Publish a new version with more rows, those of a file: the present ones keep their numbers and ciphertext."""
+    _new_version(CommandContext(role, as_json), number, file, recipe, append=True, yes=yes)
+
+
+def _new_version(
+    session: CommandContext,
+    number: int,
+    file: Path,
+    recipe: Path,
+    *,
+    rotate: bool = False,
+    append: bool = False,
+    bins: bool = True,
+    yes: bool,
+) -> None:
     from ingestion.recipe import read_recipe
 
-    session = CommandContext(role, as_json)
     read = read_recipe(recipe)
-    with session.owner.plan(file, read, number) as plan:
+    with session.owner.plan(file, read, number, append=append) as plan:
         shown = _say(session, plan, bins)
         session.out.ask("Publish this version?", yes=yes)
         with session.out.progress("encrypt rows") as progress:
             published = session.owner.update(
-                number, file, read, rotate=rotate, plan=plan, encodings=_encodings(bins), progress=progress
+                number,
+                file,
+                read,
+                rotate=rotate,
+                append=append,
+                plan=plan,
+                encodings=_encodings(bins),
+                progress=progress,
             )
         value = _told(plan, published) | {
             "reveals": shown,
             "dataset": number,
             "epoch" if rotate else "version": published.sent.value,
+            "files_kept": published.prepared.kept,
         }
     _show(session, value)
 
@@ -283,6 +255,7 @@ def show(number: Number, as_json: AsJson = False) -> None:
 
     from app.client.dataset import Dataset
     from ingestion.card import card_markdown
+    from ingestion.loss import step_share
 
     session = CommandContext("anyone", as_json)
     dataset = Dataset.open(session.network, number)
@@ -307,7 +280,9 @@ def show(number: Number, as_json: AsJson = False) -> None:
         "epoch": dataset.record.epoch,
         "rows": dataset.record.rows,
         "codebook": dataset.codebook.digest,
-        "columns": [column.model_dump(mode="json") for column in dataset.codebook.columns],
+        "columns": [
+            column.model_dump(mode="json") | {"step_share": step_share(column)} for column in dataset.codebook.columns
+        ],
         "policy": dataset.manifest.policy.model_dump(mode="json"),
         "offers": offers,
     }
@@ -317,6 +292,61 @@ def show(number: Number, as_json: AsJson = False) -> None:
         out.print(rows_table(offers, title="Offers", empty="No offers yet."))
 
     session.out.show(value, draw)
+
+
+@app.command("versions")
+def versions(number: Number, as_json: AsJson = False) -> None:
+    """A dataset's versions, and what each changed: rows, columns, keys, and how much ciphertext stayed as it was."""
+    from app.client.versions import history
+
+    session = CommandContext("anyone", as_json)
+    rows = [asdict(each) for each in history(session.network, number)]
+    drawn = [{key: ", ".join(each) if isinstance(each, tuple) else each for key, each in row.items()} for row in rows]
+    session.out.show(rows, lambda out: out.print(rows_table(drawn)))
+
+
+@app.command("export")
+def export(
+    number: Number,
+    out: Annotated[Path, typer.Option(help="The CAR file to write.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write a dataset's manifest and everything it names to one CAR file, whose root is the manifest."""
+    from app.client.archive import write_archive
+
+    session = CommandContext("anyone", as_json)
+    with session.out.progress("write blocks") as progress:
+        value = asdict(write_archive(session.network, number, out, progress))
+    session.out.show(value, lambda console: console.print(facts_table(value)))
+
+
+@app.command("import")
+def import_archive(file: File, as_json: AsJson = False) -> None:
+    """Put a dataset's CAR file into the store, block by block, each checked, and read the whole dataset once."""
+    from app.client.archive import read_archive
+
+    session = CommandContext("anyone", as_json)
+    with session.out.progress("read blocks") as progress:
+        value = asdict(read_archive(session.network.store, file, progress))
+    session.out.show(value, lambda console: console.print(facts_table(value)))
+
+
+@app.command("loss")
+def loss(
+    number: Number,
+    sample: Annotated[Path, typer.Argument(help="Rows of your own, with the table's columns.")],
+    as_json: AsJson = False,
+) -> None:
+    """What the dataset's codes lose of your own rows, before anything is bought. Nothing of them is sent."""
+    from app.client.dataset import Dataset
+    from app.client.training import read_sample
+    from ingestion.loss import coding_loss
+
+    session = CommandContext("anyone", as_json)
+    dataset = Dataset.open(session.network, number)
+    losses = coding_loss(dataset.codebook, read_sample(dataset, sample, None), dataset.features)
+    rows = [asdict(each) for each in losses]
+    session.out.show(rows, lambda out: out.print(rows_table(rows, title="What codes lose")))
 
 
 @app.command("preview")

@@ -13,8 +13,9 @@ from typing import Annotated
 import typer
 
 from app import __version__
-from app.cli import account, audit, custodian, dataset, doctor, job, keys, license, model, node, provider, result
+from app.cli import account, ask, audit, custodian, dataset, doctor, job, keys, license, model, node, provider, result
 from app.console.output import Terminal
+from app.home.home import EDITION_VARIABLE
 from app.node import logs
 from app.node.run_loop import SUPERVISED_VARIABLE
 from app.protocol.errors import DarkroomError
@@ -36,11 +37,21 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _edition(name: str) -> str:
+    if name:
+        os.environ[EDITION_VARIABLE] = name
+    return name
+
+
 @app.callback()
 def options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
     ] = False,
+    edition: Annotated[
+        str,
+        typer.Option(callback=_edition, help="An earlier edition of the contracts; as DARKROOM_EDITION."),
+    ] = "",
 ) -> None:
     """Options of the command itself."""
 
@@ -53,6 +64,7 @@ app.add_typer(dataset.app, name="dataset")
 app.add_typer(license.app, name="license")
 app.add_typer(model.app, name="model")
 app.add_typer(job.app, name="job")
+app.command("ask")(ask.ask)
 app.add_typer(result.app, name="result")
 app.add_typer(custodian.app, name="custodian")
 app.add_typer(provider.app, name="provider")

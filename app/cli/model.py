@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
@@ -15,17 +15,24 @@ from app.files.private import write_private
 from app.protocol.errors import UsageError
 from app.protocol.market.money import dollars
 
+if TYPE_CHECKING:
+    from ingestion.reading import Reading
+
 app = typer.Typer(
     no_args_is_help=True, help="Models: compile for a dataset, import, sum, list, show, export, quote, rehearse."
 )
 Digest = Annotated[str, typer.Argument(help="The model's digest, or how it begins.")]
-PRICES = ("price_license", "price_job", "max_fee", "total")
+ReadingFile = Annotated[
+    Path | None,
+    typer.Option("--reading", help="TOML whose [table] says how your rows are read, as a recipe's does.", exists=True),
+]
+PRICES = ("price_license", "price_job", "fixed_fees", "max_fee", "total")
 
 
 @app.command("compile")
 def compile_model(
     dataset: Annotated[int, typer.Argument(help="The dataset's number.", min=1)],
-    sample: Annotated[Path, typer.Argument(help="Your own labelled rows: CSV, Parquet or Arrow.", exists=True)],
+    sample: Annotated[Path, typer.Argument(help="Your own labelled rows: CSV, NDJSON, Parquet or Arrow.", exists=True)],
     target: Annotated[str, typer.Option(help="The label's column in the sample.")],
     kind: Annotated[str, typer.Option(help="The sort of model; an unknown one lists them.")] = "logistic-regression",
     settings: Annotated[
@@ -38,6 +45,7 @@ def compile_model(
         float, typer.Option(help="The share of your rows to keep back, for the score.", min=0, max=0.9)
     ] = 0.25,
     seed: Annotated[int, typer.Option(help="Which rows are kept back.", min=0)] = 0,
+    reading: ReadingFile = None,
     levels: Annotated[
         int | None,
         typer.Option(help="Tell which of so many levels the score is in, cut at the quantiles of your rows.", min=2),
@@ -53,10 +61,19 @@ def compile_model(
     session, recipe = CommandContext(role, as_json), kinds.kind(kind)
     chosen = kinds.settings_of(recipe, settings or [])
     published = Dataset.open(session.network, dataset)
-    trained = train(published, sample, target, recipe, chosen, levels=levels, held_out=held_out, seed=seed)
+    trained = train(
+        published, sample, target, recipe, chosen, levels=levels, held_out=held_out, seed=seed, reading=_meant(reading)
+    )
     kept = session.buyer.models.keep(trained.compiled, target=target, training=trained.report)
     value = {"kind": kind} | described(kept) | {"log2_failure": round(trained.compiled.report.log2_failure, 1)}
     session.out.show(value, lambda out: out.print(facts_table(for_people(value))))
+
+
+def _meant(file: Path | None) -> Reading | None:
+    """How a sample is meant. Errors: BadRecipe."""
+    from ingestion.recipe import read_table_rules
+
+    return None if file is None else read_table_rules(file).reading
 
 
 @app.command("import")
@@ -70,12 +87,14 @@ def import_model(
         list[str] | None, typer.Option("--column", help="The dataset's column of each feature, in order; repeatable.")
     ] = None,
     rows: Annotated[
-        Path | None, typer.Option("--check", help="Rows of your own to compare on as well: CSV, Parquet or Arrow.")
+        Path | None,
+        typer.Option("--check", help="Rows of your own to compare on as well: CSV, NDJSON, Parquet or Arrow."),
     ] = None,
     target: Annotated[
         str | None, typer.Option(help="What it predicts; with --check, the label's column there.")
     ] = None,
     n_bits: Annotated[int | None, typer.Option(help="Bits of a weight; the fewest that do by default.", min=2)] = None,
+    reading: ReadingFile = None,
     role: AsBuyer = "buyer",
     as_json: AsJson = False,
 ) -> None:
@@ -91,7 +110,7 @@ def import_model(
         raise UsageError(f"A model is not fitted on {fitted_on!r}.", "Say codes, bins or values.")
     session = CommandContext(role, as_json)
     published = Dataset.open(session.network, dataset)
-    sample = None if rows is None else read_sample(published, rows, target)
+    sample = None if rows is None else read_sample(published, rows, target, _meant(reading))
     compiled = published.compile(
         read_model(file),
         columns=columns,
@@ -215,6 +234,7 @@ def quote(
         "rows_that_fit": price.rows if price.problem is None else price.rows_that_fit,
         "price_license": price.price_license,
         "price_job": None if price.price_job is None else price.price_job + (price.price_rows or 0),
+        "fixed_fees": price.fixed_fees,
         "max_fee": price.max_fee,
         "total": price.job_total if license else price.total,
         "allowed": said.allowed,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,7 +52,8 @@ def index(config: Config = None) -> None:
     logs.begin()
     stop = threading.Event()
     stop_on_signals(stop)
-    follow(Home.default(), settings_of(config), stop)
+    home = Home.default()
+    follow(home, settings_of(config).of_edition(home.edition), stop)
 
 
 @app.command("web")
@@ -65,9 +67,10 @@ def web(
     from app.node.serving import adopt, listen, serve
 
     logs.begin()
-    settings = settings_of(config)
+    home = Home.default()
+    settings = settings_of(config).of_edition(home.edition)
     socket, own = listen(settings) if listener is None else (adopt(listener), origin)
-    serve(Home.default(), settings, socket, origin or own, threading.Event())
+    serve(home, settings, socket, origin or own, threading.Event())
 
 
 @app.command("status")
@@ -99,6 +102,45 @@ def health(node: AsNode = None) -> None:
     IndexClient(find_node(Home.default(), node)).health()
 
 
+@app.command("editions")
+def editions(as_json: AsJson = False) -> None:
+    """The markets of this home: the present one, and earlier editions of the contracts that run to their end."""
+    from app.console.output import Terminal, rows_table
+    from app.node.upgrade import open_things
+
+    found = [asdict(each) for each in open_things(Home.default())]
+    Terminal(as_json).show(found, lambda out: out.print(rows_table(found)))
+
+
+@app.command("upgrade")
+def upgrade(
+    deployment: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A later market's deployment file, in this home; by default deploy one."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is open, and change nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Move this home on to a later edition of the contracts; the present market is drained beside it.
+
+    On an embedded chain `darkroom up` does it by itself. No node may run in the home meanwhile.
+    """
+    from app.console.output import Terminal, facts_table
+    from app.node.locks import only_node
+    from app.node.upgrade import open_things
+    from app.node.upgrade import upgrade as move
+    from contracts import EDITION
+
+    home, out = Home.default(), Terminal(as_json)
+    here = open_things(home)
+    value = {"edition": EDITION, "present": here[0].edition, "open": [asdict(each) for each in here], "drained": ""}
+    if not dry_run:
+        with only_node(home):
+            value["drained"] = move(home, None if deployment is None else home.relative(deployment), out.say)
+    facts = {"edition": EDITION, "present before": here[0].edition, "drained now": value["drained"] or "-"}
+    out.show(value, lambda table: table.print(facts_table(facts | {each.edition: each.words for each in here})))
+
+
 @app.command("keeper")
 def keeper(
     role: AsOwner,
@@ -122,17 +164,15 @@ def gc(
     as_json: AsJson = False,
 ) -> None:
     """What this home's providers keep of jobs that are over and final, and need no more; by default only a list."""
-    from dataclasses import asdict
-
     from app.console.output import rows_table
     from app.provider.collect import leftovers, remove
     from app.provider.journal import Journal
     from app.storage.content import ContentStore
 
     session = CommandContext("anyone", as_json)
-    folders = {name: session.home.actor(name).path("jobs") for name in session.home.actors()}
-    journals = {name: Journal(folder) for name, folder in folders.items() if folder.is_dir()}
     market, store = session.network.market, session.network.store
+    folders = {name: market.folder(session.home.actor(name).folder) / "jobs" for name in session.home.actors()}
+    journals = {name: Journal(folder) for name, folder in folders.items() if folder.is_dir()}
     days = output_days if outputs else None
     found = leftovers(market, journals, journal_days=journal_days, output_days=days)
     gone = list(remove(found, journals, store if isinstance(store, ContentStore) else None)) if apply else []

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from app.client.dataset import Dataset
 from app.client.models import Model, ModelStore
-from app.client.ordered import AGAIN, KnownBy, Orders, purpose_of
+from app.client.ordered import AGAIN, KnownBy, Orderable, Orders, Runnable, purpose_of
 from app.client.units import columns_in_units, half_widths, meaning
 from app.client.verdict import verdict
 from app.execution.inputs import seal_context
@@ -134,7 +134,7 @@ class Buyer:
     def check(
         self,
         dataset: Dataset,
-        model: Compiled | Model,
+        model: Runnable,
         rows: int | None = None,
         *,
         first_row: int = 0,
@@ -178,7 +178,7 @@ class Buyer:
     def ordered(
         self,
         license: int,
-        model: Model,
+        model: Orderable,
         *,
         first_row: int,
         rows: int,
@@ -203,7 +203,9 @@ class Buyer:
         job = self.network.market.job(sent.value)
         return job.state not in AGAIN and job.sealing_key == sealing_key.public.hex()
 
-    def job_purpose(self, license: int, model: Model, *, first_row: int, rows: int, replicas: int = REPLICAS) -> str:
+    def job_purpose(
+        self, license: int, model: Orderable, *, first_row: int, rows: int, replicas: int = REPLICAS
+    ) -> str:
         """What makes two orders of a job the same one: what `open_job` knows its own by."""
         market = self.network.market
         version = market.dataset(market.license(license).dataset).version
@@ -212,7 +214,7 @@ class Buyer:
     def open_job(
         self,
         license: int,
-        model: Model,
+        model: Orderable,
         *,
         first_row: int,
         rows: int,
@@ -263,7 +265,7 @@ class Buyer:
     def order(
         self,
         license: int,
-        model: Model,
+        model: Runnable,
         *,
         first_row: int,
         rows: int,

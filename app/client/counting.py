@@ -59,6 +59,34 @@ class Tagging:
         return read_tags(file)
 
 
+@dataclass
+class AppendedTagging(Tagging):
+    """Tags of a table to which rows are appended: those of its present version are kept, the new rows' are made."""
+
+    old: U64
+
+    def comparable(self, earlier: Identity) -> Identity | None:
+        """As for a whole table. Errors: BadRecipe where the rows that are not at hand would have to be tagged anew."""
+        made = super().comparable(earlier)
+        if made is not None and made != self.identity:
+            raise BadRecipe(
+                "Another dataset of this home has columns of this one, and knows its rows by other codes.",
+                "Give the whole table instead: darkroom dataset update.",
+            )
+        return made
+
+    def tags(self, identity: Identity) -> U64:
+        """The whole table's tags. Errors: BadTable."""
+        from ingestion.tags import join_tags, read_tags, write_tags
+
+        file = self.folder / tag_file(identity)
+        if not file.is_file():
+            part = self.folder / "appended.npy"
+            write_tags(self.path, self.reading, {part: identity}, self.key)
+            join_tags(file, [self.old, read_tags(part)])
+        return read_tags(file)
+
+
 def tag_file(identity: Identity) -> str:
     """The name of the file for tags under an identity, while a table is looked at."""
     return f"{identity.digest}.npy"

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from app.client.models import Model
-    from fhe.compile import Compiled, FittedOn
+    from fhe.compile import Compiled, FittedOn, MissingAs
 
 MAX_PREVIEW_BYTES = 16 << 20
 
@@ -186,19 +186,29 @@ class Dataset:
         check: Any = None,
         target: Any = None,
         fitted_on: FittedOn | None = None,
+        missing: MissingAs | None = None,
     ) -> Compiled:
         """A fitted model as a circuit of this dataset, held against the model itself (`fhe.compile.from_model`).
+
+        A pipeline whose first step is a `CodebookEncoder` of this codebook says itself what it was fitted on.
 
         `check`: rows of the buyer's own to compare on as well, and `target` their labels, or the name of that column.
         Errors: BadModel, TooLarge, MessageOverflow, NoiseOverflow.
         """
+        from app.client.encoder import without_encoder
         from fhe.compile import from_model
 
+        if (parts := without_encoder(model)) is not None:
+            encoder, model = parts
+            if encoder.codebook_.digest != self.codebook.digest:
+                raise BadInput("This pipeline's CodebookEncoder is of another codebook.", "Fit it with this dataset's.")
+            columns = columns or encoder.columns_
+            fitted_on, missing = "codes" if encoder.encoding == "affine" else "bins", encoder.missing
         if check is not None and any(column.derivation is not None for column in self.codebook.columns):
             check = self._own_values(check, target)
         return from_model(
             model, self.codebook, self.profile, columns=columns, n_bits=n_bits, check=check, target=target,
-            fitted_on=fitted_on,
+            fitted_on=fitted_on, missing=missing,
         )  # fmt: skip
 
     def _own_values(self, frame: Any, target: Any) -> dict[str, Any]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from app.client.models import Model, ModelStore
 from app.files.private import write_private
 from app.protocol.documents import Document, Sha256, canonical, sha256
 from app.protocol.errors import BadDocument, BadModel, UsageError
+from app.protocol.ids import Digest
 from app.protocol.market.entities import Job, JobState
+from fhe.circuit.circuit import Circuit
 
 AGAIN = (JobState.EXPIRED, JobState.FAILED)  # refunded, the license's use too: the order may be given again
 KnownBy = Literal["order", "circuit", "name"]  # why a result was opened with a model: ordered here, the only one, named
@@ -18,6 +20,30 @@ KnownBy = Literal["order", "circuit", "name"]  # why a result was opened with a 
 def purpose_of(kind: str, *facts: str | int) -> str:
     """The name by which this machine knows an order again: 64 hex digits over what is asked for."""
     return sha256(canonical([kind, *facts]))
+
+
+class Runnable(Protocol):
+    """What has a circuit to judge: a model, compiled or kept, or a question."""
+
+    @property
+    def circuit(self) -> Circuit:
+        """What providers would evaluate."""
+
+
+class Orderable(Runnable, Protocol):
+    """What a job can be ordered with: a kept model, or a question."""
+
+    @property
+    def digest(self) -> Digest:
+        """Its name on this machine."""
+
+    @property
+    def circuit_digest(self) -> str:
+        """What chain, providers and custodians call its circuit."""
+
+    @property
+    def data(self) -> bytes:
+        """The circuit's canonical bytes, as they are published."""
 
 
 class OrderNote(Document):
@@ -40,7 +66,7 @@ class Orders:
         """Make sure that a note can be written, before anything is paid. Errors: OSError."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def note(self, job: int, model: Model) -> None:
+    def note(self, job: int, model: Orderable) -> None:
         """Remember the model of a job that was opened."""
         self.prepare()
         note = OrderNote(chain_id=self._chain_id, market=self._market, job=job, model=model.digest)

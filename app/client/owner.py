@@ -62,7 +62,8 @@ class PublishPlan:
     surveyed: Surveyed
     persons: Survey
     limit: int  # micro-bits about each person, over all buyers for ever
-    stamp: tuple[int, int, int]  # of the file, to see that it is the same later
+    stamp: tuple[int, ...]  # of the file, to see that it is the same later
+    append: bool = False  # whether the file's rows come after those of the present version
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -144,25 +145,32 @@ class Owner:
         return self._publications.keys_for(self.unfinished.market, path) or self.cabinet.free_name(path.stem)
 
     @contextmanager
-    def plan(self, path: Path, recipe: Recipe, dataset: int | None = None) -> Iterator[PublishPlan]:
+    def plan(
+        self, path: Path, recipe: Recipe, dataset: int | None = None, *, append: bool = False
+    ) -> Iterator[PublishPlan]:
         """Look at a table before anything is made of it; `dataset`: whose next version it would be.
+
+        With `append` the file holds rows that come after those of the present version, under its codebook.
 
         Errors: BadTable, BadRecipe (also for a draft, or a person with too many rows), OutOfRange, TooLarge; NotFound
         where tags of what was published before are missing; WrongPassphrase.
         """
         from ingestion.completeness import check_filled
-        from ingestion.publish import survey
+        from ingestion.publish import survey, survey_more
 
         check_filled(recipe)
         _check_policy(recipe.policy)
         self.unfinished.settle()
         stamp = _stamp(path)
-        surveyed = survey(path, recipe)
-        codebook, present = surveyed.built.codebook, None
-        if dataset is not None:
-            present = self.network.market.dataset(dataset)
-        with self.persons.survey(path, recipe, codebook, present) as persons:
-            yield PublishPlan(path, recipe, present, surveyed, persons, person_limit(recipe.policy, codebook), stamp)
+        present = None if dataset is None else self.network.market.dataset(dataset)
+        if present is not None and append:
+            surveyed = survey_more(path, recipe, load_manifest(self.network.store, present).codebook)
+        else:
+            surveyed = survey(path, recipe)
+        codebook = surveyed.built.codebook
+        with self.persons.survey(path, recipe, codebook, present, append=append) as persons:
+            limit = person_limit(recipe.policy, codebook)
+            yield PublishPlan(path, recipe, present, surveyed, persons, limit, stamp, append)
 
     def publish(
         self,
@@ -202,13 +210,15 @@ class Owner:
         path: Path,
         recipe: Recipe,
         *,
-        rotate: bool,
+        rotate: bool = False,
+        append: bool = False,
         plan: PublishPlan | None = None,
         encodings: Sequence[Encoding] = ("affine", "bins"),
         progress: Progress | None = None,
     ) -> PublishedDataset:
         """Publish a new version of a dataset: under its present keys, or with `rotate` under a new epoch of them.
 
+        With `append` the file holds more rows, which come after the present ones; all that is there stays as it is.
         Jobs that are open go on with the version they name. The value is the new version or epoch. Errors: as
         `publish`; NotFound when the dataset's keys are not here.
         """
@@ -216,7 +226,11 @@ class Owner:
         name = self.cabinet.name_of(present.manifest)
         if name is None:
             raise NotFound(f"The keys of dataset {dataset} are not here.", "Update it where it was published.")
-        with nullcontext(plan) if plan else self.plan(path, recipe, dataset) as looked:
+        if rotate and append:
+            raise NotAllowed(
+                "New keys encrypt every row again.", "Append first; or give the whole table with --rotate."
+            )
+        with nullcontext(plan) if plan else self.plan(path, recipe, dataset, append=append) as looked:
             # An earlier try may have made the new epoch's keys already.
             if rotate and self.cabinet.keyring(name).next_epoch() == present.epoch + 1:
                 self.new_epoch(name, lookups=self.cabinet.epoch(name, present.epoch).evaluation_key is not None)
@@ -264,7 +278,7 @@ class Owner:
         progress: Progress | None,
         attempt: Attempt,
     ) -> PreparedTable:
-        from ingestion.publish import by_seed, prepare
+        from ingestion.publish import prepare
 
         present = plan.dataset
         same_keys = present is not None and present.epoch == record.epoch
@@ -282,8 +296,9 @@ class Owner:
             carried_jobs=plan.persons.carried_jobs,
             evaluation_key_cid=record.evaluation_key,
             encodings=encodings,
-            earlier=before.table.shards if before else (),
-            known={**(by_seed(before) if before else {}), **attempt.known},
+            before=before,
+            append=plan.append,
+            known=attempt.known,
             finished=attempt.finished,
             threads=threads_available(),
             progress=progress,
@@ -385,13 +400,15 @@ def _check_policy(policy: OutputPolicy) -> None:
         raise BadRecipe(f"The policy cannot be used: {'; '.join(problems)}.", "Correct it under [policy].")
 
 
-def _stamp(path: Path) -> tuple[int, int, int]:
-    """What changes when a file does. Errors: BadTable."""
+def _stamp(path: Path) -> tuple[int, ...]:
+    """What changes when a table's files do. Errors: BadTable."""
+    from ingestion.files import table_files
+
     try:
-        found = path.stat()
+        found = [each.path.stat() for each in table_files(path)]
     except OSError:
         raise BadTable(f"There is no file {path}.", "Check the path.") from None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    return tuple(fact for each in found for fact in (each.st_ino, each.st_size, each.st_mtime_ns))
 
 
 def _digests(prepared: PreparedTable) -> dict[str, Any]:

@@ -20,16 +20,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.client.counting import Counting, KeysHere, LedgerOf, Tagging, tag_file
+from app.client.counting import AppendedTagging, Counting, KeysHere, LedgerOf, Tagging, tag_file
 from app.client.person_records import Counted, PersonRecords, PersonsRecord
 from app.files.locks import held
 from app.home.home import Actor
 from app.home.network import Network
 from app.protocol.data.dataset import Carried
-from app.protocol.errors import NotAllowed, TryAgain
+from app.protocol.errors import BadRecipe, NotAllowed, NotFound, TryAgain
 from app.protocol.ids import Digest
 from app.protocol.market.entities import DatasetRecord
 from app.protocol.policy.bits import describe_bits
+from fhe.arrays import U64
 from ingestion.carry import carry
 from ingestion.identity import Identity
 
@@ -72,9 +73,17 @@ class Persons:
 
     @contextmanager
     def survey(
-        self, path: Path, recipe: Recipe, codebook: Codebook, dataset: DatasetRecord | None = None
+        self,
+        path: Path,
+        recipe: Recipe,
+        codebook: Codebook,
+        dataset: DatasetRecord | None = None,
+        *,
+        append: bool = False,
     ) -> Iterator[Survey]:
         """Tag a table, check its persons and state what was released about them; `dataset`: whose next version it is.
+
+        With `append` the rows of `path` come after those of the present version, whose tags are here.
 
         Errors: BadRecipe where a person has too many rows or none is named any more; BadTable; NotFound where tags of
         what was published before are missing; WrongPassphrase.
@@ -85,7 +94,8 @@ class Persons:
         named = Identity(person=rules.person, numbering=rules.numbering)
         identity = named if rules.person else Identity(codebook=codebook)
         with self._scratch() as scratch:
-            tagging = Tagging(path, recipe.reading, identity, rules.rows_per_person, self._files.key, Path(scratch))
+            made = (path, recipe.reading, identity, rules.rows_per_person, self._files.key, Path(scratch))
+            tagging = AppendedTagging(*made, self._tags_of(dataset, identity)) if append and dataset else Tagging(*made)
             tags = tagging.tags(identity)
             if rules.person:
                 check_persons(tags, rules.person, rules.rows_per_person)
@@ -110,6 +120,18 @@ class Persons:
                 seen=seen,
                 words=tuple(found.words),
             )
+
+    def _tags_of(self, dataset: DatasetRecord, identity: Identity) -> U64:
+        """The tags of a dataset's present rows, made as `identity` makes them. Errors: NotFound, BadRecipe."""
+        record = self._files.all().get(dataset.manifest)
+        if record is None:
+            raise NotFound(f"The tags of dataset {dataset.id} are not here.", "Append where it was published.")
+        if record.identity != identity:
+            raise BadRecipe(
+                f"Dataset {dataset.id} knows its persons by another column or numbering.",
+                "Append by the recipe it was published by, or give the whole table: darkroom dataset update.",
+            )
+        return self._files.tags(record)
 
     @contextmanager
     def _scratch(self) -> Iterator[str]:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from app.client.buyer import Buyer
 from app.client.dataset import Dataset
-from app.client.models import Model
-from app.client.ordered import purpose_of
+from app.client.ordered import Orderable, Runnable, purpose_of
 from app.policy.preflight import REPLICAS, Preflight
 from app.protocol.errors import BadBlock, BadDocument, DarkroomError, NotAllowed, NotFound, UsageError
 from app.protocol.market.entities import LicenseState
@@ -44,7 +43,7 @@ class Purchase:
 def find_terms(
     buyer: Buyer,
     dataset: Dataset,
-    model: Model,
+    model: Runnable,
     rows: int | None = None,
     *,
     first_row: int = 0,
@@ -83,7 +82,7 @@ def find_terms(
 
 
 def run_purpose(
-    buyer: Buyer, dataset: Dataset, model: Model, rows: int | None, *, first_row: int, replicas: int,
+    buyer: Buyer, dataset: Dataset, model: Orderable, rows: int | None, *, first_row: int, replicas: int,
     license: int | None, offer: int | None,
 ) -> str:  # fmt: skip
     """What makes two runs of a model the same one, whatever license they would use today."""
@@ -92,7 +91,7 @@ def run_purpose(
     return purpose_of("run", market, *place, license or 0, offer or 0)
 
 
-def bought_before(buyer: Buyer, model: Model, purpose: str) -> Purchase | None:
+def bought_before(buyer: Buyer, model: Orderable, purpose: str) -> Purchase | None:
     """What this machine bought for a purpose before, waited for where it is under way; None where it has to be bought.
 
     Errors: TransactionPending, Unavailable.
@@ -106,7 +105,7 @@ def bought_before(buyer: Buyer, model: Model, purpose: str) -> Purchase | None:
 
 
 def purchase(
-    buyer: Buyer, model: Model, terms: OrderTerms, *, most: int | None, purpose: str = "", anew: bool = False
+    buyer: Buyer, model: Orderable, terms: OrderTerms, *, most: int | None, purpose: str = "", anew: bool = False
 ) -> Purchase:
     """Buy the license that is missing and open the job, where both together cost at most `most` token units.
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from fhe.compile import Compiled
+    from ingestion.reading import Reading
 
 HELD_OUT = 0.25  # of the rows, by default
 
@@ -56,15 +57,16 @@ def train(
     levels: int | None = None,
     held_out: float = HELD_OUT,
     seed: int = 0,
+    reading: Reading | None = None,
 ) -> Trained:
     """Fit a model on the buyer's own labelled rows, coded by the dataset's codebook, and compile it.
 
     A share `held_out` of the rows of each class is kept back, chosen by `seed`, and what is scored on them is the
     circuit in the clear. With `levels`, the circuit tells which of so many levels its score is in, cut at the quantiles
-    of all these rows. Errors: BadTable for a sample without these columns or with missing labels; OutOfRange; BadModel,
-    also for settings that the model refuses; MessageOverflow, NoiseOverflow.
+    of all these rows. `reading` says how the file is meant. Errors: BadTable for a sample without these columns or with
+    missing labels; OutOfRange; BadModel, also for settings that the model refuses; MessageOverflow, NoiseOverflow.
     """
-    frame = read_sample(dataset, sample, target)
+    frame = read_sample(dataset, sample, target, reading)
     labels, classes = _labels(frame[target], recipe)
     rest = _held_out(labels if recipe.classifies else np.zeros(len(labels), np.int64), held_out, seed)
     rows = np.setdiff1d(np.arange(len(labels)), rest)
@@ -160,17 +162,19 @@ def _score(truth: npt.NDArray[Any], predicted: npt.NDArray[Any], measure: Measur
     return round(1.0 - float(np.sum((truth - predicted.ravel()) ** 2)) / spread, 6) if spread else None
 
 
-def read_sample(dataset: Dataset, path: Path, target: str | None) -> pl.DataFrame:
-    """The buyer's own rows in a file: the columns that a dataset's features are made of, numbers as floats and others
-    as they stand, and, if one is named, the target as it is written.
+def read_sample(dataset: Dataset, path: Path, target: str | None, reading: Reading | None = None) -> pl.DataFrame:
+    """The buyer's own rows in a file, which is read as an owner's table is: the columns that a dataset's features are
+    made of, numbers as floats and others as they stand, and, if one is named, the target as it is written.
 
     Errors: BadTable.
     """
+    import polars as pl
+
     from ingestion.derive import words_of
     from ingestion.read import open_table
 
     words = words_of(dataset.codebook)
-    table = open_table(path)
+    table = open_table(path, reading)
     table.check_rows()
     missing = [name for name in (*dataset.sources, *([] if target is None else [target])) if name not in table.kinds]
     if missing:
@@ -183,5 +187,5 @@ def read_sample(dataset: Dataset, path: Path, target: str | None) -> pl.DataFram
             return rows
         if table.kinds[target] == "mixed":  # else a word for "missing" would be a class
             raise BadTable(*table.odd(target))
-        plain = table.scan([target]) if table.spelled(target) else table.raw().select(target)
-        return rows.with_columns(plain.collect()[target])
+        plain = (table.scan([target]) if table.spelled(target) else table.raw().select(target)).collect()[target]
+        return rows.with_columns(plain.cast(pl.Boolean) if table.kinds[target] == "boolean" else plain)

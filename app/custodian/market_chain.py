@@ -35,7 +35,7 @@ class MarketChain:
     def __init__(self, market: Market, account: Account, folder: Path | None = None) -> None:
         """`folder`: where the custodian keeps which jobs are live, so that a restart need not read all of history."""
         self._market, self._account = market, account
-        self._live = market.live_jobs(None if folder is None else folder / FILE)
+        self._live = market.live_jobs(None if folder is None else market.folder(folder) / FILE)
         self._blocks: dict[str, int] = {}  # in which each dataset's newest known decision was made, by its head
         self._licenses = 0  # seen so far
         self._watched: dict[int, int] = {}  # license: time of the next look

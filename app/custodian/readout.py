@@ -9,7 +9,7 @@ import numpy as np
 from app.custodian.noise import Noise
 from app.protocol.market.entities import Job
 from app.protocol.market.receipt import OutputPolicy
-from app.protocol.policy.bits import release_kind
+from app.protocol.policy.bits import noise_scale_milli, release_kind
 from app.protocol.policy.leakage import Leakage
 from app.seal.result import Result, ResultHeader
 from fhe.arrays import I64
@@ -56,12 +56,6 @@ def read_out(
         noise_scale_milli=scale_milli,
     )
     return Result(header, values)
-
-
-def noise_scale_milli(leakage: Leakage, policy: OutputPolicy, rows_per_person: int = 1) -> int:
-    """Thousandths of the discrete Laplace scale: sensitivity / epsilon, rounded up so that epsilon is kept."""
-    sensitivity = max(1, leakage.sensitivity) * rows_per_person
-    return -(-sensitivity * 10**9 // policy.epsilon_micro_per_job)
 
 
 def to_levels(values: I64, lows: Sequence[int], highs: Sequence[int], levels: int) -> I64:

@@ -7,20 +7,23 @@ from typing import TYPE_CHECKING
 
 from app.client.buyer import Buyer
 from app.client.owner import Owner
+from app.home.config import NodeConfig
 from app.home.home import Actor, Home
-from app.home.network import Network, NodeConfig
+from app.home.network import Network
 from app.home.setup import join, set_up
 from app.protocol.errors import NotFound
 from darkroom.market import Market
 from darkroom.session import Session
 
 if TYPE_CHECKING:
+    from app.chain.contracts.client import Sent
     from app.chain.contracts.deployment import Deployed
     from app.chain.wallet.account import Account
 
 DOLLAR = 10**6
 BOND = 1000 * DOLLAR
-PRICE = 10  # token units for one unit of static cost
+FIXED_FEE = 2_000  # token units for a job of any size
+PRICE = 14_000  # and for a million units of static cost: 0.10 dollars for an hour of one core
 CAPACITY = 50_000_000  # units: more than any job of the demo
 PROVIDERS = ("provider-1", "provider-2", "provider-3")
 
@@ -67,6 +70,12 @@ def set_stage(home: Home, config: NodeConfig | None = None) -> Stage:
 
 def _part(home: Home, network: Network, name: str) -> StagePart:
     return StagePart(*join(home, network, name))
+
+
+def bond(network: Network, account: Account) -> Sent[int]:
+    """A provider's bond on the demo's terms; a market of the first edition has no fixed fees."""
+    fixed = FIXED_FEE if network.market.fixed_fees else 0
+    return network.market.register_provider(account, bond=BOND, fixed_fee=fixed, price=PRICE, capacity=CAPACITY)
 
 
 def pocket_money(network: Network, account: Account, amount: int) -> None:

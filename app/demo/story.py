@@ -18,7 +18,7 @@ from app.demo.again import check_room, retire_earlier
 from app.demo.closing import closing
 from app.demo.models import MODELS
 from app.demo.record import StoryRecord
-from app.demo.stage import BOND, CAPACITY, DOLLAR, PRICE, PROVIDERS, Stage, bonded, pocket_money, set_stage
+from app.demo.stage import BOND, DOLLAR, PROVIDERS, Stage, bond, bonded, pocket_money, set_stage
 from app.home.network import threads_available
 from app.policy.explain import describe_leakage
 from app.protocol.errors import VerificationFailed
@@ -104,8 +104,7 @@ def _bond(stage: Stage, record: StoryRecord) -> None:
                 market.heartbeat(part.account)
                 continue
             pocket_money(stage.network, part.account, BOND)
-            terms = {"bond": BOND, "price": PRICE, "capacity": CAPACITY}
-            record.paid("bond", market.register_provider(part.account, **terms))
+            record.paid("bond", bond(stage.network, part.account))
 
 
 def _job(

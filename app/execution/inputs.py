@@ -68,7 +68,7 @@ class JobInputs:
 def load_manifest(store: Store, record: DatasetRecord) -> Manifest:
     """The manifest that the chain names. Errors: NotFound, BadBlock, BadDocument."""
     data = store.read(digest_to_cid(record.manifest), limit=MAX_MANIFEST_BYTES)
-    manifest = read_manifest(data)
+    manifest = read_manifest(data, store=store)
     table = manifest.table
     said = (table.data_root, table.profile, table.rows, table.epoch)
     if said != (record.data_root, record.profile, record.rows, record.epoch):

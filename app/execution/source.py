@@ -20,11 +20,7 @@ class StoreSource:
         self._size = profile.polynomial_size
         self._store = store
         self._shards = table.shards
-        self._files = {
-            (number, file.column, file.encoding): file
-            for number, shard in enumerate(table.shards)
-            for file in shard.files
-        }
+        self._files: dict[int, dict[tuple[str, str], EncodedFile]] = {}  # of the shards that were asked for
 
     def bodies(self, input: Input, shard: int, chunks: range) -> U64:
         """Body words (len(chunks), N) of one input. Errors: BadModel, BadDocument, NotFound, BadBlock."""
@@ -41,7 +37,9 @@ class StoreSource:
         return expand_mask(bytes.fromhex(file.seed), first, len(chunks), self._size)
 
     def _place(self, input: Input, shard: int, chunks: range) -> tuple[EncodedFile, int]:
-        file = self._files.get((shard, input.column, input.encoding))
+        if shard not in self._files:
+            self._files[shard] = {(file.column, file.encoding): file for file in self._shards[shard].files}
+        file = self._files[shard].get((input.column, input.encoding))
         if file is None:
             raise BadModel(
                 f"The dataset does not publish column {input.column!r} as {input.encoding}.",

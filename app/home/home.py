@@ -4,6 +4,8 @@
     |-- node.json            which chain and which store this machine talks to
     |-- chain/, store/       the embedded chain and block store: public bytes, shared by everyone
     |-- actors/NAME/         one folder a role: account, keys, ledger. No actor reads another's
+    |-- index/, node.url     what a node keeps and says of the present market
+    |-- editions/NAME/       the same of a market of an earlier edition of the contracts, which is run to its end
 
 Secrets at rest are sealed under the actor's passphrase. It comes, in this order, from the variable DARKROOM_PASSPHRASE,
 the file that DARKROOM_PASSPHRASE_FILE names, the file `passphrase` in the actor's folder (the demo writes one, so that
@@ -22,6 +24,8 @@ from pathlib import Path
 from app.protocol.errors import NotFound, Unavailable, UsageError
 
 MAX_PASSPHRASE_BYTES = 1024
+EARLIER = "editions"  # in a home: a folder for each earlier edition of the contracts that is served
+EDITION_VARIABLE = "DARKROOM_EDITION"
 SERVICE = "darkroom"  # the keyring's name for our entries
 
 
@@ -100,14 +104,27 @@ class Actor:
 
 @dataclass(frozen=True)
 class Home:
-    """The data folder of one machine."""
+    """The data folder of one machine, and which of its markets is meant: "" for the present one."""
 
     root: Path
+    edition: str = ""
 
     @classmethod
     def default(cls) -> Home:
-        """The folder that DARKROOM_HOME names, else ~/.darkroom."""
-        return cls(Path(os.environ.get("DARKROOM_HOME") or Path.home() / ".darkroom").absolute())
+        """The folder that DARKROOM_HOME names, else ~/.darkroom; the market of the edition in DARKROOM_EDITION."""
+        root = Path(os.environ.get("DARKROOM_HOME") or Path.home() / ".darkroom").absolute()
+        return cls(root, os.environ.get(EDITION_VARIABLE, ""))
+
+    @property
+    def place(self) -> Path:
+        """The folder of what is kept of one market alone, but for the actors'."""
+        earlier = self.root / EARLIER / self.edition
+        return earlier if self.edition and earlier.is_dir() else self.root
+
+    def relative(self, path: Path) -> str:
+        """A path as the home's settings name it: from the home on where it lies in there."""
+        whole = path.absolute()
+        return str(whole.relative_to(self.root) if whole.is_relative_to(self.root) else whole)
 
     def actor(self, name: str, *, create: bool = False) -> Actor:
         """The folder of the role called `name`. Errors: UsageError, NotFound."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.files.private import write_private
+from app.home.config import NodeConfig, write_config
 from app.home.home import Actor, Home
-from app.home.network import Network, NodeConfig, open_chain, write_config
+from app.home.network import Network, open_chain
 
 if TYPE_CHECKING:
     from app.chain.contracts.deployment import Deployed, Terms
@@ -41,6 +43,33 @@ def set_up(home: Home, config: NodeConfig | None = None, terms: Terms | None = N
             node.close()
     write_config(home, config)
     return deployed
+
+
+def deploy_later(home: Home, config: NodeConfig, terms: Terms) -> str:
+    """Put a market of this version's edition on the home's chain, on the terms and in the token of the one there.
+
+    The value is its deployment file, as `node.json` names it. Errors: Reverted where the operator has no gas; NotFound,
+    Unavailable.
+    """
+    from app.chain.contracts.deployment import deploy, read
+    from app.chain.contracts.token import COIN
+    from app.chain.evm.embedded import EmbeddedChain
+    from app.chain.node import GAS_MONEY, DevNode
+    from contracts import EDITION
+
+    name = str(Path(config.deployment).with_name(f"deployment-{EDITION}.json"))
+    token = read(home.root / config.deployment).contracts[COIN].address
+    node = open_chain(home, config.chain)
+    try:
+        light = isinstance(node, DevNode)
+        account = account_of(home.actor(OPERATOR, create=True), light=light, written=light)
+        if isinstance(node, DevNode):
+            node.fund(account.address, GAS_MONEY)
+        deploy(node, account, home.root / name, terms.model_copy(update={"token": token}))
+    finally:
+        if isinstance(node, EmbeddedChain):
+            node.close()
+    return name
 
 
 def account_of(actor: Actor, *, light: bool, written: bool) -> Account:

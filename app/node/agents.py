@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from app.chain.live import FILE
@@ -13,7 +15,7 @@ from app.node import logs
 from app.node.keeper import keep
 from app.node.run_loop import DedupLog, Unchanged, run, stop_on_signals
 from app.node.status_reporter import StatusReporter
-from app.protocol.errors import NotFound
+from app.protocol.errors import NotAllowed, NotFound
 from app.protocol.market.entities import JobState
 
 if TYPE_CHECKING:
@@ -21,22 +23,30 @@ if TYPE_CHECKING:
 
     from app.chain.market import Market
     from app.chain.wallet.account import Account
+    from app.client.provider import Provider
     from app.custodian.agent import CustodianAgent
     from app.home.home import Actor
     from app.protocol.market.entities import Job
     from app.provider.agent import ProviderAgent
+    from app.provider.handover import WorkFolder
+    from app.provider.heartbeat import Heartbeat
+    from app.provider.standing_terms import StandingTerms
 
 PATIENCE = 15.0  # seconds; agents wait for blocks, and for deadlines and stores that make none
 PULSE_SECONDS = 60.0
 SWEEP_SECONDS = 6 * 3600.0  # between looks for journals of jobs that are long over
+SPARE_SECONDS = 1.0  # between looks of a process that waits for another one's end
 
 
-def serve_provider(agent: ProviderAgent, market: Market, account: Account, every: float, actor: Actor) -> None:
-    """Work until a signal comes. Errors that do not pass by themselves leave as they are."""
+def serve_provider(agent: ProviderAgent, provider: Provider, every: float) -> None:
+    """Work until a signal comes, while no other process of this machine does. Errors that do not pass by themselves
+    leave as they are.
+    """
     from app.provider.agent import Done
     from app.provider.heartbeat import Heartbeat
 
     log, stop = _begin("provider")
+    market, account = provider.network.market, provider.account
     pulse, beaten, swept = Heartbeat(market, account), float("-inf"), float("-inf")
     diary = DedupLog(log)
     unchanged = Unchanged(lambda: market.node.head().hash, time.monotonic, patience=PATIENCE)
@@ -46,8 +56,7 @@ def serve_provider(agent: ProviderAgent, market: Market, account: Account, every
         nonlocal beaten, swept
         if time.monotonic() - beaten >= PULSE_SECONDS:
             beaten = time.monotonic()
-            if pulse.beat():
-                log.info("heartbeat")
+            _beat(pulse, provider.standing_terms(), log)
         if time.monotonic() - swept >= SWEEP_SECONDS:
             swept = time.monotonic()
             if gone := agent.sweep():
@@ -64,8 +73,42 @@ def serve_provider(agent: ProviderAgent, market: Market, account: Account, every
     def facts() -> dict[str, Any]:
         return _provider_facts(agent, market, account, pulse.window)
 
-    with StatusReporter("provider", actor, market, account, log, facts) as status:
-        run(status.watched(step), stop, every=every, log=log)
+    status = StatusReporter("provider", _place(provider.actor, market), market, account, log, facts)
+    with contextlib.ExitStack() as held:
+        if _in_turn(provider.work(), stop, held, log):
+            held.enter_context(status)
+            run(status.watched(step), stop, every=every, log=log)
+
+
+def _beat(pulse: Heartbeat, terms: StandingTerms, log: logging.Logger) -> None:
+    """Give a sign of life when one is due, and state the fixed fee again when gas moved away from it."""
+    if pulse.beat():
+        log.info("heartbeat")
+    if (fixed := terms.follow()) is not None:
+        log.info("fixed fee follows gas", extra={"fixed_fee": fixed})
+
+
+def _place(actor: Actor, market: Market) -> Actor:
+    """Where an agent says how it does: the role's folder is for its present market."""
+    return replace(actor, folder=market.folder(actor.folder)) if market.drained else actor
+
+
+def _in_turn(work: WorkFolder, stop: threading.Event, held: contextlib.ExitStack, log: logging.Logger) -> bool:
+    """Wait for the account's lease: a second process is a spare, which goes on when the first one ends. False when
+    `stop` was set before. Errors: BadDocument.
+    """
+    said = ""
+    while not stop.is_set():
+        try:
+            held.enter_context(work.serving())
+        except NotAllowed as error:
+            if str(error) != said:
+                said = str(error)
+                log.info("waiting", extra={"detail": said})
+            stop.wait(SPARE_SECONDS)
+        else:
+            return True
+    return False
 
 
 def _provider_facts(agent: ProviderAgent, market: Market, account: Account, window: int) -> dict[str, Any]:
@@ -107,15 +150,16 @@ def serve_custodian(agent: CustodianAgent, market: Market, account: Account, eve
             if outcome.what == "failed":
                 status.job_failed()
 
-    with StatusReporter("custodian", actor, market, account, log, lambda: _custodian_facts(agent, market)) as status:
+    where = _place(actor, market)
+    with StatusReporter("custodian", where, market, account, log, lambda: _custodian_facts(agent, market)) as status:
         run(status.watched(step), stop, every=every, log=log)
 
 
 def serve_keeper(market: Market, account: Account, every: float, actor: Actor) -> None:
     """Move overdue jobs on until a signal comes. The actor's folder holds which jobs are live."""
     log, stop = _begin("keeper")
-    diary, live = DedupLog(log), market.live_jobs(actor.path(f"keeper-{FILE}"))
-    with StatusReporter("keeper", actor, market, account, log) as status:
+    diary, live = DedupLog(log), market.live_jobs(market.folder(actor.folder) / f"keeper-{FILE}")
+    with StatusReporter("keeper", _place(actor, market), market, account, log) as status:
         run(status.watched(lambda: keep(market, account, live, diary.note)), stop, every=every, log=log)
 
 

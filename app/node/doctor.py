@@ -17,8 +17,9 @@ from typing import Any, Literal
 
 from app.client.index.client import IndexClient
 from app.home.agent_status import read_statuses, troubles
+from app.home.config import NODE_FILE, read_config
 from app.home.home import Home
-from app.home.network import NODE_FILE, open_chain, open_store, read_config
+from app.home.network import open_chain, open_store
 from app.node.settings import PORT, NodeSettings
 from app.protocol.errors import DarkroomError, NotFound
 
@@ -30,7 +31,15 @@ STALE_SECONDS = 600  # since the newest block of a chain that makes blocks by it
 LAG_BLOCKS = 20
 SILENT_SECONDS = 60  # since the indexer last looked
 DISK_FAIL, DISK_WARN = 1 << 30, 5 << 30  # bytes that are free
-SECRETS = ("account.json", "passphrase", "sealing.key", "ledger.sqlite", "keys", "jobs")  # in an actor's folder
+SECRETS = (
+    "account.json",
+    "passphrase",
+    "sealing.key",
+    "ledger.sqlite",
+    "keys",
+    "jobs",
+    "markets",
+)  # in an actor's folder
 MAX_FILES = 100_000
 
 
@@ -210,7 +219,7 @@ def check_port(home: Home, settings: NodeSettings) -> Iterator[Finding]:
         yield Finding("port", "ok", "No web server is wanted here.")
         return
     with contextlib.suppress(OSError, UnicodeDecodeError):
-        if answers(url := (home.root / NODE_FILE).read_text("utf-8").strip()):
+        if answers(url := (home.place / NODE_FILE).read_text("utf-8").strip()):
             yield Finding("port", "ok", f"This home's node answers at {url}.")
             return
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
@@ -230,6 +239,15 @@ def check_port(home: Home, settings: NodeSettings) -> Iterator[Finding]:
     else:
         told = f"The node cannot listen on {host} port {port} ({taken.strerror}); {who} may have it."
         yield Finding("port", "fail", told, "Set another port in [web], or end what has it.")
+
+
+def check_providers(home: Home, _settings: NodeSettings) -> Iterator[Finding]:
+    """That what this home's providers ask covers the gas that their jobs take."""
+    from app.node.provider_terms import told
+
+    if (home.root / "node.json").exists():
+        for well, what, fix in told(home):
+            yield Finding("providers", "ok" if well else "warn", what, fix)
 
 
 def check_agents(home: Home, settings: NodeSettings) -> Iterator[Finding]:
@@ -254,6 +272,7 @@ CHECKS: dict[str, Check] = {
     "keys": check_keys,
     "engine": check_core,
     "chain": check_chain,
+    "providers": check_providers,
     "store": check_store,
     "database": check_index,
     "port": check_port,

@@ -49,7 +49,7 @@ def shelf_of(home: Home) -> FeaturedModelsOf:
 
 def read(home: Home) -> tuple[OfferedModel, ...]:
     """Every model in the home's file; none without one. Errors: BadInput."""
-    path = home.root / FILE
+    path = home.place / FILE
     if not path.is_file():
         return ()
     with path.open("rb") as file:
@@ -65,5 +65,5 @@ def read(home: Home) -> tuple[OfferedModel, ...]:
 def offer(home: Home, models: tuple[OfferedModel, ...]) -> None:
     """Add models to the file; one with the same dataset and circuit is replaced. Errors: BadInput for a wrong file."""
     named = {(each.dataset, each.circuit): each for each in (*read(home), *models)}
-    path: Path = home.root / FILE
+    path: Path = home.place / FILE
     write_private(path, _File(models=tuple(named.values())).model_dump_json(indent=2).encode() + b"\n")

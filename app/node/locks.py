@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from app.files.locks import take
 from app.home.home import Home, private_folder
@@ -22,11 +23,11 @@ def only_node(home: Home) -> Iterator[int]:
     Errors: NotAllowed while another node or the demo runs in this home, or when parts of a killed one do not end.
     """
     private_folder(home.root)
-    with _locked(home, "node.lock") as own:
+    with _locked(home.root, "node.lock") as own:
         if not take(own):
             told = f"A node or the demo runs in {home.root} already."
             raise NotAllowed(told, "Use it, or name another DARKROOM_HOME.")
-        with _locked(home, "parts.lock") as shared:
+        with _locked(home.root, "parts.lock") as shared:
             _await_parts(home, shared)
             yield shared
 
@@ -34,10 +35,10 @@ def only_node(home: Home) -> Iterator[int]:
 @contextmanager
 def only_web_server(home: Home) -> Iterator[None]:
     """Hold the right to serve a home: rates, streams and audits are counted in one process. Errors: NotAllowed."""
-    with _locked(home, "web.lock") as own:
+    with _locked(home.place, "web.lock") as own:
         if not take(own):
             raise NotAllowed(
-                f"A web server runs for {home.root} already.",
+                f"A web server runs for {home.place} already.",
                 "Use that one: its limits are counted in one process; another home can have its own.",
             )
         yield
@@ -57,8 +58,8 @@ def _await_parts(home: Home, lock: int) -> None:
 
 
 @contextmanager
-def _locked(home: Home, name: str) -> Iterator[int]:
-    file = os.open(home.root / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def _locked(folder: Path, name: str) -> Iterator[int]:
+    file = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         yield file
     finally:

@@ -9,17 +9,21 @@ import logging.handlers
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from app.home.home import Home, private_folder
-from app.home.network import Network, read_config, write_config
+from app.home.config import read_config, write_config
+from app.home.home import EDITION_VARIABLE, Home, private_folder
+from app.home.network import Network
 from app.home.setup import OPERATOR, set_up
+from app.home.upgrade import bring_forward, markets_of
 from app.node import console_ui as screens
 from app.node.locks import only_node
 from app.node.sample import CUSTODIAN, FOLDER, PROVIDERS, ensure_accounts
 from app.node.serving import listen
 from app.node.settings import NodeSettings, default_settings
 from app.node.supervisor import NodeEvent, Service, Supervisor
+from app.node.upgrade import upgrade
 from app.protocol.errors import BadInput, NotFound
 
 LOG_BYTES = 10 << 20  # of one log file
@@ -35,14 +39,7 @@ def prepare(home: Home, settings: NodeSettings) -> Network:
     """Set the home up for these settings, or check that it is. Errors: BadInput, NotFound, Unavailable."""
     path = home.root / "node.json"
     if path.exists():
-        kept, wanted = read_config(home), settings.network
-        if settings != newcomer() and not kept.same_network(wanted):
-            raise BadInput(
-                f"{home.root} is set up for another chain or store than the settings name.",
-                "Use another DARKROOM_HOME for this network, or correct the settings.",
-            )
-        if settings != newcomer():
-            write_config(home, wanted.model_copy(update={"node": kept.node}))
+        _keep_up(home, settings)
     elif settings.sample or settings.chain.url.startswith("embedded:"):
         set_up(home, settings.network)
     elif (home.root / settings.chain.deployment).is_file():
@@ -61,8 +58,35 @@ def prepare(home: Home, settings: NodeSettings) -> Network:
     return network
 
 
-def services(settings: NodeSettings, config: Path | None, *, listener: int | None, origin: str) -> list[Service]:
-    """The node's parts as commands, each of which also runs alone."""
+def _keep_up(home: Home, settings: NodeSettings) -> None:
+    """Hold a home against the settings, and move it on to a later market: one that they name, or on an embedded chain
+    one of its own, where this version has a later edition of the contracts. Errors: BadInput.
+    """
+    config = bring_forward(home)
+    wanted = config if settings == newcomer() else settings.network
+    if (config.chain, config.store) != (wanted.chain, wanted.store):
+        raise BadInput(
+            f"{home.root} is set up for another chain or store than the settings name.",
+            "Use another DARKROOM_HOME for this network, or correct the settings.",
+        )
+    if wanted.deployment not in config.deployments:
+        upgrade(home, wanted.deployment, told)
+    elif config.chain.startswith("embedded:") and (home.root / config.deployment).is_file():
+        upgrade(home, None, told)
+    if settings != newcomer():
+        said = ("chain_fallbacks", "store_fallbacks", "max_gas_gwei")
+        write_config(home, read_config(home).model_copy(update={each: getattr(wanted, each) for each in said}))
+
+
+def told(words: str) -> None:
+    """Say something before there is a screen."""
+    sys.stderr.write(f"{words}\n")
+
+
+def services(
+    settings: NodeSettings, config: Path | None, *, listener: int | None, origin: str, edition: str = ""
+) -> list[Service]:
+    """The node's parts as commands, each of which also runs alone; those of an earlier `edition` bear its name."""
     command = (sys.executable, "-m", "darkroom")
     named = ("--config", str(config)) if config is not None else ()
     every = ("--every", str(settings.agents.every))
@@ -78,26 +102,39 @@ def services(settings: NodeSettings, config: Path | None, *, listener: int | Non
     found += [Service(role, (*keeper, role), opens_keys=True) for role in settings.agents.keepers]
     if settings.sample:
         found.append(Service("sample", (*command, "node", "sample"), once=True, opens_keys=True))
-    return found
+    if not edition:
+        return found
+    variables = {EDITION_VARIABLE: edition}
+    return [replace(each, name=f"{each.name}@{edition}", variables=variables) for each in found]
 
 
 def up(home: Home, settings: NodeSettings, config: Path | None, stop: threading.Event, *, as_json: bool) -> None:
     """Run the node until `stop` is set. Errors: NotAllowed while another runs in this home; those of `prepare`."""
     with only_node(home) as lease:
         network = prepare(home, settings)
-        listener, origin = listen(settings) if settings.web.run else (None, "")
+        listening = contextlib.ExitStack()
+        parts, origins = [], {}
+        for edition in ("", *(each.edition for each in markets_of(home, read_config(home)) if each.drained)):
+            own, fd = settings.of_edition(edition), None
+            if own.web.run:
+                listener, origins[edition] = listen(own)
+                fd = listening.enter_context(contextlib.closing(listener)).fileno()
+            parts += services(own, config, listener=fd, origin=origins.get(edition, ""), edition=edition)
+        earlier = {edition: origin for edition, origin in origins.items() if edition}
         facts = {
-            "Darkroom": origin or "no web server here",
+            "Darkroom": origins.get("") or "no web server here",
             "home": str(home.root),
             "chain": f"{network.market.chain_id}, market {network.market.address}",
+            "contracts": ", ".join(
+                (f"edition {network.market.edition}", *(f"{name}, drained, at {at}" for name, at in earlier.items()))
+            ),
         } | (
             {"samples": f"{home.root / FOLDER}: the owner's account for the demo wallet, and models as files"}
             if settings.sample
             else {}
         )
-        parts = services(settings, config, listener=listener.fileno() if listener else None, origin=origin)
         with (
-            contextlib.closing(listener) if listener else contextlib.nullcontext(),
+            listening,
             _log_file(private_folder(home.root / "logs")) as log,
             screens.choose(as_json=as_json, details=facts) as screen,
         ):

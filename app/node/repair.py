@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 
+from app.home.config import NODE_FILE
 from app.home.home import Home
-from app.home.network import NODE_FILE
 from app.node.doctor import Finding, answers, secret_files
 
 SCRATCH_SECONDS = 24 * 3600  # after which a file that a killed process wrote aside is nobody's

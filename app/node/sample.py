@@ -17,7 +17,8 @@ from app.client.owner import Owner
 from app.client.training import train
 from app.demo import table as tables
 from app.demo.models import MODELS as RECIPES
-from app.demo.stage import BOND, CAPACITY, PRICE, PROVIDERS, Stage, bonded, pocket_money, set_stage
+from app.demo.stage import BOND, PROVIDERS, Stage, bond, bonded, pocket_money, set_stage
+from app.home.config import read_config
 from app.home.home import Home, private_folder
 from app.home.network import Network
 from app.protocol.documents import sha256
@@ -49,7 +50,10 @@ def ensure_accounts(home: Home) -> None:
 
 
 def ensure_sample(home: Home) -> int:
-    """Everything that a newcomer clicks through; the dataset's id. Errors: those of publishing."""
+    """Everything that a newcomer clicks through; the dataset's id, 0 where it was published in an earlier edition.
+
+    Errors: those of publishing.
+    """
     missing = [name for name in ("concrete", "polars", "sklearn") if find_spec(name) is None]
     if missing:
         raise UsageError(
@@ -58,6 +62,10 @@ def ensure_sample(home: Home) -> int:
         )
     stage = set_stage(home)
     ensure_bonds(stage)
+    if read_config(home).earlier:
+        # It would start with the bits that its persons may still lose there.
+        LOG.info("the sample stays in the earlier edition")
+        return 0
     halves, recipe = tables.load(), tables.recipe()
     dataset = _dataset(stage.owner, halves, recipe)
     _offers(stage, dataset.id, recipe)
@@ -70,11 +78,10 @@ def ensure_sample(home: Home) -> int:
 
 def ensure_bonds(stage: Stage) -> None:
     """A seat in the draw for every provider of the sample."""
-    market = stage.network.market
     for part in stage.providers:
         if not bonded(stage.network, part.account):
             pocket_money(stage.network, part.account, BOND)
-            market.register_provider(part.account, bond=BOND, price=PRICE, capacity=CAPACITY)
+            bond(stage.network, part.account)
             LOG.info("bonded", extra={"provider": part.actor.name})
 
 

@@ -10,8 +10,9 @@ import threading
 from collections.abc import Iterator
 
 from app.home.agent_status import read_statuses
+from app.home.config import NODE_FILE
 from app.home.home import Home
-from app.home.network import NODE_FILE, Network, threads_available
+from app.home.network import Network, threads_available
 from app.market.db.database import Database
 from app.node.locks import only_web_server
 from app.node.run_loop import stop_on_signals
@@ -92,7 +93,7 @@ def _serve(home: Home, settings: NodeSettings, listener: socket.socket, origin: 
         def capture_signals(self) -> Iterator[None]:
             yield
 
-    network, address = Network.open(home), home.root / NODE_FILE
+    network, address = Network.open(home), home.place / NODE_FILE
     database = Database(settings.database(home))
     database.migrate()  # the index may not have begun yet
     threads = max(1, threads_available() // 2)

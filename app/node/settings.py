@@ -25,6 +25,12 @@
     providers = ["provider-1"]             # roles of this home; each is a process
     custodians = ["owner"]
 
+    [earlier.1.web]                        # a drained edition of the contracts: its pages are on another port
+    port = 8081
+
+    [earlier.1.index]
+    url = "postgresql://node@127.0.0.1/darkroom1"  # a file of the home by default
+
 Relative paths are relative to the home folder. Without a file everything is embedded and there is a sample dataset.
 """
 
@@ -37,8 +43,8 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress, field_validator, model_validator
 
 from app.files.toml_lines import read_toml
+from app.home.config import NodeConfig, from_environment
 from app.home.home import Home
-from app.home.network import NodeConfig, from_environment
 from app.market.web.settings import WebLimits
 from app.protocol.errors import BadInput, UsageError
 
@@ -152,6 +158,13 @@ class AgentSettings(SettingsPart):
         return self
 
 
+class EarlierSettings(SettingsPart):
+    """The index and the pages of an earlier edition of the contracts, which this node runs to its end."""
+
+    index: IndexSettings = IndexSettings()
+    web: WebSettings = WebSettings()
+
+
 class NodeSettings(SettingsPart):
     """All of it."""
 
@@ -161,6 +174,7 @@ class NodeSettings(SettingsPart):
     web: WebSettings = WebSettings()
     agents: AgentSettings = AgentSettings()
     sample: bool = False  # a sample dataset, its custodian and providers; only on a chain with a faucet
+    earlier: dict[str, EarlierSettings] = Field(default_factory=dict, max_length=16)  # by edition
 
     @property
     def network(self) -> NodeConfig:
@@ -174,12 +188,21 @@ class NodeSettings(SettingsPart):
             max_gas_gwei=self.chain.max_gas_gwei,
         )
 
+    def of_edition(self, edition: str) -> NodeSettings:
+        """These settings for the market of an earlier edition; "" is the present one. Both never share a port."""
+        if not edition:
+            return self
+        own = self.earlier.get(edition, EarlierSettings())
+        web = own.web.model_copy(update={"run": self.web.run and own.web.run, "limits": self.web.limits})
+        index = own.index.model_copy(update={"run": self.index.run and own.index.run})
+        return self.model_copy(update={"index": index, "web": web, "sample": False})
+
     def database(self, home: Home) -> str:
         """The index's URL, a SQLite path made absolute. Errors: UsageError."""
         url = from_environment(self.index.url)
         if not url.startswith("sqlite:///"):
             return url
-        return f"sqlite:///{home.root / url.removeprefix('sqlite:///')}"
+        return f"sqlite:///{home.place / url.removeprefix('sqlite:///')}"
 
 
 def default_settings(providers: tuple[str, ...], custodian: str, keeper: str) -> NodeSettings:

@@ -32,7 +32,8 @@ PASSPHRASES = ("DARKROOM_PASSPHRASE", "DARKROOM_PASSPHRASE_FILE")
 class Service:
     """One part: a command, run again when it ends, or `once`. `keeps` are descriptors that it inherits.
 
-    Only a part that `opens_keys` is told the passphrase that the supervisor's environment may hold.
+    Only a part that `opens_keys` is told the passphrase that the supervisor's environment may hold. `variables` are
+    added to the environment of this part.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Service:
     once: bool = False
     keeps: tuple[int, ...] = ()
     opens_keys: bool = False
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,7 @@ class Supervisor:
             STYLE_VARIABLE: "json",
             SERVICE_VARIABLE: service.name,
             SUPERVISED_VARIABLE: "1",
+            **service.variables,
         }
         try:
             part.process = subprocess.Popen(

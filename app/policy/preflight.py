@@ -172,7 +172,7 @@ def _money(request: Request, state: MarketState, price: Quote) -> Iterator[Darkr
     elif request.max_fee is not None and request.replicas > 0:
         share = request.max_fee // request.replicas
         able = state.draw.able(state.providers, price.cost.units)
-        willing = sum(each.price * price.cost.units <= share for each in able)
+        willing = sum(each.fee(price.cost.units) <= share for each in able)
         if willing < request.replicas:
             yield Unavailable(
                 f"{willing} providers do a job of {price.cost.units} units for {share} token units, and"

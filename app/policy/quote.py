@@ -35,6 +35,7 @@ class Quote:
     core_seconds: float  # for one executor
     slowest_seconds: float | None  # of the slowest able one (of all alive where none is), as its capacity says
     problem: Unavailable | None = None  # why no executors can be drawn now
+    fixed_fees: int | None = None  # the part of `max_fee` that a job of any size has; None like that
     rows_that_fit: int | None = None  # in one job, where there is a problem; None where not even one row does
 
     @property
@@ -92,6 +93,7 @@ def quote(
         core_seconds=cost.units * UNIT_SECONDS,
         slowest_seconds=cost.units * commit_window / CAPACITY_SHARE / slowest if commit_window and slowest else None,
         problem=problem,
+        fixed_fees=_fixed(able or alive, cost.units, max_fee, replicas),
         rows_that_fit=fitting,
     )
 
@@ -110,13 +112,20 @@ def rows_that_fit(
 
 def _asked(alive: list[ProviderRecord], units: int, replicas: int) -> int | None:
     """What those who are alive would ask for such a job, by the same rule as far as there are enough of them."""
-    fees = [each.price * units for each in alive]
+    fees = [each.fee(units) for each in alive]
     if not fees:
         return None
     try:
         return bid(fees, replicas)
     except Unavailable:
         return replicas * sorted(fees)[(len(fees) - 1) // 2]
+
+
+def _fixed(asking: list[ProviderRecord], units: int, max_fee: int | None, replicas: int) -> int | None:
+    """The fixed fees of those whose fee the bid is."""
+    if max_fee is None:
+        return None
+    return replicas * max((each.fixed_fee for each in asking if each.fee(units) * replicas == max_fee), default=0)
 
 
 def _too_large(error: Unavailable, alive: list[ProviderRecord], fitting: int | None, replicas: int) -> Unavailable:

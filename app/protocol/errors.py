@@ -7,6 +7,7 @@
     |   +-- BadRecipe              a recipe that contradicts itself or the table
     |   +-- OutOfRange             a value outside the codebook, NaN or infinite, where the policy is to reject
     |   +-- BadModel               a model that cannot become a circuit of this dataset
+    |   +-- BadQuery               a question that cannot be asked of a dataset, with the nearest that can
     |   +-- MessageOverflow        a circuit whose values could leave the message space
     |   +-- NoiseOverflow          a circuit whose failure probability is above the profile's
     |   +-- TooLarge               a size beyond a stated limit
@@ -81,6 +82,10 @@ class OutOfRange(BadInput):
 
 class BadModel(BadInput):
     """A model that cannot become a circuit of this dataset."""
+
+
+class BadQuery(BadInput):
+    """A question that cannot be asked of a dataset; the next step is the nearest that can."""
 
 
 class MessageOverflow(BadInput):

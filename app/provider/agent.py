@@ -22,7 +22,8 @@ from app.chain.live import FILE
 from app.execution.execute import execute
 from app.execution.inputs import load_job_inputs
 from app.execution.reporting import reported
-from app.protocol.errors import BadBlock, BadInput, DarkroomError, Reverted, TryAgain
+from app.protocol.errors import BadBlock, BadInput, DarkroomError, NotAllowed, Reverted, TryAgain
+from app.protocol.ids import Digest
 from app.protocol.market.entities import ZERO, Execution, Job, JobState
 from app.protocol.ports import Stopped
 from app.provider.attempts import Attempts
@@ -81,20 +82,23 @@ class ProviderAgent:
         device: BackendName = "auto",
         units_per_second: float | None = None,
         in_turn: bool = False,
+        pays: Callable[[int], bool] = lambda fee: True,
     ) -> None:
         """`device`: "cpu", "cuda", or "auto" for a GPU that passes its self-test, with the CPU behind it.
 
         `units_per_second` is the measured speed (app.provider.speed); without one no job is declined for lack of time.
-        With `in_turn` a draw waits for those whose turn comes first (app.provider.plan).
+        With `in_turn` a draw waits for those whose turn comes first (app.provider.plan). A drawn job whose fee does not
+        `pay` for its own gas any more is declined.
         """
         self._market, self._store, self._account = market, store, account
         self._threads, self._keep_drawing, self._device = threads, keep_drawing, device
-        self._rate, self._in_turn = units_per_second, in_turn
+        self._rate, self._in_turn, self._pays = units_per_second, in_turn, pays
         self._drawable: dict[int, tuple[JobState, float]] = {}  # since when, by the monotonic clock, in which state
         self._stopping = threading.Event()
         self.running: list[Job] = []  # the market's jobs that were not over at the last look
-        self._journal = Journal(folder / "jobs")
-        self._live, self._attempts = market.live_jobs(folder / FILE), Attempts()
+        own = market.folder(folder)
+        self._journal = Journal(own / "jobs", self._salt)
+        self._live, self._attempts = market.live_jobs(own / FILE), Attempts()
 
     def stop(self) -> None:
         """End the step that is under way before its next block of rows; from any thread, and for good."""
@@ -143,15 +147,20 @@ class ProviderAgent:
             yield Action(number, Done.FAILED, _why(error))
 
     def _give_back(self, running: list[Job]) -> Iterator[Action]:
-        """Decline what would not be ready in time."""
-        if self._rate is None:
-            return
-        for job in too_late((job for job in running if self._to_compute(job)), self._rate, self._market.now()):
-            try:
-                sent = self._market.decline(self._account, job.id)
-                yield Action(job.id, Done.DECLINED, "It would not be ready by its deadline.", sent)
-            except DarkroomError as error:
-                yield Action(job.id, Done.FAILED, str(error))
+        """Decline what costs more than it pays, and what would not be ready in time."""
+        waiting = [job for job in running if self._to_compute(job)]
+        unpaid = [job for job in waiting if (mine := self._mine(job)) is not None and not self._pays(mine.fee)]
+        rest = [job for job in waiting if job not in unpaid]
+        late = [] if self._rate is None else too_late(rest, self._rate, self._market.now())
+        for why, jobs in (
+            ("Its fee does not cover the gas any more.", unpaid),
+            ("It would not be ready by its deadline.", late),
+        ):
+            for job in jobs:
+                try:
+                    yield Action(job.id, Done.DECLINED, why, self._market.decline(self._account, job.id))
+                except DarkroomError as error:
+                    yield Action(job.id, Done.FAILED, str(error))
 
     def _mine(self, job: Job) -> Execution | None:
         """This provider's part in a job that it is not out of."""
@@ -193,12 +202,32 @@ class ProviderAgent:
             promised = self._market.commit(self._account, job.id, entry.receipt, entry.salt)
             yield Action(job.id, Done.COMMITTED, entry.receipt, promised)
             job = self._market.job(job.id)
+        elif self._journal.get(job.id) is None:
+            self._evaluate(job, self._between(progress, job, []))  # committed to by another machine, which may be gone
         if job.revealing:
-            entry = self._journal.get(job.id) or self._evaluate(job, self._between(progress, job, []))
+            entry = self._committed(job)
             for data in self._journal.outputs(job.id):
                 self._store.put(data)
             shown = self._market.reveal(self._account, job.id, entry.receipt, entry.salt)
             yield Action(job.id, Done.REVEALED, entry.receipt, shown)
+
+    def _salt(self, job: int, receipt: Digest) -> str:
+        """The same for every process of this account, whatever became of a journal."""
+        return self._account.derive(f"salt:{self._market.chain_id}:{self._market.address}:{job}:{receipt}")
+
+    def _committed(self, job: Job) -> JournalEntry:
+        """What this account committed to, on whichever machine. Errors: NotAllowed where that is not known here."""
+        entry, promised = self._journal.get(job.id), self._mine(job)
+        assert entry is not None
+        assert promised is not None
+        for salt in (entry.salt, self._salt(job.id, entry.receipt)):
+            said = self._market.commitment(job.id, self._account.address, entry.receipt, salt)
+            if said == promised.commitment:
+                return JournalEntry(entry.receipt, salt)
+        raise NotAllowed(
+            f"This account committed to another receipt or salt of job {job.id} than those that are here.",
+            "Let the process go on that committed, or bring its journal: darkroom provider import.",
+        )
 
     def _may_pass(self, job: Job, error: Exception) -> bool:
         """Whether the same job may be evaluated later: an object may come, a wrong block may come right from elsewhere,

@@ -1,17 +1,21 @@
 """What a provider must remember of a job between its commitment and its reveal, whatever kills it in between.
 
-A salt that is lost cannot be revealed, and a silent executor is slashed; so the output, the receipt and the salt are on
-disk before the commitment is sent, and the same ones are used ever after. The entry is written last: it is there only
-when everything it speaks of is.
+A salt that is lost cannot be revealed, and a silent executor is slashed. So salts are not drawn but follow from the
+account's key, the market, the job and the receipt: whoever has the key can work out again, on any machine, what was
+committed to. Output, receipt and salt are on disk before the commitment is sent, so that nothing need be computed
+twice, and the same ones are used ever after. The entry is written last: it is there only when everything it speaks of
+is.
 """
 
 from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from app import __version__
 from app.files.private import write_private, write_private_once
 from app.protocol.errors import BadKey
 from app.protocol.ids import CidText, Digest
@@ -32,8 +36,9 @@ class JournalEntry:
 class Journal:
     """Three small files a job in a folder of the provider's own: output, receipt, entry."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, salt: Callable[[int, Digest], str] | None = None) -> None:
+        """`salt`: of a job and a receipt's digest, 64 hex digits; drawn by chance without it."""
+        self._folder, self._salt = folder, salt or (lambda job, receipt: secrets.token_hex(32))
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def get(self, job: int) -> JournalEntry | None:
@@ -52,15 +57,15 @@ class Journal:
         return (self._folder / f"{job}.output").read_bytes(), (self._folder / f"{job}.receipt").read_bytes()
 
     def remember(self, job: int, receipt: Receipt, output: bytes) -> JournalEntry:
-        """Draw a salt for a job's receipt and keep everything, durably; the entry to commit to.
+        """Keep everything of a job with the salt of its receipt, durably; the entry to commit to.
 
         An entry is written once. Of two processes of one account the second gets the first one's: whatever salt is
         committed to can be revealed by both. Errors: BadKey for a damaged entry.
         """
-        entry = JournalEntry(receipt.digest, secrets.token_hex(32))
+        entry = JournalEntry(receipt.digest, self._salt(job, receipt.digest))
         write_private(self._folder / f"{job}.output", output)
         write_private(self._folder / f"{job}.receipt", receipt.to_bytes())
-        fields = json.dumps({"receipt": entry.receipt, "salt": entry.salt}).encode()
+        fields = json.dumps({"receipt": entry.receipt, "salt": entry.salt, "version": __version__}).encode()
         write_private_once(self._folder / f"{job}.json", fields)
         kept = self.get(job)
         assert kept is not None

@@ -8,6 +8,7 @@ from app.protocol.documents import sha256
 from app.protocol.market.entities import Job, ProviderRecord
 
 LAST_TURN = 8  # of those who wait; all after them draw together, however many there are
+JOB_SECONDS = 2  # that a job takes whatever its size: reading it, sending and waiting for two transactions
 SLACK = 60  # seconds before a deadline that fetching, sending and other people's clocks may take
 
 
@@ -18,7 +19,7 @@ def too_late(waiting: Iterable[Job], units_per_second: float, now: int) -> list[
     """
     ready, late = float(now), []
     for job in sorted(waiting, key=lambda job: (job.deadline, job.id)):
-        done = ready + job.units / units_per_second
+        done = ready + JOB_SECONDS + job.units / units_per_second
         if done + SLACK > job.deadline:
             late.append(job)
         else:

@@ -201,6 +201,21 @@ class ContentStore:
         if name.codec != RAW:
             yield from self._below(self._root(name))
 
+    def blocks_of(self, cid: str) -> Iterator[tuple[Cid, bytes]]:
+        """All blocks of a file, its top first, each checked. Errors: NotFound, BadBlock, BadDocument, Unavailable."""
+        return ((each, self._block(each)) for each in self.tree(cid))
+
+    def put_block(self, cid: Cid, block: bytes) -> None:
+        """Keep one block that was checked; its file is kept for good by `keep`. Errors: Unavailable."""
+        self._keep(cid, block)
+
+    def keep(self, cid: str) -> None:
+        """Keep a file for good, all of whose blocks are here. Errors: Unavailable."""
+        name = parse(cid)
+        if self._recording is not None:
+            self._recording.file(name)
+        self._blocks.pin(name)
+
     def _below(self, node: DagNode) -> Iterator[Cid]:
         for index in range(len(node.digests)):
             yield node.child(index)

@@ -23,13 +23,16 @@ contract ProviderRegistry is Seats, Permits, ReentrancyGuardTransient {
         uint96 bond;
         uint96 locked;
         uint64 inUse;
-        uint96 price;
+        uint48 fixedFee;
+        uint48 price;
         uint64 capacity;
         uint32 heartbeat;
         uint32 unbonding;
         uint32 seat;
     }
 
+    /// @notice Prices are for so many units: the price of one, half a millisecond of a core, would round to nothing.
+    uint256 public constant PRICED_UNITS = 1_000_000;
     /// @notice Seats that one call of a draw looks at: the bound on its gas.
     uint256 public constant MAX_PROBES = 32;
     /// @notice A job holds this many times its fee: lying for a fee must cost more than the fee could ever bring.
@@ -70,14 +73,15 @@ contract ProviderRegistry is Seats, Permits, ReentrancyGuardTransient {
 
     /// @inheritdoc IProviderRegistry
     /// @notice Add `amount` to the bond, state the terms, and take a seat. Also ends an unbonding that was under way.
-    function bond(uint256 amount, uint96 price, uint64 capacity) external nonReentrant {
-        _bond(amount, price, capacity);
+    function bond(uint256 amount, uint48 fixedFee, uint48 price, uint64 capacity) external nonReentrant {
+        _bond(amount, fixedFee, price, capacity);
     }
 
     /// @inheritdoc IProviderRegistry
     function bondWithPermit(
         uint256 amount,
-        uint96 price,
+        uint48 fixedFee,
+        uint48 price,
         uint64 capacity,
         uint256 deadline,
         uint8 v,
@@ -85,14 +89,14 @@ contract ProviderRegistry is Seats, Permits, ReentrancyGuardTransient {
         bytes32 s
     ) external nonReentrant {
         _permit(amount, deadline, v, r, s);
-        _bond(amount, price, capacity);
+        _bond(amount, fixedFee, price, capacity);
     }
 
     /// @inheritdoc IProviderRegistry
     /// @dev Applies to later draws; a drawn provider's fee is fixed by the draw.
-    function setTerms(uint96 price, uint64 capacity) external {
+    function setTerms(uint48 fixedFee, uint48 price, uint64 capacity) external {
         Record storage record = _serving(msg.sender);
-        _setTerms(record, price, capacity);
+        _setTerms(record, fixedFee, price, capacity);
     }
 
     /// @inheritdoc IProviderRegistry
@@ -211,6 +215,7 @@ contract ProviderRegistry is Seats, Permits, ReentrancyGuardTransient {
         return Provider({
             bond: record.bond,
             locked: record.locked,
+            fixedFee: record.fixedFee,
             price: record.price,
             capacity: record.capacity,
             inUse: record.inUse,
@@ -231,7 +236,7 @@ contract ProviderRegistry is Seats, Permits, ReentrancyGuardTransient {
         return stakeFloor / BOUNTY_PART;
     }
 
-    function _bond(uint256 amount, uint96 price, uint64 capacity) private {
+    function _bond(uint256 amount, uint48 fixedFee, uint48 price, uint64 capacity) private {
         Record storage record = _records[msg.sender];
         uint256 total = record.bond + amount;
         if (total < stakeFloor) revert BondTooSmall(total, stakeFloor);
@@ -239,17 +244,18 @@ contract ProviderRegistry is Seats, Permits, ReentrancyGuardTransient {
         record.bond = uint96(total);
         record.heartbeat = uint32(block.timestamp);
         record.unbonding = 0;
-        _setTerms(record, price, capacity);
+        _setTerms(record, fixedFee, price, capacity);
         if (record.seat == 0) record.seat = uint32(_sit(msg.sender));
         emit Bonded(msg.sender, amount, total);
         if (amount > 0) token.safeTransferFrom(msg.sender, address(this), amount);
     }
 
-    function _setTerms(Record storage record, uint96 price, uint64 capacity) private {
+    function _setTerms(Record storage record, uint48 fixedFee, uint48 price, uint64 capacity) private {
         if (capacity == 0) revert BadProviderTerms();
+        record.fixedFee = fixedFee;
         record.price = price;
         record.capacity = capacity;
-        emit TermsSet(msg.sender, price, capacity);
+        emit TermsSet(msg.sender, fixedFee, price, capacity);
     }
 
     /// @dev Takes the bounty out of what no job holds: a stake answers for its job alone.
@@ -264,7 +270,7 @@ contract ProviderRegistry is Seats, Permits, ReentrancyGuardTransient {
     function _lock(Record storage record, uint64 units, uint256 feeCap) private returns (bool willing, uint256 fee) {
         uint256 inUse = uint256(record.inUse) + units;
         if (inUse > record.capacity) return (false, 0);
-        fee = uint256(record.price) * units;
+        fee = record.fixedFee + Math.ceilDiv(uint256(record.price) * units, PRICED_UNITS);
         if (fee > feeCap) return (false, 0);
         uint256 locked = record.locked + stakeFor(fee);
         if (locked > record.bond) return (false, 0);

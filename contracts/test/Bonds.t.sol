@@ -16,7 +16,7 @@ contract BondsTest is World {
     function test_bond_takes_the_money_and_a_seat() public {
         uint256 before = usd.balanceOf(p[0]);
         vm.expectEmit(address(providers));
-        emit IProviderRegistry.TermsSet(p[0], PRICE, CAPACITY);
+        emit IProviderRegistry.TermsSet(p[0], FIXED, PRICE, CAPACITY);
         vm.expectEmit(address(providers));
         emit IProviderRegistry.Seated(p[0], 1);
         vm.expectEmit(address(providers));
@@ -41,10 +41,10 @@ contract BondsTest is World {
         uint256 a = _bound(first, FLOOR, 400_000 * USD);
         uint256 b = _bound(second, 0, 400_000 * USD);
         vm.startPrank(p[0]);
-        providers.bond(a, PRICE, UNITS);
+        providers.bond(a, FIXED, PRICE, UNITS);
         vm.expectEmit(address(providers));
         emit IProviderRegistry.Bonded(p[0], b, a + b);
-        providers.bond(b, PRICE + 1, UNITS);
+        providers.bond(b, FIXED, PRICE + 1, UNITS);
         vm.stopPrank();
         vm.assertEq(providers.get(p[0]).bond, a + b);
         vm.assertEq(providers.get(p[0]).price, PRICE + 1);
@@ -56,22 +56,22 @@ contract BondsTest is World {
         amount = _bound(amount, 0, FLOOR - 1);
         vm.expectRevert(abi.encodeWithSelector(IProviderRegistry.BondTooSmall.selector, amount, FLOOR));
         vm.prank(p[0]);
-        providers.bond(amount, PRICE, UNITS);
+        providers.bond(amount, FIXED, PRICE, UNITS);
     }
 
     function test_bond_refuses_what_the_record_cannot_hold_and_no_capacity() public {
         vm.startPrank(p[0]);
         vm.expectRevert(IProviderRegistry.BadProviderTerms.selector);
-        providers.bond(uint256(type(uint96).max) + 1, PRICE, UNITS);
+        providers.bond(uint256(type(uint96).max) + 1, FIXED, PRICE, UNITS);
         vm.expectRevert(IProviderRegistry.BadProviderTerms.selector);
-        providers.bond(BOND, PRICE, 0);
+        providers.bond(BOND, FIXED, PRICE, 0);
         vm.stopPrank();
     }
 
     function test_bond_refuses_an_empty_purse() public {
         vm.expectRevert();
         vm.prank(stranger);
-        providers.bond(BOND, PRICE, UNITS);
+        providers.bond(BOND, FIXED, PRICE, UNITS);
     }
 
     function test_bondWithPermit_needs_no_approval() public {
@@ -81,7 +81,7 @@ contract BondsTest is World {
         vm.expectEmit(address(providers));
         emit IProviderRegistry.Bonded(buyer, BOND, BOND);
         vm.prank(buyer);
-        providers.bondWithPermit(BOND, PRICE, UNITS, block.timestamp, v, r, s);
+        providers.bondWithPermit(BOND, FIXED, PRICE, UNITS, block.timestamp, v, r, s);
         vm.assertEq(providers.get(buyer).bond, BOND);
     }
 
@@ -90,18 +90,19 @@ contract BondsTest is World {
         usd.approve(address(providers), BOND - 1);
         vm.expectRevert(abi.encodeWithSelector(Permits.NoAllowance.selector, BOND - 1, BOND));
         vm.prank(buyer);
-        providers.bondWithPermit(BOND, PRICE, UNITS, block.timestamp, 28, r, bytes32(uint256(1)));
+        providers.bondWithPermit(BOND, FIXED, PRICE, UNITS, block.timestamp, 28, r, bytes32(uint256(1)));
     }
 
     // --- setTerms, heartbeat
 
-    function testFuzz_setTerms_changes_later_draws(uint96 price, uint64 capacity) public {
+    function testFuzz_setTerms_changes_later_draws(uint48 fixedFee, uint48 price, uint64 capacity) public {
         vm.assume(capacity != 0);
         _bond(p[0]);
         vm.expectEmit(address(providers));
-        emit IProviderRegistry.TermsSet(p[0], price, capacity);
+        emit IProviderRegistry.TermsSet(p[0], fixedFee, price, capacity);
         vm.prank(p[0]);
-        providers.setTerms(price, capacity);
+        providers.setTerms(fixedFee, price, capacity);
+        vm.assertEq(providers.get(p[0]).fixedFee, fixedFee);
         vm.assertEq(providers.get(p[0]).price, price);
         vm.assertEq(providers.get(p[0]).capacity, capacity);
     }
@@ -110,10 +111,10 @@ contract BondsTest is World {
         _bond(p[0]);
         vm.expectRevert(IProviderRegistry.BadProviderTerms.selector);
         vm.prank(p[0]);
-        providers.setTerms(PRICE, 0);
+        providers.setTerms(FIXED, PRICE, 0);
         vm.expectRevert(abi.encodeWithSelector(IProviderRegistry.NotBonded.selector, stranger));
         vm.prank(stranger);
-        providers.setTerms(PRICE, UNITS);
+        providers.setTerms(FIXED, PRICE, UNITS);
     }
 
     function test_heartbeat_renews_life() public {
@@ -131,7 +132,7 @@ contract BondsTest is World {
         vm.expectRevert(abi.encodeWithSelector(IProviderRegistry.NotBonded.selector, caller));
         providers.heartbeat();
         vm.expectRevert(abi.encodeWithSelector(IProviderRegistry.NotBonded.selector, caller));
-        providers.setTerms(PRICE, UNITS);
+        providers.setTerms(FIXED, PRICE, UNITS);
         vm.stopPrank();
     }
 
@@ -146,7 +147,7 @@ contract BondsTest is World {
 
     function test_heartbeat_below_the_floor_is_refused() public {
         vm.prank(p[0]);
-        providers.bond(FLOOR + 1, PRICE, UNITS);
+        providers.bond(FLOOR + 1, FIXED, PRICE, UNITS);
         _hold(p[0]);
         vm.prank(address(jobs));
         providers.slash(p[0], 0, UNITS, true, 0);
@@ -194,7 +195,7 @@ contract BondsTest is World {
         _bond(p[0]);
         vm.startPrank(p[0]);
         providers.unbond();
-        providers.bond(0, PRICE, UNITS);
+        providers.bond(0, FIXED, PRICE, UNITS);
         vm.stopPrank();
         vm.assertEq(providers.get(p[0]).unbonding, 0);
         vm.assertEq(providers.get(p[0]).seat, 1);
@@ -268,7 +269,7 @@ contract BondsTest is World {
 
     function test_evict_takes_nothing_that_a_job_holds() public {
         vm.prank(p[0]);
-        providers.bond(FLOOR + 1, PRICE, UNITS);
+        providers.bond(FLOOR + 1, FIXED, PRICE, UNITS);
         _hold(p[0]);
         vm.warp(block.timestamp + ALIVE + 1);
         vm.assertEq(providers.evict(p[0]), 1);
@@ -278,12 +279,12 @@ contract BondsTest is World {
 
     function test_a_dead_seat_below_the_floor_is_topped_up_before_it_serves_again() public {
         vm.startPrank(p[0]);
-        providers.bond(FLOOR, PRICE, UNITS);
+        providers.bond(FLOOR, FIXED, PRICE, UNITS);
         vm.warp(block.timestamp + ALIVE + 1);
         providers.evict(p[0]);
         vm.expectRevert(abi.encodeWithSelector(IProviderRegistry.NotBonded.selector, p[0]));
         providers.heartbeat();
-        providers.bond(BOUNTY, PRICE, UNITS);
+        providers.bond(BOUNTY, FIXED, PRICE, UNITS);
         vm.stopPrank();
         vm.assertEq(providers.get(p[0]).seat, 1);
     }

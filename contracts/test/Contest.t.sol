@@ -240,7 +240,7 @@ contract ContestTest is World {
         // Two cheap executors answer with the floor each: at most a third of both is what another may cost.
         for (uint256 i = 0; i < 2; ++i) {
             vm.prank(p[i]);
-            providers.bond(BOND, 1, CAPACITY);
+            providers.bond(BOND, 0, PRICE / 6, CAPACITY);
         }
         uint256 license = _license();
         vm.prank(owner);
@@ -253,7 +253,7 @@ contract ContestTest is World {
         _agree(job, 0, RECEIPT);
         for (uint256 i = 2; i < 5; ++i) {
             vm.prank(p[i]);
-            providers.bond(BOND, uint96(2 * FLOOR / 3 / UNITS) + 1, CAPACITY);
+            providers.bond(BOND, uint48(2 * FLOOR / 3) + 1, 0, CAPACITY);
         }
         _contest(job);
         _mine(2);
@@ -261,7 +261,7 @@ contract ContestTest is World {
         jobs.draw(job);
         for (uint256 i = 2; i < 5; ++i) {
             vm.prank(p[i]);
-            providers.setTerms(uint96(2 * FLOOR / 3 / UNITS), CAPACITY);
+            providers.setTerms(uint48(2 * FLOOR / 3), 0, CAPACITY);
         }
         jobs.draw(job);
         vm.assertEq(_state(job), 2);

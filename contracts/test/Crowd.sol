@@ -26,7 +26,7 @@ abstract contract Crowd is World {
     function _bondAs(address who) internal {
         uint256 amount = providers.get(who).bond < BOND ? BOND : 0;
         vm.prank(who);
-        providers.bond(amount, PRICE, CAPACITY);
+        providers.bond(amount, FIXED, PRICE, CAPACITY);
         bonded += amount;
     }
 

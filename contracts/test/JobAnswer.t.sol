@@ -76,7 +76,7 @@ contract JobAnswerTest is World {
         uint256 license = licenses.buy(offer);
         for (uint256 i = 0; i < 2; ++i) {
             vm.prank(p[i]);
-            providers.bond(BOND, 0, UNITS);
+            providers.bond(BOND, 0, 0, UNITS);
         }
         IJobMarket.Order memory o = _order(license, 2);
         o.maxFee = 0;

@@ -23,7 +23,7 @@ contract JobLivenessTest is World {
         w[0].run(address(licenses), abi.encodeCall(licenses.createOffer, (_terms(1), new ILicenseMarket.Share[](0))));
         w[2].run(address(licenses), abi.encodeCall(licenses.buy, (1)));
         for (uint256 i = 3; i < 5; ++i) {
-            w[i].run(address(providers), abi.encodeCall(providers.bond, (BOND, PRICE, UNITS)));
+            w[i].run(address(providers), abi.encodeCall(providers.bond, (BOND, FIXED, PRICE, UNITS)));
         }
         w[2].run(address(jobs), abi.encodeCall(jobs.open, (_order(1, 2))));
         _draw(1);

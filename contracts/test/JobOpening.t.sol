@@ -289,13 +289,13 @@ contract JobOpeningTest is World {
         uint256 license = _license();
         _bondFirst(2);
         vm.prank(p[1]);
-        providers.setTerms(uint96(MAX_FEE / 2 / UNITS) + 1, UNITS);
+        providers.setTerms(uint48(MAX_FEE / 2 - FEE + FIXED) + 1, PRICE, UNITS);
         uint256 job = _open(license, 2);
         _mine(2);
         vm.expectRevert(abi.encodeWithSelector(IProviderRegistry.NotEnoughProviders.selector, 1, 2));
         jobs.draw(job);
         vm.prank(p[1]);
-        providers.setTerms(uint96(MAX_FEE / 2 / UNITS), UNITS);
+        providers.setTerms(uint48(MAX_FEE / 2 - FEE + FIXED), PRICE, UNITS);
         jobs.draw(job);
         vm.assertEq(_state(job), 2);
     }

@@ -112,10 +112,11 @@ contract JobWorkTest is World {
         uint256 cap = _bound(maxFee, 0, 10_000 * USD);
         vm.prank(owner);
         jobs.bondCustodian(1, 10_000 * USD);
-        uint96 each = uint96(_bound(price, 0, cap / n / UNITS));
+        uint256 fee = _bound(price, 0, cap / n);
+        (uint48 fixedFee, uint48 each) = _termsFor(fee, price);
         for (uint256 i = 0; i < 5; ++i) {
             vm.prank(p[i]);
-            providers.bond(500_000 * USD, each, UNITS);
+            providers.bond(500_000 * USD, fixedFee, each, UNITS);
         }
         IJobMarket.Order memory o = _order(license, uint8(n));
         o.maxFee = cap;
@@ -125,7 +126,6 @@ contract JobWorkTest is World {
         _agree(job, 0, RECEIPT);
         vm.assertEq(_state(job), 4);
         _release(job);
-        uint256 fee = uint256(each) * UNITS;
         for (uint256 i = 0; i < n; ++i) {
             vm.assertEq(jobs.claimable(_executor(job, i)), fee);
         }

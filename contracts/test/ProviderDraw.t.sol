@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IJobMarket} from "../src/interfaces/IJobMarket.sol";
 import {IProviderRegistry} from "../src/interfaces/IProviderRegistry.sol";
 import {World} from "./World.sol";
 
@@ -29,7 +30,7 @@ contract ProviderDrawTest is World {
         _bondFirst(5);
         uint256 deaf = unwilling % 5;
         vm.prank(p[deaf]);
-        providers.setTerms(uint96(MAX_FEE), UNITS);
+        providers.setTerms(uint48(MAX_FEE) + 1, 0, UNITS);
         address[] memory excluded = new address[](1);
         excluded[0] = p[(deaf + 1) % 5];
         (address[] memory drawn,) = _drawFrom(seed, 3, 5, excluded);
@@ -60,12 +61,12 @@ contract ProviderDrawTest is World {
         vm.prank(p[0]);
         providers.unbond(); // an empty seat
         vm.prank(p[1]);
-        providers.setTerms(PRICE, UNITS - 1); // too small
+        providers.setTerms(FIXED, PRICE, UNITS - 1); // too small
         vm.prank(p[2]);
-        providers.bond(0, uint96(MAX_FEE / UNITS) + 1, UNITS); // too dear
+        providers.bond(0, uint48(MAX_FEE) - uint48(FEE - FIXED) + 1, PRICE, UNITS); // too dear
         // p[3] has nothing left to hold
         vm.prank(p[3]);
-        providers.setTerms(PRICE, type(uint64).max);
+        providers.setTerms(FIXED, PRICE, type(uint64).max);
         for (uint256 k = 0; k < BOND / FLOOR; ++k) {
             _hold(p[3]);
         }
@@ -116,7 +117,7 @@ contract ProviderDrawTest is World {
             _fund(provider);
             _bond(provider);
             vm.prank(provider);
-            providers.setTerms(PRICE, 1);
+            providers.setTerms(FIXED, PRICE, 1);
         }
         uint256 gas = gasleft();
         (address[] memory drawn, uint256[] memory fees) = _drawFrom(keccak256("seed"), 1, 40, new address[](0));
@@ -164,7 +165,7 @@ contract ProviderDrawTest is World {
 
     function test_slash_below_the_floor_costs_the_seat() public {
         vm.prank(p[0]);
-        providers.bond(FLOOR + 1, PRICE, UNITS);
+        providers.bond(FLOOR + 1, FIXED, PRICE, UNITS);
         _hold(p[0]);
         vm.expectEmit(address(providers));
         emit IProviderRegistry.Unseated(p[0], 1);
@@ -176,7 +177,7 @@ contract ProviderDrawTest is World {
 
     function test_slash_reaches_who_has_left_the_table() public {
         vm.startPrank(p[0]);
-        providers.bond(FLOOR + 1, PRICE, UNITS);
+        providers.bond(FLOOR + 1, FIXED, PRICE, UNITS);
         vm.stopPrank();
         _hold(p[0]);
         vm.prank(p[0]);
@@ -188,16 +189,63 @@ contract ProviderDrawTest is World {
         vm.assertEq(providers.withdrawBond(), 1);
     }
 
+    function testFuzz_a_fee_is_the_fixed_part_and_the_work_rounded_up(uint48 fixedFee, uint48 price, uint64 units)
+        public
+    {
+        units = uint64(_bound(units, 1, type(uint64).max));
+        uint256 work = uint256(price) * units;
+        uint256 fee = fixedFee + work / 1_000_000 + (work % 1_000_000 == 0 ? 0 : 1);
+        vm.prank(p[0]);
+        providers.bond(BOND, fixedFee, price, units);
+        bool affordable = providers.stakeFor(fee) <= BOND;
+        IProviderRegistry.Call memory call = IProviderRegistry.Call({
+            seed: keccak256("seed"),
+            needed: 1,
+            seats: 1,
+            before: block.number + 1,
+            units: units,
+            feeCap: fee,
+            excluded: new address[](0)
+        });
+        if (fee > 0) {
+            call.feeCap = fee - 1;
+            vm.expectRevert(abi.encodeWithSelector(IProviderRegistry.NotEnoughProviders.selector, 0, 1));
+            vm.prank(address(jobs));
+            providers.draw(call);
+            call.feeCap = fee;
+        }
+        if (!affordable) vm.expectRevert(abi.encodeWithSelector(IProviderRegistry.NotEnoughProviders.selector, 0, 1));
+        vm.prank(address(jobs));
+        (, uint256[] memory fees,) = providers.draw(call);
+        if (affordable) vm.assertEq(fees[0], fee);
+    }
+
+    function test_the_smallest_job_earns_the_fixed_part() public {
+        vm.prank(p[0]);
+        providers.bond(BOND, FIXED, 1, UNITS);
+        uint256 license = _license();
+        _bond(p[1]);
+        IJobMarket.Order memory o = _order(license, 2);
+        o.units = 1;
+        vm.prank(buyer);
+        uint256 job = jobs.open(o);
+        _draw(job);
+        for (uint256 i = 0; i < 2; ++i) {
+            uint256 work = _executor(job, i) == p[0] ? 1 : 6; // a millionth, and six units, of which none is lost
+            vm.assertEq(jobs.executionsOf(job)[i].fee, FIXED + work);
+        }
+    }
+
     function testFuzz_stakeFor_is_ten_fees_and_at_least_the_floor(uint96 fee) public view {
         uint256 stake = providers.stakeFor(fee);
         vm.assertEq(stake, uint256(fee) * 10 > FLOOR ? uint256(fee) * 10 : FLOOR);
     }
 
     function testFuzz_what_was_held_is_let_go_or_lost_in_full(uint96 price, bool lie) public {
-        uint96 each = uint96(_bound(price, 0, MAX_FEE / UNITS));
+        uint256 fee = _bound(price, 0, MAX_FEE);
+        (uint48 fixedFee, uint48 each) = _termsFor(fee, price);
         vm.prank(p[0]);
-        providers.bond(BOND, each, UNITS);
-        uint256 fee = uint256(each) * UNITS;
+        providers.bond(BOND, fixedFee, each, UNITS);
         (, uint256[] memory fees) = _drawFrom(keccak256("seed"), 1, 1, new address[](0));
         vm.assertEq(fees[0], fee);
         uint256 stake = providers.stakeFor(fee);

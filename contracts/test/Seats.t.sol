@@ -20,7 +20,7 @@ contract SeatsTest is World {
             usd.faucet(_person(i), BOND);
             vm.startPrank(_person(i));
             usd.approve(address(providers), BOND);
-            providers.bond(BOND, PRICE, CAPACITY);
+            providers.bond(BOND, FIXED, PRICE, CAPACITY);
             vm.stopPrank();
         }
     }
@@ -104,7 +104,7 @@ contract SeatsTest is World {
             vm.roll(1_001 + step * (dice >> 64) % 40);
             vm.startPrank(who);
             if (providers.get(who).seat != 0) providers.unbond();
-            else providers.bond(0, PRICE, UNITS);
+            else providers.bond(0, FIXED, PRICE, UNITS);
             vm.stopPrank();
             if (dice >> 32 & 7 == 0) providers.compact(3);
         }
@@ -240,7 +240,7 @@ contract SeatsTest is World {
         _crowd(0, count);
         for (uint256 i = 0; i < count; ++i) {
             vm.prank(_person(i));
-            providers.setTerms(PRICE, 1);
+            providers.setTerms(FIXED, PRICE, 1);
         }
     }
 
@@ -326,7 +326,7 @@ contract SeatsTest is World {
     function test_no_more_units_are_drawn_than_a_provider_takes_at_a_time() public {
         uint256 license = _license();
         vm.prank(p[0]);
-        providers.bond(BOND, PRICE, 2 * UNITS);
+        providers.bond(BOND, FIXED, PRICE, 2 * UNITS);
         uint256 first = _open(license, 1);
         _draw(first);
         uint256 second = _open(license, 1);

@@ -27,8 +27,9 @@ abstract contract World {
     uint32 internal constant ROWS = 285;
     uint64 internal constant UNITS = 10_000;
     uint64 internal constant CAPACITY = 100 * UNITS;
-    uint96 internal constant PRICE = 10;
-    uint256 internal constant FEE = uint256(PRICE) * UNITS;
+    uint48 internal constant FIXED = 40_000;
+    uint48 internal constant PRICE = 6_000_000; // for a million units
+    uint256 internal constant FEE = 100_000;
     uint256 internal constant MAX_FEE = 1 * USD;
     uint256 internal constant LICENSE_PRICE = 5 * USD;
     uint256 internal constant JOB_PRICE = 385_000; // 100,000 a job and 1,000 a row
@@ -142,9 +143,15 @@ abstract contract World {
         return licenses.buy(offer);
     }
 
+    /// @dev Terms that ask `fee` for the usual units, a part of it fixed.
+    function _termsFor(uint256 fee, uint256 dice) internal pure returns (uint48 fixedFee, uint48 price) {
+        uint256 work = fee == 0 ? 0 : dice % (fee + 1);
+        return (uint48(fee - work), uint48(work * 1_000_000 / UNITS));
+    }
+
     function _bond(address provider) internal {
         vm.prank(provider);
-        providers.bond(BOND, PRICE, CAPACITY);
+        providers.bond(BOND, FIXED, PRICE, CAPACITY);
     }
 
     /// @dev What a job market does when a job of the usual units ends.

@@ -32,7 +32,7 @@ def check_evaluator(circuit: Circuit, evaluator: EvaluatorName) -> None:
     if circuit.block and evaluator == "darkroom-canonical-1":
         raise BadModel(
             f"This circuit sums over rows, and the dataset runs under {evaluator}, which has no sums.",
-            "Ask its owner to publish a new version, which may keep every file: darkroom dataset update.",
+            "Ask its owner to publish a new version: darkroom dataset update.",
         )
 
 

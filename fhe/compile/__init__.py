@@ -17,7 +17,7 @@ from fhe.compile.decoder import Decoder, Labels
 from fhe.compile.faithful import Faithfulness
 from fhe.compile.foreign import has, kind, origin
 from fhe.compile.levels import with_levels
-from fhe.compile.space import FittedOn
+from fhe.compile.space import FittedOn, MissingAs
 from fhe.profile import EncryptionProfile
 from fhe.profiles import REFERENCE
 
@@ -28,6 +28,7 @@ __all__ = [
     "Faithfulness",
     "FittedOn",
     "Labels",
+    "MissingAs",
     "Report",
     "check",
     "from_model",
@@ -45,6 +46,7 @@ def from_model(
     check: Any = None,
     target: Any = None,
     fitted_on: FittedOn | None = None,
+    missing: MissingAs | None = None,
 ) -> Compiled:
     """Compile a fitted model, or refuse it: the circuit says what the model says, within `fhe.compile.faithful`.
 
@@ -54,7 +56,10 @@ def from_model(
     mapping, or an array with the dataset's columns), to compare on as well; `target` their labels, or the name of
     that column. `fitted_on` says whether the model reads affine codes ("codes"), bin codes ("bins") or the columns'
     own values ("values"); by default what the model remembers of its data decides, and where it does not, the model is
-    refused. Errors: BadModel, TooLarge, MessageOverflow, NoiseOverflow.
+    refused. `missing` says what the model reads where the dataset publishes that a value is missing: the value that
+    the codebook imputes ("impute"), or NaN ("nan"), which trees send where they learnt to; by default NaN for trees
+    that read the columns' own values and know such directions (XGBoost, LightGBM, histogram boosting). Errors:
+    BadModel, TooLarge, MessageOverflow, NoiseOverflow.
     """
     if isinstance(model, AdditiveModel):
         return additive_model(model, codebook, profile=profile, **({} if n_bits is None else {"n_bits": n_bits}))
@@ -63,4 +68,4 @@ def from_model(
 
     if not has(model, "predict") and origin(model) in ("builtins", "numpy"):
         raise BadModel(f"A {kind(model)} is no model.", "Hand in a fitted estimator: docs/models.md lists them.")
-    return compile_given(model, codebook, profile, columns, n_bits, check, target, fitted_on)
+    return compile_given(model, codebook, profile, columns, n_bits, check, target, fitted_on, missing)

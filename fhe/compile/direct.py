@@ -71,6 +71,12 @@ def compile_directly(
     return make(model, form, means, comparison, codebook, profile, n_bits)
 
 
+def reads_missing(model: Any, space: FeatureSpace) -> bool:
+    """Whether the trees of a model say where a missing value goes."""
+    read = reader(core(model, Inputs.of(space)).model)
+    return read is not None and read.missing
+
+
 def _read(model: Any, space: FeatureSpace, read: Reader) -> tuple[FeatureSpace, ScoreForm]:
     space = read_by_bins(space)
     inner = core(model, Inputs.of(space))

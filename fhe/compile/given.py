@@ -11,14 +11,14 @@ from app.protocol.data.dataset import Codebook
 from app.protocol.errors import BadModel
 from fhe.circuit.circuit import Linear
 from fhe.compile.compiled import Compiled
-from fhe.compile.direct import compile_directly
+from fhe.compile.direct import compile_directly, reads_missing
 from fhe.compile.features import feature_columns
 from fhe.compile.foreign import attribute, kind, origin
 from fhe.compile.importers.adapt import adapted
 from fhe.compile.quantize import is_linear
 from fhe.compile.reading import read_as
 from fhe.compile.sample import OwnRows
-from fhe.compile.space import FittedOn
+from fhe.compile.space import FittedOn, MissingAs
 from fhe.compile.through_concrete import REFUSALS, compile_through, takes
 from fhe.profile import EncryptionProfile
 
@@ -32,6 +32,7 @@ def compile_given(
     check: Any,
     target: Any,
     fitted_on: FittedOn | None,
+    missing: MissingAs | None = None,
 ) -> Compiled:
     """See `fhe.compile.from_model`."""
     if n_bits is not None and not 2 <= n_bits <= 24:
@@ -41,6 +42,10 @@ def compile_given(
     own = OwnRows.of(check, target, [column.name for column in codebook.columns])
     features, names = feature_columns(codebook, inside, columns, own.order if own is not None else None)
     space = read_as(model, features, names if inside is model else None, own, fitted_on)
+    if missing == "nan" or (missing is None and space.reading == "values" and reads_missing(model, space)):
+        gapped = space.with_gaps(codebook)
+        if gapped.gaps:
+            return compile_directly(inside, gapped, own, codebook, profile, n_bits)
     if not takes(model, space):
         if origin(model) == "concrete" and not is_linear(model):
             raise BadModel(

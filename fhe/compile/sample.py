@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from app.protocol.data.dataset import ColumnCode
+from app.protocol.data.derivation import IsMissing
 from app.protocol.errors import BadModel
 from fhe.arrays import F64, I64
 from fhe.compile.foreign import frame
@@ -75,14 +77,20 @@ class OwnRows:
         return cls(columns, _labels(labels, rows), tuple(held))
 
     def codes(self, space: FeatureSpace) -> I64:
-        """The rows' codes (rows, features). Errors: BadModel for a column that they do not hold."""
-        return np.stack([codes_of(c, e, self._of(c.name)) for c, e in zip(space.columns, space.encodings)], axis=1)
+        """The rows' codes (rows, columns). Errors: BadModel for a column that they do not hold."""
+        return np.stack([codes_of(c, e, self._own(c)) for c, e in zip(space.columns, space.encodings)], axis=1)
+
+    def _own(self, column: ColumnCode) -> F64:
+        """A column's values; whether one is missing follows from the number itself, where it is there."""
+        if isinstance(column.derivation, IsMissing) and column.name not in self.columns:
+            return np.isnan(self._of(column.reads)).astype(np.float64)
+        return self._of(column.name)
 
     def table(self, space: FeatureSpace) -> Any:
         """What the float model reads of them: their own values under "values", else their codes."""
         if space.reading != "values":
             return space.table(self.codes(space))
-        values = np.stack([self._of(column.name) for column in space.columns], axis=1)
+        values = np.stack([self._of(column.name) for column in space.columns[: space.features]], axis=1)
         return frame(values, space.names)
 
     def _of(self, name: str) -> F64:

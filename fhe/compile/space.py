@@ -10,17 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
-from app.protocol.data.dataset import ColumnCode
+from app.protocol.data.dataset import Codebook, ColumnCode
+from app.protocol.data.derivation import IsMissing, Member
 from app.protocol.errors import BadModel
 from app.protocol.vocabulary import Encoding
 from fhe.arrays import F64, I64
 from fhe.compile.foreign import frame
 
 FittedOn = Literal["codes", "bins", "values"]
+MissingAs = Literal["impute", "nan"]  # what a model reads where a published bit says that there is no value
 READINGS: tuple[FittedOn, ...] = ("codes", "bins", "values")
 
 
@@ -32,6 +34,40 @@ class FeatureSpace:
     reading: FittedOn
     encodings: tuple[Encoding, ...]  # which code of each column the circuit reads
     names: tuple[str, ...] | None = None  # of the frame that the model wants
+    gaps: tuple[tuple[int, ...], ...] = ()  # the last columns are no features: each is 1 where these have no value
+
+    @property
+    def features(self) -> int:
+        """How many features the model reads."""
+        return len(self.columns) - len(self.gaps)
+
+    def with_gaps(self, codebook: Codebook) -> FeatureSpace:
+        """The same features, which the model reads as NaN where a published bit says that there is no value.
+
+        A feature whose bit the model reads as a feature of its own is left as it is, and so are members of a one-hot
+        code, which are 0 then, as dummies are.
+        """
+        bits = {
+            column.reads: column
+            for column in codebook.columns
+            if isinstance(column.derivation, IsMissing) and column.bins and column not in self.columns
+        }
+        gaps: dict[str, list[int]] = {}
+        for number, column in enumerate(self.columns):
+            if column.reads in bits and not isinstance(column.derivation, Member):
+                gaps.setdefault(column.reads, []).append(number)
+        binned = cast("tuple[Encoding, ...]", ("bins",) * len(gaps))
+        return replace(
+            self,
+            columns=self.columns + tuple(bits[source] for source in gaps),
+            encodings=self.encodings + binned,
+            gaps=tuple(map(tuple, gaps.values())),
+        )
+
+    def gap_of(self, feature: int) -> int | None:
+        """The column that says where a feature has no value."""
+        places = (self.features + place for place, own in enumerate(self.gaps) if feature in own)
+        return next(places, None)
 
     def units(self, column: int) -> F64:
         """What the model reads (levels,) for each code of a column."""
@@ -43,20 +79,25 @@ class FeatureSpace:
         return tuple(count(column, encoding) for column, encoding in zip(self.columns, self.encodings))
 
     def values(self, codes: I64) -> F64:
-        """What the model reads (rows, features) for codes (rows, features)."""
-        table = np.empty(codes.shape, np.float64)
-        for number in range(len(self.columns)):
+        """What the model reads (rows, features) for codes (rows, columns)."""
+        table = np.empty((len(codes), self.features), np.float64)
+        for number in range(self.features):
             table[:, number] = self.units(number)[codes[:, number]]
-        return table
+        return self._gapped(table, codes)
 
     def spread(self, codes: I64, random: np.random.Generator) -> F64:
         """Values (rows, features) anywhere inside the bins of codes (rows, features); affine codes as they are."""
         table = self.values(codes)
-        for number, (column, encoding) in enumerate(zip(self.columns, self.encodings)):
+        for number, (column, encoding) in enumerate(zip(self.columns[: self.features], self.encodings)):
             if encoding == "bins" and not whole(column):
                 bounds = bin_bounds(column)
                 low, high = bounds[:-1][codes[:, number]], bounds[1:][codes[:, number]]
                 table[:, number] = low + random.random(len(codes)) * (high - low)
+        return self._gapped(table, codes)
+
+    def _gapped(self, table: F64, codes: I64) -> F64:
+        for place, features in enumerate(self.gaps, self.features):
+            table[np.ix_(codes[:, place] == 1, features)] = np.nan
         return table
 
     def table(self, codes: I64) -> Any:
@@ -75,8 +116,8 @@ class FeatureSpace:
         return replace(self, encodings=tuple(encodings))
 
     def middle(self) -> I64:
-        """A row of codes (features,) away from every edge."""
-        return np.array([levels // 2 for levels in self.levels], np.int64)
+        """A row of codes (columns,) away from every edge, in which no value is missing."""
+        return np.array([n // 2 if place < self.features else 0 for place, n in enumerate(self.levels)], np.int64)
 
 
 def published(column: ColumnCode, encoding: Encoding) -> bool:

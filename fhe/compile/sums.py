@@ -32,10 +32,11 @@ def sum_circuit(circuit: Circuit, codebook: Codebook, profile: EncryptionProfile
         layers = (replace(last, width=profile.message_width),)
     one = replace(circuit, layers=layers, readout=Readout("value"), block=1)
     bounds = check(one, codebook, profile).bounds
-    reach = max(1, *(max(-low, high + 1) for low, high in bounds))
     widest = one.layers[-1]
     assert isinstance(widest, Linear)
-    blocks = range(1, min(MAX_BLOCK, (1 << widest.width) // reach) + 1)
+    limit = 1 << widest.width
+    most = min(min(limit // max(1, -low), (limit - 1) // max(1, high)) for low, high in bounds)
+    blocks = range(1, min(MAX_BLOCK, most) + 1)
 
     def fails(block: int) -> bool:
         return worst_failure(replace(one, block=block), profile)[2] > profile.p_error_log2

@@ -41,6 +41,7 @@ HOMES = {
     "rlp": ("app.chain",),
     "sklearn": ("app.client", "app.demo", "fhe.compile"),
     "sqlalchemy": ("app.market",),
+    "sqlglot": ("app.client.ask",),
     "sqlmodel": ("app.market",),
     "starlette": ("app.market.web",),
     "torch": ("fhe.keys.secret_keys", "fhe.compile"),

@@ -139,7 +139,7 @@ class Troubles:
         self.chain.fund(each.address, ETHER)
         self.market.faucet(each, 2000 * DOLLAR)
         self.market.approve(each, "ProviderRegistry", 2000 * DOLLAR)
-        self.market.register_provider(each, bond=bond, price=3, capacity=10**6)
+        self.market.register_provider(each, bond=bond, fixed_fee=1000, price=2_000_000, capacity=10**6)
         self.stage.providers.append(each)
 
     def quarrel(self, label: str) -> int:

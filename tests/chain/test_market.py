@@ -87,7 +87,8 @@ def test_reads_say_what_was_written(stage: MarketOnChain) -> None:
     assert not list(market.licenses(stage.owner.address))
     assert [each.address for each in market.providers()] == [each.address for each in stage.providers]
     provider = market.provider(stage.providers[0].address)
-    assert (provider.bond, provider.price, provider.capacity, provider.locked) == (1000 * DOLLAR, 3, 10**6, 0)
+    assert (provider.bond, provider.locked, provider.capacity) == (1000 * DOLLAR, 0, 10**6)
+    assert (provider.fixed_fee, provider.price, provider.fee(1000)) == (1000, 2_000_000, 3000)
     assert market.finalized_block <= market.block_number
 
 

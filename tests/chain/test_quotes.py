@@ -41,7 +41,7 @@ def test_a_provider_with_an_absurd_price_lifts_no_quote(market: Market, node: De
         provider = person(f"bidding provider {number}")
         node.fund(provider.address, ETHER)
         market.faucet(provider, 1000 * DOLLAR)
-        market.register_provider(provider, bond=1000 * DOLLAR, price=price, capacity=10)
-    able = [each.price for each in draw.able(market.providers(), 10)]
-    assert {3, 4, 10**6} <= set(able)
+        market.register_provider(provider, bond=1000 * DOLLAR, fixed_fee=price * 10 - 5, price=500_000, capacity=10)
+    able = [each.fee(10) for each in draw.able(market.providers(), 10)]
+    assert {30, 40, 10**7} <= set(able)
     assert market.quote_fee(license, 10, 2, buyer.address) == 2 * 40

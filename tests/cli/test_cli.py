@@ -78,7 +78,9 @@ def test_a_table_is_profiled_with_its_costs(darkroom: Run, table: Path) -> None:
     assert code == 0
     columns = {column["column"]: column for column in value["columns"]}
     assert (value["rows"], columns["age"]["low"], columns["age"]["high"]) == (40, 20, 59)
-    assert columns["age"]["bytes"] == 2048 * 8
+    assert columns["age"]["bytes"] == 2048 * 8 * 16
+    costs = columns["age"]["published"][0]["encodings"]
+    assert (costs["affine"]["bytes"], costs["affine"]["allows"]) == (2048 * 8, "linear models")
     assert columns["name"]["code"] == "-"
     assert any("reveals" in warning for warning in value["warnings"])
     assert "reveals" in err
@@ -95,7 +97,7 @@ def test_a_recipe_is_drafted_once(darkroom: Run, table: Path, tmp_path: Path) ->
 
 
 def test_files_that_are_no_tables(darkroom: Run, tmp_path: Path) -> None:
-    """Binary noise, an empty file and a file without columns of numbers are refused with a sentence."""
+    """Binary noise and an empty file are refused with a sentence; of words alone it is said that nothing is left."""
     noise, empty, words = (tmp_path / name for name in ("noise.parquet", "empty.csv", "words.csv"))
     noise.write_bytes(bytes(range(256)) * 4)
     empty.write_bytes(b"")
@@ -105,7 +107,41 @@ def test_files_that_are_no_tables(darkroom: Run, tmp_path: Path) -> None:
         assert code == 1
         assert value["error"]["code"] == "bad-table"
         assert value["error"]["next_step"]
-    assert darkroom("dataset", "profile", str(words), "--json")[1]["error"]["code"] == "bad-recipe"
+    code, value, err = darkroom("dataset", "profile", str(words), "--json")
+    assert (code, [column["published"] for column in value["columns"]]) == (0, [[], []])
+    assert "No column is left to publish" in err
+
+
+def test_a_profile_is_a_page_and_a_recipe_for_its_owner_alone(darkroom: Run, tmp_path: Path) -> None:
+    """`dataset profile --html --draft` writes both for nobody else to read, over no file, and tells who is in it."""
+    rows = "".join(f"a{n}@example.org;{n % 60 + 18};1,{n % 7}\n" for n in range(80))
+    (table := tmp_path / "wide <i>.csv").write_text("Export of May\nE-Mail;age;bmi <b>\n" + rows)
+    page, recipe = tmp_path / "page.html", tmp_path / "draft.toml"
+    words = ("dataset", "profile", str(table), "--skip-lines", "1", "--decimal-comma")
+    written = ("--html", str(page), "--draft", str(recipe))
+    code, value, err = darkroom(*words, *written, "--json")
+    assert code == 0
+    assert {column["column"]: column["kind"] for column in value["columns"]}["age"] == "integer"
+    assert "e-mail addresses: stays at home" in " ".join(err.split())
+    assert 'drop = ["E-Mail"]' in recipe.read_text()
+    assert "skip_lines = 1" in recipe.read_text()
+    text = page.read_text()
+    assert "wide &lt;i&gt;.csv" in text
+    assert "bmi &lt;b&gt;" in text
+    assert "<i>.csv" not in text
+    assert "src=" not in text
+    assert "<script" not in text
+    assert {path.stat().st_mode & 0o777 for path in (page, recipe)} == {0o600}
+    assert darkroom(*words, *written)[0] == 1
+    assert page.read_text() == text
+
+
+def test_how_a_file_is_read_is_checked(darkroom: Run, table: Path) -> None:
+    """An encoding that nobody knows, or one sign for thousands and decimals, is a bad input with a next step."""
+    for words in (("--encoding", "klingon"), ("--thousands", "."), ("--no-header",)):
+        code, value, _ = darkroom("dataset", "profile", str(table), *words, "--json")
+        assert (code, value["error"]["code"]) == (1, "bad-input"), words
+        assert value["error"]["next_step"]
 
 
 def test_a_market_is_set_up_once(darkroom: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx
 
+from app.home.config import NODE_FILE
 from app.home.home import Home
-from app.home.network import NODE_FILE
 from tests.client.conftest import Run
 from tests.support.market import DOLLAR
 from tests.support.web import MarketNode

@@ -14,8 +14,8 @@ import pytest
 from app.client.index import http
 from app.client.index.client import IndexClient, IndexedDataset, find_node
 from app.client.index.crosscheck import check_dataset, check_job
+from app.home.config import NODE_FILE, read_config, write_config
 from app.home.home import Home
-from app.home.network import NODE_FILE, read_config, write_config
 from app.protocol.errors import (
     BadInput,
     DarkroomError,

@@ -14,7 +14,7 @@ from app.chain.wallet.account import Account
 from app.cli.main import run
 from app.client.owner import Owner
 from app.client.publishing import publish_plan
-from app.home.network import NodeConfig, write_config
+from app.home.config import NodeConfig, write_config
 from app.protocol.errors import NotAllowed, TransactionPending, Unavailable
 from ingestion.draft import default_recipe
 from ingestion.recipe import parse_recipe

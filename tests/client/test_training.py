@@ -139,6 +139,14 @@ def test_a_sample_is_read_as_tables_are(scene: MarketNode, darkroom: Run, rows: 
     text = rows.read_text()
     (other := rows.with_name("other.csv")).write_text("\ufeff" + text.replace(",", "; "))
     assert darkroom("model", "compile", "1", str(other), *words)[1]["model"] == plain
+    (meant := rows.with_name("meant.toml")).write_text(
+        '[table]\nskip_lines = 1\ndecimal = ","\nencoding = "utf-16-le"\n'
+    )
+    other.write_bytes(("Mine\n" + text.replace(",", ";").replace(".", ",")).encode("utf-16-le"))
+    assert darkroom("model", "compile", "1", str(other), "--reading", str(meant), *words)[1]["model"] == plain
+    meant.write_text("[table]\nskip_lines = 1\n[columns.x]\nlow = 0\n")
+    refused = darkroom("model", "compile", "1", str(other), "--reading", str(meant), *words)[1]["error"]
+    assert (refused["code"], "line 3" in refused["message"]) == ("bad-recipe", True)
     lines = text.splitlines()
     for column in (NAMES[0], "yes"):
         cells = lines[5].split(",")

@@ -22,7 +22,8 @@ from tests.support.market import ETHER, person
 DOLLAR = 10**6
 MICRO = 10**6  # micro-bits a bit
 UNITS = 10_000
-PRICE = 10  # token units per unit of work
+FIXED_FEE, PRICE = 20_000, 8_000_000  # token units for a job, and for a million units of work
+FEE = FIXED_FEE + PRICE * UNITS // 1_000_000
 RECEIPT, SALT = b"\x07" * 32, b"\x08" * 32
 MANIFEST, ROOT, PROFILE = (bytes([digit]) * 32 for digit in (1, 2, 3))
 CODEC = 0x55
@@ -82,7 +83,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GasMeter]:
         for spender in (licenses, providers, market):
             world.do("approve", account, "TestUSD", "approve", spender, 2**256 - 1)
     for provider in (one, two):
-        world.do("bond", provider, "ProviderRegistry", "bond", 1_000 * DOLLAR, PRICE, 3 * UNITS)
+        world.do("bond", provider, "ProviderRegistry", "bond", 1_000 * DOLLAR, FIXED_FEE, PRICE, 3 * UNITS)
     for _ in range(3):
         world.do("publish", owner, "DatasetRegistry", "publish", MANIFEST, CODEC, ROOT, PROFILE, 285, owner)
         terms = (1, 5 * DOLLAR, 100_000, 1_000, 10, 10_000, 86_400, b"\4" * 32, 8 * MICRO, 5, 120 * MICRO)
@@ -100,9 +101,7 @@ def run_job(world: GasMeter, job: int, owner: str, buyer: str) -> None:
     """From the opening to the settlement, with two executors, and the sum as `job_total`."""
     before = {step: len(each) for step, each in world.gas.items()}
     jobs = world.at["JobMarket"].functions
-    world.do(
-        "open", buyer, "JobMarket", "open", (1, b"\5" * 32, 0, 285, b"\6" * 32, UNITS, 2, 2 * PRICE * UNITS, 1, CONTENT)
-    )
+    world.do("open", buyer, "JobMarket", "open", (1, b"\5" * 32, 0, 285, b"\6" * 32, UNITS, 2, 2 * FEE, 1, CONTENT))
     world.chain.mine()
     world.do("draw", buyer, "JobMarket", "draw", job)
     executors = [each[0] for each in jobs.executionsOf(job).call()]

@@ -12,14 +12,13 @@ from app.custodian.agent import CHORES_EVERY
 from app.custodian.evidence import JudgementLimits
 from app.custodian.ledger import DecisionState
 from app.custodian.noise import discrete_laplace
-from app.custodian.readout import noise_scale_milli
 from app.custodian.rotation import Destroyed, retire
 from app.custodian.unlocked_keys import UnlockedKeys, harden
 from app.protocol.errors import NotFound, TryAgain, WrongPassphrase
 from app.protocol.ids import Digest
 from app.protocol.market.entities import Approval, Job, JobState
 from app.protocol.market.receipt import OutputPolicy, Receipt
-from app.protocol.policy.bits import noisy_micro_bits
+from app.protocol.policy.bits import noise_scale_milli, noisy_micro_bits
 from app.protocol.policy.reasons import Reason
 from app.storage.cid import digest_to_cid
 from app.storage.content import file_cid

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fhe.arrays import U64
+from fhe.engine.native import build, library
 from fhe.negacyclic import KeyProduct
 
 FIELD = 80  # bits between coefficients, enough for 2,048 sums of 64-bit words
@@ -19,6 +22,11 @@ def exact(words: Sequence[int], bits: Sequence[int]) -> list[int]:
     product = sum(w << (FIELD * i) for i, w in enumerate(words)) * sum(b << (FIELD * i) for i, b in enumerate(bits))
     parts = [(product >> (FIELD * i)) & ((1 << FIELD) - 1) for i in range(2 * size)]
     return [(parts[i] - parts[i + size]) % 2**64 for i in range(size)]
+
+
+def widths(size: int) -> list[int]:
+    """The vector widths of the native core that this processor runs and the size allows."""
+    return [lanes for lanes in build.variants() if lanes <= library.widest() and size // 2 >= 16 * lanes]
 
 
 def worst_words(size: int) -> U64:
@@ -36,9 +44,23 @@ def test_products_equal_exact_integers(size: int, density: float) -> None:
     """Every coefficient equals long-integer arithmetic, for random keys and the all-ones key, worst words included."""
     bits = (np.random.default_rng(size).random(size) <= density).astype(np.uint8)
     words = worst_words(size)
-    found = KeyProduct(bits)(words)
+    found = KeyProduct(bits, lanes=0)(words)
     for row, result in zip(words, found, strict=True):
         assert result.tolist() == exact(row.tolist(), bits.tolist())
+    for lanes in widths(size):
+        assert np.array_equal(KeyProduct(bits, lanes)(words), found)
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 2**32), polys=st.integers(1, 20), size=st.sampled_from([64, 256, 2048]))
+def test_the_native_product_is_numpys(seed: int, polys: int, size: int) -> None:
+    """Random keys and words, those of equal limbs among them: every vector width gives NumPy's words."""
+    rng = np.random.default_rng(seed)
+    bits = (rng.random(size) < rng.random()).astype(np.uint8)
+    words = rng.integers(0, 2**64, (polys, size), dtype=np.uint64)
+    words[0] = rng.choice(worst_words(4).ravel(), size)
+    for lanes in widths(size):
+        assert np.array_equal(KeyProduct(bits, lanes)(words), KeyProduct(bits, lanes=0)(words))
 
 
 def test_rounding_is_far_from_half() -> None:

@@ -23,7 +23,7 @@ VALUES = {"age": [40.0, 50.0], "bmi": [1.5, 2.5]}
 HEAD = 'title = "T"\ndescription = "D"\nlicense = "L"\ncreator = "C"\n'
 
 EURO = GOOD.replace(",", ";").replace(".", ",")
-NUMBERS = "".join(f"{n},{n}.5\n" for n in range(20_000))
+NUMBERS = "".join(f"{n % 90},{n}.5\n" for n in range(20_000))
 READ_RIGHT: dict[str, tuple[str | bytes, Reading]] = {
     "plain": (GOOD, Reading()),
     "byte order mark": ("\ufeff" + GOOD, Reading()),
@@ -87,7 +87,8 @@ def test_groups_of_three_digits(write: Write, case: str) -> None:
     word, reading = GROUPED[case]
     path = write("t.csv", f"age,sum\n1,{word}\n2,7\n")
     column = profile_table(path, reading).column("sum")
-    assert (column.fault, abs(column.high if column.low == 7 else column.low or 0)) == (None, 1234567.5)
+    assert column.fault is None
+    assert 1234567.5 in (column.high, -(column.low or 0))
     path = write("u.csv", f"age,sum\n1,{word.replace('234', '23')}\n2,7\n3,8\n")
     fault = profile_table(path, reading).column("sum").fault
     assert fault is not None
@@ -206,7 +207,7 @@ def test_a_late_word_is_found(write: Write, word: str) -> None:
     what, mend = LATE[word]
     path = write("t.csv", f"age,bmi\n{NUMBERS}1,{word}\n{NUMBERS}")
     profile = profile_table(path)
-    assert (profile.column("age").high, profile.column("bmi").kind) == (19_999, "mixed")
+    assert (profile.column("age").high, profile.column("bmi").kind) == (89, "mixed")
     with pytest.raises(BadTable, match=rf"'bmi' .* at line 20002 {what}") as caught:
         survey(path, parse_recipe(HEAD + '[table]\nrest = "measure"\n'))
     assert mend in caught.value.next_step

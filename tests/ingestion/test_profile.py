@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.protocol.errors import BadTable
 from ingestion.codebook import build_codebook, check_fit
-from ingestion.codes import affine_codes
+from ingestion.codes import affine_codes, find
 from ingestion.draft import default_recipe, draft
 from ingestion.profile import ColumnProfile, profile_table
 from ingestion.recipe import parse_recipe
@@ -30,11 +30,11 @@ def test_what_a_profile_says(write: Write) -> None:
     assert profile.rows == 4
     assert profile.columns == (
         ColumnProfile("n", "integer", 1.0, 9.0, 0, 0, 3),
-        ColumnProfile("x", "real", -3.5, 7.75, 1, 0, 4),
+        ColumnProfile("x", "real", -3.5, 7.75, 1, 0, 3),
         ColumnProfile("flag", "boolean", 0.0, 1.0, 0, 0, 2),
         ColumnProfile("text", "text", distinct=4),
         ColumnProfile("empty", "other"),
-        ColumnProfile("odd", "integer", 1.0, 2.0, 1, 1, 4),
+        ColumnProfile("odd", "integer", 1.0, 2.0, 1, 1, 3),
     )
     assert [column.usable for column in profile.columns] == [True, True, True, False, False, True]
     with pytest.raises(BadTable, match="no column 'y'"):
@@ -73,18 +73,19 @@ def test_a_proposal_covers_its_range(low: float, width: float, kind: str) -> Non
 
 
 def test_a_drafted_recipe_publishes_the_table(write: Write) -> None:
-    """The recipe written for a table is accepted, fits the table, drops text, and owns up to measuring."""
+    """The recipe written for a table is accepted, fits the table, drops what is empty, and owns up to measuring."""
     path = write("t.csv", CSV)
     recipe = parse_recipe(default_recipe(path))
     profile = profile_table(path, recipe.reading)
     built = build_codebook(profile, recipe)
     check_fit(profile, built)
-    assert [column.name for column in built.codebook.columns] == ["n", "x", "flag", "odd"]
-    assert not any(column.declared for column in built.codebook.columns)
-    assert len(built.warnings) == 4
+    assert [column.name for column in built.codebook.columns] == ["n", "x", "flag", "text", "odd"]
+    measured = [column.name for column in built.codebook.columns if not column.declared]
+    assert measured == ["n", "x", "odd"]
+    assert len(built.warnings) == 3
     table = pl.read_csv(path)
-    for column in built.codebook.columns:
-        affine_codes(column, table[column.name].cast(pl.Float64).to_numpy())
+    for name in measured:
+        affine_codes(find(built.codebook, name), table[name].cast(pl.Float64).to_numpy())
 
 
 @given(st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=20))

@@ -43,7 +43,7 @@ class MarketHistory:
         assert isinstance(node, DevNode)
         node.fund(passer_by.address, 10**18)
         market.faucet(passer_by, 500 * DOLLAR)
-        market.register_provider(passer_by, bond=200 * DOLLAR, price=1, capacity=10)
+        market.register_provider(passer_by, bond=200 * DOLLAR, price=1_000_000, capacity=10)
         market.unbond(passer_by)
         node.advance(25 * HOUR)
         market.withdraw_bond(passer_by)
@@ -269,7 +269,10 @@ class MarketHistory:
 
     def set_terms(self) -> None:
         self.market.set_terms(
-            self.chance.choice(self.stage.providers), price=self.chance.choice([1, 2, 3]), capacity=10**6
+            self.chance.choice(self.stage.providers),
+            fixed_fee=1000,
+            price=self.chance.choice([1, 2, 3]) * 1_000_000,
+            capacity=10**6,
         )
 
     def unbond(self) -> None:
@@ -281,7 +284,7 @@ class MarketHistory:
 
     def bond(self) -> None:
         self.market.register_provider(
-            self.chance.choice(self.stage.providers), bond=200 * DOLLAR, price=3, capacity=10**6
+            self.chance.choice(self.stage.providers), bond=200 * DOLLAR, fixed_fee=1000, price=2_000_000, capacity=10**6
         )
 
     def wait(self) -> None:

@@ -12,8 +12,8 @@ import pytest
 
 from app.chain.evm.embedded import EmbeddedChain
 from app.home.agent_status import AgentStatus, read_statuses, troubles, write_status
+from app.home.config import NODE_FILE
 from app.home.home import Home
-from app.home.network import NODE_FILE
 from app.node.doctor import check_agents
 from app.node.metrics import AgentCollector
 from app.node.repair import repair

@@ -12,13 +12,17 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli.main import app
+from app.client.provider import Provider
+from app.home.config import NODE_FILE, NodeConfig, write_config
 from app.home.home import Home
-from app.home.network import NODE_FILE, Network, NodeConfig, write_config
-from app.home.setup import set_up
+from app.home.network import Network
+from app.home.setup import join, set_up
 from app.market.db.database import Database
 from app.market.indexer.indexer import Indexer
 from app.node.doctor import Finding, examine
 from app.node.settings import NodeSettings, WebSettings
+from app.provider.pricing import Pricing, keep
+from tests.support.market import DOLLAR
 
 PARTS = {"home", "disk", "keys", "engine", "chain", "clock", "contracts", "store", "database", "index", "port"}
 
@@ -164,3 +168,22 @@ def _execute(file: Path, statement: str) -> None:
     with sqlite3.connect(file) as connection:
         assert connection.execute(statement).rowcount > 0
     connection.close()
+
+
+def test_a_provider_that_works_at_a_loss_is_told(home: Home, settings: NodeSettings) -> None:
+    """The doctor needs no passphrase for it, and says what to do."""
+    network = Network.open(home)
+    actor, account = join(home, network, "provider-1")
+    network.market.faucet(account, 1000 * DOLLAR)
+    assert not found(home, settings, "providers")  # nobody is bonded here
+    provider = Provider(network, actor, account)
+    provider.bond(100 * DOLLAR, price=1, capacity=1)
+    (well,) = found(home, settings, "providers")
+    assert well.level == "ok"
+    assert "an ether being 5,000" in well.what
+    provider.restate(fixed_fee=0, price=1, capacity=1)
+    keep(actor.folder, Pricing())
+    (poor,) = found(home, settings, "providers")
+    assert (poor.level, "darkroom provider terms --as provider-1" in poor.fix) == ("warn", True)
+    assert provider.standing_terms().follow()
+    assert [each.level for each in found(home, settings, "providers")] == ["ok"]

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from app.client.dataset import Dataset
+from app.home.config import NODE_FILE
 from app.home.home import Home
-from app.home.network import NODE_FILE, Network
+from app.home.network import Network
 from app.node.sample import FOLDER, model_file
 from tests.node.shopper import Shopper, in_the_clear
 from tests.support.running_node import RunningNode, free_port, running

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from app.home.config import NodeConfig, from_environment
 from app.home.home import Home
-from app.home.network import NodeConfig, from_environment
 from app.market.web.settings import WebLimits
 from app.node.node import newcomer
 from app.node.sample import CUSTODIAN, PROVIDERS

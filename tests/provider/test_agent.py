@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.chain.evm.embedded import EmbeddedChain
-from app.chain.wallet.account import Account
 from app.execution.execute import Evaluation, execute
 from app.execution.inputs import JobInputs
-from app.protocol.documents import sha256
 from app.protocol.errors import BadBlock
 from app.protocol.market.entities import ZERO, JobState
 from app.protocol.ports import Progress
@@ -21,46 +16,27 @@ from app.provider import agent as agents
 from app.provider.agent import Action, Done, ProviderAgent
 from app.provider.attempts import Attempts
 from app.provider.plan import turn
-from fhe.circuit.codec import encode
-from tests.support.custody import BUYER_PUBLIC, EncryptedDataset, linear_circuit
-from tests.support.market import BITS, DOLLAR, HOUR, MarketOnChain, crowd, open_market, set_stage
-
-CIRCUIT = encode(linear_circuit([[17, -4, 9, 30, 2, 8, -11, 5]]))
+from tests.provider.shop import Shop
+from tests.support.market import DOLLAR, crowd
 
 
-@dataclass
-class Shop:
-    """A real dataset under license, and two providers."""
+def test_a_job_that_does_not_pay_its_gas_any_more_is_declined(shop: Shop) -> None:
+    """Its stake is let go, and whoever is paid enough goes on."""
+    one, other = shop.stage.providers
+    market, job = shop.stage.market, shop.open()
+    market.draw(shop.stage.buyer, job)
+    asked: list[float] = []
 
-    folder: Path
-    world: EncryptedDataset
-    stage: MarketOnChain
-    license: int
+    def pays(fee: float) -> bool:
+        asked.append(fee)
+        return False
 
-    def open(self) -> int:
-        """A job for both providers."""
-        return self.stage.open(circuit=sha256(CIRCUIT), license=self.license, rows=40, sealing_key=BUYER_PUBLIC)
-
-    def agent(self, account: Account, **settings: float | bool) -> ProviderAgent:
-        """A provider's agent, with a journal of its own."""
-        folder = self.folder / account.address
-        return ProviderAgent(self.stage.market, self.world.store, account, folder, threads=1, **settings)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
-    """Everything up to a license."""
-    chain = EmbeddedChain(tmp_path / "chain.sqlite")
-    stage = set_stage(open_market(chain, tmp_path / "deployment.json"))
-    market, world = stage.market, EncryptedDataset(tmp_path)
-    stage.publish(world.records[1])
-    world.store.put(CIRCUIT)
-    offer = market.create_offer(
-        stage.owner, stage.dataset, price_license=DOLLAR, price_job=DOLLAR, price_row=1, max_jobs=99, max_rows=10_000,
-        duration=24 * HOUR, policy=world.manifest.policy.digest, **BITS,
-    )  # fmt: skip
-    yield Shop(tmp_path, world, stage, market.buy_license(stage.buyer, offer.value).value)
-    chain.close()
+    agent = ProviderAgent(market, shop.world.store, one, shop.folder / "poor", threads=1, keep_drawing=False, pays=pays)
+    (done,) = agent.step()
+    assert (done.what, done.detail) == (Done.DECLINED, "Its fee does not cover the gas any more.")
+    assert asked == [each.fee for each in market.job(job).executions if each.provider == one.address]
+    assert market.provider(one.address).locked == 0
+    assert [each.what for each in shop.agent(other, keep_drawing=False).step()] == [Done.COMMITTED]
 
 
 def test_a_job_that_cannot_be_ready_in_time_is_declined(shop: Shop) -> None:

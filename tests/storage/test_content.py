@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.protocol.errors import BadBlock, BadDocument, NotFound, TooLarge, Unavailable
@@ -290,3 +291,14 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(Unavailable, match="cannot be opened"):
         BlockStore(tmp_path / "file" / "store")
+
+
+@given(cuts=st.lists(st.integers(0, 2_200_000), max_size=6), length=st.integers(0, 2_200_000))
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_pieces_make_the_same_file(tmp_path: Path, cuts: list[int], length: int) -> None:
+    """However a file is cut into pieces, its CID is that of the whole."""
+    store = BlockStore(tmp_path / "pieces")
+    data = bytes(range(256)) * (length // 256 + 1)
+    edges = [0, *sorted(min(cut, length) for cut in cuts), length]
+    pieces = (memoryview(data)[low:high] for low, high in pairwise(edges))
+    assert store.put_pieces(pieces) == file_cid(data[:length])

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from app.home.config import NodeConfig, write_config
 from app.home.home import Home
-from app.home.network import NodeConfig, write_config
 from tests.support.serving import serve
 from tests.support.web import MarketNode
 

@@ -117,7 +117,7 @@ def _assert_accounts(session: Session, market: Market) -> None:
         except NotFound:
             assert provider.bond == 0
             continue
-        for name in ("bond", "locked", "price", "capacity", "heartbeat", "unbonding", "seat", "in_use"):
+        for name in ("bond", "locked", "fixed_fee", "price", "capacity", "heartbeat", "unbonding", "seat", "in_use"):
             assert getattr(provider, name) == getattr(record, name), (provider.address, name)
     totals = session.get(tables.TotalsRow, 1)
     assert totals is not None

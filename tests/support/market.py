@@ -193,8 +193,9 @@ def set_stage(market: Market, providers: int = 2, *, rows: int = 1000, max_jobs:
         market.faucet(each, 10_000 * DOLLAR)
         for contract in ("LicenseMarket", "ProviderRegistry", "JobMarket"):
             market.approve(each, contract, 10_000 * DOLLAR)
+    fees = {"fixed_fee": 1000, "price": 2_000_000} if market.fixed_fees else {"price": 3_000_000}
     for each in stage.providers:
-        stage.paid("bond", market.register_provider(each, bond=1000 * DOLLAR, price=3, capacity=10**6))
+        stage.paid("bond", market.register_provider(each, bond=1000 * DOLLAR, capacity=10**6, **fees))
     publication = {"manifest": digest("manifest"), "data_root": digest("root"), "profile": digest("profile")}
     stage.dataset = stage.paid("publish", market.publish_dataset(stage.owner, rows=rows, **publication))
     stage.paid("custody", market.bond_custodian(stage.owner, stage.dataset, 100 * DOLLAR))
@@ -212,4 +213,4 @@ def crowd(stage: MarketOnChain, count: int) -> None:
         stage.providers.append(each)
         node.fund(each.address, ETHER)
         market.faucet(each, 100 * DOLLAR)
-        market.register_provider(each, bond=100 * DOLLAR, price=3, capacity=1)
+        market.register_provider(each, bond=100 * DOLLAR, fixed_fee=1000, price=2_000_000, capacity=1)

@@ -122,6 +122,10 @@ class Interface:
             raise BadInput(f"The contract has {len(found)} functions {name} with {count} arguments, not one.")
         return found[0]
 
+    def takes(self, name: str, count: int) -> bool:
+        """Whether there is a function of this name with so many arguments."""
+        return any(each.name == name and len(each.inputs.kinds) == count for each in self.functions.values())
+
     def topic(self, event: str) -> bytes:
         """The first topic of an event."""
         (digest,) = (digest for digest, signature in self.events.items() if signature.name == event)

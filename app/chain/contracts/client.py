@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -12,7 +12,7 @@ from app.chain.events import Event
 from app.chain.node import ChainNode, ExecutionReverted, Log, Topics, TxReceipt
 from app.chain.sender import Sender
 from app.chain.wallet.account import Account
-from app.protocol.errors import Reverted, VerificationFailed
+from app.protocol.errors import NotAllowed, Reverted, VerificationFailed
 from app.protocol.ids import TxHash
 
 # What a contract takes once, so that an equal call that is under way is the same one, sent before a crash.
@@ -58,8 +58,17 @@ class Contract:
 class ContractClient:
     """The contracts of one deployment, by name, on one node."""
 
-    def __init__(self, node: ChainNode, contracts: Sequence[Contract], sender: Sender | None = None) -> None:
-        """Without a `sender`, one that remembers what it sent as long as it lives."""
+    def __init__(
+        self,
+        node: ChainNode,
+        contracts: Sequence[Contract],
+        sender: Sender | None = None,
+        closed: Collection[tuple[str, str]] = (),
+    ) -> None:
+        """Without a `sender`, one that remembers what it sent as long as it lives. `closed`: functions, as contract and
+        name, that are not sent any more.
+        """
+        self._closed = frozenset(closed)
         self.node = node
         self.sender = sender or Sender(node)
         self.contracts = {contract.name: contract for contract in contracts}
@@ -80,6 +89,20 @@ class ContractClient:
             raise self.refusal(error) from None
         values = there.interface.decode_result(function, args, answer)
         return values[0] if len(values) == 1 else values
+
+    @property
+    def drained(self) -> bool:
+        """Whether this market takes nothing new, because a later edition stands in its place."""
+        return bool(self._closed)
+
+    def check_open(self, contract: str, function: str) -> None:
+        """Errors: NotAllowed for what is not sent to a drained market any more."""
+        if (contract, function) in self._closed:
+            raise NotAllowed(
+                f"This market is drained: it takes no new datasets, offers or licenses ({function}), and what is open"
+                " runs to its end.",
+                "Do it in the present edition: leave --edition and DARKROOM_EDITION out.",
+            )
 
     def read_many(self, asked: Sequence[tuple[str, str, tuple[Any, ...]]]) -> list[Any]:
         """The values of many view functions (contract, function, arguments), in few questions; a Reverted where one
@@ -103,9 +126,10 @@ class ContractClient:
     ) -> Sent[None]:
         """Call a function in a signed transaction and wait for its block. `purpose` and `again`: `app.chain.sender`.
 
-        Errors: Reverted, BadInput, GasPriceTooHigh; TransactionPending for one that was sent and may still come;
-        Unavailable for one that was not.
+        Errors: NotAllowed in a drained market; Reverted, BadInput, GasPriceTooHigh; TransactionPending for one that was
+        sent and may still come; Unavailable for one that was not.
         """
+        self.check_open(contract, function)
         there, once = self.contracts[contract], function in TAKEN_ONCE
         data = there.interface.encode_call(function, args)
         return self._sent(self.transact(account, there.address, data, purpose=purpose, again=again, join=once))

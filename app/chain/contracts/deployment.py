@@ -14,20 +14,22 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import rlp  # type: ignore[import-untyped]
 from eth_utils.address import to_canonical_address, to_checksum_address
 from eth_utils.crypto import keccak
 
+from app import __version__
 from app.chain.contracts.abi import Interface
 from app.chain.contracts.client import Contract, ContractClient
+from app.chain.contracts.editions import CLOSED_BY_A_LATER
 from app.chain.node import ChainNode
 from app.chain.sender import Sender
 from app.chain.wallet.account import Account
-from app.protocol.documents import MAX_DOCUMENT_BYTES, Document
+from app.protocol.documents import MAX_DOCUMENT_BYTES, Document, GrownDocument
 from app.protocol.errors import BadInput, NotFound, VerificationFailed
-from contracts import load
+from contracts import EDITION, EDITIONS, load
 
 ORDER = ("TestUSD", "DatasetRegistry", "LicenseMarket", "ProviderRegistry", "JobMarket")
 HOUR = 3_600
@@ -57,15 +59,24 @@ class Placed(Document):
     code_hash: str = ""
 
 
-class Deployment(Document):
-    """Where the contracts of one market are, or are going to be."""
+class Deployment(GrownDocument):
+    """Where the contracts of one market are, or are going to be, and of which edition they are."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"edition", "version"})
 
     kind: Literal["darkroom/deployment"] = "darkroom/deployment"
+    edition: str = EDITIONS[0]
+    version: str = ""  # of Darkroom, that deployed it
     chain_id: int
     deployer: str
     begun: int  # the chain's height before the first transaction
     terms: Terms
     contracts: dict[str, Placed]
+
+    @property
+    def market(self) -> str:
+        """Chain and job market as one name, which files of this market alone bear."""
+        return f"{self.chain_id}-{self.contracts['JobMarket'].address}"
 
     @property
     def complete(self) -> bool:
@@ -89,12 +100,16 @@ def deploy(
     path: Path,
     terms: Terms | None = None,
     report: Callable[[Deployed], None] = lambda deployed: None,
+    edition: str = EDITION,
 ) -> Deployment:
     """Create what `path` does not yet name, and check the whole. Running it again changes nothing.
 
+    What was begun goes on in the edition in which it was begun; `edition` is of what was not.
+
     Errors: VerificationFailed, Reverted, Unavailable, BadDocument; BadInput when `path` is for another chain or terms.
     """
-    plan = _resume(node, account, path, terms)
+    plan = _resume(node, account, path, terms, edition)
+    _known(plan)
     client = ContractClient(node, [])
     for name in ORDER:
         placed = plan.contracts[name]
@@ -102,7 +117,7 @@ def deploy(
             continue
         block = plan.begun  # a lower bound, for one that was created just before an earlier run was cut short
         if not node.code(placed.address):
-            artifact = load(name)
+            artifact = load(name, plan.edition)
             if created_at(account.address, node.nonce(account.address)) != placed.address:
                 raise _disturbed(account, path)
             receipt = client.create(account, Interface(artifact.abi), artifact.bytecode, _arguments(name, plan))
@@ -135,10 +150,15 @@ def read(path: Path) -> Deployment:
     return Deployment.from_bytes(data)
 
 
-def bind(node: ChainNode, deployment: Deployment, sender: Sender | None = None) -> ContractClient:
-    """The deployment's contracts on this node, after `check`. Errors: VerificationFailed, Unavailable."""
+def bind(
+    node: ChainNode, deployment: Deployment, sender: Sender | None = None, *, drained: bool = False
+) -> ContractClient:
+    """The deployment's contracts on this node, after `check`; a `drained` one takes nothing new.
+
+    Errors: VerificationFailed, Unavailable.
+    """
     check(node, deployment)
-    return _client(node, deployment, sender)
+    return _client(node, deployment, sender, drained=drained)
 
 
 def check(node: ChainNode, deployment: Deployment) -> None:
@@ -150,6 +170,7 @@ def check(node: ChainNode, deployment: Deployment) -> None:
         )
     if set(deployment.contracts) != set(ORDER):
         raise VerificationFailed("The deployment does not name the market's contracts.", "Deploy again.")
+    _known(deployment)
     for name, placed in deployment.contracts.items():
         code = node.code(placed.address)
         foreign_token = name == "TestUSD" and deployment.terms.token is not None
@@ -158,12 +179,23 @@ def check(node: ChainNode, deployment: Deployment) -> None:
             raise VerificationFailed(
                 f"There is {what} at {placed.address} ({name}).", "Deploy again, or use its chain."
             )
-        if not foreign_token and not load(name).matches(code):
+        if not foreign_token and not load(name, deployment.edition).matches(code):
             raise VerificationFailed(
-                f"The code at {placed.address} is not the {name} that this version knows.",
+                f"The code at {placed.address} is not the {name} of edition {deployment.edition} that this version"
+                " knows.",
                 "Use the Darkroom version that deployed it, or set up a new home: DARKROOM_HOME.",
             )
     _check_wiring(_client(node, deployment))
+
+
+def _known(deployment: Deployment) -> None:
+    if deployment.edition not in EDITIONS:
+        by = f", which Darkroom {deployment.version} deployed" if deployment.version else ""
+        raise VerificationFailed(
+            f"This market is of edition {deployment.edition} of the contracts{by}; this version, {__version__}, knows"
+            f" {', '.join(EDITIONS)}.",
+            "Install a newer Darkroom: pip install --upgrade darkroom-market.",
+        )
 
 
 def _check_wiring(client: ContractClient) -> None:
@@ -185,13 +217,16 @@ def _check_wiring(client: ContractClient) -> None:
             raise VerificationFailed(f"{contract} is wired to another {function}.", "Deploy again.")
 
 
-def _client(node: ChainNode, deployment: Deployment, sender: Sender | None = None) -> ContractClient:
+def _client(
+    node: ChainNode, deployment: Deployment, sender: Sender | None = None, *, drained: bool = False
+) -> ContractClient:
     placed = deployment.contracts
-    contracts = [Contract(name, placed[name].address, Interface(load(name).abi)) for name in ORDER]
-    return ContractClient(node, contracts, sender)
+    abis = {name: Interface(load(name, deployment.edition).abi) for name in ORDER}
+    contracts = [Contract(name, placed[name].address, abis[name]) for name in ORDER]
+    return ContractClient(node, contracts, sender, closed=CLOSED_BY_A_LATER if drained else frozenset())
 
 
-def _resume(node: ChainNode, account: Account, path: Path, terms: Terms | None) -> Deployment:
+def _resume(node: ChainNode, account: Account, path: Path, terms: Terms | None, edition: str) -> Deployment:
     """The plan in the file, or a new one that is written down before anything is sent."""
     if path.exists():
         plan = read(path)
@@ -211,7 +246,15 @@ def _resume(node: ChainNode, account: Account, path: Path, terms: Terms | None) 
     if terms.token:
         there = bytes(keccak(node.code(terms.token))).hex()
         contracts["TestUSD"] = Placed(address=to_checksum_address(terms.token), block=begun, code_hash=there)
-    plan = Deployment(chain_id=node.chain_id, deployer=account.address, begun=begun, terms=terms, contracts=contracts)
+    plan = Deployment(
+        edition=edition,
+        version=__version__,
+        chain_id=node.chain_id,
+        deployer=account.address,
+        begun=begun,
+        terms=terms,
+        contracts=contracts,
+    )
     _write(path, plan)
     return plan
 

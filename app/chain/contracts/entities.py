@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
+from app.chain.contracts.editions import fees_of
 from app.protocol.errors import BadInput, VerificationFailed
-from app.protocol.ids import Address, Digest, TxHash
+from app.protocol.ids import Address, Digest, TxHash, Units
 from app.protocol.market.entities import (
     ZERO,
     Answered,
@@ -140,10 +141,12 @@ def as_license(id: int, stored: Struct) -> License:
 
 def as_provider(address: Address, stored: Struct) -> ProviderRecord:
     """From the provider registry's struct."""
+    fixed_fee, price = fees_of(stored)
     return ProviderRecord(
         address=address,
         bond=stored["bond"],
-        price=stored["price"],
+        price=Units(price),
+        fixed_fee=Units(fixed_fee),
         capacity=stored["capacity"],
         heartbeat=stored["heartbeat"],
         unbonding=stored["unbonding"],

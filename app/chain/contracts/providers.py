@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from app.chain.contracts.client import Sent
+from app.chain.contracts.editions import said_fees
 from app.chain.contracts.entities import as_provider
 from app.chain.contracts.token import PaymentToken
 from app.chain.wallet.account import Account
@@ -17,20 +18,31 @@ PROVIDERS = "ProviderRegistry"
 
 
 class Providers(PaymentToken):
-    """Provider actions and reads. Bonds are token units, prices token units per unit of static cost."""
+    """Provider actions and reads. Bonds are token units, prices token units for PRICED_UNITS units of static cost."""
 
-    def register_provider(self, account: Account, *, bond: int, price: int, capacity: int) -> Sent[int]:
-        """Add `bond` to the account's bond, by permit, and take a seat in the draw; the value is the whole bond."""
+    @property
+    def fixed_fees(self) -> bool:
+        """Whether providers of this edition can ask a fixed fee."""
+        return self.client.contracts[PROVIDERS].interface.takes("setTerms", 3)
+
+    def register_provider(
+        self, account: Account, *, bond: int, fixed_fee: int = 0, price: int, capacity: int
+    ) -> Sent[int]:
+        """Add `bond` to the account's bond, by permit, and take a seat in the draw; the value is the whole bond.
+
+        It asks `fixed_fee` for a job of any size, and `price` for PRICED_UNITS units of it on top.
+        """
+        terms = (*said_fees(self.fixed_fees, fixed_fee, price), capacity)
         if bond <= self.allowance(account.address, PROVIDERS):
-            sent = self.client.send(account, PROVIDERS, "bond", bond, price, capacity)
+            sent = self.client.send(account, PROVIDERS, "bond", bond, *terms)
         else:
             permit = self.permit(account, PROVIDERS, bond)
-            sent = self.client.send(account, PROVIDERS, "bondWithPermit", bond, price, capacity, *permit)
+            sent = self.client.send(account, PROVIDERS, "bondWithPermit", bond, *terms, *permit)
         return sent.with_value(int(sent.event("Bonded").args["bond"]))
 
-    def set_terms(self, account: Account, *, price: int, capacity: int) -> Sent[None]:
-        """Change the price per unit and the units taken at a time."""
-        return self.client.send(account, PROVIDERS, "setTerms", price, capacity)
+    def set_terms(self, account: Account, *, fixed_fee: int = 0, price: int, capacity: int) -> Sent[None]:
+        """Change what later draws find: the fixed fee, the price of PRICED_UNITS units, the units taken at a time."""
+        return self.client.send(account, PROVIDERS, "setTerms", *said_fees(self.fixed_fees, fixed_fee, price), capacity)
 
     def heartbeat(self, account: Account) -> Sent[None]:
         """A sign of life: without one for the registry's window, a provider loses its seat. It takes one again.

@@ -8,6 +8,8 @@ accounts of the embedded chain, whose ether is worth nothing. Keys are never pri
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import os
 from pathlib import Path
@@ -99,6 +101,13 @@ class Account:
         note = "Test money only: the key lies here in the open. Whoever has this file can spend what the account has."
         said = {"kind": TEST_ACCOUNT, "chain_id": chain_id, "address": self.address, "key": key, "label": label}
         return (json.dumps(said | {"note": note}, indent=2) + "\n").encode()
+
+    def derive(self, label: str) -> str:
+        """32 bytes, hex, that nobody without the key can tell from chance: HMAC-SHA256 of the label under the key.
+
+        The same on every machine that has the key. Labels begin with what the bytes are for; each use has its own.
+        """
+        return hmac.new(bytes(self._signer.key), b"darkroom:" + label.encode(), hashlib.sha256).hexdigest()
 
     def sign_transaction(
         self, *, chain_id: int, nonce: int, to: str | None, data: bytes, gas: int, fees: Fees, value: int = 0

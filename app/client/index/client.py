@@ -18,8 +18,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from app.chain.market import Market
 from app.client.index.http import NAME_A_NODE, SILENT_SECONDS, NodeHttp, printable
+from app.home.config import NODE_FILE, read_config
 from app.home.home import Home
-from app.home.network import NODE_FILE, read_config
 from app.protocol.errors import NotFound, Unavailable, VerificationFailed
 
 PAGE = 50  # entries asked for at a time
@@ -178,10 +178,10 @@ def find_node(home: Home, given: str | None = None) -> str:
     """
     if named := given or os.environ.get(VARIABLE):
         return named
-    if (home.root / "node.json").exists() and (configured := read_config(home).node):
+    if home.place == home.root and (home.root / "node.json").exists() and (configured := read_config(home).node):
         return configured
     try:
-        return (home.root / NODE_FILE).read_text("utf-8").strip()
+        return (home.place / NODE_FILE).read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError):
         raise NotFound("No node runs in this home, and none is named.", NAME_A_NODE) from None
 

@@ -320,6 +320,7 @@ class ProviderRow(IndexTable, table=True):
     address: str = Field(primary_key=True)
     bond: int = Field(default=0, sa_type=AmountText)
     locked: int = Field(default=0, sa_type=AmountText)
+    fixed_fee: int = Field(default=0, sa_type=AmountText)
     price: int = Field(default=0, sa_type=AmountText)
     capacity: int = Field(default=0, sa_type=AmountText)
     in_use: int = Field(default=0, sa_type=AmountText)  # units of the jobs that hold a stake of it

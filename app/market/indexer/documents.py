@@ -15,6 +15,7 @@ from app.market.db.tables import ManifestRow, PolicyRow
 from app.market.text import clean, words
 from app.protocol.data.dataset import Codebook, ColumnCode
 from app.protocol.data.derivation import TimeSource, derivation_in_words, places
+from app.protocol.data.listing import total_bytes
 from app.protocol.data.manifest import Manifest, read_manifest
 from app.protocol.errors import BadDocument, DarkroomError, TooLarge
 from app.protocol.ids import Digest
@@ -39,7 +40,7 @@ class FoundDocument:
 
 def look_for_manifest(store: Store, digest: str, tries: int, now: int) -> FoundDocument:
     """Fetch a manifest and take its facts. Never raises: what goes wrong is this document's own trouble."""
-    found, state = _read(store, digest, lambda data: read_manifest(data, digest))
+    found, state = _read(store, digest, lambda data: read_manifest(data, digest, store))
     if found is None:
         return FoundDocument(
             manifest=ManifestRow(digest=digest, state=state, tries=tries + 1, next_try=_later(now, tries))
@@ -59,9 +60,8 @@ def look_for_policy(store: Store, digest: str, tries: int, now: int) -> FoundDoc
 def facts(digest: str, manifest: Manifest) -> ManifestRow:
     """What the index keeps of a manifest; texts are cut and cleaned."""
     card, table = manifest.card, manifest.table
-    files = [file for shard in table.shards for file in shard.files]
     encodings: dict[str, set[str]] = {}
-    for file in files:
+    for file in table.shards[0].files:  # the others have the same
         encodings.setdefault(file.column, set()).add(file.encoding)
     every = {encoding for each in encodings.values() for encoding in each}
     columns = [_column(table.codebook, column, encodings.get(column.name, set())) for column in table.codebook.columns]
@@ -80,7 +80,7 @@ def facts(digest: str, manifest: Manifest) -> ManifestRow:
         url=clean(card.url, 500),
         keywords=json.dumps(keywords),
         columns=len(columns),
-        bytes=sum(check.bytes for check in manifest.checks),
+        bytes=total_bytes(manifest.checks),
         affine="affine" in every,
         bins="bins" in every,
         evaluation_key=None if table.evaluation_key is None else clean(table.evaluation_key, 200),

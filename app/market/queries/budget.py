@@ -102,15 +102,13 @@ def codebook_of(codes: str) -> Codebook | None:
             source = each.get("source") or name
             if places is not None:
                 states[source] = _places(source, places)
-            affine = (
-                None if each["levels"] is None else Affine(low=each["low"], step=each["step"], levels=each["levels"])
-            )
+            code = {"low": each["low"], "step": each["step"], "levels": each["levels"]}
             columns.append(
                 ColumnCode(
                     name=name,
                     dtype=each["dtype"],
-                    affine=affine,
-                    bins=each["bins"],
+                    affine=None if each["levels"] is None else Affine(**code),
+                    bins=None if each["bins"] is None else tuple(each["bins"]),
                     declared=each["declared"],
                     source="" if source == name else source,
                     derivation=None if kind is None else Member(place=0) if kind == "member" else Place(),

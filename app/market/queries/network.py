@@ -27,7 +27,8 @@ class ProviderView(View):
     # bond taken back
     bond: Amount
     locked: Amount  # held by running jobs
-    price: Amount  # per unit of static cost
+    fixed_fee: Amount  # for a job of any size
+    price: Amount  # for a million units of static cost on top
     capacity: Amount  # units at a time
     in_use: Amount  # of them, by the jobs that hold a stake of it
     heartbeat: int

@@ -50,6 +50,7 @@ class PriceView(ResponseModel):
     price_license: Amount
     price_job: Amount
     price_rows: Amount
+    fixed_fees: Amount | None  # the part of it that a job of any size has
     max_fee: Amount | None  # an estimate where there is a `price_problem`; null where no provider is alive
     job_total: Amount | None
     total: Amount | None  # with a new license
@@ -239,6 +240,7 @@ def _price(found: Quote) -> PriceView | None:
         price_license=found.price_license,
         price_job=found.price_job,
         price_rows=found.price_rows,
+        fixed_fees=found.fixed_fees,
         max_fee=found.max_fee,
         job_total=found.job_total,
         total=found.total,

@@ -12,6 +12,7 @@ from typing import Any
 from app.protocol.data.dataset import Codebook, ColumnCode
 from app.protocol.data.derivation import Source, derivation_in_words
 from app.protocol.data.description import FileCheck, StrictManifest
+from app.protocol.data.listing import RECORD_BYTES
 from app.protocol.market.receipt import OutputPolicy
 
 CONFORMS_TO = "http://mlcommons.org/croissant/1.1"
@@ -64,7 +65,7 @@ def croissant(manifest: StrictManifest) -> dict[str, Any]:
         "distribution": _distribution(manifest),
         "darkroom": manifest.model_dump(mode="json"),
     }
-    if manifest.preview is not None:
+    if manifest.preview is not None and table.listed is None:
         document["recordSet"] = [_preview(manifest)]
     return document
 
@@ -128,6 +129,11 @@ def _distribution(manifest: StrictManifest) -> list[dict[str, Any]]:
         _file(name, cid, "application/octet-stream", check)
         for (name, cid), check in zip(named, manifest.checks, strict=False)
     ]
+    if (listed := manifest.table.listed) is not None:
+        book = FileCheck(bytes=listed.codebook_bytes, sha256=listed.codebook_digest)
+        records = FileCheck(bytes=listed.files * RECORD_BYTES, sha256=listed.sha256)
+        files.append(_file("codebook.json", listed.codebook, "application/json", book))
+        files.append(_file("files.bin", listed.cid, "application/octet-stream", records))
     if manifest.preview is not None:
         files.append(_file("preview.csv", manifest.preview.cid, "text/csv", manifest.preview.file))
     return files

@@ -20,6 +20,7 @@ from app.protocol.vocabulary import Encoding, EvaluatorName
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 MAX_COLUMNS = 4096
 MAX_EDGES = 32
+MAX_CODEBOOK_BYTES = 1 << 24  # over 1 MiB it is linked from its manifest
 
 
 class Affine(Document):
@@ -61,6 +62,7 @@ class Codebook(GrownDocument):
     """The columns of a dataset and their codes; its digest binds circuits to the dataset's codes."""
 
     later: ClassVar[frozenset[str]] = frozenset({"sources"})
+    max_bytes: ClassVar[int] = MAX_CODEBOOK_BYTES
 
     kind: Literal["darkroom/codebook"] = "darkroom/codebook"
     columns: tuple[ColumnCode, ...]
@@ -95,6 +97,19 @@ class Shard(Document):
     files: tuple[EncodedFile, ...]
 
 
+class FileList(Document):
+    """Where a table is described that is too large for its manifest: see `app.protocol.data.listing`."""
+
+    cid: str  # of the list of files
+    sha256: Sha256  # of its bytes, for readers that know no CIDs
+    files: int
+    encodings: tuple[Encoding, ...]  # that every column's code is published in, where it has it
+    size: int  # rows of a chunk: the profile's polynomial size
+    codebook: str  # CID of the codebook's canonical bytes
+    codebook_digest: Sha256  # SHA-256 of them
+    codebook_bytes: int
+
+
 class Carried(Document):
     """What was released about the persons of a stretch of rows before this version: at most so much about each."""
 
@@ -106,7 +121,7 @@ class Carried(Document):
 class EncryptedTable(GrownDocument):
     """The part of a manifest that Darkroom computes with; the Croissant record around it is for people and crawlers."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"evaluator"})
+    later: ClassVar[frozenset[str]] = frozenset({"evaluator", "listed"})
 
     kind: Literal["darkroom/table"] = "darkroom/table"
     profile: Sha256
@@ -120,3 +135,4 @@ class EncryptedTable(GrownDocument):
     carried: tuple[Carried, ...] = ()  # the owner's statement, in row order; rows outside of it start fresh
     carried_jobs: int = 0  # jobs up to this number are in it; a later one on an earlier version counts on every row
     evaluator: EvaluatorName = "darkroom-canonical-1"  # that its jobs run under
+    listed: FileList | None = None  # where codebook and files are, if not in the manifest

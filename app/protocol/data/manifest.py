@@ -7,26 +7,47 @@ what a crawler shows can never differ from what a license buys. The SHA-256 of t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pydantic import ValidationError
 
 from app.protocol.data.croissant import croissant
 from app.protocol.data.description import StrictManifest
+from app.protocol.data.listing import linked as as_linked
+from app.protocol.data.listing import opened
 from app.protocol.data.table import check_table
 from app.protocol.documents import MAX_DOCUMENT_BYTES, canonical, first_fault, parse_canonical, sha256
 from app.protocol.errors import BadDocument, TooLarge
 from app.protocol.market.receipt import check_present
+from app.protocol.ports import Store
+
+INLINE_FILES = 512  # files; a table of more is linked
+MAX_CHECKED = 1 << 10
+
+_checked: dict[tuple[str, str], None] = {}  # lists that this process found under their data roots
 
 
 class Manifest(StrictManifest):
     """A manifest. Its canonical bytes are the whole JSON-LD document, and its digest is theirs."""
 
+    @property
+    def objects(self) -> Iterator[str]:
+        """The CIDs of all that the manifest names: lists, evaluation key, preview and files."""
+        table = self.table
+        if table.listed is not None:
+            yield from (table.listed.cid, table.listed.codebook)
+        yield from (cid for cid in (table.evaluation_key, self.preview and self.preview.cid) if cid)
+        yield from (file.cid for shard in table.shards for file in shard.files)
+
     def to_bytes(self) -> bytes:
         """The JSON-LD document's canonical bytes. Errors: TooLarge."""
-        data = canonical(croissant(self))
+        table = self.table
+        linked = None if table.listed is None else {"table": as_linked(table, table.listed), "checks": ()}
+        data = canonical(croissant(self if linked is None else self.model_copy(update=linked)))
         if len(data) > MAX_DOCUMENT_BYTES:
             raise TooLarge(
                 f"The manifest of these columns takes {len(data)} bytes, over the limit of {MAX_DOCUMENT_BYTES}.",
-                "Publish fewer columns, or bins for fewer of them.",
+                "Shorten the description, the terms or the policy.",
             )
         return data
 
@@ -45,7 +66,6 @@ class Manifest(StrictManifest):
                 "The manifest's description says something else than its strict part.",
                 "Do not buy from it; ask its owner to publish it again.",
             )
-        _check(manifest)
         return manifest
 
 
@@ -55,13 +75,42 @@ def write_manifest(manifest: Manifest) -> bytes:
     return manifest.to_bytes()
 
 
-def read_manifest(data: bytes, digest: str | None = None) -> Manifest:
-    """The manifest of these bytes, checked against the digest that the chain records. Errors: TooLarge, BadDocument."""
+def fits(manifest: Manifest) -> bool:
+    """Whether codebook and files stand in the manifest, as they do wherever they can; else they are linked."""
+    if sum(len(shard.files) for shard in manifest.table.shards) > INLINE_FILES:
+        return False
+    try:
+        return bool(manifest.to_bytes())
+    except TooLarge:
+        return False
+
+
+def read_manifest(data: bytes, digest: str | None = None, store: Store | None = None) -> Manifest:
+    """The manifest of these bytes, checked against the digest that the chain records, and against its own data root.
+
+    `store` holds the codebook and the list of files of a large table: its files are read as they are asked for, and
+    were all read once here. Errors: TooLarge, BadDocument; NotFound and BadBlock for what is linked.
+    """
     if digest is not None and sha256(data) != digest:
         raise BadDocument(
             "These bytes are not the manifest that was asked for.", "Fetch the manifest again from another source."
         )
-    return Manifest.from_bytes(data)
+    manifest = Manifest.from_bytes(data)
+    if manifest.table.listed is None:
+        _check(manifest)
+        return manifest
+    if store is None:
+        raise BadDocument("This manifest links its files.", "Read it from a store that has them.")
+    if manifest.checks:
+        raise BadDocument("A table names its files in its manifest or in a list, not in both.")
+    place = (manifest.table.listed.cid, manifest.table.data_root)
+    table, checks = opened(store, manifest.table)
+    manifest = manifest.model_copy(update={"table": table, "checks": checks})
+    check_table(table, root=place not in _checked)
+    _checked[place] = None
+    while len(_checked) > MAX_CHECKED:
+        _checked.pop(next(iter(_checked)), None)
+    return manifest
 
 
 def _check(manifest: Manifest) -> None:

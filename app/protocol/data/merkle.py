@@ -12,7 +12,7 @@ SHA-256(02 || the file's root). Roots are 64 hex digits, proofs the siblings' di
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 
 from app.protocol.ids import Digest
@@ -90,9 +90,20 @@ def verify(root: str, leaf_bytes: bytes, leaf: int, length: int, siblings: Seque
     return _climb(_leaf(leaf_bytes), leaf, leaves(length), siblings) == root
 
 
-def data_root(roots: Sequence[str]) -> Digest:
+def data_root(roots: Iterable[str]) -> Digest:
     """The root over files' roots, in manifest order. ValueError without files or for what is no digest."""
-    return Digest(_fold(_file_leaves(roots)).hex())
+    peaks: list[tuple[int, bytes]] = []  # (files, root) of perfect subtrees, larger ones first
+    for root in roots:
+        files, digest = 1, _file_leaves([root])[0]
+        while peaks and peaks[-1][0] == files:
+            digest, files = _node(peaks.pop()[1], digest), 2 * files
+        peaks.append((files, digest))
+    if not peaks:
+        raise ValueError("a data root needs the 32-byte roots of one file or more")
+    _, right = peaks.pop()
+    while peaks:
+        right = _node(peaks.pop()[1], right)
+    return Digest(right.hex())
 
 
 def file_proof(roots: Sequence[str], file: int) -> tuple[str, ...]:

@@ -74,22 +74,27 @@ def code_fault(column: ColumnCode) -> str:
     return ""
 
 
-def check_table(table: EncryptedTable, polynomial_size: int | None = None) -> None:
+def check_table(table: EncryptedTable, polynomial_size: int | None = None, *, root: bool = True) -> None:
     """Errors: BadDocument unless the shards hold every row once, in every encoding of the codebook, under the root.
 
     With `polynomial_size` (the profile's N) each file's number of polynomials is checked against its shard's rows.
+    Without `root` the files' roots, which are known to be under the data root already, are not read.
     """
     check_codebook(table.codebook)
+    if table.listed is not None and polynomial_size not in {None, table.listed.size}:
+        raise BadDocument("The files of a shard do not hold the same rows.")
     if not 1 <= table.rows <= MAX_ROWS or table.epoch < 0 or not 1 <= len(table.shards) <= MAX_SHARDS:
         raise BadDocument("The table's rows, shards or epoch are out of range.")
-    files = expected_files(table.codebook, table.shards[0])
-    if not files:
+    files = [] if table.listed else expected_files(table.codebook, table.shards[0])
+    if not (files or len(table.shards[0].files)):
         raise BadDocument("The table publishes no column.")
     row = 0
     for shard in table.shards:
         if shard.first_row != row or shard.rows < 1:
             raise BadDocument("The table's shards do not follow one another.")
         row += shard.rows
+        if table.listed is not None:
+            continue  # columns, encodings and lengths of a list follow from codebook and shards
         if [(file.column, file.encoding) for file in shard.files] != files:
             raise BadDocument(
                 "A shard does not hold the columns and encodings of the first one, in the codebook's order."
@@ -97,7 +102,7 @@ def check_table(table: EncryptedTable, polynomial_size: int | None = None) -> No
         _check_polys(table.codebook, shard, polynomial_size)
     if row != table.rows:
         raise BadDocument(f"The table says {table.rows} rows, its shards hold {row}.")
-    if table.data_root != data_root(table.shards):
+    if root and table.data_root != data_root(table.shards):
         raise BadDocument("The data root is not that of the files' roots.")
     _check_persons(table)
 
@@ -134,7 +139,7 @@ def expected_files(codebook: Codebook, shard: Shard) -> list[tuple[str, str]]:
 
 def data_root(shards: tuple[Shard, ...]) -> Digest:
     """Merkle root over the files' roots, in manifest order."""
-    return merkle.data_root([file.root for shard in shards for file in shard.files])
+    return merkle.data_root(file.root for shard in shards for file in shard.files)
 
 
 def _check_polys(codebook: Codebook, shard: Shard, polynomial_size: int | None) -> None:

@@ -144,6 +144,7 @@ class Custody:
     held: Units  # by open jobs
 
 
+PRICED_UNITS = 1_000_000  # what a provider's price is for: one unit, half a millisecond of a core, costs too little
 CAPACITY_SHARE = 4  # a provider's capacity is what it computes in one part of so many of the commit window
 
 
@@ -153,13 +154,18 @@ class ProviderRecord:
 
     address: Address
     bond: Units
-    price: Units  # per unit of static cost
+    price: Units  # for PRICED_UNITS units of static cost
     capacity: int  # units it takes at a time, over all its jobs; see CAPACITY_SHARE
     heartbeat: Seconds  # time of its last sign of life
     unbonding: Seconds  # time from which the bond can be taken back; 0 while it serves
     locked: Units = NOTHING  # the part of the bond that running jobs hold
     seat: int = 0  # its place in the draw, from 1; 0 when it has none
     in_use: int = 0  # units of the jobs that hold a stake of it
+    fixed_fee: Units = NOTHING  # what any job costs on top: it covers the transactions that a job takes
+
+    def fee(self, units: int) -> int:
+        """What it asks for one execution of so many units, in token units, as ProviderRegistry's draw computes it."""
+        return self.fixed_fee - (-self.price * units // PRICED_UNITS)
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ class Draw:
             each
             for each in self.alive(providers)
             if each.capacity - each.in_use >= units
-            if each.bond - each.locked >= self.rules.stake(each.price * units)
+            if each.bond - each.locked >= self.rules.stake(each.fee(units))
         ]
 
     def alive(self, providers: Iterable[ProviderRecord]) -> list[ProviderRecord]:
@@ -66,7 +66,7 @@ def fee_bid(providers: Iterable[ProviderRecord], draw: Draw, *, units: int, repl
     the (lower) median. So a minority of the able providers cannot move the bid by more than that factor.
     Errors: Unavailable when fewer than `replicas` able providers ask for a fee within that bound.
     """
-    fees = [each.price * units for each in draw.able(providers, units)]
+    fees = [each.fee(units) for each in draw.able(providers, units)]
     if len(fees) < replicas:
         raise Unavailable(
             f"{len(fees)} providers can take a job of {units} units and {replicas} are needed.",

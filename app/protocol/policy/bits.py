@@ -58,6 +58,12 @@ def row_charge(policy: OutputPolicy, leakage: Leakage) -> int:
     return min(exact, noisy) if policy.epsilon_micro_per_job else exact
 
 
+def noise_scale_milli(leakage: Leakage, policy: OutputPolicy, rows_per_person: int = 1) -> int:
+    """Thousandths of the discrete Laplace scale: sensitivity / epsilon, rounded up so that epsilon is kept."""
+    sensitivity = max(1, leakage.sensitivity) * rows_per_person
+    return -(-sensitivity * 10**9 // policy.epsilon_micro_per_job)
+
+
 def charge(policy: OutputPolicy, leakage: Leakage, rows_per_person: int) -> int:
     """Micro-bits that a release costs each of its rows, where a person has up to `rows_per_person` rows.
 

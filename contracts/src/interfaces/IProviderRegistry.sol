@@ -5,7 +5,8 @@ pragma solidity 0.8.37;
 interface IProviderRegistry {
     /// @param bond what it has deposited and not lost
     /// @param locked the part that running jobs hold
-    /// @param price per unit of static cost
+    /// @param fixedFee what any job costs, whatever its size: it covers the transactions that a job takes
+    /// @param price for `PRICED_UNITS` units of static cost on top; what a job has of them is rounded up
     /// @param capacity units it takes at a time, over all its jobs
     /// @param inUse units of the jobs that hold a stake of it
     /// @param heartbeat time of its last sign of life; 0 while suspended for silence
@@ -14,7 +15,8 @@ interface IProviderRegistry {
     struct Provider {
         uint256 bond;
         uint256 locked;
-        uint96 price;
+        uint48 fixedFee;
+        uint48 price;
         uint64 capacity;
         uint64 inUse;
         uint40 heartbeat;
@@ -37,7 +39,7 @@ interface IProviderRegistry {
     }
 
     event Bonded(address indexed provider, uint256 amount, uint256 bond);
-    event TermsSet(address indexed provider, uint96 price, uint64 capacity);
+    event TermsSet(address indexed provider, uint48 fixedFee, uint48 price, uint64 capacity);
     event Heartbeat(address indexed provider);
     event Unbonding(address indexed provider, uint256 until);
     event BondWithdrawn(address indexed provider, uint256 amount);
@@ -61,11 +63,12 @@ interface IProviderRegistry {
     error StillAlive(address provider);
     error NotEnoughProviders(uint256 found, uint256 needed);
 
-    function bond(uint256 amount, uint96 price, uint64 capacity) external;
+    function bond(uint256 amount, uint48 fixedFee, uint48 price, uint64 capacity) external;
 
     function bondWithPermit(
         uint256 amount,
-        uint96 price,
+        uint48 fixedFee,
+        uint48 price,
         uint64 capacity,
         uint256 deadline,
         uint8 v,
@@ -73,7 +76,7 @@ interface IProviderRegistry {
         bytes32 s
     ) external;
 
-    function setTerms(uint96 price, uint64 capacity) external;
+    function setTerms(uint48 fixedFee, uint48 price, uint64 capacity) external;
 
     function heartbeat() external;
 

@@ -22,6 +22,8 @@ from fhe.compile.trees.graph import Leaf, Node
 class CatBoost:
     """Symmetric trees on numbers; other policies and categories are refused."""
 
+    missing = False
+
     def kind(self, model: Any) -> Kind:  # noqa: ARG002 - as all readers
         """Raw values."""
         return "margin"

@@ -24,6 +24,8 @@ from fhe.compile.space import FeatureSpace
 class Combined:
     """Sums of members."""
 
+    missing = False
+
     def kind(self, model: Any) -> Kind:
         """Shares where members' chances are averaged."""
         name = kind(model)

@@ -70,6 +70,8 @@ def values_of(estimator: Any) -> F64:
 class Forests:
     """Single trees, forests of them, gradient boosting and isolation forests."""
 
+    missing = False
+
     def kind(self, model: Any) -> Kind:
         """Shares of classifiers, log-odds of boosted ones."""
         name = kind(model)

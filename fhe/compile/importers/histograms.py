@@ -19,6 +19,8 @@ from fhe.compile.trees.graph import Leaf, Node
 class Histograms:
     """One tree a round and class."""
 
+    missing = True
+
     def kind(self, model: Any) -> Kind:
         """Log-odds of classifiers; a regressor's values before its loss's link."""
         return "margin" if kind(model).endswith("Classifier") else "value"
@@ -75,7 +77,8 @@ def _node(nodes: Any, inputs: Inputs, first: int) -> Node:
         def below(values: F64) -> npt.NDArray[np.bool_]:
             return values <= cut
 
-        return inputs.split(int(node["feature_idx"]), below, grow(int(node["left"])), grow(int(node["right"])))
+        left, right = grow(int(node["left"])), grow(int(node["right"]))
+        return inputs.split(int(node["feature_idx"]), below, left, right, missing=bool(node["missing_go_to_left"]))
 
     return grow(0)
 

@@ -30,10 +30,11 @@ MOST_PIECES = 16  # intervals of codes on one side of a split
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """A feature that follows from one column: its value (levels,) for each code."""
+    """A feature that follows from one column: its value (levels,) for each code, and where that is missing."""
 
     column: int
     values: F64
+    missing: float | None = None  # None where the circuit cannot see that a value is missing
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +69,11 @@ class Inputs:
         """Each feature's column and table; None for one that follows from several columns."""
         levels = self.space.levels
         if self.plain:
-            return tuple(Column(number, self.space.units(number)) for number in range(len(levels)))
+            return tuple(
+                Column(number, self.space.units(number), None if self.space.gap_of(number) is None else np.nan)
+                for number in range(self.space.features)
+            )
+        levels = levels[: self.space.features]
         base = self.space.middle()
         block = max(1, MOST_NUMBERS // max(1, len(levels)))
         if sum(levels) > block:
@@ -79,8 +84,10 @@ class Inputs:
             rows[ends[column] : ends[column + 1], column] = np.arange(count)
         seen = dense(self.evaluate(rows))
         normal = dense(self.evaluate(base[None]))[0]
-        random = np.random.default_rng(5).integers(0, np.array(levels), (CHECKED_ROWS, len(levels)))
+        random = np.repeat(base[None], CHECKED_ROWS, axis=0)
+        random[:, : len(levels)] = np.random.default_rng(5).integers(0, np.array(levels), (CHECKED_ROWS, len(levels)))
         truth = dense(self.evaluate(random))
+        missing = self._where_missing(base)
         found: list[Column | None] = []
         for feature in range(seen.shape[1]):
             moved = np.flatnonzero(seen[:, feature] != normal[feature])
@@ -91,11 +98,26 @@ class Inputs:
             column = int(columns[0])
             table = seen[ends[column] : ends[column + 1], feature]
             off = np.abs(table[random[:, column]] - truth[:, feature]).max()
-            found.append(Column(column, table) if off <= SAME * max(1.0, float(np.ptp(table))) else None)
+            follows = off <= SAME * max(1.0, float(np.ptp(table)))
+            empty = missing[column][feature] if column in missing else None
+            found.append(Column(column, table, empty) if follows else None)
         return tuple(found)
 
-    def split(self, feature: int, below: Callable[[F64], Bools], yes: Node, no: Node) -> Node:
-        """The node that goes to `yes` where `below` holds of a feature's values, else to `no`. Errors: BadModel."""
+    def _where_missing(self, base: I64) -> dict[int, F64]:
+        """What all features are (features,) where a column has no value, by column."""
+        if not self.space.gaps:
+            return {}
+        rows = np.repeat(base[None], len(self.space.gaps), axis=0)
+        rows[:, self.space.features :] = np.eye(len(rows), dtype=np.int64)
+        found = dense(self.evaluate(rows))
+        return {column: found[row] for row, columns in enumerate(self.space.gaps) for column in columns}
+
+    def split(
+        self, feature: int, below: Callable[[F64], Bools], yes: Node, no: Node, missing: bool | None = None
+    ) -> Node:
+        """The node that goes to `yes` where `below` holds of a feature's values, else to `no`; a missing value goes to
+        `yes` if `missing` is true, and without it as NaN does. Errors: BadModel.
+        """
         known = self.features[feature]
         if known is None:
             raise BadModel(
@@ -119,7 +141,12 @@ class Inputs:
         node = yes if side[-1] else no
         for cut in changes[::-1]:
             node = Split(known.column, int(cut), yes if side[cut - 1] else no, node)
-        return node
+        gap = self.space.gap_of(known.column)
+        if gap is None or known.missing is None:
+            return node
+        absent = np.isnan(known.missing) and missing is not None
+        default = missing if absent else bool(below(np.array([known.missing]))[0])
+        return Split(gap, 1, node, yes if default else no)
 
 
 def dense(table: Any) -> F64:

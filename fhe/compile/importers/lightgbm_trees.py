@@ -21,6 +21,8 @@ ZERO = 1e-35  # LightGBM takes what is at most this far from zero for zero
 class LightGBM:
     """Trees with numerical and categorical splits; leaves that are linear models are refused."""
 
+    missing = True
+
     def kind(self, model: Any) -> Kind:  # noqa: ARG002 - as all readers
         """Raw scores."""
         return "margin"
@@ -99,7 +101,18 @@ class _Tree:
             self.leaves.append(vector)
             return Leaf((self._first + len(self.leaves) - 1,))
         below, above = self.grow(node["left_child"]), self.grow(node["right_child"])
-        return self._inputs.split(int(node["split_feature"]), _goes_left(node), below, above)
+        return self._inputs.split(
+            int(node["split_feature"]), _goes_left(node), below, above, missing=_missing_left(node)
+        )
+
+
+def _missing_left(node: dict[str, Any]) -> bool:
+    """Where a missing value goes: as it was learnt, or as zero, for which it is taken where none was missing."""
+    if node["decision_type"] == "==":
+        return False
+    if node.get("missing_type") in ("NaN", "Zero"):
+        return bool(node.get("default_left"))
+    return bool(float(node["threshold"]) >= 0.0)
 
 
 def _goes_left(node: dict[str, Any]) -> Any:

@@ -99,6 +99,8 @@ def _features(values: dict[str, Any]) -> int:
 class OnnxTrees:
     """The one tree ensemble of a graph."""
 
+    missing = False
+
     def kind(self, model: Any) -> Kind:
         """Shares, if its chances are the trees' sums; else log-odds."""
         if model.node.op_type == "TreeEnsembleRegressor":

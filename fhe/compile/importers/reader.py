@@ -14,6 +14,8 @@ Kind = Literal["share", "margin", "value"]  # of scores: class probabilities, lo
 class Reader(Protocol):
     """Trees of one family, and the scores that they add up to."""
 
+    missing: bool  # whether its trees say where a missing value goes
+
     def kind(self, model: Any) -> Kind:
         """What its scores are."""
 

@@ -20,6 +20,8 @@ from fhe.compile.trees.graph import Leaf, Node
 class XGBoost:
     """Trees of the boosters "gbtree" and "dart"; "gblinear" is asked (`is_linear`)."""
 
+    missing = True
+
     def kind(self, model: Any) -> Kind:  # noqa: ARG002 - as all readers
         """Margins."""
         return "margin"
@@ -97,7 +99,11 @@ def _node(tree: dict[str, Any], inputs: Inputs, first: int) -> Node:
             return values.astype(np.float32) < cut
 
         return inputs.split(
-            int(tree["split_indices"][node]), below, grow(int(left)), grow(int(tree["right_children"][node]))
+            int(tree["split_indices"][node]),
+            below,
+            grow(int(left)),
+            grow(int(tree["right_children"][node])),
+            missing=bool(tree["default_left"][node]),
         )
 
     return grow(0)

@@ -232,6 +232,6 @@ def test_numbers_above_what_a_database_holds_do_not_stop_the_index(
         micro_bits=2**32 - 1, licenses=2**32 - 2, budget=2**64 - 1,
     )  # fmt: skip
     stage.open("greedy", units=2**64 - 1)
-    market.set_terms(stage.providers[0], price=2**96 - 1, capacity=2**64 - 1)
+    market.set_terms(stage.providers[0], fixed_fee=2**48 - 1, price=2**48 - 1, capacity=2**64 - 1)
     Indexer(market, store, database).sync()
     assert_mirrors(database, market)

@@ -153,6 +153,7 @@ def test_a_quote_says_what_it_costs_and_what_would_be_refused(scene: MarketNode,
     assert good["circuit"]["digest"] == scene.circuit
     price = good["price"]
     assert int(price["job_total"]) == int(price["price_job"]) + int(price["price_rows"]) + int(price["max_fee"])
+    assert price["fixed_fees"] == "2000"  # of two executors
     assert int(price["price_rows"]) == 40
     assert good["log2_failure"] < -100
     bad = browser.client.post(path, content=encode(linear_circuit([[7]]))).json()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.protocol.errors import Unavailable
 from app.protocol.ids import Address, Seconds, Units
-from app.protocol.market.entities import ProviderRecord
+from app.protocol.market.entities import PRICED_UNITS, ProviderRecord
 from app.protocol.market.fees import LIFT, Draw, DrawRules, fee_bid
 
 NOW, WINDOW, RICH = 1_000_000, 3_600, 10**40
@@ -24,7 +24,7 @@ def provider(price: int, number: int = 1) -> ProviderRecord:
     return ProviderRecord(
         Address(f"p{number}"),
         Units(RICH),
-        Units(price),
+        Units(price * PRICED_UNITS),
         10**6,
         heartbeat=Seconds(NOW),
         unbonding=Seconds(0),
@@ -35,6 +35,19 @@ def provider(price: int, number: int = 1) -> ProviderRecord:
 def providers(prices: list[int]) -> list[ProviderRecord]:
     """As many that ask for these prices."""
     return [provider(price, number) for number, price in enumerate(prices, 1)]
+
+
+@given(st.integers(0, 2**48 - 1), st.integers(0, 2**48 - 1), st.integers(1, 2**64 - 1))
+def test_a_fee_is_the_fixed_part_and_the_work_rounded_up(fixed: int, price: int, units: int) -> None:
+    """No job is done for less than the fixed part, and no work for less than it costs."""
+    fee = replace(provider(0), fixed_fee=Units(fixed), price=Units(price)).fee(units)
+    assert 0 <= (fee - fixed) * PRICED_UNITS - price * units < PRICED_UNITS
+
+
+def test_the_bid_covers_the_fixed_part() -> None:
+    """A job of one unit is bid the fixed fees, not the millionth of a price."""
+    others = [replace(each, fixed_fee=Units(700), price=Units(1)) for each in providers([1] * 3)]
+    assert fee_bid(others, DRAW, units=1, replicas=2) == 2 * 701
 
 
 @pytest.mark.parametrize("bond", [10**8, RICH], ids=["least bond", "rich"])
@@ -79,7 +92,7 @@ def test_a_reserve_for_drawing_all_once_more_is_within_reach() -> None:
     "change",
     [
         {"heartbeat": NOW - WINDOW - 1}, {"unbonding": NOW + 1}, {"seat": 0}, {"capacity": 9}, {"address": "owner"},
-        {"address": "buyer"}, {"bond": 10**8 - 1}, {"locked": RICH - 10**8 + 1}, {"bond": 10**8, "price": 10**6 + 1},
+        {"address": "buyer"}, {"bond": 10**8 - 1}, {"locked": RICH - 10**8 + 1}, {"bond": 10**8, "price": 10**12 + 1},
     ],
     ids=["silent", "leaving", "no seat", "too small", "owner", "buyer", "least bond", "all staked", "fee too high"],
 )  # fmt: skip

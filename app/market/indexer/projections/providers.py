@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from app.chain.contracts.editions import fees_of
 from app.market.db.tables import ProviderRow, TotalsRow
 from app.market.indexer.indexed_event import IndexedEvent, Rule
 from app.market.indexer.projections.datasets import TOTALS
@@ -24,9 +25,10 @@ def bonded(work: UnitOfWork, each: IndexedEvent) -> None:
 
 
 def terms(work: UnitOfWork, each: IndexedEvent) -> None:
-    """Price and capacity."""
+    """Prices and capacity."""
     provider = _of(work, each)
-    provider.price, provider.capacity = each.args["price"], each.args["capacity"]
+    provider.fixed_fee, provider.price = fees_of(each.args)
+    provider.capacity = each.args["capacity"]
 
 
 def seated(work: UnitOfWork, each: IndexedEvent) -> None:
@@ -66,7 +68,8 @@ def unbonding(work: UnitOfWork, each: IndexedEvent) -> None:
 def withdrawn(work: UnitOfWork, each: IndexedEvent) -> None:
     """Gone; the registry forgets everything, we keep what it did."""
     provider = _of(work, each)
-    provider.bond = provider.locked = provider.price = provider.capacity = provider.in_use = 0
+    provider.bond = provider.locked = provider.capacity = provider.in_use = 0
+    provider.fixed_fee = provider.price = 0
     provider.heartbeat = provider.unbonding = 0
     paid(work, each, "unbond", provider.address, each.args["amount"])
 

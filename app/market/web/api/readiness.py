@@ -41,6 +41,8 @@ class NodeStatusView(ResponseModel):
     """This node. `contracts` are the addresses that a wallet should compare with its own source."""
 
     version: str
+    edition: str  # of the market's contracts
+    drained: bool  # a later edition stands in its place: nothing new is taken
     chain_id: int
     head: int
     time: int  # of the chain's clock
@@ -71,6 +73,8 @@ def node_status(here: AppState) -> NodeStatusView:
         index = status(session)
     return NodeStatusView(
         version=__version__,
+        edition=market.edition,
+        drained=market.drained,
         chain_id=market.chain_id,
         head=market.block_number,
         time=here.now(),

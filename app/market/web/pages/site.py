@@ -97,6 +97,7 @@ class Site:
             now=self.backend.now(),
             coin=coin.symbol,
             trouble=look(self.backend),
+            drained=self.backend.market.edition if self.backend.market.drained else "",
             **values,
         )
         return HTMLResponse(text, status)

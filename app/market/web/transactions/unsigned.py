@@ -193,7 +193,8 @@ def withdraw(here: AppState, order: Withdraw) -> UnsignedTransaction:
 
 def publish(here: AppState, order: Publish) -> UnsignedTransaction:
     """Errors: NotFound for a manifest that no store has, BadDocument, NotAllowed for an epoch that does not follow."""
-    manifest = read_manifest(here.store.read(digest_to_cid(order.manifest), limit=MAX_DOCUMENT_BYTES))
+    data = here.store.read(digest_to_cid(order.manifest), limit=MAX_DOCUMENT_BYTES)
+    manifest = read_manifest(data, store=here.store)
     table = manifest.table
     digests = (order.manifest, RAW_CODEC, table.data_root, table.profile, table.rows)
     columns = len(table.codebook.columns)

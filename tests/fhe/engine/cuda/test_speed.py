@@ -85,7 +85,7 @@ def test_a_quote_gives_the_time_that_declared_capacities_speak_of() -> None:
         ProviderRecord(
             Address("a"),
             bond=Units(10**9),
-            price=Units(1),
+            price=Units(10**6),
             capacity=each,
             heartbeat=Seconds(0),
             unbonding=Seconds(0),

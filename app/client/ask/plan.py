@@ -1,0 +1,182 @@
+"""From a query to a circuit that sums, and from its sums to the answer.
+
+A group is a cell of each GROUP BY column. For count(*) an output counts the rows of each group that meet the condition.
+For sum, avg, quantile and histogram of a column, an output counts each of the column's own cells in each group; the
+answer is worked out of those counts, each cell's rows standing at its middle. Without a condition and groups, sum and
+avg are taken of the column's codes themselves, to the codebook's step. Cells exclude one another, so that a person
+moves all counts together by two, however many there are.
+
+Everything that can be counted is returned, empty or not: which groups are there is as private as their numbers.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from app.client.ask.answer import SPREAD, Answer, AnswerRow, Figure, average, quantile, total
+from app.client.ask.cells import AskedTable, Cell
+from app.client.ask.counting import CountingCircuit
+from app.client.ask.formula import Formula, both, formula_of, in_cells
+from app.client.ask.query import Aggregate, Query
+from app.protocol.data.dataset import Codebook
+from app.protocol.errors import BadQuery
+from fhe.arrays import I64
+from fhe.circuit.circuit import Circuit
+from fhe.profile import EncryptionProfile
+
+MAX_OUTPUTS = 1024
+Sums = Callable[[int], float]  # of an output's number
+
+
+@dataclass(frozen=True)
+class Count:
+    """A count of rows: an output of the circuit, or a number that is known without asking (None: all of the rows)."""
+
+    output: int | None
+    known: int | None = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A question's circuit (None where the answer is public), and how its sums become the answer."""
+
+    query: Query
+    circuit: Circuit | None
+    lookups: int  # bootstraps a row
+    remarks: tuple[str, ...]
+    _groups: tuple[tuple[tuple[str, ...], dict[str, tuple[Count, ...]], Count | None], ...] = field(repr=False)
+    _middles: dict[str, tuple[Cell, ...]] = field(repr=False)
+    _totals: dict[str, tuple[int, float, float]] = field(repr=False)  # column: output, low and step of its codes
+
+    def answer(self, sums: I64, rows: int, noise_scale: float) -> Answer:
+        """The answer from the outputs (outputs,) of a job on `rows` rows, with noise of this discrete Laplace scale."""
+        found = []
+        for labels, histograms, count in self._groups:
+            figures = [
+                each
+                for aggregate in self.query.aggregates
+                for each in self._figures(aggregate, histograms, count, sums, rows, noise_scale)
+            ]
+            if self.query.aggregates[0].kind == "histogram":
+                column = self.query.aggregates[0].column
+                found += [
+                    AnswerRow((cell.label,), (one,)) for cell, one in zip(self._cells(column), figures, strict=True)
+                ]
+            else:
+                found.append(AnswerRow(labels, tuple(figures)))
+        histogram = self.query.aggregates[0].kind == "histogram"
+        groups = (self.query.aggregates[0].column,) if histogram else self.query.groups
+        return Answer(groups, tuple(each.name for each in self.query.aggregates), tuple(found), self.remarks)
+
+    def _cells(self, column: str) -> tuple[Cell, ...]:
+        return self._middles[column]
+
+    def _figures(
+        self,
+        aggregate: Aggregate,
+        histograms: dict[str, tuple[Count, ...]],
+        count: Count | None,
+        sums: I64,
+        rows: int,
+        scale: float,
+    ) -> list[Figure]:
+        if aggregate.column in self._totals and aggregate.kind in ("sum", "avg"):
+            output, low, step = self._totals[aggregate.column]
+            per = rows if aggregate.kind == "avg" else 1
+            value = float(sums[output]) * step + low * rows
+            return [Figure.of(value / per, SPREAD * math.sqrt(2) * step * scale / per)]
+        if aggregate.kind == "count":
+            counts = (count,) if count is not None else next(iter(histograms.values()))
+            return [total([self._read(one, sums, rows) for one in counts], [1.0] * len(counts), _noisy(counts), scale)]
+        cells = self._cells(aggregate.column)
+        counts = histograms[aggregate.column]
+        values, noisy = [self._read(one, sums, rows) for one in counts], _noisy(counts)
+        middles = [cell.middle for cell in cells]
+        match aggregate.kind:
+            case "histogram":
+                return [total([value], [1.0], [one], scale) for value, one in zip(values, noisy, strict=True)]
+            case "sum":
+                return [total(values, middles, noisy, scale)]
+            case "avg":
+                return [average(values, middles, noisy, scale)]
+            case _:
+                return [quantile(values, cells, noisy, scale, aggregate.at)]
+
+    @staticmethod
+    def _read(count: Count, sums: I64, rows: int) -> float:
+        if count.output is not None:
+            return float(sums[count.output])
+        return float(rows if count.known is None else count.known)
+
+
+def plan(query: Query, codebook: Codebook, profile: EncryptionProfile) -> Plan:
+    """Compile a question for a dataset. Errors: BadQuery with the nearest question that can be asked."""
+    table = AskedTable(codebook)
+    where = formula_of(query.where, table)
+    building = CountingCircuit(table, profile, where)
+    groups = [table[name] for name in query.groups]
+    plain = where is True and not groups
+    totals: dict[str, tuple[int, float, float]] = {}
+    binned: list[str] = []
+    remarks: list[str] = []
+    for aggregate in query.aggregates:
+        if aggregate.kind == "count":
+            continue
+        column = table[aggregate.column]
+        affine = column.affine
+        if not column.numbers and aggregate.kind != "histogram":
+            raise BadQuery(
+                f"{column.name} holds words, which have no {aggregate.kind}.",
+                f"Ask histogram({column.name}), or count(*) and GROUP BY {column.name}.",
+            )
+        if plain and aggregate.kind in ("sum", "avg") and affine is not None:
+            if aggregate.column not in totals:
+                totals[aggregate.column] = building.total(column.name), affine.low, affine.step
+        elif aggregate.column not in binned:
+            binned.append(aggregate.column)
+            if column.binned:
+                remarks.append(f"Rows of {column.name} stand at the middle of their bin.")
+    cells = {name: table[name].cells for name in binned}
+    found = []
+    counted = any(aggregate.kind == "count" for aggregate in query.aggregates) and not binned
+    outputs = 1
+    for each in groups:
+        outputs *= len(each.cells)
+    if outputs * max(1, sum(len(cells[name]) for name in binned)) > MAX_OUTPUTS:
+        raise BadQuery(
+            f"The answer has more than {MAX_OUTPUTS} cells.", "Group by one column, or ask for fewer aggregates."
+        )
+    for places in itertools.product(*(range(len(each.cells)) for each in groups)):
+        own = [in_cells(table, each.name, frozenset([at])) for each, at in zip(groups, places, strict=True)]
+        group = both(table, [where, *own])
+        histograms = {
+            name: tuple(
+                _count(building, both(table, [group, in_cells(table, table[name].name, frozenset([at]))]))
+                for at in range(len(cells[name]))
+            )
+            for name in binned
+        }
+        labels = tuple(each.cells[at].label for each, at in zip(groups, places, strict=True))
+        found.append((labels, histograms, _count(building, group) if counted else None))
+    circuit = building.circuit() if building.outputs else None
+    return Plan(query, circuit, building.lookups, tuple(remarks), tuple(found), cells, totals)
+
+
+def _count(building: CountingCircuit, formula: Formula) -> Count:
+    if isinstance(formula, bool):
+        return Count(None, None if formula else 0)
+    return Count(building.count(formula))
+
+
+def _noisy(counts: tuple[Count, ...]) -> list[float]:
+    return [float(one.output is not None) for one in counts]
+
+
+def exact(plan: Plan, outputs: I64) -> Answer:
+    """The answer without noise, from the circuit's outputs (rows, outputs) in the clear: what tests compare with."""
+    return plan.answer(np.asarray(outputs.sum(axis=0), np.int64), len(outputs), 0.0)

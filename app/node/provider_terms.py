@@ -1,0 +1,68 @@
+"""Whether what this home's providers ask on the chain still fits what it costs them: the gas of now, above all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.home.home import Home
+from app.home.network import Network
+from app.protocol.errors import NotFound
+from app.protocol.ids import Address
+from app.protocol.market.money import dollars
+from app.provider import pricing as prices
+from app.provider import speed as speeds
+from app.provider.pricing import JOB_GAS, Pricing
+
+if TYPE_CHECKING:
+    from app.chain.node import Fees
+    from app.protocol.market.entities import ProviderRecord
+
+MAX_KEY_FILE = 1 << 16
+
+
+def told(home: Home) -> Iterator[tuple[bool, str, str]]:
+    """For each provider of this home: whether all is well, what it asks, and what to do where it is not.
+
+    Errors: NotFound before the home is set up; BadDocument, VerificationFailed, Unavailable.
+    """
+    folders = [home.root / "actors" / name for name in home.actors()]
+    folders = [each for each in folders if (each / prices.FILE).exists() or (each / speeds.FILE).exists()]
+    if not folders:
+        return
+    market = Network.open(home).market
+    fees = market.node.fees()
+    for folder in folders:
+        address = _address(folder)
+        try:
+            record = market.provider(address) if address else None
+        except NotFound:
+            record = None
+        if record is not None and record.bond:
+            yield _judged(folder, record, fees)
+
+
+def _judged(folder: Path, record: ProviderRecord, fees: Fees) -> tuple[bool, str, str]:
+    costs = prices.kept(folder) or Pricing()
+    gas = costs.gas(JOB_GAS, fees.present)
+    asks = (
+        f"{folder.name} asks {dollars(record.fixed_fee)} for a job and {dollars(record.price)} for a million units;"
+        f" the gas of one costs {dollars(gas)} now, an ether being {dollars(costs.ether)}"
+    )
+    if record.fixed_fee < gas:
+        fix = f"Serve, and it is stated again; or: darkroom provider terms --as {folder.name}."
+        return False, f"{asks}: it works at a loss.", fix
+    return True, f"{asks}.", ""
+
+
+def _address(folder: Path) -> Address | None:
+    """Of the account in a role's folder: a key file says it in the open."""
+    from app.chain.address import eip55
+
+    try:
+        with (folder / "account.json").open("rb") as file:
+            return Address(eip55("0x" + str(json.loads(file.read(MAX_KEY_FILE))["address"]).removeprefix("0x")))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,141 @@
+"""Sums over rows on ciphertext: questions and second moments on real keys, read from a store, opened by the owner.
+
+`ask_s` is a whole answer: the provider reads, verifies and sums, the owner derives the masks and decrypts. Every answer
+is compared with the sums in the clear before its time counts. `*_cpu_s` is processor time, for machines that are not
+idle. Keys:
+
+- `ask_s`, `provider_s`, `owner_s`, `decrypt_values`, `result_bytes`: means of 30 columns of 8 bits on 1,000,000 rows;
+- `ask_groups_s`: a two-condition group-by (four groups, count and sum) where its products are published columns;
+- `ask_lookups_s`: a two-condition group-by of two groups by lookups on `lookup_rows` rows, on the CPU;
+- `moments_rows_per_s`: X'X and X'y of 10 columns from 65 published products of 16 bits, provider and owner together, on
+  `moments_rows` rows; `moments_decrypt_values`: blocks times outputs.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.client.ask.plan import plan
+from app.client.ask.query import Aggregate, Compared, Junction, Query
+from app.execution.source import StoreSource
+from app.protocol.data.dataset import Affine, Codebook, ColumnCode, EncryptedTable
+from app.protocol.ports import Progress
+from app.storage.folder import BlockStore
+from benchmarks.bin_table import encrypt_bins
+from benchmarks.columns import codebook, codes, publish
+from benchmarks.machine import cores
+from fhe.arrays import I64
+from fhe.ciphertexts.decrypt_lookup import decrypt_lookups
+from fhe.ciphertexts.decrypt_sums import decrypt_sums
+from fhe.circuit.circuit import Circuit, Input, Linear, Readout
+from fhe.circuit.clear import evaluate_clear, gather_inputs
+from fhe.compile.sums import sum_circuit
+from fhe.engine.evaluate import evaluate
+from fhe.keys.secret_keys import SecretKeys, generate
+from fhe.profile import EVALUATOR
+from fhe.profiles import REFERENCE
+
+ROWS = 1_000_000
+MOMENTS_ROWS = 262_144
+LOOKUP_ROWS = 2_000
+FEATURES = 10
+GROUP_COLUMNS = 8  # count and sum of four groups
+
+
+def run(progress: Progress) -> dict[str, Any]:
+    """Encrypt, ask, compare; figures by name."""
+    secret, key = generate(REFERENCE, 1)
+    found: dict[str, Any] = {"rows": ROWS, "moments_rows": MOMENTS_ROWS, "lookup_rows": LOOKUP_ROWS}
+    with tempfile.TemporaryDirectory() as folder:
+        store, book = BlockStore(Path(folder)), codebook()
+        table, _ = publish(ROWS, book, secret, store, progress)
+        values = codes(ROWS).astype(np.int64)
+        names = [column.name for column in book.columns]
+        provider, owner, worked, circuit = _ask(secret, store, table, names, values)
+        found |= {"ask_s": provider + owner, "provider_s": provider, "owner_s": owner, "ask_cpu_s": worked}
+        blocks = circuit.result_rows(ROWS)
+        found |= {"decrypt_values": blocks * len(names), "result_bytes": 24 + 8 * blocks * len(names)}
+        grouped = _ask(secret, store, table, names[:GROUP_COLUMNS], values[:, :GROUP_COLUMNS])
+        found["ask_groups_s"] = grouped[0] + grouped[1]
+    with tempfile.TemporaryDirectory() as folder:
+        found |= _moments(secret, BlockStore(Path(folder)), progress)
+    found |= _lookups(secret, key)
+    return found
+
+
+def _sum_of(columns: list[str], book: Codebook) -> Circuit:
+    count = np.arange(len(columns))
+    layer = Linear(REFERENCE.message_width, np.arange(len(columns) + 1), count, np.ones_like(count), 0 * count)
+    inputs = tuple(Input(name, "affine") for name in columns)
+    return sum_circuit(
+        Circuit(REFERENCE.digest, book.digest, inputs, (layer,), tuple(columns), Readout("value")), book, REFERENCE
+    )
+
+
+def _ask(
+    secret: SecretKeys, store: BlockStore, table: EncryptedTable, columns: list[str], values: I64
+) -> tuple[float, float, float, Circuit]:
+    """(seconds of the provider, of the owner, processor seconds, the circuit) of sums of some columns, checked."""
+    circuit, source = _sum_of(columns, table.codebook), StoreSource(table, REFERENCE, store)
+    start, began = time.perf_counter(), time.process_time()
+    output = evaluate(circuit, REFERENCE, table, source, 0, table.rows, None, threads=cores())
+    middle = time.perf_counter()
+    words = output.words.astype(np.uint64)
+    opened = decrypt_sums(secret, REFERENCE, circuit, table, source, 0, table.rows, words, threads=cores())
+    end, worked = time.perf_counter(), time.process_time() - began
+    if not np.array_equal(opened.sum(axis=1), values.sum(axis=0)):
+        raise AssertionError("the sums on ciphertext are not the sums in the clear")
+    return middle - start, end - middle, worked, circuit
+
+
+def _moments(secret: SecretKeys, store: BlockStore, progress: Progress) -> dict[str, Any]:
+    """X'X and X'y from published products."""
+    plain = codes(MOMENTS_ROWS).astype(np.int64)[:, : FEATURES + 1]
+    pairs = [(i, j) for i in range(FEATURES) for j in range(i, FEATURES)] + [(i, FEATURES) for i in range(FEATURES)]
+    products = np.stack([plain[:, i] * plain[:, j] for i, j in pairs], axis=1)
+    code = Affine(low=0.0, step=1.0, levels=1 << 16)
+    book = Codebook(
+        columns=tuple(ColumnCode(name=f"{i} x {j}", dtype="int64", affine=code, declared=True) for i, j in pairs)
+    )
+    table, _ = publish(MOMENTS_ROWS, book, secret, store, progress, products)
+    provider, owner, worked, circuit = _ask(secret, store, table, [column.name for column in book.columns], products)
+    blocks = circuit.result_rows(MOMENTS_ROWS)
+    return {
+        "moments_rows_per_s": MOMENTS_ROWS / (provider + owner),
+        "moments_rows_per_cpu_s": MOMENTS_ROWS / worked,
+        "moments_decrypt_values": blocks * len(pairs),
+        "moments_result_bytes": 24 + 8 * blocks * len(pairs),
+    }
+
+
+def _lookups(secret: SecretKeys, key: Any) -> dict[str, Any]:
+    """A group-by under two conditions by lookups: SELECT c, count(*) WHERE a >= 128 AND b < 64 GROUP BY c."""
+    edges = {"a": (128.0,), "b": (64.0,), "c": (100.0,)}
+    book = Codebook(
+        columns=tuple(ColumnCode(name=name, dtype="float64", bins=bins, declared=True) for name, bins in edges.items())
+    )
+    rng = np.random.default_rng(3)
+    bins = rng.integers(0, 2, (LOOKUP_ROWS, len(edges)))
+    made = encrypt_bins(bins, book, secret, REFERENCE)
+    table = made.table.model_copy(update={"evaluator": EVALUATOR})
+    where = Junction("and", (Compared("a", ">=", 128.0), Compared("b", "<", 64.0)))
+    asked = plan(Query((Aggregate("count", "", "count"),), where, ("c",), explain=False), book, REFERENCE)
+    assert asked.circuit is not None
+    start, began = time.perf_counter(), time.process_time()
+    output = evaluate(asked.circuit, REFERENCE, table, made, 0, LOOKUP_ROWS, key, cores(), "cpu")
+    opened = decrypt_lookups(secret, REFERENCE, asked.circuit, output.rows, output)
+    seconds, worked = time.perf_counter() - start, time.process_time() - began
+    inputs = gather_inputs(asked.circuit, {(name, "bins"): bins[:, at] for at, name in enumerate(edges)})
+    if not np.array_equal(opened.sum(axis=1), evaluate_clear(asked.circuit, inputs).sum(axis=0)):
+        raise AssertionError("the counts by lookups are not the counts in the clear")
+    return {
+        "ask_lookups_s": seconds,
+        "ask_lookups_cpu_s": worked,
+        "lookups_a_row": asked.lookups,
+        "lookup_decrypt_values": opened.size,
+    }

@@ -1,0 +1,235 @@
+"""Questions: without noise the answer is what a database says of the same codes; with noise the interval holds."""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from app.client.ask.answer import average, quantile, total
+from app.client.ask.formula import formula_of
+from app.client.ask.plan import Plan, exact, plan
+from app.client.ask.query import parse
+from app.protocol.errors import BadQuery
+from fhe.arrays import I64
+from fhe.circuit.clear import evaluate_clear, gather_inputs
+from fhe.leakage import leakage_of
+from fhe.profiles import REFERENCE
+from tests.client.ask.questions import BOOK, TABLE, codes, people, question, with_cells
+
+PEOPLE = people(400, 1)
+KNOWN = with_cells(PEOPLE)
+
+
+def outputs(asked: Plan, frame: pl.DataFrame = PEOPLE) -> I64:
+    """The circuit's outputs on these rows in the clear."""
+    if asked.circuit is None:
+        return np.zeros((len(frame), 0), np.int64)
+    return evaluate_clear(asked.circuit, gather_inputs(asked.circuit, codes(frame)))
+
+
+def answered(sql: str) -> list[dict[str, Any]]:
+    asked = plan(parse(sql), BOOK, REFERENCE)
+    return exact(asked, outputs(asked)).to_dicts()
+
+
+def database(wanted: list[str], groups: list[str], where: str) -> list[dict[str, Any]]:
+    """What polars says: conditions on the values themselves, groups by their cells, aggregates of the middles."""
+    asked = parse("SELECT count(*) FROM data" + (f" WHERE {where}" if where else ""))
+    plain = formula_of(asked.where, TABLE) is True and not groups  # then of the codes themselves
+    said = []
+    for each in wanted:
+        kind, column = re.fullmatch(r"(\w+)\((.*)\)", each).groups()  # type: ignore[union-attr]
+        read = column if plain and kind != "median" and column != "cost" else f"{column}_middle"
+        if kind == "count":
+            said.append('COUNT(*) AS "count"')
+        elif kind == "median":
+            said.append(f'QUANTILE_DISC({read}, 0.5) AS "median_{column}"')
+        else:
+            said.append(f'{kind.upper()}({read}) AS "{kind}_{column}"')
+    sql = f"SELECT {', '.join([f'{g}_cell AS {g}' for g in groups] + said)} FROM data"
+    sql += f" WHERE {where}" if where else ""
+    sql += f" GROUP BY {', '.join(f'{g}_cell' for g in groups)}" if groups else ""
+    return pl.SQLContext(data=KNOWN).execute(sql, eager=True).to_dicts()
+
+
+def compare(sql: str, wanted: list[str], groups: list[str], where: str) -> None:
+    found = {tuple(row[g] for g in groups): row for row in answered(sql)}
+    expected = {tuple(row[g] for g in groups): row for row in database(wanted, groups, where)}
+    assert set(expected) <= set(found)
+    for key, row in found.items():
+        other = expected.get(key)
+        for name, value in row.items():
+            if name in groups:
+                continue
+            stem = re.sub(r"_(low|high)$", "", name)
+            truth = other[stem] if other is not None else None
+            if truth is None:  # a group of no rows, which a database leaves out: all declared cells are returned
+                assert value in (0, None) or name != stem or value is None, (sql, name, value)
+                continue
+            if value is None:
+                continue
+            if "median" not in name or name == stem:
+                assert value == pytest.approx(truth, rel=1e-12, abs=1e-9), (sql, key, name)
+
+
+def run_questions(count: int, seed: int) -> int:
+    rng, asked = random.Random(seed), 0
+    while asked < count:
+        sql, wanted, groups, where = question(rng)
+        compare(sql, wanted, groups, where)
+        asked += 1
+    return asked
+
+
+def test_answers_without_noise_are_a_databases_answers() -> None:
+    """Generated questions: conditions, groups and aggregates as polars has them on the same codes."""
+    assert run_questions(80, 1) == 80
+
+
+@pytest.mark.deep
+def test_a_thousand_answers_without_noise_are_a_databases_answers() -> None:
+    """The same for a thousand."""
+    assert run_questions(1000, 2) == 1000
+
+
+def test_what_is_known_costs_nothing() -> None:
+    """The number of rows is public, and what no row can meet is empty: no circuit is needed for either."""
+    every = plan(parse("SELECT count(*) FROM data"), BOOK, REFERENCE)
+    assert every.circuit is None
+    assert every.answer(np.zeros(0, np.int64), 400, 0).to_dicts()[0]["count"] == 400
+    none = plan(parse("SELECT count(*) FROM data WHERE age >= 40 AND age < 30"), BOOK, REFERENCE)
+    assert none.circuit is None
+    assert none.answer(np.zeros(0, np.int64), 400, 0).to_dicts()[0]["count"] == 0
+
+
+def test_one_column_needs_no_bootstrap() -> None:
+    """Conditions and groups on one column are linear; three bits are one lookup; what is shared is looked up once."""
+    for sql, lookups in (
+        ("SELECT count(*) FROM data WHERE age >= 40 OR age < 18", 0),
+        ("SELECT age, count(*) FROM data WHERE age >= 18 GROUP BY age", 0),
+        ("SELECT avg(age) FROM data WHERE age < 65", 0),
+        ("SELECT count(*) FROM data WHERE age >= 40 AND bmi < 25 AND smoker = 1", 1),
+        ("SELECT smoker, count(*) FROM data WHERE age >= 40 GROUP BY smoker", 2),
+        ("SELECT smoker, avg(bmi) FROM data WHERE age >= 40 AND cost < 10 GROUP BY smoker", 1 + 2 * 4),
+    ):
+        assert plan(parse(sql), BOOK, REFERENCE).lookups == lookups, sql
+
+
+def test_cells_cost_one_persons_move() -> None:
+    """However many cells a question has, a person leaves one and enters another."""
+    for sql, moves in (
+        ("SELECT count(*) FROM data WHERE age >= 40", 1),
+        ("SELECT age, count(*) FROM data GROUP BY age", 2),
+        ("SELECT age, smoker, count(*) FROM data GROUP BY age, smoker", 2),
+        ("SELECT smoker, avg(bmi) FROM data WHERE age >= 40 GROUP BY smoker", 2),
+        ("SELECT avg(bmi), avg(cost) FROM data WHERE age >= 40", 4),
+        ("SELECT avg(bmi) FROM data", 200),
+    ):
+        circuit = plan(parse(sql), BOOK, REFERENCE).circuit
+        assert circuit is not None
+        assert leakage_of(circuit, BOOK).sensitivity == moves, sql
+
+
+REFUSED = {
+    "SELECT age FROM data": "avg\\(age\\)",
+    "SELECT min(age) FROM data": "quantile",
+    "SELECT count(age) FROM data": "count\\(\\*\\)",
+    "SELECT avg(cost) FROM data WHERE cost > 10": "cost >= 2.5 or cost >= 10|cost >= 10",
+    "SELECT count(*) FROM data WHERE age >= 41": "age >= 40",
+    "SELECT count(*) FROM data WHERE name = 'x'": "has no column 'name'",
+    "SELECT count(*) FROM data WHERE age = 'old'": "holds numbers",
+    "SELECT count(*) FROM data WHERE age >= bmi": "Compare a column",
+    "SELECT count(*) FROM data WHERE age + 1 >= 40": "Compare a column",
+    "SELECT count(*) FROM data GROUP BY age, bmi, cost": "up to 2",
+    "SELECT count(*) FROM data GROUP BY age + 1": "columns only",
+    "SELECT count(*) FROM data HAVING count(*) > 5": "Leave it out",
+    "SELECT count(*) FROM data LIMIT 5": "Leave it out",
+    "SELECT DISTINCT age FROM data": "Leave it out",
+    "SELECT count(*) FROM a JOIN b ON a.x = b.x": "Leave it out",
+    "SELECT count(*) FROM (SELECT * FROM data)": "one table",
+    "SELECT histogram(age), count(*) FROM data": "apart",
+    "SELECT avg(age), avg(age) FROM data": "Name them",
+    "SELECT 1": "one table",
+    "DROP TABLE data": "one SELECT",
+    "SELECT count(*) FROM data; SELECT count(*) FROM data": "one SELECT",
+    "SELEC count(*)": "Ask:|one SELECT",
+    "SELECT quantile(age, 2) FROM data": "between 0 and 1|quantile\\(age, 0.5\\)",
+    "SELECT sum(age * 2) FROM data": "of a column",
+}
+
+
+@pytest.mark.parametrize("sql", REFUSED)
+def test_what_cannot_be_asked_is_refused_with_the_nearest_that_can(sql: str) -> None:
+    """A typed error, whose next step is something that can be asked."""
+    with pytest.raises(BadQuery, match=REFUSED[sql]) as refusal:
+        plan(parse(sql), BOOK, REFERENCE)
+    assert refusal.value.next_step
+
+
+def test_long_and_deep_questions_are_refused() -> None:
+    """No question takes the process down: its length, depth and cells are bounded."""
+    for sql in (
+        "SELECT count(*) FROM data WHERE " + "(" * 3000 + "age >= 40" + ")" * 3000,
+        "SELECT count(*) FROM data WHERE " + "NOT " * 2000 + "age >= 40",
+        "SELECT count(*) FROM data WHERE " + " AND ".join(["age >= 40"] * 2000),
+    ):
+        with pytest.raises(BadQuery):
+            plan(parse(sql), BOOK, REFERENCE)
+
+
+def laplace(rng: np.random.Generator, scale: float, count: int) -> I64:
+    """Discrete Laplace noise, as the difference of two geometric draws."""
+    alpha = 1 - math.exp(-1 / scale)
+    noise: I64 = (rng.geometric(alpha, count) - rng.geometric(alpha, count)).astype(np.int64)
+    return noise
+
+
+def covered(count: int, seed: int) -> tuple[int, int]:
+    """(figures whose interval holds the truth, figures) over random questions with noise."""
+    rng, chance, hits, all_of = np.random.default_rng(seed), random.Random(seed), 0, 0
+    while all_of < count:
+        sql, *_ = question(chance)
+        asked = plan(parse(sql), BOOK, REFERENCE)
+        if asked.circuit is None:
+            continue
+        sums = outputs(asked).sum(axis=0)
+        scale = leakage_of(asked.circuit, BOOK).sensitivity / chance.choice([0.3, 1.0, 3.0])
+        truth = asked.answer(sums, len(PEOPLE), 0.0)
+        noisy = asked.answer(sums + laplace(rng, scale, len(sums)), len(PEOPLE), scale)
+        at = chance.randrange(len(truth.rows))
+        for said, known in zip(noisy.rows[at].figures, truth.rows[at].figures, strict=True):
+            if known.value is None or said.low is None or said.high is None:
+                continue
+            all_of += 1
+            hits += said.low - 1e-9 <= known.value <= said.high + 1e-9
+    return hits, all_of
+
+
+def test_the_interval_holds_the_truth() -> None:
+    """95 % intervals: at least 94 % of distinct questions, within the chance of so few."""
+    hits, count = covered(60, 3)
+    assert hits >= 0.94 * count - 3 * math.sqrt(count * 0.06)
+
+
+@pytest.mark.deep
+def test_the_interval_holds_the_truth_in_two_thousand_questions() -> None:
+    """At least 94 % of 2,000."""
+    hits, count = covered(2000, 4)
+    assert hits >= 0.94 * count
+
+
+def test_figures_at_their_edges() -> None:
+    """No rows, noise that leaves nothing to say, and exact counts."""
+    assert total([3, 4], [1, 1], [0, 0], 9).high == 7
+    assert average([0, 0], [1, 2], [1, 1], 1).value is None
+    assert average([1, 1], [10, 20], [1, 1], 50).low == 10
+    assert average([5, 5], [10, 20], [1, 1], 0.0) == average([5, 5], [10, 20], [0, 0], 0.0)
+    cells = TABLE["bmi"].cells
+    assert quantile([0, 0, 0, 0], cells, [1] * 4, 1, 0.5).value is None
+    assert quantile([0, 9, 0, 0], cells, [1] * 4, 0.0, 0.5).value == cells[1].middle
