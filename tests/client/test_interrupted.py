@@ -203,18 +203,18 @@ def test_another_table_under_the_same_keys_leaves_nothing_of_the_first(town: Own
 
 def test_a_kill_around_the_transaction_is_told_by_the_chain(town: OwnersHome, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed after the transaction the dataset is there, with its tags; killed before, the next run publishes once."""
-    network: Any = town.owner.network  # the embedded chain, whose `send` takes what was signed
-    send = network.node.send
+    network = town.owner.network
+    send = network.node.submit
 
     def killed(raw: bytes) -> None:
         send(raw)
         raise Killed
 
     keys, before = town.keys(), town.market.dataset_count()
-    monkeypatch.setattr(network.node, "send", killed)
+    monkeypatch.setattr(network.node, "submit", killed)
     with pytest.raises(Killed):
         publish(town, people(50), keys)
-    monkeypatch.setattr(network.node, "send", send)
+    monkeypatch.setattr(network.node, "submit", send)
     assert town.restarted().unfinished.list() == []
     record = town.market.dataset(before + 1)
     assert town.restarted().persons._files.all()[record.manifest].dataset == before + 1
@@ -225,10 +225,10 @@ def test_a_kill_around_the_transaction_is_told_by_the_chain(town: OwnersHome, mo
         raise Killed
 
     keys = town.keys()
-    monkeypatch.setattr(network.node, "send", refused)
+    monkeypatch.setattr(network.node, "submit", refused)
     with pytest.raises(Killed):
         publish(town, people(50), keys)
-    monkeypatch.setattr(network.node, "send", send)
+    monkeypatch.setattr(network.node, "submit", send)
     assert publish(town, people(50), keys) == before + 2 == town.market.dataset_count()
 
 
