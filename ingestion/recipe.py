@@ -59,7 +59,7 @@ MAX_SKIPPED_LINES = 10_000
 Sign = Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[^\s\d.,+-]+$")]
 Kind = Literal["number", "boolean", "category", "date", "datetime", "time", "text"]
 Shape = Literal["ordinal", "one-hot"]
-_TIMES = ("date", "datetime", "time")
+_TIMES: tuple[Kind, ...] = ("date", "datetime", "time")
 _EVERY_KIND = {"kind", "label", "bins", "encodings", "missing", "impute"}
 _NUMBERS = {"low", "high", "step", "levels", "outside", "measured"}
 _KEYS: dict[Kind, set[str]] = {
