@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.data.derivation import UNIT_SECONDS, Derivation, Elapsed, IsMissing, Member, Part, Source, TimeSource
-from fhe.arrays import F64
+from fhe.arrays import F64, I64
 
 MICROSECONDS = 1_000_000  # in a second
 MOMENT = np.dtype("datetime64[us]")
@@ -64,7 +64,7 @@ def _part(moments: npt.NDArray[np.datetime64], derivation: Part) -> F64:
     days, years, months = (moments.astype(f"datetime64[{unit}]") for unit in "DYM")
     match derivation.part:
         case "year":
-            part = years.astype(np.int64) + 1970
+            part: I64 = years.astype(np.int64) + 1970
         case "quarter":
             part = (months - years).astype(np.int64) // 3 + 1
         case "month":
@@ -77,7 +77,7 @@ def _part(moments: npt.NDArray[np.datetime64], derivation: Part) -> F64:
             part = (days - years).astype(np.int64) + 1
         case "hour":
             part = (moments - days).astype(np.int64) // (3600 * MICROSECONDS)
-        case "minute":
+        case _:
             part = (moments - days).astype(np.int64) // (60 * MICROSECONDS) % 60
     return part.astype(np.float64)
 

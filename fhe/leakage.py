@@ -91,7 +91,9 @@ def leakage_of(circuit: Circuit, codebook: Codebook) -> Leakage:
         shares=shares,
         rare=rare,
         block=circuit.block,
-        moves=l1_sensitivity(circuit, codebook, sum(high - low for low, high in zip(lows, highs, strict=True))),
+        moves=l1_sensitivity(circuit, codebook, sum(high - low for low, high in zip(lows, highs, strict=True)))
+        if circuit.block
+        else None,
     )
 
 
@@ -194,9 +196,11 @@ class Sample:
         """The state of a source on each row (SAMPLE,)."""
         every = np.repeat(np.arange(len(joint.counts)), joint.counts)
         if joint.whole:
-            return every[rng.integers(0, len(every), SAMPLE)]
-        drawn = every[(np.arange(DRAWN) * len(every) + rng.integers(0, len(every), DRAWN)) // DRAWN]
-        return drawn[rng.integers(0, DRAWN, SAMPLE)]
+            whole: I64 = every[rng.integers(0, len(every), SAMPLE)]
+            return whole
+        drawn: I64 = every[(np.arange(DRAWN) * len(every) + rng.integers(0, len(every), DRAWN)) // DRAWN]
+        found: I64 = drawn[rng.integers(0, DRAWN, SAMPLE)]
+        return found
 
     def of_form(self, one: Form) -> F64:
         """A linear form on the rows, in floating point."""

@@ -5,9 +5,8 @@ is scaled to it, and nothing else about the data is used. Cells that exclude one
 groups of a table) move by one down and one up, whatever their number, where adding up each output's own range would
 count every cell.
 
-- One linear layer: a row's outputs are a sum of parts, one a column and encoding, each a function of one code. The
-  greatest distance of a part is found over all its codes, and the parts' add up. What is derived from a source with
-  places (a one-hot code, buckets) is one part: a value has one place.
+- One linear layer: a row's outputs are a sum of parts, one a column and encoding (or a source of which several columns
+  are derived), each a function of one code. A part's greatest distance is found over its codes, and the parts' add up.
 - Lookups: where what the circuit reads tells few combinations apart, its outputs on all of them.
 - Else: the sum of the outputs' ranges.
 
@@ -17,19 +16,20 @@ None of these is less than the truth, and the least of what is known is taken.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
 from app.protocol.data.dataset import Codebook
 from app.protocol.policy.linear_forms import AFFINE
 from fhe.arrays import I64
-from fhe.circuit.circuit import Circuit, Input, Linear
+from fhe.circuit.circuit import Circuit, Linear
 from fhe.circuit.clear import evaluate_clear
 from fhe.states import joint_sources
 
 MOST_CELLS = 4_096  # combinations of what is read that are run through
 MOST_VALUES = 1 << 22  # cells times outputs
-MOST_PAIRS = 1 << 27  # pairs of distinct cells times outputs: under a second
+MOST_PAIRS = 1 << 26  # pairs of distinct cells times outputs: under half a second
 
 
 def l1_sensitivity(circuit: Circuit, codebook: Codebook, ranges: int) -> int:
@@ -58,51 +58,43 @@ def _linear(circuit: Circuit, codebook: Codebook) -> int:
     assert isinstance(layer, Linear)
     weights = np.zeros((len(circuit.inputs), len(layer.bias)), np.int64)
     weights[layer.columns, np.repeat(np.arange(len(layer.bias)), np.diff(layer.indptr))] = layer.values
-    columns = {column.name: column for column in codebook.columns}
-    joint = {name: own for name, own in joint_sources(codebook).items() if own.whole}
-    placed: dict[str, list[int]] = {}
-    total, bits = 0, dict[str, list[int]]()
-    for number, wire in enumerate(circuit.inputs):
-        affine, source = columns[wire.column].affine, columns[wire.column].reads
-        if source in joint:
-            placed.setdefault(source, []).append(number)
-        elif wire.encoding == "bins":
-            bits.setdefault(wire.column, []).append(number)
-        elif affine is not None:
-            total += (affine.levels - 1) * int(np.abs(weights[number]).sum())
-    for numbers in bits.values():  # bit i is there from edge i on: a code reaches the bits up to some edge
-        ordered = sorted(numbers, key=lambda number: circuit.inputs[number].index)
-        steps = np.zeros((len(ordered) + 1, len(layer.bias)), np.int64)
-        np.cumsum(weights[ordered], axis=0, out=steps[1:])
-        total += diameter(steps)
-    for source, numbers in placed.items():  # one place at a time, whatever is derived of it
-        wires = [circuit.inputs[number] for number in numbers]
-        index = (AFFINE if wire.encoding == "affine" else wire.index for wire in wires)
-        states = np.array([joint[source].wire((w.column, i)) for w, i in zip(wires, index, strict=True)], np.int64)
-        total += diameter(states.T @ weights[numbers])
-    return total
+    # a linear part is farthest from itself at the ends of its codes
+    return sum(diameter(values @ weights[wires]) for wires, values in _parts(circuit, codebook, ends=True))
 
 
 def _cells(circuit: Circuit, codebook: Codebook) -> I64 | None:
-    """The inputs (cells, inputs) on every combination of what they tell apart; None where that is too many.
-
-    A column's code and its bits are taken as if they were free of each other, which is never fewer combinations.
-    """
-    levels = {column.name: column.affine.levels for column in codebook.columns if column.affine}
-    bits: dict[str, list[int]] = {}
-    for wire in circuit.inputs:
-        if wire.encoding == "bins":
-            bits.setdefault(wire.column, []).append(wire.index)
-    edges = {column: sorted(indices) for column, indices in bits.items()}
-    sizes = {(column, "bins"): len(indices) + 1 for column, indices in edges.items()}
-    sizes |= {(wire.column, "affine"): levels[wire.column] for wire in circuit.inputs if wire.encoding == "affine"}
-    if math.prod(sizes.values()) > MOST_CELLS:
+    """The inputs (cells, inputs) on every combination of what they tell apart; None where that is too many."""
+    parts = list(_parts(circuit, codebook, ends=False))
+    if math.prod(len(values) for _, values in parts) > MOST_CELLS:
         return None
-    grids = np.meshgrid(*(np.arange(size) for size in sizes.values()), indexing="ij")
-    place = {key: grid.ravel() for key, grid in zip(sizes, grids, strict=True)}
+    grids = np.meshgrid(*(np.arange(len(values)) for _, values in parts), indexing="ij")
+    found = np.empty((grids[0].size, len(circuit.inputs)), np.int64)
+    for grid, (wires, values) in zip(grids, parts, strict=True):
+        found[:, wires] = values[grid.ravel()]
+    return found
 
-    def value(wire: Input) -> I64:
-        at = place[wire.column, wire.encoding]
-        return at if wire.encoding == "affine" else (at > edges[wire.column].index(wire.index)).astype(np.int64)
 
-    return np.stack([value(wire) for wire in circuit.inputs], axis=1)
+def _parts(circuit: Circuit, codebook: Codebook, *, ends: bool) -> Iterator[tuple[list[int], I64]]:
+    """(inputs, their values (states, inputs)) of parts of a row that are taken as free of one another.
+
+    The columns of a source whose states are all known are one part; else a column's code is one, and its bits are one.
+    With `ends`, of a code its least and greatest alone.
+    """
+    columns = {column.name: column for column in codebook.columns}
+    joint = {name: states for name, states in joint_sources(codebook).items() if states.whole}
+    together: dict[tuple[str, str], list[int]] = {}
+    for number, wire in enumerate(circuit.inputs):
+        source = columns[wire.column].reads
+        together.setdefault((source, "") if source in joint else (wire.column, wire.encoding), []).append(number)
+    for (name, encoding), wires in together.items():
+        inputs = [circuit.inputs[number] for number in wires]
+        if not encoding:
+            places = [(wire.column, AFFINE if wire.encoding == "affine" else wire.index) for wire in inputs]
+            yield wires, np.unique(np.array([joint[name].wire(place) for place in places], np.int64).T, axis=0)
+        elif encoding == "bins":  # bit i is there from edge i on: a code reaches the bits up to some edge
+            order = np.argsort(np.argsort([wire.index for wire in inputs]))
+            yield wires, (order < np.arange(len(inputs) + 1)[:, None]).astype(np.int64)
+        else:
+            affine = columns[name].affine
+            levels = 1 if affine is None else affine.levels
+            yield wires, np.array([0, levels - 1] if ends else np.arange(levels), np.int64)[:, None]

@@ -8,6 +8,7 @@ from app.protocol.data.manifest import Manifest
 from app.protocol.market.receipt import OutputPolicy
 from app.protocol.policy.bits import describe_bits, person_limit
 from app.protocol.policy.rules import rank_limit
+from ingestion.loss import step_share
 
 
 def card_markdown(manifest: Manifest) -> str:
@@ -69,6 +70,8 @@ def policy_in_words(policy: OutputPolicy, codebook: Codebook) -> list[str]:
 def code_in_words(column: ColumnCode) -> tuple[str, str]:
     """A column's affine code and its bins, each in a few words; "" for what it does not have."""
     affine = column.affine and f"{column.affine.levels} levels of {column.affine.step:.6g} from {column.affine.low:.6g}"
+    if affine and (share := step_share(column)):  # a value in range is off by half of a step at most
+        affine += f", each {share:.2%} of the range"
     bins = column.bins and f"{len(column.bins) + 1} bins, edges {column.bins[0]:.6g} to {column.bins[-1]:.6g}"
     return affine or "", bins or ""
 

@@ -47,7 +47,8 @@ class CodedFile:
     _codes: U8 | U16 = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._codes = np.zeros((self.chunks, self.size), np.uint16 if self.encoding == "affine" else np.uint8)
+        shape = self.chunks, self.size
+        self._codes = np.zeros(shape, np.uint16) if self.encoding == "affine" else np.zeros(shape, np.uint8)
 
     @property
     def chunks(self) -> int:
@@ -104,7 +105,7 @@ class CodedFile:
         step = max(1, PIECE_BYTES // (self.size * WORD_BYTES))
         for first in range(0, polys, step):
             bodies = file.encrypt(first, self._values(first, min(first + step, polys)))
-            yield memoryview(bodies.astype("<u8", copy=False)).cast("B")
+            yield bodies.astype("<u8", copy=False).data.cast("B")
 
     def _values(self, first: int, stop: int) -> I64:
         """What polynomials [first, stop) encrypt, (polys, size): codes, or the bits "code > edge", edge after edge."""

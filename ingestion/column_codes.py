@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.protocol.data.dataset import ColumnCode
-from app.protocol.data.derivation import CategorySource, Elapsed, Part, Source
+from app.protocol.data.derivation import CategorySource, Derivation, Elapsed, Member, Part, Place, Source
 from ingestion.kinds import Published, measured_categories, missing_bit, published_columns
 from ingestion.measure import MeasuredSource
 from ingestion.number_code import number_code
@@ -84,4 +84,14 @@ def _code(
         label=rule.label,
     )
     code = number_code(profile, recipe, own, plain, warnings)
-    return code.model_copy(update={"source": "" if source == column.name else source, "derivation": column.derivation})
+    measured = _measured(rule, column.derivation) or not code.declared
+    other = "" if source == column.name else source
+    return code.model_copy(update={"source": other, "derivation": column.derivation, "declared": not measured})
+
+
+def _measured(rule: ColumnRecipe, derivation: Derivation) -> bool:
+    """Whether what is stated of a place or a year came from the data: which words there are, or which years."""
+    if isinstance(derivation, Place | Member):
+        return rule.kind == "category" and rule.categories is None
+    year = isinstance(derivation, Part) and derivation.part == "year"
+    return year and (rule.low is None or rule.measured)

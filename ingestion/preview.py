@@ -14,12 +14,21 @@ import numpy.typing as npt
 import polars as pl
 
 from app.protocol.data.dataset import Codebook, ColumnCode
-from app.protocol.data.derivation import BooleanSource, CategorySource, IsMissing, Part, Source, TimeSource, places
+from app.protocol.data.derivation import (
+    BooleanSource,
+    IsMissing,
+    Part,
+    Source,
+    TextSource,
+    TimeSource,
+    places,
+)
 from fhe.derivation import moments_of
 from fhe.states import MISSING, time_range
 from ingestion.codes import decode
 
 MAX_PREVIEW_ROWS = 10_000
+TEXTS = 8  # different ones for each bucket, so that hardly one stays empty
 
 
 def preview(codebook: Codebook, rows: int, seed: int) -> pl.DataFrame:
@@ -53,15 +62,15 @@ def _draw_source(source: Source | None, columns: list[ColumnCode], rows: int, rn
         return pl.Series(np.zeros(rows) if own is None else _draw(own, rows, rng))
     if isinstance(source, TimeSource):
         return _draw_times(source, columns, rows, rng)
+    if isinstance(source, TextSource):
+        return pl.Series([f"text {number}" for number in rng.integers(0, TEXTS * source.buckets, rows).tolist()])
     drawn = rng.integers(0, places(source), rows).tolist()
     if isinstance(source, BooleanSource):
         return pl.Series([bool(place) for place in drawn])
-    words = list(source.words) if isinstance(source, CategorySource) else None
-    if words is not None:
-        words += ["another"] if source.other else []  # type: ignore[union-attr]
-        while words.count(words[-1]) > 1:  # a word of the list
-            words[-1] += "."
-    return pl.Series([f"text {place}" if words is None else words[place] for place in drawn])
+    words = [*source.words, *(["another"] if source.other else [])]
+    while words.count(words[-1]) > 1:  # "another" is a word of the list
+        words[-1] += "."
+    return pl.Series([words[place] for place in drawn])
 
 
 def _draw_times(source: TimeSource, columns: list[ColumnCode], rows: int, rng: np.random.Generator) -> pl.Series:

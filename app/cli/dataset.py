@@ -255,6 +255,7 @@ def show(number: Number, as_json: AsJson = False) -> None:
 
     from app.client.dataset import Dataset
     from ingestion.card import card_markdown
+    from ingestion.loss import step_share
 
     session = CommandContext("anyone", as_json)
     dataset = Dataset.open(session.network, number)
@@ -279,7 +280,9 @@ def show(number: Number, as_json: AsJson = False) -> None:
         "epoch": dataset.record.epoch,
         "rows": dataset.record.rows,
         "codebook": dataset.codebook.digest,
-        "columns": [column.model_dump(mode="json") for column in dataset.codebook.columns],
+        "columns": [
+            column.model_dump(mode="json") | {"step_share": step_share(column)} for column in dataset.codebook.columns
+        ],
         "policy": dataset.manifest.policy.model_dump(mode="json"),
         "offers": offers,
     }
@@ -326,6 +329,24 @@ def import_archive(file: File, as_json: AsJson = False) -> None:
     with session.out.progress("read blocks") as progress:
         value = asdict(read_archive(session.network.store, file, progress))
     session.out.show(value, lambda console: console.print(facts_table(value)))
+
+
+@app.command("loss")
+def loss(
+    number: Number,
+    sample: Annotated[Path, typer.Argument(help="Rows of your own, with the table's columns.")],
+    as_json: AsJson = False,
+) -> None:
+    """What the dataset's codes lose of your own rows, before anything is bought. Nothing of them is sent."""
+    from app.client.dataset import Dataset
+    from app.client.training import read_sample
+    from ingestion.loss import coding_loss
+
+    session = CommandContext("anyone", as_json)
+    dataset = Dataset.open(session.network, number)
+    losses = coding_loss(dataset.codebook, read_sample(dataset, sample, None), dataset.features)
+    rows = [asdict(each) for each in losses]
+    session.out.show(rows, lambda out: out.print(rows_table(rows, title="What codes lose")))
 
 
 @app.command("preview")

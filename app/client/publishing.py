@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from app.client.custody import USUAL_BOND
 from app.client.licenses import check_licenses, left_to_sell
 from app.client.owner import Owner, PublishedDataset, PublishPlan
+from app.protocol.data.derivation import derivation_in_words
 from app.protocol.errors import NotAllowed
 from app.protocol.market.money import dollars
 
@@ -24,9 +25,11 @@ def reveals(plan: PublishPlan, *, bins: bool = True) -> list[dict[str, str]]:
     facts = [("words", key, text, "as the recipe says") for key, text in words.items() if text]
     facts.append(("words", "keywords", ", ".join(recipe.keywords), "as the recipe says"))
     facts.append(("table", "rows", f"{surveyed.measured.rows:,}", "counted"))
-    for column in surveyed.built.codebook.columns:
+    codebook = surveyed.built.codebook
+    for column in codebook.columns:
         affine, edges = code_in_words(column)
-        code = "; ".join(part for part in (affine, edges if bins else "") if part)
+        rule = derivation_in_words(column.derivation, column.reads, codebook.source(column.reads))
+        code = "; ".join(part for part in (rule, affine, edges if bins else "") if part)
         how = "as the recipe says" if column.declared else "MEASURED on the data"
         facts.append(("column", column.name, f"{column.dtype}, {code}", how))
     return [dict(zip(("what", "name", "public", "from"), fact, strict=True)) for fact in facts if fact[2]]

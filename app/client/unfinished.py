@@ -16,6 +16,7 @@ from app.client.persons import Persons
 from app.client.publication import Journal, Publications, PublicationState
 from app.home.network import Network
 from app.protocol.errors import NotFound, TryAgain
+from app.protocol.ids import Digest
 from app.protocol.market.entities import DatasetRecord
 
 PENDING_S = 15 * 60  # a transaction that is not mined by then is not waited for
@@ -49,7 +50,7 @@ class Unfinished:
                 continue
             found = self._recorded(state)
             if found is not None:
-                self._persons.settle(state.manifest, found.id, found.version)
+                self._persons.settle(Digest(state.manifest), found.id, found.version)
                 journal.end()
                 continue
             if state.sending and not self._network.embedded and journal.age() < PENDING_S:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from app import __version__
 from app.files.private import write_private, write_private_once
 from app.protocol.errors import BadKey
 from app.protocol.ids import CidText, Digest
@@ -64,7 +65,7 @@ class Journal:
         entry = JournalEntry(receipt.digest, self._salt(job, receipt.digest))
         write_private(self._folder / f"{job}.output", output)
         write_private(self._folder / f"{job}.receipt", receipt.to_bytes())
-        fields = json.dumps({"receipt": entry.receipt, "salt": entry.salt}).encode()
+        fields = json.dumps({"receipt": entry.receipt, "salt": entry.salt, "version": __version__}).encode()
         write_private_once(self._folder / f"{job}.json", fields)
         kept = self.get(job)
         assert kept is not None

@@ -81,4 +81,5 @@ def key_sums(key: U64, start: int, stop: int) -> U64:
     i = np.arange(size)
     plain = prefix[np.maximum(stop - i, 0)] - prefix[np.maximum(start - i, 0)]
     wrapped = prefix[size + np.minimum(stop - i, 0)] - prefix[size + np.minimum(start - i, 0)]
-    return plain - wrapped
+    found: U64 = plain - wrapped
+    return found

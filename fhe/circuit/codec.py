@@ -104,15 +104,16 @@ def encode(circuit: Circuit) -> bytes:
     """Canonical bytes of a well-formed circuit. Errors: BadDocument, TooLarge."""
     check_form(circuit)
     try:
-        body = {
-            "profile": circuit.profile,
-            "codebook": circuit.codebook,
-            "inputs": tuple(_Input(column=i.column, encoding=i.encoding, index=i.index) for i in circuit.inputs),
-            "layers": tuple(_layer_form(layer) for layer in circuit.layers),
-            "outputs": circuit.outputs,
-            "readout": _readout_form(circuit.readout),
-        }
-        form = _SummingForm(**body, block=circuit.block) if circuit.block else _Form(**body)
+        form = _Form(
+            profile=circuit.profile,
+            codebook=circuit.codebook,
+            inputs=tuple(_Input(column=i.column, encoding=i.encoding, index=i.index) for i in circuit.inputs),
+            layers=tuple(_layer_form(layer) for layer in circuit.layers),
+            outputs=circuit.outputs,
+            readout=_readout_form(circuit.readout),
+        )
+        if circuit.block:
+            return _SummingForm(**dict(form) | {"kind": "darkroom/circuit-2", "block": circuit.block}).to_bytes()
     except ValidationError as error:
         raise BadDocument(f"This circuit has no canonical form: {first_fault(error)}.") from None
     return form.to_bytes()

@@ -12,7 +12,7 @@ from app.cli.main import run
 from app.client.archive import read_archive, write_archive
 from app.client.versions import history
 from app.execution.inputs import load_manifest
-from app.home.network import NodeConfig, write_config
+from app.home.config import NodeConfig, write_config
 from app.protocol.data import manifest as manifests
 from app.protocol.data.manifest import read_manifest
 from app.protocol.errors import BadBlock, BadDocument, BadInput, DarkroomError, NotFound

@@ -65,7 +65,7 @@ def test_codes_are_the_datasets(frame: Any) -> None:
     assert encoder.transform(frame).tolist() == [[10, 0, 1, 0], [0, 1, 0, 1], [201, 0, 0, 1]]
     assert encoder.get_feature_names_out().tolist() == ["x", "x:missing", "s=f", "s=m"]
     gaps = CodebookEncoder(BOOK, encoding="bins", missing="nan").fit_transform(frame)
-    np.testing.assert_array_equal(gaps, [[0, 1, 0], [np.nan, 0, 1], [3, 0, 1]])
+    np.testing.assert_array_equal(gaps, np.array([[0, 1, 0], [np.nan, 0, 1], [3, 0, 1]]))
 
 
 def test_it_clones_and_searches_and_tells_what_follows() -> None:

@@ -203,7 +203,7 @@ def test_another_table_under_the_same_keys_leaves_nothing_of_the_first(town: Own
 
 def test_a_kill_around_the_transaction_is_told_by_the_chain(town: OwnersHome, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed after the transaction the dataset is there, with its tags; killed before, the next run publishes once."""
-    network = town.owner.network
+    network: Any = town.owner.network  # the embedded chain, whose `send` takes what was signed
     send = network.node.send
 
     def killed(raw: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,9 @@ from app.protocol.data.derivation import (
 from app.protocol.data.table import check_codebook
 from app.protocol.errors import BadDocument, BadRecipe, OutOfRange
 from ingestion.codebook import Built, build_codebook, check_fit
+from ingestion.codes import encode, encode_bins
 from ingestion.derive import derived
+from ingestion.preview import preview, preview_csv
 from ingestion.profile import profile_table
 from ingestion.recipe import Recipe, parse_recipe
 
@@ -260,6 +263,7 @@ def test_a_measured_list_names_values_of_enough_persons_only(write: Write) -> No
     assert source == CategorySource(name="word", words=("cold", "flu"), other=True)
     assert "rare" not in found.codebook.to_bytes().decode()
     assert any("at least 20 persons" in warning for warning in found.warnings)
+    assert [column.declared for column in found.codebook.columns] == [False, True]
     by_rows = built(write, text, rule, "[table]\ndrop = ['person']\n[policy]\nmin_group = 20\n").codebook.sources[0]
     assert isinstance(by_rows, CategorySource)
     assert by_rows.words == ("cold", "flu", "rare")
@@ -286,3 +290,40 @@ def test_a_recipe_that_does_not_fit_is_refused(write: Write, text: str, rule: st
             text.replace("\n", ",1\n").replace("s,1", "s,x"),
             f"[columns.s]\n{rule}\n[columns.x]\nlow=0\nhigh=2\n",
         )
+
+
+def test_a_preview_holds_the_owners_columns_and_codes_like_a_table(write: Write) -> None:
+    """Synthetic words, dates and gaps that every encoding takes, drawn from the codebook alone: the same for all."""
+    book = built(
+        write,
+        "n,s,d,y,t,b\n1.5,f,2020-01-31,1999-01-01,some,yes\n,m,2021-12-01,1998-01-01,text,no\n",
+        "[columns.n]\nlow = 0\nhigh = 10\nmissing = 'bit'\n"
+        "[columns.s]\nkind = 'category'\ncategories = ['f', 'm', 'other']\nother = 'bin'\n"
+        "[columns.d]\nkind = 'date'\norigin = 2020-01-01\nlow = 0\nhigh = 700\nparts = ['month']\n"
+        "[columns.y]\nkind = 'date'\nelapsed = false\nparts = ['year']\n"
+        "[columns.t]\nkind = 'text'\nbuckets = 4\n"
+        "[columns.b]\nkind = 'boolean'\n",
+        "[defaults]\nbins = 4\n",
+    ).codebook
+    drawn = preview(book, 400, 3)
+    assert drawn.columns == list(book.source_names)
+    assert drawn.equals(preview(book, 400, 3))
+    assert 0 < drawn["n"].null_count() < 100
+    assert {"f", "m", "other"} < set(drawn["s"])
+    assert set(drawn["y"].dt.year()) == {1998, 1999}
+    words = {source.name: pl.String() for source in book.sources}
+    back = pl.read_csv(io.BytesIO(preview_csv(book, 400, 3)), schema_overrides=words)
+    assert (encode(book, back) == encode(book, drawn)).all()
+    assert (encode_bins(book, drawn).max(axis=0) > 0).all()
+
+
+def test_a_label_column_is_published_and_marked(write: Write) -> None:
+    """Under the encodings of the owner's choice; its codebook says so, and only there."""
+    book = built(
+        write, "x,ill\n1,yes\n2,no\n", "[columns.x]\nlow = 0\nhigh = 10\n"
+        "[columns.ill]\nkind = 'boolean'\nlabel = true\nencodings = ['affine']\n", "[defaults]\nbins = 4\n",
+    ).codebook  # fmt: skip
+    assert [(column.name, column.label) for column in book.columns] == [("x", False), ("ill", True)]
+    assert book.columns[1].bins is None
+    assert b'"label":true' in book.to_bytes()
+    assert book.to_bytes().count(b"label") == 1

@@ -64,9 +64,11 @@ def test_a_damaged_entry_is_named(tmp_path: Path) -> None:
 
 
 def test_what_is_over_can_be_forgotten(tmp_path: Path) -> None:
-    """Nothing of a job is left."""
+    """Its salt and output first; then the receipt, which says what was published, and nothing of a job is left."""
     journal = Journal(tmp_path)
     assert isinstance(journal.remember(7, RECEIPT, b""), JournalEntry)
     journal.forget(7)
     assert journal.get(7) is None
+    assert [each.name for each in tmp_path.iterdir()] == ["7.receipt"]
+    journal.forget_receipt(7)
     assert not list(tmp_path.iterdir())

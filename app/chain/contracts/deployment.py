@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import rlp  # type: ignore[import-untyped]
 from eth_utils.address import to_canonical_address, to_checksum_address
@@ -27,7 +27,7 @@ from app.chain.contracts.editions import CLOSED_BY_A_LATER
 from app.chain.node import ChainNode
 from app.chain.sender import Sender
 from app.chain.wallet.account import Account
-from app.protocol.documents import MAX_DOCUMENT_BYTES, Document, canonical, parse_canonical
+from app.protocol.documents import MAX_DOCUMENT_BYTES, Document, GrownDocument
 from app.protocol.errors import BadInput, NotFound, VerificationFailed
 from contracts import EDITION, EDITIONS, load
 
@@ -59,12 +59,14 @@ class Placed(Document):
     code_hash: str = ""
 
 
-class Deployment(Document):
+class Deployment(GrownDocument):
     """Where the contracts of one market are, or are going to be, and of which edition they are."""
 
+    later: ClassVar[frozenset[str]] = frozenset({"edition", "version"})
+
     kind: Literal["darkroom/deployment"] = "darkroom/deployment"
-    edition: str
-    version: str  # of Darkroom, that deployed it; "" where that was not written down
+    edition: str = EDITIONS[0]
+    version: str = ""  # of Darkroom, that deployed it
     chain_id: int
     deployer: str
     begun: int  # the chain's height before the first transaction
@@ -145,9 +147,6 @@ def read(path: Path) -> Deployment:
             data = file.read(MAX_DOCUMENT_BYTES + 1)
     except OSError:
         raise NotFound(f"There is no deployment file {path}.", "Deploy first: darkroom up, or darkroom init.") from None
-    said = parse_canonical(data)
-    if isinstance(said, dict) and "edition" not in said:  # of before editions were written down
-        data = canonical({"edition": EDITIONS[0], "version": "", **said})
     return Deployment.from_bytes(data)
 
 

@@ -110,14 +110,33 @@ class CountingCircuit:
     def _made(self, formula: InCells | AllOf | AnyOf) -> _Node:
         if isinstance(formula, InCells):
             return _of(self._table[formula.column].indicator(formula.cells))
+        return self._joined(formula)
+
+    def _bit(self, formula: Formula) -> _Node:
+        """A part of a formula, of which it is known that it is 0 or 1: what may not be is looked up itself."""
+        node = self._node(formula)
+        if not isinstance(formula, InCells):
+            return node
+        column = self._table[formula.column]
+        if len(node.inputs) <= column.parts_at_once:
+            return node
+        negative = node.constant == 1
+        bits = [_Node(((wire, 1),), (), 0, 0) for wire, _ in node.inputs]
+        found = self._reduced(bits, any)
+        return _Node((), tuple((n, -w) for n, w in found.lookups), 1, found.stage) if negative else found
+
+    def _joined(self, formula: AllOf | AnyOf) -> _Node:
         parts, common = formula.parts, formula.parts & self._shared
         if isinstance(formula, AllOf) and len(parts) > AT_ONCE and 1 < len(common) < len(parts):
             parts = (parts - common) | {AllOf(common)}
         ordered = sorted(parts, key=repr_of)
-        nodes = sorted((self._node(part) for part in ordered), key=lambda node: node.stage)
+        return self._reduced([self._bit(part) for part in ordered], all if isinstance(formula, AllOf) else any)
+
+    def _reduced(self, nodes: list[_Node], holds: Callable[[Iterable[bool]], bool]) -> _Node:
+        nodes = sorted(nodes, key=lambda node: node.stage)
         while len(nodes) > 1:
             taken, nodes = nodes[:AT_ONCE], nodes[AT_ONCE:]
-            nodes.append(self._look_up(tuple(taken), all if isinstance(formula, AllOf) else any))
+            nodes.append(self._look_up(tuple(taken), holds))
         return nodes[0]
 
     def _look_up(self, nodes: tuple[_Node, ...], holds: Callable[[Iterable[bool]], bool]) -> _Node:

@@ -184,6 +184,8 @@ def ask(
         left_person=said.limit_person - said.spent_person - said.micro_bits,
     )
     path = _path(buyer, bought.job.value)
+    if path.is_file():  # the same order was given before: it is the same job, and cost what it cost then
+        return bought.job.value
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_private(path, note.to_bytes())
     return bought.job.value

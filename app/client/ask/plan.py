@@ -128,13 +128,18 @@ def plan(query: Query, codebook: Codebook, profile: EncryptionProfile) -> Plan:
         if aggregate.kind == "count":
             continue
         column = table[aggregate.column]
-        affine = column.code.affine
+        affine = column.affine
+        if not column.numbers and aggregate.kind != "histogram":
+            raise BadQuery(
+                f"{column.name} holds words, which have no {aggregate.kind}.",
+                f"Ask histogram({column.name}), or count(*) and GROUP BY {column.name}.",
+            )
         if plain and aggregate.kind in ("sum", "avg") and affine is not None:
             if aggregate.column not in totals:
                 totals[aggregate.column] = building.total(column.name), affine.low, affine.step
         elif aggregate.column not in binned:
             binned.append(aggregate.column)
-            if column.code.bins is not None:
+            if column.binned:
                 remarks.append(f"Rows of {column.name} stand at the middle of their bin.")
     cells = {name: table[name].cells for name in binned}
     found = []

@@ -154,9 +154,9 @@ class _Reader:
         kinds: dict[str, AggregateName] = {"sum": "sum", "avg": "avg", "histogram": "histogram"}
         kinds |= {"median": "quantile", "quantile": "quantile"}
         if word not in kinds or not arguments or not isinstance(arguments[0], exp.Column):
-            said = tree.sql(dialect="duckdb")[:80]
+            shown = tree.sql(dialect="duckdb")[:80]
             raise BadQuery(
-                f"{said} cannot be asked.",
+                f"{shown} cannot be asked.",
                 "Least and greatest values are single rows: ask quantile(x, 0.01), or"
                 " count(*), sum(x), avg(x), median(x), histogram(x) of a column."
                 if word in ("min", "max")
@@ -165,9 +165,10 @@ class _Reader:
         at, column = 0.5, arguments[0].name
         if word == "quantile":
             value = tree.args.get("quantile")
-            at = self._value(value) if value is not None else -1.0  # type: ignore[assignment]
-            if not isinstance(at, float) or not 0 < at < 1:
+            said = None if value is None else self._value(value)
+            if not isinstance(said, float) or not 0 < said < 1:
                 raise BadQuery("A quantile lies between 0 and 1.", f"Ask quantile({column}, 0.5).")
+            at = said
         return Aggregate(kinds[word], column, alias or f"{word}_{column}", at)
 
     def _condition(self, tree: Any, depth: int) -> Condition:

@@ -108,7 +108,7 @@ def codebook_of(codes: str) -> Codebook | None:
                     name=name,
                     dtype=each["dtype"],
                     affine=None if each["levels"] is None else Affine(**code),
-                    bins=each["bins"],
+                    bins=None if each["bins"] is None else tuple(each["bins"]),
                     declared=each["declared"],
                     source="" if source == name else source,
                     derivation=None if kind is None else Member(place=0) if kind == "member" else Place(),

@@ -103,9 +103,9 @@ def read_manifest(data: bytes, digest: str | None = None, store: Store | None = 
         raise BadDocument("This manifest links its files.", "Read it from a store that has them.")
     if manifest.checks:
         raise BadDocument("A table names its files in its manifest or in a list, not in both.")
+    place = (manifest.table.listed.cid, manifest.table.data_root)
     table, checks = opened(store, manifest.table)
     manifest = manifest.model_copy(update={"table": table, "checks": checks})
-    place = (manifest.table.listed.cid, manifest.table.data_root)
     check_table(table, root=place not in _checked)
     _checked[place] = None
     while len(_checked) > MAX_CHECKED:

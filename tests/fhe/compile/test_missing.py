@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import lightgbm
@@ -74,7 +75,7 @@ def boosted() -> Any:
     return XGBClassifier(n_estimators=8, max_depth=3, use_label_encoder=False, verbosity=0)
 
 
-MODELS = {
+MODELS: dict[str, Callable[[], Any]] = {
     "xgboost": boosted,
     "lightgbm": lambda: lightgbm.LGBMClassifier(n_estimators=8, num_leaves=6, verbose=-1, min_child_samples=5),
     "histograms": lambda: HistGradientBoostingClassifier(max_iter=6, max_depth=3),

@@ -29,7 +29,9 @@ from tests.fhe.linear_case import BOOK, CIRCUIT, CODES, DATA, PROFILE, SECRET
 from tests.support.encrypted_tables import TableWithKeys, tree_like
 
 TABLE = DATA.table.model_copy(update={"evaluator": "darkroom-canonical-2"})
-WIDE = replace(CIRCUIT, layers=(replace(CIRCUIT.layers[0], width=27),), readout=Readout("value"))
+LAYER = CIRCUIT.layers[0]
+assert isinstance(LAYER, Linear)
+WIDE = replace(CIRCUIT, layers=(replace(LAYER, width=27),), readout=Readout("value"))
 
 
 def summing(circuit: Circuit, block: int) -> Circuit:
@@ -85,7 +87,9 @@ def test_sums_of_lookups_are_the_sums_in_the_clear(
 ) -> None:
     """Ciphertexts of lookups are added before they are rounded or packed; both forms open to the sums."""
     plain = tree_like(world, outputs=outputs)
-    few = replace(plain, layers=(*plain.layers[:-1], replace(plain.layers[-1], bias=plain.layers[-1].bias * 0)))
+    last = plain.layers[-1]
+    assert isinstance(last, Linear)
+    few = replace(plain, layers=(*plain.layers[:-1], replace(last, bias=last.bias * 0)))
     circuit = summing(few, block)
     table = world.table.model_copy(update={"evaluator": "darkroom-canonical-2"})
     clear = evaluate_clear(few, world.inputs(few))[first : first + rows]
