@@ -99,7 +99,7 @@ def check_closed(file: TextFile, made: Opening) -> None:
 
 def check_end(file: TextFile, made: Opening) -> None:
     """Errors: BadTable for a last field, at the very end of a file, whose quote stands inside it or does not close it:
-    polars reads it without the quote. Every row is read only where the last line alone does not tell.
+    polars reads it without the quote. Every row is read only where all quotes' number and the last line do not tell.
     """
     tail = file.tail(_TAIL_BYTES)
     if not tail.endswith(b'"'):
@@ -107,7 +107,7 @@ def check_end(file: TextFile, made: Opening) -> None:
     last = tail.decode(errors="replace").rpartition(made.line_end)[2]
     apart = re.escape(made.separator)
     cell = rf'(?:"(?:[^"]|"")*"|[^"{apart}]*)'
-    if re.fullmatch(rf"{cell}(?:{apart}{cell}){{{len(made.names) - 1}}}", last):
+    if file.count(b'"') % 2 == 0 and re.fullmatch(rf"{cell}(?:{apart}{cell}){{{len(made.names) - 1}}}", last):
         return
     check_closed(file, made)
     final = ""
