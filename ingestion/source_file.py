@@ -73,8 +73,7 @@ class SourceFile:
         if self.text is None or self.opening is None:
             return
         with self.errors():
-            if self.text.tail(2) == b'""':  # polars takes a last field for closed though it is not
-                csv_lines.check_closed(self.text, self.opening)
+            csv_lines.check_end(self.text, self.opening)
             last = pl.col(self.opening.names[-1])
             lacks = self.frame.select(last.is_null().any()).collect(engine="streaming").item()
             if lacks and not csv_lines.lines_are_whole(self.text, self.opening):

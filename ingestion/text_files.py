@@ -75,6 +75,11 @@ class TextFile:
             file.seek(max(0, end - size))
             return file.read(size)
 
+    def count(self, mark: bytes) -> int:
+        """How often a byte stands in it."""
+        with self._open() as file:
+            return sum(piece.count(mark) for piece in iter(lambda: file.read(_PIECE), b""))
+
     def odd_line(self) -> int:
         """The first line that is not UTF-8; 0 for none."""
         if self.packing == "zstd":

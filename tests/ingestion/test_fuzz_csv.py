@@ -117,6 +117,10 @@ def test_long_quoted_texts_are_cut_nowhere(tmp_path: Path, separator: str) -> No
 @example(body='"a,1\n1,2\n', names=2)
 @example(body=",1\n,1,", names=2)
 @example(body=',"""', names=2)
+@example(body=',"\n,""', names=2)
+@example(body=',"\n,"""', names=2)
+@example(body=',,1"', names=3)
+@example(body='1,2\n1,"a\nb"', names=2)
 @example(body='1,"x""', names=2)
 @example(body='1,"a,"""', names=2)
 def test_what_is_no_csv_is_not_guessed(tmp_path: Path, body: str, names: int) -> None:
