@@ -16,6 +16,7 @@ from darkroom.terms import Offer
 
 if TYPE_CHECKING:
     from app.client import publish_plan
+    from app.client.owner import Owner as OwnersMachine
     from ingestion.recipe import Recipe
 
 
@@ -166,7 +167,7 @@ class Owner(Party):
         return Listing(Served(each.job, str(each.what), each.detail) for each in self._owner.custodian().step())
 
     @property
-    def _owner(self) -> owner.Owner:
+    def _owner(self) -> OwnersMachine:
         return self._session.owner
 
 

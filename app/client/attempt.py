@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from app.client.keyring_store import KeyringStore
-from app.client.publication import Journal, PublicationState
+from app.client.publication import PublicationJournal, PublicationState
 from app.protocol.errors import DarkroomError, NotAllowed
 from app.protocol.ports import Store
 from app.storage.content import ContentStore, Recording
@@ -36,7 +36,7 @@ class Attempt:
         store: Store,
         cabinet: KeyringStore,
         forget: Callable[[str], None],
-        journal: Journal,
+        journal: PublicationJournal,
         state: PublicationState,
     ) -> None:
         """`forget` lets the tags of a manifest's rows go; `state` is what is to be published."""

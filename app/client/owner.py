@@ -83,7 +83,7 @@ class Owner:
     @cached_property
     def unfinished(self) -> Unfinished:
         """Publications from here that were cut short."""
-        return Unfinished(self._publications, self.network, self.account.address, self.cabinet, self.persons)
+        return Unfinished(self._publications, self.network, self.account, self.cabinet, self.persons)
 
     def attempt(self, keys: str, path: Path, dataset: int = 0) -> Attempt:
         """A try at publishing a table under a keyring, which takes back what it made where it fails."""

@@ -49,7 +49,7 @@ class FinishedLine(Document):
     check: FileCheck
 
 
-class Journal:
+class PublicationJournal:
     """The journal of one keyring's publication that is under way, or was cut short."""
 
     def __init__(self, folder: Path) -> None:
@@ -134,15 +134,15 @@ class Publications:
     def __init__(self, actor: Actor) -> None:
         self._folder = actor.path("publications")
 
-    def of(self, keys: str) -> Journal:
+    def of(self, keys: str) -> PublicationJournal:
         """The journal of a keyring."""
-        return Journal(self._folder / keys)
+        return PublicationJournal(self._folder / keys)
 
-    def all(self) -> list[Journal]:
+    def all(self) -> list[PublicationJournal]:
         """Those of publications that are under way or were cut short."""
         if not self._folder.is_dir():
             return []
-        found = (Journal(entry) for entry in sorted(self._folder.iterdir()) if entry.is_dir())
+        found = (PublicationJournal(entry) for entry in sorted(self._folder.iterdir()) if entry.is_dir())
         return [journal for journal in found if journal.state is not None]
 
     def keys_for(self, market: str, source: Path) -> str | None:

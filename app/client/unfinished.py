@@ -9,15 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from app.client.attempt import Attempt
 from app.client.keyring_store import KeyringStore
 from app.client.persons import Persons
-from app.client.publication import Journal, Publications, PublicationState
+from app.client.publication import PublicationJournal, Publications, PublicationState
 from app.home.network import Network
 from app.protocol.errors import NotFound, TryAgain
 from app.protocol.ids import Digest
 from app.protocol.market.entities import DatasetRecord
+
+if TYPE_CHECKING:
+    from app.chain.wallet.account import Account
 
 PENDING_S = 15 * 60  # a transaction that is not mined by then is not waited for
 
@@ -37,17 +41,22 @@ class Unfinished:
     """The publications of one owner that were cut short."""
 
     def __init__(
-        self, publications: Publications, network: Network, address: str, cabinet: KeyringStore, persons: Persons
+        self, publications: Publications, network: Network, account: Account, cabinet: KeyringStore, persons: Persons
     ) -> None:
-        self._publications, self._network, self._address = publications, network, address
+        self._publications, self._network, self._account = publications, network, account
         self._cabinet, self._persons = cabinet, persons
         self.market = f"{network.market.chain_id}:{network.market.address}"
 
     def settle(self) -> None:
-        """Look every one of them up on the chain. Errors: TryAgain while a transaction may still be mined."""
+        """Look every one of them up on the chain, after what was handed over is mined.
+
+        Errors: TransactionPending, TryAgain while a transaction may still be mined.
+        """
         for journal, state in self._ours():
             if not state.manifest:
                 continue
+            if state.sending:
+                self._network.market.recorded(self._account, state.manifest)
             found = self._recorded(state)
             if found is not None:
                 self._persons.settle(Digest(state.manifest), found.id, found.version)
@@ -86,7 +95,7 @@ class Unfinished:
         with Attempt(self._network.store, self._cabinet, self._persons.forget, journal, state) as attempt:
             attempt.take_back()
 
-    def _ours(self) -> Iterator[tuple[Journal, PublicationState]]:
+    def _ours(self) -> Iterator[tuple[PublicationJournal, PublicationState]]:
         """Those of this market that no process works on; each is held while it is looked at."""
         for journal in self._publications.all():
             try:
@@ -102,5 +111,5 @@ class Unfinished:
         if state.dataset:
             present = market.dataset(state.dataset)
             return present if present.manifest == state.manifest else None
-        mine = (each for each in market.datasets() if each.owner == self._address)
+        mine = (each for each in market.datasets() if each.owner == self._account.address)
         return next((each for each in mine if each.manifest == state.manifest), None)

@@ -202,19 +202,19 @@ def test_another_table_under_the_same_keys_leaves_nothing_of_the_first(town: Own
 
 
 def test_a_kill_around_the_transaction_is_told_by_the_chain(town: OwnersHome, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Killed after the transaction the dataset is there, with its tags; killed before, the next run publishes once."""
-    network = town.owner.network
-    send = network.node.submit
+    """Killed after the transaction the dataset is there, with its tags; killed before, it is handed over, once."""
+    network: Any = town.owner.network  # the embedded chain, whose `send` takes what was signed
+    send = network.node.send
 
     def killed(raw: bytes) -> None:
         send(raw)
         raise Killed
 
     keys, before = town.keys(), town.market.dataset_count()
-    monkeypatch.setattr(network.node, "submit", killed)
+    monkeypatch.setattr(network.node, "send", killed)
     with pytest.raises(Killed):
         publish(town, people(50), keys)
-    monkeypatch.setattr(network.node, "submit", send)
+    monkeypatch.setattr(network.node, "send", send)
     assert town.restarted().unfinished.list() == []
     record = town.market.dataset(before + 1)
     assert town.restarted().persons._files.all()[record.manifest].dataset == before + 1
@@ -225,11 +225,15 @@ def test_a_kill_around_the_transaction_is_told_by_the_chain(town: OwnersHome, mo
         raise Killed
 
     keys = town.keys()
-    monkeypatch.setattr(network.node, "submit", refused)
+    monkeypatch.setattr(network.node, "send", refused)
     with pytest.raises(Killed):
         publish(town, people(50), keys)
-    monkeypatch.setattr(network.node, "submit", send)
-    assert publish(town, people(50), keys) == before + 2 == town.market.dataset_count()
+    monkeypatch.setattr(network.node, "send", send)
+    with pytest.raises(NotAllowed, match="belongs to another dataset"):  # what was signed was handed over again
+        publish(town, people(50), keys)
+    assert town.restarted().unfinished.list() == []
+    record = town.market.dataset(before + 2)
+    assert town.restarted().persons._files.all()[record.manifest].dataset == before + 2 == town.market.dataset_count()
 
 
 def test_two_processes_do_not_publish_under_one_keyring(town: OwnersHome) -> None:

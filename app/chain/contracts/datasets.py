@@ -23,22 +23,32 @@ class Datasets:
     ) -> Sent[int]:
         """Publish a dataset; the value is its id. The custodian is the owner's account unless another is named."""
         who = custodian or account.address
-        sent = self.client.send(account, REGISTRY, "publish", manifest, RAW_CODEC, data_root, profile, rows, who)
+        said = (manifest, RAW_CODEC, data_root, profile, rows, who)
+        sent = self.client.send(account, REGISTRY, "publish", *said, purpose=_purpose(manifest), again=True)
         return sent.with_value(int(sent.event("DatasetVersion").args["dataset"]))
 
     def new_version(
         self, account: Account, dataset: int, *, manifest: str, data_root: str, profile: str, rows: int
     ) -> Sent[int]:
         """Replace a dataset's manifest under the same keys; the value is the new version."""
-        sent = self.client.send(account, REGISTRY, "newVersion", dataset, manifest, RAW_CODEC, data_root, profile, rows)
+        said = (dataset, manifest, RAW_CODEC, data_root, profile, rows)
+        sent = self.client.send(account, REGISTRY, "newVersion", *said, purpose=_purpose(manifest), again=True)
         return sent.with_value(int(sent.event("DatasetVersion").args["version"]))
 
     def new_epoch(
         self, account: Account, dataset: int, *, manifest: str, data_root: str, profile: str, rows: int
     ) -> Sent[int]:
         """Replace a dataset's manifest and its keys; the value is the new epoch."""
-        sent = self.client.send(account, REGISTRY, "newEpoch", dataset, manifest, RAW_CODEC, data_root, profile, rows)
+        said = (dataset, manifest, RAW_CODEC, data_root, profile, rows)
+        sent = self.client.send(account, REGISTRY, "newEpoch", *said, purpose=_purpose(manifest), again=True)
         return sent.with_value(int(sent.event("DatasetVersion").args["epoch"]))
+
+    def recorded(self, account: Account, manifest: str) -> bool:
+        """Whether a manifest was recorded from here before; a transaction that is still on its way is waited for.
+
+        Errors: TransactionPending, Unavailable.
+        """
+        return self.client.ordered(account, _purpose(manifest)) is not None
 
     def set_custodian(self, account: Account, dataset: int, custodian: str) -> Sent[None]:
         """Name the account that may release and refuse jobs on a dataset."""
@@ -88,3 +98,8 @@ class Datasets:
     def first_block(self) -> int:
         """The block from which on there can be events."""
         raise NotImplementedError
+
+
+def _purpose(manifest: str) -> str:
+    """What a transaction that records a manifest is for, by which it is found again."""
+    return f"record {manifest}"
