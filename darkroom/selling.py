@@ -15,7 +15,7 @@ from darkroom.session import Party, Session
 from darkroom.terms import Offer
 
 if TYPE_CHECKING:
-    from app.client import owner
+    from app.client import publish_plan
     from ingestion.recipe import Recipe
 
 
@@ -23,7 +23,11 @@ class Publication(Shown):
     """What was published: a dataset and, where licenses are sold, its offer."""
 
     def __init__(
-        self, session: Session, published: owner.PublishedDataset, plan: owner.PublishPlan, offer: Offer | None
+        self,
+        session: Session,
+        published: publish_plan.PublishedDataset,
+        plan: publish_plan.PublishPlan,
+        offer: Offer | None,
     ) -> None:
         """Made by `Owner.publish`."""
         self._session, self._published, self.offer = session, published, offer

@@ -84,8 +84,8 @@ def records(file: TextFile, made: Opening) -> Iterator[tuple[int, list[str]]]:
         ) from None
 
 
-def check_quotes(file: TextFile, made: Opening) -> None:
-    """Errors: BadTable with the line of a quote that does not close, is followed by more, or stands inside a field."""
+def check_closed(file: TextFile, made: Opening) -> None:
+    """Errors: BadTable with the line of a quote that does not close its field, or is followed by more."""
     reader = csv.reader(itertools.islice(file.lines(), made.above, None), delimiter=made.separator, strict=True)
     line = 0
     try:
@@ -93,6 +93,11 @@ def check_quotes(file: TextFile, made: Opening) -> None:
             line = reader.line_num
     except csv.Error:
         raise _bad_quote(file, made.above + line + 1) from None
+
+
+def check_quotes(file: TextFile, made: Opening) -> None:
+    """The same; also for a quote inside a field that has none around it. Errors: BadTable."""
+    check_closed(file, made)
     apart = re.escape(made.separator)
     inside = re.compile(rf'(?:^|{apart})[^"{apart}]*[^"{apart}\s][^"{apart}]*"')
     for number, text in enumerate(itertools.islice(file.lines(), made.above, None), made.above + 1):

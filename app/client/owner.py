@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -13,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from app.client.attempt import Attempt
 from app.client.custody import ensure_custody
 from app.client.keyring_store import EpochRecord, KeyringStore
-from app.client.licenses import check_licenses, left_to_sell, licenses
-from app.client.persons import Persons, Survey
+from app.client.licenses import check_licenses, left_to_sell
+from app.client.persons import Persons
 from app.client.publication import Publications, PublicationState
+from app.client.publish_plan import PublishedDataset, PublishPlan
 from app.client.unfinished import Unfinished
 from app.execution.inputs import load_manifest
 from app.home.home import Actor
@@ -23,7 +23,7 @@ from app.home.network import Network, threads_available
 from app.protocol.errors import BadRecipe, BadTable, NotAllowed, NotFound
 from app.protocol.market.entities import DatasetRecord
 from app.protocol.market.receipt import OutputPolicy
-from app.protocol.policy.bits import describe_bits, person_limit
+from app.protocol.policy.bits import person_limit
 from app.protocol.policy.rules import policy_problems
 from app.protocol.ports import Progress, Store
 from app.protocol.vocabulary import Encoding
@@ -38,59 +38,10 @@ if TYPE_CHECKING:
     from app.execution.execute import Evaluation
     from app.execution.inputs import JobInputs
     from fhe.engine.core import BackendName
-    from ingestion.publish import PreparedTable, Surveyed
+    from ingestion.publish import PreparedTable
     from ingestion.recipe import OfferHints, Recipe
 
 DAY = 86_400
-
-
-@dataclass(frozen=True)
-class PublishedDataset:
-    """A dataset on chain and what lies behind it."""
-
-    sent: Sent[int]
-    prepared: PreparedTable
-
-
-@dataclass(frozen=True)
-class PublishPlan:
-    """What publishing a table would publish and sell, known before any key, ciphertext or transaction is made."""
-
-    path: Path
-    recipe: Recipe
-    dataset: DatasetRecord | None  # whose next version it would be
-    surveyed: Surveyed
-    persons: Survey
-    limit: int  # micro-bits about each person, over all buyers for ever
-    stamp: tuple[int, ...]  # of the file, to see that it is the same later
-    append: bool = False  # whether the file's rows come after those of the present version
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What publishing reveals beyond what was declared, one sentence each."""
-        return self.surveyed.built.warnings
-
-    @property
-    def sells(self) -> list[str]:
-        """What is sold of a person under the recipe's policy and offer, one sentence each."""
-        from ingestion.card import policy_in_words
-
-        recipe, rules = self.recipe, self.recipe.table
-        if rules.person:
-            known = f"A person is known by the column {rules.person!r}, and has at most {rules.rows_per_person} rows."
-        else:
-            known = (
-                "No column names a person: a row is known again by its codes alone, so each row is sold as a person."
-            )
-        left = max(0, self.limit - self.persons.most)
-        sold = licenses(recipe.policy, self.limit - self.persons.elsewhere, recipe.offer)
-        return [
-            *policy_in_words(recipe.policy, self.surveyed.built.codebook),
-            known,
-            *self.persons.words,
-            f"{describe_bits(left)} bits about each person are left to sell on every row.",
-            f"An offer sells at most {sold:,} licenses at once, and reserves the bits of each.",
-        ]
 
 
 class Owner:

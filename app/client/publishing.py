@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from app.client.custody import USUAL_BOND
 from app.client.licenses import check_licenses, left_to_sell
-from app.client.owner import Owner, PublishedDataset, PublishPlan
+from app.client.owner import Owner
+from app.client.publish_plan import PublishedDataset, PublishPlan
 from app.protocol.data.derivation import derivation_in_words
 from app.protocol.errors import NotAllowed
 from app.protocol.market.money import dollars

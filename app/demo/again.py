@@ -13,7 +13,7 @@ from app.execution.inputs import load_manifest
 from app.protocol.errors import NotAllowed
 
 if TYPE_CHECKING:
-    from app.client.owner import PublishPlan
+    from app.client.publish_plan import PublishPlan
     from app.demo.record import StoryRecord
     from app.demo.stage import Stage
     from app.protocol.market.entities import DatasetRecord

@@ -19,7 +19,7 @@ import binascii
 import hashlib
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any, overload
+from typing import Any, cast, overload
 
 from app.protocol.data.dataset import Codebook, EncodedFile, EncryptedTable, FileList, Shard
 from app.protocol.data.description import FileCheck
@@ -188,7 +188,8 @@ def opened(store: Store, table: EncryptedTable) -> tuple[EncryptedTable, Sequenc
 
     def shard(number: int, of: Shard) -> Shard:
         files = ListedFiles(store, listed, names, number, of.rows)
-        return Shard.model_construct(first_row=of.first_row, rows=of.rows, files=files)
+        as_tuple = cast("tuple[EncodedFile, ...]", files)  # to whoever reads it: a sequence that never changes
+        return Shard.model_construct(first_row=of.first_row, rows=of.rows, files=as_tuple)
 
     shards = tuple(shard(number, of) for number, of in enumerate(table.shards))
     whole = table.model_copy(update={"codebook": codebook, "shards": shards})

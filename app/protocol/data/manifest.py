@@ -96,14 +96,14 @@ def read_manifest(data: bytes, digest: str | None = None, store: Store | None = 
             "These bytes are not the manifest that was asked for.", "Fetch the manifest again from another source."
         )
     manifest = Manifest.from_bytes(data)
-    if manifest.table.listed is None:
+    if (listed := manifest.table.listed) is None:
         _check(manifest)
         return manifest
     if store is None:
         raise BadDocument("This manifest links its files.", "Read it from a store that has them.")
     if manifest.checks:
         raise BadDocument("A table names its files in its manifest or in a list, not in both.")
-    place = (manifest.table.listed.cid, manifest.table.data_root)
+    place = (listed.cid, manifest.table.data_root)
     table, checks = opened(store, manifest.table)
     manifest = manifest.model_copy(update={"table": table, "checks": checks})
     check_table(table, root=place not in _checked)
