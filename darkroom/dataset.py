@@ -54,7 +54,7 @@ class Codebook(Shown):
         """A row for each column: its name, what it is, the least and greatest value that have a code, step, levels,
         bins, the step as a part of the range (0 where nothing is lost), and whether it is a label.
         """
-        from ingestion.loss import step_share
+        from ingestion.quantization import step_share
 
         return [
             {
@@ -164,14 +164,14 @@ class Dataset(Shown):
 
     def coding_loss(self, frame: Any, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """What the codes lose of your own rows, before anything is bought: a row for each column and encoding with
-        `lost`, the part of the values' variance (1 - R^2), `furthest`, the largest error of a value in range, and how
-        many rows are `outside` the range or `missing`. `columns` are published ones, by default all features.
+        `lost`, the part of the values' spread, `mean_error` and `largest_error` in the column's unit, and how many rows
+        are `outside` the range or `missing`. `columns` are published ones, by default all features.
 
         Errors: OutOfRange, BadTable, BadInput.
         """
         import polars as pl
 
-        from ingestion.loss import coding_loss
+        from ingestion.quantization import coding_loss
 
         wanted = self.features if columns is None else columns
         return pl.DataFrame(coding_loss(self._opened.codebook, frame, wanted), infer_schema_length=None)

@@ -8,7 +8,7 @@ from app.protocol.data.manifest import Manifest
 from app.protocol.market.receipt import OutputPolicy
 from app.protocol.policy.bits import describe_bits, person_limit
 from app.protocol.policy.rules import rank_limit
-from ingestion.loss import step_share
+from ingestion.quantization import step_share
 
 
 def card_markdown(manifest: Manifest) -> str:

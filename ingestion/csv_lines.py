@@ -16,6 +16,8 @@ from ingestion.reading import Reading
 from ingestion.spelling import described
 from ingestion.text_files import TextFile
 
+_TAIL_BYTES = 1 << 16
+
 
 def check_records(file: TextFile, made: Opening, *, empty_rows: bool) -> None:
     """Read every row, with constant memory. Errors: BadTable for one that is short, long or blank, with its line.
@@ -84,8 +86,8 @@ def records(file: TextFile, made: Opening) -> Iterator[tuple[int, list[str]]]:
         ) from None
 
 
-def check_quotes(file: TextFile, made: Opening) -> None:
-    """Errors: BadTable with the line of a quote that does not close, is followed by more, or stands inside a field."""
+def check_closed(file: TextFile, made: Opening) -> None:
+    """Errors: BadTable with the line of a quote that does not close its field, or is followed by more."""
     reader = csv.reader(itertools.islice(file.lines(), made.above, None), delimiter=made.separator, strict=True)
     line = 0
     try:
@@ -93,6 +95,32 @@ def check_quotes(file: TextFile, made: Opening) -> None:
             line = reader.line_num
     except csv.Error:
         raise _bad_quote(file, made.above + line + 1) from None
+
+
+def check_end(file: TextFile, made: Opening) -> None:
+    """Errors: BadTable for a last field, at the very end of a file, whose quote stands inside it or does not close it:
+    polars reads it without the quote. Every row is read only where all quotes' number and the last line do not tell.
+    """
+    tail = file.tail(_TAIL_BYTES)
+    if not tail.endswith(b'"'):
+        return
+    last = tail.decode(errors="replace").rpartition(made.line_end)[2]
+    apart = re.escape(made.separator)
+    cell = rf'(?:"(?:[^"]|"")*"|[^"{apart}]*)'
+    if file.count(b'"') % 2 == 0 and re.fullmatch(rf"{cell}(?:{apart}{cell}){{{len(made.names) - 1}}}", last):
+        return
+    check_closed(file, made)
+    final = ""
+    for _, row in records(file, made):
+        final = row[-1] if row else ""
+    quoted = final.replace('"', '""')
+    if not tail.decode(errors="replace").endswith(f'"{quoted}"'):
+        raise _bad_quote(file, sum(1 for _ in file.lines()))
+
+
+def check_quotes(file: TextFile, made: Opening) -> None:
+    """The same; also for a quote inside a field that has none around it. Errors: BadTable."""
+    check_closed(file, made)
     apart = re.escape(made.separator)
     inside = re.compile(rf'(?:^|{apart})[^"{apart}]*[^"{apart}\s][^"{apart}]*"')
     for number, text in enumerate(itertools.islice(file.lines(), made.above, None), made.above + 1):

@@ -107,8 +107,9 @@ def _measure(table: SourceTable, kinds: dict[str, Kind]) -> dict[str, Any]:
             facts |= {"first": value.min(), "last": value.max(), "total": value.max()}
         wanted += [fact.alias(f"{key} {number}") for key, fact in facts.items()]
     names = [name for name, kind in kinds.items() if kind != "other"]
-    frame = table.scan(names, words) if names else table.raw()
-    return frame.select(wanted).collect(engine="streaming").row(0, named=True)
+    if not names:
+        return table.raw().select(wanted).collect(engine="streaming").row(0, named=True)
+    return table.collected(lambda frame: frame.select(wanted), names, words).row(0, named=True)
 
 
 def _column(table: SourceTable, name: str, kind: Kind, facts: dict[str, Any]) -> ColumnProfile:

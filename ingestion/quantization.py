@@ -1,4 +1,4 @@
-"""What codes lose of a table's values, measured before anything is published.
+"""What codes lose of values, measured before anything is published or bought.
 
 An affine code stands for the middle of its level, a bin for the mean of its values. The share lost is the sum of
 squared differences over that of the values from their mean: what a linear model, or a tree, cannot tell any more.
@@ -7,14 +7,17 @@ squared differences over that of the values from their mean: what a linear model
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from app.protocol.data.dataset import Codebook, ColumnCode
 from app.protocol.vocabulary import Encoding
 from fhe.arrays import F64
+from ingestion.codes import find
 from ingestion.derive import derived, words_of
 from ingestion.read import Reading, open_table
 
@@ -52,9 +55,60 @@ def measure_loss(
     return found
 
 
+@dataclass(frozen=True)
+class CodingLoss:
+    """The same of somebody's own rows, with how many have no value, or one beyond the ends of the affine code."""
+
+    column: str
+    encoding: Encoding
+    outside: int
+    missing: int
+    mean_error: float
+    largest_error: float
+    lost: float
+
+
+def coding_loss(codebook: Codebook, frame: Any, columns: Sequence[str] | None = None) -> list[CodingLoss]:
+    """The loss of each published code on the rows of a frame, as `ingestion.derive` takes them.
+
+    Errors: BadTable, OutOfRange, BadInput.
+    """
+    wanted = list(codebook.columns) if columns is None else [find(codebook, name) for name in columns]
+    values = derived(codebook, frame, wanted)
+    losses = []
+    for column in wanted:
+        own = values[column.name]
+        for encoding in _encodings(column):
+            sums = _Sums(column, encoding)
+            sums.add(own)
+            found = asdict(sums.loss())
+            losses.append(CodingLoss(column.name, encoding, _outside(column, own), int(np.isnan(own).sum()), **found))
+    return losses
+
+
+def step_share(column: ColumnCode) -> float | None:
+    """The width of a level as a part of the range that is coded: at most half of it is lost of a value in range.
+
+    0 where every whole number has its own level; None without an affine code.
+    """
+    if column.affine is None:
+        return None
+    if column.dtype in ("integer", "boolean") and column.affine.step == 1.0:
+        return 0.0
+    return 1.0 / (column.affine.levels - 1)
+
+
+def _outside(column: ColumnCode, values: F64) -> int:
+    if column.affine is None:
+        return 0
+    with np.errstate(over="ignore"):
+        codes = np.rint((values[~np.isnan(values)] - column.affine.low) / column.affine.step)
+    return int(((codes < 0) | (codes >= column.affine.levels)).sum())
+
+
 def _encodings(column: ColumnCode) -> list[Encoding]:
-    held: dict[Encoding, bool] = {"affine": column.affine is not None, "bins": column.bins is not None}
-    return [encoding for encoding, there in held.items() if there]
+    every: dict[Encoding, bool] = {"affine": column.affine is not None, "bins": column.bins is not None}
+    return [encoding for encoding, there in every.items() if there]
 
 
 class _Sums:

@@ -7,7 +7,7 @@ them. Messages name columns and rows, never values: the table is private.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,13 +59,7 @@ class SourceTable:
             for source in self.sources
         ]
         frame = frames[0] if len(frames) == 1 else pl.concat(frames)
-        words = [name for name, dtype in self.schema.items() if dtype == pl.String]
-        if not self.reading.missing_values or not words:
-            return frame
-        missing = list(self.reading.missing_values)
-        return frame.with_columns(
-            pl.when(~pl.col(name).str.strip_chars().is_in(missing)).then(pl.col(name)).alias(name) for name in words
-        )
+        return _known(frame, [name for name, dtype in self.schema.items() if dtype == pl.String], self.reading)
 
     def rows(self) -> int:
         """How many rows the table has. Errors: BadTable."""
@@ -74,8 +68,31 @@ class SourceTable:
 
     def batches(self, columns: Sequence[str], rows: int, raw: Collection[str] = ()) -> Iterator[pl.DataFrame]:
         """The rows in order, `rows` at a time (the last batch may be shorter), as `scan` has them. Errors: BadTable."""
+        done = 0
         with self.errors():
-            yield from _batches(self.scan(columns, raw), rows)
+            if (plain := self._plain(columns, raw)) is not None:
+                try:
+                    for frame in _batches(plain, rows):
+                        yield frame
+                        done += 1
+                except pl.exceptions.ComputeError:
+                    pass  # a number is spelled otherwise further down: from there on each word is looked at
+                else:
+                    return
+            for number, frame in enumerate(_batches(self.scan(columns, raw), rows)):
+                if number >= done:
+                    yield frame
+
+    def collected(
+        self, build: Callable[[pl.LazyFrame], pl.LazyFrame], columns: Sequence[str], raw: Collection[str] = ()
+    ) -> pl.DataFrame:
+        """What is built of `scan`, collected by polars' streaming engine; numbers the quick way where that will do."""
+        if (plain := self._plain(columns, raw)) is not None:
+            try:
+                return build(plain).collect(engine="streaming")
+            except pl.exceptions.ComputeError:
+                pass
+        return build(self.scan(columns, raw)).collect(engine="streaming")
 
     def check_rows(self) -> None:
         """Errors: BadTable for a row of a CSV file that is blank or short: polars takes what it lacks for missing."""
@@ -116,6 +133,20 @@ class SourceTable:
         except BadTable as fault:
             found = (source.located(fault) for source in self.sources)
             raise next((each for each in found if each is not fault), fault) from None
+
+    def _plain(self, columns: Sequence[str], raw: Collection[str]) -> pl.LazyFrame | None:
+        """As `scan`, with the numbers of a CSV file parsed by polars, which refuses any but the plain spelling.
+
+        It takes half the time. None where polars would read something else, and for several files.
+        """
+        numbers = [name for name in columns if name not in raw and self.kinds.get(name) in ("integer", "real")]
+        if len(self.sources) > 1 or self.sources[0].plain is None or not numbers:
+            return None
+        frame = _known(self.sources[0].plain(numbers), [name for name in columns if name not in numbers], self.reading)
+        return frame.select(
+            pl.col(name) if name in numbers or (name in raw and name in self.kinds) else self._number(name)
+            for name in columns
+        )
 
     def _number(self, name: str) -> pl.Expr:
         kind = self.kinds.get(name)
@@ -202,6 +233,16 @@ def _merged(kinds: list[Kind], dtype: pl.DataType) -> Kind:
     if found <= {"date", "datetime"}:
         return "datetime"
     return "mixed" if found & (NUMBERS | {"mixed"}) else "text"
+
+
+def _known(frame: pl.LazyFrame, words: Sequence[str], reading: Reading) -> pl.LazyFrame:
+    """The frame with these columns of text null where a word means missing."""
+    if not reading.missing_values or not words:
+        return frame
+    missing = list(reading.missing_values)
+    return frame.with_columns(
+        pl.when(~pl.col(name).str.strip_chars().is_in(missing)).then(pl.col(name)).alias(name) for name in words
+    )
 
 
 def _batches(frame: pl.LazyFrame, rows: int) -> Iterator[pl.DataFrame]:

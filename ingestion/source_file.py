@@ -7,9 +7,9 @@ fields, named with a point: address.city.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
@@ -43,6 +43,7 @@ class SourceFile:
     held: dict[str, str]  # what a column that is no number holds, in words
     text: TextFile | None = None  # of CSV and NDJSON
     opening: Opening | None = None  # of CSV
+    plain: Callable[[Collection[str]], pl.LazyFrame] | None = field(default=None, repr=False)  # with these as numbers
 
     @contextmanager
     def errors(self) -> Iterator[None]:
@@ -72,6 +73,7 @@ class SourceFile:
         if self.text is None or self.opening is None:
             return
         with self.errors():
+            csv_lines.check_end(self.text, self.opening)
             last = pl.col(self.opening.names[-1])
             lacks = self.frame.select(last.is_null().any()).collect(engine="streaming").item()
             if lacks and not csv_lines.lines_are_whole(self.text, self.opening):
@@ -119,22 +121,30 @@ def _open_csv(path: Path, reading: Reading) -> SourceFile:
             'Give names = ["...", ...] under [table] of the recipe (dataset recipe --names).',
         )
     check_names(path, made.names)
-    frame = pl.scan_csv(
-        file.source,
-        glob=False,
-        has_header=False,
-        skip_lines=made.above,
-        new_columns=made.names,
-        separator=made.separator,
-        eol_char=made.line_end,
-        infer_schema=False,
-        raise_if_empty=False,
-    )
+
+    def scan(numbers: Collection[str] = ()) -> pl.LazyFrame:
+        return pl.scan_csv(
+            file.source,
+            glob=False,
+            has_header=False,
+            skip_lines=made.above,
+            new_columns=made.names,
+            separator=made.separator,
+            eol_char=made.line_end,
+            infer_schema=False,
+            schema_overrides=dict.fromkeys(numbers, pl.Float64()) if numbers else None,
+            null_values=list(reading.missing_values) or None if numbers else None,
+            raise_if_empty=False,
+        )
+
+    frame = scan()
     schema = pl.Schema(dict.fromkeys(made.names, pl.String()))
     with SourceFile(path, frame, schema, {}, {}, file, made).errors():
         if not len(frame.collect_schema()):
             raise BadTable(f"{path.name} has no rows.", "Give a table with a header and rows.")
-        return _described(path, frame, schema, reading, file, made)
+        found = _described(path, frame, schema, reading, file, made)
+    plain = reading.decimal == "." and reading.empty_rows == "refuse" and not spelling.sentinels(reading.missing_values)
+    return replace(found, plain=scan) if plain else found
 
 
 def _described(

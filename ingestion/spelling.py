@@ -183,9 +183,10 @@ def _thousands(word: str, reading: Reading) -> str:
 
 def _present(numbers: pl.Series, reading: Reading) -> pl.Series:
     """Numbers, null where one is a word for missing, however it is written: -999 and -999.0."""
-    marks = _sentinels(reading.missing_values)
+    marks = sentinels(reading.missing_values)
     return numbers.set(numbers.is_in(marks).fill_null(value=False), None) if marks else numbers
 
 
-def _sentinels(words: Sequence[str]) -> list[float]:
+def sentinels(words: Sequence[str]) -> list[float]:
+    """The words for missing that are numbers."""
     return [float(word) for word in words if re.match(NUMBER, word)]

@@ -66,6 +66,20 @@ class TextFile:
         with io.TextIOWrapper(cast("Any", self._open()), "utf-8-sig", errors="replace", newline="") as file:
             yield from file
 
+    def tail(self, size: int) -> bytes:
+        """The last bytes of text that is not packed, at most `size`; nothing of packed text."""
+        if self.packing:
+            return b""
+        with self._open() as file:
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(0, end - size))
+            return file.read(size)
+
+    def count(self, mark: bytes) -> int:
+        """How often a byte stands in it."""
+        with self._open() as file:
+            return sum(piece.count(mark) for piece in iter(lambda: file.read(_PIECE), b""))
+
     def odd_line(self) -> int:
         """The first line that is not UTF-8; 0 for none."""
         if self.packing == "zstd":
@@ -165,6 +179,14 @@ class _Copy(io.RawIOBase):
 
     def readable(self) -> bool:
         return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: os.fstat(self._number).st_size}[whence]
+        self._at = start + offset
+        return self._at
 
     def readinto(self, buffer: Any) -> int:
         data = os.pread(self._number, len(buffer), self._at)

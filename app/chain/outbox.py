@@ -7,6 +7,9 @@ for by the next one, and an order that is repeated finds what the first one beca
     open ---> mined ---> over      (final: the bytes are dropped, the hash stays with an order)
       |  <------+                  (a reorganisation took its block)
       +-----> lost                 (another transaction of the account used its nonce)
+
+What a node has taken is brought into a block, whoever sent it. What was kept by a process that was killed before a node
+took it may have left or not: the same order or call goes on with it, and nothing else makes it happen.
 """
 
 from __future__ import annotations
@@ -31,13 +34,15 @@ from app.protocol.ids import TxHash
 FILE = "outbox.sqlite"  # in a home
 BUSY_SECONDS = 30.0  # how long a write waits for other processes
 LINE_SECONDS = 120.0  # how long an account waits for another process that is sending with it
+UNHEARD_SECONDS = 3600  # for which a call that nobody heard of again answers an equal one, once it is in a block
+TOLD = "told"
 PAUSE = 0.02  # seconds between two looks at a line that is taken
-VERSION = 1
+VERSION = 2
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
     id INTEGER PRIMARY KEY, chain TEXT NOT NULL, account TEXT NOT NULL, nonce INTEGER NOT NULL, call TEXT NOT NULL,
     purpose TEXT NOT NULL, target TEXT, data BLOB, gas INTEGER NOT NULL, state INTEGER NOT NULL, block INTEGER NOT NULL,
-    tx TEXT NOT NULL, waits TEXT NOT NULL);
+    tx TEXT NOT NULL, waits TEXT NOT NULL, handed INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX IF NOT EXISTS purposes ON entries (chain, account, purpose);
 CREATE INDEX IF NOT EXISTS states ON entries (chain, account, state);
 CREATE TABLE IF NOT EXISTS copies (
@@ -80,35 +85,53 @@ class OutboxEntry:
     block: int  # that held it last
     tx: TxHash  # of the copy that was mined, else of the newest one
     copies: tuple[SignedCopy, ...]
+    handed: bool  # a node has taken it
+    waited: bool  # a process that lives waits for it
+    heard: bool  # whoever wanted it knows what became of it
+
+    @property
+    def under_way(self) -> bool:
+        """Whether it is to be brought into a block; not what a killed process may never have sent."""
+        return self.state is SentState.OPEN and (self.handed or self.waited)
 
 
 class Outbox:
     """The transactions of one machine. Safe among threads and processes."""
 
     def __init__(self, path: Path | None = None) -> None:
-        """Open or make the file, readable by this user alone; without a path it lives as long as this object.
-
-        Errors: Unavailable, BadDocument.
-        """
+        """The file is opened or made at its first use; without a path it lives as long as this object."""
         self._path, self._guard = path, threading.RLock()
         self._lines: dict[str, threading.Lock] = {}
+        self._db: sqlite3.Connection | None = None
+
+    def _opened(self) -> sqlite3.Connection:
+        """The database, readable by this user alone. Errors: Unavailable, BadDocument."""
+        if self._db is not None:
+            return self._db
         try:
-            if path is None:
-                self._db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            if self._path is None:
+                db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
             else:
-                os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-                self._db = open_shared(path, BUSY_SECONDS, durable=True)  # the bytes leave right after
-        except (sqlite3.OperationalError, OSError) as error:
-            raise Unavailable(f"The outbox {path} cannot be opened: {error}.", "Check the home's folder.") from None
-        except sqlite3.DatabaseError as error:
-            raise BadDocument(f"{path} is not an outbox: {error}.", "Restore it from a backup.") from None
-        self._db.row_factory = sqlite3.Row
-        with self._writing() as db:
+                os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+                db = open_shared(self._path, BUSY_SECONDS, durable=True)  # the bytes leave right after
+            db.row_factory = sqlite3.Row
+            db.execute("BEGIN IMMEDIATE")
             if (version := db.execute("PRAGMA user_version").fetchone()[0]) > VERSION:
                 raise BadDocument(f"This outbox has version {version}.", "Use the version of Darkroom that wrote it.")
             for statement in SCHEMA.strip().split(";\n"):
                 db.execute(statement)
+            if version == 1:
+                db.execute("ALTER TABLE entries ADD COLUMN handed INTEGER NOT NULL DEFAULT 1")
             db.execute(f"PRAGMA user_version = {VERSION}")
+            db.execute("COMMIT")
+        except (sqlite3.OperationalError, OSError) as error:
+            raise Unavailable(
+                f"The outbox {self._path} cannot be opened: {error}.", "Check the home's folder."
+            ) from None
+        except sqlite3.DatabaseError as error:
+            raise BadDocument(f"{self._path} is not an outbox: {error}.", "Restore it from a backup.") from None
+        self._db = db
+        return db
 
     @contextmanager
     def line(self, account: str) -> Iterator[None]:
@@ -171,20 +194,38 @@ class Outbox:
         """Another transaction used its nonce, or the node would not have it: it will never be sent again."""
         self._set(entry, SentState.LOST, 0, entry.tx)
 
+    def handed(self, entry: OutboxEntry) -> None:
+        """A node has taken its bytes."""
+        with self._writing() as db:
+            db.execute("UPDATE entries SET handed = 1 WHERE id = ? AND handed = 0", (entry.id,))
+
     def waited_for(self, entry: OutboxEntry, waits: bool) -> None:
         """Whether this process waits for it from now on: one that nobody waits for is joined by an equal call."""
-        with self._writing() as db:
-            db.execute("UPDATE entries SET waits = ? WHERE id = ?", (_process() if waits else "", entry.id))
+        self._note(entry, _process() if waits else "")
+
+    def told(self, entry: OutboxEntry) -> None:
+        """Whoever wanted it has heard what became of it: from now on an equal call is another one."""
+        self._note(entry, TOLD)
 
     def finish(self, chain: str, account: str, block: int) -> None:
-        """Up to this block nothing can be taken back: drop what is not an order, and the bytes of what is."""
-        key = (chain, account, SentState.MINED, block)
+        """Up to this block nothing can be taken back: drop what is not an order, and the bytes of what is.
+
+        What nobody heard of stays for an hour, for who repeats the call.
+        """
+        keys: dict[str, object] = {"chain": chain, "account": account, "block": block}
+        keys |= {"young": int(time.time()) - UNHEARD_SECONDS, "told": TOLD}
         with self._writing() as db:
-            mine = "chain = ? AND account = ?"
-            over = f"SELECT id FROM entries WHERE {mine} AND (state = ? AND block <= ? OR state = 3)"  # noqa: S608 - ours
-            db.execute(f"DELETE FROM copies WHERE entry IN ({over})", key)  # noqa: S608
-            db.execute(f"DELETE FROM entries WHERE purpose = '' AND id IN ({over})", key)  # noqa: S608
-            db.execute(f"UPDATE entries SET state = 2, data = NULL WHERE {mine} AND state = ? AND block <= ?", key)  # noqa: S608
+            db.execute("CREATE TEMP TABLE IF NOT EXISTS over (id INTEGER PRIMARY KEY)")
+            db.execute(
+                "INSERT INTO over SELECT id FROM entries WHERE chain = :chain AND account = :account"
+                " AND (state = 1 AND block <= :block OR state = 3) AND (waits = :told OR purpose != '' OR state = 3"
+                " OR id NOT IN (SELECT entry FROM copies WHERE at > :young))",
+                keys,
+            )
+            db.execute("DELETE FROM copies WHERE entry IN (SELECT id FROM over)")
+            db.execute("DELETE FROM entries WHERE purpose = '' AND id IN (SELECT id FROM over)")
+            db.execute("UPDATE entries SET state = 2, data = NULL WHERE state = 1 AND id IN (SELECT id FROM over)")
+            db.execute("DELETE FROM over")
 
     def unfinished(self, chain: str, account: str) -> list[OutboxEntry]:
         """What is open or mined and not final, by nonce."""
@@ -193,14 +234,16 @@ class Outbox:
             return [self._entry(db, row["id"]) for row in db.execute(query, (chain, account)).fetchall()]
 
     def same_call(self, chain: str, account: str, call: str, *, left: bool) -> OutboxEntry | None:
-        """The newest transaction with this target and data that is not final; with `left`, one that is in no block, and
-        whose process has ended or waits no more.
+        """The newest transaction with this target and data that is not final; with `left`, one whose process has ended
+        or waits no more, and of which nobody has heard what became of it: in no block yet, or sent within the hour.
         """
-        query = "SELECT id, state, waits FROM entries WHERE chain = ? AND account = ? AND call = ? AND state <= 1"
+        query = "SELECT id FROM entries WHERE chain = ? AND account = ? AND call = ? AND state <= 1 ORDER BY id DESC"
         with self._reading() as db:
-            for row in db.execute(query + " ORDER BY id DESC", (chain, account, call)).fetchall():
-                if not left or (row["state"] == SentState.OPEN and not _alive(row["waits"])):
-                    return self._entry(db, row["id"])
+            for row in db.execute(query, (chain, account, call)).fetchall():
+                entry = self._entry(db, row["id"])
+                young = entry.copies[-1].at > time.time() - UNHEARD_SECONDS
+                if not left or (not entry.waited and not entry.heard and (young or entry.state is SentState.OPEN)):
+                    return entry
         return None
 
     def ordered(self, chain: str, account: str, purpose: str) -> list[OutboxEntry]:
@@ -223,7 +266,13 @@ class Outbox:
     def close(self) -> None:
         """Release the file."""
         with self._guard:
-            self._db.close()
+            if self._db is not None:
+                self._db.close()
+                self._db = None
+
+    def _note(self, entry: OutboxEntry, waits: str) -> None:
+        with self._writing() as db:
+            db.execute("UPDATE entries SET waits = ? WHERE id = ?", (waits, entry.id))
 
     def _set(self, entry: OutboxEntry, state: SentState, block: int, tx: str) -> None:
         with self._writing() as db:
@@ -243,7 +292,7 @@ class Outbox:
         state, data = SentState(row["state"]), bytes(row["data"] or b"")
         return OutboxEntry(
             id, row["nonce"], row["purpose"], row["target"], data, row["gas"], state, row["block"], TxHash(row["tx"]),
-            copies,
+            copies, bool(row["handed"]), _alive(row["waits"]), row["waits"] == TOLD,
         )  # fmt: skip
 
     @contextmanager
@@ -259,10 +308,11 @@ class Outbox:
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
         with self._guard:
+            db = self._opened()
             try:
-                self._db.execute(begin)
-                yield self._db
-                self._db.execute("COMMIT")
+                db.execute(begin)
+                yield db
+                db.execute("COMMIT")
             except sqlite3.OperationalError as error:
                 raise Unavailable(
                     f"The outbox of sent transactions cannot be written: {error}.", "Free some space and try again."
@@ -270,8 +320,8 @@ class Outbox:
             except sqlite3.DatabaseError as error:
                 raise BadDocument(f"The outbox is damaged: {error}.", f"Restore {self._path} from a backup.") from None
             finally:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
 
 
 def _busy(account: str) -> Unavailable:
@@ -287,7 +337,7 @@ def _process() -> str:
 
 def _alive(process: str) -> bool:
     number, _, began = process.partition(" ")
-    if not number:
+    if not number.isdecimal():
         return False
     try:
         os.kill(int(number), 0)

@@ -137,7 +137,7 @@ class Sender:
                     return entry
         elif not purpose and (found := self.outbox.same_call(chain, account.address, call, left=not join)):
             if found.state is SentState.MINED and self._there(account, found):
-                return None  # it is done, and the contract decides whether it can be done again
+                return None if join else found  # it is done, and the contract decides whether it can be done again
             if found.state is SentState.MINED:
                 found = self._reopened(found)
         return found
@@ -157,14 +157,14 @@ class Sender:
         node, chain = self.node, self._identity()
         gas = node.estimate(account.address, to, data)
         before = self.outbox.unfinished(chain, account.address)
-        taken = [each.nonce + 1 for each in before if each.state is SentState.OPEN]
+        taken = [each.nonce + 1 for each in before if each.under_way]
         nonce = max([node.nonce(account.address), *taken])
         copy = self._signed(account, nonce, to, data, gas, bounded(node.fees(), self.most))
         entry = self.outbox.add(
             chain, account.address, nonce=nonce, call=call, purpose=purpose, to=to, data=data, gas=gas, copy=copy
         )
         try:
-            self._submit(copy)
+            self._submit(entry, copy)
         except NonceTaken:
             if not node.fates(account.address, [copy.tx]).receipts:
                 self.outbox.lost(entry)
@@ -174,12 +174,24 @@ class Sender:
             raise
         except Unavailable:
             pass  # it may have arrived: it is waited for, and handed over again
+        except BaseException:  # this process is told to end
+            self.outbox.waited_for(entry, False)
+            raise
         return entry
 
     def _await(self, account: Account, entry: OutboxEntry) -> TxReceipt | None:
         """The receipt once a block holds it; None where another used its nonce. Errors: TransactionPending."""
-        pause, limit, lost, looks = FIRST_POLL, time.monotonic() + RECEIPT_SECONDS, "", 0
         self.outbox.waited_for(entry, True)
+        try:
+            receipt = self._looked_for(account, self.outbox.entry(entry.id))
+        except BaseException:  # the time is over, or this process is told to end
+            self.outbox.waited_for(entry, False)
+            raise
+        self.outbox.told(entry)
+        return receipt
+
+    def _looked_for(self, account: Account, entry: OutboxEntry) -> TxReceipt | None:
+        pause, limit, lost, looks = FIRST_POLL, time.monotonic() + RECEIPT_SECONDS, "", 0
         while True:
             try:
                 fates = self.node.fates(account.address, [each.tx for each in entry.copies] or [entry.tx])
@@ -200,7 +212,6 @@ class Sender:
             except Unavailable as error:
                 lost = f" (the last answer: {error.message})"
             if time.monotonic() > limit:
-                self.outbox.waited_for(entry, False)
                 raise TransactionPending(
                     f"Transaction {entry.tx} was sent and is in no block after {RECEIPT_SECONDS:.0f} s{lost}.",
                     "Run the same command again: it waits for this one and sends no other.",
@@ -226,6 +237,9 @@ class Sender:
                 self.outbox.mined(entry, receipt)
             elif entry.state is SentState.MINED:
                 self._reopened(entry)  # it goes on its way with the next look
+            elif not entry.under_way:
+                if fates.used > entry.nonce:
+                    self.outbox.lost(entry)
             elif self._rested(entry):
                 self._push(account, entry, used=fates.used > entry.nonce)
         if review:
@@ -247,16 +261,17 @@ class Sender:
             newest = self._signed(account, entry.nonce, entry.to, entry.data, entry.gas, fees)
             self.outbox.add_copy(entry, newest)
         try:
-            self._submit(newest)
+            self._submit(entry, newest)
         except NonceTaken:
             if used:
                 self.outbox.lost(entry)
         except (BadInput, Reverted):
             return  # whoever waits for it goes on waiting: what the node minds now may pass
 
-    def _submit(self, copy: SignedCopy) -> None:
+    def _submit(self, entry: OutboxEntry, copy: SignedCopy) -> None:
         self._submitted[copy.tx] = time.monotonic()
         self.node.submit(copy.raw)
+        self.outbox.handed(entry)
 
     def _signed(self, account: Account, nonce: int, to: str | None, data: bytes, gas: int, fees: Fees) -> SignedCopy:
         """The bound on the fee gets a mark that nobody else chooses: two machines of one account never sign the same

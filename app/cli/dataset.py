@@ -255,7 +255,7 @@ def show(number: Number, as_json: AsJson = False) -> None:
 
     from app.client.dataset import Dataset
     from ingestion.card import card_markdown
-    from ingestion.loss import step_share
+    from ingestion.quantization import step_share
 
     session = CommandContext("anyone", as_json)
     dataset = Dataset.open(session.network, number)
@@ -340,7 +340,7 @@ def loss(
     """What the dataset's codes lose of your own rows, before anything is bought. Nothing of them is sent."""
     from app.client.dataset import Dataset
     from app.client.training import read_sample
-    from ingestion.loss import coding_loss
+    from ingestion.quantization import coding_loss
 
     session = CommandContext("anyone", as_json)
     dataset = Dataset.open(session.network, number)

@@ -2,10 +2,11 @@
 
     {"chain": "embedded:chain/chain.sqlite", "deployment": "chain/deployment.json", "store": "folder:store"}
 
-`chain` may be an http(s) URL of any EVM node, `store` a Kubo RPC endpoint (`kubo:http://127.0.0.1:5001`). Relative
-paths are relative to the home folder. Either may be `env:NAME`: then the environment variable NAME holds it, which
-keeps a URL with an access token out of files. DARKROOM_KUBO_AUTH holds `user:password` where a Kubo endpoint wants
-them. `node` may hold the address of a marketplace node whose index this machine asks (`app.client.index.client`).
+`chain` may be an http(s) URL of any EVM node, `store` a Kubo RPC endpoint (`kubo:http://127.0.0.1:5001`) or a bucket
+(`s3:https://HOST/BUCKET`). Relative paths are relative to the home folder. Either may be `env:NAME`: then the variable
+NAME holds it, which keeps a URL with an access token out of files. DARKROOM_KUBO_AUTH holds `user:password` where a
+Kubo endpoint wants them. `node` may hold the address of a marketplace node whose index this machine asks
+(`app.client.index.client`).
 `chain_fallbacks` and `store_fallbacks` list further endpoints of the same kinds, for when one fails. At most
 `max_gas_gwei` are paid for a unit of gas. What was sent is kept in `outbox.sqlite` (`app.chain.outbox`).
 

@@ -97,8 +97,12 @@ def open_store(home: Home, where: str) -> ContentStore:
 
         user, _, password = os.environ.get("DARKROOM_KUBO_AUTH", "").partition(":")
         return KuboStore(rest, auth=(user, password) if user else None)
+    if scheme == "s3" and rest:
+        from app.storage.bucket import BucketStore
+
+        return BucketStore(rest)
     raise UsageError(
-        f"A store is named by folder:PATH or kubo:URL, not by something that begins with {scheme!r}.",
+        f"A store is named by folder:PATH, kubo:URL or s3:URL, not by something that begins with {scheme!r}.",
         "Correct the store in the node settings.",
     )
 

@@ -97,7 +97,7 @@ class StoreSettings(SettingsPart):
     @field_validator("url")
     @classmethod
     def _known(cls, url: str) -> str:
-        return _one_of(url, ("folder:", "kubo:http://", "kubo:https://", "env:"))
+        return _one_of(url, ("folder:", "kubo:http://", "kubo:https://", "s3:http://", "s3:https://", "env:"))
 
     @field_validator("fallbacks")
     @classmethod

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 
@@ -56,7 +56,7 @@ class FeatureSpace:
         for number, column in enumerate(self.columns):
             if column.reads in bits and not isinstance(column.derivation, Member):
                 gaps.setdefault(column.reads, []).append(number)
-        binned = cast("tuple[Encoding, ...]", ("bins",) * len(gaps))
+        binned: tuple[Encoding, ...] = tuple("bins" for _ in gaps)
         return replace(
             self,
             columns=self.columns + tuple(bits[source] for source in gaps),

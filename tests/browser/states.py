@@ -287,6 +287,6 @@ class Troubles:
         leaving = person("leaving")
         self.chain.fund(leaving.address, ETHER)
         self.market.faucet(leaving, 500 * DOLLAR)
-        self.market.register_provider(leaving, bond=200 * DOLLAR, price=1, capacity=10)
+        self.market.register_provider(leaving, bond=200 * DOLLAR, price=1_000_000, capacity=10)
         self.market.unbond(leaving)
         self.note("leaving provider", f"/providers/{leaving.address}")

@@ -108,7 +108,7 @@ def test_one_permit_buys_bonds_and_opens(market: Market, node: DevNode) -> None:
     for each in (buyer, seller, provider):
         node.fund(each.address, ETHER)
         market.faucet(each, 1000 * DOLLAR)
-    market.register_provider(provider, bond=200 * DOLLAR, price=1, capacity=10)
+    market.register_provider(provider, bond=200 * DOLLAR, fixed_fee=4, price=600_000, capacity=10)
     publication = {"manifest": digest("m"), "data_root": digest("r"), "profile": digest("p")}
     dataset = market.publish_dataset(seller, rows=10, **publication).value
     prices: dict[str, Any] = {"price_license": 7, "price_job": 2, "price_row": 1}

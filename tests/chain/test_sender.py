@@ -170,6 +170,42 @@ def test_a_killed_process_bought_once(chain: EmbeddedChain, tmp_path: Path, when
     assert outbox.counts() == {}
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_what_a_killed_process_never_sent_does_not_happen_later(
+    chain: EmbeddedChain, tmp_path: Path, when: str
+) -> None:
+    """Another call of the account does not bring along what was kept and did not leave; what left is there."""
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path), when], cwd=ROOT, capture_output=True, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()[-2000:]
+    outbox = Outbox(tmp_path / "outbox.sqlite")
+    ours = sender(chain, outbox)
+    ours.send(ANN, SINK, b"\x02")
+    ours.send(ANN, SINK, b"\x03")
+    assert chain.nonce(ANN.address) == (2 if when == "before" else 3)
+    assert outbox.counts() == {}
+    again = ours.send(ANN, SINK, b"\x01", purpose="order")
+    assert chain.nonce(ANN.address) == 3
+    assert ours.earlier(ANN, "order") == again
+
+
+def test_an_interrupted_wait_leaves_it_to_the_next(chain: EmbeddedChain) -> None:
+    """Ctrl-C while it waits, in a process that goes on: the same call afterwards is the same transaction."""
+    node = Losing(chain)
+    ours = sender(node)
+
+    def interrupted(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(ours, "_looked_for", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            ours.send(ANN, SINK, b"\x01")
+    assert ours.send(ANN, SINK, b"\x01").ok
+    assert chain.nonce(ANN.address) == 1
+
+
 def test_a_command_repeated_after_it_gave_up_sends_no_other(chain: EmbeddedChain, tmp_path: Path) -> None:
     """An equal call that nobody waits for any more is the same one; while its process waits it is another one."""
     outbox = Outbox(tmp_path / "outbox.sqlite")

@@ -94,6 +94,7 @@ BAD: dict[str, tuple[bytes, str, str]] = {
     # quotes
     "open-quote-in-header.csv": (b'"age,bmi\n1,2\n', "first line .* not a CSV header", "quotes"),
     "open-quote.csv": (b'age,note\n1,"a\n2,b\n3,c\n', "quote|as CSV", "quote"),
+    "open-quote-at-the-end.csv": (b'age,note\n1,"a"\n2,"b""', "Line 3 .* quote", '5"" pipe'),
     "quote-inside.csv": (b'age,note\n1,a\n2,5" pipe\n', "Line 3 .* quote", '5"" pipe'),
     "quote-then-more.csv": (b'age,note\n1,"a"b\n', "Line 2 .* quote", '5"" pipe'),
     "huge-field.csv": (b"age,note\n1," + _QUOTED + b"\n2\n", "Line 2 .* cannot be read as CSV", "131,072 characters"),

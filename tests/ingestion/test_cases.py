@@ -109,8 +109,11 @@ def test_a_missing_word_that_is_a_number(tmp_path: Path) -> None:
 def test_late_spellings_are_numbers(write: Write) -> None:
     """A minus of its own, blanks and an exponent far below plain numbers are read as numbers."""
     path = write("t.csv", "age,bmi\n" + NUMBERS + "1,\u22122\n2, 3 \n3,1e-3\n")
-    *_, last = open_table(path).batches(["bmi"], 3)
-    assert (last["bmi"].to_list()[-1], profile_table(path).column("bmi").low) == (0.001, -2.0)
+    for rows in (7, 5000, 10**6):
+        batches = [batch["bmi"] for batch in open_table(path).batches(["bmi"], rows)]
+        assert pl.concat(batches).to_list() == [*(n + 0.5 for n in range(20_000)), -2.0, 3.0, 0.001]
+        assert {len(batch) for batch in batches[:-1]} <= {rows}
+    assert profile_table(path).column("bmi").low == -2.0
 
 
 def test_signs_of_numbers(write: Write) -> None:

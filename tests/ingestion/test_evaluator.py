@@ -12,7 +12,7 @@ from app.protocol.documents import canonical
 from app.storage.folder import BlockStore
 from fhe.keys.secret_keys import SecretKeys
 from fhe.profile import EVALUATOR, EncryptionProfile
-from ingestion.publish import by_seed, prepare
+from ingestion.publish import prepare
 from ingestion.recipe import parse_recipe
 from tests.ingestion.conftest import RECIPE
 
@@ -33,6 +33,6 @@ def test_a_dataset_moves_to_the_present_evaluator_by_its_manifest_alone(
     old_table = present.table.model_copy(update={"evaluator": "darkroom-canonical-1"})
     old = read_manifest(write_manifest(present.model_copy(update={"table": old_table})))
     assert b"evaluator" not in canonical(old.model_dump(mode="json"))
-    moved = version(earlier=old.table.shards, known=by_seed(old))
+    moved = version(before=old)
     assert moved.table == old.table.model_copy(update={"evaluator": EVALUATOR})
     assert (moved.checks, moved.policy, moved.card) == (old.checks, old.policy, old.card)

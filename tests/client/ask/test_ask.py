@@ -199,7 +199,7 @@ def covered(count: int, seed: int) -> tuple[int, int]:
         if asked.circuit is None:
             continue
         sums = outputs(asked).sum(axis=0)
-        scale = leakage_of(asked.circuit, BOOK).sensitivity / chance.choice([0.3, 1.0, 3.0])
+        scale = max(1, leakage_of(asked.circuit, BOOK).sensitivity) / chance.choice([0.3, 1.0, 3.0])
         truth = asked.answer(sums, len(PEOPLE), 0.0)
         noisy = asked.answer(sums + laplace(rng, scale, len(sums)), len(PEOPLE), scale)
         at = chance.randrange(len(truth.rows))

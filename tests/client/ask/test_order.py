@@ -19,13 +19,14 @@ from app.protocol.errors import BadQuery, NotAllowed, NotFound, PolicyRefused, U
 from app.protocol.market.entities import JobState
 from app.protocol.market.receipt import OutputPolicy
 from app.seal.keys import SealingKey
+from fhe.circuit.clear import evaluate_clear
 from fhe.profiles import insecure_test_profile
 from tests.client.conftest import Run as Command
 from tests.support.custody import MarketInMemory
 from tests.support.homes import PASSPHRASE
 from tests.support.market import BITS, DOLLAR, HOUR
 from tests.support.policies import PLENTY
-from tests.support.regression import settle
+from tests.support.regression import regressor, settle
 from tests.support.web import MarketNode
 
 EPSILON = 500_000
@@ -93,6 +94,23 @@ def test_an_equal_question_is_answered_again_for_nothing(scene: MarketNode, buye
     assert answers[0] == answers[1]
     assert answers[0].answer.rows == answers[2].answer.rows
     assert [each.micro_bits for each in answers] == [721_348, 721_348, 0]
+
+
+def test_a_models_scores_are_summed(scene: MarketNode, buyer: Buyer, darkroom: Command) -> None:
+    """Where sums are sold, a model is ordered as the sum of its scores; as it is it is refused, with the command."""
+    license, dataset = sold(scene), Dataset.open(buyer.network, 1)
+    model = buyer.models.keep(regressor(dataset))
+    words = ("job", "open", "--license", str(license), "--json", "--model")
+    assert "darkroom model sum" in darkroom(*words, model.digest)[1]["error"]["next_step"]
+    code, told, _ = darkroom("model", "sum", "1", model.digest, "--json")
+    assert code == 0
+    assert told["block"] % 2048 == 0
+    opened = darkroom(*words, told["model"])[1]
+    settle(scene, opened["job"])
+    found = buyer.open_result(opened["job"], buyer.sealing_key())
+    assert found.to_polars().shape == (1, 2)
+    truth = model.decoder.predict(evaluate_clear(model.circuit, scene.world.codes.astype(np.int64)).T).mean()
+    assert found.to_polars()["mean_score"][0] == pytest.approx(truth, abs=14 * found.meaning()["noise_scale"])
 
 
 def test_what_is_not_sold_is_refused_before_it_is_paid(scene: MarketNode, buyer: Buyer) -> None:

@@ -47,7 +47,7 @@ def actions(stage: MarketOnChain, branch: str) -> list[Callable[[], object]]:
         lambda: market.buy_license(stage.buyer, market.offer_count()),
         lambda: market.new_version(stage.owner, stage.dataset, **publication),
         lambda: market.publish_dataset(stage.owner, **publication, custodian=other.address),
-        lambda: market.register_provider(stage.providers[0], bond=DOLLAR, price=len(branch), capacity=10**6),
+        lambda: market.register_provider(stage.providers[0], bond=DOLLAR, price=len(branch) * 10**6, capacity=10**6),
         lambda: market.buy_license(stage.buyer, stage.offer),
         lambda: market.client.send(
             stage.owner, "DatasetRegistry", "transferFrom", stage.owner.address, other.address, 1

@@ -66,6 +66,19 @@ def test_auto_takes_a_gpu_that_passes_its_test_and_gives_the_same_result(
     assert result.to_bytes() == run(world, "cpu").to_bytes() == run(world, "cuda").to_bytes()
 
 
+def test_sums_of_lookups_on_a_gpu_have_the_bytes_of_the_host(world: TableWithKeys, install: Install) -> None:
+    """Ciphertexts that a GPU bootstraps are added up as the host's are: blocks of rows, in any form of result."""
+    install(FailingDevice())
+    circuit = replace(tree_like(world, outputs=2), block=7)
+    table = world.table.model_copy(update={"evaluator": "darkroom-canonical-2"})
+    found = [
+        evaluate(circuit, world.profile, table, world.source, 3, 30, replace(world.key), 1, backend).to_bytes()
+        for backend in ("cpu", "cuda")
+    ]
+    assert found[0] == found[1]
+    assert len(found[0]) > 0
+
+
 @pytest.mark.parametrize("flip", ["transform_key", "keyswitch", "bootstrap_any", "pack_finish"])
 def test_a_wrong_bit_in_the_self_test_keeps_a_gpu_from_computing(
     world: TableWithKeys, install: Install, flip: str
