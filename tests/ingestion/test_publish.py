@@ -379,7 +379,8 @@ def test_readers_need_no_polars() -> None:
 
 def test_prepared_is_only_public_facts() -> None:
     """What publishing returns has no field for a key or a row."""
-    assert {field.name for field in fields(PreparedTable)} == {"manifest", "digest", "cid", "card_cid", "warnings"}
+    told = {"manifest", "digest", "cid", "card_cid", "warnings", "kept"}
+    assert {field.name for field in fields(PreparedTable)} == told
 
 
 def test_digests_are_of_the_bytes(manifest: Manifest) -> None:
