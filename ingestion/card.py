@@ -62,6 +62,10 @@ def policy_in_words(policy: OutputPolicy, codebook: Codebook) -> list[str]:
         rules.insert(
             1, f"Raw scores: as many of them as there are columns ({len(codebook.columns)}) give the columns away."
         )
+    if policy.row_keys:
+        rules.append(
+            f"Beside each result its buyer reads the row's key: a text of the owner's, at most {policy.row_keys} bytes."
+        )
     if policy.epsilon_micro_per_job:
         rules.append(f"Noise is added: {policy.epsilon_micro_per_job / 1e6:g} epsilon a job.")
     return rules

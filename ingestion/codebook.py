@@ -114,15 +114,11 @@ def _with_quantiles(
     return replace(profile, quantiles=measure_quantiles(profile.path, profile.rows, shares, reading))
 
 
-def _choose(
-    profile: TableProfile, recipe: Recipe | None, warnings: list[str]
-) -> list[tuple[ColumnProfile, ColumnRecipe]]:
-    rules = recipe.columns if recipe else {}
-    drop = set(recipe.table.drop) if recipe else set()
-    rest = recipe.table.rest if recipe else "measure"
+def _check_names(profile: TableProfile, recipe: Recipe) -> None:
+    """Errors: BadRecipe where the recipe names what is not there, or says two things of a column."""
+    rules, drop, table = recipe.columns, set(recipe.table.drop), recipe.table
     names = {column.name for column in profile.columns}
-    person = recipe.table.person if recipe else ""
-    for name in (*rules, *drop, *([person] if person else [])):
+    for name in (*rules, *drop, *filter(None, (table.person, table.row_key))):
         if name not in names:
             raise BadRecipe(
                 f"The recipe names a column {name!r} that {profile.path.name} does not have.", "Correct it."
@@ -130,9 +126,25 @@ def _choose(
     both = next((name for name in rules if name in drop), None)
     if both is not None:
         raise BadRecipe(f"The recipe both describes and drops column {both!r}.", "Do one of the two.")
+    if table.row_key in rules:
+        raise BadRecipe(
+            f"Column {table.row_key!r} is the row_key, which buyers may be sold as it is, and is published too.",
+            "Take it out of [columns], or name another column as row_key under [table].",
+        )
+
+
+def _choose(
+    profile: TableProfile, recipe: Recipe | None, warnings: list[str]
+) -> list[tuple[ColumnProfile, ColumnRecipe]]:
+    rules = recipe.columns if recipe else {}
+    drop = set(recipe.table.drop) if recipe else set()
+    rest = recipe.table.rest if recipe else "measure"
+    at_home = {recipe.table.person, recipe.table.row_key} - {""} if recipe else set()
+    if recipe:
+        _check_names(profile, recipe)
     chosen = []
     for column in profile.columns:
-        if column.name in drop or (column.name not in rules and (rest == "drop" or column.name == person)):
+        if column.name in drop or (column.name not in rules and (rest == "drop" or column.name in at_home)):
             continue
         if column.name not in rules and rest == "refuse":
             raise BadRecipe(

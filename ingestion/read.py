@@ -168,17 +168,19 @@ class SourceTable:
         return pl.col(name).map_batches(read, return_dtype=pl.Float64, is_elementwise=True)
 
 
-def texts(path: Path | str, column: str, rows: int, reading: Reading | None = None) -> Iterator[list[str | None]]:
+def texts(
+    path: Path | str, column: str, rows: int, reading: Reading | None = None, *, as_written: bool = False
+) -> Iterator[list[str | None]]:
     """One column of a table as text, in order, `rows` rows at a time (the last part may be shorter); null is None.
 
     Whole numbers are spelled without zeros in front or behind a point, so that one key is one text in every kind of
-    file. Errors: BadTable, TooLarge.
+    file; with `as_written` they keep them. Errors: BadTable, TooLarge.
     """
     table = open_table(path, reading)
     if column not in table.kinds:
         raise BadTable(f"{table.path.name} has no column {column!r}.", "See its columns: darkroom dataset profile.")
     spelled = pl.col(column).cast(pl.String).str.strip_chars()
-    for pattern, kept in ((r"^([+-]?\d+)\.0*$", "${1}"), (r"^[+]?(-?)0+(\d)", "${1}${2}")):
+    for pattern, kept in () if as_written else ((r"^([+-]?\d+)\.0*$", "${1}"), (r"^[+]?(-?)0+(\d)", "${1}${2}")):
         spelled = spelled.str.replace(pattern, kept)
     frame = table.raw().select(pl.when(spelled != "").then(spelled).alias(column))
     with table.errors():

@@ -8,6 +8,7 @@
     [table]
     missing_values = ["NA"]
     person = "patient"                 # names the person of a row; stays at home
+    row_key = "patient"                # what names a result's row to a buyer, if [policy] sells row_keys; stays at home
     rest = "refuse"                    # columns not named below: "refuse", "measure" their range, or "drop"
 
     [columns."mean radius"]
@@ -174,6 +175,7 @@ class TableRecipe(Document):
     person: Annotated[str, Field(max_length=200)] = ""  # the column that names the person of a row; "" for none
     numbering: Annotated[str, Field(max_length=200)] = ""  # of its values; equal ones of another are other persons
     rows_per_person: Annotated[int, Field(ge=1, le=MAX_PERSON_ROWS)] = 1
+    row_key: Annotated[str, Field(max_length=200)] = ""  # the column whose value a policy may sell beside each result
 
     @model_validator(mode="after")
     def _consistent(self) -> TableRecipe:

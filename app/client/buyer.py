@@ -86,7 +86,8 @@ class OpenedResult:
         return {} if self.model is None else meaning(self.result, self.model)
 
     def to_polars(self) -> pl.DataFrame:
-        """A frame with the row number, each released value, and what they say in the model's own units.
+        """A frame with the row number, its key where the owner sells keys (`row_key`), each released value, and what
+        they say in the model's own units.
 
         Of a score: `prediction`; of a classifier also the probability of each class (of two classes, the second's),
         the score, its `margin` over the threshold or the next class and, where it was rounded, whether the prediction
@@ -99,6 +100,8 @@ class OpenedResult:
         frame: dict[str, Any] = {"row": np.arange(header.first_row, header.first_row + header.rows)}
         if header.released == "aggregate":
             frame = {}
+        if (keys := self.result.row_keys()) is not None:
+            frame["row_key"] = keys
         units = {} if self.model is None else columns_in_units(self.result, self.model)
         if "level" not in units:
             frame |= {name: values[number] for number, name in enumerate(header.outputs)}

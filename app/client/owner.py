@@ -121,7 +121,9 @@ class Owner:
         codebook = surveyed.built.codebook
         with self.persons.survey(path, recipe, codebook, present, append=append) as persons:
             limit = person_limit(recipe.policy, codebook)
-            yield PublishPlan(path, recipe, present, surveyed, persons, limit, stamp, append)
+            before = None if present is None else present.manifest
+            keys = self.persons.row_keys.survey(path, recipe, before, append=append)
+            yield PublishPlan(path, recipe, present, surveyed, persons, limit, stamp, append, keys)
 
     def publish(
         self,
@@ -234,10 +236,11 @@ class Owner:
         present = plan.dataset
         same_keys = present is not None and present.epoch == record.epoch
         before = load_manifest(self.network.store, present) if present and same_keys else None
+        secret = self.cabinet.keyring(record.keys).open(record.epoch, self.actor.passphrase())
         prepared = prepare(
             plan.path,
             plan.recipe,
-            self.cabinet.keyring(record.keys).open(record.epoch, self.actor.passphrase()),
+            secret,
             find(record.profile),
             attempt.store,
             epoch=record.epoch,
@@ -254,13 +257,18 @@ class Owner:
             threads=threads_available(),
             progress=progress,
         )
+        attempt.makes(prepared.digest)
+        named: dict[str, Any] = {"before": None if present is None else present.manifest}
+        if plan.row_keys is not None:
+            after = present.manifest if present and plan.append else None
+            width = self.persons.row_keys.keep(secret, prepared.digest, plan.row_keys, after)
+            named |= {"row_key": plan.row_keys.name, "key_bytes": width}
         if _stamp(plan.path) != plan.stamp:
             raise BadTable(
                 f"{plan.path.name} changed while it was published.", "Publish again when nobody writes to it."
             )
-        attempt.makes(prepared.digest)
         self.cabinet.bind(prepared.digest, record.keys)
-        self.persons.keep(plan.persons, prepared.digest, record.epoch, plan.limit)
+        self.persons.keep(plan.persons, prepared.digest, record.epoch, plan.limit, **named)
         return prepared
 
     def offer(self, dataset: int, policy: OutputPolicy, terms: OfferHints) -> Sent[int]:
@@ -275,6 +283,7 @@ class Owner:
         limit = person_limit(policy, load_manifest(self.network.store, present).codebook)
         budget = left_to_sell(policy, limit, self.persons.elsewhere(present))
         self.persons.allow(present, limit)
+        self.persons.row_keys.offer(present.manifest, policy.row_keys)
         sold = market.budget(dataset)
         budget = max(budget, sold.micro_bits)  # what was once sold stays sold
         count = check_licenses(policy, budget - sold.reserved, terms)
@@ -341,6 +350,7 @@ class Owner:
             self.ledger(),
             self.account.sign_digest,
             execute=run,
+            row_keys=self.persons.row_keys,
             threads=threads,
             charge_missing=charge_missing,
         )

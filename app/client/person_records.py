@@ -3,6 +3,7 @@
 persons.key            the secret that tags are made under, sealed under the actor's passphrase
 persons/MANIFEST.npy   a version's tags (`ingestion.tags`), 8 bytes a row
 persons/MANIFEST.json  its record: how its tags were made, what it carries, what it sells
+persons/MANIFEST.keys  its row keys, where it has some, sealed under the epoch's key (`app.client.row_keys`)
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ import os
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from app.files.private import write_private
 from app.files.sealed import MAX_SEALED_BYTES, open_sealed, seal
 from app.home.home import Actor, private_folder
 from app.protocol.data.dataset import Carried
-from app.protocol.documents import Document, Sha256
+from app.protocol.documents import Document, GrownDocument, Sha256
 from app.protocol.errors import NotFound
 from fhe.arrays import U64
 from ingestion.identity import Identity
@@ -33,8 +34,10 @@ class Counted(Document):
     micro_bits: int
 
 
-class PersonsRecord(Document):
+class PersonsRecord(GrownDocument):
     """What an owner remembers of the persons of one version; its tags lie beside it."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"row_key", "key_bytes", "keys_offered"})
 
     kind: Literal["darkroom/persons"] = "darkroom/persons"
     manifest: Sha256
@@ -48,6 +51,9 @@ class PersonsRecord(Document):
     elsewhere: int  # the most of it, in micro-bits, that other datasets account for
     counted: tuple[Counted, ...]
     limit: int  # micro-bits about a person that its policies sell at most
+    row_key: str = ""  # the column that names a row to buyers; "" where none does
+    key_bytes: int = 0  # of its longest value
+    keys_offered: int = 0  # the fewest bytes that a policy on offer has for it; 0: none sells it
 
 
 class PersonRecords:
@@ -97,8 +103,12 @@ class PersonRecords:
 
     def remove(self, manifest: str) -> None:
         """Forget a version that will not be published after all."""
-        for suffix in ("json", "npy"):
+        for suffix in ("json", "npy", "keys"):
             self._path(manifest, suffix).unlink(missing_ok=True)
+
+    def key_file(self, manifest: str) -> Path:
+        """Where a version's row keys lie."""
+        return self._path(manifest, "keys")
 
     def bound(self) -> set[str]:
         """Manifests that were made here, whether or not there are tags of them."""

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from app.client.counting import AppendedTagging, Counting, KeysHere, LedgerOf, Tagging, tag_file
 from app.client.person_records import Counted, PersonRecords, PersonsRecord
+from app.client.row_keys import RowKeyFiles
 from app.files.locks import held
 from app.home.home import Actor
 from app.home.network import Network
@@ -68,6 +69,7 @@ class Persons:
         self, actor: Actor, network: Network, ledger: LedgerOf, live: KeysHere, passphrase: Callable[[], str]
     ) -> None:
         self._files = PersonRecords(actor, passphrase)
+        self.row_keys = RowKeyFiles(self._files)
         self._network, self._ledger, self._live = network, ledger, live
         self._market = f"{network.market.chain_id}:{network.market.address}"
 
@@ -147,11 +149,23 @@ class Persons:
         ):
             yield scratch
 
-    def keep(self, survey: Survey, manifest: Digest, epoch: int, limit: int) -> None:
-        """Remember a surveyed version before its transaction is sent.
+    def keep(
+        self,
+        survey: Survey,
+        manifest: Digest,
+        epoch: int,
+        limit: int,
+        *,
+        row_key: str = "",
+        key_bytes: int = 0,
+        before: Digest | None = None,
+    ) -> None:
+        """Remember a surveyed version before its transaction is sent. `row_key`, `key_bytes`: of its row keys, if it
+        has some; `before`: the version that it follows.
 
         Errors: TryAgain when another table was published from here since the survey, which did not count it.
         """
+        earlier = self._files.all().get(before) if before else None
         record = PersonsRecord(
             manifest=manifest,
             market=self._market,
@@ -164,6 +178,9 @@ class Persons:
             elsewhere=survey.elsewhere,
             counted=survey.counted,
             limit=limit,
+            row_key=row_key,
+            key_bytes=key_bytes,
+            keys_offered=earlier.keys_offered if earlier else 0,
         )
         self._files.add(record, survey.tags)
         if set(self._files.all()) != survey.seen | {manifest}:

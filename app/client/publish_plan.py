@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from app.protocol.market.entities import DatasetRecord
     from ingestion.publish import PreparedTable, Surveyed
     from ingestion.recipe import Recipe
+    from ingestion.row_keys import KeyColumn
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class PublishPlan:
     limit: int  # micro-bits about each person, over all buyers for ever
     stamp: tuple[int, ...]  # of the file, to see that it is the same later
     append: bool = False  # whether the file's rows come after those of the present version
+    row_keys: KeyColumn | None = None  # what names its rows to buyers, if a policy sells it
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -60,7 +62,20 @@ class PublishPlan:
         return [
             *policy_in_words(recipe.policy, self.surveyed.built.codebook),
             known,
+            *self._keys_in_words(),
             *self.persons.words,
             f"{describe_bits(left)} bits about each person are left to sell on every row.",
             f"An offer sells at most {sold:,} licenses at once, and reserves the bits of each.",
         ]
+
+    def _keys_in_words(self) -> list[str]:
+        """What is sold of the row keys."""
+        keys, sold = self.row_keys, self.recipe.policy.row_keys
+        if keys is None:
+            return []
+        if not sold:
+            return [f"The row keys, the column {keys.name!r}, are kept here; this policy does not sell them."]
+        what = self.surveyed.measured.column(keys.name)
+        held = f", which seems to hold {what.identifies}" if what.identifies else ""
+        joins = "It is not counted in bits, and joins the row with all that the buyer knows by that key."
+        return [f"Beside each result its buyer reads the row's value in the column {keys.name!r}{held}. {joins}"]

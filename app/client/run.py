@@ -209,7 +209,9 @@ class Run:
                 "The parts of this run were released in different ways.", "Open each: darkroom result open."
             )
         values = np.concatenate([each.result.values for each in opened], axis=1)
-        return OpenedResult(opened[0].job, Result(header, values), self._model, "order")
+        named = [each.result.keys for each in opened if each.result.keys is not None]
+        keys = np.concatenate(named) if named else None
+        return OpenedResult(opened[0].job, Result(header, values, keys), self._model, "order")
 
     def follow(
         self, timeout: float, progress: Progress = lambda done, total: None, every: float = POLL_SECONDS

@@ -23,14 +23,14 @@ from app.custodian.evidence import Execute, FindProfile, Judgement, JudgementLim
 from app.custodian.follow import Follower
 from app.custodian.ledger import OPEN, Claim, DecisionState, Ledger, LedgerRecord
 from app.custodian.noise import Noise, discrete_laplace
-from app.custodian.ports import CustodianChain, KeySourceOf, Sign, StepHook, no_hook
+from app.custodian.ports import CustodianChain, KeySourceOf, RowKeySource, Sign, StepHook, no_hook
 from app.custodian.readout import read_out
 from app.custodian.settling import settle_licenses
 from app.custodian.unlocked_keys import keep, recall
 from app.execution.reporting import reported
 from app.policy import judge
 from app.protocol.documents import sha256
-from app.protocol.errors import AlreadyReleased, BadDocument, DarkroomError, Reverted, TryAgain
+from app.protocol.errors import AlreadyReleased, BadDocument, DarkroomError, NotFound, Reverted, TryAgain
 from app.protocol.market.entities import Approval, Job, JobState
 from app.protocol.policy.reasons import Reason
 from app.protocol.policy.rules import check_case, check_shape
@@ -57,7 +57,7 @@ class Outcome:
 
 
 class CustodianAgent:
-    """One custodian of one market. `execute` re-executes a job; `sign` signs decisions."""
+    """One custodian of one market. `execute` re-executes a job; `sign` signs decisions; `row_keys` names rows."""
 
     def __init__(
         self,
@@ -68,6 +68,7 @@ class CustodianAgent:
         sign: Sign,
         *,
         execute: Execute,
+        row_keys: RowKeySource | None = None,
         limits: JudgementLimits | None = None,
         threads: int = 2,
         noise: Noise = discrete_laplace,
@@ -77,7 +78,7 @@ class CustodianAgent:
     ) -> None:
         self._chain, self._store, self._keys, self._ledger, self._sign = chain, store, keys, ledger, sign
         self._execute, self._limits, self._threads, self._noise = execute, limits or JudgementLimits(), threads, noise
-        self._find_profile, self._step = find_profile, hook
+        self._find_profile, self._step, self._row_keys = find_profile, hook, row_keys
         self._follower = Follower(chain, store, ledger, find_profile, charge_missing)
         self._stopping, self._chores_at = threading.Event(), 0
 
@@ -143,6 +144,8 @@ class CustodianAgent:
         if facts.policy.approval == "manual" and job.approval is not Approval.APPROVED:
             self._ledger.hold(claim)
             return Outcome(job.id, "waiting", "the owner has to approve it")
+        if facts.policy.row_keys:  # before anything is charged or decrypted
+            self._naming().check(facts.dataset.manifest, facts.policy.row_keys)
         return self._release(claim, evidence, contested=record.contested)
 
     def _release(self, claim: Claim, evidence: Judgement, *, contested: bool) -> Outcome:
@@ -181,6 +184,9 @@ class CustodianAgent:
             result = read_out(values, readout, facts.leak, facts.policy, job, self._noise, facts.table.rows_per_person)
             if noisy or result.values.nbytes <= self._limits.kept_answer_bytes:
                 answer = (query, keep(secret, query, result.to_bytes()))
+        if width := facts.policy.row_keys:  # last, so that no answer that is kept has them
+            keys = self._naming().read(secret, facts.dataset.manifest, job.first_row, job.rows)
+            result = result.with_keys(keys, width)
         self._step("seal")
         document, ciphertext = seal_result(evidence.work.seal_context, result, file_cid)
         self._step("keep")
@@ -341,6 +347,11 @@ class CustodianAgent:
     def _last_chance(self, job: Job) -> int:
         """From when on a circuit that no store has is refused: never before three quarters of the time are over."""
         return job.deadline - min(LAST_CHANCE, (job.deadline - self._ledger.seen_at(job.id)) // 4)
+
+    def _naming(self) -> RowKeySource:
+        if self._row_keys is None:
+            raise NotFound("This custodian has no row keys.", "Restore the folder persons from a backup.")
+        return self._row_keys
 
     def _watch(self, claim: Claim, job: Job) -> Watch:
         return Watch(self._ledger, claim, job, self._stopping)

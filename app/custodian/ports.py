@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from app.execution.inputs import ChainRecords
 from app.protocol.ids import Digest
 from app.protocol.market.entities import Job, License
@@ -72,6 +75,16 @@ class KeySource(Protocol):
 
 
 KeySourceOf = Callable[[Digest], KeySource]  # the keys of the dataset that the manifest of this digest describes
+
+
+class RowKeySource(Protocol):
+    """What names the rows of versions to buyers whose policy sells it."""
+
+    def check(self, manifest: Digest, width: int) -> None:
+        """Whether a version's keys can be given in `width` bytes each. Errors: NotFound, NotAllowed."""
+
+    def read(self, secret: SecretKeys, manifest: Digest, first: int, rows: int) -> npt.NDArray[np.bytes_]:
+        """The keys (rows,) of rows [first, first + rows): UTF-8. Errors: NotFound, BadKey."""
 
 
 def no_hook(step: str) -> None:

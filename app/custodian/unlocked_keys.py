@@ -54,7 +54,9 @@ class UnlockedKeys:
 
 
 def keep(secret: SecretKeys, query: str, answer: bytes) -> bytes:
-    """An answer for the ledger, sealed under a key that follows from the epoch's secret key and dies with it."""
+    """An answer for the ledger, or row keys for the disk, sealed under a key that follows from the epoch's secret key
+    and dies with it. `query` names it: under another name it does not open.
+    """
     nonce = get_random_bytes(_NONCE)
     cipher = AES.new(_answer_key(secret), AES.MODE_GCM, nonce=nonce)
     cipher.update(query.encode())
@@ -70,7 +72,7 @@ def recall(secret: SecretKeys, query: str, kept: bytes) -> bytes:
         return cipher.decrypt_and_verify(kept[_NONCE:-_TAG], kept[-_TAG:])
     except ValueError:
         raise BadKey(
-            "A kept answer was altered or belongs to another key.", "Restore the ledger from a copy."
+            "A kept answer, or a file of row keys, was altered or belongs to another key.", "Restore it from a copy."
         ) from None
 
 

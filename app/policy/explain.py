@@ -57,6 +57,7 @@ class Explanation:
     fault: BadInput | None = None  # what keeps the dataset from running the circuit at all
     log2_failure: float | None = None  # of the output or lookup most likely to be read wrongly
     again: bool = False  # the same was asked and answered before: the custodian gives the same answer, at no charge
+    row_keys: int = 0  # bytes in which each result's row is named to the buyer; 0: it is not
 
     def sentences(self) -> list[str]:
         """The same for a person to read."""
@@ -70,6 +71,10 @@ class Explanation:
             said.append(f"It is a circuit of the class {self.leak.family} with {len(self.leak.outputs)} output(s).")
             told = "nothing new" if self.again else describe_leakage(self.micro_bits)
             said.append(f"A release says {told} about each person.")
+            if self.row_keys:
+                said.append(
+                    f"Each result stands beside its row's key, a text of the owner's of at most {self.row_keys} bytes."
+                )
             said += [
                 f"Column {column} explains {share:.0%} of the variance of {name}."
                 for name, (column, share) in zip(self.leak.outputs, self.leak.shares, strict=True)
@@ -158,6 +163,7 @@ def explain(
         policy_problems=problems,
         log2_failure=failure,
         again=again,
+        row_keys=policy.row_keys,
     )
 
 

@@ -44,6 +44,7 @@ class PolicyView(View):
     verify: Literal["self", "both", ""] = ""
     quorum: int = 0
     approval: Literal["automatic", "manual", ""] = ""
+    row_keys: int = 0  # bytes of the key that names each result's row to its buyer; 0: none does
 
 
 class ShareView(View):

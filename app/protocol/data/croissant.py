@@ -41,6 +41,7 @@ POLICY_TERMS = {
     "verify": ("dr:verification", "odrl:eq"),
     "quorum": ("dr:quorum", "odrl:gteq"),
     "approval": ("dr:approval", "odrl:eq"),
+    "row_keys": ("dr:rowKeyBytes", "odrl:eq"),
 }
 
 
@@ -111,6 +112,7 @@ def _offer(policy: OutputPolicy) -> dict[str, Any]:
                     "odrl:rightOperand": values[rule],
                 }
                 for rule, (operand, operator) in POLICY_TERMS.items()
+                if rule in values  # later rules are left out where they say nothing
             ],
             "odrl:duty": {"@type": "odrl:Duty", "odrl:action": {"@id": "odrl:compensate"}},
         },

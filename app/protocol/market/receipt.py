@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
-from app.protocol.documents import Document, Hex32, Sha256, parse_canonical
+from app.protocol.documents import Document, GrownDocument, Hex32, Sha256, parse_canonical
 from app.protocol.errors import BadDocument
 from app.protocol.vocabulary import CircuitClass, ReleaseKind, Verification
 
@@ -91,11 +91,13 @@ RETIRED_RULES = {
 }
 
 
-class OutputPolicy(Document):
+class OutputPolicy(GrownDocument):
     """What an owner lets out. The custodian enforces it before it decrypts; its digest is in the offer on chain.
 
     Bits are in millionths: `app.protocol.policy.bits` says what a release costs. The defaults are the safe ones.
     """
+
+    later: ClassVar[frozenset[str]] = frozenset({"row_keys"})
 
     kind: Literal["darkroom/policy"] = "darkroom/policy"
     circuits: tuple[CircuitClass, ...] = ("linear", "trees", "additive")
@@ -113,6 +115,7 @@ class OutputPolicy(Document):
     verify: Verification = "self"  # recomputed by the owner; both: and agreed on by drawn executors
     quorum: int = 2  # executors that must agree, with `both`
     approval: Literal["automatic", "manual"] = "automatic"
+    row_keys: int = 0  # bytes in which each result's row is named to its buyer, by a key of the owner's; 0: it is not
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:

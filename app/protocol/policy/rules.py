@@ -55,6 +55,7 @@ MAX_RANK = 32  # linear forms per row range whose exact arithmetic stays within 
 MAX_MICRO_EPSILON = 1 << 30  # about a thousand: above any meaning, far below any overflow
 MAX_LEVELS = 1 << 16
 MAX_BOOTSTRAPS = 1 << 32
+MAX_KEY_BYTES = 128  # of a row key
 
 
 @dataclass(frozen=True)
@@ -325,6 +326,9 @@ def policy_problems(policy: OutputPolicy) -> list[str]:
         "micro_bits_per_person must cover one license": policy.micro_bits_per_person != 0
         and not bits <= policy.micro_bits_per_person <= MAX_MICRO_BITS,
         "quorum must be at least 2": policy.verify != "self" and policy.quorum < 2,
+        f"row_keys must be from 0 to {MAX_KEY_BYTES}": not 0 <= policy.row_keys <= MAX_KEY_BYTES,
+        "an aggregate names no row: row_keys go with label or score": policy.release == "aggregate"
+        and policy.row_keys != 0,
     }
     return [problem for problem, present in rules.items() if present]
 
@@ -335,7 +339,10 @@ def rank_limit(policy: OutputPolicy, columns: int) -> int:
 
 
 def query_digest(policy: OutputPolicy, job: Job, dataset: DatasetRecord) -> str:
-    """Names everything that an answer depends on: circuit, rows, version of the dataset, and how it is coarsened."""
+    """Names everything that an answer depends on: circuit, rows, version of the dataset, and how it is coarsened.
+
+    Row keys are no part of it: they are put beside an answer when it is sealed, and say nothing of a code.
+    """
     coarse = [policy.release, policy.levels, policy.raw_scores, policy.epsilon_micro_per_job]
     return sha256(canonical([job.dataset, dataset.manifest, job.circuit, job.first_row, job.rows, *coarse]))
 
