@@ -255,6 +255,11 @@ class Result(Shown):
         """How far each rounded score (outputs,) may be off, in the model's units before any link; zeros if exact."""
         return self._opened.half_widths()
 
+    @property
+    def row_keys(self) -> list[str] | None:
+        """The owner's key of each row (rows,), where the license's policy sells keys; else None."""
+        return self._opened.result.row_keys()
+
     def labels(self) -> npt.NDArray[Any]:
         """One prediction a row (rows,). Errors: NotAllowed for an aggregate, or where the model is elsewhere."""
         return self._opened.labels()
@@ -264,7 +269,9 @@ class Result(Shown):
         return self._opened.intervals()
 
     def to_polars(self) -> pl.DataFrame:
-        """A polars frame: the row's number in the dataset, each released value, and the prediction if there is one."""
+        """A polars frame: the row's number in the dataset, its `row_key` where keys are sold, each released value, and
+        the prediction if there is one.
+        """
         return self._opened.to_polars()
 
     def to_pandas(self) -> Any:

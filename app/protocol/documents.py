@@ -16,17 +16,19 @@ import json
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self, cast
 
 import rfc8785
 from pydantic import (
     BaseModel,
     ConfigDict,
+    GetJsonSchemaHandler,
     SerializerFunctionWrapHandler,
     StringConstraints,
     ValidationError,
     model_serializer,
 )
+from pydantic_core import CoreSchema
 
 from app.protocol.errors import BadDocument, TooLarge
 from app.protocol.ids import Digest
@@ -161,3 +163,8 @@ class GrownDocument(Document):
             if getattr(self, name) == type(self).model_fields[name].default:
                 value.pop(name, None)
         return value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """The schema of its fields: that some may be left out hides none of them."""
+        return handler(cast("CoreSchema", {key: value for key, value in core.items() if key != "serialization"}))

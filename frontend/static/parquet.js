@@ -1,5 +1,5 @@
 // @ts-check
-// Parquet, as much as a result needs: required 64-bit integers, one row group, plain, not compressed.
+// Parquet, as much as a result needs: required 64-bit integers and texts, one row group, plain, not compressed.
 // The metadata is Thrift's compact protocol (https://github.com/apache/parquet-format).
 
 import { encoder, join } from "./bytes.js";
@@ -10,7 +10,9 @@ const I64 = 6;
 const BINARY = 8;
 const LIST = 9;
 const STRUCT = 12;
-const INT64 = 2; // a type of Parquet
+const INT64 = 2; // types of Parquet
+const BYTE_ARRAY = 6;
+const UTF8 = 0; // what such bytes are
 const PLAIN = 0; // its encodings
 const RLE = 3;
 
@@ -71,17 +73,50 @@ function pageHeader(rows, bytes) {
   return struct([1, I32, zigzag(0)], [2, I32, zigzag(bytes)], [3, I32, zigzag(bytes)], [5, STRUCT, values]);
 }
 
+/** @param {Column} column */
+const isText = ({ values }) => typeof values[0] === "string";
+
+/**
+ * The bytes of a column's values: a text stands behind its length.
+ * @param {Column} column
+ * @returns {Bytes}
+ */
+function plain(column) {
+  if (!isText(column)) return new Uint8Array(BigInt64Array.from(column.values.map(BigInt)).buffer);
+  const texts = column.values.map((value) => encoder.encode(`${value}`));
+  const out = new Uint8Array(texts.reduce((total, { length }) => total + 4 + length, 0));
+  const view = new DataView(out.buffer);
+  let offset = 0;
+  for (const bytes of texts) {
+    view.setUint32(offset, bytes.length, true);
+    out.set(bytes, offset + 4);
+    offset += 4 + bytes.length;
+  }
+  return out;
+}
+
+/**
+ * A column's place in the schema.
+ * @param {Column} column
+ */
+function schemaElement(column) {
+  if (!isText(column)) return struct([1, I32, zigzag(INT64)], [3, I32, zigzag(0)], [4, BINARY, text(column.name)]);
+  const name = text(column.name);
+  return struct([1, I32, zigzag(BYTE_ARRAY)], [3, I32, zigzag(0)], [4, BINARY, name], [6, I32, zigzag(UTF8)]);
+}
+
 /**
  * A column chunk's description in the footer.
+ * @param {number} type of its values
  * @param {string} name
  * @param {number} rows
  * @param {number} start of its only page
  * @param {number} bytes of that page
  */
-function columnChunk(name, rows, start, bytes) {
+function columnChunk(type, name, rows, start, bytes) {
   const size = zigzag(bytes);
   const meta = struct(
-    [1, I32, zigzag(INT64)],
+    [1, I32, zigzag(type)],
     [2, LIST, list(I32, [zigzag(PLAIN)])],
     [3, LIST, list(BINARY, [text(name)])],
     [4, I32, zigzag(0)],
@@ -102,17 +137,14 @@ export function parquet(columns) {
   const parts = [MAGIC];
   let offset = MAGIC.length;
   const chunks = columns.map((column) => {
-    const data = new Uint8Array(BigInt64Array.from(column.values).buffer);
+    const data = plain(column);
     const header = pageHeader(rows, data.length);
     const start = offset;
     parts.push(header, data);
     offset += header.length + data.length;
-    return columnChunk(column.name, rows, start, offset - start);
+    return columnChunk(isText(column) ? BYTE_ARRAY : INT64, column.name, rows, start, offset - start);
   });
-  const schema = [
-    struct([4, BINARY, text("result")], [5, I32, zigzag(columns.length)]),
-    ...columns.map(({ name }) => struct([1, I32, zigzag(INT64)], [3, I32, zigzag(0)], [4, BINARY, text(name)])),
-  ];
+  const schema = [struct([4, BINARY, text("result")], [5, I32, zigzag(columns.length)]), ...columns.map(schemaElement)];
   const group = struct(
     [1, LIST, list(STRUCT, chunks)],
     [2, I64, zigzag(offset - MAGIC.length)],

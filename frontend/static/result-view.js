@@ -6,6 +6,7 @@ import { download, element, h, icon } from "./dom.js";
 
 const PAGE = 25; // rows in the table at a time
 const MOST_CHARTS = 6;
+const KEY = "row_key"; // the column of the owner's keys, as the command line names it
 
 /** @param {number | bigint} value */
 const digits = (value) => value.toLocaleString("en-US");
@@ -79,7 +80,7 @@ function describe(header) {
  * @returns {Column[]}
  */
 function columnsOf(result, readout) {
-  const { header, values } = result;
+  const { header, values, keys } = result;
   const leveled = levels(result, readout) !== null;
   const outputs = values.map((output, at) => ({
     name: leveled ? "level" : (header.outputs[at] ?? ""),
@@ -89,6 +90,7 @@ function columnsOf(result, readout) {
   const predicted = header.released === "label" ? null : classes(result, readout);
   return [
     ...(header.released === "aggregate" ? [] : [first]),
+    ...(keys ? [{ name: KEY, values: keys }] : []),
     ...outputs,
     ...(predicted ? [{ name: "predicted class", values: predicted }] : []),
   ];
@@ -122,7 +124,7 @@ export function showResult(root, job, result, readout, source) {
     h("button", { class: "button", type: "button", click: csv }, icon("down"), "Download CSV"),
     h("button", { class: "button quiet", type: "button", click: parquet }, icon("down"), "Download Parquet"),
   );
-  const charted = columns.filter(({ name }) => name !== "row").slice(0, MOST_CHARTS);
+  const charted = columns.filter(({ name }) => name !== "row" && name !== KEY).slice(0, MOST_CHARTS);
   element("[data-opening]", HTMLElement, root).hidden = true;
   const opened = element("[data-opened]", HTMLElement, root);
   opened.replaceChildren(
@@ -138,7 +140,8 @@ export function showResult(root, job, result, readout, source) {
 
 /** @param {Column} column */
 function distribution({ name, values }) {
-  return h("section", { class: "panel stack" }, h("h2", {}, `Distribution of ${name}`), chart(name, values));
+  const drawn = chart(name, values.map(BigInt));
+  return h("section", { class: "panel stack" }, h("h2", {}, `Distribution of ${name}`), drawn);
 }
 
 /** @param {string[]} bands what each level means */
@@ -190,7 +193,9 @@ function table(columns) {
   };
   const before = h("button", { class: "button quiet small", type: "button", click: step(-PAGE) }, "Previous");
   const after = h("button", { class: "button quiet small", type: "button", click: step(PAGE) }, "Next");
-  const names = columns.map(({ name }, at) => h("th", { scope: "col", class: at ? "number" : null }, name));
+  const names = columns.map(({ name }, at) =>
+    h("th", { scope: "col", class: at && name !== KEY ? "number" : null }, name),
+  );
   draw();
   return h(
     "section",
@@ -215,12 +220,12 @@ function table(columns) {
  * @param {number} at
  */
 function row(columns, at) {
-  const texts = columns.map(({ values }) => digits(values[at] ?? 0n));
-  return h(
-    "tr",
-    {},
-    texts.map((text, column) => (column ? h("td", { class: "number" }, text) : h("th", { scope: "row" }, text))),
-  );
+  const cells = columns.map(({ values }, column) => {
+    const value = values[at] ?? 0n;
+    if (typeof value === "string") return h("td", {}, value);
+    return column ? h("td", { class: "number" }, digits(value)) : h("th", { scope: "row" }, digits(value));
+  });
+  return h("tr", {}, cells);
 }
 
 /**
@@ -229,10 +234,10 @@ function row(columns, at) {
  */
 function saveCsv(job, columns) {
   /** @param {string} name */
-  const quote = (name) => (/[",\n]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name);
+  const quote = (name) => (/[",\r\n]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name);
   const lines = [columns.map(({ name }) => quote(name)).join(",")];
   for (let at = 0; at < (columns[0]?.values.length ?? 0); at += 1) {
-    lines.push(columns.map(({ values }) => values[at]).join(","));
+    lines.push(columns.map(({ values }) => quote(String(values[at]))).join(","));
   }
   download(`darkroom-job-${job}.csv`, `${lines.join("\n")}\n`, "text/csv");
 }

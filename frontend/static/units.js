@@ -80,19 +80,19 @@ function readScores(decoder, integers) {
  * @param {Readout | null} readout
  * @returns {Record<string, string | number | null | undefined>[]}
  */
-export function inUnits({ header, values }, decoder, readout) {
+export function inUnits({ header, values, keys }, decoder, readout) {
   return Array.from({ length: header.rows }, (_, at) => {
     const integers = values.map((output) => Number(output[at] ?? 0n));
     const [first = 0] = integers;
-    const row = header.first_row + at;
-    if (header.released === "score") return { row, ...readScores(decoder, integers) };
+    const named = { row: header.first_row + at, ...(keys ? { row_key: keys[at] } : {}) };
+    if (header.released === "score") return { ...named, ...readScores(decoder, integers) };
     if (header.released === "aggregate") {
       const means = integers.map((sum, output) => sum / header.group - (decoder.zero_points[output] ?? 0));
       return Object.fromEntries(
         means.map((mean, output) => [`mean_score_${output}`, decoder.scale * mean + decoder.shift]),
       );
     }
-    if (readout?.kind !== "cuts") return { row, prediction: decoder.labels?.values[first] ?? first };
+    if (readout?.kind !== "cuts") return { ...named, prediction: decoder.labels?.values[first] ?? first };
     /** @param {number | undefined} cut */
     const bound = (cut) => {
       if (cut === undefined) return null;
@@ -101,7 +101,7 @@ export function inUnits({ header, values }, decoder, readout) {
       return /** @type {Record<string, number>} */ (read)[decoder.labels ? second : "prediction"] ?? null;
     };
     const cuts = readout.cuts ?? [];
-    return { row, level: first, from: bound(cuts[first - 1]), to: bound(cuts[first]) };
+    return { ...named, level: first, from: bound(cuts[first - 1]), to: bound(cuts[first]) };
   });
 }
 

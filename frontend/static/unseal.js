@@ -41,13 +41,29 @@ export async function openResult(privateKey, publicKey, enc, ciphertext, context
   if (size > MAX_HEADER || plain.length < 4 + size) throw new Error("the result is cut short");
   /** @type {ResultHeader} */
   const header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(plain.subarray(4, 4 + size)));
-  const { rows, outputs } = header;
-  if (plain.length !== 4 + size + 8 * outputs.length * rows) throw new Error("the result is cut short");
+  const { rows, outputs, key_bytes: width = 0 } = header;
+  const ends = 4 + size + 8 * outputs.length * rows;
+  if (plain.length !== ends + width * rows) throw new Error("the result is cut short");
   const values = outputs.map((_name, output) => {
     const start = 4 + size + 8 * output * rows;
     return BigInt64Array.from({ length: rows }, (_, row) => view.getBigInt64(start + 8 * row, true));
   });
-  return { header, values };
+  const keys = width ? Array.from({ length: rows }, (_, row) => keyAt(plain, ends + width * row, width)) : null;
+  return { header, values, keys };
+}
+
+/**
+ * A row's key: UTF-8 in so many bytes, with zeros behind.
+ * @param {Uint8Array} plain
+ * @param {number} start
+ * @param {number} width
+ */
+function keyAt(plain, start, width) {
+  const padded = plain.subarray(start, start + width);
+  const zero = padded.indexOf(0);
+  const key = zero < 0 ? padded : padded.subarray(0, zero);
+  if (!key.length || padded.subarray(key.length).some((byte) => byte !== 0)) throw new Error("a row key is none");
+  return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(key);
 }
 
 /**

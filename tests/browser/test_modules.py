@@ -132,15 +132,17 @@ def test_recovery_files_pass_both_ways(page: Page) -> None:
 
 @pytest.mark.chromium
 def test_parquet_is_read_by_polars(page: Page) -> None:
-    """Any number of 64-bit columns comes back as it was."""
+    """Any number of columns of 64-bit integers, and texts, come back as they were."""
     made = run(
         page,
         "parquet.js",
         """it => Array.from(it.parquet(Array.from({length: 20}, (_, at) => ({
-        name: `c${at} ü`, values: [0n, -1n, 2n ** 62n, -(2n ** 63n), BigInt(at)] }))))""",
+        name: `c${at} ü`, values: [0n, -1n, 2n ** 62n, -(2n ** 63n), BigInt(at)] })).concat([
+        { name: "row_key", values: ["a", "ключ", "", "x,y", "z"] }])))""",
     )
     frame = pl.read_parquet(io.BytesIO(bytes(made)))
-    assert frame.shape == (5, 20)
+    assert frame.shape == (5, 21)
+    assert frame["row_key"].to_list() == ["a", "ключ", "", "x,y", "z"]
     assert frame["c7 ü"].to_list() == [0, -1, 2**62, -(2**63), 7]
 
 

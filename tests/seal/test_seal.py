@@ -8,7 +8,7 @@ from Crypto.Hash import SHA256
 from Crypto.Protocol import HPKE
 from Crypto.Protocol.DH import import_x25519_private_key
 
-from app.protocol.errors import BadKey, BadSeal, TooLarge, VerificationFailed
+from app.protocol.errors import BadDocument, BadKey, BadSeal, TooLarge, VerificationFailed
 from app.protocol.market.receipt import SealedResult
 from app.seal import hpke
 from app.seal.result import Result, open_result, seal_result
@@ -158,3 +158,32 @@ def test_length_is_the_same_for_all_values() -> None:
     zeros = Result(result().header, np.zeros((2, 5), np.int64))
     huge = Result(result().header, np.full((2, 5), -(2**62), np.int64))
     assert len(seal_result(context(), zeros, file_cid)[1]) == len(seal_result(context(), huge, file_cid)[1])
+
+
+def test_row_keys_travel_behind_the_values() -> None:
+    """They take the width that is said whatever they are, and come back; without them the bytes are what they were."""
+    short, long = ([name.encode()] * 5 for name in ("k", "k" * 9))
+    keyed = [result().with_keys(np.array(keys), 9) for keys in (short, long)]
+    assert [len(each.to_bytes()) for each in keyed] == [len(keyed[0].to_bytes())] * 2
+    assert len(keyed[0].to_bytes()) == len(result().to_bytes()) + len(b',"key_bytes":9') + 5 * 9
+    again = Result.from_bytes(keyed[0].to_bytes())
+    assert again.row_keys() == ["k"] * 5
+    assert np.array_equal(again.values, result().values)
+    assert "kkk" not in repr(keyed[1])
+    assert result().row_keys() is None
+    assert b"key_bytes" not in result().to_bytes()
+    with pytest.raises(BadDocument, match="longer than 8"):
+        result().with_keys(np.array(long), 8)
+    with pytest.raises(BadDocument, match="not those that its header says"):
+        result().with_keys(np.array(short[:4]), 9)
+
+
+def test_bytes_that_are_no_row_keys_are_refused() -> None:
+    """Keys that are cut short, empty, not UTF-8 or not padded with zeros alone; and those of an aggregate."""
+    data = result().with_keys(np.array([b"key"] * 5), 4).to_bytes()
+    for wrong in (data[:-1], data + b"x", data[:-4] + bytes(4), data[:-4] + b"\xff\0\0\0", data[:-4] + b"a\0b\0"):
+        with pytest.raises(BadDocument):
+            Result.from_bytes(wrong)
+    summed = result().header.model_copy(update={"released": "aggregate"})
+    with pytest.raises(BadDocument, match="aggregate"):
+        Result(summed, result().values).with_keys(np.array([b"key"] * 5), 4)

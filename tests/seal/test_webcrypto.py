@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.seal.result import seal_result
+from app.seal import hpke
+from app.seal.result import INFO, seal_result
 from app.storage.content import file_cid
 from tests.seal.rfc9180 import PRIVATE, PUBLIC, RFC, context, result
 
@@ -25,8 +26,8 @@ import(said.module).then(async (page) => {
       const plain = await page.unseal(key, publicKey, enc, ciphertext, info, aad);
       console.log(JSON.stringify({ plain: Buffer.from(plain).toString("hex") }));
     } else {
-      const { header, values } = await page.openResult(key, publicKey, enc, ciphertext, aad);
-      console.log(JSON.stringify({ header, values: values.map((row) => Array.from(row, String)) }));
+      const { header, values, keys } = await page.openResult(key, publicKey, enc, ciphertext, aad);
+      console.log(JSON.stringify({ header, values: values.map((row) => Array.from(row, String)), keys }));
     }
   } catch (error) {
     console.log(JSON.stringify({ refused: error.name }));
@@ -70,6 +71,7 @@ def test_sealed_result_opens_in_webcrypto() -> None:
     opened = in_node(raw=False, hex=as_hex(enc=enc, ciphertext=ciphertext, aad=aad))
     assert opened["header"] == result().header.model_dump(mode="json")
     assert np.array_equal(np.array(opened["values"], object).astype(np.int64), result().values)
+    assert opened["keys"] is None
     flipped = bytes([ciphertext[0] ^ 1]) + ciphertext[1:]
     for wrong in (
         as_hex(enc=enc, ciphertext=flipped, aad=aad),
@@ -78,3 +80,20 @@ def test_sealed_result_opens_in_webcrypto() -> None:
         as_hex(enc=bytes(32), ciphertext=ciphertext, aad=aad),
     ):
         assert "refused" in in_node(raw=False, hex=wrong)
+
+
+@pytest.mark.node
+def test_row_keys_open_in_webcrypto() -> None:
+    """Each row's key is read as the client reads it; one that is none, or bytes that are missing, open to nothing."""
+    names = ["a", "\ufeffb", "ключ", "x" * 12, '\u20ac,"']
+    keyed = result().with_keys(np.array([name.encode() for name in names]), 12)
+    assert keyed.row_keys() == names
+    document, ciphertext = seal_result(context(), keyed, file_cid)
+    enc, aad = bytes.fromhex(document.enc), context().to_bytes()
+    opened = in_node(raw=False, hex=as_hex(enc=enc, ciphertext=ciphertext, aad=aad))
+    assert opened["keys"] == names
+    assert np.array_equal(np.array(opened["values"], object).astype(np.int64), result().values)
+    plain = keyed.to_bytes()
+    for wrong in (plain[:-1], plain[:-12], plain[:-12] + bytes(12), plain[:-12] + b"a\0b".ljust(12, b"\0")):
+        enc, ciphertext = hpke.seal(PUBLIC, wrong, info=INFO, aad=aad)
+        assert "refused" in in_node(raw=False, hex=as_hex(enc=enc, ciphertext=ciphertext, aad=aad))

@@ -134,6 +134,7 @@ interface ResultHeader {
   lows: number[];
   highs: number[];
   noise_scale_milli: number;
+  key_bytes?: number;
 }
 
 /** fhe.circuit.circuit:Readout */

@@ -53,16 +53,17 @@ interface Records {
   "demo-wallet": DemoAccount;
 }
 
-/** One output of a result, to show and to save. */
+/** One output of a result, or the keys of its rows, to show and to save. */
 interface Column {
   name: string;
-  values: bigint[];
+  values: (bigint | string)[];
 }
 
-/** An opened result: `values[output][row]`. */
+/** An opened result: `values[output][row]`, and each row's key where the owner sells keys. */
 interface OpenedResult {
   header: ResultHeader;
   values: BigInt64Array[];
+  keys?: string[] | null;
 }
 
 /** A contract by its name, and the call data it is to be sent. */
