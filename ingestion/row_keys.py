@@ -18,7 +18,7 @@ from ingestion.read import texts
 from ingestion.reading import Reading
 
 Keys = npt.NDArray[np.bytes_]  # (rows,), of one width: UTF-8, with zeros behind
-BLOCK_ROWS = 4096
+BATCH_ROWS = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class KeyColumn:
     width: int  # bytes of the longest
 
     def blocks(self) -> Iterator[Keys]:
-        """The keys, `BLOCK_ROWS` at a time, the last ones fewer. Errors: BadTable where the table changed."""
-        for part in texts(self.path, self.name, BLOCK_ROWS, self.reading, as_written=True):
+        """The keys, `BATCH_ROWS` at a time, the last ones fewer. Errors: BadTable where the table changed."""
+        for part in texts(self.path, self.name, BATCH_ROWS, self.reading, as_written=True):
             keys = [(text or "").encode() for text in part]
             if not all(keys) or max(map(len, keys)) > self.width:
                 raise BadTable("The table changed while it was read.", "Try again when nobody writes to it.")
@@ -43,7 +43,7 @@ class KeyColumn:
 def read_key_column(path: Path, reading: Reading, name: str) -> KeyColumn:
     """Read and check a table's row keys. Errors: BadTable; BadRecipe with counts, never a key."""
     rows = missing = odd = width = 0
-    for part in texts(path, name, BLOCK_ROWS, reading, as_written=True):
+    for part in texts(path, name, BATCH_ROWS, reading, as_written=True):
         rows += len(part)
         for text in part:
             missing += text is None

@@ -1,6 +1,6 @@
 """The row keys of published versions, as the owner's home keeps them and the custodian reads them.
 
-persons/MANIFEST.keys: blocks of `ingestion.row_keys.BLOCK_ROWS` rows, each sealed under a key that follows from the
+persons/MANIFEST.keys: blocks of `BLOCK_ROWS` rows, each sealed under a key that follows from the
 epoch's secret key (`app.custodian.unlocked_keys`) and dies with it. Every key takes the width of the version's longest,
 so a row's place in the file follows from its number. How many rows and how wide stands in the version's record.
 """
@@ -17,12 +17,13 @@ import numpy as np
 from app.client.person_records import PersonRecords, PersonsRecord
 from app.protocol.errors import BadKey, BadRecipe, NotAllowed, NotFound
 from app.protocol.ids import Digest
-from ingestion.row_keys import BLOCK_ROWS, KeyColumn, Keys, read_key_column
 
 if TYPE_CHECKING:
     from fhe.keys.secret_keys import SecretKeys
     from ingestion.recipe import Recipe
+    from ingestion.row_keys import KeyColumn, Keys
 
+BLOCK_ROWS = 4096
 _SEAL = 28  # bytes that sealing adds to a block
 
 
@@ -38,6 +39,8 @@ class RowKeyFiles:
         Errors: BadTable; BadRecipe where the policy sells keys that the table has not, or is narrower than they are, or
         where the version before has keys and this one would have none, or longer ones than were offered.
         """
+        from ingestion.row_keys import read_key_column
+
         name, sold = recipe.table.row_key, recipe.policy.row_keys
         before = self._records.all().get(manifest) if manifest else None
         had, offered = (before.row_key, before.keys_offered) if before else ("", 0)

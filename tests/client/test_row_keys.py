@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from app.client.row_keys import BLOCK_ROWS
 from app.execution.inputs import seal_context
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import BadKey, BadRecipe, BadSeal, BadTable, NotAllowed, NotFound
@@ -16,7 +17,7 @@ from app.protocol.market.receipt import SealedResult
 from app.seal.result import Result, open_result
 from app.storage.cid import digest_to_cid
 from ingestion.recipe import Recipe
-from ingestion.row_keys import BLOCK_ROWS, read_key_column
+from ingestion.row_keys import read_key_column
 from tests.support.custody import BUYER_KEY, random_keys
 from tests.support.persons import OwnersHome, chain_template, people
 from tests.support.persons import recipe as recipe_of
