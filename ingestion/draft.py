@@ -29,6 +29,8 @@ rest = "refuse"
 # Budgets belong to persons. If a column names the person of a row, say so; it stays at home:
 # person = {person}
 # rows_per_person = 1
+# Buyers may be told which row a result belongs to, if you sell it: docs/recipe.md, "Row keys".
+# row_key = {person}
 
 [defaults]
 bins = 16  # comparison bits, which trees need: 8 bytes a row for each edge. Delete the line for linear models alone

@@ -7,6 +7,7 @@ same order finds its journal, and a job that opened unnoticed is found on the ch
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -201,17 +202,7 @@ class Run:
         from app.client.buyer import OpenedResult
 
         opened = [self._buyer.open_result(part.job or 0, self._key) for part in self._begun().parts]
-        first = opened[0].result.header
-        header = first.model_copy(update={"rows": sum(each.result.header.rows for each in opened)})
-        parts = [each.result.header.model_copy(update={"rows": 1, "first_row": 0}) for each in opened]
-        if any(each != parts[0] for each in parts):
-            raise NotAllowed(
-                "The parts of this run were released in different ways.", "Open each: darkroom result open."
-            )
-        values = np.concatenate([each.result.values for each in opened], axis=1)
-        named = [each.result.keys for each in opened if each.result.keys is not None]
-        keys = np.concatenate(named) if named else None
-        return OpenedResult(opened[0].job, Result(header, values, keys), self._model, "order")
+        return OpenedResult(opened[0].job, joined([each.result for each in opened]), self._model, "order")
 
     def follow(
         self, timeout: float, progress: Progress = lambda done, total: None, every: float = POLL_SECONDS
@@ -318,3 +309,14 @@ class Run:
             self.begin()
         assert self._journal is not None
         return self._journal
+
+
+def joined(parts: Sequence[Result]) -> Result:
+    """The results of stretches of rows, one after another, as one. Errors: NotAllowed where they differ in kind."""
+    headers = [part.header.model_copy(update={"rows": 1, "first_row": 0}) for part in parts]
+    if any(each != headers[0] for each in headers):
+        raise NotAllowed("The parts of this run were released in different ways.", "Open each: darkroom result open.")
+    header = parts[0].header.model_copy(update={"rows": sum(part.header.rows for part in parts)})
+    named = [part.keys for part in parts if part.keys is not None]
+    values = np.concatenate([part.values for part in parts], axis=1)
+    return Result(header, values, np.concatenate(named) if named else None)

@@ -8,12 +8,15 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from app.client.buyer import Buyer
 from app.client.row_keys import BLOCK_ROWS
+from app.client.run import joined
 from app.execution.inputs import seal_context
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import BadKey, BadRecipe, BadSeal, BadTable, NotAllowed, NotFound
 from app.protocol.market.entities import JobState
 from app.protocol.market.receipt import SealedResult
+from app.seal.keys import SealingKey
 from app.seal.result import Result, open_result
 from app.storage.cid import digest_to_cid
 from ingestion.recipe import Recipe
@@ -91,6 +94,26 @@ def test_keys_reach_the_buyer_and_nobody_else(town: OwnersHome, caplog: pytest.L
         opened(town, job, random_keys(3).glwe[:32].tobytes())
     (keys,) = town.owner.actor.path("persons").glob("*.keys")
     assert keys.stat().st_mode & 0o777 == 0o600
+
+
+def test_keys_are_shown_beside_what_they_name(town: OwnersHome) -> None:
+    """The buyer's client shows a result's keys, also of several jobs read as one; parts with and without do not mix."""
+    table = town.publish(named(60), selling())
+    license = town.license(table, selling())
+    jobs = [town.open(table, license, rows) for rows in ((0, 25), (25, 60))]
+    for job in jobs:
+        town.serve(job)
+    buyer = Buyer(town.owner.network, town.home.actor("buyer", create=True), town.stage.buyer)
+    opened = [buyer.open_result(job, SealingKey.of(BUYER_KEY)) for job in jobs]
+    wanted = [f"{MARK}{number:04}" for number in range(60)]
+    assert opened[1].to_polars()["row_key"].to_list() == wanted[25:]
+    assert opened[1].to_polars().columns[:2] == ["row", "row_key"]
+    whole = joined([each.result for each in opened])
+    assert whole.row_keys() == wanted
+    assert whole.values[0, 25:].tolist() == opened[1].result.values[0].tolist()
+    bare = Result(whole.header.model_copy(update={"key_bytes": 0}), whole.values)
+    with pytest.raises(NotAllowed, match="different ways"):
+        joined([whole, bare])
 
 
 def test_a_policy_that_does_not_sell_keys_never_gives_them(town: OwnersHome) -> None:

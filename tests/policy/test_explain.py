@@ -74,6 +74,11 @@ def test_explain_counts_bits(tmp_path: Path) -> None:
     assert "A release says at most one yes-or-no fact (1 bit) about each person." in told.sentences()
     assert "After it the license has 7 of its 8 bits left." in told.sentences()
     assert describe_bits(told.limit_person) == "16"
+    words = "Each result stands beside its row's key, a text of the owner's of at most 24 bytes."
+    assert words not in told.sentences()
+    named = explain(circuit, table, REFERENCE, OutputPolicy(row_keys=24), 10)
+    assert words in named.sentences()
+    assert (named.micro_bits, named.limit_license) == (told.micro_bits, told.limit_license)
 
 
 def test_levels_divide_each_outputs_own_range() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from app.custodian.evidence import Judgement, JudgementLimits, load_judgement
+from app.protocol.errors import BadDocument
 from app.protocol.ids import Address, Digest
 from app.protocol.market.entities import ZERO, Execution
 from app.protocol.market.receipt import RAW_WORDS, OutputPolicy, Receipt
@@ -18,6 +19,7 @@ from app.protocol.policy.leakage import Leakage, Released
 from app.protocol.policy.reasons import MESSAGES, Reason, refusal
 from app.protocol.policy.rules import (
     MAX_BOOTSTRAPS,
+    MAX_KEY_BYTES,
     MAX_LEVELS,
     MAX_MICRO_EPSILON,
     MAX_RANK,
@@ -161,6 +163,9 @@ def test_shape_rules() -> None:
         {"micro_bits_per_license": 2, "micro_bits_per_person": 1},
         {"micro_bits_per_person": MAX_MICRO_BITS + 1},
         {"verify": "both", "quorum": 1},
+        {"row_keys": -1},
+        {"row_keys": MAX_KEY_BYTES + 1},
+        {"row_keys": 1, "release": "aggregate", "epsilon_micro_per_job": 1},
     ],
     ids=str,
 )
@@ -190,12 +195,24 @@ def test_meaningless_policies(change: dict[str, object]) -> None:
         {"micro_bits_per_license": MAX_MICRO_BITS, "micro_bits_per_person": 0},
         {"verify": "both", "quorum": 2},
         {"verify": "self", "quorum": 0},
+        {"row_keys": MAX_KEY_BYTES},
     ],
     ids=str,
 )
 def test_policies_at_their_limits(change: dict[str, object]) -> None:
     """The last value inside each limit is accepted."""
     assert policy_problems(POLICY.model_copy(update=change)) == []
+
+
+def test_policies_without_row_keys_keep_their_bytes() -> None:
+    """What was published before keys were sold has its digest; one that sells them says so, and 0 is left out."""
+    old, new = OutputPolicy(), OutputPolicy(row_keys=24)
+    assert b"row_keys" not in old.to_bytes()
+    assert OutputPolicy.from_bytes(new.to_bytes()) == new
+    assert new.digest != old.digest
+    with pytest.raises(BadDocument):
+        OutputPolicy.from_bytes(new.to_bytes().replace(b'"row_keys":24', b'"row_keys":0'))
+    assert "row_keys" in OutputPolicy.model_json_schema(mode="serialization")["properties"]
 
 
 @pytest.fixture(scope="module")
