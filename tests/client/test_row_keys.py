@@ -13,7 +13,7 @@ from app.client.row_keys import BLOCK_ROWS
 from app.client.run import joined
 from app.execution.inputs import seal_context
 from app.protocol.documents import MAX_DOCUMENT_BYTES
-from app.protocol.errors import BadKey, BadRecipe, BadSeal, BadTable, NotAllowed, NotFound
+from app.protocol.errors import BadKey, BadRecipe, BadSeal, BadTable, NotAllowed, NotFound, Unavailable
 from app.protocol.market.entities import JobState
 from app.protocol.market.receipt import SealedResult
 from app.seal.keys import SealingKey
@@ -224,6 +224,28 @@ def test_a_job_whose_keys_are_lost_waits(town: OwnersHome) -> None:
         town.owner.persons.row_keys.read(random_keys(1), record, 0, 30)
     with pytest.raises(BadKey):
         town.owner.persons.row_keys.read(random_keys(2), record, 0, 30)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, Unavailable("no chain")])
+def test_what_is_not_published_leaves_no_keys(
+    town: OwnersHome, monkeypatch: pytest.MonkeyPatch, error: type[BaseException] | BaseException
+) -> None:
+    """Keys of a version that a failure or a kill cut short go, at once or with the next look, and it is published."""
+    keys, folder = town.keys(), town.owner.actor.path("persons")
+    path, keep = town.file(named(30)), town.owner.persons.keep
+
+    def fail(*_args: object, **_more: object) -> None:
+        assert list(folder.glob("*.keys"))
+        raise error
+
+    monkeypatch.setattr(town.owner.persons, "keep", fail)
+    with pytest.raises((KeyboardInterrupt, Unavailable)):
+        town.owner.publish(path, selling(), keys=keys)
+    monkeypatch.setattr(town.owner.persons, "keep", keep)
+    town.owner.unfinished.settle()
+    assert not list(folder.glob("*.keys"))
+    town.owner.publish(path, selling(), keys=keys)
+    assert len(list(folder.glob("*.keys"))) == 1
 
 
 def test_keys_are_read_as_they_are_written(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from app.chain.node import Fees
 from app.chain.wallet.account import Account
 from app.protocol.market.entities import JobState
 from app.protocol.market.fees import fee_bid
+from app.protocol.market.receipt import OutputPolicy
 from app.protocol.policy.bits import person_limit
 from tests.market.web.wallet import ETHER, deploy_wallet
 from tests.support.market import DOLLAR, person
@@ -232,6 +233,11 @@ REFUSED: dict[str, tuple[str, dict[str, Any], tuple[int, str, str]]] = {
         {"beneficiaries": [{"account": "0x" + "11" * 20, "basis_points": 1}]},
         (409, "not-allowed", ""),
     ),
+    "row keys, which lie elsewhere": (
+        "create-offer",
+        {"policy": OutputPolicy(row_keys=24).digest},
+        (409, "not-allowed", ""),
+    ),
     "a policy that is nowhere": ("create-offer", {"policy": "0" * 64}, (404, "not-found", "")),
     "a manifest that is nowhere": ("publish", {"manifest": "0" * 64}, (404, "not-found", "")),
     "somebody else's offer's earnings": ("withdraw", {"offers": [1]}, (409, "not-allowed", "")),
@@ -247,6 +253,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], tuple[int, str, str]]] = {
 def test_what_the_chain_would_refuse_is_not_prepared(scene: MarketNode, browser: ApiClient, what: str) -> None:
     """A draft that would fail is a problem with the contract's reason, before anyone signs."""
     action, order, expected = REFUSED[what]
+    scene.world.store.put(OutputPolicy(row_keys=24).to_bytes())
     usual: dict[str, dict[str, Any]] = {
         "open-job": {"circuit": scene.circuit, "sealing_key": "ab" * 32},
         "create-offer": {

@@ -108,9 +108,13 @@ def usual_budget(here: AppState, dataset: int, policy: OutputPolicy) -> int:
 
 
 def create_offer(here: AppState, order: CreateOffer) -> UnsignedTransaction:
-    """Errors: NotFound for a dataset, or a policy that no store has; BadDocument; Reverted."""
+    """Errors: NotFound for a dataset, or a policy that no store has; BadDocument; NotAllowed for one that sells row
+    keys, whose widths only the owner's home knows; Reverted.
+    """
     data = here.store.read(digest_to_cid(order.policy), limit=MAX_DOCUMENT_BYTES)
     policy = OutputPolicy.from_bytes(data)
+    if policy.row_keys:
+        raise NotAllowed("Row keys are offered where they lie.", "Offer it there: darkroom dataset offer.")
     text, whole = here.coin.text, sum(share.basis_points for share in order.beneficiaries)
     if order.beneficiaries and whole != 10_000:
         raise NotAllowed(f"The shares add up to {whole} basis points.", "Let them add up to 10,000.")
