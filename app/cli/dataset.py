@@ -298,10 +298,20 @@ def show(number: Number, as_json: AsJson = False) -> None:
 def versions(number: Number, as_json: AsJson = False) -> None:
     """A dataset's versions, and what each changed: rows, columns, keys, and how much ciphertext stayed as it was."""
     from app.client.versions import history
+    from app.protocol.data.change import change_in_words
 
     session = CommandContext("anyone", as_json)
-    rows = [asdict(each) for each in history(session.network, number)]
-    drawn = [{key: ", ".join(each) if isinstance(each, tuple) else each for key, each in row.items()} for row in rows]
+    found = list(enumerate(history(session.network, number), 1))
+    rows = [{"version": version, **asdict(each), "changed": change_in_words(each)} for version, each in found]
+    drawn = [
+        {
+            "version": version,
+            "epoch": each.epoch,
+            "rows": each.rows,
+            "changed": escape("; ".join(change_in_words(each))),
+        }
+        for version, each in found
+    ]
     session.out.show(rows, lambda out: out.print(rows_table(drawn)))
 
 

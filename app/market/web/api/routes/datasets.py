@@ -11,7 +11,8 @@ from starlette.responses import Response
 from app.market.queries.catalogue import CatalogueFilter, CataloguePage, CatalogueSort, search
 from app.market.queries.circuits import used_circuits
 from app.market.queries.dataset import DatasetDetail, dataset
-from app.market.queries.view import MAX_CURSOR, MAX_PAGE
+from app.market.queries.versions import ChangedVersion, versions
+from app.market.queries.view import MAX_CURSOR, MAX_PAGE, Page
 from app.market.web.api.answers import frozen, reply
 from app.market.web.api.bodies import Raw, raw_body
 from app.market.web.api.openapi import CIRCUIT_EXAMPLE, FIRST, links
@@ -19,7 +20,7 @@ from app.market.web.dependencies.caller import Spending, rate_cost
 from app.market.web.dependencies.state import State
 from app.market.web.errors.problems import error_responses
 from app.market.web.featured_models import FeaturedModels
-from app.market.web.fields import MAX_ID, Address, Id
+from app.market.web.fields import MAX_ID, Address, After, Id, Limit
 from app.market.web.quotes import QuoteReport, load_circuit_bytes, quote_circuit
 from app.policy.preflight import MAX_REPLICAS
 from app.protocol.documents import MAX_DOCUMENT_BYTES
@@ -68,6 +69,13 @@ def get_dataset(id: Id, here: State) -> Response:
     """A dataset's card: columns with their codes, policy, offers, versions, what was let out so far."""
     with here.session() as session:
         return reply(dataset(session, id, here.told))
+
+
+@router.get("/datasets/{id}/versions", response_model=Page[ChangedVersion], responses=error_responses(404))
+def list_versions(id: Id, here: State, limit: Limit = 50, after: After = None) -> Response:
+    """A dataset's versions, newest first, and what each changed: rows, columns, keys, policy, files kept."""
+    with here.session() as session:
+        return reply(versions(session, id, limit=limit, after=after))
 
 
 @router.get(
