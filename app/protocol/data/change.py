@@ -35,7 +35,7 @@ def changed(before: StrictManifest | None, after: StrictManifest) -> VersionChan
 
     Of a large table the files of two shards at a time are in memory. Errors: NotFound, BadBlock where they are linked.
     """
-    table, earlier = after.table, before and before.table
+    table, earlier = after.table, before.table if before else None
     old = _meanings(earlier.codebook) if earlier else {}
     new = _meanings(table.codebook)
     there = {shard.first_row: shard for shard in earlier.shards} if earlier else {}
