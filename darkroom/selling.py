@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 from app.protocol.errors import NotAllowed
 from app.protocol.market.money import amount
 from darkroom.dataset import Dataset, open_dataset
-from darkroom.display import Listing, Served, Shown, bar
+from darkroom.display import Listing, Served, Shown, encryption_bar
 from darkroom.session import Party, Session
 from darkroom.terms import Offer
 
@@ -147,7 +147,7 @@ class Owner(Party):
         table, read = Path(path), _read(recipe)
         check_filled(read, offered=offer)
         _check_consent(consent, "owner.preview(path, recipe)")
-        with self._owner.plan(table, read) as plan, bar("encrypt rows", progress) as report:
+        with self._owner.plan(table, read) as plan, encryption_bar(progress) as report:
             if offer:
                 check_offer(self._owner, plan)
             published = publish_plan(self._owner, plan, keys=keys, bins=bins, lookups=lookups, progress=report)
@@ -235,7 +235,7 @@ class Owner(Party):
         how: list[Encoding] = ["affine", "bins"] if bins else ["affine"]
         with (
             self._owner.plan(table, read, number, append=append) as plan,
-            bar("encrypt rows", progress) as report,
+            encryption_bar(progress) as report,
         ):
             published = self._owner.update(
                 number, table, read, rotate=rotate, append=append, plan=plan, encodings=how, progress=report

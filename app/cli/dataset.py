@@ -64,7 +64,7 @@ def publish(
         if offer:
             check_offer(session.owner, plan)
         session.out.ask("Publish this?", yes=yes)
-        with session.out.progress("encrypt rows") as progress:
+        with session.out.encryption() as progress:
             published = publish_plan(session.owner, plan, keys=keys, bins=bins, making=making, progress=progress)
         name = session.owner.cabinet.name_of(published.prepared.digest)
         value = _told(plan, published) | {"reveals": shown, "dataset": published.sent.value, "keys": name}
@@ -117,7 +117,7 @@ def _new_version(
     with session.owner.plan(file, read, number, append=append) as plan:
         shown = _say(session, plan, bins)
         session.out.ask("Publish this version?", yes=yes)
-        with session.out.progress("encrypt rows") as progress:
+        with session.out.encryption() as progress:
             published = session.owner.update(
                 number,
                 file,

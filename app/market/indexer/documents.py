@@ -138,7 +138,7 @@ def _said(manifest: Manifest) -> list[Any]:
 def _change(before: Manifest, after: Manifest) -> dict[str, Any]:
     """`queries.versions.ChangeView`, as JSON: of many columns the first names and their number."""
     change = changed(before, after)
-    names = {
+    names: dict[str, Any] = {
         name: tuple(clean(column, 200) for column in getattr(change, name))
         for name in ("columns_added", "columns_removed", "columns_recoded", "columns_changed")
     }
