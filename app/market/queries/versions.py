@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select, tuple_
 from app.market.db.tables import ChangeRow, DatasetRow, VersionRow
 from app.market.queries.paging import newest_first
 from app.market.queries.view import Page, View, check_id, missing
+from app.protocol.errors import NotFound
 
 ChangeStatus = Literal["first", "known", "pending", "unavailable", "invalid"]
 
@@ -76,6 +77,19 @@ def versions(session: Session, dataset: int, *, limit: int = 50, after: str | No
     keys = tuple_(col(ChangeRow.after), col(ChangeRow.before))
     known = {(row.after, row.before): row for row in session.exec(select(ChangeRow).where(keys.in_(pairs)))}
     return Page(items=tuple(_changed(row, earlier.get(row.version - 1), known) for row in rows), next=follows)
+
+
+def manifest_of(session: Session, dataset: int, version: int | None = None) -> str:
+    """The digest of a version's manifest, by default of the present one. Errors: NotFound."""
+    row = session.get(DatasetRow, check_id("dataset", dataset))
+    if row is None:
+        raise missing("dataset", dataset)
+    if version is None:
+        return row.manifest
+    found = session.get(VersionRow, (dataset, version))
+    if found is None:
+        raise NotFound(f"Dataset {dataset} has no version {version} in the index.", "See the dataset's versions.")
+    return found.manifest
 
 
 def version_view(row: VersionRow) -> VersionView:

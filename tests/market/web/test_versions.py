@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pytest
 from fastapi.testclient import TestClient
 
 from app.chain.market import Market
 from app.market.db.database import Database
 from app.market.indexer.indexer import Indexer
+from app.market.queries import dataset as card
 from app.market.web.pages import dataset as page
 from app.protocol.data.manifest import write_manifest
 from app.storage.folder import BlockStore
@@ -28,7 +30,9 @@ class Parts:
     database: Database
 
 
-def test_versions_are_listed_and_shown(stage: MarketOnChain, sqlite: Database, store: BlockStore) -> None:
+def test_versions_are_listed_and_shown(
+    stage: MarketOnChain, sqlite: Database, store: BlockStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each with what it changed, in pages; names of columns are text on the page, whatever they hold."""
     made = [manifest("Harbour", rows=1000 + 10 * number) for number in range(page.SHOWN_VERSIONS + 1)]
     made.append(manifest("Harbour", rows=made[-1].table.rows, columns=("age", "<b>wage</b>")))
@@ -44,6 +48,9 @@ def test_versions_are_listed_and_shown(stage: MarketOnChain, sqlite: Database, s
         assert last["change"]["columns_added"] == {"count": 1, "names": ["<b>wage</b>"]}
         following = client.get(f"/v1/datasets/{number}/versions?limit=1&after={answer['next']}").json()["items"]
         assert following[0]["change"]["words"] == ["10 rows more", "2 of 2 files kept"]
+        monkeypatch.setattr(card, "MOST", 2)  # versions on the card itself
+        assert client.get(f"/v1/datasets/{number}/croissant?version=1").content == write_manifest(made[0])
+        assert client.get(f"/v1/datasets/{number}/croissant?version=99").status_code == 404
         assert client.get(f"/v1/datasets/{number}/versions?after=nonsense").status_code == 422
         shown = client.get(f"/datasets/{number}").text
         assert "new column &lt;b&gt;wage&lt;/b&gt;; without column income; 1 of 2 files kept" in shown
