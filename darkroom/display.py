@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from app.protocol.ports import Progress
+    from app.protocol.ports import EncryptionProgress, Progress
 
 
 class Shown:
@@ -64,6 +64,15 @@ def bar(what: str, wanted: bool) -> Iterator[Progress]:
     from app.console.output import Terminal
 
     with Terminal(as_json=not wanted).progress(what) as report:
+        yield report
+
+
+@contextmanager
+def encryption_bar(wanted: bool) -> Iterator[EncryptionProgress]:
+    """The bar of a table that is encrypted, where `bar` would show one."""
+    from app.console.output import Terminal
+
+    with Terminal(as_json=not wanted).encryption() as report:
         yield report
 
 

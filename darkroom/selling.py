@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from app.protocol.errors import NotAllowed
 from app.protocol.market.money import amount
 from darkroom.dataset import Dataset, open_dataset
-from darkroom.display import Listing, Served, Shown, bar
+from darkroom.display import Listing, Served, Shown, encryption_bar
 from darkroom.session import Party, Session
 from darkroom.terms import Offer
 
 if TYPE_CHECKING:
     from app.client import publish_plan
     from app.client.owner import Owner as OwnersMachine
+    from app.protocol.vocabulary import Encoding
     from ingestion.recipe import Recipe
 
 
 class Publication(Shown):
-    """What was published: a dataset and, where licenses are sold, its offer."""
+    """What was published: a dataset or a new version of one and, where licenses are sold, its offer."""
 
     def __init__(
         self,
@@ -30,14 +31,24 @@ class Publication(Shown):
         plan: publish_plan.PublishPlan,
         offer: Offer | None,
     ) -> None:
-        """Made by `Owner.publish`."""
-        self._session, self._published, self.offer = session, published, offer
+        """Made by `Owner.publish`, `update` and `append`."""
+        self._session, self._published, self._before, self.offer = session, published, plan.dataset, offer
         self.sells, self.warnings = list(plan.sells), list(plan.warnings)
 
     @property
     def number(self) -> int:
         """The dataset's number in the market."""
-        return self._published.sent.value
+        return self._published.sent.value if self._before is None else self._before.id
+
+    @property
+    def version(self) -> int:
+        """The version that this is: 1 for a new dataset."""
+        return 1 if self._before is None else self._before.version + 1
+
+    @property
+    def files_kept(self) -> int:
+        """How many files of ciphertext were there already, and were not made again."""
+        return self._published.prepared.kept
 
     @property
     def dataset(self) -> Dataset:
@@ -57,6 +68,7 @@ class Publication(Shown):
     def _facts(self) -> Mapping[str, Any]:
         return {
             "number": self.number,
+            "version": self.version,
             "manifest": self.manifest,
             "offer": None if self.offer is None else self.offer.number,
             "sells": self.sells,
@@ -88,15 +100,23 @@ class Owner(Party):
         """This owner's datasets that still answer. Errors: as `Market.dataset`'s."""
         return Listing(open_dataset(self._session, each.id) for each in self._owner.own() if not each.tombstoned)
 
-    def preview(self, path: str | Path, recipe: str | Path | Recipe) -> list[str]:
+    def preview(
+        self,
+        path: str | Path,
+        recipe: str | Path | Recipe,
+        *,
+        dataset: int | Dataset | None = None,
+        append: bool = False,
+    ) -> list[str]:
         """What publishing a table would make public, sell and reveal, one sentence each; nothing is made or sent.
 
         `path` is a table (docs/recipe.md): a file, a pattern, a folder; `recipe` a TOML file or one that was read.
-        Errors: BadTable, BadRecipe, OutOfRange, TooLarge.
+        `dataset` is the one whose next version it would be: the whole table, or with `append` the rows that come after
+        the present ones. Errors: BadTable, BadRecipe, OutOfRange, TooLarge; NotFound.
         """
         from app.client.publishing import reveals
 
-        with self._owner.plan(Path(path), _read(recipe)) as plan:
+        with self._owner.plan(Path(path), _read(recipe), _number(dataset), append=append) as plan:
             public = [f"Public: {row['name']}: {row['public']} ({row['from']})." for row in reveals(plan)]
             return [*public, *plan.sells, *plan.warnings]
 
@@ -126,17 +146,49 @@ class Owner(Party):
 
         table, read = Path(path), _read(recipe)
         check_filled(read, offered=offer)
-        if not consent:
-            raise NotAllowed(
-                "Publishing cannot be undone, and nobody has consented to what it makes public.",
-                "Read what owner.preview(path, recipe) lists, then publish with consent=True.",
-            )
-        with self._owner.plan(table, read) as plan, bar("encrypt rows", progress) as report:
+        _check_consent(consent, "owner.preview(path, recipe)")
+        with self._owner.plan(table, read) as plan, encryption_bar(progress) as report:
             if offer:
                 check_offer(self._owner, plan)
             published = publish_plan(self._owner, plan, keys=keys, bins=bins, lookups=lookups, progress=report)
         made = self.offer(published.sent.value, read) if offer else None
         return Publication(self._session, published, plan, made)
+
+    def update(
+        self,
+        dataset: int | Dataset,
+        path: str | Path,
+        recipe: str | Path | Recipe,
+        *,
+        consent: bool = False,
+        rotate: bool = False,
+        bins: bool = True,
+        progress: bool = True,
+    ) -> Publication:
+        """Publish a new version of a dataset from the whole table: rows corrected, columns added or replaced.
+
+        Files that stay the same keep their ciphertext; with `rotate` everything is encrypted anew under a new epoch of
+        the dataset's keys. Open jobs go on with the version they name, offers stay. `consent=True` says that you have
+        read what `preview` with this `dataset` lists. Errors: as `publish`'s; NotFound where the dataset or its keys
+        are not here.
+        """
+        return self._next_version(dataset, path, recipe, consent, progress, rotate=rotate, bins=bins)
+
+    def append(
+        self,
+        dataset: int | Dataset,
+        path: str | Path,
+        recipe: str | Path | Recipe,
+        *,
+        consent: bool = False,
+        progress: bool = True,
+    ) -> Publication:
+        """Publish a new version of a dataset with more rows, those of a table, under the dataset's own codebook.
+
+        The present rows keep their numbers and their ciphertext, and come first; columns and encodings stay. Otherwise
+        as `update`, with `preview(..., append=True)`; OutOfRange where a value does not fit the codebook.
+        """
+        return self._next_version(dataset, path, recipe, consent, progress, append=True)
 
     def offer(self, dataset: int | Dataset, recipe: str | Path | Recipe) -> Offer:
         """Offer licenses on a published dataset, by the policy and the terms of a recipe.
@@ -145,8 +197,7 @@ class Owner(Party):
         few bits are left; Reverted.
         """
         read = _read(recipe)
-        number = dataset if isinstance(dataset, int) else dataset.number
-        sent = self._owner.offer(number, read.policy, read.offer)
+        sent = self._owner.offer(_number(dataset), read.policy, read.offer)
         return Offer(self._session.network.market.offer(sent.value))
 
     def revenue(self) -> Revenue:
@@ -166,9 +217,50 @@ class Owner(Party):
         harden()
         return Listing(Served(each.job, str(each.what), each.detail) for each in self._owner.custodian().step())
 
+    def _next_version(
+        self,
+        dataset: int | Dataset,
+        path: str | Path,
+        recipe: str | Path | Recipe,
+        consent: bool,
+        progress: bool,
+        *,
+        rotate: bool = False,
+        append: bool = False,
+        bins: bool = True,
+    ) -> Publication:
+        more = ", append=True" if append else ""
+        _check_consent(consent, f"owner.preview(path, recipe, dataset={_number(dataset)}{more})")
+        table, read, number = Path(path), _read(recipe), _number(dataset)
+        how: list[Encoding] = ["affine", "bins"] if bins else ["affine"]
+        with (
+            self._owner.plan(table, read, number, append=append) as plan,
+            encryption_bar(progress) as report,
+        ):
+            published = self._owner.update(
+                number, table, read, rotate=rotate, append=append, plan=plan, encodings=how, progress=report
+            )
+        return Publication(self._session, published, plan, None)
+
     @property
     def _owner(self) -> OwnersMachine:
         return self._session.owner
+
+
+def _check_consent(consent: bool, preview: str) -> None:
+    if not consent:
+        raise NotAllowed(
+            "Publishing cannot be undone, and nobody has consented to what it makes public.",
+            f"Read what {preview} lists, then publish with consent=True.",
+        )
+
+
+@overload
+def _number(dataset: int | Dataset) -> int: ...
+@overload
+def _number(dataset: int | Dataset | None) -> int | None: ...
+def _number(dataset: int | Dataset | None) -> int | None:
+    return dataset.number if isinstance(dataset, Dataset) else dataset
 
 
 def _read(recipe: str | Path | Recipe) -> Recipe:

@@ -157,7 +157,7 @@ def _sampled(circuit: Circuit, codebook: Codebook) -> tuple[tuple[tuple[str, flo
 class Sample:
     """Rows drawn uniformly from the codes, from a seed that follows from the codebook: the same for everyone.
 
-    A column's code and its bin are drawn apart, so that each is uniform. What is derived from a source is drawn
+    Codes and bins are uniform. What is derived from a source, and a column in both encodings, is drawn
     together, as one of the source's states: of all where they are its places, else of `DRAWN`.
     """
 

@@ -32,8 +32,9 @@ YEARS = 4  # of a time of which only parts other than the year are published
 
 
 def joint_sources(codebook: Codebook) -> dict[str, Joint]:
-    """The states of each source that something is derived from."""
-    names = dict.fromkeys(column.reads for column in codebook.columns if column.derivation is not None)
+    """The states of each source that something is derived from, or whose own number is published in both encodings."""
+    both = (each for each in codebook.columns if each.derivation is not None or (each.affine and each.bins))
+    names = dict.fromkeys(column.reads for column in both)
     return {name: _joint(codebook, name) for name in names}
 
 

@@ -19,7 +19,7 @@ from app.protocol.data.dataset import Codebook, EncryptedTable, Shard
 from app.protocol.data.description import FileCheck
 from app.protocol.data.table import check_codebook, data_root
 from app.protocol.errors import BadInput, BadKey, BadTable
-from app.protocol.ports import Progress, Store
+from app.protocol.ports import EncryptedSoFar, EncryptionProgress, Store
 from app.protocol.vocabulary import Encoding
 from fhe.arrays import F64
 from fhe.ciphertexts.packing import Encryptor, processors
@@ -28,7 +28,7 @@ from fhe.keys.secret_keys import SecretKeys
 from fhe.profile import EVALUATOR, EncryptionProfile
 from ingestion.coded import CodedFile, FinishedFile
 from ingestion.derive import derived, words_of
-from ingestion.layout import BOTH, Cut, cuts, files, indices, shard_rows
+from ingestion.layout import BOTH, WORD_BYTES, Cut, cuts, files, indices, shard_rows
 from ingestion.read import Reading, SourceTable, open_table
 
 BLOCK_VALUES = 1 << 21  # rows times columns that are read at once
@@ -62,15 +62,15 @@ def encrypt_table(
     known: Mapping[str, FinishedFile] | None = None,
     finished: Callable[[FinishedFile], None] = lambda _file: None,
     threads: int | None = None,
-    progress: Progress | None = None,
+    progress: EncryptionProgress | None = None,
 ) -> Encrypted:
     """Encrypt a table's columns by its codebook and keep the ciphertext in `store`.
 
     `encodings` may leave one out. `most_rows` limits a shard's rows; rows are cut as in `earlier` shards where there
     are any. `first_row`: how many rows of a longer table come before these; its shards begin there. `known` files, by
     seed, are taken as they are; `finished` is told of each new one, once the store has it, by whichever thread made it.
-    `progress` counts rows. Errors: OutOfRange by the codebook's policies, BadTable, BadInput, BadKey, Unavailable. A
-    file is in the store whole or not at all; what an error leaves there is the caller's to take back.
+    `progress` is told after each file. Errors: OutOfRange by the codebook's policies, BadTable, BadInput, BadKey,
+    Unavailable. A file is in the store whole or not at all; what an error leaves there is the caller's to take back.
     """
     check_codebook(codebook)
     if secret.epoch != epoch:
@@ -84,11 +84,14 @@ def encrypt_table(
     length = shard_rows(len(codebook.columns), rows, profile.polynomial_size, most_rows)
     places = [Cut(first_row + cut.first, cut.rows) for cut in cuts(rows, length, earlier)]
     derive, threads = SeedDerivation(secret, profile), threads or processors()
+    size = profile.polynomial_size
+    all_bytes = sum(count for _, _, count in files(codebook, encodings)) * size * WORD_BYTES
+    all_bytes *= sum(cut.chunks(size) for cut in places)
     shards: list[Shard] = []
     checks: list[FileCheck] = []
-    kept = 0
+    kept = done = 0
     with Encryptor(secret, profile, 1) as encryptor, ThreadPoolExecutor(threads) as pool:
-        for cut, coded in _shards(_blocks(table, codebook), codebook, encodings, places, profile.polynomial_size, pool):
+        for cut, coded in _shards(_blocks(table, codebook), codebook, encodings, places, size, pool):
             found: list[FinishedFile] = []
             finish = partial(
                 CodedFile.finish,
@@ -101,8 +104,10 @@ def encrypt_table(
             for file, new in pool.map(finish, coded):
                 kept += not new
                 found.append(file)
+                done += file.check.bytes
                 if progress:
-                    progress(cut.first - first_row + cut.rows * len(found) // len(coded), rows)
+                    ended = cut.first - first_row + cut.rows * len(found) // len(coded)
+                    progress(EncryptedSoFar(ended, rows, done, all_bytes))
             shards.append(Shard(first_row=cut.first, rows=cut.rows, files=tuple(each.file for each in found)))
             checks += [each.check for each in found]
     whole = EncryptedTable(

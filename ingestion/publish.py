@@ -17,7 +17,7 @@ from app.protocol.data.manifest import Manifest, fits, read_manifest, write_mani
 from app.protocol.data.table import check_table, data_root
 from app.protocol.documents import sha256
 from app.protocol.ids import Digest
-from app.protocol.ports import Progress, Store
+from app.protocol.ports import EncryptionProgress, Store
 from app.protocol.vocabulary import Encoding
 from fhe.keys.secret_keys import SecretKeys
 from fhe.profile import EncryptionProfile
@@ -95,9 +95,9 @@ def prepare(
     known: Mapping[str, FinishedFile] | None = None,
     finished: Callable[[FinishedFile], None] = lambda _file: None,
     threads: int | None = None,
-    progress: Progress | None = None,
+    progress: EncryptionProgress | None = None,
 ) -> PreparedTable:
-    """Encrypt and describe a table by its recipe. `published` is today as YYYY-MM-DD; `progress` counts rows.
+    """Encrypt and describe a table by its recipe. `published` is today as YYYY-MM-DD; `progress` is told of each file.
 
     `before` is the version that this one follows under the same keys: rows are cut as there, and files that stay the
     same are kept. With `append` the rows of `path` come after all of its rows, which stay as they are.

@@ -27,7 +27,7 @@ from enum import IntEnum
 from pathlib import Path
 
 from app.chain.node import Fees, TxReceipt
-from app.files.shared_sqlite import open_shared
+from app.files.shared_sqlite import open_alone, open_shared
 from app.protocol.errors import BadDocument, Unavailable
 from app.protocol.ids import TxHash
 
@@ -110,7 +110,7 @@ class Outbox:
             return self._db
         try:
             if self._path is None:
-                db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+                db = open_alone(None)
             else:
                 os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
                 db = open_shared(self._path, BUSY_SECONDS, durable=True)  # the bytes leave right after

@@ -64,7 +64,7 @@ def publish(
         if offer:
             check_offer(session.owner, plan)
         session.out.ask("Publish this?", yes=yes)
-        with session.out.progress("encrypt rows") as progress:
+        with session.out.encryption() as progress:
             published = publish_plan(session.owner, plan, keys=keys, bins=bins, making=making, progress=progress)
         name = session.owner.cabinet.name_of(published.prepared.digest)
         value = _told(plan, published) | {"reveals": shown, "dataset": published.sent.value, "keys": name}
@@ -117,7 +117,7 @@ def _new_version(
     with session.owner.plan(file, read, number, append=append) as plan:
         shown = _say(session, plan, bins)
         session.out.ask("Publish this version?", yes=yes)
-        with session.out.progress("encrypt rows") as progress:
+        with session.out.encryption() as progress:
             published = session.owner.update(
                 number,
                 file,
@@ -298,10 +298,20 @@ def show(number: Number, as_json: AsJson = False) -> None:
 def versions(number: Number, as_json: AsJson = False) -> None:
     """A dataset's versions, and what each changed: rows, columns, keys, and how much ciphertext stayed as it was."""
     from app.client.versions import history
+    from app.protocol.data.change import change_in_words
 
     session = CommandContext("anyone", as_json)
-    rows = [asdict(each) for each in history(session.network, number)]
-    drawn = [{key: ", ".join(each) if isinstance(each, tuple) else each for key, each in row.items()} for row in rows]
+    found = list(enumerate(history(session.network, number), 1))
+    rows = [{"version": version, **asdict(each), "changed": change_in_words(each)} for version, each in found]
+    drawn = [
+        {
+            "version": version,
+            "epoch": each.epoch,
+            "rows": each.rows,
+            "changed": escape("; ".join(change_in_words(each))),
+        }
+        for version, each in found
+    ]
     session.out.show(rows, lambda out: out.print(rows_table(drawn)))
 
 

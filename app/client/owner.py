@@ -25,7 +25,7 @@ from app.protocol.market.entities import DatasetRecord
 from app.protocol.market.receipt import OutputPolicy
 from app.protocol.policy.bits import person_limit
 from app.protocol.policy.rules import policy_problems
-from app.protocol.ports import Progress, Store
+from app.protocol.ports import EncryptionProgress, Progress, Store
 from app.protocol.vocabulary import Encoding
 from fhe.profile import EncryptionProfile
 from fhe.profiles import REFERENCE, find
@@ -133,7 +133,7 @@ class Owner:
         keys: str,
         plan: PublishPlan | None = None,
         encodings: Sequence[Encoding] = ("affine", "bins"),
-        progress: Progress | None = None,
+        progress: EncryptionProgress | None = None,
         attempt: Attempt | None = None,
     ) -> PublishedDataset:
         """Encrypt a table under a keyring's first epoch and record it on chain; the value is the dataset's id.
@@ -167,7 +167,7 @@ class Owner:
         append: bool = False,
         plan: PublishPlan | None = None,
         encodings: Sequence[Encoding] = ("affine", "bins"),
-        progress: Progress | None = None,
+        progress: EncryptionProgress | None = None,
     ) -> PublishedDataset:
         """Publish a new version of a dataset: under its present keys, or with `rotate` under a new epoch of them.
 
@@ -228,7 +228,7 @@ class Owner:
         plan: PublishPlan,
         record: EpochRecord,
         encodings: Sequence[Encoding],
-        progress: Progress | None,
+        progress: EncryptionProgress | None,
         attempt: Attempt,
     ) -> PreparedTable:
         from ingestion.publish import prepare

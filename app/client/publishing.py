@@ -14,7 +14,7 @@ from app.protocol.errors import NotAllowed
 from app.protocol.market.money import dollars
 
 if TYPE_CHECKING:
-    from app.protocol.ports import Progress
+    from app.protocol.ports import EncryptionProgress
 
 
 def reveals(plan: PublishPlan, *, bins: bool = True) -> list[dict[str, str]]:
@@ -56,7 +56,7 @@ def publish_plan(
     bins: bool = True,
     lookups: bool = True,
     making: Callable[[str], None] = lambda name: None,
-    progress: Progress | None = None,
+    progress: EncryptionProgress | None = None,
 ) -> PublishedDataset:
     """Publish what was planned under the keyring `keys`, by default a new one named after the file.
 

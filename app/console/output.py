@@ -12,11 +12,20 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.prompt import Confirm
 from rich.table import Table
 
 from app.protocol.errors import DarkroomError, NotAllowed, UsageError
+from app.protocol.ports import EncryptedSoFar, EncryptionProgress
 from app.protocol.ports import Progress as ProgressSeam
 
 
@@ -75,6 +84,25 @@ class Terminal:
         with Progress(*columns, console=self.err, transient=True) as bar:
             task = bar.add_task(what, total=None)
             yield lambda done, total: bar.update(task, completed=done, total=total)
+
+    @contextmanager
+    def encryption(self) -> Iterator[EncryptionProgress]:
+        """The bar of a table that is encrypted: rows, bytes of ciphertext, time that it took and that is left."""
+        if self.as_json or not self.err.is_terminal:
+            yield lambda so_far: None
+            return
+        columns = (
+            TextColumn("encrypt"), BarColumn(), TextColumn("{task.description}"), DownloadColumn(binary_units=True),
+            TimeElapsedColumn(), TimeRemainingColumn(),
+        )  # fmt: skip
+        with Progress(*columns, console=self.err, transient=True) as bar:
+            task = bar.add_task("", total=None)
+
+            def report(so_far: EncryptedSoFar) -> None:
+                words = f"{so_far.rows:,}/{so_far.all_rows:,} rows"
+                bar.update(task, description=words, completed=so_far.bytes, total=so_far.all_bytes)
+
+            yield report
 
 
 def facts_table(details: Mapping[str, Any], title: str = "") -> Table:

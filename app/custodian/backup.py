@@ -16,6 +16,7 @@ from pathlib import Path
 from app.custodian.ledger_file import put_aside
 from app.custodian.ledger_witness import Witness, check_version
 from app.custodian.records import OPEN
+from app.files.shared_sqlite import open_alone, open_to_look
 from app.protocol.errors import BadDocument, BadInput, NotAllowed, NotFound, Unavailable
 
 PAGES, REST = 256, 0.005  # copied at a time, and seconds between: the custodian goes on meanwhile
@@ -45,7 +46,7 @@ def back_up(ledger: Path, target: Path) -> LedgerFacts:
     aside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         os.close(os.open(aside, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600))
-        with closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True)) as source, closing(_open(aside)) as copy:
+        with closing(open_to_look(ledger)) as source, closing(open_alone(aside)) as copy:
             source.backup(copy, pages=PAGES, sleep=REST)
             copy.execute("PRAGMA journal_mode = DELETE")  # one file, without a log
             facts = _facts(copy)
@@ -70,7 +71,7 @@ def look_through(copy: Path) -> LedgerFacts:
     if copy.with_name(copy.name + "-wal").exists():
         raise BadDocument(f"{copy.name} has a log beside it and is no backup.", "Use darkroom custodian backup.")
     try:
-        with closing(sqlite3.connect(f"file:{copy}?mode=ro&immutable=1", uri=True)) as db:
+        with closing(open_to_look(copy, still=True)) as db:
             return _facts(db)
     except sqlite3.DatabaseError as error:
         raise BadDocument(f"{copy.name} is not a whole ledger: {error}.", "Use another backup.") from None
@@ -110,14 +111,10 @@ def _present(ledger: Path) -> LedgerFacts | None:
     if not ledger.is_file():
         return None
     try:
-        with closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True)) as db:
+        with closing(open_to_look(ledger)) as db:
             return _facts(db)
     except (sqlite3.DatabaseError, BadDocument):
         return None
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, isolation_level=None, timeout=60)
 
 
 def _facts(db: sqlite3.Connection) -> LedgerFacts:

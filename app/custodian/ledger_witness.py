@@ -16,6 +16,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from app.custodian.records import SCHEMA, VERSION
+from app.files.shared_sqlite import open_alone
 from app.protocol.errors import BadDocument, Unavailable
 
 REBUILD = "Make a new one from the chain: darkroom custodian rebuild."
@@ -102,7 +103,7 @@ def create(path: Path, witness: Witness) -> None:
     aside = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
     try:
         os.close(os.open(aside, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        with closing(sqlite3.connect(aside, isolation_level=None)) as db:
+        with closing(open_alone(aside)) as db:
             for statement in SCHEMA.strip().split(";\n"):
                 db.execute(statement)
             db.execute(f"PRAGMA user_version = {VERSION}")

@@ -1,10 +1,11 @@
-"""SQLite files that several processes share: the one way to open them."""
+"""SQLite: the ways to open what several processes share, what nobody else has, and what is only looked at."""
 
 from __future__ import annotations
 
 import sqlite3
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 PAUSE = 0.01  # seconds between two tries
 PASSING = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_PROTOCOL)  # another process is at work
@@ -30,6 +31,22 @@ def open_shared(path: Path, patience: float, *, durable: bool = False) -> sqlite
         connection.close()
         raise
     return connection
+
+
+def open_alone(path: Path | None, patience: float = 60) -> sqlite3.Connection:
+    """Open or create a file that no other process has, such as a copy under way; None: in memory. As `open_shared` does,
+    nothing begins a transaction implicitly, and the connection may pass between threads. Errors: sqlite3.Error.
+    """
+    return sqlite3.connect(path or ":memory:", patience, isolation_level=None, check_same_thread=False)
+
+
+def open_to_look(path: Path, *, still: bool = False) -> sqlite3.Connection:
+    """Open a file that others may write, to read alone; `still`: nobody writes it, and no log beside it is looked at.
+
+    Errors: sqlite3.Error.
+    """
+    options = "mode=ro&immutable=1" if still else "mode=ro"
+    return sqlite3.connect(f"file:{quote(str(path))}?{options}", uri=True)
 
 
 def _in_wal_mode(connection: sqlite3.Connection) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -29,6 +30,19 @@ class Store(Protocol):
 Clock = Callable[[], int]  # seconds since the epoch
 
 Progress = Callable[[int, int], None]  # done, total, in the caller's units; may raise Stopped to end the work
+
+
+@dataclass(frozen=True)
+class EncryptedSoFar:
+    """How far the encryption of a table is; bytes are of ciphertext, what was there already among them."""
+
+    rows: int
+    all_rows: int
+    bytes: int
+    all_bytes: int
+
+
+EncryptionProgress = Callable[[EncryptedSoFar], None]
 
 
 class Stopped(Exception):

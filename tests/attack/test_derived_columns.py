@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from app.policy.judge import judge_of
-from app.protocol.data.dataset import Codebook
+from app.protocol.data.dataset import Affine, Codebook, ColumnCode
 from app.protocol.data.table import check_codebook
 from app.protocol.market.receipt import OutputPolicy
 from app.protocol.policy.bits import default_person_limit, micro_bits, row_micro_bits
@@ -169,9 +169,8 @@ def test_one_row_moves_a_score_by_one_place() -> None:
     """The range, and with it levels and noise, is that of a row that can be: one member at a time."""
     report = linear(dict(zip(MEMBERS, [9, -4, 30, 7], strict=True)) | {"a": 1})
     assert (report.lows, report.highs) == ((-4,), (30 + 255,))
-    assert report.moves == 34 + 255
     both = linear({"sex": 10, "sex=3": -30})
-    assert (both.lows, both.highs, both.moves) == ((0,), (20,), 20)
+    assert (both.lows, both.highs) == ((0,), (20,))
 
 
 def test_the_history_is_judged_on_sources() -> None:
@@ -189,3 +188,31 @@ def test_the_history_is_judged_on_sources() -> None:
     assert judge([own | each for each in told], LIMIT) is not None
     own, told = groups(entry(2, first), [], 100)
     assert judge([own], LIMIT) is None
+
+
+BOTH = Codebook(
+    columns=(
+        ColumnCode(
+            name="c",
+            dtype="int",
+            affine=Affine(low=0.0, step=1.0),
+            bins=tuple(float(edge) for edge in range(8, 256, 8)),
+            declared=True,
+        ),
+        ColumnCode(name="x", dtype="int", affine=Affine(low=0.0, step=1.0), declared=True),
+    )
+)
+
+
+def test_a_number_in_two_encodings_hides_nothing() -> None:
+    """A code less its own bits hardly moves: what stands beside it is all that the form tells, in one job or in two."""
+    code, bits = {("c", AFFINE): 1000}, {("c", edge): -8000 for edge in range(31)}
+    hidden, limit = form(code | bits | {("x", AFFINE): 900}), Fraction(str(LIMIT))
+    space = space_of(BOTH)
+    assert shares_of(hidden, space)["x"] > 0.99
+    apart = Space(space.levels, space.edges)  # taken as wires that are free of each other, they would hide it
+    assert dominated_column([hidden], apart, limit) is None
+    assert dominated_column([hidden], space, limit) == "x"
+    assert not cleared([[hidden]], space, LIMIT)[0]
+    two = [form(code | {("x", AFFINE): 900}), form(bits | {("x", AFFINE): 1})]
+    assert dominated_column(two, space, limit) is not None

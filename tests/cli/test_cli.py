@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,8 +10,11 @@ from typing import Any
 
 import pytest
 import typer
+from rich.console import Console
 
 from app.cli.main import app, run
+from app.console.output import Terminal
+from app.protocol.ports import EncryptedSoFar
 
 ROWS = "age,weight,name\n" + "\n".join(f"{20 + i},{50.5 + i},p{i}" for i in range(40)) + "\n"
 Run = Callable[..., tuple[int, Any, str]]
@@ -142,6 +146,19 @@ def test_how_a_file_is_read_is_checked(darkroom: Run, table: Path) -> None:
         code, value, _ = darkroom("dataset", "profile", str(table), *words, "--json")
         assert (code, value["error"]["code"]) == (1, "bad-input"), words
         assert value["error"]["next_step"]
+
+
+def test_a_table_that_is_encrypted_shows_rows_bytes_and_time() -> None:
+    """On a terminal; where the output is for a program, or nobody looks, nothing is drawn."""
+    for as_json, terminal in ((False, True), (True, True), (False, False)):
+        out = Terminal(as_json)
+        out.err = Console(file=io.StringIO(), force_terminal=terminal, width=160)
+        with out.encryption() as report:
+            report(EncryptedSoFar(512_000, 1_024_000, 3 << 20, 12 << 20))
+            report(EncryptedSoFar(1_024_000, 1_024_000, 6 << 20, 12 << 20))
+        drawn = out.err.file.getvalue()  # type: ignore[attr-defined]
+        shown = terminal and not as_json
+        assert ("1,024,000/1,024,000 rows" in drawn) == ("6.0/12.0 MiB" in drawn) == ("0:00:0" in drawn) == shown
 
 
 def test_a_market_is_set_up_once(darkroom: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from app.protocol.data import merkle
 from app.protocol.data.dataset import Codebook, EncodedFile, EncryptedTable
 from app.protocol.data.table import check_table
 from app.protocol.errors import BadInput, BadKey, BadTable, OutOfRange
+from app.protocol.ports import EncryptedSoFar
 from app.storage.folder import BlockStore
 from fhe.ciphertexts.packing import Decryptor
 from fhe.keys.secret_keys import SecretKeys
@@ -79,10 +80,8 @@ def test_ciphertext_opens_to_the_codes(
     """Every file decrypts to its column's codes, whatever the rows and the size of the blocks read."""
     monkeypatch.setattr(encrypt, "BLOCK_VALUES", block)
     frame.head(rows).write_parquet(path := tmp_path / "t.parquet")
-    seen: list[tuple[int, int]] = []
-    table = encrypt_table(
-        path, codebook, secret, profile, store, epoch=1, progress=lambda done, total: seen.append((done, total))
-    ).table
+    seen: list[EncryptedSoFar] = []
+    table = encrypt_table(path, codebook, secret, profile, store, epoch=1, progress=seen.append).table
     check_table(table, profile.polynomial_size)
     assert EncryptedTable.from_bytes(table.to_bytes()) == table
     (shard,) = table.shards
@@ -96,7 +95,10 @@ def test_ciphertext_opens_to_the_codes(
     for file in shard.files:
         want = expected(frame.head(rows), codebook, file, profile.polynomial_size)
         assert (opened(file, store, secret, profile) == want).all()
-    assert seen[-1] == (rows, rows)
+    stored = sum(store.size(file.cid) for file in shard.files)
+    assert seen[-1] == EncryptedSoFar(rows, rows, stored, stored)
+    assert [each.bytes for each in seen] == sorted({each.bytes for each in seen})
+    assert {each.all_bytes for each in seen} == {stored}
 
 
 @pytest.mark.parametrize("shard_rows", [1, 256, 600, 999])

@@ -57,6 +57,8 @@ def owning() -> Decimal:
     assert_type(published, darkroom.Publication)
     assert_type(published.dataset, darkroom.Dataset)
     assert_type(owner.offer(published.number, "recipe.toml"), darkroom.Offer)
+    assert_type(owner.append(published.dataset, "march.csv", "recipe.toml", consent=True).version, int)
+    assert_type(owner.update(published.number, "table.csv", "recipe.toml", consent=True, rotate=True).files_kept, int)
     assert_type(owner.serve_once()[0].what, str)
     assert_type(owner.revenue().total, Decimal)
     return owner.withdraw()

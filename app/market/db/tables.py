@@ -423,6 +423,20 @@ class PolicyRow(IndexTable, table=True):
     document: str = Field(default="", sa_type=Text)  # canonical JSON
 
 
+class ChangeRow(IndexTable, table=True):
+    """What a version's manifest changed against the one before it; states as of manifests."""
+
+    __tablename__ = "changes"
+
+    after: str = Field(primary_key=True)  # digest
+    before: str = Field(primary_key=True)
+    state: str
+    tries: int = 0
+    next_try: int = 0
+    facts: str = Field(default="[]", sa_type=Text)  # JSON: what both say of themselves, `queries.versions.said`
+    change: str = Field(default="", sa_type=Text)  # JSON: `queries.versions.ChangeView`
+
+
 # --- the catalogue --------------------------------------------------------------------------------------------------
 
 

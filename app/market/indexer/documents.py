@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
-from app.market.db.tables import ManifestRow, PolicyRow
+from app.market.db.tables import ChangeRow, ManifestRow, PolicyRow
 from app.market.text import clean, words
+from app.protocol.data.change import change_in_words, changed
 from app.protocol.data.dataset import Codebook, ColumnCode
 from app.protocol.data.derivation import TimeSource, derivation_in_words, places
 from app.protocol.data.listing import total_bytes
@@ -24,6 +25,7 @@ from app.protocol.ports import Store
 from app.storage.cid import digest_to_cid
 
 MAX_BYTES = 1 << 20
+MAX_NAMES = 20  # of columns that a version changed in one way
 FIRST_PAUSE = 2  # seconds after the first failure; doubled with each
 LONGEST_PAUSE = 3600
 
@@ -36,17 +38,22 @@ class FoundDocument:
 
     manifest: ManifestRow | None = None
     policy: PolicyRow | None = None
+    change: ChangeRow | None = None
 
 
 def look_for_manifest(store: Store, digest: str, tries: int, now: int) -> FoundDocument:
     """Fetch a manifest and take its facts. Never raises: what goes wrong is this document's own trouble."""
-    found, state = _read(store, digest, lambda data: read_manifest(data, digest, store))
-    if found is None:
-        return FoundDocument(
-            manifest=ManifestRow(digest=digest, state=state, tries=tries + 1, next_try=_later(now, tries))
-        )
-    policy = PolicyRow(digest=found.policy.digest, state="present", document=found.policy.to_bytes().decode())
-    return FoundDocument(facts(digest, found), policy)
+
+    def parse(data: bytes) -> FoundDocument:
+        manifest = read_manifest(data, digest, store)
+        policy = manifest.policy
+        row = PolicyRow(digest=policy.digest, state="present", document=policy.to_bytes().decode())
+        return FoundDocument(facts(digest, manifest), row)
+
+    found, state = _read(store, digest, parse)
+    return found or FoundDocument(
+        manifest=ManifestRow(digest=digest, state=state, tries=tries + 1, next_try=_later(now, tries))
+    )
 
 
 def look_for_policy(store: Store, digest: str, tries: int, now: int) -> FoundDocument:
@@ -55,6 +62,22 @@ def look_for_policy(store: Store, digest: str, tries: int, now: int) -> FoundDoc
     if found is None:
         return FoundDocument(policy=PolicyRow(digest=digest, state=state, tries=tries + 1, next_try=_later(now, tries)))
     return FoundDocument(policy=PolicyRow(digest=digest, state="present", document=found.to_bytes().decode()))
+
+
+def look_for_change(store: Store, after: str, before: str, tries: int, now: int) -> FoundDocument:
+    """Fetch a version's manifest and the one before it, and take what changed. Never raises."""
+
+    def compare(data: bytes) -> FoundDocument:
+        earlier = read_manifest(store.read(digest_to_cid(Digest(before)), limit=MAX_BYTES), before, store)
+        later = read_manifest(data, after, store)
+        row = ChangeRow(after=after, before=before, state="present", facts=json.dumps([_said(later), _said(earlier)]))
+        row.change = json.dumps(_change(earlier, later))
+        return FoundDocument(change=row)
+
+    found, state = _read(store, after, compare)
+    return found or FoundDocument(
+        change=ChangeRow(after=after, before=before, state=state, tries=tries + 1, next_try=_later(now, tries))
+    )
 
 
 def facts(digest: str, manifest: Manifest) -> ManifestRow:
@@ -106,6 +129,23 @@ def facts(digest: str, manifest: Manifest) -> ManifestRow:
     )
 
 
+def _said(manifest: Manifest) -> list[Any]:
+    """What a manifest says that its chain says too, in the order of `queries.versions.said`."""
+    table = manifest.table
+    return [table.data_root, table.profile, table.rows, table.epoch]
+
+
+def _change(before: Manifest, after: Manifest) -> dict[str, Any]:
+    """`queries.versions.ChangeView`, as JSON: of many columns the first names and their number."""
+    change = changed(before, after)
+    names: dict[str, Any] = {
+        name: tuple(clean(column, 200) for column in getattr(change, name))
+        for name in ("columns_added", "columns_removed", "columns_recoded", "columns_changed")
+    }
+    told = {name: {"count": len(every), "names": every[:MAX_NAMES]} for name, every in names.items()}
+    return {**asdict(change), **told, "words": change_in_words(replace(change, **names))}
+
+
 def _column(codebook: Codebook, column: ColumnCode, encodings: set[str]) -> dict[str, Any]:
     """`queries.dataset.ColumnView`, as JSON."""
     value = column.model_dump(mode="json")
@@ -134,6 +174,8 @@ def _read(store: Store, digest: str, parse: Callable[[bytes], T]) -> tuple[T | N
         return parse(data), "present"
     except (BadDocument, TooLarge):
         return None, "invalid"
+    except DarkroomError:  # of what the document links
+        return None, "unavailable"
 
 
 def _later(now: int, tries: int) -> int:

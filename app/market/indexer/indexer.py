@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import Mapped, aliased
 from sqlmodel import Session, col, func, or_, select
 
 from app.chain.contracts.client import ContractClient
@@ -22,9 +22,19 @@ from app.chain.cursor import MAX_BLOCKS, BlockRef, Checkpoint, Cursor, CursorSte
 from app.chain.events import Event
 from app.chain.market import Market
 from app.market.db.database import Database
-from app.market.db.tables import DatasetRow, ManifestRow, MarkRow, OfferRow, PolicyRow, SyncStateRow, sql
+from app.market.db.tables import (
+    ChangeRow,
+    DatasetRow,
+    ManifestRow,
+    MarkRow,
+    OfferRow,
+    PolicyRow,
+    SyncStateRow,
+    VersionRow,
+    sql,
+)
 from app.market.indexer import listings
-from app.market.indexer.documents import FoundDocument, look_for_manifest, look_for_policy
+from app.market.indexer.documents import FoundDocument, look_for_change, look_for_manifest, look_for_policy
 from app.market.indexer.indexed_event import IndexedEvent
 from app.market.indexer.projections.project import fold
 from app.market.indexer.repository import add, loader, rollback_to, save_checkpoint, store
@@ -47,7 +57,7 @@ class Synced:
     behind: int  # blocks of the chain that are not in it
     events: int  # added
     reorganisations: int  # survived on the way
-    documents: int  # manifests and policies looked for
+    documents: int  # manifests, policies and changes of versions looked for
 
 
 class Indexer:
@@ -115,13 +125,18 @@ class Indexer:
         return self.sync()
 
     def fetch_documents(self, most: int = DOCUMENTS) -> int:
-        """Look for manifests and policies that are named and not there; how many. Errors: Unavailable."""
+        """Look for manifests, policies and changes of versions that are named and not there; how many.
+
+        Errors: Unavailable.
+        """
         now = self._clock()
         with self._database.session() as session:
             manifests = _wanted(session, col(DatasetRow.manifest), ManifestRow, now, most)
             policies = _wanted(session, col(OfferRow.policy), PolicyRow, now, most)
+            changes = _wanted_changes(session, now, most)
         found = [look_for_manifest(self._store, digest, tries, now) for digest, tries in manifests]
         found += [look_for_policy(self._store, digest, tries, now) for digest, tries in policies]
+        found += [look_for_change(self._store, after, before, tries, now) for after, before, tries in changes]
         if found:
             self._keep(found)
         return len(found)
@@ -220,9 +235,11 @@ class Indexer:
     def _keep(self, found: Sequence[FoundDocument]) -> None:
         manifests = {each.manifest.digest: each.manifest for each in found if each.manifest}
         policies = {each.policy.digest: each.policy for each in found if each.policy}
+        changes = {(each.change.after, each.change.before): each.change for each in found if each.change}
         with self._database.writing() as session:
             place = session.exec(select(SyncStateRow).with_for_update()).one()
             news = _replace(session, ManifestRow, manifests) | _replace(session, PolicyRow, policies)
+            news |= _replace_changes(session, changes)
             if not news:
                 return
             of_manifests = set(session.exec(select(DatasetRow.id).where(col(DatasetRow.manifest).in_(manifests))))
@@ -235,7 +252,7 @@ class Indexer:
         try:
             while not stop.is_set():
                 try:
-                    busy = self.fetch_documents() == DOCUMENTS
+                    busy = self.fetch_documents() >= DOCUMENTS
                 except DarkroomError as error:
                     self._note_failure(error)
                     busy = False
@@ -269,6 +286,24 @@ def _wanted(
     return [(str(digest), int(tries)) for digest, tries in session.exec(query)]
 
 
+def _wanted_changes(session: Session, now: int, most: int) -> list[tuple[str, str, int]]:
+    """Digests of a version's manifest and of the one before it, where what changed is not there and due; tries."""
+    before = aliased(VersionRow)
+    there = (col(ChangeRow.after) == VersionRow.manifest) & (col(ChangeRow.before) == before.manifest)
+    due = or_(
+        col(ChangeRow.after).is_(None), (col(ChangeRow.state) == "unavailable") & (col(ChangeRow.next_try) <= now)
+    )
+    query = (
+        select(VersionRow.manifest, before.manifest, func.coalesce(col(ChangeRow.tries), 0))
+        .join(before, (col(VersionRow.dataset) == before.dataset) & (col(VersionRow.version) == before.version + 1))
+        .outerjoin(ChangeRow, there)
+        .where(due)
+        .distinct()
+        .limit(most)
+    )
+    return [(str(after), str(earlier), int(tries)) for after, earlier, tries in session.exec(query)]
+
+
 def _replace(
     session: Session, kind: type[ManifestRow] | type[PolicyRow], rows: Mapping[str, ManifestRow | PolicyRow]
 ) -> bool:
@@ -280,3 +315,15 @@ def _replace(
         session.execute(table.delete().where(table.c.digest.in_(fresh)))
         add(session, kind, fresh.values())
     return any(digest not in known or known[digest].state != row.state for digest, row in fresh.items())
+
+
+def _replace_changes(session: Session, rows: Mapping[tuple[str, str], ChangeRow]) -> bool:
+    """The same for what versions changed."""
+    news = False
+    for key, row in rows.items():
+        known = session.get(ChangeRow, key)
+        if known is not None and known.state == "present":
+            continue
+        news |= known is None or known.state != row.state
+        session.merge(row)
+    return news

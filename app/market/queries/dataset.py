@@ -12,6 +12,7 @@ from app.market.indexer.listings import read_policies
 from app.market.queries.budget import BudgetView, ReleasesOn, budget, nobody_knows
 from app.market.queries.catalogue import CatalogueEntry, entries
 from app.market.queries.licensing import OfferView, PolicyView, offer_cards, policy_card
+from app.market.queries.versions import VersionView, version_view
 from app.market.queries.view import Amount, View, check_id, missing
 from app.protocol.ids import Digest
 from app.protocol.vocabulary import Encoding
@@ -39,20 +40,6 @@ class ColumnView(View):
     rule: str = ""  # the derivation in words; "" for the number itself
     places: int | None = None  # how many a category, truth value or text has
     label: bool = False  # whether it is what models are to predict
-
-
-class VersionView(View):
-    """One version of a dataset, as the chain has it."""
-
-    version: int
-    epoch: int
-    rows: int
-    manifest: str
-    data_root: str
-    profile: str
-    block: int
-    tx: str
-    at: int
 
 
 class PreviewView(View):
@@ -147,7 +134,7 @@ def dataset(session: Session, id: int, releases: ReleasesOn = nobody_knows) -> D
         policy=policy_card(facts.policy, policy) if manifest else None,
         preview=None if facts.preview is None else PreviewView.model_validate_json(facts.preview),
         offers=offer_cards(session, offers),
-        versions=tuple(VersionView(**each.model_dump(exclude={"dataset"})) for each in versions),
+        versions=tuple(version_view(each) for each in versions),
         budget=budget(session, row, facts.codes, policy, releases(session, id)),
         sold=SoldView(micro_bits=row.micro_bits, reserved=row.reserved),
         custody=custody_view(row),

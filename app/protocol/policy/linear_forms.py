@@ -8,7 +8,8 @@ Inner product. Under the codebook's public distribution (columns independent, ev
 of forms u and v is sum over columns of u_c' C_c v_c, with, for a column of L codes and n = edges + 1 bins,
     Var(code) = (L^2 - 1) / 12,    Cov(bit i, bit k) = (i + 1) (n - 1 - k) / n^2    for i <= k, counted from 0.
 The first is the variance of a discrete uniform variable [1, chapter 6]. The second is P(both) - P(i) P(k): bit i is
-set in n - 1 - i of n bins, and where bit k is set bit i is. A column's code and its bits count as separate wires.
+set in n - 1 - i of n bins, and where bit k is set bit i is. A column that is published in both encodings is taken like
+what is derived from one source: its code and its bits in each of finitely many states (`Joint`).
 
 Rank is the rank of the forms' Gram matrix G, which is the dimension of their span [2, theorem 7.2.10]. The share of
 column c in the span is the largest part of any combination's variance that c alone explains: max over x of

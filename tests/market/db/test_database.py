@@ -11,7 +11,7 @@ import pytest
 from alembic import command
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Boolean, Connection, Integer, MetaData, event, literal, select, text
+from sqlalchemy import Boolean, Connection, Integer, MetaData, event, inspect, literal, select, text
 from sqlalchemy import Table as SqlTable
 
 from app.market.db.columns import AmountText
@@ -58,8 +58,9 @@ def test_an_index_of_the_earlier_contracts_begins_anew(new_database: Callable[[]
     database.migrate()
     move(database, "0002")
     with database.engine.begin() as connection:
-        for table in IndexTable.metadata.tables.values():
-            _fill(connection, table.name)
+        there = set(inspect(connection).get_table_names())
+        for name in IndexTable.metadata.tables.keys() & there:
+            _fill(connection, name)
     move(database, "head")
     assert differences(database.engine) == []
     with database.engine.begin() as connection:

@@ -60,7 +60,8 @@ LISTS: dict[str, list[dict[str, Any]]] = {
     "/v1/providers": [{}],
 }
 ONE = (
-    "/v1/datasets/1", "/v1/datasets/1/croissant", "/v1/datasets/1/circuits", "/v1/offers/1", "/v1/licenses/1",
+    "/v1/datasets/1", "/v1/datasets/1/croissant", "/v1/datasets/1/versions", "/v1/datasets/1/circuits",
+    "/v1/offers/1", "/v1/licenses/1",
     "/v1/jobs/{settled}", "/v1/jobs/{settled}/facts", "/v1/jobs/{settled}/receipts", "/v1/jobs/{settled}/decision",
     "/v1/jobs/{settled}/result", "/v1/jobs/{settled}/events?seconds=0", "/v1/jobs/{refused}", "/v1/jobs/{computed}",
     "/v1/accounts/{owner}/console", "/v1/accounts/{buyer}", "/v1/providers/{provider}", "/v1/network", "/v1/ready",

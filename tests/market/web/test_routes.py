@@ -45,6 +45,7 @@ def table(scene: MarketNode) -> dict[str, Case]:
     return {
         "search_datasets": Case("/v1/datasets"),
         "get_dataset": Case("/v1/datasets/1"),
+        "list_versions": Case("/v1/datasets/1/versions"),
         "get_croissant": Case("/v1/datasets/1/croissant"),
         "quote_circuit_bytes": Case("/v1/datasets/1/quotes", body=circuit),
         "list_circuits": Case("/v1/datasets/1/circuits"),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
 from app.market.queries.dataset import PreviewView, dataset
 from app.market.queries.jobs import jobs
+from app.market.queries.versions import versions
 from app.market.web.fields import Id
 from app.market.web.pages.site import Visiting
 from app.protocol.errors import DarkroomError
@@ -20,6 +22,7 @@ router = APIRouter()
 PREVIEW_ROWS = 6
 PREVIEW_BYTES = 1 << 16
 SHOWN_COLUMNS = 300
+SHOWN_VERSIONS = 20
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,11 @@ class PreviewTable:
 
 
 @router.get("/datasets/{id}", response_class=HTMLResponse)
-def dataset_page(here: Visiting, id: Id) -> HTMLResponse:
-    """A dataset's page."""
+def dataset_page(here: Visiting, id: Id, after: Annotated[str | None, Query(max_length=512)] = None) -> HTMLResponse:
+    """A dataset's page; `after`: a place in the list of its versions."""
     with here.backend.session() as session:
         detail = dataset(session, id, here.backend.told)
+        history = versions(session, id, limit=SHOWN_VERSIONS, after=after)
         recent = jobs(session, now=here.backend.now(), dataset=id, limit=8)
     return here.page(
         "dataset.html",
@@ -44,6 +48,8 @@ def dataset_page(here: Visiting, id: Id) -> HTMLResponse:
         columns=detail.columns[:SHOWN_COLUMNS],
         preview=read_preview(here.backend.store, detail.preview),
         recent=recent.items,
+        history=history.items,
+        next_page=f"/datasets/{id}?after={history.next}#versions" if history.next else "",
     )
 
 

@@ -98,6 +98,15 @@ def facts_told(micro: int) -> str:
     return describe_leakage(micro)
 
 
+def no_change(status: str) -> str:
+    """Why the page does not tell what a version changed."""
+    return {
+        "first": "the first version",
+        "pending": "not compared yet",
+        "unavailable": "unknown: no store in reach has both descriptions",
+    }.get(status, "unknown: a description contradicts the chain")
+
+
 CLASSES: Mapping[str, str] = {
     "linear": "Linear models",
     "trees": "Trees and forests",
@@ -168,7 +177,7 @@ def release_name(name: str) -> str:
 FILTERS: Mapping[str, Callable[..., Any]] = {
     each.__name__: each
     for each in (
-        bits, facts_told, license_bits, count, plural, size, moment, day, iso, span, short, number, percent,
+        bits, facts_told, license_bits, no_change, count, plural, size, moment, day, iso, span, short, number, percent,
         state, class_name, release_name,
     )
 }  # fmt: skip

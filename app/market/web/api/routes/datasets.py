@@ -11,7 +11,8 @@ from starlette.responses import Response
 from app.market.queries.catalogue import CatalogueFilter, CataloguePage, CatalogueSort, search
 from app.market.queries.circuits import used_circuits
 from app.market.queries.dataset import DatasetDetail, dataset
-from app.market.queries.view import MAX_CURSOR, MAX_PAGE
+from app.market.queries.versions import ChangedVersion, manifest_of, versions
+from app.market.queries.view import MAX_CURSOR, MAX_PAGE, Page
 from app.market.web.api.answers import frozen, reply
 from app.market.web.api.bodies import Raw, raw_body
 from app.market.web.api.openapi import CIRCUIT_EXAMPLE, FIRST, links
@@ -19,11 +20,10 @@ from app.market.web.dependencies.caller import Spending, rate_cost
 from app.market.web.dependencies.state import State
 from app.market.web.errors.problems import error_responses
 from app.market.web.featured_models import FeaturedModels
-from app.market.web.fields import MAX_ID, Address, Id
+from app.market.web.fields import MAX_ID, Address, After, Id, Limit
 from app.market.web.quotes import QuoteReport, load_circuit_bytes, quote_circuit
 from app.policy.preflight import MAX_REPLICAS
 from app.protocol.documents import MAX_DOCUMENT_BYTES
-from app.protocol.errors import NotFound
 from app.protocol.ids import Digest
 from app.storage.cid import digest_to_cid
 
@@ -70,6 +70,13 @@ def get_dataset(id: Id, here: State) -> Response:
         return reply(dataset(session, id, here.told))
 
 
+@router.get("/datasets/{id}/versions", response_model=Page[ChangedVersion], responses=error_responses(404))
+def list_versions(id: Id, here: State, limit: Limit = 50, after: After = None) -> Response:
+    """A dataset's versions, newest first, and what each changed: rows, columns, keys, policy, files kept."""
+    with here.session() as session:
+        return reply(versions(session, id, limit=limit, after=after))
+
+
 @router.get(
     "/datasets/{id}/croissant",
     response_class=Response,
@@ -83,11 +90,7 @@ def get_croissant(
 ) -> Response:
     """The manifest's own bytes: Croissant 1.1 JSON-LD. Their SHA-256 is the digest on chain and the ETag."""
     with here.session() as session:
-        detail = dataset(session, id)
-    digests = {each.version: each.manifest for each in detail.versions} | {None: detail.manifest}
-    if version not in digests:
-        raise NotFound(f"Dataset {id} has no version {version} that this index lists.", "See the dataset's versions.")
-    digest = digests[version]
+        digest = manifest_of(session, id, version)
     data = here.store.read(digest_to_cid(Digest(digest)), limit=MAX_DOCUMENT_BYTES)
     answer = frozen(data, digest, "application/ld+json", if_none_match)
     if version is None:
