@@ -25,7 +25,7 @@ from app.storage.cid import digest_to_cid
 from fhe.arrays import I64
 from fhe.circuit.circuit import Circuit
 from fhe.circuit.codec import MAX_CIRCUIT_BYTES, decode
-from fhe.circuit.compatible import check_compatible
+from fhe.circuit.compatible import check_compatible, same_codes
 from fhe.compile.check import check
 from fhe.profile import EncryptionProfile
 from fhe.profiles import find
@@ -200,7 +200,7 @@ class Dataset:
 
         if (parts := without_encoder(model)) is not None:
             encoder, model = parts
-            if encoder.codebook_.digest != self.codebook.digest:
+            if not same_codes(encoder.codebook_, self.codebook):
                 raise BadInput("This pipeline's CodebookEncoder is of another codebook.", "Fit it with this dataset's.")
             columns = columns or encoder.columns_
             fitted_on, missing = "codes" if encoder.encoding == "affine" else "bins", encoder.missing

@@ -34,7 +34,7 @@ def open_shared(path: Path, patience: float, *, durable: bool = False) -> sqlite
 
 
 def open_alone(path: Path | None, patience: float = 60) -> sqlite3.Connection:
-    """Open or create a file that no other process has, such as a copy under way; None: in memory. As `open_shared` does,
+    """Open or create a file that no other process has, such as a copy under way; None: in memory. As with `open_shared`
     nothing begins a transaction implicitly, and the connection may pass between threads. Errors: sqlite3.Error.
     """
     return sqlite3.connect(path or ":memory:", patience, isolation_level=None, check_same_thread=False)

@@ -6,6 +6,7 @@ compiles, quotes, orders, evaluates, releases or audits.
 
 from __future__ import annotations
 
+from app.protocol.data.dataset import Codebook
 from app.protocol.errors import BadModel, MessageOverflow
 from app.protocol.vocabulary import EvaluatorName
 from fhe.circuit.circuit import Circuit, Linear
@@ -18,6 +19,11 @@ SMALLER = "Use smaller weights or fewer of them: fewer bits (n_bits), or fewer c
 def compatible(circuit: Circuit, profile: str, codebook: str) -> bool:
     """Whether a circuit was made for a dataset with this profile and these codes (digests)."""
     return (circuit.profile, circuit.codebook) == (profile, codebook)
+
+
+def same_codes(one: Codebook, other: Codebook) -> bool:
+    """Whether what was coded by one codebook is coded by the other."""
+    return one.digest == other.digest
 
 
 def check_compatible(circuit: Circuit, profile: str, codebook: str) -> None:

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from app.custodian.attempts import FIRST_RETRY
+from app.custodian.backup import back_up, restore
 from app.custodian.ledger import Ledger
 from app.custodian.ledger_file import put_aside
 from app.protocol.documents import sha256
+from app.protocol.errors import BadDocument
 from app.protocol.ids import Digest
 from app.protocol.market.entities import JobState
 from app.protocol.market.receipt import Decision, OutputPolicy
@@ -39,8 +41,9 @@ def copied(world: MarketInMemory, name: str, *, log: bool = True) -> None:
 
 
 def restored(world: MarketInMemory) -> Ledger:
-    """The copy that was made after the first release."""
-    return world.new_ledger("copy")
+    """The backup that was made after the first release."""
+    restore(world.folder / "backup", world.folder / "again", "restored")
+    return world.new_ledger("again")
 
 
 def lost(world: MarketInMemory) -> Ledger:
@@ -54,12 +57,7 @@ def second(world: MarketInMemory) -> Ledger:
     return world.new_ledger("second")
 
 
-def without_log(world: MarketInMemory) -> Ledger:
-    """The file alone was copied, and everything was in its log: an empty database that opens without complaint."""
-    return world.new_ledger("bare")
-
-
-FORGETFUL = {"restored": restored, "lost": lost, "second": second, "without its log": without_log}
+FORGETFUL = {"restored": restored, "lost": lost, "second": second}
 
 
 @pytest.mark.parametrize("how", FORGETFUL)
@@ -69,8 +67,7 @@ def test_no_ledger_grants_bits_again(tmp_path: Path, how: str) -> None:
     license = world.license(FOUR_BITS)
     agent = world.agent()
     assert agent.process(ask(world, 0, license)).what == "done"
-    copied(world, "copy")
-    copied(world, "bare", log=False)
+    back_up(world.folder / NAME, world.folder / "backup")
     for at in (100, 200):
         assert agent.process(ask(world, at, license)).what == "done"
     other = world.agent(FORGETFUL[how](world))
@@ -81,9 +78,19 @@ def test_no_ledger_grants_bits_again(tmp_path: Path, how: str) -> None:
     assert np.array_equal(world.opened(honest).values[0], world.clear(honest)[0] >= 300)
     assert sum(entry.micro_bits for entry in other.ledger.history(1) if entry.first == 0) == 4 * BIT
     # and the first ledger, should it come back, knows what the other one released
-    if how in ("second", "without its log"):
+    if how == "second":
         assert agent.process(ask(world, 900, license)).detail == "bits-person"
         assert sum(entry.micro_bits for entry in world.ledger.history(1) if entry.first == 0) == 4 * BIT
+
+
+@pytest.mark.parametrize("log", [True, False])
+def test_a_file_copied_by_hand_is_no_ledger(tmp_path: Path, log: bool) -> None:
+    """Without its witness it may lack what was in its log, and without its log it does: it is refused, not believed."""
+    world = MarketInMemory(tmp_path)
+    assert world.agent().process(ask(world, 0, world.license(FOUR_BITS))).what == "done"
+    copied(world, "copy", log=log)
+    with pytest.raises(BadDocument, match="darkroom custodian restore"):
+        world.new_ledger("copy")
 
 
 def test_two_ledgers_at_once_release_no_bit_too_many(tmp_path: Path) -> None:
