@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from app import __version__
 from hatch_build import INSIDE, inside
 
 ROOT = Path(__file__).parents[2]
@@ -108,7 +109,7 @@ def test_the_command_of_the_wheel_works(installed: Installed) -> None:
         " (it,) = [each for each in entry_points(group='console_scripts', name='darkroom')"
         " if each.dist.name == 'darkroom-market']; sys.exit(it.load()())"
     )
-    for words, told in (("--version", "0.1.0"), ("--help", "darkroom [OPTIONS] COMMAND")):
+    for words, told in (("--version", __version__), ("--help", "darkroom [OPTIONS] COMMAND")):
         done = installed.run("-c", script, words)
         assert (done.returncode, told in done.stdout) == (0, True), done.stderr
     begun = installed.run("-m", "darkroom", "init", "--json")
