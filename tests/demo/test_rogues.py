@@ -89,7 +89,7 @@ def test_a_model_of_another_dataset_opens_no_job(town: DemoParties) -> None:
     foreign = replace(other, circuit=replace(other.circuit, codebook=Digest("00" * 32)))
     jobs, balance = town.market.job_count(), town.market.balance(town.buyer.account.address)
     with pytest.raises(BadModel):
-        town.buyer.open_job(1, foreign, first_row=0, rows=ROWS, sealing_key=town.key)
+        town.buyer.open_job(1, foreign, first_row=7, rows=ROWS, sealing_key=town.key)
     assert (town.market.job_count(), town.market.balance(town.buyer.account.address)) == (jobs, balance)
 
 
@@ -146,7 +146,7 @@ def test_a_job_that_pays_for_too_little_work_is_declined(world: DemoHome, tmp_pa
     model = town.buyer.models.find(market.job(2).circuit)  # the demo's trees: far more than one unit
     town.store.put(model.data)
     bonds = {address: market.provider(address).bond for address in town.accounts}
-    order = {"circuit": model.circuit_digest, "first_row": 0, "rows": 8, "units": 1, "replicas": 2, "max_fee": 1000}
+    order = {"circuit": model.circuit_digest, "first_row": 0, "rows": 8, "units": 1, "replicas": 2, "max_fee": 10**6}
     number = market.open_job(town.buyer.account, 1, sealing_key=town.key.public.hex(), **order).value  # type: ignore[arg-type]
     done = [each for address in list(town.accounts) * 2 for each in town.agent(address).step() if each.job == number]
     assert [each.what for each in done].count(Done.DECLINED) == 2
