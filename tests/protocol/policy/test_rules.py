@@ -99,7 +99,7 @@ def test_concentration() -> None:
     assert isinstance(verdict(roomy.model_copy(update={"max_concentration": 1.0}), copy), Grant)
 
 
-def testaggregates() -> None:
+def test_aggregates() -> None:
     """Groups and what ranges can be subtracted down to keep the minimum; the same range is free again."""
     policy = aggregates()
     assert verdict(policy, leak(A), rows=19) is Reason.GROUP_TOO_SMALL
