@@ -27,7 +27,6 @@ from fhe.derivation import moments_of
 from fhe.states import MISSING, time_range
 from ingestion.codes import decode
 
-MAX_PREVIEW_ROWS = 10_000
 TEXTS = 8  # different ones for each bucket, so that hardly one stays empty
 
 

@@ -24,8 +24,6 @@ E[product^2] = 2 l N E[d^2] / 12 for a bootstrap. F' adds, for sums of T terms, 
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from fhe.arrays import F64
@@ -133,8 +131,3 @@ def check_lookups(circuit: Circuit, profile: EncryptionProfile) -> list[tuple[in
             (place, int(row), log2_failure(float(variances[row]) * factor + extra, layer.width)) for row in read
         ]
     return failures
-
-
-def noise_bits(variance: float) -> float:
-    """log2 of the standard deviation in units of a word's lowest bit, as people quote it."""
-    return 64 + math.log2(variance) / 2

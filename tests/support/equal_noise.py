@@ -19,7 +19,6 @@ from tests.support.encrypted_tables import TableWithKeys, sparse
 Row = dict[int, int]  # weight by wire
 WIDTH = 8  # of the outputs
 TABLE = (0, 1, 0, 1, 1, 0, 1, 0)
-IDENTITY = tuple(range(8))
 X: Row = {0: 4, 1: 2, 2: 1}
 
 

@@ -14,7 +14,6 @@ from app.protocol.errors import DarkroomError
 from app.storage.cid import TEXT_LENGTH
 
 MAX_ID = (1 << 53) - 1
-MAX_AMOUNT = (1 << 128) - 1  # far above any token's supply, and no contract word overflows when amounts are added
 
 
 def _address(text: str) -> str:

@@ -41,7 +41,7 @@ from app.policy.explain import describe_leakage
 from app.policy.preflight import Request
 from app.protocol.data.manifest import read_manifest
 from app.protocol.documents import MAX_DOCUMENT_BYTES
-from app.protocol.errors import NotAllowed, NotFound
+from app.protocol.errors import NotAllowed
 from app.protocol.market.entities import Approval, Job
 from app.protocol.market.receipt import OutputPolicy
 from app.protocol.policy.bits import describe_bits, person_limit
@@ -303,8 +303,3 @@ ACTIONS: dict[str, tuple[Prepare, type[SignerRequest], str]] = {
     "settle-license": (settle_license, SettleLicense, "Give back to a dataset what a license did not use."),
     "faucet": (faucet, Faucet, "Mint test tokens, where the market's token is the test token."),
 }
-
-
-def not_found(action: str) -> NotFound:
-    """The refusal of an action that there is not."""
-    return NotFound(f"There is no action {action!r}.", f"Choose one of {', '.join(ACTIONS)}.")
