@@ -40,9 +40,10 @@ class LedgerFile:
         self._witness = Witness(path)
         if not path.exists() or not path.stat().st_size:
             create(path, self._witness)
+        told = self._witness.told()
         with self._transaction(write=False) as db:
             check_version(db)
-            self._witness.check(db)
+            self._witness.check(db, told)
         if self._witness.begin():
             mark(self._connection())
 

@@ -64,23 +64,29 @@ class Witness:
         with suppress(Unavailable, sqlite3.Error):  # the ledger itself has what counts
             self.write(_events(db))
 
-    def check(self, db: sqlite3.Connection) -> None:
-        """Errors: BadDocument for a ledger that was copied without its log, or lost a part."""
-        marked = db.execute("PRAGMA application_id").fetchone()[0] == MARK
+    def told(self) -> int | None:
+        """How many events the ledger had at least; None without a witness. Errors: BadDocument for a damaged one."""
         try:
-            told = json.loads(self._path.read_bytes()[:MAX_WITNESS_BYTES])
-            events = int(told["events"])
+            return int(json.loads(self._path.read_bytes()[:MAX_WITNESS_BYTES])["events"])
         except FileNotFoundError:
-            if marked or not _events(db):
-                raise BadDocument(
-                    f"This ledger is a copy without {self._path.name}, and may lack what was in its log.", RESTORE
-                ) from None
-            return
+            return None
         except (OSError, ValueError, KeyError, TypeError):
             raise BadDocument(f"{self._path} is damaged.", RESTORE) from None
-        if events > (found := _events(db)):
+
+    def check(self, db: sqlite3.Connection, told: int | None) -> None:
+        """Compare a ledger with what its witness `told` before the ledger was looked at: others write both meanwhile,
+        the ledger first, so that a witness read later may know more than what is seen here.
+
+        Errors: BadDocument for a ledger that was copied without its log, or lost a part.
+        """
+        marked = db.execute("PRAGMA application_id").fetchone()[0] == MARK
+        if told is None and not self._path.exists() and (marked or not _events(db)):  # it appears before the mark
             raise BadDocument(
-                f"This ledger had {events} events and has {found}: it was copied without its log, or lost it.", RESTORE
+                f"This ledger is a copy without {self._path.name}, and may lack what was in its log.", RESTORE
+            )
+        if told is not None and told > (found := _events(db)):
+            raise BadDocument(
+                f"This ledger had {told} events and has {found}: it was copied without its log, or lost it.", RESTORE
             )
 
 

@@ -12,6 +12,7 @@ from app.chain.evm.sqlite import SqliteDB
 from app.custodian.ledger import Ledger
 from app.market.db.database import Database
 from app.market.web.auth.sessions import SessionStore
+from app.protocol.errors import BadDocument
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = 4
@@ -91,6 +92,24 @@ def test_a_ledger_of_many_threads_is_one_file(tmp_path: Path) -> None:
         each.join()
     assert len(claims) == len(threads)
     assert len([claim for claim in claims if claim is not None]) == 1
+
+
+def test_a_ledger_is_opened_while_another_writes(tmp_path: Path) -> None:
+    """Its witness is compared with what was there before: a start beside a working custodian is never refused."""
+    path, jobs = tmp_path / "l.sqlite", 150
+    writer = threading.Thread(
+        target=lambda: [Ledger(path, "1:0x1", lambda: 1).claim(job, 1) for job in range(1, jobs + 1)]
+    )
+    writer.start()
+    refused: list[BadDocument] = []
+    while writer.is_alive():
+        try:
+            Ledger(path, "1:0x1", lambda: 1)
+        except BadDocument as error:
+            refused.append(error)
+    writer.join()
+    assert not refused
+    assert Ledger(path, "1:0x1", lambda: 1).claim(jobs, 1) is None
 
 
 def test_there_is_one_way_to_open_a_shared_file() -> None:
