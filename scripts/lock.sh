@@ -7,6 +7,8 @@ compile() {
     uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
         --custom-compile-command "make lock" ${UPGRADE:+--upgrade} "$@"
 }
-compile pyproject.toml --extra owner --extra s3 --extra ray --extra otel --extra mcp --extra x402 --group build --group dev --group bench --output-file locks/dev.txt
+extras="--extra owner --extra s3 --extra ray --extra otel --extra mcp --extra x402"
+# shellcheck disable=SC2086 # several words are meant
+compile pyproject.toml $extras --group build --group dev --group bench --output-file locks/dev.txt
 compile pyproject.toml --extra s3 --constraints locks/dev.txt --output-file locks/provider.txt
 compile --group build --constraints locks/dev.txt --output-file locks/build.txt
