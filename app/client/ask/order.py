@@ -13,7 +13,7 @@ from app.client.ask.plan import Plan, plan
 from app.client.ask.query import parse
 from app.client.following import follow_job
 from app.client.purchase import OrderTerms, find_terms, purchase
-from app.execution.inputs import load_policy
+from app.execution.inputs import load_manifest, load_policy
 from app.files.private import write_private
 from app.policy.preflight import REPLICAS
 from app.protocol.documents import Document, Sha256, sha256
@@ -25,8 +25,13 @@ from fhe.circuit import codec
 from fhe.circuit.circuit import Circuit
 
 if TYPE_CHECKING:
+    from app.chain.market import Market
     from app.client.buyer import Buyer
     from app.client.dataset import Dataset
+    from app.home.network import Network
+    from app.policy.preflight import Preflight
+    from app.protocol.market.entities import Job
+    from app.seal.result import Result
 
 MILLI = 1000
 
@@ -137,18 +142,26 @@ def explain(
     asked, count = plan(parse(sql), dataset.codebook, dataset.profile), rows or dataset.record.rows - first_row
     if asked.circuit is None:
         return Explained(asked, count, None, 0.0, 0.0, {each.name: 0.0 for each in asked.query.aggregates})
-    question = _question(sql, asked)
+    question = question_of(sql, asked)
     terms = find_terms(
         buyer, dataset, question, count, first_row=first_row, replicas=replicas, license=license, offer=offer
     )
-    market, store = buyer.network.market, buyer.network.store
+    return Explained(asked, count, terms, *accuracy(buyer.network, dataset, asked, terms, count))
+
+
+def accuracy(
+    network: Network, dataset: Dataset, asked: Plan, terms: OrderTerms, rows: int
+) -> tuple[float, float, dict[str, float | None]]:
+    """Epsilon of a question under these terms, the noise's scale, and the half width of each figure's interval by name:
+    as `Explained` has them. Errors: NotFound, BadBlock, BadDocument for a policy out of reach.
+    """
+    market = network.market
     digest = market.license(terms.license).policy if terms.license else market.offer(terms.offer or 0).policy
-    policy, leak = load_policy(store, dataset.manifest, digest), terms.found.said.leak
+    policy, leak = load_policy(network.store, dataset.manifest, digest), terms.found.said.leak
     scale = 0.0
     if leak is not None and policy.epsilon_micro_per_job:
         scale = noise_scale_milli(leak, policy, dataset.table.rows_per_person) / MILLI
-    epsilon = policy.epsilon_micro_per_job / MICRO
-    return Explained(asked, count, terms, epsilon, scale, _half_widths(asked, count, scale))
+    return policy.epsilon_micro_per_job / MICRO, scale, _half_widths(asked, rows, scale)
 
 
 def ask(
@@ -172,22 +185,10 @@ def ask(
         raise BadQuery("EXPLAIN is answered for free.", "Leave the word out to ask.")
     if explained.terms is None:
         return _public(explained)
-    question, said = _question(sql, explained.plan), explained.terms.found.said
+    question = question_of(sql, explained.plan)
     bought = purchase(buyer, question, explained.terms, most=most)
-    note = QuestionNote(
-        sql=sql,
-        dataset=dataset.record.id,
-        version=explained.terms.found.version,
-        circuit=Digest(question.circuit_digest),
-        micro_bits=said.micro_bits,
-        left_license=said.limit_license - said.spent_license - said.micro_bits,
-        left_person=said.limit_person - said.spent_person - said.micro_bits,
-    )
-    path = _path(buyer, bought.job.value)
-    if path.is_file():  # the same order was given before: it is the same job, and cost what it cost then
-        return bought.job.value
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_private(path, note.to_bytes())
+    folder, market = buyer.actor.path("questions"), buyer.network.market
+    keep_note(folder, market, bought.job.value, question, dataset.record.id, explained.terms.found)
     return bought.job.value
 
 
@@ -197,28 +198,42 @@ def reply(buyer: Buyer, job: int, *, sql: str | None = None, timeout: float | No
     Errors: TryAgain after `timeout` seconds; NotFound for a job that is no question of this machine; those of
     `Buyer.open_result`; BadDocument where the words and the job's circuit do not fit.
     """
-    from app.client.dataset import Dataset
-    from app.execution.inputs import load_manifest
-
-    path, market = _path(buyer, job), buyer.network.market
-    note = QuestionNote.from_bytes(path.read_bytes()) if path.is_file() else None
-    if note is None and sql is None:
+    market = buyer.network.market
+    note = note_of(buyer.actor.path("questions"), market, job)
+    words = sql or (note.sql if note else "")
+    if not words:
         raise NotFound(f"Job {job} is no question that was asked from here.", "Name its words with --sql.")
     for seen in follow_job(market, job, timeout):
         if seen.sealed != ZERO:
             break
-    record = market.job(job)
-    version = market.dataset_version(record.dataset, record.version)
-    dataset = Dataset(buyer.network, version, load_manifest(buyer.network.store, version))
-    asked = plan(parse(sql or (note.sql if note else "")), dataset.codebook, dataset.profile)
-    if asked.circuit is None or _question(sql or "", asked).circuit_digest != record.circuit:
-        raise BadDocument(f"Job {job} ran another circuit than these words mean.", "Name the words it was asked with.")
-    result = buyer.open_result(job, buyer.sealing_key()).result
+    asked = planned_of(buyer.network, market.job(job), words)
+    return reply_of(buyer.network, market.job(job), asked, buyer.open_result(job, buyer.sealing_key()).result, note)
+
+
+def planned_of(network: Network, job: Job, sql: str) -> Plan:
+    """The plan of a question's job. Errors: BadDocument where the words and the job's circuit do not fit."""
+    from app.client.dataset import Dataset
+
+    version = network.market.dataset_version(job.dataset, job.version)
+    dataset = Dataset(network, version, load_manifest(network.store, version))
+    asked = plan(parse(sql), dataset.codebook, dataset.profile)
+    if asked.circuit is None or question_of(sql, asked).circuit_digest != job.circuit:
+        raise BadDocument(
+            f"Job {job.id} ran another circuit than these words mean.", "Name the words it was asked with."
+        )
+    return asked
+
+
+def reply_of(network: Network, job: Job, asked: Plan, result: Result, note: QuestionNote | None) -> Reply:
+    """The answer in an opened result. Errors: NotFound, BadBlock, BadDocument for a policy out of reach."""
     scale = result.header.noise_scale_milli / MILLI
-    policy = load_policy(buyer.network.store, dataset.manifest, market.license(record.license).policy)
+    record = network.market.dataset_version(job.dataset, job.version)
+    policy = load_policy(
+        network.store, load_manifest(network.store, record), network.market.license(job.license).policy
+    )
     return Reply(
         asked.answer(result.values[:, 0], result.header.group, scale),
-        job,
+        job.id,
         policy.epsilon_micro_per_job / MICRO,
         note.micro_bits if note else 0,
         note.left_license if note else 0,
@@ -226,7 +241,8 @@ def reply(buyer: Buyer, job: int, *, sql: str | None = None, timeout: float | No
     )
 
 
-def _question(sql: str, asked: Plan) -> Question:
+def question_of(sql: str, asked: Plan) -> Question:
+    """A planned question, as it is ordered."""
     assert asked.circuit is not None
     return Question(sql, asked, asked.circuit, codec.encode(asked.circuit))
 
@@ -247,6 +263,29 @@ def _half_widths(asked: Plan, rows: int, scale: float) -> dict[str, float | None
     return found
 
 
-def _path(buyer: Buyer, job: int) -> Path:
-    market = buyer.network.market
-    return buyer.actor.path("questions") / f"{market.chain_id}-{market.address.lower()}-{job}.json"
+def keep_note(folder: Path, market: Market, job: int, question: Question, dataset: int, found: Preflight) -> None:
+    """Remember what a question's job is needed to be read by; the same order given again cost what it cost then."""
+    path, said = _path(folder, market, job), found.said
+    if path.is_file():
+        return
+    note = QuestionNote(
+        sql=question.sql,
+        dataset=dataset,
+        version=found.version,
+        circuit=Digest(question.circuit_digest),
+        micro_bits=said.micro_bits,
+        left_license=said.limit_license - said.spent_license - said.micro_bits,
+        left_person=said.limit_person - said.spent_person - said.micro_bits,
+    )
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_private(path, note.to_bytes())
+
+
+def note_of(folder: Path, market: Market, job: int) -> QuestionNote | None:
+    """What is remembered of a question's job; None for another's. Errors: BadDocument."""
+    path = _path(folder, market, job)
+    return QuestionNote.from_bytes(path.read_bytes()) if path.is_file() else None
+
+
+def _path(folder: Path, market: Market, job: int) -> Path:
+    return folder / f"{market.chain_id}-{market.address.lower()}-{job}.json"
