@@ -10,17 +10,20 @@ import numpy.typing as npt
 
 from app.client.dataset import Dataset
 from app.client.models import Model, ModelStore
-from app.client.opening import open_sealed
 from app.client.ordered import AGAIN, KnownBy, Orderable, Orders, Runnable, purpose_of
 from app.client.units import columns_in_units, half_widths, meaning
 from app.client.verdict import verdict
+from app.execution.inputs import seal_context
 from app.home.home import Actor
 from app.home.network import Network
 from app.policy.preflight import REPLICAS, Preflight
-from app.protocol.errors import NotAllowed
-from app.protocol.market.entities import Job, LicenseState
+from app.protocol.documents import MAX_DOCUMENT_BYTES
+from app.protocol.errors import BadSeal, NotAllowed, NotYourLicense, TryAgain
+from app.protocol.market.entities import ZERO, Job, JobState, LicenseState
+from app.protocol.market.receipt import SealedResult
 from app.seal.keys import SealingKey
-from app.seal.result import Result
+from app.seal.result import Result, open_result
+from app.storage.cid import digest_to_cid
 from fhe.circuit.clear import evaluate_clear
 from fhe.compile.levels import intervals
 
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from app.chain.market import Sent
     from app.chain.wallet.account import Account
     from fhe.compile import Compiled
+
+MAX_RESULT_BYTES = 1 << 31
 
 
 @dataclass(frozen=True)
@@ -299,6 +304,26 @@ class Buyer:
         Errors: TryAgain before the release; NotAllowed for a refused or failed job, with the reason; NotYourLicense;
         BadSeal; BadDocument; UsageError and BadModel where a model has to be named (`Orders.model_of`).
         """
-        job, result = open_sealed(self.network, number, key, self.account.address)
+        market, store = self.network.market, self.network.store
+        job = market.job(number)
+        if job.buyer != self.account.address:
+            raise NotYourLicense(f"Job {number} was opened by another account.", "List yours: darkroom job list.")
+        if job.state in (JobState.REFUSED, JobState.EXPIRED, JobState.FAILED):
+            why = f" ({job.reason})" if job.reason else ""
+            raise NotAllowed(
+                f"Job {number} ended as {job.state.name.lower()}{why}; it has no result.",
+                "The refund can be withdrawn: darkroom account withdraw.",
+            )
+        if job.sealed == ZERO:
+            raise TryAgain(f"Job {number} is {job.state.name.lower()}; its result is not out yet.", "Wait for it.")
+        sealed = SealedResult.from_bytes(store.read(digest_to_cid(job.sealed), limit=MAX_DOCUMENT_BYTES))
+        ciphertext = store.read(sealed.ciphertext_cid, limit=MAX_RESULT_BYTES)
+        if job.sealing_key != key.public.hex():
+            raise BadSeal(
+                f"The result of job {number} is sealed to another key.", "Open it with the key it was ordered with."
+            )
+        manifest = market.dataset_version(job.dataset, job.version).manifest
+        context = seal_context(market.chain_id, market.address, job, manifest)
+        result = open_result(sealed, ciphertext, key.private, context)
         meant, known_by = self.orders.model_of(job, self.models, model) or (None, None)
         return OpenedResult(job, result, meant, known_by)

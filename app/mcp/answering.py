@@ -7,16 +7,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from app.client.ask.order import note_of, planned_of, reply_of
+from app.client.ask.order import is_question, reply
 from app.client.auditing import audit_job
-from app.client.buyer import OpenedResult
-from app.client.opening import open_sealed
-from app.client.ordered import Orders
 from app.mcp.desk import Desk
 from app.mcp.ordering import in_words
 from app.mcp.schema import Arguments, Handle, JobNumber, NextCall, Quoted, ToolAnswer, quoted, then
 from app.mcp.tool import AgentTool
-from app.protocol.errors import NotAllowed, NotFound, TooLarge
+from app.protocol.errors import NotFound, TooLarge
 from app.protocol.market.entities import ZERO, Job, JobState
 
 MAX_WAIT = 50  # seconds; clients give up on a call after a minute
@@ -110,18 +107,14 @@ class ResultAnswer(ToolAnswer):
 
 def open_result(desk: Desk, asked: ResultArguments) -> ResultAnswer:
     """Fetch, check and open it."""
-    purse, network = desk.spend(), desk.network
-    if not purse.owns(asked.job):
-        raise NotAllowed(f"Job {asked.job} was not ordered under this mandate.", "Open one that you ordered.")
-    job, result = open_sealed(network, asked.job, purse.sealing_key(), purse.holder)
-    note = note_of(desk.folder / "questions", network.market, job.id)
-    if note is not None:
-        reply = reply_of(network, job, planned_of(network, job, note.sql), result, note)
-        rows = list(in_words(reply.answer.to_dicts()))
-        return _answer(job, None, "aggregate", rows, asked, epsilon=reply.epsilon, remarks=list(reply.answer.remarks))
-    orders = Orders(desk.folder / "orders", network.market.chain_id, network.market.address)
-    model, known_by = orders.model_of(job, desk.models) or (None, None)
-    opened = OpenedResult(job, result, model, known_by)
+    buyer = desk.spend()
+    opened = buyer.open_result(asked.job, buyer.sealing_key())
+    job, model, result = opened.job, opened.model, opened.result
+    if is_question(buyer, job.id):
+        answered = reply(buyer, job.id)
+        rows = list(in_words(answered.answer.to_dicts()))
+        remarks = list(answered.answer.remarks)
+        return _answer(job, None, "aggregate", rows, asked, epsilon=answered.epsilon, remarks=remarks)
     frame = opened.to_polars()
     column = next((each for each in ("prediction", "class", "level", *frame.columns[1:]) if each in frame.columns), "")
     counts: dict[str, int] = {}

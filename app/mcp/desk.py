@@ -1,4 +1,4 @@
-"""What the tools work on: a network, a node's index, the models of this agent, and a purse where there is one.
+"""What the tools work on: a network, a node's index, the models of this agent, and its mandate where there is one.
 
 One desk serves one agent for as long as its server runs. Nothing here is an owner's: no key, no table, no ledger.
 """
@@ -8,16 +8,16 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from app.chain.contracts.memory import ReadMemory
 from app.client.dataset import Dataset
 from app.client.index.client import IndexClient, find_node
 from app.client.models import Model, ModelStore
-from app.client.purchase import OrderTerms, choose_terms
+from app.client.purchase import OrderTerms, choose_terms, find_terms
 from app.client.verdict import verdict
 from app.execution.inputs import load_circuit
 from app.home.home import Home
@@ -34,8 +34,7 @@ if TYPE_CHECKING:
 
     from app.client.ask.order import Question
     from app.client.ask.plan import Plan
-    from app.mcp.purse import Purse
-    from app.protocol.market.entities import License
+    from app.client.buyer import Buyer
 
 MAX_KEPT = 64  # datasets, and handles, in memory
 MAX_PREVIEWS = 8
@@ -66,10 +65,11 @@ class Desk:
     def __init__(self, home: Home, network: Network, *, node: str | None = None, folder: Path | None = None) -> None:
         """`folder` is where models are kept; None keeps them for as long as the desk is there."""
         self.home, self.network, self.node = home, network, node
+        network.market.client.memory = ReadMemory(network.node)  # a conversation asks the same again and again
         self._scratch = tempfile.TemporaryDirectory(prefix="darkroom-") if folder is None else None
         self.folder = folder or Path(self._scratch.name if self._scratch else "")
         self.models = ModelStore(self.folder / "models")
-        self.purse: Purse | None = None
+        self.buyer: Buyer | None = None  # with a mandate
         self.paying = threading.Lock()
         self._datasets: OrderedDict[tuple[int, str], Dataset] = OrderedDict()
         self._previews: OrderedDict[str, pl.DataFrame] = OrderedDict()
@@ -104,14 +104,14 @@ class Desk:
                 self._previews.popitem(last=False)
         return self._previews[key]
 
-    def spend(self) -> Purse:
-        """The purse. Errors: NotAllowed without one."""
-        if self.purse is None:
+    def spend(self) -> Buyer:
+        """Who buys under the mandate. Errors: NotAllowed without one."""
+        if self.buyer is None:
             raise NotAllowed(
                 "This server has no mandate, so it can read and price, and pay for nothing.",
                 "A person signs one: darkroom mandate sign; then start: darkroom mcp --mandate FILE.",
             )
-        return self.purse
+        return self.buyer
 
     def keep(self, prepared: Prepared) -> Prepared:
         """Remember something to order under its handle."""
@@ -175,17 +175,16 @@ class Desk:
 
         Errors: NotAllowed where nothing is offered; BadModel for another dataset's circuit; those of `verdict`.
         """
-        purse, number = self.purse, dataset.record.id
-        key = None if purse is None else purse.sealing_key().public.hex()
+        if self.buyer is not None:
+            place: dict[str, Any] = {"first_row": first_row, "replicas": replicas, "license": license, "offer": offer}
+            return find_terms(self.buyer, dataset, order, rows, **place)
 
         def check(held: int, sold: int | None) -> Preflight:
             return verdict(
-                dataset, order.circuit, rows, first_row=first_row, offer=sold, license=held,
-                buyer=None if purse is None else purse.holder, replicas=replicas, sealing_key=key,
-            )  # fmt: skip
+                dataset, order.circuit, rows, first_row=first_row, offer=sold, license=held, replicas=replicas
+            )
 
-        held: Iterable[License] = () if purse is None else purse.licenses(number)
-        return choose_terms(self.network.market, number, check, held, license=license, offer=offer)
+        return choose_terms(self.network.market, dataset.record.id, check, (), license=license, offer=offer)
 
 
 def of_model(dataset: int, model: Model) -> Prepared:

@@ -7,11 +7,11 @@ from typing import Annotated
 from pydantic import Field
 
 from app.client.ask.order import keep_note
-from app.client.ordered import AGAIN, Orders
-from app.client.purchase import OrderTerms
+from app.client.buyer import Buyer
+from app.client.dataset import Dataset
+from app.client.purchase import Purchase, bought_before, find_terms, purchase, run_purpose
 from app.mcp.desk import Desk, Prepared
 from app.mcp.pricing import PlaceArguments
-from app.mcp.purse import Purse
 from app.mcp.schema import (
     Arguments,
     Dollars,
@@ -39,6 +39,7 @@ class BuyArguments(Arguments):
 
     offer: Number
     max_price: MaxPrice
+    anew: Annotated[bool, Field(description="Buy another one where one of yours still allows jobs.")] = False
 
 
 class BuyAnswer(ToolAnswer):
@@ -53,10 +54,9 @@ class BuyAnswer(ToolAnswer):
 
 def buy_license(desk: Desk, asked: BuyArguments) -> BuyAnswer:
     """Buy one license of an offer."""
-    purse, market = desk.spend(), desk.network.market
-    offer, most = market.offer(asked.offer), token_units(asked.max_price)
-    _within(offer.price_license, most)
-    sent = purse.buy_license(asked.offer, most)
+    buyer, offer = desk.spend(), desk.network.market.offer(asked.offer)
+    _within(offer.price_license, token_units(asked.max_price))
+    sent = buyer.buy_license(asked.offer, anew=asked.anew)
     return BuyAnswer(
         license=sent.value,
         offer=offer.id,
@@ -90,9 +90,8 @@ class OpenAnswer(ToolAnswer):
 
 def open_job(desk: Desk, asked: OpenArguments) -> OpenAnswer:
     """Publish the circuit and open the job."""
-    purse = desk.spend()
-    dataset = desk.dataset(asked.dataset)
-    return _order(desk, purse, desk.prepared(dataset, asked.model), asked, asked.max_price, asked.anew)
+    buyer, dataset = desk.spend(), desk.dataset(asked.dataset)
+    return _order(buyer, dataset, desk.prepared(dataset, asked.model), asked, asked.max_price, asked.anew)
 
 
 class AskArguments(PlaceArguments):
@@ -139,71 +138,39 @@ def ask(desk: Desk, asked: AskArguments) -> AskAnswer:
             ordered_before=False, transaction="", untrusted_data=AskWords(rows=in_words(rows)),
             next=then(None, "This answer is public: nothing was paid and nobody has to be audited."),
         )  # fmt: skip
-    made = _order(desk, desk.spend(), order, asked, asked.max_price, asked.anew)
+    made = _order(desk.spend(), dataset, order, asked, asked.max_price, asked.anew)
     return AskAnswer(**dict(made), untrusted_data=AskWords(rows=()))
 
 
-def _order(desk: Desk, purse: Purse, order: Prepared, asked: PlaceArguments, bound: str, anew: bool) -> OpenAnswer:
-    dataset, most = desk.dataset(asked.dataset), token_units(bound)
-    terms = desk.terms(dataset, order, asked.rows, **asked.place)
-    if not anew and (before := _ordered(desk, purse, order, terms)):
-        job, license = before
-        return _opened(job, order, license, paid=0, terms=terms, tx="", before=True)
-    terms.found.require()
-    total = terms.total
-    assert total is not None  # an order that goes through has a price
-    _within(total, most)
-    purse.check(terms.found, terms.license, terms.offer, total)
-    paid, bought = 0, False
-    if not terms.license:
-        sent = purse.buy_license(terms.offer or 0, most)
-        paid, bought = terms.found.price.price_license or 0, True
-        terms = desk.terms(
-            dataset, order, terms.found.request.rows, first_row=asked.first_row, replicas=asked.replicas,
-            license=sent.value,
-        )  # fmt: skip
-        terms.found.require()  # the license stays the mandate's, and the next order uses it
-    orders = Orders(desk.folder / "orders", desk.network.market.chain_id, desk.network.market.address)
-    orders.prepare()
-    desk.network.store.put(order.data)
-    _within(paid + (terms.total or 0), most)
-    opened = purse.open_job(terms.license, order, terms.found, most - paid)
-    if order.question is not None:
-        keep_note(
-            desk.folder / "questions", desk.network.market, opened.value, order.question, order.dataset, terms.found
-        )
-    orders.note(opened.value, order)
-    paid += terms.total or 0
-    answer = _opened(opened.value, order, terms.license, paid=paid, terms=terms, tx=opened.tx, before=False)
-    return answer.model_copy(update={"license_bought": bought})
-
-
-def _opened(
-    job: int, order: Prepared, license: int, *, paid: int, terms: OrderTerms, tx: str, before: bool
+def _order(
+    buyer: Buyer, dataset: Dataset, order: Prepared, asked: PlaceArguments, bound: str, anew: bool
 ) -> OpenAnswer:
+    """Open a job, or find the one that the same order opened before: nothing is paid twice by accident."""
+    most = token_units(bound)
+    purpose = run_purpose(buyer, dataset, order, asked.rows, **asked.place)
+    before = None if anew else bought_before(buyer, order, purpose)
+    if before is not None:
+        return _opened(buyer, order, before, paid=0, bits=0.0, before=True)
+    terms = find_terms(buyer, dataset, order, asked.rows, **asked.place)
+    bought = purchase(buyer, order, terms, most=most, purpose=purpose, anew=anew)
+    if order.question is not None:
+        keep_note(buyer, bought.job.value, order.question, terms.found)
+    return _opened(buyer, order, bought, paid=terms.total or 0, bits=in_bits(terms.found.said.micro_bits), before=False)
+
+
+def _opened(buyer: Buyer, order: Prepared, bought: Purchase, *, paid: int, bits: float, before: bool) -> OpenAnswer:
+    job = bought.job.value
     return OpenAnswer(
         job=job,
         dataset=order.dataset,
-        license=license,
-        license_bought=False,
+        license=buyer.network.market.job(job).license,
+        license_bought=bought.license is not None and not before,
         paid=str(in_dollars(paid)),
-        bits=in_bits(0 if before else terms.found.said.micro_bits),
+        bits=bits,
         ordered_before=before,
-        transaction=tx,
+        transaction=bought.job.tx,
         next=then("job_status", "Wait until its result is out.", job=job, wait_seconds=50),
     )
-
-
-def _ordered(desk: Desk, purse: Purse, order: Prepared, terms: OrderTerms) -> tuple[int, int] | None:
-    """The job and license of the same order given before, where it still answers it: nothing is paid twice."""
-    request, market = terms.found.request, desk.network.market
-    key = purse.sealing_key().public.hex()
-    wanted = (order.circuit_digest, request.first_row, request.rows, request.replicas, terms.found.version, key)
-    for job in market.jobs(buyer=purse.holder):
-        said = (job.circuit, job.first_row, job.rows, job.replicas, job.version, job.sealing_key)
-        if said == wanted and job.dataset == order.dataset and job.state not in AGAIN and purse.owns(job.id):
-            return job.id, job.license
-    return None
 
 
 def _within(total: int, most: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
@@ -124,17 +125,6 @@ def judged(desk: Desk, asked: OrderArguments) -> tuple[Prepared | None, OrderTer
     return order, desk.terms(dataset, order, asked.rows, **asked.place)
 
 
-def problems_of(desk: Desk, terms: OrderTerms) -> list[DarkroomError]:
-    """What keeps an order from going through: by the market, and by the mandate where there is one."""
-    found = list(terms.found.problems)
-    if not found and desk.purse is not None:
-        try:
-            desk.purse.check(terms.found, terms.license, terms.offer, terms.total or 0)
-        except DarkroomError as error:
-            found.append(error)
-    return found
-
-
 def quote(desk: Desk, asked: OrderArguments) -> QuoteAnswer:
     """The price."""
     order, terms = judged(desk, asked)
@@ -144,7 +134,7 @@ def quote(desk: Desk, asked: OrderArguments) -> QuoteAnswer:
             max_fee=None, total="0", seconds=None, lookups=0, releases="", bits=0.0, ready=True, problems=(),
             next=_free(asked),
         )  # fmt: skip
-    found, problems = terms.found, problems_of(desk, terms)
+    found, problems = terms.found, terms.found.problems
     return QuoteAnswer(
         dataset=asked.dataset,
         model=order.digest,
@@ -176,7 +166,7 @@ def explain(desk: Desk, asked: OrderArguments) -> ExplainAnswer:
             bits_left_person=0.0, values_decrypted=0, epsilon=0.0, noise_scale=0.0, total="0", ready=True, problems=(),
             untrusted_data=ExplainWords(sentences=(), remarks=(), half_widths={}), next=_free(asked),
         )  # fmt: skip
-    found, problems = terms.found, problems_of(desk, terms)
+    found, problems = terms.found, terms.found.problems
     said = found.said
     widths: dict[str, float | None] = {}
     epsilon = scale = 0.0
@@ -217,7 +207,7 @@ def problem(error: DarkroomError) -> ToolProblem:
     return ToolProblem(code=error.code, untrusted_data=words)
 
 
-def _after(asked: OrderArguments, order: Prepared, terms: OrderTerms, problems: list[DarkroomError]) -> NextCall:
+def _after(asked: OrderArguments, order: Prepared, terms: OrderTerms, problems: Sequence[DarkroomError]) -> NextCall:
     if problems:
         return then("explain" if order.question else "dataset_card", "It would not go through as it is: see problems.")
     if asked.sql is not None:

@@ -6,14 +6,17 @@ import secrets
 import socket
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.files.private import write_private
-from app.home.home import Home
+from app.home.home import Actor, Home
 from app.home.network import Network
 from app.mcp.desk import Desk
 from app.mcp.server import PATH, http_app, over_stdio
-from app.protocol.errors import BadInput, NotFound
+from app.protocol.errors import BadInput, NotAllowed, NotFound
+
+if TYPE_CHECKING:
+    from app.client.buyer import Buyer
 
 KEPT_IN = "mcp.token"
 HOST = "127.0.0.1"
@@ -35,9 +38,7 @@ def open_desk(home: Home, role: str, *, node: str | None = None, mandate: Path |
         return Desk(home, network, node=node)
     desk = Desk(home, network, node=node, folder=actor.folder)
     if mandate is not None:
-        from app.mcp.mandated import open_purse
-
-        desk.purse = open_purse(network, actor, mandate)
+        desk.buyer = _mandated(network, actor, mandate)
     return desk
 
 
@@ -53,11 +54,31 @@ def run(home: Home, role: str, *, node: str | None, mandate: Path | None, port: 
         desk.close()
 
 
+def _mandated(network: Network, actor: Actor, mandate: Path) -> Buyer:
+    """The agent as a buyer with the mandate's money; the only key that is opened is its own.
+
+    Errors: NotFound, BadDocument for the file; VerificationFailed for another market's mandate; MandateRefused for
+    another agent's.
+    """
+    from app.chain.wallet.account import Account
+    from app.client.buyer import Buyer
+    from app.client.mandates import read_mandate
+
+    signed = read_mandate(mandate)
+    account = Account.load(actor.path("account.json"), actor.passphrase())
+    if signed.mandate.agent.lower() != account.address.lower():
+        raise NotAllowed(
+            f"This mandate is for the key {signed.mandate.agent}, and {actor.name} is {account.address}.",
+            "Ask its payer for one that names this agent: darkroom mandate sign.",
+        )
+    return Buyer(network, actor, account, signed)
+
+
 def _over_http(desk: Desk, port: int) -> None:
     import uvicorn
 
     listener = _listen(port)
-    token = None if desk.purse is None else _token(desk.folder / KEPT_IN)
+    token = None if desk.buyer is None else _token(desk.folder / KEPT_IN)
     where = f"http://{HOST}:{listener.getsockname()[1]}{PATH}"
     words = f"MCP at {where}"
     if token is not None:

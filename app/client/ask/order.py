@@ -13,7 +13,7 @@ from app.client.ask.plan import Plan, plan
 from app.client.ask.query import parse
 from app.client.following import follow_job
 from app.client.purchase import OrderTerms, find_terms, purchase
-from app.execution.inputs import load_manifest, load_policy
+from app.execution.inputs import load_policy
 from app.files.private import write_private
 from app.policy.preflight import REPLICAS
 from app.protocol.documents import Document, Sha256, sha256
@@ -25,13 +25,10 @@ from fhe.circuit import codec
 from fhe.circuit.circuit import Circuit
 
 if TYPE_CHECKING:
-    from app.chain.market import Market
     from app.client.buyer import Buyer
     from app.client.dataset import Dataset
     from app.home.network import Network
     from app.policy.preflight import Preflight
-    from app.protocol.market.entities import Job
-    from app.seal.result import Result
 
 MILLI = 1000
 
@@ -187,8 +184,7 @@ def ask(
         return _public(explained)
     question = question_of(sql, explained.plan)
     bought = purchase(buyer, question, explained.terms, most=most)
-    folder, market = buyer.actor.path("questions"), buyer.network.market
-    keep_note(folder, market, bought.job.value, question, dataset.record.id, explained.terms.found)
+    keep_note(buyer, bought.job.value, question, explained.terms.found)
     return bought.job.value
 
 
@@ -198,42 +194,28 @@ def reply(buyer: Buyer, job: int, *, sql: str | None = None, timeout: float | No
     Errors: TryAgain after `timeout` seconds; NotFound for a job that is no question of this machine; those of
     `Buyer.open_result`; BadDocument where the words and the job's circuit do not fit.
     """
-    market = buyer.network.market
-    note = note_of(buyer.actor.path("questions"), market, job)
-    words = sql or (note.sql if note else "")
-    if not words:
+    from app.client.dataset import Dataset
+    from app.execution.inputs import load_manifest
+
+    path, market = _path(buyer, job), buyer.network.market
+    note = QuestionNote.from_bytes(path.read_bytes()) if path.is_file() else None
+    if note is None and sql is None:
         raise NotFound(f"Job {job} is no question that was asked from here.", "Name its words with --sql.")
     for seen in follow_job(market, job, timeout):
         if seen.sealed != ZERO:
             break
-    asked = planned_of(buyer.network, market.job(job), words)
-    return reply_of(buyer.network, market.job(job), asked, buyer.open_result(job, buyer.sealing_key()).result, note)
-
-
-def planned_of(network: Network, job: Job, sql: str) -> Plan:
-    """The plan of a question's job. Errors: BadDocument where the words and the job's circuit do not fit."""
-    from app.client.dataset import Dataset
-
-    version = network.market.dataset_version(job.dataset, job.version)
-    dataset = Dataset(network, version, load_manifest(network.store, version))
-    asked = plan(parse(sql), dataset.codebook, dataset.profile)
-    if asked.circuit is None or question_of(sql, asked).circuit_digest != job.circuit:
-        raise BadDocument(
-            f"Job {job.id} ran another circuit than these words mean.", "Name the words it was asked with."
-        )
-    return asked
-
-
-def reply_of(network: Network, job: Job, asked: Plan, result: Result, note: QuestionNote | None) -> Reply:
-    """The answer in an opened result. Errors: NotFound, BadBlock, BadDocument for a policy out of reach."""
+    record = market.job(job)
+    version = market.dataset_version(record.dataset, record.version)
+    dataset = Dataset(buyer.network, version, load_manifest(buyer.network.store, version))
+    asked = plan(parse(sql or (note.sql if note else "")), dataset.codebook, dataset.profile)
+    if asked.circuit is None or question_of(sql or "", asked).circuit_digest != record.circuit:
+        raise BadDocument(f"Job {job} ran another circuit than these words mean.", "Name the words it was asked with.")
+    result = buyer.open_result(job, buyer.sealing_key()).result
     scale = result.header.noise_scale_milli / MILLI
-    record = network.market.dataset_version(job.dataset, job.version)
-    policy = load_policy(
-        network.store, load_manifest(network.store, record), network.market.license(job.license).policy
-    )
+    policy = load_policy(buyer.network.store, dataset.manifest, market.license(record.license).policy)
     return Reply(
         asked.answer(result.values[:, 0], result.header.group, scale),
-        job.id,
+        job,
         policy.epsilon_micro_per_job / MICRO,
         note.micro_bits if note else 0,
         note.left_license if note else 0,
@@ -263,14 +245,16 @@ def _half_widths(asked: Plan, rows: int, scale: float) -> dict[str, float | None
     return found
 
 
-def keep_note(folder: Path, market: Market, job: int, question: Question, dataset: int, found: Preflight) -> None:
-    """Remember what a question's job is needed to be read by; the same order given again cost what it cost then."""
-    path, said = _path(folder, market, job), found.said
+def keep_note(buyer: Buyer, job: int, question: Question, found: Preflight) -> None:
+    """Remember what a question's job needs to be read; the same order given again is the same job, and cost what it
+    cost then.
+    """
+    path, said, market = _path(buyer, job), found.said, buyer.network.market
     if path.is_file():
         return
     note = QuestionNote(
         sql=question.sql,
-        dataset=dataset,
+        dataset=market.job(job).dataset,
         version=found.version,
         circuit=Digest(question.circuit_digest),
         micro_bits=said.micro_bits,
@@ -281,11 +265,11 @@ def keep_note(folder: Path, market: Market, job: int, question: Question, datase
     write_private(path, note.to_bytes())
 
 
-def note_of(folder: Path, market: Market, job: int) -> QuestionNote | None:
-    """What is remembered of a question's job; None for another's. Errors: BadDocument."""
-    path = _path(folder, market, job)
-    return QuestionNote.from_bytes(path.read_bytes()) if path.is_file() else None
+def is_question(buyer: Buyer, job: int) -> bool:
+    """Whether a job is a question that was asked from this machine."""
+    return _path(buyer, job).is_file()
 
 
-def _path(folder: Path, market: Market, job: int) -> Path:
-    return folder / f"{market.chain_id}-{market.address.lower()}-{job}.json"
+def _path(buyer: Buyer, job: int) -> Path:
+    market = buyer.network.market
+    return buyer.actor.path("questions") / f"{market.chain_id}-{market.address.lower()}-{job}.json"
