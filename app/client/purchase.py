@@ -62,7 +62,7 @@ def find_terms(
     def check(held: int, sold: int | None) -> Preflight:
         return buyer.check(dataset, model, rows, first_row=first_row, replicas=replicas, license=held, offer=sold)
 
-    held = (each for each in market.licenses(buyer=buyer.account.address) if each.dataset == number)
+    held = (each for each in market.licenses(buyer=buyer.purse.address) if each.dataset == number)
     return choose_terms(market, number, check, held, license=license, offer=offer)
 
 
@@ -115,12 +115,11 @@ def bought_before(buyer: Buyer, model: Orderable, purpose: str) -> Purchase | No
 
     Errors: TransactionPending, Unavailable.
     """
-    market = buyer.network.market
-    job = market.ordered_job(buyer.account, purpose)
+    job = buyer.purse.ordered_job(purpose)
     if job is None or not buyer.stands(job, buyer.sealing_key()):
         return None
     buyer.orders.note(job.value, model)
-    return Purchase(market.ordered_license(buyer.account, purpose_of("license of", purpose)), job)
+    return Purchase(buyer.purse.ordered_license(purpose_of("license of", purpose)), job)
 
 
 def purchase(
