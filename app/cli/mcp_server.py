@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,8 +13,10 @@ from app.protocol.errors import NotFound
 
 def mcp(
     mandate: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="A signed mandate to pay under; without one all works but paying."),
+        str | None,
+        typer.Option(
+            metavar="FILE", help="A signed mandate to pay under, or how its digest begins; without one all but paying."
+        ),
     ] = None,
     http: Annotated[
         int | None,

@@ -23,7 +23,7 @@ HOST = "127.0.0.1"
 BACKLOG = 64
 
 
-def open_desk(home: Home, role: str, *, node: str | None = None, mandate: Path | None = None) -> Desk:
+def open_desk(home: Home, role: str, *, node: str | None = None, mandate: str | None = None) -> Desk:
     """A desk for the agent that is this role; with a mandate it can pay.
 
     Without the role models are kept for this run alone. Errors: NotFound before the home is set up, or for a role or
@@ -38,11 +38,11 @@ def open_desk(home: Home, role: str, *, node: str | None = None, mandate: Path |
         return Desk(home, network, node=node)
     desk = Desk(home, network, node=node, folder=actor.folder)
     if mandate is not None:
-        desk.buyer = _mandated(network, actor, mandate)
+        desk.buyer = under_mandate(network, actor, mandate)
     return desk
 
 
-def run(home: Home, role: str, *, node: str | None, mandate: Path | None, port: int | None) -> None:
+def run(home: Home, role: str, *, node: str | None, mandate: str | None, port: int | None) -> None:
     """Serve over stdio, or over HTTP where a port is named. Errors: those of `open_desk`; BadInput for a taken port."""
     desk = open_desk(home, role, node=node, mandate=mandate)
     try:
@@ -54,24 +54,31 @@ def run(home: Home, role: str, *, node: str | None, mandate: Path | None, port: 
         desk.close()
 
 
-def _mandated(network: Network, actor: Actor, mandate: Path) -> Buyer:
-    """The agent as a buyer with the mandate's money; the only key that is opened is its own.
+def under_mandate(network: Network, actor: Actor, mandate: str) -> Buyer:
+    """The agent as a buyer with a mandate's money; the only key that is opened is the agent's own.
 
-    Errors: NotFound, BadDocument for the file; VerificationFailed for another market's mandate; MandateRefused for
-    another agent's.
+    `mandate` is a file, or how the digest begins of one that is kept in the agent's folder. Errors: NotFound,
+    BadDocument; VerificationFailed for another market's mandate; NotAllowed for another agent's.
     """
     from app.chain.wallet.account import Account
-    from app.client.buyer import Buyer
-    from app.client.mandates import read_mandate
+    from app.client.mandates import Mandates
+    from app.protocol.documents import MAX_DOCUMENT_BYTES
+    from app.protocol.market.mandate import SignedMandate
 
-    signed = read_mandate(mandate)
     account = Account.load(actor.path("account.json"), actor.passphrase())
+    mandates = Mandates(network, actor, account)
+    if Path(mandate).is_file():
+        with Path(mandate).open("rb") as file:
+            signed = SignedMandate.from_bytes(file.read(MAX_DOCUMENT_BYTES + 1))
+    else:
+        signed = mandates.find(mandate)
     if signed.mandate.agent.lower() != account.address.lower():
         raise NotAllowed(
             f"This mandate is for the key {signed.mandate.agent}, and {actor.name} is {account.address}.",
             "Ask its payer for one that names this agent: darkroom mandate sign.",
         )
-    return Buyer(network, actor, account, signed)
+    mandates.keep(signed)
+    return mandates.under(signed)
 
 
 def _over_http(desk: Desk, port: int) -> None:

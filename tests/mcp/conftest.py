@@ -9,8 +9,9 @@ import pytest
 from app.home.home import Home
 from app.home.network import Network
 from app.mcp.desk import Desk
-from tests.support.homes import home, served
-from tests.support.web import scene
+from tests.support.homes import PASSPHRASE, home, served
+from tests.support.mandated import MandatedAgent, mandated
+from tests.support.web import MarketNode, scene
 
 __all__ = ["home", "scene", "served"]
 
@@ -21,3 +22,10 @@ def desk(home: Home, served: str) -> Iterator[Desk]:
     made = Desk(home, Network.open(home), node=served)
     yield made
     made.close()
+
+
+@pytest.fixture
+def agent(scene: MarketNode, home: Home, served: str, monkeypatch: pytest.MonkeyPatch) -> MandatedAgent:
+    """An agent's machine, and whoever signs mandates for it."""
+    monkeypatch.setenv("DARKROOM_PASSPHRASE", PASSPHRASE)
+    return mandated(scene, home, served)
