@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+import signal
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,7 +96,17 @@ def _over_http(desk: Desk, port: int) -> None:
     sys.stderr.write(f"{words}\n")
     sys.stderr.flush()
     app: Any = http_app(desk, token)
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="on"))
+
+    class Server(uvicorn.Server):
+        """Ends orderly on a signal, and not by it."""
+
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            for each in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(each, self.handle_exit)
+            yield
+
+    server = Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="on"))
     with listener:
         server.run(sockets=[listener])
 
