@@ -209,6 +209,11 @@ class Ledger(LedgerView):
                 db, claim, (DecisionState.SEALED, DecisionState.SENT), state=DecisionState.SENT, decision=decision
             )
 
+    def released(self, claim: Claim, tx: str) -> None:
+        """The chain has the release in this transaction, though a reorganisation may still take it back."""
+        with self._transaction() as db:
+            self._write(db, claim, (DecisionState.SENT,), tx=tx)
+
     def done(self, claim: Claim, tx: str) -> None:
         """Chain and store have the release. The ciphertext stays while the chain may still lose it: `tidy`."""
         with self._transaction() as db:

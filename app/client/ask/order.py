@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -204,6 +205,7 @@ def reply(buyer: Buyer, job: int, *, sql: str | None = None, timeout: float | No
     note = QuestionNote.from_bytes(path.read_bytes()) if path.is_file() else None
     if note is None and sql is None:
         raise NotFound(f"Job {job} is no question that was asked from here.", "Name its words with --sql.")
+    end = time.monotonic() + (timeout or 0.0)
     for seen in follow_job(market, job, timeout):
         if seen.sealed != ZERO:
             break
@@ -213,7 +215,10 @@ def reply(buyer: Buyer, job: int, *, sql: str | None = None, timeout: float | No
     asked = plan(parse(sql or (note.sql if note else "")), dataset.codebook, dataset.profile)
     if asked.circuit is None or _question(sql or "", asked).circuit_digest != record.circuit:
         raise BadDocument(f"Job {job} ran another circuit than these words mean.", "Name the words it was asked with.")
-    result = buyer.open_result(job, buyer.sealing_key()).result
+    from app.client.buyer import STORED_SECONDS
+
+    patience = STORED_SECONDS if timeout is None else max(0.0, end - time.monotonic())
+    result = buyer.open_result(job, buyer.sealing_key(), patience=patience).result
     scale = result.header.noise_scale_milli / MILLI
     policy = load_policy(buyer.network.store, dataset.manifest, market.license(record.license).policy)
     return Reply(
