@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from fhe.compile import Compiled
 
 MAX_RESULT_BYTES = 1 << 31
-STORED_SECONDS = 1800.0  # that whoever waits for a result gives its release to become final: 15 minutes on public chains
+STORED_SECONDS = (
+    1800.0  # that whoever waits for a result gives its release to become final: 15 minutes on public chains
+)
 STORED_POLL_SECONDS = 1.0
 
 
@@ -305,9 +307,11 @@ class Buyer:
     ) -> OpenedResult:
         """Fetch, check and open the result of a job, with the model that it was ordered with here (or a named `model`).
 
-        A custodian stores a result once its release is final: it is waited for so many seconds. Besides the chain it needs the sealed document and its ciphertext alone: no manifest and no circuit.
-        Errors: TryAgain before the release, and before the result is stored; NotAllowed for a refused or failed job, with the reason; NotYourLicense;
-        BadSeal; BadDocument; UsageError and BadModel where a model has to be named (`Orders.model_of`).
+        A custodian stores a result once its release is final: it is waited for so many seconds. Besides the chain it
+        needs the sealed document and its ciphertext alone: no manifest and no circuit.
+        Errors: TryAgain before the release, and before the result is stored; NotAllowed for a refused or failed job,
+        with the reason; NotYourLicense; BadSeal; BadDocument; UsageError and BadModel where a model has to be named
+        (`Orders.model_of`).
         """
         market, store = self.network.market, self.network.store
         job = market.job(number)

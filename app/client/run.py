@@ -198,7 +198,7 @@ class Run:
         return done
 
     def result(self, patience: float = 0.0) -> OpenedResult:
-        """All parts as one result, in the order of their rows; `patience` is of `Buyer.open_result`. Errors: those of `Buyer.open_result`."""
+        """All parts as one result, in the order of their rows. `patience` and errors: those of `Buyer.open_result`."""
         from app.client.buyer import OpenedResult
 
         opened = [self._buyer.open_result(part.job or 0, self._key, patience=patience) for part in self._begun().parts]

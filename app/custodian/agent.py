@@ -45,6 +45,7 @@ LAST_CHANCE = 900  # seconds, at most, before a job's deadline from which a circ
 SENDS = 8  # times that a decision is taken anew because another one came first
 REORG_PATIENCE = 60  # seconds for which a node may lag behind what this custodian saw
 FINAL_AFTER = 86_400  # seconds after which a release is not lost any more
+EVENTS_KEPT = 90 * 86_400  # seconds for which the ledger tells how a job went that is over
 CHORES_EVERY = 600  # seconds
 
 
@@ -334,7 +335,7 @@ class CustodianAgent:
             return
         self._chores_at = now
         with contextlib.suppress(DarkroomError):  # they come around again
-            self._ledger.tidy(now - FINAL_AFTER)
+            self._ledger.tidy(now - FINAL_AFTER, now - EVENTS_KEPT)
             settle_licenses(self._chain, self._ledger, self._follower)
 
     def _gather(self, job: Job) -> Judgement | Reason:

@@ -205,7 +205,7 @@ def test_a_job_that_ends_the_process_is_given_up(shop: Shop, monkeypatch: pytest
         assert bool(before) is bool(start)
         saved: list[bytes] = []
 
-        def save(self: Attempts, saved: list[bytes] = saved) -> None:
+        def save(self: Attempts, saved: list[bytes] = saved, real_save: Any = Attempts._save) -> None:
             real_save(self)
             if self._running:
                 saved.append(self._file.read_bytes())  # type: ignore[union-attr]
