@@ -21,7 +21,7 @@ from app.client.ask.cells import AskedTable, Cell
 from app.client.ask.counting import CountingCircuit
 from app.client.ask.formula import Formula, both, formula_of, in_cells
 from app.client.ask.query import Aggregate, Query
-from app.client.ask.reading import KNOWN, FigureForm, FormKind, Reading, ReadingRow
+from app.client.ask.reading import KNOWN, AnswerReading, FigureForm, FormKind, ReadingRow
 from app.protocol.data.dataset import Codebook
 from app.protocol.errors import BadQuery
 from fhe.arrays import I64
@@ -51,7 +51,7 @@ class Plan:
     _middles: dict[str, tuple[Cell, ...]] = field(repr=False)
     _totals: dict[str, tuple[int, float, float]] = field(repr=False)  # column: output, low and step of its codes
 
-    def reading(self, rows: int) -> Reading:
+    def reading(self, rows: int) -> AnswerReading:
         """How the sums of a job on `rows` rows become the answer."""
         first = self.query.aggregates[0]
         histogram = first.kind == "histogram"
@@ -64,7 +64,7 @@ class Plan:
                 forms = tuple(self._figure(each, histograms, count, rows) for each in self.query.aggregates)
                 found.append(ReadingRow(labels, forms))
         groups = (first.column,) if histogram else self.query.groups
-        return Reading(groups, tuple(each.name for each in self.query.aggregates), tuple(found), self.remarks)
+        return AnswerReading(groups, tuple(each.name for each in self.query.aggregates), tuple(found), self.remarks)
 
     def answer(self, sums: I64, rows: int, noise_scale: float) -> Answer:
         """The answer from the outputs (outputs,) of a job on `rows` rows, with noise of this discrete Laplace scale."""

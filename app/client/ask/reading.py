@@ -63,7 +63,7 @@ class ReadingRow:
 
 
 @dataclass(frozen=True)
-class Reading:
+class AnswerReading:
     """A whole answer before its sums are known: group columns, figures' names, rows, and what is to be known of it."""
 
     groups: tuple[str, ...]

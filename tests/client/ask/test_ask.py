@@ -20,7 +20,7 @@ from fhe.arrays import I64
 from fhe.circuit.clear import evaluate_clear, gather_inputs
 from fhe.leakage import leakage_of
 from fhe.profiles import REFERENCE
-from tests.client.ask.questions import BOOK, TABLE, codes, people, question, with_cells
+from tests.support.questions import BOOK, TABLE, codes, people, question, with_cells
 
 PEOPLE = people(400, 1)
 KNOWN = with_cells(PEOPLE)
