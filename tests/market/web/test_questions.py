@@ -1,4 +1,4 @@
-"""Questions over the API: explained for free, compiled to the circuit that a buyer would order, refused with a way on."""
+"""Questions over the API: explained for free, compiled to the circuit that a buyer orders, refused with a way on."""
 
 from __future__ import annotations
 
