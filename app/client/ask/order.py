@@ -149,7 +149,7 @@ def explain(
     if leak is not None and policy.epsilon_micro_per_job:
         scale = noise_scale_milli(leak, policy, dataset.table.rows_per_person) / MILLI
     epsilon = policy.epsilon_micro_per_job / MICRO
-    return Explained(asked, count, terms, epsilon, scale, _half_widths(asked, count, scale))
+    return Explained(asked, count, terms, epsilon, scale, asked.half_widths(count, scale))
 
 
 def ask(
@@ -238,18 +238,6 @@ def _question(sql: str, asked: Plan) -> Question:
 
 def _public(explained: Explained) -> Reply:
     return Reply(explained.plan.answer(np.zeros(0, np.int64), explained.rows, 0.0), None, 0.0, 0, 0, 0)
-
-
-def _half_widths(asked: Plan, rows: int, scale: float) -> dict[str, float | None]:
-    found: dict[str, float | None] = {}
-    assert asked.circuit is not None
-    nothing = asked.answer(np.zeros(len(asked.circuit.outputs), np.int64), rows, scale)
-    for at, aggregate in enumerate(asked.query.aggregates):
-        figure = nothing.rows[0].figures[at]
-        known = aggregate.kind in ("count", "sum", "histogram") or figure.value is not None
-        width = (figure.high or 0.0) - (figure.low or 0.0)
-        found[aggregate.name] = width / 2 if known and aggregate.kind != "quantile" else None
-    return found
 
 
 def _path(buyer: Buyer, job: int) -> Path:
