@@ -96,12 +96,11 @@ def bought_before(buyer: Buyer, model: Orderable, purpose: str) -> Purchase | No
 
     Errors: TransactionPending, Unavailable.
     """
-    market = buyer.network.market
-    job = market.ordered_job(buyer.account, purpose)
+    job = buyer.purse.ordered_job(purpose)
     if job is None or not buyer.stands(job, buyer.sealing_key()):
         return None
     buyer.orders.note(job.value, model)
-    return Purchase(market.ordered_license(buyer.account, purpose_of("license of", purpose)), job)
+    return Purchase(buyer.purse.ordered_license(purpose_of("license of", purpose)), job)
 
 
 def purchase(
@@ -152,7 +151,7 @@ def _candidates(buyer: Buyer, dataset: Dataset) -> Iterator[tuple[int, int | Non
     """(license, None) of each license that is active, then (0, offer) of each offer that sells, by price."""
     market, number = buyer.network.market, dataset.record.id
     now = market.now()
-    for held in market.licenses(buyer=buyer.account.address):
+    for held in market.licenses(buyer=buyer.purse.address):
         if held.dataset == number and held.state(now) is LicenseState.ACTIVE:
             yield held.id, None
     selling = [each for each in market.offers(number) if each.active and each.licenses_left]

@@ -71,9 +71,16 @@ class ContractClient:
         self._closed = frozenset(closed)
         self.node = node
         self.sender = sender or Sender(node)
-        self.contracts = {contract.name: contract for contract in contracts}
-        self._by_address = {contract.address: contract for contract in contracts}
-        self._interfaces = [contract.interface for contract in contracts]
+        self.contracts: dict[str, Contract] = {}
+        self._by_address: dict[str, Contract] = {}
+        self._interfaces: list[Interface] = []
+        for contract in contracts:
+            self.add(contract)
+
+    def add(self, contract: Contract) -> None:
+        """One more, whose events and errors are known from now on."""
+        self.contracts[contract.name] = self._by_address[contract.address] = contract
+        self._interfaces.append(contract.interface)
 
     def address(self, contract: str) -> str:
         """Where a contract is."""
