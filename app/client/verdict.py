@@ -37,7 +37,10 @@ class Judge:
         """
         chain, store, number = dataset.network.market, dataset.network.store, dataset.record.id
         self._dataset = dataset
-        self.state: MarketState = read_market(chain, store, number, offer=offer, license=license, buyer=buyer)
+        read = (dataset.record.manifest, dataset.manifest)
+        self.state: MarketState = read_market(
+            chain, store, number, offer=offer, license=license, buyer=buyer, read=read
+        )
         history = History(chain, store)
         self._told: list[Released] = list(history.on(number))
         mine = {license} - {0} | (mandate.licenses if mandate else set())
