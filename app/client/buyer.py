@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from app.home.home import Actor
 from app.home.network import Network
 from app.policy.preflight import REPLICAS, Preflight
 from app.protocol.documents import MAX_DOCUMENT_BYTES
-from app.protocol.errors import BadSeal, NotAllowed, NotYourLicense, TryAgain
+from app.protocol.errors import BadSeal, NotAllowed, NotFound, NotYourLicense, TryAgain
 from app.protocol.market.entities import ZERO, Job, JobState, LicenseState
 from app.protocol.market.receipt import SealedResult
 from app.seal.keys import SealingKey
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
     from fhe.compile import Compiled
 
 MAX_RESULT_BYTES = 1 << 31
+STORED_SECONDS = (
+    1800.0  # that whoever waits for a result gives its release to become final: 15 minutes on public chains
+)
+STORED_POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -302,12 +307,16 @@ class Buyer:
         found.require()
         return found
 
-    def open_result(self, number: int, key: SealingKey, *, model: Model | None = None) -> OpenedResult:
+    def open_result(
+        self, number: int, key: SealingKey, *, model: Model | None = None, patience: float = 0.0
+    ) -> OpenedResult:
         """Fetch, check and open the result of a job, with the model that it was ordered with here (or a named `model`).
 
-        Besides the chain it needs the sealed document and its ciphertext alone: no manifest and no circuit.
-        Errors: TryAgain before the release; NotAllowed for a refused or failed job, with the reason; NotYourLicense;
-        BadSeal; BadDocument; UsageError and BadModel where a model has to be named (`Orders.model_of`).
+        A custodian stores a result once its release is final: it is waited for so many seconds. Besides the chain it
+        needs the sealed document and its ciphertext alone: no manifest and no circuit.
+        Errors: TryAgain before the release, and before the result is stored; NotAllowed for a refused or failed job,
+        with the reason; NotYourLicense; BadSeal; BadDocument; UsageError and BadModel where a model has to be named
+        (`Orders.model_of`).
         """
         market, store = self.network.market, self.network.store
         job = market.job(number)
@@ -322,7 +331,7 @@ class Buyer:
         if job.sealed == ZERO:
             raise TryAgain(f"Job {number} is {job.state.name.lower()}; its result is not out yet.", "Wait for it.")
         sealed = SealedResult.from_bytes(store.read(digest_to_cid(job.sealed), limit=MAX_DOCUMENT_BYTES))
-        ciphertext = store.read(sealed.ciphertext_cid, limit=MAX_RESULT_BYTES)
+        ciphertext = self._stored(number, sealed, patience)
         if job.sealing_key != key.public.hex():
             raise BadSeal(
                 f"The result of job {number} is sealed to another key.", "Open it with the key it was ordered with."
@@ -332,6 +341,20 @@ class Buyer:
         result = open_result(sealed, ciphertext, key.private, context)
         meant, known_by = self.orders.model_of(job, self.models, model) or (None, None)
         return OpenedResult(job, result, meant, known_by)
+
+    def _stored(self, number: int, sealed: SealedResult, patience: float) -> bytes:
+        """The ciphertext of a released result. Errors: TryAgain while no store has it."""
+        end, pause = time.monotonic() + patience, STORED_POLL_SECONDS
+        while True:
+            try:
+                return self.network.store.read(sealed.ciphertext_cid, limit=MAX_RESULT_BYTES)
+            except NotFound:
+                if (left := end - time.monotonic()) <= 0:
+                    raise TryAgain(
+                        f"The result of job {number} is released and not in the store yet.",
+                        "Open it again in a moment: the custodian stores it once its release is final on the chain.",
+                    ) from None
+            time.sleep(min(pause, left))
 
     def _agent_of(self, buyer: str) -> bool:
         """Whether a buyer is the account of a mandate that this account acts under."""

@@ -197,11 +197,11 @@ class Run:
                 running += 1
         return done
 
-    def result(self) -> OpenedResult:
-        """All parts as one result, in the order of their rows. Errors: those of `Buyer.open_result`."""
+    def result(self, patience: float = 0.0) -> OpenedResult:
+        """All parts as one result, in the order of their rows. `patience` and errors: those of `Buyer.open_result`."""
         from app.client.buyer import OpenedResult
 
-        opened = [self._buyer.open_result(part.job or 0, self._key) for part in self._begun().parts]
+        opened = [self._buyer.open_result(part.job or 0, self._key, patience=patience) for part in self._begun().parts]
         return OpenedResult(opened[0].job, joined([each.result for each in opened]), self._model, "order")
 
     def follow(
@@ -217,7 +217,7 @@ class Run:
             done = self.step()
             progress(done, rows)
             if done == rows:
-                return self.result()
+                return self.result(max(0.0, end - time.monotonic()))
             if time.monotonic() > end:
                 raise TryAgain(f"{done} of {rows} rows are released.", "Run the same command again: it goes on.")
             time.sleep(every)

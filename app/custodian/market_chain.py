@@ -94,6 +94,13 @@ class MarketChain:
             return False
         return job.approval is Approval.NONE or bool(self._found(job, APPROVAL_EVENTS[job.approval], last))
 
+    def release_final(self, job: Job) -> bool:
+        """Whether finalized blocks hold the job's release with this sealed digest."""
+        last = self._market.finalized_block
+        if not 0 < job.closed_block <= last:
+            return False
+        return any(event.args["sealedDigest"] == job.sealed for event in self._found(job, "JobReleased", last))
+
     def _found(self, job: Job, event: str, last: int) -> list[Event]:
         return self._market.client.find("JobMarket", event, job.opened_block, last, job.id)
 

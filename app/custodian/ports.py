@@ -38,6 +38,9 @@ class CustodianChain(ChainRecords, Protocol):
         if there is one, can no longer be reorganised away.
         """
 
+    def release_final(self, job: Job) -> bool:
+        """Whether the block that released the job with these sealed bytes can no longer be reorganised away."""
+
     def decision_head(self, dataset: int) -> Digest:
         """What a dataset's newest decision made of the head before it; zeros before the first."""
 

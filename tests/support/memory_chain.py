@@ -61,6 +61,10 @@ class SimulatedChain:
         """Whether the job's block is final."""
         return job.id not in self.unfinal
 
+    def release_final(self, job: Job) -> bool:
+        """Whether the job's release is final."""
+        return job.id not in self.unfinal
+
     def decision_head(self, dataset: int) -> Digest:
         """All decisions on a dataset in one word."""
         return self._heads(dataset)[-1]

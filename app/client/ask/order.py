@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -158,7 +159,7 @@ def accuracy(
     scale = 0.0
     if leak is not None and policy.epsilon_micro_per_job:
         scale = noise_scale_milli(leak, policy, dataset.table.rows_per_person) / MILLI
-    return policy.epsilon_micro_per_job / MICRO, scale, _half_widths(asked, rows, scale)
+    return policy.epsilon_micro_per_job / MICRO, scale, asked.half_widths(rows, scale)
 
 
 def ask(
@@ -201,6 +202,7 @@ def reply(buyer: Buyer, job: int, *, sql: str | None = None, timeout: float | No
     note = QuestionNote.from_bytes(path.read_bytes()) if path.is_file() else None
     if note is None and sql is None:
         raise NotFound(f"Job {job} is no question that was asked from here.", "Name its words with --sql.")
+    end = time.monotonic() + (timeout or 0.0)
     for seen in follow_job(market, job, timeout):
         if seen.sealed != ZERO:
             break
@@ -210,7 +212,10 @@ def reply(buyer: Buyer, job: int, *, sql: str | None = None, timeout: float | No
     asked = plan(parse(sql or (note.sql if note else "")), dataset.codebook, dataset.profile)
     if asked.circuit is None or question_of(sql or "", asked).circuit_digest != record.circuit:
         raise BadDocument(f"Job {job} ran another circuit than these words mean.", "Name the words it was asked with.")
-    result = buyer.open_result(job, buyer.sealing_key()).result
+    from app.client.buyer import STORED_SECONDS
+
+    patience = STORED_SECONDS if timeout is None else max(0.0, end - time.monotonic())
+    result = buyer.open_result(job, buyer.sealing_key(), patience=patience).result
     scale = result.header.noise_scale_milli / MILLI
     policy = load_policy(buyer.network.store, dataset.manifest, market.license(record.license).policy)
     return Reply(
@@ -231,18 +236,6 @@ def question_of(sql: str, asked: Plan) -> Question:
 
 def _public(explained: Explained) -> Reply:
     return Reply(explained.plan.answer(np.zeros(0, np.int64), explained.rows, 0.0), None, 0.0, 0, 0, 0)
-
-
-def _half_widths(asked: Plan, rows: int, scale: float) -> dict[str, float | None]:
-    found: dict[str, float | None] = {}
-    assert asked.circuit is not None
-    nothing = asked.answer(np.zeros(len(asked.circuit.outputs), np.int64), rows, scale)
-    for at, aggregate in enumerate(asked.query.aggregates):
-        figure = nothing.rows[0].figures[at]
-        known = aggregate.kind in ("count", "sum", "histogram") or figure.value is not None
-        width = (figure.high or 0.0) - (figure.low or 0.0)
-        found[aggregate.name] = width / 2 if known and aggregate.kind != "quantile" else None
-    return found
 
 
 def keep_note(buyer: Buyer, job: int, question: Question, found: Preflight) -> None:
