@@ -45,6 +45,7 @@ AREAS = {
     "fhe": "unit",
     "chain": "real",
     "attack": "attack",
+    "mcp": "real",
     "market": "real",
     "market/web": "real",
     "fhe/compile/trees": "real",

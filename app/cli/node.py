@@ -149,6 +149,22 @@ def upgrade(
     out.show(value, lambda table: table.print(facts_table(facts | {each.edition: each.words for each in here})))
 
 
+@app.command("end")
+def end_edition(
+    edition: Annotated[str, typer.Argument(help="An earlier edition that is drained here.")], as_json: AsJson = False
+) -> None:
+    """Serve a drained edition no more, once nothing of it is left; `darkroom doctor` says what is. Its files stay."""
+    from app.console.output import Terminal
+    from app.node.drained import end
+    from app.node.locks import only_node
+
+    home = Home.default()
+    with only_node(home):
+        name = end(home, edition)
+    said = f"Edition {edition} is served no more. {name} stays: named in `earlier` in node.json it is served again."
+    Terminal(as_json).show({"edition": edition, "deployment": name}, lambda out: out.print(said))
+
+
 @app.command("keeper")
 def keeper(
     role: AsOwner,

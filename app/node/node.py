@@ -15,7 +15,7 @@ from pathlib import Path
 from app.home.config import read_config, write_config
 from app.home.home import EDITION_VARIABLE, Home, private_folder
 from app.home.network import Network
-from app.home.setup import OPERATOR, set_up
+from app.home.setup import OPERATOR, add_mandates, set_up
 from app.home.upgrade import bring_forward, markets_of
 from app.node import console_ui as screens
 from app.node.locks import only_node
@@ -74,6 +74,7 @@ def _keep_up(home: Home, settings: NodeSettings) -> None:
         upgrade(home, wanted.deployment, told)
     elif config.chain.startswith("embedded:") and (home.root / config.deployment).is_file():
         upgrade(home, None, told)
+        add_mandates(home, read_config(home))
     if settings != newcomer():
         said = ("chain_fallbacks", "store_fallbacks", "max_gas_gwei")
         write_config(home, read_config(home).model_copy(update={each: getattr(wanted, each) for each in said}))
