@@ -37,6 +37,7 @@ HOMES = {
     "polars": ("app.cli", "app.client", "app.demo", "darkroom", "ingestion"),
     "prometheus_client": ("app.node",),
     "psycopg": ("app.market.db",),
+    "ray": ("app.execution.on_ray",),
     "requests": ("app.chain",),
     "rlp": ("app.chain",),
     "sklearn": ("app.client", "app.demo", "fhe.compile"),
