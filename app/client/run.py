@@ -225,7 +225,8 @@ class Run:
     def _judge(self) -> Judge:
         market = self._buyer.network.market
         dataset = Dataset.open(self._buyer.network, market.license(self._license).dataset)
-        return Judge(dataset, license=self._license, buyer=self._buyer.account.address)
+        purse = self._buyer.purse
+        return Judge(dataset, license=self._license, buyer=purse.address, mandate=purse.state())
 
     def _part(self, first_row: int, rows: int, max_fee: int | None) -> Request:
         asked, known = self._request, self._journal
@@ -243,8 +244,7 @@ class Run:
                 return False
             raise problem
         buyer.network.store.put(self._model.data)
-        sent = buyer.network.market.open_job(
-            buyer.account,
+        sent = buyer.purse.open_job(
             self._license,
             circuit=self._model.circuit_digest,
             first_row=part.first_row,
@@ -282,7 +282,7 @@ class Run:
         if not missing:
             return
         market = self._buyer.network.market
-        for job in market.jobs(buyer=self._buyer.account.address, first=journal.after_job + 1):
+        for job in market.jobs(buyer=self._buyer.purse.address, first=journal.after_job + 1):
             mine = (job.license, job.circuit, job.sealing_key, job.version, job.replicas)
             asked = (journal.license, journal.circuit, journal.sealing_key, journal.version, journal.replicas)
             at = missing.get((job.first_row, job.rows))

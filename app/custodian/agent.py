@@ -182,8 +182,8 @@ class CustodianAgent:
         else:
             self._step("decrypt")
             values = decrypt_output(secret, evidence.work, self._store, output, threads=self._threads)
-            readout = evidence.work.circuit.readout
-            result = read_out(values, readout, facts.leak, facts.policy, job, self._noise, facts.table.rows_per_person)
+            circuit, persons = evidence.work.circuit, facts.table.rows_per_person
+            result = read_out(values, circuit.readout, facts.leak, facts.policy, job, self._noise, persons, circuit.mix)
             if noisy or result.values.nbytes <= self._limits.kept_answer_bytes:
                 answer = (query, keep(secret, query, result.to_bytes()))
         if width := facts.policy.row_keys:  # last, so that no answer that is kept has them

@@ -19,6 +19,7 @@ from app.protocol.market.entities import (
     License,
     LicenseState,
 )
+from app.protocol.market.mandate import MandateState
 
 if TYPE_CHECKING:
     from app.chain.events import Event
@@ -61,6 +62,11 @@ class MarketChain:
     def license(self, license: int) -> License:
         """Errors: NotFound."""
         return self._market.license(license)
+
+    def mandate(self, buyer: str) -> MandateState | None:
+        """See `CustodianChain`."""
+        found = self._market.mandate_of(buyer)
+        return None if found is None else self._market.mandate_state(found)
 
     def own_datasets(self) -> Iterable[int]:
         """Datasets of this custodian."""
