@@ -155,7 +155,7 @@ class ProviderAgent:
         for job in sorted(running, key=lambda job: order[job.id]):
             if self._stopping.is_set() or (failed and time.monotonic() - began >= LOOK_SECONDS):
                 return  # what no store has takes long to be missed: the next look begins with what is due
-            if self._attempts.due(job.id):
+            if self._concerns(job) and self._attempts.due(job.id):
                 for action in self._try(job.id, progress):
                     failed |= action.what is Done.FAILED
                     yield action
@@ -207,6 +207,15 @@ class ProviderAgent:
         if mine is None or job.state is not JobState.ASSIGNED or mine.receipt != ZERO:
             return False
         return job.revealing or mine.commitment == ZERO
+
+    def _concerns(self, job: Job) -> bool:
+        """Whether there is anything to do now, by the look's batch; else it is not asked for alone."""
+        if job.state in (JobState.OPEN, JobState.DISPUTED) and self._keep_drawing:
+            return True
+        mine = self._mine(job)
+        if mine is None or job.state is not JobState.ASSIGNED or mine.receipt != ZERO:
+            return False
+        return mine.commitment == ZERO or job.revealing or self._journal.get(job.id) is None
 
     def _to_compute(self, job: Job) -> bool:
         """Whether this provider still has to compute it."""
