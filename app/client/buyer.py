@@ -111,9 +111,10 @@ class OpenedResult:
 class Buyer:
     """One buyer on one machine."""
 
-    def __init__(self, network: Network, actor: Actor, account: Account) -> None:
+    def __init__(self, network: Network, actor: Actor, account: Account, sealing_key: SealingKey | None = None) -> None:
+        """`sealing_key`: what results are sealed to, in place of the key in the actor's folder."""
         self.network, self.actor, self.account = network, actor, account
-        self._sealing_key: SealingKey | None = None
+        self._sealing_key = sealing_key
         self.models = ModelStore(actor.path("models"))
         self.orders = Orders(actor.path("orders"), network.market.chain_id, network.market.address)
 

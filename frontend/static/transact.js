@@ -27,7 +27,7 @@ const anotherNumber = () =>
  * Pay for something: a permit for exactly `amount`, then the call that uses it; or the call alone where an allowance is
  * there already. `plain` and `permitted` are the signatures of the two calls, `args` their first arguments; `account`
  * has to sign where it is given.
- * @param {import("./dom.js").Steps} steps
+ * @param {Pick<import("./dom.js").Steps, "run">} steps
  * @param {{
  *   action: string, order: Order, contract: string, amount: string,
  *   plain: string, permitted: string, args: Argument[], account?: string,
