@@ -72,7 +72,7 @@ def test_an_answer_in_the_page_is_pythons(arrive: Arrive) -> None:
 
 
 def test_the_price_follows_what_is_typed(arrive: Arrive, asks: int) -> None:
-    """Samples, live cost, refusals with what can be asked; the address holds the question, so Back and reload do too."""
+    """Samples, live cost, refusals with what can be asked; the address holds the question, so Back keeps it."""
     page = arrive().page("/datasets/1")
     page.get_by_role("link", name="Ask a question").click()
     assert page.url.endswith(f"/datasets/1/ask?terms=offer-{asks}")

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fastapi.testclient import TestClient
 
 from app.client.ask.certificate import certificate_questions, words_of
 from app.client.ask.plan import plan
 from app.client.ask.query import parse
 from app.client.certificate import Certificate, certificate, certified, read_certified
+from app.market.web import pages
 from app.protocol.errors import BadDocument, BadQuery, NotFound
 from app.protocol.market.receipt import OutputPolicy
 from app.seal.keys import everybody
@@ -22,7 +24,7 @@ from tests.support.market import BITS, DOLLAR, HOUR
 from tests.support.policies import PLENTY
 from tests.support.questions import BOOK
 from tests.support.regression import settle
-from tests.support.web import MarketNode
+from tests.support.web import SETTINGS, MarketNode
 
 POLICY = OutputPolicy(
     release="aggregate", circuits=("linear", "additive"), min_group=20, epsilon_micro_per_job=500_000,
@@ -125,3 +127,29 @@ def test_the_words_follow_from_the_circuit() -> None:
     assert words_of(other, BOOK, REFERENCE) is None
     with pytest.raises(BadQuery, match="has no column"):
         certificate_questions(BOOK, ["nothing"])
+
+
+def test_pages_and_api_mark_what_is_certified(scene: MarketNode) -> None:
+    """A node shows certified figures with what they prove; all else on the card is the owner's word."""
+    offer = sells(scene)
+    license = scene.market.buy_license(scene.stage.owner, offer).value
+    codebook, profile = scene.world.manifest.table.codebook, scene.world.profile
+    (sql,) = certificate_questions(codebook)
+    circuit = plan(parse(sql), codebook, profile).circuit
+    assert circuit is not None
+    for key in (everybody().public.hex(), "ab" * 32):  # the second is the owner's own affair
+        job = scene.stage.open(
+            buyer=scene.stage.owner, license=license, circuit=scene.keep(circuit), rows=60, sealing_key=key, units=1
+        )
+        settle(scene, job)
+    scene.indexer.sync()
+    with TestClient(scene.app(extensions=[pages.install]), base_url=SETTINGS.origin) as client:
+        listed = client.get("/v1/datasets/1/certificate").json()
+        assert (len(listed["items"]), listed["complete"]) == (1, True)
+        (found,) = listed["items"]
+        assert (found["job"], found["question"]) == (job - 1, sql)
+        assert found["table"][0]["avg_c0_low"] < found["table"][0]["avg_c0"]
+        page = client.get("/datasets/1").text
+    assert "decrypted by the owner, not provable" in page
+    assert "the owner&#39;s word" in page or "the owner's word" in page
+    assert sql in page
