@@ -46,7 +46,7 @@ def test_an_answer_in_the_page_is_pythons(arrive: Arrive) -> None:
     page, chance, rng = arrive().page("/owner"), random.Random(5), np.random.default_rng(5)
     cases, expected = [], []
     while len(cases) < 120:
-        asked = plan(parse(question(chance)[0]), BOOK, REFERENCE)
+        asked = plan(parse(question(chance)), BOOK, REFERENCE)
         if asked.circuit is None:
             continue
         sums = rng.integers(-20, rng.choice([5, 400, 60_000]), len(asked.circuit.outputs))
