@@ -11,6 +11,7 @@ refused. Its ranges are intervals over the last layer's wires, which is never le
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Sequence
 from weakref import WeakKeyDictionary
 
@@ -18,6 +19,7 @@ import numpy as np
 
 from app.protocol.data.dataset import Codebook
 from app.protocol.errors import TooLarge
+from app.protocol.ids import Digest
 from app.protocol.policy.leakage import Leakage
 from app.protocol.policy.linear_forms import AFFINE, Form, Joint, Space, Wire, form, shares_of
 from app.protocol.vocabulary import CircuitClass
@@ -31,6 +33,7 @@ from fhe.sensitivity import form_range, l1_sensitivity
 from fhe.states import joint_sources
 
 SAMPLE = 4096  # rows
+MAX_SPACES = 8  # codebooks whose space is kept
 BUCKETS = 16  # groups of affine codes when shares are sampled
 DRAWN = 64  # states of a number or time that columns are derived from, when shares are sampled
 MOST_WORK = 1 << 28  # multiply-adds over all sample rows: a few seconds
@@ -38,11 +41,23 @@ PER_OUTPUT = 16  # what an output takes besides its share for each column, in mu
 EVERY = slice(None)
 RELATIVE = 1e-11  # a direction smaller than this part of the largest is rounding; weights span 2^27 at most
 
+_keeping = threading.Lock()
+_spaces: dict[Digest, Space] = {}  # by the codebook's digest
 _sampled_outputs: WeakKeyDictionary[Circuit, dict[str, I64]] = WeakKeyDictionary()  # by the codebook's digest
 
 
 def space_of(codebook: Codebook) -> Space:
-    """The published codes of a dataset's columns."""
+    """The published codes of a dataset's columns; those of the latest codebooks are kept, since each judgement asks."""
+    if (found := _spaces.get(codebook.digest)) is None:
+        found = _space(codebook)
+        with _keeping:
+            while len(_spaces) >= MAX_SPACES:
+                _spaces.pop(next(iter(_spaces)))
+            _spaces[codebook.digest] = found
+    return found
+
+
+def _space(codebook: Codebook) -> Space:
     return Space(
         {column.name: column.affine.levels for column in codebook.columns if column.affine},
         {column.name: len(column.bins) for column in codebook.columns if column.bins},

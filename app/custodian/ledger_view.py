@@ -40,8 +40,9 @@ class LedgerView(LedgerFile):
     def records(self, *states: DecisionState) -> list[LedgerRecord]:
         """Jobs in these states (all when none is named), by number."""
         with self._transaction(write=False) as db:
-            rows = db.execute("SELECT * FROM jobs WHERE scope = ? ORDER BY job", (self._scope,)).fetchall()
-            return [record_of(row) for row in rows if not states or row["state"] in states]
+            which = f"AND state IN ({', '.join('?' * len(states))})" if states else ""
+            query = f"SELECT * FROM jobs WHERE scope = ? {which} ORDER BY job"  # noqa: S608 - question marks alone
+            return [record_of(row) for row in db.execute(query, (self._scope, *states)).fetchall()]
 
     def history(self, dataset: int, *, chain_only: bool = False) -> list[Released]:
         """Everything released or reserved on a dataset, by job; only what the chain has with `chain_only`."""
@@ -53,7 +54,7 @@ class LedgerView(LedgerFile):
         with self._transaction(write=False) as db:
             key = (self._scope, job)
             row = db.execute("SELECT MIN(at) FROM events WHERE scope = ? AND job = ?", key).fetchone()
-            return int(row[0]) if row[0] is not None else self._clock()
+            return int(row[0]) if row[0] is not None else self.now()
 
     def charged_to(self, license: int) -> list[Released]:
         """What the chain released under a license."""

@@ -19,9 +19,10 @@ from app.client.index.client import IndexClient
 from app.home.agent_status import read_statuses, troubles
 from app.home.config import NODE_FILE, read_config
 from app.home.home import Home
-from app.home.network import open_chain, open_store
+from app.home.network import open_chain
 from app.node.settings import PORT, NodeSettings
 from app.protocol.errors import DarkroomError, NotFound
+from app.storage.open import open_place
 
 Level = Literal["ok", "warn", "fail"]
 
@@ -160,13 +161,26 @@ def check_chain(home: Home, settings: NodeSettings) -> Iterator[Finding]:
     )
 
 
+def check_editions(home: Home, _settings: NodeSettings) -> Iterator[Finding]:
+    """What is still open on the markets of earlier editions, which are drained here."""
+    from app.node.drained import editions_drained, remainders
+
+    for edition in editions_drained(home) if (home.root / "node.json").exists() else []:
+        left = list(remainders(home, edition))
+        for each in left:
+            yield Finding("editions", "ok", f"Edition {edition} is drained. {each.what}", each.fix)
+        if not left:
+            told = f"Edition {edition} is over: nothing of it is open, and nothing in it is this home's."
+            yield Finding("editions", "ok", told, f"Serve it no more: darkroom node end {edition}")
+
+
 def check_store(home: Home, settings: NodeSettings) -> Iterator[Finding]:
     """That a small object comes back from the store as it went in."""
     config = _config(home, settings)
     if config.store.startswith("folder:") and not (home.root / config.store.removeprefix("folder:")).exists():
         yield Finding("store", "warn", "The store's folder is not there yet.", "Start the node: darkroom up.")
         return
-    store = open_store(home, config.store)
+    store = open_place(config.store, home.root)
     began = time.perf_counter()
     cid = store.put(PROBE)
     if store.read(cid, limit=len(PROBE)) != PROBE:  # a wrong block would have raised
@@ -272,6 +286,7 @@ CHECKS: dict[str, Check] = {
     "keys": check_keys,
     "engine": check_core,
     "chain": check_chain,
+    "editions": check_editions,
     "providers": check_providers,
     "store": check_store,
     "database": check_index,
