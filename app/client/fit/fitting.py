@@ -19,7 +19,7 @@ from app.client.fit.estimators import (
 )
 from app.client.fit.histograms import HistogramPlan, binned_with, plan_histograms
 from app.client.fit.moments import MomentPlan, plan_moments
-from app.client.fit.published import PublishedValues
+from app.client.published import PublishedValues
 from app.client.sums import SumsExplained, SumsPlace, SumsReleased, SumsWanted, explain_sums, order_sums, read_sums
 from app.protocol.data.dataset import Codebook, ColumnCode
 from app.protocol.errors import BadQuery, NotAllowed
