@@ -48,7 +48,9 @@ def test_a_tree_is_tested_as_scikit_learn_does(people: Adults) -> None:
     tree = DecisionTreeClassifier(max_depth=3, random_state=0)
     made, codes, said = compiled(people, tree, ["age", "school", "hours"], "rich", "bins")
     plan = asked(people, made, "rich")
-    assert leakage_of(plan.circuit, people.codebook).sensitivity == 2
+    leak = leakage_of(plan.circuit, people.codebook)
+    assert leak.sensitivity == 2
+    assert len(leak.shares) == len(leak.outputs) == len(leak.lows) == len(plan.circuit.released)
     rows, truth = people.frame.height, people.frame["rich"].to_numpy().astype(np.int64)
     found = plan.read(sums_in_the_clear(plan.circuit, people.codebook, people.frame), rows, 0.0)
     assert np.array_equal(found.confusion, metrics.confusion_matrix(truth, said))
