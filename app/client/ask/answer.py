@@ -13,8 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.client.ask.cells import Cell
-
 SPREAD = math.log(20) / math.sqrt(2)  # deviations
 
 
@@ -85,21 +83,22 @@ def average(values: Sequence[float], weights: Sequence[float], noisy: Sequence[f
     return Figure(min(max(value, low), high), min(max(ends[0], low), high), min(max(ends[1], low), high))
 
 
-def quantile(values: Sequence[float], cells: Sequence[Cell], noisy: Sequence[float], scale: float, at: float) -> Figure:
+def quantile(
+    values: Sequence[float], middles: Sequence[float], noisy: Sequence[float], scale: float, at: float
+) -> Figure:
     """The middle of the cell that holds a quantile, and the middles between which it lies with 95 %.
 
     The cell of a quantile q is the first up to which at least q of all rows are. The truth's is at least a cell if the
     counts below it, less q of all, are too few for the noise; likewise from above.
     """
     count = math.fsum(values)
-    middles = [cell.middle for cell in cells]
     if count <= 0:
         return Figure(None, middles[0], middles[-1])
-    found, low, high = len(cells) - 1, 0, len(cells) - 1
+    found, low, high = len(middles) - 1, 0, len(middles) - 1
     reached: list[bool] = []
-    for place in range(len(cells)):
+    for place in range(len(middles)):
         up_to = math.fsum(values[: place + 1]) - at * count
-        square = sum((((1.0 if j <= place else 0.0) - at) * noisy[j]) ** 2 for j in range(len(cells)))
+        square = sum((((1.0 if j <= place else 0.0) - at) * noisy[j]) ** 2 for j in range(len(middles)))
         width = SPREAD * math.sqrt(2 * square) * scale
         reached.append(up_to >= 0)
         if up_to < -width:
@@ -108,6 +107,6 @@ def quantile(values: Sequence[float], cells: Sequence[Cell], noisy: Sequence[flo
             high = min(high, place)
     if True in reached:
         found = reached.index(True)
-    found, low = min(found, len(cells) - 1), min(low, len(cells) - 1)
+    found, low = min(found, len(middles) - 1), min(low, len(middles) - 1)
     low, high = min(low, found), max(high, found)
     return Figure(middles[found], middles[low], middles[high])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -233,6 +233,9 @@ class AskedTable:
             }
             if isinstance(source, CategorySource) and members:
                 self._columns[source.name] = AskedCategory(source, members)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
 
     def __getitem__(self, name: str) -> AskedColumn | AskedCategory:
         """Errors: BadQuery, which names columns that there are."""

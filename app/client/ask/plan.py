@@ -12,17 +12,16 @@ Everything that can be counted is returned, empty or not: which groups are there
 from __future__ import annotations
 
 import itertools
-import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from app.client.ask.answer import SPREAD, Answer, AnswerRow, Figure, average, quantile, total
+from app.client.ask.answer import Answer
 from app.client.ask.cells import AskedTable, Cell
 from app.client.ask.counting import CountingCircuit
 from app.client.ask.formula import Formula, both, formula_of, in_cells
 from app.client.ask.query import Aggregate, Query
+from app.client.ask.reading import KNOWN, AnswerReading, FigureForm, FormKind, ReadingRow
 from app.protocol.data.dataset import Codebook
 from app.protocol.errors import BadQuery
 from fhe.arrays import I64
@@ -30,7 +29,6 @@ from fhe.circuit.circuit import Circuit
 from fhe.profile import EncryptionProfile
 
 MAX_OUTPUTS = 1024
-Sums = Callable[[int], float]  # of an output's number
 
 
 @dataclass(frozen=True)
@@ -53,65 +51,53 @@ class Plan:
     _middles: dict[str, tuple[Cell, ...]] = field(repr=False)
     _totals: dict[str, tuple[int, float, float]] = field(repr=False)  # column: output, low and step of its codes
 
-    def answer(self, sums: I64, rows: int, noise_scale: float) -> Answer:
-        """The answer from the outputs (outputs,) of a job on `rows` rows, with noise of this discrete Laplace scale."""
+    def reading(self, rows: int) -> AnswerReading:
+        """How the sums of a job on `rows` rows become the answer."""
+        first = self.query.aggregates[0]
+        histogram = first.kind == "histogram"
         found = []
         for labels, histograms, count in self._groups:
-            figures = [
-                each
-                for aggregate in self.query.aggregates
-                for each in self._figures(aggregate, histograms, count, sums, rows, noise_scale)
-            ]
-            if self.query.aggregates[0].kind == "histogram":
-                column = self.query.aggregates[0].column
-                found += [
-                    AnswerRow((cell.label,), (one,)) for cell, one in zip(self._cells(column), figures, strict=True)
-                ]
+            if histogram:
+                cells = zip(self._middles[first.column], histograms[first.column], strict=True)
+                found += [ReadingRow((cell.label,), (_form("total", (one,), (1.0,), rows),)) for cell, one in cells]
             else:
-                found.append(AnswerRow(labels, tuple(figures)))
-        histogram = self.query.aggregates[0].kind == "histogram"
-        groups = (self.query.aggregates[0].column,) if histogram else self.query.groups
-        return Answer(groups, tuple(each.name for each in self.query.aggregates), tuple(found), self.remarks)
+                forms = tuple(self._figure(each, histograms, count, rows) for each in self.query.aggregates)
+                found.append(ReadingRow(labels, forms))
+        groups = (first.column,) if histogram else self.query.groups
+        return AnswerReading(groups, tuple(each.name for each in self.query.aggregates), tuple(found), self.remarks)
 
-    def _cells(self, column: str) -> tuple[Cell, ...]:
-        return self._middles[column]
+    def answer(self, sums: I64, rows: int, noise_scale: float) -> Answer:
+        """The answer from the outputs (outputs,) of a job on `rows` rows, with noise of this discrete Laplace scale."""
+        return self.reading(rows).answer(sums, noise_scale)
 
-    def _figures(
-        self,
-        aggregate: Aggregate,
-        histograms: dict[str, tuple[Count, ...]],
-        count: Count | None,
-        sums: I64,
-        rows: int,
-        scale: float,
-    ) -> list[Figure]:
+    def half_widths(self, rows: int, noise_scale: float) -> dict[str, float | None]:
+        """Of the 95 % interval of each count, sum and average over all rows, by name, before anything is asked; None
+        where it depends on the answer.
+        """
+        nothing = np.zeros(0 if self.circuit is None else len(self.circuit.outputs), np.int64)
+        return self.reading(rows).half_widths(nothing, noise_scale)
+
+    def _figure(
+        self, aggregate: Aggregate, histograms: dict[str, tuple[Count, ...]], count: Count | None, rows: int
+    ) -> FigureForm:
         if aggregate.column in self._totals and aggregate.kind in ("sum", "avg"):
             output, low, step = self._totals[aggregate.column]
             per = rows if aggregate.kind == "avg" else 1
-            value = float(sums[output]) * step + low * rows
-            return [Figure.of(value / per, SPREAD * math.sqrt(2) * step * scale / per)]
+            return _form("total", (Count(output), Count(None, None)), (step / per, low / per), rows)
         if aggregate.kind == "count":
             counts = (count,) if count is not None else next(iter(histograms.values()))
-            return [total([self._read(one, sums, rows) for one in counts], [1.0] * len(counts), _noisy(counts), scale)]
-        cells = self._cells(aggregate.column)
-        counts = histograms[aggregate.column]
-        values, noisy = [self._read(one, sums, rows) for one in counts], _noisy(counts)
-        middles = [cell.middle for cell in cells]
-        match aggregate.kind:
-            case "histogram":
-                return [total([value], [1.0], [one], scale) for value, one in zip(values, noisy, strict=True)]
-            case "sum":
-                return [total(values, middles, noisy, scale)]
-            case "avg":
-                return [average(values, middles, noisy, scale)]
-            case _:
-                return [quantile(values, cells, noisy, scale, aggregate.at)]
+            return _form("total", counts, (1.0,) * len(counts), rows)
+        middles = tuple(cell.middle for cell in self._middles[aggregate.column])
+        kinds: dict[str, FormKind] = {"sum": "total", "avg": "average", "quantile": "quantile"}
+        return _form(kinds[aggregate.kind], histograms[aggregate.column], middles, rows, aggregate.at)
 
-    @staticmethod
-    def _read(count: Count, sums: I64, rows: int) -> float:
-        if count.output is not None:
-            return float(sums[count.output])
-        return float(rows if count.known is None else count.known)
+
+def _form(
+    kind: FormKind, counts: tuple[Count, ...], weights: tuple[float, ...], rows: int, at: float = 0.5
+) -> FigureForm:
+    outputs = tuple(KNOWN if one.output is None else one.output for one in counts)
+    known = tuple(float(rows if one.known is None else one.known) if one.output is None else 0.0 for one in counts)
+    return FigureForm(kind, outputs, known, weights, at)
 
 
 def plan(query: Query, codebook: Codebook, profile: EncryptionProfile) -> Plan:
@@ -171,10 +157,6 @@ def _count(building: CountingCircuit, formula: Formula) -> Count:
     if isinstance(formula, bool):
         return Count(None, None if formula else 0)
     return Count(building.count(formula))
-
-
-def _noisy(counts: tuple[Count, ...]) -> list[float]:
-    return [float(one.output is not None) for one in counts]
 
 
 def exact(plan: Plan, outputs: I64) -> Answer:

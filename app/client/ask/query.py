@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from app.protocol.errors import BadQuery, Unavailable
+from app.protocol.errors import BadQuery
 
 MAX_SQL = 10_000  # characters
 MAX_ITEMS = 64
@@ -68,12 +68,10 @@ class Query:
 
 
 def parse(sql: str) -> Query:
-    """The query that some SQL means. Errors: BadQuery with what can be asked; Unavailable without sqlglot."""
-    try:
-        import sqlglot
-        from sqlglot.errors import SqlglotError
-    except ImportError:
-        raise Unavailable("sqlglot is not installed, so SQL cannot be read.", "Install the buyer extra.") from None
+    """The query that some SQL means. Errors: BadQuery with what can be asked."""
+    import sqlglot
+    from sqlglot.errors import SqlglotError
+
     if len(sql) > MAX_SQL:
         raise BadQuery(f"A question of {len(sql)} characters is longer than {MAX_SQL}.", FORM)
     explain, rest = bool(re.match(r"\s*explain\b", sql, re.IGNORECASE)), re.sub(r"(?i)^\s*explain\b", "", sql)

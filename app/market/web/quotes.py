@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from app.execution.market_state import MarketState, read_market
 from app.market.queries.view import Amount
 from app.market.web.dependencies.caller import Spend
@@ -144,25 +146,60 @@ def quote_circuit(
     Errors: TooLarge, BadDocument, BadModel, NotFound, BadBlock, NotAllowed for another dataset's offer,
     RowsOutsideDataset, Busy, TooManyRequests for a circuit that takes more work than `spend` allows.
     """
+    judged = judge_circuit(
+        here, dataset, data, spend,
+        offer=offer, rows=rows, replicas=replicas, first_row=first_row, license=license, job=job,
+    )  # fmt: skip
+    return report(judged, data)
+
+
+@dataclass(frozen=True)
+class JudgedCircuit:
+    """An order of a circuit, the state that it was judged in, and what was found."""
+
+    request: Request
+    state: MarketState
+    found: Preflight
+
+
+def judge_circuit(
+    here: AppState,
+    dataset: int,
+    data: bytes,
+    spend: Spend,
+    *,
+    offer: int | None,
+    rows: int | None,
+    replicas: int,
+    first_row: int = 0,
+    license: int = 0,
+    job: int = 0,
+) -> JudgedCircuit:
+    """What `quote_circuit` reports. Errors: the same."""
     spend(len(data) // BYTES_OF_WORK)
     circuit = decode(data)
     state = read_market(here.market, here.store, dataset, offer=offer, license=license)
-    record, policy = state.dataset, state.policy
+    record = state.dataset
     if first_row >= record.rows:
         raise RowsOutsideDataset(f"The dataset has rows 0 to {record.rows - 1}.", "Choose rows inside the dataset.")
-    rows = record.rows - first_row if rows is None else rows
-    found = _judge(here, state, Request(circuit, rows, first_row, replicas), job=job)
-    static, said = found.cost, found.said
-    leak = said.leak
+    request = Request(circuit, record.rows - first_row if rows is None else rows, first_row, replicas)
+    return JudgedCircuit(request, state, _judge(here, state, request, job=job))
+
+
+def report(judged: JudgedCircuit, data: bytes) -> QuoteReport:
+    """What was found, for people and programs; `data`: the circuit's bytes."""
+    request, state, found = judged.request, judged.state, judged.found
+    record, policy, rows, said = state.dataset, state.policy, request.rows, found.said
+    static, leak = found.cost, said.leak
     return QuoteReport(
-        dataset=dataset,
+        dataset=record.id,
         version=record.version,
         content=state.content,
         offer=state.offer.id if state.offer else None,
         policy=policy.digest,
         rows=rows,
-        replicas=replicas,
-        circuit=_card(circuit, data),
+        replicas=request.replicas,
+        circuit=_card(request.circuit, data),
         cost=CostView(
             units=static.units,
             multiply_adds=static.multiply_adds,

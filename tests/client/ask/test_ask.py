@@ -20,7 +20,7 @@ from fhe.arrays import I64
 from fhe.circuit.clear import evaluate_clear, gather_inputs
 from fhe.leakage import leakage_of
 from fhe.profiles import REFERENCE
-from tests.client.ask.questions import BOOK, TABLE, codes, people, question, with_cells
+from tests.support.questions import BOOK, TABLE, codes, people, question, with_cells
 
 PEOPLE = people(400, 1)
 KNOWN = with_cells(PEOPLE)
@@ -230,6 +230,6 @@ def test_figures_at_their_edges() -> None:
     assert average([0, 0], [1, 2], [1, 1], 1).value is None
     assert average([1, 1], [10, 20], [1, 1], 50).low == 10
     assert average([5, 5], [10, 20], [1, 1], 0.0) == average([5, 5], [10, 20], [0, 0], 0.0)
-    cells = TABLE["bmi"].cells
-    assert quantile([0, 0, 0, 0], cells, [1] * 4, 1, 0.5).value is None
-    assert quantile([0, 9, 0, 0], cells, [1] * 4, 0.0, 0.5).value == cells[1].middle
+    middles = [cell.middle for cell in TABLE["bmi"].cells]
+    assert quantile([0, 0, 0, 0], middles, [1] * 4, 1, 0.5).value is None
+    assert quantile([0, 9, 0, 0], middles, [1] * 4, 0.0, 0.5).value == middles[1]

@@ -50,6 +50,8 @@ def table(scene: MarketNode) -> dict[str, Case]:
         "quote_circuit_bytes": Case("/v1/datasets/1/quotes", body=circuit),
         "list_circuits": Case("/v1/datasets/1/circuits"),
         "quote_published": Case(f"/v1/datasets/1/quotes/{scene.circuit}"),
+        "explain_asked": Case("/v1/datasets/1/questions", body={"sql": "SELECT avg(c0) FROM data"}),
+        "compile_asked": Case("/v1/datasets/1/questions/compiled", body={"sql": "SELECT avg(c0) FROM data"}),
         "list_offers": Case("/v1/offers"),
         "get_offer": Case(f"/v1/offers/{scene.offer}"),
         "list_licenses": Case("/v1/licenses"),

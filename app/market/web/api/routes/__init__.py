@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-from app.market.web.api.routes import accounts, chain, datasets, jobs, licensing, network, objects, session, tokens
+from app.market.web.api.routes import (
+    accounts,
+    chain,
+    datasets,
+    jobs,
+    licensing,
+    network,
+    objects,
+    questions,
+    session,
+    tokens,
+)
 
 ROUTERS = tuple(
-    module.router for module in (datasets, licensing, jobs, objects, accounts, chain, session, tokens, network)
+    module.router
+    for module in (datasets, questions, licensing, jobs, objects, accounts, chain, session, tokens, network)
 )

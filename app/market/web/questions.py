@@ -1,0 +1,177 @@
+"""Questions in SQL over the web: compiled, explained for free, and how their sums are read where they are opened."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import numpy as np
+
+from app.client.ask.plan import Plan, plan
+from app.client.ask.query import parse
+from app.client.ask.reading import FormKind
+from app.execution.inputs import load_manifest
+from app.market.queries.view import Amount
+from app.market.web.dependencies.caller import Spend
+from app.market.web.dependencies.state import AppState
+from app.market.web.fields import ResponseModel
+from app.market.web.quotes import QuoteReport, judge_circuit, report
+from app.protocol.data.dataset import EncryptedTable
+from app.protocol.documents import sha256
+from app.protocol.errors import RowsOutsideDataset
+from app.protocol.policy.bits import MICRO, noise_scale_milli
+from fhe.circuit import codec
+from fhe.profiles import find
+
+MILLI = 1000
+
+
+class FormView(ResponseModel):
+    """One figure as a form of the sums: docs/api.md says how each kind is worked out."""
+
+    kind: FormKind
+    outputs: tuple[int, ...]  # of the circuit; -1: the number in `known` stands in its place
+    known: tuple[float, ...]
+    weights: tuple[float, ...]
+    at: float  # of a quantile
+
+
+class ReadingRowView(ResponseModel):
+    """The labels of a group, and a form for each figure."""
+
+    groups: tuple[str, ...]
+    figures: tuple[FormView, ...]
+
+
+class ReadingView(ResponseModel):
+    """The whole answer before its sums are known."""
+
+    groups: tuple[str, ...]  # names of the columns that label rows
+    names: tuple[str, ...]  # of the figures
+    rows: tuple[ReadingRowView, ...]
+    remarks: tuple[str, ...]
+
+
+class CompiledQuestion(ResponseModel):
+    """A question as a circuit of a version of a dataset."""
+
+    sql: str
+    dataset: int
+    version: int
+    rows: int
+    digest: str  # of the circuit, as the market calls it; "" where the answer is public
+    circuit: str  # its bytes in base64; "" likewise
+    reading: ReadingView
+
+
+class QuestionReport(ResponseModel):
+    """What a question would cost and how well it could be answered. Bits are micro-bits about each person."""
+
+    sql: str
+    dataset: int
+    version: int
+    rows: int
+    bootstraps: Amount  # of one executor, in all
+    values_decrypted: Amount
+    epsilon: float
+    noise_scale: float  # of the discrete Laplace noise on each sum
+    half_widths: dict[str, float | None]  # of the 95 % interval; null where it depends on the answer
+    micro_bits: int  # that the answer costs each person; 0: it was given before, or is public
+    left_license: int  # micro-bits that the license has after it
+    left_person: int  # that anybody has
+    remarks: tuple[str, ...]
+    answer: tuple[dict[str, float | str | None], ...] | None  # where it is public: nothing has to be asked
+    quote: QuoteReport | None  # of its circuit; null likewise
+
+
+def compile_question(
+    here: AppState, dataset: int, sql: str, *, version: int | None, rows: int | None
+) -> CompiledQuestion:
+    """A question's circuit on a version, by default the present one, and how the sums of `rows` rows are read.
+
+    Errors: BadQuery with the nearest question that can be asked; NotFound, BadBlock, BadDocument, RowsOutsideDataset.
+    """
+    market = here.market
+    record = market.dataset(dataset) if version is None else market.dataset_version(dataset, version)
+    count = _rows(record.rows, 0, rows)
+    asked = _planned(here, sql, load_manifest(here.store, record).table)
+    data = b"" if asked.circuit is None else codec.encode(asked.circuit)
+    return CompiledQuestion(
+        sql=sql,
+        dataset=dataset,
+        version=record.version,
+        rows=count,
+        digest=sha256(data) if data else "",
+        circuit=base64.b64encode(data).decode(),
+        reading=_reading(asked, count),
+    )
+
+
+def explain_question(
+    here: AppState,
+    dataset: int,
+    sql: str,
+    spend: Spend,
+    *,
+    offer: int | None,
+    rows: int | None,
+    replicas: int,
+    first_row: int = 0,
+    license: int = 0,
+) -> QuestionReport:
+    """What asking would cost and tell, for free. Errors: BadQuery; as `quote_circuit`."""
+    record = here.market.dataset(dataset)
+    manifest = load_manifest(here.store, record)
+    asked, count = _planned(here, sql, manifest.table), _rows(record.rows, first_row, rows)
+    told: dict[str, Any] = {"sql": sql, "dataset": dataset, "version": record.version, "rows": count}
+    if asked.circuit is None:
+        widths = asked.half_widths(count, 0.0)
+        answer = asked.answer(np.zeros(0, np.int64), count, 0.0)
+        return QuestionReport(
+            **told, bootstraps=0, values_decrypted=0, epsilon=0.0, noise_scale=0.0, half_widths=widths,
+            micro_bits=0, left_license=0, left_person=0, remarks=asked.remarks, answer=tuple(answer.to_dicts()),
+            quote=None,
+        )  # fmt: skip
+    data = codec.encode(asked.circuit)
+    judged = judge_circuit(
+        here, dataset, data, spend,
+        offer=offer, rows=count, replicas=replicas, first_row=first_row, license=license,
+    )  # fmt: skip
+    said, policy, scale = judged.found.said, judged.state.policy, 0.0
+    if said.leak is not None and policy.epsilon_micro_per_job:
+        scale = noise_scale_milli(said.leak, policy, manifest.table.rows_per_person) / MILLI
+    return QuestionReport(
+        **told,
+        bootstraps=judged.found.cost.bootstraps,
+        values_decrypted=len(asked.circuit.outputs) * asked.circuit.result_rows(count),
+        epsilon=policy.epsilon_micro_per_job / MICRO,
+        noise_scale=scale,
+        half_widths=asked.half_widths(count, scale),
+        micro_bits=said.micro_bits,
+        left_license=max(0, said.limit_license - said.spent_license - said.micro_bits),
+        left_person=max(0, said.limit_person - said.spent_person - said.micro_bits),
+        remarks=asked.remarks,
+        answer=None,
+        quote=report(judged, data),
+    )
+
+
+def _planned(here: AppState, sql: str, table: EncryptedTable) -> Plan:
+    query = parse(sql)
+    with here.quoting.turn():
+        return plan(query, table.codebook, find(table.profile))
+
+
+def _rows(there: int, first_row: int, rows: int | None) -> int:
+    if first_row >= there:
+        raise RowsOutsideDataset(f"The dataset has rows 0 to {there - 1}.", "Choose rows inside the dataset.")
+    return there - first_row if rows is None else rows
+
+
+def _reading(asked: Plan, rows: int) -> ReadingView:
+    found = asked.reading(rows)
+    lines = tuple(
+        ReadingRowView(groups=row.groups, figures=tuple(FormView(**form.to_dict()) for form in row.figures))
+        for row in found.rows
+    )
+    return ReadingView(groups=found.groups, names=found.names, rows=lines, remarks=found.remarks)
