@@ -311,7 +311,7 @@ class ProviderAgent:
             if self._journal.get(job.id) is not None:
                 yield from self._try(job.id, None)
 
-    def _evaluate(self, job: Job, progress: Progress | None) -> JournalEntry:
+    def _evaluate(self, job: Job, progress: Progress) -> JournalEntry:
         if self._attempts.of(job.id).deaths >= MOST_DEATHS:
             raise BadInput(f"Job {job.id} ended {MOST_DEATHS} processes that computed it.", "Give it more memory.")
         tested(self._threads, self._device)
@@ -319,18 +319,26 @@ class ProviderAgent:
         needed = cost(facts.circuit, facts.profile, job.rows).units
         if needed > job.units:
             raise BadInput(f"Job {job.id} takes {needed} units of work and pays for {job.units}.", "Quote it again.")
+        name = evaluation_digest(facts)
+        began = self._checkpoints.share(name)
+
+        def told(part: int, whole: int) -> None:
+            progress(part, whole)
+            if self._attempts.count(job.id) and self._checkpoints.share(name) > began:
+                self._attempts.forget(job.id)  # it gets on, however often its processes end
+
         with self._attempts.computing(job.id):
             execution = execute(
                 facts,
                 self._store,
                 threads=self._threads,
-                progress=progress,
+                progress=told,
                 backend=self._device,
                 runner=self._runner,
                 checkpoints=self._checkpoints,
             )
         entry = self._journal.remember(job.id, execution.receipt, execution.output)
-        self._checkpoints.forget(evaluation_digest(facts))
+        self._checkpoints.forget(name)
         self.computing = None
         return entry
 
