@@ -332,8 +332,9 @@ class Owner:
         from app.custodian.agent import CustodianAgent
         from app.custodian.market_chain import MarketChain
         from app.execution.execute import execute
+        from app.execution.tracing import spans_for
 
-        store, threads = self.network.store, threads_available()
+        market, store, threads = self.network.market, self.network.store, threads_available()
 
         def run(inputs: JobInputs, watch: Progress) -> Evaluation:
             def told(done: int, total: int) -> None:
@@ -353,6 +354,7 @@ class Owner:
             row_keys=self.persons.row_keys,
             threads=threads,
             charge_missing=charge_missing,
+            spans=spans_for("custodian", self.actor.name, market.chain_id, market.address),
         )
 
 

@@ -22,6 +22,7 @@ from app.chain.live import FILE
 from app.execution.execute import execute
 from app.execution.inputs import load_job_inputs
 from app.execution.reporting import reported
+from app.execution.tracing import Spans, no_spans
 from app.protocol.errors import BadBlock, BadInput, DarkroomError, NotAllowed, Reverted, TryAgain
 from app.protocol.ids import Digest
 from app.protocol.market.entities import ZERO, Execution, Job, JobState
@@ -85,6 +86,7 @@ class ProviderAgent:
         units_per_second: float | None = None,
         in_turn: bool = False,
         pays: Callable[[int], bool] = lambda fee: True,
+        spans: Spans = no_spans,
     ) -> None:
         """`device`: "cpu", "cuda", or "auto" for a GPU that passes its self-test, with the CPU behind it.
 
@@ -96,7 +98,7 @@ class ProviderAgent:
         self._threads, self._keep_drawing, self._device = threads, keep_drawing, device
         self._rate, self._in_turn, self._pays = units_per_second, in_turn, pays
         self._drawable: dict[int, tuple[JobState, float]] = {}  # since when, by the monotonic clock, in which state
-        self._stopping = threading.Event()
+        self._stopping, self._span = threading.Event(), spans
         self.running: list[Job] = []  # the market's jobs that were not over at the last look
         own = market.folder(folder)
         self._journal = Journal(own / "jobs", self._salt)
@@ -214,16 +216,18 @@ class ProviderAgent:
                 yield Action(job.id, Done.DECLINED, _why(error), self._market.decline(self._account, job.id))
                 return
             yield from meanwhile
-            promised = self._market.commit(self._account, job.id, entry.receipt, entry.salt)
+            with self._span(job.id, "commit"):
+                promised = self._market.commit(self._account, job.id, entry.receipt, entry.salt)
             yield Action(job.id, Done.COMMITTED, entry.receipt, promised)
             job = self._market.job(job.id)
         elif self._journal.get(job.id) is None:
             self._evaluate(job, self._between(progress, job, []))  # committed to by another machine, which may be gone
         if job.revealing:
             entry = self._committed(job)
-            for data in self._journal.outputs(job.id):
-                self._store.put(data)
-            shown = self._market.reveal(self._account, job.id, entry.receipt, entry.salt)
+            with self._span(job.id, "reveal"):
+                for data in self._journal.outputs(job.id):
+                    self._store.put(data)
+                shown = self._market.reveal(self._account, job.id, entry.receipt, entry.salt)
             yield Action(job.id, Done.REVEALED, entry.receipt, shown)
 
     def _salt(self, job: int, receipt: Digest) -> str:
@@ -280,11 +284,12 @@ class ProviderAgent:
         if self._attempts.of(job.id).deaths >= MOST_DEATHS:
             raise BadInput(f"Job {job.id} ended {MOST_DEATHS} processes that computed it.", "Give it more memory.")
         tested(self._threads, self._device)
-        facts = load_job_inputs(self._market, self._store, job.id)
+        with self._span(job.id, "fetch"):
+            facts = load_job_inputs(self._market, self._store, job.id)
         needed = cost(facts.circuit, facts.profile, job.rows).units
         if needed > job.units:
             raise BadInput(f"Job {job.id} takes {needed} units of work and pays for {job.units}.", "Quote it again.")
-        with self._attempts.computing(job.id):
+        with self._attempts.computing(job.id), self._span(job.id, "evaluate"):
             execution = execute(facts, self._store, threads=self._threads, progress=progress, backend=self._device)
         return self._journal.remember(job.id, execution.receipt, execution.output)
 
@@ -292,7 +297,9 @@ class ProviderAgent:
         if self._in_turn and not self._its_turn(job):
             return
         try:
-            yield Action(job.id, Done.DREW, sent=self._market.draw(self._account, job.id))
+            with self._span(job.id, "draw"):
+                sent = self._market.draw(self._account, job.id)
+            yield Action(job.id, Done.DREW, sent=sent)
         except TryAgain:
             return
         except Reverted:
