@@ -130,7 +130,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "Sign a smaller one: darkroom mandate sign.",
     ),
     "BadMandateSignature": (
-        "This mandate's signature is not its payer's ({payer}), or the payer's wallet does not stand by it any more.",
+        "This mandate is not signed by its payer {payer}, or its wallet does not stand by the signature any more.",
         "Ask the payer to sign it: darkroom mandate sign.",
     ),
     "MandateIsRevoked": ("The payer has revoked this mandate.", "Ask for another: darkroom mandate sign."),
