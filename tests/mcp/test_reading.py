@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import anyio
@@ -12,18 +11,10 @@ from mcp import Client
 from app.mcp.desk import Desk
 from app.mcp.server import serve
 from app.mcp.toolbox import TOOLS, call
+from tests.support.mandated import told
 from tests.support.web import MarketNode
 
 SPENDING = {"buy_license", "open_job", "ask"}
-MAX_ANSWER = 16_000  # characters
-
-
-def told(desk: Desk, name: str, **arguments: Any) -> dict[str, Any]:
-    """The answer of a call that goes well."""
-    found = call(desk, name, arguments)
-    assert not found.failed, found.value
-    assert len(json.dumps(found.value)) < MAX_ANSWER
-    return found.value
 
 
 def test_from_words_to_a_quote(desk: Desk, scene: MarketNode) -> None:
