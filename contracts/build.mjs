@@ -12,7 +12,11 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 // What is deployed, by the folders of sources that it is compiled from: what is added later leaves the bytes of a
 // released edition alone, also the digest of its sources.
 const GROUPS = [
-  { folder: "src", without: "src/agents", deployed: ["TestUSD", "DatasetRegistry", "LicenseMarket", "ProviderRegistry", "JobMarket"] },
+  {
+    folder: "src",
+    without: "src/agents",
+    deployed: ["TestUSD", "DatasetRegistry", "LicenseMarket", "ProviderRegistry", "JobMarket"],
+  },
   { folder: "src/agents", deployed: ["Mandates", "MandateAccount"] },
 ];
 // solc's reminder to clear transient storage; its own text exempts reentrancy guards, the only use here.

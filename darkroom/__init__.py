@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from darkroom.dataset import Codebook, Dataset
     from darkroom.display import Listing, Served
     from darkroom.encoding import CodebookEncoder
+    from darkroom.mandates import Mandate, Mandates
     from darkroom.market import Market, connect, owner
     from darkroom.model import Model
     from darkroom.orders import Audit, Job, Quote, Result
@@ -44,6 +45,8 @@ _HOMES = {
     "Job": "orders",
     "License": "terms",
     "Listing": "display",
+    "Mandate": "mandates",
+    "Mandates": "mandates",
     "Market": "market",
     "Model": "model",
     "Offer": "terms",
@@ -67,6 +70,8 @@ __all__ = [
     "Job",
     "License",
     "Listing",
+    "Mandate",
+    "Mandates",
     "Market",
     "Model",
     "Offer",

@@ -29,17 +29,25 @@ def settings_of(config: Path | None) -> NodeSettings:
     return newcomer() if config is None else read_settings(config)
 
 
-def up(config: Config = None, as_json: AsJson = False) -> None:
+def up(
+    config: Config = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65_535, help="Of the pages: this one or none; else 8080 or another.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Run a marketplace node: index, API, pages and agents, with a sample dataset unless a file says otherwise.
 
-    Each event is one line, on a terminal a live screen, with --json one JSON object a line. Ctrl-C or SIGTERM stops it.
+    Each event is one line, on a terminal a live screen, with --json one JSON object a line; `ready` of `node` says that
+    every part works, and where the pages are. Ctrl-C or SIGTERM stops it.
     """
     from app.node.node import up as run
     from app.node.run_loop import stop_on_signals
 
     stop = threading.Event()
     stop_on_signals(stop)
-    run(Home.default(), settings_of(config), None if config is None else config.absolute(), stop, as_json=as_json)
+    file = None if config is None else config.absolute()
+    run(Home.default(), settings_of(config), file, stop, port=port, as_json=as_json)
 
 
 @app.command("index")

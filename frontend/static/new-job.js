@@ -16,10 +16,12 @@ import {
   showProblem,
   target,
 } from "./dom.js";
+import { canPay } from "./funds.js";
 import * as keystore from "./keystore.js";
 import { api, apiBytes, Problem, toProblem } from "./problems.js";
 import { signIn } from "./session.js";
 import { eventOf, follow, pay } from "./transact.js";
+import { guard } from "./unfinished.js";
 
 const MAX_CIRCUIT = 1 << 20;
 const NUMBERS = ["first_row", "rows", "replicas"];
@@ -30,6 +32,7 @@ const form = element("#new-job", HTMLFormElement);
 const submit = element('[type="submit"]', HTMLButtonElement, form);
 const circuitInput = input(form, "circuit");
 const quotePlace = element("#quote", HTMLElement);
+const check = guard(form, "Job");
 const total = element("#total", HTMLElement);
 const totalWords = element("#total-words", HTMLElement);
 /** @type {Bytes | null} */
@@ -189,8 +192,12 @@ async function publish(bytes, digest) {
   }
 }
 
-form.addEventListener("submit", async (event) => {
+form.addEventListener("submit", (event) => {
   event.preventDefault();
+  openJob();
+});
+
+async function openJob() {
   const bytes = circuit;
   if (!quote || !bytes) return;
   const place = element("[data-say]", HTMLElement, form);
@@ -201,6 +208,10 @@ form.addEventListener("submit", async (event) => {
   clearNotice(place);
   submit.disabled = true;
   try {
+    if (!(await canPay(place, order.total, openJob))) {
+      submit.disabled = !quote;
+      return;
+    }
     const key = await steps.run("key", keystore.ensure);
     await steps.run("publish", () => publish(bytes, order.digest));
     const receipt = await pay(steps, {
@@ -233,6 +244,8 @@ form.addEventListener("submit", async (event) => {
         order.content,
       ],
       account: data(form, "buyer"),
+      newest: () => `/v1/jobs?license=${license}&limit=1`,
+      goes: "/jobs/",
     });
     const { job } = await eventOf(receipt, "JobOpened");
     showNotice(place, "good", `Job ${job} is open.`, h("p", {}, "Opening its page."));
@@ -240,5 +253,6 @@ form.addEventListener("submit", async (event) => {
   } catch (error) {
     showProblem(place, error);
     submit.disabled = !quote;
+    await check();
   }
-});
+}
