@@ -201,16 +201,18 @@ def dataset_card(desk: Desk, asked: CardArguments) -> CardAnswer:
     selling = [each for each in desk.network.market.offers(record.id) if each.active and each.licenses_left]
     selling.sort(key=lambda each: (each.price_license, each.id))
     offers = [found for each in selling[:MOST_OFFERS] if (found := _offer(desk, asked.dataset, each))]
+    offers.sort(key=lambda each: each.waits_for_owner)  # an agent has nobody to remind
     shelf = _shelf(desk, record.id)
     columns = tuple(_column(dataset.codebook, each) for each in dataset.codebook.columns[:MOST_COLUMNS])
     if any(each.releases == "aggregate" for each in offers):
         step = then("explain", "Questions in SQL are sold here: hear what one would cost and tell.", dataset=record.id)
-    elif offers:
-        first = shelf[0].circuit if shelf else None
+    elif offers and shelf:
         step = then(
-            "compile_model", "Take a published model or hand in your own; compiling is free.",
-            dataset=record.id, form="featured" if first else None, model=first,
+            "quote", "Price a published model, or compile your own first: compile_model.",
+            dataset=record.id, model=shelf[0].circuit, offer=offers[0].offer,
         )  # fmt: skip
+    elif offers:
+        step = then("compile_model", "Hand in a model of your own; compiling is free.", dataset=record.id)
     else:
         step = then("search_datasets", "Nothing is for sale here now.")
     return CardAnswer(

@@ -9,7 +9,7 @@ import pytest
 from app.home.home import Home
 from app.home.network import Network
 from app.mcp.desk import Desk
-from tests.support.homes import PASSPHRASE, home, served
+from tests.support.homes import home, served
 from tests.support.mandated import MandatedAgent, mandated
 from tests.support.web import MarketNode, scene
 
@@ -25,7 +25,6 @@ def desk(home: Home, served: str) -> Iterator[Desk]:
 
 
 @pytest.fixture
-def agent(scene: MarketNode, home: Home, served: str, monkeypatch: pytest.MonkeyPatch) -> MandatedAgent:
+def agent(scene: MarketNode, home: Home, served: str) -> MandatedAgent:
     """An agent's machine, and whoever signs mandates for it."""
-    monkeypatch.setenv("DARKROOM_PASSPHRASE", PASSPHRASE)
     return mandated(scene, home, served)

@@ -8,6 +8,7 @@ from typing import Any
 from app.chain.contracts.beside import deploy_mandates
 from app.chain.wallet.account import Account
 from app.client.mandates import Mandates
+from app.files.private import write_private
 from app.home.home import Home
 from app.home.network import Network
 from app.mcp.desk import Desk
@@ -60,7 +61,9 @@ def mandated(scene: MarketNode, home: Home, node: str) -> MandatedAgent:
     deployer, agent, payer = person("deployer"), person("agent"), scene.stage.buyer
     deploy_mandates(scene.chain, deployer, scene.folder / "deployment.json")
     scene.chain.fund(agent.address, ETHER)
-    agent.save(home.actor("agent", create=True).path("account.json"), PASSPHRASE, light=True)
+    actor = home.actor("agent", create=True)
+    agent.save(actor.path("account.json"), PASSPHRASE, light=True)
+    write_private(actor.path("passphrase"), PASSPHRASE.encode())
     network = Network.open(home)
     payers = Mandates(network, home.actor("payer", create=True), payer)
     return MandatedAgent(payer, agent, network, payers, home, node)

@@ -130,7 +130,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "Sign a smaller one: darkroom mandate sign.",
     ),
     "BadMandateSignature": (
-        "The signature of this mandate is not the one of its payer {payer}, or its wallet does not stand by it any more.",
+        "This mandate is not signed by its payer {payer}, or its wallet does not stand by the signature any more.",
         "Ask the payer to sign it: darkroom mandate sign.",
     ),
     "MandateIsRevoked": ("The payer has revoked this mandate.", "Ask for another: darkroom mandate sign."),

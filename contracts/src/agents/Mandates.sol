@@ -224,28 +224,28 @@ contract Mandates is IMandates, EIP712, ReentrancyGuardTransient {
         return false;
     }
 
+    /// @dev In two halves: one expression of sixteen words is too many for the stack.
     function _digest(Mandate calldata mandate) private view returns (bytes32) {
-        return _hashTypedDataV4(
-            keccak256(
-                abi.encode(
-                    TYPEHASH,
-                    mandate.payer,
-                    mandate.agent,
-                    mandate.actions,
-                    keccak256(abi.encodePacked(mandate.datasets)),
-                    keccak256(abi.encodePacked(mandate.policies)),
-                    mandate.sealingKey,
-                    mandate.amountRange,
-                    mandate.budget,
-                    mandate.bitsRange,
-                    mandate.bitsBudget,
-                    mandate.maxOccurrences,
-                    mandate.notBefore,
-                    mandate.notAfter,
-                    mandate.nonce,
-                    keccak256(bytes(mandate.purpose))
-                )
-            )
+        bytes memory first = abi.encode(
+            TYPEHASH,
+            mandate.payer,
+            mandate.agent,
+            mandate.actions,
+            keccak256(abi.encodePacked(mandate.datasets)),
+            keccak256(abi.encodePacked(mandate.policies)),
+            mandate.sealingKey,
+            mandate.amountRange
         );
+        bytes memory second = abi.encode(
+            mandate.budget,
+            mandate.bitsRange,
+            mandate.bitsBudget,
+            mandate.maxOccurrences,
+            mandate.notBefore,
+            mandate.notAfter,
+            mandate.nonce,
+            keccak256(bytes(mandate.purpose))
+        );
+        return _hashTypedDataV4(keccak256(bytes.concat(first, second)));
     }
 }
