@@ -2,7 +2,8 @@
 // Buttons that each order one thing of the chain: withdraw, close an offer, revoke a license, approve or refuse a
 // release, draw, end a wait, put down or take back a custodian's bond, settle a license. A button with `data-confirm`
 // names a template whose words are agreed to in a dialog first, one with `data-amount-of` a field whose amount belongs
-// to its order; what stands in a `data-only` part is shown to the account it names alone, in a `data-except` part to all others.
+// to its order; what stands in a `data-only` part is shown to the account it names alone, in a `data-except` part to
+// all others.
 
 import { encode } from "./abi.js";
 import { addressOfContract, config, money, units } from "./config.js";
