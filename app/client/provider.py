@@ -140,4 +140,5 @@ class Provider:
             units_per_second=rate,
             in_turn=in_turn,
             pays=self.standing_terms().pays,
+            runner=self.network.runner(device),
         )

@@ -32,7 +32,7 @@ const anotherNumber = () =>
  * there already. `plain` and `permitted` are the signatures of the two calls, `args` their first arguments; `account`
  * has to sign where it is given. The newest thing of the kind that is paid for stands first in the list `newest`, for
  * whoever signs, and has the address `goes` and its number: a page that is loaded again finds it there.
- * @param {import("./dom.js").Steps} steps
+ * @param {Pick<import("./dom.js").Steps, "run">} steps
  * @param {{
  *   action: string, order: Order, contract: string, amount: string,
  *   plain: string, permitted: string, args: Argument[], account?: string,
