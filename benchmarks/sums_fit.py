@@ -3,7 +3,7 @@
 - `moments_rows_per_s`: from the question to the fitted model, 10 columns and a label of 8 bits, 66 products of 16: the
   provider reads, verifies and sums, the owner derives masks and decrypts, the buyer solves; on `moments_rows` rows;
 - `moments_rows_per_cpu_s`: the same by processor time, for machines that are not idle;
-- `decrypt_values`: what the owner decrypts for it: blocks times sums, and no row; `moments_result_bytes`;
+- `moments_decrypt_values`: what the owner decrypts for it: blocks times sums, and no row; `moments_result_bytes`;
 - `fit_concrete_s_per_row`: Concrete ML's `SGDClassifier(fit_encrypted=True)` on as many columns, seconds for a row and
   epoch, of one batch of `fit_concrete_rows` rows executed on ciphertext, keys and compilation not counted;
 - `fit_ratio_vs_concrete`: how many times less a row and epoch takes here. It is extrapolated from that one batch, and
@@ -97,7 +97,7 @@ def _moments(secret: SecretKeys, progress: Progress) -> dict[str, Any]:
         "moments_rows": ROWS,
         "moments_rows_per_s": ROWS / seconds,
         "moments_rows_per_cpu_s": ROWS / worked,
-        "decrypt_values": int(opened.size),
+        "moments_decrypt_values": int(opened.size),
         "moments_result_bytes": 24 + 8 * int(opened.size),
     }
 
