@@ -5,7 +5,7 @@ PY := .venv/bin/python
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help screenshots setup demo up quick check test test-deep lint format types contracts ipfs frontend bench docs lock clean
+.PHONY: help screenshots setup demo up quick check test test-deep lint format types contracts ipfs clients frontend bench docs lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -27,13 +27,13 @@ quick: setup ## style of Python, import rules and the quick unit tests, in less 
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check --quiet . || { echo "Not in the project's format: run make format."; exit 1; }
 	@.venv/bin/lint-imports --no-cache --no-logo
-	@$(PYTEST) -m "unit and not slow and not deep and not gpu and not node and not anvil and not ipfs and not postgres"
+	@$(PYTEST) -m "unit and not slow and not deep and not gpu and not node and not anvil and not ipfs and not postgres and not clients"
 
 check: ## one file or folder of tests: make check T=tests/fhe/test_mask.py; some of them: K=WORD; deep ones: M=deep
 	@[ -n "$(T)" ] || { echo "Name a file or a folder: make check T=tests/fhe/test_mask.py" >&2; exit 2; }
 	@$(PYTEST) -m "$(or $(M),not deep and not gpu)" $(if $(K),-k "$(K)") "$(T)"
 
-test: setup lint types contracts ipfs ## everything that must hold, in minutes; in another order: make test SEED=2
+test: setup lint types contracts ipfs clients ## everything that must hold, in minutes; in another order: make test SEED=2
 	@$(PYTEST) -m "not deep and not gpu"
 
 test-deep: setup contracts ## the slow proofs: statistics, whole sweeps, real parameter sets
@@ -64,6 +64,12 @@ ipfs: ## npm's other part: an IPFS daemon for tests, from tests/storage/jsipfs/p
 	|| { sh tests/storage/jsipfs/setup.sh \
 	&& cp tests/storage/jsipfs/package-lock.json tests/storage/jsipfs/node_modules/.darkroom-lock; } \
 	|| { [ "$$CI" != true ] && echo "The IPFS daemon could not be installed: tests that need it are skipped." >&2; }
+
+clients: ## npm's clients of a node, for tests of /v1/rpc, from tests/market/web/clients/package-lock.json
+	@cmp -s tests/market/web/clients/package-lock.json tests/market/web/clients/node_modules/.darkroom-lock \
+	|| { sh tests/market/web/clients/setup.sh \
+	&& cp tests/market/web/clients/package-lock.json tests/market/web/clients/node_modules/.darkroom-lock; } \
+	|| { [ "$$CI" != true ] && echo "ethers and viem could not be installed: tests that need them are skipped." >&2; }
 
 frontend: ## npm's third part: the formatter, linter and type checker of JavaScript, from frontend/tools/package-lock.json
 	@cmp -s frontend/tools/package-lock.json frontend/tools/node_modules/.darkroom-lock \

@@ -9,7 +9,16 @@ import { fileURLToPath } from "node:url";
 import solc from "solc";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
-const DEPLOYED = ["TestUSD", "DatasetRegistry", "LicenseMarket", "ProviderRegistry", "JobMarket"];
+// What is deployed, by the folders of sources that it is compiled from: what is added later leaves the bytes of a
+// released edition alone, also the digest of its sources.
+const GROUPS = [
+  {
+    folder: "src",
+    without: "src/agents",
+    deployed: ["TestUSD", "DatasetRegistry", "LicenseMarket", "ProviderRegistry", "JobMarket"],
+  },
+  { folder: "src/agents", deployed: ["Mandates", "MandateAccount"] },
+];
 // solc's reminder to clear transient storage; its own text exempts reentrancy guards, the only use here.
 const TRANSIENT_STORAGE = "2394";
 const SETTINGS = {
@@ -32,13 +41,13 @@ function read(path) {
   return null;
 }
 
-function sources() {
+function sources({ folder, without }) {
   const walk = (folder) =>
     readdirSync(join(HERE, folder), { withFileTypes: true }).flatMap((entry) =>
       entry.isDirectory() ? walk(join(folder, entry.name)) : [join(folder, entry.name)],
     );
-  return walk("src")
-    .filter((path) => path.endsWith(".sol"))
+  return walk(folder)
+    .filter((path) => path.endsWith(".sol") && !(without && path.startsWith(`${without}/`)))
     .sort();
 }
 
@@ -60,8 +69,8 @@ function immutableRanges(references) {
     .sort((a, b) => a[0] - b[0]);
 }
 
-function build() {
-  const names = sources();
+function build(group) {
+  const names = sources(group);
   const digest = createHash("sha256");
   for (const name of names) digest.update(name).update("\0").update(read(name)).update("\0");
   const input = {
@@ -81,8 +90,8 @@ function build() {
     (error) => error.severity !== "info" && error.errorCode !== TRANSIENT_STORAGE,
   );
   if (complaints.length > 0) throw new Error(complaints.map((error) => error.formattedMessage).join("\n"));
-  return DEPLOYED.map((name) => {
-    const contract = output.contracts[`src/${name}.sol`][name];
+  return group.deployed.map((name) => {
+    const contract = output.contracts[`${group.folder}/${name}.sol`][name];
     const artifact = {
       abi: contract.abi,
       bytecode: `0x${contract.evm.bytecode.object}`,
@@ -107,7 +116,7 @@ function render(artifact) {
 }
 
 const check = process.argv.includes("--check");
-const artifacts = build();
+const artifacts = GROUPS.flatMap(build);
 let stale = false;
 for (const [path, text, artifact] of artifacts) {
   const same = existsSync(path) && readFileSync(path, "utf8") === text;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import time
 from collections.abc import Mapping
 from decimal import Decimal
 from html import escape
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.auditor.report import AuditReport
-from app.client.buyer import OpenedResult
+from app.client.buyer import STORED_SECONDS, OpenedResult
 from app.client.following import follow_job
 from app.client.purchase import OrderTerms, Purchase
 from app.protocol.errors import NotFound
@@ -190,10 +191,12 @@ class Job(Shown):
         not out in time; NotAllowed for a job that was refused or failed, with the reason; NotYourLicense for another
         buyer's; BadSeal, BadDocument, BadModel, UsageError.
         """
+        end = time.monotonic() + (timeout or 0.0)
         self._follow(timeout, progress)
         buyer = self._session.buyer
         kept: KeptModel | None = None if model is None else model._kept
-        return Result(buyer.open_result(self.number, buyer.sealing_key(), model=kept))
+        patience = STORED_SECONDS if timeout is None else max(0.0, end - time.monotonic())
+        return Result(buyer.open_result(self.number, buyer.sealing_key(), model=kept, patience=patience))
 
     def audit(self, *, threads: int | None = None, device: BackendName = "auto", progress: bool = True) -> Audit:
         """Re-check every fact of it from chain and store, re-execution included. It needs no key and no account.

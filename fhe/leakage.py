@@ -10,6 +10,8 @@ refused. Its ranges are intervals over the last layer's wires, which is never le
 
 from __future__ import annotations
 
+import itertools
+import threading
 from collections.abc import Sequence
 from weakref import WeakKeyDictionary
 
@@ -17,19 +19,21 @@ import numpy as np
 
 from app.protocol.data.dataset import Codebook
 from app.protocol.errors import TooLarge
+from app.protocol.ids import Digest
 from app.protocol.policy.leakage import Leakage
 from app.protocol.policy.linear_forms import AFFINE, Form, Joint, Space, Wire, form, shares_of
 from app.protocol.vocabulary import CircuitClass
 from fhe.arrays import F64, I64
-from fhe.circuit.circuit import Circuit, Input, Linear
+from fhe.circuit.circuit import Circuit, Input, Linear, Mix
 from fhe.circuit.clear import block_rows, evaluate_clear
 from fhe.circuit.codec import digest
 from fhe.compile.check import input_ranges
 from fhe.compile.ranges import value_bounds
-from fhe.sensitivity import l1_sensitivity
+from fhe.sensitivity import form_range, l1_sensitivity
 from fhe.states import joint_sources
 
 SAMPLE = 4096  # rows
+MAX_SPACES = 8  # codebooks whose space is kept
 BUCKETS = 16  # groups of affine codes when shares are sampled
 DRAWN = 64  # states of a number or time that columns are derived from, when shares are sampled
 MOST_WORK = 1 << 28  # multiply-adds over all sample rows: a few seconds
@@ -37,11 +41,23 @@ PER_OUTPUT = 16  # what an output takes besides its share for each column, in mu
 EVERY = slice(None)
 RELATIVE = 1e-11  # a direction smaller than this part of the largest is rounding; weights span 2^27 at most
 
+_keeping = threading.Lock()
+_spaces: dict[Digest, Space] = {}  # by the codebook's digest
 _sampled_outputs: WeakKeyDictionary[Circuit, dict[str, I64]] = WeakKeyDictionary()  # by the codebook's digest
 
 
 def space_of(codebook: Codebook) -> Space:
-    """The published codes of a dataset's columns."""
+    """The published codes of a dataset's columns; those of the latest codebooks are kept, since each judgement asks."""
+    if (found := _spaces.get(codebook.digest)) is None:
+        found = _space(codebook)
+        with _keeping:
+            while len(_spaces) >= MAX_SPACES:
+                _spaces.pop(next(iter(_spaces)))
+            _spaces[codebook.digest] = found
+    return found
+
+
+def _space(codebook: Codebook) -> Space:
     return Space(
         {column.name: column.affine.levels for column in codebook.columns if column.affine},
         {column.name: len(column.bins) for column in codebook.columns if column.bins},
@@ -68,14 +84,19 @@ def leakage_of(circuit: Circuit, codebook: Codebook) -> Leakage:
     assert isinstance(last, Linear)
     space = space_of(codebook)
     if len(circuit.layers) == 1:
-        forms = tuple(_forms(circuit, last))
-        bounds = [_form_bounds(one, space) for one in forms]
-        lows = tuple(int(b) + low for b, (low, _) in zip(last.bias, bounds, strict=True))
-        highs = tuple(int(b) + high for b, (_, high) in zip(last.bias, bounds, strict=True))
-        shares, rare = tuple(_largest_share(one, space) for one in forms), 1.0
+        forms, biases = tuple(_forms(circuit, last)), last.bias.tolist()
+        if circuit.mix is not None:
+            forms = tuple(_mixed(forms, circuit.mix))
+            biases = circuit.mix.apply(last.bias).tolist()
+        bounds = [_bounds_of(one, space, codebook) for one in forms]
+        lows = tuple(b + low for b, (low, _) in zip(biases, bounds, strict=True))
+        highs = tuple(b + high for b, (_, high) in zip(biases, bounds, strict=True))
+        shares, rare = tuple(_share(one, space) for one in forms), 1.0
     else:
         forms = ()
         reach = value_bounds(circuit, input_ranges(circuit.inputs, codebook))[-1]
+        if circuit.mix is not None:
+            reach = _mixed_bounds(reach, circuit.mix)
         lows, highs = tuple(low for low, _ in reach), tuple(high for _, high in reach)
         shares, rare = _sampled(circuit, codebook)
     return Leakage(
@@ -84,7 +105,7 @@ def leakage_of(circuit: Circuit, codebook: Codebook) -> Leakage:
         codebook=circuit.codebook,
         family=family_of(circuit),
         labels=circuit.readout.labels(len(circuit.outputs)),
-        outputs=circuit.outputs,
+        outputs=circuit.released,
         forms=forms,
         lows=lows,
         highs=highs,
@@ -105,6 +126,41 @@ def _forms(circuit: Circuit, layer: Linear) -> list[Form]:
             form({wires[c]: int(v) for c, v in zip(layer.columns[start:stop], layer.values[start:stop], strict=True)})
         )
     return out
+
+
+def _mixed(forms: Sequence[Form], mix: Mix) -> list[Form]:
+    """The forms of a mix of sums of forms."""
+    out = []
+    for start, stop in itertools.pairwise(mix.indptr.tolist()):
+        weights: dict[Wire, int] = {}
+        for column, weight in zip(mix.columns[start:stop].tolist(), mix.weights[start:stop].tolist(), strict=True):
+            for wire, value in forms[column]:
+                weights[wire] = weights.get(wire, 0) + weight * value
+        out.append(form(weights))
+    return out
+
+
+def _mixed_bounds(bounds: Sequence[tuple[int, int]], mix: Mix) -> list[tuple[int, int]]:
+    out = []
+    for start, stop in itertools.pairwise(mix.indptr.tolist()):
+        ends = [
+            sorted(weight * end for end in bounds[column])
+            for column, weight in zip(mix.columns[start:stop].tolist(), mix.weights[start:stop].tolist(), strict=True)
+        ]
+        out.append((sum(low for low, _ in ends), sum(high for _, high in ends)))
+    return out
+
+
+def _bounds_of(one: Form, space: Space, codebook: Codebook) -> tuple[int, int]:
+    """Least and greatest value of a form over all codes; products take the states of their factors together."""
+    if all(wire in space for wire, _ in one):
+        return _form_bounds(one, space)
+    return form_range(one, codebook)
+
+
+def _share(one: Form, space: Space) -> tuple[str, float]:
+    """The column that explains most of a form, and how much; of one with products, which sums alone may have, none."""
+    return _largest_share(one, space) if all(wire in space for wire, _ in one) else ("", 0.0)
 
 
 def _wire(input: Input) -> Wire:
@@ -163,6 +219,7 @@ class Sample:
 
     def __init__(self, codebook: Codebook) -> None:
         self._space = space_of(codebook)
+        self._products = {product.name: product for product in codebook.products}
         rng = np.random.default_rng(int(codebook.digest[:16], 16))
         draw = [("affine", self._space.levels, 0), ("bins", self._space.edges, 1)]
         self._codes: dict[tuple[str, str], I64] = {
@@ -183,6 +240,12 @@ class Sample:
 
     def wire(self, column: str, index: int, rows: slice = EVERY) -> I64:
         """A column's affine code (index AFFINE), or its bit "value >= edge index", on some rows of the sample."""
+        if index == AFFINE and column in self._products:
+            one, other = (
+                self.wire(factor.column, AFFINE if factor.edge is None else factor.edge, rows)
+                for factor in self._products[column].factors
+            )
+            return one * other
         if index == AFFINE:
             return self._codes[column, "affine"][rows]
         return (self._codes[column, "bins"][rows] > index).astype(np.int64)

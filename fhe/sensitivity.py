@@ -5,41 +5,74 @@ is scaled to it, and nothing else about the data is used. Cells that exclude one
 groups of a table) move by one down and one up, whatever their number, where adding up each output's own range would
 count every cell.
 
-- One linear layer: a row's outputs are a sum of parts, one a column and encoding (or a source of which several columns
-  are derived), each a function of one code. A part's greatest distance is found over its codes, and the parts' add up.
+- One linear layer: the outputs are functions of a row's variables (`fhe.variables`), linear in each, products included.
+  Variables that share no product are parts whose greatest distances add up. What shares products is run through
+  together; where that is too many states, one variable is fixed in both rows, in all ways, and the others fall apart.
 - Lookups: where what the circuit reads tells few combinations apart, its outputs on all of them.
 - Else: the sum of the outputs' ranges.
 
-None of these is less than the truth, and the least of what is known is taken.
+None of these is less than the truth, and the least of what is known is taken. What is released of the sums by a mix is
+taken in place of the outputs.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from app.protocol.data.dataset import Codebook
-from app.protocol.policy.linear_forms import AFFINE
+from app.protocol.policy.linear_forms import AFFINE, Form
 from fhe.arrays import I64
-from fhe.circuit.circuit import Circuit, Linear
+from fhe.circuit.circuit import Circuit, Input, Linear
 from fhe.circuit.clear import evaluate_clear
-from fhe.states import joint_sources
+from fhe.variables import Variables
 
 MOST_CELLS = 4_096  # combinations of what is read that are run through
 MOST_VALUES = 1 << 22  # cells times outputs
 MOST_PAIRS = 1 << 26  # pairs of distinct cells times outputs: under half a second
+EXACT = 1 << 52  # weights up to here are added in 64 bits
+
+
+class _TooMuch(Exception):
+    """There is no room for all combinations."""
 
 
 def l1_sensitivity(circuit: Circuit, codebook: Codebook, ranges: int) -> int:
     """The greatest L1 distance of the outputs of two rows, or more. `ranges`: the sum of the outputs' ranges."""
     if len(circuit.layers) == 1:
-        return min(ranges, _linear(circuit, codebook))
-    cells = _cells(circuit, codebook)
-    if cells is None or len(cells) * len(circuit.outputs) > MOST_VALUES:
+        return min(ranges, _linear(circuit, codebook, ranges))
+    variables = Variables(circuit.inputs, codebook, ends=False)
+    outputs = len(circuit.released)
+    if variables.combinations > MOST_CELLS or variables.combinations * len(circuit.outputs) > MOST_VALUES:
         return ranges
-    return min(ranges, diameter(evaluate_clear(circuit, cells)))
+    cells = evaluate_clear(circuit, variables.inputs(list(range(len(variables.counts)))))
+    if circuit.mix is not None:
+        weights = circuit.mix.matrix(len(circuit.outputs))
+        if outputs * variables.combinations > MOST_VALUES or _large(weights, ranges):
+            return ranges
+        cells = cells @ weights.T
+    return min(ranges, diameter(cells))
+
+
+def form_range(one: Form, codebook: Codebook) -> tuple[int, int]:
+    """The least and greatest value of a form over all codes: exact where few variables share products, else beyond."""
+    inputs = [Input(column, "affine" if index == AFFINE else "bins", max(0, index)) for (column, index), _ in one]
+    weights: I64 = np.array([weight for _, weight in one], np.int64)
+    variables = Variables(inputs, codebook, ends=True)
+    low = high = 0
+    for part in variables.parts():
+        wires = variables.wires_of(part)
+        if math.prod(variables.counts[each] for each in part) <= MOST_CELLS:
+            values = variables.inputs(part)[:, wires] @ weights[wires]
+            low, high = low + int(values.min()), high + int(values.max())
+        else:
+            for wire in wires:
+                end = int(weights[wire]) * variables.greatest(wire)
+                low, high = low + min(0, end), high + max(0, end)
+    return low, high
 
 
 def diameter(points: I64) -> int:
@@ -50,51 +83,94 @@ def diameter(points: I64) -> int:
     distinct = np.unique(points, axis=0)
     if len(distinct) ** 2 * distinct.shape[1] > MOST_PAIRS:
         return 2 * int(np.abs(distinct - distinct[len(distinct) // 2]).sum(axis=1).max())
-    return max(int(np.abs(distinct - one).sum(axis=1).max()) for one in distinct)
+    return _apart(distinct, distinct)
 
 
-def _linear(circuit: Circuit, codebook: Codebook) -> int:
+def _apart(ones: I64, others: I64) -> int:
+    """The greatest L1 distance of one of the first points (points, dimensions) and one of the others."""
+    return max(int(np.abs(others - one).sum(axis=1).max()) for one in ones)
+
+
+def _large(weights: I64, ranges: int) -> bool:
+    return bool(ranges >= EXACT or (weights.size and int(np.abs(weights).max()) >= EXACT))
+
+
+def _linear(circuit: Circuit, codebook: Codebook, ranges: int) -> int:
     layer = circuit.layers[0]
     assert isinstance(layer, Linear)
+    if max(len(circuit.inputs), len(circuit.released)) * len(layer.bias) > MOST_PAIRS:
+        return ranges
     weights = np.zeros((len(circuit.inputs), len(layer.bias)), np.int64)
     weights[layer.columns, np.repeat(np.arange(len(layer.bias)), np.diff(layer.indptr))] = layer.values
-    # a linear part is farthest from itself at the ends of its codes
-    return sum(diameter(values @ weights[wires]) for wires, values in _parts(circuit, codebook, ends=True))
-
-
-def _cells(circuit: Circuit, codebook: Codebook) -> I64 | None:
-    """The inputs (cells, inputs) on every combination of what they tell apart; None where that is too many."""
-    parts = list(_parts(circuit, codebook, ends=False))
-    if math.prod(len(values) for _, values in parts) > MOST_CELLS:
-        return None
-    grids = np.meshgrid(*(np.arange(len(values)) for _, values in parts), indexing="ij")
-    found = np.empty((grids[0].size, len(circuit.inputs)), np.int64)
-    for grid, (wires, values) in zip(grids, parts, strict=True):
-        found[:, wires] = values[grid.ravel()]
+    if circuit.mix is not None:
+        mix = circuit.mix.matrix(len(layer.bias))
+        if float(np.abs(weights).max()) * float(np.abs(mix).sum(axis=1).max()) >= EXACT:
+            return ranges
+        weights = weights @ mix.T
+    if _large(weights, ranges):
+        return ranges
+    # what is linear in each variable is farthest from itself at the ends of codes
+    variables = Variables(circuit.inputs, codebook, ends=True)
+    found = 0
+    for part in variables.parts():
+        try:
+            found += _Farthest(variables, weights).of(part)
+        except _TooMuch:
+            wires = variables.wires_of(part)
+            found += sum(variables.greatest(wire) * int(np.abs(weights[wire]).sum()) for wire in wires)
     return found
 
 
-def _parts(circuit: Circuit, codebook: Codebook, *, ends: bool) -> Iterator[tuple[list[int], I64]]:
-    """(inputs, their values (states, inputs)) of parts of a row that are taken as free of one another.
+class _Farthest:
+    """The greatest distance of what variables give in two rows."""
 
-    The columns of a source whose states are all known are one part; else a column's code is one, and its bits are one.
-    With `ends`, of a code its least and greatest alone.
-    """
-    columns = {column.name: column for column in codebook.columns}
-    joint = {name: states for name, states in joint_sources(codebook).items() if states.whole}
-    together: dict[tuple[str, str], list[int]] = {}
-    for number, wire in enumerate(circuit.inputs):
-        source = columns[wire.column].reads
-        together.setdefault((source, "") if source in joint else (wire.column, wire.encoding), []).append(number)
-    for (name, encoding), wires in together.items():
-        inputs = [circuit.inputs[number] for number in wires]
-        if not encoding:
-            places = [(wire.column, AFFINE if wire.encoding == "affine" else wire.index) for wire in inputs]
-            yield wires, np.unique(np.array([joint[name].wire(place) for place in places], np.int64).T, axis=0)
-        elif encoding == "bins":  # bit i is there from edge i on: a code reaches the bits up to some edge
-            order = np.argsort(np.argsort([wire.index for wire in inputs]))
-            yield wires, (order < np.arange(len(inputs) + 1)[:, None]).astype(np.int64)
-        else:
-            affine = columns[name].affine
-            levels = 1 if affine is None else affine.levels
-            yield wires, np.array([0, levels - 1] if ends else np.arange(levels), np.int64)[:, None]
+    def __init__(self, variables: Variables, weights: I64) -> None:
+        """`weights` (inputs, outputs)."""
+        self._variables, self._weights, self._left = variables, weights, MOST_PAIRS
+
+    def of(self, part: Sequence[int]) -> int:
+        """Of one part, whatever the others are. Errors: _TooMuch."""
+        wires = self._variables.wires_of(part)
+        if len(part) == 1:
+            return diameter(self._variables.inputs(part)[:, wires] @ self._weights[wires])
+        return self._far(list(part), wires, self._weights[wires], {}, {})
+
+    def _far(
+        self, part: list[int], wires: list[int], weights: I64, one: Mapping[int, int], other: Mapping[int, int]
+    ) -> int:
+        """With some variables in fixed states in either row: of `wires`, which read `part` and what is fixed alone.
+
+        `weights` (wires, outputs).
+        """
+        variables = self._variables
+        weights = weights[:, weights.any(axis=0)]
+        states = math.prod(variables.counts[each] for each in part)
+        work = states**2 * weights.shape[1]
+        if work <= self._left and states <= MOST_CELLS:
+            self._left -= work + 1
+            return _apart(
+                np.unique(variables.inputs(part, one)[:, wires] @ weights, axis=0),
+                np.unique(variables.inputs(part, other)[:, wires] @ weights, axis=0),
+            )
+        hub = max(part, key=lambda each: sum(each in variables.reads[wire] for wire in wires))
+        count = variables.counts[hub]
+        if len(part) == 1 or count**2 > self._left:
+            raise _TooMuch
+        rest, found = [each for each in part if each != hub], 0
+        groups = [set(group) for group in variables.parts(rest, wires)]
+        places = [[at for at, wire in enumerate(wires) if group & set(variables.reads[wire])] for group in groups]
+        fixed = [at for at, wire in enumerate(wires) if not set(rest) & set(variables.reads[wire])]
+        for first, second in itertools.product(range(count), repeat=2):
+            known = dict(one) | {hub: first}, dict(other) | {hub: second}
+            left, far = weights[fixed].copy(), 0  # what is fixed moves each output once, with the first group in it
+            for group, at in zip(groups, places, strict=True):
+                own = weights[at]
+                touched = own.any(axis=0)
+                mine = np.where(touched, left, 0)
+                left[:, touched] = 0
+                read = [wires[place] for place in (*at, *fixed)]
+                far += self._far(sorted(group), read, np.concatenate([own, mine]), *known)
+            if left.any():
+                far += self._far([], [wires[place] for place in fixed], left, *known)
+            found = max(found, far)
+        return found

@@ -27,6 +27,8 @@ def card_markdown(manifest: Manifest) -> str:
         "## Columns",
         _columns(manifest.codebook),
     ]
+    if manifest.codebook.products:
+        parts += ["## Products", products_in_words(manifest.codebook)]
     if manifest.preview is not None:
         rows, seed = manifest.preview.rows, manifest.preview.seed
         about = f"{rows} synthetic rows, drawn from the codes above and nothing else (seed {seed})"
@@ -78,6 +80,20 @@ def code_in_words(column: ColumnCode) -> tuple[str, str]:
         affine += f", each {share:.2%} of the range"
     bins = column.bins and f"{len(column.bins) + 1} bins, edges {column.bins[0]:.6g} to {column.bins[-1]:.6g}"
     return affine or "", bins or ""
+
+
+def products_in_words(codebook: Codebook) -> str:
+    """Which products of columns are published, as Markdown: by what they are products of."""
+    pairs = [product for product in codebook.products if all(factor.edge is None for factor in product.factors)]
+    bits = [product for product in codebook.products if product not in pairs]
+    said = []
+    if pairs:
+        names = dict.fromkeys(factor.column for product in pairs for factor in product.factors)
+        said.append(f"{len(pairs)} products of two codes, of {', '.join(map(_line, names))}.")
+    if bits:
+        names = dict.fromkeys(factor.column for product in bits for factor in product.factors)
+        said.append(f"{len(bits)} products with a bit of a bin, of {', '.join(map(_line, names))}.")
+    return " ".join(said) + " They are read by sums over rows alone: means under a condition, models, tests of models."
 
 
 def _columns(codebook: Codebook) -> str:

@@ -15,6 +15,7 @@ from ingestion.codes import encode, encode_bins
 from ingestion.column_codes import codes_of_numbers, derived_codes, listed
 from ingestion.kinds import source_of
 from ingestion.measure import MeasuredSource, measure_sources
+from ingestion.products import products_in
 from ingestion.profile import ColumnProfile, TableProfile
 from ingestion.quantiles import equal_shares, measure_quantiles
 from ingestion.recipe import ColumnRecipe, Quantiles, Recipe
@@ -56,6 +57,9 @@ def build_codebook(profile: TableProfile, recipe: Recipe | None = None) -> Built
     codebook = Codebook(columns=tuple(columns), sources=tuple(sources))
     try:
         check_codebook(codebook)
+        if recipe is not None:
+            codebook = codebook.model_copy(update={"products": products_in(codebook, recipe.products)})
+            check_codebook(codebook)
     except BadDocument as error:
         raise BadRecipe(error.message, "Correct the recipe.") from None
     return Built(codebook, tuple(warnings), measured)

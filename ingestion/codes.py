@@ -10,7 +10,7 @@ column and the row, never the value.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,27 @@ def bin_codes(column: ColumnCode, values: F64, first_row: int = 0) -> I64:
 def bin_bits(codes: I64, edge: int) -> I64:
     """The bit "value >= edge number `edge`" of each bin code."""
     return (codes > edge).astype(np.int64)
+
+
+def products_of(codebook: Codebook, values: Mapping[str, F64], first_row: int = 0) -> dict[str, F64]:
+    """The published products (rows,) by name, exact integers, of the columns' values (rows,) by name.
+
+    Errors: OutOfRange by the columns' policies; `first_row` only counts rows in messages.
+    """
+    columns = {column.name: column for column in codebook.columns}
+    codes: dict[tuple[str, int | None], I64] = {}
+    for factor in (factor for product in codebook.products for factor in product.factors):
+        if (factor.column, factor.edge) not in codes:
+            column = columns[factor.column]
+            code = affine_codes if factor.edge is None else bin_codes
+            found = code(column, values[factor.column], first_row)
+            codes[factor.column, factor.edge] = found if factor.edge is None else bin_bits(found, factor.edge)
+    return {
+        product.name: (
+            codes[product.first.column, product.first.edge] * codes[product.second.column, product.second.edge]
+        ).astype(np.float64)
+        for product in codebook.products
+    }
 
 
 def decode(column: ColumnCode, codes: I64) -> F64:

@@ -27,6 +27,7 @@ from fhe.ciphertexts.seeds import SeedDerivation
 from fhe.keys.secret_keys import SecretKeys
 from fhe.profile import EVALUATOR, EncryptionProfile
 from ingestion.coded import CodedFile, FinishedFile
+from ingestion.codes import products_of
 from ingestion.derive import derived, words_of
 from ingestion.layout import BOTH, WORD_BYTES, Cut, cuts, files, indices, shard_rows
 from ingestion.read import Reading, SourceTable, open_table
@@ -75,13 +76,13 @@ def encrypt_table(
     check_codebook(codebook)
     if secret.epoch != epoch:
         raise BadKey(f"This secret key is of epoch {secret.epoch}, not {epoch}.", "Choose its key: darkroom keys list.")
-    if not any(indices(column, encodings) for column in codebook.columns):
+    if not any(indices(column, encodings) for column in codebook.published):
         raise BadInput("Nothing of this codebook is to be published.", "Choose an encoding that it has.")
     table = open_table(path, reading)
     rows = table.rows()
     if rows == 0:
         raise BadTable(f"{table.path.name} has no rows.", "Give a table with a header and rows.")
-    length = shard_rows(len(codebook.columns), rows, profile.polynomial_size, most_rows)
+    length = shard_rows(len(codebook.published), rows, profile.polynomial_size, most_rows)
     places = [Cut(first_row + cut.first, cut.rows) for cut in cuts(rows, length, earlier)]
     derive, threads = SeedDerivation(secret, profile), threads or processors()
     size = profile.polynomial_size
@@ -125,9 +126,10 @@ def encrypt_table(
 
 def _blocks(table: SourceTable, codebook: Codebook) -> Blocks:
     """The table's rows in order, so many at a time that they fit into memory. Errors: BadTable, OutOfRange."""
-    first, most = 0, max(1, BLOCK_VALUES // len(codebook.columns))
+    first, most = 0, max(1, BLOCK_VALUES // len(codebook.published))
     for frame in table.batches(codebook.source_names, most, words_of(codebook)):
-        yield frame.height, derived(codebook, frame, first_row=first)
+        values = derived(codebook, frame, first_row=first)
+        yield frame.height, values | products_of(codebook, values, first)
         first += frame.height
 
 

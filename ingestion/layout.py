@@ -31,7 +31,7 @@ def encoding_bytes(codebook: Codebook, rows: int, polynomial_size: int = 2048) -
     chunk_bytes = -(-rows // polynomial_size) * polynomial_size * WORD_BYTES
     return {
         column.name: {encoding: count * chunk_bytes for encoding, count in indices(column).items()}
-        for column in codebook.columns
+        for column in codebook.published
     }
 
 
@@ -69,6 +69,6 @@ def cuts(rows: int, length: int, earlier: Sequence[Shard] = ()) -> list[Cut]:
 
 def files(codebook: Codebook, encodings: Sequence[Encoding]) -> Iterator[tuple[ColumnCode, Encoding, int]]:
     """(column, encoding, packed values a row) of each file of a shard, in manifest order."""
-    for column in codebook.columns:
+    for column in codebook.published:
         for encoding, count in indices(column, encodings).items():
             yield column, encoding, count

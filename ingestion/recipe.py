@@ -24,6 +24,10 @@
     as = ["one-hot"]                   # and, or instead, "ordinal"
     missing = "bit"                    # also publish whether a row has a value
 
+    [products]                         # second moments become sums: what models are fitted from
+    columns = ["mean radius", "sex"]   # every two of them, and each with the label
+    bins = ["mean radius"]             # the label with each bit of these
+
     [policy]                           # what jobs may release; the custodian enforces it
     release = "label"
 
@@ -42,7 +46,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PrivateAttr, model_validator
 
 from app.files.toml_lines import key_lines, read_toml
-from app.protocol.data.dataset import MAX_EDGES, Name
+from app.protocol.data.dataset import MAX_COLUMNS, MAX_EDGES, Name
 from app.protocol.data.derivation import MAX_PLACES, TimePart, Unit, Word
 from app.protocol.data.description import Line, Text
 from app.protocol.data.table import MAX_LEVELS
@@ -201,6 +205,14 @@ class Defaults(Document):
     bins: Annotated[int, Field(ge=2, le=MAX_BINS)] | Quantiles | None = None
 
 
+class ProductsRecipe(Document):
+    """Which products of published values are published too, so that second moments are sums over rows."""
+
+    columns: Annotated[tuple[Name, ...], Field(max_length=MAX_COLUMNS)] = ()  # every two of them, and the labels
+    bins: Annotated[tuple[Name, ...], Field(max_length=MAX_COLUMNS)] = ()  # the labels with each bit of these
+    labels: Annotated[tuple[Name, ...], Field(max_length=MAX_COLUMNS)] | None = None  # None: those marked label
+
+
 class OfferHints(Document):
     """Terms to propose when an offer is made; the offer on chain is what counts."""
 
@@ -226,6 +238,7 @@ class Recipe(Document):
     table: TableRecipe = TableRecipe()
     defaults: Defaults = Defaults()
     columns: Annotated[dict[Name, ColumnRecipe], Field(default_factory=dict)]
+    products: ProductsRecipe = ProductsRecipe()
     policy: OutputPolicy = OutputPolicy()
     offer: OfferHints = OfferHints()
     _lines: dict[tuple[str, ...], int] = PrivateAttr(default_factory=dict)  # of the text that it was read from

@@ -91,6 +91,7 @@ class TableReport:
     profile: TableProfile
     columns: tuple[ColumnReport, ...]
     warnings: tuple[str, ...]
+    products: Mapping[str, int]  # of two published values each: bytes of ciphertext by name
     recipe: str = field(repr=False)  # as it is drafted, for the owner to edit
 
     def as_json(self) -> dict[str, Any]:
@@ -99,6 +100,7 @@ class TableReport:
             "file": str(self.profile.path),
             "rows": self.profile.rows,
             "columns": [column.as_row() for column in self.columns],
+            "products": {"count": len(self.products), "bytes": sum(self.products.values())},
             "warnings": list(self.warnings),
         }
 
@@ -114,7 +116,7 @@ def report(path: Path | str, recipe: Recipe | None = None, reading: Reading | No
     built, faults = _built(profile, settled)
     if built is None:
         columns = tuple(ColumnReport(column, (), _notes(column)) for column in profile.columns)
-        return TableReport(profile, columns, faults, draft(profile, reading))
+        return TableReport(profile, columns, faults, {}, draft(profile, reading))
     costs = encoding_bytes(built.codebook, profile.rows)
     losses = measure_loss(path, built.codebook, profile.rows, reading)
     found: dict[str, list[PublishedReport]] = {}
@@ -125,7 +127,15 @@ def report(path: Path | str, recipe: Recipe | None = None, reading: Reading | No
     columns = tuple(
         ColumnReport(column, tuple(found.get(column.name, ())), _notes(column)) for column in profile.columns
     )
-    return TableReport(profile, columns, (*faults, *built.warnings), draft(profile, reading))
+    products = {product.name: sum(costs[product.name].values()) for product in built.codebook.products}
+    notes = () if not products else (products_in_words(products),)
+    return TableReport(profile, columns, (*faults, *built.warnings, *notes), products, draft(profile, reading))
+
+
+def products_in_words(products: Mapping[str, int]) -> str:
+    """What products cost, as a sentence."""
+    size = sum(products.values()) / (1 << 20)
+    return f"Products of columns: {len(products):,} of them are published too, {size:,.1f} MiB of ciphertext."
 
 
 def _built(profile: TableProfile, recipe: Recipe) -> tuple[Built | None, tuple[str, ...]]:

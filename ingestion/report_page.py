@@ -29,6 +29,7 @@ def page(report: TableReport) -> str:
     warnings = "".join(f'<p class="warn">{escape(words)}</p>' for words in report.warnings)
     rows = "".join(_row(column, profile.rows) for column in report.columns)
     total = sum(sum(each.bytes.values()) for column in report.columns for each in column.published)
+    total += sum(report.products.values())
     published = "".join(_published(column) for column in report.columns if column.published)
     heads = "".join(
         f'<th scope="col"{" class=n" if number else ""}>{name}</th>'

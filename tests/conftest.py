@@ -45,6 +45,7 @@ AREAS = {
     "fhe": "unit",
     "chain": "real",
     "attack": "attack",
+    "mcp": "real",
     "market": "real",
     "market/web": "real",
     "fhe/compile/trees": "real",
@@ -101,6 +102,7 @@ PARTS: dict[str, Callable[[], bool]] = {
     "node": (NPM / "solc").is_dir,
     "postgres": lambda: bool(shutil.which("initdb") or [*Path("/usr/lib/postgresql").glob("*/bin/initdb")]),
     "ipfs": (TESTS / "storage" / "jsipfs" / "node_modules" / "ipfs").is_dir,
+    "clients": (TESTS / "market" / "web" / "clients" / "node_modules" / "viem").is_dir,
     "chromium": lambda: bool(shutil.which("chromium") or shutil.which("google-chrome")),
 }
 
@@ -122,7 +124,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for marker in absent:
             if item.get_closest_marker(marker):
-                item.add_marker(pytest.mark.skip(reason=f"{marker} is not installed: make contracts ipfs, or .ci/run"))
+                item.add_marker(
+                    pytest.mark.skip(reason=f"{marker} is not installed: make contracts ipfs clients, or .ci/run")
+                )
 
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)

@@ -14,7 +14,7 @@ does not answer is `Unavailable`; a read of something that does not exist is `No
 are 64 hex digits, amounts token units, addresses EIP-55 text, times seconds since the epoch by the chain's clock.
 
 The actions and reads are grouped by contract: `app.chain.contracts.datasets`, `licensing`, `providers`, `jobs`,
-`money`.
+`mandates`, `token`.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ from eth_utils.crypto import keccak
 
 from app.chain.contracts import deployment as deployments
 from app.chain.contracts.abi import Interface
+from app.chain.contracts.beside import bind_mandates
 from app.chain.contracts.client import Contract, ContractClient, Sent
 from app.chain.contracts.custodians import JOBS
 from app.chain.contracts.entities import commitment
-from app.chain.contracts.jobs import Jobs
+from app.chain.contracts.mandates import Mandated
 from app.chain.cursor import Checkpoint, Cursor
 from app.chain.events import Event
 from app.chain.live import LiveJobs
@@ -58,7 +59,7 @@ MARKETS = "markets"  # in an actor's folder: a folder for each market that it wo
 __all__ = ["Event", "Market", "Sent", "commitment"]
 
 
-class Market(Jobs):
+class Market(Mandated):
     """One deployment on one node."""
 
     def __init__(self, client: ContractClient, deployment: deployments.Deployment) -> None:
@@ -69,12 +70,15 @@ class Market(Jobs):
     @classmethod
     def open(cls, node: ChainNode, path: Path, sender: Sender | None = None, *, drained: bool = False) -> Market:
         """The market that a deployment file names; a `drained` one takes nothing new. Without a `sender`, what is sent
-        is remembered by this object alone.
+        is remembered by this object alone. Where a contract of mandates is recorded beside it, that is opened too.
 
         Errors: NotFound, BadDocument, VerificationFailed, Unavailable.
         """
         deployment = deployments.read(path)
-        return cls(deployments.bind(node, deployment, sender, drained=drained), deployment)
+        client = deployments.bind(node, deployment, sender, drained=drained)
+        if (mandates := bind_mandates(node, path)) is not None:
+            client.add(mandates)
+        return cls(client, deployment)
 
     @property
     def edition(self) -> str:

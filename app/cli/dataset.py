@@ -287,6 +287,7 @@ def show(number: Number, as_json: AsJson = False) -> None:
         "columns": [
             column.model_dump(mode="json") | {"step_share": step_share(column)} for column in dataset.codebook.columns
         ],
+        "products": [product.name for product in dataset.codebook.products],
         "policy": dataset.manifest.policy.model_dump(mode="json"),
         "offers": offers,
         "certified": [{"job": each.said.job, "question": each.said.sql, "means": CERTIFIED} for each in found],

@@ -13,7 +13,22 @@ from typing import Annotated
 import typer
 
 from app import __version__
-from app.cli import account, ask, audit, custodian, dataset, doctor, job, keys, license, model, node, provider, result
+from app.cli import (
+    account,
+    ask,
+    audit,
+    custodian,
+    dataset,
+    doctor,
+    job,
+    keys,
+    license,
+    mcp_server,
+    model,
+    node,
+    provider,
+    result,
+)
 from app.console.output import Terminal
 from app.home.home import EDITION_VARIABLE
 from app.node import logs
@@ -66,6 +81,7 @@ app.add_typer(model.app, name="model")
 app.add_typer(job.app, name="job")
 app.command("ask")(ask.ask)
 app.add_typer(result.app, name="result")
+app.command("mcp")(mcp_server.mcp)
 app.add_typer(custodian.app, name="custodian")
 app.add_typer(provider.app, name="provider")
 app.command("audit")(audit.audit)

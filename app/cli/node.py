@@ -29,17 +29,25 @@ def settings_of(config: Path | None) -> NodeSettings:
     return newcomer() if config is None else read_settings(config)
 
 
-def up(config: Config = None, as_json: AsJson = False) -> None:
+def up(
+    config: Config = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65_535, help="Of the pages: this one or none; else 8080 or another.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Run a marketplace node: index, API, pages and agents, with a sample dataset unless a file says otherwise.
 
-    Each event is one line, on a terminal a live screen, with --json one JSON object a line. Ctrl-C or SIGTERM stops it.
+    Each event is one line, on a terminal a live screen, with --json one JSON object a line; `ready` of `node` says that
+    every part works, and where the pages are. Ctrl-C or SIGTERM stops it.
     """
     from app.node.node import up as run
     from app.node.run_loop import stop_on_signals
 
     stop = threading.Event()
     stop_on_signals(stop)
-    run(Home.default(), settings_of(config), None if config is None else config.absolute(), stop, as_json=as_json)
+    file = None if config is None else config.absolute()
+    run(Home.default(), settings_of(config), file, stop, port=port, as_json=as_json)
 
 
 @app.command("index")
@@ -139,6 +147,22 @@ def upgrade(
             value["drained"] = move(home, None if deployment is None else home.relative(deployment), out.say)
     facts = {"edition": EDITION, "present before": here[0].edition, "drained now": value["drained"] or "-"}
     out.show(value, lambda table: table.print(facts_table(facts | {each.edition: each.words for each in here})))
+
+
+@app.command("end")
+def end_edition(
+    edition: Annotated[str, typer.Argument(help="An earlier edition that is drained here.")], as_json: AsJson = False
+) -> None:
+    """Serve a drained edition no more, once nothing of it is left; `darkroom doctor` says what is. Its files stay."""
+    from app.console.output import Terminal
+    from app.node.drained import end
+    from app.node.locks import only_node
+
+    home = Home.default()
+    with only_node(home):
+        name = end(home, edition)
+    said = f"Edition {edition} is served no more. {name} stays: named in `earlier` in node.json it is served again."
+    Terminal(as_json).show({"edition": edition, "deployment": name}, lambda out: out.print(said))
 
 
 @app.command("keeper")

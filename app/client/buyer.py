@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from app.client.dataset import Dataset
 from app.client.models import Model, ModelStore
 from app.client.ordered import AGAIN, KnownBy, Orderable, Orders, Runnable, purpose_of
+from app.client.purse import MandatePurse, OwnPurse, Purse
 from app.client.units import columns_in_units, half_widths, meaning
 from app.client.verdict import verdict
 from app.execution.inputs import seal_context
@@ -18,7 +20,7 @@ from app.home.home import Actor
 from app.home.network import Network
 from app.policy.preflight import REPLICAS, Preflight
 from app.protocol.documents import MAX_DOCUMENT_BYTES
-from app.protocol.errors import BadSeal, NotAllowed, NotYourLicense, TryAgain
+from app.protocol.errors import BadSeal, NotAllowed, NotFound, NotYourLicense, TryAgain
 from app.protocol.market.entities import ZERO, Job, JobState, LicenseState
 from app.protocol.market.receipt import SealedResult
 from app.seal.keys import SealingKey
@@ -32,9 +34,14 @@ if TYPE_CHECKING:
 
     from app.chain.market import Sent
     from app.chain.wallet.account import Account
+    from app.protocol.market.mandate import SignedMandate
     from fhe.compile import Compiled
 
 MAX_RESULT_BYTES = 1 << 31
+STORED_SECONDS = (
+    1800.0  # that whoever waits for a result gives its release to become final: 15 minutes on public chains
+)
+STORED_POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -111,9 +118,22 @@ class OpenedResult:
 class Buyer:
     """One buyer on one machine."""
 
-    def __init__(self, network: Network, actor: Actor, account: Account, sealing_key: SealingKey | None = None) -> None:
-        """`sealing_key`: what results are sealed to, in place of the key in the actor's folder."""
-        self.network, self.actor, self.account = network, actor, account
+    def __init__(
+        self,
+        network: Network,
+        actor: Actor,
+        account: Account,
+        mandate: SignedMandate | None = None,
+        sealing_key: SealingKey | None = None,
+    ) -> None:
+        """With a `mandate` the account is its agent: it buys and orders with the mandate's money, within its limits.
+
+        `sealing_key`: what results are sealed to, in place of the key in the actor's folder.
+        """
+        self.network, self.actor, self.account, self.mandate = network, actor, account, mandate
+        self.purse: Purse = (
+            MandatePurse(network.market, account, mandate) if mandate else OwnPurse(network.market, account)
+        )
         self._sealing_key = sealing_key
         self.models = ModelStore(actor.path("models"))
         self.orders = Orders(actor.path("orders"), network.market.chain_id, network.market.address)
@@ -160,7 +180,8 @@ class Buyer:
             first_row=first_row,
             offer=offer,
             license=license,
-            buyer=self.account.address,
+            buyer=self.purse.address,
+            mandate=self.purse.state(),
             replicas=replicas,
             sealing_key=None if sealing_key is None else sealing_key.public.hex(),
             max_fee=max_fee,
@@ -174,10 +195,10 @@ class Buyer:
         """
         market = self.network.market
         purpose = purpose or purpose_of("license", market.address, offer)
-        earlier = None if anew else market.ordered_license(self.account, purpose)
+        earlier = None if anew else self.purse.ordered_license(purpose)
         if earlier is not None and market.license(earlier.value).state(market.now()) is LicenseState.ACTIVE:
             return earlier
-        return market.buy_license(self.account, offer, purpose=purpose, again=anew or earlier is not None)
+        return self.purse.buy_license(offer, purpose=purpose, again=anew or earlier is not None)
 
     def ordered(
         self,
@@ -194,7 +215,7 @@ class Buyer:
         Errors: TransactionPending, Unavailable.
         """
         purpose = self.job_purpose(license, model, first_row=first_row, rows=rows, replicas=replicas)
-        earlier = self.network.market.ordered_job(self.account, purpose)
+        earlier = self.purse.ordered_job(purpose)
         if earlier is None or not self.stands(earlier, sealing_key):
             return None
         self.orders.note(earlier.value, model)
@@ -235,9 +256,8 @@ class Buyer:
         Nothing is published or paid when the license does not allow it, or when the custodian would refuse the job by
         what is public. Errors: those of `order`; Reverted; TransactionPending for a job that may still open.
         """
-        market = self.network.market
         purpose = purpose or self.job_purpose(license, model, first_row=first_row, rows=rows, replicas=replicas)
-        earlier = None if anew else market.ordered_job(self.account, purpose)
+        earlier = None if anew else self.purse.ordered_job(purpose)
         if earlier is not None and self.stands(earlier, sealing_key):
             self.orders.note(earlier.value, model)
             return earlier
@@ -248,8 +268,7 @@ class Buyer:
         assert fee is not None  # no problem was found, so there are providers who ask for something
         self.network.store.put(model.data)
         self.orders.prepare()
-        sent = market.open_job(
-            self.account,
+        sent = self.purse.open_job(
             license,
             circuit=model.circuit_digest,
             first_row=first_row,
@@ -298,16 +317,20 @@ class Buyer:
         found.require()
         return found
 
-    def open_result(self, number: int, key: SealingKey, *, model: Model | None = None) -> OpenedResult:
+    def open_result(
+        self, number: int, key: SealingKey, *, model: Model | None = None, patience: float = 0.0
+    ) -> OpenedResult:
         """Fetch, check and open the result of a job, with the model that it was ordered with here (or a named `model`).
 
-        Besides the chain it needs the sealed document and its ciphertext alone: no manifest and no circuit.
-        Errors: TryAgain before the release; NotAllowed for a refused or failed job, with the reason; NotYourLicense;
-        BadSeal; BadDocument; UsageError and BadModel where a model has to be named (`Orders.model_of`).
+        A custodian stores a result once its release is final: it is waited for so many seconds. Besides the chain it
+        needs the sealed document and its ciphertext alone: no manifest and no circuit.
+        Errors: TryAgain before the release, and before the result is stored; NotAllowed for a refused or failed job,
+        with the reason; NotYourLicense; BadSeal; BadDocument; UsageError and BadModel where a model has to be named
+        (`Orders.model_of`).
         """
         market, store = self.network.market, self.network.store
         job = market.job(number)
-        if job.buyer != self.account.address:
+        if job.buyer != self.purse.address and not self._agent_of(job.buyer):
             raise NotYourLicense(f"Job {number} was opened by another account.", "List yours: darkroom job list.")
         if job.state in (JobState.REFUSED, JobState.EXPIRED, JobState.FAILED):
             why = f" ({job.reason})" if job.reason else ""
@@ -318,7 +341,7 @@ class Buyer:
         if job.sealed == ZERO:
             raise TryAgain(f"Job {number} is {job.state.name.lower()}; its result is not out yet.", "Wait for it.")
         sealed = SealedResult.from_bytes(store.read(digest_to_cid(job.sealed), limit=MAX_DOCUMENT_BYTES))
-        ciphertext = store.read(sealed.ciphertext_cid, limit=MAX_RESULT_BYTES)
+        ciphertext = self._stored(number, sealed, patience)
         if job.sealing_key != key.public.hex():
             raise BadSeal(
                 f"The result of job {number} is sealed to another key.", "Open it with the key it was ordered with."
@@ -328,3 +351,22 @@ class Buyer:
         result = open_result(sealed, ciphertext, key.private, context)
         meant, known_by = self.orders.model_of(job, self.models, model) or (None, None)
         return OpenedResult(job, result, meant, known_by)
+
+    def _stored(self, number: int, sealed: SealedResult, patience: float) -> bytes:
+        """The ciphertext of a released result. Errors: TryAgain while no store has it."""
+        end, pause = time.monotonic() + patience, STORED_POLL_SECONDS
+        while True:
+            try:
+                return self.network.store.read(sealed.ciphertext_cid, limit=MAX_RESULT_BYTES)
+            except NotFound:
+                if (left := end - time.monotonic()) <= 0:
+                    raise TryAgain(
+                        f"The result of job {number} is released and not in the store yet.",
+                        "Open it again in a moment: the custodian stores it once its release is final on the chain.",
+                    ) from None
+            time.sleep(min(pause, left))
+
+    def _agent_of(self, buyer: str) -> bool:
+        """Whether a buyer is the account of a mandate that this account acts under."""
+        mandate = self.network.market.mandate_of(buyer)
+        return mandate is not None and mandate.agent == self.account.address

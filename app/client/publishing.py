@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def reveals(plan: PublishPlan, *, bins: bool = True) -> list[dict[str, str]]:
     """What everybody will read once a plan is published: the recipe's words, how many rows, and each column's code."""
-    from ingestion.card import code_in_words
+    from ingestion.card import code_in_words, products_in_words
 
     recipe, surveyed = plan.recipe, plan.surveyed
     words = {key: getattr(recipe, key) for key in ("title", "description", "license", "creator", "version", "url")}
@@ -33,6 +33,8 @@ def reveals(plan: PublishPlan, *, bins: bool = True) -> list[dict[str, str]]:
         code = "; ".join(part for part in (rule, affine, edges if bins else "") if part)
         how = "as the recipe says" if column.declared else "MEASURED on the data"
         facts.append(("column", column.name, f"{column.dtype}, {code}", how))
+    if codebook.products:
+        facts.append(("table", "products", products_in_words(codebook), "as the recipe says"))
     return [dict(zip(("what", "name", "public", "from"), fact, strict=True)) for fact in facts if fact[2]]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,11 +11,11 @@ from app.client.dataset import Dataset
 from app.client.ordered import Orderable, Runnable, purpose_of
 from app.policy.preflight import REPLICAS, Preflight
 from app.protocol.errors import BadBlock, BadDocument, DarkroomError, NotAllowed, NotFound, UsageError
-from app.protocol.market.entities import LicenseState
+from app.protocol.market.entities import License, LicenseState
 from app.protocol.market.money import dollars
 
 if TYPE_CHECKING:
-    from app.chain.market import Sent
+    from app.chain.market import Market, Sent
 
 
 @dataclass(frozen=True)
@@ -57,25 +57,44 @@ def find_terms(
     Terms whose policy cannot be read are passed over where others can. Errors: NotAllowed where nothing is offered and
     no license is there; those of `Buyer.check`.
     """
+    market, number = buyer.network.market, dataset.record.id
+
+    def check(held: int, sold: int | None) -> Preflight:
+        return buyer.check(dataset, model, rows, first_row=first_row, replicas=replicas, license=held, offer=sold)
+
+    held = (each for each in market.licenses(buyer=buyer.purse.address) if each.dataset == number)
+    return choose_terms(market, number, check, held, license=license, offer=offer)
+
+
+def choose_terms(
+    market: Market,
+    dataset: int,
+    check: Callable[[int, int | None], Preflight],
+    held: Iterable[License],
+    *,
+    license: int | None = None,
+    offer: int | None = None,
+) -> OrderTerms:
+    """What `find_terms` says, for whoever has the licenses `held` of a dataset; `check` judges the order under
+    (license, None) or (0, offer). Errors: as there.
+    """
     first: OrderTerms | None = None
     unread: DarkroomError | None = None
     ready: list[OrderTerms] = []
-    for held, sold in [(license or 0, offer)] if license or offer else _candidates(buyer, dataset):
+    for mine, sold in [(license or 0, offer)] if license or offer else _candidates(market, dataset, held):
         try:
-            found = buyer.check(
-                dataset, model, rows, first_row=first_row, replicas=replicas, license=held, offer=None if held else sold
-            )
+            found = check(mine, None if mine else sold)
         except (NotFound, BadBlock, BadDocument) as error:
             unread = unread or error
             continue
-        terms = OrderTerms(held, None if held else sold, found)
+        terms = OrderTerms(mine, None if mine else sold, found)
         first = first or terms
-        if found.ready and held:
+        if found.ready and mine:
             return terms
         ready += [terms] if found.ready else []
     if first is None:
         raise unread or NotAllowed(
-            f"Nothing is offered on dataset {dataset.record.id} now, and this account has no license of it.",
+            f"Nothing is offered on dataset {dataset} now, and this account has no license of it.",
             "Look at other datasets: darkroom dataset list.",
         )
     return min(ready, key=lambda each: each.total or 0, default=first)
@@ -96,12 +115,11 @@ def bought_before(buyer: Buyer, model: Orderable, purpose: str) -> Purchase | No
 
     Errors: TransactionPending, Unavailable.
     """
-    market = buyer.network.market
-    job = market.ordered_job(buyer.account, purpose)
+    job = buyer.purse.ordered_job(purpose)
     if job is None or not buyer.stands(job, buyer.sealing_key()):
         return None
     buyer.orders.note(job.value, model)
-    return Purchase(market.ordered_license(buyer.account, purpose_of("license of", purpose)), job)
+    return Purchase(buyer.purse.ordered_license(purpose_of("license of", purpose)), job)
 
 
 def purchase(
@@ -148,13 +166,12 @@ def purchase(
     return Purchase(bought, job)
 
 
-def _candidates(buyer: Buyer, dataset: Dataset) -> Iterator[tuple[int, int | None]]:
+def _candidates(market: Market, dataset: int, held: Iterable[License]) -> Iterator[tuple[int, int | None]]:
     """(license, None) of each license that is active, then (0, offer) of each offer that sells, by price."""
-    market, number = buyer.network.market, dataset.record.id
     now = market.now()
-    for held in market.licenses(buyer=buyer.account.address):
-        if held.dataset == number and held.state(now) is LicenseState.ACTIVE:
-            yield held.id, None
-    selling = [each for each in market.offers(number) if each.active and each.licenses_left]
-    for each in sorted(selling, key=lambda each: (each.price_license, each.id)):
-        yield 0, each.id
+    for each in held:
+        if each.state(now) is LicenseState.ACTIVE:
+            yield each.id, None
+    selling = [each for each in market.offers(dataset) if each.active and each.licenses_left]
+    for sold in sorted(selling, key=lambda each: (each.price_license, each.id)):
+        yield 0, sold.id

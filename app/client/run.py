@@ -197,11 +197,11 @@ class Run:
                 running += 1
         return done
 
-    def result(self) -> OpenedResult:
-        """All parts as one result, in the order of their rows. Errors: those of `Buyer.open_result`."""
+    def result(self, patience: float = 0.0) -> OpenedResult:
+        """All parts as one result, in the order of their rows. `patience` and errors: those of `Buyer.open_result`."""
         from app.client.buyer import OpenedResult
 
-        opened = [self._buyer.open_result(part.job or 0, self._key) for part in self._begun().parts]
+        opened = [self._buyer.open_result(part.job or 0, self._key, patience=patience) for part in self._begun().parts]
         return OpenedResult(opened[0].job, joined([each.result for each in opened]), self._model, "order")
 
     def follow(
@@ -217,7 +217,7 @@ class Run:
             done = self.step()
             progress(done, rows)
             if done == rows:
-                return self.result()
+                return self.result(max(0.0, end - time.monotonic()))
             if time.monotonic() > end:
                 raise TryAgain(f"{done} of {rows} rows are released.", "Run the same command again: it goes on.")
             time.sleep(every)
@@ -225,7 +225,8 @@ class Run:
     def _judge(self) -> Judge:
         market = self._buyer.network.market
         dataset = Dataset.open(self._buyer.network, market.license(self._license).dataset)
-        return Judge(dataset, license=self._license, buyer=self._buyer.account.address)
+        purse = self._buyer.purse
+        return Judge(dataset, license=self._license, buyer=purse.address, mandate=purse.state())
 
     def _part(self, first_row: int, rows: int, max_fee: int | None) -> Request:
         asked, known = self._request, self._journal
@@ -243,8 +244,7 @@ class Run:
                 return False
             raise problem
         buyer.network.store.put(self._model.data)
-        sent = buyer.network.market.open_job(
-            buyer.account,
+        sent = buyer.purse.open_job(
             self._license,
             circuit=self._model.circuit_digest,
             first_row=part.first_row,
@@ -282,7 +282,7 @@ class Run:
         if not missing:
             return
         market = self._buyer.network.market
-        for job in market.jobs(buyer=self._buyer.account.address, first=journal.after_job + 1):
+        for job in market.jobs(buyer=self._buyer.purse.address, first=journal.after_job + 1):
             mine = (job.license, job.circuit, job.sealing_key, job.version, job.replicas)
             asked = (journal.license, journal.circuit, journal.sealing_key, journal.version, journal.replicas)
             at = missing.get((job.first_row, job.rows))

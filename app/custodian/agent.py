@@ -2,7 +2,8 @@
 
 Order of one job: facts, the owner's word, what the chain released meanwhile, reservation, verification, decryption,
 seal, the decision on the chain's own history, chain, store. What is sealed leaves for the store only once the chain has
-the release, so that nothing leaves that the chain does not know. A reason is found before the decryption; after it only
+the release for good, so that nothing leaves that the chain does not know, and nothing that a reorganisation would give
+back the money for. A reason is found before the decryption; after it only
 what others released meanwhile, the owner's denial or a missing circuit refuses, never what was decrypted.
 What is not there yet (an object, a final block, another process's lease) leaves the job for later, and whatever goes
 wrong with one job, down to a lack of memory or disk, is kept with that job and tried again at growing intervals.
@@ -31,7 +32,7 @@ from app.execution.reporting import reported
 from app.policy import judge
 from app.protocol.documents import sha256
 from app.protocol.errors import AlreadyReleased, BadDocument, DarkroomError, NotFound, Reverted, TryAgain
-from app.protocol.market.entities import Approval, Job, JobState
+from app.protocol.market.entities import ZERO, Approval, Job, JobState
 from app.protocol.policy.reasons import Reason
 from app.protocol.policy.rules import check_case, check_shape
 from app.protocol.ports import Stopped, Store
@@ -44,6 +45,7 @@ LAST_CHANCE = 900  # seconds, at most, before a job's deadline from which a circ
 SENDS = 8  # times that a decision is taken anew because another one came first
 REORG_PATIENCE = 60  # seconds for which a node may lag behind what this custodian saw
 FINAL_AFTER = 86_400  # seconds after which a release is not lost any more
+EVENTS_KEPT = 90 * 86_400  # seconds for which the ledger tells how a job went that is over
 CHORES_EVERY = 600  # seconds
 
 
@@ -180,8 +182,8 @@ class CustodianAgent:
         else:
             self._step("decrypt")
             values = decrypt_output(secret, evidence.work, self._store, output, threads=self._threads)
-            readout = evidence.work.circuit.readout
-            result = read_out(values, readout, facts.leak, facts.policy, job, self._noise, facts.table.rows_per_person)
+            circuit, persons = evidence.work.circuit, facts.table.rows_per_person
+            result = read_out(values, circuit.readout, facts.leak, facts.policy, job, self._noise, persons, circuit.mix)
             if noisy or result.values.nbytes <= self._limits.kept_answer_bytes:
                 answer = (query, keep(secret, query, result.to_bytes()))
         if width := facts.policy.row_keys:  # last, so that no answer that is kept has them
@@ -223,11 +225,17 @@ class CustodianAgent:
                 if is_stale(error):
                     continue
                 return self._settle(self._chain.job(job.id), record, claim)
-            return self._hand_over(claim, record, tx)
+            self._ledger.released(claim, tx)
+            return self._hand_over(claim, record, self._chain.job(job.id), tx)
         raise TryAgain(f"Other decisions on dataset {job.dataset} keep coming first.", "Try again.")
 
-    def _hand_over(self, claim: Claim, record: LedgerRecord, tx: str) -> Outcome:
-        """The chain has the release: now the buyer may have the result."""
+    def _hand_over(self, claim: Claim, record: LedgerRecord, job: Job, tx: str) -> Outcome:
+        """The chain has the release: once it is final the buyer may have the result. Before that a reorganisation could
+        take it back, and with it the payment for what would be public already.
+        """
+        if job.sealed == ZERO or not self._chain.release_final(job):
+            self._ledger.give_up(claim)
+            return Outcome(claim.job, "waiting", "its release is not final on the chain yet")
         self._step("store result")
         if record.ciphertext is not None:
             self._store.put(record.ciphertext)
@@ -285,7 +293,7 @@ class CustodianAgent:
         if claim is None:
             return Outcome(job.id, record.state, "another process works on it")
         if record.document is not None and job.sealed == sha256(record.document):
-            return self._hand_over(claim, record, "")
+            return self._hand_over(claim, record, job, record.tx)
         if (
             record.state is DecisionState.REFUSING
             and record.decision is not None
@@ -327,7 +335,7 @@ class CustodianAgent:
             return
         self._chores_at = now
         with contextlib.suppress(DarkroomError):  # they come around again
-            self._ledger.tidy(now - FINAL_AFTER)
+            self._ledger.tidy(now - FINAL_AFTER, now - EVENTS_KEPT)
             settle_licenses(self._chain, self._ledger, self._follower)
 
     def _gather(self, job: Job) -> Judgement | Reason:

@@ -103,6 +103,7 @@ def load_judgement(
         decryptions=decryptions(manifest.table.epoch),
         max_decryptions=limits.decryptions_per_epoch,
         bootstraps=cost(circuit, profile, job.rows).bootstraps,
+        mandate=chain.mandate(job.buyer),
     )
     return Judgement(facts, JobInputs(chain.chain_id, chain.address, job, dataset, manifest, circuit, profile))
 

@@ -43,6 +43,7 @@ from app.custodian.records import (
     LedgerRecord,
     entry_row,
     released_of,
+    unpack_names,
 )
 from app.protocol.ids import Digest
 from app.protocol.policy.leakage import Released
@@ -209,6 +210,11 @@ class Ledger(LedgerView):
                 db, claim, (DecisionState.SEALED, DecisionState.SENT), state=DecisionState.SENT, decision=decision
             )
 
+    def released(self, claim: Claim, tx: str) -> None:
+        """The chain has the release in this transaction, though a reorganisation may still take it back."""
+        with self._transaction() as db:
+            self._write(db, claim, (DecisionState.SENT,), tx=tx)
+
     def done(self, claim: Claim, tx: str) -> None:
         """Chain and store have the release. The ciphertext stays while the chain may still lose it: `tidy`."""
         with self._transaction() as db:
@@ -241,27 +247,39 @@ class Ledger(LedgerView):
         """Go on with a job that is over here and not on the chain: a reorganisation took what was sent."""
         key = (self._scope, job)
         with self._transaction() as db:
-            row = db.execute("SELECT state, ciphertext FROM jobs WHERE scope = ? AND job = ?", key).fetchone()
+            row = db.execute("SELECT state, decision, ciphertext FROM jobs WHERE scope = ? AND job = ?", key).fetchone()
             sealed = row["state"] == DecisionState.DONE and row["ciphertext"] is not None
-            state = (
-                DecisionState.SEALED
-                if sealed
-                else DecisionState.REFUSING
-                if row["state"] == DecisionState.REFUSED
-                else DecisionState.SEEN
-            )
+            refused = row["state"] == DecisionState.REFUSED and row["decision"] is not None
+            state = DecisionState.SEALED if sealed else DecisionState.REFUSING if refused else DecisionState.SEEN
             db.execute("UPDATE jobs SET state = ?, leased_until = 0 WHERE scope = ? AND job = ?", (state, *key))
             self._event(db, job, f"again {state}")
 
-    def tidy(self, before: int) -> None:
-        """Forget the ciphertexts of jobs that were done before a time by which their release is final."""
+    def tidy(self, before: int, events_before: int = 0) -> None:
+        """Forget what nothing needs any more: sealed bytes and decisions, which the chain names and stores hold, of
+        jobs that were over before a time by which their end is final; events that are older than `events_before`, of
+        jobs that are over; outputs on the sample that no charged or reserved job has.
+
+        What was charged, and answers that are to be repeated, stay for ever. So does the newest event: the ledger's
+        witness counts them.
+        """
+        over = (DecisionState.DONE, DecisionState.REFUSED, DecisionState.DROPPED)
         with self._transaction() as db:
-            key = (self._scope, DecisionState.DONE, before)
             db.execute(
-                "UPDATE jobs SET ciphertext = NULL"
-                " WHERE scope = ? AND state = ? AND changed < ? AND ciphertext IS NOT NULL",
-                key,
+                "UPDATE jobs SET ciphertext = NULL, document = NULL, decision = NULL WHERE scope = ? AND changed < ?"
+                " AND state IN (?, ?, ?) AND COALESCE(ciphertext, document, decision) IS NOT NULL",
+                (self._scope, before, *over),
             )
+            db.execute(
+                "DELETE FROM events WHERE scope = ? AND at < ? AND id < (SELECT MAX(id) FROM events)"
+                " AND job IN (SELECT job FROM jobs WHERE scope = ? AND state IN (?, ?, ?))",
+                (self._scope, events_before, self._scope, *over),
+            )
+            key = (self._scope,)
+            packed = db.execute("SELECT DISTINCT opaque FROM entries WHERE scope = ?", key).fetchall()
+            needed = {name for row in packed for name in unpack_names(row["opaque"])}
+            names = {row["name"] for row in db.execute("SELECT name FROM samples WHERE scope = ?", key).fetchall()}
+            unused = [(self._scope, name) for name in names - needed]
+            db.executemany("DELETE FROM samples WHERE scope = ? AND name = ?", unused)
 
     # --- what the chain knows ---------------------------------------------------------------------------------------
 

@@ -40,8 +40,9 @@ class LedgerView(LedgerFile):
     def records(self, *states: DecisionState) -> list[LedgerRecord]:
         """Jobs in these states (all when none is named), by number."""
         with self._transaction(write=False) as db:
-            rows = db.execute("SELECT * FROM jobs WHERE scope = ? ORDER BY job", (self._scope,)).fetchall()
-            return [record_of(row) for row in rows if not states or row["state"] in states]
+            which = f"AND state IN ({', '.join('?' * len(states))})" if states else ""
+            query = f"SELECT * FROM jobs WHERE scope = ? {which} ORDER BY job"  # noqa: S608 - question marks alone
+            return [record_of(row) for row in db.execute(query, (self._scope, *states)).fetchall()]
 
     def history(self, dataset: int, *, chain_only: bool = False) -> list[Released]:
         """Everything released or reserved on a dataset, by job; only what the chain has with `chain_only`."""

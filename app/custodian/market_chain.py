@@ -19,6 +19,7 @@ from app.protocol.market.entities import (
     License,
     LicenseState,
 )
+from app.protocol.market.mandate import MandateState
 
 if TYPE_CHECKING:
     from app.chain.events import Event
@@ -62,6 +63,11 @@ class MarketChain:
         """Errors: NotFound."""
         return self._market.license(license)
 
+    def mandate(self, buyer: str) -> MandateState | None:
+        """See `CustodianChain`."""
+        found = self._market.mandate_of(buyer)
+        return None if found is None else self._market.mandate_state(found)
+
     def own_datasets(self) -> Iterable[int]:
         """Datasets of this custodian."""
         return [each.id for each in self._market.datasets() if each.custodian == self._account.address]
@@ -87,6 +93,13 @@ class MarketChain:
         if not any(event.args["receipt"] == job.receipt for event in self._found(job, "JobComputed", last)):
             return False
         return job.approval is Approval.NONE or bool(self._found(job, APPROVAL_EVENTS[job.approval], last))
+
+    def release_final(self, job: Job) -> bool:
+        """Whether finalized blocks hold the job's release with this sealed digest."""
+        last = self._market.finalized_block
+        if not 0 < job.closed_block <= last:
+            return False
+        return any(event.args["sealedDigest"] == job.sealed for event in self._found(job, "JobReleased", last))
 
     def _found(self, job: Job, event: str, last: int) -> list[Event]:
         return self._market.client.find("JobMarket", event, job.opened_block, last, job.id)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from app.execution.inputs import ChainRecords
 from app.protocol.ids import Digest
 from app.protocol.market.entities import Job, License
+from app.protocol.market.mandate import MandateState
 from fhe.keys.secret_keys import SecretKeys
 
 Sign = Callable[[str], str]  # EIP-191 signature of a digest (64 hex digits) by the custodian's account
@@ -23,6 +24,9 @@ class CustodianChain(ChainRecords, Protocol):
     def license(self, license: int) -> License:
         """Errors: NotFound."""
 
+    def mandate(self, buyer: str) -> MandateState | None:
+        """The mandate whose account a job's buyer is; None for any other buyer. Errors: VerificationFailed."""
+
     def own_datasets(self) -> Iterable[int]:
         """Datasets of this custodian."""
 
@@ -33,6 +37,9 @@ class CustodianChain(ChainRecords, Protocol):
         """Whether the blocks in which the job became COMPUTED with this receipt, and in which the owner said this word
         if there is one, can no longer be reorganised away.
         """
+
+    def release_final(self, job: Job) -> bool:
+        """Whether the block that released the job with these sealed bytes can no longer be reorganised away."""
 
     def decision_head(self, dataset: int) -> Digest:
         """What a dataset's newest decision made of the head before it; zeros before the first."""

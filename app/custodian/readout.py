@@ -13,7 +13,7 @@ from app.protocol.policy.bits import noise_scale_milli, release_kind
 from app.protocol.policy.leakage import Leakage
 from app.seal.result import Result, ResultHeader
 from fhe.arrays import I64
-from fhe.circuit.circuit import Readout
+from fhe.circuit.circuit import Mix, Readout
 
 
 def read_out(
@@ -24,10 +24,12 @@ def read_out(
     job: Job,
     noise: Noise,
     rows_per_person: int = 1,
+    mix: Mix | None = None,
 ) -> Result:
     """The result to seal, from outputs (outputs, rows), or (outputs, blocks) of a circuit that sums.
 
-    Noise comes first, on the sum of all blocks for an aggregate and on each row otherwise; labels and rounding follow
+    Noise comes first, on the sum of all blocks for an aggregate, as the circuit's `mix` combines them, and on each row
+    otherwise; labels and rounding follow
     it, so that they add nothing to what the noise protects. One row changes the outputs by at most the report's
     sensitivity, and a person by that times the person's rows in an aggregate: what the noise is scaled to.
     """
@@ -35,6 +37,8 @@ def read_out(
     if kind == "aggregate":
         group = job.rows
         values = values.sum(axis=1, keepdims=True)
+        if mix is not None:
+            values = mix.apply(values[:, 0])[:, None]
     if policy.epsilon_micro_per_job:
         scale_milli = noise_scale_milli(leakage, policy, rows_per_person if kind == "aggregate" else 1)
         values = noise(values, scale_milli)

@@ -10,6 +10,7 @@ from app.execution.inputs import load_manifest, load_policy
 from app.protocol.data.dataset import EncryptedTable
 from app.protocol.data.manifest import Manifest
 from app.protocol.errors import NotAllowed
+from app.protocol.ids import Digest
 from app.protocol.market.entities import Custody, DatasetRecord, License, Offer, ProviderRecord, check_holder
 from app.protocol.market.fees import Draw
 from app.protocol.market.receipt import OutputPolicy
@@ -53,11 +54,19 @@ class MarketState:
 
 
 def read_market(
-    market: Market, store: Store, dataset: int, *, offer: int | None = None, license: int = 0, buyer: str | None = None
+    market: Market,
+    store: Store,
+    dataset: int,
+    *,
+    offer: int | None = None,
+    license: int = 0,
+    buyer: str | None = None,
+    read: tuple[Digest, Manifest] | None = None,
 ) -> MarketState:
     """The state that an order on a dataset meets under a license, or under an offer of which one would be bought.
 
-    `buyer` None is the license's holder, if one is named, else nobody in particular.
+    `buyer` None is the license's holder, if one is named, else nobody in particular. `read` is a manifest of the
+    dataset that was read and checked before, by its digest: it is not read again while the chain names it.
     Errors: NotFound, BadBlock, BadDocument; NotYourLicense for another's; NotAllowed for a license or an offer of
     another dataset or of each other.
     """
@@ -74,7 +83,7 @@ def read_market(
         raise NotAllowed(
             f"{what} is for dataset {terms.dataset}.", "Name one of this dataset's: darkroom dataset show."
         )
-    manifest = load_manifest(store, record)
+    manifest = read[1] if read is not None and read[0] == record.manifest else load_manifest(store, record)
     digest = held.policy if held is not None else terms.policy if terms is not None else manifest.policy.digest
     who = buyer if buyer is not None else held.buyer if held is not None else ""
     return MarketState(

@@ -25,6 +25,7 @@ def set_up(home: Home, config: NodeConfig | None = None, terms: Terms | None = N
     after an interruption deploys what is missing. Errors: BadInput for another chain's deployment file;
     Reverted where the operator has no gas; Unavailable.
     """
+    from app.chain.contracts.beside import deploy_mandates
     from app.chain.contracts.deployment import Terms, deploy
     from app.chain.evm.embedded import EmbeddedChain
     from app.chain.node import GAS_MONEY, DevNode
@@ -38,6 +39,7 @@ def set_up(home: Home, config: NodeConfig | None = None, terms: Terms | None = N
         if isinstance(node, DevNode) and node.balance(account.address) < GAS_MONEY // 2:
             node.fund(account.address, GAS_MONEY)
         deploy(node, account, home.root / config.deployment, terms or Terms(), report=deployed.append)
+        deploy_mandates(node, account, home.root / config.deployment)
     finally:
         if isinstance(node, EmbeddedChain):
             node.close()
@@ -69,7 +71,29 @@ def deploy_later(home: Home, config: NodeConfig, terms: Terms) -> str:
     finally:
         if isinstance(node, EmbeddedChain):
             node.close()
+    add_mandates(home, config.model_copy(update={"deployment": name}))
     return name
+
+
+def add_mandates(home: Home, config: NodeConfig) -> str:
+    """Put the contract of mandates beside the home's market, from the operator's account, where there is none yet.
+
+    The value is its address. Errors: Reverted where the operator has no gas; NotFound, VerificationFailed, Unavailable.
+    """
+    from app.chain.contracts.beside import deploy_mandates
+    from app.chain.evm.embedded import EmbeddedChain
+    from app.chain.node import GAS_MONEY, DevNode
+
+    node = open_chain(home, config.chain, config.chain_fallbacks)
+    try:
+        light = isinstance(node, DevNode)
+        account = account_of(home.actor(OPERATOR, create=True), light=light, written=light)
+        if isinstance(node, DevNode):
+            node.fund(account.address, GAS_MONEY)
+        return deploy_mandates(node, account, home.root / config.deployment).mandates.address
+    finally:
+        if isinstance(node, EmbeddedChain):
+            node.close()
 
 
 def account_of(actor: Actor, *, light: bool, written: bool) -> Account:

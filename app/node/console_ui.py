@@ -89,6 +89,7 @@ class LiveScreen:
         self._recent: deque[NodeEvent] = deque(maxlen=RECENT)
         self._latest: dict[str, NodeEvent] = {}
         self._drawn = 0.0
+        self._ready = ""
         self._seen: tuple[Mapping[str, ProcessLife], Mapping[str, int]] = ({}, {})
         self._live = Live(console=console, refresh_per_second=4, transient=False)
 
@@ -104,6 +105,10 @@ class LiveScreen:
         """Remember it for the next drawing."""
         if _routine(event):
             return
+        if (event.service, event.event) == ("node", "ready"):
+            self._ready = (
+                f"Ready: open {event.fields['address']} in a browser. " if event.fields["address"] else "Ready. "
+            )
         self._recent.append(event)
         self._latest[event.service] = event
 
@@ -112,7 +117,7 @@ class LiveScreen:
         now, self._seen = time.monotonic(), (lives, pids)
         if now - self._drawn > 0.2:
             self._drawn = now
-            self._live.update(self._picture(lives, pids, now, "Ctrl-C stops the node."))
+            self._live.update(self._picture(lives, pids, now, f"{self._ready}Ctrl-C stops the node."))
 
     def _picture(self, lives: Mapping[str, ProcessLife], pids: Mapping[str, int], now: float, end: str) -> Group:
         head = Table.grid(padding=(0, 2))

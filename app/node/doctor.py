@@ -160,6 +160,19 @@ def check_chain(home: Home, settings: NodeSettings) -> Iterator[Finding]:
     )
 
 
+def check_editions(home: Home, _settings: NodeSettings) -> Iterator[Finding]:
+    """What is still open on the markets of earlier editions, which are drained here."""
+    from app.node.drained import editions_drained, remainders
+
+    for edition in editions_drained(home) if (home.root / "node.json").exists() else []:
+        left = list(remainders(home, edition))
+        for each in left:
+            yield Finding("editions", "ok", f"Edition {edition} is drained. {each.what}", each.fix)
+        if not left:
+            told = f"Edition {edition} is over: nothing of it is open, and nothing in it is this home's."
+            yield Finding("editions", "ok", told, f"Serve it no more: darkroom node end {edition}")
+
+
 def check_store(home: Home, settings: NodeSettings) -> Iterator[Finding]:
     """That a small object comes back from the store as it went in."""
     config = _config(home, settings)
@@ -272,6 +285,7 @@ CHECKS: dict[str, Check] = {
     "keys": check_keys,
     "engine": check_core,
     "chain": check_chain,
+    "editions": check_editions,
     "providers": check_providers,
     "store": check_store,
     "database": check_index,

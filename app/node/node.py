@@ -8,21 +8,22 @@ import logging
 import logging.handlers
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from app.home.config import read_config, write_config
 from app.home.home import EDITION_VARIABLE, Home, private_folder
 from app.home.network import Network
-from app.home.setup import OPERATOR, set_up
+from app.home.setup import OPERATOR, add_mandates, set_up
 from app.home.upgrade import bring_forward, markets_of
 from app.node import console_ui as screens
 from app.node.locks import only_node
+from app.node.restart_policy import ProcessLife, ProcessState
 from app.node.sample import CUSTODIAN, FOLDER, PROVIDERS, ensure_accounts
 from app.node.serving import listen
 from app.node.settings import NodeSettings, default_settings
-from app.node.supervisor import NodeEvent, Service, Supervisor
+from app.node.supervisor import NodeEvent, Service, Supervisor, now
 from app.node.upgrade import upgrade
 from app.protocol.errors import BadInput, NotFound
 
@@ -73,6 +74,7 @@ def _keep_up(home: Home, settings: NodeSettings) -> None:
         upgrade(home, wanted.deployment, told)
     elif config.chain.startswith("embedded:") and (home.root / config.deployment).is_file():
         upgrade(home, None, told)
+        add_mandates(home, read_config(home))
     if settings != newcomer():
         said = ("chain_fallbacks", "store_fallbacks", "max_gas_gwei")
         write_config(home, read_config(home).model_copy(update={each: getattr(wanted, each) for each in said}))
@@ -108,14 +110,27 @@ def services(
     return [replace(each, name=f"{each.name}@{edition}", variables=variables) for each in found]
 
 
-def up(home: Home, settings: NodeSettings, config: Path | None, stop: threading.Event, *, as_json: bool) -> None:
-    """Run the node until `stop` is set. Errors: NotAllowed while another runs in this home; those of `prepare`."""
+def up(
+    home: Home,
+    settings: NodeSettings,
+    config: Path | None,
+    stop: threading.Event,
+    *,
+    port: int | None = None,
+    as_json: bool,
+) -> None:
+    """Run the node until `stop` is set, its pages on `port` where one is named.
+
+    Errors: NotAllowed while another runs in this home; BadInput for a port that is taken; those of `prepare`.
+    """
     with only_node(home) as lease:
         network = prepare(home, settings)
         listening = contextlib.ExitStack()
         parts, origins = [], {}
         for edition in ("", *(each.edition for each in markets_of(home, read_config(home)) if each.drained)):
             own, fd = settings.of_edition(edition), None
+            if port is not None and not edition:
+                own = own.model_copy(update={"web": own.web.model_copy(update={"port": port})})
             if own.web.run:
                 listener, origins[edition] = listen(own)
                 fd = listening.enter_context(contextlib.closing(listener)).fileno()
@@ -144,9 +159,30 @@ def up(home: Home, settings: NodeSettings, config: Path | None, stop: threading.
                     screen.note(lost)
                 screen.note(event)
 
+            announce = _Announcement(origins.get("", ""), sink)
             with Supervisor(parts, sink, keeps=(lease,)) as node:
-                node.run(stop, lambda: screen.tick(node.lives(), node.pids()))
+
+                def tick() -> None:
+                    screen.tick(node.lives(), node.pids())
+                    announce.tick(node.lives())
+
+                node.run(stop, tick)
                 node.stop(lambda: screen.tick(node.lives(), node.pids()))
+
+
+class _Announcement:
+    """Says once that every part works, and where the pages are."""
+
+    def __init__(self, address: str, sink: Callable[[NodeEvent], None]) -> None:
+        self._address, self._sink, self._said = address, sink, False
+
+    def tick(self, lives: Mapping[str, ProcessLife]) -> None:
+        """Look at the parts."""
+        if self._said or any(life.state not in (ProcessState.READY, ProcessState.DONE) for life in lives.values()):
+            return
+        self._said = True
+        detail = "Open it in a browser." if self._address else "No web server runs here."
+        self._sink(NodeEvent(now(), "info", "node", "ready", {"address": self._address, "detail": detail}))
 
 
 class _LogFile(logging.handlers.RotatingFileHandler):

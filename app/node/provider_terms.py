@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.home.account_files import address_in
 from app.home.home import Home
 from app.home.network import Network
 from app.protocol.errors import NotFound
-from app.protocol.ids import Address
 from app.protocol.market.money import dollars
 from app.provider import pricing as prices
 from app.provider import speed as speeds
@@ -19,8 +18,6 @@ from app.provider.pricing import JOB_GAS, Pricing
 if TYPE_CHECKING:
     from app.chain.node import Fees
     from app.protocol.market.entities import ProviderRecord
-
-MAX_KEY_FILE = 1 << 16
 
 
 def told(home: Home) -> Iterator[tuple[bool, str, str]]:
@@ -35,7 +32,7 @@ def told(home: Home) -> Iterator[tuple[bool, str, str]]:
     market = Network.open(home).market
     fees = market.node.fees()
     for folder in folders:
-        address = _address(folder)
+        address = address_in(folder)
         try:
             record = market.provider(address) if address else None
         except NotFound:
@@ -55,14 +52,3 @@ def _judged(folder: Path, record: ProviderRecord, fees: Fees) -> tuple[bool, str
         fix = f"Serve, and it is stated again; or: darkroom provider terms --as {folder.name}."
         return False, f"{asks}: it works at a loss.", fix
     return True, f"{asks}.", ""
-
-
-def _address(folder: Path) -> Address | None:
-    """Of the account in a role's folder: a key file says it in the open."""
-    from app.chain.address import eip55
-
-    try:
-        with (folder / "account.json").open("rb") as file:
-            return Address(eip55("0x" + str(json.loads(file.read(MAX_KEY_FILE))["address"]).removeprefix("0x")))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None

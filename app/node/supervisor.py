@@ -187,7 +187,7 @@ class Supervisor:
                     self._heard.put(event)
 
     def _say(self, service: Service, level: str, event: str, **fields: Any) -> None:
-        self._heard.put(NodeEvent(_now(), level, service.name, event, fields))
+        self._heard.put(NodeEvent(now(), level, service.name, event, fields))
 
     def _listen(self, timeout: float) -> None:
         """Hand on what was heard, after waiting at most `timeout` seconds for the first of it."""
@@ -215,9 +215,10 @@ def parse_line(service: str, line: bytes) -> NodeEvent | None:
         if not all(isinstance(each, str) for each in (at, level, event)):
             raise TypeError
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return NodeEvent(_now(), "warning", service, "output", {"text": text[:MAX_TEXT]})
+        return NodeEvent(now(), "warning", service, "output", {"text": text[:MAX_TEXT]})
     return NodeEvent(at, level, service, event, said)
 
 
-def _now() -> str:
+def now() -> str:
+    """This machine's time, as events carry it."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -78,6 +78,7 @@ class Explanation:
             said += [
                 f"Column {column} explains {share:.0%} of the variance of {name}."
                 for name, (column, share) in zip(self.leak.outputs, self.leak.shares, strict=True)
+                if column
             ]
         if self.allowed:
             left = self.limit_license - self.spent_license - self.micro_bits

@@ -11,6 +11,7 @@ from app.protocol.data.dataset import Codebook
 from app.protocol.policy.groups import Group, union
 from app.protocol.policy.leakage import Released
 from app.protocol.policy.linear_forms import basis, dominated_column
+from app.protocol.policy.mandates import check_answer
 from app.protocol.policy.reasons import Reason
 from app.protocol.policy.rules import MAX_RANK, Grant, Judge, ReleaseCase, check_policy
 from fhe.circuit.circuit import Circuit
@@ -72,4 +73,7 @@ def judge_of(codebook: Codebook, own: Mapping[str, bytes], kept: Kept) -> Judge:
 def decide(case: ReleaseCase, own: Mapping[str, bytes], history: Sequence[Released], kept: Kept) -> Reason | Grant:
     """What the policy says to a job after this history."""
     codebook = case.table.codebook
-    return check_policy(case, space_of(codebook), history, judge_of(codebook, own, kept))
+    found = check_policy(case, space_of(codebook), history, judge_of(codebook, own, kept))
+    if case.mandate is None or isinstance(found, Reason):
+        return found
+    return check_answer(case.mandate, case.table, found.entry, history) or found

@@ -8,7 +8,7 @@ who would be refused by the real order is told so by all of them, in the same wo
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.chain.contracts.abi import CustomError
 from app.chain.contracts.messages import reverted
@@ -18,7 +18,9 @@ from app.policy.judge import Kept
 from app.policy.quote import Quote, quote
 from app.protocol.errors import BadKey, DarkroomError, LicenseExhausted, Unavailable, UsageError
 from app.protocol.market.entities import check_rows, check_use
+from app.protocol.market.mandate import MandateAction, MandateState
 from app.protocol.policy.leakage import Released
+from app.protocol.policy.mandates import told_under
 from app.protocol.policy.reasons import Reason, refusal
 from app.seal.hpke import usable
 from fhe.circuit.circuit import Circuit
@@ -75,8 +77,14 @@ class Preflight:
         return [{"code": each.code, "message": each.message, "next_step": each.next_step} for each in self.problems]
 
 
-def preflight(request: Request, state: MarketState, history: Sequence[Released], kept: Kept) -> Preflight:
-    """Judge an order by everything that is public.
+def preflight(
+    request: Request,
+    state: MarketState,
+    history: Sequence[Released],
+    kept: Kept,
+    mandate: MandateState | None = None,
+) -> Preflight:
+    """Judge an order by everything that is public; under a `mandate` also by what its payer granted.
 
     `history`: what was released on the dataset, and what the license's open jobs will be told; `kept`: the sampled
     outputs of its circuits with lookups. What only the custodian knows (how many jobs its keys have served) and what
@@ -110,6 +118,8 @@ def preflight(request: Request, state: MarketState, history: Sequence[Released],
         work_of=lambda rows: cost(request.circuit, state.profile, rows).units,
     )
     found = [*_market(request, state), *_rules(request, state, said, work), *_money(request, state, price)]
+    if mandate is not None:
+        found += _granted(request, state, said, price, mandate, history)
     return Preflight(request, work, price, said, tuple(found), state.dataset.version, state.content)
 
 
@@ -189,3 +199,39 @@ def _money(request: Request, state: MarketState, price: Quote) -> Iterator[Darkr
     needed = fee + sum(each or 0 for each in prices)
     if state.offer is not None and state.balance is not None and state.balance < needed:
         yield reverted(CustomError("ERC20InsufficientBalance", {"balance": state.balance, "needed": needed}))
+
+
+def _granted(
+    request: Request,
+    state: MarketState,
+    said: Explanation,
+    price: Quote,
+    held: MandateState,
+    history: Sequence[Released],
+) -> Iterator[DarkroomError]:
+    """What the payer's mandate does not cover: first the license that would be bought, then the job."""
+    mandate, spent = held.mandate, held.spent
+    common = MandateAction(
+        what="license",
+        agent=mandate.agent,
+        chain_id=mandate.chain_id,
+        contract=mandate.contract,
+        dataset=state.dataset.id,
+        policy=state.policy.digest,
+        amount=price.price_license or 0,
+        now=state.now,
+    )
+    if state.license is None:
+        yield from mandate.refusals(common, spent)
+        left = None if spent.balance is None else max(0, spent.balance - common.amount)
+        spent = replace(spent, amount=spent.amount + common.amount, occurrences=spent.occurrences + 1, balance=left)
+    told = told_under(held, state.table, state.dataset.version, request.first_row, request.rows, history)
+    fee = price.max_fee if request.max_fee is None else request.max_fee
+    order = replace(
+        common,
+        what="ask" if said.released == "aggregate" else "job",
+        amount=(price.price_job or 0) + (price.price_rows or 0) + (fee or 0),
+        micro_bits=said.micro_bits,
+        sealing_key=request.sealing_key,
+    )
+    yield from mandate.refusals(order, replace(spent, micro_bits=told))

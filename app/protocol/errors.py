@@ -16,6 +16,7 @@
     |   +-- RowsOutsideDataset     a job for rows the dataset does not have
     |   +-- PolicyRefused          the owner's output policy refuses this release
     |   +-- AlreadyReleased        a second release of one job
+    |   +-- MandateRefused         the payer's mandate does not cover what its agent is about to do
     |   +-- Reverted               the contract refused the transaction, with its reason
     +-- VerificationFailed         exit 4   bytes, digests or signatures do not say what they should
     |   +-- BadDocument            not canonical, not of its schema, or not of its digest
@@ -132,6 +133,14 @@ class PolicyRefused(NotAllowed):
 
 class AlreadyReleased(NotAllowed):
     """A second release of one job."""
+
+
+class MandateRefused(NotAllowed):
+    """The payer's mandate does not cover what its agent is about to do; `reason` says which limit keeps it."""
+
+    def __init__(self, message: str, next_step: str = "", *, reason: str = "") -> None:
+        super().__init__(message, next_step)
+        self.reason = reason
 
 
 class Reverted(NotAllowed):

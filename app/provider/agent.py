@@ -26,6 +26,7 @@ from app.protocol.errors import BadBlock, BadInput, DarkroomError, NotAllowed, R
 from app.protocol.ids import Digest
 from app.protocol.market.entities import ZERO, Execution, Job, JobState
 from app.protocol.ports import Stopped
+from app.provider.attempts import FILE as ATTEMPTS_FILE
 from app.provider.attempts import Attempts
 from app.provider.collect import leftovers, remove
 from app.provider.journal import Journal, JournalEntry
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 20.0  # between looks at the other jobs while one is computed
 MOST_FAULTS = 3  # of a kind nobody expects, in a row, before a job is declined
+MOST_DEATHS = 5  # processes that end while they compute a job, in a row, before it is declined
 TURN_SECONDS = 3.0  # between the providers that may draw a job, so that one of them pays the gas and not all
 LAST_MOMENT = 900  # seconds before a deadline at which waiting for what is missing ends
 
@@ -98,7 +100,7 @@ class ProviderAgent:
         self.running: list[Job] = []  # the market's jobs that were not over at the last look
         own = market.folder(folder)
         self._journal = Journal(own / "jobs", self._salt)
-        self._live, self._attempts = market.live_jobs(own / FILE), Attempts()
+        self._live, self._attempts = market.live_jobs(own / FILE), Attempts(own / ATTEMPTS_FILE)
 
     def stop(self) -> None:
         """End the step that is under way before its next block of rows; from any thread, and for good."""
@@ -124,13 +126,20 @@ class ProviderAgent:
         yield from unread
         self.running = running
         yield from self._give_back(running)
-        # What takes long comes last, and of that first what has to be ready first.
+        # What takes long comes last, and of that what failed before, and first what has to be ready first.
         self._drawable = {job.id: self._drawable[job.id] for job in running if job.id in self._drawable}
-        for job in sorted(running, key=lambda job: (self._to_compute(job), job.deadline)):
-            if self._stopping.is_set():
-                return
+        if not unread:
+            self._attempts.keep({job.id for job in running})
+        began = time.monotonic()
+        order = {job.id: (self._to_compute(job), self._attempts.count(job.id), job.deadline) for job in running}
+        failed = False
+        for job in sorted(running, key=lambda job: order[job.id]):
+            if self._stopping.is_set() or (failed and time.monotonic() - began >= LOOK_SECONDS):
+                return  # what no store has takes long to be missed: the next look begins with what is due
             if self._attempts.due(job.id):
-                yield from self._try(job.id, progress)
+                for action in self._try(job.id, progress):
+                    failed |= action.what is Done.FAILED
+                    yield action
 
     def _try(self, number: int, progress: Progress | None) -> Iterator[Action]:
         """One job, whose failure is its own: a full disk, or too little memory for it, does not end the others."""
@@ -139,11 +148,8 @@ class ProviderAgent:
             self._attempts.forget(number)
         except Stopped:
             return
-        except DarkroomError as error:
-            self._attempts.failed(number)
-            yield Action(number, Done.FAILED, str(error))
         except Exception as error:  # noqa: BLE001 - whatever one job meets must not take the others along
-            self._attempts.failed(number)
+            self._attempts.failed(number, _why(error))
             yield Action(number, Done.FAILED, _why(error))
 
     def _give_back(self, running: list[Job]) -> Iterator[Action]:
@@ -262,12 +268,15 @@ class ProviderAgent:
         return told
 
     def _evaluate(self, job: Job, progress: Progress | None) -> JournalEntry:
+        if self._attempts.of(job.id).deaths >= MOST_DEATHS:
+            raise BadInput(f"Job {job.id} ended {MOST_DEATHS} processes that computed it.", "Give it more memory.")
         tested(self._threads, self._device)
         facts = load_job_inputs(self._market, self._store, job.id)
         needed = cost(facts.circuit, facts.profile, job.rows).units
         if needed > job.units:
             raise BadInput(f"Job {job.id} takes {needed} units of work and pays for {job.units}.", "Quote it again.")
-        execution = execute(facts, self._store, threads=self._threads, progress=progress, backend=self._device)
+        with self._attempts.computing(job.id):
+            execution = execute(facts, self._store, threads=self._threads, progress=progress, backend=self._device)
         return self._journal.remember(job.id, execution.receipt, execution.output)
 
     def _draw(self, job: Job) -> Iterator[Action]:

@@ -10,7 +10,10 @@ A wire carries an integer m as the word m * 2^(63 - width), `width` bits under o
   The values must lie in [0, 2^width) of that Linear.
 
 A circuit may end with a **sum over rows**: the job's rows are taken in consecutive blocks of `block` rows (the last may
-be shorter), and each block and output is one value, the sum of the last layer's values over the block's rows.
+be shorter), and each block and output is one value, the sum of the last layer's values over the block's rows. Then a
+**mix** may follow: integer weights on the sums of all blocks, which whoever decrypts applies before noise is added. No
+provider sees it; it says which combinations of the sums are released, each as loud as the others, so that one scale of
+noise fits them all.
 
 Everything is public and static: cost, bounds, noise and the circuit's class follow from these numbers alone. The form
 says nothing of floating point; what an output means to its buyer is `Readout` plus the buyer's own scale.
@@ -18,6 +21,7 @@ says nothing of floating point; what an output means to its buyer is `Readout` p
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,6 +92,37 @@ class Readout:
 
 
 @dataclass(frozen=True, eq=False)
+class Mix:
+    """What is released of the sums, in compressed sparse rows: z[r] = sum weights[k] * sums[columns[k]]."""
+
+    outputs: tuple[str, ...]  # a name for each released number
+    indptr: I64  # (outputs + 1,)
+    columns: I64  # (nonzeros,) numbers of the circuit's outputs, increasing in a row
+    weights: I64  # (nonzeros,) no zeros
+
+    @classmethod
+    def of(cls, rows: Mapping[str, Mapping[int, int]]) -> Mix:
+        """By the name of each released number, the weights on the circuit's outputs."""
+        kept = {name: sorted((c, w) for c, w in row.items() if w) for name, row in rows.items()}
+        flat = [pair for row in kept.values() for pair in row]
+        ends = np.cumsum([0, *(len(row) for row in kept.values())])
+        columns, weights = (np.array([pair[at] for pair in flat], np.int64) for at in (0, 1))
+        return cls(tuple(kept), ends.astype(np.int64), columns, weights)
+
+    def matrix(self, outputs: int) -> I64:
+        """Dense weights (released, outputs)."""
+        found = np.zeros((len(self.outputs), outputs), np.int64)
+        found[np.repeat(np.arange(len(self.outputs)), np.diff(self.indptr)), self.columns] = self.weights
+        return found
+
+    def apply(self, sums: I64) -> I64:
+        """The released numbers (released,) of the sums (outputs,), exact; what leaves 64 bits saturates."""
+        wide = self.matrix(len(sums)).astype(object) @ sums.astype(object)
+        ends = np.iinfo(np.int64)
+        return np.array([min(max(int(value), ends.min), ends.max) for value in wide], np.int64)
+
+
+@dataclass(frozen=True, eq=False)
 class Circuit:
     """What a provider evaluates. `profile` is a profile's digest; `codebook` that of the dataset's codes."""
 
@@ -98,6 +133,12 @@ class Circuit:
     outputs: tuple[str, ...]  # a name for each value of the last Linear
     readout: Readout
     block: int = 0  # rows that one value sums over; 0: a value for each row
+    mix: Mix | None = None  # None: the sums themselves
+
+    @property
+    def released(self) -> tuple[str, ...]:
+        """Names of the numbers that a job releases."""
+        return self.outputs if self.mix is None else self.mix.outputs
 
     def result_rows(self, rows: int) -> int:
         """How many values each output has in a job on so many rows: its blocks, or the rows themselves."""

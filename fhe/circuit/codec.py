@@ -10,6 +10,8 @@ names it. Both refuse what is not well-formed:
 4. Inputs and output names are distinct; the readout fits the number of outputs.
 5. A circuit that sums over rows has blocks of 1 to `MAX_BLOCK` rows and the readout `value`. It is a document of a kind
    of its own, `darkroom/circuit-2`, so that the bytes of other circuits are what they always were.
+6. A circuit that sums may have a mix of its sums: at least one row, every output in some row, no zero weight, distinct
+   names. It is left out of the bytes where there is none.
 
 Whether values stay in range and noise stays small depends on the dataset's codes and profile: `fhe.compile.check`.
 """
@@ -18,18 +20,26 @@ from __future__ import annotations
 
 import hashlib
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, ValidationError
 
 from app.protocol.data.dataset import MAX_EDGES, Name
-from app.protocol.documents import MAX_DOCUMENT_BYTES, Document, Sha256, first_fault, text_to_words, words_to_text
+from app.protocol.documents import (
+    MAX_DOCUMENT_BYTES,
+    Document,
+    GrownDocument,
+    Sha256,
+    first_fault,
+    text_to_words,
+    words_to_text,
+)
 from app.protocol.errors import BadDocument
 from app.protocol.ids import Digest
 from app.protocol.vocabulary import Encoding
 from fhe.arrays import I64
-from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
+from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Mix, Readout
 
 MAX_CIRCUIT_BYTES = MAX_DOCUMENT_BYTES
 MAX_LAYERS = 33  # sixteen lookup stages
@@ -37,6 +47,7 @@ MAX_WIDTH = 62  # bits under the padding bit
 MAX_LOOKUP_WIDTH = 12  # 4,096 entries a table
 MAX_CUTS = 4095  # of a score: 12 bits
 MAX_AT = 1 << 52  # JSON numbers are exact up to 2^53
+MAX_MIX = 1 << 32  # weight of a sum in what is released
 MAX_BLOCK = 1 << 40  # rows: as many as a table has at most
 
 _Small = Annotated[int, Field(ge=0, le=1 << 20)]
@@ -95,9 +106,19 @@ class _Form(_Body):
     kind: Literal["darkroom/circuit"] = "darkroom/circuit"
 
 
-class _SummingForm(_Body):
+class _Mix(Document):
+    outputs: Annotated[tuple[Name, ...], Field(min_length=1)]
+    indptr: str
+    columns: str
+    weights: str
+
+
+class _SummingForm(_Body, GrownDocument):
+    later: ClassVar[frozenset[str]] = frozenset({"mix"})
+
     kind: Literal["darkroom/circuit-2"] = "darkroom/circuit-2"
     block: Annotated[int, Field(ge=1, le=MAX_BLOCK)]
+    mix: _Mix | None = None
 
 
 def encode(circuit: Circuit) -> bytes:
@@ -113,7 +134,8 @@ def encode(circuit: Circuit) -> bytes:
             readout=_readout_form(circuit.readout),
         )
         if circuit.block:
-            return _SummingForm(**dict(form) | {"kind": "darkroom/circuit-2", "block": circuit.block}).to_bytes()
+            summing = {"kind": "darkroom/circuit-2", "block": circuit.block, "mix": _mix_form(circuit.mix)}
+            return _SummingForm(**dict(form) | summing).to_bytes()
     except ValidationError as error:
         raise BadDocument(f"This circuit has no canonical form: {first_fault(error)}.") from None
     return form.to_bytes()
@@ -131,6 +153,7 @@ def decode(data: bytes) -> Circuit:
         form.outputs,
         _readout(form.readout),
         form.block if isinstance(form, _SummingForm) else 0,
+        _mix(form.mix) if isinstance(form, _SummingForm) and form.mix is not None else None,
     )
     check_form(circuit)
     return circuit
@@ -176,6 +199,9 @@ def check_form(circuit: Circuit) -> None:
     _require(all(low < high for low, high in pairwise(readout.cuts)), "has cut points that do not increase")
     _require(0 <= circuit.block <= MAX_BLOCK, f"sums over {circuit.block} rows")
     _require(not circuit.block or readout.kind == "value", "sums over rows and reads a label of each")
+    if circuit.mix is not None:
+        _require(bool(circuit.block), "mixes sums that it does not take")
+        _check_mix(circuit.mix, rows)
 
 
 def _check_linear(layer: Linear, wire_widths: I64, where: str) -> None:
@@ -201,6 +227,27 @@ def _check_linear(layer: Linear, wire_widths: I64, where: str) -> None:
         _require(bool((wire_widths[layer.columns] >= layer.width).all()), f"widens a wire in {where}")
 
 
+def _check_mix(mix: Mix, sums: int) -> None:
+    for name in ("indptr", "columns", "weights"):
+        array = getattr(mix, name)
+        _require(array.dtype == np.int64 and array.ndim == 1, f"has {name} in its mix that are not a row of integers")
+    count = len(mix.columns)
+    _require(len(set(mix.outputs)) == len(mix.outputs) >= 1, "releases two mixes of one name, or none")
+    _require(len(mix.indptr) == len(mix.outputs) + 1 and len(mix.weights) == count, "has unequal arrays in its mix")
+    steps = np.diff(mix.indptr)
+    ends = mix.indptr[0] == 0 and mix.indptr[-1] == count and bool((steps >= 1).all()) and len(steps) <= count
+    _require(ends, "has row bounds in its mix that do not cover its weights in order")
+    inside = bool((mix.columns >= 0).all() and (mix.columns < sums).all())
+    _require(inside, "mixes a sum that does not exist")
+    _require(len(set(mix.columns.tolist())) == sums, "has a sum that no mix reads")
+    first = np.zeros(count, bool)
+    first[mix.indptr[:-1]] = True
+    rising = bool(((np.diff(mix.columns) > 0) | first[1:]).all())
+    _require(rising, "has columns in its mix that do not increase in a row")
+    weights = bool((mix.weights != 0).all() and (np.abs(mix.weights) <= MAX_MIX).all())
+    _require(weights, "has a weight in its mix that is zero or too large")
+
+
 def _check_lookup(layer: Lookup, linear: Linear, where: str) -> None:
     _require(linear.width <= MAX_LOOKUP_WIDTH, f"has a lookup in {where} on {linear.width} bits")
     _require(1 <= layer.width_out <= MAX_WIDTH, f"has an impossible width in {where}")
@@ -223,6 +270,17 @@ def _readout_form(readout: Readout) -> _Readout | _Cuts:
 
 def _readout(form: _Readout | _Cuts) -> Readout:
     return Readout("cuts", cuts=form.cuts) if isinstance(form, _Cuts) else Readout(form.kind, form.at)
+
+
+def _mix_form(mix: Mix | None) -> _Mix | None:
+    if mix is None:
+        return None
+    arrays = _text(mix.indptr), _text(mix.columns), _text(mix.weights)
+    return _Mix(outputs=mix.outputs, indptr=arrays[0], columns=arrays[1], weights=arrays[2])
+
+
+def _mix(form: _Mix) -> Mix:
+    return Mix(form.outputs, _array(form.indptr), _array(form.columns), _array(form.weights))
 
 
 def _layer_form(layer: Linear | Lookup) -> _Linear | _Lookup:

@@ -33,7 +33,14 @@ def check(circuit: Circuit, codebook: Codebook, profile: EncryptionProfile) -> R
     check_form(circuit)
     check_compatible(circuit, profile.digest, codebook.digest)
     check_widths(circuit, profile)
-    layers = value_bounds(circuit, input_ranges(circuit.inputs, codebook))
+    ranges = input_ranges(circuit.inputs, codebook)
+    products = {product.name for product in codebook.products}
+    if not circuit.block and any(wire.column in products for wire in circuit.inputs):
+        raise BadModel(
+            "This circuit reads products of columns, which are published to be summed over rows only.",
+            "Sum it: darkroom model sum; or leave the products out.",
+        )
+    layers = value_bounds(circuit, ranges)
     last = circuit.layers[-1]
     assert isinstance(last, Linear)
     if len(layers) > 1:
@@ -60,7 +67,7 @@ def worst_failure(circuit: Circuit, profile: EncryptionProfile) -> tuple[int, in
 
 def input_ranges(inputs: Sequence[Input], codebook: Codebook) -> list[tuple[int, int]]:
     """(lowest, highest) value of each input. Errors: BadModel for one that the dataset does not publish."""
-    columns = {column.name: column for column in codebook.columns}
+    columns = {column.name: column for column in codebook.published}
     ranges = []
     for wire in inputs:
         column = columns.get(wire.column)

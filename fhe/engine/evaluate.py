@@ -6,6 +6,7 @@ backend change a byte of the result. docs/canonical-evaluator.md sections 6 to 8
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -57,7 +58,7 @@ def evaluate(
         if circuit.block:
             words = evaluate_sums(circuit, profile, table, source, first_row, rows, threads=threads, progress=progress)
             return OutputStage("bodies", words.shape[1], len(last.bias), last.width, profile.polynomial_size, 64, words)
-        combine = _combine(profile, backend)
+        combine = combine_for(profile, backend)
         words = evaluate_bodies(
             circuit, profile, table, source, first_row, rows, threads=threads, progress=progress, combine=combine
         )
@@ -65,33 +66,58 @@ def evaluate(
     check_runs_on(circuit, profile, table)
     core = core_for(profile, table, key, threads, backend)
     assert key is not None
-    found = spans(table, profile.polynomial_size, first_row, rows)
     result_rows = circuit.result_rows(rows)
     values = result_rows * len(last.bias)
-    results: Results = PackedResults(core, profile, values)
-    if choose_form(profile, values, key.packing is not None) == "lwe":
-        results = LweResults(profile, values)
+    results = results_for(core, profile, values, packing=key.packing is not None)
     if circuit.block:
         results = BlockSums(circuit, profile.polynomial_size, rows, results)
+    for ciphertexts in output_ciphertexts(circuit, profile, table, source, first_row, rows, core, progress):
+        results.add(ciphertexts)
+    return results.output(result_rows, last)
+
+
+def results_for(core: Core, profile: EncryptionProfile, values: int, *, packing: bool) -> Results:
+    """What collects so many output ciphertexts in the smaller form; `packing`: the dataset has a packing key."""
+    if choose_form(profile, values, packing) == "lwe":
+        return LweResults(profile, values)
+    return PackedResults(core, profile, values)
+
+
+def output_ciphertexts(
+    circuit: Circuit,
+    profile: EncryptionProfile,
+    table: EncryptedTable,
+    source: ChunkSource,
+    first_row: int,
+    rows: int,
+    core: Core,
+    progress: Progress | None = None,
+) -> Iterator[U64]:
+    """The outputs of a circuit with lookups in row-major order, before they are summed, rounded or packed.
+
+    Each is (rows, outputs, N + 1), or of a single row some of its next outputs. Progress counts lookups.
+    Errors: RowsOutsideDataset, and what the source raises.
+    """
+    last = circuit.layers[-1]
+    assert isinstance(last, Linear)
     lookups = sum(len(layer.source) for layer in circuit.layers if isinstance(layer, Lookup))
     tables = [_tables(layer, profile) if isinstance(layer, Lookup) else None for layer in circuit.layers]
     outputs, done = np.arange(len(last.bias)), 0
     step = max(1, core.batch // max(lookups, len(outputs)))
-    for span in found:
+    for span in spans(table, profile.polynomial_size, first_row, rows):
         wires = Wires(circuit, profile, source, span)
         for start in range(span.start, span.stop, step):
             part = range(start, min(start + step, span.stop))
             looked_up = _look_up(circuit, wires, core, tables, part)
             for begin in range(0, len(outputs), core.batch):  # more than one block only if `step` is one row
                 block = wires.values(last, outputs[begin : begin + core.batch], part, looked_up)
-                results.add(block.transpose(1, 0, 2))
+                yield block.transpose(1, 0, 2)
             done += len(part) * lookups
             if progress is not None:
                 progress(done, rows * lookups)
-    return results.output(result_rows, last)
 
 
-def _combine(profile: EncryptionProfile, backend: BackendName) -> Combine | None:
+def combine_for(profile: EncryptionProfile, backend: BackendName) -> Combine | None:
     """What sums columns: a GPU where it is asked for by name, else NumPy. Errors: Unavailable, VerificationFailed."""
     if backend != "cuda":
         return None  # words come from a store and go back over the bus: a GPU gains nothing

@@ -2,7 +2,7 @@
 // Buttons that each order one thing of the chain: withdraw, close an offer, revoke a license, approve or refuse a
 // release, draw, end a wait, put down or take back a custodian's bond, settle a license. A button with `data-confirm`
 // names a template whose words are agreed to in a dialog first, one with `data-amount-of` a field whose amount belongs
-// to its order; what stands in a `data-only` part is shown to the account it names alone.
+// to its order; what stands in a `data-only` part is shown to the account it names alone, in a `data-except` part to all others.
 
 import { encode } from "./abi.js";
 import { addressOfContract, config, money, units } from "./config.js";
@@ -19,8 +19,10 @@ import {
   target,
 } from "./dom.js";
 import { apiJson, Problem } from "./problems.js";
-import { indexed, perform } from "./transact.js";
-import { anyUnderWay, begin, done, end, restore } from "./under-way.js";
+import { keepReceipts, showReceipts, TransactionList } from "./receipts.js";
+import * as sent from "./sent.js";
+import { indexed, mined, perform } from "./transact.js";
+import { anyUnderWay, begin, buttons, done, end, orderOf, restore } from "./under-way.js";
 import * as wallet from "./wallet.js";
 
 /** @typedef {(account: string, prepared: PreparedTransaction[]) => Call[] | Promise<Call[]>} Expected */
@@ -139,24 +141,35 @@ function ordered(button) {
 }
 
 /**
- * Asks whether the visitor agrees to the words that a selector names; a `data-amount` in them is what will be signed.
- * @param {string} selector
+ * Asks whether the visitor agrees to the words that a selector names, if any, and to several transactions, which are
+ * listed before the first is signed; a `data-amount` in the words is what will be signed.
+ * @param {string | undefined} selector
  * @param {HTMLElement} place
+ * @param {(list: TransactionList) => unknown} show the list, once it is agreed to
  */
-function agreement(selector, place) {
-  const words = element(selector, HTMLTemplateElement);
+function agreement(selector, place, show) {
+  const words = selector ? element(selector, HTMLTemplateElement) : null;
   return async (/** @type {PreparedTransaction[]} */ prepared) => {
+    const several = prepared.length > 1;
+    if (!words && !several) return true;
     clearNotice(place);
-    const agreed = await openDialog(data(words, "title"), (/** @type {Done<true>} */ close) => {
-      const text = words.content.cloneNode(true);
+    const count = `${prepared.length} transactions, one after the other. Your wallet asks for each:`;
+    const title = words ? data(words, "title") : "Sign these?";
+    const agreed = await openDialog(title, (/** @type {Done<true>} */ close) => {
+      const text = words?.content.cloneNode(true);
       const amount = text instanceof DocumentFragment ? text.querySelector("[data-amount]") : null;
       const signed = allowance(prepared);
       if (amount && signed !== null) amount.textContent = money(signed);
-      const yes = h("button", { class: "button", type: "button", click: () => close(true) }, data(words, "yes"));
+      const label = words ? data(words, "yes") : "Sign them";
+      const yes = h("button", { class: "button", type: "button", click: () => close(true) }, label);
       const no = h("button", { class: "button quiet", type: "button", click: () => close(null) }, "Go back");
-      return [h("div", { class: "stack" }, text), h("div", { class: "row" }, yes, no)];
+      const list = several ? [h("p", {}, count), new TransactionList(prepared).place] : [];
+      return [h("div", { class: "stack" }, text), ...list, h("div", { class: "row" }, yes, no)];
     });
-    if (agreed) showNotice(place, "calm", WAITING);
+    if (!agreed) return agreed;
+    const list = new TransactionList(prepared);
+    showNotice(place, "calm", WAITING, several ? list.place : null);
+    show(list);
     return agreed;
   };
 }
@@ -177,29 +190,69 @@ document.addEventListener("click", async (event) => {
   if (order === null) return;
   const place = begin(button);
   showNotice(place, "calm", confirm ? "Preparing it." : WAITING);
+  /** @type {TransactionList[]} */
+  const lists = []; // one, once several transactions are agreed to
   try {
     const expected = ACTIONS[act]?.(order, button);
     if (!expected) throw new Error(`this page knows no action ${act}`);
-    const receipt = await perform(act, order, expected, by, confirm ? agreement(confirm, place) : null);
-    if (!receipt) {
+    const receipts = await perform(act, order, expected, {
+      account: by,
+      what: orderOf(button),
+      agree: agreement(confirm, place, (list) => lists.push(list)),
+      watch: (at, now, tx) => lists[0]?.set(at, now, tx),
+    });
+    if (!receipts) {
       clearNotice(place);
       end(button);
       return;
     }
     showNotice(place, "good", "Done. The page follows.");
-    await indexed(receipt);
+    keepReceipts(receipts);
     done(button);
     if (anyUnderWay()) showNotice(place, "good", "Done. Load the page again when the other actions have ended.");
     else if (!leaving) location.reload();
   } catch (error) {
-    showProblem(place, error);
+    const [list] = lists;
+    showProblem(place, error, ...(list?.went ? list.summary() : []));
     end(button);
   }
 });
 
+/** What was sent before this page was loaded again: its button stays off until a block has it. */
+async function takeUp() {
+  for (const { id, what, tx } of sent.open()) {
+    const [button] = buttons(what);
+    if (!button) continue;
+    const place = begin(button);
+    if (!tx) {
+      sent.end(id);
+      const words =
+        "Your wallet was asked before this page was loaded again. If you signed, it takes effect by itself.";
+      showNotice(place, "wait", "Look again before you sign a second time", h("p", {}, words));
+      end(button);
+      continue;
+    }
+    showNotice(place, "wait", "It is under way", h("p", {}, "It was sent and waits for a block. The page follows."));
+    try {
+      await indexed(await mined(tx));
+      sent.end(id);
+      if (!leaving) location.reload();
+    } catch (error) {
+      sent.end(id);
+      showProblem(place, error);
+      end(button);
+    }
+  }
+}
+
+showReceipts();
+takeUp();
+
 function showOwn() {
   const account = wallet.account().toLowerCase();
   for (const each of elements("[data-only]", HTMLElement)) each.hidden = data(each, "only").toLowerCase() !== account;
+  for (const each of elements("[data-except]", HTMLElement))
+    each.hidden = data(each, "except").toLowerCase() === account;
 }
 wallet.onChange(showOwn);
 document.body.addEventListener("htmx:afterSwap", () => {

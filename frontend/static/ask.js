@@ -1,17 +1,21 @@
 // @ts-check
 // Asking a question: htmx brings its price as it is typed; this buys a license where one is needed and orders the job.
 
-import { BUY, BUY_WITH_PERMIT, OPEN, OPEN_WITH_PERMIT } from "./abi.js";
-import { encoder, sha256 } from "./bytes.js";
+import { encoder } from "./bytes.js";
 import { clearNotice, data, element, h, Steps, showNotice, showProblem } from "./dom.js";
+import { canPay } from "./funds.js";
 import * as keystore from "./keystore.js";
-import { api, apiJson, Problem } from "./problems.js";
-import { remember } from "./questions.js";
-import { signIn } from "./session.js";
-import { eventOf, follow, pay } from "./transact.js";
+import { buyLicense, openJob, publishCircuit } from "./orders.js";
+import { apiJson } from "./problems.js";
+import * as sent from "./sent.js";
+import { remember } from "./store.js";
+import { follow } from "./transact.js";
+import { guard } from "./unfinished.js";
 import * as wallet from "./wallet.js";
 
+const LICENSES = "/licenses/";
 const form = element("#ask", HTMLFormElement);
+const check = guard(form, "Job");
 const words = element("#sql", HTMLTextAreaElement);
 const terms = element("#terms", HTMLSelectElement);
 const order = element("[data-order]", HTMLButtonElement, form);
@@ -58,19 +62,8 @@ const quiet = {
  */
 async function licensed(report) {
   if (data(report, "license") !== "0") return data(report, "license");
-  const offer = data(report, "offer");
-  const receipt = await pay(quiet, {
-    action: "buy-license",
-    order: { offer: Number(offer) },
-    contract: "LicenseMarket",
-    amount: data(report, "licensePrice"),
-    plain: BUY,
-    permitted: BUY_WITH_PERMIT,
-    args: [offer],
-  });
-  const { license } = await eventOf(receipt, "LicenseBought");
-  if (license === undefined) throw new Problem("The purchase names no license.", "Load the page again.", "unknown");
-  bought = String(license);
+  bought = await buyLicense(quiet, data(report, "offer"), data(report, "licensePrice"));
+  for (const each of sent.open()) if (each.goes === LICENSES) sent.end(each.id); // the job is what is waited for
   return bought;
 }
 
@@ -85,15 +78,7 @@ async function publish(sql, report) {
     method: "POST",
     json: { sql, version: Number(data(report, "version")), rows: Number(data(report, "rows")) },
   });
-  const body = encoder.encode(made.circuit);
-  if ((await sha256(body)) !== data(report, "circuit")) {
-    throw new Problem("The node compiled another circuit than it priced.", "Load the page again.", "tampered");
-  }
-  await signIn();
-  const answer = await api("/v1/circuits", { method: "POST", body, type: "application/json" });
-  if ((await answer.json()).digest !== data(report, "circuit")) {
-    throw new Problem("The node published something else.", "Do not use this node.", "tampered");
-  }
+  await publishCircuit(encoder.encode(made.circuit), data(report, "circuit"));
 }
 
 /**
@@ -107,59 +92,44 @@ async function ask(sql, report) {
   const key = await steps.run("key", keystore.ensure);
   await steps.run("publish", () => publish(sql, report));
   const license = await steps.run("license", () => licensed(report));
-  const number = (/** @type {string} */ name) => Number(data(report, name));
-  const receipt = await pay(steps, {
-    action: "open-job",
-    order: {
-      license: Number(license),
-      circuit: data(report, "circuit"),
-      first_row: 0,
-      rows: number("rows"),
-      sealing_key: key.public,
-      replicas: number("replicas"),
-      max_fee: data(report, "maxFee"),
-      version: number("version"),
-      content: data(report, "content"),
-    },
-    contract: "JobMarket",
-    amount: data(report, "jobTotal"),
-    plain: OPEN,
-    permitted: OPEN_WITH_PERMIT,
-    args: [
-      license,
-      data(report, "circuit"),
-      "0",
-      data(report, "rows"),
-      key.public,
-      data(report, "units"),
-      data(report, "replicas"),
-      data(report, "maxFee"),
-      data(report, "version"),
-      data(report, "content"),
-    ],
-    account: data(report, "buyer"),
+  remember(data(report, "circuit"), sql);
+  const quoted = (/** @type {string} */ name) => data(report, name);
+  const job = await openJob(steps, {
+    circuit: quoted("circuit"),
+    rows: quoted("rows"),
+    units: quoted("units"),
+    replicas: quoted("replicas"),
+    maxFee: quoted("maxFee"),
+    version: quoted("version"),
+    content: quoted("content"),
+    license,
+    firstRow: "0",
+    key: key.public,
+    total: quoted("jobTotal"),
+    account: quoted("buyer"),
   });
-  const { job } = await eventOf(receipt, "JobOpened");
-  remember(Number(job), sql);
   showNotice(place, "good", `Asked as job ${job}.`, h("p", {}, "Opening its page."));
   await follow(`/jobs/${job}`);
 }
 
-order.addEventListener("click", async () => {
+async function start() {
   const report = ready();
   if (!report) return;
   ordering = true;
   draw();
   try {
-    await ask(data(report, "sql"), report);
+    if (await canPay(place, data(report, "total"), start)) await ask(data(report, "sql"), report);
   } catch (error) {
     showProblem(place, error);
     keepBought();
+    await check();
   } finally {
     ordering = false;
     draw();
   }
-});
+}
+
+order.addEventListener("click", start);
 
 /** Ask under the license that was bought already, from now on. */
 function keepBought() {

@@ -1,10 +1,11 @@
 // @ts-check
 // A wallet for the embedded chain, whose money is worth nothing: its keys are made and kept in this browser, and it
-// signs what this page asks. It is an EIP-1193 provider like any other, so the rest of the page knows no difference.
+// signs what this page asks, after showing it. It is an EIP-1193 provider like any other, so the rest of the page knows no difference.
 // It can hold several accounts, of which one signs, and hands them out and takes them in as files.
 
 import { encoder, fromHex, join, toHex } from "./bytes.js";
 import { chainHex, config } from "./config.js";
+import { askText, askTransaction, askTyped } from "./demo-sign.js";
 import {
   addressOf,
   bytesOf,
@@ -150,12 +151,15 @@ async function send(wanted) {
   if (wanted.from.toLowerCase() !== from.toLowerCase()) {
     throw Object.assign(new Error("That is not this wallet's account."), { code: 4100 });
   }
+  const gas = wanted.gas ?? (await relay("eth_estimateGas", [{ from, to, data }]));
+  const maxFeePerGas = wanted.maxFeePerGas ?? (await relay("eth_gasPrice"));
+  await askTransaction(wanted, BigInt(gas) * BigInt(maxFeePerGas));
   const fields = transactionFields({
     ...wanted,
     chainId: chainHex,
     nonce: wanted.nonce ?? (await relay("eth_getTransactionCount", [from, "pending"])),
-    gas: wanted.gas ?? (await relay("eth_estimateGas", [{ from, to, data }])),
-    maxFeePerGas: wanted.maxFeePerGas ?? (await relay("eth_gasPrice")),
+    gas,
+    maxFeePerGas,
     maxPriorityFeePerGas: wanted.maxPriorityFeePerGas ?? "0x0",
   });
   const { parity, r, s } = await sign(keccak(enveloped(fields)));
@@ -163,14 +167,27 @@ async function send(wanted) {
   return relay("eth_sendRawTransaction", [`0x${toHex(enveloped([...fields, quantity(parity), ...trimmed]))}`]);
 }
 
+/** @param {string} message */
+async function signText(message) {
+  const bytes = messageBytes(message);
+  await askText((await signer()).address, new TextDecoder().decode(bytes));
+  return signatureText(messageHash(bytes));
+}
+
+/** @param {string | TypedData} typed */
+async function signTyped(typed) {
+  const said = typeof typed === "string" ? JSON.parse(typed) : typed;
+  await askTyped((await signer()).address, said);
+  return signatureText(typedHash(said));
+}
+
 /** @type {Record<string, (...params: any[]) => Promise<unknown>>} */
 const METHODS = {
   eth_chainId: async () => chainHex,
   eth_accounts: async () => (await accounts()).filter((each) => each.current).map((each) => each.address),
   eth_requestAccounts: async () => [(await current())?.address ?? (await create())],
-  personal_sign: async (/** @type {string} */ message) => signatureText(messageHash(messageBytes(message))),
-  eth_signTypedData_v4: async (/** @type {string} */ _, /** @type {string | TypedData} */ typed) =>
-    signatureText(typedHash(typeof typed === "string" ? JSON.parse(typed) : typed)),
+  personal_sign: signText,
+  eth_signTypedData_v4: (/** @type {string} */ _, /** @type {string | TypedData} */ typed) => signTyped(typed),
   eth_sendTransaction: send,
 };
 

@@ -11,6 +11,7 @@ const PATHS = {
   info: "M8 1.8a6.2 6.2 0 1 0 0 12.4A6.2 6.2 0 0 0 8 1.8zM8 7.2v4M8 4.6v.4",
   clock: "M8 1.8a6.2 6.2 0 1 0 0 12.4A6.2 6.2 0 0 0 8 1.8zM8 4.6V8l2.4 1.6",
   key: "M5.500 7.200a3 3 0 1 0 0 6 3 3 0 0 0 0-6zM7.700 8.100L13.500 2.300M11 4.800l2 2",
+  copy: "M5.500 5.500h8v8h-8zM3 10.500h-.5v-8h8V3",
   down: "M8 2v8.500M4.500 7.500L8 11l3.500-3.500M2.500 14h11",
 };
 
@@ -163,7 +164,8 @@ export function clearNotice(place) {
  */
 export function showProblem(place, error, ...rest) {
   const { message, next, code } = toProblem(error);
-  const link = code === "no-wallet" ? h("a", { href: "/wallet" }, " Connect a wallet.") : null;
+  const words = { "no-wallet": " Connect a wallet.", "not-signed-in": " Sign in.", "wrong-network": " Switch." }[code];
+  const link = words ? h("a", { href: "/wallet" }, words) : null;
   showNotice(place, "bad", message, h("p", {}, next, link), ...rest);
 }
 

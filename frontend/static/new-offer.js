@@ -5,6 +5,7 @@ import { CREATE_OFFER, encode } from "./abi.js";
 import { money, units } from "./config.js";
 import { clearNotice, data, element, fieldError, h, input, Steps, showNotice, showProblem } from "./dom.js";
 import { eventOf, follow, perform } from "./transact.js";
+import { guard } from "./unfinished.js";
 
 const DAY = 86_400;
 // The greatest that LicenseMarket takes of each price, and of each count but the days.
@@ -15,6 +16,7 @@ const SHARES_AT = 384; // byte of the arguments at which the list of shares foll
 /** @typedef {Record<keyof typeof PRICES, bigint> & Record<keyof typeof COUNTS, number>} Terms */
 
 const form = element("#new-offer", HTMLFormElement);
+const check = guard(form, "Offer");
 
 /**
  * Token units of a field, or null after saying what is wrong with it.
@@ -102,9 +104,14 @@ form.addEventListener("submit", async (event) => {
       SHARES_AT,
       0, // of them: the seller takes all
     );
-    const receipt = await steps.run("send", () =>
-      perform("create-offer", order, () => [["LicenseMarket", call]], owner),
+    const done = await steps.run("send", () =>
+      perform("create-offer", order, () => [["LicenseMarket", call]], {
+        account: owner,
+        look: `/v1/offers?dataset=${dataset}&seller=${owner}&limit=1`,
+        goes: "/offers/",
+      }),
     );
+    const receipt = done?.at(-1);
     if (!receipt) return;
     const { offer } = await eventOf(receipt, "OfferCreated");
     showNotice(place, "good", `Offer ${offer} is open.`, h("p", {}, "Opening its page."));
@@ -112,5 +119,6 @@ form.addEventListener("submit", async (event) => {
   } catch (error) {
     showProblem(place, error);
     button.disabled = false;
+    await check();
   }
 });

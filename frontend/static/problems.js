@@ -35,6 +35,10 @@ export function toProblem(error) {
       "disconnected",
     );
   }
+  if (/nonce too low|nonce has already been used/i.test(`${error?.message}`)) {
+    const next = "Nothing of this one was sent. Load the page again, and try again.";
+    return new Problem("Another transaction of this account was sent at the same time.", next, "nonce");
+  }
   if (error instanceof TypeError && /fetch|network|load failed/i.test(error.message)) return lostConnection();
   return new Problem(error?.message ? `${error.message}` : "Something failed.", "Try again.", "unknown");
 }
@@ -94,6 +98,10 @@ export async function api(path, { method = "GET", json, body = null, type } = {}
 async function refusal(answer) {
   /** @type {Partial<ProblemDocument>} */
   const problem = await answer.json().catch(() => ({}));
+  if (problem.code === "not-signed-in") {
+    const next = "Sign in again; nothing that you typed is lost.";
+    return new Problem("You are not signed in any more: a sign-in lasts 12 hours.", next, problem.code);
+  }
   const fields = (problem.errors ?? []).map((each) => `${each.field}: ${each.message}`).join("; ");
   return new Problem(
     problem.detail ?? `The node answered ${answer.status}.`,

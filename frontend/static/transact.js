@@ -3,13 +3,17 @@
 
 import { encode } from "./abi.js";
 import { checkPermit, checkTransaction, permitArguments } from "./calls.js";
-import { apiJson, Problem } from "./problems.js";
+import { apiJson, Problem, toProblem } from "./problems.js";
+import * as sent from "./sent.js";
 import { read, ready, request } from "./wallet.js";
 
 /** @typedef {import("./abi.js").Argument} Argument */
 /** @typedef {Record<string, unknown>} Order what the API is asked to prepare, less the account */
 
 const PATIENCE = 120_000; // milliseconds until a transaction counts as lost
+const UNSENT = ["offline", "slow"]; // problems after which a transaction may be on its way all the same
+/** @type {Set<string>} */
+const unfinished = new Set(); // what this page sent and did not follow to its end
 /** @param {number} milliseconds */
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
@@ -26,14 +30,19 @@ const anotherNumber = () =>
 /**
  * Pay for something: a permit for exactly `amount`, then the call that uses it; or the call alone where an allowance is
  * there already. `plain` and `permitted` are the signatures of the two calls, `args` their first arguments; `account`
- * has to sign where it is given.
+ * has to sign where it is given. The newest thing of the kind that is paid for stands first in the list `newest`, for
+ * whoever signs, and has the address `goes` and its number: a page that is loaded again finds it there.
  * @param {Pick<import("./dom.js").Steps, "run">} steps
  * @param {{
  *   action: string, order: Order, contract: string, amount: string,
  *   plain: string, permitted: string, args: Argument[], account?: string,
+ *   newest: (account: string) => string, goes: string,
  * }} payment
  */
-export async function pay(steps, { action, order, contract, amount, plain, permitted, args, account = "" }) {
+export async function pay(
+  steps,
+  { action, order, contract, amount, plain, permitted, args, account = "", newest, goes },
+) {
   const from = await ready(account);
   const wanted = { account: from, ...order };
   const { transactions, permit } = await steps.run("permit", async () => {
@@ -52,20 +61,37 @@ export async function pay(steps, { action, order, contract, amount, plain, permi
     const [only, another] = due;
     if (!only || another) throw anotherNumber();
     checkTransaction(only, from, contract, data);
-    return submit(only);
+    const look = newest(from);
+    const { receipt } = await submit(only, action, { look, before: await newestOf(look), goes });
+    return receipt; // unfinished until `follow` shows what was paid for
   });
 }
 
 /**
- * Prepare, check each transaction against what is expected, sign and send.
+ * The number of the newest thing in a list of the API; 0 where there is none.
+ * @param {string} look
+ */
+export async function newestOf(look) {
+  /** @type {{ items: { id: number }[] }} */
+  const { items } = await apiJson(look);
+  return items[0]?.id ?? 0;
+}
+
+/**
+ * Prepare, check each transaction against what is expected, sign and send, and wait until the index has it.
  * @param {string} action
  * @param {Order} order
  * @param {(account: string, prepared: PreparedTransaction[]) => Call[] | Promise<Call[]>} expected the calls, in order
- * @param {string} [account] that has to sign
- * @param {((prepared: PreparedTransaction[]) => Promise<unknown>) | null} [agree] asked between check and signature
- * @returns {Promise<TransactionReceipt | null>} the last receipt; null when `agree` says no
+ * @param {{
+ *   account?: string, what?: string,
+ *   agree?: ((prepared: PreparedTransaction[]) => Promise<unknown>) | null,
+ *   watch?: Watch, look?: string, goes?: string,
+ * }} [how] the account that has to sign; what `sent.js` calls it; what is asked between check and signature; who follows;
+ *   where what it makes is listed, as in `pay`
+ * @returns {Promise<TransactionReceipt[] | null>} the receipts; null when `agree` says no
  */
-export async function perform(action, order, expected, account = "", agree = null) {
+export async function perform(action, order, expected, how = {}) {
+  const { account = "", what = action, agree, watch, look = "", goes = "" } = how;
   const from = await ready(account);
   const { transactions } = await prepare(action, { account: from, ...order });
   const calls = await expected(from, transactions);
@@ -76,15 +102,81 @@ export async function perform(action, order, expected, account = "", agree = nul
     checkTransaction(each, from, ...call);
   }
   if (agree && !(await agree(transactions))) return null;
-  let receipt = null;
-  for (const each of transactions) receipt = await submit(each);
-  return receipt;
+  const found = look ? { look, before: await newestOf(look), goes } : {};
+  /** @type {string[]} */
+  const ids = [];
+  let kept = false;
+  try {
+    const receipts = await submitAll(transactions, what, found, watch, ids);
+    const last = receipts.at(-1);
+    if (last) await indexed(last);
+    kept = Boolean(look); // `follow` shows what was made
+    return receipts;
+  } finally {
+    if (!kept) for (const id of ids) finish(id);
+  }
 }
 
-/** @param {PreparedTransaction} prepared */
-async function submit({ request: { nonce: _, gas, ...rest } }) {
+/**
+ * One transaction after the other; `ids` are those that went through.
+ * @param {PreparedTransaction[]} transactions
+ * @param {string} what
+ * @param {{ look?: string, before?: number, goes?: string }} found
+ * @param {Watch | undefined} watch
+ * @param {string[]} ids
+ */
+async function submitAll(transactions, what, found, watch, ids) {
+  const receipts = [];
+  for (const [at, each] of transactions.entries()) {
+    watch?.(at, "doing", "");
+    try {
+      const { receipt, id } = await submit(each, what, found, (tx) => watch?.(at, "doing", tx));
+      receipts.push(receipt);
+      ids.push(id);
+      watch?.(at, "done", receipt.transactionHash);
+    } catch (error) {
+      watch?.(at, "failed", "");
+      throw error;
+    }
+  }
+  return receipts;
+}
+
+/** @typedef {(at: number, now: "doing" | "done" | "failed", tx: string) => unknown} Watch of each transaction's state */
+
+/** @param {string} id */
+function finish(id) {
+  unfinished.delete(id);
+  sent.end(id);
+}
+
+/**
+ * Let the wallet sign and send, and wait for the receipt.
+ * @param {PreparedTransaction} prepared
+ * @param {string} what
+ * @param {{ look?: string, before?: number, goes?: string }} found
+ * @param {(tx: string) => unknown} [told]
+ */
+async function submit({ request: { nonce: _, gas, ...rest } }, what, found, told) {
   // the wallet counts its own transactions
-  const tx = await request("eth_sendTransaction", [gas === null ? rest : { ...rest, gas }]);
+  const id = sent.begin(what, found);
+  unfinished.add(id);
+  try {
+    const tx = await request("eth_sendTransaction", [gas === null ? rest : { ...rest, gas }]);
+    sent.know(id, { tx });
+    told?.(tx);
+    return { receipt: await mined(tx), id };
+  } catch (error) {
+    if (!UNSENT.includes(toProblem(error).code)) finish(id);
+    throw error;
+  }
+}
+
+/**
+ * The receipt of a transaction that went well, once a block has it.
+ * @param {string} tx
+ */
+export async function mined(tx) {
   const until = Date.now() + PATIENCE;
   while (Date.now() < until) {
     const { answer } = await read("eth_getTransactionReceipt", [tx]);
@@ -121,6 +213,7 @@ export async function follow(path) {
   while (Date.now() < until) {
     const answer = await fetch(path, { headers: { accept: "text/html" } }).catch(() => null);
     if (answer?.ok) {
+      for (const id of unfinished) finish(id);
       location.assign(path);
       return;
     }

@@ -11,8 +11,11 @@ import { element, elements, h } from "./dom.js";
 const actions = new Map(); // by what a button orders
 let focused = ""; // what the button with the focus ordered, while a part is swapped
 
-/** @param {HTMLElement} button */
-const orderOf = (button) => `${button.dataset.act} ${button.dataset.body}`;
+/**
+ * What a button orders, by which it is known again.
+ * @param {HTMLElement} button
+ */
+export const orderOf = (button) => `${button.dataset.act} ${button.dataset.body}`;
 
 /** @param {HTMLElement} button */
 function placeOf(button) {
@@ -63,7 +66,7 @@ export function anyUnderWay() {
  * All buttons of the page for one order: a button that was pressed may have been swapped since.
  * @param {string} order
  */
-function buttons(order) {
+export function buttons(order) {
   return elements("[data-act]", HTMLButtonElement).filter((each) => orderOf(each) === order);
 }
 

@@ -1,7 +1,6 @@
 // @ts-check
 // The wallet page: choose a wallet, get test money, make and bring sealing keys, sign in, make tokens.
 
-import { encode } from "./abi.js";
 import { chainHex, config, money } from "./config.js";
 import {
   clearNotice,
@@ -18,13 +17,12 @@ import {
   showProblem,
   status,
 } from "./dom.js";
+import { GIFT, takeGift } from "./funds.js";
 import * as keystore from "./keystore.js";
 import { apiJson } from "./problems.js";
 import { session, signIn, signOut } from "./session.js";
-import { perform } from "./transact.js";
 import * as wallet from "./wallet.js";
 
-const GIFT = 1_000n * 10n ** BigInt(config.coin.decimals);
 const TOKEN_DAYS = 30;
 
 /** @param {string} name */
@@ -111,11 +109,20 @@ async function showConnected(account) {
   const balance = await apiJson(`/v1/accounts/${account}`).catch(() => null);
   if (account !== wallet.account()) return; // another one was chosen meanwhile
   const state = right ? status("good", "check", "Connected") : status("bad", "warn", "Wrong network");
-  const other = `This market is on chain ${config.chainId}. Switch the network in the wallet.`;
+  const other = `This market is on chain ${config.chainId}.`;
   part("wallet-state").replaceChildren(
     h("p", { class: "row" }, state, h("span", {}, wallet.walletName())),
     h("p", { class: "mono small" }, account),
-    ...(right ? [] : [h("p", {}, other)]),
+    ...(right
+      ? []
+      : [
+          h("p", {}, other),
+          h(
+            "p",
+            {},
+            button("Switch network", () => attempt("wallet-say", switchNetwork), ""),
+          ),
+        ]),
     balance
       ? h("p", { class: "price" }, money(balance.tokens))
       : h("p", { class: "soft" }, "The balance is out of reach."),
@@ -123,22 +130,23 @@ async function showConnected(account) {
       "p",
       { class: "row" },
       h("a", { class: "button small", href: `/accounts/${account}` }, "My account"),
-      config.demo ? button("Get test money", () => attempt("wallet-say", takeGift)) : null,
+      config.testMoney ? button("Get test money", () => attempt("wallet-say", getGift)) : null,
       button("Disconnect", wallet.disconnect),
     ),
   );
 }
 
-async function takeGift() {
+async function getGift() {
   const place = part("wallet-say");
-  showNotice(place, "calm", "Getting test money.");
-  await wallet.ready();
-  if (config.faucet) await apiJson("/v1/faucet", { method: "POST", json: { account: wallet.account() } });
-  await perform("faucet", { amount: `${GIFT}` }, (account) => [
-    [config.coin.contract, encode("faucet(address,uint256)", account, GIFT)],
-  ]);
+  showNotice(place, "calm", "Getting test money. Your wallet asks you to sign.");
+  await takeGift();
   await showWallet();
   showNotice(place, "good", `${money(GIFT)} of play money arrived.`);
+}
+
+async function switchNetwork() {
+  await wallet.switchNetwork();
+  await showWallet();
 }
 
 async function showKeys() {

@@ -9,10 +9,14 @@ import { Problem, toProblem } from "./problems.js";
 
 const CHOICE = "darkroom.wallet";
 const DEMO = "demo.darkroom";
+const UNKNOWN_CHAIN = 4902; // EIP-3085
+const SHARED = [CHOICE, "darkroom.demo-account"]; // what says which account all tabs of this browser show
 /** @type {Map<string, Wallet>} */
 const announced = new Map();
 /** @type {Set<() => unknown>} */
 const listeners = new Set();
+/** @type {Set<string>} */
+const heard = new Set(); // wallets that tell this page of their changes
 /** @type {OpenWallet | null} */
 let chosen = null;
 let address = "";
@@ -94,15 +98,26 @@ export async function connect(id) {
 function use(wallet, first) {
   chosen = wallet;
   address = first;
-  wallet.provider.on?.("accountsChanged", (accounts) => {
-    if (chosen?.id !== wallet.id) return;
-    address = accounts[0] ?? "";
-    if (!address) chosen = null;
-    notify();
-  });
-  wallet.provider.on?.("chainChanged", notify);
+  if (!heard.has(wallet.id)) {
+    heard.add(wallet.id);
+    wallet.provider.on?.("accountsChanged", (accounts) => {
+      if (chosen?.id !== wallet.id) return;
+      address = accounts[0] ?? "";
+      if (!address) chosen = null;
+      notify();
+    });
+    wallet.provider.on?.("chainChanged", notify);
+  }
   notify();
 }
+
+// Another tab connected, disconnected or chose another account.
+window.addEventListener("storage", ({ key }) => {
+  if (key !== null && !SHARED.includes(key)) return;
+  chosen = null;
+  address = "";
+  resumed = resume().then(notify);
+});
 
 export function disconnect() {
   chosen = null;
@@ -133,28 +148,44 @@ export async function walletChain() {
 /** @param {string} text an address */
 const short = (text) => `${text.slice(0, 8)}…${text.slice(-4)}`;
 
+/** Ask the wallet to go to this market's chain; to a wallet that does not know it this node is named as its endpoint. */
+export async function switchNetwork() {
+  const { provider } = current();
+  const switching = () => provider.request({ method: "wallet_switchEthereumChain", params: [{ chainId: chainHex }] });
+  try {
+    await switching().catch(async (error) => {
+      if (error?.code !== UNKNOWN_CHAIN || !config.relay) throw error;
+      await provider.request({ method: "wallet_addEthereumChain", params: [description()] });
+      await switching();
+    });
+  } catch {
+    /* told below, also when it only says that it did */
+  }
+  if ((await walletChain()) === chainHex) return;
+  const message = `The wallet is on another network; this market is on chain ${config.chainId}.`;
+  throw new Problem(message, "Switch the network in the wallet, then try again.", "wrong-network");
+}
+
+/** This market's chain, for a wallet that does not know it (EIP-3085). */
+const description = () => ({
+  chainId: chainHex,
+  chainName: `Darkroom ${config.chainId}`,
+  rpcUrls: [`${location.origin}/v1/rpc`],
+  nativeCurrency: { name: "Ether", symbol: "ETH", decimals: 18 },
+});
+
 /**
  * The connected account on this market's chain; asks the wallet to switch when it is on another one.
  * @param {string} [wanted] the account that it has to be, if any
  */
 export async function ready(wanted = "") {
   await resumed;
-  const { provider } = current();
+  current();
   if (wanted && wanted.toLowerCase() !== address.toLowerCase()) {
     const message = `This needs the account ${short(wanted)}, and the wallet is on ${short(address)}.`;
     throw new Problem(message, "Switch the account in the wallet.", "wrong-account");
   }
-  if ((await walletChain()) !== chainHex) {
-    try {
-      await provider.request({ method: "wallet_switchEthereumChain", params: [{ chainId: chainHex }] });
-    } catch {
-      /* told below, also when it only says that it did */
-    }
-    if ((await walletChain()) !== chainHex) {
-      const message = `The wallet is on another network; this market is on chain ${config.chainId}.`;
-      throw new Problem(message, "Switch the network in the wallet, then try again.", "wrong-network");
-    }
-  }
+  if ((await walletChain()) !== chainHex) await switchNetwork();
   return address;
 }
 
@@ -193,4 +224,4 @@ export async function read(method, params) {
 }
 
 /** Settles when the wallet that was chosen before has been taken up, or not. */
-export const resumed = resume();
+export let resumed = resume();

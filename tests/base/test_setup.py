@@ -11,7 +11,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-NPM_SCRIPTS = ("contracts/setup.sh", "tests/storage/jsipfs/setup.sh", "frontend/tools/setup.sh")
+NPM_SCRIPTS = (
+    "contracts/setup.sh",
+    "tests/storage/jsipfs/setup.sh",
+    "frontend/tools/setup.sh",
+    "tests/market/web/clients/setup.sh",
+)
 
 
 @pytest.fixture

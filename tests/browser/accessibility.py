@@ -23,6 +23,10 @@ STICKING_OUT = """() => [...document.querySelectorAll("main :not(svg *)")]
     .filter((each) => getComputedStyle(each).overflowX === "visible" && !each.closest(".stacks thead"))
     .map((each) => `<${each.localName} class="${each.className}">: ${each.textContent.trim().slice(0, 60)}`)"""
 
+CLIPPED = """() => [...document.querySelectorAll(".scroll time")]
+    .filter((each) => each.getBoundingClientRect().right > each.closest(".scroll").getBoundingClientRect().right + 1)
+    .map((each) => `a date is cut off in ${each.closest(".scroll").getAttribute("aria-label")}`)"""
+
 
 def violations(page: Page, rules: dict[str, Any] = EVERYTHING) -> list[str]:
     """Serious and critical findings of axe."""
@@ -37,7 +41,7 @@ def violations(page: Page, rules: dict[str, Any] = EVERYTHING) -> list[str]:
 
 
 def unusable(page: Page, paths: list[str], wait: int = 0) -> list[str]:
-    """What is wrong with pages for somebody: axe's findings in either theme; what is wider than its place.
+    """What is wrong with pages for somebody: axe's findings in either theme; what is wider than its place, and dates that are cut off.
 
     The page's window is left 360 px wide.
     """
@@ -52,7 +56,7 @@ def unusable(page: Page, paths: list[str], wait: int = 0) -> list[str]:
         found += [f"dark: {each}" for each in violations(page, COLOURS)]
         for width in (WIDE, NARROW):
             page.set_viewport_size({"width": width, "height": 800})
-            found += [f"{path} at {width} px: {each}" for each in page.evaluate(STICKING_OUT)]
+            found += [f"{path} at {width} px: {each}" for each in page.evaluate(STICKING_OUT) + page.evaluate(CLIPPED)]
         wide = page.evaluate("document.documentElement.scrollWidth")
         if wide > NARROW:
             found.append(f"{path} is {wide} px wide")

@@ -49,6 +49,11 @@ def circuit_file(folder: Path, weights: list[int]) -> Path:
     return path
 
 
+def sign(page: Page) -> None:
+    """Say yes to what the demo wallet shows."""
+    page.get_by_role("dialog").get_by_role("button", name="Sign", exact=True).click()
+
+
 def make_key(page: Page) -> bytes:
     """Make a sealing key in the dialog; its recovery file."""
     page.get_by_label("Passphrase for the recovery file").fill("correct horse battery")

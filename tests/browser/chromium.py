@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, BrowserType, ConsoleMessage, Page, expect, sync_playwright
 
 ARGUMENTS = (
     "--headless=new",
@@ -33,13 +33,19 @@ expect.set_options(timeout=PATIENCE)
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """One browser; each context of it has a fresh profile."""
-    program = shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=program, args=list(ARGUMENTS))
+        browser = launch(driver.chromium)
         try:
             yield browser
         finally:
             browser.close()
+
+
+def launch(kind: BrowserType, *, back_forward_cache: bool = False) -> Browser:
+    """A browser; with its back/forward cache, which the driver leaves off by itself, as people have it."""
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    left_out = ["--disable-back-forward-cache"] if back_forward_cache else None
+    return kind.launch(executable_path=program, args=list(ARGUMENTS), ignore_default_args=left_out)
 
 
 @dataclass

@@ -51,17 +51,22 @@ class WalletError(Exception):
 
 @dataclass
 class Wallet:
-    """One account in an extension. `chain_id` may be made wrong, `declines` holds methods that its user rejects."""
+    """One account in an extension. `chain_id` may be made wrong, `knows` says which it can switch to; `declines` holds
+    methods that its user rejects, and `patience` says after how many transactions all are.
+    """
 
     market: Market
     account: Account
     chain_id: int = 0
     declines: set[str] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
+    knows: set[int] = field(default_factory=set)
+    patience: int | None = None
 
     def install(self, context: BrowserContext) -> None:
         """Into every page of a profile."""
         self.chain_id = self.chain_id or self.market.chain_id
+        self.knows.add(self.chain_id)
         context.expose_function("__wallet", self._answer)
         context.add_init_script(SCRIPT)
 
@@ -74,7 +79,9 @@ class Wallet:
 
     def _do(self, method: str, params: list[Any]) -> Any:
         self.asked.append(method)
-        if method in self.declines:
+        if method == "eth_sendTransaction" and self.patience is not None:
+            self.patience -= 1
+        if method in self.declines or (self.patience is not None and self.patience < 0):
             raise WalletError(REJECTED, "User rejected the request.")
         match method:
             case "eth_chainId":
@@ -82,7 +89,13 @@ class Wallet:
             case "eth_accounts" | "eth_requestAccounts":
                 return [self.account.address.lower()]
             case "wallet_switchEthereumChain":
-                raise WalletError(UNKNOWN_CHAIN, "Unrecognized chain.")
+                if (wanted := int(params[0]["chainId"], 16)) not in self.knows:
+                    raise WalletError(UNKNOWN_CHAIN, "Unrecognized chain.")
+                self.chain_id = wanted
+                return None
+            case "wallet_addEthereumChain":
+                self.knows.add(int(params[0]["chainId"], 16))
+                return None
             case "personal_sign":
                 return "0x" + self.account.sign_text(bytes.fromhex(params[0][2:]).decode())
             case "eth_signTypedData_v4":

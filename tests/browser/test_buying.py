@@ -13,7 +13,7 @@ from fhe.circuit.circuit import Readout
 from fhe.circuit.codec import digest, encode
 from fhe.compile.decoder import Decoder
 from tests.browser.accessibility import violations
-from tests.browser.acting import SPREAD, circuit_file, follow, make_key, newcomer
+from tests.browser.acting import SPREAD, circuit_file, follow, make_key, newcomer, sign
 from tests.browser.chromium import Visitor
 from tests.browser.conftest import Arrive, Person
 from tests.browser.injected import Wallet
@@ -69,21 +69,35 @@ def test_a_wallet_on_another_network_signs_nothing(person: Person, scene: Market
     """On a wrong network nothing is asked to be signed, and the page says which chain is right."""
     visitor, wallet = person(scene.stage.buyer)
     wallet.chain_id = 1
+    wallet.declines.add("wallet_switchEthereumChain")
     page = visitor.page(f"/offers/{scene.offer}")
     page.get_by_role("button", name="Buy for").click()
     expect(page.get_by_text("The wallet is on another network")).to_be_visible()
     assert not {"eth_signTypedData_v4", "eth_sendTransaction"} & set(wallet.asked)
+    wallet.declines.clear()
     page.goto("/wallet")
     expect(page.get_by_text("Wrong network")).to_be_visible()
+    wallet.knows.discard(scene.market.chain_id)
+    page.get_by_role("button", name="Switch network").click()
+    expect(page.get_by_text("Connected", exact=True)).to_be_visible()
+    assert wallet.asked[-4:].count("wallet_addEthereumChain") <= 1
+    assert "wallet_addEthereumChain" in wallet.asked
 
 
-def test_a_visitor_without_a_wallet_is_led_to_one(arrive: Arrive, scene: MarketNode) -> None:
-    """Buying without a wallet says what is missing and links to it."""
+def test_a_visitor_with_nothing_buys_in_place(arrive: Arrive, scene: MarketNode) -> None:
+    """Without wallet and money, the offer's own page has both where the chain is for tests, and then goes on."""
+    before = scene.market.license_count()
     page = arrive().page(f"/offers/{scene.offer}")
     page.get_by_role("button", name="Buy for").click()
     expect(page.get_by_text("No wallet is connected.")).to_be_visible()
-    page.get_by_role("link", name="Connect a wallet.").click()
-    expect(page.get_by_role("button", name="Demo wallet")).to_be_visible()
+    assert violations(page) == []
+    page.get_by_role("button", name="Demo wallet").click()
+    expect(page.get_by_text("This costs 1.00 tUSD, and your account has 0.00 tUSD.")).to_be_visible()
+    page.get_by_role("button", name="Get test money").click()
+    for _ in range(3):  # the money, the permit, the purchase
+        sign(page)
+    page.wait_for_url("**/licenses/*")
+    assert scene.market.license_count() == before + 1
 
 
 def test_a_tampered_preparation_is_never_signed(person: Person, scene: MarketNode) -> None:

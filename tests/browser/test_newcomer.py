@@ -22,7 +22,7 @@ from app.seal.keys import SealingKey
 from fhe.circuit.clear import evaluate_clear, gather_inputs
 from fhe.circuit.codec import decode
 from ingestion.codes import affine_codes, find
-from tests.browser.acting import make_key
+from tests.browser.acting import make_key, sign
 from tests.browser.chromium import Visitor
 from tests.support.running_node import RunningNode
 
@@ -63,17 +63,13 @@ def test_a_newcomer_clicks_from_the_catalogue_to_an_opened_result(opened: Browse
 
 def _buy(page: Page) -> None:
     page.get_by_role("link", name="Breast cancer").click()
-    page.get_by_role("link", name="See terms and buy").last.click()
-    page.get_by_role("button", name="Buy for").click()
-    page.get_by_role("link", name="Connect a wallet.").click()
-    page.get_by_role("button", name="Demo wallet").click()
-    page.get_by_role("button", name="Get test money").click()
-    expect(page.get_by_text("of play money arrived")).to_be_visible()
-    page.get_by_role("link", name="Catalogue").click()
-    page.get_by_role("link", name="Breast cancer").click()
     page.get_by_role("link", name="See terms and buy").first.click()
     expect(page.get_by_text("the owner then approves each release by hand")).to_be_visible()
     page.get_by_role("button", name="Buy for").click()
+    page.get_by_role("button", name="Demo wallet").click()
+    page.get_by_role("button", name="Get test money").click()
+    for _ in range(3):  # the money, the permit, the purchase
+        sign(page)
     page.wait_for_url("**/licenses/*")
 
 
@@ -83,6 +79,8 @@ def _order(page: Page) -> bytes:
     expect(page.get_by_text("This job fits the policy")).to_be_visible()
     page.get_by_role("button", name="Sign and open the job").click()
     recovery = make_key(page)
+    for _ in range(2):  # the permit, the job
+        sign(page)
     page.wait_for_url("**/jobs/*")
     return recovery
 
@@ -99,6 +97,7 @@ def _approve(page: Page, job: int, account: Path) -> None:
     page.get_by_role("link", name="Open my console").click()
     page.get_by_role("button", name=f"Approve job {job}").click()
     page.get_by_role("dialog").get_by_role("button", name="Approve").click()
+    sign(page)
     expect(page.get_by_role("button", name=f"Approve job {job}")).to_have_count(0)
     page.goto(f"/jobs/{job}")
 

@@ -52,6 +52,13 @@ def test_an_owner_puts_a_dataset_on_sale_and_closes_it(person: Person, scene: Ma
     assert (made.price_license, made.price_row, made.max_jobs, made.duration) == (12_500_000, 10_000, 7, 30 * 24 * HOUR)
     page.goto(f"/owners/{scene.stage.owner.address}")
     page.get_by_role("button", name=f"Close offer {number}").click()
+    dialog = page.get_by_role("dialog", name=f"Close offer {number}?")
+    expect(dialog).to_contain_text("a closed offer cannot be opened again")
+    dialog.get_by_role("button", name="Go back").click()
+    assert scene.market.offer(number).active
+    page.get_by_role("button", name=f"Close offer {number}").click()
+    dialog.get_by_role("button", name="Close it").click()
+    expect(page.get_by_text("Done: one transaction")).to_be_visible()
     expect(page.get_by_role("button", name=f"Close offer {number}")).to_have_count(0)
     assert not scene.market.offer(number).active
 
@@ -213,11 +220,15 @@ def test_an_owner_refuses_a_release_and_the_buyer_sees_why(person: Person, scene
 
 
 def test_nobody_else_says_the_owners_word(person: Person, scene: MarketNode, by_hand: int) -> None:
-    """The job's page offers it to the owner alone; at the console another account is told whose word it is."""
+    """The job's page and the console offer it to the owner alone; others are told that they look at the public side."""
     buyer, job = asked(scene, by_hand)
     page, wallet, waiting = at_console(person, buyer, scene.stage.owner.address, job)
-    waiting.get_by_role("button", name=f"Approve job {job}").click()
-    expect(waiting.get_by_text("This needs the account")).to_be_visible()
+    expect(page.get_by_text("What everybody may see of it.")).to_be_visible()
+    expect(waiting).to_contain_text("If you approve")
+    buttons = page.get_by_role("main").get_by_role("button")
+    for name in (f"Approve job {job}", "Withdraw", "Close", "Put down"):
+        expect(buttons.filter(has_text=name)).to_have_count(0)
+    expect(page.get_by_role("link", name="New offer")).to_have_count(0)
     page.goto(f"/jobs/{job}")
     expect(page.locator("[data-account-name]")).to_contain_text("0x")
     expect(page.get_by_role("button", name=f"Approve job {job}")).to_have_count(0)
@@ -226,14 +237,26 @@ def test_nobody_else_says_the_owners_word(person: Person, scene: MarketNode, by_
 
 
 def test_an_owner_withdraws_what_was_earned(person: Person, scene: MarketNode) -> None:
-    """Sales are shared out and paid to the owner's account."""
+    """Sales are shared out and paid: a list, announced; one that stops half-way says what went; receipts in the end."""
     scene.market.buy_license(newcomer(scene), scene.offer)
-    visitor, _ = person(scene.stage.owner)
+    visitor, wallet = person(scene.stage.owner)
     before = scene.market.balance(scene.stage.owner.address)
     page = visitor.page("/jobs")
     page.wait_for_timeout(600)  # until the index has the sale
     page.goto(f"/owners/{scene.stage.owner.address}")
     page.get_by_role("button", name="Withdraw").click()
+    dialog = page.get_by_role("dialog", name="Sign these?")
+    expect(dialog).to_contain_text(f"Share out what offer {scene.offer} has earned")
+    assert violations(page) == []
+    listed = dialog.get_by_role("listitem").count()
+    assert (listed > 1, "eth_sendTransaction" in wallet.asked) == (True, False)
+    wallet.patience = listed - 1
+    dialog.get_by_role("button", name="Sign them").click()
+    expect(page.get_by_text("You declined to sign.")).to_be_visible()
+    expect(page.get_by_text(f"{listed - 1} of {listed} went through and stay so.")).to_be_visible()
+    wallet.patience = None
+    page.get_by_role("button", name="Withdraw").click()
+    expect(page.get_by_text("Done: one transaction")).to_be_visible()  # the rest
     expect(page.get_by_text("Refunds, fees and shares of sales collect here.")).to_be_visible()
     assert scene.market.balance(scene.stage.owner.address) > before
 
@@ -366,6 +389,7 @@ def test_an_owner_settles_a_license_that_is_over(person: Person, scene: MarketNo
     visitor, _ = person(stage.owner)
     page = visitor.page(f"/licenses/{held}")
     page.get_by_role("button", name="Settle the license").click()
+    page.get_by_role("dialog").get_by_role("button", name="Settle it").click()
     expect(page.get_by_role("heading", name="Settled")).to_be_visible()
     assert scene.market.license(held).settled
     expect(page.get_by_role("button", name="Settle the license")).to_have_count(0)

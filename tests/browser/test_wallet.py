@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from app.market.web.auth.sessions import SCOPE_WORDS
 from tests.browser.accessibility import violations
-from tests.browser.acting import SPREAD, circuit_file
+from tests.browser.acting import SPREAD, circuit_file, sign
 from tests.browser.conftest import Arrive, Person
 from tests.browser.injected import NAME
 from tests.support.web import MarketNode
@@ -52,9 +52,22 @@ def test_the_demo_wallet_buys_with_play_money(arrive: Arrive, scene: MarketNode)
     page = arrive().page("/wallet")
     page.get_by_role("button", name="Demo wallet").click()
     page.get_by_role("button", name="Get test money").click()
+    dialog = page.get_by_role("dialog", name="Demo wallet: send this transaction?")
+    expect(dialog).to_contain_text("Mint 1,000.00 tUSD of test money")
+    assert violations(page) == []
+    sign(page)
     expect(page.get_by_text("of play money arrived")).to_be_visible()
     page.goto(f"/offers/{scene.offer}")
     page.get_by_role("button", name="Buy for").click()
+    dialog = page.get_by_role("dialog", name="Demo wallet: sign this permit?")
+    expect(dialog).to_contain_text("1.00 tUSD")
+    expect(dialog).to_contain_text("the contract of licenses")
+    dialog.get_by_role("button", name="Decline").click()
+    expect(page.get_by_text("You declined to sign.")).to_be_visible()
+    page.get_by_role("button", name="Buy for").click()
+    sign(page)
+    expect(page.get_by_role("dialog")).to_contain_text(f"Buy a license from offer {scene.offer}")
+    sign(page)
     page.wait_for_url("**/licenses/*")
     bought = scene.market.license(scene.market.license_count())
     expect(page.locator("[data-account]")).to_have_attribute("href", f"/accounts/{bought.buyer}")

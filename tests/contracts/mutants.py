@@ -323,6 +323,34 @@ MUTANTS = (
         "if (!_alive(record)) {",
         "if (false) {",
     ),
+    # An agent spends what its mandate does not cover
+    Mutant(
+        "anyone acts under a mandate",
+        "agents/Mandates",
+        "if (msg.sender != mandate.agent) revert NotAgent(id, msg.sender);",
+        "",
+    ),
+    Mutant("a revoked mandate is used", "agents/Mandates", "return revoked[mandate.payer][id] ||", "return"),
+    Mutant("what was spent is forgotten", "agents/Mandates", "usage.spent = (usage.spent + amount).toUint128();", ""),
+    Mutant("actions are not counted", "agents/Mandates", "usage.occurrences += 1;", ""),
+    Mutant(
+        "a mandate holds for ever",
+        "agents/Mandates",
+        "if (block.timestamp > mandate.notAfter) revert MandateExpired(id, mandate.notAfter);",
+        "",
+    ),
+    Mutant(
+        "an account obeys anyone",
+        "agents/MandateAccount",
+        "if (msg.sender != mandates) revert OnlyMandates(msg.sender);",
+        "",
+    ),
+    Mutant(
+        "anyone takes the money home early",
+        "agents/Mandates",
+        "if (msg.sender != mandate.payer && !over) revert NotPayer(id, msg.sender);",
+        "",
+    ),
 )
 
 

@@ -19,7 +19,7 @@ def test_the_sources_compile_to_the_committed_artifacts() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", contracts.NAMES)
+@pytest.mark.parametrize("name", contracts.NAMES + contracts.BESIDE)
 def test_an_artifact_is_deployable(name: str) -> None:
     """Each contract has code below the chain's limit, and its ABI describes its constructor and its errors."""
     artifact = contracts.load(name)

@@ -247,6 +247,33 @@ def test_nothing_leaves_before_the_chain_has_the_release(tmp_path: Path) -> None
     }  # fmt: skip
 
 
+def test_a_result_leaves_once_its_release_is_final(tmp_path: Path) -> None:
+    """While a reorganisation could still take a release back, the sealed bytes are nowhere; one that is taken back is
+    sent again with the same bytes, and charged once.
+    """
+    world = MarketInMemory(tmp_path)
+    number = world.job(linear_circuit([SPREAD]))
+    before, agent = world.chain.jobs[number], world.agent()
+    agent._step = lambda step: world.chain.unfinal.add(number) if step == "release" else None
+    assert agent.process(number) == Outcome(number, "waiting", "its release is not final on the chain yet")
+    record = world.ledger.record(number)
+    assert record is not None
+    assert record.state is DecisionState.SENT
+    assert record.ciphertext is not None
+    sealed = file_cid(record.ciphertext)
+    assert agent.step()[0].what == "waiting"
+    assert not world.store.has(sealed)
+    world.chain.jobs[number], world.chain.decided = before, []  # a reorganisation
+    world.chain.unfinal.clear()
+    agent._step = lambda step: None
+    assert [each.what for each in agent.step()] == [DecisionState.DONE]
+    assert world.store.has(sealed)
+    assert world.chain.job(number).sealed == sha256(record.document or b"")
+    assert [each.job for each in world.ledger.history(1, chain_only=True)] == [number]
+    assert world.ledger.decryptions(1, 1) == 1
+    assert len(world.chain.of(number)) == 2
+
+
 def test_a_release_that_the_chain_lost_is_sent_again(tmp_path: Path) -> None:
     """After a reorganisation the same sealed bytes are released once more, and nothing is charged twice."""
     world = MarketInMemory(tmp_path)

@@ -319,7 +319,18 @@ def test_a_word_that_is_not_final_is_not_acted_on(
     assert scene.agent.process(number).what == "waiting"
     assert market.job(number).state is JobState.COMPUTED
     monkeypatch.setattr(type(market), "finalized_block", property(lambda self: before + 1))
-    assert scene.agent.process(number).what == {Approval.APPROVED: "done", Approval.DENIED: "refused"}[word]
+    said = scene.agent.process(number)
+    if word is Approval.DENIED:
+        assert said.what == "refused"
+        return
+    assert said.detail == "its release is not final on the chain yet"
+    released, seam = market.job(number), MarketChain(market, scene.stage.owner)
+    assert released.state is JobState.SETTLED
+    assert not seam.release_final(released)
+    monkeypatch.setattr(type(market), "finalized_block", property(lambda self: released.closed_block))
+    assert seam.release_final(released)
+    assert not seam.release_final(replace(released, sealed=released.decision))
+    assert scene.agent.process(number).what == "done"
 
 
 def test_finality_is_read_from_events(scene: CustodianOnChain, monkeypatch: pytest.MonkeyPatch) -> None:

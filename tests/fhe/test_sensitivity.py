@@ -10,9 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.protocol.data.dataset import Affine, Codebook, ColumnCode
+from app.protocol.data.derivation import CategorySource, Member
+from app.protocol.data.product import Factor, Product
 from fhe import sensitivity as module
-from fhe.circuit.circuit import Circuit, Input, Linear, Readout
+from fhe.arrays import I64
+from fhe.circuit.circuit import Circuit, Input, Linear, Mix, Readout
 from fhe.circuit.clear import evaluate_clear
+from fhe.circuit.codec import decode, encode
 from fhe.compile.check import check, worst_failure
 from fhe.compile.sums import sum_circuit
 from fhe.leakage import leakage_of
@@ -95,3 +100,88 @@ def test_blocks_are_as_long_as_width_and_noise_allow() -> None:
     assert worst_failure(other, noisy)[2] <= -128 < worst_failure(replace(other, block=other.block + 2048), noisy)[2]
     few = sum_circuit(tree_circuit([(0, 1), (1, 2), (2, 3)], [900] * 8, REFERENCE), BOOK, REFERENCE)
     assert few.block == 1
+
+
+def with_products() -> Codebook:
+    """Three columns of eight codes and three bits, a category of three words, and products of them all."""
+    code = Affine(low=0.0, step=1.0, levels=8)
+    columns = [ColumnCode(name=f"x{i}", dtype="int64", affine=code, bins=(2.0, 5.0), declared=True) for i in range(3)]
+    bit = Affine(low=0.0, step=1.0, levels=2)
+    members = [
+        ColumnCode(name=f"w={i}", dtype="int64", affine=bit, declared=True, source="w", derivation=Member(place=i))
+        for i in range(3)
+    ]
+    factors = [Factor(column="x0"), Factor(column="x1"), Factor(column="x2", edge=0), Factor(column="x2", edge=1)]
+    factors += [Factor(column=f"w={i}") for i in range(3)]
+    pairs = itertools.combinations_with_replacement(factors, 2)
+    products = tuple(Product(first=one, second=other) for one, other in pairs)
+    source = CategorySource(name="w", words=("a", "b", "c"))
+    return Codebook(columns=(*columns, *members), sources=(source,), products=products)
+
+
+PRODUCTS = with_products()
+
+
+def rows_of_all_codes() -> dict[str, I64]:
+    """Every published value (rows,) of every row that the codebook allows, by wire."""
+    every = np.array(list(itertools.product(range(8), range(8), range(3), range(3))), np.int64)
+    values = {"x0": every[:, 0], "x1": every[:, 1], "x2[0]": every[:, 2] > 0, "x2[1]": every[:, 2] > 1}
+    values |= {f"w={i}": every[:, 3] == i for i in range(3)}
+    found = {name: value.astype(np.int64) for name, value in values.items()}
+    return found | {p.name: found[p.first.name] * found[p.second.name] for p in PRODUCTS.products}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_products_and_mixes_move_no_farther_than_is_said(data: st.DataObject) -> None:
+    """Against all rows there are: random products, columns and mixes of their sums; ranges hold every output too."""
+    values = rows_of_all_codes()
+    names = data.draw(st.lists(st.sampled_from(sorted(values)), min_size=1, max_size=5, unique=True))
+    mixes = data.draw(
+        st.lists(st.lists(st.integers(-4, 4), min_size=len(names), max_size=len(names)), min_size=1, max_size=4)
+    )
+    weights = np.array([*mixes, [1] * len(names)], np.int64)
+    inputs = tuple(
+        Input(name.split("[")[0], "bins", int(name[-2])) if name in ("x2[0]", "x2[1]") else Input(name, "affine")
+        for name in names
+    )
+    k = np.arange(len(names))
+    layer = Linear(27, np.arange(len(k) + 1), k, np.ones_like(k), 0 * k)
+    mix = Mix.of({f"z{i}": dict(enumerate(row.tolist())) for i, row in enumerate(weights) if row.any()})
+    circuit = Circuit(
+        REFERENCE.digest, PRODUCTS.digest, inputs, (layer,), tuple(f"y{i}" for i in k), Readout("value"), 64, mix
+    )
+    assert decode(encode(circuit)).mix is not None
+    released = np.stack([values[name] for name in names], axis=1) @ mix.matrix(len(names)).T
+    leak = leakage_of(circuit, PRODUCTS)
+    assert (released.min(axis=0) >= leak.lows).all()
+    assert (released.max(axis=0) <= leak.highs).all()
+    points = np.unique(released, axis=0)
+    truth = max(int(np.abs(points - one).sum(axis=1).max()) for one in points)
+    assert truth <= leak.sensitivity <= sum(leak.ranges)
+
+
+def test_a_label_with_many_bits_falls_apart_where_the_label_is_fixed() -> None:
+    """Cells of a label and a bin, of ten columns: two a column, as nothing joins the columns but the label."""
+    bit = Affine(low=0.0, step=1.0, levels=2)
+    columns = [
+        ColumnCode(name=f"c{i}", dtype="int64", bins=tuple(map(float, range(9))), declared=True) for i in range(10)
+    ]
+    label = ColumnCode(name="y", dtype="int64", affine=bit, declared=True)
+    products = tuple(
+        Product(first=Factor(column=f"c{i}", edge=e), second=Factor(column="y")) for i in range(10) for e in range(9)
+    )
+    book = Codebook(columns=(*columns, label), products=products)
+    inputs = [Input("y", "affine"), *(Input(p.name, "affine") for p in products)]
+    rows = {}
+    for i in range(10):
+        for cell in range(10):
+            low, high = (0 if cell == 0 else 9 * i + cell), (9 * i + cell + 1 if cell < 9 else None)
+            rows[f"{i} {cell}"] = {low: 1} | ({high: -1} if high else {})
+    k = np.arange(len(inputs))
+    layer = Linear(27, np.arange(len(k) + 1), k, np.ones_like(k), 0 * k)
+    circuit = Circuit(
+        REFERENCE.digest, book.digest, tuple(inputs), (layer,), tuple(f"y{i}" for i in k), Readout("value"), 2048,
+        Mix.of(rows),
+    )  # fmt: skip
+    assert leakage_of(circuit, book).sensitivity == 20

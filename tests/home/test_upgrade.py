@@ -27,6 +27,8 @@ from app.home.upgrade import bring_forward, move_on
 from app.market.db.database import Database
 from app.market.db.tables import JobRow, ProviderRow
 from app.market.indexer.indexer import Indexer
+from app.node.doctor import check_editions
+from app.node.drained import end
 from app.node.node import services
 from app.node.settings import AgentSettings, NodeSettings, parse_settings
 from app.node.upgrade import open_things, upgrade
@@ -182,6 +184,54 @@ def test_nothing_is_orphaned(old: OldHome) -> None:
     earlier.unbond_custodian(before.owner, 1, free.bond)
     earlier.withdraw(before.owner)
     assert earlier.balance(earlier.address) == 0
+
+
+def test_a_drained_edition_comes_to_its_end(old: OldHome) -> None:
+    """The doctor says what is left on the earlier market and what to do; when that is done, its end is offered."""
+    upgrade(old.home, None, lambda _: None)
+    network = Network.open(Home(old.home.root, BEFORE))
+    market, people = network.market, old.stage(network.market)
+    for role, account in {"owner": people.owner, "provider-1": people.providers[0]}.items():
+        account.save(old.home.actor(role, create=True).path("account.json"), "passphrase", light=True)
+
+    def said() -> list[tuple[str, str]]:
+        return [(each.what, each.fix) for each in check_editions(old.home, NodeSettings())]
+
+    def told(words: str) -> str:
+        return next(fix for what, fix in said() if words in what)
+
+    assert "Leave the node running" in told("2 jobs are not over.")
+    assert "Leave the node running" in told("2 licenses still allow jobs, the last one until ")
+    assert told("The bond of provider-1 is ") == f"darkroom --edition {BEFORE} provider unbond --as provider-1"
+    with pytest.raises(NotAllowed, match="2 jobs are not over"):
+        end(old.home, BEFORE)
+    assert isinstance(network.node, EmbeddedChain)
+    while jobs := market.live_jobs().ids():  # nobody serves it: jobs expire, the buyer is refunded, licenses end
+        network.node.advance(25 * HOUR)
+        for job in jobs:
+            market.expire(people.buyer, job)
+    market.unbond(people.providers[0])
+    assert told("can be taken from") == "darkroom --edition 1 provider withdraw-bond --as provider-1"
+    network.node.advance(30 * 24 * HOUR)
+    assert told("can be taken.").endswith("provider withdraw-bond --as provider-1")
+    market.withdraw_bond(people.providers[0])
+    fix = told("The custodian's bond of dataset 1 is ")
+    assert fix.startswith(f"darkroom --edition {BEFORE} custodian unbond 1 ")
+    market.unbond_custodian(people.owner, 1, int(fix.split()[-3]) * DOLLAR)
+    assert told("owner can withdraw ") == f"darkroom --edition {BEFORE} account withdraw --as owner"
+    for account in people.people():
+        market.withdraw(account, market.offers_of(account.address))
+    ((what, fix),) = said()
+    assert (what.split(":")[0], fix) == (
+        f"Edition {BEFORE} is over", f"Serve it no more: darkroom node end {BEFORE}"
+    )  # fmt: skip
+    network.node.close()
+    done = CliRunner().invoke(app, ["node", "end", BEFORE], env={"DARKROOM_HOME": str(old.home.root)})
+    assert done.exit_code == 0, done.output
+    assert (said(), read_config(old.home).earlier) == ([], ())
+    with pytest.raises(NotFound, match="drained"):
+        end(old.home, BEFORE)
+    assert Network.open(old.home).market.edition == EDITION
 
 
 def test_both_editions_are_indexed(old: OldHome) -> None:

@@ -16,6 +16,7 @@ from ingestion.recipe import (
     ColumnRecipe,
     Defaults,
     OfferHints,
+    ProductsRecipe,
     Quantiles,
     Recipe,
     TableRecipe,
@@ -228,7 +229,7 @@ def test_every_key_is_documented() -> None:
     page = DOCS.read_text("utf-8")
     example = page.split("```toml\n", 1)[1].split("```", 1)[0]
     assert parse_recipe(example).columns["age"].impute == 50
-    for section in (Recipe, TableRecipe, Defaults, ColumnRecipe, OfferHints, OutputPolicy):
+    for section in (Recipe, TableRecipe, Defaults, ColumnRecipe, ProductsRecipe, OfferHints, OutputPolicy):
         keys = {field.alias or name for name, field in section.model_fields.items()}
         for key in keys - {"table", "defaults", "columns", "policy", "offer"}:
             assert f"`{key}`" in page, f"{section.__name__}.{key}"

@@ -61,6 +61,7 @@ def test_a_terminal_shows_every_part_by_word_and_sign() -> None:
     with LiveScreen(terminal, {"Darkroom": "http://127.0.0.1:8080"}) as screen:
         screen.note(JOB)
         screen.note(FAILED)
+        screen.note(NodeEvent(AT, "info", "node", "ready", {"address": "http://127.0.0.1:8080"}))
         screen.tick(lives, {"index": 1})
     assert isinstance(terminal.file, io.StringIO)
     shown = terminal.file.getvalue()
@@ -68,6 +69,7 @@ def test_a_terminal_shows_every_part_by_word_and_sign() -> None:
     for sign, name, state in (("●", "index", "ready"), ("↻", "provider-1", "waiting"), ("✗", "owner", "failed")):
         assert any(sign in line and name in line and state in line for line in shown.splitlines()), (name, shown)
     assert "what=committed" in shown
+    assert "ready address=http://127.0.0.1:8080" in shown
 
 
 def test_foreign_words_are_not_markup() -> None:

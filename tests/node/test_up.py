@@ -28,7 +28,7 @@ from app.node.settings import PORT, NodeSettings, WebSettings
 from app.protocol.errors import BadInput
 from tests.node.shopper import Shopper, in_the_clear
 from tests.support.index_state import assert_mirrors, contents
-from tests.support.running_node import call, running
+from tests.support.running_node import call, free_port, running
 
 PARTS = {"index", "web", "provider-1", "provider-2", "provider-3", "owner", "operator", "sample"}
 
@@ -40,7 +40,9 @@ def test_a_newcomer_finds_a_whole_market(sample_home: Path, tmp_path: Path) -> N
     """
     with running(sample_home) as node, contextlib.ExitStack() as opened:
         node.said("sample", "part-ended", code=0)
-        assert {each["service"] for each in node.events} == PARTS
+        ready = node.said("node", "ready")
+        assert ready["address"] == node.url
+        assert {each["service"] for each in node.events} == {*PARTS, "node"}
         shopper = opened.enter_context(contextlib.closing(Shopper(node.url)))
         (card,) = shopper.get("/v1/datasets")["items"]
         offers = shopper.get("/v1/offers", dataset=card["id"])["items"]
@@ -76,7 +78,9 @@ def test_parts_that_die_come_back(sample_home: Path) -> None:
 
     Meanwhile a second node in the same home is refused.
     """
-    with running(sample_home) as node:
+    port = free_port()
+    with running(sample_home, "--port", str(port)) as node:
+        assert node.url == f"http://127.0.0.1:{port}"
         node.said("index", "ready")
         url = node.url
         pid = node.said("web", "part-started")["pid"]

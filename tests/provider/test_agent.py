@@ -9,7 +9,7 @@ import pytest
 
 from app.execution.execute import Evaluation, execute
 from app.execution.inputs import JobInputs
-from app.protocol.errors import BadBlock
+from app.protocol.errors import BadBlock, NotFound
 from app.protocol.market.entities import ZERO, JobState
 from app.protocol.ports import Progress
 from app.provider import agent as agents
@@ -107,7 +107,7 @@ def test_a_fault_of_one_job_is_its_own(shop: Shop, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(agents, "execute", faulty)
     agent, clock = shop.agent(account, keep_drawing=False), Clock()
-    agent._attempts = Attempts(clock)
+    agent._attempts = Attempts(clock=clock)
     seen = [(each.job, each.what) for each in agent.step()]
     assert sorted(seen) == [(bad, "failed"), (good, "committed")]
     for _ in range(agents.MOST_FAULTS):
@@ -130,7 +130,7 @@ def test_a_wrong_block_is_waited_for(shop: Shop, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(agents, "execute", flaky)
     agent, clock = shop.agent(shop.stage.providers[0], keep_drawing=False), Clock()
-    agent._attempts = Attempts(clock)
+    agent._attempts = Attempts(clock=clock)
     seen, waited = [], []
     while "committed" not in seen:
         before = clock.now
@@ -140,6 +140,87 @@ def test_a_wrong_block_is_waited_for(shop: Shop, monkeypatch: pytest.MonkeyPatch
         seen += [each.what for each in done]
     assert seen == ["failed"] * 4 + ["committed"]
     assert waited == [0, 0, 1, 2, 4]  # seconds: longer after each failure
+
+
+def test_what_no_store_has_does_not_keep_a_look_from_its_end(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs that anybody can open for nothing and that take long to fail: a reveal that is due meanwhile goes out, and a
+    good job is computed before those that failed.
+    """
+    one, other = shop.stage.providers
+    market, first = shop.stage.market, shop.open()
+    market.draw(shop.stage.buyer, first)
+    agent = shop.agent(one, keep_drawing=False)
+    assert [each.what for each in agent.step()] == ["committed"]
+    bad, now = [shop.open() for _ in range(3)], Clock()
+    for job in bad:
+        market.draw(shop.stage.buyer, job)
+    real = agents.load_job_inputs
+
+    def slow(market: Any, store: Any, job: int) -> JobInputs:
+        if job in bad:
+            now.now += 30  # what a store takes to say that it has not got something
+            raise NotFound("No store has it.")
+        return real(market, store, job)
+
+    monkeypatch.setattr(agents, "load_job_inputs", slow)
+    monkeypatch.setattr(agents.time, "monotonic", now)
+    seen = [(each.job, each.what) for each in agent.step()]
+    assert seen == [(bad[0], "failed")]  # and not all of them
+    assert [each.what for each in shop.agent(other, keep_drawing=False)._try(first, None)] == ["committed", "revealed"]
+    good = shop.open()
+    market.draw(shop.stage.buyer, good)
+    seen = [(each.job, each.what) for each in agent.step()]
+    assert seen[0] == (first, "revealed")
+    now.now += 1000
+    for _ in range(3):
+        seen += [(each.job, each.what) for each in agent.step()]
+    assert seen.index((good, "committed")) < seen.index((bad[0], "failed"))
+
+
+def test_a_job_that_ends_the_process_is_given_up(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job whose computing ends the process, as for want of memory, comes after the others at the next start, and is
+    declined after some starts, which keeps the stake.
+    """
+    account, market = shop.stage.providers[0], shop.stage.market
+    fatal, good = shop.open(), shop.open()
+    for job in (fatal, good):
+        market.draw(shop.stage.buyer, job)
+    real = execute
+
+    class Killed(BaseException):
+        """What no handler of ours sees, as SIGKILL."""
+
+    def killing(facts: JobInputs, *args: Any, **settings: Any) -> Evaluation:
+        if facts.job.id == fatal:
+            raise Killed
+        return real(facts, *args, **settings)
+
+    monkeypatch.setattr(agents, "execute", killing)
+    monkeypatch.setattr(Attempts, "_wait", lambda self, job: None)
+    seen: list[tuple[int, str]] = []
+    for start in range(agents.MOST_DEATHS + 1):
+        agent = shop.agent(account, keep_drawing=False)
+        kept = (shop.folder / account.address).rglob("attempts.json")
+        before = [(path, path.read_bytes()) for path in kept]
+        assert bool(before) is bool(start)
+        saved: list[bytes] = []
+
+        def save(self: Attempts, saved: list[bytes] = saved, real_save: Any = Attempts._save) -> None:
+            real_save(self)
+            if self._running:
+                saved.append(self._file.read_bytes())  # type: ignore[union-attr]
+
+        real_save = Attempts._save
+        monkeypatch.setattr(Attempts, "_save", save)
+        try:
+            agent.step(report=lambda action: seen.append((action.job, action.what)))
+        except Killed:
+            path = next((shop.folder / account.address).rglob("attempts.json"))
+            path.write_bytes(saved[-1])  # nothing that runs after a SIGKILL
+        finally:
+            monkeypatch.setattr(Attempts, "_save", real_save)
+    assert seen == [(good, "committed"), (fatal, "declined")]
+    assert market.provider(account.address).bond == market.provider(shop.stage.providers[1].address).bond
 
 
 def test_a_step_ends_soon_after_it_is_told_to(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from app.chain.contracts.entities import next_head
 from app.protocol.errors import NotFound, Reverted
 from app.protocol.ids import Digest
 from app.protocol.market.entities import ZERO, Approval, DatasetRecord, Job, JobState, License
+from app.protocol.market.mandate import MandateState
 
 
 @dataclass
@@ -22,6 +23,7 @@ class SimulatedChain:
     jobs: dict[int, Job] = field(default_factory=dict)
     datasets: dict[tuple[int, int], DatasetRecord] = field(default_factory=dict)
     licenses: dict[int, License] = field(default_factory=dict)
+    mandates: dict[str, MandateState] = field(default_factory=dict)
     unfinal: set[int] = field(default_factory=set)
     decided: list[tuple[int, int, Digest, bool]] = field(default_factory=list)  # (dataset, job, decision, released)
     contested: list[int] = field(default_factory=list)
@@ -43,6 +45,10 @@ class SimulatedChain:
         """A license."""
         return self.licenses[license]
 
+    def mandate(self, buyer: str) -> MandateState | None:
+        """The mandate that a buyer is the account of."""
+        return self.mandates.get(buyer)
+
     def own_datasets(self) -> Iterable[int]:
         """Every dataset is the custodian's."""
         return sorted({dataset for dataset, _ in self.datasets})
@@ -53,6 +59,10 @@ class SimulatedChain:
 
     def final(self, job: Job) -> bool:
         """Whether the job's block is final."""
+        return job.id not in self.unfinal
+
+    def release_final(self, job: Job) -> bool:
+        """Whether the job's release is final."""
         return job.id not in self.unfinal
 
     def decision_head(self, dataset: int) -> Digest:

@@ -36,7 +36,7 @@ class Parameters:
     def encode(self, values: Sequence[Any], name: str) -> bytes:
         """Hex text is taken for bytes. `name` is what the values belong to. Errors: BadInput."""
         try:
-            plain = [_to_wire(kind, value) for kind, value in zip(self.kinds, values, strict=True)]
+            plain = [_to_wire(*each) for each in zip(self._params, self.kinds, values, strict=True)]
             return bytes(encode(self.kinds, plain))
         except (EncodingError, ValueError, TypeError) as error:
             raise BadInput(f"The arguments of {name} do not fit the contract: {error}.") from None
@@ -153,12 +153,12 @@ def decode_revert(data: bytes, interfaces: Iterable[Interface]) -> CustomError |
     return None
 
 
-def _to_wire(kind: str, value: Any) -> Any:
-    """Hex to bytes, also inside structs and arrays."""
+def _to_wire(param: Entry, kind: str, value: Any) -> Any:
+    """Hex to bytes, also inside structs and arrays; addresses and text stay as they are."""
     if kind.endswith("[]"):
-        return [_to_wire(kind[:-2], item) for item in value]
-    if kind.startswith("("):
-        return tuple(bytes.fromhex(v) if isinstance(v, str) and not v.startswith("0x") else v for v in value)
+        return [_to_wire(param, kind[:-2], item) for item in value]
+    if fields := param.get("components"):
+        return tuple(_to_wire(each, each["type"], item) for each, item in zip(fields, value, strict=True))
     if kind.startswith("bytes") and isinstance(value, str):
         return bytes.fromhex(value.removeprefix("0x"))
     return value

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from app.chain.contracts.abi import Interface, decode_revert
+from app.chain.contracts.memory import ReadMemory
 from app.chain.contracts.messages import reverted
 from app.chain.events import Event
 from app.chain.node import ChainNode, ExecutionReverted, Log, Topics, TxReceipt
@@ -70,10 +71,18 @@ class ContractClient:
         """
         self._closed = frozenset(closed)
         self.node = node
+        self.memory: ReadMemory | None = None  # for a program that reads the same again and again
         self.sender = sender or Sender(node)
-        self.contracts = {contract.name: contract for contract in contracts}
-        self._by_address = {contract.address: contract for contract in contracts}
-        self._interfaces = [contract.interface for contract in contracts]
+        self.contracts: dict[str, Contract] = {}
+        self._by_address: dict[str, Contract] = {}
+        self._interfaces: list[Interface] = []
+        for contract in contracts:
+            self.add(contract)
+
+    def add(self, contract: Contract) -> None:
+        """One more, whose events and errors are known from now on."""
+        self.contracts[contract.name] = self._by_address[contract.address] = contract
+        self._interfaces.append(contract.interface)
 
     def address(self, contract: str) -> str:
         """Where a contract is."""
@@ -84,7 +93,7 @@ class ContractClient:
         there = self.contracts[contract]
         data = there.interface.encode_call(function, args)
         try:
-            answer = self.node.call(there.address, data)
+            answer = (self.memory or self.node).call(there.address, data)
         except ExecutionReverted as error:
             raise self.refusal(error) from None
         values = there.interface.decode_result(function, args, answer)
@@ -113,7 +122,7 @@ class ContractClient:
             for name, function, args in asked
         ]
         values: list[Any] = []
-        for (name, function, args), answer in zip(asked, self.node.calls(calls), strict=True):
+        for (name, function, args), answer in zip(asked, (self.memory or self.node).calls(calls), strict=True):
             if isinstance(answer, ExecutionReverted):
                 values.append(self.refusal(answer))
                 continue
@@ -161,6 +170,9 @@ class ContractClient:
             receipt = self.sender.send(account, to, data, purpose=purpose, again=again, join=join)
         except ExecutionReverted as error:
             raise self.refusal(error) from None
+        finally:
+            if self.memory is not None:
+                self.memory.forget()
         if not receipt.ok:
             raise self._late_refusal(account, to, data, receipt)
         return receipt

@@ -57,22 +57,56 @@ class Jobs(Custodians, Licensing, Providers):
         """
         if not again and (earlier := self.ordered_job(account, purpose)):
             return earlier
-        bought = self.license(license)
-        dataset, terms = self.dataset(bought.dataset), self.offer(bought.offer)
-        check_use(bought, dataset, account.address, first_row, rows, self.client.node.now())
-        quoted = (version or dataset.version, content or content_of(dataset))
-        order = (license, circuit, first_row, rows, sealing_key, units, replicas, max_fee, *quoted)
-        cost, permit = terms.price_job + terms.price_row * rows + max_fee, tuple[Any, ...]()
+        order, cost = self.ordering(
+            account.address,
+            license,
+            circuit=circuit,
+            first_row=first_row,
+            rows=rows,
+            sealing_key=sealing_key,
+            units=units,
+            replicas=replicas,
+            max_fee=max_fee,
+            version=version,
+            content=content,
+        )
+        permit = tuple[Any, ...]()
         if cost <= self.allowance(account.address, JOBS):
             function = "open"
         else:
             function, permit = "openWithPermit", self.permit(account, JOBS, cost)
-        return _opened(self.client.send(account, JOBS, function, order, *permit, purpose=purpose, again=again))
+        return opened(self.client.send(account, JOBS, function, order, *permit, purpose=purpose, again=again))
+
+    def ordering(
+        self,
+        buyer: str,
+        license: int,
+        *,
+        circuit: str,
+        first_row: int,
+        rows: int,
+        sealing_key: str,
+        units: int,
+        replicas: int,
+        max_fee: int,
+        version: int | None = None,
+        content: str | None = None,
+    ) -> tuple[tuple[Any, ...], int]:
+        """The contract's Order struct for `open_job`, checked against the buyer's license, and what opening it takes.
+
+        Errors: those of `check_use`, NotFound.
+        """
+        bought = self.license(license)
+        dataset, terms = self.dataset(bought.dataset), self.offer(bought.offer)
+        check_use(bought, dataset, buyer, first_row, rows, self.client.node.now())
+        quoted = (version or dataset.version, content or content_of(dataset))
+        order = (license, circuit, first_row, rows, sealing_key, units, replicas, max_fee, *quoted)
+        return order, terms.price_job + terms.price_row * rows + max_fee
 
     def ordered_job(self, account: Account, purpose: str) -> Sent[int] | None:
         """The job that this machine opened for a purpose, waited for; None where it did not. Errors: as `send`."""
         sent = self.client.ordered(account, purpose)
-        return None if sent is None else _opened(sent)
+        return None if sent is None else opened(sent)
 
     def draw(self, account: Account, job: int) -> Sent[tuple[Address, ...]]:
         """Draw executors once the block with their randomness is there; the value is their addresses. Anyone may.
@@ -230,5 +264,6 @@ class Jobs(Custodians, Licensing, Providers):
         return int(self.client.read(JOBS, "pausedUntil"))
 
 
-def _opened(sent: Sent[None]) -> Sent[int]:
+def opened(sent: Sent[None]) -> Sent[int]:
+    """The number of the job that a transaction opened."""
     return sent.with_value(int(sent.event("JobOpened").args["job"]))

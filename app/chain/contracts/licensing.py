@@ -70,12 +70,12 @@ class Licensing(PaymentToken):
             function = "buy"
         else:
             function, permit = "buyWithPermit", self.permit(account, LICENSES, price)
-        return _bought(self.client.send(account, LICENSES, function, offer, *permit, purpose=purpose, again=again))
+        return bought(self.client.send(account, LICENSES, function, offer, *permit, purpose=purpose, again=again))
 
     def ordered_license(self, account: Account, purpose: str) -> Sent[int] | None:
         """The license that this machine bought for a purpose, waited for; None where it did not."""
         sent = self.client.ordered(account, purpose)
-        return None if sent is None else _bought(sent)
+        return None if sent is None else bought(sent)
 
     def revoke_license(self, account: Account, license: int) -> Sent[int]:
         """Take a license back (the dataset's owner) and pay for what is unused; the value is the refund.
@@ -142,5 +142,6 @@ class Licensing(PaymentToken):
         return int(self.client.read(LICENSES, "licenseCount"))
 
 
-def _bought(sent: Sent[None]) -> Sent[int]:
+def bought(sent: Sent[None]) -> Sent[int]:
+    """The number of the license that a transaction bought."""
     return sent.with_value(int(sent.event("LicenseBought").args["license"]))

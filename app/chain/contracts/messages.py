@@ -122,6 +122,41 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     # payments
     "NothingToWithdraw": ("Account {account} has nothing to withdraw.", "Wait until a job settles."),
     "NothingToCollect": ("Offer {offer} has earned nothing new.", "Wait until a license is sold or a job settles."),
+    # mandates: `app.protocol.market.mandate` has the same limits before anything is sent
+    "NotAgent": ("{caller} is not the agent of this mandate.", "Act with the key that the mandate names."),
+    "NotPayer": ("{caller} is not the payer of this mandate, and it is not over.", "Ask the payer."),
+    "BadMandate": (
+        "A mandate names at most 32 datasets and 32 policies.",
+        "Sign a smaller one: darkroom mandate sign.",
+    ),
+    "BadMandateSignature": (
+        "This mandate is not signed by its payer {payer}, or its wallet does not stand by the signature any more.",
+        "Ask the payer to sign it: darkroom mandate sign.",
+    ),
+    "MandateIsRevoked": ("The payer has revoked this mandate.", "Ask for another: darkroom mandate sign."),
+    "MandateNotYetValid": ("This mandate is valid from {from} on.", "Wait until then."),
+    "MandateExpired": ("This mandate was valid until {until}.", "Ask the payer for another: darkroom mandate sign."),
+    "ActionNotGranted": ("This mandate does not grant this action.", "Ask for another: darkroom mandate sign."),
+    "DatasetNotGranted": ("This mandate does not name dataset {dataset}.", "Choose one that it names."),
+    "PolicyNotGranted": (
+        "This mandate does not name the output policy {policy}.",
+        "Choose an offer with one it names.",
+    ),
+    "SealingKeyNotGranted": ("This mandate has results sealed to another key.", "Order with the key that it names."),
+    "NoOccurrencesLeft": (
+        "This mandate's {occurrences} actions are used up.",
+        "Ask for another: darkroom mandate sign.",
+    ),
+    "AmountAboveRange": ("This takes {amount} units, and one action may take {range}.", "Ask for fewer rows."),
+    "BudgetSpent": (
+        "This takes {amount} units, and {left} are left of the mandate's budget.",
+        "See what was spent: darkroom mandate show.",
+    ),
+    "BalanceTooSmall": (
+        "This takes {amount} units, and the mandate's account holds {balance}.",
+        "Fund it: darkroom mandate fund.",
+    ),
+    "NonceOnlyGrows": ("Mandates with a nonce below {nonce} are void already.", "Name a greater one."),
 }
 
 

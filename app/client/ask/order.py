@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -27,6 +28,8 @@ from fhe.circuit.circuit import Circuit
 if TYPE_CHECKING:
     from app.client.buyer import Buyer
     from app.client.dataset import Dataset
+    from app.home.network import Network
+    from app.policy.preflight import Preflight
 
 MILLI = 1000
 
@@ -137,18 +140,26 @@ def explain(
     asked, count = plan(parse(sql), dataset.codebook, dataset.profile), rows or dataset.record.rows - first_row
     if asked.circuit is None:
         return Explained(asked, count, None, 0.0, 0.0, {each.name: 0.0 for each in asked.query.aggregates})
-    question = _question(sql, asked)
+    question = question_of(sql, asked)
     terms = find_terms(
         buyer, dataset, question, count, first_row=first_row, replicas=replicas, license=license, offer=offer
     )
-    market, store = buyer.network.market, buyer.network.store
+    return Explained(asked, count, terms, *accuracy(buyer.network, dataset, asked, terms, count))
+
+
+def accuracy(
+    network: Network, dataset: Dataset, asked: Plan, terms: OrderTerms, rows: int
+) -> tuple[float, float, dict[str, float | None]]:
+    """Epsilon of a question under these terms, the noise's scale, and the half width of each figure's interval by name:
+    as `Explained` has them. Errors: NotFound, BadBlock, BadDocument for a policy out of reach.
+    """
+    market = network.market
     digest = market.license(terms.license).policy if terms.license else market.offer(terms.offer or 0).policy
-    policy, leak = load_policy(store, dataset.manifest, digest), terms.found.said.leak
+    policy, leak = load_policy(network.store, dataset.manifest, digest), terms.found.said.leak
     scale = 0.0
     if leak is not None and policy.epsilon_micro_per_job:
         scale = noise_scale_milli(leak, policy, dataset.table.rows_per_person) / MILLI
-    epsilon = policy.epsilon_micro_per_job / MICRO
-    return Explained(asked, count, terms, epsilon, scale, asked.half_widths(count, scale))
+    return policy.epsilon_micro_per_job / MICRO, scale, asked.half_widths(rows, scale)
 
 
 def ask(
@@ -172,22 +183,9 @@ def ask(
         raise BadQuery("EXPLAIN is answered for free.", "Leave the word out to ask.")
     if explained.terms is None:
         return _public(explained)
-    question, said = _question(sql, explained.plan), explained.terms.found.said
+    question = question_of(sql, explained.plan)
     bought = purchase(buyer, question, explained.terms, most=most)
-    note = QuestionNote(
-        sql=sql,
-        dataset=dataset.record.id,
-        version=explained.terms.found.version,
-        circuit=Digest(question.circuit_digest),
-        micro_bits=said.micro_bits,
-        left_license=said.limit_license - said.spent_license - said.micro_bits,
-        left_person=said.limit_person - said.spent_person - said.micro_bits,
-    )
-    path = _path(buyer, bought.job.value)
-    if path.is_file():  # the same order was given before: it is the same job, and cost what it cost then
-        return bought.job.value
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_private(path, note.to_bytes())
+    keep_note(buyer, bought.job.value, question, explained.terms.found)
     return bought.job.value
 
 
@@ -204,6 +202,7 @@ def reply(buyer: Buyer, job: int, *, sql: str | None = None, timeout: float | No
     note = QuestionNote.from_bytes(path.read_bytes()) if path.is_file() else None
     if note is None and sql is None:
         raise NotFound(f"Job {job} is no question that was asked from here.", "Name its words with --sql.")
+    end = time.monotonic() + (timeout or 0.0)
     for seen in follow_job(market, job, timeout):
         if seen.sealed != ZERO:
             break
@@ -211,9 +210,12 @@ def reply(buyer: Buyer, job: int, *, sql: str | None = None, timeout: float | No
     version = market.dataset_version(record.dataset, record.version)
     dataset = Dataset(buyer.network, version, load_manifest(buyer.network.store, version))
     asked = plan(parse(sql or (note.sql if note else "")), dataset.codebook, dataset.profile)
-    if asked.circuit is None or _question(sql or "", asked).circuit_digest != record.circuit:
+    if asked.circuit is None or question_of(sql or "", asked).circuit_digest != record.circuit:
         raise BadDocument(f"Job {job} ran another circuit than these words mean.", "Name the words it was asked with.")
-    result = buyer.open_result(job, buyer.sealing_key()).result
+    from app.client.buyer import STORED_SECONDS
+
+    patience = STORED_SECONDS if timeout is None else max(0.0, end - time.monotonic())
+    result = buyer.open_result(job, buyer.sealing_key(), patience=patience).result
     scale = result.header.noise_scale_milli / MILLI
     policy = load_policy(buyer.network.store, dataset.manifest, market.license(record.license).policy)
     return Reply(
@@ -226,13 +228,39 @@ def reply(buyer: Buyer, job: int, *, sql: str | None = None, timeout: float | No
     )
 
 
-def _question(sql: str, asked: Plan) -> Question:
+def question_of(sql: str, asked: Plan) -> Question:
+    """A planned question, as it is ordered."""
     assert asked.circuit is not None
     return Question(sql, asked, asked.circuit, codec.encode(asked.circuit))
 
 
 def _public(explained: Explained) -> Reply:
     return Reply(explained.plan.answer(np.zeros(0, np.int64), explained.rows, 0.0), None, 0.0, 0, 0, 0)
+
+
+def keep_note(buyer: Buyer, job: int, question: Question, found: Preflight) -> None:
+    """Remember what a question's job needs to be read; the same order given again is the same job, and cost what it
+    cost then.
+    """
+    path, said, market = _path(buyer, job), found.said, buyer.network.market
+    if path.is_file():
+        return
+    note = QuestionNote(
+        sql=question.sql,
+        dataset=market.job(job).dataset,
+        version=found.version,
+        circuit=Digest(question.circuit_digest),
+        micro_bits=said.micro_bits,
+        left_license=said.limit_license - said.spent_license - said.micro_bits,
+        left_person=said.limit_person - said.spent_person - said.micro_bits,
+    )
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_private(path, note.to_bytes())
+
+
+def is_question(buyer: Buyer, job: int) -> bool:
+    """Whether a job is a question that was asked from this machine."""
+    return _path(buyer, job).is_file()
 
 
 def _path(buyer: Buyer, job: int) -> Path:

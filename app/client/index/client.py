@@ -129,6 +129,20 @@ class IndexedJobs(IndexModel):
     next: str | None
 
 
+class IndexedModel(IndexModel):
+    """A published circuit that whoever runs the node offers for a dataset."""
+
+    circuit: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    name: Line
+    about: Line
+
+
+class IndexedShelf(IndexModel):
+    """The published circuits that a node offers for a dataset."""
+
+    offered: tuple[IndexedModel, ...]
+
+
 class RemoteAudit(IndexModel):
     """An audit that the node runs or ran; `result` is its report."""
 
@@ -225,6 +239,10 @@ class IndexClient:
     def card(self, dataset: int) -> IndexedDataset:
         """A dataset's card. Errors: NotFound, Unavailable."""
         return self._get(f"/v1/datasets/{dataset}", IndexedDataset)
+
+    def shelf(self, dataset: int) -> tuple[IndexedModel, ...]:
+        """Published circuits that the node offers for a dataset. Errors: NotFound, Unavailable."""
+        return self._get(f"/v1/datasets/{dataset}/circuits", IndexedShelf).offered
 
     def jobs(self, *, most: int, **wanted: Any) -> Iterator[IndexedJob]:
         """Jobs, newest first, of a `buyer`, `dataset`, `provider`, in some `state`. Errors: BadInput, Unavailable."""

@@ -89,7 +89,7 @@ def change_in_words(change: VersionChange) -> tuple[str, ...]:
 def _meanings(codebook: Codebook) -> dict[str, tuple[object, ...]]:
     """By column, its code and what of its source decides about it: a longer list of categories leaves members alone."""
     found: dict[str, tuple[object, ...]] = {}
-    for column in codebook.columns:
+    for column in codebook.published:
         source: object = codebook.source(column.reads)
         if isinstance(column.derivation, Member | IsMissing):
             source = derivation_in_words(column.derivation, column.reads, codebook.source(column.reads))

@@ -121,7 +121,7 @@ def _offer(policy: OutputPolicy) -> dict[str, Any]:
 
 
 def _distribution(manifest: StrictManifest) -> list[dict[str, Any]]:
-    numbers = {column.name: number for number, column in enumerate(manifest.codebook.columns)}
+    numbers = {column.name: number for number, column in enumerate(manifest.codebook.published)}
     named = [
         (f"shards/{shard}/columns/{numbers[file.column]}.{file.encoding}", file.cid)
         for shard, part in enumerate(manifest.table.shards)

@@ -9,11 +9,13 @@ poly = index * chunks + chunk, where index is 0 for affine and the edge number f
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from app.protocol.data.derivation import Derivation, Source
+from app.protocol.data.product import Factor, Product
 from app.protocol.documents import Document, GrownDocument, Hex16, Sha256
 from app.protocol.vocabulary import Encoding, EvaluatorName
 
@@ -61,12 +63,21 @@ class ColumnCode(GrownDocument):
 class Codebook(GrownDocument):
     """The columns of a dataset and their codes; its digest binds circuits to the dataset's codes."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"sources"})
+    later: ClassVar[frozenset[str]] = frozenset({"sources", "products"})
     max_bytes: ClassVar[int] = MAX_CODEBOOK_BYTES
 
     kind: Literal["darkroom/codebook"] = "darkroom/codebook"
     columns: tuple[ColumnCode, ...]
     sources: tuple[Source, ...] = ()  # of the table's columns that are read, those that are no numbers
+    products: tuple[Product, ...] = ()  # of two published values each; files of their own, after the columns'
+
+    @property
+    def published(self) -> tuple[ColumnCode, ...]:
+        """All that has files: its columns, then each product as a column of codes 0, 1, 2, ..."""
+        if not self.products:
+            return self.columns
+        by_name = {column.name: column for column in self.columns}
+        return (*self.columns, *(_product_code(each, by_name) for each in self.products))
 
     @property
     def source_names(self) -> tuple[str, ...]:
@@ -76,6 +87,22 @@ class Codebook(GrownDocument):
     def source(self, name: str) -> Source | None:
         """What a column of the owner's table is; None for numbers."""
         return next((source for source in self.sources if source.name == name), None)
+
+
+def factor_limit(factor: Factor, columns: Mapping[str, ColumnCode]) -> int:
+    """The greatest value of a factor; 0 for one that is not published."""
+    column = columns.get(factor.column)
+    if column is None:
+        return 0
+    if factor.edge is not None:
+        return int(factor.edge < len(column.bins or ()))
+    return column.affine.levels - 1 if column.affine is not None else 0
+
+
+def _product_code(product: Product, columns: Mapping[str, ColumnCode]) -> ColumnCode:
+    most = factor_limit(product.first, columns) * factor_limit(product.second, columns)
+    code = Affine(low=0.0, step=1.0, levels=most + 1)
+    return ColumnCode(name=product.name, dtype="product", affine=code, declared=True)
 
 
 class EncodedFile(Document):

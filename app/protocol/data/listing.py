@@ -37,7 +37,7 @@ BLOCK_RECORDS = 1 << 12  # read at once: 464 KiB
 def published_files(codebook: Codebook, encodings: Sequence[Encoding]) -> list[tuple[str, Encoding, int]]:
     """(column, encoding, packed values a row) of each file of a shard, in manifest order."""
     found: list[tuple[str, Encoding, int]] = []
-    for column in codebook.columns:
+    for column in codebook.published:
         if column.affine is not None and "affine" in encodings:
             found.append((column.name, "affine", 1))
         if column.bins is not None and "bins" in encodings:

@@ -10,12 +10,13 @@ from itertools import pairwise
 from math import isfinite
 
 from app.protocol.data import merkle
-from app.protocol.data.dataset import MAX_COLUMNS, MAX_EDGES, Codebook, ColumnCode, EncryptedTable, Shard
+from app.protocol.data.dataset import MAX_COLUMNS, MAX_EDGES, Codebook, ColumnCode, EncryptedTable, Shard, factor_limit
 from app.protocol.data.derivation import CategorySource, derivation_fault
 from app.protocol.errors import BadDocument
 from app.protocol.ids import Digest
 
 MAX_LEVELS = 1 << 16
+MAX_NAME = 200  # letters of a published column's name
 MAX_ROWS = 1 << 40
 MAX_SHARDS = 1 << 12
 MAX_CARRIED = 1 << 12  # stretches
@@ -34,6 +35,32 @@ def check_codebook(codebook: Codebook) -> None:
         fault = code_fault(column) or derivation_fault(column.derivation, codebook.source(column.reads))
         if fault:
             raise BadDocument(f"Column {column.name!r} of the codebook {fault}.")
+    _check_products(codebook)
+
+
+def _check_products(codebook: Codebook) -> None:
+    columns = {column.name: column for column in codebook.columns}
+    if len(codebook.columns) + len(codebook.products) > MAX_COLUMNS:
+        raise BadDocument(
+            f"A codebook has at most {MAX_COLUMNS} columns and products together, not"
+            f" {len(codebook.columns) + len(codebook.products)}."
+        )
+    seen: set[frozenset[tuple[str, int | None]]] = set()
+    for product in codebook.products:
+        limits = [factor_limit(factor, columns) for factor in product.factors]
+        both = frozenset((factor.column, factor.edge) for factor in product.factors)
+        if not all(limits):
+            raise BadDocument(f"The product {product.name!r} is of a value that is not published.")
+        if limits[0] * limits[1] >= MAX_LEVELS:
+            raise BadDocument(
+                f"The product {product.name!r} has {limits[0] * limits[1] + 1} values, more than {MAX_LEVELS}: give its"
+                " columns fewer levels."
+            )
+        if both in seen or product.name in columns:
+            raise BadDocument(f"The product {product.name!r} is published twice, or has a column's name.")
+        if len(product.name) > MAX_NAME:
+            raise BadDocument(f"The name of the product {product.name[:40]!r}... is longer than {MAX_NAME} letters.")
+        seen.add(both)
 
 
 def _check_sources(codebook: Codebook) -> None:
@@ -130,7 +157,7 @@ def expected_files(codebook: Codebook, shard: Shard) -> list[tuple[str, str]]:
     present = {(file.column, file.encoding) for file in shard.files}
     ordered = [
         (column.name, encoding)
-        for column in codebook.columns
+        for column in codebook.published
         for encoding, code in (("affine", column.affine), ("bins", column.bins))
         if code is not None and (column.name, encoding) in present
     ]
@@ -143,7 +170,7 @@ def data_root(shards: tuple[Shard, ...]) -> Digest:
 
 
 def _check_polys(codebook: Codebook, shard: Shard, polynomial_size: int | None) -> None:
-    edges = {column.name: len(column.bins or ()) for column in codebook.columns}
+    edges = {column.name: len(column.bins or ()) for column in codebook.published}
     chunks = {file.polys / (1 if file.encoding == "affine" else edges[file.column]) for file in shard.files}
     known = None if polynomial_size is None else {-(-shard.rows // polynomial_size)}
     if len(chunks) != 1 or (known is not None and chunks != known) or not 1 <= next(iter(chunks)) <= shard.rows:

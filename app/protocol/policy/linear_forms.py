@@ -81,6 +81,11 @@ class Space:
         """What a column is derived from: all columns of one source are one to every limit."""
         return self.sources.get(column, column)
 
+    def __contains__(self, wire: Wire) -> bool:
+        """Whether a wire is one of a column: products of columns are not."""
+        column, index = wire
+        return column in self.levels if index == AFFINE else index < self.edges.get(column, 0)
+
     @property
     def columns(self) -> int:
         """Columns of the dataset that are no other one's: its sources."""

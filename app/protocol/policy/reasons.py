@@ -41,6 +41,8 @@ class Reason(StrEnum):
     ENTANGLED = "entangled"
     BITS_LICENSE = "bits-license"
     BITS_PERSON = "bits-person"
+    MANDATE_ACTION = "mandate-action"
+    MANDATE_BITS = "mandate-bits"
     UNAVAILABLE = "unavailable"
     NOT_APPROVED = "not-approved"
 
@@ -121,6 +123,14 @@ MESSAGES = {
     Reason.BITS_PERSON: Message(
         "All bits about some person among these rows that their owner sells, to anyone, have been released.",
         "Use other rows.",
+    ),
+    Reason.MANDATE_ACTION: Message(
+        "The agent's mandate grants no answer about single rows.",
+        "Ask for an aggregate, or ask the payer for another mandate: darkroom mandate sign.",
+    ),
+    Reason.MANDATE_BITS: Message(
+        "The agent's mandate has fewer bits left about one person than this answer would tell.",
+        "Ask for coarser levels, or ask the payer for another mandate: darkroom mandate sign.",
     ),
     Reason.UNAVAILABLE: Message(
         "The circuit that the job names cannot be fetched from the store.",

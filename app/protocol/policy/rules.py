@@ -43,6 +43,7 @@ from dataclasses import dataclass, replace
 from app.protocol.data.dataset import EncryptedTable
 from app.protocol.documents import canonical, sha256
 from app.protocol.market.entities import ZERO, DatasetRecord, Job, License
+from app.protocol.market.mandate import MandateState
 from app.protocol.market.receipt import RAW_WORDS, OutputPolicy, Receipt
 from app.protocol.policy.bits import MAX_MICRO_BITS, charge, person_limit, release_kind
 from app.protocol.policy.groups import Group, groups
@@ -75,6 +76,7 @@ class ReleaseCase:
     decryptions: int  # jobs decrypted in the table's epoch so far
     max_decryptions: int
     bootstraps: int = 0  # that re-execution of the job takes
+    mandate: MandateState | None = None  # under which an agent ordered it
 
 
 def check_case(case: ReleaseCase) -> Reason | None:

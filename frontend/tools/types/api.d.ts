@@ -170,6 +170,7 @@ interface PageConfig {
   readonly contracts: Readonly<Record<string, string>>;
   readonly coin: { readonly contract: string; readonly symbol: string; readonly decimals: number };
   readonly demo: boolean;
+  readonly testMoney: boolean;
   readonly faucet: boolean;
   readonly relay: boolean;
   readonly now: number;

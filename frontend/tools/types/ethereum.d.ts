@@ -13,6 +13,17 @@ interface Rpc {
   eth_sendTransaction: { params: [TransactionRequest]; result: string };
   eth_signTypedData_v4: { params: [address: string, typed: string | TypedData]; result: string };
   personal_sign: { params: [message: string, address: string]; result: string };
+  wallet_addEthereumChain: {
+    params: [
+      {
+        chainId: string;
+        chainName: string;
+        rpcUrls: string[];
+        nativeCurrency: { name: string; symbol: string; decimals: number };
+      },
+    ];
+    result: null;
+  };
   wallet_switchEthereumChain: { params: [{ chainId: string }]; result: null };
 }
 

@@ -17,15 +17,15 @@ from app.chain.contracts.abi import Interface, decode_revert
 from app.chain.contracts.messages import MESSAGES, reverted
 from app.chain.evm.embedded import EmbeddedChain
 from app.protocol.errors import BadInput, VerificationFailed
-from contracts import NAMES, load
+from contracts import BESIDE, NAMES, load
 from tests.support.market import MarketOnChain, digest, person
 
-INTERFACES = {name: Interface(load(name).abi) for name in NAMES}
-ORACLES: dict[str, Any] = {name: Web3().eth.contract(abi=load(name).abi) for name in NAMES}
+INTERFACES = {name: Interface(load(name).abi) for name in NAMES + BESIDE}
+ORACLES: dict[str, Any] = {name: Web3().eth.contract(abi=load(name).abi) for name in NAMES + BESIDE}
 TRANSFER = INTERFACES["TestUSD"].topic("Transfer")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMES + BESIDE)
 def test_selectors_and_topics_are_those_of_eth_utils(name: str) -> None:
     """Every function, event and error of every contract is known under the selector or topic of the standard."""
     ours, entries = INTERFACES[name], cast("list[ABIElement]", list(load(name).abi))
@@ -172,6 +172,9 @@ INTERNAL = {
     "BadProviderTerms",
     "BadReplicas",
     "BadShares",
+    "FailedDeployment",
+    "InsufficientBalance",
+    "OnlyMandates",
     "BadTerms",
     "ECDSAInvalidSignature",
     "ECDSAInvalidSignatureLength",

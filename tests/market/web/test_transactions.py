@@ -110,10 +110,22 @@ def test_from_nothing_to_a_job(scene: MarketNode, browser: ApiClient, newcomer: 
     assert scene.market.job(job["id"]).state is JobState.ASSIGNED
 
 
+def test_who_cannot_pay_is_told_before_a_permit_is_signed(scene: MarketNode, browser: ApiClient) -> None:
+    """What is there and what is needed, as people write money, and a step that exists; no permit to sign in vain."""
+    poor = Account.generate()
+    answer = browser.client.post(
+        "/v1/transactions/buy-license", json={"account": poor.address, "offer": scene.offer}
+    ).json()
+    assert (answer["code"], answer["reason"]) == ("reverted", "ERC20InsufficientBalance")
+    assert answer["detail"] == "The account has 0 tUSD, and this takes 1 tUSD."
+    assert answer["next_step"] == "Mint test money: POST /v1/transactions/faucet."
+
+
 def test_a_contract_account_approves_instead(scene: MarketNode, browser: ApiClient) -> None:
     """With `approval`, an approval comes first, for those who cannot sign permits; the second call's gas stays open."""
     wallet = Account.generate()
     address = deploy_wallet(scene.chain, wallet)
+    scene.market.transfer(scene.stage.buyer, address, DOLLAR)
     asked = browser.client.post(
         "/v1/transactions/buy-license", json={"account": address, "offer": scene.offer, "approval": True}
     ).json()

@@ -128,6 +128,8 @@ def install(app: FastAPI) -> None:
             FieldError(field=_plain(".".join(str(part) for part in each["loc"][1:])), message=_plain(str(each["msg"])))
             for each in error.errors()[:MAX_FIELD_ERRORS]
         )
+        if any(each["loc"][0] == "path" for each in error.errors()) and not request.url.path.startswith("/v1/"):
+            return problem(_no_page(request), request.scope)
         what = ", ".join(sorted({each.field or "the body" for each in found}))
         said = refusals.InvalidFields(f"Not acceptable: {what}.", "Correct the fields that `errors` names.")
         return problem(said, request.scope, found)
@@ -147,6 +149,16 @@ def install(app: FastAPI) -> None:
         LOG.error("database", extra={"request_id": request_id(request.scope), "error": type(error).__name__})
         said = errors.Unavailable("The database of this node does not answer as it should.", "Try again.")
         return problem(said, request.scope)
+
+
+def _no_page(request: Request) -> errors.NotFound:
+    """What somebody is told whose page's address names nothing."""
+    if (said := request.path_params.get("address")) is not None:
+        step = "An address is 0x and 40 hexadecimal digits: look at it again where you have it from."
+        return errors.NotFound(f"{_plain(str(said))[:60]} is not the address of an account.", step)
+    said = next(iter(request.path_params.values()), "")
+    step = "Datasets, offers, licenses and jobs have whole numbers from 1 on."
+    return errors.NotFound(f"{_plain(str(said))[:60]} is not a number of anything here.", step)
 
 
 def _plain(text: str) -> str:

@@ -46,6 +46,11 @@ def dataset_page(here: Visiting, id: Id, after: Annotated[str | None, Query(max_
         "dataset.html",
         title=detail.entry.title,
         it=detail,
+        approvals_differ=len({offer.policy.approval for offer in detail.offers if offer.policy.known}) > 1
+        or any(
+            detail.policy is not None and offer.policy.known and offer.policy.approval != detail.policy.approval
+            for offer in detail.offers
+        ),
         columns=detail.columns[:SHOWN_COLUMNS],
         preview=read_preview(here.backend.store, detail.preview),
         recent=recent.items,

@@ -57,19 +57,18 @@ def iso(seconds: int) -> str:
 
 
 def span(seconds: int) -> str:
-    """A duration in its two largest units: "5 h 12 min"."""
+    """A duration in its two largest units, to the nearest of the second: "5 h 12 min"."""
     seconds = max(0, seconds)
-    if seconds >= 2 * DAY:
-        return plural(seconds // DAY, "day")
-    if seconds >= DAY:
-        hours = seconds % DAY // HOUR
-        return "1 day" + (f" {hours} h" if hours else "")
-    if seconds >= HOUR:
-        minutes = seconds % HOUR // MINUTE
-        return f"{seconds // HOUR} h" + (f" {minutes} min" if minutes else "")
-    if seconds >= MINUTE:
-        return f"{seconds // MINUTE} min"
-    return plural(seconds, "second")
+    if seconds < MINUTE:
+        return plural(seconds, "second")
+    minutes = (seconds + MINUTE // 2) // MINUTE
+    if minutes < HOUR // MINUTE:
+        return f"{minutes} min"
+    if minutes < DAY // MINUTE:
+        hours, rest = divmod(minutes, HOUR // MINUTE)
+        return f"{hours} h" + (f" {rest} min" if rest else "")
+    days, hours = divmod((seconds + HOUR // 2) // HOUR, DAY // HOUR)
+    return plural(days, "day") + (f" {hours} h" if hours else "")
 
 
 def short(text: str, keep: int = 6) -> str:

@@ -20,11 +20,11 @@ from app.protocol.market.entities import JobState
 
 router = APIRouter()
 Now = Literal["done", "now", "bad", "later"]
-STAGES = (
-    ("Ordered", ("open",)),
-    ("Computed", ("assigned", "disputed")),
-    ("Checked", ("computed",)),
-    ("Released", ("released",)),
+STAGES = (  # reached, under way, the states in which it is under way
+    ("Ordered", "Ordered", ("open",)),
+    ("Computed", "Computing", ("assigned", "disputed")),
+    ("Checked", "Being checked", ("computed",)),
+    ("Released", "Released", ("released",)),
 )
 NAMED = {state.name.lower(): state for state in JobState if state is not JobState.NONE}
 ENDED_BADLY = ("refused", "expired", "failed")
@@ -141,19 +141,17 @@ def track(detail: JobDetail) -> list[tuple[str, Now]]:
     """The job's way in four stages, each done, under way, ended badly, or still to come."""
     state = detail.job.state
     if state == "settled":
-        return [(name, "done") for name, _ in STAGES]
+        return [(name, "done") for name, *_ in STAGES]
     if state in ENDED_BADLY:
         reached = _reached({entry.event for entry in detail.timeline})
         words = {"refused": "Refused", "expired": "Expired", "failed": "Failed"}[state]
-        done: list[tuple[str, Now]] = [(name, "done") for name, _ in STAGES[:reached]]
+        done: list[tuple[str, Now]] = [(name, "done") for name, *_ in STAGES[:reached]]
         return [*done, (words, "bad")]
-    place = next(number for number, (_, states) in enumerate(STAGES) if state in states)
-    shown: list[tuple[str, Now]] = []
-    for number, (name, _) in enumerate(STAGES):
-        # An open job was ordered already; what it waits for is the next stage.
-        here = place + 1 if state == "open" else place
-        shown.append((name, "done" if number < here else "now" if number == here else "later"))
-    return shown
+    place = next(number for number, (*_, states) in enumerate(STAGES) if state in states)
+    return [
+        (going, "now") if number == place else (name, "done" if number < place else "later")
+        for number, (name, going, _) in enumerate(STAGES)
+    ]
 
 
 def _reached(events: set[str]) -> int:

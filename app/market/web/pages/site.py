@@ -69,6 +69,7 @@ class Site:
             "contracts": market.addresses,
             "coin": {"contract": COIN, "symbol": coin.symbol, "decimals": coin.decimals},
             "demo": isinstance(market.node, DevNode) and self.backend.settings.relay,
+            "testMoney": market.deployment.terms.token is None,
             "faucet": isinstance(market.node, DevNode) and self.backend.settings.faucet,
             "relay": self.backend.settings.relay,
             "now": self.backend.now(),
@@ -100,7 +101,7 @@ class Site:
             drained=self.backend.market.edition if self.backend.market.drained else "",
             **values,
         )
-        return HTMLResponse(text, status)
+        return HTMLResponse(text, status, {"cache-control": "no-store"})  # Back would show what is true no more
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from app.market.web.transactions.requests import (
     UnsignedTransaction,
     WalletRequest,
 )
+from app.protocol.errors import Reverted
 
 
 def paying(
@@ -28,7 +29,12 @@ def paying(
     function: str,
     *args: Any,
 ) -> UnsignedTransaction:
-    """A call that takes `amount` from the account: by an allowance that is there, an approval, or a permit."""
+    """A call that takes `amount` from the account: by an allowance that is there, an approval, or a permit.
+
+    Errors: Reverted for an account that has less, before anything is signed; those of `plain`.
+    """
+    if (held := here.market.balance(order.account)) < amount:
+        raise _poor(here, held, amount)
     if amount <= here.market.allowance(order.account, contract):
         return plain(here, order, action, summary, contract, function, *args)
     if order.approval:
@@ -72,6 +78,13 @@ def after(
 def approve(here: AppState, order: SignerRequest, contract: str, amount: int) -> UnsignedCall:
     """Leave for a contract to take `amount` of the account's tokens."""
     return here.drafter.draft(order.account, COIN, "approve", here.market.client.address(contract), amount)
+
+
+def _poor(here: AppState, held: int, amount: int) -> Reverted:
+    words = f"The account has {here.coin.text(held)}, and this takes {here.coin.text(amount)}."
+    test = here.market.deployment.terms.token is None
+    step = "Mint test money: POST /v1/transactions/faucet." if test else f"Send {here.coin.symbol} to it first."
+    return Reverted(words, step, reason="ERC20InsufficientBalance")
 
 
 def _split(permit: Permit) -> tuple[Any, ...]:

@@ -13,7 +13,7 @@ from app.chain.node import GAS_MONEY, DevNode, NonceTaken
 from app.chain.wallet.envelope import read_envelope
 from app.market.queries.view import Amount
 from app.market.web.api.answers import reply
-from app.market.web.dependencies.caller import rate_cost
+from app.market.web.dependencies.caller import Spending, rate_cost
 from app.market.web.dependencies.state import State
 from app.market.web.errors.problems import error_responses
 from app.market.web.fields import Address, ResponseModel, Tx
@@ -24,7 +24,9 @@ from app.protocol.errors import BadInput, NotAllowed, NotFound
 
 router = APIRouter(tags=["transactions"])
 
-MAX_BATCH = 20
+MAX_BATCH = 100  # as ethers sends by itself
+
+REQUESTS_OF_WORK = 20  # of a batch, for one of the caller's costs
 
 
 class SignedTransaction(Model):
@@ -133,17 +135,19 @@ def get_transaction(tx: Tx, here: State) -> Response:
 @router.post("/rpc", response_class=JSONResponse, responses=error_responses(404))
 def relay_rpc(
     here: State,
+    spend: Spending,
     asked: Annotated[
         dict[str, Any] | list[Any],
         Body(examples=[{"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}]),
     ],
 ) -> Response:
-    """JSON-RPC 2.0 for browser wallets: a few methods, and only for the market's contracts. Batches have up to 20."""
+    """JSON-RPC 2.0 for browser wallets: a few methods, and only for the market's contracts. Batches have up to 100."""
     if not here.settings.relay:
         raise NotFound("This node relays no JSON-RPC.", "Use the chain's own endpoint.")
     if isinstance(asked, list):
         if not 1 <= len(asked) <= MAX_BATCH:
             raise BadInput(f"A batch has 1 to {MAX_BATCH} requests.", "Send fewer.")
+        spend(len(asked) // REQUESTS_OF_WORK)
         return JSONResponse([here.relay.answer(each) for each in asked])
     return JSONResponse(here.relay.answer(asked))
 

@@ -1,0 +1,77 @@
+// @ts-check
+// The demo wallet shows what it is about to sign, in words and as it is, and asks. It is as careful as a real one.
+
+import { config, money } from "./config.js";
+import { h, openDialog } from "./dom.js";
+import { describeCall, nameOf } from "./words.js";
+
+const DECLINED = 4001; // EIP-1193
+const GWEI = 10n ** 9n;
+
+/**
+ * @param {string} title
+ * @param {[string, Child][]} facts
+ * @param {string} raw
+ */
+async function ask(title, facts, raw) {
+  const agreed = await openDialog(title, (/** @type {Done<true>} */ done) => [
+    h(
+      "dl",
+      { class: "list" },
+      facts.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]),
+    ),
+    h("details", {}, h("summary", {}, "As it is signed"), h("pre", { class: "raw small", tabindex: "0" }, raw)),
+    h(
+      "div",
+      { class: "row" },
+      h("button", { class: "button", type: "button", autofocus: true, click: () => done(true) }, "Sign"),
+      h("button", { class: "button quiet", type: "button", click: () => done(null) }, "Decline"),
+    ),
+  ]);
+  if (!agreed) throw Object.assign(new Error("The visitor declined to sign."), { code: DECLINED });
+}
+
+/** @param {string} address */
+const short = (address) => h("code", { title: address }, `${address.slice(0, 8)}…${address.slice(-4)}`);
+
+/**
+ * @param {string} account
+ * @param {string} text
+ */
+export const askText = (account, text) => ask("Demo wallet: sign this text?", [["Account", short(account)]], text);
+
+/**
+ * @param {string} account
+ * @param {TypedData} typed
+ */
+export function askTyped(account, typed) {
+  const { message, primaryType } = typed;
+  /** @type {[string, Child][]} */
+  const facts = [["Account", short(account)]];
+  if (primaryType === "Permit") {
+    const until = new Date(Number(message.deadline) * 1000).toLocaleString("en-GB");
+    facts.push(
+      ["What", "A permit. Signing it costs nothing."],
+      ["May take", money(String(message.value))],
+      ["Who", nameOf(String(message.spender))],
+      ["Until", until],
+    );
+  } else facts.push(["What", String(primaryType)]);
+  return ask("Demo wallet: sign this permit?", facts, JSON.stringify(typed, null, 2));
+}
+
+/**
+ * @param {TransactionRequest} wanted
+ * @param {bigint} most wei that its gas may cost
+ */
+export function askTransaction(wanted, most) {
+  /** @type {[string, Child][]} */
+  const facts = [
+    ["Account", short(wanted.from)],
+    ["What", describeCall(wanted.data) ?? "A call that this wallet does not know"],
+    ["At", nameOf(wanted.to)],
+    ["Gas, at most", `${(most / GWEI).toLocaleString("en-US")} gwei of play ether`],
+    ["Chain", `${config.chainId}`],
+  ];
+  return ask("Demo wallet: send this transaction?", facts, JSON.stringify(wanted, null, 2));
+}

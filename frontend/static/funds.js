@@ -1,0 +1,93 @@
+// @ts-check
+// Before something is paid: a wallet, gas and enough money, each to be had in place where that is possible. On a chain
+// for tests, money is minted by the visitor's own wallet; nowhere else is it anybody's to give.
+
+import { encode } from "./abi.js";
+import { config, money } from "./config.js";
+import { h, showNotice, showProblem } from "./dom.js";
+import { apiJson } from "./problems.js";
+import { perform } from "./transact.js";
+import * as wallet from "./wallet.js";
+
+export const GIFT = 1_000n * 10n ** BigInt(config.coin.decimals);
+
+/** Mint test money for the connected account, and get it some gas where this node gives any. */
+export async function takeGift() {
+  await wallet.ready();
+  if (config.faucet) await apiJson("/v1/faucet", { method: "POST", json: { account: wallet.account() } });
+  await perform("faucet", { amount: `${GIFT}` }, (account) => [
+    [config.coin.contract, encode("faucet(address,uint256)", account, GIFT)],
+  ]);
+}
+
+/**
+ * @param {string} words
+ * @param {() => unknown} click
+ */
+const button = (words, click) => h("button", { class: "button small", type: "button", click }, words);
+
+/**
+ * Whether the connected account can pay `amount`, after saying in `place` what is missing and how to get it there.
+ * `again` is what the visitor wanted, for when it is there.
+ * @param {HTMLElement} place
+ * @param {string | bigint} amount
+ * @param {() => unknown} again
+ */
+export async function canPay(place, amount, again) {
+  await wallet.resumed;
+  if (!wallet.account()) {
+    offerWallets(place, again);
+    return false;
+  }
+  const account = await wallet.ready();
+  /** @type {MoneyView} */
+  const { tokens } = await apiJson(`/v1/accounts/${account}`);
+  if (BigInt(tokens) >= BigInt(amount)) return true;
+  const words = `This costs ${money(amount)}, and your account has ${money(tokens)}.`;
+  const get = async () => {
+    showNotice(place, "calm", "Getting test money. Your wallet asks you to sign.");
+    try {
+      await takeGift();
+      await again();
+    } catch (error) {
+      showProblem(place, error);
+    }
+  };
+  const way = config.testMoney
+    ? h(
+        "p",
+        { class: "row" },
+        button("Get test money", get),
+        h("span", { class: "small" }, "It is worth nothing, here only."),
+      )
+    : h("p", {}, `Send ${config.coin.symbol} to `, h("code", {}, account), ", then try again.");
+  showNotice(place, "wait", words, way);
+  return false;
+}
+
+/**
+ * The wallets of this browser, to connect one and go on.
+ * @param {HTMLElement} place
+ * @param {() => unknown} again
+ */
+function offerWallets(place, again) {
+  const found = wallet.wallets();
+  const connect = (/** @type {string} */ id) => async () => {
+    try {
+      await wallet.connect(id);
+      place.replaceChildren();
+      await again();
+    } catch (error) {
+      showProblem(place, error);
+    }
+  };
+  const choices = found.map(({ id, name }) => button(name, connect(id)));
+  const none = "Install one that announces itself (EIP-6963), or use the command below.";
+  showNotice(
+    place,
+    "wait",
+    "No wallet is connected.",
+    choices.length ? h("p", {}, "Connecting signs nothing. Choose one:") : h("p", {}, none),
+    h("p", { class: "row" }, choices, h("a", { href: "/wallet" }, "About wallets")),
+  );
+}

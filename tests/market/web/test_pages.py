@@ -1,0 +1,107 @@
+"""Pages as they are sent, without a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from fastapi.testclient import TestClient
+
+from app.market.queries.jobs import job
+from app.market.web import pages
+from app.market.web.app import create_app
+from app.market.web.dependencies.state import Dependencies
+from app.market.web.pages.formatting import span
+from app.market.web.pages.jobs import track
+from app.protocol.market.receipt import OutputPolicy
+from tests.support.market import BITS, DOLLAR, HOUR
+from tests.support.policies import roomy
+from tests.support.web import SETTINGS, MarketNode
+
+MONTH = 30 * 24 * HOUR
+
+
+@pytest.fixture(scope="module")
+def site(scene: MarketNode) -> Iterator[TestClient]:
+    """The pages over the scene."""
+    app = create_app(SETTINGS, Dependencies(scene.market, scene.store, scene.database), extensions=[pages.install])
+    with TestClient(app, base_url=SETTINGS.origin) as client:
+        yield client
+
+
+def words(text: str) -> str:
+    """A page's text, whose template's lines may end anywhere."""
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize("path", ["/owners/0x123", "/accounts/me", "/providers/0x" + "aB" * 20])
+def test_an_address_that_is_none_is_no_form_that_was_filled_in_wrongly(site: TestClient, path: str) -> None:
+    """A page's address that names nothing is a page that is not there, in words; to a program it stays a field."""
+    answer = site.get(path)
+    assert answer.status_code == 404
+    assert "Page not found" in words(answer.text)
+    assert f"{path.rsplit('/', 1)[1]} is not the address of an account." in answer.text
+    assert "0x and 40 hexadecimal digits" in answer.text
+    assert site.get("/v1/accounts/0x123").status_code == 422
+
+
+@pytest.mark.parametrize("path", ["/datasets/0", "/jobs/abc", "/licenses/-1/job"])
+def test_a_number_that_is_none_is_not_found(site: TestClient, path: str) -> None:
+    """So is one that no dataset, job or license can have."""
+    answer = site.get(path)
+    assert answer.status_code == 404
+    assert "is not a number of anything here" in answer.text
+
+
+def test_no_browser_keeps_a_page(site: TestClient) -> None:
+    """What Back would show from a cache is true no more; files that never change stay."""
+    answer = site.get("/")
+    assert answer.headers["cache-control"] == "no-store"
+    (style,) = [each for each in answer.text.split('"') if each.startswith("/static/") and each.endswith(".css")]
+    assert "immutable" in site.get(style).headers["cache-control"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "0 seconds"), (59, "59 seconds"), (60, "1 min"), (3_599, "1 h"), (HOUR, "1 h"),
+        (5 * HOUR + 720, "5 h 12 min"),
+        (24 * HOUR - 20, "1 day"), (26 * HOUR, "1 day 2 h"), (MONTH, "30 days"), (MONTH - 5, "30 days"),
+        (MONTH - HOUR, "29 days 23 h"), (-5, "0 seconds"),
+    ],
+)  # fmt: skip
+def test_a_span_is_what_people_read(seconds: int, said: str) -> None:
+    """Two units, to the nearest: a license that was just bought for thirty days says thirty."""
+    assert span(seconds) == said
+
+
+def test_the_stepper_marks_what_is_reached(scene: MarketNode) -> None:
+    """A stage is called done when it is; what goes on is called so; what is to come is not marked."""
+    with scene.database.session() as session:
+        detail = job(session, scene.computed, now=0)
+    shown = {}
+    for state in ("open", "assigned", "computed", "settled"):
+        at = detail.model_copy(update={"job": detail.job.model_copy(update={"state": state})})
+        shown[state] = [f"{name}:{now}" for name, now in track(at)]
+    assert shown == {
+        "open": ["Ordered:now", "Computed:later", "Checked:later", "Released:later"],
+        "assigned": ["Ordered:done", "Computing:now", "Checked:later", "Released:later"],
+        "computed": ["Ordered:done", "Computed:done", "Being checked:now", "Released:later"],
+        "settled": ["Ordered:done", "Computed:done", "Checked:done", "Released:done"],
+    }
+
+
+def test_approval_is_told_at_each_offer(site: TestClient, scene: MarketNode) -> None:
+    """Where one offer's jobs wait for the owner and another's do not, the dataset says so, and each card which."""
+    by_hand: OutputPolicy = roomy(approval="manual")
+    scene.store.put(by_hand.to_bytes())
+    scene.market.create_offer(
+        scene.stage.owner, scene.stage.dataset, price_license=1, price_job=DOLLAR, price_row=1, max_jobs=9,
+        max_rows=999, duration=MONTH, policy=by_hand.digest, **BITS | {"licenses": 1},
+    )  # fmt: skip
+    scene.indexer.sync()
+    text = words(site.get(f"/datasets/{scene.stage.dataset}").text)
+    assert "releases need no approval by hand" not in text
+    assert "is told at each offer" in text
+    assert text.count("<dt>Approval</dt><dd>by the owner, each release</dd>") == 1
+    assert "<dt>Approval</dt><dd>none by hand</dd>" in text

@@ -1,0 +1,83 @@
+"""Reading as an agent: every tool that needs no wallet, by its function and by the SDK's own client."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import anyio
+import pytest
+from mcp import Client
+
+from app.mcp.desk import Desk
+from app.mcp.server import serve
+from app.mcp.toolbox import TOOLS, call
+from tests.support.web import MarketNode
+
+SPENDING = {"buy_license", "open_job", "ask"}
+MAX_ANSWER = 16_000  # characters
+
+
+def told(desk: Desk, name: str, **arguments: Any) -> dict[str, Any]:
+    """The answer of a call that goes well."""
+    found = call(desk, name, arguments)
+    assert not found.failed, found.value
+    assert len(json.dumps(found.value)) < MAX_ANSWER
+    return found.value
+
+
+def test_from_words_to_a_quote(desk: Desk, scene: MarketNode) -> None:
+    """Each answer's `next` leads from words to a whole price, with no wallet anywhere."""
+    found = told(desk, "search_datasets")
+    card = told(desk, found["next"]["tool"], **found["next"]["arguments"])
+    assert card["offers"]
+    number = card["dataset"]
+    made = told(desk, "compile_model", dataset=number, form="featured", model=scene.circuit)
+    assert made["model"] == scene.circuit
+    quote = told(desk, made["next"]["tool"], **made["next"]["arguments"])
+    assert float(quote["total"]) > 0
+    assert quote["ready"]
+    assert quote["next"]["tool"] == "open_job"
+    said = told(desk, "explain", dataset=number, model=scene.circuit)
+    assert said["allowed"]
+    assert said["untrusted_data"]["sentences"]
+    assert told(desk, "job_status", job=scene.settled)["over"]
+    checked = told(desk, "audit", job=scene.settled)
+    assert checked["confirmed"]
+    assert not checked["facts_wrong"]
+
+
+@pytest.mark.parametrize("name", sorted(SPENDING))
+def test_without_a_mandate_nothing_is_paid(desk: Desk, scene: MarketNode, name: str) -> None:
+    """Tools that pay say that a person has to sign a mandate, with the code that every door has."""
+    arguments: dict[str, Any] = {"max_price": "5"}
+    match name:
+        case "buy_license":
+            arguments |= {"offer": scene.offer}
+        case "open_job":
+            arguments |= {"dataset": 1, "model": scene.circuit}
+        case _:
+            arguments |= {"dataset": 1, "sql": "SELECT avg(c0) FROM data"}
+    found = call(desk, name, arguments)
+    assert found.failed
+    assert found.value["code"] in ("not-allowed", "bad-query")
+
+
+def test_the_sdks_client_sees_the_same(desk: Desk) -> None:
+    """Listed tools have both schemas, and structured answers are of theirs (the client checks them)."""
+
+    async def talk() -> None:
+        async with Client(serve(desk)) as client:
+            listed = {each.name: each for each in (await client.list_tools()).tools}
+            assert set(listed) == set(TOOLS)
+            assert all(each.output_schema for each in listed.values())
+            paying = {name for name, each in listed.items() if each.annotations and not each.annotations.read_only_hint}
+            assert paying == SPENDING
+            found = await client.call_tool("search_datasets", {})
+            assert not found.is_error
+            assert found.structured_content["datasets"]
+            wrong = await client.call_tool("dataset_card", {"dataset": 77})
+            assert wrong.is_error
+            assert wrong.structured_content["code"] == "not-found"
+
+    anyio.run(talk)
