@@ -42,10 +42,15 @@ def audit(
 
 def _job(job: int, threads: int | None, device: DeviceChoice, as_json: bool) -> None:
     from app.client.auditing import audit_job
+    from app.execution.checkpoint import Checkpoints
 
     session = CommandContext("anyone", as_json)
+    kept = Checkpoints(session.home.root / "audits")
+    kept.sweep()
     with session.out.progress("re-execute") as progress:
-        report = audit_job(session.network, job, threads=threads, device=device.value, progress=progress)
+        report = audit_job(
+            session.network, job, threads=threads, device=device.value, progress=progress, checkpoints=kept
+        )
     rows = [
         {"fact": each.claim, "status": MARKS[each.status], "digest": each.digest[:16], "detail": each.detail}
         for each in report.checks

@@ -48,10 +48,8 @@ def certify(
 
     session = CommandContext(role, as_json)
     network = session.network
-    buyer, dataset = (
-        Buyer(network, session.actor, session.account, sealing_key=everybody()),
-        Dataset.open(network, number),
-    )
+    buyer = Buyer(network, session.actor, session.account, sealing_key=everybody())
+    dataset = Dataset.open(network, number)
     if dataset.record.owner != session.account.address:
         raise UsageError(f"Dataset {number} is another's.", "A certificate is its owner's: darkroom dataset list.")
     market, now = network.market, network.market.now()

@@ -124,10 +124,10 @@ class Buyer:
         actor: Actor,
         account: Account,
         mandate: SignedMandate | None = None,
+        *,
         sealing_key: SealingKey | None = None,
     ) -> None:
         """With a `mandate` the account is its agent: it buys and orders with the mandate's money, within its limits.
-
         `sealing_key`: what results are sealed to, in place of the key in the actor's folder.
         """
         self.network, self.actor, self.account, self.mandate = network, actor, account, mandate
