@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from darkroom.display import Listing, Served
     from darkroom.encoding import CodebookEncoder
     from darkroom.fitting import fit
+    from darkroom.mandates import Mandate, Mandates
     from darkroom.market import Market, connect, owner
     from darkroom.model import Model
     from darkroom.orders import Audit, Job, Quote, Result
@@ -46,6 +47,8 @@ _HOMES = {
     "Job": "orders",
     "License": "terms",
     "Listing": "display",
+    "Mandate": "mandates",
+    "Mandates": "mandates",
     "Market": "market",
     "Model": "model",
     "Offer": "terms",
@@ -71,6 +74,8 @@ __all__ = [
     "Job",
     "License",
     "Listing",
+    "Mandate",
+    "Mandates",
     "Market",
     "Model",
     "Offer",
