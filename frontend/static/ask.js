@@ -51,7 +51,6 @@ form.addEventListener("htmx:configRequest", (event) => {
 });
 document.body.addEventListener("htmx:afterSettle", draw);
 
-/** A stand-in for steps that are one step of this page. */
 const quiet = {
   /** @template T @param {string} _ @param {() => T | Promise<T>} work */ run: async (_, work) => work(),
 };
@@ -131,7 +130,6 @@ async function start() {
 
 order.addEventListener("click", start);
 
-/** Ask under the license that was bought already, from now on. */
 function keepBought() {
   if (!bought) return;
   const value = `license-${bought}`;
@@ -155,7 +153,6 @@ wallet.onChange(async () => {
   }
 });
 
-/** What was typed before this ran, or came back with the page, is explained too. */
 function catchUp() {
   if (words.value.trim() !== data(element("#report", HTMLElement), "sql")) form.requestSubmit();
   draw();
