@@ -8,11 +8,16 @@ idle. Keys:
 - `ask_groups_s`: a two-condition group-by (four groups, count and sum) where its products are published columns;
 - `ask_lookups_s`: a two-condition group-by of two groups by lookups on `lookup_rows` rows, on the CPU;
 - `moments_rows_per_s`: X'X and X'y of 10 columns from 65 published products of 16 bits, provider and owner together, on
-  `moments_rows` rows; `moments_decrypt_values`: blocks times outputs.
+  `moments_rows` rows; `moments_decrypt_values`: blocks times outputs; `moments_result_bytes`;
+- `lookups_a_row`, `lookup_decrypt_values`: bootstraps a row and values decrypted of the question by lookups;
+- what `benchmarks/sums_fit.py` measures of whole fits, where this tree has it (`fit_measured`): its figures by their own
+  names, second moments among them.
 """
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import tempfile
 import time
 from pathlib import Path
@@ -40,6 +45,7 @@ from fhe.keys.secret_keys import SecretKeys, generate
 from fhe.profile import EVALUATOR
 from fhe.profiles import REFERENCE
 
+FIT = "benchmarks.sums_fit"
 ROWS = 1_000_000
 MOMENTS_ROWS = 262_144
 LOOKUP_ROWS = 2_000
@@ -65,7 +71,8 @@ def run(progress: Progress) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         found |= _moments(secret, BlockStore(Path(folder)), progress)
     found |= _lookups(secret, key)
-    return found
+    found["fit_measured"] = importlib.util.find_spec(FIT) is not None
+    return found | importlib.import_module(FIT).fit_figures() if found["fit_measured"] else found
 
 
 def _sum_of(columns: list[str], book: Codebook) -> Circuit:
