@@ -10,8 +10,7 @@ idle. Keys:
 - `moments_rows_per_s`: X'X and X'y of 10 columns from 65 published products of 16 bits, provider and owner together, on
   `moments_rows` rows; `moments_decrypt_values`: blocks times outputs; `moments_result_bytes`;
 - `lookups_a_row`, `lookup_decrypt_values`: bootstraps a row and values decrypted of the question by lookups;
-- what `benchmarks/sums_fit.py` measures of whole fits, where this tree has it (`fit_measured`): its figures by their own
-  names, second moments among them.
+- `fit_*`: what `benchmarks/sums_fit.py` measures of whole fits, where this tree has it (`fit_measured`).
 """
 
 from __future__ import annotations
@@ -72,7 +71,8 @@ def run(progress: Progress) -> dict[str, Any]:
         found |= _moments(secret, BlockStore(Path(folder)), progress)
     found |= _lookups(secret, key)
     found["fit_measured"] = importlib.util.find_spec(FIT) is not None
-    return found | importlib.import_module(FIT).fit_figures() if found["fit_measured"] else found
+    fits = importlib.import_module(FIT).fit_figures(secret, progress) if found["fit_measured"] else {}
+    return found | {f"fit_{name.removeprefix('fit_')}": value for name, value in fits.items()}
 
 
 def _sum_of(columns: list[str], book: Codebook) -> Circuit:
