@@ -7,6 +7,7 @@ idle. Keys:
 - `ask_s`, `provider_s`, `owner_s`, `decrypt_values`, `result_bytes`: means of 30 columns of 8 bits on 1,000,000 rows;
 - `ask_groups_s`: a two-condition group-by (four groups, count and sum) where its products are published columns;
 - `ask_lookups_s`: a two-condition group-by of two groups by lookups on `lookup_rows` rows, on the CPU;
+- `lookups_a_row`, `lookup_decrypt_values`: bootstraps a row and values decrypted of the question by lookups;
 - of models fitted from sums, `benchmarks/sums_fit.py` says what its keys are.
 """
 
