@@ -1,8 +1,8 @@
 """The processes of the scale benchmark: `python -m benchmarks.scale_child WHAT FOLDER ...` prints what it took.
 
-`job` is a provider's whole work on the folder's job: read and check every block, evaluate, checkpoint, digest, and keep
-the output. `read` reads the same blocks with SHA-256 and does nothing else. `blocks` computes every N-th row block after
-each line of stdin, as one of N bare processes.
+`job` is a provider's whole work on the folder's job: read and check every block, evaluate, checkpoint, digest, and
+keep the output. `read` reads the same blocks with SHA-256 and does nothing else. `blocks` computes every N-th row block
+after each line of stdin, as one of N bare processes.
 """
 
 from __future__ import annotations
