@@ -31,9 +31,9 @@ from fhe.engine.blocks import BlockSize
 
 ROWS = 10_000_000
 TURNS = 5
-LOOKUPS = 512
-UNITS = 480  # about sixteen lookups a row block
-ROUNDS = 4
+LOOKUPS = 192
+UNITS = 300  # eight lookups a row block
+ROUNDS = 3
 ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 STEPS = TURNS + 2 * ROUNDS + 2
 
@@ -134,7 +134,7 @@ def _cluster() -> Iterator[Any]:
         yield cluster
     finally:
         ray.shutdown()
-        cluster.shutdown()
+        cluster.shutdown()  # type: ignore[no-untyped-call]
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
