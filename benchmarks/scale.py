@@ -31,9 +31,9 @@ from fhe.engine.blocks import BlockSize
 
 ROWS = 10_000_000
 TURNS = 5
-LOOKUPS = 192
-UNITS = 300  # eight lookups a row block
-ROUNDS = 3
+LOOKUPS = 512
+UNITS = 1200  # thirty-two lookups a row block
+ROUNDS = 4
 ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 STEPS = TURNS + 2 * ROUNDS + 2
 

@@ -1,4 +1,4 @@
-"""What the benchmark of scale computes: a linear job on many encrypted rows, and lookups under the real profile."""
+"""What the benchmark of scale computes: a linear job on ten million encrypted rows, lookups under the real profile."""
 
 from __future__ import annotations
 

@@ -23,6 +23,7 @@ from app.execution.checkpoint import Checkpoints
 from app.execution.execute import evaluation_digest, execute
 from app.execution.inputs import load_job_inputs
 from app.execution.reporting import reported
+from app.execution.tracing import Spans, no_spans
 from app.protocol.errors import BadBlock, BadInput, DarkroomError, NotAllowed, Reverted, TryAgain
 from app.protocol.ids import Digest
 from app.protocol.market.entities import ZERO, Execution, Job, JobState
@@ -97,6 +98,7 @@ class ProviderAgent:
         in_turn: bool = False,
         pays: Callable[[int], bool] = lambda fee: True,
         runner: BlockRunner | None = None,
+        spans: Spans = no_spans,
     ) -> None:
         """`device`: "cpu", "cuda", or "auto" for a GPU that passes its self-test, with the CPU behind it.
 
@@ -108,7 +110,7 @@ class ProviderAgent:
         self._threads, self._keep_drawing, self._device = threads, keep_drawing, device
         self._rate, self._in_turn, self._pays = units_per_second, in_turn, pays
         self._drawable: dict[int, tuple[JobState, float]] = {}  # since when, by the monotonic clock, in which state
-        self._stopping = threading.Event()
+        self._stopping, self._span = threading.Event(), spans
         self._runner = runner
         self.running: list[Job] = []  # the market's jobs that were not over at the last look
         self.computing: Computing | None = None
@@ -155,7 +157,7 @@ class ProviderAgent:
         for job in sorted(running, key=lambda job: order[job.id]):
             if self._stopping.is_set() or (failed and time.monotonic() - began >= LOOK_SECONDS):
                 return  # what no store has takes long to be missed: the next look begins with what is due
-            if self._attempts.due(job.id):
+            if self._concerns(job) and self._attempts.due(job.id):
                 for action in self._try(job.id, progress):
                     failed |= action.what is Done.FAILED
                     yield action
@@ -208,6 +210,15 @@ class ProviderAgent:
             return False
         return job.revealing or mine.commitment == ZERO
 
+    def _concerns(self, job: Job) -> bool:
+        """Whether there is anything to do now, by the look's batch; else it is not asked for alone."""
+        if job.state in (JobState.OPEN, JobState.DISPUTED) and self._keep_drawing:
+            return True
+        mine = self._mine(job)
+        if mine is None or job.state is not JobState.ASSIGNED or mine.receipt != ZERO:
+            return False
+        return mine.commitment == ZERO or job.revealing or self._journal.get(job.id) is None
+
     def _to_compute(self, job: Job) -> bool:
         """Whether this provider still has to compute it."""
         mine = self._mine(job)
@@ -234,16 +245,18 @@ class ProviderAgent:
                 yield Action(job.id, Done.DECLINED, _why(error), self._market.decline(self._account, job.id))
                 return
             yield from meanwhile
-            promised = self._market.commit(self._account, job.id, entry.receipt, entry.salt)
+            with self._span(job.id, "commit"):
+                promised = self._market.commit(self._account, job.id, entry.receipt, entry.salt)
             yield Action(job.id, Done.COMMITTED, entry.receipt, promised)
             job = self._market.job(job.id)
         elif self._journal.get(job.id) is None:
             self._evaluate(job, self._between(progress, job, []))  # committed to by another machine, which may be gone
         if job.revealing:
             entry = self._committed(job)
-            for path in self._journal.files(job.id):
-                self._store.put_file(path)
-            shown = self._market.reveal(self._account, job.id, entry.receipt, entry.salt)
+            with self._span(job.id, "reveal"):
+                for path in self._journal.files(job.id):
+                    self._store.put_file(path)
+                shown = self._market.reveal(self._account, job.id, entry.receipt, entry.salt)
             yield Action(job.id, Done.REVEALED, entry.receipt, shown)
 
     def _salt(self, job: int, receipt: Digest) -> str:
@@ -306,7 +319,8 @@ class ProviderAgent:
         if self._attempts.of(job.id).deaths >= MOST_DEATHS:
             raise BadInput(f"Job {job.id} ended {MOST_DEATHS} processes that computed it.", "Give it more memory.")
         tested(self._threads, self._device)
-        facts = load_job_inputs(self._market, self._store, job.id)
+        with self._span(job.id, "fetch"):
+            facts = load_job_inputs(self._market, self._store, job.id)
         needed = cost(facts.circuit, facts.profile, job.rows).units
         if needed > job.units:
             raise BadInput(f"Job {job.id} takes {needed} units of work and pays for {job.units}.", "Quote it again.")
@@ -318,7 +332,7 @@ class ProviderAgent:
             if self._attempts.count(job.id) and self._checkpoints.share(name) > began:
                 self._attempts.forget(job.id)  # it gets on, however often its processes end
 
-        with self._attempts.computing(job.id):
+        with self._attempts.computing(job.id), self._span(job.id, "evaluate"):
             execution = execute(
                 facts,
                 self._store,
@@ -337,7 +351,9 @@ class ProviderAgent:
         if self._in_turn and not self._its_turn(job):
             return
         try:
-            yield Action(job.id, Done.DREW, sent=self._market.draw(self._account, job.id))
+            with self._span(job.id, "draw"):
+                sent = self._market.draw(self._account, job.id)
+            yield Action(job.id, Done.DREW, sent=sent)
         except TryAgain:
             return
         except Reverted:

@@ -168,6 +168,8 @@ def _look_up(
         distinct, place = np.unique(layer.source, return_inverse=True)  # equal sources share a keyswitch
         small = core.keyswitch(wires.values(before, distinct, part, looked_up).reshape(-1, wires.size + 1))
         small = small.reshape(len(distinct), len(part), -1)[place.reshape(-1)]
-        out = core.bootstrap(small.reshape(-1, small.shape[-1]), polynomials, np.repeat(which, len(part)))
+        out = core.bootstrap(
+            small.reshape(-1, small.shape[-1]), polynomials, np.repeat(which, len(part)), centred=circuit.centred
+        )
         looked_up.append(out.reshape(len(which), len(part), -1))
     return looked_up
