@@ -141,5 +141,6 @@ class Provider:
             units_per_second=rate,
             in_turn=in_turn,
             pays=self.standing_terms().pays,
+            runner=self.network.runner(device),
             spans=spans_for("provider", self.actor.name, market.chain_id, market.address),
         )

@@ -39,6 +39,7 @@ HOMES = {
     "polars": ("app.cli", "app.client", "app.demo", "app.mcp.desk", "darkroom", "ingestion"),
     "prometheus_client": ("app.node",),
     "psycopg": ("app.market.db",),
+    "ray": ("app.execution.on_ray",),
     "requests": ("app.chain", "app.execution.tracing"),
     "rlp": ("app.chain",),
     "sklearn": ("app.client", "app.demo", "app.mcp.modelling", "fhe.compile"),
