@@ -21,6 +21,9 @@ def audit(
     ] = None,
     threads: Annotated[int | None, typer.Option(help="Threads; all cores by default.", min=1)] = None,
     device: AsDevice = DeviceChoice.AUTO,
+    erc8004: Annotated[
+        bool, typer.Option("--erc8004", help="Add the audit as a validator's response for an ERC-8004 registry.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Re-check every fact of a job, or a dataset's privacy budget, from chain records and stored objects alone.
@@ -30,12 +33,12 @@ def audit(
     if (job is None) == (budget is None):
         raise UsageError("Name one job, or one dataset by --budget.", "For example: darkroom audit 7")
     if job is not None:
-        _job(job, threads, device, as_json)
+        _job(job, threads, device, as_json, erc8004=erc8004)
     elif budget is not None:
         _budget(budget, as_json)
 
 
-def _job(job: int, threads: int | None, device: DeviceChoice, as_json: bool) -> None:
+def _job(job: int, threads: int | None, device: DeviceChoice, as_json: bool, *, erc8004: bool) -> None:
     from app.client.auditing import audit_job
 
     session = CommandContext("anyone", as_json)
@@ -50,7 +53,14 @@ def _job(job: int, threads: int | None, device: DeviceChoice, as_json: bool) -> 
         out.print(rows_table(rows, title=f"Job {job}: {report.state}"))
         out.print("Every fact is confirmed." if report.complete else "", end="\n" if report.complete else "")
 
-    session.out.show(report.to_dict(), draw)
+    value = report.to_dict()
+    if erc8004:
+        from app.chain.erc8004 import validation
+
+        record = session.network.market.job(job)
+        value["erc8004"] = validation(report.to_dict(), circuit=record.circuit, receipt=record.receipt)
+        session.out.say("For a program: add --json; the call of the registry is in it.")
+    session.out.show(value, draw)
     if not report.confirmed:
         raise typer.Exit(4)
 

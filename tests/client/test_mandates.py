@@ -175,3 +175,17 @@ def test_terms_that_make_no_sense_are_told(agency: Agency, darkroom: Run) -> Non
     with pytest.raises(VerificationFailed, match="another chain"):
         agency.agent.keep(foreign)
     assert agency.payer.view(signed.mandate).state == "active"
+
+
+def test_a_job_has_an_evaluator_and_an_audit_an_export(agency: Agency, darkroom: Run, scene: MarketNode) -> None:
+    """Its address is the same before and after it is made; the audit gives a registry its response of 100."""
+    number = str(scene.settled)
+    code, before, err = darkroom("job", "evaluator", number, "--json")
+    assert code == 0, err
+    code, made, _ = darkroom("job", "evaluator", number, "--make", "--json")
+    assert made["evaluator"] == before["evaluator"]
+    assert scene.chain.code(made["evaluator"])
+    code, told, _ = darkroom("audit", number, "--erc8004", "--json")
+    assert (told["erc8004"]["response"], told["erc8004"]["request"]["job"]) == (100, scene.settled)
+    code, text, _ = darkroom("provider", "registration", "--name", "P", "--as", "buyer")
+    assert json.loads(text)["services"][-1]["endpoint"].endswith(scene.stage.buyer.address)
