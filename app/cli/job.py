@@ -266,3 +266,19 @@ def expire(number: Number, role: AsBuyer = "buyer", as_json: AsJson = False) -> 
     sent = session.network.market.expire(session.account, number)
     value = {"job": number, "state": sent.value.name.lower(), "transaction": sent.tx}
     session.out.show(value, lambda out: out.print(facts_table(value)))
+
+
+@app.command("evaluator")
+def evaluator(
+    number: Number,
+    make: Annotated[bool, typer.Option("--make", help="Put its code on the chain, where it is not there yet.")] = False,
+    role: AsBuyer = "buyer",
+    as_json: AsJson = False,
+) -> None:
+    """The address to name as evaluator of an ERC-8183 job that is to be paid exactly when this job is settled."""
+    session = CommandContext(role if make else "anyone", as_json)
+    market = session.network.market
+    value: dict[str, Any] = {"job": number, "evaluator": market.evaluator_of(number)}
+    if make:
+        value["transaction"] = market.make_evaluator(session.account, number).tx
+    session.out.show(value, lambda out: out.print(facts_table(value)))
