@@ -20,6 +20,7 @@ from typing import Any
 import anyio
 
 ROOT = Path(__file__).parents[1]
+PATIENCE = 900.0  # seconds for the sample's keys and models, on however busy a machine
 ROUNDS = 20  # of each reading tool
 DOLLAR = MICRO = 10**6
 Progress = Callable[[int, int], None]
@@ -63,7 +64,7 @@ def _told(root: Path, progress: Progress) -> dict[str, Any]:
     from tests.support.running_node import running
 
     with running(root) as node:
-        node.said("sample", "part-ended", code=0)
+        node.wait(lambda each: each["service"] == "sample" and each["event"] == "part-ended", PATIENCE)
         signed = _mandate(root)
         figures: dict[str, Any] = anyio.run(_agent, root, signed, progress)
         node.stop()
