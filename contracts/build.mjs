@@ -42,9 +42,9 @@ function read(path) {
 }
 
 function sources({ folder, without }) {
-  const walk = (folder) =>
-    readdirSync(join(HERE, folder), { withFileTypes: true }).flatMap((entry) =>
-      entry.isDirectory() ? walk(join(folder, entry.name)) : [join(folder, entry.name)],
+  const walk = (inside) =>
+    readdirSync(join(HERE, inside), { withFileTypes: true }).flatMap((entry) =>
+      entry.isDirectory() ? walk(join(inside, entry.name)) : [join(inside, entry.name)],
     );
   return walk(folder)
     .filter((path) => path.endsWith(".sol") && !(without && path.startsWith(`${without}/`)))

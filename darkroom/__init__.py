@@ -25,11 +25,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from app import __version__
     from darkroom import errors
-    from darkroom.answers import Reply
+    from darkroom.answers import Evaluation, Reply
     from darkroom.computing import Provider
     from darkroom.dataset import Codebook, Dataset
     from darkroom.display import Listing, Served
     from darkroom.encoding import CodebookEncoder
+    from darkroom.fitting import fit
     from darkroom.mandates import Mandate, Mandates
     from darkroom.market import Market, connect, owner
     from darkroom.model import Model
@@ -42,6 +43,7 @@ _HOMES = {
     "Codebook": "dataset",
     "CodebookEncoder": "encoding",
     "Dataset": "dataset",
+    "Evaluation": "answers",
     "Job": "orders",
     "License": "terms",
     "Listing": "display",
@@ -59,6 +61,7 @@ _HOMES = {
     "Revenue": "selling",
     "Served": "display",
     "connect": "market",
+    "fit": "fitting",
     "owner": "market",
 }
 
@@ -67,6 +70,7 @@ __all__ = [
     "Codebook",
     "CodebookEncoder",
     "Dataset",
+    "Evaluation",
     "Job",
     "License",
     "Listing",
@@ -86,6 +90,7 @@ __all__ = [
     "__version__",
     "connect",
     "errors",
+    "fit",
     "owner",
 ]
 

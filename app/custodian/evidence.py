@@ -112,7 +112,9 @@ def load_judgement(
     return Judgement(facts, JobInputs(chain.chain_id, chain.address, job, dataset, manifest, circuit, profile))
 
 
-def verified_output(evidence: Judgement, store: Store, execute: Execute, progress: Progress) -> bytes | Reason:
+def verified_output(
+    evidence: Judgement, store: Store, execute: Execute, progress: Progress
+) -> bytes | memoryview | Reason:
     """The output bytes that rules 5 and 6 allow to decrypt, or why not. Nothing is decrypted here.
 
     `progress` is told how far re-execution is, and ends it by raising. Errors: NotFound and BadBlock where an object is

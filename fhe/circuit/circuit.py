@@ -9,6 +9,14 @@ A wire carries an integer m as the word m * 2^(63 - width), `width` bits under o
 - `Lookup` reads the values of the `Linear` right before it: output i is table i at the value number `source[i]`.
   The values must lie in [0, 2^width) of that Linear.
 
+A **circuit of digits** (`centred`) reads wide values a few bits at a time (`docs/canonical-evaluator.md`, section 12):
+
+- a value that a lookup reads counts modulo 2^(width + 1), so that a narrow Linear sees the lowest bits of a wide value;
+- a table may have 2^u entries, u <= width: the value is then a multiple of 2^(width - u), and read by its top bits;
+- a `negacyclic` layer takes all of [0, 2^(width + 1)): f(x + 2^width) = -f(x), so that the padding bit is one to read;
+- a Linear also reads wires that are narrower than itself, with weights that are multiples of what they lack;
+- every lookup has the centred modulus switch, which halves the noise of that step.
+
 A circuit may end with a **sum over rows**: the job's rows are taken in consecutive blocks of `block` rows (the last may
 be shorter), and each block and output is one value, the sum of the last layer's values over the block's rows. Then a
 **mix** may follow: integer weights on the sums of all blocks, which whoever decrypts applies before noise is added. No
@@ -58,6 +66,19 @@ class Lookup:
     width_out: int
     source: I64  # (lookups,) which value of the preceding Linear
     tables: I64  # (lookups, 2^width_in), each entry in [-2^width_out, 2^width_out)
+    negacyclic: bool = False  # whether values may use the padding bit: f(x + 2^width_in) = -f(x)
+
+    def bits(self) -> int:
+        """How many bits of its value a table reads under the padding bit."""
+        return int(self.tables.shape[1]).bit_length() - 1
+
+
+def word_weight(weight: int, width: int, reads: int) -> int:
+    """What the words of a wire of `width` are multiplied by, to count `weight` times in a layer of width `reads`.
+
+    Well-formed layers read a wire that is narrower than themselves with multiples of 2^(reads - width) only.
+    """
+    return weight << (width - reads) if width >= reads else weight >> (reads - width)
 
 
 @dataclass(frozen=True)
@@ -134,6 +155,7 @@ class Circuit:
     readout: Readout
     block: int = 0  # rows that one value sums over; 0: a value for each row
     mix: Mix | None = None  # None: the sums themselves
+    centred: bool = False  # a circuit of digits
 
     @property
     def released(self) -> tuple[str, ...]:

@@ -83,14 +83,47 @@ def _run(circuit: Circuit, inputs: I64) -> I64:
     for number, layer in enumerate(circuit.layers):
         if isinstance(layer, Linear):
             values = _linear(layer, wires)
-            final = number == len(circuit.layers) - 1
-            _in_range(values, -(1 << layer.width) if final else 0, 1 << layer.width, number)
+            if number == len(circuit.layers) - 1:
+                _in_range(values, -(1 << layer.width), 1 << layer.width, number)
+            elif not circuit.centred:
+                _in_range(values, 0, 1 << layer.width, number)
+        elif circuit.centred:
+            before = circuit.layers[number - 1]
+            assert isinstance(before, Linear)
+            read = values[layer.source] & ((2 << before.width) - 1)
+            wires[filled : filled + len(read)] = read_tables(layer, before.width, read, number)
+            filled += len(read)
         else:
             count = len(layer.source)
             which = np.arange(count)[:, None]
             wires[filled : filled + count] = layer.tables[which, values[layer.source[:, None], places]]
             filled += count
     return values
+
+
+def read_tables(layer: Lookup, width: int, values: I64, number: int) -> I64:
+    """What a lookup of a circuit of digits gives for values (lookups, rows) in [0, 2^(width + 1)).
+
+    Errors: MessageOverflow for a value that is no multiple of 2^(width - u), where the tables have 2^u entries, and for
+    one that uses the padding bit of a layer that is not negacyclic.
+    """
+    if not layer.negacyclic:
+        _in_range(values, 0, 1 << width, number - 1)
+    loose = np.flatnonzero((values & ((1 << (width - layer.bits())) - 1)).any(axis=1))
+    if len(loose):
+        raise MessageOverflow(
+            f"Lookup {int(loose[0])} of layer {number} reads {layer.bits()} bits of a value that has lower ones too.",
+            "Compile the model again for this dataset.",
+        )
+    return negacyclic(layer.tables, width, values)
+
+
+def negacyclic(tables: I64, width: int, values: I64) -> I64:
+    """f(x), and -f(x) for x + 2^width: tables (lookups, entries) read the top bits of values (lookups, rows)."""
+    entries = tables.shape[1]
+    place = values >> (width - entries.bit_length() + 1)
+    found = np.take_along_axis(tables, place & (entries - 1), axis=1)
+    return np.where(place & entries, -found, found)
 
 
 def _linear(layer: Linear, wires: I64) -> I64:

@@ -10,7 +10,10 @@ names it. Both refuse what is not well-formed:
 4. Inputs and output names are distinct; the readout fits the number of outputs.
 5. A circuit that sums over rows has blocks of 1 to `MAX_BLOCK` rows and the readout `value`. It is a document of a kind
    of its own, `darkroom/circuit-2`, so that the bytes of other circuits are what they always were.
-6. A circuit that sums may have a mix of its sums: at least one row, every output in some row, no zero weight, distinct
+6. A circuit of digits is a document of a third kind, `darkroom/circuit-3`, which says `"switch": "centred"`. Only there
+   tables have 2^u entries with u <= width, a Lookup may be negacyclic (`"op": "negacyclic"`), and a Linear may read a
+   wire of width w < width, with weights that are multiples of 2^(width - w). It sums over no rows.
+7. A circuit that sums may have a mix of its sums: at least one row, every output in some row, no zero weight, distinct
    names. It is left out of the bytes where there is none.
 
 Whether values stay in range and noise stays small depends on the dataset's codes and profile: `fhe.compile.check`.
@@ -70,12 +73,19 @@ class _Linear(Document):
     bias: str
 
 
-class _Lookup(Document):
-    op: Literal["lookup"] = "lookup"
+class _Tables(Document):
     width_out: _Width
     lookups: _Small
     source: str
     tables: str
+
+
+class _Lookup(_Tables):
+    op: Literal["lookup"] = "lookup"
+
+
+class _Negacyclic(_Tables):
+    op: Literal["negacyclic"] = "negacyclic"
 
 
 _At = Annotated[int, Field(ge=-MAX_AT, le=MAX_AT)]
@@ -95,14 +105,17 @@ class _Body(Document):
     profile: Sha256
     codebook: Sha256
     inputs: Annotated[tuple[_Input, ...], Field(min_length=1)]
-    layers: Annotated[
-        tuple[Annotated[_Linear | _Lookup, Field(discriminator="op")], ...], Field(min_length=1, max_length=MAX_LAYERS)
-    ]
     outputs: Annotated[tuple[Name, ...], Field(min_length=1)]
     readout: Annotated[_Readout | _Cuts, Field(discriminator="kind")]
 
 
-class _Form(_Body):
+class _PlainBody(_Body):
+    layers: Annotated[
+        tuple[Annotated[_Linear | _Lookup, Field(discriminator="op")], ...], Field(min_length=1, max_length=MAX_LAYERS)
+    ]
+
+
+class _Form(_PlainBody):
     kind: Literal["darkroom/circuit"] = "darkroom/circuit"
 
 
@@ -113,7 +126,7 @@ class _Mix(Document):
     weights: str
 
 
-class _SummingForm(_Body, GrownDocument):
+class _SummingForm(_PlainBody, GrownDocument):
     later: ClassVar[frozenset[str]] = frozenset({"mix"})
 
     kind: Literal["darkroom/circuit-2"] = "darkroom/circuit-2"
@@ -121,30 +134,40 @@ class _SummingForm(_Body, GrownDocument):
     mix: _Mix | None = None
 
 
+class _DigitsForm(_Body):
+    kind: Literal["darkroom/circuit-3"] = "darkroom/circuit-3"
+    layers: Annotated[
+        tuple[Annotated[_Linear | _Lookup | _Negacyclic, Field(discriminator="op")], ...],
+        Field(min_length=1, max_length=MAX_LAYERS),
+    ]
+    switch: Literal["centred"] = "centred"
+
+
 def encode(circuit: Circuit) -> bytes:
     """Canonical bytes of a well-formed circuit. Errors: BadDocument, TooLarge."""
     check_form(circuit)
+    body: dict[str, Any] = {}
     try:
-        form = _Form(
-            profile=circuit.profile,
-            codebook=circuit.codebook,
-            inputs=tuple(_Input(column=i.column, encoding=i.encoding, index=i.index) for i in circuit.inputs),
-            layers=tuple(_layer_form(layer) for layer in circuit.layers),
-            outputs=circuit.outputs,
-            readout=_readout_form(circuit.readout),
-        )
+        body = {
+            "profile": circuit.profile,
+            "codebook": circuit.codebook,
+            "inputs": tuple(_Input(column=i.column, encoding=i.encoding, index=i.index) for i in circuit.inputs),
+            "layers": tuple(_layer_form(layer) for layer in circuit.layers),
+            "outputs": circuit.outputs,
+            "readout": _readout_form(circuit.readout),
+        }
+        if circuit.centred:
+            return _DigitsForm(**body).to_bytes()
         if circuit.block:
-            summing = {"kind": "darkroom/circuit-2", "block": circuit.block, "mix": _mix_form(circuit.mix)}
-            return _SummingForm(**dict(form) | summing).to_bytes()
+            return _SummingForm(**body, block=circuit.block, mix=_mix_form(circuit.mix)).to_bytes()
+        return _Form(**body).to_bytes()
     except ValidationError as error:
         raise BadDocument(f"This circuit has no canonical form: {first_fault(error)}.") from None
-    return form.to_bytes()
 
 
 def decode(data: bytes) -> Circuit:
     """The circuit of canonical bytes. Errors: TooLarge, BadDocument."""
-    sums = data.startswith(b'{"block":')  # canonical JSON is in the order of its keys
-    form: _Form | _SummingForm = _SummingForm.from_bytes(data) if sums else _Form.from_bytes(data)
+    form = _form_of(data).from_bytes(data)
     circuit = Circuit(
         form.profile,
         form.codebook,
@@ -154,9 +177,17 @@ def decode(data: bytes) -> Circuit:
         _readout(form.readout),
         form.block if isinstance(form, _SummingForm) else 0,
         _mix(form.mix) if isinstance(form, _SummingForm) and form.mix is not None else None,
+        isinstance(form, _DigitsForm),
     )
     check_form(circuit)
     return circuit
+
+
+def _form_of(data: bytes) -> type[_Form] | type[_SummingForm] | type[_DigitsForm]:
+    """The form of some bytes; what is of none is refused by the first. Canonical JSON is in the order of its keys."""
+    if data.startswith(b'{"block":'):
+        return _SummingForm
+    return _DigitsForm if data.endswith(b',"switch":"centred"}') else _Form
 
 
 def digest(circuit: Circuit) -> Digest:
@@ -179,13 +210,13 @@ def check_form(circuit: Circuit) -> None:
             assert isinstance(layer, Linear)
             linear = layer
             wires = np.concatenate(widths)
-            _check_linear(layer, wires, f"layer {number}")
+            _check_linear(layer, wires, f"layer {number}", widens=circuit.centred)
             read[layer.columns[layer.columns < len(read)]] = True
         else:
             _require(isinstance(layer, Lookup), f"has no Lookup as layer {number}")
             assert isinstance(layer, Lookup)
             assert linear is not None
-            _check_lookup(layer, linear, f"layer {number}")
+            _check_lookup(layer, linear, f"layer {number}", digits=circuit.centred)
             widths.append(np.full(len(layer.source), layer.width_out, np.int64))
     assert linear is not None
     _require(bool(read.all()), "has an input that no layer reads")
@@ -199,12 +230,14 @@ def check_form(circuit: Circuit) -> None:
     _require(all(low < high for low, high in pairwise(readout.cuts)), "has cut points that do not increase")
     _require(0 <= circuit.block <= MAX_BLOCK, f"sums over {circuit.block} rows")
     _require(not circuit.block or readout.kind == "value", "sums over rows and reads a label of each")
+    _require(not circuit.centred or not circuit.block, "reads digits and sums over rows")
+    _require(not circuit.centred or len(circuit.layers) > 1, "has a centred switch and no lookup")
     if circuit.mix is not None:
         _require(bool(circuit.block), "mixes sums that it does not take")
         _check_mix(circuit.mix, rows)
 
 
-def _check_linear(layer: Linear, wire_widths: I64, where: str) -> None:
+def _check_linear(layer: Linear, wire_widths: I64, where: str, *, widens: bool) -> None:
     for name in ("indptr", "columns", "values", "bias"):
         array = getattr(layer, name)
         _require(array.dtype == np.int64 and array.ndim == 1, f"has {name} in {where} that are not a row of integers")
@@ -224,7 +257,9 @@ def _check_linear(layer: Linear, wire_widths: I64, where: str) -> None:
         first[layer.indptr[:-1][steps > 0]] = True
         rising = np.diff(layer.columns) > 0
         _require(bool((rising | first[1:]).all()), f"has columns in {where} that do not increase in a row")
-        _require(bool((wire_widths[layer.columns] >= layer.width).all()), f"widens a wire in {where}")
+        lacking = np.maximum(layer.width - wire_widths[layer.columns], 0)
+        whole = layer.values % (np.int64(1) << lacking) == 0
+        _require(bool((lacking == 0).all() if not widens else whole.all()), f"widens a wire in {where}")
 
 
 def _check_mix(mix: Mix, sums: int) -> None:
@@ -248,15 +283,19 @@ def _check_mix(mix: Mix, sums: int) -> None:
     _require(weights, "has a weight in its mix that is zero or too large")
 
 
-def _check_lookup(layer: Lookup, linear: Linear, where: str) -> None:
-    _require(linear.width <= MAX_LOOKUP_WIDTH, f"has a lookup in {where} on {linear.width} bits")
+def _check_lookup(layer: Lookup, linear: Linear, where: str, *, digits: bool) -> None:
+    _require(digits or not layer.negacyclic, f"has a negacyclic table in {where} and no centred switch")
     _require(1 <= layer.width_out <= MAX_WIDTH, f"has an impossible width in {where}")
     _require(layer.source.dtype == np.int64 and layer.source.ndim == 1, f"has sources in {where} that are no integers")
     _require(len(layer.source) >= 1, f"has no lookups in {where}")
     inside = layer.source.min() >= 0 and layer.source.max() < len(linear.bias)
     _require(bool(inside), f"looks up a value in {where} that does not exist")
-    shape = (len(layer.source), 1 << linear.width)
-    _require(layer.tables.dtype == np.int64 and layer.tables.shape == shape, f"has tables in {where} of a wrong shape")
+    tables = layer.tables
+    _require(tables.dtype == np.int64 and tables.ndim == 2, f"has tables in {where} of a wrong shape")
+    _require(tables.shape[1] >= 1, f"has empty tables in {where}")
+    bits = layer.bits() if digits else linear.width
+    _require(bits <= min(MAX_LOOKUP_WIDTH, linear.width), f"has a lookup in {where} on {linear.width} bits")
+    _require(tables.shape == (len(layer.source), 1 << bits), f"has tables in {where} of a wrong shape")
     bound = 1 << layer.width_out
     fits = layer.tables.min() >= -bound and layer.tables.max() < bound
     _require(bool(fits), f"has a table entry in {where} beyond {layer.width_out} bits")
@@ -283,7 +322,7 @@ def _mix(form: _Mix) -> Mix:
     return Mix(form.outputs, _array(form.indptr), _array(form.columns), _array(form.weights))
 
 
-def _layer_form(layer: Linear | Lookup) -> _Linear | _Lookup:
+def _layer_form(layer: Linear | Lookup) -> _Linear | _Lookup | _Negacyclic:
     if isinstance(layer, Linear):
         return _Linear(
             width=layer.width,
@@ -293,7 +332,7 @@ def _layer_form(layer: Linear | Lookup) -> _Linear | _Lookup:
             values=_text(layer.values),
             bias=_text(layer.bias),
         )
-    return _Lookup(
+    return (_Negacyclic if layer.negacyclic else _Lookup)(
         width_out=layer.width_out,
         lookups=len(layer.source),
         source=_text(layer.source),
@@ -309,7 +348,7 @@ def _layer(form: Any) -> Linear | Lookup:
     source, tables = _array(form.source), _array(form.tables)
     _require(len(source) == form.lookups and form.lookups > 0, "says a wrong number of lookups")
     _require(len(tables) % form.lookups == 0, "has tables of unequal length")
-    return Lookup(form.width_out, source, tables.reshape(form.lookups, -1))
+    return Lookup(form.width_out, source, tables.reshape(form.lookups, -1), isinstance(form, _Negacyclic))
 
 
 def _text(array: I64) -> str:

@@ -34,10 +34,14 @@ def check_compatible(circuit: Circuit, profile: str, codebook: str) -> None:
 
 
 def check_evaluator(circuit: Circuit, evaluator: EvaluatorName) -> None:
-    """Whether a dataset's evaluator has all that the circuit asks for: sums came with the second. Errors: BadModel."""
-    if circuit.block and evaluator == "darkroom-canonical-1":
+    """Whether a dataset's evaluator has all that the circuit asks for: sums and digits came with the second.
+
+    Errors: BadModel.
+    """
+    if (circuit.block or circuit.centred) and evaluator == "darkroom-canonical-1":
+        what, lacks = ("sums over rows", "sums") if circuit.block else ("reads digits", "centred switch")
         raise BadModel(
-            f"This circuit sums over rows, and the dataset runs under {evaluator}, which has no sums.",
+            f"This circuit {what}, and the dataset runs under {evaluator}, which has no {lacks}.",
             "Ask its owner to publish a new version: darkroom dataset update.",
         )
 
@@ -47,15 +51,14 @@ def check_widths(circuit: Circuit, profile: EncryptionProfile) -> None:
 
     For a well-formed circuit (`circuit_form.check_form`).
     """
-    before = 0
     for number, layer in enumerate(circuit.layers):
         if isinstance(layer, Linear):
-            before = layer.width
             if layer.width > profile.message_width:
                 raise MessageOverflow(
                     f"Layer {number} reads {layer.width} bits, and the profile has {profile.message_width}.", SMALLER
                 )
-        elif 2 << before > profile.polynomial_size:
+        elif 2 << layer.bits() > profile.polynomial_size:
             raise MessageOverflow(
-                f"Layer {number} looks up {before} bits, which is more than the profile's polynomials hold.", SMALLER
+                f"Layer {number} looks up {layer.bits()} bits, which is more than the profile's polynomials hold.",
+                SMALLER,
             )

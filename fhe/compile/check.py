@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from app.protocol.data.dataset import Codebook
 from app.protocol.errors import BadModel, MessageOverflow, NoiseOverflow
-from fhe.circuit.circuit import Circuit, Input, Linear
+from fhe.circuit.circuit import Circuit, Input, Linear, Lookup
 from fhe.circuit.codec import check_form
 from fhe.circuit.compatible import SMALLER, check_compatible, check_widths
-from fhe.compile.ranges import value_bounds
+from fhe.compile.ranges import value_bounds, zero_bits
 from fhe.noise.linear import linear_failures
 from fhe.profile import EncryptionProfile
 
@@ -47,7 +49,10 @@ def check(circuit: Circuit, codebook: Codebook, profile: EncryptionProfile) -> R
         layers[-1] = [_representable(pair, last.width) for pair in layers[-1]]
     for number, (layer, bounds) in enumerate(zip(circuit.layers[::2], layers, strict=True)):
         assert isinstance(layer, Linear)
-        _check_width(layer, bounds, 2 * number, last=layer is last)
+        if layer is last or not circuit.centred:
+            _check_width(layer, bounds, 2 * number, last=layer is last)
+    if circuit.centred:
+        _check_digits(circuit, layers, zero_bits(circuit, ranges))
     if circuit.block:
         _check_sums(last, layers[-1], circuit.block)
     worst = worst_failure(circuit, profile)
@@ -99,6 +104,34 @@ def _check_width(layer: Linear, bounds: Sequence[tuple[int, int]], number: int, 
                 f" {highest}.",
                 SMALLER,
             )
+
+
+def _check_digits(
+    circuit: Circuit, layers: Sequence[Sequence[tuple[int, int]]], zeros: Sequence[Sequence[int]]
+) -> None:
+    """Whether tables read all the bits that their values have, and the padding bit only where it is one of them.
+
+    A value between two boxes would be read by its noise, of which nobody may learn anything. Errors: MessageOverflow.
+    """
+    for number, layer in enumerate(circuit.layers):
+        if not isinstance(layer, Lookup):
+            continue
+        before = circuit.layers[number - 1]
+        assert isinstance(before, Linear)
+        for row in np.unique(layer.source).tolist():
+            high, loose = layers[number // 2][row][1], before.width - layer.bits() - zeros[number // 2][row]
+            if loose > 0:
+                raise MessageOverflow(
+                    f"Layer {number - 1}, value {row}: tables read its top {layer.bits()} bits, and it may have {loose}"
+                    " lower ones.",
+                    SMALLER,
+                )
+            if not layer.negacyclic and high >= 1 << before.width:
+                raise MessageOverflow(
+                    f"Layer {number - 1}, value {row}: it can reach {high}, and {before.width} bits hold"
+                    f" {(1 << before.width) - 1}.",
+                    SMALLER,
+                )
 
 
 def _check_sums(last: Linear, bounds: Sequence[tuple[int, int]], block: int) -> None:

@@ -4,7 +4,8 @@ A score is scale * (integer - zero point) + shift, which is Concrete ML's dequan
 steps; the link makes it a prediction or a probability. Concrete ML's own raw integers are the circuit's plus `centre`.
 
 Links of one score s: "share" is the probability s + 1/2; "table" interpolates `knots`, increasing pairs of a score and
-what it stands for (a calibrated probability, a target before its transformation), flat beyond their ends.
+what it stands for (a calibrated probability, a target before its transformation), flat beyond their ends. "label": the
+one output is the label's own number.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from app.protocol.errors import BadModel, UsageError
 from fhe.arrays import F64, I64
 
 Link = Literal[
-    "identity", "exp", "expm1", "sigmoid", "softmax", "one-vs-rest", "modified-huber", "share", "table"
+    "identity", "exp", "expm1", "sigmoid", "softmax", "one-vs-rest", "modified-huber", "share", "table", "label"
 ]  # fmt: skip
 
 TWO_CLASSES = 2
@@ -85,7 +86,10 @@ class Decoder(Document):
         scores = self.scores(outputs)
         if self.labels is None:
             return predictions(scores, self.link, self.knots)
-        chosen = (scores > self.threshold).astype(np.int64) if scores.ndim == 1 else scores.argmax(axis=1)
+        if self.link == "label":
+            chosen = outputs[0]
+        else:
+            chosen = (scores > self.threshold).astype(np.int64) if scores.ndim == 1 else scores.argmax(axis=1)
         chosen_labels: npt.NDArray[Any] = self.labels.array()[chosen]
         return chosen_labels
 

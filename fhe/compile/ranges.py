@@ -5,6 +5,7 @@ difference of two bits can be -1. Values that depend on few bits are therefore r
 intervals of codes that those bits tell apart, which is exact; a sum that depends on too many is cut into parts that
 share no column where possible, and into groups of wires that share most where not, and the parts' ranges are added,
 which is never less than the truth. The work is bounded whatever the circuit; beyond it, intervals are all there is.
+Values of a circuit of digits count modulo a power of two: what they can be is in `fhe.compile.residues`.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ import numpy as np
 
 from fhe.arrays import I64
 from fhe.circuit.circuit import Circuit, Input, Linear, Lookup
+from fhe.circuit.clear import negacyclic
+from fhe.compile.residues import Bounds, Residues
 
-Bounds = tuple[int, int]  # least and largest value, both inclusive
 Cone = Mapping[str, frozenset[int]]  # the bits that a wire depends on: bin numbers by column
 MOST_CELLS = 4_096  # that one enumeration may have
 MOST_WORK = 1 << 31  # values computed for one circuit, some seconds; 100 trees of depth six take about half
@@ -44,29 +46,58 @@ class _Wire:
 Term = tuple[_Wire, int]  # a wire and its weight
 
 
-_known: WeakKeyDictionary[Circuit, tuple[tuple[Bounds, ...], list[list[Bounds]]]] = WeakKeyDictionary()
+_Found = tuple[list[list[Bounds]], list[list[int]]]  # of every Linear: bounds, and bits that are always zero
+_known: WeakKeyDictionary[Circuit, tuple[tuple[Bounds, ...], _Found]] = WeakKeyDictionary()
 
 
 def value_bounds(circuit: Circuit, ranges: Sequence[Bounds]) -> list[list[Bounds]]:
     """Bounds of every value of every Linear, given those of the inputs.
 
-    They are kept as long as the circuit is, since its check and its leak report both ask for them.
+    Those that lookups of a circuit of digits read count modulo 2^(width + 1), from 0 on. They are kept as long as the
+    circuit is, since its check and its leak report both ask for them.
     """
+    return [list(layer) for layer in _found(circuit, ranges)[0]]
+
+
+def zero_bits(circuit: Circuit, ranges: Sequence[Bounds]) -> list[list[int]]:
+    """Of a circuit of digits: how many of its lowest bits are always zero, of every value of every Linear."""
+    return [list(layer) for layer in _found(circuit, ranges)[1]]
+
+
+def _found(circuit: Circuit, ranges: Sequence[Bounds]) -> _Found:
     kept = _known.get(circuit)
     if kept is None or kept[0] != tuple(ranges):
         _known[circuit] = kept = tuple(ranges), _value_bounds(circuit, ranges)
-    return [list(layer) for layer in kept[1]]
+    return kept[1]
 
 
-def _value_bounds(circuit: Circuit, ranges: Sequence[Bounds]) -> list[list[Bounds]]:
+def _value_bounds(circuit: Circuit, ranges: Sequence[Bounds]) -> _Found:
     wires = [_input(number, wire, ranges[number]) for number, wire in enumerate(circuit.inputs)]
     enumeration = _Enumeration(circuit, wires)
+    residues = Residues(circuit, ranges) if circuit.centred else None
     found: list[list[Bounds]] = []
+    zeros: list[list[int]] = []
+    width = 0
     for number, layer in enumerate(circuit.layers):
         if isinstance(layer, Linear):
-            found.append([enumeration.row(layer, row) for row in range(len(layer.bias))])
+            width, bounds = layer.width, [enumeration.row(layer, row) for row in range(len(layer.bias))]
+            if residues:
+                bounds, own = residues.linear(layer, bounds)
+                zeros.append(own)
+            found.append(bounds)
         else:
-            wires += [_lookup(circuit, number, row, wires, found[-1]) for row in range(len(layer.source))]
+            reached = residues.lookup(layer, width) if residues else _reached(layer, found[-1])
+            wires += [_lookup(circuit, number, row, wires, own) for row, own in enumerate(reached)]
+    return found, zeros
+
+
+def _reached(layer: Lookup, values: list[Bounds]) -> list[Bounds]:
+    """The range of each lookup's results, from those of the values before."""
+    found = []
+    for source, table in zip(layer.source.tolist(), layer.tables, strict=True):
+        low, high = max(values[source][0], 0), min(values[source][1], len(table) - 1)
+        reached = table[low : high + 1] if low <= high else table
+        found.append((int(reached.min()), int(reached.max())))
     return found
 
 
@@ -75,15 +106,12 @@ def _input(number: int, wire: Input, bounds: Bounds) -> _Wire:
     return _Wire(-1, number, cone, bounds)
 
 
-def _lookup(circuit: Circuit, number: int, row: int, wires: Sequence[_Wire], values: list[Bounds]) -> _Wire:
+def _lookup(circuit: Circuit, number: int, row: int, wires: Sequence[_Wire], reached: Bounds) -> _Wire:
     linear, layer = circuit.layers[number - 1], circuit.layers[number]
     assert isinstance(linear, Linear)
     assert isinstance(layer, Lookup)
-    source, table = int(layer.source[row]), layer.tables[row]
-    low, high = max(values[source][0], 0), min(values[source][1], len(table) - 1)
-    reached = table[low : high + 1] if low <= high else table
-    cone = _joint([wire.cone for wire, _ in _terms(linear, source, wires)])
-    return _Wire(number, row, cone, (int(reached.min()), int(reached.max())))
+    cone = _joint([wire.cone for wire, _ in _terms(linear, int(layer.source[row]), wires)])
+    return _Wire(number, row, cone, reached)
 
 
 def _terms(layer: Linear, row: int, wires: Sequence[_Wire]) -> list[Term]:
@@ -129,7 +157,7 @@ def _apart(terms: list[Term]) -> list[list[Term]]:
     alone = []
     for term in terms:
         cone = term[0].cone
-        if cone is None:
+        if not cone:  # unknown, or a constant's
             alone.append([term])
         else:
             together.setdefault(root(next(iter(cone))), []).append(term)
@@ -162,7 +190,7 @@ class _Enumeration:
         for part in _apart(_terms(layer, row, self._wires)):
             cone = _joint([wire.cone for wire, _ in part])
             pieces = [part]
-            if cone is None and part[0][0].cone is not None:
+            if cone is None and part[0][0].cone:
                 with contextlib.suppress(_TooMuch):  # then the interval of the whole part is all there is
                     pieces = self._pieces(part)
             for terms in pieces:
@@ -203,7 +231,7 @@ class _Enumeration:
         ends = [sorted((weight * wire.bounds[0], weight * wire.bounds[1])) for wire, weight in terms]
         interval = sum(low for low, _ in ends), sum(high for _, high in ends)
         cone = _joint([wire.cone for wire, _ in terms])
-        if cone is None or max(-interval[0], interval[1]) >= EXACT:
+        if not cone or max(-interval[0], interval[1]) >= EXACT:
             return interval
         try:
             self._spend(PER_CALL)
@@ -234,7 +262,11 @@ class _Enumeration:
             source = int(lookup.source[wire.row])
             start = np.full(len(next(iter(bits.values()))), linear.bias[source], np.int64)
             message = self._sum(_terms(linear, source, self._wires), start, bits, known)
-            known[at] = lookup.tables[wire.row][np.clip(message, 0, lookup.tables.shape[1] - 1)]  # refused by itself
+            table = lookup.tables[wire.row]
+            if self._circuit.centred:
+                known[at] = negacyclic(table[None], linear.width, message[None])[0]
+            else:
+                known[at] = table[np.clip(message, 0, len(table) - 1)]  # what is beyond is refused by itself
         return known[at]
 
 

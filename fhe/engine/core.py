@@ -31,8 +31,11 @@ class Core(Protocol):
     def keyswitch(self, lwe: U64) -> U64:
         """LWE ciphertexts (batch, N + 1) under the GLWE key -> (batch, n + 1) under the LWE key."""
 
-    def bootstrap(self, small: U64, polynomials: U64, which: I64) -> U64:
-        """(batch, n + 1) -> (batch, N + 1): ciphertext b through test polynomial `polynomials[which[b]]`."""
+    def bootstrap(self, small: U64, polynomials: U64, which: I64, *, centred: bool = False) -> U64:
+        """(batch, n + 1) -> (batch, N + 1): ciphertext b through test polynomial `polynomials[which[b]]`.
+
+        `centred`: with the centred modulus switch (`fhe.engine.gadget.centre`).
+        """
 
     def pack(self, lwe: U64) -> U64:
         """At most N ciphertexts (count, N + 1) -> one RLWE ciphertext (2, N). Needs a packing key."""

@@ -24,7 +24,7 @@ from fhe.engine.gadget import table_polynomials
 from fhe.engine.layer_values import Wires
 from fhe.engine.linear import Combine, evaluate_bodies
 from fhe.engine.output import OutputStage, choose_form
-from fhe.engine.results import LweResults, PackedResults, Results
+from fhe.engine.results import CiphertextSink, LweResults, PackedResults, Results
 from fhe.engine.source import ChunkSource, check_runs_on, spans
 from fhe.engine.sums import BlockSums, evaluate_sums
 from fhe.evaluation_key import EvaluationKey
@@ -69,10 +69,11 @@ def evaluate(
     result_rows = circuit.result_rows(rows)
     values = result_rows * len(last.bias)
     results = results_for(core, profile, values, packing=key.packing is not None)
+    taken: CiphertextSink = results
     if circuit.block:
-        results = BlockSums(circuit, profile.polynomial_size, rows, results)
+        taken = BlockSums(circuit, profile.polynomial_size, rows, results)
     for ciphertexts in output_ciphertexts(circuit, profile, table, source, first_row, rows, core, progress):
-        results.add(ciphertexts)
+        taken.add(ciphertexts)
     return results.output(result_rows, last)
 
 
@@ -167,6 +168,8 @@ def _look_up(
         distinct, place = np.unique(layer.source, return_inverse=True)  # equal sources share a keyswitch
         small = core.keyswitch(wires.values(before, distinct, part, looked_up).reshape(-1, wires.size + 1))
         small = small.reshape(len(distinct), len(part), -1)[place.reshape(-1)]
-        out = core.bootstrap(small.reshape(-1, small.shape[-1]), polynomials, np.repeat(which, len(part)))
+        out = core.bootstrap(
+            small.reshape(-1, small.shape[-1]), polynomials, np.repeat(which, len(part)), centred=circuit.centred
+        )
         looked_up.append(out.reshape(len(which), len(part), -1))
     return looked_up

@@ -35,6 +35,21 @@ def switch_modulus(words: U64, size: int) -> I64:
     return (((words >> np.uint64(63 - bits)) + np.uint64(1)) >> np.uint64(1)).view(np.int64) & np.int64(2 * size - 1)
 
 
+def centre(small: U64, size: int) -> U64:
+    """LWE ciphertexts (batch, n + 1) whose bodies have lost half of what rounding will take from their masks.
+
+    A mask word a_i is rounded by e_i to a multiple of q = 2^64 / 2 size. Its bit s_i then moves the phase by e_i s_i,
+    of which e_i / 2 is known: what is left is +-e_i / 2, with half the variance, whatever the key. The sum is halved
+    downwards.
+    """
+    unit = np.uint64(64 - (2 * size).bit_length() + 1)
+    rounded = switch_modulus(small[:, :-1], size).view(np.uint64) << unit
+    lost = (small[:, :-1] - rounded).sum(axis=1, dtype=np.uint64).view(np.int64)
+    out = small.copy()
+    out[:, -1] -= (lost >> np.int64(1)).view(np.uint64)
+    return out
+
+
 def rotate(polynomials: U64, exponents: I64) -> U64:
     """Polynomials (batch, ..., N) times X^exponents[batch] modulo X^N + 1, exponents in [0, 2N)."""
     size = polynomials.shape[-1]

@@ -11,7 +11,7 @@ from collections import OrderedDict
 import numpy as np
 
 from fhe.arrays import I64, U64
-from fhe.circuit.circuit import Circuit, Linear, Lookup
+from fhe.circuit.circuit import Circuit, Linear, Lookup, word_weight
 from fhe.engine.gadget import extract
 from fhe.engine.source import ChunkSource, Span
 from fhe.profile import EncryptionProfile
@@ -72,7 +72,7 @@ class Wires:
 
     def _weight(self, layer: Linear, wire: int, weight: int) -> np.uint64:
         stage = int(np.searchsorted(self._firsts, wire, "right")) - 1
-        return np.uint64((weight << (self._widths[stage] - layer.width)) % (1 << 64))
+        return np.uint64(word_weight(weight, self._widths[stage], layer.width) % (1 << 64))
 
     def _words(self, wire: int) -> tuple[U64, U64]:
         """Mask and body (N,) of one input's chunk."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from fhe.arrays import I64, U64
-from fhe.engine.gadget import digits, rotate, switch_modulus
+from fhe.engine.gadget import centre, digits, rotate, switch_modulus
 from fhe.engine.transform import Complex, add, inverse, key_points, multiply, points, to_words
 from fhe.evaluation_key import EvaluationKey, packing_gadget
 from fhe.profile import EncryptionProfile
@@ -42,10 +42,10 @@ class ReferenceCore:
                 out -= cut[level, :, rows] @ key[rows, level]
         return out
 
-    def bootstrap(self, small: U64, polynomials: U64, which: I64) -> U64:
+    def bootstrap(self, small: U64, polynomials: U64, which: I64, *, centred: bool = False) -> U64:
         """Look up: (batch, n + 1) -> (batch, N + 1), with test polynomial `polynomials[which[b]]` for ciphertext b."""
         size = self._profile.polynomial_size
-        turns = switch_modulus(small, size)
+        turns = switch_modulus(centre(small, size) if centred else small, size)
         accumulator = np.zeros((len(small), 2, size), np.uint64)
         accumulator[:, 1] = rotate(polynomials[which], -turns[:, -1] % (2 * size))
         for step in range(self._profile.lwe_dimension):

@@ -28,11 +28,12 @@ from fhe.evaluation_key import EvaluationKey, PackingKey, shapes
 from fhe.mask import mask
 from fhe.profile import EncryptionProfile
 
-Stage = Literal["points", "keyswitch", "bootstrap", "sum", "sum-mask", "lwe", "pack"]
+Stage = Literal["points", "keyswitch", "bootstrap", "centred", "sum", "sum-mask", "digits", "lwe", "pack"]
 Prepare = Callable[[EncryptionProfile, EvaluationKey], Core]
 
 VECTORS = Path(__file__).with_name("vectors.json")
 WIDTH_IN, WIDTH_OUT = 3, 8
+SHORT = 16  # bits of an LWE key of which a few bootstraps more take no time
 
 
 class Case(Document):
@@ -89,6 +90,10 @@ def results(case: Case, core: Core, key: EvaluationKey) -> Iterable[tuple[Stage,
     which = np.arange(case.batch) % case.tables
     big = core.bootstrap(small, table_polynomials(tables, WIDTH_OUT, size), which)
     yield "bootstrap", big.astype("<u8").tobytes()
+    centred = core.bootstrap(small, table_polynomials(tables, WIDTH_OUT, size), which, centred=True)
+    yield "centred", centred.astype("<u8").tobytes()
+    if profile.lwe_dimension <= SHORT:
+        yield "digits", np.stack(four_bits(core, big)).astype("<u8").tobytes()
     yield "sum", big.sum(axis=0, dtype=np.uint64).astype("<u8").tobytes()
     mask_words = words(case.name, "inputs", (case.batch, size + 2))[:, :size]
     yield (
@@ -100,6 +105,16 @@ def results(case: Case, core: Core, key: EvaluationKey) -> Iterable[tuple[Stage,
     yield "lwe", OutputStage("lwe", case.batch, 1, WIDTH_OUT, size, bits, rounded).to_bytes()
     if case.packing:
         yield "pack", core.pack(big).astype("<u8").tobytes()
+
+
+def four_bits(core: Core, wide: U64) -> tuple[U64, U64]:
+    """The lowest four bits of values of width `WIDTH_OUT`, as section 12 reads them: the highest, then the others."""
+    which, up = np.zeros(len(wide), np.int64), np.uint64(1 << (WIDTH_OUT - WIDTH_IN))
+    read = [[-4] * 8, list(range(8))]
+    polynomials = [table_polynomials(np.array([table]), WIDTH_OUT, wide.shape[1] - 1) for table in read]
+    high = core.bootstrap(core.keyswitch(wide * up), polynomials[0], which, centred=True)
+    high[:, -1] += np.uint64(4 << (63 - WIDTH_OUT))
+    return high, core.bootstrap(core.keyswitch((wide - high) * up), polynomials[1], which, centred=True)
 
 
 def check(case: Case, make: Prepare) -> None:

@@ -23,6 +23,10 @@ a mask, gives no mask at all: a class is left out of the comparison when some so
 its weight when it has several ciphertexts. Sources that then compare as equal make their lookups one class. It is
 repeated until nothing changes; where `PASSES` do not suffice (compiled models take two or three), all are one class.
 
+Of a circuit of digits all of this holds as it is: the switch is centred in every lookup, by the mask alone; a table
+that is read by its top bits, or with the padding bit, is rotated like any other; and a value that has lost some of its
+bits reads the lookups that took them away, each with its own noise and its weight.
+
 With W_c the sum of weights times 2^(shift to the row's width) with which a row reads ciphertext c, its variance is
 
     V_fresh  sum over inputs c of W_c^2   +   V_bootstrap  sum over classes C of (sum over c in C of |W_c|)^2
@@ -35,7 +39,7 @@ import math
 from collections import Counter
 from collections.abc import Hashable, Iterator
 
-from fhe.circuit.circuit import Circuit, Linear, Lookup
+from fhe.circuit.circuit import Circuit, Linear, Lookup, word_weight
 from fhe.profile import EncryptionProfile
 
 Form = tuple[tuple[int, int], ...]  # (ciphertext, its weight in units of a word), by ciphertext, no zeros
@@ -79,7 +83,7 @@ class _Ciphertexts:
         for start, stop in itertools.pairwise(ends):
             terms: Counter[int] = Counter()
             for column, value in zip(columns[start:stop], values[start:stop], strict=True):
-                terms[self._wires[column]] += value << (self._widths[column] - layer.width)
+                terms[self._wires[column]] += word_weight(value, self._widths[column], layer.width)
             yield terms
 
     def _look_up(self, before: Linear, layer: Lookup) -> None:

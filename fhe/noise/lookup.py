@@ -9,6 +9,7 @@ J. Cryptology 2023). How noises of several lookups add up is in `fhe.noise.class
     words rounded to multiples of q (of the torus)      q^2 / 12 each;  q = B^-l for a gadget, 2^-bits for a word
     keyswitch      N l E[d^2] V_lwe + N/2 q^2/12
     modulus switch (1 + n/2) q^2/12                     q = 1 / 2N
+    centred switch (1 + n/4) q^2/12                     a bit's error e s - e/2 is +-e/2: of every key, and with mean 0
     blind rotation n (2 l N E[d^2] V_glwe + (1 + N/2) q^2/24 + (1 + N/2) F)
     sum of R rows  R V + R^2 V 3 / B^2 of the bootstrap's gadget: digits have a mean of -1/2 beside their deviation of
                    B / sqrt(12), and the key's errors are the same in every row, so a part may add up as R does
@@ -61,9 +62,10 @@ def keyswitch_variance(profile: EncryptionProfile) -> float:
     return digits + size / 2 * step_variance(gadget)
 
 
-def modulus_switch_variance(profile: EncryptionProfile) -> float:
-    """Added by rounding an LWE ciphertext to modulo 2N."""
-    return (1 + profile.lwe_dimension / 2) / (12 * (2 * profile.polynomial_size) ** 2)
+def modulus_switch_variance(profile: EncryptionProfile, *, centred: bool = False) -> float:
+    """Added by rounding an LWE ciphertext to modulo 2N. The mean is below 2^-50 of a step either way."""
+    bits = profile.lwe_dimension / (4 if centred else 2)
+    return (1 + bits) / (12 * (2 * profile.polynomial_size) ** 2)
 
 
 def bootstrap_variance(profile: EncryptionProfile) -> float:
@@ -114,20 +116,19 @@ def check_lookups(circuit: Circuit, profile: EncryptionProfile) -> list[tuple[in
     """(layer, value, log2 of the failure probability) of everything that is read: lookups' inputs, then the outputs.
 
     `layer` is the number of the Linear whose value it is. A lookup's input is read wrongly when its error, after
-    keyswitch and modulus switch, leaves its box of half a step; an output when its decoding does.
+    keyswitch and modulus switch, leaves its box of half a step: of the steps that its table tells apart, which in a
+    circuit of digits may be wider than the layer's. An output is read wrongly when its decoding is.
     """
-    switched = keyswitch_variance(profile) + modulus_switch_variance(profile)
+    switched = keyswitch_variance(profile) + modulus_switch_variance(profile, centred=circuit.centred)
     failures = []
     for number, variances in enumerate(layer_variances(circuit, profile)):
         place = 2 * number
         layer, after = circuit.layers[place], circuit.layers[place + 1 : place + 2]
         assert isinstance(layer, Linear)
         if after and isinstance(after[0], Lookup):
-            read, extra = np.unique(after[0].source), switched
+            read, extra, bits = np.unique(after[0].source), switched, after[0].bits()
         else:
-            read, extra = np.arange(len(layer.bias)), result_variance(profile)
+            read, extra, bits = np.arange(len(layer.bias)), result_variance(profile), layer.width
         factor = sum_factor(profile, circuit.block) if layer is circuit.layers[-1] else 1.0
-        failures += [
-            (place, int(row), log2_failure(float(variances[row]) * factor + extra, layer.width)) for row in read
-        ]
+        failures += [(place, int(row), log2_failure(float(variances[row]) * factor + extra, bits)) for row in read]
     return failures

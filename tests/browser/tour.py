@@ -16,6 +16,7 @@ def tour(scene: MarketNode) -> list[str]:
         "/?q=zzz&rows_min=many",
         f"/datasets/{stage.dataset}",
         f"/datasets/{stage.dataset}/offer",
+        f"/datasets/{stage.dataset}/ask",
         f"/offers/{scene.offer}",
         f"/licenses/{scene.license}",
         f"/licenses/{scene.license}/job",

@@ -11,7 +11,7 @@ from fhe.arrays import F64, U64
 from fhe.ciphertexts.packing import Decryptor
 from fhe.engine.backends import prepare
 from fhe.engine.core import Core
-from fhe.engine.gadget import table_polynomials
+from fhe.engine.gadget import switch_modulus, table_polynomials
 from fhe.evaluation_key import EvaluationKey
 from fhe.keys.secret_keys import SecretKeys
 from fhe.profile import EncryptionProfile
@@ -39,6 +39,14 @@ class Bench:
         """Phase minus message, as a fraction of a turn."""
         phase = lwe[:, -1] - lwe[:, :-1] @ bits.astype(np.uint64)
         return (phase - messages).view(np.int64).astype(np.float64) / 2.0**64
+
+    def switch_errors(self, small: U64) -> F64:
+        """What rounding ciphertexts of zero under the LWE key to modulo 2N leaves, as a fraction of a turn."""
+        steps = 2 * self.profile.polynomial_size
+        turns = switch_modulus(small, self.profile.polynomial_size)
+        phase = turns[:, -1] - turns[:, :-1] @ self.secret.lwe.astype(np.int64)
+        errors: F64 = ((phase + steps // 2) % steps - steps // 2) / steps
+        return errors
 
     def keyswitch_errors(self, count: int, rng: np.random.Generator) -> F64:
         messages = rng.integers(0, 8, count).astype(np.uint64) << np.uint64(60)

@@ -85,7 +85,7 @@ class CudaCore:
         shared = 4 * COEFFICIENTS * profile.keyswitch.levels * TALL
         self.kernels.launch("keyswitch", grid, THREADS, shared, (words, key, start, result, count))
 
-    def bootstrap(self, small: U64, polynomials: U64, which: I64) -> U64:
+    def bootstrap(self, small: U64, polynomials: U64, which: I64, *, centred: bool = False) -> U64:
         """Look up: (batch, n + 1) -> (batch, N + 1), with test polynomial `polynomials[which[b]]` for ciphertext b."""
         self.bootstrap_key()
         size = self._profile.polynomial_size
@@ -95,6 +95,8 @@ class CudaCore:
             words = self.device.upload(np.ascontiguousarray(small[part]))
             chosen = self.device.upload(np.ascontiguousarray(which[part], np.int64))
             count = part.stop - part.start
+            if centred:
+                self.kernels.launch("centre", (count, 1), THREADS, 8 * THREADS, (words,))
             finish: Callable[[], None] | None = None
             for start in range(0, count, self._wave):  # one wave is copied to the host while the next is computed
                 stop = min(start + self._wave, count)

@@ -1,4 +1,5 @@
-// Keyswitch of a batch: an integer matrix product modulo 2^64. One thread sums one word of TALL ciphertexts.
+// Keyswitch of a batch: an integer matrix product modulo 2^64. One thread sums one word of TALL ciphertexts. And what comes
+// between it and the bootstrap in circuits of digits: the centring of section 12.
 //
 // Digits count from zero (v = digit + base / 2), so that a product is two 32-bit multiplications; `start` holds base / 2
 // times the key's column sums, which takes the difference back. Sums of integers do not depend on their order.
@@ -44,4 +45,18 @@ extern "C" __global__ void keyswitch(const u64 *__restrict__ lwe, const u64 *__r
       u64 body = word == DIMENSION ? lwe[(first + b) * (N + 1) + N] : 0;
       out[(first + b) * (DIMENSION + 1) + word] = body + start[word] - low[b] - ((u64)high[b] << 32);
     }
+}
+
+// One ciphertext (n + 1 words) a block: takes from its body half of what rounding to modulo 2 N takes from its mask.
+extern "C" __global__ void centre(u64 *small) {
+  SHARED(u64, parts); // one a thread
+  small += (i64)blockIdx.x * (DIMENSION + 1);
+  u64 lost = 0;
+  for (int i = threadIdx.x; i < DIMENSION; i += blockDim.x)
+    lost += small[i] - ((u64)switched(small[i]) << (63 - log2_of(N)));
+  parts[threadIdx.x] = lost;
+  __syncthreads();
+  if (threadIdx.x) return;
+  for (int t = 1; t < (int)blockDim.x; t++) lost += parts[t];
+  small[DIMENSION] -= (u64)((i64)lost >> 1);
 }

@@ -89,10 +89,18 @@ INLINE int64_t switched(uint64_t word, int64_t N) { // rounded to modulo 2 N
   return (int64_t)(((word >> (63 - bits)) + 1) >> 1) & (2 * N - 1);
 }
 
+// half of what rounding takes from n mask words, which a centred switch takes from the body (section 12)
+INLINE uint64_t half_lost(const uint64_t *a, int64_t n, int64_t N) {
+  int unit = 63 - __builtin_ctzll((uint64_t)N);
+  uint64_t lost = 0;
+  for (int64_t i = 0; i < n; i++) lost += a[i] - ((uint64_t)switched(a[i], N) << unit);
+  return (uint64_t)((int64_t)lost >> 1);
+}
+
 // `count` ciphertexts (n + 1 words each) -> out (N + 1 words each); test polynomial which[b] of `tables` for the b-th.
-// All of them take one step together, so that the key streams from memory once.
+// All of them take one step together, so that the key streams from memory once. `centred`: 1 with that switch, else 0.
 EXPORT int darkroom_bootstrap(const plan *p, const double *key, const uint64_t *small, const uint64_t *tables,
-                              const int64_t *which, uint64_t *out, int64_t count) {
+                              const int64_t *which, uint64_t *out, int64_t count, int64_t centred) {
   int64_t N = p->N, n = p->n, wide = 2 * (N + LANES), most = p->levels > 2 ? p->levels : 2;
   uint64_t *acc = aligned(count * wide);
   double *points = aligned((2 * p->levels + most) * N);
@@ -101,7 +109,8 @@ EXPORT int darkroom_bootstrap(const plan *p, const double *key, const uint64_t *
   for (int64_t b = 0; b < count; b++) {
     uint64_t *body = acc + b * wide + N + LANES;
     const uint64_t *table = tables + which[b] * N;
-    int64_t shift = switched(small[b * (n + 1) + n], N); // times X^-shift
+    const uint64_t *mask = small + b * (n + 1);
+    int64_t shift = switched(mask[n] - (centred ? half_lost(mask, n, N) : 0), N); // times X^-shift
     for (int64_t j = 0; j < N; j++) {
       int64_t from = (j + shift) & (2 * N - 1);
       body[j] = from < N ? table[from] : -table[from - N];

@@ -66,7 +66,7 @@ class NativeCore:
         self._spread(len(lwe), SWITCHED, run)
         return out
 
-    def bootstrap(self, small: U64, polynomials: U64, which: I64) -> U64:
+    def bootstrap(self, small: U64, polynomials: U64, which: I64, *, centred: bool = False) -> U64:
         """Look up: (batch, n + 1) -> (batch, N + 1), with test polynomial `polynomials[which[b]]` for ciphertext b."""
         key, plan = self._bootstrapping(), self._plan(self._profile.bootstrap)
         small, polynomials = np.ascontiguousarray(small), np.ascontiguousarray(polynomials)
@@ -83,6 +83,7 @@ class NativeCore:
                     _at(which[start:stop]),
                     _at(out[start:stop]),
                     stop - start,
+                    int(centred),
                 )
             )
 

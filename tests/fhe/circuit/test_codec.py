@@ -43,7 +43,7 @@ def deep() -> Circuit:
 
 def same(a: Circuit, b: Circuit) -> bool:
     """Equal in every field and word."""
-    for name in ("profile", "codebook", "inputs", "outputs", "readout"):
+    for name in ("profile", "codebook", "inputs", "outputs", "readout", "block", "centred"):
         if getattr(a, name) != getattr(b, name):
             return False
     return all(
@@ -57,6 +57,37 @@ def test_a_circuit_survives_its_bytes() -> None:
     data = encode(deep())
     assert same(decode(data), deep())
     assert encode(decode(data)) == data
+
+
+def in_digits() -> Circuit:
+    """The same inputs; the padding bit of three bits, and a weight on a wire that is narrower than its reader."""
+    first, _, last = deep().layers
+    layers = (
+        first,
+        Lookup(1, ints(0), ints(*[-1] * 8)[None], negacyclic=True),
+        Linear(4, ints(0, 2), ints(0, 2), ints(2, -8), ints(0)),
+        Lookup(8, ints(0), np.arange(8)[None]),
+        replace(last, indptr=ints(0, 1), columns=ints(3), values=ints(1)),
+    )
+    return replace(deep(), layers=layers, centred=True)
+
+
+def test_a_circuit_of_digits_is_a_document_of_its_own_kind() -> None:
+    """It survives its bytes, says its switch, has a frozen digest, and is no circuit of another kind."""
+    data = encode(in_digits())
+    assert same(decode(data), in_digits())
+    assert encode(decode(data)) == data
+    form = json.loads(data)
+    assert (form["kind"], form["switch"], form["layers"][1]["op"]) == ("darkroom/circuit-3", "centred", "negacyclic")
+    assert digest(in_digits()) == FROZEN_DIGITS
+    for change in ({"kind": "darkroom/circuit"}, {"switch": "plain"}, {"block": 4}):
+        with pytest.raises(BadDocument):
+            decode(canonical(form | change))
+    with pytest.raises(BadDocument):
+        encode(replace(in_digits(), centred=False))
+
+
+FROZEN_DIGITS = "7484daf2ee12c102434258a7daebcea64ee2260136104efa254c0e416e3c6bc5"
 
 
 def test_the_digest_is_frozen() -> None:
@@ -133,6 +164,19 @@ MALFORMED: dict[str, Callable[[], Circuit]] = {
     "table entry too large": lambda: changed(1, tables=np.full((3, 8), 256, np.int64)),
     "no lookups": lambda: changed(1, source=ints(), tables=np.zeros((0, 8), np.int64)),
     "floats": lambda: changed(0, values=np.array([1.0, 2.0, -5.0])),
+    "negacyclic without a centred switch": lambda: changed(1, negacyclic=True),
+    "narrow tables without a centred switch": lambda: changed(1, tables=np.zeros((3, 4), np.int64)),
+    "a centred switch and no lookup": lambda: replace(
+        deep(), layers=deep().layers[:1], outputs=("a", "b"), centred=True
+    ),
+    "digits and a sum": lambda: replace(in_digits(), block=4, readout=Readout("value")),
+    "digits of a narrow wire between its steps": lambda: replace(
+        in_digits(),
+        layers=(*in_digits().layers[:2], replace(in_digits().layers[2], values=ints(2, -4)), *in_digits().layers[3:]),
+    ),
+    "a table of no power of two": lambda: replace(changed(1, tables=np.zeros((3, 6), np.int64)), centred=True),
+    "an empty table": lambda: replace(changed(1, tables=np.zeros((3, 0), np.int64)), centred=True),
+    "more bits than the value has": lambda: replace(changed(1, tables=np.zeros((3, 16), np.int64)), centred=True),
 }
 
 

@@ -155,6 +155,19 @@ class Case:
                 out = [(x - d * k) % WORD for x, k in zip(out, rows[i * self.small_levels + level])]
         return out
 
+    def centred(self, small: list[int]) -> list[int]:
+        step, lost = WORD // (2 * self.size), 0
+        for x in small[:-1]:
+            rest = x % step
+            lost += rest - step if rest >= step // 2 else rest
+        return [*small[:-1], (small[-1] - lost // 2) % WORD]
+
+    def four_bits(self, big: list[int], keys: list[list[C]]) -> tuple[list[int], list[int]]:
+        high = self.bootstrap(self.centred(self.keyswitch([x * 32 % WORD for x in big])), [-4] * 8, keys)
+        high[-1] = (high[-1] + (4 << 55)) % WORD
+        left = [(x - y) * 32 % WORD for x, y in zip(big, high)]
+        return high, self.bootstrap(self.centred(self.keyswitch(left)), list(range(8)), keys)
+
     def bootstrap(self, small: list[int], table: list[int], keys: list[list[C]]) -> list[int]:
         size, width = self.size, 63 - 8
         c = [(((x >> (62 - (size.bit_length() - 1))) + 1) >> 1) % (2 * size) for x in small]
@@ -221,6 +234,10 @@ def test_the_page_alone_is_enough_for_a_second_implementation(name: str) -> None
     tables = [[(x >> 55) - 256 for x in row] for row in case.part("tables", 8, case.tables)]
     big = [case.bootstrap(row, tables[i % case.tables], keys) for i, row in enumerate(small)]
     assert digest(big) == expected["bootstrap"]
+    centred = [case.bootstrap(case.centred(row), tables[i % case.tables], keys) for i, row in enumerate(small)]
+    assert digest(centred) == expected["centred"] != expected["bootstrap"]
+    high, rest = zip(*(case.four_bits(row, keys) for row in big))
+    assert digest([*high, *rest]) == expected["digits"]
     assert digest(case.pack(big)) == expected["pack"]
     assert digest([[sum(words) % WORD for words in zip(*big)]]) == expected["sum"]
     ranges = [(0, case.size), (1, case.size - 2)]

@@ -115,9 +115,9 @@ def test_batches_stay_as_small_as_promised(world: TableWithKeys, monkeypatch: py
     core = module.core_for(world.profile, world.table, world.key, 1, "native")
     plain, counts = type(core).bootstrap, list[int]()
 
-    def counted(self: Any, lwe: U64, *rest: Any) -> U64:
+    def counted(self: Any, lwe: U64, *rest: Any, **options: Any) -> U64:
         counts.append(len(lwe))
-        return plain(self, lwe, *rest)
+        return plain(self, lwe, *rest, **options)
 
     monkeypatch.setattr(type(core), "batch", 50)
     monkeypatch.setattr(type(core), "bootstrap", counted)

@@ -108,7 +108,7 @@ def test_reading_at_fewer_bits_scales_noise_and_step_alike(real_keys: RealKeys) 
     """Shifting a wire left to a narrower layer multiplies its error by the shift, as the variance says."""
     circuit = linear_circuit(np.array([[3]]), np.array([0]), codebook(1), REFERENCE)
     layer = circuit.layers[0]
-    narrow = type(layer)(3, layer.indptr, layer.columns, layer.values, layer.bias)  # type: ignore[call-arg, union-attr]
+    narrow = type(layer)(3, layer.indptr, layer.columns, layer.values, layer.bias)  # type: ignore[arg-type, call-arg, union-attr]
     wide = linear_variance(layer, np.ones(1), np.array([27]))  # type: ignore[arg-type]
     assert linear_variance(narrow, np.ones(1), np.array([27]))[0] == wide[0] * 4.0**24  # type: ignore[arg-type]
 

@@ -9,7 +9,7 @@ import pytest
 
 from fhe.ciphertexts.packing_key import with_packing
 from fhe.circuit.circuit import Lookup
-from fhe.engine.gadget import switch_modulus, table_polynomials
+from fhe.engine.gadget import centre, table_polynomials
 from fhe.engine.output import round_words
 from fhe.keys.insecure_keys import insecure_test_keys
 from fhe.noise.linear import log2_failure
@@ -73,17 +73,17 @@ def test_measured_noise_is_the_predicted_noise(name: str) -> None:
 def test_rounding_words_and_moduli_adds_the_predicted_noise() -> None:
     """Modulus switch and result words: variance within 15 % over 48 keys."""
     profile, rng = PROFILES["rounding"], np.random.default_rng(12)
-    switched, rounded = [], []
-    steps = 2 * profile.polynomial_size
+    switched, centred, rounded = [], [], []
     for secret, _ in (insecure_test_keys(profile, seed=seed) for seed in range(KEYS)):
         bench = Bench(profile, secret, None)  # type: ignore[arg-type]
         zero = np.zeros(BATCH, np.uint64)
-        small = switch_modulus(bench.encrypt(secret.lwe, zero, rng), profile.polynomial_size)
-        phase = (small[:, -1] - small[:, :-1] @ secret.lwe.astype(np.int64) + steps // 2) % steps - steps // 2
-        switched.append(phase / steps)
+        small = bench.encrypt(secret.lwe, zero, rng)
+        switched.append(bench.switch_errors(small))
+        centred.append(bench.switch_errors(centre(small, profile.polynomial_size)))
         big = round_words(bench.encrypt(secret.glwe, zero, rng), 20) << np.uint64(44)
         rounded.append(bench.errors(big, secret.glwe, zero))
     assert np.mean(np.square(switched)) / modulus_switch_variance(profile) == pytest.approx(1, abs=0.15)
+    assert np.mean(np.square(centred)) / modulus_switch_variance(profile, centred=True) == pytest.approx(1, abs=0.15)
     assert np.mean(np.square(rounded)) / word_variance(profile, 20) == pytest.approx(1, abs=0.15)
 
 

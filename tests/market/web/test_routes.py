@@ -46,6 +46,7 @@ def table(scene: MarketNode) -> dict[str, Case]:
         "search_datasets": Case("/v1/datasets"),
         "get_dataset": Case("/v1/datasets/1"),
         "list_versions": Case("/v1/datasets/1/versions"),
+        "list_certified": Case("/v1/datasets/1/certificate"),
         "get_croissant": Case("/v1/datasets/1/croissant"),
         "quote_circuit_bytes": Case("/v1/datasets/1/quotes", body=circuit),
         "list_circuits": Case("/v1/datasets/1/circuits"),

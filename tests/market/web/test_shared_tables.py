@@ -211,6 +211,9 @@ def _types(said: dict[str, Any], schema: dict[str, Any]) -> set[str]:
         kinds = [_types(each, schema) for each in said["anyOf"]]
         return {" | ".join(each) for each in product(*kinds)}
     if "$ref" in said:
+        meant = schema.get("$defs", {}).get(said["$ref"].rpartition("/")[2], {})
+        if "enum" in meant:
+            return _types(meant, schema)
         return {"Record<string, unknown>", *(name for name, *_ in interfaces())}
     if "enum" in said or "const" in said:
         return {"string", " | ".join(f'"{each}"' for each in said.get("enum", ()))}

@@ -1,0 +1,158 @@
+"""What the values of a circuit of digits can be, and by which power of two all of them divide.
+
+A value that is read in digits is a *root*: a sum over wires, without its constant. Every lookup that reads nothing else
+is a function of it, kept as a row over all values that the root can have, and so are sums of the root and such lookups:
+that "x less its bit 3 is below 8, modulo 16" or "x less its lowest four bits is a multiple of 16" is found by running
+through the root's values, whatever the tables are. A root's values are all integers of its range that leave the
+remainder that its wires' values leave; of a range that is too wide, all remainders modulo 2^`MOST_BITS`. What depends
+on several roots is a root itself. The work is bounded whatever the circuit; beyond it a range and a remainder are all
+that is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fhe.arrays import I64
+from fhe.circuit.circuit import Circuit, Linear, Lookup
+from fhe.circuit.clear import negacyclic
+
+Bounds = tuple[int, int]  # least and largest value, both inclusive
+MOST_BITS = 17  # of a root whose values are run through
+MOST_WORK = 1 << 29  # values computed for one circuit: seconds
+MOST_KEPT = 1 << 24  # values of lookups that are kept: 128 MiB
+CONSTANT = 1 << 62  # the modulus of a remainder that says everything
+
+
+@dataclass(frozen=True, eq=False)
+class _Root:
+    terms: Mapping[int, int]  # weight of each wire
+    values: I64
+    exact: bool  # else its values count modulo 2^MOST_BITS
+
+
+@dataclass(frozen=True, eq=False)
+class _Fact:
+    """Of a wire, or of a value of a Linear: its range, value = remainder modulo a power of two, and perhaps a root."""
+
+    bounds: Bounds
+    remainder: int
+    modulus: int
+    root: _Root | None = None
+    values: I64 | None = None  # for each of the root's
+
+
+class Residues:
+    """Takes a circuit's layers in order: `linear`, then `lookup` of the layer after it, and so on."""
+
+    def __init__(self, circuit: Circuit, ranges: Sequence[Bounds]) -> None:
+        self._wires = [_Fact(pair, 0, 1) for pair in ranges]
+        self._rows: list[_Fact] = []
+        self._roots: dict[frozenset[tuple[int, int]], _Root] = {}
+        self._last = circuit.layers[-1]
+        self._work, self._kept = MOST_WORK, MOST_KEPT
+
+    def linear(self, layer: Linear, intervals: Sequence[Bounds]) -> tuple[list[Bounds], list[int]]:
+        """(range, number of lowest bits that are always zero) of each value, as a lookup after it reads it.
+
+        `intervals` are ranges of the sums before they count modulo 2^(width + 1), which the last layer's do not.
+        """
+        rows = [self._row(layer, row, interval) for row, interval in enumerate(intervals)]
+        if layer is not self._last:
+            rows = [_wrapped(fact, 2 << layer.width) for fact in rows]
+        self._rows = rows
+        return [fact.bounds for fact in rows], [_zeros(fact) for fact in rows]
+
+    def lookup(self, layer: Lookup, width: int) -> list[Bounds]:
+        """The range of each lookup's results; `width` is that of the layer before."""
+        found = [self._look_up(self._rows[source], table, width) for source, table in zip(layer.source, layer.tables)]
+        self._wires += found
+        return [fact.bounds for fact in found]
+
+    def _row(self, layer: Linear, row: int, interval: Bounds) -> _Fact:
+        part = slice(layer.indptr[row], layer.indptr[row + 1])
+        terms = dict(zip(layer.columns[part].tolist(), layer.values[part].tolist(), strict=True))
+        bias = int(layer.bias[row])
+        roots = {id(fact.root): fact.root for fact in map(self._wires.__getitem__, terms) if fact.root is not None}
+        for root in roots.values():
+            of_root = {wire: weight for wire, weight in terms.items() if self._wires[wire].root is root}
+            others = {wire: weight for wire, weight in terms.items() if wire not in of_root}
+            if others in ({}, root.terms) and self._spend(len(root.values) * (len(of_root) + 1)):
+                values = root.values + bias if others else np.full(len(root.values), bias, np.int64)
+                for wire, weight in of_root.items():
+                    own = self._wires[wire].values
+                    assert own is not None
+                    values += weight * own
+                return self._function(root, values, layer.width, interval)
+        return self._new(terms, bias, layer.width, interval)
+
+    def _new(self, terms: Mapping[int, int], bias: int, width: int, interval: Bounds) -> _Fact:
+        """A value that becomes a root, or was one before."""
+        known = self._roots.get(frozenset(terms.items()))
+        if known is not None:
+            return self._function(known, known.values + bias, width, interval)
+        remainder, modulus = 0, CONSTANT
+        for wire, weight in terms.items():
+            fact = self._wires[wire]
+            remainder += weight * fact.remainder
+            modulus = min(modulus, fact.modulus * (weight & -weight))
+        remainder %= modulus
+        low, high = interval[0] - bias, interval[1] - bias
+        exact = (high - low) // modulus < 1 << MOST_BITS
+        first = low + (remainder - low) % modulus if exact else remainder
+        if (exact and first > high) or not (exact or modulus < 1 << MOST_BITS):
+            return _Fact(interval, (remainder + bias) % modulus, modulus)
+        values = np.arange(first, high + 1 if exact else 1 << MOST_BITS, modulus, np.int64)
+        if not self._spend(len(values)):
+            return _Fact(interval, (remainder + bias) % modulus, modulus)
+        root = self._roots[frozenset(terms.items())] = _Root(terms, values, exact)
+        return self._function(root, values + bias, width, interval)
+
+    def _function(self, root: _Root, values: I64, width: int, interval: Bounds) -> _Fact:
+        if root.exact:
+            return _told(root, values)
+        if width < MOST_BITS:
+            return _Fact(interval, *_remainder(values, 1 << MOST_BITS), root, values)
+        return _Fact(interval, *_remainder(values, 1 << MOST_BITS))
+
+    def _look_up(self, source: _Fact, table: I64, width: int) -> _Fact:
+        self._kept -= 0 if source.values is None else len(source.values)
+        if source.values is None or source.root is None or self._kept < 0:
+            inside = source.bounds[0] >= 0 and source.bounds[1] < 1 << width
+            reached = table if inside else np.concatenate([table, -table])
+            return _Fact((int(reached.min()), int(reached.max())), *_remainder(reached, CONSTANT))
+        return _told(source.root, negacyclic(table[None], width, source.values[None])[0])
+
+    def _spend(self, work: int) -> bool:
+        self._work -= work
+        return self._work >= 0
+
+
+def _told(root: _Root, values: I64) -> _Fact:
+    return _Fact((int(values.min()), int(values.max())), *_remainder(values, CONSTANT), root, values)
+
+
+def _wrapped(fact: _Fact, modulus: int) -> _Fact:
+    """The same modulo 2^(width + 1)."""
+    low, high = fact.bounds
+    if fact.values is not None and fact.root is not None:
+        return _told(fact.root, fact.values & (modulus - 1))
+    bounds = (low, high) if low >= 0 and high < modulus else (0, modulus - 1)
+    modulus = min(fact.modulus, modulus)
+    return _Fact(bounds, fact.remainder % modulus, modulus)
+
+
+def _remainder(values: I64, most: int) -> tuple[int, int]:
+    """(remainder, modulus): the largest power of two, up to `most`, modulo which all of these are equal."""
+    differences = int(np.bitwise_or.reduce(values ^ values[0])) | most
+    modulus = differences & -differences
+    return int(values[0]) % modulus, modulus
+
+
+def _zeros(fact: _Fact) -> int:
+    """How many of the lowest bits are always zero."""
+    least = fact.remainder | fact.modulus
+    return (least & -least).bit_length() - 1
