@@ -8,7 +8,7 @@ const KEY = "darkroom.receipts";
 
 /** @param {string} tx */
 const copied = (tx) => [
-  h("code", { title: tx }, `${tx.slice(0, 10)}…${tx.slice(-6)}`),
+  h("a", { href: `/transactions/${tx}`, title: tx, class: "mono" }, `${tx.slice(0, 10)}…${tx.slice(-6)}`),
   h("button", { class: "copy", type: "button", "data-copy": tx, "aria-label": "Copy the transaction" }, icon("copy")),
 ];
 

@@ -53,6 +53,24 @@ def test_a_number_that_is_none_is_not_found(site: TestClient, path: str) -> None
     assert "is not a number of anything here" in answer.text
 
 
+def test_a_transaction_has_a_page(site: TestClient, scene: MarketNode) -> None:
+    """Who sent it, its block, its events with links to what they are about; what no block has is not found."""
+    sent = scene.market.buy_license(scene.stage.buyer, scene.offer)
+    text = words(site.get(f"/transactions/{sent.tx}").text)
+    assert "This node's index does not have it yet" in text.replace("&#39;", "'")
+    scene.indexer.sync()
+    text = words(site.get(f"/transactions/{sent.tx}").text)
+    assert "does not have it yet" not in text
+    assert "In a block" in text
+    assert "LicenseBought" in text
+    assert f'href="/licenses/{sent.value}"' in text
+    assert f'href="/accounts/{scene.stage.buyer.address}"' in text
+    assert "the contract LicenseMarket" in text
+    assert f'href="/transactions/{sent.tx}"' in site.get(f"/licenses/{sent.value}").text
+    assert site.get("/transactions/0x" + "0" * 64).status_code == 404
+    assert "is not the hash of a transaction" in site.get("/transactions/0x12").text
+
+
 def test_no_browser_keeps_a_page(site: TestClient) -> None:
     """What Back would show from a cache is true no more; files that never change stay."""
     answer = site.get("/")
