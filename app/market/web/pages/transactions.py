@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,13 @@ from app.chain.events import Event
 from app.chain.wallet.envelope import to_address
 from app.market.queries.status import read_place
 from app.market.web.fields import Tx
+from app.market.web.pages.formatting import bits, moment
 from app.market.web.pages.site import Visiting
 
 router = APIRouter()
+TIMES = {"commitBy", "revealBy", "releaseBy", "until", "validUntil"}
+MONEY = {"amount", "bond", "bounty", "burned", "fee", "fees", "fixedFee", "maxFee", "price", "refund", "value"}
+BITS = {"budget", "reserved", "used"}  # micro-bits
 LINKS = {"dataset": "/datasets/", "offer": "/offers/", "license": "/licenses/", "job": "/jobs/"}
 
 
@@ -46,13 +50,24 @@ def transaction_page(here: Visiting, tx: Tx) -> HTMLResponse:
         sender=to_address(sent["from"]) if sent.get("from") else "",
         target=next((name for name, at in market.addresses.items() if at.lower() == sent.get("to")), ""),
         indexed=indexed,
-        events=[(event, facts_of(event)) for event in events],
+        events=[(event, facts_of(event, here.site.money)) for event in events],
     )
 
 
-def facts_of(event: Event) -> list[EventFact]:
-    """An event's arguments, those about something that has a page with its address."""
-    return [EventFact(_words(name), _text(value), _page(name, value)) for name, value in event.args.items()]
+def facts_of(event: Event, money: Callable[[int], str]) -> list[EventFact]:
+    """An event's arguments as people read them, those about something that has a page with its address."""
+
+    def text(name: str, value: Any) -> str:
+        if isinstance(value, Mapping):
+            return ", ".join(f"{_words(key)} {text(key, each)}" for key, each in value.items())
+        if isinstance(value, tuple | list):
+            return ", ".join(text(name, each) for each in value)
+        if isinstance(value, int) and not isinstance(value, bool):
+            written = moment if name in TIMES else money if name in MONEY else bits if name in BITS else str
+            return written(value)
+        return value.hex() if isinstance(value, bytes) else str(value)
+
+    return [EventFact(_words(name), text(name, value), _page(name, value)) for name, value in event.args.items()]
 
 
 def _page(name: str, value: Any) -> str:
@@ -65,9 +80,3 @@ def _page(name: str, value: Any) -> str:
 def _words(name: str) -> str:
     """sealingKey as people read it."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.lstrip("_")).lower()
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bytes):
-        return value.hex()
-    return ", ".join(_text(each) for each in value) if isinstance(value, tuple | list) else str(value)
