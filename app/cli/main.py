@@ -24,6 +24,7 @@ from app.cli import (
     job,
     keys,
     license,
+    mandate,
     mcp_server,
     model,
     node,
@@ -83,6 +84,7 @@ app.add_typer(job.app, name="job")
 app.command("ask")(ask.ask)
 app.add_typer(result.app, name="result")
 app.command("mcp")(mcp_server.mcp)
+app.add_typer(mandate.app, name="mandate")
 app.add_typer(custodian.app, name="custodian")
 app.add_typer(provider.app, name="provider")
 app.command("audit")(audit.audit)

@@ -333,8 +333,9 @@ class Owner:
         from app.custodian.market_chain import MarketChain
         from app.execution.checkpoint import Checkpoints
         from app.execution.execute import execute
+        from app.execution.tracing import spans_for
 
-        store, threads = self.network.store, threads_available()
+        market, store, threads = self.network.market, self.network.store, threads_available()
         runner, checkpoints = self.network.runner(device), Checkpoints(self.actor.folder / "blocks")
 
         def run(inputs: JobInputs, watch: Progress) -> Evaluation:
@@ -364,6 +365,7 @@ class Owner:
             row_keys=self.persons.row_keys,
             threads=threads,
             charge_missing=charge_missing,
+            spans=spans_for("custodian", self.actor.name, market.chain_id, market.address),
         )
 
 

@@ -159,6 +159,12 @@ class AgentSettings(SettingsPart):
     custodians: tuple[Role, ...] = Field(default=(), max_length=32)
     keepers: tuple[Role, ...] = Field(default=(), max_length=32)  # they move on jobs whose deadline has passed
     every: Annotated[float, Field(ge=0.1, le=600)] = 2.0  # seconds between looks at the chain
+    traces: Where | None = None  # a collector of Zipkin's JSON, to which agents send what they do; or env:NAME
+
+    @field_validator("traces")
+    @classmethod
+    def _collector(cls, url: str | None) -> str | None:
+        return None if url is None else _one_of(url, ("http://", "https://", "env:"))
 
     @property
     def roles(self) -> list[str]:

@@ -23,6 +23,7 @@ from app.execution.checkpoint import Checkpoints
 from app.execution.execute import evaluation_digest, execute
 from app.execution.inputs import load_job_inputs
 from app.execution.reporting import reported
+from app.execution.tracing import Spans, no_spans
 from app.protocol.errors import BadBlock, BadInput, DarkroomError, NotAllowed, Reverted, TryAgain
 from app.protocol.ids import Digest
 from app.protocol.market.entities import ZERO, Execution, Job, JobState
@@ -97,6 +98,7 @@ class ProviderAgent:
         in_turn: bool = False,
         pays: Callable[[int], bool] = lambda fee: True,
         runner: BlockRunner | None = None,
+        spans: Spans = no_spans,
     ) -> None:
         """`device`: "cpu", "cuda", or "auto" for a GPU that passes its self-test, with the CPU behind it.
 
@@ -108,7 +110,7 @@ class ProviderAgent:
         self._threads, self._keep_drawing, self._device = threads, keep_drawing, device
         self._rate, self._in_turn, self._pays = units_per_second, in_turn, pays
         self._drawable: dict[int, tuple[JobState, float]] = {}  # since when, by the monotonic clock, in which state
-        self._stopping = threading.Event()
+        self._stopping, self._span = threading.Event(), spans
         self._runner = runner
         self.running: list[Job] = []  # the market's jobs that were not over at the last look
         self.computing: Computing | None = None
@@ -243,16 +245,18 @@ class ProviderAgent:
                 yield Action(job.id, Done.DECLINED, _why(error), self._market.decline(self._account, job.id))
                 return
             yield from meanwhile
-            promised = self._market.commit(self._account, job.id, entry.receipt, entry.salt)
+            with self._span(job.id, "commit"):
+                promised = self._market.commit(self._account, job.id, entry.receipt, entry.salt)
             yield Action(job.id, Done.COMMITTED, entry.receipt, promised)
             job = self._market.job(job.id)
         elif self._journal.get(job.id) is None:
             self._evaluate(job, self._between(progress, job, []))  # committed to by another machine, which may be gone
         if job.revealing:
             entry = self._committed(job)
-            for path in self._journal.files(job.id):
-                self._store.put_file(path)
-            shown = self._market.reveal(self._account, job.id, entry.receipt, entry.salt)
+            with self._span(job.id, "reveal"):
+                for path in self._journal.files(job.id):
+                    self._store.put_file(path)
+                shown = self._market.reveal(self._account, job.id, entry.receipt, entry.salt)
             yield Action(job.id, Done.REVEALED, entry.receipt, shown)
 
     def _salt(self, job: int, receipt: Digest) -> str:
@@ -311,26 +315,35 @@ class ProviderAgent:
             if self._journal.get(job.id) is not None:
                 yield from self._try(job.id, None)
 
-    def _evaluate(self, job: Job, progress: Progress | None) -> JournalEntry:
+    def _evaluate(self, job: Job, progress: Progress) -> JournalEntry:
         if self._attempts.of(job.id).deaths >= MOST_DEATHS:
             raise BadInput(f"Job {job.id} ended {MOST_DEATHS} processes that computed it.", "Give it more memory.")
         tested(self._threads, self._device)
-        facts = load_job_inputs(self._market, self._store, job.id)
+        with self._span(job.id, "fetch"):
+            facts = load_job_inputs(self._market, self._store, job.id)
         needed = cost(facts.circuit, facts.profile, job.rows).units
         if needed > job.units:
             raise BadInput(f"Job {job.id} takes {needed} units of work and pays for {job.units}.", "Quote it again.")
-        with self._attempts.computing(job.id):
+        name = evaluation_digest(facts)
+        began = self._checkpoints.share(name)
+
+        def told(part: int, whole: int) -> None:
+            progress(part, whole)
+            if self._attempts.count(job.id) and self._checkpoints.share(name) > began:
+                self._attempts.forget(job.id)  # it gets on, however often its processes end
+
+        with self._attempts.computing(job.id), self._span(job.id, "evaluate"):
             execution = execute(
                 facts,
                 self._store,
                 threads=self._threads,
-                progress=progress,
+                progress=told,
                 backend=self._device,
                 runner=self._runner,
                 checkpoints=self._checkpoints,
             )
         entry = self._journal.remember(job.id, execution.receipt, execution.output)
-        self._checkpoints.forget(evaluation_digest(facts))
+        self._checkpoints.forget(name)
         self.computing = None
         return entry
 
@@ -338,7 +351,9 @@ class ProviderAgent:
         if self._in_turn and not self._its_turn(job):
             return
         try:
-            yield Action(job.id, Done.DREW, sent=self._market.draw(self._account, job.id))
+            with self._span(job.id, "draw"):
+                sent = self._market.draw(self._account, job.id)
+            yield Action(job.id, Done.DREW, sent=sent)
         except TryAgain:
             return
         except Reverted:

@@ -33,6 +33,7 @@ def tour(scene: MarketNode) -> list[str]:
         f"/jobs/{scene.computed}/reveals",
         f"/accounts/{stage.buyer.address}",
         f"/accounts/{NOBODY}",
+        f"/accounts/{NOBODY}/mandates",
         "/owner",
         f"/owners/{stage.owner.address}",
         f"/owners/{NOBODY}",

@@ -185,6 +185,26 @@ def test_a_wrong_block_is_waited_for(shop: Shop, monkeypatch: pytest.MonkeyPatch
     assert waited == [0, 0, 1, 2, 4]  # seconds: longer after each failure
 
 
+def test_a_job_that_is_reorganised_while_it_is_read_is_not_given_up(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its state is of one history and its events are asked of another, in which it is not opened yet: it waits."""
+    market, job = shop.stage.market, shop.open()
+    market.draw(shop.stage.buyer, job)
+    agent, real = shop.agent(shop.stage.providers[0], keep_drawing=False), agents.load_job_inputs
+
+    def torn(*args: Any) -> JobInputs:
+        with monkeypatch.context() as patch:
+            patch.setattr(market, "_openings", {})
+            patch.setattr(market.client, "find", lambda *_: [])
+            return real(*args)
+
+    monkeypatch.setattr(agents, "load_job_inputs", torn)
+    assert [each.what for each in agent.step()] == ["failed"]
+    monkeypatch.setattr(agents, "load_job_inputs", real)
+    assert [each.what for each in agent.step()] == ["committed"]
+
+
 def test_what_no_store_has_does_not_keep_a_look_from_its_end(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Jobs that anybody can open for nothing and that take long to fail: a reveal that is due meanwhile goes out, and a
     good job is computed before those that failed.

@@ -17,6 +17,7 @@ from typing import Any
 from fastapi import Depends, FastAPI
 
 from app.market.queries.status import status
+from app.market.web import llms
 from app.market.web.api.openapi import describe, operation
 from app.market.web.api.routes import ROUTERS
 from app.market.web.auth.sessions import SessionStore
@@ -56,6 +57,7 @@ def create_app(settings: WebServerSettings, parts: Dependencies, *, extensions: 
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router, prefix="/v1", dependencies=[Depends(known_parameters)])
+    app.include_router(llms.router, include_in_schema=False)
     describe(app)
     for extend in extensions:
         extend(app)

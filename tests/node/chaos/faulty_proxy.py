@@ -45,8 +45,7 @@ class FaultyProxy:
         self._chance, self._lock = random.Random(seed), threading.Lock()
         address = urlsplit(upstream)
         handler = type("Handler", (_Handler,), {"proxy": self, "upstream": (address.hostname, address.port)})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, name="proxy", daemon=True).start()
 
@@ -67,6 +66,15 @@ class FaultyProxy:
             roll -= share
         self.done["passed"] += 1
         return "passed", detail
+
+
+class _Server(ThreadingHTTPServer):
+    """Clients that are killed, or cut off, are what it is for."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Nothing."""
 
 
 class _Handler(BaseHTTPRequestHandler):

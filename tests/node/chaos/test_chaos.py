@@ -80,7 +80,7 @@ def test_chaos(
             monkey.rage(seconds)
             monkey.rest()
             buyer.join()
-            jobs = wait_for_the_end(market, orders, SETTLING_SECONDS)
+            jobs = wait_for_the_end(market, orders, SETTLING_SECONDS, monkey.start)
             assert_whole(market, jobs)
             monkey.stop()
             chain.request("evm_setIntervalMining", 0)  # it stands still while indexes are compared

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
 
 from app.demo.stage import BOND
 from app.home.setup import join
@@ -15,13 +16,14 @@ from tests.node.chaos.monkey import insisting
 ONCE = ("JobOpened", "JobComputed", "JobReleased", "JobSettled")
 
 
-def wait_for_the_end(market: LiveMarket, orders: int, seconds: float) -> dict[int, int]:
+def wait_for_the_end(market: LiveMarket, orders: int, seconds: float, supervise: Callable[[], None]) -> dict[int, int]:
     """The job of each order once all are over; they are given again, since a reorganisation may have dropped one.
 
     Errors: AssertionError naming what is stuck.
     """
     limit = time.monotonic() + seconds
     while True:
+        supervise()
         jobs = {place: insisting(lambda place=place: market.open_job(place), 30) for place in range(orders)}  # type: ignore[misc]
         states = {place: _state(market, number) for place, number in jobs.items()}
         running = {place: state for place, state in states.items() if state is None or not state.terminal}
