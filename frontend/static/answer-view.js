@@ -3,7 +3,7 @@
 
 import { answer } from "./answer.js";
 import { answerChart, digits } from "./answer-chart.js";
-import { clearNotice, download, h, icon, showProblem } from "./dom.js";
+import { clearNotice, download, h, icon, pushButton, showProblem } from "./dom.js";
 import { apiJson, Problem } from "./problems.js";
 import { recall, remember } from "./questions.js";
 
@@ -72,7 +72,7 @@ function unanswered(words, show, say = h("div", { role: "status" })) {
     h(
       "p",
       {},
-      h("button", { class: "button quiet", type: "button", click: () => show(field.value.trim(), say) }, "Work it out"),
+      pushButton("Work it out", () => show(field.value.trim(), say), "quiet"),
     ),
   ];
 }
@@ -112,7 +112,7 @@ function answered(order, sql, reading, { header, values }) {
       "With 95 % the figure without noise lies between from and to, on the same codes. Counts can be below zero: that ",
       "is what noise does.",
     ),
-    h("p", {}, h("button", { class: "button quiet", type: "button", click: csv }, icon("down"), "Download the answer")),
+    h("p", {}, pushButton([icon("down"), "Download the answer"], csv, "quiet")),
   ];
 }
 
