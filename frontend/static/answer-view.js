@@ -2,7 +2,7 @@
 // The answer of a question's job, of the sums that were just opened: a table with intervals, and charts.
 
 import { answer } from "./answer.js";
-import { clearNotice, h, showProblem, svg } from "./dom.js";
+import { clearNotice, download, h, icon, pushButton, showProblem, svg } from "./dom.js";
 import { apiJson, Problem } from "./problems.js";
 import { recall, remember } from "./store.js";
 
@@ -50,7 +50,7 @@ export function answerPanel(order, result) {
     try {
       const reading = await readingOf(sql, order, result.header.group);
       remember(order.circuit, sql);
-      panel.replaceChildren(...answered(sql, reading, result));
+      panel.replaceChildren(...answered(order, sql, reading, result));
     } catch (error) {
       if (!say.isConnected) panel.replaceChildren(...unanswered(sql, show, say));
       showProblem(say, error);
@@ -77,21 +77,23 @@ function unanswered(words, show, say = h("div", { role: "status" })) {
     h(
       "p",
       {},
-      h("button", { class: "button quiet", type: "button", click: () => show(field.value.trim(), say) }, "Work it out"),
+      pushButton("Work it out", () => show(field.value.trim(), say), "quiet"),
     ),
   ];
 }
 
 /**
+ * @param {ResultOrder} order
  * @param {string} sql
  * @param {ReadingView} reading
  * @param {OpenedResult} result
  */
-function answered(sql, reading, { header, values }) {
+function answered(order, sql, reading, { header, values }) {
   const sums = values.map(([value = 0n]) => Number(value));
   const rows = answer(reading, sums, header.noise_scale_milli / 1000);
   const groups = rows.map(({ groups: names }) => names.join(", "));
   const charts = rows.length > MOST_BARS ? [] : reading.names.slice(0, MOST_CHARTS);
+  const csv = () => download(`darkroom-answer-${order.job}.csv`, csvOf(reading, rows), "text/csv");
   return [
     h("h2", { id: "answer-title" }, "The answer"),
     h("p", {}, h("code", {}, sql)),
@@ -115,6 +117,7 @@ function answered(sql, reading, { header, values }) {
       "With 95 % the figure without noise lies between from and to, on the same codes. Counts can be below zero: that ",
       "is what noise does.",
     ),
+    h("p", {}, pushButton([icon("down"), "Download the answer"], csv, "quiet")),
   ];
 }
 
@@ -146,6 +149,20 @@ function table(reading, rows) {
     { class: "scroll tall", tabindex: "0", role: "region", "aria-label": "Answer" },
     h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, body)),
   );
+}
+
+/**
+ * @param {ReadingView} reading
+ * @param {ReturnType<typeof answer>} rows
+ */
+function csvOf(reading, rows) {
+  const quote = (/** @type {string} */ text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  const names = reading.names.flatMap((name) => [name, `${name}_low`, `${name}_high`]);
+  const lines = rows.map(({ groups, figures }) => [
+    ...groups.map(quote),
+    ...figures.flatMap(({ value, low, high }) => [value, low, high]).map((each) => (each === null ? "" : String(each))),
+  ]);
+  return `${[[...reading.groups, ...names].map(quote), ...lines].map((line) => line.join(",")).join("\n")}\n`;
 }
 
 /** @param {number} value */
