@@ -77,7 +77,7 @@ frontend: ## npm's third part: the formatter, linter and type checker of JavaScr
 	&& cp frontend/tools/package-lock.json frontend/tools/node_modules/.darkroom-lock; } \
 	|| { [ "$$CI" != true ] && echo "JavaScript's tools could not be installed: it is not checked." >&2; }
 
-bench: setup ## every benchmark, side by side with Concrete ML and TenSEAL
+bench: setup ## every benchmark; some run side by side with Concrete ML and TenSEAL
 	@for name in $$($(PY) -m benchmarks --list); do $(PY) -m benchmarks $$name || [ $$name = gpu ] || exit 1; done
 
 screenshots: setup ## every page at three widths, light and dark, into build/screenshots (needs Chromium)

@@ -28,14 +28,14 @@ def program() -> Path | None:
 
 
 @contextmanager
-def anvil(binary: Path, chain_id: int) -> Iterator[AnvilNode]:
+def anvil(binary: Path, chain_id: int, *options: str) -> Iterator[AnvilNode]:
     """A fresh chain on the loopback interface, which ends with the context. Errors: Unavailable."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     where = ["--host", "127.0.0.1", "--port", str(port)]
     process = subprocess.Popen(
-        [str(binary), *where, "--silent", "--hardfork", HARDFORK, "--chain-id", str(chain_id)],
+        [str(binary), *where, "--silent", "--hardfork", HARDFORK, "--chain-id", str(chain_id), *options],
         stdout=subprocess.DEVNULL,
     )
     try:

@@ -43,9 +43,9 @@ def run(progress: Callable[[int, int], None]) -> dict[str, Any]:
     figures: dict[str, Any] = {"datasets": DATASETS, "jobs": JOBS, "connections": cores()}
     with tempfile.TemporaryDirectory() as name, serving(Path(name)) as port:
         progress(1, 5)
-        for place, (what, ask) in enumerate({"catalogue": _catalogue, "dataset": _dataset, "job": _job}.items()):
-            _measure(port, ask, WARM)
-            figures[what] = _measure(port, ask, SECONDS)
+        for place, (what, ask) in enumerate({"catalogue": catalogue_search, "dataset": _dataset, "job": _job}.items()):
+            measure(port, ask, WARM)
+            figures[what] = measure(port, ask, SECONDS)
             progress(place + 2, 5)
         if importlib.util.find_spec(PAGES):
             figures |= importlib.import_module(PAGES).measure(f"http://127.0.0.1:{port}")
@@ -112,7 +112,7 @@ def _pages() -> list[Callable[[Any], None]]:
     return [cast("Callable[[Any], None]", install)] if install else []
 
 
-def _catalogue(chance: random.Random) -> str:
+def catalogue_search(chance: random.Random) -> str:
     """A visitor's search: half of them by a word, some by facets, in all orders."""
     asked: list[tuple[str, Any]] = [("sort", chance.choice(["newest", "title", "price", "rows", "columns", "jobs"]))]
     if chance.random() < 0.5:
@@ -136,9 +136,9 @@ def _job(chance: random.Random) -> str:
     return f"/v1/jobs/{chance.randint(1, JOBS)}"
 
 
-def _measure(port: int, ask: Ask, seconds: float) -> dict[str, float]:
-    """Requests a second of all connections together, and how long single ones took."""
-    times: list[list[float]] = [[] for _ in range(cores())]
+def measure(port: int, ask: Ask, seconds: float, readers: int = 0) -> dict[str, float]:
+    """Requests a second of all readers together, by default one a core, and how long single ones took."""
+    times: list[list[float]] = [[] for _ in range(readers or cores())]
     faults: list[str] = []
     end = time.perf_counter() + seconds
     clients = [

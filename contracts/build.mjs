@@ -12,7 +12,11 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 // What is deployed, by the folders of sources that it is compiled from: what is added later leaves the bytes of a
 // released edition alone, also the digest of its sources.
 const GROUPS = [
-  { folder: "src", without: "src/agents", deployed: ["TestUSD", "DatasetRegistry", "LicenseMarket", "ProviderRegistry", "JobMarket"] },
+  {
+    folder: "src",
+    without: "src/agents",
+    deployed: ["TestUSD", "DatasetRegistry", "LicenseMarket", "ProviderRegistry", "JobMarket"],
+  },
   { folder: "src/agents", deployed: ["Mandates", "MandateAccount"] },
 ];
 // solc's reminder to clear transient storage; its own text exempts reentrancy guards, the only use here.
@@ -38,9 +42,9 @@ function read(path) {
 }
 
 function sources({ folder, without }) {
-  const walk = (folder) =>
-    readdirSync(join(HERE, folder), { withFileTypes: true }).flatMap((entry) =>
-      entry.isDirectory() ? walk(join(folder, entry.name)) : [join(folder, entry.name)],
+  const walk = (inside) =>
+    readdirSync(join(HERE, inside), { withFileTypes: true }).flatMap((entry) =>
+      entry.isDirectory() ? walk(join(inside, entry.name)) : [join(inside, entry.name)],
     );
   return walk(folder)
     .filter((path) => path.endsWith(".sol") && !(without && path.startsWith(`${without}/`)))

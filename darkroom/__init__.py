@@ -25,11 +25,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from app import __version__
     from darkroom import errors
-    from darkroom.answers import Reply
+    from darkroom.answers import Evaluation, Reply
     from darkroom.computing import Provider
     from darkroom.dataset import Codebook, Dataset
     from darkroom.display import Listing, Served
     from darkroom.encoding import CodebookEncoder
+    from darkroom.fitting import fit
+    from darkroom.mandates import Mandate, Mandates
     from darkroom.market import Market, connect, owner
     from darkroom.model import Model
     from darkroom.orders import Audit, Job, Quote, Result
@@ -41,9 +43,12 @@ _HOMES = {
     "Codebook": "dataset",
     "CodebookEncoder": "encoding",
     "Dataset": "dataset",
+    "Evaluation": "answers",
     "Job": "orders",
     "License": "terms",
     "Listing": "display",
+    "Mandate": "mandates",
+    "Mandates": "mandates",
     "Market": "market",
     "Model": "model",
     "Offer": "terms",
@@ -56,6 +61,7 @@ _HOMES = {
     "Revenue": "selling",
     "Served": "display",
     "connect": "market",
+    "fit": "fitting",
     "owner": "market",
 }
 
@@ -64,9 +70,12 @@ __all__ = [
     "Codebook",
     "CodebookEncoder",
     "Dataset",
+    "Evaluation",
     "Job",
     "License",
     "Listing",
+    "Mandate",
+    "Mandates",
     "Market",
     "Model",
     "Offer",
@@ -81,6 +90,7 @@ __all__ = [
     "__version__",
     "connect",
     "errors",
+    "fit",
     "owner",
 ]
 

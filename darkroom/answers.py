@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from app.client.ask.order import Reply as Kept
+    from app.client.evaluate.found import TestFigures
+    from app.client.evaluate.testing import TestReport
 
 
 class Reply(Shown):
@@ -64,3 +66,43 @@ class Reply(Shown):
 
     def _repr_html_(self) -> str:
         return super()._repr_html_() + self.to_polars()._repr_html_()
+
+
+class Evaluation(Shown):
+    """How good a model is on a dataset: figures with 95 % intervals, confusion, calibration, and what it took."""
+
+    def __init__(self, found: TestFigures, report: TestReport) -> None:
+        """Made by `Dataset.evaluate`."""
+        self._found, self._report = found, report
+
+    def __getitem__(self, figure: str) -> float | None:
+        """One figure by name (`accuracy`, `precision`, `recall`, `auc`, `mse`, `r2`); None where noise says nothing."""
+        return self._found.figures[figure].value
+
+    @property
+    def job(self) -> int:
+        """The job that gave it."""
+        return self._report.job
+
+    @property
+    def epsilon(self) -> float:
+        """Of differential privacy, that it cost each person."""
+        return self._report.epsilon
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """Job, receipt, epsilon, noise scale, rows."""
+        return self._report.to_dict()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything: each figure `name` with its interval `name_low` to `name_high`, confusion, calibration."""
+        return self._found.to_dict()
+
+    def confusion(self) -> pl.DataFrame:
+        """A row for each pair of classes: `true`, `said`, and how many `rows`, with noise."""
+        import polars as pl
+
+        return pl.DataFrame(self.to_dict()["confusion"], infer_schema_length=None)
+
+    def _facts(self) -> Mapping[str, Any]:
+        return {name: figure.value for name, figure in self._found.figures.items()} | {"job": self.job}

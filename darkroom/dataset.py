@@ -16,7 +16,7 @@ from app.protocol.data.dataset import ColumnCode
 from app.protocol.data.derivation import derivation_in_words
 from app.protocol.market.money import token_units
 from app.protocol.vocabulary import Encoding, OutputKind
-from darkroom.answers import Reply
+from darkroom.answers import Evaluation, Reply
 from darkroom.display import Listing, Shown
 from darkroom.model import Model
 from darkroom.orders import Job, Quote
@@ -339,6 +339,117 @@ class Dataset(Shown):
         if isinstance(asked, order.Reply):
             return Reply(asked)
         return Reply(order.reply(self._session.buyer, asked, timeout=timeout))
+
+    def explain_evaluate(
+        self,
+        model: Model,
+        rows: int | None = None,
+        *,
+        label: str,
+        first_row: int = 0,
+        license: int | None = None,
+        offer: int | None = None,
+        replicas: int = REPLICAS,
+    ) -> dict[str, Any]:
+        """What `evaluate` would cost and how well it could be answered, for free: price in token units, bootstraps,
+        epsilon, bits about a person, the noise's scale, half widths of 95 % intervals (None where they depend on the
+        answer), problems. Errors: those of `evaluate` before paying.
+        """
+        from app.client.evaluate import testing
+        from app.client.sums import SumsPlace
+
+        opened, kept = self._opened, model._kept
+        plan = testing.plan_test(kept.circuit, kept.decoder, opened.codebook, opened.profile, label)
+        place = SumsPlace(rows, first_row, replicas, license, offer)
+        told, widths = testing.explain_test(self._session.buyer, opened, plan, place)
+        return told.to_dict() | {"half_widths": widths}
+
+    def evaluate(
+        self,
+        model: Model,
+        rows: int | None = None,
+        *,
+        label: str,
+        max_price: Decimal | float | str | None = None,
+        first_row: int = 0,
+        license: int | None = None,
+        offer: int | None = None,
+        replicas: int = REPLICAS,
+        timeout: float | None = None,
+    ) -> Evaluation:
+        """How good a model is on this dataset's rows, against a published label; nothing else is released.
+
+        Of a classifier on bins (few of them): confusion, accuracy, precision, recall, area under the ROC curve,
+        calibration. Of a linear regression on codes, with `[products]`: mean squared error and R^2. Every figure has
+        its 95 % interval. docs/fit.md says what can be tested. Errors: BadQuery with the nearest that can; BadModel for
+        another dataset's; UsageError without a bound, NotAllowed above it; PolicyRefused; TryAgain after `timeout`.
+        """
+        from app.client.evaluate import testing
+        from app.client.sums import SumsPlace
+
+        opened, kept, most = self._opened, model._kept, None if max_price is None else token_units(max_price)
+        plan = testing.plan_test(kept.circuit, kept.decoder, opened.codebook, opened.profile, label)
+        place = SumsPlace(rows, first_row, replicas, license, offer)
+        return Evaluation(*testing.run_test(self._session.buyer, opened, plan, place, most=most, timeout=timeout))
+
+    def explain_fit(
+        self,
+        estimator: Any,
+        rows: int | None = None,
+        *,
+        label: str | None = None,
+        columns: Sequence[str] | None = None,
+        first_row: int = 0,
+        license: int | None = None,
+        offer: int | None = None,
+        replicas: int = REPLICAS,
+    ) -> dict[str, Any]:
+        """What `fit` would cost and how loud its noise would be, for free: price in token units, epsilon, bits about a
+        person, the noise's scale, released numbers, values decrypted, problems. Errors: those of `fit` before paying.
+        """
+        from app.client.fit import fitting
+        from app.client.sums import SumsPlace
+
+        opened = self._opened
+        plan = fitting.plan_fit(opened.codebook, opened.profile, estimator, label=label, columns=columns)
+        place = SumsPlace(rows, first_row, replicas, license, offer)
+        told = fitting.explain_fit(self._session.buyer, opened, plan, place)
+        return {"columns": list(plan.columns)} | told.to_dict()
+
+    def fit(
+        self,
+        estimator: Any,
+        rows: int | None = None,
+        *,
+        label: str | None = None,
+        columns: Sequence[str] | None = None,
+        epsilon: float | None = None,
+        max_price: Decimal | float | str | None = None,
+        first_row: int = 0,
+        license: int | None = None,
+        offer: int | None = None,
+        replicas: int = REPLICAS,
+        timeout: float | None = None,
+    ) -> Any:
+        """A fitted copy of a scikit-learn estimator, from sums over this dataset's rows, which nobody reads.
+
+        `estimator`: LinearRegression, Ridge, LogisticRegression, LinearDiscriminantAnalysis, PCA (from `[products]`
+        columns), GaussianNB, CategoricalNB, DecisionTreeClassifier(max_depth=1) (from its bins). `label` is a published
+        column, `columns` those that are read, by default all that the products allow. The model reads codes, as
+        `CodebookEncoder(dataset.codebook, columns=model.report_.columns, encoding=model.report_.encoding)` gives them,
+        and predicts the label's values. `model.report_` has epsilon, noise scales, jobs and receipts. `epsilon` takes
+        no terms but those of this epsilon. docs/fit.md says how. Errors: BadQuery with the nearest that can be fitted;
+        UsageError without a bound, NotAllowed above it; PolicyRefused; TryAgain after `timeout` seconds.
+        """
+        from app.client.fit import fitting
+        from app.client.sums import SumsPlace
+
+        opened, most = self._opened, None if max_price is None else token_units(max_price)
+        plan = fitting.plan_fit(opened.codebook, opened.profile, estimator, label=label, columns=columns)
+        place = SumsPlace(rows, first_row, replicas, license, offer)
+        return fitting.fit(
+            self._session.buyer, [opened], plan, most=most, places=[place], epsilon=epsilon, timeout=timeout
+        )
 
     def _facts(self) -> Mapping[str, Any]:
         return {

@@ -21,13 +21,19 @@ from darkroom.terms import License
 
 if TYPE_CHECKING:
     from darkroom.computing import Provider
+    from darkroom.mandates import Mandates
     from darkroom.selling import Owner
 
 Sort = Literal["newest", "title", "price", "rows", "columns", "jobs"]
 
 
 def connect(
-    home: str | Path | None = None, *, role: str = "buyer", node: str | None = None, create: bool = False
+    home: str | Path | None = None,
+    *,
+    role: str = "buyer",
+    node: str | None = None,
+    create: bool = False,
+    mandate: str | Path | None = None,
 ) -> Market:
     """The market that a home is set up for, as one of the home's roles.
 
@@ -36,13 +42,14 @@ def connect(
     account is first needed: DARKROOM_PASSPHRASE, DARKROOM_PASSPHRASE_FILE, the home, the system's keyring, the
     terminal. `create` makes the role where there is none yet, on a chain for demonstrations with gas. `node` is the
     http(s) address of a node whose index `search` asks; None takes $DARKROOM_NODE, the home's settings, or the node
-    that runs in this home.
+    that runs in this home. With a `mandate` (a signed one's file, or how the digest of one that the role keeps begins)
+    the role is its agent: it buys and orders with the mandate's money and within its limits.
 
     Errors: NotFound for a home that is not set up; Unavailable for a chain that does not answer; VerificationFailed for
     contracts that are not this version's.
     """
     place = Home.default() if home is None else Home(Path(home).absolute())
-    return Market(Session(place, Network.open(place), role, create=create), node=node)
+    return Market(Session(place, Network.open(place), role, create=create, mandate=mandate), node=node)
 
 
 def owner(home: str | Path | None = None, *, role: str = "owner", create: bool = False) -> Owner:
@@ -114,12 +121,12 @@ class Market(Party):
 
     def jobs(self) -> Listing[Job]:
         """The role's jobs, oldest first. Errors as for `address`."""
-        return Listing(Job(self._session, each.id) for each in self._chain.jobs(buyer=self.address))
+        return Listing(Job(self._session, each.id) for each in self._chain.jobs(buyer=self._session.holder))
 
     def licenses(self) -> Listing[License]:
         """The role's licenses, oldest first. Errors as for `address`."""
         now = self._chain.now()
-        return Listing(License(each, now) for each in self._chain.licenses(buyer=self.address))
+        return Listing(License(each, now) for each in self._chain.licenses(buyer=self._session.holder))
 
     def models(self) -> Listing[Model]:
         """The models that are kept in the role's folder. Errors: NotFound without the role; BadDocument."""
@@ -128,6 +135,13 @@ class Market(Party):
     def model(self, digest: str) -> Model:
         """The one whose digest begins so. Errors: NotFound where there is none, or more than one; BadDocument."""
         return Model(self._session.models.find(digest))
+
+    @property
+    def mandates(self) -> Mandates:
+        """What the role lets agents buy, and what it may buy for others. Errors as for `address`."""
+        from darkroom.mandates import Mandates
+
+        return Mandates(self._session)
 
     @property
     def owner(self) -> Owner:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.client.models import ModelStore
@@ -19,17 +20,20 @@ if TYPE_CHECKING:
     from app.client.buyer import Buyer
     from app.client.owner import Owner
     from app.client.provider import Provider
+    from app.protocol.market.mandate import SignedMandate
 
 
 class Session:
     """One role of one home."""
 
-    def __init__(self, home: Home, network: Network, role: str, *, create: bool = False) -> None:
-        """With `create` the role is made where there is none yet."""
-        self.home, self.network, self.role, self.create = home, network, role, create
+    def __init__(
+        self, home: Home, network: Network, role: str, *, create: bool = False, mandate: str | Path | None = None
+    ) -> None:
+        """With `create` the role is made where there is none yet; with a `mandate` it buys as an agent."""
+        self.home, self.network, self.role, self.create, self._named = home, network, role, create, mandate
 
     def as_role(self, role: str) -> Session:
-        """Another role of the same home."""
+        """Another role of the same home, with money of its own."""
         return self if role == self.role else Session(self.home, self.network, role, create=self.create)
 
     @cached_property
@@ -61,7 +65,26 @@ class Session:
         """The role as a buyer."""
         from app.client.buyer import Buyer
 
-        return Buyer(self.network, self.actor, self.account)
+        return Buyer(self.network, self.actor, self.account, self._mandate)
+
+    @property
+    def holder(self) -> str:
+        """Who buys: the role's account, or that of the mandate under which it acts."""
+        return self.account.address if self._named is None else self.buyer.purse.address
+
+    @cached_property
+    def _mandate(self) -> SignedMandate | None:
+        """Errors: NotFound, BadDocument; VerificationFailed for another market's."""
+        from app.client.mandates import Mandates, read_signed
+
+        if self._named is None:
+            return None
+        kept = Mandates(self.network, self.actor, self.account)
+        if isinstance(self._named, str) and not Path(self._named).exists():
+            return kept.find(self._named)
+        signed = read_signed(Path(self._named))
+        kept.keep(signed)
+        return signed
 
     @cached_property
     def owner(self) -> Owner:

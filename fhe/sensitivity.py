@@ -5,7 +5,8 @@ is scaled to it, and nothing else about the data is used. Cells that exclude one
 groups of a table) move by one down and one up, whatever their number, where adding up each output's own range would
 count every cell.
 
-- One linear layer: the outputs are functions of a row's variables (`fhe.variables`), linear in each, products included.
+- One linear layer: outputs that read one code and its square are taken over all of its levels. Others
+  are functions of a row's variables (`fhe.variables`), linear in each, products included.
   Variables that share no product are parts whose greatest distances add up. What shares products is run through
   together; where that is too many states, one variable is fixed in both rows, in all ways, and the others fall apart.
 - Lookups: where what the circuit reads tells few combinations apart, its outputs on all of them.
@@ -31,6 +32,7 @@ from fhe.circuit.clear import evaluate_clear
 from fhe.variables import Variables
 
 MOST_CELLS = 4_096  # combinations of what is read that are run through
+MOST_LEVELS = 1 << 16  # of one code
 MOST_VALUES = 1 << 22  # cells times outputs
 MOST_PAIRS = 1 << 26  # pairs of distinct cells times outputs: under half a second
 EXACT = 1 << 52  # weights up to here are added in 64 bits
@@ -61,6 +63,13 @@ def form_range(one: Form, codebook: Codebook) -> tuple[int, int]:
     """The least and greatest value of a form over all codes: exact where few variables share products, else beyond."""
     inputs = [Input(column, "affine" if index == AFFINE else "bins", max(0, index)) for (column, index), _ in one]
     weights: I64 = np.array([weight for _, weight in one], np.int64)
+    squared = {(product.name, AFFINE) for product in codebook.products if product.first == product.second}
+    read = _columns_of(one, codebook)
+    if len(read) == 1 and any(wire in squared for wire, _ in one):
+        values = Variables(inputs, codebook, ends=False)
+        if values.combinations <= MOST_LEVELS:
+            found = values.inputs(list(range(len(values.counts)))) @ weights
+            return int(found.min()), int(found.max())
     variables = Variables(inputs, codebook, ends=True)
     low = high = 0
     for part in variables.parts():
@@ -73,6 +82,15 @@ def form_range(one: Form, codebook: Codebook) -> tuple[int, int]:
                 end = int(weights[wire]) * variables.greatest(wire)
                 low, high = low + min(0, end), high + max(0, end)
     return low, high
+
+
+def _columns_of(one: Form, codebook: Codebook) -> set[str]:
+    """The columns that a form reads, through products too."""
+    products = {product.name: product for product in codebook.products}
+    found: set[str] = set()
+    for (column, _), _ in one:
+        found |= {f.column for f in products[column].factors} if column in products else {column}
+    return found
 
 
 def diameter(points: I64) -> int:
@@ -109,15 +127,37 @@ def _linear(circuit: Circuit, codebook: Codebook, ranges: int) -> int:
         weights = weights @ mix.T
     if _large(weights, ranges):
         return ranges
+    found = _of_one_code(circuit.inputs, codebook, weights)
     # what is linear in each variable is farthest from itself at the ends of codes
     variables = Variables(circuit.inputs, codebook, ends=True)
-    found = 0
     for part in variables.parts():
         try:
             found += _Farthest(variables, weights).of(part)
         except _TooMuch:
             wires = variables.wires_of(part)
             found += sum(variables.greatest(wire) * int(np.abs(weights[wire]).sum()) for wire in wires)
+    return found
+
+
+def _of_one_code(inputs: Sequence[Input], codebook: Codebook, weights: I64) -> int:
+    """How far outputs move that read one code and its square alone; they are then taken out of `weights`."""
+    levels = {column.name: column.affine.levels for column in codebook.columns if column.affine is not None}
+    places = {wire: place for place, wire in enumerate(inputs)}
+    found = 0
+    for product in codebook.products:
+        square = places.get(Input(product.name, "affine"))
+        name = product.first.column
+        if square is None or product.first != product.second or product.first.edge is not None:
+            continue
+        own = [square, *([places[one]] if (one := Input(name, "affine")) in places else [])]
+        others = np.delete(weights, own, axis=0)
+        outputs = np.flatnonzero((weights[square] != 0) & ~others.any(axis=0))
+        if not len(outputs):
+            continue
+        codes = np.arange(levels[name])
+        values = np.stack([codes**2, codes][: len(own)], axis=1) @ weights[np.ix_(own, outputs)]
+        found += diameter(values)
+        weights[:, outputs] = 0
     return found
 
 

@@ -59,8 +59,8 @@ class Variables:
         self._factors = [[(numbers[key], value) for key, value in each] for each in factors]
         self.reads = [[number for number, _ in each] for each in self._factors]  # variables of each input
         self.counts = [0] * len(keys)  # states of each variable
-        for each in self._factors:
-            for number, value in each:
+        for factor in self._factors:
+            for number, value in factor:
                 self.counts[number] = len(value)
 
     @property

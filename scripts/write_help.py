@@ -24,7 +24,8 @@ REFERENCE = re.compile(r"(?<=<!-- reference: darkroom -->\n).*?(?=<!-- /referenc
 HEAD = """# The command line
 
 Written by `make docs` from the commands themselves. Data goes to stdout, progress and remarks to stderr; `--json`
-prints one JSON object. Exit codes are in [errors.md](errors.md).
+prints one JSON value: an object, a list where the command lists, and an object `error` (code, message, next_step) where
+it fails or was called wrongly. Exit codes are in [errors.md](errors.md).
 
 ## What a command believes
 

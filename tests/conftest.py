@@ -40,6 +40,7 @@ AREAS = {
     "darkroom": "real",
     "ingestion": "unit",
     "fhe/engine": "unit",
+    "execution": "real",
     "provider": "real",
     "custodian": "real",
     "fhe": "unit",

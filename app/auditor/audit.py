@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from app.auditor.approval import owners_word, said
 from app.auditor.charge import charge, place
 from app.auditor.report import AuditCheck, AuditReport, CheckStatus, Finding
-from app.execution.execute import Evaluation, check_receipt, execute
+from app.execution.execute import Evaluation, check_receipt, evaluation_digest, execute
 from app.execution.inputs import JobInputs, load_circuit, load_manifest, load_policy
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import BadReceipt, DarkroomError, TryAgain
@@ -31,6 +31,8 @@ from fhe.profiles import find
 
 if TYPE_CHECKING:
     from app.chain.market import Event, Market
+    from app.execution.checkpoint import Checkpoints
+    from app.execution.runner import BlockRunner
     from app.protocol.ports import Progress, Store
     from fhe.engine.core import BackendName
     from fhe.profile import EncryptionProfile
@@ -48,6 +50,8 @@ class Auditor:
     progress: Progress | None = None
     find_profile: Callable[[str], EncryptionProfile] = find
     backend: BackendName = "auto"
+    runner: BlockRunner | None = None  # who computes blocks of rows; None for this process
+    checkpoints: Checkpoints | None = None  # where blocks are kept, so that the audit may go on another time
 
     def audit(self, number: int) -> AuditReport:
         """The report on job `number`. Errors: NotFound when there is no such job."""
@@ -96,7 +100,15 @@ class Auditor:
 
         def the_execution() -> Finding:
             nonlocal execution
-            execution = execute(facts, self.store, threads=self.threads, progress=self.progress, backend=self.backend)
+            execution = execute(
+                facts,
+                self.store,
+                threads=self.threads,
+                progress=self.progress,
+                backend=self.backend,
+                runner=self.runner,
+                checkpoints=self.checkpoints,
+            )
             digest = execution.receipt.digest
             if job.receipt == ZERO:
                 return CheckStatus.OPEN, digest, "no result was agreed on yet"
@@ -108,6 +120,8 @@ class Auditor:
             yield from self._receipts(events, execution)
         yield from self._word(facts, events)
         yield from self._release(facts, source)
+        if self.checkpoints is not None:
+            self.checkpoints.forget(evaluation_digest(facts))
 
     def _events(self, job: Job) -> list[Event]:
         last = job.closed_block or self.market.block_number
@@ -166,12 +180,18 @@ class Auditor:
             def the_receipt(digest: Digest = digest) -> Finding:
                 data = self.store.read(digest_to_cid(digest), limit=MAX_DOCUMENT_BYTES)
                 check_receipt(Receipt.from_bytes(data), execution.receipt)
-                kept = self.store.read(execution.receipt.output, limit=execution.receipt.output_bytes)
-                if kept != execution.output:
-                    raise BadReceipt("The stored output is not what re-execution gives.")
+                self._compare(execution)
                 return CheckStatus.CONFIRMED, digest, "equal to our own, byte for byte"
 
             yield self._check(f"the receipt of {who} is true", event.tx, the_receipt)
+
+    def _compare(self, execution: Evaluation) -> None:
+        """Whether the store has the output that re-execution gives. Errors: BadReceipt, NotFound, BadBlock."""
+        cid, size = execution.receipt.output, execution.receipt.output_bytes
+        for start in range(0, size, BLOCK):
+            length = min(BLOCK, size - start)
+            if self.store.read(cid, start, length, limit=BLOCK) != execution.output[start : start + length]:
+                raise BadReceipt("The stored output is not what re-execution gives.")
 
     def _word(self, inputs: JobInputs, events: list[Event]) -> Iterator[AuditCheck]:
         """Only of jobs whose policy asks for the owner's word, and of those on which it was said all the same."""

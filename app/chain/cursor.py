@@ -139,7 +139,7 @@ class Cursor:
             return CursorStep(forget, (), trail, 0)
         settled = self._sparse and head - last > 2 * DEPTH
         try:
-            blocks = [node.block(n) for n in range(last if settled else max(trail.next, last - DEPTH + 1), last + 1)]
+            blocks = node.blocks_at(range(last if settled else max(trail.next, last - DEPTH + 1), last + 1))
             events = tuple(self._client.events(trail.next, last))
         except NotFound:
             return None

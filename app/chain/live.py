@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,4 +102,5 @@ class LiveJobs:
         if self._file is not None:
             jobs = [[number, life.opened, life.over] for number, life in sorted(self._jobs.items())]
             kept = {"market": self._identity, "trail": checkpoint.to_json(), "jobs": jobs}
-            write_private(self._file, json.dumps(kept).encode())
+            with suppress(OSError):  # on a full disk a restart reads more, and nothing else is lost
+                write_private(self._file, json.dumps(kept).encode())

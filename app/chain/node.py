@@ -109,6 +109,12 @@ class ChainNode(Protocol):
     def block(self, number: int) -> Block:
         """A canonical block. Errors: NotFound."""
 
+    def blocks_at(self, numbers: Sequence[int]) -> list[Block]:
+        """Canonical blocks, asked for in one go; of one view of the chain where the node answers batches from one.
+
+        Errors: NotFound.
+        """
+
     def now(self) -> int:
         """The time that the next block would carry, in seconds since the epoch."""
 

@@ -17,6 +17,7 @@ from app.chain.market import Market
 from app.chain.node import ExecutionReverted
 from app.protocol.errors import BadInput
 
+QUARTER = 900  # seconds
 DOMAIN_TYPE = [
     {"name": "name", "type": "string"},
     {"name": "version", "type": "string"},
@@ -79,10 +80,13 @@ class UnsignedCalls:
         )
 
     def permit(self, account: str, spender: str, amount: int, deadline: int = 0) -> PermitRequest:
-        """The permit that lets a contract take `amount` from an account, good for an hour or until `deadline`."""
+        """The permit that lets a contract take `amount` from an account, good for an hour or until `deadline`.
+
+        Deadlines fall on quarters of an hour, the first that leaves an hour: who asks twice gets the same permit.
+        """
         read = self._market.client.read
         domain = read(COIN, "eip712Domain")  # ERC-5267
-        deadline = deadline or self._market.now() + PERMIT_SECONDS
+        deadline = deadline or -(-(self._market.now() + PERMIT_SECONDS) // QUARTER) * QUARTER
         address = self._market.client.address(spender)
         typed = {
             "types": {"EIP712Domain": DOMAIN_TYPE, **PERMIT_TYPES},

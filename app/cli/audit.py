@@ -19,28 +19,38 @@ def audit(
     budget: Annotated[
         int | None, typer.Option(help="Recount what was told about the persons of this dataset instead.", min=1)
     ] = None,
+    certificate: Annotated[
+        int | None, typer.Option(help="Re-check every job of this dataset's certificate instead.", min=1)
+    ] = None,
     threads: Annotated[int | None, typer.Option(help="Threads; all cores by default.", min=1)] = None,
     device: AsDevice = DeviceChoice.AUTO,
     as_json: AsJson = False,
 ) -> None:
-    """Re-check every fact of a job, or a dataset's privacy budget, from chain records and stored objects alone.
+    """Re-check every fact of a job, of a dataset's certificate, or its privacy budget, from public records alone.
 
     Exit code 4 when a fact is wrong.
     """
-    if (job is None) == (budget is None):
-        raise UsageError("Name one job, or one dataset by --budget.", "For example: darkroom audit 7")
+    if [job, budget, certificate].count(None) != 2:
+        raise UsageError("Name one job, or one dataset by --budget or --certificate.", "For example: darkroom audit 7")
     if job is not None:
         _job(job, threads, device, as_json)
     elif budget is not None:
         _budget(budget, as_json)
+    elif certificate is not None:
+        _certificate(certificate, threads, device, as_json)
 
 
 def _job(job: int, threads: int | None, device: DeviceChoice, as_json: bool) -> None:
     from app.client.auditing import audit_job
+    from app.execution.checkpoint import Checkpoints
 
     session = CommandContext("anyone", as_json)
+    kept = Checkpoints(session.home.root / "audits")
+    kept.sweep()
     with session.out.progress("re-execute") as progress:
-        report = audit_job(session.network, job, threads=threads, device=device.value, progress=progress)
+        report = audit_job(
+            session.network, job, threads=threads, device=device.value, progress=progress, checkpoints=kept
+        )
     rows = [
         {"fact": each.claim, "status": MARKS[each.status], "digest": each.digest[:16], "detail": each.detail}
         for each in report.checks
@@ -52,6 +62,42 @@ def _job(job: int, threads: int | None, device: DeviceChoice, as_json: bool) -> 
 
     session.out.show(report.to_dict(), draw)
     if not report.confirmed:
+        raise typer.Exit(4)
+
+
+def _certificate(dataset: int, threads: int | None, device: DeviceChoice, as_json: bool) -> None:
+    from app.client.auditing import audit_job
+    from app.client.certificate import CERTIFIED, certificate
+
+    session = CommandContext("anyone", as_json)
+    made = certificate(session.network.market, session.network.store, dataset)
+    reports = []
+    for each in made.answers:
+        with session.out.progress(f"re-execute job {each.job}") as progress:
+            report = audit_job(session.network, each.job, threads=threads, device=device.value, progress=progress)
+        reports.append((each, report))
+    confirmed = all(report.confirmed for _, report in reports)
+    rows = [
+        {
+            "job": each.job,
+            "question": each.sql,
+            "status": MARKS["confirmed" if report.complete else "open" if report.confirmed else "wrong"],
+        }
+        for each, report in reports
+    ]
+
+    def draw(out: Any) -> None:
+        out.print(rows_table(rows, title=f"Dataset {dataset}: {made.digest}"))
+        out.print(f"What is confirmed here is {CERTIFIED}.")
+
+    value = {
+        "dataset": dataset,
+        "certificate": made.digest,
+        "confirmed": confirmed,
+        "answers": [{"job": each.job, "question": each.sql, "audit": report.to_dict()} for each, report in reports],
+    }
+    session.out.show(value, draw)
+    if not confirmed:
         raise typer.Exit(4)
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FirstRow = Annotated[int, typer.Option(help="The first row.", min=0)]
 Replicas = Annotated[int, typer.Option(help="Executors that must agree.", min=1, max=5)]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout and nothing else there.")]
 AsOwner = Annotated[str, typer.Option("--as", metavar="ROLE", help="The role whose folder and account to use.")]
 AsBuyer = AsOwner
 AsProvider = AsOwner

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from app.cli import search, table_profile
+from app.cli import certify, search, table_profile
 from app.cli.context import AsJson, AsOwner, CommandContext
 from app.cli.table_profile import File
 from app.console.output import facts_table, rows_table
@@ -221,6 +221,8 @@ def offer(number: Number, recipe: FullRecipe, role: AsOwner = "owner", as_json: 
 
 
 app.command("search")(search.search)
+app.command("certify")(certify.certify)
+app.command("certificate")(certify.certificate)
 
 
 @app.command("list")
@@ -250,9 +252,10 @@ def list_datasets(as_json: AsJson = False) -> None:
 
 @app.command("show")
 def show(number: Number, as_json: AsJson = False) -> None:
-    """A dataset's card, columns, policy and offers."""
+    """A dataset's card, columns, policy, offers and certified figures."""
     from rich.markdown import Markdown
 
+    from app.client.certificate import CERTIFIED, OWNERS_WORD, certified
     from app.client.dataset import Dataset
     from ingestion.card import card_markdown
     from ingestion.quantization import step_share
@@ -272,6 +275,7 @@ def show(number: Number, as_json: AsJson = False) -> None:
         }
         for each in session.network.market.offers(number)
     ]
+    found = certified(session.network.market, session.network.store, number)
     value = {
         "dataset": number,
         "owner": dataset.record.owner,
@@ -286,10 +290,16 @@ def show(number: Number, as_json: AsJson = False) -> None:
         "products": [product.name for product in dataset.codebook.products],
         "policy": dataset.manifest.policy.model_dump(mode="json"),
         "offers": offers,
+        "certified": [{"job": each.said.job, "question": each.said.sql, "means": CERTIFIED} for each in found],
     }
 
     def draw(out: Any) -> None:
         out.print(Markdown(card_markdown(dataset.manifest)))
+        out.print(f"Every figure above is {OWNERS_WORD}.")
+        for each in found:
+            out.print(rows_table(each.answer.to_dicts(), title=f"{each.said.sql} (job {each.said.job})"))
+        if found:
+            out.print(f"The figures of these jobs are {CERTIFIED}: darkroom audit --certificate {number}")
         out.print(rows_table(offers, title="Offers", empty="No offers yet."))
 
     session.out.show(value, draw)

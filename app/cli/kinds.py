@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from importlib import import_module
 from typing import Any, Literal
 
 from app.client.training import ModelRecipe
@@ -37,6 +38,36 @@ KINDS: dict[str, ModelRecipe] = {
     "decision-tree": _recipe("bins", "DecisionTreeClassifier", classifies=True, max_depth=4, **_TREES),
     "decision-tree-regressor": _recipe("bins", "DecisionTreeRegressor", classifies=False, max_depth=4, **_TREES),
 }
+
+
+def _from_sums(
+    encoding: Literal["affine", "bins"], home: str, name: str, *, classifies: bool, **usual: Any
+) -> ModelRecipe:
+    def make(**settings: Any) -> Any:
+        return getattr(import_module(f"sklearn.{home}"), name)(**{**usual, **settings})
+
+    return ModelRecipe(encoding, classifies, make)
+
+
+FITTED: dict[str, ModelRecipe] = {
+    "linear-regression": _from_sums("affine", "linear_model", "LinearRegression", classifies=False),
+    "ridge": _from_sums("affine", "linear_model", "Ridge", classifies=False),
+    "logistic-regression": _from_sums("affine", "linear_model", "LogisticRegression", classifies=True),
+    "discriminant": _from_sums(
+        "affine", "discriminant_analysis", "LinearDiscriminantAnalysis", classifies=True, solver="lsqr"
+    ),
+    "gaussian-nb": _from_sums("affine", "naive_bayes", "GaussianNB", classifies=True),
+    "categorical-nb": _from_sums("bins", "naive_bayes", "CategoricalNB", classifies=True),
+    "stump": _from_sums("bins", "tree", "DecisionTreeClassifier", classifies=True, max_depth=1),
+    "components": _from_sums("affine", "decomposition", "PCA", classifies=False),
+}
+
+
+def fitted_kind(name: str) -> ModelRecipe:
+    """The recipe of this name, of what `darkroom model fit` fits. Errors: BadModel with the list."""
+    if name not in FITTED:
+        raise BadModel(f"No model {name!r} is fitted from sums.", f"Choose one of: {', '.join(sorted(FITTED))}.")
+    return FITTED[name]
 
 
 def kind(name: str) -> ModelRecipe:

@@ -11,6 +11,7 @@ import sys
 from typing import Annotated
 
 import typer
+from typer.exceptions import TyperException
 
 from app import __version__
 from app.cli import (
@@ -23,6 +24,7 @@ from app.cli import (
     job,
     keys,
     license,
+    mandate,
     mcp_server,
     model,
     node,
@@ -33,7 +35,7 @@ from app.console.output import Terminal
 from app.home.home import EDITION_VARIABLE
 from app.node import logs
 from app.node.run_loop import SUPERVISED_VARIABLE
-from app.protocol.errors import DarkroomError
+from app.protocol.errors import DarkroomError, UsageError
 
 app = typer.Typer(
     name="darkroom",
@@ -82,6 +84,7 @@ app.add_typer(job.app, name="job")
 app.command("ask")(ask.ask)
 app.add_typer(result.app, name="result")
 app.command("mcp")(mcp_server.mcp)
+app.add_typer(mandate.app, name="mandate")
 app.add_typer(custodian.app, name="custodian")
 app.add_typer(provider.app, name="provider")
 app.command("audit")(audit.audit)
@@ -94,6 +97,8 @@ def run(arguments: list[str]) -> int:
     """Run one command; its exit code. Wrong usage is explained on stderr by typer, with exit code 2."""
     output = Terminal("--json" in arguments)
     try:
+        if output.as_json:
+            return _for_programs(arguments, output)
         app(arguments)
     except DarkroomError as error:
         if os.environ.get(SUPERVISED_VARIABLE) == "1":  # a node's part speaks in events, to the last
@@ -105,6 +110,18 @@ def run(arguments: list[str]) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
     return 0
+
+
+def _for_programs(arguments: list[str], output: Terminal) -> int:
+    """One command whose wrong usage is told on stdout too, as every error is."""
+    try:
+        code = app(arguments, standalone_mode=False)
+    except typer.Abort:
+        return 1
+    except TyperException as error:
+        said = getattr(error, "format_message", error.__str__)()
+        return output.fail(UsageError(said, "See what it takes: add --help."))
+    return code if isinstance(code, int) else 0
 
 
 def main() -> None:

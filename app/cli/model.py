@@ -10,6 +10,7 @@ import typer
 
 from app.cli.context import AsBuyer, AsJson, CommandContext, FirstRow, Replicas
 from app.cli.model_card import described, faithfulness_in_words, for_people
+from app.cli.model_sums import evaluate_model, fit_model
 from app.console.output import facts_table, rows_table
 from app.files.private import write_private
 from app.protocol.errors import UsageError
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
     from ingestion.reading import Reading
 
 app = typer.Typer(
-    no_args_is_help=True, help="Models: compile for a dataset, import, sum, label, list, show, export, quote, rehearse."
+    no_args_is_help=True,
+    help="Models: compile for a dataset, fit, test, import, sum, label, list, show, export, quote, rehearse.",
 )
+app.command("fit")(fit_model)
+app.command("test")(evaluate_model)
 Digest = Annotated[str, typer.Argument(help="The model's digest, or how it begins.")]
 ReadingFile = Annotated[
     Path | None,

@@ -118,13 +118,23 @@ class OpenedResult:
 class Buyer:
     """One buyer on one machine."""
 
-    def __init__(self, network: Network, actor: Actor, account: Account, mandate: SignedMandate | None = None) -> None:
-        """With a `mandate` the account is its agent: it buys and orders with the mandate's money, within its limits."""
+    def __init__(
+        self,
+        network: Network,
+        actor: Actor,
+        account: Account,
+        mandate: SignedMandate | None = None,
+        *,
+        sealing_key: SealingKey | None = None,
+    ) -> None:
+        """With a `mandate` the account is its agent: it buys and orders with the mandate's money, within its limits.
+        `sealing_key`: what results are sealed to, in place of the key in the actor's folder.
+        """
         self.network, self.actor, self.account, self.mandate = network, actor, account, mandate
         self.purse: Purse = (
             MandatePurse(network.market, account, mandate) if mandate else OwnPurse(network.market, account)
         )
-        self._sealing_key: SealingKey | None = None
+        self._sealing_key = sealing_key
         self.models = ModelStore(actor.path("models"))
         self.orders = Orders(actor.path("orders"), network.market.chain_id, network.market.address)
 

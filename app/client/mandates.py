@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.chain.address import eip55
@@ -21,11 +22,10 @@ from app.files.private import write_private
 from app.home.home import Actor
 from app.home.network import Network
 from app.protocol.documents import MAX_DOCUMENT_BYTES
-from app.protocol.errors import BadInput, NotFound, VerificationFailed
+from app.protocol.errors import BadBlock, BadDocument, BadInput, NotFound, VerificationFailed
 from app.protocol.ids import Address, Digest
 from app.protocol.market.entities import LIVE, ZERO
 from app.protocol.market.mandate import ACTIONS, Mandate, MandateSpent, SignedMandate, What
-from app.protocol.market.receipt import OutputPolicy
 from app.protocol.policy.rules import most_told
 
 if TYPE_CHECKING:
@@ -143,6 +143,19 @@ class Mandates:
             raise NotFound(f"{what} with {number[:16]!a} here.", "List them: darkroom mandate list.")
         return found[0]
 
+    def id(self, mandate: Mandate) -> Digest:
+        """A mandate's digest: its name on the chain."""
+        return mandate_id(mandate)
+
+    def known(self, number: str) -> Mandate:
+        """One of this account's, signed here or granted on the chain, by how its digest begins. Errors: NotFound."""
+        begins = number.removeprefix("0x").lower()
+        found = [each for each in self._all() if begins and mandate_id(each).startswith(begins)]
+        if len(found) != 1:
+            what = f"{len(found)} mandates of this account begin" if found else "No mandate of this account begins"
+            raise NotFound(f"{what} with {number[:16]!a}.", "List them: darkroom mandate list.")
+        return found[0]
+
     def grant(self, signed: SignedMandate, amount: int = 0) -> Sent[Address]:
         """Announce a mandate on the chain, which its first use does too, and fund it. Errors: Reverted."""
         sent = self.network.market.grant_mandate(self.account, signed)
@@ -150,13 +163,18 @@ class Mandates:
             self.fund(signed, amount)
         return sent
 
-    def fund(self, signed: SignedMandate, amount: int) -> Sent[int]:
+    def fund(self, granted: SignedMandate | Mandate, amount: int) -> Sent[int]:
         """Put token units of this account into a mandate's; the value is what it holds then. Errors: Reverted."""
-        return self.network.market.fund_mandate(self.account, signed.mandate, amount)
+        mandate = granted.mandate if isinstance(granted, SignedMandate) else granted
+        return self.network.market.fund_mandate(self.account, mandate, amount)
 
     def revoke(self, number: Digest) -> Sent[None]:
         """End a mandate of this account at once, by its digest. Errors: Reverted."""
         return self.network.market.revoke_mandate(self.account, number)
+
+    def revoke_all(self) -> Sent[None]:
+        """End every mandate that this account has signed so far: all whose nonce is a time before now."""
+        return self.network.market.void_mandates(self.account, time.time_ns() // 1_000_000 + 1)
 
     def withdraw(self, mandate: Mandate) -> Sent[int]:
         """Bring what a mandate's account holds or is owed to its payer; the value is how much. Errors: Reverted."""
@@ -205,17 +223,20 @@ class Mandates:
 
     def mine(self) -> list[MandateView]:
         """Those that this account pays for or acts under: kept here, or granted on the chain; the newest first."""
+        return [self.view(each) for each in self._all()]
+
+    def _all(self) -> list[Mandate]:
         market, who = self.network.market, self.account.address
         granted = [*market.granted_mandates(payer=who), *market.granted_mandates(agent=who)]
         kept = [each.mandate for each in self._kept() if who in (each.mandate.payer, each.mandate.agent)]
         here = [each for each in kept if each.contract == market.mandates_address]
         every = {mandate_id(each): each for each in (*granted, *here)}
-        return [self.view(each) for each in sorted(every.values(), key=lambda each: -each.nonce)]
+        return sorted(every.values(), key=lambda each: -each.nonce)
 
     def _kept(self) -> list[SignedMandate]:
         folder = self.actor.path(FOLDER)
         files = sorted(folder.glob("*.json")) if folder.is_dir() else []
-        return [SignedMandate.from_bytes(path.read_bytes()[: MAX_DOCUMENT_BYTES + 1]) for path in files]
+        return [read_signed(path) for path in files]
 
     def _tagged(self, tags: Sequence[str]) -> Iterable[int]:
         """Datasets that have one of these keywords now. Errors: NotFound where none has."""
@@ -240,14 +261,29 @@ class Mandates:
         every = {each.policy: each.dataset for each in offers}
         if "job" in actions or "ask" not in actions:
             return list(every)
-        whole = [each for each, number in every.items() if self._policy(number, each).release == "aggregate"]
+        whole = [each for each, number in every.items() if self._about_many(number, each)]
         if not whole:
             raise BadInput("No offer on these datasets sells answers about many people together.", "Grant job as well.")
         return whole
 
-    def _policy(self, dataset: int, digest: Digest) -> OutputPolicy:
+    def _about_many(self, dataset: int, digest: Digest) -> bool:
+        """Whether a policy is known to let out nothing but aggregates."""
         manifest = load_manifest(self.network.store, self.network.market.dataset(dataset))
-        return load_policy(self.network.store, manifest, digest)
+        try:
+            return load_policy(self.network.store, manifest, digest).release == "aggregate"
+        except (NotFound, BadBlock, BadDocument):
+            return False
+
+
+def read_signed(path: Path) -> SignedMandate:
+    """A signed mandate's file. Errors: NotFound, BadDocument."""
+    try:
+        with path.open("rb") as file:
+            return SignedMandate.from_bytes(file.read(MAX_DOCUMENT_BYTES + 1))
+    except OSError:
+        raise NotFound(
+            f"There is no mandate file {path}.", "Ask the payer for it: darkroom mandate sign --out."
+        ) from None
 
 
 def _fault(error: ValueError) -> str:

@@ -331,9 +331,12 @@ class Owner:
         """The agent that releases results of this owner's datasets; `device` evaluates what it checks."""
         from app.custodian.agent import CustodianAgent
         from app.custodian.market_chain import MarketChain
+        from app.execution.checkpoint import Checkpoints
         from app.execution.execute import execute
+        from app.execution.tracing import spans_for
 
-        store, threads = self.network.store, threads_available()
+        market, store, threads = self.network.market, self.network.store, threads_available()
+        runner, checkpoints = self.network.runner(device), Checkpoints(self.actor.folder / "blocks")
 
         def run(inputs: JobInputs, watch: Progress) -> Evaluation:
             def told(done: int, total: int) -> None:
@@ -341,7 +344,16 @@ class Owner:
                 if progress is not None:
                     progress(done, total)
 
-            return execute(inputs, store, threads=threads, progress=told, backend=device)
+            checkpoints.sweep()
+            return execute(
+                inputs,
+                store,
+                threads=threads,
+                progress=told,
+                backend=device,
+                runner=runner,
+                checkpoints=checkpoints,
+            )
 
         return CustodianAgent(
             MarketChain(self.network.market, self.account, self.actor.folder),
@@ -353,6 +365,7 @@ class Owner:
             row_keys=self.persons.row_keys,
             threads=threads,
             charge_missing=charge_missing,
+            spans=spans_for("custodian", self.actor.name, market.chain_id, market.address),
         )
 
 

@@ -123,6 +123,7 @@ class Provider:
         self, threads: int | None = None, device: BackendName = "auto", *, in_turn: bool = False
     ) -> ProviderAgent:
         """Who evaluates the jobs that this provider is drawn for; `in_turn` where it looks again and again."""
+        from app.execution.tracing import spans_for
         from app.provider.agent import ProviderAgent
         from app.provider.speed import kept
 
@@ -140,4 +141,6 @@ class Provider:
             units_per_second=rate,
             in_turn=in_turn,
             pays=self.standing_terms().pays,
+            runner=self.network.runner(device),
+            spans=spans_for("provider", self.actor.name, market.chain_id, market.address),
         )

@@ -1,4 +1,6 @@
-"""How commands speak: data on stdout, progress and remarks on stderr; `--json` puts one JSON object on stdout.
+"""How commands speak: data on stdout, progress and remarks on stderr; `--json` puts one JSON value on stdout.
+
+It is a list where the command lists, and an object `error` when the command fails.
 
 A command makes one value of JSON's types and hands it to `Terminal.show` with a function that draws it for people.
 """

@@ -29,6 +29,7 @@ from app.custodian.readout import read_out
 from app.custodian.settling import settle_licenses
 from app.custodian.unlocked_keys import keep, recall
 from app.execution.reporting import reported
+from app.execution.tracing import Spans, no_spans
 from app.policy import judge
 from app.protocol.documents import sha256
 from app.protocol.errors import AlreadyReleased, BadDocument, DarkroomError, NotFound, Reverted, TryAgain
@@ -77,7 +78,9 @@ class CustodianAgent:
         find_profile: FindProfile = find,
         hook: StepHook = no_hook,
         charge_missing: bool = False,
+        spans: Spans = no_spans,
     ) -> None:
+        self._span = spans
         self._chain, self._store, self._keys, self._ledger, self._sign = chain, store, keys, ledger, sign
         self._execute, self._limits, self._threads, self._noise = execute, limits or JudgementLimits(), threads, noise
         self._find_profile, self._step, self._row_keys = find_profile, hook, row_keys
@@ -161,7 +164,8 @@ class CustodianAgent:
         if isinstance(grant, Reason):
             return self._refuse(claim, job, grant, verify)
         self._step("verify")
-        output = verified_output(evidence, self._store, self._execute, self._watch(claim, job))
+        with self._span(job.id, "verify"):
+            output = verified_output(evidence, self._store, self._execute, self._watch(claim, job))
         if output is Reason.OUTPUT_MISMATCH and not contested and self._contest(claim, job):
             return Outcome(job.id, "contested", "re-execution gives another result; others are asked")
         if isinstance(output, Reason):
@@ -181,7 +185,8 @@ class CustodianAgent:
             result = Result.from_bytes(recall(secret, query, kept))
         else:
             self._step("decrypt")
-            values = decrypt_output(secret, evidence.work, self._store, output, threads=self._threads)
+            with self._span(job.id, "decrypt"):
+                values = decrypt_output(secret, evidence.work, self._store, output, threads=self._threads)
             circuit, persons = evidence.work.circuit, facts.table.rows_per_person
             result = read_out(values, circuit.readout, facts.leak, facts.policy, job, self._noise, persons, circuit.mix)
             if noisy or result.values.nbytes <= self._limits.kept_answer_bytes:
@@ -190,7 +195,8 @@ class CustodianAgent:
             keys = self._naming().read(secret, facts.dataset.manifest, job.first_row, job.rows)
             result = result.with_keys(keys, width)
         self._step("seal")
-        document, ciphertext = seal_result(evidence.work.seal_context, result, file_cid)
+        with self._span(job.id, "seal"):
+            document, ciphertext = seal_result(evidence.work.seal_context, result, file_cid)
         self._step("keep")
         repeatable = answer is not None or kept is not None or not noisy
         sealed = {"document": document.to_bytes(), "ciphertext": ciphertext}
@@ -220,7 +226,8 @@ class CustodianAgent:
                 self._store.put(data)
             self._step("release")
             try:
-                tx = self._chain.release(job.id, sha256(record.document), sha256(decision), head)
+                with self._span(job.id, "release"):
+                    tx = self._chain.release(job.id, sha256(record.document), sha256(decision), head)
             except (AlreadyReleased, Reverted) as error:
                 if is_stale(error):
                     continue
@@ -238,7 +245,8 @@ class CustodianAgent:
             return Outcome(claim.job, "waiting", "its release is not final on the chain yet")
         self._step("store result")
         if record.ciphertext is not None:
-            self._store.put(record.ciphertext)
+            with self._span(claim.job, "store result"):
+                self._store.put(record.ciphertext)
         self._step("record")
         self._ledger.done(claim, tx)
         return Outcome(claim.job, DecisionState.DONE, tx or "the chain had it already")
@@ -273,7 +281,8 @@ class CustodianAgent:
         for _ in range(SENDS):
             head = self._chain.decision_head(job.dataset)
             try:
-                tx = self._chain.refuse(claim.job, record.reason, sha256(record.decision), head)
+                with self._span(claim.job, "refuse"):
+                    tx = self._chain.refuse(claim.job, record.reason, sha256(record.decision), head)
             except (AlreadyReleased, Reverted) as error:
                 if is_stale(error):
                     continue

@@ -20,7 +20,9 @@ from fhe.engine.output import OutputStage
 from fhe.keys.secret_keys import SecretKeys
 
 
-def decrypt_output(secret: SecretKeys, inputs: JobInputs, store: Store, output: bytes, *, threads: int) -> I64:
+def decrypt_output(
+    secret: SecretKeys, inputs: JobInputs, store: Store, output: bytes | memoryview, *, threads: int
+) -> I64:
     """The circuit's outputs int64 (outputs, rows), or (outputs, blocks) of one that sums.
 
     Errors: BadKey, BadReceipt for an output of another shape.

@@ -12,7 +12,7 @@ from app.custodian.ports import CustodianChain
 from app.execution.execute import Evaluation
 from app.execution.inputs import JobInputs, load_circuit, load_manifest, load_policy
 from app.protocol.documents import MAX_DOCUMENT_BYTES
-from app.protocol.errors import BadBlock, BadDocument, BadInput, NotFound, RowsOutsideDataset
+from app.protocol.errors import BadBlock, BadDocument, BadInput, NotFound, RowsOutsideDataset, VerificationFailed
 from app.protocol.ids import Digest
 from app.protocol.market.entities import Job
 from app.protocol.market.receipt import Receipt
@@ -89,6 +89,10 @@ def load_judgement(
         return Reason.WRONG_CIRCUIT
     except BadInput:
         return Reason.CIRCUIT_UNSAFE
+    try:
+        mandate = chain.mandate(job.buyer)
+    except VerificationFailed:
+        return Reason.MANDATE_UNREADABLE
     facts = ReleaseCase(
         chain_id=chain.chain_id,
         market=chain.address,
@@ -103,12 +107,14 @@ def load_judgement(
         decryptions=decryptions(manifest.table.epoch),
         max_decryptions=limits.decryptions_per_epoch,
         bootstraps=cost(circuit, profile, job.rows).bootstraps,
-        mandate=chain.mandate(job.buyer),
+        mandate=mandate,
     )
     return Judgement(facts, JobInputs(chain.chain_id, chain.address, job, dataset, manifest, circuit, profile))
 
 
-def verified_output(evidence: Judgement, store: Store, execute: Execute, progress: Progress) -> bytes | Reason:
+def verified_output(
+    evidence: Judgement, store: Store, execute: Execute, progress: Progress
+) -> bytes | memoryview | Reason:
     """The output bytes that rules 5 and 6 allow to decrypt, or why not. Nothing is decrypted here.
 
     `progress` is told how far re-execution is, and ends it by raising. Errors: NotFound and BadBlock where an object is

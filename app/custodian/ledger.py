@@ -63,7 +63,7 @@ class Ledger(LedgerView):
     def claim(self, job: int, dataset: int) -> Claim | None:
         """The next claim on a job; None while another process holds it, before its next try, or when it is over."""
         with self._transaction() as db:
-            now = self._clock()
+            now = self.now()
             row = db.execute("SELECT * FROM jobs WHERE scope = ? AND job = ?", (self._scope, job)).fetchone()
             if row is None:
                 db.execute(
@@ -301,7 +301,7 @@ class Ledger(LedgerView):
                     each.entry.job,
                     dataset,
                     DecisionState.DONE,
-                    self._clock(),
+                    self.now(),
                     "learned from the chain",
                 )
                 db.execute(

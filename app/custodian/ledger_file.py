@@ -48,8 +48,13 @@ class LedgerFile:
             mark(self._connection())
 
     def now(self) -> int:
-        """The time by the ledger's clock, which is the chain's."""
-        return self._clock()
+        """The time by the ledger's clock, which is the chain's; the same throughout one transaction."""
+        at: int | None = getattr(self._threads, "at", None)
+        if at is None:
+            at = self._clock()
+            if getattr(self._threads, "inside", False):
+                self._threads.at = at
+        return at
 
     def _connection(self) -> sqlite3.Connection:
         """This thread's connection; it stays open, since closing the last one copies the log into the file."""
@@ -70,6 +75,7 @@ class LedgerFile:
         db = self._connection()
         try:
             db.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+            self._threads.inside = True
             yield db
             db.execute("COMMIT")
             if write:
@@ -79,12 +85,13 @@ class LedgerFile:
         except sqlite3.DatabaseError as error:
             raise BadDocument(f"The ledger is damaged: {error}.", REBUILD) from None
         finally:
+            self._threads.inside, self._threads.at = False, None
             if db.in_transaction:
                 db.execute("ROLLBACK")
 
     def _write(self, db: sqlite3.Connection, claim: Claim, before: tuple[DecisionState, ...], **fields: object) -> None:
         """Change a claimed job that is in one of these states; refused for a claim that is no longer the newest."""
-        now = self._clock()
+        now = self.now()
         values: dict[str, object] = {"leased_until": now + self._lease, "changed": now}
         if "state" in fields:
             values |= {"held": 0, "attempts": 0, "next_try": 0, "error": ""}
@@ -99,7 +106,7 @@ class LedgerFile:
             self._event(db, claim.job, str(fields["state"]))
 
     def _event(self, db: sqlite3.Connection, job: int, what: str) -> None:
-        values = (self._clock(), self._scope, job, what)
+        values = (self.now(), self._scope, job, what)
         db.execute("INSERT INTO events (at, scope, job, what) VALUES (?, ?, ?, ?)", values)
 
 

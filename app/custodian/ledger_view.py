@@ -54,7 +54,7 @@ class LedgerView(LedgerFile):
         with self._transaction(write=False) as db:
             key = (self._scope, job)
             row = db.execute("SELECT MIN(at) FROM events WHERE scope = ? AND job = ?", key).fetchone()
-            return int(row[0]) if row[0] is not None else self._clock()
+            return int(row[0]) if row[0] is not None else self.now()
 
     def charged_to(self, license: int) -> list[Released]:
         """What the chain released under a license."""

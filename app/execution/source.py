@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 from app.protocol.data.dataset import EncodedFile, EncryptedTable, Shard
@@ -9,8 +11,11 @@ from app.protocol.errors import BadDocument, BadModel
 from app.protocol.ports import Store
 from fhe.arrays import U64
 from fhe.circuit.circuit import Input
+from fhe.engine.source import ChunkSource
 from fhe.mask import mask as expand_mask
 from fhe.profile import EncryptionProfile
+
+KEPT_INPUTS = 4096  # 128 MiB of words of one chunk at N = 2048
 
 
 class StoreSource:
@@ -49,6 +54,38 @@ class StoreSource:
         if (input.index + 1) * per_index > file.polys:
             raise BadModel(f"Column {input.column!r} has no {input.encoding} number {input.index}.")
         return file, input.index * per_index + chunks.start
+
+
+class KeptChunk:
+    """The same words, those of the last chunk kept: blocks with lookups are parts of a chunk, and follow each other.
+
+    Reads of several chunks, as linear circuits make them, are passed on.
+    """
+
+    def __init__(self, source: ChunkSource) -> None:
+        self._source, self._place = source, (-1, -1)
+        self._kept: dict[tuple[Input, str], U64] = {}
+
+    def bodies(self, input: Input, shard: int, chunks: range) -> U64:
+        """As `StoreSource.bodies`."""
+        return self._read("bodies", input, shard, chunks)
+
+    def mask(self, input: Input, shard: int, chunks: range) -> U64:
+        """As `StoreSource.mask`."""
+        return self._read("mask", input, shard, chunks)
+
+    def _read(self, what: Literal["bodies", "mask"], input: Input, shard: int, chunks: range) -> U64:
+        read = self._source.bodies if what == "bodies" else self._source.mask
+        if len(chunks) != 1:
+            return read(input, shard, chunks)
+        if self._place != (shard, chunks.start):
+            self._place, self._kept = (shard, chunks.start), {}
+        words = self._kept.get((input, what))
+        if words is None:
+            words = read(input, shard, chunks)
+            if len(self._kept) < 2 * KEPT_INPUTS:
+                self._kept[input, what] = words
+        return words
 
 
 def chunk_count(shard: Shard, size: int) -> int:

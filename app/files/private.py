@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-def write_private(path: Path, data: bytes) -> None:
+def write_private(path: Path, data: bytes | memoryview) -> None:
     """Write a file that this user alone can read; a crash at any moment leaves the old file or the new one."""
     with _scratch(path, data) as scratch:
         scratch.replace(path)
 
 
-def write_private_once(path: Path, data: bytes) -> bool:
+def write_private_once(path: Path, data: bytes | memoryview) -> bool:
     """The same, unless the file is there: then it stays as it is, whoever else writes it at this moment; False."""
     with _scratch(path, data) as scratch:
         try:
@@ -26,7 +26,7 @@ def write_private_once(path: Path, data: bytes) -> bool:
 
 
 @contextmanager
-def _scratch(path: Path, data: bytes) -> Iterator[Path]:
+def _scratch(path: Path, data: bytes | memoryview) -> Iterator[Path]:
     """A file beside `path` that holds the data durably."""
     scratch = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

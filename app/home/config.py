@@ -8,7 +8,8 @@ NAME holds it, which keeps a URL with an access token out of files. DARKROOM_KUB
 Kubo endpoint wants them. `node` may hold the address of a marketplace node whose index this machine asks
 (`app.client.index.client`).
 `chain_fallbacks` and `store_fallbacks` list further endpoints of the same kinds, for when one fails. At most
-`max_gas_gwei` are paid for a unit of gas. What was sent is kept in `outbox.sqlite` (`app.chain.outbox`).
+`max_gas_gwei` are paid for a unit of gas. `compute` may be `ray:ADDRESS`, a Ray cluster that evaluates blocks of rows.
+What was sent is kept in `outbox.sqlite` (`app.chain.outbox`).
 
 `earlier` names the deployments of earlier editions of the contracts, the newest first, which are drained here: each is
 opened where `Home.edition` names it. `layout` says how the home's folders are, `version` which Darkroom wrote them last
@@ -18,7 +19,6 @@ opened where `Home.edition` names it. `layout` says how the home's folders are, 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -28,7 +28,7 @@ from app import __version__
 from app.files.private import write_private
 from app.home.home import Home
 from app.protocol.documents import first_fault
-from app.protocol.errors import BadDocument, NotFound, UsageError
+from app.protocol.errors import BadDocument, NotFound
 
 MAX_CONFIG_BYTES = 1 << 16
 LAYOUT = 2  # of a home's folders: 2 keeps what belongs to one market alone under its name
@@ -45,6 +45,7 @@ class NodeConfig(BaseModel):
     deployment: str = "chain/deployment.json"
     store: str = "folder:store"
     chain_fallbacks: tuple[str, ...] = ()  # further endpoints of the same chain, which take over when one fails
+    compute: str = "local"  # who computes blocks of rows: this machine, or ray:ADDRESS
     store_fallbacks: tuple[str, ...] = ()  # further stores: read where one before has not the right bytes, written too
     node: str = ""  # http://host:port
     max_gas_gwei: Annotated[float, Field(gt=0, le=1_000_000)] = 500  # paid for a unit of gas at most
@@ -62,16 +63,6 @@ class NodeConfig(BaseModel):
     def deployments(self) -> tuple[str, ...]:
         """All of them, the present one first."""
         return (self.deployment, *self.earlier)
-
-
-def from_environment(text: str) -> str:
-    """The text itself, or what the variable of `env:NAME` holds. Errors: UsageError."""
-    scheme, _, name = text.partition(":")
-    if scheme != "env":
-        return text
-    if not (value := os.environ.get(name, "")):
-        raise UsageError(f"The settings want the environment variable {name}, which is not set.", "Set it.")
-    return value
 
 
 def read_config(home: Home) -> NodeConfig:

@@ -8,16 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.home.config import from_environment
+from app.files.environment import from_environment
 from app.home.home import Home
 from app.home.upgrade import bring_forward, deployment_of
 from app.protocol.errors import UsageError
+from app.storage.open import absolute, open_places
 
 if TYPE_CHECKING:
     from app.chain.market import Market
     from app.chain.node import ChainNode
+    from app.execution.runner import BlockRunner
     from app.protocol.ports import Store
-    from app.storage.content import ContentStore
+    from fhe.engine.core import BackendName
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Network:
     node: ChainNode
     market: Market
     store: Store
+    places: tuple[str, ...] = ()  # where the store is, for other processes
+    compute: str = "local"
 
     @classmethod
     def open(cls, home: Home) -> Network:
@@ -43,7 +47,8 @@ class Network:
         sender = Sender(node, Outbox(home.root / FILE), most=round(config.max_gas_gwei * GWEI))
         path, drained = deployment_of(home, config)
         market = Market.open(node, path, sender, drained=drained)
-        return cls(node, market, open_stores(home, (config.store, *config.store_fallbacks)))
+        places = tuple(absolute(each, home.root) for each in (config.store, *config.store_fallbacks))
+        return cls(node, market, open_places(places, home.root), places, config.compute)
 
     @property
     def embedded(self) -> bool:
@@ -51,6 +56,21 @@ class Network:
         from app.chain.node import DevNode
 
         return isinstance(self.node, DevNode)
+
+    def runner(self, device: BackendName = "auto") -> BlockRunner | None:
+        """The cluster that computes blocks of rows, where the settings name one; None for this process.
+
+        Errors: UsageError; Unavailable where it does not answer, or Ray is not installed.
+        """
+        compute = from_environment(self.compute)
+        if compute == "local":
+            return None
+        scheme, _, address = compute.partition(":")
+        if scheme != "ray" or not address:
+            raise UsageError(f"Blocks are computed by local or ray:ADDRESS, not by {scheme!r}.", "Correct node.json.")
+        from app.execution.on_ray import RayRunner
+
+        return RayRunner(address, self.places, device)
 
     def fund(self, address: str) -> None:
         """Ether for gas from the embedded chain's faucet. Errors: UsageError on any other chain."""
@@ -74,37 +94,6 @@ def open_chain(home: Home, where: str, fallbacks: Sequence[str] = ()) -> ChainNo
     path = _path(home, rest)
     path.parent.mkdir(parents=True, exist_ok=True)
     return open_node(f"embedded:{path}")
-
-
-def open_stores(home: Home, places: Sequence[str]) -> Store:
-    """The store in one place, or in several as one. Errors: UsageError; Unavailable for a single one out of reach."""
-    if len(places) == 1:
-        return open_store(home, places[0])
-    from app.storage.several import SeveralStores
-
-    return SeveralStores([open_store(home, where) for where in places])
-
-
-def open_store(home: Home, where: str) -> ContentStore:
-    """The store that `where` names. Errors: UsageError, Unavailable."""
-    scheme, _, rest = from_environment(where).partition(":")
-    if scheme == "folder" and rest:
-        from app.storage.folder import BlockStore
-
-        return BlockStore(_path(home, rest))
-    if scheme == "kubo" and rest:
-        from app.storage.kubo import KuboStore
-
-        user, _, password = os.environ.get("DARKROOM_KUBO_AUTH", "").partition(":")
-        return KuboStore(rest, auth=(user, password) if user else None)
-    if scheme == "s3" and rest:
-        from app.storage.bucket import BucketStore
-
-        return BucketStore(rest)
-    raise UsageError(
-        f"A store is named by folder:PATH, kubo:URL or s3:URL, not by something that begins with {scheme!r}.",
-        "Correct the store in the node settings.",
-    )
 
 
 def threads_available() -> int:

@@ -155,7 +155,7 @@ class AuditArguments(Arguments):
     job: JobNumber
 
 
-class AuditFact(Quoted):
+class UnsettledFact(Quoted):
     """One fact that is wrong or open."""
 
     claim: str
@@ -166,7 +166,7 @@ class AuditFact(Quoted):
 class AuditWords(Quoted):
     """The facts that did not hold, or not yet."""
 
-    facts: tuple[AuditFact, ...]
+    facts: tuple[UnsettledFact, ...]
 
 
 class AuditAnswer(ToolAnswer):
@@ -211,7 +211,7 @@ def audit(desk: Desk, asked: AuditArguments) -> AuditAnswer:
         facts_open=states.count("open"),
         untrusted_data=AuditWords(
             facts=tuple(
-                AuditFact(claim=quoted(each.claim, 200), status=str(each.status), detail=quoted(each.detail, 300))
+                UnsettledFact(claim=quoted(each.claim, 200), status=str(each.status), detail=quoted(each.detail, 300))
                 for each in left
             )
         ),

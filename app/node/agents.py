@@ -112,7 +112,8 @@ def _in_turn(work: WorkFolder, stop: threading.Event, held: contextlib.ExitStack
 
 
 def _provider_facts(agent: ProviderAgent, market: Market, account: Account, window: int) -> dict[str, Any]:
-    now, facts = market.now(), _jobs(agent.running, market.now(), agent.waits_for_me)
+    now = market.now()
+    facts = _jobs(market, agent.running, now, agent.waits_for_me)
     try:
         record = market.provider(account.address)
     except NotFound:
@@ -126,14 +127,19 @@ def _custodian_facts(agent: CustodianAgent, market: Market) -> dict[str, Any]:
 
     waiting = agent.ledger.records(*OPEN)
     jobs = market.live([each.job for each in waiting])
-    return {**_jobs(jobs, market.now(), lambda job: job.state is JobState.COMPUTED), "ledger_waiting": len(waiting)}
+    facts = _jobs(market, jobs, market.now(), lambda job: job.state is JobState.COMPUTED)
+    return {**facts, "ledger_waiting": len(waiting)}
 
 
-def _jobs(jobs: Sequence[Job], now: int, mine: Callable[[Job], bool]) -> dict[str, Any]:
-    """How many there are of each state, and how long until the nearest deadline that this agent has to meet."""
+def _jobs(market: Market, jobs: Sequence[Job], now: int, mine: Callable[[Job], bool]) -> dict[str, Any]:
+    """How many there are of each state, how old the oldest is, and how long until the nearest deadline that this agent
+    has to meet.
+    """
+    first = min((job.opened_block for job in jobs), default=None)
+    age = 0 if first is None else max(0, now - market.node.block(first).time)
     slacks = [job.deadline - now for job in jobs if job.deadline and mine(job)]
     counts = Counter(job.state.name.lower() for job in jobs)
-    return {"jobs": dict(counts), "slack_seconds": min(slacks, default=None)}
+    return {"jobs": dict(counts), "oldest_seconds": age, "slack_seconds": min(slacks, default=None)}
 
 
 def serve_custodian(agent: CustodianAgent, market: Market, account: Account, every: float, actor: Actor) -> None:

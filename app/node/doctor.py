@@ -19,9 +19,10 @@ from app.client.index.client import IndexClient
 from app.home.agent_status import read_statuses, troubles
 from app.home.config import NODE_FILE, read_config
 from app.home.home import Home
-from app.home.network import open_chain, open_store
+from app.home.network import open_chain
 from app.node.settings import PORT, NodeSettings
 from app.protocol.errors import DarkroomError, NotFound
+from app.storage.open import open_place
 
 Level = Literal["ok", "warn", "fail"]
 
@@ -179,7 +180,7 @@ def check_store(home: Home, settings: NodeSettings) -> Iterator[Finding]:
     if config.store.startswith("folder:") and not (home.root / config.store.removeprefix("folder:")).exists():
         yield Finding("store", "warn", "The store's folder is not there yet.", "Start the node: darkroom up.")
         return
-    store = open_store(home, config.store)
+    store = open_place(config.store, home.root)
     began = time.perf_counter()
     cid = store.put(PROBE)
     if store.read(cid, limit=len(PROBE)) != PROBE:  # a wrong block would have raised

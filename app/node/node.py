@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from app.home.config import read_config, write_config
+from app.execution.tracing import VARIABLE as TRACES
+from app.home.config import from_environment, read_config, write_config
 from app.home.home import EDITION_VARIABLE, Home, private_folder
 from app.home.network import Network
 from app.home.setup import OPERATOR, add_mandates, set_up
@@ -92,6 +93,7 @@ def services(
     command = (sys.executable, "-m", "darkroom")
     named = ("--config", str(config)) if config is not None else ()
     every = ("--every", str(settings.agents.every))
+    watched = {TRACES: from_environment(settings.agents.traces)} if settings.agents.traces else {}
     found = []
     if settings.index.run:
         found.append(Service("index", (*command, "node", "index", *named)))
@@ -99,7 +101,10 @@ def services(
         words = ("node", "web", *named, "--listener", str(listener), "--origin", origin)
         found.append(Service("web", (*command, *words), keeps=(listener,)))
     for kind, roles in (("provider", settings.agents.providers), ("custodian", settings.agents.custodians)):
-        found += [Service(role, (*command, kind, "serve", "--as", role, *every), opens_keys=True) for role in roles]
+        found += [
+            Service(role, (*command, kind, "serve", "--as", role, *every), opens_keys=True, variables=watched)
+            for role in roles
+        ]
     keeper = (*command, "node", "keeper", "--as")
     found += [Service(role, (*keeper, role), opens_keys=True) for role in settings.agents.keepers]
     if settings.sample:
@@ -107,7 +112,7 @@ def services(
     if not edition:
         return found
     variables = {EDITION_VARIABLE: edition}
-    return [replace(each, name=f"{each.name}@{edition}", variables=variables) for each in found]
+    return [replace(each, name=f"{each.name}@{edition}", variables={**each.variables, **variables}) for each in found]
 
 
 def up(

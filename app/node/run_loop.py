@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sqlite3
 import sys
 import threading
 from collections.abc import Callable
@@ -86,8 +87,20 @@ class DedupLog:
         self.log.log(level, "job", extra={"job": job, "what": said[0], "detail": said[1]})
 
 
+# What a step may meet that is not its own mistake: a full disk and too little memory too are over some time.
+PASSING = (DarkroomError, OSError, MemoryError, sqlite3.Error)
+
+
+def named(error: Exception) -> tuple[str, str]:
+    """Code and words of an error of `PASSING`; of one that is none of ours only what holds no data."""
+    if isinstance(error, DarkroomError):
+        return error.code, str(error)
+    said = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+    return "machine", f"{said}. See the room on the disk and the memory: darkroom doctor."
+
+
 def run(step: Callable[[], object], stop: threading.Event, *, every: float, log: logging.Logger) -> None:
-    """Call `step` every `every` seconds until `stop` is set. A DarkroomError is logged and tried again, ever later."""
+    """Call `step` every `every` seconds until `stop` is set. What passes is logged and tried again, ever later."""
     failures, said = 0, ""
     log.info("ready")
     while not stop.is_set():
@@ -96,11 +109,12 @@ def run(step: Callable[[], object], stop: threading.Event, *, every: float, log:
             if failures:
                 log.info("recovered", extra={"failures": failures})
             failures, said = 0, ""
-        except DarkroomError as error:
+        except PASSING as error:
             failures += 1
-            if str(error) != said:
-                said = str(error)
-                log.warning("failed", extra={"code": error.code, "detail": said})
+            code, words = named(error)
+            if words != said:
+                said = words
+                log.warning("failed", extra={"code": code, "detail": said})
         stop.wait(growing(every, failures + 1, max(every, LONGEST_PAUSE)))
     log.info("stopped")
 

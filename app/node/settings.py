@@ -10,6 +10,9 @@
     url = "kubo:http://127.0.0.1:5001"     # or folder:PATH
     fallbacks = ["folder:copies"]          # further stores: read where the first fails, written too
 
+    [compute]
+    url = "ray:127.0.0.1:6379"             # a Ray cluster evaluates blocks of rows; local by default
+
     [index]
     url = "postgresql://node@127.0.0.1/darkroom"   # or sqlite:///PATH; the password from PGPASSWORD or ~/.pgpass
 
@@ -42,8 +45,9 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress, field_validator, model_validator
 
+from app.files.environment import from_environment
 from app.files.toml_lines import read_toml
-from app.home.config import NodeConfig, from_environment
+from app.home.config import NodeConfig
 from app.home.home import Home
 from app.market.web.settings import WebLimits
 from app.protocol.errors import BadInput, UsageError
@@ -105,6 +109,17 @@ class StoreSettings(SettingsPart):
         return tuple(cls._known(url) for url in urls)
 
 
+class ComputeSettings(SettingsPart):
+    """Who evaluates blocks of rows for providers, custodians and audits."""
+
+    url: Where = "local"
+
+    @field_validator("url")
+    @classmethod
+    def _known(cls, url: str) -> str:
+        return url if url == "local" else _one_of(url, ("ray:", "env:"))
+
+
 class IndexSettings(SettingsPart):
     """The database of the index; it can always be rebuilt from the chain."""
 
@@ -144,6 +159,12 @@ class AgentSettings(SettingsPart):
     custodians: tuple[Role, ...] = Field(default=(), max_length=32)
     keepers: tuple[Role, ...] = Field(default=(), max_length=32)  # they move on jobs whose deadline has passed
     every: Annotated[float, Field(ge=0.1, le=600)] = 2.0  # seconds between looks at the chain
+    traces: Where | None = None  # a collector of Zipkin's JSON, to which agents send what they do; or env:NAME
+
+    @field_validator("traces")
+    @classmethod
+    def _collector(cls, url: str | None) -> str | None:
+        return None if url is None else _one_of(url, ("http://", "https://", "env:"))
 
     @property
     def roles(self) -> list[str]:
@@ -170,6 +191,7 @@ class NodeSettings(SettingsPart):
 
     chain: ChainSettings = ChainSettings()
     store: StoreSettings = StoreSettings()
+    compute: ComputeSettings = ComputeSettings()
     index: IndexSettings = IndexSettings()
     web: WebSettings = WebSettings()
     agents: AgentSettings = AgentSettings()
@@ -183,6 +205,7 @@ class NodeSettings(SettingsPart):
             chain=self.chain.url,
             deployment=self.chain.deployment,
             store=self.store.url,
+            compute=self.compute.url,
             chain_fallbacks=self.chain.fallbacks,
             store_fallbacks=self.store.fallbacks,
             max_gas_gwei=self.chain.max_gas_gwei,

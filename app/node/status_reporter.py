@@ -14,6 +14,7 @@ from app.chain.market import Market
 from app.chain.wallet.account import Account
 from app.home.agent_status import AgentStatus, troubles, write_status
 from app.home.home import Actor
+from app.node.run_loop import PASSING, named
 from app.protocol.errors import DarkroomError
 
 FACTS_SECONDS = 30.0  # between looks at what only the chain knows
@@ -60,9 +61,10 @@ class StatusReporter:
             began = time.monotonic()
             try:
                 step()
-            except DarkroomError as error:
-                self._failures[error.code] += 1
-                self._ended(time.monotonic() - began, str(error))
+            except PASSING as error:
+                code, words = named(error)
+                self._failures[code] += 1
+                self._ended(time.monotonic() - began, words)
                 raise
             self._ended(time.monotonic() - began, "")
 

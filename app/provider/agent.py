@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.chain.live import FILE
-from app.execution.execute import execute
+from app.execution.checkpoint import Checkpoints
+from app.execution.execute import evaluation_digest, execute
 from app.execution.inputs import load_job_inputs
 from app.execution.reporting import reported
+from app.execution.tracing import Spans, no_spans
 from app.protocol.errors import BadBlock, BadInput, DarkroomError, NotAllowed, Reverted, TryAgain
 from app.protocol.ids import Digest
 from app.protocol.market.entities import ZERO, Execution, Job, JobState
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
     from app.chain.market import Market, Sent
     from app.chain.wallet.account import Account
+    from app.execution.runner import BlockRunner
     from app.protocol.ports import Progress, Store
 
 LOOK_SECONDS = 20.0  # between looks at the other jobs while one is computed
@@ -69,6 +72,15 @@ class Action:
     sent: Sent[Any] | None = None
 
 
+@dataclass(frozen=True)
+class Computing:
+    """How far the job is that an agent computes: rows done of all rows."""
+
+    job: int
+    done: int
+    rows: int
+
+
 class ProviderAgent:
     """One bonded provider."""
 
@@ -85,21 +97,26 @@ class ProviderAgent:
         units_per_second: float | None = None,
         in_turn: bool = False,
         pays: Callable[[int], bool] = lambda fee: True,
+        runner: BlockRunner | None = None,
+        spans: Spans = no_spans,
     ) -> None:
         """`device`: "cpu", "cuda", or "auto" for a GPU that passes its self-test, with the CPU behind it.
 
         `units_per_second` is the measured speed (app.provider.speed); without one no job is declined for lack of time.
         With `in_turn` a draw waits for those whose turn comes first (app.provider.plan). A drawn job whose fee does not
-        `pay` for its own gas any more is declined.
+        `pay` for its own gas any more is declined. `runner` computes blocks of rows; without one this process does.
         """
         self._market, self._store, self._account = market, store, account
         self._threads, self._keep_drawing, self._device = threads, keep_drawing, device
         self._rate, self._in_turn, self._pays = units_per_second, in_turn, pays
         self._drawable: dict[int, tuple[JobState, float]] = {}  # since when, by the monotonic clock, in which state
-        self._stopping = threading.Event()
+        self._stopping, self._span = threading.Event(), spans
+        self._runner = runner
         self.running: list[Job] = []  # the market's jobs that were not over at the last look
+        self.computing: Computing | None = None
         own = market.folder(folder)
         self._journal = Journal(own / "jobs", self._salt)
+        self._checkpoints = Checkpoints(own / "blocks")
         self._live, self._attempts = market.live_jobs(own / FILE), Attempts(own / ATTEMPTS_FILE)
 
     def stop(self) -> None:
@@ -107,7 +124,11 @@ class ProviderAgent:
         self._stopping.set()
 
     def sweep(self) -> int:
-        """Forget the salts and outputs of jobs that are over and final for days; of how many. Errors: Unavailable."""
+        """Forget the salts and outputs of jobs that are over and final for days; of how many. Errors: Unavailable.
+
+        Blocks of evaluations that nobody goes on with are forgotten too.
+        """
+        self._checkpoints.sweep()
         own = {"": self._journal}
         return sum(1 for _ in remove(leftovers(self._market, own), own))
 
@@ -125,7 +146,7 @@ class ProviderAgent:
         )
         yield from unread
         self.running = running
-        yield from self._give_back(running)
+        yield from self._give_back([job for job in running if self._to_compute(job)])
         # What takes long comes last, and of that what failed before, and first what has to be ready first.
         self._drawable = {job.id: self._drawable[job.id] for job in running if job.id in self._drawable}
         if not unread:
@@ -136,7 +157,7 @@ class ProviderAgent:
         for job in sorted(running, key=lambda job: order[job.id]):
             if self._stopping.is_set() or (failed and time.monotonic() - began >= LOOK_SECONDS):
                 return  # what no store has takes long to be missed: the next look begins with what is due
-            if self._attempts.due(job.id):
+            if self._concerns(job) and self._attempts.due(job.id):
                 for action in self._try(job.id, progress):
                     failed |= action.what is Done.FAILED
                     yield action
@@ -152,12 +173,13 @@ class ProviderAgent:
             self._attempts.failed(number, _why(error))
             yield Action(number, Done.FAILED, _why(error))
 
-    def _give_back(self, running: list[Job]) -> Iterator[Action]:
-        """Decline what costs more than it pays, and what would not be ready in time."""
-        waiting = [job for job in running if self._to_compute(job)]
+    def _give_back(self, waiting: list[Job], before: float = 0) -> Iterator[Action]:
+        """Decline what costs more than it pays, and what would not be ready in time after `before` units of work."""
         unpaid = [job for job in waiting if (mine := self._mine(job)) is not None and not self._pays(mine.fee)]
         rest = [job for job in waiting if job not in unpaid]
-        late = [] if self._rate is None else too_late(rest, self._rate, self._market.now())
+        late: list[Job] = []
+        if self._rate is not None:
+            late = too_late(rest, self._rate, self._market.now(), before=before, done=self._share)
         for why, jobs in (
             ("Its fee does not cover the gas any more.", unpaid),
             ("It would not be ready by its deadline.", late),
@@ -167,6 +189,15 @@ class ProviderAgent:
                     yield Action(job.id, Done.DECLINED, why, self._market.decline(self._account, job.id))
                 except DarkroomError as error:
                     yield Action(job.id, Done.FAILED, str(error))
+
+    def _share(self, job: Job) -> float:
+        """Which part of a job is computed already."""
+        if not self._checkpoints:
+            return 0.0
+        try:
+            return self._checkpoints.share(evaluation_digest(load_job_inputs(self._market, self._store, job.id)))
+        except DarkroomError:
+            return 0.0
 
     def _mine(self, job: Job) -> Execution | None:
         """This provider's part in a job that it is not out of."""
@@ -178,6 +209,15 @@ class ProviderAgent:
         if mine is None or job.state is not JobState.ASSIGNED or mine.receipt != ZERO:
             return False
         return job.revealing or mine.commitment == ZERO
+
+    def _concerns(self, job: Job) -> bool:
+        """Whether there is anything to do now, by the look's batch; else it is not asked for alone."""
+        if job.state in (JobState.OPEN, JobState.DISPUTED) and self._keep_drawing:
+            return True
+        mine = self._mine(job)
+        if mine is None or job.state is not JobState.ASSIGNED or mine.receipt != ZERO:
+            return False
+        return mine.commitment == ZERO or job.revealing or self._journal.get(job.id) is None
 
     def _to_compute(self, job: Job) -> bool:
         """Whether this provider still has to compute it."""
@@ -205,16 +245,18 @@ class ProviderAgent:
                 yield Action(job.id, Done.DECLINED, _why(error), self._market.decline(self._account, job.id))
                 return
             yield from meanwhile
-            promised = self._market.commit(self._account, job.id, entry.receipt, entry.salt)
+            with self._span(job.id, "commit"):
+                promised = self._market.commit(self._account, job.id, entry.receipt, entry.salt)
             yield Action(job.id, Done.COMMITTED, entry.receipt, promised)
             job = self._market.job(job.id)
         elif self._journal.get(job.id) is None:
             self._evaluate(job, self._between(progress, job, []))  # committed to by another machine, which may be gone
         if job.revealing:
             entry = self._committed(job)
-            for data in self._journal.outputs(job.id):
-                self._store.put(data)
-            shown = self._market.reveal(self._account, job.id, entry.receipt, entry.salt)
+            with self._span(job.id, "reveal"):
+                for path in self._journal.files(job.id):
+                    self._store.put_file(path)
+                shown = self._market.reveal(self._account, job.id, entry.receipt, entry.salt)
             yield Action(job.id, Done.REVEALED, entry.receipt, shown)
 
     def _salt(self, job: int, receipt: Digest) -> str:
@@ -246,44 +288,72 @@ class ProviderAgent:
         return self._attempts.count(job.id) < MOST_FAULTS
 
     def _between(self, progress: Progress | None, computed: Job, done: list[Action]) -> Progress:
-        """Progress of one job that now and then sends what other jobs, computed before, are ready for.
-
-        A reveal's window may be shorter than the next job takes.
-        """
+        """Progress of one job that now and then looks at the others."""
         looked = time.monotonic()
 
         def told(part: int, whole: int) -> None:
             nonlocal looked
             if self._stopping.is_set():
                 raise Stopped
+            self.computing = Computing(computed.id, part, whole)
             if progress is not None:
                 progress(part, whole)
-            if time.monotonic() - looked < LOOK_SECONDS:
-                return
-            for number in self._live.ids():
-                if number != computed.id and self._journal.get(number) is not None:
-                    done.extend(self._try(number, None))
-            looked = time.monotonic()
+            if time.monotonic() - looked >= LOOK_SECONDS:
+                done.extend(self._meanwhile(computed, computed.units * (whole - part) / whole))
+                looked = time.monotonic()
 
         return told
 
-    def _evaluate(self, job: Job, progress: Progress | None) -> JournalEntry:
+    def _meanwhile(self, computed: Job, left: float) -> Iterator[Action]:
+        """While a job is computed, of which so many units are left: send what others that are computed are ready for,
+        since a reveal's window may be shorter; and decline at once what was drawn since and would not be ready in time.
+        """
+        self.running = self._market.live(self._live.ids(), lambda _job, _error: None)
+        others = [job for job in self.running if job.id != computed.id]
+        yield from self._give_back([job for job in others if self._to_compute(job)], left)
+        for job in others:
+            if self._journal.get(job.id) is not None:
+                yield from self._try(job.id, None)
+
+    def _evaluate(self, job: Job, progress: Progress) -> JournalEntry:
         if self._attempts.of(job.id).deaths >= MOST_DEATHS:
             raise BadInput(f"Job {job.id} ended {MOST_DEATHS} processes that computed it.", "Give it more memory.")
         tested(self._threads, self._device)
-        facts = load_job_inputs(self._market, self._store, job.id)
+        with self._span(job.id, "fetch"):
+            facts = load_job_inputs(self._market, self._store, job.id)
         needed = cost(facts.circuit, facts.profile, job.rows).units
         if needed > job.units:
             raise BadInput(f"Job {job.id} takes {needed} units of work and pays for {job.units}.", "Quote it again.")
-        with self._attempts.computing(job.id):
-            execution = execute(facts, self._store, threads=self._threads, progress=progress, backend=self._device)
-        return self._journal.remember(job.id, execution.receipt, execution.output)
+        name = evaluation_digest(facts)
+        began = self._checkpoints.share(name)
+
+        def told(part: int, whole: int) -> None:
+            progress(part, whole)
+            if self._attempts.count(job.id) and self._checkpoints.share(name) > began:
+                self._attempts.forget(job.id)  # it gets on, however often its processes end
+
+        with self._attempts.computing(job.id), self._span(job.id, "evaluate"):
+            execution = execute(
+                facts,
+                self._store,
+                threads=self._threads,
+                progress=told,
+                backend=self._device,
+                runner=self._runner,
+                checkpoints=self._checkpoints,
+            )
+        entry = self._journal.remember(job.id, execution.receipt, execution.output)
+        self._checkpoints.forget(name)
+        self.computing = None
+        return entry
 
     def _draw(self, job: Job) -> Iterator[Action]:
         if self._in_turn and not self._its_turn(job):
             return
         try:
-            yield Action(job.id, Done.DREW, sent=self._market.draw(self._account, job.id))
+            with self._span(job.id, "draw"):
+                sent = self._market.draw(self._account, job.id)
+            yield Action(job.id, Done.DREW, sent=sent)
         except TryAgain:
             return
         except Reverted:

@@ -52,11 +52,11 @@ class Journal:
         except (ValueError, KeyError, TypeError):
             raise BadKey(f"The journal entry {path} is damaged.", "Delete it if the job is over.") from None
 
-    def outputs(self, job: int) -> tuple[bytes, bytes]:
+    def files(self, job: int) -> tuple[Path, Path]:
         """The output and the receipt of a remembered job, as they are to be published."""
-        return (self._folder / f"{job}.output").read_bytes(), (self._folder / f"{job}.receipt").read_bytes()
+        return self._folder / f"{job}.output", self._folder / f"{job}.receipt"
 
-    def remember(self, job: int, receipt: Receipt, output: bytes) -> JournalEntry:
+    def remember(self, job: int, receipt: Receipt, output: bytes | memoryview) -> JournalEntry:
         """Keep everything of a job with the salt of its receipt, durably; the entry to commit to.
 
         An entry is written once. Of two processes of one account the second gets the first one's: whatever salt is

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from app.protocol.documents import sha256
 from app.protocol.market.entities import Job, ProviderRecord
@@ -12,18 +12,27 @@ JOB_SECONDS = 2  # that a job takes whatever its size: reading it, sending and w
 SLACK = 60  # seconds before a deadline that fetching, sending and other people's clocks may take
 
 
-def too_late(waiting: Iterable[Job], units_per_second: float, now: int) -> list[Job]:
+def too_late(
+    waiting: Iterable[Job],
+    units_per_second: float,
+    now: int,
+    *,
+    before: float = 0,
+    done: Callable[[Job], float] = lambda job: 0.0,
+) -> list[Job]:
     """Jobs that would miss their deadlines, when these are computed one after the other, the earliest deadline first.
 
-    One that would be late gives way, so that those after it are not late because of it.
+    `before`: units that are computed first, whatever their deadline, since they are under way. `done`: which part of a
+    job is computed already, from 0 to 1. One that would be late gives way, so that those after it are not late because
+    of it.
     """
-    ready, late = float(now), []
+    ready, late = now + before / units_per_second, []
     for job in sorted(waiting, key=lambda job: (job.deadline, job.id)):
-        done = ready + JOB_SECONDS + job.units / units_per_second
-        if done + SLACK > job.deadline:
+        ends = ready + JOB_SECONDS + job.units * (1 - done(job)) / units_per_second
+        if ends + SLACK > job.deadline:
             late.append(job)
         else:
-            ready = done
+            ready = ends
     return late
 
 

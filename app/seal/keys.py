@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from Crypto.PublicKey import ECC
 
 from app.files.private import write_private
 from app.files.sealed import MAX_SEALED_BYTES, WORK, open_sealed, seal
+from app.protocol.documents import sha256
 from app.protocol.errors import BadInput, BadKey, NotFound
 from app.seal.hpke import private_key
 
 HOLDS = "darkroom/sealing-key"
+EVERYBODY = "darkroom/everybody/1"  # the words whose SHA-256 is the private key that everybody has
 KEY_BYTES = 32
 
 
@@ -57,3 +60,9 @@ class SealingKey:
         except OSError:
             raise NotFound(f"There is no sealing key {path}.", "Make one: darkroom keys sealing.") from None
         return cls.of(open_sealed(data, passphrase, HOLDS))
+
+
+@cache
+def everybody() -> SealingKey:
+    """The pair whose private half everybody has: what is sealed to it is public once it is released."""
+    return SealingKey.of(bytes.fromhex(sha256(EVERYBODY.encode())))

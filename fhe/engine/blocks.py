@@ -27,15 +27,24 @@ from fhe.engine.core import BackendName, Core
 from fhe.engine.evaluate import combine_for, core_for, output_ciphertexts
 from fhe.engine.linear import evaluate_bodies, mask_batches
 from fhe.engine.output import FORMS, HEADER, MAGIC, PACKED_BITS, Form, choose_form, lwe_bits, lwe_bytes, payload_bytes
-from fhe.engine.results import LweResults, PackedResults, Results
+from fhe.engine.results import CiphertextSink, LweResults, PackedResults, Results
 from fhe.engine.source import ChunkSource, check_runs_on
 from fhe.engine.sums import BlockSums, evaluate_sums
 from fhe.evaluation_key import EvaluationKey
 from fhe.profile import EncryptionProfile
 
-LINEAR_WORDS = 1 << 20  # rows times outputs of a block without lookups, about: 8 MiB of output
-LOOKUP_UNITS = 1 << 18  # static cost of a block with lookups, about: two minutes of one core
 RULE = 1  # counts how blocks are cut: what was kept of another rule is of no use
+
+
+@dataclass(frozen=True)
+class BlockSize:
+    """How much a block is, about."""
+
+    linear_words: int = 1 << 20  # rows times outputs, without lookups: 8 MiB of output
+    lookup_units: int = 1 << 18  # static cost, with lookups: two minutes of one core
+
+
+USUAL = BlockSize()
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,7 @@ class RowBlock:
 
 
 @dataclass(frozen=True)
-class Piece:
+class OutputPiece:
     """Places [start, stop) of the output, final together, and the numbers of the blocks that they need."""
 
     number: int
@@ -70,9 +79,7 @@ class BlockPlan:
         first_row: int,
         rows: int,
         key: EvaluationKey | None = None,
-        *,
-        linear_words: int = LINEAR_WORDS,
-        lookup_units: int = LOOKUP_UNITS,
+        of: BlockSize = USUAL,
     ) -> None:
         """`key`: of a circuit with lookups.
 
@@ -83,7 +90,7 @@ class BlockPlan:
         last = circuit.layers[-1]
         assert isinstance(last, Linear)
         self._circuit, self._profile, self._table, self._last = circuit, profile, table, last
-        self._first, self.rows, self._key = first_row, rows, key
+        self._first, self.rows, self._key, self.of = first_row, rows, key, of
         self.linear, self.outputs = len(circuit.layers) == 1, len(last.bias)
         self.columns = circuit.result_rows(rows)  # rows or sums
         self.form: Form = "bodies"
@@ -92,7 +99,7 @@ class BlockPlan:
                 raise BadKey("This circuit has lookups, which need the dataset's evaluation key.", "Fetch it.")
             self.form = choose_form(profile, self.columns * self.outputs, key.packing is not None)
         self._a_place = 1 if self.linear else self.outputs  # places of one column
-        cuts = self._linear_cuts(linear_words) if self.linear else self._lookup_cuts(lookup_units)
+        cuts = self._linear_cuts(of.linear_words) if self.linear else self._lookup_cuts(of.lookup_units)
         self.blocks = tuple(self._blocks(cuts))
         self.pieces = tuple(self._pieces())
 
@@ -137,7 +144,7 @@ class BlockPlan:
             yield RowBlock(number, self._first + row, rows, start, stop)
             row += rows
 
-    def _pieces(self) -> Iterator[Piece]:
+    def _pieces(self) -> Iterator[OutputPiece]:
         """Packed ciphertexts; else the stretches that share no place with a block beside them."""
         if self.form == "packed":
             size, places, low = self._profile.polynomial_size, self.columns * self.outputs, 0
@@ -148,13 +155,13 @@ class BlockPlan:
                 high = low
                 while high < len(self.blocks) and self.blocks[high].start < stop:
                     high += 1
-                yield Piece(number, start, stop, range(low, high))
+                yield OutputPiece(number, start, stop, range(low, high))
             return
         begin, number = 0, 0
         for end in range(1, len(self.blocks) + 1):
             if end < len(self.blocks) and self.blocks[end].start < self.blocks[end - 1].stop:
                 continue
-            yield Piece(number, self.blocks[begin].start, self.blocks[end - 1].stop, range(begin, end))
+            yield OutputPiece(number, self.blocks[begin].start, self.blocks[end - 1].stop, range(begin, end))
             begin, number = end, number + 1
 
     # --- what a block computes --------------------------------------------------------------------------------------
@@ -183,12 +190,20 @@ class BlockPlan:
             )
         core = core_for(profile, table, self._key, threads, backend)
         taken = _Raw(block.stop - block.start, profile.polynomial_size)
-        results: Results | BlockSums = taken
+        results: CiphertextSink = taken
         if circuit.block:
             results = BlockSums(circuit, profile.polynomial_size, block.rows, taken)
         for ciphertexts in output_ciphertexts(circuit, profile, table, source, *place, core, progress):
             results.add(ciphertexts)
         return taken.words
+
+    @property
+    def key_bytes(self) -> int:
+        """Of the evaluation key that lookups need."""
+        if self._key is None:
+            return 0
+        packing = self._key.packing.bodies.nbytes if self._key.packing is not None else 0
+        return self._key.bootstrap.nbytes + self._key.keyswitch.nbytes + packing
 
     def shape(self, block: RowBlock) -> tuple[int, int]:
         """Of a block's words."""
@@ -213,7 +228,7 @@ class BlockPlan:
     def _bits(self) -> int:
         return {"bodies": 64, "packed": PACKED_BITS, "lwe": lwe_bits(self._profile)}[self.form]
 
-    def stretches(self, piece: Piece) -> list[tuple[int, int]]:
+    def stretches(self, piece: OutputPiece) -> list[tuple[int, int]]:
         """Where a piece's bytes stand in the output, one after the other: (offset, length)."""
         size, count = self._profile.polynomial_size, piece.stop - piece.start
         if self.form == "bodies":
@@ -224,7 +239,9 @@ class BlockPlan:
             return [(HEADER.size + each * piece.start, each * count)]
         return [(HEADER.size + 8 * size * piece.number, 4 * (size + count))]
 
-    def data(self, piece: Piece, found: Mapping[int, U64], *, threads: int = 1, backend: BackendName = "auto") -> bytes:
+    def data(
+        self, piece: OutputPiece, found: Mapping[int, U64], *, threads: int = 1, backend: BackendName = "auto"
+    ) -> bytes:
         """A piece's bytes from the words of its blocks, by number. Errors: BadKey, VerificationFailed, Unavailable."""
         words = self._added(piece, found)
         if self.form == "bodies":
@@ -236,7 +253,7 @@ class BlockPlan:
         results.add(words[:, None])
         return replace(results.output(len(words), self._last), outputs=1).to_bytes()[HEADER.size :]
 
-    def _added(self, piece: Piece, found: Mapping[int, U64]) -> U64:
+    def _added(self, piece: OutputPiece, found: Mapping[int, U64]) -> U64:
         first = self.blocks[piece.blocks[0]]
         if len(piece.blocks) == 1 and (first.start, first.stop) == (piece.start, piece.stop):
             return found[first.number]
@@ -254,7 +271,7 @@ class BlockPlan:
 
 
 class _Raw:
-    """`fhe.engine.results.Results` that keeps ciphertexts as they come."""
+    """Keeps ciphertexts as they come."""
 
     def __init__(self, values: int, size: int) -> None:
         self.words: U64 = np.empty((values, size + 1), np.uint64)

@@ -24,7 +24,7 @@ from fhe.engine.gadget import table_polynomials
 from fhe.engine.layer_values import Wires
 from fhe.engine.linear import Combine, evaluate_bodies
 from fhe.engine.output import OutputStage, choose_form
-from fhe.engine.results import LweResults, PackedResults, Results
+from fhe.engine.results import CiphertextSink, LweResults, PackedResults, Results
 from fhe.engine.source import ChunkSource, check_runs_on, spans
 from fhe.engine.sums import BlockSums, evaluate_sums
 from fhe.evaluation_key import EvaluationKey
@@ -69,10 +69,11 @@ def evaluate(
     result_rows = circuit.result_rows(rows)
     values = result_rows * len(last.bias)
     results = results_for(core, profile, values, packing=key.packing is not None)
+    taken: CiphertextSink = results
     if circuit.block:
-        results = BlockSums(circuit, profile.polynomial_size, rows, results)
+        taken = BlockSums(circuit, profile.polynomial_size, rows, results)
     for ciphertexts in output_ciphertexts(circuit, profile, table, source, first_row, rows, core, progress):
-        results.add(ciphertexts)
+        taken.add(ciphertexts)
     return results.output(result_rows, last)
 
 

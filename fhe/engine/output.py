@@ -102,7 +102,7 @@ class OutputStage:
         return bytes(np.concatenate(parts).astype("<u4", copy=False).data)
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> OutputStage:
+    def from_bytes(cls, data: bytes | memoryview) -> OutputStage:
         """Inverse of `to_bytes`: every byte string has at most one meaning and one form. Errors: BadDocument."""
         if len(data) < HEADER.size:
             raise _bad("too short")

@@ -13,11 +13,15 @@ from fhe.engine.output import PACKED_BITS, OutputStage, lwe_bits, round_words
 from fhe.profile import EncryptionProfile
 
 
-class Results(Protocol):
-    """Collects output ciphertexts in row-major order."""
+class CiphertextSink(Protocol):
+    """Takes output ciphertexts in row-major order."""
 
     def add(self, ciphertexts: U64) -> None:
         """Take (rows, outputs, N + 1); of a single row, any number of its next outputs."""
+
+
+class Results(CiphertextSink, Protocol):
+    """Makes a result of them."""
 
     def output(self, rows: int, last: Linear) -> OutputStage:
         """Everything taken, once all rows are."""

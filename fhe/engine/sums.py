@@ -21,8 +21,7 @@ from app.protocol.ports import Progress
 from fhe.arrays import U64
 from fhe.circuit.circuit import Circuit, Linear
 from fhe.engine.linear import only_linear
-from fhe.engine.output import OutputStage
-from fhe.engine.results import Results
+from fhe.engine.results import CiphertextSink
 from fhe.engine.source import BATCH, Batch, ChunkSource, batches, check_runs_on, spans
 from fhe.profile import EncryptionProfile
 
@@ -153,10 +152,10 @@ def sum_mask(masks: U64, start: int, stop: int) -> U64:
 class BlockSums:
     """Adds up the output ciphertexts of a circuit with lookups, row by row, and hands full blocks on.
 
-    It stands where `fhe.engine.results.Results` stands, in front of one.
+    It is a `fhe.engine.results.CiphertextSink` in front of another.
     """
 
-    def __init__(self, circuit: Circuit, size: int, rows: int, results: Results) -> None:
+    def __init__(self, circuit: Circuit, size: int, rows: int, results: CiphertextSink) -> None:
         self._block, self._rows, self._results = circuit.block, rows, results
         self._sums = np.zeros((len(circuit.outputs), size + 1), np.uint64)
         self._taken, self._output = 0, 0  # rows whose ciphertexts are all there; outputs of the row after them
@@ -179,10 +178,6 @@ class BlockSums:
                 self._results.add(self._sums[None])
                 self._sums = np.zeros_like(self._sums)
             ciphertexts = rest
-
-    def output(self, rows: int, last: Linear) -> OutputStage:
-        """Everything taken; `rows` are the blocks."""
-        return self._results.output(rows, last)
 
 
 def _each(work: Callable[[SumBatch], U64], parts: Sequence[SumBatch], threads: int) -> Iterator[U64]:

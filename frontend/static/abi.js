@@ -29,6 +29,7 @@ export const SELECTORS = {
   "approve(uint256)": "b759f954",
   "deny(uint256)": "56f66282",
   "revoke(uint256)": "20c5429b",
+  "revoke(bytes32)": "b75c7dc6",
   "bondCustodian(uint256,uint256)": "6f69edee",
   "unbondCustodian(uint256,uint256)": "325a0988",
   "settleLicense(uint256,uint256)": "14141306",

@@ -1,8 +1,9 @@
 // @ts-check
-// Buttons that each order one thing of the chain: withdraw, close an offer, revoke a license, approve or refuse a
-// release, draw, end a wait, put down or take back a custodian's bond, settle a license. A button with `data-confirm`
-// names a template whose words are agreed to in a dialog first, one with `data-amount-of` a field whose amount belongs
-// to its order; what stands in a `data-only` part is shown to the account it names alone, in a `data-except` part to all others.
+// Buttons that each order one thing of the chain: withdraw, close an offer, revoke a license or an agent's mandate,
+// approve or refuse a release, draw, end a wait, put down or take back a custodian's bond, settle a license. A button
+// with `data-confirm` names a template whose words are agreed to in a dialog first, one with `data-amount-of` a field
+// whose amount belongs to its order; what stands in a `data-only` part is shown to the account it names alone, in a
+// `data-except` part to all others.
 
 import { encode } from "./abi.js";
 import { addressOfContract, config, money, units } from "./config.js";
@@ -103,6 +104,9 @@ const ACTIONS = {
     ({ offer }) =>
     () => [["LicenseMarket", encode("deactivate(uint256)", offer)]],
   "revoke-license": ({ license }, button) => revocation(license, data(button, "price")),
+  "revoke-mandate":
+    ({ mandate }) =>
+    () => [["Mandates", encode("revoke(bytes32)", mandate)]],
   "approve-job":
     ({ job }) =>
     () => [["JobMarket", encode("approve(uint256)", job)]],

@@ -1,7 +1,7 @@
 // @ts-check
 // Before the first paint: the theme that was chosen, and the one Trusted Types policy. It lets htmx parse this node's
-// own HTML; it has no way to make scripts or script addresses, so those stay refused. And a page that Back brings out of
-// the browser's memory is loaded again: it shows what was true when it was left.
+// own HTML; it has no way to make scripts or script addresses, so those stay refused. And a page that Back brings out
+// of the browser's memory is loaded again: it shows what was true when it was left.
 (() => {
   "use strict";
   const root = document.documentElement;

@@ -1,7 +1,7 @@
 // @ts-check
 // A wallet for the embedded chain, whose money is worth nothing: its keys are made and kept in this browser, and it
-// signs what this page asks, after showing it. It is an EIP-1193 provider like any other, so the rest of the page knows no difference.
-// It can hold several accounts, of which one signs, and hands them out and takes them in as files.
+// signs what this page asks, after showing it. It is an EIP-1193 provider like any other, so the rest of the page knows
+// no difference. It can hold several accounts, of which one signs, and hands them out and takes them in as files.
 
 import { encoder, fromHex, join, toHex } from "./bytes.js";
 import { chainHex, config } from "./config.js";

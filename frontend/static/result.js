@@ -2,6 +2,7 @@
 // Opening a result. The chain names a sealed document by digest; the document names this very job; the key in this
 // browser opens it. The plaintext lives in this page and is gone with it.
 
+import { answerPanel } from "./answer-view.js";
 import { sha256 } from "./bytes.js";
 import { canonicalBytes, parseCanonical } from "./canonical.js";
 import { logsOf, receiptOf, uint, wordsOf } from "./chain.js";
@@ -167,7 +168,9 @@ async function open(root) {
     const result = await steps.run("open", () => openSealed(key, sealed));
     const readout = await fetchReadout(order.circuit);
     showResult(root, order.job, result, readout, source);
-    element("[data-opened]", HTMLElement, root).append(unitsPanel(order.job, order.circuit, result, readout));
+    const opened = element("[data-opened]", HTMLElement, root);
+    opened.append(unitsPanel(order.job, order.circuit, result, readout));
+    if (result.header.released === "aggregate") opened.children[0]?.after(answerPanel(order, result));
   } catch (error) {
     const again = h("button", { class: "button quiet small", type: "button", click: retry }, "Try again");
     showProblem(place, error, h("p", { class: "row" }, again));

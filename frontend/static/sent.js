@@ -7,9 +7,9 @@ const DAY = 86_400_000; // milliseconds after which nobody waits any more
 const MOST = 20;
 
 /**
- * `what` is the order, as the page that made it knows it again; `look`, where the newest thing of its kind is listed, of
- * which `before` was the number; `goes`, the address of such a thing less its number; `tx`, once the wallet told it; `made`, the number of
- * what it made, until the visitor has gone there.
+ * `what` is the order, as the page that made it knows it again; `look`, where the newest thing of its kind is listed,
+ * of which `before` was the number; `goes`, the address of such a thing less its number; `tx`, once the wallet told it;
+ * `made`, the number of what it made, until the visitor has gone there.
  * @typedef {{
  *   id: string, path: string, what: string, at: number, look: string, before: number, goes: string, tx: string,
  *   made: number,

@@ -32,7 +32,7 @@ const anotherNumber = () =>
  * there already. `plain` and `permitted` are the signatures of the two calls, `args` their first arguments; `account`
  * has to sign where it is given. The newest thing of the kind that is paid for stands first in the list `newest`, for
  * whoever signs, and has the address `goes` and its number: a page that is loaded again finds it there.
- * @param {import("./dom.js").Steps} steps
+ * @param {Pick<import("./dom.js").Steps, "run">} steps
  * @param {{
  *   action: string, order: Order, contract: string, amount: string,
  *   plain: string, permitted: string, args: Argument[], account?: string,
@@ -86,8 +86,8 @@ export async function newestOf(look) {
  *   account?: string, what?: string,
  *   agree?: ((prepared: PreparedTransaction[]) => Promise<unknown>) | null,
  *   watch?: Watch, look?: string, goes?: string,
- * }} [how] the account that has to sign; what `sent.js` calls it; what is asked between check and signature; who follows;
- *   where what it makes is listed, as in `pay`
+ * }} [how] the account that has to sign; what `sent.js` calls it; what is asked between check and signature; who
+ *   follows; where what it makes is listed, as in `pay`
  * @returns {Promise<TransactionReceipt[] | null>} the receipts; null when `agree` says no
  */
 export async function perform(action, order, expected, how = {}) {
@@ -142,7 +142,7 @@ async function submitAll(transactions, what, found, watch, ids) {
   return receipts;
 }
 
-/** @typedef {(at: number, now: "doing" | "done" | "failed", tx: string) => unknown} Watch of each transaction's state */
+/** @typedef {(at: number, now: "doing" | "done" | "failed", tx: string) => unknown} Watch of each one's state */
 
 /** @param {string} id */
 function finish(id) {

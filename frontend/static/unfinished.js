@@ -1,6 +1,6 @@
 // @ts-check
-// An order that this page sent and does not know the end of takes the form's place, so that nobody pays twice: after the
-// page was loaded again, in another tab of it, and when the chain took too long.
+// An order that this page sent and does not know the end of takes the form's place, so that nobody pays twice: after
+// the page was loaded again, in another tab of it, and when the chain took too long.
 
 import { h, openDialog, showNotice } from "./dom.js";
 import { Problem, toProblem } from "./problems.js";

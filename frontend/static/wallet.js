@@ -148,7 +148,7 @@ export async function walletChain() {
 /** @param {string} text an address */
 const short = (text) => `${text.slice(0, 8)}…${text.slice(-4)}`;
 
-/** Ask the wallet to go to this market's chain; to a wallet that does not know it this node is named as its endpoint. */
+/** Ask the wallet to go to this market's chain; to one that does not know it this node is named as its endpoint. */
 export async function switchNetwork() {
   const { provider } = current();
   const switching = () => provider.request({ method: "wallet_switchEthereumChain", params: [{ chainId: chainHex }] });

@@ -14,7 +14,7 @@ from tests.support.custody import MarketInMemory, linear_circuit
 @attack("random words as output", Reason.OUTPUT_MISMATCH)
 def _random_words(world: MarketInMemory, rng: np.random.Generator) -> list[int]:
     number = simple(world, rng)
-    output = honest_output(world, number).output
+    output = bytes(honest_output(world, number).output)
     forge(world, number, with_words(output, lambda w: rng.integers(0, 2**64, len(w), dtype=np.uint64)))
     return [number]
 
@@ -22,7 +22,7 @@ def _random_words(world: MarketInMemory, rng: np.random.Generator) -> list[int]:
 @attack("chosen words as output", Reason.OUTPUT_MISMATCH)
 def _chosen_words(world: MarketInMemory, rng: np.random.Generator) -> list[int]:
     number = simple(world, rng)
-    output = honest_output(world, number).output
+    output = bytes(honest_output(world, number).output)
     forge(world, number, with_words(output, lambda w: np.uint64(1) << np.arange(len(w), dtype=np.uint64)))
     return [number]
 
@@ -32,14 +32,14 @@ def _input_as_output(world: MarketInMemory, rng: np.random.Generator) -> list[in
     number = simple(world, rng)
     file = world.manifest.table.shards[0].files[int(rng.integers(8))]
     column = np.frombuffer(world.store.read(file.cid, limit=1 << 20), "<u8")[:ROWS]
-    forge(world, number, with_words(honest_output(world, number).output, lambda w: column.astype(np.uint64)))
+    forge(world, number, with_words(bytes(honest_output(world, number).output), lambda w: column.astype(np.uint64)))
     return [number]
 
 
 @attack("another job's output", Reason.OUTPUT_MISMATCH)
 def _other_output(world: MarketInMemory, rng: np.random.Generator) -> list[int]:
     victim, number = simple(world, rng), simple(world, rng)
-    forge(world, number, honest_output(world, victim).output)
+    forge(world, number, bytes(honest_output(world, victim).output))
     world.chain.jobs.pop(victim)
     return [number]
 
@@ -56,7 +56,7 @@ def _replayed_receipt(world: MarketInMemory, rng: np.random.Generator) -> list[i
 @attack("right shape from a wrong circuit", Reason.OUTPUT_MISMATCH)
 def _wrong_circuit(world: MarketInMemory, rng: np.random.Generator) -> list[int]:
     number, other = simple(world, rng), world.job(linear_circuit([[0, 1]]), rows=ROWS)
-    forge(world, number, honest_output(world, other).output)
+    forge(world, number, bytes(honest_output(world, other).output))
     world.chain.jobs.pop(other)
     return [number]
 
@@ -64,7 +64,7 @@ def _wrong_circuit(world: MarketInMemory, rng: np.random.Generator) -> list[int]
 @attack("receipt of a wrong circuit", Reason.OUTPUT_MISMATCH)
 def _receipt_of_wrong_circuit(world: MarketInMemory, rng: np.random.Generator) -> list[int]:
     number, other = simple(world, rng), world.job(linear_circuit([[0, 1]]), rows=ROWS)
-    output = honest_output(world, other).output
+    output = bytes(honest_output(world, other).output)
     forge(world, number, output, circuit=world.chain.jobs[other].circuit)
     world.chain.jobs.pop(other)
     return [number]
@@ -73,7 +73,7 @@ def _receipt_of_wrong_circuit(world: MarketInMemory, rng: np.random.Generator) -
 @attack("honest plus crafted sum", Reason.OUTPUT_MISMATCH)
 def _crafted_sum(world: MarketInMemory, rng: np.random.Generator) -> list[int]:
     number = simple(world, rng)
-    output = honest_output(world, number).output
+    output = bytes(honest_output(world, number).output)
     forge(world, number, with_words(output, lambda w: w + (np.uint64(1) << np.uint64(int(rng.integers(64))))))
     return [number]
 
@@ -82,7 +82,9 @@ def _crafted_sum(world: MarketInMemory, rng: np.random.Generator) -> list[int]:
 def _reordered(world: MarketInMemory, rng: np.random.Generator) -> list[int]:
     number = simple(world, rng)
     forge(
-        world, number, with_words(honest_output(world, number).output, lambda w: np.roll(w, int(rng.integers(1, 44))))
+        world,
+        number,
+        with_words(bytes(honest_output(world, number).output), lambda w: np.roll(w, int(rng.integers(1, 44)))),
     )
     return [number]
 
@@ -91,7 +93,7 @@ def _reordered(world: MarketInMemory, rng: np.random.Generator) -> list[int]:
 def _other_rows(world: MarketInMemory, rng: np.random.Generator) -> list[int]:
     circuit = linear_circuit([spread(rng)])
     number, other = world.job(circuit, first=0, rows=20), world.job(circuit, first=1, rows=20)
-    forge(world, number, honest_output(world, other).output)
+    forge(world, number, bytes(honest_output(world, other).output))
     world.chain.jobs.pop(other)
     return [number]
 
@@ -99,12 +101,12 @@ def _other_rows(world: MarketInMemory, rng: np.random.Generator) -> list[int]:
 @attack("truncated output", Reason.OUTPUT_MISMATCH)
 def _truncated(world: MarketInMemory, rng: np.random.Generator) -> list[int]:
     number = simple(world, rng)
-    forge(world, number, honest_output(world, number).output[: -int(rng.integers(1, 80))])
+    forge(world, number, bytes(honest_output(world, number).output)[: -int(rng.integers(1, 80))])
     return [number]
 
 
 @attack("another evaluator's name", Reason.OUTPUT_MISMATCH)
 def _other_evaluator(world: MarketInMemory, rng: np.random.Generator) -> list[int]:
     number = simple(world, rng)
-    forge(world, number, honest_output(world, number).output, evaluator=f"other-{rng.integers(99)}")
+    forge(world, number, bytes(honest_output(world, number).output), evaluator=f"other-{rng.integers(99)}")
     return [number]

@@ -117,7 +117,7 @@ def _false_quorum(world: MarketInMemory, rng: np.random.Generator) -> list[int]:
 def _quorum_replay(world: MarketInMemory, rng: np.random.Generator) -> list[int]:
     license = world.license(_lax(verify="both", quorum=2))
     number = simple(world, rng, license=license)
-    forge(world, number, honest_output(world, number).output, job=number + int(rng.integers(1, 99)))
+    forge(world, number, bytes(honest_output(world, number).output), job=number + int(rng.integers(1, 99)))
     return [number]
 
 
@@ -125,5 +125,5 @@ def _quorum_replay(world: MarketInMemory, rng: np.random.Generator) -> list[int]
 def _quorum_root(world: MarketInMemory, rng: np.random.Generator) -> list[int]:
     license = world.license(_lax(verify="both", quorum=2))
     number = simple(world, rng, license=license)
-    forge(world, number, honest_output(world, number).output, output_root=f"{int(rng.integers(9))}" * 64)
+    forge(world, number, bytes(honest_output(world, number).output), output_root=f"{int(rng.integers(9))}" * 64)
     return [number]

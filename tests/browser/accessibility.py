@@ -41,7 +41,8 @@ def violations(page: Page, rules: dict[str, Any] = EVERYTHING) -> list[str]:
 
 
 def unusable(page: Page, paths: list[str], wait: int = 0) -> list[str]:
-    """What is wrong with pages for somebody: axe's findings in either theme; what is wider than its place, and dates that are cut off.
+    """What is wrong with pages for somebody: axe's findings in either theme, what is wider than its place, and dates
+    that are cut off.
 
     The page's window is left 360 px wide.
     """

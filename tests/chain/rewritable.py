@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from app.chain.events import Event
@@ -50,6 +50,9 @@ class Simulated:
         if not 0 <= number < len(self.blocks):
             raise NotFound(f"no block {number}")
         return self.blocks[number]
+
+    def blocks_at(self, numbers: Sequence[int]) -> list[Block]:
+        return [self.block(number) for number in numbers]
 
     def events(self, first: int, last: int) -> list[Event]:
         self._asked()

@@ -137,7 +137,7 @@ class Counting:
             return found
 
         def asked(*args: Any, **named: Any) -> Any:
-            self.asked += 1
+            self.asked += len(args[0]) if name == "blocks_at" else 1
             return found(*args, **named)
 
         return asked

@@ -65,6 +65,12 @@ def test_wrong_usage_exits_with_2(darkroom: Run) -> None:
         assert code == 2, words
         assert out == ""
         assert err
+        code, told, err = darkroom(*words, "--json")
+        assert (code, told["error"]["code"]) == (2, "usage-error"), words
+        assert told["error"]["message"]
+        assert "usage-error" in err
+    code, told, _ = darkroom("job", "list", "--state", "asleep", "--json")
+    assert (code, told["error"]["code"]) == (2, "usage-error")
 
 
 def test_a_home_that_is_not_set_up(darkroom: Run) -> None:

@@ -40,7 +40,7 @@ def test_what_nothing_needs_any_more_goes(tmp_path: Path) -> None:
         claim = ledger.claim(job, 5)
         assert claim is not None
         names = samples(f"c{job}:y")
-        ledger.reserve(claim, 5, lambda *_, job=job: grant(job, f"c{job}:y"), names)  # type: ignore[misc]
+        ledger.reserve(claim, 5, lambda *_, job=job: grant(job, f"c{job}:y"), names)
         if job % 2:
             ledger.refusing(claim, Reason.RANK_BUDGET, b"refusal")
             ledger.refused(claim, "0xno")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from app.mcp.toolbox import call
-from tests.mcp.test_reading import told
-from tests.support.mandated import MandatedAgent
+from tests.support.mandated import MandatedAgent, told
 from tests.support.web import MarketNode
 
 

@@ -16,7 +16,7 @@ from app.chain.rpc.node import AnvilNode
 from app.client.dataset import Dataset
 from app.client.keyring_store import KeyringStore
 from app.home.home import Home, private_folder
-from app.home.network import Network, open_store
+from app.home.network import Network
 from app.home.setup import set_up
 from app.market.db.database import Database
 from app.market.indexer.indexer import Indexer
@@ -24,6 +24,7 @@ from app.node.sample import FOLDER, MODELS, STEM, model_file
 from app.node.settings import read_settings
 from app.protocol.ports import Store
 from app.storage.kubo import KuboStore
+from app.storage.open import open_place
 from tests.node.shopper import Shopper, in_the_clear
 from tests.support import ipfs_daemon, postgres
 from tests.support.anvil import start_anvil
@@ -77,7 +78,7 @@ def move_house(old: Home, new: Home, store: Store) -> None:
     shutil.copytree(old.root / FOLDER, new.root / FOLDER)
     record = KeyringStore(new.actor("owner")).epoch(STEM)
     assert record.evaluation_key is not None
-    kept = open_store(old, "folder:store")
+    kept = open_place("folder:store", old.root)
     key = kept.read(record.evaluation_key, limit=kept.size(record.evaluation_key))
     assert store.put(key) == record.evaluation_key
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import sqlite3
 import threading
 import time
 from dataclasses import dataclass
@@ -54,6 +55,26 @@ def test_a_bug_is_not_hidden() -> None:
 
     with pytest.raises(ZeroDivisionError):
         run(step, threading.Event(), every=0.001, log=LOG)
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), MemoryError(), sqlite3.OperationalError("database is full")]
+)
+def test_a_full_machine_does_not_end_an_agent(caplog: pytest.LogCaptureFixture, error: Exception) -> None:
+    """Disk and memory are full for some time: that is told once, without what was written, and work goes on."""
+    stop, calls = threading.Event(), []
+
+    def step() -> None:
+        calls.append(1)
+        if len(calls) <= 2:
+            raise error
+        stop.set()
+
+    with caplog.at_level(logging.INFO):
+        run(step, stop, every=0.001, log=LOG)
+    assert [record.getMessage() for record in caplog.records] == ["ready", "failed", "recovered", "stopped"]
+    assert caplog.records[1].__dict__["code"] == "machine"
+    assert "darkroom doctor" in caplog.records[1].__dict__["detail"]
 
 
 def test_pauses_grow_while_nothing_works() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from app.home.config import NodeConfig, from_environment
+from app.files.environment import from_environment
+from app.home.config import NodeConfig
 from app.home.home import Home
 from app.market.web.settings import WebLimits
 from app.node.node import newcomer

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from app.execution.checkpoint import Checkpoints
 from app.execution.execute import Evaluation, execute
-from app.execution.inputs import JobInputs
+from app.execution.inputs import JobInputs, load_job_inputs
+from app.execution.runner import LocalRunner
 from app.protocol.errors import BadBlock, NotFound
 from app.protocol.market.entities import ZERO, JobState
 from app.protocol.ports import Progress
@@ -67,6 +69,47 @@ def test_reveals_do_not_wait_for_the_next_job(shop: Shop, monkeypatch: pytest.Mo
     done = [(each.job, each.what) for each in one.step()]
     assert done.index((first, Done.REVEALED)) < done.index((second, Done.COMMITTED))
     assert market.job(first).state is JobState.COMPUTED
+
+
+def test_what_is_drawn_meanwhile_and_would_be_late_is_declined_at_once(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a long job is computed, one that is drawn since and would wait too long is not held until its end."""
+    monkeypatch.setattr(agents, "LOOK_SECONDS", 0.0)
+    account, market = shop.stage.providers[0], shop.stage.market
+    first = shop.open()
+    market.draw(shop.stage.buyer, first)
+    agent, real, second = shop.agent(account, keep_drawing=False, units_per_second=0.4), execute, 0
+
+    def slow(facts: JobInputs, *args: Any, progress: Progress, **settings: Any) -> Evaluation:
+        nonlocal second
+        second = shop.open()
+        market.draw(shop.stage.buyer, second)
+        progress(1, 10)
+        assert agent.computing is not None
+        assert (agent.computing.job, agent.computing.done, agent.computing.rows) == (first, 1, 10)
+        return real(facts, *args, progress=progress, **settings)
+
+    monkeypatch.setattr(agents, "execute", slow)
+    units, window = market.job(first).units, market.commit_window()
+    assert 1.9 * units / 0.4 > window > 1.1 * units / 0.4  # one of them is in time, not both
+    done = [(each.job, each.what) for each in agent.step()]
+    assert done == [(second, "declined"), (first, "committed")]
+    assert agent.computing is None
+
+
+def test_a_job_is_gone_on_with_after_a_restart(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent that ended in the middle left its blocks; the next one is quick enough for what is left, and commits."""
+    account, market = shop.stage.providers[0], shop.stage.market
+    number = shop.open()
+    market.draw(shop.stage.buyer, number)
+    facts = load_job_inputs(market, shop.world.store, number)
+    folder = market.folder(shop.folder / account.address) / "blocks"
+    execute(facts, shop.world.store, threads=1, checkpoints=Checkpoints(folder))
+    monkeypatch.setattr(LocalRunner, "_words", None)  # nothing is left to compute
+    (done,) = shop.agent(account, keep_drawing=False, units_per_second=0.001).step()
+    assert done.what == "committed"
+    assert list(folder.iterdir()) == []
 
 
 def test_a_provider_goes_on_with_a_draw_that_found_it(shop: Shop) -> None:
@@ -140,6 +183,26 @@ def test_a_wrong_block_is_waited_for(shop: Shop, monkeypatch: pytest.MonkeyPatch
         seen += [each.what for each in done]
     assert seen == ["failed"] * 4 + ["committed"]
     assert waited == [0, 0, 1, 2, 4]  # seconds: longer after each failure
+
+
+def test_a_job_that_is_reorganised_while_it_is_read_is_not_given_up(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its state is of one history and its events are asked of another, in which it is not opened yet: it waits."""
+    market, job = shop.stage.market, shop.open()
+    market.draw(shop.stage.buyer, job)
+    agent, real = shop.agent(shop.stage.providers[0], keep_drawing=False), agents.load_job_inputs
+
+    def torn(*args: Any) -> JobInputs:
+        with monkeypatch.context() as patch:
+            patch.setattr(market, "_openings", {})
+            patch.setattr(market.client, "find", lambda *_: [])
+            return real(*args)
+
+    monkeypatch.setattr(agents, "load_job_inputs", torn)
+    assert [each.what for each in agent.step()] == ["failed"]
+    monkeypatch.setattr(agents, "load_job_inputs", real)
+    assert [each.what for each in agent.step()] == ["committed"]
 
 
 def test_what_no_store_has_does_not_keep_a_look_from_its_end(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

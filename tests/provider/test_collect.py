@@ -39,7 +39,7 @@ def worked(stage: MarketOnChain, journal: Journal, store: BlockStore, label: str
     place = {"chain_id": stage.market.chain_id, "market": stage.market.address, "job": job}
     receipt = Receipt.model_validate(names | claim | result | place)
     journal.remember(job, receipt, output)
-    for data in journal.outputs(job):
+    for data in (each.read_bytes() for each in journal.files(job)):
         store.put(data)
     return job
 

@@ -25,7 +25,7 @@ def test_a_salt_is_drawn_once_for_ever(tmp_path: Path) -> None:
     first, second = Journal(tmp_path), Journal(tmp_path)
     entry = first.remember(7, RECEIPT, b"output")
     assert second.remember(7, RECEIPT, b"output") == entry == first.get(7) == second.get(7)
-    assert second.outputs(7) == (b"output", RECEIPT.to_bytes())
+    assert [each.read_bytes() for each in second.files(7)] == [b"output", RECEIPT.to_bytes()]
 
 
 def test_many_at_one_moment_agree(tmp_path: Path) -> None:

@@ -30,6 +30,14 @@ def test_what_fits_is_kept_and_what_does_not_gives_way() -> None:
     assert too_late([later, large, soon], 1.0, 5_000) == [soon, large, later]
 
 
+def test_what_is_done_or_under_way_counts() -> None:
+    """A job that is nearly done is not given back after a restart, and one that comes behind a long one is, at once."""
+    large = job(1, 10_000, 2_000)
+    assert too_late([large], 1.0, 0, done=lambda _: 0.9) == []
+    assert too_late([large], 10.0, 0) == []
+    assert too_late([large], 10.0, 0, before=20_000) == [large]
+
+
 @given(WORK, st.integers(1, 100))
 def test_nothing_that_is_kept_is_late(work: list[tuple[int, int]], rate: int) -> None:
     """Computed one after the other, the earliest deadline first, each job that is kept ends in time."""

@@ -19,13 +19,12 @@ if importlib.util.find_spec("minio") is None or importlib.util.find_spec("moto")
 
 import minio
 
-from app.home.home import Home
-from app.home.network import open_stores
 from app.protocol.errors import BadBlock, NotFound, Unavailable, UsageError
 from app.storage.bucket import BucketStore
 from app.storage.cid import parse
 from app.storage.content import file_cid
 from app.storage.folder import BlockStore
+from app.storage.open import open_places
 from app.storage.unixfs import LEAF_BYTES
 
 DATA = bytes(range(251)) * (LEAF_BYTES // 100)
@@ -110,7 +109,7 @@ def test_what_was_put_can_be_taken_back(store: BucketStore) -> None:
 
 def test_a_bucket_stands_in_for_a_folder(store: BucketStore, server: str, tmp_path: Path) -> None:
     """As a fallback in the settings it gets a copy, and gives it when the folder has lost its own."""
-    both = open_stores(Home(tmp_path), ("folder:here", f"s3:http://{server}/blocks/copies"))
+    both = open_places(("folder:here", f"s3:http://{server}/blocks/copies"), tmp_path)
     cid = both.put(DATA)
     for block in list(BlockStore(tmp_path / "here").blocks()):
         (tmp_path / "here" / block[-2:] / block).unlink()

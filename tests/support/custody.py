@@ -34,6 +34,7 @@ from app.storage.content import ContentStore
 from app.storage.folder import BlockStore
 from fhe.arrays import I64
 from fhe.ciphertexts.packing import Encryptor
+from fhe.ciphertexts.packing_key import with_packing
 from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
 from fhe.circuit.codec import decode, encode
 from fhe.keys.insecure_keys import insecure_test_keys
@@ -182,8 +183,12 @@ class EncryptedDataset:
         *,
         insecure: EncryptionProfile | None = None,
         codes: I64 | None = None,
+        packing: bool = False,
     ) -> None:
-        """With `insecure`, a profile without security, the table has bits and an evaluation key as well."""
+        """With `insecure`, a profile without security, the table has bits and an evaluation key as well.
+
+        `packing`: the key packs results.
+        """
         rng = np.random.default_rng(seed)
         self.profile, self.bins = insecure or REFERENCE, insecure is not None
         self.folder = folder
@@ -193,6 +198,8 @@ class EncryptedDataset:
         self.secret = random_keys(seed)
         if insecure is not None:
             self.secret, key = insecure_test_keys(insecure, seed=seed)
+            if packing:
+                key = with_packing(key, self.secret, insecure, 1)
             self.evaluation_key = self.store.put(b"".join(key.stream()))
         self.keys = PlainKeys(self.secret)
         self.time = 1_000
@@ -319,9 +326,9 @@ class MarketInMemory(EncryptedDataset):
             self.chain.chain_id, self.chain.address, job, dataset, self.manifests[job.version], circuit, self.profile
         )
 
-    def agree(self, number: int, receipt: Receipt, output: bytes) -> None:
+    def agree(self, number: int, receipt: Receipt, output: bytes | memoryview) -> None:
         """Make the chain say that executors agreed on this receipt (honest or not)."""
-        self.store.put(output)
+        self.store.put(bytes(output))
         self.store.put(receipt.to_bytes())
         parts = tuple(Part(provider=Address(p), commitment=ZERO, receipt=receipt.digest) for p in PROVIDERS[:2])
         self.chain.jobs[number] = replace(

@@ -7,32 +7,20 @@ them, and so does `python -m benchmarks agents`.
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from app.chain.contracts.abi import Interface
 from app.chain.contracts.client import Contract, ContractClient
 from app.protocol.errors import DarkroomError, Reverted
 from app.protocol.market.mandate import Mandate, SignedMandate
 from contracts import load
-from tests.support.mandates import LICENSE_PRICE, SCORES, MandateStage, id_of, refused
+from tests.support import mandate_forgeries
+from tests.support.mandates import CHAIN_ATTACKS, LICENSE_PRICE, Attempt, MandateStage, attack, id_of, refused
 from tests.support.market import DOLLAR, digest
 
-CURVE = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141  # secp256k1's order
-Attempt = Callable[[], object]
-Setup = Callable[[MandateStage], tuple[Attempt, Mandate]]
-CHAIN_ATTACKS: dict[str, tuple[Setup, str]] = {}  # the setup, and the reason of the refusal
-
-# A contract wallet (ERC-1271): it stands by every signature until anybody calls it with less than 37 bytes.
-WALLET = bytes.fromhex(
-    "602a600c600039602a6000f3"  # creation: the 42 bytes that follow
-    "36602410600d57600160005500"  # a short call is remembered in word 0
-    "5b600054602457631626ba7e60e01b60005260206000f3"  # the magic value, unless there was one
-    "5b60206000f3"  # nothing then
-)
+__all__ = ["CHAIN_ATTACKS", "Tried", "mandate_forgeries", "run_attacks"]  # the forgeries register themselves
 
 
 @dataclass(frozen=True)
@@ -51,17 +39,6 @@ class Tried:
         return self.refused == self.expected and not self.stolen and self.honest
 
 
-def attack(name: str, expected: str) -> Callable[[Setup], Setup]:
-    """Register an attack with the reason of its refusal."""
-
-    def add(setup: Setup) -> Setup:
-        assert name not in CHAIN_ATTACKS
-        CHAIN_ATTACKS[name] = setup, expected
-        return setup
-
-    return add
-
-
 def run_attacks(scene: MandateStage) -> Iterator[Tried]:
     """All of them, each beside an honest agent who buys what it may."""
     honest = scene.signed(1000 * DOLLAR, budget=1000 * DOLLAR, max_occurrences=1000)
@@ -71,16 +48,6 @@ def run_attacks(scene: MandateStage) -> Iterator[Tried]:
         why = refused(attempt)
         stolen = before - scene.wealth(mandate)
         yield Tried(name, why, expected, stolen, refused(lambda: scene.buy(honest)) == "")
-
-
-def bare(signed: SignedMandate, **terms: Any) -> SignedMandate:
-    """The same signature under other terms."""
-    return signed.model_copy(update={"mandate": signed.mandate.model_copy(update=terms)})
-
-
-def with_proof(signed: SignedMandate, proof: bytes) -> SignedMandate:
-    """The same terms under another signature."""
-    return signed.model_copy(update={"signature": proof.hex()})
 
 
 # --- spent, over, or not begun
@@ -268,109 +235,6 @@ def _sealing(scene: MandateStage) -> tuple[Attempt, Mandate]:
     signed = scene.signed(sealing_key=digest("sealing key"))
     license = scene.buy(signed)
     return lambda: scene.open(signed, license, sealing_key=digest("the thief's key")), signed.mandate
-
-
-# --- signatures
-
-
-@attack("signed by the agent itself", "BadMandateSignature")
-def _self_signed(scene: MandateStage) -> tuple[Attempt, Mandate]:
-    signed = scene.signed()
-    proof = scene.sign_as(scene.agent, signed.mandate)
-    return lambda: scene.buy(with_proof(signed, proof)), signed.mandate
-
-
-@attack("no signature", "BadMandateSignature")
-def _unsigned(scene: MandateStage) -> tuple[Attempt, Mandate]:
-    signed = scene.signed()
-    return lambda: scene.buy(with_proof(signed, b"")), signed.mandate
-
-
-@attack("random bytes as a signature", "BadMandateSignature")
-def _noise(scene: MandateStage) -> tuple[Attempt, Mandate]:
-    signed = scene.signed()
-    return lambda: scene.buy(with_proof(signed, os.urandom(64) + b"\x1b")), signed.mandate
-
-
-@attack("the other root of the signature", "BadMandateSignature")
-def _malleable(scene: MandateStage) -> tuple[Attempt, Mandate]:
-    signed = scene.signed()
-    proof = bytes.fromhex(signed.signature)
-    high = CURVE - int.from_bytes(proof[32:64], "big")
-    other = proof[:32] + high.to_bytes(32, "big") + bytes([55 - proof[64]])
-    return lambda: scene.buy(with_proof(signed, other)), signed.mandate
-
-
-@attack("the signature in its short form", "BadMandateSignature")
-def _compact(scene: MandateStage) -> tuple[Attempt, Mandate]:
-    signed = scene.signed()
-    proof = bytearray(bytes.fromhex(signed.signature))
-    proof[32] |= (proof[64] - 27) << 7
-    return lambda: scene.buy(with_proof(signed, bytes(proof[:64]))), signed.mandate
-
-
-@attack("the digest signed as a message", "BadMandateSignature")
-def _personal(scene: MandateStage) -> tuple[Attempt, Mandate]:
-    signed = scene.signed()
-    proof = bytes.fromhex(scene.payer.sign_digest(id_of(signed)))
-    return lambda: scene.buy(with_proof(signed, proof)), signed.mandate
-
-
-@attack("signed for another chain", "BadMandateSignature")
-def _other_chain(scene: MandateStage) -> tuple[Attempt, Mandate]:
-    signed = scene.signed()
-    proof = scene.sign_as(scene.payer, signed.mandate, chainId=1)
-    return lambda: scene.buy(with_proof(signed, proof)), signed.mandate
-
-
-@attack("signed for another contract", "BadMandateSignature")
-def _other_contract(scene: MandateStage) -> tuple[Attempt, Mandate]:
-    signed = scene.signed()
-    proof = scene.sign_as(scene.payer, signed.mandate, verifyingContract=scene.market.address)
-    return lambda: scene.buy(with_proof(signed, proof)), signed.mandate
-
-
-@attack("a greater budget under the same signature", "BadMandateSignature")
-def _inflated(scene: MandateStage) -> tuple[Attempt, Mandate]:
-    signed = scene.signed()
-    return lambda: scene.buy(bare(signed, budget=1000 * DOLLAR)), signed.mandate
-
-
-@attack("a later end under the same signature", "BadMandateSignature")
-def _prolonged(scene: MandateStage) -> tuple[Attempt, Mandate]:
-    signed = scene.signed(not_after=scene.market.now() - 1)
-    return lambda: scene.buy(bare(signed, not_after=1 << 40)), signed.mandate
-
-
-@attack("one dataset more under the same signature", "BadMandateSignature")
-def _widened(scene: MandateStage) -> tuple[Attempt, Mandate]:
-    signed = scene.signed()
-    return lambda: scene.buy(bare(signed, policies=(SCORES,)), scene.scores_offer), signed.mandate
-
-
-@attack("the thief's address as the agent's", "BadMandateSignature")
-def _renamed(scene: MandateStage) -> tuple[Attempt, Mandate]:
-    signed = scene.signed()
-    return lambda: scene.buy(bare(signed, agent=scene.thief.address), sender=scene.thief), signed.mandate
-
-
-@attack("a stolen mandate in a thief's hands", "NotAgent")
-def _stolen(scene: MandateStage) -> tuple[Attempt, Mandate]:
-    signed = scene.signed()
-    return lambda: scene.buy(signed, sender=scene.thief), signed.mandate
-
-
-@attack("a contract wallet whose signer was taken away", "BadMandateSignature")
-def _wallet(scene: MandateStage) -> tuple[Attempt, Mandate]:
-    client = scene.market.client
-    wallet = client.transact(scene.thief, None, WALLET).contract
-    assert wallet is not None
-    mandate = scene.mandate(payer=wallet)
-    scene.market.fund_mandate(scene.thief, mandate, 2 * LICENSE_PRICE)
-    signed = SignedMandate(mandate=mandate, signature="00")
-    scene.buy(signed)
-    client.transact(scene.thief, wallet, b"\x01")
-    return lambda: scene.buy(signed), mandate
 
 
 # --- around the contract

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +14,13 @@ from app.home.home import Home
 from app.home.network import Network
 from app.mcp.desk import Desk
 from app.mcp.running import open_desk
+from app.mcp.toolbox import call
 from app.protocol.market.mandate import SignedMandate
 from tests.support.homes import PASSPHRASE
 from tests.support.market import DOLLAR, ETHER, MICRO, person
 from tests.support.web import MarketNode
 
+MAX_ANSWER = 16_000  # characters
 LIMITS: dict[str, Any] = {
     "amount_range": 50 * DOLLAR,
     "budget": 200 * DOLLAR,
@@ -67,3 +70,11 @@ def mandated(scene: MarketNode, home: Home, node: str) -> MandatedAgent:
     network = Network.open(home)
     payers = Mandates(network, home.actor("payer", create=True), payer)
     return MandatedAgent(payer, agent, network, payers, home, node)
+
+
+def told(desk: Desk, name: str, **arguments: Any) -> dict[str, Any]:
+    """The answer of a tool that goes well; it is short."""
+    found = call(desk, name, arguments)
+    assert not found.failed, found.value
+    assert len(json.dumps(found.value)) < MAX_ANSWER
+    return found.value

@@ -144,3 +144,19 @@ def refused(attempt: Callable[[], object]) -> str:
 def id_of(signed: SignedMandate) -> Digest:
     """A mandate's digest."""
     return mandate_id(signed.mandate)
+
+
+Attempt = Callable[[], object]
+Setup = Callable[[MandateStage], tuple[Attempt, Mandate]]
+CHAIN_ATTACKS: dict[str, tuple[Setup, str]] = {}  # the setup, and the reason of the refusal
+
+
+def attack(name: str, expected: str) -> Callable[[Setup], Setup]:
+    """Register an attack with the reason of its refusal."""
+
+    def add(setup: Setup) -> Setup:
+        assert name not in CHAIN_ATTACKS
+        CHAIN_ATTACKS[name] = setup, expected
+        return setup
+
+    return add

@@ -166,7 +166,7 @@ class MarketOnChain:
         drawn = self.draw(job) if drawn is None else drawn
         done = execute(load_job_inputs(self.market, store, job), store, threads=1)
         store.put(done.receipt.to_bytes())
-        store.put(done.output)
+        store.put(bytes(done.output))
         self.answer(job, drawn, done.receipt.digest)
         return job
 

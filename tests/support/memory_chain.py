@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from app.chain.contracts.entities import next_head
-from app.protocol.errors import NotFound, Reverted
+from app.protocol.errors import NotFound, Reverted, VerificationFailed
 from app.protocol.ids import Digest
 from app.protocol.market.entities import ZERO, Approval, DatasetRecord, Job, JobState, License
 from app.protocol.market.mandate import MandateState
@@ -24,6 +24,7 @@ class SimulatedChain:
     datasets: dict[tuple[int, int], DatasetRecord] = field(default_factory=dict)
     licenses: dict[int, License] = field(default_factory=dict)
     mandates: dict[str, MandateState] = field(default_factory=dict)
+    unreadable: set[str] = field(default_factory=set)  # buyers whose mandates no document can say
     unfinal: set[int] = field(default_factory=set)
     decided: list[tuple[int, int, Digest, bool]] = field(default_factory=list)  # (dataset, job, decision, released)
     contested: list[int] = field(default_factory=list)
@@ -47,6 +48,8 @@ class SimulatedChain:
 
     def mandate(self, buyer: str) -> MandateState | None:
         """The mandate that a buyer is the account of."""
+        if buyer in self.unreadable:
+            raise VerificationFailed("A mandate on the chain is of no form that this software signs.")
         return self.mandates.get(buyer)
 
     def own_datasets(self) -> Iterable[int]:

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -25,8 +25,15 @@ _numbers = count(1)
 class Server:
     """Makes databases."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, port: int, begin: Callable[[], subprocess.Popen[bytes]]) -> None:
+        self._port, self._begin, self.process = port, begin, begin()
+
+    def restart(self) -> None:
+        """End it as a reboot does, with its connections, and start it again."""
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(30)
+        self.process = self._begin()
+        _wait(self, self.process)
 
     def new_database(self) -> str:
         """The URL of an empty database."""
@@ -62,14 +69,13 @@ def started() -> Iterator[Server]:
         "max_connections": 50,
     }  # fmt: skip
     command = [_program("postgres"), "-D", str(data), *(f"--{name}={value}" for name, value in settings.items())]
-    process = subprocess.Popen(command, **options)
+    server = Server(port, lambda: subprocess.Popen(command, **options))
     try:
-        server = Server(port)
-        _wait(server, process)
+        _wait(server, server.process)
         yield server
     finally:
-        process.send_signal(signal.SIGQUIT)  # at once: nothing in it is to be kept
-        process.wait(30)
+        server.process.send_signal(signal.SIGQUIT)  # at once: nothing in it is to be kept
+        server.process.wait(30)
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -102,11 +102,11 @@ class MarketNode:
         )  # fmt: skip
 
 
-def build_node(folder: Path) -> MarketNode:
-    """The whole world."""
+def build_node(folder: Path, world: EncryptedDataset | None = None) -> MarketNode:
+    """The whole world; with a `world` of another table no jobs are in it yet."""
     chain = EmbeddedChain(folder / "chain.sqlite")
     stage = set_stage(open_market(chain, folder / "deployment.json"))
-    world = EncryptedDataset(folder, policy=roomy())
+    other, world = world, world or EncryptedDataset(folder, policy=roomy())
     stage.publish(world.records[1])
     database = Database(f"sqlite:///{folder}/index.sqlite")
     ledger = world.ledger_of(stage.market.chain_id, stage.market.address)
@@ -117,6 +117,9 @@ def build_node(folder: Path) -> MarketNode:
         max_rows=1_000_000, duration=24 * 30 * HOUR, policy=world.manifest.policy.digest, **BITS,
     ).value  # fmt: skip
     scene.license = stage.market.buy_license(stage.buyer, scene.offer).value
+    if other is not None:
+        scene.indexer.sync()
+        return scene
     scene.circuit = scene.keep(linear_circuit([SPREAD]))
     scene.settled = scene.compute(scene.circuit)
     scene.refused = scene.compute(scene.keep(linear_circuit([[7]])))

@@ -12,8 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eth_abi.abi import decode, encode
+from eth_abi.abi import encode
+from eth_abi.codec import ABIDecoder
+from eth_abi.decoding import StringDecoder
+from eth_abi.encoding import TextStringEncoder
 from eth_abi.exceptions import DecodingError, EncodingError
+from eth_abi.registry import BaseEquals
+from eth_abi.registry import registry as usual_registry
 from eth_utils.abi import abi_to_signature, collapse_if_tuple
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
@@ -23,6 +28,21 @@ from app.protocol.errors import BadInput, VerificationFailed
 Entry = Mapping[str, Any]  # of an ABI's JSON: a function, event or error, or one of its parameters
 WORD_BYTES = 32
 PANICS = {0x01: "assertion", 0x11: "overflow", 0x12: "division by zero", 0x21: "bad enum", 0x32: "index out of range"}
+
+
+class _AnyText(StringDecoder):  # type: ignore[misc] # eth-abi says nothing of types here
+    """Text as the chain has it. Anybody can put bytes there that are no text: they are shown as such, and are no reason
+    not to read the block.
+    """
+
+    def __init__(self, handle_string_errors: str = "replace") -> None:
+        super().__init__(handle_string_errors)
+
+
+_registry = usual_registry.copy()
+_registry.unregister("string")
+_registry.register(BaseEquals("string"), TextStringEncoder, _AnyText, label="string")
+DECODER = ABIDecoder(_registry)
 
 
 class Parameters:
@@ -44,7 +64,7 @@ class Parameters:
     def decode(self, data: bytes, name: str) -> tuple[Any, ...]:
         """Inverse of `encode`. Errors: VerificationFailed when `data` does not have this shape."""
         try:
-            values = decode(self.kinds, data)
+            values = DECODER.decode(self.kinds, data)
         except (DecodingError, OverflowError, ValueError) as error:
             raise VerificationFailed(f"The chain's answer to {name} is not of its declared form: {error}.") from None
         return tuple(_from_wire(*each) for each in zip(self._params, self.kinds, values, strict=True))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from app.chain.contracts.client import ContractClient, Sent
 from app.chain.contracts.entities import RAW_CODEC, as_dataset, as_dataset_version
 from app.chain.wallet.account import Account
-from app.protocol.errors import NotFound, VerificationFailed
+from app.protocol.errors import NotFound, Unavailable
 from app.protocol.market.entities import DatasetRecord
 
 REGISTRY = "DatasetRegistry"
@@ -63,7 +63,7 @@ class Datasets:
         return self.client.send(account, REGISTRY, "setRoyalty", dataset, receiver, basis_points)
 
     def dataset(self, id: int) -> DatasetRecord:
-        """A dataset's current version. Errors: NotFound, VerificationFailed."""
+        """A dataset's current version. Errors: NotFound, Unavailable."""
         if not 1 <= id <= self.dataset_count():
             raise NotFound(f"There is no dataset {id}.", "List them: darkroom dataset list.")
         stored = self.client.read(REGISTRY, "get", id)
@@ -73,10 +73,12 @@ class Datasets:
         for event in reversed(versions):
             if event.args["version"] == stored["version"]:
                 return as_dataset(id, stored, event.args)
-        raise VerificationFailed(f"The node has no event of dataset {id}'s version.", "Use a node with full history.")
+        raise Unavailable(
+            f"The node has no event of dataset {id}'s version.", "Try again, or use a node with full history."
+        )
 
     def dataset_version(self, id: int, version: int) -> DatasetRecord:
-        """A dataset as of an earlier version, from its events. Errors: NotFound, VerificationFailed."""
+        """A dataset as of an earlier version, from its events. Errors: NotFound, Unavailable."""
         current = self.dataset(id)
         if version == current.version:
             return current

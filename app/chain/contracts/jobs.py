@@ -11,7 +11,7 @@ from app.chain.contracts.entities import as_job, commitment, content_of
 from app.chain.contracts.licensing import Licensing
 from app.chain.contracts.providers import Providers
 from app.chain.wallet.account import Account
-from app.protocol.errors import DarkroomError, Reverted, Unavailable, VerificationFailed
+from app.protocol.errors import DarkroomError, Reverted, Unavailable
 from app.protocol.ids import Address, Digest
 from app.protocol.market.entities import ZERO, Approval, Job, JobState, check_use
 from app.protocol.market.fees import fee_bid
@@ -178,14 +178,14 @@ class Jobs(Custodians, Licensing, Providers):
         return commitment(self.client.node.chain_id, Address(self.client.address(JOBS)), job, provider, receipt, salt)
 
     def job(self, id: int) -> Job:
-        """A job with everything that its structs and events say. Errors: NotFound, VerificationFailed."""
+        """A job with everything that its structs and events say. Errors: NotFound, Unavailable."""
         return self._job(id, self._stored(id), self.client.read(JOBS, "executionsOf", id))
 
     def live(self, ids: Sequence[int], troubled: Callable[[int, DarkroomError], None] | None = None) -> list[Job]:
         """The jobs with these numbers that are not over, in few questions to the node, however many there are.
 
         One that a reorganisation took meanwhile is left out. `troubled` is told of one that cannot be read, which ends
-        nothing then. Errors: VerificationFailed, Unavailable.
+        nothing then. Errors: Unavailable.
         """
         asked = [(JOBS, function, (number,)) for number in ids for function in ("get", "executionsOf")]
         values = self.client.read_many(asked) if ids else []
@@ -212,13 +212,18 @@ class Jobs(Custodians, Licensing, Providers):
         return as_job(id, stored, executions, opened, closed)
 
     def _opening(self, id: int, block: int) -> Mapping[str, Any]:
-        """What a job's JobOpened event says; what is final is asked for once. Errors: VerificationFailed."""
+        """What a job's JobOpened event says; what is final is asked for once.
+
+        Errors: Unavailable where there is none: it was reorganised between two questions, or the node has pruned it.
+        """
         known = self._openings.get(id)
         if known is not None and known[0] == block:
             return known[1]
         opened = self.client.find(JOBS, "JobOpened", block, block, id)
         if not opened:
-            raise VerificationFailed(f"The node has no event of job {id}'s opening.", "Use a node with full history.")
+            raise Unavailable(
+                f"The node has no event of job {id}'s opening.", "Try again, or use a node with full history."
+            )
         if block > self._final:
             self._final = self.client.node.finalized().number
         if block <= self._final:

@@ -69,6 +69,10 @@ class EmbeddedChain:
         with self._thread:
             return as_block(self._blockchain.header(number))
 
+    def blocks_at(self, numbers: Sequence[int]) -> list[Block]:
+        """Canonical blocks. Errors: NotFound."""
+        return [self.block(number) for number in numbers]
+
     def now(self) -> int:
         """The time that the next block would carry."""
         with self._thread:

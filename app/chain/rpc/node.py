@@ -146,6 +146,20 @@ class RpcNode:
         """A canonical block. Errors: NotFound."""
         return self._block(hex(number))
 
+    def blocks_at(self, numbers: Sequence[int]) -> list[Block]:
+        """Canonical blocks, a batch in one request. Errors: NotFound."""
+        method = "eth_getBlockByNumber"
+        answers = self._many([(method, (hex(number), False)) for number in numbers])
+        found = []
+        for number, answer in zip(numbers, answers, strict=True):
+            if isinstance(answer, RpcRefused | ExecutionReverted):
+                raise Unavailable(f"The chain node at {self.host} refused {method}: {answer}.", "Use another node.")
+            block = self._parsed(_optional(_block), method, answer)
+            if block is None:
+                raise NotFound(f"The chain has no block {number} yet.", "Wait for it.")
+            found.append(block)
+        return found
+
     def _block(self, which: str) -> Block:
         block = self._ask(_optional(_block), "eth_getBlockByNumber", which, False)
         if block is None:

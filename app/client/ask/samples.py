@@ -38,18 +38,19 @@ def _candidates(table: AskedTable) -> Iterator[str]:
     few = [each for each in told_apart if 1 < _cells(each) <= MOST_CELLS]
     grouped = next((each for each in few if not each.binned), few[0] if few else None)
     if summed:
-        yield _question([f"avg({quoted(each.name)})" for each in summed[:2]])
+        yield written([f"avg({quoted(each.name)})" for each in summed[:2]])
     if grouped is not None:
-        yield _question(["count(*)"], group=quoted(grouped.name))
+        yield written(["count(*)"], group=quoted(grouped.name))
     if cut:
         name = quoted(cut[0].name)
-        yield _question([f"histogram({name})"])
-        yield _question([f"median({name})"], where=_half(cut[0]))
+        yield written([f"histogram({name})"])
+        yield written([f"median({name})"], where=_half(cut[0]))
         if grouped is not None and grouped is not cut[0]:
-            yield _question(["count(*)"], where=_half(cut[0]), group=quoted(grouped.name))
+            yield written(["count(*)"], where=_half(cut[0]), group=quoted(grouped.name))
 
 
-def _question(aggregates: list[str], *, where: str = "", group: str = "") -> str:
+def written(aggregates: list[str], *, where: str = "", group: str = "") -> str:
+    """A question as SQL, of parts that are SQL already."""
     said = ["SELECT", ", ".join([group] * bool(group) + aggregates), "FROM data"]
     return " ".join([*said, *["WHERE", where] * bool(where), *["GROUP BY", group] * bool(group)])
 
@@ -57,7 +58,7 @@ def _question(aggregates: list[str], *, where: str = "", group: str = "") -> str
 def quoted(name: str) -> str:
     """A column's name as SQL takes it: as it is where it reads back so, else in quotes."""
     try:
-        if parse(_question([f"avg({name})"], where=f"{name} >= 1", group=name)).groups == (name,):
+        if parse(written([f"avg({name})"], where=f"{name} >= 1", group=name)).groups == (name,):
             return name
     except BadQuery:
         pass

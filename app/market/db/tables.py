@@ -2,7 +2,8 @@
 
     place, marks         how far the index is: the chain it is of, and the last blocks' hashes
     events, payments     what happened, a row an event; rows of removed blocks are deleted
-    datasets, versions, offers, licenses, jobs, executions, providers, accounts, revenue, totals
+    datasets, versions, offers, licenses, jobs, executions, providers, accounts, revenue, totals,
+    mandates, mandate_uses, mandate_endings
                          what it amounts to: written by `fold` alone, from events alone
     journal              those rows' earlier values, for the blocks that a reorganisation can still remove
     manifests, policies  facts of content-addressed documents: true whatever the chain does, so never rolled back
@@ -346,6 +347,49 @@ class AccountRow(IndexTable, table=True):
     address: str = Field(primary_key=True)
     claim_licenses: int = Field(default=0, sa_type=AmountText)
     claim_jobs: int = Field(default=0, sa_type=AmountText)
+
+
+class MandateRow(IndexTable, table=True):
+    """What a payer lets an agent do. `terms` is JSON, as `Mandate.message` has it."""
+
+    __tablename__ = "mandates"
+
+    id: str = Field(primary_key=True)
+    payer: str = Field(index=True)
+    agent: str = Field(index=True)
+    account: str
+    terms: str = Field(sa_type=Text)
+    spent: int = Field(default=0, sa_type=AmountText)
+    occurrences: int = 0
+    granted_at: int
+    tx: str
+
+
+class MandateUseRow(IndexTable, table=True):
+    """One action under a mandate; `action` as the contract numbers it, `subject` the license or job."""
+
+    __tablename__ = "mandate_uses"
+
+    mandate: str = Field(primary_key=True)
+    occurrence: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    action: int
+    subject: int
+    dataset: int
+    policy: str
+    amount: int = Field(sa_type=AmountText)
+    at: int
+    tx: str
+
+
+class MandateEndingRow(IndexTable, table=True):
+    """That a payer ended a mandate, by its digest; or with "" as digest, all whose nonce is less than `below`."""
+
+    __tablename__ = "mandate_endings"
+
+    payer: str = Field(primary_key=True)
+    mandate: str = Field(primary_key=True)
+    below: int = Field(default=0, sa_type=AmountText)
+    at: int = 0
 
 
 class RevenueRow(IndexTable, table=True):

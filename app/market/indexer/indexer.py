@@ -167,6 +167,9 @@ class Indexer:
                 f" {market.address} on chain {market.chain_id}.",
                 "Name another database for this market, or remove that one: an index can always be rebuilt.",
             )
+        if place.addresses != (addresses := json.dumps(market.addresses)):  # mandates came beside the market
+            with self._database.writing() as session:
+                session.exec(select(SyncStateRow)).one().addresses = addresses
         return Rules.from_text(place.rules)
 
     def _step(self, limit: int) -> CursorStep:

@@ -31,6 +31,9 @@ ENTITIES: tuple[type[IndexTable], ...] = (
     tables.ExecutionRow,
     tables.ProviderRow,
     tables.AccountRow,
+    tables.MandateRow,
+    tables.MandateUseRow,
+    tables.MandateEndingRow,
     tables.RevenueRow,
     tables.TotalsRow,
 )

@@ -15,7 +15,7 @@ HASH = 18  # characters of a block's hash that a cursor holds
 
 
 class FeedEvent(View):
-    """One event. Integers above 2^53 in `args` are decimal text."""
+    """One event. Every integer in `args` is decimal text, as amounts are everywhere."""
 
     cursor: str
     contract: str
@@ -82,12 +82,21 @@ def _cursor(row: EventRow) -> str:
     return write_cursor(row.block, row.log_index, row.block_hash[:HASH])
 
 
+def _text(value: Any) -> Any:
+    """Integers as decimal text: the index keeps small ones as numbers."""
+    if isinstance(value, dict):
+        return {name: _text(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_text(each) for each in value]
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 def _event(row: EventRow) -> FeedEvent:
     return FeedEvent(
         cursor=_cursor(row),
         contract=row.contract,
         name=row.name,
-        args=json.loads(row.args),
+        args=_text(json.loads(row.args)),
         block=row.block,
         block_hash=row.block_hash,
         tx=row.tx,

@@ -141,6 +141,14 @@ def jobs(
     return Page(items=job_cards(session, rows, now), next=follows)
 
 
+def sealed_to(session: Session, dataset: int, buyer: str, key: str, *, limit: int) -> list[tuple[int, str]]:
+    """(number, digest of the sealed result) of a buyer's jobs on a dataset that are sealed to a key, latest first."""
+    query = select(JobRow.id, JobRow.sealed).where(
+        JobRow.dataset == dataset, JobRow.buyer == buyer, JobRow.sealing_key == key, JobRow.sealed != ""
+    )
+    return [(number, sealed) for number, sealed in session.exec(query.order_by(col(JobRow.id).desc()).limit(limit))]
+
+
 def job(session: Session, id: int, *, now: int) -> JobDetail:
     """One job. Errors: NotFound."""
     row = session.get(JobRow, check_id("job", id))

@@ -14,17 +14,20 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from app.market.queries.status import status
+from app.market.web import llms
 from app.market.web.api.openapi import describe, operation
 from app.market.web.api.routes import ROUTERS
 from app.market.web.auth.sessions import SessionStore
 from app.market.web.background.audits import AuditProgress, AuditQueue
 from app.market.web.background.streams import Streams
+from app.market.web.dependencies.parameters import known_parameters
 from app.market.web.dependencies.state import AppState, Dependencies
 from app.market.web.errors import problems
 from app.market.web.middleware.concurrency import ConcurrencyLimit
+from app.market.web.middleware.conditional import ConditionalAnswers
 from app.market.web.middleware.rate_limits import RateLimiter
 from app.market.web.middleware.security import SecurityMiddleware
 from app.market.web.settings import WebServerSettings
@@ -53,10 +56,12 @@ def create_app(settings: WebServerSettings, parts: Dependencies, *, extensions: 
     app.state.backend = backend
     problems.install(app)
     for router in ROUTERS:
-        app.include_router(router, prefix="/v1")
+        app.include_router(router, prefix="/v1", dependencies=[Depends(known_parameters)])
+    app.include_router(llms.router, include_in_schema=False)
     describe(app)
     for extend in extensions:
         extend(app)
+    app.add_middleware(ConditionalAnswers)
     app.add_middleware(SecurityMiddleware, settings=settings, clock=time.monotonic)
     return app
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 import numpy as np
@@ -60,7 +59,7 @@ class CompiledQuestion(ResponseModel):
     version: int
     rows: int
     digest: str  # of the circuit, as the market calls it; "" where the answer is public
-    circuit: str  # its bytes in base64; "" likewise
+    circuit: str  # its bytes, which are text; "" likewise
     reading: ReadingView
 
 
@@ -102,7 +101,7 @@ def compile_question(
         version=record.version,
         rows=count,
         digest=sha256(data) if data else "",
-        circuit=base64.b64encode(data).decode(),
+        circuit=data.decode(),
         reading=_reading(asked, count),
     )
 

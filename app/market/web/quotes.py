@@ -180,9 +180,13 @@ def judge_circuit(
     circuit = decode(data)
     state = read_market(here.market, here.store, dataset, offer=offer, license=license)
     record = state.dataset
-    if first_row >= record.rows:
-        raise RowsOutsideDataset(f"The dataset has rows 0 to {record.rows - 1}.", "Choose rows inside the dataset.")
-    request = Request(circuit, record.rows - first_row if rows is None else rows, first_row, replicas)
+    rows = max(1, record.rows - first_row) if rows is None else rows
+    if first_row + rows > record.rows:
+        raise RowsOutsideDataset(
+            f"The dataset has rows 0 to {record.rows - 1:,}, and this would end at {first_row + rows - 1:,}.",
+            "Choose rows inside the dataset.",
+        )
+    request = Request(circuit, rows, first_row, replicas)
     return JudgedCircuit(request, state, _judge(here, state, request, job=job))
 
 

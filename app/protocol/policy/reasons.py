@@ -43,6 +43,7 @@ class Reason(StrEnum):
     BITS_PERSON = "bits-person"
     MANDATE_ACTION = "mandate-action"
     MANDATE_BITS = "mandate-bits"
+    MANDATE_UNREADABLE = "mandate-unreadable"
     UNAVAILABLE = "unavailable"
     NOT_APPROVED = "not-approved"
 
@@ -131,6 +132,10 @@ MESSAGES = {
     Reason.MANDATE_BITS: Message(
         "The agent's mandate has fewer bits left about one person than this answer would tell.",
         "Ask for coarser levels, or ask the payer for another mandate: darkroom mandate sign.",
+    ),
+    Reason.MANDATE_UNREADABLE: Message(
+        "The agent's mandate is of no form that this software knows.",
+        "Ask the payer for another one: darkroom mandate sign.",
     ),
     Reason.UNAVAILABLE: Message(
         "The circuit that the job names cannot be fetched from the store.",

@@ -179,6 +179,8 @@ interface PageConfig {
 /** page: app/market/web/pages/jobs.py order = */
 interface ResultOrder {
   job: number;
+  dataset: number;
+  version: number;
   license: number;
   buyer: string;
   sealingKey: string;
@@ -204,4 +206,42 @@ interface AuditExpectation {
   sealingKey: string;
   firstRow: number;
   rows: number;
+}
+
+/** app.market.web.questions:CompiledQuestion */
+interface CompiledQuestion {
+  digest: string;
+  circuit: string;
+  reading: ReadingView;
+}
+
+/** app.market.web.questions:ReadingView */
+interface ReadingView {
+  groups: string[];
+  names: string[];
+  rows: ReadingRowView[];
+  remarks: string[];
+}
+
+/** app.market.web.questions:ReadingRowView */
+interface ReadingRowView {
+  groups: string[];
+  figures: FormView[];
+}
+
+/** app.market.web.questions:FormView */
+interface FormView {
+  kind: "total" | "average" | "quantile";
+  outputs: number[];
+  known: number[];
+  weights: number[];
+  at: number;
+}
+
+/** app.market.queries.licensing:LicenseView */
+interface LicenseView {
+  id: number;
+  offer: number;
+  state: string;
+  jobs_left: number;
 }

@@ -68,3 +68,10 @@ interface OpenedResult {
 
 /** A contract by its name, and the call data it is to be sent. */
 type Call = [contract: string, data: string];
+
+/** One number of an answer, and the ends between which the truth lies with 95 %; null where noise leaves nothing. */
+interface Figure {
+  value: number | null;
+  low: number | null;
+  high: number | null;
+}

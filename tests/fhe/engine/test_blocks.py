@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from app.protocol.data.dataset import EncryptedTable
 from app.protocol.errors import BadKey, RowsOutsideDataset
 from fhe.circuit.circuit import Circuit
-from fhe.engine.blocks import BlockPlan
+from fhe.engine.blocks import BlockPlan, BlockSize
 from fhe.engine.evaluate import evaluate
 from fhe.engine.source import ChunkSource
 from fhe.profiles import REFERENCE
@@ -55,7 +55,8 @@ def test_any_cut_of_a_linear_job_gives_the_same_bytes(data: st.DataObject) -> No
     first = data.draw(st.integers(0, len(CODES) - 1))
     rows = data.draw(st.integers(1, len(CODES) - first))
     circuit = replace(data.draw(st.sampled_from([CIRCUIT, ONE])), block=data.draw(st.sampled_from([0, 1, 70, 4000])))
-    plan = BlockPlan(circuit, PROFILE, TABLE, first, rows, linear_words=data.draw(st.sampled_from([1, 200, 4096])))
+    words = data.draw(st.sampled_from([1, 200, 4096]))
+    plan = BlockPlan(circuit, PROFILE, TABLE, first, rows, of=BlockSize(linear_words=words))
     whole(plan, first, rows)
     expected = evaluate(circuit, PROFILE, TABLE, DATA, first, rows, None).to_bytes()
     assert assembled(plan, DATA, np.random.default_rng(data.draw(st.integers(0, 99)))) == expected
@@ -73,7 +74,7 @@ def test_any_cut_of_a_job_with_lookups_gives_the_same_bytes(
     table: EncryptedTable = world.table.model_copy(update={"evaluator": "darkroom-canonical-2"})
     for key in (world.key, replace(world.key, packing=None)):
         expected = evaluate(circuit, world.profile, table, world.source, first, rows, key).to_bytes()
-        plan = BlockPlan(circuit, world.profile, table, first, rows, key, lookup_units=units)
+        plan = BlockPlan(circuit, world.profile, table, first, rows, key, BlockSize(lookup_units=units))
         whole(plan, first, rows)
         assert assembled(plan, world.source, np.random.default_rng(rows)) == expected
 

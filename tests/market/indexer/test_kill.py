@@ -41,7 +41,8 @@ def test_killed_at_any_moment_it_goes_on(
     for _ in range(2):
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
-        assert process.stdout.readline() == "one step on\n"
+        while process.stdout.readline() == "0\n":
+            pass  # the first blocks are those of the deployment, of which nothing is indexed
         time.sleep(chance.uniform(0.05, 0.4))
         process.kill()
         process.wait(30)

@@ -15,6 +15,8 @@ if __name__ == "__main__":
     chain, deployment, store, url = sys.argv[1:]
     market = Market.open(EmbeddedChain(chain), Path(deployment))
     indexer = Indexer(market, BlockStore(Path(store)), Database(url))
-    while indexer._step(3).behind:
-        print("one step on", flush=True)
-    print("done", flush=True)
+    behind = True
+    while behind:
+        step = indexer._step(3)
+        behind = step.behind > 0
+        print(len(step.events), flush=True)

@@ -159,7 +159,7 @@ def test_a_quote_says_what_it_costs_and_what_would_be_refused(scene: MarketNode,
     bad = browser.client.post(path, content=encode(linear_circuit([[7]]))).json()
     assert (bad["allowed"], bad["reason"]) == (False, scene.market.job(scene.refused).reason)
     far = browser.client.post(path.replace("rows=40", "rows=4000"), content=encode(linear_circuit([[7]]))).json()
-    assert far["allowed"] is False
+    assert far["code"] == "rows-outside-dataset"
     alone = browser.client.post("/v1/datasets/1/quotes?replicas=5", content=encode(linear_circuit([[7]]))).json()
     assert (alone["price"], alone["price_problem"]) == (None, "No offer was named.")
     crowd = browser.client.get(f"/v1/datasets/1/quotes/{scene.circuit}?offer={scene.offer}&replicas=5").json()

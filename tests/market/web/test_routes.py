@@ -46,6 +46,7 @@ def table(scene: MarketNode) -> dict[str, Case]:
         "search_datasets": Case("/v1/datasets"),
         "get_dataset": Case("/v1/datasets/1"),
         "list_versions": Case("/v1/datasets/1/versions"),
+        "list_certified": Case("/v1/datasets/1/certificate"),
         "get_croissant": Case("/v1/datasets/1/croissant"),
         "quote_circuit_bytes": Case("/v1/datasets/1/quotes", body=circuit),
         "list_circuits": Case("/v1/datasets/1/circuits"),
@@ -83,6 +84,9 @@ def table(scene: MarketNode) -> dict[str, Case]:
         "prepare_revoke_license": Case(
             "/v1/transactions/revoke-license", body={"account": owner, "license": scene.license}
         ),
+        "prepare_revoke_mandate": Case(
+            "/v1/transactions/revoke-mandate", (404,) * 4, {"account": buyer, "mandate": "ab" * 32}
+        ),  # nobody granted it
         "prepare_withdraw": Case("/v1/transactions/withdraw", body={"account": owner, "offers": [scene.offer]}),
         "prepare_publish": Case("/v1/transactions/publish", body={"account": owner, "manifest": manifest}),
         "prepare_draw_job": Case(

@@ -25,13 +25,13 @@ from app.market.web.transactions.unsigned import ACTIONS
 from app.protocol.documents import Document
 from app.protocol.market.receipt import Decision, Receipt, SealContext
 from app.seal.result import INFO
-from contracts import NAMES, load
+from contracts import BESIDE, NAMES, load
 from fhe.circuit.circuit import Readout
 
 ROOT = Path(__file__).parents[3]
 MODULES = {path.name: path.read_text("utf-8") for path in sorted((FRONTEND / "static").glob("*.js"))}
 ALL = "\n".join(MODULES.values())
-ENTRIES = [(name, entry) for name in NAMES for entry in load(name).abi]
+ENTRIES = [(name, entry) for name in NAMES + BESIDE for entry in load(name).abi]
 EVENTS = {entry["name"]: entry for _, entry in ENTRIES if entry["type"] == "event"}
 
 
@@ -113,7 +113,7 @@ def test_contracts_are_called_by_their_names() -> None:
     used = set(re.findall(r'addressOfContract\("(\w+)"\)|contract: "(\w+)"|\["(\w+)", (?:encode|call)', ALL))
     used = {name for names in used for name in names if name}
     assert "JobMarket" in used
-    assert used <= set(NAMES)
+    assert used <= set(NAMES + BESIDE)
     (payers,) = found("actions.js", r"PAYERS = \[(.*)\]")
     assert tuple(re.findall(r'"(\w+)"', payers)) == PAYERS
     assert COIN not in ALL
@@ -211,6 +211,9 @@ def _types(said: dict[str, Any], schema: dict[str, Any]) -> set[str]:
         kinds = [_types(each, schema) for each in said["anyOf"]]
         return {" | ".join(each) for each in product(*kinds)}
     if "$ref" in said:
+        meant = schema.get("$defs", {}).get(said["$ref"].rpartition("/")[2], {})
+        if "enum" in meant:
+            return _types(meant, schema)
         return {"Record<string, unknown>", *(name for name, *_ in interfaces())}
     if "enum" in said or "const" in said:
         return {"string", " | ".join(f'"{each}"' for each in said.get("enum", ()))}

@@ -8,9 +8,11 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from app.market.web.errors.problems import Problem
+from app.market.queries.feed import FeedEvent
+from app.market.web.errors.problems import CODES, Problem
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
+REFERENCE = "#/components/schemas/{model}"
 FIRST = "$response.body#/items/0/id"
 DESCRIPTION = """
 A Darkroom node: what the index of the market answers, what a job would cost and reveal, and transactions prepared for
@@ -85,9 +87,13 @@ def describe(app: FastAPI) -> None:
             )
             made["paths"] = {path: item for path, item in made["paths"].items() if path.startswith("/v1/")}
             schemas = made.setdefault("components", {}).setdefault("schemas", {})
-            problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas.update(problem.pop("$defs", {}))
-            schemas["Problem"] = problem
+            for model in (Problem, FeedEvent):
+                schema = model.model_json_schema(ref_template=REFERENCE, mode="serialization")
+                schemas.update(schema.pop("$defs", {}))
+                schemas[model.__name__] = schema
+            schemas["Problem"]["properties"]["code"]["enum"] = sorted(
+                {code for each in CODES.values() for code in each}
+            )
             for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own form, which this API never sends
                 schemas.pop(name, None)
             app.openapi_schema = made

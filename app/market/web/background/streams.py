@@ -64,7 +64,9 @@ class Streams:
             self._loop.call_soon_threadsafe(self._changed.set)
 
     async def follow(self, read: Read, after: str | None, seconds: float) -> AsyncIterator[bytes]:
-        """The stream's bytes: what `read` gives after a cursor, again whenever the index changes, for so long."""
+        """The stream's bytes: what `read` gives after a cursor, again whenever the index changes, for so long. The last
+        event is `end`; a stream without one broke off.
+        """
         yield f"retry: {RETRY_MS}\n\n".encode()
         clock = asyncio.get_running_loop().time
         end = clock() + seconds
@@ -85,12 +87,14 @@ class Streams:
             while not self._closing:
                 left = end - clock()
                 if left <= 0:
+                    yield frame("end", {"reason": "time", "after": after})
                     return
                 try:
                     await asyncio.wait_for(changed.wait(), min(left, self._settings.heartbeat))
                     break
                 except TimeoutError:
                     yield b": alive\n\n"
+        yield frame("end", {"reason": "closing", "after": after})
 
     def _signal(self) -> asyncio.Event:
         """The event that the next change of the index sets; the watcher runs while somebody waits."""

@@ -24,6 +24,7 @@ from app.market.queries.releases import Releases
 from app.market.web.auth.sessions import SessionStore
 from app.market.web.background.audits import AuditQueue
 from app.market.web.background.streams import Streams
+from app.market.web.certificates import Certificates
 from app.market.web.featured_models import FeaturedModelsOf, empty
 from app.market.web.middleware.concurrency import ConcurrencyLimit
 from app.market.web.middleware.rate_limits import RateLimiter
@@ -77,6 +78,7 @@ class AppState:
     relay: Relay = field(init=False)
     drafter: UnsignedCalls = field(init=False)
     releases: Releases = field(init=False)
+    certificates: Certificates = field(init=False)
     _time: tuple[float, int] | None = None  # when the chain's clock was read, by the monotonic one, and what it said
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _coin: Coin | None = None
@@ -85,6 +87,7 @@ class AppState:
         market = self.parts.market
         self.relay, self.drafter = Relay(market), UnsignedCalls(market)
         self.releases = Releases(self.parts.store)
+        self.certificates = Certificates(market, self.parts.store)
 
     @property
     def market(self) -> Market:

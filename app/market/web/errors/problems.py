@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import Scope
 
 from app.market.web.errors import refusals
@@ -25,6 +26,8 @@ from app.protocol import errors
 LOG = logging.getLogger("darkroom.api")
 MEDIA = "application/problem+json"
 MAX_FIELD_ERRORS = 20
+HTTP_NO_METHOD = 405
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 # The nearest of a class's bases decides.
 STATUS: Mapping[type[errors.DarkroomError], int] = {
@@ -48,6 +51,12 @@ STATUS: Mapping[type[errors.DarkroomError], int] = {
     refusals.TooManyRequests: 429,
     refusals.InternalError: 500,
 }
+
+
+def _kinds(base: type[errors.DarkroomError]) -> set[type[errors.DarkroomError]]:
+    return {base}.union(*(_kinds(each) for each in base.__subclasses__()))
+
+
 FRAMEWORK = {
     404: refusals.NoSuchRoute("There is nothing at this path.", "See /v1/openapi.json."),
     405: refusals.MethodNotAllowed("This path does not take that method.", "See /v1/openapi.json."),
@@ -83,14 +92,14 @@ class Problem(BaseModel):
 ErrorPage = Callable[[Request, Problem], Response]  # `app.state.error_page`
 
 
-def status_of(error: errors.DarkroomError) -> int:
-    """The HTTP status of an error."""
-    return next(STATUS[base] for base in type(error).__mro__ if base in STATUS)
+def status_of(kind: type[errors.DarkroomError]) -> int:
+    """The HTTP status of a kind of error."""
+    return next(STATUS[base] for base in kind.__mro__ if base in STATUS)
 
 
 def problem(error: errors.DarkroomError, scope: Scope, fields: tuple[FieldError, ...] = ()) -> Response:
     """What went wrong: a problem; for a browser that asked for a page, outside of /v1/, the page that the app has."""
-    status = status_of(error)
+    status = status_of(type(error))
     told = Problem(
         type=f"urn:darkroom:error:{error.code}",
         title=(type(error).__doc__ or "").splitlines()[0],
@@ -113,6 +122,14 @@ def problem(error: errors.DarkroomError, scope: Scope, fields: tuple[FieldError,
     if status == 401:
         headers["www-authenticate"] = "Bearer"
     return Response(told.model_dump_json(), status, headers, MEDIA)
+
+
+KINDS = sorted(_kinds(errors.DarkroomError) - {errors.DarkroomError}, key=lambda kind: (-len(kind.__mro__), kind.code))
+# The codes that come with each status.
+CODES: Mapping[int, tuple[str, ...]] = {
+    status: tuple(sorted(kind.code for kind in KINDS if status_of(kind) == status))
+    for status in sorted(set(STATUS.values()))
+}
 
 
 def install(app: FastAPI) -> None:
@@ -139,9 +156,12 @@ def install(app: FastAPI) -> None:
         said = FRAMEWORK.get(error.status_code) or refusals.BadRequest(
             "The request could not be read.", "Check its body and headers."
         )
+        allowed = methods_of(request) if error.status_code == HTTP_NO_METHOD else []
+        if allowed and request.method == "OPTIONS":
+            return Response(status_code=204, headers={"allow": ", ".join(allowed)})
         answer = problem(said, request.scope)
-        if allowed := (error.headers or {}).get("Allow"):
-            answer.headers["allow"] = allowed
+        if allowed:
+            answer.headers["allow"] = ", ".join(allowed)
         return answer
 
     @app.exception_handler(SQLAlchemyError)
@@ -149,6 +169,14 @@ def install(app: FastAPI) -> None:
         LOG.error("database", extra={"request_id": request_id(request.scope), "error": type(error).__name__})
         said = errors.Unavailable("The database of this node does not answer as it should.", "Try again.")
         return problem(said, request.scope)
+
+
+def methods_of(request: Request) -> list[str]:
+    """Every method that some route takes at a request's path."""
+    asked = [(method, {**request.scope, "method": method}) for method in METHODS]
+    routes = request.app.routes
+    found = {method for method, scope in asked if any(route.matches(scope)[0] is Match.FULL for route in routes)}
+    return sorted(found | {"OPTIONS"} | ({"HEAD"} if "GET" in found else set()))
 
 
 def _no_page(request: Request) -> errors.NotFound:
@@ -189,6 +217,19 @@ def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     # Host, origin, size, rate, a wrong token and the node's parts concern every route.
     every = sorted({400, 401, 403, 413, 422, 429, 503, *statuses})
     return {
-        status: {"description": words[status], "content": {MEDIA: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+        status: {
+            "description": f"{words[status]} Codes: {', '.join(f'`{code}`' for code in CODES[status])}.",
+            "content": {MEDIA: {"schema": {"$ref": "#/components/schemas/Problem"}, "example": _example(status)}},
+        }
         for status in every
     }
+
+
+def _example(status: int) -> dict[str, Any]:
+    """What a problem of a status looks like."""
+    kind = next(each for each in KINDS if status_of(each) == status)
+    return {
+        "type": f"urn:darkroom:error:{kind.code}", "title": (kind.__doc__ or "").splitlines()[0], "status": status,
+        "code": kind.code, "detail": "What is wrong, in a sentence.", "next_step": "What to do about it.",
+        "instance": "urn:darkroom:request:3f1c", "reason": "", "errors": [],
+    }  # fmt: skip

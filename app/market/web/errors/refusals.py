@@ -57,9 +57,5 @@ class Busy(TryAgain):
     """The node does as many of these at once as it may."""
 
 
-class NotReady(TryAgain):
-    """A part of the node is out of reach or behind."""
-
-
 class InternalError(TryAgain):
     """A fault of the node: not the client's."""

@@ -45,6 +45,18 @@ class RateLimiter:
                 bucket.level -= cost
             return 0.0
 
+    def headers(self, name: str, *clients: str) -> dict[str, str]:
+        """What is left, in the form of the IETF's RateLimit header fields (draft-ietf-httpapi-ratelimit-headers)."""
+        burst, rate = self._rate.burst, self._rate.per_second
+        with self._lock:
+            level = min(self._bucket(client, self._clock()).level for client in clients)
+        left = max(0, math.floor(level))
+        full = math.ceil(max(0.0, burst - level) / rate)
+        return {
+            "ratelimit-policy": f'"{name}";q={math.floor(burst)};w={math.ceil(burst / rate)}',
+            "ratelimit": f'"{name}";r={left};t={full}',
+        }
+
     def _bucket(self, client: str, now: float) -> _Bucket:
         """A client's bucket as it is now, as the one seen last."""
         bucket = self._buckets.pop(client, None) or _Bucket(self._rate.burst, now)

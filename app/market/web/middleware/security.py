@@ -25,6 +25,8 @@ from app.protocol.errors import DarkroomError, TooLarge
 LOG = logging.getLogger("darkroom.api")
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 RELAY_PATH = "/v1/rpc"  # wallets call it from pages of their own; it reads no cookie
+HEALTH_PATHS = frozenset({"/v1/health", "/v1/ready"})  # load balancers ask as often as they want
+PRIVATE_PATHS = ("/v1/me", "/v1/session", "/v1/tokens")  # no other site's page reads what is a person's own
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 # Pages may be given a policy of their own that is as strict about scripts; the API's answers are no pages at all.
@@ -42,6 +44,16 @@ HEADERS = {
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 HSTS = "max-age=31536000"
+# Pages of other sites may read what is public: without cookies, which a browser does not send to a wildcard.
+SHARED = {
+    "access-control-allow-origin": "*",
+    "access-control-expose-headers": "etag, location, ratelimit, ratelimit-policy, retry-after, x-request-id",
+    "cross-origin-resource-policy": "cross-origin",
+}
+PREFLIGHT = {
+    "access-control-allow-headers": "accept, content-type, if-none-match, last-event-id, range, x-request-id",
+    "access-control-max-age": "7200",
+}
 
 
 class SecurityMiddleware:
@@ -62,18 +74,25 @@ class SecurityMiddleware:
         scope["darkroom.request_id"] = request_id
         status = 0
 
+        head = scope["method"] == "HEAD"
+        asked = {**scope, "method": "GET"} if head else scope
+
         async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                self._dress(MutableHeaders(scope=message), scope["path"], request_id)
-            await send(message)
+                self._dress(MutableHeaders(scope=message), scope, request_id)
+                await send(message)
+                if head:  # as GET, without its body (RFC 9110)
+                    await send({"type": "http.response.body", "body": b"", "more_body": False})
+            elif not head:
+                await send(message)
 
         try:
             if refused := self._refusal(scope, headers):
                 await problem(refused, scope)(scope, receive, answer)
             else:
-                await self._app(scope, self._bounded(headers, receive), answer)
+                await self._app(asked, self._bounded(headers, receive), answer)
         except Exception:
             LOG.exception("fault", extra={"request_id": request_id})
             if not status:
@@ -82,14 +101,15 @@ class SecurityMiddleware:
                 )
                 await problem(fault, scope)(scope, receive, answer)
         finally:
-            self._note(scope, status, request_id, began)
+            self._note({**scope, "route": asked.get("route")}, status, request_id, began)
 
     def _refusal(self, scope: Scope, headers: Headers) -> DarkroomError | None:
         """Why this request goes no further, if it does not."""
         settings = self._settings
         if host_of(headers.get("host", "")) not in settings.known_hosts:
             return refusals.UnknownHost("This node has another name.", f"Ask for {settings.origin}.")
-        if self._buckets and (wait := self._buckets.take(client_of(scope))):
+        limited = self._buckets if scope["path"] not in HEALTH_PATHS else None
+        if limited and (wait := limited.take(client_of(scope))):
             return too_many(wait)
         length = headers.get("content-length", "0")
         if not length.isdecimal() or len(length) > 18:
@@ -118,7 +138,15 @@ class SecurityMiddleware:
 
         return bounded
 
-    def _dress(self, headers: MutableHeaders, path: str, request_id: str) -> None:
+    def _dress(self, headers: MutableHeaders, scope: Scope, request_id: str) -> None:
+        path = scope["path"]
+        if is_shared(scope["method"], path):
+            headers.update(SHARED)
+            if scope["method"] == "OPTIONS":
+                headers["access-control-allow-methods"] = "POST" if path == RELAY_PATH else "GET, HEAD"
+                headers.update(PREFLIGHT)
+        if self._buckets and path.startswith("/v1/") and path not in HEALTH_PATHS:
+            headers.update(self._buckets.headers("requests", client_of(scope)))
         for name, value in HEADERS.items():
             headers.setdefault(name, value)
         headers.setdefault("content-security-policy", API_POLICY if path.startswith("/v1/") else PAGE_POLICY)
@@ -140,6 +168,14 @@ class SecurityMiddleware:
                 "ms": round((time.perf_counter() - began) * 1000, 1),
             },
         )
+
+
+def is_shared(method: str, path: str) -> bool:
+    """Whether pages of other sites may read the answer: what is public, and the relay, which reads no cookie."""
+    if path == RELAY_PATH:
+        return method in ("POST", "OPTIONS")
+    private = any(path == each or path.startswith(f"{each}/") for each in PRIVATE_PATHS)
+    return method in SAFE and path.startswith("/v1/") and not private
 
 
 def too_many(wait: float) -> refusals.TooManyRequests:

@@ -13,11 +13,11 @@ from fastapi.responses import Response
 from app.market.web.dependencies.state import Coin
 from app.market.web.errors.problems import Problem
 from app.market.web.middleware.compression import PageCompression
-from app.market.web.pages import catalogue, dataset, jobs, licensing, people, static
+from app.market.web.pages import catalogue, dataset, jobs, licensing, people, questions, static
 from app.market.web.pages.freshness import STARTING, look
 from app.market.web.pages.site import Site
 
-ROUTERS = (static.router, catalogue.router, dataset.router, licensing.router, jobs.router, people.router)
+ROUTERS = tuple(module.router for module in (static, catalogue, dataset, questions, licensing, jobs, people))
 
 NO_COIN = Coin("", 0)  # an error's page names no amount, and the chain, which knows the coin, may be out of reach
 

@@ -40,6 +40,7 @@ def dataset_page(here: Visiting, id: Id, after: Annotated[str | None, Query(max_
     with here.backend.session() as session:
         detail = dataset(session, id, here.backend.told)
         history = versions(session, id, limit=SHOWN_VERSIONS, after=after)
+        certified = here.backend.certificates.of(session, id, detail.entry.owner)
         recent = jobs(session, now=here.backend.now(), dataset=id, limit=8)
     return here.page(
         "dataset.html",
@@ -53,6 +54,7 @@ def dataset_page(here: Visiting, id: Id, after: Annotated[str | None, Query(max_
         columns=detail.columns[:SHOWN_COLUMNS],
         preview=read_preview(here.backend.store, detail.preview),
         recent=recent.items,
+        certified=certified,
         history=history.items,
         next_page=f"/datasets/{id}?after={history.next}#versions" if history.next else "",
     )

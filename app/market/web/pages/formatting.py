@@ -135,6 +135,8 @@ STATES: Mapping[str, tuple[str, str, str]] = {
     "pending": ("Not read yet", "wait", "clock"),
     "exhausted": ("Used up", "wait", "hourglass"),
     "revoked": ("Revoked", "bad", "stop"),
+    "early": ("Not valid yet", "wait", "clock"),
+    "spent": ("Spent", "wait", "hourglass"),
     "available": ("Available", "good", "check"),
     "unavailable": ("Manifest out of reach", "wait", "unplug"),
     "invalid": ("Manifest contradicts the chain", "bad", "cross"),

@@ -76,6 +76,8 @@ def result_page(here: Visiting, id: Id) -> HTMLResponse:
         release = next((entry for entry in detail.timeline if entry.event == "JobReleased"), None)
     order = {
         "job": id,
+        "dataset": detail.job.dataset,
+        "version": detail.version,
         "license": detail.job.license,
         "buyer": detail.job.buyer,
         "sealingKey": detail.sealing_key,

@@ -12,6 +12,7 @@ from app.chain.contracts.token import PAYERS
 from app.market.queries.dataset import dataset
 from app.market.queries.jobs import jobs
 from app.market.queries.licensing import OfferView, PolicyView, licenses, policy_of
+from app.market.queries.mandates import mandates
 from app.market.queries.network import network, provider, providers
 from app.market.queries.owner import RevenueDay, claims, console, payments
 from app.market.queries.status import status
@@ -61,6 +62,21 @@ def account_page(here: Visiting, address: Address, after: Cursor = None) -> HTML
         share_offers=(),
         to_share=0,
         moved=moved.items,
+        scripts=("actions.js",),
+    )
+
+
+@router.get("/accounts/{address}/mandates", response_class=HTMLResponse)
+def mandates_page(here: Visiting, address: Address) -> HTMLResponse:
+    """What an account lets software agents buy, what each spent, and on what."""
+    with here.backend.session() as session:
+        found = mandates(session, address, now=here.backend.now())
+    return here.page(
+        "mandates.html",
+        title="Mandates",
+        address=address,
+        mandates=found,
+        deployed=here.backend.market.mandates_address is not None,
         scripts=("actions.js",),
     )
 

@@ -102,6 +102,12 @@ class RevokeLicense(SignerRequest):
     license: Id
 
 
+class RevokeMandate(SignerRequest):
+    """About one mandate, by its EIP-712 digest."""
+
+    mandate: Digest
+
+
 class SettleLicense(SignerRequest):
     """Say what a license that is over was told of a person."""
 

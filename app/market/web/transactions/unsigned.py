@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from app.chain.contracts.beside import MANDATES
 from app.chain.contracts.custodians import JOBS
 from app.chain.contracts.datasets import REGISTRY
 from app.chain.contracts.entities import RAW_CODEC
@@ -31,6 +32,7 @@ from app.market.web.transactions.requests import (
     OpenJob,
     Publish,
     RevokeLicense,
+    RevokeMandate,
     SettleLicense,
     SignerRequest,
     UnbondCustodian,
@@ -170,6 +172,19 @@ def revoke_license(here: AppState, order: RevokeLicense) -> UnsignedTransaction:
     return after(here, order, "revoke-license", said, first, LICENSES, "revoke", held.id)
 
 
+def revoke_mandate(here: AppState, order: RevokeMandate) -> UnsignedTransaction:
+    """Errors: NotFound for a mandate that was never granted, or a market without mandates; NotAllowed; Reverted."""
+    mandate = here.market.granted_mandate(order.mandate)
+    if mandate.payer != order.account:
+        raise NotAllowed("Another account pays for this mandate.", "Use the payer's account.")
+    said = (
+        f"You revoke the mandate of agent {mandate.agent}: {mandate.purpose}",
+        "It buys nothing more from then on; jobs that are open run to their end.",
+        "What its account holds stays yours: darkroom mandate withdraw.",
+    )
+    return plain(here, order, "revoke-mandate", said, MANDATES, "revoke", order.mandate)
+
+
 def withdraw(here: AppState, order: Withdraw) -> UnsignedTransaction:
     """Errors: NotFound, NotAllowed when nothing is owed."""
     market, account = here.market, order.account
@@ -291,6 +306,7 @@ ACTIONS: dict[str, tuple[Prepare, type[SignerRequest], str]] = {
     "create-offer": (create_offer, CreateOffer, "Offer licenses for a dataset under a published policy."),
     "deactivate-offer": (deactivate_offer, OnOffer, "Sell no more licenses from an offer."),
     "revoke-license": (revoke_license, RevokeLicense, "Take a license back and refund what is unused."),
+    "revoke-mandate": (revoke_mandate, RevokeMandate, "End what a software agent may buy for the account."),
     "withdraw": (withdraw, Withdraw, "Collect offers' earnings and withdraw what is owed to the account."),
     "publish": (publish, Publish, "Record a dataset whose manifest is published, or a new version of one."),
     "draw-job": (draw_job, OnJob, "Draw a job's executors; anyone may."),

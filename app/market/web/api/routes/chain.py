@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from app.chain.node import GAS_MONEY, DevNode, NonceTaken
 from app.chain.wallet.envelope import read_envelope
+from app.market.queries.status import read_place
 from app.market.queries.view import Amount
 from app.market.web.api.answers import reply
 from app.market.web.dependencies.caller import Spending, rate_cost
@@ -61,6 +62,7 @@ class TransactionReceipt(ResponseModel):
     gas: int
     ok: bool
     events: tuple[EventView, ...]
+    indexed: bool  # whether lists and cards of this node show what it did
 
 
 class Funded(ResponseModel):
@@ -117,19 +119,26 @@ def send_transaction(signed: SignedTransaction, here: State) -> Response:
     return reply(SentTransaction(tx=tx, location=where), 202, {"location": where})
 
 
-@router.get("/transactions/{tx}", response_model=TransactionReceipt, responses=error_responses(404))
+@router.get(
+    "/transactions/{tx}",
+    response_model=TransactionReceipt,
+    responses=error_responses(404)
+    | {202: {"model": TransactionReceipt, "description": "A block holds it, and the index does not yet: ask again."}},
+)
 def get_transaction(tx: Tx, here: State) -> Response:
-    """A transaction's receipt with the market's events; 404 until a block holds it."""
+    """A transaction's receipt and events: 200 once the index has it, 202 until then, 404 before a block has it."""
     found = here.market.node.receipt(tx)
     events = tuple(
         EventView(contract=event.contract, name=event.name, args={key: _plain(v) for key, v in event.args.items()})
         for event in here.market.client.decode(found.logs)
     )
-    return reply(
-        TransactionReceipt(
-            tx=found.tx, block=found.block, block_hash=found.block_hash, gas=found.gas, ok=found.ok, events=events
-        )
-    )
+    with here.session() as session:
+        indexed = read_place(session).height >= found.block
+    told = TransactionReceipt(
+        tx=found.tx, block=found.block, block_hash=found.block_hash, gas=found.gas, ok=found.ok, events=events,
+        indexed=indexed,
+    )  # fmt: skip
+    return reply(told) if indexed else reply(told, 202, {"cache-control": "no-store", "retry-after": "1"})
 
 
 @router.post("/rpc", response_class=JSONResponse, responses=error_responses(404))

@@ -16,6 +16,7 @@ from app.market.queries.view import MAX_CURSOR, MAX_PAGE, Page
 from app.market.web.api.answers import frozen, reply
 from app.market.web.api.bodies import Raw, raw_body
 from app.market.web.api.openapi import CIRCUIT_EXAMPLE, FIRST, links
+from app.market.web.certificates import CertifiedList
 from app.market.web.dependencies.caller import Spending, rate_cost
 from app.market.web.dependencies.state import State
 from app.market.web.errors.problems import error_responses
@@ -75,6 +76,13 @@ def list_versions(id: Id, here: State, limit: Limit = 50, after: After = None) -
     """A dataset's versions, newest first, and what each changed: rows, columns, keys, policy, files kept."""
     with here.session() as session:
         return reply(versions(session, id, limit=limit, after=after))
+
+
+@router.get("/datasets/{id}/certificate", response_model=CertifiedList, responses=error_responses(404))
+def list_certified(id: Id, here: State) -> Response:
+    """Certified figures of a dataset: answers that its owner ordered for everybody, with the jobs behind them."""
+    with here.session() as session:
+        return reply(here.certificates.of(session, id, dataset(session, id).entry.owner))
 
 
 @router.get(

@@ -31,8 +31,17 @@ router = APIRouter(tags=["jobs"])
 EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Events as they come: `event` with a FeedEvent and its cursor as id, `reorganised` when what was"
-        " shown must be thrown away, `unavailable` while the index cannot be read; comments in between.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        " shown must be thrown away, `unavailable` while the index cannot be read; comments in between; at last"
+        " `end` with its `reason` (`time` or `closing`) and the cursor `after` which to go on.",
+        "content": {
+            "text/event-stream": {
+                "schema": {
+                    "type": "string",
+                    "contentMediaType": "application/json",
+                    "contentSchema": {"$ref": "#/components/schemas/FeedEvent"},
+                }
+            }
+        },
     }
 }
 LastEvent = Annotated[str | None, Header(max_length=MAX_CURSOR, description="The id of the last event seen.")]

@@ -1,0 +1,94 @@
+"""Testing a kept model on a dataset's published label: planned, explained for free, ordered, read."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from app.client.ask.answer import Figure
+from app.client.evaluate.classes import ClassTest, plan_classes
+from app.client.evaluate.errors_of_lines import ErrorTest, plan_error
+from app.client.evaluate.found import TestFigures
+from app.client.sums import SumsExplained, SumsPlace, SumsWanted, explain_sums, order_sums, read_sums
+from app.protocol.data.dataset import Codebook
+from app.protocol.errors import BadQuery
+from fhe.circuit.circuit import Circuit
+from fhe.circuit.compatible import check_compatible
+from fhe.compile.decoder import Decoder
+from fhe.profile import EncryptionProfile
+
+if TYPE_CHECKING:
+    from app.client.buyer import Buyer
+    from app.client.dataset import Dataset
+
+TestPlan = ClassTest | ErrorTest
+
+
+@dataclass(frozen=True)
+class TestReport:
+    """What a test took: its job and receipt, epsilon of each person, the noise on each released number, the rows."""
+
+    job: int
+    receipt: str
+    epsilon: float
+    noise_scale: float
+    rows: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain values."""
+        return asdict(self)
+
+
+def plan_test(
+    circuit: Circuit, decoder: Decoder, codebook: Codebook, profile: EncryptionProfile, label: str
+) -> TestPlan:
+    """What to ask so that a model is tested against a label.
+
+    Errors: BadModel for another dataset's; BadQuery with the nearest that can be tested.
+    """
+    check_compatible(circuit, profile.digest, codebook.digest)
+    if circuit.block:
+        raise BadQuery("This model is a sum over rows already.", "Test the model that it is the sum of.")
+    if decoder.labels is None:
+        return plan_error(circuit, decoder, codebook, profile, label)
+    return plan_classes(circuit, decoder, codebook, profile, label)
+
+
+def explain_test(
+    buyer: Buyer, dataset: Dataset, plan: TestPlan, place: SumsPlace
+) -> tuple[SumsExplained, dict[str, float | None]]:
+    """(what a test would cost, the half width of each count's interval or None where it depends on the answer)."""
+    told = explain_sums(buyer, dataset, SumsWanted.of(plan.circuit), place)
+    widths: dict[str, float | None] = {}
+    if isinstance(plan, ClassTest):
+        from app.client.ask.answer import SPREAD
+
+        cells = len(plan.said) * len(plan.classes)
+        widths["accuracy"] = SPREAD * (2 * cells) ** 0.5 * told.noise_scale / max(1, told.rows)
+        widths |= {"precision": None, "recall": None, "auc": None}
+    else:
+        widths |= {"mse": None, "r2": None}
+    return told, widths
+
+
+def run_test(
+    buyer: Buyer, dataset: Dataset, plan: TestPlan, place: SumsPlace, *, most: int | None, timeout: float | None = None
+) -> tuple[TestFigures, TestReport]:
+    """Order a test for at most `most` token units and wait for it; an equal test is the same job.
+
+    Errors: what the order would be refused for; UsageError without a bound, NotAllowed above it; TryAgain.
+    """
+    wanted = SumsWanted.of(plan.circuit)
+    job = order_sums(buyer, explain_sums(buyer, dataset, wanted, place), most=most)
+    found = read_sums(buyer, job, wanted, timeout=timeout)
+    report = TestReport(job, found.receipt, found.epsilon, found.noise_scale, found.rows)
+    return plan.read(found.values, found.rows, found.noise_scale), report
+
+
+def in_words(figure: Figure) -> str:
+    """A figure with its interval, for people."""
+    if figure.value is None:
+        return "the noise leaves nothing to say"
+    if figure.low is None or figure.high is None:
+        return f"{figure.value:.4g}"
+    return f"{figure.value:.4g} ({figure.low:.4g} to {figure.high:.4g})"

@@ -1,0 +1,163 @@
+"""Asking questions of a dataset: what can be asked, what an answer would cost, and the way to it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import HTMLResponse
+from sqlmodel import Session
+
+from app.client.ask.cells import AskedTable
+from app.client.ask.samples import quoted, samples
+from app.execution.inputs import load_manifest
+from app.market.queries.dataset import DatasetDetail, dataset
+from app.market.queries.licensing import LicenseView, OfferView, license, offer
+from app.market.web.dependencies.caller import Spend, Spending
+from app.market.web.fields import MAX_ID, Id
+from app.market.web.pages.site import Visit, Visiting
+from app.market.web.questions import QuestionReport, explain_question
+from app.protocol.data.dataset import EncryptedTable
+from app.protocol.errors import BadQuery, DarkroomError
+from fhe.profiles import find
+
+router = APIRouter()
+MAX_QUESTION = 2000  # characters: a page's address holds it
+SHOWN_COLUMNS = 100
+SHOWN_CELLS = 40
+REPLICAS = 2
+WORK = 2  # of one explained question, as the API counts it
+TERMS = re.compile(r"(offer|license)-(\d{1,15})")
+
+
+@dataclass(frozen=True)
+class AskTerms:
+    """Under what a question is asked: an offer, of which a license would be bought, or a license that there is."""
+
+    offer: OfferView
+    license: LicenseView | None
+
+    @property
+    def value(self) -> str:
+        """Its name in the page's address."""
+        return f"offer-{self.offer.id}" if self.license is None else f"license-{self.license.id}"
+
+    def most_rows(self, there: int) -> int:
+        """How many of a dataset's rows a question can take."""
+        bounds = [there, self.offer.max_rows if self.license is None else self.license.rows_left]
+        return min([*bounds, *[self.offer.policy.max_rows_per_job] * self.offer.policy.known])
+
+
+@dataclass(frozen=True)
+class ColumnToAsk:
+    """A column as questions name it: by what it can be cut, in words, and whether its values can be added up."""
+
+    name: str
+    cells: tuple[str, ...]
+    more: int  # cells that are not listed
+    numbers: bool
+
+
+@router.get("/datasets/{id}/ask", response_class=HTMLResponse)
+def ask_page(
+    here: Visiting,
+    id: Id,
+    spend: Spending,
+    sql: Annotated[str, Query(max_length=10 * MAX_QUESTION)] = "",
+    terms: Annotated[str, Query(max_length=40)] = "",
+    rows: Annotated[str, Query(max_length=40)] = "",
+) -> HTMLResponse:
+    """The page of questions; with `sql` also what that question would cost."""
+    with here.backend.session() as session:
+        detail = dataset(session, id)
+        offers = sells_questions(detail)
+        chosen = _terms(session, here, detail, offers, terms)
+    there = detail.entry.rows
+    most = chosen.most_rows(there) if chosen else there
+    columns: tuple[ColumnToAsk, ...] = ()
+    begin: tuple[str, ...] = ()
+    trouble = None
+    if "hx-request" not in here.request.headers:  # the report alone follows typing
+        try:
+            table = load_manifest(here.backend.store, here.backend.market.dataset(id)).table
+            columns, begin = columns_to_ask(table), _samples(table)
+        except DarkroomError as problem:
+            trouble = problem
+    report, wrong, typed = None, None, sql.strip()
+    count = int(rows) if re.fullmatch(r"[1-9]\d{0,14}", rows) else most
+    if typed and chosen and trouble is None:
+        report, wrong = _explained(here, id, typed, chosen, min(count, MAX_ID), spend)
+    return here.page(
+        "ask.html",
+        title=f"Ask {detail.entry.title}",
+        it=detail,
+        offers=offers,
+        chosen=chosen,
+        sql=typed,
+        rows=rows,
+        most=most,
+        columns=columns[:SHOWN_COLUMNS],
+        column_count=len(columns),
+        samples=begin,
+        report=report,
+        wrong=wrong,
+        max_question=MAX_QUESTION,
+        unreadable=trouble,
+        scripts=("ask.js",),
+    )
+
+
+def sells_questions(detail: DatasetDetail) -> tuple[OfferView, ...]:
+    """The open offers under which a dataset answers questions."""
+    return tuple(each for each in detail.offers if each.policy.known and each.policy.release == "aggregate")
+
+
+def columns_to_ask(table: EncryptedTable) -> tuple[ColumnToAsk, ...]:
+    """The columns of a table, as questions name them."""
+    asked, found = AskedTable(table.codebook), []
+    for name in asked:
+        column = asked[name]
+        try:
+            labels = tuple(cell.label for cell in column.cells)
+        except BadQuery:
+            labels = ()
+        more = max(0, len(labels) - SHOWN_CELLS)
+        found.append(ColumnToAsk(quoted(name), labels[:SHOWN_CELLS], more, column.numbers))
+    return tuple(found)
+
+
+def _samples(table: EncryptedTable) -> tuple[str, ...]:
+    return samples(table.codebook, find(table.profile), lookups=table.evaluation_key is not None)
+
+
+def _terms(
+    session: Session, here: Visit, detail: DatasetDetail, offers: tuple[OfferView, ...], said: str
+) -> AskTerms | None:
+    """The terms that an address names, else the cheapest."""
+    found = TERMS.fullmatch(said)
+    if found and found[1] == "license":
+        held = license(session, int(found[2]), now=here.backend.now())
+        if held.dataset == detail.entry.id:
+            return AskTerms(offer(session, held.offer), held)
+    named = [each for each in offers if found and found[1] == "offer" and each.id == int(found[2])]
+    return next((AskTerms(each, None) for each in [*named, *offers]), None)
+
+
+def _explained(
+    here: Visit, id: int, sql: str, terms: AskTerms, rows: int, spend: Spend
+) -> tuple[QuestionReport | None, DarkroomError | None]:
+    if len(sql) > MAX_QUESTION:
+        return None, BadQuery(
+            f"A question on this page has at most {MAX_QUESTION:,} characters.", "Ask longer ones by darkroom ask."
+        )
+    spend(WORK)
+    held = terms.license
+    try:
+        return explain_question(
+            here.backend, id, sql, spend,
+            offer=None if held else terms.offer.id, rows=rows, replicas=REPLICAS, license=held.id if held else 0,
+        ), None  # fmt: skip
+    except DarkroomError as problem:
+        return None, problem

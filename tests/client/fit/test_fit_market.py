@@ -1,0 +1,112 @@
+"""Fitting on a real market: sums of published products on ciphertext, noise, a receipt, a model of scikit-learn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LinearRegression
+
+from app.client.buyer import Buyer
+from app.client.dataset import Dataset
+from app.client.fit.fitting import explain_fit, fit, plan_fit
+from app.client.sums import SumsPlace, SumsWanted, order_sums, read_sums
+from app.files.sealed import MIN_WORK
+from app.protocol.errors import BadQuery, NotAllowed, UsageError
+from app.protocol.market.receipt import OutputPolicy
+from app.seal.keys import SealingKey
+from tests.client.conftest import Run as Command
+from tests.support.adults import EncryptedAdults, noised, sums_in_the_clear
+from tests.support.homes import PASSPHRASE, home
+from tests.support.market import DOLLAR
+from tests.support.policies import PLENTY
+from tests.support.regression import settle
+from tests.support.web import MarketNode, build_node
+
+__all__ = ["home"]
+
+POLICY = OutputPolicy(
+    release="aggregate", circuits=("linear", "additive", "trees", "lookup"), min_group=20,
+    epsilon_micro_per_job=2_000_000, micro_bits_per_license=20_000_000, micro_bits_per_person=PLENTY,
+)  # fmt: skip
+ROWS = 2500
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> MarketNode:
+    """A market that sells sums over a table with products."""
+    folder = tmp_path_factory.mktemp("fit")
+    return build_node(folder, EncryptedAdults(folder, ROWS, POLICY))
+
+
+@pytest.fixture(autouse=True)
+def key(buyer: Buyer, darkroom: Command) -> None:
+    """The buyer's sealing key, where commands find it."""
+    SealingKey.create(buyer.actor.path("sealing.key"), PASSPHRASE, work=MIN_WORK)
+
+
+def test_a_model_is_explained_ordered_and_fitted(scene: MarketNode, buyer: Buyer, darkroom: Command) -> None:
+    """The price and the noise are known before; the custodian decrypts blocks; the model is that of its sums."""
+    world = scene.world
+    assert isinstance(world, EncryptedAdults)
+    dataset = Dataset.open(buyer.network, 1)
+    plan = plan_fit(dataset.codebook, dataset.profile, LinearRegression(), label="hours", columns=["age", "married"])
+    place = SumsPlace(license=scene.license)
+    told = explain_fit(buyer, dataset, plan, place)
+    value = told.to_dict()
+    assert (value["problems"], value["epsilon"], value["released"], value["bootstraps"]) == ([], 2.0, 8, 0)
+    assert plan.plan.circuit.block >= 2048
+    blocks = plan.plan.circuit.result_rows(ROWS)
+    assert value["values_decrypted"] == blocks * len(plan.plan.circuit.outputs)
+    with pytest.raises(UsageError):
+        order_sums(buyer, told, most=None)
+    with pytest.raises(NotAllowed):
+        order_sums(buyer, told, most=1)
+    with pytest.raises(BadQuery, match="epsilon 2"):
+        fit(buyer, [dataset], plan, most=100 * DOLLAR, places=[place], epsilon=1.0)
+    job = order_sums(buyer, told, most=100 * DOLLAR)
+    assert order_sums(buyer, told, most=100 * DOLLAR) == job
+    settle(scene, job)
+    found = fit(buyer, [dataset], plan, most=100 * DOLLAR, places=[place], epsilon=2.0)
+    report = found.report_.to_dict()
+    assert (report["jobs"], report["epsilon"], report["rows"]) == ([job], 2.0, ROWS)
+    assert report["receipts"] == [scene.market.job(job).receipt]
+    assert report["noise_scales"] == [told.noise_scale]
+    read = read_sums(buyer, job, SumsWanted.of(plan.plan.circuit))
+    truth = sums_in_the_clear(plan.plan.circuit, dataset.codebook, world.frame)
+    assert np.abs(read.values - truth).max() < 40 * told.noise_scale
+    assert (read.values != truth).all()
+    assert plan.solve([read])[0].coef_ == pytest.approx(found.coef_)
+    assert darkroom("audit", str(job), "--json")[1]["confirmed"]
+
+
+def test_the_command_fits_and_keeps_the_model(scene: MarketNode, buyer: Buyer, darkroom: Command) -> None:
+    """Explained for free; fitted, it is compiled for the dataset and kept like any other model."""
+    words = ("model", "fit", "1", "--label", "rich", "--kind", "logistic-regression", "--license", str(scene.license))
+    columns = ("--column", "age", "--column", "married", "--json")
+    code, told, _ = darkroom(*words, *columns, "--explain")
+    assert (code, told["problems"]) == (0, [])
+    before = scene.market.job_count()
+    assert darkroom(*words, *columns)[1]["error"]["code"] == "usage-error"
+    assert scene.market.job_count() == before
+    dataset = Dataset.open(buyer.network, 1)
+    from sklearn.linear_model import LogisticRegression
+
+    plan = plan_fit(dataset.codebook, dataset.profile, LogisticRegression(), label="rich", columns=["age", "married"])
+    job = order_sums(buyer, explain_fit(buyer, dataset, plan, SumsPlace(license=scene.license)), most=100 * DOLLAR)
+    settle(scene, job)
+    code, made, _ = darkroom(*words, *columns, "--max-price", "100")
+    assert code == 0
+    assert made["report"]["jobs"] == [job]
+    assert buyer.models.find(made["model"]).card.features == ("age", "married")
+    assert set(made["weights"]) == {"age", "married", "intercept"}
+    refused = darkroom("model", "fit", "1", "--label", "nobody", "--json")[1]["error"]
+    assert refused["code"] == "bad-query"
+
+
+def test_noise_in_the_clear_is_what_the_custodian_adds(scene: MarketNode, buyer: Buyer) -> None:
+    """The scale that tests of fits use is the one that the market's policy gives."""
+    dataset = Dataset.open(buyer.network, 1)
+    plan = plan_fit(dataset.codebook, dataset.profile, LinearRegression(), label="rich", columns=["age"])
+    told = explain_fit(buyer, dataset, plan, SumsPlace(license=scene.license))
+    _, scale = noised(plan.plan.circuit, dataset.codebook, np.zeros(len(plan.plan.circuit.released), np.int64), 2.0)
+    assert scale == told.noise_scale

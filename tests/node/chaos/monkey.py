@@ -1,0 +1,168 @@
+"""What goes wrong with a market at work, by one seed: kills, twins, reorganisations, clocks, full disks, databases.
+
+The agents are processes as `darkroom up` runs them; the monkey is their supervisor too, and starts again
+what ended.
+"""
+
+from __future__ import annotations
+
+import random
+import resource
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from app.chain.rpc.node import AnvilNode
+from app.protocol.errors import DarkroomError
+from benchmarks.live_market import LiveMarket, end
+from tests.node.chaos.faulty_proxy import CALM, ROUGH, FaultyProxy
+
+DEEPEST = 10  # blocks of a reorganisation; the chain is final after twelve
+MOST_AHEAD = 900  # seconds by which the chain's clock is moved in all: no deadline passes because of that
+FULL_SECONDS = 4.0  # for which a disk is full, and a duplicate lives
+PAUSE = (0.2, 1.0)  # seconds between two events
+
+
+@dataclass
+class Monkey:
+    """One run. `chain` is asked past the proxy."""
+
+    market: LiveMarket
+    chain: AnvilNode
+    proxies: list[FaultyProxy]
+    seed: int
+    database: Callable[[], None] | None = None  # restarts a database server, where there is one
+    index: list[str] = field(default_factory=lambda: ["node", "index"])
+    done: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self._chance = random.Random(self.seed)
+        self._words = self.market.commands() | {"index": self.index}
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._later: list[tuple[float, Callable[[], object]]] = []
+        self._twins: list[subprocess.Popen[bytes]] = []
+        self._ahead = 0
+
+    def start(self) -> None:
+        """All agents, and those that ended."""
+        for name, words in self._words.items():
+            if name not in self._running or self._running[name].poll() is not None:
+                self._running[name] = self.market.start(words, name)
+
+    def wait_ready(self, seconds: float) -> None:
+        """Until every agent has said that it works: to kill a process that imports its libraries finds nothing."""
+        limit = time.monotonic() + seconds
+        silent = set(self._words)
+        while silent and time.monotonic() < limit:
+            logs = {name: self.market.home.root / "logs" / f"{name}.log" for name in silent}
+            silent = {name for name, path in logs.items() if '"ready"' not in path.read_text("utf-8")}
+            time.sleep(0.1)
+        assert not silent, f"not ready: {silent}"
+
+    def rage(self, seconds: float) -> None:
+        """Rough weather and one event after the other for so long."""
+        for each in self.proxies:
+            each.weather = ROUGH
+        kinds = [self.kill, self.kill, self.kill, self.double, self.reorganise, self.jump, self.fill]
+        if self.database is not None:
+            kinds.append(self.restart_database)
+        # Each kind once in every round, so that a short run has them all.
+        until = time.monotonic() + seconds
+        round_: list[Callable[[], None]] = []
+        while time.monotonic() < until:
+            if not round_:
+                round_ = self._chance.sample(kinds, len(kinds))
+            event = round_.pop()
+            event()
+            self.done[event.__name__] += 1
+            time.sleep(self._chance.uniform(*PAUSE))
+            self._catch_up()
+            self.start()
+
+    def rest(self) -> None:
+        """Calm weather, no twins, room on every disk, every agent running."""
+        for each in self.proxies:
+            each.weather = CALM
+        for _, act in self._later:
+            act()
+        self._later.clear()
+        end(self._twins)
+        self._twins.clear()
+        self.start()
+
+    def stop(self) -> None:
+        """End everything."""
+        end([*self._running.values(), *self._twins])
+
+    # --- what happens -----------------------------------------------------------------------------------------------
+
+    def kill(self) -> None:
+        """One process ends without any word."""
+        name = self._chance.choice(sorted(self._running))
+        self._running[name].send_signal(signal.SIGKILL)
+        self._running[name].wait()
+
+    def double(self) -> None:
+        """A second process of the same account and folder, for a while; it is killed."""
+        name = self._chance.choice(sorted(self._words))
+        twin = self.market.start(self._words[name], f"{name}-twin")
+        self._twins.append(twin)
+        self._after(FULL_SECONDS * 2, twin.kill)
+
+    def reorganise(self) -> None:
+        """Some blocks are replaced by others, without the transactions that were in them."""
+        head = self.chain.head().number
+        depth = self._chance.randint(1, min(DEEPEST, head - self.market.network.market.first_block))
+        self.chain.request("anvil_reorg", depth, [])
+
+    def jump(self) -> None:
+        """The chain's clock goes ahead."""
+        step = self._chance.randint(30, 180)
+        if self._ahead + step <= MOST_AHEAD:
+            self._ahead += step
+            self.chain.request("evm_increaseTime", hex(step))
+
+    def fill(self) -> None:
+        """No file of one process grows any more, as on a full disk, for some seconds."""
+        name = self._chance.choice(sorted(set(self._running) - {"index"}))
+        pid = self._running[name].pid
+        with suppress(ProcessLookupError):
+            _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, hard))
+            self._after(FULL_SECONDS, lambda: _room(pid, hard))
+
+    def restart_database(self) -> None:
+        """The index's database server goes away and comes back."""
+        assert self.database is not None
+        self.database()
+
+    def _after(self, seconds: float, act: Callable[[], object]) -> None:
+        self._later.append((time.monotonic() + seconds, act))
+
+    def _catch_up(self) -> None:
+        now = time.monotonic()
+        due = [each for each in self._later if each[0] <= now]
+        self._later = [each for each in self._later if each[0] > now]
+        for _, act in due:
+            act()
+
+
+def _room(pid: int, hard: int) -> None:
+    with suppress(ProcessLookupError):
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
+
+
+def insisting(act: Callable[[], int], seconds: float) -> int:
+    """Do something until it goes well, as a person would who repeats a command. Errors: the last one's."""
+    limit = time.monotonic() + seconds
+    while True:
+        try:
+            return act()
+        except DarkroomError:
+            if time.monotonic() > limit:
+                raise
+            time.sleep(0.3)
