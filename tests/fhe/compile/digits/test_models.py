@@ -7,7 +7,9 @@ from functools import cache
 import numpy as np
 import pytest
 
+from app.protocol.vocabulary import Encoding
 from benchmarks.bin_table import encrypt_bins
+from fhe.arrays import I64
 from fhe.ciphertexts.decrypt_lookup import decrypt_lookups
 from fhe.circuit.clear import evaluate_clear, gather_inputs
 from fhe.circuit.codec import decode, encode
@@ -74,7 +76,8 @@ def test_a_linear_models_label_is_its_own_on_a_thousand_rows() -> None:
     plain: Compiled = quietly(lambda: from_model(model, codebook, REFERENCE, fitted_on="codes"))
     made = with_label(plain, codebook, REFERENCE)
     extra = np.random.default_rng(2).integers(0, 256, (1000 - len(codes), codes.shape[1]))
-    given = {(c.name, "affine"): column for c, column in zip(codebook.columns, np.concatenate([codes, extra]).T)}
+    rows = np.concatenate([codes, extra])
+    given: dict[tuple[str, Encoding], I64] = {(c.name, "affine"): rows[:, i] for i, c in enumerate(codebook.columns)}
     expected = evaluate_clear(plain.circuit, gather_inputs(plain.circuit, given))
     found = evaluate_clear(made.circuit, gather_inputs(made.circuit, given))
     assert len(found) == 1000
