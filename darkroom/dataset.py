@@ -12,7 +12,7 @@ from app.client import dataset
 from app.client.purchase import bought_before, find_terms, purchase, run_purpose
 from app.policy.preflight import REPLICAS
 from app.protocol.market.money import token_units
-from app.protocol.vocabulary import Encoding
+from app.protocol.vocabulary import Encoding, OutputKind
 from darkroom.answers import Evaluation, Reply
 from darkroom.codebook import Codebook
 from darkroom.display import Listing, Shown
@@ -134,6 +134,7 @@ class Dataset(Shown):
         missing: MissingAs | None = None,
         levels: int | None = None,
         sample: Any = None,
+        output: OutputKind = "scores",
         predicts: str | None = None,
     ) -> Model:
         """A fitted estimator as a circuit of this dataset, kept in your role's folder. Nothing is published.
@@ -144,8 +145,9 @@ class Dataset(Shown):
         does not remember; `missing` whether it reads NaN ("nan") or the imputed value ("impute") where a value is
         published as missing. A pipeline that begins with a `CodebookEncoder` needs none of this. With `levels` and a
         `sample` frame of your rows the circuit tells in which of so many levels the score is, cut at the sample's
-        quantiles. `predicts` is a word of your own for what it predicts. Errors: BadModel for what cannot be compiled
-        faithfully; TooLarge, MessageOverflow, NoiseOverflow, OutOfRange.
+        quantiles. With `output="label"` a classifier's circuit ends in the label itself, so that nobody sees more, the
+        custodian included; it takes more lookups. `predicts` is a word of your own for what it predicts. Errors:
+        BadModel for what cannot be compiled faithfully; TooLarge, MessageOverflow, NoiseOverflow, OutOfRange.
         """
         compiled = self._opened.compile(
             fitted, columns=columns, n_bits=n_bits, check=check, target=target, fitted_on=fitted_on,
@@ -153,6 +155,8 @@ class Dataset(Shown):
         )  # fmt: skip
         if levels is not None:
             compiled = self._opened.with_levels(compiled, levels, sample)
+        if output == "label":
+            compiled = self._opened.with_label(compiled)
         return Model(self._session.models.keep(compiled, target=predicts))
 
     def summed(self, model: Model) -> Model:

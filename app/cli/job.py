@@ -88,6 +88,7 @@ def open_job(
         "price": (price.price_job or 0) + (price.price_rows or 0),
         "max_fee": price.max_fee,
         "released": order.said.released,
+        "decrypted": order.said.decrypted,
         "micro_bits": order.said.micro_bits,
     }
     if not dry_run:
