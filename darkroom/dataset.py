@@ -191,12 +191,8 @@ class Dataset(Shown):
         a license of yours is used under which it goes through, else the offer under which it is cheapest. `replicas`
         executors, 1 to 5, must agree. Errors: NotAllowed where nothing is offered; BadModel for another dataset's.
         """
-        return Quote(
-            find_terms(
-                self._session.buyer, self._opened, model._kept, rows,
-                first_row=first_row, replicas=replicas, license=license, offer=offer,
-            )
-        )  # fmt: skip
+        place: dict[str, Any] = {"first_row": first_row, "replicas": replicas, "license": license, "offer": offer}
+        return Quote(find_terms(self._session.buyer, self._opened, model._kept, rows, **place))
 
     def run(
         self,
