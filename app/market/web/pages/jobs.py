@@ -12,8 +12,10 @@ from fastapi.responses import HTMLResponse
 from sqlmodel import Session
 
 from app.market.queries.audit import audit_facts
+from app.market.queries.budget import told_to
 from app.market.queries.dataset import dataset
 from app.market.queries.jobs import JobDetail, job, jobs
+from app.market.queries.licensing import offer
 from app.market.web.fields import Id
 from app.market.web.pages.escrow import cause, escrow_breakdown
 from app.market.web.pages.forms import Form
@@ -79,6 +81,8 @@ def result_page(here: Visiting, id: Id) -> HTMLResponse:
     with here.backend.session() as session:
         detail = job(session, id, now=here.backend.now())
         release = next((entry for entry in detail.timeline if entry.event == "JobReleased"), None)
+        terms, told = offer(session, detail.job.offer), here.backend.told(session, detail.job.dataset)
+        spent = told_to(detail.job.license, told, detail.version, dataset(session, detail.job.dataset).entry.rows)
     order = {
         "job": id,
         "dataset": detail.job.dataset,
@@ -98,6 +102,8 @@ def result_page(here: Visiting, id: Id) -> HTMLResponse:
         title=f"Result of job {id}",
         it=detail,
         order=json.dumps(order),
+        terms=terms,
+        spent=spent,
         scripts=("result.js",),
         **_standing(detail, on_result=True),
     )
