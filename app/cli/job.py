@@ -213,9 +213,14 @@ def _looked_up(session: CommandContext, index: IndexClient, wanted: set[JobState
 
 @app.command("show")
 def show(number: Number, as_json: AsJson = False) -> None:
-    """One job."""
+    """One job; while a provider of this home computes it, how far it is."""
+    from app.home.agent_status import read_statuses
+
     session = CommandContext("anyone", as_json)
     value = facts(session.network.market.job(number))
+    for status in read_statuses(session.home):
+        if status.computing is not None and status.computing[0] == number and not status.stopped:
+            value[f"computed by {status.role}"] = "{1:,} of {2:,} rows".format(*status.computing)
     session.out.show(value, lambda out: out.print(facts_table(value)))
 
 

@@ -13,7 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.execution.tracing import VARIABLE as TRACES
-from app.home.config import from_environment, read_config, write_config
+from app.files.environment import from_environment
+from app.home.config import read_config, write_config
 from app.home.home import EDITION_VARIABLE, Home, private_folder
 from app.home.network import Network
 from app.home.setup import OPERATOR, add_mandates, set_up

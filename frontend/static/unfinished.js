@@ -116,7 +116,8 @@ function showWaiting(order, place, again) {
  * @param {() => unknown} again
  */
 function showMade(order, made, place, thing, again) {
-  const name = `${thing.toLowerCase()} ${made}`;
+  const kind = order.goes.replaceAll("/", "").replace(/s$/, ""); // a form may order one thing for another
+  const name = `${kind || thing.toLowerCase()} ${made}`;
   const seen = () => sent.end(order.id);
   const there = h("a", { class: "button small", href: `${order.goes}${made}`, click: seen }, `Open ${name}`);
   const another = quiet("Order another", () => {
