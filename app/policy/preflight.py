@@ -117,6 +117,8 @@ def preflight(
         commit_window=state.commit_window,
         work_of=lambda rows: cost(request.circuit, state.profile, rows).units,
     )
+    if mandate is not None:
+        state = replace(state, balance=None)  # refunds that it is owed count too, and `_granted` looks at them
     found = [*_market(request, state), *_rules(request, state, said, work), *_money(request, state, price)]
     if mandate is not None:
         found += _granted(request, state, said, price, mandate, history)
