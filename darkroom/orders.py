@@ -115,6 +115,11 @@ class Quote(Shown):
         return self._terms.found.said.released
 
     @property
+    def decrypted(self) -> str:
+        """What the custodian sees of each row: "label" where it is taken under encryption, else "outputs"."""
+        return self._terms.found.said.decrypted
+
+    @property
     def bits(self) -> float:
         """The most that the result tells about any person, in bits."""
         return self._terms.found.said.micro_bits / MICRO
@@ -141,6 +146,7 @@ class Quote(Shown):
             "max_fee": self.max_fee,
             "rows": self.rows,
             "released": self.released,
+            "decrypted": self.decrypted,
             "bits": self.bits,
             "ready": self.ready,
             "problems": self.problems,

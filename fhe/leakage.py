@@ -24,7 +24,7 @@ from app.protocol.policy.leakage import Leakage
 from app.protocol.policy.linear_forms import AFFINE, Form, Joint, Space, Wire, form, shares_of
 from app.protocol.vocabulary import CircuitClass
 from fhe.arrays import F64, I64
-from fhe.circuit.circuit import Circuit, Input, Linear, Mix
+from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Mix
 from fhe.circuit.clear import block_rows, evaluate_clear
 from fhe.circuit.codec import digest
 from fhe.compile.check import input_ranges
@@ -74,6 +74,24 @@ def family_of(circuit: Circuit) -> CircuitClass:
     return "trees" if encodings == {"bins"} else "lookup"
 
 
+def label_only(circuit: Circuit) -> bool:
+    """Whether whoever decrypts the circuit's output sees its label and nothing else: one lookup ends in it.
+
+    Its table has no more values than there are labels, whatever the rest of the circuit is.
+    """
+    last, labels = circuit.layers[-1], circuit.readout.labels(len(circuit.outputs))
+    assert isinstance(last, Linear)
+    if len(circuit.layers) == 1 or len(last.bias) != 1 or len(last.columns) != 1 or circuit.block:
+        return False
+    lookup, wires = circuit.layers[-2], sum(len(each.source) for each in circuit.layers if isinstance(each, Lookup))
+    assert isinstance(lookup, Lookup)
+    place = int(last.columns[0]) - len(circuit.inputs) - wires + len(lookup.source)
+    if place < 0:
+        return False
+    table = lookup.tables[place]
+    return len(np.unique(np.concatenate([table, -table] if lookup.negacyclic else [table]))) <= labels
+
+
 def leakage_of(circuit: Circuit, codebook: Codebook) -> Leakage:
     """The leak report of a circuit that `fhe.compile.check` accepts for this codebook.
 
@@ -112,6 +130,7 @@ def leakage_of(circuit: Circuit, codebook: Codebook) -> Leakage:
         shares=shares,
         rare=rare,
         block=circuit.block,
+        label_only=label_only(circuit),
         moves=l1_sensitivity(circuit, codebook, sum(high - low for low, high in zip(lows, highs, strict=True)))
         if circuit.block
         else None,
@@ -201,6 +220,8 @@ def _largest_share(one: Form, space: Space) -> tuple[str, float]:
 def _sampled(circuit: Circuit, codebook: Codebook) -> tuple[tuple[tuple[str, float], ...], float]:
     """(the column that explains most of each output and how much, part of rows without the commonest answer)."""
     outputs = sample_outputs(circuit, codebook)
+    if circuit.mix is not None:
+        outputs = circuit.mix.matrix(len(outputs)) @ outputs
     groups = Sample(codebook).groups()
     shares = []
     for values in outputs:

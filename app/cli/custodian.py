@@ -162,6 +162,7 @@ def explain(
         "allowed": said.allowed,
         "reason": str(said.reason) if said.reason else None,
         "released": said.released,
+        "decrypted": said.decrypted,
         "micro_bits": said.micro_bits,
         "micro_bits_per_license": said.limit_license,
         "micro_bits_per_person": said.limit_person,

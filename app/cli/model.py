@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Models: compile for a dataset, fit, test, import, sum, list, show, export, quote, rehearse.",
+    help="Models: compile for a dataset, fit, test, import, sum, label, list, show, export, quote, rehearse.",
 )
 app.command("fit")(fit_model)
 app.command("test")(evaluate_model)
@@ -146,6 +146,27 @@ def sum_model(
     compiled = Dataset.open(session.network, dataset).summed(model)
     kept = session.buyer.models.keep(compiled, target=model.card.target, training=model.card.training)
     value = described(kept) | {"block": kept.circuit.block}
+    session.out.show(value, lambda out: out.print(facts_table(for_people(value))))
+
+
+@app.command("label")
+def label_model(
+    dataset: Annotated[int, typer.Argument(help="The dataset's number.", min=1)],
+    digest: Digest,
+    role: AsBuyer = "buyer",
+    as_json: AsJson = False,
+) -> None:
+    """A classifier that ends in its label, as a model of its own: nobody sees the scores, the custodian included.
+
+    Scores are compared under encryption, exactly: of two to four classes, at five to nine lookups a comparison.
+    """
+    from app.client.dataset import Dataset
+
+    session = CommandContext(role, as_json)
+    model = session.buyer.models.find(digest)
+    compiled = Dataset.open(session.network, dataset).with_label(model)
+    kept = session.buyer.models.keep(compiled, target=model.card.target, training=model.card.training)
+    value = described(kept) | {"log2_failure": round(compiled.report.log2_failure, 1)}
     session.out.show(value, lambda out: out.print(facts_table(for_people(value))))
 
 

@@ -66,7 +66,7 @@ class OpenedResult:
             )
         if header.released == "score":
             return self.model.decoder.predict(values)
-        if header.released == "label" and self.model.circuit.readout.kind == "cuts":
+        if header.released == "label" and self.model.decoder.tells_levels(self.model.circuit.readout):
             level: npt.NDArray[Any] = values[0]
             return level
         if header.released == "label" and self.model.decoder.labels is not None:
@@ -78,8 +78,8 @@ class OpenedResult:
         """[low, high) of each level of a model with cut points, in its own units; empty for other results."""
         if self.model is None or self.result.header.released != "label":
             return []
-        readout = self.model.circuit.readout
-        return intervals(readout.cuts, self.model.decoder) if readout.kind == "cuts" else []
+        readout, decoder = self.model.circuit.readout, self.model.decoder
+        return intervals(readout.cuts, decoder) if decoder.tells_levels(readout) else []
 
     def half_widths(self) -> npt.NDArray[np.float64]:
         """How far each score (outputs,) may be from its rounded value: in units of the model's score before any link.

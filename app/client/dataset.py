@@ -25,7 +25,7 @@ from app.storage.cid import digest_to_cid
 from fhe.arrays import I64
 from fhe.circuit.circuit import Circuit
 from fhe.circuit.codec import MAX_CIRCUIT_BYTES, decode
-from fhe.circuit.compatible import check_compatible, same_codes
+from fhe.circuit.compatible import check_compatible, check_evaluator, same_codes
 from fhe.compile.check import check
 from fhe.profile import EncryptionProfile
 from fhe.profiles import find
@@ -128,19 +128,36 @@ class Dataset:
 
         return with_levels(compiled, levels, evaluate_clear(compiled.circuit, self.inputs(compiled.circuit, sample)))
 
+    def with_label(self, model: Compiled | Model) -> Compiled:
+        """A classifier whose circuit ends in its label, so that nobody sees more than that, custodian included.
+
+        Errors: BadModel for another dataset's, for what is no classifier of two to four classes, or where the dataset's
+        evaluator reads no digits; MessageOverflow, NoiseOverflow for scores of too many bits; TooLarge.
+        """
+        from fhe.compile import with_label
+
+        made = with_label(self._compiled(model), self.codebook, self.profile)
+        check_evaluator(made.circuit, self.table.evaluator)
+        return made
+
     def summed(self, model: Compiled | Model) -> Compiled:
         """The model whose job releases the sum of this one's scores over the rows, in place of each row's.
 
         Errors: BadModel for another dataset's; MessageOverflow, NoiseOverflow where not even one row fits.
         """
-        from fhe.compile.compiled import Compiled
         from fhe.compile.sums import summed
 
-        if not isinstance(model, Compiled):
-            check_compatible(model.circuit, self.profile.digest, self.codebook.digest)
-            report = check(model.circuit, self.codebook, self.profile)
-            model = Compiled(model.circuit, model.decoder, report, None, model.card.faithfulness)
-        return summed(model, self.codebook, self.profile)
+        return summed(self._compiled(model), self.codebook, self.profile)
+
+    def _compiled(self, model: Compiled | Model) -> Compiled:
+        """A kept model as it was compiled. Errors: BadModel for another dataset's."""
+        from fhe.compile.compiled import Compiled
+
+        if isinstance(model, Compiled):
+            return model
+        check_compatible(model.circuit, self.profile.digest, self.codebook.digest)
+        report = check(model.circuit, self.codebook, self.profile)
+        return Compiled(model.circuit, model.decoder, report, None, model.card.faithfulness)
 
     def preview(self) -> pl.DataFrame:
         """Synthetic rows in the dataset's form, checked to be what its codebook and seed give.

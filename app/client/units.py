@@ -40,7 +40,7 @@ def columns_in_units(result: Result, model: Model) -> Columns:
             names = _names("mean_score", decoder, len(header.outputs))
             return {name: mean[at] + decoder.shift for at, name in enumerate(names)}
         case "label":
-            if model.circuit.readout.kind == "cuts":
+            if decoder.tells_levels(model.circuit.readout):
                 bounds = intervals(model.circuit.readout.cuts, decoder)
                 lows, highs = (np.array(each, np.float64) for each in zip(*bounds, strict=True))
                 return {"level": values[0], "from": lows[values[0]], "to": highs[values[0]]}
@@ -49,7 +49,7 @@ def columns_in_units(result: Result, model: Model) -> Columns:
 
 def _scores(header: ResultHeader, values: npt.NDArray[np.int64], decoder: Decoder) -> Columns:
     found: Columns = {"prediction": decoder.predict(values)}
-    if decoder.labels is None:
+    if decoder.labels is None or decoder.link == "label":
         return found
     if decoder.probabilities:
         chances = decoder.predict_proba(values)
@@ -76,7 +76,7 @@ def meaning(result: Result, model: Model) -> dict[str, Any]:
     """How the columns are to be read: what is predicted, classes, the score's threshold, noise, rounding."""
     decoder, header = model.decoder, result.header
     labels = None if decoder.labels is None else decoder.labels.array().tolist()
-    one_score = labels is not None and len(decoder.zero_points) == 1
+    one_score = labels is not None and len(decoder.zero_points) == 1 and decoder.link != "label"
     per_row = header.group if header.released == "aggregate" else 1
     return {
         "class": decoder.model,

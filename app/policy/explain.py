@@ -32,6 +32,9 @@ from fhe.compile.check import check
 from fhe.leakage import leakage_of, space_of
 from fhe.profile import EncryptionProfile
 
+LABEL_ONLY = "The label is taken under encryption: whoever decrypts, the custodian too, sees it and nothing else."
+LABEL_KEPT_BACK = "The custodian decrypts the scores that the label is read from, and lets the label out alone."
+
 
 @dataclass(frozen=True)
 class Explanation:
@@ -59,6 +62,11 @@ class Explanation:
     again: bool = False  # the same was asked and answered before: the custodian gives the same answer, at no charge
     row_keys: int = 0  # bytes in which each result's row is named to the buyer; 0: it is not
 
+    @property
+    def decrypted(self) -> str:
+        """What whoever decrypts sees of each row: "label" where the circuit ends in it, else "outputs"."""
+        return "" if self.leak is None else "label" if self.leak.label_only else "outputs"
+
     def sentences(self) -> list[str]:
         """The same for a person to read."""
         said = [f"The policy cannot be used: {problem}." for problem in self.policy_problems]
@@ -71,6 +79,8 @@ class Explanation:
             said.append(f"It is a circuit of the class {self.leak.family} with {len(self.leak.outputs)} output(s).")
             told = "nothing new" if self.again else describe_leakage(self.micro_bits)
             said.append(f"A release says {told} about each person.")
+            if self.released == "label":
+                said.append(LABEL_ONLY if self.leak.label_only else LABEL_KEPT_BACK)
             if self.row_keys:
                 said.append(
                     f"Each result stands beside its row's key, a text of the owner's of at most {self.row_keys} bytes."

@@ -9,4 +9,5 @@ CircuitClass = Literal["linear", "trees", "additive", "lookup"]  # what policies
 ReleaseKind = Literal["label", "score", "aggregate"]  # what a result says of a row, or of many together
 Verification = Literal["self", "both"]  # recomputed by the custodian; both: and agreed on by drawn executors
 EvaluatorName = Literal["darkroom-canonical-1", "darkroom-canonical-2"]  # docs/canonical-evaluator.md; 2 has all of 1
+OutputKind = Literal["scores", "label"]  # what a compiled circuit ends in
 ReadoutKind = Literal["value", "threshold", "argmax", "cuts"]  # how a row's integers become a label

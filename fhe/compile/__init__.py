@@ -14,6 +14,7 @@ from fhe.compile.additive import AdditiveModel, additive_model
 from fhe.compile.check import Report, check
 from fhe.compile.compiled import Compiled
 from fhe.compile.decoder import Decoder, Labels
+from fhe.compile.digits.label import with_label
 from fhe.compile.faithful import Faithfulness
 from fhe.compile.foreign import has, kind, origin
 from fhe.compile.levels import with_levels
@@ -32,6 +33,7 @@ __all__ = [
     "Report",
     "check",
     "from_model",
+    "with_label",
     "with_levels",
 ]
 

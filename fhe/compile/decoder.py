@@ -18,6 +18,7 @@ import numpy.typing as npt
 from app.protocol.documents import Document, Sha256
 from app.protocol.errors import BadModel, UsageError
 from fhe.arrays import F64, I64
+from fhe.circuit.circuit import Readout
 
 Link = Literal[
     "identity", "exp", "expm1", "sigmoid", "softmax", "one-vs-rest", "modified-huber", "share", "table", "label"
@@ -71,6 +72,10 @@ class Decoder(Document):
     shift: float = 0.0  # added to every score; Concrete ML's boosted regressors have one half
     threshold: float = 0.0  # of two classes, the second where the one score is above it
     knots: tuple[tuple[float, float], ...] = ()  # of the link "table"
+
+    def tells_levels(self, readout: Readout) -> bool:
+        """Whether cut points are levels of a score: where a circuit ends in its label, they only number the classes."""
+        return readout.kind == "cuts" and self.link != "label"
 
     def raw(self, outputs: I64) -> I64:
         """Concrete ML's own quantized outputs (rows, outputs)."""

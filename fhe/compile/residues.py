@@ -12,7 +12,7 @@ that is known.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,9 +21,9 @@ from fhe.circuit.circuit import Circuit, Linear, Lookup
 from fhe.circuit.clear import negacyclic
 
 Bounds = tuple[int, int]  # least and largest value, both inclusive
-MOST_BITS = 17  # of a root whose values are run through
+MOST_BITS = 20  # of a root whose values are run through
 MOST_WORK = 1 << 29  # values computed for one circuit: seconds
-MOST_KEPT = 1 << 24  # values of lookups that are kept: 128 MiB
+MOST_KEPT = 1 << 25  # values of lookups that are kept: 128 MiB
 CONSTANT = 1 << 62  # the modulus of a remainder that says everything
 
 
@@ -42,7 +42,7 @@ class _Fact:
     remainder: int
     modulus: int
     root: _Root | None = None
-    values: I64 | None = None  # for each of the root's
+    values: I64 | None = None  # for each of the root's; of a lookup 32-bit integers, which last long
 
 
 class Residues:
@@ -85,7 +85,7 @@ class Residues:
                 for wire, weight in of_root.items():
                     own = self._wires[wire].values
                     assert own is not None
-                    values += weight * own
+                    values += weight * own.astype(np.int64)
                 return self._function(root, values, layer.width, interval)
         return self._new(terms, bias, layer.width, interval)
 
@@ -124,7 +124,10 @@ class Residues:
             inside = source.bounds[0] >= 0 and source.bounds[1] < 1 << width
             reached = table if inside else np.concatenate([table, -table])
             return _Fact((int(reached.min()), int(reached.max())), *_remainder(reached, CONSTANT))
-        return _told(source.root, negacyclic(table[None], width, source.values[None])[0])
+        fact = _told(source.root, negacyclic(table[None], width, source.values[None])[0])
+        if fact.values is None or max(-fact.bounds[0], fact.bounds[1]) >= 1 << 31:
+            return replace(fact, root=None, values=None)
+        return replace(fact, values=fact.values.astype(np.int32))
 
     def _spend(self, work: int) -> bool:
         self._work -= work

@@ -8,13 +8,13 @@
 import { encode } from "./abi.js";
 import { addressOfContract, config, money, units } from "./config.js";
 import {
+  askWhether,
   clearNotice,
   data,
   element,
   elements,
   fieldError,
   h,
-  openDialog,
   showNotice,
   showProblem,
   target,
@@ -145,6 +145,19 @@ function ordered(button) {
 }
 
 /**
+ * The words of a template, with the amount that is to be signed in their `data-amount`.
+ * @param {HTMLTemplateElement} words
+ * @param {PreparedTransaction[]} prepared
+ */
+function filled(words, prepared) {
+  const text = words.content.cloneNode(true);
+  const amount = text instanceof DocumentFragment ? text.querySelector("[data-amount]") : null;
+  const signed = allowance(prepared);
+  if (amount && signed !== null) amount.textContent = money(signed);
+  return text;
+}
+
+/**
  * Asks whether the visitor agrees to the words that a selector names, if any, and to several transactions, which are
  * listed before the first is signed; a `data-amount` in the words is what will be signed.
  * @param {string | undefined} selector
@@ -159,17 +172,9 @@ function agreement(selector, place, show) {
     clearNotice(place);
     const count = `${prepared.length} transactions, one after the other. Your wallet asks for each:`;
     const title = words ? data(words, "title") : "Sign these?";
-    const agreed = await openDialog(title, (/** @type {Done<true>} */ close) => {
-      const text = words?.content.cloneNode(true);
-      const amount = text instanceof DocumentFragment ? text.querySelector("[data-amount]") : null;
-      const signed = allowance(prepared);
-      if (amount && signed !== null) amount.textContent = money(signed);
-      const label = words ? data(words, "yes") : "Sign them";
-      const yes = h("button", { class: "button", type: "button", click: () => close(true) }, label);
-      const no = h("button", { class: "button quiet", type: "button", click: () => close(null) }, "Go back");
-      const list = several ? [h("p", {}, count), new TransactionList(prepared).place] : [];
-      return [h("div", { class: "stack" }, text), ...list, h("div", { class: "row" }, yes, no)];
-    });
+    const listed = several ? [h("p", {}, count), new TransactionList(prepared).place] : [];
+    const body = [h("div", { class: "stack" }, words && filled(words, prepared)), ...listed];
+    const agreed = await askWhether(title, body, words ? data(words, "yes") : "Sign them", "Go back");
     if (!agreed) return agreed;
     const list = new TransactionList(prepared);
     showNotice(place, "calm", WAITING, several ? list.place : null);

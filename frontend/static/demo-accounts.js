@@ -2,18 +2,10 @@
 // The demo wallet's accounts on the wallet page: which one signs, new ones, and files that hold one each.
 
 import * as demo from "./demo-wallet.js";
-import { download, field, fieldError, h, icon, input, openDialog, showNotice, status } from "./dom.js";
+import { download, field, fieldError, h, icon, input, openDialog, pushButton, showNotice, status } from "./dom.js";
 import { toProblem } from "./problems.js";
 
 /** @typedef {import("./demo-wallet.js").Account} Account */
-
-/**
- * @param {Child[]} words
- * @param {() => unknown} click
- * @param {string} [kind]
- */
-const button = (words, click, kind = "quiet small") =>
-  h("button", { class: `button ${kind}`, type: "button", click }, words);
 
 /** @param {string} address */
 const short = (address) => `${address.slice(0, 8)}…${address.slice(-4)}`;
@@ -35,9 +27,9 @@ export async function showAccounts(place, attempt) {
     h(
       "div",
       { class: "row" },
-      button(["New account"], () => attempt(demo.create)),
-      button(["Save as a file"], () => attempt(exportFile)),
-      button(["Import a file"], importInDialog),
+      pushButton(["New account"], () => attempt(demo.create)),
+      pushButton(["Save as a file"], () => attempt(exportFile)),
+      pushButton(["Import a file"], importInDialog),
     ),
     h(
       "p",
@@ -57,7 +49,7 @@ function entry({ address, label, current }) {
     label ? h("span", { class: "soft small" }, ` ${label}`) : null,
   );
   const hidden = h("span", { class: "visually-hidden" }, ` ${short(address)} ${label}`);
-  const use = () => button(["Use", hidden], () => demo.choose(address));
+  const use = () => pushButton(["Use", hidden], () => demo.choose(address));
   return h(
     "li",
     { class: "spread" },
@@ -83,7 +75,7 @@ function importInDialog() {
         "div",
         { class: "row" },
         h("button", { class: "button", type: "submit" }, "Import"),
-        button(["Cancel"], () => done(null), "quiet"),
+        pushButton(["Cancel"], () => done(null), "quiet"),
       ),
     );
     const chosen = input(form, "account-file");

@@ -2,7 +2,7 @@
 // The demo wallet shows what it is about to sign, in words and as it is, and asks. It is as careful as a real one.
 
 import { config, money } from "./config.js";
-import { h, openDialog } from "./dom.js";
+import { askWhether, h } from "./dom.js";
 import { describeCall, nameOf } from "./words.js";
 
 const DECLINED = 4001; // EIP-1193
@@ -14,20 +14,15 @@ const GWEI = 10n ** 9n;
  * @param {string} raw
  */
 async function ask(title, facts, raw) {
-  const agreed = await openDialog(title, (/** @type {Done<true>} */ done) => [
+  const body = [
     h(
       "dl",
       { class: "list" },
       facts.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]),
     ),
     h("details", {}, h("summary", {}, "As it is signed"), h("pre", { class: "raw small", tabindex: "0" }, raw)),
-    h(
-      "div",
-      { class: "row" },
-      h("button", { class: "button", type: "button", autofocus: true, click: () => done(true) }, "Sign"),
-      h("button", { class: "button quiet", type: "button", click: () => done(null) }, "Decline"),
-    ),
-  ]);
+  ];
+  const agreed = await askWhether(title, body, "Sign", "Decline");
   if (!agreed) throw Object.assign(new Error("The visitor declined to sign."), { code: DECLINED });
 }
 

@@ -11,7 +11,6 @@ const PATHS = {
   info: "M8 1.8a6.2 6.2 0 1 0 0 12.4A6.2 6.2 0 0 0 8 1.8zM8 7.2v4M8 4.6v.4",
   clock: "M8 1.8a6.2 6.2 0 1 0 0 12.4A6.2 6.2 0 0 0 8 1.8zM8 4.6V8l2.4 1.6",
   key: "M5.500 7.200a3 3 0 1 0 0 6 3 3 0 0 0 0-6zM7.700 8.100L13.500 2.300M11 4.800l2 2",
-  copy: "M5.500 5.500h8v8h-8zM3 10.500h-.5v-8h8V3",
   down: "M8 2v8.500M4.500 7.500L8 11l3.500-3.500M2.500 14h11",
 };
 
@@ -228,6 +227,33 @@ export function openDialog(title, build) {
     dialog.showModal();
   });
 }
+
+/**
+ * A button of some look that does something.
+ * @param {Child | Child[]} words
+ * @param {() => unknown} click
+ * @param {string} [kind]
+ */
+export const pushButton = (words, click, kind = "quiet small") =>
+  h("button", { class: `button ${kind}`, type: "button", click }, words);
+
+/**
+ * Ask in a dialog whether to go on; true, or null for a no.
+ * @param {string} title
+ * @param {Node[]} body
+ * @param {string} yes
+ * @param {string} no
+ */
+export const askWhether = (title, body, yes, no) =>
+  openDialog(title, (/** @type {Done<true>} */ done) => [
+    ...body,
+    h(
+      "div",
+      { class: "row" },
+      pushButton(yes, () => done(true), ""),
+      pushButton(no, () => done(null), "quiet"),
+    ),
+  ]);
 
 /**
  * Hand bytes or text to the visitor as a file.

@@ -4,7 +4,7 @@
 
 import { encode } from "./abi.js";
 import { config, money } from "./config.js";
-import { h, showNotice, showProblem } from "./dom.js";
+import { h, pushButton, showNotice, showProblem } from "./dom.js";
 import { apiJson } from "./problems.js";
 import { perform } from "./transact.js";
 import * as wallet from "./wallet.js";
@@ -19,12 +19,6 @@ export async function takeGift() {
     [config.coin.contract, encode("faucet(address,uint256)", account, GIFT)],
   ]);
 }
-
-/**
- * @param {string} words
- * @param {() => unknown} click
- */
-const button = (words, click) => h("button", { class: "button small", type: "button", click }, words);
 
 /**
  * Whether the connected account can pay `amount`, after saying in `place` what is missing and how to get it there.
@@ -57,7 +51,7 @@ export async function canPay(place, amount, again) {
     ? h(
         "p",
         { class: "row" },
-        button("Get test money", get),
+        pushButton("Get test money", get, "small"),
         h("span", { class: "small" }, "It is worth nothing, here only."),
       )
     : h("p", {}, `Send ${config.coin.symbol} to `, h("code", {}, account), ", then try again.");
@@ -81,7 +75,7 @@ function offerWallets(place, again) {
       showProblem(place, error);
     }
   };
-  const choices = found.map(({ id, name }) => button(name, connect(id)));
+  const choices = found.map(({ id, name }) => pushButton(name, connect(id), "small"));
   const none = "Install one that announces itself (EIP-6963), or use the command below.";
   showNotice(
     place,

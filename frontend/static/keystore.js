@@ -3,7 +3,18 @@
 // recovery file under a passphrase is handed out when the key is made, and is the only copy.
 
 import { fromHex, join, toHex } from "./bytes.js";
-import { clearNotice, download, field, fieldError, h, input, openDialog, showNotice, showProblem } from "./dom.js";
+import {
+  clearNotice,
+  download,
+  field,
+  fieldError,
+  h,
+  input,
+  openDialog,
+  pushButton,
+  showNotice,
+  showProblem,
+} from "./dom.js";
 import { Problem, toProblem } from "./problems.js";
 import * as store from "./store.js";
 
@@ -70,12 +81,6 @@ async function recover(file, passphrase) {
   return entry;
 }
 
-/**
- * @param {string} words
- * @param {() => unknown} click
- */
-const quiet = (words, click) => h("button", { class: "button quiet", type: "button", click }, words);
-
 /** Ask for a passphrase, make a key, hand out its recovery file. The new entry, or null when it was called off. */
 export function createInDialog() {
   return openDialog("Make a sealing key", (/** @type {Done<SealingKey>} */ done) => {
@@ -102,7 +107,7 @@ export function createInDialog() {
         "div",
         { class: "row" },
         button,
-        quiet("Cancel", () => done(null)),
+        pushButton("Cancel", () => done(null), "quiet"),
       ),
     );
     form.addEventListener("submit", async (event) => {
@@ -149,7 +154,7 @@ function handOver(form, entry, file, done) {
   const name = `darkroom-${entry.public.slice(0, 8)}.key`;
   const save = () => download(name, file, "application/octet-stream");
   save();
-  const saved = h("button", { class: "button", type: "button", click: () => done(entry) }, "I have saved it");
+  const saved = pushButton("I have saved it", () => done(entry), "");
   form.replaceChildren(
     h(
       "p",
@@ -159,7 +164,7 @@ function handOver(form, entry, file, done) {
       " was downloaded. Keep it and its passphrase somewhere safe: ",
       "without them, clearing this browser loses your results.",
     ),
-    h("div", { class: "row" }, saved, quiet("Download again", save)),
+    h("div", { class: "row" }, saved, pushButton("Download again", save), "quiet"),
   );
   saved.focus();
 }
@@ -179,7 +184,7 @@ export function recoverInDialog() {
         "div",
         { class: "row" },
         button,
-        quiet("Cancel", () => done(null)),
+        pushButton("Cancel", () => done(null), "quiet"),
       ),
     );
     form.addEventListener("submit", async (event) => {

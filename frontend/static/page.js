@@ -1,9 +1,10 @@
 // @ts-check
 // What every page does: theme, copying, the wallet's place in the header, and telling when the node is out of reach.
 
-import { data, element, elements, h, showNotice, target } from "./dom.js";
+import { data, element, elements, h, icon, showNotice, target } from "./dom.js";
 import * as wallet from "./wallet.js";
 
+const COPIED = 1_500; // milliseconds in which a button says that it copied
 const announcer = element("#announcer", HTMLElement);
 
 /**
@@ -41,6 +42,9 @@ document.addEventListener("click", async (event) => {
   try {
     await navigator.clipboard.writeText(data(button, "copy"));
     announce("Copied");
+    const before = Array.from(button.childNodes);
+    button.replaceChildren(icon("check"));
+    setTimeout(() => button.replaceChildren(...before), COPIED);
   } catch {
     announce("Copying is not allowed in this browser");
   }
@@ -59,6 +63,18 @@ wallet.onChange(() => {
     own.textContent = address ? own.dataset.words : "Connect a wallet first";
   }
 });
+
+/** Whatever names the connected account says so: addresses look alike. */
+function markOwn() {
+  for (const each of elements("main .you", HTMLElement)) each.remove();
+  const own = wallet.account().toLowerCase();
+  if (!own) return;
+  for (const link of elements("main a[title]", HTMLAnchorElement)) {
+    if (link.title.toLowerCase() === own) link.append(h("span", { class: "you" }, " (you)"));
+  }
+}
+wallet.onChange(markOwn);
+document.body.addEventListener("htmx:afterSwap", markOwn);
 
 const lost = h("div", { class: "body", role: "alert", hidden: true });
 element("#main", HTMLElement).prepend(lost);

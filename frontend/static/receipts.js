@@ -1,16 +1,14 @@
 // @ts-check
 // Several transactions as one list with each one's state, and what was signed on a page, told when it comes anew.
 
-import { element, h, icon, showNotice } from "./dom.js";
+import { element, h, showNotice } from "./dom.js";
 import { describeCall, nameOf } from "./words.js";
 
 const KEY = "darkroom.receipts";
 
 /** @param {string} tx */
-const copied = (tx) => [
-  h("code", { title: tx }, `${tx.slice(0, 10)}…${tx.slice(-6)}`),
-  h("button", { class: "copy", type: "button", "data-copy": tx, "aria-label": "Copy the transaction" }, icon("copy")),
-];
+const linked = (tx) =>
+  h("a", { href: `/transactions/${tx}`, title: tx, class: "mono" }, `${tx.slice(0, 10)}…${tx.slice(-6)}`);
 
 /** Transactions that are signed one after the other. */
 export class TransactionList {
@@ -42,7 +40,7 @@ export class TransactionList {
     const words = { doing: tx ? "In a block soon: " : "Waiting for your wallet", done: "Done: ", failed: "Not done" }[
       now
     ];
-    item.state.replaceChildren(words, ...(tx ? copied(tx) : []));
+    item.state.replaceChildren(words, tx ? linked(tx) : "");
   }
 
   /** What went through and what did not, for the problem that ended it. */
@@ -75,7 +73,7 @@ export function showReceipts() {
   sessionStorage.removeItem(KEY);
   if (path !== location.pathname || lines.length === 0) return;
   const place = h("div", { class: "body", role: "status", id: "receipts" });
-  const entries = lines.map(({ tx, block }) => h("li", { class: "row" }, `Block ${block}: `, ...copied(tx)));
+  const entries = lines.map(({ tx, block }) => h("li", { class: "row" }, `Block ${block}: `, linked(tx)));
   const title = lines.length === 1 ? "Done: one transaction" : `Done: ${lines.length} transactions`;
   showNotice(place, "good", title, h("ul", { class: "plain small" }, entries));
   element("#main > .top", HTMLElement).after(place);

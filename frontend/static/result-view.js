@@ -2,7 +2,7 @@
 // An opened result as a person reads it: what it is, its distributions, its rows, and its files.
 
 import { chart } from "./chart.js";
-import { download, element, h, icon } from "./dom.js";
+import { download, element, h, icon, pushButton } from "./dom.js";
 
 const PAGE = 25; // rows in the table at a time
 const MOST_CHARTS = 6;
@@ -121,8 +121,8 @@ export function showResult(root, job, result, readout, source) {
   const files = h(
     "div",
     { class: "row" },
-    h("button", { class: "button", type: "button", click: csv }, icon("down"), "Download CSV"),
-    h("button", { class: "button quiet", type: "button", click: parquet }, icon("down"), "Download Parquet"),
+    pushButton([icon("down"), "Download CSV"], csv, ""),
+    pushButton([icon("down"), "Download Parquet"], parquet, "quiet"),
   );
   const charted = columns.filter(({ name }) => name !== "row" && name !== KEY).slice(0, MOST_CHARTS);
   element("[data-opening]", HTMLElement, root).hidden = true;
@@ -191,8 +191,8 @@ function table(columns) {
     first += by;
     draw();
   };
-  const before = h("button", { class: "button quiet small", type: "button", click: step(-PAGE) }, "Previous");
-  const after = h("button", { class: "button quiet small", type: "button", click: step(PAGE) }, "Next");
+  const before = pushButton("Previous", step(-PAGE));
+  const after = pushButton("Next", step(PAGE));
   const names = columns.map(({ name }, at) =>
     h("th", { scope: "col", class: at && name !== KEY ? "number" : null }, name),
   );

@@ -7,7 +7,7 @@ import { sha256 } from "./bytes.js";
 import { canonicalBytes, parseCanonical } from "./canonical.js";
 import { logsOf, receiptOf, uint, wordsOf } from "./chain.js";
 import { addressOfContract, config } from "./config.js";
-import { clearNotice, data, element, h, Steps, showNotice, showProblem } from "./dom.js";
+import { clearNotice, data, element, h, pushButton, Steps, showNotice, showProblem } from "./dom.js";
 import * as keystore from "./keystore.js";
 import { apiBytes, Problem } from "./problems.js";
 import { showResult } from "./result-view.js";
@@ -118,12 +118,7 @@ function showLostKey(place, order, retry) {
     const words = `This result is sealed to ${wanted}, and the file holds ${found}.`;
     showNotice(place, "bad", "That is another key.", h("p", {}, words), button());
   };
-  const button = () =>
-    h(
-      "p",
-      { class: "row" },
-      h("button", { class: "button small", type: "button", click: recover }, "Import the recovery file"),
-    );
+  const button = () => h("p", { class: "row" }, pushButton("Import the recovery file", recover, "small"));
   showNotice(
     place,
     "wait",
@@ -172,8 +167,7 @@ async function open(root) {
     opened.append(unitsPanel(order.job, order.circuit, result, readout));
     if (result.header.released === "aggregate") opened.children[0]?.after(answerPanel(order, result));
   } catch (error) {
-    const again = h("button", { class: "button quiet small", type: "button", click: retry }, "Try again");
-    showProblem(place, error, h("p", { class: "row" }, again));
+    showProblem(place, error, h("p", { class: "row" }, pushButton("Try again", retry)));
   }
 }
 

@@ -2,7 +2,7 @@
 // An order that this page sent and does not know the end of takes the form's place, so that nobody pays twice: after
 // the page was loaded again, in another tab of it, and when the chain took too long.
 
-import { h, openDialog, showNotice } from "./dom.js";
+import { askWhether, h, pushButton, showNotice } from "./dom.js";
 import { Problem, toProblem } from "./problems.js";
 import * as sent from "./sent.js";
 import { newestOf } from "./transact.js";
@@ -34,114 +34,80 @@ export function guard(form, thing) {
   const place = h("div", { role: "status", hidden: true });
   form.before(place);
   let told = "";
-  const check = async () => {
+
+  async function check() {
     const [order] = sent.open();
     form.hidden = Boolean(order);
     place.hidden = !order;
     const which = order ? order.id + order.tx : "";
-    if (order && which !== told) void tell(order, place, thing, check);
+    if (order && which !== told) void tell(order);
     told = which;
-  };
+  }
+
+  /** @param {Sent} order */
+  async function tell(order) {
+    if (!order.made) showWaiting(order);
+    while (sent.open().some(({ id, tx }) => id === order.id && tx === order.tx)) {
+      try {
+        const made = await madeBy(order);
+        if (made) {
+          sent.know(order.id, { made });
+          const kind = order.goes.replaceAll("/", "").replace(/s$/, ""); // a form may order one thing for another
+          showMade(order, `${kind || thing.toLowerCase()} ${made}`, `${order.goes}${made}`);
+          return;
+        }
+      } catch (error) {
+        const { message, next, code } = toProblem(error);
+        if (code === "reverted") {
+          await end(order);
+          place.hidden = false;
+          showNotice(place, "bad", message, h("p", {}, next));
+          return;
+        }
+      }
+      await new Promise((resolve) => setTimeout(resolve, PAUSE));
+    }
+    await check();
+  }
+
+  /** @param {Sent} order */
+  async function end({ id }) {
+    sent.end(id);
+    await check();
+  }
+
+  /** @param {Sent} order */
+  function showWaiting(order) {
+    const at = new Date(order.at).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+    const [title, words] = order.tx
+      ? [
+          "Your order is under way",
+          `It was sent at ${at} and waits for a block. Do not order again: this page follows by itself.`,
+        ]
+      : [
+          "An order waits for your signature",
+          `Your wallet was asked at ${at}, and this page was loaded again before it answered. If you signed, the ` +
+            "order shows here by itself. If you did not, begin anew.",
+        ];
+    const anew = pushButton("Begin anew", async () => {
+      const risk = "If the first order was signed it may still arrive, and then you pay for both.";
+      if (await askWhether("Begin anew?", [h("p", {}, risk)], "Begin anew", "Go on waiting")) await end(order);
+    });
+    showNotice(place, "wait", title, h("p", {}, words), h("p", {}, anew));
+  }
+
+  /**
+   * @param {Sent} order
+   * @param {string} name of what it made
+   * @param {string} href its page
+   */
+  function showMade(order, name, href) {
+    const there = h("a", { class: "button small", href, click: () => sent.end(order.id) }, `Open ${name}`);
+    const another = pushButton("Order another", () => end(order));
+    showNotice(place, "good", `Your order went through: ${name}`, h("p", { class: "row" }, there, another));
+  }
+
   sent.onChange(check);
   check();
   return check;
-}
-
-/**
- * @param {Sent} order
- * @param {HTMLElement} place
- * @param {string} thing
- * @param {() => unknown} again
- */
-async function tell(order, place, thing, again) {
-  if (!order.made) showWaiting(order, place, again);
-  while (sent.open().some(({ id, tx }) => id === order.id && tx === order.tx)) {
-    try {
-      const made = await madeBy(order);
-      if (made) {
-        sent.know(order.id, { made });
-        showMade(order, made, place, thing, again);
-        return;
-      }
-    } catch (error) {
-      const { message, next, code } = toProblem(error);
-      if (code === "reverted") {
-        sent.end(order.id);
-        await again();
-        place.hidden = false;
-        showNotice(place, "bad", message, h("p", {}, next));
-        return;
-      }
-    }
-    await new Promise((resolve) => setTimeout(resolve, PAUSE));
-  }
-  await again();
-}
-
-/**
- * @param {string} words
- * @param {() => unknown} click
- */
-const quiet = (words, click) => h("button", { class: "button quiet small", type: "button", click }, words);
-
-/**
- * @param {Sent} order
- * @param {HTMLElement} place
- * @param {() => unknown} again
- */
-function showWaiting(order, place, again) {
-  const at = new Date(order.at).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
-  const anew = h(
-    "p",
-    {},
-    quiet("Begin anew", () => forget(order, again)),
-  );
-  if (order.tx) {
-    const words = `It was sent at ${at} and waits for a block. Do not order again: this page follows by itself.`;
-    const which = h("p", { class: "small" }, "Transaction ", h("code", {}, `${order.tx.slice(0, 12)}…`));
-    showNotice(place, "wait", "Your order is under way", h("p", {}, words), which, anew);
-    return;
-  }
-  const words =
-    `Your wallet was asked at ${at}, and this page was loaded again before it answered. If you signed, the order ` +
-    "shows here by itself. If you did not, begin anew.";
-  showNotice(place, "wait", "An order waits for your signature", h("p", {}, words), anew);
-}
-
-/**
- * @param {Sent} order
- * @param {number} made
- * @param {HTMLElement} place
- * @param {string} thing
- * @param {() => unknown} again
- */
-function showMade(order, made, place, thing, again) {
-  const name = `${thing.toLowerCase()} ${made}`;
-  const seen = () => sent.end(order.id);
-  const there = h("a", { class: "button small", href: `${order.goes}${made}`, click: seen }, `Open ${name}`);
-  const another = quiet("Order another", () => {
-    seen();
-    again();
-  });
-  showNotice(place, "good", `Your order went through: ${name}`, h("p", { class: "row" }, there, another));
-}
-
-/**
- * Let go of an order whose end is not known, when the visitor says that it will not come.
- * @param {Sent} order
- * @param {() => unknown} again
- */
-async function forget(order, again) {
-  const sure = await openDialog("Begin anew?", (/** @type {Done<true>} */ done) => [
-    h("p", {}, "If the first order was signed it may still arrive, and then you pay for both."),
-    h(
-      "div",
-      { class: "row" },
-      h("button", { class: "button", type: "button", click: () => done(true) }, "Begin anew"),
-      h("button", { class: "button quiet", type: "button", click: () => done(null) }, "Go on waiting"),
-    ),
-  ]);
-  if (!sure) return;
-  sent.end(order.id);
-  await again();
 }

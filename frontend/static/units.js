@@ -3,7 +3,7 @@
 // file on the buyer's machine (darkroom model export). It is read here and sent nowhere.
 
 import { parseCanonical } from "./canonical.js";
-import { download, field, h, input, showNotice, showProblem } from "./dom.js";
+import { download, field, h, input, pushButton, showNotice, showProblem } from "./dom.js";
 import { Problem } from "./problems.js";
 
 const SHOWN = 25; // rows; the file has all
@@ -180,9 +180,5 @@ function saveButton(job, rows) {
     );
     download(`darkroom-job-${job}-units.csv`, `${lines.join("\n")}\n`, "text/csv");
   };
-  return h(
-    "p",
-    {},
-    h("button", { class: "button quiet small", type: "button", click: save }, "Download all rows (CSV)"),
-  );
+  return h("p", {}, pushButton("Download all rows (CSV)", save));
 }

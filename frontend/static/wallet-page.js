@@ -3,6 +3,7 @@
 
 import { chainHex, config, money } from "./config.js";
 import {
+  askWhether,
   clearNotice,
   data,
   element,
@@ -13,6 +14,7 @@ import {
   icon,
   input,
   openDialog,
+  pushButton,
   showNotice,
   showProblem,
   status,
@@ -30,14 +32,6 @@ const part = (name) => element(`[data-${name}]`, HTMLElement);
 
 /** @type {Record<string, string>} what a token may be allowed, and in which words */
 const scopes = JSON.parse(data(part("tokens"), "scopes"));
-
-/**
- * @param {string} words
- * @param {() => unknown} click
- * @param {string} [kind]
- */
-const button = (words, click, kind = "quiet small") =>
-  h("button", { class: `button ${kind}`, type: "button", click }, words);
 
 /** @param {number} milliseconds */
 const day = (milliseconds) => new Date(milliseconds).toLocaleDateString("en-GB");
@@ -120,7 +114,7 @@ async function showConnected(account) {
           h(
             "p",
             {},
-            button("Switch network", () => attempt("wallet-say", switchNetwork), ""),
+            pushButton("Switch network", () => attempt("wallet-say", switchNetwork), ""),
           ),
         ]),
     balance
@@ -130,8 +124,8 @@ async function showConnected(account) {
       "p",
       { class: "row" },
       h("a", { class: "button small", href: `/accounts/${account}` }, "My account"),
-      config.testMoney ? button("Get test money", () => attempt("wallet-say", getGift)) : null,
-      button("Disconnect", wallet.disconnect),
+      config.testMoney ? pushButton("Get test money", () => attempt("wallet-say", getGift)) : null,
+      pushButton("Disconnect", wallet.disconnect),
     ),
   );
 }
@@ -163,21 +157,14 @@ function keyRow(key) {
     icon("key"),
     h("code", {}, `${key.public.slice(0, 12)}…${key.public.slice(-6)}`),
     h("span", { class: "small soft" }, `since ${day(key.made)}`),
-    button("Remove", () => removeKey(key)),
+    pushButton("Remove", () => removeKey(key)),
   );
 }
 
 /** @param {SealingKey} key */
 async function removeKey(key) {
-  const sure = await openDialog("Remove this key?", (/** @type {Done<true>} */ done) => [
-    h("p", {}, "Results sealed to it will not open here any more. Only its recovery file brings it back."),
-    h(
-      "div",
-      { class: "row" },
-      button("Remove it", () => done(true), ""),
-      button("Keep it", () => done(null)),
-    ),
-  ]);
+  const words = "Results sealed to it will not open here any more. Only its recovery file brings it back.";
+  const sure = await askWhether("Remove this key?", [h("p", {}, words)], "Remove it", "Keep it");
   if (sure) await keystore.remove(key.public);
   await showKeys();
 }
@@ -197,11 +184,11 @@ async function showSession() {
     const who = h("span", { class: "mono small" }, card.address);
     place.replaceChildren(
       h("p", { class: "row" }, status("good", "check", "Signed in"), who),
-      button("Sign out", () => attempt("session-say", leave)),
+      pushButton("Sign out", () => attempt("session-say", leave)),
     );
     await showTokens();
   } else {
-    place.replaceChildren(button("Sign in with the wallet", () => attempt("session-say", enter), ""));
+    place.replaceChildren(pushButton("Sign in with the wallet", () => attempt("session-say", enter), ""));
     part("tokens").replaceChildren(h("p", { class: "soft" }, "Sign in to see them."));
   }
 }
@@ -213,7 +200,7 @@ async function showTokens() {
   const live = items.filter((each) => !each.revoked_at && each.expires_at > now);
   part("tokens").replaceChildren(
     ...(live.length ? live.map(tokenRow) : [h("p", { class: "soft" }, "None yet.")]),
-    button("New token", makeToken),
+    pushButton("New token", makeToken),
   );
 }
 
@@ -228,7 +215,7 @@ function tokenRow(token) {
     "div",
     { class: "spread" },
     h("div", {}, h("p", { class: "strong" }, token.name), h("p", { class: "small soft" }, terms)),
-    button("Revoke", () => attempt("tokens-say", revoke)),
+    pushButton("Revoke", () => attempt("tokens-say", revoke)),
   );
 }
 
@@ -260,7 +247,7 @@ async function makeToken() {
         "div",
         { class: "row" },
         h("button", { class: "button", type: "submit" }, "Make it"),
-        button("Cancel", () => done(null), "quiet"),
+        pushButton("Cancel", () => done(null), "quiet"),
       ),
     );
     form.addEventListener("submit", async (event) => {
@@ -279,7 +266,7 @@ async function makeToken() {
             "div",
             { class: "row" },
             h("button", { class: "button", type: "button", "data-copy": token }, "Copy"),
-            button("Done", () => done(true), "quiet"),
+            pushButton("Done", () => done(true), "quiet"),
           ),
         );
       } catch (error) {

@@ -38,14 +38,12 @@ const WORDS = {
 };
 const BY_SELECTOR = new Map(Object.entries(SELECTORS).map(([signature, selector]) => [selector, WORDS[signature]]));
 
-/** The market's contracts, for people. */
-const NAMES = /** @type {Record<string, string>} */ ({
+/** @type {Record<string, string>} the contracts that a page calls, for people */
+const NAMES = {
   LicenseMarket: "the contract of licenses",
   JobMarket: "the contract of jobs",
-  DatasetRegistry: "the contract of datasets",
-  ProviderRegistry: "the contract of providers",
   [config.coin.contract]: `the contract of ${config.coin.symbol}`,
-});
+};
 
 /**
  * A contract of this market by its address, for people; another address as it is.

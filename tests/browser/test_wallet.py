@@ -104,6 +104,25 @@ def test_signing_in_makes_and_revokes_tokens(person: Person, scene: MarketNode, 
     assert NAME in page.locator("#wallet-page").inner_text()
 
 
+def test_a_sign_in_that_is_over_is_told_in_words(person: Person, scene: MarketNode) -> None:
+    """Who was signed out meanwhile reads that, with a way to go on, and no route of the API."""
+    visitor, _ = person(scene.stage.buyer)
+    page = visitor.page("/wallet")
+    page.get_by_role("button", name="Sign in with the wallet").click()
+    expect(page.get_by_text("Signed in", exact=True)).to_be_visible()
+    visitor.context.clear_cookies()
+    page.get_by_role("button", name="New token").click()
+    page.get_by_label("What it is for").fill("nightly scoring")
+    page.get_by_role("button", name="Make it").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("You are not signed in any more: a sign-in lasts 12 hours.")
+    assert "POST" not in dialog.inner_text()
+    expect(dialog.get_by_label("What it is for")).to_have_value("nightly scoring")
+    dialog.get_by_role("link", name="Sign in.").click()
+    page.get_by_role("button", name="Sign in with the wallet").click()
+    expect(page.get_by_text("Signed in", exact=True)).to_be_visible()
+
+
 def test_test_accounts_travel_as_files(arrive: Arrive, scene: MarketNode, tmp_path: Path) -> None:
     """The demo wallet signs with one of several accounts; a file that it or a node wrote brings one elsewhere."""
     page = arrive().page("/wallet")

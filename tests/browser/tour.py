@@ -40,6 +40,7 @@ def tour(scene: MarketNode) -> list[str]:
         "/network",
         f"/providers/{stage.providers[0].address}",
         "/wallet",
+        f"/transactions/{scene.market.events(scene.market.first_block, scene.market.block_number)[-1].tx}",
         "/nowhere",
     ]
 

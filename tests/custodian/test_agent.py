@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from app.custodian import agent as module
 from app.custodian.agent import LAST_CHANCE, REORG_PATIENCE, Outcome
 from app.custodian.attempts import FIRST_RETRY, LONGEST_RETRY
 from app.custodian.ledger import DecisionState
+from app.custodian.readout import read_out
 from app.execution.execute import Evaluation
 from app.execution.inputs import JobInputs
+from app.policy.explain import LABEL_ONLY, explain
 from app.protocol.documents import sha256
 from app.protocol.errors import Unavailable
 from app.protocol.ids import CidText, Digest
@@ -22,6 +25,13 @@ from app.protocol.policy.bits import micro_bits
 from app.protocol.ports import Progress
 from app.storage.cid import digest_to_cid, parse
 from app.storage.content import file_cid
+from fhe.arrays import I64
+from fhe.circuit.codec import digest
+from fhe.compile import with_label
+from fhe.compile.check import check
+from fhe.compile.compiled import Compiled
+from fhe.compile.decoder import Decoder, Labels
+from fhe.profiles import insecure_test_profile
 from tests.support.custody import OPEN_POLICY, MarketInMemory, linear_circuit
 
 SPREAD = [17, -4, 9, 30, 2, 8, -11, 5]
@@ -71,6 +81,37 @@ def test_labels_and_levels(tmp_path: Path) -> None:
     assert np.abs(scores - world.clear(rounded)).max() <= width / 2 + 1
     spent = {entry.job: entry.micro_bits for entry in world.ledger.history(1)}
     assert spent == {labelled: 1_000_000, rounded: 4_000_000, classes: micro_bits(3)}
+
+
+def test_a_label_under_encryption_is_all_that_a_custodian_sees(tmp_path: Path) -> None:
+    """The same labels as of the scores, for the same bits; what is decrypted has no more values than labels."""
+    world = MarketInMemory(tmp_path, insecure=insecure_test_profile())
+    scores = linear_circuit([SPREAD], at=6000, profile=world.profile, bins=True)
+    decoder = Decoder(
+        model="Made", circuit=digest(scores), scale=1.0, zero_points=(0,), centre=(0,), link="identity",
+        labels=Labels(type="int", values=("0", "1")),
+    )  # fmt: skip
+    book = world.manifest.table.codebook
+    made = with_label(Compiled(scores, decoder, check(scores, book, world.profile), None), book, world.profile)
+    policy = OutputPolicy(max_rank=4, circuits=("linear", "lookup"))
+    told = explain(made.circuit, world.manifest.table, world.profile, policy, 40)
+    assert (told.allowed, told.released, told.decrypted, told.micro_bits) == (True, "label", "label", 1_000_000)
+    assert LABEL_ONLY in told.sentences()
+    assert explain(scores, world.manifest.table, world.profile, policy, 40).decrypted == "outputs"
+    hidden = world.job(made.circuit, license=world.license(policy))
+    decrypted: list[I64] = []
+
+    def seen(values: I64, *rest: Any) -> Any:
+        decrypted.append(values)
+        return read_out(values, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "read_out", seen)
+        assert world.agent().process(hidden).what == DecisionState.DONE
+    assert sorted(set(decrypted[0].ravel().tolist())) == [-1, 1]
+    plain = world.job(scores, license=world.license(policy, buyer="0x" + "c" * 40))
+    assert world.agent().process(plain).what == DecisionState.DONE
+    assert np.array_equal(world.opened(hidden).values, world.opened(plain).values)
 
 
 def test_a_circuit_without_a_label_is_released_in_levels(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from fhe.circuit.codec import digest
 from fhe.compile.check import check
 from fhe.compile.compiled import Compiled
 from fhe.compile.decoder import Decoder, Labels
-from fhe.compile.digits.passes import signs
+from fhe.compile.digits.passes import groups, signs
 from fhe.compile.digits.stages import Stages, WireSum, linear
 from tests.support.encrypted_tables import TableWithKeys
 
@@ -49,5 +49,6 @@ def wide_circuit(world, readout, names, layers, *, centred=False) -> Circuit:  #
 def sign_circuit(world: TableWithKeys, weights: Sequence[int], bias: int, width: int) -> Circuit:
     """Whether a sum over three columns, of `width` bits, is below zero: 1, else -1."""
     stages = Stages(len(weights))
-    sign = signs(stages, scores([weights], [bias]), width, 3)
+    sizes = groups(width, 0.0, world.profile)
+    sign = signs(stages, scores([weights], [bias]), width, sizes, 3)
     return wide_circuit(world, Readout("value"), ["below"], [*stages.layers, linear(sign, 3)], centred=True)

@@ -31,6 +31,7 @@ class Leakage:
     shares: tuple[tuple[str, float], ...]
     rare: float
     block: int = 0  # rows that one value sums over; 0: a value for each row
+    label_only: bool = False  # whether the outputs take no more values than there are labels: they are the label itself
     moves: int | None = None  # how far all outputs together can move when one row changes; None: as far as `ranges` do
 
     @property

@@ -18,9 +18,10 @@ from fhe.circuit.circuit import Circuit, Linear, Lookup, Readout
 from fhe.circuit.codec import digest
 from fhe.compile.check import check, input_ranges
 from fhe.compile.compiled import Compiled
-from fhe.compile.digits.passes import MOST_CLASSES, argmax, signs
+from fhe.compile.digits.passes import MOST_CLASSES, argmax, groups, signs
 from fhe.compile.digits.stages import Stages, WireSum, linear, sums_of
 from fhe.compile.ranges import value_bounds
+from fhe.noise.lookup import layer_variances
 from fhe.profile import EncryptionProfile
 
 LABEL_WIDTH = 3  # of the output: the bits of a label, and the noise of one lookup
@@ -50,12 +51,15 @@ def with_label(compiled: Compiled, codebook: Codebook, profile: EncryptionProfil
     else:
         compared = [values[one] - values[other] for other in range(classes) for one in range(other)]
     width = _width(circuit, compared, codebook)
-    stages = Stages(len(circuit.inputs), _widened(circuit, width))
+    before = _widened(circuit, width)
+    compare = replace(circuit, layers=(*before, linear(compared, width)))
+    sizes = groups(width, float(layer_variances(compare, profile)[-1].max()), profile)
+    stages = Stages(len(circuit.inputs), before)
     if classes > 2:
-        label = argmax(stages, values, width, LABEL_WIDTH)
+        label = argmax(stages, values, width, sizes, LABEL_WIDTH)
         readout = Readout("cuts", cuts=tuple(range(1, classes)))
     else:
-        label = signs(stages, compared, width, LABEL_WIDTH)[0] * (1 if len(values) > 1 else -1)
+        label = signs(stages, compared, width, sizes, LABEL_WIDTH)[0] * (1 if len(values) > 1 else -1)
         readout = Readout("threshold", 1)
     layers = (*stages.layers, linear([label], LABEL_WIDTH))
     made = _read_inputs(replace(circuit, layers=layers, outputs=("label",), readout=readout, centred=True))

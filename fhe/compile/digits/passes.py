@@ -1,49 +1,81 @@
 """Exact readings of wide values. A value of width W is an integer in [-2^W, 2^W); several are read side by side.
 
-Its bits are taken away from the lowest one on, four at a time (docs/canonical-evaluator.md, section 12): the fourth is
-in the padding bit of a Linear of width 3, so that a constant table reads it; the other three then fit an ordinary
-table; both are subtracted, and what is left is a multiple of sixteen. Two lookups take four bits, and every one of
-them reads at most three bits under the padding bit, whatever W.
+Its bits are taken away from the lowest one on, in groups of up to four (docs/canonical-evaluator.md, section 12): the
+fourth is in the padding bit of a Linear of width 3, so that a constant table reads it; the other three then fit an
+ordinary table; both are subtracted, and what is left is a multiple of sixteen. Two lookups take four bits, and none
+reads more than three bits under the padding bit, whatever W. What was subtracted leaves the noise of its lookups, which
+matters most where the lowest bits are shifted up furthest: there groups are smaller, down to a bit for a lookup.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from app.protocol.errors import NoiseOverflow
 from fhe.compile.digits.stages import Stages, WireSum
+from fhe.noise.linear import log2_failure
+from fhe.noise.lookup import bootstrap_variance, keyswitch_variance, modulus_switch_variance
+from fhe.profile import EncryptionProfile
 
-GROUP = 4  # bits that two lookups read
-THREE = range(8)
 MOST_CLASSES = 4  # of an argmax: six comparisons; the sum that tells the first three others apart is below 8
+MARGIN = 2  # binary orders by which a group stays below the profile's failure probability
 
 
-def without_low_bits(stages: Stages, values: Sequence[WireSum], width: int, groups: int) -> list[WireSum]:
-    """The values less their lowest 4 `groups` bits, at the same width."""
-    left = list(values)
-    for group in range(groups):
-        bottom = GROUP * group
-        place, reads, out = 1 << bottom, GROUP - 1 + bottom, width - bottom
-        half = len(THREE) // 2
-        high = stages.look_up(left, reads, [[-half] * len(THREE)] * len(left), out, negacyclic=True)
-        left = [value - (bit + half) * place for value, bit in zip(left, high, strict=True)]
-        rest = stages.look_up(left, reads, [list(THREE)] * len(left), out)
-        left = [value - three * place for value, three in zip(left, rest, strict=True)]
+def groups(width: int, noise: float, profile: EncryptionProfile) -> list[int]:
+    """How many bits each group has, lowest first, until a sign can be read; `noise`: the value's variance at `width`.
+
+    A value that is read at width V = p + w (w bits under the padding bit, p bits gone) has its own variance and that of
+    the lookups so far, times 4^(W - V). Errors: NoiseOverflow where not even a bit can be read.
+    """
+    found: list[int] = []
+    gone = lookups = 0
+    switched = keyswitch_variance(profile) + modulus_switch_variance(profile, centred=True)
+
+    def fails(under: int, more: int) -> bool:
+        variance = (noise + (lookups + more) * bootstrap_variance(profile)) * 4.0 ** (width - gone - under)
+        return log2_failure(variance + switched, under) > profile.p_error_log2 - MARGIN
+
+    while width - gone > profile.lookup_width or fails(width - gone, 0):
+        under = next((w for w in range(profile.lookup_width, 0, -1) if w < width - gone and not fails(w, 1)), 0)
+        if gone == width or (under == 0 and fails(0, 0)):
+            raise NoiseOverflow(
+                f"The scores take {width} bits and a sign, which is more than this profile reads exactly.",
+                "Use fewer bits of a weight (n_bits), or leave the label to the custodian.",
+            )
+        found.append(under + 1)
+        gone += under + 1
+        lookups += 2 if under else 1
+    return found
+
+
+def doubled_without_low_bits(
+    stages: Stages, values: Sequence[WireSum], width: int, sizes: Sequence[int]
+) -> list[WireSum]:
+    """Twice the values less the lowest bits of groups of these sizes, of width + 1: a constant table gives halves."""
+    left, bottom = [value * 2 for value in values], 1
+    for bits in sizes:
+        entries, reads, out = 1 << (bits - 1), bits - 1 + bottom, width + 1 - bottom
+        high = stages.look_up(left, reads, [[-entries] * entries] * len(left), out + 1, negacyclic=True)
+        left = [value - (bit + entries) * (1 << (bottom - 1)) for value, bit in zip(left, high, strict=True)]
+        if bits > 1:
+            rest = stages.look_up(left, reads, [range(entries)] * len(left), out)
+            left = [value - others * (1 << bottom) for value, others in zip(left, rest, strict=True)]
+        bottom += bits
     return left
 
 
-def signs(stages: Stages, values: Sequence[WireSum], width: int, width_out: int) -> list[WireSum]:
-    """1 for each value below zero and -1 for others, as wires of width `width_out`."""
-    groups = max(0, -(-(width + 1 - GROUP) // GROUP))
-    left = without_low_bits(stages, values, width, groups)
-    table = [-1] * (1 << (width - GROUP * groups))
-    return stages.look_up(left, width, [table] * len(left), width_out, negacyclic=True)
+def signs(stages: Stages, values: Sequence[WireSum], width: int, sizes: Sequence[int], width_out: int) -> list[WireSum]:
+    """1 for each value below zero and -1 for others, as wires of width `width_out`; `sizes`: of `groups`."""
+    left = doubled_without_low_bits(stages, values, width, sizes)
+    table = [-1] * (1 << (width - sum(sizes)))
+    return stages.look_up(left, width + 1, [table] * len(left), width_out, negacyclic=True)
 
 
-def argmax(stages: Stages, values: Sequence[WireSum], width: int, width_out: int) -> WireSum:
+def argmax(stages: Stages, values: Sequence[WireSum], width: int, sizes: Sequence[int], width_out: int) -> WireSum:
     """Which of three or four values is the first greatest one, 0 to 3; their differences fit `width`."""
-    count = len(values)
+    count, under = len(values), 3
     pairs = [(one, other) for other in range(count) for one in range(other)]
-    beaten = signs(stages, [values[one] - values[other] for one, other in pairs], width, GROUP)
+    beaten = signs(stages, [values[one] - values[other] for one, other in pairs], width, sizes, under + 1)
     better = dict(zip(pairs, beaten, strict=True))  # 1: the later one is greater
     wins = [
         sum(
@@ -52,8 +84,8 @@ def argmax(stages: Stages, values: Sequence[WireSum], width: int, width_out: int
         )
         for j in range(1, count)
     ]  # twice the number of values that j beats
-    best = [int(beats == count - 1) for beats in THREE]
-    chosen = stages.look_up(wins, GROUP, [best] * len(wins), GROUP - 1)
+    best = [int(beats == count - 1) for beats in range(1 << under)]
+    chosen = stages.look_up(wins, under + 1, [best] * len(wins), under)
     number = sum((win * j for j, win in enumerate(chosen, 1)), WireSum())
-    clipped = [label if label < count else 0 for label in THREE]
-    return stages.look_up([number], GROUP - 1, [clipped], width_out)[0]
+    clipped = [label if label < count else 0 for label in range(1 << under)]
+    return stages.look_up([number], under, [clipped], width_out)[0]

@@ -78,7 +78,7 @@ class Stages:
         """Table i of sum i, each read at `width`. Errors: TooLarge for a stage more than a circuit has."""
         distinct = list(dict.fromkeys(sums))
         source = np.array([distinct.index(each) for each in sums], np.int64)
-        lookup = Lookup(width_out, source, np.array(tables, np.int64), negacyclic)
+        lookup = Lookup(width_out, source, np.array([list(table) for table in tables], np.int64), negacyclic)
         self.layers += [linear(distinct, width), lookup]
         if len(self.layers) >= MAX_LAYERS:
             raise TooLarge(

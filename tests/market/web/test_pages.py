@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -53,6 +54,26 @@ def test_a_number_that_is_none_is_not_found(site: TestClient, path: str) -> None
     assert "is not a number of anything here" in answer.text
 
 
+def test_a_transaction_has_a_page(site: TestClient, scene: MarketNode) -> None:
+    """Who sent it, its block, its events with links to what they are about; what no block has is not found."""
+    sent = scene.market.buy_license(scene.stage.buyer, scene.offer)
+    text = words(site.get(f"/transactions/{sent.tx}").text)
+    assert "This node's index does not have it yet" in text.replace("&#39;", "'")
+    scene.indexer.sync()
+    text = words(site.get(f"/transactions/{sent.tx}").text)
+    assert "does not have it yet" not in text
+    assert "In a block" in text
+    assert "LicenseBought" in text
+    assert f'href="/licenses/{sent.value}"' in text
+    assert f'href="/accounts/{scene.stage.buyer.address}"' in text
+    assert "the contract LicenseMarket" in text
+    assert "<dd>1.00 tUSD</dd>" in text
+    assert re.search(r"<dt>valid until</dt> <dd>\d+ \w{3} \d{4}, \d\d:\d\d UTC</dd>", text)
+    assert f'href="/transactions/{sent.tx}"' in site.get(f"/licenses/{sent.value}").text
+    assert site.get("/transactions/0x" + "0" * 64).status_code == 404
+    assert "is not the hash of a transaction" in site.get("/transactions/0x12").text
+
+
 def test_no_browser_keeps_a_page(site: TestClient) -> None:
     """What Back would show from a cache is true no more; files that never change stay."""
     answer = site.get("/")
@@ -89,6 +110,14 @@ def test_the_stepper_marks_what_is_reached(scene: MarketNode) -> None:
         "computed": ["Ordered:done", "Computed:done", "Being checked:now", "Released:later"],
         "settled": ["Ordered:done", "Computed:done", "Checked:done", "Released:done"],
     }
+
+
+def test_a_job_says_how_long_it_runs_and_how_long_others_took(site: TestClient, scene: MarketNode) -> None:
+    """The time since it was ordered, and the median of the latest that were released; one that is over, how long."""
+    over = words(site.get(f"/jobs/{scene.settled}").text)
+    assert re.search(r"over since .{10,200}, after (\d+ (seconds|second|min|h))", over)
+    running = words(site.get(f"/jobs/{scene.computed}").text)
+    assert re.search(r"for \d+ (seconds|second|min|h|days).{0,20}; the latest on this dataset took \d+ ", running)
 
 
 def test_approval_is_told_at_each_offer(site: TestClient, scene: MarketNode) -> None:

@@ -185,6 +185,9 @@ def _no_page(request: Request) -> errors.NotFound:
         step = "An address is 0x and 40 hexadecimal digits: look at it again where you have it from."
         return errors.NotFound(f"{_plain(str(said))[:60]} is not the address of an account.", step)
     said = next(iter(request.path_params.values()), "")
+    if "tx" in request.path_params:
+        step = "A hash is 0x and 64 hexadecimal digits in lower case."
+        return errors.NotFound(f"{_plain(str(said))[:60]} is not the hash of a transaction.", step)
     step = "Datasets, offers, licenses and jobs have whole numbers from 1 on."
     return errors.NotFound(f"{_plain(str(said))[:60]} is not a number of anything here.", step)
 

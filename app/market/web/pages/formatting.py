@@ -152,6 +152,8 @@ STATES: Mapping[str, tuple[str, str, str]] = {
     "disagreed": ("Disagreed, slashed", "bad", "cross"),
     "declined": ("Stepped back", "wait", "stop"),
     "unpaid": ("Not paid", "wait", "stop"),
+    "mined": ("In a block", "good", "check"),
+    "reverted": ("Refused by the contract", "bad", "cross"),
     "recorded": ("On record", "calm", "check"),
     "waiting": ("Not yet", "wait", "clock"),
     "tombstoned": ("Withdrawn by its owner", "bad", "stop"),

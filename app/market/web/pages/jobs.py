@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from statistics import median
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
+from sqlmodel import Session
 
 from app.market.queries.audit import audit_facts
 from app.market.queries.dataset import dataset
@@ -20,6 +22,7 @@ from app.protocol.market.entities import JobState
 
 router = APIRouter()
 Now = Literal["done", "now", "bad", "later"]
+LATEST = 20  # jobs that tell how long one takes
 STAGES = (  # reached, under way, the states in which it is under way
     ("Ordered", "Ordered", ("open",)),
     ("Computed", "Computing", ("assigned", "disputed")),
@@ -57,12 +60,14 @@ def job_page(here: Visiting, id: Id) -> HTMLResponse:
         detail = job(session, id, now=here.backend.now())
         asks = detail.job.needs_approval and detail.job.approval == "none" and not detail.job.closed_at
         owner = dataset(session, detail.job.dataset).entry.owner if asks else ""
+        usual = usual_seconds(session, detail.job.dataset, here.backend.now())
     return here.page(
         "job.html",
         title=f"Job {id}",
         it=detail,
         track=track(detail),
         asked_owner=owner,
+        usual=usual,
         scripts=("job-live.js",),
         **_standing(detail),
     )
@@ -135,6 +140,13 @@ def audit_page(here: Visiting, id: Id) -> HTMLResponse:
 def _standing(detail: JobDetail, *, on_result: bool = False) -> dict[str, Any]:
     """What `standing.html` needs besides the job."""
     return {"purse": escrow_breakdown(detail), "cause": cause(detail), "on_result": on_result}
+
+
+def usual_seconds(session: Session, dataset: int, now: int) -> int:
+    """How long the latest jobs on a dataset took from their order to their release: their median, 0 without any."""
+    settled = jobs(session, now=now, dataset=dataset, states=(JobState.SETTLED,), limit=LATEST).items
+    took = [each.closed_at - each.opened_at for each in settled if each.closed_at]
+    return int(median(took)) if took else 0
 
 
 def track(detail: JobDetail) -> list[tuple[str, Now]]:

@@ -14,7 +14,6 @@ from fhe.ciphertexts.decrypt_lookup import decrypt_lookups
 from fhe.circuit.circuit import Lookup, Readout
 from fhe.circuit.clear import evaluate_clear
 from fhe.circuit.codec import decode, digest, encode
-from fhe.compile.check import check
 from fhe.compile.digits.label import with_label
 from fhe.engine.core import BackendName
 from fhe.engine.evaluate import evaluate
@@ -91,15 +90,20 @@ def test_what_has_no_label_is_refused(world: TableWithKeys) -> None:
         evaluate(made, profile, world.table, world.source, 0, 1, world.key)
 
 
-def test_scores_of_more_bits_than_can_be_read_exactly_are_refused(world: TableWithKeys) -> None:
-    """On the reference profile 15 bits are read below 2^-128, and 16 are refused, never read wrongly."""
-    codebook = world.table.codebook
-    for factor, fits in ((8, True), (16, False)):
-        made = with_label(classifier(world, [[100 * factor, -77 * factor, 201 * factor]], [0]), codebook, world.profile)
-        real = replace(made.circuit, profile=REFERENCE.digest)
-        assert sum(len(layer.source) for layer in real.layers if isinstance(layer, Lookup)) == (7 if fits else 9)
-        if fits:
-            assert -160 < check(real, codebook, REFERENCE).log2_failure < -128
-        else:
-            with pytest.raises(NoiseOverflow):
-                check(real, codebook, REFERENCE)
+@pytest.mark.parametrize(("factor", "lookups"), [(1, 7), (8, 7), (16, 9), (32, 10), (64, 0)])
+def test_scores_of_more_bits_than_can_be_read_exactly_are_refused(
+    world: TableWithKeys, factor: int, lookups: int
+) -> None:
+    """On the reference profile up to 17 bits and a sign are read below 2^-128; 18 are refused, never read wrongly."""
+    codebook, made = world.table.codebook, classifier(world, [[100 * factor, -77 * factor, 201 * factor]], [0])
+    real = replace(made, circuit=replace(made.circuit, profile=REFERENCE.digest))
+    if not lookups:
+        with pytest.raises(NoiseOverflow, match="18 bits and a sign"):
+            with_label(real, codebook, REFERENCE)
+        return
+    found = with_label(real, codebook, REFERENCE)
+    assert sum(len(layer.source) for layer in found.circuit.layers if isinstance(layer, Lookup)) == lookups
+    assert -160 < found.report.log2_failure < -128
+    inputs = world.inputs(made.circuit)
+    expected = made.circuit.readout.label(evaluate_clear(made.circuit, inputs).T)
+    assert np.array_equal(found.circuit.readout.label(evaluate_clear(found.circuit, inputs).T), expected)

@@ -1,0 +1,82 @@
+"""One transaction of the chain: who sent it, what it did, and whether this node's index has it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+
+from app.chain.events import Event
+from app.chain.wallet.envelope import to_address
+from app.market.queries.status import read_place
+from app.market.web.fields import Tx
+from app.market.web.pages.formatting import bits, moment
+from app.market.web.pages.site import Visiting
+
+router = APIRouter()
+TIMES = {"commitBy", "revealBy", "releaseBy", "until", "validUntil"}
+MONEY = {"amount", "bond", "bounty", "burned", "fee", "fees", "fixedFee", "maxFee", "price", "refund", "value"}
+BITS = {"budget", "reserved", "used"}  # micro-bits
+LINKS = {"dataset": "/datasets/", "offer": "/offers/", "license": "/licenses/", "job": "/jobs/"}
+
+
+@dataclass(frozen=True)
+class EventFact:
+    """One argument of an event, and the page about it, "" where there is none."""
+
+    name: str
+    value: str
+    page: str
+
+
+@router.get("/transactions/{tx}", response_class=HTMLResponse)
+def transaction_page(here: Visiting, tx: Tx) -> HTMLResponse:
+    """A transaction as the chain has it. Errors: NotFound before a block holds it."""
+    market = here.backend.market
+    found = market.node.receipt(tx)
+    sent: Mapping[str, Any] = market.node.request("eth_getTransactionByHash", tx) or {}
+    with here.backend.session() as session:
+        indexed = read_place(session).height >= found.block
+    events = market.client.decode(found.logs)
+    return here.page(
+        "transaction.html",
+        title="Transaction",
+        it=found,
+        at=market.node.block(found.block).time,
+        sender=to_address(sent["from"]) if sent.get("from") else "",
+        target=next((name for name, at in market.addresses.items() if at.lower() == sent.get("to")), ""),
+        indexed=indexed,
+        events=[(event, facts_of(event, here.site.money)) for event in events],
+    )
+
+
+def facts_of(event: Event, money: Callable[[int], str]) -> list[EventFact]:
+    """An event's arguments as people read them, those about something that has a page with its address."""
+
+    def text(name: str, value: Any) -> str:
+        if isinstance(value, Mapping):
+            return ", ".join(f"{_words(key)} {text(key, each)}" for key, each in value.items())
+        if isinstance(value, tuple | list):
+            return ", ".join(text(name, each) for each in value)
+        if isinstance(value, int) and not isinstance(value, bool):
+            written = moment if name in TIMES else money if name in MONEY else bits if name in BITS else str
+            return written(value)
+        return value.hex() if isinstance(value, bytes) else str(value)
+
+    return [EventFact(_words(name), text(name, value), _page(name, value)) for name, value in event.args.items()]
+
+
+def _page(name: str, value: Any) -> str:
+    if isinstance(value, str) and re.fullmatch(r"0x[0-9a-fA-F]{40}", value):
+        return f"/accounts/{value}" if int(value, 16) else ""
+    folder = LINKS.get(name) if isinstance(value, int) else None
+    return f"{folder}{value}" if folder else ""
+
+
+def _words(name: str) -> str:
+    """sealingKey as people read it."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.lstrip("_")).lower()
