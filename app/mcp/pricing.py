@@ -206,7 +206,11 @@ def problem(error: DarkroomError) -> ToolProblem:
     """An error as a tool tells it."""
     words = ProblemWords(message=quoted(error.message, 500), next_step=quoted(error.next_step, 500))
     # a node may send a code of its own making: then it is the nearest of ours
-    code = next(each.code for each in type(error).__mro__ if each.__module__ == errors.__name__)
+    code = next(
+        each.code
+        for each in type(error).__mro__
+        if issubclass(each, DarkroomError) and each.__module__ == errors.__name__
+    )
     return ToolProblem(code=code, untrusted_data=words)
 
 
