@@ -12,6 +12,7 @@ import json
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from app.execution.checkpoint import Checkpoints
@@ -69,6 +70,8 @@ def _say(**figures: object) -> None:
     print(json.dumps(figures), flush=True)
 
 
+WHAT: dict[str, Callable[..., None]] = {"job": job, "read": read, "blocks": blocks}
+
 if __name__ == "__main__":
     what, where, *numbers = sys.argv[1:]
-    {"job": job, "read": read, "blocks": blocks}[what](Path(where), *map(int, numbers))
+    WHAT[what](Path(where), *map(int, numbers))

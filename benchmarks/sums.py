@@ -7,8 +7,8 @@ idle. Keys:
 - `ask_s`, `provider_s`, `owner_s`, `decrypt_values`, `result_bytes`: means of 30 columns of 8 bits on 1,000,000 rows;
 - `ask_groups_s`: a two-condition group-by (four groups, count and sum) where its products are published columns;
 - `ask_lookups_s`: a two-condition group-by of two groups by lookups on `lookup_rows` rows, on the CPU;
-- `moments_rows_per_s`: X'X and X'y of 10 columns from 65 published products of 16 bits, provider and owner together, on
-  `moments_rows` rows; `moments_decrypt_values`: blocks times outputs.
+- `lookups_a_row`, `lookup_decrypt_values`: bootstraps a row and values decrypted of the question by lookups;
+- of models fitted from sums, `benchmarks/sums_fit.py` says what its keys are.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ import numpy as np
 from app.client.ask.plan import plan
 from app.client.ask.query import Aggregate, Compared, Junction, Query
 from app.execution.source import StoreSource
-from app.protocol.data.dataset import Affine, Codebook, ColumnCode, EncryptedTable
+from app.protocol.data.dataset import Codebook, ColumnCode, EncryptedTable
 from app.protocol.ports import Progress
 from app.storage.folder import BlockStore
 from benchmarks.bin_table import encrypt_bins
 from benchmarks.columns import codebook, codes, publish
 from benchmarks.machine import cores
+from benchmarks.sums_fit import fit_figures
 from fhe.arrays import I64
 from fhe.ciphertexts.decrypt_lookup import decrypt_lookups
 from fhe.ciphertexts.decrypt_sums import decrypt_sums
@@ -41,16 +42,14 @@ from fhe.profile import EVALUATOR
 from fhe.profiles import REFERENCE
 
 ROWS = 1_000_000
-MOMENTS_ROWS = 262_144
 LOOKUP_ROWS = 2_000
-FEATURES = 10
 GROUP_COLUMNS = 8  # count and sum of four groups
 
 
 def run(progress: Progress) -> dict[str, Any]:
     """Encrypt, ask, compare; figures by name."""
     secret, key = generate(REFERENCE, 1)
-    found: dict[str, Any] = {"rows": ROWS, "moments_rows": MOMENTS_ROWS, "lookup_rows": LOOKUP_ROWS}
+    found: dict[str, Any] = {"rows": ROWS, "lookup_rows": LOOKUP_ROWS}
     with tempfile.TemporaryDirectory() as folder:
         store, book = BlockStore(Path(folder)), codebook()
         table, _ = publish(ROWS, book, secret, store, progress)
@@ -62,8 +61,7 @@ def run(progress: Progress) -> dict[str, Any]:
         found |= {"decrypt_values": blocks * len(names), "result_bytes": 24 + 8 * blocks * len(names)}
         grouped = _ask(secret, store, table, names[:GROUP_COLUMNS], values[:, :GROUP_COLUMNS])
         found["ask_groups_s"] = grouped[0] + grouped[1]
-    with tempfile.TemporaryDirectory() as folder:
-        found |= _moments(secret, BlockStore(Path(folder)), progress)
+    found |= fit_figures(secret, progress)
     found |= _lookups(secret, key)
     return found
 
@@ -91,26 +89,6 @@ def _ask(
     if not np.array_equal(opened.sum(axis=1), values.sum(axis=0)):
         raise AssertionError("the sums on ciphertext are not the sums in the clear")
     return middle - start, end - middle, worked, circuit
-
-
-def _moments(secret: SecretKeys, store: BlockStore, progress: Progress) -> dict[str, Any]:
-    """X'X and X'y from published products."""
-    plain = codes(MOMENTS_ROWS).astype(np.int64)[:, : FEATURES + 1]
-    pairs = [(i, j) for i in range(FEATURES) for j in range(i, FEATURES)] + [(i, FEATURES) for i in range(FEATURES)]
-    products = np.stack([plain[:, i] * plain[:, j] for i, j in pairs], axis=1)
-    code = Affine(low=0.0, step=1.0, levels=1 << 16)
-    book = Codebook(
-        columns=tuple(ColumnCode(name=f"{i} x {j}", dtype="int64", affine=code, declared=True) for i, j in pairs)
-    )
-    table, _ = publish(MOMENTS_ROWS, book, secret, store, progress, products)
-    provider, owner, worked, circuit = _ask(secret, store, table, [column.name for column in book.columns], products)
-    blocks = circuit.result_rows(MOMENTS_ROWS)
-    return {
-        "moments_rows_per_s": MOMENTS_ROWS / (provider + owner),
-        "moments_rows_per_cpu_s": MOMENTS_ROWS / worked,
-        "moments_decrypt_values": blocks * len(pairs),
-        "moments_result_bytes": 24 + 8 * blocks * len(pairs),
-    }
 
 
 def _lookups(secret: SecretKeys, key: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 EDITIONS = ("1", "2")  # that this version knows, the oldest first
 EDITION = EDITIONS[-1]
 NAMES = ("TestUSD", "DatasetRegistry", "LicenseMarket", "ProviderRegistry", "JobMarket")
-BESIDE = ("Mandates", "MandateAccount")  # contracts that a market can have beside it; no edition consists of them
+BESIDE = ("Mandates", "MandateAccount", "Evaluators", "Evaluator")  # that a market can have beside it, of no edition
 
 
 @dataclass(frozen=True)

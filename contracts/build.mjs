@@ -17,7 +17,7 @@ const GROUPS = [
     without: "src/agents",
     deployed: ["TestUSD", "DatasetRegistry", "LicenseMarket", "ProviderRegistry", "JobMarket"],
   },
-  { folder: "src/agents", deployed: ["Mandates", "MandateAccount"] },
+  { folder: "src/agents", deployed: ["Mandates", "MandateAccount", "Evaluators", "Evaluator"] },
 ];
 // solc's reminder to clear transient storage; its own text exempts reentrancy guards, the only use here.
 const TRANSIENT_STORAGE = "2394";

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from app import __version__
     from darkroom import errors
     from darkroom.answers import Evaluation, Reply
+    from darkroom.codebook import Codebook
     from darkroom.computing import Provider
-    from darkroom.dataset import Codebook, Dataset
+    from darkroom.dataset import Dataset
     from darkroom.display import Listing, Served
     from darkroom.encoding import CodebookEncoder
     from darkroom.fitting import fit
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Audit": "orders",
-    "Codebook": "dataset",
+    "Codebook": "codebook",
     "CodebookEncoder": "encoding",
     "Dataset": "dataset",
     "Evaluation": "answers",

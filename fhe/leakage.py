@@ -201,6 +201,8 @@ def _largest_share(one: Form, space: Space) -> tuple[str, float]:
 def _sampled(circuit: Circuit, codebook: Codebook) -> tuple[tuple[tuple[str, float], ...], float]:
     """(the column that explains most of each output and how much, part of rows without the commonest answer)."""
     outputs = sample_outputs(circuit, codebook)
+    if circuit.mix is not None:
+        outputs = circuit.mix.matrix(len(outputs)) @ outputs
     groups = Sample(codebook).groups()
     shares = []
     for values in outputs:

@@ -66,9 +66,9 @@ def form_range(one: Form, codebook: Codebook) -> tuple[int, int]:
     squared = {(product.name, AFFINE) for product in codebook.products if product.first == product.second}
     read = _columns_of(one, codebook)
     if len(read) == 1 and any(wire in squared for wire, _ in one):
-        values = Variables(inputs, codebook, ends=False)
-        if values.combinations <= MOST_LEVELS:
-            found = values.inputs(list(range(len(values.counts)))) @ weights
+        levels = Variables(inputs, codebook, ends=False)
+        if levels.combinations <= MOST_LEVELS:
+            found = levels.inputs(list(range(len(levels.counts)))) @ weights
             return int(found.min()), int(found.max())
     variables = Variables(inputs, codebook, ends=True)
     low = high = 0
@@ -155,7 +155,7 @@ def _of_one_code(inputs: Sequence[Input], codebook: Codebook, weights: I64) -> i
         if not len(outputs):
             continue
         codes = np.arange(levels[name])
-        values = np.stack([codes**2, codes][: len(own)], axis=1) @ weights[np.ix_(own, outputs)]
+        values = np.stack([codes**2, codes][: len(own)], axis=1) @ weights[own][:, outputs]
         found += diameter(values)
         weights[:, outputs] = 0
     return found

@@ -79,7 +79,10 @@ class Auditor:
         def the_circuit() -> Finding:
             nonlocal circuit
             circuit = load_circuit(self.store, job.circuit)
-            return CheckStatus.CONFIRMED, job.circuit, f"{len(circuit.inputs)} inputs, {len(circuit.outputs)} outputs"
+            said = f"{len(circuit.inputs)} inputs, {len(circuit.outputs)} outputs"
+            if circuit.block:
+                said += f", summed in {circuit.result_rows(job.rows)} blocks of at most {circuit.block} rows"
+            return CheckStatus.CONFIRMED, job.circuit, said
 
         yield self._check("the circuit is the one that was ordered", circuit_cid, the_circuit)
         if manifest is None or circuit is None:

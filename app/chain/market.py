@@ -70,14 +70,14 @@ class Market(Mandated):
     @classmethod
     def open(cls, node: ChainNode, path: Path, sender: Sender | None = None, *, drained: bool = False) -> Market:
         """The market that a deployment file names; a `drained` one takes nothing new. Without a `sender`, what is sent
-        is remembered by this object alone. Where a contract of mandates is recorded beside it, that is opened too.
+        is remembered by this object alone. Contracts that are recorded beside it are opened too.
 
         Errors: NotFound, BadDocument, VerificationFailed, Unavailable.
         """
         deployment = deployments.read(path)
         client = deployments.bind(node, deployment, sender, drained=drained)
-        if (mandates := bind_mandates(node, path)) is not None:
-            client.add(mandates)
+        for contract in bind_mandates(node, path):
+            client.add(contract)
         return cls(client, deployment)
 
     @property

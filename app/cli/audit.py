@@ -24,6 +24,9 @@ def audit(
     ] = None,
     threads: Annotated[int | None, typer.Option(help="Threads; all cores by default.", min=1)] = None,
     device: AsDevice = DeviceChoice.AUTO,
+    erc8004: Annotated[
+        bool, typer.Option("--erc8004", help="Add the audit as a validator's response for an ERC-8004 registry.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Re-check every fact of a job, of a dataset's certificate, or its privacy budget, from public records alone.
@@ -33,14 +36,14 @@ def audit(
     if [job, budget, certificate].count(None) != 2:
         raise UsageError("Name one job, or one dataset by --budget or --certificate.", "For example: darkroom audit 7")
     if job is not None:
-        _job(job, threads, device, as_json)
+        _job(job, threads, device, as_json, erc8004=erc8004)
     elif budget is not None:
         _budget(budget, as_json)
     elif certificate is not None:
         _certificate(certificate, threads, device, as_json)
 
 
-def _job(job: int, threads: int | None, device: DeviceChoice, as_json: bool) -> None:
+def _job(job: int, threads: int | None, device: DeviceChoice, as_json: bool, *, erc8004: bool) -> None:
     from app.client.auditing import audit_job
     from app.execution.checkpoint import Checkpoints
 
@@ -60,7 +63,14 @@ def _job(job: int, threads: int | None, device: DeviceChoice, as_json: bool) -> 
         out.print(rows_table(rows, title=f"Job {job}: {report.state}"))
         out.print("Every fact is confirmed." if report.complete else "", end="\n" if report.complete else "")
 
-    session.out.show(report.to_dict(), draw)
+    value = report.to_dict()
+    if erc8004:
+        from app.chain.erc8004 import validation
+
+        record = session.network.market.job(job)
+        value["erc8004"] = validation(report.to_dict(), circuit=record.circuit, receipt=record.receipt)
+        session.out.say("For a program: add --json; the call of the registry is in it.")
+    session.out.show(value, draw)
     if not report.confirmed:
         raise typer.Exit(4)
 

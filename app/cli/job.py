@@ -213,9 +213,14 @@ def _looked_up(session: CommandContext, index: IndexClient, wanted: set[JobState
 
 @app.command("show")
 def show(number: Number, as_json: AsJson = False) -> None:
-    """One job."""
+    """One job; while a provider of this home computes it, how far it is."""
+    from app.home.agent_status import read_statuses
+
     session = CommandContext("anyone", as_json)
     value = facts(session.network.market.job(number))
+    for status in read_statuses(session.home):
+        if status.computing is not None and status.computing[0] == number and not status.stopped:
+            value[f"computed by {status.role}"] = "{1:,} of {2:,} rows".format(*status.computing)
     session.out.show(value, lambda out: out.print(facts_table(value)))
 
 
@@ -260,4 +265,20 @@ def expire(number: Number, role: AsBuyer = "buyer", as_json: AsJson = False) -> 
     session = CommandContext(role, as_json)
     sent = session.network.market.expire(session.account, number)
     value = {"job": number, "state": sent.value.name.lower(), "transaction": sent.tx}
+    session.out.show(value, lambda out: out.print(facts_table(value)))
+
+
+@app.command("evaluator")
+def evaluator(
+    number: Number,
+    make: Annotated[bool, typer.Option("--make", help="Put its code on the chain, where it is not there yet.")] = False,
+    role: AsBuyer = "buyer",
+    as_json: AsJson = False,
+) -> None:
+    """The address to name as evaluator of an ERC-8183 job that is to be paid exactly when this job is settled."""
+    session = CommandContext(role if make else "anyone", as_json)
+    market = session.network.market
+    value: dict[str, Any] = {"job": number, "evaluator": market.evaluator_of(number)}
+    if make:
+        value["transaction"] = market.make_evaluator(session.account, number).tx
     session.out.show(value, lambda out: out.print(facts_table(value)))

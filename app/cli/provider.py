@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Compute providers: bond, terms, measure, serve, export, import, status, unbond, withdraw-bond.",
+    help="Compute providers: bond, terms, measure, serve, export, import, status, unbond, withdraw-bond, registration.",
 )
 
 
@@ -224,3 +224,24 @@ def withdraw_bond(role: AsProvider, as_json: AsJson = False) -> None:
     sent = session.network.market.withdraw_bond(session.account)
     value = {"paid": sent.value, "transaction": sent.tx}
     session.out.show(value, lambda out: out.print(facts_table({**value, "paid": dollars(sent.value)})))
+
+
+@app.command("registration")
+def registration(
+    name: Annotated[str, typer.Option(help="What the provider is called.")],
+    description: Annotated[str, typer.Option(help="One sentence.")] = "Computes on encrypted tables, bit for bit.",
+    endpoint: Annotated[str, typer.Option(help="A page about it; may be left out.")] = "",
+    role: AsProvider = "provider",
+) -> None:
+    """Print a registration file for an ERC-8004 identity registry. It is an export: nothing here reads a registry."""
+    import json
+
+    from app.chain.erc8004 import registration as written
+
+    session = CommandContext(role, True)
+    services = [("web", endpoint)] if endpoint else []
+    chain = session.network.market.chain_id
+    told = written(
+        name=name, description=description, services=services, address=session.account.address, chain_id=chain
+    )
+    print(json.dumps(told, indent=2))

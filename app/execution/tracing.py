@@ -69,7 +69,12 @@ def traced(provider: TracerProvider, role: str, chain_id: int, market: str) -> S
     def span(job: int, name: SpanName) -> Iterator[None]:
         trace, parent = ids_of(chain_id, market, job)
         above = SpanContext(trace, parent, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
-        facts = {"darkroom.job": job, "darkroom.market": market, "darkroom.chain": chain_id, "darkroom.role": role}
+        facts: dict[str, str | int] = {
+            "darkroom.job": job,
+            "darkroom.market": market,
+            "darkroom.chain": chain_id,
+            "darkroom.role": role,
+        }
         began = tracer.start_span(name, set_span_in_context(NonRecordingSpan(above)), attributes=facts)
         try:
             yield

@@ -45,6 +45,7 @@ class AgentStatus(BaseModel):
     jobs: dict[str, Count] = {}  # jobs that it has to do with and that are not over, by state
     oldest_seconds: Count = 0  # age of the oldest of them
     slack_seconds: int | None = None  # until the nearest deadline that this agent has to meet; negative once it is over
+    computing: tuple[int, int, int] | None = None  # the job under way: its number, rows done, all rows
     failures: dict[str, Count] = {}  # since it started, by the error's code
     failing: Count = 0  # steps in a row that failed
     error: str = ""  # why the last step failed

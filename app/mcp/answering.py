@@ -15,6 +15,7 @@ from app.mcp.schema import Arguments, Handle, JobNumber, NextCall, Quoted, ToolA
 from app.mcp.tool import AgentTool
 from app.protocol.errors import NotFound, TooLarge
 from app.protocol.market.entities import ZERO, Job, JobState
+from app.protocol.policy.reasons import Reason
 
 MAX_WAIT = 50  # seconds; clients give up on a call after a minute
 LOOK_SECONDS = 0.5
@@ -57,7 +58,7 @@ def job_status(desk: Desk, asked: StatusArguments) -> StatusAnswer:
         state=job.state.name.lower(),
         result_out=job.sealed != ZERO,
         over=job.state.terminal,
-        reason=job.reason,
+        reason=job.reason if job.reason in list(Reason) else "",  # else it is a custodian's own text
         deadline=job.deadline,
         next=_next(job),
     )

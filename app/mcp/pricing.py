@@ -29,6 +29,7 @@ from app.mcp.schema import (
 )
 from app.mcp.tool import AgentTool
 from app.policy.preflight import MAX_REPLICAS, REPLICAS
+from app.protocol import errors
 from app.protocol.errors import DarkroomError
 
 MOST_PROBLEMS, MOST_SENTENCES = 8, 24
@@ -204,7 +205,9 @@ def explain(desk: Desk, asked: OrderArguments) -> ExplainAnswer:
 def problem(error: DarkroomError) -> ToolProblem:
     """An error as a tool tells it."""
     words = ProblemWords(message=quoted(error.message, 500), next_step=quoted(error.next_step, 500))
-    return ToolProblem(code=error.code, untrusted_data=words)
+    # a node may send a code of its own making: then it is the nearest of ours
+    code = next(each.code for each in type(error).__mro__ if each.__module__ == errors.__name__)
+    return ToolProblem(code=code, untrusted_data=words)
 
 
 def _after(asked: OrderArguments, order: Prepared, terms: OrderTerms, problems: Sequence[DarkroomError]) -> NextCall:

@@ -73,11 +73,29 @@ def serve_provider(agent: ProviderAgent, provider: Provider, every: float) -> No
     def facts() -> dict[str, Any]:
         return _provider_facts(agent, market, account, pulse.window)
 
-    status = StatusReporter("provider", _place(provider.actor, market), market, account, log, facts)
+    status = StatusReporter(
+        "provider", _place(provider.actor, market), market, account, log, facts, _under_way(agent, log)
+    )
     with contextlib.ExitStack() as held:
         if _in_turn(provider.work(), stop, held, log):
             held.enter_context(status)
             run(status.watched(step), stop, every=every, log=log)
+
+
+def _under_way(agent: ProviderAgent, log: logging.Logger) -> Callable[[], dict[str, Any]]:
+    """What an agent computes now, for its status; each tenth of a job is logged."""
+    told = (0, 0)
+
+    def look() -> dict[str, Any]:
+        nonlocal told
+        if (now := agent.computing) is None:
+            return {"computing": None}
+        if told != (tenth := (now.job, 10 * now.done // now.rows)):
+            told = tenth
+            log.info("computing", extra={"job": now.job, "rows": now.done, "of": now.rows})
+        return {"computing": (now.job, now.done, now.rows)}
+
+    return look
 
 
 def _beat(pulse: Heartbeat, terms: StandingTerms, log: logging.Logger) -> None:

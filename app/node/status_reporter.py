@@ -35,8 +35,13 @@ class StatusReporter:
         account: Account,
         log: logging.Logger,
         facts: Callable[[], Facts] = dict,
+        under_way: Callable[[], Facts] = dict,
     ) -> None:
-        """`facts` gives the fields of `AgentStatus` that this kind of agent has besides; it may raise DarkroomError."""
+        """`facts` gives the fields of `AgentStatus` that this kind of agent has besides; it may raise DarkroomError.
+
+        `under_way` gives those that change during a step, and asks nobody for them.
+        """
+        self._under_way = under_way
         self._actor, self._market, self._account, self._log, self._facts = actor, market, account, log, facts
         now = time.time()
         self._status = AgentStatus(
@@ -77,7 +82,12 @@ class StatusReporter:
     def _ended(self, seconds: float, error: str) -> None:
         failing = self._status.failing + 1 if error else 0
         self._say(
-            step_seconds=seconds, failing=failing, error=error, failures=dict(self._failures), **self._looked_up()
+            step_seconds=seconds,
+            failing=failing,
+            error=error,
+            failures=dict(self._failures),
+            **self._under_way(),
+            **self._looked_up(),
         )
         found = {each.kind: each for each in troubles(self._status)}
         for kind in found.keys() - self._told:
@@ -105,4 +115,4 @@ class StatusReporter:
 
     def _pulse(self) -> None:
         while not self._end.wait(PULSE_SECONDS):
-            self._say()
+            self._say(**self._under_way())

@@ -1,12 +1,17 @@
 // @ts-check
-// The answer of a question's job, worked out of the sums that were just opened: a table with intervals, and charts.
+// The answer of a question's job, of the sums that were just opened: a table with intervals, and charts.
 
 import { answer } from "./answer.js";
-import { answerChart, digits } from "./answer-chart.js";
-import { clearNotice, download, h, icon, pushButton, showProblem } from "./dom.js";
+import { clearNotice, h, showProblem, svg } from "./dom.js";
 import { apiJson, Problem } from "./problems.js";
-import { recall, remember } from "./questions.js";
+import { recall, remember } from "./store.js";
 
+const WIDTH = 720;
+const HEIGHT = 300;
+const [LEFT, TOP, FOOT] = [92, 14, 44]; // room for the axes' numbers, which are larger on narrow pages
+const WIDEST = 56; // of one bar
+const MOST_LABELS = 8;
+const LONGEST = 12; // characters of a label
 const MOST_CHARTS = 6;
 const MOST_BARS = 64;
 
@@ -39,13 +44,13 @@ async function readingOf(sql, order, rows) {
  */
 export function answerPanel(order, result) {
   const panel = h("section", { class: "panel stack", "aria-labelledby": "answer-title" });
-  const words = recall(order.job);
+  const words = recall(order.circuit);
   const show = async (/** @type {string} */ sql, /** @type {HTMLElement} */ say) => {
     clearNotice(say);
     try {
       const reading = await readingOf(sql, order, result.header.group);
-      remember(order.job, sql);
-      panel.replaceChildren(...answered(order, sql, reading, result));
+      remember(order.circuit, sql);
+      panel.replaceChildren(...answered(sql, reading, result));
     } catch (error) {
       if (!say.isConnected) panel.replaceChildren(...unanswered(sql, show, say));
       showProblem(say, error);
@@ -72,23 +77,21 @@ function unanswered(words, show, say = h("div", { role: "status" })) {
     h(
       "p",
       {},
-      pushButton("Work it out", () => show(field.value.trim(), say), "quiet"),
+      h("button", { class: "button quiet", type: "button", click: () => show(field.value.trim(), say) }, "Work it out"),
     ),
   ];
 }
 
 /**
- * @param {ResultOrder} order
  * @param {string} sql
  * @param {ReadingView} reading
  * @param {OpenedResult} result
  */
-function answered(order, sql, reading, { header, values }) {
+function answered(sql, reading, { header, values }) {
   const sums = values.map(([value = 0n]) => Number(value));
   const rows = answer(reading, sums, header.noise_scale_milli / 1000);
-  const groups = rows.map(({ groups: labels }) => labels.join(", "));
+  const groups = rows.map(({ groups: names }) => names.join(", "));
   const charts = rows.length > MOST_BARS ? [] : reading.names.slice(0, MOST_CHARTS);
-  const csv = () => download(`darkroom-answer-${order.job}.csv`, csvOf(reading, rows), "text/csv");
   return [
     h("h2", { id: "answer-title" }, "The answer"),
     h("p", {}, h("code", {}, sql)),
@@ -101,7 +104,7 @@ function answered(order, sql, reading, { header, values }) {
         answerChart(
           name,
           groups,
-          rows.map(({ figures }) => figures[at] ?? { value: null, low: null, high: null }),
+          rows.flatMap(({ figures }) => figures.slice(at, at + 1)),
         ),
       ),
     ),
@@ -112,7 +115,6 @@ function answered(order, sql, reading, { header, values }) {
       "With 95 % the figure without noise lies between from and to, on the same codes. Counts can be below zero: that ",
       "is what noise does.",
     ),
-    h("p", {}, pushButton([icon("down"), "Download the answer"], csv, "quiet")),
   ];
 }
 
@@ -121,25 +123,22 @@ const shown = (value) => (value === null ? "-" : digits(value));
 
 /**
  * @param {ReadingView} reading
- * @param {{ groups: string[], figures: Figure[] }[]} rows
+ * @param {ReturnType<typeof answer>} rows
  */
 function table(reading, rows) {
+  const number = (/** @type {string} */ name) => h("th", { scope: "col", class: "number" }, name);
   const head = [
     ...reading.groups.map((name) => h("th", { scope: "col" }, name)),
-    ...reading.names
-      .flatMap((name) => [name, "from", "to"])
-      .map((name) => h("th", { scope: "col", class: "number" }, name)),
+    ...reading.names.flatMap((name) => [number(name), number("from"), number("to")]),
   ];
   const body = rows.map(({ groups, figures }) =>
     h(
       "tr",
       {},
-      groups.map((label) => h("th", { scope: "row" }, label)),
-      figures.flatMap(({ value, low, high }) => [
-        h("td", { class: "number strong" }, shown(value)),
-        h("td", { class: "number" }, shown(low)),
-        h("td", { class: "number" }, shown(high)),
-      ]),
+      groups.map((each) => h("th", { scope: "row" }, each)),
+      figures.flatMap(({ value, low, high }) =>
+        [value, low, high].map((each) => h("td", { class: "number" }, shown(each))),
+      ),
     ),
   );
   return h(
@@ -149,16 +148,114 @@ function table(reading, rows) {
   );
 }
 
+/** @param {number} value */
+const digits = (value) => value.toLocaleString("en-US", { maximumSignificantDigits: 6 });
+
 /**
- * @param {ReadingView} reading
- * @param {{ groups: string[], figures: Figure[] }[]} rows
+ * Round numbers between two values, at most six of them: a step of 1, 2 or 5 times a power of ten.
+ * @param {number} low
+ * @param {number} high
  */
-function csvOf(reading, rows) {
-  const quote = (/** @type {string} */ text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-  const names = reading.names.flatMap((name) => [name, `${name}_low`, `${name}_high`]);
-  const lines = rows.map(({ groups, figures }) => [
-    ...groups.map(quote),
-    ...figures.flatMap(({ value, low, high }) => [value, low, high]).map((each) => (each === null ? "" : String(each))),
-  ]);
-  return `${[[...reading.groups, ...names].map(quote), ...lines].map((line) => line.join(",")).join("\n")}\n`;
+function ticks(low, high) {
+  const rough = (high - low) / 4;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = ([1, 2, 5, 10].find((each) => each * power >= rough) ?? 10) * power;
+  const found = [];
+  for (let at = Math.ceil(low / step); at * step <= high; at += 1) found.push(at * step);
+  return found;
+}
+
+/** @param {string} words */
+const cut = (words) => (words.length > LONGEST ? `${words.slice(0, LONGEST - 1)}…` : words);
+
+/** @param {number} x @param {number} y @param {"start" | "middle" | "end"} anchor @param {string} words */
+function label(x, y, anchor, words) {
+  const text = svg("text", { x: x.toFixed(1), y: y.toFixed(1), "text-anchor": anchor });
+  text.textContent = words;
+  return text;
+}
+
+/**
+ * The least and the greatest value that a chart shows, zero among them.
+ * @param {Figure[]} figures
+ * @returns {[number, number]}
+ */
+function bounds(figures) {
+  const ends = figures.flatMap(({ value, low, high }) => [value, low, high]).filter((each) => each !== null);
+  const [least, most] = [Math.min(0, ...ends), Math.max(0, ...ends)];
+  return least === most ? [least - 1, most + 1] : [least, most];
+}
+
+/**
+ * @param {string} name of the figure
+ * @param {string[]} groups what each bar is of
+ * @param {Figure[]} figures
+ */
+function answerChart(name, groups, figures) {
+  const [least, most] = bounds(figures);
+  const up = (/** @type {number} */ value) => TOP + ((most - value) / (most - least)) * (HEIGHT - TOP - FOOT);
+  const wide = (WIDTH - LEFT) / figures.length;
+  const drawn = svg("svg", {
+    class: "chart",
+    viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+    role: "img",
+    "aria-label": `${name} of ${groups.length} bars, with 95 % intervals. The table has the same figures.`,
+  });
+  for (const tick of ticks(least, most)) {
+    drawn.append(
+      svg("line", { x1: LEFT - 4, x2: WIDTH, y1: up(tick).toFixed(1), y2: up(tick).toFixed(1) }),
+      label(LEFT - 10, up(tick) + 4, "end", digits(tick)),
+    );
+  }
+  for (const [at, figure] of figures.entries()) drawn.append(...bar(figure, at, wide, up));
+  drawn.append(...labels(groups, wide));
+  drawn.append(svg("line", { class: "axis", x1: LEFT, x2: LEFT, y1: TOP, y2: HEIGHT - FOOT }));
+  drawn.append(svg("line", { class: "axis", x1: LEFT, x2: WIDTH, y1: up(0).toFixed(1), y2: up(0).toFixed(1) }));
+  return drawn;
+}
+
+/**
+ * What stands below the bars: every group where they are few, else the first and the last.
+ * @param {string[]} groups
+ * @param {number} wide
+ */
+function labels(groups, wide) {
+  const y = HEIGHT - 14;
+  if (groups.length <= MOST_LABELS) {
+    return groups.map((each, at) => label(LEFT + (at + 0.5) * wide, y, "middle", cut(each)));
+  }
+  return [label(LEFT, y, "start", cut(groups[0] ?? "")), label(WIDTH, y, "end", cut(groups.at(-1) ?? ""))];
+}
+
+/**
+ * A bar and its interval.
+ * @param {Figure} figure
+ * @param {number} at
+ * @param {number} wide
+ * @param {(value: number) => number} up
+ */
+function bar({ value, low, high }, at, wide, up) {
+  const [middle, width] = [LEFT + (at + 0.5) * wide, Math.min(wide * 0.7, WIDEST)];
+  const parts = [];
+  if (value !== null) {
+    const shape = svg("rect", {
+      x: (middle - width / 2).toFixed(1),
+      y: Math.min(up(value), up(0)).toFixed(1),
+      width: width.toFixed(1),
+      height: Math.max(1, Math.abs(up(value) - up(0))).toFixed(1),
+      rx: 2,
+    });
+    parts.push(shape);
+  }
+  if (low !== null && high !== null) {
+    const cap = Math.min(width / 2, 10);
+    const from = { x1: middle.toFixed(1), x2: middle.toFixed(1), y1: up(low).toFixed(1), y2: up(high).toFixed(1) };
+    parts.push(svg("line", { class: "interval", ...from }));
+    for (const end of [low, high]) {
+      const y = up(end).toFixed(1);
+      const [x1, x2] = [(middle - cap).toFixed(1), (middle + cap).toFixed(1)];
+      parts.push(svg("line", { class: "interval", x1, x2, y1: y, y2: y }));
+    }
+  }
+  return parts;
 }

@@ -1,6 +1,5 @@
 // @ts-check
-// From a question's sums to its answer: the forms of the node's reading, worked out here, where the sums are opened.
-// app/client/ask/answer.py says where the intervals come from and does the same.
+// From a question's sums to its answer: app/client/ask/answer.py says where the intervals come from and does the same.
 
 const SPREAD = Math.log(20) / Math.SQRT2; // deviations in which the truth lies with 95 %
 
@@ -80,9 +79,9 @@ function figure({ kind, outputs, known, weights, at }, sums, scale) {
 }
 
 /**
- * The answer: for each group its labels and figures.
+ * The answer from the outputs' sums, with discrete Laplace noise of this scale in them.
  * @param {ReadingView} reading
- * @param {number[]} sums of the circuit's outputs, with noise of this discrete Laplace scale in them
+ * @param {number[]} sums
  * @param {number} scale
  * @returns {{ groups: string[], figures: Figure[] }[]}
  */

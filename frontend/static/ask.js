@@ -1,25 +1,27 @@
 // @ts-check
 // Asking a question: htmx brings its price as it is typed; this buys a license where one is needed and orders the job.
 
-import { BUY, BUY_WITH_PERMIT, OPEN, OPEN_WITH_PERMIT } from "./abi.js";
-import { encoder, sha256 } from "./bytes.js";
+import { encoder } from "./bytes.js";
 import { clearNotice, data, element, h, Steps, showNotice, showProblem } from "./dom.js";
+import { canPay } from "./funds.js";
 import * as keystore from "./keystore.js";
-import { api, apiJson, Problem } from "./problems.js";
-import { remember } from "./questions.js";
-import { signIn } from "./session.js";
-import { eventOf, follow, pay } from "./transact.js";
+import { buyLicense, openJob, publishCircuit } from "./orders.js";
+import { apiJson } from "./problems.js";
+import * as sent from "./sent.js";
+import { remember } from "./store.js";
+import { follow } from "./transact.js";
 import { guard } from "./unfinished.js";
 import * as wallet from "./wallet.js";
 
+const LICENSES = "/licenses/";
 const form = element("#ask", HTMLFormElement);
+const check = guard(form, "Job");
 const words = element("#sql", HTMLTextAreaElement);
 const terms = element("#terms", HTMLSelectElement);
 const order = element("[data-order]", HTMLButtonElement, form);
 const total = element("#total", HTMLElement);
 const totalWords = element("#total-words", HTMLElement);
 const place = element("[data-say]", HTMLElement, form);
-const check = guard(form, "Order");
 let ordering = false;
 let bought = ""; // a license, by an order that then failed: the next one uses it
 
@@ -49,7 +51,6 @@ form.addEventListener("htmx:configRequest", (event) => {
 });
 document.body.addEventListener("htmx:afterSettle", draw);
 
-/** A stand-in for steps that are one step of this page. */
 const quiet = {
   /** @template T @param {string} _ @param {() => T | Promise<T>} work */ run: async (_, work) => work(),
 };
@@ -60,21 +61,8 @@ const quiet = {
  */
 async function licensed(report) {
   if (data(report, "license") !== "0") return data(report, "license");
-  const offer = data(report, "offer");
-  const receipt = await pay(quiet, {
-    action: "buy-license",
-    order: { offer: Number(offer) },
-    contract: "LicenseMarket",
-    amount: data(report, "licensePrice"),
-    plain: BUY,
-    permitted: BUY_WITH_PERMIT,
-    args: [offer],
-    newest: (account) => `/v1/licenses?buyer=${account}&offer=${offer}&limit=1`,
-    goes: "/licenses/",
-  });
-  const { license } = await eventOf(receipt, "LicenseBought");
-  if (license === undefined) throw new Problem("The purchase names no license.", "Load the page again.", "unknown");
-  bought = String(license);
+  bought = await buyLicense(quiet, data(report, "offer"), data(report, "licensePrice"));
+  for (const each of sent.open()) if (each.goes === LICENSES) sent.end(each.id); // the job is what is waited for
   return bought;
 }
 
@@ -89,15 +77,7 @@ async function publish(sql, report) {
     method: "POST",
     json: { sql, version: Number(data(report, "version")), rows: Number(data(report, "rows")) },
   });
-  const body = encoder.encode(made.circuit);
-  if ((await sha256(body)) !== data(report, "circuit")) {
-    throw new Problem("The node compiled another circuit than it priced.", "Load the page again.", "tampered");
-  }
-  await signIn();
-  const answer = await api("/v1/circuits", { method: "POST", body, type: "application/json" });
-  if ((await answer.json()).digest !== data(report, "circuit")) {
-    throw new Problem("The node published something else.", "Do not use this node.", "tampered");
-  }
+  await publishCircuit(encoder.encode(made.circuit), data(report, "circuit"));
 }
 
 /**
@@ -111,53 +91,33 @@ async function ask(sql, report) {
   const key = await steps.run("key", keystore.ensure);
   await steps.run("publish", () => publish(sql, report));
   const license = await steps.run("license", () => licensed(report));
-  const number = (/** @type {string} */ name) => Number(data(report, name));
-  const receipt = await pay(steps, {
-    action: "open-job",
-    order: {
-      license: Number(license),
-      circuit: data(report, "circuit"),
-      first_row: 0,
-      rows: number("rows"),
-      sealing_key: key.public,
-      replicas: number("replicas"),
-      max_fee: data(report, "maxFee"),
-      version: number("version"),
-      content: data(report, "content"),
-    },
-    contract: "JobMarket",
-    amount: data(report, "jobTotal"),
-    plain: OPEN,
-    permitted: OPEN_WITH_PERMIT,
-    args: [
-      license,
-      data(report, "circuit"),
-      "0",
-      data(report, "rows"),
-      key.public,
-      data(report, "units"),
-      data(report, "replicas"),
-      data(report, "maxFee"),
-      data(report, "version"),
-      data(report, "content"),
-    ],
-    account: data(report, "buyer"),
-    newest: () => `/v1/jobs?license=${license}&limit=1`,
-    goes: "/jobs/",
+  remember(data(report, "circuit"), sql);
+  const quoted = (/** @type {string} */ name) => data(report, name);
+  const job = await openJob(steps, {
+    circuit: quoted("circuit"),
+    rows: quoted("rows"),
+    units: quoted("units"),
+    replicas: quoted("replicas"),
+    maxFee: quoted("maxFee"),
+    version: quoted("version"),
+    content: quoted("content"),
+    license,
+    firstRow: "0",
+    key: key.public,
+    total: quoted("jobTotal"),
+    account: quoted("buyer"),
   });
-  const { job } = await eventOf(receipt, "JobOpened");
-  remember(Number(job), sql);
   showNotice(place, "good", `Asked as job ${job}.`, h("p", {}, "Opening its page."));
   await follow(`/jobs/${job}`);
 }
 
-order.addEventListener("click", async () => {
+async function start() {
   const report = ready();
   if (!report) return;
   ordering = true;
   draw();
   try {
-    await ask(data(report, "sql"), report);
+    if (await canPay(place, data(report, "total"), start)) await ask(data(report, "sql"), report);
   } catch (error) {
     showProblem(place, error);
     keepBought();
@@ -166,9 +126,10 @@ order.addEventListener("click", async () => {
     ordering = false;
     draw();
   }
-});
+}
 
-/** Ask under the license that was bought already, from now on. */
+order.addEventListener("click", start);
+
 function keepBought() {
   if (!bought) return;
   const value = `license-${bought}`;
@@ -192,7 +153,6 @@ wallet.onChange(async () => {
   }
 });
 
-/** What was typed before this ran, or came back with the page, is explained too. */
 function catchUp() {
   if (words.value.trim() !== data(element("#report", HTMLElement), "sql")) form.requestSubmit();
   draw();

@@ -1,7 +1,6 @@
 // @ts-check
 // Opening a job: quote on every change, then key, circuit, permit, transaction.
 
-import { OPEN, OPEN_WITH_PERMIT } from "./abi.js";
 import { sha256 } from "./bytes.js";
 import {
   clearNotice,
@@ -18,9 +17,9 @@ import {
 } from "./dom.js";
 import { canPay } from "./funds.js";
 import * as keystore from "./keystore.js";
+import { openJob, publishCircuit } from "./orders.js";
 import { api, apiBytes, Problem, toProblem } from "./problems.js";
-import { signIn } from "./session.js";
-import { eventOf, follow, pay } from "./transact.js";
+import { follow } from "./transact.js";
 import { guard } from "./unfinished.js";
 
 const MAX_CIRCUIT = 1 << 20;
@@ -175,79 +174,35 @@ form.addEventListener("input", (event) => {
   timer = setTimeout(askQuote, 250);
 });
 
-/**
- * Let this node's store have the circuit of an order.
- * @param {Bytes} bytes
- * @param {string} digest that was quoted
- */
-async function publish(bytes, digest) {
-  if ((await sha256(bytes)) !== digest) {
-    throw new Problem("The circuit changed since the quote.", "Choose it again.", "changed");
-  }
-  if (known === digest) return; // this node's store has it
-  await signIn();
-  const answer = await api("/v1/circuits", { method: "POST", body: bytes, type: "application/json" });
-  if ((await answer.json()).digest !== digest) {
-    throw new Problem("The node published something else.", "Do not use this node.", "tampered");
-  }
-}
-
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  openJob();
+  start();
 });
 
-async function openJob() {
+async function start() {
   const bytes = circuit;
   if (!quote || !bytes) return;
   const place = element("[data-say]", HTMLElement, form);
   const steps = new Steps(form);
-  const order = { ...quote, firstRow: number("first_row"), rows: number("rows"), replicas: number("replicas") };
+  const order = {
+    ...quote,
+    circuit: quote.digest,
+    firstRow: number("first_row"),
+    rows: number("rows"),
+    replicas: number("replicas"),
+  };
   const license = data(form, "license");
   steps.clear();
   clearNotice(place);
   submit.disabled = true;
   try {
-    if (!(await canPay(place, order.total, openJob))) {
+    if (!(await canPay(place, order.total, start))) {
       submit.disabled = !quote;
       return;
     }
     const key = await steps.run("key", keystore.ensure);
-    await steps.run("publish", () => publish(bytes, order.digest));
-    const receipt = await pay(steps, {
-      action: "open-job",
-      order: {
-        license: Number(license),
-        circuit: order.digest,
-        first_row: Number(order.firstRow),
-        rows: Number(order.rows),
-        sealing_key: key.public,
-        replicas: Number(order.replicas),
-        max_fee: order.maxFee,
-        version: Number(order.version),
-        content: order.content,
-      },
-      contract: "JobMarket",
-      amount: order.total,
-      plain: OPEN,
-      permitted: OPEN_WITH_PERMIT,
-      args: [
-        license,
-        order.digest,
-        order.firstRow,
-        order.rows,
-        key.public,
-        order.units,
-        order.replicas,
-        order.maxFee,
-        order.version,
-        order.content,
-      ],
-      account: data(form, "buyer"),
-      newest: () => `/v1/jobs?license=${license}&limit=1`,
-      goes: "/jobs/",
-    });
-    const { job } = await eventOf(receipt, "JobOpened");
+    await steps.run("publish", () => publishCircuit(bytes, order.circuit, known === order.circuit));
+    const job = await openJob(steps, { ...order, license, key: key.public, account: data(form, "buyer") });
     showNotice(place, "good", `Job ${job} is open.`, h("p", {}, "Opening its page."));
     await follow(`/jobs/${job}`);
   } catch (error) {

@@ -1,10 +1,10 @@
 // @ts-check
 // Buying a license: a wallet and money, a permit for exactly the price, then one transaction.
 
-import { BUY, BUY_WITH_PERMIT } from "./abi.js";
 import { clearNotice, data, element, h, Steps, showNotice, showProblem } from "./dom.js";
 import { canPay } from "./funds.js";
-import { eventOf, follow, pay } from "./transact.js";
+import { buyLicense } from "./orders.js";
+import { follow } from "./transact.js";
 import { guard } from "./unfinished.js";
 
 const form = element("#purchase", HTMLFormElement);
@@ -23,18 +23,7 @@ async function buy() {
       button.disabled = false;
       return;
     }
-    const receipt = await pay(steps, {
-      action: "buy-license",
-      order: { offer: Number(offer) },
-      contract: "LicenseMarket",
-      amount: data(form, "price"),
-      plain: BUY,
-      permitted: BUY_WITH_PERMIT,
-      args: [offer],
-      newest: (account) => `/v1/licenses?buyer=${account}&offer=${offer}&limit=1`,
-      goes: "/licenses/",
-    });
-    const { license } = await eventOf(receipt, "LicenseBought");
+    const license = await buyLicense(steps, offer, data(form, "price"));
     showNotice(place, "good", `License ${license} is yours.`, h("p", {}, "Opening its page."));
     await follow(`/licenses/${license}`);
   } catch (error) {

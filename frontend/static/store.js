@@ -1,5 +1,5 @@
 // @ts-check
-// This browser's own store: sealing keys and the demo wallet's key. Nothing in it is ever sent.
+// This browser's own store: sealing keys, the demo wallet's key, words of questions. Nothing in it is ever sent.
 
 const NAME = "darkroom";
 
@@ -65,3 +65,21 @@ export const put = (store, value) => act(store, "readwrite", (records) => record
  * @param {string} key
  */
 export const remove = (store, key) => act(store, "readwrite", (records) => records.delete(key));
+
+/** @param {string} circuit of a question @param {string} sql its words */
+export function remember(circuit, sql) {
+  try {
+    localStorage.setItem(`darkroom.question.${circuit}`, sql);
+  } catch {
+    /* then they are asked for when the answer is opened */
+  }
+}
+
+/** @param {string} circuit */
+export function recall(circuit) {
+  try {
+    return localStorage.getItem(`darkroom.question.${circuit}`) ?? "";
+  } catch {
+    return "";
+  }
+}

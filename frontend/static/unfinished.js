@@ -52,7 +52,8 @@ export function guard(form, thing) {
         const made = await madeBy(order);
         if (made) {
           sent.know(order.id, { made });
-          showMade(order, `${thing.toLowerCase()} ${made}`, `${order.goes}${made}`);
+          const kind = order.goes.replaceAll("/", "").replace(/s$/, ""); // a form may order one thing for another
+          showMade(order, `${kind || thing.toLowerCase()} ${made}`, `${order.goes}${made}`);
           return;
         }
       } catch (error) {

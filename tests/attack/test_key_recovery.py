@@ -130,14 +130,14 @@ def test_a_big_circuit_does_not_choose_the_weaker_check(tmp_path: Path, verify: 
     output = crafted(OutputStage.from_bytes(world.store.read(honest.output, limit=1 << 20))).to_bytes()
     said = {"circuit": sha256(data), "output": file_cid(output), "output_root": merkle_root(output)}
     world.agree(number, honest.model_copy(update=said), output)
-    work: list[int] = []
+    work: list[tuple[int, int]] = []
 
     def execute(facts: JobInputs, progress: Progress) -> Evaluation:
-        return world.execute(facts, lambda done, total: work.append(total))
+        return world.execute(facts, lambda done, total: work.append((done, total)))
 
     agent = world.agent(execute=execute)
     assert agent.process(number).what == "contested"
-    assert work[-1] == lookups * ROWS
+    assert work[-1] == (ROWS, ROWS)  # every row of the big circuit
     assert len(work) > 1  # in blocks
     assert world.ledger.decryptions(1, 1) == 0
     values = decrypt_output(world.secret, world.facts(number), world.store, output, threads=1)

@@ -72,7 +72,7 @@ def test_a_purpose_that_is_no_text_stops_no_reader(mandate_scene: MandateStage) 
         return interface.function(function, count).digest[:4] + kinds.encode(arguments, function)
 
     digest = market.node.call(place, call("digestOf", 1, values))
-    proof = bytes(thief._signer.unsafe_sign_hash(digest).signature)
+    proof = bytes(thief._signer.unsafe_sign_hash(digest).signature)  # type: ignore[arg-type]
     receipt = market.client.transact(thief, place, call("grant", 2, values, proof))
     (event,) = market.events(receipt.block, receipt.block)
     assert event.name == "MandateGranted"

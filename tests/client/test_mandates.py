@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -87,8 +88,10 @@ def test_an_agent_runs_a_model_with_the_payers_money_and_bits(agency: Agency, sc
     buyer, market = agency.agent.under(signed), agency.network.market
     buyer._sealing_key = SealingKey.generate()
     dataset = Dataset.open(agency.network, scene.stage.dataset)
-    cut = lambda shift: dataset.with_levels(regressor(dataset, WEIGHTS + shift), 2, sample())  # noqa: E731
-    first, second = (buyer.models.keep(cut(shift)) for shift in (0.375, 0.625))
+    first, second = (
+        buyer.models.keep(dataset.with_levels(regressor(dataset, WEIGHTS + shift), 2, sample()))
+        for shift in (0.375, 0.625)
+    )
     terms = find_terms(buyer, dataset, first, 60, offer=agency.offer)
     assert terms.total is not None
     bought = purchase(buyer, first, terms, most=terms.total)
@@ -114,7 +117,9 @@ def test_an_agent_runs_a_model_with_the_payers_money_and_bits(agency: Agency, sc
     assert caught.value.reason == "BitsSpent"
     # A program that asks nobody pays, and the custodian refuses it by what is public.
     scene.store.put(second.data)
-    order = {"circuit": second.circuit_digest, "first_row": 0, "rows": 60, "units": 1, "replicas": 2, "max_fee": 6000}
+    order: dict[str, Any] = {
+        "circuit": second.circuit_digest, "first_row": 0, "rows": 60, "units": 1, "replicas": 2, "max_fee": 6000
+    }  # fmt: skip
     key = buyer.sealing_key().public.hex()
     job = market.open_job_under(agency.agent.account, signed, bought.license.value, sealing_key=key, **order).value
     settle(scene, job)
@@ -175,3 +180,17 @@ def test_terms_that_make_no_sense_are_told(agency: Agency, darkroom: Run) -> Non
     with pytest.raises(VerificationFailed, match="another chain"):
         agency.agent.keep(foreign)
     assert agency.payer.view(signed.mandate).state == "active"
+
+
+def test_a_job_has_an_evaluator_and_an_audit_an_export(agency: Agency, darkroom: Run, scene: MarketNode) -> None:
+    """Its address is the same before and after it is made; the audit gives a registry its response of 100."""
+    number = str(scene.settled)
+    code, before, err = darkroom("job", "evaluator", number, "--json")
+    assert code == 0, err
+    code, made, _ = darkroom("job", "evaluator", number, "--make", "--json")
+    assert made["evaluator"] == before["evaluator"]
+    assert scene.chain.code(made["evaluator"])
+    code, told, _ = darkroom("audit", number, "--erc8004", "--json")
+    assert (told["erc8004"]["response"], told["erc8004"]["request"]["job"]) == (100, scene.settled)
+    code, text, _ = darkroom("provider", "registration", "--name", "P", "--as", "buyer")
+    assert json.loads(text)["services"][-1]["endpoint"].endswith(scene.stage.buyer.address)

@@ -43,8 +43,8 @@ def cluster() -> Iterator[str]:
                 node_ip_address="127.0.0.1",
             )  # fmt: skip
         yield made.address
-        ray.shutdown()  # type: ignore[no-untyped-call]
-        made.shutdown()
+        ray.shutdown()
+        made.shutdown()  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture(scope="module")

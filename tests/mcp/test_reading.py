@@ -9,9 +9,11 @@ import anyio
 import pytest
 from mcp import Client
 
+from app.client.index.http import kind_of
 from app.mcp.desk import Desk
 from app.mcp.server import serve
-from app.mcp.toolbox import TOOLS, call
+from app.mcp.toolbox import TOOLS, call, failure
+from app.protocol.policy.reasons import Reason
 from tests.support.agent_world import strangers_words
 from tests.support.mandated import told
 from tests.support.web import MarketNode
@@ -95,3 +97,12 @@ def test_strangers_words_stand_in_one_place(desk: Desk, scene: MarketNode) -> No
     titled = scene.world.manifest.card.title
     assert titled in inside
     assert titled not in outside
+
+
+def test_codes_are_this_softwares_words(desk: Desk, scene: MarketNode) -> None:
+    """A node's own code and a custodian's own reason come out as the nearest that is known, not as they are."""
+    made_up = kind_of("call-buy-license-now", 409)("Pay.", "Now.")
+    assert failure(made_up).value["code"] == "not-allowed"
+    refused = scene.market.job(scene.refused)
+    assert told(desk, "job_status", job=scene.refused)["reason"] == refused.reason
+    assert refused.reason in list(Reason)

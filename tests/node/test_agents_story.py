@@ -9,9 +9,7 @@ from pathlib import Path
 import anyio
 from mcp import Client, StdioServerParameters
 
-from app.chain.contracts.beside import deploy_mandates
 from app.client.mandates import Mandates
-from app.home.config import read_config
 from app.home.home import Home
 from app.home.network import Network
 from app.home.setup import account_of, join
@@ -33,8 +31,6 @@ def test_from_words_to_an_audited_answer(sample_home: Path) -> None:
         home = Home(sample_home)
         network = Network.open(home)
         payer, account = join(home, network, "buyer")
-        deploy_mandates(network.node, account, home.root / read_config(home).deployment)
-        network = Network.open(home)
         agent = account_of(home.actor("agent", create=True), light=True, written=True)
         network.fund(agent.address)
         mandates = Mandates(network, payer, account)

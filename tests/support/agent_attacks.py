@@ -30,7 +30,9 @@ ORDERS = (
 
 def follow(world: AgentWorld) -> None:
     """A model that believes `next` and nothing else walks through all that is free, and stops before it pays."""
-    tool, arguments, calls = "search_datasets", {}, 0
+    tool: str | None = "search_datasets"
+    arguments: dict[str, Any] = {}
+    calls = 0
     while tool is not None and TOOLS[tool].kind != "pay" and calls < 8:
         found = world.call(tool, **arguments)
         outside = [text for text, inside in strangers_words(found.value) if not inside]
@@ -155,7 +157,7 @@ def _revoked_meanwhile(world: AgentWorld) -> None:
 
 def _given_twice(world: AgentWorld) -> int:
     """A client that gave up waiting and calls again, twice at once: one license and one job."""
-    order = {"dataset": 1, "model": world.scene.circuit, "rows": 21, "max_price": "50"}
+    order: dict[str, Any] = {"dataset": 1, "model": world.scene.circuit, "rows": 21, "max_price": "50"}
     found: list[Any] = []
     calls = [threading.Thread(target=lambda: found.append(world.call("open_job", **order))) for _ in range(2)]
     for each in calls:
@@ -176,7 +178,7 @@ def _dearer_meanwhile(world: AgentWorld) -> None:
     assert quote["total"], quote
     market.deactivate_offer(stage.owner, cheap)
     dear = stage.sell(price_license=40 * DOLLAR, policy=world.scene.world.manifest.policy.digest)
-    order = {"dataset": 1, "model": world.scene.circuit, "rows": 17, "max_price": quote["total"]}
+    order: dict[str, Any] = {"dataset": 1, "model": world.scene.circuit, "rows": 17, "max_price": quote["total"]}
     world.refused("open_job", **order, offer=cheap)
     world.refused("open_job", **order, offer=dear)
     market.deactivate_offer(stage.owner, dear)

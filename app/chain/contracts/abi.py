@@ -30,18 +30,18 @@ WORD_BYTES = 32
 PANICS = {0x01: "assertion", 0x11: "overflow", 0x12: "division by zero", 0x21: "bad enum", 0x32: "index out of range"}
 
 
-class _AnyText(StringDecoder):  # type: ignore[misc] # eth-abi says nothing of types here
+class _AnyText(StringDecoder):
     """Text as the chain has it. Anybody can put bytes there that are no text: they are shown as such, and are no reason
     not to read the block.
     """
 
     def __init__(self, handle_string_errors: str = "replace") -> None:
-        super().__init__(handle_string_errors)
+        super().__init__(handle_string_errors)  # type: ignore[no-untyped-call]
 
 
-_registry = usual_registry.copy()
+_registry = usual_registry.copy()  # type: ignore[no-untyped-call]
 _registry.unregister("string")
-_registry.register(BaseEquals("string"), TextStringEncoder, _AnyText, label="string")
+_registry.register(BaseEquals("string"), TextStringEncoder, _AnyText, label="string")  # type: ignore[no-untyped-call]
 DECODER = ABIDecoder(_registry)
 
 

@@ -24,16 +24,23 @@ if TYPE_CHECKING:
     from app.chain.wallet.account import Account
 
 MANDATES = "Mandates"
+EVALUATORS = "Evaluators"
 _DEPLOY = "Deploy it: darkroom mandate deploy; or copy the market's mandates file beside its deployment file."
 
 
 class BesideDeployment(Document):
-    """Where the contract of mandates of one market is."""
+    """Where the contracts beside one market are: of mandates, and of evaluators (ERC-8183) of its jobs."""
 
     kind: Literal["darkroom/mandates-deployment"] = "darkroom/mandates-deployment"
     chain_id: int
     market: str  # the job market's address
     mandates: Placed
+    evaluators: Placed
+
+    @property
+    def placed(self) -> dict[str, Placed]:
+        """Each by its contract's name."""
+        return {MANDATES: self.mandates, EVALUATORS: self.evaluators}
 
 
 def record_of(deployment: Path) -> Path:
@@ -42,7 +49,7 @@ def record_of(deployment: Path) -> Path:
 
 
 def deploy_mandates(node: ChainNode, account: Account, deployment: Path) -> BesideDeployment:
-    """Put the contract of mandates beside the market of a deployment file, where it has none yet.
+    """Put the contracts beside the market of a deployment file, where it has none yet.
 
     A run that was cut short before the record was written leaves a contract that nobody uses. Errors: NotFound,
     VerificationFailed, Reverted, Unavailable.
@@ -51,40 +58,50 @@ def deploy_mandates(node: ChainNode, account: Account, deployment: Path) -> Besi
     if path.exists():
         bind_mandates(node, deployment)
         return _read(path)
-    artifact, jobs = load(MANDATES), market.contracts["JobMarket"].address
-    receipt = ContractClient(node, []).create(account, Interface(artifact.abi), artifact.bytecode, (jobs,))
-    assert receipt.contract is not None  # a creation that went through has an address
-    code_hash = bytes(keccak(node.code(receipt.contract))).hex()
-    placed = Placed(address=receipt.contract, block=receipt.block, code_hash=code_hash)
-    record = BesideDeployment(chain_id=node.chain_id, market=jobs, mandates=placed)
+    jobs = market.contracts["JobMarket"].address
+    mandates, evaluators = (_create(node, account, name, jobs) for name in (MANDATES, EVALUATORS))
+    record = BesideDeployment(chain_id=node.chain_id, market=jobs, mandates=mandates, evaluators=evaluators)
     write_private(path, record.to_bytes())
     return record
 
 
-def bind_mandates(node: ChainNode, deployment: Path) -> Contract | None:
-    """The contract of mandates beside a market, checked; None where there is no record of one.
+def bind_mandates(node: ChainNode, deployment: Path) -> list[Contract]:
+    """The contracts beside a market, checked; none where there is no record of them.
 
     Errors: BadDocument, VerificationFailed, Unavailable.
     """
     path = record_of(deployment)
     if not path.is_file():
-        return None
+        return []
     record, market = _read(path), read(deployment)
-    artifact, address = load(MANDATES), record.mandates.address
     if (record.chain_id, record.market) != (market.chain_id, market.contracts["JobMarket"].address):
+        raise VerificationFailed(f"{path} belongs to another market.", "Move it away. " + _DEPLOY)
+    found = [_bound(node, name, placed, path) for name, placed in record.placed.items()]
+    client = ContractClient(node, found)
+    wired = client.read(MANDATES, "jobs") == record.market
+    judge = Contract("Evaluator", client.read(EVALUATORS, "code"), Interface(load("Evaluator").abi))
+    if not wired or ContractClient(node, [judge]).read("Evaluator", "jobs") != record.market:
+        raise VerificationFailed(f"The contracts of {path} are wired to another market.", _DEPLOY)
+    return found
+
+
+def _create(node: ChainNode, account: Account, name: str, jobs: str) -> Placed:
+    artifact = load(name)
+    receipt = ContractClient(node, []).create(account, Interface(artifact.abi), artifact.bytecode, (jobs,))
+    assert receipt.contract is not None  # a creation that went through has an address
+    code_hash = bytes(keccak(node.code(receipt.contract))).hex()
+    return Placed(address=receipt.contract, block=receipt.block, code_hash=code_hash)
+
+
+def _bound(node: ChainNode, name: str, placed: Placed, path: Path) -> Contract:
+    """Errors: VerificationFailed for code that is not the artifact's."""
+    artifact, code = load(name), node.code(placed.address)
+    if not code or bytes(keccak(code)).hex() != placed.code_hash or not artifact.matches(code):
         raise VerificationFailed(
-            f"{path} belongs to another market.", "Move it away; " + _DEPLOY[:1].lower() + _DEPLOY[1:]
+            f"The code at {placed.address} is not the {name} that this version knows.",
+            f"Use the Darkroom version that deployed it, or move its record away: {path.name}.",
         )
-    code = node.code(address)
-    if not code or bytes(keccak(code)).hex() != record.mandates.code_hash or not artifact.matches(code):
-        raise VerificationFailed(
-            f"The code at {address} is not the contract of mandates that this version knows.",
-            "Use the Darkroom version that deployed it, or move its record away: " + path.name + ".",
-        )
-    contract = Contract(MANDATES, address, Interface(artifact.abi))
-    if ContractClient(node, [contract]).read(MANDATES, "jobs") != record.market:
-        raise VerificationFailed(f"The mandates at {address} are wired to another market.", _DEPLOY)
-    return contract
+    return Contract(name, placed.address, Interface(artifact.abi))
 
 
 def not_deployed() -> NotFound:

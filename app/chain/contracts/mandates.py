@@ -8,7 +8,7 @@ from typing import Any
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
-from app.chain.contracts.beside import MANDATES, not_deployed
+from app.chain.contracts.beside import EVALUATORS, MANDATES, not_deployed
 from app.chain.contracts.client import Sent
 from app.chain.contracts.custodians import JOBS
 from app.chain.contracts.jobs import Jobs, opened
@@ -219,6 +219,17 @@ class Mandated(Jobs):
         block = int(self.client.read(self._mandates(), "usageOf", number)["grantedBlock"])
         last = self.client.node.head().number
         return self.client.find(MANDATES, "MandateUsed", block, last, int(number, 16)) if block else []
+
+    def evaluator_of(self, job: int) -> Address:
+        """A job's evaluator for ERC-8183 markets: its address, known before it is made. Errors: NotFound."""
+        if EVALUATORS not in self.client.contracts:
+            raise not_deployed()
+        return Address(self.client.read(EVALUATORS, "evaluatorOf", job))
+
+    def make_evaluator(self, account: Account, job: int) -> Sent[Address]:
+        """Make a job's evaluator, where it is not there yet; the value is its address. Errors: NotFound, Reverted."""
+        there = self.evaluator_of(job)
+        return self.client.send(account, EVALUATORS, "make", job).with_value(there)
 
     def _granted(self, event: Event) -> Mandate:
         mandate = as_mandate(self.client.node.chain_id, self.client.address(MANDATES), event.args["terms"])

@@ -156,6 +156,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "This takes {amount} units, and the mandate's account holds {balance}.",
         "Fund it: darkroom mandate fund.",
     ),
+    "JobNotOver": ("Job {job} is {state}: its evaluator decides when it is over.", "Wait for it: darkroom job show."),
     "NonceOnlyGrows": ("Mandates with a nonce below {nonce} are void already.", "Name a greater one."),
 }
 

@@ -150,15 +150,12 @@ class RpcNode:
         """Canonical blocks, a batch in one request. Errors: NotFound."""
         method = "eth_getBlockByNumber"
         answers = self._many([(method, (hex(number), False)) for number in numbers])
-        found = []
-        for number, answer in zip(numbers, answers, strict=True):
+        for answer in answers:
+            if answer is None:
+                raise NotFound("The chain does not have all of these blocks yet.", "Wait for them.")
             if isinstance(answer, RpcRefused | ExecutionReverted):
                 raise Unavailable(f"The chain node at {self.host} refused {method}: {answer}.", "Use another node.")
-            block = self._parsed(_optional(_block), method, answer)
-            if block is None:
-                raise NotFound(f"The chain has no block {number} yet.", "Wait for it.")
-            found.append(block)
-        return found
+        return [self._parsed(_block, method, answer) for answer in answers]
 
     def _block(self, which: str) -> Block:
         block = self._ask(_optional(_block), "eth_getBlockByNumber", which, False)

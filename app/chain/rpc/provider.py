@@ -119,7 +119,8 @@ class BoundedProvider(HTTPProvider):
         if not good or len(answers) != (batch or 1):
             said = f"The server at {self.host} answered {what} with HTTP {status} and no JSON-RPC result."
             step = "Check that the URL is an Ethereum JSON-RPC endpoint."
-            raise _Passing(said, step) if status in BUSY else Unavailable(said, step)
+            cut = status == 200 and bool(data) and answer is None  # an answer that lost its end on the way
+            raise _Passing(said, step) if status in BUSY or cut else Unavailable(said, step)
         for refusal in (read_refusal(each["error"]) for each in answers if "error" in each):
             if isinstance(refusal, RpcRefused) and (refusal.limited or status in LIMITS):
                 raise _Passing(

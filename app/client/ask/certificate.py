@@ -46,12 +46,11 @@ def words_of(circuit: Circuit, codebook: Codebook, profile: EncryptionProfile) -
     """The words of a certificate's question that mean this very circuit; None where there are none."""
     table, wanted = AskedTable(codebook), codec.encode(circuit)
     read = {wire.column for wire in circuit.inputs}
-    candidates = [averages([each.name for each in codebook.columns if each.name in read])]
-    if len(read) == 1:
-        candidates.append(histogram(next(iter(read))))
+    candidates = [histogram(next(iter(read)))] if len(read) == 1 else []
     sources = {column.reads for column in codebook.columns if column.name in read}
     if len(sources) == 1 and (source := next(iter(sources))) in table:
         candidates.append(histogram(source))
+    candidates.append(averages([each.name for each in codebook.columns if each.name in read]))
     for sql in candidates:
         try:
             meant = plan(parse(sql), codebook, profile).circuit

@@ -14,7 +14,9 @@ import numpy as np
 
 from app.client.ask.cells import AskedTable, Indicator
 from app.client.ask.formula import AllOf, AnyOf, Formula, InCells
+from app.client.published import PublishedValues
 from app.protocol.data.dataset import Codebook
+from app.protocol.data.product import Factor
 from app.protocol.errors import BadQuery
 from fhe.arrays import I64
 from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
@@ -42,6 +44,7 @@ class CountingCircuit:
     def __init__(self, table: AskedTable, profile: EncryptionProfile, shared: Formula = True) -> None:
         """`shared`: a formula whose parts many outputs have in common, so that they are looked up once."""
         self._table, self._profile = table, profile
+        self._published = PublishedValues(table.codebook)
         self._shared = shared.parts if isinstance(shared, AllOf) else frozenset[Formula]()
         self._lookups: list[tuple[tuple[_Node, ...], tuple[int, ...], int]] = []  # (read, table, stage)
         self._places: dict[tuple[tuple[_Node, ...], tuple[int, ...], int], int] = {}
@@ -57,6 +60,40 @@ class CountingCircuit:
         """Add an output that sums a column's affine codes; the output's number."""
         self._outputs.append(_Node(((Input(column, "affine"), 1),), (), 0, 0))
         return len(self._outputs) - 1
+
+    def has_ends(self, column: str, formula: Formula) -> bool:
+        """Whether `ends` can be added: the formula is about one column, whose bits have products with this one."""
+        return self._products(column, formula) is not None
+
+    def ends(self, column: str, formula: Formula) -> tuple[int, int]:
+        """Add two outputs over the rows that meet a formula: of what a column's codes lack to the greatest, and of the
+        codes; their numbers. Their sum is the count times the greatest code.
+        """
+        found, node = self._products(column, formula), self._node(formula)
+        affine = self._table[column].affine
+        assert found is not None
+        assert affine is not None
+        most, codes = affine.levels - 1, dict(found)
+        lacks = {wire: -weight for wire, weight in found}
+        for wire, weight in node.inputs:
+            lacks[wire] = lacks.get(wire, 0) + most * weight
+        self._outputs.append(_Node(tuple(lacks.items()), (), most * node.constant, 0))
+        self._outputs.append(_Node(tuple(codes.items()), (), 0, 0))
+        return len(self._outputs) - 2, len(self._outputs) - 1
+
+    def _products(self, column: str, formula: Formula) -> tuple[tuple[Input, int], ...] | None:
+        """The sum of a column's codes over the rows that meet a formula, as a linear form; None where there is none."""
+        if not isinstance(formula, InCells):
+            return None
+        node, own = self._node(formula), Factor(column=column)
+        found: dict[Input, int] = {Input(column, "affine"): node.constant} if node.constant else {}
+        for wire, weight in node.inputs:
+            bit = Factor(column=wire.column, edge=None if wire.encoding == "affine" else wire.index)
+            product = self._published.find(own, bit)
+            if product is None:
+                return None
+            found[product] = found.get(product, 0) + weight
+        return tuple(found.items())
 
     @property
     def outputs(self) -> int:

@@ -6,6 +6,11 @@ answer is worked out of those counts, each cell's rows standing at its middle. W
 avg are taken of the column's codes themselves, to the codebook's step. Cells exclude one another, so that a person
 moves all counts together by two, however many there are.
 
+Where the owner publishes products of a column with the bits of one condition or group, its sum and average there are
+exact too: v = sum of its codes in the group and u = sum of what these lack to the greatest code are two outputs, which
+stand for rows at either end of the column. u + v is the count times L - 1, and a person moves all groups together by
+2 (L - 1).
+
 Everything that can be counted is returned, empty or not: which groups are there is as private as their numbers.
 """
 
@@ -17,7 +22,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from app.client.ask.answer import Answer
-from app.client.ask.cells import AskedTable, Cell
+from app.client.ask.cells import AskedCategory, AskedColumn, AskedTable, Cell
 from app.client.ask.counting import CountingCircuit
 from app.client.ask.formula import Formula, both, formula_of, in_cells
 from app.client.ask.query import Aggregate, Query
@@ -50,6 +55,7 @@ class Plan:
     _groups: tuple[tuple[tuple[str, ...], dict[str, tuple[Count, ...]], Count | None], ...] = field(repr=False)
     _middles: dict[str, tuple[Cell, ...]] = field(repr=False)
     _totals: dict[str, tuple[int, float, float]] = field(repr=False)  # column: output, low and step of its codes
+    _per: int = field(default=1, repr=False)  # what each row adds to its outputs: L - 1 where products are summed
 
     def reading(self, rows: int) -> AnswerReading:
         """How the sums of a job on `rows` rows become the answer."""
@@ -86,8 +92,10 @@ class Plan:
             return _form("total", (Count(output), Count(None, None)), (step / per, low / per), rows)
         if aggregate.kind == "count":
             counts = (count,) if count is not None else next(iter(histograms.values()))
-            return _form("total", counts, (1.0,) * len(counts), rows)
+            return _form("total", counts, (1.0 / self._per,) * len(counts), rows)
         middles = tuple(cell.middle for cell in self._middles[aggregate.column])
+        if aggregate.kind == "sum":
+            middles = tuple(middle / self._per for middle in middles)
         kinds: dict[str, FormKind] = {"sum": "total", "avg": "average", "quantile": "quantile"}
         return _form(kinds[aggregate.kind], histograms[aggregate.column], middles, rows, aggregate.at)
 
@@ -125,9 +133,19 @@ def plan(query: Query, codebook: Codebook, profile: EncryptionProfile) -> Plan:
                 totals[aggregate.column] = building.total(column.name), affine.low, affine.step
         elif aggregate.column not in binned:
             binned.append(aggregate.column)
-            if column.binned:
-                remarks.append(f"Rows of {column.name} stand at the middle of their bin.")
-    cells = {name: table[name].cells for name in binned}
+    keys = [
+        both(
+            table,
+            [where, *(in_cells(table, each.name, frozenset([at])) for each, at in zip(groups, places, strict=True))],
+        )
+        for places in itertools.product(*(range(len(each.cells)) for each in groups))
+    ]
+    per = _levels_of_products(query, table, building, keys)
+    if per:
+        cells = {name: _ends(table[name]) for name in binned}
+    else:
+        cells = {name: table[name].cells for name in binned}
+        remarks += [f"Rows of {name} stand at the middle of their bin." for name in binned if table[name].binned]
     found = []
     counted = any(aggregate.kind == "count" for aggregate in query.aggregates) and not binned
     outputs = 1
@@ -141,7 +159,9 @@ def plan(query: Query, codebook: Codebook, profile: EncryptionProfile) -> Plan:
         own = [in_cells(table, each.name, frozenset([at])) for each, at in zip(groups, places, strict=True)]
         group = both(table, [where, *own])
         histograms = {
-            name: tuple(
+            name: tuple(Count(output) for output in building.ends(name, group))
+            if per
+            else tuple(
                 _count(building, both(table, [group, in_cells(table, table[name].name, frozenset([at]))]))
                 for at in range(len(cells[name]))
             )
@@ -150,7 +170,26 @@ def plan(query: Query, codebook: Codebook, profile: EncryptionProfile) -> Plan:
         labels = tuple(each.cells[at].label for each, at in zip(groups, places, strict=True))
         found.append((labels, histograms, _count(building, group) if counted else None))
     circuit = building.circuit() if building.outputs else None
-    return Plan(query, circuit, building.lookups, tuple(remarks), tuple(found), cells, totals)
+    return Plan(query, circuit, building.lookups, tuple(remarks), tuple(found), cells, totals, per or 1)
+
+
+def _levels_of_products(query: Query, table: AskedTable, building: CountingCircuit, keys: list[Formula]) -> int:
+    """L - 1 of the one column whose sums and averages are asked, where products give them in every group; else 0."""
+    wanted = [each for each in query.aggregates if each.kind != "count"]
+    names = {each.column for each in wanted}
+    if len(names) != 1 or any(each.kind not in ("sum", "avg") for each in wanted):
+        return 0
+    column = table[names.pop()]
+    if column.affine is None or not all(building.has_ends(column.name, key) for key in keys):
+        return 0
+    return column.affine.levels - 1
+
+
+def _ends(column: AskedColumn | AskedCategory) -> tuple[Cell, Cell]:
+    """The least and the greatest value of a column, as cells."""
+    assert column.affine is not None
+    low, high = column.affine.low, column.affine.low + column.affine.step * (column.affine.levels - 1)
+    return Cell(low, low, low, ""), Cell(high, high, high, "")
 
 
 def _count(building: CountingCircuit, formula: Formula) -> Count:

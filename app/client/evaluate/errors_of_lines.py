@@ -13,7 +13,7 @@ import numpy as np
 from app.client.evaluate.figures import drawn
 from app.client.evaluate.found import TestFigures
 from app.client.fit.linear_sums import sums_of
-from app.client.fit.published import PublishedValues
+from app.client.published import PublishedValues
 from app.protocol.data.dataset import Affine, Codebook
 from app.protocol.data.product import Factor
 from app.protocol.errors import BadQuery

@@ -19,7 +19,7 @@ from app.client.fit.estimators import (
 )
 from app.client.fit.histograms import HistogramPlan, binned_with, plan_histograms
 from app.client.fit.moments import MomentPlan, plan_moments
-from app.client.fit.published import PublishedValues
+from app.client.published import PublishedValues
 from app.client.sums import SumsExplained, SumsPlace, SumsReleased, SumsWanted, explain_sums, order_sums, read_sums
 from app.protocol.data.dataset import Codebook, ColumnCode
 from app.protocol.errors import BadQuery, NotAllowed
@@ -143,9 +143,9 @@ def fit(
     check_epsilon(explained, epsilon)
     check_whole(explained, most)
     wanted, left, jobs = SumsWanted.of(plan.plan.circuit), most, []
-    for each in explained:
-        jobs.append(order_sums(buyer, each, most=left))
-        left = None if left is None else left - (each.terms.total or 0)
+    for told in explained:
+        jobs.append(order_sums(buyer, told, most=left))
+        left = None if left is None else left - (told.terms.total or 0)
     released = [read_sums(buyer, job, wanted, timeout=timeout) for job in jobs]
     model, ridge = plan.solve(released)
     model.report_ = FitReport(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from app.client.fit.linear_sums import sums_of
-from app.client.fit.published import PublishedValues
+from app.client.published import PublishedValues
 from app.protocol.data.dataset import Codebook, ColumnCode
 from app.protocol.data.product import Factor
 from app.protocol.errors import BadQuery

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from app.client.fit.linear_sums import sums_of
-from app.client.fit.published import PublishedValues
+from app.client.published import PublishedValues
 from app.protocol.data.dataset import Codebook
 from app.protocol.data.derivation import Member
 from app.protocol.data.product import Factor

@@ -34,6 +34,7 @@ class CircuitView(ResponseModel):
     readout: ReadoutKind
     layers: int
     lookups: int  # per row
+    block: int  # rows whose sums are decrypted in place of them; 0: every row is
 
 
 class CostView(ResponseModel):
@@ -302,5 +303,6 @@ def _card(circuit: Circuit, data: bytes) -> CircuitView:
         outputs=circuit.outputs,
         readout=circuit.readout.kind,
         layers=len(circuit.layers),
+        block=circuit.block,
         lookups=sum(len(layer.source) for layer in circuit.layers if isinstance(layer, Lookup)),
     )

@@ -86,7 +86,9 @@ MESSAGES = {
     Reason.CIRCUIT_CLASS: Message(
         "The policy does not allow circuits of this class.", "Use a model of an allowed class."
     ),
-    Reason.ROWS_PER_JOB: Message("The job has more rows than the policy allows.", "Ask for fewer rows."),
+    Reason.ROWS_PER_JOB: Message(
+        "The job has more rows than the policy allows, or than one sealed result holds.", "Ask for fewer rows."
+    ),
     Reason.GROUP_TOO_SMALL: Message("The aggregate covers fewer rows than the policy asks.", "Ask for more rows."),
     Reason.RANGES_TOO_CLOSE: Message(
         "The difference to an aggregate that was released before would be too small a group.",

@@ -57,6 +57,7 @@ MAX_MICRO_EPSILON = 1 << 30  # about a thousand: above any meaning, far below an
 MAX_LEVELS = 1 << 16
 MAX_BOOTSTRAPS = 1 << 32
 MAX_KEY_BYTES = 128  # of a row key
+MAX_RESULT_BYTES = 255 << 20  # of the values and row keys that one seal holds (`app.seal.hpke`), its header besides
 
 
 @dataclass(frozen=True)
@@ -301,11 +302,19 @@ def check_shape(policy: OutputPolicy, leakage: Leakage, rows: int, dataset_rows:
         return None
     if leakage.block:
         return Reason.SUMS_NOT_SOLD
+    if rows * result_bytes(policy, leakage) > MAX_RESULT_BYTES:
+        return Reason.ROWS_PER_JOB
     if any(share > policy.max_concentration for _, share in leakage.shares):
         return Reason.CONCENTRATION
     if not leakage.forms and leakage.rare * dataset_rows < policy.min_group:
         return Reason.SINGLES_OUT
     return None
+
+
+def result_bytes(policy: OutputPolicy, leakage: Leakage) -> int:
+    """What one row takes of a result before it is sealed, labels or scores."""
+    values = 1 if release_kind(policy, leakage) == "label" else len(leakage.outputs)
+    return 8 * values + policy.row_keys
 
 
 def policy_problems(policy: OutputPolicy) -> list[str]:

@@ -172,6 +172,8 @@ INTERNAL = {
     "BadProviderTerms",
     "BadReplicas",
     "BadShares",
+    "CloneArgumentsTooLong",
+    "Create2EmptyBytecode",
     "FailedDeployment",
     "InsufficientBalance",
     "OnlyMandates",

@@ -332,3 +332,16 @@ def test_errors_are_ours_alone() -> None:
     for url in ("http://", "http://127.0.0.1:notaport/", "http://[::1"):
         with pytest.raises(DarkroomError):
             connect(url)
+
+
+def test_an_answer_that_was_cut_is_asked_for_again(node: RpcNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half an answer, as a broken connection or a proxy leaves it, does not end a command."""
+    halves, real = iter([True]), provider.BoundedProvider._post
+
+    def cut(self: provider.BoundedProvider, body: bytes) -> tuple[int, bytes]:
+        status, data = real(self, body)
+        return status, data[: len(data) // 2] if next(halves, False) else data
+
+    monkeypatch.setattr(provider.BoundedProvider, "_post", cut)
+    assert node.request("eth_chainId") == "0x1"
+    assert next(halves, None) is None

@@ -24,7 +24,9 @@ from tests.support.market import BITS, DOLLAR, HOUR
 from tests.support.policies import PLENTY
 from tests.support.questions import BOOK
 from tests.support.regression import settle
-from tests.support.web import SETTINGS, MarketNode
+from tests.support.web import SETTINGS, MarketNode, fresh_scene
+
+__all__ = ["fresh_scene"]
 
 POLICY = OutputPolicy(
     release="aggregate", circuits=("linear", "additive"), min_group=20, epsilon_micro_per_job=500_000,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,10 @@ def test_a_question_is_explained_paid_and_answered(scene: MarketNode, buyer: Buy
     assert said.left_license == 3_000_000 - 721_348
     again = darkroom("ask", "1", sql, "--job", str(job), "--json")[1]
     assert again["rows"] == [row]
-    assert darkroom("audit", str(job), "--json")[1]["confirmed"]
+    audit = darkroom("audit", str(job), "--json")[1]
+    assert audit["complete"]
+    (circuit,) = [each["detail"] for each in audit["checks"] if each["claim"].startswith("the circuit is")]
+    assert re.fullmatch(r"2 inputs, 2 outputs, summed in 1 blocks of at most \d+ rows", circuit)
 
 
 def test_an_equal_question_is_answered_again_for_nothing(scene: MarketNode, buyer: Buyer) -> None:

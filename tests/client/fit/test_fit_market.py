@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
 
 from app.client.buyer import Buyer
 from app.client.dataset import Dataset
+from app.client.evaluate.testing import explain_test, plan_test
 from app.client.fit.fitting import explain_fit, fit, plan_fit
 from app.client.sums import SumsPlace, SumsWanted, order_sums, read_sums
 from app.files.sealed import MIN_WORK
@@ -110,3 +113,49 @@ def test_noise_in_the_clear_is_what_the_custodian_adds(scene: MarketNode, buyer:
     told = explain_fit(buyer, dataset, plan, SumsPlace(license=scene.license))
     _, scale = noised(plan.plan.circuit, dataset.codebook, np.zeros(len(plan.plan.circuit.released), np.int64), 2.0)
     assert scale == told.noise_scale
+
+
+class PublicSession:
+    """What a public dataset reads of its session."""
+
+    def __init__(self, buyer: Buyer) -> None:
+        self.buyer, self.network, self.models = buyer, buyer.network, buyer.models
+
+
+def test_a_model_is_tested_by_command_and_by_programs(scene: MarketNode, buyer: Buyer, darkroom: Command) -> None:
+    """The error of a line on rows that nobody reads: explained for free, paid once, the same for both."""
+    from darkroom import fit as fit_many
+    from darkroom.dataset import Dataset as Public
+    from darkroom.model import Model
+
+    world, opened = scene.world, Dataset.open(buyer.network, 1)
+    assert isinstance(world, EncryptedAdults)
+    codes = opened.encode(world.frame[:200], columns=["age", "married"])
+    line = LinearRegression().fit(codes, world.frame["hours"].to_numpy()[:200])
+    kept = buyer.models.keep(opened.compile(line, columns=["age", "married"], fitted_on="codes"), target="hours")
+    public = Public(PublicSession(buyer), opened)  # type: ignore[arg-type]
+    words = ("model", "test", "1", kept.digest, "--label", "hours", "--license", str(scene.license), "--json")
+    code, told, _ = darkroom(*words, "--explain")
+    assert (code, told["problems"], told["released"]) == (0, [], 5)
+    assert public.explain_evaluate(Model(kept), label="hours", license=scene.license)["price"] == told["price"]
+    assert darkroom(*words)[1]["error"]["code"] == "usage-error"
+    plan = plan_test(kept.circuit, kept.decoder, opened.codebook, opened.profile, "hours")
+    place = SumsPlace(license=scene.license)
+    job = order_sums(buyer, explain_test(buyer, opened, plan, place)[0], most=100 * DOLLAR)
+    settle(scene, job)
+    code, found, _ = darkroom(*words, "--max-price", "100")
+    assert (code, found["report"]["job"]) == (0, job)
+    all_codes = opened.encode(world.frame, columns=["age", "married"])
+    truth = float(((line.predict(all_codes) - world.frame["hours"].to_numpy()) ** 2).mean())
+    assert found["figures"]["mse"] == pytest.approx(truth, rel=0.5)
+    same = public.evaluate(Model(kept), label="hours", license=scene.license, max_price=100)
+    assert (same["mse"], same.job, same.epsilon) == (found["figures"]["mse"], job, 2.0)
+    with pytest.raises(BadQuery):
+        public.explain_fit(LinearRegression(), label="nobody")
+    with pytest.raises(UsageError):
+        fit_many([], LinearRegression())
+    plan_of_fit = plan_fit(opened.codebook, opened.profile, LinearRegression(), label="hours", columns=["school"])
+    settle(scene, order_sums(buyer, explain_fit(buyer, opened, plan_of_fit, place), most=100 * DOLLAR))
+    terms: dict[str, Any] = {"label": "hours", "columns": ["school"], "max_price": 100}
+    one = public.fit(LinearRegression(), license=scene.license, **terms)
+    assert fit_many([public], LinearRegression(), licenses=[scene.license], **terms).coef_ == one.coef_

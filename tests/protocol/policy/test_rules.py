@@ -23,13 +23,17 @@ from app.protocol.policy.rules import (
     MAX_LEVELS,
     MAX_MICRO_EPSILON,
     MAX_RANK,
+    MAX_RESULT_BYTES,
     Grant,
     ReleaseCase,
     check_case,
     check_execution,
     check_shape,
     policy_problems,
+    result_bytes,
 )
+from app.seal.hpke import MAX_SEALED_BYTES
+from app.seal.result import MAX_HEADER_BYTES
 from app.storage.cid import digest_to_cid
 from fhe.profiles import find
 from tests.protocol.policy.verdicts import POLICY, A, B, C, aggregates, leak, past, trees, verdict
@@ -137,6 +141,18 @@ def test_shape_rules() -> None:
     assert isinstance(verdict(OutputPolicy(max_bootstraps=1000), trees(), work=1000), Grant)
     assert check_shape(POLICY, trees(rare=0.0199), 100, 1000, 0) is Reason.SINGLES_OUT
     assert check_shape(POLICY, trees(rare=0.02), 100, 1000, 0) is None
+
+
+def test_a_result_fits_its_seal() -> None:
+    """What no seal holds is refused before it is paid, and before the custodian computes it for nothing."""
+    policy, leakage = POLICY.model_copy(update={"max_rows_per_job": 10**9}), trees(rare=0.5)
+    each = result_bytes(policy, leakage)
+    assert each == 8 * len(leakage.outputs)
+    most = MAX_RESULT_BYTES // each
+    assert check_shape(policy, leakage, most, 10**9, 0) is None
+    assert check_shape(policy, leakage, most + 1, 10**9, 0) is Reason.ROWS_PER_JOB
+    assert MAX_RESULT_BYTES + MAX_HEADER_BYTES < MAX_SEALED_BYTES
+    assert result_bytes(policy.model_copy(update={"row_keys": 16}), leakage) == each + 16
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 
 from app.protocol.errors import Unavailable, VerificationFailed
 from fhe.ciphertexts.packing_key import with_packing
+from fhe.circuit.circuit import Linear, Readout
 from fhe.engine import conformance
 from fhe.engine.backends import prepare
 from fhe.engine.core import BackendName
@@ -20,8 +21,11 @@ from fhe.engine.cuda.device import cupy_devices
 from fhe.engine.evaluate import evaluate
 from fhe.engine.output import OutputStage
 from fhe.keys.insecure_keys import insecure_test_keys
+from fhe.profile import EVALUATOR
 from fhe.profiles import insecure_test_profile
 from tests.fhe.engine.cuda.faults import FailingDevice
+from tests.fhe.linear_case import CIRCUIT as LINEAR
+from tests.fhe.linear_case import DATA, PROFILE
 from tests.support.encrypted_tables import TableWithKeys, make_table, tree_like
 
 Install = Callable[[FailingDevice], FailingDevice]
@@ -66,17 +70,36 @@ def test_auto_takes_a_gpu_that_passes_its_test_and_gives_the_same_result(
     assert result.to_bytes() == run(world, "cpu").to_bytes() == run(world, "cuda").to_bytes()
 
 
-def test_sums_of_lookups_on_a_gpu_have_the_bytes_of_the_host(world: TableWithKeys, install: Install) -> None:
+@pytest.mark.parametrize(("block", "rows"), [(7, 30), (30, 30), (1, 4)])
+def test_sums_of_lookups_have_the_same_bytes_on_every_backend(
+    world: TableWithKeys, install: Install, block: int, rows: int
+) -> None:
     """Ciphertexts that a GPU bootstraps are added up as the host's are: blocks of rows, in any form of result."""
-    install(FailingDevice())
-    circuit = replace(tree_like(world, outputs=2), block=7)
-    table = world.table.model_copy(update={"evaluator": "darkroom-canonical-2"})
-    found = [
-        evaluate(circuit, world.profile, table, world.source, 3, 30, replace(world.key), 1, backend).to_bytes()
-        for backend in ("cpu", "cuda")
-    ]
-    assert found[0] == found[1]
-    assert len(found[0]) > 0
+    device = install(FailingDevice())
+    circuit = replace(tree_like(world, outputs=2), block=block)
+    table = world.table.model_copy(update={"evaluator": EVALUATOR})
+    backends: list[BackendName] = ["native", "cuda", *(["reference"] if rows < 10 else [])]  # which takes long
+    for key in (replace(world.key), replace(world.key, packing=None)):
+        found = {
+            backend: evaluate(circuit, world.profile, table, world.source, 3, rows, key, 1, backend).to_bytes()
+            for backend in backends
+        }
+        assert len(set(found.values())) == 1
+        assert evaluate(circuit, world.profile, table, world.source, 3, rows, key).rows == circuit.result_rows(rows)
+    assert "bootstrap_any" in device.launched
+
+
+def test_sums_without_lookups_are_the_hosts_whatever_the_backend(install: Install) -> None:
+    """Adding up words that come from a store is the host's work: the same bytes under every name, and no kernel."""
+    device = install(FailingDevice())
+    layer = LINEAR.layers[0]
+    assert isinstance(layer, Linear)
+    circuit = replace(LINEAR, layers=(replace(layer, width=27),), readout=Readout("value"), block=100)
+    table = DATA.table.model_copy(update={"evaluator": EVALUATOR})
+    backends: list[BackendName] = ["reference", "native", "cuda"]
+    found = {evaluate(circuit, PROFILE, table, DATA, 5, 800, None, 1, each).to_bytes() for each in backends}
+    assert len(found) == 1
+    assert not device.launched
 
 
 @pytest.mark.parametrize("flip", ["transform_key", "keyswitch", "bootstrap_any", "pack_finish"])

@@ -1,0 +1,86 @@
+// @ts-check
+// What pages order of the market: a license, a job, and the circuit that a job runs, published where it is not yet.
+
+import { BUY, BUY_WITH_PERMIT, OPEN, OPEN_WITH_PERMIT } from "./abi.js";
+import { sha256 } from "./bytes.js";
+import { api, Problem } from "./problems.js";
+import { signIn } from "./session.js";
+import { eventOf, pay } from "./transact.js";
+
+/** @typedef {Parameters<typeof pay>[0]} StepsToRun */
+
+/**
+ * Buy a license of an offer; its number.
+ * @param {StepsToRun} steps
+ * @param {string} offer
+ * @param {string} price in token units
+ * @returns {Promise<string>}
+ */
+export async function buyLicense(steps, offer, price) {
+  const receipt = await pay(steps, {
+    action: "buy-license",
+    order: { offer: Number(offer) },
+    contract: "LicenseMarket",
+    amount: price,
+    plain: BUY,
+    permitted: BUY_WITH_PERMIT,
+    args: [offer],
+    newest: (account) => `/v1/licenses?buyer=${account}&offer=${offer}&limit=1`,
+    goes: "/licenses/",
+  });
+  return `${(await eventOf(receipt, "LicenseBought")).license}`;
+}
+
+/**
+ * Open a job with what was quoted; its number. `account` has to sign where it is given.
+ * @param {StepsToRun} steps
+ * @param {{
+ *   license: string, circuit: string, firstRow: string, rows: string, key: string, units: string, replicas: string,
+ *   maxFee: string, version: string, content: string, total: string, account: string,
+ * }} job amounts in token units
+ * @returns {Promise<string>}
+ */
+export async function openJob(steps, job) {
+  const { license, circuit, firstRow, rows, key, units, replicas, maxFee, version, content } = job;
+  const receipt = await pay(steps, {
+    action: "open-job",
+    order: {
+      license: Number(license),
+      circuit,
+      first_row: Number(firstRow),
+      rows: Number(rows),
+      sealing_key: key,
+      replicas: Number(replicas),
+      max_fee: maxFee,
+      version: Number(version),
+      content,
+    },
+    contract: "JobMarket",
+    amount: job.total,
+    plain: OPEN,
+    permitted: OPEN_WITH_PERMIT,
+    args: [license, circuit, firstRow, rows, key, units, replicas, maxFee, version, content],
+    account: job.account,
+    newest: () => `/v1/jobs?license=${license}&limit=1`,
+    goes: "/jobs/",
+  });
+  return `${(await eventOf(receipt, "JobOpened")).job}`;
+}
+
+/**
+ * Let this node's store have the circuit of an order.
+ * @param {Bytes} body
+ * @param {string} digest that was quoted
+ * @param {boolean} [known] whether the store has it
+ */
+export async function publishCircuit(body, digest, known = false) {
+  if ((await sha256(body)) !== digest) {
+    throw new Problem("The circuit changed since the quote.", "Choose it again.", "changed");
+  }
+  if (known) return;
+  await signIn();
+  const answer = await api("/v1/circuits", { method: "POST", body, type: "application/json" });
+  if ((await answer.json()).digest !== digest) {
+    throw new Problem("The node published something else.", "Do not use this node.", "tampered");
+  }
+}
