@@ -7,6 +7,7 @@ of a right guess about a person is at most 2 to the bits charged, times what it 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -166,8 +167,10 @@ def test_many_marginals_reconstruct_no_column() -> None:
     known, codes = people(9)
     income, cells = codes["income", "bins"], len(STEPS) + 1
     asked, rng = AskedDataset(BOOK, codes, policy(1.8, 1.8)), np.random.default_rng(9)
-    order, picks, answers, refused = rng.permutation(len(QUESTIONS)), [], [], None
-    for number in order:
+    picks: list[Any] = []
+    answers: list[Any] = []
+    refused, sql = None, ""
+    for number in rng.permutation(len(QUESTIONS)):
         one, other, low, high = QUESTIONS[number]
         sql = (
             f"SELECT income, count(*) FROM data WHERE k{one} >= {EDGES[low - 1]:g} AND k{other} < {EDGES[high - 1]:g}"

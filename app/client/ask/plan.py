@@ -141,6 +141,7 @@ def plan(query: Query, codebook: Codebook, profile: EncryptionProfile) -> Plan:
         for places in itertools.product(*(range(len(each.cells)) for each in groups))
     ]
     per = _levels_of_products(query, table, building, keys)
+    cells: dict[str, tuple[Cell, ...]]
     if per:
         cells = {name: _ends(table[name]) for name in binned}
     else:

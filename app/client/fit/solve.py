@@ -16,6 +16,7 @@ Everything is in the units of `Moments`: columns z, the label last.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +25,7 @@ from app.client.fit.moments import Moments
 from app.protocol.errors import BadQuery
 from fhe.arrays import F64
 
-NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(64)
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(64)  # type: ignore[no-untyped-call] # NumPy's stubs leave it out
 STEPS = 100
 LEAST_SHARE = 0.05  # of a direction's spread that is known well enough to scale a line by
 MOST_SLOPE = 1e3  # beyond it the classes are apart, and noise decides
@@ -87,7 +88,7 @@ def logistic(moments: Moments, penalty: F64 | None = None) -> Line:
         along, within = float(slopes @ own @ slopes), float(slopes @ ridged @ slopes)
         if flat.ridge and along > within * LEAST_SHARE:
             slopes = slopes * (within / along)
-        spread = min(float(np.sqrt(max(0.0, slopes @ own @ slopes) / moments.rows)), MOST_SLOPE)
+        spread = min(math.sqrt(max(0.0, float(slopes @ own @ slopes)) / moments.rows), MOST_SLOPE)
         middle = _middle(share, spread)
         chance = _sigmoid(middle + spread * NODES)
         slope = float(_mean(chance * (1 - chance)))

@@ -75,9 +75,9 @@ def compare(sql: str) -> None:
     names = [each.name for each in query.aggregates]
     labels = {(name, cell.middle): cell.label for name in query.groups for cell in TABLE[name].cells}
     expected: dict[tuple[str, ...], tuple[Any, ...]] = {}
-    for row in database(sql):
-        groups = tuple(labels[name, value] for name, value in zip(query.groups, row, strict=False))
-        expected[groups] = row[len(query.groups) :]
+    for told in database(sql):
+        groups = tuple(labels[name, value] for name, value in zip(query.groups, told, strict=False))
+        expected[groups] = told[len(query.groups) :]
     found = {tuple(row[group] for group in query.groups): row for row in answered(sql)}
     assert set(expected) <= set(found)
     for key, row in found.items():
