@@ -94,14 +94,15 @@ def certify(
         order.reply(buyer, job, sql=sql, timeout=timeout)
     made = document(market, network.store, number)
     cid = network.store.put(made.to_bytes())
+    answers = [{"job": each.job, "question": each.sql} for each in made.answers]
     value = {
         "dataset": number,
         "certificate": made.digest,
         "cid": cid,
         "bits": bits / MICRO,
-        "answers": [{"job": each.job, "question": each.sql} for each in made.answers],
+        "answers": answers,
     }
-    session.out.show(value, lambda out: out.print(rows_table(value["answers"], title=f"Certified: {made.digest}")))
+    session.out.show(value, lambda out: out.print(rows_table(answers, title=f"Certified: {made.digest}")))
 
 
 def certificate(

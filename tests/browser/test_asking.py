@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,7 +45,8 @@ def asks(scene: MarketNode) -> int:
 def test_an_answer_in_the_page_is_pythons(arrive: Arrive) -> None:
     """Random questions, sums and noise: the page's forms give the same figures and intervals, whatever their kind."""
     page, chance, rng = arrive().page("/owner"), random.Random(5), np.random.default_rng(5)
-    cases, expected = [], []
+    cases: list[Any] = []
+    expected: list[Any] = []
     while len(cases) < 120:
         asked = plan(parse(question(chance)), BOOK, REFERENCE)
         if asked.circuit is None:

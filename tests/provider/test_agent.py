@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -191,7 +192,7 @@ def test_a_job_that_is_reorganised_while_it_is_read_is_not_given_up(
     """Its state is of one history and its events are asked of another, in which it is not opened yet: it waits."""
     market, job = shop.stage.market, shop.open()
     market.draw(shop.stage.buyer, job)
-    agent, real = shop.agent(shop.stage.providers[0], keep_drawing=False), agents.load_job_inputs
+    agent, real = shop.agent(shop.stage.providers[0], keep_drawing=False), load_job_inputs
 
     def torn(*args: Any) -> JobInputs:
         with monkeypatch.context() as patch:
@@ -217,7 +218,7 @@ def test_what_no_store_has_does_not_keep_a_look_from_its_end(shop: Shop, monkeyp
     bad, now = [shop.open() for _ in range(3)], Clock()
     for job in bad:
         market.draw(shop.stage.buyer, job)
-    real = agents.load_job_inputs
+    real = load_job_inputs
 
     def slow(market: Any, store: Any, job: int) -> JobInputs:
         if job in bad:
@@ -226,8 +227,8 @@ def test_what_no_store_has_does_not_keep_a_look_from_its_end(shop: Shop, monkeyp
         return real(market, store, job)
 
     monkeypatch.setattr(agents, "load_job_inputs", slow)
-    monkeypatch.setattr(agents.time, "monotonic", now)
-    seen = [(each.job, each.what) for each in agent.step()]
+    monkeypatch.setattr(time, "monotonic", now)
+    seen: list[tuple[int, str]] = [(each.job, each.what) for each in agent.step()]
     assert seen == [(bad[0], "failed")]  # and not all of them
     assert [each.what for each in shop.agent(other, keep_drawing=False)._try(first, None)] == ["committed", "revealed"]
     good = shop.open()

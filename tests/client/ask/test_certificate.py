@@ -139,17 +139,19 @@ def test_pages_and_api_mark_what_is_certified(scene: MarketNode) -> None:
     (sql,) = certificate_questions(codebook)
     circuit = plan(parse(sql), codebook, profile).circuit
     assert circuit is not None
+    jobs = []
     for key in (everybody().public.hex(), "ab" * 32):  # the second is the owner's own affair
         job = scene.stage.open(
             buyer=scene.stage.owner, license=license, circuit=scene.keep(circuit), rows=60, sealing_key=key, units=1
         )
         settle(scene, job)
+        jobs.append(job)
     scene.indexer.sync()
     with TestClient(scene.app(extensions=[pages.install]), base_url=SETTINGS.origin) as client:
         listed = client.get("/v1/datasets/1/certificate").json()
         assert (len(listed["items"]), listed["complete"]) == (1, True)
         (found,) = listed["items"]
-        assert (found["job"], found["question"]) == (job - 1, sql)
+        assert (found["job"], found["question"]) == (jobs[0], sql)
         assert found["table"][0]["avg_c0_low"] < found["table"][0]["avg_c0"]
         page = client.get("/datasets/1").text
     assert "decrypted by the owner, not provable" in page

@@ -70,7 +70,7 @@ def test_a_compiled_question_is_the_circuit_that_clients_order(browser: ApiClien
     answer = asked.answer(sums, 50, 3.5)
     (row,) = made["reading"]["rows"]
     forms = [
-        FigureForm(each["kind"], *(tuple(each[name]) for name in ("outputs", "known", "weights")), each["at"])
+        FigureForm(each["kind"], tuple(each["outputs"]), tuple(each["known"]), tuple(each["weights"]), each["at"])
         for each in row["figures"]
     ]
     assert tuple(form.figure(sums, 3.5) for form in forms) == answer.rows[0].figures
