@@ -26,10 +26,12 @@ SQL = "SELECT avg(c1), sum(c2) AS total FROM data"
 def asks(scene: MarketNode) -> int:
     """An offer that sells questions."""
     scene.store.put(POLICY.to_bytes())
-    return scene.market.create_offer(
+    offer = scene.market.create_offer(
         scene.stage.owner, 1, price_license=DOLLAR, price_job=DOLLAR, price_row=1, max_jobs=100, max_rows=10_000,
         duration=24 * HOUR, policy=POLICY.digest, **(BITS | {"micro_bits": 3_000_000, "licenses": 1}),
     ).value  # fmt: skip
+    scene.indexer.sync()  # others look at what happened last
+    return offer
 
 
 def post(browser: ApiClient, path: str, **body: Any) -> tuple[int, Any]:
