@@ -121,9 +121,13 @@ def test_all_doors_say_the_same(scene: MarketNode, buyer: Buyer, model: Model, d
     scene.store.put(model.data)
     with TestClient(application(scene, ORIGIN), base_url=ORIGIN) as web:
         query = f"license={license}&rows={case.rows}&first_row={case.first_row}&replicas={case.replicas}"
-        report = web.post(f"/v1/datasets/1/quotes?{query}", content=encode(model.circuit)).json()
-        said["api quote"] = report["problems"][0]["code"] if report["problems"] else ""
-        assert report["ready"] == (not case.code)
+        answer = web.post(f"/v1/datasets/1/quotes?{query}", content=encode(model.circuit))
+        report = answer.json()
+        if answer.is_success:
+            said["api quote"] = report["problems"][0]["code"] if report["problems"] else ""
+            assert report["ready"] == (not case.code)
+        else:  # rows that are not there have no price
+            said["api quote"] = report["code"]
         body = {"account": buyer.account.address, "license": license, "circuit": model.circuit_digest}
         answer = web.post("/v1/transactions/open-job", json=body | place | {"sealing_key": case.key})
         said["api order"] = "" if answer.is_success else answer.json()["code"]

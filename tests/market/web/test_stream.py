@@ -147,7 +147,8 @@ def test_a_client_that_goes_leaves_no_stream(scene: MarketNode) -> None:
     """A connection that the client cuts is noticed."""
     with serve(scene) as (origin, _, app):
         with httpx.stream("GET", f"{origin}/v1/events", timeout=PATIENCE) as response:
-            assert next(response.iter_lines()).startswith("retry")
+            lines = response.iter_lines()  # forgotten, it would cut the connection
+            assert next(lines).startswith("retry")
             assert app.state.backend.streams.count == 1
         end = time.monotonic() + PATIENCE
         while app.state.backend.streams.count:

@@ -35,10 +35,18 @@ EVENTS: dict[int | str, dict[str, Any]] = {
         " `end` with its `reason` (`time` or `closing`) and the cursor `after` which to go on.",
         "content": {
             "text/event-stream": {
-                "schema": {
-                    "type": "string",
-                    "contentMediaType": "application/json",
-                    "contentSchema": {"$ref": "#/components/schemas/FeedEvent"},
+                "schema": {  # of one event, as its lines say
+                    "type": "object",
+                    "properties": {
+                        "event": {"enum": ["event", "reorganised", "unavailable", "end"]},
+                        "id": {"type": "string", "maxLength": MAX_CURSOR},
+                        "data": {
+                            "type": "string",
+                            "contentMediaType": "application/json",
+                            "contentSchema": {"$ref": "#/components/schemas/FeedEvent"},
+                        },
+                    },
+                    "required": ["event", "data"],
                 }
             }
         },
