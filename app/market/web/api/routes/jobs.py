@@ -28,6 +28,16 @@ from app.storage.cid import digest_to_cid
 
 router = APIRouter(tags=["jobs"])
 
+# What comes with `end`, `unavailable` and `reorganised`.
+OTHER_DATA = [
+    {
+        "type": "object",
+        "properties": {name: {"type": kind} for name, kind in named.items()},
+        "required": list(named),
+        "additionalProperties": False,
+    }
+    for named in ({"reason": "string", "after": ["string", "null"]}, {"code": "string", "detail": "string"}, {})
+]
 EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Events as they come: `event` with a FeedEvent and its cursor as id, `reorganised` when what was"
@@ -43,7 +53,7 @@ EVENTS: dict[int | str, dict[str, Any]] = {
                         "data": {
                             "type": "string",
                             "contentMediaType": "application/json",
-                            "contentSchema": {"$ref": "#/components/schemas/FeedEvent"},
+                            "contentSchema": {"anyOf": [{"$ref": "#/components/schemas/FeedEvent"}, *OTHER_DATA]},
                         },
                     },
                     "required": ["event", "data"],
