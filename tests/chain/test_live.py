@@ -22,7 +22,7 @@ from app.chain.node import ChainNode
 from app.chain.rpc.node import AnvilNode
 from app.custodian.market_chain import MarketChain
 from app.node.keeper import keep
-from app.protocol.errors import VerificationFailed
+from app.protocol.errors import Unavailable
 from app.protocol.ids import TxHash
 from app.protocol.market.entities import LIVE, JobState
 from app.provider.agent import ProviderAgent
@@ -222,7 +222,7 @@ def test_a_job_that_cannot_be_read_ends_no_look(stage: MarketOnChain, monkeypatc
     told: list[int] = []
     assert [each.id for each in stage.market.live(jobs, lambda job, _: told.append(job))] == jobs[1:]
     assert told == jobs[:1]
-    with pytest.raises(VerificationFailed):
+    with pytest.raises(Unavailable, match="no event of job"):
         stage.market.live(jobs)
 
 
