@@ -114,7 +114,7 @@ def _concrete() -> float:
         model = SGDClassifier(
             random_state=1, fit_encrypted=True, parameters_range=(-1.0, 1.0), penalty=None, learning_rate="constant"
         )
-        model.partial_fit(rows, label, fhe="execute")  # with compilation and keys
+        model.partial_fit(rows, label, fhe="execute", classes=np.array([0, 1]))  # with compilation and keys
         start = time.perf_counter()
         model.partial_fit(rows, label, fhe="execute")
         return (time.perf_counter() - start) / BATCH

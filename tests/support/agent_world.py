@@ -38,7 +38,7 @@ class AgentWorld:
         """Token units of everybody whose money an agent's tools could reach, and what was bought so far."""
         market, agent = self.scene.market, self.agent
         return {
-            "mandate": agent.held(self.signed),
+            "mandate": market.balance(agent.account_of(self.signed)),  # asked anew: the desk keeps what it read a while
             "payer": market.balance(agent.payer.address),
             "agent": market.balance(agent.agent.address),
             "owner": market.balance(self.scene.stage.owner.address),
@@ -64,7 +64,8 @@ class AgentWorld:
         before = self.money()["mandate"]
         found = self.call("buy_license", offer=self.scene.offer, max_price=str(amount(self.price)), anew=True)
         assert not found.failed, found.value
-        assert before - self.money()["mandate"] == self.price
+        after = self.money()["mandate"]
+        assert before - after == self.price, (before, after, self.price, found.value)
 
     @contextmanager
     def describing(self, **words: Any) -> Iterator[None]:

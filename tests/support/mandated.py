@@ -49,8 +49,11 @@ class MandatedAgent:
 
     def held(self, signed: SignedMandate) -> int:
         """What the mandate's account holds."""
-        market = self.network.market
-        return market.balance(market.mandate_account(signed.mandate))
+        return self.network.market.balance(self.account_of(signed))
+
+    def account_of(self, signed: SignedMandate) -> str:
+        """The address of the mandate's account."""
+        return self.network.market.mandate_account(signed.mandate)
 
     def desk(self, signed: SignedMandate) -> Desk:
         """The agent's desk under a mandate, as `darkroom mcp --mandate FILE` opens it."""
