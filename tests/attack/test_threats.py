@@ -30,7 +30,4 @@ def test_every_attack_is_on_the_page() -> None:
     named = {name for name in quoted if not name.startswith("test")}
     tried = {each.name.partition(":")[0] for each in agent_attacks.ATTACKS}
     on_agents = {*CHAIN_ATTACKS, *tried}  # too many for a row each
-        *CHAIN_ATTACKS,
-        *(each.name.partition(":")[0] for each in agent_attacks.ATTACKS),
-    }  # too many for a row each
     assert set(ATTACKS) <= named <= {*ATTACKS, *on_agents}
