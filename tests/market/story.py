@@ -6,12 +6,14 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+from app.chain.contracts.beside import deploy_mandates
 from app.chain.market import Market
 from app.chain.node import DevNode
 from app.chain.wallet.account import Account
 from app.protocol.errors import NotAllowed, Unavailable
 from app.protocol.ids import Digest
 from app.protocol.market.entities import Job, JobState
+from tests.support.mandates import MandateStage
 from tests.support.market import DOLLAR, HOUR, MICRO, MarketOnChain, digest, open_market, person, set_stage
 
 
@@ -62,6 +64,19 @@ class MarketHistory:
         self.sell_out()
         self.trouble()
         self.doubt()
+        self.delegate()
+
+    def delegate(self) -> None:
+        """An agent that buys under a mandate; mandates that their payer revokes, one and all below a nonce."""
+        market, node = self.market, self.market.node
+        assert isinstance(node, DevNode)
+        agency = MandateStage(market, self.stage)
+        for each in (agency.payer, agency.agent):
+            node.fund(each.address, 10**18)
+            market.faucet(each, 100 * DOLLAR)
+        agency.buy(agency.signed(budget=50 * DOLLAR, amount_range=50 * DOLLAR, funds=50 * DOLLAR))
+        market.revoke_mandate(agency.payer, Digest(agency.signed(0).mandate.digest))
+        market.void_mandates(agency.payer, 10)
 
     def sell_out(self) -> None:
         """An offer of one license, which is revoked and settled."""
@@ -331,7 +346,9 @@ def told(node: DevNode, folder: Path, *, seed: int = 7, steps: int = 110) -> Mar
     path = folder / "deployment.json"
     if path.exists():
         return Market.open(node, path)
-    story = begin(open_market(node, path), seed)
+    open_market(node, path)
+    deploy_mandates(node, person("deployer"), path)
+    story = begin(Market.open(node, path), seed)
     story.rarities()
     for _ in range(steps):
         story.step()
