@@ -166,9 +166,14 @@ def test_the_demo_wallet_signs_what_others_verify(page: Page) -> None:
         page,
         "demo-wallet.js",
         """async it => {
+        const agree = setInterval(() => {
+            for (const each of document.querySelectorAll('dialog button')) if (each.textContent === 'Sign') each.click();
+        }, 20);
         const [account] = await it.provider.request({ method: 'eth_requestAccounts' });
         const sign = text => it.provider.request({ method: 'personal_sign', params: [text, account] });
-        return [account, await sign('0x68656c6c6f'), await sign('hello')]; }""",
+        const signed = [account, await sign('0x68656c6c6f'), await sign('hello')];
+        clearInterval(agree);
+        return signed; }""",
     )
     assert text_signer("hello", signed[1]) == signed[0]
     assert signed[2] == signed[1]
