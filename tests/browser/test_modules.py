@@ -167,7 +167,8 @@ def test_the_demo_wallet_signs_what_others_verify(page: Page) -> None:
         "demo-wallet.js",
         """async it => {
         const agree = setInterval(() => {
-            for (const each of document.querySelectorAll('dialog button')) if (each.textContent === 'Sign') each.click();
+            const buttons = [...document.querySelectorAll('dialog button')];
+            buttons.find(each => each.textContent === 'Sign')?.click();
         }, 20);
         const [account] = await it.provider.request({ method: 'eth_requestAccounts' });
         const sign = text => it.provider.request({ method: 'personal_sign', params: [text, account] });
