@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from app.auditor.report import AuditReport
-from app.client.buyer import STORED_SECONDS, OpenedResult
-from app.client.following import follow_job
+from app.client.buyer import OpenedResult
+from app.client.following import STORED_SECONDS, follow_job
 from app.client.purchase import OrderTerms, Purchase
 from app.protocol.errors import NotFound
 from app.protocol.market.entities import ZERO, JobState

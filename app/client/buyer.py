@@ -38,9 +38,6 @@ if TYPE_CHECKING:
     from fhe.compile import Compiled
 
 MAX_RESULT_BYTES = 1 << 31
-STORED_SECONDS = (
-    1800.0  # that whoever waits for a result gives its release to become final: 15 minutes on public chains
-)
 STORED_POLL_SECONDS = 1.0
 
 

@@ -7,12 +7,16 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from app.protocol.errors import TryAgain
+from app.protocol.market.entities import ZERO
 
 if TYPE_CHECKING:
     from app.chain.market import Market
+    from app.client.buyer import Buyer, OpenedResult
     from app.protocol.market.entities import Job
 
 POLL_SECONDS = 1.0
+# What whoever waits for a result gives its release to become final: that takes 15 minutes on public chains.
+STORED_SECONDS = 1800.0
 
 
 def follow_job(
@@ -37,3 +41,16 @@ def follow_job(
             time.sleep(POLL_SECONDS)
         else:
             pause()
+
+
+def await_result(buyer: Buyer, number: int, timeout: float | None) -> OpenedResult:
+    """The opened result of a job, once it is released and stored.
+
+    `timeout` as in `follow_job`. Errors: those of `follow_job` and `Buyer.open_result`.
+    """
+    end = time.monotonic() + (timeout or 0.0)
+    for seen in follow_job(buyer.network.market, number, timeout):
+        if seen.sealed != ZERO:
+            break
+    patience = STORED_SECONDS if timeout is None else max(0.0, end - time.monotonic())
+    return buyer.open_result(number, buyer.sealing_key(), patience=patience)

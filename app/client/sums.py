@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from app.client.following import follow_job
+from app.client.following import await_result
 from app.client.purchase import OrderTerms, find_terms, purchase
 from app.execution.inputs import load_policy
 from app.policy.preflight import REPLICAS
 from app.protocol.documents import sha256
 from app.protocol.errors import BadDocument
 from app.protocol.ids import Digest
-from app.protocol.market.entities import ZERO
 from app.protocol.policy.bits import MICRO, noise_scale_milli
 from fhe.arrays import I64
 from fhe.circuit import codec
@@ -21,6 +20,7 @@ from fhe.circuit.circuit import Circuit
 if TYPE_CHECKING:
     from app.client.buyer import Buyer
     from app.client.dataset import Dataset
+    from app.home.network import Network
 
 MILLI = 1000
 
@@ -104,12 +104,20 @@ def explain_sums(buyer: Buyer, dataset: Dataset, wanted: SumsWanted, place: Sums
         buyer, dataset, wanted, count, first_row=place.first_row, replicas=place.replicas, license=place.license,
         offer=place.offer,
     )  # fmt: skip
-    market = buyer.network.market
+    return SumsExplained(wanted, count, terms, *noise_under(buyer.network, dataset, terms))
+
+
+def noise_under(network: Network, dataset: Dataset, terms: OrderTerms) -> tuple[float, float]:
+    """Epsilon of a release under these terms, and the noise's scale on each released number.
+
+    Errors: NotFound, BadBlock, BadDocument for a policy out of reach.
+    """
+    market = network.market
     digest = market.license(terms.license).policy if terms.license else market.offer(terms.offer or 0).policy
-    policy, leak, scale = load_policy(buyer.network.store, dataset.manifest, digest), terms.found.said.leak, 0.0
+    policy, leak, scale = load_policy(network.store, dataset.manifest, digest), terms.found.said.leak, 0.0
     if leak is not None and policy.epsilon_micro_per_job:
         scale = noise_scale_milli(leak, policy, dataset.table.rows_per_person) / MILLI
-    return SumsExplained(wanted, count, terms, policy.epsilon_micro_per_job / MICRO, scale)
+    return policy.epsilon_micro_per_job / MICRO, scale
 
 
 def order_sums(buyer: Buyer, explained: SumsExplained, *, most: int | None) -> int:
@@ -125,11 +133,8 @@ def read_sums(buyer: Buyer, job: int, wanted: SumsWanted, *, timeout: float | No
     market = buyer.network.market
     if market.job(job).circuit != wanted.circuit_digest:
         raise BadDocument(f"Job {job} ran another circuit than this one.", "Name what it was ordered with.")
-    for seen in follow_job(market, job, timeout):
-        if seen.sealed != ZERO:
-            break
+    result = await_result(buyer, job, timeout).result
     record = market.job(job)
-    result = buyer.open_result(job, buyer.sealing_key()).result
     from app.execution.inputs import load_manifest
 
     manifest = load_manifest(buyer.network.store, market.dataset_version(record.dataset, record.version))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,16 +11,16 @@ import numpy as np
 from app.client.ask.answer import Answer
 from app.client.ask.plan import Plan, plan
 from app.client.ask.query import parse
-from app.client.following import follow_job
+from app.client.following import await_result
 from app.client.purchase import OrderTerms, find_terms, purchase
+from app.client.sums import MILLI, noise_under
 from app.execution.inputs import load_policy
 from app.files.private import write_private
 from app.policy.preflight import REPLICAS
 from app.protocol.documents import Document, Sha256, sha256
 from app.protocol.errors import BadDocument, BadQuery, NotFound
 from app.protocol.ids import Digest
-from app.protocol.market.entities import ZERO
-from app.protocol.policy.bits import MICRO, noise_scale_milli
+from app.protocol.policy.bits import MICRO
 from fhe.circuit import codec
 from fhe.circuit.circuit import Circuit
 
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
     from app.client.dataset import Dataset
     from app.home.network import Network
     from app.policy.preflight import Preflight
-
-MILLI = 1000
 
 
 class QuestionNote(Document):
@@ -153,13 +150,8 @@ def accuracy(
     """Epsilon of a question under these terms, the noise's scale, and the half width of each figure's interval by name:
     as `Explained` has them. Errors: NotFound, BadBlock, BadDocument for a policy out of reach.
     """
-    market = network.market
-    digest = market.license(terms.license).policy if terms.license else market.offer(terms.offer or 0).policy
-    policy, leak = load_policy(network.store, dataset.manifest, digest), terms.found.said.leak
-    scale = 0.0
-    if leak is not None and policy.epsilon_micro_per_job:
-        scale = noise_scale_milli(leak, policy, dataset.table.rows_per_person) / MILLI
-    return policy.epsilon_micro_per_job / MICRO, scale, asked.half_widths(rows, scale)
+    epsilon, scale = noise_under(network, dataset, terms)
+    return epsilon, scale, asked.half_widths(rows, scale)
 
 
 def ask(
@@ -202,20 +194,13 @@ def reply(buyer: Buyer, job: int, *, sql: str | None = None, timeout: float | No
     note = QuestionNote.from_bytes(path.read_bytes()) if path.is_file() else None
     if note is None and sql is None:
         raise NotFound(f"Job {job} is no question that was asked from here.", "Name its words with --sql.")
-    end = time.monotonic() + (timeout or 0.0)
-    for seen in follow_job(market, job, timeout):
-        if seen.sealed != ZERO:
-            break
     record = market.job(job)
     version = market.dataset_version(record.dataset, record.version)
     dataset = Dataset(buyer.network, version, load_manifest(buyer.network.store, version))
     asked = plan(parse(sql or (note.sql if note else "")), dataset.codebook, dataset.profile)
     if asked.circuit is None or question_of(sql or "", asked).circuit_digest != record.circuit:
         raise BadDocument(f"Job {job} ran another circuit than these words mean.", "Name the words it was asked with.")
-    from app.client.buyer import STORED_SECONDS
-
-    patience = STORED_SECONDS if timeout is None else max(0.0, end - time.monotonic())
-    result = buyer.open_result(job, buyer.sealing_key(), patience=patience).result
+    result = await_result(buyer, job, timeout).result
     scale = result.header.noise_scale_milli / MILLI
     policy = load_policy(buyer.network.store, dataset.manifest, market.license(record.license).policy)
     return Reply(
