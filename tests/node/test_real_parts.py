@@ -18,8 +18,6 @@ from app.client.keyring_store import KeyringStore
 from app.home.home import Home, private_folder
 from app.home.network import Network
 from app.home.setup import set_up
-from app.market.db.database import Database
-from app.market.indexer.indexer import Indexer
 from app.node.sample import FOLDER, MODELS, STEM, model_file
 from app.node.settings import read_settings
 from app.protocol.ports import Store
@@ -28,7 +26,7 @@ from app.storage.open import open_place
 from tests.node.shopper import Shopper, in_the_clear
 from tests.support import ipfs_daemon, postgres
 from tests.support.anvil import start_anvil
-from tests.support.index_state import assert_mirrors, contents
+from tests.support.index_state import assert_as_rebuilt
 from tests.support.running_node import running
 
 __all__ = ["start_anvil"]
@@ -134,20 +132,8 @@ def test_the_story_on_real_parts(
             assert node.get("/v1/ready")[0] == 200
             assert node.stop() == 0
         chain.request("evm_setIntervalMining", 0)  # it stands still while the two are compared
-        _same_index(network, database_url, tmp_path)
+        assert_as_rebuilt(network, database_url, tmp_path)
         _pinned(url, network, dataset)
-
-
-def _same_index(network: Network, url: str, folder: Path) -> None:
-    kept, fresh = Database(url), Database(f"sqlite:///{folder / 'fresh.sqlite'}")
-    try:
-        for database in (kept, fresh):
-            Indexer(network.market, network.store, database).sync()
-        assert_mirrors(kept, network.market)
-        assert contents(kept) == contents(fresh)
-    finally:
-        kept.close()
-        fresh.close()
 
 
 def _pinned(url: str, network: Network, dataset: Dataset) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from sqlmodel import Session, select
 
 from app.chain.market import Market
+from app.home.network import Network
 from app.market.db import tables
 from app.market.db.database import Database
 from app.market.db.tables import IndexTable, sql
+from app.market.indexer.indexer import Indexer
 from app.market.indexer.unit_of_work import ENTITIES
 from app.protocol.errors import NotFound
 from app.protocol.ids import Address
@@ -124,3 +127,16 @@ def _assert_accounts(session: Session, market: Market) -> None:
     assert totals.jobs == market.job_count()
     assert totals.burned == market.client.read("ProviderRegistry", "burned")
     assert totals.paused_until == market.paused_until()
+
+
+def assert_as_rebuilt(network: Network, url: str, folder: Path) -> None:
+    """The index at `url`, brought up to date, is what the contracts say, and equals one built anew in `folder`."""
+    kept, fresh = Database(url), Database(f"sqlite:///{folder / 'fresh.sqlite'}")
+    try:
+        for database in (kept, fresh):
+            Indexer(network.market, network.store, database).sync()
+        assert_mirrors(kept, network.market)
+        assert contents(kept) == contents(fresh)
+    finally:
+        kept.close()
+        fresh.close()

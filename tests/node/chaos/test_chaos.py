@@ -16,16 +16,13 @@ import pytest
 
 from app.chain.rpc.node import AnvilNode
 from app.home.home import Home
-from app.home.network import Network
-from app.market.db.database import Database
-from app.market.indexer.indexer import Indexer
 from benchmarks.live_market import LiveMarket, set_up_market
 from tests.node.chaos.faulty_proxy import CALM, DRIZZLE, FaultyProxy
 from tests.node.chaos.monkey import Monkey, insisting
 from tests.node.chaos.verdict import assert_whole, wait_for_the_end
 from tests.support import ipfs_daemon, postgres
 from tests.support.anvil import start_anvil
-from tests.support.index_state import assert_mirrors, contents
+from tests.support.index_state import assert_as_rebuilt
 
 __all__ = ["start_anvil"]
 
@@ -86,7 +83,7 @@ def test_chaos(
             assert_whole(market, jobs)
             monkey.stop()
             chain.request("evm_setIntervalMining", 0)  # it stands still while indexes are compared
-            _same_index(market.network, url, tmp_path)
+            assert_as_rebuilt(market.network, url, tmp_path)
         finally:
             monkey.stop()
             print(dict(monkey.done), [dict(each.done) for each in proxies])
@@ -99,16 +96,3 @@ def _shop(market: LiveMarket, orders: int, seconds: float) -> None:
     for place in range(orders):
         insisting(lambda place=place: market.open_job(place), SETTLING_SECONDS)  # type: ignore[misc]
         time.sleep(seconds / orders / 2)
-
-
-def _same_index(network: Network, url: str, folder: Path) -> None:
-    """What was followed through all of it equals what is built anew."""
-    kept, fresh = Database(url), Database(f"sqlite:///{folder / 'fresh.sqlite'}")
-    try:
-        for database in (kept, fresh):
-            Indexer(network.market, network.store, database).sync()
-        assert_mirrors(kept, network.market)
-        assert contents(kept) == contents(fresh)
-    finally:
-        kept.close()
-        fresh.close()
