@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
 
-from app.client.buyer import Buyer
+from app.client.buyer import MAX_RESULT_BYTES, Buyer
 from app.client.dataset import Dataset
 from app.client.evaluate.testing import explain_test, plan_test
 from app.client.fit.fitting import explain_fit, fit, plan_fit
 from app.client.sums import SumsPlace, SumsWanted, order_sums, read_sums
 from app.files.sealed import MIN_WORK
-from app.protocol.errors import BadQuery, NotAllowed, UsageError
+from app.protocol.errors import BadQuery, NotAllowed, NotFound, UsageError
 from app.protocol.market.receipt import OutputPolicy
 from app.seal.keys import SealingKey
 from tests.client.conftest import Run as Command
@@ -47,8 +47,12 @@ def key(buyer: Buyer, darkroom: Command) -> None:
     SealingKey.create(buyer.actor.path("sealing.key"), PASSPHRASE, work=MIN_WORK)
 
 
-def test_a_model_is_explained_ordered_and_fitted(scene: MarketNode, buyer: Buyer, darkroom: Command) -> None:
-    """The price and the noise are known before; the custodian decrypts blocks; the model is that of its sums."""
+def test_a_model_is_explained_ordered_and_fitted(
+    scene: MarketNode, buyer: Buyer, darkroom: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The price and the noise are known before; the custodian decrypts blocks; the model is that of its sums, which are
+    waited for until a store has them.
+    """
     world = scene.world
     assert isinstance(world, EncryptedAdults)
     dataset = Dataset.open(buyer.network, 1)
@@ -69,7 +73,18 @@ def test_a_model_is_explained_ordered_and_fitted(scene: MarketNode, buyer: Buyer
     job = order_sums(buyer, told, most=100 * DOLLAR)
     assert order_sums(buyer, told, most=100 * DOLLAR) == job
     settle(scene, job)
-    found = fit(buyer, [dataset], plan, most=100 * DOLLAR, places=[place], epsilon=2.0)
+    read, missed = buyer.network.store.read, list[str]()
+
+    def late(cid: str, limit: int) -> bytes:
+        if limit == MAX_RESULT_BYTES and not missed:
+            missed.append(cid)
+            raise NotFound("No store has it yet.")
+        return read(cid, limit=limit)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(buyer.network.store, "read", late)
+        found = fit(buyer, [dataset], plan, most=100 * DOLLAR, places=[place], epsilon=2.0)
+    assert len(missed) == 1
     report = found.report_.to_dict()
     assert (report["jobs"], report["epsilon"], report["rows"]) == ([job], 2.0, ROWS)
     assert report["receipts"] == [scene.market.job(job).receipt]
