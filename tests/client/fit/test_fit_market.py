@@ -73,13 +73,13 @@ def test_a_model_is_explained_ordered_and_fitted(
     job = order_sums(buyer, told, most=100 * DOLLAR)
     assert order_sums(buyer, told, most=100 * DOLLAR) == job
     settle(scene, job)
-    read, missed = buyer.network.store.read, list[str]()
+    in_store, missed = buyer.network.store.read, list[str]()
 
     def late(cid: str, limit: int) -> bytes:
         if limit == MAX_RESULT_BYTES and not missed:
             missed.append(cid)
             raise NotFound("No store has it yet.")
-        return read(cid, limit=limit)
+        return in_store(cid, limit=limit)
 
     with monkeypatch.context() as patch:
         patch.setattr(buyer.network.store, "read", late)
