@@ -19,6 +19,7 @@ demo: setup ## the whole story, from a table to a paid, audited result
 up: setup ## a market of one's own in the browser, with a sample dataset; Ctrl-C stops it
 	@.venv/bin/darkroom up
 
+# A test that hangs for a quarter of an hour ends the run, with every thread's place.
 # Tests run in a random order, the same for the same seed and tests: what failed can be repeated, here and in CI.
 SEED ?= 1
 PYTEST := $(PY) -m pytest --randomly-seed=$(SEED)
@@ -34,7 +35,7 @@ check: ## one file or folder of tests: make check T=tests/fhe/test_mask.py; some
 	@$(PYTEST) -m "$(or $(M),not deep and not gpu)" $(if $(K),-k "$(K)") "$(T)"
 
 test: setup lint types contracts ipfs clients ## everything that must hold, in minutes; in another order: make test SEED=2
-	@$(PYTEST) -m "not deep and not gpu"
+	@$(PYTEST) -m "not deep and not gpu" -o faulthandler_timeout=900 -o faulthandler_exit_on_timeout=true
 
 test-deep: setup contracts ## the slow proofs: statistics, whole sweeps, real parameter sets
 	@$(PYTEST) -m deep

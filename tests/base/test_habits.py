@@ -76,3 +76,14 @@ def test_hooks_run_the_projects_own_tools() -> None:
             assert f'"@{tool}js/{tool}"' in (ROOT / script).with_name("package.json").read_text("utf-8")
         elif program != "git":
             assert re.search(rf"^{tools[program.removeprefix('.venv/bin/')]}==", lock, re.MULTILINE), program
+
+
+def test_coroutines_are_run_apart() -> None:
+    """In one place, in a thread of their own: after a browser's test this thread's loop runs until the session ends."""
+    starts = re.compile(r"\b(?:anyio|asyncio)\.run\b|run_until_complete")
+    at = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "tests").rglob("*.py")
+        if "node_modules" not in path.parts and starts.search(path.read_text(encoding="utf-8"))
+    }
+    assert at - {str(Path(__file__).relative_to(ROOT))} == {"tests/support/apart.py"}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import anyio
 import pytest
 from mcp import Client
 
@@ -14,6 +13,7 @@ from app.mcp.desk import Desk
 from app.mcp.server import serve
 from app.mcp.toolbox import TOOLS, call, failure
 from app.protocol.policy.reasons import Reason
+from tests.support import apart
 from tests.support.agent_world import strangers_words
 from tests.support.mandated import told
 from tests.support.web import MarketNode
@@ -75,7 +75,7 @@ def test_the_sdks_client_sees_the_same(desk: Desk) -> None:
             assert wrong.is_error
             assert wrong.structured_content["code"] == "not-found"
 
-    anyio.run(talk)
+    apart.run(talk)
 
 
 def test_strangers_words_stand_in_one_place(desk: Desk, scene: MarketNode) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import anyio
 import httpx
 import pytest
 from mcp import Client, StdioServerParameters
@@ -19,6 +18,7 @@ from mcp.shared._httpx_utils import create_mcp_http_client
 
 from app.mcp.running import KEPT_IN
 from app.mcp.toolbox import TOOLS
+from tests.support import apart
 from tests.support.homes import PASSPHRASE
 from tests.support.mandated import MandatedAgent
 
@@ -64,7 +64,7 @@ def test_over_stdio(agent: MandatedAgent, mode: str) -> None:
         async with Client(server, mode=mode) as client:
             await look(client)
 
-    anyio.run(talk)
+    apart.run(talk)
 
 
 @contextmanager
@@ -111,7 +111,7 @@ def test_over_http_the_token_opens(agent: MandatedAgent) -> None:
             ):
                 await look(client)
 
-        anyio.run(talk)
+        apart.run(talk)
 
 
 def test_over_http_reading_needs_nothing(agent: MandatedAgent) -> None:
@@ -125,4 +125,4 @@ def test_over_http_reading_needs_nothing(agent: MandatedAgent) -> None:
                 assert paid.is_error
                 assert paid.structured_content["code"] == "not-allowed"
 
-        anyio.run(talk)
+        apart.run(talk)

@@ -6,13 +6,13 @@ import os
 import sys
 from pathlib import Path
 
-import anyio
 from mcp import Client, StdioServerParameters
 
 from app.client.mandates import Mandates
 from app.home.home import Home
 from app.home.network import Network
 from app.home.setup import account_of, join
+from tests.support import apart
 from tests.support.running_node import running
 from tests.support.scripted_agent import ScriptedAgent
 
@@ -54,7 +54,7 @@ def test_from_words_to_an_audited_answer(sample_home: Path) -> None:
                 await scripted.find_out("breast cancer")
                 return scripted
 
-        told = anyio.run(talk)
+        told = apart.run(talk)
         assert told.said[-1] == "audit"
         assert len(told.said) <= MOST_CALLS, told.said
         assert told.answers["audit"]["complete"], told.answers["audit"]

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.node.metrics import Metrics
+from tests.support import apart
 
 
 async def _application(scope: Any, receive: Any, send: Any) -> None:
@@ -39,8 +38,7 @@ def ask(
         return {"type": "http.request", "body": b"", "more_body": False}
 
     scope = {"type": "http", "path": path, "method": method, "client": client, "headers": headers or []}
-    with ThreadPoolExecutor(1) as apart:  # a browser's test may have left a running loop in this thread
-        apart.submit(lambda: asyncio.run(metrics(scope, receive, send))).result()
+    apart.run(lambda: metrics(scope, receive, send))
     return sent[0]["status"], sent[1]["body"].decode()
 
 

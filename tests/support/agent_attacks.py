@@ -18,6 +18,7 @@ from app.mcp.running import open_desk
 from app.mcp.toolbox import TOOLS
 from app.protocol.errors import DarkroomError, NotAllowed
 from app.protocol.market.mandate import SignedMandate
+from tests.support import apart
 from tests.support.agent_world import AgentAttack, AgentWorld, strangers_words
 from tests.support.market import DOLLAR, person
 
@@ -203,7 +204,6 @@ def _lying_index(world: AgentWorld) -> None:
 
 def _token_attacks(world: AgentWorld) -> None:
     """Without its token, with another, or from another origin the HTTP server calls no tool."""
-    import anyio
     import httpx
 
     from app.mcp.server import http_app
@@ -217,7 +217,7 @@ def _token_attacks(world: AgentWorld) -> None:
             tries: list[dict[str, str]] = [{}, {"authorization": "Bearer the toke"}, {"authorization": "the token"}]
             return [(await http.post("/mcp", json=body, headers=each)).status_code for each in tries]
 
-    assert anyio.run(knock) == [401, 401, 401]
+    assert apart.run(knock) == [401, 401, 401]
 
 
 ATTACKS: tuple[AgentAttack, ...] = (
