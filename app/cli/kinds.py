@@ -49,6 +49,21 @@ def _from_sums(
     return ModelRecipe(encoding, classifies, make)
 
 
+def _one_vs_rest(**settings: Any) -> Any:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.multiclass import OneVsRestClassifier
+
+    return OneVsRestClassifier(LogisticRegression()).set_params(**settings)
+
+
+def _additive(name: str, **settings: Any) -> Any:
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    model = getattr(import_module("sklearn.linear_model"), name)()
+    return make_pipeline(OneHotEncoder(), model).set_params(**settings)
+
+
 FITTED: dict[str, ModelRecipe] = {
     "linear-regression": _from_sums("affine", "linear_model", "LinearRegression", classifies=False),
     "ridge": _from_sums("affine", "linear_model", "Ridge", classifies=False),
@@ -59,6 +74,9 @@ FITTED: dict[str, ModelRecipe] = {
     "gaussian-nb": _from_sums("affine", "naive_bayes", "GaussianNB", classifies=True),
     "categorical-nb": _from_sums("bins", "naive_bayes", "CategoricalNB", classifies=True),
     "stump": _from_sums("bins", "tree", "DecisionTreeClassifier", classifies=True, max_depth=1),
+    "one-vs-rest": ModelRecipe("affine", True, _one_vs_rest),
+    "additive": ModelRecipe("bins", False, lambda **settings: _additive("Ridge", **settings)),
+    "additive-classifier": ModelRecipe("bins", True, lambda **settings: _additive("LogisticRegression", **settings)),
     "components": _from_sums("affine", "decomposition", "PCA", classifies=False),
 }
 

@@ -13,12 +13,12 @@ from fastapi.responses import Response
 from app.market.web.dependencies.state import Coin
 from app.market.web.errors.problems import Problem
 from app.market.web.middleware.compression import PageCompression
-from app.market.web.pages import catalogue, dataset, jobs, licensing, people, questions, static, transactions
+from app.market.web.pages import catalogue, dataset, fits, jobs, licensing, people, questions, static, transactions
 from app.market.web.pages.freshness import STARTING, look
 from app.market.web.pages.site import Site
 
 ROUTERS = tuple(
-    module.router for module in (static, catalogue, dataset, questions, licensing, jobs, people, transactions)
+    module.router for module in (static, catalogue, dataset, questions, fits, licensing, jobs, people, transactions)
 )
 
 NO_COIN = Coin("", 0)  # an error's page names no amount, and the chain, which knows the coin, may be out of reach

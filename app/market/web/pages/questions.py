@@ -73,7 +73,7 @@ def ask_page(
     with here.backend.session() as session:
         detail = dataset(session, id)
         offers = sells_questions(detail)
-        chosen = _terms(session, here, detail, offers, terms)
+        chosen = terms_of(session, here, detail, offers, terms)
     there = detail.entry.rows
     most = chosen.most_rows(there) if chosen else there
     columns: tuple[ColumnToAsk, ...] = ()
@@ -132,7 +132,7 @@ def _samples(table: EncryptedTable) -> tuple[str, ...]:
     return samples(table.codebook, find(table.profile), lookups=table.evaluation_key is not None)
 
 
-def _terms(
+def terms_of(
     session: Session, here: Visit, detail: DatasetDetail, offers: tuple[OfferView, ...], said: str
 ) -> AskTerms | None:
     """The terms that an address names, else the cheapest."""
