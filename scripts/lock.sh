@@ -13,6 +13,7 @@ compile pyproject.toml $extras --group build --group dev --group bench --output-
 compile pyproject.toml --extra s3 --constraints locks/dev.txt --output-file locks/provider.txt
 compile pyproject.toml --extra buyer --extra s3 --group build --constraints locks/dev.txt --output-file locks/buyer.txt
 echo "torch; python_version < '3'" |
-    compile pyproject.toml --extra owner --extra s3 --overrides - --constraints locks/dev.txt --output-file locks/owner.txt
+    compile pyproject.toml --extra owner --extra s3 --overrides - --constraints locks/dev.txt \
+        --output-file locks/owner.txt
 compile --group build --constraints locks/dev.txt --output-file locks/build.txt
 compile --group uv --constraints locks/dev.txt --output-file locks/uv.txt
