@@ -261,7 +261,8 @@ class Auditor:
         policy = self.market.license(job.license).policy
         said = (decision.chain_id, decision.market, decision.job, decision.receipt, decision.policy)
         known = (inputs.chain_id, inputs.market, job.id, job.receipt, policy)
-        holds = signer == inputs.dataset.custodian and said == known
+        ended = (decision.outcome, decision.reason) == ("refuse" if job.sealed == ZERO else "release", job.reason)
+        holds = signer == inputs.dataset.custodian and said == known and ended
         detail = f"{decision.outcome} {decision.released or decision.reason}".strip()
         return CheckStatus.CONFIRMED if holds else CheckStatus.WRONG, job.decision, detail
 
