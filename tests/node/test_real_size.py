@@ -48,7 +48,7 @@ def forest() -> Circuit:
     """A hundred trees of three splits each, one lookup a tree and row, whose leaves are added up."""
     chance = np.random.default_rng(3)
     places = [(column, edge) for column in range(len(NAMES)) for edge in range(7)]
-    picked = [chance.choice(len(places), 3, replace=False) for _ in range(TREES)]
+    picked = [np.sort(chance.choice(len(places), 3, replace=False)) for _ in range(TREES)]
     wires = sorted({int(place) for tree in picked for place in tree})
     first = Linear(
         3,

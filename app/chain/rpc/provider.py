@@ -8,7 +8,7 @@ import secrets
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import requests
@@ -33,6 +33,34 @@ class _Passing(Exception):
     def __init__(self, message: str, next_step: str) -> None:
         super().__init__(message)
         self.error = Unavailable(message, next_step)
+
+
+class Endpoint(Protocol):
+    """What a node is asked through: one endpoint, several, or a recording of one."""
+
+    @property
+    def host(self) -> str:
+        """Whom it asks, for messages."""
+
+    def again(self) -> Endpoint:
+        """Another provider of the same endpoint, for a client of its own."""
+
+    def saw_head(self, number: int) -> None:
+        """A newest block was read."""
+
+    def saw_final(self, number: int, digest: str) -> None:
+        """A block was taken for final."""
+
+    def make_request(self, method: str, params: Any) -> dict[str, Any]:
+        """The response, an error of the node's included. Errors: TooLarge, Unavailable."""
+
+    def make_batch_request(self, questions: Sequence[tuple[str, Any]], /) -> list[dict[str, Any]]:
+        """The responses in the order of the questions; as `make_request`."""
+
+    def send(self, what: str, body: bytes, batch: int | None = None) -> Any:
+        """The response to a request that is written already, or the list of them to a `batch` of so many; messages say
+        `what` was asked. Errors: TooLarge, Unavailable.
+        """
 
 
 class BoundedProvider:

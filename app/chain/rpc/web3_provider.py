@@ -11,8 +11,7 @@ with limit_kept():
     from web3.types import RPCEndpoint, RPCResponse
 
 if TYPE_CHECKING:
-    from app.chain.rpc.pool import PooledProvider
-    from app.chain.rpc.provider import BoundedProvider
+    from app.chain.rpc.provider import Endpoint
 
 
 class Web3Provider(JSONBaseProvider):
@@ -22,7 +21,7 @@ class Web3Provider(JSONBaseProvider):
 
     global_ccip_read_enabled = False
 
-    def __init__(self, endpoint: BoundedProvider | PooledProvider) -> None:
+    def __init__(self, endpoint: Endpoint) -> None:
         super().__init__()
         self._endpoint = endpoint
 
