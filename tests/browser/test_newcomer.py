@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import subprocess
@@ -18,6 +19,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from app.client.dataset import Dataset
 from app.demo import table as tables
+from app.demo.table import OUTCOMES
 from app.home.home import Home
 from app.home.network import Network
 from app.node.sample import FOLDER, OWNER_FILE, model_file
@@ -58,7 +60,12 @@ def test_a_newcomer_clicks_from_the_catalogue_to_an_opened_result(opened: Browse
         assert int(page.evaluate("localStorage.clicks")) <= CLICKS
         frames = [pl.read_csv(io.BytesIO(_saved(page, "CSV"))), pl.read_parquet(io.BytesIO(_saved(page, "Parquet")))]
         assert frames[0].equals(frames[1])
-        assert np.array_equal(frames[0]["label"].to_numpy(), _in_the_clear(home))
+        clear = _in_the_clear(home)
+        assert np.array_equal(frames[0]["label"].to_numpy(), clear)
+        assert frames[0]["class"].to_list() == [OUTCOMES[label] for label in clear.tolist()]
+        assert [row["class"] for row in json.loads(_saved(page, "JSON"))["rows"]] == frames[0]["class"].to_list()
+        summary = page.get_by_role("region", name="In short")
+        expect(summary).to_contain_text(f"benign{np.count_nonzero(clear)} of {len(clear)}")
         file = tmp_path / "recovery.key"
         file.write_bytes(recovery)
         market = Network.open(Home(home)).market
