@@ -49,6 +49,7 @@ AREAS = {
     "mcp": "real",
     "market": "real",
     "market/web": "real",
+    "facilitator": "real",
     "fhe/compile/trees": "real",
     "contracts": "real",
     "browser": "browser",
