@@ -24,7 +24,14 @@ from fhe.circuit.circuit import Circuit, Mix, Readout
 from fhe.compile.check import check, input_ranges
 from fhe.compile.decoder import Decoder
 from fhe.compile.digits.passes import MOST_CLASSES, signs, winners
-from fhe.compile.digits.scores import compared_exactly, differences, scores_of, with_inputs, without_unread
+from fhe.compile.digits.scores import (
+    compared_exactly,
+    differences,
+    ends_in_label,
+    scores_of,
+    with_inputs,
+    without_unread,
+)
 from fhe.compile.digits.stages import Stages, WireSum, linear
 from fhe.compile.ranges import value_bounds
 from fhe.compile.sums import sum_circuit
@@ -78,7 +85,7 @@ def plan_compared(
         raise BadQuery(f"Scores fall into 1 to {MOST_BUCKETS} buckets a class.", "Leave the number out.")
     truth = truth_of(circuit, table, label)
     places = places_of(decoder, truth)
-    if circuit.centred:
+    if ends_in_label(circuit):
         raise BadQuery("This model ends in its label under encryption.", "Test the model that it was made of.")
     if len(places) > MOST_CLASSES:
         raise BadQuery(

@@ -16,11 +16,17 @@ from fhe.circuit.codec import digest
 from fhe.compile.check import check
 from fhe.compile.compiled import Compiled
 from fhe.compile.digits.passes import MOST_CLASSES, argmax, signs
-from fhe.compile.digits.scores import compared_exactly, differences, scores_of, without_unread
+from fhe.compile.digits.scores import (
+    LABEL_WIDTH,
+    compared_exactly,
+    differences,
+    ends_in_label,
+    scores_of,
+    without_unread,
+)
 from fhe.compile.digits.stages import linear
 from fhe.profile import EncryptionProfile
 
-LABEL_WIDTH = 3  # of the output: the bits of a label, and the noise of one lookup
 ALTERNATIVE = "Leave the label to the custodian, whom the policy trusts with scores."
 
 
@@ -32,7 +38,8 @@ def with_label(compiled: Compiled, codebook: Codebook, profile: EncryptionProfil
     """
     circuit, decoder = compiled.circuit, compiled.decoder
     classes = circuit.readout.labels(len(circuit.outputs))
-    if circuit.centred or circuit.block or circuit.readout.kind not in ("threshold", "argmax") or not decoder.labels:
+    read = circuit.readout.kind in ("threshold", "argmax")
+    if circuit.block or not read or not decoder.labels or ends_in_label(circuit):
         raise BadModel("This model has no label that could be taken under encryption.", "Use a classifier.")
     if classes > MOST_CLASSES:
         raise BadModel(

@@ -18,6 +18,14 @@ from fhe.compile.ranges import value_bounds
 from fhe.noise.lookup import layer_variances
 from fhe.profile import EncryptionProfile
 
+LABEL_WIDTH = 3  # of a label under encryption: its bits, and the noise of one lookup
+
+
+def ends_in_label(circuit: Circuit) -> bool:
+    """Whether the circuit ends in the sign of a comparison already: one wire, of this width."""
+    last = circuit.layers[-1]
+    return circuit.centred and last.width == LABEL_WIDTH and isinstance(last, Linear) and len(last.columns) == 1
+
 
 def scores_of(circuit: Circuit) -> list[WireSum]:
     """The values of a circuit's last layer."""

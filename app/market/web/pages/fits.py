@@ -14,8 +14,9 @@ from app.execution.inputs import load_manifest
 from app.market.queries.dataset import dataset
 from app.market.web.dependencies.caller import Spend, Spending
 from app.market.web.fields import MAX_ID, Id
-from app.market.web.pages.questions import REPLICAS, SHOWN_COLUMNS, WORK, AskTerms, sells_questions, terms_of
+from app.market.web.pages.questions import REPLICAS, SHOWN_COLUMNS, WORK, sells_questions
 from app.market.web.pages.site import Visit, Visiting
+from app.market.web.pages.terms import ChosenTerms, chosen_terms
 from app.market.web.sums import SumsReport, explain_sums, fit_of
 from app.protocol.errors import DarkroomError
 
@@ -39,7 +40,7 @@ def fit_page(
     with here.backend.session() as session:
         detail = dataset(session, id)
         offers = sells_questions(detail)
-        chosen = terms_of(session, here, detail, offers, terms)
+        chosen = chosen_terms(session, detail, offers, terms, now=here.backend.now())
     most = chosen.most_rows(detail.entry.rows) if chosen else detail.entry.rows
     names: tuple[str, ...] = ()
     trouble = None
@@ -73,7 +74,7 @@ def fit_page(
 
 
 def _explained(
-    here: Visit, id: int, model: tuple[str, str, list[str]], terms: AskTerms, rows: int, spend: Spend
+    here: Visit, id: int, model: tuple[str, str, list[str]], terms: ChosenTerms, rows: int, spend: Spend
 ) -> tuple[SumsReport | None, DarkroomError | None]:
     spend(WORK)
     kind, label, columns = model
@@ -88,7 +89,7 @@ def _explained(
         return None, problem
 
 
-def _command(id: int, kind: str, label: str, columns: list[str], terms: AskTerms | None, rows: str) -> str:
+def _command(id: int, kind: str, label: str, columns: list[str], terms: ChosenTerms | None, rows: str) -> str:
     """What is typed to order just this fit."""
     words = [f"darkroom model fit {id} --kind {kind}"]
     words += [f"--label {_quoted(label)}"] * (bool(label) and kind not in WITHOUT_LABEL)
