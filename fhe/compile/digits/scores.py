@@ -24,7 +24,7 @@ LABEL_WIDTH = 3  # of a label under encryption: its bits, and the noise of one l
 def ends_in_label(circuit: Circuit) -> bool:
     """Whether the circuit ends in the sign of a comparison already: one wire, of this width."""
     last = circuit.layers[-1]
-    return circuit.centred and last.width == LABEL_WIDTH and isinstance(last, Linear) and len(last.columns) == 1
+    return circuit.centred and isinstance(last, Linear) and last.width == LABEL_WIDTH and len(last.columns) == 1
 
 
 def scores_of(circuit: Circuit) -> list[WireSum]:

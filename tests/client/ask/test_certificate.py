@@ -11,32 +11,15 @@ from app.client.ask.query import parse
 from app.client.certificate import read_certified
 from app.market.web import pages
 from app.protocol.errors import BadDocument, BadQuery, NotFound
-from app.protocol.market.receipt import OutputPolicy
 from app.seal.keys import everybody
 from fhe.profiles import REFERENCE
 from tests.client.conftest import Run
-from tests.support.market import BITS, DOLLAR, HOUR
-from tests.support.policies import PLENTY
+from tests.support.certificates import sells
 from tests.support.questions import BOOK
 from tests.support.regression import settle
 from tests.support.web import SETTINGS, MarketNode, fresh_scene
 
 __all__ = ["fresh_scene"]
-
-POLICY = OutputPolicy(
-    release="aggregate", circuits=("linear", "additive"), min_group=20, epsilon_micro_per_job=500_000,
-    micro_bits_per_license=3_000_000, micro_bits_per_person=PLENTY,
-)  # fmt: skip
-
-
-def sells(scene: MarketNode) -> int:
-    """An offer of aggregates, and an owner who can pay for their own."""
-    scene.market.faucet(scene.stage.owner, 100 * DOLLAR)
-    scene.store.put(POLICY.to_bytes())
-    return scene.market.create_offer(
-        scene.stage.owner, 1, price_license=DOLLAR, price_job=DOLLAR, price_row=1, max_jobs=100, max_rows=10_000,
-        duration=24 * HOUR, policy=POLICY.digest, **(BITS | {"micro_bits": 3_000_000, "licenses": 1}),
-    ).value  # fmt: skip
 
 
 def test_what_is_no_certificate_is_not_read_as_one(scene: MarketNode, darkroom: Run) -> None:

@@ -16,8 +16,8 @@ from app.market.web import pages
 from app.protocol.data.manifest import Manifest
 from app.protocol.market.receipt import OutputPolicy
 from app.seal.keys import everybody
-from tests.client.ask.test_certificate import sells
 from tests.client.conftest import Run
+from tests.support.certificates import sells
 from tests.support.custody import EDGES, EncryptedDataset
 from tests.support.policies import roomy
 from tests.support.regression import settle

@@ -15,6 +15,8 @@ from sklearn.linear_model import LogisticRegression
 from app.client.ask.cells import AskedTable
 from app.client.evaluate import boxes
 from app.client.evaluate.class_test import ClassTest
+from app.client.evaluate.found import TestFigures as Figures
+from app.client.evaluate.planning import TestPlan as Plan
 from app.client.evaluate.planning import plan_test
 from app.protocol.data.dataset import Codebook
 from app.protocol.errors import BadQuery
@@ -30,10 +32,9 @@ from fhe.compile.digits.stages import linear
 from fhe.leakage import leakage_of
 from fhe.profile import EncryptionProfile
 from fhe.profiles import REFERENCE, insecure_test_profile
-from tests.client.fit.conftest import Adults
-from tests.client.fit.test_evaluation import compiled
 from tests.support.adults import codes_of, noised, sums_in_the_clear
 from tests.support.custody import EDGES, MarketInMemory
+from tests.support.fits import Adults, compiled
 from tests.support.policies import PLENTY
 from tests.support.wide_circuits import scores
 
@@ -67,7 +68,7 @@ def outputs_of(circuit: Circuit, people: Adults, rows: int = ROWS) -> I64:
     return evaluate_clear(circuit, gather_inputs(circuit, codes)).T
 
 
-def read_exactly(plan: object, people: Adults, rows: int = ROWS) -> tuple[ClassTest, object]:
+def read_exactly(plan: Plan, people: Adults, rows: int = ROWS) -> tuple[ClassTest, Figures]:
     """(the plan, its figures without noise)."""
     assert isinstance(plan, ClassTest)
     sums = sums_in_the_clear(plan.circuit, people.codebook, people.frame[:rows])

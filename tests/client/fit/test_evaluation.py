@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,27 +16,15 @@ from app.client.evaluate.planning import TestPlan as Plan
 from app.client.evaluate.planning import plan_test
 from app.protocol.errors import BadQuery
 from app.protocol.market.receipt import OutputPolicy
-from app.protocol.vocabulary import Encoding
-from fhe.arrays import F64
 from fhe.compile import Compiled, from_model
 from fhe.leakage import leakage_of
 from fhe.profiles import REFERENCE, insecure_test_profile
-from tests.client.fit.conftest import Adults
 from tests.support.adults import noised, sums_in_the_clear
 from tests.support.custody import EDGES, MarketInMemory
+from tests.support.fits import Adults, compiled
 from tests.support.policies import PLENTY
 
 SHOWN = 3000  # rows that models are fitted on
-
-
-def compiled(people: Adults, model: Any, columns: list[str], label: str, fitted_on: Any) -> tuple[Compiled, F64, Any]:
-    """(the compiled model, codes of all rows, its own predictions on them)."""
-    encoding: Encoding = "affine" if fitted_on == "codes" else "bins"
-    codes: F64 = CodebookEncoder(people.codebook, encoding=encoding, columns=columns).fit_transform(people.frame)
-    truth = people.frame[label].to_numpy().astype(np.int64)
-    model.fit(codes[:SHOWN], truth[:SHOWN])
-    made = from_model(model, people.codebook, REFERENCE, columns=columns, fitted_on=fitted_on)
-    return made, codes, model.predict(codes)
 
 
 def asked(people: Adults, made: Compiled, label: str) -> Plan:

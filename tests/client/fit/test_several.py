@@ -20,9 +20,8 @@ from app.client.fit.moments import UNIT
 from app.client.sums import SumsReleased
 from app.protocol.errors import BadQuery
 from fhe.leakage import leakage_of
-from tests.client.fit.conftest import Adults
-from tests.client.fit.test_solutions import codes, planned, released, truth
 from tests.support.adults import built, noised
+from tests.support.fits import Adults, codes, planned, released, truth
 from tests.support.wives import BITS, NUMBERS, RECIPE, REGIONS, wives
 
 COLUMNS = [*NUMBERS, *BITS]
