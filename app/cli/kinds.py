@@ -50,18 +50,14 @@ def _from_sums(
 
 
 def _one_vs_rest(**settings: Any) -> Any:
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.multiclass import OneVsRestClassifier
-
-    return OneVsRestClassifier(LogisticRegression()).set_params(**settings)
+    linear, multiclass = import_module("sklearn.linear_model"), import_module("sklearn.multiclass")
+    return multiclass.OneVsRestClassifier(linear.LogisticRegression()).set_params(**settings)
 
 
 def _additive(name: str, **settings: Any) -> Any:
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder
-
     model = getattr(import_module("sklearn.linear_model"), name)()
-    return make_pipeline(OneHotEncoder(), model).set_params(**settings)
+    encoder = import_module("sklearn.preprocessing").OneHotEncoder()
+    return import_module("sklearn.pipeline").make_pipeline(encoder, model).set_params(**settings)
 
 
 FITTED: dict[str, ModelRecipe] = {
