@@ -130,7 +130,7 @@ def torch_regressor(codes: Any, target: Any) -> Any:
     """A module with a forward of its own, and an activation clipped on both sides."""
     from torch import nn
 
-    class Own(nn.Module):  # type: ignore[misc,name-defined]
+    class Own(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.norm, self.first, self.act, self.last = (

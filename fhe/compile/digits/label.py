@@ -83,7 +83,8 @@ def with_label(compiled: Compiled, codebook: Codebook, profile: EncryptionProfil
 def _told(circuit: Circuit) -> bool:
     """Whether the circuit ends in the sign of a comparison already: one wire, of this width."""
     last = circuit.layers[-1]
-    return circuit.centred and last.width == LABEL_WIDTH and isinstance(last, Linear) and len(last.columns) == 1
+    assert isinstance(last, Linear)
+    return circuit.centred and last.width == LABEL_WIDTH and len(last.columns) == 1
 
 
 def _read_inputs(circuit: Circuit) -> Circuit:

@@ -20,8 +20,13 @@ from fhe.profiles import REFERENCE, insecure_test_profile
 from tests.support.model_cases import quietly
 from tests.support.network_cases import fitted, small, torch_classifier
 
-CONCRETE = ("concrete-2", "concrete-3-scaled", "concrete-deep", "concrete-regression")
-OURS = ("perceptron-2", "perceptron-3", "perceptron-deep", "perceptron-regression", "torch-3", "torch-regression")
+DEEP = pytest.mark.deep
+CONCRETE = [
+    "concrete-2",
+    *(pytest.param(f"concrete-{kind}", marks=DEEP) for kind in ("3-scaled", "deep", "regression")),
+]
+MORE = ("perceptron-2", "perceptron-3", "perceptron-regression", "torch-3")
+OURS = ["perceptron-deep", "torch-regression", *(pytest.param(name, marks=DEEP) for name in MORE)]
 PROFILE = insecure_test_profile()
 
 
@@ -61,7 +66,7 @@ def test_a_network_quantized_here_is_its_circuit_and_near_its_model(name: str) -
     assert compiled.report.log2_failure < -128
 
 
-@pytest.mark.parametrize("name", ["concrete-2", "perceptron-deep", "torch-3"])
+@pytest.mark.parametrize("name", ["concrete-2", "torch-regression", pytest.param("perceptron-deep", marks=DEEP)])
 def test_encrypted_rows_have_the_networks_integers(name: str) -> None:
     """16 rows under keys of no security, through the circuit's bytes."""
     case = fitted(name)
