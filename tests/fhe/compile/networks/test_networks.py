@@ -17,7 +17,7 @@ from fhe.compile.networks.network import QuantizedNetwork
 from fhe.engine.evaluate import evaluate
 from fhe.keys.insecure_keys import insecure_test_keys
 from fhe.profiles import REFERENCE, insecure_test_profile
-from tests.support.model_cases import quietly
+from tests.support.model_cases import concrete, quietly
 from tests.support.network_cases import fitted, small, torch_classifier
 
 DEEP = pytest.mark.deep
@@ -116,9 +116,7 @@ def test_what_is_no_such_network_is_refused() -> None:
 
 
 def _odd_steps(codes: Any, labels: Any) -> Any:
-    import concrete.ml.sklearn as models
-
-    made = models.NeuralNetClassifier(
+    made = concrete().NeuralNetClassifier(
         module__n_layers=2, module__n_hidden_neurons_multiplier=1, module__power_of_two_scaling=False, max_epochs=1,
         verbose=0,
     )  # fmt: skip
