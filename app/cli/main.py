@@ -18,9 +18,11 @@ from app.cli import (
     account,
     ask,
     audit,
+    conformance,
     custodian,
     dataset,
     doctor,
+    facilitator,
     job,
     keys,
     license,
@@ -85,9 +87,11 @@ app.command("ask")(ask.ask)
 app.add_typer(result.app, name="result")
 app.command("mcp")(mcp_server.mcp)
 app.add_typer(mandate.app, name="mandate")
+app.command("facilitator")(facilitator.facilitator)
 app.add_typer(custodian.app, name="custodian")
 app.add_typer(provider.app, name="provider")
 app.command("audit")(audit.audit)
+app.add_typer(conformance.app, name="conformance")
 app.add_typer(keys.app, name="keys")
 app.add_typer(account.app, name="account")
 app.add_typer(node.app, name="node")
