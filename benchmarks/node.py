@@ -1,12 +1,12 @@
 """A market left running: what its agents do in a minute, what they ask the chain for, and how large they become.
 
 `jobs_per_min`: small linear jobs from their opening to their settlement, with four providers, a custodian and a keeper
-as processes of their own on anvil; the fullest minute once all of them work, and never more than a dozen jobs open.
+as processes of their own on anvil; the fullest minute once all of them work, and never more than two dozen jobs open.
 `idle_calls_growth`: questions to the chain in one look of provider, custodian and keeper at 10,000 jobs that are over,
 by those at 10. `index_blocks_per_s`, `index_events_per_s`: the index of that chain built from its first block on.
 `catalogue_p95_ms`: searches by 50 readers at once, each asking again at once, in an index of 10,000 datasets.
 `rss_mb`: the largest resident memory of an agent after `rss_jobs` jobs. `jobs_cpu_s`: CPU seconds of all agents for a
-job, after the first dozen.
+job, after the first two dozen.
 
 `--part catalogue`, `idle` or `jobs` takes the figures of that part alone.
 """
@@ -28,7 +28,7 @@ from benchmarks.idle_looks import MANY, idle_looks
 from benchmarks.live_market import LiveMarket
 
 PROVIDERS = 4
-BACKLOG = 12  # jobs that are open at a time
+BACKLOG = 24  # jobs that are open at a time
 MINUTE = 60.0
 JOBS = 2_000
 MOST_SECONDS = 2_400.0  # for those
