@@ -87,7 +87,7 @@ bench: setup ## every benchmark; some run side by side with Concrete ML and TenS
 screenshots: setup ## every page at three widths, light and dark, into build/screenshots (needs Chromium)
 	@$(PY) -m tests.browser.screenshots
 
-docs: setup ## write the commands' help into README.md and docs/cli.md
+docs: setup ## write the commands' help and the Python reference into docs/
 	@$(PY) scripts/write_help.py
 
 lock: ## write the locks again (needs uv)

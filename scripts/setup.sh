@@ -96,7 +96,7 @@ install() {
 }
 
 if ! is_installed "$part" && ! is_installed dev; then
-    case $part in buyer) fetched="2.6 GB" ;; *) fetched="2.9 GB" ;; esac
+    case $part in buyer) fetched="3.6 GB" ;; *) fetched="about 4 GB" ;; esac
     say "Installing what $lock names: $fetched to fetch, nearly all of it Concrete ML's torch."
     progress &
     shown=$!

@@ -6,12 +6,12 @@ none. Logs are filtered as `eth_getLogs` says.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.chain.evm.provider import EmbeddedProvider
-from app.chain.json_rpc import Answer, Methods, answer, to_data, to_quantity, to_text
+from app.chain.json_rpc import Answer, Answering, Methods, answer, to_data, to_quantity, to_text
 from app.protocol.errors import NotFound
 
 NEWEST = ("latest", "safe", "finalized", "pending")
@@ -62,10 +62,13 @@ class RecordedChain:
         ]
 
 
-class RecordedProvider(EmbeddedProvider):
-    """A recording in the place of an endpoint, for `app.chain.rpc.node.RpcNode`."""
+class RecordedProvider:
+    """A recording, or a chain in this process, in the place of an endpoint for `app.chain.rpc.node.RpcNode`."""
 
     host = "a recording"
+
+    def __init__(self, chain: Answering) -> None:
+        self._chain = chain
 
     def again(self) -> RecordedProvider:
         """Another provider of the same recording."""
@@ -76,6 +79,19 @@ class RecordedProvider(EmbeddedProvider):
 
     def saw_final(self, number: int, digest: str) -> None:
         """Nothing of a recording is reorganised."""
+
+    def make_request(self, method: str, params: Any) -> dict[str, Any]:
+        """The response."""
+        return self._chain.answer({"jsonrpc": "2.0", "id": 0, "method": method, "params": list(params)})
+
+    def make_batch_request(self, questions: Sequence[tuple[str, Any]]) -> list[dict[str, Any]]:
+        """The responses in the order of the questions."""
+        return [self.make_request(method, params) for method, params in questions]
+
+    def send(self, what: str, body: bytes, batch: int | None = None) -> Any:  # noqa: ARG002
+        """The response to a request that is written already, or those to a batch."""
+        asked = json.loads(body)
+        return self._chain.answer(asked) if batch is None else [self._chain.answer(each) for each in asked]
 
 
 def call_key(to: str, data: bytes) -> str:

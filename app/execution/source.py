@@ -41,6 +41,11 @@ class StoreSource:
         file, first = self._place(input, shard, chunks)
         return expand_mask(bytes.fromhex(file.seed), first, len(chunks), self._size)
 
+    def seed(self, input: Input, shard: int, chunks: range) -> tuple[bytes, int]:
+        """As `fhe.engine.source.SeededSource.seed`."""
+        file, first = self._place(input, shard, chunks)
+        return bytes.fromhex(file.seed), first * self._size
+
     def _place(self, input: Input, shard: int, chunks: range) -> tuple[EncodedFile, int]:
         if shard not in self._files:
             self._files[shard] = {(file.column, file.encoding): file for file in self._shards[shard].files}

@@ -156,7 +156,11 @@ def _shelve(stage: Stage, dataset: int) -> None:
     for kind, (name, about) in MODELS.items():
         data = model_file(stage.home.root / FOLDER, dataset, kind).read_bytes()
         stage.network.store.put(data)
-        models.append(OfferedModel(dataset=dataset, circuit=sha256(data), name=f"Sample: {name}", about=about))
+        models.append(
+            OfferedModel(
+                dataset=dataset, circuit=sha256(data), name=f"Sample: {name}", about=about, outcomes=tables.OUTCOMES
+            )
+        )
     offer(stage.home, tuple(models))
 
 

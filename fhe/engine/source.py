@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from app.protocol.data.dataset import EncryptedTable
 from app.protocol.errors import RowsOutsideDataset
@@ -24,6 +24,14 @@ class ChunkSource(Protocol):
 
     def mask(self, input: Input, shard: int, chunks: range) -> U64:
         """Mask words (len(chunks), N). Errors: BadModel for a value that is not published."""
+
+
+@runtime_checkable
+class SeededSource(Protocol):
+    """A source that says which seed its masks follow from, so that their sums need no mask words in memory."""
+
+    def seed(self, input: Input, shard: int, chunks: range) -> tuple[bytes, int]:
+        """The file's seed, and the number of its first word among these chunks. Errors: BadModel, as `mask`."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from app.chain.wallet.account import Account
 from app.client.models import Model, ModelCard
 from app.client.units import columns_in_units
 from app.files.sealed import MIN_WORK, open_sealed, seal
-from app.market.web.pages.assets import FRONTEND, Assets
+from app.market.web.pages.assets import COMMENT, FRONTEND, Assets, served
 from app.protocol.documents import canonical
 from app.protocol.errors import WrongPassphrase
 from app.seal.result import Result, ResultHeader
@@ -158,6 +158,37 @@ def test_histograms_count_every_value_once(page: Page) -> None:
 
 
 @pytest.mark.chromium
+def test_a_result_is_summed_up_as_numpy_does(page: Page) -> None:
+    """Least, middle, mean and greatest of scores; rows of each class, the most first, under their names."""
+    scores = [5, -3, 2**40, 0, 0, 7]
+    program = "(it, values) => Object.values(it.spread(values.map(BigInt))).map(Number)"
+    assert run(page, "summary.js", program, [str(score) for score in scores]) == [
+        min(scores), sorted(scores)[2], np.mean(scores), max(scores),
+    ]  # fmt: skip
+    program = "(it, classes) => it.classCounts(classes.map(BigInt), ['no', 'yes'])"
+    assert run(page, "summary.js", program, [1, 0, 1, 2, 1]) == [
+        {"name": "yes", "count": 3, "share": 0.6},
+        {"name": "no", "count": 1, "share": 0.2},
+        {"name": "class 2", "count": 1, "share": 0.2},
+    ]
+
+
+@pytest.mark.chromium
+def test_a_threshold_is_drawn_where_it_is(page: Page) -> None:
+    """The line stands between the bars of the values below and above it; one outside of all values is not drawn."""
+    program = """(it, at) => {
+        const drawn = it.chart("score", [0n, 1n, 2n, 3n, 4n, 5n, 6n, 7n], [], BigInt(at));
+        const line = drawn.querySelector("line.interval");
+        return line && Number(line.getAttribute("x1")) / 720; }"""
+    assert run(page, "chart.js", program, 4) == 0.5
+    assert run(page, "chart.js", program, 0) == 0
+    assert run(page, "chart.js", program, 9) is None
+    program = """it => Array.from(it.chart("label", [0n, 1n], ["no", "yes"]).querySelectorAll("text"),
+        each => each.textContent)"""
+    assert run(page, "chart.js", program) == ["1 row", "no", "yes"]
+
+
+@pytest.mark.chromium
 def test_the_demo_wallet_signs_what_others_verify(page: Page) -> None:
     """Its EIP-191 signature is one of its address, of bytes in hexadecimal as of plain text."""
     from app.chain.wallet.account import text_signer
@@ -203,6 +234,25 @@ def test_vendored_files_are_what_was_vendored(folder: str) -> None:
         assert each["license"]
         assert all(each["version"] in name for name in each["files"])
     assert {name: hashlib.sha256((root / name).read_bytes()).hexdigest() for name in known} == known
+
+
+def test_a_library_is_served_without_its_comments_and_with_all_its_code() -> None:
+    """What goes is whole lines of comments outside of any text, whose notice of the license stays; ours are whole."""
+    vendored = json.loads((FRONTEND / "static/vendor/vendored.json").read_text("utf-8"))
+    for name in (f"vendor/{name}" for each in vendored for name in each["files"]):
+        whole, sent = (
+            (FRONTEND / "static" / name).read_text("utf-8"),
+            served(name, (FRONTEND / "static" / name).read_bytes()),
+        )
+        for removed in COMMENT.finditer(whole):
+            inside = removed[0].strip()
+            assert inside.startswith("//") or (inside.endswith("*/") and inside.count("*/") == 1), name
+        # a line that opened a text of several lines would stay, with its one quote
+        assert not [line for line in sent.decode().splitlines() if not name.endswith(".min.js") and line.count("`") % 2]
+        assert sent.decode().splitlines() == COMMENT.sub("", whole).splitlines()
+        assert ("/*!" in whole) == (b"/*!" in sent), name
+    for path in (FRONTEND / "static").glob("*.js"):
+        assert served(path.name, path.read_bytes()) == path.read_bytes()
 
 
 def test_no_page_has_inline_script_or_style() -> None:

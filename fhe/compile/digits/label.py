@@ -36,7 +36,8 @@ def with_label(compiled: Compiled, codebook: Codebook, profile: EncryptionProfil
     """
     circuit, decoder = compiled.circuit, compiled.decoder
     classes = circuit.readout.labels(len(circuit.outputs))
-    if circuit.centred or circuit.block or circuit.readout.kind not in ("threshold", "argmax") or not decoder.labels:
+    read = circuit.readout.kind in ("threshold", "argmax")
+    if circuit.block or not read or not decoder.labels or _told(circuit):
         raise BadModel("This model has no label that could be taken under encryption.", "Use a classifier.")
     if classes > MOST_CLASSES:
         raise BadModel(
@@ -77,6 +78,12 @@ def with_label(compiled: Compiled, codebook: Codebook, profile: EncryptionProfil
         }
     )
     return replace(compiled, circuit=made, decoder=told, report=check(made, codebook, profile))
+
+
+def _told(circuit: Circuit) -> bool:
+    """Whether the circuit ends in the sign of a comparison already: one wire, of this width."""
+    last = circuit.layers[-1]
+    return circuit.centred and last.width == LABEL_WIDTH and isinstance(last, Linear) and len(last.columns) == 1
 
 
 def _read_inputs(circuit: Circuit) -> Circuit:
