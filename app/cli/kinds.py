@@ -49,6 +49,17 @@ def _from_sums(
     return ModelRecipe(encoding, classifies, make)
 
 
+def _one_vs_rest(**settings: Any) -> Any:
+    linear, multiclass = import_module("sklearn.linear_model"), import_module("sklearn.multiclass")
+    return multiclass.OneVsRestClassifier(linear.LogisticRegression()).set_params(**settings)
+
+
+def _additive(name: str, **settings: Any) -> Any:
+    model = getattr(import_module("sklearn.linear_model"), name)()
+    encoder = import_module("sklearn.preprocessing").OneHotEncoder()
+    return import_module("sklearn.pipeline").make_pipeline(encoder, model).set_params(**settings)
+
+
 FITTED: dict[str, ModelRecipe] = {
     "linear-regression": _from_sums("affine", "linear_model", "LinearRegression", classifies=False),
     "ridge": _from_sums("affine", "linear_model", "Ridge", classifies=False),
@@ -59,6 +70,9 @@ FITTED: dict[str, ModelRecipe] = {
     "gaussian-nb": _from_sums("affine", "naive_bayes", "GaussianNB", classifies=True),
     "categorical-nb": _from_sums("bins", "naive_bayes", "CategoricalNB", classifies=True),
     "stump": _from_sums("bins", "tree", "DecisionTreeClassifier", classifies=True, max_depth=1),
+    "one-vs-rest": ModelRecipe("affine", True, _one_vs_rest),
+    "additive": ModelRecipe("bins", False, lambda **settings: _additive("Ridge", **settings)),
+    "additive-classifier": ModelRecipe("bins", True, lambda **settings: _additive("LogisticRegression", **settings)),
     "components": _from_sums("affine", "decomposition", "PCA", classifies=False),
 }
 

@@ -349,6 +349,31 @@ MUTANTS = (
         "if (msg.sender != mandates) revert OnlyMandates(msg.sender);",
         "",
     ),
+    # A payment buys something else, or twice
+    Mutant(
+        "an order is opened twice",
+        "payments/PrepaidOrders",
+        "if (known.job != 0 && !_failed(known.job)) revert OrderIsOpen(id, known.job);",
+        "",
+    ),
+    Mutant(
+        "an order lives for ever",
+        "payments/PrepaidOrders",
+        "if (block.timestamp > order.notAfter) revert OrderExpired(id, order.notAfter);",
+        "",
+    ),
+    Mutant(
+        "anyone sends the money back before the order is opened",
+        "payments/PrepaidOrders",
+        "if (may && msg.sender != order.payer) revert OrderMayOpen(id, msg.sender);",
+        "",
+    ),
+    Mutant(
+        "an unsigned transfer is carried out",
+        "payments/TestUSDWithAuthorization",
+        "revert ERC3009InvalidSignature();",
+        "",
+    ),
     Mutant(
         "anyone takes the money home early",
         "agents/Mandates",
