@@ -14,6 +14,8 @@ from typing import Any
 from app.chain.json_rpc import Answer, Answering, Methods, answer, to_data, to_quantity, to_text
 from app.protocol.errors import NotFound
 
+NEWEST = ("latest", "safe", "finalized", "pending")
+
 
 @dataclass(frozen=True)
 class RecordedChain:
@@ -30,12 +32,16 @@ class RecordedChain:
         methods: Methods = {
             "eth_chainId": lambda: hex(self.chain_id),
             "eth_blockNumber": lambda: self.block["number"],
-            "eth_getBlockByNumber": lambda _at, _full=False: dict(self.block),
+            "eth_getBlockByNumber": lambda at, _full=False: self._block(at),
             "eth_call": lambda call, _at="latest": self._called(call),
             "eth_getLogs": self._logs,
             "eth_getTransactionByHash": self.transactions.get,
         }
         return answer(request, methods, lambda error: error.detail)
+
+    def _block(self, at: Any) -> Answer | None:
+        """The newest block, by tag or number; JSON-RPC has null for those that are not there."""
+        return dict(self.block) if at in (*NEWEST, self.block["number"]) else None
 
     def _called(self, call: Any) -> str:
         key = call_key(to_text(call.get("to"), "An address"), to_data(call.get("input", call.get("data"))))
