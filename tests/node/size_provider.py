@@ -22,8 +22,8 @@ from fhe.engine.blocks import BlockSize
 from fhe.profiles import find, insecure_test_profile
 from tests.support.market import person
 
-PROFILE = insecure_test_profile(polynomial_size=64)
-SIZE = BlockSize(lookup_units=64)  # two dozen rows: keys this small are as much quicker as blocks are smaller here
+PROFILE = insecure_test_profile(polynomial_size=128, lwe_dimension=6)
+SIZE = BlockSize(lookup_units=32)  # two dozen rows: keys this small are as much quicker as blocks are smaller here
 
 
 def known(digest: str) -> object:
