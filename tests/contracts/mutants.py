@@ -1,7 +1,7 @@
 """Mistakes planted in the contracts, one at a time: each must make a forge test fail.
 
 `python -m tests.contracts.mutants [NAME...]` plants them and tells which were caught. A mutant lives in a copy of the
-sources, never in the checkout.
+sources, never in the checkout. Long because each mistake stands here with the text that it replaces.
 """
 
 from __future__ import annotations
