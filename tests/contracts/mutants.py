@@ -1,7 +1,7 @@
 """Mistakes planted in the contracts, one at a time: each must make a forge test fail.
 
 `python -m tests.contracts.mutants [NAME...]` plants them and tells which were caught. A mutant lives in a copy of the
-sources, never in the checkout.
+sources, never in the checkout. Long because it is one list.
 """
 
 from __future__ import annotations
@@ -34,7 +34,12 @@ class Mutant:
 MUTANTS = (
     # What judges a trace
     Mutant("ties go up", "dispute/Binary64", "rest > half || (rest == half && q & 1 == 1)", "rest >= half"),
-    Mutant("far summands vanish", "dispute/Binary64", "(n, f) = (1, e - int256(FARTHEST));", "return a;"),
+    Mutant(
+        "paths are too long",
+        "dispute/Leaves",
+        "return used == siblings.length ? digest : bytes32(0);",
+        "return digest;",
+    ),
     Mutant("short leaves stand", "dispute/Leaves", "if (leaf.length != expected) return false;", ""),
     # Money paid twice, to the wrong one, or to nobody
     Mutant("a job settles twice", "Custody", "stored = _inState(job, State.COMPUTED);", "stored = _jobs[job];"),
