@@ -213,6 +213,8 @@ contract TraceRulesTest {
         longer[0] = b;
         vm.assertFalse(rules.holds(root, first, 0, 130, longer));
         vm.assertTrue(rules.holds(sha256(hex"00"), "", 0, 0, new bytes32[](0)));
+        vm.assertTrue(rules.holds(b, last, 0, 2, new bytes32[](0)));
+        vm.assertFalse(rules.holds(b, last, 0, 128, new bytes32[](0))); // the file is not that long
         bytes32 three = sha256(abi.encodePacked(uint8(1), root, b)); // an odd last digest moves up
         vm.assertFalse(rules.holds(three, last, 2, 258, _path(a)));
         bytes32 two = sha256(abi.encodePacked(uint8(1), a, a));

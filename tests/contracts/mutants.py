@@ -34,7 +34,12 @@ class Mutant:
 MUTANTS = (
     # What judges a trace
     Mutant("ties go up", "dispute/Binary64", "rest > half || (rest == half && q & 1 == 1)", "rest >= half"),
-    Mutant("far summands vanish", "dispute/Binary64", "(n, f) = (1, e - int256(FARTHEST));", "return a;"),
+    Mutant(
+        "paths are too long",
+        "dispute/Leaves",
+        "return used == siblings.length ? digest : bytes32(0);",
+        "return digest;",
+    ),
     Mutant("short leaves stand", "dispute/Leaves", "if (leaf.length != expected) return false;", ""),
     # Money paid twice, to the wrong one, or to nobody
     Mutant("a job settles twice", "Custody", "stored = _inState(job, State.COMPUTED);", "stored = _jobs[job];"),

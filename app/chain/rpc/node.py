@@ -1,4 +1,7 @@
-"""Any EVM chain behind a JSON-RPC URL, and the development node anvil with its clock and its ether."""
+"""Any EVM chain behind a JSON-RPC URL, and the development node anvil with its clock and its ether.
+
+Long because a node is one seam: every read and every transaction in the words of `ChainNode`.
+"""
 
 from __future__ import annotations
 
