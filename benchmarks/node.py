@@ -18,6 +18,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +50,14 @@ def run(progress: Callable[[int, int], None], part: str = "") -> dict[str, Any]:
     for name in [part] if part else PARTS:
         share = 1 / (1 if part else len(PARTS))
         begun = time.monotonic()
-        figures |= PARTS[name](lambda of, done=done, share=share: progress(int(1000 * (done + share * of)), 1000))
+        figures |= PARTS[name](partial(_told, progress, done, share))
         figures[f"{name}_seconds"] = round(time.monotonic() - begun, 1)
         done += share
     return figures
+
+
+def _told(progress: Callable[[int, int], None], done: float, share: float, of: float) -> None:
+    progress(int(1000 * (done + share * of)), 1000)
 
 
 def catalogue(told: Told) -> dict[str, Any]:

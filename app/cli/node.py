@@ -215,11 +215,11 @@ def gc(
         scope = f"{market.chain_id}:{market.address}"
         ledgers = {name: Ledger(path, scope, market.now) for name, path in files.items() if path.is_file()}
         old = collect.old_results(market, blocks, ledgers, result_days)
-    gone: list[object] = []
-    if apply:
-        gone += remove(found, journals, blocks)
-        gone += collect.remove(old, blocks) if blocks is not None else []
-    rows = [asdict(each) | {"removed": each in gone} for each in (*found, *old)]
+    gone = [asdict(each) for each in remove(found, journals, blocks)] if apply else []
+    if apply and blocks is not None:
+        gone += [asdict(each) for each in collect.remove(old, blocks)]
+    listed = [asdict(each) for each in found] + [asdict(each) for each in old]
+    rows = [each | {"removed": each in gone} for each in listed]
     for row in rows:
         row.pop("ciphertext", None)
     title = f"{sum(row['size'] for row in rows):,} bytes, {'removed' if apply else 'nothing removed: --apply does'}"

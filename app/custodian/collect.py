@@ -16,13 +16,13 @@ from app.custodian.ledger import DecisionState, Ledger
 from app.execution.ended import days_since_end
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import BadDocument, NotFound
+from app.protocol.ids import CidText
 from app.protocol.market.entities import ZERO
 from app.protocol.market.receipt import SealedResult
 from app.storage.cid import digest_to_cid
 
 if TYPE_CHECKING:
     from app.chain.market import Market
-    from app.protocol.ids import CidText
     from app.storage.content import ContentStore
 
 RESULT_DAYS = 90  # after the end of a job, its sealed result, where it is asked for
@@ -56,7 +56,7 @@ def old_results(
             with suppress(NotFound, BadDocument):  # it has gone already
                 sealed = SealedResult.from_bytes(store.read(digest_to_cid(digest), limit=MAX_DOCUMENT_BYTES))
                 size = store.size(sealed.ciphertext_cid)
-                found.append(OldResult(role, record.job, "result", size, ago, sealed.ciphertext_cid))
+                found.append(OldResult(role, record.job, "result", size, ago, CidText(sealed.ciphertext_cid)))
     return found
 
 

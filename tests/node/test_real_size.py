@@ -120,7 +120,8 @@ def clear(order: Order) -> I64:
     wires = [(NAMES.index(wire.column), edges[wire.index]) for wire in order.circuit.inputs]
     bits = np.stack([order.world.codes[:, column] >= edge for column, edge in wires])
     leaves = bits[first.columns].reshape(TREES, 3, ROWS)
-    return lookup.tables[np.arange(TREES)[:, None], 4 * leaves[:, 0] + 2 * leaves[:, 1] + leaves[:, 2]].sum(axis=0)
+    sums: I64 = lookup.tables[np.arange(TREES)[:, None], 4 * leaves[:, 0] + 2 * leaves[:, 1] + leaves[:, 2]].sum(axis=0)
+    return sums
 
 
 def done(line: str) -> int:

@@ -13,7 +13,6 @@ from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from app.chain.node import Block, ExecutionReverted, Fates, Fees, Log, NonceTaken, Topics, TxReceipt
-from app.chain.recursion_limit import limit_kept
 from app.chain.rpc.pool import PooledProvider
 from app.chain.rpc.provider import BoundedProvider, Endpoint
 from app.chain.rpc.refusal import RpcRefused, read_refusal
@@ -70,11 +69,9 @@ class RpcNode:
 
     def web3(self) -> Web3:
         """A new `Web3` on this node, with a provider of its own: web3 keeps a client's middleware in its provider."""
-        from app.chain.rpc.web3_provider import Web3Provider
+        from app.chain.rpc.web3_provider import web3_on
 
-        with limit_kept():
-            from web3 import Web3
-        return Web3(Web3Provider(self.provider.again()))
+        return web3_on(self.provider.again())
 
     def request(self, method: str, *params: Any) -> Any:
         """The result of a method, as it came. Errors: ExecutionReverted, Unavailable."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from app.chain.recursion_limit import limit_kept
 
 with limit_kept():
+    from web3 import Web3
     from web3.providers.base import JSONBaseProvider
     from web3.types import RPCEndpoint, RPCResponse
 
@@ -39,3 +40,8 @@ class Web3Provider(JSONBaseProvider):
         body = self.encode_batch_rpc_request(batch_requests)
         answers = self._endpoint.send("a batch", body, len(batch_requests))
         return sorted(cast("list[RPCResponse]", answers), key=lambda answer: str(answer.get("id")).zfill(20))
+
+
+def web3_on(endpoint: Endpoint) -> Web3:
+    """A web3.py client of an endpoint."""
+    return Web3(Web3Provider(endpoint))

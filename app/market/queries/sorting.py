@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from app.market.db.columns import UINT256_DIGITS, amount_of
 from app.market.queries.listings import Listings, Mask
 from app.market.queries.view import not_a_cursor, read_cursor, write_cursor
@@ -58,7 +60,8 @@ class SortOrder:
         numbers = facts.numbers[self.fact]
         if there:
             further: Mask = numbers < value if self.descending else numbers > value
-            return further | ((numbers == value) & beyond)
+            level: Mask = numbers == value
+            return np.logical_or(further, np.logical_and(level, beyond))
         absent: Mask = numbers < value if self.descending else numbers >= value
         return absent
 
