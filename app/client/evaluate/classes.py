@@ -17,7 +17,7 @@ from app.client.ask.formula import both, in_cells
 from app.client.evaluate.boxes import Grid, boxes_of
 from app.client.evaluate.class_test import ClassTest
 from app.client.evaluate.truth import places_of, truth_of
-from app.protocol.errors import BadQuery
+from app.protocol.errors import BadModel, BadQuery
 from fhe.arrays import F64, I64
 from fhe.circuit.circuit import Circuit, Mix
 from fhe.compile.check import check
@@ -37,6 +37,8 @@ def plan_classes(
     places = places_of(decoder, truth)
     assert decoder.labels is not None
     classes = decoder.labels.array().tolist()
+    if decoder.link == "label" and not ((grid.outputs >= 0) & (grid.outputs < len(classes))).all():
+        raise BadModel("This circuit's outputs are no numbers of classes.", "Compile the model again.")
     said = np.array([places[classes.index(each)] for each in decoder.predict(grid.outputs.T).tolist()])
     two = len(truth.cells) == 2 and len(places) == 2
     scores = _scores(decoder, grid.outputs) if two else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from app.client.ask.cells import AskedTable
 from app.client.evaluate.boxes import grid_of
 from app.client.evaluate.class_test import ClassTest
@@ -9,7 +11,7 @@ from app.client.evaluate.classes import plan_classes
 from app.client.evaluate.compared import BUCKETS, plan_compared
 from app.client.evaluate.errors_of_lines import ErrorTest, plan_error
 from app.protocol.data.dataset import Codebook
-from app.protocol.errors import BadQuery
+from app.protocol.errors import BadModel, BadQuery
 from fhe.circuit.circuit import Circuit
 from fhe.circuit.compatible import check_compatible
 from fhe.compile.decoder import Decoder
@@ -39,7 +41,26 @@ def plan_test(
         raise BadQuery("This model is a sum over rows already.", "Test the model that it is the sum of.")
     if decoder.labels is None:
         return plan_error(circuit, decoder, codebook, profile, label)
+    _check_classes(circuit, decoder)
     table = AskedTable(codebook)
     grid = grid_of(circuit, table)
     found = None if grid is None else plan_classes(circuit, decoder, grid, table, profile, label)
     return found or plan_compared(circuit, decoder, table, profile, label, buckets)
+
+
+def _check_classes(circuit: Circuit, decoder: Decoder) -> None:
+    """Whether a decoder tells the classes that the circuit's outputs stand for: both may be a stranger's.
+
+    Errors: BadModel.
+    """
+    assert decoder.labels is not None
+    outputs, classes = len(circuit.outputs), len(decoder.labels.values)
+    told = circuit.readout.labels(outputs) if decoder.link == "label" else max(2, outputs)
+    fits = classes == told and len(decoder.zero_points) == outputs and decoder.scale != 0
+    if fits and decoder.probabilities and decoder.link != "label":
+        try:
+            fits = decoder.predict_proba(np.zeros((outputs, 1), np.int64)).shape == (1, classes)
+        except (ValueError, IndexError):
+            fits = False
+    if not fits:
+        raise BadModel("This decoder does not tell what the circuit's outputs mean.", "Compile the model again.")

@@ -19,7 +19,7 @@ from app.client.evaluate.found import TestFigures as Figures
 from app.client.evaluate.planning import TestPlan as Plan
 from app.client.evaluate.planning import plan_test
 from app.protocol.data.dataset import Codebook
-from app.protocol.errors import BadQuery
+from app.protocol.errors import BadModel, BadQuery
 from app.protocol.market.receipt import OutputPolicy
 from fhe.arrays import I64
 from fhe.circuit.circuit import Circuit, Input, Lookup, Readout
@@ -194,6 +194,9 @@ def test_what_cannot_be_compared_is_refused(people: Adults) -> None:
     small, decoder = made(book, REFERENCE, WIRES[:2], [[4, -3]], [9], ["0", "1"])
     with pytest.raises(BadQuery, match="1 to 16"):
         plan_test(small, decoder, book, REFERENCE, "rich", buckets=17)
+    for change in ({"scale": 0.0}, {"zero_points": (0, 0)}, {"labels": Labels.of(np.array(["0", "1", "2"]))}):
+        with pytest.raises(BadModel, match="outputs mean"):
+            plan_test(small, decoder.model_copy(update=change), book, REFERENCE, "rich")
     labelled = with_label(Compiled(small, decoder, None, None), book, REFERENCE)  # type: ignore[arg-type]
     with pytest.raises(BadQuery, match="ends in its label"):
         plan_test(labelled.circuit, labelled.decoder, book, REFERENCE, "rich")

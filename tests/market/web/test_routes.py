@@ -39,6 +39,7 @@ def table(scene: MarketNode) -> dict[str, Case]:
     }  # fmt: skip
     manifest = scene.market.dataset(1).manifest
     circuit = scene.store.read(digest_to_cid(Digest(scene.circuit)), limit=1 << 20)
+    fit, test = {"kind": "components"}, {"circuit": circuit.decode(), "decoder": "{}", "label": "c0"}
     settled = f"/v1/jobs/{scene.settled}"
     buy = {"account": buyer, "offer": scene.offer}
     tx = scene.market.events(scene.market.first_block, scene.market.block_number)[-1].tx
@@ -53,6 +54,10 @@ def table(scene: MarketNode) -> dict[str, Case]:
         "quote_published": Case(f"/v1/datasets/1/quotes/{scene.circuit}"),
         "explain_asked": Case("/v1/datasets/1/questions", body={"sql": "SELECT avg(c0) FROM data"}),
         "compile_asked": Case("/v1/datasets/1/questions/compiled", body={"sql": "SELECT avg(c0) FROM data"}),
+        "explain_fit": Case("/v1/datasets/1/fits", (422,) * 4, fit),  # this table has no products
+        "compile_fit": Case("/v1/datasets/1/fits/compiled", (422,) * 4, fit),
+        "explain_test": Case("/v1/datasets/1/tests", (422,) * 4, test),  # its decoder is none
+        "compile_test": Case("/v1/datasets/1/tests/compiled", (422,) * 4, test),
         "list_offers": Case("/v1/offers"),
         "get_offer": Case(f"/v1/offers/{scene.offer}"),
         "list_licenses": Case("/v1/licenses"),
