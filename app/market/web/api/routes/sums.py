@@ -36,8 +36,8 @@ class _Fit(RequestModel):
 class _Test(RequestModel):
     """A model to be tested: its circuit's bytes, which are text, and its decoder's document."""
 
-    circuit: Annotated[str, Field(max_length=MAX_CIRCUIT_BYTES)]
-    decoder: Annotated[str, Field(max_length=MAX_DECODER)]
+    circuit: Annotated[str, Field(max_length=MAX_CIRCUIT_BYTES, examples=['{"codebook":"...","inputs":[...]}'])]
+    decoder: Annotated[str, Field(max_length=MAX_DECODER, examples=['{"centre":[0],"circuit":"..."}'])]
     label: Column
     buckets: Annotated[int, Field(ge=1, le=16, description="Of scores, for each of two classes.")] = 4
 
