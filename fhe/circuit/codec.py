@@ -13,7 +13,9 @@ names it. Both refuse what is not well-formed:
 6. A circuit of digits is a document of a third kind, `darkroom/circuit-3`, which says `"switch": "centred"`. Only there
    tables have 2^u entries with u <= width, a Lookup may be negacyclic (`"op": "negacyclic"`), and a Linear may read a
    wire of width w < width, with weights that are multiples of 2^(width - w). It sums over no rows.
-7. A circuit that sums may have a mix of its sums: at least one row, every output in some row, no zero weight, distinct
+7. A circuit of digits that reads bins under the small key is a document of a fourth kind, `darkroom/circuit-4`, which
+   says `"bins": "lwe"` as well. Its inputs are bins, of width `BIN_WIDTH`; its last Linear reads none of them.
+8. A circuit that sums may have a mix of its sums: at least one row, every output in some row, no zero weight, distinct
    names. It is left out of the bytes where there is none.
 
 Whether values stay in range and noise stays small depends on the dataset's codes and profile: `fhe.compile.check`.
@@ -143,6 +145,11 @@ class _DigitsForm(_Body):
     switch: Literal["centred"] = "centred"
 
 
+class _LweForm(_DigitsForm):
+    kind: Literal["darkroom/circuit-4"] = "darkroom/circuit-4"  # type: ignore[assignment]
+    bins: Literal["lwe"] = "lwe"
+
+
 def encode(circuit: Circuit) -> bytes:
     """Canonical bytes of a well-formed circuit. Errors: BadDocument, TooLarge."""
     check_form(circuit)
@@ -156,6 +163,8 @@ def encode(circuit: Circuit) -> bytes:
             "outputs": circuit.outputs,
             "readout": _readout_form(circuit.readout),
         }
+        if circuit.lwe_bins:
+            return _LweForm(**body).to_bytes()
         if circuit.centred:
             return _DigitsForm(**body).to_bytes()
         if circuit.block:
@@ -178,6 +187,7 @@ def decode(data: bytes) -> Circuit:
         form.block if isinstance(form, _SummingForm) else 0,
         _mix(form.mix) if isinstance(form, _SummingForm) and form.mix is not None else None,
         isinstance(form, _DigitsForm),
+        isinstance(form, _LweForm),
     )
     check_form(circuit)
     return circuit
@@ -187,6 +197,8 @@ def _form_of(data: bytes) -> type[_Form] | type[_SummingForm] | type[_DigitsForm
     """The form of some bytes; what is of none is refused by the first. Canonical JSON is in the order of its keys."""
     if data.startswith(b'{"block":'):
         return _SummingForm
+    if data.startswith(b'{"bins":'):
+        return _LweForm
     return _DigitsForm if data.endswith(b',"switch":"centred"}') else _Form
 
 
@@ -201,7 +213,8 @@ def check_form(circuit: Circuit) -> None:
     _require(all(i.index == 0 for i in circuit.inputs if i.encoding == "affine"), "gives an affine input an index")
     _require(len(set(circuit.outputs)) == len(circuit.outputs), "names an output twice")
     _require(len(circuit.layers) % 2 == 1, "does not alternate Linear and Lookup layers and end with a Linear")
-    widths = [np.full(len(circuit.inputs), MAX_WIDTH, np.int64)]  # of the wires so far; the profile caps the inputs'
+    inputs = circuit.input_width(MAX_WIDTH)  # the profile caps those of packed values
+    widths = [np.full(len(circuit.inputs), inputs, np.int64)]  # of the wires so far
     read = np.zeros(len(circuit.inputs), bool)
     linear: Linear | None = None
     for number, layer in enumerate(circuit.layers):
@@ -220,6 +233,10 @@ def check_form(circuit: Circuit) -> None:
             widths.append(np.full(len(layer.source), layer.width_out, np.int64))
     assert linear is not None
     _require(bool(read.all()), "has an input that no layer reads")
+    if circuit.lwe_bins:
+        _require(circuit.centred, "reads bins under the small key and has no centred switch")
+        _require(all(i.encoding == "bins" for i in circuit.inputs), "reads affine codes under the small key")
+        _require(bool((linear.columns >= len(read)).all()), "reads a bin under the small key without a lookup")
     rows, readout = len(linear.bias), circuit.readout
     _require(len(circuit.outputs) == rows, f"names {len(circuit.outputs)} outputs for {rows} values")
     _require(readout.kind != "threshold" or rows == 1, "has a threshold readout for more than one output")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
-from ctypes import POINTER, c_double, c_int, c_int64, c_void_p
+from ctypes import POINTER, c_char_p, c_double, c_int, c_int64, c_void_p
 from functools import cache
 from pathlib import Path
 
@@ -114,6 +114,19 @@ def merkle() -> ctypes.CDLL | None:
     library.darkroom_merkle.argtypes = [c_void_p, c_int64, c_void_p, c_void_p]
     library.darkroom_merkle.restype = None
     return library if library.darkroom_has_sha() else None
+
+
+@cache
+def bins() -> ctypes.CDLL | None:
+    """The library whose `darkroom_key_sums` this processor can run; None without AES instructions.
+
+    Errors: Unavailable.
+    """
+    library = _open(0)
+    library.darkroom_has_aes.restype = c_int
+    library.darkroom_key_sums.argtypes = [c_char_p, c_int64, c_int64, c_int64, c_void_p, c_void_p]
+    library.darkroom_key_sums.restype = None
+    return library if library.darkroom_has_aes() else None
 
 
 def plan_of(size: int, lanes: int, *, n: int = 0, levels: int = 1, base: int = 1) -> KernelPlan:
