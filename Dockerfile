@@ -48,8 +48,8 @@ CMD ["up", "--config", "/data/node.toml"]
 
 # Everything, the owner's and the buyer's side too: about 6 GB of Concrete ML and torch.
 FROM base AS full
-COPY locks/dev.txt /locks/
-RUN python -m venv /opt/darkroom && pip install --require-hashes -r /locks/dev.txt
+COPY locks/buyer.txt /locks/
+RUN python -m venv /opt/darkroom && pip install --require-hashes -r /locks/buyer.txt
 COPY --from=wheel /wheels /wheels
 RUN pip install --no-deps /wheels/*.whl
 USER darkroom

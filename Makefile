@@ -5,7 +5,7 @@ PY := .venv/bin/python
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help screenshots setup demo up quick check test test-deep lint format types contracts ipfs clients frontend bench docs lock clean
+.PHONY: help screenshots setup use demo up quick check test test-deep lint format types contracts ipfs clients frontend bench docs lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -13,10 +13,13 @@ help: ## list the targets
 setup: ## .venv with locked dependencies and the native core; does nothing when up to date
 	@scripts/setup.sh
 
-demo: setup ## the whole story, from a table to a paid, audited result
+use: ## .venv with what users run, without a developer's tools; does nothing when up to date
+	@scripts/setup.sh buyer
+
+demo: use ## the whole story, from a table to a paid, audited result
 	@.venv/bin/darkroom demo
 
-up: setup ## a market of one's own in the browser, with a sample dataset; Ctrl-C stops it
+up: use ## a market of one's own in the browser, with a sample dataset; Ctrl-C stops it
 	@.venv/bin/darkroom up
 
 # A test that hangs for a quarter of an hour ends the run, with every thread's place.
@@ -84,7 +87,7 @@ bench: setup ## every benchmark; some run side by side with Concrete ML and TenS
 screenshots: setup ## every page at three widths, light and dark, into build/screenshots (needs Chromium)
 	@$(PY) -m tests.browser.screenshots
 
-docs: setup ## write the commands' help into README.md and docs/cli.md
+docs: setup ## write the commands' help and the Python reference into docs/
 	@$(PY) scripts/write_help.py
 
 lock: ## write the locks again (needs uv)

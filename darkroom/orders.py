@@ -329,9 +329,10 @@ class Audit(Shown):
         return self._report.to_dict()
 
     def to_dicts(self) -> list[dict[str, str]]:
-        """The facts: claim, source (transaction, block or CID), digest (hex), status and detail of each."""
+        """The facts: its kind, claim, source (transaction, block or CID), digest (hex), status and detail of each."""
         return [
             {
+                "fact": each.fact,
                 "claim": each.claim,
                 "source": each.source,
                 "digest": each.digest,

@@ -19,7 +19,6 @@ from scripts.python_reference import reference
 
 ROOT = Path(__file__).parents[1]
 WIDTH = 100  # columns of the rendered help
-BLOCK = re.compile(r"(?<=<!-- help: darkroom -->\n).*?(?=<!-- /help -->)", re.DOTALL)
 REFERENCE = re.compile(r"(?<=<!-- reference: darkroom -->\n).*?(?=<!-- /reference -->)", re.DOTALL)
 HEAD = """# The command line
 
@@ -62,13 +61,10 @@ def rendered(words: tuple[str, ...]) -> str:
 
 def documents() -> dict[Path, str]:
     """Each document that shows help or the reference, as it should read."""
-    readme, python = ROOT / "README.md", ROOT / "docs" / "python.md"
-    text = readme.read_text(encoding="utf-8")
-    sections = [
-        f"\n## darkroom {' '.join(words)}\n\n{rendered(words)}" for words in commands(typer.main.get_command(app))
-    ]
+    python = ROOT / "docs" / "python.md"
+    everything = ((), *commands(typer.main.get_command(app)))
+    sections = [f"\n## {' '.join(('darkroom', *words))}\n\n{rendered(words)}" for words in everything]
     return {
-        readme: BLOCK.sub(lambda _: rendered(()), text),
         ROOT / "docs" / "cli.md": HEAD + "".join(sections),
         python: REFERENCE.sub(lambda _: reference(), python.read_text(encoding="utf-8")),
     }

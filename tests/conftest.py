@@ -41,6 +41,7 @@ AREAS = {
     "ingestion": "unit",
     "fhe/engine": "unit",
     "execution": "real",
+    "auditor": "real",
     "provider": "real",
     "custodian": "real",
     "fhe": "unit",

@@ -1,11 +1,12 @@
 """Re-checking a job, fact by fact, in the order in which it was lived.
 
 Rules: every digest that the chain names is recomputed from bytes; every file that the job read is read whole and its
-Merkle root compared; the circuit is evaluated again and every executor's receipt compared with ours; commitments are
-recomputed from what was revealed; the sealed result must name this very job; the custodian's decision must carry its
-signature and the offer's policy, say what the release costs each person as public records give it, and stand in the
-chain of its dataset's decisions; where that policy leaves the release to the owner, the owner's yes must come before
-it. The checks go on after a wrong fact: an auditor wants to see all of them.
+Merkle root compared; commitments are recomputed from the salts that reveals carry, in the chain's order
+(`app.auditor.rounds`); the circuit is evaluated again and every executor's receipt compared with ours; the sealed
+result must name this very job; the custodian's decision must carry its signature and the offer's policy, say what the
+release costs each person as public records give it, and stand in the chain of its dataset's decisions; where that
+policy leaves the release to the owner, the owner's yes must come before it. The checks go on after a wrong fact: an
+auditor wants to see all of them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 from app.auditor.approval import owners_word, said
 from app.auditor.charge import charge, place
 from app.auditor.report import AuditCheck, AuditReport, CheckStatus, Finding
+from app.auditor.rounds import agreement, commitments, in_order
 from app.execution.execute import Evaluation, check_receipt, evaluation_digest, execute
 from app.execution.inputs import JobInputs, load_circuit, load_manifest, load_policy
 from app.protocol.documents import MAX_DOCUMENT_BYTES
@@ -25,6 +27,7 @@ from app.protocol.ids import Digest, TxHash
 from app.protocol.market.entities import ZERO, Job
 from app.protocol.market.receipt import Decision, Receipt, SealedResult
 from app.storage.cid import digest_to_cid
+from fhe.circuit.compatible import check_compatible, check_evaluator
 from fhe.compile.check import check as check_circuit_statically
 from fhe.merkle import builder
 from fhe.profiles import find
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from app.chain.market import Event, Market
     from app.execution.checkpoint import Checkpoints
     from app.execution.runner import BlockRunner
+    from app.protocol.data.dataset import EncodedFile
     from app.protocol.ports import Progress, Store
     from fhe.engine.core import BackendName
     from fhe.profile import EncryptionProfile
@@ -65,15 +69,18 @@ class Auditor:
         record = self.market.dataset_version(job.dataset, job.version)
         manifest_cid, circuit_cid = digest_to_cid(record.manifest), digest_to_cid(job.circuit)
 
-        yield self._check("the job was opened and paid for", source["JobOpened"], lambda: self._license(job))
-        manifest = None
+        yield self._check(
+            "license", "the job was opened and paid for", source.get("JobOpened", ""), lambda: self._license(job)
+        )
+        manifest = profile = None
 
         def the_manifest() -> Finding:
-            nonlocal manifest
+            nonlocal manifest, profile
             manifest = load_manifest(self.store, record)
+            profile = self.find_profile(manifest.table.profile)
             return CheckStatus.CONFIRMED, record.manifest, f"{record.rows} rows, key epoch {record.epoch}"
 
-        yield self._check("the manifest is the one on chain", manifest_cid, the_manifest)
+        yield self._check("manifest", "the manifest is the one on chain", manifest_cid, the_manifest)
         circuit = None
 
         def the_circuit() -> Finding:
@@ -84,8 +91,8 @@ class Auditor:
                 said += f", summed in {circuit.result_rows(job.rows)} blocks of at most {circuit.block} rows"
             return CheckStatus.CONFIRMED, job.circuit, said
 
-        yield self._check("the circuit is the one that was ordered", circuit_cid, the_circuit)
-        if manifest is None or circuit is None:
+        yield self._check("circuit", "the circuit is the one that was ordered", circuit_cid, the_circuit)
+        if manifest is None or profile is None or circuit is None:
             return
         facts = JobInputs(
             self.market.chain_id,
@@ -94,11 +101,11 @@ class Auditor:
             record,
             manifest,
             circuit,
-            self.find_profile(manifest.table.profile),
+            profile,
         )
-        yield self._check("values and noise stay in bounds", circuit_cid, lambda: self._bounds(facts))
+        yield self._check("bounds", "values and noise stay in bounds", circuit_cid, lambda: self._bounds(facts))
         yield from self._files(facts)
-        yield from self._commitments(events)
+        yield from self._commitments(job, events)
         execution = None
 
         def the_execution() -> Finding:
@@ -118,7 +125,9 @@ class Auditor:
             status = CheckStatus.CONFIRMED if digest == job.receipt else CheckStatus.WRONG
             return status, digest, f"{execution.receipt.output_bytes} bytes of output recomputed"
 
-        yield self._check("re-execution gives the agreed result", source.get("JobComputed", ""), the_execution)
+        yield self._check(
+            "result", "re-execution gives the agreed result", source.get("JobComputed", ""), the_execution
+        )
         if execution is not None:
             yield from self._receipts(events, execution)
         yield from self._word(facts, events)
@@ -128,16 +137,17 @@ class Auditor:
 
     def _events(self, job: Job) -> list[Event]:
         last = job.closed_block or self.market.block_number
-        return [event for event in self.market.events(job.opened_block, last) if event.args.get("job") == job.id]
+        said = (event for event in self.market.events(job.opened_block, last) if event.args.get("job") == job.id)
+        return in_order(list(said))
 
-    def _check(self, claim: str, source: str, find: Callable[[], Finding]) -> AuditCheck:
+    def _check(self, fact: str, claim: str, source: str, find: Callable[[], Finding]) -> AuditCheck:
         try:
             status, digest, detail = find()
         except TryAgain as error:
             status, digest, detail = CheckStatus.OPEN, "", str(error)
         except DarkroomError as error:
             status, digest, detail = CheckStatus.WRONG, "", str(error)
-        return AuditCheck(claim, source, digest, status, detail)
+        return AuditCheck(fact, claim, source, digest, status, detail)
 
     def _license(self, job: Job) -> Finding:
         held = self.market.license(job.license)
@@ -145,6 +155,8 @@ class Auditor:
         return CheckStatus.CONFIRMED if same else CheckStatus.WRONG, "", f"license {held.id} of {held.buyer}"
 
     def _bounds(self, inputs: JobInputs) -> Finding:
+        check_compatible(inputs.circuit, inputs.table.profile, inputs.table.codebook.digest)
+        check_evaluator(inputs.circuit, inputs.table.evaluator)
         report = check_circuit_statically(inputs.circuit, inputs.table.codebook, inputs.profile)
         return CheckStatus.CONFIRMED, "", f"failure probability 2^{report.log2_failure:.0f} for each output"
 
@@ -152,11 +164,15 @@ class Auditor:
         used = set(inputs.circuit.files)
         for number, shard in enumerate(inputs.table.shards):
             files = [file for file in shard.files if (file.column, file.encoding) in used]
-            wrong = [file.column for file in files if self._root(file.cid) != file.root]
-            status = CheckStatus.WRONG if wrong else CheckStatus.CONFIRMED
-            detail = f"wrong: {', '.join(wrong)}" if wrong else f"{len(files)} files"
+
+            def the_files(files: list[EncodedFile] = files) -> Finding:
+                wrong = [file.column for file in files if self._root(file.cid) != file.root]
+                status = CheckStatus.WRONG if wrong else CheckStatus.CONFIRMED
+                detail = f"wrong: {', '.join(wrong)}" if wrong else f"{len(files)} files"
+                return status, inputs.dataset.data_root, detail
+
             claim = f"the encrypted columns of shard {number} are under the data root"
-            yield AuditCheck(claim, digest_to_cid(inputs.dataset.manifest), inputs.dataset.data_root, status, detail)
+            yield self._check("files", claim, digest_to_cid(inputs.dataset.manifest), the_files)
 
     def _root(self, cid: str) -> str:
         root, size = builder(), self.store.size(cid)
@@ -164,15 +180,11 @@ class Auditor:
             root.update(self.store.read(cid, start, min(BLOCK, size - start), limit=BLOCK))
         return root.root()
 
-    def _commitments(self, events: list[Event]) -> Iterator[AuditCheck]:
-        promised = {event.args["provider"]: event.args["commitment"] for event in events if event.name == "Committed"}
-        for event in events:
-            if event.name != "Revealed":
-                continue
-            who = event.args["provider"]
-            # The salt is in the transaction; the contract checked it. What is left is that the promise came first.
-            status = CheckStatus.CONFIRMED if who in promised else CheckStatus.WRONG
-            yield AuditCheck(f"{who} committed before it revealed", event.tx, promised.get(who, ""), status)
+    def _commitments(self, job: Job, events: list[Event]) -> Iterator[AuditCheck]:
+        yield from commitments(job.id, events, self.market)
+        source = next((event.tx for event in reversed(events) if event.name == "JobComputed"), "")
+        claim = "the agreed receipt is what enough executors revealed"
+        yield self._check("agreement", claim, source, lambda: agreement(job, events))
 
     def _receipts(self, events: list[Event], execution: Evaluation) -> Iterator[AuditCheck]:
         for event in events:
@@ -186,7 +198,7 @@ class Auditor:
                 self._compare(execution)
                 return CheckStatus.CONFIRMED, digest, "equal to our own, byte for byte"
 
-            yield self._check(f"the receipt of {who} is true", event.tx, the_receipt)
+            yield self._check("receipt", f"the receipt of {who} is true", event.tx, the_receipt)
 
     def _compare(self, execution: Evaluation) -> None:
         """Whether the store has the output that re-execution gives. Errors: BadReceipt, NotFound, BadBlock."""
@@ -205,28 +217,37 @@ class Auditor:
             manual = load_policy(self.store, inputs.manifest, digest).approval == "manual"
             return CheckStatus.CONFIRMED, digest, "manual approval" if manual else "automatic approval"
 
-        found = self._check("the policy is the one that the license was sold under", digest_to_cid(digest), the_policy)
+        found = self._check(
+            "policy", "the policy is the one that the license was sold under", digest_to_cid(digest), the_policy
+        )
         if manual is None:
             yield found
         elif manual or word:
             claim = "the release keeps to the owner's word"
-            yield self._check(claim, word.tx if word else "", lambda: owners_word(inputs.job, events, manual=manual))
+            yield self._check(
+                "word", claim, word.tx if word else "", lambda: owners_word(inputs.job, events, manual=manual)
+            )
 
     def _release(self, inputs: JobInputs, source: dict[str, TxHash]) -> Iterator[AuditCheck]:
         job = inputs.job
         tx = source.get("JobReleased") or source.get("JobRefused") or ""
         yield self._check(
-            "the decision is the custodian's, under the offer's policy", tx, lambda: self._decision(inputs)
+            "decision", "the decision is the custodian's, under the offer's policy", tx, lambda: self._decision(inputs)
         )
         if job.decision != ZERO:
             yield self._check(
-                "what it says that it costs follows from public records", tx, lambda: self._charge(inputs)
+                "charge", "what it says that it costs follows from public records", tx, lambda: self._charge(inputs)
             )
             yield self._check(
-                "the decision stands in the chain of its dataset's decisions", tx, lambda: place(self.market, job)
+                "place",
+                "the decision stands in the chain of its dataset's decisions",
+                tx,
+                lambda: place(self.market, job),
             )
         if job.sealed != ZERO or not job.state.terminal:
-            yield self._check("the sealed result is this job's, for this buyer", tx, lambda: self._sealed(inputs))
+            yield self._check(
+                "sealed", "the sealed result is this job's, for this buyer", tx, lambda: self._sealed(inputs)
+            )
 
     def _decision(self, inputs: JobInputs) -> Finding:
         from app.chain.wallet.account import digest_signer
@@ -240,7 +261,8 @@ class Auditor:
         policy = self.market.license(job.license).policy
         said = (decision.chain_id, decision.market, decision.job, decision.receipt, decision.policy)
         known = (inputs.chain_id, inputs.market, job.id, job.receipt, policy)
-        holds = signer == inputs.dataset.custodian and said == known
+        ended = (decision.outcome, decision.reason) == ("refuse" if job.sealed == ZERO else "release", job.reason)
+        holds = signer == inputs.dataset.custodian and said == known and ended
         detail = f"{decision.outcome} {decision.released or decision.reason}".strip()
         return CheckStatus.CONFIRMED if holds else CheckStatus.WRONG, job.decision, detail
 

@@ -72,7 +72,7 @@ def _checks(market: Market, store: Store, entries: Sequence[Released]) -> Iterat
             status, digest, detail = CheckStatus.OPEN, "", str(error)
         except DarkroomError as error:
             status, digest, detail = CheckStatus.WRONG, "", str(error)
-        yield AuditCheck(claim, digest_to_cid(Digest(digest)) if digest else "", digest, status, detail)
+        yield AuditCheck("budget", claim, digest_to_cid(Digest(digest)) if digest else "", digest, status, detail)
 
 
 def _judge(market: Market, store: Store, entry: Released, before: Sequence[Released]) -> tuple[CheckStatus, str, str]:

@@ -12,7 +12,7 @@ class CheckStatus(StrEnum):
 
     CONFIRMED = "confirmed"
     WRONG = "wrong"  # the fact is false: somebody lied or something is damaged
-    OPEN = "open"  # not there yet: the job has not come so far
+    OPEN = "open"  # not there yet, or out of reach: nothing can be said
 
 
 Finding = tuple[CheckStatus, str, str]  # status, digest, detail
@@ -20,8 +20,9 @@ Finding = tuple[CheckStatus, str, str]  # status, digest, detail
 
 @dataclass(frozen=True)
 class AuditCheck:
-    """One fact of a job."""
+    """One fact of a job. `fact` is its kind, a stable name for programs: docs/provenance.md says what each shows."""
 
+    fact: str
     claim: str
     source: str  # the transaction, block or CID that makes the claim
     digest: str  # what was compared, hex; empty where the fact is no digest

@@ -22,6 +22,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from app.chain.contracts import deployment as deployments
@@ -37,8 +38,8 @@ from app.chain.live import LiveJobs
 from app.chain.node import ChainNode
 from app.chain.sender import Sender
 from app.chain.wallet.account import digest_signer, text_signer
-from app.protocol.errors import DarkroomError, Unavailable
-from app.protocol.ids import Address
+from app.protocol.errors import DarkroomError, NotFound, Unavailable, VerificationFailed
+from app.protocol.ids import Address, TxHash
 
 if TYPE_CHECKING:
     from web3 import Web3
@@ -165,6 +166,20 @@ class Market(Mandated):
     def events(self, first: int, last: int) -> list[Event]:
         """Decoded events of the market's contracts in blocks [first, last], in order."""
         return self.client.events(first, last)
+
+    def call_of(self, tx: TxHash) -> tuple[str, bytes]:
+        """Whom a transaction calls (EIP-55, "" for nobody: it creates a contract), and with which data.
+
+        Errors: NotFound for one that the node does not have; VerificationFailed for an answer of another form.
+        """
+        found = self.node.request("eth_getTransactionByHash", tx)
+        if found is None:
+            raise NotFound(f"The node has no transaction {tx}.", "Ask a node with full history.")
+        try:
+            to, data = found["to"], bytes.fromhex(str(found["input"]).removeprefix("0x"))
+            return (str(to_checksum_address(to)) if to else ""), data
+        except (KeyError, TypeError, ValueError):
+            raise VerificationFailed(f"The node's answer for transaction {tx} has another form.") from None
 
     def cursor(self, checkpoint: Checkpoint | None = None, *, confirmations: int = 0) -> Cursor:
         """Events from a stored place on, or from the deployment on; see `app.chain.cursor`."""

@@ -18,6 +18,7 @@ from app.cli import (
     account,
     ask,
     audit,
+    conformance,
     custodian,
     dataset,
     doctor,
@@ -88,6 +89,7 @@ app.add_typer(mandate.app, name="mandate")
 app.add_typer(custodian.app, name="custodian")
 app.add_typer(provider.app, name="provider")
 app.command("audit")(audit.audit)
+app.add_typer(conformance.app, name="conformance")
 app.add_typer(keys.app, name="keys")
 app.add_typer(account.app, name="account")
 app.add_typer(node.app, name="node")

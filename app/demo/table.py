@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ingestion.recipe import Recipe
 
 TARGET = "diagnosis"
+OUTCOMES = ("malignant", "benign")  # of the target, in the table's order
 
 
 @dataclass(frozen=True)

@@ -54,11 +54,11 @@ def ensure_sample(home: Home) -> int:
 
     Errors: those of publishing.
     """
-    missing = [name for name in ("concrete", "polars", "sklearn") if find_spec(name) is None]
+    missing = [name for name in ("concrete", "torch", "polars", "sklearn") if find_spec(name) is None]
     if missing:
         raise UsageError(
-            f"The sample needs the owner's part of Darkroom ({missing[0]} is missing).",
-            "Install it: pip install 'darkroom-market[owner]'; or set sample = false in the settings.",
+            f"The sample trains models, which needs the buyer's part of Darkroom ({missing[0]} is missing).",
+            "Install it: pip install 'darkroom-market[buyer]'; or set sample = false in the settings.",
         )
     stage = set_stage(home)
     ensure_bonds(stage)
@@ -156,7 +156,11 @@ def _shelve(stage: Stage, dataset: int) -> None:
     for kind, (name, about) in MODELS.items():
         data = model_file(stage.home.root / FOLDER, dataset, kind).read_bytes()
         stage.network.store.put(data)
-        models.append(OfferedModel(dataset=dataset, circuit=sha256(data), name=f"Sample: {name}", about=about))
+        models.append(
+            OfferedModel(
+                dataset=dataset, circuit=sha256(data), name=f"Sample: {name}", about=about, outcomes=tables.OUTCOMES
+            )
+        )
     offer(stage.home, tuple(models))
 
 

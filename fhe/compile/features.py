@@ -45,7 +45,7 @@ def automatic(names: Sequence[str]) -> bool:
 
 def feature_count(model: Any, names: Sequence[str] | None) -> int:
     """How many features a fitted model reads. Errors: BadModel."""
-    for name in ("n_features_in_", "n_features_", "num_features"):
+    for name in ("n_features_in_", "n_features_", "num_features", "module__input_dim"):
         found = attribute(model, name)
         if callable(found):
             found = found()

@@ -15,6 +15,9 @@ from fhe.compile.direct import compile_directly, reads_missing
 from fhe.compile.features import feature_columns
 from fhe.compile.foreign import attribute, kind, origin
 from fhe.compile.importers.adapt import adapted
+from fhe.compile.importers.core import is_concrete_network
+from fhe.compile.networks.compiling import compile_network, inner_network
+from fhe.compile.networks.torch_modules import TorchNetwork, is_torch_module
 from fhe.compile.quantize import is_linear
 from fhe.compile.reading import read_as
 from fhe.compile.sample import OwnRows
@@ -38,11 +41,14 @@ def compile_given(
     """See `fhe.compile.from_model`."""
     if n_bits is not None and not 2 <= n_bits <= 24:
         raise BadModel(f"Weights of {n_bits} bits are not possible.", "Use 2 to 24.")
-    model = adapted(model)
+    model = TorchNetwork(model) if is_torch_module(model) else adapted(model)
     inside = _float_model(model)
     own = OwnRows.of(check, target, [column.name for column in codebook.columns])
     features, names = feature_columns(codebook, inside, columns, own.order if own is not None else None)
     space = read_as(model, features, names if inside is model else None, own, fitted_on)
+    network = inner_network(model, space)
+    if network is not None:
+        return compile_network(model, network, space, own, codebook, profile, n_bits)
     if missing == "nan" or (missing is None and space.reading == "values" and reads_missing(model, space)):
         gapped = space.with_gaps(codebook)
         if gapped.gaps:
@@ -78,7 +84,7 @@ def _weight_bits(compiled: Compiled) -> int:
 
 def _float_model(model: Any) -> Any:
     """The model itself, or the float model that a Concrete ML one was quantized from. Errors: BadModel."""
-    if origin(model) == "concrete":
+    if origin(model) == "concrete" and not is_concrete_network(model):
         inside = attribute(model, "sklearn_model")
         if inside is None or not hasattr(inside, "predict"):
             raise BadModel(f"This {kind(model)} was not fitted, or is no model that Darkroom compiles.", "Fit it.")

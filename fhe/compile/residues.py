@@ -1,7 +1,8 @@
 """What the values of a circuit of digits can be, and by which power of two all of them divide.
 
 A value that is read in digits is a *root*: a sum over wires, without its constant. Every lookup that reads nothing else
-is a function of it, kept as a row over all values that the root can have, and so are sums of the root and such lookups:
+is a function of it, kept as a row over all values that the root can have, and so are sums of such lookups and of a
+multiple of the root:
 that "x less its bit 3 is below 8, modulo 16" or "x less its lowest four bits is a multiple of 16" is found by running
 through the root's values, whatever the tables are. A root's values are all integers of its range that leave the
 remainder that its wires' values leave; of a range that is too wide, all remainders modulo 2^`MOST_BITS`. What depends
@@ -80,8 +81,9 @@ class Residues:
         for root in roots.values():
             of_root = {wire: weight for wire, weight in terms.items() if self._wires[wire].root is root}
             others = {wire: weight for wire, weight in terms.items() if wire not in of_root}
-            if others in ({}, root.terms) and self._spend(len(root.values) * (len(of_root) + 1)):
-                values = root.values + bias if others else np.full(len(root.values), bias, np.int64)
+            times = _times(others, root)
+            if times is not None and self._spend(len(root.values) * (len(of_root) + 1)):
+                values = root.values * times + bias
                 for wire, weight in of_root.items():
                     own = self._wires[wire].values
                     assert own is not None
@@ -132,6 +134,19 @@ class Residues:
     def _spend(self, work: int) -> bool:
         self._work -= work
         return self._work >= 0
+
+
+def _times(terms: Mapping[int, int], root: _Root) -> int | None:
+    """How many times a root some terms are; None where they are no multiple, or one that 64 bits do not hold."""
+    if not terms:
+        return 0
+    if terms.keys() != root.terms.keys():
+        return None
+    wire = next(iter(terms))
+    times = terms[wire] // root.terms[wire]
+    if any(weight != times * root.terms[wire] for wire, weight in terms.items()):
+        return None
+    return times if abs(times) * max(abs(int(root.values[0])), abs(int(root.values[-1]))) < CONSTANT else None
 
 
 def _told(root: _Root, values: I64) -> _Fact:

@@ -17,6 +17,7 @@ from app.protocol.errors import BadKey, DarkroomError
 from app.protocol.ids import Digest
 from fhe.arrays import U8
 from fhe.evaluation_key import EvaluationKey
+from fhe.keys import concrete_library
 from fhe.profile import EncryptionProfile, Gadget
 from fhe.profiles import PROGRAMS
 
@@ -104,8 +105,7 @@ def client_keys(circuit: ConcreteCircuit, profile: EncryptionProfile, epoch: int
 
 def compile_program(profile: EncryptionProfile) -> ConcreteCircuit:
     """The profile's program, compiled by Concrete; its parameters are the profile's. Errors: BadKey."""
-    from concrete import fhe
-
+    fhe = concrete_library.load()
     program = PROGRAMS.get(profile.name)
     if program is None:
         raise BadKey(f"Concrete makes no keys for the profile {profile.name}.", "Use a reference profile.")

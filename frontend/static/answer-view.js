@@ -4,7 +4,7 @@
 import { answer } from "./answer.js";
 import { clearNotice, download, h, icon, pushButton, showProblem, svg } from "./dom.js";
 import { apiJson, Problem } from "./problems.js";
-import { recall, remember } from "./store.js";
+import { keep, recall } from "./store.js";
 
 const WIDTH = 720;
 const HEIGHT = 300;
@@ -44,12 +44,12 @@ async function readingOf(sql, order, rows) {
  */
 export function answerPanel(order, result) {
   const panel = h("section", { class: "panel stack", "aria-labelledby": "answer-title" });
-  const words = recall(order.circuit);
+  const words = recall("question", order.circuit);
   const show = async (/** @type {string} */ sql, /** @type {HTMLElement} */ say) => {
     clearNotice(say);
     try {
       const reading = await readingOf(sql, order, result.header.group);
-      remember(order.circuit, sql);
+      keep("question", order.circuit, sql);
       panel.replaceChildren(...answered(order, sql, reading, result));
     } catch (error) {
       if (!say.isConnected) panel.replaceChildren(...unanswered(sql, show, say));

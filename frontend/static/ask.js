@@ -4,16 +4,14 @@
 import { encoder } from "./bytes.js";
 import { clearNotice, data, element, h, Steps, showNotice, showProblem } from "./dom.js";
 import { canPay } from "./funds.js";
+import { addLicense, offerHeld } from "./held.js";
 import * as keystore from "./keystore.js";
-import { buyLicense, openJob, publishCircuit } from "./orders.js";
+import { buyFirst, openJob, publishCircuit } from "./orders.js";
 import { apiJson } from "./problems.js";
-import * as sent from "./sent.js";
-import { remember } from "./store.js";
+import { keep } from "./store.js";
 import { follow } from "./transact.js";
 import { guard } from "./unfinished.js";
-import * as wallet from "./wallet.js";
 
-const LICENSES = "/licenses/";
 const form = element("#ask", HTMLFormElement);
 const check = guard(form, "Job");
 const words = element("#sql", HTMLTextAreaElement);
@@ -51,18 +49,13 @@ form.addEventListener("htmx:configRequest", (event) => {
 });
 document.body.addEventListener("htmx:afterSettle", draw);
 
-const quiet = {
-  /** @template T @param {string} _ @param {() => T | Promise<T>} work */ run: async (_, work) => work(),
-};
-
 /**
  * The license that a report's terms name, bought where it is a new one.
  * @param {HTMLElement} report
  */
 async function licensed(report) {
   if (data(report, "license") !== "0") return data(report, "license");
-  bought = await buyLicense(quiet, data(report, "offer"), data(report, "licensePrice"));
-  for (const each of sent.open()) if (each.goes === LICENSES) sent.end(each.id); // the job is what is waited for
+  bought = await buyFirst(data(report, "offer"), data(report, "licensePrice"));
   return bought;
 }
 
@@ -91,7 +84,7 @@ async function ask(sql, report) {
   const key = await steps.run("key", keystore.ensure);
   await steps.run("publish", () => publish(sql, report));
   const license = await steps.run("license", () => licensed(report));
-  remember(data(report, "circuit"), sql);
+  keep("question", data(report, "circuit"), sql);
   const quoted = (/** @type {string} */ name) => data(report, name);
   const job = await openJob(steps, {
     circuit: quoted("circuit"),
@@ -131,27 +124,12 @@ async function start() {
 order.addEventListener("click", start);
 
 function keepBought() {
-  if (!bought) return;
-  const value = `license-${bought}`;
-  terms.add(h("option", { value }, `License ${bought}, which you just bought`));
-  terms.value = value;
+  const report = ready();
+  if (bought && report) addLicense(terms, { id: bought, offer: data(report, "offer") }, "which you just bought", true);
   bought = "";
-  terms.dispatchEvent(new Event("change", { bubbles: true }));
 }
 
-wallet.onChange(async () => {
-  const account = wallet.account();
-  if (!account) return;
-  /** @type {{ items: LicenseView[] } | null} */
-  const held = await apiJson(`/v1/licenses?buyer=${account}&dataset=${data(form, "dataset")}`).catch(() => null);
-  const offers = new Set(Array.from(terms.options, ({ value }) => value));
-  for (const each of held?.items ?? []) {
-    const value = `license-${each.id}`;
-    if (each.state !== "active" || !offers.has(`offer-${each.offer}`) || offers.has(value)) continue;
-    const left = each.jobs_left === 1 ? "1 question" : `${each.jobs_left.toLocaleString("en-US")} questions`;
-    terms.add(h("option", { value }, `License ${each.id}, which you hold: ${left} left`));
-  }
-});
+offerHeld(terms, data(form, "dataset"), "question");
 
 function catchUp() {
   if (words.value.trim() !== data(element("#report", HTMLElement), "sql")) form.requestSubmit();

@@ -171,8 +171,24 @@ async function checkAll(button, summary) {
       place.replaceChildren(verdict, h("p", { class: "small soft" }, message));
     }
   }
+  for (const chapter of elements("#facts > li", HTMLElement)) concludeChapter(chapter);
   summarize(summary, counts, `${counts.good} of ${rows.length} facts confirmed through ${through || "this node"}`);
   button.disabled = false;
+}
+
+/**
+ * What was found about one step of the story; its facts unfold where one of them is wrong.
+ * @param {HTMLElement} chapter
+ */
+function concludeChapter(chapter) {
+  const verdicts = elements("[data-verdict] .status", HTMLElement, chapter);
+  if (!verdicts.length) return;
+  const has = (/** @type {string} */ tone) => verdicts.some((each) => each.classList.contains(tone));
+  let told = status("good", "check", "Confirmed");
+  if (has("wait")) told = status("wait", "clock", "Out of reach");
+  if (has("bad")) told = status("bad", "cross", "Wrong");
+  element("[data-chapter]", HTMLElement, chapter).replaceChildren(told);
+  if (has("bad")) element("details", HTMLDetailsElement, chapter).open = true;
 }
 
 /**

@@ -6,6 +6,7 @@ import { h, svg } from "./dom.js";
 const WIDTH = 720;
 const HEIGHT = 228;
 const FOOT = 34; // holds the labels, which are larger on narrow pages
+const HEAD = 30; // holds the number of rows that the highest bar counts
 const MOST_BARS = 32;
 const WIDEST = 56; // of one bar
 
@@ -65,22 +66,38 @@ function drawBar(bar, at, wide, tall) {
 }
 
 /**
- * @param {bigint} value
+ * @param {string} words
  * @param {number} x
  * @param {"start" | "middle" | "end"} anchor
+ * @param {number} [y]
  */
-function drawLabel(value, x, anchor) {
-  const text = svg("text", { x, y: HEIGHT - 7, "text-anchor": anchor });
-  text.textContent = digits(value);
+function drawLabel(words, x, anchor, y = HEIGHT - 7) {
+  const text = svg("text", { x, y, "text-anchor": anchor });
+  text.textContent = words;
   return text;
+}
+
+/**
+ * Where a value stands between the first and the last bar; null outside.
+ * @param {Bar[]} bars
+ * @param {bigint} value
+ */
+function placeOf(bars, value) {
+  const at = bars.findIndex(({ from, to }) => value >= from && value <= to);
+  const bar = bars[at];
+  if (!bar) return null;
+  const part = Number(value - bar.from) / Number(bar.to - bar.from + 1n);
+  return ((at + part) / bars.length) * WIDTH;
 }
 
 /**
  * A drawing of an output's distribution, with the same figures as a table.
  * @param {string} name
  * @param {bigint[]} values
+ * @param {string[]} [names] of the values, where they are classes with names
+ * @param {bigint | null} [line] a value to mark
  */
-export function chart(name, values) {
+export function chart(name, values, names = [], line = null) {
   const bars = histogram(values);
   const [first, last] = [bars[0], bars.at(-1)];
   if (!first || !last) throw new Error("a distribution of no values");
@@ -93,12 +110,19 @@ export function chart(name, values) {
     role: "img",
     "aria-label": `${about} The table below has the same figures.`,
   });
+  const said = (/** @type {bigint} */ value) => names[Number(value)] ?? digits(value);
+  const marked = line === null ? null : placeOf(bars, line);
   drawn.append(
-    ...bars.map((bar, at) => drawBar(bar, at, wide, (bar.count / most) * (HEIGHT - FOOT - 8))),
-    svg("line", { x1: 0, x2: WIDTH, y1: HEIGHT - FOOT, y2: HEIGHT - FOOT }),
+    svg("line", { x1: 0, x2: WIDTH, y1: HEAD, y2: HEAD }),
+    ...bars.map((bar, at) => drawBar(bar, at, wide, (bar.count / most) * (HEIGHT - FOOT - HEAD))),
+    svg("line", { class: "axis", x1: 0, x2: WIDTH, y1: HEIGHT - FOOT, y2: HEIGHT - FOOT }),
+    drawLabel(`${digits(BigInt(most))} rows`, 0, "start", HEAD - 7),
+    ...(marked === null
+      ? []
+      : [svg("line", { class: "interval", x1: marked, x2: marked, y1: HEAD, y2: HEIGHT - FOOT })]),
     ...(bars.length <= 4
-      ? bars.map((bar, at) => drawLabel(bar.from, (at + 0.5) * wide, "middle"))
-      : [drawLabel(first.from, 0, "start"), drawLabel(last.to, WIDTH, "end")]),
+      ? bars.map((bar, at) => drawLabel(said(bar.from), (at + 0.5) * wide, "middle"))
+      : [drawLabel(digits(first.from), 0, "start"), drawLabel(digits(last.to), WIDTH, "end")]),
   );
   return h(
     "figure",

@@ -9,6 +9,8 @@ import { apiJson } from "./problems.js";
 import { perform } from "./transact.js";
 import * as wallet from "./wallet.js";
 
+let fresh = false; // a wallet was connected a moment ago, for what is being paid
+
 export const GIFT = 1_000n * 10n ** BigInt(config.coin.decimals);
 
 /** Mint test money for the connected account, and get it some gas where this node gives any. */
@@ -39,7 +41,8 @@ export async function canPay(place, amount, again) {
   if (BigInt(tokens) >= BigInt(amount)) return true;
   const words = `This costs ${money(amount)}, and your account has ${money(tokens)}.`;
   const get = async () => {
-    showNotice(place, "calm", "Getting test money. Your wallet asks you to sign.");
+    const worth = h("p", {}, "Your wallet asks you to sign for test money. It is worth nothing, here only.");
+    showNotice(place, "calm", words, worth);
     try {
       await takeGift();
       await again();
@@ -47,6 +50,12 @@ export async function canPay(place, amount, again) {
       showProblem(place, error);
     }
   };
+  const first = fresh && config.testMoney && BigInt(tokens) === 0n;
+  fresh = false;
+  if (first) {
+    await get(); // a new account on a chain for tests: its wallet shows what it signs, and may refuse
+    return false;
+  }
   const way = config.testMoney
     ? h(
         "p",
@@ -69,6 +78,7 @@ function offerWallets(place, again) {
   const connect = (/** @type {string} */ id) => async () => {
     try {
       await wallet.connect(id);
+      fresh = true;
       place.replaceChildren();
       await again();
     } catch (error) {

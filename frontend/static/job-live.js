@@ -1,7 +1,7 @@
 // @ts-check
 // A job's page follows the chain: each event makes the page's part load again, and states are said aloud.
 
-import { data, element, elements, h, showNotice } from "./dom.js";
+import { data, element, elements, h, pushButton, showNotice } from "./dom.js";
 import { announce } from "./page.js";
 import "./actions.js";
 
@@ -90,11 +90,40 @@ document.body.addEventListener("htmx:afterSwap", () => {
 
 document.body.addEventListener("htmx:afterSettle", () => {
   const now = part().dataset.state;
-  if (now && now !== state) announce(`Job is now: ${element(".status", HTMLElement, part()).textContent}`);
+  if (now && now !== state) {
+    const words = element(".status", HTMLElement, part()).textContent.trim();
+    announce(`Job is now: ${words}`);
+    if (part().dataset.over) tell(words);
+  }
   state = now;
+  drawAsking();
   if (part().dataset.over) source?.close();
   show();
 });
 
+/**
+ * The job is over: say so in the tab's name and, where the visitor asked for it, outside of the page.
+ * @param {string} words
+ */
+function tell(words) {
+  const job = `Job ${data(part(), "job")}`;
+  document.title = `${words}: ${job}`;
+  if (!("Notification" in window) || Notification.permission !== "granted" || !document.hidden) return;
+  const notice = new Notification(`${job}: ${words}`, { tag: job });
+  notice.onclick = () => window.focus();
+}
+
+/** A button that lets the page say outside of itself that the job is over, where the browser has not decided yet. */
+function drawAsking() {
+  const place = part().querySelector("[data-tell]");
+  if (!(place instanceof HTMLElement) || !("Notification" in window)) return;
+  place.replaceChildren(
+    Notification.permission === "default"
+      ? pushButton("Tell me when it is over", () => Notification.requestPermission().then(drawAsking))
+      : h("span", { class: "small soft" }, Notification.permission === "granted" ? "You will be told" : ""),
+  );
+}
+
+drawAsking();
 follow();
 addEventListener("pagehide", () => source?.close());

@@ -1,5 +1,5 @@
 // @ts-check
-// Opening a job: quote on every change, then key, circuit, permit, transaction.
+// Running a model: a quote on every change, then key, circuit, a license where none is held, permit, transaction.
 
 import { sha256 } from "./bytes.js";
 import {
@@ -16,8 +16,9 @@ import {
   target,
 } from "./dom.js";
 import { canPay } from "./funds.js";
+import { addLicense, offerHeld } from "./held.js";
 import * as keystore from "./keystore.js";
-import { openJob, publishCircuit } from "./orders.js";
+import { buyFirst, openJob, publishCircuit } from "./orders.js";
 import { api, apiBytes, Problem, toProblem } from "./problems.js";
 import { follow } from "./transact.js";
 import { guard } from "./unfinished.js";
@@ -25,10 +26,16 @@ import { guard } from "./unfinished.js";
 const MAX_CIRCUIT = 1 << 20;
 const NUMBERS = ["first_row", "rows", "replicas"];
 
-/** @typedef {Record<"total" | "maxFee" | "units" | "digest" | "version" | "content", string>} Quote */
+/**
+ * What a report says of an order: `total` of the job and `all` with a license where one is bought, in token units;
+ * `license` "0" where none is held.
+ * @typedef {Record<"total" | "all" | "maxFee" | "units" | "digest" | "version" | "content" | "license" | "buyer" |
+ *   "offer" | "licensePrice", string>} Quote
+ */
 
 const form = element("#new-job", HTMLFormElement);
 const submit = element('[type="submit"]', HTMLButtonElement, form);
+const terms = element("#terms", HTMLSelectElement);
 const circuitInput = input(form, "circuit");
 const quotePlace = element("#quote", HTMLElement);
 const check = guard(form, "Job");
@@ -37,6 +44,7 @@ const totalWords = element("#total-words", HTMLElement);
 /** @type {Bytes | null} */
 let circuit = null;
 let known = ""; // its digest, when it was taken from this node's store
+let bought = ""; // a license, by an order that then failed: the next one uses it
 let asked = 0;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let timer; // of the quote that follows typing
@@ -83,8 +91,8 @@ async function askQuote() {
 
 /** @param {Bytes} body */
 async function fetchQuote(body) {
-  const query = new URLSearchParams(NUMBERS.map((name) => [name, number(name)]));
-  const path = `/licenses/${data(form, "license")}/quote?${query}`;
+  const query = new URLSearchParams([...NUMBERS.map((name) => [name, number(name)]), ["terms", terms.value]]);
+  const path = `/datasets/${data(form, "dataset")}/run/quote?${query}`;
   const answer = await api(path, { method: "POST", body, type: "application/octet-stream" });
   const parsed = new DOMParser().parseFromString(await answer.text(), "text/html");
   return document.importNode(element("#quote-report", HTMLElement, parsed), true);
@@ -103,7 +111,12 @@ function show(report) {
     return;
   }
   total.textContent = words;
-  totalWords.textContent = ready ? "in escrow until the result is released" : "This job cannot be signed as it is.";
+  const said = data(report, "license") === "0" ? "at most, with everything" : "in escrow until the result is released";
+  totalWords.textContent = ready ? said : "This job cannot be signed as it is.";
+  const licenseWords = document.querySelector("#license-words");
+  if (licenseWords instanceof HTMLElement && data(report, "license") !== "0") {
+    licenseWords.textContent = data(licenseWords, "held");
+  }
   quote = ready
     ? {
         total: data(report, "total"),
@@ -112,6 +125,11 @@ function show(report) {
         digest: data(report, "circuit"),
         version: data(report, "version"),
         content: data(report, "content"),
+        all: data(report, "all"),
+        license: data(report, "license"),
+        buyer: data(report, "buyer"),
+        offer: data(report, "offer"),
+        licensePrice: data(report, "licensePrice"),
       }
     : null;
   submit.disabled = !ready;
@@ -144,9 +162,13 @@ function pick(button) {
   words.textContent = data(words, known ? "known" : "file");
 }
 
-form.addEventListener("click", async (event) => {
+form.addEventListener("click", (event) => {
   const button = target(event, "[data-model]");
-  if (!button) return;
+  if (button) take(button);
+});
+
+/** @param {HTMLElement} button of a model that is public already */
+async function take(button) {
   circuitInput.value = "";
   pick(button);
   circuit = null;
@@ -164,14 +186,24 @@ form.addEventListener("click", async (event) => {
     await askQuote();
     fieldError(circuitInput, `${message} ${next}`);
   }
-});
+}
 
 form.addEventListener("input", (event) => {
-  if (event.target === circuitInput) return;
+  if (event.target === circuitInput || event.target === terms) return;
   asked += 1; // an answer that is under way is for other numbers
   withdrawQuote("The price follows what you type.");
   clearTimeout(timer);
   timer = setTimeout(askQuote, 250);
+});
+
+terms.addEventListener("change", () => {
+  const rows = input(form, "rows");
+  const most = terms.selectedOptions[0]?.dataset.most;
+  if (most && rows.value === rows.defaultValue) {
+    rows.defaultValue = most;
+    rows.value = most;
+  }
+  askQuote();
 });
 
 form.addEventListener("submit", (event) => {
@@ -191,23 +223,39 @@ async function start() {
     rows: number("rows"),
     replicas: number("replicas"),
   };
-  const license = data(form, "license");
   steps.clear();
   clearNotice(place);
   submit.disabled = true;
   try {
-    if (!(await canPay(place, order.total, start))) {
+    if (!(await canPay(place, order.all, start))) {
       submit.disabled = !quote;
       return;
     }
     const key = await steps.run("key", keystore.ensure);
     await steps.run("publish", () => publishCircuit(bytes, order.circuit, known === order.circuit));
-    const job = await openJob(steps, { ...order, license, key: key.public, account: data(form, "buyer") });
+    const license = await steps.run("license", () => licensed(order));
+    const job = await openJob(steps, { ...order, license, key: key.public, account: order.buyer });
     showNotice(place, "good", `Job ${job} is open.`, h("p", {}, "Opening its page."));
     await follow(`/jobs/${job}`);
   } catch (error) {
     showProblem(place, error);
     submit.disabled = !quote;
+    if (bought) addLicense(terms, { id: bought, offer: order.offer }, "which you just bought", true);
+    bought = "";
     await check();
   }
 }
+
+/**
+ * The license that an order is under, bought where none is held.
+ * @param {Quote} order
+ */
+async function licensed({ license, offer, licensePrice }) {
+  if (license !== "0") return license;
+  bought = await buyFirst(offer, licensePrice);
+  return bought;
+}
+
+const [first] = elements("[data-offered]", HTMLElement, form);
+if (first) take(first);
+if (data(form, "shop")) offerHeld(terms, data(form, "dataset"), "job", true);

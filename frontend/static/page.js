@@ -1,6 +1,7 @@
 // @ts-check
 // What every page does: theme, copying, the wallet's place in the header, and telling when the node is out of reach.
 
+import { config } from "./config.js";
 import { data, element, elements, h, icon, showNotice, target } from "./dom.js";
 import * as wallet from "./wallet.js";
 
@@ -32,7 +33,23 @@ function switchTheme() {
   announce(`${chosen} theme`);
 }
 
+async function search() {
+  const { openPalette } = await import("./palette.js");
+  await openPalette();
+}
+
+addEventListener("keydown", (event) => {
+  if (event.key !== "k" || !(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey) return;
+  event.preventDefault();
+  search();
+});
+
 document.addEventListener("click", async (event) => {
+  if (target(event, "[data-search]")) {
+    event.preventDefault();
+    search();
+    return;
+  }
   if (target(event, "[data-theme-toggle]")) {
     switchTheme();
     return;
@@ -74,7 +91,26 @@ function markOwn() {
   }
 }
 wallet.onChange(markOwn);
-document.body.addEventListener("htmx:afterSwap", markOwn);
+
+const AGO = /** @type {const} */ ([
+  ["day", 86_400],
+  ["hour", 3_600],
+  ["minute", 60],
+  ["second", 1],
+]);
+const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+
+/** Times are written in UTC; pointing at one tells it by the visitor's own clock, and how long ago it was. */
+function tellTimes() {
+  for (const each of elements("main time", HTMLTimeElement)) {
+    const at = new Date(each.dateTime);
+    const seconds = Math.round(at.getTime() / 1000 - config.now);
+    const [unit, size] = AGO.find(([, length]) => Math.abs(seconds) >= length) ?? AGO[3];
+    each.title = `${relative.format(Math.round(seconds / size), unit)}, ${at.toLocaleString()} here`;
+  }
+}
+tellTimes();
+for (const told of [markOwn, tellTimes]) document.body.addEventListener("htmx:afterSwap", told);
 
 const lost = h("div", { class: "body", role: "alert", hidden: true });
 element("#main", HTMLElement).prepend(lost);

@@ -3,10 +3,12 @@
 
 import { chart } from "./chart.js";
 import { download, element, h, icon, pushButton } from "./dom.js";
+import { className, summaryPanel } from "./summary.js";
 
 const PAGE = 25; // rows in the table at a time
 const MOST_CHARTS = 6;
 const KEY = "row_key"; // the column of the owner's keys, as the command line names it
+const CLASS = "class"; // the column of the classes' names
 
 /** @param {number | bigint} value */
 const digits = (value) => value.toLocaleString("en-US");
@@ -77,9 +79,11 @@ function describe(header) {
 /**
  * @param {OpenedResult} result
  * @param {Readout | null} readout
+ * @param {bigint[] | null} named each row's class
+ * @param {string[]} names of the classes
  * @returns {Column[]}
  */
-function columnsOf(result, readout) {
+function columnsOf(result, readout, named, names) {
   const { header, values, keys } = result;
   const leveled = levels(result, readout) !== null;
   const outputs = values.map((output, at) => ({
@@ -93,6 +97,7 @@ function columnsOf(result, readout) {
     ...(keys ? [{ name: KEY, values: keys }] : []),
     ...outputs,
     ...(predicted ? [{ name: "predicted class", values: predicted }] : []),
+    ...(named && names.length ? [{ name: CLASS, values: named.map((each) => className(each, names)) }] : []),
   ];
 }
 
@@ -103,10 +108,12 @@ function columnsOf(result, readout) {
  * @param {OpenedResult} result
  * @param {Readout | null} readout
  * @param {string} source through whom the chain was read
+ * @param {string[]} names of the classes, as the model at hand has them; none where they are not known
  */
-export function showResult(root, job, result, readout, source) {
-  const columns = columnsOf(result, readout);
+export function showResult(root, job, result, readout, source, names) {
   const bands = levels(result, readout);
+  const named = bands ? null : classes(result, readout);
+  const columns = columnsOf(result, readout, named, names);
   const about = describe(result.header);
   const sentence = `${about.charAt(0).toUpperCase()}${about.slice(1)}.`;
   const notice = h(
@@ -123,25 +130,42 @@ export function showResult(root, job, result, readout, source) {
     { class: "row" },
     pushButton([icon("down"), "Download CSV"], csv, ""),
     pushButton([icon("down"), "Download Parquet"], parquet, "quiet"),
+    pushButton([icon("down"), "Download JSON"], () => saveJson(job, result.header, columns), "quiet"),
   );
-  const charted = columns.filter(({ name }) => name !== "row" && name !== KEY).slice(0, MOST_CHARTS);
+  const outputs = columns.filter(({ name, values }) => name !== "row" && typeof values[0] === "bigint");
+  const charted = outputs.slice(0, MOST_CHARTS);
+  const line = result.header.released === "score" && readout?.kind === "threshold" ? (readout.at ?? 0) : null;
+  const labelled = (/** @type {string} */ name) =>
+    name === "predicted class" || (result.header.released === "label" && !bands) ? names : [];
   element("[data-opening]", HTMLElement, root).hidden = true;
   const opened = element("[data-opened]", HTMLElement, root);
   opened.replaceChildren(
     notice,
+    ...(result.header.released === "aggregate" || bands ? [] : [summaryPanel(outputs, named, names)]),
     files,
     ...(bands ? [legend(bands)] : []),
-    ...charted.map(distribution),
+    ...charted.map((each, at) => distribution(each, labelled(each.name), at === 0 ? line : null)),
     table(columns),
   );
   opened.hidden = false;
   notice.focus();
 }
 
-/** @param {Column} column */
-function distribution({ name, values }) {
-  const drawn = chart(name, values.map(BigInt));
-  return h("section", { class: "panel stack" }, h("h2", {}, `Distribution of ${name}`), drawn);
+/**
+ * @param {Column} column
+ * @param {string[]} names of its values, where they are classes with names
+ * @param {number | null} line from which the class is the second one
+ */
+function distribution({ name, values }, names, line) {
+  const drawn = chart(name, values.map(BigInt), names, line === null ? null : BigInt(line));
+  const words = line === null ? null : `The line is the threshold: from ${digits(line)} on, the second class.`;
+  return h(
+    "section",
+    { class: "panel stack" },
+    h("h2", {}, `Distribution of ${name}`),
+    words ? h("p", { class: "small soft" }, words) : null,
+    drawn,
+  );
 }
 
 /** @param {string[]} bands what each level means */
@@ -193,8 +217,8 @@ function table(columns) {
   };
   const before = pushButton("Previous", step(-PAGE));
   const after = pushButton("Next", step(PAGE));
-  const names = columns.map(({ name }, at) =>
-    h("th", { scope: "col", class: at && name !== KEY ? "number" : null }, name),
+  const names = columns.map(({ name, values }, at) =>
+    h("th", { scope: "col", class: at && typeof values[0] === "bigint" ? "number" : null }, name),
   );
   draw();
   return h(
@@ -240,6 +264,22 @@ function saveCsv(job, columns) {
     lines.push(columns.map(({ values }) => quote(String(values[at]))).join(","));
   }
   download(`darkroom-job-${job}.csv`, `${lines.join("\n")}\n`, "text/csv");
+}
+
+/**
+ * @param {number} job
+ * @param {ResultHeader} header
+ * @param {Column[]} columns
+ */
+function saveJson(job, header, columns) {
+  /** @param {bigint | string} value */
+  const written = (value) =>
+    typeof value === "bigint" && BigInt(Number(value)) === value ? Number(value) : `${value}`;
+  const rows = Array.from({ length: columns[0]?.values.length ?? 0 }, (_, at) =>
+    Object.fromEntries(columns.map(({ name, values }) => [name, written(values[at] ?? 0n)])),
+  );
+  const text = JSON.stringify({ job, released: header.released, rows }, null, 1);
+  download(`darkroom-job-${job}.json`, `${text}\n`, "application/json");
 }
 
 /**

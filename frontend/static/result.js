@@ -11,6 +11,7 @@ import { clearNotice, data, element, h, pushButton, Steps, showNotice, showProbl
 import * as keystore from "./keystore.js";
 import { apiBytes, Problem } from "./problems.js";
 import { showResult } from "./result-view.js";
+import { keep } from "./store.js";
 import { unitsPanel } from "./units.js";
 import { fileCid } from "./unixfs.js";
 import { fromHex, openResult } from "./unseal.js";
@@ -162,7 +163,8 @@ async function open(root) {
     }
     const result = await steps.run("open", () => openSealed(key, sealed));
     const readout = await fetchReadout(order.circuit);
-    showResult(root, order.job, result, readout, source);
+    showResult(root, order.job, result, readout, source, order.outcomes);
+    keep("opened", "any", `${order.job}`);
     const opened = element("[data-opened]", HTMLElement, root);
     opened.append(unitsPanel(order.job, order.circuit, result, readout));
     if (result.header.released === "aggregate") opened.children[0]?.after(answerPanel(order, result));

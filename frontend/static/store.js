@@ -66,19 +66,24 @@ export const put = (store, value) => act(store, "readwrite", (records) => record
  */
 export const remove = (store, key) => act(store, "readwrite", (records) => records.delete(key));
 
-/** @param {string} circuit of a question @param {string} sql its words */
-export function remember(circuit, sql) {
+/**
+ * Keep what this visitor said of a circuit: the words of a question, the card of a model; or that a result was opened.
+ * @param {"question" | "card" | "opened"} what
+ * @param {string} circuit or "any"
+ * @param {string} text
+ */
+export function keep(what, circuit, text) {
   try {
-    localStorage.setItem(`darkroom.question.${circuit}`, sql);
+    localStorage.setItem(`darkroom.${what}.${circuit}`, text);
   } catch {
-    /* then they are asked for when the answer is opened */
+    /* then it is asked for when the result is opened again */
   }
 }
 
-/** @param {string} circuit */
-export function recall(circuit) {
+/** @param {"question" | "card" | "opened"} what @param {string} circuit */
+export function recall(what, circuit) {
   try {
-    return localStorage.getItem(`darkroom.question.${circuit}`) ?? "";
+    return localStorage.getItem(`darkroom.${what}.${circuit}`) ?? "";
   } catch {
     return "";
   }

@@ -2,11 +2,14 @@
 // A result in its model's own units. The circuit is public and says integers; what they mean is on the model's card, a
 // file on the buyer's machine (darkroom model export). It is read here and sent nowhere.
 
+import { encoder } from "./bytes.js";
 import { parseCanonical } from "./canonical.js";
 import { download, field, h, input, pushButton, showNotice, showProblem } from "./dom.js";
 import { Problem } from "./problems.js";
+import { keep, recall } from "./store.js";
 
 const SHOWN = 25; // rows; the file has all
+const CARD = "card"; // of a model, as this browser keeps it
 const MOST_BYTES = 1 << 20;
 
 /** @param {number} value */
@@ -120,25 +123,32 @@ export function unitsPanel(job, circuit, result, readout) {
       const [file] = input(form, "card").files ?? [];
       if (!file) return;
       if (file.size > MOST_BYTES) throw new Problem("This file is too large for a model's card.", "Choose another.");
-      const { kind, decoder, target } = parseCanonical(new Uint8Array(await file.arrayBuffer()));
-      if (kind !== "darkroom/model") throw new Problem("This is no model's card.", "Make it: darkroom model export.");
-      if (decoder.circuit !== circuit) throw new Problem("This model ran as another circuit.", "Choose this job's.");
-      const rows = inUnits(result, decoder, readout);
-      said.replaceChildren();
-      shown.replaceChildren(table(rows), saveButton(job, rows));
-      showNotice(said, "good", target ? `${target}, by a ${decoder.model}` : `By a ${decoder.model}`);
+      show(new Uint8Array(await file.arrayBuffer()));
     } catch (error) {
       input(form, "card").value = ""; // so that the same name, mended, can be chosen again
       shown.replaceChildren();
       showProblem(said, error);
     }
   };
-  const hint = "Made by darkroom model export. It is read in this page and sent nowhere.";
+  /** @param {Bytes} card */
+  const show = (card) => {
+    const { kind, decoder, target } = parseCanonical(card);
+    if (kind !== "darkroom/model") throw new Problem("This is no model's card.", "Make it: darkroom model export.");
+    if (decoder.circuit !== circuit) throw new Problem("This model ran as another circuit.", "Choose this job's.");
+    const rows = inUnits(result, decoder, readout);
+    said.replaceChildren();
+    shown.replaceChildren(table(rows), saveButton(job, rows));
+    showNotice(said, "good", target ? `${target}, by a ${decoder.model}` : `By a ${decoder.model}`);
+    keep(CARD, circuit, new TextDecoder().decode(card));
+  };
+  const hint = "Made by darkroom model export. It is read in this page, kept in this browser and sent nowhere.";
   const form = h(
     "form",
     { change: read },
     field("card", "The model's card", { type: "file", accept: ".json,application/json" }, hint),
   );
+  const kept = recall(CARD, circuit);
+  if (kept) show(encoder.encode(kept)); // read here before
   return h("section", { class: "panel stack" }, h("h2", {}, "In your model's units"), form, said, shown);
 }
 

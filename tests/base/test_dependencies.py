@@ -22,7 +22,7 @@ HOMES = {
     "anyio": ("app.market.web", "app.mcp.server"),
     "alembic": ("app.market.db",),
     "capnp": ("fhe.keys.concrete_serialization",),
-    "concrete": ("app.cli.kinds", "app.demo.models", "fhe.compile", "fhe.keys.secret_keys"),
+    "concrete": ("app.cli.kinds", "app.demo.models", "fhe.compile", "fhe.keys"),
     "eth": ("app.chain",),
     "eth_abi": ("app.chain",),
     "eth_bloom": ("app.chain",),
@@ -47,7 +47,7 @@ HOMES = {
     "sqlglot": ("app.client.ask",),
     "sqlmodel": ("app.market",),
     "starlette": ("app.market.web", "app.mcp.server"),
-    "torch": ("fhe.keys.secret_keys", "fhe.compile"),
+    "torch": ("fhe.compile",),
     "typer": ("app.cli",),
     "urllib3": ("app.client.index.http", "app.storage.bucket"),
     "uvicorn": ("app.mcp.running", "app.node"),
@@ -68,7 +68,7 @@ def declared(*, development: bool) -> set[str]:
     groups = [project["dependencies"], *project["optional-dependencies"].values()]
     if development:
         groups += [*PROJECT["dependency-groups"].values(), PROJECT["build-system"]["requires"]]
-    return {normal(name) for group in groups for name in group}
+    return {normal(name) for group in groups for name in group} - {normal(project["name"])}
 
 
 @cache

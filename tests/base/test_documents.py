@@ -17,7 +17,7 @@ ADR_FORMS = {"README.md", "0000-template.md"}
 
 @pytest.mark.slow
 def test_help_in_documents_is_todays_help() -> None:
-    """README.md and docs/cli.md show the help of every command as it is; `make docs` writes them."""
+    """docs/cli.md shows the help of every command as it is, docs/python.md the reference; `make docs` writes them."""
     done = subprocess.run(
         [sys.executable, "scripts/write_help.py", "--check"],
         cwd=ROOT, capture_output=True, text=True, encoding="utf-8", timeout=120, check=False,
@@ -59,6 +59,11 @@ def test_the_readme_starts_with_the_two_commands() -> None:
     """A newcomer's first lines are the commands that show and prove everything."""
     lines = (ROOT / "README.md").read_text("utf-8").splitlines()[:6]
     assert [line.split("#")[0].strip() for line in lines if line.startswith("    ")] == ["make demo", "make test"]
+
+
+def test_the_readme_fits_a_screen() -> None:
+    """What it is, how to begin, where it ends, what else there is; the rest has its own page."""
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 100
 
 
 def test_make_targets_in_the_readme_exist() -> None:

@@ -1,4 +1,4 @@
-"""Providers and auditors run without torch, Concrete ML and what comes with them."""
+"""Providers and auditors run without torch, Concrete ML and what comes with them; an owner needs Concrete alone."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from tests.support.homes import PASSPHRASE
 
 ROOT = Path(__file__).parents[2]
 HEAVY = (
@@ -53,14 +55,44 @@ for package in light:
 print(seen)
 """
 
+# A buyer's libraries, which an owner never calls.
+OF_A_BUYER = (
+    "brevitas", "concrete.ml", "hummingbird", "onnx", "onnxruntime", "pandas", "skl2onnx", "skorch", "tenseal", "torch",
+    "xgboost",
+)  # fmt: skip
+OF_AN_OWNER = ("ingestion", "fhe", "app.client", "app.custodian", "app.home", "darkroom")
 
-def run(python: Path | str, *arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+# The same for an owner, who then makes keys with Concrete.
+OWNERS_PROGRAM = """
+import importlib, pkgutil, sys
+
+heavy, packages = (text.split(",") for text in sys.argv[1:3])
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if any(f"{name}.".startswith(f"{each}.") for each in heavy):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+for package in packages:
+    for found in pkgutil.walk_packages(importlib.import_module(package).__path__, package + "."):
+        spec = found.module_finder.find_spec(found.name)
+        if spec.origin.endswith(".py") and not found.name.endswith("__main__") and ".cuda" not in found.name:
+            importlib.import_module(found.name)
+from fhe.keys.secret_keys import generate
+from fhe.profiles import ONE_LEVEL
+secret, _ = generate(ONE_LEVEL, 1)
+print(len(secret.glwe), "torch" in sys.modules)
+"""
+
+
+def run(python: Path | str, *arguments: str, cwd: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:
     """A Python program's outcome, without this checkout's path except by `cwd` and without the caller's settings."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     return subprocess.run(
         [str(python), *arguments],
         cwd=cwd,
-        env=kept,
+        env=kept | variables,
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -80,6 +112,29 @@ def test_light_packages_import_where_heavy_ones_are_missing(package: str) -> Non
     done = run(sys.executable, "-c", PROGRAM, ",".join(HEAVY), package)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 0
+
+
+def test_an_owner_makes_keys_without_torch() -> None:
+    """All that an owner runs imports without a buyer's libraries; Concrete's client makes keys; no stand-in stays."""
+    done = run(sys.executable, "-W", "error", "-c", OWNERS_PROGRAM, ",".join(OF_A_BUYER), ",".join(OF_AN_OWNER))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "2048 False\n"
+    assert done.stderr == ""
+
+
+@pytest.mark.deep
+def test_an_owner_publishes_from_the_owners_lock_alone(tmp_path: Path) -> None:
+    """The example of an owner, in an environment of locks/owner.txt: a market, real keys, an encrypted table."""
+    venv.create(tmp_path / "owner", with_pip=True)
+    python = tmp_path / "owner" / "bin" / "python"
+    pip = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps")
+    locked = run(python, *pip, "--require-hashes", "-r", str(ROOT / "locks" / "owner.txt"))
+    assert locked.returncode == 0, locked.stderr
+    home = ("DARKROOM_HOME", str(tmp_path / "home")), ("DARKROOM_PASSPHRASE", PASSPHRASE), ("PYTHONPATH", str(ROOT))
+    for words in (("-m", "darkroom", "init"), ("examples/owner.py",)):
+        done = run(python, *words, **dict(home))
+        assert done.returncode == 0, done.stderr
+    assert "Publication(number=1, version=1" in done.stdout
 
 
 @pytest.mark.deep

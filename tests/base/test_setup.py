@@ -22,7 +22,7 @@ NPM_SCRIPTS = (
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A folder with what setup reads, and nothing else."""
-    for name in ("scripts/setup.sh", "locks/dev.txt", "pyproject.toml", "hatch_build.py"):
+    for name in ("scripts/setup.sh", "locks/dev.txt", "locks/buyer.txt", "pyproject.toml", "hatch_build.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path

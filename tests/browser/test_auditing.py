@@ -30,6 +30,10 @@ def test_an_auditor_confirms_every_fact_through_their_own_wallet(person: Person,
     assert facts > 8
     page.get_by_role("button", name="Check now").click()
     expect(page.get_by_text(f"{facts} of {facts} facts confirmed through your wallet")).to_be_visible()
+    steps = page.locator("#facts > li")
+    expect(steps).to_have_count(7)
+    expect(steps.locator("[data-chapter]").get_by_text("Confirmed")).to_have_count(7)
+    steps.nth(5).locator("summary").click()
     expect(page.get_by_text("signature is the custodian's")).to_be_visible()
     expect(page.get_by_text(f"darkroom audit {scene.settled}")).to_be_visible()
 

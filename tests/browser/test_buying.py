@@ -93,6 +93,9 @@ def test_a_visitor_with_nothing_buys_in_place(arrive: Arrive, scene: MarketNode)
     assert violations(page) == []
     page.get_by_role("button", name="Demo wallet").click()
     expect(page.get_by_text("This costs 1.00 tUSD, and your account has 0.00 tUSD.")).to_be_visible()
+    page.get_by_role("dialog").get_by_role("button", name="Decline").click()
+    expect(page.get_by_text("You declined to sign.")).to_be_visible()
+    page.get_by_role("button", name="Buy for").click()
     page.get_by_role("button", name="Get test money").click()
     for _ in range(3):  # the money, the permit, the purchase
         sign(page)

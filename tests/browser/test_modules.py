@@ -22,7 +22,7 @@ from app.chain.wallet.account import Account
 from app.client.models import Model, ModelCard
 from app.client.units import columns_in_units
 from app.files.sealed import MIN_WORK, open_sealed, seal
-from app.market.web.pages.assets import FRONTEND, Assets
+from app.market.web.pages.assets import COMMENT, FRONTEND, Assets, served
 from app.protocol.documents import canonical
 from app.protocol.errors import WrongPassphrase
 from app.seal.result import Result, ResultHeader
@@ -203,6 +203,25 @@ def test_vendored_files_are_what_was_vendored(folder: str) -> None:
         assert each["license"]
         assert all(each["version"] in name for name in each["files"])
     assert {name: hashlib.sha256((root / name).read_bytes()).hexdigest() for name in known} == known
+
+
+def test_a_library_is_served_without_its_comments_and_with_all_its_code() -> None:
+    """What goes is whole lines of comments outside of any text, whose notice of the license stays; ours are whole."""
+    vendored = json.loads((FRONTEND / "static/vendor/vendored.json").read_text("utf-8"))
+    for name in (f"vendor/{name}" for each in vendored for name in each["files"]):
+        whole, sent = (
+            (FRONTEND / "static" / name).read_text("utf-8"),
+            served(name, (FRONTEND / "static" / name).read_bytes()),
+        )
+        for removed in COMMENT.finditer(whole):
+            inside = removed[0].strip()
+            assert inside.startswith("//") or (inside.endswith("*/") and inside.count("*/") == 1), name
+        # a line that opened a text of several lines would stay, with its one quote
+        assert not [line for line in sent.decode().splitlines() if not name.endswith(".min.js") and line.count("`") % 2]
+        assert sent.decode().splitlines() == COMMENT.sub("", whole).splitlines()
+        assert ("/*!" in whole) == (b"/*!" in sent), name
+    for path in (FRONTEND / "static").glob("*.js"):
+        assert served(path.name, path.read_bytes()) == path.read_bytes()
 
 
 def test_no_page_has_inline_script_or_style() -> None:

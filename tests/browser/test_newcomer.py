@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,17 @@ from tests.browser.chromium import Visitor
 from tests.support.running_node import RunningNode
 
 pytestmark = pytest.mark.chromium
+CLICKS = 12  # from the catalogue to an opened result
+COUNT = """addEventListener("click", ({ isTrusted }) => {
+    localStorage.clicks = Number(localStorage.clicks ?? 0) + Number(isTrusted); }, true);"""
 RELEASE = 90_000  # milliseconds for two executors and the custodian on a busy machine
 
 
 def test_a_newcomer_clicks_from_the_catalogue_to_an_opened_result(opened: Browser, tmp_path: Path) -> None:
-    """Demo wallet, license, a model at hand, key, job; then as the owner: approve; as the buyer again: the result.
+    """In one sheet: demo wallet, test money, key, license, job; the result opens after twelve clicks at most.
 
-    The custodian of `darkroom up` waits for the word and releases after it; what opens are the clear model's labels.
+    Then once more under the offer whose owner approves, with Back, a reload and a second tab at every step: no page is
+    untrue, nothing is paid twice. The custodian of `darkroom up` releases; what opens are the clear model's labels.
     """
     home = tmp_path / "home"
     node = RunningNode(home)
@@ -41,48 +46,90 @@ def test_a_newcomer_clicks_from_the_catalogue_to_an_opened_result(opened: Browse
         node.said("sample", "part-ended", code=0)
         url = node.wait(lambda event: event.get("service") == "web" and event.get("event") == "ready")
         visitor = Visitor.arrive(opened, str(url.get("address") or url.get("url")))
+        visitor.context.add_init_script(COUNT)
         page = visitor.page("/")
-        _buy(page)
-        recovery = _order(page)
+        recovery = _buy_and_run(page)
         number = int(page.url.rsplit("/", 1)[1])
-        _approve(page, number, home / FOLDER / OWNER_FILE)
         page.get_by_role("link", name="Open the result").click(timeout=RELEASE)
         expect(page.get_by_text("Opened, and it is this job's result")).to_be_visible()
+        assert int(page.evaluate("localStorage.clicks")) <= CLICKS
         frames = [pl.read_csv(io.BytesIO(_saved(page, "CSV"))), pl.read_parquet(io.BytesIO(_saved(page, "Parquet")))]
         assert frames[0].equals(frames[1])
         assert np.array_equal(frames[0]["label"].to_numpy(), _in_the_clear(home))
         file = tmp_path / "recovery.key"
         file.write_bytes(recovery)
-        job = Network.open(Home(home)).market.job(number)
-        assert SealingKey.load(file, "correct horse battery").public.hex() == job.sealing_key
+        market = Network.open(Home(home)).market
+        assert SealingKey.load(file, "correct horse battery").public.hex() == market.job(number).sealing_key
+        _run_disturbed(visitor)
+        page = visitor.context.pages[-1]
+        assert (market.license_count(), market.job_count()) == (2, number + 1)
+        _approve(page, number + 1, home / FOLDER / OWNER_FILE)
+        page.get_by_role("link", name="Open the result").click(timeout=RELEASE)
+        expect(page.get_by_text("Opened, and it is this job's result")).to_be_visible()
         assert visitor.faults == []
         visitor.context.close()
     finally:
         node.stop()
 
 
-def _buy(page: Page) -> None:
+def _choose(page: Page, approval: str) -> None:
+    """From the catalogue to the sheet, under the offer with this approval."""
     page.get_by_role("link", name="Breast cancer").click()
-    page.get_by_role("link", name="See terms and buy").first.click()
-    expect(page.get_by_text("the owner then approves each release by hand")).to_be_visible()
-    page.get_by_role("button", name="Buy for").click()
-    page.get_by_role("button", name="Demo wallet").click()
-    page.get_by_role("button", name="Get test money").click()
-    for _ in range(3):  # the money, the permit, the purchase
-        sign(page)
-    page.wait_for_url("**/licenses/*")
-
-
-def _order(page: Page) -> bytes:
-    page.get_by_role("link", name="New job").click()
-    page.get_by_role("button", name="Sample: Logistic regression").click()
+    card = page.locator(".panel").filter(has_text=approval).filter(has=page.get_by_role("link", name="Run a model"))
+    card.get_by_role("link", name="Run a model").click()
+    expect(page.get_by_role("button", name="Sample: Logistic regression")).to_have_attribute("aria-pressed", "true")
     expect(page.get_by_text("This job fits the policy")).to_be_visible()
-    page.get_by_role("button", name="Sign and open the job").click()
+
+
+def _buy_and_run(page: Page) -> bytes:
+    """Everything in the sheet, from a browser with nothing in it; the sealing key's recovery file."""
+    _choose(page, "none by hand")
+    page.get_by_role("button", name="Buy and run").click()
+    page.get_by_role("button", name="Demo wallet").click()
+    sign(page)  # the test money
     recovery = make_key(page)
-    for _ in range(2):  # the permit, the job
+    for _ in range(4):  # the license's permit and purchase, the job's permit and order
         sign(page)
     page.wait_for_url("**/jobs/*")
     return recovery
+
+
+def _run_disturbed(visitor: Visitor) -> None:
+    """The same under the offer whose owner approves, with everything that people do to pages meanwhile."""
+    page = visitor.page("/")
+    _choose(page, "by the owner")
+    page.go_back()
+    expect(page.get_by_role("link", name="Run a model").first).to_be_visible()
+    page.go_forward()
+    run = page.get_by_role("button", name="Buy and run")
+    for _ in range(2):  # a reload before anything was sent shows the sheet, with its price
+        expect(page.get_by_text("This job fits the policy")).to_be_visible()
+        run.click()
+        expect(page.get_by_role("dialog")).to_contain_text("the contract of licenses")
+        page.reload()
+    run.click()
+    sign(page)
+    sign(page)
+    expect(page.get_by_role("dialog")).to_contain_text("the contract of jobs")
+    other = visitor.page(page.url)
+    for each in (page, other):  # the license that was bought is used, and not bought again
+        each.reload()
+        expect(each.get_by_label("Under")).to_have_value(re.compile("license-2"))
+        expect(each.get_by_text("in escrow until the result is released")).to_be_visible()
+    page.bring_to_front()
+    run.click()
+    sign(page)
+    expect(page.get_by_role("dialog", name="Demo wallet: send this transaction?")).to_be_visible()
+    page.reload()
+    for each in (other, page):
+        expect(each.get_by_text("An order waits for your signature")).to_be_visible()
+    page.get_by_role("button", name="Begin anew").click()
+    page.get_by_role("dialog").get_by_role("button", name="Begin anew").click()
+    run.click()
+    sign(page)
+    sign(page)
+    page.wait_for_url("**/jobs/*")
+    other.close()
 
 
 def _approve(page: Page, job: int, account: Path) -> None:

@@ -113,8 +113,7 @@ def test_a_reload_while_the_wallet_asks_is_told(arrive: Arrive, scene: MarketNod
     page = arrive().page(f"/offers/{scene.offer}")
     page.get_by_role("button", name="Buy for").click()
     page.get_by_role("button", name="Demo wallet").click()
-    page.get_by_role("button", name="Get test money").click()
-    sign(page)
+    sign(page)  # the test money
     sign(page)
     expect(page.get_by_role("dialog", name="Demo wallet: send this transaction?")).to_contain_text("Buy a license")
     before = scene.market.license_count()

@@ -255,6 +255,8 @@ def test_an_audit_works_the_charge_out_again(scene: CustodianOnChain) -> None:
     auditor = Auditor(scene.stage.market, scene.world.store)
     found = [{check.claim: check for check in auditor.audit(job).checks} for job in jobs]
     assert {checks[claim].status for checks in found for claim in (CHARGE, PLACE)} == {CheckStatus.CONFIRMED}
+    rounds = [check for checks in found for check in checks.values() if check.fact in ("commitment", "agreement")]
+    assert ([check.status for check in rounds], len(rounds)) == ([CheckStatus.CONFIRMED] * 9, 9)
     assert [checks[CHARGE].detail.split(";")[0] for checks in found] == [
         "a refusal gives nothing away", "an answer that was given before", "1 bits about each person, rank 1",
     ]  # fmt: skip

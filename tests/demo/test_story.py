@@ -209,7 +209,7 @@ def test_one_demo_or_node_at_a_time(world: DemoHome) -> None:
 
 
 def test_the_documented_demo_is_this_one(world: DemoHome) -> None:
-    """docs/demo.md tells the steps, audited facts, results and transactions of today's demo; README.md, its results."""
+    """docs/demo.md tells the steps, audited facts, results and transactions of today's demo."""
     shown = (ROOT / "docs" / "demo.md").read_text("utf-8")
     story = world.story
     steps = re.findall(r"^│([^│\n]+?) +│ [\d.]+ +│ [\d, ]+│$", shown, re.MULTILINE)
@@ -220,8 +220,7 @@ def test_the_documented_demo_is_this_one(world: DemoHome) -> None:
     paid = re.findall(r"^│([^│\n]+?) +│ [\d,]+ *│$", shown, re.MULTILINE)
     assert sorted(filter(certain, paid)) == sorted(filter(certain, story["gas"]))
     results = [(str(job["job"]), job["model"], str(job["rows"])) for job in story["jobs"]]
-    for text in (shown, (ROOT / "README.md").read_text("utf-8")):
-        assert re.findall(r"^│ +(\d+) │ (\S+) +│ +(\d+) │ [\d.]+ +│", text, re.MULTILINE) == results
+    assert re.findall(r"^│ +(\d+) │ (\S+) +│ +(\d+) │ [\d.]+ +│", shown, re.MULTILINE) == results
 
 
 def certain(transaction: str) -> bool:

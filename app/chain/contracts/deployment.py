@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -158,7 +159,7 @@ def bind(
     Errors: VerificationFailed, Unavailable.
     """
     check(node, deployment)
-    return _client(node, deployment, sender, drained=drained)
+    return client_of(node, deployment, sender, drained=drained)
 
 
 def check(node: ChainNode, deployment: Deployment) -> None:
@@ -185,7 +186,7 @@ def check(node: ChainNode, deployment: Deployment) -> None:
                 " knows.",
                 "Use the Darkroom version that deployed it, or set up a new home: DARKROOM_HOME.",
             )
-    _check_wiring(_client(node, deployment))
+    _check_wiring(client_of(node, deployment))
 
 
 def _known(deployment: Deployment) -> None:
@@ -217,13 +218,18 @@ def _check_wiring(client: ContractClient) -> None:
             raise VerificationFailed(f"{contract} is wired to another {function}.", "Deploy again.")
 
 
-def _client(
+def client_of(
     node: ChainNode, deployment: Deployment, sender: Sender | None = None, *, drained: bool = False
 ) -> ContractClient:
+    """The contracts that a deployment names, believed as they stand; `bind` checks them first."""
     placed = deployment.contracts
-    abis = {name: Interface(load(name, deployment.edition).abi) for name in ORDER}
-    contracts = [Contract(name, placed[name].address, abis[name]) for name in ORDER]
+    contracts = [Contract(name, placed[name].address, _interface(name, deployment.edition)) for name in ORDER]
     return ContractClient(node, contracts, sender, closed=CLOSED_BY_A_LATER if drained else frozenset())
+
+
+@cache
+def _interface(name: str, edition: str) -> Interface:
+    return Interface(load(name, edition).abi)
 
 
 def _resume(node: ChainNode, account: Account, path: Path, terms: Terms | None, edition: str) -> Deployment:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from app.chain.contracts.abi import WORD_BYTES
 from app.chain.contracts.client import ContractClient, Sent
 from app.chain.contracts.custodians import JOBS, Custodians
 from app.chain.contracts.entities import as_job, commitment, content_of
@@ -176,6 +177,11 @@ class Jobs(Custodians, Licensing, Providers):
     def commitment(self, job: int, provider: Address, receipt: Digest, salt: str) -> Digest:
         """What `provider` commits to; see `entities.commitment`."""
         return commitment(self.client.node.chain_id, Address(self.client.address(JOBS)), job, provider, receipt, salt)
+
+    def reveal_call(self, job: int, receipt: Digest) -> bytes:
+        """How the call of a reveal begins: the salt's 32 bytes follow."""
+        reveal = self.client.contracts[JOBS].interface.encode_call("reveal", (job, receipt, ZERO))
+        return reveal[:-WORD_BYTES]
 
     def job(self, id: int) -> Job:
         """A job with everything that its structs and events say. Errors: NotFound, Unavailable."""

@@ -12,7 +12,7 @@ from eth_utils.crypto import keccak
 from app.chain.node import Block, ExecutionReverted, Fates, Fees, Log, NonceTaken, Topics, TxReceipt
 from app.chain.recursion_limit import limit_kept
 from app.chain.rpc.pool import PooledProvider
-from app.chain.rpc.provider import BoundedProvider
+from app.chain.rpc.provider import BoundedProvider, Endpoint
 from app.chain.rpc.refusal import RpcRefused, read_refusal
 from app.protocol.errors import BadInput, NotFound, Reverted, Unavailable
 from app.protocol.ids import TxHash
@@ -52,7 +52,7 @@ class RpcNode:
     balance, at twice the time.
     """
 
-    def __init__(self, provider: BoundedProvider | PooledProvider) -> None:
+    def __init__(self, provider: Endpoint) -> None:
         """Errors: Unavailable."""
         self.provider = provider
         self._batches_from = float("-inf")  # when batches are tried, again where the node did not take one

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
 
 import requests
@@ -16,6 +17,7 @@ from app.protocol.backoff import growing
 from app.protocol.errors import TooLarge, Unavailable, UsageError
 
 with limit_kept():
+    from web3.providers.base import JSONBaseProvider
     from web3.providers.rpc import HTTPProvider
     from web3.types import RPCEndpoint, RPCResponse
 
@@ -35,6 +37,29 @@ class _Passing(Exception):
     def __init__(self, message: str, next_step: str) -> None:
         super().__init__(message)
         self.error = Unavailable(message, next_step)
+
+
+class Endpoint(Protocol):
+    """What a node is asked through: one endpoint, several, or a recording of one."""
+
+    @property
+    def host(self) -> str:
+        """Whom it asks, for messages."""
+
+    def again(self) -> JSONBaseProvider:
+        """Another provider of the same endpoint, for a client of its own."""
+
+    def saw_head(self, number: int) -> None:
+        """A newest block was read."""
+
+    def saw_final(self, number: int, digest: str) -> None:
+        """A block was taken for final."""
+
+    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        """The response, an error of the node's included. Errors: TooLarge, Unavailable."""
+
+    def make_batch_request(self, requests: list[tuple[RPCEndpoint, Any]], /) -> Sequence[RPCResponse]:
+        """The responses in the order of the requests; as `make_request`."""
 
 
 class BoundedProvider(HTTPProvider):

@@ -16,6 +16,7 @@ from app.market.web.fields import Digest, Id, ResponseModel
 
 MAX_NAME = 80
 MAX_ABOUT = 300
+MAX_OUTCOMES = 64
 
 
 class OfferedModel(BaseModel):
@@ -27,6 +28,10 @@ class OfferedModel(BaseModel):
     circuit: Digest
     name: Annotated[str, Field(min_length=1, max_length=MAX_NAME, examples=["Logistic regression"])]
     about: Annotated[str, Field(max_length=MAX_ABOUT, examples=["Says how likely a sample is benign."])] = ""
+    outcomes: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=MAX_NAME)], ...],
+        Field(max_length=MAX_OUTCOMES, strict=False, examples=[["malignant", "benign"]]),
+    ] = ()  # what its classes are called, in order; none for a model without classes
 
 
 FeaturedModelsOf = Callable[[int], tuple[OfferedModel, ...]]

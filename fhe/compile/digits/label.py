@@ -25,7 +25,6 @@ from fhe.noise.lookup import layer_variances
 from fhe.profile import EncryptionProfile
 
 LABEL_WIDTH = 3  # of the output: the bits of a label, and the noise of one lookup
-LABEL = ("label",)
 ALTERNATIVE = "Leave the label to the custodian, whom the policy trusts with scores."
 
 
@@ -37,8 +36,8 @@ def with_label(compiled: Compiled, codebook: Codebook, profile: EncryptionProfil
     """
     circuit, decoder = compiled.circuit, compiled.decoder
     classes = circuit.readout.labels(len(circuit.outputs))
-    taken = circuit.outputs == LABEL or (circuit.centred and not circuit.lwe_bins)
-    if taken or circuit.block or circuit.readout.kind not in ("threshold", "argmax") or not decoder.labels:
+    read = circuit.readout.kind in ("threshold", "argmax")
+    if circuit.block or not read or not decoder.labels or _told(circuit):
         raise BadModel("This model has no label that could be taken under encryption.", "Use a classifier.")
     if classes > MOST_CLASSES:
         raise BadModel(
@@ -64,7 +63,7 @@ def with_label(compiled: Compiled, codebook: Codebook, profile: EncryptionProfil
         label = signs(stages, compared, width, sizes, LABEL_WIDTH)[0] * (1 if len(values) > 1 else -1)
         readout = Readout("threshold", 1)
     layers = (*stages.layers, linear([label], LABEL_WIDTH))
-    made = _read_inputs(replace(circuit, layers=layers, outputs=LABEL, readout=readout, centred=True))
+    made = _read_inputs(replace(circuit, layers=layers, outputs=("label",), readout=readout, centred=True))
     told = decoder.model_copy(
         update={
             "circuit": digest(made),
@@ -79,6 +78,12 @@ def with_label(compiled: Compiled, codebook: Codebook, profile: EncryptionProfil
         }
     )
     return replace(compiled, circuit=made, decoder=told, report=check(made, codebook, profile))
+
+
+def _told(circuit: Circuit) -> bool:
+    """Whether the circuit ends in the sign of a comparison already: one wire, of this width."""
+    last = circuit.layers[-1]
+    return circuit.centred and last.width == LABEL_WIDTH and isinstance(last, Linear) and len(last.columns) == 1
 
 
 def _read_inputs(circuit: Circuit) -> Circuit:

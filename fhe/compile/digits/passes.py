@@ -27,32 +27,60 @@ def groups(width: int, noise: float, profile: EncryptionProfile) -> list[int]:
     A value that is read at width V = p + w (w bits under the padding bit, p bits gone) has its own variance and that of
     the lookups so far, times 4^(W - V). Errors: NoiseOverflow where not even a bit can be read.
     """
-    found: list[int] = []
-    gone = lookups = 0
-    switched = keyswitch_variance(profile) + modulus_switch_variance(profile, centred=True)
+    reading = _Reading(width, noise, profile)
+    while width - reading.gone > profile.lookup_width or reading.fails(width - reading.gone, 0):
+        reading.take(profile.lookup_width + 1)
+    return reading.sizes
 
-    def fails(under: int, more: int) -> bool:
-        variance = (noise + (lookups + more) * bootstrap_variance(profile)) * 4.0 ** (width - gone - under)
-        return log2_failure(variance + switched, under) > profile.p_error_log2 - MARGIN
 
-    while width - gone > profile.lookup_width or fails(width - gone, 0):
-        under = next((w for w in range(profile.lookup_width, 0, -1) if w < width - gone and not fails(w, 1)), 0)
-        if gone == width or (under == 0 and fails(0, 0)):
+def low_groups(width: int, bits: int, noise: float, profile: EncryptionProfile) -> list[int]:
+    """The same for the lowest `bits` bits and no more. Errors: NoiseOverflow."""
+    reading = _Reading(width, noise, profile)
+    while reading.gone < bits:
+        reading.take(bits - reading.gone)
+    return reading.sizes
+
+
+class _Reading:
+    """A value of which some groups of bits are gone."""
+
+    def __init__(self, width: int, noise: float, profile: EncryptionProfile) -> None:
+        self.sizes: list[int] = []
+        self.gone = self._lookups = 0
+        self._width, self._noise, self._profile = width, noise, profile
+        self._switched = keyswitch_variance(profile) + modulus_switch_variance(profile, centred=True)
+
+    def fails(self, under: int, more: int) -> bool:
+        """Whether `under` bits under the padding bit cannot be read, with the noise of `more` lookups."""
+        variance = self._noise + (self._lookups + more) * bootstrap_variance(self._profile)
+        variance *= 4.0 ** (self._width - self.gone - under)
+        return log2_failure(variance + self._switched, under) > self._profile.p_error_log2 - MARGIN
+
+    def take(self, most: int) -> None:
+        """The next group, of up to `most` bits. Errors: NoiseOverflow."""
+        left = self._width - self.gone
+        possible = range(min(self._profile.lookup_width, most - 1), 0, -1)
+        under = next((w for w in possible if w < left and not self.fails(w, 1)), 0)
+        if left == 0 or (under == 0 and self.fails(0, 0)):
             raise NoiseOverflow(
-                f"The scores take {width} bits and a sign, which is more than this profile reads exactly.",
+                f"These values take {self._width} bits and a sign, which is more than this profile reads exactly.",
                 "Use fewer bits of a weight (n_bits), or leave the label to the custodian.",
             )
-        found.append(under + 1)
-        gone += under + 1
-        lookups += 2 if under else 1
-    return found
+        self.sizes.append(under + 1)
+        self.gone += under + 1
+        self._lookups += 2 if under else 1
 
 
-def doubled_without_low_bits(
-    stages: Stages, values: Sequence[WireSum], width: int, sizes: Sequence[int]
-) -> list[WireSum]:
+def doubled(stages: Stages, values: Sequence[WireSum], width: int, sizes: Sequence[int]) -> list[WireSum]:
     """Twice the values less the lowest bits of groups of these sizes, of width + 1: a constant table gives halves."""
-    left, bottom = [value * 2 for value in values], 1
+    return without_low_bits(stages, [value * 2 for value in values], width, sizes, 0)
+
+
+def without_low_bits(
+    stages: Stages, left: Sequence[WireSum], width: int, sizes: Sequence[int], gone: int
+) -> list[WireSum]:
+    """The same of values that are doubled already, and whose lowest `gone` bits are gone."""
+    left, bottom = list(left), 1 + gone
     for bits in sizes:
         entries, reads, out = 1 << (bits - 1), bits - 1 + bottom, width + 1 - bottom
         high = stages.look_up(left, reads, [[-entries] * entries] * len(left), out + 1, negacyclic=True)
@@ -64,10 +92,15 @@ def doubled_without_low_bits(
     return left
 
 
-def signs(stages: Stages, values: Sequence[WireSum], width: int, sizes: Sequence[int], width_out: int) -> list[WireSum]:
-    """1 for each value below zero and -1 for others, as wires of width `width_out`; `sizes`: of `groups`."""
-    left = doubled_without_low_bits(stages, values, width, sizes)
-    table = [-1] * (1 << (width - sum(sizes)))
+def signs(
+    stages: Stages, values: Sequence[WireSum], width: int, sizes: Sequence[int], width_out: int, bottom: int = 0
+) -> list[WireSum]:
+    """1 for each value below zero and -1 for others, as wires of width `width_out`; `sizes`: of `groups`.
+
+    Of values without their lowest `bottom` bits, `values` are the doubles.
+    """
+    left = without_low_bits(stages, values, width, sizes, bottom) if bottom else doubled(stages, values, width, sizes)
+    table = [-1] * (1 << (width - sum(sizes) - bottom))
     return stages.look_up(left, width + 1, [table] * len(left), width_out, negacyclic=True)
 
 

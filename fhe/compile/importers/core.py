@@ -14,6 +14,7 @@ from fhe.compile.foreign import attribute, kind, origin
 from fhe.compile.importers.inputs import Inputs
 
 MOST_LAYERS = 16
+CONCRETE_NETWORKS = ("NeuralNetClassifier", "NeuralNetRegressor")
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +23,11 @@ class InnerEstimator:
 
     model: Any
     inputs: Inputs
+
+
+def is_concrete_network(model: Any) -> bool:
+    """Whether a model is one of Concrete ML's networks, which has no float model inside."""
+    return origin(model) == "concrete" and kind(model) in CONCRETE_NETWORKS
 
 
 def core(model: Any, inputs: Inputs) -> InnerEstimator:
@@ -37,7 +43,7 @@ def core(model: Any, inputs: Inputs) -> InnerEstimator:
 def _inside(model: Any, inputs: Inputs) -> tuple[Any, Inputs]:
     name = kind(model)
     if origin(model) == "concrete":
-        return _fitted(model, "sklearn_model"), inputs
+        return (model if is_concrete_network(model) else _fitted(model, "sklearn_model")), inputs
     if name == "Pipeline":
         for _, step in model.steps[:-1]:
             if step is not None and step != "passthrough":

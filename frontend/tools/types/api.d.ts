@@ -178,6 +178,7 @@ interface PageConfig {
 
 /** page: app/market/web/pages/jobs.py order = */
 interface ResultOrder {
+  outcomes: string[];
   job: number;
   dataset: number;
   version: number;
@@ -244,4 +245,5 @@ interface LicenseView {
   offer: number;
   state: string;
   jobs_left: number;
+  rows_left: number;
 }

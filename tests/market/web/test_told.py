@@ -163,7 +163,7 @@ def test_the_pages_say_bits_in_words(site: TestClient, scene: MarketNode, frugal
     held = " ".join(site.get(f"/licenses/{license}").text.split())  # a template's line may end anywhere
     assert "1 bit <small>of 1 bit at most</small>" in held
     data = scene.store.read(digest_to_cid(Digest(circuit)), limit=1 << 20)
-    asked = f"/licenses/{license}/quote?rows=20&replicas=2"
+    asked = f"/datasets/1/run/quote?terms=license-{license}&rows=20&replicas=2"
     said = site.post(asked, content=data, headers={"origin": SETTINGS.origin}).text
     assert "The policy would refuse this job" in said
     assert "has had all the bits" in said

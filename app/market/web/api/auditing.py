@@ -12,8 +12,9 @@ from app.protocol.errors import NotAllowed
 
 
 class CheckView(ResponseModel):
-    """One fact: claim, where it was claimed, what was compared, and whether it holds."""
+    """One fact: its kind, the claim, where it was claimed, what was compared, and whether it holds."""
 
+    fact: str
     claim: str
     source: str
     digest: str

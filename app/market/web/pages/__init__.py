@@ -13,13 +13,27 @@ from fastapi.responses import Response
 from app.market.web.dependencies.state import Coin
 from app.market.web.errors.problems import Problem
 from app.market.web.middleware.compression import PageCompression
-from app.market.web.pages import catalogue, dataset, jobs, licensing, people, questions, static, transactions
+from app.market.web.pages import (
+    catalogue,
+    dataset,
+    finding,
+    jobs,
+    licensing,
+    people,
+    questions,
+    running,
+    static,
+    transactions,
+)
 from app.market.web.pages.freshness import STARTING, look
 from app.market.web.pages.site import Site
 
 ROUTERS = tuple(
-    module.router for module in (static, catalogue, dataset, questions, licensing, jobs, people, transactions)
-)
+    module.router
+    for module in (
+        static, catalogue, finding, dataset, questions, running, licensing, jobs, people, transactions,
+    )
+)  # fmt: skip
 
 NO_COIN = Coin("", 0)  # an error's page names no amount, and the chain, which knows the coin, may be out of reach
 

@@ -2,12 +2,14 @@
 
 The address is /static/HASH/name, where HASH covers the whole folder, so that a module's relative imports stay inside
 one version. A page names every module that its entry reaches, each with its SHA-384: the browser refuses any other
-bytes, also for modules that are only imported.
+bytes, also for modules that are only imported. Libraries of others are served without their comments, which are more
+than half of them; our own modules are served as they are written.
 """
 
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import mimetypes
 import re
@@ -19,6 +21,8 @@ FRONTEND = Path(__file__).parents[4] / "frontend"  # beside `app`, wherever that
 IMPORT = re.compile(
     r"""^\s*(?:import|export)\b[^"';]*?["'](\.{1,2}/[^"']+)["']|\bimport\(\s*["'](\.{1,2}/[^"']+)["']""", re.MULTILINE
 )
+VENDOR = "vendor/"
+COMMENT = re.compile(r"^[ \t]*(?:/\*(?!!)(?:(?!\*/).)*\*/|//[^\n]*)[ \t]*\n", re.MULTILINE | re.DOTALL)
 TYPES = {
     ".js": "text/javascript",
     ".css": "text/css",
@@ -53,15 +57,20 @@ class Assets:
 
     def __init__(self, folder: Path = FRONTEND / "static") -> None:
         """Read every file under `folder`."""
-        self._files = {
-            path.relative_to(folder).as_posix(): Asset(path.relative_to(folder).as_posix(), path.read_bytes())
-            for path in sorted(folder.rglob("*"))
-            if path.is_file()
-        }
+        names = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
+        self._files = {name: Asset(name, served(name, (folder / name).read_bytes())) for name in names}
         digest = hashlib.sha256()
         for name, asset in self._files.items():
             digest.update(f"{name}\0{len(asset.data)}\0".encode() + asset.data)
         self.version = digest.hexdigest()[:16]
+
+    def names(self) -> list[str]:
+        """All files, by name."""
+        return list(self._files)
+
+    def size(self, name: str) -> int:
+        """Bytes of a file that are sent to a browser that takes gzip, as all do."""
+        return len(gzip.compress(self._files[name].data))
 
     def find(self, version: str, name: str) -> Asset | None:
         """The file of this version, if it is this one's."""
@@ -91,6 +100,17 @@ class Assets:
         folder = PurePosixPath(name).parent
         text = self._files[name].data.decode()
         return [_joined(folder, first or second) for first, second in IMPORT.findall(text)]
+
+
+def served(name: str, data: bytes) -> bytes:
+    """What browsers get of a file: a library's module loses the comments that have whole lines to themselves.
+
+    A license's notice (`/*!`) stays, and so does every line with code on it. No line is looked into, so nothing inside
+    of a string or a regular expression can change; that no template text spans lines is a test of what is vendored.
+    """
+    if not name.startswith(VENDOR) or not name.endswith(".js"):
+        return data
+    return COMMENT.sub("", data.decode()).encode()
 
 
 def _joined(folder: PurePosixPath, relative: str) -> str:

@@ -7,6 +7,9 @@ from fastapi.responses import HTMLResponse
 
 from app.market.queries.catalogue import CatalogueFilter, CatalogueSort, search
 from app.market.queries.choices import Choices, choices, totals
+from app.market.queries.find import corrected
+from app.market.queries.jobs import jobs
+from app.market.queries.network import network
 from app.market.queries.status import read_place
 from app.market.web.pages.filters import FLAGS, PRICES, FilterStep, address, chosen, steps
 from app.market.web.pages.formatting import CLASSES, RELEASES, count
@@ -15,6 +18,7 @@ from app.market.web.pages.site import Visit, Visiting
 from app.protocol.errors import BadInput
 
 router = APIRouter()
+LATEST = 3  # jobs on the first page
 SORTS = {
     CatalogueSort.NEWEST: "Newest first",
     CatalogueSort.PRICE: "Cheapest first",
@@ -51,6 +55,10 @@ def catalogue(here: Visiting) -> HTMLResponse:
             found = search(session, wanted, sort=sort)
         counts = choices(session, wanted, prices)
         # Where nothing fits, how much each filter alone keeps away.
+        meant = corrected(session, wanted.text) if wanted.text and not found.total else ""
+        first = not here.request.query_params
+        overview = network(session, now=here.backend.now()) if first else None
+        latest = jobs(session, now=here.backend.now(), limit=LATEST).items if first else ()
         freed = totals(session, (each.without for each in filters)) if filters and not found.total else []
     return here.page(
         "catalogue.html",
@@ -68,7 +76,11 @@ def catalogue(here: Visiting) -> HTMLResponse:
         cleared=address(form, {name: None for name in form.sent if name != "sort"}),
         narrowed=bool(filters) or bool(form.wrong),
         next_page=address(form, {"after": found.next}) if found.next else "",
-        scripts=("catalogue.js",),
+        meant=meant,
+        overview=overview,
+        latest=latest,
+        test_money=here.backend.market.deployment.terms.token is None,
+        scripts=("catalogue.js", "checklist.js") if first else ("catalogue.js",),
     )
 
 

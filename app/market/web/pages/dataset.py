@@ -1,37 +1,26 @@
-"""One dataset: card, columns, rules, budget, preview, offers, versions."""
+"""One dataset: card, columns, rules, budget, preview, offers, what was asked, versions."""
 
 from __future__ import annotations
 
-import csv
-import io
-from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
+from sqlmodel import Session
 
-from app.market.queries.dataset import PreviewView, dataset
+from app.market.queries.catalogue import CatalogueEntry, CatalogueFilter, search
+from app.market.queries.dataset import dataset
 from app.market.queries.jobs import jobs
 from app.market.queries.versions import versions
 from app.market.web.fields import Id
+from app.market.web.pages.columns import SHOWN_COLUMNS, pictures, read_preview
 from app.market.web.pages.site import Visiting
-from app.protocol.errors import DarkroomError
-from app.protocol.ports import Store
+from app.market.web.pages.usage import usage
 
 router = APIRouter()
-PREVIEW_ROWS = 6
-PREVIEW_BYTES = 1 << 16
-SHOWN_COLUMNS = 300
 SHOWN_VERSIONS = 20
-
-
-@dataclass(frozen=True)
-class PreviewTable:
-    """The first synthetic rows, as text."""
-
-    header: list[str]
-    rows: list[list[str]]
-    total: int
+RELATED = 3
+ASKED_WORDS = 4  # keywords by which related datasets are looked for
 
 
 @router.get("/datasets/{id}", response_class=HTMLResponse)
@@ -42,6 +31,8 @@ def dataset_page(here: Visiting, id: Id, after: Annotated[str | None, Query(max_
         history = versions(session, id, limit=SHOWN_VERSIONS, after=after)
         certified = here.backend.certificates.of(session, id, detail.entry.owner)
         recent = jobs(session, now=here.backend.now(), dataset=id, limit=8)
+        related = related_to(session, detail.entry)
+    preview = read_preview(here.backend.store, detail.preview)
     return here.page(
         "dataset.html",
         title=detail.entry.title,
@@ -52,27 +43,23 @@ def dataset_page(here: Visiting, id: Id, after: Annotated[str | None, Query(max_
             for offer in detail.offers
         ),
         columns=detail.columns[:SHOWN_COLUMNS],
-        preview=read_preview(here.backend.store, detail.preview),
+        pictures=pictures(detail.columns, preview, certified.items),
+        preview=preview,
+        examples=usage(detail, here.backend.settings.origin),
+        related=related,
         recent=recent.items,
         certified=certified,
         history=history.items,
         next_page=f"/datasets/{id}?after={history.next}#versions" if history.next else "",
+        scripts=("find.js",),
     )
 
 
-def read_preview(store: Store, card: PreviewView | None) -> PreviewTable | None:
-    """The preview's beginning; None where there is none or no store has it."""
-    if card is None:
-        return None
-    try:
-        length = min(card.bytes, PREVIEW_BYTES)
-        data = store.read(card.cid, 0, length, limit=PREVIEW_BYTES)
-    except DarkroomError:
-        return None
-    text = data.decode("utf-8", "replace")
-    whole = text if length == card.bytes else text.rpartition("\n")[0]
-    try:
-        lines = [line for _, line in zip(range(PREVIEW_ROWS + 1), csv.reader(io.StringIO(whole)), strict=False)]
-    except csv.Error:
-        return None
-    return PreviewTable(lines[0], lines[1:], card.rows) if len(lines) > 1 else None
+def related_to(session: Session, entry: CatalogueEntry) -> list[CatalogueEntry]:
+    """At most three other datasets that share a keyword, those that share more first."""
+    shared: dict[int, tuple[int, CatalogueEntry]] = {}
+    for word in entry.keywords[:ASKED_WORDS]:
+        for other in search(session, CatalogueFilter(text=word), limit=RELATED * 2).items:
+            if other.id != entry.id and not other.tombstoned and word in other.keywords:
+                shared[other.id] = (shared.get(other.id, (0, other))[0] + 1, other)
+    return [other for _, other in sorted(shared.values(), key=lambda each: (-each[0], each[1].id))[:RELATED]]

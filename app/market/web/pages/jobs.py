@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from statistics import median
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
@@ -20,6 +21,7 @@ from app.market.web.fields import Id
 from app.market.web.pages.escrow import cause, escrow_breakdown
 from app.market.web.pages.forms import Form
 from app.market.web.pages.site import Visiting
+from app.market.web.pages.story import story
 from app.protocol.market.entities import JobState
 
 router = APIRouter()
@@ -61,14 +63,15 @@ def job_page(here: Visiting, id: Id) -> HTMLResponse:
     with here.backend.session() as session:
         detail = job(session, id, now=here.backend.now())
         asks = detail.job.needs_approval and detail.job.approval == "none" and not detail.job.closed_at
-        owner = dataset(session, detail.job.dataset).entry.owner if asks else ""
+        about = dataset(session, detail.job.dataset)
         usual = usual_seconds(session, detail.job.dataset, here.backend.now())
     return here.page(
         "job.html",
         title=f"Job {id}",
         it=detail,
         track=track(detail),
-        asked_owner=owner,
+        asked_owner=about.entry.owner if asks else "",
+        roles=roles(detail, about.entry.owner, about.custodian),
         usual=usual,
         scripts=("job-live.js",),
         **_standing(detail),
@@ -83,7 +86,9 @@ def result_page(here: Visiting, id: Id) -> HTMLResponse:
         release = next((entry for entry in detail.timeline if entry.event == "JobReleased"), None)
         terms, told = offer(session, detail.job.offer), here.backend.told(session, detail.job.dataset)
         spent = told_to(detail.job.license, told, detail.version, dataset(session, detail.job.dataset).entry.rows)
+    shelf = here.backend.parts.shelf(detail.job.dataset)
     order = {
+        "outcomes": next((list(each.outcomes) for each in shelf if each.circuit == detail.job.circuit), []),
         "job": id,
         "dataset": detail.job.dataset,
         "version": detail.version,
@@ -115,7 +120,7 @@ def audit_page(here: Visiting, id: Id) -> HTMLResponse:
     with here.backend.session() as session:
         facts = audit_facts(session, id)
         detail = job(session, id, now=here.backend.now())
-        title = dataset(session, detail.job.dataset).entry.title
+        about = dataset(session, detail.job.dataset)
     expected = {
         "job": id,
         "dataset": detail.job.dataset,
@@ -137,10 +142,19 @@ def audit_page(here: Visiting, id: Id) -> HTMLResponse:
         title=f"Audit of job {id}",
         facts_of=facts,
         it=detail,
-        dataset_title=title,
+        chapters=story(facts.facts, over=bool(detail.job.closed_at)),
+        roles=roles(detail, about.entry.owner, about.custodian),
+        dataset_title=about.entry.title,
         expected=json.dumps(expected),
         scripts=("audit.js",),
     )
+
+
+def roles(detail: JobDetail, owner: str, custodian: str) -> defaultdict[str, str]:
+    """What each account is in a job, in a word or two; "" for others."""
+    named = {each.provider: f"provider {number}" for number, each in enumerate(detail.executions, 1)}
+    both = "owner and custodian" if custodian == owner else "owner"
+    return defaultdict(str, {**named, custodian: "custodian", owner: both, detail.job.buyer: "buyer"})
 
 
 def _standing(detail: JobDetail, *, on_result: bool = False) -> dict[str, Any]:

@@ -1,26 +1,23 @@
-"""Offers, licenses, the form that opens a job, and what a job would reveal."""
+"""Offers, licenses, and what a job would reveal."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
-from fastapi.concurrency import run_in_threadpool
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse
 from sqlmodel import Session
 
 from app.chain.contracts.licensing import LICENSES
 from app.market.queries.budget import told_to
-from app.market.queries.circuits import used_circuits
 from app.market.queries.dataset import dataset
 from app.market.queries.jobs import job, jobs
 from app.market.queries.licensing import LicenseView, license, offer
-from app.market.web.dependencies.caller import Spend, Spending, rate_cost
+from app.market.web.dependencies.caller import Spending, rate_cost
 from app.market.web.fields import MAX_ID, Id
 from app.market.web.pages.site import Visit, Visiting
 from app.market.web.quotes import load_circuit_bytes, quote_circuit
-from app.policy.preflight import MAX_REPLICAS
-from app.protocol.errors import BadDocument, DarkroomError, NotAllowed
+from app.protocol.errors import DarkroomError
 from app.protocol.ids import Digest
 from app.protocol.market.entities import LicenseState
 
@@ -63,46 +60,6 @@ def license_page(here: Visiting, id: Id, after: Annotated[str | None, Query(max_
     )
 
 
-@router.get("/licenses/{id}/job", response_class=HTMLResponse)
-def new_job(here: Visiting, id: Id) -> HTMLResponse:
-    """The form that opens a job."""
-    with here.backend.session() as session:
-        held = _held(here, session, id)
-        detail = dataset(session, held.dataset)
-        terms = offer(session, held.offer)
-        used = used_circuits(session, held.dataset)
-    offered = here.backend.parts.shelf(held.dataset)
-    most = min(
-        held.rows_left, detail.entry.rows, terms.policy.max_rows_per_job if terms.policy.known else held.rows_left
-    )
-    return here.page(
-        "new_job.html",
-        title="New job",
-        it=held,
-        detail=detail,
-        offer=terms,
-        most=most,
-        offered=offered,
-        used=[each for each in used if each.circuit not in {model.circuit for model in offered}],
-        scripts=("new-job.js",),
-    )
-
-
-@router.post("/licenses/{id}/quote", response_class=HTMLResponse, dependencies=[Depends(rate_cost(2))])
-async def quote_page(
-    here: Visiting,
-    id: Id,
-    request: Request,
-    spend: Spending,
-    first_row: Number = 0,
-    rows: Number = 0,
-    replicas: Number = 2,
-) -> HTMLResponse:
-    """What a job with the circuit in the body would cost and reveal, as a part of the form's page."""
-    data = await request.body()
-    return await run_in_threadpool(_quote, here, id, data, spend, first_row, rows, replicas)
-
-
 @router.get("/jobs/{id}/reveals", response_class=HTMLResponse, dependencies=[Depends(rate_cost(2))])
 def reveals_page(here: Visiting, id: Id, spend: Spending) -> HTMLResponse:
     """What a job's result would say about each row, for its owner to read before answering."""
@@ -122,28 +79,6 @@ def reveals_page(here: Visiting, id: Id, spend: Spending) -> HTMLResponse:
     )
 
 
-def _quote(here: Visit, id: int, data: bytes, spend: Spend, first_row: int, rows: int, replicas: int) -> HTMLResponse:
-    with here.backend.session() as session:
-        held = _held(here, session, id)
-        entry = dataset(session, held.dataset).entry
-    wrong = _wrong(held, entry.rows, first_row, rows, replicas)
-    report, error = None, None
-    if not wrong:
-        try:
-            report = quote_circuit(
-                here.backend, held.dataset, data, spend, offer=held.offer, rows=rows, replicas=replicas,
-                first_row=first_row, license=id,
-            )  # fmt: skip
-        except BadDocument:
-            wrong["circuit"] = "This file is not a circuit. Choose one that darkroom model compile made."
-        except DarkroomError as problem:
-            wrong["replicas" if isinstance(problem, NotAllowed) else "circuit"] = str(problem)
-    ready = report is not None and report.ready
-    return here.page(
-        "quote.html", title="Quote", it=held, report=report, wrong=wrong, error=error, ready=ready, first_row=first_row
-    )
-
-
 def _held(here: Visit, session: Session, id: int) -> LicenseView:
     """A license now. The clock may have been read a second ago, before the purchase: it is good from that on."""
     now = here.backend.now()
@@ -159,19 +94,3 @@ def _refund(here: Visit, held: LicenseView) -> int | None:
         return int(here.backend.market.client.read(LICENSES, "refundOf", held.id))
     except DarkroomError:
         return None
-
-
-def _wrong(held: LicenseView, dataset_rows: int, first_row: int, rows: int, replicas: int) -> dict[str, str]:
-    """What is wrong with the numbers, by field."""
-    wrong: dict[str, str] = {}
-    if rows < 1:
-        wrong["rows"] = "A job takes one row at least."
-    elif first_row >= dataset_rows:
-        wrong["first_row"] = f"The dataset has rows 0 to {dataset_rows - 1:,}."
-    elif first_row + rows > dataset_rows:
-        wrong["rows"] = f"The dataset has rows 0 to {dataset_rows - 1:,}; this would end at {first_row + rows - 1:,}."
-    elif rows > held.rows_left:
-        wrong["rows"] = f"The license has {held.rows_left:,} rows left."
-    if not 1 <= replicas <= MAX_REPLICAS:
-        wrong["replicas"] = f"Choose 1 to {MAX_REPLICAS} executors."
-    return wrong

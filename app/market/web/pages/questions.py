@@ -8,16 +8,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
-from sqlmodel import Session
 
 from app.client.ask.cells import AskedTable
 from app.client.ask.samples import quoted, samples
 from app.execution.inputs import load_manifest
 from app.market.queries.dataset import DatasetDetail, dataset
-from app.market.queries.licensing import LicenseView, OfferView, license, offer
+from app.market.queries.licensing import OfferView
 from app.market.web.dependencies.caller import Spend, Spending
 from app.market.web.fields import MAX_ID, Id
 from app.market.web.pages.site import Visit, Visiting
+from app.market.web.pages.terms import ChosenTerms, chosen_terms
 from app.market.web.questions import QuestionReport, explain_question
 from app.protocol.data.dataset import EncryptedTable
 from app.protocol.errors import BadQuery, DarkroomError
@@ -29,25 +29,6 @@ SHOWN_COLUMNS = 100
 SHOWN_CELLS = 40
 REPLICAS = 2
 WORK = 2  # of one explained question, as the API counts it
-TERMS = re.compile(r"(offer|license)-(\d{1,15})")
-
-
-@dataclass(frozen=True)
-class AskTerms:
-    """Under what a question is asked: an offer, of which a license would be bought, or a license that there is."""
-
-    offer: OfferView
-    license: LicenseView | None
-
-    @property
-    def value(self) -> str:
-        """Its name in the page's address."""
-        return f"offer-{self.offer.id}" if self.license is None else f"license-{self.license.id}"
-
-    def most_rows(self, there: int) -> int:
-        """How many of a dataset's rows a question can take."""
-        bounds = [there, self.offer.max_rows if self.license is None else self.license.rows_left]
-        return min([*bounds, *[self.offer.policy.max_rows_per_job] * self.offer.policy.known])
 
 
 @dataclass(frozen=True)
@@ -73,7 +54,7 @@ def ask_page(
     with here.backend.session() as session:
         detail = dataset(session, id)
         offers = sells_questions(detail)
-        chosen = _terms(session, here, detail, offers, terms)
+        chosen = chosen_terms(session, detail, offers, terms, now=here.backend.now())
     there = detail.entry.rows
     most = chosen.most_rows(there) if chosen else there
     columns: tuple[ColumnToAsk, ...] = ()
@@ -132,21 +113,8 @@ def _samples(table: EncryptedTable) -> tuple[str, ...]:
     return samples(table.codebook, find(table.profile), lookups=table.evaluation_key is not None)
 
 
-def _terms(
-    session: Session, here: Visit, detail: DatasetDetail, offers: tuple[OfferView, ...], said: str
-) -> AskTerms | None:
-    """The terms that an address names, else the cheapest."""
-    found = TERMS.fullmatch(said)
-    if found and found[1] == "license":
-        held = license(session, int(found[2]), now=here.backend.now())
-        if held.dataset == detail.entry.id:
-            return AskTerms(offer(session, held.offer), held)
-    named = [each for each in offers if found and found[1] == "offer" and each.id == int(found[2])]
-    return next((AskTerms(each, None) for each in [*named, *offers]), None)
-
-
 def _explained(
-    here: Visit, id: int, sql: str, terms: AskTerms, rows: int, spend: Spend
+    here: Visit, id: int, sql: str, terms: ChosenTerms, rows: int, spend: Spend
 ) -> tuple[QuestionReport | None, DarkroomError | None]:
     if len(sql) > MAX_QUESTION:
         return None, BadQuery(

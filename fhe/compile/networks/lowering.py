@@ -1,0 +1,150 @@
+"""From a network in integers to its circuit: an activation is `fhe.compile.digits.clipped`, all else is linear.
+
+How many bits each layer's values have follows from its weights and from what its inputs can be. A layer's inputs come
+out of one lookup for each part of up to three bits, so that the next sum has no more noise than it must. Bits of a
+column are added up by lookups first where every unit's reading each of them would make the circuit too large.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+
+from app.protocol.data.dataset import Codebook
+from app.protocol.errors import NoiseOverflow
+from fhe.arrays import I64
+from fhe.circuit.circuit import Circuit, Input, Readout
+from fhe.circuit.codec import MAX_CIRCUIT_BYTES, MAX_LAYERS
+from fhe.compile.digits.clipped import clip_stages, clip_width, clipped
+from fhe.compile.digits.parts import ENTRIES, PART
+from fhe.compile.digits.stages import Stages, WireSum, linear
+from fhe.compile.networks.network import Activation, QuantizedNetwork
+from fhe.noise.lookup import bootstrap_variance, layer_variances
+from fhe.profile import EncryptionProfile
+
+TERM_BYTES = 22  # of a weighted wire: two words in base64
+READINGS = 8  # of a unit's value, about, while it is read in digits
+
+
+def network_circuit(
+    network: QuantizedNetwork, names: tuple[str, ...], readout: Readout, codebook: Codebook, profile: EncryptionProfile
+) -> Circuit:
+    """The circuit whose outputs are the network's, on every row. Errors: NoiseOverflow, TooLarge."""
+    widths = _widths(network)
+    inputs, read = _read(network)
+    stages = Stages(len(inputs))
+    values = _numbers(stages, read, widths[0] + 1, gathered=_large(network))
+
+    def made(last: list[WireSum], width: int) -> Circuit:
+        layers = (*stages.layers, linear(last, width))
+        named = tuple(f"value {number}" for number in range(len(last)))
+        return Circuit(profile.digest, codebook.digest, inputs, layers, named, Readout("value"), centred=True)
+
+    for number, layer in enumerate(network.layers):
+        sums = [_weighted(values, row, bias) for row, bias in zip(layer.weights, layer.bias.tolist(), strict=True)]
+        if number == len(network.activations):
+            break
+        activation, width = network.activations[number], widths[number]
+        noise = float(layer_variances(made(sums, width), profile)[-1].max())
+        rounded = [value + activation.half for value in sums]
+        last = number + 1 == len(network.activations)
+        after = widths[number + 1] + (0 if last else 1)  # values that are read in digits are doubled
+        values = clipped(stages, rounded, width, activation.drop, activation.bits, after, noise, profile)
+    layers = (*stages.layers, linear(sums, widths[-1]))
+    return Circuit(profile.digest, codebook.digest, inputs, layers, names, readout, centred=True)
+
+
+def stages_of(network: QuantizedNetwork, profile: EncryptionProfile) -> int:
+    """How many stages of lookups the circuit has, about; more than any circuit where its noise is too much."""
+    gathered, widths = _large(network), _widths(network)
+    found, parts = int(gathered), np.array([_runs(network, each) if gathered else 0 for each in network.inputs])
+    for layer, activation, width in zip(network.layers, network.activations, widths):
+        noise = float((layer.weights.astype(np.float64) ** 2 @ parts).max()) * bootstrap_variance(profile)
+        try:
+            found += clip_stages(width, activation.drop, activation.bits, noise, profile)
+        except NoiseOverflow:
+            return MAX_LAYERS
+        parts = np.full(len(layer.bias), -(-activation.bits // PART))
+    return found
+
+
+def _runs(network: QuantizedNetwork, read: tuple[int, I64]) -> int:
+    """Lookups that count the bits of a column."""
+    column, table = read
+    bits = 0 if network.space.encodings[column] == "affine" else int(np.count_nonzero(np.diff(table)))
+    return -(-bits // (ENTRIES - 1)) if bits > 1 else 0
+
+
+def _widths(network: QuantizedNetwork) -> list[int]:
+    """Bits of each layer's values, besides their sign."""
+    activations = (*network.activations, None)
+    return [width_of(low, high, each) for (low, high), each in zip(network.bounds(), activations, strict=True)]
+
+
+def width_of(low: I64, high: I64, activation: Activation | None) -> int:
+    """Bits of values between these (units,), besides their sign, and so that they can be clipped."""
+    least, most = int(low.min()), int(high.max())
+    if activation is None:
+        return max(1, max(-least - 1, most).bit_length())
+    return clip_width(least + activation.half, most + activation.half, activation.drop, activation.bits)
+
+
+Steps = tuple[int, list[tuple[int, int]]]  # a column's least number, and what each of its wires adds to it
+
+
+def _read(network: QuantizedNetwork) -> tuple[tuple[Input, ...], list[Steps]]:
+    """What is read of the dataset, and each column's number as a sum over that."""
+    space, inputs, found = network.space, list[Input](), list[Steps]()
+    for column, table in network.inputs:
+        name, steps = space.columns[column].name, list[tuple[int, int]]()
+        changes = [int(after - before) for before, after in pairwise(table.tolist())]
+        if space.encodings[column] == "affine":
+            inputs.append(Input(name, "affine"))
+            steps.append((len(inputs) - 1, changes[0]))
+        else:
+            for edge, change in enumerate(changes):
+                if change:
+                    inputs.append(Input(name, "bins", edge))
+                    steps.append((len(inputs) - 1, change))
+        found.append((int(table[0]), steps))
+    return tuple(inputs), found
+
+
+def _large(network: QuantizedNetwork) -> bool:
+    """Whether the circuit is too large where every unit reads every bit."""
+    bits = sum(
+        1 if network.space.encodings[column] == "affine" else np.count_nonzero(np.diff(table))
+        for column, table in network.inputs
+    )
+    return bits * len(network.layers[0].bias) * TERM_BYTES * READINGS > MAX_CIRCUIT_BYTES // 2
+
+
+def _numbers(stages: Stages, read: list[Steps], width_out: int, *, gathered: bool) -> list[WireSum]:
+    """Each column's number, as a sum over published values, or over one lookup for up to seven bits."""
+    if not gathered:
+        return [WireSum(tuple(steps), least) for least, steps in read]
+    runs: list[tuple[int, list[tuple[int, int]]]] = []  # (column, bits that are counted together)
+    found = [WireSum((), least) for least, _ in read]
+    for column, (_, steps) in enumerate(read):
+        if len(steps) == 1:
+            found[column] += WireSum(tuple(steps))
+            continue
+        runs += [(column, steps[first : first + ENTRIES - 1]) for first in range(0, len(steps), ENTRIES - 1)]
+    if not runs:
+        return found
+    counts = [WireSum(tuple((wire, 1) for wire, _ in run)) for _, run in runs]
+    tables = [[sum(change for _, change in run[:count]) for count in range(ENTRIES)] for _, run in runs]
+    for (column, _), wire in zip(runs, stages.look_up(counts, PART, tables, width_out), strict=True):
+        found[column] += wire
+    return found
+
+
+def _weighted(values: list[WireSum], weights: I64, bias: int) -> WireSum:
+    """One unit's value."""
+    terms: dict[int, int] = {}
+    for value, weight in zip(values, weights.tolist(), strict=True):
+        bias += value.constant * weight
+        for wire, own in value.terms:
+            terms[wire] = terms.get(wire, 0) + own * weight
+    return WireSum(tuple(sorted((wire, weight) for wire, weight in terms.items() if weight)), bias)
