@@ -123,6 +123,9 @@ def check_table(table: EncryptedTable, polynomial_size: int | None = None, *, ro
     if not 1 <= table.rows <= MAX_ROWS or table.epoch < 0 or not 1 <= len(table.shards) <= MAX_SHARDS:
         raise BadDocument("The table's rows, shards or epoch are out of range.")
     files = [] if table.listed else expected_files(table.codebook, table.shards[0])
+    small = table.listed.encodings if table.listed else [encoding for _, encoding in files]
+    if "lwe-bins" in small and table.evaluator == "darkroom-canonical-1":
+        raise BadDocument("The table has bins under the small key, which its evaluator does not know.")
     if not (files or len(table.shards[0].files)):
         raise BadDocument("The table publishes no column.")
     row = 0

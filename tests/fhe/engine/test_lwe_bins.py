@@ -86,7 +86,7 @@ def test_a_table_without_such_bins_is_refused(small: TableWithKeys) -> None:
     profile = small.profile
     bare = make_table(profile, small.secret, small.key, (40,))
     table = bare.table.model_copy(update={"evaluator": "darkroom-canonical-2"})
-    with pytest.raises(BadModel, match="which are not published"):
+    with pytest.raises(BadModel, match="bins under the small key of column"):
         evaluate(circuit, profile, table, bare.source, 0, 4, small.key)
     with pytest.raises(BadModel, match="darkroom-canonical-1"):
         evaluate(
