@@ -30,7 +30,7 @@ def sum_circuit(circuit: Circuit, codebook: Codebook, profile: EncryptionProfile
     if circuit.centred:
         raise BadModel(
             "This model's circuit has centred lookups, and their results are not summed over rows.",
-            "Sum a linear model, or ask for packed bins: bins_for in the dataset's recipe.",
+            "Sum a linear model, or trees on a dataset whose bins are published packed alone.",
         )
     layers, last = circuit.layers, circuit.layers[-1]
     assert isinstance(last, Linear)

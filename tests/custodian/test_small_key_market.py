@@ -28,7 +28,7 @@ from fhe.engine.output import OutputStage
 from fhe.profiles import insecure_test_profile
 from ingestion.publish import prepare
 from ingestion.recipe import parse_recipe
-from tests.custodian.test_market_chain import CustodianOnChain, agent_of
+from tests.support.custodian_chain import CustodianOnChain, agent_of
 from tests.support.custody import EDGES, NAMES, OPEN_POLICY, MarketInMemory
 from tests.support.market import open_market, set_stage
 
