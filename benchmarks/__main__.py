@@ -1,4 +1,4 @@
-"""`python -m benchmarks NAME [--json]`: run one benchmark and print its figures.
+"""`python -m benchmarks NAME [--part PART] [--json]`: run one benchmark, or a part of it, and print its figures.
 
 A table goes to stdout for people; with `--json` the last line of stdout is one JSON object; progress is on stderr.
 """
@@ -10,18 +10,19 @@ import importlib
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 import benchmarks
 from benchmarks.machine import facts
 
-Run = Callable[[Callable[[int, int], None]], dict[str, Any]]
+Run = Callable[..., dict[str, Any]]  # of a progress, and of a part where the benchmark has some
 
 
 def names() -> list[str]:
@@ -30,13 +31,17 @@ def names() -> list[str]:
     return sorted(file.stem for file in files if "\ndef run(" in file.read_text(encoding="utf-8"))
 
 
-def measure(run: Run, title: str) -> dict[str, Any]:
-    """The figures of one benchmark, with a progress bar on stderr where that is a terminal."""
+def measure(run: Run, title: str, part: str = "") -> dict[str, Any]:
+    """The figures of one benchmark, or of a part, with a progress bar on stderr where that is a terminal."""
     err = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err, disable=not err.is_terminal, transient=True) as bar:
-        task = bar.add_task(escape(title), total=None)
-        return run(lambda done, total: bar.update(task, completed=done, total=total))
+        told = partial(_told, bar, bar.add_task(escape(title), total=None))
+        return run(told, part) if part else run(told)
+
+
+def _told(bar: Progress, task: TaskID, done: int, total: int) -> None:
+    bar.update(task, completed=done, total=total)
 
 
 def show(name: str, figures: dict[str, Any]) -> None:
@@ -55,6 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, formatter_class=_Verbatim)
     parser.add_argument("name", nargs="?", help="which benchmark")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line of stdout")
+    parser.add_argument("--part", default="", help="one part alone, of a benchmark that has parts")
     parser.add_argument("--list", action="store_true", help="print the names")
     options = parser.parse_args(arguments)
     if options.list:
@@ -64,8 +70,12 @@ def main(arguments: list[str] | None = None) -> int:
         wrong = f"There is no benchmark {options.name!r}. " if options.name else ""
         print(f"{wrong}Choose one of: {', '.join(names()) or 'none yet'}.", file=sys.stderr)
         return 2
-    run: Run = importlib.import_module(f"benchmarks.{options.name}").run
-    figures = {**measure(run, options.name), "machine": facts()}
+    module = importlib.import_module(f"benchmarks.{options.name}")
+    parts: tuple[str, ...] = tuple(getattr(module, "PARTS", ()))
+    if options.part and options.part not in parts:
+        print(f"{options.name} has {', '.join(parts) or 'no parts'}, not {options.part!r}.", file=sys.stderr)
+        return 2
+    figures = {**measure(module.run, options.name, options.part), "machine": facts()}
     if options.json:
         print(json.dumps(figures, allow_nan=False, default=_plain))
     else:

@@ -73,8 +73,8 @@ def encrypt_bins(
             small[column.name] = bins.seed, bins.encrypt(0, bits.reshape(-1, size))
     nowhere = "0" * 64  # in memory there is nothing to fetch, so nothing to check
     forms: dict[FileEncoding, dict[str, bytes]] = {
-        encoding: {name: seed for name, (seed, _) in own.items()}
-        for encoding, own in (("bins", files), ("lwe-bins", small))
+        "bins": {name: seed for name, (seed, _) in files.items()},
+        "lwe-bins": {name: seed for name, (seed, _) in small.items()},
     }
     encoded = tuple(
         EncodedFile(

@@ -1,30 +1,34 @@
 """A market left running: what its agents do in a minute, what they ask the chain for, and how large they become.
 
 `jobs_per_min`: small linear jobs from their opening to their settlement, with four providers, a custodian and a keeper
-as processes of their own on anvil; the fullest minute once all of them work, and never more than a dozen jobs open.
+as processes of their own on anvil; the fullest minute once all of them work, and never more than two dozen jobs open.
 `idle_calls_growth`: questions to the chain in one look of provider, custodian and keeper at 10,000 jobs that are over,
 by those at 10. `index_blocks_per_s`, `index_events_per_s`: the index of that chain built from its first block on.
 `catalogue_p95_ms`: searches by 50 readers at once, each asking again at once, in an index of 10,000 datasets.
-`rss_mb`: the largest resident memory of an agent after `rss_jobs` jobs.
+`rss_mb`: the largest resident memory of an agent after `rss_jobs` jobs. `jobs_cpu_s`: CPU seconds of all agents for a
+job, after the first two dozen.
+
+`--part catalogue`, `idle` or `jobs` takes the figures of that part alone.
 """
 
 from __future__ import annotations
 
 import os
+import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from app.home.home import Home
 from benchmarks import api, live_market
 from benchmarks.anvil import anvil, program
-from benchmarks.idle_looks import idle_looks
+from benchmarks.idle_looks import MANY, idle_looks
 from benchmarks.live_market import LiveMarket
 
 PROVIDERS = 4
-BACKLOG = 12  # jobs that are open at a time
+BACKLOG = 24  # jobs that are open at a time
 MINUTE = 60.0
 JOBS = 2_000
 MOST_SECONDS = 2_400.0  # for those
@@ -33,28 +37,63 @@ DATASETS, INDEXED_JOBS = 10_000, 2_000
 LIVELY = ("--block-time", "1", "--mixed-mining", "--slots-in-an-epoch", "1")
 CHAIN_ID = 31_337
 
+Told = Callable[[float], None]  # hears which part of the work is done
 
-def run(progress: Callable[[int, int], None]) -> dict[str, Any]:
-    """All figures; DARKROOM_BENCH_JOBS sets how many jobs are run, 2,000 by default."""
+
+def run(progress: Callable[[int, int], None], part: str = "") -> dict[str, Any]:
+    """The figures of a part, or of all; DARKROOM_BENCH_JOBS sets how many jobs are run, 2,000 by default, and
+    DARKROOM_BENCH_FINISHED how many are over before a look is counted, 10,000 by default.
+    """
+    done = 0.0
+    figures: dict[str, Any] = {}
+    for name in [part] if part else PARTS:
+        share = 1 / (1 if part else len(PARTS))
+        begun = time.monotonic()
+        figures |= PARTS[name](lambda of, done=done, share=share: progress(int(1000 * (done + share * of)), 1000))
+        figures[f"{name}_seconds"] = round(time.monotonic() - begun, 1)
+        done += share
+    return figures
+
+
+def catalogue(told: Told) -> dict[str, Any]:
+    """The catalogue under readers who never pause."""
+    with tempfile.TemporaryDirectory() as name, api.serving(Path(name), DATASETS, INDEXED_JOBS) as port:
+        told(0.5)
+        api.measure(port, api.catalogue_search, api.WARM, READERS)
+        found = api.measure(port, api.catalogue_search, api.SECONDS, READERS)
+    return {f"catalogue_{name}": found[name] for name in ("p50_ms", "p95_ms", "requests_per_s")}
+
+
+def idle(told: Told) -> dict[str, Any]:
+    """Looks that find nothing, after few and many finished jobs, and the index of that chain."""
+    many = int(os.environ.get("DARKROOM_BENCH_FINISHED", MANY))
+    with tempfile.TemporaryDirectory() as name, anvil(_anvil(), CHAIN_ID) as node:
+        return idle_looks(node, Path(name), lambda done: told(done / many), many)
+
+
+def jobs(told: Told) -> dict[str, Any]:
+    """Jobs through the whole protocol, and what the agents weigh after them."""
+    wanted = int(os.environ.get("DARKROOM_BENCH_JOBS", JOBS))
+    with tempfile.TemporaryDirectory() as name, anvil(_anvil(), CHAIN_ID, *LIVELY) as node:
+        market = live_market.set_up_market(Home(Path(name) / "home"), f"http://{node.host}", providers=PROVIDERS)
+        return throughput(market, wanted, lambda done: told(done / wanted))
+
+
+PARTS: dict[str, Callable[[Told], dict[str, Any]]] = {"catalogue": catalogue, "idle": idle, "jobs": jobs}
+
+
+def _anvil() -> Path:
     binary = program()
     if binary is None:
         raise SystemExit("anvil is not installed: run contracts/setup.sh, or name it in DARKROOM_ANVIL.")
-    wanted = int(os.environ.get("DARKROOM_BENCH_JOBS", JOBS))
-    figures: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as name:
-        figures |= catalogue(Path(name))
-    with tempfile.TemporaryDirectory() as name, anvil(binary, CHAIN_ID) as node:
-        figures |= idle_looks(node, Path(name), lambda done: progress(done, 10 * wanted))
-    with tempfile.TemporaryDirectory() as name, anvil(binary, CHAIN_ID, *LIVELY) as node:
-        market = live_market.set_up_market(Home(Path(name) / "home"), f"http://{node.host}", providers=PROVIDERS)
-        figures |= throughput(market, wanted, lambda done: progress(wanted + done * 9, 10 * wanted))
-    return figures
+    return binary
 
 
 def throughput(market: LiveMarket, jobs: int, told: Callable[[int], None]) -> dict[str, Any]:
     """Run so many jobs through the whole protocol."""
     ends: list[float] = []  # when each was seen settled
     open_: set[int] = set()
+    warm: tuple[int, float] | None = None  # how many were settled, and the CPU seconds of all agents, once all worked
     with live_market.serving(market) as running:
         began = time.monotonic()
         while len(ends) < jobs and time.monotonic() - began < MOST_SECONDS:
@@ -64,15 +103,19 @@ def throughput(market: LiveMarket, jobs: int, told: Callable[[int], None]) -> di
             ends += [time.monotonic()] * len(over)
             open_ -= set(over)
             told(len(ends))
+            if warm is None and len(ends) >= BACKLOG:
+                warm = len(ends), _cpu(running)
             if dead := [name for name, process in running.items() if process.poll() is not None]:
                 raise RuntimeError(f"{', '.join(dead)} ended by itself.")
             time.sleep(0.25)
         sizes = {name: resident(process.pid) for name, process in running.items()}
+        spent = (_cpu(running) - warm[1]) / (len(ends) - warm[0]) if warm and len(ends) > warm[0] else 0.0
     for number in market.opened[:: max(1, jobs // 10)]:
         if number not in open_ and (market.result(number) != market.expected(number)).any():
             raise RuntimeError(f"job {number} has another result than its rows")
     return {"jobs_per_min": fullest_minute(ends), "rss_mb": max(sizes.values()), "rss_jobs": len(ends)} | {
-        f"rss_{name}_mb": size for name, size in sizes.items()
+        "jobs_cpu_s": round(spent, 3),
+        **{f"rss_{name}_mb": size for name, size in sizes.items()},
     }
 
 
@@ -87,15 +130,16 @@ def fullest_minute(ends: list[float]) -> float:
     return float(max(sum(start <= each < start + MINUTE for each in ends) for start in starts))
 
 
+def _cpu(running: Mapping[str, subprocess.Popen[bytes]]) -> float:
+    """CPU seconds that all of these took since they began."""
+    ticks = 0
+    for process in running.values():
+        fields = Path(f"/proc/{process.pid}/stat").read_text("ascii").rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def resident(pid: int) -> float:
     """Megabytes of a process that are in memory."""
     pages = int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1])
     return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
-
-
-def catalogue(folder: Path) -> dict[str, float]:
-    """The catalogue under readers who never pause."""
-    with api.serving(folder, DATASETS, INDEXED_JOBS) as port:
-        api.measure(port, api.catalogue_search, api.WARM, READERS)
-        found = api.measure(port, api.catalogue_search, api.SECONDS, READERS)
-    return {f"catalogue_{name}": found[name] for name in ("p50_ms", "p95_ms", "requests_per_s")}

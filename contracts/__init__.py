@@ -15,7 +15,14 @@ from typing import Any
 EDITIONS = ("1", "2")  # that this version knows, the oldest first
 EDITION = EDITIONS[-1]
 NAMES = ("TestUSD", "DatasetRegistry", "LicenseMarket", "ProviderRegistry", "JobMarket")
-BESIDE = ("Mandates", "MandateAccount", "Evaluators", "Evaluator")  # that a market can have beside it, of no edition
+BESIDE = (  # that a market can have beside it, of no edition; the token may stand in TestUSD's place
+    "Mandates",
+    "MandateAccount",
+    "Evaluators",
+    "Evaluator",
+    "PrepaidOrders",
+    "TestUSDWithAuthorization",
+)
 
 
 @dataclass(frozen=True)

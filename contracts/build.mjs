@@ -14,10 +14,11 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 const GROUPS = [
   {
     folder: "src",
-    without: "src/agents",
+    without: ["src/agents", "src/payments"],
     deployed: ["TestUSD", "DatasetRegistry", "LicenseMarket", "ProviderRegistry", "JobMarket"],
   },
   { folder: "src/agents", deployed: ["Mandates", "MandateAccount", "Evaluators", "Evaluator"] },
+  { folder: "src/payments", deployed: ["PrepaidOrders", "TestUSDWithAuthorization"] },
 ];
 // solc's reminder to clear transient storage; its own text exempts reentrancy guards, the only use here.
 const TRANSIENT_STORAGE = "2394";
@@ -41,13 +42,13 @@ function read(path) {
   return null;
 }
 
-function sources({ folder, without }) {
+function sources({ folder, without = [] }) {
   const walk = (inside) =>
     readdirSync(join(HERE, inside), { withFileTypes: true }).flatMap((entry) =>
       entry.isDirectory() ? walk(join(inside, entry.name)) : [join(inside, entry.name)],
     );
   return walk(folder)
-    .filter((path) => path.endsWith(".sol") && !(without && path.startsWith(`${without}/`)))
+    .filter((path) => path.endsWith(".sol") && !without.some((each) => path.startsWith(`${each}/`)))
     .sort();
 }
 

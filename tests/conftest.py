@@ -50,6 +50,7 @@ AREAS = {
     "mcp": "real",
     "market": "real",
     "market/web": "real",
+    "facilitator": "real",
     "fhe/compile/trees": "real",
     "contracts": "real",
     "browser": "browser",

@@ -19,12 +19,13 @@ from app.auditor.approval import owners_word, said
 from app.auditor.charge import charge, place
 from app.auditor.report import AuditCheck, AuditReport, CheckStatus, Finding
 from app.auditor.rounds import agreement, commitments, in_order
+from app.execution.ended import days_since_end
 from app.execution.execute import Evaluation, check_receipt, evaluation_digest, execute
 from app.execution.inputs import JobInputs, load_circuit, load_manifest, load_policy
 from app.protocol.documents import MAX_DOCUMENT_BYTES
-from app.protocol.errors import BadReceipt, DarkroomError, TryAgain
+from app.protocol.errors import BadReceipt, DarkroomError, NotFound, TryAgain
 from app.protocol.ids import Digest, TxHash
-from app.protocol.market.entities import ZERO, Job
+from app.protocol.market.entities import RESULT_KEPT_DAYS, ZERO, Job
 from app.protocol.market.receipt import Decision, Receipt, SealedResult
 from app.storage.cid import digest_to_cid
 from fhe.circuit.compatible import check_compatible, check_evaluator
@@ -278,6 +279,12 @@ class Auditor:
         if job.sealed == ZERO:
             return CheckStatus.OPEN, "", "not released yet"
         sealed = SealedResult.from_bytes(self.store.read(digest_to_cid(job.sealed), limit=MAX_DOCUMENT_BYTES))
-        size = self.store.size(sealed.ciphertext_cid)
+        try:
+            size = self.store.size(sealed.ciphertext_cid)
+        except NotFound:
+            ago = days_since_end(self.market, job.id, self.market.finalized_block, self.market.now())
+            if ago is None or ago < RESULT_KEPT_DAYS or sealed.context != inputs.seal_context:
+                raise
+            return CheckStatus.CONFIRMED, job.sealed, f"its ciphertext is kept no more: the job ended {ago} days ago"
         right = sealed.context == inputs.seal_context and size == sealed.ciphertext_bytes
         return CheckStatus.CONFIRMED if right else CheckStatus.WRONG, job.sealed, f"{size} bytes of ciphertext"

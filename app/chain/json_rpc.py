@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from app.chain.node import ExecutionReverted, NonceTaken
 from app.protocol.errors import BadInput, DarkroomError
@@ -15,6 +15,13 @@ REVERT = 3  # as geth
 
 Answer = dict[str, Any]
 Methods = Mapping[str, Callable[..., Any]]
+
+
+class Answering(Protocol):
+    """A chain, or a recording of one, that answers in this process."""
+
+    def answer(self, request: Any) -> Answer:
+        """The response to one JSON-RPC request."""
 
 
 def answer(request: Any, methods: Methods, reason: Callable[[ExecutionReverted], str]) -> Answer:

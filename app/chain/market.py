@@ -14,7 +14,7 @@ does not answer is `Unavailable`; a read of something that does not exist is `No
 are 64 hex digits, amounts token units, addresses EIP-55 text, times seconds since the epoch by the chain's clock.
 
 The actions and reads are grouped by contract: `app.chain.contracts.datasets`, `licensing`, `providers`, `jobs`,
-`mandates`, `token`.
+`mandates`, `prepaid`, `token`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from app.chain.contracts.beside import bind_mandates
 from app.chain.contracts.client import Contract, ContractClient, Sent
 from app.chain.contracts.custodians import JOBS
 from app.chain.contracts.entities import commitment
-from app.chain.contracts.mandates import Mandated
+from app.chain.contracts.prepaid import Prepaid
 from app.chain.cursor import Checkpoint, Cursor
 from app.chain.events import Event
 from app.chain.live import LiveJobs
@@ -60,7 +60,7 @@ MARKETS = "markets"  # in an actor's folder: a folder for each market that it wo
 __all__ = ["Event", "Market", "Sent", "commitment"]
 
 
-class Market(Mandated):
+class Market(Prepaid):
     """One deployment on one node."""
 
     def __init__(self, client: ContractClient, deployment: deployments.Deployment) -> None:

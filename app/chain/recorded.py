@@ -6,13 +6,15 @@ none. Logs are filtered as `eth_getLogs` says.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.chain.evm.provider import EmbeddedProvider
-from app.chain.json_rpc import Answer, Methods, answer, to_data, to_quantity, to_text
+from app.chain.json_rpc import Answer, Answering, Methods, answer, to_data, to_quantity, to_text
 from app.protocol.errors import NotFound
+
+NEWEST = ("latest", "safe", "finalized", "pending")
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,16 @@ class RecordedChain:
         methods: Methods = {
             "eth_chainId": lambda: hex(self.chain_id),
             "eth_blockNumber": lambda: self.block["number"],
-            "eth_getBlockByNumber": lambda _at, _full=False: dict(self.block),
+            "eth_getBlockByNumber": lambda at, _full=False: self._block(at),
             "eth_call": lambda call, _at="latest": self._called(call),
             "eth_getLogs": self._logs,
             "eth_getTransactionByHash": self.transactions.get,
         }
         return answer(request, methods, lambda error: error.detail)
+
+    def _block(self, at: Any) -> Answer | None:
+        """The newest block, by tag or number; JSON-RPC has null for those that are not there."""
+        return dict(self.block) if at in (*NEWEST, self.block["number"]) else None
 
     def _called(self, call: Any) -> str:
         key = call_key(to_text(call.get("to"), "An address"), to_data(call.get("input", call.get("data"))))
@@ -56,10 +62,13 @@ class RecordedChain:
         ]
 
 
-class RecordedProvider(EmbeddedProvider):
-    """A recording in the place of an endpoint, for `app.chain.rpc.node.RpcNode`."""
+class RecordedProvider:
+    """A recording, or a chain in this process, in the place of an endpoint for `app.chain.rpc.node.RpcNode`."""
 
     host = "a recording"
+
+    def __init__(self, chain: Answering) -> None:
+        self._chain = chain
 
     def again(self) -> RecordedProvider:
         """Another provider of the same recording."""
@@ -70,6 +79,19 @@ class RecordedProvider(EmbeddedProvider):
 
     def saw_final(self, number: int, digest: str) -> None:
         """Nothing of a recording is reorganised."""
+
+    def make_request(self, method: str, params: Any) -> dict[str, Any]:
+        """The response."""
+        return self._chain.answer({"jsonrpc": "2.0", "id": 0, "method": method, "params": list(params)})
+
+    def make_batch_request(self, questions: Sequence[tuple[str, Any]]) -> list[dict[str, Any]]:
+        """The responses in the order of the questions."""
+        return [self.make_request(method, params) for method, params in questions]
+
+    def send(self, what: str, body: bytes, batch: int | None = None) -> Any:  # noqa: ARG002
+        """The response to a request that is written already, or those to a batch."""
+        asked = json.loads(body)
+        return self._chain.answer(asked) if batch is None else [self._chain.answer(each) for each in asked]
 
 
 def call_key(to: str, data: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -27,6 +28,14 @@ def audit(
     erc8004: Annotated[
         bool, typer.Option("--erc8004", help="Add the audit as a validator's response for an ERC-8004 registry.")
     ] = False,
+    prov: Annotated[
+        Path | None, typer.Option(help="Write the job, its dataset's versions and this audit as W3C PROV-JSON here.")
+    ] = None,
+    attestation: Annotated[
+        Path | None,
+        typer.Option(help="Write in-toto statements of the job and this audit here, a line each; unsigned."),
+    ] = None,
+    verifier: Annotated[str, typer.Option(help="Who audited, as a URI: for --attestation.")] = "urn:darkroom:auditor",
     as_json: AsJson = False,
 ) -> None:
     """Re-check every fact of a job, of a dataset's certificate, or its privacy budget, from public records alone.
@@ -35,15 +44,26 @@ def audit(
     """
     if [job, budget, certificate].count(None) != 2:
         raise UsageError("Name one job, or one dataset by --budget or --certificate.", "For example: darkroom audit 7")
+    if job is None and (prov or attestation or erc8004):
+        raise UsageError("Only the audit of one job is exported.", "For example: darkroom audit 7 --prov job.json")
     if job is not None:
-        _job(job, threads, device, as_json, erc8004=erc8004)
+        _job(job, threads, device, as_json, erc8004=erc8004, exports=(prov, attestation, verifier))
     elif budget is not None:
         _budget(budget, as_json)
     elif certificate is not None:
         _certificate(certificate, threads, device, as_json)
 
 
-def _job(job: int, threads: int | None, device: DeviceChoice, as_json: bool, *, erc8004: bool) -> None:
+def _job(
+    job: int,
+    threads: int | None,
+    device: DeviceChoice,
+    as_json: bool,
+    *,
+    erc8004: bool,
+    exports: tuple[Path | None, Path | None, str],
+) -> None:
+    from app.auditor.provenance.export import export_audit
     from app.client.auditing import audit_job
     from app.execution.checkpoint import Checkpoints
 
@@ -71,6 +91,8 @@ def _job(job: int, threads: int | None, device: DeviceChoice, as_json: bool, *, 
         value["erc8004"] = validation(report.to_dict(), circuit=record.circuit, receipt=record.receipt)
         session.out.say("For a program: add --json; the call of the registry is in it.")
     session.out.show(value, draw)
+    for path in export_audit(session.network.market, session.network.store, report, *exports):
+        session.out.say(f"Written: {path}.")
     if not report.confirmed:
         raise typer.Exit(4)
 

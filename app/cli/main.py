@@ -22,6 +22,7 @@ from app.cli import (
     custodian,
     dataset,
     doctor,
+    facilitator,
     job,
     keys,
     license,
@@ -86,6 +87,7 @@ app.command("ask")(ask.ask)
 app.add_typer(result.app, name="result")
 app.command("mcp")(mcp_server.mcp)
 app.add_typer(mandate.app, name="mandate")
+app.command("facilitator")(facilitator.facilitator)
 app.add_typer(custodian.app, name="custodian")
 app.add_typer(provider.app, name="provider")
 app.command("audit")(audit.audit)

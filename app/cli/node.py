@@ -11,6 +11,7 @@ import typer
 
 from app.cli.context import AsJson, AsNode, AsOwner, CommandContext
 from app.home.home import Home
+from app.protocol.market.entities import RESULT_KEPT_DAYS
 
 if TYPE_CHECKING:
     from app.node.settings import NodeSettings
@@ -183,12 +184,21 @@ def gc(
     outputs: Annotated[
         bool, typer.Option("--outputs", help="Also what was published of jobs long over; audits cannot read it then.")
     ] = False,
+    results: Annotated[
+        bool,
+        typer.Option("--results", help="Also sealed results that custodians here stored; buyers have them."),
+    ] = False,
     journal_days: Annotated[int, typer.Option(help="Days after a job's end for its journal.", min=1)] = 7,
     output_days: Annotated[int, typer.Option(help="Days after a job's end for what was published.", min=30)] = 90,
+    result_days: Annotated[
+        int, typer.Option(help="Days after a job's end for its sealed result.", min=RESULT_KEPT_DAYS)
+    ] = 90,
     as_json: AsJson = False,
 ) -> None:
-    """What this home's providers keep of jobs that are over and final, and need no more; by default only a list."""
+    """What this home keeps of jobs that are over and final, and needs no more; by default only a list."""
     from app.console.output import rows_table
+    from app.custodian import collect
+    from app.custodian.ledger import Ledger
     from app.provider.collect import leftovers, remove
     from app.provider.journal import Journal
     from app.storage.content import ContentStore
@@ -197,11 +207,22 @@ def gc(
     market, store = session.network.market, session.network.store
     folders = {name: market.folder(session.home.actor(name).folder) / "jobs" for name in session.home.actors()}
     journals = {name: Journal(folder) for name, folder in folders.items() if folder.is_dir()}
-    days = output_days if outputs else None
-    found = leftovers(market, journals, journal_days=journal_days, output_days=days)
-    gone = list(remove(found, journals, store if isinstance(store, ContentStore) else None)) if apply else []
-    rows = [asdict(each) | {"removed": each in gone} for each in found]
-    title = f"{sum(each.size for each in found):,} bytes, {'removed' if apply else 'nothing removed: --apply does'}"
+    blocks = store if isinstance(store, ContentStore) else None
+    found = leftovers(market, journals, journal_days=journal_days, output_days=output_days if outputs else None)
+    old: list[collect.OldResult] = []
+    if results and blocks is not None:
+        files = {name: session.home.actor(name).path("ledger.sqlite") for name in session.home.actors()}
+        scope = f"{market.chain_id}:{market.address}"
+        ledgers = {name: Ledger(path, scope, market.now) for name, path in files.items() if path.is_file()}
+        old = collect.old_results(market, blocks, ledgers, result_days)
+    gone: list[object] = []
+    if apply:
+        gone += remove(found, journals, blocks)
+        gone += collect.remove(old, blocks) if blocks is not None else []
+    rows = [asdict(each) | {"removed": each in gone} for each in (*found, *old)]
+    for row in rows:
+        row.pop("ciphertext", None)
+    title = f"{sum(row['size'] for row in rows):,} bytes, {'removed' if apply else 'nothing removed: --apply does'}"
     session.out.show(rows, lambda out: out.print(rows_table(rows, title=title, empty="Nothing is left over.")))
 
 

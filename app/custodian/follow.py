@@ -41,13 +41,15 @@ class Follower:
             return 0
         decided: dict[int, str] = {}
         learned: list[Learned] = []
-        queries = {entry.query for entry in self.ledger.history(dataset, chain_only=True)}
+        queries: set[str] | None = None  # charged before; all of history, so only for a release that is not known here
         for number, decision, released in self.chain.decisions(dataset, known):
             if not released:
                 continue
             decided[number] = decision
             if not self.ledger.knows(number, decision):
                 found = self._learn(number, decision)
+                if queries is None:
+                    queries = {entry.query for entry in self.ledger.history(dataset, chain_only=True)}
                 if found.entry.query in queries and served_again(self.store, decision, found.entry.query):
                     found = replace(found, entry=replace(found.entry, micro_bits=0))
                 learned.append(found)

@@ -39,6 +39,11 @@ class StoreSource:
         file, first = self._place(input, input.encoding, shard, chunks.start)
         return expand_mask(bytes.fromhex(file.seed), first, len(chunks), self._size)
 
+    def seed(self, input: Input, shard: int, chunks: range) -> tuple[bytes, int]:
+        """As `fhe.engine.source.SeededSource.seed`."""
+        file, first = self._place(input, input.encoding, shard, chunks.start)
+        return bytes.fromhex(file.seed), first * self._size
+
     def lwe_bodies(self, input: Input, shard: int, chunk: int) -> U16:
         """Bodies (N,) of a bin under the small key. Errors: BadModel, BadDocument, NotFound, BadBlock."""
         data = self._read(*self._place(input, "lwe-bins", shard, chunk), 1)

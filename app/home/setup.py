@@ -26,7 +26,8 @@ def set_up(home: Home, config: NodeConfig | None = None, terms: Terms | None = N
     Reverted where the operator has no gas; Unavailable.
     """
     from app.chain.contracts.beside import deploy_mandates
-    from app.chain.contracts.deployment import Terms, deploy
+    from app.chain.contracts.deployment import deploy
+    from app.chain.contracts.dollars import in_dollars
     from app.chain.evm.embedded import EmbeddedChain
     from app.chain.node import GAS_MONEY, DevNode
 
@@ -38,7 +39,8 @@ def set_up(home: Home, config: NodeConfig | None = None, terms: Terms | None = N
         account = account_of(actor, light=isinstance(node, DevNode), written=isinstance(node, DevNode))
         if isinstance(node, DevNode) and node.balance(account.address) < GAS_MONEY // 2:
             node.fund(account.address, GAS_MONEY)
-        deploy(node, account, home.root / config.deployment, terms or Terms(), report=deployed.append)
+        path = home.root / config.deployment
+        deploy(node, account, path, in_dollars(node, account, path, terms, deployed.append), report=deployed.append)
         deploy_mandates(node, account, home.root / config.deployment)
     finally:
         if isinstance(node, EmbeddedChain):

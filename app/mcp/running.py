@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import secrets
 import signal
-import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,17 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from app.files.private import write_private
 from app.home.home import Actor, Home
+from app.home.listening import HOST, loopback
 from app.home.network import Network
 from app.mcp.desk import Desk
 from app.mcp.server import PATH, http_app, over_stdio
-from app.protocol.errors import BadInput, NotAllowed, NotFound
+from app.protocol.errors import NotAllowed, NotFound
 
 if TYPE_CHECKING:
     from app.client.buyer import Buyer
 
 KEPT_IN = "mcp.token"
-HOST = "127.0.0.1"
-BACKLOG = 64
 
 
 def open_desk(home: Home, role: str, *, node: str | None = None, mandate: str | None = None) -> Desk:
@@ -87,7 +85,7 @@ def under_mandate(network: Network, actor: Actor, mandate: str) -> Buyer:
 def _over_http(desk: Desk, port: int) -> None:
     import uvicorn
 
-    listener = _listen(port)
+    listener = loopback(port)
     token = None if desk.buyer is None else _token(desk.folder / KEPT_IN)
     where = f"http://{HOST}:{listener.getsockname()[1]}{PATH}"
     words = f"MCP at {where}"
@@ -109,19 +107,6 @@ def _over_http(desk: Desk, port: int) -> None:
     server = Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="on"))
     with listener:
         server.run(sockets=[listener])
-
-
-def _listen(port: int) -> socket.socket:
-    # Named as TCP, or asyncio does not switch Nagle's delay off on what it accepts, and every answer waits 40 ms.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((HOST, port))
-    except OSError as error:
-        listener.close()
-        raise BadInput(f"Nothing can listen on {HOST} port {port}: {error.strerror}.", "Name another port.") from None
-    listener.listen(BACKLOG)
-    return listener
 
 
 def _token(path: Path) -> str:

@@ -184,7 +184,7 @@ def serve_keeper(market: Market, account: Account, every: float, actor: Actor) -
     log, stop = _begin("keeper")
     diary, live = DedupLog(log), market.live_jobs(market.folder(actor.folder) / f"keeper-{FILE}")
     with StatusReporter("keeper", _place(actor, market), market, account, log) as status:
-        run(status.watched(lambda: keep(market, account, live, diary.note)), stop, every=every, log=log)
+        run(status.watched(lambda: keep(market, account, live, diary.note, stop.is_set)), stop, every=every, log=log)
 
 
 def _end_the_step(stop: threading.Event, end: Callable[[], None]) -> None:

@@ -33,18 +33,27 @@ def overdue(job: Job, now: int) -> bool:
 
 
 def keep(
-    market: Market, account: Account, live: LiveJobs, report: Callable[[Moved], None] | None = None
+    market: Market,
+    account: Account,
+    live: LiveJobs,
+    report: Callable[[Moved], None] | None = None,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> list[Moved]:
-    """Move every overdue job on, once. `report` hears of each when it is done. Errors: Unavailable."""
-    return reported(_moves(market, account, live), report)
+    """Move every overdue job on, once, until it is `stopping`. `report` hears of each when it is done.
+
+    Errors: Unavailable.
+    """
+    return reported(_moves(market, account, live, stopping), report)
 
 
-def _moves(market: Market, account: Account, live: LiveJobs) -> Iterator[Moved]:
+def _moves(market: Market, account: Account, live: LiveJobs, stopping: Callable[[], bool]) -> Iterator[Moved]:
     now = market.now()
     unread: list[Moved] = []
     running = market.live(live.ids(), lambda job, error: unread.append(Moved(job, "failed", str(error))))
     yield from unread
     for number in [job.id for job in running if overdue(job, now)]:
+        if stopping():
+            return
         try:
             yield Moved(number, "expired", market.expire(account, number).value.name.lower())
         except Reverted as error:  # somebody was faster, or has to act first

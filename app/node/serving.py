@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Iterator
 
+from app.files.environment import from_environment
 from app.home.agent_status import read_statuses
 from app.home.config import NODE_FILE
 from app.home.home import Home
@@ -101,7 +102,9 @@ def _serve(home: Home, settings: NodeSettings, listener: socket.socket, origin: 
         network.market, network.store, database, threads=threads, shelf=shelf_of(home),
         agents=lambda: list(read_statuses(home)),
     )  # fmt: skip
-    app = create_app(WebServerSettings(origin=origin, **dict(settings.web.limits)), parts, extensions=[pages.install])
+    settles = settings.web.facilitator and from_environment(settings.web.facilitator)
+    own = WebServerSettings(origin=origin, facilitator=settles, **dict(settings.web.limits))
+    app = create_app(own, parts, extensions=[pages.install])
     server = Server(
         uvicorn.Config(
             Metrics(app, home),

@@ -20,6 +20,7 @@
     host = "127.0.0.1"
     port = 8080
     origin = "https://market.example.org"  # what browsers see, when a proxy stands in front
+    facilitator = "http://127.0.0.1:4020"  # settles payments of single asks (x402); env:NAME works too
 
     [web.limits]
     rate = { burst = 600, per_second = 60 }   # of each client
@@ -140,7 +141,13 @@ class WebSettings(SettingsPart):
     port: Annotated[int, Field(ge=1, le=65_535)] | None = None
     origin: Where | None = None  # scheme://host[:port]
     proxies: tuple[IPvAnyAddress, ...] = Field(default=(), max_length=32)  # whose X-Forwarded-For is believed
+    facilitator: Where | None = None  # settles payments of single asks (x402): darkroom facilitator says its address
     limits: WebLimits = WebLimits()
+
+    @field_validator("facilitator")
+    @classmethod
+    def _settles(cls, url: str | None) -> str | None:
+        return None if url is None else _one_of(url, ("http://", "https://", "env:"))
 
     @model_validator(mode="after")
     def _behind_something(self) -> WebSettings:

@@ -12,15 +12,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from app.protocol.errors import DarkroomError, NotFound
-from app.protocol.market.entities import JobState
+from app.execution.ended import days_since_end
+from app.protocol.errors import NotFound
 from app.provider.journal import Journal
 from app.storage.content import ContentStore
 
 if TYPE_CHECKING:
     from app.chain.market import Market
 
-DAY = 86_400  # seconds
 JOURNAL_DAYS = 7  # after the end of a job was final, its salt and its own copy of the output
 OUTPUT_DAYS = 90  # after that, the published output and receipt, where it is asked for
 
@@ -53,7 +52,7 @@ def leftovers(
             if not size and receipt is None:
                 continue
             if number not in ended:
-                ended[number] = _days_over(market, number, final, now)
+                ended[number] = days_since_end(market, number, final, now)
             days = ended[number]
             if days is None:
                 continue
@@ -97,14 +96,3 @@ def _kept(journals: Mapping[str, Journal], going: set[tuple[str, int]], store: C
                 with suppress(NotFound):
                     blocks |= {each.text for each in store.tree(receipt.output)}
     return frozenset(blocks)
-
-
-def _days_over(market: Market, number: int, final: int, now: int) -> int | None:
-    """Whole days since a job's final end; None for one that is not over for good, or that cannot be read."""
-    try:
-        job = market.job(number)
-    except DarkroomError:
-        return None
-    if not job.state.terminal or job.state is JobState.NONE or not 0 < job.closed_block <= final:
-        return None
-    return max(0, now - market.node.block(job.closed_block).time) // DAY

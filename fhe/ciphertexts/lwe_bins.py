@@ -41,7 +41,7 @@ class KeySums:
         """<mask, key> (count,) of LWE ciphertexts [first, first + count) of a file."""
         out = np.empty(count, np.uint64)
         if self.native:
-            core, pairs = library.bins(), len(self._key) // 2
+            core, pairs = library.mask_sum(), len(self._key) // 2
             assert core is not None
             core.darkroom_key_sums(seed, first, count, pairs, self._key.ctypes.data, out.ctypes.data)
             return out
@@ -55,7 +55,7 @@ class KeySums:
 def has_aes() -> bool:
     """Whether the native core is there and the processor has the instructions that it needs."""
     try:
-        return library.bins() is not None
+        return library.mask_sum() is not None
     except Unavailable:
         return False
 

@@ -11,7 +11,7 @@ bytes. Work goes input by input over batches of chunks that one block of a store
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -19,10 +19,11 @@ import numpy as np
 from app.protocol.data.dataset import EncryptedTable
 from app.protocol.errors import BadModel
 from app.protocol.ports import Progress
-from fhe.arrays import U64
+from fhe.arrays import I64, U64
 from fhe.circuit.circuit import Circuit, Linear
 from fhe.circuit.compatible import check_widths
-from fhe.engine.source import BATCH, Batch, ChunkSource, batches, check_runs_on, spans
+from fhe.engine.source import BATCH, Batch, ChunkSource, SeededSource, batches, check_runs_on, spans
+from fhe.mask import native_add_mask
 from fhe.profile import EncryptionProfile
 
 TILE = 16384  # words: a tile, its products and its sums fill half of a 1 MiB second-level cache
@@ -79,8 +80,18 @@ def evaluate_bodies(
 
 
 def masks(circuit: Circuit, profile: EncryptionProfile, source: ChunkSource, batch: Batch) -> U64:
-    """Output masks u64 (outputs, len(batch.chunks), N): whole polynomials, for whoever holds the key."""
-    return combine_words(only_linear(circuit, profile), profile, circuit, source.mask, batch)
+    """Output masks u64 (outputs, len(batch.chunks), N): whole polynomials, for whoever holds the key.
+
+    Where the source names its seeds and the processor has the instructions, mask words never touch memory.
+    """
+    layer, add = only_linear(circuit, profile), native_add_mask()
+    if add is None or not isinstance(source, SeededSource):
+        return combine_words(layer, profile, circuit, source.mask, batch)
+    sums = np.zeros((len(layer.bias), len(batch.chunks) * profile.polynomial_size), np.uint64)
+    for terms, rows, weights in _by_input(layer, profile):
+        seed, first = source.seed(circuit.inputs[layer.columns[terms[0]]], batch.shard, batch.chunks)
+        add(seed, first, weights[terms], rows[terms], sums)
+    return sums.reshape(len(layer.bias), len(batch.chunks), profile.polynomial_size)
 
 
 def mask_batches(
@@ -96,17 +107,22 @@ def _most(layer: Linear) -> int:
     return max(1, min(BATCH, MOST_SUMS // len(layer.bias)))
 
 
+def _by_input(layer: Linear, profile: EncryptionProfile) -> Iterator[tuple[I64, I64, U64]]:
+    """The terms that read each input; and of all terms the output, and the weight in the ciphertext's scale."""
+    row_of = np.repeat(np.arange(len(layer.bias)), np.diff(layer.indptr))
+    weights = layer.values.view(np.uint64) << np.uint64(profile.message_width - layer.width)
+    order = np.argsort(layer.columns, kind="stable")
+    for terms in np.split(order, np.flatnonzero(np.diff(layer.columns[order])) + 1):
+        if len(terms):
+            yield terms, row_of, weights
+
+
 def combine_words(layer: Linear, profile: EncryptionProfile, circuit: Circuit, read: Read, batch: Batch) -> U64:
     """Sum of weight times words, u64 (outputs, chunks, N)."""
     size = len(batch.chunks) * profile.polynomial_size
     sums = np.zeros((len(layer.bias), size), np.uint64)
     products = np.empty(min(TILE, size), np.uint64)
-    row_of = np.repeat(np.arange(len(layer.bias)), np.diff(layer.indptr))
-    weights = layer.values.view(np.uint64) << np.uint64(profile.message_width - layer.width)
-    order = np.argsort(layer.columns, kind="stable")
-    for terms in np.split(order, np.flatnonzero(np.diff(layer.columns[order])) + 1):
-        if not len(terms):
-            continue
+    for terms, row_of, weights in _by_input(layer, profile):
         words = read(circuit.inputs[layer.columns[terms[0]]], batch.shard, batch.chunks).reshape(-1)
         for begin in range(0, size, TILE):
             tile = words[begin : begin + TILE]

@@ -41,6 +41,14 @@ class TableSource(ChunkSource, BinSource, Protocol):
     """Words of all that a table may publish."""
 
 
+@runtime_checkable
+class SeededSource(Protocol):
+    """A source that says which seed its masks follow from, so that their sums need no mask words in memory."""
+
+    def seed(self, input: Input, shard: int, chunks: range) -> tuple[bytes, int]:
+        """The file's seed, and the number of its first word among these chunks. Errors: BadModel, as `mask`."""
+
+
 @dataclass(frozen=True)
 class Span:
     """Rows of one chunk: coefficients [start, stop) of chunk number `chunk` of shard number `shard`."""

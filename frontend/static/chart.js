@@ -116,7 +116,7 @@ export function chart(name, values, names = [], line = null) {
     svg("line", { x1: 0, x2: WIDTH, y1: HEAD, y2: HEAD }),
     ...bars.map((bar, at) => drawBar(bar, at, wide, (bar.count / most) * (HEIGHT - FOOT - HEAD))),
     svg("line", { class: "axis", x1: 0, x2: WIDTH, y1: HEIGHT - FOOT, y2: HEIGHT - FOOT }),
-    drawLabel(`${digits(BigInt(most))} rows`, 0, "start", HEAD - 7),
+    drawLabel(most === 1 ? "1 row" : `${digits(BigInt(most))} rows`, 0, "start", HEAD - 7),
     ...(marked === null
       ? []
       : [svg("line", { class: "interval", x1: marked, x2: marked, y1: HEAD, y2: HEIGHT - FOOT })]),

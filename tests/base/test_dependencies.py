@@ -31,6 +31,7 @@ HOMES = {
     "eth_typing": ("app.chain",),
     "eth_utils": ("app.chain",),
     "fastapi": ("app.market.web",),
+    "httpx": ("app.facilitator.remote",),
     "ipfshttpclient": ("app.storage",),
     "mcp": ("app.mcp.server",),
     "minio": ("app.storage",),
@@ -46,12 +47,13 @@ HOMES = {
     "sqlalchemy": ("app.market",),
     "sqlglot": ("app.client.ask",),
     "sqlmodel": ("app.market",),
-    "starlette": ("app.market.web", "app.mcp.server"),
+    "starlette": ("app.facilitator.server", "app.market.web", "app.mcp.server"),
     "torch": ("fhe.compile",),
     "typer": ("app.cli",),
     "urllib3": ("app.client.index.http", "app.storage.bucket"),
     "uvicorn": ("app.mcp.running", "app.node"),
     "web3": ("app.chain",),
+    "x402": ("app.facilitator", "app.market.web.asks"),
     "xgboost": ("fhe.compile",),
 }
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))

@@ -45,6 +45,25 @@ def test_people_get_a_table(counting: str, capsys: pytest.CaptureFixture[str]) -
     assert "[bold]kept[/]" in drawn
 
 
+def test_a_part_is_measured_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where a benchmark has parts; another name, or one where there are none, ends with code 2 and what there is."""
+    (tmp_path / "parted.py").write_text(
+        "PARTS = {'one': 1, 'two': 2}\n\ndef run(progress, part=''):\n    return {'asked': part or 'all'}\n"
+    )
+    (tmp_path / "whole.py").write_text(MODULE)
+    monkeypatch.setattr(benchmarks, "__path__", [*benchmarks.__path__, str(tmp_path)])
+    assert main(["parted", "--json"]) == main(["parted", "--part", "two", "--json"]) == 0
+    first, second = (json.loads(line)["asked"] for line in capsys.readouterr().out.splitlines())
+    assert (first, second) == ("all", "two")
+    assert main(["parted", "--part", "three"]) == main(["whole", "--part", "one"]) == 2
+    refused = capsys.readouterr()
+    assert "one, two" in refused.err
+    assert "no parts" in refused.err
+    assert not refused.out
+
+
 @pytest.mark.parametrize("words", [["no-such"], [], ["__main__"], ["../x"], ["machine"]])
 def test_an_unknown_name_lists_the_known(counting: str, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """A name that is no benchmark ends with code 2 and the names that are, on stderr."""

@@ -7,8 +7,10 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Visit
+from tests.browser.accessibility import violations
+from tests.browser.conftest import Arrive, Person, Visit
 from tests.support.site import Site
+from tests.support.web import MarketNode
 
 pytestmark = pytest.mark.chromium
 
@@ -85,3 +87,32 @@ def test_what_is_typed_wrong_is_told_at_its_field_and_kept(visit: Visit, here: S
     page.locator("#rows_min").click()
     expect(page.locator("#price_max-wrong")).to_be_hidden()
     expect(page.locator("#price_max")).not_to_have_attribute("aria-invalid", "true")
+
+
+def test_anything_is_found_from_anywhere(arrive: Arrive, scene: MarketNode) -> None:
+    """Ctrl-K opens the search over everything: a misspelt title, then a job by its number, by keys alone."""
+    page = arrive().page("/network")
+    page.keyboard.press("Control+k")
+    field = page.get_by_role("searchbox", name="Search everything")
+    expect(field).to_be_focused()
+    page.keyboard.type("tesst")
+    dialog = page.get_by_role("dialog", name="Search")
+    expect(dialog.get_by_role("link").filter(has_text="test")).to_be_visible()
+    assert violations(page) == []
+    page.keyboard.press("Control+a")
+    page.keyboard.type(f"job {scene.settled}")
+    expect(dialog.get_by_role("link").filter(has_text=f"Job {scene.settled}")).to_be_visible()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/jobs/{scene.settled}")
+
+
+def test_the_first_visits_list_ticks_itself(person: Person, scene: MarketNode) -> None:
+    """A buyer who holds a license and ordered jobs sees that done, and what is left; with a filter the list is gone."""
+    visitor, _ = person(scene.stage.buyer)
+    page = visitor.page("/")
+    steps = page.locator("#first-steps > li")
+    expect(steps.nth(3)).to_have_attribute("data-now", "done")
+    assert [steps.nth(at).get_attribute("data-now") for at in range(5)] == ["done", "done", "done", "done", ""]
+    page.goto("/?q=test")
+    expect(page.locator("#first-steps")).to_have_count(0)

@@ -158,6 +158,37 @@ def test_histograms_count_every_value_once(page: Page) -> None:
 
 
 @pytest.mark.chromium
+def test_a_result_is_summed_up_as_numpy_does(page: Page) -> None:
+    """Least, middle, mean and greatest of scores; rows of each class, the most first, under their names."""
+    scores = [5, -3, 2**40, 0, 0, 7]
+    program = "(it, values) => Object.values(it.spread(values.map(BigInt))).map(Number)"
+    assert run(page, "summary.js", program, [str(score) for score in scores]) == [
+        min(scores), sorted(scores)[2], np.mean(scores), max(scores),
+    ]  # fmt: skip
+    program = "(it, classes) => it.classCounts(classes.map(BigInt), ['no', 'yes'])"
+    assert run(page, "summary.js", program, [1, 0, 1, 2, 1]) == [
+        {"name": "yes", "count": 3, "share": 0.6},
+        {"name": "no", "count": 1, "share": 0.2},
+        {"name": "class 2", "count": 1, "share": 0.2},
+    ]
+
+
+@pytest.mark.chromium
+def test_a_threshold_is_drawn_where_it_is(page: Page) -> None:
+    """The line stands between the bars of the values below and above it; one outside of all values is not drawn."""
+    program = """(it, at) => {
+        const drawn = it.chart("score", [0n, 1n, 2n, 3n, 4n, 5n, 6n, 7n], [], BigInt(at));
+        const line = drawn.querySelector("line.interval");
+        return line && Number(line.getAttribute("x1")) / 720; }"""
+    assert run(page, "chart.js", program, 4) == 0.5
+    assert run(page, "chart.js", program, 0) == 0
+    assert run(page, "chart.js", program, 9) is None
+    program = """it => Array.from(it.chart("label", [0n, 1n], ["no", "yes"]).querySelectorAll("text"),
+        each => each.textContent)"""
+    assert run(page, "chart.js", program) == ["1 row", "no", "yes"]
+
+
+@pytest.mark.chromium
 def test_the_demo_wallet_signs_what_others_verify(page: Page) -> None:
     """Its EIP-191 signature is one of its address, of bytes in hexadecimal as of plain text."""
     from app.chain.wallet.account import text_signer

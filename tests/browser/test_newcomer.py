@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +19,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from app.client.dataset import Dataset
 from app.demo import table as tables
+from app.demo.table import OUTCOMES
 from app.home.home import Home
 from app.home.network import Network
 from app.node.sample import FOLDER, OWNER_FILE, model_file
@@ -55,11 +60,17 @@ def test_a_newcomer_clicks_from_the_catalogue_to_an_opened_result(opened: Browse
         assert int(page.evaluate("localStorage.clicks")) <= CLICKS
         frames = [pl.read_csv(io.BytesIO(_saved(page, "CSV"))), pl.read_parquet(io.BytesIO(_saved(page, "Parquet")))]
         assert frames[0].equals(frames[1])
-        assert np.array_equal(frames[0]["label"].to_numpy(), _in_the_clear(home))
+        clear = _in_the_clear(home)
+        assert np.array_equal(frames[0]["label"].to_numpy(), clear)
+        assert frames[0]["class"].to_list() == [OUTCOMES[label] for label in clear.tolist()]
+        assert [row["class"] for row in json.loads(_saved(page, "JSON"))["rows"]] == frames[0]["class"].to_list()
+        summary = page.get_by_role("region", name="In short")
+        expect(summary).to_contain_text(f"benign{np.count_nonzero(clear)} of {len(clear)}")
         file = tmp_path / "recovery.key"
         file.write_bytes(recovery)
         market = Network.open(Home(home)).market
         assert SealingKey.load(file, "correct horse battery").public.hex() == market.job(number).sealing_key
+        _as_the_page_says(page, home)
         _run_disturbed(visitor)
         page = visitor.context.pages[-1]
         assert (market.license_count(), market.job_count()) == (2, number + 1)
@@ -70,6 +81,19 @@ def test_a_newcomer_clicks_from_the_catalogue_to_an_opened_result(opened: Browse
         visitor.context.close()
     finally:
         node.stop()
+
+
+def _as_the_page_says(page: Page, home: Path) -> None:
+    """What the dataset's page gives to copy runs as it stands, from a program, a terminal and curl."""
+    page.goto("/datasets/1")
+    said = page.locator("#use pre").all_inner_texts()
+    python, command, curl = (text.strip() for text in said)
+    tools = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    settings = os.environ | {"DARKROOM_HOME": str(home), "PATH": tools}
+    for program in ([sys.executable, "-c", python], ["sh", "-ec", command], ["sh", "-ec", curl]):
+        done = subprocess.run(program, env=settings, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, (program, done.stderr[-2000:])
+        assert "mean radius" in done.stdout or '"price_license"' in done.stdout, program
 
 
 def _choose(page: Page, approval: str) -> None:

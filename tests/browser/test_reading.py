@@ -40,11 +40,19 @@ def test_without_scripts_the_market_can_be_read(arrive: Arrive, scene: MarketNod
     assert "Nothing fits all of that" in page.inner_text("main")
     page.get_by_role("link", name="Clear everything").click()
     page.get_by_role("link", name="test", exact=True).click()
-    text = page.inner_text("main")
-    assert "What a job may reveal" in text
-    assert "c0" in text
+    tabs = page.get_by_role("navigation", name="On this page")
+    assert "Use this dataset" in page.inner_text("main")
+    for tab, words in (("What it reveals", "What a job may reveal"), ("Data", "c0"), ("Offers", "Offers side by side"),
+                       ("Asked before", "What was asked before"), ("Record", "Provenance")):  # fmt: skip
+        tabs.get_by_role("link", name=tab).click()
+        text = page.inner_text("main")
+        assert words in text
+        assert "Use this dataset" not in text, tab
+    page.go_back()
+    assert "What was asked before" in page.inner_text("main")
     page.goto(f"/jobs/{scene.settled}")  # other tests open jobs, so that the dataset's page need not list this one
     page.get_by_role("link", name="Audit this job").click()
+    page.locator("#facts summary").last.click()
     text = page.inner_text("main")
     assert f"darkroom audit {scene.settled}" in text
     assert "The custodian released this sealed result" in text

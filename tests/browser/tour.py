@@ -33,6 +33,7 @@ def tour(scene: MarketNode) -> list[str]:
         f"/jobs/{scene.settled}/audit",
         f"/jobs/{scene.computed}/audit",
         f"/jobs/{scene.computed}/reveals",
+        f"/circuits/{scene.circuit}",
         f"/accounts/{stage.buyer.address}",
         f"/accounts/{NOBODY}",
         f"/accounts/{NOBODY}/mandates",

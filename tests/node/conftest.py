@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.node.worked import Worked, worked_market
 from tests.support.running_node import running
 
 
@@ -16,3 +17,9 @@ def sample_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with running(home) as node:
         node.said("sample", "part-ended", code=0)
     return home
+
+
+@pytest.fixture(scope="session")
+def worked(tmp_path_factory: pytest.TempPathFactory) -> Worked:
+    """A market whose agents work in this process; whoever moves its clock works on a copy."""
+    return worked_market(tmp_path_factory.mktemp("worked") / "home")

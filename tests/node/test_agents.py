@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.chain.evm.embedded import EmbeddedChain
-from app.node.keeper import GRACE_SECONDS, keep
+from app.node.keeper import GRACE_SECONDS, Moved, keep
 from app.protocol.errors import NotAllowed
 from app.protocol.market.entities import JobState
 from app.provider.heartbeat import SHARE, Heartbeat
@@ -68,19 +68,24 @@ def test_who_does_not_serve_gives_no_sign(stage: MarketOnChain) -> None:
 
 
 def test_overdue_jobs_are_moved_on(tmp_path: Path) -> None:
-    """A job that nobody drew ends once its deadline and a grace are over, by any hand, and the money comes back."""
+    """A job that nobody drew ends once its deadline and a grace are over, by any hand, and the money comes back. A
+    keeper that is told to stop does so before the next one.
+    """
     chain = EmbeddedChain(tmp_path / "chain.sqlite")
     stage = set_stage(open_market(chain, tmp_path / "deployment.json"))
     market, keeper = stage.market, stage.owner
     live = market.live_jobs()
-    job = stage.open()
+    jobs = [stage.open(), stage.open("another")]
     assert not keep(market, keeper, live)
-    chain.advance(market.job(job).deadline - market.now() + 1)
+    chain.advance(market.job(jobs[-1]).deadline - market.now() + 1)
     assert not keep(market, keeper, live)
     chain.advance(GRACE_SECONDS + 1)
-    (moved,) = keep(market, keeper, live)
-    assert (moved.job, moved.what) == (job, "expired")
-    assert market.job(job).state in (JobState.EXPIRED, JobState.FAILED)
+    for job in jobs:
+        heard: list[Moved] = []
+        (moved,) = keep(market, keeper, live, heard.append, lambda heard=heard: bool(heard))  # type: ignore[misc]
+        assert heard == [moved]
+        assert (moved.job, moved.what) == (job, "expired")
+        assert market.job(job).state in (JobState.EXPIRED, JobState.FAILED)
     assert market.claim(stage.buyer.address) > 0
     assert not keep(market, keeper, live)
     chain.close()

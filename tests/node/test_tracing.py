@@ -10,14 +10,9 @@ from typing import Any
 
 import pytest
 
-from app.client.owner import Owner
-from app.client.provider import Provider
 from app.execution import tracing
-from app.home.home import Home
-from app.home.setup import join
 from app.protocol.errors import UsageError
-from app.protocol.market.entities import JobState
-from benchmarks.live_market import LiveMarket, set_up_market
+from tests.node.worked import Worked
 
 PROVIDED = ["fetch", "evaluate", "commit", "reveal"]
 RELEASED = ["verify", "decrypt", "seal", "release", "store result"]
@@ -60,34 +55,13 @@ def collector() -> Iterator[Collector]:
     tracing._provider.cache_clear()
 
 
-@pytest.fixture(scope="module")
-def market(tmp_path_factory: pytest.TempPathFactory) -> LiveMarket:
-    """A market on an embedded chain."""
-    home = Home(tmp_path_factory.mktemp("traced") / "home")
-    return set_up_market(home, "embedded:chain.sqlite", providers=2)
-
-
-def settle(market: LiveMarket) -> int:
-    """One job through the whole protocol, by agents as their commands make them."""
-    network, home = market.network, market.home
-    agents = [Provider(network, *join(home, network, name)).agent(1, "cpu") for name in market.providers]
-    owner = Owner(network, *join(home, network, "owner")).custodian(device="cpu")
-    number = market.open_job()
-    network.node.mine(3)  # type: ignore[attr-defined]
-    for _ in range(4):
-        for each in agents:
-            each.step()
-    owner.step()
-    assert network.market.job(number).state is JobState.SETTLED
-    return number
-
-
-def test_one_job_is_one_trace(market: LiveMarket, collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_job_is_one_trace(worked: Worked, collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two providers and a custodian, who share nothing but the chain, export spans of the same trace, whose id anybody
     can work out; what they say is which job and who, and no value, key or salt.
     """
     monkeypatch.setenv(tracing.VARIABLE, collector.url)
-    number = settle(market)
+    number = worked.settle()
+    market = worked.market
     for kind in ("provider", "custodian"):
         assert tracing._provider(f"darkroom-{kind}", collector.url).force_flush()
     trace, parent = tracing.ids_of(market.network.market.chain_id, market.network.market.address, number)
@@ -125,14 +99,14 @@ def test_a_failure_is_told_by_its_code_alone(collector: Collector) -> None:
     assert "42" not in json.dumps([each["tags"] for each in collector.spans])
 
 
-def test_a_collector_that_is_away_is_no_trouble(market: LiveMarket, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_collector_that_is_away_is_no_trouble(worked: Worked, monkeypatch: pytest.MonkeyPatch) -> None:
     """A job goes its way though nobody takes its spans; what is no URL is refused before any work."""
     tracing._provider.cache_clear()
     monkeypatch.setenv(tracing.VARIABLE, "http://127.0.0.1:9/api/v2/spans")
-    settle(market)
+    worked.settle()
     monkeypatch.setenv(tracing.VARIABLE, "collector")
     with pytest.raises(UsageError, match="http"):
-        settle(market)
+        worked.settle()
 
 
 def test_without_a_setting_nothing_is_traced(monkeypatch: pytest.MonkeyPatch) -> None:

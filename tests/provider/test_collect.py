@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from app.chain.evm.embedded import EmbeddedChain
+from app.execution.ended import DAY
 from app.protocol.documents import sha256
 from app.protocol.errors import NotFound
 from app.protocol.market.receipt import Receipt
-from app.provider.collect import DAY, leftovers, remove
+from app.provider.collect import leftovers, remove
 from app.provider.journal import Journal
 from app.storage.content import file_cid
 from app.storage.folder import BlockStore

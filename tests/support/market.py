@@ -10,7 +10,9 @@ from typing import Any
 
 from eth_account import Account as Keys
 
+from app.chain.contracts.beside import deploy_mandates
 from app.chain.contracts.deployment import Terms, deploy
+from app.chain.contracts.dollars import in_dollars
 from app.chain.market import Market, Sent
 from app.chain.node import DevNode
 from app.chain.wallet.account import Account
@@ -49,11 +51,13 @@ def digest(label: str) -> Digest:
     return Digest(bytes(byte or 1 for byte in hashlib.sha256(label.encode()).digest()).hex())
 
 
-def open_market(node: DevNode, path: Path) -> Market:
-    """The contracts on a fresh chain."""
+def open_market(node: DevNode, path: Path, *, authorized: bool = False) -> Market:
+    """The contracts on a fresh chain; `authorized`, in dollars that take signed transfers, with orders beside it."""
     deployer = person("deployer")
     node.fund(deployer.address, ETHER)
-    deploy(node, deployer, path, TERMS)
+    deploy(node, deployer, path, in_dollars(node, deployer, path, TERMS) if authorized else TERMS)
+    if authorized:
+        deploy_mandates(node, deployer, path)
     return Market.open(node, path)
 
 

@@ -102,10 +102,10 @@ class MarketNode:
         )  # fmt: skip
 
 
-def build_node(folder: Path, world: EncryptedDataset | None = None) -> MarketNode:
-    """The whole world; with a `world` of another table no jobs are in it yet."""
+def build_node(folder: Path, world: EncryptedDataset | None = None, *, authorized: bool = False) -> MarketNode:
+    """The whole world; with a `world` of another table no jobs are in it yet. `authorized`: see `open_market`."""
     chain = EmbeddedChain(folder / "chain.sqlite")
-    stage = set_stage(open_market(chain, folder / "deployment.json"))
+    stage = set_stage(open_market(chain, folder / "deployment.json", authorized=authorized))
     other, world = world, world or EncryptedDataset(folder, policy=roomy())
     stage.publish(world.records[1])
     database = Database(f"sqlite:///{folder}/index.sqlite")

@@ -7,7 +7,7 @@ deployment is: the code is compared with the artifact, and the contract is asked
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from eth_utils.crypto import keccak
 
@@ -16,7 +16,7 @@ from app.chain.contracts.client import Contract, ContractClient
 from app.chain.contracts.deployment import Placed, read
 from app.chain.node import ChainNode
 from app.files.private import write_private
-from app.protocol.documents import MAX_DOCUMENT_BYTES, Document
+from app.protocol.documents import MAX_DOCUMENT_BYTES, GrownDocument
 from app.protocol.errors import NotFound, VerificationFailed
 from contracts import load
 
@@ -25,22 +25,29 @@ if TYPE_CHECKING:
 
 MANDATES = "Mandates"
 EVALUATORS = "Evaluators"
+ORDERS = "PrepaidOrders"
 _DEPLOY = "Deploy it: darkroom mandate deploy; or copy the market's mandates file beside its deployment file."
 
 
-class BesideDeployment(Document):
-    """Where the contracts beside one market are: of mandates, and of evaluators (ERC-8183) of its jobs."""
+class BesideDeployment(GrownDocument):
+    """Where the contracts beside one market are: of mandates, of evaluators (ERC-8183) of its jobs, and of orders that
+    are paid before they are sent; a record of before the last of them has none.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset({"orders"})
 
     kind: Literal["darkroom/mandates-deployment"] = "darkroom/mandates-deployment"
     chain_id: int
     market: str  # the job market's address
     mandates: Placed
     evaluators: Placed
+    orders: Placed | None = None
 
     @property
     def placed(self) -> dict[str, Placed]:
         """Each by its contract's name."""
-        return {MANDATES: self.mandates, EVALUATORS: self.evaluators}
+        found = {MANDATES: self.mandates, EVALUATORS: self.evaluators, ORDERS: self.orders}
+        return {name: each for name, each in found.items() if each is not None}
 
 
 def record_of(deployment: Path) -> Path:
@@ -49,18 +56,24 @@ def record_of(deployment: Path) -> Path:
 
 
 def deploy_mandates(node: ChainNode, account: Account, deployment: Path) -> BesideDeployment:
-    """Put the contracts beside the market of a deployment file, where it has none yet.
+    """Put the contracts beside the market of a deployment file, those that it does not have yet.
 
     A run that was cut short before the record was written leaves a contract that nobody uses. Errors: NotFound,
     VerificationFailed, Reverted, Unavailable.
     """
     path, market = record_of(deployment), read(deployment)
+    jobs = market.contracts["JobMarket"].address
     if path.exists():
         bind_mandates(node, deployment)
-        return _read(path)
-    jobs = market.contracts["JobMarket"].address
-    mandates, evaluators = (_create(node, account, name, jobs) for name in (MANDATES, EVALUATORS))
-    record = BesideDeployment(chain_id=node.chain_id, market=jobs, mandates=mandates, evaluators=evaluators)
+        record = _read(path)
+        if record.orders is not None:
+            return record
+        record = record.model_copy(update={"orders": _create(node, account, ORDERS, jobs)})
+    else:
+        mandates, evaluators, orders = (_create(node, account, name, jobs) for name in (MANDATES, EVALUATORS, ORDERS))
+        record = BesideDeployment(
+            chain_id=node.chain_id, market=jobs, mandates=mandates, evaluators=evaluators, orders=orders
+        )
     write_private(path, record.to_bytes())
     return record
 
@@ -78,7 +91,7 @@ def bind_mandates(node: ChainNode, deployment: Path) -> list[Contract]:
         raise VerificationFailed(f"{path} belongs to another market.", "Move it away. " + _DEPLOY)
     found = [_bound(node, name, placed, path) for name, placed in record.placed.items()]
     client = ContractClient(node, found)
-    wired = client.read(MANDATES, "jobs") == record.market
+    wired = all(client.read(name, "jobs") == record.market for name in record.placed if name != EVALUATORS)
     judge = Contract("Evaluator", client.read(EVALUATORS, "code"), Interface(load("Evaluator").abi))
     if not wired or ContractClient(node, [judge]).read("Evaluator", "jobs") != record.market:
         raise VerificationFailed(f"The contracts of {path} are wired to another market.", _DEPLOY)

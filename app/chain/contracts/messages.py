@@ -157,6 +157,20 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "Fund it: darkroom mandate fund.",
     ),
     "JobNotOver": ("Job {job} is {state}: its evaluator decides when it is over.", "Wait for it: darkroom job show."),
+    # prepaid orders
+    "OrderIsOpen": ("This order was opened before, as job {job}.", "Follow that job: nothing is paid twice."),
+    "OrderExpired": ("This order could be opened until {until}.", "Ask for its price again, and pay that order."),
+    "OrderUnpaid": (
+        "This order takes {price} token units, and its account holds {held}.",
+        "Pay the order's account by a transfer that was not used before.",
+    ),
+    "OrderMayOpen": ("This order may still be opened.", "Its payer may take the money back now, others later."),
+    "ERC3009InvalidSignature": ("The transfer is not signed by its payer.", "Sign it with the payer's key."),
+    "ERC3009InvalidAuthorizationTime": (
+        "The signed transfer is valid between {validAfter} and {validBefore}.",
+        "Ask for the price again, and sign another.",
+    ),
+    "ERC3009UsedAuthorization": ("The signed transfer was used or voided before.", "Sign another."),
     "NonceOnlyGrows": ("Mandates with a nonce below {nonce} are void already.", "Name a greater one."),
 }
 

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
-from app.chain.json_rpc import Answer
+from app.chain.json_rpc import Answering
 from app.chain.recursion_limit import limit_kept
 
 with limit_kept():
     from web3.providers.base import JSONBaseProvider
     from web3.types import RPCEndpoint, RPCResponse
-
-
-class Answering(Protocol):
-    """An embedded chain, as far as a provider needs it."""
-
-    def answer(self, request: Any) -> Answer:
-        """The response to one JSON-RPC request."""
 
 
 class EmbeddedProvider(JSONBaseProvider):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
@@ -17,9 +17,8 @@ from app.chain.rpc.refusal import RpcRefused, read_refusal
 from app.protocol.errors import BadInput, NotFound, Reverted, Unavailable
 from app.protocol.ids import TxHash
 
-with limit_kept():
+if TYPE_CHECKING:
     from web3 import Web3
-    from web3.types import RPCEndpoint
 
 FIRST_POLL, LONGEST_POLL = 0.005, 1.0  # seconds; a local node answers in milliseconds, a public one is not hammered
 BATCH = 50  # questions in one request
@@ -40,7 +39,7 @@ def connect(*urls: str) -> RpcNode:
     Errors: UsageError, Unavailable.
     """
     provider = BoundedProvider(*urls) if len(urls) == 1 else PooledProvider(urls)
-    answer = provider.make_request(RPCEndpoint("web3_clientVersion"), [])
+    answer = provider.make_request("web3_clientVersion", [])
     anvil = str(answer.get("result", "")).startswith("anvil/")
     return AnvilNode(provider) if anvil else RpcNode(provider)
 
@@ -68,7 +67,11 @@ class RpcNode:
 
     def web3(self) -> Web3:
         """A new `Web3` on this node, with a provider of its own: web3 keeps a client's middleware in its provider."""
-        return Web3(self.provider.again())
+        from app.chain.rpc.web3_provider import Web3Provider
+
+        with limit_kept():
+            from web3 import Web3
+        return Web3(Web3Provider(self.provider.again()))
 
     def request(self, method: str, *params: Any) -> Any:
         """The result of a method, as it came. Errors: ExecutionReverted, Unavailable."""
@@ -76,7 +79,7 @@ class RpcNode:
 
     def _result(self, method: str, *params: Any) -> Any:
         """Errors: ExecutionReverted, RpcRefused, TooLarge, Unavailable."""
-        answer = self.provider.make_request(RPCEndpoint(method), params)
+        answer = self.provider.make_request(method, params)
         if "error" in answer:
             raise read_refusal(answer["error"])
         return answer["result"]
@@ -106,7 +109,7 @@ class RpcNode:
         """
         answers: list[Any] = []
         for start in range(0, len(questions), BATCH):
-            asked = [(RPCEndpoint(method), params) for method, params in questions[start : start + BATCH]]
+            asked = [(method, params) for method, params in questions[start : start + BATCH]]
             part: list[Any] | None = None
             if len(asked) > 1 and time.monotonic() >= self._batches_from:
                 try:

@@ -12,16 +12,11 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-from app.chain.recursion_limit import limit_kept
 from app.chain.rpc.provider import BoundedProvider
 from app.protocol.backoff import growing
 from app.protocol.errors import DarkroomError, Unavailable
-
-with limit_kept():
-    from web3.providers.base import JSONBaseProvider
-    from web3.types import RPCEndpoint, RPCResponse
 
 FIRST_REST, LONGEST_REST = 2.0, 300.0  # seconds for which an endpoint that failed is left alone
 TRIES, TIMEOUT = 2, (3.0, 20.0)  # of one endpoint, where there are others: seconds to connect, and between two bytes
@@ -36,14 +31,11 @@ class _Endpoint:
     said: str = ""  # its last trouble
 
 
-class PooledProvider(JSONBaseProvider):
-    """A web3.py provider over several endpoints of one chain."""
-
-    global_ccip_read_enabled = False
+class PooledProvider:
+    """`BoundedProvider` over several endpoints of one chain."""
 
     def __init__(self, urls: Sequence[str], clock: Callable[[], float] = time.monotonic) -> None:
         """Errors: UsageError."""
-        super().__init__()
         self._endpoints = [_Endpoint(BoundedProvider(url, tries=TRIES, timeout=TIMEOUT)) for url in urls]
         self._clock = clock
         self._urls = tuple(urls)
@@ -80,14 +72,19 @@ class PooledProvider(JSONBaseProvider):
         """(host, "" or its last trouble) of each endpoint, in the order of the settings."""
         return [(each.provider.host, each.said if each.failures else "") for each in self._endpoints]
 
-    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+    def make_request(self, method: str, params: Any) -> dict[str, Any]:
         """The response of the endpoint that is asked, or of the next that answers. Errors: TooLarge, Unavailable."""
-        return cast("RPCResponse", self._answered(lambda provider: provider.make_request(method, params)))
+        answer: dict[str, Any] = self._answered(lambda provider: provider.make_request(method, params))
+        return answer
 
-    def make_batch_request(self, requests: list[tuple[RPCEndpoint, Any]]) -> list[RPCResponse]:
+    def make_batch_request(self, questions: Sequence[tuple[str, Any]]) -> list[dict[str, Any]]:
         """All of one endpoint; as `make_request`."""
-        answers = self._answered(lambda provider: provider.make_batch_request(requests))
-        return cast("list[RPCResponse]", answers)
+        answers: list[dict[str, Any]] = self._answered(lambda provider: provider.make_batch_request(questions))
+        return answers
+
+    def send(self, what: str, body: bytes, batch: int | None = None) -> Any:
+        """As `BoundedProvider.send`, of one endpoint."""
+        return self._answered(lambda provider: provider.send(what, body, batch))
 
     def _answered(self, ask: Callable[[BoundedProvider], Any]) -> Any:
         self._go_back()
@@ -151,7 +148,7 @@ class PooledProvider(JSONBaseProvider):
                 raise Unavailable(f"It is at block {head} and the chain at {self._head}.", "Wait until it is in sync.")
 
     def _read(self, provider: BoundedProvider, method: str, *params: Any) -> Any:
-        answer = provider.make_request(RPCEndpoint(method), params)
+        answer = provider.make_request(method, params)
         if "error" in answer:
             raise Unavailable(f"It refused {method}.", "Use another node.")
         return answer["result"]

@@ -1,25 +1,21 @@
-"""web3.py's HTTP provider within bounds: answers of limited size, errors by kind, and what passes is tried again."""
+"""One JSON-RPC endpoint over HTTP: answers of limited size, errors by kind, and what passes is tried again."""
 
 from __future__ import annotations
 
+import itertools
+import json
 import secrets
+import threading
 import time
 from collections.abc import Sequence
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import requests
-from eth_typing import URI
 
-from app.chain.recursion_limit import limit_kept
 from app.chain.rpc.refusal import RpcRefused, read_refusal
 from app.protocol.backoff import growing
 from app.protocol.errors import TooLarge, Unavailable, UsageError
-
-with limit_kept():
-    from web3.providers.base import JSONBaseProvider
-    from web3.providers.rpc import HTTPProvider
-    from web3.types import RPCEndpoint, RPCResponse
 
 MAX_ANSWER_BYTES = 64 << 20
 CHUNK_BYTES = 64 << 10
@@ -46,7 +42,7 @@ class Endpoint(Protocol):
     def host(self) -> str:
         """Whom it asks, for messages."""
 
-    def again(self) -> JSONBaseProvider:
+    def again(self) -> Endpoint:
         """Another provider of the same endpoint, for a client of its own."""
 
     def saw_head(self, number: int) -> None:
@@ -55,21 +51,24 @@ class Endpoint(Protocol):
     def saw_final(self, number: int, digest: str) -> None:
         """A block was taken for final."""
 
-    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+    def make_request(self, method: str, params: Any) -> dict[str, Any]:
         """The response, an error of the node's included. Errors: TooLarge, Unavailable."""
 
-    def make_batch_request(self, requests: list[tuple[RPCEndpoint, Any]], /) -> Sequence[RPCResponse]:
-        """The responses in the order of the requests; as `make_request`."""
+    def make_batch_request(self, questions: Sequence[tuple[str, Any]], /) -> list[dict[str, Any]]:
+        """The responses in the order of the questions; as `make_request`."""
+
+    def send(self, what: str, body: bytes, batch: int | None = None) -> Any:
+        """The response to a request that is written already, or the list of them to a `batch` of so many; messages say
+        `what` was asked. Errors: TooLarge, Unavailable.
+        """
 
 
-class BoundedProvider(HTTPProvider):
+class BoundedProvider:
     """One endpoint. Its path may hold an access token, so messages and logs name only the host.
 
-    The environment's proxies and passwords are not looked at, redirects are not followed, and CCIP-Read is off: no
-    contract makes this process open a connection.
+    The environment's proxies and passwords are not looked at, and redirects are not followed. web3.py, which takes most
+    of a second to import, is not needed for it (`app.chain.rpc.web3_provider`). Each thread has a session of its own.
     """
-
-    global_ccip_read_enabled = False
 
     def __init__(self, url: str, *, tries: int = TRIES, timeout: tuple[float, float] = TIMEOUT) -> None:
         """Each question has so many tries; `timeout`: seconds to connect, and between two bytes. Errors: UsageError."""
@@ -81,11 +80,8 @@ class BoundedProvider(HTTPProvider):
             raise UsageError(
                 "The chain's URL is not one.", "Write it as http://host:port or https://host/path."
             ) from None
-        self._url = URI(url)
-        session = requests.Session()
-        session.trust_env = False
-        options = {"headers": HEADERS, "timeout": timeout, "allow_redirects": False, "stream": True}
-        super().__init__(url, options, session, exception_retry_configuration=None)
+        self._url = url
+        self._threads, self._ids = threading.local(), itertools.count(1)
 
     def __str__(self) -> str:
         return f"{type(self).__name__}({self.host!r})"
@@ -94,7 +90,7 @@ class BoundedProvider(HTTPProvider):
 
     def again(self) -> BoundedProvider:
         """Another provider of the same endpoint, for a client of its own."""
-        return BoundedProvider(str(self._url), tries=self._tries, timeout=self._timeout)
+        return BoundedProvider(self._url, tries=self._tries, timeout=self._timeout)
 
     def saw_head(self, number: int) -> None:
         """A newest block was read. One endpoint needs not be compared with others (`app.chain.rpc.pool`)."""
@@ -102,18 +98,27 @@ class BoundedProvider(HTTPProvider):
     def saw_final(self, number: int, digest: str) -> None:
         """A block was taken for final."""
 
-    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+    def make_request(self, method: str, params: Any) -> dict[str, Any]:
         """The response, an error of the node's included. What passes (no answer, a busy server, a rate limit) is tried
         again, also a transaction: equal bytes are one transaction. Errors: TooLarge, Unavailable.
         """
-        return cast("RPCResponse", self._patiently(method, self.encode_rpc_request(method, params)))
+        answer: dict[str, Any] = self.send(method, json.dumps(self._asked(method, params)).encode())
+        return answer
 
-    def make_batch_request(self, batch_requests: list[tuple[RPCEndpoint, Any]]) -> list[RPCResponse]:
-        """The responses in the order of the requests; as `make_request`."""
-        answers = self._patiently("a batch", self.encode_batch_rpc_request(batch_requests), len(batch_requests))
-        return sorted(cast("list[RPCResponse]", answers), key=lambda answer: str(answer.get("id")).zfill(20))
+    def make_batch_request(self, questions: Sequence[tuple[str, Any]]) -> list[dict[str, Any]]:
+        """The responses in the order of the questions; as `make_request`."""
+        asked = [self._asked(method, params) for method, params in questions]
+        place = {str(each["id"]): number for number, each in enumerate(asked)}
+        answers: list[dict[str, Any]] = self.send("a batch", json.dumps(asked).encode(), len(asked))
+        return sorted(answers, key=lambda answer: place.get(str(answer.get("id")), len(place)))
 
-    def _patiently(self, what: str, body: bytes, batch: int | None = None) -> Any:
+    def _asked(self, method: str, params: Any) -> dict[str, Any]:
+        return {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": list(params)}
+
+    def send(self, what: str, body: bytes, batch: int | None = None) -> Any:
+        """The response to a request that is written already, or the list of them to a `batch` of so many; messages say
+        `what` was asked. Errors: TooLarge, Unavailable.
+        """
         for attempt in range(self._tries - 1):
             try:
                 return self._once(what, body, batch)
@@ -136,7 +141,7 @@ class BoundedProvider(HTTPProvider):
             raise TooLarge(f"The chain node at {self.host} answered {what} with more than {MAX_ANSWER_BYTES} bytes.")
         answer: Any
         try:
-            answer = self.decode_rpc_response(data)
+            answer = json.loads(data)
         except (ValueError, RecursionError):
             answer = None
         answers = [answer] if batch is None else answer if isinstance(answer, list) else []
@@ -156,11 +161,19 @@ class BoundedProvider(HTTPProvider):
 
     def _post(self, body: bytes) -> tuple[int, bytes]:
         """Status and body, of which no more than the limit is read."""
-        ask = self._request_session_manager.get_response_from_post_request
-        with ask(self._url, data=body, **self.get_request_kwargs()) as response:
+        options: dict[str, Any] = {"headers": HEADERS, "timeout": self._timeout, "allow_redirects": False}
+        with self._session().post(self._url, data=body, stream=True, **options) as response:
             data = bytearray()
             for chunk in response.iter_content(CHUNK_BYTES):
                 data += chunk
                 if len(data) > MAX_ANSWER_BYTES:
                     break
             return response.status_code, bytes(data)
+
+    def _session(self) -> requests.Session:
+        """This thread's, whose connections stay open."""
+        session: requests.Session | None = getattr(self._threads, "session", None)
+        if session is None:
+            session = self._threads.session = requests.Session()
+            session.trust_env = False
+        return session

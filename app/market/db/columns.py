@@ -10,6 +10,19 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 UINT256_DIGITS = 78
 
 
+def amount_text(value: int) -> str:
+    """What `AmountText` writes. Errors: ValueError for a number outside the range."""
+    digits = str(value)
+    if value < 0 or len(digits) > UINT256_DIGITS:
+        raise ValueError(f"{value} is no amount.")
+    return f"{len(digits):02d}{digits}"
+
+
+def amount_of(text: str) -> int:
+    """Inverse of `amount_text`."""
+    return int(text[2:])
+
+
 class AmountText(TypeDecorator[int]):
     """A whole number from 0 to 2^256 - 1 as text that sorts like the number: two digits of length, then the digits.
 
@@ -22,16 +35,11 @@ class AmountText(TypeDecorator[int]):
 
     def process_bind_param(self, value: int | None, dialect: Dialect) -> str | None:  # noqa: ARG002
         """Errors: ValueError for a number outside the range."""
-        if value is None:
-            return None
-        digits = str(value)
-        if value < 0 or len(digits) > UINT256_DIGITS:
-            raise ValueError(f"{value} is no amount.")
-        return f"{len(digits):02d}{digits}"
+        return None if value is None else amount_text(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> int | None:  # noqa: ARG002
         """Inverse."""
-        return None if value is None else int(value[2:])
+        return None if value is None else amount_of(value)
 
     def coerce_compared_value(self, op: Any, value: Any) -> TypeEngine[Any]:  # noqa: ARG002
         """What an amount is compared with is an amount."""

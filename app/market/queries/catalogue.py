@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Annotated, Literal, get_args
 
+import numpy as np
 from pydantic import Field
-from sqlalchemy import ColumnElement, RowMapping, false, func, or_, select
+from sqlalchemy import RowMapping, select
 from sqlmodel import Session
 
 from app.chain.address import eip55
 from app.market.db.columns import UINT256_DIGITS
-from app.market.db.tables import ListingRow, TermRow, sql
-from app.market.queries.counting import counted
+from app.market.db.tables import ListingRow, sql
+from app.market.queries.listings import Listings, Mask, listings
 from app.market.queries.sorting import SortOrder
 from app.market.queries.view import Amount, View, page_limit
 from app.market.text import query_words
@@ -28,7 +29,6 @@ RELEASES: tuple[ReleaseKind, ...] = get_args(ReleaseKind)
 ENCODINGS: tuple[Encoding, ...] = ("affine", "bins")
 MAX_TEXT = 200
 MAX_PRICE = 10**UINT256_DIGITS
-LAST_CHARACTER = "\U0010ffff"  # after everything that a word can go on with
 LISTING = sql(ListingRow)
 Count = Annotated[int, Field(ge=0, lt=1 << 63)]
 
@@ -129,18 +129,15 @@ def search(
     after: str | None = None,
 ) -> CataloguePage:
     """A page of what fits, in this order, with facets over everything that fits. Errors: BadInput."""
-    wanted = wanted or CatalogueFilter()
-    fits = conditions(wanted)
-    order = ORDERS[sort]
     page_limit(limit)
-    query = select(LISTING).where(*fits)
-    if after is not None:
-        query = query.where(order.after(after))
-    rows = session.execute(query.order_by(*order.by()).limit(limit + 1)).mappings().all()
-    items = tuple(entry(row) for row in rows[:limit])
-    follows = order.cursor(rows[limit - 1]) if len(rows) > limit else None
-    total, facets = counted(session, repr(wanted), lambda: _facets(session, fits))
-    return CataloguePage(items=items, next=follows, total=total, facets=facets)
+    facts = listings(session)
+    fits = fitting(session, facts, wanted or CatalogueFilter())
+    ids, follows = ORDERS[sort].page(facts, fits, limit, after)
+    shown = {each: found for each in ids if (found := facts.entries.get(each)) is not None}
+    if missing := [each for each in ids if each not in shown]:
+        shown |= {each: facts.entries.put(each, found) for each, found in entries(session, missing).items()}
+    items = tuple(shown[each] for each in ids if each in shown)
+    return CataloguePage(items=items, next=follows, total=int(fits.sum()), facets=_facets(facts, fits))
 
 
 def entries(session: Session, ids: Iterable[int]) -> dict[int, CatalogueEntry]:
@@ -188,85 +185,60 @@ def entry(row: RowMapping) -> CatalogueEntry:
 
 
 ORDERS: Mapping[CatalogueSort, SortOrder] = {
-    sort: SortOrder(sort, LISTING.c.dataset, column, descending)
-    for sort, column, descending in (
+    sort: SortOrder(sort, fact, descending)
+    for sort, fact, descending in (
         (CatalogueSort.NEWEST, None, True),
-        (CatalogueSort.TITLE, LISTING.c.title_key, False),
-        (CatalogueSort.PRICE, LISTING.c.price_key, False),
-        (CatalogueSort.ROWS, LISTING.c.rows, True),
-        (CatalogueSort.COLUMNS, LISTING.c.columns, True),
-        (CatalogueSort.JOBS, LISTING.c.jobs_settled, True),
+        (CatalogueSort.TITLE, "title_key", False),
+        (CatalogueSort.PRICE, "price_key", False),
+        (CatalogueSort.ROWS, "rows", True),
+        (CatalogueSort.COLUMNS, "columns", True),
+        (CatalogueSort.JOBS, "jobs_settled", True),
     )
 }
 
 
-def conditions(wanted: CatalogueFilter) -> list[ColumnElement[bool]]:
-    """What must hold of a listing."""
-    columns = LISTING.c
-    bounds = (
-        (columns.rows, wanted.rows_min, wanted.rows_max),
-        (columns.columns, wanted.columns_min, wanted.columns_max),
-        (columns.price_key, None, wanted.price_max),
-    )
-    fits: list[ColumnElement[bool]] = []
-    for column, least, most in bounds:
+def fitting(session: Session, facts: Listings, wanted: CatalogueFilter) -> Mask:
+    """The datasets that are looked for. Errors: BadInput for what is no owner's address."""
+    fits = facts.all()
+    for name, least, most in (
+        ("rows", wanted.rows_min, wanted.rows_max),
+        ("columns", wanted.columns_min, wanted.columns_max),
+    ):
         if least is not None:
-            fits.append(column >= least)
+            fits &= facts.numbers[name] >= least
         if most is not None:
-            fits.append(column <= most)
+            fits &= facts.numbers[name] <= most
+    if wanted.price_max is not None:
+        fits &= facts.priced(wanted.price_max)
     if wanted.owner is not None:
-        fits.append(columns.owner == eip55(wanted.owner))
-    fits += [columns[name].is_(True) for name in wanted.classes]
+        fits &= facts.owners == eip55(wanted.owner)
+    flags = [name for name in ("offered", "available", "private", "automatic") if getattr(wanted, name)]
+    for name in (*wanted.classes, *flags):
+        fits &= facts.flags[name]
     if wanted.releases:
-        fits.append(or_(*(columns[name].is_(True) for name in wanted.releases)))
-    if wanted.offered or wanted.price_max is not None:
-        fits.append(columns.offers > 0)
-    fits += [columns[name].is_(True) for name in ("available", "private", "automatic") if getattr(wanted, name)]
-    for word in query_words(wanted.text):
-        terms = sql(TermRow).c
-        begins = select(terms.dataset).where(terms.term >= word, terms.term < word + LAST_CHARACTER)
-        fits.append(columns.dataset.in_(begins))
-    if wanted.text.strip() and not query_words(wanted.text):
-        fits.append(false())  # nothing but punctuation finds nothing
+        fits &= np.logical_or.reduce([facts.flags[name] for name in wanted.releases])
+    words = query_words(wanted.text)
+    for word in words:
+        fits &= facts.worded(session, word)
+    if wanted.text.strip() and not words:
+        return facts.none()  # nothing but punctuation finds nothing
     return fits
 
 
-def _facets(session: Session, fits: Sequence[ColumnElement[bool]]) -> tuple[int, FacetCounts]:
-    """Number and facets of everything that fits, in one pass."""
-    columns = LISTING.c
-    flags = [*CLASSES, *RELEASES, "available", "private", "automatic"]
-    on_offer = columns.offers > 0
-    counted = (
-        session.execute(
-            select(
-                func.count().label("total"),
-                *(func.count().filter(columns[name].is_(True)).label(name) for name in flags),
-                func.count().filter(on_offer).label("offered"),
-                *(
-                    extreme(columns[name]).label(f"{name}_{label}")
-                    for name in ("rows", "columns")
-                    for label, extreme in (("min", func.min), ("max", func.max))
-                ),
-                func.min(columns.price_license).label("price_min"),
-                func.max(columns.price_license).label("price_max"),
-            ).where(*fits)
-        )
-        .mappings()
-        .one()
-    )
+def _facets(facts: Listings, fits: Mask) -> FacetCounts:
+    """Facets of everything that fits."""
 
-    def extent(name: str) -> tuple[int, int] | None:
-        least = counted[f"{name}_min"]
-        return None if least is None else (least, counted[f"{name}_max"])
+    def having(name: str) -> int:
+        return int(np.count_nonzero(facts.flags[name] & fits))
 
-    return counted["total"], FacetCounts(
-        classes={name: counted[name] for name in CLASSES},
-        releases={name: counted[name] for name in RELEASES},
-        offered=counted["offered"],
-        available=counted["available"],
-        private=counted["private"],
-        automatic=counted["automatic"],
-        rows=extent("rows"),
-        columns=extent("columns"),
-        price=extent("price"),
+    return FacetCounts(
+        classes={name: having(name) for name in CLASSES},
+        releases={name: having(name) for name in RELEASES},
+        offered=having("offered"),
+        available=having("available"),
+        private=having("private"),
+        automatic=having("automatic"),
+        rows=facts.extent("rows", fits),
+        columns=facts.extent("columns", fits),
+        price=facts.prices(fits),
     )

@@ -10,7 +10,8 @@ from sqlmodel import Session
 
 from app.chain.address import eip55
 from app.market.db.tables import DatasetRow, JobRow, LicenseRow, OfferRow, ProviderRow, TermRow, sql
-from app.market.queries.catalogue import LAST_CHARACTER, CatalogueFilter, search
+from app.market.queries.catalogue import CatalogueFilter, search
+from app.market.queries.listings import LAST_CHARACTER
 from app.market.queries.view import View
 from app.market.text import query_words
 

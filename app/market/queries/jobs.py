@@ -43,6 +43,8 @@ ApprovalName = Literal["none", "approved", "denied"]
 
 ExecutionStatus = Literal["drawn", "committed", "revealed", "agreed", "disagreed", "silent", "declined", "unpaid"]
 
+LOOKED_AT = 1_000  # of the newest jobs, when those of a circuit are looked for
+
 
 class ExecutionView(View):
     """One drawn executor's part."""
@@ -139,6 +141,13 @@ def jobs(
         query = query.where(col(JobRow.state).in_([int(state) for state in states]))
     rows, follows = newest_first(session, query, col(JobRow.id), limit, after)
     return Page(items=job_cards(session, rows, now), next=follows)
+
+
+def jobs_of_circuit(session: Session, circuit: str, *, now: int, limit: int = 20) -> tuple[JobView, ...]:
+    """Jobs that ran a circuit among the newest 1,000 of the market, newest first."""
+    newest = select(JobRow.id).order_by(col(JobRow.id).desc()).limit(LOOKED_AT)
+    query = select(JobRow).where(col(JobRow.id).in_(newest), JobRow.circuit == circuit)
+    return job_cards(session, list(session.exec(query.order_by(col(JobRow.id).desc()).limit(limit))), now)
 
 
 def sealed_to(session: Session, dataset: int, buyer: str, key: str, *, limit: int) -> list[tuple[int, str]]:

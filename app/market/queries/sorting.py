@@ -1,56 +1,65 @@
-"""Orders of a list by one column and the id, and the place of a row in them."""
+"""Orders of the catalogue by one fact and the dataset's number, and the place of a dataset in them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Column, ColumnElement, RowMapping, literal, tuple_
-
-from app.market.db.columns import UINT256_DIGITS, AmountText
+from app.market.db.columns import UINT256_DIGITS, amount_of
+from app.market.queries.listings import Listings, Mask
 from app.market.queries.view import not_a_cursor, read_cursor, write_cursor
 from app.protocol.errors import BadInput
 
 
 @dataclass(frozen=True)
 class SortOrder:
-    """By a column, then by the id, both in one direction, so that an index has it as it is; None: by id alone."""
+    """By a fact, then by the number, both in one direction; None: by the number alone."""
 
     name: str
-    id: Column[int]
-    column: Column[Any] | None = None
+    fact: str | None = None
     descending: bool = False
 
-    @property
-    def columns(self) -> list[Column[Any]]:
-        """What rows are compared by."""
-        return [self.id] if self.column is None else [self.column, self.id]
+    def page(self, facts: Listings, fits: Mask, limit: int, after: str | None = None) -> tuple[list[int], str | None]:
+        """At most `limit` datasets that fit, and the cursor of those that follow. Errors: BadInput."""
+        if after is not None:
+            fits = fits & self._after(facts, after)
+        order = facts.order(self.fact or "dataset", descending=self.descending)
+        places = order[fits[order]][: limit + 1]
+        follows = self._cursor(facts, int(places[limit - 1])) if len(places) > limit else None
+        return facts.ids[places[:limit]].tolist(), follows
 
-    def by(self) -> list[ColumnElement[Any]]:
-        """For ORDER BY."""
-        return [column.desc() if self.descending else column.asc() for column in self.columns]
-
-    def cursor(self, row: RowMapping) -> str:
-        """The place after a row. An amount can be above what a cursor's numbers hold, so it travels as text."""
-        place = [row[column.name] for column in self.columns]
+    def _cursor(self, facts: Listings, place: int) -> str:
+        """The place after a dataset. An amount can be above what a cursor's numbers hold, so it travels as text."""
+        number = int(facts.ids[place])
+        if self.fact is None:
+            return write_cursor(self.name, number)
+        value: int | str = int(facts.numbers[self.fact][place])
+        if self.fact in facts.distinct:
+            value = facts.distinct[self.fact][int(value)]
         if self._by_amount:
-            place[0] = str(place[0])
-        return write_cursor(self.name, *place)
+            value = str(amount_of(str(value)))
+        return write_cursor(self.name, value, number)
 
-    def after(self, cursor: str) -> ColumnElement[bool]:
-        """The rows after a place. Errors: BadInput for a cursor of another order, or none."""
-        textual = self._by_amount or (self.column is not None and self.column.type.python_type is str)
-        kinds = {1: (int,), 2: (str if textual else int, int)}[len(self.columns)]
+    def _after(self, facts: Listings, cursor: str) -> Mask:
+        """What comes after a place. Errors: BadInput for a cursor of another order, or none."""
+        kinds = (int,) if self.fact is None else (str if self.fact in facts.distinct else int, int)
         name, *place = read_cursor(cursor, str, *kinds)
         if name != self.name:
             raise BadInput("This cursor belongs to another order.", "Begin again with the first page.")
+        beyond = facts.ids < place[-1] if self.descending else facts.ids > place[-1]
+        if self.fact is None:
+            return beyond
+        value, there = place[0], True
         if self._by_amount:
-            if not (place[0].isascii() and place[0].isdecimal() and len(place[0]) <= UINT256_DIGITS):
+            if not (value.isascii() and value.isdecimal() and len(value) <= UINT256_DIGITS):
                 raise not_a_cursor()
-            place[0] = int(place[0])
-        here = tuple_(*(literal(value, column.type) for value, column in zip(place, self.columns, strict=True)))
-        return tuple_(*self.columns) < here if self.descending else tuple_(*self.columns) > here
+            value = int(value)
+        if self.fact in facts.distinct:
+            value, there = facts.rank(self.fact, value)
+        numbers = facts.numbers[self.fact]
+        if not there:
+            return numbers < value if self.descending else numbers >= value
+        return (numbers < value if self.descending else numbers > value) | ((numbers == value) & beyond)
 
     @property
     def _by_amount(self) -> bool:
-        return self.column is not None and isinstance(self.column.type, AmountText)
+        return self.fact == "price_key"

@@ -40,6 +40,7 @@ a person signed, which bounds money, bits about a person, datasets, policies and
 - `GET {origin}/v1/datasets/ID/circuits`: published models that can be ordered as they are
 - `GET {origin}/v1/datasets/ID/quotes/CIRCUIT`: price, bits, the custodian's verdict, problems
 - `POST {origin}/v1/transactions/ACTION`: transactions to be signed; a mandate's agent signs them with its own key
+- `POST {origin}/v1/asks`: one question in SQL, paid in the same request by x402; 404 where this node does not
 - `GET {origin}/v1/jobs/ID` and `/facts`: how a job stands, and every claim that an audit checks
 
 Amounts are token units as decimal text (10^6 are one dollar), bits are millionths. Errors are application/problem+json

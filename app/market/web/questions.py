@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from app.client.ask.plan import Plan, plan
@@ -14,7 +12,7 @@ from app.market.queries.view import Amount
 from app.market.web.dependencies.caller import Spend
 from app.market.web.dependencies.state import AppState
 from app.market.web.fields import ResponseModel
-from app.market.web.quotes import QuoteReport, judge_circuit, report
+from app.market.web.quotes import JudgedCircuit, QuoteReport, judge_circuit, report
 from app.protocol.data.dataset import EncryptedTable
 from app.protocol.documents import sha256
 from app.protocol.errors import RowsOutsideDataset
@@ -92,8 +90,8 @@ def compile_question(
     """
     market = here.market
     record = market.dataset(dataset) if version is None else market.dataset_version(dataset, version)
-    count = _rows(record.rows, 0, rows)
-    asked = _planned(here, sql, load_manifest(here.store, record).table)
+    count = row_count(record.rows, 0, rows)
+    asked = planned(here, sql, load_manifest(here.store, record).table)
     data = b"" if asked.circuit is None else codec.encode(asked.circuit)
     return CompiledQuestion(
         sql=sql,
@@ -120,32 +118,44 @@ def explain_question(
 ) -> QuestionReport:
     """What asking would cost and tell, for free. Errors: BadQuery; as `quote_circuit`."""
     record = here.market.dataset(dataset)
-    manifest = load_manifest(here.store, record)
-    asked, count = _planned(here, sql, manifest.table), _rows(record.rows, first_row, rows)
-    told: dict[str, Any] = {"sql": sql, "dataset": dataset, "version": record.version, "rows": count}
+    table = load_manifest(here.store, record).table
+    asked, count = planned(here, sql, table), row_count(record.rows, first_row, rows)
     if asked.circuit is None:
-        widths = asked.half_widths(count, 0.0)
-        answer = asked.answer(np.zeros(0, np.int64), count, 0.0)
-        return QuestionReport(
-            **told, bootstraps=0, values_decrypted=0, epsilon=0.0, noise_scale=0.0, half_widths=widths,
-            micro_bits=0, left_license=0, left_person=0, remarks=asked.remarks, answer=tuple(answer.to_dicts()),
-            quote=None,
-        )  # fmt: skip
+        return public_report(sql, dataset, record.version, count, asked)
     data = codec.encode(asked.circuit)
     judged = judge_circuit(
         here, dataset, data, spend,
         offer=offer, rows=count, replicas=replicas, first_row=first_row, license=license,
     )  # fmt: skip
+    return question_report(sql, asked, judged, data)
+
+
+def public_report(sql: str, dataset: int, version: int, rows: int, asked: Plan) -> QuestionReport:
+    """Of a question whose answer is public: it is in the report."""
+    answer = asked.answer(np.zeros(0, np.int64), rows, 0.0)
+    return QuestionReport(
+        sql=sql, dataset=dataset, version=version, rows=rows, bootstraps=0, values_decrypted=0, epsilon=0.0,
+        noise_scale=0.0, half_widths=asked.half_widths(rows, 0.0), micro_bits=0, left_license=0, left_person=0,
+        remarks=asked.remarks, answer=tuple(answer.to_dicts()), quote=None,
+    )  # fmt: skip
+
+
+def question_report(sql: str, asked: Plan, judged: JudgedCircuit, data: bytes) -> QuestionReport:
+    """Of a question that was judged; `data`: its circuit's bytes."""
+    circuit, rows = judged.request.circuit, judged.request.rows
     said, policy, scale = judged.found.said, judged.state.policy, 0.0
     if said.leak is not None and policy.epsilon_micro_per_job:
-        scale = noise_scale_milli(said.leak, policy, manifest.table.rows_per_person) / MILLI
+        scale = noise_scale_milli(said.leak, policy, judged.state.table.rows_per_person) / MILLI
     return QuestionReport(
-        **told,
+        sql=sql,
+        dataset=judged.state.dataset.id,
+        version=judged.state.dataset.version,
+        rows=rows,
         bootstraps=judged.found.cost.bootstraps,
-        values_decrypted=len(asked.circuit.outputs) * asked.circuit.result_rows(count),
+        values_decrypted=len(circuit.outputs) * circuit.result_rows(rows),
         epsilon=policy.epsilon_micro_per_job / MICRO,
         noise_scale=scale,
-        half_widths=asked.half_widths(count, scale),
+        half_widths=asked.half_widths(rows, scale),
         micro_bits=said.micro_bits,
         left_license=max(0, said.limit_license - said.spent_license - said.micro_bits),
         left_person=max(0, said.limit_person - said.spent_person - said.micro_bits),
@@ -155,13 +165,15 @@ def explain_question(
     )
 
 
-def _planned(here: AppState, sql: str, table: EncryptedTable) -> Plan:
+def planned(here: AppState, sql: str, table: EncryptedTable) -> Plan:
+    """A question, compiled for a table. Errors: BadQuery, Busy."""
     query = parse(sql)
     with here.quoting.turn():
         return plan(query, table.codebook, find(table.profile))
 
 
-def _rows(there: int, first_row: int, rows: int | None) -> int:
+def row_count(there: int, first_row: int, rows: int | None) -> int:
+    """How many rows are asked about; all from `first_row` on by default. Errors: RowsOutsideDataset."""
     if first_row >= there:
         raise RowsOutsideDataset(f"The dataset has rows 0 to {there - 1}.", "Choose rows inside the dataset.")
     return there - first_row if rows is None else rows

@@ -188,7 +188,7 @@ def judge_circuit(
             "Choose rows inside the dataset.",
         )
     request = Request(circuit, rows, first_row, replicas)
-    return JudgedCircuit(request, state, _judge(here, state, request, job=job))
+    return JudgedCircuit(request, state, judge(here, state, request, job=job))
 
 
 def report(judged: JudgedCircuit, data: bytes) -> QuoteReport:
@@ -261,12 +261,13 @@ def check_order(here: AppState, license: int, buyer: str, request: Request) -> t
     """
     dataset = here.market.license(license).dataset
     state = read_market(here.market, here.store, dataset, license=license, buyer=buyer)
-    found = _judge(here, state, request)
+    found = judge(here, state, request)
     found.require()
     return found, state
 
 
-def _judge(here: AppState, state: MarketState, request: Request, *, job: int = 0) -> Preflight:
+def judge(here: AppState, state: MarketState, request: Request, *, job: int = 0) -> Preflight:
+    """An order, judged after all that public records say was released; `job`: its own number, where it has one."""
     license = state.license.id if state.license else 0
     with here.quoting.turn():
         with here.session() as session:

@@ -48,6 +48,7 @@ class WebServerSettings(WebLimits):
     poll: Annotated[float, Field(gt=0)] = 0.5  # between looks at the index for live streams
     max_lag: Annotated[int, Field(ge=0)] = 20  # blocks that the index may be behind and still be called ready
     relay: bool = True  # JSON-RPC for browser wallets
+    facilitator: str | None = None  # where payments of single asks are settled (x402); None: there are none here
     faucet: bool = True  # where the chain can hand out ether: development chains only
 
     @model_validator(mode="after")

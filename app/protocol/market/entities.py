@@ -145,6 +145,7 @@ class Custody:
 
 
 PRICED_UNITS = 1_000_000  # what a provider's price is for: one unit, half a millisecond of a core, costs too little
+RESULT_KEPT_DAYS = 30  # for which a custodian's store has a sealed result at least, after the job's end
 CAPACITY_SHARE = 4  # a provider's capacity is what it computes in one part of so many of the commit window
 
 

@@ -22,7 +22,7 @@ SOURCES = Path(__file__).parent
 EXACT = ("-ffp-contract=off", "-fno-sanitize=undefined")
 COMMON = ("-O3", "-std=gnu11", *EXACT, "-fvisibility=hidden", "-shared", "-fPIC")
 SECONDS = 300
-PROBES = ("cpu.c", "merkle.c", "bins.c")  # built without flags: they look at the processor before they use it
+PROBES = ("cpu.c", "merkle.c", "mask.c")  # built without flags: they look at the processor before they use it
 KERNELS = ("core.c", "keyswitch.c", "pack.c")  # built once for each vector width
 
 # lanes -> flags of gcc and clang, and zig's name of the processor (zig targets the building machine unless told)

@@ -177,6 +177,7 @@ INTERNAL = {
     "FailedDeployment",
     "InsufficientBalance",
     "OnlyMandates",
+    "OrderNamesLicense",
     "BadTerms",
     "ECDSAInvalidSignature",
     "ECDSAInvalidSignatureLength",

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -287,15 +290,30 @@ def test_a_missing_method_is_unavailable(node: RpcNode) -> None:
 def test_the_environment_and_other_servers_lead_nowhere(
     puppet: Puppet, node: RpcNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No proxy of the environment stands between client and node, and no answer sends the question elsewhere."""
+    """No proxy of the environment stands between client and node, in no thread, and no answer sends the question
+    elsewhere.
+    """
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
-    assert connect(puppet.url).chain_id == 1
+    other = connect(puppet.url)
+    assert other.chain_id == 1
+    told: list[object] = []
+    thread = threading.Thread(target=lambda: told.append(other.request("eth_chainId")))
+    thread.start()
+    thread.join()
+    assert told == ["0x1"]
     asked = len(puppet.asked)
     puppet.redirect, puppet.body = puppet.url, b""
     with pytest.raises(Unavailable, match="HTTP 307"):
         node.head()
     assert len(puppet.asked) == asked + 1
+
+
+def test_a_chain_behind_http_is_asked_without_web3() -> None:
+    """Agents and commands start without what takes longest to import; so does a pool of endpoints."""
+    asked = "import sys, app.chain.rpc.node; print([each for each in ('web3', 'aiohttp') if each in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, encoding="utf-8")
+    assert done.stdout.strip() == "[]"
 
 
 def test_plain_web3_meets_the_same_bounds(puppet: Puppet, node: RpcNode, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,6 +72,11 @@ def table(scene: MarketNode) -> dict[str, Case]:
         "publish_circuit": Case("/v1/circuits", (401, 201, 201, 403), circuit),
         "publish_policy": Case("/v1/policies", (401, 201, 201, 403), {"release": "label"}),
         "get_me": Case("/v1/me", (401, 200, 200, 200)),
+        "ask_once": Case(
+            "/v1/asks",
+            (404,) * 4,
+            {"dataset": 1, "sql": "SELECT avg(c0) FROM data", "payer": buyer, "sealing_key": "ab" * 32},
+        ),  # no facilitator is set
         "get_account": Case(f"/v1/accounts/{buyer}"),
         "get_console": Case(f"/v1/accounts/{owner}/console"),
         "list_payments": Case("/v1/payments"),

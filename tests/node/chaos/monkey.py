@@ -25,6 +25,7 @@ DEEPEST = 10  # blocks of a reorganisation; the chain is final after twelve
 MOST_AHEAD = 900  # seconds by which the chain's clock is moved in all: no deadline passes because of that
 FULL_SECONDS = 4.0  # for which a disk is full, and a duplicate lives
 PAUSE = (0.2, 1.0)  # seconds between two events
+MOST_LONGER = 60.0  # seconds that a short run takes longer, until it had an event of each kind
 
 
 @dataclass
@@ -45,13 +46,26 @@ class Monkey:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._later: list[tuple[float, Callable[[], object]]] = []
         self._twins: list[subprocess.Popen[bytes]] = []
+        self._spoke: dict[str, int] = {}  # the length of each agent's log when it was started last
         self._ahead = 0
 
     def start(self) -> None:
         """All agents, and those that ended."""
         for name, words in self._words.items():
             if name not in self._running or self._running[name].poll() is not None:
-                self._running[name] = self.market.start(words, name)
+                self._running[name] = self._started(name, words)
+
+    def _started(self, name: str, words: list[str]) -> subprocess.Popen[bytes]:
+        self._spoke[name] = self._length(name)
+        return self.market.start(words, name)
+
+    def _length(self, name: str) -> int:
+        log = self.market.home.root / "logs" / f"{name}.log"
+        return log.stat().st_size if log.exists() else 0
+
+    def awake(self, name: str) -> bool:
+        """Whether an agent or a twin has said anything since it was started."""
+        return self._length(name) > self._spoke[name]
 
     def wait_ready(self, seconds: float) -> None:
         """Until every agent has said that it works, for so long at most: killing what only imports finds little."""
@@ -72,21 +86,29 @@ class Monkey:
         # Each kind once in every round, so that a short run has them all.
         until = time.monotonic() + seconds
         round_: list[Callable[[], None]] = []
-        while time.monotonic() < until:
+        names = {each.__name__ for each in kinds}
+        while (now := time.monotonic()) < until or (names - set(self.done) and now < until + MOST_LONGER):
             if not round_:
                 round_ = self._chance.sample(kinds, len(kinds))
             event = round_.pop()
-            event()
-            self.done[event.__name__] += 1
+            if event == self.kill and not self.at_work():
+                round_.insert(0, event)
+            else:
+                event()
+                self.done[event.__name__] += 1
             time.sleep(self._chance.uniform(*PAUSE))
             self._catch_up()
             self.start()
+
+    def at_work(self) -> list[str]:
+        """The agents that have said something since they were started: what only loads has nothing to lose."""
+        return [name for name in sorted(self._running) if self.awake(name)]
 
     def rest(self) -> None:
         """Calm weather, no twins, room on every disk, every agent running."""
         for each in self.proxies:
             each.weather = CALM
-        for _, act in self._later:
+        for _, act in list(self._later):
             act()
         self._later.clear()
         end(self._twins)
@@ -100,17 +122,25 @@ class Monkey:
     # --- what happens -----------------------------------------------------------------------------------------------
 
     def kill(self) -> None:
-        """One process ends without any word."""
-        name = self._chance.choice(sorted(self._running))
+        """One process that is at work ends without any word."""
+        name = self._chance.choice(self.at_work())
         self._running[name].send_signal(signal.SIGKILL)
         self._running[name].wait()
 
     def double(self) -> None:
-        """A second process of the same account and folder, for a while; it is killed."""
+        """A second process of the same account and folder, for a while after it began to work; it is killed."""
         name = self._chance.choice(sorted(self._words))
-        twin = self.market.start(self._words[name], f"{name}-twin")
+        log = f"{name}-twin"
+        twin = self._started(log, self._words[name])
         self._twins.append(twin)
-        self._after(FULL_SECONDS * 2, twin.kill)
+
+        def end_twin() -> None:
+            if self.awake(log) or twin.poll() is not None:
+                twin.kill()
+            else:
+                self._after(FULL_SECONDS, end_twin)
+
+        self._after(FULL_SECONDS * 2, end_twin)
 
     def reorganise(self) -> None:
         """Some blocks are replaced by others, without the transactions that were in them."""

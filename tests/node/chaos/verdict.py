@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+from app.chain.rpc.node import AnvilNode
 from app.demo.stage import BOND
 from app.home.setup import join
 from app.protocol.errors import DarkroomError
@@ -16,14 +17,21 @@ from tests.node.chaos.monkey import insisting
 ONCE = ("JobOpened", "JobComputed", "JobReleased", "JobSettled")
 
 
-def wait_for_the_end(market: LiveMarket, orders: int, seconds: float, supervise: Callable[[], None]) -> dict[int, int]:
+BLOCKS_AT_ONCE = 2  # mined at each look: agents wait for final blocks, which nothing takes back any more
+
+
+def wait_for_the_end(
+    market: LiveMarket, chain: AnvilNode, orders: int, seconds: float, supervise: Callable[[], None]
+) -> dict[int, int]:
     """The job of each order once all are over; they are given again, since a reorganisation may have dropped one.
 
+    The chain, asked past the proxy, becomes final sooner than by its own pace.
     Errors: AssertionError naming what is stuck.
     """
     limit = time.monotonic() + seconds
     while True:
         supervise()
+        chain.mine(BLOCKS_AT_ONCE)
         jobs = {place: insisting(lambda place=place: market.open_job(place), 30) for place in range(orders)}  # type: ignore[misc]
         states = {place: _state(market, number) for place, number in jobs.items()}
         running = {place: state for place, state in states.items() if state is None or not state.terminal}

@@ -15,6 +15,7 @@ from app.market.web.errors.problems import Problem
 from app.market.web.middleware.compression import PageCompression
 from app.market.web.pages import (
     catalogue,
+    circuits,
     dataset,
     finding,
     jobs,
@@ -22,6 +23,7 @@ from app.market.web.pages import (
     people,
     questions,
     running,
+    statements,
     static,
     transactions,
 )
@@ -31,7 +33,8 @@ from app.market.web.pages.site import Site
 ROUTERS = tuple(
     module.router
     for module in (
-        static, catalogue, finding, dataset, questions, running, licensing, jobs, people, transactions,
+        static, catalogue, finding, dataset, questions, running, licensing, jobs, people, circuits, statements,
+        transactions,
     )
 )  # fmt: skip
 

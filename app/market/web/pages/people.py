@@ -15,12 +15,14 @@ from app.market.queries.licensing import OfferView, PolicyView, licenses, policy
 from app.market.queries.mandates import mandates
 from app.market.queries.network import network, provider, providers
 from app.market.queries.owner import RevenueDay, claims, console, payments
+from app.market.queries.standing import money_standing
 from app.market.queries.status import status
 from app.market.web.auth.sessions import SCOPE_WORDS
 from app.market.web.fields import Address, Id
-from app.market.web.pages.site import Visiting
+from app.market.web.pages.site import Visit, Visiting
 from app.market.web.transactions.unsigned import usual_budget
-from app.protocol.errors import NotFound
+from app.protocol.errors import DarkroomError, NotFound
+from app.protocol.ids import Address as ChainAddress
 from app.protocol.policy.reasons import MESSAGES, Reason
 
 router = APIRouter()
@@ -50,8 +52,13 @@ def account_page(here: Visiting, address: Address, after: Cursor = None) -> HTML
         ordered = jobs(session, now=now, buyer=address, limit=20, after=after)
         owed = claims(session, address)
         moved = payments(session, account=address, limit=20)
+        standing = money_standing(session, address)
+        asked = sum(each.asks_owner for each in console(session, address, now=now).pending)
     return here.page(
         "account.html",
+        tokens=_tokens(here, address),
+        standing=standing,
+        asked=asked,
         title="Account",
         address=address,
         held=held.items,
@@ -95,10 +102,12 @@ def console_page(here: Visiting, address: Address) -> HTMLResponse:
         business = console(session, address, now=now, releases=here.backend.told)
         owed = claims(session, address)
         sold = licenses(session, now=now, owner=address, limit=20)
+        standing = money_standing(session, address)
     return here.page(
         "console.html",
         title="Owner console",
         it=business,
+        standing=standing,
         sold=sold.items,
         reasons={each.reason: _reason(each.reason) for each in business.refused},
         budgets={each.entry.id: each.budget for each in business.datasets},
@@ -175,6 +184,14 @@ def provider_page(here: Visiting, address: Address, after: Cursor = None) -> HTM
 def wallet_page(here: Visiting) -> HTMLResponse:
     """Wallet, sealing keys, sign-in and tokens of this browser."""
     return here.page("wallet.html", title="Wallet and keys", scripts=("wallet-page.js",), scopes=SCOPE_WORDS)
+
+
+def _tokens(here: Visit, address: str) -> int | None:
+    """What an account has in its own hands, token units; None while the chain does not answer."""
+    try:
+        return here.backend.market.balance(ChainAddress(address))
+    except DarkroomError:
+        return None
 
 
 def _to_share(offer: OfferView) -> int:

@@ -28,7 +28,7 @@ def usage(detail: DatasetDetail, origin: str) -> tuple[UsageExample, ...]:
     command = [f"darkroom dataset show {number}", f"darkroom dataset preview {number}"]
     if any(offer.policy.release == "aggregate" for offer in detail.offers):
         python += ['print(dataset.explain("SELECT count(*) FROM data"))']
-    curl = [f"curl -s {origin}/v1/datasets/{number}", f"curl -s {origin}/v1/offers?dataset={number}"]
+    curl = [f"curl -s {origin}/v1/datasets/{number}", f"curl -s '{origin}/v1/offers?dataset={number}'"]
     return (
         UsageExample("Python", "\n".join(python)),
         UsageExample("Command line", "\n".join(command)),

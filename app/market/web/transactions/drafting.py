@@ -82,7 +82,7 @@ def approve(here: AppState, order: SignerRequest, contract: str, amount: int) ->
 
 def _poor(here: AppState, held: int, amount: int) -> Reverted:
     words = f"The account has {here.coin.text(held)}, and this takes {here.coin.text(amount)}."
-    test = here.market.deployment.terms.token is None
+    test = here.market.coin_is_test
     step = "Mint test money: POST /v1/transactions/faucet." if test else f"Send {here.coin.symbol} to it first."
     return Reverted(words, step, reason="ERC20InsufficientBalance")
 

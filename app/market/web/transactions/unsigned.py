@@ -292,7 +292,7 @@ def expire_job(here: AppState, order: OnJob) -> UnsignedTransaction:
 
 def faucet(here: AppState, order: Faucet) -> UnsignedTransaction:
     """Test tokens, from the test token's own faucet. Errors: NotAllowed on a market with real money, Reverted."""
-    if here.market.deployment.terms.token is not None:
+    if not here.market.coin_is_test:
         raise NotAllowed("This market's token has no faucet.", "Get some of the token elsewhere.")
     amount = int(order.amount)
     said = (f"You mint {here.coin.text(amount)} of test money for yourself.",)

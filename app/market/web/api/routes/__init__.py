@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.market.web.api.routes import (
     accounts,
+    asks,
     chain,
     datasets,
     jobs,
@@ -17,5 +18,5 @@ from app.market.web.api.routes import (
 
 ROUTERS = tuple(
     module.router
-    for module in (datasets, questions, licensing, jobs, objects, accounts, chain, session, tokens, network)
+    for module in (datasets, questions, licensing, jobs, asks, objects, accounts, chain, session, tokens, network)
 )

@@ -1,0 +1,55 @@
+"""A provider in a process of its own, which says how far it is and is to be killed.
+
+python -m tests.node.size_provider FOLDER NAME UNITS_PER_SECOND
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from pathlib import Path
+
+from app.chain.evm.embedded import EmbeddedChain
+from app.chain.market import Market
+from app.execution import inputs
+from app.provider.agent import Done, ProviderAgent
+from app.storage.folder import BlockStore
+from fhe.profiles import find, insecure_test_profile
+from tests.support.market import person
+
+PROFILE = insecure_test_profile(polynomial_size=64)
+
+
+def known(digest: str) -> object:
+    """The profiles that readers know, and the test's own, which nobody else would take."""
+    return find(digest, [PROFILE])
+
+
+def main(folder: Path, name: str, rate: float) -> None:
+    """Work until the answer is committed to and revealed; a line for each tenth of a second of computing."""
+    inputs.find = known  # type: ignore[assignment]
+    market = Market.open(EmbeddedChain(folder / "chain.sqlite"), folder / "deployment.json")
+    work, store = folder / name, BlockStore(folder / "store")
+    agent = ProviderAgent(market, store, person(name), work, threads=1, units_per_second=rate)
+    threading.Thread(target=_tell, args=(agent,), daemon=True).start()
+    while True:
+        for action in agent.step():
+            print(f"did {action.what} {action.detail}", flush=True)
+            if action.what in (Done.REVEALED, Done.DECLINED):
+                return
+        time.sleep(0.05)
+
+
+def _tell(agent: ProviderAgent) -> None:
+    said = None
+    while True:
+        now = agent.computing
+        if now is not None and now != said:
+            said = now
+            print(f"at {now.done} of {now.rows}", flush=True)
+        time.sleep(0.1)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]))
