@@ -12,9 +12,11 @@ names it. Both refuse what is not well-formed:
    of its own, `darkroom/circuit-2`, so that the bytes of other circuits are what they always were.
 6. A circuit of digits is a document of a third kind, `darkroom/circuit-3`, which says `"switch": "centred"`. Only there
    tables have 2^u entries with u <= width, a Lookup may be negacyclic (`"op": "negacyclic"`), and a Linear may read a
-   wire of width w < width, with weights that are multiples of 2^(width - w). It sums over no rows.
-7. A circuit of digits that reads bins under the small key is a document of a fourth kind, `darkroom/circuit-4`, which
-   says `"bins": "lwe"` as well. Its inputs are bins, of width `BIN_WIDTH`; its last Linear reads none of them.
+   wire of width w < width, with weights that are multiples of 2^(width - w). One that sums over rows is of
+   a fourth kind, `darkroom/circuit-4`, which has what both have.
+7. A circuit of digits that reads bins under the small key is a document of a fifth kind, `darkroom/circuit-5`, which
+   says `"bins": "lwe"` as well. Its inputs are bins, of width `BIN_WIDTH`; its last Linear reads none of them, and it
+   sums over no rows.
 8. A circuit that sums may have a mix of its sums: at least one row, every output in some row, no zero weight, distinct
    names. It is left out of the bytes where there is none.
 
@@ -128,16 +130,18 @@ class _Mix(Document):
     weights: str
 
 
-class _SummingForm(_PlainBody, GrownDocument):
+class _Sums(GrownDocument):
     later: ClassVar[frozenset[str]] = frozenset({"mix"})
 
-    kind: Literal["darkroom/circuit-2"] = "darkroom/circuit-2"
     block: Annotated[int, Field(ge=1, le=MAX_BLOCK)]
     mix: _Mix | None = None
 
 
-class _DigitsForm(_Body):
-    kind: Literal["darkroom/circuit-3"] = "darkroom/circuit-3"
+class _SummingForm(_PlainBody, _Sums):
+    kind: Literal["darkroom/circuit-2"] = "darkroom/circuit-2"
+
+
+class _DigitsBody(_Body):
     layers: Annotated[
         tuple[Annotated[_Linear | _Lookup | _Negacyclic, Field(discriminator="op")], ...],
         Field(min_length=1, max_length=MAX_LAYERS),
@@ -145,9 +149,20 @@ class _DigitsForm(_Body):
     switch: Literal["centred"] = "centred"
 
 
-class _LweForm(_DigitsForm):
-    kind: Literal["darkroom/circuit-4"] = "darkroom/circuit-4"  # type: ignore[assignment]
+class _DigitsForm(_DigitsBody):
+    kind: Literal["darkroom/circuit-3"] = "darkroom/circuit-3"
+
+
+class _SummingDigitsForm(_DigitsBody, _Sums):
+    kind: Literal["darkroom/circuit-4"] = "darkroom/circuit-4"
+
+
+class _LweForm(_DigitsBody):
+    kind: Literal["darkroom/circuit-5"] = "darkroom/circuit-5"
     bins: Literal["lwe"] = "lwe"
+
+
+_AnyForm = type[_Form] | type[_SummingForm] | type[_DigitsForm] | type[_SummingDigitsForm] | type[_LweForm]
 
 
 def encode(circuit: Circuit) -> bytes:
@@ -165,11 +180,10 @@ def encode(circuit: Circuit) -> bytes:
         }
         if circuit.lwe_bins:
             return _LweForm(**body).to_bytes()
-        if circuit.centred:
-            return _DigitsForm(**body).to_bytes()
         if circuit.block:
-            return _SummingForm(**body, block=circuit.block, mix=_mix_form(circuit.mix)).to_bytes()
-        return _Form(**body).to_bytes()
+            summing = _SummingDigitsForm if circuit.centred else _SummingForm
+            return summing(**body, block=circuit.block, mix=_mix_form(circuit.mix)).to_bytes()
+        return (_DigitsForm if circuit.centred else _Form)(**body).to_bytes()
     except ValidationError as error:
         raise BadDocument(f"This circuit has no canonical form: {first_fault(error)}.") from None
 
@@ -184,22 +198,23 @@ def decode(data: bytes) -> Circuit:
         tuple(_layer(layer) for layer in form.layers),
         form.outputs,
         _readout(form.readout),
-        form.block if isinstance(form, _SummingForm) else 0,
-        _mix(form.mix) if isinstance(form, _SummingForm) and form.mix is not None else None,
-        isinstance(form, _DigitsForm),
+        form.block if isinstance(form, _Sums) else 0,
+        _mix(form.mix) if isinstance(form, _Sums) and form.mix is not None else None,
+        isinstance(form, _DigitsBody),
         isinstance(form, _LweForm),
     )
     check_form(circuit)
     return circuit
 
 
-def _form_of(data: bytes) -> type[_Form] | type[_SummingForm] | type[_DigitsForm]:
+def _form_of(data: bytes) -> _AnyForm:
     """The form of some bytes; what is of none is refused by the first. Canonical JSON is in the order of its keys."""
+    digits = data.endswith(b',"switch":"centred"}')
     if data.startswith(b'{"block":'):
-        return _SummingForm
+        return _SummingDigitsForm if digits else _SummingForm
     if data.startswith(b'{"bins":'):
         return _LweForm
-    return _DigitsForm if data.endswith(b',"switch":"centred"}') else _Form
+    return _DigitsForm if digits else _Form
 
 
 def digest(circuit: Circuit) -> Digest:
@@ -235,6 +250,7 @@ def check_form(circuit: Circuit) -> None:
     _require(bool(read.all()), "has an input that no layer reads")
     if circuit.lwe_bins:
         _require(circuit.centred, "reads bins under the small key and has no centred switch")
+        _require(not circuit.block, "reads bins under the small key and sums over rows")
         _require(all(i.encoding == "bins" for i in circuit.inputs), "reads affine codes under the small key")
         _require(bool((linear.columns >= len(read)).all()), "reads a bin under the small key without a lookup")
     rows, readout = len(linear.bias), circuit.readout
@@ -247,7 +263,6 @@ def check_form(circuit: Circuit) -> None:
     _require(all(low < high for low, high in pairwise(readout.cuts)), "has cut points that do not increase")
     _require(0 <= circuit.block <= MAX_BLOCK, f"sums over {circuit.block} rows")
     _require(not circuit.block or readout.kind == "value", "sums over rows and reads a label of each")
-    _require(not circuit.centred or not circuit.block, "reads digits and sums over rows")
     _require(not circuit.centred or len(circuit.layers) > 1, "has a centred switch and no lookup")
     if circuit.mix is not None:
         _require(bool(circuit.block), "mixes sums that it does not take")

@@ -27,9 +27,9 @@ def sum_circuit(circuit: Circuit, codebook: Codebook, profile: EncryptionProfile
     A block of at least N rows is a whole number of chunks. A circuit without lookups is read at the full width of what
     is published. Errors: MessageOverflow, NoiseOverflow where not even one row fits; BadModel, BadDocument.
     """
-    if circuit.centred:
+    if circuit.lwe_bins:
         raise BadModel(
-            "This model's circuit has centred lookups, and their results are not summed over rows.",
+            "This model's circuit reads bins under the small key, and its results are not summed over rows.",
             "Sum a linear model, or trees on a dataset whose bins are published packed alone.",
         )
     layers, last = circuit.layers, circuit.layers[-1]

@@ -12,7 +12,7 @@ import * as keystore from "./keystore.js";
 import { apiBytes, Problem } from "./problems.js";
 import { showResult } from "./result-view.js";
 import { keep } from "./store.js";
-import { unitsPanel } from "./units.js";
+import { keptNames, unitsPanel } from "./units.js";
 import { fileCid } from "./unixfs.js";
 import { fromHex, openResult } from "./unseal.js";
 
@@ -163,7 +163,8 @@ async function open(root) {
     }
     const result = await steps.run("open", () => openSealed(key, sealed));
     const readout = await fetchReadout(order.circuit);
-    showResult(root, order.job, result, readout, source, order.outcomes);
+    const own = keptNames(order.circuit); // the buyer's own card knows better than whoever runs this node
+    showResult(root, order.job, result, readout, source, own.length ? own : order.outcomes);
     keep("opened", "any", `${order.job}`);
     const opened = element("[data-opened]", HTMLElement, root);
     opened.append(unitsPanel(order.job, order.circuit, result, readout));

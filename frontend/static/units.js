@@ -109,6 +109,19 @@ export function inUnits({ header, values, keys }, decoder, readout) {
 }
 
 /**
+ * What the classes of a circuit's model are called, by the card of it that this browser keeps; none without one.
+ * @param {string} circuit digest
+ * @returns {string[]}
+ */
+export function keptNames(circuit) {
+  try {
+    return parseCanonical(encoder.encode(recall(CARD, circuit))).decoder.labels?.values ?? [];
+  } catch {
+    return []; // there is none, or it is damaged: it is read anew from its file
+  }
+}
+
+/**
  * A part of the page that reads a model's card and shows the result in its units.
  * @param {number} job
  * @param {string} circuit digest
@@ -148,7 +161,11 @@ export function unitsPanel(job, circuit, result, readout) {
     field("card", "The model's card", { type: "file", accept: ".json,application/json" }, hint),
   );
   const kept = recall(CARD, circuit);
-  if (kept) show(encoder.encode(kept)); // read here before
+  try {
+    if (kept) show(encoder.encode(kept)); // read here before
+  } catch (error) {
+    showProblem(said, error);
+  }
   return h("section", { class: "panel stack" }, h("h2", {}, "In your model's units"), form, said, shown);
 }
 

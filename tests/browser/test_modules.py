@@ -174,6 +174,21 @@ def test_a_result_is_summed_up_as_numpy_does(page: Page) -> None:
 
 
 @pytest.mark.chromium
+def test_a_card_that_was_read_once_names_the_classes(page: Page) -> None:
+    """The browser keeps it by its circuit; a damaged one names nothing, and fails nothing."""
+    decoder = Decoder(
+        model="LogisticRegression", circuit="ab" * 32, scale=0.01, zero_points=(0,), centre=(0,), link="sigmoid",
+        labels=Labels(type="str", values=("no", "yes")),
+    )  # fmt: skip
+    card = ModelCard(decoder=decoder, features=("c0",)).to_bytes().decode()
+    program = """(it, [circuit, card]) => {
+        localStorage.setItem(`darkroom.card.${circuit}`, card);
+        return [it.keptNames(circuit), it.keptNames("cd".repeat(32))]; }"""
+    assert run(page, "units.js", program, [decoder.circuit, card]) == [["no", "yes"], []]
+    assert run(page, "units.js", program, [decoder.circuit, card[1:]]) == [[], []]
+
+
+@pytest.mark.chromium
 def test_a_threshold_is_drawn_where_it_is(page: Page) -> None:
     """The line stands between the bars of the values below and above it; one outside of all values is not drawn."""
     program = """(it, at) => {

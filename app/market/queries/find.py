@@ -26,7 +26,8 @@ PAGES = (  # name, address, what else it is called
     ("Sell data", "/owner", "owner publish earn"),
     ("Wallet", "/wallet", "keys account money tokens sealing"),
 )
-NUMBERED = {"dataset": DatasetRow, "offer": OfferRow, "license": LicenseRow, "job": JobRow}
+Numbered = DatasetRow | OfferRow | LicenseRow | JobRow
+NUMBERED: dict[str, type[Numbered]] = {"dataset": DatasetRow, "offer": OfferRow, "license": LicenseRow, "job": JobRow}
 TYPED = re.compile(r"(?:(dataset|offer|licen[sc]e|job)s?\s*)?#?(\d{1,15})", re.IGNORECASE)
 
 

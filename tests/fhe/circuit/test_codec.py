@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from app.protocol.documents import canonical
 from app.protocol.errors import BadDocument, TooLarge, VerificationFailed
 from app.protocol.ids import Digest
-from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
+from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Mix, Readout
 from fhe.circuit.codec import decode, digest, encode
 
 
@@ -87,6 +87,24 @@ def test_a_circuit_of_digits_is_a_document_of_its_own_kind() -> None:
         encode(replace(in_digits(), centred=False))
 
 
+def test_a_sum_of_digits_has_a_kind_of_its_own() -> None:
+    """With both fields and a mix; neither of the two kinds takes the other's."""
+    both = replace(in_digits(), block=4, readout=Readout("value"))
+    data = encode(both)
+    assert same(decode(data), both)
+    assert digest(both) == FROZEN_SUM_OF_DIGITS
+    mixed = replace(both, mix=Mix.of({"y": {0: 1}, "z": {0: -2}}))
+    assert encode(decode(encode(mixed))) == encode(mixed) != data
+    form = json.loads(data)
+    assert (form["kind"], form["switch"], form["block"]) == ("darkroom/circuit-4", "centred", 4)
+    for change in ({"kind": "darkroom/circuit-2"}, {"kind": "darkroom/circuit-3"}, {"block": 0}):
+        with pytest.raises(BadDocument):
+            decode(canonical(form | change))
+    with pytest.raises(BadDocument):
+        decode(canonical({name: value for name, value in form.items() if name != "switch"}))
+
+
+FROZEN_SUM_OF_DIGITS = "0870c07031bd8f7bc4fd42cf628a77b244034b0e492ce9e906f91b430f3c007b"
 FROZEN_DIGITS = "7484daf2ee12c102434258a7daebcea64ee2260136104efa254c0e416e3c6bc5"
 
 
@@ -107,7 +125,7 @@ def test_a_circuit_of_small_key_bins_is_a_document_of_its_own_kind() -> None:
     assert same(decode(data), small_key())
     assert encode(decode(data)) == data
     form = json.loads(data)
-    assert (form["kind"], form["bins"], form["switch"]) == ("darkroom/circuit-4", "lwe", "centred")
+    assert (form["kind"], form["bins"], form["switch"]) == ("darkroom/circuit-5", "lwe", "centred")
     assert {wire["encoding"] for wire in form["inputs"]} == {"bins"}
     assert digest(small_key()) == FROZEN_SMALL_KEY
     for change in ({"kind": "darkroom/circuit-3"}, {"switch": "plain"}, {"bins": "packed"}, {"block": 4}):
@@ -117,7 +135,7 @@ def test_a_circuit_of_small_key_bins_is_a_document_of_its_own_kind() -> None:
         decode(canonical({key: value for key, value in form.items() if key != "bins"}))
 
 
-FROZEN_SMALL_KEY = "922836e1b6906cef0f41c233fccd2c8a63e54909ba1f35196573ddbb9c8757a6"
+FROZEN_SMALL_KEY = "9969490d2d5b6f8e274972005501a2657bc373f69ffaa8ba00e3b97e3c7adc1a"
 
 
 def test_the_digest_is_frozen() -> None:
@@ -199,13 +217,13 @@ MALFORMED: dict[str, Callable[[], Circuit]] = {
     "a centred switch and no lookup": lambda: replace(
         deep(), layers=deep().layers[:1], outputs=("a", "b"), centred=True
     ),
-    "digits and a sum": lambda: replace(in_digits(), block=4, readout=Readout("value")),
     "digits of a narrow wire between its steps": lambda: replace(
         in_digits(),
         layers=(*in_digits().layers[:2], replace(in_digits().layers[2], values=ints(2, -4)), *in_digits().layers[3:]),
     ),
     "a table of no power of two": lambda: replace(changed(1, tables=np.zeros((3, 6), np.int64)), centred=True),
     "an empty table": lambda: replace(changed(1, tables=np.zeros((3, 0), np.int64)), centred=True),
+    "small-key bins and a sum": lambda: replace(small_key(), block=4, readout=Readout("value")),
     "small-key bins without a centred switch": lambda: replace(small_key(), centred=False),
     "affine codes under the small key": lambda: replace(
         small_key(), inputs=(Input("age", "affine"), Input("dose", "bins", 3))

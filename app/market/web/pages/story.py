@@ -27,7 +27,7 @@ CHAPTERS: tuple[tuple[str, str, frozenset[str]], ...] = (
         frozenset({"JobAssigned", "DrawContinued", "Declined"}),
     ),
     (
-        "Each computed alone, and swore to a result",
+        "Each computed alone, and sealed its answer",
         "A commitment is a closed envelope: what is in it is fixed, and the others cannot read it and copy.",
         frozenset({"Committed"}),
     ),
