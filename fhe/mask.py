@@ -28,3 +28,11 @@ def mask(seed: bytes, first_poly: int, polys: int, size: int, out: U64 | None = 
     view = pairs.reshape(-1).view(np.uint8).data
     AES.new(seed, AES.MODE_ECB).encrypt(view, output=view)  # block by block, so in place is safe
     return words
+
+
+def lwe_masks(seed: bytes, first: int, count: int, dimension: int) -> U64:
+    """Mask words u64 (count, n) of LWE ciphertexts [first, first + count) of a file, n = `dimension`.
+
+    Ciphertext k has the words from k m, m being n or, where that is odd, n + 1.
+    """
+    return mask(seed, first, count, dimension + dimension % 2)[:, :dimension]

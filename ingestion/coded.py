@@ -12,17 +12,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from app.protocol.data.dataset import ColumnCode, EncodedFile
+from app.protocol.data.dataset import ColumnCode, EncodedFile, body_bytes
 from app.protocol.data.description import FileCheck
 from app.protocol.ids import Digest
 from app.protocol.ports import Store
-from app.protocol.vocabulary import Encoding
+from app.protocol.vocabulary import FileEncoding
 from fhe.arrays import F64, I64, U8, U16
-from fhe.ciphertexts.packing import Encryptor, FileEncryptor
+from fhe.ciphertexts.packing import BinEncryptor, Encryptor, FileEncryptor
 from fhe.ciphertexts.seeds import SeedDerivation
 from fhe.merkle import builder
 from ingestion.codes import affine_codes, bin_codes
-from ingestion.layout import WORD_BYTES, Cut
+from ingestion.layout import Cut
 
 PIECE_BYTES = 1 << 20  # one leaf of a store's file
 
@@ -37,10 +37,10 @@ class FinishedFile:
 
 @dataclass
 class CodedFile:
-    """One column of one shard in one encoding: `count` packed values a row."""
+    """One column of one shard in one encoding: `count` values a row."""
 
     column: ColumnCode
-    encoding: Encoding
+    encoding: FileEncoding
     count: int
     cut: Cut
     size: int  # rows of a chunk
@@ -58,7 +58,7 @@ class CodedFile:
     @property
     def bytes(self) -> int:
         """Length of the ciphertext."""
-        return self.count * self.chunks * self.size * WORD_BYTES
+        return self.count * self.chunks * self.size * body_bytes(self.encoding)
 
     def add(self, start: int, values: F64) -> None:
         """Code values (rows,) of rows [start, start + rows) of the shard. Errors: OutOfRange, by the table's rows."""
@@ -85,7 +85,7 @@ class CodedFile:
         root, digest = builder(), hashlib.sha256()
 
         def pieces() -> Iterator[memoryview]:
-            for piece in self._pieces(encryptor.file(seeds)):
+            for piece in self._pieces(encryptor.bins(seeds) if self.encoding == "lwe-bins" else encryptor.file(seeds)):
                 root.update(piece)
                 digest.update(piece)
                 yield piece
@@ -99,13 +99,14 @@ class CodedFile:
         finished(done)
         return done, True
 
-    def _pieces(self, file: FileEncryptor) -> Iterator[memoryview]:
+    def _pieces(self, file: FileEncryptor | BinEncryptor) -> Iterator[memoryview]:
         """The file's bodies in order, little-endian, about PIECE_BYTES at a time."""
         polys = self.count * self.chunks
-        step = max(1, PIECE_BYTES // (self.size * WORD_BYTES))
+        width = body_bytes(self.encoding)
+        step = max(1, PIECE_BYTES // (self.size * width))
         for first in range(0, polys, step):
             bodies = file.encrypt(first, self._values(first, min(first + step, polys)))
-            yield bodies.astype("<u8", copy=False).data.cast("B")
+            yield bodies.astype(f"<u{width}", copy=False).data.cast("B")
 
     def _values(self, first: int, stop: int) -> I64:
         """What polynomials [first, stop) encrypt, (polys, size): codes, or the bits "code > edge", edge after edge."""

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from app.protocol.data.dataset import Codebook, EncryptedTable, Shard
+from app.protocol.data.dataset import Codebook, EncryptedTable, Shard, body_bytes
 from app.protocol.data.description import FileCheck
 from app.protocol.data.table import check_codebook, data_root
 from app.protocol.errors import BadInput, BadKey, BadTable
 from app.protocol.ports import EncryptedSoFar, EncryptionProgress, Store
-from app.protocol.vocabulary import Encoding
+from app.protocol.vocabulary import FileEncoding
 from fhe.arrays import F64
 from fhe.ciphertexts.packing import Encryptor, processors
 from fhe.ciphertexts.seeds import SeedDerivation
@@ -29,7 +29,7 @@ from fhe.profile import EVALUATOR, EncryptionProfile
 from ingestion.coded import CodedFile, FinishedFile
 from ingestion.codes import products_of
 from ingestion.derive import derived, words_of
-from ingestion.layout import BOTH, WORD_BYTES, Cut, cuts, files, indices, shard_rows
+from ingestion.layout import BOTH, Cut, cuts, files, indices, shard_rows
 from ingestion.read import Reading, SourceTable, open_table
 
 BLOCK_VALUES = 1 << 21  # rows times columns that are read at once
@@ -55,7 +55,7 @@ def encrypt_table(
     *,
     epoch: int,
     evaluation_key_cid: str | None = None,
-    encodings: Sequence[Encoding] = BOTH,
+    encodings: Sequence[FileEncoding] = BOTH,
     reading: Reading | None = None,
     most_rows: int | None = None,
     first_row: int = 0,
@@ -86,7 +86,7 @@ def encrypt_table(
     places = [Cut(first_row + cut.first, cut.rows) for cut in cuts(rows, length, earlier)]
     derive, threads = SeedDerivation(secret, profile), threads or processors()
     size = profile.polynomial_size
-    all_bytes = sum(count for _, _, count in files(codebook, encodings)) * size * WORD_BYTES
+    all_bytes = sum(count * body_bytes(encoding) for _, encoding, count in files(codebook, encodings)) * size
     all_bytes *= sum(cut.chunks(size) for cut in places)
     shards: list[Shard] = []
     checks: list[FileCheck] = []
@@ -136,7 +136,7 @@ def _blocks(table: SourceTable, codebook: Codebook) -> Blocks:
 def _shards(
     blocks: Blocks,
     codebook: Codebook,
-    encodings: Sequence[Encoding],
+    encodings: Sequence[FileEncoding],
     places: Sequence[Cut],
     size: int,
     pool: ThreadPoolExecutor,

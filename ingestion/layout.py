@@ -5,32 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from app.protocol.data.dataset import Codebook, ColumnCode, Shard
+from app.protocol.data.dataset import Codebook, ColumnCode, Shard, body_bytes, values_a_row
 from app.protocol.data.table import MAX_SHARDS
-from app.protocol.vocabulary import Encoding
+from app.protocol.vocabulary import Encoding, FileEncoding
 
-WORD_BYTES = 8
 SHARD_CODES = 1 << 24  # codes of a shard that are in memory at once, three bytes each at most: 48 MiB
 SHARD_ROWS = 1 << 20  # most rows of a shard, if that many shards are allowed: 8 MiB for a column's affine codes
 LEAST_CHUNKS = 8  # of a shard of very many columns, so that a table does not fall into millions of files
 BOTH: tuple[Encoding, ...] = ("affine", "bins")
 
 
-def indices(column: ColumnCode, encodings: Sequence[Encoding] = BOTH) -> dict[Encoding, int]:
-    """How many packed values each of these encodings of a column takes per row: one affine code, one bit per edge."""
-    has: dict[Encoding, int] = {}
-    if column.affine is not None and "affine" in encodings:
-        has["affine"] = 1
-    if column.bins is not None and "bins" in encodings:
-        has["bins"] = len(column.bins)
-    return has
+def indices(column: ColumnCode, encodings: Sequence[FileEncoding] = BOTH) -> dict[FileEncoding, int]:
+    """How many values each of these files of a column holds of a row: one affine code, one bit for each edge."""
+    return {encoding: count for encoding, count in values_a_row(column).items() if encoding in encodings}
 
 
-def encoding_bytes(codebook: Codebook, rows: int, polynomial_size: int = 2048) -> dict[str, dict[Encoding, int]]:
+def encoding_bytes(
+    codebook: Codebook, rows: int, polynomial_size: int = 2048, encodings: Sequence[FileEncoding] = BOTH
+) -> dict[str, dict[FileEncoding, int]]:
     """What each column costs, in bytes of ciphertext for each encoding of its code: {column: {encoding: bytes}}."""
-    chunk_bytes = -(-rows // polynomial_size) * polynomial_size * WORD_BYTES
+    filled = -(-rows // polynomial_size) * polynomial_size
     return {
-        column.name: {encoding: count * chunk_bytes for encoding, count in indices(column).items()}
+        column.name: {e: count * filled * body_bytes(e) for e, count in indices(column, encodings).items()}
         for column in codebook.published
     }
 
@@ -67,8 +63,8 @@ def cuts(rows: int, length: int, earlier: Sequence[Shard] = ()) -> list[Cut]:
     return [*found, *(Cut(start, min(length, rows - start)) for start in range(first, rows, length))]
 
 
-def files(codebook: Codebook, encodings: Sequence[Encoding]) -> Iterator[tuple[ColumnCode, Encoding, int]]:
-    """(column, encoding, packed values a row) of each file of a shard, in manifest order."""
+def files(codebook: Codebook, encodings: Sequence[FileEncoding]) -> Iterator[tuple[ColumnCode, FileEncoding, int]]:
+    """(column, encoding, values a row) of each file of a shard, in manifest order."""
     for column in codebook.published:
         for encoding, count in indices(column, encodings).items():
             yield column, encoding, count

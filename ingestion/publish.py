@@ -18,7 +18,7 @@ from app.protocol.data.table import check_table, data_root
 from app.protocol.documents import sha256
 from app.protocol.ids import Digest
 from app.protocol.ports import EncryptionProgress, Store
-from app.protocol.vocabulary import Encoding
+from app.protocol.vocabulary import Encoding, FileEncoding
 from fhe.keys.secret_keys import SecretKeys
 from fhe.profile import EncryptionProfile
 from ingestion.card import card_markdown
@@ -111,8 +111,9 @@ def prepare(
     sample = preview_csv(built.codebook, preview_rows, preview_seed)
     built.codebook.to_bytes()  # is it too large?
     old = before.table.shards if before else ()
+    forms: Sequence[FileEncoding] = recipe.table.files(encodings)
     if append and before:
-        encodings = sorted({file.encoding for file in old[0].files})
+        forms = sorted({file.encoding for file in old[0].files})
         old = tuple(Shard(first_row=each.first_row, rows=each.rows, files=tuple(each.files)) for each in old)
 
     encrypted = encrypt_table(
@@ -123,7 +124,7 @@ def prepare(
         store,
         epoch=epoch,
         evaluation_key_cid=evaluation_key_cid,
-        encodings=encodings,
+        encodings=forms,
         reading=recipe.reading,
         most_rows=most_rows,
         first_row=before.table.rows if append and before else 0,
@@ -144,7 +145,7 @@ def prepare(
     preview = Preview(cid=store.put(sample), file=check, rows=preview_rows, seed=preview_seed)
     manifest = Manifest(card=card, table=table, policy=recipe.policy, preview=preview, checks=checks)
     if not fits(manifest):
-        listed = link(store, table, checks, encodings, profile.polynomial_size)
+        listed = link(store, table, checks, forms, profile.polynomial_size)
         manifest = manifest.model_copy(update={"table": table.model_copy(update={"listed": listed})})
     data = write_manifest(manifest)
     cid = store.put(data)

@@ -39,6 +39,7 @@ Every error says at which line.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Literal
@@ -53,7 +54,7 @@ from app.protocol.data.table import MAX_LEVELS
 from app.protocol.documents import Document
 from app.protocol.errors import BadRecipe
 from app.protocol.market.receipt import RETIRED_RULES, OutputPolicy
-from app.protocol.vocabulary import Encoding
+from app.protocol.vocabulary import Encoding, FileEncoding
 from ingestion.reading import Reading, TextEncoding, Thousands
 
 MAX_RECIPE_BYTES = 1 << 20
@@ -73,6 +74,13 @@ _KEYS: dict[Kind, set[str]] = {
     "category": {"categories", "other", "as"},
     "text": {"buckets", "as"},
     **{kind: {*_NUMBERS, "origin", "unit", "format", "elapsed", "parts"} for kind in _TIMES},
+}
+
+BinsFor = Literal["everything", "trees", "both"]  # packed, under the small key, or each bin in both forms
+_FORMS: dict[BinsFor, tuple[FileEncoding, ...]] = {
+    "everything": ("bins",),
+    "trees": ("lwe-bins",),
+    "both": ("bins", "lwe-bins"),
 }
 
 Amount = Annotated[int, Field(ge=0, le=2**53 - 1)]
@@ -179,6 +187,7 @@ class TableRecipe(Document):
     person: Annotated[str, Field(max_length=200)] = ""  # the column that names the person of a row; "" for none
     numbering: Annotated[str, Field(max_length=200)] = ""  # of its values; equal ones of another are other persons
     rows_per_person: Annotated[int, Field(ge=1, le=MAX_PERSON_ROWS)] = 1
+    bins_for: BinsFor = "everything"
     row_key: Annotated[str, Field(max_length=200)] = ""  # the column whose value a policy may sell beside each result
 
     @model_validator(mode="after")
@@ -195,6 +204,11 @@ class TableRecipe(Document):
     def reading(self) -> Reading:
         """How the file is read."""
         return Reading(**{each.name: getattr(self, each.name) for each in fields(Reading)})
+
+    def files(self, encodings: Sequence[Encoding]) -> tuple[FileEncoding, ...]:
+        """In which files these encodings of the columns' codes are published."""
+        affine: tuple[FileEncoding, ...] = ("affine",) if "affine" in encodings else ()
+        return (*affine, *(_FORMS[self.bins_for] if "bins" in encodings else ()))
 
 
 class Defaults(Document):

@@ -14,17 +14,22 @@ from typing import Any
 from app.protocol.data.dataset import ColumnCode
 from app.protocol.data.derivation import CategorySource
 from app.protocol.errors import BadRecipe, BadTable, OutOfRange
-from app.protocol.vocabulary import Encoding
+from app.protocol.vocabulary import Encoding, FileEncoding
 from ingestion.card import code_in_words
 from ingestion.codebook import Built, build_codebook, check_fit
 from ingestion.draft import draft
-from ingestion.layout import encoding_bytes
+from ingestion.layout import BOTH, encoding_bytes
 from ingestion.profile import ColumnProfile, TableProfile, profile_table
 from ingestion.quantization import Loss, measure_loss
 from ingestion.reading import Reading
 from ingestion.recipe import Quantiles, Recipe, parse_recipe
 
-ALLOWS: Mapping[Encoding, str] = {"affine": "linear models", "bins": "trees and additive models"}
+ALLOWS: Mapping[FileEncoding, str] = {
+    "affine": "linear models",
+    "bins": "trees and additive models",
+    "lwe-bins": "trees, in about half the time",
+}
+CODE_OF: Mapping[FileEncoding, Encoding] = {"affine": "affine", "bins": "bins", "lwe-bins": "bins"}
 _EXACT = 1e-12  # of the spread
 
 
@@ -33,7 +38,7 @@ class PublishedReport:
     """One published column: its code, what each of its encodings costs and allows, and what it reveals."""
 
     code: ColumnCode
-    bytes: Mapping[Encoding, int]
+    bytes: Mapping[FileEncoding, int]
     loss: Mapping[Encoding, Loss]
     reveals: tuple[str, ...]
 
@@ -45,7 +50,11 @@ class PublishedReport:
             "code": affine,
             "bins": bins,
             "encodings": {
-                each: {"bytes": cost, "allows": ALLOWS[each], **_loss(self.loss.get(each))}
+                each: {
+                    "bytes": cost,
+                    "allows": ALLOWS[each],
+                    **_loss(self.loss.get(CODE_OF[each])),
+                }
                 for each, cost in self.bytes.items()
             },
             "reveals": list(self.reveals),
@@ -117,7 +126,7 @@ def report(path: Path | str, recipe: Recipe | None = None, reading: Reading | No
     if built is None:
         columns = tuple(ColumnReport(column, (), _notes(column)) for column in profile.columns)
         return TableReport(profile, columns, faults, {}, draft(profile, reading))
-    costs = encoding_bytes(built.codebook, profile.rows)
+    costs = encoding_bytes(built.codebook, profile.rows, encodings=settled.table.files(BOTH))
     losses = measure_loss(path, built.codebook, profile.rows, reading)
     found: dict[str, list[PublishedReport]] = {}
     for code in built.codebook.columns:

@@ -162,7 +162,7 @@ class Auditor:
         return CheckStatus.CONFIRMED, "", f"failure probability 2^{report.log2_failure:.0f} for each output"
 
     def _files(self, inputs: JobInputs) -> Iterator[AuditCheck]:
-        used = {(wire.column, wire.encoding) for wire in inputs.circuit.inputs}
+        used = set(inputs.circuit.files)
         for number, shard in enumerate(inputs.table.shards):
             files = [file for file in shard.files if (file.column, file.encoding) in used]
 

@@ -14,6 +14,7 @@ import numpy as np
 from app.execution.inputs import load_circuit, load_manifest
 from app.home.network import Network
 from app.protocol.data.dataset import Codebook, EncryptedTable
+from app.protocol.data.listing import published
 from app.protocol.data.manifest import Manifest
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import BadDocument, BadInput, NotFound
@@ -194,6 +195,12 @@ class Dataset:
             raise BadInput(f"{name!r} is neither a file nor a digest of 64 hex digits.", "Name one of the two.")
         return load_circuit(self.network.store, Digest(name))
 
+    @property
+    def lwe_bins(self) -> bool:
+        """Whether all its bins are published under the small key, so that trees read those."""
+        there, binned = published(self.table), [column.name for column in self.codebook.columns if column.bins]
+        return bool(binned) and all((name, "lwe-bins") in there for name in binned)
+
     def compile(
         self,
         model: Any,
@@ -225,7 +232,7 @@ class Dataset:
             check = self._own_values(check, target)
         return from_model(
             model, self.codebook, self.profile, columns=columns, n_bits=n_bits, check=check, target=target,
-            fitted_on=fitted_on, missing=missing,
+            fitted_on=fitted_on, missing=missing, lwe_bins=self.lwe_bins,
         )  # fmt: skip
 
     def _own_values(self, frame: Any, target: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from app.protocol.ports import Store
 from app.storage.cid import digest_to_cid
 from fhe.circuit.circuit import Circuit
 from fhe.circuit.codec import MAX_CIRCUIT_BYTES, decode
-from fhe.circuit.compatible import check_compatible, check_evaluator
+from fhe.circuit.compatible import check_dataset
 from fhe.evaluation_key import EvaluationKey
 from fhe.profile import EncryptionProfile
 from fhe.profiles import find
@@ -97,8 +97,7 @@ def load_job_inputs(records: ChainRecords, store: Store, number: int) -> JobInpu
     dataset = records.dataset_version(job.dataset, job.version)
     manifest = load_manifest(store, dataset)
     circuit = load_circuit(store, job.circuit)
-    check_compatible(circuit, manifest.table.profile, manifest.table.codebook.digest)
-    check_evaluator(circuit, manifest.table.evaluator)
+    check_dataset(circuit, manifest.table)
     profile = find(manifest.table.profile)
     return JobInputs(records.chain_id, records.address, job, dataset, manifest, circuit, profile)
 

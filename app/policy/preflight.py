@@ -24,7 +24,7 @@ from app.protocol.policy.mandates import told_under
 from app.protocol.policy.reasons import Reason, refusal
 from app.seal.hpke import usable
 from fhe.circuit.circuit import Circuit
-from fhe.circuit.compatible import check_compatible
+from fhe.circuit.compatible import check_dataset
 from fhe.circuit.cost import Cost, cost
 
 REPLICAS = 2  # by default
@@ -88,10 +88,11 @@ def preflight(
 
     `history`: what was released on the dataset, and what the license's open jobs will be told; `kept`: the sampled
     outputs of its circuits with lookups. What only the custodian knows (how many jobs its keys have served) and what
-    others order meanwhile stays open. Errors: BadModel for a circuit that was made for another dataset.
+    others order meanwhile stays open. Errors: BadModel for a circuit of another dataset, or that reads what is not
+    published.
     """
     table, held = state.table, state.license
-    check_compatible(request.circuit, table.profile, table.codebook.digest)
+    check_dataset(request.circuit, table)
     work = cost(request.circuit, state.profile, request.rows)
     said = explain(
         request.circuit,

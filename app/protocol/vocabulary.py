@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 Encoding = Literal["affine", "bins"]  # how a column is published: its code as a number, or a bit for each edge
+FileEncoding = Literal["affine", "bins", "lwe-bins"]  # of a published file: bins packed, or one by one (section 13)
 CircuitClass = Literal["linear", "trees", "additive", "lookup"]  # what policies allow; follows from a circuit's layers
 ReleaseKind = Literal["label", "score", "aggregate"]  # what a result says of a row, or of many together
 Verification = Literal["self", "both"]  # recomputed by the custodian; both: and agreed on by drawn executors

@@ -9,6 +9,7 @@ or has one that follows from what it will encrypt (`fhe.ciphertexts.seeds`), and
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
@@ -16,7 +17,8 @@ from typing import Self
 import numpy as np
 
 from app.protocol.errors import OutOfRange, UsageError
-from fhe.arrays import I64, U64
+from fhe.arrays import I64, U16, U64
+from fhe.ciphertexts.lwe_bins import KeySums, bodies_of
 from fhe.ciphertexts.seeds import FileSeeds
 from fhe.gaussian import add_noise
 from fhe.keys.secret_keys import SecretKeys
@@ -24,7 +26,7 @@ from fhe.mask import SEED_BYTES, mask
 from fhe.negacyclic import BLOCK, KeyProduct
 from fhe.profile import EncryptionProfile
 
-__all__ = ["Decryptor", "Encryptor", "FileEncryptor", "extract", "mask"]
+__all__ = ["BinEncryptor", "Decryptor", "Encryptor", "FileEncryptor", "extract", "mask"]
 
 
 class Encryptor:
@@ -35,7 +37,16 @@ class Encryptor:
         secret.check(profile)
         self._profile = profile
         self._times_key = KeyProduct(secret.glwe)
+        self._lwe_key = secret.lwe
+        self._key_sums: KeySums | None = None
         self._pool = ThreadPoolExecutor(threads or processors())
+
+    def bins(self, seeds: FileSeeds | None = None) -> BinEncryptor:
+        """A new file of bins under the small key, with seeds as `file` has them."""
+        if self._key_sums is None:
+            self._key_sums = KeySums(self._lwe_key)
+        pool = None if seeds is not None else self._pool
+        return BinEncryptor(self._profile, self._key_sums, pool, seeds or _random_seeds())
 
     def file(self, seeds: FileSeeds | None = None) -> FileEncryptor:
         """A new file with a random seed of its own.
@@ -66,13 +77,12 @@ class FileEncryptor:
     def __init__(
         self, profile: EncryptionProfile, times_key: KeyProduct, pool: ThreadPoolExecutor | None, seeds: FileSeeds
     ) -> None:
+        self._profile, self._times_key = profile, times_key
+        self._file = OnceEach(profile, pool, seeds)
         self.seed = seeds.mask
-        self._noise_seed = seeds.noise  # secret; lives as long as this object
-        self._profile, self._times_key, self._pool = profile, times_key, pool
-        self._used: set[int] = set()
 
     def __repr__(self) -> str:
-        return f"FileEncryptor(seed={self.seed.hex()}, polynomials={len(self._used)})"
+        return f"FileEncryptor({self._file})"
 
     def encrypt(self, first_poly: int, values: I64) -> U64:
         """Bodies u64 (polys, N) of integer values (polys, N), as the polynomials from `first_poly`.
@@ -80,20 +90,10 @@ class FileEncryptor:
         Values must lie in [-2^message_width, 2^message_width). Memory beyond the result is a few MB a thread.
         Errors: OutOfRange; UsageError for a polynomial encrypted before.
         """
-        polys, size = values.shape
-        if size != self._profile.polynomial_size or first_poly < 0:
-            raise UsageError(f"A polynomial has {self._profile.polynomial_size} values, not {size}.")
         limit = 1 << self._profile.message_width
-        if polys and (values.min() < -limit or values.max() >= limit):
-            raise OutOfRange(f"A value to encrypt does not fit {self._profile.message_width} bits.")
-        numbers = range(first_poly, first_poly + polys)
-        if not self._used.isdisjoint(numbers):
-            raise UsageError(f"Polynomials from {first_poly} of this file were encrypted before.", "Start a new file.")
-        self._used.update(numbers)
+        self._file.take(first_poly, values, -limit, limit)
         bodies = np.empty(values.shape, np.uint64)
-        starts = range(0, polys, BLOCK)
-        spread = self._pool.map if self._pool else map
-        list(spread(lambda start: self._block(first_poly, values, bodies, start), starts))
+        self._file.spread(len(values), lambda start: self._block(first_poly, values, bodies, start))
         return bodies
 
     def _block(self, first_poly: int, values: I64, bodies: U64, start: int) -> None:
@@ -101,8 +101,71 @@ class FileEncryptor:
         first, (polys, size) = first_poly + start, part.shape
         body = self._times_key(mask(self.seed, first, polys, size))
         body += part.astype(np.int64).view(np.uint64) << np.uint64(self._profile.packed_shift)
-        add_noise(body, self._noise_seed, first, self._profile.glwe_variance)
+        add_noise(body, self._file.noise_seed, first, self._profile.glwe_variance)
         bodies[start : start + BLOCK] = body
+
+
+class BinEncryptor:
+    """One file of bins under the small key: its public `seed`, and bodies of any of its chunks, each once."""
+
+    def __init__(
+        self, profile: EncryptionProfile, sums: KeySums, pool: ThreadPoolExecutor | None, seeds: FileSeeds
+    ) -> None:
+        self._profile, self._sums = profile, sums
+        self._file = OnceEach(profile, pool, seeds)
+        self.seed = seeds.mask
+
+    def __repr__(self) -> str:
+        return f"BinEncryptor({self._file})"
+
+    def encrypt(self, first_poly: int, values: I64) -> U16:
+        """Bodies u16 (polys, N) of bits (polys, N), as the chunks from `first_poly`.
+
+        Errors: OutOfRange for what is no bit; UsageError for a chunk encrypted before.
+        """
+        self._file.take(first_poly, values, 0, 2)
+        bodies = np.empty(values.shape, np.uint16)
+
+        def block(start: int) -> None:
+            part, first = values[start : start + BLOCK], first_poly + start
+            bodies[start : start + BLOCK] = bodies_of(
+                self._sums, self._profile, self.seed, self._file.noise_seed, first, part
+            )
+
+        self._file.spread(len(values), block)
+        return bodies
+
+
+class OnceEach:
+    """What files of both kinds keep: seeds, the polynomials encrypted so far, and the threads that work."""
+
+    def __init__(self, profile: EncryptionProfile, pool: ThreadPoolExecutor | None, seeds: FileSeeds) -> None:
+        self.noise_seed = seeds.noise  # secret; lives as long as this object
+        self._seed, self._size, self._pool = seeds.mask, profile.polynomial_size, pool
+        self._used: set[int] = set()
+
+    def __repr__(self) -> str:
+        return f"seed={self._seed.hex()}, polynomials={len(self._used)}"
+
+    def take(self, first_poly: int, values: I64, low: int, high: int) -> None:
+        """Note values (polys, N) in [low, high) as the polynomials from `first_poly`.
+
+        Errors: OutOfRange; UsageError for one that was taken before.
+        """
+        polys, size = values.shape
+        if size != self._size or first_poly < 0:
+            raise UsageError(f"A polynomial has {self._size} values, not {size}.")
+        if polys and (values.min() < low or values.max() >= high):
+            raise OutOfRange(f"A value to encrypt is not in [{low}, {high}).")
+        numbers = range(first_poly, first_poly + polys)
+        if not self._used.isdisjoint(numbers):
+            raise UsageError(f"Polynomials from {first_poly} of this file were encrypted before.", "Start a new file.")
+        self._used.update(numbers)
+
+    def spread(self, polys: int, block: Callable[[int], None]) -> None:
+        """Do the blocks that start at 0, BLOCK, ... on the threads."""
+        starts = range(0, polys, BLOCK)
+        list(self._pool.map(block, starts) if self._pool else map(block, starts))
 
 
 class Decryptor:

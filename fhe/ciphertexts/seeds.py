@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from app.protocol.documents import Document, Sha256
-from app.protocol.vocabulary import Encoding
+from app.protocol.vocabulary import FileEncoding
 from fhe.arrays import U8, U16
+from fhe.ciphertexts.lwe_bins import noise_name
 from fhe.gaussian import generator
 from fhe.keys.secret_keys import SecretKeys
 from fhe.mask import SEED_BYTES
@@ -43,7 +44,7 @@ class _Place(Document):
     epoch: int
     noise: str  # which generator: two of them on one seed would make two ciphertexts of one mask
     column: str
-    encoding: Encoding
+    encoding: FileEncoding
     indices: int
     first_row: int
     rows: int
@@ -58,18 +59,19 @@ class SeedDerivation:
         self._key = hashlib.blake2b(secret.to_bytes(), digest_size=32, person=_PERSON).digest()
         self._profile, self._epoch = profile, secret.epoch
         self._noise = generator(profile.polynomial_size, profile.glwe_variance)
+        self._bin_noise = noise_name(profile)
 
     def __repr__(self) -> str:
         return f"SeedDerivation(epoch={self._epoch})"
 
     def seeds(
-        self, column: str, encoding: Encoding, indices: int, first_row: int, codes: Iterable[U8 | U16], rows: int
+        self, column: str, encoding: FileEncoding, indices: int, first_row: int, codes: Iterable[U8 | U16], rows: int
     ) -> FileSeeds:
         """The seeds of a file that encrypts `codes`, in parts of any length, of rows [first_row, first_row + rows)."""
         place = _Place(
             profile=self._profile.digest,
             epoch=self._epoch,
-            noise=self._noise,
+            noise=self._bin_noise if encoding == "lwe-bins" else self._noise,
             column=column,
             encoding=encoding,
             indices=indices,

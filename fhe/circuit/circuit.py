@@ -17,6 +17,10 @@ A **circuit of digits** (`centred`) reads wide values a few bits at a time (`doc
 - a Linear also reads wires that are narrower than itself, with weights that are multiples of what they lack;
 - every lookup has the centred modulus switch, which halves the noise of that step.
 
+A circuit of digits may read **bins under the small key** (`lwe_bins`, section 13): its inputs are bins, published once
+more as LWE ciphertexts of `BIN_WIDTH` bits under the LWE key. What a lookup reads of them needs no keyswitch and leaves
+room for tables of 16 entries; they are read by lookups only, never by the last Linear.
+
 A circuit may end with a **sum over rows**: the job's rows are taken in consecutive blocks of `block` rows (the last may
 be shorter), and each block and output is one value, the sum of the last layer's values over the block's rows. Then a
 **mix** may follow: integer weights on the sums of all blocks, which whoever decrypts applies before noise is added. No
@@ -35,8 +39,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.protocol.ids import Digest
-from app.protocol.vocabulary import Encoding, ReadoutKind
-from fhe.arrays import I64
+from app.protocol.vocabulary import Encoding, FileEncoding, ReadoutKind
+from fhe.arrays import I64, Bools
+
+BIN_WIDTH = 4  # bits under the padding bit of a bin under the small key: tables of 16 entries
 
 
 @dataclass(frozen=True)
@@ -156,6 +162,16 @@ class Circuit:
     block: int = 0  # rows that one value sums over; 0: a value for each row
     mix: Mix | None = None  # None: the sums themselves
     centred: bool = False  # a circuit of digits
+    lwe_bins: bool = False  # whether its inputs are bins under the small key; such a circuit is one of digits
+
+    @property
+    def files(self) -> tuple[tuple[str, FileEncoding], ...]:
+        """Column and encoding of the published file that each input is read from."""
+        return tuple((wire.column, "lwe-bins" if self.lwe_bins else wire.encoding) for wire in self.inputs)
+
+    def input_width(self, message_width: int) -> int:
+        """Bits of an input under its padding bit; packed values have the profile's `message_width`."""
+        return BIN_WIDTH if self.lwe_bins else message_width
 
     @property
     def released(self) -> tuple[str, ...]:
@@ -165,3 +181,11 @@ class Circuit:
     def result_rows(self, rows: int) -> int:
         """How many values each output has in a job on so many rows: its blocks, or the rows themselves."""
         return -(-rows // self.block) if self.block else rows
+
+
+def keyswitched(circuit: Circuit, layer: Linear) -> Bools:
+    """Which values (rows,) of a layer before a lookup take a keyswitch: all that read more than small-key bins."""
+    if not circuit.lwe_bins:
+        return np.ones(len(layer.bias), bool)
+    row_of = np.repeat(np.arange(len(layer.bias)), np.diff(layer.indptr))
+    return np.bincount(row_of, layer.columns >= len(circuit.inputs), len(layer.bias)) > 0

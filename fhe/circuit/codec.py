@@ -14,7 +14,10 @@ names it. Both refuse what is not well-formed:
    tables have 2^u entries with u <= width, a Lookup may be negacyclic (`"op": "negacyclic"`), and a Linear may read a
    wire of width w < width, with weights that are multiples of 2^(width - w). One that sums over rows is of
    a fourth kind, `darkroom/circuit-4`, which has what both have.
-7. A circuit that sums may have a mix of its sums: at least one row, every output in some row, no zero weight, distinct
+7. A circuit of digits that reads bins under the small key is a document of a fifth kind, `darkroom/circuit-5`, which
+   says `"bins": "lwe"` as well. Its inputs are bins, of width `BIN_WIDTH`; its last Linear reads none of them, and it
+   sums over no rows.
+8. A circuit that sums may have a mix of its sums: at least one row, every output in some row, no zero weight, distinct
    names. It is left out of the bytes where there is none.
 
 Whether values stay in range and noise stays small depends on the dataset's codes and profile: `fhe.compile.check`.
@@ -154,7 +157,12 @@ class _SummingDigitsForm(_DigitsBody, _Sums):
     kind: Literal["darkroom/circuit-4"] = "darkroom/circuit-4"
 
 
-_AnyForm = type[_Form] | type[_SummingForm] | type[_DigitsForm] | type[_SummingDigitsForm]
+class _LweForm(_DigitsBody):
+    kind: Literal["darkroom/circuit-5"] = "darkroom/circuit-5"
+    bins: Literal["lwe"] = "lwe"
+
+
+_AnyForm = type[_Form] | type[_SummingForm] | type[_DigitsForm] | type[_SummingDigitsForm] | type[_LweForm]
 
 
 def encode(circuit: Circuit) -> bytes:
@@ -170,6 +178,8 @@ def encode(circuit: Circuit) -> bytes:
             "outputs": circuit.outputs,
             "readout": _readout_form(circuit.readout),
         }
+        if circuit.lwe_bins:
+            return _LweForm(**body).to_bytes()
         if circuit.block:
             summing = _SummingDigitsForm if circuit.centred else _SummingForm
             return summing(**body, block=circuit.block, mix=_mix_form(circuit.mix)).to_bytes()
@@ -191,6 +201,7 @@ def decode(data: bytes) -> Circuit:
         form.block if isinstance(form, _Sums) else 0,
         _mix(form.mix) if isinstance(form, _Sums) and form.mix is not None else None,
         isinstance(form, _DigitsBody),
+        isinstance(form, _LweForm),
     )
     check_form(circuit)
     return circuit
@@ -201,6 +212,8 @@ def _form_of(data: bytes) -> _AnyForm:
     digits = data.endswith(b',"switch":"centred"}')
     if data.startswith(b'{"block":'):
         return _SummingDigitsForm if digits else _SummingForm
+    if data.startswith(b'{"bins":'):
+        return _LweForm
     return _DigitsForm if digits else _Form
 
 
@@ -215,7 +228,8 @@ def check_form(circuit: Circuit) -> None:
     _require(all(i.index == 0 for i in circuit.inputs if i.encoding == "affine"), "gives an affine input an index")
     _require(len(set(circuit.outputs)) == len(circuit.outputs), "names an output twice")
     _require(len(circuit.layers) % 2 == 1, "does not alternate Linear and Lookup layers and end with a Linear")
-    widths = [np.full(len(circuit.inputs), MAX_WIDTH, np.int64)]  # of the wires so far; the profile caps the inputs'
+    inputs = circuit.input_width(MAX_WIDTH)  # the profile caps those of packed values
+    widths = [np.full(len(circuit.inputs), inputs, np.int64)]  # of the wires so far
     read = np.zeros(len(circuit.inputs), bool)
     linear: Linear | None = None
     for number, layer in enumerate(circuit.layers):
@@ -234,6 +248,11 @@ def check_form(circuit: Circuit) -> None:
             widths.append(np.full(len(layer.source), layer.width_out, np.int64))
     assert linear is not None
     _require(bool(read.all()), "has an input that no layer reads")
+    if circuit.lwe_bins:
+        _require(circuit.centred, "reads bins under the small key and has no centred switch")
+        _require(not circuit.block, "reads bins under the small key and sums over rows")
+        _require(all(i.encoding == "bins" for i in circuit.inputs), "reads affine codes under the small key")
+        _require(bool((linear.columns >= len(read)).all()), "reads a bin under the small key without a lookup")
     rows, readout = len(linear.bias), circuit.readout
     _require(len(circuit.outputs) == rows, f"names {len(circuit.outputs)} outputs for {rows} values")
     _require(readout.kind != "threshold" or rows == 1, "has a threshold readout for more than one output")

@@ -6,7 +6,8 @@ compiles, quotes, orders, evaluates, releases or audits.
 
 from __future__ import annotations
 
-from app.protocol.data.dataset import Codebook
+from app.protocol.data.dataset import Codebook, EncryptedTable
+from app.protocol.data.listing import published
 from app.protocol.errors import BadModel, MessageOverflow
 from app.protocol.vocabulary import EvaluatorName
 from fhe.circuit.circuit import Circuit, Linear
@@ -44,6 +45,24 @@ def check_evaluator(circuit: Circuit, evaluator: EvaluatorName) -> None:
             f"This circuit {what}, and the dataset runs under {evaluator}, which has no {lacks}.",
             "Ask its owner to publish a new version: darkroom dataset update.",
         )
+
+
+def check_published(circuit: Circuit, table: EncryptedTable) -> None:
+    """Whether a table has the files that a circuit's inputs are read from. Errors: BadModel."""
+    there = published(table)
+    missing = next((each for each in circuit.files if each not in there), None)
+    if missing is not None and (circuit.lwe_bins or there):
+        what = {"affine": "codes", "bins": "packed bins", "lwe-bins": "bins under the small key"}[missing[1]]
+        raise BadModel(
+            f"This circuit reads {what} of column {missing[0]!r}, which the dataset does not publish.", AGAIN
+        )
+
+
+def check_dataset(circuit: Circuit, table: EncryptedTable) -> None:
+    """Whether a circuit was made for this dataset, which has all that it asks for. Errors: BadModel."""
+    check_compatible(circuit, table.profile, table.codebook.digest)
+    check_evaluator(circuit, table.evaluator)
+    check_published(circuit, table)
 
 
 def check_widths(circuit: Circuit, profile: EncryptionProfile) -> None:

@@ -45,6 +45,7 @@ def compile_directly(
     codebook: Codebook,
     profile: EncryptionProfile,
     n_bits: int | None,
+    lwe_bins: bool = False,
 ) -> Compiled:
     """Errors: BadModel, TooLarge, MessageOverflow, NoiseOverflow."""
     inner = core(model, Inputs.of(space))
@@ -67,8 +68,9 @@ def compile_directly(
     comparison = Comparison(model, space, own, classifies=classes is not None, more=ends)
     means = meaning(model, classes, form.scores(comparison.codes), comparison.said)
     form = scaled(form, means.factor, means.offset)
-    make = compile_forest if form.trees else compile_additive
-    return make(model, form, means, comparison, codebook, profile, n_bits)
+    if form.trees:
+        return compile_forest(model, form, means, comparison, codebook, profile, n_bits, lwe_bins=lwe_bins)
+    return compile_additive(model, form, means, comparison, codebook, profile, n_bits)
 
 
 def reads_missing(model: Any, space: FeatureSpace) -> bool:

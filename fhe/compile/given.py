@@ -36,6 +36,7 @@ def compile_given(
     target: Any,
     fitted_on: FittedOn | None,
     missing: MissingAs | None = None,
+    lwe_bins: bool = False,
 ) -> Compiled:
     """See `fhe.compile.from_model`."""
     if n_bits is not None and not 2 <= n_bits <= 24:
@@ -51,25 +52,25 @@ def compile_given(
     if missing == "nan" or (missing is None and space.reading == "values" and reads_missing(model, space)):
         gapped = space.with_gaps(codebook)
         if gapped.gaps:
-            return compile_directly(inside, gapped, own, codebook, profile, n_bits)
+            return compile_directly(inside, gapped, own, codebook, profile, n_bits, lwe_bins)
     if not takes(model, space):
         if origin(model) == "concrete" and not is_linear(model):
             raise BadModel(
                 f"A {kind(model)} of Concrete ML is compiled from bin codes, and what it was fitted on is not that.",
                 "Fit it on dataset.encode(X, 'bins'), or hand in the plain model of its library.",
             )
-        return compile_directly(inside, space, own, codebook, profile, n_bits)
+        return compile_directly(inside, space, own, codebook, profile, n_bits, lwe_bins)
     if origin(model) == "concrete" or not is_linear(model):
         try:
-            return compile_through(model, space, own, codebook, profile, n_bits)
+            return compile_through(model, space, own, codebook, profile, n_bits, lwe_bins)
         except REFUSALS:
             if origin(model) == "concrete" and not is_linear(model):
                 raise
     if not is_linear(model):
-        return compile_directly(inside, space, own, codebook, profile, n_bits)
-    direct = compile_directly(inside, space, own, codebook, profile, n_bits)
+        return compile_directly(inside, space, own, codebook, profile, n_bits, lwe_bins)
+    direct = compile_directly(inside, space, own, codebook, profile, n_bits, lwe_bins)
     try:
-        return compile_through(model, space, own, codebook, profile, n_bits, _weight_bits(direct))
+        return compile_through(model, space, own, codebook, profile, n_bits, fewest=_weight_bits(direct))
     except REFUSALS:
         return direct
 

@@ -18,7 +18,26 @@ import numpy as np
 
 from fhe.arrays import I64
 
-ENTRIES = 8  # of a table: lookups take 3-bit messages
+
+@dataclass(frozen=True)
+class TableSizes:
+    """How many entries tables have, and whether an output may read a bit as it is.
+
+    What a table may have depends on its noise: `first` where its message reads bits alone, `second` where it reads
+    other tables, whose results a keyswitch makes noisier.
+    """
+
+    first: int
+    second: int
+    bare: bool
+
+    def of(self, form: AffineExpr) -> int:
+        """Entries of a table on this message."""
+        return self.second if tables(form) else self.first
+
+
+PACKED = TableSizes(first=8, second=8, bare=True)
+SMALL_KEY = TableSizes(first=16, second=8, bare=False)  # bins under the small key, which nothing but lookups reads
 
 
 @dataclass(frozen=True)
@@ -123,21 +142,24 @@ def evaluate(of: AffineExpr, codes: Mapping[int, I64]) -> I64:
 
 
 def tabulate(
-    form: AffineExpr, function: Callable[[Mapping[int, I64]], I64], extra: Mapping[int, Iterable[int]]
+    form: AffineExpr,
+    function: Callable[[Mapping[int, I64]], I64],
+    extra: Mapping[int, Iterable[int]],
+    size: int = PACKED.first,
 ) -> TableExpr:
-    """The table of a function of codes that is constant wherever `form` is; entries that no row reaches are 0.
+    """The table, of `size` entries, of a function of codes that is constant wherever `form` is; the rest of it is 0.
 
     Exhaustive over all combinations of the intervals that `form` and `extra` (the function's own cuts) distinguish, so
-    it is a proof. Raises ValueError where the function needs more than the form tells, or the form leaves [0, 8).
+    it is a proof. Raises ValueError where the function needs more than the form tells, or the form leaves [0, size).
     """
     together = cuts(form)
     for column, more in extra.items():
         together.setdefault(column, set()).update(more)
     codes = cells(together)
     message, values = evaluate(form, codes), function(codes)
-    if message.min() < 0 or message.max() >= ENTRIES:
+    if message.min() < 0 or message.max() >= size:
         raise ValueError(f"a message from {message.min()} to {message.max()} does not fit a lookup")
-    entries = np.zeros(ENTRIES, np.int64)
+    entries = np.zeros(size, np.int64)
     entries[message] = values
     if not np.array_equal(entries[message], values):
         raise ValueError("one message stands for two values")

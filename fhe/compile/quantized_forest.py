@@ -25,7 +25,7 @@ from fhe.compile.decoder import Decoder
 from fhe.compile.faithful import AIMED_OF_TREES, Comparison
 from fhe.compile.foreign import comparable, kind
 from fhe.compile.form import ScoreForm
-from fhe.compile.ir import AffineExpr, Bit, constant, total, wire
+from fhe.compile.ir import PACKED, SMALL_KEY, AffineExpr, Bit, constant, total, wire
 from fhe.compile.meaning import Meaning
 from fhe.compile.quantized import Whole, decoder_of, output_names, readout_of
 from fhe.compile.rounding import balanced_leaves
@@ -33,6 +33,7 @@ from fhe.compile.space import FeatureSpace
 from fhe.compile.trees.emit import emit
 from fhe.compile.trees.graph import MAX_CLASSES, MAX_DEPTH, MAX_TREES, Forest, Leaf, Node, depth, leaves, rebuild
 from fhe.compile.trees.lowering import lower_forest
+from fhe.compile.trees.merge import merge
 from fhe.compile.trees.passes import drop_decided, drop_equal
 from fhe.noise.classes import row_variances
 from fhe.noise.linear import fresh_variance, log2_failure
@@ -51,6 +52,8 @@ def compile_forest(
     codebook: Codebook,
     profile: EncryptionProfile,
     n_bits: int | None,
+    *,
+    lwe_bins: bool = False,
 ) -> Compiled:
     """Errors: BadModel, TooLarge, NoiseOverflow, MessageOverflow; each names what would fit."""
     _check_size(model, form)
@@ -71,7 +74,7 @@ def compile_forest(
         if width < wanted:  # noise allows no finer leaves
             whole = replace(whole, leaves=balanced_leaves(form, space, whole.step))
         try:
-            circuit, decoder = _circuit(model, whole, meaning, space, codebook, profile)
+            circuit, decoder = _circuit(model, whole, meaning, space, codebook, profile, lwe_bins=lwe_bins)
         except TooLarge as error:
             raise _too_large(model, form, comparison, reached, meaning, error) from None
         try:
@@ -162,14 +165,24 @@ def _downwards(width: int) -> Iterator[int]:
 
 
 def _circuit(
-    model: Any, whole: Whole, meaning: Meaning, space: FeatureSpace, codebook: Codebook, profile: EncryptionProfile
+    model: Any,
+    whole: Whole,
+    meaning: Meaning,
+    space: FeatureSpace,
+    codebook: Codebook,
+    profile: EncryptionProfile,
+    *,
+    lwe_bins: bool,
 ) -> tuple[Circuit, Decoder]:
     trees = tuple(
         drop_equal(drop_decided(rebuild(tree, whole_leaf(whole), lambda split: (split.column, split.cut))))
         for tree in whole.form.trees
     )
-    outputs = lower_forest(Forest(trees, len(space.columns), whole.form.outputs), space.levels)
+    sizes = SMALL_KEY if lwe_bins else PACKED
+    outputs = lower_forest(Forest(trees, len(space.columns), whole.form.outputs), space.levels, sizes)
     outputs = [total([(output, 1), (_tables(whole, o), 1)]) for o, output in enumerate(outputs)]
+    if not sizes.bare:
+        outputs = [merge(output, sizes) for output in outputs]
     bounds = _bounds(whole, trees)
     zero = -round((min(low for low, _ in bounds) + max(high for _, high in bounds)) / 2)
     outputs = [total([(output, 1), (constant(zero), 1)]) for output in outputs]
@@ -183,6 +196,7 @@ def _circuit(
         readout=readout,
         codebook=codebook.digest,
         profile=profile,
+        lwe_bins=lwe_bins,
     )
     return circuit, decoder.model_copy(update={"circuit": digest(circuit)})
 

@@ -46,6 +46,8 @@ def compile_through(
     codebook: Codebook,
     profile: EncryptionProfile,
     n_bits: int | None,
+    lwe_bins: bool = False,
+    *,
     fewest: int | None = None,
 ) -> Compiled:
     """With weights of `fewest` bits our own quantization is faithful, where that was found already.
@@ -57,7 +59,7 @@ def compile_through(
     refused: Exception | None = None
     for bits in _bits(model, n_bits, fewest):
         with guarded(model, "Importing"):
-            compiled = _lowered(model, names, codebook, profile, bits)
+            compiled = _lowered(model, names, codebook, profile, bits, lwe_bins=lwe_bins)
         if comparison is None:
             given = _given(model, compiled)
             comparison = Comparison(given, space, own, classifies=attribute(given, "classes_") is not None)
@@ -73,14 +75,20 @@ def compile_through(
 
 
 def _lowered(
-    model: Any, names: list[str], codebook: Codebook, profile: EncryptionProfile, bits: int | None
+    model: Any,
+    names: list[str],
+    codebook: Codebook,
+    profile: EncryptionProfile,
+    bits: int | None,
+    *,
+    lwe_bins: bool,
 ) -> Compiled:
     if is_linear(model):
         return from_linear_model(model, codebook, profile, columns=names, n_bits=bits)
     from fhe.compile.trees import lowering
 
-    chosen = {} if bits is None else {"n_bits": bits}
-    return lowering.lower_tree_model(model, codebook, profile=profile, columns=names, **chosen)
+    bits = lowering.IMPORT_BITS if bits is None else bits
+    return lowering.lower_tree_model(model, codebook, profile=profile, columns=names, n_bits=bits, lwe_bins=lwe_bins)
 
 
 def _bits(model: Any, n_bits: int | None, fewest: int | None) -> Iterator[int | None]:

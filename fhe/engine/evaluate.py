@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol.data.dataset import EncryptedTable
-from app.protocol.errors import BadKey
+from app.protocol.errors import BadKey, BadModel
 from app.protocol.ports import Progress
 from fhe.arrays import U64
 from fhe.circuit.circuit import Circuit, Linear, Lookup
@@ -23,9 +23,10 @@ from fhe.engine.core import BackendName, Core, check_parameters
 from fhe.engine.gadget import table_polynomials
 from fhe.engine.layer_values import Wires
 from fhe.engine.linear import Combine, evaluate_bodies
+from fhe.engine.lwe_values import LweWires
 from fhe.engine.output import OutputStage, choose_form
 from fhe.engine.results import CiphertextSink, LweResults, PackedResults, Results
-from fhe.engine.source import ChunkSource, check_runs_on, spans
+from fhe.engine.source import BinSource, ChunkSource, Span, check_runs_on, spans
 from fhe.engine.sums import BlockSums, evaluate_sums
 from fhe.evaluation_key import EvaluationKey
 from fhe.profile import EncryptionProfile
@@ -106,7 +107,7 @@ def output_ciphertexts(
     outputs, done = np.arange(len(last.bias)), 0
     step = max(1, core.batch // max(lookups, len(outputs)))
     for span in spans(table, profile.polynomial_size, first_row, rows):
-        wires = Wires(circuit, profile, source, span)
+        wires = wires_of(circuit, profile, source, span)
         for start in range(span.start, span.stop, step):
             part = range(start, min(start + step, span.stop))
             looked_up = _look_up(circuit, wires, core, tables, part)
@@ -116,6 +117,15 @@ def output_ciphertexts(
             done += len(part) * lookups
             if progress is not None:
                 progress(done, rows * lookups)
+
+
+def wires_of(circuit: Circuit, profile: EncryptionProfile, source: ChunkSource, span: Span) -> Wires | LweWires:
+    """What reads a circuit's wires for the rows of a span. Errors: BadModel for a source that has packed words only."""
+    if not circuit.lwe_bins:
+        return Wires(circuit, profile, source, span)
+    if not isinstance(source, BinSource):
+        raise BadModel("This circuit reads bins under the small key, which are not here.", "Read them from a store.")
+    return LweWires(circuit, profile, source, span)
 
 
 def combine_for(profile: EncryptionProfile, backend: BackendName) -> Combine | None:
@@ -150,7 +160,7 @@ def _tables(layer: Lookup, profile: EncryptionProfile) -> tuple[U64, npt.NDArray
 
 def _look_up(
     circuit: Circuit,
-    wires: Wires,
+    wires: Wires | LweWires,
     core: Core,
     tables: list[tuple[U64, npt.NDArray[np.int64]] | None],
     part: range,
@@ -166,8 +176,7 @@ def _look_up(
         assert found is not None
         polynomials, which = found
         distinct, place = np.unique(layer.source, return_inverse=True)  # equal sources share a keyswitch
-        small = core.keyswitch(wires.values(before, distinct, part, looked_up).reshape(-1, wires.size + 1))
-        small = small.reshape(len(distinct), len(part), -1)[place.reshape(-1)]
+        small = wires.small(before, distinct, part, looked_up, core)[place.reshape(-1)]
         out = core.bootstrap(
             small.reshape(-1, small.shape[-1]), polynomials, np.repeat(which, len(part)), centred=circuit.centred
         )

@@ -7,11 +7,13 @@ it reads of lookups is summed as LWE ciphertexts. Sums modulo 2^64 do not depend
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 
 import numpy as np
 
 from fhe.arrays import I64, U64
 from fhe.circuit.circuit import Circuit, Linear, Lookup, word_weight
+from fhe.engine.core import Core
 from fhe.engine.gadget import extract
 from fhe.engine.source import ChunkSource, Span
 from fhe.profile import EncryptionProfile
@@ -40,13 +42,13 @@ class Wires:
             masks, bodies = self._packed_sums(layer, block)
             for index, row in enumerate(rows):
                 out[start : start + BLOCK, index] = extract(masks, bodies, row)
-        product = np.empty(out.shape[1:], np.uint64)
-        for index, value in enumerate(which):
-            for wire, weight in self._terms(layer, int(value), self._firsts[1], self._firsts[-1]):
-                stage = int(np.searchsorted(self._firsts, wire, "right")) - 1
-                np.multiply(looked_up[stage - 1][wire - self._firsts[stage]], weight, out=product)
-                out[index] += product
+        add_looked_up(out, layer, which, looked_up, self._firsts, self._widths)
         return out
+
+    def small(self, layer: Linear, which: I64, rows: range, looked_up: list[U64], core: Core) -> U64:
+        """The same under the LWE key, (len(which), len(rows), n + 1)."""
+        words = core.keyswitch(self.values(layer, which, rows, looked_up).reshape(-1, self.size + 1))
+        return words.reshape(len(which), len(rows), -1)
 
     def _packed_sums(self, layer: Linear, which: I64) -> tuple[U64, U64]:
         """Masks and bodies (len(which), N) of what values read of inputs, with their bias."""
@@ -55,7 +57,7 @@ class Wires:
         bodies += (layer.bias[which].view(np.uint64) << np.uint64(63 - layer.width))[:, None]
         by_input: dict[int, list[tuple[int, np.uint64]]] = {}
         for index, value in enumerate(which):
-            for wire, weight in self._terms(layer, int(value), 0, self._firsts[1]):
+            for wire, weight in terms_of(layer, int(value), self._firsts, self._widths, inputs=True):
                 by_input.setdefault(wire, []).append((index, weight))
         for wire in sorted(by_input):
             mask, body = self._words(wire)
@@ -63,16 +65,6 @@ class Wires:
                 masks[index] += mask * weight
                 bodies[index] += body * weight
         return masks, bodies
-
-    def _terms(self, layer: Linear, value: int, low: int, high: int) -> list[tuple[int, np.uint64]]:
-        """(wire, weight) of what one value reads of wires [low, high), weights times the shift to the layer's width."""
-        row = slice(layer.indptr[value], layer.indptr[value + 1])
-        terms = zip(layer.columns[row].tolist(), layer.values[row].tolist(), strict=True)
-        return [(wire, self._weight(layer, wire, weight)) for wire, weight in terms if low <= wire < high]
-
-    def _weight(self, layer: Linear, wire: int, weight: int) -> np.uint64:
-        stage = int(np.searchsorted(self._firsts, wire, "right")) - 1
-        return np.uint64(word_weight(weight, self._widths[stage], layer.width) % (1 << 64))
 
     def _words(self, wire: int) -> tuple[U64, U64]:
         """Mask and body (N,) of one input's chunk."""
@@ -84,3 +76,32 @@ class Wires:
             self._packed[wire] = mask, self._source.bodies(value, self._span.shard, chunks)[0]
         self._packed.move_to_end(wire)
         return self._packed[wire]
+
+
+def add_looked_up(
+    out: U64, layer: Linear, which: I64, looked_up: list[U64], firsts: I64, widths: Sequence[int]
+) -> None:
+    """Add to `out` (len(which), rows, N + 1) what values of a layer read of lookups.
+
+    `looked_up`: each stage's ciphertexts (lookups, rows, N + 1). `firsts`: wire numbers at which inputs, then each
+    stage's outputs begin, and end; `widths`: of those wires.
+    """
+    product = np.empty(out.shape[1:], np.uint64)
+    for index, value in enumerate(which):
+        for wire, weight in terms_of(layer, int(value), firsts, widths, inputs=False):
+            stage = int(np.searchsorted(firsts, wire, "right")) - 1
+            np.multiply(looked_up[stage - 1][wire - firsts[stage]], weight, out=product)
+            out[index] += product
+
+
+def terms_of(
+    layer: Linear, value: int, firsts: I64, widths: Sequence[int], *, inputs: bool
+) -> list[tuple[int, np.uint64]]:
+    """(wire, weight) of what one value reads of inputs, or of lookups: weights times the shift to the layer's width."""
+    row = slice(layer.indptr[value], layer.indptr[value + 1])
+    found = []
+    for wire, weight in zip(layer.columns[row].tolist(), layer.values[row].tolist(), strict=True):
+        if (wire < firsts[1]) == inputs:
+            stage = int(np.searchsorted(firsts, wire, "right")) - 1
+            found.append((wire, np.uint64(word_weight(weight, widths[stage], layer.width) % (1 << 64))))
+    return found

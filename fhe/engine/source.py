@@ -8,9 +8,9 @@ from typing import Protocol, runtime_checkable
 
 from app.protocol.data.dataset import EncryptedTable
 from app.protocol.errors import RowsOutsideDataset
-from fhe.arrays import U64
+from fhe.arrays import U16, U64
 from fhe.circuit.circuit import Circuit, Input
-from fhe.circuit.compatible import check_compatible, check_evaluator, check_widths
+from fhe.circuit.compatible import check_compatible, check_dataset, check_widths
 from fhe.profile import EncryptionProfile
 
 BATCH = 64  # chunks read at once: 1 MiB at N = 2048, one block of a store
@@ -24,6 +24,21 @@ class ChunkSource(Protocol):
 
     def mask(self, input: Input, shard: int, chunks: range) -> U64:
         """Mask words (len(chunks), N). Errors: BadModel for a value that is not published."""
+
+
+@runtime_checkable
+class BinSource(Protocol):
+    """A table's bins under the small key, where it publishes them; checked like the words of a `ChunkSource`."""
+
+    def lwe_bodies(self, input: Input, shard: int, chunk: int) -> U16:
+        """The bodies (N,) of a chunk of one bin, their highest 16 bits. Errors: as `ChunkSource.bodies`."""
+
+    def lwe_masks(self, input: Input, shard: int, chunk: int, rows: range) -> U64:
+        """Mask words (len(rows), n) of rows of that chunk. Errors: BadModel for a bin that is not published so."""
+
+
+class TableSource(ChunkSource, BinSource, Protocol):
+    """Words of all that a table may publish."""
 
 
 @runtime_checkable
@@ -102,7 +117,6 @@ def check_runs_on(circuit: Circuit, profile: EncryptionProfile, table: Encrypted
 
     Errors: BadModel, MessageOverflow.
     """
-    for digest in (table.profile, profile.digest):
-        check_compatible(circuit, digest, table.codebook.digest)
-    check_evaluator(circuit, table.evaluator)
+    check_compatible(circuit, profile.digest, table.codebook.digest)
+    check_dataset(circuit, table)
     check_widths(circuit, profile)

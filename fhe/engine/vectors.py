@@ -25,10 +25,10 @@ from fhe.engine.roots import roots
 from fhe.engine.sums import sum_mask
 from fhe.engine.transform import key_points
 from fhe.evaluation_key import EvaluationKey, PackingKey, shapes
-from fhe.mask import mask
+from fhe.mask import lwe_masks, mask
 from fhe.profile import EncryptionProfile
 
-Stage = Literal["points", "keyswitch", "bootstrap", "centred", "sum", "sum-mask", "digits", "lwe", "pack"]
+Stage = Literal["points", "keyswitch", "bootstrap", "centred", "sum", "sum-mask", "digits", "bins", "lwe", "pack"]
 Prepare = Callable[[EncryptionProfile, EvaluationKey], Core]
 
 VECTORS = Path(__file__).with_name("vectors.json")
@@ -94,6 +94,7 @@ def results(case: Case, core: Core, key: EvaluationKey) -> Iterable[tuple[Stage,
     yield "centred", centred.astype("<u8").tobytes()
     if profile.lwe_dimension <= SHORT:
         yield "digits", np.stack(four_bits(core, big)).astype("<u8").tobytes()
+    yield "bins", small_key_bins(case, core).astype("<u8").tobytes()
     yield "sum", big.sum(axis=0, dtype=np.uint64).astype("<u8").tobytes()
     mask_words = words(case.name, "inputs", (case.batch, size + 2))[:, :size]
     yield (
@@ -105,6 +106,19 @@ def results(case: Case, core: Core, key: EvaluationKey) -> Iterable[tuple[Stage,
     yield "lwe", OutputStage("lwe", case.batch, 1, WIDTH_OUT, size, bits, rounded).to_bytes()
     if case.packing:
         yield "pack", core.pack(big).astype("<u8").tobytes()
+
+
+def small_key_bins(case: Case, core: Core) -> U64:
+    """Four bins under the small key an input, as section 13 reads them, through tables of 16 entries."""
+    seed, batch = words(case.name, "bins seed", (2,)).tobytes(), case.batch
+    lwe = np.empty((4, batch, case.profile.lwe_dimension + 1), np.uint64)
+    lwe[..., :-1] = lwe_masks(seed, 0, 4 * batch, case.profile.lwe_dimension).reshape(4, batch, -1)
+    lwe[..., -1] = words(case.name, "bins", (4, batch)) >> np.uint64(48) << np.uint64(48)
+    small: U64 = (lwe << np.arange(4, dtype=np.uint64)[:, None, None]).sum(axis=0, dtype=np.uint64)
+    entries = words(case.name, "bins tables", (case.tables, 16)) >> np.uint64(63 - WIDTH_OUT)
+    tables = entries.view(np.int64) - np.int64(1 << WIDTH_OUT)
+    polynomials = table_polynomials(tables, WIDTH_OUT, case.profile.polynomial_size)
+    return core.bootstrap(small, polynomials, np.arange(batch) % case.tables, centred=True)
 
 
 def four_bits(core: Core, wide: U64) -> tuple[U64, U64]:

@@ -23,6 +23,9 @@ a mask, gives no mask at all: a class is left out of the comparison when some so
 its weight when it has several ciphertexts. Sources that then compare as equal make their lookups one class. It is
 repeated until nothing changes; where `PASSES` do not suffice (compiled models take two or three), all are one class.
 
+Bins under the small key are fresh noises like any other: each ciphertext has words of the key stream to itself, and the
+rounding of its body is of a uniform word. A sum that reads lookups too is keyswitched in that part; its form says both.
+
 Of a circuit of digits all of this holds as it is: the switch is centred in every lookup, by the mask alone; a table
 that is read by its top bits, or with the padding bit, is rotated like any other; and a value that has lost some of its
 bits reads the lookups that took them away, each with its own noise and its weight.
@@ -68,7 +71,8 @@ class _Ciphertexts:
         self.values: list[list[Form]] = []  # of every Linear
         self._digit = 1 << (64 - profile.bootstrap.base_log * profile.bootstrap.levels)
         self._known: dict[Hashable, int] = {}
-        self._wires, self._widths = list(range(self.inputs)), [profile.message_width] * self.inputs
+        self._wires = list(range(self.inputs))
+        self._widths = [circuit.input_width(profile.message_width)] * self.inputs
         before: Linear | None = None
         for layer in circuit.layers:
             if isinstance(layer, Linear):

@@ -24,6 +24,11 @@ def fresh_variance(profile: EncryptionProfile) -> float:
     return profile.glwe_variance + 2.0**-128 / 12
 
 
+def bin_variance(profile: EncryptionProfile) -> float:
+    """Variance of a bin under the small key: the LWE key's, and that of rounding a body to 16 bits."""
+    return profile.lwe_variance + 4.0**-16 / 12
+
+
 def linear_variance(layer: Linear, variances: F64, widths: I64) -> F64:
     """Variance (rows,) of a layer's values, from the variances and widths of all wires (wires,).
 

@@ -28,12 +28,12 @@ from __future__ import annotations
 import numpy as np
 
 from fhe.arrays import F64
-from fhe.circuit.circuit import Circuit, Linear, Lookup
+from fhe.circuit.circuit import Circuit, Linear, Lookup, keyswitched
 from fhe.engine.output import PACKED_BITS, lwe_bits
 from fhe.engine.reference import SUBTOTAL
 from fhe.evaluation_key import packing_gadget
 from fhe.noise.classes import row_variances
-from fhe.noise.linear import fresh_variance, log2_failure
+from fhe.noise.linear import bin_variance, fresh_variance, log2_failure
 from fhe.profile import EncryptionProfile, Gadget
 
 ROUNDING = 0.154  # (1/3) / (3 / (2 ln 2)): of rounding a value spread evenly over its binade, in (2^-53 value)^2
@@ -108,27 +108,31 @@ def layer_variances(circuit: Circuit, profile: EncryptionProfile) -> list[F64]:
 
     Equal noises count once and dependent ones by their deviations: the formula is in `fhe.noise.classes`.
     """
-    found = row_variances(circuit, profile, fresh_variance(profile), bootstrap_variance(profile))
+    fresh = bin_variance(profile) if circuit.lwe_bins else fresh_variance(profile)
+    found = row_variances(circuit, profile, fresh, bootstrap_variance(profile))
     return [np.array(rows) for rows in found]
 
 
 def check_lookups(circuit: Circuit, profile: EncryptionProfile) -> list[tuple[int, int, float]]:
     """(layer, value, log2 of the failure probability) of everything that is read: lookups' inputs, then the outputs.
 
-    `layer` is the number of the Linear whose value it is. A lookup's input is read wrongly when its error, after
-    keyswitch and modulus switch, leaves its box of half a step: of the steps that its table tells apart, which in a
-    circuit of digits may be wider than the layer's. An output is read wrongly when its decoding is.
+    `layer` is the number of the Linear whose value it is. A lookup's input is read wrongly when its error, after the
+    keyswitch (where it has one) and the modulus switch, leaves its box of half a step: of the steps that its table
+    tells apart, which in a circuit of digits may be wider than the layer's. An output is read wrongly when its decoding
+    is.
     """
-    switched = keyswitch_variance(profile) + modulus_switch_variance(profile, centred=circuit.centred)
+    rounded = modulus_switch_variance(profile, centred=circuit.centred)
     failures = []
     for number, variances in enumerate(layer_variances(circuit, profile)):
         place = 2 * number
         layer, after = circuit.layers[place], circuit.layers[place + 1 : place + 2]
         assert isinstance(layer, Linear)
         if after and isinstance(after[0], Lookup):
-            read, extra, bits = np.unique(after[0].source), switched, after[0].bits()
+            read, bits = np.unique(after[0].source), after[0].bits()
+            extra = rounded + keyswitched(circuit, layer) * keyswitch_variance(profile)
         else:
-            read, extra, bits = np.arange(len(layer.bias)), result_variance(profile), layer.width
+            read, bits = np.arange(len(layer.bias)), layer.width
+            extra = np.full(len(layer.bias), result_variance(profile))
         factor = sum_factor(profile, circuit.block) if layer is circuit.layers[-1] else 1.0
-        failures += [(place, int(row), log2_failure(float(variances[row]) * factor + extra, bits)) for row in read]
+        failures += [(place, int(r), log2_failure(float(variances[r]) * factor + float(extra[r]), bits)) for r in read]
     return failures

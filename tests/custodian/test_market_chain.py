@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,80 +13,25 @@ from app.auditor.approval import owners_word
 from app.auditor.audit import Auditor
 from app.auditor.budget import audit_budget
 from app.auditor.charge import charge, place
-from app.auditor.report import AuditCheck, CheckStatus
+from app.auditor.report import CheckStatus
 from app.chain.events import Event
 from app.chain.evm.embedded import EmbeddedChain
 from app.chain.wallet.account import digest_signer
-from app.custodian.agent import CustodianAgent
 from app.custodian.follow import Follower
-from app.custodian.ledger import Ledger
 from app.custodian.market_chain import LOOK_AGAIN, MarketChain
 from app.custodian.settling import settle_licenses
-from app.execution.execute import execute
 from app.execution.inputs import load_job_inputs
-from app.protocol.documents import sha256
 from app.protocol.errors import AlreadyReleased, VerificationFailed
 from app.protocol.ids import Digest, TxHash
 from app.protocol.market.entities import Approval, JobState
 from app.protocol.market.receipt import Decision, OutputPolicy
 from app.storage.cid import digest_to_cid
-from fhe.circuit.circuit import Circuit
-from fhe.circuit.codec import encode
 from fhe.profiles import find
-from tests.support.custody import BUYER_PUBLIC, OPEN_POLICY, MarketInMemory, linear_circuit
-from tests.support.market import DOLLAR, HOUR, MICRO, MarketOnChain, open_market, set_stage
+from tests.support.custodian_chain import CustodianOnChain, agent_of
+from tests.support.custody import MarketInMemory, linear_circuit
+from tests.support.market import MICRO, open_market, set_stage
 
 SPREAD = [17, -4, 9, 30, 2, 8, -11, 5]
-
-
-@dataclass
-class CustodianOnChain:
-    """A world whose dataset is published, offered and licensed on the embedded chain."""
-
-    world: MarketInMemory
-    stage: MarketOnChain
-    license: int
-    agent: CustodianAgent
-
-    def ask_the_owner(self) -> None:
-        """From now on, jobs run under a license whose policy leaves each release to the owner."""
-        self.license = self.sell(OPEN_POLICY.model_copy(update={"approval": "manual"}), price_license=0)
-
-    def sell(self, policy: OutputPolicy, **terms: int) -> int:
-        """Offer licenses under a policy and buy one; its number."""
-        self.world.store.put(policy.to_bytes())
-        usual: dict[str, Any] = {
-            "price_license": DOLLAR, "price_job": DOLLAR, "price_row": 1, "max_jobs": 9, "max_rows": 1000,
-            "duration": 24 * HOUR, "micro_bits": min(policy.micro_bits_per_license, 100 * MICRO), "licenses": 1,
-        }  # fmt: skip
-        offer = self.stage.market.create_offer(
-            self.stage.owner, self.stage.dataset, policy=policy.digest, **(usual | terms)
-        )
-        return self.stage.market.buy_license(self.stage.buyer, offer.value).value
-
-    def audited(self, job: int) -> AuditCheck | None:
-        """What an auditor says of the owner's word."""
-        report = Auditor(self.stage.market, self.world.store).audit(job)
-        found = [check for check in report.checks if check.claim == "the release keeps to the owner's word"]
-        assert len(found) < 2
-        assert not found or report.confirmed == (found[0].status is not CheckStatus.WRONG)
-        return found[0] if found else None
-
-    def compute(self, circuit: Circuit, receipt: str | None = None) -> int:
-        """A job that two drawn providers computed; with `receipt` they agree on that digest instead."""
-        digest = sha256(data := encode(circuit))
-        self.world.store.put(data)
-        job = self.stage.open(circuit=digest, license=self.license, rows=40, sealing_key=BUYER_PUBLIC)
-        self.answer(job, receipt)
-        return job
-
-    def answer(self, job: int, receipt: str | None = None) -> None:
-        """Executors are drawn for a job and agree on its result, or on `receipt`."""
-        if receipt is None:
-            self.stage.execute(self.world.store, job)
-        else:
-            self.stage.answer(job, self.stage.draw(job), receipt)
-        assert self.stage.market.job(job).state is JobState.COMPUTED
 
 
 @pytest.fixture
@@ -101,14 +45,6 @@ def scene(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[CustodianO
     scene.license = scene.sell(world.manifest.policy)
     yield scene
     chain.close()
-
-
-def agent_of(stage: MarketOnChain, world: MarketInMemory, ledger: Ledger) -> CustodianAgent:
-    """The custodian of the stage's dataset, on some ledger."""
-    return CustodianAgent(
-        MarketChain(stage.market, stage.owner), world.store, lambda _: world.keys, ledger, stage.owner.sign_digest,
-        execute=lambda facts, _: execute(facts, world.store, threads=1), threads=1,
-    )  # fmt: skip
 
 
 def test_release_on_the_contracts(scene: CustodianOnChain) -> None:

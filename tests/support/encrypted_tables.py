@@ -8,12 +8,13 @@ import numpy as np
 
 from app.protocol.data.dataset import Affine, Codebook, ColumnCode, EncodedFile, EncryptedTable, Shard
 from app.protocol.ids import Digest
-from app.protocol.vocabulary import Encoding
-from fhe.arrays import I64, U64
+from app.protocol.vocabulary import FileEncoding
+from fhe.arrays import I64, U16, U64
 from fhe.ciphertexts.packing import Encryptor, mask
 from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
 from fhe.evaluation_key import EvaluationKey
 from fhe.keys.secret_keys import SecretKeys
+from fhe.mask import lwe_masks
 from fhe.profile import EncryptionProfile
 
 EDGES = 8
@@ -22,8 +23,9 @@ EDGES = 8
 class MemorySource:
     """A `ChunkSource` over arrays, which counts what it is asked for."""
 
-    def __init__(self, size: int) -> None:
-        self.size = size
+    def __init__(self, size: int, dimension: int = 0) -> None:
+        self.size, self.dimension = size, dimension
+        self.bins: dict[tuple[int, str], tuple[bytes, int, U16]] = {}
         self.files: dict[tuple[int, str, str], tuple[bytes, int, U64]] = {}
 
     def bodies(self, input: Input, shard: int, chunks: range) -> U64:
@@ -34,6 +36,16 @@ class MemorySource:
     def mask(self, input: Input, shard: int, chunks: range) -> U64:
         seed, per_index, _ = self.files[shard, input.column, input.encoding]
         return mask(seed, input.index * per_index + chunks.start, len(chunks), self.size)
+
+    def lwe_bodies(self, input: Input, shard: int, chunk: int) -> U16:
+        _, per_index, words = self.bins[shard, input.column]
+        bodies: U16 = words[input.index * per_index + chunk]
+        return bodies
+
+    def lwe_masks(self, input: Input, shard: int, chunk: int, rows: range) -> U64:
+        seed, per_index, _ = self.bins[shard, input.column]
+        first = (input.index * per_index + chunk) * self.size + rows.start
+        return lwe_masks(seed, first, len(rows), self.dimension)
 
 
 @dataclass(frozen=True)
@@ -58,26 +70,37 @@ class TableWithKeys:
 
 
 def make_table(
-    profile: EncryptionProfile, secret: SecretKeys, key: EvaluationKey, shard_rows: tuple[int, ...], columns: int = 3
+    profile: EncryptionProfile,
+    secret: SecretKeys,
+    key: EvaluationKey,
+    shard_rows: tuple[int, ...],
+    columns: int = 3,
+    *,
+    lwe: bool = False,
 ) -> TableWithKeys:
-    """Encrypt random codes, in shards, as affine values and as bins."""
+    """Encrypt random codes, in shards, as affine values and as bins; with `lwe` also as bins under the small key."""
     rng, size = np.random.default_rng(5), profile.polynomial_size
     codes = rng.integers(0, EDGES + 1, (sum(shard_rows), columns))
-    source, shards, first = MemorySource(size), [], 0
+    source, shards, first = MemorySource(size, profile.lwe_dimension), [], 0
     with Encryptor(secret, profile, 1) as encryptor:
         for number, rows in enumerate(shard_rows):
             part, chunks, files = codes[first : first + rows], -(-rows // size), []
             for column in range(columns):
-                encodings: dict[Encoding, I64] = {
+                encodings: dict[FileEncoding, I64] = {
                     "affine": part[:, column][None],
                     "bins": (part[:, column][None] > np.arange(EDGES)[:, None]).astype(np.int64),
                 }
+                if lwe:
+                    encodings["lwe-bins"] = encodings["bins"]
                 for encoding, values in encodings.items():
                     padded = np.zeros((len(values), chunks * size), np.int64)
                     padded[:, :rows] = values
-                    file = encryptor.file()
+                    file = encryptor.bins() if encoding == "lwe-bins" else encryptor.file()
                     bodies = file.encrypt(0, padded.reshape(-1, size))
-                    source.files[number, f"c{column}", encoding] = file.seed, chunks, bodies
+                    if encoding == "lwe-bins":
+                        source.bins[number, f"c{column}"] = file.seed, chunks, bodies.astype(np.uint16)
+                    else:
+                        source.files[number, f"c{column}", encoding] = file.seed, chunks, bodies.astype(np.uint64)
                     files.append(
                         EncodedFile.model_construct(
                             column=f"c{column}",
@@ -153,3 +176,29 @@ def tree_like(world: TableWithKeys, trees: int = 3, *, stages: int = 1, outputs:
         tuple(f"s{o}" for o in range(outputs)),
         Readout("value"),
     )
+
+
+def small_key_trees(world: TableWithKeys, trees: int = 3) -> Circuit:
+    """Random 16-entry tables on four bits, then 8-entry ones on a bit and two of the first, summed into 12 bits."""
+    rng, edges = np.random.default_rng(9), world.codes.shape[1] * EDGES
+    chosen = np.stack([rng.choice(edges, 4, replace=False) for _ in range(trees)])
+    read = np.unique(chosen)
+    inputs = tuple(Input(f"c{edge // EDGES}", "bins", int(edge) % EDGES) for edge in read)
+    first, second = (np.zeros((trees, len(read) + found), np.int64) for found in (0, trees))
+    for tree in range(trees):
+        first[tree, np.searchsorted(read, chosen[tree])] = (8, 4, 2, 1)
+        second[tree, np.searchsorted(read, chosen[tree][0])] = 4
+        second[tree, [len(read) + tree, len(read) + (tree + 1) % trees]] = (2, 1)
+    last = np.concatenate([np.zeros((1, len(read)), np.int64), rng.integers(1, 4, (1, 3 * trees))], axis=1)
+    layers = (
+        sparse(4, first, np.zeros(trees, np.int64)),
+        Lookup(4, np.arange(trees), rng.integers(0, 2, (trees, 16))),
+        sparse(4, first, np.zeros(trees, np.int64)),
+        Lookup(12, np.arange(trees), rng.integers(-128, 128, (trees, 16))),
+        sparse(3, np.concatenate([second, np.zeros((trees, trees), np.int64)], axis=1), np.zeros(trees, np.int64)),
+        Lookup(12, np.arange(trees), rng.integers(-128, 128, (trees, 8))),
+        sparse(12, np.concatenate([last[:, : len(read)], 0 * last[:, :trees], last[:, len(read) + trees :]], axis=1),
+               rng.integers(-50, 50, 1)),
+    )  # fmt: skip
+    digests = world.profile.digest, world.table.codebook.digest
+    return Circuit(*digests, inputs, layers, ("score",), Readout("value"), centred=True, lwe_bins=True)

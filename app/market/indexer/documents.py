@@ -105,7 +105,7 @@ def facts(digest: str, manifest: Manifest) -> ManifestRow:
         columns=len(columns),
         bytes=total_bytes(manifest.checks),
         affine="affine" in every,
-        bins="bins" in every,
+        bins=not every.isdisjoint({"bins", "lwe-bins"}),
         evaluation_key=None if table.evaluation_key is None else clean(table.evaluation_key, 200),
         data_root=table.data_root,
         profile=table.profile,

@@ -15,7 +15,7 @@ from app.market.queries.licensing import OfferView, PolicyView, offer_cards, pol
 from app.market.queries.versions import VersionView, version_view
 from app.market.queries.view import Amount, View, check_id, missing
 from app.protocol.ids import Digest
-from app.protocol.vocabulary import Encoding
+from app.protocol.vocabulary import FileEncoding
 from app.storage.cid import digest_to_cid
 
 MOST = 50  # offers and versions that are shown
@@ -34,7 +34,7 @@ class ColumnView(View):
     impute: float | None
     outside: Literal["reject", "clip"]
     declared: bool  # the range was stated by the owner; False: measured on the data, which reveals it
-    encodings: tuple[Encoding, ...]  # published ones
+    encodings: tuple[FileEncoding, ...]  # published ones
     source: str = ""  # the column of the owner's table that it is read from; limits count these
     derivation: Literal["place", "member", "missing", "elapsed", "part"] | None = None  # None: the number itself
     rule: str = ""  # the derivation in words; "" for the number itself

@@ -5,6 +5,9 @@ A shard holds consecutive rows; appends add shards. In a shard each (column, enc
 poly = index * chunks + chunk, where index is 0 for affine and the edge number for bins, and chunk covers rows
 [chunk * N, (chunk + 1) * N) of the shard (the last one filled up with encryptions of zero). Its mask words follow from
 `seed`: polynomial p is the AES-128 encryption of the N/2 little-endian 128-bit counters from p * N/2.
+
+Bins may be published once more, or instead, as LWE ciphertexts under the small key ("lwe-bins"): in the same order, one
+body of 2 bytes for each bit and row, and N of them are one of the file's `polys` (docs/canonical-evaluator.md, 13).
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from pydantic import Field
 from app.protocol.data.derivation import Derivation, Source
 from app.protocol.data.product import Factor, Product
 from app.protocol.documents import Document, GrownDocument, Hex16, Sha256
-from app.protocol.vocabulary import Encoding, EvaluatorName
+from app.protocol.vocabulary import EvaluatorName, FileEncoding
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 MAX_COLUMNS = 4096
@@ -105,11 +108,26 @@ def _product_code(product: Product, columns: Mapping[str, ColumnCode]) -> Column
     return ColumnCode(name=product.name, dtype="product", affine=code, declared=True)
 
 
+def body_bytes(encoding: FileEncoding) -> int:
+    """Bytes of one body of a file."""
+    return 2 if encoding == "lwe-bins" else 8
+
+
+def values_a_row(column: ColumnCode) -> Mapping[FileEncoding, int]:
+    """How many values each file that a column may have holds of a row, in the one order that files have."""
+    found: dict[FileEncoding, int] = {}
+    if column.affine is not None:
+        found["affine"] = 1
+    if column.bins is not None:
+        found["bins"] = found["lwe-bins"] = len(column.bins)
+    return found
+
+
 class EncodedFile(Document):
     """One column of one shard in one encoding."""
 
     column: Name
-    encoding: Encoding
+    encoding: FileEncoding
     cid: str
     polys: int
     seed: Hex16
@@ -130,7 +148,7 @@ class FileList(Document):
     cid: str  # of the list of files
     sha256: Sha256  # of its bytes, for readers that know no CIDs
     files: int
-    encodings: tuple[Encoding, ...]  # that every column's code is published in, where it has it
+    encodings: tuple[FileEncoding, ...]  # that every column's code is published in, where it has it
     size: int  # rows of a chunk: the profile's polynomial size
     codebook: str  # CID of the codebook's canonical bytes
     codebook_digest: Sha256  # SHA-256 of them

@@ -21,28 +21,33 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, cast, overload
 
-from app.protocol.data.dataset import Codebook, EncodedFile, EncryptedTable, FileList, Shard
+from app.protocol.data.dataset import Codebook, EncodedFile, EncryptedTable, FileList, Shard, body_bytes, values_a_row
 from app.protocol.data.description import FileCheck
 from app.protocol.documents import sha256
 from app.protocol.errors import BadDocument
 from app.protocol.ids import Digest
 from app.protocol.ports import Store
-from app.protocol.vocabulary import Encoding
+from app.protocol.vocabulary import FileEncoding
 
 RECORD_BYTES = 116
-WORD_BYTES = 8
 BLOCK_RECORDS = 1 << 12  # read at once: 464 KiB
 
 
-def published_files(codebook: Codebook, encodings: Sequence[Encoding]) -> list[tuple[str, Encoding, int]]:
-    """(column, encoding, packed values a row) of each file of a shard, in manifest order."""
-    found: list[tuple[str, Encoding, int]] = []
-    for column in codebook.published:
-        if column.affine is not None and "affine" in encodings:
-            found.append((column.name, "affine", 1))
-        if column.bins is not None and "bins" in encodings:
-            found.append((column.name, "bins", len(column.bins)))
-    return found
+def published_files(codebook: Codebook, encodings: Sequence[FileEncoding]) -> list[tuple[str, FileEncoding, int]]:
+    """(column, encoding, values a row) of each file of a shard, in manifest order."""
+    return [
+        (column.name, encoding, count)
+        for column in codebook.published
+        for encoding, count in values_a_row(column).items()
+        if encoding in encodings
+    ]
+
+
+def published(table: EncryptedTable) -> set[tuple[str, FileEncoding]]:
+    """(column, encoding) of everything that a table has a file of."""
+    if table.listed is not None:
+        return {(column, encoding) for column, encoding, _ in published_files(table.codebook, table.listed.encodings)}
+    return {(file.column, file.encoding) for file in table.shards[0].files}
 
 
 def record(file: EncodedFile, check: FileCheck) -> bytes:
@@ -54,7 +59,7 @@ class ListedFiles(Sequence[EncodedFile]):
     """The files of one shard, read from the list each time they are asked for; no more are in memory."""
 
     def __init__(
-        self, store: Store, listed: FileList, names: Sequence[tuple[str, Encoding, int]], shard: int, rows: int
+        self, store: Store, listed: FileList, names: Sequence[tuple[str, FileEncoding, int]], shard: int, rows: int
     ) -> None:
         """Shard number `shard`, of `rows` rows, each of whose files is named by `published_files`."""
         self._store, self._listed, self._names = store, listed, names
@@ -135,7 +140,7 @@ def records(store: Store, listed: FileList, first: int, count: int) -> Iterator[
 
 
 def link(
-    store: Store, table: EncryptedTable, checks: Sequence[FileCheck], encodings: Sequence[Encoding], size: int
+    store: Store, table: EncryptedTable, checks: Sequence[FileCheck], encodings: Sequence[FileEncoding], size: int
 ) -> FileList:
     """Put a table's codebook and list of files into a store. Errors: Unavailable, TooLarge."""
     book, digest, files = table.codebook.to_bytes(), hashlib.sha256(), 0
@@ -193,7 +198,9 @@ def opened(store: Store, table: EncryptedTable) -> tuple[EncryptedTable, Sequenc
 
     shards = tuple(shard(number, of) for number, of in enumerate(table.shards))
     whole = table.model_copy(update={"codebook": codebook, "shards": shards})
-    return whole, ListedChecks(store, whole, [count * listed.size * WORD_BYTES for _, _, count in names])
+    return whole, ListedChecks(
+        store, whole, [count * listed.size * body_bytes(encoding) for _, encoding, count in names]
+    )
 
 
 def _binary(cid: str) -> bytes:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pydantic import ValidationError
 
 from app.protocol.data.croissant import croissant
+from app.protocol.data.dataset import body_bytes
 from app.protocol.data.description import StrictManifest
 from app.protocol.data.listing import linked as as_linked
 from app.protocol.data.listing import opened
@@ -118,6 +119,9 @@ def _check(manifest: Manifest) -> None:
     files = [file for shard in manifest.table.shards for file in shard.files]
     if len(files) != len(manifest.checks):
         raise BadDocument("The manifest does not give the length and hash of each of its files.")
-    sizes = {check.bytes / (8 * file.polys) for file, check in zip(files, manifest.checks, strict=True)}
+    sizes = {
+        check.bytes / (body_bytes(file.encoding) * file.polys)
+        for file, check in zip(files, manifest.checks, strict=True)
+    }
     if len(sizes) != 1 or next(iter(sizes)) < 1:
         raise BadDocument("The manifest's file lengths contradict their numbers of polynomials.")

@@ -10,10 +10,20 @@ from itertools import pairwise
 from math import isfinite
 
 from app.protocol.data import merkle
-from app.protocol.data.dataset import MAX_COLUMNS, MAX_EDGES, Codebook, ColumnCode, EncryptedTable, Shard, factor_limit
+from app.protocol.data.dataset import (
+    MAX_COLUMNS,
+    MAX_EDGES,
+    Codebook,
+    ColumnCode,
+    EncryptedTable,
+    Shard,
+    factor_limit,
+    values_a_row,
+)
 from app.protocol.data.derivation import CategorySource, derivation_fault
 from app.protocol.errors import BadDocument
 from app.protocol.ids import Digest
+from app.protocol.vocabulary import FileEncoding
 
 MAX_LEVELS = 1 << 16
 MAX_NAME = 200  # letters of a published column's name
@@ -113,6 +123,9 @@ def check_table(table: EncryptedTable, polynomial_size: int | None = None, *, ro
     if not 1 <= table.rows <= MAX_ROWS or table.epoch < 0 or not 1 <= len(table.shards) <= MAX_SHARDS:
         raise BadDocument("The table's rows, shards or epoch are out of range.")
     files = [] if table.listed else expected_files(table.codebook, table.shards[0])
+    small = table.listed.encodings if table.listed else [encoding for _, encoding in files]
+    if "lwe-bins" in small and table.evaluator == "darkroom-canonical-1":
+        raise BadDocument("The table has bins under the small key, which its evaluator does not know.")
     if not (files or len(table.shards[0].files)):
         raise BadDocument("The table publishes no column.")
     row = 0
@@ -149,8 +162,8 @@ def _check_persons(table: EncryptedTable) -> None:
         raise BadDocument("The table carries charges for rows that it does not have.")
 
 
-def expected_files(codebook: Codebook, shard: Shard) -> list[tuple[str, str]]:
-    """(column, encoding) in the one order that shards have: the codebook's, affine before bins, as `shard` publishes.
+def expected_files(codebook: Codebook, shard: Shard) -> list[tuple[str, FileEncoding]]:
+    """(column, encoding) in the one order of shards: the codebook's, then that of `values_a_row`, as `shard` publishes.
 
     An owner may leave an encoding of the codebook out, so what is there is taken from the shard.
     """
@@ -158,8 +171,8 @@ def expected_files(codebook: Codebook, shard: Shard) -> list[tuple[str, str]]:
     ordered = [
         (column.name, encoding)
         for column in codebook.published
-        for encoding, code in (("affine", column.affine), ("bins", column.bins))
-        if code is not None and (column.name, encoding) in present
+        for encoding in values_a_row(column)
+        if (column.name, encoding) in present
     ]
     return ordered if len(present) == len(ordered) == len(shard.files) else []
 

@@ -1,12 +1,13 @@
 """Covering one tree with as few lookups as possible, exactly.
 
 The tree's function is a sum over disjoint places (nodes with the box of codes that lead to them). A lookup can serve a
-place v when its 3-bit message tells the rows of v apart, and among them the leaves under v:
+place v when its message tells the rows of v apart, and among them the leaves under v:
 
     message = R * (number of the place's conditions that hold) + state under v,    R = number of states,
 
-which needs R * (conditions + 1) <= 8; a column that is both above and under v may be a digit of its own, with one more
-state for "outside". A bottom node under up to three conditions fits (R = 2), and so does a depth-2 tree (R = 8).
+which needs R * (conditions + 1) <= 8, or 16 where small-key bits are all that it reads; a column that is both above and
+under v may be a digit of its own, with one more state for "outside". Of 8, a bottom node under up to three conditions
+fits (R = 2), and so does a depth-2 tree (R = 8).
 Conditions are per column: an interval of one column's codes is one condition, however many splits made it.
 
 What costs nothing: any function of a single column (affine in bits), so also every leaf under one condition; and a
@@ -21,7 +22,7 @@ one condition. Of two sibling anchors one is looked up; the other is their paren
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Literal
@@ -29,12 +30,11 @@ from typing import Literal
 import numpy as np
 
 from fhe.arrays import I64
-from fhe.compile.ir import ENTRIES, AffineExpr, Bit, constant, interval, tabulate, total, wire
+from fhe.compile.ir import PACKED, AffineExpr, Bit, TableExpr, TableSizes, constant, interval, tabulate, total, wire
 from fhe.compile.trees.graph import Leaf, Node
 
 Box = dict[int, tuple[int, int]]  # column: low <= code < high; columns without an entry are free
 NEVER = 1 << 30  # the cost of what no lookup can do
-MOST_CONDITIONS = ENTRIES - 1  # that one message can count
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +74,8 @@ def place(node: Node, levels: Sequence[int], box: Box | None = None) -> PathPlac
 class Cover:
     """The cheapest lookups for one tree of one output."""
 
-    def __init__(self, tree: Node, levels: Sequence[int]) -> None:
-        self._levels = levels
+    def __init__(self, tree: Node, levels: Sequence[int], sizes: TableSizes = PACKED) -> None:
+        self._levels, self._sizes = levels, sizes
         self._root = place(tree, levels)
         self._choices: dict[tuple[int, int, int | None, bool], Choice] = {}
         self._indicators: dict[int, AffineExpr] = {}
@@ -99,7 +99,7 @@ class Cover:
         return self._choices[key]
 
     def _choose(self, v: PathPlace, anchor: PathPlace | None, shift: int | None) -> Choice:
-        free, possible = self._is_affine(v, anchor), self._conditions(v, anchor) <= MOST_CONDITIONS
+        free, possible = self._is_affine(v, anchor), self._conditions(v, anchor) < self._entries(anchor)
         indicate = 0 if free else 1 if possible else NEVER
         if isinstance(v.node, Leaf):
             return Choice(0, "nothing") if shift is not None else Choice(indicate, "indicate")
@@ -120,7 +120,7 @@ class Cover:
     def _options(self, v: PathPlace, anchor: PathPlace | None, shift: int | None) -> list[Choice]:
         plain = [self._best(side, anchor, shift).cost for side in v.sides]
         options = [Choice(sum(plain), "halve")]  # first, so that it wins where one column decides and all is affine
-        if self._digits(v, anchor)[0] <= ENTRIES:
+        if self._digits(v, anchor)[0] <= self._entries(anchor):
             options.append(Choice(1, "embed"))
         if min(options, key=lambda choice: choice.cost).cost <= 1:
             return options  # an anchor is a lookup by itself
@@ -132,7 +132,11 @@ class Cover:
         return options
 
     def _may_anchor(self, v: PathPlace) -> bool:
-        return not isinstance(v.node, Leaf) and 1 < len(v.box) <= MOST_CONDITIONS
+        return not isinstance(v.node, Leaf) and 1 < len(v.box) < self._sizes.first
+
+    def _entries(self, anchor: PathPlace | None) -> int:
+        """Of a table that reads an anchor's indicator, which is a table itself, or none."""
+        return self._sizes.first if anchor is None else self._sizes.second
 
     def _is_affine(self, v: PathPlace, anchor: PathPlace | None) -> bool:
         return anchor is None and len(v.box) <= 1
@@ -150,7 +154,7 @@ class Cover:
         above = self._narrowed(v, anchor)
         counted = self._conditions(v, anchor)
         both = [column for column in above if column in v.cuts]
-        if math.prod(len(cuts) + 1 for cuts in v.cuts.values()) > ENTRIES:
+        if math.prod(len(cuts) + 1 for cuts in v.cuts.values()) > self._entries(anchor):
             return NEVER, ()
         sizes = []
         for count in range(len(both) + 1):
@@ -197,10 +201,15 @@ class Cover:
         if id(v) not in self._indicators:
             conditions = total((self._condition(column, v.box[column]), 1) for column in v.box)
             self._indicators[id(v)] = (
-                wire(tabulate(conditions, lambda codes: _inside(v.box, codes), {})) if len(v.box) > 1
+                wire(self._table(conditions, lambda codes: _inside(v.box, codes), {})) if len(v.box) > 1
                 else conditions if v.box else constant(1)
             )  # fmt: skip
         return self._indicators[id(v)]
+
+    def _table(
+        self, form: AffineExpr, value: Callable[[Mapping[int, I64]], I64], more: Mapping[int, Iterable[int]]
+    ) -> TableExpr:
+        return tabulate(form, value, more, self._sizes.of(form))
 
     def _know_sides(self, v: PathPlace) -> None:
         """The indicators of both sides of a known place, for one lookup."""
@@ -224,7 +233,7 @@ class Cover:
         conditions = self._counted(v, anchor)
         if self._is_affine(v, anchor):
             return (conditions if v.box else constant(1)) * weight
-        return wire(tabulate(conditions, lambda codes: weight * _inside(v.box, codes), {}))
+        return wire(self._table(conditions, lambda codes: weight * _inside(v.box, codes), {}))
 
     def _embedded(self, v: PathPlace, anchor: PathPlace | None, shift: int) -> AffineExpr:
         """[row in v] * (value - shift), by one lookup."""
@@ -245,7 +254,7 @@ class Cover:
         def value(codes: Mapping[int, I64]) -> I64:
             return _inside(v.box, codes) * (_value(v.node, codes) - shift)
 
-        return wire(tabulate(total(parts), value, v.cuts))
+        return wire(self._table(total(parts), value, v.cuts))
 
 
 def _inside(box: Box, codes: Mapping[int, I64]) -> I64:

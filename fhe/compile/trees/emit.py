@@ -8,7 +8,7 @@ import numpy as np
 
 from app.protocol.errors import BadModel
 from app.protocol.ids import Digest
-from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
+from fhe.circuit.circuit import BIN_WIDTH, Circuit, Input, Linear, Lookup, Readout
 from fhe.compile.ir import AffineExpr, Bit, TableExpr, Wire, tables
 from fhe.profile import EncryptionProfile
 
@@ -22,12 +22,14 @@ def emit(
     readout: Readout,
     codebook: Digest,
     profile: EncryptionProfile,
+    lwe_bins: bool = False,
 ) -> Circuit:
     """The circuit of some outputs whose values lie in `bounds` (each both inclusive) on every row.
 
     `columns` are the names of the columns that bits count. With lookups the outputs are as narrow as they can be, since
     every bit less halves the noise that matters; the caller answers for the bounds, which a circuit's reader can only
-    estimate. Errors: `BadModel` when no output depends on the data.
+    estimate. With `lwe_bins` tables on bits alone are read at `BIN_WIDTH`, in a stage before those that read others.
+    Errors: `BadModel` when no output depends on the data.
     """
     last = list(dict.fromkeys(table for output in outputs for table in tables(output)))
     hidden = list(dict.fromkeys(table for above in last for table in tables(above.of)))
@@ -38,13 +40,20 @@ def emit(
     inputs = tuple(Input(columns[bit.column], "bins", bit.cut - 1) for bit in bits)
     layers: list[Linear | Lookup] = []
     width = output_width(bounds, last) if last else profile.message_width
-    for stage, width_out in ((hidden, profile.lookup_width), (last, width)):
+    narrow = profile.lookup_width
+    stages = [(hidden, narrow, narrow), (last, narrow, width)]
+    if lwe_bins:
+        first, second = [table for table in last if not tables(table.of)], [table for table in last if tables(table.of)]
+        stages = [(hidden, BIN_WIDTH, narrow), (first, BIN_WIDTH, width), (second, narrow, width)]
+    for stage, reads, width_out in stages:
         if stage:
             forms = list(dict.fromkeys(table.of for table in stage))
-            layers += [_linear(forms, number, profile.lookup_width), _lookup(stage, forms, width_out)]
+            layers += [_linear(forms, number, reads), _lookup(stage, forms, width_out)]
             number.update({table: len(number) + index for index, table in enumerate(stage)})
     layers.append(_linear(outputs, number, width))
-    return Circuit(profile.digest, codebook, inputs, tuple(layers), tuple(names), readout)
+    return Circuit(
+        profile.digest, codebook, inputs, tuple(layers), tuple(names), readout, centred=lwe_bins, lwe_bins=lwe_bins
+    )
 
 
 def output_width(bounds: Sequence[tuple[int, int]], last: Sequence[TableExpr]) -> int:

@@ -22,7 +22,7 @@ from fhe.circuit.codec import digest
 from fhe.compile.check import check
 from fhe.compile.compiled import Compiled
 from fhe.compile.decoder import Decoder, Labels, Link
-from fhe.compile.ir import AffineExpr, total
+from fhe.compile.ir import PACKED, SMALL_KEY, AffineExpr, TableSizes, total
 from fhe.compile.trees.cover import NEVER, Cover
 from fhe.compile.trees.edges import BinColumns, bin_columns, on_edges
 from fhe.compile.trees.emit import emit
@@ -67,13 +67,15 @@ def lower_tree_model(
     profile: EncryptionProfile = REFERENCE,
     columns: Sequence[str] | None = None,
     n_bits: int = IMPORT_BITS,
+    lwe_bins: bool = False,
 ) -> Compiled:
     """The circuit and decoder of a tree model fitted on this codebook's bin codes.
 
     Its outputs are Concrete ML's quantized integers summed over trees, one for each class (one in all for a regression
     or boosted binary classes). Where two classes of a forest have exactly equal sums, the decoder takes the first;
     Concrete ML adds rounded floats there, so that their last bits choose. `columns` names the model's features where
-    their number does not say it; `n_bits` is for models that are imported here.
+    their number does not say it; `n_bits` is for models that are imported here;
+    with `lwe_bins` the circuit reads bins under the small key.
     Errors: `BadModel`, `TooLarge`, `NoiseOverflow`.
     """
     if not is_tree_model(model):
@@ -85,7 +87,7 @@ def lower_tree_model(
     forest = Forest(tuple(drop_equal(tree) for tree in forest.trees), forest.columns, forest.outputs)
     forest = on_edges(forest, model, named)
     names, readout = _outputs(model, forest.outputs)
-    outputs = lower_forest(forest, named.levels)
+    outputs = lower_forest(forest, named.levels, SMALL_KEY if lwe_bins else PACKED)
     circuit = emit(
         outputs,
         _bounds(forest),
@@ -94,17 +96,18 @@ def lower_tree_model(
         readout=readout,
         codebook=codebook.digest,
         profile=profile,
+        lwe_bins=lwe_bins,
     )
     name = _name(circuit)
     _verify(circuit, model, named)
     return Compiled(circuit, _decoder(model, name, forest.outputs), check(circuit, codebook, profile), model)
 
 
-def lower_forest(forest: Forest, levels: Sequence[int]) -> list[AffineExpr]:
+def lower_forest(forest: Forest, levels: Sequence[int], sizes: TableSizes = PACKED) -> list[AffineExpr]:
     """Each output as an Affine over bits and tables, with as few tables as the passes find."""
     parts: list[list[tuple[AffineExpr, int]]] = [[] for _ in range(forest.outputs)]
     for number, tree in enumerate(forest.trees):
-        own = [Cover(drop_equal(drop_decided(only(tree, o))), levels).lower() for o in range(forest.outputs)]
+        own = [Cover(drop_equal(drop_decided(only(tree, o))), levels, sizes).lower() for o in range(forest.outputs)]
         dearest = max(range(forest.outputs), key=lambda o: own[o][0])
         if own[dearest][0] >= NEVER:
             raise TooLarge(
@@ -112,13 +115,13 @@ def lower_forest(forest: Forest, levels: Sequence[int]) -> list[AffineExpr]:
                 "Fit it with a lower max_depth.",
             )
         if forest.outputs > 1:  # class shares nearly add up, so the dearest class may follow from the others
-            cost, together = Cover(drop_equal(drop_decided(summed(tree))), levels).lower()
+            cost, together = Cover(drop_equal(drop_decided(summed(tree))), levels, sizes).lower()
             if cost < own[dearest][0]:
                 others = [(value, -1) for o, (_, value) in enumerate(own) if o != dearest]
                 own[dearest] = (cost, total([(together, 1), *others]))
         for output, (_, value) in zip(parts, own):
             output.append((value, 1))
-    return [merge(total(output)) for output in parts]
+    return [merge(total(output), sizes) for output in parts]
 
 
 def _bounds(forest: Forest) -> list[tuple[int, int]]:

@@ -103,8 +103,8 @@ class NativeCore:
         return out
 
     def _spread(self, count: int, most: int, run: Callable[[int, int], None]) -> None:
-        """Run [0, count) in parts of at most `most`, fewer when that keeps every thread busy."""
-        parts = max(-(-count // most), min(self._threads, count))
+        """Run [0, count) in parts of at most `most`, as many for each thread, so that none waits for the others."""
+        parts = min(-(-max(count, 1) // (most * self._threads)) * self._threads, count)
         edges = [count * part // max(parts, 1) for part in range(parts + 1)]
         if self._threads == 1 or parts < 2:
             for start, stop in pairwise(edges):

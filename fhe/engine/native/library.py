@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
-from ctypes import POINTER, c_double, c_int, c_int64, c_uint64, c_void_p
+from ctypes import POINTER, c_char_p, c_double, c_int, c_int64, c_uint64, c_void_p
 from functools import cache
 from pathlib import Path
 
@@ -118,7 +118,9 @@ def merkle() -> ctypes.CDLL | None:
 
 @cache
 def mask_sum() -> ctypes.CDLL | None:
-    """The library whose `darkroom_mask_sum` this processor can run; None without AES and AVX2 instructions.
+    """The library whose `darkroom_mask_sum` and `darkroom_key_sums` this processor can run.
+
+    None without AES and AVX2 instructions.
 
     Errors: Unavailable.
     """
@@ -136,6 +138,8 @@ def mask_sum() -> ctypes.CDLL | None:
         c_int64,
     ]
     library.darkroom_mask_sum.restype = None
+    library.darkroom_key_sums.argtypes = [c_char_p, c_int64, c_int64, c_int64, c_void_p, c_void_p]
+    library.darkroom_key_sums.restype = None
     return library if library.darkroom_has_aes() else None
 
 

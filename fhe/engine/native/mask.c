@@ -1,5 +1,7 @@
 // Sums of weighted mask words (fhe/mask.py) that are never written out: AES of counters, multiplied and added at once.
 //
+// So are the sums over a binary key of LWE ciphertexts' masks (fhe/ciphertexts/lwe_bins.py).
+//
 // Word pair j of a file is the AES-128 encryption of the counter j, 16 little-endian bytes, under its seed. Built without
 // flags: the instructions are named by function, and called only where `darkroom_has_aes` says that they exist.
 #include <stdint.h>
@@ -86,8 +88,36 @@ EXPORT void darkroom_mask_sum(int kind, const uint8_t *seed, uint64_t first, int
                               const int64_t *rows, int64_t terms, uint64_t *sums, int64_t stride) {
   (kind == 2 ? sum_vaes : sum_aes)(seed, first, pairs, weights, rows, terms, sums, stride);
 }
+
+// LWE ciphertexts [first, first + count) of a file, of `pairs` pairs of words each: the words whose place in `key` (2
+// pairs words) is all ones are summed to out (count words), those whose place is zero are left out
+AES EXPORT void darkroom_key_sums(const uint8_t *seed, int64_t first, int64_t count, int64_t pairs, const uint64_t *key,
+                                  uint64_t *out) {
+  __m256i wide[11];
+  __m128i keys[11];
+  expand(seed, wide);
+  for (int i = 0; i < 11; i++) keys[i] = _mm256_castsi256_si128(wide[i]);
+  for (int64_t i = 0; i < count; i++) {
+    __m128i sum = _mm_setzero_si128();
+    for (int64_t j = 0; j < pairs; j += WIDE) {
+      __m128i x[WIDE];
+      for (int e = 0; e < WIDE; e++) x[e] = _mm_xor_si128(_mm_set_epi64x(0, (first + i) * pairs + j + e), keys[0]);
+      for (int r = 1; r < 10; r++)
+        for (int e = 0; e < WIDE; e++) x[e] = _mm_aesenc_si128(x[e], keys[r]);
+      for (int e = 0; e < WIDE && j + e < pairs; e++) {
+        __m128i used = _mm_loadu_si128((const void *)(key + 2 * (j + e)));
+        sum = _mm_add_epi64(sum, _mm_and_si128(_mm_aesenclast_si128(x[e], keys[10]), used));
+      }
+    }
+    out[i] = (uint64_t)_mm_cvtsi128_si64(sum) + (uint64_t)_mm_extract_epi64(sum, 1);
+  }
+}
 #else
 EXPORT int darkroom_has_aes(void) { return 0; }
+EXPORT void darkroom_key_sums(const uint8_t *seed, int64_t first, int64_t count, int64_t pairs, const uint64_t *key,
+                              uint64_t *out) {
+  (void)seed, (void)first, (void)count, (void)pairs, (void)key, (void)out;
+}
 EXPORT void darkroom_mask_sum(int kind, const uint8_t *seed, uint64_t first, int64_t pairs, const uint64_t *weights,
                               const int64_t *rows, int64_t terms, uint64_t *sums, int64_t stride) {
   (void)kind, (void)seed, (void)first, (void)pairs, (void)weights, (void)rows, (void)terms, (void)sums, (void)stride;

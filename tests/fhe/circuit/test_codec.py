@@ -43,7 +43,7 @@ def deep() -> Circuit:
 
 def same(a: Circuit, b: Circuit) -> bool:
     """Equal in every field and word."""
-    for name in ("profile", "codebook", "inputs", "outputs", "readout", "block", "centred"):
+    for name in ("profile", "codebook", "inputs", "outputs", "readout", "block", "centred", "lwe_bins"):
         if getattr(a, name) != getattr(b, name):
             return False
     return all(
@@ -106,6 +106,36 @@ def test_a_sum_of_digits_has_a_kind_of_its_own() -> None:
 
 FROZEN_SUM_OF_DIGITS = "0870c07031bd8f7bc4fd42cf628a77b244034b0e492ce9e906f91b430f3c007b"
 FROZEN_DIGITS = "7484daf2ee12c102434258a7daebcea64ee2260136104efa254c0e416e3c6bc5"
+
+
+def small_key() -> Circuit:
+    """Two bins under the small key, in one table of sixteen entries."""
+    layers = (
+        Linear(4, ints(0, 2), ints(0, 1), ints(1, 2), ints(0)),
+        Lookup(8, ints(0), np.arange(16)[None]),
+        Linear(8, ints(0, 1), ints(2), ints(1), ints(-7)),
+    )
+    inputs = Input("age", "bins", 1), Input("dose", "bins", 3)
+    return replace(deep(), inputs=inputs, layers=layers, centred=True, lwe_bins=True)
+
+
+def test_a_circuit_of_small_key_bins_is_a_document_of_its_own_kind() -> None:
+    """It survives its bytes, says which bins it reads, has a frozen digest, and is no circuit of another kind."""
+    data = encode(small_key())
+    assert same(decode(data), small_key())
+    assert encode(decode(data)) == data
+    form = json.loads(data)
+    assert (form["kind"], form["bins"], form["switch"]) == ("darkroom/circuit-5", "lwe", "centred")
+    assert {wire["encoding"] for wire in form["inputs"]} == {"bins"}
+    assert digest(small_key()) == FROZEN_SMALL_KEY
+    for change in ({"kind": "darkroom/circuit-3"}, {"switch": "plain"}, {"bins": "packed"}, {"block": 4}):
+        with pytest.raises(BadDocument):
+            decode(canonical(form | change))
+    with pytest.raises(BadDocument):
+        decode(canonical({key: value for key, value in form.items() if key != "bins"}))
+
+
+FROZEN_SMALL_KEY = "9969490d2d5b6f8e274972005501a2657bc373f69ffaa8ba00e3b97e3c7adc1a"
 
 
 def test_the_digest_is_frozen() -> None:
@@ -193,6 +223,18 @@ MALFORMED: dict[str, Callable[[], Circuit]] = {
     ),
     "a table of no power of two": lambda: replace(changed(1, tables=np.zeros((3, 6), np.int64)), centred=True),
     "an empty table": lambda: replace(changed(1, tables=np.zeros((3, 0), np.int64)), centred=True),
+    "small-key bins and a sum": lambda: replace(small_key(), block=4, readout=Readout("value")),
+    "small-key bins without a centred switch": lambda: replace(small_key(), centred=False),
+    "affine codes under the small key": lambda: replace(
+        small_key(), inputs=(Input("age", "affine"), Input("dose", "bins", 3))
+    ),
+    "a small-key bin without a lookup": lambda: replace(
+        small_key(),
+        layers=(*small_key().layers[:2], replace(small_key().layers[2], columns=ints(1))),
+    ),
+    "a small-key bin read finer than it is": lambda: replace(
+        small_key(), layers=(replace(small_key().layers[0], width=5), *small_key().layers[1:])
+    ),
     "more bits than the value has": lambda: replace(changed(1, tables=np.zeros((3, 16), np.int64)), centred=True),
 }
 

@@ -168,11 +168,25 @@ class Case:
         left = [(x - y) * 32 % WORD for x, y in zip(big, high)]
         return high, self.bootstrap(self.centred(self.keyswitch(left)), list(range(8)), keys)
 
+    def bins(self, keys: list[list[C]]) -> list[list[int]]:
+        n, batch = self.n, self.batch
+        seed = struct.pack("<2Q", *self.part("bins seed", 2, 1)[0])
+        masks = [row[:n] for row in self.stream(seed, n + n % 2, 4 * batch)]
+        bodies = [x >> 48 << 48 for x in self.part("bins", 4 * batch, 1)[0]]
+        tables = [[(x >> 55) - 256 for x in row] for row in self.part("bins tables", 16, self.tables)]
+        found = []
+        for i in range(batch):
+            four = [[*masks[b * batch + i], bodies[b * batch + i]] for b in range(4)]
+            small = [sum(x << b for b, x in enumerate(words)) % WORD for words in zip(*four)]
+            found.append(self.bootstrap(self.centred(small), tables[i % self.tables], keys))
+        return found
+
     def bootstrap(self, small: list[int], table: list[int], keys: list[list[C]]) -> list[int]:
         size, width = self.size, 63 - 8
         c = [(((x >> (62 - (size.bit_length() - 1))) + 1) >> 1) % (2 * size) for x in small]
-        k = [(j + size // 16) // (size // 8) for j in range(size)]
-        test = [(-table[0] if i == 8 else table[i]) * (1 << width) % WORD for i in k]
+        entries = len(table)
+        k = [(j + size // (2 * entries)) // (size // entries) for j in range(size)]
+        test = [(-table[0] if i == entries else table[i]) * (1 << width) % WORD for i in k]
         acc = [[0] * size, times_monomial(test, -c[-1])]
         for i in range(self.n):
             cut = [[digits(x, self.base, self.levels) for x in minus(times_monomial(p, c[i]), p)] for p in acc]
@@ -238,6 +252,7 @@ def test_the_page_alone_is_enough_for_a_second_implementation(name: str) -> None
     assert digest(centred) == expected["centred"] != expected["bootstrap"]
     high, rest = zip(*(case.four_bits(row, keys) for row in big))
     assert digest([*high, *rest]) == expected["digits"]
+    assert digest(case.bins(keys)) == expected["bins"]
     assert digest(case.pack(big)) == expected["pack"]
     assert digest([[sum(words) % WORD for words in zip(*big)]]) == expected["sum"]
     ranges = [(0, case.size), (1, case.size - 2)]

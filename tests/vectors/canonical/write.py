@@ -47,7 +47,7 @@ CASES = (
 )
 
 
-SECOND = ("sum", "sum-mask", "centred", "digits")
+SECOND = ("sum", "sum-mask", "centred", "digits", "bins")
 
 
 def main() -> None:
