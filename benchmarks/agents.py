@@ -1,8 +1,8 @@
 """Agents: attacks on their purses, calls from words to an audited answer, and how fast the tools that read are.
 
-- `attacks`, `stolen`: variants tried on mandates (`tests.support.mandate_attacks`) and through an agent's tools
-  (`tests.support.agent_attacks`), and those that took anything from anybody; `stopped_honest`: those beside which an
-  honest agent could not go on.
+- `attacks`, `stolen`: variants tried on mandates (`tests.support.mandate_attacks`), through an agent's tools
+  (`tests.support.agent_attacks`) and on payments of single asks (`tests.support.paid_ask_attacks`), and those that took
+  anything from anybody; `stopped_honest`: those beside which an honest agent could not go on.
 - `calls`: what a scripted agent says to `darkroom mcp` from words to an audited answer, on a fresh `darkroom up`.
 - `read_p95_ms`: of the tools that read, asked in turn by the SDK's client over stdio of that market.
 """
@@ -40,8 +40,11 @@ def _attacked(folder: Path, progress: Progress) -> dict[str, Any]:
     from tests.support.mandate_attacks import CHAIN_ATTACKS, run_attacks
     from tests.support.mandates import mandate_stage
     from tests.support.market import open_market, set_stage
+    from tests.support.paid_ask_attacks import ATTACKS as PAID
+    from tests.support.paid_ask_attacks import honest, taken_by
+    from tests.support.paid_asks import paid_asks
 
-    whole, stolen, stopped = len(ATTACKS) + len(CHAIN_ATTACKS), 0, 0
+    whole, stolen, stopped = len(ATTACKS) + len(CHAIN_ATTACKS) + len(PAID), 0, 0
     (chain_folder := folder / "chain").mkdir()
     chain = EmbeddedChain(chain_folder / "chain.sqlite")
     path = chain_folder / "deployment.json"
@@ -55,6 +58,11 @@ def _attacked(folder: Path, progress: Progress) -> dict[str, Any]:
         for done, attack in enumerate(ATTACKS, len(CHAIN_ATTACKS) + 1):
             stolen += bool(stolen_by(attack, world))
             world.honest()
+            progress(done, whole)
+    with paid_asks(folder / "asks") as asks:
+        for done, paid in enumerate(PAID, whole - len(PAID) + 1):
+            stolen += taken_by(paid, asks) > 0
+            stopped += not honest(asks)
             progress(done, whole)
     return {"attacks": whole, "stolen": stolen, "stopped_honest": stopped}
 

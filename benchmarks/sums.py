@@ -5,7 +5,7 @@ is compared with the sums in the clear before its time counts. `*_cpu_s` is proc
 idle. Keys:
 
 - `ask_s`, `provider_s`, `owner_s`, `decrypt_values`, `result_bytes`: means of 30 columns of 8 bits on 1,000,000 rows;
-- `ask_groups_s`: a two-condition group-by (four groups, count and sum) where its products are published columns;
+- of a two-condition group-by on published products, `benchmarks/sums_groups.py` says what its keys are;
 - `ask_lookups_s`: a two-condition group-by of two groups by lookups on `lookup_rows` rows, on the CPU;
 - `lookups_a_row`, `lookup_decrypt_values`: bootstraps a row and values decrypted of the question by lookups;
 - of models fitted from sums, `benchmarks/sums_fit.py` says what its keys are.
@@ -30,6 +30,7 @@ from benchmarks.bin_table import encrypt_bins
 from benchmarks.columns import codebook, codes, publish
 from benchmarks.machine import cores
 from benchmarks.sums_fit import fit_figures
+from benchmarks.sums_groups import group_figures
 from fhe.arrays import I64
 from fhe.ciphertexts.decrypt_lookup import decrypt_lookups
 from fhe.ciphertexts.decrypt_sums import decrypt_sums
@@ -43,7 +44,6 @@ from fhe.profiles import REFERENCE
 
 ROWS = 1_000_000
 LOOKUP_ROWS = 2_000
-GROUP_COLUMNS = 8  # count and sum of four groups
 
 
 def run(progress: Progress) -> dict[str, Any]:
@@ -59,8 +59,7 @@ def run(progress: Progress) -> dict[str, Any]:
         found |= {"ask_s": provider + owner, "provider_s": provider, "owner_s": owner, "ask_cpu_s": worked}
         blocks = circuit.result_rows(ROWS)
         found |= {"decrypt_values": blocks * len(names), "result_bytes": 24 + 8 * blocks * len(names)}
-        grouped = _ask(secret, store, table, names[:GROUP_COLUMNS], values[:, :GROUP_COLUMNS])
-        found["ask_groups_s"] = grouped[0] + grouped[1]
+    found |= group_figures(ROWS, secret, progress)
     found |= fit_figures(secret, progress)
     found |= _lookups(secret, key)
     return found

@@ -15,6 +15,7 @@ from typing import Any
 EDITIONS = ("1", "2")  # that this version knows, the oldest first
 EDITION = EDITIONS[-1]
 NAMES = ("TestUSD", "DatasetRegistry", "LicenseMarket", "ProviderRegistry", "JobMarket")
+JUDGES = ("TraceRules",)  # that judge a step of a trace, and hold neither state nor money
 BESIDE = (  # that a market can have beside it, of no edition; the token may stand in TestUSD's place
     "Mandates",
     "MandateAccount",
@@ -55,11 +56,11 @@ class Artifact:
 
 @cache
 def load(name: str, edition: str = EDITION) -> Artifact:
-    """The artifact of a contract in NAMES, in an edition of EDITIONS, or of one in BESIDE.
+    """The artifact of a contract in NAMES, in an edition of EDITIONS, or of one in BESIDE or JUDGES.
 
     Errors: KeyError for another name or edition.
     """
-    if name not in NAMES + BESIDE or edition not in EDITIONS:
+    if name not in NAMES + BESIDE + JUDGES or edition not in EDITIONS:
         raise KeyError(f"There is no contract {name!r} of edition {edition!r}; there are {', '.join(NAMES)}.")
     here = resources.files(__name__)
     kept = [here.joinpath("editions", each, f"{name}.json") for each in EDITIONS[EDITIONS.index(edition) : -1]]

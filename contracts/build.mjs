@@ -14,10 +14,11 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 const GROUPS = [
   {
     folder: "src",
-    without: ["src/agents", "src/payments"],
+    without: ["src/agents", "src/dispute", "src/payments"],
     deployed: ["TestUSD", "DatasetRegistry", "LicenseMarket", "ProviderRegistry", "JobMarket"],
   },
   { folder: "src/agents", deployed: ["Mandates", "MandateAccount", "Evaluators", "Evaluator"] },
+  { folder: "src/dispute", deployed: ["TraceRules"] },
   { folder: "src/payments", deployed: ["PrepaidOrders", "TestUSDWithAuthorization"] },
 ];
 // solc's reminder to clear transient storage; its own text exempts reentrancy guards, the only use here.

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from darkroom.mandates import Mandate, Mandates
     from darkroom.market import Market, connect, owner
     from darkroom.model import Model
+    from darkroom.networks import LookupNetwork
     from darkroom.orders import Audit, Job, Quote, Result
     from darkroom.selling import Owner, Publication, Revenue
     from darkroom.terms import License, Offer
@@ -47,6 +48,7 @@ _HOMES = {
     "Evaluation": "answers",
     "Job": "orders",
     "License": "terms",
+    "LookupNetwork": "networks",
     "Listing": "display",
     "Mandate": "mandates",
     "Mandates": "mandates",
@@ -75,6 +77,7 @@ __all__ = [
     "Job",
     "License",
     "Listing",
+    "LookupNetwork",
     "Mandate",
     "Mandates",
     "Market",

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy.typing as npt
 
 from app.client import dataset
+from app.client.place import OrderPlace
 from app.client.purchase import bought_before, find_terms, purchase, run_purpose
-from app.policy.preflight import REPLICAS
 from app.protocol.market.money import token_units
 from app.protocol.vocabulary import Encoding, OutputKind
-from darkroom.answers import Evaluation, Reply
+from darkroom.asking import Asking, PlaceNamed
 from darkroom.codebook import Codebook
 from darkroom.display import Listing, Shown
 from darkroom.model import Model
@@ -28,8 +28,13 @@ if TYPE_CHECKING:
     from fhe.compile import FittedOn, MissingAs
 
 
-class Dataset(Shown):
-    """One dataset in its present version. Everything here but `run` is free, and sends nothing of yours anywhere."""
+class Dataset(Asking, Shown):
+    """One dataset in its present version. What has no `max_price` is free, and sends nothing of yours anywhere.
+
+    Jobs are about `rows` rows from `first_row` on (None: all). Without a `license` or `offer` a license of yours is
+    used under which the job goes through, else the offer under which it is cheapest; `replicas` executors, 1 to 5, must
+    agree.
+    """
 
     def __init__(self, session: Session, opened: dataset.Dataset) -> None:
         """Made by `Market.dataset`."""
@@ -179,11 +184,7 @@ class Dataset(Shown):
         self,
         model: Model,
         rows: int | None = None,
-        *,
-        first_row: int = 0,
-        license: int | None = None,
-        offer: int | None = None,
-        replicas: int = REPLICAS,
+        **place: Unpack[PlaceNamed],
     ) -> Quote:
         """What a job would cost and tell, and everything that would keep it from going through. Nothing is sent.
 
@@ -191,8 +192,7 @@ class Dataset(Shown):
         a license of yours is used under which it goes through, else the offer under which it is cheapest. `replicas`
         executors, 1 to 5, must agree. Errors: NotAllowed where nothing is offered; BadModel for another dataset's.
         """
-        place: dict[str, Any] = {"first_row": first_row, "replicas": replicas, "license": license, "offer": offer}
-        return Quote(find_terms(self._session.buyer, self._opened, model._kept, rows, **place))
+        return Quote(find_terms(self._session.buyer, self._opened, model._kept, OrderPlace(rows, **place)))
 
     def run(
         self,
@@ -200,11 +200,8 @@ class Dataset(Shown):
         rows: int | None = None,
         *,
         max_price: Decimal | float | str | None = None,
-        first_row: int = 0,
-        license: int | None = None,
-        offer: int | None = None,
-        replicas: int = REPLICAS,
         anew: bool = False,
+        **place: Unpack[PlaceNamed],
     ) -> Job:
         """Open a job with a model, for at most `max_price` test dollars, a new license included where one is needed.
 
@@ -216,172 +213,13 @@ class Dataset(Shown):
         a job that was ordered and may still open; Reverted, Unavailable.
         """
         buyer, most = self._session.buyer, None if max_price is None else token_units(max_price)
-        place: dict[str, Any] = {"first_row": first_row, "replicas": replicas, "license": license, "offer": offer}
-        purpose = run_purpose(buyer, self._opened, model._kept, rows, **place)
+        where = OrderPlace(rows, **place)
+        purpose = run_purpose(buyer, self._opened, model._kept, where)
         bought = None if anew or most is None else bought_before(buyer, model._kept, purpose)
         if bought is None:
-            terms = find_terms(buyer, self._opened, model._kept, rows, **place)
+            terms = find_terms(buyer, self._opened, model._kept, where)
             bought = purchase(buyer, model._kept, terms, most=most, purpose=purpose, anew=anew)
         return Job(self._session, bought.job.value, bought)
-
-    def explain(
-        self,
-        sql: str,
-        rows: int | None = None,
-        *,
-        first_row: int = 0,
-        license: int | None = None,
-        offer: int | None = None,
-        replicas: int = REPLICAS,
-    ) -> dict[str, Any]:
-        """What a question in SQL would cost and how well it could be answered, for free: price in token units,
-        bootstraps, epsilon, bits about a person, the noise's scale, half widths of 95 % intervals, problems.
-
-        Errors: BadQuery with the nearest question that can be asked; NotAllowed where nothing is offered.
-        """
-        from app.client.ask import order
-
-        place: dict[str, Any] = {"first_row": first_row, "replicas": replicas, "license": license, "offer": offer}
-        return order.explain(self._session.buyer, self._opened, sql, rows, **place).to_dict()
-
-    def ask(
-        self,
-        sql: str,
-        rows: int | None = None,
-        *,
-        max_price: Decimal | float | str | None = None,
-        first_row: int = 0,
-        license: int | None = None,
-        offer: int | None = None,
-        replicas: int = REPLICAS,
-        timeout: float | None = None,
-    ) -> Reply:
-        """Ask a question in SQL about groups of rows, for at most `max_price` test dollars, and wait for the answer.
-
-        Rows are summed on ciphertext, and noise protects every person among them; each figure has the interval in
-        which the truth lies with 95 %. `timeout` is in seconds; None waits as long as it takes. docs/ask.md says what
-        can be asked. Errors: BadQuery with the nearest question that can be asked; UsageError without a bound,
-        NotAllowed above it; PolicyRefused; TryAgain where the answer is not there in time.
-        """
-        from app.client.ask import order
-
-        place: dict[str, Any] = {"first_row": first_row, "replicas": replicas, "license": license, "offer": offer}
-        most = None if max_price is None else token_units(max_price)
-        asked = order.ask(self._session.buyer, self._opened, sql, rows, most=most, **place)
-        if isinstance(asked, order.Reply):
-            return Reply(asked)
-        return Reply(order.reply(self._session.buyer, asked, timeout=timeout))
-
-    def explain_evaluate(
-        self,
-        model: Model,
-        rows: int | None = None,
-        *,
-        label: str,
-        first_row: int = 0,
-        license: int | None = None,
-        offer: int | None = None,
-        replicas: int = REPLICAS,
-    ) -> dict[str, Any]:
-        """What `evaluate` would cost and how well it could be answered, for free: price in token units, bootstraps,
-        epsilon, bits about a person, the noise's scale, half widths of 95 % intervals (None where they depend on the
-        answer), problems. Errors: those of `evaluate` before paying.
-        """
-        from app.client.evaluate import testing
-        from app.client.sums import SumsPlace
-
-        opened, kept = self._opened, model._kept
-        plan = testing.plan_test(kept.circuit, kept.decoder, opened.codebook, opened.profile, label)
-        place = SumsPlace(rows, first_row, replicas, license, offer)
-        told, widths = testing.explain_test(self._session.buyer, opened, plan, place)
-        return told.to_dict() | {"half_widths": widths}
-
-    def evaluate(
-        self,
-        model: Model,
-        rows: int | None = None,
-        *,
-        label: str,
-        max_price: Decimal | float | str | None = None,
-        first_row: int = 0,
-        license: int | None = None,
-        offer: int | None = None,
-        replicas: int = REPLICAS,
-        timeout: float | None = None,
-    ) -> Evaluation:
-        """How good a model is on this dataset's rows, against a published label; nothing else is released.
-
-        Of a classifier on bins (few of them): confusion, accuracy, precision, recall, area under the ROC curve,
-        calibration. Of a linear regression on codes, with `[products]`: mean squared error and R^2. Every figure has
-        its 95 % interval. docs/fit.md says what can be tested. Errors: BadQuery with the nearest that can; BadModel for
-        another dataset's; UsageError without a bound, NotAllowed above it; PolicyRefused; TryAgain after `timeout`.
-        """
-        from app.client.evaluate import testing
-        from app.client.sums import SumsPlace
-
-        opened, kept, most = self._opened, model._kept, None if max_price is None else token_units(max_price)
-        plan = testing.plan_test(kept.circuit, kept.decoder, opened.codebook, opened.profile, label)
-        place = SumsPlace(rows, first_row, replicas, license, offer)
-        return Evaluation(*testing.run_test(self._session.buyer, opened, plan, place, most=most, timeout=timeout))
-
-    def explain_fit(
-        self,
-        estimator: Any,
-        rows: int | None = None,
-        *,
-        label: str | None = None,
-        columns: Sequence[str] | None = None,
-        first_row: int = 0,
-        license: int | None = None,
-        offer: int | None = None,
-        replicas: int = REPLICAS,
-    ) -> dict[str, Any]:
-        """What `fit` would cost and how loud its noise would be, for free: price in token units, epsilon, bits about a
-        person, the noise's scale, released numbers, values decrypted, problems. Errors: those of `fit` before paying.
-        """
-        from app.client.fit import fitting
-        from app.client.sums import SumsPlace
-
-        opened = self._opened
-        plan = fitting.plan_fit(opened.codebook, opened.profile, estimator, label=label, columns=columns)
-        place = SumsPlace(rows, first_row, replicas, license, offer)
-        told = fitting.explain_fit(self._session.buyer, opened, plan, place)
-        return {"columns": list(plan.columns)} | told.to_dict()
-
-    def fit(
-        self,
-        estimator: Any,
-        rows: int | None = None,
-        *,
-        label: str | None = None,
-        columns: Sequence[str] | None = None,
-        epsilon: float | None = None,
-        max_price: Decimal | float | str | None = None,
-        first_row: int = 0,
-        license: int | None = None,
-        offer: int | None = None,
-        replicas: int = REPLICAS,
-        timeout: float | None = None,
-    ) -> Any:
-        """A fitted copy of a scikit-learn estimator, from sums over this dataset's rows, which nobody reads.
-
-        `estimator`: LinearRegression, Ridge, LogisticRegression, LinearDiscriminantAnalysis, PCA (from `[products]`
-        columns), GaussianNB, CategoricalNB, DecisionTreeClassifier(max_depth=1) (from its bins). `label` is a published
-        column, `columns` those that are read, by default all that the products allow. The model reads codes, as
-        `CodebookEncoder(dataset.codebook, columns=model.report_.columns, encoding=model.report_.encoding)` gives them,
-        and predicts the label's values. `model.report_` has epsilon, noise scales, jobs and receipts. `epsilon` takes
-        no terms but those of this epsilon. docs/fit.md says how. Errors: BadQuery with the nearest that can be fitted;
-        UsageError without a bound, NotAllowed above it; PolicyRefused; TryAgain after `timeout` seconds.
-        """
-        from app.client.fit import fitting
-        from app.client.sums import SumsPlace
-
-        opened, most = self._opened, None if max_price is None else token_units(max_price)
-        plan = fitting.plan_fit(opened.codebook, opened.profile, estimator, label=label, columns=columns)
-        place = SumsPlace(rows, first_row, replicas, license, offer)
-        return fitting.fit(
-            self._session.buyer, [opened], plan, most=most, places=[place], epsilon=epsilon, timeout=timeout
-        )
 
     def _facts(self) -> Mapping[str, Any]:
         return {

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from app.client.sums import SumsPlace
+from app.client.place import OrderPlace
 from app.policy.preflight import REPLICAS
 from app.protocol.errors import UsageError
 from app.protocol.market.money import token_units
@@ -40,7 +40,7 @@ def fit(
     first = datasets[0]._opened
     plan = fitting.plan_fit(first.codebook, first.profile, estimator, label=label, columns=columns)
     places = [
-        SumsPlace(None, 0, replicas, license, offer)
+        OrderPlace(None, 0, replicas, license, offer)
         for license, offer in zip(licenses or [None] * len(datasets), offers or [None] * len(datasets), strict=True)
     ]
     most = None if max_price is None else token_units(max_price)

@@ -8,8 +8,11 @@ count every cell.
 - One linear layer: outputs that read one code and its square are taken over all of its levels. Others
   are functions of a row's variables (`fhe.variables`), linear in each, products included.
   Variables that share no product are parts whose greatest distances add up. What shares products is run through
-  together; where that is too many states, one variable is fixed in both rows, in all ways, and the others fall apart.
-- Lookups: where what the circuit reads tells few combinations apart, its outputs on all of them.
+  together; where that is too many states, one variable is fixed in both rows, in all ways, and the others fall apart;
+  where that is too much too, outputs that read the same variables are run through, and their distances added up.
+- Lookups: where what the circuit reads tells few combinations apart, its outputs on all of them. In a circuit of
+  digits, what later layers read after some lookup may be few combinations too: what stages of comparisons of one score
+  give follows from the score, so a score that is compared with ten thresholds is in one of eleven states.
 - Else: the sum of the outputs' ranges.
 
 None of these is less than the truth, and the least of what is known is taken. What is released of the sums by a mix is
@@ -25,10 +28,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from app.protocol.data.dataset import Codebook
+from app.protocol.errors import MessageOverflow
 from app.protocol.policy.linear_forms import AFFINE, Form
 from fhe.arrays import I64
-from fhe.circuit.circuit import Circuit, Input, Linear
-from fhe.circuit.clear import evaluate_clear
+from fhe.circuit.circuit import Circuit, Input, Linear, Lookup
+from fhe.circuit.clear import evaluate_after, evaluate_clear
+from fhe.compile.check import input_ranges
+from fhe.compile.ranges import wire_states
 from fhe.variables import Variables
 
 MOST_CELLS = 4_096  # combinations of what is read that are run through
@@ -46,17 +52,40 @@ def l1_sensitivity(circuit: Circuit, codebook: Codebook, ranges: int) -> int:
     """The greatest L1 distance of the outputs of two rows, or more. `ranges`: the sum of the outputs' ranges."""
     if len(circuit.layers) == 1:
         return min(ranges, _linear(circuit, codebook, ranges))
-    variables = Variables(circuit.inputs, codebook, ends=False)
-    outputs = len(circuit.released)
-    if variables.combinations > MOST_CELLS or variables.combinations * len(circuit.outputs) > MOST_VALUES:
+    cells = _cells(circuit, codebook)
+    if cells is None:
         return ranges
-    cells = evaluate_clear(circuit, variables.inputs(list(range(len(variables.counts)))))
     if circuit.mix is not None:
         weights = circuit.mix.matrix(len(circuit.outputs))
-        if outputs * variables.combinations > MOST_VALUES or _large(weights, ranges):
+        if len(circuit.released) * len(cells) > MOST_VALUES or _large(weights, ranges):
             return ranges
         cells = cells @ weights.T
     return min(ranges, diameter(cells))
+
+
+def _cells(circuit: Circuit, codebook: Codebook) -> I64 | None:
+    """The outputs (cells, outputs) of a circuit with lookups on all that it tells apart, or more; None for too much."""
+    variables = Variables(circuit.inputs, codebook, ends=False)
+    most = min(MOST_CELLS, MOST_VALUES // len(circuit.outputs))
+    if variables.combinations <= most:
+        return evaluate_clear(circuit, variables.inputs(list(range(len(variables.counts)))))
+    if not circuit.centred:
+        return None
+    for states in wire_states(circuit, input_ranges(circuit.inputs, codebook)):
+        read = Variables([circuit.inputs[wire] for wire in states.inputs], codebook, ends=False)
+        if states.combinations * read.combinations > most:
+            continue
+        wires = sum(len(each.source) for each in circuit.layers[: states.after + 1] if isinstance(each, Lookup))
+        parts = [(list(states.inputs), read.inputs(list(range(len(read.counts))))), *states.groups]
+        places = np.meshgrid(*(np.arange(len(values)) for _, values in parts), indexing="ij")
+        found = np.zeros((places[0].size, len(circuit.inputs) + wires), np.int64)
+        for (own, values), place in zip(parts, places, strict=True):
+            found[:, own] = values[place.ravel()]
+        try:
+            return evaluate_after(circuit, states.after, found)
+        except MessageOverflow:
+            continue  # states that no row has are among them, and leave a range: a later layer tells less apart
+    return None
 
 
 def form_range(one: Form, codebook: Codebook) -> tuple[int, int]:
@@ -134,8 +163,25 @@ def _linear(circuit: Circuit, codebook: Codebook, ranges: int) -> int:
         try:
             found += _Farthest(variables, weights).of(part)
         except _TooMuch:
-            wires = variables.wires_of(part)
-            found += sum(variables.greatest(wire) * int(np.abs(weights[wire]).sum()) for wire in wires)
+            found += _by_what_is_read(variables, weights, variables.wires_of(part))
+    return found
+
+
+def _by_what_is_read(variables: Variables, weights: I64, wires: Sequence[int]) -> int:
+    """The greatest distances of outputs that read the same variables, added up: no less than that of all together."""
+    groups: dict[frozenset[int], list[int]] = {}
+    for output in np.flatnonzero(weights[list(wires)].any(axis=0)).tolist():
+        read = (variables.reads[wire] for wire in wires if weights[wire, output])
+        groups.setdefault(frozenset(itertools.chain.from_iterable(read)), []).append(output)
+    found = 0
+    for read_by, outputs in groups.items():
+        part = sorted(read_by)
+        own = [wire for wire in wires if set(variables.reads[wire]) <= read_by]
+        states = math.prod(variables.counts[each] for each in part)
+        if states <= MOST_CELLS and states**2 * len(outputs) <= MOST_PAIRS:
+            found += diameter(variables.inputs(part)[:, own] @ weights[np.ix_(own, outputs)])
+        else:
+            found += sum(variables.greatest(wire) * int(np.abs(weights[wire, outputs]).sum()) for wire in own)
     return found
 
 

@@ -3,6 +3,7 @@
     [products]
     columns = ["age", "bmi", "sex"]    # every two of them, each with itself, and each with the labels
     bins = ["age", "region"]           # the labels with each bit of these: bins, categories, truth values
+    groups = ["age", "region", "sex"]  # of every two of these, each bit of the one with each bit of the other
 
 A name stands for all that is published of a column of the table. What is known beforehand is left out: a bit times
 itself is the bit, and of two words of one category one is absent.
@@ -41,6 +42,10 @@ def products_in(codebook: Codebook, rule: ProductsRecipe) -> tuple[Product, ...]
             for bit in _bits(column):
                 if column.reads != label.reads:
                     _add(found, bit, Factor(column=label.name))
+    for left, right in itertools.combinations(_named(codebook, rule.groups, "groups"), 2):
+        if left.reads != right.reads:
+            for bits in itertools.product(_bits(left), _bits(right)):
+                _add(found, *bits)
     return tuple(found.values())
 
 
@@ -84,9 +89,9 @@ def _named(codebook: Codebook, names: Sequence[str], key: str) -> list[ColumnCod
             )
         if key == "labels":
             own = _coded(own)
-        if key == "bins" and not any(True for column in own for _ in _bits(column)):
+        if key in ("bins", "groups") and not any(True for column in own for _ in _bits(column)):
             raise BadRecipe(
-                f"bins under [products] names {name!r}, which is published without bits.",
+                f"{key} under [products] names {name!r}, which is published without bits.",
                 f'Give it bins, under [columns."{name}"].',
             )
         found += own

@@ -210,6 +210,7 @@ class ProductsRecipe(Document):
 
     columns: Annotated[tuple[Name, ...], Field(max_length=MAX_COLUMNS)] = ()  # every two of them, and the labels
     bins: Annotated[tuple[Name, ...], Field(max_length=MAX_COLUMNS)] = ()  # the labels with each bit of these
+    groups: Annotated[tuple[Name, ...], Field(max_length=MAX_COLUMNS)] = ()  # each bit of one with each of the others'
     labels: Annotated[tuple[Name, ...], Field(max_length=MAX_COLUMNS)] | None = None  # None: those marked label
 
 

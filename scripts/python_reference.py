@@ -9,8 +9,9 @@ from typing import Any
 import darkroom
 
 ORDER = (
-    "connect", "owner", "Market", "Dataset", "Codebook", "CodebookEncoder", "Model", "Quote", "Job", "Result", "Audit",
-    "License", "Offer", "Owner", "Publication", "Revenue", "Provider", "Served", "Listing",
+    "connect", "owner", "Market", "Dataset", "Codebook", "CodebookEncoder", "LookupNetwork", "Model", "Quote",
+    "Job", "Result", "Audit", "License", "Offer", "Owner", "Publication", "Revenue", "Provider", "Served",
+    "Listing",
 )  # fmt: skip
 
 

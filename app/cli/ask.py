@@ -39,17 +39,18 @@ def ask(
     from app.client.ask import order
     from app.client.ask.query import parse
     from app.client.dataset import Dataset
+    from app.client.place import OrderPlace
 
     session = CommandContext(role, as_json)
     if job is None:
         published = Dataset.open(session.network, dataset)
-        place = {"first_row": first_row, "replicas": replicas, "license": license, "offer": offer}
+        place = OrderPlace(rows, first_row, replicas, license, offer)
         if parse(sql).explain:
-            told = order.explain(session.buyer, published, sql, rows, **place).to_dict()  # type: ignore[arg-type]
+            told = order.explain(session.buyer, published, sql, place).to_dict()
             session.out.show(told, lambda out: out.print(facts_table(_in_words(told))))
             return
         most = None if max_price is None else token_units(max_price)
-        asked = order.ask(session.buyer, published, sql, rows, most=most, **place)  # type: ignore[arg-type]
+        asked = order.ask(session.buyer, published, sql, place, most=most)
         if isinstance(asked, order.Reply):
             _show(session, asked)
             return

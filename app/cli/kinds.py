@@ -1,4 +1,4 @@
-"""The models that `darkroom model compile` trains, all Concrete ML's, and how their hyperparameters are typed."""
+"""The models that `darkroom model compile` trains, and how their hyperparameters are typed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,21 @@ def _recipe(encoding: Literal["affine", "bins"], name: str, *, classifies: bool,
     return ModelRecipe(encoding, classifies, make)
 
 
+def _of(module: str, name: str, encoding: Literal["affine", "bins"], *, classifies: bool, **usual: Any) -> ModelRecipe:
+    def make(**settings: Any) -> Any:
+        return getattr(import_module(module), name)(**{**usual, **settings})
+
+    return ModelRecipe(encoding, classifies, make)
+
+
 _LINEAR: dict[str, Any] = {"n_bits": 8}
+_MLP = "sklearn.neural_network"
+_NETWORK: dict[str, Any] = {
+    "module__n_layers": 2,
+    "module__n_hidden_neurons_multiplier": 1,
+    "max_epochs": 30,
+    "verbose": 0,
+}
 _TREES: dict[str, Any] = {"n_bits": 6}
 _BOOSTED: dict[str, Any] = {"n_bits": 6, "n_estimators": 10, "max_depth": 3}
 KINDS: dict[str, ModelRecipe] = {
@@ -37,16 +51,28 @@ KINDS: dict[str, ModelRecipe] = {
     ),
     "decision-tree": _recipe("bins", "DecisionTreeClassifier", classifies=True, max_depth=4, **_TREES),
     "decision-tree-regressor": _recipe("bins", "DecisionTreeRegressor", classifies=False, max_depth=4, **_TREES),
+    "neural-network": _recipe("bins", "NeuralNetClassifier", classifies=True, **_NETWORK),
+    "mlp-classifier": _of(_MLP, "MLPClassifier", "bins", classifies=True, hidden_layer_sizes=16, max_iter=300),
+    "mlp-regressor": _of(_MLP, "MLPRegressor", "bins", classifies=False, hidden_layer_sizes=16, max_iter=300),
+    "lookup-network": _of("fhe.compile.networks.lookup_network", "LookupNetwork", "bins", classifies=True, tables=100),
 }
 
 
 def _from_sums(
     encoding: Literal["affine", "bins"], home: str, name: str, *, classifies: bool, **usual: Any
 ) -> ModelRecipe:
-    def make(**settings: Any) -> Any:
-        return getattr(import_module(f"sklearn.{home}"), name)(**{**usual, **settings})
+    return _of(f"sklearn.{home}", name, encoding, classifies=classifies, **usual)
 
-    return ModelRecipe(encoding, classifies, make)
+
+def _one_vs_rest(**settings: Any) -> Any:
+    linear, multiclass = import_module("sklearn.linear_model"), import_module("sklearn.multiclass")
+    return multiclass.OneVsRestClassifier(linear.LogisticRegression()).set_params(**settings)
+
+
+def _additive(name: str, **settings: Any) -> Any:
+    model = getattr(import_module("sklearn.linear_model"), name)()
+    encoder = import_module("sklearn.preprocessing").OneHotEncoder()
+    return import_module("sklearn.pipeline").make_pipeline(encoder, model).set_params(**settings)
 
 
 FITTED: dict[str, ModelRecipe] = {
@@ -59,6 +85,9 @@ FITTED: dict[str, ModelRecipe] = {
     "gaussian-nb": _from_sums("affine", "naive_bayes", "GaussianNB", classifies=True),
     "categorical-nb": _from_sums("bins", "naive_bayes", "CategoricalNB", classifies=True),
     "stump": _from_sums("bins", "tree", "DecisionTreeClassifier", classifies=True, max_depth=1),
+    "one-vs-rest": ModelRecipe("affine", True, _one_vs_rest),
+    "additive": ModelRecipe("bins", False, lambda **settings: _additive("Ridge", **settings)),
+    "additive-classifier": ModelRecipe("bins", True, lambda **settings: _additive("LogisticRegression", **settings)),
     "components": _from_sums("affine", "decomposition", "PCA", classifies=False),
 }
 

@@ -18,6 +18,10 @@ Explain = Annotated[bool, typer.Option("--explain", help="Tell what it would cos
 License = Annotated[int | None, typer.Option("--license", help="The license to use.", min=1)]
 Offer = Annotated[int | None, typer.Option("--offer", help="The offer to buy a license of.", min=1)]
 Rows = Annotated[int | None, typer.Option(help="How many rows; all from the first by default.", min=1)]
+Buckets = Annotated[
+    int, typer.Option(help="Buckets of scores for each of two classes, of a model whose scores are compared.", min=1)
+]
+Job = Annotated[int | None, typer.Option(help="A job that was ordered before, to be read.", min=1)]
 Timeout = Annotated[float | None, typer.Option(help="Seconds to wait for the answer; forever by default.")]
 
 
@@ -41,6 +45,7 @@ def fit_model(
     rows: Rows = None,
     first_row: FirstRow = 0,
     replicas: Replicas = 2,
+    job: Job = None,
     timeout: Timeout = None,
     role: AsBuyer = "buyer",
     as_json: AsJson = False,
@@ -52,13 +57,13 @@ def fit_model(
     from app.cli import kinds
     from app.client.dataset import Dataset
     from app.client.fit.fitting import check_epsilon, explain_fit, fit, plan_fit
-    from app.client.sums import SumsPlace
+    from app.client.place import OrderPlace
 
     session, recipe = CommandContext(role, as_json), kinds.fitted_kind(kind)
     estimator = recipe.make(**kinds.settings_of(recipe, settings or []))
     published = Dataset.open(session.network, dataset)
     plan = plan_fit(published.codebook, published.profile, estimator, label=label, columns=columns)
-    place = SumsPlace(rows, first_row, replicas, license, offer)
+    place = OrderPlace(rows, first_row, replicas, license, offer)
     if explain:
         told = explain_fit(session.buyer, published, plan, place)
         check_epsilon([told], epsilon)
@@ -66,7 +71,16 @@ def fit_model(
         session.out.show(value, lambda out: out.print(facts_table(costs_in_words(value))))
         return
     most = None if max_price is None else token_units(max_price)
-    model = fit(session.buyer, [published], plan, most=most, places=[place], epsilon=epsilon, timeout=timeout)
+    model = fit(
+        session.buyer,
+        [published],
+        plan,
+        most=most,
+        places=[place],
+        epsilon=epsilon,
+        jobs=[job] if job else (),
+        timeout=timeout,
+    )
     report = model.report_.to_dict()
     made = {"kind": kind, "model": _kept(session, published, model, label), "report": report} | _weights(model)
     shown = {**made, **report, "weights": None, "report": None}
@@ -92,7 +106,7 @@ def _kept(session: CommandContext, published: Any, model: Any, label: str | None
 
 def _weights(model: Any) -> dict[str, Any]:
     """The weight of each column's code and the intercept, of a model of one line."""
-    if not hasattr(model, "coef_"):
+    if not hasattr(model, "coef_") or model.coef_.size != len(model.report_.columns):
         return {}
     values = [float(value) for value in model.coef_.ravel()]
     named = dict(zip(model.report_.columns, values, strict=True))
@@ -118,31 +132,35 @@ def evaluate_model(
     rows: Rows = None,
     first_row: FirstRow = 0,
     replicas: Replicas = 2,
+    buckets: Buckets = 4,
+    job: Job = None,
     timeout: Timeout = None,
     role: AsBuyer = "buyer",
     as_json: AsJson = False,
 ) -> None:
     """Test a model on a dataset's label: how often it is right, and how sure; nothing else is released.
 
-    Of a classifier on bins: confusion, accuracy, precision, recall, area under the ROC curve, calibration. Of a linear
-    regression on codes: mean squared error and R^2. Every figure has the interval in which it lies with 95 %.
+    Of a classifier: confusion, accuracy, precision, recall, of two classes the area under the ROC curve and calibration
+    too. Of a linear regression on codes: mean squared error and R^2. Every figure has the interval in
+    which it lies with 95 %.
     """
     from app.client.dataset import Dataset
-    from app.client.evaluate.testing import explain_test, in_words, plan_test, run_test
-    from app.client.sums import SumsPlace
+    from app.client.evaluate.planning import plan_test
+    from app.client.evaluate.testing import explain_test, in_words, run_test
+    from app.client.place import OrderPlace
 
     session = CommandContext(role, as_json)
     model = session.buyer.models.find(digest)
     published = Dataset.open(session.network, dataset)
-    plan = plan_test(model.circuit, model.decoder, published.codebook, published.profile, label)
-    place = SumsPlace(rows, first_row, replicas, license, offer)
+    plan = plan_test(model.circuit, model.decoder, published.codebook, published.profile, label, buckets=buckets)
+    place = OrderPlace(rows, first_row, replicas, license, offer)
     if explain:
         told, widths = explain_test(session.buyer, published, plan, place)
         value = {"model": model.digest, "label": label} | told.to_dict() | {"half_widths": widths}
         session.out.show(value, lambda out: out.print(facts_table(costs_in_words(value))))
         return
     most = None if max_price is None else token_units(max_price)
-    found, report = run_test(session.buyer, published, plan, place, most=most, timeout=timeout)
+    found, report = run_test(session.buyer, published, plan, place, most=most, job=job, timeout=timeout)
     value = {"model": model.digest, "label": label} | found.to_dict() | {"report": report.to_dict()}
 
     def show(out: Any) -> None:

@@ -68,5 +68,10 @@ def wire_of(factor: Factor) -> Input:
     return Input(factor.column, "bins", factor.edge)
 
 
+def factor_of(wire: Input) -> Factor:
+    """A published value as a factor of a product."""
+    return Factor(column=wire.column, edge=None if wire.encoding == "affine" else wire.index)
+
+
 def _key(factor: Factor) -> tuple[str, int | None]:
     return factor.column, factor.edge

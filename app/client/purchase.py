@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING
 from app.client.buyer import Buyer
 from app.client.dataset import Dataset
 from app.client.ordered import Orderable, Runnable, purpose_of
-from app.policy.preflight import REPLICAS, Preflight
+from app.client.place import OrderPlace
+from app.policy.preflight import Preflight
 from app.protocol.errors import BadBlock, BadDocument, DarkroomError, NotAllowed, NotFound, UsageError
 from app.protocol.market.entities import License, LicenseState
 from app.protocol.market.money import dollars
 
 if TYPE_CHECKING:
     from app.chain.market import Market, Sent
+
+
+EVERYWHERE = OrderPlace()
 
 
 @dataclass(frozen=True)
@@ -44,12 +48,7 @@ def find_terms(
     buyer: Buyer,
     dataset: Dataset,
     model: Runnable,
-    rows: int | None = None,
-    *,
-    first_row: int = 0,
-    replicas: int = REPLICAS,
-    license: int | None = None,
-    offer: int | None = None,
+    place: OrderPlace = EVERYWHERE,
 ) -> OrderTerms:
     """The terms that are named; else a license of the buyer's under which the job goes through; else the offer under
     which it is cheapest. Where it goes through nowhere, the first of these, with what keeps it from going through.
@@ -60,10 +59,12 @@ def find_terms(
     market, number = buyer.network.market, dataset.record.id
 
     def check(held: int, sold: int | None) -> Preflight:
-        return buyer.check(dataset, model, rows, first_row=first_row, replicas=replicas, license=held, offer=sold)
+        return buyer.check(
+            dataset, model, place.rows, first_row=place.first_row, replicas=place.replicas, license=held, offer=sold
+        )
 
     held = (each for each in market.licenses(buyer=buyer.purse.address) if each.dataset == number)
-    return choose_terms(market, number, check, held, license=license, offer=offer)
+    return choose_terms(market, number, check, held, license=place.license, offer=place.offer)
 
 
 def choose_terms(
@@ -100,14 +101,11 @@ def choose_terms(
     return min(ready, key=lambda each: each.total or 0, default=first)
 
 
-def run_purpose(
-    buyer: Buyer, dataset: Dataset, model: Orderable, rows: int | None, *, first_row: int, replicas: int,
-    license: int | None, offer: int | None,
-) -> str:  # fmt: skip
+def run_purpose(buyer: Buyer, dataset: Dataset, model: Orderable, place: OrderPlace) -> str:
     """What makes two runs of a model the same one, whatever license they would use today."""
     market, record = buyer.network.market.address, dataset.record
-    place = (record.id, record.version, model.digest, rows or 0, first_row, replicas)
-    return purpose_of("run", market, *place, license or 0, offer or 0)
+    asked = (record.id, record.version, model.digest, place.rows or 0, place.first_row, place.replicas)
+    return purpose_of("run", market, *asked, place.license or 0, place.offer or 0)
 
 
 def bought_before(buyer: Buyer, model: Orderable, purpose: str) -> Purchase | None:

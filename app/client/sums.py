@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from app.client.following import await_result
+from app.client.place import OrderPlace
 from app.client.purchase import OrderTerms, find_terms, purchase
 from app.execution.inputs import load_policy
-from app.policy.preflight import REPLICAS
 from app.protocol.documents import sha256
 from app.protocol.errors import BadDocument
 from app.protocol.ids import Digest
@@ -49,17 +49,6 @@ class SumsWanted:
 
 
 @dataclass(frozen=True)
-class SumsPlace:
-    """Which rows, and under which terms; None where they are to be chosen."""
-
-    rows: int | None = None
-    first_row: int = 0
-    replicas: int = REPLICAS
-    license: int | None = None
-    offer: int | None = None
-
-
-@dataclass(frozen=True)
 class SumsExplained:
     """What sums would cost and how loud their noise would be, for free. Amounts are token units."""
 
@@ -97,13 +86,10 @@ class SumsReleased:
     receipt: str  # digest of the receipt that its executors agreed on
 
 
-def explain_sums(buyer: Buyer, dataset: Dataset, wanted: SumsWanted, place: SumsPlace) -> SumsExplained:
+def explain_sums(buyer: Buyer, dataset: Dataset, wanted: SumsWanted, place: OrderPlace) -> SumsExplained:
     """Terms to order sums under; nothing is sent. Errors: as `find_terms`."""
     count = place.rows or dataset.record.rows - place.first_row
-    terms = find_terms(
-        buyer, dataset, wanted, count, first_row=place.first_row, replicas=place.replicas, license=place.license,
-        offer=place.offer,
-    )  # fmt: skip
+    terms = find_terms(buyer, dataset, wanted, replace(place, rows=count))
     return SumsExplained(wanted, count, terms, *noise_under(buyer.network, dataset, terms))
 
 

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from app.client.ask.order import is_question, reply
 from app.client.auditing import audit_job
+from app.client.following import await_result
 from app.mcp.desk import Desk
 from app.mcp.ordering import in_words
 from app.mcp.schema import Arguments, Handle, JobNumber, NextCall, Quoted, ToolAnswer, quoted, then
@@ -82,6 +83,9 @@ class ResultArguments(Arguments):
     job: JobNumber
     first: Annotated[int, Field(ge=0, le=10**9, description="The first line to show.")] = 0
     most: Annotated[int, Field(ge=1, le=MOST_ROWS)] = 20
+    wait_seconds: Annotated[
+        int, Field(ge=0, le=MAX_WAIT, description="For the release, and for the result to be stored after it.")
+    ] = MAX_WAIT
 
 
 class ResultWords(Quoted):
@@ -107,12 +111,12 @@ class ResultAnswer(ToolAnswer):
 
 
 def open_result(desk: Desk, asked: ResultArguments) -> ResultAnswer:
-    """Fetch, check and open it."""
+    """Wait for it as every door does, fetch, check and open it. Errors: those of `await_result`."""
     buyer = desk.spend()
-    opened = buyer.open_result(asked.job, buyer.sealing_key())
+    opened = await_result(buyer, asked.job, float(asked.wait_seconds))
     job, model, result = opened.job, opened.model, opened.result
     if is_question(buyer, job.id):
-        answered = reply(buyer, job.id)
+        answered = reply(buyer, job.id, timeout=0.0)
         rows = list(in_words(answered.answer.to_dicts()))
         remarks = list(answered.answer.remarks)
         return _answer(job, None, "aggregate", rows, asked, epsilon=answered.epsilon, remarks=remarks)
@@ -228,7 +232,7 @@ ANSWERING = (
     ),
     AgentTool(
         "open_result", "Open a result",
-        "Open the result of a job of yours with the agent's own key, on this machine and nowhere else. Free.",
+        "Open the result of a job of yours with the agent's own key, here and nowhere else; wait_seconds waits. Free.",
         "read", ResultArguments, ResultAnswer, open_result,
     ),
     AgentTool(

@@ -11,18 +11,19 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from app.chain.contracts.memory import ReadMemory
 from app.client.dataset import Dataset
 from app.client.index.client import IndexClient, find_node
 from app.client.models import Model, ModelStore
+from app.client.place import OrderPlace
 from app.client.purchase import OrderTerms, choose_terms, find_terms
 from app.client.verdict import verdict
 from app.execution.inputs import load_circuit
 from app.home.home import Home
 from app.home.network import Network
-from app.policy.preflight import REPLICAS, Preflight
+from app.policy.preflight import Preflight
 from app.protocol.documents import sha256
 from app.protocol.errors import NotAllowed, NotFound
 from app.protocol.ids import Digest
@@ -164,27 +165,23 @@ class Desk:
         self,
         dataset: Dataset,
         order: Prepared,
-        rows: int | None = None,
-        *,
-        first_row: int = 0,
-        replicas: int = REPLICAS,
-        license: int | None = None,
-        offer: int | None = None,
+        place: OrderPlace,
     ) -> OrderTerms:
         """The terms under which an order goes through, or the first with what keeps it from that. Nothing is sent.
 
         Errors: NotAllowed where nothing is offered; BadModel for another dataset's circuit; those of `verdict`.
         """
         if self.buyer is not None:
-            place: dict[str, Any] = {"first_row": first_row, "replicas": replicas, "license": license, "offer": offer}
-            return find_terms(self.buyer, dataset, order, rows, **place)
+            return find_terms(self.buyer, dataset, order, place)
 
         def check(held: int, sold: int | None) -> Preflight:
             return verdict(
-                dataset, order.circuit, rows, first_row=first_row, offer=sold, license=held, replicas=replicas
-            )
+                dataset, order.circuit, place.rows, first_row=place.first_row, offer=sold, license=held,
+                replicas=place.replicas,
+            )  # fmt: skip
 
-        return choose_terms(self.network.market, dataset.record.id, check, (), license=license, offer=offer)
+        market, number = self.network.market, dataset.record.id
+        return choose_terms(market, number, check, (), license=place.license, offer=place.offer)
 
 
 def of_model(dataset: int, model: Model) -> Prepared:

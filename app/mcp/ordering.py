@@ -146,12 +146,12 @@ def _order(
     buyer: Buyer, dataset: Dataset, order: Prepared, asked: PlaceArguments, bound: str, anew: bool
 ) -> OpenAnswer:
     """Open a job, or find the one that the same order opened before: nothing is paid twice by accident."""
-    most = token_units(bound)
-    purpose = run_purpose(buyer, dataset, order, asked.rows, **asked.place)
+    most, place = token_units(bound), asked.place
+    purpose = run_purpose(buyer, dataset, order, place)
     before = None if anew else bought_before(buyer, order, purpose)
     if before is not None:
         return _opened(buyer, order, before, paid=0, bits=0.0, before=True)
-    terms = find_terms(buyer, dataset, order, asked.rows, **asked.place)
+    terms = find_terms(buyer, dataset, order, place)
     bought = purchase(buyer, order, terms, most=most, purpose=purpose, anew=anew)
     if order.question is not None:
         keep_note(buyer, bought.job.value, order.question, terms.found)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from app.client.place import OrderPlace
 from app.client.purchase import OrderTerms
 from app.mcp.desk import Desk, Prepared
 from app.mcp.schema import (
@@ -46,9 +47,9 @@ class PlaceArguments(Arguments):
     replicas: Annotated[int, Field(ge=1, le=MAX_REPLICAS, description="Executors that must agree.")] = REPLICAS
 
     @property
-    def place(self) -> dict[str, Any]:
+    def place(self) -> OrderPlace:
         """The same as `Desk.terms` takes it."""
-        return {"first_row": self.first_row, "replicas": self.replicas, "license": self.license, "offer": self.offer}
+        return OrderPlace(self.rows, self.first_row, self.replicas, self.license, self.offer)
 
 
 class OrderArguments(PlaceArguments):
@@ -123,7 +124,7 @@ def judged(desk: Desk, asked: OrderArguments) -> tuple[Prepared | None, OrderTer
             return None, None
     else:
         order = desk.prepared(dataset, asked.model or "")
-    return order, desk.terms(dataset, order, asked.rows, **asked.place)
+    return order, desk.terms(dataset, order, asked.place)
 
 
 def quote(desk: Desk, asked: OrderArguments) -> QuoteAnswer:

@@ -13,6 +13,7 @@ from app.home.home import Home
 from app.home.listening import HOST, loopback
 from app.home.network import Network
 from app.home.setup import join
+from app.node import logs
 from app.node.run_loop import stop_on_signals
 from app.protocol.errors import DarkroomError, NotFound
 
@@ -29,6 +30,7 @@ def serve(home: Home, role: str, port: int, every: float, stop: threading.Event)
     """
     import uvicorn
 
+    logs.begin()
     stop_on_signals(stop)
     network = Network.open(home)
     market = network.market

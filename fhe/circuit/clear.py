@@ -74,13 +74,27 @@ def block_rows(circuit: Circuit) -> int:
     return max(1, CELLS // max(len(circuit.inputs) + lookups, *terms))
 
 
-def _run(circuit: Circuit, inputs: I64) -> I64:
-    """Outputs (outputs, rows) on inputs (inputs, rows). Wires are kept one after the other: each is read as a whole."""
+def evaluate_after(circuit: Circuit, layer: int, wires: I64) -> I64:
+    """Outputs (rows, outputs) of a circuit whose wires (rows, wires) up to a Lookup, that layer, are known already.
+
+    Errors: as `evaluate_clear`.
+    """
+    outputs, step = np.empty((len(wires), len(circuit.outputs)), np.int64), block_rows(circuit)
+    for start in range(0, len(wires), step):
+        outputs[start : start + step] = _run(circuit, wires[start : start + step].T, layer + 1).T
+    return outputs
+
+
+def _run(circuit: Circuit, inputs: I64, first: int = 0) -> I64:
+    """Outputs (outputs, rows) of the layers from `first` on, on the wires (wires, rows) before them.
+
+    Wires are kept one after the other: each is read as a whole.
+    """
     filled, rows = inputs.shape
     lookups = sum(len(layer.source) for layer in circuit.layers if isinstance(layer, Lookup))
-    wires = np.empty((filled + lookups, rows), np.int64)
+    wires = np.empty((len(circuit.inputs) + lookups, rows), np.int64)
     wires[:filled], values, places = inputs, inputs[:0], np.arange(rows)
-    for number, layer in enumerate(circuit.layers):
+    for number, layer in enumerate(circuit.layers[first:], first):
         if isinstance(layer, Linear):
             values = _linear(layer, wires)
             if number == len(circuit.layers) - 1:

@@ -12,7 +12,8 @@ names it. Both refuse what is not well-formed:
    of its own, `darkroom/circuit-2`, so that the bytes of other circuits are what they always were.
 6. A circuit of digits is a document of a third kind, `darkroom/circuit-3`, which says `"switch": "centred"`. Only there
    tables have 2^u entries with u <= width, a Lookup may be negacyclic (`"op": "negacyclic"`), and a Linear may read a
-   wire of width w < width, with weights that are multiples of 2^(width - w). It sums over no rows.
+   wire of width w < width, with weights that are multiples of 2^(width - w). One that sums over rows is of
+   a fourth kind, `darkroom/circuit-4`, which has what both have.
 7. A circuit that sums may have a mix of its sums: at least one row, every output in some row, no zero weight, distinct
    names. It is left out of the bytes where there is none.
 
@@ -126,21 +127,34 @@ class _Mix(Document):
     weights: str
 
 
-class _SummingForm(_PlainBody, GrownDocument):
+class _Sums(GrownDocument):
     later: ClassVar[frozenset[str]] = frozenset({"mix"})
 
-    kind: Literal["darkroom/circuit-2"] = "darkroom/circuit-2"
     block: Annotated[int, Field(ge=1, le=MAX_BLOCK)]
     mix: _Mix | None = None
 
 
-class _DigitsForm(_Body):
-    kind: Literal["darkroom/circuit-3"] = "darkroom/circuit-3"
+class _SummingForm(_PlainBody, _Sums):
+    kind: Literal["darkroom/circuit-2"] = "darkroom/circuit-2"
+
+
+class _DigitsBody(_Body):
     layers: Annotated[
         tuple[Annotated[_Linear | _Lookup | _Negacyclic, Field(discriminator="op")], ...],
         Field(min_length=1, max_length=MAX_LAYERS),
     ]
     switch: Literal["centred"] = "centred"
+
+
+class _DigitsForm(_DigitsBody):
+    kind: Literal["darkroom/circuit-3"] = "darkroom/circuit-3"
+
+
+class _SummingDigitsForm(_DigitsBody, _Sums):
+    kind: Literal["darkroom/circuit-4"] = "darkroom/circuit-4"
+
+
+_AnyForm = type[_Form] | type[_SummingForm] | type[_DigitsForm] | type[_SummingDigitsForm]
 
 
 def encode(circuit: Circuit) -> bytes:
@@ -156,11 +170,10 @@ def encode(circuit: Circuit) -> bytes:
             "outputs": circuit.outputs,
             "readout": _readout_form(circuit.readout),
         }
-        if circuit.centred:
-            return _DigitsForm(**body).to_bytes()
         if circuit.block:
-            return _SummingForm(**body, block=circuit.block, mix=_mix_form(circuit.mix)).to_bytes()
-        return _Form(**body).to_bytes()
+            summing = _SummingDigitsForm if circuit.centred else _SummingForm
+            return summing(**body, block=circuit.block, mix=_mix_form(circuit.mix)).to_bytes()
+        return (_DigitsForm if circuit.centred else _Form)(**body).to_bytes()
     except ValidationError as error:
         raise BadDocument(f"This circuit has no canonical form: {first_fault(error)}.") from None
 
@@ -175,19 +188,20 @@ def decode(data: bytes) -> Circuit:
         tuple(_layer(layer) for layer in form.layers),
         form.outputs,
         _readout(form.readout),
-        form.block if isinstance(form, _SummingForm) else 0,
-        _mix(form.mix) if isinstance(form, _SummingForm) and form.mix is not None else None,
-        isinstance(form, _DigitsForm),
+        form.block if isinstance(form, _Sums) else 0,
+        _mix(form.mix) if isinstance(form, _Sums) and form.mix is not None else None,
+        isinstance(form, _DigitsBody),
     )
     check_form(circuit)
     return circuit
 
 
-def _form_of(data: bytes) -> type[_Form] | type[_SummingForm] | type[_DigitsForm]:
+def _form_of(data: bytes) -> _AnyForm:
     """The form of some bytes; what is of none is refused by the first. Canonical JSON is in the order of its keys."""
+    digits = data.endswith(b',"switch":"centred"}')
     if data.startswith(b'{"block":'):
-        return _SummingForm
-    return _DigitsForm if data.endswith(b',"switch":"centred"}') else _Form
+        return _SummingDigitsForm if digits else _SummingForm
+    return _DigitsForm if digits else _Form
 
 
 def digest(circuit: Circuit) -> Digest:
@@ -230,7 +244,6 @@ def check_form(circuit: Circuit) -> None:
     _require(all(low < high for low, high in pairwise(readout.cuts)), "has cut points that do not increase")
     _require(0 <= circuit.block <= MAX_BLOCK, f"sums over {circuit.block} rows")
     _require(not circuit.block or readout.kind == "value", "sums over rows and reads a label of each")
-    _require(not circuit.centred or not circuit.block, "reads digits and sums over rows")
     _require(not circuit.centred or len(circuit.layers) > 1, "has a centred switch and no lookup")
     if circuit.mix is not None:
         _require(bool(circuit.block), "mixes sums that it does not take")

@@ -16,7 +16,7 @@ from fhe.compile.features import feature_columns
 from fhe.compile.foreign import attribute, kind, origin
 from fhe.compile.importers.adapt import adapted
 from fhe.compile.importers.core import is_concrete_network
-from fhe.compile.networks.compiling import compile_network, inner_network
+from fhe.compile.networks.compiling import compiled_network
 from fhe.compile.networks.torch_modules import TorchNetwork, is_torch_module
 from fhe.compile.quantize import is_linear
 from fhe.compile.reading import read_as
@@ -45,9 +45,9 @@ def compile_given(
     own = OwnRows.of(check, target, [column.name for column in codebook.columns])
     features, names = feature_columns(codebook, inside, columns, own.order if own is not None else None)
     space = read_as(model, features, names if inside is model else None, own, fitted_on)
-    network = inner_network(model, space)
+    network = compiled_network(model, space, own, codebook, profile, n_bits)
     if network is not None:
-        return compile_network(model, network, space, own, codebook, profile, n_bits)
+        return network
     if missing == "nan" or (missing is None and space.reading == "values" and reads_missing(model, space)):
         gapped = space.with_gaps(codebook)
         if gapped.gaps:

@@ -46,7 +46,25 @@ class _Wire:
 Term = tuple[_Wire, int]  # a wire and its weight
 
 
-_Found = tuple[list[list[Bounds]], list[list[int]]]  # of every Linear: bounds, and bits that are always zero
+@dataclass(frozen=True, eq=False)
+class WireStates:
+    """What wires are that are there after some layer and are read later, in groups free of one another.
+
+    `after` is the number of that layer, a Lookup; each group has wires and all combinations (states, wires) of values.
+    """
+
+    after: int
+    inputs: tuple[int, ...]  # wires that are inputs of the circuit, which no group has
+    groups: tuple[tuple[list[int], I64], ...]
+
+    @property
+    def combinations(self) -> int:
+        """Of all groups together."""
+        return math.prod(len(values) for _, values in self.groups)
+
+
+# of every Linear: bounds, and bits that are always zero; of every Lookup of a sum of digits: what is read after it
+_Found = tuple[list[list[Bounds]], list[list[int]], list[WireStates]]
 _known: WeakKeyDictionary[Circuit, tuple[tuple[Bounds, ...], _Found]] = WeakKeyDictionary()
 
 
@@ -64,6 +82,11 @@ def zero_bits(circuit: Circuit, ranges: Sequence[Bounds]) -> list[list[int]]:
     return [list(layer) for layer in _found(circuit, ranges)[1]]
 
 
+def wire_states(circuit: Circuit, ranges: Sequence[Bounds]) -> list[WireStates]:
+    """Of a circuit of digits that sums: what later layers read after each of its lookups, where that is little."""
+    return list(_found(circuit, ranges)[2])
+
+
 def _found(circuit: Circuit, ranges: Sequence[Bounds]) -> _Found:
     kept = _known.get(circuit)
     if kept is None or kept[0] != tuple(ranges):
@@ -77,6 +100,7 @@ def _value_bounds(circuit: Circuit, ranges: Sequence[Bounds]) -> _Found:
     residues = Residues(circuit, ranges) if circuit.centred else None
     found: list[list[Bounds]] = []
     zeros: list[list[int]] = []
+    states: list[WireStates] = []
     width = 0
     for number, layer in enumerate(circuit.layers):
         if isinstance(layer, Linear):
@@ -88,7 +112,21 @@ def _value_bounds(circuit: Circuit, ranges: Sequence[Bounds]) -> _Found:
         else:
             reached = residues.lookup(layer, width) if residues else _reached(layer, found[-1])
             wires += [_lookup(circuit, number, row, wires, own) for row, own in enumerate(reached)]
-    return found, zeros
+            if residues and circuit.block:
+                states += _read_after(circuit, number, len(wires), residues)
+    return found, zeros, states
+
+
+def _read_after(circuit: Circuit, number: int, wires: int, residues: Residues) -> list[WireStates]:
+    """What is read after a Lookup of what is there by then; nothing where it tells too many combinations apart."""
+    later = [layer.columns for layer in circuit.layers[number + 1 :] if isinstance(layer, Linear)]
+    read = [wire for wire in np.unique(np.concatenate(later)).tolist() if wire < wires]
+    inputs = tuple(wire for wire in read if wire < len(circuit.inputs))
+    lookups = [wire for wire in read if wire >= len(circuit.inputs)]
+    if len(lookups) > MOST_CELLS:
+        return []
+    found = WireStates(number, inputs, tuple(residues.states(lookups)))
+    return [found] if found.combinations <= MOST_CELLS else []
 
 
 def _reached(layer: Lookup, values: list[Bounds]) -> list[Bounds]:

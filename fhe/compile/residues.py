@@ -25,6 +25,7 @@ Bounds = tuple[int, int]  # least and largest value, both inclusive
 MOST_BITS = 20  # of a root whose values are run through
 MOST_WORK = 1 << 29  # values computed for one circuit: seconds
 MOST_KEPT = 1 << 25  # values of lookups that are kept: 128 MiB
+MANY = 1 << 13  # states of a wire: more than anyone runs through
 CONSTANT = 1 << 62  # the modulus of a remainder that says everything
 
 
@@ -72,6 +73,32 @@ class Residues:
         found = [self._look_up(self._rows[source], table, width) for source, table in zip(layer.source, layer.tables)]
         self._wires += found
         return [fact.bounds for fact in found]
+
+    def states(self, wires: Sequence[int]) -> list[tuple[list[int], I64]]:
+        """What these wires can be, in groups that are taken to be free of one another: each group's wires, and every
+        combination (states, wires) of their values. Lookups that are functions of one root are a group.
+        """
+        groups: dict[int, list[int]] = {}
+        for wire in wires:
+            fact = self._wires[wire]
+            groups.setdefault(-1 - wire if fact.values is None else id(fact.root), []).append(wire)
+        found = []
+        for own in groups.values():
+            facts = [self._wires[wire] for wire in own]
+            if facts[0].values is None:
+                low, high = facts[0].bounds
+                high = min(high, low + MANY)  # beyond, there are too many to be run through
+                found.append((own, np.arange(low, high + 1, dtype=np.int64)[:, None]))
+                continue
+            place = np.zeros(len(facts[0].values), np.int64)  # which combination each of the root's values has
+            for fact in facts:
+                assert fact.values is not None
+                place = np.unique(place * (fact.bounds[1] - fact.bounds[0] + 1) + fact.values - fact.bounds[0],
+                                  return_inverse=True)[1]  # fmt: skip
+            first = np.unique(place, return_index=True)[1]
+            columns = [fact.values[first] for fact in facts if fact.values is not None]
+            found.append((own, np.stack(columns, axis=1).astype(np.int64)))
+        return found
 
     def _row(self, layer: Linear, row: int, interval: Bounds) -> _Fact:
         part = slice(layer.indptr[row], layer.indptr[row + 1])

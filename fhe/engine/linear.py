@@ -22,8 +22,8 @@ from app.protocol.ports import Progress
 from fhe.arrays import I64, U64
 from fhe.circuit.circuit import Circuit, Linear
 from fhe.circuit.compatible import check_widths
+from fhe.engine.mask_sums import native_add_mask
 from fhe.engine.source import BATCH, Batch, ChunkSource, SeededSource, batches, check_runs_on, spans
-from fhe.mask import native_add_mask
 from fhe.profile import EncryptionProfile
 
 TILE = 16384  # words: a tile, its products and its sums fill half of a 1 MiB second-level cache

@@ -97,32 +97,42 @@ def _store(blocks: list[Complex], values: tuple[Complex, ...]) -> None:
 def forward(re: F64, im: F64) -> None:
     """Transform (..., H) points in place; C-contiguous float64 arrays."""
     for level in levels(re.shape[-1]):
-        x = list(_blocks(re, im, level))
-        u = [multiply(x[k], level.twiddles[k - 1]) for k in range(1, level.radix)]
-        if level.radix == 2:
-            _store(x, (add(x[0], u[0]), _subtract(x[0], u[0])))
-            continue
-        s, d = add(x[0], u[1]), _subtract(x[0], u[1])
-        p, q = add(u[0], u[2]), _subtract(u[0], u[2])
-        _store(x, (add(s, p), _add_i(d, q), _subtract(s, p), _subtract_i(d, q)))
+        split(re, im, level)
+
+
+def split(re: F64, im: F64, level: Level) -> None:
+    """All splits of one depth, in place."""
+    x = list(_blocks(re, im, level))
+    u = [multiply(x[k], level.twiddles[k - 1]) for k in range(1, level.radix)]
+    if level.radix == 2:
+        _store(x, (add(x[0], u[0]), _subtract(x[0], u[0])))
+        return
+    s, d = add(x[0], u[1]), _subtract(x[0], u[1])
+    p, q = add(u[0], u[2]), _subtract(u[0], u[2])
+    _store(x, (add(s, p), _add_i(d, q), _subtract(s, p), _subtract_i(d, q)))
 
 
 def inverse(re: F64, im: F64) -> None:
     """Undo `forward` in place, but for a factor H."""
     for level in reversed(levels(re.shape[-1])):
-        y, t = list(_blocks(re, im, level)), level.twiddles
-        if level.radix == 2:
-            _store(y, (add(y[0], y[1]), _multiply_conjugate(_subtract(y[0], y[1]), t[0])))
-            continue
-        s, d = add(y[0], y[2]), _subtract(y[0], y[2])
-        p, q = add(y[1], y[3]), _subtract(y[1], y[3])
-        values = (
-            add(s, p),
-            _multiply_conjugate(_subtract_i(d, q), t[0]),
-            _multiply_conjugate(_subtract(s, p), t[1]),
-            _multiply_conjugate(_add_i(d, q), t[2]),
-        )
-        _store(y, values)
+        join(re, im, level)
+
+
+def join(re: F64, im: F64, level: Level) -> None:
+    """Undo the splits of one depth in place, but for their factor."""
+    y, t = list(_blocks(re, im, level)), level.twiddles
+    if level.radix == 2:
+        _store(y, (add(y[0], y[1]), _multiply_conjugate(_subtract(y[0], y[1]), t[0])))
+        return
+    s, d = add(y[0], y[2]), _subtract(y[0], y[2])
+    p, q = add(y[1], y[3]), _subtract(y[1], y[3])
+    values = (
+        add(s, p),
+        _multiply_conjugate(_subtract_i(d, q), t[0]),
+        _multiply_conjugate(_subtract(s, p), t[1]),
+        _multiply_conjugate(_add_i(d, q), t[2]),
+    )
+    _store(y, values)
 
 
 def points(coefficients: F64) -> Complex:

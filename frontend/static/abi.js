@@ -11,6 +11,9 @@ export const CREATE_OFFER = `createOffer(${TERMS},(address,uint16)[])`;
 export const OPEN = `open(${ORDER})`;
 export const OPEN_WITH_PERMIT = `openWithPermit(${ORDER},${PERMIT})`;
 
+const LIMITS = "uint256,uint256,uint64,uint64,uint32,uint64,uint64,uint64,string";
+export const WITHDRAW_MANDATE = `withdraw((address,address,uint8,uint256[],bytes32[],bytes32,${LIMITS}))`;
+
 /**
  * Every function that a page lets a wallet call.
  * @type {Record<string, string>}
@@ -30,6 +33,7 @@ export const SELECTORS = {
   "deny(uint256)": "56f66282",
   "revoke(uint256)": "20c5429b",
   "revoke(bytes32)": "b75c7dc6",
+  [WITHDRAW_MANDATE]: "4ac58644",
   "bondCustodian(uint256,uint256)": "6f69edee",
   "unbondCustodian(uint256,uint256)": "325a0988",
   "settleLicense(uint256,uint256)": "14141306",

@@ -5,7 +5,7 @@
 // whose amount belongs to its order; what stands in a `data-only` part is shown to the account it names alone, in a
 // `data-except` part to all others.
 
-import { encode } from "./abi.js";
+import { encode, WITHDRAW_MANDATE } from "./abi.js";
 import { addressOfContract, config, money, units } from "./config.js";
 import {
   askWhether,
@@ -107,6 +107,10 @@ const ACTIONS = {
   "revoke-mandate":
     ({ mandate }) =>
     () => [["Mandates", encode("revoke(bytes32)", mandate)]],
+  // Whatever terms the node names, the contract pays their payer and nobody else: the function is all that counts.
+  "withdraw-mandate":
+    () =>
+    (_, [first]) => [["Mandates", `${encode(WITHDRAW_MANDATE)}${first?.request.data.slice(10)}`]],
   "approve-job":
     ({ job }) =>
     () => [["JobMarket", encode("approve(uint256)", job)]],

@@ -1,7 +1,7 @@
 // @ts-check
 // What a call says, in words: for whoever is about to sign it. Read from the call itself, never from what a node says.
 
-import { BUY, BUY_WITH_PERMIT, CREATE_OFFER, OPEN, OPEN_WITH_PERMIT, SELECTORS } from "./abi.js";
+import { BUY, BUY_WITH_PERMIT, CREATE_OFFER, OPEN, OPEN_WITH_PERMIT, SELECTORS, WITHDRAW_MANDATE } from "./abi.js";
 import { config, money } from "./config.js";
 
 /** @typedef {(words: bigint[], raw: string[]) => string} Words of a call's arguments, each 32 bytes */
@@ -26,6 +26,8 @@ const WORDS = {
   "draw(uint256)": ([job]) => `Draw the executors of job ${job}`,
   "approve(uint256)": ([job]) => `Approve the release of job ${job}`,
   "deny(uint256)": ([job]) => `Refuse the release of job ${job}`,
+  "revoke(bytes32)": () => "End a mandate",
+  [WITHDRAW_MANDATE]: () => "Take home what a mandate holds",
   "revoke(uint256)": ([license]) => `Take license ${license} back`,
   "bondCustodian(uint256,uint256)": ([dataset, amount = 0n]) =>
     `Put down ${money(amount)} for the custodian of dataset ${dataset}`,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.paid_ask_attacks import ATTACKS, PaidAskAttack, honest, stolen_by
+from tests.support.paid_ask_attacks import ATTACKS, PaidAskAttack, honest, taken_by
 from tests.support.paid_asks import PaidAskWorld, paid_asks
 
 
@@ -20,7 +20,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PaidAskWorld]:
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda each: each.name)
 def test_nothing_is_taken(world: PaidAskWorld, attack: PaidAskAttack) -> None:
     """An attack costs the payer at most the one job that it paid for, and brings nobody anything."""
-    assert stolen_by(attack, world) == 0
+    assert taken_by(attack, world) == 0
 
 
 def test_the_honest_payer_goes_on(world: PaidAskWorld) -> None:

@@ -86,13 +86,15 @@ print(len(secret.glwe), "torch" in sys.modules)
 """
 
 
-def run(python: Path | str, *arguments: str, cwd: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:
+def run(
+    python: Path | str, *arguments: str, cwd: Path = ROOT, variables: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """A Python program's outcome, without this checkout's path except by `cwd` and without the caller's settings."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     return subprocess.run(
         [str(python), *arguments],
         cwd=cwd,
-        env=kept | variables,
+        env=kept | (variables or {}),
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -130,10 +132,11 @@ def test_an_owner_publishes_from_the_owners_lock_alone(tmp_path: Path) -> None:
     pip = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps")
     locked = run(python, *pip, "--require-hashes", "-r", str(ROOT / "locks" / "owner.txt"))
     assert locked.returncode == 0, locked.stderr
-    home = ("DARKROOM_HOME", str(tmp_path / "home")), ("DARKROOM_PASSPHRASE", PASSPHRASE), ("PYTHONPATH", str(ROOT))
-    for words in (("-m", "darkroom", "init"), ("examples/owner.py",)):
-        done = run(python, *words, **dict(home))
-        assert done.returncode == 0, done.stderr
+    home = {"DARKROOM_HOME": str(tmp_path / "home"), "DARKROOM_PASSPHRASE": PASSPHRASE, "PYTHONPATH": str(ROOT)}
+    begun = run(python, "-m", "darkroom", "init", variables=home)
+    assert begun.returncode == 0, begun.stderr
+    done = run(python, "examples/owner.py", variables=home)
+    assert done.returncode == 0, done.stderr
     assert "Publication(number=1, version=1" in done.stdout
 
 

@@ -17,6 +17,7 @@ def tour(scene: MarketNode) -> list[str]:
         f"/datasets/{stage.dataset}",
         f"/datasets/{stage.dataset}/offer",
         f"/datasets/{stage.dataset}/ask",
+        f"/datasets/{stage.dataset}/fit?kind=ridge&label=c1",
         f"/datasets/{stage.dataset}/run",
         f"/offers/{scene.offer}",
         f"/licenses/{scene.license}",

@@ -13,6 +13,7 @@ from app.chain.contracts.beside import deploy_mandates
 from app.chain.market import Market
 from app.client.dataset import Dataset
 from app.client.mandates import Mandates
+from app.client.place import OrderPlace
 from app.client.purchase import find_terms, purchase
 from app.home.config import read_config, write_config
 from app.home.home import Home
@@ -92,7 +93,7 @@ def test_an_agent_runs_a_model_with_the_payers_money_and_bits(agency: Agency, sc
         buyer.models.keep(dataset.with_levels(regressor(dataset, WEIGHTS + shift), 2, sample()))
         for shift in (0.375, 0.625)
     )
-    terms = find_terms(buyer, dataset, first, 60, offer=agency.offer)
+    terms = find_terms(buyer, dataset, first, OrderPlace(60, offer=agency.offer))
     assert terms.total is not None
     bought = purchase(buyer, first, terms, most=terms.total)
     assert bought.license is not None

@@ -1,7 +1,7 @@
 """Mistakes planted in the contracts, one at a time: each must make a forge test fail.
 
 `python -m tests.contracts.mutants [NAME...]` plants them and tells which were caught. A mutant lives in a copy of the
-sources, never in the checkout.
+sources, never in the checkout. Long because each mistake stands here with the text that it replaces.
 """
 
 from __future__ import annotations
@@ -32,6 +32,10 @@ class Mutant:
 
 
 MUTANTS = (
+    # What judges a trace
+    Mutant("ties go up", "dispute/Binary64", "rest > half || (rest == half && q & 1 == 1)", "rest >= half"),
+    Mutant("far summands vanish", "dispute/Binary64", "(n, f) = (1, e - int256(FARTHEST));", "return a;"),
+    Mutant("short leaves stand", "dispute/Leaves", "if (leaf.length != expected) return false;", ""),
     # Money paid twice, to the wrong one, or to nobody
     Mutant("a job settles twice", "Custody", "stored = _inState(job, State.COMPUTED);", "stored = _jobs[job];"),
     Mutant("the buyer gets the fee", "Settlement", "_credit(list[k], each[k]);", "_credit(stored.buyer, each[k]);"),
@@ -343,6 +347,31 @@ MUTANTS = (
         "an account obeys anyone",
         "agents/MandateAccount",
         "if (msg.sender != mandates) revert OnlyMandates(msg.sender);",
+        "",
+    ),
+    # A payment buys something else, or twice
+    Mutant(
+        "an order is opened twice",
+        "payments/PrepaidOrders",
+        "if (known.job != 0 && !_failed(known.job)) revert OrderIsOpen(id, known.job);",
+        "",
+    ),
+    Mutant(
+        "an order lives for ever",
+        "payments/PrepaidOrders",
+        "if (block.timestamp > order.notAfter) revert OrderExpired(id, order.notAfter);",
+        "",
+    ),
+    Mutant(
+        "anyone sends the money back before the order is opened",
+        "payments/PrepaidOrders",
+        "if (may && msg.sender != order.payer) revert OrderMayOpen(id, msg.sender);",
+        "",
+    ),
+    Mutant(
+        "an unsigned transfer is carried out",
+        "payments/TestUSDWithAuthorization",
+        "revert ERC3009InvalidSignature();",
         "",
     ),
     Mutant(

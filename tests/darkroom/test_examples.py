@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import runpy
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,12 @@ def readme() -> str:
     return str(block)
 
 
+def both_buyers(buyer: Callable[[], None]) -> None:
+    """The example's, then README.md's."""
+    buyer()
+    exec(readme(), {})  # noqa: S102 - our own
+
+
 @pytest.mark.filterwarnings("ignore:scipy.optimize:DeprecationWarning")  # what scikit-learn's solver asks of it
 def test_the_examples_tell_one_story(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -46,7 +53,7 @@ def test_the_examples_tell_one_story(
     for role in PROVIDERS:
         provider(role)
     with ThreadPoolExecutor(1) as pool:
-        bought = pool.submit(lambda: (buyer(), exec(readme(), {})))  # noqa: S102 - our own
+        bought = pool.submit(both_buyers, buyer)
         market = Network.open(home).market
         while not market.job_count() and not bought.done():
             time.sleep(0.2)  # it compiles its model

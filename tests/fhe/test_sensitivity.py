@@ -10,6 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.client.ask.cells import AskedColumn
+from app.client.ask.forms import form_of, product_of
+from app.client.fit.linear_sums import sums_of
+from app.client.published import PublishedValues
 from app.protocol.data.dataset import Affine, Codebook, ColumnCode
 from app.protocol.data.derivation import CategorySource, Member
 from app.protocol.data.product import Factor, Product
@@ -185,3 +189,28 @@ def test_a_label_with_many_bits_falls_apart_where_the_label_is_fixed() -> None:
         Mix.of(rows),
     )  # fmt: skip
     assert leakage_of(circuit, book).sensitivity == 20
+
+
+def test_two_way_tables_move_by_two_each() -> None:
+    """Of seven columns of eight cells, with all products: too many states to run through, two for each of 21 tables."""
+    edges = tuple(map(float, range(7)))
+    names = [f"c{i}" for i in range(7)]
+    columns = tuple(ColumnCode(name=name, dtype="int64", bins=edges, declared=True) for name in names)
+    products = tuple(
+        Product(first=Factor(column=one, edge=i), second=Factor(column=other, edge=j))
+        for one, other in itertools.combinations(names, 2)
+        for i, j in itertools.product(range(7), repeat=2)
+    )
+    book = Codebook(columns=columns, products=products)
+    published, rows = PublishedValues(book), {}
+    for one, other in itertools.combinations(names, 2):
+        cells = [
+            [form_of(AskedColumn(published.column(name)).indicator(frozenset([cell]))) for cell in range(8)]
+            for name in (one, other)
+        ]
+        for (i, first), (j, second) in itertools.product(enumerate(cells[0]), enumerate(cells[1])):
+            found = product_of(published, first, second)
+            assert found is not None
+            rows[f"{one} {i} {other} {j}"] = dict(found.weights)
+    circuit = sums_of(rows, book, REFERENCE)
+    assert leakage_of(circuit, book).sensitivity == 2 * 21

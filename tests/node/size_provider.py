@@ -8,17 +8,22 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 from app.chain.evm.embedded import EmbeddedChain
 from app.chain.market import Market
 from app.execution import inputs
+from app.execution.execute import evaluation_digest, execute
+from app.provider import agent as agents
 from app.provider.agent import Done, ProviderAgent
 from app.storage.folder import BlockStore
+from fhe.engine.blocks import BlockSize
 from fhe.profiles import find, insecure_test_profile
 from tests.support.market import person
 
-PROFILE = insecure_test_profile(polynomial_size=64)
+PROFILE = insecure_test_profile(polynomial_size=128, lwe_dimension=6)
+SIZE = BlockSize(lookup_units=32)  # two dozen rows: keys this small are as much quicker as blocks are smaller here
 
 
 def known(digest: str) -> object:
@@ -26,9 +31,16 @@ def known(digest: str) -> object:
     return find(digest, [PROFILE])
 
 
+def use_small_keys() -> None:
+    """Let this process's provider take the test's profile, in blocks of the test's size."""
+    inputs.find = known  # type: ignore[assignment]
+    agents.execute = partial(execute, size=SIZE)  # type: ignore[assignment]
+    agents.evaluation_digest = partial(evaluation_digest, size=SIZE)  # type: ignore[assignment]
+
+
 def main(folder: Path, name: str, rate: float) -> None:
     """Work until the answer is committed to and revealed; a line for each tenth of a second of computing."""
-    inputs.find = known  # type: ignore[assignment]
+    use_small_keys()
     market = Market.open(EmbeddedChain(folder / "chain.sqlite"), folder / "deployment.json")
     work, store = folder / name, BlockStore(folder / "store")
     agent = ProviderAgent(market, store, person(name), work, threads=1, units_per_second=rate)

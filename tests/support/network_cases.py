@@ -15,7 +15,7 @@ from fhe.arrays import I64
 from fhe.circuit.clear import evaluate_clear, gather_inputs
 from fhe.compile import Compiled, from_model
 from fhe.profile import EncryptionProfile
-from tests.support.model_cases import Table, codebook_of, codes_of, quietly, table
+from tests.support.model_cases import Table, codebook_of, codes_of, concrete, quietly, table
 
 BINS = 12
 
@@ -88,12 +88,11 @@ def _column(target: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
 
 
 def _concrete_model(kind: str, layers: int) -> Any:
-    import concrete.ml.sklearn as models
     import torch
 
     torch.manual_seed(4)
     torch.set_num_threads(1)
-    return getattr(models, kind)(
+    return getattr(concrete(), kind)(
         module__n_layers=layers, module__n_hidden_neurons_multiplier=2, max_epochs=8, lr=0.02, verbose=0
     )
 
@@ -130,7 +129,7 @@ def torch_regressor(codes: Any, target: Any) -> Any:
     """A module with a forward of its own, and an activation clipped on both sides."""
     from torch import nn
 
-    class Own(nn.Module):  # type: ignore[misc,name-defined]
+    class Own(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.norm, self.first, self.act, self.last = (

@@ -27,11 +27,11 @@ from tests.support.payment_trials import (
     one,
     price_of,
     refused,
-    stolen_by,
+    taken_by,
     together,
 )
 
-__all__ = ["ATTACKS", "PaidAskAttack", "honest", "stolen_by"]
+__all__ = ["ATTACKS", "PaidAskAttack", "honest", "taken_by"]
 
 FAR = 1 << 40
 Change = Callable[[Any], dict[str, Any]]

@@ -30,7 +30,7 @@ def price_of(world: PaidAskWorld, payload: PaymentPayload) -> int:
     return world.scene.market.order_price(order_in(payload.accepted))
 
 
-def stolen_by(attack: PaidAskAttack, world: PaidAskWorld) -> int:
+def taken_by(attack: PaidAskAttack, world: PaidAskWorld) -> int:
     """Token units that the payer has less than is right, or a thief more."""
     market, before, theirs = world.scene.market, world.held, 0
     for who in (THIEF.address, world.gas.address):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from typing import Any
 
@@ -10,6 +11,7 @@ import polars as pl
 
 from app.client.ask.cells import AskedTable
 from app.protocol.data.dataset import Affine, Codebook, ColumnCode
+from app.protocol.data.product import Factor, Product
 from fhe.arrays import I64
 
 AGE, BMI, COST = (18.0, 30.0, 40.0, 65.0), (18.5, 25.0, 30.0), (1.0, 2.5, 10.0, 40.0, 99.0)
@@ -25,6 +27,17 @@ BOOK = Codebook(
 )
 TABLE = AskedTable(BOOK)
 EDGES: dict[str, tuple[float, ...]] = {"age": AGE, "bmi": BMI, "cost": COST}
+BITS = {name: [Factor(column=name, edge=edge) for edge in range(len(edges))] for name, edges in EDGES.items()}
+BITS["smoker"] = [Factor(column="smoker")]
+PAIRED = BOOK.model_copy(
+    update={
+        "products": tuple(
+            Product(first=first, second=second)
+            for one, other in itertools.combinations(BITS, 2)
+            for first, second in itertools.product(BITS[one], BITS[other])
+        )
+    }
+)  # with the products that a recipe's `groups` makes of all columns
 
 
 def people(rows: int, seed: int) -> pl.DataFrame:
@@ -40,8 +53,8 @@ def people(rows: int, seed: int) -> pl.DataFrame:
     )
 
 
-def codes(frame: pl.DataFrame) -> dict[tuple[str, Any], I64]:
-    """The published codes of these rows."""
+def codes(frame: pl.DataFrame, products: tuple[Product, ...] = ()) -> dict[tuple[str, Any], I64]:
+    """The published codes of these rows, and some products of them."""
     found: dict[tuple[str, Any], I64] = {}
     for column in BOOK.columns:
         values = frame[column.name].to_numpy()
@@ -49,6 +62,12 @@ def codes(frame: pl.DataFrame) -> dict[tuple[str, Any], I64]:
             found[column.name, "affine"] = np.rint((values - column.affine.low) / column.affine.step).astype(np.int64)
         if column.bins:
             found[column.name, "bins"] = np.searchsorted(column.bins, values, side="right").astype(np.int64)
+    for product in products:
+        one, other = (
+            found[f.column, "affine"] if f.edge is None else (found[f.column, "bins"] > f.edge).astype(np.int64)
+            for f in product.factors
+        )
+        found[product.name, "affine"] = one * other
     return found
 
 

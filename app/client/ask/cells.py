@@ -191,6 +191,11 @@ class AskedCategory:
             return tuple(found)
         return (*found, Cell(None, None, float(len(words)), "(none of these)"))
 
+    @property
+    def wires(self) -> tuple[Input, ...]:
+        """The published value of each of its words, in the order of its cells: 1 where a row has it."""
+        return tuple(Input(column.name, "affine") for _, column in self._members)
+
     def indicator(self, cells: frozenset[int]) -> Indicator:
         """1 in these cells, 0 in others."""
         rest = len(self._members) in cells

@@ -3,6 +3,9 @@
 A set of cells of one column is a linear form of published values. A formula over several is looked up: one lookup
 takes any three parts that are 0 or 1, as the number 4 a + 2 b + c, and says whether all, or any, of them hold. Equal
 parts are looked up once.
+
+Where the owner publishes the products of two columns' bits, "both hold" is a linear form of them, and takes no lookup.
+A circuit is made of products alone or of lookups alone: a sum of products is read in blocks of millions of rows.
 """
 
 from __future__ import annotations
@@ -13,10 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.client.ask.cells import AskedTable, Indicator
+from app.client.ask.forms import PublishedForm, codes_in, product_of
 from app.client.ask.formula import AllOf, AnyOf, Formula, InCells
 from app.client.published import PublishedValues
 from app.protocol.data.dataset import Codebook
-from app.protocol.data.product import Factor
 from app.protocol.errors import BadQuery
 from fhe.arrays import I64
 from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
@@ -26,6 +29,10 @@ from fhe.profile import EncryptionProfile
 AT_ONCE = 3  # bits that one lookup takes
 COUNT_WIDTH = 11  # bits of a sum of lookups: 2,047 rows that count; noise would allow few of them at 12
 MAX_LOOKUPS = 4096  # a row
+
+
+class NoProducts(Exception):
+    """A formula takes products that are not published."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +48,13 @@ class _Node:
 class CountingCircuit:
     """Collects outputs, then gives the circuit."""
 
-    def __init__(self, table: AskedTable, profile: EncryptionProfile, shared: Formula = True) -> None:
-        """`shared`: a formula whose parts many outputs have in common, so that they are looked up once."""
+    def __init__(
+        self, table: AskedTable, profile: EncryptionProfile, shared: Formula = True, *, products: bool = False
+    ) -> None:
+        """`shared`: a formula whose parts many outputs have in common, so that they are looked up once. `products`:
+        whether two columns are read from products, never from lookups.
+        """
+        self._by_products, self.reads_products = products, False
         self._table, self._profile = table, profile
         self._published = PublishedValues(table.codebook)
         self._shared = shared.parts if isinstance(shared, AllOf) else frozenset[Formula]()
@@ -52,7 +64,10 @@ class CountingCircuit:
         self._outputs: list[_Node] = []
 
     def count(self, formula: Formula) -> int:
-        """Add an output that counts the rows that meet a formula, which is no constant; the output's number."""
+        """Add an output that counts the rows that meet a formula, which is no constant; the output's number.
+
+        Errors: NoProducts where it would take products that are not published.
+        """
         self._outputs.append(self._node(formula))
         return len(self._outputs) - 1
 
@@ -85,15 +100,8 @@ class CountingCircuit:
         """The sum of a column's codes over the rows that meet a formula, as a linear form; None where there is none."""
         if not isinstance(formula, InCells):
             return None
-        node, own = self._node(formula), Factor(column=column)
-        found: dict[Input, int] = {Input(column, "affine"): node.constant} if node.constant else {}
-        for wire, weight in node.inputs:
-            bit = Factor(column=wire.column, edge=None if wire.encoding == "affine" else wire.index)
-            product = self._published.find(own, bit)
-            if product is None:
-                return None
-            found[product] = found.get(product, 0) + weight
-        return tuple(found.items())
+        found = codes_in(self._published, column, _form(self._node(formula)))
+        return None if found is None else tuple(found.weights.items())
 
     @property
     def outputs(self) -> int:
@@ -147,7 +155,20 @@ class CountingCircuit:
     def _made(self, formula: InCells | AllOf | AnyOf) -> _Node:
         if isinstance(formula, InCells):
             return _of(self._table[formula.column].indicator(formula.cells))
-        return self._joined(formula)
+        return self._product(formula) if self._by_products else self._joined(formula)
+
+    def _product(self, formula: AllOf | AnyOf) -> _Node:
+        """Whether both of two parts hold, or any: a b, or a + b - a b, as a linear form of published products."""
+        parts = sorted(formula.parts, key=repr_of)
+        if len(parts) != 2 or not all(isinstance(part, InCells) for part in parts):
+            raise NoProducts
+        one, other = (_form(self._node(part)) for part in parts)
+        both = product_of(self._published, one, other)
+        if both is None:
+            raise NoProducts
+        self.reads_products = True
+        found = both if isinstance(formula, AllOf) else one + other + both * -1
+        return _Node(tuple(found.weights.items()), (), found.constant, 0)
 
     def _bit(self, formula: Formula) -> _Node:
         """A part of a formula, of which it is known that it is 0 or 1: what may not be is looked up itself."""
@@ -196,6 +217,11 @@ def repr_of(formula: Formula) -> str:
     if isinstance(formula, bool):
         return str(formula)
     return f"{type(formula).__name__}({', '.join(sorted(map(repr_of, formula.parts)))})"
+
+
+def _form(node: _Node) -> PublishedForm:
+    """A node without lookups, as a form."""
+    return PublishedForm(dict(node.inputs), node.constant)
 
 
 def _of(indicator: Indicator) -> _Node:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,11 +12,11 @@ from app.client.ask.answer import Answer
 from app.client.ask.plan import Plan, plan
 from app.client.ask.query import parse
 from app.client.following import await_result
-from app.client.purchase import OrderTerms, find_terms, purchase
+from app.client.place import OrderPlace
+from app.client.purchase import EVERYWHERE, OrderTerms, find_terms, purchase
 from app.client.sums import MILLI, noise_under
 from app.execution.inputs import load_policy
 from app.files.private import write_private
-from app.policy.preflight import REPLICAS
 from app.protocol.documents import Document, Sha256, sha256
 from app.protocol.errors import BadDocument, BadQuery, NotFound
 from app.protocol.ids import Digest
@@ -126,21 +126,15 @@ def explain(
     buyer: Buyer,
     dataset: Dataset,
     sql: str,
-    rows: int | None = None,
-    *,
-    first_row: int = 0,
-    replicas: int = REPLICAS,
-    license: int | None = None,
-    offer: int | None = None,
+    place: OrderPlace = EVERYWHERE,
 ) -> Explained:
     """Compile a question and find the terms to ask it under; nothing is sent. Errors: BadQuery; as `find_terms`."""
-    asked, count = plan(parse(sql), dataset.codebook, dataset.profile), rows or dataset.record.rows - first_row
+    asked = plan(parse(sql), dataset.codebook, dataset.profile)
+    count = place.rows or dataset.record.rows - place.first_row
     if asked.circuit is None:
         return Explained(asked, count, None, 0.0, 0.0, {each.name: 0.0 for each in asked.query.aggregates})
     question = question_of(sql, asked)
-    terms = find_terms(
-        buyer, dataset, question, count, first_row=first_row, replicas=replicas, license=license, offer=offer
-    )
+    terms = find_terms(buyer, dataset, question, replace(place, rows=count))
     return Explained(asked, count, terms, *accuracy(buyer.network, dataset, asked, terms, count))
 
 
@@ -158,19 +152,15 @@ def ask(
     buyer: Buyer,
     dataset: Dataset,
     sql: str,
-    rows: int | None = None,
+    place: OrderPlace = EVERYWHERE,
     *,
     most: int | None,
-    first_row: int = 0,
-    replicas: int = REPLICAS,
-    license: int | None = None,
-    offer: int | None = None,
 ) -> int | Reply:
     """Order a question for at most `most` token units: the job's number, or the reply where it is public already.
 
     Errors: BadQuery; what the order would be refused for; UsageError without a bound, NotAllowed above it.
     """
-    explained = explain(buyer, dataset, sql, rows, first_row=first_row, replicas=replicas, license=license, offer=offer)
+    explained = explain(buyer, dataset, sql, place)
     if explained.plan.query.explain:
         raise BadQuery("EXPLAIN is answered for free.", "Leave the word out to ask.")
     if explained.terms is None:

@@ -11,6 +11,9 @@ exact too: v = sum of its codes in the group and u = sum of what these lack to t
 stand for rows at either end of the column. u + v is the count times L - 1, and a person moves all groups together by
 2 (L - 1).
 
+Where the owner publishes the products of two columns' bits, counts under a condition on both, or by both, or under one
+by the other, are linear forms of them and take no lookup; else they are looked up.
+
 Everything that can be counted is returned, empty or not: which groups are there is as private as their numbers.
 """
 
@@ -23,7 +26,7 @@ import numpy as np
 
 from app.client.ask.answer import Answer
 from app.client.ask.cells import AskedCategory, AskedColumn, AskedTable, Cell
-from app.client.ask.counting import CountingCircuit
+from app.client.ask.counting import CountingCircuit, NoProducts
 from app.client.ask.formula import Formula, both, formula_of, in_cells
 from app.client.ask.query import Aggregate, Query
 from app.client.ask.reading import KNOWN, AnswerReading, FigureForm, FormKind, ReadingRow
@@ -109,10 +112,19 @@ def _form(
 
 
 def plan(query: Query, codebook: Codebook, profile: EncryptionProfile) -> Plan:
-    """Compile a question for a dataset. Errors: BadQuery with the nearest question that can be asked."""
+    """Compile a question for a dataset: of published values and products alone where these are there, else by lookups.
+
+    Errors: BadQuery with the nearest question that can be asked.
+    """
     table = AskedTable(codebook)
     where = formula_of(query.where, table)
-    building = CountingCircuit(table, profile, where)
+    try:
+        return _planned(query, table, where, CountingCircuit(table, profile, where, products=True))
+    except NoProducts:
+        return _planned(query, table, where, CountingCircuit(table, profile, where))
+
+
+def _planned(query: Query, table: AskedTable, where: Formula, building: CountingCircuit) -> Plan:
     groups = [table[name] for name in query.groups]
     plain = where is True and not groups
     totals: dict[str, tuple[int, float, float]] = {}
@@ -171,6 +183,8 @@ def plan(query: Query, codebook: Codebook, profile: EncryptionProfile) -> Plan:
         labels = tuple(each.cells[at].label for each, at in zip(groups, places, strict=True))
         found.append((labels, histograms, _count(building, group) if counted else None))
     circuit = building.circuit() if building.outputs else None
+    if building.reads_products:
+        remarks.append("Counted by published products of two columns, without a lookup.")
     return Plan(query, circuit, building.lookups, tuple(remarks), tuple(found), cells, totals, per or 1)
 
 

@@ -15,14 +15,12 @@ from itertools import pairwise
 import numpy as np
 
 from app.client.ask.cells import AskedColumn, AskedTable
-from app.protocol.errors import BadQuery
 from fhe.arrays import I64
 from fhe.circuit.circuit import Circuit
 from fhe.circuit.clear import evaluate_clear
 
 MOST_CELLS = 2048  # of a grid
 MOST_BOXES = 512
-NEAREST = "Test a model of fewer bins and columns: a shallow tree, a stump, naive Bayes of a few columns."
 
 Box = Mapping[str, frozenset[int]]  # by column, in which of its cells
 
@@ -41,21 +39,18 @@ class Grid:
         return tuple(len(each) for each in self.groups)
 
 
-def grid_of(circuit: Circuit, table: AskedTable) -> Grid:
-    """The grid of a circuit that reads bits alone. Errors: BadQuery for one that reads codes, or too many bits."""
+def grid_of(circuit: Circuit, table: AskedTable) -> Grid | None:
+    """The grid of a circuit that reads bits alone; None for one that reads codes, or tells too many cells apart."""
     read: dict[str, list[int]] = {}
     for wire in circuit.inputs:
         column = table[wire.column]
         if not isinstance(column, AskedColumn) or (wire.encoding == "affine" and not _one_bit(column)):
-            raise BadQuery(
-                f"This model reads the code of {wire.column!r}, and comparing sums of codes takes more than a lookup.",
-                f"{NEAREST} Of a regression on codes the error can be tested.",
-            )
+            return None
         read.setdefault(column.name, []).append(0 if wire.encoding == "affine" else wire.index)
     groups = {name: _groups(sorted(set(edges)), len(table[name].cells)) for name, edges in read.items()}
     size = math.prod(len(each) for each in groups.values())
     if size > MOST_CELLS:
-        raise BadQuery(f"This model tells {size:,} combinations of bins apart, more than {MOST_CELLS:,}.", NEAREST)
+        return None
     places = np.meshgrid(*(np.arange(len(each)) for each in groups.values()), indexing="ij")
     by_name = {name: place.ravel() for name, place in zip(groups, places, strict=True)}
     inputs = np.empty((size, len(circuit.inputs)), np.int64)
@@ -66,16 +61,16 @@ def grid_of(circuit: Circuit, table: AskedTable) -> Grid:
     return Grid(tuple(groups), tuple(groups.values()), evaluate_clear(circuit, inputs))
 
 
-def boxes_of(grid: Grid, values: I64) -> list[tuple[int, Box]]:
+def boxes_of(grid: Grid, values: I64) -> list[tuple[int, Box]] | None:
     """(value, box) of boxes that exclude one another and together hold the grid; `values` (combinations,).
 
-    Errors: BadQuery for too many.
+    None for too many.
     """
     found: list[tuple[int, Box]] = []
     for value, box in _cut(values.reshape(grid.shape), list(range(len(grid.columns))), grid, {}):
         found.append((value, box))
         if len(found) > MOST_BOXES:
-            raise BadQuery(f"This model falls into more than {MOST_BOXES} boxes of bins.", NEAREST)
+            return None
     return found
 
 

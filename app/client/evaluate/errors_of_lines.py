@@ -13,7 +13,7 @@ import numpy as np
 from app.client.evaluate.figures import drawn
 from app.client.evaluate.found import TestFigures
 from app.client.fit.linear_sums import sums_of
-from app.client.published import PublishedValues
+from app.client.published import PublishedValues, factor_of, wire_of
 from app.protocol.data.dataset import Affine, Codebook
 from app.protocol.data.product import Factor
 from app.protocol.errors import BadQuery
@@ -76,7 +76,7 @@ def plan_error(
     assert isinstance(layer, Linear)
     published = PublishedValues(codebook)
     weights = {circuit.inputs[c]: int(w) for c, w in zip(layer.columns, layer.values, strict=True)}
-    parts = {_factor(wire): weight for wire, weight in weights.items()}
+    parts = {factor_of(wire): weight for wire, weight in weights.items()}
     affine, bias = published.affine(label), int(layer.bias[0])
     if any(part.column == label for part in parts):
         raise BadQuery(f"The model reads {label!r}, which it is tested against.", "Test it against another label.")
@@ -102,11 +102,11 @@ def plan_error(
         for other, second in parts.items():
             if (wire := product(part, other)) is not None:
                 add("vv", wire, weight * second)
-        add("vv", _wire(part), 2 * shift * weight)
+        add("vv", wire_of(part), 2 * shift * weight)
         if (wire := product(part, target)) is not None:
             add("vc", wire, weight)
-        add("vc", _wire(part), -c0 * weight)
-        add("v", _wire(part), weight)
+        add("vc", wire_of(part), -c0 * weight)
+        add("v", wire_of(part), weight)
     add("vc", Input(label, "affine"), shift)
     square = product(target, target)
     assert square is not None
@@ -132,11 +132,3 @@ def plan_error(
 
 def _most(published: PublishedValues, part: Factor) -> int:
     return 1 if part.edge is not None else published.affine(part.column).levels - 1
-
-
-def _factor(wire: Input) -> Factor:
-    return Factor(column=wire.column, edge=None if wire.encoding == "affine" else wire.index)
-
-
-def _wire(part: Factor) -> Input:
-    return Input(part.column, "affine") if part.edge is None else Input(part.column, "bins", part.edge)

@@ -1,27 +1,20 @@
-"""Testing a kept model on a dataset's published label: planned, explained for free, ordered, read."""
+"""Testing a kept model on a dataset's published label: explained for free, ordered, read."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from app.client.ask.answer import Figure
-from app.client.evaluate.classes import ClassTest, plan_classes
-from app.client.evaluate.errors_of_lines import ErrorTest, plan_error
+from app.client.ask.answer import SPREAD, Figure
+from app.client.evaluate.class_test import ClassTest
 from app.client.evaluate.found import TestFigures
-from app.client.sums import SumsExplained, SumsPlace, SumsWanted, explain_sums, order_sums, read_sums
-from app.protocol.data.dataset import Codebook
-from app.protocol.errors import BadQuery
-from fhe.circuit.circuit import Circuit
-from fhe.circuit.compatible import check_compatible
-from fhe.compile.decoder import Decoder
-from fhe.profile import EncryptionProfile
+from app.client.evaluate.planning import TestPlan
+from app.client.place import OrderPlace
+from app.client.sums import SumsExplained, SumsWanted, explain_sums, order_sums, read_sums
 
 if TYPE_CHECKING:
     from app.client.buyer import Buyer
     from app.client.dataset import Dataset
-
-TestPlan = ClassTest | ErrorTest
 
 
 @dataclass(frozen=True)
@@ -39,32 +32,14 @@ class TestReport:
         return asdict(self)
 
 
-def plan_test(
-    circuit: Circuit, decoder: Decoder, codebook: Codebook, profile: EncryptionProfile, label: str
-) -> TestPlan:
-    """What to ask so that a model is tested against a label.
-
-    Errors: BadModel for another dataset's; BadQuery with the nearest that can be tested.
-    """
-    check_compatible(circuit, profile.digest, codebook.digest)
-    if circuit.block:
-        raise BadQuery("This model is a sum over rows already.", "Test the model that it is the sum of.")
-    if decoder.labels is None:
-        return plan_error(circuit, decoder, codebook, profile, label)
-    return plan_classes(circuit, decoder, codebook, profile, label)
-
-
 def explain_test(
-    buyer: Buyer, dataset: Dataset, plan: TestPlan, place: SumsPlace
+    buyer: Buyer, dataset: Dataset, plan: TestPlan, place: OrderPlace
 ) -> tuple[SumsExplained, dict[str, float | None]]:
     """(what a test would cost, the half width of each count's interval or None where it depends on the answer)."""
     told = explain_sums(buyer, dataset, SumsWanted.of(plan.circuit), place)
     widths: dict[str, float | None] = {}
     if isinstance(plan, ClassTest):
-        from app.client.ask.answer import SPREAD
-
-        cells = len(plan.said) * len(plan.classes)
-        widths["accuracy"] = SPREAD * (2 * cells) ** 0.5 * told.noise_scale / max(1, told.rows)
+        widths["accuracy"] = SPREAD * (2 * plan.buckets) ** 0.5 * told.noise_scale / plan.per / max(1, told.rows)
         widths |= {"precision": None, "recall": None, "auc": None}
     else:
         widths |= {"mse": None, "r2": None}
@@ -72,14 +47,23 @@ def explain_test(
 
 
 def run_test(
-    buyer: Buyer, dataset: Dataset, plan: TestPlan, place: SumsPlace, *, most: int | None, timeout: float | None = None
+    buyer: Buyer,
+    dataset: Dataset,
+    plan: TestPlan,
+    place: OrderPlace,
+    *,
+    most: int | None,
+    job: int | None = None,
+    timeout: float | None = None,
 ) -> tuple[TestFigures, TestReport]:
-    """Order a test for at most `most` token units and wait for it; an equal test is the same job.
+    """Order a test for at most `most` token units and wait for it; an equal test is the same job. A `job` that was
+    ordered before is read in place of a new one.
 
     Errors: what the order would be refused for; UsageError without a bound, NotAllowed above it; TryAgain.
     """
     wanted = SumsWanted.of(plan.circuit)
-    job = order_sums(buyer, explain_sums(buyer, dataset, wanted, place), most=most)
+    if job is None:
+        job = order_sums(buyer, explain_sums(buyer, dataset, wanted, place), most=most)
     found = read_sums(buyer, job, wanted, timeout=timeout)
     report = TestReport(job, found.receipt, found.epsilon, found.noise_scale, found.rows)
     return plan.read(found.values, found.rows, found.noise_scale), report

@@ -8,20 +8,17 @@ from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING, Any
 
-from app.client.fit.estimators import (
-    CLASSIFIERS,
-    FROM_HISTOGRAMS,
-    classes_of,
-    fit_histograms,
-    fit_moments,
-    middles_of,
-    name_of,
-)
-from app.client.fit.histograms import HistogramPlan, binned_with, plan_histograms
-from app.client.fit.moments import MomentPlan, plan_moments
+from app.client.fit.additive import AdditivePlan, fit_additive
+from app.client.fit.count_models import fit_histograms
+from app.client.fit.histograms import ClassHistograms
+from app.client.fit.linear_models import fit_classifier, fit_components, fit_regression
+from app.client.fit.moments import Moments
+from app.client.fit.names import classifies, name_of
+from app.client.fit.planning import FitSums, plan_sums
+from app.client.place import OrderPlace
 from app.client.published import PublishedValues
-from app.client.sums import SumsExplained, SumsPlace, SumsReleased, SumsWanted, explain_sums, order_sums, read_sums
-from app.protocol.data.dataset import Codebook, ColumnCode
+from app.client.sums import SumsExplained, SumsReleased, SumsWanted, explain_sums, order_sums, read_sums
+from app.protocol.data.dataset import Codebook
 from app.protocol.errors import BadQuery, NotAllowed
 from app.protocol.market.money import dollars
 from app.protocol.vocabulary import Encoding
@@ -34,29 +31,33 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class FitPlan:
-    """What an estimator is fitted from on one codebook."""
+class FitPlan(FitSums):
+    """The same with the estimator that is fitted."""
 
     estimator: Any
-    plan: MomentPlan | HistogramPlan
-    label: ColumnCode | None
-    codebook: Codebook
-    encoding: Encoding  # of the codes that the fitted estimator reads
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns that the fitted estimator reads, in order."""
-        names = self.plan.columns
-        return names[:-1] if isinstance(self.plan, MomentPlan) and self.label is not None else names
 
     def solve(self, released: Sequence[SumsReleased]) -> tuple[Any, float]:
         """(the fitted estimator, the ridge that noise made needful) from the numbers of one job or more."""
-        if isinstance(self.plan, MomentPlan):
-            moments = reduce(add, (self.plan.read(each.values, each.rows, each.noise_scale) for each in released))
-            return fit_moments(self.estimator, moments, self.label)
-        counts = reduce(add, (self.plan.read(each.values, each.rows, each.noise_scale) for each in released))
-        assert self.label is not None
-        return fit_histograms(self.estimator, counts, self.label, self.codebook), 0.0
+        read = [self.plan.read(each.values, each.rows, each.noise_scale) for each in released]
+        sums: Moments | ClassHistograms = reduce(add, read)
+        values = None if self.classes is None else self.classes.values
+        if isinstance(sums, ClassHistograms):
+            return fit_histograms(self.estimator, sums, values, self.codebook), 0.0
+        if self.label is None:
+            return fit_components(self.estimator, sums), 0.0
+        if isinstance(self.plan, AdditivePlan):
+            affine = PublishedValues(self.codebook).affine(self.label)
+            return fit_additive(self.estimator, sums, self.plan, affine, values)
+        if self.classes is None:
+            return fit_regression(self.estimator, sums, PublishedValues(self.codebook).affine(self.label))
+        return fit_classifier(self.estimator, self._by_class(sums), self.classes)
+
+    def _by_class(self, moments: Moments) -> list[Moments]:
+        """The moments of the columns and of each class, whose column comes last."""
+        assert self.classes is not None
+        if self.classes.own == (self.label,) and moments.doubled[-1]:  # centred: a label that is no word of a category
+            return [moments.opposite(), moments]
+        return [moments.against(len(self.columns), place) for place in self.classes.places]
 
 
 @dataclass(frozen=True)
@@ -90,33 +91,12 @@ def plan_fit(
 
     Errors: BadQuery with the nearest that can be fitted.
     """
-    name, published = name_of(estimator), PublishedValues(codebook)
-    if (name == "PCA") != (label is None):
-        raise BadQuery(
-            "Components have no label." if name == "PCA" else f"A {name} predicts a label, and none is named.",
-            "Leave the label out." if name == "PCA" else f"Name one: {_labels(codebook)}.",
-        )
-    target = None if label is None else published.column(label)
-    if name in CLASSIFIERS and target is not None:
-        classes_of(target)
-    if label is not None and columns is not None and label in columns:
-        raise BadQuery(f"The label {label!r} is among the columns.", "Leave it out of the columns.")
-    if name in FROM_HISTOGRAMS:
-        assert label is not None
-        chosen = list(columns) if columns is not None else binned_with(published, label)
-        if name == "GaussianNB":
-            for each in chosen:
-                middles_of(published.column(each))
-        encoding: Encoding = "affine" if name == "GaussianNB" else "bins"
-        return FitPlan(estimator, plan_histograms(codebook, profile, chosen, label), target, codebook, encoding)
-    if columns is None:
-        features = [each.name for each in codebook.columns if each.affine and each.name != label and not each.label]
-        both = published.paired([*([label] if label else []), *features])
-        columns = [each for each in both if each != label]
-    return FitPlan(estimator, plan_moments(codebook, profile, columns, label), target, codebook, "affine")
+    name = name_of(estimator)
+    found = plan_sums(codebook, profile, name, classifies=classifies(estimator), label=label, columns=columns)
+    return FitPlan(**vars(found), estimator=estimator)
 
 
-def explain_fit(buyer: Buyer, dataset: Dataset, plan: FitPlan, place: SumsPlace) -> SumsExplained:
+def explain_fit(buyer: Buyer, dataset: Dataset, plan: FitPlan, place: OrderPlace) -> SumsExplained:
     """What a fit's job on one dataset would cost, for free. Errors: as `find_terms`."""
     return explain_sums(buyer, dataset, SumsWanted.of(plan.plan.circuit), place)
 
@@ -127,11 +107,13 @@ def fit(
     plan: FitPlan,
     *,
     most: int | None,
-    places: Sequence[SumsPlace],
+    places: Sequence[OrderPlace],
     epsilon: float | None = None,
+    jobs: Sequence[int] = (),
     timeout: float | None = None,
 ) -> Any:
-    """The fitted estimator, with `report_`; `most` token units pay for all jobs together.
+    """The fitted estimator, with `report_`; `most` token units pay for all jobs together. `jobs` were ordered before,
+    one on each dataset, and are read in place of new ones.
 
     The jobs are ordered one after the other before any is waited for. Errors: BadQuery for datasets of other codes;
     what an order would be refused for; UsageError, NotAllowed; TryAgain after `timeout` seconds.
@@ -139,19 +121,18 @@ def fit(
     for each in datasets[1:]:
         if not same_codes(each.codebook, datasets[0].codebook):
             raise BadQuery("These datasets have other codes, so that their sums do not add up.", "Fit them apart.")
-    explained = [explain_fit(buyer, each, plan, place) for each, place in zip(datasets, places, strict=True)]
-    check_epsilon(explained, epsilon)
-    check_whole(explained, most)
-    wanted, left, jobs = SumsWanted.of(plan.plan.circuit), most, []
-    for told in explained:
-        jobs.append(order_sums(buyer, told, most=left))
-        left = None if left is None else left - (told.terms.total or 0)
+    wanted = SumsWanted.of(plan.plan.circuit)
+    if not jobs:
+        explained = [explain_fit(buyer, each, plan, place) for each, place in zip(datasets, places, strict=True)]
+        check_epsilon(explained, epsilon)
+        check_whole(explained, most)
+        jobs = _ordered(buyer, explained, most)
     released = [read_sums(buyer, job, wanted, timeout=timeout) for job in jobs]
     model, ridge = plan.solve(released)
     model.report_ = FitReport(
         plan.columns,
         plan.encoding,
-        None if plan.label is None else plan.label.name,
+        plan.label,
         sum(each.rows for each in released),
         max(each.epsilon for each in released),
         tuple(each.noise_scale for each in released),
@@ -160,6 +141,14 @@ def fit(
         ridge,
     )
     return model
+
+
+def _ordered(buyer: Buyer, explained: Sequence[SumsExplained], most: int | None) -> list[int]:
+    left, jobs = most, []
+    for told in explained:
+        jobs.append(order_sums(buyer, told, most=left))
+        left = None if left is None else left - (told.terms.total or 0)
+    return jobs
 
 
 def check_whole(explained: Sequence[SumsExplained], most: int | None) -> None:
@@ -182,7 +171,3 @@ def check_epsilon(explained: Sequence[SumsExplained], epsilon: float | None) -> 
                 f"A job under these terms costs epsilon {each.epsilon:g}, not {epsilon:g}: the policy says how much.",
                 "Name an offer or a license of the epsilon that you want, or leave epsilon out.",
             )
-
-
-def _labels(codebook: Codebook) -> str:
-    return ", ".join(column.name for column in codebook.columns if column.label)[:200] or "any column with products"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -52,6 +52,30 @@ class Moments:
             self.columns, self.rows + other.rows, self.sums + other.sums, self.products + other.products, noise,
             self.doubled, self.spans,
         )  # fmt: skip
+
+    def against(self, features: int, place: int | None) -> Moments:
+        """Of the first columns, and as a label whether a row is of a class: of the column of number `place` after them,
+        or (None) of none of these. The label is z = -1/2 or 1/2.
+        """
+        own = slice(features, None) if place is None else slice(features + place, features + place + 1)
+        count, with_class = self.sums[own].sum(), self.products[:features, own].sum(axis=1)
+        if place is None:
+            count, with_class = self.rows - count, self.sums[:features] - with_class
+        kept = slice(0, features)
+        products, noise = np.zeros((features + 1,) * 2), np.zeros((features + 1,) * 2)
+        products[kept, kept], noise[kept, kept] = self.products[kept, kept], self.noise[kept, kept]
+        products[kept, -1] = products[-1, kept] = with_class - self.sums[kept] / 2
+        noise[kept, -1] = noise[-1, kept] = np.sqrt((self.noise[kept, own] ** 2).sum(axis=1))
+        products[-1, -1] = self.rows / 4
+        return Moments(
+            (*self.columns[:features], "class"), self.rows, np.append(self.sums[kept], count - self.rows / 2),
+            products, noise, np.append(self.doubled[kept], 1), np.append(self.spans[kept], 1),
+        )  # fmt: skip
+
+    def opposite(self) -> Moments:
+        """With the last column turned: -z for z, as of a label's other class."""
+        turned = np.append(np.ones(len(self.columns) - 1), -1.0)
+        return replace(self, sums=self.sums * turned, products=self.products * np.outer(turned, turned))
 
     @property
     def mean(self) -> F64:

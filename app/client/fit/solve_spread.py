@@ -1,7 +1,8 @@
-"""From noisy second moments to models of how columns spread: discriminant analysis of two classes, components."""
+"""From noisy second moments to models of how columns spread: discriminant analysis, components."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,36 +15,38 @@ from fhe.arrays import F64
 
 @dataclass(frozen=True)
 class Discriminant:
-    """Class means (2, columns) and the common covariance (columns, columns) in units z; shares (2,) of the rows."""
+    """Class means (classes, columns) and the common covariance (columns, columns) in units z; shares (classes,) of the
+    rows; the linear score of each class, slopes (classes, columns) on codes over their spans and intercepts (classes,).
+    """
 
     means: F64
     covariance: F64
     shares: F64
     slopes: F64
-    intercept: float
+    intercepts: F64
     ridge: float
 
 
-def discriminant(moments: Moments) -> Discriminant:
-    """Linear discriminant analysis of a last column of two codes (Fisher; solver lsqr of scikit-learn).
+def discriminant(moments: Sequence[Moments]) -> Discriminant:
+    """Linear discriminant analysis of classes, each the last column of its own moments, z = -1/2 or 1/2; the other
+    columns are the same in all (Fisher; solver lsqr of scikit-learn).
 
     Errors: BadQuery where noise leaves one of the classes without rows.
     """
-    d, n = len(moments.columns) - 1, moments.rows
-    share = float(moments.mean[d] + 0.5)
-    if not 1 / n < share < 1 - 1 / n:
+    first = moments[0]
+    d, n = len(first.columns) - 1, first.rows
+    counts = np.array([each.sums[d] + n / 2 for each in moments])
+    if not ((counts > 1) & (counts < n - 1)).all():
         raise BadQuery("The noise leaves no rows of one class.", "Ask under an offer with a greater epsilon.")
-    # sum of z over the second class: the label's z is -1/2 or 1/2
-    second = moments.products[:d, d] + moments.sums[:d] / 2
-    means = np.stack([(moments.sums[:d] - second) / (n * (1 - share)), second / (n * share)])
-    within = moments.products[:d, :d] - n * (
-        (1 - share) * np.outer(means[0], means[0]) + share * np.outer(means[1], means[1])
-    )
-    ridge = adaptive_ridge(within, moments.noise[:d, :d])
+    shares = counts / counts.sum()
+    means = np.stack([(each.products[:d, d] + each.sums[:d] / 2) for each in moments]) / counts[:, None]
+    within = first.products[:d, :d] - n * (means.T * shares) @ means
+    ridge = adaptive_ridge(within, first.noise[:d, :d])
     covariance = (within + ridge * np.eye(d)) / n
-    slopes = solved(covariance, means[1] - means[0])
-    intercept = float(-slopes @ (means[0] + means[1]) / 2 + np.log(share / (1 - share)))
-    return Discriminant(means, covariance, np.array([1 - share, share]), slopes, intercept, ridge)
+    middles = means + first.doubled[:d] / (2 * first.spans[:d])  # from code 0 on, as scikit-learn has them
+    slopes = np.stack([solved(covariance, middle) for middle in middles])
+    intercepts = np.log(shares) - (slopes * middles).sum(axis=1) / 2
+    return Discriminant(means, covariance, shares, slopes, intercepts, ridge)
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ class SortOrder:
         name, *place = read_cursor(cursor, str, *kinds)
         if name != self.name:
             raise BadInput("This cursor belongs to another order.", "Begin again with the first page.")
-        beyond = facts.ids < place[-1] if self.descending else facts.ids > place[-1]
+        beyond: Mask = facts.ids < place[-1] if self.descending else facts.ids > place[-1]
         if self.fact is None:
             return beyond
         value, there = place[0], True
@@ -56,9 +56,11 @@ class SortOrder:
         if self.fact in facts.distinct:
             value, there = facts.rank(self.fact, value)
         numbers = facts.numbers[self.fact]
-        if not there:
-            return numbers < value if self.descending else numbers >= value
-        return (numbers < value if self.descending else numbers > value) | ((numbers == value) & beyond)
+        if there:
+            further: Mask = numbers < value if self.descending else numbers > value
+            return further | ((numbers == value) & beyond)
+        absent: Mask = numbers < value if self.descending else numbers >= value
+        return absent
 
     @property
     def _by_amount(self) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fhe.compile.digits.parts import ENTRIES, PART, Part, read_part
+from fhe.compile.digits.parts import ENTRIES, PART, DigitPart, read_part
 from fhe.compile.digits.passes import doubled, groups, low_groups, signs
 from fhe.compile.digits.stages import Stages, WireSum
 from fhe.noise.lookup import bootstrap_variance
@@ -47,7 +47,7 @@ def clipped(
     `width`: of `clip_width`; `noise`: the values' variance. Errors: NoiseOverflow, TooLarge.
     """
     left = doubled(stages, values, width, low_groups(width, drop, noise, profile))
-    gone, parts = drop, list[Part]()
+    gone, parts = drop, list[DigitPart]()
     for first in range(0, bits, PART):
         size = min(PART, bits - first)
         left, part = read_part(stages, left, width, gone, size)

@@ -72,7 +72,11 @@ class _Reading:
 
 
 def doubled(stages: Stages, values: Sequence[WireSum], width: int, sizes: Sequence[int]) -> list[WireSum]:
-    """Twice the values less the lowest bits of groups of these sizes, of width + 1: a constant table gives halves."""
+    """Twice the values less the lowest bits of groups of these sizes, of width + 1: a constant table gives halves.
+
+    Values that differ by a constant have the lowest bits in common as far as the constant has none of them, and these
+    are looked up once.
+    """
     return without_low_bits(stages, [value * 2 for value in values], width, sizes, 0)
 
 
@@ -82,14 +86,26 @@ def without_low_bits(
     """The same of values that are doubled already, and whose lowest `gone` bits are gone."""
     left, bottom = list(left), 1 + gone
     for bits in sizes:
-        entries, reads, out = 1 << (bits - 1), bits - 1 + bottom, width + 1 - bottom
-        high = stages.look_up(left, reads, [[-entries] * entries] * len(left), out + 1, negacyclic=True)
-        left = [value - (bit + entries) * (1 << (bottom - 1)) for value, bit in zip(left, high, strict=True)]
-        if bits > 1:
-            rest = stages.look_up(left, reads, [range(entries)] * len(left), out)
-            left = [value - others * (1 << bottom) for value, others in zip(left, rest, strict=True)]
+        alike = [(value.terms, value.constant % (1 << (bottom + bits))) for value in left]
+        firsts: dict[tuple[object, int], WireSum] = {}
+        for key, value in zip(alike, left, strict=True):
+            firsts.setdefault(key, value)
+        low = dict(zip(firsts, _lowest(stages, list(firsts.values()), width, bottom, bits), strict=True))
+        left = [value - low[key] for value, key in zip(left, alike, strict=True)]
         bottom += bits
     return left
+
+
+def _lowest(stages: Stages, values: Sequence[WireSum], width: int, bottom: int, bits: int) -> list[WireSum]:
+    """What so many bits from the bottom on are worth in each of these values."""
+    entries, reads, out = 1 << (bits - 1), bits - 1 + bottom, width + 1 - bottom
+    high = stages.look_up(values, reads, [[-entries] * entries] * len(values), out + 1, negacyclic=True)
+    found = [(bit + entries) * (1 << (bottom - 1)) for bit in high]
+    if bits == 1:
+        return found
+    left = [value - bit for value, bit in zip(values, found, strict=True)]
+    rest = stages.look_up(left, reads, [range(entries)] * len(left), out)
+    return [bit + others * (1 << bottom) for bit, others in zip(found, rest, strict=True)]
 
 
 def signs(
@@ -104,8 +120,12 @@ def signs(
     return stages.look_up(left, width + 1, [table] * len(left), width_out, negacyclic=True)
 
 
-def argmax(stages: Stages, values: Sequence[WireSum], width: int, sizes: Sequence[int], width_out: int) -> WireSum:
-    """Which of three or four values is the first greatest one, 0 to 3; their differences fit `width`."""
+def winners(
+    stages: Stages, values: Sequence[WireSum], width: int, sizes: Sequence[int], width_out: int
+) -> list[WireSum]:
+    """Of each of three or four values but the first: 1 where it is the first greatest one, else 0, as wires of width
+    `width_out`; their differences fit `width`.
+    """
     count, under = len(values), 3
     pairs = [(one, other) for other in range(count) for one in range(other)]
     beaten = signs(stages, [values[one] - values[other] for one, other in pairs], width, sizes, under + 1)
@@ -118,7 +138,13 @@ def argmax(stages: Stages, values: Sequence[WireSum], width: int, sizes: Sequenc
         for j in range(1, count)
     ]  # twice the number of values that j beats
     best = [int(beats == count - 1) for beats in range(1 << under)]
-    chosen = stages.look_up(wins, under + 1, [best] * len(wins), under)
+    return stages.look_up(wins, under + 1, [best] * len(wins), width_out)
+
+
+def argmax(stages: Stages, values: Sequence[WireSum], width: int, sizes: Sequence[int], width_out: int) -> WireSum:
+    """Which of three or four values is the first greatest one, 0 to 3; their differences fit `width`."""
+    under = 3
+    chosen = winners(stages, values, width, sizes, under)
     number = sum((win * j for j, win in enumerate(chosen, 1)), WireSum())
-    clipped = [label if label < count else 0 for label in range(1 << under)]
+    clipped = [label if label < len(values) else 0 for label in range(1 << under)]
     return stages.look_up([number], under, [clipped], width_out)[0]

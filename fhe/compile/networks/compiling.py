@@ -7,10 +7,11 @@ in floating point is quantized here; then the circuit equals that, and the repor
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from app.protocol.data.dataset import Codebook
 from app.protocol.errors import BadModel, MessageOverflow, NoiseOverflow, TooLarge
@@ -27,6 +28,7 @@ from fhe.compile.importers.inputs import Inputs, dense
 from fhe.compile.meaning import Meaning, classes_of, meaning
 from fhe.compile.networks.concrete_ml import network_of
 from fhe.compile.networks.floating import choices
+from fhe.compile.networks.lookup_circuit import compile_lookup_network, is_lookup_network
 from fhe.compile.networks.lowering import network_circuit
 from fhe.compile.networks.network import QuantizedNetwork
 from fhe.compile.networks.perceptrons import float_network, is_float_network
@@ -40,62 +42,92 @@ MOST_TRIES = 6  # to lower a network with some bits or others
 FAR = 0.05  # of the buyer's labels, or of their values' range: another model
 
 
-def inner_network(model: Any, space: FeatureSpace) -> InnerEstimator | None:
-    """The network inside a model; None where there is another estimator. Errors: BadModel."""
-    inner = core(model, Inputs.of(space))
-    return inner if is_concrete_network(inner.model) or is_float_network(inner.model) else None
+@dataclass(frozen=True, eq=False)
+class _Handed:
+    """A model, the network inside it, and what it is compiled for."""
 
+    model: Any
+    inner: InnerEstimator
+    own: OwnRows | None
+    codebook: Codebook
+    profile: EncryptionProfile
+    n_bits: int | None
 
-def compile_network(
-    model: Any,
-    inner: InnerEstimator,
-    space: FeatureSpace,
-    own: OwnRows | None,
-    codebook: Codebook,
-    profile: EncryptionProfile,
-    n_bits: int | None,
-) -> Compiled:
-    """Errors: BadModel, TooLarge, MessageOverflow, NoiseOverflow."""
-    classes = classes_of(model, inner.model)
-    if is_concrete_network(inner.model):
-        if n_bits is not None:
-            raise BadModel(
-                f"This {kind(inner.model)} is quantized already.", "Fit it with module__n_w_bits=... instead of n_bits."
-            )
-        network, step = network_of(inner.model, lambda of: core(model, Inputs.of(of)).inputs.features, space)
-        comparison = Comparison(model, network.space, own, classifies=classes is not None)
-        scores = network.outputs(comparison.codes).T * step
-        compiled = _made(
-            model, network.pruned(), step, meaning(model, classes, scores, comparison.said), codebook, profile
+    @property
+    def classes(self) -> npt.NDArray[Any] | None:
+        """A classifier's labels."""
+        return classes_of(self.model, self.inner.model)
+
+    def made(self, network: QuantizedNetwork, step: float, means: Meaning) -> Compiled:
+        """The circuit and what its integers mean. Errors: MessageOverflow, NoiseOverflow, TooLarge."""
+        outputs = len(network.layers[-1].bias)
+        decoder = Decoder(
+            model=kind(self.model),
+            circuit=PENDING,
+            scale=step * means.factor,
+            zero_points=(0,) * outputs,
+            centre=(0,) * outputs,
+            link=means.link,
+            labels=means.labels,
+            probabilities=means.probabilities,
+            shift=means.offset,
+            threshold=means.threshold,
+            knots=means.knots,
         )
-        found = comparison.judge(compiled.circuit, compiled.decoder, route="concrete-ml", forest=False)
-        if found.labels_differing or found.largest_difference > SAME:
-            raise BadModel(
-                f"The circuit is not this {kind(model)}'s own quantized inference: rows differ by"
-                f" {found.largest_difference:.2g} of the range.",
-                "Report this model.",
-            )
-        return replace(compiled, faithfulness=found)
-    return _floating(model, inner, space, own, codebook, profile, n_bits, classifies=classes is not None)
+        readout = readout_of(decoder)
+        circuit = network_circuit(network, output_names(outputs, readout), readout, self.codebook, self.profile)
+        report = check(circuit, self.codebook, self.profile)
+        return Compiled(circuit, decoder.model_copy(update={"circuit": digest(circuit)}), report, network)
 
 
-def _floating(
+def compiled_network(
     model: Any,
-    inner: InnerEstimator,
     space: FeatureSpace,
     own: OwnRows | None,
     codebook: Codebook,
     profile: EncryptionProfile,
     n_bits: int | None,
-    *,
-    classifies: bool,
-) -> Compiled:
+) -> Compiled | None:
+    """The circuit of a network; None where the model is no network.
+
+    Errors: BadModel, TooLarge, MessageOverflow, NoiseOverflow.
+    """
+    if is_lookup_network(model):
+        return compile_lookup_network(model, space, own, codebook, profile)
+    handed = _Handed(model, core(model, Inputs.of(space)), own, codebook, profile, n_bits)
+    if is_concrete_network(handed.inner.model):
+        return _quantized(handed, space)
+    return _floating(handed, space) if is_float_network(handed.inner.model) else None
+
+
+def _quantized(handed: _Handed, space: FeatureSpace) -> Compiled:
+    model, inner, classes = handed.model, handed.inner.model, handed.classes
+    if handed.n_bits is not None:
+        raise BadModel(
+            f"This {kind(inner)} is quantized already.", "Fit it with module__n_w_bits=... instead of n_bits."
+        )
+    network, step = network_of(inner, lambda of: core(model, Inputs.of(of)).inputs.features, space)
+    comparison = Comparison(model, network.space, handed.own, classifies=classes is not None)
+    means = meaning(model, classes, network.outputs(comparison.codes).T * step, comparison.said)
+    compiled = handed.made(network.pruned(), step, means)
+    found = comparison.judge(compiled.circuit, compiled.decoder, route="concrete-ml", forest=False)
+    if found.labels_differing or found.largest_difference > SAME:
+        raise BadModel(
+            f"The circuit is not this {kind(model)}'s own quantized inference: rows differ by"
+            f" {found.largest_difference:.2g} of the range.",
+            "Report this model.",
+        )
+    return replace(compiled, faithfulness=found)
+
+
+def _floating(handed: _Handed, space: FeatureSpace) -> Compiled:
+    model, inner, own, classes = handed.model, handed.inner.model, handed.own, handed.classes
     if own is None:
         raise BadModel(
-            f"How far the units of this {kind(inner.model)} reach is only seen on rows.",
+            f"How far the units of this {kind(inner)} reach is only seen on rows.",
             "Give rows of your own (check), as many as you can.",
         )
-    network = float_network(inner.model)
+    network = float_network(inner)
     first = network.layers[0]
 
     def values(of: FeatureSpace, codes: I64) -> F64:
@@ -105,48 +137,26 @@ def _floating(
     made = additive_form(values, space)
     if made is None:
         raise BadModel(
-            f"What comes before this {kind(inner.model)} mixes columns by more than sums.",
+            f"What comes before this {kind(inner)} mixes columns by more than sums.",
             "Scale each column by itself before it: StandardScaler, or nothing.",
         )
     space, form = made
-    comparison = Comparison(model, space, own, classifies=classifies)
-    scores = network.after_first(form.scores(comparison.codes))
-    means = meaning(model, classes_of(model, inner.model), scores, comparison.said)
+    comparison = Comparison(model, space, own, classifies=classes is not None)
+    means = meaning(model, classes, network.after_first(form.scores(comparison.codes)), comparison.said)
+    tried = choices(
+        network, form, space, comparison.mine, handed.profile, handed.n_bits, classifies=classes is not None
+    )
     refused: Exception | None = None
-    for choice in choices(network, form, space, comparison.mine, profile, n_bits, classifies=classifies)[:MOST_TRIES]:
+    for choice in tried[:MOST_TRIES]:
         try:
-            compiled = _made(model, choice.network, choice.step, means, codebook, profile)
+            compiled = handed.made(choice.network, choice.step, means)
         except (MessageOverflow, NoiseOverflow, TooLarge) as error:
             refused = refused or error
             continue
-        found = _found(model, comparison, compiled, choice.network, classifies=classifies)
+        found = _found(model, comparison, compiled, choice.network, classifies=classes is not None)
         return replace(compiled, faithfulness=found)
     assert refused is not None
     raise refused
-
-
-def _made(
-    model: Any, network: QuantizedNetwork, step: float, means: Meaning, codebook: Codebook, profile: EncryptionProfile
-) -> Compiled:
-    """The circuit and what its integers mean. Errors: MessageOverflow, NoiseOverflow, TooLarge."""
-    outputs = len(network.layers[-1].bias)
-    decoder = Decoder(
-        model=kind(model),
-        circuit=PENDING,
-        scale=step * means.factor,
-        zero_points=(0,) * outputs,
-        centre=(0,) * outputs,
-        link=means.link,
-        labels=means.labels,
-        probabilities=means.probabilities,
-        shift=means.offset,
-        threshold=means.threshold,
-        knots=means.knots,
-    )
-    readout = readout_of(decoder)
-    circuit = network_circuit(network, output_names(outputs, readout), readout, codebook, profile)
-    report = check(circuit, codebook, profile)
-    return Compiled(circuit, decoder.model_copy(update={"circuit": digest(circuit)}), report, network)
 
 
 def _found(

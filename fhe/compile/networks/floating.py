@@ -69,7 +69,7 @@ class Bits:
 
 
 @dataclass(frozen=True, eq=False)
-class Choice:
+class QuantizedChoice:
     """A network in integers, the value of a step of its outputs, and how far it is from the one in floating point."""
 
     network: QuantizedNetwork
@@ -87,7 +87,7 @@ def choices(
     n_bits: int | None,
     *,
     classifies: bool,
-) -> list[Choice]:
+) -> list[QuantizedChoice]:
     """The network in integers, with different bits, the most promising first; at least one.
 
     `form` gives the first layer's values; `codes` (rows, columns) are the buyer's rows. With `n_bits` hidden weights
@@ -102,7 +102,7 @@ def choices(
             made, step = _ended(*hidden, space, inputs, most)
             if _readable(made, profile):
                 off = _off(said, made.outputs(codes).T * step, classifies=classifies)
-                found.append(Choice(made, step, off, _lookups(made)))
+                found.append(QuantizedChoice(made, step, off, _lookups(made)))
                 break
     if not found:
         raise NoiseOverflow(

@@ -19,7 +19,7 @@ from fhe.circuit.codec import MAX_CIRCUIT_BYTES, MAX_LAYERS
 from fhe.compile.digits.clipped import clip_stages, clip_width, clipped
 from fhe.compile.digits.parts import ENTRIES, PART
 from fhe.compile.digits.stages import Stages, WireSum, linear
-from fhe.compile.networks.network import Activation, QuantizedNetwork
+from fhe.compile.networks.network import Activation, Dense, QuantizedNetwork
 from fhe.noise.lookup import bootstrap_variance, layer_variances
 from fhe.profile import EncryptionProfile
 
@@ -41,16 +41,15 @@ def network_circuit(
         named = tuple(f"value {number}" for number in range(len(last)))
         return Circuit(profile.digest, codebook.digest, inputs, layers, named, Readout("value"), centred=True)
 
-    for number, layer in enumerate(network.layers):
-        sums = [_weighted(values, row, bias) for row, bias in zip(layer.weights, layer.bias.tolist(), strict=True)]
-        if number == len(network.activations):
-            break
-        activation, width = network.activations[number], widths[number]
+    sums = _dense(values, network.layers[0])
+    for number, (activation, layer) in enumerate(zip(network.activations, network.layers[1:], strict=True)):
+        width = widths[number]
         noise = float(layer_variances(made(sums, width), profile)[-1].max())
         rounded = [value + activation.half for value in sums]
         last = number + 1 == len(network.activations)
         after = widths[number + 1] + (0 if last else 1)  # values that are read in digits are doubled
         values = clipped(stages, rounded, width, activation.drop, activation.bits, after, noise, profile)
+        sums = _dense(values, layer)
     layers = (*stages.layers, linear(sums, widths[-1]))
     return Circuit(profile.digest, codebook.digest, inputs, layers, names, readout, centred=True)
 
@@ -138,6 +137,10 @@ def _numbers(stages: Stages, read: list[Steps], width_out: int, *, gathered: boo
     for (column, _), wire in zip(runs, stages.look_up(counts, PART, tables, width_out), strict=True):
         found[column] += wire
     return found
+
+
+def _dense(values: list[WireSum], layer: Dense) -> list[WireSum]:
+    return [_weighted(values, row, bias) for row, bias in zip(layer.weights, layer.bias.tolist(), strict=True)]
 
 
 def _weighted(values: list[WireSum], weights: I64, bias: int) -> WireSum:

@@ -109,11 +109,11 @@ def _layers(module: Any, steps: list[Any]) -> tuple[FloatNetwork, int]:
         if name in SKIPPED:
             continue
         if name == "Linear":
-            weights, bias = _array(step.weight), _array(step.bias) if step.bias is not None else 0.0
+            weights = _array(step.weight)
+            bias = _array(step.bias) if step.bias is not None else np.zeros(len(weights))
             features = features or weights.shape[1]
             if scale is not None:
                 weights, bias = weights * scale[0], bias + weights @ scale[1]
-            bias = np.zeros(len(weights)) + bias
             if layers and open_:  # nothing between two dense layers: they are one
                 before = layers.pop()
                 weights, bias = weights @ before[0], weights @ before[1] + bias
@@ -127,11 +127,11 @@ def _layers(module: Any, steps: list[Any]) -> tuple[FloatNetwork, int]:
                 features = features or len(gain)
                 scale = (gain, offset) if scale is None else (scale[0] * gain, scale[1] * gain + offset)
         elif name in KIN and layers and open_:
-            low, high, gain, offset = KIN[name](step)
+            low, high, times, plus = KIN[name](step)
             layers[-1] = layers[-1][0], layers[-1][1] - low
             caps.append(high - low)
             units = np.ones(len(layers[-1][1]))
-            scale, open_ = (units * gain, units * (gain * low + offset)), False
+            scale, open_ = (units * times, units * (times * low + plus)), False
         else:
             raise BadModel(f"This {kind(module)} has a step {name}, which no circuit of dense layers has.", SUPPORTED)
     if len(layers) != len(caps) + 1 or not caps:

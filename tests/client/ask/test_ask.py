@@ -16,12 +16,13 @@ from app.client.ask.answer import average, quantile, total
 from app.client.ask.formula import formula_of
 from app.client.ask.plan import Plan, exact, plan
 from app.client.ask.query import parse
+from app.protocol.data.dataset import Codebook
 from app.protocol.errors import BadQuery
 from fhe.arrays import I64
 from fhe.circuit.clear import evaluate_clear, gather_inputs
 from fhe.leakage import leakage_of
 from fhe.profiles import REFERENCE
-from tests.support.questions import BOOK, TABLE, codes, people, question, with_cells
+from tests.support.questions import BOOK, PAIRED, TABLE, codes, people, question, with_cells
 
 PEOPLE = people(400, 1)
 
@@ -30,11 +31,11 @@ def outputs(asked: Plan, frame: pl.DataFrame = PEOPLE) -> I64:
     """The circuit's outputs on these rows in the clear."""
     if asked.circuit is None:
         return np.zeros((len(frame), 0), np.int64)
-    return evaluate_clear(asked.circuit, gather_inputs(asked.circuit, codes(frame)))
+    return evaluate_clear(asked.circuit, gather_inputs(asked.circuit, codes(frame, PAIRED.products)))
 
 
-def answered(sql: str) -> list[dict[str, Any]]:
-    asked = plan(parse(sql), BOOK, REFERENCE)
+def answered(sql: str, book: Codebook = BOOK) -> list[dict[str, Any]]:
+    asked = plan(parse(sql), book, REFERENCE)
     return exact(asked, outputs(asked)).to_dicts()
 
 
@@ -69,7 +70,7 @@ def database(sql: str) -> list[tuple[Any, ...]]:
     ]
 
 
-def compare(sql: str) -> None:
+def compare(sql: str, book: Codebook = BOOK) -> None:
     """The answer without noise is the database's: the same groups, counts and sums to the last bit."""
     query = parse(sql)
     names = [each.name for each in query.aggregates]
@@ -78,7 +79,7 @@ def compare(sql: str) -> None:
     for told in database(sql):
         groups = tuple(labels[name, value] for name, value in zip(query.groups, told, strict=False))
         expected[groups] = told[len(query.groups) :]
-    found = {tuple(row[group] for group in query.groups): row for row in answered(sql)}
+    found = {tuple(row[group] for group in query.groups): row for row in answered(sql, book)}
     assert set(expected) <= set(found)
     for key, row in found.items():
         truths = expected.get(key, (None,) * len(names))
@@ -107,6 +108,40 @@ def run_questions(count: int, seed: int) -> int:
 def test_answers_without_noise_are_a_databases_answers() -> None:
     """Generated questions: DuckDB says the same of the same words, on the same codes."""
     assert run_questions(80, 1) == 80
+
+
+def test_answers_by_products_are_a_databases_answers() -> None:
+    """Where two columns are asked together and their products are published: the same answers, and no lookup."""
+    for sql in (
+        "SELECT count(*) FROM data WHERE age >= 40 AND smoker = 1",
+        "SELECT count(*) FROM data WHERE age >= 40 OR NOT bmi < 25",
+        "SELECT smoker, count(*), avg(age) FROM data WHERE age BETWEEN 18 AND 64 GROUP BY smoker",
+        "SELECT age, bmi, count(*) FROM data GROUP BY age, bmi",
+        "SELECT bmi, sum(cost), count(*) FROM data GROUP BY bmi",
+        "SELECT quantile(bmi, 0.5) FROM data WHERE NOT (cost >= 10 AND cost < 99)",
+        "SELECT smoker, bmi, sum(bmi) FROM data GROUP BY smoker, bmi",
+    ):
+        asked = plan(parse(sql), PAIRED, REFERENCE)
+        assert "without a lookup" in asked.remarks[-1]
+        assert not asked.lookups
+        compare(sql, PAIRED)
+
+
+def test_two_conditions_move_two_counts() -> None:
+    """Cells of two columns exclude one another, and are read in blocks of millions; three columns take lookups."""
+    sql = "SELECT smoker, count(*), avg(age) FROM data WHERE age >= 30 GROUP BY smoker"
+    asked = plan(parse(sql), PAIRED, REFERENCE)
+    assert asked.circuit is not None
+    assert asked.circuit.block > 1_000_000
+    assert leakage_of(asked.circuit, PAIRED).sensitivity == 2
+    both = plan(parse("SELECT age, bmi, count(*) FROM data GROUP BY age, bmi"), PAIRED, REFERENCE)
+    assert both.circuit is not None
+    assert (both.lookups, leakage_of(both.circuit, PAIRED).sensitivity) == (0, 2)
+    three = plan(
+        parse("SELECT smoker, count(*) FROM data WHERE age >= 30 AND bmi < 25 GROUP BY smoker"), PAIRED, REFERENCE
+    )
+    assert three.lookups
+    assert not three.remarks
 
 
 @pytest.mark.deep

@@ -2,101 +2,24 @@
 
 from __future__ import annotations
 
-import threading
-from pathlib import Path
-from typing import Any
-
-import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
 from app.client.ask.certificate import certificate_questions, words_of
 from app.client.ask.plan import plan
 from app.client.ask.query import parse
-from app.client.certificate import Certificate, certificate, certified, read_certified
+from app.client.certificate import read_certified
 from app.market.web import pages
 from app.protocol.errors import BadDocument, BadQuery, NotFound
-from app.protocol.market.receipt import OutputPolicy
 from app.seal.keys import everybody
 from fhe.profiles import REFERENCE
 from tests.client.conftest import Run
-from tests.support.market import BITS, DOLLAR, HOUR
-from tests.support.policies import PLENTY
+from tests.support.certificates import sells
 from tests.support.questions import BOOK
 from tests.support.regression import settle
 from tests.support.web import SETTINGS, MarketNode, fresh_scene
 
 __all__ = ["fresh_scene"]
-
-POLICY = OutputPolicy(
-    release="aggregate", circuits=("linear", "additive"), min_group=20, epsilon_micro_per_job=500_000,
-    micro_bits_per_license=3_000_000, micro_bits_per_person=PLENTY,
-)  # fmt: skip
-
-
-def sells(scene: MarketNode) -> int:
-    """An offer of aggregates, and an owner who can pay for their own."""
-    scene.market.faucet(scene.stage.owner, 100 * DOLLAR)
-    scene.store.put(POLICY.to_bytes())
-    return scene.market.create_offer(
-        scene.stage.owner, 1, price_license=DOLLAR, price_job=DOLLAR, price_row=1, max_jobs=100, max_rows=10_000,
-        duration=24 * HOUR, policy=POLICY.digest, **(BITS | {"micro_bits": 3_000_000, "licenses": 1}),
-    ).value  # fmt: skip
-
-
-def settled(scene: MarketNode, call: Any) -> Any:
-    """What a command answers, while executors and custodian settle each job that it orders."""
-    before, found = scene.market.job_count(), []
-    thread = threading.Thread(target=lambda: found.append(call()))
-    thread.start()
-    while thread.is_alive():
-        thread.join(0.05)
-        while scene.market.job_count() > before:
-            before += 1
-            settle(scene, before)
-    return found[0]
-
-
-def test_an_owner_certifies_and_anyone_audits(scene: MarketNode, darkroom: Run, tmp_path: Path) -> None:
-    """Ordered with a bound, opened by everybody, shown on the card with what it proves, audited from public records."""
-    offer = sells(scene)
-    assert darkroom("dataset", "certificate", "1", "--json")[1] == []
-    assert darkroom("audit", "--certificate", "1", "--json")[1]["error"]["code"] == "not-found"
-    words = ("dataset", "certify", "1", "--offer", str(offer), "--yes", "--json")
-    assert darkroom(*words, "--max-price", "0.5")[1]["error"]["code"] == "not-allowed"
-    assert darkroom(*words, "--column", "c2", "--max-price", "9")[1]["error"]["code"] == "bad-query"  # it has no cells
-    before = scene.market.job_count()
-    code, made, _ = settled(scene, lambda: darkroom(*words, "--max-price", "20"))
-    assert code == 0, made
-    (averages,) = made["answers"]
-    assert averages["question"].startswith("SELECT avg(c0), avg(c1)")
-    assert made["bits"] == pytest.approx(0.721348)
-    document = certificate(scene.market, scene.store, 1)
-    assert document.digest == made["certificate"]
-    (said,), (receipt,) = document.answers, document.receipts
-    job = scene.market.job(said.job)
-    assert (job.receipt, job.buyer) == (receipt.digest, scene.stage.owner.address)
-    assert job.sealing_key == everybody().public.hex()
-    sums = scene.world.codes.astype(np.int64).sum(axis=0)
-    assert np.abs(np.array(said.values) - sums).max() < 12 * said.noise_scale_milli / 1000
-    (figures,) = certified(scene.market, scene.store, 1)
-    assert figures.answer.to_dicts()[0]["avg_c3"] == pytest.approx(said.values[3] / 60)
-    code, shown, _ = darkroom("dataset", "show", "1", "--json")
-    assert [each["job"] for each in shown["certified"]] == [averages["job"]]
-    assert "decrypted by the owner, not provable" in shown["certified"][0]["means"]
-    assert "the owner's word" in darkroom("dataset", "show", "1")[1]
-    out = tmp_path / "certificate.json"
-    assert darkroom("dataset", "certificate", "1", "--out", str(out), "--json")[0] == 0
-    assert Certificate.from_bytes(out.read_bytes()) == document
-    code, audit, _ = darkroom("audit", "--certificate", "1", "--json")
-    assert (code, audit["confirmed"], len(audit["answers"])) == (0, True, 1)
-    assert all(each["audit"]["complete"] for each in audit["answers"])
-    spent = darkroom("audit", "--budget", "1", "--json")[1]["spent"]
-    assert spent >= 721_348
-    again = darkroom(*words, "--max-price", "20")[1]  # goes on where it was: nothing is ordered twice
-    assert "certificate" in again, again
-    assert again["certificate"] == made["certificate"]
-    assert scene.market.job_count() == before + 1
 
 
 def test_what_is_no_certificate_is_not_read_as_one(scene: MarketNode, darkroom: Run) -> None:

@@ -15,6 +15,7 @@ from app.client.ask.plan import plan
 from app.client.ask.query import parse
 from app.client.buyer import Buyer
 from app.client.dataset import Dataset
+from app.client.place import OrderPlace
 from app.files.sealed import MIN_WORK
 from app.protocol.errors import BadQuery, NotAllowed, NotFound, PolicyRefused, UsageError
 from app.protocol.market.entities import JobState
@@ -66,7 +67,7 @@ def test_a_question_is_explained_paid_and_answered(scene: MarketNode, buyer: Buy
     assert darkroom("ask", "1", sql, "--license", str(license), "--max-price", "0.5", "--json")[0] == 3
     assert scene.market.balance(buyer.account.address) == paid
     dataset = Dataset.open(buyer.network, 1)
-    job = order.ask(buyer, dataset, sql, most=100 * DOLLAR, license=license)
+    job = order.ask(buyer, dataset, sql, OrderPlace(license=license), most=100 * DOLLAR)
     assert isinstance(job, int)
     settle(scene, job)
     said = order.reply(buyer, job)
@@ -90,7 +91,7 @@ def test_an_equal_question_is_answered_again_for_nothing(scene: MarketNode, buye
     license, dataset = sold(scene), Dataset.open(buyer.network, 1)
     answers: list[order.Reply] = []
     for sql in ("SELECT avg(c3) FROM data", "SELECT avg(c3) FROM data", "SELECT AVG(c3) AS mean FROM data"):
-        job = order.ask(buyer, dataset, sql, most=100 * DOLLAR, license=license)
+        job = order.ask(buyer, dataset, sql, OrderPlace(license=license), most=100 * DOLLAR)
         assert isinstance(job, int)
         if not answers or job != answers[0].job:
             settle(scene, job)
@@ -121,19 +122,19 @@ def test_what_is_not_sold_is_refused_before_it_is_paid(scene: MarketNode, buyer:
     """Labels are no sums, too few rows are no group, used-up bits answer nothing, and unknown jobs are no questions."""
     dataset, before = Dataset.open(buyer.network, 1), scene.market.job_count()
     with pytest.raises(PolicyRefused, match="sums-not-sold"):
-        order.ask(buyer, dataset, "SELECT avg(c1) FROM data", most=100 * DOLLAR, license=scene.license)
+        order.ask(buyer, dataset, "SELECT avg(c1) FROM data", OrderPlace(license=scene.license), most=100 * DOLLAR)
     license = sold(scene)
     with pytest.raises(PolicyRefused, match="group-too-small"):
-        order.ask(buyer, dataset, "SELECT avg(c1) FROM data", 19, most=100 * DOLLAR, license=license)
+        order.ask(buyer, dataset, "SELECT avg(c1) FROM data", OrderPlace(19, license=license), most=100 * DOLLAR)
     dear = sold(scene, POLICY.model_copy(update={"epsilon_micro_per_job": 3_000_000}))
     with pytest.raises(PolicyRefused, match="bits-license"):
-        order.ask(buyer, dataset, "SELECT avg(c1) FROM data", most=100 * DOLLAR, license=dear)
+        order.ask(buyer, dataset, "SELECT avg(c1) FROM data", OrderPlace(license=dear), most=100 * DOLLAR)
     with pytest.raises(UsageError):
-        order.ask(buyer, dataset, "SELECT avg(c1) FROM data", most=None, license=license)
+        order.ask(buyer, dataset, "SELECT avg(c1) FROM data", OrderPlace(license=license), most=None)
     with pytest.raises(NotAllowed):
-        order.ask(buyer, dataset, "SELECT avg(c1) FROM data", most=1, license=license)
+        order.ask(buyer, dataset, "SELECT avg(c1) FROM data", OrderPlace(license=license), most=1)
     with pytest.raises(BadQuery):
-        order.ask(buyer, dataset, "SELECT c1 FROM data", most=100 * DOLLAR, license=license)
+        order.ask(buyer, dataset, "SELECT c1 FROM data", OrderPlace(license=license), most=100 * DOLLAR)
     with pytest.raises(NotFound):
         order.reply(buyer, 1)
     assert scene.market.job_count() == before

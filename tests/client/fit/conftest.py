@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import polars as pl
 import pytest
 
-from app.protocol.data.dataset import Codebook
 from tests.support.adults import adults, built
-
-
-@dataclass(frozen=True)
-class Adults:
-    """The rows and their codebook."""
-
-    frame: pl.DataFrame
-    codebook: Codebook
+from tests.support.fits import Adults
 
 
 @pytest.fixture(scope="module")

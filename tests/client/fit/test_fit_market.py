@@ -6,24 +6,31 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fastapi.testclient import TestClient
 from sklearn.linear_model import LinearRegression
 
+from app.cli.kinds import FITTED
 from app.client.buyer import MAX_RESULT_BYTES, Buyer
 from app.client.dataset import Dataset
-from app.client.evaluate.testing import explain_test, plan_test
+from app.client.evaluate.planning import plan_test
+from app.client.evaluate.testing import explain_test
 from app.client.fit.fitting import explain_fit, fit, plan_fit
-from app.client.sums import SumsPlace, SumsWanted, order_sums, read_sums
+from app.client.fit.names import KINDS, classifies, name_of
+from app.client.place import OrderPlace
+from app.client.sums import SumsWanted, order_sums, read_sums
 from app.files.sealed import MIN_WORK
+from app.market.web import pages
 from app.protocol.errors import BadQuery, NotAllowed, NotFound, UsageError
 from app.protocol.market.receipt import OutputPolicy
 from app.seal.keys import SealingKey
+from fhe.circuit.codec import digest, encode
 from tests.client.conftest import Run as Command
 from tests.support.adults import EncryptedAdults, noised, sums_in_the_clear
 from tests.support.homes import PASSPHRASE, home
 from tests.support.market import DOLLAR
 from tests.support.policies import PLENTY
 from tests.support.regression import settle
-from tests.support.web import MarketNode, build_node
+from tests.support.web import SETTINGS, MarketNode, api_client, build_node
 
 __all__ = ["home"]
 
@@ -57,7 +64,7 @@ def test_a_model_is_explained_ordered_and_fitted(
     assert isinstance(world, EncryptedAdults)
     dataset = Dataset.open(buyer.network, 1)
     plan = plan_fit(dataset.codebook, dataset.profile, LinearRegression(), label="hours", columns=["age", "married"])
-    place = SumsPlace(license=scene.license)
+    place = OrderPlace(license=scene.license)
     told = explain_fit(buyer, dataset, plan, place)
     value = told.to_dict()
     assert (value["problems"], value["epsilon"], value["released"], value["bootstraps"]) == ([], 2.0, 8, 0)
@@ -110,13 +117,16 @@ def test_the_command_fits_and_keeps_the_model(scene: MarketNode, buyer: Buyer, d
     from sklearn.linear_model import LogisticRegression
 
     plan = plan_fit(dataset.codebook, dataset.profile, LogisticRegression(), label="rich", columns=["age", "married"])
-    job = order_sums(buyer, explain_fit(buyer, dataset, plan, SumsPlace(license=scene.license)), most=100 * DOLLAR)
+    job = order_sums(buyer, explain_fit(buyer, dataset, plan, OrderPlace(license=scene.license)), most=100 * DOLLAR)
     settle(scene, job)
     code, made, _ = darkroom(*words, *columns, "--max-price", "100")
     assert code == 0
     assert made["report"]["jobs"] == [job]
     assert buyer.models.find(made["model"]).card.features == ("age", "married")
     assert set(made["weights"]) == {"age", "married", "intercept"}
+    assert darkroom(*words, *columns, "--job", str(job))[1]["weights"] == made["weights"]
+    other = darkroom(*words, "--column", "age", "--json", "--job", str(job))[1]["error"]
+    assert other["code"] == "bad-document"
     refused = darkroom("model", "fit", "1", "--label", "nobody", "--json")[1]["error"]
     assert refused["code"] == "bad-query"
 
@@ -125,9 +135,66 @@ def test_noise_in_the_clear_is_what_the_custodian_adds(scene: MarketNode, buyer:
     """The scale that tests of fits use is the one that the market's policy gives."""
     dataset = Dataset.open(buyer.network, 1)
     plan = plan_fit(dataset.codebook, dataset.profile, LinearRegression(), label="rich", columns=["age"])
-    told = explain_fit(buyer, dataset, plan, SumsPlace(license=scene.license))
+    told = explain_fit(buyer, dataset, plan, OrderPlace(license=scene.license))
     _, scale = noised(plan.plan.circuit, dataset.codebook, np.zeros(len(plan.plan.circuit.released), np.int64), 2.0)
     assert scale == told.noise_scale
+
+
+def test_programs_price_and_compile_fits_and_tests(scene: MarketNode, buyer: Buyer) -> None:
+    """The circuits are those that clients order; what cannot be is refused with what can."""
+    opened = Dataset.open(buyer.network, 1)
+    plan = plan_fit(opened.codebook, opened.profile, LinearRegression(), label="hours", columns=["age", "married"])
+    line = LinearRegression().fit(np.random.default_rng(1).integers(0, 2, (90, 2)), np.arange(90) % 7)
+    model = opened.compile(line, columns=["age", "married"], fitted_on="codes")
+    test = plan_test(model.circuit, model.decoder, opened.codebook, opened.profile, "hours")
+    asked = {"kind": "linear-regression", "label": "hours", "columns": ["age", "married"]}
+    document = {"circuit": encode(model.circuit).decode(), "decoder": model.decoder.to_bytes().decode()}
+    with api_client(scene) as api:
+
+        def post(path: str, **body: Any) -> tuple[int, Any]:
+            answer = api.client.post(f"/v1/datasets/1/{path}", json=body)
+            return answer.status_code, answer.json()
+
+        for path, body, circuit in (
+            ("fits", asked, plan.plan.circuit),
+            ("tests", document | {"label": "hours"}, test.circuit),
+        ):
+            code, told = post(path, **body, license=scene.license)
+            assert (code, told["epsilon"], told["released"]) == (200, 2.0, str(len(circuit.released)))
+            assert told["quote"]["ready"]
+            code, made = post(f"{path}/compiled", **body)
+            assert (code, made["circuit"].encode()) == (200, encode(circuit))
+            assert (made["digest"], made["columns"]) == (digest(circuit), ["age", "married"])
+        code, refused = post("fits", kind="forest", label="hours")
+        assert (code, refused["code"]) == (422, "bad-query")
+        assert "one-vs-rest" in refused["next_step"]
+        changed = document | {"circuit": encode(plan.plan.circuit).decode()}
+        assert post("tests/compiled", **changed, label="hours")[1]["code"] == "bad-document"
+
+
+def test_a_page_explains_a_fit_and_names_its_command(scene: MarketNode) -> None:
+    """Without scripts: price, noise and the words to type; what cannot be fitted, with what can."""
+    scene.indexer.sync()
+    at = "/datasets/1/fit"
+    with TestClient(scene.app(extensions=[pages.install]), base_url=SETTINGS.origin) as client:
+        asked = {"kind": "ridge", "label": "hours", "columns": "age, married", "terms": f"license-{scene.license}"}
+        page = client.get(at, params=asked).text
+        assert "This can be fitted" in page
+        words = (
+            f"darkroom model fit 1 --kind ridge --label hours --column age --column married --license {scene.license}"
+        )
+        assert words in page
+        assert "one-vs-rest" in client.get(at).text
+        refused = client.get(at, params={"kind": "ridge", "label": "nobody"}).text
+        assert "This cannot be fitted" in refused
+        assert "It has age" in refused
+
+
+def test_kinds_have_one_name_everywhere() -> None:
+    """What the command fits is what the API prices, and each is the estimator that it says."""
+    assert set(FITTED) == set(KINDS)
+    for kind, recipe in FITTED.items():
+        assert (name_of(recipe.make()), classifies(recipe.make())) == KINDS[kind]
 
 
 class PublicSession:
@@ -155,7 +222,7 @@ def test_a_model_is_tested_by_command_and_by_programs(scene: MarketNode, buyer: 
     assert public.explain_evaluate(Model(kept), label="hours", license=scene.license)["price"] == told["price"]
     assert darkroom(*words)[1]["error"]["code"] == "usage-error"
     plan = plan_test(kept.circuit, kept.decoder, opened.codebook, opened.profile, "hours")
-    place = SumsPlace(license=scene.license)
+    place = OrderPlace(license=scene.license)
     job = order_sums(buyer, explain_test(buyer, opened, plan, place)[0], most=100 * DOLLAR)
     settle(scene, job)
     code, found, _ = darkroom(*words, "--max-price", "100")

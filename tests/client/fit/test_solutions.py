@@ -16,40 +16,14 @@ from sklearn.naive_bayes import CategoricalNB, GaussianNB
 from sklearn.tree import DecisionTreeClassifier
 
 from app.client.encoder import CodebookEncoder
-from app.client.fit.fitting import FitPlan, plan_fit
 from app.client.sums import SumsReleased
 from app.protocol.errors import BadQuery
 from fhe.arrays import F64, I64
 from fhe.leakage import leakage_of
-from fhe.profiles import REFERENCE
-from tests.client.fit.conftest import Adults
 from tests.support.adults import BITS, NUMBERS, noised, sums_in_the_clear
+from tests.support.fits import Adults, codes, planned, released, truth
 
 COLUMNS = [*NUMBERS, *BITS]
-
-
-def released(people: Adults, plan: FitPlan, epsilon: float | None = None, rows: slice | None = None) -> SumsReleased:
-    """What a job would release, with the custodian's noise or without."""
-    frame = people.frame if rows is None else people.frame[rows]
-    sums, scale = sums_in_the_clear(plan.plan.circuit, people.codebook, frame), 0.0
-    if epsilon:
-        sums, scale = noised(plan.plan.circuit, people.codebook, sums, epsilon)
-    return SumsReleased(sums, frame.height, scale, epsilon or 0.0, 1, "")
-
-
-def planned(people: Adults, estimator: Any, label: str | None = "rich", columns: list[str] | None = None) -> FitPlan:
-    return plan_fit(people.codebook, REFERENCE, estimator, label=label, columns=columns)
-
-
-def codes(people: Adults, plan: FitPlan) -> F64:
-    found: F64 = CodebookEncoder(people.codebook, encoding=plan.encoding, columns=plan.columns).fit_transform(
-        people.frame
-    )
-    return found
-
-
-def truth(people: Adults, label: str) -> Any:
-    return people.frame[label].to_numpy().astype(np.int64)
 
 
 @pytest.mark.parametrize("label", ["rich", "hours"])

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from app.protocol.documents import canonical
 from app.protocol.errors import BadDocument, TooLarge, VerificationFailed
 from app.protocol.ids import Digest
-from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
+from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Mix, Readout
 from fhe.circuit.codec import decode, digest, encode
 
 
@@ -87,6 +87,24 @@ def test_a_circuit_of_digits_is_a_document_of_its_own_kind() -> None:
         encode(replace(in_digits(), centred=False))
 
 
+def test_a_sum_of_digits_has_a_kind_of_its_own() -> None:
+    """With both fields and a mix; neither of the two kinds takes the other's."""
+    both = replace(in_digits(), block=4, readout=Readout("value"))
+    data = encode(both)
+    assert same(decode(data), both)
+    assert digest(both) == FROZEN_SUM_OF_DIGITS
+    mixed = replace(both, mix=Mix.of({"y": {0: 1}, "z": {0: -2}}))
+    assert encode(decode(encode(mixed))) == encode(mixed) != data
+    form = json.loads(data)
+    assert (form["kind"], form["switch"], form["block"]) == ("darkroom/circuit-4", "centred", 4)
+    for change in ({"kind": "darkroom/circuit-2"}, {"kind": "darkroom/circuit-3"}, {"block": 0}):
+        with pytest.raises(BadDocument):
+            decode(canonical(form | change))
+    with pytest.raises(BadDocument):
+        decode(canonical({name: value for name, value in form.items() if name != "switch"}))
+
+
+FROZEN_SUM_OF_DIGITS = "0870c07031bd8f7bc4fd42cf628a77b244034b0e492ce9e906f91b430f3c007b"
 FROZEN_DIGITS = "7484daf2ee12c102434258a7daebcea64ee2260136104efa254c0e416e3c6bc5"
 
 
@@ -169,7 +187,6 @@ MALFORMED: dict[str, Callable[[], Circuit]] = {
     "a centred switch and no lookup": lambda: replace(
         deep(), layers=deep().layers[:1], outputs=("a", "b"), centred=True
     ),
-    "digits and a sum": lambda: replace(in_digits(), block=4, readout=Readout("value")),
     "digits of a narrow wire between its steps": lambda: replace(
         in_digits(),
         layers=(*in_digits().layers[:2], replace(in_digits().layers[2], values=ints(2, -4)), *in_digits().layers[3:]),

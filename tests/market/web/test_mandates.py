@@ -65,6 +65,15 @@ def test_what_an_agent_spent_and_on_what(agency: Agency) -> None:
     assert f'data-body=\'{{"mandate":"{card.id}"}}\'' in page.text
 
     asked = {"account": scene.payer.address, "mandate": card.id}
+    held = scene.market.mandate_spent(signed.mandate).balance
+    assert held
+    before = scene.market.balance(scene.payer.address)
+    assert "withdraw-mandate" in page.text
+    (call,) = client.post("/v1/transactions/withdraw-mandate", json=asked).json()["transactions"]
+    scene.market.client.transact(scene.payer, call["request"]["to"], bytes.fromhex(call["request"]["data"][2:]))
+    assert scene.market.balance(scene.payer.address) - before == held
+    assert client.post("/v1/transactions/withdraw-mandate", json=asked).json()["code"] == "not-allowed"
+    assert "withdraw-mandate" not in client.get(f"/accounts/{scene.payer.address}/mandates").text
     draft = client.post("/v1/transactions/revoke-mandate", json=asked).json()
     (call,) = draft["transactions"]
     assert (call["contract"], call["function"]) == ("Mandates", "revoke")

@@ -92,6 +92,9 @@ def table(scene: MarketNode) -> dict[str, Case]:
         "prepare_revoke_mandate": Case(
             "/v1/transactions/revoke-mandate", (404,) * 4, {"account": buyer, "mandate": "ab" * 32}
         ),  # nobody granted it
+        "prepare_withdraw_mandate": Case(
+            "/v1/transactions/withdraw-mandate", (404,) * 4, {"account": buyer, "mandate": "ab" * 32}
+        ),  # nobody granted it
         "prepare_withdraw": Case("/v1/transactions/withdraw", body={"account": owner, "offers": [scene.offer]}),
         "prepare_publish": Case("/v1/transactions/publish", body={"account": owner, "manifest": manifest}),
         "prepare_draw_job": Case(

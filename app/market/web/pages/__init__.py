@@ -18,6 +18,7 @@ from app.market.web.pages import (
     circuits,
     dataset,
     finding,
+    fits,
     jobs,
     licensing,
     people,
@@ -33,7 +34,7 @@ from app.market.web.pages.site import Site
 ROUTERS = tuple(
     module.router
     for module in (
-        static, catalogue, finding, dataset, questions, running, licensing, jobs, people, circuits, statements,
+        static, catalogue, finding, dataset, questions, fits, running, licensing, jobs, people, circuits, statements,
         transactions,
     )
 )  # fmt: skip

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
-from app.chain.contracts.token import PAYERS
+from app.chain.contracts.token import COIN, PAYERS
 from app.market.queries.dataset import dataset
 from app.market.queries.jobs import jobs
 from app.market.queries.licensing import OfferView, PolicyView, licenses, policy_of
@@ -83,9 +84,22 @@ def mandates_page(here: Visiting, address: Address) -> HTMLResponse:
         title="Mandates",
         address=address,
         mandates=found,
+        held=_held(here, [each.account for each in found]),
         deployed=here.backend.market.mandates_address is not None,
         scripts=("actions.js",),
     )
+
+
+def _held(here: Visiting, accounts: Sequence[str]) -> dict[str, int]:
+    """Token units that accounts of mandates hold or are owed, by account."""
+    market = here.backend.market
+    asked = [
+        (contract, function, (account,))
+        for account in accounts
+        for contract, function in ((COIN, "balanceOf"), *((payer, "claimable") for payer in PAYERS))
+    ]
+    found, each = market.client.read_many(asked), 1 + len(PAYERS)
+    return {account: sum(found[each * at : each * (at + 1)]) for at, account in enumerate(accounts)}
 
 
 @router.get("/owner", response_class=HTMLResponse)

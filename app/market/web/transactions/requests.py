@@ -102,7 +102,7 @@ class RevokeLicense(SignerRequest):
     license: Id
 
 
-class RevokeMandate(SignerRequest):
+class OnMandate(SignerRequest):
     """About one mandate, by its EIP-712 digest."""
 
     mandate: Digest

@@ -28,11 +28,11 @@ from app.market.web.transactions.requests import (
     CreateOffer,
     Faucet,
     OnJob,
+    OnMandate,
     OnOffer,
     OpenJob,
     Publish,
     RevokeLicense,
-    RevokeMandate,
     SettleLicense,
     SignerRequest,
     UnbondCustodian,
@@ -45,6 +45,7 @@ from app.protocol.data.manifest import read_manifest
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import NotAllowed
 from app.protocol.market.entities import Approval, Job
+from app.protocol.market.mandate import Mandate
 from app.protocol.market.receipt import OutputPolicy
 from app.protocol.policy.bits import describe_bits, person_limit
 from app.storage.cid import digest_to_cid
@@ -172,17 +173,34 @@ def revoke_license(here: AppState, order: RevokeLicense) -> UnsignedTransaction:
     return after(here, order, "revoke-license", said, first, LICENSES, "revoke", held.id)
 
 
-def revoke_mandate(here: AppState, order: RevokeMandate) -> UnsignedTransaction:
+def revoke_mandate(here: AppState, order: OnMandate) -> UnsignedTransaction:
     """Errors: NotFound for a mandate that was never granted, or a market without mandates; NotAllowed; Reverted."""
-    mandate = here.market.granted_mandate(order.mandate)
-    if mandate.payer != order.account:
-        raise NotAllowed("Another account pays for this mandate.", "Use the payer's account.")
+    mandate = _paid_by(here, order)
     said = (
         f"You revoke the mandate of agent {mandate.agent}: {mandate.purpose}",
         "It buys nothing more from then on; jobs that are open run to their end.",
-        "What its account holds stays yours: darkroom mandate withdraw.",
+        "What its account holds stays yours: withdraw it.",
     )
     return plain(here, order, "revoke-mandate", said, MANDATES, "revoke", order.mandate)
+
+
+def withdraw_mandate(here: AppState, order: OnMandate) -> UnsignedTransaction:
+    """Errors: those of `revoke_mandate`; NotAllowed where its account holds nothing."""
+    mandate = _paid_by(here, order)
+    held = here.market.mandate_spent(mandate).balance or 0
+    if not held:
+        raise NotAllowed("The mandate's account holds nothing, and is owed nothing.", "Nothing is left to do.")
+    said = (f"You take {here.coin.text(held)} out of the mandate's account: {mandate.purpose}",)
+    terms = tuple(mandate.message.values())
+    return plain(here, order, "withdraw-mandate", said, MANDATES, "withdraw", terms)
+
+
+def _paid_by(here: AppState, order: OnMandate) -> Mandate:
+    """A mandate of the order's account. Errors: NotFound, NotAllowed."""
+    mandate = here.market.granted_mandate(order.mandate)
+    if mandate.payer != order.account:
+        raise NotAllowed("Another account pays for this mandate.", "Use the payer's account.")
+    return mandate
 
 
 def withdraw(here: AppState, order: Withdraw) -> UnsignedTransaction:
@@ -306,7 +324,8 @@ ACTIONS: dict[str, tuple[Prepare, type[SignerRequest], str]] = {
     "create-offer": (create_offer, CreateOffer, "Offer licenses for a dataset under a published policy."),
     "deactivate-offer": (deactivate_offer, OnOffer, "Sell no more licenses from an offer."),
     "revoke-license": (revoke_license, RevokeLicense, "Take a license back and refund what is unused."),
-    "revoke-mandate": (revoke_mandate, RevokeMandate, "End what a software agent may buy for the account."),
+    "revoke-mandate": (revoke_mandate, OnMandate, "End what a software agent may buy for the account."),
+    "withdraw-mandate": (withdraw_mandate, OnMandate, "Take home what a software agent's mandate holds."),
     "withdraw": (withdraw, Withdraw, "Collect offers' earnings and withdraw what is owed to the account."),
     "publish": (publish, Publish, "Record a dataset whose manifest is published, or a new version of one."),
     "draw-job": (draw_job, OnJob, "Draw a job's executors; anyone may."),

@@ -17,11 +17,16 @@ from fhe.compile.networks.network import QuantizedNetwork
 from fhe.engine.evaluate import evaluate
 from fhe.keys.insecure_keys import insecure_test_keys
 from fhe.profiles import REFERENCE, insecure_test_profile
-from tests.support.model_cases import quietly
+from tests.support.model_cases import concrete, quietly
 from tests.support.network_cases import fitted, small, torch_classifier
 
-CONCRETE = ("concrete-2", "concrete-3-scaled", "concrete-deep", "concrete-regression")
-OURS = ("perceptron-2", "perceptron-3", "perceptron-deep", "perceptron-regression", "torch-3", "torch-regression")
+DEEP = pytest.mark.deep
+CONCRETE = [
+    "concrete-2",
+    *(pytest.param(f"concrete-{kind}", marks=DEEP) for kind in ("3-scaled", "deep", "regression")),
+]
+MORE = ("perceptron-2", "perceptron-3", "perceptron-regression", "torch-3")
+OURS = ["perceptron-deep", "torch-regression", *(pytest.param(name, marks=DEEP) for name in MORE)]
 PROFILE = insecure_test_profile()
 
 
@@ -61,7 +66,7 @@ def test_a_network_quantized_here_is_its_circuit_and_near_its_model(name: str) -
     assert compiled.report.log2_failure < -128
 
 
-@pytest.mark.parametrize("name", ["concrete-2", "perceptron-deep", "torch-3"])
+@pytest.mark.parametrize("name", ["concrete-2", "torch-regression", pytest.param("perceptron-deep", marks=DEEP)])
 def test_encrypted_rows_have_the_networks_integers(name: str) -> None:
     """16 rows under keys of no security, through the circuit's bytes."""
     case = fitted(name)
@@ -111,9 +116,7 @@ def test_what_is_no_such_network_is_refused() -> None:
 
 
 def _odd_steps(codes: Any, labels: Any) -> Any:
-    import concrete.ml.sklearn as models
-
-    made = models.NeuralNetClassifier(
+    made = concrete().NeuralNetClassifier(
         module__n_layers=2, module__n_hidden_neurons_multiplier=1, module__power_of_two_scaling=False, max_epochs=1,
         verbose=0,
     )  # fmt: skip

@@ -13,10 +13,11 @@ from app.market.web.api.routes import (
     objects,
     questions,
     session,
+    sums,
     tokens,
 )
 
 ROUTERS = tuple(
     module.router
-    for module in (datasets, questions, licensing, jobs, asks, objects, accounts, chain, session, tokens, network)
+    for module in (datasets, questions, sums, licensing, jobs, asks, objects, accounts, chain, session, tokens, network)
 )

@@ -1,0 +1,148 @@
+"""Models over the web: which sums a fit or a test takes, what they would cost and tell, and the circuit to order.
+
+A node compiles and prices. The sums are opened, and the model or its figures worked out of them, on the buyer's side:
+`darkroom model fit --job` and `model test --job`, or `dataset.fit(..., jobs=)` in Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from app.client.evaluate.planning import plan_test
+from app.client.fit.names import KINDS
+from app.client.fit.planning import plan_sums
+from app.execution.inputs import load_manifest
+from app.market.queries.view import Amount
+from app.market.web.dependencies.caller import Spend
+from app.market.web.dependencies.state import AppState
+from app.market.web.fields import ResponseModel
+from app.market.web.quotes import BYTES_OF_WORK, QuoteReport, judge_circuit, report
+from app.protocol.data.dataset import EncryptedTable
+from app.protocol.documents import sha256
+from app.protocol.errors import BadDocument, BadQuery
+from app.protocol.policy.bits import MICRO, noise_scale_milli
+from fhe.circuit import codec
+from fhe.circuit.circuit import Circuit
+from fhe.compile.decoder import Decoder
+from fhe.profiles import find
+
+MILLI = 1000
+Made = Callable[[EncryptedTable], tuple[Circuit, tuple[str, ...]]]
+
+
+class CompiledSums(ResponseModel):
+    """The circuit of a fit or a test on a version of a dataset, to be published and ordered like any other."""
+
+    dataset: int
+    version: int
+    columns: tuple[str, ...]  # that the model reads
+    released: tuple[str, ...]  # names of the numbers that a job of it releases
+    digest: str  # of the circuit, as the market calls it
+    circuit: str  # its bytes, which are text
+
+
+class SumsReport(ResponseModel):
+    """What a fit or a test would cost and how loud its noise would be. Bits are micro-bits about each person."""
+
+    dataset: int
+    version: int
+    rows: int
+    columns: tuple[str, ...]
+    released: Amount  # numbers that leave, with noise
+    bootstraps: Amount  # of one executor, in all
+    values_decrypted: Amount
+    epsilon: float
+    noise_scale: float  # of the discrete Laplace noise on each released number
+    micro_bits: int  # that it costs each person; 0: it was given before
+    left_license: int  # micro-bits that the license has after it
+    left_person: int  # that anybody has
+    quote: QuoteReport
+
+
+def fit_of(kind: str, label: str | None, columns: Sequence[str] | None) -> Made:
+    """The sums of a model of a kind. Errors: BadQuery for an unknown kind, with the list."""
+    if kind not in KINDS:
+        raise BadQuery(f"No model {kind!r} is fitted from sums.", f"Choose one of: {', '.join(sorted(KINDS))}.")
+    name, classifies = KINDS[kind]
+
+    def make(table: EncryptedTable) -> tuple[Circuit, tuple[str, ...]]:
+        found = plan_sums(
+            table.codebook, find(table.profile), name, classifies=classifies, label=label, columns=columns
+        )
+        return found.plan.circuit, found.columns
+
+    return make
+
+
+def test_of(circuit: str, decoder: str, label: str, buckets: int, spend: Spend) -> Made:
+    """The sums of a test of a model, given as the bytes of its circuit and its decoder's document.
+
+    Errors: BadDocument, TooLarge.
+    """
+    spend(len(circuit) // BYTES_OF_WORK)
+    model, meaning = codec.decode(circuit.encode()), Decoder.from_bytes(decoder.encode())
+    if meaning.circuit != sha256(circuit.encode()):
+        raise BadDocument("This decoder is another circuit's.", "Send the decoder that was made with the circuit.")
+
+    def make(table: EncryptedTable) -> tuple[Circuit, tuple[str, ...]]:
+        plan = plan_test(model, meaning, table.codebook, find(table.profile), label, buckets=buckets)
+        return plan.circuit, tuple(dict.fromkeys(wire.column for wire in model.inputs))
+
+    return make
+
+
+def compile_sums(here: AppState, dataset: int, make: Made, *, version: int | None) -> CompiledSums:
+    """The circuit of sums on a version, by default the present one.
+
+    Errors: BadQuery; NotFound, BadBlock, BadDocument.
+    """
+    market = here.market
+    record = market.dataset(dataset) if version is None else market.dataset_version(dataset, version)
+    table = load_manifest(here.store, record).table
+    with here.quoting.turn():
+        circuit, columns = make(table)
+    data = codec.encode(circuit)
+    return CompiledSums(
+        dataset=dataset, version=record.version, columns=columns, released=circuit.released, digest=sha256(data),
+        circuit=data.decode(),
+    )  # fmt: skip
+
+
+def explain_sums(
+    here: AppState,
+    dataset: int,
+    make: Made,
+    spend: Spend,
+    *,
+    offer: int | None,
+    rows: int | None,
+    replicas: int,
+    first_row: int = 0,
+    license: int = 0,
+) -> SumsReport:
+    """What ordering sums would cost and tell, for free. Errors: BadQuery; as `quote_circuit`."""
+    manifest = load_manifest(here.store, here.market.dataset(dataset))
+    with here.quoting.turn():
+        circuit, columns = make(manifest.table)
+    data = codec.encode(circuit)
+    judged = judge_circuit(
+        here, dataset, data, spend, offer=offer, rows=rows, replicas=replicas, first_row=first_row, license=license
+    )
+    said, policy, scale, count = judged.found.said, judged.state.policy, 0.0, judged.request.rows
+    if said.leak is not None and policy.epsilon_micro_per_job:
+        scale = noise_scale_milli(said.leak, policy, manifest.table.rows_per_person) / MILLI
+    return SumsReport(
+        dataset=dataset,
+        version=judged.state.dataset.version,
+        rows=count,
+        columns=columns,
+        released=len(circuit.released),
+        bootstraps=judged.found.cost.bootstraps,
+        values_decrypted=len(circuit.outputs) * circuit.result_rows(count),
+        epsilon=policy.epsilon_micro_per_job / MICRO,
+        noise_scale=scale,
+        micro_bits=said.micro_bits,
+        left_license=max(0, said.limit_license - said.spent_license - said.micro_bits),
+        left_person=max(0, said.limit_person - said.spent_person - said.micro_bits),
+        quote=report(judged, data),
+    )
