@@ -11,14 +11,17 @@ import * as wallet from "./wallet.js";
 
 let fresh = false; // a wallet was connected a moment ago, for what is being paid
 
+const ENOUGH_GAS = 10n ** 17n; // wei: for more transactions than anybody sends in a visit
 export const GIFT = 1_000n * 10n ** BigInt(config.coin.decimals);
 
 /** Mint test money for the connected account, and get it some gas where this node gives any. */
 export async function takeGift() {
-  await wallet.ready();
-  if (config.faucet) await apiJson("/v1/faucet", { method: "POST", json: { account: wallet.account() } });
-  await perform("faucet", { amount: `${GIFT}` }, (account) => [
-    [config.coin.contract, encode("faucet(address,uint256)", account, GIFT)],
+  const account = await wallet.ready();
+  /** @type {MoneyView} */
+  const { wei } = await apiJson(`/v1/accounts/${account}`);
+  if (config.faucet && BigInt(wei) < ENOUGH_GAS) await apiJson("/v1/faucet", { method: "POST", json: { account } });
+  await perform("faucet", { amount: `${GIFT}` }, (from) => [
+    [config.coin.contract, encode("faucet(address,uint256)", from, GIFT)],
   ]);
 }
 

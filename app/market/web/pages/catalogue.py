@@ -79,7 +79,7 @@ def catalogue(here: Visiting) -> HTMLResponse:
         meant=meant,
         overview=overview,
         latest=latest,
-        test_money=here.backend.market.deployment.terms.token is None,
+        test_money=here.site.test_money,
         scripts=("catalogue.js", "checklist.js") if first else ("catalogue.js",),
     )
 

@@ -17,6 +17,7 @@ from app.market.web.dependencies.state import AppState, Coin, State
 from app.market.web.pages import formatting
 from app.market.web.pages.assets import FRONTEND, Assets
 from app.market.web.pages.freshness import look
+from app.protocol.errors import DarkroomError
 
 HTMX = "vendor/htmx-2.0.11.min.js"
 MENU = (("/", "Catalogue"), ("/jobs", "Jobs"), ("/network", "Network"), ("/owner", "Sell data"))
@@ -61,6 +62,14 @@ class Site:
     def _coins(self, units: int) -> Decimal:
         return Decimal(units).scaleb(-self.backend.coin.decimals)
 
+    @property
+    def test_money(self) -> bool:
+        """Whether visitors may mint the payment token; False while the chain does not answer."""
+        try:
+            return self.backend.market.coin_is_test
+        except DarkroomError:
+            return False
+
     def config(self, coin: Coin) -> dict[str, Any]:
         """What scripts check everything against: the chain, its contracts, the coin."""
         market = self.backend.market
@@ -69,7 +78,7 @@ class Site:
             "contracts": market.addresses,
             "coin": {"contract": COIN, "symbol": coin.symbol, "decimals": coin.decimals},
             "demo": isinstance(market.node, DevNode) and self.backend.settings.relay,
-            "testMoney": market.deployment.terms.token is None,
+            "testMoney": bool(coin.symbol) and self.test_money,
             "faucet": isinstance(market.node, DevNode) and self.backend.settings.faucet,
             "relay": self.backend.settings.relay,
             "now": self.backend.now(),
