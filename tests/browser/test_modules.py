@@ -25,6 +25,7 @@ from app.files.sealed import MIN_WORK, open_sealed, seal
 from app.market.web.pages.assets import COMMENT, FRONTEND, Assets, served
 from app.protocol.documents import canonical
 from app.protocol.errors import WrongPassphrase
+from app.protocol.ids import Digest
 from app.seal.result import Result, ResultHeader
 from app.storage.content import file_cid
 from app.storage.unixfs import LEAF_BYTES, FileBuilder
@@ -177,8 +178,8 @@ def test_a_result_is_summed_up_as_numpy_does(page: Page) -> None:
 def test_a_card_that_was_read_once_names_the_classes(page: Page) -> None:
     """The browser keeps it by its circuit; a damaged one names nothing, and fails nothing."""
     decoder = Decoder(
-        model="LogisticRegression", circuit="ab" * 32, scale=0.01, zero_points=(0,), centre=(0,), link="sigmoid",
-        labels=Labels(type="str", values=("no", "yes")),
+        model="LogisticRegression", circuit=Digest("ab" * 32), scale=0.01, zero_points=(0,), centre=(0,),
+        link="sigmoid", labels=Labels(type="str", values=("no", "yes")),
     )  # fmt: skip
     card = ModelCard(decoder=decoder, features=("c0",)).to_bytes().decode()
     program = """(it, [circuit, card]) => {

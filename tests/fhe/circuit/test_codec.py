@@ -169,9 +169,9 @@ def test_any_linear_circuit_survives_its_bytes(data: st.DataObject, outputs: int
     assert same(decode(encode(circuit)), circuit)
 
 
-def changed(layer: int, **fields: Any) -> Circuit:
-    """The circuit above with one layer's fields replaced."""
-    circuit = deep()
+def changed(layer: int, circuit: Circuit | None = None, **fields: Any) -> Circuit:
+    """A circuit, by default the deep one, with one layer's fields replaced."""
+    circuit = circuit or deep()
     layers = list(circuit.layers)
     layers[layer] = replace(layers[layer], **fields)
     return replace(circuit, layers=tuple(layers))
@@ -232,9 +232,7 @@ MALFORMED: dict[str, Callable[[], Circuit]] = {
         small_key(),
         layers=(*small_key().layers[:2], replace(small_key().layers[2], columns=ints(1))),
     ),
-    "a small-key bin read finer than it is": lambda: replace(
-        small_key(), layers=(replace(small_key().layers[0], width=5), *small_key().layers[1:])
-    ),
+    "a small-key bin read finer than it is": lambda: changed(0, small_key(), width=5),
     "more bits than the value has": lambda: replace(changed(1, tables=np.zeros((3, 16), np.int64)), centred=True),
 }
 
