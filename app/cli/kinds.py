@@ -26,6 +26,12 @@ def _of(module: str, name: str, encoding: Literal["affine", "bins"], *, classifi
     return ModelRecipe(encoding, classifies, make)
 
 
+def _lookup_network(**settings: Any) -> Any:
+    from fhe.compile.networks.lookup_network import LookupNetwork
+
+    return LookupNetwork(**{"tables": 100, **settings})
+
+
 _LINEAR: dict[str, Any] = {"n_bits": 8}
 _MLP = "sklearn.neural_network"
 _NETWORK: dict[str, Any] = {
@@ -54,7 +60,7 @@ KINDS: dict[str, ModelRecipe] = {
     "neural-network": _recipe("bins", "NeuralNetClassifier", classifies=True, **_NETWORK),
     "mlp-classifier": _of(_MLP, "MLPClassifier", "bins", classifies=True, hidden_layer_sizes=16, max_iter=300),
     "mlp-regressor": _of(_MLP, "MLPRegressor", "bins", classifies=False, hidden_layer_sizes=16, max_iter=300),
-    "lookup-network": _of("fhe.compile.networks.lookup_network", "LookupNetwork", "bins", classifies=True, tables=100),
+    "lookup-network": ModelRecipe("bins", classifies=True, make=_lookup_network),
 }
 
 
