@@ -87,8 +87,9 @@ bench: setup ## every benchmark; some run side by side with Concrete ML and TenS
 screenshots: setup ## every page at three widths, light and dark, into build/screenshots (needs Chromium)
 	@$(PY) -m tests.browser.screenshots
 
-docs: setup ## write the commands' help and the Python reference into docs/
+docs: setup ## write the commands' help and the Python reference into docs/, and all of it as a site into build/site/pages
 	@$(PY) scripts/write_help.py
+	@sh scripts/site/build.sh
 
 lock: ## write the locks again (needs uv)
 	@scripts/lock.sh
