@@ -49,7 +49,7 @@ def affine_codes(column: ColumnCode, values: F64, first_row: int = 0) -> I64:
             row = first_row + int(outside.argmax())
             raise OutOfRange(
                 f"Column {column.name!r} has a value outside its range in row {row} ({outside.sum()} in this part).",
-                'Leave such rows of your own out; to publish them, widen the range or set outside = "clip" in the recipe.',
+                'Leave out such rows of yours; to publish them, widen the range or set outside = "clip" in the recipe.',
             )
         codes = codes.clip(0, affine.levels - 1)
     return codes.astype(np.int64)

@@ -29,7 +29,7 @@ Digest = Annotated[str, typer.Argument(help="The model's digest, or how it begin
 ReadingFile = Annotated[
     Path | None,
     typer.Option(
-        "--reading", help="TOML whose table section says how your rows are read, as a recipe's does.", exists=True
+        "--reading", help="TOML whose table section says how your rows are read, as a recipe's.", exists=True
     ),
 ]
 PRICES = ("price_license", "price_job", "fixed_fees", "max_fee", "total")
