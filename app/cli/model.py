@@ -28,9 +28,7 @@ app.command("test")(evaluate_model)
 Digest = Annotated[str, typer.Argument(help="The model's digest, or how it begins.")]
 ReadingFile = Annotated[
     Path | None,
-    typer.Option(
-        "--reading", help="TOML whose table section says how your rows are read, as a recipe's.", exists=True
-    ),
+    typer.Option("--reading", help="TOML whose table section says how your rows are read, as a recipe's.", exists=True),
 ]
 PRICES = ("price_license", "price_job", "fixed_fees", "max_fee", "total")
 
