@@ -28,6 +28,6 @@ def test_every_attack_is_on_the_page() -> None:
     rows = [line for line in PAGE.splitlines() if line.startswith("|")]
     quoted = {name for row in rows for name in re.findall(r"`([^`]+)`", row.rsplit("|", 2)[1])}
     named = {name for name in quoted if not name.startswith("test")}
-    tried = {each.name.partition(":")[0] for each in (*agent_attacks.ATTACKS, *paid_ask_attacks.ATTACKS)}
-    on_agents = {*CHAIN_ATTACKS, *tried}  # too many for a row each
+    names = [*(each.name for each in agent_attacks.ATTACKS), *(each.name for each in paid_ask_attacks.ATTACKS)]
+    on_agents = {*CHAIN_ATTACKS, *(name.partition(":")[0] for name in names)}  # too many for a row each
     assert set(ATTACKS) <= named <= {*ATTACKS, *on_agents}
