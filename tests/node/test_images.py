@@ -95,4 +95,4 @@ def test_what_is_copied_reaches_the_builder() -> None:
         assert (ROOT / path).exists(), path
         assert not any(Path(path).match(pattern.removeprefix("**/")) for pattern in IGNORED), path
     assert {".git", ".venv", "tests", "frontend/tools", "fhe/engine/native/*.so"} <= set(IGNORED)
-    assert set(re.findall(r"locks/\S+\.txt", FILE)) == {f"locks/{name}.txt" for name in ("build", "provider", "dev")}
+    assert set(re.findall(r"locks/\S+\.txt", FILE)) == {f"locks/{name}.txt" for name in ("build", "provider", "buyer")}
