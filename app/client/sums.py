@@ -12,7 +12,7 @@ from app.execution.inputs import load_policy
 from app.protocol.documents import sha256
 from app.protocol.errors import BadDocument
 from app.protocol.ids import Digest
-from app.protocol.policy.bits import MICRO, noise_scale_milli
+from app.protocol.policy.bits import MICRO, noise_of
 from fhe.arrays import I64
 from fhe.circuit import codec
 from fhe.circuit.circuit import Circuit
@@ -100,10 +100,8 @@ def noise_under(network: Network, dataset: Dataset, terms: OrderTerms) -> tuple[
     """
     market = network.market
     digest = market.license(terms.license).policy if terms.license else market.offer(terms.offer or 0).policy
-    policy, leak, scale = load_policy(network.store, dataset.manifest, digest), terms.found.said.leak, 0.0
-    if leak is not None and policy.epsilon_micro_per_job:
-        scale = noise_scale_milli(leak, policy, dataset.table.rows_per_person) / MILLI
-    return policy.epsilon_micro_per_job / MICRO, scale
+    policy = load_policy(network.store, dataset.manifest, digest)
+    return noise_of(terms.found.said.leak, policy, dataset.table.rows_per_person)
 
 
 def order_sums(buyer: Buyer, explained: SumsExplained, *, most: int | None) -> int:

@@ -8,7 +8,9 @@ from fastapi import Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from app.chain.wallet.envelope import to_address
+from app.client.place import OrderPlace
 from app.market.queries.view import MAX_CURSOR, MAX_PAGE
+from app.policy.preflight import MAX_REPLICAS, REPLICAS
 from app.protocol import ids
 from app.protocol.errors import DarkroomError
 from app.storage.cid import TEXT_LENGTH
@@ -67,6 +69,21 @@ class RequestModel(BaseModel):
     """Base of request bodies: no unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AskedPlace(RequestModel):
+    """Of which rows something would be ordered, and under which terms."""
+
+    offer: Annotated[int | None, Field(ge=1, le=MAX_ID, description="Under whose prices and policy.")] = None
+    license: Annotated[int, Field(ge=0, le=MAX_ID, description="What it was told counts. 0: a new one.")] = 0
+    rows: Annotated[int | None, Field(ge=1, le=MAX_ID, description="All of the dataset's by default.")] = None
+    first_row: Annotated[int, Field(ge=0, le=MAX_ID)] = 0
+    replicas: Annotated[int, Field(ge=1, le=MAX_REPLICAS, description="Executors that must agree.")] = REPLICAS
+
+    @property
+    def place(self) -> OrderPlace:
+        """As whoever judges it takes it."""
+        return OrderPlace(self.rows, self.first_row, self.replicas, self.license or None, self.offer)
 
 
 class ResponseModel(BaseModel):

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from app.client.ask.plan import Plan, plan
 from app.client.ask.query import parse
 from app.client.ask.reading import FormKind
+from app.client.place import OrderPlace
 from app.execution.inputs import load_manifest
 from app.market.queries.view import Amount
 from app.market.web.dependencies.caller import Spend
 from app.market.web.dependencies.state import AppState
 from app.market.web.fields import ResponseModel
-from app.market.web.quotes import JudgedCircuit, QuoteReport, judge_circuit, report
+from app.market.web.quotes import JudgedCircuit, QuoteReport, facts_of_sums, judge_circuit
 from app.protocol.data.dataset import EncryptedTable
 from app.protocol.documents import sha256
 from app.protocol.errors import RowsOutsideDataset
-from app.protocol.policy.bits import MICRO, noise_scale_milli
 from fhe.circuit import codec
 from fhe.profiles import find
-
-MILLI = 1000
 
 
 class FormView(ResponseModel):
@@ -104,30 +104,15 @@ def compile_question(
     )
 
 
-def explain_question(
-    here: AppState,
-    dataset: int,
-    sql: str,
-    spend: Spend,
-    *,
-    offer: int | None,
-    rows: int | None,
-    replicas: int,
-    first_row: int = 0,
-    license: int = 0,
-) -> QuestionReport:
+def explain_question(here: AppState, dataset: int, sql: str, spend: Spend, place: OrderPlace) -> QuestionReport:
     """What asking would cost and tell, for free. Errors: BadQuery; as `quote_circuit`."""
     record = here.market.dataset(dataset)
     table = load_manifest(here.store, record).table
-    asked, count = planned(here, sql, table), row_count(record.rows, first_row, rows)
+    asked, count = planned(here, sql, table), row_count(record.rows, place.first_row, place.rows)
     if asked.circuit is None:
         return public_report(sql, dataset, record.version, count, asked)
     data = codec.encode(asked.circuit)
-    judged = judge_circuit(
-        here, dataset, data, spend,
-        offer=offer, rows=count, replicas=replicas, first_row=first_row, license=license,
-    )  # fmt: skip
-    return question_report(sql, asked, judged, data)
+    return question_report(sql, asked, judge_circuit(here, dataset, data, spend, replace(place, rows=count)), data)
 
 
 def public_report(sql: str, dataset: int, version: int, rows: int, asked: Plan) -> QuestionReport:
@@ -142,27 +127,9 @@ def public_report(sql: str, dataset: int, version: int, rows: int, asked: Plan) 
 
 def question_report(sql: str, asked: Plan, judged: JudgedCircuit, data: bytes) -> QuestionReport:
     """Of a question that was judged; `data`: its circuit's bytes."""
-    circuit, rows = judged.request.circuit, judged.request.rows
-    said, policy, scale = judged.found.said, judged.state.policy, 0.0
-    if said.leak is not None and policy.epsilon_micro_per_job:
-        scale = noise_scale_milli(said.leak, policy, judged.state.table.rows_per_person) / MILLI
-    return QuestionReport(
-        sql=sql,
-        dataset=judged.state.dataset.id,
-        version=judged.state.dataset.version,
-        rows=rows,
-        bootstraps=judged.found.cost.bootstraps,
-        values_decrypted=len(circuit.outputs) * circuit.result_rows(rows),
-        epsilon=policy.epsilon_micro_per_job / MICRO,
-        noise_scale=scale,
-        half_widths=asked.half_widths(rows, scale),
-        micro_bits=said.micro_bits,
-        left_license=max(0, said.limit_license - said.spent_license - said.micro_bits),
-        left_person=max(0, said.limit_person - said.spent_person - said.micro_bits),
-        remarks=asked.remarks,
-        answer=None,
-        quote=report(judged, data),
-    )
+    facts = facts_of_sums(judged, data)
+    widths = asked.half_widths(facts["rows"], facts["noise_scale"])
+    return QuestionReport(sql=sql, half_widths=widths, remarks=asked.remarks, answer=None, **facts)
 
 
 def planned(here: AppState, sql: str, table: EncryptedTable) -> Plan:

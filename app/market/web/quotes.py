@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+from app.client.place import OrderPlace
 from app.execution.market_state import MarketState, read_market
 from app.market.queries.view import Amount
 from app.market.web.dependencies.caller import Spend
@@ -14,6 +16,7 @@ from app.policy.quote import Quote
 from app.protocol.documents import sha256
 from app.protocol.errors import RowsOutsideDataset
 from app.protocol.ids import Digest
+from app.protocol.policy.bits import noise_of
 from app.protocol.policy.reasons import MESSAGES
 from app.protocol.vocabulary import CircuitClass, ReadoutKind
 from app.storage.cid import digest_to_cid
@@ -132,26 +135,18 @@ def quote_circuit(
     dataset: int,
     data: bytes,
     spend: Spend,
+    place: OrderPlace,
     *,
-    offer: int | None,
-    rows: int | None,
-    replicas: int,
-    first_row: int = 0,
-    license: int = 0,
     job: int = 0,
 ) -> QuoteReport:
     """Judge the bytes of a circuit for a dataset, after all that public records say was released on it.
 
-    `rows` None takes all of them from `first_row` on. With the `license` that will be used, also what that was told,
-    and will be told by its open jobs, counts; `job` is the job that is judged, where it was opened already.
+    With the license that will be used, also what that was told, and will be told by its open jobs, counts; `job` is the
+    job that is judged, where it was opened already.
     Errors: TooLarge, BadDocument, BadModel, NotFound, BadBlock, NotAllowed for another dataset's offer,
     RowsOutsideDataset, Busy, TooManyRequests for a circuit that takes more work than `spend` allows.
     """
-    judged = judge_circuit(
-        here, dataset, data, spend,
-        offer=offer, rows=rows, replicas=replicas, first_row=first_row, license=license, job=job,
-    )  # fmt: skip
-    return report(judged, data)
+    return report(judge_circuit(here, dataset, data, spend, place, job=job), data)
 
 
 @dataclass(frozen=True)
@@ -164,31 +159,44 @@ class JudgedCircuit:
 
 
 def judge_circuit(
-    here: AppState,
-    dataset: int,
-    data: bytes,
-    spend: Spend,
-    *,
-    offer: int | None,
-    rows: int | None,
-    replicas: int,
-    first_row: int = 0,
-    license: int = 0,
-    job: int = 0,
+    here: AppState, dataset: int, data: bytes, spend: Spend, place: OrderPlace, *, job: int = 0
 ) -> JudgedCircuit:
     """What `quote_circuit` reports. Errors: the same."""
     spend(len(data) // BYTES_OF_WORK)
     circuit = decode(data)
-    state = read_market(here.market, here.store, dataset, offer=offer, license=license)
-    record = state.dataset
-    rows = max(1, record.rows - first_row) if rows is None else rows
+    state = read_market(here.market, here.store, dataset, offer=place.offer, license=place.license or 0)
+    record, first_row = state.dataset, place.first_row
+    rows = max(1, record.rows - first_row) if place.rows is None else place.rows
     if first_row + rows > record.rows:
         raise RowsOutsideDataset(
             f"The dataset has rows 0 to {record.rows - 1:,}, and this would end at {first_row + rows - 1:,}.",
             "Choose rows inside the dataset.",
         )
-    request = Request(circuit, rows, first_row, replicas)
+    request = Request(circuit, rows, first_row, place.replicas)
     return JudgedCircuit(request, state, judge(here, state, request, job=job))
+
+
+def facts_of_sums(judged: JudgedCircuit, data: bytes) -> dict[str, Any]:
+    """What questions and sums tell alike of a circuit that sums over rows, by their reports' names; `data`: its bytes.
+
+    `noise_scale` is of the discrete Laplace noise on each released number; bits are micro-bits about each person.
+    """
+    circuit, rows = judged.request.circuit, judged.request.rows
+    said = judged.found.said
+    epsilon, scale = noise_of(said.leak, judged.state.policy, judged.state.table.rows_per_person)
+    return {
+        "dataset": judged.state.dataset.id,
+        "version": judged.state.dataset.version,
+        "rows": rows,
+        "bootstraps": judged.found.cost.bootstraps,
+        "values_decrypted": len(circuit.outputs) * circuit.result_rows(rows),
+        "epsilon": epsilon,
+        "noise_scale": scale,
+        "micro_bits": said.micro_bits,
+        "left_license": max(0, said.limit_license - said.spent_license - said.micro_bits),
+        "left_person": max(0, said.limit_person - said.spent_person - said.micro_bits),
+        "quote": report(judged, data),
+    }
 
 
 def report(judged: JudgedCircuit, data: bytes) -> QuoteReport:

@@ -11,22 +11,21 @@ from collections.abc import Callable, Sequence
 from app.client.evaluate.planning import plan_test
 from app.client.fit.names import KINDS
 from app.client.fit.planning import plan_sums
+from app.client.place import OrderPlace
 from app.execution.inputs import load_manifest
 from app.market.queries.view import Amount
 from app.market.web.dependencies.caller import Spend
 from app.market.web.dependencies.state import AppState
 from app.market.web.fields import ResponseModel
-from app.market.web.quotes import BYTES_OF_WORK, QuoteReport, judge_circuit, report
+from app.market.web.quotes import BYTES_OF_WORK, QuoteReport, facts_of_sums, judge_circuit
 from app.protocol.data.dataset import EncryptedTable
 from app.protocol.documents import sha256
 from app.protocol.errors import BadDocument, BadQuery
-from app.protocol.policy.bits import MICRO, noise_scale_milli
 from fhe.circuit import codec
 from fhe.circuit.circuit import Circuit
 from fhe.compile.decoder import Decoder
 from fhe.profiles import find
 
-MILLI = 1000
 Made = Callable[[EncryptedTable], tuple[Circuit, tuple[str, ...]]]
 
 
@@ -108,41 +107,11 @@ def compile_sums(here: AppState, dataset: int, make: Made, *, version: int | Non
     )  # fmt: skip
 
 
-def explain_sums(
-    here: AppState,
-    dataset: int,
-    make: Made,
-    spend: Spend,
-    *,
-    offer: int | None,
-    rows: int | None,
-    replicas: int,
-    first_row: int = 0,
-    license: int = 0,
-) -> SumsReport:
+def explain_sums(here: AppState, dataset: int, make: Made, spend: Spend, place: OrderPlace) -> SumsReport:
     """What ordering sums would cost and tell, for free. Errors: BadQuery; as `quote_circuit`."""
-    manifest = load_manifest(here.store, here.market.dataset(dataset))
+    table = load_manifest(here.store, here.market.dataset(dataset)).table
     with here.quoting.turn():
-        circuit, columns = make(manifest.table)
+        circuit, columns = make(table)
     data = codec.encode(circuit)
-    judged = judge_circuit(
-        here, dataset, data, spend, offer=offer, rows=rows, replicas=replicas, first_row=first_row, license=license
-    )
-    said, policy, scale, count = judged.found.said, judged.state.policy, 0.0, judged.request.rows
-    if said.leak is not None and policy.epsilon_micro_per_job:
-        scale = noise_scale_milli(said.leak, policy, manifest.table.rows_per_person) / MILLI
-    return SumsReport(
-        dataset=dataset,
-        version=judged.state.dataset.version,
-        rows=count,
-        columns=columns,
-        released=len(circuit.released),
-        bootstraps=judged.found.cost.bootstraps,
-        values_decrypted=len(circuit.outputs) * circuit.result_rows(count),
-        epsilon=policy.epsilon_micro_per_job / MICRO,
-        noise_scale=scale,
-        micro_bits=said.micro_bits,
-        left_license=max(0, said.limit_license - said.spent_license - said.micro_bits),
-        left_person=max(0, said.limit_person - said.spent_person - said.micro_bits),
-        quote=report(judged, data),
-    )
+    judged = judge_circuit(here, dataset, data, spend, place)
+    return SumsReport(columns=columns, released=len(circuit.released), **facts_of_sums(judged, data))

@@ -64,6 +64,14 @@ def noise_scale_milli(leakage: Leakage, policy: OutputPolicy, rows_per_person: i
     return -(-sensitivity * 10**9 // policy.epsilon_micro_per_job)
 
 
+def noise_of(leakage: Leakage | None, policy: OutputPolicy, rows_per_person: int) -> tuple[float, float]:
+    """(epsilon, the noise's scale on each released number) of an aggregate; the scale is 0 without noise."""
+    scale = 0.0
+    if leakage is not None and policy.epsilon_micro_per_job:
+        scale = noise_scale_milli(leakage, policy, rows_per_person) / 1000
+    return policy.epsilon_micro_per_job / MICRO, scale
+
+
 def charge(policy: OutputPolicy, leakage: Leakage, rows_per_person: int) -> int:
     """Micro-bits that a release costs each of its rows, where a person has up to `rows_per_person` rows.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends
 from fastapi.responses import HTMLResponse
 
+from app.client.place import OrderPlace
 from app.market.queries.dataset import dataset
 from app.market.queries.jobs import jobs_of_circuit
 from app.market.web.dependencies.caller import Spending, rate_cost
@@ -16,7 +17,6 @@ from app.protocol.errors import DarkroomError, NotFound
 from app.protocol.ids import Digest as CircuitDigest
 
 router = APIRouter()
-REPLICAS = 2
 MOST_ROWS = 10_000  # that its cost is told for
 
 
@@ -34,7 +34,7 @@ def circuit_page(here: Visiting, digest: Digest, spend: Spending) -> HTMLRespons
         data = load_circuit_bytes(here.backend, CircuitDigest(digest))
         offer = next((each.id for each in runs_models(detail)), None)
         rows = min(detail.entry.rows, MOST_ROWS)
-        report = quote_circuit(here.backend, ran[0].dataset, data, spend, offer=offer, rows=rows, replicas=REPLICAS)
+        report = quote_circuit(here.backend, ran[0].dataset, data, spend, OrderPlace(rows, offer=offer))
     except DarkroomError as problem:
         trouble = str(problem)
     return here.page(

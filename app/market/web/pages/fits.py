@@ -13,10 +13,10 @@ from app.client.fit.names import KINDS
 from app.execution.inputs import load_manifest
 from app.market.queries.dataset import dataset
 from app.market.web.dependencies.caller import Spend, Spending
-from app.market.web.fields import MAX_ID, Id
-from app.market.web.pages.questions import REPLICAS, SHOWN_COLUMNS, WORK, sells_questions
+from app.market.web.fields import Id
+from app.market.web.pages.questions import SHOWN_COLUMNS, WORK, sells_questions
 from app.market.web.pages.site import Visit, Visiting
-from app.market.web.pages.terms import ChosenTerms, chosen_terms
+from app.market.web.pages.terms import ChosenTerms, chosen_terms, rows_said
 from app.market.web.sums import SumsReport, explain_sums, fit_of
 from app.protocol.errors import DarkroomError
 
@@ -49,10 +49,9 @@ def fit_page(
     except DarkroomError as problem:
         trouble = problem
     named = [each.strip() for each in columns.split(",") if each.strip()]
-    count = int(rows) if re.fullmatch(r"[1-9]\d{0,14}", rows) else most
     report, wrong = None, None
     if kind and chosen and trouble is None:
-        report, wrong = _explained(here, id, (kind, label, named), chosen, min(count, MAX_ID), spend)
+        report, wrong = _explained(here, id, (kind, label, named), chosen, rows_said(rows, most), spend)
     return here.page(
         "fit.html",
         title=f"Fit a model to {detail.entry.title}",
@@ -78,13 +77,9 @@ def _explained(
 ) -> tuple[SumsReport | None, DarkroomError | None]:
     spend(WORK)
     kind, label, columns = model
-    held = terms.license
     try:
         made = fit_of(kind, None if kind in WITHOUT_LABEL else label or None, columns or None)
-        return explain_sums(
-            here.backend, id, made, spend,
-            offer=None if held else terms.offer.id, rows=rows, replicas=REPLICAS, license=held.id if held else 0,
-        ), None  # fmt: skip
+        return explain_sums(here.backend, id, made, spend, terms.place(rows)), None
     except DarkroomError as problem:
         return None, problem
 

@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse
 from sqlmodel import Session
 
 from app.chain.contracts.licensing import LICENSES
+from app.client.place import OrderPlace
 from app.market.queries.budget import told_to
 from app.market.queries.dataset import dataset
 from app.market.queries.jobs import job, jobs
@@ -68,10 +69,8 @@ def reveals_page(here: Visiting, id: Id, spend: Spending) -> HTMLResponse:
     asked, report, trouble = detail.job, None, ""
     try:
         circuit = load_circuit_bytes(here.backend, Digest(asked.circuit))
-        report = quote_circuit(
-            here.backend, asked.dataset, circuit, spend, offer=asked.offer, rows=asked.rows, replicas=asked.replicas,
-            first_row=asked.first_row, license=asked.license, job=id,
-        )  # fmt: skip
+        place = OrderPlace(asked.rows, asked.first_row, asked.replicas, asked.license, asked.offer)
+        report = quote_circuit(here.backend, asked.dataset, circuit, spend, place, job=id)
     except DarkroomError as problem:
         trouble = str(problem)
     return here.page(

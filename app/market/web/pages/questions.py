@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -15,9 +14,9 @@ from app.execution.inputs import load_manifest
 from app.market.queries.dataset import DatasetDetail, dataset
 from app.market.queries.licensing import OfferView
 from app.market.web.dependencies.caller import Spend, Spending
-from app.market.web.fields import MAX_ID, Id
+from app.market.web.fields import Id
 from app.market.web.pages.site import Visit, Visiting
-from app.market.web.pages.terms import ChosenTerms, chosen_terms
+from app.market.web.pages.terms import ChosenTerms, chosen_terms, rows_said
 from app.market.web.questions import QuestionReport, explain_question
 from app.protocol.data.dataset import EncryptedTable
 from app.protocol.errors import BadQuery, DarkroomError
@@ -27,7 +26,6 @@ router = APIRouter()
 MAX_QUESTION = 2000  # characters: a page's address holds it
 SHOWN_COLUMNS = 100
 SHOWN_CELLS = 40
-REPLICAS = 2
 WORK = 2  # of one explained question, as the API counts it
 
 
@@ -67,9 +65,8 @@ def ask_page(
         except DarkroomError as problem:
             trouble = problem
     report, wrong, typed = None, None, sql.strip()
-    count = int(rows) if re.fullmatch(r"[1-9]\d{0,14}", rows) else most
     if typed and chosen and trouble is None:
-        report, wrong = _explained(here, id, typed, chosen, min(count, MAX_ID), spend)
+        report, wrong = _explained(here, id, typed, chosen, rows_said(rows, most), spend)
     return here.page(
         "ask.html",
         title=f"Ask {detail.entry.title}",
@@ -121,11 +118,7 @@ def _explained(
             f"A question on this page has at most {MAX_QUESTION:,} characters.", "Ask longer ones by darkroom ask."
         )
     spend(WORK)
-    held = terms.license
     try:
-        return explain_question(
-            here.backend, id, sql, spend,
-            offer=None if held else terms.offer.id, rows=rows, replicas=REPLICAS, license=held.id if held else 0,
-        ), None  # fmt: skip
+        return explain_question(here.backend, id, sql, spend, terms.place(rows)), None
     except DarkroomError as problem:
         return None, problem

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse
 
+from app.client.place import OrderPlace
 from app.market.queries.circuits import used_circuits
 from app.market.queries.dataset import DatasetDetail, dataset
 from app.market.queries.licensing import OfferView, license
@@ -93,10 +94,9 @@ def _quote(
         wrong = _wrong(terms, detail.entry.rows, first_row, rows, replicas)
     if terms and not wrong:
         try:
-            report = quote_circuit(
-                here.backend, id, data, spend, offer=terms.offer.id, rows=rows, replicas=replicas,
-                first_row=first_row, license=terms.license.id if terms.license else 0,
-            )  # fmt: skip
+            held = terms.license.id if terms.license else None
+            place = OrderPlace(rows, first_row, replicas, held, terms.offer.id)
+            report = quote_circuit(here.backend, id, data, spend, place)
         except BadDocument:
             wrong["circuit"] = "This file is not a circuit. Choose one that darkroom model compile made."
         except DarkroomError as problem:

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 
 from sqlmodel import Session
 
+from app.client.place import OrderPlace
 from app.market.queries.dataset import DatasetDetail
 from app.market.queries.licensing import LicenseView, OfferView, license, offer
+from app.market.web.fields import MAX_ID
 
 TERMS = re.compile(r"(offer|license)-(\d{1,15})")
+NUMBER = re.compile(r"[1-9]\d{0,14}")
 
 
 @dataclass(frozen=True)
@@ -26,10 +29,21 @@ class ChosenTerms:
         """Its name in a page's address."""
         return f"offer-{self.offer.id}" if self.license is None else f"license-{self.license.id}"
 
+    def place(self, rows: int) -> OrderPlace:
+        """Of the first so many rows, under these terms."""
+        if self.license is None:
+            return OrderPlace(rows, offer=self.offer.id)
+        return OrderPlace(rows, license=self.license.id)
+
     def most_rows(self, there: int) -> int:
         """How many of a dataset's rows one order can take."""
         bounds = [there, self.offer.max_rows if self.license is None else self.license.rows_left]
         return min([*bounds, *[self.offer.policy.max_rows_per_job] * self.offer.policy.known])
+
+
+def rows_said(said: str, most: int) -> int:
+    """How many rows an address names, all that may be ordered where it names no number."""
+    return min(int(said), MAX_ID) if NUMBER.fullmatch(said) else most
 
 
 def chosen_terms(

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Header, Query
 from pydantic import Field
 from starlette.responses import Response
 
+from app.client.place import OrderPlace
 from app.market.queries.catalogue import CatalogueFilter, CataloguePage, CatalogueSort, search
 from app.market.queries.circuits import used_circuits
 from app.market.queries.dataset import DatasetDetail, dataset
@@ -126,8 +127,7 @@ def quote_circuit_bytes(
     license: LicenseId = 0,
 ) -> Response:
     """Quote a circuit: static cost, price, failure probability, leak report, and what the custodian would say."""
-    place = {"first_row": first_row, "license": license}
-    return reply(quote_circuit(here, id, data, spend, offer=offer, rows=rows, replicas=replicas, **place))
+    return reply(quote_circuit(here, id, data, spend, OrderPlace(rows, first_row, replicas, license or None, offer)))
 
 
 @router.get(
@@ -161,5 +161,5 @@ def quote_published(
     license: LicenseId = 0,
 ) -> Response:
     """The same for a circuit that is published, by its digest."""
-    data, place = load_circuit_bytes(here, Digest(circuit)), {"first_row": first_row, "license": license}
-    return reply(quote_circuit(here, id, data, spend, offer=offer, rows=rows, replicas=replicas, **place))
+    data = load_circuit_bytes(here, Digest(circuit))
+    return reply(quote_circuit(here, id, data, spend, OrderPlace(rows, first_row, replicas, license or None, offer)))

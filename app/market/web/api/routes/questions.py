@@ -13,9 +13,8 @@ from app.market.web.api.answers import reply
 from app.market.web.dependencies.caller import Spending, rate_cost
 from app.market.web.dependencies.state import State
 from app.market.web.errors.problems import error_responses
-from app.market.web.fields import MAX_ID, Id, RequestModel
+from app.market.web.fields import MAX_ID, AskedPlace, Id, RequestModel
 from app.market.web.questions import CompiledQuestion, QuestionReport, compile_question, explain_question
-from app.policy.preflight import MAX_REPLICAS
 
 router = APIRouter(tags=["datasets"])
 
@@ -25,18 +24,12 @@ Sql = Annotated[
         min_length=1, max_length=MAX_SQL, examples=["SELECT avg(c0) FROM data"], description="docs/ask.md says what."
     ),
 ]
-RowCount = Annotated[int | None, Field(ge=1, le=MAX_ID, description="All of the dataset's by default.")]
 
 
-class AskedQuestion(RequestModel):
+class AskedQuestion(AskedPlace):
     """A question and the terms under which it would be asked."""
 
     sql: Sql
-    offer: Annotated[int | None, Field(ge=1, le=MAX_ID, description="Under whose prices and policy.")] = None
-    license: Annotated[int, Field(ge=0, le=MAX_ID, description="What it was told counts. 0: a new one.")] = 0
-    rows: RowCount = None
-    first_row: Annotated[int, Field(ge=0, le=MAX_ID)] = 0
-    replicas: Annotated[int, Field(ge=1, le=MAX_REPLICAS, description="Executors that must agree.")] = 2
 
 
 class PutQuestion(RequestModel):
@@ -44,7 +37,7 @@ class PutQuestion(RequestModel):
 
     sql: Sql
     version: Annotated[int | None, Field(ge=1, le=MAX_ID, description="The present one by default.")] = None
-    rows: RowCount = None
+    rows: Annotated[int | None, Field(ge=1, le=MAX_ID, description="All of the dataset's by default.")] = None
 
 
 @router.post(
@@ -55,8 +48,7 @@ class PutQuestion(RequestModel):
 )
 def explain_asked(id: Id, asked: AskedQuestion, here: State, spend: Spending) -> Response:
     """Explain a question for free: price, bootstraps, epsilon, the intervals' half widths, bits left after it."""
-    place = {"first_row": asked.first_row, "license": asked.license, "replicas": asked.replicas}
-    return reply(explain_question(here, id, asked.sql, spend, offer=asked.offer, rows=asked.rows, **place))
+    return reply(explain_question(here, id, asked.sql, spend, asked.place))
 
 
 @router.post(

@@ -12,9 +12,8 @@ from app.market.web.api.answers import reply
 from app.market.web.dependencies.caller import Spending, rate_cost
 from app.market.web.dependencies.state import State
 from app.market.web.errors.problems import error_responses
-from app.market.web.fields import MAX_ID, Id, RequestModel
+from app.market.web.fields import MAX_ID, AskedPlace, Id, RequestModel
 from app.market.web.sums import CompiledSums, SumsReport, compile_sums, explain_sums, fit_of, test_of
-from app.policy.preflight import MAX_REPLICAS
 from fhe.circuit.codec import MAX_CIRCUIT_BYTES
 
 router = APIRouter(tags=["datasets"])
@@ -42,17 +41,7 @@ class _Test(RequestModel):
     buckets: Annotated[int, Field(ge=1, le=16, description="Of scores, for each of two classes.")] = 4
 
 
-class _Terms(RequestModel):
-    """Under which it would be ordered."""
-
-    offer: Annotated[int | None, Field(ge=1, le=MAX_ID, description="Under whose prices and policy.")] = None
-    license: Annotated[int, Field(ge=0, le=MAX_ID, description="What it was told counts. 0: a new one.")] = 0
-    rows: Annotated[int | None, Field(ge=1, le=MAX_ID, description="All of the dataset's by default.")] = None
-    first_row: Annotated[int, Field(ge=0, le=MAX_ID)] = 0
-    replicas: Annotated[int, Field(ge=1, le=MAX_REPLICAS, description="Executors that must agree.")] = 2
-
-
-class PricedFit(_Fit, _Terms):
+class PricedFit(_Fit, AskedPlace):
     """A model to be fitted, and the terms."""
 
 
@@ -62,7 +51,7 @@ class PutFit(_Fit):
     version: Version = None
 
 
-class PricedTest(_Test, _Terms):
+class PricedTest(_Test, AskedPlace):
     """A model to be tested, and the terms."""
 
 
@@ -70,10 +59,6 @@ class PutTest(_Test):
     """A model to be tested, and the version of the dataset."""
 
     version: Version = None
-
-
-def _place(asked: _Terms) -> dict[str, int]:
-    return {"first_row": asked.first_row, "license": asked.license, "replicas": asked.replicas}
 
 
 @router.post(
@@ -85,7 +70,7 @@ def _place(asked: _Terms) -> dict[str, int]:
 def explain_fit(id: Id, asked: PricedFit, here: State, spend: Spending) -> Response:
     """Explain a fit for free: price, epsilon, the noise's scale, released numbers, bits left after it."""
     make = fit_of(asked.kind, asked.label, asked.columns)
-    return reply(explain_sums(here, id, make, spend, offer=asked.offer, rows=asked.rows, **_place(asked)))
+    return reply(explain_sums(here, id, make, spend, asked.place))
 
 
 @router.post(
@@ -108,7 +93,7 @@ def compile_fit(id: Id, asked: PutFit, here: State) -> Response:
 def explain_test(id: Id, asked: PricedTest, here: State, spend: Spending) -> Response:
     """Explain a test of a model for free: price, bootstraps, epsilon, the noise's scale, bits left after it."""
     make = test_of(asked.circuit, asked.decoder, asked.label, asked.buckets, spend)
-    return reply(explain_sums(here, id, make, spend, offer=asked.offer, rows=asked.rows, **_place(asked)))
+    return reply(explain_sums(here, id, make, spend, asked.place))
 
 
 @router.post(
