@@ -164,13 +164,13 @@ def _scores_are_the_models(home: Path, dataset: int) -> None:
     from app.home.network import Network
     from fhe.circuit.clear import evaluate_clear
 
-    job = next(each for each in darkroom.connect(home).jobs() if each.dataset == dataset)
-    result = job.result(timeout=60, progress=False)
+    network = Network.open(Home(home))
+    record = next(each for each in network.market.jobs() if each.dataset == dataset)
+    result = darkroom.connect(home).job(record.id).result(timeout=60, progress=False)
     (wine,) = [each for each in TABLES if each.name == "wine"]
     rows, _ = wine.rows()
-    opened = Dataset.open(Network.open(Home(home)), dataset)
-    circuit = opened_circuit(home, dataset, wine)
-    clear = evaluate_clear(circuit, opened.inputs(circuit, rows[: job.rows].select(opened.sources)))
+    opened, circuit = Dataset.open(network, dataset), opened_circuit(home, dataset, wine)
+    clear = evaluate_clear(circuit, opened.inputs(circuit, rows[: record.rows].select(opened.sources)))
     assert np.corrcoef(np.asarray(result.values).ravel(), np.asarray(clear).ravel())[0, 1] > 0.99
 
 
