@@ -25,8 +25,9 @@ def blocks(name: str) -> list[str]:
 
 @pytest.mark.deep
 def test_the_tutorials_lead_where_they_say(tmp_path: Path) -> None:
-    """From a table in the clear to an opened result and a whole audit, by every command of five pages, in one shell; then what
-    a software agent asks under a mandate."""
+    """From a table in the clear to an opened result and a whole audit by every command of four pages, in one shell;
+    and on to what a software agent asks under a mandate, and audits.
+    """
     program = "set -eu\n" + "\n".join(block for name in ORDER for block in blocks(name))
     clean = {name: value for name, value in os.environ.items() if not name.startswith("DARKROOM_")}
     tools = Path(sys.executable).parent
