@@ -1,5 +1,5 @@
 // @ts-check
-// The page's language, and its words for what scripts say. English is written where it is said, as t`...`; a page in
+// The page's language, and its words for what scripts say. English is written where it is said, in template literals tagged t; a page in
 // another language brings the words of its scripts along, by the English ones with their values numbered.
 
 const { lang } = document.documentElement;

@@ -17,7 +17,8 @@ from app.market.web.language.numerals import numeral
 VALUE = re.compile(r"\{(\w+)\}")
 NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?")
 AMOUNT = re.compile(r"[-+\d.,e%]+")
-SURE = 14  # letters; with fewer, all values have to be numbers
+WHOLE = re.compile(r"\d[\d,]* [a-z ]+|.* .*[.?!]", re.DOTALL)  # a count with its noun, or a sentence
+SURE = 12  # letters; with fewer, all values have to be numbers
 MOST = 4_096  # characters of a sentence that is looked up
 
 
@@ -102,12 +103,12 @@ class SentenceBook:
         return VALUE.sub(lambda found: said.get(found[1], found[0]), form)
 
     def _value(self, value: str, most: int) -> str:
-        """A value: a number as the language writes it, words that are a part of a sentence, else as it is."""
+        """A value: a number as the language writes it, a count with its noun or a sentence said, else as it is."""
         if NUMBER.fullmatch(value):
             return numeral(value, self._language)
         amount, _, unit = value.rpartition(" ")
         if NUMBER.fullmatch(amount) and unit.isalpha() and self._one(value, most) is None:
             return f"{numeral(amount, self._language)} {unit}"
-        if value[:1].isupper() and value in self._exact:
-            return value  # a name that somebody chose may be a word of ours
-        return self._one(value, most) or value
+        if WHOLE.fullmatch(value):
+            return self._one(value, most) or value
+        return value  # a name that somebody chose may be a word of ours

@@ -11,6 +11,10 @@ from app.market.web.language.numerals import date, date_and_time, numeral
 from app.market.web.pages import formatting
 
 
+DAY, SECOND = "day", "second"
+COUNTED = (DAY, SECOND, "executor", "file", "row")  # whose counts stand inside of sentences too
+
+
 def said(text: str) -> str:
     """A sentence or a word that rules, errors or queries have made, in English, in this page's language."""
     return spoken().sentences.say(text)
@@ -52,8 +56,14 @@ def span(seconds: int) -> str:
     whole = formatting.span(seconds)
     days, _, rest = whole.partition(" day")
     if rest:
-        return plural(int(days.replace(",", "")), "day") + rest.removeprefix("s")
-    return plural(seconds, "second") if whole.endswith(("second", "seconds")) else whole
+        return plural(int(days.replace(",", "")), DAY) + rest.removeprefix("s")
+    return plural(seconds, SECOND) if whole.endswith(("second", "seconds")) else whole
+
+
+def size(value: int) -> str:
+    """Bytes in binary units."""
+    whole = formatting.size(value)
+    return said(whole) if whole.endswith(" bytes") else local(whole)
 
 
 def state(name: str) -> tuple[str, str, str]:
@@ -74,8 +84,8 @@ def _in_numerals(name: str) -> Callable[..., str]:
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
     **formatting.FILTERS,
-    **{each.__name__: each for each in (said, midsentence, plural, moment, day, span, state)},
+    **{each.__name__: each for each in (said, midsentence, plural, moment, day, span, size, state)},
     "spoken": spoken_name,
-    **{name: _through(name) for name in ("bits", "facts_told", "no_change", "class_name", "release_name", "size")},
+    **{name: _through(name) for name in ("bits", "facts_told", "no_change", "class_name", "release_name")},
     **{name: _in_numerals(name) for name in ("count", "number", "percent")},
 }
