@@ -57,7 +57,7 @@ NO_WORDS = re.compile(
 )
 # Functions and calls that describe the API to programs.
 FOR_PROGRAMS = {"Field", "APIKeyCookie", "HTTPBearer", "error_responses", "_example", "examples", "media_type"}
-SENTENCE = re.compile(r"[^\W\d_]{2,}.* |^[A-Z][a-z]{2,}$|.* [^\W\d_]{2,}", re.DOTALL)
+SENTENCE = re.compile(r"[^\W\d_]{2,}.* |^[A-Z][a-z]{2,}\.?$|.* [^\W\d_]{2,}", re.DOTALL)
 REFUSALS = ("app/market/web/transactions",)  # of these modules only what is raised
 TITLES = ("app/protocol/errors.py", "app/market/web/errors/refusals.py")  # an error's class says what it is
 Message = str | tuple[str, str]
@@ -88,7 +88,7 @@ def from_python() -> Found:
     for speaker in SPEAKERS:
         place = ROOT / speaker
         for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
-            for said in sentences(ast.parse(path.read_text("utf-8"))):
+            for said in sentences_of(path.read_text("utf-8")):
                 yield said, path.relative_to(ROOT).as_posix()
     for folder in REFUSALS:
         for path in sorted((ROOT / folder).rglob("*.py")):
@@ -99,6 +99,11 @@ def from_python() -> Found:
         for kind in ast.walk(ast.parse((ROOT / name).read_text("utf-8"))):
             if isinstance(kind, ast.ClassDef):
                 yield (ast.get_docstring(kind) or "").splitlines()[0], name
+
+
+def sentences_of(source: str) -> Iterator[str]:
+    """Every string of a module that reads as words."""
+    return sentences(ast.parse(source))
 
 
 def sentences(tree: ast.AST) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.market.web.language.catalogue import ENGLISH
+from app.market.web.language import numerals
 from app.market.web.language.choice import spoken
 from app.market.web.language.numerals import date, date_and_time, numeral
 from app.market.web.pages import formatting
@@ -39,6 +40,17 @@ def plural(value: int, one: str, many: str = "") -> str:
 def local(digits: str) -> str:
     """A number in English, with the language's separators."""
     return numeral(digits, spoken().language)
+
+
+def said_amount(amount: str) -> str:
+    """An amount with its unit, "1,000.50 tUSD": the number alone has separators."""
+    digits, _, unit = amount.partition(" ")
+    return f"{local(digits)} {unit}"
+
+
+def percent(value: float) -> str:
+    """A share."""
+    return numerals.percent(value, spoken().language)
 
 
 def moment(seconds: int) -> str:
@@ -84,8 +96,8 @@ def _in_numerals(name: str) -> Callable[..., str]:
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
     **formatting.FILTERS,
-    **{each.__name__: each for each in (said, midsentence, plural, moment, day, span, size, state)},
+    **{each.__name__: each for each in (said, midsentence, plural, percent, moment, day, span, size, state)},
     "spoken": spoken_name,
     **{name: _through(name) for name in ("bits", "facts_told", "no_change", "class_name", "release_name")},
-    **{name: _in_numerals(name) for name in ("count", "number", "percent")},
+    **{name: _in_numerals(name) for name in ("count", "number")},
 }
