@@ -110,8 +110,9 @@ abstract contract DisputeWorld is World {
         IJobMarket.Order memory order = _order(license, replicas);
         (order.firstRow, order.rows) = (firstRow, rows);
         order.content = keccak256(abi.encode(MANIFEST, RAW, dataRoot, PROFILE));
+        bytes32 digest = sha256(abi.encode(program)); // before the prank: a precompile is called
         vm.prank(buyer);
-        opened = jobs.openWithProgram(order, sha256(abi.encode(program)));
+        opened = jobs.openWithProgram(order, digest);
         _draw(opened);
     }
 

@@ -70,8 +70,7 @@ contract DisputesTest is DisputeWorld {
         game.shown = totals;
         game.claim.shown = keccak256(_packed(totals));
         game.state.claim = keccak256(abi.encode(game.claim));
-        game.state.phase =
-            game.claim.high - game.claim.low == 1 ? IDisputes.Phase.JUDGE : IDisputes.Phase.NARROW;
+        game.state.phase = game.claim.high - game.claim.low == 1 ? IDisputes.Phase.JUDGE : IDisputes.Phase.NARROW;
         game.state.deadline = uint40(block.timestamp + MOVE);
     }
 
@@ -80,9 +79,10 @@ contract DisputesTest is DisputeWorld {
     }
 
     function _answer(Game memory game, uint64[] memory totals) internal {
-        uint64 value = game.state.value;
+        Receipts.Receipt memory receipt = _receipt(said);
+        Leaves.Leaf memory word = _word(game.state.value);
         vm.prank(game.state.executor);
-        disputes.answer(game.id, game.state, program, _receipt(said), _word(value), _packed(totals));
+        disputes.answer(game.id, game.state, program, receipt, word, _packed(totals));
         _claimed(game, totals);
     }
 
@@ -169,8 +169,9 @@ contract DisputesTest is DisputeWorld {
         uint256 term = 0;
         if (game.shown.length == sums.length && game.shown[0] == sums[0]) {
             unchecked {
-                do ++term;
-                while (game.shown[term] - game.shown[term - 1] == sums[term] - sums[term - 1]);
+                do {
+                    ++term;
+                } while (game.shown[term] - game.shown[term - 1] == sums[term] - sums[term - 1]);
             }
         }
         _judge(game, term);
@@ -212,8 +213,10 @@ contract DisputesTest is DisputeWorld {
         Game memory game = _open(value);
         if (value >= said.length - 3) {
             game.state.value = value;
+            Receipts.Receipt memory receipt = _receipt(said);
+            Leaves.Leaf memory word = _word(0);
             vm.prank(game.state.executor);
-            disputes.answer(game.id, game.state, program, _receipt(said), _word(0), "");
+            disputes.answer(game.id, game.state, program, receipt, word, "");
         } else {
             _about(game);
             _answer(game, _truth(game.claim));
@@ -250,9 +253,7 @@ contract DisputesTest is DisputeWorld {
         _usual();
         Game memory game = _lie();
         vm.warp(game.state.deadline);
-        vm.expectRevert(
-            abi.encodeWithSelector(IDisputes.MoveNotLate.selector, game.id, uint256(game.state.deadline))
-        );
+        vm.expectRevert(abi.encodeWithSelector(IDisputes.MoveNotLate.selector, game.id, uint256(game.state.deadline)));
         disputes.expire(game.id, game.state);
         vm.warp(game.state.deadline + 1);
         disputes.expire(game.id, game.state);
@@ -283,9 +284,7 @@ contract DisputesTest is DisputeWorld {
         Leaves.Leaf memory word = _word(5);
         vm.warp(game.state.deadline + 1);
         vm.prank(game.state.executor);
-        vm.expectRevert(
-            abi.encodeWithSelector(IDisputes.MoveTooLate.selector, game.id, uint256(game.state.deadline))
-        );
+        vm.expectRevert(abi.encodeWithSelector(IDisputes.MoveTooLate.selector, game.id, uint256(game.state.deadline)));
         disputes.answer(game.id, game.state, program, receipt, word, data);
     }
 
@@ -305,9 +304,7 @@ contract DisputesTest is DisputeWorld {
         vm.expectRevert(abi.encodeWithSelector(IDisputes.NotYourMove.selector, game.id, game.state.executor));
         disputes.judge(game.id, game.state, game.claim, program, data, 0, evidence);
         vm.prank(game.state.executor);
-        vm.expectRevert(
-            abi.encodeWithSelector(IDisputes.WrongPhase.selector, game.id, IDisputes.Phase.JUDGE)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IDisputes.WrongPhase.selector, game.id, IDisputes.Phase.JUDGE));
         disputes.show(game.id, game.state, game.claim, data);
     }
 
