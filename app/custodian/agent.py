@@ -158,7 +158,7 @@ class CustodianAgent:
             return Outcome(job.id, "waiting", "the owner has to approve it")
         if facts.policy.row_keys:  # before anything is charged or decrypted
             self._naming().check(facts.dataset.manifest, facts.policy.row_keys)
-        until = open_until(evidence, self._court)
+        until = open_until(evidence, self._court, self._store)
         if until is not None and self._ledger.now() < until:
             self._ledger.give_up(claim)
             return Outcome(job.id, "waiting", f"anybody may object to its result until {until}")
@@ -176,10 +176,10 @@ class CustodianAgent:
             return self._refuse(claim, job, grant, verify)
         self._step("verify")
         with self._span(job.id, "verify"):
-            output = unobjected_output(evidence, self._store) if unobjected else None
-            if output is None:
-                oppose = partial(self._oppose, claim, job, record.contested)
-                output = verified_output(evidence, self._store, self._execute, self._watch(claim, job), oppose)
+            oppose, agreed = partial(self._oppose, claim, job, record.contested), None
+            if unobjected:
+                agreed = unobjected_output(evidence, self._store)
+            output = agreed or verified_output(evidence, self._store, self._execute, self._watch(claim, job), oppose)
         if output is None:
             return Outcome(job.id, "contested", "re-execution gives another result; it does not stand unanswered")
         if isinstance(output, Reason):
@@ -266,8 +266,8 @@ class CustodianAgent:
         return Outcome(claim.job, DecisionState.DONE, tx or "the chain had it already")
 
     def _oppose(self, claim: Claim, job: Job, contested: bool, own: Evaluation) -> bool:
-        """Show a contract that the result is wrong, else ask others for one. False when neither can be: what was
-        computed cannot be judged, others were asked before, or there is no time or no bond for it; what stands is refused.
+        """Show a contract that the result is wrong, else ask others for one. False when neither can be: it cannot be
+        judged, others were asked before, or there is no time or no bond for it; what stands is refused.
         """
         self._step("contest")
         judged = self._court.challenge(job, own)

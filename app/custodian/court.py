@@ -16,6 +16,7 @@ from app.execution.inputs import JobInputs
 from app.protocol.errors import NotFound
 from app.protocol.ids import Digest
 from app.protocol.market.entities import ZERO, Job
+from app.protocol.market.receipt import Receipt
 from app.protocol.policy.rules import check_agreed
 from app.protocol.ports import Store
 
@@ -34,8 +35,8 @@ class Court(Protocol):
     def challenge(self, job: Job, own: Evaluation) -> bool:
         """Object to each executor whose result differs; whether a dispute runs. Errors: Unavailable."""
 
-    def objections_end(self, job: Job, hours: int) -> int:
-        """When so many hours are over since the job was computed, or since its last dispute ended."""
+    def objections_end(self, job: Job, hours: int) -> int | None:
+        """When anybody could object for so many hours to what the job holds now; None where that is never so."""
 
 
 class NoCourt:
@@ -53,28 +54,37 @@ class NoCourt:
         """Nobody can be accused."""
         return False
 
-    def objections_end(self, job: Job, _hours: int) -> int:
-        """Never in time."""
-        return job.deadline
+    def objections_end(self, _job: Job, _hours: int) -> None:
+        """Nobody can."""
 
 
-def open_until(evidence: Judgement, court: Court) -> int | None:
-    """Until when anybody may object to a job's result before it is decrypted; None where it is recomputed instead."""
+def open_until(evidence: Judgement, court: Court, store: Store) -> int | None:
+    """Until when anybody may object to a job's result before it is decrypted; None where it is recomputed instead.
+
+    Errors: Unavailable.
+    """
     facts = evidence.facts
-    if facts.policy.verify != "window" or facts.job.program == ZERO or facts.job.program != facts.program:
+    if facts.policy.verify != "window" or facts.job.program == ZERO or _agreed(evidence, store) is None:
         return None
     until = court.objections_end(facts.job, facts.policy.challenge_hours)
-    return until if until + LEFT <= facts.job.deadline else None
+    return None if until is None or until + LEFT > facts.job.deadline else until
 
 
 def unobjected_output(evidence: Judgement, store: Store) -> bytes | None:
-    """The agreed output under the agreed receipt, where enough independent executors revealed it and everybody can read
-    it whole; None where it has to be recomputed. Errors: Unavailable.
-    """
+    """The agreed output, where everybody can read it whole; None where it has to be recomputed. Errors: Unavailable."""
+    receipt = _agreed(evidence, store)
+    try:
+        if receipt is not None and whole(store, receipt):
+            return store.read(receipt.output, limit=receipt.output_bytes)
+    except NotFound:
+        pass
+    return None
+
+
+def _agreed(evidence: Judgement, store: Store) -> Receipt | None:
+    """The agreed receipt, where enough independent executors revealed it and it says this job."""
     try:
         receipt = read_receipt(store, evidence.facts.job.receipt)
-        if receipt is None or check_agreed(evidence.facts, receipt) is not None or not whole(store, receipt):
-            return None
-        return store.read(receipt.output, limit=receipt.output_bytes)
     except NotFound:
         return None
+    return receipt if check_agreed(evidence.facts, receipt) is None else None

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from app.execution.execute import Evaluation
 from app.protocol.documents import MAX_DOCUMENT_BYTES
-from app.protocol.errors import BadDocument
+from app.protocol.errors import BadBlock, BadDocument, NotFound
 from app.protocol.ids import Digest
 from app.protocol.market.receipt import Receipt
 from app.protocol.ports import Store
 from app.storage.cid import digest_to_cid
-from fhe.engine.output import HEADER
 from fhe.merkle import builder
 
 BLOCK = 8 << 20  # bytes of either result that are in memory at a time
-WORD = 8  # bytes of a value of the form "bodies"
+WORD = 8  # bytes of a word of the form "bodies", and of its header's
 
 
 def read_receipt(store: Store, digest: Digest) -> Receipt | None:
@@ -38,18 +38,36 @@ def whole(store: Store, receipt: Receipt) -> bool:
     return root.root() == receipt.output_root
 
 
-def first_difference(store: Store, said: Receipt, own: bytes | memoryview) -> int | None:
-    """The place, in bytes, of the first word in which a receipt's output differs from one's `own`, behind the header.
+def false_word(store: Store, digest: Digest, own: Evaluation) -> int | None:
+    """The number of a word of its output that an executor which revealed this receipt cannot show to be true, judged by
+    one's `own` evaluation; None where it could show each, or where nobody can read what it computed.
 
-    None where no word differs, as in a result of another length: its receipt says what no contract can be shown in one
-    value. Errors: NotFound, BadBlock.
+    A receipt that says another job, shape or dataset cannot be shown with any word: the first one is named.
+    Errors: Unavailable.
     """
-    if said.output_bytes != len(own) or store.size(said.output) != len(own):
+    if digest == own.receipt.digest:
         return None
-    for start in range(HEADER.size, len(own), BLOCK):
+    try:
+        said = read_receipt(store, digest)
+        if said is None or _besides(said) != _besides(own.receipt):
+            return 0
+        return _first_difference(store, said, own.output)
+    except (NotFound, BadBlock):
+        return None
+
+
+def _besides(receipt: Receipt) -> Receipt:
+    """What a receipt says besides where its output is and what is in it."""
+    return receipt.model_copy(update={"output": "", "output_root": ""})
+
+
+def _first_difference(store: Store, said: Receipt, own: bytes | memoryview) -> int | None:
+    if not whole(store, said) or said.output_bytes != len(own):
+        return None  # what is stored is not what the receipt is of: it may show words that nobody has seen
+    for start in range(0, len(own), BLOCK):
         length = min(BLOCK, len(own) - start)
         theirs, ours = store.read(said.output, start, length, limit=BLOCK), own[start : start + length]
         if theirs != ours:
             place = next(at for at in range(0, length, WORD) if theirs[at : at + WORD] != ours[at : at + WORD])
-            return start + place
+            return (start + place) // WORD
     return None

@@ -10,8 +10,9 @@ Verification (`check_execution`), before anything is decrypted, whatever the job
  5. The output that is decrypted is the custodian's own re-execution, and its receipt is the agreed one. With `window`
     it may be the agreed one itself (`check_agreed`) once anybody could have shown a contract for `challenge_hours`
     that it is wrong: never where the job has no program, nor where its bytes cannot be had.
- 6. `both`, and what is not re-executed: also at least `quorum` drawn executors, no two alike, none slashed and none of them the buyer, the owner or
-    the custodian, revealed the agreed receipt; it says exactly this job, manifest, circuit and rows.
+ 6. `both`, and what is not re-executed: also at least `quorum` drawn executors, no two alike, none slashed and none of
+    them the buyer, the owner or the custodian, revealed the agreed receipt; it says exactly this job, manifest, circuit
+    and rows.
 
 Policy (`check_policy`), the same for all buyers together, on public facts alone:
  7. The policy is coherent; the circuit's class is allowed; rows and bootstraps of a job are at most the policy's.
