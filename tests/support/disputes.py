@@ -19,10 +19,10 @@ from app.storage.content import file_cid
 from fhe.circuit.circuit import Circuit
 from fhe.circuit.codec import encode
 from fhe.engine.trace.game import LinearGame
-from fhe.engine.trace.sums import LinearTrace
 from fhe.engine.trace.program import Program, program_of, proven
-from fhe.profiles import insecure_test_profile
+from fhe.engine.trace.sums import LinearTrace
 from fhe.merkle import root_of
+from fhe.profiles import insecure_test_profile
 from tests.support.custody import BUYER_PUBLIC, EncryptedDataset, linear_circuit
 from tests.support.market import BITS, DOLLAR, HOUR, MarketOnChain, digest, open_market, set_stage
 

@@ -100,7 +100,7 @@ class DisputeGame(Jobs):
     def dispute(self, id: int) -> Dispute:
         """As its events say, which the contract's word binds while it runs. Errors: NotFound, VerificationFailed."""
         self._there()
-        found = self._replayed(id, self._events(id, None, self._begun, self.client.node.head().number)).get(id)
+        found = _replayed(self._events(id, None, self.first_block, self.client.node.head().number)).get(id)
         if found is None:
             raise NotFound(f"There is no dispute {id}.", "List a job's: darkroom job show.")
         if (self.client.read(DISPUTES, "digestOf", id) == ZERO) != (found.phase is DisputePhase.OVER):
@@ -112,7 +112,7 @@ class DisputeGame(Jobs):
         if not self.has_disputes:
             return []
         first = self._stored(job)["openedBlock"]
-        return list(self._replayed(None, self._events(None, job, first, self.client.node.head().number)).values())
+        return list(_replayed(self._events(None, job, first, self.client.node.head().number)).values())
 
     def dispute_bond(self, job: int) -> Units:
         """What opening one more dispute of a job takes now."""
@@ -138,7 +138,8 @@ class DisputeGame(Jobs):
             )
 
     @property
-    def _begun(self) -> int:
+    def first_block(self) -> int:
+        """The block from which on there can be events."""
         return 0
 
     def _events(self, dispute: int | None, job: int | None, first: int, last: int) -> list[Event]:
@@ -149,13 +150,6 @@ class DisputeGame(Jobs):
         ]
         return sorted(found, key=lambda event: (event.block, event.index))
 
-    def _replayed(self, id: int | None, events: Iterable[Event]) -> dict[int, Dispute]:
-        found: dict[int, Dispute] = {}
-        for event in events:
-            number = int(event.args["dispute"])
-            found[number] = as_dispute(event, found.get(number))
-        return found
-
     def _moved(self, sent: Sent[None], before: Dispute | None = None) -> Sent[Dispute]:
         for event in sent.events:
             if event.name in (OPENED, SHOWN, ENDED):
@@ -163,6 +157,14 @@ class DisputeGame(Jobs):
         if before is None:
             raise VerificationFailed(f"Transaction {sent.tx} moved no dispute.", "Check the deployment's contracts.")
         return sent.with_value(before)
+
+
+def _replayed(events: Iterable[Event]) -> dict[int, Dispute]:
+    found: dict[int, Dispute] = {}
+    for event in events:
+        number = int(event.args["dispute"])
+        found[number] = as_dispute(event, found.get(number))
+    return found
 
 
 def as_dispute(event: Event, before: Dispute | None) -> Dispute:

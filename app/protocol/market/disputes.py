@@ -12,6 +12,7 @@ from enum import IntEnum
 
 from app.protocol.ids import Address, Digest, Seconds, Units
 
+ZERO = Digest("00" * 32)
 FAN = 128  # stretches that a look cuts a sum over rows in
 WORD = 1 << 64
 
@@ -119,7 +120,7 @@ class Evidence:
     input: ProvenLeaf = NO_LEAF
     shard: ProvenLeaf = NO_LEAF
     shard_number: int = 0
-    file_root: Digest = Digest("00" * 32)
+    file_root: Digest = ZERO
     file_path: tuple[Digest, ...] = ()
     word: ProvenLeaf = NO_LEAF
 

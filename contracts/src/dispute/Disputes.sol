@@ -46,6 +46,8 @@ contract Disputes is Court {
 
     /// @notice Stretches in which a look cuts a sum over rows.
     uint256 public constant FAN = 128;
+    /// @notice Most terms of an output: the challenger has to bring again what the executor shows.
+    uint256 public constant MOST_TERMS = 4096;
     /// @dev Multicodec of a manifest's CID: bytes as they are.
     uint8 private constant RAW = 0x55;
     uint256 private constant HEADER = 3; // words of an output file before its values
@@ -190,7 +192,9 @@ contract Disputes is Court {
         Phase next = Phase.NARROW;
         uint256 rows = claim.high - claim.low;
         if (rows == 1) {
-            if (totals.length < 8 || totals.length % 8 != 0) revert WrongTotals();
+            if (totals.length < 8 || totals.length % 8 != 0 || totals.length > 8 * (MOST_TERMS + 1)) {
+                revert WrongTotals();
+            }
             unchecked {
                 uint64 sum = claim.atHigh - claim.atLow;
                 if (_at(totals, totals.length / 8 - 1) != sum) revert WrongTotals();

@@ -18,8 +18,8 @@ from app.protocol.market.disputes import WORD, Claim, Evidence
 from fhe.arrays import U64
 from fhe.circuit.circuit import Linear
 from fhe.engine.linear import evaluate_bodies, only_linear
-from fhe.engine.trace.sums import LinearTrace, running_sums
 from fhe.engine.trace.program import Program, proven
+from fhe.engine.trace.sums import LinearTrace, running_sums
 
 ROWS_AT_ONCE = 1 << 18  # 2 MiB of sums
 

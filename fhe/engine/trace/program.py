@@ -30,6 +30,7 @@ RECORD = 4  # words of an output and of an input
 PAIR = 2  # words of a term and of a shard
 LOOKS = 3  # in which a sum over rows is narrowed to one of them, by 128 at a time
 MOST_SUMMED = 128**LOOKS  # rows of a block
+MOST_TERMS = 4096  # of an output: what is shown of it goes into one transaction
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +77,7 @@ class Program:
         return _full(RECORD * self.outputs) + PAIR * term
 
     def input_at(self, shard: int, wire: int) -> int:
-        """Place of a wire's record in a shard: number of its file, word of the shard's first row in it, bytes of it, 0."""
+        """Place of a wire's record in a shard: its file's number, word of the shard's first row in it, its bytes, 0."""
         return self.term_at(0) + _full(PAIR * self.terms) + RECORD * (shard * self.inputs + wire)
 
     def shard_at(self, shard: int) -> int:
@@ -105,7 +106,7 @@ def proven(data: bytes | memoryview, word: int) -> ProvenLeaf:
 
 def program_of(circuit: Circuit, profile: EncryptionProfile, table: EncryptedTable) -> Program | None:
     """The program of a job with this circuit on this table; None where no dispute about a result is possible: its
-    circuit has lookups, or sums over blocks of more than `MOST_SUMMED` rows.
+    circuit has lookups, outputs of more than `MOST_TERMS` terms, or sums over blocks of more than `MOST_SUMMED` rows.
 
     Errors: BadModel, MessageOverflow for a circuit that does not run on the table.
     """
@@ -114,6 +115,8 @@ def program_of(circuit: Circuit, profile: EncryptionProfile, table: EncryptedTab
     if len(circuit.layers) != 1 or block > MOST_SUMMED:
         return None
     layer = only_linear(circuit, profile)
+    if np.diff(layer.indptr).max() > MOST_TERMS:
+        return None
     names = _files(table)
     sections = (
         _outputs(layer),
