@@ -250,13 +250,21 @@ class Jobs(Custodians, Licensing, Providers):
             raise Unavailable(
                 f"The node has no event of job {id}'s opening.", "Try again, or use a node with full history."
             )
+        said = {**opened[-1].args, "program": self._stated(id, block)}
         if block > self._final:
             self._final = self.client.node.finalized().number
         if block <= self._final:
-            self._openings[id] = block, opened[-1].args
+            self._openings[id] = block, said
             while len(self._openings) > KEPT_OPENINGS:
                 self._openings.pop(next(iter(self._openings)))
-        return opened[-1].args
+        return said
+
+    def _stated(self, id: int, block: int) -> Digest:
+        """The program that an order states in its own block; zeros where it states none."""
+        if not self.client.contracts[JOBS].interface.takes("orderDigest", 1):
+            return ZERO
+        stated = self.client.find(JOBS, "ProgramStated", block, block, id)
+        return Digest(stated[-1].args["program"]) if stated else ZERO
 
     def jobs(
         self,
