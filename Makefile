@@ -26,6 +26,9 @@ up: use ## a market of one's own in the browser, with a sample dataset; Ctrl-C s
 # Tests run in a random order, the same for the same seed and tests: what failed can be repeated, here and in CI.
 SEED ?= 1
 PYTEST := $(PY) -m pytest --randomly-seed=$(SEED)
+# Two processes share the tests out by files and worlds, in the order of tests/conftest.py.
+JOBS ?= 2
+SHARED := -n $(JOBS) --dist loadscope --no-loadscope-reorder
 
 quick: setup ## style of Python, import rules and the quick unit tests, in less than a minute
 	@.venv/bin/ruff check .
@@ -37,8 +40,8 @@ check: ## one file or folder of tests: make check T=tests/fhe/test_mask.py; some
 	@[ -n "$(T)" ] || { echo "Name a file or a folder: make check T=tests/fhe/test_mask.py" >&2; exit 2; }
 	@$(PYTEST) -m "$(or $(M),not deep and not gpu)" $(if $(K),-k "$(K)") "$(T)"
 
-test: setup lint types contracts ipfs clients ## everything that must hold, in minutes; in another order: make test SEED=2
-	@$(PYTEST) -m "not deep and not gpu" -o faulthandler_timeout=900 -o faulthandler_exit_on_timeout=true
+test: setup lint types contracts ipfs clients ## everything that must hold, in minutes; in another order: make test SEED=2; in one process: make test JOBS=0
+	@$(PYTEST) $(SHARED) -m "not deep and not gpu" -o faulthandler_timeout=900 -o faulthandler_exit_on_timeout=true
 
 test-deep: setup contracts ## the slow proofs: statistics, whole sweeps, real parameter sets
 	@$(PYTEST) -m deep

@@ -85,6 +85,22 @@ def test_what_can_never_work_is_not_tried_again() -> None:
         assert not node.pids()
 
 
+def test_a_part_waits_for_the_work_that_it_comes_after() -> None:
+    """It is not started while the other one works or failed, and is once that one is done."""
+    later = replace(python("later", "pass", once=True), after="first")
+    with Supervisor([later, python("first", "input()", once=True)], lambda event: None) as node:
+        until(node, lambda: node.lives()["first"].state is ProcessState.WORKING)
+        node.step()
+        assert set(node.pids()) == {"first"}
+    with Supervisor([later, python("first", "raise SystemExit(2)", once=True)], lambda event: None) as node:
+        until(node, lambda: node.lives()["first"].state is ProcessState.FAILED)
+        node.step()
+        assert not node.pids()
+    with Supervisor([later, python("first", "pass", once=True)], lambda event: None) as node:
+        until(node, lambda: node.lives()["later"].state is ProcessState.DONE)
+        assert node.lives()["first"].state is ProcessState.DONE
+
+
 def test_a_command_that_is_not_there_is_told() -> None:
     """It cannot be started, which is an event and no crash, and is tried again later."""
     events: list[NodeEvent] = []
