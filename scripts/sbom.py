@@ -168,6 +168,14 @@ def said(name: str) -> str:
     return ""
 
 
+def _told(name: str, known: dict[str, str]) -> str:
+    """What a package says, or else what is known of it already."""
+    try:
+        return said(name) or known.get(name, "")
+    except importlib.metadata.PackageNotFoundError:
+        return known.get(name, "")
+
+
 def locks() -> dict[str, list[Locked]]:
     """Every lock by its name."""
     return {path.stem: read_lock(path.read_text("utf-8")) for path in sorted(LOCKS.glob("*.txt"))}
@@ -177,14 +185,14 @@ def main(words: list[str]) -> None:
     """As the module says."""
     if words == ["--licenses"]:
         names = sorted({each.name for lock in locks().values() for each in lock})
-        rows = [{"package": name, "license": READ.get(name) or said(name)} for name in names]
+        known = read_licenses()
+        rows = [{"package": name, "license": READ.get(name) or _told(name, known)} for name in names]
         with LICENSES.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, ["package", "license"], lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
-        print(
-            "Written: locks/licenses.csv." + "".join(f" No license: {r['package']}." for r in rows if not r["license"])
-        )
+        missing = ", ".join(row["package"] for row in rows if not row["license"])
+        print("Written: locks/licenses.csv." + (f" Without a license: {missing}." if missing else ""))
         return
     folder = ROOT / "build" / "sbom"
     folder.mkdir(parents=True, exist_ok=True)

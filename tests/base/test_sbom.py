@@ -15,7 +15,6 @@ LOCKS = locks()
 LICENSES = read_licenses()
 COPYLEFT = {"psycopg": "LGPL-3.0-only", "psycopg-binary": "LGPL-3.0-only"}
 WEAK = {"certifi", "hypothesis", "pathspec", "tqdm"}  # MPL: the file that is changed stays open
-TOOLS = {"dev"}  # the locks that no user installs
 
 
 def test_every_package_has_its_license() -> None:
