@@ -21,6 +21,7 @@ from jinja2.ext import extract_from_ast
 
 from app.market.web.language.catalogue import AREAS, ENGLISH, FOLDER, LANGUAGES
 from app.market.web.pages.site import environment
+from app.market.web.pages.speaking import COUNTED
 
 ROOT = Path(__file__).parents[1]
 TEMPLATES, SCRIPTS = ROOT / "frontend" / "templates", ROOT / "frontend" / "static"
@@ -35,7 +36,9 @@ SPEAKERS = (
     "app/market/web/questions.py",
     "app/market/web/quotes.py",
     "app/market/web/sums.py",
-    "app/market/web/certificates.py",
+    "app/client/certificate.py",
+    "app/protocol/data/change.py",
+    "app/market/web/pages/speaking.py",
     "app/market/web/middleware/concurrency.py",
     "app/market/web/middleware/security.py",
     "app/market/web/dependencies/caller.py",
@@ -45,16 +48,18 @@ SPEAKERS = (
     "app/client/fit",
     "app/chain/contracts/messages.py",
     "app/chain/contracts/client.py",
-    "app/market/web/transactions",
     "fhe/circuit/compatible.py",
 )
 # Strings that are for machines, or typed into them.
 NO_WORDS = re.compile(
     r"darkroom |dataset\.|curl |import |market = |print\(|SELECT |BEGIN |--|</|attachment|[a-z]+/[a-z]+; |default-src|"
-    r"public, max|camera=|etag, |accept, |GET, |\{%|PAYMENT|urn:|attachment|# Darkroom|\w+\(\w*\{"
+    r"public, max|FROM data$|GROUP BY$|GET /|POST |make_pipeline|market = |darkroom\.|\{kind\}; |camera=|etag, |accept, |GET, |\{%|PAYMENT|urn:|attachment|# Darkroom|\w+\(\w*\{"
 )
-EVENTS = re.compile(r"[A-Z][a-z]+(?:[A-Z][a-z]+)+")
-SENTENCE = re.compile(r"[^\W\d_]{2,}.* |^[A-Z][a-z]{2,}$|.* [^\W\d_]{2,}", re.DOTALL)
+# Functions and calls that describe the API to programs.
+FOR_PROGRAMS = {"Field", "APIKeyCookie", "HTTPBearer", "error_responses", "_example", "examples", "media_type"}
+SENTENCE = re.compile(r"[^\W\d_]{2,}.* |^[A-Z][a-z]{2,}\.?$|.* [^\W\d_]{2,}", re.DOTALL)
+REFUSALS = ("app/market/web/transactions",)  # of these modules only what is raised
+TITLES = ("app/protocol/errors.py", "app/market/web/errors/refusals.py")  # an error's class says what it is
 Message = str | tuple[str, str]
 Found = Iterator[tuple[Message, str]]  # a message, and the file that says it
 
@@ -62,6 +67,8 @@ Found = Iterator[tuple[Message, str]]  # a message, and the file that says it
 def from_templates() -> Found:
     """What the templates say: their marked text, counts with their nouns, and the words for digests and accounts."""
     env = environment()
+    for unit in COUNTED:
+        yield (f"{{count}} {unit}", f"{{count}} {unit}s"), "speaking.py"
     for path in sorted(TEMPLATES.glob("*.html")):
         tree = env.parse(path.read_text("utf-8"))
         for _, _, said in extract_from_ast(tree, ("_", "gettext", "ngettext")):
@@ -81,8 +88,22 @@ def from_python() -> Found:
     for speaker in SPEAKERS:
         place = ROOT / speaker
         for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
-            for said in sentences(ast.parse(path.read_text("utf-8"))):
+            for said in sentences_of(path.read_text("utf-8")):
                 yield said, path.relative_to(ROOT).as_posix()
+    for folder in REFUSALS:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            for raised in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(raised, ast.Raise) and raised.exc:
+                    yield from ((said, path.relative_to(ROOT).as_posix()) for said in sentences(raised.exc))
+    for name in TITLES:
+        for kind in ast.walk(ast.parse((ROOT / name).read_text("utf-8"))):
+            if isinstance(kind, ast.ClassDef):
+                yield (ast.get_docstring(kind) or "").splitlines()[0], name
+
+
+def sentences_of(source: str) -> Iterator[str]:
+    """Every string of a module that reads as words."""
+    return sentences(ast.parse(source))
 
 
 def sentences(tree: ast.AST) -> Iterator[str]:
@@ -90,32 +111,23 @@ def sentences(tree: ast.AST) -> Iterator[str]:
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             continue
+        if isinstance(node, ast.FunctionDef | ast.Call) and _name(node) in FOR_PROGRAMS:
+            continue
         text = _text(node)
         if text is None:
             yield from sentences(node)
             continue
         bare = re.sub(r"\{\w+\}", "", text)
+        if "{" in bare or "}" in bare:
+            continue
         if SENTENCE.search(text) and re.search(r"[A-Za-z]{2}", bare) and not NO_WORDS.match(text):
             yield text.strip()
-        for inner in ast.walk(node):
-            if isinstance(inner, ast.FormattedValue):
-                yield from _fragments(inner.value)
-
-
-def _fragments(node: ast.AST) -> Iterator[str]:
-    """Words that are chosen inside of a sentence."""
-    for choice in ast.walk(node):
-        if isinstance(choice, ast.IfExp):
-            for branch in (choice.body, choice.orelse):
-                text = _text(branch)
-                if text and re.search(r"[A-Za-z]{2}", re.sub(r"\{\w+\}", "", text)):
-                    yield text.strip()
 
 
 def _text(node: ast.AST) -> str | None:
     """A string as a message; None for what is no string."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return node.value.replace("{", "(").replace("}", ")")
+        return node.value  # one with values in braces is filled where it is said
     if isinstance(node, ast.JoinedStr):
         names: list[str] = []
         parts = [
@@ -139,6 +151,10 @@ def _name(node: ast.AST) -> str:
     match node:
         case ast.FormattedValue(value=inner) | ast.Starred(value=inner):
             return _name(inner)
+        case ast.FunctionDef(name=name):
+            return name
+        case ast.Call(func=ast.Name(id="Field" | "APIKeyCookie" | "HTTPBearer" as name)):
+            return name
         case ast.Name(id=name) | ast.Attribute(attr=name):
             return name.strip("_").lower() or "value"
         case ast.Subscript(slice=ast.Constant(value=str(key))):

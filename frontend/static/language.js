@@ -1,6 +1,7 @@
 // @ts-check
-// The page's language, and its words for what scripts say. English is written where it is said, as t`...`; a page in
-// another language brings the words of its scripts along, by the English ones with their values numbered.
+// The page's language, and its words for what scripts say. English is written where it is said, in template literals
+// tagged t; a page in another language brings the words of its scripts along, by the English ones with their values
+// numbered.
 
 const { lang } = document.documentElement;
 const brought = document.querySelector('meta[name="messages"]');
@@ -18,6 +19,18 @@ export const clock = lang === "en" ? "en-GB" : lang;
 
 /** The sign before the fraction of a number. */
 export const decimal = (1.5).toLocaleString(locale).charAt(1);
+
+/**
+ * What somebody typed as a number, in digits with at most a point; what is none as it is. A sign that can stand between
+ * thousands does so where it stands right for that, else it is the fraction's: "12,50" is no "1250".
+ * @param {string} text
+ */
+export function plainNumber(text) {
+  const group = decimal === "." ? "," : ".";
+  const typed = text.replace(/\s/g, "");
+  const grouped = new RegExp(`^[1-9][0-9]{0,2}(?:[${group}][0-9]{3})+(?:[${decimal}][0-9]+)?$`).test(typed);
+  return (grouped ? typed.replaceAll(group, "") : typed).replace(",", ".");
+}
 
 /**
  * A sentence in the page's language.

@@ -30,7 +30,7 @@ const NUMBERS = ["first_row", "rows", "replicas"];
 /**
  * What a report says of an order: `total` of the job and `all` with a license where one is bought, in token units;
  * `license` "0" where none is held.
- * @typedef {Record<"total" | "all" | "maxFee" | "units" | "digest" | "version" | "content" | "license" | "buyer" |
+ * @typedef {Record<"total" | "all" | "maxFee" | "units" | "digest" | "version" | "content" | "program" | "license" | "buyer" |
  *   "offer" | "licensePrice", string>} Quote
  */
 
@@ -127,6 +127,7 @@ function show(report) {
         digest: data(report, "circuit"),
         version: data(report, "version"),
         content: data(report, "content"),
+        program: data(report, "program"),
         all: data(report, "all"),
         license: data(report, "license"),
         buyer: data(report, "buyer"),

@@ -4,7 +4,7 @@
 import { CREATE_OFFER, encode } from "./abi.js";
 import { money, units } from "./config.js";
 import { clearNotice, data, element, fieldError, h, input, Steps, showNotice, showProblem } from "./dom.js";
-import { digits, t } from "./language.js";
+import { digits, plainNumber, t } from "./language.js";
 import { eventOf, follow, perform } from "./transact.js";
 import { guard, naming } from "./unfinished.js";
 
@@ -39,7 +39,7 @@ function price(name, most) {
  * @param {number} most
  */
 function count(name, most) {
-  const text = input(form, name).value.trim().replace(/[,\s]/g, "");
+  const text = plainNumber(input(form, name).value);
   const value = /^\d{1,16}$/.test(text) ? Number(text) : 0;
   const good = value >= 1 && value <= most;
   fieldError(input(form, name), good ? "" : t`Write a whole number from 1 to ${digits(most)}.`);

@@ -12,35 +12,54 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from app.market.web.language.numerals import numeral
+from app.market.web.language.numerals import numeral, told_date
 
 VALUE = re.compile(r"\{(\w+)\}")
 NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?")
-AMOUNT = re.compile(r"[-+\d.,e%]+")
-SURE = 14  # letters; with fewer, all values have to be numbers
-MOST = 4_096  # characters of a sentence that is looked up
+AMOUNT = re.compile(r"[-+\d.,e%]+(?: [A-Za-z]{1,12})?")
+BREAK = re.compile(r"(?<=[.?!]) ")  # between two sentences
+WHOLE = re.compile(r"\d[\d,]* [a-z ]+|.* .*[.?!]", re.DOTALL)  # a count with its noun, or a sentence
+SURE = 12  # letters; with fewer, all values have to be numbers
+MOST_PARTS = 12  # sentences that are looked up one by one
+MOST = 2_000  # characters of a sentence that is looked up
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """A message: how it is known in English, and its forms in the other language, one or by number."""
+    """A message: the pieces around its values and their names, and its forms in the other language, one or by number."""
 
     message: str
-    known: re.Pattern[str]
-    literal: str  # the longest piece between values, which a sentence must hold
-    weight: int  # letters that are no values: the more, the surer
+    fixed: tuple[str, ...]
+    names: tuple[str, ...]
     forms: tuple[str, ...]
+
+    @property
+    def weight(self) -> int:
+        """Letters that are no values: the more, the surer."""
+        return sum(map(len, self.fixed))
+
+    def values(self, sentence: str) -> list[str] | None:
+        """What stands for the values, each as short as it can be; None for another sentence. In linear time, since
+        visitors write some of what is looked up.
+        """
+        first, *middle, last = self.fixed
+        at, end = len(first), len(sentence) - len(last)
+        if not (sentence.startswith(first) and sentence.endswith(last)):
+            return None
+        found = []
+        for piece in middle:
+            place = sentence.find(piece, at + 1, end)
+            if place < 0:
+                return None
+            found.append(sentence[at:place])
+            at = place + len(piece)
+        return [*found, sentence[at:end]] if at < end else None
 
 
 def as_pattern(message: str, forms: tuple[str, ...]) -> Pattern:
     """A message of a catalogue; its values are in braces, no name twice."""
     pieces = VALUE.split(message)
-    fixed, names = pieces[::2], pieces[1::2]
-    source = re.escape(fixed[0]) + "".join(
-        f"(?P<{name}>.+?)" + re.escape(after) for name, after in zip(names, fixed[1:], strict=True)
-    )
-    known = re.compile(source, re.DOTALL)
-    return Pattern(message, known, max(fixed, key=len), sum(map(len, fixed)), forms)
+    return Pattern(message, tuple(pieces[::2]), tuple(pieces[1::2]), forms)
 
 
 class SentenceBook:
@@ -56,7 +75,7 @@ class SentenceBook:
             else:
                 self._exact[pattern.message] = pattern
         self._open.sort(key=lambda pattern: -pattern.weight)
-        self._said = lru_cache(4_096)(self._look_up)
+        self._said = lru_cache(2_048)(self._look_up)
 
     def say(self, sentence: str) -> str:
         """A sentence, or several after one another, in this language; what is not known as it is."""
@@ -65,49 +84,63 @@ class SentenceBook:
         return self._said(sentence)
 
     def _look_up(self, sentence: str) -> str:
-        whole = self._one(sentence, MOST)
+        parts = BREAK.split(sentence, MOST_PARTS)
+        said = self._several(parts)
+        if None not in said:
+            return " ".join(each for each in said if each)
+        whole = self._one(sentence, broken=True)  # a value may be several sentences, as a title somebody chose
         if whole is not None:
             return whole
-        return " ".join(self._several(re.split(r"(?<=[.?!]) ", sentence)))
+        return " ".join(part if each is None else each for part, each in zip(parts, said, strict=True) if each != "")
 
-    def _several(self, parts: Sequence[str]) -> list[str]:
-        """The longest beginnings that are known, one after the other: a message may be several sentences itself."""
-        said: list[str] = []
-        at = 0
-        while at < len(parts):
+    def _several(self, parts: Sequence[str]) -> list[str | None]:
+        """The longest beginnings that are known, one after the other: a message may be several sentences itself.
+
+        For each part its words, None where it is not known; "" for those that the one before has with its own.
+        """
+        said: list[str | None] = []
+        while len(said) < len(parts):
+            at = len(said)
             for until in range(len(parts), at, -1):
-                known = self._one(" ".join(parts[at:until]), MOST)
+                known = self._one(" ".join(parts[at:until]))
                 if known is not None:
+                    said += [known, *[""] * (until - at - 1)]
                     break
-            said.append(parts[at] if known is None else known)
-            at = at + 1 if known is None else until
+            else:
+                said.append(None)
         return said
 
-    def _one(self, sentence: str, most: int) -> str | None:
-        """One message; None where it is none. `most`: a value inside of another is shorter than it."""
+    def _one(self, sentence: str, *, broken: bool = False) -> str | None:
+        """One message; None where it is none. `broken`: also with a value in which a sentence ends."""
         if sentence in self._exact:
             return self._exact[sentence].forms[0]
         for pattern in self._open:
-            if pattern.literal in sentence and len(sentence) < most:
-                found = pattern.known.fullmatch(sentence)
-                if found and (pattern.weight >= SURE or all(map(AMOUNT.fullmatch, found.groups()))):
-                    return self._filled(pattern, found.groupdict(), len(sentence))
+            found = pattern.values(sentence)
+            if found and self._fits(pattern, found, broken=broken):
+                return self._filled(pattern, dict(zip(pattern.names, found, strict=True)))
         return None
 
-    def _filled(self, pattern: Pattern, values: dict[str, str], most: int) -> str:
+    def _fits(self, pattern: Pattern, values: Sequence[str], *, broken: bool) -> bool:
+        if pattern.weight < SURE:
+            return all(map(AMOUNT.fullmatch, values))
+        return broken or not any(map(BREAK.search, values))
+
+    def _filled(self, pattern: Pattern, values: dict[str, str]) -> str:
         form = pattern.forms[0]
         if len(pattern.forms) > 1:
             form = pattern.forms[0 if values["count"] == "1" else 1]
-        said = {name: self._value(value, most) for name, value in values.items()}
+        said = {name: self._value(value) for name, value in values.items()}
         return VALUE.sub(lambda found: said.get(found[1], found[0]), form)
 
-    def _value(self, value: str, most: int) -> str:
-        """A value: a number as the language writes it, words that are a part of a sentence, else as it is."""
+    def _value(self, value: str) -> str:
+        """A value: a number as the language writes it, a count with its noun or a sentence said, else as it is."""
         if NUMBER.fullmatch(value):
             return numeral(value, self._language)
+        if when := told_date(value, self._language):
+            return when
         amount, _, unit = value.rpartition(" ")
-        if NUMBER.fullmatch(amount) and unit.isalpha() and self._one(value, most) is None:
+        if NUMBER.fullmatch(amount) and unit.isalpha() and self._one(value) is None:
             return f"{numeral(amount, self._language)} {unit}"
-        if value[:1].isupper() and value in self._exact:
-            return value  # a name that somebody chose may be a word of ours
-        return self._one(value, most) or value
+        if WHOLE.fullmatch(value):
+            return self._one(value) or value
+        return value  # a name that somebody chose may be a word of ours

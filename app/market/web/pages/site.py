@@ -55,7 +55,7 @@ class Site:
         self.backend = backend
         self.assets = Assets()
         self.templates = environment()
-        self.templates.filters["money"] = self.money
+        self.templates.filters["money"] = self.shown_money
         self.templates.filters["plain_money"] = self.plain_money
         self.templates.globals.update(
             asset=self.assets.url,
@@ -70,8 +70,11 @@ class Site:
     def money(self, units: int) -> str:
         """Token units as people write them, two digits at least: "25.00 tUSD"."""
         whole, _, rest = f"{self._coins(units):,f}".partition(".")
-        amount = speaking.local(f"{whole}.{rest.rstrip('0').ljust(2, '0')}")
-        return f"{amount} {self.backend.coin.symbol}"
+        return f"{whole}.{rest.rstrip('0').ljust(2, '0')} {self.backend.coin.symbol}"
+
+    def shown_money(self, units: int) -> str:
+        """The same as a page shows it, with its language's separators."""
+        return speaking.said_amount(self.money(units))
 
     def plain_money(self, units: int) -> str:
         """The same for a form's field: no separators, no name of the coin."""

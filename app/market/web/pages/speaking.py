@@ -6,9 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.market.web.language.catalogue import ENGLISH
+from app.market.web.language import numerals
 from app.market.web.language.choice import spoken
 from app.market.web.language.numerals import date, date_and_time, numeral
 from app.market.web.pages import formatting
+
+
+DAY, SECOND = "day", "second"
+COUNTED = (DAY, SECOND, "executor", "file", "row")  # whose counts stand inside of sentences too
 
 
 def said(text: str) -> str:
@@ -37,6 +42,17 @@ def local(digits: str) -> str:
     return numeral(digits, spoken().language)
 
 
+def said_amount(amount: str) -> str:
+    """An amount with its unit, "1,000.50 tUSD": the number alone has separators."""
+    digits, _, unit = amount.partition(" ")
+    return f"{local(digits)} {unit}"
+
+
+def percent(value: float) -> str:
+    """A share."""
+    return numerals.percent(value, spoken().language)
+
+
 def moment(seconds: int) -> str:
     """A time in UTC."""
     return date_and_time(seconds, spoken().language)
@@ -52,8 +68,14 @@ def span(seconds: int) -> str:
     whole = formatting.span(seconds)
     days, _, rest = whole.partition(" day")
     if rest:
-        return plural(int(days.replace(",", "")), "day") + rest.removeprefix("s")
-    return plural(seconds, "second") if whole.endswith(("second", "seconds")) else whole
+        return plural(int(days.replace(",", "")), DAY) + rest.removeprefix("s")
+    return plural(seconds, SECOND) if whole.endswith(("second", "seconds")) else whole
+
+
+def size(value: int) -> str:
+    """Bytes in binary units."""
+    whole = formatting.size(value)
+    return said(whole) if whole.endswith(" bytes") else local(whole)
 
 
 def state(name: str) -> tuple[str, str, str]:
@@ -74,8 +96,8 @@ def _in_numerals(name: str) -> Callable[..., str]:
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
     **formatting.FILTERS,
-    **{each.__name__: each for each in (said, midsentence, plural, moment, day, span, state)},
+    **{each.__name__: each for each in (said, midsentence, plural, percent, moment, day, span, size, state)},
     "spoken": spoken_name,
-    **{name: _through(name) for name in ("bits", "facts_told", "no_change", "class_name", "release_name", "size")},
-    **{name: _in_numerals(name) for name in ("count", "number", "percent")},
+    **{name: _through(name) for name in ("bits", "facts_told", "no_change", "class_name", "release_name")},
+    **{name: _in_numerals(name) for name in ("count", "number")},
 }
