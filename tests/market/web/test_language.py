@@ -18,13 +18,11 @@ from app.market.web.dependencies.state import Dependencies
 from app.market.web.language.catalogue import translation
 from app.market.web.language.choice import chosen
 from app.market.web.language.numerals import plain
-from tests.browser.tour import tour
+from tests.support.english import english_in
+from tests.support.tour import tour
 from tests.support.web import SETTINGS, MarketNode
 
 GERMAN = {"accept-language": "de-AT,de;q=0.9,en;q=0.5"}
-ENGLISH_WORDS = re.compile(
-    r"\b(the|of|and|is|are|this|that|with|for|from|by|not|to|it|its|you|your|has|have|or|at|be|on|no|only|each|one)\b"
-)
 # Texts that are the same in both: names, numbers, code, and words that German has from English.
 NAMES = re.compile(
     r"[\W\d_]*|[\W\d]*(h|min|UTC)?[\W\d]*(h|min|UTC)?[\W\d]*|0x[\w…]+|\w{4,12}…\w{4,12}|[0-9a-f]{64}|baf\w+|“\w+”|"
@@ -33,7 +31,8 @@ NAMES = re.compile(
 )
 SAME = {
     "Darkroom", "Wallet", "Scores", "API", "Python", "Manifest", "Croissant JSON-LD", "Version", "Status", "Index",
-    "Bootstraps", "Block", "Gas", "Code", "one-vs-rest",
+    "Bootstraps", "Block", "Gas", "Code",
+    "one-vs-rest",
 }  # fmt: skip
 QUIET = {"code", "pre", "script", "style"}
 VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr", "path", "rect", "line"}
@@ -105,7 +104,7 @@ def test_every_page_is_german_throughout(site: TestClient, scene: MarketNode) ->
         assert {"accept-language", "cookie"} <= {each.strip() for each in here.headers["vary"].lower().split(",")}
         english, german = Page(there.text), Page(here.text)
         same = {text for text in german.texts if text in english.texts and not NAMES.fullmatch(text)} - SAME
-        mixed = {text for text in german.texts if ENGLISH_WORDS.search(text)} - SAME
+        mixed = {text for text in german.texts if english_in(text)}
         left += [f"{path}: {text}" for text in same | mixed]
         shared = (german.tags - english.tags) + (english.tags - german.tags)
         torn += [f"{path}: {tag}" for tag in shared if tag != "meta"]
