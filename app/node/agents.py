@@ -42,7 +42,7 @@ def serve_provider(agent: ProviderAgent, provider: Provider, every: float) -> No
     """Work until a signal comes, while no other process of this machine does. Errors that do not pass by themselves
     leave as they are.
     """
-    from app.provider.agent import Done
+    from app.provider.actions import Done
     from app.provider.heartbeat import Heartbeat
 
     log, stop = _begin("provider")

@@ -3,8 +3,9 @@
 For every job: evaluate, remember receipt, salt and output on disk, commit; when all executors have committed, publish
 output and receipt in the store, reveal. Nothing is published before the reveal, so that no other executor can copy the
 answer. A job that cannot be evaluated, or that pays for less work than it takes, is declined before the commitment,
-which keeps the stake. So is one that would not be ready by its deadline, by the measured speed and what else is in
-progress. While a long job is computed, what the others wait for is sent. `step` may be repeated, may be killed
+which keeps the stake. So is one whose order states a program that is not its circuit's, and one that would not be
+ready by its deadline, by the measured speed and what else is in progress. While a long job is computed, what the others
+wait for is sent; a move that is due in a dispute comes before everything. `step` may be repeated, may be killed
 anywhere, and ends soon after `stop`: each effect is on the chain, or done again.
 """
 
@@ -12,22 +13,23 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from app.chain.live import FILE
+from app.dispute.player import Player
 from app.execution.checkpoint import Checkpoints
 from app.execution.execute import evaluation_digest, execute
 from app.execution.inputs import load_job_inputs
+from app.execution.program import check_program
 from app.execution.reporting import reported
 from app.execution.tracing import Spans, no_spans
 from app.protocol.errors import BadBlock, BadInput, DarkroomError, NotAllowed, Reverted, TryAgain
 from app.protocol.ids import Digest
 from app.protocol.market.entities import ZERO, Execution, Job, JobState
 from app.protocol.ports import Stopped
+from app.provider.actions import Action, Computing, Done
 from app.provider.attempts import FILE as ATTEMPTS_FILE
 from app.provider.attempts import Attempts
 from app.provider.collect import leftovers, remove
@@ -40,7 +42,7 @@ from fhe.engine.core import BackendName
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from app.chain.market import Market, Sent
+    from app.chain.market import Market
     from app.chain.wallet.account import Account
     from app.execution.runner import BlockRunner
     from app.protocol.ports import Progress, Store
@@ -50,35 +52,6 @@ MOST_FAULTS = 3  # of a kind nobody expects, in a row, before a job is declined
 MOST_DEATHS = 5  # processes that end while they compute a job, in a row, before it is declined
 TURN_SECONDS = 3.0  # between the providers that may draw a job, so that one of them pays the gas and not all
 LAST_MOMENT = 900  # seconds before a deadline at which waiting for what is missing ends
-
-
-class Done(StrEnum):
-    """What an agent did to a job."""
-
-    COMMITTED = "committed"
-    REVEALED = "revealed"
-    DECLINED = "declined"
-    DREW = "drew"
-    FAILED = "failed"  # it could not
-
-
-@dataclass(frozen=True)
-class Action:
-    """One thing the agent did, or could not do."""
-
-    job: int
-    what: Done
-    detail: str = ""
-    sent: Sent[Any] | None = None
-
-
-@dataclass(frozen=True)
-class Computing:
-    """How far the job is that an agent computes: rows done of all rows."""
-
-    job: int
-    done: int
-    rows: int
 
 
 class ProviderAgent:
@@ -117,6 +90,7 @@ class ProviderAgent:
         own = market.folder(folder)
         self._journal = Journal(own / "jobs", self._salt)
         self._checkpoints = Checkpoints(own / "blocks")
+        self._player = Player(market, store, account)
         self._live, self._attempts = market.live_jobs(own / FILE), Attempts(own / ATTEMPTS_FILE)
 
     def stop(self) -> None:
@@ -146,6 +120,8 @@ class ProviderAgent:
         )
         yield from unread
         self.running = running
+        for job in running:  # silence in a dispute costs the stake, and its windows are short
+            yield from self._hear(job)
         yield from self._give_back([job for job in running if self._to_compute(job)])
         # What takes long comes last, and of that what failed before, and first what has to be ready first.
         self._drawable = {job.id: self._drawable[job.id] for job in running if job.id in self._drawable}
@@ -172,6 +148,23 @@ class ProviderAgent:
         except Exception as error:  # noqa: BLE001 - whatever one job meets must not take the others along
             self._attempts.failed(number, _why(error))
             yield Action(number, Done.FAILED, _why(error))
+
+    def _hear(self, job: Job) -> Iterator[Action]:
+        """Play the disputes about a job that this provider revealed a result of, and challenge results that differ."""
+        mine = self._mine(job)
+        known = mine is not None and mine.receipt != ZERO and job.state in (JobState.COMPUTED, JobState.DISPUTED)
+        if not known or job.program == ZERO or not self._attempts.due(job.id):
+            return
+        try:
+            for played in self._player.moves(job):
+                yield Action(job.id, Done.PLAYED, played.said, played.sent)
+            own = self._journal.evaluation(job.id)
+            for each in self._player.accusations(job, own) if own is not None else ():
+                opened = self._player.accuse(job, each)
+                yield Action(job.id, Done.CHALLENGED, opened.said, opened.sent)
+        except Exception as error:  # noqa: BLE001 - as in `_try`
+            self._attempts.failed(job.id, _why(error))
+            yield Action(job.id, Done.FAILED, _why(error))
 
     def _give_back(self, waiting: list[Job], before: float = 0) -> Iterator[Action]:
         """Decline what costs more than it pays, and what would not be ready in time after `before` units of work."""
@@ -310,6 +303,8 @@ class ProviderAgent:
         """
         self.running = self._market.live(self._live.ids(), lambda _job, _error: None)
         others = [job for job in self.running if job.id != computed.id]
+        for job in others:
+            yield from self._hear(job)
         yield from self._give_back([job for job in others if self._to_compute(job)], left)
         for job in others:
             if self._journal.get(job.id) is not None:
@@ -321,6 +316,7 @@ class ProviderAgent:
         tested(self._threads, self._device)
         with self._span(job.id, "fetch"):
             facts = load_job_inputs(self._market, self._store, job.id)
+        check_program(facts)
         needed = cost(facts.circuit, facts.profile, job.rows).units
         if needed > job.units:
             raise BadInput(f"Job {job.id} takes {needed} units of work and pays for {job.units}.", "Quote it again.")

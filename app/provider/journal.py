@@ -10,12 +10,14 @@ is.
 from __future__ import annotations
 
 import json
+import mmap
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from app import __version__
+from app.execution.execute import Evaluation
 from app.files.private import write_private, write_private_once
 from app.protocol.errors import BadKey
 from app.protocol.ids import CidText, Digest
@@ -85,6 +87,14 @@ class Journal:
         """The receipt of a remembered job; None where there is none. Errors: BadDocument."""
         path = self._folder / f"{job}.receipt"
         return Receipt.from_bytes(path.read_bytes()) if path.is_file() else None
+
+    def evaluation(self, job: int) -> Evaluation | None:
+        """What was computed of a job, its output mapped; None where it is not here any more. Errors: BadDocument."""
+        receipt, path = self.receipt(job), self._folder / f"{job}.output"
+        if receipt is None or not path.is_file():
+            return None
+        with path.open("rb") as file:
+            return Evaluation(receipt, memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
 
     def receipt_cid(self, job: int) -> CidText:
         """What the store calls a job's receipt."""

@@ -95,6 +95,7 @@ async function ask(sql, report) {
     maxFee: quoted("maxFee"),
     version: quoted("version"),
     content: quoted("content"),
+    program: quoted("program"),
     license,
     firstRow: "0",
     key: key.public,

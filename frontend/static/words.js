@@ -1,7 +1,17 @@
 // @ts-check
 // What a call says, in words: for whoever is about to sign it. Read from the call itself, never from what a node says.
 
-import { BUY, BUY_WITH_PERMIT, CREATE_OFFER, OPEN, OPEN_WITH_PERMIT, SELECTORS, WITHDRAW_MANDATE } from "./abi.js";
+import {
+  BUY,
+  BUY_WITH_PERMIT,
+  CREATE_OFFER,
+  OPEN,
+  OPEN_WITH_PERMIT,
+  OPEN_WITH_PROGRAM,
+  OPEN_WITH_PROGRAM_AND_PERMIT,
+  SELECTORS,
+  WITHDRAW_MANDATE,
+} from "./abi.js";
 import { config, money } from "./config.js";
 import { t } from "./language.js";
 
@@ -19,6 +29,8 @@ const WORDS = {
   [BUY_WITH_PERMIT]: buying,
   [OPEN]: opening,
   [OPEN_WITH_PERMIT]: opening,
+  [OPEN_WITH_PROGRAM]: opening,
+  [OPEN_WITH_PROGRAM_AND_PERMIT]: opening,
   [CREATE_OFFER]: ([dataset, price = 0n]) => t`Offer licenses of dataset ${dataset} for ${money(price)} each`,
   "deactivate(uint256)": ([offer]) => t`Close offer ${offer}`,
   "collect(uint256)": ([offer]) => t`Share out what offer ${offer} has earned`,

@@ -16,7 +16,8 @@ from app.protocol.errors import BadBlock, NotFound
 from app.protocol.market.entities import ZERO, JobState
 from app.protocol.ports import Progress
 from app.provider import agent as agents
-from app.provider.agent import Action, Done, ProviderAgent
+from app.provider.actions import Action, Done
+from app.provider.agent import ProviderAgent
 from app.provider.attempts import Attempts
 from app.provider.plan import turn
 from tests.provider.shop import Shop

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from app.market.db.tables import ExecutionRow, JobRow
+from app.market.queries.disputes import DisputeView
 from app.market.queries.view import View
 from app.protocol.market.entities import Approval, JobState
 
-Action = Literal["draw", "commit", "reveal", "approve", "release", "refuse", "expire", "none"]
+Action = Literal["draw", "commit", "reveal", "approve", "release", "refuse", "dispute", "expire", "none"]
 
 
 class Parties(NamedTuple):
@@ -54,14 +55,26 @@ COMPUTING = (
     "One executor has still to compute and commit to a result, unseen by the others.",
     "{count} executors have each still to compute and commit to a result, unseen by the others.",
 )
+JUDGED = "A contract judges a result, and the job waits for it."
 UNDECIDED = "Nobody drew the executors of the contest in time. Anyone may end it: the first result stands."
 
 
-def next_step(job: JobRow, executions: Sequence[ExecutionRow], parties: Parties, manual: bool, now: int) -> NextAction:
-    """What a job waits for at the time `now`. `manual`: its offer's policy leaves each release to the owner."""
+def next_step(
+    job: JobRow,
+    executions: Sequence[ExecutionRow],
+    parties: Parties,
+    manual: bool,
+    now: int,
+    heard: Sequence[DisputeView] = (),
+) -> NextAction:
+    """What a job waits for at the time `now`. `manual`: its offer's policy leaves each release to the owner. `heard`:
+    the disputes about its results that are running.
+    """
     state = JobState(job.state)
     if state in ENDED:
         return _next("none", (), ENDED[state], job, now)
+    if heard:
+        return _dispute(heard)
     if state in OVERDUE and now > job.deadline:
         sentence = UNDECIDED if state is JobState.DISPUTED and job.contested_from else OVERDUE[state]
         return _next("expire", (), sentence, job, now)
@@ -78,6 +91,20 @@ def next_step(job: JobRow, executions: Sequence[ExecutionRow], parties: Parties,
         return _next("approve", (parties.owner,), sentence, job, now)
     sentence = "The dataset's custodian verifies the result, then releases or refuses."
     return _next("release", (parties.custodian,), sentence, job, now)
+
+
+def _dispute(heard: Sequence[DisputeView]) -> NextAction:
+    """The job stands still until its disputes are over; the earliest deadline is told."""
+    first = min(heard, key=lambda each: each.deadline)
+    others = f" {len(heard)} disputes run." if len(heard) > 1 else ""
+    return NextAction(
+        action="dispute",
+        actors=() if first.overdue else (first.turn,),
+        sentence=f"{JUDGED} {first.sentence}{others}",
+        not_before_block=0,
+        deadline=first.deadline,
+        overdue=first.overdue,
+    )
 
 
 def _executors(job: JobRow, executions: Sequence[ExecutionRow], now: int) -> NextAction:

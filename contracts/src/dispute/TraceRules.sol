@@ -98,7 +98,7 @@ contract TraceRules {
     /// @notice Whether a leaf of 128 bytes stands under a root.
     function holds(bytes32 root, bytes memory leaf, uint256 index, uint256 length, bytes32[] memory siblings)
         external
-        pure
+        view
         returns (bool)
     {
         return Leaves.holds(root, leaf, index, length, siblings);

@@ -193,5 +193,8 @@ def named(source: str) -> str:
     call = re.match(r"(?:\w+\.)*(\w+)\(", plain)
     if call:
         return call[1].lower().strip("_") or "value"
+    chosen = re.search(r"\[(?:\w+\.)*(\w+)\]$", plain.strip())
+    if plain.startswith("{") and chosen:
+        return chosen[1]
     words = [word for word in NAME.findall(plain.split("|")[0]) if word not in KEYWORDS]
     return (words[-1].lower() if words else "value").strip("_") or "value"

@@ -1,0 +1,186 @@
+"""The program of a job: what a dispute about its result reads of circuit, dataset and evaluator, as words under a root.
+
+Anybody derives it from circuit, profile and table; docs/trace.md, section 7, is its definition. A job's order states
+its digest, executors and custodian compute it themselves, and a contract takes every number that it judges with from
+it. Words are U64; a digest is 64 hex digits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+import numpy as np
+
+from app.protocol.data import merkle
+from app.protocol.data.dataset import EncryptedTable, values_a_row
+from app.protocol.data.listing import published_files
+from app.protocol.ids import Digest
+from app.protocol.market.disputes import ProvenLeaf
+from app.protocol.vocabulary import FileEncoding
+from fhe.arrays import U64
+from fhe.circuit.circuit import Circuit, Linear
+from fhe.engine.linear import only_linear
+from fhe.engine.source import check_runs_on
+from fhe.profile import EncryptionProfile
+
+LEAF_WORDS = merkle.LEAF_BYTES // 8
+LINEAR, ROW_SUMS = 0, 1  # kinds
+RECORD = 4  # words of an output and of an input
+PAIR = 2  # words of a term and of a shard
+LOOKS = 3  # in which a sum over rows is narrowed to one of them, by 128 at a time
+MOST_SUMMED = 128**LOOKS  # rows of a block
+MOST_TERMS = 4096  # of an output: what is shown of it goes into one transaction
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A program. The sections' words follow one another, each filled up with zeros to whole leaves of 16."""
+
+    kind: int
+    evaluator: int  # as in darkroom-canonical-1
+    size: int  # N
+    width: int  # of the last layer
+    outputs: int
+    terms: int
+    inputs: int
+    shards: int
+    files: int  # under the data root
+    block: int  # rows that a value sums over; 1 without sums
+    words: U64
+
+    @property
+    def header(self) -> tuple[int | str, ...]:
+        """Its fields as the contract takes them: numbers, then the words' root and a digest that is zero."""
+        numbers = (
+            self.kind, self.evaluator, self.size, self.width, self.outputs, self.terms, self.inputs, self.shards,
+            self.files, self.block,
+        )  # fmt: skip
+        return (*numbers, merkle.root(self._bytes), "00" * 32)
+
+    @property
+    def digest(self) -> Digest:
+        """SHA-256 of the header's fields, 32 bytes each, big-endian."""
+        fields = (bytes.fromhex(each) if isinstance(each, str) else each.to_bytes(32, "big") for each in self.header)
+        return Digest(sha256(b"".join(fields)).hexdigest())
+
+    @property
+    def _bytes(self) -> bytes:
+        return self.words.astype("<u8").tobytes()
+
+    def output_at(self, output: int) -> int:
+        """Place of an output's record: bias, number of its first term, how many there are, 0."""
+        return RECORD * output
+
+    def term_at(self, term: int) -> int:
+        """Place of a term: its wire, then its weight in the ciphertext's scale."""
+        return _full(RECORD * self.outputs) + PAIR * term
+
+    def input_at(self, shard: int, wire: int) -> int:
+        """Place of a wire's record in a shard: its file's number, word of the shard's first row in it, its bytes, 0."""
+        return self.term_at(0) + _full(PAIR * self.terms) + RECORD * (shard * self.inputs + wire)
+
+    def shard_at(self, shard: int) -> int:
+        """Place of a shard: its first row, then how many it has."""
+        return self.input_at(0, 0) + _full(RECORD * self.shards * self.inputs) + PAIR * shard
+
+    def shard_of(self, row: int) -> int:
+        """The shard of a row of the dataset. Errors: ValueError."""
+        first = self.words[self.shard_at(0) : self.shard_at(self.shards)].reshape(-1, PAIR)
+        found = np.flatnonzero((first[:, 0] <= row) & (row < first.sum(1)))
+        if len(found) != 1:
+            raise ValueError(f"no shard has row {row}")
+        return int(found[0])
+
+    def leaf(self, place: int) -> ProvenLeaf:
+        """The leaf that has word number `place`."""
+        return proven(self._bytes, place)
+
+
+def proven(data: bytes | memoryview, word: int) -> ProvenLeaf:
+    """The leaf of a file's bytes that has a word of 8 bytes, and its path. Errors: IndexError."""
+    leaf = word // LEAF_WORDS
+    found = bytes(data[leaf * merkle.LEAF_BYTES : (leaf + 1) * merkle.LEAF_BYTES])
+    return ProvenLeaf(found, tuple(Digest(each) for each in merkle.proof(data, leaf)))
+
+
+def program_of(circuit: Circuit, profile: EncryptionProfile, table: EncryptedTable) -> Program | None:
+    """The program of a job with this circuit on this table; None where no dispute about a result is possible: its
+    circuit has lookups, outputs of more than `MOST_TERMS` terms, or sums over blocks of more than `MOST_SUMMED` rows.
+
+    Errors: BadModel, MessageOverflow for a circuit that does not run on the table.
+    """
+    check_runs_on(circuit, profile, table)
+    block = min(circuit.block, table.rows) or 1
+    if len(circuit.layers) != 1 or block > MOST_SUMMED:
+        return None
+    layer = only_linear(circuit, profile)
+    if np.diff(layer.indptr).max() > MOST_TERMS:
+        return None
+    names = _files(table)
+    sections = (
+        _outputs(layer),
+        _terms(layer, profile),
+        _inputs(circuit, profile, table, names),
+        np.array([(shard.first_row, shard.rows) for shard in table.shards], np.uint64),
+    )
+    return Program(
+        kind=ROW_SUMS if circuit.block else LINEAR,
+        evaluator=int(table.evaluator.rsplit("-", 1)[1]),
+        size=profile.polynomial_size,
+        width=layer.width,
+        outputs=len(layer.bias),
+        terms=len(layer.columns),
+        inputs=len(circuit.inputs),
+        shards=len(table.shards),
+        files=len(names) * len(table.shards),
+        block=block,
+        words=np.concatenate([_filled(section) for section in sections]),
+    )
+
+
+def _outputs(layer: Linear) -> U64:
+    records = np.zeros((len(layer.bias), RECORD), np.uint64)
+    records[:, 0] = layer.bias.view(np.uint64) << np.uint64(63 - layer.width)
+    records[:, 1], records[:, 2] = layer.indptr[:-1], np.diff(layer.indptr)
+    return records
+
+
+def _terms(layer: Linear, profile: EncryptionProfile) -> U64:
+    weights = layer.values.view(np.uint64) << np.uint64(profile.message_width - layer.width)
+    return np.stack([layer.columns.astype(np.uint64), weights], 1)
+
+
+def _inputs(
+    circuit: Circuit, profile: EncryptionProfile, table: EncryptedTable, names: list[tuple[str, FileEncoding]]
+) -> U64:
+    size = profile.polynomial_size
+    place = {name: number for number, name in enumerate(names)}
+    counts = {column.name: values_a_row(column) for column in table.codebook.published}
+    wires = [
+        (place[wire.column, wire.encoding], wire.index, counts[wire.column][wire.encoding]) for wire in circuit.inputs
+    ]
+    file, index, count = np.array(wires, np.uint64).T
+    records = np.zeros((len(table.shards), len(wires), RECORD), np.uint64)
+    for number, shard in enumerate(table.shards):
+        words = np.uint64(-(-shard.rows // size) * size)  # of one value
+        records[number, :, 0] = file + np.uint64(number * len(names))
+        records[number, :, 1], records[number, :, 2] = index * words, np.uint64(8) * count * words
+    return records
+
+
+def _files(table: EncryptedTable) -> list[tuple[str, FileEncoding]]:
+    """Column and encoding of every file of a shard, in manifest order."""
+    if table.listed is not None:
+        return [(column, encoding) for column, encoding, _ in published_files(table.codebook, table.listed.encodings)]
+    return [(file.column, file.encoding) for file in table.shards[0].files]
+
+
+def _full(words: int) -> int:
+    return -(-words // LEAF_WORDS) * LEAF_WORDS
+
+
+def _filled(section: U64) -> U64:
+    flat = np.zeros(_full(section.size), np.uint64)
+    flat[: section.size] = section.reshape(-1)
+    return flat
