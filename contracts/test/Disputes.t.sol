@@ -70,8 +70,7 @@ contract DisputesTest is DisputeWorld {
         game.shown = totals;
         game.claim.shown = keccak256(_packed(totals));
         game.state.claim = keccak256(abi.encode(game.claim));
-        game.state.phase =
-            game.claim.high - game.claim.low == 1 ? IDisputes.Phase.JUDGE : IDisputes.Phase.NARROW;
+        game.state.phase = game.claim.high - game.claim.low == 1 ? IDisputes.Phase.JUDGE : IDisputes.Phase.NARROW;
         game.state.deadline = uint40(block.timestamp + MOVE);
     }
 
@@ -80,9 +79,10 @@ contract DisputesTest is DisputeWorld {
     }
 
     function _answer(Game memory game, uint64[] memory totals) internal {
-        uint64 value = game.state.value;
+        Receipts.Receipt memory receipt = _receipt(said);
+        Leaves.Leaf memory word = _word(game.state.value);
         vm.prank(game.state.executor);
-        disputes.answer(game.id, game.state, program, _receipt(said), _word(value), _packed(totals));
+        disputes.answer(game.id, game.state, program, receipt, word, _packed(totals));
         _claimed(game, totals);
     }
 
@@ -169,8 +169,9 @@ contract DisputesTest is DisputeWorld {
         uint256 term = 0;
         if (game.shown.length == sums.length && game.shown[0] == sums[0]) {
             unchecked {
-                do ++term;
-                while (game.shown[term] - game.shown[term - 1] == sums[term] - sums[term - 1]);
+                do {
+                    ++term;
+                } while (game.shown[term] - game.shown[term - 1] == sums[term] - sums[term - 1]);
             }
         }
         _judge(game, term);
@@ -182,12 +183,13 @@ contract DisputesTest is DisputeWorld {
 
     function _made(uint256 throws_) internal {
         dice = throws_;
-        uint256 block_ = _roll(2) == 0 ? 1 : 1 + _roll(280);
-        uint64 first = uint64(_roll(290));
-        _world(dice, block_, first, uint64(1 + _roll(300 - first)));
+        uint256 block_ = _roll(2) == 0 ? 1 : 1 + _roll(150);
+        uint64 first = uint64(_roll(149));
+        _world(dice, block_, first, uint64(1 + _roll(150 - first)));
         _ordered(1, 3);
     }
 
+    /// forge-config: default.fuzz.runs = 32
     function testFuzz_every_liar_is_convicted(uint256 throws_) public {
         _made(throws_);
         uint64[] memory output = _output();
@@ -205,6 +207,7 @@ contract DisputesTest is DisputeWorld {
         vm.assertEq(jobs.claimable(stranger), 2 * DISPUTE_BOND);
     }
 
+    /// forge-config: default.fuzz.runs = 32
     function testFuzz_nobody_honest_is_convicted(uint256 throws_) public {
         _made(throws_);
         _accused(_output());
@@ -212,8 +215,10 @@ contract DisputesTest is DisputeWorld {
         Game memory game = _open(value);
         if (value >= said.length - 3) {
             game.state.value = value;
+            Receipts.Receipt memory receipt = _receipt(said);
+            Leaves.Leaf memory word = _word(0);
             vm.prank(game.state.executor);
-            disputes.answer(game.id, game.state, program, _receipt(said), _word(0), "");
+            disputes.answer(game.id, game.state, program, receipt, word, "");
         } else {
             _about(game);
             _answer(game, _truth(game.claim));
@@ -234,7 +239,7 @@ contract DisputesTest is DisputeWorld {
     }
 
     function _usual() internal {
-        _world(1, 1, 90, 20);
+        _world(1, 1, 30, 20);
         _ordered(1, 3);
     }
 
@@ -250,9 +255,7 @@ contract DisputesTest is DisputeWorld {
         _usual();
         Game memory game = _lie();
         vm.warp(game.state.deadline);
-        vm.expectRevert(
-            abi.encodeWithSelector(IDisputes.MoveNotLate.selector, game.id, uint256(game.state.deadline))
-        );
+        vm.expectRevert(abi.encodeWithSelector(IDisputes.MoveNotLate.selector, game.id, uint256(game.state.deadline)));
         disputes.expire(game.id, game.state);
         vm.warp(game.state.deadline + 1);
         disputes.expire(game.id, game.state);
@@ -260,7 +263,7 @@ contract DisputesTest is DisputeWorld {
     }
 
     function test_a_silent_executor_inside_a_sum_is_convicted() public {
-        _world(1, 40, 90, 60);
+        _world(1, 40, 30, 60);
         _ordered(1, 3);
         uint64[] memory output = _output();
         output[_wordOf(1)] ^= 1;
@@ -283,9 +286,7 @@ contract DisputesTest is DisputeWorld {
         Leaves.Leaf memory word = _word(5);
         vm.warp(game.state.deadline + 1);
         vm.prank(game.state.executor);
-        vm.expectRevert(
-            abi.encodeWithSelector(IDisputes.MoveTooLate.selector, game.id, uint256(game.state.deadline))
-        );
+        vm.expectRevert(abi.encodeWithSelector(IDisputes.MoveTooLate.selector, game.id, uint256(game.state.deadline)));
         disputes.answer(game.id, game.state, program, receipt, word, data);
     }
 
@@ -305,9 +306,7 @@ contract DisputesTest is DisputeWorld {
         vm.expectRevert(abi.encodeWithSelector(IDisputes.NotYourMove.selector, game.id, game.state.executor));
         disputes.judge(game.id, game.state, game.claim, program, data, 0, evidence);
         vm.prank(game.state.executor);
-        vm.expectRevert(
-            abi.encodeWithSelector(IDisputes.WrongPhase.selector, game.id, IDisputes.Phase.JUDGE)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IDisputes.WrongPhase.selector, game.id, IDisputes.Phase.JUDGE));
         disputes.show(game.id, game.state, game.claim, data);
     }
 
@@ -336,7 +335,7 @@ contract DisputesTest is DisputeWorld {
         Game memory game = _lie();
         bytes memory data = _packed(_lies(game.claim));
         Leaves.Leaf memory word = _word(5);
-        Leaves.Leaf memory another = _word(28);
+        Leaves.Leaf memory another = _word(0);
         Receipts.Receipt memory receipt = _receipt(said);
         vm.startPrank(game.state.executor);
         receipt.rows += 1;
@@ -378,7 +377,7 @@ contract DisputesTest is DisputeWorld {
     }
 
     function test_a_sum_s_looks_have_their_length() public {
-        _world(1, 40, 90, 60);
+        _world(1, 40, 30, 60);
         _ordered(1, 3);
         _accused(_output());
         Game memory game = _open(1);
