@@ -95,8 +95,8 @@ class ProviderAgent:
         own = market.folder(folder)
         self._journal = Journal(own / "jobs", self._salt)
         self._checkpoints = Checkpoints(own / "blocks")
-        self._player = Player(market, store, account)
         self._circuits = Fetches(lambda digest: store.read(digest_to_cid(digest), limit=MAX_CIRCUIT_BYTES))
+        self._player = Player(market, store, account)
         self._live, self._attempts = market.live_jobs(own / FILE), Attempts(own / ATTEMPTS_FILE)
 
     def stop(self) -> None:
@@ -171,7 +171,6 @@ class ProviderAgent:
         try:
             for played in self._player.moves(job):
                 yield Action(job.id, Done.PLAYED, played.said, played.sent)
-                job = self._market.job(job.id)
             own = self._journal.evaluation(job.id)
             for each in self._player.accusations(job, own) if own is not None else ():
                 opened = self._player.accuse(job, each)
@@ -369,9 +368,8 @@ class ProviderAgent:
             yield Action(job.id, Done.DREW, sent=sent)
         except TryAgain:
             return
-        except Reverted as error:
-            suspended = error.reason == "JobSuspended"  # until a dispute about it is over
-            if not suspended and self._market.job(job.id).state is job.state:
+        except Reverted:
+            if self._market.job(job.id).state is job.state:
                 raise  # else another one was faster
 
     def _its_turn(self, job: Job) -> bool:
