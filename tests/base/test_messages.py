@@ -93,5 +93,7 @@ def test_marking_moves_no_line() -> None:
 def test_messages_are_found_where_they_are_said() -> None:
     """In scripts inside of values too; in Python with what stands for a value, no docstring and no code."""
     assert list(tagged("say(t`Job ${id} of ${t`a ${x}`}`, `t ${1}`)")) == ["Job {0} of {1}", "a {0}"]
-    source = '"""Not said."""\ndef f(x):\n    "Not this."\n    return Bad(f"No job {x.id} here.", "Wait.", "darkroom up")'
+    source = (
+        '"""Not said."""\ndef f(x):\n    "Not this."\n    return Bad(f"No job {x.id} here.", "Wait.", "darkroom up")'
+    )
     assert list(sentences_of(source)) == ["No job {id} here.", "Wait."]

@@ -1,4 +1,4 @@
-"""English sentences with values in them, said in another language: each is known again by what stands around its values.
+"""English sentences with values in them, said in another language: each is known by what stands around its values.
 
 Rules, errors and queries say what they have to say once, in English, to programs, terminals and pages alike, and know
 no languages. `There is no dataset 7.` is known by its message `There is no {kind} {id}.`, as the catalogue has it from
@@ -26,7 +26,7 @@ MOST = 2_000  # characters of a sentence that is looked up
 
 @dataclass(frozen=True)
 class Pattern:
-    """A message: the pieces around its values and their names, and its forms in the other language, one or by number."""
+    """A message: the pieces around its values, their names, and its forms in the other language, one or by number."""
 
     message: str
     fixed: tuple[str, ...]

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from app.market.web.language.catalogue import ENGLISH
 from app.market.web.language import numerals
+from app.market.web.language.catalogue import ENGLISH
 from app.market.web.language.choice import spoken
 from app.market.web.language.numerals import date, date_and_time, numeral
 from app.market.web.pages import formatting
 from app.market.web.pages.identicon import identicon
-
 
 DAY, SECOND = "day", "second"
 COUNTED = (DAY, SECOND, "executor", "file", "row")  # whose counts stand inside of sentences too
