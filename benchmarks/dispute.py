@@ -136,9 +136,7 @@ class _World:
             return term, self.game.evidence(claim, term)
 
         executor = _measured(answered)
-        moved = stage.market.answer_dispute(
-            stage.executor, opened.value, self.program.header, receipt, *executor.value
-        )
+        moved = stage.market.answer_dispute(stage.executor, opened.value, self.program.header, receipt, *executor.value)
         challenger = _measured(judged)
         ended = stage.market.judge_dispute(stage.buyer, moved.value, self.program.header, *challenger.value)
         if ended.value.verdict is not Verdict.CONVICTED:
