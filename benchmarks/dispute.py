@@ -1,8 +1,8 @@
 """What it costs to convict a liar, both parties together: gas on the embedded chain, time, memory.
 
-`linear_gas`: one false word in the result of 30 columns and a million rows; opening, answer and judgement, each at least
-what EIP-7623 asks for its calldata, in a market where somebody was convicted before (`linear_gas_first`: the first one
-pays for storage that nobody had used). `linear_aim_met` holds it against 400,000. `executor_seconds` and
+`linear_gas`: one false word in the result of 30 columns and a million rows; opening, answer and judgement, each at
+least what EIP-7623 asks for its calldata, in a market where somebody was convicted before (`linear_gas_first`: the
+first one pays for storage that nobody had used). `linear_aim_met` holds it against 400,000. `executor_seconds` and
 `challenger_seconds` are what either computes for its moves, from the words of the dataset on; `trace_mib` is the most
 memory that takes beyond the dataset, which both hold anyway.
 """
@@ -104,7 +104,7 @@ class _World:
         trace = LinearTrace(self.circuit, REFERENCE, self.table, self, 0)
         self.game = LinearGame(program, trace, lambda number: self.files[number].tobytes(), lambda: roots)
 
-    def bodies(self, input: Input, shard: int, chunks: range) -> U64:
+    def bodies(self, input: Input, shard: int, chunks: range) -> U64:  # noqa: ARG002 - there is one
         """Words of one input, as `ChunkSource`."""
         size = REFERENCE.polynomial_size
         file = self.files[int(input.column.split()[1])]
@@ -202,8 +202,8 @@ class _Stage:
         ).value
         market.bond_custodian(self.owner, dataset, 100 * DOLLAR)
         offer = market.create_offer(
-            self.owner, dataset, price_license=DOLLAR, price_job=DOLLAR, price_row=1, max_jobs=5, max_rows=2 * table.rows,
-            duration=30 * DAY, policy=_digest("policy"), **BITS,
+            self.owner, dataset, price_license=DOLLAR, price_job=DOLLAR, price_row=1, max_jobs=5,
+            max_rows=2 * table.rows, duration=30 * DAY, policy=_digest("policy"), **BITS,
         ).value  # fmt: skip
         self.license = market.buy_license(self.buyer, offer).value
 

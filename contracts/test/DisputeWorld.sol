@@ -15,7 +15,7 @@ import {World} from "./World.sol";
 abstract contract DisputeWorld is World {
     uint64 internal constant SIZE = 16; // N: a chunk is one leaf
     uint256 internal constant WIRES = 3;
-    uint64[2] internal shardRows = [uint64(100), 200];
+    uint64[2] internal shardRows = [uint64(40), 110];
 
     Programs.Program internal program;
     bytes internal programWords;
@@ -96,7 +96,7 @@ abstract contract DisputeWorld is World {
     /// @dev A drawn job on that dataset.
     function _ordered(uint8 replicas, uint256 bonded) internal {
         vm.startPrank(owner);
-        uint256 dataset = datasets.publish(MANIFEST, RAW, dataRoot, PROFILE, 300, custodian);
+        uint256 dataset = datasets.publish(MANIFEST, RAW, dataRoot, PROFILE, 150, custodian);
         jobs.bondCustodian(dataset, CUSTODY);
         vm.stopPrank();
         uint256 offer = _offerOn(dataset);
@@ -194,8 +194,16 @@ abstract contract DisputeWorld is World {
     function _spelled() internal view virtual returns (string memory);
 
     function _packed(uint64[] memory totals) internal pure returns (bytes memory data) {
+        data = new bytes(8 * totals.length + 32);
         for (uint256 i = 0; i < totals.length; ++i) {
-            data = bytes.concat(data, bytes8(totals[i]));
+            uint64 total = totals[i];
+            assembly ("memory-safe") {
+                mstore(add(add(data, 32), mul(8, i)), shl(192, total))
+            }
+        }
+        uint256 length = 8 * totals.length;
+        assembly ("memory-safe") {
+            mstore(data, length)
         }
     }
 

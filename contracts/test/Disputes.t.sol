@@ -183,12 +183,13 @@ contract DisputesTest is DisputeWorld {
 
     function _made(uint256 throws_) internal {
         dice = throws_;
-        uint256 block_ = _roll(2) == 0 ? 1 : 1 + _roll(280);
-        uint64 first = uint64(_roll(290));
-        _world(dice, block_, first, uint64(1 + _roll(300 - first)));
+        uint256 block_ = _roll(2) == 0 ? 1 : 1 + _roll(150);
+        uint64 first = uint64(_roll(149));
+        _world(dice, block_, first, uint64(1 + _roll(150 - first)));
         _ordered(1, 3);
     }
 
+    /// forge-config: default.fuzz.runs = 32
     function testFuzz_every_liar_is_convicted(uint256 throws_) public {
         _made(throws_);
         uint64[] memory output = _output();
@@ -206,6 +207,7 @@ contract DisputesTest is DisputeWorld {
         vm.assertEq(jobs.claimable(stranger), 2 * DISPUTE_BOND);
     }
 
+    /// forge-config: default.fuzz.runs = 32
     function testFuzz_nobody_honest_is_convicted(uint256 throws_) public {
         _made(throws_);
         _accused(_output());
@@ -237,7 +239,7 @@ contract DisputesTest is DisputeWorld {
     }
 
     function _usual() internal {
-        _world(1, 1, 90, 20);
+        _world(1, 1, 30, 20);
         _ordered(1, 3);
     }
 
@@ -261,7 +263,7 @@ contract DisputesTest is DisputeWorld {
     }
 
     function test_a_silent_executor_inside_a_sum_is_convicted() public {
-        _world(1, 40, 90, 60);
+        _world(1, 40, 30, 60);
         _ordered(1, 3);
         uint64[] memory output = _output();
         output[_wordOf(1)] ^= 1;
@@ -333,7 +335,7 @@ contract DisputesTest is DisputeWorld {
         Game memory game = _lie();
         bytes memory data = _packed(_lies(game.claim));
         Leaves.Leaf memory word = _word(5);
-        Leaves.Leaf memory another = _word(28);
+        Leaves.Leaf memory another = _word(0);
         Receipts.Receipt memory receipt = _receipt(said);
         vm.startPrank(game.state.executor);
         receipt.rows += 1;
@@ -375,7 +377,7 @@ contract DisputesTest is DisputeWorld {
     }
 
     function test_a_sum_s_looks_have_their_length() public {
-        _world(1, 40, 90, 60);
+        _world(1, 40, 30, 60);
         _ordered(1, 3);
         _accused(_output());
         Game memory game = _open(1);

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from app.node.restart_policy import LONGEST_PAUSE, STEADY, ProcessLife, ProcessState
+from app.node.restart_policy import LONGEST_PAUSE, STEADY, WORKED_PAUSE, ProcessLife, ProcessState
 from app.node.supervisor import NodeEvent, Service, Supervisor, parse_line
 
 ROOT = Path(__file__).parents[2]
@@ -189,3 +189,14 @@ def test_pauses_between_restarts_grow_and_are_forgotten() -> None:
     life = life.started(now).ready().ended(-9, now + STEADY, once=False)
     assert life.due - (now + STEADY) == 0.5
     assert life.restarts == 11
+
+
+def test_what_worked_is_back_soon() -> None:
+    """A part that had said that it works is not kept away for a minute because somebody killed it often."""
+    life, now, pauses = ProcessLife(), 0.0, []
+    for _ in range(10):
+        life = life.started(now).ready().ended(-9, now + 1, once=False)
+        pauses.append(life.due - now - 1)
+        now = life.due
+    assert pauses[:4] == [0.5, 1.0, 2.0, 4.0]
+    assert max(pauses) == WORKED_PAUSE
