@@ -70,6 +70,7 @@ abstract contract DisputeWorld is World {
             shards: 2,
             files: 2 * WIRES,
             block: block_,
+            length: programWords.length / 8,
             words: Tree.root(programWords),
             more: 0
         });

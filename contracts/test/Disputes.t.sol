@@ -6,6 +6,7 @@ import {IDisputes} from "../src/interfaces/IDisputes.sol";
 import {IJobMarket} from "../src/interfaces/IJobMarket.sol";
 import {Court} from "../src/dispute/Court.sol";
 import {Disputes} from "../src/dispute/Disputes.sol";
+import {LineRules} from "../src/dispute/LineRules.sol";
 import {Leaves} from "../src/dispute/Leaves.sol";
 import {Receipts} from "../src/dispute/Receipts.sol";
 import {DisputeWorld} from "./DisputeWorld.sol";
@@ -494,14 +495,15 @@ contract DisputesTest is DisputeWorld {
     }
 
     function test_terms_of_a_game() public {
-        vm.assertEq(disputes.longestGame(), 16 * MOVE);
+        LineRules rules = disputes.rules();
+        vm.assertEq(disputes.longestGame(), 28 * MOVE);
         vm.assertEq(disputes.leastBond(), DISPUTE_BOND);
         vm.assertEq(disputes.moveWindow(), MOVE);
         vm.expectRevert(IDisputes.BadGame.selector);
-        new Disputes(address(jobs), 0, MOVE);
+        new Disputes(address(jobs), 0, MOVE, rules);
         vm.expectRevert(IDisputes.BadGame.selector);
-        new Disputes(address(jobs), 1, 0);
+        new Disputes(address(jobs), 1, 0, rules);
         vm.expectRevert(IDisputes.BadGame.selector);
-        new Disputes(address(jobs), 1, 65_536);
+        new Disputes(address(jobs), 1, 65_536, rules);
     }
 }
