@@ -89,6 +89,10 @@ class Dispute:
     claimed: Digest  # Keccak-256 of `claim`; zero before there is one
     claim: Claim | None = None
     totals: tuple[int, ...] = ()  # that were shown last
+    summed: SumClaim | None = None  # of a circuit with lookups, in the place of `claim`
+    words: tuple[int, ...] = ()  # of the terms' wires, that were shown with `totals`
+    line: LookupClaim | None = None  # the lookup that is looked into
+    shown: bytes = b""  # of its line: nodes of 32 bytes each, or words
     verdict: Verdict = Verdict.OPEN
     block: int = 0  # of its last event
 

@@ -123,9 +123,7 @@ class LookupGame:
 
     def proof_of(self, claim: LookupClaim, index: int, tape: LookupTape) -> LookupProof:
         """The same from another party's line, of which all that is read has been shown to be equal or is its own."""
-        at = tape.shape.turns_at
-        turns = tuple(tape.word(at + k) for k in range(tape.shape.steps + 1))
-        reads = Reads(self.profile, tape.shape, claim.table, turns)
+        reads = Reads(self.profile, tape.shape, claim.table, tape.turns())
         found, proof = list[ProvenLeaf](), LookupProof()
         for read in reads.of(index):
             if read.where == "datum":

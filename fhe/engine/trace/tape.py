@@ -149,6 +149,8 @@ class LookupTape:
         """The words of a slot. Slots of steps that are asked for in order cost one step each."""
         shape, out = self.shape, np.zeros(self.shape.slot, np.uint64)
         start = number * shape.slot
+        if number >= shape.slots:
+            return out
         if start >= shape.steps_at:
             words = self._step((start - shape.steps_at) // shape.slot)
         elif start == shape.small_at:
@@ -165,6 +167,12 @@ class LookupTape:
     def word(self, index: int) -> int:
         """One word."""
         return int(self.slot(index // self.shape.slot)[index % self.shape.slot])
+
+    def turns(self) -> tuple[int, ...]:
+        """The turns of all steps and of the body."""
+        inside = self.shape.turns_at - self.shape.small_at
+        words = self.slot(self.shape.small_at // self.shape.slot)[inside : inside + self.shape.steps + 1]
+        return tuple(words.tolist())
 
     def out(self, word: int) -> int:
         """A word of the result."""
