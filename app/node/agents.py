@@ -42,7 +42,7 @@ def serve_provider(agent: ProviderAgent, provider: Provider, every: float) -> No
     """Work until a signal comes, while no other process of this machine does. Errors that do not pass by themselves
     leave as they are.
     """
-    from app.provider.agent import Done
+    from app.provider.actions import Done
     from app.provider.heartbeat import Heartbeat
 
     log, stop = _begin("provider")
@@ -144,7 +144,7 @@ def _custodian_facts(agent: CustodianAgent, market: Market) -> dict[str, Any]:
     from app.custodian.ledger import OPEN
 
     waiting = agent.ledger.records(*OPEN)
-    jobs = market.live([each.job for each in waiting])
+    jobs = market.live([each.job for each in waiting], lambda _job, _error: None)  # the step tells of those
     facts = _jobs(market, jobs, market.now(), lambda job: job.state is JobState.COMPUTED)
     return {**facts, "ledger_waiting": len(waiting)}
 

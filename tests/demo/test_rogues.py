@@ -25,7 +25,7 @@ from app.protocol.errors import (
 )
 from app.protocol.ids import Digest
 from app.protocol.market.entities import JobState
-from app.provider.agent import Done
+from app.provider.actions import Done
 from app.seal.keys import SealingKey
 from tests.demo.conftest import DemoHome, copy_home
 from tests.demo.parties import ROWS, DemoParties

@@ -35,7 +35,8 @@ from app.node.upgrade import open_things, upgrade
 from app.protocol.documents import canonical, parse_canonical, sha256
 from app.protocol.errors import BadDocument, BadInput, NotAllowed, NotFound, VerificationFailed
 from app.protocol.market.entities import JobState
-from app.provider.agent import Done, ProviderAgent
+from app.provider.actions import Done
+from app.provider.agent import ProviderAgent
 from contracts import EDITION, EDITIONS
 from fhe.circuit.codec import encode
 from tests.support.custody import BUYER_PUBLIC, EncryptedDataset, linear_circuit

@@ -190,6 +190,7 @@ def as_job(id: int, stored: Struct, executions: Sequence[Struct], opened: Struct
         reason=word_to_reason(refused["reason"]) if refused else "",
         approval=Approval(stored["approval"]),
         contested_from=stored["contestedFrom"],
+        program=opened.get("program", ZERO),
     )
 
 

@@ -1,0 +1,135 @@
+"""Providers and a custodian at work as they are run, among executors who agree on a lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.chain.node import DevNode
+from app.chain.wallet.account import Account
+from app.custodian.agent import CustodianAgent
+from app.custodian.ledger import Ledger
+from app.execution.execute import Evaluation
+from app.execution.inputs import JobInputs
+from app.protocol.market.disputes import Verdict
+from app.protocol.market.entities import JobState
+from app.protocol.market.receipt import OutputPolicy
+from app.protocol.ports import Progress
+from app.provider.actions import Done
+from app.provider.agent import ProviderAgent
+from tests.dispute.arena import CIRCUITS, Arena, Liar, arena, forged
+from tests.support.custodian_chain import CustodianOnChain, agent_of
+from tests.support.custody import RAW
+from tests.support.market import HOUR
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
+    """One market for this module."""
+    with arena(tmp_path_factory.mktemp("arena"), providers=5) as found:
+        yield found
+
+
+def provider(town: Arena, account: Account, folder: Path) -> ProviderAgent:
+    """An honest one, that has just started."""
+    return ProviderAgent(town.market, town.world.store, account, folder / account.address, threads=1)
+
+
+def custodian(town: Arena, name: str) -> CustodianAgent:
+    """The dataset's, with a ledger of its own."""
+    scope = f"{town.market.chain_id}:{town.market.address}"
+    return agent_of(town.stage, town.world, Ledger(town.world.folder / name, scope, town.market.now, lease=0))
+
+
+def test_a_custodian_convicts_all_executors_and_releases_what_others_compute(town: Arena, tmp_path: Path) -> None:
+    """Everybody who was drawn lies alike, and defends it: the custodian accuses each, others are drawn, and the owner
+    decrypts what is true. Nobody asked a majority.
+    """
+    job, drawn = town.order(CIRCUITS[0])
+    own = town.honest(job)
+    lie = forged(own, 5, 1 << 40)
+    job = town.answered(job, [(each, lie) for each in drawn])
+    assert job.state is JobState.COMPUTED
+    agent, liars = custodian(town, "first.sqlite"), [Liar(town, each, lie, 0.5) for each in drawn]
+    said = agent.process(job.id)
+    assert said.what == "contested"
+    assert town.market.job(job.id).contested_from == 0
+    for _ in range(8):
+        if not any([list(liar.moves(town.market.job(job.id))) for liar in liars]):
+            break
+        assert agent.process(job.id).what == "waiting"
+    assert [each.verdict for each in town.market.disputes(job.id)] == [Verdict.CONVICTED] * 2
+    assert town.market.job(job.id).state is JobState.DISPUTED
+
+    others = [each for each in town.stage.providers if each not in drawn]
+    done = [each.what for _ in range(4) for account in others for each in provider(town, account, tmp_path).step()]
+    assert Done.FAILED not in done
+    job = town.market.job(job.id)
+    assert (job.state, job.receipt) == (JobState.COMPUTED, own.receipt.digest)
+    assert agent.process(job.id).what == "done"
+    assert town.market.job(job.id).state is JobState.SETTLED
+
+
+def test_an_honest_provider_challenges_by_itself_and_defends_itself(town: Arena, tmp_path: Path) -> None:
+    """As its agent is run: it commits, reveals, accuses whoever revealed another result, and answers who accuses it."""
+    job, drawn = town.order(CIRCUITS[20])
+    own = town.honest(job)
+    lie = forged(own, 4, 7)
+    good, bad = drawn
+    market, store = town.market, town.world.store
+    store.put(bytes(lie.output))
+    store.put(lie.receipt.to_bytes())
+    salt = "ab" * 32
+    assert [each.what for each in provider(town, good, tmp_path).step() if each.job == job.id] == [Done.COMMITTED]
+    market.commit(bad, job.id, lie.receipt.digest, salt)
+    assert [each.what for each in provider(town, good, tmp_path).step() if each.job == job.id] == [Done.REVEALED]
+    market.reveal(bad, job.id, lie.receipt.digest, salt)
+    market.open_dispute(bad, job.id, drawn.index(good), 1)  # the liar says that the honest one lies
+
+    liar, seen = Liar(town, bad, lie, 0.0), []
+    for _ in range(4):
+        seen += [each.what for each in provider(town, good, tmp_path).step() if each.job == job.id]
+        list(liar.moves(market.job(job.id)))
+    assert Done.FAILED not in seen
+    assert seen[:2] == [Done.PLAYED, Done.CHALLENGED]
+    assert [each.verdict for each in market.disputes(job.id)] == [Verdict.CLEARED, Verdict.CONVICTED]
+    assert market.job(job.id).receipt == own.receipt.digest
+    assert provider(town, good, tmp_path).step() == []
+
+
+def test_a_result_that_was_open_to_objections_is_decrypted_unrecomputed(town: Arena, tmp_path: Path) -> None:
+    """The owner chose it: with honest executors nobody objects, and with liars somebody who was not drawn does."""
+    policy = OutputPolicy(max_rank=4, verify="window", challenge_hours=1, **RAW)  # type: ignore[arg-type]
+    license = CustodianOnChain(town.world, town.stage, 0, custodian(town, "none.sqlite")).sell(policy)  # type: ignore[arg-type]
+    patient = replace(town, license=license)
+    job, drawn = patient.order(CIRCUITS[0])
+    own = town.honest(job)
+    job = town.answered(job, [(each, own) for each in drawn])
+    lied, accomplices = patient.order(CIRCUITS[0])
+    lie = forged(town.honest(lied), 6, 1 << 30)
+    lied = town.answered(lied, [(each, lie) for each in accomplices])
+    agent = custodian(town, "window.sqlite")
+    recomputed = 0
+
+    def execute(work: JobInputs, _progress: Progress) -> Evaluation:
+        nonlocal recomputed
+        recomputed += 1
+        return town.honest(work.job)
+
+    agent._execute = execute
+    assert [agent.process(each.id).what for each in (job, lied)] == ["waiting"] * 2
+    auditor = town.player(town.stage.buyer)  # anybody with a bond
+    for each in auditor.accusations(lied, town.honest(lied)):
+        auditor.accuse(lied, each)
+    node = town.market.node
+    assert isinstance(node, DevNode)
+    node.advance(HOUR + 60)
+    assert agent.process(job.id).what == "done"
+    assert agent.process(lied.id).detail == "a contract is judging its result"
+    assert recomputed == 0
+    lied = town.play(lied.id, [auditor], own, [])
+    assert [each.out for each in lied.executions] == [True, True]
+    assert lied.state is JobState.DISPUTED
