@@ -32,8 +32,6 @@ contract LineRules {
         Tables.Reader reader;
     }
 
-    error NoSuchWord();
-
     /// @notice Whether word `index` of the line under a claim's root is what it follows to be, if it is `said`. A word of
     ///         another lookup is named with it.
     function judge(

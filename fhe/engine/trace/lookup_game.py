@@ -16,8 +16,8 @@ from app.protocol.ids import Digest
 from app.protocol.market.disputes import WORD, LookupClaim, LookupProof, ProvenLeaf, SumClaim
 from fhe.arrays import U64
 from fhe.circuit.circuit import Circuit
+from fhe.engine.evaluate import core_for
 from fhe.engine.gadget import extract
-from fhe.engine.reference import ReferenceCore
 from fhe.engine.source import ChunkSource, spans
 from fhe.engine.trace.lookup import LookupTrace
 from fhe.engine.trace.lookups import Lookups, roots_of_unity
@@ -88,9 +88,8 @@ class LookupGame:
     def wire(self, row: int, wire: int) -> U64:
         """The ciphertext (N + 1,) of a wire in a row."""
         if wire >= self.program.inputs:
-            lookup = wire - self.program.inputs
-            value, test = self._pair(self.program.lookup_at(lookup))
-            core = ReferenceCore(self.profile, self.key)
+            value, test = self._pair(self.program.lookup_at(wire - self.program.inputs))
+            core = core_for(self.profile, self.table, self.key, 1, "auto")
             small = core.keyswitch(self._value(row, value)[0][None])
             polynomials = self._lookups.tests[test : test + 1]
             return core.bootstrap(small, polynomials, np.zeros(1, np.int64), centred=self._lookups.centred)[0]
@@ -102,12 +101,16 @@ class LookupGame:
     def tape(self, row: int, lookup: int) -> LookupTape:
         """The line of a lookup in a row."""
         if (row, lookup) not in self._tapes:
-            value, test = self._pair(self.program.lookup_at(lookup))
-            ciphertext, wires, weights, bias = self._value(row, value)
-            tables = self._lookups
-            trace = LookupTrace(self.profile, self.key, ciphertext, tables.tests[test], centred=tables.centred)
-            self._tapes[row, lookup] = LookupTape(trace, tables.key.points, wires, weights, bias)
+            self._tapes[row, lookup] = self.made(row, lookup)
         return self._tapes[row, lookup]
+
+    def made(self, row: int, lookup: int) -> LookupTape:
+        """The same, made anew."""
+        value, test = self._pair(self.program.lookup_at(lookup))
+        ciphertext, wires, weights, bias = self._value(row, value)
+        tables = self._lookups
+        trace = LookupTrace(self.profile, self.key, ciphertext, tables.tests[test], centred=tables.centred)
+        return LookupTape(trace, tables.key.points, wires, weights, bias)
 
     def begun(self, claim: LookupClaim, tape: LookupTape) -> tuple[tuple[Digest, ...], LookupProof]:
         """What an executor begins a line with: its first nodes, and the leaves that tie it to the claim."""
