@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from app.auditor.audit import Auditor
+from app.auditor.report import CheckStatus
 from app.chain.node import DevNode
 from app.chain.wallet.account import Account
 from app.custodian.agent import CustodianAgent
@@ -23,7 +25,7 @@ from app.provider.agent import ProviderAgent
 from tests.dispute.arena import CIRCUITS, Arena, Liar, arena, forged
 from tests.support.custodian_chain import CustodianOnChain, agent_of
 from tests.support.custody import RAW
-from tests.support.market import HOUR
+from tests.support.market import HOUR, digest
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +60,7 @@ def test_a_custodian_convicts_all_executors_and_releases_what_others_compute(tow
     assert said.what == "contested"
     assert town.market.job(job.id).contested_from == 0
     for _ in range(8):
-        if not any([list(liar.moves(town.market.job(job.id))) for liar in liars]):
+        if not sum(len(list(liar.moves(town.market.job(job.id)))) for liar in liars):
             break
         assert agent.process(job.id).what == "waiting"
     assert [each.verdict for each in town.market.disputes(job.id)] == [Verdict.CONVICTED] * 2
@@ -133,3 +135,13 @@ def test_a_result_that_was_open_to_objections_is_decrypted_unrecomputed(town: Ar
     lied = town.play(lied.id, [auditor], own, [])
     assert [each.out for each in lied.executions] == [True, True]
     assert lied.state is JobState.DISPUTED
+
+
+def test_an_order_of_another_program_gets_no_commitment(town: Arena, tmp_path: Path) -> None:
+    """Executors decline what they could not defend, and the audit says which fact is wrong."""
+    job, drawn = town.order(CIRCUITS[0], program=digest("another program"))
+    (declined,) = [each for each in provider(town, drawn[0], tmp_path).step() if each.job == job.id]
+    assert declined.what is Done.DECLINED
+    assert "another program than its circuit has" in declined.detail
+    (check,) = [each for each in Auditor(town.market, town.world.store).audit(job.id).checks if each.fact == "program"]
+    assert check.status is CheckStatus.WRONG
