@@ -61,8 +61,8 @@ def test_one_honest_executor_against_a_majority(both: Trial) -> None:
     assert both.market.job(job).state is JobState.DISPUTED
     disputes = [both.challenge(honest, index, 7) for index in (0, 2)]
     assert both.market.disputes(job) == disputes == [both.market.dispute(each.id) for each in disputes]
-    with pytest.raises(Reverted, match="dispute"):
-        both.stage.release(job)
+    with pytest.raises(Reverted, match="A dispute about"):
+        both.market.draw(both.stage.buyer, job)
     for dispute in disputes:
         over = both.played(both.answer(dispute, lie))
         assert (over.phase, over.verdict, over.player) == (DisputePhase.OVER, Verdict.CONVICTED, None)
@@ -72,7 +72,7 @@ def test_one_honest_executor_against_a_majority(both: Trial) -> None:
     both.stage.release(job)
     assert both.market.job(job).state is JobState.SETTLED
     # Its bonds of 2 and 4 dollars back, as much of the stakes, and its fee.
-    assert both.market.claimable(honest.address) == 12 * DOLLAR + 3000
+    assert both.market.claim(honest.address) == 12 * DOLLAR + 3000
 
 
 def test_a_job_states_its_program(court: Trial) -> None:
@@ -96,7 +96,7 @@ def test_the_honest_are_never_convicted(court: Trial) -> None:
     truth = court.honest()
     court.revealed([truth])
     executor, market = court.drawn[0], court.market
-    before = market.claimable(executor.address)
+    before = market.claim(executor.address)
     for value in (0, 33, 79):
         dispute = court.answer(court.challenge(court.stage.buyer, 0, value), truth)
         assert dispute.claim is not None
@@ -108,7 +108,7 @@ def test_the_honest_are_never_convicted(court: Trial) -> None:
     dispute = court.challenge(court.stage.buyer, 0, 80)
     sent = market.answer_dispute(executor, dispute, court.program.header, truth.receipt, court.program.leaf(0), ())
     assert sent.value.verdict is Verdict.CLEARED
-    assert market.claimable(executor.address) - before == 4 * DOLLAR
+    assert market.claim(executor.address) - before == 4 * DOLLAR
     assert market.job(court.job).receipt == truth.receipt.digest
 
 
@@ -188,6 +188,7 @@ def fuzzed(court: Trial, seed: int, games: int) -> None:
 def bonded(court: Trial) -> None:
     """Whoever lost a stake puts down another."""
     for each in court.stage.providers:
+        court.market.faucet(each, 100 * DOLLAR)
         court.market.register_provider(each, bond=100 * DOLLAR, fixed_fee=1000, price=2_000_000, capacity=10**9)
 
 
