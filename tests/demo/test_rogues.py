@@ -156,3 +156,12 @@ def test_a_job_that_pays_for_too_little_work_is_declined(world: DemoHome, tmp_pa
     market.expire(town.buyer.account, number)
     assert market.job(number).state is JobState.FAILED
     assert {address: market.provider(address).bond for address in town.accounts} == bonds
+
+
+def test_the_command_objects_to_nothing_that_is_true(world: DemoHome) -> None:
+    """It re-executes and says so; without the role, or for a job whose circuit no contract can judge, it says why."""
+    done = world.run("audit", "--challenge", "1", "--as", "buyer", "--json")
+    assert done.code == 0, done.err[-500:]
+    assert (done.json["accusations"], done.json["bond"], done.json["sent"]) == ([], 0, [])
+    assert world.run("audit", "--challenge", "1").code == 2
+    assert "states no program" in world.run("audit", "--challenge", "2", "--as", "buyer", "--json").err
