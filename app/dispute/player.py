@@ -80,10 +80,6 @@ class Player:
         """The running disputes of a job, whoever plays them. Errors: Unavailable."""
         return running(self._market, job)
 
-    def deadline(self, job: Job) -> int | None:
-        """Until when this account has to move in a dispute of a job; None where it has not."""
-        return min((each.deadline for each in self.running(job) if each.player == self._account.address), default=None)
-
     def moves(self, job: Job) -> Iterator[Played]:
         """Make every move that is this account's, each when it is made.
 
