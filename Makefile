@@ -5,7 +5,7 @@ PY := .venv/bin/python
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help screenshots setup use demo up quick check test test-deep lint format types contracts ipfs clients frontend bench docs lock clean
+.PHONY: help screenshots setup use demo up quick check test test-deep lint format types contracts ipfs clients frontend bench messages docs sbom lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -90,9 +90,15 @@ bench: setup ## every benchmark; some run side by side with Concrete ML and TenS
 screenshots: setup ## every page at three widths, light and dark, into build/screenshots (needs Chromium)
 	@$(PY) -m tests.browser.screenshots
 
+messages: setup ## bring the catalogues of the pages' words up to date with the code; docs/languages.md says how to translate
+	@$(PY) scripts/write_messages.py
+
 docs: setup ## write the commands' help and the Python reference into docs/, and all of it as a site into build/site/pages
 	@$(PY) scripts/write_help.py
 	@sh scripts/site/build.sh
+
+sbom: ## what each lock installs as CycloneDX documents, with hashes and licenses, into build/sbom
+	@$(PY) scripts/sbom.py
 
 lock: ## write the locks again (needs uv)
 	@scripts/lock.sh

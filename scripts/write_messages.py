@@ -52,8 +52,9 @@ SPEAKERS = (
 )
 # Strings that are for machines, or typed into them.
 NO_WORDS = re.compile(
-    r"darkroom |dataset\.|curl |import |market = |print\(|SELECT |BEGIN |--|</|attachment|[a-z]+/[a-z]+; |default-src|"
-    r"public, max|FROM data$|GROUP BY$|GET /|POST |make_pipeline|market = |darkroom\.|\{kind\}; |camera=|etag, |accept, |GET, |\{%|PAYMENT|urn:|attachment|# Darkroom|\w+\(\w*\{"
+    r"darkroom |darkroom\.|dataset\.|dataset = |curl |import |market = |print\(|SELECT |FROM data$|GROUP BY$|"
+    r"BEGIN |--|</|attachment|[a-z]+/[a-z]+; |\{kind\}; |default-src|public, max|camera=|etag, |accept, |"
+    r"GET[,/ ]|POST |\{%|PAYMENT|urn:|# Darkroom|\w+\(\w*\{|make_pipeline"
 )
 # Functions and calls that describe the API to programs.
 FOR_PROGRAMS = {"Field", "APIKeyCookie", "HTTPBearer", "error_responses", "_example", "examples", "media_type"}
@@ -131,7 +132,7 @@ def _text(node: ast.AST) -> str | None:
     if isinstance(node, ast.JoinedStr):
         names: list[str] = []
         parts = [
-            each.value if isinstance(each, ast.Constant) else "{%s}" % _free(_name(each), names) for each in node.values
+            each.value if isinstance(each, ast.Constant) else f"{{{_free(_name(each), names)}}}" for each in node.values
         ]
         return "".join(str(part) for part in parts)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
@@ -249,7 +250,7 @@ def written(catalogue: Catalog) -> bytes:
     return file.getvalue()
 
 
-def untranslated(catalogue: Catalog) -> list[Message]:
+def untranslated(catalogue: Catalog) -> list[object]:
     """Messages without words."""
     return [each.id for each in catalogue if each.id and not (all(each.string) if each.string else False)]
 

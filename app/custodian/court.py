@@ -30,7 +30,9 @@ class Court(Protocol):
         """What an order of this circuit states; zeros for what cannot be judged."""
 
     def play(self, job: Job) -> bool:
-        """Make the moves that are this account's; whether a dispute about the job runs. Errors: Unavailable."""
+        """Make the moves that are this account's; whether there were any, or a dispute about the job runs: then the
+        job has to be looked at anew. Errors: Unavailable.
+        """
 
     def challenge(self, job: Job, own: Evaluation) -> bool:
         """Object to each executor whose result differs; whether a dispute runs. Errors: Unavailable."""

@@ -29,10 +29,9 @@ class Bench:
         return stated_program(work.circuit, work.profile, work.table)
 
     def play(self, job: Job) -> bool:
-        """Make the moves that are this account's; whether a dispute about the job runs."""
-        for _ in self._player.moves(job):
-            pass
-        return bool(self._player.running(job))
+        """Make the moves that are this account's; whether there were any, or a dispute about the job runs."""
+        moved = list(self._player.moves(job))
+        return bool(moved or self._player.running(job))
 
     def challenge(self, job: Job, own: Evaluation) -> bool:
         """Object to each executor whose result differs; whether a dispute runs."""

@@ -61,6 +61,13 @@ class Accusation:
     bond: int  # token units that opening it takes now
 
 
+def running(market: Market, job: Job) -> list[Dispute]:
+    """The running disputes of a job, whoever plays them. Errors: Unavailable."""
+    if job.program == ZERO or not market.has_disputes or not market.dispute_window(job.id)[0]:
+        return []
+    return [each for each in market.disputes(job.id) if each.phase is not DisputePhase.OVER]
+
+
 class Player:
     """An account that defends its own receipts and objects to false ones."""
 
@@ -71,15 +78,7 @@ class Player:
 
     def running(self, job: Job) -> list[Dispute]:
         """The running disputes of a job, whoever plays them. Errors: Unavailable."""
-        if job.program == ZERO or not self._market.has_disputes:
-            return []
-        if not self._market.dispute_window(job.id)[0]:
-            return []
-        return [each for each in self._market.disputes(job.id) if each.phase is not DisputePhase.OVER]
-
-    def deadline(self, job: Job) -> int | None:
-        """Until when this account has to move in a dispute of a job; None where it has not."""
-        return min((each.deadline for each in self.running(job) if each.player == self._account.address), default=None)
+        return running(self._market, job)
 
     def moves(self, job: Job) -> Iterator[Played]:
         """Make every move that is this account's, each when it is made.

@@ -171,6 +171,7 @@ class ProviderAgent:
         try:
             for played in self._player.moves(job):
                 yield Action(job.id, Done.PLAYED, played.said, played.sent)
+                job = self._market.job(job.id)
             own = self._journal.evaluation(job.id)
             for each in self._player.accusations(job, own) if own is not None else ():
                 opened = self._player.accuse(job, each)
@@ -368,8 +369,9 @@ class ProviderAgent:
             yield Action(job.id, Done.DREW, sent=sent)
         except TryAgain:
             return
-        except Reverted:
-            if self._market.job(job.id).state is job.state:
+        except Reverted as error:
+            suspended = error.reason == "JobSuspended"  # until a dispute about it is over
+            if not suspended and self._market.job(job.id).state is job.state:
                 raise  # else another one was faster
 
     def _its_turn(self, job: Job) -> bool:

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IDisputes} from "../src/interfaces/IDisputes.sol";
 import {IJobMarket} from "../src/interfaces/IJobMarket.sol";
-import {Disputes} from "../src/dispute/Disputes.sol";
+import {LinearGame} from "../src/dispute/LinearGame.sol";
 import {Leaves} from "../src/dispute/Leaves.sol";
 import {Programs} from "../src/dispute/Programs.sol";
 import {Receipts} from "../src/dispute/Receipts.sol";
@@ -15,7 +14,7 @@ import {World} from "./World.sol";
 abstract contract DisputeWorld is World {
     uint64 internal constant SIZE = 16; // N: a chunk is one leaf
     uint256 internal constant WIRES = 3;
-    uint64[2] internal shardRows = [uint64(100), 200];
+    uint64[2] internal shardRows = [uint64(40), 110];
 
     Programs.Program internal program;
     bytes internal programWords;
@@ -70,6 +69,7 @@ abstract contract DisputeWorld is World {
             shards: 2,
             files: 2 * WIRES,
             block: block_,
+            length: programWords.length / 8,
             words: Tree.root(programWords),
             more: 0
         });
@@ -96,7 +96,7 @@ abstract contract DisputeWorld is World {
     /// @dev A drawn job on that dataset.
     function _ordered(uint8 replicas, uint256 bonded) internal {
         vm.startPrank(owner);
-        uint256 dataset = datasets.publish(MANIFEST, RAW, dataRoot, PROFILE, 300, custodian);
+        uint256 dataset = datasets.publish(MANIFEST, RAW, dataRoot, PROFILE, 150, custodian);
         jobs.bondCustodian(dataset, CUSTODY);
         vm.stopPrank();
         uint256 offer = _offerOn(dataset);
@@ -194,15 +194,23 @@ abstract contract DisputeWorld is World {
     function _spelled() internal view virtual returns (string memory);
 
     function _packed(uint64[] memory totals) internal pure returns (bytes memory data) {
+        data = new bytes(8 * totals.length + 32);
         for (uint256 i = 0; i < totals.length; ++i) {
-            data = bytes.concat(data, bytes8(totals[i]));
+            uint64 total = totals[i];
+            assembly ("memory-safe") {
+                mstore(add(add(data, 32), mul(8, i)), shl(192, total))
+            }
+        }
+        uint256 length = 8 * totals.length;
+        assembly ("memory-safe") {
+            mstore(data, length)
         }
     }
 
-    function _evidence(Disputes.Claim memory claim, uint256 term)
+    function _evidence(LinearGame.Claim memory claim, uint256 term)
         internal
         view
-        returns (Disputes.Evidence memory evidence)
+        returns (LinearGame.Evidence memory evidence)
     {
         evidence.output = Tree.leafOf(programWords, 4 * claim.output);
         if (term == 0 || term > weights[claim.output].length) return evidence;
@@ -220,7 +228,7 @@ abstract contract DisputeWorld is World {
     }
 
     /// @dev Rows at which a look cuts a claim.
-    function _cut(Disputes.Claim memory claim, uint256 k) internal pure returns (uint64) {
+    function _cut(LinearGame.Claim memory claim, uint256 k) internal pure returns (uint64) {
         uint256 length = claim.high - claim.low;
         uint256 parts = length < 128 ? length : 128;
         return uint64(claim.low + length * k / parts);

@@ -9,11 +9,19 @@ library Tree {
 
     /// @dev Words as a file has them: 8 bytes each, little-endian.
     function file(uint64[] memory words) internal pure returns (bytes memory data) {
-        data = new bytes(8 * words.length);
+        data = new bytes(8 * words.length + 32);
         for (uint256 i = 0; i < words.length; ++i) {
-            for (uint256 j = 0; j < 8; ++j) {
-                data[8 * i + j] = bytes1(uint8(words[i] >> (8 * j)));
+            uint256 x = words[i];
+            x = ((x & 0xff00ff00ff00ff00) >> 8) | ((x & 0x00ff00ff00ff00ff) << 8);
+            x = ((x & 0xffff0000ffff0000) >> 16) | ((x & 0x0000ffff0000ffff) << 16);
+            x = (x >> 32) | (x << 32);
+            assembly ("memory-safe") {
+                mstore(add(add(data, 32), mul(8, i)), shl(192, x))
             }
+        }
+        uint256 length = 8 * words.length;
+        assembly ("memory-safe") {
+            mstore(data, length)
         }
     }
 
@@ -75,8 +83,8 @@ library Tree {
         uint256 start = index * BYTES;
         uint256 end = start + BYTES < data.length ? start + BYTES : data.length;
         part = new bytes(end - start);
-        for (uint256 i = 0; i < part.length; ++i) {
-            part[i] = data[start + i];
+        assembly ("memory-safe") {
+            mcopy(add(part, 32), add(add(data, 32), start), sub(end, start))
         }
     }
 }

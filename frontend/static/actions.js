@@ -240,7 +240,7 @@ async function takeUp() {
     const place = begin(button);
     if (!tx) {
       sent.end(id);
-      const words = t`Your wallet was asked before this page was loaded again. If you signed, it takes effect by itself.`;
+      const words = t`Your wallet was asked before this page loaded again. If you signed, it takes effect by itself.`;
       showNotice(place, "wait", t`Look again before you sign a second time`, h("p", {}, words));
       end(button);
       continue;

@@ -115,7 +115,8 @@ function answered(order, sql, reading, { header, values }) {
     h(
       "p",
       { class: "small soft" },
-      t`With 95 % the figure without noise lies between from and to, on the same codes. Counts can be below zero: that is what noise does.`,
+      t`With 95 % the figure without noise lies between from and to, on the same codes. `,
+      t`Counts can be below zero: that is what noise does.`,
     ),
     h("p", {}, pushButton([icon("down"), t`Download the answer`], csv, "quiet")),
   ];

@@ -205,7 +205,7 @@ function summarize(place, { bad, open }, words) {
     const why = t`No store that this node reaches has those objects now.`;
     showNotice(place, "wait", t`${words}; ${open} out of reach`, h("p", {}, why));
   } else {
-    const more = t`A wallet with its own node makes this independent of this one; the command runs the computation again.`;
+    const more = t`A wallet with its own node makes this independent of this one; the command computes it again.`;
     showNotice(place, "good", words, h("p", {}, more));
   }
 }

@@ -8,7 +8,8 @@ import { onChange, account as whose } from "./wallet.js";
 
 /**
  * Add to `terms`, a choice of offers, the active licenses of the connected account under these offers; `left` says how
- * much one still gives, such as "2 jobs". A license of the offer that is chosen takes its place, unless `chooses` is false.
+ * much one still gives, such as "2 jobs". A license of the offer that is chosen takes its place, unless `chooses` is
+ * false.
  * @param {HTMLSelectElement} terms
  * @param {string} dataset
  * @param {(count: number) => string} left

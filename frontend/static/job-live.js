@@ -3,6 +3,7 @@
 
 import { data, element, elements, h, pushButton, showNotice } from "./dom.js";
 import { t } from "./language.js";
+import { tellOutside } from "./notices.js";
 import { announce } from "./page.js";
 import "./actions.js";
 
@@ -109,9 +110,7 @@ document.body.addEventListener("htmx:afterSettle", () => {
 function tell(words) {
   const job = t`Job ${data(part(), "job")}`;
   document.title = `${words}: ${job}`;
-  if (!("Notification" in window) || Notification.permission !== "granted" || !document.hidden) return;
-  const notice = new Notification(`${job}: ${words}`, { tag: job });
-  notice.onclick = () => window.focus();
+  tellOutside(`${job}: ${words}`, `job ${data(part(), "job")}`);
 }
 
 /** A button that lets the page say outside of itself that the job is over, where the browser has not decided yet. */

@@ -4,6 +4,7 @@
 import { config } from "./config.js";
 import { data, element, elements, h, icon, showNotice, target } from "./dom.js";
 import { clock, locale, t } from "./language.js";
+import { followJobs } from "./notices.js";
 import * as wallet from "./wallet.js";
 
 const COPIED = 1_500; // milliseconds in which a button says that it copied
@@ -92,6 +93,7 @@ function markOwn() {
   }
 }
 wallet.onChange(markOwn);
+followJobs(announce);
 
 const AGO = /** @type {const} */ ([
   ["day", 86_400],

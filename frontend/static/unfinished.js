@@ -98,7 +98,8 @@ export function guard(form, thing) {
         ]
       : [
           t`An order waits for your signature`,
-          t`Your wallet was asked at ${at}, and this page was loaded again before it answered. If you signed, the order shows here by itself. If you did not, begin anew.`,
+          t`Your wallet was asked at ${at}, and this page was loaded again before it answered. ` +
+            t`If you signed, the order shows here by itself. If you did not, begin anew.`,
         ];
     const anew = pushButton(t`Begin anew`, async () => {
       const risk = t`If the first order was signed it may still arrive, and then you pay for both.`;

@@ -42,9 +42,9 @@ def test_words_keep_values_and_markup(language: str, area: str) -> None:
     """The same values and tags, the same space at either end, and nothing else that a browser would read as markup."""
     wrong = []
     for each in messages(language, area):
-        said, forms = (each.id, each.string) if isinstance(each.id, tuple) else ((each.id,), (each.string,))
-        for form in forms:
-            source = said[-1]
+        several = isinstance(each.id, tuple)
+        source = str(each.id[-1] if several else each.id)
+        for form in map(str, (each.string or ()) if several else [each.string]):
             held = Counter(HELD[area].findall(source)) != Counter(HELD[area].findall(form))
             ends = [source[:1].isspace(), source[-1:].isspace()] != [form[:1].isspace(), form[-1:].isspace()]
             bare = HELD["templates"].sub("", form)
@@ -93,5 +93,7 @@ def test_marking_moves_no_line() -> None:
 def test_messages_are_found_where_they_are_said() -> None:
     """In scripts inside of values too; in Python with what stands for a value, no docstring and no code."""
     assert list(tagged("say(t`Job ${id} of ${t`a ${x}`}`, `t ${1}`)")) == ["Job {0} of {1}", "a {0}"]
-    source = '"""Not said."""\ndef f(x):\n    "Not this."\n    return Bad(f"No job {x.id} here.", "Wait.", "darkroom up")'
+    source = (
+        '"""Not said."""\ndef f(x):\n    "Not this."\n    return Bad(f"No job {x.id} here.", "Wait.", "darkroom up")'
+    )
     assert list(sentences_of(source)) == ["No job {id} here.", "Wait."]

@@ -1,16 +1,23 @@
-"""One honest executor is enough: disputes played on the real contracts, whoever lies, is late, or only wants to hurt."""
+"""One honest executor is enough: disputes on the real contracts, whoever lies, is late, or only wants to hurt."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from app.auditor.audit import Auditor
+from app.auditor.report import CheckStatus
 from app.dispute.difference import false_word
+from app.market.db.database import Database
+from app.market.indexer.indexer import Indexer
+from app.market.queries.jobs import job as query_job
 from app.protocol.market.disputes import Verdict
 from app.protocol.market.entities import ZERO, JobState
 from tests.dispute.arena import CIRCUITS, Arena, Liar, arena, forged
+from tests.support.index_state import assert_mirrors
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +96,49 @@ def test_what_can_be_shown_to_be_false_and_what_cannot(town: Arena) -> None:
     store.put(bytes(header.output))
     assert word(header) == 1
     assert word(own) is None
-    for changes in ({"rows": 41}, {"manifest": "ab" * 32}, {"output_bytes": 8}, {"evaluator": "darkroom-canonical-2"}):
+    for changes in ({"rows": 41}, {"manifest": "ab" * 32}, {"output_bytes": 8}, {"evaluator": "darkroom-canonical-1"}):
         assert word(own, **changes) == 0
     assert word(lie, output_root=own.receipt.output_root) is None
     assert false_word(store, ZERO, own) is None
+
+
+def test_the_index_tells_all_of_it(town: Arena, tmp_path: Path) -> None:
+    """Liars convicted and silent, honest ones cleared, one dispute that still runs: rows, claims and stakes are those
+    of the contracts, in words that say who moves next.
+    """
+    job, drawn = town.order(CIRCUITS[0])
+    own = town.honest(job)
+    lie = forged(own, 7, 1)
+    job = town.answered(job, [(drawn[0], own), (drawn[1], lie)])
+    honest, liar = town.player(drawn[0]), Liar(town, drawn[1], lie, 1.0)
+    accused = honest.accusations(job, own)
+    honest.accuse(job, accused[0])
+    convicted = town.play(job.id, [honest, liar], own, [])
+    griefed = town.market.open_dispute(town.stage.owner, job.id, 0, 0).value
+    list(honest.moves(convicted))
+    database = Database(f"sqlite:///{tmp_path / 'index.sqlite'}")
+    Indexer(town.market, town.world.store, database).sync()
+    assert_mirrors(database, town.market)
+    now = town.market.now()
+    with database.session() as session:
+        found = query_job(session, job.id, now=now)
+        first, second = found.disputes
+        assert (first.verdict, first.phase, first.turn, first.deadline) == ("convicted", "over", "", 0)
+        assert (second.id, second.verdict, second.turn) == (griefed.id, "", town.stage.owner.address)
+        assert "first of these totals that does not follow" in second.sentence
+        assert (found.job.next.action, found.job.next.actors) == ("dispute", (town.stage.owner.address,))
+        assert [each.status for each in found.executions] == ["revealed", "convicted"]
+        assert found.program == job.program
+        late = query_job(session, job.id, now=griefed.deadline + 10**5)
+        assert late.disputes[1].overdue
+        assert "challenger did not move in time" in late.job.next.sentence
+        assert {each.event for each in found.timeline} >= {"DisputeOpened", "DisputeShown", "DisputeEnded"}
+    database.close()
+    report = Auditor(town.market, town.world.store).audit(job.id)
+    told = {(each.fact, each.status): each.detail for each in report.checks}
+    assert told["program", CheckStatus.CONFIRMED] == "executors can be convicted of a wrong result"
+    assert told["dispute", CheckStatus.CONFIRMED] == "convicted, shown: its result is false"
+    assert told["agreement", CheckStatus.CONFIRMED] == "1 of 1 that revealed and were not convicted"
+    assert [each.claim for each in report.checks if each.status is CheckStatus.WRONG] == [
+        f"the receipt of {drawn[1].address} is true"
+    ]

@@ -54,10 +54,10 @@ class Jobs(Custodians, Licensing, Providers):
         `units` is the circuit's static cost on these rows; `max_fee` bounds what all executors together cost.
         `version` and `content` (app.chain.contracts.entities.content_of) say for which version of the dataset the job
         was quoted; by default for the present one. `program` is the digest (fhe.engine.trace.program) by which
-        receipts of the job can be disputed, "" for none. With a `purpose` under which this machine opened a job before, and
-        not `again`, that one is the answer and nothing is paid. Errors: those of `check_use`, NotFound; Reverted, as
-        OrderOutdated where the dataset has moved on and CustodianNotBonded where its custodian's bond cannot answer for
-        one more job; those of `ContractClient.send`.
+        receipts of the job can be disputed, "" for none. With a `purpose` under which this machine opened a job before,
+        and not `again`, that one is the answer and nothing is paid. Errors: those of `check_use`, NotFound; Reverted,
+        as OrderOutdated where the dataset has moved on and CustodianNotBonded where its custodian's bond cannot answer
+        for one more job; those of `ContractClient.send`.
         """
         if not again and (earlier := self.ordered_job(account, purpose)):
             return earlier

@@ -55,6 +55,7 @@ COMPUTING = (
     "One executor has still to compute and commit to a result, unseen by the others.",
     "{count} executors have each still to compute and commit to a result, unseen by the others.",
 )
+JUDGED = "A contract judges a result, and the job waits for it."
 UNDECIDED = "Nobody drew the executors of the contest in time. Anyone may end it: the first result stands."
 
 
@@ -99,7 +100,7 @@ def _dispute(heard: Sequence[DisputeView]) -> NextAction:
     return NextAction(
         action="dispute",
         actors=() if first.overdue else (first.turn,),
-        sentence=f"A contract judges a result, and the job waits for it. {first.sentence}{others}",
+        sentence=f"{JUDGED} {first.sentence}{others}",
         not_before_block=0,
         deadline=first.deadline,
         overdue=first.overdue,

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-from babel.messages.catalog import Catalog
+from babel.messages.catalog import Catalog, Message
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
@@ -73,7 +73,7 @@ def _compiled(catalogue: Catalog | None) -> gettext.NullTranslations:
     return gettext.GNUTranslations(file)
 
 
-def _messages(catalogue: Catalog | None) -> Iterator[Catalog]:
+def _messages(catalogue: Catalog | None) -> Iterator[Message]:
     return (each for each in catalogue or () if each.id and each.string and not each.fuzzy)
 
 
@@ -86,6 +86,6 @@ def _plurals(catalogue: Catalog | None) -> Iterator[Pattern]:
     """Counts with their nouns, which sentences hold as values: "1 job", "1,200 jobs"."""
     for each in _messages(catalogue):
         if isinstance(each.id, tuple):
-            forms = tuple(str(form) for form in each.string)
+            forms = tuple(str(form) for form in each.string or ())
             for said in each.id:
                 yield as_pattern(said, forms)

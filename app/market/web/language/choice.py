@@ -26,7 +26,7 @@ def spoken() -> Translation:
 
 
 def chosen(cookie: str, accepted: str) -> str:
-    """The language of a page for a cookie's value and an Accept-Language header (RFC 9110), either of them "" without."""
+    """The language of a page for a cookie's value and an Accept-Language header (RFC 9110), "" for none of them."""
     if cookie in LANGUAGES:
         return cookie
     best, weight = ENGLISH, 0.0

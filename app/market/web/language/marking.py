@@ -3,7 +3,7 @@
 `<p>Paid by {{ name }}, <strong>once</strong>.</p>` becomes
 `<p>{% trans name=name %}Paid by {{ name }}, <strong>once</strong>.{% endtrans %}</p>`. A message reaches from one
 statement or element of a page's structure to the next; inline elements and expressions stay inside of it, so that a
-translator sees the sentence. Attributes that people read or hear are marked alike. Words inside of an expression are not
+translator sees the sentence. Attributes that people read or hear are marked alike. Words inside of an expression are no
 text: they are marked where they stand, with `_("...")`.
 """
 
@@ -38,7 +38,7 @@ Part = tuple[str, str]  # kind, source
 class MarkedText(Extension):
     """Marks the text of every template of an environment, which must have Jinja's i18n extension too."""
 
-    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:  # noqa: ARG002
         """The template with its text marked; no line begins elsewhere than before."""
         return mark(source)
 
@@ -172,11 +172,11 @@ def _marked(body: list[Part], numbers: Iterator[int]) -> str:
     for kind, text in body:
         if kind == "expression":
             source = text[2:-2].strip("-+ \n\t")
-            message.body.append("{{ %s }}" % message.name(named(source), source))
+            message.body.append(f"{{{{ {message.name(named(source), source)} }}}}")
         elif kind == "tag" and (" " in text.strip() or "\n" in text):
             kept = f"tag_{next(numbers)}"
-            message.set_before.append("{%%+ set %s %%}%s{%% endset +%%}" % (kept, text))
-            message.body.append("{{ %s }}" % message.name(_element(text), kept))
+            message.set_before.append(f"{{%+ set {kept} %}}{text}{{% endset +%}}")
+            message.body.append(f"{{{{ {message.name(_element(text), kept)} }}}}")
         else:
             message.body.append(text)
     said = re.sub(r"\s+", " ", "".join(message.body))
@@ -193,5 +193,8 @@ def named(source: str) -> str:
     call = re.match(r"(?:\w+\.)*(\w+)\(", plain)
     if call:
         return call[1].lower().strip("_") or "value"
+    chosen = re.search(r"\[(?:\w+\.)*(\w+)\]$", plain.strip())
+    if plain.startswith("{") and chosen:
+        return chosen[1]
     words = [word for word in NAME.findall(plain.split("|")[0]) if word not in KEYWORDS]
     return (words[-1].lower() if words else "value").strip("_") or "value"

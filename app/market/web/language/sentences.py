@@ -1,4 +1,4 @@
-"""English sentences with values in them, said in another language: each is known again by what stands around its values.
+"""English sentences with values in them, said in another language: each is known by what stands around its values.
 
 Rules, errors and queries say what they have to say once, in English, to programs, terminals and pages alike, and know
 no languages. `There is no dataset 7.` is known by its message `There is no {kind} {id}.`, as the catalogue has it from
@@ -26,7 +26,7 @@ MOST = 2_000  # characters of a sentence that is looked up
 
 @dataclass(frozen=True)
 class Pattern:
-    """A message: the pieces around its values and their names, and its forms in the other language, one or by number."""
+    """A message: the pieces around its values, their names, and its forms in the other language, one or by number."""
 
     message: str
     fixed: tuple[str, ...]
@@ -86,11 +86,8 @@ class SentenceBook:
     def _look_up(self, sentence: str) -> str:
         parts = BREAK.split(sentence, MOST_PARTS)
         said = self._several(parts)
-        if None not in said:
-            return " ".join(each for each in said if each)
-        whole = self._one(sentence, broken=True)  # a value may be several sentences, as a title somebody chose
-        if whole is not None:
-            return whole
+        if not any(said):  # a value may be several sentences, as a title that somebody chose
+            return self._one(sentence, broken=True) or sentence
         return " ".join(part if each is None else each for part, each in zip(parts, said, strict=True) if each != "")
 
     def _several(self, parts: Sequence[str]) -> list[str | None]:

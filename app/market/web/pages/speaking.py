@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from app.market.web.language.catalogue import ENGLISH
 from app.market.web.language import numerals
+from app.market.web.language.catalogue import ENGLISH
 from app.market.web.language.choice import spoken
 from app.market.web.language.numerals import date, date_and_time, numeral
 from app.market.web.pages import formatting
-
+from app.market.web.pages.identicon import identicon
 
 DAY, SECOND = "day", "second"
 COUNTED = (DAY, SECOND, "executor", "file", "row")  # whose counts stand inside of sentences too
@@ -98,6 +98,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     **formatting.FILTERS,
     **{each.__name__: each for each in (said, midsentence, plural, percent, moment, day, span, size, state)},
     "spoken": spoken_name,
+    "identicon": identicon,
     **{name: _through(name) for name in ("bits", "facts_told", "no_change", "class_name", "release_name")},
     **{name: _in_numerals(name) for name in ("count", "number")},
 }
