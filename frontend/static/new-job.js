@@ -29,8 +29,8 @@ const NUMBERS = ["first_row", "rows", "replicas"];
 /**
  * What a report says of an order: `total` of the job and `all` with a license where one is bought, in token units;
  * `license` "0" where none is held.
- * @typedef {Record<"total" | "all" | "maxFee" | "units" | "digest" | "version" | "content" | "program" | "license" | "buyer" |
- *   "offer" | "licensePrice", string>} Quote
+ * @typedef {Record<"total" | "all" | "maxFee" | "units" | "digest" | "version" | "content" | "program" |
+ *   "license" | "buyer" | "offer" | "licensePrice", string>} Quote
  */
 
 const form = element("#new-job", HTMLFormElement);
