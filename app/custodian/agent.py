@@ -340,7 +340,10 @@ class CustodianAgent:
         return outcomes
 
     def _outcomes(self) -> Iterator[Outcome]:
-        numbers = {job.id for job in self._chain.computed()} | {r.job for r in self._ledger.records(*OPEN)}
+        unread: list[Outcome] = []
+        waiting = self._chain.computed(lambda job, error: unread.append(Outcome(job, "failed", described(error))))
+        numbers = {job.id for job in waiting} | {record.job for record in self._ledger.records(*OPEN)}
+        yield from unread
         for number in sorted(numbers):
             if self._stopping.is_set():
                 return

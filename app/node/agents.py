@@ -144,7 +144,7 @@ def _custodian_facts(agent: CustodianAgent, market: Market, account: Account) ->
     from app.custodian.ledger import OPEN
 
     waiting = agent.ledger.records(*OPEN)
-    jobs = market.live([each.job for each in waiting])
+    jobs = market.live([each.job for each in waiting], lambda _job, _error: None)  # the step tells of those
     facts = _jobs(market, account, jobs, market.now(), lambda job: job.state is JobState.COMPUTED)
     return {**facts, "ledger_waiting": len(waiting)}
 

@@ -25,7 +25,7 @@ from app.execution.inputs import load_job_inputs
 from app.execution.program import check_program
 from app.execution.reporting import reported
 from app.execution.tracing import Spans, no_spans
-from app.protocol.errors import BadBlock, BadInput, DarkroomError, NotAllowed, Reverted, TryAgain
+from app.protocol.errors import BadBlock, BadInput, DarkroomError, NotAllowed, NotFound, Reverted, TryAgain
 from app.protocol.ids import Digest
 from app.protocol.market.entities import ZERO, Execution, Job, JobState
 from app.protocol.ports import Stopped
@@ -33,8 +33,11 @@ from app.provider.actions import Action, Computing, Done
 from app.provider.attempts import FILE as ATTEMPTS_FILE
 from app.provider.attempts import Attempts
 from app.provider.collect import leftovers, remove
+from app.provider.fetches import Fetches
 from app.provider.journal import Journal, JournalEntry
 from app.provider.plan import too_late, turn
+from app.storage.cid import digest_to_cid
+from fhe.circuit.codec import MAX_CIRCUIT_BYTES
 from fhe.circuit.cost import cost
 from fhe.engine.conformance import self_test
 from fhe.engine.core import BackendName
@@ -50,8 +53,10 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 20.0  # between looks at the other jobs while one is computed
 MOST_FAULTS = 3  # of a kind nobody expects, in a row, before a job is declined
 MOST_DEATHS = 5  # processes that end while they compute a job, in a row, before it is declined
+DRAW_SECONDS = 2.0  # for which a look waits for the block that a draw needs; a later look draws
 TURN_SECONDS = 3.0  # between the providers that may draw a job, so that one of them pays the gas and not all
-LAST_MOMENT = 900  # seconds before a deadline at which waiting for what is missing ends
+LAST_MOMENT = 900  # seconds before a deadline at which waiting for what is out of reach ends
+MISSING_PART = 4  # of the time to commit, a quarter: for so long what no store has is waited for
 
 
 class ProviderAgent:
@@ -91,6 +96,7 @@ class ProviderAgent:
         self._journal = Journal(own / "jobs", self._salt)
         self._checkpoints = Checkpoints(own / "blocks")
         self._player = Player(market, store, account)
+        self._circuits = Fetches(lambda digest: store.read(digest_to_cid(digest), limit=MAX_CIRCUIT_BYTES))
         self._live, self._attempts = market.live_jobs(own / FILE), Attempts(own / ATTEMPTS_FILE)
 
     def stop(self) -> None:
@@ -122,18 +128,25 @@ class ProviderAgent:
         self.running = running
         for job in running:  # silence in a dispute costs the stake, and its windows are short
             yield from self._hear(job)
-        yield from self._give_back([job for job in running if self._to_compute(job)])
-        # What takes long comes last, and of that what failed before, and first what has to be ready first.
         self._drawable = {job.id: self._drawable[job.id] for job in running if job.id in self._drawable}
         if not unread:
             self._attempts.keep({job.id for job in running})
-        began = time.monotonic()
-        order = {job.id: (self._to_compute(job), self._attempts.count(job.id), job.deadline) for job in running}
-        failed = False
-        for job in sorted(running, key=lambda job: order[job.id]):
+        # What takes long comes last, and of that what failed before, and first what has to be ready first.
+        running = sorted(running, key=lambda job: (self._to_compute(job), self._attempts.count(job.id), job.deadline))
+        waiting = [job for job in running if self._to_compute(job)]
+        self._circuits.want([job.circuit for job in waiting if self._attempts.due(job.id)])
+        for job in running[: len(running) - len(waiting)]:
+            if self._stopping.is_set():
+                return
+            if self._concerns(job) and self._attempts.due(job.id):
+                yield from self._try(job.id, progress)
+        began, failed = time.monotonic(), False
+        self._circuits.settle(self._stopping)
+        yield from self._give_back(waiting)
+        for job in waiting:
             if self._stopping.is_set() or (failed and time.monotonic() - began >= LOOK_SECONDS):
                 return  # what no store has takes long to be missed: the next look begins with what is due
-            if self._concerns(job) and self._attempts.due(job.id):
+            if self._attempts.due(job.id) and self._circuits.answered(job.circuit):
                 for action in self._try(job.id, progress):
                     failed |= action.what is Done.FAILED
                     yield action
@@ -185,12 +198,12 @@ class ProviderAgent:
                     yield Action(job.id, Done.FAILED, str(error))
 
     def _share(self, job: Job) -> float:
-        """Which part of a job is computed already."""
-        if not self._checkpoints:
+        """Which part of a job is computed already, as far as that can be told without waiting for a store."""
+        if not self._checkpoints or not self._circuits.came(job.circuit):
             return 0.0
         try:
             return self._checkpoints.share(evaluation_digest(load_job_inputs(self._market, self._store, job.id)))
-        except DarkroomError:
+        except Exception:  # noqa: BLE001 - whatever is wrong with one job is told when it is its turn
             return 0.0
 
     def _mine(self, job: Job) -> Execution | None:
@@ -229,6 +242,7 @@ class ProviderAgent:
         if mine.commitment == ZERO:
             meanwhile: list[Action] = []
             try:
+                self._circuits.check(job.circuit)
                 entry = self._journal.get(job.id) or self._evaluate(job, self._between(progress, job, meanwhile))
             except Stopped:
                 raise
@@ -273,8 +287,10 @@ class ProviderAgent:
 
     def _may_pass(self, job: Job, error: Exception) -> bool:
         """Whether the same job may be evaluated later: an object may come, a wrong block may come right from elsewhere,
-        a full disk be emptied. What is wrong with the job itself stays.
+        a full disk be emptied. What is wrong with the job itself stays; what no store has is given up early.
         """
+        if isinstance(error, NotFound):
+            return self._market.now() < job.deadline - self._market.commit_window() * (MISSING_PART - 1) // MISSING_PART
         if isinstance(error, TryAgain | BadBlock):
             return True
         if isinstance(error, DarkroomError):
@@ -349,7 +365,7 @@ class ProviderAgent:
             return
         try:
             with self._span(job.id, "draw"):
-                sent = self._market.draw(self._account, job.id)
+                sent = self._market.draw(self._account, job.id, patience=DRAW_SECONDS)
             yield Action(job.id, Done.DREW, sent=sent)
         except TryAgain:
             return

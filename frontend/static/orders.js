@@ -10,6 +10,7 @@ import {
   OPEN_WITH_PROGRAM_AND_PERMIT,
 } from "./abi.js";
 import { sha256 } from "./bytes.js";
+import { t } from "./language.js";
 import { api, Problem } from "./problems.js";
 import * as sent from "./sent.js";
 import { signIn } from "./session.js";
@@ -112,12 +113,12 @@ export async function openJob(steps, job) {
  */
 export async function publishCircuit(body, digest, known = false) {
   if ((await sha256(body)) !== digest) {
-    throw new Problem("The circuit changed since the quote.", "Choose it again.", "changed");
+    throw new Problem(t`The circuit changed since the quote.`, t`Choose it again.`, "changed");
   }
   if (known) return;
   await signIn();
   const answer = await api("/v1/circuits", { method: "POST", body, type: "application/json" });
   if ((await answer.json()).digest !== digest) {
-    throw new Problem("The node published something else.", "Do not use this node.", "tampered");
+    throw new Problem(t`The node published something else.`, t`Do not use this node.`, "tampered");
   }
 }

@@ -9,7 +9,7 @@ from app.market.web.pages.assets import Assets
 from app.market.web.pages.site import HTMX
 from tests.browser.accessibility import NARROW, unusable, violations
 from tests.browser.conftest import Arrive, Person
-from tests.browser.tour import tour
+from tests.support.tour import tour
 from tests.support.web import MarketNode
 
 pytestmark = pytest.mark.chromium

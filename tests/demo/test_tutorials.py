@@ -15,7 +15,7 @@ from tests.support.homes import PASSPHRASE
 
 ROOT = Path(__file__).parents[2]
 TUTORIALS = ROOT / "docs" / "tutorials"
-ORDER = ("owner", "provider", "buyer", "auditor")
+ORDER = ("owner", "provider", "buyer", "auditor", "agent")
 
 
 def blocks(name: str) -> list[str]:
@@ -25,7 +25,9 @@ def blocks(name: str) -> list[str]:
 
 @pytest.mark.deep
 def test_the_tutorials_lead_where_they_say(tmp_path: Path) -> None:
-    """From a table in the clear to an opened result and a whole audit, by every command of four pages, in one shell."""
+    """From a table in the clear to an opened result and a whole audit by every command of four pages, in one shell;
+    and on to what a software agent asks under a mandate, and audits.
+    """
     program = "set -eu\n" + "\n".join(block for name in ORDER for block in blocks(name))
     clean = {name: value for name, value in os.environ.items() if not name.startswith("DARKROOM_")}
     tools = Path(sys.executable).parent
@@ -38,6 +40,8 @@ def test_the_tutorials_lead_where_they_say(tmp_path: Path) -> None:
     assert "settled" in done.stdout
     proof = json.loads((tmp_path / "job.json").read_text("utf-8"))
     assert proof["entity"]
+    assert 'audit {"next"' in done.stdout
+    assert '"complete": true' in done.stdout
     assert len((tmp_path / "job.intoto.json").read_text("utf-8").splitlines()) > 1
 
 

@@ -115,8 +115,9 @@ class Jobs(Custodians, Licensing, Providers):
         sent = self.client.ordered(account, purpose)
         return None if sent is None else opened(sent)
 
-    def draw(self, account: Account, job: int) -> Sent[tuple[Address, ...]]:
-        """Draw executors once the block with their randomness is there; the value is their addresses. Anyone may.
+    def draw(self, account: Account, job: int, *, patience: float = 60.0) -> Sent[tuple[Address, ...]]:
+        """Draw executors once the block with their randomness is there, which is waited for so many seconds; the value
+        is their addresses. Anyone may.
 
         A draw that comes after the chain forgot that block's hash arms another block; then this draws again. In a table
         of more seats than one call looks at, it goes on until all are found: the last transaction is returned.
@@ -124,7 +125,7 @@ class Jobs(Custodians, Licensing, Providers):
         """
         late, first = 0, self._answered(job)
         for _ in range(MOST_DRAWS):
-            self.client.node.wait_block(self._stored(job)["seedBlock"])
+            self.client.node.wait_block(self._stored(job)["seedBlock"], patience)
             sent = self.client.send(account, JOBS, "draw", job)
             names = {event.name for event in sent.events}
             if "JobAssigned" in names:

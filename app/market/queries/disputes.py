@@ -15,11 +15,16 @@ PhaseName = Literal["over", "answer", "judge", "show", "narrow"]
 VerdictName = Literal["", "convicted", "cleared", "moot"]
 
 TASKS = {
-    DisputePhase.ANSWER: "has to show its receipt, the value, and the running totals that the value is the last of",
-    DisputePhase.JUDGE: "has to show the contract the first of these totals that does not follow from the one before",
-    DisputePhase.SHOW: "has to show the totals between the two that are in question",
-    DisputePhase.NARROW: "has to name the two neighbours between which the totals go wrong",
+    DisputePhase.ANSWER: "The executor has to show its receipt, the value, and the running totals that the value is"
+    " the last of; silence loses.",
+    DisputePhase.JUDGE: "The challenger has to show the contract the first of these totals that does not follow from"
+    " the one before; silence loses.",
+    DisputePhase.SHOW: "The executor has to show the totals between the two that are in question; silence loses.",
+    DisputePhase.NARROW: "The challenger has to name the two neighbours between which the totals go wrong; silence"
+    " loses.",
 }
+EXECUTOR_LATE = "The executor did not move in time. Anybody may end the dispute: it loses."
+CHALLENGER_LATE = "The challenger did not move in time. Anybody may end the dispute: it loses."
 ENDS = {
     Verdict.CONVICTED: "The executor was convicted: the contract found its result wrong, or it did not answer in time."
     " It lost its stake, and its result counts no more.",
@@ -71,9 +76,9 @@ def dispute_view(row: DisputeRow, now: int) -> DisputeView:
     if over:
         sentence = ENDS[Verdict[row.verdict.upper()]]
     elif late:
-        sentence = f"The {_role(phase)} did not move in time. Anybody may end the dispute: it loses."
+        sentence = EXECUTOR_LATE if phase.executors else CHALLENGER_LATE
     else:
-        sentence = f"The {_role(phase)} {TASKS[phase]}; silence loses."
+        sentence = TASKS[phase]
     return DisputeView(
         id=row.id,
         executor=row.executor,
@@ -90,7 +95,3 @@ def dispute_view(row: DisputeRow, now: int) -> DisputeView:
         opened_at=row.opened_at,
         ended_at=row.ended_at,
     )
-
-
-def _role(phase: DisputePhase) -> str:
-    return "executor" if phase.executors else "challenger"

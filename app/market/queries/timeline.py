@@ -42,6 +42,12 @@ def _plural(count: int, word: str) -> str:
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
+EXPIRED: Mapping[JobState, str] = {
+    JobState.OPEN: "The job expired before executors were drawn.",
+    JobState.ASSIGNED: "The job expired while executors computed.",
+    JobState.DISPUTED: "The job expired while more executors were awaited.",
+    JobState.COMPUTED: "The job expired before the custodian decided.",
+}
 # name -> (sentence, the argument that names who acted, the argument that is a digest on record)
 SENTENCES: Mapping[str, tuple[Callable[[Args], str], str, str]] = {
     "JobOpened": (
@@ -71,8 +77,9 @@ SENTENCES: Mapping[str, tuple[Callable[[Args], str], str, str]] = {
     "Revealed": (lambda a: "An executor revealed its result's digest.", "provider", "receipt"),
     "ExecutorSlashed": (
         lambda a: (
-            "An executor lost its stake for "
-            + ("missing its deadline." if a["silent"] else "revealing another result than the agreed one.")
+            "An executor lost its stake for missing its deadline."
+            if a["silent"]
+            else "An executor lost its stake for revealing another result than the agreed one."
         ),
         "provider",
         "",
@@ -91,7 +98,7 @@ SENTENCES: Mapping[str, tuple[Callable[[Args], str], str, str]] = {
     "JobSettled": (lambda a: "The job is settled: the owner has earned the price.", "", ""),
     "JobRefused": (lambda a: "The custodian refused under the output policy.", "", "decision"),
     "JobExpired": (
-        lambda a: f"The job expired in state {JobState(int(a['stage'])).name.lower()}.",
+        lambda a: EXPIRED[JobState(int(a["stage"]))],
         "",
         "",
     ),

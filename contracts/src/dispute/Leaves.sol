@@ -72,6 +72,16 @@ library Leaves {
         return used == siblings.length ? digest : bytes32(0);
     }
 
+    /// @notice The root over a power of two of digests; their array is used up.
+    function fold(bytes32[] memory level) internal view returns (bytes32) {
+        for (uint256 count = level.length / 2; count > 0; count /= 2) {
+            for (uint256 i = 0; i < count; ++i) {
+                level[i] = _node(level[2 * i], level[2 * i + 1]);
+            }
+        }
+        return level[0];
+    }
+
     /// @dev SHA-256(01 || left || right), in the memory that is free, and which it leaves free.
     function _node(bytes32 left, bytes32 right) private view returns (bytes32 digest) {
         assembly ("memory-safe") {

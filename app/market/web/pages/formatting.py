@@ -89,7 +89,7 @@ def percent(value: float) -> str:
 
 def bits(micro: int) -> str:
     """Micro-bits: "1 bit", "8 bits", "0.72 bits"."""
-    return f"{describe_bits(micro)} {'bit' if micro == MICRO else 'bits'}"
+    return f"{describe_bits(micro)} bit" if micro == MICRO else f"{describe_bits(micro)} bits"
 
 
 def facts_told(micro: int) -> str:
