@@ -5,7 +5,7 @@ PY := .venv/bin/python
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help screenshots setup use demo up quick check test test-deep lint format types contracts ipfs clients frontend bench docs lock clean
+.PHONY: help screenshots setup use demo up quick check test test-deep lint format types contracts ipfs clients frontend bench messages docs sbom lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -26,6 +26,9 @@ up: use ## a market of one's own in the browser, with a sample dataset; Ctrl-C s
 # Tests run in a random order, the same for the same seed and tests: what failed can be repeated, here and in CI.
 SEED ?= 1
 PYTEST := $(PY) -m pytest --randomly-seed=$(SEED)
+# Two processes share the tests out by files and worlds, in the order of tests/conftest.py.
+JOBS ?= 2
+SHARED := -n $(JOBS) --dist loadscope --no-loadscope-reorder
 
 quick: setup ## style of Python, import rules and the quick unit tests, in less than a minute
 	@.venv/bin/ruff check .
@@ -37,8 +40,8 @@ check: ## one file or folder of tests: make check T=tests/fhe/test_mask.py; some
 	@[ -n "$(T)" ] || { echo "Name a file or a folder: make check T=tests/fhe/test_mask.py" >&2; exit 2; }
 	@$(PYTEST) -m "$(or $(M),not deep and not gpu)" $(if $(K),-k "$(K)") "$(T)"
 
-test: setup lint types contracts ipfs clients ## everything that must hold, in minutes; in another order: make test SEED=2
-	@$(PYTEST) -m "not deep and not gpu" -o faulthandler_timeout=900 -o faulthandler_exit_on_timeout=true
+test: setup lint types contracts ipfs clients ## everything that must hold, in minutes; in another order: make test SEED=2; in one process: make test JOBS=0
+	@$(PYTEST) $(SHARED) -m "not deep and not gpu" -o faulthandler_timeout=900 -o faulthandler_exit_on_timeout=true
 
 test-deep: setup contracts ## the slow proofs: statistics, whole sweeps, real parameter sets
 	@$(PYTEST) -m deep
@@ -87,9 +90,15 @@ bench: setup ## every benchmark; some run side by side with Concrete ML and TenS
 screenshots: setup ## every page at three widths, light and dark, into build/screenshots (needs Chromium)
 	@$(PY) -m tests.browser.screenshots
 
+messages: setup ## bring the catalogues of the pages' words up to date with the code; docs/languages.md says how to translate
+	@$(PY) scripts/write_messages.py
+
 docs: setup ## write the commands' help and the Python reference into docs/, and all of it as a site into build/site/pages
 	@$(PY) scripts/write_help.py
 	@sh scripts/site/build.sh
+
+sbom: ## what each lock installs as CycloneDX documents, with hashes and licenses, into build/sbom
+	@$(PY) scripts/sbom.py
 
 lock: ## write the locks again (needs uv)
 	@scripts/lock.sh

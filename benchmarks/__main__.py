@@ -9,6 +9,7 @@ import argparse
 import importlib
 import json
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -32,12 +33,24 @@ def names() -> list[str]:
 
 
 def measure(run: Run, title: str, part: str = "") -> dict[str, Any]:
-    """The figures of one benchmark, or of a part, with a progress bar on stderr where that is a terminal."""
+    """The figures of one benchmark, or of a part; on stderr a progress bar, or a line for each tenth of the work."""
     err = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err, disable=not err.is_terminal, transient=True) as bar:
-        told = partial(_told, bar, bar.add_task(escape(title), total=None))
+        told = partial(_told, bar, bar.add_task(escape(title), total=None)) if err.is_terminal else _Tenths(title)
         return run(told, part) if part else run(told)
+
+
+class _Tenths:
+    """Progress for a file or a pipe."""
+
+    def __init__(self, title: str) -> None:
+        self._title, self._said, self._began = title, 0, time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        if (tenth := 10 * done // max(1, total)) > self._said:
+            self._said = tenth
+            print(f"{self._title}: {10 * tenth} % after {time.monotonic() - self._began:.0f} s", file=sys.stderr)
 
 
 def _told(bar: Progress, task: TaskID, done: int, total: int) -> None:

@@ -31,7 +31,7 @@ from fhe.profiles import REFERENCE
 FEW, MANY = 10, 10_000
 AT_ONCE = 40  # jobs that are open together: under 30 million gas of a block, and within the custodian's bond
 GAS = 600_000
-EMPTY_BLOCKS, MINED_AT_ONCE = 1_000, 100  # besides, since most blocks of a chain hold nothing of a market
+EMPTY_BLOCKS, MINED_AT_ONCE = 1_000, 10  # besides, since most blocks of a chain hold nothing of a market
 WARM_LOOKS = 2
 
 

@@ -12,9 +12,10 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-EDITIONS = ("1", "2")  # that this version knows, the oldest first
+EDITIONS = ("1", "2", "3")  # that this version knows, the oldest first
 EDITION = EDITIONS[-1]
-NAMES = ("TestUSD", "DatasetRegistry", "LicenseMarket", "ProviderRegistry", "JobMarket")
+NAMES = ("TestUSD", "DatasetRegistry", "LicenseMarket", "ProviderRegistry", "LineRules", "Disputes", "JobMarket")
+SINCE = {"LineRules": "3", "Disputes": "3"}  # the first edition of what earlier ones do not have
 JUDGES = ("TraceRules",)  # that judge a step of a trace, and hold neither state nor money
 BESIDE = (  # that a market can have beside it, of no edition; the token may stand in TestUSD's place
     "Mandates",
@@ -54,14 +55,21 @@ class Artifact:
         return self.blanked(code) == self.blanked(self.deployed_bytecode)
 
 
+def names(edition: str = EDITION) -> tuple[str, ...]:
+    """The contracts of an edition, in the order in which they are deployed. Errors: ValueError for one that is not."""
+    place = EDITIONS.index(edition)
+    return tuple(name for name in NAMES if EDITIONS.index(SINCE.get(name, EDITIONS[0])) <= place)
+
+
 @cache
 def load(name: str, edition: str = EDITION) -> Artifact:
-    """The artifact of a contract in NAMES, in an edition of EDITIONS, or of one in BESIDE or JUDGES.
+    """The artifact of a contract of an edition of EDITIONS, or of one in BESIDE or JUDGES.
 
     Errors: KeyError for another name or edition.
     """
-    if name not in NAMES + BESIDE + JUDGES or edition not in EDITIONS:
-        raise KeyError(f"There is no contract {name!r} of edition {edition!r}; there are {', '.join(NAMES)}.")
+    known = names(edition) if edition in EDITIONS else ()
+    if not known or name not in known + BESIDE + JUDGES:
+        raise KeyError(f"There is no contract {name!r} of edition {edition!r}; there are {', '.join(known or NAMES)}.")
     here = resources.files(__name__)
     kept = [here.joinpath("editions", each, f"{name}.json") for each in EDITIONS[EDITIONS.index(edition) : -1]]
     file = next((each for each in kept if each.is_file()), here.joinpath("artifacts", f"{name}.json"))

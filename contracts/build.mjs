@@ -1,4 +1,5 @@
-// Compiles src/*.sol with the pinned solc and writes artifacts/<Name>.json; --check compares and writes nothing.
+// Compiles src/*.sol with the pinned solc and writes artifacts/<Name>.json; --check compares and writes nothing. Folders
+// of GROUPS as arguments: these alone.
 //
 // An artifact is what users need: the ABI, both bytecodes, and digests that tie them to the sources. Keys are sorted
 // and nothing in it depends on the machine or the time, so the same sources give the same bytes everywhere.
@@ -18,7 +19,7 @@ const GROUPS = [
     deployed: ["TestUSD", "DatasetRegistry", "LicenseMarket", "ProviderRegistry", "JobMarket"],
   },
   { folder: "src/agents", deployed: ["Mandates", "MandateAccount", "Evaluators", "Evaluator"] },
-  { folder: "src/dispute", deployed: ["TraceRules"] },
+  { folder: "src/dispute", deployed: ["TraceRules", "LineRules", "Disputes"] },
   { folder: "src/payments", deployed: ["PrepaidOrders", "TestUSDWithAuthorization"] },
 ];
 // solc's reminder to clear transient storage; its own text exempts reentrancy guards, the only use here.
@@ -118,7 +119,8 @@ function render(artifact) {
 }
 
 const check = process.argv.includes("--check");
-const artifacts = GROUPS.flatMap(build);
+const only = process.argv.slice(2).filter((word) => !word.startsWith("--"));
+const artifacts = GROUPS.filter(({ folder }) => only.length === 0 || only.includes(folder)).flatMap(build);
 let stale = false;
 for (const [path, text, artifact] of artifacts) {
   const same = existsSync(path) && readFileSync(path, "utf8") === text;

@@ -5,14 +5,17 @@ One root whatever computes it: the native core hashes whole batches with two mes
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
 
-from app.protocol.data.merkle import BATCH_LEAVES, Builder, Fold
+from app.protocol.data.merkle import BATCH_LEAVES, LEAF_BYTES, Builder, Fold, leaves, path_over, proof
 from app.protocol.errors import Unavailable
 from app.protocol.ids import Digest
 from fhe.engine.native import library
+
+BATCH_BYTES = BATCH_LEAVES * LEAF_BYTES
 
 
 def builder() -> Builder:
@@ -25,6 +28,22 @@ def root_of(data: bytes | bytearray | memoryview) -> Digest:
     whole = builder()
     whole.update(data)
     return whole.root()
+
+
+def prove(read: Callable[[int, int], bytes], length: int, leaf: int) -> tuple[bytes, tuple[str, ...]]:
+    """A leaf of a file of `length` bytes and the digests that lead from it to the root, 1 MiB in memory at a time.
+
+    `read` gives so many bytes from an offset on. IndexError if there is no such leaf.
+    """
+    if not 0 <= leaf < leaves(length):
+        raise IndexError("no such leaf")
+    roots, shown, inner = list[bytes](), b"", tuple[str, ...]()
+    for start in range(0, length or 1, BATCH_BYTES):
+        batch = read(start, min(BATCH_BYTES, length - start))
+        roots.append(bytes.fromhex(root_of(batch)))
+        if 0 <= (place := leaf * LEAF_BYTES - start) < BATCH_BYTES:
+            shown, inner = batch[place : place + LEAF_BYTES], proof(batch, place // LEAF_BYTES)
+    return shown, inner + path_over(roots, leaf // BATCH_LEAVES)
 
 
 @cache

@@ -41,6 +41,8 @@ def policy_in_words(policy: OutputPolicy, codebook: Codebook) -> list[str]:
     verified = {
         "self": "recomputes every result itself before it decrypts",
         "both": f"recomputes every result itself and asks {policy.quorum} independent providers to agree",
+        "window": f"asks {policy.quorum} independent providers to agree and leaves their result open to objections for"
+        f" {policy.challenge_hours} hours; it recomputes what nobody could object to",
     }[policy.verify]
     rounded = "not rounded at all" if policy.raw_scores else f"rounded to {policy.levels} levels of its range"
     released = {

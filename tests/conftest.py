@@ -10,6 +10,8 @@ from typing import TypeVar
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling, Scheduling
 
 # Shared and busy machines make deadlines on single examples lie; a failing example prints how to repeat it.
 settings.register_profile("darkroom", deadline=None, print_blob=True)
@@ -59,6 +61,9 @@ AREAS = {
 }
 
 
+# Areas whose tests share a world that takes long to make: one process has them all.
+TOGETHER = ("browser", "chain", "demo", "market/web", "ingestion")
+
 # What takes longer than a person likes to wait; `make quick` leaves it out.
 SLOW = (
     "base/test_light_environment.py",
@@ -96,6 +101,20 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
         return None
     other = AREAS.get(area_of(collection_path), terms[0]) != terms[0]
     return other or ("not slow" in terms and is_slow(collection_path)) or None
+
+
+class _ByWorld(LoadScopeScheduling):  # type: ignore[misc]  # a class without annotations
+    """Hands out whole areas that share a world, and elsewhere whole files."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        area = area_of(TESTS.parent / file)
+        return area if area in TOGETHER else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    """Where several processes share the tests out: `make test`."""
+    return _ByWorld(config, log)
 
 
 # A marker, and what on this machine says that its part is there.

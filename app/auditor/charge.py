@@ -10,12 +10,19 @@ from app.protocol.market.entities import ZERO, Job
 from app.protocol.market.receipt import Decision, OutputPolicy
 from app.protocol.policy.bits import describe_bits
 from app.protocol.policy.rules import rank_of
+from app.protocol.vocabulary import Verification
 
 if TYPE_CHECKING:
     from app.chain.market import Market
     from app.execution.inputs import JobInputs
     from app.protocol.policy.leakage import Released
     from app.protocol.ports import Store
+
+HOW: dict[Verification, str] = {
+    "self": "recomputed by the custodian",
+    "both": "recomputed by the custodian and drawn executors",
+    "window": "agreed on by drawn executors and open to objections, or recomputed by the custodian",
+}
 
 
 def charge(market: Market, store: Store, inputs: JobInputs, policy: OutputPolicy, decision: Decision) -> Finding:
@@ -38,7 +45,7 @@ def charge(market: Market, store: Store, inputs: JobInputs, policy: OutputPolicy
         detail = f"{describe_bits(entry.micro_bits)} bits about each person, rank {rank_of(entry)}"
     said = (decision.micro_bits, decision.rank, decision.query)
     same = said == expected and (decision.released, decision.verified_by) == (entry.kind, policy.verify)
-    return CheckStatus.CONFIRMED if same else CheckStatus.WRONG, digest, f"{detail}; recomputed by {_who(policy)}"
+    return CheckStatus.CONFIRMED if same else CheckStatus.WRONG, digest, f"{detail}; {HOW[policy.verify]}"
 
 
 def place(market: Market, job: Job) -> Finding:
@@ -65,7 +72,3 @@ def _answered_before(market: Market, store: Store, job: Job, entry: Released) ->
         ) and history.released(earlier).query == entry.query:  # fmt: skip
             return True
     return False
-
-
-def _who(policy: OutputPolicy) -> str:
-    return "the custodian" if policy.verify == "self" else "the custodian and drawn executors"

@@ -30,6 +30,7 @@ from app.chain.contracts.abi import Interface
 from app.chain.contracts.beside import bind_mandates
 from app.chain.contracts.client import Contract, ContractClient, Sent
 from app.chain.contracts.custodians import JOBS
+from app.chain.contracts.disputes import DisputeGame
 from app.chain.contracts.entities import commitment
 from app.chain.contracts.prepaid import Prepaid
 from app.chain.cursor import Checkpoint, Cursor
@@ -60,7 +61,7 @@ MARKETS = "markets"  # in an actor's folder: a folder for each market that it wo
 __all__ = ["Event", "Market", "Sent", "commitment"]
 
 
-class Market(Prepaid):
+class Market(Prepaid, DisputeGame):
     """One deployment on one node."""
 
     def __init__(self, client: ContractClient, deployment: deployments.Deployment) -> None:

@@ -1,7 +1,8 @@
-"""`darkroom up`, the node's parts one by one (index, web, keeper, sample), and how a node does."""
+"""`darkroom up`, the node's parts one by one (index, web, keeper, sample, collection), and how a node does."""
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from app.node.settings import NodeSettings
 
 app = typer.Typer(
-    no_args_is_help=True, help="A node's status and health; its parts, each alone: index, web, keeper, sample."
+    no_args_is_help=True,
+    help="A node's status and health; its parts alone: index, web, keeper, sample, collection.",
 )
 Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Settings; docs/operations.md has all.")]
 
@@ -35,9 +37,12 @@ def up(
     port: Annotated[
         int | None, typer.Option(min=1, max=65_535, help="Of the pages: this one or none; else 8080 or another.")
     ] = None,
+    collection: Annotated[
+        bool, typer.Option(" /--no-collection", help="Publish the sample's one table and not five more beside it.")
+    ] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Run a marketplace node: index, API, pages and agents, with a sample dataset unless a file says otherwise.
+    """Run a marketplace node: index, API, pages and agents, with sample datasets unless a file says otherwise.
 
     Each event is one line, on a terminal a live screen, with --json one JSON object a line; `ready` of `node` says that
     every part works, and where the pages are. Ctrl-C or SIGTERM stops it.
@@ -48,7 +53,7 @@ def up(
     stop = threading.Event()
     stop_on_signals(stop)
     file = None if config is None else config.absolute()
-    run(Home.default(), settings_of(config), file, stop, port=port, as_json=as_json)
+    run(Home.default(), settings_of(config), file, stop, port=port, collection=collection, as_json=as_json)
 
 
 @app.command("index")
@@ -236,4 +241,25 @@ def sample(as_json: AsJson = False) -> None:
     logs.begin()
     home = Home.default()
     value = {"dataset": ensure_sample(home), "models": str(home.root / FOLDER)}
+    Terminal(as_json).show(value, lambda out: out.print(facts_table(value)))
+
+
+@app.command("collection")
+def collection(
+    idle: Annotated[bool, typer.Option("--idle", help="Leave the processors to whoever else wants them.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Publish the sample's five further tables with offers and models, and order a short history of jobs of them.
+
+    Each step is done once: ended anywhere, it goes on there. The jobs are served by the providers and the custodian of
+    `darkroom up`.
+    """
+    from app.console.output import Terminal, facts_table
+    from app.node import logs
+    from app.node.collection.collection import ensure_collection
+
+    logs.begin()
+    if idle:
+        os.nice(10)
+    value = ensure_collection(Home.default())
     Terminal(as_json).show(value, lambda out: out.print(facts_table(value)))

@@ -276,6 +276,7 @@ class Buyer:
             max_fee=fee,
             version=order.version,
             content=order.content,
+            program=order.program,
             purpose=purpose,
             again=anew or earlier is not None,
         )

@@ -331,6 +331,8 @@ class Owner:
         """The agent that releases results of this owner's datasets; `device` evaluates what it checks."""
         from app.custodian.agent import CustodianAgent
         from app.custodian.market_chain import MarketChain
+        from app.dispute.bench import Bench
+        from app.dispute.player import Player
         from app.execution.checkpoint import Checkpoints
         from app.execution.execute import execute
         from app.execution.tracing import spans_for
@@ -366,6 +368,7 @@ class Owner:
             threads=threads,
             charge_missing=charge_missing,
             spans=spans_for("custodian", self.actor.name, market.chain_id, market.address),
+            court=Bench(Player(market, store, self.account), market) if market.has_disputes else None,
         )
 
 

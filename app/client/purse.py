@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from app.client.ordered import purpose_of
-from app.protocol.ids import Address
+from app.protocol.ids import Address, Digest
+from app.protocol.market.entities import ZERO
 from app.protocol.market.mandate import MandateAction, MandateState, SignedMandate
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ class Purse(Protocol):
     def buy_license(self, offer: int, *, purpose: str, again: bool) -> Sent[int]:
         """Buy a license; the value is its id. Errors: MandateRefused, Reverted."""
 
-    def open_job(self, license: int, *, purpose: str = "", again: bool = False, **order: Any) -> Sent[int]:
+    def open_job(
+        self, license: int, *, program: Digest = ZERO, purpose: str = "", again: bool = False, **order: Any
+    ) -> Sent[int]:
         """Open a job; the value is its id. `order`: as `Jobs.open_job`. Errors: Reverted."""
 
     def ordered_license(self, purpose: str) -> Sent[int] | None:
@@ -59,9 +62,12 @@ class OwnPurse:
         """See `Purse`."""
         return self._market.buy_license(self._account, offer, purpose=purpose, again=again)
 
-    def open_job(self, license: int, *, purpose: str = "", again: bool = False, **order: Any) -> Sent[int]:
+    def open_job(
+        self, license: int, *, program: Digest = ZERO, purpose: str = "", again: bool = False, **order: Any
+    ) -> Sent[int]:
         """See `Purse`."""
-        return self._market.open_job(self._account, license, purpose=purpose, again=again, **order)
+        said = "" if program == ZERO else program
+        return self._market.open_job(self._account, license, program=said, purpose=purpose, again=again, **order)
 
     def ordered_license(self, purpose: str) -> Sent[int] | None:
         """See `Purse`."""
@@ -110,8 +116,11 @@ class MandatePurse:
             raise refused
         return market.buy_license_under(self._account, self.signed, offer, purpose=name, again=again)
 
-    def open_job(self, license: int, *, purpose: str = "", again: bool = False, **order: Any) -> Sent[int]:
-        """See `Purse`."""
+    def open_job(
+        self, license: int, *, program: Digest = ZERO, purpose: str = "", again: bool = False, **order: Any
+    ) -> Sent[int]:
+        """See `Purse`. A mandate's orders state no program: their results are recomputed."""
+        del program
         name = self._named(purpose)
         return self._market.open_job_under(self._account, self.signed, license, purpose=name, again=again, **order)
 

@@ -255,6 +255,7 @@ class Run:
             max_fee=part.max_fee,
             version=journal.version,
             content=journal.content,
+            program=found.program,
             purpose=purpose_of("part", self._path.stem, journal.after_job, part.first_row, len(part.failed)),
         )
         self._note(at, sent.value)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from app.custodian.attempts import Watch, described, idle, is_stale, pause_after
+from app.custodian.court import Court, NoCourt, open_until, unobjected_output
 from app.custodian.decision import refuse, release, signed
 from app.custodian.decryption import decrypt_output
 from app.custodian.evidence import Execute, FindProfile, Judgement, JudgementLimits, load_judgement, verified_output
@@ -28,6 +29,7 @@ from app.custodian.ports import CustodianChain, KeySourceOf, RowKeySource, Sign,
 from app.custodian.readout import read_out
 from app.custodian.settling import settle_licenses
 from app.custodian.unlocked_keys import keep, recall
+from app.execution.execute import Evaluation
 from app.execution.reporting import reported
 from app.execution.tracing import Spans, no_spans
 from app.policy import judge
@@ -38,7 +40,7 @@ from app.protocol.policy.reasons import Reason
 from app.protocol.policy.rules import check_case, check_shape
 from app.protocol.ports import Stopped, Store
 from app.protocol.vocabulary import Verification
-from app.seal.result import Result, seal_result
+from app.seal.result import Result, seal_result, seals
 from app.storage.content import file_cid
 from fhe.profiles import find
 
@@ -79,8 +81,9 @@ class CustodianAgent:
         hook: StepHook = no_hook,
         charge_missing: bool = False,
         spans: Spans = no_spans,
+        court: Court | None = None,
     ) -> None:
-        self._span = spans
+        self._span, self._court = spans, court or NoCourt()
         self._chain, self._store, self._keys, self._ledger, self._sign = chain, store, keys, ledger, sign
         self._execute, self._limits, self._threads, self._noise = execute, limits or JudgementLimits(), threads, noise
         self._find_profile, self._step, self._row_keys = find_profile, hook, row_keys
@@ -110,6 +113,8 @@ class CustodianAgent:
     def process(self, number: int) -> Outcome:
         """Take one job as far as it goes now. Errors leave as they are, and are kept with the job for a next try."""
         job, record = self._chain.job(number), self._ledger.record(number)
+        if self._court.play(job):
+            return Outcome(number, "waiting", "a contract is judging its result")
         if job.state is not JobState.COMPUTED:
             return self._settle(job, record)
         if not self._chain.final(job):
@@ -136,6 +141,8 @@ class CustodianAgent:
         if isinstance(evidence, Reason):
             return self._refuse(claim, job, evidence)
         if record.state in (DecisionState.SEALED, DecisionState.SENT):
+            if not seals(record.document, job.receipt):  # executors lost it in a dispute after it was decrypted
+                return self._refuse(claim, job, Reason.WRONG_RECEIPT)
             samples = judge.samples_of(evidence.work.circuit, evidence.facts.table.codebook)
             return self._publish(claim, evidence, samples)
         facts = evidence.facts
@@ -151,9 +158,13 @@ class CustodianAgent:
             return Outcome(job.id, "waiting", "the owner has to approve it")
         if facts.policy.row_keys:  # before anything is charged or decrypted
             self._naming().check(facts.dataset.manifest, facts.policy.row_keys)
-        return self._release(claim, evidence, contested=record.contested)
+        until = open_until(evidence, self._court, self._store)
+        if until is not None and self._ledger.now() < until:
+            self._ledger.give_up(claim)
+            return Outcome(job.id, "waiting", f"anybody may object to its result until {until}")
+        return self._release(claim, evidence, record, unobjected=until is not None)
 
-    def _release(self, claim: Claim, evidence: Judgement, *, contested: bool) -> Outcome:
+    def _release(self, claim: Claim, evidence: Judgement, record: LedgerRecord, *, unobjected: bool) -> Outcome:
         facts, job = evidence.facts, evidence.facts.job
         verify = facts.policy.verify
         self._step("follow")
@@ -165,9 +176,12 @@ class CustodianAgent:
             return self._refuse(claim, job, grant, verify)
         self._step("verify")
         with self._span(job.id, "verify"):
-            output = verified_output(evidence, self._store, self._execute, self._watch(claim, job))
-        if output is Reason.OUTPUT_MISMATCH and not contested and self._contest(claim, job):
-            return Outcome(job.id, "contested", "re-execution gives another result; others are asked")
+            oppose, agreed = partial(self._oppose, claim, job, record.contested), None
+            if unobjected:
+                agreed = unobjected_output(evidence, self._store)
+            output = agreed or verified_output(evidence, self._store, self._execute, self._watch(claim, job), oppose)
+        if output is None:
+            return Outcome(job.id, "contested", "re-execution gives another result; it does not stand unanswered")
         if isinstance(output, Reason):
             return self._refuse(claim, job, output, verify)
         secret = self._keys(facts.dataset.manifest).open(facts.table.epoch)
@@ -251,16 +265,20 @@ class CustodianAgent:
         self._ledger.done(claim, tx)
         return Outcome(claim.job, DecisionState.DONE, tx or "the chain had it already")
 
-    def _contest(self, claim: Claim, job: Job) -> bool:
-        """Ask others for the result. False when the contract takes no contest: it was asked before, or there is no time
-        or no bond for it; then what stands is refused.
+    def _oppose(self, claim: Claim, job: Job, contested: bool, own: Evaluation) -> bool:
+        """Show a contract that the result is wrong, else ask others for one. False when neither can be: it cannot be
+        judged, others were asked before, or there is no time or no bond for it; what stands is refused.
         """
         self._step("contest")
+        judged = self._court.challenge(job, own)
+        if not judged and contested:
+            return False
         try:
-            self._chain.contest(job.id)
+            if not judged:
+                self._chain.contest(job.id)
         except Reverted:
             return False
-        self._ledger.contested(claim)
+        self._ledger.contested(claim, others=not judged)
         return True
 
     def _refuse(self, claim: Claim, job: Job, reason: Reason, verify: Verification = "self") -> Outcome:
@@ -323,7 +341,10 @@ class CustodianAgent:
         return outcomes
 
     def _outcomes(self) -> Iterator[Outcome]:
-        numbers = {job.id for job in self._chain.computed()} | {r.job for r in self._ledger.records(*OPEN)}
+        unread: list[Outcome] = []
+        waiting = self._chain.computed(lambda job, error: unread.append(Outcome(job, "failed", described(error))))
+        numbers = {job.id for job in waiting} | {record.job for record in self._ledger.records(*OPEN)}
+        yield from unread
         for number in sorted(numbers):
             if self._stopping.is_set():
                 return
@@ -358,6 +379,7 @@ class CustodianAgent:
             epochs=self._keys(record.manifest).epochs(),
             decryptions=partial(self._ledger.decryptions, job.dataset),
             limits=self._limits,
+            program_of=self._court.program,
             last_chance=bool(job.deadline) and self._ledger.now() >= self._last_chance(job),
         )
 

@@ -14,7 +14,7 @@ from app.execution.inputs import JobInputs, load_circuit, load_manifest, load_po
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import BadBlock, BadDocument, BadInput, NotFound, RowsOutsideDataset, VerificationFailed
 from app.protocol.ids import Digest
-from app.protocol.market.entities import Job
+from app.protocol.market.entities import ZERO, Job
 from app.protocol.market.receipt import Receipt
 from app.protocol.policy.reasons import Reason
 from app.protocol.policy.rules import ReleaseCase, check_execution
@@ -57,10 +57,12 @@ def load_judgement(
     decryptions: Callable[[int], int],
     limits: JudgementLimits,
     last_chance: bool = False,
+    program_of: Callable[[JobInputs], Digest] = lambda work: ZERO,
 ) -> Judgement | Reason:
     """The evidence for a computed job, or the reason why it cannot be judged.
 
     `decryptions` counts the jobs decrypted in an epoch; at the `last_chance` a circuit that no store has is a reason.
+    `program_of` gives what an order states where a contract can judge results; it is asked only of one that states one.
     Errors: NotFound, BadBlock, BadDocument (manifest).
     """
     dataset, held = chain.dataset_version(job.dataset, job.version), chain.license(job.license)
@@ -93,6 +95,7 @@ def load_judgement(
         mandate = chain.mandate(job.buyer)
     except VerificationFailed:
         return Reason.MANDATE_UNREADABLE
+    work = JobInputs(chain.chain_id, chain.address, job, dataset, manifest, circuit, profile)
     facts = ReleaseCase(
         chain_id=chain.chain_id,
         market=chain.address,
@@ -108,17 +111,23 @@ def load_judgement(
         max_decryptions=limits.decryptions_per_epoch,
         bootstraps=cost(circuit, profile, job.rows).bootstraps,
         mandate=mandate,
+        program=ZERO if job.program == ZERO else program_of(work),
     )
-    return Judgement(facts, JobInputs(chain.chain_id, chain.address, job, dataset, manifest, circuit, profile))
+    return Judgement(facts, work)
 
 
 def verified_output(
-    evidence: Judgement, store: Store, execute: Execute, progress: Progress
-) -> bytes | memoryview | Reason:
+    evidence: Judgement,
+    store: Store,
+    execute: Execute,
+    progress: Progress,
+    oppose: Callable[[Evaluation], bool] = lambda own: False,
+) -> bytes | memoryview | Reason | None:
     """The output bytes that rules 5 and 6 allow to decrypt, or why not. Nothing is decrypted here.
 
-    `progress` is told how far re-execution is, and ends it by raising. Errors: NotFound and BadBlock where an object is
-    out of reach; a missing object is not the buyer's fault.
+    `progress` is told how far re-execution is, and ends it by raising. Where it gives another result `oppose` is asked
+    first; None where it did something about it. Errors: NotFound and BadBlock where an object is out of reach; a
+    missing object is not the buyer's fault.
     """
     facts = evidence.facts
     try:
@@ -127,6 +136,8 @@ def verified_output(
         return Reason.CIRCUIT_UNSAFE
     agreed = _receipt(store, facts.job.receipt) if facts.policy.verify == "both" else None
     reason = check_execution(facts, execution.receipt.digest, agreed)
+    if reason is Reason.OUTPUT_MISMATCH and oppose(execution):
+        return None
     return execution.output if reason is None else reason
 
 

@@ -133,10 +133,11 @@ class Ledger(LedgerView):
                 self._put_samples(db, samples or {})
             return verdict
 
-    def contested(self, claim: Claim) -> None:
-        """Others are asked for the result: give the reservation back and wait for theirs."""
+    def contested(self, claim: Claim, *, others: bool = True) -> None:
+        """The result does not stand: give the reservation back and wait. `others` were asked, which is done once."""
         with self._transaction() as db:
-            self._write(db, claim, BEFORE_SEAL, state=DecisionState.SEEN, contested=1, leased_until=0)
+            asked = {"contested": 1} if others else {}
+            self._write(db, claim, BEFORE_SEAL, state=DecisionState.SEEN, leased_until=0, **asked)
             self._give_back(db, claim.job)
 
     def verified(self, claim: Claim, dataset: int, epoch: int, most: int | None) -> Reason | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.chain.live import FILE
-from app.protocol.errors import VerificationFailed
+from app.protocol.errors import DarkroomError, VerificationFailed
 from app.protocol.ids import Digest
 from app.protocol.market.entities import (
     APPROVAL_EVENTS,
@@ -72,9 +72,9 @@ class MarketChain:
         """Datasets of this custodian."""
         return [each.id for each in self._market.datasets() if each.custodian == self._account.address]
 
-    def computed(self) -> Iterable[Job]:
-        """Jobs on datasets of this custodian that wait for it."""
-        for job in self._market.live(self._live.ids()):
+    def computed(self, troubled: Callable[[int, DarkroomError], None]) -> Iterable[Job]:
+        """Jobs on datasets of this custodian that wait for it; see `CustodianChain`."""
+        for job in self._market.live(self._live.ids(), troubled):
             if job.state is JobState.COMPUTED and self._market.dataset(job.dataset).custodian == self._account.address:
                 yield job
 

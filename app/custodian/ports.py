@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.execution.inputs import ChainRecords
+from app.protocol.errors import DarkroomError
 from app.protocol.ids import Digest
 from app.protocol.market.entities import Job, License
 from app.protocol.market.mandate import MandateState
@@ -30,8 +31,8 @@ class CustodianChain(ChainRecords, Protocol):
     def own_datasets(self) -> Iterable[int]:
         """Datasets of this custodian."""
 
-    def computed(self) -> Iterable[Job]:
-        """Jobs that wait for this custodian."""
+    def computed(self, troubled: Callable[[int, DarkroomError], None]) -> Iterable[Job]:
+        """Jobs that wait for this custodian. `troubled` is told of one that cannot be read, which ends nothing."""
 
     def final(self, job: Job) -> bool:
         """Whether the blocks in which the job became COMPUTED with this receipt, and in which the owner said this word

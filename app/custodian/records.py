@@ -63,6 +63,7 @@ AFTER_SEAL = frozenset(
     {
         Reason.NOT_APPROVED,
         Reason.UNAVAILABLE,
+        Reason.WRONG_RECEIPT,  # the agreed result became another one while a contract judged it
         Reason.BITS_LICENSE,
         Reason.BITS_PERSON,
         Reason.RANK_BUDGET,

@@ -23,7 +23,8 @@ from app.home.network import threads_available
 from app.policy.explain import describe_leakage
 from app.protocol.errors import VerificationFailed
 from app.protocol.policy.bits import MICRO
-from app.provider.agent import Done, ProviderAgent
+from app.provider.actions import Done
+from app.provider.agent import ProviderAgent
 from darkroom.model import Model
 from darkroom.orders import Job, Result
 

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from app.chain.contracts.entities import content_of
 from app.chain.market import Market
 from app.execution.inputs import load_manifest, load_policy
+from app.execution.program import stated_program
 from app.protocol.data.dataset import EncryptedTable
 from app.protocol.data.manifest import Manifest
 from app.protocol.errors import NotAllowed
 from app.protocol.ids import Digest
-from app.protocol.market.entities import Custody, DatasetRecord, License, Offer, ProviderRecord, check_holder
+from app.protocol.market.entities import ZERO, Custody, DatasetRecord, License, Offer, ProviderRecord, check_holder
 from app.protocol.market.fees import Draw
 from app.protocol.market.receipt import OutputPolicy
 from app.protocol.ports import Store
+from fhe.circuit.circuit import Circuit
 from fhe.profile import EncryptionProfile
 from fhe.profiles import find
 
@@ -36,6 +38,7 @@ class MarketState:
     commit_window: int
     paused_until: int
     now: int
+    judges: bool = False  # whether a contract of the market judges results
 
     @property
     def table(self) -> EncryptedTable:
@@ -46,6 +49,13 @@ class MarketState:
     def profile(self) -> EncryptionProfile:
         """The parameters it is encrypted under."""
         return find(self.table.profile)
+
+    def program(self, circuit: Circuit) -> Digest:
+        """What an order of a circuit states, so that a contract can judge its results; zeros where none can.
+
+        Errors: BadModel, MessageOverflow for a circuit that does not run on the table.
+        """
+        return stated_program(circuit, self.profile, self.table) if self.judges else ZERO
 
     @property
     def content(self) -> str:
@@ -100,4 +110,5 @@ def read_market(
         commit_window=market.commit_window(),
         paused_until=market.paused_until(),
         now=market.now(),
+        judges=market.has_disputes,
     )

@@ -8,7 +8,7 @@ import logging
 import logging.handlers
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -110,6 +110,9 @@ def services(
     found += [Service(role, (*keeper, role), opens_keys=True) for role in settings.agents.keepers]
     if settings.sample:
         found.append(Service("sample", (*command, "node", "sample"), once=True, opens_keys=True))
+        if settings.collection:
+            words = ("node", "collection", "--idle")
+            found.append(Service("collection", (*command, *words), once=True, opens_keys=True, after="sample"))
     if not edition:
         return found
     variables = {EDITION_VARIABLE: edition}
@@ -123,14 +126,16 @@ def up(
     stop: threading.Event,
     *,
     port: int | None = None,
+    collection: bool = True,
     as_json: bool,
 ) -> None:
-    """Run the node until `stop` is set, its pages on `port` where one is named.
+    """Run the node until `stop` is set, its pages on `port` where one is named; without `collection` one table alone.
 
     Errors: NotAllowed while another runs in this home; BadInput for a port that is taken; those of `prepare`.
     """
     with only_node(home) as lease:
         network = prepare(home, settings)
+        settings = settings.model_copy(update={"collection": settings.collection and collection})
         listening = contextlib.ExitStack()
         parts, origins = [], {}
         for edition in ("", *(each.edition for each in markets_of(home, read_config(home)) if each.drained)):
@@ -165,7 +170,7 @@ def up(
                     screen.note(lost)
                 screen.note(event)
 
-            announce = _Announcement(origins.get("", ""), sink)
+            announce = _Announcement(origins.get("", ""), sink, [each.name for each in parts if not each.after])
             with Supervisor(parts, sink, keeps=(lease,)) as node:
 
                 def tick() -> None:
@@ -177,14 +182,14 @@ def up(
 
 
 class _Announcement:
-    """Says once that every part works, and where the pages are."""
+    """Says once that every part works that is there from the beginning, and where the pages are."""
 
-    def __init__(self, address: str, sink: Callable[[NodeEvent], None]) -> None:
-        self._address, self._sink, self._said = address, sink, False
+    def __init__(self, address: str, sink: Callable[[NodeEvent], None], parts: Sequence[str]) -> None:
+        self._address, self._sink, self._parts, self._said = address, sink, parts, False
 
     def tick(self, lives: Mapping[str, ProcessLife]) -> None:
         """Look at the parts."""
-        if self._said or any(life.state not in (ProcessState.READY, ProcessState.DONE) for life in lives.values()):
+        if self._said or any(lives[each].state not in (ProcessState.READY, ProcessState.DONE) for each in self._parts):
             return
         self._said = True
         detail = "Open it in a browser." if self._address else "No web server runs here."

@@ -9,6 +9,7 @@ from app.protocol.backoff import growing
 
 FIRST_PAUSE = 0.5  # seconds
 LONGEST_PAUSE = 60.0
+WORKED_PAUSE = 5.0  # at most, of a part that had said that it works: something else ended it
 STEADY = 30.0  # seconds after which a part counts as healthy, and earlier failures are forgotten
 USAGE = 2  # the exit code of a command that cannot work however often it is tried
 
@@ -58,5 +59,6 @@ class ProcessLife:
         if code == USAGE:
             return replace(self, state=ProcessState.FAILED)
         failures = 1 if now - self.since >= STEADY else self.failures + 1
-        pause = growing(FIRST_PAUSE, failures, LONGEST_PAUSE)
+        longest = WORKED_PAUSE if self.state is ProcessState.READY else LONGEST_PAUSE
+        pause = growing(FIRST_PAUSE, failures, longest)
         return replace(self, state=ProcessState.WAITING, due=now + pause, failures=failures, restarts=self.restarts + 1)

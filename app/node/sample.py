@@ -18,6 +18,7 @@ from app.client.training import train
 from app.demo import table as tables
 from app.demo.models import MODELS as RECIPES
 from app.demo.stage import BOND, PROVIDERS, Stage, bond, bonded, pocket_money, set_stage
+from app.execution.inputs import load_manifest
 from app.home.config import read_config
 from app.home.home import Home, private_folder
 from app.home.network import Network
@@ -54,12 +55,7 @@ def ensure_sample(home: Home) -> int:
 
     Errors: those of publishing.
     """
-    missing = [name for name in ("concrete", "torch", "polars", "sklearn") if find_spec(name) is None]
-    if missing:
-        raise UsageError(
-            f"The sample trains models, which needs the buyer's part of Darkroom ({missing[0]} is missing).",
-            "Install it: pip install 'darkroom-market[buyer]'; or set sample = false in the settings.",
-        )
+    check_parts()
     stage = set_stage(home)
     ensure_bonds(stage)
     if read_config(home).earlier:
@@ -76,6 +72,16 @@ def ensure_sample(home: Home) -> int:
     return dataset.id
 
 
+def check_parts() -> None:
+    """Errors: UsageError where what trains models is not installed."""
+    missing = [name for name in ("concrete", "torch", "polars", "sklearn") if find_spec(name) is None]
+    if missing:
+        raise UsageError(
+            f"The sample trains models, which needs the buyer's part of Darkroom ({missing[0]} is missing).",
+            "Install it: pip install 'darkroom-market[buyer]'; or set sample = false in the settings.",
+        )
+
+
 def ensure_bonds(stage: Stage) -> None:
     """A seat in the draw for every provider of the sample."""
     for part in stage.providers:
@@ -85,12 +91,20 @@ def ensure_bonds(stage: Stage) -> None:
             LOG.info("bonded", extra={"provider": part.actor.name})
 
 
+def titled(owner: Owner, title: str) -> DatasetRecord | None:
+    """The owner's dataset that was first published under a title and still answers, in its present version."""
+    market, store = owner.network.market, owner.network.store
+    for each in owner.own():
+        if not each.tombstoned and load_manifest(store, market.dataset_version(each.id, 1)).card.title == title:
+            return each
+    return None
+
+
 def _dataset(owner: Owner, halves: tables.Halves, recipe: Recipe) -> DatasetRecord:
-    """The owner's first dataset, published when there is none yet."""
-    own = [each for each in owner.own() if not each.tombstoned]
-    if own:
-        return own[0]
-    name = _keys(owner)
+    """The sample's dataset, published when there is none yet."""
+    if (known := titled(owner, recipe.title)) is not None:
+        return known
+    name = unused_keys(owner, STEM)
     file = owner.actor.path("measurements.csv")
     tables.write_csv(file, halves.columns, halves.owner)
     LOG.info("encrypting", extra={"rows": len(halves.owner), "columns": len(halves.columns)})
@@ -99,19 +113,19 @@ def _dataset(owner: Owner, halves: tables.Halves, recipe: Recipe) -> DatasetReco
     return owner.network.market.dataset(number)
 
 
-def _keys(owner: Owner) -> str:
-    """A keyring that nothing was published under: one that an earlier run left, or a new one."""
+def unused_keys(owner: Owner, stem: str, *, lookups: bool = True) -> str:
+    """A keyring of this stem under which nothing was published: one that an earlier run left, or a new one."""
     cabinet = owner.cabinet
     used = {cabinet.name_of(each.manifest) for each in owner.own()}
     for name in cabinet.names():
         try:
-            if name not in used and cabinet.epoch(name).epoch == 1:
+            if name.startswith(stem) and name not in used and cabinet.epoch(name).epoch == 1:
                 return name
         except NotFound:
             continue  # its making was cut short
-    name = cabinet.free_name(STEM)
+    name = cabinet.free_name(stem)
     LOG.info("making keys", extra={"keyring": name})
-    owner.new_epoch(name)
+    owner.new_epoch(name, lookups=lookups)
     return name
 
 

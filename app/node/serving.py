@@ -7,7 +7,10 @@ import ipaddress
 import logging
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from app.files.environment import from_environment
 from app.home.agent_status import read_statuses
@@ -20,8 +23,12 @@ from app.node.run_loop import stop_on_signals
 from app.node.settings import PORT, NodeSettings
 from app.protocol.errors import BadInput, NotFound, Unavailable
 
+if TYPE_CHECKING:
+    from app.market.queries.status import IndexStatus
+
 LOG = logging.getLogger("darkroom.node")
 BACKLOG = 256  # connections that wait
+BLOCKS_SECONDS = 60.0  # between two lines of the index that say nothing but its block
 GRACE_SECONDS = 5  # for requests that are under way
 MAX_REQUEST_HEAD = 32 << 10  # bytes
 
@@ -43,28 +50,49 @@ def follow(home: Home, settings: NodeSettings, stop: threading.Event) -> None:
     LOG.info("stopped")
 
 
+@dataclass
+class IndexDiary:
+    """Whether a place of the index is worth a line: what happened is at once, that blocks passed is now and then."""
+
+    clock: Callable[[], float] = time.monotonic
+    _said: tuple[object, ...] = ()
+    _block: int = -1
+    _at: float = float("-inf")
+
+    def worth(self, place: IndexStatus) -> bool:
+        """Whether to log this place; if so, it counts as logged."""
+        happened = (place.events, place.reorganisations, place.manifests_unavailable, place.error)
+        passed = place.height != self._block and self.clock() - self._at >= BLOCKS_SECONDS
+        if not place.seen_at or (happened == self._said and not passed):
+            return False
+        self._said, self._block, self._at = happened, place.height, self.clock()
+        return True
+
+
 def _tell(database: Database, stop: threading.Event) -> None:
-    """Log how far the index is, whenever that changed."""
+    """Log how far the index is, whenever something happened to it."""
     from app.market.queries.status import status
 
-    said: tuple[object, ...] = ()
-    ready = False
+    diary, ready = IndexDiary(), False
     while not stop.wait(0.5):
         try:
             with database.session() as session:
                 place = status(session)
         except (NotFound, Unavailable):
             continue
-        now = (place.height, place.events, place.reorganisations, place.manifests_unavailable, place.error)
         if place.seen_at and not ready:
             ready = True
             LOG.info("ready")
-        if place.seen_at and now != said:
+        if diary.worth(place):
+            told = {
+                "events": place.events,
+                "reorganisations": place.reorganisations,
+                "documents_missing": place.manifests_unavailable,
+                "detail": place.error,
+            }
             level = logging.WARNING if place.error else logging.INFO
-            names = ("block", "events", "reorganisations", "documents_missing", "detail")
-            told = dict(zip(names, now, strict=True))
-            LOG.log(level, "index", extra={name: value for name, value in told.items() if value or name == "block"})
-            said = now
+            extra = {"block": place.height} | {name: value for name, value in told.items() if value}
+            LOG.log(level, "index", extra=extra)
 
 
 def serve(home: Home, settings: NodeSettings, listener: socket.socket, origin: str, stop: threading.Event) -> None:

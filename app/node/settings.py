@@ -203,6 +203,7 @@ class NodeSettings(SettingsPart):
     web: WebSettings = WebSettings()
     agents: AgentSettings = AgentSettings()
     sample: bool = False  # a sample dataset, its custodian and providers; only on a chain with a faucet
+    collection: bool = True  # with the sample: five more tables with a short history, published while the node runs
     earlier: dict[str, EarlierSettings] = Field(default_factory=dict, max_length=16)  # by edition
 
     @property

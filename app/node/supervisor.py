@@ -33,7 +33,7 @@ class Service:
     """One part: a command, run again when it ends, or `once`. `keeps` are descriptors that it inherits.
 
     Only a part that `opens_keys` is told the passphrase that the supervisor's environment may hold. `variables` are
-    added to the environment of this part.
+    added to the environment of this part. One that comes `after` another is started once that one's work is done.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Service:
     keeps: tuple[int, ...] = ()
     opens_keys: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
+    after: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,9 @@ class Supervisor:
             if part.process is not None and (code := part.process.poll()) is not None:
                 self._bury(part, code)
             if part.process is None and part.life.state is ProcessState.WAITING and self._clock() >= part.life.due:
-                self._start(part)
+                before = self._parts.get(part.service.after)
+                if before is None or before.life.state is ProcessState.DONE:
+                    self._start(part)
 
     def stop(self, tick: Callable[[], None] = lambda: None) -> None:
         """End all parts: SIGTERM, and SIGKILL for what has not ended after the grace."""

@@ -17,7 +17,8 @@ from app.policy.explain import Explanation, explain
 from app.policy.judge import Kept
 from app.policy.quote import Quote, quote
 from app.protocol.errors import BadKey, DarkroomError, LicenseExhausted, Unavailable, UsageError
-from app.protocol.market.entities import check_rows, check_use
+from app.protocol.ids import Digest
+from app.protocol.market.entities import ZERO, check_rows, check_use
 from app.protocol.market.mandate import MandateAction, MandateState
 from app.protocol.policy.leakage import Released
 from app.protocol.policy.mandates import told_under
@@ -56,6 +57,7 @@ class Preflight:
     problems: tuple[DarkroomError, ...]
     version: int  # of the dataset that was judged
     content: str  # what that version binds, as an order names it
+    program: Digest = ZERO  # that the order states, so that a contract can judge its results; zeros where none can
 
     @property
     def ready(self) -> bool:
@@ -123,7 +125,8 @@ def preflight(
     found = [*_market(request, state), *_rules(request, state, said, work), *_money(request, state, price)]
     if mandate is not None:
         found += _granted(request, state, said, price, mandate, history)
-    return Preflight(request, work, price, said, tuple(found), state.dataset.version, state.content)
+    program = ZERO if said.fault else state.program(request.circuit)
+    return Preflight(request, work, price, said, tuple(found), state.dataset.version, state.content, program)
 
 
 def _market(request: Request, state: MarketState) -> Iterator[DarkroomError]:

@@ -3,8 +3,9 @@
 For every job: evaluate, remember receipt, salt and output on disk, commit; when all executors have committed, publish
 output and receipt in the store, reveal. Nothing is published before the reveal, so that no other executor can copy the
 answer. A job that cannot be evaluated, or that pays for less work than it takes, is declined before the commitment,
-which keeps the stake. So is one that would not be ready by its deadline, by the measured speed and what else is in
-progress. While a long job is computed, what the others wait for is sent. `step` may be repeated, may be killed
+which keeps the stake. So is one whose order states a program that is not its circuit's, and one that would not be
+ready by its deadline, by the measured speed and what else is in progress. While a long job is computed, what the others
+wait for is sent; a move that is due in a dispute comes before everything. `step` may be repeated, may be killed
 anywhere, and ends soon after `stop`: each effect is on the chain, or done again.
 """
 
@@ -12,27 +13,31 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from app.chain.live import FILE
+from app.dispute.player import Player
 from app.execution.checkpoint import Checkpoints
 from app.execution.execute import evaluation_digest, execute
 from app.execution.inputs import load_job_inputs
+from app.execution.program import check_program
 from app.execution.reporting import reported
 from app.execution.tracing import Spans, no_spans
-from app.protocol.errors import BadBlock, BadInput, DarkroomError, NotAllowed, Reverted, TryAgain
+from app.protocol.errors import BadBlock, BadInput, DarkroomError, NotAllowed, NotFound, Reverted, TryAgain
 from app.protocol.ids import Digest
 from app.protocol.market.entities import ZERO, Execution, Job, JobState
 from app.protocol.ports import Stopped
+from app.provider.actions import Action, Computing, Done
 from app.provider.attempts import FILE as ATTEMPTS_FILE
 from app.provider.attempts import Attempts
 from app.provider.collect import leftovers, remove
+from app.provider.fetches import Fetches
 from app.provider.journal import Journal, JournalEntry
 from app.provider.plan import too_late, turn
+from app.storage.cid import digest_to_cid
+from fhe.circuit.codec import MAX_CIRCUIT_BYTES
 from fhe.circuit.cost import cost
 from fhe.engine.conformance import self_test
 from fhe.engine.core import BackendName
@@ -40,7 +45,7 @@ from fhe.engine.core import BackendName
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from app.chain.market import Market, Sent
+    from app.chain.market import Market
     from app.chain.wallet.account import Account
     from app.execution.runner import BlockRunner
     from app.protocol.ports import Progress, Store
@@ -48,37 +53,10 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 20.0  # between looks at the other jobs while one is computed
 MOST_FAULTS = 3  # of a kind nobody expects, in a row, before a job is declined
 MOST_DEATHS = 5  # processes that end while they compute a job, in a row, before it is declined
+DRAW_SECONDS = 2.0  # for which a look waits for the block that a draw needs; a later look draws
 TURN_SECONDS = 3.0  # between the providers that may draw a job, so that one of them pays the gas and not all
-LAST_MOMENT = 900  # seconds before a deadline at which waiting for what is missing ends
-
-
-class Done(StrEnum):
-    """What an agent did to a job."""
-
-    COMMITTED = "committed"
-    REVEALED = "revealed"
-    DECLINED = "declined"
-    DREW = "drew"
-    FAILED = "failed"  # it could not
-
-
-@dataclass(frozen=True)
-class Action:
-    """One thing the agent did, or could not do."""
-
-    job: int
-    what: Done
-    detail: str = ""
-    sent: Sent[Any] | None = None
-
-
-@dataclass(frozen=True)
-class Computing:
-    """How far the job is that an agent computes: rows done of all rows."""
-
-    job: int
-    done: int
-    rows: int
+LAST_MOMENT = 900  # seconds before a deadline at which waiting for what is out of reach ends
+MISSING_PART = 4  # of the time to commit, a quarter: for so long what no store has is waited for
 
 
 class ProviderAgent:
@@ -117,6 +95,8 @@ class ProviderAgent:
         own = market.folder(folder)
         self._journal = Journal(own / "jobs", self._salt)
         self._checkpoints = Checkpoints(own / "blocks")
+        self._circuits = Fetches(lambda digest: store.read(digest_to_cid(digest), limit=MAX_CIRCUIT_BYTES))
+        self._player = Player(market, store, account)
         self._live, self._attempts = market.live_jobs(own / FILE), Attempts(own / ATTEMPTS_FILE)
 
     def stop(self) -> None:
@@ -146,18 +126,27 @@ class ProviderAgent:
         )
         yield from unread
         self.running = running
-        yield from self._give_back([job for job in running if self._to_compute(job)])
-        # What takes long comes last, and of that what failed before, and first what has to be ready first.
+        for job in running:  # silence in a dispute costs the stake, and its windows are short
+            yield from self._hear(job)
         self._drawable = {job.id: self._drawable[job.id] for job in running if job.id in self._drawable}
         if not unread:
             self._attempts.keep({job.id for job in running})
-        began = time.monotonic()
-        order = {job.id: (self._to_compute(job), self._attempts.count(job.id), job.deadline) for job in running}
-        failed = False
-        for job in sorted(running, key=lambda job: order[job.id]):
+        # What takes long comes last, and of that what failed before, and first what has to be ready first.
+        running = sorted(running, key=lambda job: (self._to_compute(job), self._attempts.count(job.id), job.deadline))
+        waiting = [job for job in running if self._to_compute(job)]
+        self._circuits.want([job.circuit for job in waiting if self._attempts.due(job.id)])
+        for job in running[: len(running) - len(waiting)]:
+            if self._stopping.is_set():
+                return
+            if self._concerns(job) and self._attempts.due(job.id):
+                yield from self._try(job.id, progress)
+        began, failed = time.monotonic(), False
+        self._circuits.settle(self._stopping)
+        yield from self._give_back(waiting)
+        for job in waiting:
             if self._stopping.is_set() or (failed and time.monotonic() - began >= LOOK_SECONDS):
                 return  # what no store has takes long to be missed: the next look begins with what is due
-            if self._concerns(job) and self._attempts.due(job.id):
+            if self._attempts.due(job.id) and self._circuits.answered(job.circuit):
                 for action in self._try(job.id, progress):
                     failed |= action.what is Done.FAILED
                     yield action
@@ -172,6 +161,24 @@ class ProviderAgent:
         except Exception as error:  # noqa: BLE001 - whatever one job meets must not take the others along
             self._attempts.failed(number, _why(error))
             yield Action(number, Done.FAILED, _why(error))
+
+    def _hear(self, job: Job) -> Iterator[Action]:
+        """Play the disputes about a job that this provider revealed a result of, and challenge results that differ."""
+        mine = self._mine(job)
+        known = mine is not None and mine.receipt != ZERO and job.state in (JobState.COMPUTED, JobState.DISPUTED)
+        if not known or job.program == ZERO or not self._attempts.due(job.id):
+            return
+        try:
+            for played in self._player.moves(job):
+                yield Action(job.id, Done.PLAYED, played.said, played.sent)
+                job = self._market.job(job.id)
+            own = self._journal.evaluation(job.id)
+            for each in self._player.accusations(job, own) if own is not None else ():
+                opened = self._player.accuse(job, each)
+                yield Action(job.id, Done.CHALLENGED, opened.said, opened.sent)
+        except Exception as error:  # noqa: BLE001 - as in `_try`
+            self._attempts.failed(job.id, _why(error))
+            yield Action(job.id, Done.FAILED, _why(error))
 
     def _give_back(self, waiting: list[Job], before: float = 0) -> Iterator[Action]:
         """Decline what costs more than it pays, and what would not be ready in time after `before` units of work."""
@@ -191,12 +198,12 @@ class ProviderAgent:
                     yield Action(job.id, Done.FAILED, str(error))
 
     def _share(self, job: Job) -> float:
-        """Which part of a job is computed already."""
-        if not self._checkpoints:
+        """Which part of a job is computed already, as far as that can be told without waiting for a store."""
+        if not self._checkpoints or not self._circuits.came(job.circuit):
             return 0.0
         try:
             return self._checkpoints.share(evaluation_digest(load_job_inputs(self._market, self._store, job.id)))
-        except DarkroomError:
+        except Exception:  # noqa: BLE001 - whatever is wrong with one job is told when it is its turn
             return 0.0
 
     def _mine(self, job: Job) -> Execution | None:
@@ -235,6 +242,7 @@ class ProviderAgent:
         if mine.commitment == ZERO:
             meanwhile: list[Action] = []
             try:
+                self._circuits.check(job.circuit)
                 entry = self._journal.get(job.id) or self._evaluate(job, self._between(progress, job, meanwhile))
             except Stopped:
                 raise
@@ -279,8 +287,10 @@ class ProviderAgent:
 
     def _may_pass(self, job: Job, error: Exception) -> bool:
         """Whether the same job may be evaluated later: an object may come, a wrong block may come right from elsewhere,
-        a full disk be emptied. What is wrong with the job itself stays.
+        a full disk be emptied. What is wrong with the job itself stays; what no store has is given up early.
         """
+        if isinstance(error, NotFound):
+            return self._market.now() < job.deadline - self._market.commit_window() * (MISSING_PART - 1) // MISSING_PART
         if isinstance(error, TryAgain | BadBlock):
             return True
         if isinstance(error, DarkroomError):
@@ -310,6 +320,8 @@ class ProviderAgent:
         """
         self.running = self._market.live(self._live.ids(), lambda _job, _error: None)
         others = [job for job in self.running if job.id != computed.id]
+        for job in others:
+            yield from self._hear(job)
         yield from self._give_back([job for job in others if self._to_compute(job)], left)
         for job in others:
             if self._journal.get(job.id) is not None:
@@ -321,6 +333,7 @@ class ProviderAgent:
         tested(self._threads, self._device)
         with self._span(job.id, "fetch"):
             facts = load_job_inputs(self._market, self._store, job.id)
+        check_program(facts)
         needed = cost(facts.circuit, facts.profile, job.rows).units
         if needed > job.units:
             raise BadInput(f"Job {job.id} takes {needed} units of work and pays for {job.units}.", "Quote it again.")
@@ -352,12 +365,13 @@ class ProviderAgent:
             return
         try:
             with self._span(job.id, "draw"):
-                sent = self._market.draw(self._account, job.id)
+                sent = self._market.draw(self._account, job.id, patience=DRAW_SECONDS)
             yield Action(job.id, Done.DREW, sent=sent)
         except TryAgain:
             return
-        except Reverted:
-            if self._market.job(job.id).state is job.state:
+        except Reverted as error:
+            suspended = error.reason == "JobSuspended"  # until a dispute about it is over
+            if not suspended and self._market.job(job.id).state is job.state:
                 raise  # else another one was faster
 
     def _its_turn(self, job: Job) -> bool:

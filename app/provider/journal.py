@@ -10,14 +10,17 @@ is.
 from __future__ import annotations
 
 import json
+import mmap
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from app import __version__
+from app.execution.execute import Evaluation
 from app.files.private import write_private, write_private_once
-from app.protocol.errors import BadKey
+from app.protocol.errors import BadDocument, BadKey
 from app.protocol.ids import CidText, Digest
 from app.protocol.market.receipt import Receipt
 from app.storage.content import file_cid
@@ -39,10 +42,13 @@ class Journal:
     def __init__(self, folder: Path, salt: Callable[[int, Digest], str] | None = None) -> None:
         """`salt`: of a job and a receipt's digest, 64 hex digits; drawn by chance without it."""
         self._folder, self._salt = folder, salt or (lambda job, receipt: secrets.token_hex(32))
+        self._follows = salt is not None
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def get(self, job: int) -> JournalEntry | None:
-        """What was remembered of a job. Errors: BadKey for a damaged entry."""
+        """What was remembered of a job. A damaged entry is worked out again where salts follow from the key: from the
+        receipt, and without one the job is as new. Errors: BadKey for one whose salt was drawn by chance.
+        """
         path = self._folder / f"{job}.json"
         if not path.is_file():
             return None
@@ -50,7 +56,12 @@ class Journal:
             fields = json.loads(path.read_bytes())
             return JournalEntry(Digest(fields["receipt"]), str(fields["salt"]))
         except (ValueError, KeyError, TypeError):
-            raise BadKey(f"The journal entry {path} is damaged.", "Delete it if the job is over.") from None
+            if not self._follows:
+                raise BadKey(f"The journal entry {path} is damaged.", "Delete it if the job is over.") from None
+        with suppress(BadDocument):
+            if (receipt := self.receipt(job)) is not None:
+                return JournalEntry(receipt.digest, self._salt(job, receipt.digest))
+        return None
 
     def files(self, job: int) -> tuple[Path, Path]:
         """The output and the receipt of a remembered job, as they are to be published."""
@@ -85,6 +96,14 @@ class Journal:
         """The receipt of a remembered job; None where there is none. Errors: BadDocument."""
         path = self._folder / f"{job}.receipt"
         return Receipt.from_bytes(path.read_bytes()) if path.is_file() else None
+
+    def evaluation(self, job: int) -> Evaluation | None:
+        """What was computed of a job, its output mapped; None where it is not here any more. Errors: BadDocument."""
+        receipt, path = self.receipt(job), self._folder / f"{job}.output"
+        if receipt is None or not path.is_file():
+            return None
+        with path.open("rb") as file:
+            return Evaluation(receipt, memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
 
     def receipt_cid(self, job: int) -> CidText:
         """What the store calls a job's receipt."""

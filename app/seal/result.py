@@ -18,6 +18,7 @@ from pydantic import NonNegativeInt, PositiveInt
 
 from app.protocol.documents import GrownDocument
 from app.protocol.errors import BadDocument, BadSeal, TooLarge
+from app.protocol.ids import Digest
 from app.protocol.market.receipt import SealContext, SealedResult
 from app.protocol.vocabulary import ReleaseKind
 from app.seal import hpke
@@ -121,6 +122,11 @@ def _keys(data: bytes, width: int) -> RowKeys | None:
     if any(not text or "\0" in text for text in texts):
         raise BadDocument("A result has row keys that are none.", "Fetch it again.")
     return keys
+
+
+def seals(document: bytes | None, receipt: Digest) -> bool:
+    """Whether a sealed document is of a job whose agreed receipt is this one. Errors: BadDocument."""
+    return document is not None and SealedResult.from_bytes(document).context.receipt == receipt
 
 
 def seal_result(context: SealContext, result: Result, cid_of: Callable[[bytes], str]) -> tuple[SealedResult, bytes]:

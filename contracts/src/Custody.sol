@@ -66,6 +66,12 @@ abstract contract Custody is Wired {
         emit CustodianPenalized(job, stored.dataset, owed);
     }
 
+    /// @dev What a liar's stake adds to the bond that its lie made the custodian hold for a contest.
+    function _bondMore(uint256 dataset, uint256 amount) internal {
+        _bonds[dataset].amount += uint96(amount);
+        emit CustodianBonded(dataset, address(this), amount);
+    }
+
     function _contestHold(Stored storage stored) internal view returns (uint256) {
         uint256 replicas = stored.replicas;
         return (replicas + 1) * (stored.maxFee / replicas);
@@ -74,6 +80,7 @@ abstract contract Custody is Wired {
     /// @dev The job that the custodian, in time, answers for.
     function _asked(uint256 job) internal view returns (Stored storage stored) {
         stored = _inState(job, State.COMPUTED);
+        _checkRunning(job, stored);
         _checkOpen(job, stored);
         (, address custodian) = datasets.parties(stored.dataset);
         if (custodian != msg.sender) revert NotCustodian(job, msg.sender);

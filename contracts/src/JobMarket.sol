@@ -4,8 +4,9 @@ pragma solidity 0.8.37;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Approvals} from "./Approvals.sol";
-import {Contest} from "./Contest.sol";
 import {Guarded} from "./Guarded.sol";
+import {Hearings} from "./Hearings.sol";
+import {IDisputes} from "./interfaces/IDisputes.sol";
 import {IDatasetRegistry} from "./interfaces/IDatasetRegistry.sol";
 import {LicenseMarket} from "./LicenseMarket.sol";
 import {ProviderRegistry} from "./ProviderRegistry.sol";
@@ -21,7 +22,7 @@ import {Wired} from "./Wired.sol";
 ///      bonded seats with probability at most 1 - (1 - f^r)^T instead of f^r. Every party of a dispute is drawn the
 ///      same way. What a job goes through is in `Rounds`, who is paid in `Settlement`, what the custodian puts up in
 ///      `Custody`.
-contract JobMarket is Approvals, Contest {
+contract JobMarket is Approvals, Hearings {
     using SafeCast for uint256;
 
     constructor(
@@ -29,9 +30,10 @@ contract JobMarket is Approvals, Contest {
         IDatasetRegistry datasets_,
         LicenseMarket licenses_,
         ProviderRegistry providers_,
+        IDisputes disputes_,
         address guardian_,
         Windows memory windows
-    ) Guarded(guardian_) Wired(token_, datasets_, licenses_, providers_, windows) {}
+    ) Guarded(guardian_) Wired(token_, datasets_, licenses_, providers_, disputes_, windows) {}
 
     /// @notice Use one job of a license, and escrow its price and the most that all executors together may earn.
     function open(Order calldata order) external nonReentrant whenNotPaused returns (uint256 job) {
@@ -49,6 +51,35 @@ contract JobMarket is Approvals, Contest {
     {
         uint256 owed;
         (job, owed) = _open(order);
+        _permit(owed, deadline, v, r, s);
+        _pull(owed);
+    }
+
+    /// @notice The same for a job whose receipts may be disputed; `program` as `IJobMarket` says.
+    function openWithProgram(Order calldata order, bytes32 program)
+        external
+        nonReentrant
+        whenNotPaused
+        returns (uint256 job)
+    {
+        uint256 owed;
+        (job, owed) = _open(order);
+        _bindProgram(job, order, program);
+        _pull(owed);
+    }
+
+    /// @notice The same with the approval signed, not sent.
+    function openWithProgramAndPermit(
+        Order calldata order,
+        bytes32 program,
+        uint256 deadline,
+        uint8 v,
+        bytes32 r,
+        bytes32 s
+    ) external nonReentrant whenNotPaused returns (uint256 job) {
+        uint256 owed;
+        (job, owed) = _open(order);
+        _bindProgram(job, order, program);
         _permit(owed, deadline, v, r, s);
         _pull(owed);
     }
@@ -86,6 +117,7 @@ contract JobMarket is Approvals, Contest {
         Stored storage stored = _jobs[job];
         State state = stored.state;
         if (state == State.NONE || _terminal(state)) revert WrongState(job, state);
+        _checkRunning(job, stored);
         if (block.timestamp <= stored.deadline) revert DeadlineNotReached(job, stored.deadline);
         if (state == State.OPEN) {
             _unlock(job, stored, stored.out, 0);
@@ -130,6 +162,13 @@ contract JobMarket is Approvals, Contest {
         stored.seats = seats;
         stored.replicas = order.replicas;
         _announce(job, dataset, price, order);
+    }
+
+    /// @dev What a dispute needs to know of the order; the program is the buyer's statement, which executors check.
+    function _bindProgram(uint256 job, Order calldata order, bytes32 program) private {
+        if (program == bytes32(0)) revert ZeroProgram();
+        orderDigest[job] = keccak256(abi.encode(order.circuit, order.firstRow, order.rows, order.content, program));
+        emit ProgramStated(job, program);
     }
 
     function _announce(uint256 job, uint256 dataset, uint256 price, Order calldata order) private {

@@ -32,9 +32,13 @@ abstract contract JobStore is Guarded, IJobMarket {
         uint32 seedBlock;
         uint32 openedBlock;
         uint32 rows;
+        /// @dev From COMPUTED on, after a dispute: the end of the time in which others may be opened.
         uint32 seats;
         uint8 replicas;
         uint8 contestedFrom;
+        /// @dev Disputes that are running: while there are any, the job stands still.
+        uint8 disputes;
+        uint8 heard;
     }
 
     struct StoredExecution {
@@ -46,6 +50,13 @@ abstract contract JobStore is Guarded, IJobMarket {
     /// @inheritdoc IJobMarket
     /// @dev Shares a word with the guardian's two times, which opening a job reads anyway.
     uint64 public jobCount;
+
+    /// @dev In `heard`: a dispute has ended since the job entered its state; an executor was convicted.
+    uint8 internal constant HEARD = 1;
+    uint8 internal constant CONVICTED = 2;
+
+    /// @inheritdoc IJobMarket
+    mapping(uint256 job => bytes32) public orderDigest;
 
     mapping(uint256 job => Stored) internal _jobs;
     mapping(uint256 job => mapping(uint256 index => StoredExecution)) internal _executions;
@@ -166,6 +177,8 @@ abstract contract JobStore is Guarded, IJobMarket {
         (receipt, equal) = _leading(job, stored, drawn);
         if (from == 0) return (receipt, _agreeing(job, stored, receipt, drawn), false);
         (bytes32 first,) = _leading(job, stored, from);
+        // All who gave the first result were convicted: what is left of the others is the result.
+        if (first == 0) return (receipt, _agreeing(job, stored, receipt, drawn), true);
         if (equal < _quorum(stored)) {
             winners = uint256(stored.revealed) >> from << from | _agreeing(job, stored, first, from);
             return (first, winners, false);
@@ -181,7 +194,9 @@ abstract contract JobStore is Guarded, IJobMarket {
         }
         uint256 equal;
         (receipt, equal) = _leading(job, stored, stored.drawn);
-        if (equal < stored.replicas) return bytes32(0);
+        // After a conviction fewer are enough: one honest executor is.
+        bool judged = stored.heard & CONVICTED != 0 && stored.state >= State.COMPUTED && stored.state != State.FAILED;
+        if (equal < stored.replicas && !judged) return bytes32(0);
     }
 
     /// @dev Place of an executor that is still in the job.
@@ -196,6 +211,10 @@ abstract contract JobStore is Guarded, IJobMarket {
     function _inState(uint256 job, State state) internal view returns (Stored storage stored) {
         stored = _jobs[job];
         if (stored.state != state) revert WrongState(job, stored.state);
+    }
+
+    function _checkRunning(uint256 job, Stored storage stored) internal view {
+        if (stored.disputes != 0) revert JobSuspended(job);
     }
 
     function _checkOpen(uint256 job, Stored storage stored) internal view {
@@ -214,6 +233,7 @@ abstract contract JobStore is Guarded, IJobMarket {
         uint32 deadline = uint32(block.timestamp + window);
         stored.state = state;
         stored.deadline = deadline;
+        if (stored.heard & HEARD != 0) stored.heard &= ~HEARD;
     }
 
     function _close(Stored storage stored, State state) internal {

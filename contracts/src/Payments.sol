@@ -79,6 +79,11 @@ abstract contract Payments is IPayments, Permits, ReentrancyGuardTransient {
 
     /// @dev Take money from the caller into this contract.
     function _pull(uint256 amount) internal {
-        if (amount > 0) token.safeTransferFrom(msg.sender, address(this), amount);
+        _pullFrom(msg.sender, amount);
+    }
+
+    /// @dev From somebody who asked for it in a contract that belongs to the market.
+    function _pullFrom(address account, uint256 amount) internal {
+        if (amount > 0) token.safeTransferFrom(account, address(this), amount);
     }
 }

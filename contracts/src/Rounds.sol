@@ -15,6 +15,7 @@ abstract contract Rounds is Settlement {
     function draw(uint256 job) external nonReentrant {
         Stored storage stored = _jobs[job];
         if (stored.state != State.OPEN && stored.state != State.DISPUTED) revert WrongState(job, stored.state);
+        _checkRunning(job, stored);
         _checkOpen(job, stored);
         uint256 seedBlock = stored.seedBlock;
         if (block.number <= seedBlock) revert DrawTooEarly(job, seedBlock);
@@ -108,14 +109,13 @@ abstract contract Rounds is Settlement {
         _conclude(job, stored);
     }
 
-    /// @dev No agreement within the bounds. Nobody can tell the honest from the others, so nobody is paid, no bond but
+    /// @dev No agreement within the bounds, or nobody left who was not convicted. Nobody can tell the honest from the others, so nobody is paid, no bond but
     ///      that of the silent is lost, and the buyer has everything back. A contest leaves the result that it could
     ///      not refute.
     function _giveUp(uint256 job, Stored storage stored) internal {
         if (stored.contestedFrom != 0) {
-            (bytes32 first,) = _leading(job, stored, stored.contestedFrom);
-            _computed(job, stored, first);
-            return;
+            (bytes32 receipt,,) = _outcome(job, stored);
+            if (receipt != 0) return _computed(job, stored, receipt);
         }
         _close(stored, State.FAILED);
         emit JobFailed(job);
@@ -154,6 +154,7 @@ abstract contract Rounds is Settlement {
         uint256 from = stored.contestedFrom;
         if (from == 0) return cap;
         (bytes32 first,) = _leading(job, stored, from);
+        if (first == 0) return cap;
         uint256 winners = _agreeing(job, stored, first, from);
         uint256 stakes = 0;
         for (uint256 i = 0; i < from; ++i) {
@@ -177,13 +178,13 @@ abstract contract Rounds is Settlement {
         else _redraw(job, stored);
     }
 
-    function _computed(uint256 job, Stored storage stored, bytes32 receipt) private {
+    function _computed(uint256 job, Stored storage stored, bytes32 receipt) internal {
         _enter(stored, State.COMPUTED, releaseWindow);
         emit JobComputed(job, receipt, stored.deadline);
     }
 
     /// @dev Ask for more executors, or give up when the bounds of rounds or executors are reached.
-    function _redraw(uint256 job, Stored storage stored) private {
+    function _redraw(uint256 job, Stored storage stored) internal {
         uint256 round = stored.round + 1;
         // Enough is left for a contest to hear as many as it must.
         uint256 most = stored.contestedFrom == 0 ? MAX_DRAWN - (stored.replicas + 1) : MAX_DRAWN;

@@ -14,8 +14,9 @@ abstract contract Settlement is Custody {
         uint256 revealed = stored.revealed;
         uint256 winners = revealed;
         bool overturned = false;
-        // With no more receipts than the agreement took, all of them are the result: no digest has to be read.
-        if (stored.contestedFrom != 0 || _count(revealed) != stored.replicas) {
+        // With no more receipts than the agreement took, and nobody convicted, all of them are the result: no digest has
+        // to be read.
+        if (stored.contestedFrom != 0 || stored.heard & CONVICTED != 0 || _count(revealed) != stored.replicas) {
             (, winners, overturned) = _outcome(job, stored);
         }
         (fees, owed) = _payWinners(job, stored, winners);

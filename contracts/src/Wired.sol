@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {IDisputes} from "./interfaces/IDisputes.sol";
 import {IDatasetRegistry} from "./interfaces/IDatasetRegistry.sol";
 import {ILicenseMarket} from "./interfaces/ILicenseMarket.sol";
 import {JobStore} from "./JobStore.sol";
@@ -29,12 +30,15 @@ abstract contract Wired is Payments, JobStore {
     IDatasetRegistry public immutable datasets;
     ILicenseMarket public immutable licenses;
     ProviderRegistry public immutable providers;
+    /// @notice Who alone may suspend a job, and convict an executor of it.
+    IDisputes public immutable disputes;
     /// @notice Seconds from opening or dispute to the draw, from the draw to the commitments, from the last commitment
     ///         to the receipts, from the agreed receipt to the custodian's answer.
     uint32 public immutable drawWindow;
     uint32 public immutable commitWindow;
     uint32 public immutable revealWindow;
     uint32 public immutable releaseWindow;
+    uint32 private immutable _longestGame;
 
     /// @dev The three contracts know each other's addresses for good, so a mistake in them must not survive deployment.
     constructor(
@@ -42,17 +46,20 @@ abstract contract Wired is Payments, JobStore {
         IDatasetRegistry datasets_,
         LicenseMarket licenses_,
         ProviderRegistry providers_,
+        IDisputes disputes_,
         Windows memory windows
     ) Permits(token_) {
         if (
             licenses_.jobMarket() != address(this) || providers_.jobMarket() != address(this)
-                || address(licenses_.token()) != address(token_) || address(providers_.token()) != address(token_)
-                || address(licenses_.datasets()) != address(datasets_) || windows.draw == 0 || windows.commit == 0
-                || windows.reveal == 0 || windows.release == 0
+                || disputes_.jobMarket() != address(this) || address(licenses_.token()) != address(token_)
+                || address(providers_.token()) != address(token_) || address(licenses_.datasets()) != address(datasets_)
+                || windows.draw == 0 || windows.commit == 0 || windows.reveal == 0 || windows.release == 0
         ) revert WiringWrong();
         datasets = datasets_;
         licenses = licenses_;
         providers = providers_;
+        disputes = disputes_;
+        _longestGame = uint32(disputes_.longestGame());
         drawWindow = windows.draw;
         commitWindow = windows.commit;
         revealWindow = windows.reveal;
@@ -62,7 +69,9 @@ abstract contract Wired is Payments, JobStore {
     /// @notice Most seconds from a job's opening to its end, whoever stays silent, as long as somebody calls `expire`.
     function longestLife() external view returns (uint256) {
         uint256 round = uint256(drawWindow) + commitWindow + revealWindow;
-        return 2 * (MAX_ROUNDS * round + releaseWindow);
+        // In each round disputes may begin until the draw and until the answer are due; these wait as long again then.
+        uint256 heard = 2 * (uint256(drawWindow) + releaseWindow + _longestGame);
+        return 2 * MAX_ROUNDS * (round + heard);
     }
 
     function _ownerOf(uint256 dataset) internal view virtual returns (address owner) {

@@ -7,6 +7,7 @@ import {LicenseMarket} from "../src/LicenseMarket.sol";
 import {ProviderRegistry} from "../src/ProviderRegistry.sol";
 import {Shuffle} from "../src/Shuffle.sol";
 import {TestUSD} from "../src/TestUSD.sol";
+import {IDisputes} from "../src/interfaces/IDisputes.sol";
 import {IJobMarket} from "../src/interfaces/IJobMarket.sol";
 import {World} from "./World.sol";
 
@@ -30,7 +31,10 @@ contract DeploymentTest is World {
         vm.assertEq(jobs.commitWindow(), COMMIT);
         vm.assertEq(jobs.revealWindow(), REVEAL);
         vm.assertEq(jobs.releaseWindow(), RELEASE);
-        vm.assertEq(jobs.longestLife(), 2 * (4 * uint256(DRAW + COMMIT + REVEAL) + RELEASE));
+        uint256 heard = 2 * (DRAW + RELEASE + disputes.longestGame());
+        vm.assertEq(jobs.longestLife(), 2 * 4 * (uint256(DRAW + COMMIT + REVEAL) + heard));
+        vm.assertEq(address(jobs.disputes()), address(disputes));
+        vm.assertEq(disputes.jobMarket(), address(jobs));
         vm.assertEq(providers.stakeFloor(), FLOOR);
         vm.assertEq(providers.evictionBounty(), BOUNTY);
         vm.assertEq(providers.unbondingDelay(), UNBONDING);
@@ -40,8 +44,8 @@ contract DeploymentTest is World {
     function test_a_job_market_refuses_each_wrong_wire() public {
         Wire licensesWire = new Wire(address(usd), address(datasets));
         Wire providersWire = new Wire(address(usd), address(datasets));
-        this.deploy(licensesWire, providersWire, _windows());
-        for (uint256 i = 0; i < 9; ++i) {
+        this.deploy(licensesWire, providersWire, new DisputesWire(), _windows());
+        for (uint256 i = 0; i < 10; ++i) {
             Wired.Windows memory w = _windows();
             Wire l = new Wire(i == 0 ? stranger : address(usd), i == 1 ? stranger : address(datasets));
             Wire r = new Wire(i == 2 ? stranger : address(usd), address(datasets));
@@ -51,17 +55,22 @@ contract DeploymentTest is World {
             if (i == 6) w.commit = 0;
             if (i == 7) w.reveal = 0;
             if (i == 8) w.release = 0;
+            DisputesWire d = new DisputesWire();
+            if (i == 9) d.point(stranger);
             vm.expectRevert(IJobMarket.WiringWrong.selector);
-            this.deploy(l, r, w);
+            this.deploy(l, r, d, w);
         }
     }
 
     /// @dev External, so that a failed deployment undoes everything it did.
-    function deploy(Wire l, Wire r, Wired.Windows memory w) external {
+    function deploy(Wire l, Wire r, DisputesWire d, Wired.Windows memory w) external {
         address next = vm.computeCreateAddress(address(this), vm.getNonce(address(this)));
         if (l.jobMarket() == address(0)) l.point(next);
         if (r.jobMarket() == address(0)) r.point(next);
-        new JobMarket(usd, datasets, LicenseMarket(address(l)), ProviderRegistry(address(r)), guardian, w);
+        if (d.jobMarket() == address(0)) d.point(next);
+        new JobMarket(
+            usd, datasets, LicenseMarket(address(l)), ProviderRegistry(address(r)), IDisputes(address(d)), guardian, w
+        );
     }
 
     function testFuzz_faucet_gives_up_to_its_cap(uint256 amount) public {
@@ -116,5 +125,18 @@ contract Wire {
 
     function point(address jobMarket_) external {
         jobMarket = jobMarket_;
+    }
+}
+
+/// @dev The same of the contract of disputes.
+contract DisputesWire {
+    address public jobMarket;
+
+    function point(address jobMarket_) external {
+        jobMarket = jobMarket_;
+    }
+
+    function longestGame() external pure returns (uint256) {
+        return 1 hours;
     }
 }

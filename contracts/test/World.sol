@@ -2,6 +2,8 @@
 pragma solidity 0.8.37;
 
 import {DatasetRegistry} from "../src/DatasetRegistry.sol";
+import {Disputes} from "../src/dispute/Disputes.sol";
+import {LineRules} from "../src/dispute/LineRules.sol";
 import {JobMarket} from "../src/JobMarket.sol";
 import {LicenseMarket} from "../src/LicenseMarket.sol";
 import {ProviderRegistry} from "../src/ProviderRegistry.sol";
@@ -23,6 +25,8 @@ abstract contract World {
     uint32 internal constant COMMIT = 6 hours;
     uint32 internal constant REVEAL = 1 hours;
     uint32 internal constant RELEASE = 24 hours;
+    uint256 internal constant MOVE = 1 hours;
+    uint256 internal constant DISPUTE_BOND = 2 * USD;
 
     uint32 internal constant ROWS = 285;
     uint64 internal constant UNITS = 10_000;
@@ -64,6 +68,7 @@ abstract contract World {
     LicenseMarket internal licenses;
     ProviderRegistry internal providers;
     JobMarket internal jobs;
+    Disputes internal disputes;
 
     address internal owner = address(0x0A1);
     address internal custodian = address(0x0A2);
@@ -78,10 +83,11 @@ abstract contract World {
         buyer = vm.addr(BUYER_KEY);
         usd = new TestUSD();
         datasets = new DatasetRegistry();
-        address market = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 2);
+        address market = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 4);
         licenses = new LicenseMarket(usd, datasets, market);
         providers = new ProviderRegistry(usd, market, FLOOR, UNBONDING, ALIVE);
-        jobs = new JobMarket(usd, datasets, licenses, providers, guardian, _windows());
+        disputes = new Disputes(market, DISPUTE_BOND, MOVE, new LineRules());
+        jobs = new JobMarket(usd, datasets, licenses, providers, disputes, guardian, _windows());
         _fund(owner);
         _fund(buyer);
         for (uint256 i = 0; i < p.length; ++i) {

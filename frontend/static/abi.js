@@ -10,6 +10,8 @@ export const BUY_WITH_PERMIT = `buyWithPermit(uint256,${PERMIT})`;
 export const CREATE_OFFER = `createOffer(${TERMS},(address,uint16)[])`;
 export const OPEN = `open(${ORDER})`;
 export const OPEN_WITH_PERMIT = `openWithPermit(${ORDER},${PERMIT})`;
+export const OPEN_WITH_PROGRAM = `openWithProgram(${ORDER},bytes32)`;
+export const OPEN_WITH_PROGRAM_AND_PERMIT = `openWithProgramAndPermit(${ORDER},bytes32,${PERMIT})`;
 
 const LIMITS = "uint256,uint256,uint64,uint64,uint32,uint64,uint64,uint64,string";
 export const WITHDRAW_MANDATE = `withdraw((address,address,uint8,uint256[],bytes32[],bytes32,${LIMITS}))`;
@@ -27,6 +29,8 @@ export const SELECTORS = {
   "withdraw()": "3ccfd60b",
   [OPEN]: "fd5578da",
   [OPEN_WITH_PERMIT]: "370f0bfc",
+  [OPEN_WITH_PROGRAM]: "0da81b56",
+  [OPEN_WITH_PROGRAM_AND_PERMIT]: "b396d7ba",
   "expire(uint256)": "bf81bf43",
   "draw(uint256)": "3b304147",
   "approve(uint256)": "b759f954",

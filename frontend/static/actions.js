@@ -19,6 +19,7 @@ import {
   showProblem,
   target,
 } from "./dom.js";
+import { t } from "./language.js";
 import { apiJson, Problem } from "./problems.js";
 import { keepReceipts, showReceipts, TransactionList } from "./receipts.js";
 import * as sent from "./sent.js";
@@ -29,8 +30,8 @@ import * as wallet from "./wallet.js";
 /** @typedef {(account: string, prepared: PreparedTransaction[]) => Call[] | Promise<Call[]>} Expected */
 
 const PAYERS = ["LicenseMarket", "JobMarket"];
-const WAITING = "Waiting for your wallet.";
-const anotherCall = () => new Problem("This node prepared another call.", "Nothing was signed.", "tampered");
+const WAITING = t`Waiting for your wallet.`;
+const anotherCall = () => new Problem(t`This node prepared another call.`, t`Nothing was signed.`, "tampered");
 
 /**
  * What may be withdrawn: for each contract, shares of these offers first, then the account's claim.
@@ -70,8 +71,8 @@ function revocation(license, price) {
     /** @type {MoneyView} */
     const { tokens } = await apiJson(`/v1/accounts/${account}`);
     if (BigInt(tokens) < refund) {
-      const message = `The refund is ${money(refund)}, and the account has ${money(tokens)}.`;
-      throw new Problem(message, "Get the difference first. Nothing was signed.", "no-money");
+      const message = t`The refund is ${money(refund)}, and the account has ${money(tokens)}.`;
+      throw new Problem(message, t`Get the difference first. Nothing was signed.`, "no-money");
     }
     const approval = encode("approve(address,uint256)", addressOfContract("LicenseMarket"), refund);
     return [[config.coin.contract, approval], ...calls];
@@ -143,7 +144,7 @@ function ordered(button) {
   if (!amountOf) return order;
   const field = element(amountOf, HTMLInputElement);
   const amount = units(field.value);
-  fieldError(field, amount ? "" : "Write an amount such as 25 or 12.50.");
+  fieldError(field, amount ? "" : t`Write an amount such as 25 or 12.50.`);
   if (!amount) field.focus();
   return amount ? { ...order, amount: `${amount}` } : null;
 }
@@ -174,11 +175,11 @@ function agreement(selector, place, show) {
     const several = prepared.length > 1;
     if (!words && !several) return true;
     clearNotice(place);
-    const count = `${prepared.length} transactions, one after the other. Your wallet asks for each:`;
-    const title = words ? data(words, "title") : "Sign these?";
+    const count = t`${prepared.length} transactions, one after the other. Your wallet asks for each:`;
+    const title = words ? data(words, "title") : t`Sign these?`;
     const listed = several ? [h("p", {}, count), new TransactionList(prepared).place] : [];
     const body = [h("div", { class: "stack" }, words && filled(words, prepared)), ...listed];
-    const agreed = await askWhether(title, body, words ? data(words, "yes") : "Sign them", "Go back");
+    const agreed = await askWhether(title, body, words ? data(words, "yes") : t`Sign them`, t`Go back`);
     if (!agreed) return agreed;
     const list = new TransactionList(prepared);
     showNotice(place, "calm", WAITING, several ? list.place : null);
@@ -202,7 +203,7 @@ document.addEventListener("click", async (event) => {
   const [act, order] = [data(button, "act"), ordered(button)];
   if (order === null) return;
   const place = begin(button);
-  showNotice(place, "calm", confirm ? "Preparing it." : WAITING);
+  showNotice(place, "calm", confirm ? t`Preparing it.` : WAITING);
   /** @type {TransactionList[]} */
   const lists = []; // one, once several transactions are agreed to
   try {
@@ -219,10 +220,10 @@ document.addEventListener("click", async (event) => {
       end(button);
       return;
     }
-    showNotice(place, "good", "Done. The page follows.");
+    showNotice(place, "good", t`Done. The page follows.`);
     keepReceipts(receipts);
     done(button);
-    if (anyUnderWay()) showNotice(place, "good", "Done. Load the page again when the other actions have ended.");
+    if (anyUnderWay()) showNotice(place, "good", t`Done. Load the page again when the other actions have ended.`);
     else if (!leaving) location.reload();
   } catch (error) {
     const [list] = lists;
@@ -239,13 +240,12 @@ async function takeUp() {
     const place = begin(button);
     if (!tx) {
       sent.end(id);
-      const words =
-        "Your wallet was asked before this page was loaded again. If you signed, it takes effect by itself.";
-      showNotice(place, "wait", "Look again before you sign a second time", h("p", {}, words));
+      const words = t`Your wallet was asked before this page loaded again. If you signed, it takes effect by itself.`;
+      showNotice(place, "wait", t`Look again before you sign a second time`, h("p", {}, words));
       end(button);
       continue;
     }
-    showNotice(place, "wait", "It is under way", h("p", {}, "It was sent and waits for a block. The page follows."));
+    showNotice(place, "wait", t`It is under way`, h("p", {}, t`It was sent and waits for a block. The page follows.`));
     try {
       await indexed(await mined(tx));
       sent.end(id);

@@ -3,6 +3,7 @@
 
 import { answer } from "./answer.js";
 import { clearNotice, download, h, icon, pushButton, showProblem, svg } from "./dom.js";
+import { locale, t } from "./language.js";
 import { apiJson, Problem } from "./problems.js";
 import { keep, recall } from "./store.js";
 
@@ -29,8 +30,8 @@ async function readingOf(sql, order, rows) {
   });
   if (made.digest !== order.circuit) {
     throw new Problem(
-      "This job ran another circuit than these words mean.",
-      "Write the words it was asked with.",
+      t`This job ran another circuit than these words mean.`,
+      t`Write the words it was asked with.`,
       "other",
     );
   }
@@ -70,14 +71,14 @@ function unanswered(words, show, say = h("div", { role: "status" })) {
   const field = h("textarea", { id: "words", rows: 3, class: "mono", spellcheck: "false", maxlength: 10_000 });
   field.value = words;
   return [
-    h("h2", { id: "answer-title" }, "The answer"),
-    h("p", { class: "small soft" }, "If this job was a question, write its words, and its sums become a table."),
-    h("div", { class: "field" }, h("label", { for: "words" }, "Question in SQL"), field),
+    h("h2", { id: "answer-title" }, t`The answer`),
+    h("p", { class: "small soft" }, t`If this job was a question, write its words, and its sums become a table.`),
+    h("div", { class: "field" }, h("label", { for: "words" }, t`Question in SQL`), field),
     say,
     h(
       "p",
       {},
-      pushButton("Work it out", () => show(field.value.trim(), say), "quiet"),
+      pushButton(t`Work it out`, () => show(field.value.trim(), say), "quiet"),
     ),
   ];
 }
@@ -95,14 +96,14 @@ function answered(order, sql, reading, { header, values }) {
   const charts = rows.length > MOST_BARS ? [] : reading.names.slice(0, MOST_CHARTS);
   const csv = () => download(`darkroom-answer-${order.job}.csv`, csvOf(reading, rows), "text/csv");
   return [
-    h("h2", { id: "answer-title" }, "The answer"),
+    h("h2", { id: "answer-title" }, t`The answer`),
     h("p", {}, h("code", {}, sql)),
     table(reading, rows),
     ...charts.map((name, at) =>
       h(
         "figure",
         { class: "stack tight" },
-        h("figcaption", { class: "strong" }, reading.groups.length ? `${name} by ${reading.groups.join(", ")}` : name),
+        h("figcaption", { class: "strong" }, reading.groups.length ? t`${name} by ${reading.groups.join(", ")}` : name),
         answerChart(
           name,
           groups,
@@ -114,10 +115,10 @@ function answered(order, sql, reading, { header, values }) {
     h(
       "p",
       { class: "small soft" },
-      "With 95 % the figure without noise lies between from and to, on the same codes. Counts can be below zero: that ",
-      "is what noise does.",
+      t`With 95 % the figure without noise lies between from and to, on the same codes. `,
+      t`Counts can be below zero: that is what noise does.`,
     ),
-    h("p", {}, pushButton([icon("down"), "Download the answer"], csv, "quiet")),
+    h("p", {}, pushButton([icon("down"), t`Download the answer`], csv, "quiet")),
   ];
 }
 
@@ -146,7 +147,7 @@ function table(reading, rows) {
   );
   return h(
     "div",
-    { class: "scroll tall", tabindex: "0", role: "region", "aria-label": "Answer" },
+    { class: "scroll tall", tabindex: "0", role: "region", "aria-label": t`Answer` },
     h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, body)),
   );
 }
@@ -166,7 +167,7 @@ function csvOf(reading, rows) {
 }
 
 /** @param {number} value */
-const digits = (value) => value.toLocaleString("en-US", { maximumSignificantDigits: 6 });
+const digits = (value) => value.toLocaleString(locale, { maximumSignificantDigits: 6 });
 
 /**
  * Round numbers between two values, at most six of them: a step of 1, 2 or 5 times a power of ten.
@@ -216,7 +217,7 @@ function answerChart(name, groups, figures) {
     class: "chart",
     viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
     role: "img",
-    "aria-label": `${name} of ${groups.length} bars, with 95 % intervals. The table has the same figures.`,
+    "aria-label": t`${name} of ${groups.length} bars, with 95 % intervals. The table has the same figures.`,
   });
   for (const tick of ticks(least, most)) {
     drawn.append(

@@ -6,14 +6,15 @@ import { clearNotice, data, element, h, Steps, showNotice, showProblem } from ".
 import { canPay } from "./funds.js";
 import { addLicense, offerHeld } from "./held.js";
 import * as keystore from "./keystore.js";
+import { digits, t } from "./language.js";
 import { buyFirst, openJob, publishCircuit } from "./orders.js";
 import { apiJson } from "./problems.js";
 import { keep } from "./store.js";
 import { follow } from "./transact.js";
-import { guard } from "./unfinished.js";
+import { guard, naming } from "./unfinished.js";
 
 const form = element("#ask", HTMLFormElement);
-const check = guard(form, "Job");
+const check = guard(form, naming.job);
 const words = element("#sql", HTMLTextAreaElement);
 const terms = element("#terms", HTMLSelectElement);
 const order = element("[data-order]", HTMLButtonElement, form);
@@ -32,7 +33,7 @@ function ready() {
 function draw() {
   const report = ready();
   total.textContent = report ? data(report, "words") : "-";
-  totalWords.textContent = report ? "at most, with everything" : "The price follows what you type.";
+  totalWords.textContent = report ? t`at most, with everything` : t`The price follows what you type.`;
   order.disabled = !report || ordering;
 }
 
@@ -94,13 +95,14 @@ async function ask(sql, report) {
     maxFee: quoted("maxFee"),
     version: quoted("version"),
     content: quoted("content"),
+    program: quoted("program"),
     license,
     firstRow: "0",
     key: key.public,
     total: quoted("jobTotal"),
     account: quoted("buyer"),
   });
-  showNotice(place, "good", `Asked as job ${job}.`, h("p", {}, "Opening its page."));
+  showNotice(place, "good", t`Asked as job ${job}.`, h("p", {}, t`Opening its page.`));
   await follow(`/jobs/${job}`);
 }
 
@@ -125,11 +127,11 @@ order.addEventListener("click", start);
 
 function keepBought() {
   const report = ready();
-  if (bought && report) addLicense(terms, { id: bought, offer: data(report, "offer") }, "which you just bought", true);
+  if (bought && report) addLicense(terms, { id: bought, offer: data(report, "offer") }, t`which you just bought`, true);
   bought = "";
 }
 
-offerHeld(terms, data(form, "dataset"), "question");
+offerHeld(terms, data(form, "dataset"), (count) => (count === 1 ? t`1 question` : t`${digits(count)} questions`));
 
 function catchUp() {
   if (words.value.trim() !== data(element("#report", HTMLElement), "sql")) form.requestSubmit();

@@ -7,6 +7,7 @@ import { canonicalBytes, parseCanonical } from "./canonical.js";
 import { logsOf, names, receiptOf } from "./chain.js";
 import { data, element, elements, h, showNotice, status } from "./dom.js";
 import { addressOf, messageHash } from "./ethereum.js";
+import { digits, t } from "./language.js";
 import { apiBytes, Problem, toProblem } from "./problems.js";
 import { Point, recoverPublicKeyAsync } from "./vendor/noble-secp256k1-3.2.0.js";
 
@@ -52,7 +53,7 @@ const DOCUMENTS = {
  */
 function same(document, fields) {
   for (const [name, value] of Object.entries(fields)) {
-    if (document[name] !== value) throw wrong(`it names another ${name.replaceAll("_", " ")}`);
+    if (document[name] !== value) throw wrong(t`it names another ${name.replaceAll("_", " ")}`);
   }
 }
 
@@ -104,17 +105,17 @@ async function check(row) {
 async function checkTransaction(row, digest, claimant) {
   const [event, blockHash] = [data(row, "event"), data(row, "blockHash")];
   const { logs, blockHash: found, source } = await receiptOf(data(row, "tx"));
-  if (blockHash && found !== blockHash) throw wrong("its transaction is in another block than this page says");
+  if (blockHash && found !== blockHash) throw wrong(t`its transaction is in another block than this page says`);
   const about = logsOf(logs, event, event === "DatasetVersion" ? expected.dataset : expected.job);
-  if (about.length === 0) throw wrong("its transaction says nothing of the kind about this job");
+  if (about.length === 0) throw wrong(t`its transaction says nothing of the kind about this job`);
   const said = about.filter((log) => !digest || names(log, digest));
-  if (said.length === 0) throw wrong("its transaction does not name this digest");
+  if (said.length === 0) throw wrong(t`its transaction does not name this digest`);
   const naming = NAMING.has(event);
   if (naming && !said.some((log) => names(log, claimant.slice(2).padStart(64, "0")))) {
-    throw wrong("its transaction names somebody else");
+    throw wrong(t`its transaction names somebody else`);
   }
-  const named = digest ? "named by its transaction" : "its transaction says so";
-  return { source, done: [naming ? `${named}, and by whom` : named] };
+  const named = digest ? t`named by its transaction` : t`its transaction says so`;
+  return { source, done: [naming ? t`${named}, and by whom` : named] };
 }
 
 /**
@@ -124,20 +125,20 @@ async function checkTransaction(row, digest, claimant) {
  * @param {string} claimant
  */
 async function checkObject(digest, cid, claimant) {
-  if (cidOf(digest) !== cid) throw wrong("digest and identifier differ");
+  if (cidOf(digest) !== cid) throw wrong(t`digest and identifier differ`);
   const bytes = await apiBytes(`/v1/blobs/${cid}`);
-  if ((await sha256(bytes)) !== digest) throw wrong("the bytes have another digest");
-  const done = [`${bytes.length.toLocaleString("en-US")} bytes hashed`];
+  if ((await sha256(bytes)) !== digest) throw wrong(t`the bytes have another digest`);
+  const done = [t`${digits(bytes.length)} bytes hashed`];
   const document = parseCanonical(bytes);
   const compare = DOCUMENTS[document.kind];
   if (compare) {
     compare(document);
-    done.push("names this job");
+    done.push(t`names this job`);
   }
   if (document.kind === "darkroom/decision") {
     const signer = await signerOf(document);
-    if (signer.toLowerCase() !== claimant) throw wrong("somebody else signed it");
-    done.push("signature is the custodian's");
+    if (signer.toLowerCase() !== claimant) throw wrong(t`somebody else signed it`);
+    done.push(t`signature is the custodian's`);
   }
   return done;
 }
@@ -152,27 +153,27 @@ async function checkAll(button, summary) {
   const counts = { good: 0, bad: 0, open: 0 };
   let through = "";
   for (const [at, row] of rows.entries()) {
-    showNotice(summary, "calm", `Checking ${at + 1} of ${rows.length}.`);
+    showNotice(summary, "calm", t`Checking ${at + 1} of ${rows.length}.`);
     const place = element("[data-verdict]", HTMLElement, row);
-    place.replaceChildren(status("calm", "clock", "Checking"));
+    place.replaceChildren(status("calm", "clock", t`Checking`));
     try {
       const { done, source } = await check(row);
       through = source;
       counts.good += 1;
       place.replaceChildren(
-        status("good", "check", "Confirmed"),
+        status("good", "check", t`Confirmed`),
         h("p", { class: "small soft" }, `${done.join("; ")}.`),
       );
     } catch (error) {
       const { message, code } = toProblem(error);
       const unreachable = ["offline", "not-found", "unavailable"].includes(code);
       counts[unreachable ? "open" : "bad"] += 1;
-      const verdict = unreachable ? status("wait", "clock", "Out of reach") : status("bad", "cross", "Wrong");
+      const verdict = unreachable ? status("wait", "clock", t`Out of reach`) : status("bad", "cross", t`Wrong`);
       place.replaceChildren(verdict, h("p", { class: "small soft" }, message));
     }
   }
   for (const chapter of elements("#facts > li", HTMLElement)) concludeChapter(chapter);
-  summarize(summary, counts, `${counts.good} of ${rows.length} facts confirmed through ${through || "this node"}`);
+  summarize(summary, counts, t`${counts.good} of ${rows.length} facts confirmed through ${through || "this node"}`);
   button.disabled = false;
 }
 
@@ -184,9 +185,9 @@ function concludeChapter(chapter) {
   const verdicts = elements("[data-verdict] .status", HTMLElement, chapter);
   if (!verdicts.length) return;
   const has = (/** @type {string} */ tone) => verdicts.some((each) => each.classList.contains(tone));
-  let told = status("good", "check", "Confirmed");
-  if (has("wait")) told = status("wait", "clock", "Out of reach");
-  if (has("bad")) told = status("bad", "cross", "Wrong");
+  let told = status("good", "check", t`Confirmed`);
+  if (has("wait")) told = status("wait", "clock", t`Out of reach`);
+  if (has("bad")) told = status("bad", "cross", t`Wrong`);
   element("[data-chapter]", HTMLElement, chapter).replaceChildren(told);
   if (has("bad")) element("details", HTMLDetailsElement, chapter).open = true;
 }
@@ -198,14 +199,13 @@ function concludeChapter(chapter) {
  */
 function summarize(place, { bad, open }, words) {
   if (bad) {
-    const title = `${bad} ${bad === 1 ? "fact is" : "facts are"} wrong`;
-    showNotice(place, "bad", title, h("p", {}, `${words}. Run the command to see more.`));
+    const title = bad === 1 ? t`1 fact is wrong` : t`${bad} facts are wrong`;
+    showNotice(place, "bad", title, h("p", {}, t`${words}. Run the command to see more.`));
   } else if (open) {
-    const why = "No store that this node reaches has those objects now.";
-    showNotice(place, "wait", `${words}; ${open} out of reach`, h("p", {}, why));
+    const why = t`No store that this node reaches has those objects now.`;
+    showNotice(place, "wait", t`${words}; ${open} out of reach`, h("p", {}, why));
   } else {
-    const more =
-      "A wallet with its own node makes this independent of this one; the command runs the computation again.";
+    const more = t`A wallet with its own node makes this independent of this one; the command computes it again.`;
     showNotice(place, "good", words, h("p", {}, more));
   }
 }

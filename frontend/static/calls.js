@@ -3,6 +3,7 @@
 // shows, and must equal what the node prepared, byte for byte. Nothing else is ever signed.
 
 import { addressOfContract, chainHex, config } from "./config.js";
+import { t } from "./language.js";
 import { Problem } from "./problems.js";
 
 /** @typedef {import("./abi.js").Argument} Argument */
@@ -16,8 +17,8 @@ const PERMIT_FIELDS = ["owner:address", "spender:address", "value:uint256", "non
  */
 function refuse(what) {
   throw new Problem(
-    `This node prepared something other than what you see: ${what}.`,
-    "Nothing was signed. Do not use this node.",
+    t`This node prepared something other than what you see: ${what}.`,
+    t`Nothing was signed. Do not use this node.`,
     "tampered",
   );
 }
@@ -37,11 +38,11 @@ const same = (one, other) => String(one).toLowerCase() === other.toLowerCase();
  * @param {string} data
  */
 export function checkTransaction({ request }, account, contract, data) {
-  if (!same(request.to, addressOfContract(contract))) refuse("another contract");
-  if (request.chainId !== chainHex) refuse("another chain");
-  if (BigInt(request.value) !== 0n) refuse("it sends ether");
-  if (!same(request.from, account)) refuse("another account");
-  if (!same(request.data, data)) refuse("another call");
+  if (!same(request.to, addressOfContract(contract))) refuse(t`another contract`);
+  if (request.chainId !== chainHex) refuse(t`another chain`);
+  if (BigInt(request.value) !== 0n) refuse(t`it sends ether`);
+  if (!same(request.from, account)) refuse(t`another account`);
+  if (!same(request.data, data)) refuse(t`another call`);
 }
 
 /**
@@ -53,15 +54,15 @@ export function checkTransaction({ request }, account, contract, data) {
  */
 export function checkPermit({ domain, message, types, primaryType }, account, contract, amount) {
   const fields = (types.Permit ?? []).map((field) => `${field.name}:${field.type}`);
-  if (primaryType !== "Permit" || fields.join() !== PERMIT_FIELDS.join()) refuse("no permit");
-  if (Number(domain.chainId) !== config.chainId) refuse("a permit for another chain");
-  if (!same(domain.verifyingContract, addressOfContract(config.coin.contract))) refuse("a permit for another token");
-  if (!same(message.owner, account)) refuse("a permit of another account");
-  if (!same(message.spender, addressOfContract(contract))) refuse("a permit for somebody else");
-  if (String(message.value) !== String(amount)) refuse("a permit for another amount");
+  if (primaryType !== "Permit" || fields.join() !== PERMIT_FIELDS.join()) refuse(t`no permit`);
+  if (Number(domain.chainId) !== config.chainId) refuse(t`a permit for another chain`);
+  if (!same(domain.verifyingContract, addressOfContract(config.coin.contract))) refuse(t`a permit for another token`);
+  if (!same(message.owner, account)) refuse(t`a permit of another account`);
+  if (!same(message.spender, addressOfContract(contract))) refuse(t`a permit for somebody else`);
+  if (String(message.value) !== String(amount)) refuse(t`a permit for another amount`);
   const left = Number(message.deadline) - config.now;
   const most = PERMIT_SECONDS + (Date.now() - performance.timeOrigin) / 1000;
-  if (!(left > 0 && left <= most)) refuse("a permit for another time");
+  if (!(left > 0 && left <= most)) refuse(t`a permit for another time`);
 }
 
 /**

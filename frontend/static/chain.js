@@ -3,6 +3,7 @@
 
 import { TOPICS } from "./abi.js";
 import { addressOfContract, config } from "./config.js";
+import { t } from "./language.js";
 import { Problem } from "./problems.js";
 import { read } from "./wallet.js";
 
@@ -16,10 +17,10 @@ const ours = new Set(Object.values(config.contracts).map((address) => address.to
 export async function receiptOf(tx) {
   const { answer, source } = await read("eth_getTransactionReceipt", [tx]);
   if (!answer) {
-    const next = "It may have been undone by a reorganisation; load the page again.";
-    throw new Problem("The chain does not have this transaction.", next, "gone");
+    const next = t`It may have been undone by a reorganisation; load the page again.`;
+    throw new Problem(t`The chain does not have this transaction.`, next, "gone");
   }
-  if (BigInt(answer.status) !== 1n) throw new Problem("This transaction failed.", "Load the page again.", "failed");
+  if (BigInt(answer.status) !== 1n) throw new Problem(t`This transaction failed.`, t`Load the page again.`, "failed");
   return {
     logs: answer.logs.filter((log) => ours.has(log.address.toLowerCase())),
     block: Number(BigInt(answer.blockNumber)),

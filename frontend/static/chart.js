@@ -2,6 +2,7 @@
 // The distribution of one output: bars, and the same as a table.
 
 import { h, svg } from "./dom.js";
+import { digits, t } from "./language.js";
 
 const WIDTH = 720;
 const HEIGHT = 228;
@@ -37,11 +38,8 @@ export function histogram(values) {
   });
 }
 
-/** @param {bigint} value */
-const digits = (value) => value.toLocaleString("en-US");
-
 /** @param {Bar} bar */
-const range = ({ from, to }) => (from === to ? digits(from) : `${digits(from)} to ${digits(to)}`);
+const range = ({ from, to }) => (from === to ? digits(from) : t`${digits(from)} to ${digits(to)}`);
 
 /**
  * The bar at this place, of `wide` pixels and `tall` ones.
@@ -103,12 +101,12 @@ export function chart(name, values, names = [], line = null) {
   if (!first || !last) throw new Error("a distribution of no values");
   const most = Math.max(...bars.map((bar) => bar.count));
   const wide = WIDTH / bars.length;
-  const about = `Distribution of ${name}: ${values.length} values from ${first.from} to ${last.to}.`;
+  const about = t`Distribution of ${name}: ${values.length} values from ${first.from} to ${last.to}.`;
   const drawn = svg("svg", {
     class: "chart",
     viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
     role: "img",
-    "aria-label": `${about} The table below has the same figures.`,
+    "aria-label": t`${about} The table below has the same figures.`,
   });
   const said = (/** @type {bigint} */ value) => names[Number(value)] ?? digits(value);
   const marked = line === null ? null : placeOf(bars, line);
@@ -116,7 +114,7 @@ export function chart(name, values, names = [], line = null) {
     svg("line", { x1: 0, x2: WIDTH, y1: HEAD, y2: HEAD }),
     ...bars.map((bar, at) => drawBar(bar, at, wide, (bar.count / most) * (HEIGHT - FOOT - HEAD))),
     svg("line", { class: "axis", x1: 0, x2: WIDTH, y1: HEIGHT - FOOT, y2: HEIGHT - FOOT }),
-    drawLabel(most === 1 ? "1 row" : `${digits(BigInt(most))} rows`, 0, "start", HEAD - 7),
+    drawLabel(most === 1 ? t`1 row` : t`${digits(BigInt(most))} rows`, 0, "start", HEAD - 7),
     ...(marked === null
       ? []
       : [svg("line", { class: "interval", x1: marked, x2: marked, y1: HEAD, y2: HEIGHT - FOOT })]),
@@ -131,10 +129,10 @@ export function chart(name, values, names = [], line = null) {
     h(
       "details",
       {},
-      h("summary", {}, "The same as a table"),
+      h("summary", {}, t`The same as a table`),
       h(
         "div",
-        { class: "scroll tall", tabindex: "0", role: "region", "aria-label": `Distribution of ${name}` },
+        { class: "scroll tall", tabindex: "0", role: "region", "aria-label": t`Distribution of ${name}` },
         table(name, bars),
       ),
     ),
@@ -148,18 +146,11 @@ export function chart(name, values, names = [], line = null) {
 function table(name, bars) {
   const rows = bars
     .filter((bar) => bar.count)
-    .map((bar) =>
-      h(
-        "tr",
-        {},
-        h("th", { scope: "row" }, range(bar)),
-        h("td", { class: "number" }, bar.count.toLocaleString("en-US")),
-      ),
-    );
+    .map((bar) => h("tr", {}, h("th", { scope: "row" }, range(bar)), h("td", { class: "number" }, digits(bar.count))));
   return h(
     "table",
     {},
-    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, name), h("th", { scope: "col", class: "number" }, "Rows"))),
+    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, name), h("th", { scope: "col", class: "number" }, t`Rows`))),
     h("tbody", {}, rows),
   );
 }

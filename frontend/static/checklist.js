@@ -2,6 +2,7 @@
 // The first visit's list ticks what the connected account has done already.
 
 import { element, elements, h } from "./dom.js";
+import { t } from "./language.js";
 import { apiJson } from "./problems.js";
 import { recall } from "./store.js";
 import * as wallet from "./wallet.js";
@@ -36,7 +37,7 @@ if (list instanceof HTMLElement) {
     for (const [name, ready] of Object.entries(await done())) {
       const item = element(`[data-step="${name}"]`, HTMLElement, list);
       for (const each of elements(".visually-hidden", HTMLElement, item)) each.remove();
-      if (ready) item.append(h("span", { class: "visually-hidden" }, ": done"));
+      if (ready) item.append(h("span", { class: "visually-hidden" }, t`: done`));
       item.dataset.now = ready ? "done" : "";
     }
   });

@@ -2,6 +2,7 @@
 // What every check is made against: the chain, its contracts and the coin, as this page was delivered with them.
 
 import { element } from "./dom.js";
+import { decimal, locale, plainNumber } from "./language.js";
 
 /** @type {Readonly<PageConfig>} */
 export const config = Object.freeze(JSON.parse(element('meta[name="darkroom"]', HTMLMetaElement).content));
@@ -28,8 +29,8 @@ export function money(amount) {
     .toString()
     .padStart(decimals + 1, "0");
   const cut = digits.length - decimals;
-  const whole = BigInt(digits.slice(0, cut)).toLocaleString("en-US");
-  return `${whole}.${digits.slice(cut).replace(/0+$/, "").padEnd(2, "0")} ${symbol}`;
+  const whole = BigInt(digits.slice(0, cut)).toLocaleString(locale);
+  return `${whole}${decimal}${digits.slice(cut).replace(/0+$/, "").padEnd(2, "0")} ${symbol}`;
 }
 
 /**
@@ -37,7 +38,7 @@ export function money(amount) {
  * @param {string} text
  */
 export function units(text) {
-  const [, whole, fraction = ""] = /^(\d{1,15})(?:[.](\d+))?$/.exec(text.trim().replace(/[,\s]/g, "")) ?? [];
+  const [, whole, fraction = ""] = /^(\d{1,15})(?:[.](\d+))?$/.exec(plainNumber(text)) ?? [];
   if (whole === undefined || fraction.length > config.coin.decimals) return null;
   return BigInt(whole + fraction.padEnd(config.coin.decimals, "0"));
 }

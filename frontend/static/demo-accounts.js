@@ -3,6 +3,7 @@
 
 import * as demo from "./demo-wallet.js";
 import { download, field, fieldError, h, icon, input, openDialog, pushButton, showNotice, status } from "./dom.js";
+import { t } from "./language.js";
 import { toProblem } from "./problems.js";
 
 /** @typedef {import("./demo-wallet.js").Account} Account */
@@ -22,20 +23,20 @@ export async function showAccounts(place, attempt) {
     download(name, bytes, "application/json");
   };
   place.replaceChildren(
-    h("h3", {}, "Its accounts"),
+    h("h3", {}, t`Its accounts`),
     h("ul", { class: "plain stack tight" }, held.map(entry)),
     h(
       "div",
       { class: "row" },
-      pushButton(["New account"], () => attempt(demo.create)),
-      pushButton(["Save as a file"], () => attempt(exportFile)),
-      pushButton(["Import a file"], importInDialog),
+      pushButton([t`New account`], () => attempt(demo.create)),
+      pushButton([t`Save as a file`], () => attempt(exportFile)),
+      pushButton([t`Import a file`], importInDialog),
     ),
     h(
       "p",
       { class: "small soft" },
-      "For test money only: a file holds its account's key in the open. ",
-      "Never put an account in here that owns anything real.",
+      t`For test money only: a file holds its account's key in the open. `,
+      t`Never put an account in here that owns anything real.`,
     ),
   );
 }
@@ -49,33 +50,33 @@ function entry({ address, label, current }) {
     label ? h("span", { class: "soft small" }, ` ${label}`) : null,
   );
   const hidden = h("span", { class: "visually-hidden" }, ` ${short(address)} ${label}`);
-  const use = () => pushButton(["Use", hidden], () => demo.choose(address));
+  const use = () => pushButton([t`Use`, hidden], () => demo.choose(address));
   return h(
     "li",
     { class: "spread" },
     h("span", { class: "row" }, icon("key"), name),
-    current ? status("good", "check", "Signs now") : use(),
+    current ? status("good", "check", t`Signs now`) : use(),
   );
 }
 
 function importInDialog() {
-  return openDialog("Import a test account", (/** @type {Done<string>} */ done) => {
+  return openDialog(t`Import a test account`, (/** @type {Done<string>} */ done) => {
     const place = h("div", { role: "status" });
     const form = h(
       "form",
       { class: "stack", novalidate: true },
       field(
         "account-file",
-        "Account file",
+        t`Account file`,
         { type: "file", accept: ".json,application/json", autofocus: true },
-        "One that this page saved. A node with the sample dataset has its owner's account in its folder samples.",
+        t`One that this page saved. A node with the sample dataset has its owner's account in its folder samples.`,
       ),
       place,
       h(
         "div",
         { class: "row" },
-        h("button", { class: "button", type: "submit" }, "Import"),
-        pushButton(["Cancel"], () => done(null), "quiet"),
+        h("button", { class: "button", type: "submit" }, t`Import`),
+        pushButton([t`Cancel`], () => done(null), "quiet"),
       ),
     );
     const chosen = input(form, "account-file");
@@ -83,7 +84,7 @@ function importInDialog() {
       event.preventDefault();
       const file = chosen.files?.[0];
       if (!file) {
-        fieldError(chosen, "Choose the file of a test account.");
+        fieldError(chosen, t`Choose the file of a test account.`);
         return;
       }
       try {

@@ -3,6 +3,7 @@
 
 import { config, money } from "./config.js";
 import { askWhether, h } from "./dom.js";
+import { clock, digits, t } from "./language.js";
 import { describeCall, nameOf } from "./words.js";
 
 const DECLINED = 4001; // EIP-1193
@@ -20,9 +21,9 @@ async function ask(title, facts, raw) {
       { class: "list" },
       facts.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]),
     ),
-    h("details", {}, h("summary", {}, "As it is signed"), h("pre", { class: "raw small", tabindex: "0" }, raw)),
+    h("details", {}, h("summary", {}, t`As it is signed`), h("pre", { class: "raw small", tabindex: "0" }, raw)),
   ];
-  const agreed = await askWhether(title, body, "Sign", "Decline");
+  const agreed = await askWhether(title, body, t`Sign`, t`Decline`);
   if (!agreed) throw Object.assign(new Error("The visitor declined to sign."), { code: DECLINED });
 }
 
@@ -33,7 +34,7 @@ const short = (address) => h("code", { title: address }, `${address.slice(0, 8)}
  * @param {string} account
  * @param {string} text
  */
-export const askText = (account, text) => ask("Demo wallet: sign this text?", [["Account", short(account)]], text);
+export const askText = (account, text) => ask(t`Demo wallet: sign this text?`, [[t`Account`, short(account)]], text);
 
 /**
  * @param {string} account
@@ -42,17 +43,17 @@ export const askText = (account, text) => ask("Demo wallet: sign this text?", [[
 export function askTyped(account, typed) {
   const { message, primaryType } = typed;
   /** @type {[string, Child][]} */
-  const facts = [["Account", short(account)]];
+  const facts = [[t`Account`, short(account)]];
   if (primaryType === "Permit") {
-    const until = new Date(Number(message.deadline) * 1000).toLocaleString("en-GB");
+    const until = new Date(Number(message.deadline) * 1000).toLocaleString(clock);
     facts.push(
-      ["What", "A permit. Signing it costs nothing."],
-      ["May take", money(String(message.value))],
-      ["Who", nameOf(String(message.spender))],
-      ["Until", until],
+      [t`What`, t`A permit. Signing it costs nothing.`],
+      [t`May take`, money(String(message.value))],
+      [t`Who`, nameOf(String(message.spender))],
+      [t`Until`, until],
     );
-  } else facts.push(["What", String(primaryType)]);
-  return ask("Demo wallet: sign this permit?", facts, JSON.stringify(typed, null, 2));
+  } else facts.push([t`What`, String(primaryType)]);
+  return ask(t`Demo wallet: sign this permit?`, facts, JSON.stringify(typed, null, 2));
 }
 
 /**
@@ -62,11 +63,11 @@ export function askTyped(account, typed) {
 export function askTransaction(wanted, most) {
   /** @type {[string, Child][]} */
   const facts = [
-    ["Account", short(wanted.from)],
-    ["What", describeCall(wanted.data) ?? "A call that this wallet does not know"],
-    ["At", nameOf(wanted.to)],
-    ["Gas, at most", `${(most / GWEI).toLocaleString("en-US")} gwei of play ether`],
-    ["Chain", `${config.chainId}`],
+    [t`Account`, short(wanted.from)],
+    [t`What`, describeCall(wanted.data) ?? t`A call that this wallet does not know`],
+    [t`At`, nameOf(wanted.to)],
+    [t`Gas, at most`, t`${digits(most / GWEI)} gwei of play ether`],
+    [t`Chain`, `${config.chainId}`],
   ];
-  return ask("Demo wallet: send this transaction?", facts, JSON.stringify(wanted, null, 2));
+  return ask(t`Demo wallet: send this transaction?`, facts, JSON.stringify(wanted, null, 2));
 }

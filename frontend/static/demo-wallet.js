@@ -16,6 +16,7 @@ import {
   transactionFields,
   typedHash,
 } from "./ethereum.js";
+import { t } from "./language.js";
 import { api, Problem } from "./problems.js";
 import { relay } from "./relay.js";
 import * as store from "./store.js";
@@ -25,7 +26,7 @@ const STORE = "demo-wallet";
 const CHOSEN = "darkroom.demo-account"; // the address that signs
 const KIND = "darkroom/demo-account";
 const MOST = 4096; // bytes of a file
-const NOTE = "Test money only: the key lies here in the open. Whoever has this file can spend what the account has.";
+const NOTE = t`Test money only: the key lies here in the open. Whoever has this file can spend what the account has.`;
 
 /** @typedef {{ address: string, key: Bytes, label: string, made: number, current: boolean }} Account */
 /** @typedef {{ kind: string, chain_id: number, address: string, key: string, label?: string }} AccountFile */
@@ -58,7 +59,7 @@ async function current() {
 async function signer() {
   const account = await current();
   if (account) return account;
-  throw new Problem("The demo wallet holds no account.", "Connect it again, and it makes one.", "no-wallet");
+  throw new Problem(t`The demo wallet holds no account.`, t`Connect it again, and it makes one.`, "no-wallet");
 }
 
 /**
@@ -103,11 +104,11 @@ export async function importFile(bytes) {
   const file = parse(bytes);
   const key = /^0x[0-9a-f]{64}$/i.test(file.key) ? bytesOf(file.key) : new Uint8Array(0);
   if (!utils.isValidSecretKey(key) || addressFor(key) !== file.address) {
-    throw new Problem("This file's key is not that of its address.", "Use another copy of the file.", "bad-key");
+    throw new Problem(t`This file's key is not that of its address.`, t`Use another copy of the file.`, "bad-key");
   }
   if (file.chain_id !== config.chainId) {
-    const message = `This account is of the chain ${file.chain_id}; this market is on ${config.chainId}.`;
-    throw new Problem(message, "Choose a file of this node.", "wrong-network");
+    const message = t`This account is of the chain ${file.chain_id}; this market is on ${config.chainId}.`;
+    throw new Problem(message, t`Choose a file of this node.`, "wrong-network");
   }
   return keep(key, String(file.label ?? "").slice(0, 60));
 }
@@ -123,8 +124,8 @@ function parse(bytes) {
   } catch {
     /* told below */
   }
-  const next = "Choose one that this page saved, or the one in the node's folder samples.";
-  throw new Problem("This is not the file of a test account.", next, "bad-key");
+  const next = t`Choose one that this page saved, or the one in the node's folder samples.`;
+  throw new Problem(t`This is not the file of a test account.`, next, "bad-key");
 }
 
 /** @param {Bytes} hash */

@@ -1,6 +1,7 @@
 // @ts-check
 // Elements without markup strings, icons, and messages that say what happened and what to do.
 
+import { t } from "./language.js";
 import { toProblem } from "./problems.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -163,7 +164,9 @@ export function clearNotice(place) {
  */
 export function showProblem(place, error, ...rest) {
   const { message, next, code } = toProblem(error);
-  const words = { "no-wallet": " Connect a wallet.", "not-signed-in": " Sign in.", "wrong-network": " Switch." }[code];
+  const words = { "no-wallet": t` Connect a wallet.`, "not-signed-in": t` Sign in.`, "wrong-network": t` Switch.` }[
+    code
+  ];
   const link = words ? h("a", { href: "/wallet" }, words) : null;
   showNotice(place, "bad", message, h("p", {}, next, link), ...rest);
 }

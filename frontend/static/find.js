@@ -2,6 +2,7 @@
 // A field that leaves of a list what has the words in it: columns, models.
 
 import { data, element, elements } from "./dom.js";
+import { t } from "./language.js";
 
 for (const field of elements("[data-find]", HTMLInputElement)) {
   const list = element(data(field, "find"), HTMLElement);
@@ -14,6 +15,6 @@ for (const field of elements("[data-find]", HTMLInputElement)) {
       item.hidden = !data(item, "word").toLowerCase().includes(words);
       left += Number(!item.hidden);
     }
-    said.textContent = words ? `${left} of ${items.length}` : "";
+    said.textContent = words ? t`${left} of ${items.length}` : "";
   });
 }

@@ -5,6 +5,7 @@
 import { encode } from "./abi.js";
 import { config, money } from "./config.js";
 import { h, pushButton, showNotice, showProblem } from "./dom.js";
+import { t } from "./language.js";
 import { apiJson } from "./problems.js";
 import { perform } from "./transact.js";
 import * as wallet from "./wallet.js";
@@ -42,9 +43,9 @@ export async function canPay(place, amount, again) {
   /** @type {MoneyView} */
   const { tokens } = await apiJson(`/v1/accounts/${account}`);
   if (BigInt(tokens) >= BigInt(amount)) return true;
-  const words = `This costs ${money(amount)}, and your account has ${money(tokens)}.`;
+  const words = t`This costs ${money(amount)}, and your account has ${money(tokens)}.`;
   const get = async () => {
-    const worth = h("p", {}, "Your wallet asks you to sign for test money. It is worth nothing, here only.");
+    const worth = h("p", {}, t`Your wallet asks you to sign for test money. It is worth nothing, here only.`);
     showNotice(place, "calm", words, worth);
     try {
       await takeGift();
@@ -63,10 +64,10 @@ export async function canPay(place, amount, again) {
     ? h(
         "p",
         { class: "row" },
-        pushButton("Get test money", get, "small"),
-        h("span", { class: "small" }, "It is worth nothing, here only."),
+        pushButton(t`Get test money`, get, "small"),
+        h("span", { class: "small" }, t`It is worth nothing, here only.`),
       )
-    : h("p", {}, `Send ${config.coin.symbol} to `, h("code", {}, account), ", then try again.");
+    : h("p", {}, t`Send ${config.coin.symbol} to `, h("code", {}, account), t`, then try again.`);
   showNotice(place, "wait", words, way);
   return false;
 }
@@ -89,12 +90,12 @@ function offerWallets(place, again) {
     }
   };
   const choices = found.map(({ id, name }) => pushButton(name, connect(id), "small"));
-  const none = "Install one that announces itself (EIP-6963), or use the command below.";
+  const none = t`Install one that announces itself (EIP-6963), or use the command below.`;
   showNotice(
     place,
     "wait",
-    "No wallet is connected.",
-    choices.length ? h("p", {}, "Connecting signs nothing. Choose one:") : h("p", {}, none),
-    h("p", { class: "row" }, choices, h("a", { href: "/wallet" }, "About wallets")),
+    t`No wallet is connected.`,
+    choices.length ? h("p", {}, t`Connecting signs nothing. Choose one:`) : h("p", {}, none),
+    h("p", { class: "row" }, choices, h("a", { href: "/wallet" }, t`About wallets`)),
   );
 }

@@ -2,18 +2,20 @@
 // Licenses that the connected account holds for a dataset, as choices beside its offers: nobody buys what they have.
 
 import { h } from "./dom.js";
+import { t } from "./language.js";
 import { apiJson } from "./problems.js";
 import { onChange, account as whose } from "./wallet.js";
 
 /**
- * Add to `terms`, a choice of offers, the active licenses of the connected account under these offers; `one` is what a
- * license gives, such as "job". A license of the offer that is chosen takes its place, unless `chooses` is false.
+ * Add to `terms`, a choice of offers, the active licenses of the connected account under these offers; `left` says how
+ * much one still gives, such as "2 jobs". A license of the offer that is chosen takes its place, unless `chooses` is
+ * false.
  * @param {HTMLSelectElement} terms
  * @param {string} dataset
- * @param {string} one
+ * @param {(count: number) => string} left
  * @param {boolean} [chooses]
  */
-export function offerHeld(terms, dataset, one, chooses = false) {
+export function offerHeld(terms, dataset, left, chooses = false) {
   onChange(async () => {
     const account = whose();
     if (!account) return;
@@ -21,8 +23,7 @@ export function offerHeld(terms, dataset, one, chooses = false) {
     const held = await apiJson(`/v1/licenses?buyer=${account}&dataset=${dataset}`).catch(() => null);
     for (const license of held?.items ?? []) {
       const { state, jobs_left: jobs } = license;
-      const left = jobs === 1 ? `1 ${one}` : `${jobs.toLocaleString("en-US")} ${one}s`;
-      if (state === "active") addLicense(terms, license, `which you hold: ${left} left`, chooses);
+      if (state === "active") addLicense(terms, license, t`which you hold: ${left(jobs)} left`, chooses);
     }
   });
 }
@@ -40,7 +41,7 @@ export function addLicense(terms, { id, offer, rows_left: rows = Number.POSITIVE
   const of = options.find((option) => option.value === sold);
   if (!of || options.some((option) => option.value === value)) return;
   const most = of.dataset.most ? Math.min(Number(of.dataset.most), rows) : null;
-  terms.add(h("option", { value, "data-most": most }, `License ${id}, ${words}`));
+  terms.add(h("option", { value, "data-most": most }, t`License ${id}, ${words}`));
   if (!chooses || terms.value !== sold) return;
   terms.value = value;
   terms.dispatchEvent(new Event("change", { bubbles: true }));

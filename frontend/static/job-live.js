@@ -2,6 +2,8 @@
 // A job's page follows the chain: each event makes the page's part load again, and states are said aloud.
 
 import { data, element, elements, h, pushButton, showNotice } from "./dom.js";
+import { t } from "./language.js";
+import { tellOutside } from "./notices.js";
 import { announce } from "./page.js";
 import "./actions.js";
 
@@ -35,8 +37,8 @@ function show() {
   place.textContent = connection;
   if (undone && !document.querySelector("#undone")) {
     const notice = h("div", { id: "undone" });
-    const words = "A reorganisation undid what was shown before. What you see now is what the chain says now.";
-    showNotice(notice, "wait", "The chain took back some blocks", h("p", {}, words));
+    const words = t`A reorganisation undid what was shown before. What you see now is what the chain says now.`;
+    showNotice(notice, "wait", t`The chain took back some blocks`, h("p", {}, words));
     part().prepend(notice);
   }
 }
@@ -50,13 +52,13 @@ function follow() {
     refresh();
   };
   source.onerror = () => {
-    connection = "connection lost, trying again";
+    connection = t`connection lost, trying again`;
     show();
   };
   source.addEventListener("event", refresh);
   source.addEventListener("reorganised", () => {
     undone = true;
-    announce("The chain took back some blocks");
+    announce(t`The chain took back some blocks`);
     refresh();
   });
 }
@@ -92,7 +94,7 @@ document.body.addEventListener("htmx:afterSettle", () => {
   const now = part().dataset.state;
   if (now && now !== state) {
     const words = element(".status", HTMLElement, part()).textContent.trim();
-    announce(`Job is now: ${words}`);
+    announce(t`Job is now: ${words}`);
     if (part().dataset.over) tell(words);
   }
   state = now;
@@ -106,11 +108,9 @@ document.body.addEventListener("htmx:afterSettle", () => {
  * @param {string} words
  */
 function tell(words) {
-  const job = `Job ${data(part(), "job")}`;
+  const job = t`Job ${data(part(), "job")}`;
   document.title = `${words}: ${job}`;
-  if (!("Notification" in window) || Notification.permission !== "granted" || !document.hidden) return;
-  const notice = new Notification(`${job}: ${words}`, { tag: job });
-  notice.onclick = () => window.focus();
+  tellOutside(`${job}: ${words}`, `job ${data(part(), "job")}`);
 }
 
 /** A button that lets the page say outside of itself that the job is over, where the browser has not decided yet. */
@@ -119,8 +119,8 @@ function drawAsking() {
   if (!(place instanceof HTMLElement) || !("Notification" in window)) return;
   place.replaceChildren(
     Notification.permission === "default"
-      ? pushButton("Tell me when it is over", () => Notification.requestPermission().then(drawAsking))
-      : h("span", { class: "small soft" }, Notification.permission === "granted" ? "You will be told" : ""),
+      ? pushButton(t`Tell me when it is over`, () => Notification.requestPermission().then(drawAsking))
+      : h("span", { class: "small soft" }, Notification.permission === "granted" ? t`You will be told` : ""),
   );
 }
 

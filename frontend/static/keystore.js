@@ -15,6 +15,7 @@ import {
   showNotice,
   showProblem,
 } from "./dom.js";
+import { t } from "./language.js";
 import { Problem, toProblem } from "./problems.js";
 import * as store from "./store.js";
 
@@ -71,7 +72,7 @@ async function create(passphrase) {
 async function recover(file, passphrase) {
   const { openSealed } = await import("./sealed-file.js");
   const raw = await openSealed(file, passphrase, HOLDS);
-  if (raw.length !== 32) throw new Problem("This file holds no sealing key.", "Choose the recovery file.", "bad-key");
+  if (raw.length !== 32) throw new Problem(t`This file holds no sealing key.`, t`Choose the recovery file.`, "bad-key");
   const own = await crypto.subtle.importKey("pkcs8", join(PKCS8, raw), "X25519", true, ["deriveBits"]);
   const { x = "" } = await crypto.subtle.exportKey("jwk", own);
   const letters = atob(x.replaceAll("-", "+").replaceAll("_", "/"));
@@ -83,31 +84,31 @@ async function recover(file, passphrase) {
 
 /** Ask for a passphrase, make a key, hand out its recovery file. The new entry, or null when it was called off. */
 export function createInDialog() {
-  return openDialog("Make a sealing key", (/** @type {Done<SealingKey>} */ done) => {
+  return openDialog(t`Make a sealing key`, (/** @type {Done<SealingKey>} */ done) => {
     const place = h("div", { role: "status" });
-    const button = h("button", { class: "button", type: "submit" }, "Make the key");
+    const button = h("button", { class: "button", type: "submit" }, t`Make the key`);
     const form = h(
       "form",
       { class: "stack", novalidate: true },
       h(
         "p",
         {},
-        "Results are sealed to this key. ",
-        "It stays in this browser; the recovery file, under your passphrase, is the only copy.",
+        t`Results are sealed to this key. `,
+        t`It stays in this browser; the recovery file, under your passphrase, is the only copy.`,
       ),
       field(
         "passphrase",
-        "Passphrase for the recovery file",
+        t`Passphrase for the recovery file`,
         { type: "password", autocomplete: "new-password", autofocus: true },
-        `At least ${LEAST} characters`,
+        t`At least ${LEAST} characters`,
       ),
-      field("again", "Again", { type: "password", autocomplete: "new-password" }),
+      field("again", t`Again`, { type: "password", autocomplete: "new-password" }),
       place,
       h(
         "div",
         { class: "row" },
         button,
-        pushButton("Cancel", () => done(null), "quiet"),
+        pushButton(t`Cancel`, () => done(null), "quiet"),
       ),
     );
     form.addEventListener("submit", async (event) => {
@@ -115,7 +116,7 @@ export function createInDialog() {
       const passphrase = chosenPassphrase(form);
       if (passphrase === null) return;
       button.disabled = true;
-      showNotice(place, "calm", "Making the key. This takes a second or two, on purpose.");
+      showNotice(place, "calm", t`Making the key. This takes a second or two, on purpose.`);
       try {
         const made = await create(passphrase);
         handOver(form, made.entry, made.file, done);
@@ -136,8 +137,8 @@ function chosenPassphrase(form) {
   const [passphrase, again] = [input(form, "passphrase"), input(form, "again")];
   const short = passphrase.value.length < LEAST;
   const differ = !short && passphrase.value !== again.value;
-  fieldError(passphrase, short ? `Use at least ${LEAST} characters.` : "");
-  fieldError(again, differ ? "The two passphrases differ." : "");
+  fieldError(passphrase, short ? t`Use at least ${LEAST} characters.` : "");
+  fieldError(again, differ ? t`The two passphrases differ.` : "");
   if (!short && !differ) return passphrase.value;
   (short ? passphrase : again).focus();
   return null;
@@ -154,51 +155,51 @@ function handOver(form, entry, file, done) {
   const name = `darkroom-${entry.public.slice(0, 8)}.key`;
   const save = () => download(name, file, "application/octet-stream");
   save();
-  const saved = pushButton("I have saved it", () => done(entry), "");
+  const saved = pushButton(t`I have saved it`, () => done(entry), "");
   form.replaceChildren(
     h(
       "p",
       {},
-      "The recovery file ",
+      t`The recovery file `,
       h("code", {}, name),
-      " was downloaded. Keep it and its passphrase somewhere safe: ",
-      "without them, clearing this browser loses your results.",
+      t` was downloaded. Keep it and its passphrase somewhere safe: `,
+      t`without them, clearing this browser loses your results.`,
     ),
-    h("div", { class: "row" }, saved, pushButton("Download again", save), "quiet"),
+    h("div", { class: "row" }, saved, pushButton(t`Download again`, save), "quiet"),
   );
   saved.focus();
 }
 
 /** Ask for a recovery file and its passphrase. The entry, or null when it was called off. */
 export function recoverInDialog() {
-  return openDialog("Import a recovery file", (/** @type {Done<SealingKey>} */ done) => {
+  return openDialog(t`Import a recovery file`, (/** @type {Done<SealingKey>} */ done) => {
     const place = h("div", { role: "status" });
-    const button = h("button", { class: "button", type: "submit" }, "Import");
+    const button = h("button", { class: "button", type: "submit" }, t`Import`);
     const form = h(
       "form",
       { class: "stack", novalidate: true },
-      field("recovery", "Recovery file", { type: "file", autofocus: true }),
-      field("recovery-passphrase", "Its passphrase", { type: "password", autocomplete: "current-password" }),
+      field("recovery", t`Recovery file`, { type: "file", autofocus: true }),
+      field("recovery-passphrase", t`Its passphrase`, { type: "password", autocomplete: "current-password" }),
       place,
       h(
         "div",
         { class: "row" },
         button,
-        pushButton("Cancel", () => done(null), "quiet"),
+        pushButton(t`Cancel`, () => done(null), "quiet"),
       ),
     );
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       const [recovery, passphrase] = [input(form, "recovery"), input(form, "recovery-passphrase")];
       const chosen = recovery.files?.[0];
-      fieldError(recovery, chosen ? "" : "Choose the recovery file.");
+      fieldError(recovery, chosen ? "" : t`Choose the recovery file.`);
       fieldError(passphrase);
       if (!chosen) {
         recovery.focus();
         return;
       }
       button.disabled = true;
-      showNotice(place, "calm", "Opening the file.");
+      showNotice(place, "calm", t`Opening the file.`);
       try {
         const file = new Uint8Array(await chosen.slice(0, MOST).arrayBuffer());
         done(await recover(file, passphrase.value));
@@ -218,6 +219,6 @@ export async function ensure() {
   const [newest] = await keys();
   const entry = newest ?? (await createInDialog());
   if (entry) return entry;
-  const next = "Make one, or import a recovery file on the wallet page.";
-  throw new Problem("There is no key to seal the result to.", next, "no-key");
+  const next = t`Make one, or import a recovery file on the wallet page.`;
+  throw new Problem(t`There is no key to seal the result to.`, next, "no-key");
 }

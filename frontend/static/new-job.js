@@ -18,10 +18,11 @@ import {
 import { canPay } from "./funds.js";
 import { addLicense, offerHeld } from "./held.js";
 import * as keystore from "./keystore.js";
+import { digits, t } from "./language.js";
 import { buyFirst, openJob, publishCircuit } from "./orders.js";
 import { api, apiBytes, Problem, toProblem } from "./problems.js";
 import { follow } from "./transact.js";
-import { guard } from "./unfinished.js";
+import { guard, naming } from "./unfinished.js";
 
 const MAX_CIRCUIT = 1 << 20;
 const NUMBERS = ["first_row", "rows", "replicas"];
@@ -29,8 +30,8 @@ const NUMBERS = ["first_row", "rows", "replicas"];
 /**
  * What a report says of an order: `total` of the job and `all` with a license where one is bought, in token units;
  * `license` "0" where none is held.
- * @typedef {Record<"total" | "all" | "maxFee" | "units" | "digest" | "version" | "content" | "license" | "buyer" |
- *   "offer" | "licensePrice", string>} Quote
+ * @typedef {Record<"total" | "all" | "maxFee" | "units" | "digest" | "version" | "content" | "program" | "license" |
+ *   "buyer" | "offer" | "licensePrice", string>} Quote
  */
 
 const form = element("#new-job", HTMLFormElement);
@@ -38,7 +39,7 @@ const submit = element('[type="submit"]', HTMLButtonElement, form);
 const terms = element("#terms", HTMLSelectElement);
 const circuitInput = input(form, "circuit");
 const quotePlace = element("#quote", HTMLElement);
-const check = guard(form, "Job");
+const check = guard(form, naming.job);
 const total = element("#total", HTMLElement);
 const totalWords = element("#total-words", HTMLElement);
 /** @type {Bytes | null} */
@@ -66,12 +67,12 @@ async function askQuote() {
   clearTimeout(timer); // this answers what was typed before, too
   asked += 1;
   const mine = asked;
-  withdrawQuote("The price appears once the quote is there.");
+  withdrawQuote(t`The price appears once the quote is there.`);
   for (const name of ["circuit", ...NUMBERS]) fieldError(input(form, name));
   if (!circuit) return;
   const bad = NUMBERS.find((name) => !/^\d{1,15}$/.test(number(name)));
   if (bad) {
-    fieldError(input(form, bad), "Write a whole number.");
+    fieldError(input(form, bad), t`Write a whole number.`);
     return;
   }
   quotePlace.setAttribute("aria-busy", "true");
@@ -107,12 +108,13 @@ function show(report) {
   }
   const { ready, totalWords: words } = report.dataset;
   if (!words) {
-    withdrawQuote("Correct what is marked, and the price appears.");
+    withdrawQuote(t`Correct what is marked, and the price appears.`);
     return;
   }
   total.textContent = words;
-  const said = data(report, "license") === "0" ? "at most, with everything" : "in escrow until the result is released";
-  totalWords.textContent = ready ? said : "This job cannot be signed as it is.";
+  const said =
+    data(report, "license") === "0" ? t`at most, with everything` : t`in escrow until the result is released`;
+  totalWords.textContent = ready ? said : t`This job cannot be signed as it is.`;
   const licenseWords = document.querySelector("#license-words");
   if (licenseWords instanceof HTMLElement && data(report, "license") !== "0") {
     licenseWords.textContent = data(licenseWords, "held");
@@ -125,6 +127,7 @@ function show(report) {
         digest: data(report, "circuit"),
         version: data(report, "version"),
         content: data(report, "content"),
+        program: data(report, "program"),
         all: data(report, "all"),
         license: data(report, "license"),
         buyer: data(report, "buyer"),
@@ -141,7 +144,7 @@ circuitInput.addEventListener("change", async () => {
   circuit = null;
   if (file && file.size > MAX_CIRCUIT) {
     await askQuote();
-    fieldError(circuitInput, "A circuit has at most 1 MiB.");
+    fieldError(circuitInput, t`A circuit has at most 1 MiB.`);
     return;
   }
   circuit = file ? new Uint8Array(await file.arrayBuffer()) : null;
@@ -176,7 +179,7 @@ async function take(button) {
     const bytes = await apiBytes(`/v1/documents/${known}`);
     if (button.getAttribute("aria-pressed") !== "true") return; // another one was chosen meanwhile
     if ((await sha256(bytes)) !== data(button, "model")) {
-      throw new Problem("This node sent another circuit than it named.", "Do not use this node.", "tampered");
+      throw new Problem(t`This node sent another circuit than it named.`, t`Do not use this node.`, "tampered");
     }
     circuit = bytes;
     await askQuote();
@@ -191,7 +194,7 @@ async function take(button) {
 form.addEventListener("input", (event) => {
   if (event.target === circuitInput || event.target === terms) return;
   asked += 1; // an answer that is under way is for other numbers
-  withdrawQuote("The price follows what you type.");
+  withdrawQuote(t`The price follows what you type.`);
   clearTimeout(timer);
   timer = setTimeout(askQuote, 250);
 });
@@ -235,12 +238,12 @@ async function start() {
     await steps.run("publish", () => publishCircuit(bytes, order.circuit, known === order.circuit));
     const license = await steps.run("license", () => licensed(order));
     const job = await openJob(steps, { ...order, license, key: key.public, account: order.buyer });
-    showNotice(place, "good", `Job ${job} is open.`, h("p", {}, "Opening its page."));
+    showNotice(place, "good", t`Job ${job} is open.`, h("p", {}, t`Opening its page.`));
     await follow(`/jobs/${job}`);
   } catch (error) {
     showProblem(place, error);
     submit.disabled = !quote;
-    if (bought) addLicense(terms, { id: bought, offer: order.offer }, "which you just bought", true);
+    if (bought) addLicense(terms, { id: bought, offer: order.offer }, t`which you just bought`, true);
     bought = "";
     await check();
   }
@@ -258,4 +261,5 @@ async function licensed({ license, offer, licensePrice }) {
 
 const [first] = elements("[data-offered]", HTMLElement, form);
 if (first) take(first);
-if (data(form, "shop")) offerHeld(terms, data(form, "dataset"), "job", true);
+if (data(form, "shop"))
+  offerHeld(terms, data(form, "dataset"), (count) => (count === 1 ? t`1 job` : t`${digits(count)} jobs`), true);

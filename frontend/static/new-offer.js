@@ -4,8 +4,9 @@
 import { CREATE_OFFER, encode } from "./abi.js";
 import { money, units } from "./config.js";
 import { clearNotice, data, element, fieldError, h, input, Steps, showNotice, showProblem } from "./dom.js";
+import { digits, plainNumber, t } from "./language.js";
 import { eventOf, follow, perform } from "./transact.js";
-import { guard } from "./unfinished.js";
+import { guard, naming } from "./unfinished.js";
 
 const DAY = 86_400;
 // The greatest that LicenseMarket takes of each price, and of each count but the days.
@@ -16,7 +17,7 @@ const SHARES_AT = 384; // byte of the arguments at which the list of shares foll
 /** @typedef {Record<keyof typeof PRICES, bigint> & Record<keyof typeof COUNTS, number>} Terms */
 
 const form = element("#new-offer", HTMLFormElement);
-const check = guard(form, "Offer");
+const check = guard(form, naming.offer);
 
 /**
  * Token units of a field, or null after saying what is wrong with it.
@@ -26,8 +27,8 @@ const check = guard(form, "Offer");
 function price(name, most) {
   const value = units(input(form, name).value);
   let message = "";
-  if (value === null) message = "Write an amount such as 25 or 12.50.";
-  else if (value > most) message = `Ask for ${money(most)} at most.`;
+  if (value === null) message = t`Write an amount such as 25 or 12.50.`;
+  else if (value > most) message = t`Ask for ${money(most)} at most.`;
   fieldError(input(form, name), message);
   return message ? null : value;
 }
@@ -38,10 +39,10 @@ function price(name, most) {
  * @param {number} most
  */
 function count(name, most) {
-  const text = input(form, name).value.trim().replace(/[,\s]/g, "");
+  const text = plainNumber(input(form, name).value);
   const value = /^\d{1,16}$/.test(text) ? Number(text) : 0;
   const good = value >= 1 && value <= most;
-  fieldError(input(form, name), good ? "" : `Write a whole number from 1 to ${most.toLocaleString("en-US")}.`);
+  fieldError(input(form, name), good ? "" : t`Write a whole number from 1 to ${digits(most)}.`);
   return good ? value : null;
 }
 
@@ -66,7 +67,7 @@ form.addEventListener("submit", async (event) => {
   clearNotice(place);
   const said = terms();
   if (!said) {
-    showNotice(place, "bad", "Some fields need another look.");
+    showNotice(place, "bad", t`Some fields need another look.`);
     return;
   }
   button.disabled = true;
@@ -114,7 +115,7 @@ form.addEventListener("submit", async (event) => {
     const receipt = done?.at(-1);
     if (!receipt) return;
     const { offer } = await eventOf(receipt, "OfferCreated");
-    showNotice(place, "good", `Offer ${offer} is open.`, h("p", {}, "Opening its page."));
+    showNotice(place, "good", t`Offer ${offer} is open.`, h("p", {}, t`Opening its page.`));
     await follow(`/offers/${offer}`);
   } catch (error) {
     showProblem(place, error);

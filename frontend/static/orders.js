@@ -1,8 +1,16 @@
 // @ts-check
 // What pages order of the market: a license, a job, and the circuit that a job runs, published where it is not yet.
 
-import { BUY, BUY_WITH_PERMIT, OPEN, OPEN_WITH_PERMIT } from "./abi.js";
+import {
+  BUY,
+  BUY_WITH_PERMIT,
+  OPEN,
+  OPEN_WITH_PERMIT,
+  OPEN_WITH_PROGRAM,
+  OPEN_WITH_PROGRAM_AND_PERMIT,
+} from "./abi.js";
 import { sha256 } from "./bytes.js";
+import { t } from "./language.js";
 import { api, Problem } from "./problems.js";
 import * as sent from "./sent.js";
 import { signIn } from "./session.js";
@@ -54,12 +62,12 @@ export async function buyFirst(offer, price) {
  * @param {StepsToRun} steps
  * @param {{
  *   license: string, circuit: string, firstRow: string, rows: string, key: string, units: string, replicas: string,
- *   maxFee: string, version: string, content: string, total: string, account: string,
- * }} job amounts in token units
+ *   maxFee: string, version: string, content: string, program: string, total: string, account: string,
+ * }} job amounts in token units; `program` "" where no contract can judge results
  * @returns {Promise<string>}
  */
 export async function openJob(steps, job) {
-  const { license, circuit, firstRow, rows, key, units, replicas, maxFee, version, content } = job;
+  const { license, circuit, firstRow, rows, key, units, replicas, maxFee, version, content, program } = job;
   const receipt = await pay(steps, {
     action: "open-job",
     order: {
@@ -75,9 +83,21 @@ export async function openJob(steps, job) {
     },
     contract: "JobMarket",
     amount: job.total,
-    plain: OPEN,
-    permitted: OPEN_WITH_PERMIT,
-    args: [license, circuit, firstRow, rows, key, units, replicas, maxFee, version, content],
+    plain: program ? OPEN_WITH_PROGRAM : OPEN,
+    permitted: program ? OPEN_WITH_PROGRAM_AND_PERMIT : OPEN_WITH_PERMIT,
+    args: [
+      license,
+      circuit,
+      firstRow,
+      rows,
+      key,
+      units,
+      replicas,
+      maxFee,
+      version,
+      content,
+      ...(program ? [program] : []),
+    ],
     account: job.account,
     newest: () => `/v1/jobs?license=${license}&limit=1`,
     goes: "/jobs/",
@@ -93,12 +113,12 @@ export async function openJob(steps, job) {
  */
 export async function publishCircuit(body, digest, known = false) {
   if ((await sha256(body)) !== digest) {
-    throw new Problem("The circuit changed since the quote.", "Choose it again.", "changed");
+    throw new Problem(t`The circuit changed since the quote.`, t`Choose it again.`, "changed");
   }
   if (known) return;
   await signIn();
   const answer = await api("/v1/circuits", { method: "POST", body, type: "application/json" });
   if ((await answer.json()).digest !== digest) {
-    throw new Problem("The node published something else.", "Do not use this node.", "tampered");
+    throw new Problem(t`The node published something else.`, t`Do not use this node.`, "tampered");
   }
 }

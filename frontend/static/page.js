@@ -3,6 +3,8 @@
 
 import { config } from "./config.js";
 import { data, element, elements, h, icon, showNotice, target } from "./dom.js";
+import { clock, locale, t } from "./language.js";
+import { followJobs } from "./notices.js";
 import * as wallet from "./wallet.js";
 
 const COPIED = 1_500; // milliseconds in which a button says that it copied
@@ -30,7 +32,7 @@ function switchTheme() {
   } catch {
     /* it lasts for this page */
   }
-  announce(`${chosen} theme`);
+  announce(dark ? t`light theme` : t`dark theme`);
 }
 
 async function search() {
@@ -58,12 +60,12 @@ document.addEventListener("click", async (event) => {
   if (!button) return;
   try {
     await navigator.clipboard.writeText(data(button, "copy"));
-    announce("Copied");
+    announce(t`Copied`);
     const before = Array.from(button.childNodes);
     button.replaceChildren(icon("check"));
     setTimeout(() => button.replaceChildren(...before), COPIED);
   } catch {
-    announce("Copying is not allowed in this browser");
+    announce(t`Copying is not allowed in this browser`);
   }
 });
 
@@ -71,13 +73,13 @@ wallet.onChange(() => {
   const link = element("[data-account]", HTMLAnchorElement);
   const name = element("[data-account-name]", HTMLElement);
   const address = wallet.account();
-  name.textContent = address ? `${address.slice(0, 6)}…${address.slice(-4)}` : "Wallet";
+  name.textContent = address ? `${address.slice(0, 6)}…${address.slice(-4)}` : t`Wallet`;
   link.href = address ? `/accounts/${address}` : "/wallet";
-  link.setAttribute("aria-label", address ? `Account ${name.textContent}` : "Connect a wallet");
+  link.setAttribute("aria-label", address ? t`Account ${name.textContent}` : t`Connect a wallet`);
   for (const own of elements("[data-own]", HTMLAnchorElement)) {
     own.href = address ? `${own.dataset.own}${address}` : "/wallet";
     own.dataset.words ??= own.textContent;
-    own.textContent = address ? own.dataset.words : "Connect a wallet first";
+    own.textContent = address ? own.dataset.words : t`Connect a wallet first`;
   }
 });
 
@@ -87,10 +89,11 @@ function markOwn() {
   const own = wallet.account().toLowerCase();
   if (!own) return;
   for (const link of elements("main a[title]", HTMLAnchorElement)) {
-    if (link.title.toLowerCase() === own) link.append(h("span", { class: "you" }, " (you)"));
+    if (link.title.toLowerCase() === own) link.append(h("span", { class: "you" }, t` (you)`));
   }
 }
 wallet.onChange(markOwn);
+followJobs(announce);
 
 const AGO = /** @type {const} */ ([
   ["day", 86_400],
@@ -98,7 +101,7 @@ const AGO = /** @type {const} */ ([
   ["minute", 60],
   ["second", 1],
 ]);
-const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+const relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
 
 /** Times are written in UTC; pointing at one tells it by the visitor's own clock, and how long ago it was. */
 function tellTimes() {
@@ -106,7 +109,7 @@ function tellTimes() {
     const at = new Date(each.dateTime);
     const seconds = Math.round(at.getTime() / 1000 - config.now);
     const [unit, size] = AGO.find(([, length]) => Math.abs(seconds) >= length) ?? AGO[3];
-    each.title = `${relative.format(Math.round(seconds / size), unit)}, ${at.toLocaleString()} here`;
+    each.title = t`${relative.format(Math.round(seconds / size), unit)}, ${at.toLocaleString(clock)} here`;
   }
 }
 tellTimes();
@@ -117,8 +120,8 @@ element("#main", HTMLElement).prepend(lost);
 
 for (const name of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
   document.body.addEventListener(name, () => {
-    const words = "What you see may be old. It is tried again when you change something.";
-    showNotice(lost, "bad", "This node does not answer", h("p", {}, words));
+    const words = t`What you see may be old. It is tried again when you change something.`;
+    showNotice(lost, "bad", t`This node does not answer`, h("p", {}, words));
     lost.hidden = false;
   });
 }

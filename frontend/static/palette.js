@@ -2,6 +2,7 @@
 // The search over everything in a dialog: what is typed goes to the search page, and its list comes here.
 
 import { element, elements, h, openDialog } from "./dom.js";
+import { t } from "./language.js";
 import { api } from "./problems.js";
 
 const WAIT = 150; // milliseconds of not typing
@@ -15,7 +16,7 @@ export async function openPalette() {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   let asked = 0;
-  await openDialog("Search", () => {
+  await openDialog(t`Search`, () => {
     const list = h("div", { class: "stack", "aria-live": "polite" });
     const look = async () => {
       asked += 1;
@@ -27,8 +28,8 @@ export async function openPalette() {
     };
     const field = h("input", {
       type: "search",
-      "aria-label": "Search everything",
-      placeholder: "A dataset, job 7, an address, a digest",
+      "aria-label": t`Search everything`,
+      placeholder: t`A dataset, job 7, an address, a digest`,
       autocomplete: "off",
       autofocus: true,
       input: () => {

@@ -1,6 +1,8 @@
 // @ts-check
 // What went wrong, told as a sentence and a next step; and requests to this node's API.
 
+import { language, t } from "./language.js";
+
 /** An error for people: a sentence, what to do next, and a stable code. */
 export class Problem extends Error {
   /**
@@ -26,25 +28,25 @@ export function toProblem(error) {
   if (error instanceof Problem) return error;
   const code = error?.code ?? error?.data?.originalError?.code;
   if (code === 4001 || code === "ACTION_REJECTED") {
-    return new Problem("You declined to sign.", "Nothing was sent. Start again when you are ready.", "rejected");
+    return new Problem(t`You declined to sign.`, t`Nothing was sent. Start again when you are ready.`, "rejected");
   }
   if (code === 4900 || code === 4901) {
     return new Problem(
-      "The wallet is not connected to the network.",
-      "Open the wallet and connect it.",
+      t`The wallet is not connected to the network.`,
+      t`Open the wallet and connect it.`,
       "disconnected",
     );
   }
   if (/nonce too low|nonce has already been used/i.test(`${error?.message}`)) {
-    const next = "Nothing of this one was sent. Load the page again, and try again.";
-    return new Problem("Another transaction of this account was sent at the same time.", next, "nonce");
+    const next = t`Nothing of this one was sent. Load the page again, and try again.`;
+    return new Problem(t`Another transaction of this account was sent at the same time.`, next, "nonce");
   }
   if (error instanceof TypeError && /fetch|network|load failed/i.test(error.message)) return lostConnection();
-  return new Problem(error?.message ? `${error.message}` : "Something failed.", "Try again.", "unknown");
+  return new Problem(error?.message ? `${error.message}` : t`Something failed.`, t`Try again.`, "unknown");
 }
 
 const lostConnection = () =>
-  new Problem("The connection to this node was lost.", "Check that the node runs, then try again.", "offline");
+  new Problem(t`The connection to this node was lost.`, t`Check that the node runs, then try again.`, "offline");
 
 const session = { csrf: "" };
 
@@ -81,7 +83,7 @@ async function renewed() {
  * @param {{ method?: string, json?: unknown, body?: Bytes | null, type?: string }} [options]
  */
 export async function api(path, { method = "GET", json, body = null, type } = {}) {
-  const headers = new Headers({ accept: "application/json" });
+  const headers = new Headers({ accept: "application/json", "darkroom-language": language });
   if (json !== undefined) headers.set("content-type", "application/json");
   else if (type) headers.set("content-type", type);
   const request = () => {
@@ -99,13 +101,13 @@ async function refusal(answer) {
   /** @type {Partial<ProblemDocument>} */
   const problem = await answer.json().catch(() => ({}));
   if (problem.code === "not-signed-in") {
-    const next = "Sign in again; nothing that you typed is lost.";
-    return new Problem("You are not signed in any more: a sign-in lasts 12 hours.", next, problem.code);
+    const next = t`Sign in again; nothing that you typed is lost.`;
+    return new Problem(t`You are not signed in any more: a sign-in lasts 12 hours.`, next, problem.code);
   }
   const fields = (problem.errors ?? []).map((each) => `${each.field}: ${each.message}`).join("; ");
   return new Problem(
-    problem.detail ?? `The node answered ${answer.status}.`,
-    fields || problem.next_step || "Try again.",
+    problem.detail ?? t`The node answered ${answer.status}.`,
+    fields || problem.next_step || t`Try again.`,
     problem.code,
   );
 }

@@ -3,12 +3,13 @@
 
 import { clearNotice, data, element, h, Steps, showNotice, showProblem } from "./dom.js";
 import { canPay } from "./funds.js";
+import { t } from "./language.js";
 import { buyLicense } from "./orders.js";
 import { follow } from "./transact.js";
-import { guard } from "./unfinished.js";
+import { guard, naming } from "./unfinished.js";
 
 const form = element("#purchase", HTMLFormElement);
-const check = guard(form, "License");
+const check = guard(form, naming.license);
 
 async function buy() {
   const place = element("[data-say]", HTMLElement, form);
@@ -24,7 +25,7 @@ async function buy() {
       return;
     }
     const license = await buyLicense(steps, offer, data(form, "price"));
-    showNotice(place, "good", `License ${license} is yours.`, h("p", {}, "Opening its page."));
+    showNotice(place, "good", t`License ${license} is yours.`, h("p", {}, t`Opening its page.`));
     await follow(`/licenses/${license}`);
   } catch (error) {
     showProblem(place, error);

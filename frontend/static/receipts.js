@@ -2,6 +2,7 @@
 // Several transactions as one list with each one's state, and what was signed on a page, told when it comes anew.
 
 import { element, h, showNotice } from "./dom.js";
+import { t } from "./language.js";
 import { describeCall, nameOf } from "./words.js";
 
 const KEY = "darkroom.receipts";
@@ -15,8 +16,8 @@ export class TransactionList {
   /** @param {PreparedTransaction[]} prepared */
   constructor(prepared) {
     this.items = prepared.map(({ request }) => {
-      const state = h("p", { class: "small" }, `At ${nameOf(request.to)}`);
-      const words = h("p", { class: "strong" }, describeCall(request.data) ?? "A call that this page does not know");
+      const state = h("p", { class: "small" }, t`At ${nameOf(request.to)}`);
+      const words = h("p", { class: "strong" }, describeCall(request.data) ?? t`A call that this page does not know`);
       return { entry: h("li", {}, h("div", {}, words, state)), state };
     });
     this.place = h(
@@ -37,15 +38,17 @@ export class TransactionList {
     if (!item) return;
     item.entry.dataset.now = now;
     if (now === "done") this.went += 1;
-    const words = { doing: tx ? "In a block soon: " : "Waiting for your wallet", done: "Done: ", failed: "Not done" }[
-      now
-    ];
+    const words = {
+      doing: tx ? t`In a block soon: ` : t`Waiting for your wallet`,
+      done: t`Done: `,
+      failed: t`Not done`,
+    }[now];
     item.state.replaceChildren(words, tx ? linked(tx) : "");
   }
 
   /** What went through and what did not, for the problem that ended it. */
   summary() {
-    const words = `${this.went} of ${this.items.length} went through and stay so. Start again for the rest.`;
+    const words = t`${this.went} of ${this.items.length} went through and stay so. Start again for the rest.`;
     return [h("p", {}, words), this.place];
   }
 }
@@ -73,8 +76,8 @@ export function showReceipts() {
   sessionStorage.removeItem(KEY);
   if (path !== location.pathname || lines.length === 0) return;
   const place = h("div", { class: "body", role: "status", id: "receipts" });
-  const entries = lines.map(({ tx, block }) => h("li", { class: "row" }, `Block ${block}: `, linked(tx)));
-  const title = lines.length === 1 ? "Done: one transaction" : `Done: ${lines.length} transactions`;
+  const entries = lines.map(({ tx, block }) => h("li", { class: "row" }, t`Block ${block}: `, linked(tx)));
+  const title = lines.length === 1 ? t`Done: one transaction` : t`Done: ${lines.length} transactions`;
   showNotice(place, "good", title, h("ul", { class: "plain small" }, entries));
   element("#main > .top", HTMLElement).after(place);
 }

@@ -3,15 +3,13 @@
 
 import { chart } from "./chart.js";
 import { download, element, h, icon, pushButton } from "./dom.js";
+import { digits, t } from "./language.js";
 import { className, summaryPanel } from "./summary.js";
 
 const PAGE = 25; // rows in the table at a time
 const MOST_CHARTS = 6;
 const KEY = "row_key"; // the column of the owner's keys, as the command line names it
 const CLASS = "class"; // the column of the classes' names
-
-/** @param {number | bigint} value */
-const digits = (value) => value.toLocaleString("en-US");
 
 /**
  * Each row's class, as the circuit says to read it; null where a result has none.
@@ -46,8 +44,8 @@ function levels({ header }, readout) {
   return Array.from({ length: cuts.length + 1 }, (_, at) => {
     const [from, below] = [cuts[at - 1], cuts[at]];
     return [
-      ...(from === undefined ? [] : [`from ${digits(from)}`]),
-      ...(below === undefined ? [] : [`below ${digits(below)}`]),
+      ...(from === undefined ? [] : [t`from ${digits(from)}`]),
+      ...(below === undefined ? [] : [t`below ${digits(below)}`]),
     ].join(", ");
   });
 }
@@ -63,15 +61,22 @@ function rounding({ levels: count, lows, highs }) {
     return span + 1n > BigInt(count) ? (Number(span) + 1) / (2 * count) : 0;
   });
   const most = Math.max(0, ...errors);
-  if (!most) return "exact, since there are no more values than levels";
-  return `rounded to ${digits(count)} levels, so at most ${digits(Math.round(most))} off`;
+  if (!most) return t`exact, since there are no more values than levels`;
+  return t`rounded to ${digits(count)} levels, so at most ${digits(Math.round(most))} off`;
 }
+
+/** @type {Record<ResultHeader["released"], (count: string) => string>} */
+const RELEASED = {
+  label: (count) => t`label of ${count} rows`,
+  score: (count) => t`score of ${count} rows`,
+  aggregate: (count) => t`aggregate of ${count} groups`,
+};
 
 /** @param {ResultHeader} header */
 function describe(header) {
   const { released, rows, noise_scale_milli: noise } = header;
-  const what = `${released} of ${digits(rows)} ${released === "aggregate" ? "groups" : "rows"}`;
-  return [what, rounding(header), noise ? `with noise of scale ${noise / 1000}` : null]
+  const what = RELEASED[released](digits(rows));
+  return [what, rounding(header), noise ? t`with noise of scale ${noise / 1000}` : null]
     .filter((each) => each !== null)
     .join(", ");
 }
@@ -96,7 +101,7 @@ function columnsOf(result, readout, named, names) {
     ...(header.released === "aggregate" ? [] : [first]),
     ...(keys ? [{ name: KEY, values: keys }] : []),
     ...outputs,
-    ...(predicted ? [{ name: "predicted class", values: predicted }] : []),
+    ...(predicted ? [{ name: t`predicted class`, values: predicted }] : []),
     ...(named && names.length ? [{ name: CLASS, values: named.map((each) => className(each, names)) }] : []),
   ];
 }
@@ -120,23 +125,23 @@ export function showResult(root, job, result, readout, source, names) {
     "div",
     { class: "notice good", tabindex: "-1" },
     icon("check"),
-    h("p", { class: "strong" }, "Opened, and it is this job's result"),
-    h("p", {}, `Checked against the chain through ${source}. ${sentence}`),
+    h("p", { class: "strong" }, t`Opened, and it is this job's result`),
+    h("p", {}, t`Checked against the chain through ${source}. ${sentence}`),
   );
   const csv = () => saveCsv(job, columns);
   const parquet = () => saveParquet(job, columns);
   const files = h(
     "div",
     { class: "row" },
-    pushButton([icon("down"), "Download CSV"], csv, ""),
-    pushButton([icon("down"), "Download Parquet"], parquet, "quiet"),
-    pushButton([icon("down"), "Download JSON"], () => saveJson(job, result.header, columns), "quiet"),
+    pushButton([icon("down"), t`Download CSV`], csv, ""),
+    pushButton([icon("down"), t`Download Parquet`], parquet, "quiet"),
+    pushButton([icon("down"), t`Download JSON`], () => saveJson(job, result.header, columns), "quiet"),
   );
   const outputs = columns.filter(({ name, values }) => name !== "row" && typeof values[0] === "bigint");
   const charted = outputs.slice(0, MOST_CHARTS);
   const line = result.header.released === "score" && readout?.kind === "threshold" ? (readout.at ?? 0) : null;
   const labelled = (/** @type {string} */ name) =>
-    name === "predicted class" || (result.header.released === "label" && !bands) ? names : [];
+    name === t`predicted class` || (result.header.released === "label" && !bands) ? names : [];
   element("[data-opening]", HTMLElement, root).hidden = true;
   const opened = element("[data-opened]", HTMLElement, root);
   opened.replaceChildren(
@@ -158,11 +163,11 @@ export function showResult(root, job, result, readout, source, names) {
  */
 function distribution({ name, values }, names, line) {
   const drawn = chart(name, values.map(BigInt), names, line === null ? null : BigInt(line));
-  const words = line === null ? null : `The line is the threshold: from ${digits(line)} on, the second class.`;
+  const words = line === null ? null : t`The line is the threshold: from ${digits(line)} on, the second class.`;
   return h(
     "section",
     { class: "panel stack" },
-    h("h2", {}, `Distribution of ${name}`),
+    h("h2", {}, t`Distribution of ${name}`),
     words ? h("p", { class: "small soft" }, words) : null,
     drawn,
   );
@@ -170,15 +175,15 @@ function distribution({ name, values }, names, line) {
 
 /** @param {string[]} bands what each level means */
 function legend(bands) {
-  const head = ["Level", "The model's score, in the circuit's integers"];
+  const head = [t`Level`, t`The model's score, in the circuit's integers`];
   const rows = bands.map((words, at) => h("tr", {}, h("th", { scope: "row" }, digits(at)), h("td", {}, words)));
   return h(
     "section",
     { class: "stack" },
-    h("h2", {}, "What the levels mean"),
+    h("h2", {}, t`What the levels mean`),
     h(
       "div",
-      { class: "scroll tall fit", tabindex: "0", role: "region", "aria-label": "Levels" },
+      { class: "scroll tall fit", tabindex: "0", role: "region", "aria-label": t`Levels` },
       h(
         "table",
         {},
@@ -206,7 +211,7 @@ function table(columns) {
   const draw = () => {
     const last = Math.min(first + PAGE, rows);
     body.replaceChildren(...Array.from({ length: last - first }, (_, at) => row(columns, first + at)));
-    position.textContent = `${digits(first + 1)} to ${digits(last)} of ${digits(rows)}`;
+    position.textContent = t`${digits(first + 1)} to ${digits(last)} of ${digits(rows)}`;
     before.disabled = first === 0;
     after.disabled = last === rows;
   };
@@ -215,8 +220,8 @@ function table(columns) {
     first += by;
     draw();
   };
-  const before = pushButton("Previous", step(-PAGE));
-  const after = pushButton("Next", step(PAGE));
+  const before = pushButton(t`Previous`, step(-PAGE));
+  const after = pushButton(t`Next`, step(PAGE));
   const names = columns.map(({ name, values }, at) =>
     h("th", { scope: "col", class: at && typeof values[0] === "bigint" ? "number" : null }, name),
   );
@@ -224,15 +229,15 @@ function table(columns) {
   return h(
     "section",
     { class: "stack" },
-    h("h2", {}, "All rows"),
+    h("h2", {}, t`All rows`),
     h(
       "p",
       { class: "small soft" },
-      "Integers as they were released. Your model's card, read below, turns them into its own units.",
+      t`Integers as they were released. Your model's card, read below, turns them into its own units.`,
     ),
     h(
       "div",
-      { class: columns.length < 4 ? "scroll fit" : "scroll", tabindex: "0", role: "region", "aria-label": "Result" },
+      { class: columns.length < 4 ? "scroll fit" : "scroll", tabindex: "0", role: "region", "aria-label": t`Result` },
       h("table", {}, h("thead", {}, h("tr", {}, names)), body),
     ),
     h("div", { class: "row" }, before, after, position),

@@ -9,6 +9,7 @@ import { logsOf, receiptOf, uint, wordsOf } from "./chain.js";
 import { addressOfContract, config } from "./config.js";
 import { clearNotice, data, element, h, pushButton, Steps, showNotice, showProblem } from "./dom.js";
 import * as keystore from "./keystore.js";
+import { t } from "./language.js";
 import { apiBytes, Problem } from "./problems.js";
 import { showResult } from "./result-view.js";
 import { keep } from "./store.js";
@@ -19,8 +20,8 @@ import { fromHex, openResult } from "./unseal.js";
 /** @param {string} what */
 const mismatch = (what) =>
   new Problem(
-    `The sealed result is not this job's: ${what}.`,
-    "Do not use it, and tell the dataset's owner.",
+    t`The sealed result is not this job's: ${what}.`,
+    t`Do not use it, and tell the dataset's owner.`,
     "bad-seal",
   );
 
@@ -31,12 +32,12 @@ const mismatch = (what) =>
 async function checkChain(order) {
   const { logs, source } = await receiptOf(order.releaseTx);
   const [log] = logsOf(logs, "JobReleased", order.job);
-  if (!log || wordsOf(log)[0] !== order.sealed) throw mismatch("the chain names another document");
+  if (!log || wordsOf(log)[0] !== order.sealed) throw mismatch(t`the chain names another document`);
   const [opened] = logsOf((await receiptOf(order.openTx)).logs, "JobOpened", order.job);
   const words = opened ? wordsOf(opened) : [];
   const [license] = words;
-  if (license === undefined || uint(license) !== BigInt(order.license)) throw mismatch("the chain's order is another");
-  if (words[2] !== order.circuit || words[5] !== order.sealingKey) throw mismatch("the chain's order is another");
+  if (license === undefined || uint(license) !== BigInt(order.license)) throw mismatch(t`the chain's order is another`);
+  if (words[2] !== order.circuit || words[5] !== order.sealingKey) throw mismatch(t`the chain's order is another`);
   return source;
 }
 
@@ -46,7 +47,7 @@ async function checkChain(order) {
  */
 async function fetchSealed(order) {
   const bytes = await apiBytes(`/v1/jobs/${order.job}/result`);
-  if ((await sha256(bytes)) !== order.sealed) throw mismatch("its digest is another");
+  if ((await sha256(bytes)) !== order.sealed) throw mismatch(t`its digest is another`);
   /** @type {SealedResult} */
   const sealed = parseCanonical(bytes);
   const context = {
@@ -62,11 +63,11 @@ async function fetchSealed(order) {
     receipt: order.receipt,
   };
   for (const [name, value] of Object.entries(context)) {
-    if (sealed.context[name] !== value) throw mismatch(`it names another ${name.replaceAll("_", " ")}`);
+    if (sealed.context[name] !== value) throw mismatch(t`it names another ${name.replaceAll("_", " ")}`);
   }
   const ciphertext = await apiBytes(`/v1/blobs/${sealed.ciphertext_cid}`);
-  if (ciphertext.length !== sealed.ciphertext_bytes) throw mismatch("its length is another");
-  if ((await fileCid(ciphertext)) !== sealed.ciphertext_cid) throw mismatch("its bytes are not those that it names");
+  if (ciphertext.length !== sealed.ciphertext_bytes) throw mismatch(t`its length is another`);
+  if ((await fileCid(ciphertext)) !== sealed.ciphertext_cid) throw mismatch(t`its bytes are not those that it names`);
   return { enc: fromHex(sealed.enc), ciphertext, context: canonicalBytes(context) };
 }
 
@@ -94,8 +95,8 @@ async function openSealed(key, { enc, ciphertext, context }) {
     return await openResult(key.privateKey, fromHex(key.public), enc, ciphertext, context);
   } catch {
     throw new Problem(
-      "The sealed result does not open with this key for this job.",
-      "Tell the dataset's owner: what the chain names is not what was promised.",
+      t`The sealed result does not open with this key for this job.`,
+      t`Tell the dataset's owner: what the chain names is not what was promised.`,
       "bad-seal",
     );
   }
@@ -116,24 +117,24 @@ function showLostKey(place, order, retry) {
       return;
     }
     const [wanted, found] = [order.sealingKey, entry.public].map((key) => `${key.slice(0, 12)}…`);
-    const words = `This result is sealed to ${wanted}, and the file holds ${found}.`;
-    showNotice(place, "bad", "That is another key.", h("p", {}, words), button());
+    const words = t`This result is sealed to ${wanted}, and the file holds ${found}.`;
+    showNotice(place, "bad", t`That is another key.`, h("p", {}, words), button());
   };
-  const button = () => h("p", { class: "row" }, pushButton("Import the recovery file", recover, "small"));
+  const button = () => h("p", { class: "row" }, pushButton(t`Import the recovery file`, recover, "small"));
   showNotice(
     place,
     "wait",
-    "The key of this job is not in this browser",
+    t`The key of this job is not in this browser`,
     h(
       "p",
       {},
-      "If you ordered the job here, this browser's data was cleared; if elsewhere, the key is there. ",
-      "Nobody else has it, so only the recovery file brings it back.",
+      t`If you ordered the job here, this browser's data was cleared; if elsewhere, the key is there. `,
+      t`Nobody else has it, so only the recovery file brings it back.`,
     ),
     h(
       "p",
       { class: "small" },
-      "From a terminal, where the key is: ",
+      t`From a terminal, where the key is: `,
       h("code", {}, `darkroom result open ${order.job}`),
     ),
     button(),
@@ -170,7 +171,7 @@ async function open(root) {
     opened.append(unitsPanel(order.job, order.circuit, result, readout));
     if (result.header.released === "aggregate") opened.children[0]?.after(answerPanel(order, result));
   } catch (error) {
-    showProblem(place, error, h("p", { class: "row" }, pushButton("Try again", retry)));
+    showProblem(place, error, h("p", { class: "row" }, pushButton(t`Try again`, retry)));
   }
 }
 

@@ -5,17 +5,18 @@
 
 import { encoder, fromHex, join, sha256, toHex } from "./bytes.js";
 import { canonicalBytes, parseCanonical } from "./canonical.js";
+import { t } from "./language.js";
 import { Problem } from "./problems.js";
 import { scryptAsync } from "./vendor/noble-hashes-2.4.0/scrypt.js";
 
 const MAGIC = encoder.encode("DRKSEAL1");
 const WORK = 1 << 17;
 const [LEAST, MOST] = [1 << 15, 1 << 20];
-const ANOTHER_COPY = "Use another copy of the file.";
+const ANOTHER_COPY = t`Use another copy of the file.`;
 
 /** @typedef {{ holds: string, n: number, salt: string, check: string, nonce: string }} Header */
 
-const damaged = () => new Problem("This is not a recovery file, or it is damaged.", ANOTHER_COPY, "bad-key");
+const damaged = () => new Problem(t`This is not a recovery file, or it is damaged.`, ANOTHER_COPY, "bad-key");
 
 /**
  * @param {string} passphrase
@@ -84,19 +85,19 @@ export async function openSealed(file, passphrase, holds) {
   if (size > 1024 || 12 + size > body.length) throw damaged();
   const header = headerOf(body.subarray(12, 12 + size));
   if (header.holds !== holds) {
-    throw new Problem("This file holds something else than a sealing key.", "Choose the recovery file.", "bad-key");
+    throw new Problem(t`This file holds something else than a sealing key.`, t`Choose the recovery file.`, "bad-key");
   }
   const { key, check } = await derive(passphrase, fromHex(header.salt), header.n);
   if (check !== header.check) {
-    const next = "Try again with the one it was made with.";
-    throw new Problem("This passphrase does not open the file.", next, "wrong-passphrase");
+    const next = t`Try again with the one it was made with.`;
+    throw new Problem(t`This passphrase does not open the file.`, next, "wrong-passphrase");
   }
   const parameters = { name: "AES-GCM", iv: fromHex(header.nonce), additionalData: body.subarray(0, 12 + size) };
   try {
     const opened = await crypto.subtle.decrypt(parameters, await cipher(key, "decrypt"), body.subarray(12 + size));
     return new Uint8Array(opened);
   } catch {
-    throw new Problem("This file was altered.", ANOTHER_COPY, "bad-key");
+    throw new Problem(t`This file was altered.`, ANOTHER_COPY, "bad-key");
   }
 }
 

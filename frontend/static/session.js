@@ -2,6 +2,7 @@
 // Signing in with the wallet (EIP-4361), only where the node must know who asks: publishing documents, tokens.
 
 import { encoder, toHex } from "./bytes.js";
+import { t } from "./language.js";
 import { api, apiJson, Problem, setCsrf } from "./problems.js";
 import { ready, request } from "./wallet.js";
 
@@ -24,7 +25,7 @@ export async function signIn() {
   const { message } = await apiJson("/v1/session/challenge", { method: "POST", json: { address: account } });
   const [domain] = message.split(" ");
   if (domain !== location.host || !message.includes(`\nURI: ${location.origin}/\n`)) {
-    throw new Problem("This node asks to sign in to another site.", "Nothing was signed.", "tampered");
+    throw new Problem(t`This node asks to sign in to another site.`, t`Nothing was signed.`, "tampered");
   }
   const signature = await request("personal_sign", [`0x${toHex(encoder.encode(message))}`, account]);
   /** @type {SessionView} */

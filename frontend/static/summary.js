@@ -2,16 +2,14 @@
 // An opened result in a few figures: how many rows of each class, or where the scores lie.
 
 import { h } from "./dom.js";
-
-/** @param {number | bigint} value */
-const digits = (value) => value.toLocaleString("en-US");
+import { digits, locale, t } from "./language.js";
 
 /**
  * What a class is called, where that is known, else its number.
  * @param {bigint | number} place
  * @param {string[]} names
  */
-export const className = (place, names) => names[Number(place)] ?? `class ${digits(place)}`;
+export const className = (place, names) => names[Number(place)] ?? t`class ${digits(place)}`;
 
 /**
  * Rows of each class that there are, the most first.
@@ -53,14 +51,14 @@ export function summaryPanel(outputs, classes, names) {
   const figures = classes
     ? classCounts(classes, names).map(({ name, count, share }) => [
         name,
-        `${digits(count)} of ${digits(classes.length)}`,
+        t`${digits(count)} of ${digits(classes.length)}`,
         `${(100 * share).toFixed(1)} %`,
       ])
     : [];
   for (const { name, values } of classes ? [] : outputs) {
     const { least, median, mean, greatest } = spread(values.map(BigInt));
-    const range = `${digits(least)} to ${digits(greatest)}, half at most ${digits(median)}`;
-    figures.push([`${name}, mean`, mean.toLocaleString("en-US", { maximumFractionDigits: 1 }), range]);
+    const range = t`${digits(least)} to ${digits(greatest)}, half at most ${digits(median)}`;
+    figures.push([t`${name}, mean`, mean.toLocaleString(locale, { maximumFractionDigits: 1 }), range]);
   }
   const facts = figures.map(([name, value, more]) =>
     h("div", {}, h("dt", {}, name), h("dd", {}, value, " ", h("small", {}, more))),
@@ -68,7 +66,7 @@ export function summaryPanel(outputs, classes, names) {
   return h(
     "section",
     { class: "panel stack", "aria-labelledby": "summary-title" },
-    h("h2", { id: "summary-title" }, "In short"),
+    h("h2", { id: "summary-title" }, t`In short`),
     h("dl", { class: "facts" }, facts),
   );
 }

@@ -3,6 +3,7 @@
 
 import { encode } from "./abi.js";
 import { checkPermit, checkTransaction, permitArguments } from "./calls.js";
+import { t } from "./language.js";
 import { apiJson, Problem, toProblem } from "./problems.js";
 import * as sent from "./sent.js";
 import { read, ready, request } from "./wallet.js";
@@ -25,7 +26,7 @@ const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
 const prepare = (action, order) => apiJson(`/v1/transactions/${action}`, { method: "POST", json: order });
 
 const anotherNumber = () =>
-  new Problem("This node prepared another number of transactions.", "Nothing was signed.", "tampered");
+  new Problem(t`This node prepared another number of transactions.`, t`Nothing was signed.`, "tampered");
 
 /**
  * Pay for something: a permit for exactly `amount`, then the call that uses it; or the call alone where an allowance is
@@ -182,13 +183,13 @@ export async function mined(tx) {
     const { answer } = await read("eth_getTransactionReceipt", [tx]);
     if (answer) {
       if (BigInt(answer.status) === 1n) return answer;
-      const next = "Nothing was paid but gas. Load the page again.";
-      throw new Problem("The contract refused the transaction.", next, "reverted");
+      const next = t`Nothing was paid but gas. Load the page again.`;
+      throw new Problem(t`The contract refused the transaction.`, next, "reverted");
     }
     await pause(400);
   }
-  const next = "Look at it in the wallet; the page follows once it is mined.";
-  throw new Problem("The transaction is not in a block yet.", next, "slow");
+  const next = t`Look at it in the wallet; the page follows once it is mined.`;
+  throw new Problem(t`The transaction is not in a block yet.`, next, "slow");
 }
 
 /**
@@ -200,7 +201,7 @@ export async function eventOf(receipt, name) {
   /** @type {DecodedReceipt} */
   const { events } = await apiJson(`/v1/transactions/${receipt.transactionHash}`);
   const event = events.find((each) => each.name === name);
-  if (!event) throw new Problem(`The transaction has no ${name} event.`, "Load the page again.", "unknown");
+  if (!event) throw new Problem(t`The transaction has no ${name} event.`, t`Load the page again.`, "unknown");
   return event.args;
 }
 
@@ -219,8 +220,8 @@ export async function follow(path) {
     }
     await pause(300);
   }
-  const next = "Load the page again in a moment.";
-  throw new Problem("The chain has it, but this node's index does not show it yet.", next, "behind");
+  const next = t`Load the page again in a moment.`;
+  throw new Problem(t`The chain has it, but this node's index does not show it yet.`, next, "behind");
 }
 
 /**

@@ -3,6 +3,7 @@
 // the page was loaded again, in another tab of it, and when the chain took too long.
 
 import { askWhether, h, pushButton, showNotice } from "./dom.js";
+import { clock, t } from "./language.js";
 import { Problem, toProblem } from "./problems.js";
 import * as sent from "./sent.js";
 import { newestOf } from "./transact.js";
@@ -11,6 +12,17 @@ import { read } from "./wallet.js";
 /** @typedef {import("./sent.js").Sent} Sent */
 
 const PAUSE = 500; // milliseconds between two looks
+/** @typedef {(made: number | string) => string} Naming */
+export const naming = {
+  /** @type {Naming} */
+  license: (made) => t`license ${made}`,
+  /** @type {Naming} */
+  job: (made) => t`job ${made}`,
+  /** @type {Naming} */
+  offer: (made) => t`offer ${made}`,
+};
+/** @type {Record<string, Naming>} */
+const kinds = naming;
 
 /**
  * What became of an order: the number of what it made, or 0 while nobody knows. Throws when the chain refused it.
@@ -22,13 +34,13 @@ async function madeBy({ look, before, tx, made }) {
   if (newest > before) return newest;
   const { answer } = tx ? await read("eth_getTransactionReceipt", [tx]) : { answer: null };
   if (!answer || BigInt(answer.status) === 1n) return 0; // the index is about to have it
-  throw new Problem("The contract refused the order that you sent.", "Nothing was paid but gas.", "reverted");
+  throw new Problem(t`The contract refused the order that you sent.`, t`Nothing was paid but gas.`, "reverted");
 }
 
 /**
  * Whatever this page sent and does not know the end of is told in place of a form.
  * @param {HTMLFormElement} form
- * @param {string} thing what it makes: "License", "Job", "Offer"
+ * @param {Naming} thing what it makes
  */
 export function guard(form, thing) {
   const place = h("div", { role: "status", hidden: true });
@@ -53,7 +65,7 @@ export function guard(form, thing) {
         if (made) {
           sent.know(order.id, { made });
           const kind = order.goes.replaceAll("/", "").replace(/s$/, ""); // a form may order one thing for another
-          showMade(order, `${kind || thing.toLowerCase()} ${made}`, `${order.goes}${made}`);
+          showMade(order, (kinds[kind] ?? thing)(made), `${order.goes}${made}`);
           return;
         }
       } catch (error) {
@@ -78,20 +90,20 @@ export function guard(form, thing) {
 
   /** @param {Sent} order */
   function showWaiting(order) {
-    const at = new Date(order.at).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+    const at = new Date(order.at).toLocaleTimeString(clock, { hour: "2-digit", minute: "2-digit" });
     const [title, words] = order.tx
       ? [
-          "Your order is under way",
-          `It was sent at ${at} and waits for a block. Do not order again: this page follows by itself.`,
+          t`Your order is under way`,
+          t`It was sent at ${at} and waits for a block. Do not order again: this page follows by itself.`,
         ]
       : [
-          "An order waits for your signature",
-          `Your wallet was asked at ${at}, and this page was loaded again before it answered. If you signed, the ` +
-            "order shows here by itself. If you did not, begin anew.",
+          t`An order waits for your signature`,
+          t`Your wallet was asked at ${at}, and this page was loaded again before it answered. ` +
+            t`If you signed, the order shows here by itself. If you did not, begin anew.`,
         ];
-    const anew = pushButton("Begin anew", async () => {
-      const risk = "If the first order was signed it may still arrive, and then you pay for both.";
-      if (await askWhether("Begin anew?", [h("p", {}, risk)], "Begin anew", "Go on waiting")) await end(order);
+    const anew = pushButton(t`Begin anew`, async () => {
+      const risk = t`If the first order was signed it may still arrive, and then you pay for both.`;
+      if (await askWhether(t`Begin anew?`, [h("p", {}, risk)], t`Begin anew`, t`Go on waiting`)) await end(order);
     });
     showNotice(place, "wait", title, h("p", {}, words), h("p", {}, anew));
   }
@@ -102,9 +114,9 @@ export function guard(form, thing) {
    * @param {string} href its page
    */
   function showMade(order, name, href) {
-    const there = h("a", { class: "button small", href, click: () => sent.end(order.id) }, `Open ${name}`);
-    const another = pushButton("Order another", () => end(order));
-    showNotice(place, "good", `Your order went through: ${name}`, h("p", { class: "row" }, there, another));
+    const there = h("a", { class: "button small", href, click: () => sent.end(order.id) }, t`Open ${name}`);
+    const another = pushButton(t`Order another`, () => end(order));
+    showNotice(place, "good", t`Your order went through: ${name}`, h("p", { class: "row" }, there, another));
   }
 
   sent.onChange(check);

@@ -5,6 +5,7 @@
 import { encoder } from "./bytes.js";
 import { parseCanonical } from "./canonical.js";
 import { download, field, h, input, pushButton, showNotice, showProblem } from "./dom.js";
+import { t } from "./language.js";
 import { Problem } from "./problems.js";
 import { keep, recall } from "./store.js";
 
@@ -135,7 +136,7 @@ export function unitsPanel(job, circuit, result, readout) {
     try {
       const [file] = input(form, "card").files ?? [];
       if (!file) return;
-      if (file.size > MOST_BYTES) throw new Problem("This file is too large for a model's card.", "Choose another.");
+      if (file.size > MOST_BYTES) throw new Problem(t`This file is too large for a model's card.`, t`Choose another.`);
       show(new Uint8Array(await file.arrayBuffer()));
     } catch (error) {
       input(form, "card").value = ""; // so that the same name, mended, can be chosen again
@@ -146,19 +147,19 @@ export function unitsPanel(job, circuit, result, readout) {
   /** @param {Bytes} card */
   const show = (card) => {
     const { kind, decoder, target } = parseCanonical(card);
-    if (kind !== "darkroom/model") throw new Problem("This is no model's card.", "Make it: darkroom model export.");
-    if (decoder.circuit !== circuit) throw new Problem("This model ran as another circuit.", "Choose this job's.");
+    if (kind !== "darkroom/model") throw new Problem(t`This is no model's card.`, t`Make it: darkroom model export.`);
+    if (decoder.circuit !== circuit) throw new Problem(t`This model ran as another circuit.`, t`Choose this job's.`);
     const rows = inUnits(result, decoder, readout);
     said.replaceChildren();
     shown.replaceChildren(table(rows), saveButton(job, rows));
-    showNotice(said, "good", target ? `${target}, by a ${decoder.model}` : `By a ${decoder.model}`);
+    showNotice(said, "good", target ? t`${target}, by a ${decoder.model}` : t`By a ${decoder.model}`);
     keep(CARD, circuit, new TextDecoder().decode(card));
   };
-  const hint = "Made by darkroom model export. It is read in this page, kept in this browser and sent nowhere.";
+  const hint = t`Made by darkroom model export. It is read in this page, kept in this browser and sent nowhere.`;
   const form = h(
     "form",
     { change: read },
-    field("card", "The model's card", { type: "file", accept: ".json,application/json" }, hint),
+    field("card", t`The model's card`, { type: "file", accept: ".json,application/json" }, hint),
   );
   const kept = recall(CARD, circuit);
   try {
@@ -166,7 +167,7 @@ export function unitsPanel(job, circuit, result, readout) {
   } catch (error) {
     showProblem(said, error);
   }
-  return h("section", { class: "panel stack" }, h("h2", {}, "In your model's units"), form, said, shown);
+  return h("section", { class: "panel stack" }, h("h2", {}, t`In your model's units`), form, said, shown);
 }
 
 /** @param {ReturnType<typeof inUnits>} rows */
@@ -188,7 +189,7 @@ function table(rows) {
   );
   return h(
     "div",
-    { class: "scroll", tabindex: "0", role: "region", "aria-label": "In units" },
+    { class: "scroll", tabindex: "0", role: "region", "aria-label": t`In units` },
     h("table", {}, h("thead", {}, head), h("tbody", {}, body)),
   );
 }
@@ -207,5 +208,5 @@ function saveButton(job, rows) {
     );
     download(`darkroom-job-${job}-units.csv`, `${lines.join("\n")}\n`, "text/csv");
   };
-  return h("p", {}, pushButton("Download all rows (CSV)", save));
+  return h("p", {}, pushButton(t`Download all rows (CSV)`, save));
 }

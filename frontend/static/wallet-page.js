@@ -21,6 +21,7 @@ import {
 } from "./dom.js";
 import { GIFT, takeGift } from "./funds.js";
 import * as keystore from "./keystore.js";
+import { clock, t } from "./language.js";
 import { apiJson } from "./problems.js";
 import { session, signIn, signOut } from "./session.js";
 import * as wallet from "./wallet.js";
@@ -34,7 +35,7 @@ const part = (name) => element(`[data-${name}]`, HTMLElement);
 const scopes = JSON.parse(data(part("tokens"), "scopes"));
 
 /** @param {number} milliseconds */
-const day = (milliseconds) => new Date(milliseconds).toLocaleDateString("en-GB");
+const day = (milliseconds) => new Date(milliseconds).toLocaleDateString(clock);
 
 /**
  * Run something that a button asked for; say what went wrong in the part of that name.
@@ -72,8 +73,8 @@ function showChoice() {
   part("demo-accounts").replaceChildren();
   const found = wallet.wallets();
   const words = found.length
-    ? "Choose one. Nothing is signed by connecting."
-    : "No wallet in this browser. Install one that announces itself (EIP-6963), or use the command line: " +
+    ? t`Choose one. Nothing is signed by connecting.`
+    : t`No wallet in this browser. Install one that announces itself (EIP-6963), or use the command line: ` +
       "darkroom account create.";
   part("wallet-state").replaceChildren(h("p", { class: "soft" }, words));
   part("wallets").replaceChildren(...found.map(choice));
@@ -91,7 +92,7 @@ function choice({ id, name, icon: picture }) {
       "span",
       {},
       h("span", { class: "strong" }, name),
-      demo ? h("span", { class: "small soft" }, " makes a key in this browser, for play money only") : null,
+      demo ? h("span", { class: "small soft" }, t` makes a key in this browser, for play money only`) : null,
     ),
   );
 }
@@ -102,8 +103,8 @@ async function showConnected(account) {
   /** @type {MoneyView | null} */
   const balance = await apiJson(`/v1/accounts/${account}`).catch(() => null);
   if (account !== wallet.account()) return; // another one was chosen meanwhile
-  const state = right ? status("good", "check", "Connected") : status("bad", "warn", "Wrong network");
-  const other = `This market is on chain ${config.chainId}.`;
+  const state = right ? status("good", "check", t`Connected`) : status("bad", "warn", t`Wrong network`);
+  const other = t`This market is on chain ${config.chainId}.`;
   part("wallet-state").replaceChildren(
     h("p", { class: "row" }, state, h("span", {}, wallet.walletName())),
     h("p", { class: "mono small" }, account),
@@ -114,28 +115,28 @@ async function showConnected(account) {
           h(
             "p",
             {},
-            pushButton("Switch network", () => attempt("wallet-say", switchNetwork), ""),
+            pushButton(t`Switch network`, () => attempt("wallet-say", switchNetwork), ""),
           ),
         ]),
     balance
       ? h("p", { class: "price" }, money(balance.tokens))
-      : h("p", { class: "soft" }, "The balance is out of reach."),
+      : h("p", { class: "soft" }, t`The balance is out of reach.`),
     h(
       "p",
       { class: "row" },
-      h("a", { class: "button small", href: `/accounts/${account}` }, "My account"),
-      config.testMoney ? pushButton("Get test money", () => attempt("wallet-say", getGift)) : null,
-      pushButton("Disconnect", wallet.disconnect),
+      h("a", { class: "button small", href: `/accounts/${account}` }, t`My account`),
+      config.testMoney ? pushButton(t`Get test money`, () => attempt("wallet-say", getGift)) : null,
+      pushButton(t`Disconnect`, wallet.disconnect),
     ),
   );
 }
 
 async function getGift() {
   const place = part("wallet-say");
-  showNotice(place, "calm", "Getting test money. Your wallet asks you to sign.");
+  showNotice(place, "calm", t`Getting test money. Your wallet asks you to sign.`);
   await takeGift();
   await showWallet();
-  showNotice(place, "good", `${money(GIFT)} of play money arrived.`);
+  showNotice(place, "good", t`${money(GIFT)} of play money arrived.`);
 }
 
 async function switchNetwork() {
@@ -145,7 +146,7 @@ async function switchNetwork() {
 
 async function showKeys() {
   const found = await keystore.keys();
-  const none = "No key in this browser yet. One is made when you order your first job, or now.";
+  const none = t`No key in this browser yet. One is made when you order your first job, or now.`;
   part("keys").replaceChildren(...(found.length ? found.map(keyRow) : [h("p", { class: "soft" }, none)]));
 }
 
@@ -156,15 +157,15 @@ function keyRow(key) {
     { class: "row" },
     icon("key"),
     h("code", {}, `${key.public.slice(0, 12)}…${key.public.slice(-6)}`),
-    h("span", { class: "small soft" }, `since ${day(key.made)}`),
-    pushButton("Remove", () => removeKey(key)),
+    h("span", { class: "small soft" }, t`since ${day(key.made)}`),
+    pushButton(t`Remove`, () => removeKey(key)),
   );
 }
 
 /** @param {SealingKey} key */
 async function removeKey(key) {
-  const words = "Results sealed to it will not open here any more. Only its recovery file brings it back.";
-  const sure = await askWhether("Remove this key?", [h("p", {}, words)], "Remove it", "Keep it");
+  const words = t`Results sealed to it will not open here any more. Only its recovery file brings it back.`;
+  const sure = await askWhether(t`Remove this key?`, [h("p", {}, words)], t`Remove it`, t`Keep it`);
   if (sure) await keystore.remove(key.public);
   await showKeys();
 }
@@ -183,13 +184,13 @@ async function showSession() {
   if (card?.signed_in) {
     const who = h("span", { class: "mono small" }, card.address);
     place.replaceChildren(
-      h("p", { class: "row" }, status("good", "check", "Signed in"), who),
-      pushButton("Sign out", () => attempt("session-say", leave)),
+      h("p", { class: "row" }, status("good", "check", t`Signed in`), who),
+      pushButton(t`Sign out`, () => attempt("session-say", leave)),
     );
     await showTokens();
   } else {
-    place.replaceChildren(pushButton("Sign in with the wallet", () => attempt("session-say", enter), ""));
-    part("tokens").replaceChildren(h("p", { class: "soft" }, "Sign in to see them."));
+    place.replaceChildren(pushButton(t`Sign in with the wallet`, () => attempt("session-say", enter), ""));
+    part("tokens").replaceChildren(h("p", { class: "soft" }, t`Sign in to see them.`));
   }
 }
 
@@ -199,8 +200,8 @@ async function showTokens() {
   const now = Date.now() / 1000;
   const live = items.filter((each) => !each.revoked_at && each.expires_at > now);
   part("tokens").replaceChildren(
-    ...(live.length ? live.map(tokenRow) : [h("p", { class: "soft" }, "None yet.")]),
-    pushButton("New token", makeToken),
+    ...(live.length ? live.map(tokenRow) : [h("p", { class: "soft" }, t`None yet.`)]),
+    pushButton(t`New token`, makeToken),
   );
 }
 
@@ -210,23 +211,23 @@ function tokenRow(token) {
     await apiJson(`/v1/tokens/${token.id}`, { method: "DELETE" });
     await showTokens();
   };
-  const terms = `${token.scopes.join(", ")}; until ${day(token.expires_at * 1000)}`;
+  const terms = t`${token.scopes.join(", ")}; until ${day(token.expires_at * 1000)}`;
   return h(
     "div",
     { class: "spread" },
     h("div", {}, h("p", { class: "strong" }, token.name), h("p", { class: "small soft" }, terms)),
-    pushButton("Revoke", () => attempt("tokens-say", revoke)),
+    pushButton(t`Revoke`, () => attempt("tokens-say", revoke)),
   );
 }
 
 async function makeToken() {
   let made = false; // also when the dialog is closed by its Escape key
-  await openDialog("New API token", (/** @type {Done<true>} */ done) => {
+  await openDialog(t`New API token`, (/** @type {Done<true>} */ done) => {
     const place = h("div", { role: "status" });
     const choices = h(
       "fieldset",
       { id: "scopes", class: "field", "aria-describedby": "scopes-wrong" },
-      h("legend", {}, "It may"),
+      h("legend", {}, t`It may`),
       Object.entries(scopes).map(([scope, words], at) =>
         h(
           "label",
@@ -240,14 +241,14 @@ async function makeToken() {
     const form = h(
       "form",
       { class: "stack", novalidate: true },
-      field("token-name", "What it is for", { type: "text", maxlength: 100, autofocus: true }),
+      field("token-name", t`What it is for`, { type: "text", maxlength: 100, autofocus: true }),
       choices,
       place,
       h(
         "div",
         { class: "row" },
-        h("button", { class: "button", type: "submit" }, "Make it"),
-        pushButton("Cancel", () => done(null), "quiet"),
+        h("button", { class: "button", type: "submit" }, t`Make it`),
+        pushButton(t`Cancel`, () => done(null), "quiet"),
       ),
     );
     form.addEventListener("submit", async (event) => {
@@ -260,13 +261,13 @@ async function makeToken() {
         const { token } = await apiJson("/v1/tokens", { method: "POST", json: { ...wanted, days: TOKEN_DAYS } });
         made = true;
         form.replaceChildren(
-          h("p", {}, "Copy it now; it is not shown again."),
+          h("p", {}, t`Copy it now; it is not shown again.`),
           h("p", { class: "command" }, h("code", {}, token)),
           h(
             "div",
             { class: "row" },
-            h("button", { class: "button", type: "button", "data-copy": token }, "Copy"),
-            pushButton("Done", () => done(true), "quiet"),
+            h("button", { class: "button", type: "button", "data-copy": token }, t`Copy`),
+            pushButton(t`Done`, () => done(true), "quiet"),
           ),
         );
       } catch (error) {
@@ -288,8 +289,8 @@ function wantedToken(form, choices) {
   const chosen = boxes.filter((box) => box.checked).map((box) => box.value);
   const at = input(form, "token-name");
   const name = at.value.trim();
-  fieldError(at, name ? "" : "Say what it is for, so that you know it again.");
-  fieldError(choices, chosen.length ? "" : "Let it do one thing at least.");
+  fieldError(at, name ? "" : t`Say what it is for, so that you know it again.`);
+  fieldError(choices, chosen.length ? "" : t`Let it do one thing at least.`);
   if (name && chosen.length) return { name, scopes: chosen };
   (name ? boxes[0] : at)?.focus();
   return null;

@@ -3,6 +3,7 @@
 // One is chosen at a time; the choice is remembered, the connection never assumed.
 
 import { chainHex, config } from "./config.js";
+import { t } from "./language.js";
 import { Problem, toProblem } from "./problems.js";
 
 /** @typedef {Wallet & { provider: Eip1193Provider }} OpenWallet */
@@ -49,9 +50,9 @@ function notify() {
 export function wallets() {
   const found = [...announced.values()];
   if (window.ethereum && found.length === 0) {
-    found.push({ id: "injected", name: "Browser wallet", icon: "", provider: window.ethereum });
+    found.push({ id: "injected", name: t`Browser wallet`, icon: "", provider: window.ethereum });
   }
-  if (config.demo) found.push({ id: DEMO, name: "Demo wallet", icon: "", provider: null });
+  if (config.demo) found.push({ id: DEMO, name: t`Demo wallet`, icon: "", provider: null });
   return found;
 }
 
@@ -62,7 +63,7 @@ export const isDemo = () => chosen?.id === DEMO;
 /** The chosen wallet; throws a Problem where there is none. */
 function current() {
   if (chosen) return chosen;
-  throw new Problem("No wallet is connected.", "Connect one on the wallet page.", "no-wallet");
+  throw new Problem(t`No wallet is connected.`, t`Connect one on the wallet page.`, "no-wallet");
 }
 
 /**
@@ -71,7 +72,7 @@ function current() {
  */
 async function open(id) {
   const found = wallets().find((wallet) => wallet.id === id);
-  if (!found) throw new Problem("That wallet is not in this browser any more.", "Choose another one.", "no-wallet");
+  if (!found) throw new Problem(t`That wallet is not in this browser any more.`, t`Choose another one.`, "no-wallet");
   return { ...found, provider: found.provider ?? (await import("./demo-wallet.js")).provider };
 }
 
@@ -83,7 +84,7 @@ export async function connect(id) {
   const wallet = await open(id);
   try {
     const [first] = (await wallet.provider.request({ method: "eth_requestAccounts" })) ?? [];
-    if (!first) throw new Problem("The wallet named no account.", "Unlock it and try again.", "locked");
+    if (!first) throw new Problem(t`The wallet named no account.`, t`Unlock it and try again.`, "locked");
     use(wallet, first);
     localStorage.setItem(CHOICE, id);
   } catch (error) {
@@ -162,8 +163,8 @@ export async function switchNetwork() {
     /* told below, also when it only says that it did */
   }
   if ((await walletChain()) === chainHex) return;
-  const message = `The wallet is on another network; this market is on chain ${config.chainId}.`;
-  throw new Problem(message, "Switch the network in the wallet, then try again.", "wrong-network");
+  const message = t`The wallet is on another network; this market is on chain ${config.chainId}.`;
+  throw new Problem(message, t`Switch the network in the wallet, then try again.`, "wrong-network");
 }
 
 /** This market's chain, for a wallet that does not know it (EIP-3085). */
@@ -182,8 +183,8 @@ export async function ready(wanted = "") {
   await resumed;
   current();
   if (wanted && wanted.toLowerCase() !== address.toLowerCase()) {
-    const message = `This needs the account ${short(wanted)}, and the wallet is on ${short(address)}.`;
-    throw new Problem(message, "Switch the account in the wallet.", "wrong-account");
+    const message = t`This needs the account ${short(wanted)}, and the wallet is on ${short(address)}.`;
+    throw new Problem(message, t`Switch the account in the wallet.`, "wrong-account");
   }
   if ((await walletChain()) !== chainHex) await switchNetwork();
   return address;
@@ -214,13 +215,13 @@ export async function read(method, params) {
   await resumed;
   if (chosen && !isDemo()) {
     try {
-      if ((await walletChain()) === chainHex) return { answer: await request(method, params), source: "your wallet" };
+      if ((await walletChain()) === chainHex) return { answer: await request(method, params), source: t`your wallet` };
     } catch {
       /* the relay below */
     }
   }
   const { relay } = await import("./relay.js");
-  return { answer: await relay(method, params), source: "this node" };
+  return { answer: await relay(method, params), source: t`this node` };
 }
 
 /** Settles when the wallet that was chosen before has been taken up, or not. */

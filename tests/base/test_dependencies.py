@@ -21,8 +21,9 @@ OURS = {"app", "benchmarks", "contracts", "darkroom", "fhe", "ingestion", "tests
 HOMES = {
     "anyio": ("app.market.web", "app.mcp.server"),
     "alembic": ("app.market.db",),
+    "babel": ("app.market.web.language",),
     "capnp": ("fhe.keys.concrete_serialization",),
-    "concrete": ("app.cli.kinds", "app.demo.models", "fhe.compile", "fhe.keys"),
+    "concrete": ("fhe.compile.concrete_models", "fhe.keys"),
     "eth": ("app.chain",),
     "eth_abi": ("app.chain",),
     "eth_bloom": ("app.chain",),

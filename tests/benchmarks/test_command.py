@@ -32,7 +32,9 @@ def counting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_json_is_the_last_line_of_stdout(counting: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Whatever a library prints before, a reader of the last line gets one object with figures and machine."""
     assert main([counting, "--json"]) == 0
-    figures = json.loads(capsys.readouterr().out.splitlines()[-1])
+    said = capsys.readouterr()
+    assert f"{counting}: 50 % after" in said.err  # a long run in the background tells how far it is
+    figures = json.loads(said.out.splitlines()[-1])
     assert (figures["us_per_row"], figures["rows"]) == (1.5, 3)
     assert {"cpu", "cores", "commit", "python"} <= figures["machine"].keys()
 

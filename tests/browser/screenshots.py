@@ -15,9 +15,10 @@ from playwright.sync_api import Browser, Page
 from app.files.sealed import MIN_WORK, seal
 from tests.browser import states
 from tests.browser.chromium import Visitor, chromium
-from tests.browser.tour import tour, troubles
+from tests.browser.tour import troubles
 from tests.support.custody import BUYER_KEY
 from tests.support.site import serve
+from tests.support.tour import tour
 from tests.support.web import build_node
 
 WIDTHS = (360, 768, 1440)

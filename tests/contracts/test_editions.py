@@ -10,7 +10,7 @@ import contracts
 from app.chain.contracts.abi import Interface
 from app.chain.contracts.editions import CLOSED_BY_A_LATER, fees_of, said_fees
 from app.protocol.errors import BadInput
-from contracts import EDITION, EDITIONS, NAMES
+from contracts import EDITION, EDITIONS, names
 
 # SHA-256 over the code and interfaces of all contracts of an edition.
 KEPT = {
@@ -22,7 +22,7 @@ KEPT = {
 def digest_of(edition: str) -> str:
     """What `KEPT` holds."""
     digest = hashlib.sha256()
-    for name in NAMES:
+    for name in names(edition):
         artifact = contracts.load(name, edition)
         digest.update(artifact.bytecode)
         digest.update(artifact.deployed_bytecode)

@@ -13,7 +13,7 @@ PAGE = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
 SOURCES = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "contracts" / "src").rglob("*.sol")}
 
 # The job market's own parts: what a call of it can reach.
-PARTS = ("JobStore", "Wired", "Custody", "Settlement", "Rounds", "Contest", "JobMarket")
+PARTS = ("JobStore", "Wired", "Custody", "Settlement", "Rounds", "Contest", "Hearings", "JobMarket")
 
 Transition = tuple[str, str, str]  # from, call, to
 
@@ -56,7 +56,7 @@ def calls_that_enter() -> set[tuple[str, str]]:
     """(call, state) for every state that the code of a transaction can write."""
     bodies = {name: text for part in PARTS for name, text in functions(SOURCES[part]).items()}
     entered = set()
-    for call in ("open", "draw", "commit", "decline", "reveal", "contest", "release", "refuse", "expire"):
+    for call in ("open", "draw", "commit", "decline", "reveal", "contest", "release", "refuse", "expire", "resume"):
         text = reachable(call, bodies)
         written = r"(?:_(?:enter|close)\(stored, |stored\.state = )State\.(\w+)"
         entered |= {(call, state) for state in re.findall(written, text)}

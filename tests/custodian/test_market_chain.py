@@ -271,6 +271,18 @@ def test_a_word_that_is_not_final_is_not_acted_on(
     assert scene.agent.process(number).what == "done"
 
 
+def test_a_job_that_cannot_be_read_keeps_no_other_waiting(
+    scene: CustodianOnChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node that lacks one job's event: that job is told as failed, and the next one is released in the same look."""
+    bad, good = (scene.compute(linear_circuit([SPREAD], [bias])) for bias in (0, 1))
+    client, openings = scene.stage.market.client, scene.stage.market._openings
+    find = client.find
+    monkeypatch.setattr(client, "find", lambda *words: [] if "JobOpened" in words and bad in words else find(*words))
+    openings.clear()
+    assert [(each.job, each.what) for each in scene.agent.step()] == [(bad, "failed"), (good, "done")]
+
+
 def test_finality_is_read_from_events(scene: CustodianOnChain, monkeypatch: pytest.MonkeyPatch) -> None:
     """A job counts as final only when a finalized block holds the event with its receipt."""
     job = scene.stage.market.job(scene.compute(linear_circuit([SPREAD])))
@@ -279,6 +291,6 @@ def test_finality_is_read_from_events(scene: CustodianOnChain, monkeypatch: pyte
     market = type(scene.stage.market)
     monkeypatch.setattr(market, "finalized_block", property(lambda self: job.opened_block))
     assert not seam.final(job)
-    assert [job.id for job in seam.computed()] == [job.id]
+    assert [job.id for job in seam.computed(lambda *_: None)] == [job.id]
     assert scene.agent.process(job.id).what == "waiting"
     assert [(each.id, epoch) for each, epoch in seam.open_jobs(scene.stage.dataset)] == [(job.id, 1)]

@@ -35,14 +35,15 @@ from app.node.upgrade import open_things, upgrade
 from app.protocol.documents import canonical, parse_canonical, sha256
 from app.protocol.errors import BadDocument, BadInput, NotAllowed, NotFound, VerificationFailed
 from app.protocol.market.entities import JobState
-from app.provider.agent import Done, ProviderAgent
+from app.provider.actions import Done
+from app.provider.agent import ProviderAgent
 from contracts import EDITION, EDITIONS
 from fhe.circuit.codec import encode
 from tests.support.custody import BUYER_PUBLIC, EncryptedDataset, linear_circuit
 from tests.support.market import BITS, DOLLAR, HOUR, TERMS, MarketOnChain, digest, person, set_stage, staged
 
 CIRCUIT = encode(linear_circuit([[17, -4, 9, 30, 2, 8, -11, 5]]))
-BEFORE = EDITIONS[-2]
+BEFORE, FIRST = EDITIONS[-2], EDITIONS[0]
 ANY = digest("any")
 
 
@@ -82,20 +83,64 @@ def sell(stage: MarketOnChain, world: EncryptedDataset) -> int:
 
 @pytest.fixture
 def old(template: OldHome, tmp_path: Path) -> OldHome:
+    """A home of the edition before."""
+    return copied(template, tmp_path)
+
+
+@pytest.fixture
+def oldest(first_template: OldHome, tmp_path: Path) -> OldHome:
+    """A home of the first edition, in the layout that it had."""
+    return copied(first_template, tmp_path)
+
+
+def copied(template: OldHome, folder: Path) -> OldHome:
     """A copy of it."""
-    shutil.copytree(template.home.root, tmp_path / "home")
-    return replace(template, home=Home(tmp_path / "home"))
+    shutil.copytree(template.home.root, folder / "home")
+    return replace(template, home=Home(folder / "home"))
 
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> OldHome:
-    """Everything up to a commitment, written as that release wrote it."""
-    tmp_path = tmp_path_factory.mktemp("old")
+    """Everything up to a commitment, as 0.2.0 wrote it."""
+    old = made(tmp_path_factory.mktemp("old"), BEFORE)
+    path = old.home.root / "chain" / "deployment.json"
+    path.write_bytes(canonical(parse_canonical(path.read_bytes()) | {"version": "0.2.0"}))
+    configured(old.home, layout=2, version="0.2.0")
+    return old
+
+
+@pytest.fixture(scope="module")
+def first_template(tmp_path_factory: pytest.TempPathFactory) -> OldHome:
+    """The same as 0.1 wrote it: without a folder for each market, and without the edition's name."""
+    old = made(tmp_path_factory.mktemp("oldest"), FIRST)
+    folder = old.home.actor("provider-1").folder
+    (market,) = (folder / "markets").iterdir()
+    (market / "jobs").rename(folder / "jobs")
+    for file in (folder / "markets").rglob("*.json"):
+        file.unlink()
+    path = old.home.root / "chain" / "deployment.json"
+    said = parse_canonical(path.read_bytes())
+    path.write_bytes(canonical({key: value for key, value in said.items() if key not in ("edition", "version")}))
+    configured(old.home)
+    return old
+
+
+def configured(home: Home, **more: object) -> None:
+    """The home's file."""
+    config = {
+        "kind": "darkroom/node", "chain": "embedded:chain/chain.sqlite", "deployment": "chain/deployment.json",
+        "store": "folder:store", "node": "", **more,
+    }  # fmt: skip
+    (home.root / "node.json").write_text(json.dumps(config))
+
+
+def made(tmp_path: Path, edition: str) -> OldHome:
+    """A market of an edition, up to a commitment."""
     home = Home(tmp_path / "home")
     (home.root / "chain").mkdir(parents=True)
     chain, path = EmbeddedChain(home.root / "chain" / "chain.sqlite"), home.root / "chain" / "deployment.json"
     chain.fund(person("deployer").address, 10**19)
-    deploy(chain, person("deployer"), path, TERMS, edition=BEFORE)
+    deploy(chain, person("deployer"), path, TERMS, edition=edition)
     stage, world = set_stage(Market.open(chain, path)), EncryptedDataset(tmp_path / "world")
     stage.publish(world.records[1])
     world.store.put(CIRCUIT)
@@ -105,17 +150,6 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> OldHome:
     agent = old.agent(stage.market, 0)
     old.receipt = agent.step()[0].detail
     old.waiting = old.order(stage, old.license)
-    folder = home.actor("provider-1").folder
-    (folder / "markets" / stage.market.deployment.market / "jobs").rename(folder / "jobs")
-    for file in (folder / "markets").rglob("*.json"):
-        file.unlink()
-    said = parse_canonical(path.read_bytes())
-    path.write_bytes(canonical({key: value for key, value in said.items() if key not in ("edition", "version")}))
-    config = {
-        "kind": "darkroom/node", "chain": "embedded:chain/chain.sqlite", "deployment": "chain/deployment.json",
-        "store": "folder:store", "node": "",
-    }  # fmt: skip
-    (home.root / "node.json").write_text(json.dumps(config))
     (home.root / "index").mkdir()
     (home.root / "index" / "index.sqlite").touch()
     chain.close()
@@ -211,7 +245,7 @@ def test_a_drained_edition_comes_to_its_end(old: OldHome) -> None:
         for job in jobs:
             market.expire(people.buyer, job)
     market.unbond(people.providers[0])
-    assert told("can be taken from") == "darkroom --edition 1 provider withdraw-bond --as provider-1"
+    assert told("can be taken from") == f"darkroom --edition {BEFORE} provider withdraw-bond --as provider-1"
     network.node.advance(30 * 24 * HOUR)
     assert told("can be taken.").endswith("provider withdraw-bond --as provider-1")
     market.withdraw_bond(people.providers[0])
@@ -246,27 +280,27 @@ def test_both_editions_are_indexed(old: OldHome) -> None:
             assert len(session.exec(select(JobRow)).all()) == jobs
             prices = [(each.fixed_fee, each.price) for each in session.exec(select(ProviderRow)).all()]
         database.close()
-        assert prices == ([(0, 3_000_000)] * 2 if jobs else [])
+        assert prices == ([(1000, 2_000_000)] * 2 if jobs else [])
     assert (old.home.root / "editions" / BEFORE / "index" / "index.sqlite").stat().st_size > 0
 
 
-def test_a_home_is_brought_to_this_layout_by_whatever_opens_it(old: OldHome) -> None:
+def test_a_home_is_brought_to_this_layout_by_whatever_opens_it(oldest: OldHome) -> None:
     """Without a later market: the journal is under the market's name, no byte of it changed, once for ever."""
-    folder = old.home.actor("provider-1").folder
+    folder = oldest.home.actor("provider-1").folder
     kept = {file.name: file.read_bytes() for file in (folder / "jobs").iterdir()}
     assert len(kept) == 3
-    market = Network.open(old.home).market
-    assert (market.edition, market.drained) == (BEFORE, False)
+    market = Network.open(oldest.home).market
+    assert (market.edition, market.drained) == (FIRST, False)
     assert {file.name: file.read_bytes() for file in (market.folder(folder) / "jobs").iterdir()} == kept
     assert not (folder / "jobs").exists()
-    config = read_config(old.home)
+    config = read_config(oldest.home)
     assert (config.layout, config.earlier) == (LAYOUT, ())
-    assert bring_forward(old.home) == config
-    old.stage(market).sell()  # it is the present market, and sells
+    assert bring_forward(oldest.home) == config
+    oldest.stage(market).sell()  # it is the present market, and sells
 
 
 @pytest.mark.parametrize("step", ["rename", "write"])
-def test_an_upgrade_that_is_killed_is_done_again(old: OldHome, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+def test_an_upgrade_that_is_killed_is_done_again(oldest: OldHome, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     """Wherever it ends, the home opens, and the second try finishes."""
 
     def killed(*_: object) -> None:
@@ -278,35 +312,37 @@ def test_an_upgrade_that_is_killed_is_done_again(old: OldHome, monkeypatch: pyte
         else:
             broken.setattr(steps, "write_config", killed)
         with pytest.raises(KeyboardInterrupt):
-            upgrade(old.home, None, lambda words: None)
-    assert Network.open(old.home).market.edition == BEFORE
-    assert upgrade(old.home, None, lambda words: None) == BEFORE
-    assert upgrade(old.home, None, lambda words: None) == ""
-    market = Network.open(Home(old.home.root, BEFORE)).market
-    assert len(list((market.folder(old.home.actor("provider-1").folder) / "jobs").iterdir())) == 3
-    assert len(read_config(old.home).deployments) == 2
+            upgrade(oldest.home, None, lambda words: None)
+    assert Network.open(oldest.home).market.edition == FIRST
+    assert upgrade(oldest.home, None, lambda words: None) == FIRST
+    assert upgrade(oldest.home, None, lambda words: None) == ""
+    market = Network.open(Home(oldest.home.root, FIRST)).market
+    assert len(list((market.folder(oldest.home.actor("provider-1").folder) / "jobs").iterdir())) == 3
+    assert len(read_config(oldest.home).deployments) == 2
 
 
-def test_what_this_version_does_not_know_is_told(old: OldHome) -> None:
+def test_what_this_version_does_not_know_is_told(oldest: OldHome) -> None:
     """A later edition, a later layout, an edition that is not here, a market that is not later."""
-    path = old.home.root / "chain" / "deployment.json"
+    path = oldest.home.root / "chain" / "deployment.json"
     said = parse_canonical(path.read_bytes())
     other = path.with_name("other.json")
     other.write_bytes(path.read_bytes())
     with pytest.raises(BadInput, match="not later"):
-        move_on(old.home, old.home.relative(other))
-    with pytest.raises(NotFound, match=f"there is {BEFORE}"):
-        Network.open(Home(old.home.root, "7"))
+        move_on(oldest.home, oldest.home.relative(other))
+    with pytest.raises(NotFound, match=f"there is {FIRST}"):
+        Network.open(Home(oldest.home.root, "7"))
     path.write_bytes(canonical(said | {"edition": "9", "version": "5.0.0"}))
     with pytest.raises(VerificationFailed, match=r"edition 9 of the contracts, which Darkroom 5\.0\.0 deployed"):
-        Network.open(old.home)
-    path.write_bytes(canonical(said | {"edition": EDITION, "version": "0.1.0"}))
+        Network.open(oldest.home)
+    path.write_bytes(canonical(said | {"edition": BEFORE, "version": "0.1.0"}))
     with pytest.raises(VerificationFailed, match="is not the ProviderRegistry of edition"):
-        Network.open(old.home)
-    config = json.loads((old.home.root / "node.json").read_text())
-    (old.home.root / "node.json").write_text(json.dumps(config | {"layout": LAYOUT + 1, "version": "5.0.0", "new": 1}))
+        Network.open(oldest.home)
+    config = json.loads((oldest.home.root / "node.json").read_text())
+    (oldest.home.root / "node.json").write_text(
+        json.dumps(config | {"layout": LAYOUT + 1, "version": "5.0.0", "new": 1})
+    )
     with pytest.raises(BadDocument, match=r"written by Darkroom '5\.0\.0'"):
-        Network.open(old.home)
+        Network.open(oldest.home)
 
 
 def test_a_node_runs_both(old: OldHome) -> None:
@@ -340,3 +376,20 @@ def test_the_commands_say_what_is_open(old: OldHome, monkeypatch: pytest.MonkeyP
     ]
     jobs = CliRunner().invoke(app, ["--edition", BEFORE, "provider", "status", "--json"])
     assert len(json.loads(jobs.stdout)) == 2
+
+
+def test_a_home_of_the_first_edition_moves_on(oldest: OldHome) -> None:
+    """Its jobs are indexed there, with prices as they are counted now, and what it committed to is revealed."""
+    assert upgrade(oldest.home, None, lambda words: None) == FIRST
+    home = Home(oldest.home.root, FIRST)
+    network, database = Network.open(home), Database(NodeSettings().of_edition(FIRST).database(home))
+    Indexer(network.market, network.store, database).sync(documents=False)
+    with database.session() as session:
+        prices = [(each.fixed_fee, each.price) for each in session.exec(select(ProviderRow)).all()]
+    database.close()
+    assert prices == [(0, 3_000_000)] * 2
+    agents = [oldest.agent(network.market, number) for number in (0, 1)]
+    for _ in range(3):
+        assert not [each for agent in agents for each in agent.step() if each.what is Done.FAILED]
+    assert network.market.job(oldest.committed).receipt == oldest.receipt
+    assert Network.open(oldest.home).market.edition == EDITION

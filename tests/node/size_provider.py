@@ -16,7 +16,8 @@ from app.chain.market import Market
 from app.execution import inputs
 from app.execution.execute import evaluation_digest, execute
 from app.provider import agent as agents
-from app.provider.agent import Done, ProviderAgent
+from app.provider.actions import Done
+from app.provider.agent import ProviderAgent
 from app.storage.folder import BlockStore
 from fhe.engine.blocks import BlockSize
 from fhe.profiles import find, insecure_test_profile

@@ -26,7 +26,8 @@ from app.execution.execute import execute
 from app.protocol.documents import sha256
 from app.protocol.market.entities import CAPACITY_SHARE, JobState
 from app.protocol.market.receipt import Receipt, SealContext, SealedResult
-from app.provider.agent import Done, ProviderAgent
+from app.provider.actions import Done
+from app.provider.agent import ProviderAgent
 from app.seal.result import open_result
 from app.storage.cid import digest_to_cid
 from fhe.arrays import I64

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from app.node.restart_policy import LONGEST_PAUSE, STEADY, ProcessLife, ProcessState
+from app.node.restart_policy import LONGEST_PAUSE, STEADY, WORKED_PAUSE, ProcessLife, ProcessState
 from app.node.supervisor import NodeEvent, Service, Supervisor, parse_line
 
 ROOT = Path(__file__).parents[2]
@@ -83,6 +83,22 @@ def test_what_can_never_work_is_not_tried_again() -> None:
         for _ in range(5):
             node.step()
         assert not node.pids()
+
+
+def test_a_part_waits_for_the_work_that_it_comes_after() -> None:
+    """It is not started while the other one works or failed, and is once that one is done."""
+    later = replace(python("later", "pass", once=True), after="first")
+    with Supervisor([later, python("first", "input()", once=True)], lambda event: None) as node:
+        until(node, lambda: node.lives()["first"].state is ProcessState.WORKING)
+        node.step()
+        assert set(node.pids()) == {"first"}
+    with Supervisor([later, python("first", "raise SystemExit(2)", once=True)], lambda event: None) as node:
+        until(node, lambda: node.lives()["first"].state is ProcessState.FAILED)
+        node.step()
+        assert not node.pids()
+    with Supervisor([later, python("first", "pass", once=True)], lambda event: None) as node:
+        until(node, lambda: node.lives()["later"].state is ProcessState.DONE)
+        assert node.lives()["first"].state is ProcessState.DONE
 
 
 def test_a_command_that_is_not_there_is_told() -> None:
@@ -173,3 +189,14 @@ def test_pauses_between_restarts_grow_and_are_forgotten() -> None:
     life = life.started(now).ready().ended(-9, now + STEADY, once=False)
     assert life.due - (now + STEADY) == 0.5
     assert life.restarts == 11
+
+
+def test_what_worked_is_back_soon() -> None:
+    """A part that had said that it works is not kept away for a minute because somebody killed it often."""
+    life, now, pauses = ProcessLife(), 0.0, []
+    for _ in range(10):
+        life = life.started(now).ready().ended(-9, now + 1, once=False)
+        pauses.append(life.due - now - 1)
+        now = life.due
+    assert pauses[:4] == [0.5, 1.0, 2.0, 4.0]
+    assert max(pauses) == WORKED_PAUSE

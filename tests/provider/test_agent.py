@@ -12,11 +12,12 @@ from app.execution.checkpoint import Checkpoints
 from app.execution.execute import Evaluation, execute
 from app.execution.inputs import JobInputs, load_job_inputs
 from app.execution.runner import LocalRunner
-from app.protocol.errors import BadBlock, NotFound
+from app.protocol.errors import BadBlock, NotFound, Unavailable
 from app.protocol.market.entities import ZERO, JobState
 from app.protocol.ports import Progress
 from app.provider import agent as agents
-from app.provider.agent import Action, Done, ProviderAgent
+from app.provider.actions import Action, Done
+from app.provider.agent import ProviderAgent
 from app.provider.attempts import Attempts
 from app.provider.plan import turn
 from tests.provider.shop import Shop
@@ -287,6 +288,23 @@ def test_a_job_that_ends_the_process_is_given_up(shop: Shop, monkeypatch: pytest
     assert market.provider(account.address).bond == market.provider(shop.stage.providers[1].address).bond
 
 
+def test_a_damaged_entry_costs_neither_its_stake_nor_other_jobs(shop: Shop) -> None:
+    """A disk spoils what is kept of a job after the commitment: it is worked out again from receipt and key, the other
+    job goes on, and both are revealed.
+    """
+    one, other = shop.stage.providers
+    market, jobs = shop.stage.market, [shop.open(), shop.open()]
+    for job in jobs:
+        market.draw(shop.stage.buyer, job)
+    agent = shop.agent(one, keep_drawing=False)
+    assert {(each.job, each.what) for each in agent.step()} == {(job, "committed") for job in jobs}
+    (entry,) = (shop.folder / one.address).rglob(f"{jobs[0]}.json")
+    entry.write_bytes(b"{")
+    shop.agent(other, keep_drawing=False).step()
+    assert {(each.job, each.what) for each in agent.step()} == {(job, "revealed") for job in jobs}
+    assert {market.job(job).state for job in jobs} == {JobState.COMPUTED}
+
+
 def test_a_step_ends_soon_after_it_is_told_to(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Told to stop while it computes, an agent ends before the next block of rows, and the next one does the job."""
     account, market = shop.stage.providers[0], shop.stage.market
@@ -329,6 +347,24 @@ def test_one_provider_draws_and_not_all(shop: Shop, monkeypatch: pytest.MonkeyPa
     soonest = min(shop.stage.providers, key=lambda each: turn(another, each.address, market.providers()))
     drawn = shop.agent(soonest, in_turn=True, units_per_second=1e-9).step()
     assert (another, "drew") in [(each.job, each.what) for each in drawn]
+
+
+def test_a_block_that_does_not_come_holds_up_no_look(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A draw needs a block after the order. Where that takes time, the look goes on with what is due and no failure is
+    counted; a later look draws.
+    """
+    job, waited = shop.open(), list[float]()
+
+    def wait(number: int, timeout: float = 60.0) -> None:
+        waited.append(timeout)
+        raise Unavailable(f"The chain is not at block {number}.", "Wait for it.")
+
+    agent = shop.agent(shop.stage.providers[0], units_per_second=1e-9)
+    with monkeypatch.context() as patch:
+        patch.setattr(shop.stage.market.node, "wait_block", wait)
+        assert agent.step() == []
+    assert waited == [agents.DRAW_SECONDS]
+    assert (job, "drew") in [(each.job, each.what) for each in agent.step()]
 
 
 @dataclass

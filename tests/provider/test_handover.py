@@ -11,7 +11,8 @@ from app.protocol.errors import BadInput, NotAllowed, NotFound, VerificationFail
 from app.protocol.ids import Digest
 from app.protocol.market.entities import ZERO, JobState
 from app.protocol.market.receipt import Receipt
-from app.provider.agent import Done, ProviderAgent
+from app.provider.actions import Done
+from app.provider.agent import ProviderAgent
 from app.provider.handover import HANDOVER, WorkFolder
 from app.provider.journal import Journal
 from tests.provider.shop import Shop

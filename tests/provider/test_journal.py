@@ -63,6 +63,17 @@ def test_a_damaged_entry_is_named(tmp_path: Path) -> None:
         journal.remember(7, RECEIPT, b"")
 
 
+def test_a_damaged_entry_is_worked_out_again(tmp_path: Path) -> None:
+    """Where salts follow from a key: from the receipt beside it, and without one the job is as new."""
+    journal = Journal(tmp_path, lambda job, receipt: receipt[::-1])
+    kept = journal.remember(7, RECEIPT, b"")
+    (tmp_path / "7.json").write_bytes(b"")
+    assert journal.get(7) == kept
+    (tmp_path / "7.receipt").write_bytes(b"{")
+    assert journal.get(7) is None
+    assert journal.remember(7, RECEIPT, b"") == kept
+
+
 def test_what_is_over_can_be_forgotten(tmp_path: Path) -> None:
     """Its salt and output first; then the receipt, which says what was published, and nothing of a job is left."""
     journal = Journal(tmp_path)

@@ -16,6 +16,7 @@ from app.market.indexer.indexer import Indexer
 from app.market.indexer.unit_of_work import ENTITIES
 from app.protocol.errors import NotFound
 from app.protocol.ids import Address
+from app.protocol.market.disputes import DisputePhase
 from app.protocol.market.entities import ZERO, JobState
 
 COMPARED: tuple[type[IndexTable], ...] = (
@@ -103,9 +104,19 @@ def _assert_jobs(session: Session, market: Market) -> None:
         parts = session.exec(
             select(tables.ExecutionRow).where(tables.ExecutionRow.job == job.id).order_by("position")
         ).all()
-        assert [(p.provider, p.fee, p.receipt or ZERO, p.outcome in {"silent", "declined"}) for p in parts] == [
+        out = {"silent", "declined", "convicted"}
+        kept = [ZERO if p.outcome == "convicted" else p.receipt or ZERO for p in parts]  # the contract forgets a liar's
+        assert [(p.provider, p.fee, receipt, p.outcome in out) for p, receipt in zip(parts, kept, strict=True)] == [
             (e.provider, e.fee, e.receipt, e.out) for e in job.executions
         ]
+        assert (row.program or ZERO) == job.program
+        told = session.exec(select(tables.DisputeRow).where(tables.DisputeRow.job == job.id).order_by("id")).all()
+        found = market.disputes(job.id)
+        assert row.disputes == sum(each.phase is not DisputePhase.OVER for each in found)
+        assert [
+            (d.id, d.position, d.executor, d.challenger, d.value, d.bond, d.phase, d.verdict.upper() or "OPEN")
+            for d in told
+        ] == [(d.id, d.index, d.executor, d.challenger, d.value, d.bond, d.phase, d.verdict.name) for d in found]
         for part, execution in zip(parts, job.executions, strict=True):
             assert execution.commitment in (part.commitment or ZERO, ZERO)
 

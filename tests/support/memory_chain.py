@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from app.chain.contracts.entities import next_head
-from app.protocol.errors import NotFound, Reverted, VerificationFailed
+from app.protocol.errors import DarkroomError, NotFound, Reverted, VerificationFailed
 from app.protocol.ids import Digest
 from app.protocol.market.entities import ZERO, Approval, DatasetRecord, Job, JobState, License
 from app.protocol.market.mandate import MandateState
@@ -56,7 +56,7 @@ class SimulatedChain:
         """Every dataset is the custodian's."""
         return sorted({dataset for dataset, _ in self.datasets})
 
-    def computed(self) -> Iterable[Job]:
+    def computed(self, _troubled: Callable[[int, DarkroomError], None]) -> Iterable[Job]:
         """Jobs that wait for the custodian."""
         return [job for job in self.jobs.values() if job.state is JobState.COMPUTED]
 

@@ -23,12 +23,12 @@ SECONDS = 150.0  # for the sample's keys on a busy machine
 class RunningNode:
     """`darkroom up --json` at work; `events` grows while it runs."""
 
-    def __init__(self, home: Path, *words: str, env: dict[str, str] | None = None) -> None:
+    def __init__(self, home: Path, *words: str, env: dict[str, str] | None = None, collection: bool = False) -> None:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("DARKROOM_")}
         self.home = home
         self.events: list[dict[str, Any]] = []
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "darkroom", "up", "--json", *words],
+            [sys.executable, "-m", "darkroom", "up", "--json", *([] if collection else ["--no-collection"]), *words],
             env=clean | {"DARKROOM_HOME": str(home)} | (env or {}),
             cwd=Path(__file__).parents[2],
             stdin=subprocess.DEVNULL,
@@ -117,9 +117,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(home: Path, *words: str, env: dict[str, str] | None = None) -> Iterator[RunningNode]:
+def running(
+    home: Path, *words: str, env: dict[str, str] | None = None, collection: bool = False
+) -> Iterator[RunningNode]:
     """A node that ends with the context, whatever happens in it."""
-    node = RunningNode(home, *words, env=env)
+    node = RunningNode(home, *words, env=env, collection=collection)
     try:
         yield node
     finally:

@@ -30,15 +30,18 @@ from app.chain.sender import Sender
 from app.chain.wallet.account import Account
 from app.protocol.documents import MAX_DOCUMENT_BYTES, Document, GrownDocument
 from app.protocol.errors import BadInput, NotFound, VerificationFailed
-from contracts import EDITION, EDITIONS, load
+from contracts import EDITION, EDITIONS, SINCE, load, names
 
-ORDER = ("TestUSD", "DatasetRegistry", "LicenseMarket", "ProviderRegistry", "JobMarket")
-HOUR = 3_600
+ORDER = names()  # of the present edition
+MINUTE = 60
+HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
 
-class Terms(Document):
+class Terms(GrownDocument):
     """What the constructors fix for good. Amounts in token units, times in seconds."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"dispute_bond", "move_window"})
 
     kind: Literal["darkroom/market-terms"] = "darkroom/market-terms"
     token: str | None = None  # an existing ERC-20 with permit; None deploys the test dollar
@@ -50,6 +53,8 @@ class Terms(Document):
     commit_window: int = 6 * HOUR
     reveal_window: int = HOUR
     release_window: int = DAY
+    dispute_bond: int = 2_000_000  # of the only dispute of a job; from edition 3 on
+    move_window: int = HOUR  # for each move of a dispute
 
 
 class Placed(Document):
@@ -112,7 +117,7 @@ def deploy(
     plan = _resume(node, account, path, terms, edition)
     _known(plan)
     client = ContractClient(node, [])
-    for name in ORDER:
+    for name in names(plan.edition):
         placed = plan.contracts[name]
         if placed.code_hash:
             continue
@@ -169,9 +174,9 @@ def check(node: ChainNode, deployment: Deployment) -> None:
             f"The deployment is on chain {deployment.chain_id} and the node on chain {node.chain_id}.",
             "Correct the chain's URL or the deployment file.",
         )
-    if set(deployment.contracts) != set(ORDER):
-        raise VerificationFailed("The deployment does not name the market's contracts.", "Deploy again.")
     _known(deployment)
+    if set(deployment.contracts) != set(names(deployment.edition)):
+        raise VerificationFailed("The deployment does not name the market's contracts.", "Deploy again.")
     for name, placed in deployment.contracts.items():
         code = node.code(placed.address)
         foreign_token = name == "TestUSD" and deployment.terms.token is not None
@@ -201,7 +206,7 @@ def _known(deployment: Deployment) -> None:
 
 def _check_wiring(client: ContractClient) -> None:
     """Runtime code says what a contract does, not with whom: that is in its immutables."""
-    token, datasets, licenses, providers, jobs = (client.address(name) for name in ORDER)
+    token, datasets, licenses, providers, jobs = (client.address(name) for name in names("1"))
     wires = {
         ("LicenseMarket", "token"): token,
         ("LicenseMarket", "datasets"): datasets,
@@ -213,6 +218,9 @@ def _check_wiring(client: ContractClient) -> None:
         ("JobMarket", "licenses"): licenses,
         ("JobMarket", "providers"): providers,
     }
+    if "Disputes" in client.contracts:
+        wires |= {("JobMarket", "disputes"): client.address("Disputes"), ("Disputes", "jobMarket"): jobs}
+        wires |= {("Disputes", "rules"): client.address("LineRules")}
     for (contract, function), expected in wires.items():
         if client.read(contract, function) != expected:
             raise VerificationFailed(f"{contract} is wired to another {function}.", "Deploy again.")
@@ -223,7 +231,9 @@ def client_of(
 ) -> ContractClient:
     """The contracts that a deployment names, believed as they stand; `bind` checks them first."""
     placed = deployment.contracts
-    contracts = [Contract(name, placed[name].address, _interface(name, deployment.edition)) for name in ORDER]
+    contracts = [
+        Contract(name, placed[name].address, _interface(name, deployment.edition)) for name in names(deployment.edition)
+    ]
     return ContractClient(node, contracts, sender, closed=CLOSED_BY_A_LATER if drained else frozenset())
 
 
@@ -246,7 +256,7 @@ def _resume(node: ChainNode, account: Account, path: Path, terms: Terms | None, 
         raise BadInput(f"{path} was begun by {plan.deployer}.", "Go on with that account, or name another file.")
     terms = terms or Terms()
     nonce = node.nonce(account.address)
-    created = [name for name in ORDER if not (name == "TestUSD" and terms.token)]
+    created = [name for name in names(edition) if not (name == "TestUSD" and terms.token)]
     contracts = {name: Placed(address=created_at(account.address, nonce + i)) for i, name in enumerate(created)}
     begun = node.head().number
     if terms.token:
@@ -266,7 +276,9 @@ def _resume(node: ChainNode, account: Account, path: Path, terms: Terms | None, 
 
 
 def _arguments(name: str, plan: Deployment) -> tuple[Any, ...]:
-    token, datasets, licenses, providers, jobs = (plan.contracts[each].address for each in ORDER)
+    token, datasets, licenses, providers, jobs = (plan.contracts[each].address for each in names("1"))
+    rules, disputes = ([plan.contracts[name].address] if name in plan.contracts else [] for name in SINCE)
+    wired = (token, datasets, licenses, providers, *disputes)
     terms = plan.terms
     windows = (terms.draw_window, terms.commit_window, terms.reveal_window, terms.release_window)
     return {
@@ -274,7 +286,9 @@ def _arguments(name: str, plan: Deployment) -> tuple[Any, ...]:
         "DatasetRegistry": (),
         "LicenseMarket": (token, datasets, jobs),
         "ProviderRegistry": (token, jobs, terms.stake_floor, terms.unbonding_delay, terms.heartbeat_window),
-        "JobMarket": (token, datasets, licenses, providers, terms.guardian, windows),
+        "LineRules": (),
+        "Disputes": (jobs, terms.dispute_bond, terms.move_window, *rules),
+        "JobMarket": (*wired, terms.guardian, windows),
     }[name]
 
 

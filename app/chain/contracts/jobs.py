@@ -19,6 +19,7 @@ from app.protocol.market.fees import fee_bid
 
 DRAW_TRIES = 4  # blocks that may be armed anew before the chain is said to be too fast
 KEPT_OPENINGS = 10_000  # events of jobs' openings that are final
+OPENINGS_WITH_PROGRAM = {"open": "openWithProgram", "openWithPermit": "openWithProgramAndPermit"}
 MOST_DRAWS = 64  # calls that go on with one draw: 2,048 seats
 
 
@@ -44,6 +45,7 @@ class Jobs(Custodians, Licensing, Providers):
         max_fee: int,
         version: int | None = None,
         content: str | None = None,
+        program: str = "",
         purpose: str = "",
         again: bool = False,
     ) -> Sent[int]:
@@ -51,10 +53,11 @@ class Jobs(Custodians, Licensing, Providers):
 
         `units` is the circuit's static cost on these rows; `max_fee` bounds what all executors together cost.
         `version` and `content` (app.chain.contracts.entities.content_of) say for which version of the dataset the job
-        was quoted; by default for the present one. With a `purpose` under which this machine opened a job before, and
-        not `again`, that one is the answer and nothing is paid. Errors: those of `check_use`, NotFound; Reverted, as
-        OrderOutdated where the dataset has moved on and CustodianNotBonded where its custodian's bond cannot answer for
-        one more job; those of `ContractClient.send`.
+        was quoted; by default for the present one. `program` is the digest (fhe.engine.trace.program) by which
+        receipts of the job can be disputed, "" for none. With a `purpose` under which this machine opened a job before,
+        and not `again`, that one is the answer and nothing is paid. Errors: those of `check_use`, NotFound; Reverted,
+        as OrderOutdated where the dataset has moved on and CustodianNotBonded where its custodian's bond cannot answer
+        for one more job; those of `ContractClient.send`.
         """
         if not again and (earlier := self.ordered_job(account, purpose)):
             return earlier
@@ -76,7 +79,10 @@ class Jobs(Custodians, Licensing, Providers):
             function = "open"
         else:
             function, permit = "openWithPermit", self.permit(account, JOBS, cost)
-        return opened(self.client.send(account, JOBS, function, order, *permit, purpose=purpose, again=again))
+        said: tuple[Any, ...] = (order, *permit)
+        if program:
+            function, said = OPENINGS_WITH_PROGRAM[function], (order, program, *permit)
+        return opened(self.client.send(account, JOBS, function, *said, purpose=purpose, again=again))
 
     def ordering(
         self,
@@ -109,8 +115,9 @@ class Jobs(Custodians, Licensing, Providers):
         sent = self.client.ordered(account, purpose)
         return None if sent is None else opened(sent)
 
-    def draw(self, account: Account, job: int) -> Sent[tuple[Address, ...]]:
-        """Draw executors once the block with their randomness is there; the value is their addresses. Anyone may.
+    def draw(self, account: Account, job: int, *, patience: float = 60.0) -> Sent[tuple[Address, ...]]:
+        """Draw executors once the block with their randomness is there, which is waited for so many seconds; the value
+        is their addresses. Anyone may.
 
         A draw that comes after the chain forgot that block's hash arms another block; then this draws again. In a table
         of more seats than one call looks at, it goes on until all are found: the last transaction is returned.
@@ -118,7 +125,7 @@ class Jobs(Custodians, Licensing, Providers):
         """
         late, first = 0, self._answered(job)
         for _ in range(MOST_DRAWS):
-            self.client.node.wait_block(self._stored(job)["seedBlock"])
+            self.client.node.wait_block(self._stored(job)["seedBlock"], patience)
             sent = self.client.send(account, JOBS, "draw", job)
             names = {event.name for event in sent.events}
             if "JobAssigned" in names:
@@ -134,6 +141,20 @@ class Jobs(Custodians, Licensing, Providers):
         parts = self.client.read(JOBS, "executionsOf", job)
         said = (each["out"] or {each["commitment"], each["receipt"]} != {ZERO} for each in parts)
         return max((place for place, each in enumerate(said, 1) if each), default=0)
+
+    def job_program(self, job: int) -> Digest:
+        """The digest by which a job's receipts can be disputed; "" for a job that states none.
+
+        Errors: Unavailable where the node has no event that the contract's word binds.
+        """
+        jobs = self.client.contracts[JOBS].interface
+        if not jobs.takes("orderDigest", 1) or self.client.read(JOBS, "orderDigest", job) == ZERO:
+            return Digest("")
+        block = self._stored(job)["openedBlock"]
+        stated = self.client.find(JOBS, "ProgramStated", block, block, job)
+        if not stated:
+            raise Unavailable(f"The node has no event of job {job}'s program.", "Use a node with full history.")
+        return Digest(stated[-1].args["program"])
 
     def commit(self, account: Account, job: int, receipt: Digest, salt: str) -> Sent[Digest]:
         """Commit to a receipt digest under a salt of 32 random bytes; the value is the commitment."""
@@ -230,13 +251,21 @@ class Jobs(Custodians, Licensing, Providers):
             raise Unavailable(
                 f"The node has no event of job {id}'s opening.", "Try again, or use a node with full history."
             )
+        said = {**opened[-1].args, "program": self._stated(id, block)}
         if block > self._final:
             self._final = self.client.node.finalized().number
         if block <= self._final:
-            self._openings[id] = block, opened[-1].args
+            self._openings[id] = block, said
             while len(self._openings) > KEPT_OPENINGS:
                 self._openings.pop(next(iter(self._openings)))
-        return opened[-1].args
+        return said
+
+    def _stated(self, id: int, block: int) -> Digest:
+        """The program that an order states in its own block; zeros where it states none."""
+        if not self.client.contracts[JOBS].interface.takes("orderDigest", 1):
+            return ZERO
+        stated = self.client.find(JOBS, "ProgramStated", block, block, id)
+        return Digest(stated[-1].args["program"]) if stated else ZERO
 
     def jobs(
         self,

@@ -264,6 +264,8 @@ class JobRow(IndexTable, table=True):
     seed_block: int
     executors: int = 0  # drawn so far
     contested_from: int = 0  # of them, when the custodian contested their result; 0 if it did not
+    program: str = ""  # that its order states; "" of one that no contract can judge
+    disputes: int = 0  # about its results, that are running: it stands still meanwhile
     deadline: int  # of the present state and phase; 0 once it is over
     receipt: str = ""
     sealed: str = ""
@@ -292,7 +294,8 @@ class JobRow(IndexTable, table=True):
 class ExecutionRow(IndexTable, table=True):
     """One drawn executor's part in a job.
 
-    `outcome`: "", agreed, disagreed, silent, declined, or unpaid (the job came to nothing, or did without it).
+    `outcome`: "", agreed, disagreed, convicted, silent, declined, or unpaid (the job came to nothing, or did without
+    it).
     """
 
     __tablename__ = "executions"
@@ -308,8 +311,34 @@ class ExecutionRow(IndexTable, table=True):
     outcome: str = ""
     paid: int = Field(default=0, sa_type=AmountText)
     slashed: int = Field(default=0, sa_type=AmountText)
+    convicted_by: int = 0  # the dispute that showed its receipt to be false; 0 if none did
     committed_at: int = 0
     revealed_at: int = 0
+
+
+class DisputeRow(IndexTable, table=True):
+    """A dispute about one executor's result, judged by the contract. Times are the chain's.
+
+    `phase`: a number of `app.protocol.market.disputes.DisputePhase`; `verdict`: "" while it runs, convicted, cleared or
+    moot.
+    """
+
+    __tablename__ = "disputes"
+    __table_args__ = (Index("ix_disputes_job", "job", "id"),)
+
+    id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    job: int
+    position: int  # of the executor among the job's
+    executor: str
+    challenger: str
+    value: int = Field(sa_type=AmountText)  # number of the output value that is said to be wrong
+    bond: int = Field(sa_type=AmountText)
+    phase: int
+    deadline: int  # of the next move; 0 once it is over
+    moves: int = 0
+    verdict: str = ""
+    opened_at: int
+    ended_at: int = 0
 
 
 class ProviderRow(IndexTable, table=True):

@@ -29,6 +29,7 @@ ENTITIES: tuple[type[IndexTable], ...] = (
     tables.LicenseRow,
     tables.JobRow,
     tables.ExecutionRow,
+    tables.DisputeRow,
     tables.ProviderRow,
     tables.AccountRow,
     tables.MandateRow,

@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select
 from app.chain.address import eip55
 from app.market.db.tables import DatasetRow, EventRow, ExecutionRow, JobRow, VersionRow
 from app.market.queries.catalogue import titles
+from app.market.queries.disputes import DisputeView, disputes, running
 from app.market.queries.feed import Feed, FeedEvent, feed
 from app.market.queries.licensing import manual_offers
 from app.market.queries.next_action import NextAction, Parties, next_step
@@ -41,7 +42,9 @@ JobStateName = Literal[
 
 ApprovalName = Literal["none", "approved", "denied"]
 
-ExecutionStatus = Literal["drawn", "committed", "revealed", "agreed", "disagreed", "silent", "declined", "unpaid"]
+ExecutionStatus = Literal[
+    "drawn", "committed", "revealed", "agreed", "disagreed", "convicted", "silent", "declined", "unpaid"
+]
 
 LOOKED_AT = 1_000  # of the newest jobs, when those of a circuit are looked for
 
@@ -81,6 +84,7 @@ class JobView(View):
     max_fee: Amount  # escrowed for executors
     fees: Amount  # paid to executors so far
     refunded: Amount  # back to the buyer so far
+    disputes: int  # about its results, that are running: it stands still meanwhile
     reason: str  # code of a refusal
     needs_approval: bool  # its offer's policy leaves each release to the owner; False while nobody has the policy
     approval: ApprovalName  # the owner's word
@@ -107,6 +111,8 @@ class JobDetail(View):
     approval_tx: str
     reason_sentence: str  # why it was refused and what to do, "" otherwise
     executions: tuple[ExecutionView, ...]
+    program: str  # that its order states, so that a contract can judge its results; "" without one
+    disputes: tuple[DisputeView, ...]  # about its results, oldest first
     timeline: tuple[TimelineEntry, ...]  # oldest first
     open_tx: str
 
@@ -180,6 +186,8 @@ def job(session: Session, id: int, *, now: int) -> JobDetail:
         approval_tx=row.approval_tx,
         reason_sentence=_reason(row.reason),
         executions=tuple(_execution(each) for each in executions(session, [id]).get(id, ())),
+        program=row.program,
+        disputes=disputes(session, id, now),
         timeline=tuple(timeline_entry(event) for event in session.exec(happened)),
         open_tx=row.opened_tx,
     )
@@ -193,6 +201,7 @@ def job_cards(session: Session, rows: Sequence[JobRow], now: int) -> tuple[JobVi
     parties = {number: Parties(owner, custodian) for number, owner, custodian in session.exec(named)}
     manual = manual_offers(session, {row.offer for row in rows})
     busy = executions(session, [row.id for row in rows if row.state == JobState.ASSIGNED])
+    heard = running(session, [row.id for row in rows if row.disputes], now)
     return tuple(
         JobView(
             id=row.id,
@@ -212,10 +221,13 @@ def job_cards(session: Session, rows: Sequence[JobRow], now: int) -> tuple[JobVi
             max_fee=row.max_fee,
             fees=row.fees,
             refunded=row.refunded,
+            disputes=row.disputes,
             reason=row.reason,
             needs_approval=row.offer in manual,
             approval=cast("ApprovalName", Approval(row.approval).name.lower()),
-            next=next_step(row, busy.get(row.id, ()), parties[row.dataset], row.offer in manual, now),
+            next=next_step(
+                row, busy.get(row.id, ()), parties[row.dataset], row.offer in manual, now, heard.get(row.id, ())
+            ),
             opened_at=row.opened_at,
             changed_at=row.changed_at,
             closed_at=row.closed_at,

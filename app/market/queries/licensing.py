@@ -18,7 +18,7 @@ from app.market.queries.view import Amount, Page, View, check_id, missing
 from app.protocol.ids import Address, Digest, Seconds
 from app.protocol.market.entities import License, LicenseState
 from app.protocol.market.receipt import OutputPolicy
-from app.protocol.vocabulary import CircuitClass
+from app.protocol.vocabulary import CircuitClass, Verification
 
 WHOLE = 10_000  # basis points
 INTERNAL = ("revoked", "settled")  # of a license, which a card says in other words
@@ -41,10 +41,11 @@ class PolicyView(View):
     epsilon_micro_per_job: int = 0
     micro_bits_per_license: int = 0
     micro_bits_per_person: int = 0  # 0: a quarter of what a row holds
-    verify: Literal["self", "both", ""] = ""
+    verify: Verification | Literal[""] = ""
     quorum: int = 0
     approval: Literal["automatic", "manual", ""] = ""
     row_keys: int = 0  # bytes of the key that names each result's row to its buyer; 0: none does
+    challenge_hours: int = 0  # for which anybody may object before a result is decrypted unrecomputed; 0: none is
 
 
 class ShareView(View):

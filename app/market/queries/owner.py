@@ -40,6 +40,8 @@ PaymentKind = Literal[
     "custody",  # paid in for a custodian
     "custody-back",  # taken out again
     "penalty",  # a custodian's bond paid for its silence, or for a contest that overturned nothing
+    "dispute-bond",  # put down by who said that a result is wrong
+    "dispute",  # to who won a dispute about a result
 ]
 
 

@@ -1,11 +1,11 @@
-"""Where an account's money stands: what it can withdraw, what open jobs hold for it, what was paid out."""
+"""What an account is in the market, and where its money stands: available, held by open jobs, paid out."""
 
 from __future__ import annotations
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from app.chain.address import eip55
-from app.market.db.tables import DatasetRow, JobRow, OfferRow, PaymentRow
+from app.market.db.tables import DatasetRow, JobRow, LicenseRow, OfferRow, PaymentRow, ProviderRow
 from app.market.queries.owner import UNDER_WAY, claims
 from app.market.queries.view import Amount, View
 
@@ -19,6 +19,26 @@ class MoneyStanding(View):
     pending: Amount  # prices of open jobs on its datasets, in escrow: released to it, or back to their buyers
     paid: Amount  # withdrawn, ever
     complete: bool
+
+
+class PartTaken(View):
+    """What an account is in the market, by what the index knows of it."""
+
+    datasets: int  # that it owns and that still answer
+    licenses: int  # that it bought, ever
+    provider: bool  # whether it ever bonded
+
+
+def part_taken(session: Session, address: str) -> PartTaken:
+    """What an account does here. Errors: BadInput for no address."""
+    address = eip55(address)
+    own = select(func.count()).select_from(DatasetRow).where(DatasetRow.owner == address, ~col(DatasetRow.tombstoned))
+    bought = select(func.count()).select_from(LicenseRow).where(LicenseRow.buyer == address)
+    return PartTaken(
+        datasets=session.exec(own).one(),
+        licenses=session.exec(bought).one(),
+        provider=session.get(ProviderRow, address) is not None,
+    )
 
 
 def money_standing(session: Session, address: str) -> MoneyStanding:

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.market.db.tables import EventRow
+from app.market.queries.disputes import ENDS
 from app.market.queries.view import View
+from app.protocol.market.disputes import DisputePhase, Verdict
 from app.protocol.market.entities import JobState
 
 Args = Mapping[str, Any]
@@ -27,10 +29,25 @@ class TimelineEntry(View):
     digest: str  # the digest that it put on record, "" without one
 
 
+# What was done, by the phase that it leads to.
+MOVED = {
+    DisputePhase.ANSWER: "A dispute began.",
+    DisputePhase.JUDGE: "The executor showed what the value is the sum of.",
+    DisputePhase.SHOW: "The challenger named the two totals between which it goes wrong.",
+    DisputePhase.NARROW: "The executor showed the totals between the two in question.",
+}
+
+
 def _plural(count: int, word: str) -> str:
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
+EXPIRED: Mapping[JobState, str] = {
+    JobState.OPEN: "The job expired before executors were drawn.",
+    JobState.ASSIGNED: "The job expired while executors computed.",
+    JobState.DISPUTED: "The job expired while more executors were awaited.",
+    JobState.COMPUTED: "The job expired before the custodian decided.",
+}
 # name -> (sentence, the argument that names who acted, the argument that is a digest on record)
 SENTENCES: Mapping[str, tuple[Callable[[Args], str], str, str]] = {
     "JobOpened": (
@@ -38,6 +55,14 @@ SENTENCES: Mapping[str, tuple[Callable[[Args], str], str, str]] = {
         "buyer",
         "circuit",
     ),
+    "ProgramStated": (lambda a: "The order states its program, so that a contract can judge results.", "", "program"),
+    "DisputeOpened": (
+        lambda a: f"Somebody put down a bond and says that value {int(a['state']['value']):,} of a result is wrong.",
+        "",
+        "",
+    ),
+    "DisputeShown": (lambda a: MOVED[DisputePhase(int(a["state"]["phase"]))], "", ""),
+    "DisputeEnded": (lambda a: ENDS[Verdict(int(a["verdict"]))], "executor", ""),
     "DrawArmed": (lambda a: "The draw came too late; another block will decide it.", "", ""),
     "JobAssigned": (lambda a: f"{_plural(len(a['providers']), 'executor')} drawn at random.", "", ""),
     "DrawContinued": (
@@ -52,8 +77,9 @@ SENTENCES: Mapping[str, tuple[Callable[[Args], str], str, str]] = {
     "Revealed": (lambda a: "An executor revealed its result's digest.", "provider", "receipt"),
     "ExecutorSlashed": (
         lambda a: (
-            "An executor lost its stake for "
-            + ("missing its deadline." if a["silent"] else "revealing another result than the agreed one.")
+            "An executor lost its stake for missing its deadline."
+            if a["silent"]
+            else "An executor lost its stake for revealing another result than the agreed one."
         ),
         "provider",
         "",
@@ -72,7 +98,7 @@ SENTENCES: Mapping[str, tuple[Callable[[Args], str], str, str]] = {
     "JobSettled": (lambda a: "The job is settled: the owner has earned the price.", "", ""),
     "JobRefused": (lambda a: "The custodian refused under the output policy.", "", "decision"),
     "JobExpired": (
-        lambda a: f"The job expired in state {JobState(int(a['stage'])).name.lower()}.",
+        lambda a: EXPIRED[JobState(int(a["stage"]))],
         "",
         "",
     ),

@@ -48,11 +48,18 @@ def check_id(kind: str, id: int) -> int:
     return id
 
 
+MISSING = {
+    "dataset": "There is no dataset {id} in the index.",
+    "offer": "There is no offer {id} in the index.",
+    "license": "There is no license {id} in the index.",
+    "job": "There is no job {id} in the index.",
+}
+
+
 def missing(kind: str, id: int | str) -> NotFound:
     """What is raised for an id that the index does not hold."""
-    return NotFound(
-        f"There is no {kind} {id} in the index.", "Check the number; what was just sent appears with the next block."
-    )
+    step = "Check the number; what was just sent appears with the next block."
+    return NotFound(MISSING[kind].format(id=id), step)
 
 
 def write_cursor(*place: int | str) -> str:

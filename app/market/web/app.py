@@ -26,6 +26,7 @@ from app.market.web.background.streams import Streams
 from app.market.web.dependencies.parameters import known_parameters
 from app.market.web.dependencies.state import AppState, Dependencies
 from app.market.web.errors import problems
+from app.market.web.language.choice import PageLanguage
 from app.market.web.middleware.concurrency import ConcurrencyLimit
 from app.market.web.middleware.conditional import ConditionalAnswers
 from app.market.web.middleware.rate_limits import RateLimiter
@@ -63,6 +64,7 @@ def create_app(settings: WebServerSettings, parts: Dependencies, *, extensions: 
         extend(app)
     app.add_middleware(ConditionalAnswers)
     app.add_middleware(SecurityMiddleware, settings=settings, clock=time.monotonic)
+    app.add_middleware(PageLanguage)
     return app
 
 

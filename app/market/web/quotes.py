@@ -16,6 +16,7 @@ from app.policy.quote import Quote
 from app.protocol.documents import sha256
 from app.protocol.errors import RowsOutsideDataset
 from app.protocol.ids import Digest
+from app.protocol.market.entities import ZERO
 from app.protocol.policy.bits import noise_of
 from app.protocol.policy.reasons import MESSAGES
 from app.protocol.vocabulary import CircuitClass, ReadoutKind
@@ -104,6 +105,7 @@ class QuoteReport(ResponseModel):
     dataset: int
     version: int
     content: str  # what this version binds; an order names both, and is refused once the dataset has moved on
+    program: str  # that the order states, so that a contract can judge its results; "" where none can
     offer: int | None
     policy: str  # digest
     rows: int
@@ -208,6 +210,7 @@ def report(judged: JudgedCircuit, data: bytes) -> QuoteReport:
         dataset=record.id,
         version=record.version,
         content=state.content,
+        program="" if found.program == ZERO else found.program,
         offer=state.offer.id if state.offer else None,
         policy=policy.digest,
         rows=rows,

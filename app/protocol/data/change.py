@@ -67,17 +67,33 @@ def changed(before: StrictManifest | None, after: StrictManifest) -> VersionChan
     )
 
 
+# What happened to columns, for one, for several, and for more than are named.
+ADDED = ("new column {names}", "new columns {names}", "new columns {names} and {more} more")
+REMOVED = ("without column {names}", "without columns {names}", "without columns {names} and {more} more")
+RECODED = (
+    "another code of column {names}",
+    "another code of columns {names}",
+    "another code of columns {names} and {more} more",
+)
+CHANGED = (
+    "other ciphertext of earlier rows in column {names}",
+    "other ciphertext of earlier rows in columns {names}",
+    "other ciphertext of earlier rows in columns {names} and {more} more",
+)
+
+
 def change_in_words(change: VersionChange) -> tuple[str, ...]:
     """What a version changed, for people: parts of one sentence, with at most eight names in each."""
     if not change.rows_before:
         return ("the first version",)
     more = change.rows - change.rows_before
     parts = [
-        f"{_plural(abs(more), 'row')} {'more' if more > 0 else 'fewer'}" if more else "",
-        _named("new", change.columns_added),
-        _named("without", change.columns_removed),
-        _named("another code of", change.columns_recoded),
-        _named("other ciphertext of earlier rows in", change.columns_changed),
+        f"{_plural(more, 'row')} more" if more > 0 else "",
+        f"{_plural(-more, 'row')} fewer" if more < 0 else "",
+        _named(ADDED, change.columns_added),
+        _named(REMOVED, change.columns_removed),
+        _named(RECODED, change.columns_recoded),
+        _named(CHANGED, change.columns_changed),
         "everything encrypted anew, under other keys" if change.new_keys else "",
         "another output policy" if change.policy_changed else "",
         "another description" if change.words_changed else "",
@@ -101,12 +117,13 @@ def _words(manifest: StrictManifest) -> object:
     return manifest.card.model_copy(update={"published": "", "version": ""})
 
 
-def _named(what: str, names: Sequence[str]) -> str:
+def _named(forms: tuple[str, str, str], names: Sequence[str]) -> str:
+    """Columns in the form for one, for several, or for more than are named."""
     if not names:
         return ""
-    shown = ", ".join(names[:MOST_NAMES])
     more = len(names) - MOST_NAMES
-    return f"{what} {'column' if len(names) == 1 else 'columns'} {shown}" + (f" and {more:,} more" if more > 0 else "")
+    form = forms[0] if len(names) == 1 else forms[1] if more <= 0 else forms[2]
+    return form.format(names=", ".join(names[:MOST_NAMES]), more=f"{more:,}")
 
 
 def _plural(count: int, noun: str) -> str:

@@ -83,6 +83,14 @@ def proof(data: bytes | bytearray | memoryview, leaf: int) -> tuple[str, ...]:
     return _path(_leaves(memoryview(data).cast("B")), leaf)
 
 
+def path_over(roots: Sequence[bytes], index: int) -> tuple[str, ...]:
+    """The digests that lead from subtree number `index` to the root over whole subtrees, the last one of any length.
+
+    IndexError if there is no such subtree.
+    """
+    return _path(list(roots), index)
+
+
 def verify(root: str, leaf_bytes: bytes, leaf: int, length: int, siblings: Sequence[str]) -> bool:
     """Whether `leaf_bytes` is leaf number `leaf` of the `length` bytes under `root`."""
     if not 0 <= leaf < leaves(length) or len(leaf_bytes) != min(LEAF_BYTES, length - leaf * LEAF_BYTES):

@@ -14,6 +14,7 @@ from app.protocol.ids import Address, Digest, Seconds, TxHash, Units
 
 NOTHING = Units(0)
 NEVER = Seconds(0)
+ZERO = Digest("0" * 64)
 
 
 class JobState(IntEnum):
@@ -211,6 +212,7 @@ class Job:
     reason: str = ""  # the custodian's code for a refusal
     approval: Approval = Approval.NONE  # the owner's word
     contested_from: int = 0  # executors that had been drawn when the custodian contested their result; 0 if it did not
+    program: Digest = ZERO  # that its order states: what a dispute reads of it (docs/trace.md); zeros without one
 
 
 @dataclass(frozen=True)
@@ -224,9 +226,6 @@ class Answered:
     head: Digest  # of the dataset's answers once this one was given
     block: int
     tx: TxHash
-
-
-ZERO = Digest("0" * 64)
 
 
 def check_use(license: License, dataset: DatasetRecord, buyer: str, first_row: int, rows: int, now: int) -> None:

@@ -87,7 +87,7 @@ RAW_WORDS = "I sell raw scores. A buyer can compute my columns from as many of t
 RETIRED_RULES = {
     "score_step": "levels stands in its place: scores are rounded to so many levels of each output's own range",
     "epsilon_micro_budget": "bits stand in its place: micro_bits_per_license and micro_bits_per_person",
-    "verify": 'it is "self" (the owner\'s machines recompute every result) or "both"',
+    "verify": 'it is "self" (the owner\'s machines recompute every result), "both" or "window"',
 }
 
 
@@ -97,7 +97,7 @@ class OutputPolicy(GrownDocument):
     Bits are in millionths: `app.protocol.policy.bits` says what a release costs. The defaults are the safe ones.
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"row_keys"})
+    later: ClassVar[frozenset[str]] = frozenset({"row_keys", "challenge_hours"})
 
     kind: Literal["darkroom/policy"] = "darkroom/policy"
     circuits: tuple[CircuitClass, ...] = ("linear", "trees", "additive")
@@ -112,10 +112,11 @@ class OutputPolicy(GrownDocument):
     epsilon_micro_per_job: int = 0  # 0: no noise; an aggregate needs some
     micro_bits_per_license: int = 8_000_000  # about one person, to one license
     micro_bits_per_person: int = 0  # about one person, over all buyers for ever; 0: a quarter of what a row holds
-    verify: Verification = "self"  # recomputed by the owner; both: and agreed on by drawn executors
-    quorum: int = 2  # executors that must agree, with `both`
+    verify: Verification = "self"  # recomputed by the owner; both: and agreed on by executors; window: see below
+    quorum: int = 2  # executors that must agree, with `both` and `window`
     approval: Literal["automatic", "manual"] = "automatic"
     row_keys: int = 0  # bytes in which each result's row is named to its buyer, by a key of the owner's; 0: it is not
+    challenge_hours: int = 0  # with `window`: for so long anybody may object to a result before it is decrypted
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:

@@ -19,6 +19,7 @@ class Reason(StrEnum):
     WRONG_DATASET = "wrong-dataset"
     WRONG_POLICY = "wrong-policy"
     WRONG_CIRCUIT = "wrong-circuit"
+    WRONG_PROGRAM = "wrong-program"
     WRONG_RECEIPT = "wrong-receipt"
     WRONG_KEY = "wrong-key"
     ROWS_OUTSIDE = "rows-outside"
@@ -64,6 +65,10 @@ MESSAGES = {
     Reason.WRONG_POLICY: Message("The output policy is not the one that the license was sold under.", _ASK),
     Reason.WRONG_CIRCUIT: Message(
         "The circuit was compiled for another profile or codebook.", "Compile the model for this dataset."
+    ),
+    Reason.WRONG_PROGRAM: Message(
+        "The order states another program than its circuit has, so no dispute about it could be judged.",
+        "Order again: this software states the right one.",
     ),
     Reason.WRONG_RECEIPT: Message("The receipt does not describe this job.", "Open the job again."),
     Reason.WRONG_KEY: Message("The sealing key is not a usable X25519 key.", "Make a new one: darkroom keys sealing."),

@@ -7,9 +7,12 @@ Facts (`check_case`), all taken from a finalized block and from objects named by
  4. The dataset's key epoch is held, was not closed, and has served fewer jobs than its limit.
 
 Verification (`check_execution`), before anything is decrypted, whatever the job's size:
- 5. The output that is decrypted is the custodian's own re-execution, and its receipt is the agreed one.
- 6. `both`: also at least `quorum` drawn executors, no two alike, none slashed and none of them the buyer, the owner or
-    the custodian, revealed the agreed receipt; it says exactly this job, manifest, circuit and rows.
+ 5. The output that is decrypted is the custodian's own re-execution, and its receipt is the agreed one. With `window`
+    it may be the agreed one itself (`check_agreed`) once anybody could have shown a contract for `challenge_hours`
+    that it is wrong: never where the job has no program, nor where its bytes cannot be had.
+ 6. `both`, and what is not re-executed: also at least `quorum` drawn executors, no two alike, none slashed and none of
+    them the buyer, the owner or the custodian, revealed the agreed receipt; it says exactly this job, manifest, circuit
+    and rows.
 
 Policy (`check_policy`), the same for all buyers together, on public facts alone:
  7. The policy is coherent; the circuit's class is allowed; rows and bootstraps of a job are at most the policy's.
@@ -42,6 +45,7 @@ from dataclasses import dataclass, replace
 
 from app.protocol.data.dataset import EncryptedTable
 from app.protocol.documents import canonical, sha256
+from app.protocol.ids import Digest
 from app.protocol.market.entities import ZERO, DatasetRecord, Job, License
 from app.protocol.market.mandate import MandateState
 from app.protocol.market.receipt import RAW_WORDS, OutputPolicy, Receipt
@@ -56,6 +60,7 @@ MAX_RANK = 32  # linear forms per row range whose exact arithmetic stays within 
 MAX_MICRO_EPSILON = 1 << 30  # about a thousand: above any meaning, far below any overflow
 MAX_LEVELS = 1 << 16
 MAX_BOOTSTRAPS = 1 << 32
+MAX_CHALLENGE_HOURS = 24 * 14
 MAX_KEY_BYTES = 128  # of a row key
 MAX_RESULT_BYTES = 255 << 20  # of the values and row keys that one seal holds (`app.seal.hpke`), its header besides
 
@@ -78,10 +83,11 @@ class ReleaseCase:
     max_decryptions: int
     bootstraps: int = 0  # that re-execution of the job takes
     mandate: MandateState | None = None  # under which an agent ordered it
+    program: Digest = ZERO  # what an order of this circuit states, where a contract can judge it
 
 
 def check_case(case: ReleaseCase) -> Reason | None:
-    """Rules 1 to 4; None when all hold."""
+    """Rules 1 to 4; None when all hold. An order that states a program states the circuit's."""
     job, held, dataset, table, leak = case.job, case.license, case.dataset, case.table, case.leak
     if (held.id, held.buyer, held.dataset) != (job.license, job.buyer, job.dataset):
         return Reason.WRONG_LICENSE
@@ -92,6 +98,8 @@ def check_case(case: ReleaseCase) -> Reason | None:
         return Reason.WRONG_POLICY
     if (leak.circuit, leak.profile, leak.codebook) != (job.circuit, table.profile, table.codebook.digest):
         return Reason.WRONG_CIRCUIT
+    if job.program not in (ZERO, case.program):
+        return Reason.WRONG_PROGRAM
     if job.first_row < 0 or job.rows < 1 or job.first_row + job.rows > dataset.rows:
         return Reason.ROWS_OUTSIDE
     if not case.usable_key:
@@ -107,19 +115,21 @@ def check_execution(case: ReleaseCase, recomputed: str, receipt: Receipt | None)
     """Rules 5 and 6. `recomputed`: digest of the custodian's own receipt; `receipt`: the agreed one as the store has
     it, if the policy asks for a quorum too.
     """
-    job, dataset, policy = case.job, case.dataset, case.policy
-    if job.receipt == ZERO:
+    if case.job.receipt == ZERO:
         return Reason.WRONG_RECEIPT
-    if recomputed != job.receipt:
+    if recomputed != case.job.receipt:
         return Reason.OUTPUT_MISMATCH
-    if policy.verify == "both":
-        if receipt is None or receipt.digest != job.receipt or not describes(receipt, case):
-            return Reason.WRONG_RECEIPT
-        parties = {job.buyer.lower(), dataset.owner.lower(), dataset.custodian.lower()}
-        agreed = {e.provider.lower() for e in job.executions if e.receipt == job.receipt and not e.out}
-        if len(agreed - parties) < policy.quorum:
-            return Reason.NO_QUORUM
-    return None
+    return check_agreed(case, receipt) if case.policy.verify == "both" else None
+
+
+def check_agreed(case: ReleaseCase, receipt: Receipt | None) -> Reason | None:
+    """Rule 6: whether enough independent executors revealed the agreed receipt, and it says this very job."""
+    job, dataset = case.job, case.dataset
+    if receipt is None or receipt.digest != job.receipt or not describes(receipt, case):
+        return Reason.WRONG_RECEIPT
+    parties = {job.buyer.lower(), dataset.owner.lower(), dataset.custodian.lower()}
+    agreed = {e.provider.lower() for e in job.executions if e.receipt == job.receipt and not e.out}
+    return None if len(agreed - parties) >= case.policy.quorum else Reason.NO_QUORUM
 
 
 def describes(receipt: Receipt, case: ReleaseCase) -> bool:
@@ -338,6 +348,9 @@ def policy_problems(policy: OutputPolicy) -> list[str]:
         and not bits <= policy.micro_bits_per_person <= MAX_MICRO_BITS,
         "quorum must be at least 2": policy.verify != "self" and policy.quorum < 2,
         f"row_keys must be from 0 to {MAX_KEY_BYTES}": not 0 <= policy.row_keys <= MAX_KEY_BYTES,
+        f"challenge_hours must be from 1 to {MAX_CHALLENGE_HOURS}": policy.verify == "window"
+        and not 1 <= policy.challenge_hours <= MAX_CHALLENGE_HOURS,
+        'challenge_hours go with verify = "window"': policy.verify != "window" and policy.challenge_hours != 0,
         "an aggregate names no row: row_keys go with label or score": policy.release == "aggregate"
         and policy.row_keys != 0,
     }

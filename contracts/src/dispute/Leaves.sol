@@ -2,14 +2,24 @@
 pragma solidity 0.8.37;
 
 /// @title Merkle trees over bytes: 128 of them against one root
-/// @notice docs/formats.md, section 2: leaves of 128 bytes, SHA-256, an odd last digest moves up unchanged.
+/// @notice docs/formats.md, section 2: leaves of 128 bytes, SHA-256, an odd last digest moves up unchanged. Words are of
+///         64 bits, little-endian, 16 to a leaf.
 library Leaves {
     uint256 internal constant BYTES = 128;
+    uint256 internal constant WORDS = 16;
+
+    error WrongProof();
+
+    /// @notice A leaf and the digests that lead from it to its root.
+    struct Leaf {
+        bytes data;
+        bytes32[] path;
+    }
 
     /// @notice Whether `leaf` is leaf number `index` of the `length` bytes under `root`.
     function holds(bytes32 root, bytes memory leaf, uint256 index, uint256 length, bytes32[] memory siblings)
         internal
-        pure
+        view
         returns (bool)
     {
         uint256 count = length == 0 ? 1 : (length - 1) / BYTES + 1;
@@ -19,10 +29,37 @@ library Leaves {
         return climb(sha256(abi.encodePacked(uint8(0), leaf)), index, count, siblings) == root;
     }
 
+    /// @notice Word number `index` of the `length` bytes under `root`. Reverts unless `leaf` shows it.
+    function word(bytes32 root, uint256 length, uint256 index, Leaf memory leaf) internal view returns (uint64) {
+        if (!holds(root, leaf.data, index / WORDS, length, leaf.path)) revert WrongProof();
+        return wordAt(leaf.data, index % WORDS);
+    }
+
+    /// @notice Word number `index` of a leaf that was checked.
+    function wordAt(bytes memory leaf, uint256 index) internal pure returns (uint64) {
+        if (8 * index + 8 > leaf.length) revert WrongProof();
+        uint256 x;
+        assembly ("memory-safe") {
+            x := shr(192, mload(add(add(leaf, 32), mul(8, index))))
+        }
+        x = ((x & 0xff00ff00ff00ff00) >> 8) | ((x & 0x00ff00ff00ff00ff) << 8);
+        x = ((x & 0xffff0000ffff0000) >> 16) | ((x & 0x0000ffff0000ffff) << 16);
+        return uint64((x >> 32) | (x << 32));
+    }
+
+    /// @notice Reverts unless a file with this root is number `index` of `count` under a data root.
+    function checkFile(bytes32 dataRoot, bytes32 root, uint256 index, uint256 count, bytes32[] memory path)
+        internal
+        view
+    {
+        if (index >= count) revert WrongProof();
+        if (climb(sha256(abi.encodePacked(uint8(2), root)), index, count, path) != dataRoot) revert WrongProof();
+    }
+
     /// @notice The root over `count` digests of which `digest` is number `index`; zero for a path of another length.
     function climb(bytes32 digest, uint256 index, uint256 count, bytes32[] memory siblings)
         internal
-        pure
+        view
         returns (bytes32)
     {
         uint256 used = 0;
@@ -30,10 +67,30 @@ library Leaves {
             if (index % 2 == 0 && index + 1 == count) continue;
             if (used == siblings.length) return 0;
             bytes32 other = siblings[used++];
-            digest = index % 2 == 0
-                ? sha256(abi.encodePacked(uint8(1), digest, other))
-                : sha256(abi.encodePacked(uint8(1), other, digest));
+            digest = index % 2 == 0 ? _node(digest, other) : _node(other, digest);
         }
         return used == siblings.length ? digest : bytes32(0);
+    }
+
+    /// @notice The root over a power of two of digests; their array is used up.
+    function fold(bytes32[] memory level) internal view returns (bytes32) {
+        for (uint256 count = level.length / 2; count > 0; count /= 2) {
+            for (uint256 i = 0; i < count; ++i) {
+                level[i] = _node(level[2 * i], level[2 * i + 1]);
+            }
+        }
+        return level[0];
+    }
+
+    /// @dev SHA-256(01 || left || right), in the memory that is free, and which it leaves free.
+    function _node(bytes32 left, bytes32 right) private view returns (bytes32 digest) {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore8(free, 1)
+            mstore(add(free, 1), left)
+            mstore(add(free, 33), right)
+            if iszero(staticcall(gas(), 2, free, 65, 0, 32)) { revert(0, 0) }
+            digest := mload(0)
+        }
     }
 }

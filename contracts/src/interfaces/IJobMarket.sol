@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IDisputes} from "./IDisputes.sol";
+
 /// @title Jobs: escrow, random draw, commit and reveal, release or refusal, and an end to every state
 interface IJobMarket {
     /// @dev RELEASED is passed inside `release`, which also settles: it is announced by an event and never stored.
@@ -99,6 +101,8 @@ interface IJobMarket {
         uint256 price,
         uint256 maxFee
     );
+    /// @notice A job whose receipts can be disputed: what of circuit and dataset a dispute reads is under this root.
+    event ProgramStated(uint256 indexed job, bytes32 program);
     event DrawArmed(uint256 indexed job, uint256 seedBlock);
     event JobAssigned(uint256 indexed job, address[] providers, uint256[] fees, uint256 commitBy);
     /// @notice The table holds more seats than one call looks at: these were found, `draw` again goes on.
@@ -150,12 +154,31 @@ interface IJobMarket {
     error AlreadyContested(uint256 job);
     error CustodianNotBonded(uint256 dataset, uint256 free, uint256 needed);
     error NotParty(uint256 dataset, address caller);
+    error ZeroProgram();
+    error JobSuspended(uint256 job);
+    error NotDisputable(uint256 job, uint256 index);
+    error TooManyDisputes(uint256 job);
+    error BondTooLarge(uint256 bond, uint256 most);
+    error NotDisputes(address caller);
 
     function open(Order calldata order) external returns (uint256 job);
 
     function openWithPermit(Order calldata order, uint256 deadline, uint8 v, bytes32 r, bytes32 s)
         external
         returns (uint256 job);
+
+    /// @notice The same for a job whose receipts may be disputed. `program` is a digest that everybody derives from
+    ///         the circuit and the dataset (docs/trace.md, section 7): executors decline a job that states another.
+    function openWithProgram(Order calldata order, bytes32 program) external returns (uint256 job);
+
+    function openWithProgramAndPermit(
+        Order calldata order,
+        bytes32 program,
+        uint256 deadline,
+        uint8 v,
+        bytes32 r,
+        bytes32 s
+    ) external returns (uint256 job);
 
     function draw(uint256 job) external;
 
@@ -177,6 +200,22 @@ interface IJobMarket {
 
     function expire(uint256 job) external;
 
+    /// @dev Only the contract of disputes: stops the job's clock, and takes `leastBond` times the disputes that it then
+    ///      has from the challenger.
+    function suspend(uint256 job, uint256 index, address challenger, uint256 leastBond, uint256 mostBond)
+        external
+        returns (address executor, bytes32 receipt, bytes32 order, uint256 bond);
+
+    /// @dev Only the contract of disputes: ends what `suspend` began, and pays by the verdict.
+    function resume(
+        uint256 job,
+        uint256 index,
+        address executor,
+        address challenger,
+        uint256 bond,
+        IDisputes.Verdict verdict
+    ) external;
+
     function bondCustodian(uint256 dataset, uint256 amount) external;
 
     function unbondCustodian(uint256 dataset, uint256 amount) external;
@@ -194,6 +233,15 @@ interface IJobMarket {
 
     /// @notice What answers for a custodian's silence, and the part that open jobs hold.
     function custodyOf(uint256 dataset) external view returns (uint256 bond, uint256 held);
+
+    /// @notice keccak256(abi.encode(circuit, firstRow, rows, content, program)) of a job that states a program, else zero.
+    function orderDigest(uint256 job) external view returns (bytes32);
+
+    /// @notice How many disputes of a job are running, and until when others may be opened.
+    function disputesOf(uint256 job) external view returns (uint256 running, uint256 until);
+
+    /// @notice What lost bonds left here for good: claimable by nobody.
+    function burned() external view returns (uint256);
 
     /// @notice Most seconds from a job's opening to its end, whoever stays silent.
     function longestLife() external view returns (uint256);

@@ -14,7 +14,7 @@ from app.chain.contracts.entities import commitment, reason_to_word, word_to_rea
 from app.chain.evm.embedded import EmbeddedChain
 from app.chain.market import Market
 from app.chain.node import DevNode, Log, Topics
-from app.protocol.errors import BadInput, VerificationFailed
+from app.protocol.errors import BadInput, Unavailable, VerificationFailed
 from app.protocol.ids import Address, Digest
 from tests.support.market import ETHER, MarketOnChain, digest, person
 
@@ -79,6 +79,22 @@ def test_a_reason_that_does_not_fit_is_refused(reason: str) -> None:
 
 ANY_SIGNATURE_WALLET = "631626ba7e60e01b5f5260205ff3"  # PUSH4 magic, SHL 224, MSTORE 0, RETURN 32 bytes
 NO_SIGNATURE_WALLET = "5f5ffd"  # REVERT
+
+
+def test_a_node_that_is_busy_calls_no_signature_missing(
+    market: Market, node: DevNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wallet's word that cannot be asked for now is unknown, and not a no."""
+
+    def busy(*_: object) -> bytes:
+        raise Unavailable("The chain node limits how often it is asked.", "Ask it less often.")
+
+    signer, word = person("signer"), digest("decision")
+    monkeypatch.setattr(node, "code", lambda _: b"\x01")
+    for name in ("call", "calls"):
+        monkeypatch.setattr(node, name, busy)
+    with pytest.raises(Unavailable):
+        market.signed_by(person("wallet").address, word, signer.sign_digest(word))
 
 
 def test_signatures_of_keys_and_of_contract_wallets(market: Market, node: DevNode) -> None:

@@ -68,7 +68,7 @@ def test_a_transaction_has_a_page(site: TestClient, scene: MarketNode) -> None:
     assert f'href="/accounts/{scene.stage.buyer.address}"' in text
     assert "the contract LicenseMarket" in text
     assert "<dd>1.00 tUSD</dd>" in text
-    assert re.search(r"<dt>valid until</dt> <dd>\d+ \w{3} \d{4}, \d\d:\d\d UTC</dd>", text)
+    assert re.search(r'<dt lang="en">valid until</dt> <dd>\d+ \w{3} \d{4}, \d\d:\d\d UTC</dd>', text)
     assert f'href="/transactions/{sent.tx}"' in site.get(f"/licenses/{sent.value}").text
     assert site.get("/transactions/0x" + "0" * 64).status_code == 404
     assert "is not the hash of a transaction" in site.get("/transactions/0x12").text

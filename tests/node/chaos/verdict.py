@@ -17,7 +17,7 @@ from tests.node.chaos.monkey import insisting
 ONCE = ("JobOpened", "JobComputed", "JobReleased", "JobSettled")
 
 
-BLOCKS_AT_ONCE = 2  # mined at each look: agents wait for final blocks, which nothing takes back any more
+BLOCKS_AT_ONCE = 6  # mined at each look: agents wait for final blocks, which nothing takes back any more
 
 
 def wait_for_the_end(

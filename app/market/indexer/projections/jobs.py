@@ -8,6 +8,7 @@ from app.chain.contracts.entities import next_head, word_to_reason
 from app.market.db.tables import DatasetRow, ExecutionRow, JobRow, LicenseRow, ProviderRow, TotalsRow
 from app.market.indexer.indexed_event import IndexedEvent, Rule
 from app.market.indexer.projections.datasets import TOTALS
+from app.market.indexer.projections.disputes import rewarded
 from app.market.indexer.projections.licensing import credit, paid
 from app.market.indexer.unit_of_work import UnitOfWork
 from app.market.text import clean
@@ -58,6 +59,11 @@ def opened(work: UnitOfWork, each: IndexedEvent) -> None:
             changed_at=each.at,
         )
     )
+
+
+def stated(work: UnitOfWork, each: IndexedEvent) -> None:
+    """Its results can be disputed."""
+    _job(work, each).program = each.args["program"]
 
 
 def armed(work: UnitOfWork, each: IndexedEvent) -> None:
@@ -120,7 +126,9 @@ def declined(work: UnitOfWork, each: IndexedEvent) -> None:
 
 
 def executor_slashed(work: UnitOfWork, each: IndexedEvent) -> None:
-    """It was silent, or showed another digest than the agreed one. Its bond is `fold_providers.slashed`'s business."""
+    """It was silent, showed another digest than the agreed one, or was convicted before. Its bond is the business of
+    the providers' own event.
+    """
     execution = _execution(work, each)
     provider = work.edit(ProviderRow, execution.provider)
     provider.in_use -= work.get(JobRow, execution.job).units
@@ -129,6 +137,9 @@ def executor_slashed(work: UnitOfWork, each: IndexedEvent) -> None:
         execution.outcome = "silent"
         provider.silent += 1
         provider.heartbeat = 0  # suspended until it says that it is alive
+    elif execution.outcome == "convicted":
+        provider.disagreed += 1
+        rewarded(work, each, execution.convicted_by, execution.slashed)
     else:
         execution.outcome = "disagreed"
         provider.disagreed += 1
@@ -327,6 +338,7 @@ def without_fee(job: JobRow, parts: list[ExecutionRow]) -> list[ExecutionRow]:
 
 RULES: Mapping[str, Rule] = {
     "JobOpened": opened,
+    "ProgramStated": stated,
     "DrawArmed": armed,
     "DrawContinued": continued,
     "JobAssigned": assigned,

@@ -13,7 +13,7 @@ from typing import Any
 from app.market.db import tables
 from app.market.db.tables import EventRow
 from app.market.indexer.indexed_event import IndexedEvent, Rule
-from app.market.indexer.projections import datasets, jobs, licensing, mandates, providers
+from app.market.indexer.projections import datasets, disputes, jobs, licensing, mandates, providers
 from app.market.indexer.unit_of_work import UnitOfWork
 
 EXACT = 1 << 53  # JSON readers hold integers exactly up to here
@@ -22,6 +22,7 @@ RULES: Mapping[tuple[str, str], Rule] = {
     **{("LicenseMarket", name): rule for name, rule in licensing.RULES.items()},
     **{("ProviderRegistry", name): rule for name, rule in providers.RULES.items()},
     **{("JobMarket", name): rule for name, rule in jobs.RULES.items()},
+    **{("Disputes", name): rule for name, rule in disputes.RULES.items()},
     **{("Mandates", name): rule for name, rule in mandates.RULES.items()},
     **{(payer, name): rule for payer in ("LicenseMarket", "JobMarket") for name, rule in licensing.MONEY.items()},
 }

@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 
-def known_parameters(request: Request) -> None:
+async def known_parameters(request: Request) -> None:
     """A dependency of every route of the API. Errors: RequestValidationError, told as `invalid-fields`."""
     route: Any = request.scope.get("route")
     if not request.query_params or not isinstance(route, APIRoute):

@@ -131,8 +131,8 @@ class AppState:
         return self._coin
 
 
-def backend(request: Request) -> AppState:
-    """The parts behind a request's application."""
+async def backend(request: Request) -> AppState:
+    """The parts behind a request's application. A coroutine, since a function would take a turn on another thread."""
     found: Any = request.app.state.backend
     assert isinstance(found, AppState)
     return found

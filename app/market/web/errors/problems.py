@@ -21,6 +21,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from app.market.web.errors import refusals
+from app.market.web.language.choice import spoken
 from app.protocol import errors
 
 LOG = logging.getLogger("darkroom.api")
@@ -99,14 +100,14 @@ def status_of(kind: type[errors.DarkroomError]) -> int:
 
 def problem(error: errors.DarkroomError, scope: Scope, fields: tuple[FieldError, ...] = ()) -> Response:
     """What went wrong: a problem; for a browser that asked for a page, outside of /v1/, the page that the app has."""
-    status = status_of(type(error))
+    status, say = status_of(type(error)), spoken().sentences.say
     told = Problem(
         type=f"urn:darkroom:error:{error.code}",
-        title=(type(error).__doc__ or "").splitlines()[0],
+        title=say((type(error).__doc__ or "").splitlines()[0]),
         status=status,
         code=error.code,
-        detail=error.message,
-        next_step=error.next_step,
+        detail=say(error.message),
+        next_step=say(error.next_step),
         instance=f"urn:darkroom:request:{request_id(scope)}",
         reason=getattr(error, "reason", ""),
         errors=fields,

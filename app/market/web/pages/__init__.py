@@ -20,6 +20,7 @@ from app.market.web.pages import (
     finding,
     fits,
     jobs,
+    languages,
     licensing,
     people,
     questions,
@@ -34,8 +35,8 @@ from app.market.web.pages.site import Site
 ROUTERS = tuple(
     module.router
     for module in (
-        static, catalogue, finding, dataset, questions, fits, running, licensing, jobs, people, circuits, statements,
-        transactions,
+        static, languages, catalogue, finding, dataset, questions, fits, running, licensing, jobs, people, circuits,
+        statements, transactions,
     )
 )  # fmt: skip
 

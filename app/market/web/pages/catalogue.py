@@ -99,7 +99,7 @@ def _bounds(here: Visit, form: Form, wanted: CatalogueFilter, counts: Choices) -
         "price_max": steps(
             form, "price_max", wanted.price_max,
             (
-                (most, datasets, plain(most), f"at most {money(most)}" if most else "free")
+                (most, datasets, plain(most), f"at most {money(most)}" if most else "for free")
                 for most, datasets in counts.prices.items()
             ),
         ),

@@ -36,6 +36,7 @@ def dataset_page(here: Visiting, id: Id, after: Annotated[str | None, Query(max_
     return here.page(
         "dataset.html",
         title=detail.entry.title,
+        chosen_title=True,
         it=detail,
         approvals_differ=len({offer.policy.approval for offer in detail.offers if offer.policy.known}) > 1
         or any(

@@ -89,7 +89,7 @@ def percent(value: float) -> str:
 
 def bits(micro: int) -> str:
     """Micro-bits: "1 bit", "8 bits", "0.72 bits"."""
-    return f"{describe_bits(micro)} {'bit' if micro == MICRO else 'bits'}"
+    return f"{describe_bits(micro)} bit" if micro == MICRO else f"{describe_bits(micro)} bits"
 
 
 def facts_told(micro: int) -> str:
@@ -150,6 +150,10 @@ STATES: Mapping[str, tuple[str, str, str]] = {
     "revealed": ("Revealed", "calm", "eye"),
     "agreed": ("Agreed", "good", "check"),
     "disagreed": ("Disagreed, slashed", "bad", "cross"),
+    "convicted": ("Convicted by the contract", "bad", "cross"),
+    "cleared": ("Cleared by the contract", "good", "check"),
+    "moot": ("Convicted elsewhere", "calm", "dot"),
+    "running": ("Being judged", "calm", "clock"),
     "declined": ("Stepped back", "wait", "stop"),
     "unpaid": ("Not paid", "wait", "stop"),
     "mined": ("In a block", "good", "check"),

@@ -9,6 +9,9 @@ from typing import TypeVar
 
 from starlette.datastructures import QueryParams
 
+from app.market.web.language.choice import spoken
+from app.market.web.language.numerals import plain
+
 T = TypeVar("T")
 MAX_COUNT = (1 << 63) - 1
 MAX_FIELD = 200
@@ -37,7 +40,7 @@ class Form:
         """A whole number, thousands separators allowed; None when the field is empty or wrong."""
 
         def read(text: str) -> int:
-            value = int(text.replace(",", "").replace(" ", ""))
+            value = int(plain(text, spoken().language))
             if not 0 <= value <= MAX_COUNT:
                 raise ValueError
             return value
@@ -48,7 +51,7 @@ class Form:
         """Money in token units; None when the field is empty or wrong."""
 
         def read(text: str) -> int:
-            value = Decimal(text.replace(",", "").replace(" ", "")).scaleb(decimals)
+            value = Decimal(plain(text, spoken().language)).scaleb(decimals)
             if not value.is_finite() or not 0 <= value <= MAX_COUNT or value != int(value):
                 raise ValueError
             return int(value)

@@ -16,7 +16,7 @@ from app.market.queries.licensing import OfferView, PolicyView, licenses, policy
 from app.market.queries.mandates import mandates
 from app.market.queries.network import network, provider, providers
 from app.market.queries.owner import RevenueDay, claims, console, payments
-from app.market.queries.standing import money_standing
+from app.market.queries.standing import money_standing, part_taken
 from app.market.queries.status import status
 from app.market.web.auth.sessions import SCOPE_WORDS
 from app.market.web.fields import Address, Id
@@ -54,11 +54,13 @@ def account_page(here: Visiting, address: Address, after: Cursor = None) -> HTML
         owed = claims(session, address)
         moved = payments(session, account=address, limit=20)
         standing = money_standing(session, address)
+        part = part_taken(session, address)
         asked = sum(each.asks_owner for each in console(session, address, now=now).pending)
     return here.page(
         "account.html",
         tokens=_tokens(here, address),
         standing=standing,
+        part=part,
         asked=asked,
         title="Account",
         address=address,

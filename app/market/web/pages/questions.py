@@ -69,7 +69,7 @@ def ask_page(
         report, wrong = _explained(here, id, typed, chosen, rows_said(rows, most), spend)
     return here.page(
         "ask.html",
-        title=f"Ask {detail.entry.title}",
+        title=f"Ask a question about {detail.entry.title}",
         it=detail,
         offers=offers,
         chosen=chosen,

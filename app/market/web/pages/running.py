@@ -117,7 +117,7 @@ def _wrong(terms: ChosenTerms, dataset_rows: int, first_row: int, rows: int, rep
     elif first_row + rows > dataset_rows:
         wrong["rows"] = f"The dataset has rows 0 to {dataset_rows - 1:,}; this would end at {first_row + rows - 1:,}."
     elif rows > left:
-        wrong["rows"] = f"The license has {left:,} rows{' left' if terms.license else ''}."
+        wrong["rows"] = f"The license has {left:,} rows left." if terms.license else f"The license has {left:,} rows."
     if not 1 <= replicas <= MAX_REPLICAS:
         wrong["replicas"] = f"Choose 1 to {MAX_REPLICAS} executors."
     return wrong

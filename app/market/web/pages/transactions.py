@@ -14,8 +14,8 @@ from app.chain.events import Event
 from app.chain.wallet.envelope import to_address
 from app.market.queries.status import read_place
 from app.market.web.fields import Tx
-from app.market.web.pages.formatting import bits, moment
 from app.market.web.pages.site import Visiting
+from app.market.web.pages.speaking import FILTERS, moment
 
 router = APIRouter()
 TIMES = {"commitBy", "revealBy", "releaseBy", "until", "validUntil"}
@@ -50,7 +50,7 @@ def transaction_page(here: Visiting, tx: Tx) -> HTMLResponse:
         sender=to_address(sent["from"]) if sent.get("from") else "",
         target=next((name for name, at in market.addresses.items() if at.lower() == sent.get("to")), ""),
         indexed=indexed,
-        events=[(event, facts_of(event, here.site.money)) for event in events],
+        events=[(event, facts_of(event, here.site.shown_money)) for event in events],
     )
 
 
@@ -63,7 +63,7 @@ def facts_of(event: Event, money: Callable[[int], str]) -> list[EventFact]:
         if isinstance(value, tuple | list):
             return ", ".join(text(name, each) for each in value)
         if isinstance(value, int) and not isinstance(value, bool):
-            written = moment if name in TIMES else money if name in MONEY else bits if name in BITS else str
+            written = moment if name in TIMES else money if name in MONEY else FILTERS["bits"] if name in BITS else str
             return written(value)
         return value.hex() if isinstance(value, bytes) else str(value)
 

@@ -44,7 +44,12 @@ def paying(
         request = here.drafter.permit(order.account, contract, amount)
         return prepared(action, order.account, (*summary, leave), (), request)
     permit = _split(order.permit)
-    return plain(here, order, action, (*summary, leave), contract, f"{function}WithPermit", *args, *permit)
+    return plain(here, order, action, (*summary, leave), contract, permitted(function), *args, *permit)
+
+
+def permitted(function: str) -> str:
+    """The contracts' name of a function that pays, with the permit in the same call."""
+    return f"{function}AndPermit" if "With" in function else f"{function}WithPermit"
 
 
 def plain(

@@ -44,7 +44,7 @@ from app.policy.preflight import Request
 from app.protocol.data.manifest import read_manifest
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import NotAllowed
-from app.protocol.market.entities import Approval, Job
+from app.protocol.market.entities import ZERO, Approval, Job
 from app.protocol.market.mandate import Mandate
 from app.protocol.market.receipt import OutputPolicy
 from app.protocol.policy.bits import describe_bits, person_limit
@@ -99,7 +99,10 @@ def open_job(here: AppState, order: OpenJob) -> UnsignedTransaction:
         verdict.version,
         verdict.content,
     )
-    return paying(here, order, "open-job", said, JOBS, held + fee, "open", terms_of_job)
+    if verdict.program == ZERO:
+        return paying(here, order, "open-job", said, JOBS, held + fee, "open", terms_of_job)
+    said += ("If an executor's result is wrong, anybody can show that to the contract, which takes its stake.",)
+    return paying(here, order, "open-job", said, JOBS, held + fee, "openWithProgram", terms_of_job, verdict.program)
 
 
 def usual_budget(here: AppState, dataset: int, policy: OutputPolicy) -> int:

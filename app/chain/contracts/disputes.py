@@ -1,0 +1,345 @@
+"""Disputes about a job's receipts: their moves, and what the chain says of each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from app.chain.contracts.client import Sent
+from app.chain.contracts.custodians import JOBS
+from app.chain.contracts.jobs import Jobs
+from app.chain.events import Event
+from app.chain.wallet.account import Account
+from app.protocol.errors import NotFound, VerificationFailed
+from app.protocol.ids import Address, Digest, Seconds, Units
+from app.protocol.market.disputes import (
+    Claim,
+    Dispute,
+    DisputePhase,
+    Evidence,
+    LookupClaim,
+    LookupProof,
+    ProvenLeaf,
+    SumClaim,
+    Verdict,
+    packed,
+    unpacked,
+)
+from app.protocol.market.entities import ZERO
+from app.protocol.market.receipt import Receipt
+
+DISPUTES = "Disputes"
+OPENED, SHOWN, ENDED = "DisputeOpened", "DisputeShown", "DisputeEnded"
+SUMMED, DESCENDED = "DisputeSummed", "DisputeDescended"  # of circuits with lookups
+MOVES = (OPENED, SHOWN, SUMMED, DESCENDED, ENDED)
+ProgramHeader = tuple[int | str, ...]  # `fhe.engine.trace.program.Program.header`
+
+
+class DisputeGame(Jobs):
+    """Moves and reads of disputes. Errors of all: NotFound in a market of an edition that has none."""
+
+    @property
+    def has_disputes(self) -> bool:
+        """Whether the market's edition knows disputes."""
+        return DISPUTES in self.client.contracts
+
+    def open_dispute(
+        self, account: Account, job: int, index: int, value: int, most_bond: int | None = None
+    ) -> Sent[Dispute]:
+        """Say that value number `value` (row * outputs + output) of what executor number `index` revealed is wrong.
+
+        Takes the bond, which is at most `most_bond`; when no allowance covers it, an approval goes first.
+        Errors: Reverted, as NotDisputable, JobSuspended, BondTooLarge.
+        """
+        self._there()
+        bond = self.dispute_bond(job)
+        if self.allowance(account.address, JOBS) < bond:
+            self.approve(account, JOBS, bond)
+        most = bond if most_bond is None else most_bond
+        return self._moved(self.client.send(account, DISPUTES, "open", job, index, value, most))
+
+    def answer_dispute(
+        self,
+        account: Account,
+        dispute: Dispute,
+        program: ProgramHeader,
+        receipt: Receipt,
+        word: ProvenLeaf,
+        totals: Sequence[int],
+    ) -> Sent[Dispute]:
+        """The executor stands by its receipt: the leaf of the output file that has the value, and totals as
+        `show_dispute` takes them. Errors: Reverted.
+        """
+        moved = (dispute.id, _state(dispute), program, _receipt(receipt), _leaf(word), packed(totals))
+        return self._moved(self.client.send(account, DISPUTES, "answer", *moved), dispute)
+
+    def narrow_dispute(self, account: Account, dispute: Dispute, stretch: int) -> Sent[Dispute]:
+        """The challenger names a stretch between neighbours of `claim.cuts`. Errors: Reverted."""
+        claim = _claim_of(dispute)
+        moved = (dispute.id, _state(dispute), _claim(claim), packed(dispute.totals), stretch)
+        return self._moved(self.client.send(account, DISPUTES, "narrow", *moved), dispute)
+
+    def show_dispute(self, account: Account, dispute: Dispute, totals: Sequence[int]) -> Sent[Dispute]:
+        """The executor shows totals: of several rows, those at the inner `claim.cuts`; of one, those before and after
+        each of its terms, whose last one is `claim.sum`. Errors: Reverted.
+        """
+        claim = _claim_of(dispute)
+        moved = (dispute.id, _state(dispute), _claim(claim), packed(totals))
+        return self._moved(self.client.send(account, DISPUTES, "show", *moved), dispute)
+
+    def judge_dispute(
+        self, account: Account, dispute: Dispute, program: ProgramHeader, term: int, evidence: Evidence
+    ) -> Sent[Dispute]:
+        """The challenger shows that total number `term` is false, or that there are too many or too few.
+
+        Errors: Reverted, as WrongProof.
+        """
+        claim = _claim_of(dispute)
+        shown = (
+            _leaf(evidence.output), _leaf(evidence.term), _leaf(evidence.input), _leaf(evidence.shard),
+            evidence.shard_number, evidence.file_root, list(evidence.file_path), _leaf(evidence.word),
+        )  # fmt: skip
+        moved = (dispute.id, _state(dispute), _claim(claim), program, packed(dispute.totals), term, shown)
+        return self._moved(self.client.send(account, DISPUTES, "judge", *moved), dispute)
+
+    def answer_lookup_dispute(
+        self,
+        account: Account,
+        dispute: Dispute,
+        program: ProgramHeader,
+        tables: ProgramHeader,
+        receipt: Receipt,
+        leaves: Sequence[ProvenLeaf],
+        totals: Sequence[int],
+        words: Sequence[int],
+    ) -> Sent[Dispute]:
+        """As `answer_dispute`, of a circuit with lookups: the one or two leaves that have the word, totals over the
+        terms of the last layer, the words of their wires. `tables`: `Lookups.header`. Errors: Reverted.
+        """
+        found = [_leaf(leaf) for leaf in leaves]
+        said = _receipt(receipt)
+        moved = (dispute.id, _state(dispute), program, tables, said, found, packed(totals), packed(words))
+        return self._moved(self.client.send(account, DISPUTES, "answerLookup", *moved), dispute)
+
+    def judge_sum_dispute(
+        self,
+        account: Account,
+        dispute: Dispute,
+        program: ProgramHeader,
+        tables: ProgramHeader,
+        term: int,
+        evidence: tuple[ProvenLeaf, ProvenLeaf, LookupProof],
+    ) -> Sent[Dispute]:
+        """The challenger shows that total number `term` or the word of its wire is false, or names its lookup."""
+        claim = dispute.summed
+        if claim is None:
+            raise _no_claim(dispute)
+        output, record, proof = evidence
+        moved = (
+            dispute.id, _state(dispute), _claim(claim), program, tables, packed(dispute.totals), packed(dispute.words),
+            term, _leaf(output), _leaf(record), _proof(proof),
+        )  # fmt: skip
+        return self._moved(self.client.send(account, DISPUTES, "judgeSum", *moved), dispute)
+
+    def begin_line(
+        self,
+        account: Account,
+        dispute: Dispute,
+        program: ProgramHeader,
+        tables: ProgramHeader,
+        begun: tuple[Sequence[Digest], LookupProof],
+    ) -> Sent[Dispute]:
+        """The executor stands for the line of a lookup: its first nodes and what ties it to the claim."""
+        nodes, proof = begun
+        moved = (dispute.id, _state(dispute), _claim(_line_of(dispute)), program, tables, list(nodes), _proof(proof))
+        return self._moved(self.client.send(account, DISPUTES, "begin", *moved), dispute)
+
+    def pick_node(self, account: Account, dispute: Dispute, node: int) -> Sent[Dispute]:
+        """The challenger names the first node that is false."""
+        moved = (dispute.id, _state(dispute), _claim(_line_of(dispute)), node)
+        return self._moved(self.client.send(account, DISPUTES, "pick", *moved), dispute)
+
+    def show_nodes(
+        self, account: Account, dispute: Dispute, nodes: Sequence[Digest], path: Sequence[Digest]
+    ) -> Sent[Dispute]:
+        """The executor shows the nodes of the next look, and the path from the one that was picked to the root."""
+        moved = (dispute.id, _state(dispute), _claim(_line_of(dispute)), list(nodes), list(path))
+        return self._moved(self.client.send(account, DISPUTES, "look", *moved), dispute)
+
+    def show_words(self, account: Account, dispute: Dispute, words: bytes, path: Sequence[Digest]) -> Sent[Dispute]:
+        """The executor shows the words below the last node, as they stand in the line."""
+        moved = (dispute.id, _state(dispute), _claim(_line_of(dispute)), words, list(path))
+        return self._moved(self.client.send(account, DISPUTES, "showWords", *moved), dispute)
+
+    def judge_word(
+        self,
+        account: Account,
+        dispute: Dispute,
+        program: ProgramHeader,
+        tables: ProgramHeader,
+        place: int,
+        proof: LookupProof,
+    ) -> Sent[Dispute]:
+        """The challenger shows that a word of those shown is false, or names the other lookup that it is of."""
+        said = (_state(dispute), _claim(_line_of(dispute)))
+        moved = (dispute.id, *said, program, tables, dispute.shown, place, _proof(proof))
+        return self._moved(self.client.send(account, DISPUTES, "judgeWord", *moved), dispute)
+
+    def expire_dispute(self, account: Account, dispute: Dispute) -> Sent[Dispute]:
+        """End a dispute whose present player let its deadline pass. Anyone may. Errors: Reverted."""
+        return self._moved(self.client.send(account, DISPUTES, "expire", dispute.id, _state(dispute)), dispute)
+
+    def dispute(self, id: int) -> Dispute:
+        """As its events say, which the contract's word binds while it runs. Errors: NotFound, VerificationFailed."""
+        self._there()
+        found = _replayed(self._events(id, None, self.first_block, self.client.node.head().number)).get(id)
+        if found is None:
+            raise NotFound(f"There is no dispute {id}.", "List a job's: darkroom job show.")
+        if (self.client.read(DISPUTES, "digestOf", id) == ZERO) != (found.phase is DisputePhase.OVER):
+            raise VerificationFailed(f"The node's events of dispute {id} are not all there.", "Ask another node.")
+        return found
+
+    def disputes(self, job: int) -> list[Dispute]:
+        """All disputes of a job, by number. Errors: NotFound, Unavailable."""
+        if not self.has_disputes:
+            return []
+        first = self._stored(job)["openedBlock"]
+        return list(_replayed(self._events(None, job, first, self.client.node.head().number)).values())
+
+    def dispute_bond(self, job: int) -> Units:
+        """What opening one more dispute of a job takes now."""
+        running, _ = self.dispute_window(job)
+        return Units(int(self.client.read(DISPUTES, "leastBond")) * (running + 1))
+
+    def dispute_window(self, job: int) -> tuple[int, Seconds]:
+        """How many disputes of a job are running, and until when others may be opened; 0, 0 where none may be."""
+        self._there()
+        running, until = self.client.read(JOBS, "disputesOf", job)
+        return int(running), Seconds(int(until))
+
+    def move_window(self) -> Seconds:
+        """Seconds for each move."""
+        self._there()
+        return Seconds(int(self.client.read(DISPUTES, "moveWindow")))
+
+    def _there(self) -> None:
+        if not self.has_disputes:
+            raise NotFound(
+                "The contracts of this market know no disputes.",
+                "Move on to the present edition: darkroom node upgrade.",
+            )
+
+    @property
+    def first_block(self) -> int:
+        """The block from which on there can be events."""
+        return 0
+
+    def _events(self, dispute: int | None, job: int | None, first: int, last: int) -> list[Event]:
+        found = [event for name in MOVES for event in self.client.find(DISPUTES, name, first, last, dispute, job)]
+        return sorted(found, key=lambda event: (event.block, event.index))
+
+    def _moved(self, sent: Sent[None], before: Dispute | None = None) -> Sent[Dispute]:
+        for event in sent.events:
+            if event.name in MOVES:
+                before = as_dispute(event, before)
+        if before is None:
+            raise VerificationFailed(f"Transaction {sent.tx} moved no dispute.", "Check the deployment's contracts.")
+        return sent.with_value(before)
+
+
+def _replayed(events: Iterable[Event]) -> dict[int, Dispute]:
+    found: dict[int, Dispute] = {}
+    for event in events:
+        number = int(event.args["dispute"])
+        found[number] = as_dispute(event, found.get(number))
+    return found
+
+
+def as_dispute(event: Event, before: Dispute | None) -> Dispute:
+    """A dispute after one more of its events. Errors: VerificationFailed for an end of one that was not opened."""
+    args = event.args
+    number = int(args["dispute"])
+    if event.name == ENDED:
+        if before is None:
+            raise VerificationFailed(
+                f"The node gives an end of dispute {number}, but no beginning.", "Ask another node."
+            )
+        over = {"phase": DisputePhase.OVER, "verdict": Verdict(args["verdict"]), "block": event.block}
+        return Dispute(**{**vars(before), **over})
+    state = args["state"]
+    shown: dict[str, Any] = {}
+    if event.name == SHOWN:
+        shown = {"claim": as_claim(args["claim"]), "totals": unpacked(args["totals"])}
+    elif event.name == SUMMED:
+        words = {name: unpacked(args[name]) for name in ("totals", "words")}
+        shown = {"summed": as_claim(args["claim"], SumClaim), **words}
+    elif event.name == DESCENDED:
+        shown = {"line": as_claim(args["claim"], LookupClaim), "shown": bytes(args["shown"])}
+    return Dispute(
+        id=number,
+        job=int(state["job"]),
+        index=int(state["index"]),
+        phase=DisputePhase(state["phase"]),
+        deadline=Seconds(int(state["deadline"])),
+        executor=Address(state["executor"]),
+        challenger=Address(state["challenger"]),
+        bond=Units(int(state["bond"])),
+        receipt=Digest(state["receipt"]),
+        order=Digest(state["order"]),
+        value=int(state["value"]),
+        claimed=Digest(state["claim"]),
+        block=event.block,
+        **shown,
+    )
+
+
+T = TypeVar("T", Claim, SumClaim, LookupClaim)
+
+
+def as_claim(said: Mapping[str, Any], kind: type[T] = Claim) -> T:  # type: ignore[assignment]
+    """From the contract's struct, whose fields have the entity's names in another spelling."""
+    plain = {re.sub("([A-Z])", r"_\1", name).lower(): value for name, value in said.items()}
+    return kind(**{name: Digest(value) if isinstance(value, str) else int(value) for name, value in plain.items()})
+
+
+def _claim_of(dispute: Dispute) -> Claim:
+    if dispute.claim is None:
+        raise _no_claim(dispute)
+    return dispute.claim
+
+
+def _line_of(dispute: Dispute) -> LookupClaim:
+    if dispute.line is None:
+        raise _no_claim(dispute)
+    return dispute.line
+
+
+def _no_claim(dispute: Dispute) -> VerificationFailed:
+    return VerificationFailed(f"In dispute {dispute.id} nothing such was claimed.", "Read it again.")
+
+
+def _state(dispute: Dispute) -> tuple[Any, ...]:
+    return (
+        dispute.job, dispute.index, int(dispute.phase), dispute.deadline, dispute.executor, dispute.challenger,
+        dispute.bond, dispute.receipt, dispute.order, dispute.value, dispute.claimed,
+    )  # fmt: skip
+
+
+def _claim(claim: Claim | SumClaim | LookupClaim) -> tuple[Any, ...]:
+    return tuple(vars(claim).values())
+
+
+def _leaf(leaf: ProvenLeaf) -> tuple[Any, ...]:
+    return leaf.data, list(leaf.path)
+
+
+def _proof(proof: LookupProof) -> tuple[Any, ...]:
+    return [_leaf(leaf) for leaf in proof.leaves], proof.shard, proof.file_root, list(proof.file_path)
+
+
+def _receipt(receipt: Receipt) -> tuple[Any, ...]:
+    return (
+        receipt.manifest, receipt.data_root, receipt.circuit, receipt.profile, receipt.first_row, receipt.rows,
+        receipt.output, receipt.output_root,
+    )  # fmt: skip

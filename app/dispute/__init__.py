@@ -1,0 +1,1 @@
+"""Disputes about revealed results, played from public records: whoever computed honestly convicts whoever did not."""

@@ -1,0 +1,50 @@
+"""What a custodian asks of the contract that judges results: `app.custodian.court.Court` over a market."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from app.execution.program import stated_program
+
+if TYPE_CHECKING:
+    from app.chain.market import Market
+    from app.dispute.player import Player
+    from app.execution.execute import Evaluation
+    from app.execution.inputs import JobInputs
+    from app.protocol.ids import Digest
+    from app.protocol.market.entities import Job
+
+HOUR = 3600
+
+
+class Bench:
+    """`app.custodian.court.Court` of an account: it plays, challenges, and says how long anybody may object."""
+
+    def __init__(self, player: Player, market: Market) -> None:
+        self._player, self._market = player, market
+
+    def program(self, work: JobInputs) -> Digest:
+        """What an order of this circuit states; zeros for what cannot be judged."""
+        return stated_program(work.circuit, work.profile, work.table)
+
+    def play(self, job: Job) -> bool:
+        """Make the moves that are this account's; whether there were any, or a dispute about the job runs."""
+        moved = list(self._player.moves(job))
+        return bool(moved or self._player.running(job))
+
+    def challenge(self, job: Job, own: Evaluation) -> bool:
+        """Object to each executor whose result differs; whether a dispute runs."""
+        for each in self._player.accusations(job, own):
+            self._player.accuse(job, each)
+        return bool(self._player.running(job))
+
+    def objections_end(self, job: Job, hours: int) -> int | None:
+        """When anybody could object for so many hours to what the job holds now; None where that is never so."""
+        running, until = self._market.dispute_window(job.id)
+        end = job.deadline - self._release_window + hours * HOUR
+        return None if running or until < end else end
+
+    @cached_property
+    def _release_window(self) -> int:
+        return int(self._market.client.read("JobMarket", "releaseWindow"))

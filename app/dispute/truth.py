@@ -1,0 +1,122 @@
+"""What a job's values are sums of, from public records: only what a dispute asks for is read and computed.
+
+Totals are words modulo 2^64, as docs/trace.md has them. Files are read in pieces of a store's block or 1 MiB, whatever
+their length.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from app.execution.inputs import JobInputs
+from app.execution.source import StoreSource
+from app.protocol.data import merkle
+from app.protocol.data.dataset import EncodedFile
+from app.protocol.errors import BadModel
+from app.protocol.ids import Digest
+from app.protocol.market.disputes import Claim, Evidence, ProvenLeaf
+from app.protocol.market.entities import ZERO
+from app.protocol.ports import Store
+from fhe.engine.linear import only_linear
+from fhe.engine.output import HEADER
+from fhe.engine.trace.game import LinearGame
+from fhe.engine.trace.program import LEAF_WORDS, Program, program_of
+from fhe.engine.trace.sums import LinearTrace
+from fhe.merkle import prove
+
+WORD_BYTES = 8
+HEADER_WORDS = HEADER.size // WORD_BYTES
+
+
+@dataclass(frozen=True)
+class JobTruth:
+    """What whoever computes one job honestly knows of it."""
+
+    work: JobInputs
+    store: Store
+
+    @cached_property
+    def program(self) -> Program:
+        """What the job's order states. Errors: BadModel for a job that no contract can judge."""
+        found = program_of(self.work.circuit, self.work.profile, self.work.table)
+        if found is None:
+            raise BadModel("No contract can judge a circuit with lookups.", "Its results are recomputed.")
+        return found
+
+    @property
+    def values(self) -> int:
+        """How many values the job's result has."""
+        return self.work.circuit.result_rows(self.work.job.rows) * self.program.outputs
+
+    def claim(self, value: int) -> Claim:
+        """The value's rows and output, which an executor begins with; its sum is left open."""
+        row, output = divmod(value, self.program.outputs)
+        job = self.work.job
+        low = job.first_row + row * self.program.block
+        high = min(low + self.program.block, job.first_row + job.rows)
+        return Claim(self.program.digest, self.work.table.data_root, output, low, high, 0, 0, ZERO)
+
+    def place(self, value: int) -> int:
+        """Number of the word of the output file that has a value."""
+        row, output = divmod(value, self.program.outputs)
+        return HEADER_WORDS + output * self.work.circuit.result_rows(self.work.job.rows) + row
+
+    def value(self, place: int) -> int:
+        """The value that a word of the output file has; the first one for a word of its header."""
+        rows = self.work.circuit.result_rows(self.work.job.rows)
+        output, row = divmod(max(place - HEADER_WORDS, 0), rows)
+        return row * self.program.outputs + output
+
+    def totals(self, claim: Claim) -> tuple[int, ...]:
+        """What an honest executor shows of a claim: of one row the totals over its terms, of more those at the cuts."""
+        return self._game.totals(claim)
+
+    def evidence(self, claim: Claim, term: int) -> Evidence:
+        """What shows the contract total number `term` of a claim about one row. Errors: NotFound, BadBlock."""
+        program = self.program
+        output = program.leaf(program.output_at(claim.output))
+        if term == 0:
+            return Evidence(output)
+        layer = only_linear(self.work.circuit, self.work.profile)
+        number = int(layer.indptr[claim.output]) + term - 1
+        wire, shard = int(layer.columns[number]), program.shard_of(claim.low)
+        place = program.input_at(shard, wire)
+        file, base, length = (int(each) for each in program.words[place : place + 3])
+        first = self.work.table.shards[shard].first_row
+        return Evidence(
+            output,
+            term=program.leaf(program.term_at(number)),
+            input=program.leaf(place),
+            shard=program.leaf(program.shard_at(shard)),
+            shard_number=shard,
+            file_root=Digest(self._files[file].root),
+            file_path=tuple(Digest(each) for each in merkle.file_proof([each.root for each in self._files], file)),
+            word=self.shown(self._files[file].cid, length, base + claim.low - first),
+        )
+
+    def shown(self, cid: str, length: int, place: int) -> ProvenLeaf:
+        """The leaf of a stored file of so many bytes that has word number `place`. Errors: NotFound, BadBlock."""
+
+        def read(start: int, size: int) -> bytes:
+            return self.store.read(cid, start, size, limit=size)
+
+        data, path = prove(read, length, place // LEAF_WORDS)
+        return ProvenLeaf(data, tuple(Digest(each) for each in path))
+
+    @cached_property
+    def _game(self) -> LinearGame:
+        work = self.work
+        trace = LinearTrace(
+            work.circuit, work.profile, work.table, StoreSource(work.table, work.profile, self.store), 0
+        )
+        return LinearGame(self.program, trace, self._whole, lambda: [each.root for each in self._files])
+
+    @cached_property
+    def _files(self) -> list[EncodedFile]:
+        """Every file under the data root, in manifest order."""
+        return [file for shard in self.work.table.shards for file in shard.files]
+
+    def _whole(self, number: int) -> bytes:
+        file = self._files[number]
+        return self.store.read(file.cid, limit=self.store.size(file.cid))

@@ -1,0 +1,19 @@
+"""Whether a text has words of English in it that German does not have."""
+
+from __future__ import annotations
+
+import re
+
+WORDS = re.compile(
+    r"\b(the|of|and|is|are|this|that|with|for|from|by|not|to|it|its|you|your|has|have|or|at|be|on|no|only|each|one)\b"
+)
+SAME = {"one-vs-rest"}  # names that both have
+
+
+def english_in(text: str) -> list[str]:
+    """The lines that have English words in them; commands and code are none."""
+    lines = (line.strip() for line in text.splitlines())
+    return [line for line in lines if WORDS.search(line) and line not in SAME and not CODE.search(line)]
+
+
+CODE = re.compile(r"darkroom |curl |SELECT |dataset\.|import |--[a-z]")
