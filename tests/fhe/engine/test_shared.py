@@ -23,6 +23,8 @@ from fhe.engine.core import BackendName
 from fhe.engine.evaluate import evaluate
 from fhe.engine.factors import combine, factored, noise_gains
 from fhe.engine.gadget import table_polynomials
+from fhe.engine.trace.lookups import KeyTables
+from fhe.engine.trace.program import program_of
 from fhe.keys.insecure_keys import insecure_test_keys
 from fhe.noise.lookup import bootstrap_variance, check_lookups, layer_variances
 from fhe.profiles import REFERENCE, insecure_test_profile
@@ -219,3 +221,11 @@ def test_a_shared_circuit_has_packed_inputs_and_no_sums(world: TableWithKeys) ->
     for change in ({"block": 4}, {"centred": False}, {"lwe_bins": True}):
         with pytest.raises(Exception, match=r"shares rotations|negacyclic|affine"):
             encode(replace(circuit, **change))
+
+
+def test_no_contract_judges_what_has_no_names_yet(world: TableWithKeys) -> None:
+    """A dispute would follow each table's own rotation, and convict an honest executor: there is no program."""
+    table = world.table.model_copy(update={"evaluator": "darkroom-canonical-2"})
+    keys = KeyTables.of(world.key)
+    assert program_of(shared_circuit(world, shared=False), world.profile, table, keys) is not None
+    assert program_of(shared_circuit(world), world.profile, table, keys) is None
