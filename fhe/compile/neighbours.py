@@ -130,6 +130,11 @@ def _prototypes(model: Any) -> tuple[F64, I64, Any, int]:
             "Use weights='uniform' and metric='euclidean'.",
         )
     count, most = len(prototypes), most_prototypes(neighbours)
+    if neighbours > count:
+        raise BadModel(
+            f"This {kind(model)} asks {neighbours} neighbours of {count} rows, and says nothing.",
+            "Fit it with fewer neighbours, n_neighbors=1.",
+        )
     if neighbours > MOST_NEIGHBOURS or count > most or not 2 <= len(labels) <= MOST_CLASSES:
         pairs = count * (count - 1) // 2
         raise BadModel(
