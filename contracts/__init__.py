@@ -14,8 +14,8 @@ from typing import Any
 
 EDITIONS = ("1", "2", "3")  # that this version knows, the oldest first
 EDITION = EDITIONS[-1]
-NAMES = ("TestUSD", "DatasetRegistry", "LicenseMarket", "ProviderRegistry", "Disputes", "JobMarket")
-SINCE = {"Disputes": "3"}  # the first edition of what earlier ones do not have
+NAMES = ("TestUSD", "DatasetRegistry", "LicenseMarket", "ProviderRegistry", "LineRules", "Disputes", "JobMarket")
+SINCE = {"LineRules": "3", "Disputes": "3"}  # the first edition of what earlier ones do not have
 JUDGES = ("TraceRules",)  # that judge a step of a trace, and hold neither state nor money
 BESIDE = (  # that a market can have beside it, of no edition; the token may stand in TestUSD's place
     "Mandates",

@@ -19,7 +19,7 @@ const GROUPS = [
     deployed: ["TestUSD", "DatasetRegistry", "LicenseMarket", "ProviderRegistry", "JobMarket"],
   },
   { folder: "src/agents", deployed: ["Mandates", "MandateAccount", "Evaluators", "Evaluator"] },
-  { folder: "src/dispute", deployed: ["TraceRules", "Disputes"] },
+  { folder: "src/dispute", deployed: ["TraceRules", "LineRules", "Disputes"] },
   { folder: "src/payments", deployed: ["PrepaidOrders", "TestUSDWithAuthorization"] },
 ];
 // solc's reminder to clear transient storage; its own text exempts reentrancy guards, the only use here.

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IDisputes} from "../src/interfaces/IDisputes.sol";
 import {IJobMarket} from "../src/interfaces/IJobMarket.sol";
-import {Disputes} from "../src/dispute/Disputes.sol";
+import {LinearGame} from "../src/dispute/LinearGame.sol";
 import {Leaves} from "../src/dispute/Leaves.sol";
 import {Programs} from "../src/dispute/Programs.sol";
 import {Receipts} from "../src/dispute/Receipts.sol";
@@ -70,6 +69,7 @@ abstract contract DisputeWorld is World {
             shards: 2,
             files: 2 * WIRES,
             block: block_,
+            length: programWords.length / 8,
             words: Tree.root(programWords),
             more: 0
         });
@@ -207,10 +207,10 @@ abstract contract DisputeWorld is World {
         }
     }
 
-    function _evidence(Disputes.Claim memory claim, uint256 term)
+    function _evidence(LinearGame.Claim memory claim, uint256 term)
         internal
         view
-        returns (Disputes.Evidence memory evidence)
+        returns (LinearGame.Evidence memory evidence)
     {
         evidence.output = Tree.leafOf(programWords, 4 * claim.output);
         if (term == 0 || term > weights[claim.output].length) return evidence;
@@ -228,7 +228,7 @@ abstract contract DisputeWorld is World {
     }
 
     /// @dev Rows at which a look cuts a claim.
-    function _cut(Disputes.Claim memory claim, uint256 k) internal pure returns (uint64) {
+    function _cut(LinearGame.Claim memory claim, uint256 k) internal pure returns (uint64) {
         uint256 length = claim.high - claim.low;
         uint256 parts = length < 128 ? length : 128;
         return uint64(claim.low + length * k / parts);

@@ -4,8 +4,10 @@ pragma solidity 0.8.37;
 import {Strings} from "@openzeppelin/contracts/utils/Strings.sol";
 import {IDisputes} from "../src/interfaces/IDisputes.sol";
 import {IJobMarket} from "../src/interfaces/IJobMarket.sol";
-import {Court} from "../src/dispute/Court.sol";
 import {Disputes} from "../src/dispute/Disputes.sol";
+import {LinearGame} from "../src/dispute/LinearGame.sol";
+import {ReceiptCourt} from "../src/dispute/ReceiptCourt.sol";
+import {LineRules} from "../src/dispute/LineRules.sol";
 import {Leaves} from "../src/dispute/Leaves.sol";
 import {Receipts} from "../src/dispute/Receipts.sol";
 import {DisputeWorld} from "./DisputeWorld.sol";
@@ -17,7 +19,7 @@ contract DisputesTest is DisputeWorld {
     struct Game {
         uint256 id;
         IDisputes.Dispute state;
-        Disputes.Claim claim;
+        LinearGame.Claim claim;
         uint64[] shown;
     }
 
@@ -90,7 +92,7 @@ contract DisputesTest is DisputeWorld {
     function _about(Game memory game) internal view {
         uint64 value = game.state.value;
         (uint64 low, uint64 high) = _rowsOf(value / 2);
-        game.claim = Disputes.Claim({
+        game.claim = LinearGame.Claim({
             program: sha256(abi.encode(program)),
             dataRoot: dataRoot,
             output: value % 2,
@@ -121,13 +123,13 @@ contract DisputesTest is DisputeWorld {
     }
 
     function _judge(Game memory game, uint256 term) internal {
-        Disputes.Evidence memory evidence = _evidence(game.claim, term);
+        LinearGame.Evidence memory evidence = _evidence(game.claim, term);
         vm.prank(stranger);
         disputes.judge(game.id, game.state, game.claim, program, _packed(game.shown), term, evidence);
     }
 
     /// @dev True totals of a claim, from where it begins.
-    function _truth(Disputes.Claim memory claim) internal view returns (uint64[] memory totals) {
+    function _truth(LinearGame.Claim memory claim) internal view returns (uint64[] memory totals) {
         uint256 length = claim.high - claim.low;
         if (length == 1) return _sums(claim.output, claim.low);
         totals = new uint64[]((length < 128 ? length : 128) - 1);
@@ -141,7 +143,7 @@ contract DisputesTest is DisputeWorld {
     }
 
     /// @dev Totals of a liar: right ones up to somewhere, whatever from there on, and a last one that fits.
-    function _lies(Disputes.Claim memory claim) internal returns (uint64[] memory totals) {
+    function _lies(LinearGame.Claim memory claim) internal returns (uint64[] memory totals) {
         totals = _truth(claim);
         uint256 from = _roll(totals.length);
         uint256 kind = _roll(3);
@@ -300,7 +302,7 @@ contract DisputesTest is DisputeWorld {
         vm.expectRevert(abi.encodeWithSelector(IDisputes.NotYourMove.selector, game.id, address(this)));
         disputes.answer(game.id, game.state, program, receipt, word, data);
         _answer(game, totals);
-        Disputes.Evidence memory evidence = _evidence(game.claim, 0);
+        LinearGame.Evidence memory evidence = _evidence(game.claim, 0);
         data = _packed(game.shown);
         vm.prank(game.state.executor);
         vm.expectRevert(abi.encodeWithSelector(IDisputes.NotYourMove.selector, game.id, game.state.executor));
@@ -339,11 +341,11 @@ contract DisputesTest is DisputeWorld {
         Receipts.Receipt memory receipt = _receipt(said);
         vm.startPrank(game.state.executor);
         receipt.rows += 1;
-        vm.expectRevert(Disputes.WrongOrder.selector);
+        vm.expectRevert(ReceiptCourt.WrongOrder.selector);
         disputes.answer(game.id, game.state, program, receipt, word, data);
         receipt.rows -= 1;
         receipt.output = "baa";
-        vm.expectRevert(Disputes.WrongReceipt.selector);
+        vm.expectRevert(ReceiptCourt.WrongReceipt.selector);
         disputes.answer(game.id, game.state, program, receipt, word, data);
         receipt.output = '","output_bytes":1,"x":"';
         vm.expectRevert(Receipts.NoCid.selector);
@@ -357,7 +359,7 @@ contract DisputesTest is DisputeWorld {
         vm.stopPrank();
         program.width = 26;
         vm.prank(game.state.executor);
-        vm.expectRevert(Disputes.WrongOrder.selector);
+        vm.expectRevert(ReceiptCourt.WrongOrder.selector);
         disputes.answer(game.id, game.state, program, receipt, word, data);
     }
 
@@ -370,7 +372,7 @@ contract DisputesTest is DisputeWorld {
         vm.startPrank(game.state.executor);
         bytes[4] memory wrong = [data, bytes(""), bytes("123456789"), new bytes(8 * 4098)];
         for (uint256 i = 0; i < 4; ++i) {
-            vm.expectRevert(Disputes.WrongTotals.selector);
+            vm.expectRevert(ReceiptCourt.WrongTotals.selector);
             disputes.answer(game.id, game.state, program, receipt, word, wrong[i]);
         }
         vm.stopPrank();
@@ -385,20 +387,20 @@ contract DisputesTest is DisputeWorld {
         Leaves.Leaf memory word = _word(1);
         Receipts.Receipt memory receipt = _receipt(said);
         vm.prank(game.state.executor);
-        vm.expectRevert(Disputes.WrongTotals.selector);
+        vm.expectRevert(ReceiptCourt.WrongTotals.selector);
         disputes.answer(game.id, game.state, program, receipt, word, new bytes(8));
         _answer(game, _truth(game.claim));
         bytes memory data = _packed(game.shown);
         vm.startPrank(stranger);
-        vm.expectRevert(Disputes.WrongClaim.selector);
+        vm.expectRevert(ReceiptCourt.WrongClaim.selector);
         disputes.narrow(game.id, game.state, game.claim, data, 40);
-        vm.expectRevert(Disputes.WrongClaim.selector);
+        vm.expectRevert(ReceiptCourt.WrongClaim.selector);
         disputes.narrow(game.id, game.state, game.claim, new bytes(8 * 39), 0);
         vm.stopPrank();
         _narrow(game, 39);
         game.claim.atLow ^= 1;
         vm.prank(game.state.executor);
-        vm.expectRevert(Disputes.WrongClaim.selector);
+        vm.expectRevert(ReceiptCourt.WrongClaim.selector);
         disputes.show(game.id, game.state, game.claim, data);
     }
 
@@ -415,7 +417,7 @@ contract DisputesTest is DisputeWorld {
             Receipts.Receipt memory receipt = _receipt(said);
             bytes memory data = _packed(_sums(0, firstRow));
             vm.prank(game.state.executor);
-            vm.expectRevert(Disputes.WrongHeader.selector);
+            vm.expectRevert(ReceiptCourt.WrongHeader.selector);
             disputes.answer(game.id, game.state, program, receipt, word, data);
         }
     }
@@ -437,7 +439,7 @@ contract DisputesTest is DisputeWorld {
         Leaves.Leaf memory word = _word(5);
         Receipts.Receipt memory receipt = _receipt(said);
         vm.prank(game.state.executor);
-        vm.expectRevert(Disputes.WrongReceipt.selector);
+        vm.expectRevert(ReceiptCourt.WrongReceipt.selector);
         disputes.answer(game.id, game.state, program, receipt, word, data);
     }
 
@@ -450,11 +452,11 @@ contract DisputesTest is DisputeWorld {
         }
         _answer(game, totals);
         bytes memory data = _packed(totals);
-        Disputes.Evidence memory right = _evidence(game.claim, 3);
-        Disputes.Evidence memory wrong = _evidence(game.claim, 2);
+        LinearGame.Evidence memory right = _evidence(game.claim, 3);
+        LinearGame.Evidence memory wrong = _evidence(game.claim, 2);
         vm.startPrank(stranger);
         for (uint256 i = 0; i < 7; ++i) {
-            Disputes.Evidence memory shown = abi.decode(abi.encode(right), (Disputes.Evidence));
+            LinearGame.Evidence memory shown = abi.decode(abi.encode(right), (LinearGame.Evidence));
             if (i == 0) shown.shardNumber = 1;
             if (i == 1) shown.shardNumber = 2;
             if (i == 2) shown.fileRoot = wrong.fileRoot;
@@ -465,12 +467,12 @@ contract DisputesTest is DisputeWorld {
             vm.expectRevert(Leaves.WrongProof.selector);
             disputes.judge(game.id, game.state, game.claim, program, data, 3, shown);
         }
-        vm.expectRevert(Disputes.WrongTotals.selector);
+        vm.expectRevert(ReceiptCourt.WrongTotals.selector);
         disputes.judge(game.id, game.state, game.claim, program, data, 4, right);
-        vm.expectRevert(Disputes.WrongClaim.selector);
+        vm.expectRevert(ReceiptCourt.WrongClaim.selector);
         disputes.judge(game.id, game.state, game.claim, program, bytes(""), 3, right);
         program.files = 7;
-        vm.expectRevert(Disputes.WrongOrder.selector);
+        vm.expectRevert(ReceiptCourt.WrongOrder.selector);
         disputes.judge(game.id, game.state, game.claim, program, data, 3, right);
         program.files = 6;
         disputes.judge(game.id, game.state, game.claim, program, data, 3, right);
@@ -494,14 +496,15 @@ contract DisputesTest is DisputeWorld {
     }
 
     function test_terms_of_a_game() public {
-        vm.assertEq(disputes.longestGame(), 16 * MOVE);
+        LineRules rules = disputes.rules();
+        vm.assertEq(disputes.longestGame(), 28 * MOVE);
         vm.assertEq(disputes.leastBond(), DISPUTE_BOND);
         vm.assertEq(disputes.moveWindow(), MOVE);
         vm.expectRevert(IDisputes.BadGame.selector);
-        new Disputes(address(jobs), 0, MOVE);
+        new Disputes(address(jobs), 0, MOVE, rules);
         vm.expectRevert(IDisputes.BadGame.selector);
-        new Disputes(address(jobs), 1, 0);
+        new Disputes(address(jobs), 1, 0, rules);
         vm.expectRevert(IDisputes.BadGame.selector);
-        new Disputes(address(jobs), 1, 65_536);
+        new Disputes(address(jobs), 1, 65_536, rules);
     }
 }

@@ -5,6 +5,7 @@ import {ERC3009} from "@openzeppelin/contracts/token/ERC20/extensions/draft-ERC3
 import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
 import {DatasetRegistry} from "../src/DatasetRegistry.sol";
 import {Disputes} from "../src/dispute/Disputes.sol";
+import {LineRules} from "../src/dispute/LineRules.sol";
 import {JobMarket} from "../src/JobMarket.sol";
 import {LicenseMarket} from "../src/LicenseMarket.sol";
 import {ProviderRegistry} from "../src/ProviderRegistry.sol";
@@ -33,10 +34,10 @@ contract PrepaidOrdersTest is World {
         dollar = new TestUSDWithAuthorization();
         usd = TestUSD(address(dollar));
         datasets = new DatasetRegistry();
-        address market = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 3);
+        address market = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 4);
         licenses = new LicenseMarket(usd, datasets, market);
         providers = new ProviderRegistry(usd, market, FLOOR, UNBONDING, ALIVE);
-        disputes = new Disputes(market, DISPUTE_BOND, MOVE);
+        disputes = new Disputes(market, DISPUTE_BOND, MOVE, new LineRules());
         jobs = new JobMarket(usd, datasets, licenses, providers, disputes, guardian, _windows());
         _fund(owner);
         for (uint256 i = 0; i < p.length; ++i) {

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {DatasetRegistry} from "../src/DatasetRegistry.sol";
 import {Disputes} from "../src/dispute/Disputes.sol";
+import {LineRules} from "../src/dispute/LineRules.sol";
 import {JobMarket} from "../src/JobMarket.sol";
 import {LicenseMarket} from "../src/LicenseMarket.sol";
 import {ProviderRegistry} from "../src/ProviderRegistry.sol";
@@ -82,10 +83,10 @@ abstract contract World {
         buyer = vm.addr(BUYER_KEY);
         usd = new TestUSD();
         datasets = new DatasetRegistry();
-        address market = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 3);
+        address market = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 4);
         licenses = new LicenseMarket(usd, datasets, market);
         providers = new ProviderRegistry(usd, market, FLOOR, UNBONDING, ALIVE);
-        disputes = new Disputes(market, DISPUTE_BOND, MOVE);
+        disputes = new Disputes(market, DISPUTE_BOND, MOVE, new LineRules());
         jobs = new JobMarket(usd, datasets, licenses, providers, disputes, guardian, _windows());
         _fund(owner);
         _fund(buyer);

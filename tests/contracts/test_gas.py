@@ -71,12 +71,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GasMeter]:
     world.deploy("TestUSD")
     world.deploy("DatasetRegistry")
     nonce = world.web3.eth.get_transaction_count(to_checksum_address(deployer))
-    market = to_checksum_address(keccak(rlp.encode([bytes.fromhex(deployer[2:]), nonce + 3]))[12:])
+    market = to_checksum_address(keccak(rlp.encode([bytes.fromhex(deployer[2:]), nonce + 4]))[12:])
     usd, datasets = world.at["TestUSD"].address, world.at["DatasetRegistry"].address
     world.deploy("LicenseMarket", usd, datasets, market)
     world.deploy("ProviderRegistry", usd, market, 10 * DOLLAR, 86_400, 86_400)
     licenses, providers = world.at["LicenseMarket"].address, world.at["ProviderRegistry"].address
-    world.deploy("Disputes", market, 2 * DOLLAR, 3_600)
+    world.deploy("LineRules")
+    world.deploy("Disputes", market, 2 * DOLLAR, 3_600, world.at["LineRules"].address)
     wired = (usd, datasets, licenses, providers, world.at["Disputes"].address)
     world.deploy("JobMarket", *wired, deployer, (3_600, 21_600, 3_600, 86_400))
     assert world.at["JobMarket"].address == market

@@ -22,6 +22,7 @@ from fhe.engine.trace.game import LinearGame
 from fhe.engine.trace.program import Program, program_of, proven
 from fhe.engine.trace.sums import LinearTrace
 from fhe.merkle import root_of
+from fhe.profile import EncryptionProfile
 from fhe.profiles import insecure_test_profile
 from tests.support.custody import BUYER_PUBLIC, EncryptedDataset, linear_circuit
 from tests.support.market import BITS, DOLLAR, HOUR, MarketOnChain, digest, open_market, set_stage
@@ -172,10 +173,18 @@ class Trial:
         return dispute
 
 
-def trial(node: DevNode, folder: Path, *, providers: int = 4, rows: int = 60, block: int = 0) -> Trial:
+def trial(
+    node: DevNode,
+    folder: Path,
+    *,
+    providers: int = 4,
+    rows: int = 60,
+    block: int = 0,
+    insecure: EncryptionProfile | None = None,
+) -> Trial:
     """A market on a fresh chain, with an encrypted dataset under a profile of no security, and a second license."""
     stage = set_stage(open_market(node, folder / "deployment.json"), providers)
-    world = EncryptedDataset(folder / "world", rows=rows, insecure=insecure_test_profile())
+    world = EncryptedDataset(folder / "world", rows=rows, insecure=insecure or insecure_test_profile())
     stage.publish(world.records[1])
     offer = stage.market.create_offer(
         stage.owner, stage.dataset, price_license=DOLLAR, price_job=DOLLAR, price_row=1, max_jobs=1000,

@@ -30,7 +30,7 @@ from app.chain.sender import Sender
 from app.chain.wallet.account import Account
 from app.protocol.documents import MAX_DOCUMENT_BYTES, Document, GrownDocument
 from app.protocol.errors import BadInput, NotFound, VerificationFailed
-from contracts import EDITION, EDITIONS, load, names
+from contracts import EDITION, EDITIONS, SINCE, load, names
 
 ORDER = names()  # of the present edition
 MINUTE = 60
@@ -220,6 +220,7 @@ def _check_wiring(client: ContractClient) -> None:
     }
     if "Disputes" in client.contracts:
         wires |= {("JobMarket", "disputes"): client.address("Disputes"), ("Disputes", "jobMarket"): jobs}
+        wires |= {("Disputes", "rules"): client.address("LineRules")}
     for (contract, function), expected in wires.items():
         if client.read(contract, function) != expected:
             raise VerificationFailed(f"{contract} is wired to another {function}.", "Deploy again.")
@@ -276,8 +277,8 @@ def _resume(node: ChainNode, account: Account, path: Path, terms: Terms | None, 
 
 def _arguments(name: str, plan: Deployment) -> tuple[Any, ...]:
     token, datasets, licenses, providers, jobs = (plan.contracts[each].address for each in names("1"))
-    disputes = plan.contracts.get("Disputes")
-    wired = (token, datasets, licenses, providers, *([disputes.address] if disputes else []))
+    rules, disputes = ([plan.contracts[name].address] if name in plan.contracts else [] for name in SINCE)
+    wired = (token, datasets, licenses, providers, *disputes)
     terms = plan.terms
     windows = (terms.draw_window, terms.commit_window, terms.reveal_window, terms.release_window)
     return {
@@ -285,7 +286,8 @@ def _arguments(name: str, plan: Deployment) -> tuple[Any, ...]:
         "DatasetRegistry": (),
         "LicenseMarket": (token, datasets, jobs),
         "ProviderRegistry": (token, jobs, terms.stake_floor, terms.unbonding_delay, terms.heartbeat_window),
-        "Disputes": (jobs, terms.dispute_bond, terms.move_window),
+        "LineRules": (),
+        "Disputes": (jobs, terms.dispute_bond, terms.move_window, *rules),
         "JobMarket": (*wired, terms.guardian, windows),
     }[name]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from app.chain.contracts.client import Sent
 from app.chain.contracts.custodians import JOBS
@@ -12,13 +13,26 @@ from app.chain.events import Event
 from app.chain.wallet.account import Account
 from app.protocol.errors import NotFound, VerificationFailed
 from app.protocol.ids import Address, Digest, Seconds, Units
-from app.protocol.market.disputes import Claim, Dispute, DisputePhase, Evidence, ProvenLeaf, Verdict, packed, unpacked
+from app.protocol.market.disputes import (
+    Claim,
+    Dispute,
+    DisputePhase,
+    Evidence,
+    LookupClaim,
+    LookupProof,
+    ProvenLeaf,
+    SumClaim,
+    Verdict,
+    packed,
+    unpacked,
+)
 from app.protocol.market.entities import ZERO
 from app.protocol.market.receipt import Receipt
 
 DISPUTES = "Disputes"
 OPENED, SHOWN, ENDED = "DisputeOpened", "DisputeShown", "DisputeEnded"
-MOST = (1 << 256) - 1
+SUMMED, DESCENDED = "DisputeSummed", "DisputeDescended"  # of circuits with lookups
+MOVES = (OPENED, SHOWN, SUMMED, DESCENDED, ENDED)
 ProgramHeader = tuple[int | str, ...]  # `fhe.engine.trace.program.Program.header`
 
 
@@ -57,17 +71,13 @@ class DisputeGame(Jobs):
         """The executor stands by its receipt: the leaf of the output file that has the value, and totals as
         `show_dispute` takes them. Errors: Reverted.
         """
-        said = (
-            receipt.manifest, receipt.data_root, receipt.circuit, receipt.profile, receipt.first_row, receipt.rows,
-            receipt.output, receipt.output_root,
-        )  # fmt: skip
-        moved = (dispute.id, _state(dispute), program, said, _leaf(word), packed(totals))
+        moved = (dispute.id, _state(dispute), program, _receipt(receipt), as_struct(word), packed(totals))
         return self._moved(self.client.send(account, DISPUTES, "answer", *moved), dispute)
 
     def narrow_dispute(self, account: Account, dispute: Dispute, stretch: int) -> Sent[Dispute]:
         """The challenger names a stretch between neighbours of `claim.cuts`. Errors: Reverted."""
         claim = _claim_of(dispute)
-        moved = (dispute.id, _state(dispute), _claim(claim), packed(dispute.totals), stretch)
+        moved = (dispute.id, _state(dispute), as_struct(claim), packed(dispute.totals), stretch)
         return self._moved(self.client.send(account, DISPUTES, "narrow", *moved), dispute)
 
     def show_dispute(self, account: Account, dispute: Dispute, totals: Sequence[int]) -> Sent[Dispute]:
@@ -75,7 +85,7 @@ class DisputeGame(Jobs):
         each of its terms, whose last one is `claim.sum`. Errors: Reverted.
         """
         claim = _claim_of(dispute)
-        moved = (dispute.id, _state(dispute), _claim(claim), packed(totals))
+        moved = (dispute.id, _state(dispute), as_struct(claim), packed(totals))
         return self._moved(self.client.send(account, DISPUTES, "show", *moved), dispute)
 
     def judge_dispute(
@@ -86,12 +96,105 @@ class DisputeGame(Jobs):
         Errors: Reverted, as WrongProof.
         """
         claim = _claim_of(dispute)
-        shown = (
-            _leaf(evidence.output), _leaf(evidence.term), _leaf(evidence.input), _leaf(evidence.shard),
-            evidence.shard_number, evidence.file_root, list(evidence.file_path), _leaf(evidence.word),
-        )  # fmt: skip
-        moved = (dispute.id, _state(dispute), _claim(claim), program, packed(dispute.totals), term, shown)
+        moved = (
+            dispute.id,
+            _state(dispute),
+            as_struct(claim),
+            program,
+            packed(dispute.totals),
+            term,
+            as_struct(evidence),
+        )
         return self._moved(self.client.send(account, DISPUTES, "judge", *moved), dispute)
+
+    def answer_lookup_dispute(
+        self,
+        account: Account,
+        dispute: Dispute,
+        program: ProgramHeader,
+        tables: ProgramHeader,
+        receipt: Receipt,
+        leaves: Sequence[ProvenLeaf],
+        totals: Sequence[int],
+        words: Sequence[int],
+    ) -> Sent[Dispute]:
+        """As `answer_dispute`, of a circuit with lookups: the one or two leaves that have the word, totals over the
+        terms of the last layer, the words of their wires. `tables`: `Lookups.header`. Errors: Reverted.
+        """
+        found = [as_struct(leaf) for leaf in leaves]
+        said = _receipt(receipt)
+        moved = (dispute.id, _state(dispute), (program, tables), said, found, packed(totals), packed(words))
+        return self._moved(self.client.send(account, DISPUTES, "answerLookup", *moved), dispute)
+
+    def judge_sum_dispute(
+        self,
+        account: Account,
+        dispute: Dispute,
+        program: ProgramHeader,
+        tables: ProgramHeader,
+        term: int,
+        evidence: tuple[ProvenLeaf, ProvenLeaf, LookupProof],
+    ) -> Sent[Dispute]:
+        """The challenger shows that total number `term` or the word of its wire is false, or names its lookup."""
+        claim = dispute.summed
+        if claim is None:
+            raise _no_claim(dispute)
+        *records, proof = (as_struct(each) for each in evidence)
+        said = (as_struct(claim), (program, tables), packed(dispute.totals), packed(dispute.words))
+        moved = (dispute.id, _state(dispute), *said, term, records, proof)
+        return self._moved(self.client.send(account, DISPUTES, "judgeSum", *moved), dispute)
+
+    def begin_line(
+        self,
+        account: Account,
+        dispute: Dispute,
+        program: ProgramHeader,
+        tables: ProgramHeader,
+        begun: tuple[Sequence[Digest], LookupProof],
+    ) -> Sent[Dispute]:
+        """The executor stands for the line of a lookup: its first nodes and what ties it to the claim."""
+        nodes, proof = begun
+        moved = (
+            dispute.id,
+            _state(dispute),
+            as_struct(_line_of(dispute)),
+            program,
+            tables,
+            list(nodes),
+            as_struct(proof),
+        )
+        return self._moved(self.client.send(account, DISPUTES, "begin", *moved), dispute)
+
+    def pick_node(self, account: Account, dispute: Dispute, node: int) -> Sent[Dispute]:
+        """The challenger names the first node that is false."""
+        moved = (dispute.id, _state(dispute), as_struct(_line_of(dispute)), node)
+        return self._moved(self.client.send(account, DISPUTES, "pick", *moved), dispute)
+
+    def show_nodes(
+        self, account: Account, dispute: Dispute, nodes: Sequence[Digest], path: Sequence[Digest]
+    ) -> Sent[Dispute]:
+        """The executor shows the nodes of the next look, and the path from the one that was picked to the root."""
+        moved = (dispute.id, _state(dispute), as_struct(_line_of(dispute)), list(nodes), list(path))
+        return self._moved(self.client.send(account, DISPUTES, "look", *moved), dispute)
+
+    def show_words(self, account: Account, dispute: Dispute, words: bytes, path: Sequence[Digest]) -> Sent[Dispute]:
+        """The executor shows the words below the last node, as they stand in the line."""
+        moved = (dispute.id, _state(dispute), as_struct(_line_of(dispute)), words, list(path))
+        return self._moved(self.client.send(account, DISPUTES, "showWords", *moved), dispute)
+
+    def judge_word(
+        self,
+        account: Account,
+        dispute: Dispute,
+        program: ProgramHeader,
+        tables: ProgramHeader,
+        place: int,
+        proof: LookupProof,
+    ) -> Sent[Dispute]:
+        """The challenger shows that a word of those shown is false, or names the other lookup that it is of."""
+        said = (_state(dispute), as_struct(_line_of(dispute)))
+        moved = (dispute.id, *said, (program, tables), dispute.shown, place, as_struct(proof))
+        return self._moved(self.client.send(account, DISPUTES, "judgeWord", *moved), dispute)
 
     def expire_dispute(self, account: Account, dispute: Dispute) -> Sent[Dispute]:
         """End a dispute whose present player let its deadline pass. Anyone may. Errors: Reverted."""
@@ -143,16 +246,12 @@ class DisputeGame(Jobs):
         return 0
 
     def _events(self, dispute: int | None, job: int | None, first: int, last: int) -> list[Event]:
-        found = [
-            event
-            for name in (OPENED, SHOWN, ENDED)
-            for event in self.client.find(DISPUTES, name, first, last, dispute, job)
-        ]
+        found = [event for name in MOVES for event in self.client.find(DISPUTES, name, first, last, dispute, job)]
         return sorted(found, key=lambda event: (event.block, event.index))
 
     def _moved(self, sent: Sent[None], before: Dispute | None = None) -> Sent[Dispute]:
         for event in sent.events:
-            if event.name in (OPENED, SHOWN, ENDED):
+            if event.name in MOVES:
                 before = as_dispute(event, before)
         if before is None:
             raise VerificationFailed(f"Transaction {sent.tx} moved no dispute.", "Check the deployment's contracts.")
@@ -179,7 +278,14 @@ def as_dispute(event: Event, before: Dispute | None) -> Dispute:
         over = {"phase": DisputePhase.OVER, "verdict": Verdict(args["verdict"]), "block": event.block}
         return Dispute(**{**vars(before), **over})
     state = args["state"]
-    claim = None if event.name == OPENED else as_claim(args["claim"])
+    shown: dict[str, Any] = {}
+    if event.name == SHOWN:
+        shown = {"claim": as_claim(args["claim"]), "totals": unpacked(args["totals"])}
+    elif event.name == SUMMED:
+        words = {name: unpacked(args[name]) for name in ("totals", "words")}
+        shown = {"summed": as_claim(args["claim"], SumClaim), **words}
+    elif event.name == DESCENDED:
+        shown = {"line": as_claim(args["claim"], LookupClaim), "shown": bytes(args["shown"])}
     return Dispute(
         id=number,
         job=int(state["job"]),
@@ -193,30 +299,34 @@ def as_dispute(event: Event, before: Dispute | None) -> Dispute:
         order=Digest(state["order"]),
         value=int(state["value"]),
         claimed=Digest(state["claim"]),
-        claim=claim,
-        totals=() if claim is None else unpacked(args["totals"]),
         block=event.block,
+        **shown,
     )
 
 
-def as_claim(said: Mapping[str, Any]) -> Claim:
-    """From the contract's struct."""
-    return Claim(
-        program=Digest(said["program"]),
-        data_root=Digest(said["dataRoot"]),
-        output=int(said["output"]),
-        low=int(said["low"]),
-        high=int(said["high"]),
-        at_low=int(said["atLow"]),
-        at_high=int(said["atHigh"]),
-        shown=Digest(said["shown"]),
-    )
+T = TypeVar("T", Claim, SumClaim, LookupClaim)
+
+
+def as_claim(said: Mapping[str, Any], kind: type[T] = Claim) -> T:  # type: ignore[assignment]
+    """From the contract's struct, whose fields have the entity's names in another spelling."""
+    plain = {re.sub("([A-Z])", r"_\1", name).lower(): value for name, value in said.items()}
+    return kind(**{name: Digest(value) if isinstance(value, str) else int(value) for name, value in plain.items()})
 
 
 def _claim_of(dispute: Dispute) -> Claim:
     if dispute.claim is None:
-        raise VerificationFailed(f"In dispute {dispute.id} nothing was claimed yet.", "Wait for the executor's answer.")
+        raise _no_claim(dispute)
     return dispute.claim
+
+
+def _line_of(dispute: Dispute) -> LookupClaim:
+    if dispute.line is None:
+        raise _no_claim(dispute)
+    return dispute.line
+
+
+def _no_claim(dispute: Dispute) -> VerificationFailed:
+    return VerificationFailed(f"In dispute {dispute.id} nothing such was claimed.", "Read it again.")
 
 
 def _state(dispute: Dispute) -> tuple[Any, ...]:
@@ -226,11 +336,15 @@ def _state(dispute: Dispute) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _claim(claim: Claim) -> tuple[Any, ...]:
+def as_struct(value: Any) -> Any:
+    """An entity as the contract's struct: its fields, in order."""
+    if isinstance(value, (Claim, SumClaim, LookupClaim, Evidence, LookupProof, ProvenLeaf)):
+        return tuple(as_struct(field) for field in vars(value).values())
+    return [as_struct(each) for each in value] if isinstance(value, tuple) else value
+
+
+def _receipt(receipt: Receipt) -> tuple[Any, ...]:
     return (
-        claim.program, claim.data_root, claim.output, claim.low, claim.high, claim.at_low, claim.at_high, claim.shown,
+        receipt.manifest, receipt.data_root, receipt.circuit, receipt.profile, receipt.first_row, receipt.rows,
+        receipt.output, receipt.output_root,
     )  # fmt: skip
-
-
-def _leaf(leaf: ProvenLeaf) -> tuple[Any, ...]:
-    return leaf.data, list(leaf.path)

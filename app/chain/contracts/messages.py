@@ -136,6 +136,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "WrongTotals": ("The totals are too many, too few, or do not end where they must.", "Show those of the claim."),
     "WrongClaim": ("This is not what was claimed in the dispute.", "Read it again, and move from where it stands."),
     "WrongProof": ("A leaf does not stand where it was said to, under its root.", "Show the leaf of that word."),
+    "WrongNodes": ("A look takes as many nodes, or words, as the dispute says.", "Show those below the node."),
     "NoCid": ("A CID has digits and small letters alone.", "Show the receipt's own."),
     "AlreadyContested": ("Job {job} was contested before.", "Answer what the executors then agreed on."),
     "NotCustodian": ("{caller} is not the custodian of job {job}'s dataset.", "Use the custodian's account."),

@@ -89,6 +89,10 @@ class Dispute:
     claimed: Digest  # Keccak-256 of `claim`; zero before there is one
     claim: Claim | None = None
     totals: tuple[int, ...] = ()  # that were shown last
+    summed: SumClaim | None = None  # of a circuit with lookups, in the place of `claim`
+    words: tuple[int, ...] = ()  # of the terms' wires, that were shown with `totals`
+    line: LookupClaim | None = None  # the lookup that is looked into
+    shown: bytes = b""  # of its line: nodes of 32 bytes each, or words
     verdict: Verdict = Verdict.OPEN
     block: int = 0  # of its last event
 
@@ -123,6 +127,51 @@ class Evidence:
     file_root: Digest = ZERO
     file_path: tuple[Digest, ...] = ()
     word: ProvenLeaf = NO_LEAF
+
+
+@dataclass(frozen=True)
+class SumClaim:
+    """What an executor stands for of one word of a result with lookups: a sum over the last layer's terms."""
+
+    program: Digest
+    data_root: Digest
+    row: int  # of the dataset
+    output: int
+    word: int  # of the value's ciphertext, 0 to N
+    shown: Digest  # Keccak-256 of totals and words
+
+
+@dataclass(frozen=True)
+class LookupClaim:
+    """That a word of a lookup is `said`, and how far its line of words is looked into."""
+
+    program: Digest
+    data_root: Digest
+    row: int
+    lookup: int
+    word: int
+    said: int
+    bias: int = 0
+    first: int = 0
+    terms: int = 0
+    table: int = 0
+    layer: int = 0
+    root: Digest = ZERO
+    tree: int = 0
+    bits: int = 0
+    level: int = 0
+    node: int = 0
+    shown: Digest = ZERO
+
+
+@dataclass(frozen=True)
+class LookupProof:
+    """Leaves in the order in which they are read, and where a word of the dataset is."""
+
+    leaves: tuple[ProvenLeaf, ...] = ()
+    shard: int = 0
+    file_root: Digest = ZERO
+    file_path: tuple[Digest, ...] = ()
 
 
 def packed(totals: Sequence[int]) -> bytes:

@@ -9,7 +9,7 @@ import {IJobMarket} from "../interfaces/IJobMarket.sol";
 /// @dev A dispute costs one word of storage: the digest of its state, which every move brings along.
 abstract contract Court is IDisputes {
     /// @notice Most moves of one dispute.
-    uint256 public constant MOST_MOVES = 16;
+    uint256 public constant MOST_MOVES = 28;
 
     /// @inheritdoc IDisputes
     address public immutable jobMarket;

@@ -6,7 +6,7 @@ import {Leaves} from "./Leaves.sol";
 /// @title What a dispute reads of a circuit and a dataset: docs/trace.md, section 7
 /// @notice A program is a header and words under a root. Its digest is the SHA-256 of the header's fields, 32 bytes each.
 library Programs {
-    /// @param kind 0: one linear layer; 1: the same, summed over blocks of rows
+    /// @param kind 0: one linear layer; 1: the same, summed over blocks of rows; 2: with lookups
     /// @param evaluator 1 or 2, as in darkroom-canonical-1
     /// @param size N
     /// @param width of the last layer
@@ -14,8 +14,9 @@ library Programs {
     /// @param inputs that the circuit reads, of each shard
     /// @param files under the data root
     /// @param block rows that a value sums over; 1 without sums
-    /// @param words root of the sections' words
-    /// @param more zero, until a kind needs more
+    /// @param length words of all sections
+    /// @param words their root
+    /// @param more digest of what circuits with lookups have besides; zero for others
     struct Program {
         uint256 kind;
         uint256 evaluator;
@@ -27,6 +28,7 @@ library Programs {
         uint256 shards;
         uint256 files;
         uint256 block;
+        uint256 length;
         bytes32 words;
         bytes32 more;
     }
@@ -45,6 +47,7 @@ library Programs {
 
     uint256 internal constant LINEAR = 0;
     uint256 internal constant ROW_SUMS = 1;
+    uint256 internal constant LOOKUPS = 2;
 
     function digest(Program memory program) internal pure returns (bytes32) {
         return sha256(abi.encode(program));
@@ -84,7 +87,7 @@ library Programs {
         returns (Input memory)
     {
         if (shard >= program.shards || wire >= program.inputs) revert Leaves.WrongProof();
-        uint256 place = _inputs(program) + 4 * (shard * program.inputs + wire);
+        uint256 place = inputAt(program, shard, wire);
         (uint64 file, uint64 base, uint64 length,) = _record(program, place, leaf);
         return Input(file, base, length);
     }
@@ -96,7 +99,7 @@ library Programs {
         returns (uint64 first, uint64 rows)
     {
         if (number >= program.shards) revert Leaves.WrongProof();
-        uint256 place = _shards(program) + 2 * number;
+        uint256 place = shardAt(program, number);
         first = _word(program, place, leaf);
         rows = Leaves.wordAt(leaf.data, place % Leaves.WORDS + 1);
     }
@@ -114,15 +117,17 @@ library Programs {
     }
 
     function _word(Program memory program, uint256 place, Leaves.Leaf memory leaf) private view returns (uint64) {
-        return Leaves.word(program.words, 8 * _full(_shards(program) + 2 * program.shards), place, leaf);
+        return Leaves.word(program.words, 8 * program.length, place, leaf);
     }
 
-    function _inputs(Program memory program) private pure returns (uint256) {
-        return _full(4 * program.outputs) + _full(2 * program.terms);
+    /// @notice Place of a wire's record in a shard.
+    function inputAt(Program memory program, uint256 shard, uint256 wire) internal pure returns (uint256) {
+        return _full(4 * program.outputs) + _full(2 * program.terms) + 4 * (shard * program.inputs + wire);
     }
 
-    function _shards(Program memory program) private pure returns (uint256) {
-        return _inputs(program) + _full(4 * program.shards * program.inputs);
+    /// @notice Place of a shard's record.
+    function shardAt(Program memory program, uint256 shard) internal pure returns (uint256) {
+        return inputAt(program, 0, 0) + _full(4 * program.shards * program.inputs) + 2 * shard;
     }
 
     /// @dev Sections begin at a leaf, so that no record lies in two.

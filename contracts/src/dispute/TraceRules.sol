@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Binary64} from "./Binary64.sol";
+import {Digits} from "./Digits.sol";
 import {Leaves} from "./Leaves.sol";
 import {Points} from "./Points.sol";
 
@@ -9,8 +10,6 @@ import {Points} from "./Points.sol";
 /// @notice The rules that judge the last step of a dispute. They hold no state and no money, so that anybody can try
 ///         them: what they say is what `fhe/engine/trace/referee.py` says.
 contract TraceRules {
-    error NoSuchDigit();
-
     /// @notice A linear value's running total after one more term.
     function addTerm(uint64 total, int64 weight, uint8 shift, uint64 word) external pure returns (uint64) {
         unchecked {
@@ -20,23 +19,12 @@ contract TraceRules {
 
     /// @notice Signed digit number `level` (0 the least significant) of a word, as a double.
     function digit(uint64 word, uint8 base, uint8 levels, uint8 level) external pure returns (uint64) {
-        if (base == 0 || base > 31 || level >= levels || uint256(base) * levels > 63) revert NoSuchDigit();
-        unchecked {
-            uint256 moved = uint256(word) + (1 << (63 - uint256(base) * levels));
-            for (uint256 l = 0; l < levels; ++l) {
-                moved += 1 << (63 - base * l);
-            }
-            uint256 field = uint64(moved) >> (64 - uint256(base) * (levels - level));
-            int64 value = int64(uint64(field & ((1 << base) - 1))) - int64(uint64(1) << (base - 1));
-            return Binary64.fromInt(value, 0);
-        }
+        return Binary64.fromInt(Digits.digit(word, base, levels, level), 0);
     }
 
     /// @notice A word rounded half up to a multiple of 2^(64 - bits), as a number of such steps.
     function turn(uint64 word, uint8 bits) external pure returns (uint64) {
-        unchecked {
-            return ((word >> (63 - bits)) + 1 >> 1) & ((uint64(1) << bits) - 1);
-        }
+        return Digits.turn(word, bits);
     }
 
     /// @notice A word of a key polynomial of 2^(logHalf + 1) coefficients, as its scaled double.

@@ -8,7 +8,6 @@ it. Words are U64; a digest is 64 hex digits.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
 
 import numpy as np
 
@@ -20,12 +19,12 @@ from app.protocol.market.disputes import ProvenLeaf
 from app.protocol.vocabulary import FileEncoding
 from fhe.arrays import U64
 from fhe.circuit.circuit import Circuit, Linear
-from fhe.engine.linear import only_linear
 from fhe.engine.source import check_runs_on
+from fhe.engine.trace.lookups import MOST_LAYERS, KeyTables, Lookups, fields_digest, lookups_of, weighted, wire_widths
 from fhe.profile import EncryptionProfile
 
 LEAF_WORDS = merkle.LEAF_BYTES // 8
-LINEAR, ROW_SUMS = 0, 1  # kinds
+LINEAR, ROW_SUMS, LOOKUPS = range(3)  # kinds
 RECORD = 4  # words of an output and of an input
 PAIR = 2  # words of a term and of a shard
 LOOKS = 3  # in which a sum over rows is narrowed to one of them, by 128 at a time
@@ -48,21 +47,21 @@ class Program:
     files: int  # under the data root
     block: int  # rows that a value sums over; 1 without sums
     words: U64
+    lookups: Lookups | None = None
 
     @property
     def header(self) -> tuple[int | str, ...]:
-        """Its fields as the contract takes them: numbers, then the words' root and a digest that is zero."""
+        """Its fields as the contract takes them: numbers, then the words' root and the digest of what lookups need."""
         numbers = (
             self.kind, self.evaluator, self.size, self.width, self.outputs, self.terms, self.inputs, self.shards,
-            self.files, self.block,
+            self.files, self.block, len(self.words),
         )  # fmt: skip
-        return (*numbers, merkle.root(self._bytes), "00" * 32)
+        return (*numbers, merkle.root(self._bytes), "00" * 32 if self.lookups is None else self.lookups.digest)
 
     @property
     def digest(self) -> Digest:
         """SHA-256 of the header's fields, 32 bytes each, big-endian."""
-        fields = (bytes.fromhex(each) if isinstance(each, str) else each.to_bytes(32, "big") for each in self.header)
-        return Digest(sha256(b"".join(fields)).hexdigest())
+        return fields_digest(self.header)
 
     @property
     def _bytes(self) -> bytes:
@@ -84,6 +83,28 @@ class Program:
         """Place of a shard: its first row, then how many it has."""
         return self.input_at(0, 0) + _full(RECORD * self.shards * self.inputs) + PAIR * shard
 
+    def value_at(self, value: int) -> int:
+        """Place of a value that is looked up, of all layers: bias, number of its first term, how many there are, 0."""
+        return _full(self.shard_at(self.shards)) + RECORD * value
+
+    def value_term_at(self, term: int) -> int:
+        """Place of a term of such a value: its wire, then its weight."""
+        return self.value_at(0) + _full(RECORD * len(self._looked_up.values)) + PAIR * term
+
+    def lookup_at(self, lookup: int) -> int:
+        """Place of a lookup: its value, then its test polynomial."""
+        return self.value_term_at(0) + _full(PAIR * len(self._looked_up.terms)) + PAIR * lookup
+
+    def seed_at(self, shard: int, wire: int) -> int:
+        """Place of a wire's seed in a shard."""
+        return self.lookup_at(0) + _full(PAIR * len(self._looked_up.lookups)) + PAIR * (shard * self.inputs + wire)
+
+    @property
+    def _looked_up(self) -> Lookups:
+        if self.lookups is None:
+            raise ValueError("this circuit has no lookups")
+        return self.lookups
+
     def shard_of(self, row: int) -> int:
         """The shard of a row of the dataset. Errors: ValueError."""
         first = self.words[self.shard_at(0) : self.shard_at(self.shards)].reshape(-1, PAIR)
@@ -104,28 +125,39 @@ def proven(data: bytes | memoryview, word: int) -> ProvenLeaf:
     return ProvenLeaf(found, tuple(Digest(each) for each in merkle.proof(data, leaf)))
 
 
-def program_of(circuit: Circuit, profile: EncryptionProfile, table: EncryptedTable) -> Program | None:
+def program_of(
+    circuit: Circuit, profile: EncryptionProfile, table: EncryptedTable, key: KeyTables | None = None
+) -> Program | None:
     """The program of a job with this circuit on this table; None where no dispute about a result is possible: its
-    circuit has lookups, outputs of more than `MOST_TERMS` terms, or sums over blocks of more than `MOST_SUMMED` rows.
+    circuit has outputs of more than `MOST_TERMS` terms, or sums over blocks of more than `MOST_SUMMED` rows; with
+    lookups, it sums at all, reads bins under the small key, shares rotations, or has more than `MOST_LAYERS` layers of
+    them; no `key`.
 
+    `key`: what of the dataset's evaluation key lookups read. Its results must not be packed.
     Errors: BadModel, MessageOverflow for a circuit that does not run on the table.
     """
     check_runs_on(circuit, profile, table)
     block = min(circuit.block, table.rows) or 1
-    if len(circuit.layers) != 1 or block > MOST_SUMMED:
+    layer = circuit.layers[-1]
+    assert isinstance(layer, Linear)
+    if block > MOST_SUMMED or np.diff(layer.indptr).max() > MOST_TERMS:
         return None
-    layer = only_linear(circuit, profile)
-    if np.diff(layer.indptr).max() > MOST_TERMS:
-        return None
+    lookups: Lookups | None = None
+    if len(circuit.layers) > 1:
+        nameless = circuit.block or circuit.lwe_bins or circuit.shared  # what has states without a name
+        if key is None or nameless or len(circuit.layers) > 2 * MOST_LAYERS + 1:
+            return None
+        lookups = lookups_of(circuit, profile, table, key)
     names = _files(table)
     sections = (
         _outputs(layer),
-        _terms(layer, profile),
+        _terms(layer, profile) if lookups is None else _last_terms(layer, wire_widths(circuit, profile)),
         _inputs(circuit, profile, table, names),
         np.array([(shard.first_row, shard.rows) for shard in table.shards], np.uint64),
+        *(lookups.sections if lookups is not None else ()),
     )
     return Program(
-        kind=ROW_SUMS if circuit.block else LINEAR,
+        kind=ROW_SUMS if circuit.block else LINEAR if lookups is None else LOOKUPS,
         evaluator=int(table.evaluator.rsplit("-", 1)[1]),
         size=profile.polynomial_size,
         width=layer.width,
@@ -136,6 +168,7 @@ def program_of(circuit: Circuit, profile: EncryptionProfile, table: EncryptedTab
         files=len(names) * len(table.shards),
         block=block,
         words=np.concatenate([_filled(section) for section in sections]),
+        lookups=lookups,
     )
 
 
@@ -149,6 +182,11 @@ def _outputs(layer: Linear) -> U64:
 def _terms(layer: Linear, profile: EncryptionProfile) -> U64:
     weights = layer.values.view(np.uint64) << np.uint64(profile.message_width - layer.width)
     return np.stack([layer.columns.astype(np.uint64), weights], 1)
+
+
+def _last_terms(layer: Linear, widths: list[int]) -> U64:
+    found = [term for row in range(len(layer.bias)) for term in weighted(layer, row, widths)]
+    return np.array(found, np.uint64)
 
 
 def _inputs(

@@ -1,0 +1,181 @@
+"""Jobs with lookups whose executors may lie, and both sides of a dispute about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from app.chain.node import DevNode
+from app.chain.wallet.account import Account
+from app.execution.source import StoreSource
+from app.protocol.market.disputes import WORD, Dispute, DisputePhase
+from fhe.engine.trace.lookup_game import LOOK, WORDS_BELOW, LookupGame
+from fhe.engine.trace.lookups import KeyTables
+from fhe.engine.trace.program import Program, program_of, proven
+from fhe.engine.trace.tape import LookupTape
+from fhe.evaluation_key import EvaluationKey
+from fhe.profile import EncryptionProfile
+from tests.support.custody import tree_circuit
+from tests.support.disputes import Claimed, Trial, trial
+
+LEAF_BYTES = 128
+
+
+class FalseTape(LookupTape):
+    """A line with some other words: what a liar stands for, whatever follows from what."""
+
+    def __init__(self, true: LookupTape, changes: dict[int, int]) -> None:
+        """`changes`: what is added to words, by place."""
+        self.__dict__.update({name: value for name, value in vars(true).items() if not name.startswith("_top")})
+        self._tree, self._changes = None, changes
+
+    def slot(self, number: int):  # type: ignore[no-untyped-def]
+        """The true words, but for the changes."""
+        words = super().slot(number)
+        for place, change in self._changes.items():
+            if place // self.shape.slot == number:
+                inside = place % self.shape.slot
+                words[inside : inside + 1] += np.uint64(change % WORD)
+        return words
+
+
+@dataclass
+class LookupTrial(Trial):
+    """A market with a job that has lookups."""
+
+    key: EvaluationKey | None = None
+    _program: Program | None = None
+    tapes: dict[int, LookupTape] = field(default_factory=dict)
+
+    @property
+    def program(self) -> Program:
+        """Of its circuit."""
+        if self._program is None:
+            table = self.world.manifest.table
+            assert table.evaluation_key is not None
+            self.key = EvaluationKey.fetch(self.world.store, table.evaluation_key, self.world.profile, table.epoch)
+            self._program = program_of(self.circuit, self.world.profile, table, KeyTables.of(self.key))
+        assert self._program is not None
+        return self._program
+
+    @property
+    def tables(self) -> tuple[int | str, ...]:
+        """The header of what lookups need."""
+        assert self.program.lookups is not None
+        return self.program.lookups.header
+
+    def lookup_game(self) -> LookupGame:
+        """What anybody can compute."""
+        table, store, profile = self.world.manifest.table, self.world.store, self.world.profile
+        files = [file for shard in table.shards for file in shard.files]
+        program = self.program
+        assert self.key is not None
+        return LookupGame(
+            program, self.circuit, profile, self.key, table, StoreSource(table, profile, store),
+            lambda number: store.read(files[number].cid, limit=1 << 30), lambda: [each.root for each in files],
+        )  # fmt: skip
+
+    def place(self, value: int) -> tuple[int, int, int]:
+        """Row of the dataset, output and word of a value's number."""
+        value, word = divmod(value, self.world.profile.polynomial_size + 1)
+        row, output = divmod(value, len(self.circuit.outputs))
+        return 3 + row, output, word
+
+    def false_word(self, truth: Claimed, value: int, change: int) -> Claimed:
+        """Another rounded word in the result. `change` is of the rounded word."""
+        assert self.program.lookups is not None
+        bits, size = int(self.tables[10]), self.world.profile.polynomial_size
+        ciphertext, word = divmod(value, size + 1)
+        start = 24 + ciphertext * (size // 2 + 1) * bits // 4 + word // 2 * bits // 4
+        data = bytearray(truth.output)
+        pair = int.from_bytes(data[start : start + bits // 4], "little")
+        low, high = pair % (1 << bits), pair >> bits
+        mask = (1 << bits) - 1
+        low, high = (low + change & mask, high) if word % 2 == 0 else (low, high + change & mask)
+        data[start : start + bits // 4] = (low | high << bits).to_bytes(bits // 4, "little")
+        return truth.with_output(bytes(data))
+
+    def answered(self, dispute: Dispute, claim: Claimed, totals: list[int], words: list[int]) -> Dispute:
+        """The executor's answer."""
+        bits, size = int(self.tables[10]), self.world.profile.polynomial_size
+        ciphertext, word = divmod(dispute.value, size + 1)
+        start = 24 + ciphertext * (size // 2 + 1) * bits // 4 + word // 2 * bits // 4
+        places = sorted({start // LEAF_BYTES, (start + bits // 4 - 1) // LEAF_BYTES})
+        leaves = [proven(claim.output, place * LEAF_BYTES // 8) for place in places]
+        executor = self.stage.by_address(dispute.executor)
+        sent = self.market.answer_lookup_dispute(
+            executor, dispute, self.program.header, self.tables, claim.receipt, leaves, totals, words
+        )
+        self.gas["answer"] = sent.gas
+        return sent.value
+
+    def lie_in(self, dispute: Dispute, change: int, term: int = 0) -> tuple[list[int], list[int]]:
+        """True totals and words but for one term's word, so that the last total is off by its weight times `change`."""
+        totals, words = (list(each) for each in self.lookup_game().sums(*self.place(dispute.value)))
+        step = (totals[term + 1] - totals[term]) % WORD
+        weight = step * pow(words[term], -1, WORD) % WORD if words[term] % 2 else None
+        assert weight is None or weight
+        record = self.program.term_at(
+            int(self.program.words[self.program.output_at(self.place(dispute.value)[1]) + 1]) + term
+        )
+        weight = int(self.program.words[record + 1])
+        words[term] = (words[term] + change) % WORD
+        return [*totals[: term + 1], *((each + weight * change) % WORD for each in totals[term + 1 :])], words
+
+    def descended(self, dispute: Dispute, tape_of) -> Dispute:  # type: ignore[no-untyped-def]
+        """From a lookup's word to the end; `tape_of(claim)`: the executor's line."""
+        challenger = self._account(dispute.challenger)
+        executor, game, header = self.stage.by_address(dispute.executor), self.lookup_game(), self.program.header
+        lines: dict[int, LookupTape] = {}
+        moves = 0
+        while dispute.phase is not DisputePhase.OVER:
+            claim = dispute.line
+            assert claim is not None
+            if claim.lookup not in lines:
+                lines[claim.lookup] = tape_of(claim)
+            tape, mine = lines[claim.lookup], game.tape(claim.row, claim.lookup)
+            if dispute.phase is DisputePhase.NARROW:
+                said = [dispute.shown[place : place + 32].hex() for place in range(0, len(dispute.shown), 32)]
+                true = mine.children(claim.level, claim.node, claim.bits)
+                false = next(number for number, each in enumerate(true) if each != said[number])
+                name, sent = "pick", self.market.pick_node(challenger, dispute, false)
+            elif dispute.phase is DisputePhase.JUDGE:
+                first = claim.node * 16 << WORDS_BELOW
+                true_words = mine.leaves(claim.level, claim.node)
+                place = next(k for k in range(128) if true_words[8 * k : 8 * k + 8] != dispute.shown[8 * k : 8 * k + 8])
+                proof = game.proof_of(claim, first + place, tape)
+                name, sent = "judge", self.market.judge_word(challenger, dispute, header, self.tables, place, proof)
+            elif claim.tree == 0:
+                name, sent = (
+                    "begin",
+                    self.market.begin_line(executor, dispute, header, self.tables, game.begun(claim, tape)),
+                )
+            elif claim.tree - claim.level == WORDS_BELOW:
+                words = tape.leaves(claim.level, claim.node)
+                name, sent = (
+                    "words",
+                    self.market.show_words(executor, dispute, words, tape.path(claim.level, claim.node)),
+                )
+            else:
+                bits = min(LOOK, claim.tree - WORDS_BELOW - claim.level)
+                nodes = tape.children(claim.level, claim.node, bits)
+                name, sent = (
+                    "look",
+                    self.market.show_nodes(executor, dispute, nodes, tape.path(claim.level, claim.node)),
+                )
+            moves += 1
+            self.gas[f"{name} {moves}"] = sent.gas
+            dispute = sent.value
+        return dispute
+
+    def _account(self, address: str) -> Account:
+        return next(each for each in self.stage.people() if each.address == address)
+
+
+def lookup_trial(node: DevNode, folder: Path, profile: EncryptionProfile, *, providers: int = 3) -> LookupTrial:
+    """A market with a tree of one lookup, on a profile of no security."""
+    base = trial(node, folder, providers=providers, insecure=profile)
+    circuit = tree_circuit([(0, 1), (1, 2), (3, 4)], [1, 2, 3, 4, 5, 6, 7, 8], profile)
+    return LookupTrial(base.stage, base.world, circuit)
