@@ -21,7 +21,7 @@ datasets = market.datasets()  # where a node runs: market.search("measurements",
 datasets
 
 # %% One of them: its columns and their codes, its offers, synthetic rows in its form
-dataset = datasets[-1]
+dataset = datasets[0]
 dataset.codebook
 
 # %%

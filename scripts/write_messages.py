@@ -250,7 +250,7 @@ def written(catalogue: Catalog) -> bytes:
     return file.getvalue()
 
 
-def untranslated(catalogue: Catalog) -> list[Message]:
+def untranslated(catalogue: Catalog) -> list[object]:
     """Messages without words."""
     return [each.id for each in catalogue if each.id and not (all(each.string) if each.string else False)]
 

@@ -2,10 +2,11 @@
 
 Rules: every digest that the chain names is recomputed from bytes; every file that the job read is read whole and its
 Merkle root compared; commitments are recomputed from the salts that reveals carry, in the chain's order
-(`app.auditor.rounds`); the circuit is evaluated again and every executor's receipt compared with ours; the sealed
-result must name this very job; the custodian's decision must carry its signature and the offer's policy, say what the
-release costs each person as public records give it, and stand in the chain of its dataset's decisions; where that
-policy leaves the release to the owner, the owner's yes must come before it. The checks go on after a wrong fact: an
+(`app.auditor.rounds`); an order that states its program states its circuit's (`app.auditor.disputes`); the circuit is
+evaluated again and every executor's receipt compared with ours; the sealed result must name this very job; the
+custodian's decision must carry its signature and the offer's policy, say what the release costs each person as public
+records give it, and stand in the chain of its dataset's decisions; where that policy leaves the release to the owner,
+the owner's yes must come before it. The checks go on after a wrong fact: an
 auditor wants to see all of them.
 """
 
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from app.auditor.approval import owners_word, said
 from app.auditor.charge import charge, place
+from app.auditor.disputes import disputes, program
 from app.auditor.report import AuditCheck, AuditReport, CheckStatus, Finding
 from app.auditor.rounds import agreement, commitments, in_order
 from app.execution.ended import days_since_end
@@ -105,6 +107,9 @@ class Auditor:
             profile,
         )
         yield self._check("bounds", "values and noise stay in bounds", circuit_cid, lambda: self._bounds(facts))
+        if job.program != ZERO:
+            claim = "the order states the program that its circuit has"
+            yield self._check("program", claim, source.get("ProgramStated", ""), lambda: program(self.market, facts))
         yield from self._files(facts)
         yield from self._commitments(job, events)
         execution = None
@@ -131,6 +136,7 @@ class Auditor:
         )
         if execution is not None:
             yield from self._receipts(events, execution)
+            yield from disputes(self.market, events, execution.receipt.digest)
         yield from self._word(facts, events)
         yield from self._release(facts, source)
         if self.checkpoints is not None:

@@ -15,6 +15,7 @@ from app.auditor.report import AuditCheck, CheckStatus, Finding
 from app.chain.contracts.entities import commitment
 from app.protocol.errors import DarkroomError, TryAgain
 from app.protocol.ids import Address, Digest, TxHash
+from app.protocol.market.disputes import Verdict
 from app.protocol.market.entities import ZERO, Job
 
 if TYPE_CHECKING:
@@ -130,15 +131,20 @@ def _recomputed(job: int, event: Event, promised: Digest, chain: RevealRecords) 
 
 def agreement(job: Job, events: Sequence[Event]) -> Finding:
     """Whether the agreed receipt is what enough executors had revealed, and nothing left before it was agreed on."""
-    shown: list[Digest] = []
+    revealed: dict[str, Digest] = {}
     computed: Digest = ZERO
+    enough = job.replicas
     for event in in_order(events):
+        shown = list(revealed.values())
         match event.name:
             case "Revealed":
-                shown.append(event.args["receipt"])
+                revealed[event.args["provider"]] = event.args["receipt"]
+            case "DisputeEnded" if event.args["verdict"] == Verdict.CONVICTED:
+                revealed.pop(event.args["executor"], None)
+                enough = 1  # of those whom nobody could convict
             case "JobComputed":
                 computed = event.args["receipt"]
-                if shown.count(computed) < job.replicas:
+                if shown.count(computed) < enough:
                     return CheckStatus.WRONG, computed, f"only {shown.count(computed)} executors had revealed it"
             case "JobReleased" if computed == ZERO:
                 return CheckStatus.WRONG, job.receipt, "it was released before executors agreed"
@@ -146,7 +152,9 @@ def agreement(job: Job, events: Sequence[Event]) -> Finding:
         return CheckStatus.OPEN, "", "no result was agreed on yet"
     if job.receipt != computed:
         return CheckStatus.WRONG, job.receipt, "the job holds another receipt than its executors agreed on"
-    return CheckStatus.CONFIRMED, computed, f"{shown.count(computed)} of {len(shown)} that revealed"
+    shown = list(revealed.values())
+    left = "" if enough == job.replicas else " and were not convicted"
+    return CheckStatus.CONFIRMED, computed, f"{shown.count(computed)} of {len(shown)} that revealed{left}"
 
 
 def in_order(events: Sequence[Event]) -> list[Event]:

@@ -23,6 +23,18 @@ def audit(
     certificate: Annotated[
         int | None, typer.Option(help="Re-check every job of this dataset's certificate instead.", min=1)
     ] = None,
+    challenge: Annotated[
+        int | None,
+        typer.Option(
+            help="Object before the contract to wrong results of this job instead, as --as; see --bond.", min=1
+        ),
+    ] = None,
+    role: Annotated[str, typer.Option("--as", metavar="ROLE", help="Whose account objects: for --challenge.")] = "",
+    bond: Annotated[
+        str | None,
+        typer.Option(help="Test dollars that a --challenge may put down; without it nothing is sent, and told alone."),
+    ] = None,
+    timeout: Annotated[float | None, typer.Option(help="Seconds that a --challenge may take.", min=0)] = None,
     threads: Annotated[int | None, typer.Option(help="Threads; all cores by default.", min=1)] = None,
     device: AsDevice = DeviceChoice.AUTO,
     erc8004: Annotated[
@@ -38,18 +50,31 @@ def audit(
     verifier: Annotated[str, typer.Option(help="Who audited, as a URI: for --attestation.")] = "urn:darkroom:auditor",
     as_json: AsJson = False,
 ) -> None:
-    """Re-check every fact of a job, of a dataset's certificate, or its privacy budget, from public records alone.
+    """Re-check every fact of a job, of a dataset's certificate, or its privacy budget, from public records alone; or
+    object before the contract to results that are wrong.
 
-    Exit code 4 when a fact is wrong.
+    Exit code 4 when a fact is wrong, and when there is something to object to.
     """
-    if [job, budget, certificate].count(None) != 2:
-        raise UsageError("Name one job, or one dataset by --budget or --certificate.", "For example: darkroom audit 7")
+    if [job, budget, certificate, challenge].count(None) != 3:
+        raise UsageError(
+            "Name one job, or one by --challenge, or one dataset by --budget or --certificate.",
+            "For example: darkroom audit 7",
+        )
+    if bool(role) != (challenge is not None):
+        raise UsageError(
+            "Objecting takes --challenge JOB and the role whose account does it, and nothing else does.",
+            "For example: darkroom audit --challenge 7 --as auditor",
+        )
     if job is None and (prov or attestation or erc8004):
         raise UsageError("Only the audit of one job is exported.", "For example: darkroom audit 7 --prov job.json")
     if job is not None:
         _job(job, threads, device, as_json, erc8004=erc8004, exports=(prov, attestation, verifier))
     elif budget is not None:
         _budget(budget, as_json)
+    elif challenge is not None:
+        from app.cli.challenge import challenge as object_to
+
+        object_to(challenge, role, bond, threads, device, timeout, as_json)
     elif certificate is not None:
         _certificate(certificate, threads, device, as_json)
 

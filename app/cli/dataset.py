@@ -188,8 +188,8 @@ def _say(session: CommandContext, plan: PublishPlan, bins: bool) -> list[dict[st
 
 
 def _show(session: CommandContext, value: dict[str, Any]) -> None:
-    """The result; to people what is sold was said before."""
-    drawn = {key: each for key, each in value.items() if key != "sells"}
+    """The result; to people what becomes public and what is sold was said before."""
+    drawn = {key: each for key, each in value.items() if key not in ("reveals", "sells")}
     session.out.show(value, lambda out: out.print(facts_table(drawn)))
 
 

@@ -12,9 +12,9 @@ from app.protocol.errors import BadModel, UsageError
 
 def _recipe(encoding: Literal["affine", "bins"], name: str, *, classifies: bool, **usual: Any) -> ModelRecipe:
     def make(**settings: Any) -> Any:
-        from concrete.ml import sklearn as models
+        from fhe.compile import concrete_models
 
-        return getattr(models, name)(**{**usual, **settings})
+        return getattr(concrete_models.load(), name)(**{**usual, **settings})
 
     return ModelRecipe(encoding, classifies, make)
 

@@ -5,18 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from app.client.training import ModelRecipe
+from fhe.compile import concrete_models
 
 
 def _logistic_regression(**settings: Any) -> Any:
-    from concrete.ml.sklearn import LogisticRegression
-
-    return LogisticRegression(**{"n_bits": 8, "max_iter": 2000} | settings)
+    return concrete_models.load().LogisticRegression(**{"n_bits": 8, "max_iter": 2000} | settings)
 
 
 def _boosted_trees(**settings: Any) -> Any:
-    from concrete.ml.sklearn import XGBClassifier
-
-    return XGBClassifier(**{"n_bits": 6, "n_estimators": 10, "max_depth": 3} | settings)
+    return concrete_models.load().XGBClassifier(**{"n_bits": 6, "n_estimators": 10, "max_depth": 3} | settings)
 
 
 MODELS = {

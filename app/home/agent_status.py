@@ -45,6 +45,7 @@ class AgentStatus(BaseModel):
     jobs: dict[str, Count] = {}  # jobs that it has to do with and that are not over, by state
     oldest_seconds: Count = 0  # age of the oldest of them
     slack_seconds: int | None = None  # until the nearest deadline that this agent has to meet; negative once it is over
+    disputes: Count = 0  # about results, that it plays and that are running; their deadlines count among the slack's
     computing: tuple[int, int, int] | None = None  # the job under way: its number, rows done, all rows
     failures: dict[str, Count] = {}  # since it started, by the error's code
     failing: Count = 0  # steps in a row that failed
@@ -115,6 +116,9 @@ def troubles(status: AgentStatus, now: float | None = None) -> list[AgentTrouble
         late = f"in {status.slack_seconds:,} s" if status.slack_seconds > 0 else "now"
         fix = "See its log: a stake is lost when it passes." if status.kind == "provider" else "See its log."
         say("deadline", "fail", f"{name} must act on a job, whose deadline ends {late}.", fix)
+    if status.disputes:
+        what = f"{name} plays {status.disputes} disputes about results."
+        say("dispute", "warn", what, "Keep it running: silence loses. See darkroom job show.")
     if status.failing:
         say("failing", "fail", f"{name} failed {status.failing} times in a row: {status.error}", "Do what it says.")
     if (left := status.jobs_paid_for) is not None and left < FEW_JOBS:

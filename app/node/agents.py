@@ -131,7 +131,7 @@ def _in_turn(work: WorkFolder, stop: threading.Event, held: contextlib.ExitStack
 
 def _provider_facts(agent: ProviderAgent, market: Market, account: Account, window: int) -> dict[str, Any]:
     now = market.now()
-    facts = _jobs(market, agent.running, now, agent.waits_for_me)
+    facts = _jobs(market, account, agent.running, now, agent.waits_for_me)
     try:
         record = market.provider(account.address)
     except NotFound:
@@ -140,24 +140,37 @@ def _provider_facts(agent: ProviderAgent, market: Market, account: Account, wind
     return {**facts, **beat, "bond": record.bond, "seat": bool(record.seat)}
 
 
-def _custodian_facts(agent: CustodianAgent, market: Market) -> dict[str, Any]:
+def _custodian_facts(agent: CustodianAgent, market: Market, account: Account) -> dict[str, Any]:
     from app.custodian.ledger import OPEN
 
     waiting = agent.ledger.records(*OPEN)
     jobs = market.live([each.job for each in waiting], lambda _job, _error: None)  # the step tells of those
-    facts = _jobs(market, jobs, market.now(), lambda job: job.state is JobState.COMPUTED)
+    facts = _jobs(market, account, jobs, market.now(), lambda job: job.state is JobState.COMPUTED)
     return {**facts, "ledger_waiting": len(waiting)}
 
 
-def _jobs(market: Market, jobs: Sequence[Job], now: int, mine: Callable[[Job], bool]) -> dict[str, Any]:
-    """How many there are of each state, how old the oldest is, and how long until the nearest deadline that this agent
-    has to meet.
+def _jobs(
+    market: Market, account: Account, jobs: Sequence[Job], now: int, mine: Callable[[Job], bool]
+) -> dict[str, Any]:
+    """How many there are of each state, how old the oldest is, how many disputes about them this agent plays, and how
+    long until the nearest deadline that it has to meet.
     """
+    from app.dispute.player import running
+
+    played = [
+        each for job in jobs for each in running(market, job) if account.address in (each.executor, each.challenger)
+    ]
     first = min((job.opened_block for job in jobs), default=None)
     age = 0 if first is None else max(0, now - market.node.block(first).time)
     slacks = [job.deadline - now for job in jobs if job.deadline and mine(job)]
+    slacks += [each.deadline - now for each in played if each.player == account.address]
     counts = Counter(job.state.name.lower() for job in jobs)
-    return {"jobs": dict(counts), "oldest_seconds": age, "slack_seconds": min(slacks, default=None)}
+    return {
+        "disputes": len(played),
+        "jobs": dict(counts),
+        "oldest_seconds": age,
+        "slack_seconds": min(slacks, default=None),
+    }
 
 
 def serve_custodian(agent: CustodianAgent, market: Market, account: Account, every: float, actor: Actor) -> None:
@@ -175,7 +188,9 @@ def serve_custodian(agent: CustodianAgent, market: Market, account: Account, eve
                 status.job_failed()
 
     where = _place(actor, market)
-    with StatusReporter("custodian", where, market, account, log, lambda: _custodian_facts(agent, market)) as status:
+    with StatusReporter(
+        "custodian", where, market, account, log, lambda: _custodian_facts(agent, market, account)
+    ) as status:
         run(status.watched(step), stop, every=every, log=log)
 
 

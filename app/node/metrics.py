@@ -31,6 +31,7 @@ GAUGES: dict[str, tuple[str, Callable[[AgentStatus, float], float | None]]] = {
     "up": ("1 while the agent speaks.", lambda each, now: float(not each.stopped and now - each.at <= SILENT_SECONDS)),
     "silence_seconds": ("Seconds since the agent last spoke.", lambda each, now: now - each.at),
     "oldest_job_seconds": ("Age of the oldest job that is not over.", lambda each, _: each.oldest_seconds),
+    "disputes": ("Disputes about results that it plays.", lambda each, _: each.disputes),
     "deadline_slack_seconds": ("Until the nearest deadline that it has to meet.", lambda each, _: each.slack_seconds),
     "failing_steps": ("Steps in a row that failed.", lambda each, _: each.failing),
     "step_seconds": ("Seconds that the last step took.", lambda each, _: each.step_seconds),

@@ -95,8 +95,8 @@ class ProviderAgent:
         own = market.folder(folder)
         self._journal = Journal(own / "jobs", self._salt)
         self._checkpoints = Checkpoints(own / "blocks")
-        self._player = Player(market, store, account)
         self._circuits = Fetches(lambda digest: store.read(digest_to_cid(digest), limit=MAX_CIRCUIT_BYTES))
+        self._player = Player(market, store, account)
         self._live, self._attempts = market.live_jobs(own / FILE), Attempts(own / ATTEMPTS_FILE)
 
     def stop(self) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from app.protocol.errors import BadModel
+from fhe.compile import concrete_models
 
 FAMILY = (
     "LogisticRegression",
@@ -65,10 +66,8 @@ def with_identity(model: Any, levels: int, n_bits: int | None = None) -> Any:
     edges = np.array([[0.0] * features, [2.0**bits - 1] * features])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the importers; what matters is checked below
-        import concrete.ml.sklearn as family
-
         try:
-            made = getattr(family, type(model).__name__).from_sklearn_model(
+            made = getattr(concrete_models.load(), type(model).__name__).from_sklearn_model(
                 _numbered(inner), edges, n_bits={"op_inputs": bits, "op_weights": weights}
             )
         except (AssertionError, TypeError, ValueError, RuntimeError) as error:

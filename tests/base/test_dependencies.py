@@ -23,7 +23,7 @@ HOMES = {
     "alembic": ("app.market.db",),
     "babel": ("app.market.web.language",),
     "capnp": ("fhe.keys.concrete_serialization",),
-    "concrete": ("app.cli.kinds", "app.demo.models", "fhe.compile", "fhe.keys"),
+    "concrete": ("fhe.compile.concrete_models", "fhe.keys"),
     "eth": ("app.chain",),
     "eth_abi": ("app.chain",),
     "eth_bloom": ("app.chain",),

@@ -42,9 +42,9 @@ def test_words_keep_values_and_markup(language: str, area: str) -> None:
     """The same values and tags, the same space at either end, and nothing else that a browser would read as markup."""
     wrong = []
     for each in messages(language, area):
-        said, forms = (each.id, each.string) if isinstance(each.id, tuple) else ((each.id,), (each.string,))
-        for form in forms:
-            source = said[-1]
+        several = isinstance(each.id, tuple)
+        source = str(each.id[-1] if several else each.id)
+        for form in map(str, (each.string or ()) if several else [each.string]):
             held = Counter(HELD[area].findall(source)) != Counter(HELD[area].findall(form))
             ends = [source[:1].isspace(), source[-1:].isspace()] != [form[:1].isspace(), form[-1:].isspace()]
             bare = HELD["templates"].sub("", form)

@@ -55,7 +55,8 @@ def test_the_site_is_built_and_links_are_held(checkout: Path) -> None:
 def test_every_document_stands_in_the_menu() -> None:
     """Decisions stand in their own index instead; the menu names nothing twice."""
     named = re.findall(r"\S+\.md$", MENU.read_text("utf-8"), re.MULTILINE)
-    folders = ROOT, ROOT / "docs", ROOT / "docs" / "tutorials", ROOT / "docs" / "notebooks", ROOT / "contracts"
+    inner = ("tutorials", "notebooks", "how-to", "explanation")
+    folders = ROOT, ROOT / "docs", *(ROOT / "docs" / each for each in inner), ROOT / "contracts"
     there = [path for folder in folders for path in folder.glob("*.md")]
     wanted = [*(str(path.relative_to(ROOT)) for path in there), "docs/adr/README.md"]
     assert sorted(named) == sorted(wanted)

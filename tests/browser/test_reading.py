@@ -134,3 +134,20 @@ def test_all_scripts_together_are_light() -> None:
     scripts = [name for name in assets.names() if name.endswith(".js")]
     assert {"page.js", HTMX} <= set(scripts)
     assert sum(assets.size(name) for name in scripts) <= 150_000
+
+
+def test_one_font_is_shipped_and_used(arrive: Arrive) -> None:
+    """It comes from this node, with its license, and a page that has it in time is written in it."""
+    page = arrive().context.new_page()
+    page.goto("/")
+    page.evaluate("() => document.fonts.ready")
+    page.goto("/network")  # by now it is in the browser's cache
+    page.evaluate("() => document.fonts.ready")
+    assert page.evaluate("document.fonts.check('16px \"Atkinson Hyperlegible Next\"')")
+    sent = page.request.get(str(page.locator('link[rel="preload"][as="font"]').get_attribute("href")))
+    assert sent.headers["content-type"] == "font/woff2"
+    assert len(sent.body()) < 40_000
+    assets = Assets()
+    licenses = assets.find(assets.version, "vendor/LICENSES.txt")
+    assert licenses is not None
+    assert b"SIL Open Font License" in licenses.data

@@ -12,6 +12,8 @@ import pytest
 import typer
 from rich.console import Console
 
+from app.cli.context import CommandContext
+from app.cli.dataset import _show
 from app.cli.main import app, run
 from app.console.output import Terminal
 from app.protocol.ports import EncryptedSoFar
@@ -191,3 +193,12 @@ def test_a_market_is_set_up_once(darkroom: Run, monkeypatch: pytest.MonkeyPatch)
     assert (code, value["error"]["code"]) == (4, "wrong-passphrase")
     assert "wrong horse" not in err
     assert darkroom("license", "buy", "1", "--as", "nobody", "--json")[1]["error"]["code"] == "not-found"
+
+
+def test_what_a_person_was_shown_before_is_not_printed_again(capsys: pytest.CaptureFixture[str]) -> None:
+    """Publishing says first what becomes public and what is sold; the result repeats it to programs alone."""
+    value = {"dataset": 1, "reveals": [{"what": "column", "name": "age"}], "sells": ["A label of each row."]}
+    for as_json in (False, True):
+        _show(CommandContext("anyone", as_json), value)
+        out, _ = capsys.readouterr()
+        assert ("dataset" in out, "age" in out, "A label" in out) == (True, as_json, as_json)

@@ -14,6 +14,7 @@ from app.client.owner import Owner
 from app.home.home import Home
 from app.home.network import Network
 from app.protocol.ids import Address
+from app.protocol.market.disputes import Verdict
 from app.protocol.market.entities import JobState
 from app.protocol.market.receipt import Receipt
 from app.provider.agent import ProviderAgent
@@ -66,12 +67,17 @@ class DemoParties:
         for address in drawn:
             self.market.reveal(self.accounts[address][1], number, receipt.digest, salts[address])
 
-    def contested(self, number: int) -> None:
-        """The custodian asks for others, of whom too few are left: so the result stands after the draw."""
+    def convicted(self, number: int) -> None:
+        """The custodian accuses every executor, who have nothing to answer: the contract convicts them, and in the end
+        the job has nobody left to compute it.
+        """
         outcomes = {each.job: each.what for each in self.owner.custodian().step()}
         assert outcomes[number] == "contested"
         node = self.market.node
         assert isinstance(node, DevNode)
+        node.advance(self.market.move_window() + 1)
+        self.owner.custodian().step()
+        assert [each.verdict for each in self.market.disputes(number)] == [Verdict.CONVICTED] * 2
+        assert self.market.job(number).state is JobState.DISPUTED
         node.advance(self.market.job(number).deadline - node.now() + 1)
         self.market.expire(self.buyer.account, number)
-        assert self.market.job(number).state is JobState.COMPUTED

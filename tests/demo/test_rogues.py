@@ -27,6 +27,7 @@ from app.protocol.ids import Digest
 from app.protocol.market.entities import JobState
 from app.provider.actions import Done
 from app.seal.keys import SealingKey
+from fhe.merkle import root_of
 from tests.demo.conftest import DemoHome, copy_home
 from tests.demo.parties import ROWS, DemoParties
 
@@ -40,38 +41,38 @@ def town(world: DemoHome, tmp_path_factory: pytest.TempPathFactory) -> DemoParti
 
 
 def test_colluding_executors_get_nothing_decrypted(town: DemoParties) -> None:
-    """When all executors agree on a wrong output, the custodian refuses, and the auditor says which fact is wrong."""
+    """When all executors agree on a wrong output, the custodian has them convicted: nothing is decrypted, the buyer has
+    its money back, and the auditor says which fact is wrong.
+    """
     number = town.open()
     honest = execute(load_job_inputs(town.market, town.store, number), town.store, threads=1)
     forged = bytes([honest.output[-1] ^ 1]) + honest.output[1:]
-    lie = honest.receipt.model_copy(update={"output": town.store.put(forged)})
+    named = {"output": town.store.put(forged), "output_root": root_of(forged)}
+    lie = honest.receipt.model_copy(update=named)
     town.answer(number, lie)
     assert town.market.job(number).state is JobState.COMPUTED
 
-    town.contested(number)
-    outcomes = {each.job: each for each in town.owner.custodian().step()}
-    assert str(outcomes[number].what) == "refused"
-    job = town.market.job(number)
-    assert (job.state, job.reason) == (JobState.REFUSED, "output-mismatch")
-    with pytest.raises(NotAllowed, match="output-mismatch"):
-        town.buyer.open_result(number, town.key)
+    wrong = {each.claim for each in Auditor(town.market, town.store).audit(number).checks if each.status == "wrong"}
+    assert "re-execution gives the agreed result" in wrong
 
+    town.convicted(number)
+    assert town.market.job(number).state is JobState.FAILED
+    with pytest.raises(NotAllowed, match="failed"):
+        town.buyer.open_result(number, town.key)
     report = Auditor(town.market, town.store).audit(number)
     wrong = {check.claim for check in report.checks if check.status is CheckStatus.WRONG}
-    assert "re-execution gives the agreed result" in wrong
     assert sum("the receipt of" in claim for claim in wrong) == 2
     assert not report.confirmed
 
 
 def test_a_receipt_of_other_rows_is_refused(town: DemoParties) -> None:
-    """A true receipt for other rows is no receipt for this job."""
+    """A true receipt for other rows is no receipt for this job: whoever revealed it cannot answer for it."""
     number = town.open(first_row=10)
     facts = load_job_inputs(town.market, town.store, number)
     moved = replace(facts, job=replace(facts.job, first_row=40))
     town.answer(number, execute(moved, town.store, threads=1).receipt)
-    town.contested(number)
-    town.owner.custodian().step()
-    assert town.market.job(number).state is JobState.REFUSED
+    town.convicted(number)
+    assert town.market.job(number).state is JobState.FAILED
 
 
 def test_no_second_release(town: DemoParties) -> None:
@@ -157,3 +158,12 @@ def test_a_job_that_pays_for_too_little_work_is_declined(world: DemoHome, tmp_pa
     market.expire(town.buyer.account, number)
     assert market.job(number).state is JobState.FAILED
     assert {address: market.provider(address).bond for address in town.accounts} == bonds
+
+
+def test_the_command_objects_to_nothing_that_is_true(world: DemoHome) -> None:
+    """It re-executes and says so; without the role, or for a job whose circuit no contract can judge, it says why."""
+    done = world.run("audit", "--challenge", "1", "--as", "buyer", "--json")
+    assert done.code == 0, done.err[-500:]
+    assert (done.json["accusations"], done.json["bond"], done.json["sent"]) == ([], 0, [])
+    assert world.run("audit", "--challenge", "1").code == 2
+    assert "states no program" in world.run("audit", "--challenge", "2", "--as", "buyer", "--json").err

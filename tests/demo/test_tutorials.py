@@ -16,19 +16,21 @@ from tests.support.homes import PASSPHRASE
 ROOT = Path(__file__).parents[2]
 TUTORIALS = ROOT / "docs" / "tutorials"
 ORDER = ("owner", "provider", "buyer", "auditor", "agent")
+HOW_TO = ("backups", "rotate-keys")  # those whose commands go on from the tutorials
 
 
-def blocks(name: str) -> list[str]:
-    """The shell blocks of a tutorial."""
-    return re.findall(r"^```sh\n(.*?)^```$", (TUTORIALS / f"{name}.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+def blocks(name: str, folder: Path = TUTORIALS) -> list[str]:
+    """The shell blocks of a page."""
+    return re.findall(r"^```sh\n(.*?)^```$", (folder / f"{name}.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.deep
 def test_the_tutorials_lead_where_they_say(tmp_path: Path) -> None:
     """From a table in the clear to an opened result and a whole audit by every command of four pages, in one shell;
-    and on to what a software agent asks under a mandate, and audits.
+    and on to what a software agent asks under a mandate, a backup that is tried, and new keys.
     """
-    program = "set -eu\n" + "\n".join(block for name in ORDER for block in blocks(name))
+    typed = [*(blocks(name) for name in ORDER), *(blocks(name, ROOT / "docs" / "how-to") for name in HOW_TO)]
+    program = "set -eu\n" + "\n".join(block for page in typed for block in page)
     clean = {name: value for name, value in os.environ.items() if not name.startswith("DARKROOM_")}
     tools = Path(sys.executable).parent
     home = {"DARKROOM_HOME": str(tmp_path / "home"), "DARKROOM_PASSPHRASE": PASSPHRASE, "PYTHONPATH": str(ROOT)}
@@ -38,6 +40,7 @@ def test_the_tutorials_lead_where_they_say(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "settled" in done.stdout
+    assert "encrypted anew, under other keys" in done.stdout
     proof = json.loads((tmp_path / "job.json").read_text("utf-8"))
     assert proof["entity"]
     assert 'audit {"next"' in done.stdout

@@ -80,10 +80,10 @@ class Arena:
         """On an embedded chain."""
         return self.stage.market
 
-    def order(self, circuit: Circuit, replicas: int = 2) -> tuple[Job, list[Account]]:
-        """A job that states its program, and its executors."""
+    def order(self, circuit: Circuit, replicas: int = 2, program: str = "") -> tuple[Job, list[Account]]:
+        """A job that states its program, or another, and its executors."""
         self.world.store.put(encode(circuit))
-        program = stated_program(circuit, self.world.profile, self.world.manifest.table)
+        program = program or stated_program(circuit, self.world.profile, self.world.manifest.table)
         number = self.stage.open(
             circuit=sha256(encode(circuit)), rows=ROWS, first_row=FIRST, replicas=replicas, license=self.license,
             sealing_key=BUYER_PUBLIC, program=program,
@@ -100,7 +100,7 @@ class Arena:
         for _, each in claims:
             self.world.store.put(bytes(each.output))
             self.world.store.put(each.receipt.to_bytes())
-        of = {account.address: each.receipt.digest for account, each in claims}
+        of = {str(account.address): each.receipt.digest for account, each in claims}
         self.stage.answer(job.id, list(of), lambda address: of[address])
         return self.market.job(job.id)
 

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from app.auditor.audit import Auditor
+from app.auditor.report import CheckStatus
 from app.chain.node import DevNode
 from app.chain.wallet.account import Account
+from app.client import challenging
+from app.client.challenging import Challenger
 from app.custodian.agent import CustodianAgent
 from app.custodian.ledger import Ledger
 from app.execution.execute import Evaluation
 from app.execution.inputs import JobInputs
-from app.protocol.market.disputes import Verdict
+from app.home.network import Network
+from app.protocol.errors import NotAllowed, TryAgain
+from app.protocol.market.disputes import Dispute, Verdict
 from app.protocol.market.entities import JobState
 from app.protocol.market.receipt import OutputPolicy
 from app.protocol.ports import Progress
@@ -23,7 +30,7 @@ from app.provider.agent import ProviderAgent
 from tests.dispute.arena import CIRCUITS, Arena, Liar, arena, forged
 from tests.support.custodian_chain import CustodianOnChain, agent_of
 from tests.support.custody import RAW
-from tests.support.market import HOUR
+from tests.support.market import HOUR, digest
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +65,7 @@ def test_a_custodian_convicts_all_executors_and_releases_what_others_compute(tow
     assert said.what == "contested"
     assert town.market.job(job.id).contested_from == 0
     for _ in range(8):
-        if not any([list(liar.moves(town.market.job(job.id))) for liar in liars]):
+        if not sum(len(list(liar.moves(town.market.job(job.id)))) for liar in liars):
             break
         assert agent.process(job.id).what == "waiting"
     assert [each.verdict for each in town.market.disputes(job.id)] == [Verdict.CONVICTED] * 2
@@ -133,3 +140,48 @@ def test_a_result_that_was_open_to_objections_is_decrypted_unrecomputed(town: Ar
     lied = town.play(lied.id, [auditor], own, [])
     assert [each.out for each in lied.executions] == [True, True]
     assert lied.state is JobState.DISPUTED
+
+
+def test_an_order_of_another_program_gets_no_commitment(town: Arena, tmp_path: Path) -> None:
+    """Executors decline what they could not defend, and the audit says which fact is wrong."""
+    job, drawn = town.order(CIRCUITS[0], program=digest("another program"))
+    (declined,) = [each for each in provider(town, drawn[0], tmp_path).step() if each.job == job.id]
+    assert declined.what is Done.DECLINED
+    assert "another program than its circuit has" in declined.detail
+    (check,) = [each for each in Auditor(town.market, town.world.store).audit(job.id).checks if each.fact == "program"]
+    assert check.status is CheckStatus.WRONG
+
+
+def test_anybody_objects_by_name_of_the_bond(town: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `darkroom audit --challenge` does: first what it would say and cost, then nothing beyond what was allowed,
+    then the disputes to their end; a second look finds nothing left to say.
+    """
+    monkeypatch.setattr(challenging, "POLL_SECONDS", 0.0)
+    job, drawn = town.order(CIRCUITS[20])
+    own = town.honest(job)
+    lie = forged(own, 3, 9)
+    town.answered(job, [(each, lie) for each in drawn])
+    network = Network(town.market.node, town.market, town.world.store)
+    challenger = Challenger(network, town.stage.buyer, job.id)
+    found = challenger.objection(threads=1)
+    assert [(each.executor, each.value) for each in found.accusations] == [(each.address, 0) for each in drawn]
+    least = town.market.dispute_bond(job.id)
+    assert found.bond == 3 * least
+    said: list[str] = []
+    with pytest.raises(NotAllowed, match="you allow"):
+        challenger.raise_(found, found.bond - 1, lambda played: said.append(played.what))
+    assert said == []
+    challenger.raise_(found, found.bond, lambda played: said.append(played.what))
+    liars = [Liar(town, each, lie, 0.3) for each in drawn]
+    over: list[Dispute] = []
+    for _ in range(2):  # they show something twice, and are narrowed and judged in between
+        for liar in liars:
+            list(liar.moves(town.market.job(job.id)))
+        with pytest.raises(TryAgain) if not said.count("narrowed") else nullcontext():
+            over = challenger.play(lambda played: said.append(played.what), timeout=0.0)
+    assert said == [*["opened"] * 2, *["narrowed"] * 2, *["judged"] * 2]
+    assert [each.verdict for each in over] == [Verdict.CONVICTED] * 2
+    assert challenger.objection(threads=1).accusations == ()
+    plain = town.stage.open("plain", license=town.license, rows=40)
+    with pytest.raises(NotAllowed, match="states no program"):
+        Challenger(network, town.stage.buyer, plain)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from app.auditor.audit import Auditor
+from app.auditor.report import CheckStatus
 from app.dispute.difference import false_word
 from app.market.db.database import Database
 from app.market.indexer.indexer import Indexer
@@ -101,8 +103,8 @@ def test_what_can_be_shown_to_be_false_and_what_cannot(town: Arena) -> None:
 
 
 def test_the_index_tells_all_of_it(town: Arena, tmp_path: Path) -> None:
-    """Liars convicted and silent, honest ones cleared, one dispute that still runs: rows, claims and stakes are those of
-    the contracts, in words that say who moves next.
+    """Liars convicted and silent, honest ones cleared, one dispute that still runs: rows, claims and stakes are those
+    of the contracts, in words that say who moves next.
     """
     job, drawn = town.order(CIRCUITS[0])
     own = town.honest(job)
@@ -132,3 +134,11 @@ def test_the_index_tells_all_of_it(town: Arena, tmp_path: Path) -> None:
         assert "challenger did not move in time" in late.job.next.sentence
         assert {each.event for each in found.timeline} >= {"DisputeOpened", "DisputeShown", "DisputeEnded"}
     database.close()
+    report = Auditor(town.market, town.world.store).audit(job.id)
+    told = {(each.fact, each.status): each.detail for each in report.checks}
+    assert told["program", CheckStatus.CONFIRMED] == "executors can be convicted of a wrong result"
+    assert told["dispute", CheckStatus.CONFIRMED] == "convicted, shown: its result is false"
+    assert told["agreement", CheckStatus.CONFIRMED] == "1 of 1 that revealed and were not convicted"
+    assert [each.claim for each in report.checks if each.status is CheckStatus.WRONG] == [
+        f"the receipt of {drawn[1].address} is true"
+    ]

@@ -65,6 +65,17 @@ class MarketHistory:
         self.trouble()
         self.doubt()
         self.delegate()
+        self.accuse()
+
+    def accuse(self) -> None:
+        """An executor that is accused and silent is convicted; the job goes on with the other's result."""
+        market, node, stage = self.market, self.market.node, self.stage
+        assert isinstance(node, DevNode)
+        job = stage.open("accused", replicas=2, program=digest("program"))
+        stage.answer(job, stage.draw(job), digest("receipt of the accused"))
+        dispute = market.open_dispute(stage.owner, job, 0, 0).value
+        node.advance(market.move_window() + 1)
+        market.expire_dispute(stage.owner, dispute)
 
     def delegate(self) -> None:
         """An agent that buys under a mandate; mandates that their payer revokes, one and all below a nonce."""

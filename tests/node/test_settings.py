@@ -135,6 +135,15 @@ def test_the_documented_settings_are_settings() -> None:
     assert said == set(_keys(NodeSettings().model_dump(mode="json")))
 
 
+def test_the_settings_of_how_to_pages_are_settings() -> None:
+    """Each TOML block of docs/how-to is read without a complaint."""
+    pages = sorted((ROOT / "docs" / "how-to").glob("*.md"))
+    blocks = [each for page in pages for each in re.findall(r"```toml\n(.*?)```", page.read_text("utf-8"), re.DOTALL)]
+    assert len(blocks) >= 3
+    for block in blocks:
+        assert parse_settings(block) != NodeSettings()
+
+
 def test_the_documented_limits_are_the_defaults() -> None:
     """Whoever copies the block of docs/operations.md changes no limit by it."""
     text = (ROOT / "docs" / "operations.md").read_text("utf-8")

@@ -12,6 +12,7 @@ from typing import Any
 from app.auditor.provenance.lineage import JobLineage
 from app.auditor.report import AuditReport
 from app.protocol.ids import Digest
+from app.protocol.market.disputes import Verdict
 from app.protocol.market.entities import ZERO, DatasetRecord
 from app.storage.cid import digest_to_cid
 
@@ -77,6 +78,7 @@ def prov_json(told: JobLineage, report: AuditReport | None = None) -> dict[str, 
         key = f"cid:{told.manifest.table.evaluation_key}"
         inputs.append(document.add("entity", key, "evaluationKey"))
     _evaluations(document, told, inputs, order)
+    _disputes(document, told)
     _release(document, told, policy)
     if report is not None:
         _audit(document, told, report)
@@ -121,6 +123,22 @@ def _evaluations(document: _Document, told: JobLineage, inputs: list[str], order
         document.relate("specializationOf", specificEntity=claim, generalEntity=receipt)
         if told.receipt is not None and digest == told.job.receipt:
             document.relate("wasDerivedFrom", generatedEntity=receipt, usedEntity=_output(document, told))
+
+
+def _disputes(document: _Document, told: JobLineage) -> None:
+    """Each dispute that is over: who said that whose claim is wrong, and how the contract judged it."""
+    for event in told.events:
+        if event.name != "DisputeEnded":
+            continue
+        executor, challenger = event.args["executor"], event.args["challenger"]
+        accuser = document.add("agent", f"acct:{challenger}", "challenger")
+        dispute = document.add(
+            "activity", f"job:dispute-{event.args['dispute']}", "dispute",
+            darkroom_verdict=Verdict(event.args["verdict"]).name.lower(), prov_endTime=told.times.get(event.block),
+            darkroom_transaction=event.tx,
+        )  # fmt: skip
+        document.relate("wasAssociatedWith", activity=dispute, agent=accuser)
+        document.relate("used", activity=dispute, entity=f"job:receipt-of-{executor}")
 
 
 def _output(document: _Document, told: JobLineage) -> str:

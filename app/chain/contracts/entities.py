@@ -53,6 +53,15 @@ def content_of(dataset: DatasetRecord) -> Digest:
     return content(dataset.manifest, RAW_CODEC, dataset.data_root, dataset.profile)
 
 
+def order_digest(job: Job, dataset: DatasetRecord) -> Digest:
+    """The contract's word for an order that states its program, on the dataset's version that the job is of:
+    keccak256(abi.encode(circuit, firstRow, rows, content, program)), hex.
+    """
+    values = (job.circuit, job.first_row, job.rows, content_of(dataset), job.program)
+    plain = [bytes.fromhex(each) if isinstance(each, str) else each for each in values]
+    return Digest(bytes(keccak(encode(("bytes32", "uint64", "uint64", "bytes32", "bytes32"), plain))).hex())
+
+
 def next_head(head: Digest, job: int, decision: Digest) -> Digest:
     """The head of a dataset's answers after one more: keccak256(abi.encode(head before, job, decision)), hex."""
     values = (bytes.fromhex(head), job, bytes.fromhex(decision))

@@ -19,6 +19,7 @@ from app.protocol.ids import Digest
 from fhe.circuit.circuit import Circuit, Lookup, Readout
 from fhe.circuit.clear import evaluate_clear, gather_inputs
 from fhe.circuit.codec import digest
+from fhe.compile import concrete_models
 from fhe.compile.check import check
 from fhe.compile.compiled import Compiled
 from fhe.compile.decoder import Decoder, Labels, Link
@@ -50,14 +51,12 @@ def import_tree_model(
 
     Its input quantizer is spread over each column's codes, so with 8 bits every threshold keeps its place among them.
     """
-    import concrete.ml.sklearn as concrete_models
-
     name = type(model).__name__
     if name not in KINDS or _origin(model) not in ("sklearn", "xgboost"):
         raise BadModel(f"A {name} cannot be imported as a tree model.", f"Use one of {', '.join(KINDS)}.")
     named = bin_columns(codebook, model, int(model.n_features_in_), columns)
     ends = np.array([[0] * len(named.levels), [max(levels - 1, 1) for levels in named.levels]], np.float64)
-    return getattr(concrete_models, name).from_sklearn_model(model, X=ends, n_bits=n_bits)
+    return getattr(concrete_models.load(), name).from_sklearn_model(model, X=ends, n_bits=n_bits)
 
 
 def lower_tree_model(

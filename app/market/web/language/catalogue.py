@@ -86,6 +86,6 @@ def _plurals(catalogue: Catalog | None) -> Iterator[Pattern]:
     """Counts with their nouns, which sentences hold as values: "1 job", "1,200 jobs"."""
     for each in _messages(catalogue):
         if isinstance(each.id, tuple):
-            forms = tuple(str(form) for form in each.string)
+            forms = tuple(str(form) for form in each.string or ())
             for said in each.id:
                 yield as_pattern(said, forms)

@@ -86,11 +86,8 @@ class SentenceBook:
     def _look_up(self, sentence: str) -> str:
         parts = BREAK.split(sentence, MOST_PARTS)
         said = self._several(parts)
-        if None not in said:
-            return " ".join(each for each in said if each)
-        whole = self._one(sentence, broken=True)  # a value may be several sentences, as a title somebody chose
-        if whole is not None:
-            return whole
+        if not any(said):  # a value may be several sentences, as a title that somebody chose
+            return self._one(sentence, broken=True) or sentence
         return " ".join(part if each is None else each for part, each in zip(parts, said, strict=True) if each != "")
 
     def _several(self, parts: Sequence[str]) -> list[str | None]:

@@ -29,6 +29,7 @@ TYPES = {
     ".svg": "image/svg+xml",
     ".txt": "text/plain",
     ".json": "application/json",
+    ".woff2": "font/woff2",
 }
 
 

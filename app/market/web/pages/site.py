@@ -23,6 +23,7 @@ from app.market.web.pages.freshness import look
 from app.protocol.errors import DarkroomError
 
 HTMX = "vendor/htmx-2.0.11.min.js"
+FONT = "vendor/atkinson-hyperlegible-next-5.3.0.woff2"
 MENU = (("/", "Catalogue"), ("/jobs", "Jobs"), ("/network", "Network"), ("/owner", "Sell data"))
 
 
@@ -62,6 +63,7 @@ class Site:
             integrity=self.assets.integrity,
             modules=self.assets.modules,
             htmx=HTMX,
+            font=FONT,
             menu=MENU,
             languages=LANGUAGES,
             MAX_FIELD=200,
