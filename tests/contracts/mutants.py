@@ -149,8 +149,8 @@ MUTANTS = (
     Mutant(
         "the custodian may answer late",
         "Custody",
-        "stored = _inState(job, State.COMPUTED);\n        _checkOpen(job, stored);",
-        "stored = _inState(job, State.COMPUTED);",
+        "        _checkOpen(job, stored);\n",
+        "",
     ),
     Mutant(
         "an executor may commit late",
@@ -332,6 +332,53 @@ MUTANTS = (
         "if (!_alive(record)) {",
         "if (false) {",
     ),
+    # Disputes
+    Mutant(
+        "a draw goes on during a dispute",
+        "Rounds",
+        "        _checkRunning(job, stored);\n        _checkOpen",
+        "        _checkOpen",
+    ),
+    Mutant("a dispute comes late", "Hearings", "if (block.timestamp > until) revert DeadlinePassed(job, until);", ""),
+    Mutant(
+        "anybody ends a dispute's suspension",
+        "Hearings",
+        "if (msg.sender != address(disputes)) revert NotDisputes(msg.sender);",
+        "",
+    ),
+    Mutant("disputes with oneself are free", "Hearings", "_credit(executor, bond / 2);", "_credit(executor, bond);"),
+    Mutant("who is convicted stays in the job", "Hearings", "stored.revealed &= uint16(~(1 << index));", ""),
+    Mutant(
+        "time for disputes begins anew",
+        "Hearings",
+        "return stored.state == State.COMPUTED ? stored.seats : 0;",
+        "return stored.deadline;",
+    ),
+    Mutant(
+        "silence does not lose",
+        "dispute/Court",
+        "executors ? Verdict.CONVICTED : Verdict.CLEARED",
+        "executors ? Verdict.CLEARED : Verdict.CLEARED",
+    ),
+    Mutant(
+        "an old state is brought again",
+        "dispute/Court",
+        "if (digestOf[dispute] != keccak256(abi.encode(state))) revert WrongDispute(dispute);",
+        "",
+    ),
+    Mutant(
+        "another order's receipt is answered for",
+        "dispute/ReceiptCourt",
+        "if (order != state.order) revert WrongOrder();",
+        "",
+    ),
+    Mutant(
+        "totals end anywhere",
+        "dispute/LinearGame",
+        "if (_at(totals, totals.length / 8 - 1) != sum) revert WrongTotals();",
+        "",
+    ),
+    Mutant("too few terms are enough", "dispute/LinearGame", "if (terms != output.terms) return false;", ""),
     # An agent spends what its mandate does not cover
     Mutant(
         "anyone acts under a mandate",
