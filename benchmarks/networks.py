@@ -33,7 +33,8 @@ from benchmarks.columns import publish
 from benchmarks.machine import cores
 from fhe.arrays import I64
 from fhe.ciphertexts.decrypt_lookup import decrypt_lookups
-from fhe.circuit.circuit import Circuit, Input, Lookup, Readout
+from fhe.circuit.circuit import Circuit, Input, Readout
+from fhe.circuit.cost import cost
 from fhe.compile import check, from_model
 from fhe.compile.digits.functions import looked_up
 from fhe.compile.digits.stages import Stages, WireSum, linear
@@ -229,4 +230,4 @@ def _lookup_network(keys: Keys) -> dict[str, Any]:
 
 
 def _bootstraps(circuit: Circuit) -> int:
-    return sum(len(layer.source) for layer in circuit.layers if isinstance(layer, Lookup))
+    return cost(circuit, REFERENCE, 1).bootstraps

@@ -21,6 +21,11 @@ A circuit of digits may read **bins under the small key** (`lwe_bins`, section 1
 more as LWE ciphertexts of `BIN_WIDTH` bits under the LWE key. What a lookup reads of them needs no keyswitch and leaves
 room for tables of 16 entries; they are read by lookups only, never by the last Linear.
 
+A circuit of digits may **share rotations** (`shared`, section 14): lookups of one layer that read the same value are
+computed by one blind rotation, whose result is multiplied by a small polynomial for each table. Whoever wants a
+rotation for each states the value twice. And a value need not be a multiple of 2^(width - u): a table reads it as the
+nearest one, so that low bits may stay where they leave room enough for noise.
+
 A circuit may end with a **sum over rows**: the job's rows are taken in consecutive blocks of `block` rows (the last may
 be shorter), and each block and output is one value, the sum of the last layer's values over the block's rows. Then a
 **mix** may follow: integer weights on the sums of all blocks, which whoever decrypts applies before noise is added. No
@@ -163,6 +168,7 @@ class Circuit:
     mix: Mix | None = None  # None: the sums themselves
     centred: bool = False  # a circuit of digits
     lwe_bins: bool = False  # whether its inputs are bins under the small key; such a circuit is one of digits
+    shared: bool = False  # whether tables of one value share a rotation; such a circuit is one of digits
 
     @property
     def files(self) -> tuple[tuple[str, FileEncoding], ...]:
@@ -181,6 +187,14 @@ class Circuit:
     def result_rows(self, rows: int) -> int:
         """How many values each output has in a job on so many rows: its blocks, or the rows themselves."""
         return -(-rows // self.block) if self.block else rows
+
+
+def rotations(circuit: Circuit, layer: Lookup) -> I64:
+    """Which rotation (lookups,) each lookup of a layer is computed by: one for each, or one for all of one value."""
+    if not circuit.shared:
+        return np.arange(len(layer.source))
+    found: I64 = np.unique(layer.source, return_inverse=True)[1].reshape(-1)
+    return found
 
 
 def keyswitched(circuit: Circuit, layer: Linear) -> Bools:

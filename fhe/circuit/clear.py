@@ -105,7 +105,8 @@ def _run(circuit: Circuit, inputs: I64, first: int = 0) -> I64:
             before = circuit.layers[number - 1]
             assert isinstance(before, Linear)
             read = values[layer.source] & ((2 << before.width) - 1)
-            wires[filled : filled + len(read)] = read_tables(layer, before.width, read, number)
+            found = read_tables(layer, before.width, read, number, rounds=circuit.shared)
+            wires[filled : filled + len(read)] = found
             filled += len(read)
         else:
             count = len(layer.source)
@@ -115,15 +116,22 @@ def _run(circuit: Circuit, inputs: I64, first: int = 0) -> I64:
     return values
 
 
-def read_tables(layer: Lookup, width: int, values: I64, number: int) -> I64:
+def read_tables(layer: Lookup, width: int, values: I64, number: int, *, rounds: bool = False) -> I64:
     """What a lookup of a circuit of digits gives for values (lookups, rows) in [0, 2^(width + 1)).
 
     Errors: MessageOverflow for a value that is no multiple of 2^(width - u), where the tables have 2^u entries, and for
-    one that uses the padding bit of a layer that is not negacyclic.
+    one that uses the padding bit of a layer that is not negacyclic. With `rounds` it is read as the nearest multiple,
+    and only a value right between two is an error.
     """
+    box = 1 << (width - layer.bits())
+    if rounds:
+        values, off = round_to(values, width, box)
+        wrong = off == -(box // 2) if box > 1 else np.zeros_like(off, bool)
+    else:
+        wrong = values & (box - 1) != 0
     if not layer.negacyclic:
         _in_range(values, 0, 1 << width, number - 1)
-    loose = np.flatnonzero((values & ((1 << (width - layer.bits())) - 1)).any(axis=1))
+    loose = np.flatnonzero(wrong.any(axis=1))
     if len(loose):
         raise MessageOverflow(
             f"Lookup {int(loose[0])} of layer {number} reads {layer.bits()} bits of a value that has lower ones too.",
@@ -132,10 +140,17 @@ def read_tables(layer: Lookup, width: int, values: I64, number: int) -> I64:
     return negacyclic(layer.tables, width, values)
 
 
+def round_to(values: I64, width: int, box: int) -> tuple[I64, I64]:
+    """Values modulo 2^(width + 1) as the nearest multiples of a box, and how far off they are, in [-box/2, box/2)."""
+    above = (values + box // 2) & ((2 << width) - 1)
+    return above & -box, (above & (box - 1)) - box // 2
+
+
 def negacyclic(tables: I64, width: int, values: I64) -> I64:
-    """f(x), and -f(x) for x + 2^width: tables (lookups, entries) read the top bits of values (lookups, rows)."""
+    """f(x), and -f(x) for x + 2^width: tables (lookups, entries) read values (lookups, rows) in their nearest boxes."""
     entries = tables.shape[1]
-    place = values >> (width - entries.bit_length() + 1)
+    box = (1 << width) // entries
+    place = (values + box // 2) // box
     found = np.take_along_axis(tables, place & (entries - 1), axis=1)
     return np.where(place & entries, -found, found)
 

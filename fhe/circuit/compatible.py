@@ -68,7 +68,7 @@ def check_dataset(circuit: Circuit, table: EncryptedTable) -> None:
 def check_widths(circuit: Circuit, profile: EncryptionProfile) -> None:
     """Whether the profile's words hold what each layer reads, and its polynomials each table. Errors: MessageOverflow.
 
-    For a well-formed circuit (`circuit_form.check_form`).
+    For a well-formed circuit (`fhe.circuit.well_formed.check_form`).
     """
     for number, layer in enumerate(circuit.layers):
         if isinstance(layer, Linear):

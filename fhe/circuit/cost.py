@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fhe.circuit.circuit import Circuit, Linear, Lookup, keyswitched
+from fhe.circuit.circuit import Circuit, Linear, Lookup, keyswitched, rotations
 from fhe.profile import EncryptionProfile
 
 UNIT = 1 << 20
 WORD_BYTES, BIN_BYTES = 8, 2
+PRODUCT = 8  # word operations that one of a product with a factor takes as long as
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Cost:
 def cost(circuit: Circuit, profile: EncryptionProfile, rows: int) -> Cost:
     """The cost of a circuit on `rows` rows. A range that begins inside a chunk reads up to one chunk more an input."""
     size, inputs = profile.polynomial_size, len(circuit.inputs)
-    packed_row = extracted_row = lookups = switched = 0
+    packed_row = extracted_row = rotated = switched = 0
     before: Linear | None = None
     for layer in circuit.layers:
         if isinstance(layer, Linear):
@@ -45,26 +46,31 @@ def cost(circuit: Circuit, profile: EncryptionProfile, rows: int) -> Cost:
         else:
             assert isinstance(layer, Lookup)
             assert before is not None
-            lookups += len(layer.source)
-            switched += int(keyswitched(circuit, before)[layer.source].sum())
+            own = rotations(circuit, layer)
+            first = np.unique(own, return_index=True)[1]
+            rotated += len(first)
+            switched += int(keyswitched(circuit, before)[layer.source[first]].sum())
+            if circuit.shared:  # the product with a factor for each table
+                products = int(np.count_nonzero(np.bincount(own)[own] > 1))
+                extracted_row += products * PRODUCT * layer.tables.shape[1] * size
     outputs, values = len(circuit.outputs), circuit.result_rows(rows)
     chunks = -(-rows // size)
     if circuit.lwe_bins:  # a small ciphertext for each row
         extracted_row += packed_row * (profile.lwe_dimension + 1)
         packed_row = 0
-    elif lookups:  # masks are needed as well as bodies, and every row becomes a ciphertext of its own
+    elif rotated:  # masks are needed as well as bodies, and every row becomes a ciphertext of its own
         extracted_row += 2 * packed_row
         packed_row = 0
     multiply_adds = packed_row * rows + extracted_row * rows
     if circuit.block:  # each input's words are added up once, and weighted as sums; ciphertexts are added as they come
-        multiply_adds += outputs * rows * (size + 1) if lookups else inputs * rows + packed_row * (values - rows)
-    total = multiply_adds + rows * (lookups * bootstrap_work(profile) + switched * keyswitch_work(profile))
+        multiply_adds += outputs * rows * (size + 1) if rotated else inputs * rows + packed_row * (values - rows)
+    total = multiply_adds + rows * (rotated * bootstrap_work(profile) + switched * keyswitch_work(profile))
     return Cost(
         multiply_adds=multiply_adds,
-        bootstraps=lookups * rows,
+        bootstraps=rotated * rows,
         keyswitches=switched * rows,
         bytes_in=inputs * chunks * size * (BIN_BYTES if circuit.lwe_bins else WORD_BYTES),
-        bytes_out=outputs * values * WORD_BYTES * (size + 1 if lookups else 1),
+        bytes_out=outputs * values * WORD_BYTES * (size + 1 if rotated else 1),
         units=max(1, -(-total // UNIT)),
     )
 

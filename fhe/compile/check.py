@@ -10,9 +10,9 @@ import numpy as np
 from app.protocol.data.dataset import Codebook
 from app.protocol.errors import BadModel, MessageOverflow, NoiseOverflow
 from fhe.circuit.circuit import Circuit, Input, Linear, Lookup
-from fhe.circuit.codec import check_form
 from fhe.circuit.compatible import SMALLER, check_compatible, check_widths
-from fhe.compile.ranges import value_bounds, zero_bits
+from fhe.circuit.well_formed import check_form
+from fhe.compile.ranges import strays, value_bounds, zero_bits
 from fhe.noise.linear import linear_failures
 from fhe.profile import EncryptionProfile
 
@@ -55,7 +55,7 @@ def check(circuit: Circuit, codebook: Codebook, profile: EncryptionProfile) -> R
         _check_digits(circuit, layers, zero_bits(circuit, ranges))
     if circuit.block:
         _check_sums(last, layers[-1], circuit.block)
-    worst = worst_failure(circuit, profile)
+    worst = worst_failure(circuit, profile, strays(circuit, ranges) if circuit.shared else None)
     if worst[2] > profile.p_error_log2:
         raise NoiseOverflow(
             f"Layer {worst[0]}, value {worst[1]}: it would be read wrongly with probability 2^{worst[2]:.1f}, and the"
@@ -65,9 +65,14 @@ def check(circuit: Circuit, codebook: Codebook, profile: EncryptionProfile) -> R
     return Report(tuple(layers[-1]), worst[2])
 
 
-def worst_failure(circuit: Circuit, profile: EncryptionProfile) -> tuple[int, int, float]:
-    """(layer, value, log2 of its failure probability) of the output or lookup most likely to be read wrongly."""
-    return max(_failures(circuit, profile), key=lambda found: found[2])
+def worst_failure(
+    circuit: Circuit, profile: EncryptionProfile, off: Sequence[Sequence[int]] | None = None
+) -> tuple[int, int, float]:
+    """(layer, value, log2 of its failure probability) of the output or lookup most likely to be read wrongly.
+
+    `off`: how far off its box every value may be (`fhe.compile.ranges.strays`).
+    """
+    return max(_failures(circuit, profile, off), key=lambda found: found[2])
 
 
 def input_ranges(inputs: Sequence[Input], codebook: Codebook) -> list[tuple[int, int]]:
@@ -146,10 +151,12 @@ def _check_sums(last: Linear, bounds: Sequence[tuple[int, int]], block: int) -> 
             )
 
 
-def _failures(circuit: Circuit, profile: EncryptionProfile) -> list[tuple[int, int, float]]:
+def _failures(
+    circuit: Circuit, profile: EncryptionProfile, off: Sequence[Sequence[int]] | None
+) -> list[tuple[int, int, float]]:
     """(layer, value, log2 of the failure probability) of everything that is read."""
     if len(circuit.layers) == 1:
         return [(0, row, failure) for row, failure in enumerate(linear_failures(circuit, profile))]
     from fhe.noise.lookup import check_lookups
 
-    return [(layer, row, failure) for layer, row, failure in check_lookups(circuit, profile)]
+    return [(layer, row, failure) for layer, row, failure in check_lookups(circuit, profile, off)]

@@ -82,6 +82,13 @@ class Comparison:
         outputs = self.outputs(circuit)
         differing, largest, worst = compare(self.said, decoder, outputs)
         _judge(self.model, differing, self.said.margin(), largest, worst, forest=forest)
+        return self.judged(circuit, decoder, differing, largest, route=route)
+
+    def judged(
+        self, circuit: Circuit, decoder: Decoder, differing: I64, largest: float = 0.0, *, route: Route = "direct"
+    ) -> Faithfulness:
+        """The report on a circuit that differs in these rows. Errors: BadModel for what the buyer's rows show."""
+        outputs = self.outputs(circuit)
         accuracy = float_accuracy = None
         off = 0
         if self.own is None and self.space.reading == "values" and "bins" in self.space.encodings:

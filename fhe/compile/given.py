@@ -15,13 +15,15 @@ from fhe.compile.direct import compile_directly, reads_missing
 from fhe.compile.features import feature_columns
 from fhe.compile.foreign import attribute, kind, origin
 from fhe.compile.importers.adapt import adapted
-from fhe.compile.importers.core import is_concrete_network
+from fhe.compile.importers.core import core, is_concrete_network
+from fhe.compile.importers.inputs import Inputs
+from fhe.compile.neighbours import compile_neighbours, is_neighbours
 from fhe.compile.networks.compiling import compiled_network
 from fhe.compile.networks.torch_modules import TorchNetwork, is_torch_module
 from fhe.compile.quantize import is_linear
 from fhe.compile.reading import read_as
 from fhe.compile.sample import OwnRows
-from fhe.compile.space import FittedOn, MissingAs
+from fhe.compile.space import FeatureSpace, FittedOn, MissingAs
 from fhe.compile.through_concrete import REFUSALS, compile_through, takes
 from fhe.profile import EncryptionProfile
 
@@ -46,9 +48,9 @@ def compile_given(
     own = OwnRows.of(check, target, [column.name for column in codebook.columns])
     features, names = feature_columns(codebook, inside, columns, own.order if own is not None else None)
     space = read_as(model, features, names if inside is model else None, own, fitted_on)
-    network = compiled_network(model, space, own, codebook, profile, n_bits)
-    if network is not None:
-        return network
+    digits = _in_digits(model, space, own, codebook, profile, n_bits)
+    if digits is not None:
+        return digits
     if missing == "nan" or (missing is None and space.reading == "values" and reads_missing(model, space)):
         gapped = space.with_gaps(codebook)
         if gapped.gaps:
@@ -73,6 +75,20 @@ def compile_given(
         return compile_through(model, space, own, codebook, profile, n_bits, fewest=_weight_bits(direct))
     except REFUSALS:
         return direct
+
+
+def _in_digits(
+    model: Any,
+    space: FeatureSpace,
+    own: OwnRows | None,
+    codebook: Codebook,
+    profile: EncryptionProfile,
+    n_bits: int | None,
+) -> Compiled | None:
+    """Neighbours and networks, which read wide values under encryption; None for other models."""
+    if is_neighbours(core(model, Inputs.of(space)).model):
+        return compile_neighbours(model, space, own, codebook, profile, n_bits)
+    return compiled_network(model, space, own, codebook, profile, n_bits)
 
 
 def _weight_bits(compiled: Compiled) -> int:

@@ -139,7 +139,7 @@ def compile_additive(
         whole = _first(model, form, meaning, comparison, steps, share)
         if whole is None:
             continue
-        circuit = _linear_circuit(whole, space, readout_of(decoder_of(model, meaning, whole)), codebook, profile)
+        circuit = linear_circuit(whole, space, readout_of(decoder_of(model, meaning, whole)), codebook, profile)
         try:
             report = check(circuit, codebook, profile)
         except (MessageOverflow, NoiseOverflow) as error:
@@ -174,9 +174,10 @@ def _largest(table: F64, encoding: str) -> float:
     return float(np.abs(table).max())
 
 
-def _linear_circuit(
+def linear_circuit(
     whole: Whole, space: FeatureSpace, readout: Readout, codebook: Codebook, profile: EncryptionProfile
 ) -> Circuit:
+    """The forms as one Linear. Errors: BadModel where nothing is read."""
     inputs: list[Input] = []
     weights: list[I64] = []
     constant = whole.constant.copy()

@@ -63,8 +63,9 @@ class WireStates:
         return math.prod(len(values) for _, values in self.groups)
 
 
-# of every Linear: bounds, and bits that are always zero; of every Lookup of a sum of digits: what is read after it
-_Found = tuple[list[list[Bounds]], list[list[int]], list[WireStates]]
+# of every Linear: bounds, bits that are always zero, and how far off its box a value may be; of every Lookup of a sum
+# of digits: what is read after it
+_Found = tuple[list[list[Bounds]], list[list[int]], list[list[int]], list[WireStates]]
 _known: WeakKeyDictionary[Circuit, tuple[tuple[Bounds, ...], _Found]] = WeakKeyDictionary()
 
 
@@ -84,7 +85,12 @@ def zero_bits(circuit: Circuit, ranges: Sequence[Bounds]) -> list[list[int]]:
 
 def wire_states(circuit: Circuit, ranges: Sequence[Bounds]) -> list[WireStates]:
     """Of a circuit of digits that sums: what later layers read after each of its lookups, where that is little."""
-    return list(_found(circuit, ranges)[2])
+    return list(_found(circuit, ranges)[3])
+
+
+def strays(circuit: Circuit, ranges: Sequence[Bounds]) -> list[list[int]]:
+    """Of a circuit of digits: how far off the box that it is read in every value of every Linear may be."""
+    return [list(layer) for layer in _found(circuit, ranges)[2]]
 
 
 def _found(circuit: Circuit, ranges: Sequence[Bounds]) -> _Found:
@@ -100,21 +106,23 @@ def _value_bounds(circuit: Circuit, ranges: Sequence[Bounds]) -> _Found:
     residues = Residues(circuit, ranges) if circuit.centred else None
     found: list[list[Bounds]] = []
     zeros: list[list[int]] = []
+    off: list[list[int]] = []
     states: list[WireStates] = []
     width = 0
     for number, layer in enumerate(circuit.layers):
         if isinstance(layer, Linear):
             width, bounds = layer.width, [enumeration.row(layer, row) for row in range(len(layer.bias))]
             if residues:
-                bounds, own = residues.linear(layer, bounds)
+                bounds, own, stray = residues.linear(layer, bounds)
                 zeros.append(own)
+                off.append(stray)
             found.append(bounds)
         else:
             reached = residues.lookup(layer, width) if residues else _reached(layer, found[-1])
             wires += [_lookup(circuit, number, row, wires, own) for row, own in enumerate(reached)]
             if residues and circuit.block:
                 states += _read_after(circuit, number, len(wires), residues)
-    return found, zeros, states
+    return found, zeros, off, states
 
 
 def _read_after(circuit: Circuit, number: int, wires: int, residues: Residues) -> list[WireStates]:

@@ -19,7 +19,7 @@ import numpy as np
 
 from fhe.arrays import I64
 from fhe.circuit.circuit import Circuit, Linear, Lookup
-from fhe.circuit.clear import negacyclic
+from fhe.circuit.clear import negacyclic, round_to
 
 Bounds = tuple[int, int]  # least and largest value, both inclusive
 MOST_BITS = 20  # of a root whose values are run through
@@ -55,18 +55,25 @@ class Residues:
         self._rows: list[_Fact] = []
         self._roots: dict[frozenset[tuple[int, int]], _Root] = {}
         self._last = circuit.layers[-1]
+        self._boxes = {
+            id(layer): (1 << layer.width) >> after.bits()
+            for layer, after in zip(circuit.layers[::2], circuit.layers[1::2])
+            if isinstance(layer, Linear) and isinstance(after, Lookup) and circuit.shared
+        }
         self._work, self._kept = MOST_WORK, MOST_KEPT
 
-    def linear(self, layer: Linear, intervals: Sequence[Bounds]) -> tuple[list[Bounds], list[int]]:
-        """(range, number of lowest bits that are always zero) of each value, as a lookup after it reads it.
+    def linear(self, layer: Linear, intervals: Sequence[Bounds]) -> tuple[list[Bounds], list[int], list[int]]:
+        """(range, number of lowest bits that are always zero, how far off) of each value, as the next lookup reads it.
 
-        `intervals` are ranges of the sums before they count modulo 2^(width + 1), which the last layer's do not.
+        `intervals` are ranges of the sums before they count modulo 2^(width + 1), which the last layer's do not. Where
+        rotations are shared a value is read as the nearest multiple of a box, and may be off by less than half a one.
         """
         rows = [self._row(layer, row, interval) for row, interval in enumerate(intervals)]
         if layer is not self._last:
             rows = [_wrapped(fact, 2 << layer.width) for fact in rows]
         self._rows = rows
-        return [fact.bounds for fact in rows], [_zeros(fact) for fact in rows]
+        read = [_read(fact, layer.width, self._boxes.get(id(layer), 1)) for fact in rows]
+        return [bounds for bounds, _, _ in read], [zeros for _, zeros, _ in read], [off for _, _, off in read]
 
     def lookup(self, layer: Lookup, width: int) -> list[Bounds]:
         """The range of each lookup's results; `width` is that of the layer before."""
@@ -195,6 +202,17 @@ def _remainder(values: I64, most: int) -> tuple[int, int]:
     differences = int(np.bitwise_or.reduce(values ^ values[0])) | most
     modulus = differences & -differences
     return int(values[0]) % modulus, modulus
+
+
+def _read(fact: _Fact, width: int, box: int) -> tuple[Bounds, int, int]:
+    """(range, lowest bits that are zero, how far off) of a value that is read in boxes."""
+    if fact.values is None or box == 1 or _zeros(fact) >= box.bit_length() - 1:
+        return fact.bounds, _zeros(fact), 0
+    nearest, off = round_to(fact.values, width, box)
+    most = int(np.abs(off).max())
+    if most == box // 2:
+        return fact.bounds, _zeros(fact), 0
+    return (int(nearest.min()), int(nearest.max())), box.bit_length() - 1, most
 
 
 def _zeros(fact: _Fact) -> int:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from app.protocol.data.dataset import Codebook
 from app.protocol.errors import BadModel
 from fhe.circuit.circuit import Circuit, Linear, Readout
-from fhe.circuit.codec import MAX_BLOCK, digest
+from fhe.circuit.codec import digest
+from fhe.circuit.well_formed import MAX_BLOCK
 from fhe.compile.check import check, worst_failure
 from fhe.compile.compiled import Compiled
 from fhe.profile import EncryptionProfile

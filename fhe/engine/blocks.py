@@ -21,8 +21,8 @@ from app.protocol.errors import BadKey
 from app.protocol.ports import Progress
 from fhe.arrays import U64
 from fhe.circuit.circuit import Circuit, Linear
-from fhe.circuit.codec import check_form
 from fhe.circuit.cost import cost
+from fhe.circuit.well_formed import check_form
 from fhe.engine.core import BackendName, Core
 from fhe.engine.evaluate import combine_for, core_for, output_ciphertexts
 from fhe.engine.linear import evaluate_bodies, mask_batches

@@ -31,10 +31,11 @@ class Core(Protocol):
     def keyswitch(self, lwe: U64) -> U64:
         """LWE ciphertexts (batch, N + 1) under the GLWE key -> (batch, n + 1) under the LWE key."""
 
-    def bootstrap(self, small: U64, polynomials: U64, which: I64, *, centred: bool = False) -> U64:
-        """(batch, n + 1) -> (batch, N + 1): ciphertext b through test polynomial `polynomials[which[b]]`.
+    def bootstrap(self, small: U64, polynomials: U64, which: I64, *, centred: bool = False, bodies: int = 1) -> U64:
+        """(batch, n + 1) -> (batch, N + bodies): ciphertext b through test polynomial `polynomials[which[b]]`.
 
-        `centred`: with the centred modulus switch (`fhe.engine.gadget.centre`).
+        `centred`: with the centred modulus switch (`fhe.engine.gadget.centre`). After the mask of coefficient 0 come
+        `bodies` coefficients of the body, N / bodies apart, from coefficient 0 on; `bodies` divides N.
         """
 
     def pack(self, lwe: U64) -> U64:

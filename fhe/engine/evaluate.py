@@ -10,19 +10,18 @@ from collections.abc import Iterator
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import numpy.typing as npt
 
 from app.protocol.data.dataset import EncryptedTable
 from app.protocol.errors import BadKey, BadModel
 from app.protocol.ports import Progress
 from fhe.arrays import U64
 from fhe.circuit.circuit import Circuit, Linear, Lookup
-from fhe.circuit.codec import check_form
+from fhe.circuit.well_formed import check_form
 from fhe.engine.backends import prepare
 from fhe.engine.core import BackendName, Core, check_parameters
-from fhe.engine.gadget import table_polynomials
 from fhe.engine.layer_values import Wires
 from fhe.engine.linear import Combine, evaluate_bodies
+from fhe.engine.lookups import look_up, rotations_of
 from fhe.engine.lwe_values import LweWires
 from fhe.engine.output import OutputStage, choose_form
 from fhe.engine.results import CiphertextSink, LweResults, PackedResults, Results
@@ -103,14 +102,14 @@ def output_ciphertexts(
     last = circuit.layers[-1]
     assert isinstance(last, Linear)
     lookups = sum(len(layer.source) for layer in circuit.layers if isinstance(layer, Lookup))
-    tables = [_tables(layer, profile) if isinstance(layer, Lookup) else None for layer in circuit.layers]
+    tables = [rotations_of(circuit, layer, profile) if isinstance(layer, Lookup) else None for layer in circuit.layers]
     outputs, done = np.arange(len(last.bias)), 0
     step = max(1, core.batch // max(lookups, len(outputs)))
     for span in spans(table, profile.polynomial_size, first_row, rows):
         wires = wires_of(circuit, profile, source, span)
         for start in range(span.start, span.stop, step):
             part = range(start, min(start + step, span.stop))
-            looked_up = _look_up(circuit, wires, core, tables, part)
+            looked_up = look_up(circuit, wires, core, tables, part)
             for begin in range(0, len(outputs), core.batch):  # more than one block only if `step` is one row
                 block = wires.values(last, outputs[begin : begin + core.batch], part, looked_up)
                 yield block.transpose(1, 0, 2)
@@ -150,35 +149,3 @@ def core_for(
     if (backend, threads) not in cores:
         cores[backend, threads] = prepare(profile, key, backend, threads)
     return cores[backend, threads]
-
-
-def _tables(layer: Lookup, profile: EncryptionProfile) -> tuple[U64, npt.NDArray[np.int64]]:
-    """The distinct test polynomials of a layer, and which of them each lookup uses."""
-    distinct, which = np.unique(layer.tables, axis=0, return_inverse=True)
-    return table_polynomials(distinct, layer.width_out, profile.polynomial_size), which.reshape(-1)
-
-
-def _look_up(
-    circuit: Circuit,
-    wires: Wires | LweWires,
-    core: Core,
-    tables: list[tuple[U64, npt.NDArray[np.int64]] | None],
-    part: range,
-) -> list[U64]:
-    """Ciphertexts (lookups, rows, N + 1) of every Lookup layer, for rows `part` of a chunk."""
-    looked_up: list[U64] = []
-    for number, layer in enumerate(circuit.layers):
-        if not isinstance(layer, Lookup):
-            continue
-        before = circuit.layers[number - 1]
-        found = tables[number]
-        assert isinstance(before, Linear)
-        assert found is not None
-        polynomials, which = found
-        distinct, place = np.unique(layer.source, return_inverse=True)  # equal sources share a keyswitch
-        small = wires.small(before, distinct, part, looked_up, core)[place.reshape(-1)]
-        out = core.bootstrap(
-            small.reshape(-1, small.shape[-1]), polynomials, np.repeat(which, len(part)), centred=circuit.centred
-        )
-        looked_up.append(out.reshape(len(which), len(part), -1))
-    return looked_up

@@ -42,8 +42,8 @@ class ReferenceCore:
                 out -= cut[level, :, rows] @ key[rows, level]
         return out
 
-    def bootstrap(self, small: U64, polynomials: U64, which: I64, *, centred: bool = False) -> U64:
-        """Look up: (batch, n + 1) -> (batch, N + 1), with test polynomial `polynomials[which[b]]` for ciphertext b."""
+    def bootstrap(self, small: U64, polynomials: U64, which: I64, *, centred: bool = False, bodies: int = 1) -> U64:
+        """Look up: (batch, n + 1) -> (batch, N + bodies), with test polynomial `polynomials[which[b]]`."""
         size = self._profile.polynomial_size
         turns = switch_modulus(centre(small, size) if centred else small, size)
         accumulator = np.zeros((len(small), 2, size), np.uint64)
@@ -52,9 +52,9 @@ class ReferenceCore:
             moved = rotate(accumulator, turns[:, step])
             cut = digits(moved - accumulator, self._profile.bootstrap)
             accumulator += self._product(step, cut)
-        out = np.empty((len(small), size + 1), np.uint64)
+        out = np.empty((len(small), size + bodies), np.uint64)
         out[:, 0], out[:, 1:size] = accumulator[:, 0, 0], np.uint64(0) - accumulator[:, 0, :0:-1]
-        out[:, size] = accumulator[:, 1, 0]
+        out[:, size:] = accumulator[:, 1, :: size // bodies]
         return out
 
     def _product(self, step: int, cut: I64) -> U64:

@@ -17,8 +17,9 @@ import numpy as np
 
 from app.protocol.documents import Document, sha256
 from app.protocol.errors import VerificationFailed
-from fhe.arrays import U64
+from fhe.arrays import I64, U64
 from fhe.engine.core import Core
+from fhe.engine.factors import combine, factored
 from fhe.engine.gadget import table_polynomials
 from fhe.engine.output import OutputStage, lwe_bits, round_words
 from fhe.engine.roots import roots
@@ -28,7 +29,9 @@ from fhe.evaluation_key import EvaluationKey, PackingKey, shapes
 from fhe.mask import lwe_masks, mask
 from fhe.profile import EncryptionProfile
 
-Stage = Literal["points", "keyswitch", "bootstrap", "centred", "sum", "sum-mask", "digits", "bins", "lwe", "pack"]
+Stage = Literal[
+    "points", "keyswitch", "bootstrap", "centred", "sum", "sum-mask", "digits", "bins", "shared", "lwe", "pack"
+]
 Prepare = Callable[[EncryptionProfile, EvaluationKey], Core]
 
 VECTORS = Path(__file__).with_name("vectors.json")
@@ -95,6 +98,7 @@ def results(case: Case, core: Core, key: EvaluationKey) -> Iterable[tuple[Stage,
     if profile.lwe_dimension <= SHORT:
         yield "digits", np.stack(four_bits(core, big)).astype("<u8").tobytes()
     yield "bins", small_key_bins(case, core).astype("<u8").tobytes()
+    yield "shared", shared_tables(core, small, tables, size).astype("<u8").tobytes()
     yield "sum", big.sum(axis=0, dtype=np.uint64).astype("<u8").tobytes()
     mask_words = words(case.name, "inputs", (case.batch, size + 2))[:, :size]
     yield (
@@ -119,6 +123,13 @@ def small_key_bins(case: Case, core: Core) -> U64:
     tables = entries.view(np.int64) - np.int64(1 << WIDTH_OUT)
     polynomials = table_polynomials(tables, WIDTH_OUT, case.profile.polynomial_size)
     return core.bootstrap(small, polynomials, np.arange(batch) % case.tables, centred=True)
+
+
+def shared_tables(core: Core, small: U64, tables: I64, size: int) -> U64:
+    """All tables, and one of eight times -4, of each input by one rotation: (tables, batch, N + 1)."""
+    found = factored(np.concatenate([tables, np.full((1, tables.shape[1]), -4, np.int64)]))
+    polynomial, which = found.polynomial(WIDTH_OUT, size), np.zeros(len(small), np.int64)
+    return combine(core.bootstrap(small, polynomial[None], which, centred=True, bodies=tables.shape[1]), found.factors)
 
 
 def four_bits(core: Core, wide: U64) -> tuple[U64, U64]:

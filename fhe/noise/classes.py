@@ -30,9 +30,14 @@ Of a circuit of digits all of this holds as it is: the switch is centred in ever
 that is read by its top bits, or with the padding bit, is rotated like any other; and a value that has lost some of its
 bits reads the lookups that took them away, each with its own noise and its weight.
 
+Of a circuit that shares rotations, tables of one value are products of one accumulator: one class, whose members have
+their own deviations (`fhe.engine.factors.noise_gains`). One table is another ciphertext where it is looked up alone.
+
 With W_c the sum of weights times 2^(shift to the row's width) with which a row reads ciphertext c, its variance is
 
-    V_fresh  sum over inputs c of W_c^2   +   V_bootstrap  sum over classes C of (sum over c in C of |W_c|)^2
+    V_fresh  sum over inputs c of W_c^2   +   V_bootstrap  sum over classes C of (sum over c in C of |W_c| sqrt(G_c))^2
+
+where G_c is the gain of a product, and 1 of other lookups.
 """
 
 from __future__ import annotations
@@ -42,7 +47,11 @@ import math
 from collections import Counter
 from collections.abc import Hashable, Iterator
 
-from fhe.circuit.circuit import Circuit, Linear, Lookup, word_weight
+import numpy as np
+
+from fhe.arrays import I64
+from fhe.circuit.circuit import Circuit, Linear, Lookup, rotations, word_weight
+from fhe.engine.factors import factored, noise_gains
 from fhe.profile import EncryptionProfile
 
 Form = tuple[tuple[int, int], ...]  # (ciphertext, its weight in units of a word), by ciphertext, no zeros
@@ -58,7 +67,7 @@ def row_variances(circuit: Circuit, profile: EncryptionProfile, fresh: float, lo
     """
     found = _Ciphertexts(circuit, profile)
     classes = _classes(found)
-    return [[_variance(form, classes, found.inputs, fresh, looked_up) for form in layer] for layer in found.values]
+    return [[_variance(form, classes, found, fresh, looked_up) for form in layer] for layer in found.values]
 
 
 class _Ciphertexts:
@@ -68,6 +77,7 @@ class _Ciphertexts:
         self.inputs = len(circuit.inputs)
         self.sources: list[Form] = []  # of each lookup's ciphertext
         self.maskless: list[bool] = []  # whether its table may round to no digit
+        self.deviations: list[float] = []  # of its noise, in those of a bootstrap
         self.values: list[list[Form]] = []  # of every Linear
         self._digit = 1 << (64 - profile.bootstrap.base_log * profile.bootstrap.levels)
         self._known: dict[Hashable, int] = {}
@@ -80,7 +90,7 @@ class _Ciphertexts:
                 before = layer
             else:
                 assert before is not None
-                self._look_up(before, layer)
+                self._look_up(before, layer, rotations(circuit, layer))
 
     def _rows(self, layer: Linear) -> Iterator[Counter[int]]:
         ends, columns, values = layer.indptr.tolist(), layer.columns.tolist(), layer.values.tolist()
@@ -90,18 +100,32 @@ class _Ciphertexts:
                 terms[self._wires[column]] += word_weight(value, self._widths[column], layer.width)
             yield terms
 
-    def _look_up(self, before: Linear, layer: Lookup) -> None:
-        for source, table in zip(layer.source.tolist(), layer.tables.tolist(), strict=True):
+    def _look_up(self, before: Linear, layer: Lookup, rotation: I64) -> None:
+        steps, gains = _products(layer, rotation)
+        for number, (source, table) in enumerate(zip(layer.source.tolist(), layer.tables.tolist(), strict=True)):
             body = (int(before.bias[source]) << (63 - before.width)) % WORD
             words = tuple(entry << (63 - layer.width_out) for entry in table)
-            form = self.values[-1][source]
-            key = form, body, words
+            form, step = self.values[-1][source], steps[number]
+            key = form, body, words, step
             if key not in self._known:
                 self._known[key] = self.inputs + len(self.sources)
                 self.sources.append(form)
-                self.maskless.append(all(_small(2 * word, 2 * self._digit) for word in words))
+                rotated = words if step == 0 else (step << (62 - layer.width_out),)
+                self.maskless.append(all(_small(2 * word, 2 * self._digit) for word in rotated))
+                self.deviations.append(math.sqrt(gains[number]))
             self._wires.append(self._known[key])
             self._widths.append(layer.width_out)
+
+
+def _products(layer: Lookup, rotation: I64) -> tuple[list[int], list[float]]:
+    """(step, gain) of each lookup's product; 0 and 1 where its table is rotated by itself."""
+    steps, gains = [0] * len(rotation), [1.0] * len(rotation)
+    for shared in np.flatnonzero(np.bincount(rotation) > 1).tolist():
+        members = np.flatnonzero(rotation == shared)
+        found = factored(layer.tables[members])
+        for number, gain in zip(members.tolist(), noise_gains(found, layer.tables[members]).tolist(), strict=True):
+            steps[number], gains[number] = found.step, gain
+    return steps, gains
 
 
 def _classes(found: _Ciphertexts) -> list[int]:
@@ -146,15 +170,16 @@ def _mask(source: Form, classes: list[int], sizes: Counter[int], ignored: set[in
     return tuple((kind, weight // divisor) for kind, weight in exact), vague
 
 
-def _variance(form: Form, classes: list[int], inputs: int, fresh: float, looked_up: float) -> float:
+def _variance(form: Form, classes: list[int], found: _Ciphertexts, fresh: float, looked_up: float) -> float:
     """Of one value, by the formula above."""
-    total, deviations = 0.0, Counter[int]()
+    total, deviations = 0.0, dict[int, float]()
     for wire, weight in form:
-        if wire < inputs:
+        if wire < found.inputs:
             total += float(weight) ** 2 * fresh
         else:
-            deviations[classes[wire]] += abs(weight)
-    return total + sum(float(deviation) ** 2 for deviation in deviations.values()) * looked_up
+            own = abs(weight) * found.deviations[wire - found.inputs]
+            deviations[classes[wire]] = deviations.get(classes[wire], 0.0) + own
+    return total + sum(deviation**2 for deviation in deviations.values()) * looked_up
 
 
 def _small(word: int, bound: int) -> bool:

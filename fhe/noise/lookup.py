@@ -25,6 +25,8 @@ E[product^2] = 2 l N E[d^2] / 12 for a bootstrap. F' adds, for sums of T terms, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from fhe.arrays import F64
@@ -113,13 +115,15 @@ def layer_variances(circuit: Circuit, profile: EncryptionProfile) -> list[F64]:
     return [np.array(rows) for rows in found]
 
 
-def check_lookups(circuit: Circuit, profile: EncryptionProfile) -> list[tuple[int, int, float]]:
+def check_lookups(
+    circuit: Circuit, profile: EncryptionProfile, off: Sequence[Sequence[int]] | None = None
+) -> list[tuple[int, int, float]]:
     """(layer, value, log2 of the failure probability) of everything that is read: lookups' inputs, then the outputs.
 
     `layer` is the number of the Linear whose value it is. A lookup's input is read wrongly when its error, after the
     keyswitch (where it has one) and the modulus switch, leaves its box of half a step: of the steps that its table
-    tells apart, which in a circuit of digits may be wider than the layer's. An output is read wrongly when its decoding
-    is.
+    tells apart, which in a circuit of digits may be wider than the layer's, less what a value is off its box (`off`,
+    of every value of every Linear; nowhere where it is not given). An output is read wrongly when its decoding is.
     """
     rounded = modulus_switch_variance(profile, centred=circuit.centred)
     failures = []
@@ -134,5 +138,11 @@ def check_lookups(circuit: Circuit, profile: EncryptionProfile) -> list[tuple[in
             read, bits = np.arange(len(layer.bias)), layer.width
             extra = np.full(len(layer.bias), result_variance(profile))
         factor = sum_factor(profile, circuit.block) if layer is circuit.layers[-1] else 1.0
-        failures += [(place, int(r), log2_failure(float(variances[r]) * factor + float(extra[r]), bits)) for r in read]
+        room = np.ones(len(layer.bias))
+        if off is not None and place + 1 < len(circuit.layers):
+            room -= 2.0 * np.array(off[number]) / ((1 << layer.width) >> bits)
+        failures += [
+            (place, int(r), log2_failure((float(variances[r]) * factor + float(extra[r])) / room[r] ** 2, bits))
+            for r in read
+        ]
     return failures

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -76,10 +77,14 @@ def fitted(name: str) -> Fitted:
         "perceptron-3": lambda: _perceptron("MLPClassifier", codes, classes[3], (10,)),
         "perceptron-deep": lambda: _perceptron("MLPClassifier", codes, classes[2], (8, 5)),
         "perceptron-regression": lambda: _perceptron("MLPRegressor", codes, data.target, (8,)),
+        "perceptron-logistic": lambda: _perceptron("MLPClassifier", codes, classes[2], (6,), "logistic"),
         "torch-3": lambda: torch_classifier(codes, classes[3]),
+        "torch-leaky": lambda: torch_with("LeakyReLU", codes, classes[2]),
+        "torch-tanh": lambda: torch_with("Tanh", codes, classes[3]),
+        "brevitas-2": lambda: brevitas_classifier(codes, classes[2]),
         "torch-regression": lambda: torch_regressor(codes, data.target),
     }
-    target = data.target if "regression" in name else classes[3 if "-3" in name else 2]
+    target = data.target if "regression" in name else classes[3 if "-3" in name or "tanh" in name else 2]
     return Fitted(quietly(make[name]), data.codebook, data.codes, target)
 
 
@@ -108,10 +113,10 @@ def _scaled(model: Any, codes: Any, target: Any) -> Any:
     return make_pipeline(StandardScaler(), model).fit(codes, target)
 
 
-def _perceptron(kind: str, codes: Any, target: Any, hidden: tuple[int, ...]) -> Any:
+def _perceptron(kind: str, codes: Any, target: Any, hidden: tuple[int, ...], activation: str = "relu") -> Any:
     from sklearn import neural_network
 
-    model = getattr(neural_network, kind)(hidden, random_state=1, max_iter=60, alpha=0.01)
+    model = getattr(neural_network, kind)(hidden, random_state=1, max_iter=60, alpha=0.01, activation=activation)
     return _scaled(model, codes, target)
 
 
@@ -121,6 +126,30 @@ def torch_classifier(codes: Any, target: Any) -> Any:
 
     module = nn.Sequential(
         nn.BatchNorm1d(6), nn.Linear(6, 10), nn.BatchNorm1d(10), nn.ReLU6(), nn.Dropout(0.1), nn.Linear(10, 3)
+    )
+    return trained(module, codes, target, nn.CrossEntropyLoss())
+
+
+def torch_with(activation: str, codes: Any, target: Any) -> Any:
+    """A batch norm, a dense layer, this activation, and an output for each class."""
+    from torch import nn
+
+    middle = getattr(nn, activation)()
+    module = nn.Sequential(nn.BatchNorm1d(6), nn.Linear(6, 6), middle, nn.Linear(6, len(np.unique(target))))
+    return trained(module, codes, target, nn.CrossEntropyLoss())
+
+
+def brevitas_classifier(codes: Any, target: Any) -> Any:
+    """Quantized layers and activations, trained as such: weights of four bits."""
+    from torch import nn
+
+    quantized = importlib.import_module("brevitas.nn")  # comes with Concrete ML
+
+    module = nn.Sequential(
+        nn.BatchNorm1d(6),
+        quantized.QuantLinear(6, 8, bias=True, weight_bit_width=4),
+        quantized.QuantReLU(bit_width=4),
+        quantized.QuantLinear(8, 2, bias=True, weight_bit_width=4),
     )
     return trained(module, codes, target, nn.CrossEntropyLoss())
 

@@ -19,7 +19,7 @@ from app.protocol.data.product import Factor
 from app.protocol.errors import BadQuery
 from fhe.arrays import F64, I64
 from fhe.circuit.circuit import Circuit, Input, Linear
-from fhe.circuit.codec import MAX_MIX
+from fhe.circuit.well_formed import MAX_MIX
 from fhe.compile.decoder import Decoder
 from fhe.profile import EncryptionProfile
 

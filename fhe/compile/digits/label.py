@@ -25,6 +25,7 @@ from fhe.compile.digits.scores import (
     without_unread,
 )
 from fhe.compile.digits.stages import linear
+from fhe.compile.digits.windows import WindowPlan
 from fhe.profile import EncryptionProfile
 
 ALTERNATIVE = "Leave the label to the custodian, whom the policy trusts with scores."
@@ -51,7 +52,7 @@ def with_label(compiled: Compiled, codebook: Codebook, profile: EncryptionProfil
         compared = [values[0] - circuit.readout.at] if len(values) == 1 else [values[0] - values[1]]
     else:
         compared = differences(values)
-    stages, width, sizes = compared_exactly(circuit, compared, codebook, profile)
+    stages, width, sizes = compared_exactly(circuit, compared, codebook, profile, shares=True)
     if classes > 2:
         label = argmax(stages, values, width, sizes, LABEL_WIDTH)
         readout = Readout("cuts", cuts=tuple(range(1, classes)))
@@ -59,7 +60,10 @@ def with_label(compiled: Compiled, codebook: Codebook, profile: EncryptionProfil
         label = signs(stages, compared, width, sizes, LABEL_WIDTH)[0] * (1 if len(values) > 1 else -1)
         readout = Readout("threshold", 1)
     layers = (*stages.layers, linear([label], LABEL_WIDTH))
-    made = without_unread(replace(circuit, layers=layers, outputs=("label",), readout=readout, centred=True))
+    shared = circuit.shared or isinstance(sizes, WindowPlan)
+    made = without_unread(
+        replace(circuit, layers=layers, outputs=("label",), readout=readout, centred=True, shared=shared)
+    )
     told = decoder.model_copy(
         update={
             "circuit": digest(made),

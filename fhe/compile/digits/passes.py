@@ -13,12 +13,13 @@ from collections.abc import Sequence
 
 from app.protocol.errors import NoiseOverflow
 from fhe.compile.digits.stages import Stages, WireSum
+from fhe.compile.digits.windows import MARGIN, WindowPlan, signs_over_low_bits
 from fhe.noise.linear import log2_failure
 from fhe.noise.lookup import bootstrap_variance, keyswitch_variance, modulus_switch_variance
 from fhe.profile import EncryptionProfile
 
+UNDER = 3  # bits that a table reads under the padding bit
 MOST_CLASSES = 4  # of an argmax: six comparisons; the sum that tells the first three others apart is below 8
-MARGIN = 2  # binary orders by which a group stays below the profile's failure probability
 
 
 def groups(width: int, noise: float, profile: EncryptionProfile) -> list[int]:
@@ -108,28 +109,36 @@ def _lowest(stages: Stages, values: Sequence[WireSum], width: int, bottom: int, 
     return [bit + others * (1 << bottom) for bit, others in zip(found, rest, strict=True)]
 
 
+Reading = Sequence[int] | WindowPlan  # sizes of `groups`, or in a circuit that shares rotations a plan
+
+
 def signs(
-    stages: Stages, values: Sequence[WireSum], width: int, sizes: Sequence[int], width_out: int, bottom: int = 0
+    stages: Stages, values: Sequence[WireSum], width: int, sizes: Reading, width_out: int, bottom: int = 0
 ) -> list[WireSum]:
-    """1 for each value below zero and -1 for others, as wires of width `width_out`; `sizes`: of `groups`.
+    """1 for each value below zero and -1 for others, as wires of width `width_out`.
 
     Of values without their lowest `bottom` bits, `values` are the doubles.
     """
+    if isinstance(sizes, WindowPlan):
+        return signs_over_low_bits(stages, values, width, sizes, width_out)
     left = without_low_bits(stages, values, width, sizes, bottom) if bottom else doubled(stages, values, width, sizes)
     table = [-1] * (1 << (width - sum(sizes) - bottom))
     return stages.look_up(left, width + 1, [table] * len(left), width_out, negacyclic=True)
 
 
-def winners(
-    stages: Stages, values: Sequence[WireSum], width: int, sizes: Sequence[int], width_out: int
-) -> list[WireSum]:
+def winners(stages: Stages, values: Sequence[WireSum], width: int, sizes: Reading, width_out: int) -> list[WireSum]:
     """Of each of three or four values but the first: 1 where it is the first greatest one, else 0, as wires of width
     `width_out`; their differences fit `width`.
     """
-    count, under = len(values), 3
+    pairs = [(one, other) for other in range(len(values)) for one in range(other)]
+    beaten = signs(stages, [values[one] - values[other] for one, other in pairs], width, sizes, UNDER + 1)
+    return winners_of(stages, beaten, len(values), width_out)
+
+
+def winners_of(stages: Stages, beaten: Sequence[WireSum], count: int, width_out: int) -> list[WireSum]:
+    """The same of three or four values whose comparisons are known: 1 where the later one is greater, else -1."""
     pairs = [(one, other) for other in range(count) for one in range(other)]
-    beaten = signs(stages, [values[one] - values[other] for one, other in pairs], width, sizes, under + 1)
-    better = dict(zip(pairs, beaten, strict=True))  # 1: the later one is greater
+    better = dict(zip(pairs, beaten, strict=True))
     wins = [
         sum(
             (better[i, j] + 1 for i in range(j)),
@@ -137,14 +146,17 @@ def winners(
         )
         for j in range(1, count)
     ]  # twice the number of values that j beats
-    best = [int(beats == count - 1) for beats in range(1 << under)]
-    return stages.look_up(wins, under + 1, [best] * len(wins), width_out)
+    best = [int(beats == count - 1) for beats in range(1 << UNDER)]
+    return stages.look_up(wins, UNDER + 1, [best] * len(wins), width_out)
 
 
-def argmax(stages: Stages, values: Sequence[WireSum], width: int, sizes: Sequence[int], width_out: int) -> WireSum:
+def argmax(stages: Stages, values: Sequence[WireSum], width: int, sizes: Reading, width_out: int) -> WireSum:
     """Which of three or four values is the first greatest one, 0 to 3; their differences fit `width`."""
-    under = 3
-    chosen = winners(stages, values, width, sizes, under)
+    return number_of(stages, winners(stages, values, width, sizes, UNDER), width_out)
+
+
+def number_of(stages: Stages, chosen: Sequence[WireSum], width_out: int) -> WireSum:
+    """The number of the winner among these, from 1 on, or 0, from wires of width `UNDER`."""
     number = sum((win * j for j, win in enumerate(chosen, 1)), WireSum())
-    clipped = [label if label < len(values) else 0 for label in range(1 << under)]
-    return stages.look_up([number], under, [clipped], width_out)[0]
+    clipped = [label if label <= len(chosen) else 0 for label in range(1 << UNDER)]
+    return stages.look_up([number], UNDER, [clipped], width_out)[0]

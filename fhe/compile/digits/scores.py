@@ -12,8 +12,9 @@ from app.protocol.errors import BadModel
 from fhe.arrays import I64
 from fhe.circuit.circuit import Circuit, Input, Linear, Lookup
 from fhe.compile.check import input_ranges
-from fhe.compile.digits.passes import groups
+from fhe.compile.digits.passes import Reading, groups
 from fhe.compile.digits.stages import Stages, WireSum, linear, sums_of
+from fhe.compile.digits.windows import sign_plan
 from fhe.compile.ranges import value_bounds
 from fhe.noise.lookup import layer_variances
 from fhe.profile import EncryptionProfile
@@ -40,17 +41,23 @@ def differences(values: Sequence[WireSum]) -> list[WireSum]:
 
 
 def compared_exactly(
-    circuit: Circuit, compared: Sequence[WireSum], codebook: Codebook, profile: EncryptionProfile
-) -> tuple[Stages, int, list[int]]:
-    """(the circuit's stages up to its scores, the width of what is compared, the groups of bits to read it in).
+    circuit: Circuit,
+    compared: Sequence[WireSum],
+    codebook: Codebook,
+    profile: EncryptionProfile,
+    *,
+    shares: bool = False,
+) -> tuple[Stages, int, Reading]:
+    """(the circuit's stages up to its scores, the width of what is compared, how its bits are read).
 
-    Errors: NoiseOverflow where the values are too wide to be read exactly.
+    `shares`: the circuit may share rotations. Errors: NoiseOverflow where the values are too wide to be read exactly.
     """
     width = _width(circuit, compared, codebook)
     before = _widened(circuit, width)
     compare = replace(circuit, layers=(*before, linear(compared, width)))
-    sizes = groups(width, float(layer_variances(compare, profile)[-1].max()), profile)
-    return Stages(len(circuit.inputs), before), width, sizes
+    noise = float(layer_variances(compare, profile)[-1].max())
+    by = sign_plan(width, noise, profile) if shares and not circuit.lwe_bins else None
+    return Stages(len(circuit.inputs), before), width, by or groups(width, noise, profile)
 
 
 def without_unread(circuit: Circuit) -> Circuit:

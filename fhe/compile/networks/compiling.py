@@ -29,7 +29,7 @@ from fhe.compile.meaning import Meaning, classes_of, meaning
 from fhe.compile.networks.concrete_ml import network_of
 from fhe.compile.networks.floating import choices
 from fhe.compile.networks.lookup_circuit import compile_lookup_network, is_lookup_network
-from fhe.compile.networks.lowering import network_circuit
+from fhe.compile.networks.lowering import LoweredNetwork, lowered
 from fhe.compile.networks.network import QuantizedNetwork
 from fhe.compile.networks.perceptrons import float_network, is_float_network
 from fhe.compile.quantized import PENDING, output_names, readout_of
@@ -60,6 +60,16 @@ class _Handed:
 
     def made(self, network: QuantizedNetwork, step: float, means: Meaning) -> Compiled:
         """The circuit and what its integers mean. Errors: MessageOverflow, NoiseOverflow, TooLarge."""
+        refused: Exception | None = None
+        for found in lowered(network, self.codebook, self.profile):
+            try:
+                return self._made(found, network.finer(found.fine), step / found.fine, means)
+            except (MessageOverflow, NoiseOverflow, TooLarge) as error:
+                refused = error
+        assert refused is not None
+        raise refused
+
+    def _made(self, found: LoweredNetwork, network: QuantizedNetwork, step: float, means: Meaning) -> Compiled:
         outputs = len(network.layers[-1].bias)
         decoder = Decoder(
             model=kind(self.model),
@@ -75,7 +85,7 @@ class _Handed:
             knots=means.knots,
         )
         readout = readout_of(decoder)
-        circuit = network_circuit(network, output_names(outputs, readout), readout, self.codebook, self.profile)
+        circuit = replace(found.circuit, outputs=output_names(outputs, readout), readout=readout)
         report = check(circuit, self.codebook, self.profile)
         return Compiled(circuit, decoder.model_copy(update={"circuit": digest(circuit)}), report, network)
 
@@ -153,7 +163,7 @@ def _floating(handed: _Handed, space: FeatureSpace) -> Compiled:
         except (MessageOverflow, NoiseOverflow, TooLarge) as error:
             refused = refused or error
             continue
-        found = _found(model, comparison, compiled, choice.network, classifies=classes is not None)
+        found = _found(model, comparison, compiled, compiled.model, classifies=classes is not None)
         return replace(compiled, faithfulness=found)
     assert refused is not None
     raise refused

@@ -39,11 +39,14 @@ PER_UNIT = 12  # lookups of a unit whose values a proof keeps, about
 
 @dataclass(frozen=True, eq=False)
 class FloatLayer:
-    """weights (units, inputs) and bias (units,), then min(max(x, 0), cap); the last layer has no activation."""
+    """weights (units, inputs) and bias (units,), then min(max(x, 0), cap), a cap of all units or of each.
+
+    The last layer has no activation.
+    """
 
     weights: F64
     bias: F64
-    cap: float = np.inf
+    cap: float | F64 = np.inf
 
 
 @dataclass(frozen=True, eq=False)

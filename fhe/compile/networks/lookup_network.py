@@ -22,7 +22,7 @@ BITS = 3  # that a table reads
 CELLS = 1 << BITS
 MOST_TABLES = 1024
 MOST_EDGES = 4095
-SCORE_BITS = 13  # of a score, besides its sign: what the sum of some hundred lookups can be read at
+SCORE_BITS = ((64, 13), (256, 12), (MOST_TABLES, 11))  # of a score, besides its sign: what a sum of so many is read at
 
 
 class LookupNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -67,7 +67,8 @@ class LookupNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sc
         """Whole numbers, as fine as a score's bits hold on every row."""
         entries, constant = entries - entries.mean(axis=1, keepdims=True), constant + entries.mean(axis=1).sum(axis=0)
         reach = float((np.abs(entries).max(axis=1).sum(axis=0) + np.abs(constant)).max())
-        self.step_ = (reach or 1.0) / ((1 << SCORE_BITS) - 1 - len(bits))
+        width = next(width for most, width in SCORE_BITS if len(bits) <= most)
+        self.step_ = (reach or 1.0) / ((1 << width) - 1 - len(bits))
         self.bits_ = bits
         self.entries_ = np.rint(entries / self.step_).astype(np.int64)
         self.constant_ = np.rint(constant / self.step_).astype(np.int64)

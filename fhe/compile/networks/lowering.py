@@ -7,18 +7,21 @@ column are added up by lookups first where every unit's reading each of them wou
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from app.protocol.data.dataset import Codebook
-from app.protocol.errors import NoiseOverflow
+from app.protocol.errors import NoiseOverflow, TooLarge
 from fhe.arrays import I64
 from fhe.circuit.circuit import Circuit, Input, Readout
 from fhe.circuit.codec import MAX_CIRCUIT_BYTES, MAX_LAYERS
 from fhe.compile.digits.clipped import clip_stages, clip_width, clipped
 from fhe.compile.digits.parts import ENTRIES, PART
 from fhe.compile.digits.stages import Stages, WireSum, linear
+from fhe.compile.digits.windows import Clipping, clipped_in_windows, gathered, plan, window_width
 from fhe.compile.networks.network import Activation, Dense, QuantizedNetwork
 from fhe.noise.lookup import bootstrap_variance, layer_variances
 from fhe.profile import EncryptionProfile
@@ -27,31 +30,93 @@ TERM_BYTES = 22  # of a weighted wire: two words in base64
 READINGS = 8  # of a unit's value, about, while it is read in digits
 
 
-def network_circuit(
-    network: QuantizedNetwork, names: tuple[str, ...], readout: Readout, codebook: Codebook, profile: EncryptionProfile
-) -> Circuit:
-    """The circuit whose outputs are the network's, on every row. Errors: NoiseOverflow, TooLarge."""
-    widths = _widths(network)
-    inputs, read = _read(network)
-    stages = Stages(len(inputs))
-    values = _numbers(stages, read, widths[0] + 1, gathered=_large(network))
+@dataclass(frozen=True, eq=False)
+class LoweredNetwork:
+    """A circuit of a network on every row: its outputs are `fine` times the network's."""
 
-    def made(last: list[WireSum], width: int) -> Circuit:
-        layers = (*stages.layers, linear(last, width))
-        named = tuple(f"value {number}" for number in range(len(last)))
-        return Circuit(profile.digest, codebook.digest, inputs, layers, named, Readout("value"), centred=True)
+    circuit: Circuit
+    fine: int
 
+
+def lowered(network: QuantizedNetwork, codebook: Codebook, profile: EncryptionProfile) -> Iterator[LoweredNetwork]:
+    """Ways to compute a network, the one with fewest bootstraps first; noise and ranges are for `check` to judge.
+
+    Outputs are named by their numbers. Errors: NoiseOverflow, TooLarge.
+    """
+    width = _widths(network)[-1]
+    for gathers in (False, True):
+        growing = _Growing(network, codebook, profile, shared=True)
+        sums = _in_windows(network, growing, profile, gathers=gathers)
+        if sums is not None:
+            yield LoweredNetwork(growing.circuit(sums, width + 1), 2)
+    growing = _Growing(network, codebook, profile, shared=False)
+    yield LoweredNetwork(growing.circuit(_in_parts(network, growing, profile), width), 1)
+
+
+class _Growing:
+    """The layers so far."""
+
+    def __init__(
+        self, network: QuantizedNetwork, codebook: Codebook, profile: EncryptionProfile, *, shared: bool
+    ) -> None:
+        self.inputs, self.read = _read(network)
+        self.stages = Stages(len(self.inputs))
+        self._codebook, self._profile, self._shared = codebook, profile, shared
+
+    def circuit(self, sums: list[WireSum], width: int) -> Circuit:
+        """Everything, with these outputs."""
+        layers, digests = (*self.stages.layers, linear(sums, width)), (self._profile.digest, self._codebook.digest)
+        named = tuple(f"value {number}" for number in range(len(sums)))
+        return Circuit(*digests, self.inputs, layers, named, Readout("value"), centred=True, shared=self._shared)
+
+    def noise(self, sums: list[WireSum], width: int) -> float:
+        """The greatest variance of some sums."""
+        return float(layer_variances(self.circuit(sums, width), self._profile)[-1].max())
+
+
+def _in_windows(
+    network: QuantizedNetwork, growing: _Growing, profile: EncryptionProfile, *, gathers: bool
+) -> list[WireSum] | None:
+    """Halves of the outputs, with shared rotations; None where there is no such plan, or it takes too many stages.
+
+    `gathers`: the last activations are gathered, so that outputs of many units can be read.
+    """
+    widths, stages = _widths(network, window_width), growing.stages
+    values = _numbers(stages, growing.read, widths[0] + 1, gathered=_large(network))
+    sums = [value * 2 for value in _dense(values, network.layers[0])]
+    try:
+        for number, (activation, layer) in enumerate(zip(network.activations, network.layers[1:], strict=True)):
+            width, after, last = widths[number] + 1, widths[number + 1] + 1, number + 1 == len(network.activations)
+            gather = gathers and last
+            if gather and activation.bits > PART:
+                return None
+            asked = Clipping(width, activation.drop, activation.bits, activation.bits + 2 if gather else after)
+            by = plan(asked, growing.noise(sums, width), profile)
+            if by is None:
+                return None
+            halves = clipped_in_windows(stages, [value + 2 * activation.half for value in sums], asked, by)
+            if gather:
+                halves = gathered(stages, halves, activation.bits, after)
+            sums = _dense(halves, Dense(layer.weights, 2 * layer.bias))
+    except TooLarge:
+        return None
+    return sums
+
+
+def _in_parts(network: QuantizedNetwork, growing: _Growing, profile: EncryptionProfile) -> list[WireSum]:
+    """With a rotation for each table."""
+    widths, stages = _widths(network), growing.stages
+    values = _numbers(stages, growing.read, widths[0] + 1, gathered=_large(network))
     sums = _dense(values, network.layers[0])
     for number, (activation, layer) in enumerate(zip(network.activations, network.layers[1:], strict=True)):
         width = widths[number]
-        noise = float(layer_variances(made(sums, width), profile)[-1].max())
+        noise = growing.noise(sums, width)
         rounded = [value + activation.half for value in sums]
         last = number + 1 == len(network.activations)
         after = widths[number + 1] + (0 if last else 1)  # values that are read in digits are doubled
         values = clipped(stages, rounded, width, activation.drop, activation.bits, after, noise, profile)
         sums = _dense(values, layer)
-    layers = (*stages.layers, linear(sums, widths[-1]))
-    return Circuit(profile.digest, codebook.digest, inputs, layers, names, readout, centred=True)
+    return sums
 
 
 def stages_of(network: QuantizedNetwork, profile: EncryptionProfile) -> int:
@@ -75,18 +140,20 @@ def _runs(network: QuantizedNetwork, read: tuple[int, I64]) -> int:
     return -(-bits // (ENTRIES - 1)) if bits > 1 else 0
 
 
-def _widths(network: QuantizedNetwork) -> list[int]:
+def _widths(network: QuantizedNetwork, clips: Callable[[int, int, int, int], int] = clip_width) -> list[int]:
     """Bits of each layer's values, besides their sign."""
     activations = (*network.activations, None)
-    return [width_of(low, high, each) for (low, high), each in zip(network.bounds(), activations, strict=True)]
+    return [width_of(low, high, each, clips) for (low, high), each in zip(network.bounds(), activations, strict=True)]
 
 
-def width_of(low: I64, high: I64, activation: Activation | None) -> int:
+def width_of(
+    low: I64, high: I64, activation: Activation | None, clips: Callable[[int, int, int, int], int] = clip_width
+) -> int:
     """Bits of values between these (units,), besides their sign, and so that they can be clipped."""
     least, most = int(low.min()), int(high.max())
     if activation is None:
         return max(1, max(-least - 1, most).bit_length())
-    return clip_width(least + activation.half, most + activation.half, activation.drop, activation.bits)
+    return clips(least + activation.half, most + activation.half, activation.drop, activation.bits)
 
 
 Steps = tuple[int, list[tuple[int, int]]]  # a column's least number, and what each of its wires adds to it

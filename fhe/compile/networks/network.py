@@ -75,6 +75,11 @@ class QuantizedNetwork:
             values = layer.of(activation.of(values))
         return values.T
 
+    def finer(self, factor: int) -> QuantizedNetwork:
+        """The same with outputs that many times as large."""
+        last = self.layers[-1]
+        return replace(self, layers=(*self.layers[:-1], Dense(last.weights * factor, last.bias * factor)))
+
     def bounds(self) -> list[tuple[I64, I64]]:
         """(least, greatest) of each layer's values, (units,) each; never narrower than the truth."""
         ends = [np.array([end(table) for _, table in self.inputs], np.int64) for end in (np.min, np.max)]

@@ -8,6 +8,7 @@ import numpy as np
 
 from app.protocol.errors import BadModel
 from fhe.compile.foreign import kind, origin
+from fhe.compile.networks.activations import KIN
 from fhe.compile.networks.floating import FloatLayer, FloatNetwork
 from fhe.compile.networks.torch_modules import TorchNetwork
 
@@ -22,15 +23,16 @@ def is_float_network(model: Any) -> bool:
 
 
 def float_network(model: Any) -> FloatNetwork:
-    """Its layers. Errors: BadModel for another activation than ReLU, or one that was not fitted."""
+    """Its layers. Errors: BadModel for one that was not fitted."""
     if isinstance(model, TorchNetwork):
         return model.network
     if not hasattr(model, "coefs_"):
         raise BadModel(f"This {kind(model)} was not fitted.", "Call fit() first.")
-    if model.activation != "relu":
-        raise BadModel(
-            f"This {kind(model)} has the activation {model.activation!r}, which is no step function of a few bits.",
-            "Fit it with activation='relu', its default.",
-        )
-    layers = zip(model.coefs_, model.intercepts_, strict=True)
-    return FloatNetwork(tuple(FloatLayer(np.asarray(w, np.float64).T, np.asarray(b, np.float64)) for w, b in layers))
+    layers = [(np.asarray(w, np.float64).T, np.asarray(b, np.float64)) for w, b in zip(model.coefs_, model.intercepts_)]
+    made, activation = list[FloatLayer](), KIN[model.activation](model)
+    for number, (weights, bias) in enumerate(layers[:-1]):
+        gains, constants = activation.after(len(bias))
+        after, plus = layers[number + 1]
+        layers[number + 1] = np.concatenate([after * own for own in gains], axis=1), plus + after @ constants
+        made.append(FloatLayer(*activation.before(weights, bias)))
+    return FloatNetwork((*made, FloatLayer(*layers[-1])))

@@ -1,12 +1,14 @@
 """Networks of torch on tabular columns: dense layers, batch norms folded into them, ReLU and its kin between.
 
+Those that brevitas quantized are read with the weights that it quantized, and quantized anew.
+
 A module is traced by torch itself (`torch.fx`), so that any module that is one chain of these steps is read, whether it
 is a Sequential or has a `forward` of its own. It is never saved or loaded here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,19 +17,16 @@ import numpy.typing as npt
 from app.protocol.errors import BadModel
 from fhe.arrays import F64
 from fhe.compile.foreign import guarded, kind
+from fhe.compile.networks.activations import KIN
 from fhe.compile.networks.floating import FloatLayer, FloatNetwork
 
-SUPPORTED = "Use Linear, BatchNorm1d, Dropout, Flatten, and ReLU, ReLU6, Hardtanh or Hardsigmoid between them."
-SKIPPED = ("Dropout", "Identity", "Flatten", "dropout", "flatten", "contiguous")
+SUPPORTED = (
+    "Use Linear, BatchNorm1d, Dropout, Flatten, and between them ReLU, ReLU6, LeakyReLU, PReLU, Hardtanh, Hardsigmoid,"
+    " Tanh or Sigmoid."
+)
+SKIPPED = ("Dropout", "Identity", "QuantIdentity", "QuantDropout", "Flatten", "dropout", "flatten", "contiguous")
+DENSE = ("Linear", "QuantLinear")
 ENDS = ("Softmax", "LogSoftmax", "Sigmoid", "softmax", "log_softmax", "sigmoid")
-KIN: dict[str, Callable[[Any], tuple[float, float, float, float]]] = {  # low, high, gain, offset
-    "ReLU": lambda _: (0.0, np.inf, 1.0, 0.0),
-    "relu": lambda _: (0.0, np.inf, 1.0, 0.0),
-    "ReLU6": lambda _: (0.0, 6.0, 1.0, 0.0),
-    "relu6": lambda _: (0.0, 6.0, 1.0, 0.0),
-    "Hardtanh": lambda module: (float(module.min_val), float(module.max_val), 1.0, 0.0),
-    "Hardsigmoid": lambda _: (-3.0, 3.0, 1 / 6, 0.5),
-}
 
 
 def is_torch_module(model: Any) -> bool:
@@ -73,12 +72,17 @@ class TorchNetwork:
 
 def _steps(module: Any) -> tuple[list[Any], str]:
     """The steps of a chain, in order: modules, or names of functions; and the name of the link at its end."""
-    fx: Any = __import__("torch.fx", fromlist=["symbolic_trace"])
+    fx: Any = __import__("torch.fx", fromlist=["Tracer"])
+
+    class Tracer(fx.Tracer):  # type: ignore[misc]  # torch's, which is only there where a module is
+        def is_leaf_module(self, inner: Any, name: str) -> bool:
+            return type(inner).__module__.startswith("brevitas.nn") or bool(super().is_leaf_module(inner, name))
+
     with guarded(module, "Tracing", "Write it as one chain of modules: torch.nn.Sequential."):
-        graph = fx.symbolic_trace(module.eval())
+        graph = Tracer().trace(module.eval())
     steps, before = list[Any](), None
-    modules = dict(graph.named_modules())
-    for node in graph.graph.nodes:
+    modules = dict(module.named_modules())
+    for node in graph.nodes:
         if node.op == "placeholder" and before is None:
             before = node
             continue
@@ -100,44 +104,68 @@ def _name(step: Any) -> str:
     return step if isinstance(step, str) else kind(step)
 
 
+@dataclass(eq=False)
+class _Reads:
+    """What the next dense layer reads of the one before: gain * unit + offset, each unit in pieces or as it is."""
+
+    gain: F64
+    offset: F64
+    pieces: F64 | None = None  # gains (pieces, units) of the units that are there
+
+    def into(self, weights: F64, bias: F64) -> tuple[F64, F64]:
+        """A dense layer on what is there."""
+        bias, weights = bias + weights @ self.offset, weights * self.gain
+        return (weights if self.pieces is None else np.concatenate([weights * g for g in self.pieces], axis=1)), bias
+
+
 def _layers(module: Any, steps: list[Any]) -> tuple[FloatNetwork, int]:
-    layers, caps = list[tuple[F64, F64]](), list[float]()
-    scale: tuple[F64, F64] | None = None  # of what the next dense layer reads: a batch norm or an activation's own
+    layers, caps = list[tuple[F64, F64]](), list[F64]()
+    reads: _Reads | None = None  # a batch norm, an activation, or both
     features, open_ = 0, True
     for step in steps:
         name = _name(step)
         if name in SKIPPED:
             continue
-        if name == "Linear":
-            weights = _array(step.weight)
+        if name in DENSE:
+            weights = _weights(step)
             bias = _array(step.bias) if step.bias is not None else np.zeros(len(weights))
             features = features or weights.shape[1]
-            if scale is not None:
-                weights, bias = weights * scale[0], bias + weights @ scale[1]
+            if reads is not None:
+                weights, bias = reads.into(weights, bias)
             if layers and open_:  # nothing between two dense layers: they are one
                 before = layers.pop()
                 weights, bias = weights @ before[0], weights @ before[1] + bias
             layers.append((weights, bias))
-            scale, open_ = None, True
+            reads, open_ = None, True
         elif name == "BatchNorm1d":
             gain, offset = _norm(step)
             if layers and open_:
                 layers[-1] = layers[-1][0] * gain[:, None], layers[-1][1] * gain + offset
+            elif reads is None:
+                features, reads = features or len(gain), _Reads(gain, offset)
             else:
-                features = features or len(gain)
-                scale = (gain, offset) if scale is None else (scale[0] * gain, scale[1] * gain + offset)
+                reads = _Reads(reads.gain * gain, reads.offset * gain + offset, reads.pieces)
         elif name in KIN and layers and open_:
-            low, high, times, plus = KIN[name](step)
-            layers[-1] = layers[-1][0], layers[-1][1] - low
-            caps.append(high - low)
-            units = np.ones(len(layers[-1][1]))
-            scale, open_ = (units * times, units * (times * low + plus)), False
+            activation, units = KIN[name](step), len(layers[-1][1])
+            weights, bias, most = activation.before(*layers[-1])
+            layers[-1] = weights, bias
+            caps.append(most)
+            gains, offset = activation.after(units)
+            reads, open_ = _Reads(np.ones(units), offset, gains), False
         else:
             raise BadModel(f"This {kind(module)} has a step {name}, which no circuit of dense layers has.", SUPPORTED)
     if len(layers) != len(caps) + 1 or not caps:
         raise BadModel(f"This {kind(module)} has no hidden layer, or ends in an activation.", SUPPORTED)
-    made = zip(layers, [*caps, np.inf], strict=True)
+    made = zip(layers, [*caps, np.full(len(layers[-1][1]), np.inf)], strict=True)
     return FloatNetwork(tuple(FloatLayer(w, b, cap) for (w, b), cap in made)), features
+
+
+def _weights(step: Any) -> F64:
+    """A dense layer's weights (units, inputs); of one that is quantized by brevitas, as it quantizes them."""
+    if kind(step) == "Linear":
+        return _array(step.weight)
+    quantized = step.quant_weight()
+    return _array(getattr(quantized, "value", quantized))
 
 
 def _norm(step: Any) -> tuple[F64, F64]:

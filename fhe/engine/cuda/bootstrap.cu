@@ -58,7 +58,7 @@ INLINE void undo_last_levels(cx *x, const cx *tw, int t) {
 // exchange for each, which is also where the last level's points meet; points of the levels before it.
 extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
 bootstrap_2048(const cx *key, const cx *twiddles, const u64 *__restrict__ small,
-               const u64 *__restrict__ tables, const i64 *__restrict__ which, u64 *__restrict__ out) {
+               const u64 *__restrict__ tables, const i64 *__restrict__ which, u64 *__restrict__ out, i64 bodies) {
   SHARED(u64, memory);
   int g = threadIdx.x >> 6, t = threadIdx.x & 63, hi = t >> 2, lane = t & 3;
   u64 *acc = memory + g * N;
@@ -113,10 +113,10 @@ bootstrap_2048(const cx *key, const cx *twiddles, const u64 *__restrict__ small,
     UNROLL for (int k = 0; k < 16; k++) acc[64 * k + t] += to_word(x[k].r), acc[64 * k + t + H] += to_word(x[k].i);
     __syncthreads();
   }
-  out += (i64)blockIdx.x * (N + 1);
+  out += (i64)blockIdx.x * (N + bodies);
   if (g == 0)
     for (int j = t; j < N; j += 64) out[j] = j ? 0 - acc[N - j] : acc[0];
-  else if (t == 0)
-    out[N] = acc[0];
+  else
+    for (int e = t; e < (int)bodies; e += 64) out[N + e] = acc[e * (N / (int)bodies)];
 }
 #endif

@@ -85,12 +85,12 @@ class CudaCore:
         shared = 4 * COEFFICIENTS * profile.keyswitch.levels * TALL
         self.kernels.launch("keyswitch", grid, THREADS, shared, (words, key, start, result, count))
 
-    def bootstrap(self, small: U64, polynomials: U64, which: I64, *, centred: bool = False) -> U64:
-        """Look up: (batch, n + 1) -> (batch, N + 1), with test polynomial `polynomials[which[b]]` for ciphertext b."""
+    def bootstrap(self, small: U64, polynomials: U64, which: I64, *, centred: bool = False, bodies: int = 1) -> U64:
+        """Look up: (batch, n + 1) -> (batch, N + bodies), with test polynomial `polynomials[which[b]]`."""
         self.bootstrap_key()
         size = self._profile.polynomial_size
         tables = self.device.upload(np.ascontiguousarray(polynomials, np.uint64))
-        out = np.empty((len(small), size + 1), np.uint64)
+        out = np.empty((len(small), size + bodies), np.uint64)
         for part in self._tiles(len(small)):
             words = self.device.upload(np.ascontiguousarray(small[part]))
             chosen = self.device.upload(np.ascontiguousarray(which[part], np.int64))
@@ -100,8 +100,8 @@ class CudaCore:
             finish: Callable[[], None] | None = None
             for start in range(0, count, self._wave):  # one wave is copied to the host while the next is computed
                 stop = min(start + self._wave, count)
-                result = self.device.empty((stop - start, size + 1), np.uint64)
-                self.start_bootstrap(words[start:stop], tables, chosen[start:stop], result, stop - start)
+                result = self.device.empty((stop - start, size + bodies), np.uint64)
+                self.start_bootstrap(words[start:stop], tables, chosen[start:stop], result, stop - start, bodies)
                 before = finish
                 finish = partial(self.device.start_download(result), out[part][start:stop])
                 if before:
@@ -110,9 +110,11 @@ class CudaCore:
                 finish()
         return out
 
-    def start_bootstrap(self, small: Array, tables: Array, which: Array, result: Array, count: int) -> None:
+    def start_bootstrap(
+        self, small: Array, tables: Array, which: Array, result: Array, count: int, bodies: int = 1
+    ) -> None:
         """Bootstrap `count` ciphertexts, arrays as in `bootstrap` but on the device."""
-        arguments = (self.bootstrap_key(), self.bootstrap_twiddles, small, tables, which, result)
+        arguments = (self.bootstrap_key(), self.bootstrap_twiddles, small, tables, which, result, bodies)
         self.kernels.launch(self.bootstrap_kernel, (count, 1), self.bootstrap_threads, self.bootstrap_shared, arguments)
 
     def pack(self, lwe: U64) -> U64:

@@ -37,10 +37,11 @@ class SharedCore:
         """As `Core.keyswitch`."""
         return self._shared(len(lwe), lambda core, part: core.keyswitch(lwe[part]))
 
-    def bootstrap(self, small: U64, polynomials: U64, which: I64, *, centred: bool = False) -> U64:
+    def bootstrap(self, small: U64, polynomials: U64, which: I64, *, centred: bool = False, bodies: int = 1) -> U64:
         """As `Core.bootstrap`."""
         return self._shared(
-            len(small), lambda core, part: core.bootstrap(small[part], polynomials, which[part], centred=centred)
+            len(small),
+            lambda core, part: core.bootstrap(small[part], polynomials, which[part], centred=centred, bodies=bodies),
         )
 
     def pack(self, lwe: U64) -> U64:

@@ -105,9 +105,9 @@ class FallbackCore:
         """As `Core.keyswitch`."""
         return self._rescued(lambda core: core.keyswitch(lwe))
 
-    def bootstrap(self, small: U64, polynomials: U64, which: I64, *, centred: bool = False) -> U64:
+    def bootstrap(self, small: U64, polynomials: U64, which: I64, *, centred: bool = False, bodies: int = 1) -> U64:
         """As `Core.bootstrap`."""
-        return self._rescued(lambda core: core.bootstrap(small, polynomials, which, centred=centred))
+        return self._rescued(lambda core: core.bootstrap(small, polynomials, which, centred=centred, bodies=bodies))
 
     def pack(self, lwe: U64) -> U64:
         """As `Core.pack`."""

@@ -68,10 +68,10 @@ extern "C" __global__ void transform_key(const u64 *words, cx *out, const cx *tw
 // One bootstrap a block, for any size: correct first. Shared memory: two polynomials of words, then 2 LEVELS of points.
 // Key points in the tree's order, (step, level, row, column, H).
 extern "C" __global__ void bootstrap_any(const cx *key, const cx *twiddles, const u64 *small, const u64 *tables,
-                                         const i64 *which, u64 *out) {
+                                         const i64 *which, u64 *out, i64 bodies) {
   SHARED(u64, acc);
   cx *points = (cx *)(acc + 2 * N); // [level][row][H]; then column c in the place of level 0, row c
-  small += (i64)blockIdx.x * (DIMENSION + 1), out += (i64)blockIdx.x * (N + 1);
+  small += (i64)blockIdx.x * (DIMENSION + 1), out += (i64)blockIdx.x * (N + bodies);
   const u64 *table = tables + which[blockIdx.x] * N;
   int shift = (2 * N - switched(small[DIMENSION])) & (2 * N - 1);
   for (int j = threadIdx.x; j < N; j += blockDim.x) acc[j] = 0, acc[N + j] = rotated(table, j, shift);
@@ -106,5 +106,5 @@ extern "C" __global__ void bootstrap_any(const cx *key, const cx *twiddles, cons
     __syncthreads();
   }
   for (int j = threadIdx.x; j < N; j += blockDim.x) out[j] = j ? 0 - acc[N - j] : acc[0];
-  if (threadIdx.x == 0) out[N] = acc[N];
+  for (int e = threadIdx.x; e < (int)bodies; e += blockDim.x) out[N + e] = acc[N + e * (N / (int)bodies)];
 }

@@ -97,10 +97,11 @@ INLINE uint64_t half_lost(const uint64_t *a, int64_t n, int64_t N) {
   return (uint64_t)((int64_t)lost >> 1);
 }
 
-// `count` ciphertexts (n + 1 words each) -> out (N + 1 words each); test polynomial which[b] of `tables` for the b-th.
-// All of them take one step together, so that the key streams from memory once. `centred`: 1 with that switch, else 0.
+// `count` ciphertexts (n + 1 words each) -> out (N + bodies words each); test polynomial which[b] of `tables` for the
+// b-th. All of them take one step together, so that the key streams from memory once. `centred`: 1 with that switch,
+// else 0. `bodies` coefficients of the body come out, N / bodies apart.
 EXPORT int darkroom_bootstrap(const plan *p, const double *key, const uint64_t *small, const uint64_t *tables,
-                              const int64_t *which, uint64_t *out, int64_t count, int64_t centred) {
+                              const int64_t *which, uint64_t *out, int64_t count, int64_t centred, int64_t bodies) {
   int64_t N = p->N, n = p->n, wide = 2 * (N + LANES), most = p->levels > 2 ? p->levels : 2;
   uint64_t *acc = aligned(count * wide);
   double *points = aligned((2 * p->levels + most) * N);
@@ -122,10 +123,11 @@ EXPORT int darkroom_bootstrap(const plan *p, const double *key, const uint64_t *
       int64_t r = switched(small[b * (n + 1) + i], N);
       if (r) step(p, acc + b * wide, r, key, points, points + 2 * p->levels * N); // X^0 - 1 would add zero
     }
-  for (int64_t b = 0; b < count; b++, out += N + 1) {
+  for (int64_t b = 0; b < count; b++, out += N + bodies) {
     const uint64_t *a = acc + b * wide;
-    out[0] = a[0], out[N] = a[N + LANES];
+    out[0] = a[0];
     for (int64_t j = 1; j < N; j++) out[j] = -a[N - j];
+    for (int64_t e = 0; e < bodies; e++) out[N + e] = a[N + LANES + e * (N / bodies)];
   }
   return free(acc), free(points), 0;
 }

@@ -66,12 +66,12 @@ class NativeCore:
         self._spread(len(lwe), SWITCHED, run)
         return out
 
-    def bootstrap(self, small: U64, polynomials: U64, which: I64, *, centred: bool = False) -> U64:
-        """Look up: (batch, n + 1) -> (batch, N + 1), with test polynomial `polynomials[which[b]]` for ciphertext b."""
+    def bootstrap(self, small: U64, polynomials: U64, which: I64, *, centred: bool = False, bodies: int = 1) -> U64:
+        """Look up: (batch, n + 1) -> (batch, N + bodies), with test polynomial `polynomials[which[b]]`."""
         key, plan = self._bootstrapping(), self._plan(self._profile.bootstrap)
         small, polynomials = np.ascontiguousarray(small), np.ascontiguousarray(polynomials)
         which = np.ascontiguousarray(which, np.int64)
-        out = np.empty((len(small), self._profile.polynomial_size + 1), np.uint64)
+        out = np.empty((len(small), self._profile.polynomial_size + bodies), np.uint64)
 
         def run(start: int, stop: int) -> None:
             _check(
@@ -84,6 +84,7 @@ class NativeCore:
                     _at(out[start:stop]),
                     stop - start,
                     int(centred),
+                    bodies,
                 )
             )
 

@@ -131,7 +131,8 @@ def program_of(
 ) -> Program | None:
     """The program of a job with this circuit on this table; None where no dispute about a result is possible: its
     circuit has outputs of more than `MOST_TERMS` terms, or sums over blocks of more than `MOST_SUMMED` rows; with
-    lookups, it sums at all, reads bins under the small key, or has more than `MOST_LAYERS` layers of them; no `key`.
+    lookups, it sums at all, reads bins under the small key, shares rotations, or has more than `MOST_LAYERS` layers of
+    them; no `key`.
 
     `key`: what of the dataset's evaluation key lookups read. Its results must not be packed.
     Errors: BadModel, MessageOverflow for a circuit that does not run on the table.
@@ -144,7 +145,8 @@ def program_of(
         return None
     lookups: Lookups | None = None
     if len(circuit.layers) > 1:
-        if key is None or circuit.block or circuit.lwe_bins or len(circuit.layers) > 2 * MOST_LAYERS + 1:
+        nameless = circuit.block or circuit.lwe_bins or circuit.shared  # what has states without a name
+        if key is None or nameless or len(circuit.layers) > 2 * MOST_LAYERS + 1:
             return None
         lookups = lookups_of(circuit, profile, table, key)
     names = _files(table)

@@ -48,7 +48,7 @@ REFUSED: list[tuple[str, Target, str]] = [
     ("interactions, logistic", "two", "no sum over its columns"),
     ("calibrated, folds", "two", "no single score"),
     ("PCA, forest", "two", "combination of several columns"),
-    ("KNeighborsClassifier", "ten", "no sum over its columns"),
+    ("KNeighborsClassifier", "ten", "bootstraps a row"),
     ("StackingClassifier", "two", "no sum over its columns"),
 ]
 ENCRYPTED: list[tuple[str, Target]] = [

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import struct
 from decimal import Decimal, localcontext
 from functools import cache
@@ -182,7 +183,26 @@ class Case:
         return found
 
     def bootstrap(self, small: list[int], table: list[int], keys: list[list[C]]) -> list[int]:
-        size, width = self.size, 63 - 8
+        mask, body = self.rotated(small, table, keys, 63 - 8)
+        return [mask[0]] + [-mask[self.size - j] % WORD for j in range(1, self.size)] + [body[0]]
+
+    def shared(self, small: list[int], tables: list[list[int]], keys: list[list[C]]) -> list[list[int]]:
+        """Section 14: every table of one value, from one rotation."""
+        steps = [[f - (table[k - 1] if k else -table[-1]) for k, f in enumerate(table)] for table in tables]
+        step, box = math.gcd(*(d for row in steps for d in row)), self.size // len(tables[0])
+        mask, body = self.rotated(self.centred(small), [step] * len(tables[0]), keys, 62 - 8)
+        found = []
+        for row in steps:
+            total = [0] * (self.size + 1)
+            for k, d in enumerate(row):
+                a, b = times_monomial(mask, k * box), times_monomial(body, k * box)
+                own = [a[0]] + [-a[self.size - j] for j in range(1, self.size)] + [b[0]]
+                total = [(x + d // step * y) % WORD for x, y in zip(total, own)]
+            found.append(total)
+        return found
+
+    def rotated(self, small: list[int], table: list[int], keys: list[list[C]], width: int) -> list[list[int]]:
+        size = self.size
         c = [(((x >> (62 - (size.bit_length() - 1))) + 1) >> 1) % (2 * size) for x in small]
         entries = len(table)
         k = [(j + size // (2 * entries)) // (size // entries) for j in range(size)]
@@ -199,7 +219,7 @@ class Case:
                     product = list(map(mul, term, key))
                     total = list(map(add, total, product)) if total else product
                 acc[column] = [(x + y) % WORD for x, y in zip(acc[column], to_words(total))]
-        return [acc[0][0]] + [-acc[0][size - j] % WORD for j in range(1, size)] + [acc[1][0]]
+        return acc
 
     def pack(self, lwe: list[list[int]]) -> list[list[int]]:
         size, count = self.size, self.size * self.levels
@@ -253,6 +273,8 @@ def test_the_page_alone_is_enough_for_a_second_implementation(name: str) -> None
     high, rest = zip(*(case.four_bits(row, keys) for row in big))
     assert digest([*high, *rest]) == expected["digits"]
     assert digest(case.bins(keys)) == expected["bins"]
+    shared = [case.shared(row, [*tables, [-4] * 8], keys) for row in small]
+    assert digest([rows[table] for table in range(len(tables) + 1) for rows in shared]) == expected["shared"]
     assert digest(case.pack(big)) == expected["pack"]
     assert digest([[sum(words) % WORD for words in zip(*big)]]) == expected["sum"]
     ranges = [(0, case.size), (1, case.size - 2)]

@@ -11,9 +11,10 @@ from fhe.arrays import F64, I64
 from fhe.ciphertexts.decrypt_lookup import decrypt_lookups
 from fhe.circuit.circuit import Circuit, Linear, Lookup
 from fhe.circuit.clear import evaluate_clear
-from fhe.engine.evaluate import _look_up, _tables, evaluate
+from fhe.engine.evaluate import evaluate
 from fhe.engine.gadget import centre
 from fhe.engine.layer_values import Wires
+from fhe.engine.lookups import look_up, rotations_of
 from fhe.engine.source import spans
 from fhe.keys.insecure_keys import insecure_test_keys
 from fhe.noise.lookup import keyswitch_variance, layer_variances, modulus_switch_variance
@@ -31,8 +32,10 @@ def errors(world: TableWithKeys, circuit: Circuit, rows: int) -> list[F64]:
     bench, secret = Bench.of(world.profile, world.secret, world.key), world.secret
     (span,) = spans(world.table, world.profile.polynomial_size, 0, rows)
     wires = Wires(circuit, world.profile, world.source, span)
-    tables = [_tables(layer, world.profile) if isinstance(layer, Lookup) else None for layer in circuit.layers]
-    looked_up = _look_up(circuit, wires, bench.core, tables, range(rows))
+    tables = [
+        rotations_of(circuit, layer, world.profile) if isinstance(layer, Lookup) else None for layer in circuit.layers
+    ]
+    looked_up = look_up(circuit, wires, bench.core, tables, range(rows))
     exact, found = clear_values(circuit, world.inputs(circuit)[:rows]), []
     for layer, value in zip(circuit.layers[::2], exact, strict=True):
         assert isinstance(layer, Linear)

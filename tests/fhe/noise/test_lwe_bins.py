@@ -10,8 +10,9 @@ import pytest
 from fhe.arrays import F64, I64
 from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout, keyswitched
 from fhe.circuit.clear import evaluate_clear
-from fhe.engine.evaluate import _look_up, _tables, wires_of
+from fhe.engine.evaluate import wires_of
 from fhe.engine.gadget import centre
+from fhe.engine.lookups import look_up, rotations_of
 from fhe.engine.source import spans
 from fhe.keys.insecure_keys import insecure_test_keys
 from fhe.noise.linear import log2_failure
@@ -45,8 +46,10 @@ def switched_errors(world: TableWithKeys, circuit: Circuit, rows: int, number: i
     bench, secret = Bench.of(world.profile, world.secret, world.key), world.secret
     (span,) = spans(world.table, world.profile.polynomial_size, 0, rows)
     wires = wires_of(circuit, world.profile, world.source, span)
-    tables = [_tables(layer, world.profile) if isinstance(layer, Lookup) else None for layer in circuit.layers]
-    looked_up = _look_up(circuit, wires, bench.core, tables, range(rows)) if number else []
+    tables = [
+        rotations_of(circuit, layer, world.profile) if isinstance(layer, Lookup) else None for layer in circuit.layers
+    ]
+    looked_up = look_up(circuit, wires, bench.core, tables, range(rows)) if number else []
     layer = circuit.layers[number]
     assert isinstance(layer, Linear)
     small = wires.small(layer, np.arange(len(layer.bias)), range(rows), looked_up, bench.core)

@@ -47,7 +47,7 @@ CASES = (
 )
 
 
-SECOND = ("sum", "sum-mask", "centred", "digits", "bins")
+SECOND = ("sum", "sum-mask", "centred", "digits", "bins", "shared")
 
 
 def main() -> None:

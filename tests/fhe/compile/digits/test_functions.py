@@ -13,10 +13,12 @@ from fhe.arrays import I64
 from fhe.ciphertexts.decrypt_lookup import decrypt_lookups
 from fhe.circuit.circuit import Circuit, Input, Lookup, Readout
 from fhe.circuit.clear import evaluate_clear
+from fhe.circuit.cost import cost
 from fhe.compile import check
 from fhe.compile.digits.clipped import clip_width, clipped
 from fhe.compile.digits.functions import looked_up, walsh
 from fhe.compile.digits.stages import Stages, WireSum, linear
+from fhe.compile.digits.windows import Clipping, clipped_in_windows, plan, sign_plan, signs_over_low_bits, window_width
 from fhe.engine.evaluate import evaluate
 from fhe.profiles import REFERENCE
 from tests.support.encrypted_tables import EDGES, TableWithKeys
@@ -29,13 +31,14 @@ def book(levels: int) -> Codebook:
     return Codebook(columns=(ColumnCode(name="x", dtype="int", affine=code, declared=True),))
 
 
-def on_all(stages: Stages, values: list[WireSum], width: int, levels: int) -> tuple[Circuit, I64]:
+def on_all(
+    stages: Stages, values: list[WireSum], width: int, levels: int, *, shared: bool = False
+) -> tuple[Circuit, I64]:
     """The circuit of one column, checked by the static rules, and what it gives for each of the column's codes."""
     names = tuple(f"value {number}" for number in range(len(values)))
     layers = (*stages.layers, linear(values, width))
-    circuit = Circuit(
-        REFERENCE.digest, book(levels).digest, (Input("x", "affine"),), layers, names, Readout("value"), centred=True
-    )
+    read, digests = (Input("x", "affine"),), (REFERENCE.digest, book(levels).digest)
+    circuit = Circuit(*digests, read, layers, names, Readout("value"), centred=True, shared=shared)
     assert check(circuit, book(levels), REFERENCE).log2_failure < -128
     return circuit, evaluate_clear(circuit, np.arange(levels)[:, None]).T
 
@@ -43,6 +46,38 @@ def on_all(stages: Stages, values: list[WireSum], width: int, levels: int) -> tu
 def lookups(circuit: Circuit) -> int:
     """Bootstraps of a row."""
     return sum(len(layer.source) for layer in circuit.layers if isinstance(layer, Lookup))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_clipping_in_windows_is_exact_on_every_value(data: st.DataObject) -> None:
+    """Any range, any dropped and kept bits, low bits that stay: twice the arithmetic, in the rotations planned."""
+    drop, bits = data.draw(st.integers(0, 6)), data.draw(st.integers(1, 4))
+    low = data.draw(st.integers(-700, 100))
+    levels = data.draw(st.integers(2, 1500))
+    asked = Clipping(window_width(low, low + levels - 1, drop, bits) + 1, drop, bits, 10)
+    by = plan(asked, 0.0, REFERENCE)
+    if by is None:
+        return
+    stages = Stages(1)
+    values = clipped_in_windows(stages, [WireSum(((0, 2),), 2 * low)], asked, by)
+    circuit, found = on_all(stages, values, 10, levels, shared=True)
+    assert np.array_equal(found[0], 2 * np.clip((np.arange(levels) + low) >> drop, 0, (1 << bits) - 1))
+    assert by.rotations <= cost(circuit, REFERENCE, 1).bootstraps <= by.rotations + 1
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(-3000, 100), st.integers(2, 6000))
+def test_signs_over_low_bits_are_exact_on_every_value(low: int, levels: int) -> None:
+    """Any range: one lookup for the first four bits and one for each three more, where each bit was taken before."""
+    width = max(1, max(-low - 1, low + levels - 1).bit_length())
+    by = sign_plan(width, 0.0, REFERENCE)
+    assert by is not None
+    stages = Stages(1)
+    values = signs_over_low_bits(stages, [WireSum(((0, 1),), low)], width, by, 3)
+    circuit, found = on_all(stages, values, 3, levels, shared=True)
+    assert np.array_equal(found[0], np.where(np.arange(levels) + low < 0, 1, -1))
+    assert cost(circuit, REFERENCE, 1).bootstraps == by.rotations <= 1 + -(-width // 3)
 
 
 @settings(max_examples=30, deadline=None)

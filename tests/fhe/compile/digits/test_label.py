@@ -90,20 +90,20 @@ def test_what_has_no_label_is_refused(world: TableWithKeys) -> None:
         evaluate(made, profile, world.table, world.source, 0, 1, world.key)
 
 
-@pytest.mark.parametrize(("factor", "lookups"), [(1, 7), (8, 7), (16, 9), (32, 10), (64, 0)])
+@pytest.mark.parametrize(("factor", "lookups"), [(1, 4), (16, 6), (128, 7), (256, 0)])
 def test_scores_of_more_bits_than_can_be_read_exactly_are_refused(
     world: TableWithKeys, factor: int, lookups: int
 ) -> None:
-    """On the reference profile up to 17 bits and a sign are read below 2^-128; 18 are refused, never read wrongly."""
+    """On the reference profile up to 19 bits and a sign are read below 2^-128; 20 are refused, never read wrongly."""
     codebook, made = world.table.codebook, classifier(world, [[100 * factor, -77 * factor, 201 * factor]], [0])
     real = replace(made, circuit=replace(made.circuit, profile=REFERENCE.digest))
     if not lookups:
-        with pytest.raises(NoiseOverflow, match="18 bits and a sign"):
+        with pytest.raises(NoiseOverflow, match="read wrongly with probability"):
             with_label(real, codebook, REFERENCE)
         return
     found = with_label(real, codebook, REFERENCE)
     assert sum(len(layer.source) for layer in found.circuit.layers if isinstance(layer, Lookup)) == lookups
-    assert -160 < found.report.log2_failure < -128
+    assert found.report.log2_failure < -128
     inputs = world.inputs(made.circuit)
     expected = made.circuit.readout.label(evaluate_clear(made.circuit, inputs).T)
     assert np.array_equal(found.circuit.readout.label(evaluate_clear(found.circuit, inputs).T), expected)

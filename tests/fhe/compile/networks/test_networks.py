@@ -25,8 +25,14 @@ CONCRETE = [
     "concrete-2",
     *(pytest.param(f"concrete-{kind}", marks=DEEP) for kind in ("3-scaled", "deep", "regression")),
 ]
-MORE = ("perceptron-2", "perceptron-3", "perceptron-regression", "torch-3")
-OURS = ["perceptron-deep", "torch-regression", *(pytest.param(name, marks=DEEP) for name in MORE)]
+MORE = ("perceptron-2", "perceptron-3", "perceptron-regression", "torch-3", "perceptron-logistic", "torch-tanh")
+OURS = [
+    "perceptron-deep",
+    "torch-regression",
+    "torch-leaky",
+    "brevitas-2",
+    *(pytest.param(name, marks=DEEP) for name in MORE),
+]
 PROFILE = insecure_test_profile()
 
 
@@ -93,16 +99,13 @@ def test_a_networks_label_is_taken_under_encryption() -> None:
 
 def test_what_is_no_such_network_is_refused() -> None:
     """Other activations, scales that are no power of two, no rows, no hidden layer: each with what to do instead."""
-    from sklearn.neural_network import MLPClassifier
     from torch import nn
 
     data, case = small(), fitted("perceptron-2")
     codes, labels = data.codes.astype(np.float32), data.classes[2]
-    tanh = MLPClassifier((4,), activation="tanh", max_iter=5, random_state=0)
-    mixed = nn.Sequential(nn.Linear(6, 4), nn.Tanh(), nn.Linear(4, 2))
+    mixed = nn.Sequential(nn.Linear(6, 4), nn.GELU(), nn.Linear(4, 2))
     shallow = nn.Sequential(nn.Linear(6, 2))
     refused: list[tuple[Any, dict[str, Any], str]] = [
-        (quietly(lambda: tanh.fit(codes, labels)), {"check": case.values()}, "activation='relu'"),
         (mixed, {"check": case.values()}, "ReLU"),
         (shallow, {"check": case.values()}, "ReLU"),
         (case.model, {}, "Give rows of your own"),
@@ -121,6 +124,28 @@ def _odd_steps(codes: Any, labels: Any) -> Any:
         verbose=0,
     )  # fmt: skip
     return quietly(lambda: made.fit(codes, labels))
+
+
+def test_activations_are_sums_of_pieces() -> None:
+    """Leaky ones to the last bit, of one slope or of one for each unit; tanh and sigmoid within 0.03 of their range."""
+    import torch
+    from torch import nn
+
+    from fhe.compile.networks.torch_modules import TorchNetwork
+
+    codes = np.random.default_rng(3).normal(0, 2, (500, 3))
+    for activation, off in (
+        (nn.LeakyReLU(0.2), 1e-6),
+        (nn.PReLU(5), 1e-6),
+        (nn.Tanh(), 0.03),
+        (nn.Sigmoid(), 0.015),
+    ):
+        torch.manual_seed(1)
+        module = nn.Sequential(nn.Linear(3, 5), activation, nn.BatchNorm1d(5), nn.Linear(5, 2)).eval()
+        with torch.no_grad():
+            said = module(torch.tensor(codes, dtype=torch.float32)).numpy()
+            reach = float(module[3].weight.abs().sum(dim=1).max())
+        assert np.abs(TorchNetwork(module).decision_function(codes) - said).max() < off * max(reach, 1.0) * 1.01 + 1e-6
 
 
 def test_a_torch_modules_layers_are_its_own_words() -> None:

@@ -14,7 +14,8 @@ from app.protocol.errors import BadModel
 from app.protocol.ids import Digest
 from fhe.circuit.circuit import Linear, Lookup, Readout
 from fhe.circuit.clear import evaluate_clear
-from fhe.circuit.codec import check_form, decode, encode
+from fhe.circuit.codec import decode, encode
+from fhe.circuit.well_formed import check_form
 from fhe.compile import from_model, with_label
 from fhe.compile.ir import SMALL_KEY, Bit
 from fhe.compile.ranges import value_bounds
