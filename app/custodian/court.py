@@ -7,13 +7,14 @@ the result is recomputed, as under every other policy.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 from app.custodian.evidence import Judgement
+from app.custodian.ports import CustodianChain
 from app.dispute.difference import read_receipt, whole
 from app.execution.execute import Evaluation
 from app.execution.inputs import JobInputs
-from app.protocol.errors import NotFound
+from app.protocol.errors import NotFound, Reverted
 from app.protocol.ids import Digest
 from app.protocol.market.entities import ZERO, Job
 from app.protocol.market.receipt import Receipt
@@ -58,6 +59,23 @@ class NoCourt:
 
     def objections_end(self, _job: Job, _hours: int) -> None:
         """Nobody can."""
+
+
+def oppose(
+    court: Court, chain: CustodianChain, job: Job, own: Evaluation, *, asked: bool
+) -> Literal["judged", "asked"] | None:
+    """Show a contract that a result is wrong, else ask others for one; `asked`: they were before. None when neither can
+    be: it cannot be judged, or there is no time or no bond for it; then what stands is refused. Errors: Unavailable.
+    """
+    if court.challenge(job, own):
+        return "judged"
+    if asked:
+        return None
+    try:
+        chain.contest(job.id)
+    except Reverted:
+        return None
+    return "asked"
 
 
 def open_until(evidence: Judgement, court: Court, store: Store) -> int | None:
