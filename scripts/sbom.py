@@ -158,10 +158,11 @@ def read_licenses() -> dict[str, str]:
 def said(name: str) -> str:
     """What an installed package says of its license, as an SPDX expression; "" where it says nothing of use."""
     told = importlib.metadata.metadata(name)
-    if expression := told.get("License-Expression"):
-        return expression
-    plain = (told.get("License") or "").strip().split("\n")[0]
-    classes = [each.split(" :: ")[-1] for each in told.get_all("Classifier", []) if each.startswith("License ::")]
+    if "License-Expression" in told:
+        return str(told["License-Expression"])
+    plain = str(told["License"]).strip().split("\n")[0] if "License" in told else ""
+    named = [str(each) for each in told.get_all("Classifier") or ()]
+    classes = [each.split(" :: ")[-1] for each in named if each.startswith("License ::")]
     for word in (plain, *classes):
         if word in SPDX or re.fullmatch(r"[A-Za-z]+-[0-9][A-Za-z0-9.-]*|MIT|MPL-2.0 AND MIT|LicenseRef-.+", word):
             return SPDX.get(word, word)

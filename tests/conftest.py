@@ -46,6 +46,7 @@ AREAS = {
     "auditor": "real",
     "provider": "real",
     "custodian": "real",
+    "dispute": "real",
     "fhe": "unit",
     "chain": "real",
     "attack": "attack",

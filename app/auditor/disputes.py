@@ -37,14 +37,14 @@ def disputes(market: Market, events: Sequence[Event], own: Digest) -> Iterator[A
     """
     states: dict[int, Event] = {}
     for event in in_order(events):
-        if event.name in ("DisputeOpened", "DisputeShown"):
-            states[event.args["dispute"]] = event
-        elif event.name == "DisputeEnded":
+        if event.name == "DisputeEnded":
             number, who = event.args["dispute"], event.args["executor"]
             claim = f"dispute {number} about the result of {who} ended as the rules say"
             before = states.get(number)
             status, digest, detail = _ended(market, before, event, own)
             yield AuditCheck("dispute", claim, event.tx, digest, status, detail)
+        elif "dispute" in event.args and "state" in event.args:
+            states[event.args["dispute"]] = event
 
 
 def _ended(market: Market, before: Event | None, event: Event, own: Digest) -> Finding:

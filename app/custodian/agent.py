@@ -176,10 +176,10 @@ class CustodianAgent:
             return self._refuse(claim, job, grant, verify)
         self._step("verify")
         with self._span(job.id, "verify"):
-            oppose, agreed = partial(self._oppose, claim, job, record.contested), None
-            if unobjected:
-                agreed = unobjected_output(evidence, self._store)
-            output = agreed or verified_output(evidence, self._store, self._execute, self._watch(claim, job), oppose)
+            oppose = partial(self._oppose, claim, job, record.contested)
+            agreed = unobjected_output(evidence, self._store) if unobjected else None
+            watch = Watch(self._ledger, claim, job, self._stopping)
+            output = agreed or verified_output(evidence, self._store, self._execute, watch, oppose)
         if output is None:
             return Outcome(job.id, "contested", "re-execution gives another result; it does not stand unanswered")
         if isinstance(output, Reason):
@@ -270,14 +270,13 @@ class CustodianAgent:
         judged, others were asked before, or there is no time or no bond for it; what stands is refused.
         """
         self._step("contest")
-        judged = self._court.challenge(job, own)
-        if not judged and contested:
-            return False
-        try:
-            if not judged:
+        if not (judged := self._court.challenge(job, own)):
+            if contested:
+                return False
+            try:
                 self._chain.contest(job.id)
-        except Reverted:
-            return False
+            except Reverted:
+                return False
         self._ledger.contested(claim, others=not judged)
         return True
 
@@ -392,19 +391,12 @@ class CustodianAgent:
             raise NotFound("This custodian has no row keys.", "Restore the folder persons from a backup.")
         return self._row_keys
 
-    def _watch(self, claim: Claim, job: Job) -> Watch:
-        return Watch(self._ledger, claim, job, self._stopping)
-
     def _leave(self, claim: Claim, record: LedgerRecord, job: Job, error: Exception) -> None:
         """Note what went wrong and when to try again, unless somebody has begun another attempt already."""
         with contextlib.suppress(Exception):  # a ledger that cannot be written either: its lease ends by itself
             if isinstance(error, Stopped):
                 self._ledger.give_up(claim)
                 return
-            pause = pause_after(record.attempts)
-            at = now = self._ledger.now()
-            at += pause
-            last = self._last_chance(job)
-            if now < last < at:
-                at = last
-            self._ledger.failed(claim, described(error), at)
+            now, last = self._ledger.now(), self._last_chance(job)
+            at = now + pause_after(record.attempts)
+            self._ledger.failed(claim, described(error), last if now < last < at else at)

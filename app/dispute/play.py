@@ -42,7 +42,7 @@ class Narrow:
 
 
 @dataclass(frozen=True)
-class Judge:
+class Refute:
     """The challenger shows that this total does not follow from the one before."""
 
     term: int
@@ -53,7 +53,7 @@ class Expire:
     """The other was silent: the dispute is ended."""
 
 
-Move = Stand | Show | Narrow | Judge | Expire
+Move = Stand | Show | Narrow | Refute | Expire
 
 
 def next_move(dispute: Dispute, me: Address, now: int, truth: Truth) -> Move | None:
@@ -74,7 +74,7 @@ def next_move(dispute: Dispute, me: Address, now: int, truth: Truth) -> Move | N
         return Show(mine)
     if dispute.phase is DisputePhase.JUDGE:
         term = departure(dispute.totals, mine)
-        return None if term is None else Judge(term)
+        return None if term is None else Refute(term)
     stretch = departure(dispute.totals, mine)
     return Narrow(len(mine) if stretch is None else stretch)
 

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from app.dispute.difference import false_word, read_receipt
-from app.dispute.play import Expire, Judge, Narrow, Show, Stand, next_move
+from app.dispute.play import Expire, Narrow, Refute, Show, Stand, next_move
 from app.dispute.truth import JobTruth
 from app.execution.inputs import load_job_inputs
 from app.protocol.errors import NotAllowed, NotFound
@@ -152,7 +152,7 @@ class Player:
             self._truths.pop(next(iter(self._truths)))
         return found
 
-    def _make(self, dispute: Dispute, move: Stand | Show | Narrow | Judge | Expire) -> Played:
+    def _make(self, dispute: Dispute, move: Stand | Show | Narrow | Refute | Expire) -> Played:
         market, account, truth = self._market, self._account, self.truth(dispute.job)
         what: MoveName
         sent: Sent[Dispute]
@@ -165,7 +165,7 @@ class Player:
                 what, sent = "shown", market.show_dispute(account, dispute, totals)
             case Narrow(stretch):
                 what, sent = "narrowed", market.narrow_dispute(account, dispute, stretch)
-            case Judge(term):
+            case Refute(term):
                 assert dispute.claim is not None
                 evidence = truth.evidence(dispute.claim, term)
                 what, sent = "judged", market.judge_dispute(account, dispute, truth.program.header, term, evidence)

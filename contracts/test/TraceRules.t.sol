@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Digits} from "../src/dispute/Digits.sol";
 import {Binary64} from "../src/dispute/Binary64.sol";
 import {Points} from "../src/dispute/Points.sol";
 import {TraceRules} from "../src/dispute/TraceRules.sol";
@@ -127,7 +128,7 @@ contract TraceRulesTest {
         vm.assertEq(rules.digit(uint64(1) << 60, 4, 1, 0), ONE);
         uint8[4][4] memory wrong = [[0, 1, 0, 0], [32, 1, 0, 0], [4, 6, 6, 0], [31, 3, 0, 0]];
         for (uint256 i = 0; i < wrong.length; ++i) {
-            vm.expectRevert(TraceRules.NoSuchDigit.selector);
+            vm.expectRevert(Digits.NoSuchDigit.selector);
             rules.digit(1, wrong[i][0], wrong[i][1], wrong[i][2]);
         }
     }

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from app.execution.execute import Evaluation
 from app.execution.inputs import JobInputs
-from app.protocol.ids import Digest
-from app.protocol.market.entities import ZERO, Job, Seconds
+from app.protocol.ids import Digest, Seconds
+from app.protocol.market.entities import ZERO, Job
 from app.protocol.market.receipt import OutputPolicy
 from app.protocol.policy.rules import policy_problems
 from app.protocol.ports import Progress
@@ -59,10 +60,10 @@ class Scene(MarketInMemory):
         super().__init__(folder)
         self.court, self.recomputed = ScriptedCourt(self.time), 0
 
-    def order(self, bias: int = 0, policy: OutputPolicy = WINDOW, **changes: object) -> int:
+    def order(self, bias: int = 0, policy: OutputPolicy = WINDOW, **changes: Any) -> int:
         """A computed job; by default its order states its program, and its release has a day."""
-        usual: dict[str, object] = {"program": PROGRAM, "deadline": Seconds(self.time + 24 * HOUR)}
-        return self.job(circuit(bias), license=self.license(policy), **(usual | changes))  # type: ignore[arg-type]
+        usual: dict[str, Any] = {"program": PROGRAM, "deadline": Seconds(self.time + 24 * HOUR)}
+        return self.job(circuit(bias), license=self.license(policy), **(usual | changes))
 
     def recompute(self, facts: JobInputs, progress: Progress | None = None) -> Evaluation:
         """Re-execution, counted."""
@@ -111,7 +112,7 @@ def test_a_result_to_which_nobody_objected_is_decrypted_unrecomputed(scene: Scen
     ],
     ids=["no program", "another policy", "too few executors", "no time for it"],
 )
-def test_everything_else_is_recomputed(scene: Scene, changes: dict[str, object], policy: OutputPolicy) -> None:
+def test_everything_else_is_recomputed(scene: Scene, changes: dict[str, Any], policy: OutputPolicy) -> None:
     """At once: nobody waits for objections that would change nothing."""
     number = scene.order(policy=policy, **changes)
     assert scene.process(number)[0] == "done"
@@ -120,7 +121,8 @@ def test_everything_else_is_recomputed(scene: Scene, changes: dict[str, object],
 
 def test_what_nobody_can_read_is_recomputed(scene: Scene) -> None:
     """Executors agree on an output that no store has, or whose root is another's: nobody could object to that."""
-    for bias, changes in enumerate(({"output_root": "ab" * 32}, {"output": scene.store.put(b"other bytes")})):
+    lies: list[dict[str, Any]] = [{"output_root": "ab" * 32}, {"output": scene.store.put(b"other bytes")}]
+    for bias, changes in enumerate(lies):
         number = scene.order(bias)
         honest = scene.execute(scene.facts(number))
         scene.agree(number, honest.receipt.model_copy(update=changes), honest.output)

@@ -27,6 +27,7 @@ from app.protocol.ids import Digest
 from app.protocol.market.entities import JobState
 from app.provider.actions import Done
 from app.seal.keys import SealingKey
+from fhe.merkle import root_of
 from tests.demo.conftest import DemoHome, copy_home
 from tests.demo.parties import ROWS, DemoParties
 
@@ -46,7 +47,8 @@ def test_colluding_executors_get_nothing_decrypted(town: DemoParties) -> None:
     number = town.open()
     honest = execute(load_job_inputs(town.market, town.store, number), town.store, threads=1)
     forged = bytes([honest.output[-1] ^ 1]) + honest.output[1:]
-    lie = honest.receipt.model_copy(update={"output": town.store.put(forged)})
+    named = {"output": town.store.put(forged), "output_root": root_of(forged)}
+    lie = honest.receipt.model_copy(update=named)
     town.answer(number, lie)
     assert town.market.job(number).state is JobState.COMPUTED
 

@@ -100,7 +100,7 @@ class Arena:
         for _, each in claims:
             self.world.store.put(bytes(each.output))
             self.world.store.put(each.receipt.to_bytes())
-        of = {account.address: each.receipt.digest for account, each in claims}
+        of = {str(account.address): each.receipt.digest for account, each in claims}
         self.stage.answer(job.id, list(of), lambda address: of[address])
         return self.market.job(job.id)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from app.dispute.play import Expire, Judge, Move, Narrow, Show, Stand
+from app.dispute.play import Expire, Move, Narrow, Refute, Show, Stand
 from app.protocol.ids import Address, Digest, Seconds, Units
 from app.protocol.market.disputes import WORD, Claim, Dispute, DisputePhase, Verdict
 from app.protocol.market.entities import ZERO
@@ -79,7 +79,7 @@ class Game:
             self._end(Verdict.CONVICTED if self.dispute.phase.executors else Verdict.CLEARED)
             return
         wanted = {DisputePhase.ANSWER: Stand, DisputePhase.SHOW: Show, DisputePhase.NARROW: Narrow}
-        if not isinstance(move, wanted.get(self.dispute.phase, Judge)) or self.now > self.dispute.deadline:
+        if not isinstance(move, wanted.get(self.dispute.phase, Refute)) or self.now > self.dispute.deadline:
             raise Refused
         match move:
             case Stand():
@@ -91,7 +91,7 @@ class Game:
                 self._shown(self.dispute.claim, totals)
             case Narrow(stretch):
                 self._narrowed(stretch)
-            case Judge(term):
+            case Refute(term):
                 self._end(Verdict.CLEARED if self._follows(term) else Verdict.CONVICTED)
 
     def _shown(self, claim: Claim, totals: tuple[int, ...]) -> None:

@@ -21,7 +21,7 @@ from app.execution.execute import Evaluation
 from app.execution.inputs import JobInputs
 from app.home.network import Network
 from app.protocol.errors import NotAllowed, TryAgain
-from app.protocol.market.disputes import Verdict
+from app.protocol.market.disputes import Dispute, Verdict
 from app.protocol.market.entities import JobState
 from app.protocol.market.receipt import OutputPolicy
 from app.protocol.ports import Progress
@@ -173,6 +173,7 @@ def test_anybody_objects_by_name_of_the_bond(town: Arena, monkeypatch: pytest.Mo
     assert said == []
     challenger.raise_(found, found.bond, lambda played: said.append(played.what))
     liars = [Liar(town, each, lie, 0.3) for each in drawn]
+    over: list[Dispute] = []
     for _ in range(2):  # they show something twice, and are narrowed and judged in between
         for liar in liars:
             list(liar.moves(town.market.job(job.id)))

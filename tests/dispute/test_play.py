@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from app.dispute.play import Expire, Judge, Move, Narrow, Show, Stand, departure, next_move
+from app.dispute.play import Expire, Move, Narrow, Refute, Show, Stand, departure, next_move
 from app.protocol.ids import Address
 from app.protocol.market.disputes import WORD, Claim, DisputePhase, Verdict
 from tests.dispute.referee import CHALLENGER, EXECUTOR, WINDOW, Facts, Game, Refused
@@ -72,7 +72,7 @@ class Opponent:
             return Show(self.totals(claim))
         if phase is DisputePhase.NARROW:
             return Narrow(self.rng.randrange(len(claim.cuts) - 1))
-        return Judge(self.rng.randrange(len(game.dispute.totals)))
+        return Refute(self.rng.randrange(len(game.dispute.totals)))
 
 
 def played(game: Game, honest: Address, opponent: Opponent) -> Verdict:

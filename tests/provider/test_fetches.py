@@ -110,12 +110,13 @@ class Gateway:
     def __init__(self, store: Any, missing: CidText, gate: threading.Event) -> None:
         self._store, self._missing, self._gate = store, missing, gate
 
-    def read(self, cid: CidText, *place: int, **limits: int) -> Any:
+    def read(self, cid: str, offset: int = 0, length: int | None = None, *, limit: int) -> bytes:
         """As a store."""
         if cid == self._missing:
             self._gate.wait(60)
             raise NotFound("No store has it.")
-        return self._store.read(cid, *place, **limits)
+        data: bytes = self._store.read(cid, offset, length, limit=limit)
+        return data
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)

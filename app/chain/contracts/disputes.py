@@ -71,13 +71,13 @@ class DisputeGame(Jobs):
         """The executor stands by its receipt: the leaf of the output file that has the value, and totals as
         `show_dispute` takes them. Errors: Reverted.
         """
-        moved = (dispute.id, _state(dispute), program, _receipt(receipt), _leaf(word), packed(totals))
+        moved = (dispute.id, _state(dispute), program, _receipt(receipt), as_struct(word), packed(totals))
         return self._moved(self.client.send(account, DISPUTES, "answer", *moved), dispute)
 
     def narrow_dispute(self, account: Account, dispute: Dispute, stretch: int) -> Sent[Dispute]:
         """The challenger names a stretch between neighbours of `claim.cuts`. Errors: Reverted."""
         claim = _claim_of(dispute)
-        moved = (dispute.id, _state(dispute), _claim(claim), packed(dispute.totals), stretch)
+        moved = (dispute.id, _state(dispute), as_struct(claim), packed(dispute.totals), stretch)
         return self._moved(self.client.send(account, DISPUTES, "narrow", *moved), dispute)
 
     def show_dispute(self, account: Account, dispute: Dispute, totals: Sequence[int]) -> Sent[Dispute]:
@@ -85,7 +85,7 @@ class DisputeGame(Jobs):
         each of its terms, whose last one is `claim.sum`. Errors: Reverted.
         """
         claim = _claim_of(dispute)
-        moved = (dispute.id, _state(dispute), _claim(claim), packed(totals))
+        moved = (dispute.id, _state(dispute), as_struct(claim), packed(totals))
         return self._moved(self.client.send(account, DISPUTES, "show", *moved), dispute)
 
     def judge_dispute(
@@ -96,11 +96,15 @@ class DisputeGame(Jobs):
         Errors: Reverted, as WrongProof.
         """
         claim = _claim_of(dispute)
-        shown = (
-            _leaf(evidence.output), _leaf(evidence.term), _leaf(evidence.input), _leaf(evidence.shard),
-            evidence.shard_number, evidence.file_root, list(evidence.file_path), _leaf(evidence.word),
-        )  # fmt: skip
-        moved = (dispute.id, _state(dispute), _claim(claim), program, packed(dispute.totals), term, shown)
+        moved = (
+            dispute.id,
+            _state(dispute),
+            as_struct(claim),
+            program,
+            packed(dispute.totals),
+            term,
+            as_struct(evidence),
+        )
         return self._moved(self.client.send(account, DISPUTES, "judge", *moved), dispute)
 
     def answer_lookup_dispute(
@@ -117,9 +121,9 @@ class DisputeGame(Jobs):
         """As `answer_dispute`, of a circuit with lookups: the one or two leaves that have the word, totals over the
         terms of the last layer, the words of their wires. `tables`: `Lookups.header`. Errors: Reverted.
         """
-        found = [_leaf(leaf) for leaf in leaves]
+        found = [as_struct(leaf) for leaf in leaves]
         said = _receipt(receipt)
-        moved = (dispute.id, _state(dispute), program, tables, said, found, packed(totals), packed(words))
+        moved = (dispute.id, _state(dispute), (program, tables), said, found, packed(totals), packed(words))
         return self._moved(self.client.send(account, DISPUTES, "answerLookup", *moved), dispute)
 
     def judge_sum_dispute(
@@ -135,11 +139,9 @@ class DisputeGame(Jobs):
         claim = dispute.summed
         if claim is None:
             raise _no_claim(dispute)
-        output, record, proof = evidence
-        moved = (
-            dispute.id, _state(dispute), _claim(claim), program, tables, packed(dispute.totals), packed(dispute.words),
-            term, _leaf(output), _leaf(record), _proof(proof),
-        )  # fmt: skip
+        *records, proof = (as_struct(each) for each in evidence)
+        said = (as_struct(claim), (program, tables), packed(dispute.totals), packed(dispute.words))
+        moved = (dispute.id, _state(dispute), *said, term, records, proof)
         return self._moved(self.client.send(account, DISPUTES, "judgeSum", *moved), dispute)
 
     def begin_line(
@@ -152,24 +154,32 @@ class DisputeGame(Jobs):
     ) -> Sent[Dispute]:
         """The executor stands for the line of a lookup: its first nodes and what ties it to the claim."""
         nodes, proof = begun
-        moved = (dispute.id, _state(dispute), _claim(_line_of(dispute)), program, tables, list(nodes), _proof(proof))
+        moved = (
+            dispute.id,
+            _state(dispute),
+            as_struct(_line_of(dispute)),
+            program,
+            tables,
+            list(nodes),
+            as_struct(proof),
+        )
         return self._moved(self.client.send(account, DISPUTES, "begin", *moved), dispute)
 
     def pick_node(self, account: Account, dispute: Dispute, node: int) -> Sent[Dispute]:
         """The challenger names the first node that is false."""
-        moved = (dispute.id, _state(dispute), _claim(_line_of(dispute)), node)
+        moved = (dispute.id, _state(dispute), as_struct(_line_of(dispute)), node)
         return self._moved(self.client.send(account, DISPUTES, "pick", *moved), dispute)
 
     def show_nodes(
         self, account: Account, dispute: Dispute, nodes: Sequence[Digest], path: Sequence[Digest]
     ) -> Sent[Dispute]:
         """The executor shows the nodes of the next look, and the path from the one that was picked to the root."""
-        moved = (dispute.id, _state(dispute), _claim(_line_of(dispute)), list(nodes), list(path))
+        moved = (dispute.id, _state(dispute), as_struct(_line_of(dispute)), list(nodes), list(path))
         return self._moved(self.client.send(account, DISPUTES, "look", *moved), dispute)
 
     def show_words(self, account: Account, dispute: Dispute, words: bytes, path: Sequence[Digest]) -> Sent[Dispute]:
         """The executor shows the words below the last node, as they stand in the line."""
-        moved = (dispute.id, _state(dispute), _claim(_line_of(dispute)), words, list(path))
+        moved = (dispute.id, _state(dispute), as_struct(_line_of(dispute)), words, list(path))
         return self._moved(self.client.send(account, DISPUTES, "showWords", *moved), dispute)
 
     def judge_word(
@@ -182,8 +192,8 @@ class DisputeGame(Jobs):
         proof: LookupProof,
     ) -> Sent[Dispute]:
         """The challenger shows that a word of those shown is false, or names the other lookup that it is of."""
-        said = (_state(dispute), _claim(_line_of(dispute)))
-        moved = (dispute.id, *said, program, tables, dispute.shown, place, _proof(proof))
+        said = (_state(dispute), as_struct(_line_of(dispute)))
+        moved = (dispute.id, *said, (program, tables), dispute.shown, place, as_struct(proof))
         return self._moved(self.client.send(account, DISPUTES, "judgeWord", *moved), dispute)
 
     def expire_dispute(self, account: Account, dispute: Dispute) -> Sent[Dispute]:
@@ -326,16 +336,11 @@ def _state(dispute: Dispute) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _claim(claim: Claim | SumClaim | LookupClaim) -> tuple[Any, ...]:
-    return tuple(vars(claim).values())
-
-
-def _leaf(leaf: ProvenLeaf) -> tuple[Any, ...]:
-    return leaf.data, list(leaf.path)
-
-
-def _proof(proof: LookupProof) -> tuple[Any, ...]:
-    return [_leaf(leaf) for leaf in proof.leaves], proof.shard, proof.file_root, list(proof.file_path)
+def as_struct(value: Any) -> Any:
+    """An entity as the contract's struct: its fields, in order."""
+    if isinstance(value, (Claim, SumClaim, LookupClaim, Evidence, LookupProof, ProvenLeaf)):
+        return tuple(as_struct(field) for field in vars(value).values())
+    return [as_struct(each) for each in value] if isinstance(value, tuple) else value
 
 
 def _receipt(receipt: Receipt) -> tuple[Any, ...]:

@@ -20,7 +20,7 @@ from app.node.collection.tables import TABLES, CollectedTable
 from app.node.sample import FOLDER, check_parts, titled, unused_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ingestion.recipe import Recipe
 
@@ -52,11 +52,12 @@ def _collect(stage: Stage, progress: Progress, table: CollectedTable) -> None:
         progress.published(table.name, _publish(stage, table, recipe))
     dataset = progress.record.datasets[table.name]
     pocket_money(stage.network, stage.buyer.account, 200 * DOLLAR)
-    for step, work in (
-        ("offer", lambda: _offer(stage, dataset, recipe)),
-        ("model", lambda: put_at_hand(stage, table, dataset)),
-        ("history", lambda: order_history(stage, table, dataset)),
-    ):
+    steps: dict[str, Callable[[], object]] = {
+        "offer": lambda: _offer(stage, dataset, recipe),
+        "model": lambda: put_at_hand(stage, table, dataset),
+        "history": lambda: order_history(stage, table, dataset),
+    }
+    for step, work in steps.items():
         if f"{table.name}: {step}" not in progress.record.done:
             work()
             progress.did(f"{table.name}: {step}")

@@ -30,7 +30,7 @@ class Progress:
         try:
             self.record = CollectionRecord.from_bytes(path.read_bytes())
         except FileNotFoundError:
-            self.record = CollectionRecord(market=market)
+            self.record = CollectionRecord(market=market, datasets={})
         except BadDocument as error:
             raise BadDocument(f"{path} is damaged.", "Move it away: what is published is found again.") from error
 

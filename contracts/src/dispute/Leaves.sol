@@ -62,21 +62,36 @@ library Leaves {
         view
         returns (bytes32)
     {
-        uint256 used = 0;
-        for (; count > 1; (index, count) = (index / 2, (count + 1) / 2)) {
-            if (index % 2 == 0 && index + 1 == count) continue;
-            if (used == siblings.length) return 0;
-            bytes32 other = siblings[used++];
-            digest = index % 2 == 0 ? _node(digest, other) : _node(other, digest);
+        unchecked {
+            uint256 used = 0;
+            for (; count > 1; (index, count) = (index >> 1, (count + 1) >> 1)) {
+                if (index & 1 == 0 && index + 1 == count) continue;
+                if (used == siblings.length) return 0;
+                bytes32 other;
+                assembly ("memory-safe") {
+                    used := add(used, 1)
+                    other := mload(add(siblings, shl(5, used)))
+                }
+                digest = index & 1 == 0 ? _node(digest, other) : _node(other, digest);
+            }
+            return used == siblings.length ? digest : bytes32(0);
         }
-        return used == siblings.length ? digest : bytes32(0);
     }
 
     /// @notice The root over a power of two of digests; their array is used up.
     function fold(bytes32[] memory level) internal view returns (bytes32) {
         for (uint256 count = level.length / 2; count > 0; count /= 2) {
             for (uint256 i = 0; i < count; ++i) {
-                level[i] = _node(level[2 * i], level[2 * i + 1]);
+                assembly ("memory-safe") {
+                    let free := mload(0x40)
+                    let pair := add(add(level, 32), shl(6, i))
+                    mstore8(free, 1)
+                    mstore(add(free, 1), mload(pair))
+                    mstore(add(free, 33), mload(add(pair, 32)))
+                    if iszero(staticcall(gas(), 2, free, 65, add(add(level, 32), shl(5, i)), 32)) {
+                        invalid()
+                    }
+                }
             }
         }
         return level[0];
@@ -89,7 +104,7 @@ library Leaves {
             mstore8(free, 1)
             mstore(add(free, 1), left)
             mstore(add(free, 33), right)
-            if iszero(staticcall(gas(), 2, free, 65, 0, 32)) { revert(0, 0) }
+            if iszero(staticcall(gas(), 2, free, 65, 0, 32)) { invalid() }
             digest := mload(0)
         }
     }

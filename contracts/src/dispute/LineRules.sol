@@ -32,6 +32,16 @@ contract LineRules {
         Tables.Reader reader;
     }
 
+    /// @param first point of the node, of those that stand where the asked one does in its block
+    /// @param part which of them it is
+    struct Node {
+        uint256 radix;
+        uint256 width;
+        uint256 angle;
+        uint256 first;
+        uint256 part;
+    }
+
     /// @notice Whether word `index` of the line under a claim's root is what it follows to be, if it is `said`. A word of
     ///         another lookup is named with it.
     function judge(
@@ -46,12 +56,7 @@ contract LineRules {
         (c.program, c.tables, c.claim, c.reader.proof) = (program, tables, claim, proof);
         c.shape = Line.shape(tables.steps, program.size, tables.levels, claim.terms);
         if (index < c.shape.sums) {
-            uint256 length = program.size + 1;
-            if (index / length >= claim.terms) return (_is(said, 0), 0, 0);
-            word = uint64(index % length);
-            (uint64 wire,) = Tables.term(program, tables, claim.first + index / length, c.reader);
-            if (wire >= program.inputs) return (Finding.DEEPER, uint64(wire - program.inputs), word);
-            return (_is(said, Tables.datum(program, tables, claim.dataRoot, claim.row, wire, word, c.reader)), 0, 0);
+            return _wire(c, index, said);
         }
         return (_is(said, _expected(c, index)), 0, 0);
     }
@@ -60,16 +65,23 @@ contract LineRules {
     function isDatum(
         Programs.Program memory program,
         Tables.Lookups memory tables,
-        bytes32 dataRoot,
-        uint256 row,
-        uint256 wire,
-        uint256 word,
+        Tables.Datum memory asked,
         uint64 said,
         Tables.Proof memory proof
     ) external view returns (bool) {
         Tables.Reader memory reader;
         reader.proof = proof;
-        return Tables.datum(program, tables, dataRoot, row, wire, word, reader) == said;
+        return Tables.datum(program, tables, asked, reader) == said;
+    }
+
+    /// @dev Words of the wires that the value reads.
+    function _wire(Case memory c, uint256 index, uint64 said) private view returns (Finding, uint64, uint64) {
+        (uint256 term, uint256 word) = (index / (c.program.size + 1), index % (c.program.size + 1));
+        if (term >= c.claim.terms) return (_is(said, 0), 0, 0);
+        (uint64 wire,) = Tables.term(c.program, c.tables, c.claim.first + term, c.reader);
+        if (wire >= c.program.inputs) return (Finding.DEEPER, uint64(wire - c.program.inputs), uint64(word));
+        Tables.Datum memory asked = Tables.Datum(c.claim.dataRoot, c.claim.row, wire, word);
+        return (_is(said, Tables.datum(c.program, c.tables, asked, c.reader)), 0, 0);
     }
 
     function _is(uint64 said, uint64 expected) private pure returns (Finding) {
@@ -126,15 +138,26 @@ contract LineRules {
         if (k == 0) return word == s.steps ? _input(c, s.size) : 0;
         uint64 total = _line(c, s.switched + place - 1);
         uint64 mask = _input(c, k - 1);
-        (uint256 base, uint256 levels) = (c.tables.switchBase, c.tables.switchLevels);
-        for (uint256 level = 0; level < levels; ++level) {
-            uint256 row = ((k - 1) * levels + level) * (s.steps + 1) + word;
-            uint64 key = c.reader.take(c.tables.keyswitch, s.size * levels * (s.steps + 1), row);
+        for (uint256 level = 0; level < c.tables.switchLevels; ++level) {
             unchecked {
-                total -= uint64(Digits.digit(mask, base, levels, level)) * key;
+                total -= _keyed(c, mask, k - 1, level, word);
             }
         }
         return total;
+    }
+
+    /// @dev A digit of a mask word times its key row's word.
+    function _keyed(Case memory c, uint64 mask, uint256 place, uint256 level, uint256 word)
+        private
+        view
+        returns (uint64)
+    {
+        (uint256 levels, uint256 width) = (c.tables.switchLevels, c.shape.steps + 1);
+        uint256 row = (place * levels + level) * width + word;
+        uint64 key = c.reader.take(c.tables.keyswitch, c.shape.size * levels * width, row);
+        unchecked {
+            return uint64(Digits.digit(mask, c.tables.switchBase, levels, level)) * key;
+        }
     }
 
     /// @dev The keyswitch's result, what rounding takes of it, its turns, and what the rotation starts from.
@@ -182,71 +205,75 @@ contract LineRules {
     }
 
     function _split(Case memory c, uint256 step, uint256 stage, uint256 place) private view returns (uint64) {
-        (Points.Point[] memory x, Points.Point[] memory t, uint256 block_) =
-            _node(c, c.shape.stageAt(step, stage - 1), stage - 1, place / 2);
-        return _part(Points.split(x, t, block_), place);
+        Node memory node = _node(c.shape.size / 2, stage - 1, place / 2);
+        Points.Point[] memory x = _points(c, c.shape.stageAt(step, stage - 1), node);
+        return _part(Points.split(x, _twiddles(c, node), node.part), place);
     }
 
     function _join(Case memory c, uint256 step, uint256 stage, uint256 place) private view returns (uint64) {
-        (Points.Point[] memory x, Points.Point[] memory t, uint256 block_) =
-            _node(c, c.shape.stageAt(step, stage - 1), 2 * c.shape.depth + 1 - stage, place / 2);
-        return _part(Points.join(x, t, block_), place);
+        Node memory node = _node(c.shape.size / 2, 2 * c.shape.depth + 1 - stage, place / 2);
+        Points.Point[] memory x = _points(c, c.shape.stageAt(step, stage - 1), node);
+        return _part(Points.join(x, _twiddles(c, node), node.part), place);
     }
 
-    /// @dev The points of the node of level `number` that a point belongs to, its twiddles, and which of them it is.
-    function _node(Case memory c, uint256 state, uint256 number, uint256 point)
-        private
-        view
-        returns (Points.Point[] memory x, Points.Point[] memory t, uint256 block_)
-    {
-        uint256 half = c.shape.size / 2;
-        (uint256 radix, uint256 width, uint256 node, uint256 angle) = _geometry(half, number, point % half);
-        block_ = point % half % (radix * width) / width;
-        uint256 first = point - point % half + node * radix * width + point % width;
-        (x, t) = (new Points.Point[](radix), new Points.Point[](radix - 1));
-        for (uint256 k = 0; k < radix; ++k) {
-            x[k] = _point(c, state, first + k * width);
-        }
-        for (uint256 k = 1; k < radix; ++k) {
-            uint256 place = 2 * (angle * k % (4 * half));
-            uint64 re = c.reader.take(c.tables.roots, 8 * half, place);
-            t[k - 1] = Points.Point(re, c.reader.behind(place, 1));
+    function _points(Case memory c, uint256 state, Node memory node) private view returns (Points.Point[] memory x) {
+        x = new Points.Point[](node.radix);
+        for (uint256 k = 0; k < x.length; ++k) {
+            x[k] = _point(c, state, node.first + k * node.width);
         }
     }
 
-    /// @dev Radix and width of a level's nodes, which of them has a point, and the angle of its twiddle.
-    function _geometry(uint256 half, uint256 number, uint256 place)
-        private
-        pure
-        returns (uint256 radix, uint256 width, uint256 node, uint256 angle)
-    {
-        (width, angle) = (half, half);
+    function _twiddles(Case memory c, Node memory node) private view returns (Points.Point[] memory t) {
+        t = new Points.Point[](node.radix - 1);
+        uint256 turn = 2 * c.shape.size;
+        for (uint256 k = 0; k < t.length; ++k) {
+            uint256 place = 2 * (node.angle * (k + 1) % turn);
+            uint64 re = c.reader.take(c.tables.roots, 2 * turn, place);
+            t[k] = Points.Point(re, c.reader.behind(place, 1));
+        }
+    }
+
+    /// @dev The node of level `number` that a point of polynomials of so many points belongs to.
+    function _node(uint256 half, uint256 number, uint256 point) private pure returns (Node memory node) {
+        uint256 place = point % half;
+        uint256 count = 0; // of the nodes before it
+        (node.width, node.angle) = (half, half);
         for (uint256 level = 0;; ++level) {
-            radix = level == 0 && Math.log2(half) % 2 == 1 ? 2 : 4;
+            node.radix = level == 0 && Math.log2(half) % 2 == 1 ? 2 : 4;
             if (level == number) break;
-            width /= radix;
-            node = place / width;
-            angle = (angle + node % radix * 4 * half) / radix;
+            node.width /= node.radix;
+            count = place / node.width;
+            node.angle = (node.angle + count % node.radix * 4 * half) / node.radix;
         }
-        angle /= radix;
-        width /= radix;
+        node.angle /= node.radix;
+        node.width /= node.radix;
+        node.part = place / node.width % node.radix;
+        node.first = point - place + count * node.radix * node.width + place % node.width;
     }
 
     /// @dev The products of a step's points with the key's, in the order in which they are summed.
     function _product(Case memory c, uint256 step, uint256 place) private view returns (uint64) {
-        Line.Shape memory s = c.shape;
-        uint256 half = s.size / 2;
-        (uint256 column, uint256 point) = (place / 2 / half, place / 2 % half);
         Points.Point memory total;
-        for (uint256 k = 0; k < 2 * s.levels; ++k) {
-            Points.Point memory own = _point(c, s.stageAt(step, s.depth), k * half + point);
-            uint256 key = ((step * s.levels + k % s.levels) * 2 + k / s.levels) * 2 + column;
-            uint256 word = key * s.size + 2 * point;
-            uint64 re = c.reader.take(c.tables.points, 4 * s.steps * s.levels * s.size, word);
-            Points.Point memory term = Points.times(own, Points.Point(re, c.reader.behind(word, 1)));
+        for (uint256 k = 0; k < 2 * c.shape.levels; ++k) {
+            Points.Point memory term = _term(c, step, k, place / 2);
             total = k == 0 ? term : Points.plus(total, term);
         }
         return _part(total, place);
+    }
+
+    /// @dev The product of polynomial number `k` of the digits with the key's for a column, at one point.
+    function _term(Case memory c, uint256 step, uint256 k, uint256 place) private view returns (Points.Point memory) {
+        uint256 half = c.shape.size / 2;
+        Points.Point memory own = _point(c, c.shape.stageAt(step, c.shape.depth), k * half + place % half);
+        uint256 levels = c.shape.levels;
+        uint256 key = ((step * levels + k % levels) * 2 + k / levels) * 2 + place / half;
+        return Points.times(own, _keyPoint(c, 2 * (key * half + place % half)));
+    }
+
+    function _keyPoint(Case memory c, uint256 word) private view returns (Points.Point memory) {
+        uint256 words = 4 * c.shape.steps * c.shape.levels * c.shape.size;
+        uint64 re = c.reader.take(c.tables.points, words, word);
+        return Points.Point(re, c.reader.behind(word, 1));
     }
 
     /// @dev A word to be added: the double of its coefficient, in turns.

@@ -43,6 +43,18 @@ abstract contract LookupGame is ReceiptCourt {
         bytes32 shown;
     }
 
+    /// @notice A program and what its lookups need.
+    struct Setting {
+        Programs.Program program;
+        Tables.Lookups tables;
+    }
+
+    struct Step {
+        Verdict verdict;
+        uint64 wire;
+        uint64 word;
+    }
+
     event DisputeSummed(
         uint256 indexed dispute, uint256 indexed job, Dispute state, SumClaim claim, bytes totals, bytes words
     );
@@ -61,34 +73,31 @@ abstract contract LookupGame is ReceiptCourt {
     function answerLookup(
         uint256 dispute,
         Dispute memory state,
-        Programs.Program memory program,
-        Tables.Lookups memory tables,
+        Setting memory setting,
         Receipts.Receipt memory receipt,
         Leaves.Leaf[] memory leaves,
         bytes calldata totals,
         bytes calldata words
     ) external {
         _turn(dispute, state, Phase.ANSWER, state.executor);
-        if (program.kind != Programs.LOOKUPS || program.more != tables.digest()) revert WrongOrder();
         SumClaim memory claim;
-        (claim.program, claim.dataRoot) = (program.digest(), receipt.dataRoot);
-        uint256 ciphertext = (program.size / 2 + 1) * tables.bits / 4;
-        uint256 length = 8 * HEADER + receipt.rows * program.outputs * ciphertext;
-        _checkReceipt(state, program, receipt, claim.program, length, "lwe");
-        uint256 value = state.value / (program.size + 1);
-        if (value >= receipt.rows * program.outputs) return _end(dispute, state, Verdict.CLEARED);
-        claim.row = uint64(receipt.firstRow + value / program.outputs);
-        claim.output = uint64(value % program.outputs);
-        claim.word = uint64(state.value % (program.size + 1));
-        uint256 place = 8 * HEADER + value * ciphertext + claim.word / 2 * (tables.bits / 4);
-        uint256 pair = _pair(receipt.outputRoot, length, place, tables.bits / 4, leaves);
-        if (place < Leaves.BYTES) _checkHeader(program, 1, tables.bits, receipt.rows, leaves[0].data);
-        uint256 said = claim.word % 2 == 0 ? pair & ((1 << tables.bits) - 1) : pair >> tables.bits;
+        (claim.program, claim.dataRoot) = (setting.program.digest(), receipt.dataRoot);
+        if (setting.program.kind != Programs.LOOKUPS) revert WrongOrder();
+        _checkProgram(claim.program, setting);
+        _checkReceipt(state, setting.program, receipt, claim.program, _fileBytes(setting, receipt.rows), "lwe");
+        uint256 value = state.value / (setting.program.size + 1);
+        if (value >= receipt.rows * setting.program.outputs) return _end(dispute, state, Verdict.CLEARED);
+        claim.row = uint64(receipt.firstRow + value / setting.program.outputs);
+        claim.output = uint64(value % setting.program.outputs);
+        claim.word = uint64(state.value % (setting.program.size + 1));
+        uint256 bits = setting.tables.bits;
         if (totals.length != words.length + 8 || words.length % 8 != 0 || words.length > 8 * MOST_TERMS) {
             revert WrongTotals();
         }
-        uint256 last = _at(totals, words.length / 8);
-        if (uint64(last + (1 << (63 - tables.bits))) >> (64 - tables.bits) != said) revert WrongTotals();
+        unchecked {
+            uint64 last = _at(totals, words.length / 8) + uint64(1 << (63 - bits));
+            if (last >> (64 - bits) != _said(setting, receipt, value, claim.word, leaves)) revert WrongTotals();
+        }
         claim.shown = keccak256(bytes.concat(totals, words));
         state.claim = keccak256(abi.encode(claim));
         _keep(dispute, state, Phase.JUDGE);
@@ -97,47 +106,34 @@ abstract contract LookupGame is ReceiptCourt {
 
     /// @notice The challenger shows that total number `term` is false, or that the word of a published wire is; or it
     ///         names a term whose wire is a lookup, which is looked into then.
-    /// @param output leaf of the output's record in the program, of `record` the term's
+    /// @param records leaves of the output's record in the program and of the term's
     function judgeSum(
         uint256 dispute,
         Dispute memory state,
         SumClaim memory claim,
-        Programs.Program memory program,
-        Tables.Lookups memory tables,
+        Setting memory setting,
         bytes calldata totals,
         bytes calldata words,
         uint256 term,
-        Leaves.Leaf memory output,
-        Leaves.Leaf memory record,
-        Tables.Proof memory proof
+        Leaves.Leaf[2] memory records,
+        Tables.Proof calldata proof
     ) external {
         _turn(dispute, state, Phase.JUDGE, state.challenger);
-        if (
-            keccak256(abi.encode(claim)) != state.claim || keccak256(bytes.concat(totals, words)) != claim.shown
-                || totals.length != words.length + 8
-        ) revert WrongClaim();
-        _checkProgram(claim.program, program, tables);
-        Programs.Output memory sum = program.output(claim.output, output);
-        if (words.length / 8 != sum.terms) return _end(dispute, state, Verdict.CONVICTED);
-        if (term > sum.terms) revert WrongTotals();
-        if (term == 0) {
-            bool right = _at(totals, 0) == (claim.word == program.size ? sum.bias : 0);
-            return _end(dispute, state, right ? Verdict.CLEARED : Verdict.CONVICTED);
+        if (keccak256(abi.encode(claim)) != state.claim) revert WrongClaim();
+        if (keccak256(bytes.concat(totals, words)) != claim.shown || totals.length != words.length + 8) {
+            revert WrongClaim();
         }
-        (uint64 wire, uint64 weight) = program.term(sum.first + term - 1, record);
-        uint64 word = _at(words, term - 1);
-        unchecked {
-            if (_at(totals, term) != _at(totals, term - 1) + weight * word) {
-                return _end(dispute, state, Verdict.CONVICTED);
-            }
-        }
-        if (wire < program.inputs) {
-            bool same = rules.isDatum(program, tables, claim.dataRoot, claim.row, wire, claim.word, word, proof);
+        _checkProgram(claim.program, setting);
+        Step memory step = _step(claim, setting.program, totals, words, term, records);
+        if (step.verdict != Verdict.NONE) return _end(dispute, state, step.verdict);
+        if (step.wire < setting.program.inputs) {
+            Tables.Datum memory asked = Tables.Datum(claim.dataRoot, claim.row, step.wire, claim.word);
+            bool same = rules.isDatum(setting.program, setting.tables, asked, step.word, proof);
             return _end(dispute, state, same ? Verdict.CLEARED : Verdict.CONVICTED);
         }
         Tables.Claim memory next;
         (next.program, next.dataRoot, next.row) = (claim.program, claim.dataRoot, claim.row);
-        (next.lookup, next.word, next.said) = (uint64(wire - program.inputs), claim.word, word);
+        (next.lookup, next.word, next.said) = (uint64(step.wire - setting.program.inputs), claim.word, step.word);
         _descend(dispute, state, next, Phase.SHOW, "");
     }
 
@@ -147,27 +143,15 @@ abstract contract LookupGame is ReceiptCourt {
         uint256 dispute,
         Dispute memory state,
         Tables.Claim memory claim,
-        Programs.Program memory program,
-        Tables.Lookups memory tables,
+        Setting memory setting,
         bytes32[] calldata nodes,
         Tables.Proof memory proof
     ) external {
         _turn(dispute, state, Phase.SHOW, state.executor);
         if (keccak256(abi.encode(claim)) != state.claim || claim.root != 0) revert WrongClaim();
-        _checkProgram(claim.program, program, tables);
-        Tables.Reader memory reader;
-        reader.proof = proof;
-        (claim.bias, claim.first, claim.terms, claim.table) = Tables.lookup(program, tables, claim.lookup, reader);
-        Line.Shape memory shape = Line.shape(tables.steps, program.size, tables.levels, claim.terms);
-        claim.tree = uint64(shape.tree);
-        claim.bits = _look(claim);
-        if (nodes.length != 1 << claim.bits) revert WrongNodes();
+        _checkProgram(claim.program, setting);
         claim.root = _folded(nodes);
-        (uint256 place, bool negated) = shape.outAt(claim.word);
-        uint64 out = Tables.take(reader, claim.root, Leaves.WORDS << shape.tree, place);
-        unchecked {
-            if ((negated ? uint64(0) - out : out) != claim.said) revert WrongTotals();
-        }
+        _checkBegun(claim, setting, nodes.length, proof);
         claim.shown = keccak256(abi.encodePacked(nodes));
         _descend(dispute, state, claim, Phase.NARROW, abi.encodePacked(nodes));
     }
@@ -228,27 +212,99 @@ abstract contract LookupGame is ReceiptCourt {
         uint256 dispute,
         Dispute memory state,
         Tables.Claim memory claim,
-        Programs.Program memory program,
-        Tables.Lookups memory tables,
+        Setting memory setting,
         bytes calldata words,
         uint256 place,
-        Tables.Proof memory proof
+        Tables.Proof calldata proof
     ) external {
         _turn(dispute, state, Phase.JUDGE, state.challenger);
         if (keccak256(abi.encode(claim)) != state.claim || keccak256(words) != claim.shown) revert WrongClaim();
-        _checkProgram(claim.program, program, tables);
+        _checkProgram(claim.program, setting);
         uint64 said = Leaves.wordAt(words, place);
         uint256 index = (uint256(claim.node) << WORDS_BELOW) * Leaves.WORDS + place;
-        (LineRules.Finding found, uint64 lookup, uint64 word) = rules.judge(program, tables, claim, index, said, proof);
-        if (found == LineRules.Finding.DEEPER) {
-            Tables.Claim memory next;
-            (next.program, next.dataRoot, next.row) = (claim.program, claim.dataRoot, claim.row);
-            (next.lookup, next.word, next.said) = (lookup, word, said);
-            next.layer = claim.layer + 1;
-            if (next.layer == MOST_LAYERS) revert WrongOrder();
-            return _descend(dispute, state, next, Phase.SHOW, "");
+        (LineRules.Finding found, uint64 lookup, uint64 word) =
+            rules.judge(setting.program, setting.tables, claim, index, said, proof);
+        if (found != LineRules.Finding.DEEPER) {
+            return _end(dispute, state, found == LineRules.Finding.FALSE ? Verdict.CONVICTED : Verdict.CLEARED);
         }
-        _end(dispute, state, found == LineRules.Finding.FALSE ? Verdict.CONVICTED : Verdict.CLEARED);
+        if (claim.layer + 1 == MOST_LAYERS) revert WrongOrder();
+        Tables.Claim memory next;
+        (next.program, next.dataRoot, next.row) = (claim.program, claim.dataRoot, claim.row);
+        (next.lookup, next.word, next.said, next.layer) = (lookup, word, said, claim.layer + 1);
+        _descend(dispute, state, next, Phase.SHOW, "");
+    }
+
+    /// @dev What a step of the sum comes to: a verdict, or the wire whose word has to be right.
+    function _step(
+        SumClaim memory claim,
+        Programs.Program memory program,
+        bytes calldata totals,
+        bytes calldata words,
+        uint256 term,
+        Leaves.Leaf[2] memory records
+    ) private view returns (Step memory step) {
+        Programs.Output memory sum = program.output(claim.output, records[0]);
+        if (words.length / 8 != sum.terms) {
+            step.verdict = Verdict.CONVICTED;
+            return step;
+        }
+        if (term > sum.terms) revert WrongTotals();
+        if (term == 0) {
+            bool right = _at(totals, 0) == (claim.word == program.size ? sum.bias : 0);
+            step.verdict = right ? Verdict.CLEARED : Verdict.CONVICTED;
+            return step;
+        }
+        uint64 weight;
+        (step.wire, weight) = program.term(sum.first + term - 1, records[1]);
+        step.word = _at(words, term - 1);
+        unchecked {
+            if (_at(totals, term) != _at(totals, term - 1) + weight * step.word) step.verdict = Verdict.CONVICTED;
+        }
+    }
+
+    /// @dev Reverts unless a line ends in the claim's word; the claim then has what its lookup reads.
+    function _checkBegun(Tables.Claim memory claim, Setting memory setting, uint256 nodes, Tables.Proof memory proof)
+        private
+        view
+    {
+        Tables.Reader memory reader;
+        reader.proof = proof;
+        (claim.bias, claim.first, claim.terms, claim.table) =
+            Tables.lookup(setting.program, setting.tables, claim.lookup, reader);
+        Line.Shape memory shape =
+            Line.shape(setting.tables.steps, setting.program.size, setting.tables.levels, claim.terms);
+        claim.tree = uint64(shape.tree);
+        claim.bits = _look(claim);
+        if (nodes != 1 << claim.bits) revert WrongNodes();
+        (uint256 place, bool negated) = shape.outAt(claim.word);
+        uint64 out = Tables.take(reader, claim.root, Leaves.WORDS << shape.tree, place);
+        unchecked {
+            if ((negated ? uint64(0) - out : out) != claim.said) revert WrongTotals();
+        }
+    }
+
+    /// @dev The rounded word of a value that the output file has. The word behind the last one is zero.
+    function _said(
+        Setting memory setting,
+        Receipts.Receipt memory receipt,
+        uint256 value,
+        uint256 word,
+        Leaves.Leaf[] memory leaves
+    ) private view returns (uint256 said) {
+        uint256 bits = setting.tables.bits;
+        uint256 place = 8 * HEADER + value * _ciphertextBytes(setting) + word / 2 * (bits / 4);
+        said = _pair(receipt.outputRoot, _fileBytes(setting, receipt.rows), place, bits / 4, leaves);
+        if (place < Leaves.BYTES) _checkHeader(setting.program, 1, bits, receipt.rows, leaves[0].data);
+        if (word == setting.program.size && said >> bits != 0) revert WrongHeader();
+        return word % 2 == 0 ? said & ((1 << bits) - 1) : said >> bits;
+    }
+
+    function _ciphertextBytes(Setting memory setting) private pure returns (uint256) {
+        return (setting.program.size / 2 + 1) * (setting.tables.bits / 4);
+    }
+
+    function _fileBytes(Setting memory setting, uint256 rows) private pure returns (uint256) {
+        return 8 * HEADER + rows * setting.program.outputs * _ciphertextBytes(setting);
     }
 
     function _descend(uint256 dispute, Dispute memory state, Tables.Claim memory claim, Phase next, bytes memory shown)
@@ -268,8 +324,8 @@ abstract contract LookupGame is ReceiptCourt {
         if (Leaves.climb(node, claim.node, 1 << claim.level, path) != claim.root) revert Leaves.WrongProof();
     }
 
-    function _checkProgram(bytes32 digest, Programs.Program memory program, Tables.Lookups memory tables) private pure {
-        if (program.digest() != digest || program.more != tables.digest()) revert WrongOrder();
+    function _checkProgram(bytes32 digest, Setting memory setting) private pure {
+        if (setting.program.digest() != digest || setting.program.more != setting.tables.digest()) revert WrongOrder();
     }
 
     function _folded(bytes32[] calldata nodes) private view returns (bytes32) {

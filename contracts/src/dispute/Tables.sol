@@ -71,6 +71,24 @@ library Tables {
         bytes32[] filePath;
     }
 
+    /// @param word of the wire's ciphertext
+    struct Datum {
+        bytes32 dataRoot;
+        uint256 row;
+        uint256 wire;
+        uint256 word;
+    }
+
+    /// @dev Where a wire's words are: its file and its mask's seed.
+    struct Source {
+        uint256 inside;
+        uint64 file;
+        uint256 base;
+        uint256 length;
+        uint64 low;
+        uint64 high;
+    }
+
     struct Reader {
         Proof proof;
         uint256 used;
@@ -117,43 +135,52 @@ library Tables {
         weight = behind(reader, place, 1);
     }
 
-    /// @notice Word `index` of the ciphertext that a published wire is in a row: a word of its file, or of its mask.
-    function datum(
-        Programs.Program memory program,
-        Lookups memory tables,
-        bytes32 dataRoot,
-        uint256 row,
-        uint256 wire,
-        uint256 index,
-        Reader memory reader
-    ) internal view returns (uint64) {
-        Proof memory proof = reader.proof;
-        uint256 place = program.shardAt(proof.shard);
+    /// @notice A word of the ciphertext that a published wire is in a row: a word of its file, or of its mask.
+    function datum(Programs.Program memory program, Lookups memory tables, Datum memory asked, Reader memory reader)
+        internal
+        view
+        returns (uint64)
+    {
+        Source memory source;
+        _findRow(program, asked, source, reader);
+        uint256 place = program.inputAt(reader.proof.shard, asked.wire);
+        source.file = take(reader, program.words, program.length, place);
+        source.base = behind(reader, place, 1);
+        source.length = behind(reader, place, 2) / 8;
+        if (asked.word == program.size) return _fileWord(program, asked, source, reader);
+        place = _seeds(program, tables) + 2 * (reader.proof.shard * program.inputs + asked.wire);
+        source.low = take(reader, program.words, program.length, place);
+        source.high = behind(reader, place, 1);
+        return _mask(source, asked.word, program.size);
+    }
+
+    function _findRow(Programs.Program memory program, Datum memory asked, Source memory source, Reader memory reader)
+        private
+        view
+    {
+        uint256 shard = reader.proof.shard;
+        uint256 place = program.shardAt(shard);
         uint64 first = take(reader, program.words, program.length, place);
-        if (row < first || row - first >= behind(reader, place, 1)) revert Leaves.WrongProof();
-        uint256 inside = row - first;
-        place = program.inputAt(proof.shard, wire);
-        uint64 file = take(reader, program.words, program.length, place);
-        uint256 base = behind(reader, place, 1);
-        if (index == program.size) {
-            uint64 length = behind(reader, place, 2);
-            Leaves.checkFile(dataRoot, proof.fileRoot, file, program.files, proof.filePath);
-            return take(reader, proof.fileRoot, length / 8, base + inside);
-        }
-        place = _seeds(program, tables) + 2 * (proof.shard * program.inputs + wire);
-        uint64 low = take(reader, program.words, program.length, place);
-        return _mask(low, behind(reader, place, 1), base, inside, index, program.size);
+        if (shard >= program.shards || asked.row < first) revert Leaves.WrongProof();
+        source.inside = asked.row - first;
+        if (source.inside >= behind(reader, place, 1)) revert Leaves.WrongProof();
+    }
+
+    function _fileWord(Programs.Program memory program, Datum memory asked, Source memory source, Reader memory reader)
+        private
+        view
+        returns (uint64)
+    {
+        Proof memory proof = reader.proof;
+        Leaves.checkFile(asked.dataRoot, proof.fileRoot, source.file, program.files, proof.filePath);
+        return take(reader, proof.fileRoot, source.length, source.base + source.inside);
     }
 
     /// @dev Mask word i of row r of a chunk: A_(r-i), or -A_(N+r-i) where that wraps; two words are one block.
-    function _mask(uint64 low, uint64 high, uint256 base, uint256 inside, uint256 index, uint256 size)
-        private
-        pure
-        returns (uint64)
-    {
-        uint256 r = inside % size;
-        uint256 place = base + inside - r + (index > r ? size + r - index : r - index);
-        (uint64 even, uint64 odd) = Aes.stream(low, high, uint64(place / 2));
+    function _mask(Source memory source, uint256 index, uint256 size) private pure returns (uint64) {
+        uint256 r = source.inside % size;
+        uint256 place = source.base + source.inside - r + (index > r ? size + r - index : r - index);
+        (uint64 even, uint64 odd) = Aes.stream(source.low, source.high, uint64(place / 2));
         uint64 word = place % 2 == 0 ? even : odd;
         unchecked {
             return index > r ? uint64(0) - word : word;

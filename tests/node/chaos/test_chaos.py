@@ -8,6 +8,7 @@ meanwhile is not in its hand.
 from __future__ import annotations
 
 import os
+import resource
 import threading
 import time
 from collections.abc import Callable
@@ -94,14 +95,14 @@ def test_chaos(
             phase("index built anew")
         finally:
             monkey.stop()
-            print(phase.took)
+            print(phase.took, f"CPU seconds: {phase.cpu:.0f}")
             print(dict(monkey.done), [dict(each.done) for each in proxies])
             for each in proxies:
                 each.stop()
 
 
 class Phases:
-    """How many seconds each part of a run took."""
+    """How many seconds each part of a run took, and what of the processors: other work changes only the former."""
 
     def __init__(self) -> None:
         self.took: dict[str, float] = {}
@@ -111,6 +112,12 @@ class Phases:
         """A part has ended."""
         now = time.monotonic()
         self.took[name], self._since = round(now - self._since, 1), now
+
+    @property
+    def cpu(self) -> float:
+        """CPU seconds of this process and of those that have ended."""
+        spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        return sum(each.ru_utime + each.ru_stime for each in spent)
 
 
 def _shop(market: LiveMarket, orders: int, seconds: float) -> None:

@@ -67,5 +67,7 @@ def ended(work: UnitOfWork, each: IndexedEvent) -> None:
 RULES: Mapping[str, Rule] = {
     "DisputeOpened": opened,
     "DisputeShown": moved,
+    "DisputeSummed": moved,
+    "DisputeDescended": moved,
     "DisputeEnded": ended,
 }

@@ -77,7 +77,7 @@ def open_job(here: AppState, order: OpenJob) -> UnsignedTransaction:
     assert fee is not None  # no problem was found
     held = (price.price_job or 0) + (price.price_rows or 0)
     text = here.coin.text
-    said = (
+    said: tuple[str, ...] = (
         f"You open a job on rows {order.first_row:,} to {order.first_row + order.rows - 1:,} of dataset {record.id}.",
         f"It is for version {record.version} of it: if the owner publishes another before, nothing is paid.",
         f"It runs under license {order.license}.",
