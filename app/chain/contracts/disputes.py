@@ -154,15 +154,8 @@ class DisputeGame(Jobs):
     ) -> Sent[Dispute]:
         """The executor stands for the line of a lookup: its first nodes and what ties it to the claim."""
         nodes, proof = begun
-        moved = (
-            dispute.id,
-            _state(dispute),
-            as_struct(_line_of(dispute)),
-            program,
-            tables,
-            list(nodes),
-            as_struct(proof),
-        )
+        said = (_state(dispute), as_struct(_line_of(dispute)))
+        moved = (dispute.id, *said, (program, tables), list(nodes), as_struct(proof))
         return self._moved(self.client.send(account, DISPUTES, "begin", *moved), dispute)
 
     def pick_node(self, account: Account, dispute: Dispute, node: int) -> Sent[Dispute]:

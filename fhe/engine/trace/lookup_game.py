@@ -191,5 +191,5 @@ class LookupGame:
 
 
 def opened(words: U64, index: int) -> ProvenLeaf:
-    """The leaf of an array that has word `index`, and its path. Hashes the whole array: a key's takes seconds."""
+    """The leaf of an array that has word `index`, and its path. Hashes the whole array, 1 MiB at a time."""
     return proven(memoryview(np.ascontiguousarray(words).reshape(-1).view(np.uint8)), index)

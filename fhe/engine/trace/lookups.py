@@ -18,11 +18,11 @@ from app.protocol.ids import Digest
 from fhe.arrays import I64, U64
 from fhe.circuit.circuit import Circuit, Linear, Lookup, word_weight
 from fhe.engine.gadget import table_polynomials
+from fhe.engine.hashing import root_of
 from fhe.engine.output import lwe_bits
 from fhe.engine.roots import roots
 from fhe.engine.transform import key_points
 from fhe.evaluation_key import EvaluationKey
-from fhe.merkle import root_of
 from fhe.profile import EncryptionProfile
 
 MOST_LAYERS = 2  # of lookups, one after the other: a dispute goes through each

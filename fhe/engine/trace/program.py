@@ -19,6 +19,7 @@ from app.protocol.market.disputes import ProvenLeaf
 from app.protocol.vocabulary import FileEncoding
 from fhe.arrays import U64
 from fhe.circuit.circuit import Circuit, Linear
+from fhe.engine.hashing import prove
 from fhe.engine.source import check_runs_on
 from fhe.engine.trace.lookups import MOST_LAYERS, KeyTables, Lookups, fields_digest, lookups_of, weighted, wire_widths
 from fhe.profile import EncryptionProfile
@@ -120,9 +121,9 @@ class Program:
 
 def proven(data: bytes | memoryview, word: int) -> ProvenLeaf:
     """The leaf of a file's bytes that has a word of 8 bytes, and its path. Errors: IndexError."""
-    leaf = word // LEAF_WORDS
-    found = bytes(data[leaf * merkle.LEAF_BYTES : (leaf + 1) * merkle.LEAF_BYTES])
-    return ProvenLeaf(found, tuple(Digest(each) for each in merkle.proof(data, leaf)))
+    view = memoryview(data)
+    found, path = prove(lambda start, length: bytes(view[start : start + length]), len(view), word // LEAF_WORDS)
+    return ProvenLeaf(found, tuple(Digest(each) for each in path))
 
 
 def program_of(

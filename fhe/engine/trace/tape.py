@@ -17,10 +17,10 @@ from app.protocol.ids import Digest
 from app.protocol.market.disputes import ProvenLeaf
 from fhe.arrays import U64
 from fhe.engine.gadget import digits, rotate
+from fhe.engine.hashing import root_of
 from fhe.engine.trace.lookup import LookupTrace
 from fhe.engine.trace.names import depth
 from fhe.engine.transform import add, join, levels, multiply, split, to_words
-from fhe.merkle import root_of
 from fhe.profile import EncryptionProfile
 
 LEAF = 16  # words
