@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from app.custodian.attempts import Outcome, Watch, described, idle, is_stale, pause_after
-from app.custodian.court import Court, NoCourt, open_until, unobjected_output
+from app.custodian.court import Court, NoCourt, open_until, oppose, unobjected_output
 from app.custodian.decision import refuse, release, signed
 from app.custodian.decryption import decrypt_output
 from app.custodian.evidence import Execute, FindProfile, Judgement, JudgementLimits, load_judgement, verified_output
@@ -166,10 +166,10 @@ class CustodianAgent:
             return self._refuse(claim, job, grant, verify)
         self._step("verify")
         with self._span(job.id, "verify"):
-            oppose = partial(self._oppose, claim, job, record.contested)
+            against = partial(self._oppose, claim, job, record.contested)
             agreed = unobjected_output(evidence, self._store) if unobjected else None
             watch = Watch(self._ledger, claim, job, self._stopping)
-            output = agreed or verified_output(evidence, self._store, self._execute, watch, oppose)
+            output = agreed or verified_output(evidence, self._store, self._execute, watch, against)
         if output is None:
             return Outcome(job.id, "contested", "re-execution gives another result; it does not stand unanswered")
         if isinstance(output, Reason):
@@ -256,19 +256,12 @@ class CustodianAgent:
         return Outcome(claim.job, DecisionState.DONE, tx or "the chain had it already")
 
     def _oppose(self, claim: Claim, job: Job, contested: bool, own: Evaluation) -> bool:
-        """Show a contract that the result is wrong, else ask others for one. False when neither can be: it cannot be
-        judged, others were asked before, or there is no time or no bond for it; what stands is refused.
-        """
+        """Whether something was done about a wrong result, so that it does not stand: `app.custodian.court.oppose`."""
         self._step("contest")
-        if not (judged := self._court.challenge(job, own)):
-            if contested:
-                return False
-            try:
-                self._chain.contest(job.id)
-            except Reverted:
-                return False
-        self._ledger.contested(claim, others=not judged)
-        return True
+        done = oppose(self._court, self._chain, job, own, asked=contested)
+        if done:
+            self._ledger.contested(claim, others=done == "asked")
+        return done is not None
 
     def _refuse(self, claim: Claim, job: Job, reason: Reason, verify: Verification = "self") -> Outcome:
         self._step("refuse with reason")

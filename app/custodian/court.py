@@ -7,13 +7,15 @@ the result is recomputed, as under every other policy.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 from app.custodian.evidence import Judgement
+from app.custodian.ports import CustodianChain
 from app.dispute.difference import read_receipt, whole
 from app.execution.execute import Evaluation
 from app.execution.inputs import JobInputs
-from app.protocol.errors import NotFound
+from app.execution.program import stated_program
+from app.protocol.errors import NotFound, Reverted
 from app.protocol.ids import Digest
 from app.protocol.market.entities import ZERO, Job
 from app.protocol.market.receipt import Receipt
@@ -42,11 +44,11 @@ class Court(Protocol):
 
 
 class NoCourt:
-    """The court of contracts that judge no result."""
+    """No court: no result is judged. An order that states its program is no wrong order for that."""
 
-    def program(self, _work: JobInputs) -> Digest:
-        """None."""
-        return ZERO
+    def program(self, work: JobInputs) -> Digest:
+        """What an order of this circuit states, wherever it is judged."""
+        return stated_program(work.circuit, work.profile, work.table)
 
     def play(self, _job: Job) -> bool:
         """Nothing runs."""
@@ -58,6 +60,23 @@ class NoCourt:
 
     def objections_end(self, _job: Job, _hours: int) -> None:
         """Nobody can."""
+
+
+def oppose(
+    court: Court, chain: CustodianChain, job: Job, own: Evaluation, *, asked: bool
+) -> Literal["judged", "asked"] | None:
+    """Show a contract that a result is wrong, else ask others for one; `asked`: they were before. None when neither can
+    be: it cannot be judged, or there is no time or no bond for it; then what stands is refused. Errors: Unavailable.
+    """
+    if court.challenge(job, own):
+        return "judged"
+    if asked:
+        return None
+    try:
+        chain.contest(job.id)
+    except Reverted:
+        return None
+    return "asked"
 
 
 def open_until(evidence: Judgement, court: Court, store: Store) -> int | None:

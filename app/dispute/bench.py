@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from app.execution.program import stated_program
+from app.protocol.errors import NotAllowed
 
 if TYPE_CHECKING:
     from app.chain.market import Market
@@ -34,9 +36,12 @@ class Bench:
         return bool(moved or self._player.running(job))
 
     def challenge(self, job: Job, own: Evaluation) -> bool:
-        """Object to each executor whose result differs; whether a dispute runs."""
-        for each in self._player.accusations(job, own):
-            self._player.accuse(job, each)
+        """Object to each executor whose result differs, as far as the account's money for bonds goes; whether a dispute
+        runs.
+        """
+        with suppress(NotAllowed):  # too little money, or no time: others are asked, or what stands is refused
+            for each in self._player.accusations(job, own):
+                self._player.accuse(job, each)
         return bool(self._player.running(job))
 
     def objections_end(self, job: Job, hours: int) -> int | None:

@@ -185,3 +185,17 @@ def test_anybody_objects_by_name_of_the_bond(town: Arena, monkeypatch: pytest.Mo
     plain = town.stage.open("plain", license=town.license, rows=40)
     with pytest.raises(NotAllowed, match="states no program"):
         Challenger(network, town.stage.buyer, plain)
+
+
+def test_a_custodian_without_money_for_a_bond_asks_others(town: Arena) -> None:
+    """It does not wait for money until its own deadline passes: the job is contested as where nothing can be judged."""
+    job, drawn = town.order(CIRCUITS[0])
+    lie = forged(town.honest(job), 8, 3)
+    job = town.answered(job, [(each, lie) for each in drawn])
+    market, owner = town.market, town.stage.owner
+    kept = market.balance(owner.address)
+    market.transfer(owner, town.stage.buyer.address, kept)
+    assert custodian(town, "poor.sqlite").process(job.id).what == "contested"
+    assert market.disputes(job.id) == []
+    assert market.job(job.id).contested_from == 2
+    market.transfer(town.stage.buyer, owner.address, kept)

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from app.auditor.audit import Auditor
+from app.auditor.provenance.lineage import lineage
+from app.auditor.provenance.prov import prov_json
 from app.auditor.report import CheckStatus
 from app.dispute.difference import false_word
 from app.market.db.database import Database
@@ -134,6 +136,8 @@ def test_the_index_tells_all_of_it(town: Arena, tmp_path: Path) -> None:
         assert "challenger did not move in time" in late.job.next.sentence
         assert {each.event for each in found.timeline} >= {"DisputeOpened", "DisputeShown", "DisputeEnded"}
     database.close()
+    exported = prov_json(lineage(town.market, town.world.store, job.id))
+    assert exported["activity"][f"job:dispute-{first.id}"]["darkroom:verdict"] == "convicted"
     report = Auditor(town.market, town.world.store).audit(job.id)
     told = {(each.fact, each.status): each.detail for each in report.checks}
     assert told["program", CheckStatus.CONFIRMED] == "executors can be convicted of a wrong result"
