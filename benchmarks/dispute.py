@@ -122,7 +122,7 @@ class _World:
         codebook = Codebook(
             columns=tuple(ColumnCode(name=name, dtype="float64", affine=code, declared=True) for name in names)
         )
-        roots = [root_of(memoryview(file.view(np.uint8))) for file in self.files]
+        roots = [root_of(file.view(np.uint8).data) for file in self.files]
         files = tuple(
             EncodedFile(column=name, encoding="affine", cid="", polys=chunks, seed="00" * 16, root=root)
             for name, root in zip(names, roots, strict=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -39,7 +39,7 @@ class LookupWorld:
         codebook = Codebook(
             columns=tuple(ColumnCode(name=name, dtype="float64", bins=(1.0,), declared=True) for name in names)
         )
-        self.roots = [root_of(memoryview(file.view(np.uint8))) for file in self.files]
+        self.roots = [root_of(file.view(np.uint8).data) for file in self.files]
         files = tuple(
             EncodedFile(column=name, encoding="bins", cid="", polys=1, seed=SEED, root=root)
             for name, root in zip(names, self.roots, strict=True)
@@ -56,15 +56,16 @@ class LookupWorld:
             REFERENCE.digest, codebook.digest, inputs, (bits, lookup, last), ("y",), Readout("value")
         )
         bootstrap, keyswitch, _ = shapes(REFERENCE)
-        parts = (rng.integers(0, 1 << 64, shape, np.uint64) for shape in (bootstrap, keyswitch))
-        self.key = EvaluationKey(REFERENCE.digest, 1, *parts)
+        first, second = (rng.integers(0, 1 << 64, shape, np.uint64) for shape in (bootstrap, keyswitch))
+        self.key = EvaluationKey(REFERENCE.digest, 1, first, second)
         start = time.perf_counter()
         program = program_of(self.circuit, REFERENCE, self.table, KeyTables.of(self.key))
         assert program is not None
         assert program.lookups is not None
         self.program, self.tables = program, program.lookups.header
         self.program_seconds = time.perf_counter() - start
-        self.rows, self.form = 1, "lwe"  # type: tuple[int, Literal["bodies", "lwe"]]
+        self.rows = 1
+        self.form: Literal["bodies", "lwe"] = "lwe"
         self.game = LookupGame(
             program, self.circuit, REFERENCE, self.key, self.table, self,
             lambda number: self.files[number].tobytes(), lambda: self.roots,

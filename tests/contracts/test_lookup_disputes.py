@@ -103,7 +103,7 @@ def fuzzed(court: LookupTrial, seed: int, games: int) -> None:
         for _ in range(int(rng.integers(0, 3))):
             others[int(rng.integers(0, shape.slots * shape.slot))] = int(rng.integers(1, 1 << 62))
         dispute, change = looked_into(court, int(rng.integers(5 * 65)), int(rng.integers(1, 1 << 20)))
-        over = court.descended(dispute, lambda claim, o=others, c=change: false_line(court, claim, c, o))  # type: ignore[misc]
+        over = court.descended(dispute, lambda claim, o=others, c=change: false_line(court, claim, c, o))
         assert over.verdict is Verdict.CONVICTED, others
         again(court)
 

@@ -13,6 +13,7 @@ from app.execution.execute import execute
 from app.execution.inputs import JobInputs
 from app.execution.source import StoreSource
 from app.protocol.documents import sha256
+from app.protocol.ids import Address
 from app.protocol.market.disputes import Dispute, DisputePhase
 from app.protocol.market.receipt import Receipt
 from app.storage.content import file_cid
@@ -94,7 +95,7 @@ class Trial:
     def revealed(self, claims: Sequence[Claimed]) -> None:
         """What each of the drawn reveals, in the order of the draw."""
         of = {each.address: claim.receipt.digest for each, claim in zip(self.drawn, claims, strict=True)}
-        self.stage.answer(self.job, list(of), lambda address: of[address])
+        self.stage.answer(self.job, list(of), lambda address: of[Address(address)])
 
     def word_of(self, value: int) -> int:
         """The word of the output file that a value is."""

@@ -303,7 +303,10 @@ T = TypeVar("T", RowsClaim, SumClaim, LookupClaim)
 def as_claim(said: Mapping[str, Any], kind: type[T] = RowsClaim) -> T:  # type: ignore[assignment]
     """From the contract's struct, whose fields have the entity's names in another spelling."""
     plain = {re.sub("([A-Z])", r"_\1", name).lower(): value for name, value in said.items()}
-    return kind(**{name: Digest(value) if isinstance(value, str) else int(value) for name, value in plain.items()})
+    fields: dict[str, Any] = {
+        name: Digest(value) if isinstance(value, str) else int(value) for name, value in plain.items()
+    }
+    return kind(**fields)
 
 
 def _claim_of(dispute: Dispute) -> RowsClaim:

@@ -109,4 +109,5 @@ class LinearGame:
             layer.bias[output : output + 1],
         )  # fmt: skip
         circuit = replace(trace.circuit, layers=(alone,), outputs=trace.circuit.outputs[output : output + 1])
-        return evaluate_bodies(circuit, trace.profile, trace.table, trace.source, low, high - low)[0]
+        bodies: U64 = evaluate_bodies(circuit, trace.profile, trace.table, trace.source, low, high - low)[0]
+        return bodies

@@ -92,7 +92,8 @@ class LookupGame:
             core = core_for(self.profile, self.table, self.key, 1, "auto")
             small = core.keyswitch(self._value(row, value)[0][None])
             polynomials = self._lookups.tests[test : test + 1]
-            return core.bootstrap(small, polynomials, np.zeros(1, np.int64), centred=self._lookups.centred)[0]
+            out: U64 = core.bootstrap(small, polynomials, np.zeros(1, np.int64), centred=self._lookups.centred)[0]
+            return out
         (span,) = spans(self.table, self.profile.polynomial_size, row, 1)
         given, chunks = self.circuit.inputs[wire], range(span.chunk, span.chunk + 1)
         mask = self.source.mask(given, span.shard, chunks)[0]
@@ -192,4 +193,4 @@ class LookupGame:
 
 def opened(words: U64, index: int) -> ProvenLeaf:
     """The leaf of an array that has word `index`, and its path. Hashes the whole array, 1 MiB at a time."""
-    return proven(memoryview(np.ascontiguousarray(words).reshape(-1).view(np.uint8)), index)
+    return proven(np.ascontiguousarray(words).reshape(-1).view(np.uint8).data, index)

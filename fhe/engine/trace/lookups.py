@@ -92,7 +92,7 @@ def roots_of_unity(profile: EncryptionProfile) -> U64:
 
 def file_root(words: U64) -> Digest:
     """The root of words as little-endian bytes."""
-    return root_of(memoryview(np.ascontiguousarray(words.astype("<u8", copy=False)).reshape(-1).view(np.uint8)))
+    return root_of(np.ascontiguousarray(words.astype("<u8", copy=False)).reshape(-1).view(np.uint8).data)
 
 
 def fields_digest(fields: tuple[int | str, ...]) -> Digest:

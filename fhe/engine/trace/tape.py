@@ -15,12 +15,12 @@ import numpy as np
 
 from app.protocol.ids import Digest
 from app.protocol.market.disputes import ProvenLeaf
-from fhe.arrays import U64
+from fhe.arrays import F64, U64
 from fhe.engine.gadget import digits, rotate
 from fhe.engine.hashing import root_of
 from fhe.engine.trace.lookup import LookupTrace
 from fhe.engine.trace.names import depth
-from fhe.engine.transform import add, join, levels, multiply, split, to_words
+from fhe.engine.transform import Complex, add, join, levels, multiply, split, to_words
 from fhe.profile import EncryptionProfile
 
 LEAF = 16  # words
@@ -276,11 +276,11 @@ class LookupTape:
         added = to_words(re, im).reshape(-1)
         return np.concatenate([*stages, added, before.reshape(-1) + added])
 
-    def _products(self, step: int, re: U64, im: U64) -> tuple[U64, U64]:
+    def _products(self, step: int, re: F64, im: F64) -> Complex:
         points = self._points[step].view(np.float64).reshape(self.shape.levels, 2, 2, -1, 2)
         columns = []
         for column in range(2):
-            total = None
+            total: Complex | None = None
             for row in range(2):
                 for level in range(self.shape.levels):
                     key = points[level, row, column]
@@ -303,5 +303,5 @@ def _up(level: list[bytes]) -> list[bytes]:
     return [sha256(b"\x01" + level[k] + level[k + 1]).digest() for k in range(0, len(level), 2)]
 
 
-def _words(re: U64, im: U64) -> U64:
+def _words(re: F64, im: F64) -> U64:
     return np.stack([re, im], -1).reshape(-1).view(np.uint64)
