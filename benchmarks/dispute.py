@@ -32,7 +32,7 @@ from app.chain.wallet.account import Account
 from app.protocol.data import merkle
 from app.protocol.data.dataset import Affine, Codebook, ColumnCode, EncodedFile, EncryptedTable, Shard
 from app.protocol.ids import Digest
-from app.protocol.market.disputes import Claim, Verdict
+from app.protocol.market.disputes import RowsClaim, Verdict
 from app.protocol.market.receipt import Receipt
 from app.protocol.ports import Progress
 from app.storage.content import file_cid
@@ -42,7 +42,7 @@ from fhe.circuit.codec import encode
 from fhe.engine.linear import evaluate_bodies
 from fhe.engine.output import OutputStage
 from fhe.engine.trace.game import LinearGame
-from fhe.engine.trace.program import Program, program_of, proven
+from fhe.engine.trace.program import JobProgram, program_of, proven
 from fhe.engine.trace.sums import LinearTrace
 from fhe.merkle import root_of
 from fhe.profiles import REFERENCE
@@ -104,7 +104,7 @@ class Disputed(Protocol):
 
     table: EncryptedTable
     circuit: Circuit
-    program: Program
+    program: JobProgram
     rows: int
     form: Literal["bodies", "lwe"]
 
@@ -167,7 +167,7 @@ class _World:
 
         def answered() -> tuple[Any, list[int]]:
             said = int.from_bytes(lie[8 * word : 8 * word + 8], "little")
-            claim = Claim(NOTHING, NOTHING, 0, value, value + 1, 0, said, NOTHING)
+            claim = RowsClaim(NOTHING, NOTHING, 0, value, value + 1, 0, said, NOTHING)
             return proven(bytes(lie), word), [*self.game.totals(claim)[:-1], said]
 
         def judged() -> tuple[int, Any]:

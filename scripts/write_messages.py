@@ -59,7 +59,7 @@ NO_WORDS = re.compile(
 # Functions and calls that describe the API to programs.
 FOR_PROGRAMS = {"Field", "APIKeyCookie", "HTTPBearer", "error_responses", "_example", "examples", "media_type"}
 SENTENCE = re.compile(r"[^\W\d_]{2,}.* |^[A-Z][a-z]{2,}\.?$|.* [^\W\d_]{2,}", re.DOTALL)
-REFUSALS = ("app/market/web/transactions",)  # of these modules only what is raised
+REFUSALS = ("app/market/web/transactions", "app/storage")  # of these modules only what is raised
 TITLES = ("app/protocol/errors.py", "app/market/web/errors/refusals.py")  # an error's class says what it is
 Message = str | tuple[str, str]
 Found = Iterator[tuple[Message, str]]  # a message, and the file that says it

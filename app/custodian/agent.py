@@ -14,10 +14,9 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 
-from app.custodian.attempts import Watch, described, idle, is_stale, pause_after
+from app.custodian.attempts import Outcome, Watch, described, idle, is_stale, pause_after
 from app.custodian.court import Court, NoCourt, open_until, oppose, unobjected_output
 from app.custodian.decision import refuse, release, signed
 from app.custodian.decryption import decrypt_output
@@ -50,15 +49,6 @@ REORG_PATIENCE = 60  # seconds for which a node may lag behind what this custodi
 FINAL_AFTER = 86_400  # seconds after which a release is not lost any more
 EVENTS_KEPT = 90 * 86_400  # seconds for which the ledger tells how a job went that is over
 CHORES_EVERY = 600  # seconds
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a job this time: a ledger state, `contested`, `failed`, or `waiting` with the cause."""
-
-    job: int
-    what: str
-    detail: str = ""
 
 
 class CustodianAgent:
@@ -125,7 +115,7 @@ class CustodianAgent:
         claim = self._ledger.claim(number, job.dataset)
         record = self._ledger.record(number)
         if claim is None or record is None:
-            return Outcome(number, *idle(record))
+            return idle(number, record)
         try:
             return self._advance(claim, record, job)
         except Exception as error:
@@ -313,11 +303,7 @@ class CustodianAgent:
             return Outcome(job.id, record.state, "another process works on it")
         if record.document is not None and job.sealed == sha256(record.document):
             return self._hand_over(claim, record, job, record.tx)
-        if (
-            record.state is DecisionState.REFUSING
-            and record.decision is not None
-            and job.decision == sha256(record.decision)
-        ):
+        if record.state is DecisionState.REFUSING and record.decision and job.decision == sha256(record.decision):
             self._ledger.refused(claim, "")
             return Outcome(job.id, DecisionState.REFUSED, record.reason)
         self._ledger.drop(claim, job.state.name.lower())

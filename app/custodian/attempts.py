@@ -1,4 +1,4 @@
-"""Attempts at one job: what keeps or ends a long one, what is noted of one that failed, and when the next begins."""
+"""Attempts at one job: what became of each, what ends a long one, what is noted of a failure, when the next begins."""
 
 from __future__ import annotations
 
@@ -15,6 +15,15 @@ from app.protocol.ports import Stopped
 
 FIRST_RETRY, LONGEST_RETRY = 5, 600  # seconds between attempts at a job that fails
 RENEW_EVERY = 5.0  # seconds, during re-execution
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job this time: a ledger state, `contested`, `failed`, or `waiting` with the cause."""
+
+    job: int
+    what: str
+    detail: str = ""
 
 
 @dataclass
@@ -44,13 +53,14 @@ def is_stale(error: Exception) -> bool:
     return isinstance(error, Reverted) and error.reason == "StaleHead"
 
 
-def idle(record: LedgerRecord | None) -> tuple[str, str]:
+def idle(job: int, record: LedgerRecord | None) -> Outcome:
     """Why a job cannot be claimed now."""
     if record is None:
-        return "waiting", "another process works on it"
+        return Outcome(job, "waiting", "another process works on it")
     if record.state in OPEN and record.error:
-        return "waiting", f"attempt {record.attempts} failed, tried again at {record.next_try}: {record.error}"
-    return record.state, "another process works on it, or it is over"
+        again = f"attempt {record.attempts} failed, tried again at {record.next_try}: {record.error}"
+        return Outcome(job, "waiting", again)
+    return Outcome(job, record.state, "another process works on it, or it is over")
 
 
 def described(error: Exception) -> str:

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from app.protocol.ids import Address
-from app.protocol.market.disputes import Claim, Dispute, DisputePhase
+from app.protocol.market.disputes import Dispute, DisputePhase, RowsClaim
 
 
 class Truth(Protocol):
     """What a party computed itself, value by value; `app.dispute.truth.JobTruth` does."""
 
-    def totals(self, claim: Claim) -> tuple[int, ...]:
+    def totals(self, claim: RowsClaim) -> tuple[int, ...]:
         """What an honest executor shows of a claim."""
 
 

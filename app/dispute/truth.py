@@ -15,13 +15,13 @@ from app.protocol.data import merkle
 from app.protocol.data.dataset import EncodedFile
 from app.protocol.errors import BadModel
 from app.protocol.ids import Digest
-from app.protocol.market.disputes import Claim, Evidence, ProvenLeaf
+from app.protocol.market.disputes import Evidence, ProvenLeaf, RowsClaim
 from app.protocol.market.entities import ZERO
 from app.protocol.ports import Store
 from fhe.engine.linear import only_linear
 from fhe.engine.output import HEADER
 from fhe.engine.trace.game import LinearGame
-from fhe.engine.trace.program import LEAF_WORDS, Program, program_of
+from fhe.engine.trace.program import LEAF_WORDS, JobProgram, program_of
 from fhe.engine.trace.sums import LinearTrace
 from fhe.merkle import prove
 
@@ -37,7 +37,7 @@ class JobTruth:
     store: Store
 
     @cached_property
-    def program(self) -> Program:
+    def program(self) -> JobProgram:
         """What the job's order states. Errors: BadModel for a job that no contract can judge."""
         found = program_of(self.work.circuit, self.work.profile, self.work.table)
         if found is None:
@@ -49,13 +49,13 @@ class JobTruth:
         """How many values the job's result has."""
         return self.work.circuit.result_rows(self.work.job.rows) * self.program.outputs
 
-    def claim(self, value: int) -> Claim:
+    def claim(self, value: int) -> RowsClaim:
         """The value's rows and output, which an executor begins with; its sum is left open."""
         row, output = divmod(value, self.program.outputs)
         job = self.work.job
         low = job.first_row + row * self.program.block
         high = min(low + self.program.block, job.first_row + job.rows)
-        return Claim(self.program.digest, self.work.table.data_root, output, low, high, 0, 0, ZERO)
+        return RowsClaim(self.program.digest, self.work.table.data_root, output, low, high, 0, 0, ZERO)
 
     def place(self, value: int) -> int:
         """Number of the word of the output file that has a value."""
@@ -68,11 +68,11 @@ class JobTruth:
         output, row = divmod(max(place - HEADER_WORDS, 0), rows)
         return row * self.program.outputs + output
 
-    def totals(self, claim: Claim) -> tuple[int, ...]:
+    def totals(self, claim: RowsClaim) -> tuple[int, ...]:
         """What an honest executor shows of a claim: of one row the totals over its terms, of more those at the cuts."""
         return self._game.totals(claim)
 
-    def evidence(self, claim: Claim, term: int) -> Evidence:
+    def evidence(self, claim: RowsClaim, term: int) -> Evidence:
         """What shows the contract total number `term` of a claim about one row. Errors: NotFound, BadBlock."""
         program = self.program
         output = program.leaf(program.output_at(claim.output))

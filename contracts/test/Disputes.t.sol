@@ -495,6 +495,21 @@ contract DisputesTest is DisputeWorld {
         vm.assertEq(jobs.claimable(stranger), 4 * DISPUTE_BOND);
     }
 
+    function test_a_program_with_lookups_is_of_the_other_game() public {
+        _usual();
+        program.kind = 2;
+        job = _again(1, 1);
+        _accused(_output());
+        Game memory game = _open(5);
+        _about(game);
+        Leaves.Leaf memory word = _word(5);
+        Receipts.Receipt memory receipt = _receipt(said);
+        bytes memory data = _packed(_truth(game.claim));
+        vm.prank(game.state.executor);
+        vm.expectRevert(ReceiptCourt.WrongOrder.selector);
+        disputes.answer(game.id, game.state, program, receipt, word, data);
+    }
+
     function test_terms_of_a_game() public {
         LineRules rules = disputes.rules();
         vm.assertEq(disputes.longestGame(), 28 * MOVE);

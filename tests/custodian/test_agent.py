@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from app.custodian import agent as module
-from app.custodian.agent import LAST_CHANCE, REORG_PATIENCE, Outcome
-from app.custodian.attempts import FIRST_RETRY, LONGEST_RETRY
+from app.custodian.agent import LAST_CHANCE, REORG_PATIENCE
+from app.custodian.attempts import FIRST_RETRY, LONGEST_RETRY, Outcome
 from app.custodian.ledger import DecisionState
 from app.custodian.readout import read_out
 from app.execution.execute import Evaluation

@@ -17,7 +17,7 @@ from app.execution.execute import Evaluation, execute
 from app.execution.inputs import load_job_inputs
 from app.execution.program import stated_program
 from app.protocol.documents import sha256
-from app.protocol.market.disputes import WORD, Claim
+from app.protocol.market.disputes import WORD, RowsClaim
 from app.protocol.market.entities import Job
 from app.storage.content import file_cid
 from fhe.circuit.circuit import Circuit
@@ -39,13 +39,13 @@ class LyingTruth(JobTruth):
     output: bytes = b""
     share: float = 0.0
 
-    def claim(self, value: int) -> Claim:
+    def claim(self, value: int) -> RowsClaim:
         """Ends in the word that it revealed."""
         honest, place = super().claim(value), 8 * self.place(value)
         word = int.from_bytes(self.output[place : place + 8], "little")
-        return Claim(**{**vars(honest), "at_high": word})
+        return RowsClaim(**{**vars(honest), "at_high": word})
 
-    def totals(self, claim: Claim) -> tuple[int, ...]:
+    def totals(self, claim: RowsClaim) -> tuple[int, ...]:
         """Taken by the contract."""
         said = list(super().totals(claim))
         begin = int(self.share * len(said))

@@ -13,7 +13,7 @@ import numpy as np
 
 from app.dispute.play import Expire, Move, Narrow, Refute, Show, Stand
 from app.protocol.ids import Address, Digest, Seconds, Units
-from app.protocol.market.disputes import WORD, Claim, Dispute, DisputePhase, Verdict
+from app.protocol.market.disputes import WORD, Dispute, DisputePhase, RowsClaim, Verdict
 from app.protocol.market.entities import ZERO
 from fhe.arrays import U64
 
@@ -29,7 +29,7 @@ class Facts:
     products: U64
     first: int = 1000
 
-    def totals(self, claim: Claim) -> tuple[int, ...]:
+    def totals(self, claim: RowsClaim) -> tuple[int, ...]:
         """`app.dispute.play.Truth`."""
         rows = self.products[claim.low - self.first : claim.high - self.first]
         if claim.rows == 1:
@@ -68,7 +68,7 @@ class Game:
             1, 7, 0, DisputePhase.ANSWER, Seconds(WINDOW), EXECUTOR, CHALLENGER, Units(1), ZERO, ZERO, 0, ZERO
         )
 
-    def play(self, move: Move, stand: Callable[[Claim], tuple[int, ...]]) -> None:
+    def play(self, move: Move, stand: Callable[[RowsClaim], tuple[int, ...]]) -> None:
         """Make a move of whoever's turn it is; `stand` gives the totals that an executor begins with.
 
         Errors: Refused.
@@ -84,7 +84,7 @@ class Game:
         match move:
             case Stand():
                 rows = len(self.facts.products)
-                claim = Claim(ZERO, ZERO, 0, self.facts.first, self.facts.first + rows, 0, self.word, ZERO)
+                claim = RowsClaim(ZERO, ZERO, 0, self.facts.first, self.facts.first + rows, 0, self.word, ZERO)
                 self._shown(claim, stand(claim))
             case Show(totals):
                 assert self.dispute.claim is not None
@@ -94,7 +94,7 @@ class Game:
             case Refute(term):
                 self._end(Verdict.CLEARED if self._follows(term) else Verdict.CONVICTED)
 
-    def _shown(self, claim: Claim, totals: tuple[int, ...]) -> None:
+    def _shown(self, claim: RowsClaim, totals: tuple[int, ...]) -> None:
         if claim.rows == 1:
             if not totals or totals[-1] != claim.sum:
                 raise Refused
@@ -126,7 +126,7 @@ class Game:
             return bool(totals[0] == self.facts.bias)
         return bool(totals[term] == (totals[term - 1] + terms[term - 1]) % WORD)
 
-    def _next(self, phase: DisputePhase, claim: Claim, totals: tuple[int, ...]) -> None:
+    def _next(self, phase: DisputePhase, claim: RowsClaim, totals: tuple[int, ...]) -> None:
         deadline = Seconds(self.now + WINDOW)
         self.dispute = replace(self.dispute, phase=phase, claim=claim, totals=totals, deadline=deadline)
 

@@ -11,11 +11,11 @@ import pytest
 
 from app.dispute.play import Expire, Move, Narrow, Refute, Show, Stand, departure, next_move
 from app.protocol.ids import Address
-from app.protocol.market.disputes import WORD, Claim, DisputePhase, Verdict
+from app.protocol.market.disputes import WORD, DisputePhase, RowsClaim, Verdict
 from tests.dispute.referee import CHALLENGER, EXECUTOR, WINDOW, Facts, Game, Refused
 
 MOST_MOVES = 20
-Totals = Callable[[Claim], tuple[int, ...]]
+Totals = Callable[[RowsClaim], tuple[int, ...]]
 
 
 def facts_of(rng: random.Random) -> Facts:
@@ -32,7 +32,7 @@ def lied(rng: random.Random, facts: Facts, word: int) -> Totals:
     """
     kind, place = rng.choice(["late", "noise", "more", "fewer"]), rng.random()
 
-    def totals(claim: Claim) -> tuple[int, ...]:
+    def totals(claim: RowsClaim) -> tuple[int, ...]:
         said = list(facts.totals(claim))
         whole = len(said) if claim.rows == 1 else len(said) + 1
         begin = int(place * whole)

@@ -19,7 +19,7 @@ from app.storage.content import file_cid
 from fhe.circuit.circuit import Circuit
 from fhe.circuit.codec import encode
 from fhe.engine.trace.game import LinearGame
-from fhe.engine.trace.program import Program, program_of, proven
+from fhe.engine.trace.program import JobProgram, program_of, proven
 from fhe.engine.trace.sums import LinearTrace
 from fhe.merkle import root_of
 from fhe.profile import EncryptionProfile
@@ -68,7 +68,7 @@ class Trial:
         return self.stage.market
 
     @property
-    def program(self) -> Program:
+    def program(self) -> JobProgram:
         """Of its circuit."""
         found = program_of(self.circuit, self.world.profile, self.world.manifest.table)
         assert found is not None
@@ -134,7 +134,7 @@ class Trial:
 
     def totals_for(self, dispute: Dispute, claim: Claimed) -> list[int]:
         """Totals of a liar that has no better idea: the true ones, but for the last."""
-        from app.protocol.market.disputes import Claim
+        from app.protocol.market.disputes import RowsClaim
 
         row, output = divmod(dispute.value, len(self.circuit.outputs))
         block = self.circuit.block or 1
@@ -142,7 +142,7 @@ class Trial:
         high = min(low + block, claim.receipt.first_row + claim.receipt.rows)
         word = self.word_of(dispute.value)
         said = int.from_bytes(claim.output[8 * word : 8 * word + 8], "little")
-        asked = Claim(digest(""), digest(""), output, low, high, 0, said, digest(""))
+        asked = RowsClaim(digest(""), digest(""), output, low, high, 0, said, digest(""))
         return self.liars(asked)
 
     def liars(self, claim) -> list[int]:  # type: ignore[no-untyped-def]

@@ -13,7 +13,7 @@ from app.execution.source import StoreSource
 from app.protocol.market.disputes import WORD, Dispute, DisputePhase
 from fhe.engine.trace.lookup_game import LOOK, WORDS_BELOW, LookupGame
 from fhe.engine.trace.lookups import KeyTables
-from fhe.engine.trace.program import Program, program_of, proven
+from fhe.engine.trace.program import JobProgram, program_of, proven
 from fhe.engine.trace.tape import LookupTape
 from fhe.evaluation_key import EvaluationKey
 from fhe.profile import EncryptionProfile
@@ -46,11 +46,11 @@ class LookupTrial(Trial):
     """A market with a job that has lookups."""
 
     key: EvaluationKey | None = None
-    _program: Program | None = None
+    _program: JobProgram | None = None
     tapes: dict[int, LookupTape] = field(default_factory=dict)
 
     @property
-    def program(self) -> Program:
+    def program(self) -> JobProgram:
         """Of its circuit."""
         if self._program is None:
             table = self.world.manifest.table

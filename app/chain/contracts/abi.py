@@ -175,8 +175,8 @@ def decode_revert(data: bytes, interfaces: Iterable[Interface]) -> CustomError |
 
 def _to_wire(param: Entry, kind: str, value: Any) -> Any:
     """Hex to bytes, also inside structs and arrays; addresses and text stay as they are."""
-    if kind.endswith("[]"):
-        return [_to_wire(param, kind[:-2], item) for item in value]
+    if kind.endswith("]"):
+        return [_to_wire(param, kind[: kind.rindex("[")], item) for item in value]
     if fields := param.get("components"):
         return tuple(_to_wire(each, each["type"], item) for each, item in zip(fields, value, strict=True))
     if kind.startswith("bytes") and isinstance(value, str):

@@ -14,13 +14,13 @@ from app.chain.wallet.account import Account
 from app.protocol.errors import NotFound, VerificationFailed
 from app.protocol.ids import Address, Digest, Seconds, Units
 from app.protocol.market.disputes import (
-    Claim,
     Dispute,
     DisputePhase,
     Evidence,
     LookupClaim,
     LookupProof,
     ProvenLeaf,
+    RowsClaim,
     SumClaim,
     Verdict,
     packed,
@@ -154,15 +154,8 @@ class DisputeGame(Jobs):
     ) -> Sent[Dispute]:
         """The executor stands for the line of a lookup: its first nodes and what ties it to the claim."""
         nodes, proof = begun
-        moved = (
-            dispute.id,
-            _state(dispute),
-            as_struct(_line_of(dispute)),
-            program,
-            tables,
-            list(nodes),
-            as_struct(proof),
-        )
+        said = (_state(dispute), as_struct(_line_of(dispute)))
+        moved = (dispute.id, *said, (program, tables), list(nodes), as_struct(proof))
         return self._moved(self.client.send(account, DISPUTES, "begin", *moved), dispute)
 
     def pick_node(self, account: Account, dispute: Dispute, node: int) -> Sent[Dispute]:
@@ -304,16 +297,16 @@ def as_dispute(event: Event, before: Dispute | None) -> Dispute:
     )
 
 
-T = TypeVar("T", Claim, SumClaim, LookupClaim)
+T = TypeVar("T", RowsClaim, SumClaim, LookupClaim)
 
 
-def as_claim(said: Mapping[str, Any], kind: type[T] = Claim) -> T:  # type: ignore[assignment]
+def as_claim(said: Mapping[str, Any], kind: type[T] = RowsClaim) -> T:  # type: ignore[assignment]
     """From the contract's struct, whose fields have the entity's names in another spelling."""
     plain = {re.sub("([A-Z])", r"_\1", name).lower(): value for name, value in said.items()}
     return kind(**{name: Digest(value) if isinstance(value, str) else int(value) for name, value in plain.items()})
 
 
-def _claim_of(dispute: Dispute) -> Claim:
+def _claim_of(dispute: Dispute) -> RowsClaim:
     if dispute.claim is None:
         raise _no_claim(dispute)
     return dispute.claim
@@ -338,7 +331,7 @@ def _state(dispute: Dispute) -> tuple[Any, ...]:
 
 def as_struct(value: Any) -> Any:
     """An entity as the contract's struct: its fields, in order."""
-    if isinstance(value, (Claim, SumClaim, LookupClaim, Evidence, LookupProof, ProvenLeaf)):
+    if isinstance(value, (RowsClaim, SumClaim, LookupClaim, Evidence, LookupProof, ProvenLeaf)):
         return tuple(as_struct(field) for field in vars(value).values())
     return [as_struct(each) for each in value] if isinstance(value, tuple) else value
 

@@ -42,7 +42,7 @@ class Verdict(IntEnum):
 
 
 @dataclass(frozen=True)
-class Claim:
+class RowsClaim:
     """What an executor stands for: rows [low, high) add so much to one output."""
 
     program: Digest
@@ -87,7 +87,7 @@ class Dispute:
     order: Digest
     value: int  # row * outputs + output of the result
     claimed: Digest  # Keccak-256 of `claim`; zero before there is one
-    claim: Claim | None = None
+    claim: RowsClaim | None = None
     totals: tuple[int, ...] = ()  # that were shown last
     summed: SumClaim | None = None  # of a circuit with lookups, in the place of `claim`
     words: tuple[int, ...] = ()  # of the terms' wires, that were shown with `totals`

@@ -14,11 +14,11 @@ import numpy as np
 
 from app.protocol.data import merkle
 from app.protocol.ids import Digest
-from app.protocol.market.disputes import WORD, Claim, Evidence
+from app.protocol.market.disputes import WORD, Evidence, RowsClaim
 from fhe.arrays import U64
 from fhe.circuit.circuit import Linear
 from fhe.engine.linear import evaluate_bodies, only_linear
-from fhe.engine.trace.program import Program, proven
+from fhe.engine.trace.program import JobProgram, proven
 from fhe.engine.trace.sums import LinearTrace, running_sums
 
 ROWS_AT_ONCE = 1 << 18  # 2 MiB of sums
@@ -31,18 +31,18 @@ class LinearGame:
     `file` gives a file's bytes by its number under the data root; `roots` are all files' roots, in manifest order.
     """
 
-    program: Program
+    program: JobProgram
     trace: LinearTrace
     file: Callable[[int], bytes]
     roots: Callable[[], Sequence[str]]
 
-    def totals(self, claim: Claim) -> tuple[int, ...]:
+    def totals(self, claim: RowsClaim) -> tuple[int, ...]:
         """What the executor shows of this claim: over the terms of one row, or at the inner cuts of several."""
         if claim.rows == 1:
             return self._sums(claim)
         return tuple(self._at_cuts(claim)[1:-1])
 
-    def stretch(self, claim: Claim, totals: Sequence[int]) -> int:
+    def stretch(self, claim: RowsClaim, totals: Sequence[int]) -> int:
         """The first stretch whose end was claimed falsely. Errors: ValueError where none was."""
         said = [claim.at_low, *totals, claim.at_high]
         for number, (right, claimed) in enumerate(zip(self._at_cuts(claim)[1:], said[1:], strict=True)):
@@ -50,7 +50,7 @@ class LinearGame:
                 return number
         raise ValueError("the executor is right")
 
-    def fault(self, claim: Claim, totals: Sequence[int]) -> int:
+    def fault(self, claim: RowsClaim, totals: Sequence[int]) -> int:
         """The first total that does not follow, 0 where there are too many or too few. Errors: ValueError for none."""
         right = self._sums(claim)
         if len(totals) != len(right) or totals[0] != right[0]:
@@ -61,7 +61,7 @@ class LinearGame:
                 return number
         raise ValueError("the executor is right")
 
-    def evidence(self, claim: Claim, term: int) -> Evidence:
+    def evidence(self, claim: RowsClaim, term: int) -> Evidence:
         """What shows that total number `term` of a claim about one row is false. Errors: IndexError for none such."""
         program, output = self.program, self.program.leaf(self.program.output_at(claim.output))
         if term == 0:
@@ -84,12 +84,12 @@ class LinearGame:
             word=proven(self.file(file), base + row),
         )
 
-    def _sums(self, claim: Claim) -> tuple[int, ...]:
+    def _sums(self, claim: RowsClaim) -> tuple[int, ...]:
         layer, trace = only_linear(self.trace.circuit, self.trace.profile), self.trace
         sums = running_sums(layer, claim.output, trace.profile.message_width, trace.words(claim.low))
         return tuple(sums.tolist())
 
-    def _at_cuts(self, claim: Claim) -> list[int]:
+    def _at_cuts(self, claim: RowsClaim) -> list[int]:
         """True totals at all cuts, from the claim's first one on, modulo 2^64."""
         total, found = claim.at_low, [claim.at_low]
         for low, high in pairwise(claim.cuts):

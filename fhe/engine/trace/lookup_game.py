@@ -21,7 +21,7 @@ from fhe.engine.gadget import extract
 from fhe.engine.source import ChunkSource, spans
 from fhe.engine.trace.lookup import LookupTrace
 from fhe.engine.trace.lookups import Lookups, roots_of_unity
-from fhe.engine.trace.program import Program, proven
+from fhe.engine.trace.program import JobProgram, proven
 from fhe.engine.trace.reads import ReadPlace, Reads
 from fhe.engine.trace.tape import LookupTape
 from fhe.evaluation_key import EvaluationKey
@@ -34,7 +34,7 @@ LOOK, WORDS_BELOW = 5, 3  # levels
 class LookupGame:
     """A job's circuit as a dispute sees it; rows are the dataset's. `file`, `roots`: as of `LinearGame`."""
 
-    program: Program
+    program: JobProgram
     circuit: Circuit
     profile: EncryptionProfile
     key: EvaluationKey

@@ -34,7 +34,7 @@ MOST_TERMS = 4096  # of an output: what is shown of it goes into one transaction
 
 
 @dataclass(frozen=True, eq=False)
-class Program:
+class JobProgram:
     """A program. The sections' words follow one another, each filled up with zeros to whole leaves of 16."""
 
     kind: int
@@ -128,7 +128,7 @@ def proven(data: bytes | memoryview, word: int) -> ProvenLeaf:
 
 def program_of(
     circuit: Circuit, profile: EncryptionProfile, table: EncryptedTable, key: KeyTables | None = None
-) -> Program | None:
+) -> JobProgram | None:
     """The program of a job with this circuit on this table; None where no dispute about a result is possible: its
     circuit has outputs of more than `MOST_TERMS` terms, or sums over blocks of more than `MOST_SUMMED` rows; with
     lookups, it sums at all, reads bins under the small key, shares rotations, or has more than `MOST_LAYERS` layers of
@@ -157,7 +157,7 @@ def program_of(
         np.array([(shard.first_row, shard.rows) for shard in table.shards], np.uint64),
         *(lookups.sections if lookups is not None else ()),
     )
-    return Program(
+    return JobProgram(
         kind=ROW_SUMS if circuit.block else LINEAR if lookups is None else LOOKUPS,
         evaluator=int(table.evaluator.rsplit("-", 1)[1]),
         size=profile.polynomial_size,

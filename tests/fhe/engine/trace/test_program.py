@@ -15,7 +15,7 @@ from app.protocol.data.dataset import Affine, Codebook, ColumnCode, EncodedFile,
 from app.protocol.documents import sha256
 from app.protocol.errors import DarkroomError
 from fhe.circuit.circuit import Circuit, Input, Linear, Readout
-from fhe.engine.trace.program import MOST_SUMMED, Program, program_of
+from fhe.engine.trace.program import MOST_SUMMED, JobProgram, program_of
 from fhe.profiles import insecure_test_profile
 
 KNOWN = Path(__file__).parents[3] / "vectors" / "trace" / "programs.json"
@@ -58,7 +58,7 @@ def circuit(block: int = 0, codebook: str | None = None) -> Circuit:
     return Circuit(PROFILE.digest, digest, inputs, (layer,), ("x", "y"), Readout("value"), block=block)  # type: ignore[arg-type]
 
 
-def program(block: int = 0) -> Program:
+def program(block: int = 0) -> JobProgram:
     """Of these two."""
     found = program_of(circuit(block), PROFILE, table())
     assert found is not None
