@@ -14,6 +14,7 @@ from app.custodian.ports import CustodianChain
 from app.dispute.difference import read_receipt, whole
 from app.execution.execute import Evaluation
 from app.execution.inputs import JobInputs
+from app.execution.program import stated_program
 from app.protocol.errors import NotFound, Reverted
 from app.protocol.ids import Digest
 from app.protocol.market.entities import ZERO, Job
@@ -43,11 +44,11 @@ class Court(Protocol):
 
 
 class NoCourt:
-    """The court of contracts that judge no result."""
+    """No court: no result is judged. An order that states its program is no wrong order for that."""
 
-    def program(self, _work: JobInputs) -> Digest:
-        """None."""
-        return ZERO
+    def program(self, work: JobInputs) -> Digest:
+        """What an order of this circuit states, wherever it is judged."""
+        return stated_program(work.circuit, work.profile, work.table)
 
     def play(self, _job: Job) -> bool:
         """Nothing runs."""

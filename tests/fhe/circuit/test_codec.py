@@ -43,7 +43,7 @@ def deep() -> Circuit:
 
 def same(a: Circuit, b: Circuit) -> bool:
     """Equal in every field and word."""
-    for name in ("profile", "codebook", "inputs", "outputs", "readout", "block", "centred", "lwe_bins"):
+    for name in ("profile", "codebook", "inputs", "outputs", "readout", "block", "centred", "lwe_bins", "shared"):
         if getattr(a, name) != getattr(b, name):
             return False
     return all(
@@ -136,6 +136,38 @@ def test_a_circuit_of_small_key_bins_is_a_document_of_its_own_kind() -> None:
 
 
 FROZEN_SMALL_KEY = "9969490d2d5b6f8e274972005501a2657bc373f69ffaa8ba00e3b97e3c7adc1a"
+
+
+def shared() -> Circuit:
+    """The circuit of digits, whose tables of one value share a rotation."""
+    return replace(in_digits(), shared=True)
+
+
+def test_a_circuit_that_shares_rotations_is_a_document_of_its_own_kind() -> None:
+    """It survives its bytes, says so, has a frozen digest, and is no circuit of another kind; tables stay small."""
+    data = encode(shared())
+    assert same(decode(data), shared())
+    assert decode(data).shared
+    assert encode(decode(data)) == data
+    form = json.loads(data)
+    assert (form["kind"], form["rotations"], form["switch"]) == ("darkroom/circuit-6", "shared", "centred")
+    assert digest(shared()) == FROZEN_SHARED
+    changes: list[dict[str, Any]] = [{"kind": "darkroom/circuit-3"}, {"switch": "plain"}, {"rotations": "own"}]
+    for change in [*changes, {"block": 4}, {"bins": "lwe"}]:
+        with pytest.raises(BadDocument):
+            decode(canonical(form | change))
+    with pytest.raises(BadDocument):
+        decode(canonical({key: value for key, value in form.items() if key != "rotations"}))
+    first, table, *rest = shared().layers
+    assert isinstance(first, Linear)
+    assert isinstance(table, Lookup)
+    wide = replace(table, tables=np.zeros((len(table.source), 128), np.int64), negacyclic=False)
+    for changed in (replace(table, width_out=61), wide):
+        with pytest.raises(BadDocument, match="too large"):
+            encode(replace(shared(), layers=(replace(first, width=7), changed, *rest)))
+
+
+FROZEN_SHARED = "7442a09c17562458788f4e89c462cf6b8d548ff4215752b70bf11ddf60123ffc"
 
 
 def test_the_digest_is_frozen() -> None:
