@@ -14,6 +14,7 @@ from app.protocol.data import merkle
 from app.protocol.data.dataset import Affine, Codebook, ColumnCode, EncodedFile, EncryptedTable, Shard
 from app.protocol.documents import sha256
 from app.protocol.errors import DarkroomError
+from app.protocol.vocabulary import FileEncoding
 from fhe.circuit.circuit import Circuit, Input, Linear, Readout
 from fhe.engine.trace.program import MOST_SUMMED, JobProgram, program_of
 from fhe.profiles import insecure_test_profile
@@ -21,6 +22,7 @@ from fhe.profiles import insecure_test_profile
 KNOWN = Path(__file__).parents[3] / "vectors" / "trace" / "programs.json"
 PROFILE = insecure_test_profile()
 SIZE, WIDTH = PROFILE.polynomial_size, 20
+FILES: tuple[tuple[str, FileEncoding, int], ...] = (("a", "affine", 1), ("a", "bins", 3), ("b", "affine", 1))
 
 
 def table() -> EncryptedTable:
@@ -36,10 +38,16 @@ def table() -> EncryptedTable:
     for number, (first, rows) in enumerate(((0, 300), (300, 100))):
         chunks = -(-rows // SIZE)
         files = [
-            EncodedFile(column=column, encoding=encoding, cid="", polys=count * chunks, seed="00" * 16, root=root)
-            for column, encoding, count in (("a", "affine", 1), ("a", "bins", 3), ("b", "affine", 1))
-            if (root := sha256(f"{number} {column} {encoding}".encode()))
-        ]  # type: ignore[misc]
+            EncodedFile(
+                column=column,
+                encoding=encoding,
+                cid="",
+                polys=count * chunks,
+                seed="00" * 16,
+                root=sha256(f"{number} {column} {encoding}".encode()),
+            )
+            for column, encoding, count in FILES
+        ]
         shards.append(Shard(first_row=first, rows=rows, files=tuple(files)))
     return EncryptedTable(
         profile=PROFILE.digest, codebook=codebook, epoch=1, rows=400, shards=tuple(shards), evaluation_key=None,
@@ -76,21 +84,8 @@ def written(block: int) -> tuple[list[int], list[int]]:
     terms = full([0, 3 << v - w, 2, (-1 << v - w) & mask, 1, 7 << v - w])
     wires = []
     for number, rows in enumerate((300, 100)):
-        words = -(-rows // SIZE) * SIZE
-        wires += [
-            3 * number,
-            0,
-            8 * words,
-            0,
-            3 * number + 1,
-            2 * words,
-            24 * words,
-            0,
-            3 * number + 2,
-            0,
-            8 * words,
-            0,
-        ]
+        size, file = -(-rows // SIZE) * SIZE, 3 * number
+        wires += [file, 0, 8 * size, 0, file + 1, 2 * size, 24 * size, 0, file + 2, 0, 8 * size, 0]
     words = outputs + terms + full(wires) + full([0, 300, 300, 100])
     header = [1 if block else 0, 2, SIZE, w, 2, 3, 3, 2, 6, min(block, 400) or 1, len(words)]
     return header, words
