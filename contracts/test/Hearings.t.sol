@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Guarded} from "../src/Guarded.sol";
 import {IDisputes} from "../src/interfaces/IDisputes.sol";
 import {IJobMarket} from "../src/interfaces/IJobMarket.sol";
 import {World} from "./World.sol";
@@ -74,6 +75,19 @@ contract HearingsTest is World {
         vm.prank(buyer);
         uint256 job = jobs.openWithProgramAndPermit(_order(license, 1), PROGRAM, block.timestamp, v, r, s);
         vm.assertTrue(jobs.orderDigest(job) != bytes32(0));
+    }
+
+    function test_a_paused_market_takes_no_job_with_a_program() public {
+        uint256 license = _license();
+        vm.prank(guardian);
+        jobs.pause(1 days);
+        bytes memory paused = abi.encodeWithSelector(Guarded.NewJobsPaused.selector, block.timestamp + 1 days);
+        vm.startPrank(buyer);
+        vm.expectRevert(paused);
+        jobs.openWithProgram(_order(license, 1), PROGRAM);
+        vm.expectRevert(paused);
+        jobs.openWithProgramAndPermit(_order(license, 1), PROGRAM, block.timestamp, 0, 0, 0);
+        vm.stopPrank();
     }
 
     function test_only_the_contract_of_disputes_suspends_and_resumes() public {
