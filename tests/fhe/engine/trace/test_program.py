@@ -14,6 +14,7 @@ from app.protocol.data import merkle
 from app.protocol.data.dataset import Affine, Codebook, ColumnCode, EncodedFile, EncryptedTable, Shard
 from app.protocol.documents import sha256
 from app.protocol.errors import DarkroomError
+from app.protocol.vocabulary import FileEncoding
 from fhe.circuit.circuit import Circuit, Input, Linear, Readout
 from fhe.engine.trace.program import MOST_SUMMED, JobProgram, program_of
 from fhe.profiles import insecure_test_profile
@@ -21,6 +22,7 @@ from fhe.profiles import insecure_test_profile
 KNOWN = Path(__file__).parents[3] / "vectors" / "trace" / "programs.json"
 PROFILE = insecure_test_profile()
 SIZE, WIDTH = PROFILE.polynomial_size, 20
+FILES: tuple[tuple[str, FileEncoding, int], ...] = (("a", "affine", 1), ("a", "bins", 3), ("b", "affine", 1))
 
 
 def table() -> EncryptedTable:
@@ -37,9 +39,9 @@ def table() -> EncryptedTable:
         chunks = -(-rows // SIZE)
         files = [
             EncodedFile(column=column, encoding=encoding, cid="", polys=count * chunks, seed="00" * 16, root=root)
-            for column, encoding, count in (("a", "affine", 1), ("a", "bins", 3), ("b", "affine", 1))
+            for column, encoding, count in FILES
             if (root := sha256(f"{number} {column} {encoding}".encode()))
-        ]  # type: ignore[misc]
+        ]
         shards.append(Shard(first_row=first, rows=rows, files=tuple(files)))
     return EncryptedTable(
         profile=PROFILE.digest, codebook=codebook, epoch=1, rows=400, shards=tuple(shards), evaluation_key=None,
@@ -74,7 +76,7 @@ def written(block: int) -> tuple[list[int], list[int]]:
 
     outputs = full([(5 << 63 - w) & mask, 0, 2, 0, (-1 << 63 - w) & mask, 2, 1, 0])
     terms = full([0, 3 << v - w, 2, (-1 << v - w) & mask, 1, 7 << v - w])
-    wires = []
+    wires = list[int]()
     for number, rows in enumerate((300, 100)):
         words = -(-rows // SIZE) * SIZE
         wires += [
@@ -91,9 +93,9 @@ def written(block: int) -> tuple[list[int], list[int]]:
             8 * words,
             0,
         ]
-    words = outputs + terms + full(wires) + full([0, 300, 300, 100])
-    header = [1 if block else 0, 2, SIZE, w, 2, 3, 3, 2, 6, min(block, 400) or 1, len(words)]
-    return header, words
+    found = outputs + terms + full(wires) + full([0, 300, 300, 100])
+    header = [1 if block else 0, 2, SIZE, w, 2, 3, 3, 2, 6, min(block, 400) or 1, len(found)]
+    return header, found
 
 
 @pytest.mark.parametrize("block", [0, 7, 1000])
