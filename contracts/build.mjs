@@ -1,5 +1,5 @@
-// Compiles src/*.sol with the pinned solc and writes artifacts/<Name>.json; --check compares and writes nothing. Folders
-// of GROUPS as arguments: these alone.
+// Compiles src/*.sol with the pinned solc and writes artifacts/<Name>.json; --check compares and writes nothing.
+// Folders of GROUPS as arguments: these alone.
 //
 // An artifact is what users need: the ABI, both bytecodes, and digests that tie them to the sources. Keys are sorted
 // and nothing in it depends on the machine or the time, so the same sources give the same bytes everywhere.

@@ -114,7 +114,7 @@ def test_the_command_of_the_wheel_works(installed: Installed) -> None:
         assert (done.returncode, told in done.stdout) == (0, True), done.stderr
     begun = installed.run("-m", "darkroom", "init", "--json")
     assert begun.returncode == 0, begun.stderr
-    assert len(json.loads(begun.stdout)["contracts"]) == 5
+    assert len(json.loads(begun.stdout)["contracts"]) == 7
     listed = installed.run("-m", "darkroom", "dataset", "list", "--json")
     assert (listed.returncode, listed.stdout) == (0, "[]\n"), listed.stderr
 

@@ -24,8 +24,8 @@ from fhe.engine.trace.program import program_of
 from fhe.engine.trace.tape import LookupTape
 from fhe.evaluation_key import EvaluationKey
 from fhe.profiles import insecure_test_profile
-from tests.contracts.test_lookup_disputes import kinds
 from tests.support.custody import EncryptedDataset, tree_circuit
+from tests.support.lookup_disputes import kinds
 from tests.support.market import ETHER, person
 
 RULES, ROW = "LineRules", 70

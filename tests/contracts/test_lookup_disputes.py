@@ -14,7 +14,7 @@ from app.protocol.market.entities import JobState
 from fhe.engine.trace.tape import LookupTape
 from fhe.profiles import insecure_test_profile
 from tests.support.disputes import Claimed
-from tests.support.lookup_disputes import FalseTape, LookupTrial, lookup_trial
+from tests.support.lookup_disputes import FalseTape, LookupTrial, kinds, lookup_trial
 from tests.support.market import DOLLAR
 
 PROFILE = insecure_test_profile(64, 8)
@@ -75,22 +75,6 @@ def test_a_false_lookup_is_found_and_convicts(court: LookupTrial) -> None:
     assert court.market.dispute(over.id) == over
     assert court.market.job(court.job).state is JobState.DISPUTED
     again(court)
-
-
-def kinds(shape) -> list[tuple[int, int]]:  # type: ignore[no-untyped-def]
-    """Stretches of a line, one for each rule."""
-    s = shape
-    found = [
-        (0, s.terms * (s.size + 1)), (s.sums_at, s.sums_at + (s.size + 1) * (s.terms + 1)),
-        (s.switch_at, s.switch_at + (s.steps + 1) * (s.size + 1)), (s.small_at, s.small_at + s.steps + 1),
-        (s.lost_at, s.lost_at + s.steps + 1), (s.turns_at, s.turns_at + s.steps + 1),
-        (s.start_at, s.start_at + 2 * s.size),
-    ]  # fmt: skip
-    for step in (0, s.steps - 1):
-        found += [(s.stage_at(step, stage), s.stage_at(step, stage + 1)) for stage in range(2 * s.depth + 2)]
-        added = s.stage_at(step, 0) + s.last_at
-        found += [(added, added + 2 * s.size), (added + 2 * s.size, added + 4 * s.size)]
-    return found
 
 
 def fuzzed(court: LookupTrial, seed: int, games: int) -> None:

@@ -179,3 +179,19 @@ def lookup_trial(node: DevNode, folder: Path, profile: EncryptionProfile, *, pro
     base = trial(node, folder, providers=providers, insecure=profile)
     circuit = tree_circuit([(0, 1), (1, 2), (3, 4)], [1, 2, 3, 4, 5, 6, 7, 8], profile)
     return LookupTrial(base.stage, base.world, circuit)
+
+
+def kinds(shape) -> list[tuple[int, int]]:  # type: ignore[no-untyped-def]
+    """Stretches of a line, one for each rule."""
+    s = shape
+    found = [
+        (0, s.terms * (s.size + 1)), (s.sums_at, s.sums_at + (s.size + 1) * (s.terms + 1)),
+        (s.switch_at, s.switch_at + (s.steps + 1) * (s.size + 1)), (s.small_at, s.small_at + s.steps + 1),
+        (s.lost_at, s.lost_at + s.steps + 1), (s.turns_at, s.turns_at + s.steps + 1),
+        (s.start_at, s.start_at + 2 * s.size),
+    ]  # fmt: skip
+    for step in (0, s.steps - 1):
+        found += [(s.stage_at(step, stage), s.stage_at(step, stage + 1)) for stage in range(2 * s.depth + 2)]
+        added = s.stage_at(step, 0) + s.last_at
+        found += [(added, added + 2 * s.size), (added + 2 * s.size, added + 4 * s.size)]
+    return found
