@@ -6,9 +6,8 @@ import contextlib
 import logging
 import threading
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from app.facilitator.facilitator import Facilitator
-from app.facilitator.server import http_app
 from app.home.home import Home
 from app.home.listening import HOST, loopback
 from app.home.network import Network
@@ -16,6 +15,9 @@ from app.home.setup import join
 from app.node import logs
 from app.node.run_loop import stop_on_signals
 from app.protocol.errors import DarkroomError, NotFound
+
+if TYPE_CHECKING:
+    from app.facilitator.facilitator import Facilitator
 
 LOG = logging.getLogger("darkroom.facilitator")
 PORT = 4020
@@ -29,6 +31,9 @@ def serve(home: Home, role: str, port: int, every: float, stop: threading.Event)
     that is taken; those of opening the role's account.
     """
     import uvicorn
+
+    from app.facilitator.facilitator import Facilitator  # of the extra x402
+    from app.facilitator.server import http_app
 
     logs.begin()
     stop_on_signals(stop)

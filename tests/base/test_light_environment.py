@@ -14,9 +14,10 @@ import pytest
 from tests.support.homes import PASSPHRASE
 
 ROOT = Path(__file__).parents[2]
+EXTRAS = ("cupy", "mcp", "minio", "ray", "x402")  # which only some install
 HEAVY = (
-    "brevitas", "capnp", "concrete", "hummingbird", "onnx", "onnxruntime", "pandas", "polars", "scipy", "skl2onnx",
-    "sklearn", "skorch", "tenseal", "torch", "xgboost",
+    *EXTRAS, "brevitas", "capnp", "concrete", "hummingbird", "onnx", "onnxruntime", "pandas", "polars", "scipy",
+    "skl2onnx", "sklearn", "skorch", "tenseal", "torch", "xgboost",
 )  # fmt: skip
 LIGHT = (
     "darkroom",
