@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from app.protocol.policy.reasons import Reason
+
 WORDS = re.compile(
     r"\b(the|of|and|is|are|this|that|with|for|from|by|not|to|it|its|you|your|has|have|or|at|be|on|no|only|each|one)\b"
 )
@@ -12,8 +14,9 @@ SAME = {"one-vs-rest"}  # names that both have
 
 def english_in(text: str) -> list[str]:
     """The lines that have English words in them; commands and code are none."""
-    lines = (line.strip() for line in text.splitlines())
+    lines = (CODES.sub("", line).strip() for line in text.splitlines())
     return [line for line in lines if WORDS.search(line) and line not in SAME and not CODE.search(line)]
 
 
+CODES = re.compile(rf"\b({'|'.join(reason.value for reason in Reason)})$")  # behind a sentence, for machines
 CODE = re.compile(r"darkroom |curl |SELECT |dataset\.|import |--[a-z]")

@@ -39,6 +39,7 @@ POLICY_TERMS = {
     "micro_bits_per_license": ("dr:microBitsPerLicense", "odrl:lteq"),
     "micro_bits_per_person": ("dr:microBitsPerPerson", "odrl:lteq"),
     "verify": ("dr:verification", "odrl:eq"),
+    "challenge_hours": ("dr:challengeHours", "odrl:gteq"),
     "quorum": ("dr:quorum", "odrl:gteq"),
     "approval": ("dr:approval", "odrl:eq"),
     "row_keys": ("dr:rowKeyBytes", "odrl:eq"),

@@ -78,7 +78,9 @@ def test_selectors_are_those_of_the_contracts(abi: dict[str, Any]) -> None:
     functions = {signature(entry) for _, entry in ENTRIES if entry["type"] == "function"}
     assert set(pinned) <= functions
     assert pinned == {words: bytes(keccak(text=words)).hex()[:8] for words in pinned}
-    called = re.findall(r'encode\(\s*(?:"(\w+\([^"]*\))"|([A-Z_]+))|(?:plain|permitted): ([A-Z_]+),', ALL)
+    called = re.findall(
+        r'encode\(\s*(?:"(\w+\([^"]*\))"|([A-Z_]+))|(?:plain|permitted): (?:\w+ \? ([A-Z_]+) : )?([A-Z_]+),', ALL
+    )
     names = {name for _, *names in called for name in names if name}
     assert {"BUY", "OPEN_WITH_PERMIT", "CREATE_OFFER"} <= names
     assert {text for text, *_ in called if text} | {abi[name] for name in names} == set(pinned)
