@@ -5,13 +5,12 @@ latter.
 
 from __future__ import annotations
 
-import gzip
 import importlib.util
 import shutil
 import statistics
 from typing import Any
 
-from app.market.web.pages.assets import FRONTEND
+from app.market.web.pages.assets import Assets
 
 VISITS = 7
 ARGUMENTS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync")
@@ -22,8 +21,8 @@ PAINT = """() => new Promise(resolve => new PerformanceObserver(list => {
 
 def measure(origin: str) -> dict[str, Any]:
     """The figures of the pages served at `origin`."""
-    scripts = (FRONTEND / "static").rglob("*.js")
-    size = sum(len(gzip.compress(path.read_bytes(), 9)) for path in scripts)
+    assets = Assets()
+    size = sum(assets.size(name) for name in assets.names() if name.endswith(".js"))
     return {"javascript_kb": round(size / 1000, 1)} | _paint(origin)
 
 
