@@ -31,9 +31,12 @@ class Bench:
         return stated_program(work.circuit, work.profile, work.table)
 
     def play(self, job: Job) -> bool:
-        """Make the moves that are this account's; whether there were any, or a dispute about the job runs."""
-        moved = list(self._player.moves(job))
-        return bool(moved or self._player.running(job))
+        """Make the moves that are this account's; whether a dispute about the job ran."""
+        if not self._player.running(job):
+            return False
+        for _ in self._player.moves(job):
+            pass
+        return True
 
     def challenge(self, job: Job, own: Evaluation) -> bool:
         """Object to each executor whose result differs, as far as the account's money for bonds goes; whether a dispute

@@ -11,14 +11,12 @@ from functools import cached_property
 
 from app.execution.inputs import JobInputs
 from app.execution.source import StoreSource
-from app.protocol.data import merkle
 from app.protocol.data.dataset import EncodedFile
 from app.protocol.errors import BadModel
 from app.protocol.ids import Digest
 from app.protocol.market.disputes import Evidence, ProvenLeaf, RowsClaim
 from app.protocol.market.entities import ZERO
 from app.protocol.ports import Store
-from fhe.engine.linear import only_linear
 from fhe.engine.output import HEADER
 from fhe.engine.trace.game import LinearGame
 from fhe.engine.trace.program import LEAF_WORDS, JobProgram, program_of
@@ -74,26 +72,7 @@ class JobTruth:
 
     def evidence(self, claim: RowsClaim, term: int) -> Evidence:
         """What shows the contract total number `term` of a claim about one row. Errors: NotFound, BadBlock."""
-        program = self.program
-        output = program.leaf(program.output_at(claim.output))
-        if term == 0:
-            return Evidence(output)
-        layer = only_linear(self.work.circuit, self.work.profile)
-        number = int(layer.indptr[claim.output]) + term - 1
-        wire, shard = int(layer.columns[number]), program.shard_of(claim.low)
-        place = program.input_at(shard, wire)
-        file, base, length = (int(each) for each in program.words[place : place + 3])
-        first = self.work.table.shards[shard].first_row
-        return Evidence(
-            output,
-            term=program.leaf(program.term_at(number)),
-            input=program.leaf(place),
-            shard=program.leaf(program.shard_at(shard)),
-            shard_number=shard,
-            file_root=Digest(self._files[file].root),
-            file_path=tuple(Digest(each) for each in merkle.file_proof([each.root for each in self._files], file)),
-            word=self.shown(self._files[file].cid, length, base + claim.low - first),
-        )
+        return self._game.evidence(claim, term)
 
     def shown(self, cid: str, length: int, place: int) -> ProvenLeaf:
         """The leaf of a stored file of so many bytes that has word number `place`. Errors: NotFound, BadBlock."""
@@ -106,17 +85,16 @@ class JobTruth:
 
     @cached_property
     def _game(self) -> LinearGame:
-        work = self.work
-        trace = LinearTrace(
-            work.circuit, work.profile, work.table, StoreSource(work.table, work.profile, self.store), 0
+        work, files = self.work, self._files
+        source = StoreSource(work.table, work.profile, self.store)
+        return LinearGame(
+            self.program,
+            LinearTrace(work.circuit, work.profile, work.table, source, 0),
+            lambda file, length, word: self.shown(files[file].cid, length, word),
+            lambda: [each.root for each in files],
         )
-        return LinearGame(self.program, trace, self._whole, lambda: [each.root for each in self._files])
 
     @cached_property
     def _files(self) -> list[EncodedFile]:
         """Every file under the data root, in manifest order."""
         return [file for shard in self.work.table.shards for file in shard.files]
-
-    def _whole(self, number: int) -> bytes:
-        file = self._files[number]
-        return self.store.read(file.cid, limit=self.store.size(file.cid))

@@ -111,7 +111,7 @@ class Trial:
         return LinearGame(
             self.program,
             trace,
-            lambda number: store.read(files[number].cid, limit=1 << 30),
+            lambda number, length, word: proven(store.read(files[number].cid, limit=length), word),
             lambda: [each.root for each in files],
         )
 

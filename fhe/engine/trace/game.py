@@ -14,11 +14,11 @@ import numpy as np
 
 from app.protocol.data import merkle
 from app.protocol.ids import Digest
-from app.protocol.market.disputes import WORD, Evidence, RowsClaim
+from app.protocol.market.disputes import WORD, Evidence, ProvenLeaf, RowsClaim
 from fhe.arrays import U64
 from fhe.circuit.circuit import Linear
 from fhe.engine.linear import evaluate_bodies, only_linear
-from fhe.engine.trace.program import JobProgram, proven
+from fhe.engine.trace.program import JobProgram
 from fhe.engine.trace.sums import LinearTrace, running_sums
 
 ROWS_AT_ONCE = 1 << 18  # 2 MiB of sums
@@ -28,12 +28,13 @@ ROWS_AT_ONCE = 1 << 18  # 2 MiB of sums
 class LinearGame:
     """A job's linear layer as a dispute sees it. `trace.first_row` is 0: rows are the dataset's.
 
-    `file` gives a file's bytes by its number under the data root; `roots` are all files' roots, in manifest order.
+    `shown` gives, by a file's number under the data root and its length in bytes, the leaf that has one of its words;
+    `roots` are all files' roots, in manifest order.
     """
 
     program: JobProgram
     trace: LinearTrace
-    file: Callable[[int], bytes]
+    shown: Callable[[int, int, int], ProvenLeaf]
     roots: Callable[[], Sequence[str]]
 
     def totals(self, claim: RowsClaim) -> tuple[int, ...]:
@@ -62,7 +63,9 @@ class LinearGame:
         raise ValueError("the executor is right")
 
     def evidence(self, claim: RowsClaim, term: int) -> Evidence:
-        """What shows that total number `term` of a claim about one row is false. Errors: IndexError for none such."""
+        """What shows that total number `term` of a claim about one row is false. Errors: IndexError for none such;
+        those of `shown`.
+        """
         program, output = self.program, self.program.leaf(self.program.output_at(claim.output))
         if term == 0:
             return Evidence(output)
@@ -70,7 +73,7 @@ class LinearGame:
         number = int(layer.indptr[claim.output]) + term - 1
         wire, shard = int(layer.columns[number]), program.shard_of(claim.low)
         place = program.input_at(shard, wire)
-        file, base = (int(each) for each in program.words[place : place + 2])
+        file, base, length = (int(each) for each in program.words[place : place + 3])
         row = claim.low - int(program.words[program.shard_at(shard)])
         roots = self.roots()
         return Evidence(
@@ -81,7 +84,7 @@ class LinearGame:
             shard_number=shard,
             file_root=Digest(roots[file]),
             file_path=tuple(Digest(each) for each in merkle.file_proof(roots, file)),
-            word=proven(self.file(file), base + row),
+            word=self.shown(file, length, base + row),
         )
 
     def _sums(self, claim: RowsClaim) -> tuple[int, ...]:
