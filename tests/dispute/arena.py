@@ -83,7 +83,7 @@ class Arena:
     def order(self, circuit: Circuit, replicas: int = 2, program: str = "") -> tuple[Job, list[Account]]:
         """A job that states its program, or another, and its executors."""
         self.world.store.put(encode(circuit))
-        program = program or stated_program(circuit, self.world.profile, self.world.manifest.table)
+        program = program or stated_program(circuit, self.world.profile, self.world.manifest.table, ROWS)
         number = self.stage.open(
             circuit=sha256(encode(circuit)), rows=ROWS, first_row=FIRST, replicas=replicas, license=self.license,
             sealing_key=BUYER_PUBLIC, program=program,

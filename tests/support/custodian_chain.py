@@ -13,6 +13,7 @@ from app.custodian.market_chain import MarketChain
 from app.dispute.bench import Bench
 from app.dispute.player import Player
 from app.execution.execute import execute
+from app.execution.key_roots import KeyRootsKept
 from app.protocol.documents import sha256
 from app.protocol.market.entities import JobState
 from app.protocol.market.receipt import OutputPolicy
@@ -77,5 +78,5 @@ def agent_of(stage: MarketOnChain, world: EncryptedDataset, ledger: Ledger) -> C
     return CustodianAgent(
         MarketChain(stage.market, stage.owner), world.store, lambda _: world.keys, ledger, stage.owner.sign_digest,
         execute=lambda facts, _: execute(facts, world.store, threads=1), threads=1,
-        court=Bench(Player(stage.market, world.store, stage.owner), stage.market),
+        court=Bench(Player(stage.market, world.store, stage.owner), stage.market, KeyRootsKept(world.store)),
     )  # fmt: skip

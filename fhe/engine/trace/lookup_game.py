@@ -20,7 +20,7 @@ from fhe.engine.evaluate import core_for
 from fhe.engine.gadget import extract
 from fhe.engine.source import ChunkSource, spans
 from fhe.engine.trace.lookup import LookupTrace
-from fhe.engine.trace.lookups import Lookups, roots_of_unity
+from fhe.engine.trace.lookups import KeyTables, Lookups, roots_of_unity
 from fhe.engine.trace.program import JobProgram, proven
 from fhe.engine.trace.reads import ReadPlace, Reads
 from fhe.engine.trace.tape import LookupTape
@@ -111,7 +111,7 @@ class LookupGame:
         ciphertext, wires, weights, bias = self._value(row, value)
         tables = self._lookups
         trace = LookupTrace(self.profile, self.key, ciphertext, tables.tests[test], centred=tables.centred)
-        return LookupTape(trace, tables.key.points, wires, weights, bias)
+        return LookupTape(trace, self._key.points, wires, weights, bias)
 
     def begun(self, claim: LookupClaim, tape: LookupTape) -> tuple[tuple[Digest, ...], LookupProof]:
         """What an executor begins a line with: its first nodes, and the leaves that tie it to the claim."""
@@ -149,9 +149,9 @@ class LookupGame:
             case "term":
                 return self.program.leaf(self.program.value_term_at(claim.first + read.index))
             case "keyswitch":
-                return opened(tables.key.keyswitch, read.index)
+                return opened(self._key.keyswitch, read.index)
             case "points":
-                return opened(tables.key.points, read.index)
+                return opened(self._key.points, read.index)
             case "tests":
                 return opened(tables.tests, read.index)
             case _:
@@ -184,6 +184,12 @@ class LookupGame:
     def _pair(self, place: int) -> tuple[int, int]:
         first, second = self.program.words[place : place + 2].tolist()
         return first, second
+
+    @property
+    def _key(self) -> KeyTables:
+        key = self._lookups.key
+        assert isinstance(key, KeyTables)
+        return key
 
     @property
     def _lookups(self) -> Lookups:
