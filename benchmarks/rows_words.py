@@ -7,6 +7,7 @@ trees are walked for leaf by leaf.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -52,21 +53,27 @@ def differing(
             return _apart(compiled.decoder.raw(outputs), quantized._inference(quantized.quantize_input(read)))
         sums = quantized._inference(quantized.quantize_input(read.astype(np.float32))).sum(axis=-1)
         return _apart(outputs.T, sums.reshape(len(read), -1))
-    return min(_apart(outputs.T, each.T) for each in _whole(compiled, table, space, own))
+    return _apart(outputs.T, _in_steps(compiled, table, space, own).T)
 
 
-def _whole(compiled: Compiled, table: RowsTable, space: FeatureSpace, own: OwnRows | None) -> list[I64]:
-    """The integers (outputs, rows) of a model quantized here: each leaf rounded by itself, or against the others."""
+def _in_steps(compiled: Compiled, table: RowsTable, space: FeatureSpace, own: OwnRows | None) -> I64:
+    """The integers (outputs, rows) of a model quantized here.
+
+    Leaves are rounded by themselves or, where noise leaves few bits, against one another: the compiler's own choice, as
+    its circuit tells on other rows than these.
+    """
     made = direct_form(compiled.model, space, own)
-    codes = _codes(made.space, table)
-    reached, zero = made.form.reached(codes), np.array(compiled.decoder.zero_points)[:, None]
+    zero = np.array(compiled.decoder.zero_points)[:, None]
     whole = Whole.of(made.form, made.space, compiled.decoder.scale)
-    found = [whole.outputs(codes, reached) + zero]
+    ways = [whole]
     if made.form.trees:
-        leaves = balanced_leaves(made.form, made.space, compiled.decoder.scale)
-        balanced = Whole(whole.form, whole.step, whole.constant, whole.tables, leaves, whole.shift)
-        found.append(balanced.outputs(codes, reached) + zero)
-    return found
+        balanced = balanced_leaves(made.form, made.space, compiled.decoder.scale)
+        ways.append(replace(whole, leaves=balanced))
+    others = made.comparison.codes
+    said, reached = made.comparison.outputs(compiled.circuit), made.form.reached(others)
+    chosen = min(ways, key=lambda way: _apart(said.T, (way.outputs(others, reached) + zero).T))
+    codes = _codes(made.space, table)
+    return chosen.outputs(codes, made.form.reached(codes)) + zero
 
 
 def _inner(model: Any, space: FeatureSpace) -> Any:

@@ -27,6 +27,7 @@ from fhe.compile.trees.emit import emit
 from fhe.compile.trees.graph import Forest, Leaf, Node, Split
 from fhe.compile.trees.lowering import lower_forest
 from fhe.engine.evaluate import evaluate
+from fhe.leakage import leakage_of
 from fhe.profiles import REFERENCE
 from tests.fhe.conftest import RealKeys
 from tests.support.model_cases import CASES, Case, bootstraps, in_the_clear, quietly, table
@@ -116,6 +117,7 @@ def test_their_scores_are_summed_over_rows(name: str) -> None:
         assert isinstance(last, Linear)
         assert np.abs(blocks).max() < 1 << last.width
         assert made.report.log2_failure <= -128
+        assert leakage_of(again, data.codebook).sensitivity >= np.ptp(scores, axis=1).max()
 
 
 def test_a_label_is_taken_under_encryption_of_such_bins_too() -> None:
