@@ -16,7 +16,7 @@ from app.protocol.market.disputes import Dispute, DisputePhase, LookupClaim, Row
 from fhe.engine.trace.finder import false_stretch, false_term, first_false
 
 
-class Line(Protocol):
+class WordLine(Protocol):
     """All words of a lookup, one behind the other: `fhe.engine.trace.tape.LookupTape`."""
 
     def children(self, level: int, node: int, bits: int) -> Sequence[str]:
@@ -121,7 +121,7 @@ def linear_move(dispute: Dispute, totals: Callable[[RowsClaim], tuple[int, ...]]
 def lookup_move(
     dispute: Dispute,
     sums: Callable[[SumClaim], tuple[tuple[int, ...], tuple[int, ...]]],
-    line: Callable[[LookupClaim], Line | None],
+    line: Callable[[LookupClaim], WordLine | None],
 ) -> Move | None:
     """What is due about a result with lookups.
 

@@ -13,15 +13,20 @@ from app.auditor.report import CheckStatus
 from app.chain.node import DevNode
 from app.custodian.ledger import Ledger
 from app.execution.program import stated_program
+from app.market.db.database import Database
+from app.market.indexer.indexer import Indexer
+from app.market.queries.disputes import ENDS, LOOKUP_TASKS, TASKS
+from app.market.queries.jobs import job as query_job
 from app.protocol.data.manifest import write_manifest
 from app.protocol.documents import sha256
-from app.protocol.market.disputes import Verdict
+from app.protocol.market.disputes import DisputePhase, Verdict
 from app.protocol.market.entities import ZERO, JobState
 from app.provider.actions import Done
 from app.provider.agent import ProviderAgent
 from tests.dispute.arena import ROWS, Arena
 from tests.dispute.lookup_arena import PROFILE, SIZE, TREE, LookupLiar, corrupted, found, knows, lookup_arena
 from tests.support.custodian_chain import agent_of
+from tests.support.index_state import assert_mirrors
 
 
 @pytest.fixture(scope="module")
@@ -76,13 +81,22 @@ def test_agents_play_it_by_themselves(town: Arena, tmp_path: Path) -> None:
     market.commit(bad, job.id, lie.receipt.digest, salt)
     assert step() == [Done.REVEALED]
     market.reveal(bad, job.id, lie.receipt.digest, salt)
-    liar, seen = LookupLiar(town, bad, lie, random.Random(5)), list[Done]()
+    liar, seen, told_of = LookupLiar(town, bad, lie, random.Random(5)), list[Done](), set[str]()
+    database = Database(f"sqlite:///{tmp_path / 'index.sqlite'}")
+    indexer = Indexer(market, store, database)
     for _ in range(1000):
-        seen += step()
+        seen += (moved := step())
+        if moved:
+            indexer.sync()
+            with database.session() as session:
+                told_of |= {each.sentence for each in query_job(session, job.id, now=market.now()).disputes}
         if market.job(job.id).state is JobState.COMPUTED:
             break
         list(liar.moves(market.job(job.id)))
     assert set(seen) == {Done.CHALLENGED, Done.PLAYED}
+    assert {TASKS[DisputePhase.ANSWER], LOOKUP_TASKS[DisputePhase.SHOW], ENDS[Verdict.CONVICTED]} <= told_of
+    assert_mirrors(database, market)
+    database.close()
     (over,) = market.disputes(job.id)
     assert (over.verdict, market.job(job.id).receipt) == (Verdict.CONVICTED, own.receipt.digest)
     report = Auditor(market, store, find_profile=found).audit(job.id)
