@@ -57,7 +57,7 @@ class RecordedMarket:
         offer = market.create_offer(self.stage.owner, self.stage.dataset, policy=policy.digest, **terms)
         return market.buy_license(self.stage.buyer, offer.value).value
 
-    def compute(self, license: int, circuit: Circuit, **order: str) -> int:
+    def compute(self, license: int, circuit: Circuit, **order: Any) -> int:
         """A job that two drawn executors computed honestly; `order` may have a `program`."""
         market, store = self.stage.market, self.dataset.store
         self.dataset.store.put(data := encode(circuit))
