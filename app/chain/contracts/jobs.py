@@ -10,7 +10,7 @@ from app.chain.contracts.client import ContractClient, Sent
 from app.chain.contracts.custodians import JOBS, Custodians
 from app.chain.contracts.entities import as_job, commitment, content_of
 from app.chain.contracts.licensing import Licensing
-from app.chain.contracts.openings import Opening, Openings
+from app.chain.contracts.openings import JobOpening, JobOpenings
 from app.chain.contracts.providers import Providers
 from app.chain.wallet.account import Account
 from app.protocol.errors import DarkroomError, Reverted, Unavailable
@@ -28,7 +28,7 @@ class Jobs(Custodians, Licensing, Providers):
 
     def __init__(self, client: ContractClient) -> None:
         self.client = client
-        self._openings = Openings(client)
+        self._openings = JobOpenings(client)
 
     def open_job(
         self,
@@ -234,7 +234,7 @@ class Jobs(Custodians, Licensing, Providers):
         return found
 
     def _job(
-        self, id: int, stored: Mapping[str, Any], executions: Sequence[Mapping[str, Any]], opened: Opening | None
+        self, id: int, stored: Mapping[str, Any], executions: Sequence[Mapping[str, Any]], opened: JobOpening | None
     ) -> Job:
         if opened is None:  # it was reorganised between two questions, or the node has pruned it
             raise Unavailable(

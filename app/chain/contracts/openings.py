@@ -12,18 +12,18 @@ from app.protocol.market.entities import ZERO
 
 MOST = 10_000  # openings that are kept
 
-Opening = Mapping[str, Any]  # the arguments of JobOpened, and `program`: what the order states, zeros for none
+JobOpening = Mapping[str, Any]  # the arguments of JobOpened, and `program`: what the order states, zeros for none
 
 
-class Openings:
+class JobOpenings:
     """Of one market. An agent that was just started asks for those of all live jobs at once."""
 
     def __init__(self, client: ContractClient) -> None:
         self._client = client
-        self._known: dict[int, tuple[int, Opening]] = {}  # block and opening, by job
+        self._known: dict[int, tuple[int, JobOpening]] = {}  # block and opening, by job
         self._final = -1  # the highest block known to be final
 
-    def of(self, blocks: Mapping[int, int]) -> dict[int, Opening]:
+    def of(self, blocks: Mapping[int, int]) -> dict[int, JobOpening]:
         """The openings of jobs, each by the block that it was opened in; without those whose event is not there.
 
         Errors: Unavailable.
@@ -44,8 +44,8 @@ class Openings:
         """Keep none."""
         self._known.clear()
 
-    def _read(self, asked: Mapping[int, int]) -> dict[int, Opening]:
-        opened: dict[int, Opening] = {}
+    def _read(self, asked: Mapping[int, int]) -> dict[int, JobOpening]:
+        opened: dict[int, JobOpening] = {}
         programs: dict[int, Digest] = {}
         for event in self._client.events_in(JOBS, sorted(set(asked.values()))):
             job = int(event.args.get("job", 0))
