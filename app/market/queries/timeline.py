@@ -65,6 +65,7 @@ SENTENCES: Mapping[str, tuple[Callable[[Args], str], str, str]] = {
         name: (lambda a: MOVED[DisputePhase(int(a["state"]["phase"]))], "", "")
         for name in ("DisputeShown", "DisputeSummed", "DisputeDescended")
     },
+    "DisputeCut": (lambda a: MOVED[DisputePhase(int(a["phase"]))], "", ""),
     "DisputeEnded": (lambda a: ENDS[Verdict(int(a["verdict"]))], "executor", ""),
     "DrawArmed": (lambda a: "The draw came too late; another block will decide it.", "", ""),
     "JobAssigned": (lambda a: f"{_plural(len(a['providers']), 'executor')} drawn at random.", "", ""),

@@ -112,6 +112,10 @@ class LookupTrace:
         self._at = step, words
         return words
 
+    def known(self, step: int, words: U64) -> None:
+        """That (A, B) after so many steps has these words (2, N): so nobody has to work them out again."""
+        self._at = step, words
+
     def _stage(self, step: int, stage: int, before: U64 | None = None) -> U64:
         words = self._accumulator(step) if before is None else before
         turned = rotate(words[None], self._turns()[step : step + 1])[0] - words
