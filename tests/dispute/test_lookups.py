@@ -149,3 +149,17 @@ def test_an_owner_that_lies_about_its_key_convicts_nobody(town: Arena, tmp_path:
     report = Auditor(market, world.store, find_profile=found).audit(job.id)
     (check,) = [each for each in report.checks if each.fact == "program"]
     assert check.status is CheckStatus.WRONG
+
+
+def test_whoever_objects_to_the_truth_pays_for_it(town: Arena) -> None:
+    """An honest executor answers whoever says that a lookup is false, cuts back what roots it is given, and is cleared."""
+    job, drawn = town.order(TREE)
+    own = town.honest(job)
+    job = town.answered(job, [(each, own) for each in drawn])
+    griefer = LookupLiar(town, town.stage.owner, corrupted(own, 5, 77, 9), random.Random(2))
+    town.market.open_dispute(town.stage.owner, job.id, 1, 5 * (SIZE + 1) + 77)
+    job = town.play(job.id, [*(town.player(each) for each in drawn), griefer], own, [])
+    (over,) = town.market.disputes(job.id)
+    assert over.stretch is not None
+    assert over.verdict is Verdict.CLEARED
+    assert (job.state, job.receipt) == (JobState.COMPUTED, own.receipt.digest)

@@ -165,8 +165,8 @@ class DisputeGame(Jobs):
         if line is None:
             raise _no_claim(dispute)
         if move.kind == "begin":
-            moved = (_position(dispute), as_struct(line), list(move.roots))
-            return self._moved(self.client.send(account, DISPUTES, "begin", dispute.id, *moved), dispute)
+            begun = (_position(dispute), as_struct(line), list(move.roots))
+            return self._moved(self.client.send(account, DISPUTES, "begin", dispute.id, *begun), dispute)
         if dispute.stretch is None:
             raise _no_claim(dispute)
         place = as_struct(dispute.stretch), picked(dispute.roots, move.part)
