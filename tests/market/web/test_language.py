@@ -34,7 +34,7 @@ SAME = {
     "Bootstraps", "Block", "Gas", "Code",
     "one-vs-rest",
 }  # fmt: skip
-QUIET = {"code", "pre", "script", "style"}
+QUIET = {"code", "pre", "q", "script", "style"}
 VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr", "path", "rect", "line"}
 
 
