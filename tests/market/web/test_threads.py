@@ -45,14 +45,20 @@ def test_few_threads_read_the_index_and_none_waits_for_those_that_wait() -> None
         with lock:
             reading -= 1
 
+    async def wait() -> None:
+        await anyio.to_thread.run_sync(dead_chain.wait)
+
+    async def look() -> None:
+        await read()
+
     async def story() -> None:
         others = int(anyio.to_thread.current_default_thread_limiter().total_tokens)
         async with anyio.create_task_group() as waiting:
             for _ in range(others):
-                waiting.start_soon(anyio.to_thread.run_sync, dead_chain.wait)
+                waiting.start_soon(wait)
             async with anyio.create_task_group() as readers:
                 for _ in range(50):
-                    readers.start_soon(read)
+                    readers.start_soon(look)
             dead_chain.set()
 
     apart.run(story)

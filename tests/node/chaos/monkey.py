@@ -25,7 +25,7 @@ DEEPEST = 10  # blocks of a reorganisation; the chain is final after twelve
 MOST_AHEAD = 900  # seconds by which the chain's clock is moved in all: no deadline passes because of that
 FULL_SECONDS = 4.0  # for which a disk is full, and a duplicate lives
 PAUSE = (0.2, 1.0)  # seconds between two events
-WORKS = 2.0  # times as long as it took to load an agent works before it is killed: else all of them only ever load
+WORKS = 4.0  # times as long as it took to load an agent works before it is killed: else all of them only ever load
 MOST_LONGER = 60.0  # seconds that a short run takes longer, until it had an event of each kind
 
 
