@@ -55,7 +55,7 @@ def test_a_majority_of_liars_loses_to_one_honest_executor(town: Arena, seed: int
     job = town.play(job.id, [good, *present], own, [good])
     over = town.market.disputes(job.id)
     assert [each.verdict for each in over] == [Verdict.CONVICTED] * 2
-    assert any(each.looks for each in over)  # a line was looked into
+    assert any(each.stretch for each in over)  # a line was looked into
     assert (job.state, job.receipt) == (JobState.COMPUTED, own.receipt.digest)
     assert [each.out for each in job.executions] == [place != honest for place in range(3)]
 

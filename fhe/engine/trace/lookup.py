@@ -115,12 +115,12 @@ class LookupTrace:
         done, words = self._at
         for number in range(done, step):
             words = words + self._stage(number, 2 * self._depth + 2, words).reshape(2, size)
-            self.reached(number + 1, words)
+            self.known(number + 1, words)
         self._at = step, words
         return words
 
-    def reached(self, step: int, words: U64) -> None:
-        """The accumulator (2, N) after so many steps is this: whoever computed a step's stages has it."""
+    def known(self, step: int, words: U64) -> None:
+        """That (A, B) after so many steps has these words (2, N): so nobody has to work them out again."""
         self._at = step, words
         if step % KEPT_EVERY == 0:
             self._kept[step] = words
