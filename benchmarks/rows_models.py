@@ -30,6 +30,7 @@ from fhe.compile.space import FittedOn
 from tests.support.network_cases import trained
 
 Fit = Callable[[Any, Any], Any]  # of rows and labels
+FEW: dict[str, Any] = {"n_bits": 5, "n_estimators": 2, "max_depth": 3, "random_state": 0}  # trees of Concrete ML
 
 
 @dataclass(frozen=True)
@@ -108,17 +109,16 @@ def _exponential() -> Any:
 
 
 def _trees() -> list[RowsModel]:
-    few: dict[str, Any] = {"n_bits": 5, "n_estimators": 2, "max_depth": 3, "random_state": 0}
     one: dict[str, Any] = {"n_bits": 5, "max_depth": 4, "random_state": 0}
-    boosted = _theirs("XGBClassifier", **few)
+    boosted = _theirs("XGBClassifier", **FEW)
     plain = _of(lambda: xgb("XGBClassifier", n_estimators=2, max_depth=3))
     return [
         RowsModel("Concrete ML DecisionTreeClassifier", _theirs("DecisionTreeClassifier", **one)),
         RowsModel("Concrete ML DecisionTreeRegressor", _theirs("DecisionTreeRegressor", **one), value=True),
-        RowsModel("Concrete ML RandomForestClassifier", _theirs("RandomForestClassifier", **few)),
-        RowsModel("Concrete ML RandomForestRegressor", _theirs("RandomForestRegressor", **few), value=True),
+        RowsModel("Concrete ML RandomForestClassifier", _theirs("RandomForestClassifier", **FEW)),
+        RowsModel("Concrete ML RandomForestRegressor", _theirs("RandomForestRegressor", **FEW), value=True),
         RowsModel("Concrete ML XGBClassifier", boosted),
-        RowsModel("Concrete ML XGBRegressor", _theirs("XGBRegressor", **few), value=True),
+        RowsModel("Concrete ML XGBRegressor", _theirs("XGBRegressor", **FEW), value=True),
         RowsModel("Concrete ML XGBClassifier, small-key bins", boosted, small_key=True),
         RowsModel("DecisionTreeClassifier", _of(lambda: tree.DecisionTreeClassifier(max_depth=4, random_state=0))),
         RowsModel(
@@ -187,20 +187,12 @@ def _ensembles() -> list[RowsModel]:
 
 def _labels() -> list[RowsModel]:
     boosted = _of(lambda: xgb("XGBClassifier", n_estimators=2, max_depth=3))
+    logistic = _of(lambda: linear_model.LogisticRegression(max_iter=300))  # on bin codes: of others the score is wide
     return [
-        RowsModel(
-            "label of Concrete ML LogisticRegression", _theirs("LogisticRegression", n_bits=6), "codes", label=True
-        ),
-        RowsModel(
-            "label of scaler, LogisticRegression", _scaled(linear_model.LogisticRegression), "values", label=True
-        ),
+        RowsModel("label of LogisticRegression", logistic, label=True),
         RowsModel("label of XGBClassifier", boosted, label=True),
         RowsModel("label of XGBClassifier, small-key bins", boosted, label=True, small_key=True),
-        RowsModel(
-            "label of RandomForestClassifier",
-            _of(lambda: ensemble.RandomForestClassifier(2, max_depth=3, random_state=0)),
-            label=True,
-        ),
+        RowsModel("label of Concrete ML RandomForestClassifier", _theirs("RandomForestClassifier", **FEW), label=True),
         RowsModel("label of Concrete ML NeuralNetClassifier", _quantized("NeuralNetClassifier"), label=True),
     ]
 

@@ -273,6 +273,7 @@ class LookupTape:
             join(re, im, level)
             stages.append(_words(re, im))
         added = to_words(re, im).reshape(-1)
+        self._trace.reached(step + 1, before + added.reshape(2, size))
         return np.concatenate([*stages, added, before.reshape(-1) + added])
 
     def _products(self, step: int, re: F64, im: F64) -> Complex:
