@@ -57,6 +57,10 @@ JOBS = {
         "Computed; the custodian decides", "custodian verifies the result, then releases or refuses", "Deadline:",
         "1.016 tUSD is in escrow; the executors are paid out of it when the job ends", "darkroom custodian serve",
     ],
+    "being judged": [
+        "A contract judges a result", "1.016 tUSD is in escrow", "the agents of the two play by themselves",
+        "revealed is said to be wrong by", "moves next, until", "At stake",
+    ],
     "approved": ["Computed; the custodian decides", "The owner approved its release.", "1.016 tUSD is in escrow"],
     "denied": [
         "The owner refused; the custodian will say so", "The owner refused its release.", "which refunds the price",
