@@ -41,6 +41,7 @@ from fhe.circuit.circuit import Circuit, Input, Linear, Readout
 from fhe.circuit.codec import encode
 from fhe.engine.linear import evaluate_bodies
 from fhe.engine.output import OutputStage
+from fhe.engine.trace.finder import first_false
 from fhe.engine.trace.game import LinearGame
 from fhe.engine.trace.program import JobProgram, program_of, proven
 from fhe.engine.trace.sums import LinearTrace
@@ -172,7 +173,8 @@ class _World:
         def judged() -> tuple[int, Any]:
             claim = moved.value.claim
             assert claim is not None
-            term = self.game.fault(claim, moved.value.totals)
+            term = first_false(moved.value.totals, self.game.totals(claim))
+            assert term is not None
             return term, self.game.evidence(claim, term)
 
         executor = measured(answered)

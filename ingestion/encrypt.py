@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from app.protocol.data.dataset import Codebook, EncryptedTable, Shard, body_bytes
+from app.protocol.data.dataset import Codebook, EncryptedTable, KeyRoots, Shard, body_bytes
 from app.protocol.data.description import FileCheck
 from app.protocol.data.table import check_codebook, data_root
 from app.protocol.errors import BadInput, BadKey, BadTable
@@ -55,6 +55,7 @@ def encrypt_table(
     *,
     epoch: int,
     evaluation_key_cid: str | None = None,
+    key_roots: KeyRoots | None = None,
     encodings: Sequence[FileEncoding] = BOTH,
     reading: Reading | None = None,
     most_rows: int | None = None,
@@ -118,6 +119,7 @@ def encrypt_table(
         rows=rows,
         shards=tuple(shards),
         evaluation_key=evaluation_key_cid,
+        key_roots=key_roots,
         data_root=data_root(tuple(shards)),
         evaluator=EVALUATOR,
     )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from app.protocol.data.dataset import Carried, Codebook, Shard
+from app.protocol.data.dataset import Carried, Codebook, KeyRoots, Shard
 from app.protocol.data.description import DatasetCard, FileCheck, Preview
 from app.protocol.data.listing import link
 from app.protocol.data.manifest import Manifest, fits, read_manifest, write_manifest
@@ -86,6 +86,7 @@ def prepare(
     carried: tuple[Carried, ...] = (),
     carried_jobs: int = 0,
     evaluation_key_cid: str | None = None,
+    key_roots: KeyRoots | None = None,
     encodings: Sequence[Encoding] = BOTH,
     preview_rows: int = 200,
     preview_seed: int = 0,
@@ -101,6 +102,7 @@ def prepare(
 
     `before` is the version that this one follows under the same keys: rows are cut as there, and files that stay the
     same are kept. With `append` the rows of `path` come after all of its rows, which stay as they are.
+    `key_roots`: what contracts judge lookups by (`app.execution.key_roots`).
     `carried` and `carried_jobs` state what was released about the table's persons before (`ingestion.carry`).
     Errors: BadTable, BadRecipe, OutOfRange, TooLarge, BadKey before anything is kept; Unavailable; BadBlock if the
     store does not give back what it was given.
@@ -124,6 +126,7 @@ def prepare(
         store,
         epoch=epoch,
         evaluation_key_cid=evaluation_key_cid,
+        key_roots=key_roots,
         encodings=forms,
         reading=recipe.reading,
         most_rows=most_rows,

@@ -24,6 +24,7 @@ from app.auditor.rounds import agreement, commitments, in_order
 from app.execution.ended import days_since_end
 from app.execution.execute import Evaluation, check_receipt, evaluation_digest, execute
 from app.execution.inputs import JobInputs, load_circuit, load_manifest, load_policy
+from app.execution.key_roots import KeyRootsKept
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import BadReceipt, DarkroomError, NotFound, TryAgain
 from app.protocol.ids import Digest, TxHash
@@ -38,6 +39,7 @@ from fhe.profiles import find
 if TYPE_CHECKING:
     from app.chain.market import Event, Market
     from app.execution.checkpoint import Checkpoints
+    from app.execution.key_roots import RootsOf
     from app.execution.runner import BlockRunner
     from app.protocol.data.dataset import EncodedFile
     from app.protocol.ports import Progress, Store
@@ -59,6 +61,7 @@ class Auditor:
     backend: BackendName = "auto"
     runner: BlockRunner | None = None  # who computes blocks of rows; None for this process
     checkpoints: Checkpoints | None = None  # where blocks are kept, so that the audit may go on another time
+    roots_of: RootsOf | None = None  # what is kept of evaluation keys; None: nothing
 
     def audit(self, number: int) -> AuditReport:
         """The report on job `number`. Errors: NotFound when there is no such job."""
@@ -109,7 +112,9 @@ class Auditor:
         yield self._check("bounds", "values and noise stay in bounds", circuit_cid, lambda: self._bounds(facts))
         if job.program != ZERO:
             claim = "the order states the program that its circuit has"
-            yield self._check("program", claim, source.get("ProgramStated", ""), lambda: program(self.market, facts))
+            roots_of = self.roots_of or KeyRootsKept(self.store)
+            stated = source.get("ProgramStated", "")
+            yield self._check("program", claim, stated, lambda: program(self.market, facts, roots_of))
         yield from self._files(facts)
         yield from self._commitments(job, events)
         execution = None

@@ -9,7 +9,7 @@ from app.auditor.report import AuditCheck, CheckStatus, Finding
 from app.auditor.rounds import in_order
 from app.chain.contracts.custodians import JOBS
 from app.chain.contracts.entities import order_digest
-from app.execution.program import stated_program
+from app.execution.program import own_program
 from app.protocol.errors import TryAgain
 from app.protocol.ids import Digest
 from app.protocol.market.disputes import Verdict
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from app.chain.events import Event
     from app.chain.market import Market
     from app.execution.inputs import JobInputs
+    from app.execution.key_roots import RootsOf
 
 
-def program(market: Market, inputs: JobInputs) -> Finding:
-    """Whether an order states the program that its circuit has on this dataset, and the contract holds it to that."""
-    job, expected = inputs.job, stated_program(inputs.circuit, inputs.profile, inputs.table)
+def program(market: Market, inputs: JobInputs, roots_of: RootsOf) -> Finding:
+    """Whether an order states its circuit's program on this dataset and key, and the contract holds it to that."""
+    job, expected = inputs.job, own_program(inputs, roots_of)
     if job.program != expected:
         return CheckStatus.WRONG, job.program, "the circuit has another one, so a dispute could convict the honest"
     if market.client.read(JOBS, "orderDigest", job.id) != order_digest(job, inputs.dataset):

@@ -16,12 +16,15 @@ app = typer.Typer(no_args_is_help=True, help="Keys: make an epoch, list; the sea
 def create(
     name: Annotated[str, typer.Argument(help="The keyring's name; each dataset has one of its own.")],
     lookups: Annotated[bool, typer.Option(help="Publish an evaluation key, so that trees can run.")] = True,
+    packing: Annotated[
+        bool, typer.Option(help="Make results of trees compact; without it a contract can judge them, at 7 kB a value.")
+    ] = True,
     role: AsOwner = "owner",
     as_json: AsJson = False,
 ) -> None:
     """Make a keyring's next epoch through Concrete; the secret keys are sealed under the role's passphrase."""
     session = CommandContext(role, as_json)
-    record = session.owner.new_epoch(name, lookups=lookups)
+    record = session.owner.new_epoch(name, lookups=lookups, packing=packing)
     value = record.model_dump(mode="json")
     session.out.show(value, lambda out: out.print(facts_table(value)))
 

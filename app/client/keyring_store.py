@@ -6,11 +6,11 @@ import itertools
 import re
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from app.files.private import write_private
 from app.home.home import Actor
-from app.protocol.documents import Document, Sha256
+from app.protocol.documents import Document, GrownDocument, Sha256
 from app.protocol.errors import NotFound, UsageError
 from app.protocol.ids import Digest
 from fhe.keys.keyring import Keyring
@@ -19,14 +19,17 @@ if TYPE_CHECKING:
     from app.custodian.ports import KeySourceOf
 
 
-class EpochRecord(Document):
+class EpochRecord(GrownDocument):
     """What an owner remembers of a key epoch; nothing in it is secret."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"packing"})
 
     kind: Literal["darkroom/epoch"] = "darkroom/epoch"
     keys: str  # the keyring's name
     epoch: int
     profile: str
     evaluation_key: str | None  # CID in the store
+    packing: bool = True  # it packs results
 
 
 class KeyedManifest(Document):

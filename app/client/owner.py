@@ -18,8 +18,10 @@ from app.client.publication import Publications, PublicationState
 from app.client.publish_plan import PublishedDataset, PublishPlan
 from app.client.unfinished import Unfinished
 from app.execution.inputs import load_manifest
+from app.execution.key_roots import KeyRootsKept
 from app.home.home import Actor
 from app.home.network import Network, threads_available
+from app.protocol.data.dataset import KeyRoots
 from app.protocol.errors import BadRecipe, BadTable, NotAllowed, NotFound
 from app.protocol.market.entities import DatasetRecord
 from app.protocol.market.receipt import OutputPolicy
@@ -53,12 +55,19 @@ class Owner:
         self._publications = Publications(actor)
 
     def new_epoch(
-        self, keys: str, profile: EncryptionProfile = REFERENCE, *, lookups: bool = True, store: Store | None = None
+        self,
+        keys: str,
+        profile: EncryptionProfile = REFERENCE,
+        *,
+        lookups: bool = True,
+        packing: bool = True,
+        store: Store | None = None,
     ) -> EpochRecord:
         """Make a keyring's next epoch through Concrete, seal the secret keys, publish the evaluation key.
 
         Without `lookups` only linear and additive circuits can run, and no evaluation key (about 220 MB) is put into
-        `store`, by default the network's.
+        `store`, by default the network's. Without `packing` a result of lookups takes 7 kB a value, and a contract can
+        judge it.
         Errors: BadKey where Concrete's optimizer no longer agrees with the profile.
         """
         from fhe.ciphertexts.packing_key import with_packing
@@ -70,8 +79,9 @@ class Owner:
         keyring.add(secret, passphrase)
         cid = None
         if lookups:
-            cid = (store or self.network.store).put_pieces(with_packing(evaluation, secret, profile).stream())
-        record = EpochRecord(keys=keys, epoch=epoch, profile=profile.digest, evaluation_key=cid)
+            published = with_packing(evaluation, secret, profile) if packing else evaluation
+            cid = (store or self.network.store).put_pieces(published.stream())
+        record = EpochRecord(keys=keys, epoch=epoch, profile=profile.digest, evaluation_key=cid, packing=packing)
         self.cabinet.note(record)
         return record
 
@@ -186,7 +196,8 @@ class Owner:
         with nullcontext(plan) if plan else self.plan(path, recipe, dataset, append=append) as looked:
             # An earlier try may have made the new epoch's keys already.
             if rotate and self.cabinet.keyring(name).next_epoch() == present.epoch + 1:
-                self.new_epoch(name, lookups=self.cabinet.epoch(name, present.epoch).evaluation_key is not None)
+                before = self.cabinet.epoch(name, present.epoch)
+                self.new_epoch(name, lookups=before.evaluation_key is not None, packing=before.packing)
             record = self.cabinet.epoch(name, present.epoch + rotate)
             with self.attempt(name, path, dataset) as attempt:
                 prepared = self._prepare(looked, record, encodings, progress, attempt)
@@ -223,6 +234,17 @@ class Owner:
         """This owner's datasets."""
         return [each for each in self.network.market.datasets() if each.owner == self.account.address]
 
+    @cached_property
+    def _roots(self) -> KeyRootsKept:
+        """What was worked out of evaluation keys on this machine."""
+        return KeyRootsKept(self.network.store, self.actor.folder / "roots")
+
+    def _key_roots(self, record: EpochRecord) -> KeyRoots | None:
+        """What a manifest says of an epoch's evaluation key where a contract can judge lookups by it."""
+        if record.evaluation_key is None or not self.network.market.has_disputes:
+            return None
+        return self._roots.of(record.evaluation_key, find(record.profile), record.epoch)
+
     def _prepare(
         self,
         plan: PublishPlan,
@@ -249,6 +271,7 @@ class Owner:
             carried=plan.persons.carried,
             carried_jobs=plan.persons.carried_jobs,
             evaluation_key_cid=record.evaluation_key,
+            key_roots=self._key_roots(record),
             encodings=encodings,
             before=before,
             append=plan.append,
@@ -368,7 +391,7 @@ class Owner:
             threads=threads,
             charge_missing=charge_missing,
             spans=spans_for("custodian", self.actor.name, market.chain_id, market.address),
-            court=Bench(Player(market, store, self.account), market) if market.has_disputes else None,
+            court=Bench(Player(market, store, self.account), market, self._roots) if market.has_disputes else None,
         )
 
 

@@ -48,7 +48,7 @@ class NoCourt:
 
     def program(self, work: JobInputs) -> Digest:
         """What an order of this circuit states, wherever it is judged."""
-        return stated_program(work.circuit, work.profile, work.table)
+        return stated_program(work.circuit, work.profile, work.table, work.job.rows)
 
     def play(self, _job: Job) -> bool:
         """Nothing runs."""

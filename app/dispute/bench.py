@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from app.execution.program import stated_program
+from app.execution.program import own_program
 from app.protocol.errors import NotAllowed
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from app.dispute.player import Player
     from app.execution.execute import Evaluation
     from app.execution.inputs import JobInputs
+    from app.execution.key_roots import RootsOf
     from app.protocol.ids import Digest
     from app.protocol.market.entities import Job
 
@@ -23,12 +24,12 @@ HOUR = 3600
 class Bench:
     """`app.custodian.court.Court` of an account: it plays, challenges, and says how long anybody may object."""
 
-    def __init__(self, player: Player, market: Market) -> None:
-        self._player, self._market = player, market
+    def __init__(self, player: Player, market: Market, roots_of: RootsOf) -> None:
+        self._player, self._market, self._roots_of = player, market, roots_of
 
     def program(self, work: JobInputs) -> Digest:
-        """What an order of this circuit states; zeros for what cannot be judged."""
-        return stated_program(work.circuit, work.profile, work.table)
+        """What an order of this circuit states; zeros for what cannot be judged. Errors: those of `own_program`."""
+        return own_program(work, self._roots_of)
 
     def play(self, job: Job) -> bool:
         """Make the moves that are this account's; whether a dispute about the job ran."""

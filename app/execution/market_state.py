@@ -50,12 +50,13 @@ class MarketState:
         """The parameters it is encrypted under."""
         return find(self.table.profile)
 
-    def program(self, circuit: Circuit) -> Digest:
-        """What an order of a circuit states, so that a contract can judge its results; zeros where none can.
+    def program(self, circuit: Circuit, rows: int) -> Digest:
+        """What an order of a circuit on so many rows states, so that a contract can judge its results; zeros where none
+        can.
 
         Errors: BadModel, MessageOverflow for a circuit that does not run on the table.
         """
-        return stated_program(circuit, self.profile, self.table) if self.judges else ZERO
+        return stated_program(circuit, self.profile, self.table, rows) if self.judges else ZERO
 
     @property
     def content(self) -> str:

@@ -22,6 +22,7 @@ from app.dispute.player import Player
 from app.execution.checkpoint import Checkpoints
 from app.execution.execute import evaluation_digest, execute
 from app.execution.inputs import load_job_inputs
+from app.execution.key_roots import KeyRootsKept
 from app.execution.program import check_program
 from app.execution.reporting import reported
 from app.execution.tracing import Spans, no_spans
@@ -96,7 +97,7 @@ class ProviderAgent:
         self._journal = Journal(own / "jobs", self._salt)
         self._checkpoints = Checkpoints(own / "blocks")
         self._circuits = Fetches(lambda digest: store.read(digest_to_cid(digest), limit=MAX_CIRCUIT_BYTES))
-        self._player = Player(market, store, account)
+        self._player, self._roots_of = Player(market, store, account), KeyRootsKept(store, own / "roots")
         self._live, self._attempts = market.live_jobs(own / FILE), Attempts(own / ATTEMPTS_FILE)
 
     def stop(self) -> None:
@@ -333,7 +334,7 @@ class ProviderAgent:
         tested(self._threads, self._device)
         with self._span(job.id, "fetch"):
             facts = load_job_inputs(self._market, self._store, job.id)
-        check_program(facts)
+        check_program(facts, self._roots_of)
         needed = cost(facts.circuit, facts.profile, job.rows).units
         if needed > job.units:
             raise BadInput(f"Job {job.id} takes {needed} units of work and pays for {job.units}.", "Quote it again.")

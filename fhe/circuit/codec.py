@@ -144,9 +144,12 @@ class _SummingDigitsForm(_DigitsBody, _Sums):
     kind: Literal["darkroom/circuit-4"] = "darkroom/circuit-4"
 
 
-class _LweForm(_DigitsBody):
+class _LweForm(_DigitsBody, _Sums):
+    later: ClassVar[frozenset[str]] = frozenset({"block", "mix"})
+
     kind: Literal["darkroom/circuit-5"] = "darkroom/circuit-5"
     bins: Literal["lwe"] = "lwe"
+    block: Annotated[int, Field(ge=0, le=MAX_BLOCK)] = 0
 
 
 class _SharedForm(_Body):
@@ -178,7 +181,7 @@ def encode(circuit: Circuit) -> bytes:
             "readout": _readout_form(circuit.readout),
         }
         if circuit.lwe_bins:
-            return _LweForm(**body).to_bytes()
+            return _LweForm(**body, block=circuit.block, mix=_mix_form(circuit.mix)).to_bytes()
         if circuit.shared:
             return _SharedForm(**body).to_bytes()
         if circuit.block:

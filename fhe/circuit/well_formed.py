@@ -12,8 +12,8 @@
    wire of width w < width, with weights that are multiples of 2^(width - w). One that sums over rows is of
    a fourth kind, `darkroom/circuit-4`, which has what both have.
 7. A circuit of digits that reads bins under the small key is a document of a fifth kind, `darkroom/circuit-5`, which
-   says `"bins": "lwe"` as well. Its inputs are bins, of width `BIN_WIDTH`; its last Linear reads none of them, and it
-   sums over no rows.
+   says `"bins": "lwe"` as well. Its inputs are bins, of width `BIN_WIDTH`; its last Linear reads none of them. One
+   that sums over rows says its `block`, which is left out of the bytes where it sums over none.
 8. A circuit of digits that shares rotations is a document of a sixth kind, `darkroom/circuit-6`, which says
    `"rotations": "shared"`. Its inputs are packed, it sums over no rows, and its tables have at most
    `MAX_SHARED_ENTRIES` entries and `MAX_SHARED_WIDTH` bits, so that products are small and differences fit a word.
@@ -75,7 +75,6 @@ def check_form(circuit: Circuit) -> None:
     require(bool(read.all()), "has an input that no layer reads")
     if circuit.lwe_bins:
         require(circuit.centred, "reads bins under the small key and has no centred switch")
-        require(not circuit.block, "reads bins under the small key and sums over rows")
         require(all(i.encoding == "bins" for i in circuit.inputs), "reads affine codes under the small key")
         require(bool((linear.columns >= len(read)).all()), "reads a bin under the small key without a lookup")
     if circuit.shared:

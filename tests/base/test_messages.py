@@ -11,12 +11,12 @@ from babel.messages.catalog import Message
 from babel.messages.pofile import read_po
 
 from app.market.web.language.catalogue import AREAS, ENGLISH, FOLDER, LANGUAGES
-from app.market.web.language.marking import mark
+from app.market.web.language.marking import SPOKEN, mark
 from scripts.write_messages import TEMPLATES, current, sentences_of, tagged, untranslated, written
 
 OTHERS = [(language, area) for language in LANGUAGES if language != ENGLISH for area in AREAS]
 HELD = {  # what the words of a message must have as the message has it: values, and in templates tags
-    "templates": re.compile(r"%\(\w+\)s|%%|\{count\}|</?(?:a|code|em|span|strong)>"),
+    "templates": re.compile(r"%\(\w+\)s|%%|\{count\}|</?(?:a|code|em|q|span|strong|sup)>"),
     "server": re.compile(r"\{\w+\}"),
     "scripts": re.compile(r"\{\d+\}"),
 }
@@ -54,6 +54,12 @@ def test_words_keep_values_and_markup(language: str, area: str) -> None:
     assert wrong == []
 
 
+def test_messages_are_no_pieces_of_sentences() -> None:
+    """A translator has the sentence whole: what a condition changes is another sentence, and no end or beginning."""
+    texts = [str(each.id) for each in messages(OTHERS[0][0], "templates") if isinstance(each.id, str)]
+    assert [text for text in texts if text != text.strip() or text[0] in ",.;:)"] == []
+
+
 def test_templates_translate_constants_alone() -> None:
     """What `_` gives is markup: a value in it would be a hole. Values go through `said`, which is escaped."""
     for path in TEMPLATES.glob("*.html"):
@@ -70,6 +76,10 @@ def test_templates_translate_constants_alone() -> None:
             "<p>{%+ trans buyer=job.buyer %}Paid by {{ buyer }}, <b>once</b>.{% endtrans +%}</p>",
         ),
         ("<b>{{ x }}</b> {{ y }}, 7", "<b>{{ x }}</b> {{ y }}, 7"),
+        (
+            "<b>{{ x }}</b>, of <a>{{ y }}</a>.",
+            "{%+ trans x=x, y=y %}<b>{{ x }}</b>, of <a>{{ y }}</a>.{% endtrans +%}",
+        ),
         ("{{ ui.icon('x') }}Go", "{{ ui.icon('x') }}{%+ trans  %}Go{% endtrans +%}"),
         ('<a title="Go" href="/x">{{ x }}</a>', '<a title="{%+ trans  %}Go{% endtrans +%}" href="/x">{{ x }}</a>'),
         ("{# Not said #}{% if a > b %}{{ a }}{% endif %}", "{# Not said #}{% if a > b %}{{ a }}{% endif %}"),
@@ -81,6 +91,15 @@ def test_templates_translate_constants_alone() -> None:
 def test_text_is_marked_and_nothing_else(source: str, marked: str) -> None:
     """Sentences with their values and inline elements; no code, no picture, no entity."""
     assert mark(source) == marked
+
+
+def test_no_attribute_says_something_unmarked() -> None:
+    """What reads as words in a template's attribute is shown to somebody, by a browser or by a script."""
+    found = []
+    for path in TEMPLATES.glob("*.html"):
+        for each in re.finditer(r'\s([a-z-]+)="([A-Z][a-z]+ [a-z][^"]*)"', path.read_text("utf-8")):
+            found += [(path.name, each[1], each[2])] * (each[1] not in SPOKEN.split("|"))
+    assert found == []
 
 
 def test_marking_moves_no_line() -> None:

@@ -96,8 +96,8 @@ JOBS = {
         "100.00 tUSD more that executors lost is burned.", "Open the result",
     ],
     "settled after a contest": [
-        "The result is out", "1.01 tUSD for the owner, 0.009 tUSD for the executors,",
-        "of which 0.003 tUSD are the stakes of liars.", "199.997 tUSD more that executors lost is burned.",
+        "The result is out", "1.01 tUSD for the owner, 0.009 tUSD for the executors.",
+        "0.003 tUSD of what executors get are the stakes of liars.", "199.997 tUSD more that executors lost is burned.",
     ],
 }  # fmt: skip
 OTHERS = {

@@ -18,7 +18,7 @@ from app.custodian.ledger import Ledger
 from app.execution.execute import Evaluation, execute
 from app.execution.inputs import JobInputs, load_circuit
 from app.protocol.data import merkle
-from app.protocol.data.dataset import Affine, Codebook, ColumnCode, EncodedFile, EncryptedTable, Shard
+from app.protocol.data.dataset import Affine, Codebook, ColumnCode, EncodedFile, EncryptedTable, KeyRoots, Shard
 from app.protocol.data.description import DatasetCard, FileCheck
 from app.protocol.data.manifest import Manifest, write_manifest
 from app.protocol.documents import sha256
@@ -37,6 +37,7 @@ from fhe.ciphertexts.packing import Encryptor
 from fhe.ciphertexts.packing_key import with_packing
 from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
 from fhe.circuit.codec import decode, encode
+from fhe.engine.trace.lookups import roots_of_key
 from fhe.keys.insecure_keys import insecure_test_keys
 from fhe.keys.secret_keys import SecretKeys
 from fhe.profile import EVALUATOR, EncryptionProfile
@@ -184,10 +185,11 @@ class EncryptedDataset:
         insecure: EncryptionProfile | None = None,
         codes: I64 | None = None,
         packing: bool = False,
+        roots: bool = False,
     ) -> None:
         """With `insecure`, a profile without security, the table has bits and an evaluation key as well.
 
-        `packing`: the key packs results.
+        `packing`: the key packs results; `roots`: the manifest says what contracts judge lookups by.
         """
         rng = np.random.default_rng(seed)
         self.profile, self.bins = insecure or REFERENCE, insecure is not None
@@ -195,12 +197,14 @@ class EncryptedDataset:
         self.store: ContentStore = BlockStore(folder / "store")
         self.codes: I64 = rng.integers(0, 256, (rows, len(NAMES))) if codes is None else codes
         self.evaluation_key: str | None = None
+        self.key_roots: KeyRoots | None = None
         self.secret = random_keys(seed)
         if insecure is not None:
             self.secret, key = insecure_test_keys(insecure, seed=seed)
             if packing:
                 key = with_packing(key, self.secret, insecure, 1)
             self.evaluation_key = self.store.put(b"".join(key.stream()))
+            self.key_roots = roots_of_key(key) if roots else None
         self.keys = PlainKeys(self.secret)
         self.time = 1_000
         self.manifests: dict[int, Manifest] = {}
@@ -209,6 +213,7 @@ class EncryptedDataset:
 
     def _publish(self, policy: OutputPolicy) -> Manifest:
         table, checks = encrypt(self.codes, self.secret, self.store, self.profile, self.bins, self.evaluation_key)
+        table = table.model_copy(update={"key_roots": self.key_roots})
         card = DatasetCard(
             title="test", description="test", license="CC0-1.0", creator="test", published="2026-01-01", keywords=()
         )

@@ -17,6 +17,7 @@ from app.protocol.market.disputes import (
     Dispute,
     DisputePhase,
     Evidence,
+    Look,
     LookupClaim,
     LookupProof,
     ProvenLeaf,
@@ -278,7 +279,8 @@ def as_dispute(event: Event, before: Dispute | None) -> Dispute:
         words = {name: unpacked(args[name]) for name in ("totals", "words")}
         shown = {"summed": as_claim(args["claim"], SumClaim), **words}
     elif event.name == DESCENDED:
-        shown = {"line": as_claim(args["claim"], LookupClaim), "shown": bytes(args["shown"])}
+        line, seen = as_claim(args["claim"], LookupClaim), bytes(args["shown"])
+        shown = {"line": line, "shown": seen, "looks": _looks(before, line, seen)}
     return Dispute(
         id=number,
         job=int(state["job"]),
@@ -295,6 +297,14 @@ def as_dispute(event: Event, before: Dispute | None) -> Dispute:
         block=event.block,
         **shown,
     )
+
+
+def _looks(before: Dispute | None, line: LookupClaim, shown: bytes) -> tuple[Look, ...]:
+    """All that was shown of a line; of another lookup's nothing yet."""
+    if line.root == ZERO:
+        return ()
+    earlier = () if before is None else before.looks
+    return (*earlier, Look(line.level, line.node, line.bits or line.tree - line.level, shown)) if shown else earlier
 
 
 T = TypeVar("T", RowsClaim, SumClaim, LookupClaim)

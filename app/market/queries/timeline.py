@@ -37,6 +37,12 @@ MOVED = {
     DisputePhase.NARROW: "The executor showed the totals between the two in question.",
 }
 
+MOVED_IN_LOOKUP = {
+    DisputePhase.JUDGE: "The executor showed words of a lookup.",
+    DisputePhase.SHOW: "The challenger said where its words of a lookup part from the executor's.",
+    DisputePhase.NARROW: "The executor said where its words of a lookup part from the challenger's.",
+}
+
 
 def _plural(count: int, word: str) -> str:
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
@@ -61,10 +67,9 @@ SENTENCES: Mapping[str, tuple[Callable[[Args], str], str, str]] = {
         "",
         "",
     ),
-    **{
-        name: (lambda a: MOVED[DisputePhase(int(a["state"]["phase"]))], "", "")
-        for name in ("DisputeShown", "DisputeSummed", "DisputeDescended")
-    },
+    "DisputeShown": (lambda a: MOVED[DisputePhase(int(a["state"]["phase"]))], "", ""),
+    "DisputeSummed": (lambda a: "The executor showed the sum over lookups that the value is.", "", ""),
+    "DisputeDescended": (lambda a: MOVED_IN_LOOKUP[DisputePhase(int(a["state"]["phase"]))], "", ""),
     "DisputeEnded": (lambda a: ENDS[Verdict(int(a["verdict"]))], "executor", ""),
     "DrawArmed": (lambda a: "The draw came too late; another block will decide it.", "", ""),
     "JobAssigned": (lambda a: f"{_plural(len(a['providers']), 'executor')} drawn at random.", "", ""),

@@ -155,6 +155,21 @@ class FileList(Document):
     codebook_bytes: int
 
 
+class KeyRoots(Document):
+    """What of an evaluation key a dispute about a lookup is judged by (docs/trace.md, section 8), as its owner says it:
+    whoever computes works it out from the key before it relies on it.
+    """
+
+    keyswitch: Sha256  # Merkle root of the keyswitch key's rows
+    points: Sha256  # of the bootstrap key's points
+    packs: bool  # the key packs results
+
+    @property
+    def digests(self) -> tuple[str, str]:
+        """Both roots."""
+        return self.keyswitch, self.points
+
+
 class Carried(Document):
     """What was released about the persons of a stretch of rows before this version: at most so much about each."""
 
@@ -166,7 +181,7 @@ class Carried(Document):
 class EncryptedTable(GrownDocument):
     """The part of a manifest that Darkroom computes with; the Croissant record around it is for people and crawlers."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"evaluator", "listed"})
+    later: ClassVar[frozenset[str]] = frozenset({"evaluator", "listed", "key_roots"})
 
     kind: Literal["darkroom/table"] = "darkroom/table"
     profile: Sha256
@@ -181,3 +196,4 @@ class EncryptedTable(GrownDocument):
     carried_jobs: int = 0  # jobs up to this number are in it; a later one on an earlier version counts on every row
     evaluator: EvaluatorName = "darkroom-canonical-1"  # that its jobs run under
     listed: FileList | None = None  # where codebook and files are, if not in the manifest
+    key_roots: KeyRoots | None = None  # of the evaluation key; without them no contract can judge lookups

@@ -93,6 +93,7 @@ class Dispute:
     words: tuple[int, ...] = ()  # of the terms' wires, that were shown with `totals`
     line: LookupClaim | None = None  # the lookup that is looked into
     shown: bytes = b""  # of its line: nodes of 32 bytes each, or words
+    looks: tuple[Look, ...] = ()  # all that was shown of that line so far
     verdict: Verdict = Verdict.OPEN
     block: int = 0  # of its last event
 
@@ -162,6 +163,16 @@ class LookupClaim:
     level: int = 0
     node: int = 0
     shown: Digest = ZERO
+
+
+@dataclass(frozen=True)
+class Look:
+    """What an executor showed of its line: the nodes `bits` levels below a node, or the words, down to leaves."""
+
+    level: int  # of that node, below the root
+    node: int
+    bits: int
+    shown: bytes
 
 
 @dataclass(frozen=True)

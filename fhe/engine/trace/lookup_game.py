@@ -20,14 +20,20 @@ from fhe.engine.evaluate import core_for
 from fhe.engine.gadget import extract
 from fhe.engine.source import ChunkSource, spans
 from fhe.engine.trace.lookup import LookupTrace
-from fhe.engine.trace.lookups import Lookups, roots_of_unity
+from fhe.engine.trace.lookups import KeyTables, Lookups, roots_of_unity
 from fhe.engine.trace.program import JobProgram, proven
 from fhe.engine.trace.reads import ReadPlace, Reads
+from fhe.engine.trace.seen import SeenLine
 from fhe.engine.trace.tape import LookupTape
 from fhe.evaluation_key import EvaluationKey
 from fhe.profile import EncryptionProfile
 
 LOOK, WORDS_BELOW = 5, 3  # levels
+
+
+def look_bits(claim: LookupClaim) -> int:
+    """Levels that the next look goes down from a claim's node."""
+    return min(LOOK, claim.tree - WORDS_BELOW - claim.level)
 
 
 @dataclass(eq=False)
@@ -56,21 +62,6 @@ class LookupGame:
             words.append(int(self.wire(row, wire)[word]))
             totals.append((totals[-1] + weight * words[-1]) % WORD)
         return tuple(totals), tuple(words)
-
-    def fault(self, claim: SumClaim, totals: Sequence[int], words: Sequence[int]) -> int:
-        """The first total that does not follow, or the term whose word is false; 0 for a wrong number of them.
-
-        Errors: ValueError for none.
-        """
-        right, true = self.sums(claim.row, claim.output, claim.word)
-        if len(words) != len(true) or totals[0] != right[0]:
-            return 0
-        for term, word in enumerate(words, 1):
-            place = self.program.output_at(claim.output)
-            _, weight = self._pair(self.program.term_at(int(self.program.words[place + 1]) + term - 1))
-            if (totals[term] - totals[term - 1] - weight * word) % WORD or word != true[term - 1]:
-                return term
-        raise ValueError("the executor is right")
 
     def sum_evidence(self, claim: SumClaim, term: int) -> tuple[ProvenLeaf, ProvenLeaf, LookupProof]:
         """Leaves of output and term, and what shows the word of a published wire."""
@@ -111,7 +102,7 @@ class LookupGame:
         ciphertext, wires, weights, bias = self._value(row, value)
         tables = self._lookups
         trace = LookupTrace(self.profile, self.key, ciphertext, tables.tests[test], centred=tables.centred)
-        return LookupTape(trace, tables.key.points, wires, weights, bias)
+        return LookupTape(trace, self._key.points, wires, weights, bias)
 
     def begun(self, claim: LookupClaim, tape: LookupTape) -> tuple[tuple[Digest, ...], LookupProof]:
         """What an executor begins a line with: its first nodes, and the leaves that tie it to the claim."""
@@ -125,7 +116,7 @@ class LookupGame:
         tape = self.tape(claim.row, claim.lookup)
         return self.proof_of(claim, index, tape)
 
-    def proof_of(self, claim: LookupClaim, index: int, tape: LookupTape) -> LookupProof:
+    def proof_of(self, claim: LookupClaim, index: int, tape: LookupTape | SeenLine) -> LookupProof:
         """The same from another party's line, of which all that is read has been shown to be equal or is its own."""
         reads = Reads(self.profile, tape.shape, claim.table, tape.turns())
         found, proof = list[ProvenLeaf](), LookupProof()
@@ -141,7 +132,7 @@ class LookupGame:
                 found.append(self._opened(claim, tape, read))
         return LookupProof(tuple(found), proof.shard, proof.file_root, proof.file_path)
 
-    def _opened(self, claim: LookupClaim, tape: LookupTape, read: ReadPlace) -> ProvenLeaf:
+    def _opened(self, claim: LookupClaim, tape: LookupTape | SeenLine, read: ReadPlace) -> ProvenLeaf:
         tables = self._lookups
         match read.where:
             case "line":
@@ -149,9 +140,9 @@ class LookupGame:
             case "term":
                 return self.program.leaf(self.program.value_term_at(claim.first + read.index))
             case "keyswitch":
-                return opened(tables.key.keyswitch, read.index)
+                return opened(self._key.keyswitch, read.index)
             case "points":
-                return opened(tables.key.points, read.index)
+                return opened(self._key.points, read.index)
             case "tests":
                 return opened(tables.tests, read.index)
             case _:
@@ -184,6 +175,12 @@ class LookupGame:
     def _pair(self, place: int) -> tuple[int, int]:
         first, second = self.program.words[place : place + 2].tolist()
         return first, second
+
+    @property
+    def _key(self) -> KeyTables:
+        key = self._lookups.key
+        assert isinstance(key, KeyTables)
+        return key
 
     @property
     def _lookups(self) -> Lookups:

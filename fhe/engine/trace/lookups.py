@@ -13,19 +13,17 @@ from typing import cast
 
 import numpy as np
 
-from app.protocol.data.dataset import EncryptedTable
+from app.protocol.data.dataset import EncryptedTable, KeyRoots
 from app.protocol.ids import Digest
 from fhe.arrays import I64, U64
 from fhe.circuit.circuit import Circuit, Linear, Lookup, word_weight
 from fhe.engine.gadget import table_polynomials
-from fhe.engine.hashing import root_of
+from fhe.engine.hashing import builder, root_of
 from fhe.engine.output import lwe_bits
 from fhe.engine.roots import roots
 from fhe.engine.transform import key_points
 from fhe.evaluation_key import EvaluationKey
 from fhe.profile import EncryptionProfile
-
-MOST_LAYERS = 2  # of lookups, one after the other: a dispute goes through each
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,14 +38,27 @@ class KeyTables:
         """From the key, polynomial by polynomial: as much memory again as its bootstrap part."""
         points = np.empty_like(key.bootstrap)
         for step, polynomials in enumerate(key.bootstrap):
-            re, im = key_points(polynomials)
-            points[step] = np.stack([re, im], -1).reshape(polynomials.shape).view(np.uint64)
+            points[step] = points_of(polynomials)
         return cls(key.keyswitch, points)
 
     @cached_property
     def digests(self) -> tuple[Digest, Digest]:
         """Roots of keyswitch rows and points."""
         return file_root(self.keyswitch), file_root(self.points)
+
+
+def points_of(polynomials: U64) -> U64:
+    """The points of a step's polynomials (L, 2, 2, N): real, then imaginary part of each, as words."""
+    re, im = key_points(polynomials)
+    return np.stack([re, im], -1).reshape(polynomials.shape).view(np.uint64)
+
+
+def roots_of_key(key: EvaluationKey) -> KeyRoots:
+    """What a manifest says of its evaluation key: as `KeyTables.digests`, of which one step's points are in memory."""
+    points = builder()
+    for polynomials in key.bootstrap:
+        points.update(points_of(polynomials).astype("<u8").tobytes())
+    return KeyRoots(keyswitch=file_root(key.keyswitch), points=points.root(), packs=key.packing is not None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +72,7 @@ class Lookups:
     lookups: U64  # (lookups, 2): value, table
     tests: U64  # (tables, N): test polynomials
     seeds: U64  # (shards * inputs, 2)
-    key: KeyTables
+    key: KeyTables | KeyRoots
 
     @property
     def header(self) -> tuple[int | str, ...]:
@@ -101,7 +112,9 @@ def fields_digest(fields: tuple[int | str, ...]) -> Digest:
     return Digest(sha256(b"".join(found)).hexdigest())
 
 
-def lookups_of(circuit: Circuit, profile: EncryptionProfile, table: EncryptedTable, key: KeyTables) -> Lookups:
+def lookups_of(
+    circuit: Circuit, profile: EncryptionProfile, table: EncryptedTable, key: KeyTables | KeyRoots
+) -> Lookups:
     """Of a circuit with lookups, whose inputs are packed values."""
     layers = [layer for layer in circuit.layers if isinstance(layer, Lookup)]
     before = [cast(Linear, circuit.layers[number]) for number in range(0, len(circuit.layers) - 1, 2)]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.protocol.data import merkle
-from app.protocol.data.dataset import EncryptedTable, values_a_row
+from app.protocol.data.dataset import EncryptedTable, KeyRoots, values_a_row
 from app.protocol.data.listing import published_files
 from app.protocol.ids import Digest
 from app.protocol.market.disputes import ProvenLeaf
@@ -21,16 +21,14 @@ from fhe.arrays import U64
 from fhe.circuit.circuit import Circuit, Linear
 from fhe.engine.hashing import prove
 from fhe.engine.source import check_runs_on
-from fhe.engine.trace.lookups import MOST_LAYERS, KeyTables, Lookups, fields_digest, lookups_of, weighted, wire_widths
+from fhe.engine.trace.judged import nameless
+from fhe.engine.trace.lookups import KeyTables, Lookups, fields_digest, lookups_of, weighted, wire_widths
 from fhe.profile import EncryptionProfile
 
 LEAF_WORDS = merkle.LEAF_BYTES // 8
 LINEAR, ROW_SUMS, LOOKUPS = range(3)  # kinds
 RECORD = 4  # words of an output and of an input
 PAIR = 2  # words of a term and of a shard
-LOOKS = 3  # in which a sum over rows is narrowed to one of them, by 128 at a time
-MOST_SUMMED = 128**LOOKS  # rows of a block
-MOST_TERMS = 4096  # of an output: what is shown of it goes into one transaction
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,27 +125,24 @@ def proven(data: bytes | memoryview, word: int) -> ProvenLeaf:
 
 
 def program_of(
-    circuit: Circuit, profile: EncryptionProfile, table: EncryptedTable, key: KeyTables | None = None
+    circuit: Circuit, profile: EncryptionProfile, table: EncryptedTable, key: KeyTables | KeyRoots | None = None
 ) -> JobProgram | None:
-    """The program of a job with this circuit on this table; None where no dispute about a result is possible: its
-    circuit has outputs of more than `MOST_TERMS` terms, or sums over blocks of more than `MOST_SUMMED` rows; with
-    lookups, it sums at all, reads bins under the small key, shares rotations, or has more than `MOST_LAYERS` layers of
-    them; no `key`.
+    """The program of a job with this circuit on this table; None where no dispute about a result is possible: what is
+    `nameless`, and lookups of which no `key` is known.
 
-    `key`: what of the dataset's evaluation key lookups read. Its results must not be packed.
+    `key`: what of the dataset's evaluation key lookups read, by default what the table says of it. Results with lookups
+    must not be packed, which depends on the job's rows: `fhe.engine.trace.judged.unjudged`.
     Errors: BadModel, MessageOverflow for a circuit that does not run on the table.
     """
     check_runs_on(circuit, profile, table)
-    block = min(circuit.block, table.rows) or 1
     layer = circuit.layers[-1]
     assert isinstance(layer, Linear)
-    if block > MOST_SUMMED or np.diff(layer.indptr).max() > MOST_TERMS:
+    key = key or table.key_roots
+    lookups = None
+    if nameless(circuit, table) is not None or (len(circuit.layers) > 1 and key is None):
         return None
-    lookups: Lookups | None = None
     if len(circuit.layers) > 1:
-        nameless = circuit.block or circuit.lwe_bins or circuit.shared  # what has states without a name
-        if key is None or nameless or len(circuit.layers) > 2 * MOST_LAYERS + 1:
-            return None
+        assert key is not None
         lookups = lookups_of(circuit, profile, table, key)
     names = _files(table)
     sections = (
@@ -167,7 +162,7 @@ def program_of(
         inputs=len(circuit.inputs),
         shards=len(table.shards),
         files=len(names) * len(table.shards),
-        block=block,
+        block=min(circuit.block, table.rows) or 1,
         words=np.concatenate([_filled(section) for section in sections]),
         lookups=lookups,
     )

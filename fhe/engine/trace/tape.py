@@ -6,7 +6,6 @@ holds another line differs from it in a first word, and that word is false by it
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -274,6 +273,7 @@ class LookupTape:
             join(re, im, level)
             stages.append(_words(re, im))
         added = to_words(re, im).reshape(-1)
+        self._trace.reached(step + 1, before + added.reshape(2, size))
         return np.concatenate([*stages, added, before.reshape(-1) + added])
 
     def _products(self, step: int, re: F64, im: F64) -> Complex:
@@ -289,14 +289,6 @@ class LookupTape:
             assert total is not None
             columns.append(total)
         return np.stack([real for real, _ in columns]), np.stack([imaginary for _, imaginary in columns])
-
-
-def first_difference(mine: tuple[Digest, ...], theirs: Callable[[int], str]) -> int:
-    """The first of some nodes that another party claims otherwise. Errors: ValueError for none."""
-    for number, each in enumerate(mine):
-        if theirs(number) != each:
-            return number
-    raise ValueError("there is no difference")
 
 
 def _up(level: list[bytes]) -> list[bytes]:

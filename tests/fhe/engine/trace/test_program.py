@@ -16,7 +16,8 @@ from app.protocol.documents import sha256
 from app.protocol.errors import DarkroomError
 from app.protocol.vocabulary import FileEncoding
 from fhe.circuit.circuit import Circuit, Input, Linear, Readout
-from fhe.engine.trace.program import MOST_SUMMED, JobProgram, program_of
+from fhe.engine.trace.judged import MOST_SUMMED
+from fhe.engine.trace.program import JobProgram, program_of
 from fhe.profiles import insecure_test_profile
 
 KNOWN = Path(__file__).parents[3] / "vectors" / "trace" / "programs.json"
@@ -128,10 +129,10 @@ def test_leaves_stand_under_the_root() -> None:
 
 def test_what_has_no_program(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks and outputs that are too large; a circuit that does not run on the table raises."""
-    monkeypatch.setattr("fhe.engine.trace.program.MOST_SUMMED", 399)
+    monkeypatch.setattr("fhe.engine.trace.judged.MOST_SUMMED", 399)
     assert program_of(circuit(block=1000), PROFILE, table()) is None
-    monkeypatch.setattr("fhe.engine.trace.program.MOST_SUMMED", MOST_SUMMED)
-    monkeypatch.setattr("fhe.engine.trace.program.MOST_TERMS", 1)
+    monkeypatch.setattr("fhe.engine.trace.judged.MOST_SUMMED", MOST_SUMMED)
+    monkeypatch.setattr("fhe.engine.trace.judged.MOST_TERMS", 1)
     assert program_of(circuit(), PROFILE, table()) is None
     with pytest.raises(DarkroomError):
         program_of(circuit(codebook="1" * 64), PROFILE, table())
