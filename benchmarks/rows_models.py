@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,12 @@ class RowsModel:
 
 def all_models(part: str = "") -> list[RowsModel]:
     """All of them whose library is installed, or those of one part, the cheapest first."""
-    parts = {"linear": _linear, "networks": _networks, "labels": _labels, "trees": lambda: [*_trees(), *_ensembles()]}
+    parts: dict[str, Callable[[], list[RowsModel]]] = {
+        "linear": _linear,
+        "networks": _networks,
+        "labels": _labels,
+        "trees": lambda: [*_trees(), *_ensembles()],
+    }
     return [model for name, own in parts.items() if part in ("", name) for model in own() if model.here]
 
 
@@ -257,12 +263,12 @@ def _torch(activation: str, hidden: int = 3, *, value: bool = False) -> Fit:
         torch.manual_seed(0)
         torch.set_num_threads(1)
         features, outputs = rows.shape[1], 1 if value else len(np.unique(labels))
+        dense: Any = nn.Linear
         if activation == "QuantReLU":
             own = importlib.import_module("brevitas.nn")  # comes with Concrete ML
-            dense = lambda a, b: own.QuantLinear(a, b, bias=True, weight_bit_width=4)  # noqa: E731 - of two kinds
-            middle = own.QuantReLU(bit_width=4)
+            dense, middle = partial(own.QuantLinear, bias=True, weight_bit_width=4), own.QuantReLU(bit_width=4)
         else:
-            dense, middle = nn.Linear, getattr(nn, activation)()
+            middle = getattr(nn, activation)()
         module = nn.Sequential(nn.BatchNorm1d(features), dense(features, hidden), middle, dense(hidden, outputs))
         wanted = labels.astype(np.float32)[:, None] if value else labels
         return trained(module, rows.astype(np.float32), wanted, nn.MSELoss() if value else nn.CrossEntropyLoss(), 150)
