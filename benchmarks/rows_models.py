@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from fhe.compile.space import FittedOn
 from tests.support.network_cases import trained
 
 Fit = Callable[[Any, Any], Any]  # of rows and labels
+FEW: dict[str, Any] = {"n_bits": 5, "n_estimators": 2, "max_depth": 3, "random_state": 0}  # trees of Concrete ML
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,12 @@ class RowsModel:
 
 def all_models(part: str = "") -> list[RowsModel]:
     """All of them whose library is installed, or those of one part, the cheapest first."""
-    parts = {"linear": _linear, "networks": _networks, "labels": _labels, "trees": lambda: [*_trees(), *_ensembles()]}
+    parts: dict[str, Callable[[], list[RowsModel]]] = {
+        "linear": _linear,
+        "networks": _networks,
+        "labels": _labels,
+        "trees": lambda: [*_trees(), *_ensembles()],
+    }
     return [model for name, own in parts.items() if part in ("", name) for model in own() if model.here]
 
 
@@ -108,17 +115,16 @@ def _exponential() -> Any:
 
 
 def _trees() -> list[RowsModel]:
-    few: dict[str, Any] = {"n_bits": 5, "n_estimators": 2, "max_depth": 3, "random_state": 0}
     one: dict[str, Any] = {"n_bits": 5, "max_depth": 4, "random_state": 0}
-    boosted = _theirs("XGBClassifier", **few)
+    boosted = _theirs("XGBClassifier", **FEW)
     plain = _of(lambda: xgb("XGBClassifier", n_estimators=2, max_depth=3))
     return [
         RowsModel("Concrete ML DecisionTreeClassifier", _theirs("DecisionTreeClassifier", **one)),
         RowsModel("Concrete ML DecisionTreeRegressor", _theirs("DecisionTreeRegressor", **one), value=True),
-        RowsModel("Concrete ML RandomForestClassifier", _theirs("RandomForestClassifier", **few)),
-        RowsModel("Concrete ML RandomForestRegressor", _theirs("RandomForestRegressor", **few), value=True),
+        RowsModel("Concrete ML RandomForestClassifier", _theirs("RandomForestClassifier", **FEW)),
+        RowsModel("Concrete ML RandomForestRegressor", _theirs("RandomForestRegressor", **FEW), value=True),
         RowsModel("Concrete ML XGBClassifier", boosted),
-        RowsModel("Concrete ML XGBRegressor", _theirs("XGBRegressor", **few), value=True),
+        RowsModel("Concrete ML XGBRegressor", _theirs("XGBRegressor", **FEW), value=True),
         RowsModel("Concrete ML XGBClassifier, small-key bins", boosted, small_key=True),
         RowsModel("DecisionTreeClassifier", _of(lambda: tree.DecisionTreeClassifier(max_depth=4, random_state=0))),
         RowsModel(
@@ -187,20 +193,12 @@ def _ensembles() -> list[RowsModel]:
 
 def _labels() -> list[RowsModel]:
     boosted = _of(lambda: xgb("XGBClassifier", n_estimators=2, max_depth=3))
+    logistic = _of(lambda: linear_model.LogisticRegression(max_iter=300))  # on bin codes: of others the score is wide
     return [
-        RowsModel(
-            "label of Concrete ML LogisticRegression", _theirs("LogisticRegression", n_bits=6), "codes", label=True
-        ),
-        RowsModel(
-            "label of scaler, LogisticRegression", _scaled(linear_model.LogisticRegression), "values", label=True
-        ),
+        RowsModel("label of LogisticRegression", logistic, label=True),
         RowsModel("label of XGBClassifier", boosted, label=True),
         RowsModel("label of XGBClassifier, small-key bins", boosted, label=True, small_key=True),
-        RowsModel(
-            "label of RandomForestClassifier",
-            _of(lambda: ensemble.RandomForestClassifier(2, max_depth=3, random_state=0)),
-            label=True,
-        ),
+        RowsModel("label of Concrete ML RandomForestClassifier", _theirs("RandomForestClassifier", **FEW), label=True),
         RowsModel("label of Concrete ML NeuralNetClassifier", _quantized("NeuralNetClassifier"), label=True),
     ]
 
@@ -265,12 +263,12 @@ def _torch(activation: str, hidden: int = 3, *, value: bool = False) -> Fit:
         torch.manual_seed(0)
         torch.set_num_threads(1)
         features, outputs = rows.shape[1], 1 if value else len(np.unique(labels))
+        dense: Any = nn.Linear
         if activation == "QuantReLU":
             own = importlib.import_module("brevitas.nn")  # comes with Concrete ML
-            dense = lambda a, b: own.QuantLinear(a, b, bias=True, weight_bit_width=4)  # noqa: E731 - of two kinds
-            middle = own.QuantReLU(bit_width=4)
+            dense, middle = partial(own.QuantLinear, bias=True, weight_bit_width=4), own.QuantReLU(bit_width=4)
         else:
-            dense, middle = nn.Linear, getattr(nn, activation)()
+            middle = getattr(nn, activation)()
         module = nn.Sequential(nn.BatchNorm1d(features), dense(features, hidden), middle, dense(hidden, outputs))
         wanted = labels.astype(np.float32)[:, None] if value else labels
         return trained(module, rows.astype(np.float32), wanted, nn.MSELoss() if value else nn.CrossEntropyLoss(), 150)

@@ -66,7 +66,7 @@ def rows_table(name: str) -> RowsTable:
         target = (target - target.mean()) / target.std()
     ends = np.stack([values.min(axis=0), values.max(axis=0)])
     whole = (values == np.rint(values)).all(axis=0)
-    drawn = np.random.default_rng(5).uniform(*ends, (ROWS - len(values), values.shape[1]))
+    drawn = np.random.default_rng(5).uniform(ends[0], ends[1], (ROWS - len(values), int(values.shape[1])))
     rows = np.concatenate([values, np.where(whole, np.rint(drawn), drawn)])
     columns = [_column(i, own, *end) for i, (own, end) in enumerate(zip(values.T, ends.T.tolist()))]
     return RowsTable(name, Codebook(columns=tuple(columns)), rows, target)

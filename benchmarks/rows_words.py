@@ -73,7 +73,8 @@ def _in_steps(compiled: Compiled, table: RowsTable, space: FeatureSpace, own: Ow
     said, reached = made.comparison.outputs(compiled.circuit), made.form.reached(others)
     chosen = min(ways, key=lambda way: _apart(said.T, (way.outputs(others, reached) + zero).T))
     codes = _codes(made.space, table)
-    return chosen.outputs(codes, made.form.reached(codes)) + zero
+    found: I64 = chosen.outputs(codes, made.form.reached(codes)) + zero
+    return found
 
 
 def _inner(model: Any, space: FeatureSpace) -> Any:

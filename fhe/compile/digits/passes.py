@@ -65,7 +65,8 @@ class _Reading:
         if left == 0 or (under == 0 and self.fails(0, 0)):
             raise NoiseOverflow(
                 f"These values take {self._width} bits and a sign, which is more than this profile reads exactly.",
-                "Use fewer bits of a weight (n_bits), or leave the label to the custodian.",
+                "Fit it on bin codes, whose range is smaller, or use fewer bits of a weight (n_bits); or leave the"
+                " label to the custodian.",
             )
         self.sizes.append(under + 1)
         self.gone += under + 1

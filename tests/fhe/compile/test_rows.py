@@ -35,7 +35,7 @@ QUICK = (  # what no other test of every day holds to the integer
     "AdaBoostClassifier",
     "LGBMClassifier",
     "KNeighborsClassifier",
-    "label of RandomForestClassifier",
+    "label of LogisticRegression",
 )
 
 
