@@ -152,7 +152,7 @@ def test_an_owner_that_lies_about_its_key_convicts_nobody(town: Arena, tmp_path:
 
 
 def test_whoever_objects_to_the_truth_pays_for_it(town: Arena) -> None:
-    """An honest executor answers whoever says that a lookup is false, cuts back what roots it is given, and is cleared."""
+    """An honest executor answers whoever says that a lookup is false, cuts what it is given, and is cleared."""
     job, drawn = town.order(TREE)
     own = town.honest(job)
     job = town.answered(job, [(each, own) for each in drawn])
